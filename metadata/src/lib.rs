@@ -1,0 +1,8 @@
+//! The ordered index: row keys, records, commands (evaluate, then apply), ranges, listing.
+//!
+//! Promises: evaluation reads a view and gives a plain batch of row writes; applying a batch is the
+//! same on every replica. Runs over a small `Store` trait: RocksDB, or memory in tests.
+//! Must not know: HTTP, networks, consensus, drives.
+
+pub mod ids;
+pub mod store;
