@@ -4,5 +4,8 @@
 //! same on every replica. Runs over a small `Store` trait: RocksDB, or memory in tests.
 //! Must not know: HTTP, networks, consensus, drives.
 
+pub mod command;
 pub mod ids;
+pub mod query;
+pub mod record;
 pub mod store;

@@ -8,5 +8,5 @@ mod geometry;
 mod policy;
 
 pub use blob::{BlobId, ChunkId, ShardId};
-pub use geometry::{ChunkLayout, Geometry, GeometryError};
+pub use geometry::{CHUNK_BYTES_MAX, ChunkLayout, Geometry, GeometryError, SHARDS_MAX};
 pub use policy::{Policy, PolicyId, Redundancy, RedundancyError, ResidencyClass};

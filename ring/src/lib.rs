@@ -7,3 +7,10 @@
 mod ids;
 
 pub use ids::{DriveId, Epoch, NodeId, Partition, RegionName, ZoneName};
+
+/// A published ring. (The builder and its accessors land with the ring work.)
+#[derive(Clone, Debug)]
+pub struct Ring {
+    /// Its version.
+    pub epoch: Epoch,
+}

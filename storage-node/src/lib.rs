@@ -1,1 +1,6 @@
-//! Placeholder.
+//! Storage nodes: drives and their shard store, replicas of metadata ranges, background duties.
+//!
+//! Promises: what was answered is durable; what does not verify is never served.
+//! Must not know: S3, Swift, HTTP.
+
+pub mod disk;

@@ -1,0 +1,306 @@
+//! Commands: what a gateway or a duty asks a range to change.
+//!
+//! The leader evaluates a command under the key's latch and proposes the plain writes that result;
+//! replicas only apply these. A repeat of a commit id gets the first outcome.
+
+use bytes::Bytes;
+use couronne_placement::BlobId;
+
+use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
+use crate::record::{
+    Attributes, BlobRef, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, Retention, VersionRecord,
+};
+
+/// A command with what every command carries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Envelope {
+    /// The command's identity; the same for every repeat.
+    pub commit: CommitId,
+    /// Past this time (milliseconds since 1970, the leader's clock) the command is refused.
+    pub deadline_ms: u64,
+    /// The bucket.
+    pub bucket: BucketId,
+    /// The bucket's rules version the gateway authorized under; [`BucketId::SYSTEM`] has version 0.
+    pub rules_version: u64,
+    /// The key; it says which range leads.
+    pub key: ObjectKey,
+    /// The change.
+    pub command: Command,
+}
+
+/// A set of entity tags in `If-Match` or `If-None-Match`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EtagSet {
+    /// `*`: any existing object.
+    Any,
+    /// These tags.
+    Tags(Vec<Etag>),
+}
+
+/// What must hold of the current object for a write to happen (compare-and-swap).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Precondition {
+    /// It exists (else `NoSuchKey`) and has one of these tags (else `PreconditionFailed`).
+    pub if_match: Option<EtagSet>,
+    /// It does not exist, or has none of these tags (else `PreconditionFailed`).
+    pub if_none_match: Option<EtagSet>,
+    /// It was last modified at this second (since 1970); for conditional deletes.
+    pub if_last_modified_s: Option<u64>,
+    /// It has this size in bytes; for conditional deletes.
+    pub if_size: Option<u64>,
+}
+
+/// New bytes for an object or part: already durable in a blob, or travelling in the command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewData {
+    /// Bytes for a payload row, and their CRC-64/NVME.
+    Inline(Bytes, u64),
+    /// A blob, durable on enough drives; `true` if a shard lies off its primary or is missing.
+    Blob(BlobRef, bool),
+}
+
+/// One part named by a CompleteMultipartUpload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletedPart {
+    /// Its number.
+    pub number: PartNumber,
+    /// The tag the client believes it has.
+    pub etag: Etag,
+    /// The checksum the client believes it has.
+    pub checksum: Option<Bytes>,
+}
+
+/// A change to one key, or a duty's change to one range.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Writes an object.
+    Put {
+        /// Its bytes.
+        data: NewData,
+        /// Its length in bytes.
+        size: u64,
+        /// Its tag.
+        etag: Etag,
+        /// Its checksum.
+        checksum: Option<Checksum>,
+        /// Headers, metadata, tags, lock.
+        attributes: Attributes,
+        /// What must hold.
+        condition: Precondition,
+    },
+    /// Deletes the current object (or, versioned, adds a delete marker), or one version for good.
+    Delete {
+        /// The version; `None` is the plain deletion.
+        version: Option<VersionId>,
+        /// What must hold.
+        condition: Precondition,
+        /// Whether governance retention may be overridden.
+        bypass_governance: bool,
+        /// The canonical id of who deletes (a delete marker keeps it).
+        owner: Box<str>,
+    },
+    /// Replaces attributes of an existing version in place: tags, retention, legal hold, Swift's POST.
+    UpdateAttributes {
+        /// The version; `None` is the current one.
+        version: Option<VersionId>,
+        /// What changes.
+        change: AttributeChange,
+        /// Whether governance retention may be shortened.
+        bypass_governance: bool,
+    },
+    /// Opens a multipart upload.
+    CreateUpload {
+        /// Its id, chosen by the gateway.
+        upload: UploadId,
+        /// What the object will carry.
+        attributes: Attributes,
+        /// Who opens it.
+        initiator: Box<str>,
+        /// The checksum asked for.
+        checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    },
+    /// Writes a part; an earlier part of the number is dropped.
+    PutPart {
+        /// The upload.
+        upload: UploadId,
+        /// The part's number.
+        number: PartNumber,
+        /// Its bytes.
+        data: NewData,
+        /// Its length in bytes.
+        size: u64,
+        /// Its tag.
+        etag: Etag,
+        /// Its checksum.
+        checksum: Option<Checksum>,
+    },
+    /// Makes the object of an upload's parts. Repeating it with the same parts gives the same answer.
+    CompleteUpload {
+        /// The upload.
+        upload: UploadId,
+        /// The parts, ascending.
+        parts: Vec<CompletedPart>,
+        /// The whole object's checksum the client expects (full-object kinds), if sent.
+        checksum: Option<Bytes>,
+        /// The size the client expects in bytes, if sent.
+        size: Option<u64>,
+        /// The least size of every part but the last, in bytes (5 MiB on S3).
+        part_bytes_min: u64,
+        /// What must hold.
+        condition: Precondition,
+    },
+    /// Drops an upload and its parts.
+    AbortUpload {
+        /// The upload.
+        upload: UploadId,
+    },
+    /// Gives up a blob whose commit was never sent; a commit that names it is refused from then on.
+    Abandon {
+        /// The blob.
+        blob: BlobRef,
+    },
+    /// Sets the bucket's rules in this range. The envelope's `rules_version` is the version replaced.
+    PutRules {
+        /// The new rules.
+        rules: BucketRules,
+    },
+    /// Refuses if the range holds any version or open upload of the bucket, else sets `Deleting`.
+    SealBucket {
+        /// The new rules, with state `Deleting`.
+        rules: BucketRules,
+    },
+    /// Drops a deleted bucket's rules row from this range.
+    DropRules,
+    /// Writes or removes one row of [`BucketId::SYSTEM`]; the envelope's key names it.
+    SystemWrite {
+        /// What must be there.
+        expect: Expect,
+        /// The new value; `None` removes.
+        value: Option<Bytes>,
+    },
+    /// The reaper's report: the drives have deleted it; the reap row goes (and the part rows with it).
+    Reaped {
+        /// The reap row, by its time and blob or upload.
+        row: Bytes,
+    },
+    /// The repairer's report: the blob is whole again on its primaries.
+    Repaired {
+        /// The blob.
+        blob: BlobId,
+    },
+    /// Raises the disown horizon to this birth time (milliseconds); never lowers it.
+    AdvanceHorizon {
+        /// The new horizon.
+        horizon_ms: u64,
+    },
+    /// Forgets commit ids born before this time (milliseconds).
+    ForgetCommits {
+        /// Ids born before go.
+        before_ms: u64,
+    },
+}
+
+/// A change of attributes in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttributeChange {
+    /// Replaces the tags.
+    Tags(Vec<(Box<str>, Box<str>)>),
+    /// Sets or lifts retention.
+    Retention(Option<Retention>),
+    /// Sets or lifts the legal hold.
+    LegalHold(bool),
+    /// Replaces everything.
+    All(Box<Attributes>),
+}
+
+/// What a system row must be for a write to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Anything.
+    Any,
+    /// Absent.
+    Absent,
+    /// Present with this version.
+    Version(Ordinal),
+}
+
+/// What a command did.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Written: the version as it now stands.
+    Put {
+        /// Its place in time.
+        ordinal: Ordinal,
+        /// Its name.
+        version: VersionId,
+    },
+    /// Deleted.
+    Deleted {
+        /// What was removed for good, if something was there.
+        removed: Option<VersionRecord>,
+        /// The delete marker that was added, if one was.
+        marker: Option<VersionId>,
+    },
+    /// The upload was completed into this object.
+    Completed {
+        /// Its place in time.
+        ordinal: Ordinal,
+        /// Its name.
+        version: VersionId,
+        /// Its tag.
+        etag: Etag,
+        /// Its size in bytes.
+        size: u64,
+        /// Its checksum.
+        checksum: Option<Checksum>,
+    },
+    /// Done, with nothing to tell but when.
+    Done {
+        /// When, by the key's order.
+        ordinal: Ordinal,
+    },
+}
+
+/// Why a command changed nothing. Each has one S3 code and one Swift status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A precondition did not hold.
+    PreconditionFailed,
+    /// `If-Match` on a key that does not exist or is behind a delete marker.
+    NoSuchKey,
+    /// The version does not exist.
+    NoSuchVersion,
+    /// The version is a delete marker.
+    IsDeleteMarker,
+    /// The upload does not exist.
+    NoSuchUpload,
+    /// A part is missing, or its tag or checksum differs.
+    InvalidPart(PartNumber),
+    /// Parts are not ascending.
+    InvalidPartOrder,
+    /// A part but the last is too small.
+    EntityTooSmall {
+        /// Which.
+        number: PartNumber,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// The whole object's checksum or size differs from what the client said.
+    BadDigest,
+    /// A lock forbids it.
+    Locked,
+    /// The bucket is not in this range, or not live.
+    NoSuchBucket,
+    /// The bucket holds versions or open uploads.
+    BucketNotEmpty,
+    /// A system row is not what was expected.
+    Conflict,
+    /// The blob was abandoned, or was born before the disown horizon.
+    BlobRefused,
+    /// A quota is exhausted.
+    QuotaExceeded,
+    /// The deadline has passed.
+    DeadlinePassed,
+    /// The command contradicts itself.
+    Invalid(&'static str),
+}

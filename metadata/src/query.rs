@@ -1,0 +1,209 @@
+//! Queries: what a gateway or a duty asks a range to read. Answered by the leader under its lease.
+
+use bytes::Bytes;
+use couronne_placement::BlobId;
+
+use crate::ids::{BucketId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
+use crate::record::{
+    BucketRules, ObjectRecord, PartRecord, ReapRecord, RepairRecord, UploadRecord, Usage, VersionRecord,
+};
+
+/// The most entries (keys and common prefixes) of one page.
+pub const PAGE_ENTRIES_MAX: u32 = 10_000;
+
+/// A question about one bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// One version of a key with its inline bytes.
+    Get {
+        /// The key.
+        key: ObjectKey,
+        /// The version; `None` is the current one.
+        version: Option<VersionId>,
+    },
+    /// A page of current objects.
+    List(ListQuery),
+    /// A page of versions and delete markers.
+    ListVersions {
+        /// As for current objects; `after` holds the key.
+        list: ListQuery,
+        /// With the key in `after`: go on after this version of that very key.
+        after_version: Option<VersionId>,
+    },
+    /// A page of open uploads.
+    ListUploads {
+        /// As for current objects; `after` holds the key.
+        list: ListQuery,
+        /// With the key in `after`: go on after this upload of that very key.
+        after_upload: Option<UploadId>,
+    },
+    /// One open upload.
+    Upload {
+        /// The key.
+        key: ObjectKey,
+        /// The upload.
+        upload: UploadId,
+    },
+    /// A page of parts of an open upload, or of those of a completed object.
+    Parts {
+        /// The key.
+        key: ObjectKey,
+        /// The upload.
+        upload: UploadId,
+        /// Parts with a greater number; 0 for all.
+        after: u16,
+        /// At most so many.
+        limit: u16,
+    },
+    /// The inline bytes of one part.
+    PartPayload {
+        /// The key.
+        key: ObjectKey,
+        /// The upload.
+        upload: UploadId,
+        /// The part.
+        number: PartNumber,
+    },
+    /// The bucket's rules in the range of this key.
+    Rules {
+        /// Any key of the range.
+        key: ObjectKey,
+    },
+    /// What the range holds of the bucket.
+    Usage {
+        /// Any key of the range.
+        key: ObjectKey,
+    },
+    /// One system row.
+    SystemGet {
+        /// Its key.
+        key: ObjectKey,
+    },
+    /// A page of system rows.
+    SystemScan {
+        /// Keys begin with this.
+        prefix: Bytes,
+        /// Keys after this one; empty for all.
+        after: Bytes,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Whether a blob is still named by its owner; only a leader that owns the key may say no.
+    OwnsBlob {
+        /// The owner.
+        key: ObjectKey,
+        /// The blob.
+        blob: BlobId,
+    },
+    /// Due reap rows of the range.
+    Reap {
+        /// Rows with `not_before_ms` up to this.
+        now_ms: u64,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Repair rows of the range.
+    Repair {
+        /// Rows after this blob.
+        after: Option<BlobId>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Blobs that the range names, in key order: the scrubber's way from owner to shards.
+    Blobs {
+        /// Go on after this row (opaque), from an earlier answer.
+        after: Bytes,
+        /// At most so many.
+        limit: u32,
+    },
+}
+
+/// What to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Keys begin with this; may be empty.
+    pub prefix: Bytes,
+    /// Keys that share a stretch up to this, after the prefix, are rolled into a common prefix; may be empty.
+    pub delimiter: Bytes,
+    /// Keys (and common prefixes) strictly after this; may be empty.
+    pub after: Bytes,
+    /// Keys strictly before this (Swift's `end_marker`); empty for no bound.
+    pub before: Bytes,
+    /// Descending (Swift).
+    pub reverse: bool,
+    /// At most so many keys and common prefixes, up to [`PAGE_ENTRIES_MAX`].
+    pub limit: u32,
+}
+
+/// A page: entries in order, and whether more follow in this range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// The entries.
+    pub entries: Vec<Entry<T>>,
+    /// More follow: go on after the last entry.
+    pub truncated: bool,
+}
+
+/// An entry of a page.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry<T> {
+    /// A row.
+    Row(ObjectKey, T),
+    /// A common prefix.
+    CommonPrefix(Bytes),
+}
+
+/// A system row as read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemRow {
+    /// Its version, for compare-and-swap.
+    pub version: Ordinal,
+    /// Its value.
+    pub value: Bytes,
+}
+
+/// Whether a blob is owned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// A row names it.
+    Owned,
+    /// No row names it and none ever will: it may be deleted.
+    Disowned,
+    /// This range cannot tell (too young, not its key, bucket unknown).
+    Unknown,
+}
+
+/// An answer, of the shape of its query.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// To `Get`: the version and its inline bytes; `None` if absent.
+    Get(Option<(VersionRecord, Option<Bytes>)>),
+    /// To `List`.
+    List(Page<Box<ObjectRecord>>),
+    /// To `ListVersions`; `true` if it is the key's newest.
+    ListVersions(Page<(VersionRecord, bool)>),
+    /// To `ListUploads`.
+    ListUploads(Page<(UploadId, UploadRecord)>),
+    /// To `Upload`.
+    Upload(Option<UploadRecord>),
+    /// To `Parts`; `true` if more follow. `None`: no such upload.
+    Parts(Option<(Vec<PartRecord>, bool)>),
+    /// To `PartPayload`.
+    PartPayload(Option<Bytes>),
+    /// To `Rules`.
+    Rules(Option<BucketRules>),
+    /// To `Usage`.
+    Usage(Usage),
+    /// To `SystemGet`.
+    SystemGet(Option<SystemRow>),
+    /// To `SystemScan`; `true` if more follow.
+    SystemScan(Vec<(ObjectKey, SystemRow)>, bool),
+    /// To `OwnsBlob`.
+    OwnsBlob(Ownership),
+    /// To `Reap`: each row's name (for `Reaped`) and record; for an upload, its parts' blobs come along.
+    Reap(Vec<(Bytes, ReapRecord, Vec<crate::record::BlobRef>)>),
+    /// To `Repair`.
+    Repair(Vec<RepairRecord>),
+    /// To `Blobs`: owner, blob; then where to go on, if more follow.
+    Blobs(Vec<(BucketId, ObjectKey, crate::record::BlobRef)>, Option<Bytes>),
+}

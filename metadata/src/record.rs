@@ -1,0 +1,318 @@
+//! The records of the index: what a row says of an object, a part, an upload, a bucket.
+//!
+//! These are domain types. How they stand on a disk is `codec`'s matter: every record is a list of
+//! numbered fields, so that a reader one release older keeps the fields it does not know.
+//! Must not know: HTTP, XML, consensus.
+
+use bytes::Bytes;
+use couronne_placement::{BlobId, Geometry, PolicyId};
+
+use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
+
+/// An entity tag: 128 bits, and for a multipart object the number of its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Etag {
+    /// MD5 of the content, or of the parts' MD5s in order (or random bits where the protocol hides the MD5).
+    pub digest: [u8; 16],
+    /// The part count of a multipart object, shown after a dash.
+    pub parts: Option<u16>,
+}
+
+/// The checksum algorithms of S3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChecksumAlgorithm {
+    /// CRC-32 (ISO-HDLC), 4 bytes.
+    Crc32,
+    /// CRC-32C (Castagnoli), 4 bytes.
+    Crc32c,
+    /// CRC-64/NVME, 8 bytes.
+    Crc64Nvme,
+    /// SHA-1, 20 bytes.
+    Sha1,
+    /// SHA-256, 32 bytes.
+    Sha256,
+}
+
+/// What a checksum is computed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChecksumKind {
+    /// All bytes of the object.
+    FullObject,
+    /// The parts' checksums in order.
+    Composite,
+}
+
+/// A client-visible checksum of an object or part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checksum {
+    /// How it was computed.
+    pub algorithm: ChecksumAlgorithm,
+    /// What it covers.
+    pub kind: ChecksumKind,
+    /// The digest, big-endian, of the algorithm's length.
+    pub value: Bytes,
+}
+
+/// One blob as a row names it: all that is needed to find, decode and verify it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobRef {
+    /// Its identity.
+    pub id: BlobId,
+    /// Its length in bytes, as stored.
+    pub len: u64,
+    /// The policy it was placed under.
+    pub policy: PolicyId,
+    /// How it was cut and encoded.
+    pub geometry: Geometry,
+    /// CRC-64/NVME of all its bytes.
+    pub crc64: u64,
+}
+
+/// Where bytes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// In a payload row beside the record; `len` bytes with this CRC-64/NVME.
+    Inline {
+        /// Length in bytes.
+        len: u32,
+        /// CRC-64/NVME of the bytes.
+        crc64: u64,
+    },
+    /// In a blob.
+    Blob(BlobRef),
+}
+
+/// The bytes of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// One run of bytes.
+    Whole(Data),
+    /// The parts of a completed upload, in the part rows that it left.
+    Parts {
+        /// The upload that made it.
+        upload: UploadId,
+        /// How many parts.
+        count: u16,
+        /// If the parts are numbered 1 to `count` and all but the last have this size: that size in
+        /// bytes, so that a range read finds its part without reading the others' rows.
+        uniform_bytes: Option<u64>,
+    },
+}
+
+/// A header or metadata pair; names are lower case, values as the client sent them.
+pub type Pair = (Box<str>, Bytes);
+
+/// Until when and how firmly a version is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Compliance (nobody may lift it) or governance.
+    pub compliance: bool,
+    /// Milliseconds since 1970.
+    pub until_ms: u64,
+}
+
+/// What stays the same between an upload's creation and the object it becomes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// System headers kept with the object (`content-type`, `cache-control`, ...).
+    pub headers: Vec<Pair>,
+    /// User metadata, names without the protocol's prefix.
+    pub metadata: Vec<Pair>,
+    /// Tags.
+    pub tags: Vec<(Box<str>, Box<str>)>,
+    /// The canonical id of who wrote it.
+    pub owner: Box<str>,
+    /// Retention, if locked.
+    pub retention: Option<Retention>,
+    /// Legal hold.
+    pub legal_hold: bool,
+    /// Configuration of later features by field number, kept as it is.
+    pub extra: Vec<(u16, Bytes)>,
+}
+
+/// An object version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectRecord {
+    /// Its place in time, unique within its key.
+    pub ordinal: Ordinal,
+    /// How clients name it.
+    pub version: VersionId,
+    /// The command that wrote it.
+    pub commit: CommitId,
+    /// Its entity tag.
+    pub etag: Etag,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its bytes.
+    pub content: Content,
+    /// Headers, metadata, tags, lock.
+    pub attributes: Attributes,
+    /// The checksum that clients see, if any.
+    pub checksum: Option<Checksum>,
+}
+
+/// A version row: an object, or a marker that says the key was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VersionRecord {
+    /// An object.
+    Object(Box<ObjectRecord>),
+    /// A delete marker.
+    DeleteMarker {
+        /// Its place in time.
+        ordinal: Ordinal,
+        /// How clients name it.
+        version: VersionId,
+        /// The command that wrote it.
+        commit: CommitId,
+        /// The canonical id of who deleted.
+        owner: Box<str>,
+    },
+}
+
+/// A multipart upload that is open, or completed and named by an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadRecord {
+    /// When it was created; microseconds since 1970.
+    pub created: Ordinal,
+    /// The command that created it.
+    pub commit: CommitId,
+    /// What the object will carry.
+    pub attributes: Attributes,
+    /// The canonical id of who created it.
+    pub initiator: Box<str>,
+    /// The checksum the parts and the object are to have, if one was asked for.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+}
+
+/// A part of an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartRecord {
+    /// Its number.
+    pub number: PartNumber,
+    /// When it was written; microseconds since 1970.
+    pub ordinal: Ordinal,
+    /// The command that wrote it.
+    pub commit: CommitId,
+    /// Its entity tag (`parts` is `None`).
+    pub etag: Etag,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its bytes.
+    pub data: Data,
+    /// Its checksum, if one was sent or asked for.
+    pub checksum: Option<Checksum>,
+}
+
+/// Whether a bucket keeps versions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Versioning {
+    /// Never enabled.
+    #[default]
+    Off,
+    /// Every write makes a version.
+    Enabled,
+    /// Writes replace the `null` version; older versions stay.
+    Suspended,
+}
+
+/// Whether a bucket takes rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BucketState {
+    /// Its creation began; it is not visible yet.
+    Creating,
+    /// It serves.
+    Live,
+    /// Its deletion began: every range refuses new rows.
+    Deleting,
+}
+
+/// The rules under which a range takes rows of a bucket. Each change raises `version`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketRules {
+    /// How often the rules changed; requests carry it.
+    pub version: u64,
+    /// Whether rows are taken.
+    pub state: BucketState,
+    /// Whether versions are kept.
+    pub versioning: Versioning,
+    /// Whether object lock is on, and the default retention: (compliance, milliseconds).
+    pub object_lock: Option<Option<(bool, u64)>>,
+    /// The storage policy of new blobs.
+    pub policy: PolicyId,
+    /// Further configuration by field number (policies, CORS, lifecycle), kept as it is.
+    pub extra: Vec<(u16, Bytes)>,
+}
+
+/// A registry row: which bucket a name means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketEntry {
+    /// The bucket.
+    pub id: BucketId,
+    /// The account that owns it.
+    pub account: Box<str>,
+    /// When it was created; microseconds since 1970.
+    pub created: Ordinal,
+    /// Its rules as last acknowledged or, with `Creating` and `Deleting`, as being installed.
+    pub rules: BucketRules,
+}
+
+/// Why a blob is to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReapReason {
+    /// A commit dropped the object or part that named it.
+    Dropped,
+    /// A gateway gave it up before its commit was sent; a commit that names it is refused.
+    Abandoned,
+}
+
+/// What a reap row asks the reaper to delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReapTarget {
+    /// One blob.
+    Blob(BlobRef),
+    /// The part rows of an upload and the blobs that they name.
+    Upload(UploadId),
+}
+
+/// A reap row: what to delete, for whom, and not before when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReapRecord {
+    /// What to delete.
+    pub target: ReapTarget,
+    /// The bucket that owned it.
+    pub bucket: BucketId,
+    /// The key that owned it.
+    pub key: ObjectKey,
+    /// Milliseconds since 1970; readers that began earlier have finished by then.
+    pub not_before_ms: u64,
+    /// Why.
+    pub reason: ReapReason,
+    /// The command that asked for it.
+    pub commit: CommitId,
+}
+
+/// A repair row: a chunk of this blob has a shard off its primary or missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepairRecord {
+    /// The blob.
+    pub blob: BlobRef,
+    /// The bucket that owns it.
+    pub bucket: BucketId,
+    /// The key that owns it.
+    pub key: ObjectKey,
+    /// How many shards of its worst chunk were missing when the row was written.
+    pub missing: u8,
+}
+
+/// What a bucket holds, as a sum over its ranges of deltas added at apply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Current objects.
+    pub objects: i64,
+    /// Versions and delete markers that are not current.
+    pub noncurrent: i64,
+    /// Bytes of all object versions.
+    pub bytes: i64,
+    /// Bytes of parts of open uploads.
+    pub upload_bytes: i64,
+}

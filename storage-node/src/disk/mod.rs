@@ -1,0 +1,79 @@
+//! The seam below segments and logs: files on one drive.
+//!
+//! Promises of every `Disk`: a write is durable only after a later `sync` on the same file (or a
+//! write with `sync: true`) has succeeded; a file's name is durable only after `sync_dir`; after a
+//! failed sync the caller must close the file for good, for what it holds is unknown. A crash keeps
+//! any subset of the unsynced sectors. `simulated` is the twin that does all of this on purpose.
+//! Must not know: what the bytes mean.
+
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// How a file is used. Buffered and direct I/O never meet on one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Through the page cache; any offset and length.
+    Buffered,
+    /// O_DIRECT; offsets, lengths and buffers are multiples of [`DIRECT_ALIGN`].
+    Direct,
+}
+
+/// Alignment of direct I/O, in bytes.
+pub const DIRECT_ALIGN: usize = 4096;
+
+/// Space on a drive, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// What the drive can hold.
+    pub total: u64,
+    /// What is free.
+    pub free: u64,
+}
+
+/// The files of one drive. Paths are relative to the drive's folder, with `/` between parts.
+#[async_trait]
+pub trait Disk: Send + Sync + 'static {
+    /// Makes a new file of `len` bytes (allocated, reading as zeroes) and opens it; fails if it exists.
+    async fn create(&self, path: &str, len: u64, access: Access) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Opens a file that exists.
+    async fn open(&self, path: &str, access: Access) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// The names in a folder, sorted; a folder that does not exist has none.
+    async fn list(&self, folder: &str) -> io::Result<Vec<String>>;
+
+    /// Makes a folder and those above it; fine if it exists.
+    async fn create_folder(&self, folder: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    async fn remove(&self, path: &str) -> io::Result<()>;
+
+    /// Renames a file, replacing what is there.
+    async fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Makes the names in a folder durable.
+    async fn sync_dir(&self, folder: &str) -> io::Result<()>;
+
+    /// The drive's space.
+    async fn space(&self) -> io::Result<Space>;
+}
+
+/// An open file.
+#[async_trait]
+pub trait DiskFile: Send + Sync + 'static {
+    /// Writes the buffers one after another from `offset`; with `sync`, makes everything written to
+    /// the file so far durable before it returns (one trip, one fdatasync).
+    async fn write(&self, offset: u64, buffers: Vec<Bytes>, sync: bool) -> io::Result<()>;
+
+    /// Reads exactly `len` bytes; `UnexpectedEof` past the end.
+    async fn read(&self, offset: u64, len: usize) -> io::Result<Bytes>;
+
+    /// Makes everything written so far durable.
+    async fn sync(&self) -> io::Result<()>;
+
+    /// The file's length in bytes.
+    async fn len(&self) -> io::Result<u64>;
+}
