@@ -1,1 +1,8 @@
-//! Placeholder.
+//! The gateway: S3, Swift, identity, admin. It keeps nothing: kill one at any moment.
+//!
+//! Promises: every request runs through one pipeline; both faces share the engine's verbs.
+//! Must not know: disks, consensus.
+
+pub mod engine;
+pub mod identity;
+pub mod routing;

@@ -1,0 +1,3 @@
+//! Accounts, users and access keys, kept as system rows.
+//!
+//! Must not know: signatures, HTTP.
