@@ -6,3 +6,4 @@
 pub mod engine;
 pub mod identity;
 pub mod routing;
+pub mod s3;
