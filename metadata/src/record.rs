@@ -222,8 +222,11 @@ pub enum BucketState {
     Creating,
     /// It serves.
     Live,
-    /// Its deletion began: every range refuses new rows.
+    /// Its deletion began: every range is asked to refuse new rows, and may yet object.
     Deleting,
+    /// Every range was sealed empty: the deletion is decided and only goes forward. In the registry
+    /// row alone, so that who rolls a deletion back and who completes it never both succeed.
+    Dropping,
 }
 
 /// The rules under which a range takes rows of a bucket. Each change raises `version`.
