@@ -3,3 +3,4 @@
 //! Must not know: disks, placement, how rows are stored.
 
 pub mod operation;
+pub mod xml;

@@ -1,0 +1,294 @@
+//! XML in and out: a bounded reader for clients' documents, a plain writer for ours.
+//!
+//! Promises: reading takes time and memory linear in the document, which is bounded in bytes, elements,
+//! depth and attributes; a document type, an entity that is not predefined and anything after the root
+//! are refused, so nothing is ever expanded or fetched. Writing escapes whatever stands in a key or a
+//! metadata value.
+//! Must not know: which documents there are.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+use thiserror::Error;
+
+/// The largest document read, in bytes: 10,000 parts with SHA-256 checksums, or 1,000 keys of 1,024
+/// bytes with every byte escaped, both fit.
+pub const XML_BYTES_MAX: usize = 8 << 20;
+const ELEMENTS_MAX: usize = 100_000;
+const DEPTH_MAX: usize = 16;
+const ATTRIBUTES_MAX: usize = 16;
+
+/// Why a document was refused. To a client all of these are `MalformedXML`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum XmlError {
+    /// Not well-formed, not UTF-8, or something that no request document holds.
+    #[error("the document is not well-formed")]
+    Malformed,
+    /// A bound on size, depth, elements or attributes was passed.
+    #[error("the document is too large")]
+    TooLarge,
+    /// A document type declaration.
+    #[error("a document type is not accepted")]
+    DocType,
+}
+
+/// An element as read: its local name, its own text with the entities resolved, its children in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Element {
+    name: String,
+    text: String,
+    children: Vec<Element>,
+}
+
+impl Element {
+    /// The name without its namespace prefix.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its text; the white space between children does not count as text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// All children.
+    pub fn children(&self) -> &[Self] {
+        &self.children
+    }
+
+    /// The first child of this name.
+    pub fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    /// The text of the first child of this name.
+    pub fn child_text(&self, name: &str) -> Option<&str> {
+        self.child(name).map(Self::text)
+    }
+}
+
+/// Reads a document whose root has this name.
+pub fn read(document: &[u8], root: &str) -> Result<Element, XmlError> {
+    if document.len() > XML_BYTES_MAX {
+        return Err(XmlError::TooLarge);
+    }
+    let text = std::str::from_utf8(document).map_err(|_| XmlError::Malformed)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut tree = Tree::default();
+    let mut reader = Reader::from_str(text);
+    reader.config_mut().check_end_names = true;
+    loop {
+        match reader.read_event().map_err(|_| XmlError::Malformed)? {
+            Event::Start(start) => tree.open(&start)?,
+            Event::Empty(start) => {
+                tree.open(&start)?;
+                tree.close()?;
+            }
+            Event::End(_) => tree.close()?,
+            Event::Text(text) => tree.text(&text.xml10_content().map_err(|_| XmlError::Malformed)?)?,
+            Event::CData(data) => tree.text(&data.decode().map_err(|_| XmlError::Malformed)?)?,
+            Event::GeneralRef(reference) => {
+                let resolved = match reference.resolve_char_ref().map_err(|_| XmlError::Malformed)? {
+                    Some(character) => character,
+                    None => predefined_entity(&reference).ok_or(XmlError::Malformed)?,
+                };
+                tree.text(resolved.encode_utf8(&mut [0; 4]))?;
+            }
+            Event::DocType(_) => return Err(XmlError::DocType),
+            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
+            Event::Eof => break,
+        }
+    }
+    tree.root.filter(|element| element.name == root && tree.open.is_empty()).ok_or(XmlError::Malformed)
+}
+
+fn predefined_entity(name: &[u8]) -> Option<char> {
+    Some(match name {
+        b"amp" => '&',
+        b"lt" => '<',
+        b"gt" => '>',
+        b"apos" => '\'',
+        b"quot" => '"',
+        _ => return None,
+    })
+}
+
+/// The tree under construction: the elements that are open, outermost first, and the finished root.
+#[derive(Default)]
+struct Tree {
+    open: Vec<Element>,
+    root: Option<Element>,
+    elements: usize,
+}
+
+impl Tree {
+    fn open(&mut self, start: &BytesStart<'_>) -> Result<(), XmlError> {
+        self.elements += 1;
+        if self.elements > ELEMENTS_MAX || self.open.len() >= DEPTH_MAX {
+            return Err(XmlError::TooLarge);
+        }
+        if self.root.is_some() {
+            return Err(XmlError::Malformed);
+        }
+        // Without checks the iterator does not compare names, so it is linear.
+        if start.attributes().with_checks(false).take(ATTRIBUTES_MAX + 1).count() > ATTRIBUTES_MAX {
+            return Err(XmlError::TooLarge);
+        }
+        let name = std::str::from_utf8(start.local_name().into_inner()).map_err(|_| XmlError::Malformed)?.to_owned();
+        self.open.push(Element { name, ..Element::default() });
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), XmlError> {
+        let mut element = self.open.pop().ok_or(XmlError::Malformed)?;
+        if !element.children.is_empty() && element.text.trim().is_empty() {
+            element.text.clear();
+        }
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(element),
+            None => self.root = Some(element),
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), XmlError> {
+        match self.open.last_mut() {
+            Some(element) => element.text.push_str(text),
+            None if text.trim().is_empty() => {}
+            None => return Err(XmlError::Malformed),
+        }
+        Ok(())
+    }
+}
+
+/// The namespace of S3's documents.
+pub const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+/// A document being written.
+pub struct Writer(String);
+
+impl Writer {
+    /// Writes a document with this root in S3's namespace.
+    pub fn document(root: &str, body: impl FnOnce(&mut Self)) -> String {
+        Self::with_root(root, &format!(" xmlns=\"{NAMESPACE}\""), body)
+    }
+
+    /// Writes a document with this root and no namespace, as errors are.
+    pub fn plain_document(root: &str, body: impl FnOnce(&mut Self)) -> String {
+        Self::with_root(root, "", body)
+    }
+
+    fn with_root(root: &str, attributes: &str, body: impl FnOnce(&mut Self)) -> String {
+        let mut writer = Self(String::with_capacity(512));
+        writer.0.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        writer.nest(root, attributes, body);
+        writer.0
+    }
+
+    /// Writes an element with children.
+    pub fn element(&mut self, name: &str, body: impl FnOnce(&mut Self)) {
+        self.nest(name, "", body);
+    }
+
+    /// Writes an element with attributes (`attributes` begins with a space and is trusted) and children.
+    pub fn nest(&mut self, name: &str, attributes: &str, body: impl FnOnce(&mut Self)) {
+        self.0.push('<');
+        self.0.push_str(name);
+        self.0.push_str(attributes);
+        self.0.push('>');
+        body(self);
+        self.0.push_str("</");
+        self.0.push_str(name);
+        self.0.push('>');
+    }
+
+    /// Writes an element that holds text.
+    pub fn text(&mut self, name: &str, text: &str) {
+        self.nest(name, "", |writer| writer.escape(text));
+    }
+
+    /// Writes an element that holds a number or another value without special characters.
+    pub fn value(&mut self, name: &str, value: impl std::fmt::Display) {
+        self.text(name, &value.to_string());
+    }
+
+    /// Writes an element that holds text, if there is any.
+    pub fn optional(&mut self, name: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(name, text);
+        }
+    }
+
+    /// Control characters have no form in XML 1.0; like S3 we write them as references, which is why
+    /// clients ask for `encoding-type=url`. A carriage return would otherwise be read as a line feed.
+    fn escape(&mut self, text: &str) {
+        for character in text.chars() {
+            match character {
+                '&' => self.0.push_str("&amp;"),
+                '<' => self.0.push_str("&lt;"),
+                '>' => self.0.push_str("&gt;"),
+                '"' => self.0.push_str("&quot;"),
+                '\n' | '\t' => self.0.push(character),
+                '\u{fffe}' | '\u{ffff}' => self.0.push_str(&format!("&#x{:x};", u32::from(character))),
+                _ if character.is_ascii_control() => self.0.push_str(&format!("&#x{:x};", u32::from(character))),
+                _ => self.0.push(character),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_document_is_read_whole() {
+        let document = b"<?xml version='1.0'?>\n<d:Delete xmlns:d='x'>\n <Object><Key>a&amp;b&#x20ac;<![CDATA[<c>]]></Key></Object>\n \
+            <!-- c --><Quiet>true</Quiet><Empty/></d:Delete>\n";
+        let root = read(document, "Delete").unwrap();
+        assert_eq!(root.child("Object").unwrap().child_text("Key"), Some("a&b\u{20ac}<c>"));
+        assert_eq!(root.child_text("Quiet"), Some("true"));
+        assert_eq!(root.child_text("Empty"), Some(""));
+        assert_eq!(root.text(), "");
+        assert_eq!(root.children().len(), 3);
+    }
+
+    #[test]
+    fn white_space_in_a_leaf_is_kept() {
+        assert_eq!(read(b"<K>  </K>", "K").unwrap().text(), "  ");
+        assert_eq!(read(b"<K> a </K>", "K").unwrap().text(), " a ");
+    }
+
+    #[test]
+    fn hostile_documents_are_refused() {
+        for (document, error) in [
+            (&b""[..], XmlError::Malformed),
+            (b"<a>", XmlError::Malformed),
+            (b"<a></b>", XmlError::Malformed),
+            (b"<a></a><a></a>", XmlError::Malformed),
+            (b"x<a></a>", XmlError::Malformed),
+            (b"<a>&bomb;</a>", XmlError::Malformed),
+            (b"<a>\xff</a>", XmlError::Malformed),
+            (b"<b></b>", XmlError::Malformed),
+            (b"<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><a>&b;</a>", XmlError::DocType),
+        ] {
+            assert_eq!(read(document, "a"), Err(error), "{}", String::from_utf8_lossy(document));
+        }
+        let deep = "<a>".repeat(1000) + &"</a>".repeat(1000);
+        assert_eq!(read(deep.as_bytes(), "a"), Err(XmlError::TooLarge));
+        let wide = "<a>".to_owned() + &"<b/>".repeat(ELEMENTS_MAX) + "</a>";
+        assert_eq!(read(wide.as_bytes(), "a"), Err(XmlError::TooLarge));
+        let attributes: String = (0..1_000_000).map(|i| format!(" a{i}=''")).collect();
+        assert_eq!(read(format!("<a{attributes}/>").as_bytes(), "a"), Err(XmlError::TooLarge));
+        assert_eq!(read(&vec![b' '; XML_BYTES_MAX + 1], "a"), Err(XmlError::TooLarge));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let text = "a&<>\"' \u{1}\r\u{7f}\u{20ac}";
+        let written = Writer::document("R", |w| w.element("C", |w| w.text("Key", text)));
+        assert!(written.contains("&#x1;&#xd;&#x7f;"), "{written}");
+        let root = read(written.as_bytes(), "R").unwrap();
+        assert_eq!(root.child("C").unwrap().child_text("Key"), Some(text));
+    }
+}
