@@ -4,13 +4,19 @@
 //! no two replicas of a partition share a failure domain while there are enough of them.
 //! Must not know: I/O, async, time, objects, erasure codes.
 
+mod assignment;
+mod builder;
+mod domain;
+mod drive;
+mod encoding;
+mod exchange;
 mod ids;
+mod ring;
+mod tree;
 
+pub use builder::{BuildError, RingBuilder};
+pub use domain::{DomainPath, FailureDomain};
+pub use drive::{DriveState, RingDrive, WEIGHT_MAX};
+pub use encoding::DecodeError;
 pub use ids::{DriveId, Epoch, NodeId, Partition, RegionName, ZoneName};
-
-/// A published ring. (The builder and its accessors land with the ring work.)
-#[derive(Clone, Debug)]
-pub struct Ring {
-    /// Its version.
-    pub epoch: Epoch,
-}
+pub use ring::{DRIVES_MAX, PARTITION_BITS_DEFAULT, PARTITION_BITS_MAX, Ring, RingError, WIDTH_MAX};
