@@ -4,9 +4,17 @@
 //! Must not know: HTTP, disks, time, tasks.
 
 mod blob;
+pub mod erasure;
 mod geometry;
+mod place;
 mod policy;
+mod quorum;
+mod replicas;
+mod spread;
 
 pub use blob::{BlobId, ChunkId, ShardId};
 pub use geometry::{CHUNK_BYTES_MAX, ChunkLayout, Geometry, GeometryError, SHARDS_MAX};
+pub use place::{Handoffs, PlaceError, Placement, place};
 pub use policy::{Policy, PolicyId, Redundancy, RedundancyError, ResidencyClass};
+pub use quorum::{Quorum, QuorumError, ShardFate};
+pub use replicas::{ReplicasError, replicas};

@@ -1,0 +1,145 @@
+//! Where the shards of a chunk go.
+//!
+//! `BLAKE3(blob, chunk index)` picks a partition of the policy's ring, and the partition lists the
+//! drives in shard order. The same hash orders the handoffs. Both orders are a format: whoever
+//! looks for a shard must come by the same drives as whoever wrote it, in any release.
+
+use couronne_ring::{DomainPath, DriveId, Epoch, Partition, Ring};
+use thiserror::Error;
+
+use crate::blob::ChunkId;
+use crate::geometry::Geometry;
+use crate::spread::Crowd;
+
+/// The drives of one chunk under one epoch of the ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The epoch it holds for.
+    pub epoch: Epoch,
+    /// The ring's partition it falls in.
+    pub partition: Partition,
+    /// The drive of each shard, in shard order.
+    pub primaries: Vec<DriveId>,
+    seed: u64,
+}
+
+/// Why a chunk has no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PlaceError {
+    /// The ring lists fewer drives in a partition than the chunk has shards.
+    #[error("a chunk of {shards} shards does not fit a ring of width {width}")]
+    RingTooNarrow {
+        /// Shards of the chunk.
+        shards: u8,
+        /// Drives in each partition.
+        width: u8,
+    },
+}
+
+/// Places a chunk.
+///
+/// A chunk of fewer shards than the ring is wide (the copies of a small blob) takes those of its
+/// partition's drives that share the fewest failure domains, starting at a slot of its own: so
+/// the first slots carry no more than the others.
+pub fn place(ring: &Ring, chunk: ChunkId, geometry: &Geometry) -> Result<Placement, PlaceError> {
+    if geometry.shards() > ring.width() {
+        return Err(PlaceError::RingTooNarrow { shards: geometry.shards(), width: ring.width() });
+    }
+    let [partition_hash, seed] = chunk_hash(chunk);
+    let partition = ring.partition_of(partition_hash);
+    let members = ring.drives(partition);
+    let primaries = if geometry.shards() == ring.width() {
+        members.to_vec()
+    } else {
+        spread_apart(ring, members, usize::from(geometry.shards()), seed)
+    };
+    Ok(Placement { epoch: ring.epoch(), partition, primaries, seed })
+}
+
+impl Placement {
+    /// The drives to write a shard to whose primary fails, best first: all other drives of the
+    /// ring that take data, those in the domains with the fewest shards of this chunk before
+    /// others. `ring` is the one the chunk was placed by.
+    pub fn handoffs(&self, ring: &Ring) -> Handoffs {
+        let mut crowd = Crowd::default();
+        for path in self.primaries.iter().filter_map(|id| ring.domains(*id)) {
+            crowd.add(path);
+        }
+        let mut candidates: Vec<Candidate> = ring
+            .all_drives()
+            .filter(|(drive, _)| drive.is_eligible() && !self.primaries.contains(&drive.id))
+            .map(|(drive, path)| Candidate { order: drive_hash(self.seed, drive.id), id: drive.id, path })
+            .collect();
+        candidates.sort_unstable_by_key(|candidate| (candidate.order, candidate.id));
+        Handoffs { candidates, crowd }
+    }
+}
+
+/// The handoffs of a chunk, computed as they are asked for. Made by [`Placement::handoffs`].
+#[derive(Clone, Debug)]
+pub struct Handoffs {
+    candidates: Vec<Candidate>,
+    crowd: Crowd,
+}
+
+#[derive(Clone, Debug)]
+struct Candidate {
+    order: u64,
+    id: DriveId,
+    path: DomainPath,
+}
+
+impl Iterator for Handoffs {
+    type Item = DriveId;
+
+    fn next(&mut self) -> Option<DriveId> {
+        let crowd = &self.crowd;
+        let (best, _) = self.candidates.iter().enumerate().min_by_key(|(_, candidate)| crowd.around(candidate.path))?;
+        let candidate = self.candidates.remove(best);
+        self.crowd.add(candidate.path);
+        Some(candidate.id)
+    }
+}
+
+/// Chooses `count` of a partition's drives, beginning at the slot that `seed` names.
+fn spread_apart(ring: &Ring, members: &[DriveId], count: usize, seed: u64) -> Vec<DriveId> {
+    let first = usize::try_from(seed % members.len().max(1) as u64).unwrap_or(0);
+    let mut left: Vec<(DriveId, DomainPath)> = members
+        .iter()
+        .cycle()
+        .skip(first)
+        .take(members.len())
+        .filter_map(|id| Some((*id, ring.domains(*id)?)))
+        .collect();
+    let mut crowd = Crowd::default();
+    let mut chosen = Vec::with_capacity(count);
+    while chosen.len() < count {
+        let Some((best, _)) = left.iter().enumerate().min_by_key(|(_, (_, path))| crowd.around(*path)) else { break };
+        let (id, path) = left.remove(best);
+        crowd.add(path);
+        chosen.push(id);
+    }
+    chosen
+}
+
+/// Two independent 64-bit numbers of a chunk: the first names its partition.
+fn chunk_hash(chunk: ChunkId) -> [u64; 2] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&chunk.blob.to_bytes());
+    hasher.update(&chunk.index.to_be_bytes());
+    first_words(hasher.finalize())
+}
+
+/// Orders drives for one seed.
+pub(crate) fn drive_hash(seed: u64, drive: DriveId) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_be_bytes());
+    hasher.update(&drive.0.to_be_bytes());
+    let [word, _] = first_words(hasher.finalize());
+    word
+}
+
+fn first_words(hash: blake3::Hash) -> [u64; 2] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *hash.as_bytes();
+    [u64::from_be_bytes([a, b, c, d, e, f, g, h]), u64::from_be_bytes([i, j, k, l, m, n, o, p])]
+}
