@@ -4,6 +4,7 @@
 //! the same process or across a network. What the messages say is settled here; how they travel is not.
 //! Must not know: S3, Swift, files, consensus.
 
+pub mod buffer;
 pub mod env;
 pub mod frame;
 pub mod map;
