@@ -95,7 +95,9 @@ impl AlignedBuffer {
     {
         self.reserve(count);
         // SAFETY: there is room for `count` bytes after `len`; `MaybeUninit` says they are not ours to read.
-        let spare = unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().add(self.len).cast::<MaybeUninit<u8>>(), count) };
+        let spare = unsafe {
+            std::slice::from_raw_parts_mut(self.start.as_ptr().add(self.len).cast::<MaybeUninit<u8>>(), count)
+        };
         let expected = spare.as_ptr().cast::<u8>();
         let filled = fill(spare)?;
         if !std::ptr::eq(filled.as_ptr(), expected) && !filled.is_empty() {

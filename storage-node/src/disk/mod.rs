@@ -6,6 +6,10 @@
 //! any subset of the unsynced sectors. `simulated` is the twin that does all of this on purpose.
 //! Must not know: what the bytes mean.
 
+pub mod files;
+mod pieces;
+pub mod simulated;
+
 use std::io;
 use std::sync::Arc;
 
@@ -45,10 +49,10 @@ pub trait Disk: Send + Sync + 'static {
     /// The names in a folder, sorted; a folder that does not exist has none.
     async fn list(&self, folder: &str) -> io::Result<Vec<String>>;
 
-    /// Makes a folder and those above it; fine if it exists.
+    /// Makes a folder and those above it, durably; fine if it exists.
     async fn create_folder(&self, folder: &str) -> io::Result<()>;
 
-    /// Removes a file.
+    /// Removes a file; its space is free once its last handle is gone.
     async fn remove(&self, path: &str) -> io::Result<()>;
 
     /// Renames a file, replacing what is there.
@@ -61,7 +65,9 @@ pub trait Disk: Send + Sync + 'static {
     async fn space(&self) -> io::Result<Space>;
 }
 
-/// An open file.
+/// An open file. After a failed sync, or a write that failed half way, it refuses everything: what
+/// the medium holds is unknown, and a later sync could answer for bytes that the kernel has dropped.
+/// A call that is dropped half way may still take effect.
 #[async_trait]
 pub trait DiskFile: Send + Sync + 'static {
     /// Writes the buffers one after another from `offset`; with `sync`, makes everything written to
