@@ -2,5 +2,9 @@
 //!
 //! Must not know: disks, placement, how rows are stored.
 
+pub mod error;
 pub mod operation;
+pub mod ops;
 pub mod xml;
+
+mod mapping;

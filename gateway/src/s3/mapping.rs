@@ -1,0 +1,101 @@
+//! The one place that turns what the engine says into S3's codes.
+//!
+//! Must not know: which operation asked. One that knows better (which key, which part) adds details.
+
+use couronne_metadata::command::Refusal;
+use http::{HeaderName, HeaderValue};
+
+use super::error::{Code, S3Error};
+use crate::engine::{BodyError, DigestKind, EngineError};
+use crate::identity::IdentityError;
+
+impl From<EngineError> for S3Error {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Refused(refusal) => refusal.into(),
+            EngineError::DeleteMarker { .. } => Self::new(Code::NoSuchKey)
+                .header(HeaderName::from_static("x-amz-delete-marker"), HeaderValue::from_static("true")),
+            EngineError::BucketAlreadyExists => Code::BucketAlreadyExists.into(),
+            EngineError::BucketAlreadyOwnedByYou => Code::BucketAlreadyOwnedByYou.into(),
+            EngineError::BucketBusy => Code::OperationAborted.into(),
+            EngineError::NoSuchPolicy => Code::InvalidLocationConstraint.into(),
+            EngineError::StaleRules => Self::stale_rules(),
+            EngineError::Body(error) => error.into(),
+            EngineError::Digest(kind) => match kind {
+                DigestKind::Md5 => Code::BadDigest.into(),
+                DigestKind::SignedSha256 => Code::XAmzContentSHA256Mismatch.into(),
+                DigestKind::Checksum(_) => {
+                    Self::with_message(Code::BadDigest, "The checksum you specified did not match what we received.")
+                }
+            },
+            EngineError::EntityTooLarge => Code::EntityTooLarge.into(),
+            EngineError::SlowDown(_) => Code::SlowDown.into(),
+            EngineError::ObjectChanged | EngineError::Full | EngineError::Unavailable(_) => {
+                tracing::warn!(%error, "the engine cannot serve");
+                Code::ServiceUnavailable.into()
+            }
+            EngineError::Unreadable(_) | EngineError::Corrupt(_) => {
+                tracing::error!(%error, "stored data cannot be given back");
+                Code::InternalError.into()
+            }
+        }
+    }
+}
+
+impl From<Refusal> for S3Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::PreconditionFailed => Code::PreconditionFailed.into(),
+            Refusal::NoSuchKey => Code::NoSuchKey.into(),
+            Refusal::NoSuchVersion => Code::NoSuchVersion.into(),
+            Refusal::IsDeleteMarker => Code::MethodNotAllowed.into(),
+            Refusal::NoSuchUpload => Code::NoSuchUpload.into(),
+            Refusal::InvalidPart(number) => Self::new(Code::InvalidPart).detail("PartNumber", number.get().to_string()),
+            Refusal::InvalidPartOrder => Code::InvalidPartOrder.into(),
+            Refusal::EntityTooSmall { number, size } => Self::new(Code::EntityTooSmall)
+                .detail("ProposedSize", size.to_string())
+                .detail("PartNumber", number.get().to_string()),
+            Refusal::BadDigest => Code::BadDigest.into(),
+            Refusal::Locked => {
+                Self::with_message(Code::AccessDenied, "Access Denied because object protected by object lock.")
+            }
+            Refusal::NoSuchBucket => Code::NoSuchBucket.into(),
+            Refusal::BucketNotEmpty => Code::BucketNotEmpty.into(),
+            Refusal::Conflict => Code::OperationAborted.into(),
+            Refusal::QuotaExceeded => Code::QuotaExceeded.into(),
+            Refusal::BlobRefused | Refusal::DeadlinePassed => Code::ServiceUnavailable.into(),
+            Refusal::Invalid(reason) => {
+                tracing::error!(reason, "a command contradicts itself");
+                Code::InternalError.into()
+            }
+        }
+    }
+}
+
+impl From<BodyError> for S3Error {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Incomplete | BodyError::Disconnected(_) => Code::IncompleteBody.into(),
+            BodyError::TooLong => {
+                Self::with_message(Code::IncompleteBody, "The request body is longer than its declared length.")
+            }
+            BodyError::Malformed(what) => Self::with_message(Code::InvalidRequest, what),
+            BodyError::Signature => Code::SignatureDoesNotMatch.into(),
+            BodyError::Trailer => Code::MalformedTrailerError.into(),
+            BodyError::TimedOut => Code::RequestTimeout.into(),
+            BodyError::Source(error) => (*error).into(),
+        }
+    }
+}
+
+impl From<IdentityError> for S3Error {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Engine(error) => error.into(),
+            other => {
+                tracing::error!(error = %other, "an identity cannot be read");
+                Code::InternalError.into()
+            }
+        }
+    }
+}
