@@ -77,20 +77,30 @@ impl Assignment {
         }
     }
 
-    /// Moves slots from drives above their share straight to drives below it.
+    /// Moves slots from drives above their share straight to drives below it: first where that
+    /// moves no more than was moved already, then anywhere.
     pub(crate) fn level(&mut self) {
-        for partition in self.partitions_shuffled() {
-            self.enter(partition);
-            for slot in self.slot_range(partition) {
-                let Some(from) = self.slots[slot].filter(|drive| self.excess[*drive] > 0) else { continue };
-                self.release(from);
-                let short = |drive: usize| self.excess[drive] < 0 && self.has_room(drive);
-                let to = self.best(partition, short).unwrap_or(from);
-                self.set(slot, Some(to));
-                self.hold(to);
+        for free_only in [true, false] {
+            for partition in self.partitions_shuffled() {
+                self.enter(partition);
+                let mut slots: Vec<usize> = self.slot_range(partition).collect();
+                slots.sort_by_key(|slot| self.slots[*slot].map(|drive| Reverse(self.surplus(drive))));
+                for slot in slots {
+                    self.level_slot(partition, slot, free_only);
+                }
+                self.leave(partition);
             }
-            self.leave(partition);
         }
+    }
+
+    fn level_slot(&mut self, partition: usize, slot: usize, free_only: bool) {
+        let Some(from) = self.slots[slot].filter(|drive| self.excess[*drive] > 0) else { return };
+        self.release(from);
+        let is_free = |to: usize| self.held_before(partition, to) || !self.held_before(partition, from);
+        let may = |to: usize| self.excess[to] < 0 && self.has_room(to) && (!free_only || is_free(to));
+        let to = self.best(partition, may).unwrap_or(from);
+        self.set(slot, Some(to));
+        self.hold(to);
     }
 
     /// The best of the drives that `may` take a slot of the partition looked at: below its share
@@ -99,7 +109,7 @@ impl Assignment {
     fn best(&self, partition: usize, may: impl Fn(usize) -> bool) -> Option<usize> {
         let rank = |drive: &usize| {
             let crowd = self.tree.path(*drive).map(|domain| self.held[domain]);
-            (self.excess[*drive] >= 0, crowd, Reverse(self.lack(*drive)), mix(partition, *drive))
+            (self.excess[*drive] >= 0, crowd, self.surplus(*drive), mix(partition, *drive))
         };
         (0..self.tree.drive_count()).filter(|drive| may(*drive)).min_by_key(rank)
     }
@@ -139,6 +149,15 @@ impl Assignment {
 
     pub(crate) fn slot_range(&self, partition: usize) -> std::ops::Range<usize> {
         partition * self.tree.width()..(partition + 1) * self.tree.width()
+    }
+
+    pub(crate) fn partition_of(&self, slot: usize) -> usize {
+        slot / self.tree.width()
+    }
+
+    /// Whether a drive held a slot of the partition before the rebalance.
+    pub(crate) fn held_before(&self, partition: usize, drive: usize) -> bool {
+        self.before[self.slot_range(partition)].contains(&Some(drive))
     }
 
     pub(crate) fn slot(&self, slot: usize) -> Slot {
@@ -191,10 +210,10 @@ impl Assignment {
         }
     }
 
-    /// What a drive lacks of its target, in 2^-20 of it: drives fill up side by side.
-    fn lack(&self, drive: usize) -> i64 {
+    /// What a drive holds above its target, in 2^-20 of it: drives fill up side by side.
+    fn surplus(&self, drive: usize) -> i64 {
         let target = i64::try_from(self.tree.target(drive)).unwrap_or(i64::MAX).max(1);
-        -(self.excess[drive] << 20) / target
+        (self.excess[drive] << 20) / target
     }
 
     fn partitions_shuffled(&self) -> Vec<usize> {

@@ -7,10 +7,6 @@
 //! domain caps as a laminar matroid in each partition), so whenever the targets can be met, a
 //! chain exists; and the shortest chain is always valid as a whole, even where two of its links
 //! lie in one partition.
-//!
-//! Why not a min-cost flow from the start: over a hundred drives that is half a million edges,
-//! and a solver that minds the order of moves; while the greedy passes before this one move the
-//! least possible in all but a few slots, and only these pay for a search.
 #![expect(clippy::indexing_slicing, reason = "all indices are drive and slot numbers made by the builder")]
 
 use std::collections::VecDeque;
