@@ -57,9 +57,10 @@ pub fn place(ring: &Ring, chunk: ChunkId, geometry: &Geometry) -> Result<Placeme
 }
 
 impl Placement {
-    /// The drives to write a shard to whose primary fails, best first: all other drives of the
-    /// ring that take data, those in the domains with the fewest shards of this chunk before
-    /// others. `ring` is the one the chunk was placed by.
+/// The drives to write a shard to whose primary fails, best first: those in the domains with
+    /// the fewest shards of this chunk before others, and last the primaries themselves, each once,
+    /// which then hold two of its shards. So six shards still find a place when only four of a
+    /// ring's six drives are left. `ring` is the one the chunk was placed by.
     pub fn handoffs(&self, ring: &Ring) -> Handoffs {
         let mut crowd = Crowd::default();
         for path in self.primaries.iter().filter_map(|id| ring.domains(*id)) {
@@ -67,7 +68,7 @@ impl Placement {
         }
         let mut candidates: Vec<Candidate> = ring
             .all_drives()
-            .filter(|(drive, _)| drive.is_eligible() && !self.primaries.contains(&drive.id))
+            .filter(|(drive, _)| drive.is_eligible())
             .map(|(drive, path)| Candidate { order: drive_hash(self.seed, drive.id), id: drive.id, path })
             .collect();
         candidates.sort_unstable_by_key(|candidate| (candidate.order, candidate.id));
