@@ -57,7 +57,7 @@ pub fn place(ring: &Ring, chunk: ChunkId, geometry: &Geometry) -> Result<Placeme
 }
 
 impl Placement {
-/// The drives to write a shard to whose primary fails, best first: those in the domains with
+    /// The drives to write a shard to whose primary fails, best first: those in the domains with
     /// the fewest shards of this chunk before others, and last the primaries themselves, each once,
     /// which then hold two of its shards. So six shards still find a place when only four of a
     /// ring's six drives are left. `ring` is the one the chunk was placed by.
