@@ -169,6 +169,24 @@ pub enum VersionRecord {
     },
 }
 
+impl VersionRecord {
+    /// Its place in time.
+    pub fn ordinal(&self) -> Ordinal {
+        match self {
+            Self::Object(object) => object.ordinal,
+            Self::DeleteMarker { ordinal, .. } => *ordinal,
+        }
+    }
+
+    /// How clients name it.
+    pub fn version(&self) -> VersionId {
+        match self {
+            Self::Object(object) => object.version,
+            Self::DeleteMarker { version, .. } => *version,
+        }
+    }
+}
+
 /// A multipart upload that is open, or completed and named by an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadRecord {
