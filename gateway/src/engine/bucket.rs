@@ -56,7 +56,7 @@ pub struct ListedBucket {
 }
 
 /// A page of buckets, by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BucketPage {
     /// The buckets.
     pub buckets: Vec<ListedBucket>,
