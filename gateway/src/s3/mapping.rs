@@ -3,9 +3,11 @@
 //! Must not know: which operation asked. One that knows better (which key, which part) adds details.
 
 use couronne_metadata::command::Refusal;
+use couronne_metadata::ids::{KEY_BYTES_MAX, KeyError};
 use http::{HeaderName, HeaderValue};
 
 use super::error::{Code, S3Error};
+use super::xml::XmlError;
 use crate::engine::{BodyError, DigestKind, EngineError};
 use crate::identity::IdentityError;
 
@@ -69,6 +71,21 @@ impl From<Refusal> for S3Error {
                 Code::InternalError.into()
             }
         }
+    }
+}
+
+impl From<KeyError> for S3Error {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::TooLong => Self::new(Code::KeyTooLongError).detail("MaxSizeAllowed", KEY_BYTES_MAX.to_string()),
+            KeyError::Empty | KeyError::NotUtf8 => Code::InvalidURI.into(),
+        }
+    }
+}
+
+impl From<XmlError> for S3Error {
+    fn from(_: XmlError) -> Self {
+        Code::MalformedXML.into()
     }
 }
 

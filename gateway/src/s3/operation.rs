@@ -46,6 +46,8 @@ operations! {
     GetBucketVersioning,
     /// `GET /bucket?acl`
     GetBucketAcl,
+    /// `GET /bucket?ownershipControls`
+    GetBucketOwnershipControls,
     /// `GET /bucket?policy`, `?tagging`, ...: a configuration that no bucket has yet
     GetAbsentConfiguration,
     /// `GET /bucket`
@@ -195,7 +197,7 @@ const ROWS: &[Row] = &[
     Row("PUT", Bucket, Sub("notification"), Lacking("PutBucketNotificationConfiguration")),
     Row("GET", Bucket, Sub("object-lock"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("object-lock"), Lacking("PutObjectLockConfiguration")),
-    Row("GET", Bucket, Sub("ownershipControls"), Serve(Op::GetAbsentConfiguration)),
+    Row("GET", Bucket, Sub("ownershipControls"), Serve(Op::GetBucketOwnershipControls)),
     Row("PUT", Bucket, Sub("ownershipControls"), Lacking("PutBucketOwnershipControls")),
     Row("DELETE", Bucket, Sub("ownershipControls"), Lacking("DeleteBucketOwnershipControls")),
     Row("GET", Bucket, Sub("policy"), Serve(Op::GetAbsentConfiguration)),

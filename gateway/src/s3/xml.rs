@@ -172,6 +172,11 @@ impl Writer {
         Self::with_root(root, &format!(" xmlns=\"{NAMESPACE}\""), body)
     }
 
+    /// Writes a document whose root in S3's namespace holds text only.
+    pub fn document_of_text(root: &str, text: &str) -> String {
+        Self::document(root, |writer| writer.escape(text))
+    }
+
     /// Writes a document with this root and no namespace, as errors are.
     pub fn plain_document(root: &str, body: impl FnOnce(&mut Self)) -> String {
         Self::with_root(root, "", body)

@@ -1,0 +1,72 @@
+//! Headers and query parameters as typed values, with S3's own errors for what does not parse.
+
+use http::{HeaderMap, HeaderValue};
+
+use super::error::{Result, S3Error};
+
+/// A header as text; `InvalidArgument` if it is not UTF-8.
+pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    std::str::from_utf8(value.as_bytes())
+        .map(Some)
+        .map_err(|_| S3Error::invalid_argument("The header is not UTF-8.", name, "?"))
+}
+
+/// A header value of text that we made or checked. What cannot stand in a header (a line break in a
+/// stored name) becomes empty rather than a second header.
+pub fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_bytes(text.as_bytes()).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// A query parameter that is a number from 0 to `most`; S3 caps silently what is larger.
+/// `default` if it is absent or empty.
+pub fn bounded(name: &str, value: Option<&str>, default: u32, most: u32) -> Result<u32> {
+    let Some(text) = value.filter(|text| !text.is_empty()) else { return Ok(default.min(most)) };
+    match text.parse::<i64>() {
+        Ok(number) if number < 0 || number > i64::from(i32::MAX) => Err(S3Error::invalid_argument(
+            format!("Argument {name} must be an integer between 0 and {}", i32::MAX),
+            name,
+            text,
+        )),
+        Ok(number) => Ok(u32::try_from(number).unwrap_or(most).min(most)),
+        Err(_) => Err(S3Error::invalid_argument(
+            format!("Provided {name} not an integer or within integer range"),
+            name,
+            text,
+        )),
+    }
+}
+
+/// How names in a listing are to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameEncoding {
+    /// As they are.
+    Plain,
+    /// Percent-encoded, `/` kept.
+    Url,
+}
+
+impl NameEncoding {
+    /// Reads `encoding-type`.
+    pub fn parse(value: Option<&str>) -> Result<Self> {
+        match value {
+            None | Some("") => Ok(Self::Plain),
+            Some(text) if text.eq_ignore_ascii_case("url") => Ok(Self::Url),
+            Some(text) => {
+                Err(S3Error::invalid_argument("Invalid Encoding Method specified in Request", "encoding-type", text))
+            }
+        }
+    }
+
+    /// A name as the listing shows it.
+    pub fn encode(self, name: &[u8]) -> String {
+        match self {
+            Self::Plain => String::from_utf8_lossy(name).into_owned(),
+            Self::Url => percent_encoding::percent_encode(name, LISTED).to_string(),
+        }
+    }
+}
+
+/// What S3 leaves as it is under `encoding-type=url`.
+const LISTED: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*').remove(b'/');
