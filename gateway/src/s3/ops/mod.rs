@@ -1,22 +1,87 @@
-//! The operations, one file each, and the one place that leads to them.
+//! The S3 operations: one file each, and the table that leads to them.
 //!
-//! Must not know: signatures, framing, how rows and chunks are stored.
+//! Every file's head says what the operation promises, its steps in order, the rows and chunks it
+//! writes, where it may be acknowledged, and what cleans up after a crash between two steps.
+//! Must not know: signatures, how anything is stored.
+
+mod abort_multipart_upload;
+mod complete_multipart_upload;
+mod copy_object;
+mod create_bucket;
+mod create_multipart_upload;
+mod delete_bucket;
+mod delete_object;
+mod delete_objects;
+mod get_absent_configuration;
+mod get_bucket_acl;
+mod get_bucket_location;
+mod get_bucket_ownership_controls;
+mod get_bucket_versioning;
+mod get_object;
+mod get_object_acl;
+mod get_object_attributes;
+mod get_object_tagging;
+mod head_bucket;
+mod head_object;
+mod list_buckets;
+mod list_multipart_uploads;
+mod list_object_versions;
+mod list_objects;
+mod list_objects_v2;
+mod list_parts;
+mod put_object;
+mod upload_part;
+mod upload_part_copy;
 
 use crate::auth::Authenticated;
 use crate::metrics::Trace;
-use crate::pipeline::Gateway;
+use crate::pipeline::{Gateway, carry_out};
 use crate::response::Response;
-use crate::s3::error::{Result, S3Error};
+use crate::s3::error::Result;
 use crate::s3::operation::Operation;
 
-/// Leads an authenticated request to its operation. One line each:
-/// `Operation::ListBuckets => carry_out::<ListBuckets>(gateway, authenticated, trace).await,`
+/// Carries out the operation that a request was found to mean.
 pub async fn dispatch(
     operation: Operation,
     gateway: &Gateway,
     authenticated: Authenticated,
     trace: &mut Trace,
 ) -> Result<Response> {
-    let _ = (gateway, authenticated, trace);
-    Err(S3Error::not_implemented(operation.name()))
+    macro_rules! table {
+        ($($name:ident => $module:ident,)*) => {
+            match operation {
+                $(Operation::$name => carry_out::<$module::$name>(gateway, authenticated, trace).await,)*
+            }
+        };
+    }
+    table! {
+        AbortMultipartUpload => abort_multipart_upload,
+        CompleteMultipartUpload => complete_multipart_upload,
+        CopyObject => copy_object,
+        CreateBucket => create_bucket,
+        CreateMultipartUpload => create_multipart_upload,
+        DeleteBucket => delete_bucket,
+        DeleteObject => delete_object,
+        DeleteObjects => delete_objects,
+        GetAbsentConfiguration => get_absent_configuration,
+        GetBucketAcl => get_bucket_acl,
+        GetBucketLocation => get_bucket_location,
+        GetBucketOwnershipControls => get_bucket_ownership_controls,
+        GetBucketVersioning => get_bucket_versioning,
+        GetObject => get_object,
+        GetObjectAcl => get_object_acl,
+        GetObjectAttributes => get_object_attributes,
+        GetObjectTagging => get_object_tagging,
+        HeadBucket => head_bucket,
+        HeadObject => head_object,
+        ListBuckets => list_buckets,
+        ListMultipartUploads => list_multipart_uploads,
+        ListObjectVersions => list_object_versions,
+        ListObjects => list_objects,
+        ListObjectsV2 => list_objects_v2,
+        ListParts => list_parts,
+        PutObject => put_object,
+        UploadPart => upload_part,
+        UploadPartCopy => upload_part_copy,
+    }
 }

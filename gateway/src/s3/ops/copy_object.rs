@@ -1,0 +1,142 @@
+//! CopyObject: writes a new object of another's bytes, with its attributes or with new ones.
+//!
+//! Promises: source and target are both authorized. The copy has blobs of its own and outlives its
+//! source. Conditions on the source are checked against the very version that is read; conditions on the
+//! target are compared at the range, in the one step that commits.
+//! Steps: 1. open the source; 2. its bytes are read, verified, hashed, cut, encoded and written under
+//! the target's policy (`engine.stage`); 3. one command commits the target (`engine.put_object`), again
+//! if the target's rules changed meanwhile.
+//! Writes: as PutObject, at the target.
+//! Acknowledged: when `engine.put_object` has returned `Ok`.
+//! After a crash: as PutObject.
+
+use couronne_metadata::command::Precondition;
+use couronne_metadata::ids::ObjectKey;
+use couronne_metadata::record::{Attributes, ChecksumAlgorithm, ObjectRecord};
+use http::HeaderValue;
+
+use crate::authorize::{Authorized, CopyBetween};
+use crate::body::Body;
+use crate::engine::{self, EngineError};
+use crate::pipeline::{Gateway, S3Operation};
+use crate::request::Request;
+use crate::response::Response;
+use crate::s3::copying::{SOURCE_BYTES_MAX, Source};
+use crate::s3::dates::iso_date;
+use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::etag::quoted_etag;
+use crate::s3::values::header_value;
+use crate::s3::version_text::version_text;
+use crate::s3::xml::Writer;
+use crate::s3::{attributes, checksum, conditions, reading};
+
+/// Its parameters.
+pub(crate) struct CopyObject {
+    source: Source,
+    given: Attributes,
+    replace_metadata: bool,
+    replace_tags: bool,
+    checksum: Option<ChecksumAlgorithm>,
+    condition: Precondition,
+}
+
+impl S3Operation for CopyObject {
+    type Resources = CopyBetween;
+
+    fn parse(request: &Request) -> Result<Self> {
+        let replace_metadata = directive(request, "x-amz-metadata-directive")?;
+        let replace_tags = directive(request, "x-amz-tagging-directive")?;
+        let algorithm = request.header("x-amz-checksum-algorithm")?.map(checksum::parse_algorithm).transpose()?;
+        Ok(Self {
+            source: Source::parse(&request.headers)?,
+            given: attributes::of_request(&request.headers)?,
+            replace_metadata,
+            replace_tags,
+            checksum: algorithm,
+            condition: conditions::write_condition(&request.headers)?,
+        })
+    }
+
+    fn resources(&self, request: &Request) -> Result<CopyBetween> {
+        self.source.resources(request)
+    }
+
+    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+        let operation = authorized.operation();
+        let key = authorized.request().need_key()?.clone();
+        let buckets = authorized.resources();
+        operation.refuse_unchanged(&key, buckets.source.entry.id == buckets.target.entry.id)?;
+        let handle = operation.source.open(&gateway.engine, &buckets.source).await?;
+        let source = handle.record();
+        if source.size > SOURCE_BYTES_MAX {
+            let message =
+                "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
+            return Err(S3Error::with_message(Code::InvalidRequest, message));
+        }
+        let algorithm = operation.checksum.or(source.checksum.as_ref().map(|checksum| checksum.algorithm));
+        let mut body = handle.body(0..source.size, algorithm).await?;
+        let staged = gateway.engine.stage(&buckets.target, &key, &mut body).await?;
+        let written = loop {
+            let put = authorized.operation().commit(source, &authorized.resources().target.entry.account);
+            match gateway.engine.put_object(&authorized.resources().target, &staged, put).await {
+                Err(EngineError::StaleRules) => authorized.renew(&gateway.engine).await?,
+                outcome => break outcome?,
+            }
+        };
+        let mut response = Response::xml(Writer::document("CopyObjectResult", |xml| {
+            xml.text("LastModified", &iso_date(written.ordinal));
+            xml.text("ETag", &quoted_etag(&written.etag));
+            let shown = written.checksum.clone().unwrap_or_else(|| checksum::of_crc64(staged.crc64()));
+            checksum::write(xml, Some(&shown), &written.etag);
+        }));
+        reading::insert_version(&authorized.resources().target, written.version, &mut response.headers);
+        response.headers.extend(source_version(&authorized, source));
+        Ok(response)
+    }
+}
+
+/// `COPY` (the default) or `REPLACE`.
+fn directive(request: &Request, name: &'static str) -> Result<bool> {
+    match request.header(name)? {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(other) => Err(S3Error::invalid_argument(format!("Unknown directive in {name}"), name, other)),
+    }
+}
+
+fn source_version(
+    authorized: &Authorized<CopyObject>,
+    source: &ObjectRecord,
+) -> Option<(http::HeaderName, HeaderValue)> {
+    let versioned = authorized.resources().source.entry.rules.versioning != Default::default();
+    let name = http::HeaderName::from_static("x-amz-copy-source-version-id");
+    versioned.then(|| (name, header_value(&version_text(source.version))))
+}
+
+impl CopyObject {
+    /// A copy of the current version onto itself has to change something.
+    fn refuse_unchanged(&self, key: &ObjectKey, same_bucket: bool) -> Result<()> {
+        let onto_itself = same_bucket && self.source.key == *key && self.source.version.is_none();
+        let redirect = self.given.headers.iter().any(|(name, _)| &**name == "x-amz-website-redirect-location");
+        if !onto_itself || self.replace_metadata || redirect {
+            return Ok(());
+        }
+        Err(S3Error::with_message(
+            Code::InvalidRequest,
+            "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+        ))
+    }
+
+    fn commit(&self, source: &ObjectRecord, owner: &str) -> engine::PutObject {
+        let from = if self.replace_metadata { &self.given } else { &source.attributes };
+        let tags = if self.replace_tags { &self.given.tags } else { &source.attributes.tags };
+        let attributes = Attributes {
+            headers: from.headers.clone(),
+            metadata: from.metadata.clone(),
+            tags: tags.clone(),
+            owner: owner.into(),
+            ..Attributes::default()
+        };
+        engine::PutObject { attributes, condition: self.condition.clone() }
+    }
+}

@@ -1,0 +1,65 @@
+//! CreateMultipartUpload: opens an upload that parts can be written to.
+//!
+//! Promises: when it answers 200 the upload takes parts through every gateway. Attributes, tags and the
+//! checksum's kind are settled here and carried by the object.
+//! Steps: 1. one command (`engine.create_upload`).
+//! Writes: one upload row; no chunks.
+//! Acknowledged: when `engine.create_upload` has returned `Ok`.
+//! After a crash: the upload stays open until it is completed or aborted.
+
+use couronne_metadata::record::{Attributes, ChecksumAlgorithm, ChecksumKind};
+use http::{HeaderName, HeaderValue};
+
+use crate::authorize::{Authorized, InBucket};
+use crate::body::Body;
+use crate::engine::CreateUpload;
+use crate::pipeline::{Gateway, S3Operation};
+use crate::request::Request;
+use crate::response::Response;
+use crate::s3::error::Result;
+use crate::s3::xml::Writer;
+use crate::s3::{attributes, checksum};
+
+/// Its parameters.
+pub(crate) struct CreateMultipartUpload {
+    attributes: Attributes,
+    checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+}
+
+impl S3Operation for CreateMultipartUpload {
+    type Resources = InBucket;
+
+    fn parse(request: &Request) -> Result<Self> {
+        Ok(Self {
+            attributes: attributes::of_request(&request.headers)?,
+            checksum: checksum::of_upload(&request.headers)?,
+        })
+    }
+
+    fn resources(&self, request: &Request) -> Result<InBucket> {
+        InBucket::of(request)
+    }
+
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+        let operation = authorized.operation();
+        let bucket = authorized.resources();
+        let key = authorized.request().need_key()?;
+        let create = CreateUpload {
+            attributes: Attributes { owner: bucket.entry.account.clone(), ..operation.attributes.clone() },
+            initiator: authorized.caller().account.clone(),
+            checksum: operation.checksum,
+        };
+        let upload = gateway.engine.create_upload(bucket, key, create).await?;
+        let mut response = Response::xml(Writer::document("InitiateMultipartUploadResult", |xml| {
+            xml.text("Bucket", &bucket.name);
+            xml.text("Key", key.as_str());
+            xml.value("UploadId", upload);
+        }));
+        if let Some((algorithm, kind)) = operation.checksum {
+            let algorithm_header = HeaderName::from_static("x-amz-checksum-algorithm");
+            response.headers.insert(algorithm_header, HeaderValue::from_static(checksum::name(algorithm)));
+            response.headers.insert(checksum::TYPE, HeaderValue::from_static(checksum::kind_name(kind)));
+        }
+        Ok(response)
+    }
+}

@@ -1,0 +1,40 @@
+//! GetObjectTagging: the tags that an object was written with.
+//!
+//! Steps: 1. open the version; 2. write the document.
+//! Writes: nothing.
+
+use couronne_metadata::ids::VersionId;
+
+use crate::authorize::{Authorized, InBucket};
+use crate::body::Body;
+use crate::pipeline::{Gateway, S3Operation};
+use crate::request::Request;
+use crate::response::Response;
+use crate::s3::error::Result;
+use crate::s3::{parameters, reading, tags};
+
+/// Its parameters.
+pub(crate) struct GetObjectTagging {
+    version: Option<VersionId>,
+}
+
+impl S3Operation for GetObjectTagging {
+    type Resources = InBucket;
+
+    fn parse(request: &Request) -> Result<Self> {
+        Ok(Self { version: parameters::version(request)? })
+    }
+
+    fn resources(&self, request: &Request) -> Result<InBucket> {
+        InBucket::of(request)
+    }
+
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+        let bucket = authorized.resources();
+        let key = authorized.request().need_key()?;
+        let handle = reading::open(&gateway.engine, bucket, key, authorized.operation().version).await?;
+        let mut response = Response::xml(tags::document(&handle.record().attributes.tags));
+        reading::insert_version(bucket, handle.record().version, &mut response.headers);
+        Ok(response)
+    }
+}

@@ -1,0 +1,75 @@
+//! PutObject: writes an object.
+//!
+//! Promises: when it answers 200 the bytes are durable under the bucket's policy, match every digest
+//! their sender gave, and every later read and listing sees them. Conditions are compared at the range,
+//! in the one step that commits. A request that fails leaves the key as it was.
+//! Steps: 1. the body is received, hashed, cut, encoded and written (`engine.stage`); 2. one command
+//! commits the object (`engine.put_object`), again if the bucket's rules changed meanwhile.
+//! Writes: the shards of a blob's chunks, or a payload row if it is small; one version row.
+//! Acknowledged: when `engine.put_object` has returned `Ok`.
+//! After a crash: between 1 and 2 the blob is named by nobody; the disown horizon lets the drives delete it.
+
+use couronne_metadata::command::Precondition;
+use couronne_metadata::record::Attributes;
+use http::header::ETAG;
+
+use crate::authorize::{Authorized, InBucket};
+use crate::body::{Body, BodyUse};
+use crate::engine::{self, EngineError};
+use crate::pipeline::{Gateway, S3Operation};
+use crate::request::Request;
+use crate::response::Response;
+use crate::s3::error::{Result, S3Error};
+use crate::s3::etag::quoted_etag;
+use crate::s3::values::header_value;
+use crate::s3::{attributes, checksum, conditions, reading};
+
+/// Its parameters.
+pub(crate) struct PutObject {
+    attributes: Attributes,
+    condition: Precondition,
+}
+
+impl S3Operation for PutObject {
+    type Resources = InBucket;
+    const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
+
+    fn parse(request: &Request) -> Result<Self> {
+        if let Some(number) = request.query.get("partNumber") {
+            let message = "This operation does not accept partNumber without uploadId";
+            return Err(S3Error::invalid_argument(message, "partNumber", number));
+        }
+        Ok(Self {
+            attributes: attributes::of_request(&request.headers)?,
+            condition: conditions::write_condition(&request.headers)?,
+        })
+    }
+
+    fn resources(&self, request: &Request) -> Result<InBucket> {
+        InBucket::of(request)
+    }
+
+    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway, body: &mut Body) -> Result<Response> {
+        let key = authorized.request().need_key()?.clone();
+        let staged = gateway.engine.stage(authorized.resources(), &key, body).await?;
+        let written = loop {
+            let put = authorized.operation().commit(&authorized.resources().entry.account);
+            match gateway.engine.put_object(authorized.resources(), &staged, put).await {
+                Err(EngineError::StaleRules) => authorized.renew(&gateway.engine).await?,
+                outcome => break outcome?,
+            }
+        };
+        let mut response = Response::ok().header(ETAG, header_value(&quoted_etag(&written.etag)));
+        let shown = written.checksum.unwrap_or_else(|| checksum::of_crc64(staged.crc64()));
+        checksum::into_headers(Some(&shown), &written.etag, &mut response.headers);
+        reading::insert_version(authorized.resources(), written.version, &mut response.headers);
+        Ok(response)
+    }
+}
+
+impl PutObject {
+    fn commit(&self, owner: &str) -> engine::PutObject {
+        let attributes = Attributes { owner: owner.into(), ..self.attributes.clone() };
+        engine::PutObject { attributes, condition: self.condition.clone() }
+    }
+}
