@@ -57,18 +57,26 @@ pub fn place(ring: &Ring, chunk: ChunkId, geometry: &Geometry) -> Result<Placeme
 }
 
 impl Placement {
-    /// The drives to write a shard to whose primary fails, best first: those in the domains with
-    /// the fewest shards of this chunk before others, and last the primaries themselves, each once,
-    /// which then hold two of its shards. So six shards still find a place when only four of a
-    /// ring's six drives are left. `ring` is the one the chunk was placed by.
+    /// The drives where a shard may be that is not on its primary, best first: those in the
+    /// domains with the fewest shards of this chunk before others, and last the primaries
+    /// themselves, each once, which then hold two of its shards. `ring` is the one the chunk was
+    /// placed by.
     pub fn handoffs(&self, ring: &Ring) -> Handoffs {
+        self.handoffs_without(ring, &[])
+    }
+
+    /// The same drives without those in `lost`, ordered as if these had never held a shard: what a
+    /// writer tries. So six shards find a place on four drives that are left of six, and a shard of
+    /// a dead drive goes to the other drive of its node rather than to a third on the next.
+    pub fn handoffs_without(&self, ring: &Ring, lost: &[DriveId]) -> Handoffs {
         let mut crowd = Crowd::default();
-        for path in self.primaries.iter().filter_map(|id| ring.domains(*id)) {
+        let kept = self.primaries.iter().filter(|id| !lost.contains(id));
+        for path in kept.filter_map(|id| ring.domains(*id)) {
             crowd.add(path);
         }
         let mut candidates: Vec<Candidate> = ring
             .all_drives()
-            .filter(|(drive, _)| drive.is_eligible())
+            .filter(|(drive, _)| drive.is_eligible() && !lost.contains(&drive.id))
             .map(|(drive, path)| Candidate { order: drive_hash(self.seed, drive.id), id: drive.id, path })
             .collect();
         candidates.sort_unstable_by_key(|candidate| (candidate.order, candidate.id));

@@ -171,25 +171,16 @@ impl Codec {
         if let Some(beyond) = targets.iter().find(|target| **target >= self.k + self.m) {
             return Err(ErasureError::ShardCount { expected: self.k + self.m, found: *beyond });
         }
-        let present = shards.iter().flatten().copied();
-        match &self.coder {
-            Some(coder) => coder.reconstruct(shards, targets, out).ok_or(ErasureError::Code { k: self.k, m: self.m }),
-            // Whole copies: any is the other. Without parity nothing can be missing.
-            None if self.k == 1 => {
-                let copy = present.take(1).flatten();
-                let copy: Vec<u8> = copy.copied().collect();
-                out.iter_mut().for_each(|shard| shard.copy_from_slice(&copy));
-                Ok(())
-            }
-            None => {
-                for (target, shard) in targets.iter().zip(out) {
-                    if let Some(Some(there)) = shards.get(*target) {
-                        shard.copy_from_slice(there);
-                    }
-                }
-                Ok(())
-            }
+        if let Some(coder) = &self.coder {
+            return coder.reconstruct(shards, targets, out).ok_or(ErasureError::Code { k: self.k, m: self.m });
         }
+        // Whole copies: any is like the other. Without parity all shards are there.
+        for (target, buffer) in targets.iter().zip(out) {
+            let source =
+                if self.k == 1 { shards.iter().flatten().next() } else { shards.get(*target).and_then(Option::as_ref) };
+            buffer.copy_from_slice(source.ok_or(ErasureError::TooFewShards { found: 0, k: self.k })?);
+        }
+        Ok(())
     }
 }
 
