@@ -3,7 +3,7 @@
 //! Let `k + m` be the chunk's geometry and *durable* the number of its shards that are fsynced.
 //!
 //! 1. Every shard is durable, on its primary or on a handoff. A shard may be left out only if the
-//!    cluster map says that its drive is down.
+//!    cluster map says that its drive is down. With fewer drives left than shards, some hold two.
 //! 2. `durable - fullest >= k`, where *fullest* is the most of them that lie in one failure domain.
 //!
 //! The second holds for the chunk's failure domain, the widest level (region, zone, node, drive)

@@ -63,7 +63,7 @@ pub enum ErasureError {
 }
 
 /// One place for every shape that a geometry can have, filled at first use: the tables of all of
-/// them together take some ten megabytes at the very most.
+/// them together would take a few megabytes.
 static CODECS: [OnceLock<Option<Codec>>; CODECS_MAX] = [const { OnceLock::new() }; CODECS_MAX];
 const CODECS_MAX: usize = (SHARDS_MAX as usize + 1) * SHARDS_MAX as usize;
 

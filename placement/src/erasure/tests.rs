@@ -87,7 +87,7 @@ fn shards_that_do_not_fit_are_refused() {
     let codec = Codec::of(&Geometry::new(2, 1, 64).unwrap()).unwrap();
     let (long, short) = (noise(8, 5), noise(7, 5));
     assert_eq!(codec.encode(&[long.clone(), short.clone()]), Err(ErasureError::ShardLength));
-    assert_eq!(codec.encode(&[long.clone()]), Err(ErasureError::ShardCount { expected: 2, found: 1 }));
+    assert_eq!(codec.encode(std::slice::from_ref(&long)), Err(ErasureError::ShardCount { expected: 2, found: 1 }));
     let mut uneven = [None, Some(long), Some(short)];
     assert_eq!(codec.reconstruct(&mut uneven, Wanted::Data), Err(ErasureError::ShardLength));
     assert_eq!(codec.encode(&[Bytes::new(), Bytes::new()]), Ok(vec![Bytes::new()]));

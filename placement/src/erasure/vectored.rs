@@ -26,8 +26,7 @@ impl Coder {
         })
     }
 
-    /// The decoding matrix is made anew at each call: microseconds, against the milliseconds of
-    /// fetching the shards.
+    /// The decoding matrix is made anew at each call: little, beside fetching the shards.
     pub(super) fn reconstruct(&self, shards: &[Option<&[u8]>], targets: &[usize], out: &mut [&mut [u8]]) -> Option<()> {
         let present: Vec<bool> = shards.iter().map(Option::is_some).collect();
         let plan = self.0.decode_plan(&present, targets).ok()?;
