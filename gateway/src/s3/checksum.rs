@@ -236,3 +236,57 @@ pub fn of_upload(headers: &HeaderMap) -> Result<Option<(ChecksumAlgorithm, Check
     }
     Ok(Some((algorithm, kind)))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::s3::xml;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn digests_are_read_and_written() {
+        let (algorithm, digest) = of_headers(&headers(&[("x-amz-checksum-crc32", "DUoRhQ==")])).unwrap().unwrap();
+        assert_eq!((algorithm, &digest[..]), (ChecksumAlgorithm::Crc32, &[0x0d, 0x4a, 0x11, 0x85][..]));
+        let composite = Checksum { algorithm, kind: ChecksumKind::Composite, value: digest };
+        let etag = Etag { digest: [0; 16], parts: Some(3) };
+        assert_eq!(digest_text(&composite, &etag), "DUoRhQ==-3");
+        assert_eq!(parse_digest(algorithm, "DUoRhQ==-3"), Some(composite.value));
+        let part = xml::read(b"<Part><ChecksumCRC32>DUoRhQ==</ChecksumCRC32></Part>", "Part").unwrap();
+        assert_eq!(of_element(&part).unwrap().unwrap().0, ChecksumAlgorithm::Crc32);
+    }
+
+    #[test]
+    fn bad_digests_are_refused() {
+        for pairs in [
+            &[("x-amz-checksum-crc32", "bad")][..],
+            &[("x-amz-checksum-sha256", "DUoRhQ==")],
+            &[("x-amz-checksum-crc32", "DUoRhQ=="), ("x-amz-checksum-crc32c", "DUoRhQ==")],
+        ] {
+            assert_eq!(of_headers(&headers(pairs)).unwrap_err().code(), Code::InvalidRequest, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn uploads_have_s3s_default_kinds() {
+        let asked = |algorithm: &str, kind: Option<&str>| {
+            let mut map = headers(&[("x-amz-checksum-algorithm", algorithm)]);
+            kind.map(|kind| map.insert(TYPE, kind.parse().unwrap()));
+            of_upload(&map).map(|asked| asked.unwrap().1).map_err(|error| error.code())
+        };
+        assert_eq!(asked("CRC32", None), Ok(ChecksumKind::Composite));
+        assert_eq!(asked("crc32c", Some("FULL_OBJECT")), Ok(ChecksumKind::FullObject));
+        assert_eq!(asked("CRC64NVME", None), Ok(ChecksumKind::FullObject));
+        assert_eq!(asked("CRC64NVME", Some("COMPOSITE")), Err(Code::InvalidRequest));
+        assert_eq!(asked("SHA256", Some("FULL_OBJECT")), Err(Code::InvalidRequest));
+        assert_eq!(asked("MD5", None), Err(Code::InvalidRequest));
+        assert_eq!(
+            of_upload(&headers(&[("x-amz-checksum-type", "COMPOSITE")])).unwrap_err().code(),
+            Code::InvalidRequest
+        );
+        assert_eq!(of_upload(&HeaderMap::new()).unwrap(), None);
+    }
+}

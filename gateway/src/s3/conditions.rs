@@ -148,3 +148,100 @@ fn condition_date(text: &str) -> Result<u64> {
 fn condition_size(text: &str) -> Result<u64> {
     text.parse().map_err(|_| S3Error::invalid_argument("The size is not a number.", "x-amz-if-match-size", text))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use couronne_metadata::ids::{CommitId, Ordinal, VersionId};
+    use couronne_metadata::record::{Attributes, Content, Data, Etag};
+    use http::HeaderName;
+
+    const ETAG: &str = "\"5d41402abc4b2a76b9719d911017c592\"";
+    const OTHER: &str = "\"00000000000000000000000000000000\"";
+    const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+    const AT: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+    fn record() -> ObjectRecord {
+        ObjectRecord {
+            ordinal: Ordinal(784_111_777_999_999),
+            version: VersionId::Null,
+            commit: CommitId::from_bytes([0; 16]),
+            etag: parse_etag(ETAG).unwrap(),
+            size: 5,
+            content: Content::Whole(Data::Inline { len: 5, crc64: 0 }),
+            attributes: Attributes::default(),
+            checksum: None,
+        }
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    fn check(pairs: &[(&'static str, &str)], expect: Option<Code>) {
+        let outcome = ReadConditions::of_read(&headers(pairs)).unwrap().check(&record());
+        assert_eq!(outcome.err().map(|error| error.code()), expect, "{pairs:?}");
+    }
+
+    #[test]
+    fn reads_follow_the_order_of_rfc_9110() {
+        check(&[], None);
+        check(&[("if-match", ETAG)], None);
+        check(&[("if-match", "*")], None);
+        check(&[("if-match", "5d41402abc4b2a76b9719d911017c592")], None);
+        check(&[("if-match", "\"ABCORZ\"")], Some(Code::PreconditionFailed));
+        check(&[("if-match", &format!("W/{ETAG}"))], Some(Code::PreconditionFailed));
+        check(&[("if-match", &format!("{OTHER}, {ETAG}"))], None);
+        check(&[("if-none-match", ETAG)], Some(Code::NotModified));
+        check(&[("if-none-match", &format!("W/{ETAG}"))], Some(Code::NotModified));
+        check(&[("if-none-match", "*")], Some(Code::NotModified));
+        check(&[("if-none-match", "ABCORZ")], None);
+        check(&[("if-modified-since", BEFORE)], None);
+        check(&[("if-modified-since", AT)], Some(Code::NotModified));
+        check(&[("if-modified-since", "nonsense")], None);
+        check(&[("if-unmodified-since", BEFORE)], Some(Code::PreconditionFailed));
+        check(&[("if-unmodified-since", AT)], None);
+        // A tag that matches outweighs a date that does not, and the other way about.
+        check(&[("if-match", ETAG), ("if-unmodified-since", BEFORE)], None);
+        check(&[("if-none-match", ETAG), ("if-modified-since", BEFORE)], Some(Code::NotModified));
+        check(&[("if-none-match", OTHER), ("if-modified-since", AT)], None);
+    }
+
+    #[test]
+    fn the_source_of_a_copy_is_never_not_modified() {
+        let headers = headers(&[("x-amz-copy-source-if-none-match", ETAG)]);
+        let outcome = ReadConditions::of_copy_source(&headers).unwrap().check_source(&record());
+        assert_eq!(outcome.unwrap_err().code(), Code::PreconditionFailed);
+    }
+
+    #[test]
+    fn writes_carry_their_conditions() {
+        let etag = record().etag;
+        let condition = write_condition(&headers(&[("if-match", ETAG), ("if-none-match", "*")])).unwrap();
+        assert_eq!(condition.if_match, Some(EtagSet::Tags(vec![etag])));
+        assert_eq!(condition.if_none_match, Some(EtagSet::Any));
+        // A tag that no object has must not make the write unconditional.
+        let condition = write_condition(&headers(&[("if-match", "badetag")])).unwrap();
+        assert_eq!(condition.if_match, Some(EtagSet::Tags(Vec::<Etag>::new())));
+        let condition =
+            delete_condition(&headers(&[("x-amz-if-match-last-modified-time", AT), ("x-amz-if-match-size", "5")]));
+        let condition = condition.unwrap();
+        assert_eq!((condition.if_last_modified_s, condition.if_size), (Some(784_111_777), Some(5)));
+        assert!(delete_condition(&headers(&[("x-amz-if-match-size", "many")])).is_err());
+        assert!(entry_condition(None, Some("yesterday"), None).is_err());
+    }
+
+    #[test]
+    fn a_repeated_condition_is_refused() {
+        let mut twice = headers(&[("if-none-match", ETAG)]);
+        twice.append("if-none-match", "*".parse().unwrap());
+        assert!(write_condition(&twice).is_err());
+    }
+
+    #[test]
+    fn if_range_is_a_tag_or_a_date() {
+        assert!(if_range_holds(ETAG, &record()) && if_range_holds(AT, &record()));
+        assert!(!if_range_holds(OTHER, &record()) && !if_range_holds(BEFORE, &record()));
+    }
+}

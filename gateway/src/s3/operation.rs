@@ -44,12 +44,16 @@ operations! {
     GetBucketLocation,
     /// `GET /bucket?versioning`
     GetBucketVersioning,
+    /// `PUT /bucket?versioning`
+    PutBucketVersioning,
     /// `GET /bucket?acl`
     GetBucketAcl,
     /// `GET /bucket?ownershipControls`
     GetBucketOwnershipControls,
     /// `GET /bucket?policy`, `?tagging`, ...: a configuration that no bucket has yet
     GetAbsentConfiguration,
+    /// `DELETE /bucket?policy`, `?tagging`, ...: the same
+    DeleteAbsentConfiguration,
     /// `GET /bucket`
     ListObjects,
     /// `GET /bucket?list-type=2`
@@ -76,6 +80,10 @@ operations! {
     GetObjectAcl,
     /// `GET /bucket/key?tagging`
     GetObjectTagging,
+    /// `PUT /bucket/key?tagging`
+    PutObjectTagging,
+    /// `DELETE /bucket/key?tagging`
+    DeleteObjectTagging,
     /// `POST /bucket/key?uploads`
     CreateMultipartUpload,
     /// `PUT /bucket/key?partNumber=N&uploadId=U`
@@ -155,22 +163,22 @@ const ROWS: &[Row] = &[
     Row("POST", Bucket, Sub("delete"), Serve(Op::DeleteObjects)),
     Row("GET", Bucket, Sub("location"), Serve(Op::GetBucketLocation)),
     Row("GET", Bucket, Sub("versioning"), Serve(Op::GetBucketVersioning)),
-    Row("PUT", Bucket, Sub("versioning"), Lacking("PutBucketVersioning")),
+    Row("PUT", Bucket, Sub("versioning"), Serve(Op::PutBucketVersioning)),
     Row("GET", Bucket, Sub("acl"), Serve(Op::GetBucketAcl)),
     Row("PUT", Bucket, Sub("acl"), Lacking("PutBucketAcl")),
     Row("GET", Bucket, Sub("abac"), Lacking("GetBucketAbac")),
     Row("PUT", Bucket, Sub("abac"), Lacking("PutBucketAbac")),
-    Row("GET", Bucket, Sub("accelerate"), Lacking("GetBucketAccelerateConfiguration")),
+    Row("GET", Bucket, Sub("accelerate"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("accelerate"), Lacking("PutBucketAccelerateConfiguration")),
     Row("GET", Bucket, Sub("analytics"), Lacking("GetBucketAnalyticsConfiguration")),
     Row("PUT", Bucket, Sub("analytics"), Lacking("PutBucketAnalyticsConfiguration")),
     Row("DELETE", Bucket, Sub("analytics"), Lacking("DeleteBucketAnalyticsConfiguration")),
     Row("GET", Bucket, Sub("cors"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("cors"), Lacking("PutBucketCors")),
-    Row("DELETE", Bucket, Sub("cors"), Lacking("DeleteBucketCors")),
+    Row("DELETE", Bucket, Sub("cors"), Serve(Op::DeleteAbsentConfiguration)),
     Row("GET", Bucket, Sub("encryption"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("encryption"), Lacking("PutBucketEncryption")),
-    Row("DELETE", Bucket, Sub("encryption"), Lacking("DeleteBucketEncryption")),
+    Row("DELETE", Bucket, Sub("encryption"), Serve(Op::DeleteAbsentConfiguration)),
     Row("GET", Bucket, Sub("intelligent-tiering"), Lacking("GetBucketIntelligentTieringConfiguration")),
     Row("PUT", Bucket, Sub("intelligent-tiering"), Lacking("PutBucketIntelligentTieringConfiguration")),
     Row("DELETE", Bucket, Sub("intelligent-tiering"), Lacking("DeleteBucketIntelligentTieringConfiguration")),
@@ -179,8 +187,8 @@ const ROWS: &[Row] = &[
     Row("DELETE", Bucket, Sub("inventory"), Lacking("DeleteBucketInventoryConfiguration")),
     Row("GET", Bucket, Sub("lifecycle"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("lifecycle"), Lacking("PutBucketLifecycleConfiguration")),
-    Row("DELETE", Bucket, Sub("lifecycle"), Lacking("DeleteBucketLifecycle")),
-    Row("GET", Bucket, Sub("logging"), Lacking("GetBucketLogging")),
+    Row("DELETE", Bucket, Sub("lifecycle"), Serve(Op::DeleteAbsentConfiguration)),
+    Row("GET", Bucket, Sub("logging"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("logging"), Lacking("PutBucketLogging")),
     Row("GET", Bucket, Sub("metadataConfiguration"), Lacking("GetBucketMetadataConfiguration")),
     Row("POST", Bucket, Sub("metadataConfiguration"), Lacking("CreateBucketMetadataConfiguration")),
@@ -193,7 +201,7 @@ const ROWS: &[Row] = &[
     Row("GET", Bucket, Sub("metrics"), Lacking("GetBucketMetricsConfiguration")),
     Row("PUT", Bucket, Sub("metrics"), Lacking("PutBucketMetricsConfiguration")),
     Row("DELETE", Bucket, Sub("metrics"), Lacking("DeleteBucketMetricsConfiguration")),
-    Row("GET", Bucket, Sub("notification"), Lacking("GetBucketNotificationConfiguration")),
+    Row("GET", Bucket, Sub("notification"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("notification"), Lacking("PutBucketNotificationConfiguration")),
     Row("GET", Bucket, Sub("object-lock"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("object-lock"), Lacking("PutObjectLockConfiguration")),
@@ -202,23 +210,23 @@ const ROWS: &[Row] = &[
     Row("DELETE", Bucket, Sub("ownershipControls"), Lacking("DeleteBucketOwnershipControls")),
     Row("GET", Bucket, Sub("policy"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("policy"), Lacking("PutBucketPolicy")),
-    Row("DELETE", Bucket, Sub("policy"), Lacking("DeleteBucketPolicy")),
+    Row("DELETE", Bucket, Sub("policy"), Serve(Op::DeleteAbsentConfiguration)),
     Row("GET", Bucket, Sub("policyStatus"), Serve(Op::GetAbsentConfiguration)),
     Row("GET", Bucket, Sub("publicAccessBlock"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("publicAccessBlock"), Lacking("PutPublicAccessBlock")),
-    Row("DELETE", Bucket, Sub("publicAccessBlock"), Lacking("DeletePublicAccessBlock")),
+    Row("DELETE", Bucket, Sub("publicAccessBlock"), Serve(Op::DeleteAbsentConfiguration)),
     Row("GET", Bucket, Sub("replication"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("replication"), Lacking("PutBucketReplication")),
-    Row("DELETE", Bucket, Sub("replication"), Lacking("DeleteBucketReplication")),
-    Row("GET", Bucket, Sub("requestPayment"), Lacking("GetBucketRequestPayment")),
+    Row("DELETE", Bucket, Sub("replication"), Serve(Op::DeleteAbsentConfiguration)),
+    Row("GET", Bucket, Sub("requestPayment"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("requestPayment"), Lacking("PutBucketRequestPayment")),
     Row("GET", Bucket, Sub("session"), Lacking("CreateSession")),
     Row("GET", Bucket, Sub("tagging"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("tagging"), Lacking("PutBucketTagging")),
-    Row("DELETE", Bucket, Sub("tagging"), Lacking("DeleteBucketTagging")),
+    Row("DELETE", Bucket, Sub("tagging"), Serve(Op::DeleteAbsentConfiguration)),
     Row("GET", Bucket, Sub("website"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("website"), Lacking("PutBucketWebsite")),
-    Row("DELETE", Bucket, Sub("website"), Lacking("DeleteBucketWebsite")),
+    Row("DELETE", Bucket, Sub("website"), Serve(Op::DeleteAbsentConfiguration)),
 
     Row("PUT", Object, Header(COPY_SOURCE), Serve(Op::CopyObject)),
     Row("PUT", Object, Plain, Serve(Op::PutObject)),
@@ -244,8 +252,8 @@ const ROWS: &[Row] = &[
     Row("PUT", Object, Sub("retention"), Lacking("PutObjectRetention")),
     Row("POST", Object, Sub("select"), Lacking("SelectObjectContent")),
     Row("GET", Object, Sub("tagging"), Serve(Op::GetObjectTagging)),
-    Row("PUT", Object, Sub("tagging"), Lacking("PutObjectTagging")),
-    Row("DELETE", Object, Sub("tagging"), Lacking("DeleteObjectTagging")),
+    Row("PUT", Object, Sub("tagging"), Serve(Op::PutObjectTagging)),
+    Row("DELETE", Object, Sub("tagging"), Serve(Op::DeleteObjectTagging)),
     Row("GET", Object, Sub("torrent"), Lacking("GetObjectTorrent")),
 ];
 
@@ -354,7 +362,7 @@ mod tests {
         headers.insert(COPY_SOURCE, http::HeaderValue::from_static("a/b"));
         check_with("PUT", Object, "", &headers, Serve(Op::CopyObject));
         check_with("PUT", Object, "partNumber=1&uploadId=u", &headers, Serve(Op::UploadPartCopy));
-        check_with("PUT", Object, "tagging", &headers, Lacking("PutObjectTagging"));
+        check_with("PUT", Object, "acl", &headers, Lacking("PutObjectAcl"));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::version_text::version_text;
 use super::{attributes, checksum, conditions, parameters};
 use crate::engine::{Bucket, Engine, EngineError, ObjectHandle};
 use crate::request::Request;
+use crate::response::Response;
 
 /// The response header that names a version.
 pub const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
@@ -168,6 +169,15 @@ impl ReadParameters {
 pub fn insert_version(bucket: &Bucket, version: VersionId, headers: &mut HeaderMap) {
     if bucket.entry.rules.versioning != Versioning::Off {
         headers.insert(VERSION_ID, header_value(&version_text(version)));
+    }
+}
+
+/// Names the version that a change in place was asked of.
+#[must_use]
+pub fn versioned(response: Response, version: Option<VersionId>) -> Response {
+    match version {
+        Some(version) => response.header(VERSION_ID, header_value(&version_text(version))),
+        None => response,
     }
 }
 

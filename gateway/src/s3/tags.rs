@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::error::{Code, Result, S3Error};
-use super::xml::Writer;
+use super::xml::{Element, Writer};
 
 /// The most tags of an object.
 const TAGS_MAX: usize = 10;
@@ -28,11 +28,31 @@ pub fn parse_header(text: &str) -> Result<Tags> {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         tags.push((form_decode(key).ok_or_else(invalid)?, form_decode(value).ok_or_else(invalid)?));
     }
-    if (1..tags.len()).any(|i| tags.iter().skip(i).any(|tag| tags.get(i - 1).is_some_and(|first| first.0 == tag.0))) {
+    if has_duplicates(&tags) {
         return Err(invalid());
     }
     check(&tags)?;
     Ok(tags)
+}
+
+/// Reads the `Tagging` document.
+pub fn read_document(document: &Element) -> Result<Tags> {
+    let set = document.child("TagSet").ok_or(Code::MalformedXML)?;
+    let mut tags = Tags::new();
+    for tag in set.children().iter().filter(|child| child.name() == "Tag") {
+        let key = tag.child_text("Key").ok_or(Code::MalformedXML)?;
+        let value = tag.child_text("Value").ok_or(Code::MalformedXML)?;
+        tags.push((key.into(), value.into()));
+    }
+    if has_duplicates(&tags) {
+        return Err(S3Error::with_message(Code::InvalidTag, "Cannot provide multiple Tags with the same key"));
+    }
+    check(&tags)?;
+    Ok(tags)
+}
+
+fn has_duplicates(tags: &Tags) -> bool {
+    tags.iter().enumerate().any(|(i, (key, _))| tags.iter().take(i).any(|(earlier, _)| earlier == key))
 }
 
 fn form_decode(text: &str) -> Option<Box<str>> {

@@ -4,9 +4,13 @@ use http::{HeaderMap, HeaderValue};
 
 use super::error::{Result, S3Error};
 
-/// A header as text; `InvalidArgument` if it is not UTF-8.
+/// A header that has one value, as text; `InvalidArgument` if it is repeated or not UTF-8.
 pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(S3Error::invalid_argument("The header may be sent once only.", name, "?"));
+    }
     std::str::from_utf8(value.as_bytes())
         .map(Some)
         .map_err(|_| S3Error::invalid_argument("The header is not UTF-8.", name, "?"))
@@ -70,3 +74,34 @@ impl NameEncoding {
 /// What S3 leaves as it is under `encoding-type=url`.
 const LISTED: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*').remove(b'/');
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::s3::error::Code;
+
+    #[test]
+    fn limits_are_capped_and_checked() {
+        for (text, expect) in
+            [(None, 1000), (Some(""), 1000), (Some("0"), 0), (Some("7"), 7), (Some("2147483647"), 1000)]
+        {
+            assert_eq!(bounded("max-keys", text, 1000, 1000).unwrap(), expect, "{text:?}");
+        }
+        for text in ["blah", "-1", "2147483648", "99999999999999999999", "1.5", " 1"] {
+            assert_eq!(
+                bounded("max-keys", Some(text), 1000, 1000).unwrap_err().code(),
+                Code::InvalidArgument,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_encoded_as_asked() {
+        let url = NameEncoding::parse(Some("url")).unwrap();
+        assert_eq!(url.encode("a/b c+d%\u{1}\u{e9}~*".as_bytes()), "a/b%20c%2Bd%25%01%C3%A9%7E*");
+        assert_eq!(NameEncoding::parse(None).unwrap().encode(b"a b"), "a b");
+        assert_eq!(NameEncoding::parse(Some("base64")).unwrap_err().code(), Code::InvalidArgument);
+    }
+}

@@ -1,7 +1,8 @@
-//! GetBucketPolicy, GetBucketCors, GetBucketTagging, ...: configurations that no bucket has yet, since
-//! none can be written. Each is absent with S3's own code, so that clients which look first go on.
+//! GetBucketPolicy, GetBucketCors, GetBucketLogging, ...: configurations that no bucket has yet, since
+//! none can be written. Each is told absent in S3's own way (an error code of its own, or a document that
+//! says so), and clients which look first go on.
 //!
-//! Promises: no code here is a guess: the write of the same sub-resource answers 501.
+//! Promises: no answer here is a guess: the write of the same sub-resource answers 501.
 //! Steps: answer.
 //! Writes: nothing.
 
@@ -11,30 +12,45 @@ use crate::pipeline::{Gateway, S3Operation};
 use crate::request::Request;
 use crate::response::Response;
 use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::xml::Writer;
+
+/// How S3 tells that something is not configured.
+#[derive(Clone, Copy)]
+enum Absence {
+    /// By an error of its own.
+    Error(Code),
+    /// By a document with this root and nothing in it.
+    Empty(&'static str),
+    /// By a document with this root, element and text.
+    Default(&'static str, &'static str, &'static str),
+}
 
 /// What is absent, by sub-resource.
-const ABSENT: &[(&str, Code)] = &[
-    ("cors", Code::NoSuchCORSConfiguration),
-    ("encryption", Code::ServerSideEncryptionConfigurationNotFoundError),
-    ("lifecycle", Code::NoSuchLifecycleConfiguration),
-    ("object-lock", Code::ObjectLockConfigurationNotFoundError),
-    ("policy", Code::NoSuchBucketPolicy),
-    ("policyStatus", Code::NoSuchBucketPolicy),
-    ("publicAccessBlock", Code::NoSuchPublicAccessBlockConfiguration),
-    ("replication", Code::ReplicationConfigurationNotFoundError),
-    ("tagging", Code::NoSuchTagSet),
-    ("website", Code::NoSuchWebsiteConfiguration),
+const ABSENT: &[(&str, Absence)] = &[
+    ("accelerate", Absence::Empty("AccelerateConfiguration")),
+    ("cors", Absence::Error(Code::NoSuchCORSConfiguration)),
+    ("encryption", Absence::Error(Code::ServerSideEncryptionConfigurationNotFoundError)),
+    ("lifecycle", Absence::Error(Code::NoSuchLifecycleConfiguration)),
+    ("logging", Absence::Empty("BucketLoggingStatus")),
+    ("notification", Absence::Empty("NotificationConfiguration")),
+    ("policy", Absence::Error(Code::NoSuchBucketPolicy)),
+    ("policyStatus", Absence::Error(Code::NoSuchBucketPolicy)),
+    ("publicAccessBlock", Absence::Error(Code::NoSuchPublicAccessBlockConfiguration)),
+    ("replication", Absence::Error(Code::ReplicationConfigurationNotFoundError)),
+    ("requestPayment", Absence::Default("RequestPaymentConfiguration", "Payer", "BucketOwner")),
+    ("tagging", Absence::Error(Code::NoSuchTagSet)),
+    ("website", Absence::Error(Code::NoSuchWebsiteConfiguration)),
 ];
 
-/// Its parameter: the code to answer.
-pub(crate) struct GetAbsentConfiguration(Code);
+/// Its parameter: what to answer.
+pub(crate) struct GetAbsentConfiguration(Absence);
 
 impl S3Operation for GetAbsentConfiguration {
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
         let found = ABSENT.iter().find(|(name, _)| request.query.has(name));
-        found.map(|(_, code)| Self(*code)).ok_or_else(|| S3Error::not_implemented("The sub-resource"))
+        found.map(|(_, absence)| Self(*absence)).ok_or_else(|| S3Error::not_implemented("The sub-resource"))
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
@@ -42,7 +58,12 @@ impl S3Operation for GetAbsentConfiguration {
     }
 
     async fn execute(authorized: Authorized<Self>, _: &Gateway, _: &mut Body) -> Result<Response> {
-        let bucket = &*authorized.resources().name;
-        Err(S3Error::new(authorized.operation().0).detail("BucketName", bucket))
+        match authorized.operation().0 {
+            Absence::Error(code) => Err(S3Error::new(code).detail("BucketName", &*authorized.resources().name)),
+            Absence::Empty(root) => Ok(Response::xml(Writer::document(root, |_| {}))),
+            Absence::Default(root, element, text) => {
+                Ok(Response::xml(Writer::document(root, |xml| xml.text(element, text))))
+            }
+        }
     }
 }

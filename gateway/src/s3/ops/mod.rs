@@ -9,8 +9,10 @@ mod complete_multipart_upload;
 mod copy_object;
 mod create_bucket;
 mod create_multipart_upload;
+mod delete_absent_configuration;
 mod delete_bucket;
 mod delete_object;
+mod delete_object_tagging;
 mod delete_objects;
 mod get_absent_configuration;
 mod get_bucket_acl;
@@ -29,7 +31,9 @@ mod list_object_versions;
 mod list_objects;
 mod list_objects_v2;
 mod list_parts;
+mod put_bucket_versioning;
 mod put_object;
+mod put_object_tagging;
 mod upload_part;
 mod upload_part_copy;
 
@@ -60,8 +64,10 @@ pub async fn dispatch(
         CopyObject => copy_object,
         CreateBucket => create_bucket,
         CreateMultipartUpload => create_multipart_upload,
+        DeleteAbsentConfiguration => delete_absent_configuration,
         DeleteBucket => delete_bucket,
         DeleteObject => delete_object,
+        DeleteObjectTagging => delete_object_tagging,
         DeleteObjects => delete_objects,
         GetAbsentConfiguration => get_absent_configuration,
         GetBucketAcl => get_bucket_acl,
@@ -80,7 +86,9 @@ pub async fn dispatch(
         ListObjects => list_objects,
         ListObjectsV2 => list_objects_v2,
         ListParts => list_parts,
+        PutBucketVersioning => put_bucket_versioning,
         PutObject => put_object,
+        PutObjectTagging => put_object_tagging,
         UploadPart => upload_part,
         UploadPartCopy => upload_part_copy,
     }
