@@ -304,3 +304,37 @@ pub enum Refusal {
     /// The command contradicts itself.
     Invalid(&'static str),
 }
+
+/// The reasons of [`Refusal::Invalid`]; one list, so that a decoder can give back the same text.
+pub const INVALID_REASONS: [&str; 9] = [
+    Refusal::OF_SYSTEM,
+    Refusal::NOT_OF_SYSTEM,
+    Refusal::NO_LOCK,
+    Refusal::NO_PARTS,
+    Refusal::UPLOAD_EXISTS,
+    Refusal::SIZES_DIFFER,
+    Refusal::TOO_EARLY,
+    Refusal::WRONG_STATE,
+    Refusal::NO_ROW,
+];
+
+impl Refusal {
+    /// The command is none of the system bucket's.
+    pub const OF_SYSTEM: &'static str = "the system bucket holds system rows only";
+    /// The command is one of the system bucket's.
+    pub const NOT_OF_SYSTEM: &'static str = "system rows live in the system bucket only";
+    /// Retention or legal hold without object lock.
+    pub const NO_LOCK: &'static str = "the bucket has no object lock";
+    /// A completion without parts.
+    pub const NO_PARTS: &'static str = "an upload is completed with at least one part";
+    /// The upload id was given before.
+    pub const UPLOAD_EXISTS: &'static str = "the upload exists already";
+    /// The size stated is not that of the data.
+    pub const SIZES_DIFFER: &'static str = "the size differs from that of the data";
+    /// A horizon or a forgetting time that is not in the past.
+    pub const TOO_EARLY: &'static str = "the time has not passed yet";
+    /// Rules whose state does not fit the command.
+    pub const WRONG_STATE: &'static str = "the rules have the wrong state";
+    /// Not the name of a reap row.
+    pub const NO_ROW: &'static str = "not the name of a reap row";
+}

@@ -142,6 +142,11 @@ impl CommitId {
     pub fn new(birth_ms: u64, random: [u8; 10]) -> Self {
         Self(couronne_placement::BlobId::new(birth_ms, random).to_bytes())
     }
+
+    /// When the command was born, in milliseconds since 1970.
+    pub fn birth_ms(self) -> u64 {
+        couronne_placement::BlobId::from_bytes(self.0).birth_ms()
+    }
 }
 
 impl UploadId {

@@ -4,8 +4,17 @@
 //! same on every replica. Runs over a small `Store` trait: RocksDB, or memory in tests.
 //! Must not know: HTTP, networks, consensus, drives.
 
+pub mod answer;
+pub mod apply;
+pub mod codec;
 pub mod command;
+pub mod effect;
+pub mod evaluate;
 pub mod ids;
+pub mod key;
+pub mod latch;
+pub mod marks;
+pub mod memory;
 pub mod query;
 pub mod record;
 pub mod store;

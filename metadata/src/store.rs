@@ -56,6 +56,18 @@ pub struct Batch {
     pub writes: Vec<Write>,
 }
 
+impl Write {
+    /// About how many bytes it holds.
+    pub fn bytes(&self) -> u64 {
+        let len = match self {
+            Self::Put { key, value } => key.len() + value.len(),
+            Self::Delete { key } => key.len(),
+            Self::DeleteRange { start, end } => start.len() + end.len(),
+        };
+        len as u64
+    }
+}
+
 impl Batch {
     /// Appends a put.
     pub fn put(&mut self, key: impl Into<Bytes>, value: impl Into<Bytes>) {
@@ -71,6 +83,11 @@ impl Batch {
     pub fn delete_range(&mut self, start: impl Into<Bytes>, end: impl Into<Bytes>) {
         self.writes.push(Write::DeleteRange { start: start.into(), end: end.into() });
     }
+
+    /// About how many bytes the batch holds.
+    pub fn bytes(&self) -> u64 {
+        self.writes.iter().map(Write::bytes).sum()
+    }
 }
 
 /// One row read: its key and value.
@@ -83,6 +100,7 @@ pub trait Cursor {
     fn next(&mut self) -> Result<Option<Row>, StoreError>;
 
     /// Goes on at the first row at or after `key` (at or before it when the cursor runs backwards).
+    /// Never goes back: a key already passed, or out of the interval, changes nothing or ends the walk.
     fn seek(&mut self, key: &[u8]) -> Result<(), StoreError>;
 }
 

@@ -1,0 +1,92 @@
+//! The tables in which records, choices and their field numbers are written down.
+//!
+//! A table is the format: its numbers are never changed or given again. A field is absent, one or
+//! many as its type says (`Option`, plain, `Vec`).
+
+use super::{Corrupt, Field, Input, Writer};
+
+/// A field of a record while the record is read.
+pub(super) struct Slot<T: Field>(T::Partial);
+
+impl<T: Field> Slot<T> {
+    pub(super) fn new() -> Self {
+        Self(T::Partial::default())
+    }
+
+    pub(super) fn take(&mut self, input: Input<'_>) -> Result<(), Corrupt> {
+        T::take(&mut self.0, input)
+    }
+
+    pub(super) fn finish(self) -> Result<T, Corrupt> {
+        T::finish(self.0)
+    }
+}
+
+/// Writes one field; a function, so that tables need not name the field's type.
+pub(super) fn put<T: Field>(field: &T, number: u16, out: &mut Writer) {
+    field.put(number, out);
+}
+
+/// `record! { Type { number name, ... } }` or, with a place for unknown fields,
+/// `record! { Type { number name, ... ; name } }`.
+macro_rules! record {
+    ($type:ty { $($number:literal $name:ident),* $(,)? $(; $kept:ident)? }) => {
+        impl $crate::codec::Value for $type {
+            fn write(&self, out: &mut $crate::codec::Writer) {
+                $( $crate::codec::table::put(&self.$name, $number, out); )*
+                $( for (number, value) in &self.$kept { out.field(*number, |out| out.raw(value)); } )?
+            }
+
+            fn read(mut input: $crate::codec::Input<'_>) -> Result<Self, $crate::codec::Corrupt> {
+                $( let mut $name = $crate::codec::table::Slot::new(); )*
+                $( let mut $kept = Vec::new(); )?
+                while let Some((number, value)) = input.next_field()? {
+                    match number {
+                        $( $number => $name.take(value)?, )*
+                        _ => { $( $kept.push((number, value.shared())); )? }
+                    }
+                }
+                Ok(Self { $( $name: $name.finish()?, )* $( $kept )? })
+            }
+        }
+    };
+}
+
+/// `choice! { Type { number Variant, number Variant(number name, ...), number Variant { number name, ... }, ... } }`.
+/// An unknown variant is refused: nothing may guess what it meant.
+macro_rules! choice {
+    ($type:ty { $(
+        $tag:literal $variant:ident $(( $($tn:literal $tname:ident),* $(,)? ))? $({ $($sn:literal $sname:ident),* $(,)? })?
+    ),* $(,)? }) => {
+        impl $crate::codec::Value for $type {
+            fn write(&self, out: &mut $crate::codec::Writer) {
+                match self {
+                    $( Self::$variant $(( $($tname),* ))? $({ $($sname),* })? => out.field($tag, |_out| {
+                        $( $( $crate::codec::table::put($tname, $tn, _out); )* )?
+                        $( $( $crate::codec::table::put($sname, $sn, _out); )* )?
+                    }), )*
+                }
+            }
+
+            fn read(mut input: $crate::codec::Input<'_>) -> Result<Self, $crate::codec::Corrupt> {
+                let Some((tag, mut input)) = input.next_field()? else {
+                    return Err($crate::codec::Corrupt("empty choice"));
+                };
+                match tag {
+                    $( $tag => {
+                        $( $( let mut $tname = $crate::codec::table::Slot::new(); )* )?
+                        $( $( let mut $sname = $crate::codec::table::Slot::new(); )* )?
+                        while let Some((_number, _value)) = input.next_field()? {
+                            $( match _number { $( $tn => $tname.take(_value)?, )* _ => {} } )?
+                            $( match _number { $( $sn => $sname.take(_value)?, )* _ => {} } )?
+                        }
+                        Ok(Self::$variant $(( $($tname.finish()?),* ))? $({ $($sname: $sname.finish()?),* })?)
+                    } )*
+                    _ => Err($crate::codec::Corrupt("unknown variant")),
+                }
+            }
+        }
+    };
+}
+
+pub(super) use {choice, record};

@@ -1,0 +1,53 @@
+//! What a command does to the rows: what the leader proposes and the log carries.
+//!
+//! An effect says plainly which rows become what. Only sums and monotone marks are left to apply,
+//! since commands of other keys may change them between evaluation and application.
+//! Must not know: commands.
+
+use bytes::Bytes;
+
+use crate::codec::{self, Corrupt};
+use crate::ids::BucketId;
+use crate::marks::Marks;
+use crate::record::Usage;
+use crate::store::Batch;
+#[cfg(doc)]
+use crate::store::Write;
+
+/// A change of what the range holds of a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsageDelta {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// What is added.
+    pub delta: Usage,
+}
+
+/// The row writes of one command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// Rows set and removed, in order; see [`Write`].
+    pub writes: Vec<crate::store::Write>,
+    /// What is added to counters.
+    pub usage: Vec<UsageDelta>,
+    /// What the marks are raised to; absent if they stay.
+    pub marks: Option<Marks>,
+}
+
+impl Effect {
+    /// The effect as it stands in a log entry.
+    pub fn encode(&self) -> Bytes {
+        codec::encode(self)
+    }
+
+    /// Takes an effect from a log entry; rows share the entry's memory.
+    pub fn decode(bytes: &Bytes) -> Result<Self, Corrupt> {
+        codec::decode(bytes)
+    }
+}
+
+impl From<Effect> for Batch {
+    fn from(effect: Effect) -> Self {
+        Self { writes: effect.writes }
+    }
+}

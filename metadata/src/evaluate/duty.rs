@@ -1,0 +1,87 @@
+//! What gateways give up and what background duties report.
+
+use bytes::Bytes;
+use couronne_placement::BlobId;
+
+use super::{Evaluation, Stop};
+use crate::answer;
+use crate::command::{Outcome, Refusal};
+use crate::key::{self, RowKind};
+use crate::marks::Marks;
+use crate::record::{BlobRef, ReapReason, ReapRecord, ReapTarget};
+
+impl Evaluation<'_> {
+    /// Gives up a blob whose commit was never sent. One that a row names was sent after all: it stays.
+    pub(super) fn abandon(&mut self, blob: &BlobRef) -> Result<Outcome, Stop> {
+        if answer::names_blob(self.view, self.bucket(), &self.envelope.key, blob.id)? {
+            return Err(Refusal::Conflict.into());
+        }
+        self.reap_blob(blob, ReapReason::Abandoned);
+        self.put_row(key::of_blob(RowKind::Refused, blob.id), &Bytes::new());
+        Ok(self.done())
+    }
+
+    /// The drives deleted what a reap row named: the row goes, and with an upload its parts' rows.
+    pub(super) fn reaped(&mut self, name: &Bytes) -> Result<Outcome, Stop> {
+        let row = key::of_range(RowKind::Reap, name);
+        let Some(record) = self.load::<ReapRecord>(&row)? else { return Err(Stop::Settled(self.done())) };
+        self.delete_row(row);
+        match record.target {
+            ReapTarget::Blob(blob) => {
+                self.delete_row(key::of_blob(RowKind::Doomed, blob.id));
+                self.delete_row(key::of_blob(RowKind::Repair, blob.id));
+            }
+            ReapTarget::Upload(upload) => {
+                for kind in [RowKind::Part, RowKind::PartPayload] {
+                    self.delete_rows(
+                        key::of_upload(kind, record.bucket, &record.key, upload),
+                        key::end_of_upload(kind, record.bucket, &record.key, upload),
+                    );
+                }
+            }
+        }
+        Ok(self.done())
+    }
+
+    /// The blob is whole again on its primaries.
+    pub(super) fn repaired(&mut self, blob: BlobId) -> Result<Outcome, Stop> {
+        let row = key::of_blob(RowKind::Repair, blob);
+        if !self.exists(&row)? {
+            return Err(Stop::Settled(self.done()));
+        }
+        self.delete_row(row);
+        Ok(self.done())
+    }
+
+    /// Raises the disown horizon. Refused blobs born before it are refused for that, so their rows go.
+    pub(super) fn advance_horizon(&mut self, horizon_ms: u64) -> Result<Outcome, Stop> {
+        if horizon_ms > self.now_ms() {
+            return Err(Refusal::Invalid(Refusal::TOO_EARLY).into());
+        }
+        if horizon_ms <= self.marks.horizon_ms {
+            return Err(Stop::Settled(self.done()));
+        }
+        self.raise_marks(Marks { horizon_ms, ..Marks::default() });
+        self.delete_born_before(RowKind::Refused, horizon_ms);
+        Ok(self.done())
+    }
+
+    /// Forgets outcomes. A command as old as those is refused from then on.
+    pub(super) fn forget_commits(&mut self, before_ms: u64) -> Result<Outcome, Stop> {
+        if before_ms > self.now_ms() {
+            return Err(Refusal::Invalid(Refusal::TOO_EARLY).into());
+        }
+        if before_ms <= self.marks.forgotten_ms {
+            return Err(Stop::Settled(self.done()));
+        }
+        self.raise_marks(Marks { forgotten_ms: before_ms, ..Marks::default() });
+        self.delete_born_before(RowKind::Commit, before_ms);
+        Ok(self.done())
+    }
+
+    /// Commit and blob ids begin with their birth time alike.
+    fn delete_born_before(&mut self, kind: RowKind, before_ms: u64) {
+        let end = key::of_range(kind, &BlobId::new(before_ms, [0; 10]).to_bytes());
+        self.delete_rows(key::of_range(kind, &[]), end);
+    }
+}

@@ -1,0 +1,262 @@
+//! Evaluating a command: from what the rows say now to the rows it leaves.
+//!
+//! Runs at the leader only, under the command's latches and against applied rows. Whatever the
+//! leader decides is in the effect; replicas repeat nothing of it.
+//! Must not know: consensus, replicas, who asked.
+
+mod complete;
+mod condition;
+mod delete;
+mod digest;
+mod duty;
+mod lock;
+mod put;
+mod rules;
+mod system;
+mod update;
+mod upload;
+mod version;
+
+use crate::codec::{self, Corrupt, Value};
+use crate::command::{Command, Envelope, Outcome, Refusal};
+use crate::effect::{Effect, UsageDelta};
+use crate::ids::{BucketId, Ordinal};
+use crate::key::{self, RowKind};
+use crate::marks::Marks;
+use crate::record::{BucketRules, BucketState, Usage};
+use crate::store::{StoreError, View, Write};
+
+/// What an operator may tune of evaluation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a dropped blob is kept for readers that began before, in milliseconds.
+    pub reap_delay_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { reap_delay_ms: 3_600_000 }
+    }
+}
+
+/// What became of a command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Evaluated {
+    /// To be proposed; once applied, the outcome is the answer.
+    Propose {
+        /// The rows it leaves.
+        effect: Effect,
+        /// The answer.
+        outcome: Outcome,
+    },
+    /// Nothing to propose: a repeat's first outcome, a command with nothing to do, or a refusal.
+    Settled(Result<Outcome, Refusal>),
+    /// The gateway knew other rules of the bucket: it has to resolve and authorize again.
+    Stale,
+}
+
+/// Evaluates a command at `now_us` (microseconds since 1970, the leader's clock), with default settings.
+pub fn evaluate(view: &dyn View, envelope: &Envelope, now_us: u64) -> Result<Evaluated, StoreError> {
+    evaluate_with(view, envelope, now_us, &Settings::default())
+}
+
+/// Evaluates a command. The caller holds [`Envelope::latches`], and the view has everything proposed
+/// under latches that overlap them.
+pub fn evaluate_with(
+    view: &dyn View,
+    envelope: &Envelope,
+    now_us: u64,
+    settings: &Settings,
+) -> Result<Evaluated, StoreError> {
+    if let Some(outcome) = view.get(&key::of_commit(envelope.commit))? {
+        return Ok(Evaluated::Settled(Ok(codec::decode(&outcome)?)));
+    }
+    let marks = Marks::load(view)?;
+    if now_us / 1000 > envelope.deadline_ms || marks.forgot(envelope.commit) {
+        return Ok(Evaluated::Settled(Err(Refusal::DeadlinePassed)));
+    }
+    let (effect, usage) = (Effect::default(), Usage::default());
+    let mut evaluation = Evaluation { view, envelope, now_us, settings, marks, effect, usage };
+    match evaluation.run() {
+        Ok(outcome) => Ok(Evaluated::Propose { effect: evaluation.finish(&outcome), outcome }),
+        Err(Stop::Settled(outcome)) => Ok(Evaluated::Settled(Ok(outcome))),
+        Err(Stop::Refused(refusal)) => Ok(Evaluated::Settled(Err(refusal))),
+        Err(Stop::Stale) => Ok(Evaluated::Stale),
+        Err(Stop::Store(error)) => Err(error),
+    }
+}
+
+/// Why an evaluation ends before it has an effect.
+enum Stop {
+    /// There is nothing to do; this is the answer.
+    Settled(Outcome),
+    Refused(Refusal),
+    Stale,
+    Store(StoreError),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Corrupt> for Stop {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Store(corrupt.into())
+    }
+}
+
+/// One command being evaluated, and the effect so far.
+struct Evaluation<'a> {
+    view: &'a dyn View,
+    envelope: &'a Envelope,
+    now_us: u64,
+    settings: &'a Settings,
+    marks: Marks,
+    effect: Effect,
+    /// Of the envelope's bucket.
+    usage: Usage,
+}
+
+impl Evaluation<'_> {
+    fn run(&mut self) -> Result<Outcome, Stop> {
+        let envelope = self.envelope;
+        if envelope.command.needs_rules() {
+            let rules = self.live_rules()?;
+            return self.run_in_bucket(&rules, &envelope.command);
+        }
+        match &envelope.command {
+            Command::PutRules { rules } => self.put_rules(rules),
+            Command::SealBucket { rules } => self.seal_bucket(rules),
+            Command::DropRules => self.drop_rules(),
+            Command::SystemWrite { expect, value } => self.system_write(*expect, value.as_ref()),
+            Command::Abandon { blob } => self.abandon(blob),
+            Command::Reaped { row } => self.reaped(row),
+            Command::Repaired { blob } => self.repaired(*blob),
+            Command::AdvanceHorizon { horizon_ms } => self.advance_horizon(*horizon_ms),
+            Command::ForgetCommits { before_ms } => self.forget_commits(*before_ms),
+            other => {
+                let rules = self.live_rules()?;
+                self.run_in_bucket(&rules, other)
+            }
+        }
+    }
+
+    fn run_in_bucket(&mut self, rules: &BucketRules, command: &Command) -> Result<Outcome, Stop> {
+        match command {
+            Command::Put { data, size, etag, checksum, attributes, condition } => {
+                self.put_object(rules, put::NewObject { data, size: *size, etag, checksum, attributes, condition })
+            }
+            Command::Delete { version: None, condition, owner, .. } => self.delete_current(rules, condition, owner),
+            Command::Delete { version: Some(version), condition, bypass_governance, .. } => {
+                self.delete_version(*version, condition, *bypass_governance)
+            }
+            Command::UpdateAttributes { version, change, bypass_governance } => {
+                self.update_attributes(rules, *version, change, *bypass_governance)
+            }
+            Command::CreateUpload { upload, attributes, initiator, checksum } => {
+                self.create_upload(rules, *upload, attributes, initiator, *checksum)
+            }
+            Command::PutPart { upload, number, data, size, etag, checksum } => {
+                self.put_part(*upload, upload::NewPart { number: *number, data, size: *size, etag, checksum })
+            }
+            Command::CompleteUpload { upload, parts, checksum, size, part_bytes_min, condition } => {
+                let said = complete::Said { parts, checksum: checksum.as_ref(), size: *size };
+                self.complete_upload(rules, *upload, &said, *part_bytes_min, condition)
+            }
+            Command::AbortUpload { upload } => self.abort_upload(*upload),
+            _ => Err(Refusal::NoSuchBucket.into()),
+        }
+    }
+
+    /// The bucket's rules, if they are live and those that the gateway authorized under.
+    fn live_rules(&self) -> Result<BucketRules, Stop> {
+        let rules = self.rules()?.ok_or(Refusal::NoSuchBucket)?;
+        if rules.version != self.envelope.rules_version {
+            return Err(Stop::Stale);
+        }
+        if rules.state != BucketState::Live {
+            return Err(Refusal::NoSuchBucket.into());
+        }
+        Ok(rules)
+    }
+
+    fn rules(&self) -> Result<Option<BucketRules>, Stop> {
+        self.load(&key::of_bucket(RowKind::Rules, self.envelope.bucket))
+    }
+
+    /// Closes the effect with what every command leaves.
+    fn finish(mut self, outcome: &Outcome) -> Effect {
+        if self.usage != Usage::default() {
+            self.effect.usage.push(UsageDelta { bucket: self.envelope.bucket, delta: self.usage });
+        }
+        if !self.envelope.command.is_duty() {
+            self.put_row(key::of_commit(self.envelope.commit), outcome);
+        }
+        self.effect
+    }
+
+    fn bucket(&self) -> BucketId {
+        self.envelope.bucket
+    }
+
+    const fn now_ms(&self) -> u64 {
+        self.now_us / 1000
+    }
+
+    /// The ordinal of a new version of a key whose newest has `newest`.
+    fn next_ordinal(&self, newest: Option<Ordinal>) -> Ordinal {
+        let above = newest.unwrap_or(self.marks.ordinal_floor).max(self.marks.ordinal_floor);
+        Ordinal(self.now_us.max(above.0.saturating_add(1)))
+    }
+
+    fn raise_marks(&mut self, marks: Marks) {
+        self.effect.marks = Some(self.effect.marks.unwrap_or_default().merge(marks));
+    }
+
+    /// The version of this ordinal goes for good and was its key's newest.
+    fn raise_floor(&mut self, removed: Ordinal) {
+        self.raise_marks(Marks { ordinal_floor: removed, ..Marks::default() });
+    }
+
+    fn load<T: Value>(&self, row: &[u8]) -> Result<Option<T>, Stop> {
+        match self.view.get(row)? {
+            Some(bytes) => Ok(Some(codec::decode(&bytes)?)),
+            None => Ok(None),
+        }
+    }
+
+    fn exists(&self, row: &[u8]) -> Result<bool, Stop> {
+        Ok(self.view.get(row)?.is_some())
+    }
+
+    fn put_row<T: Value>(&mut self, row: bytes::Bytes, value: &T) {
+        self.effect.writes.push(Write::Put { key: row, value: codec::encode(value) });
+    }
+
+    fn delete_row(&mut self, row: bytes::Bytes) {
+        self.effect.writes.push(Write::Delete { key: row });
+    }
+
+    fn delete_rows(&mut self, start: bytes::Bytes, end: bytes::Bytes) {
+        self.effect.writes.push(Write::DeleteRange { start, end });
+    }
+}
+
+impl Command {
+    /// Whether a background duty asks for it. Duties repeat themselves until their row is gone, and
+    /// repeating changes nothing, so their outcomes are not kept.
+    const fn is_duty(&self) -> bool {
+        matches!(
+            self,
+            Self::Reaped { .. } | Self::Repaired { .. } | Self::AdvanceHorizon { .. } | Self::ForgetCommits { .. }
+        )
+    }
+}

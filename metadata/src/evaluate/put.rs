@@ -1,0 +1,87 @@
+//! Writing an object, and what writing objects and parts have in common.
+
+use super::{Evaluation, Stop, condition};
+use crate::command::{NewData, Outcome, Precondition, Refusal};
+use crate::key::{self, RowKind};
+use crate::record::{
+    Attributes, BlobRef, BucketRules, Checksum, Content, Data, Etag, ObjectRecord, RepairRecord, Retention,
+};
+use crate::store::Write;
+
+/// What a put says of the object.
+pub(super) struct NewObject<'a> {
+    pub(super) data: &'a NewData,
+    pub(super) size: u64,
+    pub(super) etag: &'a Etag,
+    pub(super) checksum: &'a Option<Checksum>,
+    pub(super) attributes: &'a Attributes,
+    pub(super) condition: &'a Precondition,
+}
+
+impl Evaluation<'_> {
+    pub(super) fn put_object(&mut self, rules: &BucketRules, new: NewObject<'_>) -> Result<Outcome, Stop> {
+        let attributes = self.locked_attributes(rules, new.attributes)?;
+        let current = self.current()?;
+        condition::check_write(new.condition, current.as_deref())?;
+        let room = self.make_room(rules, current)?;
+        let payload_row = key::of_payload(self.bucket(), &self.envelope.key, room.ordinal);
+        let data = self.admit(new.data, new.size, payload_row)?;
+        self.usage.bytes += bytes_delta(new.size);
+        self.set_current(&ObjectRecord {
+            ordinal: room.ordinal,
+            version: room.version,
+            commit: self.envelope.commit,
+            etag: *new.etag,
+            size: new.size,
+            content: Content::Whole(data),
+            attributes,
+            checksum: new.checksum.clone(),
+        });
+        Ok(Outcome::Put { ordinal: room.ordinal, version: room.version })
+    }
+
+    /// The attributes of a new version: the bucket's default retention is added if none was asked for.
+    pub(super) fn locked_attributes(&self, rules: &BucketRules, asked: &Attributes) -> Result<Attributes, Stop> {
+        let mut attributes = asked.clone();
+        let Some(default) = rules.object_lock else {
+            let asks_for_lock = attributes.retention.is_some() || attributes.legal_hold;
+            return if asks_for_lock { Err(Refusal::Invalid(Refusal::NO_LOCK).into()) } else { Ok(attributes) };
+        };
+        if let (None, Some((compliance, for_ms))) = (attributes.retention, default) {
+            attributes.retention = Some(Retention { compliance, until_ms: self.now_ms().saturating_add(for_ms) });
+        }
+        Ok(attributes)
+    }
+
+    /// Takes new bytes: inline ones into their row, a blob by name unless it may no longer be named.
+    pub(super) fn admit(&mut self, data: &NewData, size: u64, payload_row: bytes::Bytes) -> Result<Data, Stop> {
+        match data {
+            NewData::Inline(bytes, crc64) => {
+                let len = u32::try_from(bytes.len()).ok().filter(|len| u64::from(*len) == size);
+                let len = len.ok_or(Refusal::Invalid(Refusal::SIZES_DIFFER))?;
+                self.effect.writes.push(Write::Put { key: payload_row, value: bytes.clone() });
+                Ok(Data::Inline { len, crc64: *crc64 })
+            }
+            NewData::Blob(blob, degraded) => {
+                if self.marks.disowns(blob.id) || self.exists(&key::of_blob(RowKind::Refused, blob.id))? {
+                    return Err(Refusal::BlobRefused.into());
+                }
+                if *degraded {
+                    self.ask_for_repair(blob);
+                }
+                Ok(Data::Blob(blob.clone()))
+            }
+        }
+    }
+
+    fn ask_for_repair(&mut self, blob: &BlobRef) {
+        let (bucket, key) = (self.bucket(), self.envelope.key.clone());
+        let record = RepairRecord { blob: blob.clone(), bucket, key, missing: 1 };
+        self.put_row(key::of_blob(RowKind::Repair, blob.id), &record);
+    }
+}
+
+/// A size as counters add it.
+pub(super) fn bytes_delta(size: u64) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}

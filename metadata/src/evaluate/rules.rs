@@ -1,0 +1,63 @@
+//! A bucket's rules in this range: setting, sealing, dropping. Each step may be repeated.
+
+use std::ops::Bound;
+
+use super::{Evaluation, Stop};
+use crate::command::{Outcome, Refusal};
+use crate::ids::{BucketId, Ordinal};
+use crate::key::{self, RowKind};
+use crate::record::{BucketRules, BucketState};
+
+impl Evaluation<'_> {
+    pub(super) fn put_rules(&mut self, rules: &BucketRules) -> Result<Outcome, Stop> {
+        if self.bucket() == BucketId::SYSTEM {
+            return Err(Refusal::Invalid(Refusal::OF_SYSTEM).into());
+        }
+        self.replace_rules(rules)
+    }
+
+    pub(super) fn seal_bucket(&mut self, rules: &BucketRules) -> Result<Outcome, Stop> {
+        if rules.state != BucketState::Deleting {
+            return Err(Refusal::Invalid(Refusal::WRONG_STATE).into());
+        }
+        if self.rules()?.is_none() {
+            return Err(Refusal::NoSuchBucket.into());
+        }
+        for kind in [RowKind::Current, RowKind::Version, RowKind::Upload] {
+            let (start, end) = (key::of_bucket(kind, self.bucket()), key::end_of_bucket(kind, self.bucket()));
+            if self.view.scan(Bound::Included(&start), Bound::Excluded(&end), false).next()?.is_some() {
+                return Err(Refusal::BucketNotEmpty.into());
+            }
+        }
+        self.replace_rules(rules)
+    }
+
+    pub(super) fn drop_rules(&mut self) -> Result<Outcome, Stop> {
+        match self.rules()? {
+            None => Err(Stop::Settled(self.done())),
+            Some(rules) if rules.state == BucketState::Deleting => {
+                self.delete_row(key::of_bucket(RowKind::Rules, self.bucket()));
+                self.delete_row(key::of_bucket(RowKind::Counters, self.bucket()));
+                Ok(self.done())
+            }
+            Some(_) => Err(Refusal::Conflict.into()),
+        }
+    }
+
+    /// Rules only ever give way to newer ones, and a range that never had any takes only first ones:
+    /// a late repeat must not bring a deleted bucket back.
+    fn replace_rules(&mut self, rules: &BucketRules) -> Result<Outcome, Stop> {
+        match self.rules()? {
+            Some(old) if old == *rules => return Err(Stop::Settled(self.done())),
+            Some(old) if old.version >= rules.version => return Err(Refusal::Conflict.into()),
+            None if self.envelope.rules_version != 0 => return Err(Refusal::Conflict.into()),
+            _ => {}
+        }
+        self.put_row(key::of_bucket(RowKind::Rules, self.bucket()), rules);
+        Ok(self.done())
+    }
+
+    pub(super) const fn done(&self) -> Outcome {
+        Outcome::Done { ordinal: Ordinal(self.now_us) }
+    }
+}

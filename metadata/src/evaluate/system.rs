@@ -1,0 +1,38 @@
+//! Rows of the cluster's own, written by compare-and-swap.
+
+use bytes::Bytes;
+
+use super::{Evaluation, Stop};
+use crate::command::{Expect, Outcome, Refusal};
+use crate::ids::BucketId;
+use crate::key::RowKind;
+use crate::query::SystemRow;
+
+impl Evaluation<'_> {
+    pub(super) fn system_write(&mut self, expect: Expect, value: Option<&Bytes>) -> Result<Outcome, Stop> {
+        if self.bucket() != BucketId::SYSTEM {
+            return Err(Refusal::Invalid(Refusal::NOT_OF_SYSTEM).into());
+        }
+        let row = self.row(RowKind::System);
+        let old: Option<SystemRow> = self.load(&row)?;
+        let old = old.map(|old| old.version);
+        let as_expected = match expect {
+            Expect::Any => true,
+            Expect::Absent => old.is_none(),
+            Expect::Version(version) => old == Some(version),
+        };
+        if !as_expected {
+            return Err(Refusal::Conflict.into());
+        }
+        let version = self.next_ordinal(old);
+        match (value, old) {
+            (Some(value), _) => self.put_row(row, &SystemRow { version, value: value.clone() }),
+            (None, Some(old)) => {
+                self.delete_row(row);
+                self.raise_floor(old);
+            }
+            (None, None) => return Err(Stop::Settled(Outcome::Done { ordinal: version })),
+        }
+        Ok(Outcome::Done { ordinal: version })
+    }
+}

@@ -1,0 +1,85 @@
+//! Changing attributes of an existing version in place: its date and its place stay.
+
+use super::version::Found;
+use super::{Evaluation, Stop, lock};
+use crate::command::{AttributeChange, Outcome, Refusal};
+use crate::ids::VersionId;
+use crate::key::{self, RowKind};
+use crate::record::{Attributes, BucketRules, Retention, VersionRecord};
+
+impl Evaluation<'_> {
+    pub(super) fn update_attributes(
+        &mut self,
+        rules: &BucketRules,
+        version: Option<VersionId>,
+        change: &AttributeChange,
+        bypass_governance: bool,
+    ) -> Result<Outcome, Stop> {
+        let found = match version {
+            Some(version) => self.find(version)?.ok_or(Refusal::NoSuchVersion)?,
+            None => Found::Current(self.current()?.ok_or(Refusal::NoSuchKey)?),
+        };
+        let ordinal = match found {
+            Found::Noncurrent(VersionRecord::DeleteMarker { .. }) => return Err(Refusal::IsDeleteMarker.into()),
+            Found::Current(mut object) => {
+                self.change(rules, &mut object.attributes, change, bypass_governance)?;
+                self.put_row(self.row(RowKind::Current), &object);
+                object.ordinal
+            }
+            Found::Noncurrent(VersionRecord::Object(mut object)) => {
+                self.change(rules, &mut object.attributes, change, bypass_governance)?;
+                let row = key::of_version(self.bucket(), &self.envelope.key, object.ordinal);
+                let ordinal = object.ordinal;
+                self.put_row(row, &VersionRecord::Object(object));
+                ordinal
+            }
+        };
+        Ok(Outcome::Done { ordinal })
+    }
+
+    fn change(
+        &self,
+        rules: &BucketRules,
+        attributes: &mut Attributes,
+        change: &AttributeChange,
+        bypass_governance: bool,
+    ) -> Result<(), Stop> {
+        match change {
+            AttributeChange::Tags(tags) => attributes.tags.clone_from(tags),
+            AttributeChange::Retention(retention) => {
+                self.check_lock(rules, attributes.retention, *retention, bypass_governance)?;
+                attributes.retention = *retention;
+            }
+            AttributeChange::LegalHold(hold) => {
+                if rules.object_lock.is_none() {
+                    return Err(Refusal::Invalid(Refusal::NO_LOCK).into());
+                }
+                attributes.legal_hold = *hold;
+            }
+            AttributeChange::All(new) => {
+                let lock_changes = new.retention != attributes.retention || new.legal_hold != attributes.legal_hold;
+                if lock_changes {
+                    self.check_lock(rules, attributes.retention, new.retention, bypass_governance)?;
+                }
+                *attributes = (**new).clone();
+            }
+        }
+        Ok(())
+    }
+
+    fn check_lock(
+        &self,
+        rules: &BucketRules,
+        old: Option<Retention>,
+        new: Option<Retention>,
+        bypass_governance: bool,
+    ) -> Result<(), Stop> {
+        if rules.object_lock.is_none() {
+            return Err(Refusal::Invalid(Refusal::NO_LOCK).into());
+        }
+        if !lock::allows_change(old, new, self.now_ms(), bypass_governance) {
+            return Err(Refusal::Locked.into());
+        }
+        Ok(())
+    }
+}

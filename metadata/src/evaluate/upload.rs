@@ -1,0 +1,124 @@
+//! Multipart uploads until they are completed: opening one, writing parts, aborting.
+
+use std::ops::Bound;
+
+use super::put::bytes_delta;
+use super::{Evaluation, Stop};
+use crate::codec;
+use crate::command::{NewData, Outcome, Refusal};
+use crate::ids::{Ordinal, PartNumber, UploadId};
+use crate::key::{self, RowKind};
+use crate::record::{
+    Attributes, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Data, Etag, PartRecord, ReapReason, ReapTarget,
+    UploadRecord,
+};
+
+/// What is said of a new part.
+pub(super) struct NewPart<'a> {
+    pub(super) number: PartNumber,
+    pub(super) data: &'a NewData,
+    pub(super) size: u64,
+    pub(super) etag: &'a Etag,
+    pub(super) checksum: &'a Option<Checksum>,
+}
+
+impl Evaluation<'_> {
+    pub(super) fn create_upload(
+        &mut self,
+        rules: &BucketRules,
+        upload: UploadId,
+        attributes: &Attributes,
+        initiator: &str,
+        checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    ) -> Result<Outcome, Stop> {
+        let row = self.upload_row(RowKind::Upload, upload);
+        if self.exists(&row)? || self.exists(&self.upload_row(RowKind::Completed, upload))? {
+            return Err(Refusal::Invalid(Refusal::UPLOAD_EXISTS).into());
+        }
+        let asks_for_lock = attributes.retention.is_some() || attributes.legal_hold;
+        if asks_for_lock && rules.object_lock.is_none() {
+            return Err(Refusal::Invalid(Refusal::NO_LOCK).into());
+        }
+        let created = self.next_ordinal(None);
+        let record = UploadRecord {
+            created,
+            commit: self.envelope.commit,
+            attributes: attributes.clone(),
+            initiator: initiator.into(),
+            checksum,
+        };
+        self.put_row(row, &record);
+        Ok(Outcome::Done { ordinal: created })
+    }
+
+    pub(super) fn put_part(&mut self, upload: UploadId, new: NewPart<'_>) -> Result<Outcome, Stop> {
+        if !self.exists(&self.upload_row(RowKind::Upload, upload))? {
+            return Err(Refusal::NoSuchUpload.into());
+        }
+        let row = self.part_row(RowKind::Part, upload, new.number);
+        let old: Option<PartRecord> = self.load(&row)?;
+        let ordinal = self.next_ordinal(old.as_ref().map(|old| old.ordinal));
+        if let Some(old) = &old {
+            self.drop_part_data(upload, old);
+        }
+        let data = self.admit(new.data, new.size, self.part_row(RowKind::PartPayload, upload, new.number))?;
+        self.usage.upload_bytes += bytes_delta(new.size);
+        let record = PartRecord {
+            number: new.number,
+            ordinal,
+            commit: self.envelope.commit,
+            etag: *new.etag,
+            size: new.size,
+            data,
+            checksum: new.checksum.clone(),
+        };
+        self.put_row(row, &record);
+        Ok(Outcome::Done { ordinal })
+    }
+
+    pub(super) fn abort_upload(&mut self, upload: UploadId) -> Result<Outcome, Stop> {
+        let row = self.upload_row(RowKind::Upload, upload);
+        let record: UploadRecord = self.load(&row)?.ok_or(Refusal::NoSuchUpload)?;
+        let parts = self.parts(upload)?;
+        self.delete_row(row);
+        if !parts.is_empty() {
+            self.usage.upload_bytes -= parts.iter().map(|part| bytes_delta(part.size)).sum::<i64>();
+            self.reap(ReapTarget::Upload(upload), ReapReason::Dropped);
+        }
+        Ok(Outcome::Done { ordinal: Ordinal(self.now_us.max(record.created.0)) })
+    }
+
+    /// All parts of an upload, ascending; up to 10,000.
+    pub(super) fn parts(&self, upload: UploadId) -> Result<Vec<PartRecord>, Stop> {
+        let start = self.upload_row(RowKind::Part, upload);
+        let end = key::end_of_upload(RowKind::Part, self.bucket(), &self.envelope.key, upload);
+        let mut cursor = self.view.scan(Bound::Included(&start), Bound::Excluded(&end), false);
+        let mut parts = Vec::new();
+        while let Some((_, bytes)) = cursor.next()? {
+            parts.push(codec::decode(&bytes)?);
+        }
+        Ok(parts)
+    }
+
+    /// Gives up a part for good, its row included.
+    pub(super) fn drop_part(&mut self, upload: UploadId, part: &PartRecord) {
+        self.drop_part_data(upload, part);
+        self.delete_row(self.part_row(RowKind::Part, upload, part.number));
+    }
+
+    fn drop_part_data(&mut self, upload: UploadId, part: &PartRecord) {
+        self.usage.upload_bytes -= bytes_delta(part.size);
+        match &part.data {
+            Data::Inline { .. } => self.delete_row(self.part_row(RowKind::PartPayload, upload, part.number)),
+            Data::Blob(blob) => self.reap_blob(blob, ReapReason::Dropped),
+        }
+    }
+
+    pub(super) fn upload_row(&self, kind: RowKind, upload: UploadId) -> bytes::Bytes {
+        key::of_upload(kind, self.bucket(), &self.envelope.key, upload)
+    }
+
+    fn part_row(&self, kind: RowKind, upload: UploadId, number: PartNumber) -> bytes::Bytes {
+        key::of_part(kind, self.bucket(), &self.envelope.key, upload, number)
+    }
+}

@@ -1,0 +1,62 @@
+//! Monotone values of a range, one row for all. They only rise, so replicas merge by maximum.
+
+use bytes::Bytes;
+use couronne_placement::BlobId;
+
+use crate::codec;
+use crate::ids::{CommitId, Ordinal};
+use crate::key::{self, RowKind};
+use crate::store::{StoreError, View};
+
+/// The marks of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// The disown horizon: no commit may name a blob born before (milliseconds since 1970).
+    pub horizon_ms: u64,
+    /// Outcomes of commands born before were forgotten, so such a command is refused (milliseconds since 1970).
+    pub forgotten_ms: u64,
+    /// No new ordinal at or below this: the highest that was removed for good, so that a key deleted and
+    /// written again rises even if the clock went back.
+    pub ordinal_floor: Ordinal,
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self { horizon_ms: 0, forgotten_ms: 0, ordinal_floor: Ordinal(0) }
+    }
+}
+
+impl Marks {
+    /// The marks row's key.
+    pub fn row() -> Bytes {
+        key::of_range(RowKind::Marks, &[])
+    }
+
+    /// The range's marks as the view has them.
+    pub fn load(view: &dyn View) -> Result<Self, StoreError> {
+        match view.get(&Self::row())? {
+            Some(bytes) => Ok(codec::decode(&bytes)?),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// The higher of both in each mark.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        Self {
+            horizon_ms: self.horizon_ms.max(other.horizon_ms),
+            forgotten_ms: self.forgotten_ms.max(other.forgotten_ms),
+            ordinal_floor: self.ordinal_floor.max(other.ordinal_floor),
+        }
+    }
+
+    /// Whether a blob was born too long ago to be named by a new commit.
+    pub fn disowns(&self, blob: BlobId) -> bool {
+        blob.birth_ms() < self.horizon_ms
+    }
+
+    /// Whether the outcome of such a command may have been forgotten.
+    pub fn forgot(&self, commit: CommitId) -> bool {
+        commit.birth_ms() < self.forgotten_ms
+    }
+}

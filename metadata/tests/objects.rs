@@ -1,0 +1,176 @@
+//! Objects, versions and conditions: what each command leaves, case by case.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use couronne_metadata::command::{EtagSet, Outcome, Precondition, Refusal};
+use couronne_metadata::ids::VersionId;
+use couronne_metadata::query::{Answer, Entry, ListQuery, Query};
+use couronne_metadata::record::{VersionRecord, Versioning};
+use support::{Range, delete, etag, list_all, object_key, put};
+
+fn body(range: &Range, key: &str, version: Option<VersionId>) -> Option<String> {
+    let (_, payload) = range.get(key, version)?;
+    payload.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+fn version_of(outcome: &Outcome) -> VersionId {
+    match outcome {
+        Outcome::Put { version, .. } => *version,
+        Outcome::Deleted { marker: Some(version), .. } => *version,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn unversioned_put_get_overwrite_delete() {
+    let mut range = Range::new(Versioning::Off);
+    range.put("k", "one").unwrap();
+    assert_eq!(body(&range, "k", None).as_deref(), Some("one"));
+    range.put("k", "three").unwrap();
+    assert_eq!(body(&range, "k", None).as_deref(), Some("three"));
+    assert_eq!((range.usage().objects, range.usage().bytes), (1, 5));
+    range.delete("k", None).unwrap();
+    assert_eq!(range.get("k", None), None);
+    assert_eq!(range.usage(), Default::default());
+    assert_eq!(range.delete("k", None), Ok(Outcome::Deleted { removed: None, marker: None }));
+}
+
+#[test]
+fn last_modified_never_falls_though_the_clock_does() {
+    let mut range = Range::new(Versioning::Off);
+    let Outcome::Put { ordinal: first, .. } = range.put("k", "one").unwrap() else { panic!() };
+    range.delete("k", None).unwrap();
+    range.now_us -= 1_000_000;
+    let Outcome::Put { ordinal: second, .. } = range.put("k", "two").unwrap() else { panic!() };
+    assert!(second > first);
+}
+
+#[test]
+fn versions_are_kept_hidden_and_promoted() {
+    let mut range = Range::new(Versioning::Off);
+    range.put("k", "null").unwrap();
+    range.change_rules(|rules| rules.versioning = Versioning::Enabled);
+    let first = version_of(&range.put("k", "first").unwrap());
+    let second = version_of(&range.put("k", "second").unwrap());
+    let marker = version_of(&range.delete("k", None).unwrap());
+    assert!(matches!(range.get("k", None), Some((VersionRecord::DeleteMarker { .. }, None))));
+    assert_eq!(body(&range, "k", Some(VersionId::Null)).as_deref(), Some("null"));
+    assert_eq!((range.usage().objects, range.usage().noncurrent, range.usage().bytes), (0, 4, 15));
+    range.delete("k", Some(marker)).unwrap();
+    assert_eq!(body(&range, "k", None).as_deref(), Some("second"));
+    range.delete("k", Some(second)).unwrap();
+    assert_eq!(body(&range, "k", None).as_deref(), Some("first"));
+    range.delete("k", Some(first)).unwrap();
+    assert_eq!(body(&range, "k", None).as_deref(), Some("null"));
+    range.delete("k", Some(VersionId::Null)).unwrap();
+    assert_eq!(range.get("k", None), None);
+    assert_eq!(range.usage(), Default::default());
+}
+
+#[test]
+fn suspended_writes_replace_the_null_version_only() {
+    let mut range = Range::new(Versioning::Enabled);
+    let kept = version_of(&range.put("k", "kept").unwrap());
+    range.change_rules(|rules| rules.versioning = Versioning::Suspended);
+    range.put("k", "null one").unwrap();
+    range.put("k", "null two").unwrap();
+    assert_eq!(range.usage().noncurrent, 1);
+    range.change_rules(|rules| rules.versioning = Versioning::Enabled);
+    range.put("k", "later").unwrap();
+    assert_eq!(body(&range, "k", Some(VersionId::Null)).as_deref(), Some("null two"));
+    range.change_rules(|rules| rules.versioning = Versioning::Suspended);
+    let marker = version_of(&range.delete("k", None).unwrap());
+    assert_eq!(marker, VersionId::Null);
+    assert!(matches!(range.get("k", Some(VersionId::Null)), Some((VersionRecord::DeleteMarker { .. }, _))));
+    assert_eq!(body(&range, "k", Some(kept)).as_deref(), Some("kept"));
+    range.put("k", "null three").unwrap();
+    assert_eq!(body(&range, "k", None).as_deref(), Some("null three"));
+    assert_eq!((range.usage().objects, range.usage().noncurrent), (1, 2));
+}
+
+#[test]
+fn conditions_hold_as_s3_says() {
+    let any = || Precondition { if_match: Some(EtagSet::Any), ..Precondition::default() };
+    let absent = || Precondition { if_none_match: Some(EtagSet::Any), ..Precondition::default() };
+    let tag = |body| Precondition { if_match: Some(EtagSet::Tags(vec![etag(body)])), ..Precondition::default() };
+    for versioning in [Versioning::Off, Versioning::Enabled] {
+        let mut range = Range::new(versioning);
+        assert_eq!(range.run("k", put("one", any())), Err(Refusal::NoSuchKey));
+        assert_eq!(range.run("k", delete(None, any())), Err(Refusal::NoSuchKey));
+        range.run("k", put("one", absent())).unwrap();
+        assert_eq!(range.run("k", put("two", absent())), Err(Refusal::PreconditionFailed));
+        assert_eq!(range.run("k", put("two", tag("other"))), Err(Refusal::PreconditionFailed));
+        range.run("k", put("two", tag("one"))).unwrap();
+        assert_eq!(range.run("k", delete(None, tag("one"))), Err(Refusal::PreconditionFailed));
+        range.run("k", delete(None, tag("two"))).unwrap();
+        assert_eq!(range.run("k", put("three", any())), Err(Refusal::NoSuchKey));
+        let gone = if versioning == Versioning::Off { Refusal::NoSuchKey } else { Refusal::PreconditionFailed };
+        assert_eq!(range.run("k", delete(None, any())), Err(gone));
+        range.run("k", put("three", absent())).unwrap();
+    }
+}
+
+#[test]
+fn a_repeat_gets_the_first_result_even_past_its_deadline() {
+    let mut range = Range::new(Versioning::Enabled);
+    let envelope = range.envelope("k", put("one", Precondition::default()));
+    let first = range.execute(&envelope).unwrap();
+    range.put("k", "two").unwrap();
+    range.now_us += 3_600_000_000;
+    assert_eq!(range.execute(&envelope), Ok(first));
+    assert_eq!(body(&range, "k", None).as_deref(), Some("two"));
+    let mut late = envelope.clone();
+    late.commit = support::commit_id(range.now_us / 1000, 1 << 40);
+    assert_eq!(range.execute(&late), Err(Refusal::DeadlinePassed));
+}
+
+#[test]
+fn listing_rolls_up_and_goes_on() {
+    let mut range = Range::new(Versioning::Off);
+    for key in ["a", "b/1", "b/2", "b/3", "c", "d//x", "e"] {
+        range.put(key, "x").unwrap();
+    }
+    let page = |list: ListQuery| match range.query(&Query::List(list)) {
+        Answer::List(page) => {
+            let names: Vec<String> = page.entries.iter().map(|entry| name(entry)).collect();
+            (names.join(" "), page.truncated)
+        }
+        other => panic!("{other:?}"),
+    };
+    let slash = || ListQuery { delimiter: "/".into(), ..list_all() };
+    assert_eq!(page(slash()), ("a b/* c d/* e".to_owned(), false));
+    assert_eq!(page(ListQuery { limit: 2, ..slash() }), ("a b/*".to_owned(), true));
+    assert_eq!(page(ListQuery { after: "b/".into(), ..slash() }), ("c d/* e".to_owned(), false));
+    assert_eq!(page(ListQuery { after: "b/1".into(), ..slash() }), ("c d/* e".to_owned(), false));
+    assert_eq!(page(ListQuery { after: "b/1".into(), ..list_all() }), ("b/2 b/3 c d//x e".to_owned(), false));
+    assert_eq!(page(ListQuery { reverse: true, ..slash() }), ("e d/* c b/* a".to_owned(), false));
+    assert_eq!(page(ListQuery { reverse: true, after: "b/2".into(), ..slash() }), ("a".to_owned(), false));
+    assert_eq!(page(ListQuery { prefix: "b/".into(), ..slash() }), ("b/1 b/2 b/3".to_owned(), false));
+    assert_eq!(page(ListQuery { before: "c".into(), ..slash() }), ("a b/*".to_owned(), false));
+    assert_eq!(page(ListQuery { limit: 0, ..slash() }), (String::new(), false));
+    assert_eq!(page(ListQuery { delimiter: "//".into(), ..list_all() }).0, "a b/1 b/2 b/3 c d//* e");
+}
+
+fn name<T>(entry: &Entry<T>) -> String {
+    match entry {
+        Entry::Row(key, _) => key.as_str().to_owned(),
+        Entry::CommonPrefix(prefix) => format!("{}*", String::from_utf8_lossy(prefix)),
+    }
+}
+
+#[test]
+fn keys_with_zero_bytes_sort_and_come_back() {
+    let mut range = Range::new(Versioning::Off);
+    let keys = ["a", "a\0", "a\0\0b", "a\0b", "a\u{1}", "ab"];
+    for key in keys.iter().rev() {
+        range.put(key, key).unwrap();
+    }
+    let Answer::List(page) = range.query(&Query::List(list_all())) else { panic!() };
+    let listed: Vec<String> = page.entries.iter().map(name).collect();
+    assert_eq!(listed, keys);
+    for key in keys {
+        assert_eq!(body(&range, key, None).as_deref(), Some(key));
+    }
+    let _ = object_key("a");
+}

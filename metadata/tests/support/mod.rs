@@ -1,0 +1,190 @@
+//! What the tests of evaluation share: a range over the store in memory, and short commands.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+use bytes::Bytes;
+use couronne_metadata::answer::answer;
+use couronne_metadata::apply::apply;
+use couronne_metadata::command::{Command, Envelope, NewData, Outcome, Precondition, Refusal};
+use couronne_metadata::evaluate::{Evaluated, evaluate};
+use couronne_metadata::ids::{BucketId, CommitId, ObjectKey, UploadId, VersionId};
+use couronne_metadata::memory::MemoryStore;
+use couronne_metadata::query::{Answer, ListQuery, Query};
+use couronne_metadata::record::{
+    Attributes, BlobRef, BucketRules, BucketState, Etag, Usage, VersionRecord, Versioning,
+};
+use couronne_metadata::store::Store;
+use couronne_placement::{BlobId, Geometry, PolicyId, ResidencyClass};
+
+/// The time at which tests begin, in microseconds since 1970.
+pub const BEGIN_US: u64 = 1_800_000_000_000_000;
+
+/// A range of one replica with a clock of its own.
+pub struct Range {
+    pub store: MemoryStore,
+    pub bucket: BucketId,
+    pub rules: BucketRules,
+    pub now_us: u64,
+    commits: u64,
+}
+
+impl Range {
+    /// A range that holds one live bucket.
+    pub fn new(versioning: Versioning) -> Self {
+        let bucket = BucketId::new(ResidencyClass(0), [7; 14]);
+        let rules = BucketRules {
+            version: 0,
+            state: BucketState::Live,
+            versioning,
+            object_lock: None,
+            policy: PolicyId(0),
+            extra: Vec::new(),
+        };
+        let mut range = Self { store: MemoryStore::new(), bucket, rules, now_us: BEGIN_US, commits: 0 };
+        range.change_rules(|_| {});
+        range
+    }
+
+    pub fn change_rules(&mut self, change: impl FnOnce(&mut BucketRules)) {
+        let replaced = self.rules.version;
+        change(&mut self.rules);
+        self.rules.version += 1;
+        let mut envelope = self.envelope("any", Command::PutRules { rules: self.rules.clone() });
+        envelope.rules_version = replaced;
+        self.execute(&envelope).unwrap();
+    }
+
+    pub fn envelope(&mut self, key: &str, command: Command) -> Envelope {
+        self.commits += 1;
+        Envelope {
+            commit: commit_id(self.now_us / 1000, self.commits),
+            deadline_ms: self.now_us / 1000 + 60_000,
+            bucket: self.bucket,
+            rules_version: self.rules.version,
+            key: object_key(key),
+            command,
+        }
+    }
+
+    /// Evaluates and applies, and checks that applying is a function of rows and effect.
+    pub fn execute(&mut self, envelope: &Envelope) -> Result<Outcome, Refusal> {
+        let evaluated = evaluate(&*self.store.view(), envelope, self.now_us).unwrap();
+        match evaluated {
+            Evaluated::Settled(settled) => settled,
+            Evaluated::Stale => panic!("stale rules"),
+            Evaluated::Propose { effect, outcome } => {
+                let entry = effect.encode();
+                let effect = couronne_metadata::effect::Effect::decode(&entry).unwrap();
+                let batch = apply(&*self.store.view(), std::slice::from_ref(&effect)).unwrap();
+                assert_eq!(batch, apply(&*self.store.view(), &[effect]).unwrap());
+                self.store.apply(&batch).unwrap();
+                Ok(outcome)
+            }
+        }
+    }
+
+    pub fn run(&mut self, key: &str, command: Command) -> Result<Outcome, Refusal> {
+        let envelope = self.envelope(key, command);
+        self.execute(&envelope)
+    }
+
+    pub fn query(&self, query: &Query) -> Answer {
+        answer(&*self.store.view(), self.bucket, Some(self.rules.version), query, self.now_us).unwrap()
+    }
+
+    pub fn put(&mut self, key: &str, body: &str) -> Result<Outcome, Refusal> {
+        self.run(key, put(body, Precondition::default()))
+    }
+
+    pub fn delete(&mut self, key: &str, version: Option<VersionId>) -> Result<Outcome, Refusal> {
+        self.run(key, delete(version, Precondition::default()))
+    }
+
+    pub fn get(&self, key: &str, version: Option<VersionId>) -> Option<(VersionRecord, Option<Bytes>)> {
+        match self.query(&Query::Get { key: object_key(key), version }) {
+            Answer::Get(found) => found,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn usage(&self) -> Usage {
+        match self.query(&Query::Usage { key: object_key("any") }) {
+            Answer::Usage(usage) => usage,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub fn commit_id(birth_ms: u64, number: u64) -> CommitId {
+    CommitId::new(birth_ms, ten_bytes(number))
+}
+
+pub fn upload_id(number: u64) -> UploadId {
+    UploadId::new(BEGIN_US / 1000, ten_bytes(number))
+}
+
+pub fn ten_bytes(number: u64) -> [u8; 10] {
+    let mut bytes = [0; 10];
+    bytes[2..].copy_from_slice(&number.to_be_bytes());
+    bytes
+}
+
+pub fn object_key(key: &str) -> ObjectKey {
+    ObjectKey::new(key.to_owned()).unwrap()
+}
+
+pub fn blob(birth_ms: u64, number: u64, len: u64) -> BlobRef {
+    BlobRef {
+        id: BlobId::new(birth_ms, ten_bytes(number)),
+        len,
+        policy: PolicyId(1),
+        geometry: Geometry::new(4, 2, 4 << 20).unwrap(),
+        crc64: number,
+    }
+}
+
+/// A tag that stands for a body; tests need no MD5.
+pub fn etag(body: &str) -> Etag {
+    let mut digest = [0; 16];
+    for (at, byte) in body.bytes().enumerate() {
+        digest[at % 16] ^= byte;
+    }
+    Etag { digest, parts: None }
+}
+
+pub fn put(body: &str, condition: Precondition) -> Command {
+    Command::Put {
+        data: NewData::Inline(Bytes::copy_from_slice(body.as_bytes()), 0),
+        size: body.len() as u64,
+        etag: etag(body),
+        checksum: None,
+        attributes: Attributes { owner: "me".into(), ..Attributes::default() },
+        condition,
+    }
+}
+
+pub fn put_blob(blob: BlobRef, degraded: bool) -> Command {
+    Command::Put {
+        size: blob.len,
+        data: NewData::Blob(blob, degraded),
+        etag: etag("blob"),
+        checksum: None,
+        attributes: Attributes::default(),
+        condition: Precondition::default(),
+    }
+}
+
+pub fn delete(version: Option<VersionId>, condition: Precondition) -> Command {
+    Command::Delete { version, condition, bypass_governance: false, owner: "me".into() }
+}
+
+pub fn list_all() -> ListQuery {
+    ListQuery {
+        prefix: Bytes::new(),
+        delimiter: Bytes::new(),
+        after: Bytes::new(),
+        before: Bytes::new(),
+        reverse: false,
+        limit: 1000,
+    }
+}
