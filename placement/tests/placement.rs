@@ -64,6 +64,8 @@ fn survives(ring: &Ring, durable: &[DriveId], k: usize, level: Option<FailureDom
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn shards_have_drives_of_their_own((ring, geometry, chunk) in cases()) {
         let placement = place(&ring, chunk, &geometry).unwrap();

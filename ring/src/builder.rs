@@ -88,11 +88,13 @@ impl RingBuilder {
         if self.drives.iter().any(elsewhere) {
             return Err(BuildError::NodeInTwoZones(drive.node));
         }
-        match self.drives.binary_search_by_key(&drive.id, |other| other.id) {
-            Ok(_) => return Err(BuildError::Duplicate(drive.id)),
-            Err(position) => self.drives.insert(position, drive),
-        }
-        Ok(check_drives(&self.drives)?)
+        let Err(position) = self.drives.binary_search_by_key(&drive.id, |other| other.id) else {
+            return Err(BuildError::Duplicate(drive.id));
+        };
+        self.change(|drives| {
+            drives.insert(position, drive);
+            Ok(())
+        })
     }
 
     /// Takes a drive out: it may be gone already, its shards are to be rebuilt elsewhere.
@@ -103,13 +105,15 @@ impl RingBuilder {
 
     /// Gives a drive another share.
     pub fn reweight(&mut self, id: DriveId, weight: u32) -> Result<(), BuildError> {
-        self.drive_mut(id)?.weight = weight;
-        Ok(check_drives(&self.drives)?)
+        self.change(|drives| {
+            find(drives, id)?.weight = weight;
+            Ok(())
+        })
     }
 
     /// Empties a drive that stays readable meanwhile ([`DriveState::Draining`]), or takes it in again.
     pub fn set_state(&mut self, id: DriveId, state: DriveState) -> Result<(), BuildError> {
-        self.drive_mut(id)?.state = state;
+        find(&mut self.drives, id)?.state = state;
         Ok(())
     }
 
@@ -146,7 +150,16 @@ impl RingBuilder {
         previous.partitions().flat_map(|partition| previous.drives(partition)).map(number).collect()
     }
 
-    fn drive_mut(&mut self, id: DriveId) -> Result<&mut RingDrive, BuildError> {
-        self.drives.iter_mut().find(|drive| drive.id == id).ok_or(BuildError::Unknown(id))
+    /// Changes the list of drives, unless it would break a bound.
+    fn change(&mut self, change: impl FnOnce(&mut Vec<RingDrive>) -> Result<(), BuildError>) -> Result<(), BuildError> {
+        let mut drives = self.drives.clone();
+        change(&mut drives)?;
+        check_drives(&drives)?;
+        self.drives = drives;
+        Ok(())
     }
+}
+
+fn find(drives: &mut [RingDrive], id: DriveId) -> Result<&mut RingDrive, BuildError> {
+    drives.iter_mut().find(|drive| drive.id == id).ok_or(BuildError::Unknown(id))
 }

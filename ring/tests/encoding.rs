@@ -67,6 +67,8 @@ fn seal(body: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_bytes_are_a_ring_or_an_error(body in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = Ring::from_bytes(&body);

@@ -95,8 +95,8 @@ impl Codec {
                 return part;
             }
             let mut padded = BytesMut::zeroed(shard_len);
-            for (to, from) in padded.iter_mut().zip(part.iter()) {
-                *to = *from;
+            if let Some(head) = padded.get_mut(..part.len()) {
+                head.copy_from_slice(&part);
             }
             padded.freeze()
         };
