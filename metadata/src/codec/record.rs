@@ -36,7 +36,7 @@ record! { UploadRecord { 1 created, 2 commit, 3 attributes, 4 initiator, 5 check
 record! { PartRecord { 1 number, 2 ordinal, 3 commit, 4 etag, 5 size, 6 data, 7 checksum } }
 
 choice! { Versioning { 1 Off, 2 Enabled, 3 Suspended } }
-choice! { BucketState { 1 Creating, 2 Live, 3 Deleting } }
+choice! { BucketState { 1 Creating, 2 Live, 3 Deleting, 4 Dropping } }
 record! { BucketEntry { 1 id, 2 account, 3 created, 4 rules } }
 
 choice! { ReapReason { 1 Dropped, 2 Abandoned } }
