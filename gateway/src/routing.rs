@@ -5,6 +5,7 @@
 //! learns "done", "refused" or, when the time is up, "unavailable".
 //! Must not know: objects, buckets' names, HTTP.
 
+mod system;
 mod table;
 
 use std::future::Future;
@@ -116,6 +117,20 @@ impl Router {
         let position = RangeDescriptor::position(bucket, key);
         let budget = Duration::from_millis(self.settings.query_timeout_ms);
         self.ask(&position, budget, |address| self.ranges.query(address, envelope.clone())).await
+    }
+
+    /// The range that owns a key, as far as is known here.
+    pub(crate) async fn range_at(&self, bucket: BucketId, key: &[u8]) -> Result<Arc<KnownRange>, EngineError> {
+        let position = RangeDescriptor::position(bucket, key);
+        let mut course = Course::new(&self.env, Duration::from_millis(self.settings.query_timeout_ms));
+        while course.left().is_some() {
+            match self.range_of(&position).await {
+                Ok(known) => return Ok(known),
+                Err(error) => self.judge(None, error, &mut course)?,
+            };
+            course.pause().await;
+        }
+        Err(EngineError::Unavailable(course.last))
     }
 
     /// Attempts until there is an answer, a refusal, or no time.
@@ -237,6 +252,17 @@ impl Router {
         self.table.learn(described.map_err(|_| unavailable("ranges are not described in time"))??);
         self.table.find(position).ok_or_else(|| unavailable("no range owns the position"))
     }
+}
+
+/// The key part of a position, if the position is past the bucket's beginning and not past its end.
+pub(crate) fn key_within(position: &Bytes, bucket: BucketId) -> Option<Bytes> {
+    let key = position.strip_prefix(&bucket.to_bytes())?;
+    (!key.is_empty()).then(|| position.slice_ref(key))
+}
+
+/// The first key past a range, if the bucket goes on there.
+pub(crate) fn next_key(range: &RangeDescriptor, bucket: BucketId) -> Option<Bytes> {
+    key_within(&range.end, bucket)
 }
 
 /// Whether to pause before the next attempt.
