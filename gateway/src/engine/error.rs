@@ -88,3 +88,10 @@ impl From<Refusal> for EngineError {
         Self::Refused(refusal)
     }
 }
+
+impl EngineError {
+    /// An answer that is not of the shape of its question.
+    pub(crate) fn unexpected(question: &str) -> Self {
+        Self::Corrupt(format!("unexpected answer to {question}"))
+    }
+}

@@ -1,14 +1,10 @@
-//! Objects: commit, open, delete, change in place.
+//! Objects: commit, delete, change in place. (Opening and reading them: [`super::open`].)
 
-use std::ops::Range;
+use couronne_metadata::command::{AttributeChange, Command, Outcome, Precondition, Refusal};
+use couronne_metadata::ids::{ObjectKey, Ordinal, VersionId};
+use couronne_metadata::record::{Attributes, Checksum, Etag, VersionRecord};
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use couronne_metadata::command::{AttributeChange, Precondition};
-use couronne_metadata::ids::{ObjectKey, Ordinal, PartNumber, VersionId};
-use couronne_metadata::record::{Attributes, Checksum, ChecksumAlgorithm, Etag, ObjectRecord, VersionRecord};
-
-use super::{BodyError, BodySource, Bucket, Engine, EngineError, Expected, PartPage, Staged};
+use super::{Bucket, Engine, EngineError, Staged};
 
 /// What an object is to be, beside its bytes.
 #[derive(Clone, Debug, Default)]
@@ -56,61 +52,33 @@ pub struct Deleted {
     pub marker: Option<VersionId>,
 }
 
-/// An object version, opened: its record is here, its bytes are read on demand.
-pub struct ObjectHandle {
-    engine: Engine,
-    bucket: Bucket,
-    key: ObjectKey,
-    record: Box<ObjectRecord>,
-    inline: Option<Bytes>,
-}
-
-/// Where one part of an object lies.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PartSpan {
-    /// Its bytes within the object.
-    pub range: Range<u64>,
-    /// How many parts the object has; `None` if it was not made of parts.
-    pub count: Option<u16>,
-    /// The part's own checksum.
-    pub checksum: Option<Checksum>,
-}
-
-/// A stream of an object's bytes, each verified before it is given out.
-pub struct BlobReader {
-    left: u64,
-}
-
-/// A range of an opened object as a body: what a copy reads from.
-pub struct HandleBody {
-    reader: BlobReader,
-    expected: Expected,
-}
-
 impl Engine {
     /// Commits a staged body as an object of the bucket and key it was staged for. It may be
     /// acknowledged when this returns `Ok`.
     pub async fn put_object(&self, bucket: &Bucket, staged: &Staged, put: PutObject) -> Result<Written, EngineError> {
-        let _ = (bucket, staged, put);
-        Err(EngineError::Unavailable("not built yet".to_owned()))
-    }
-
-    /// Opens a version of a key; `None` is the current one. `Refused(NoSuchKey)`,
-    /// `Refused(NoSuchVersion)` or `DeleteMarker` if there is no object to read.
-    pub async fn open(
-        &self,
-        bucket: &Bucket,
-        key: &ObjectKey,
-        version: Option<VersionId>,
-    ) -> Result<ObjectHandle, EngineError> {
-        let _ = (bucket, key, version);
-        Err(EngineError::Unavailable("not built yet".to_owned()))
+        let (size, etag, checksum) = (staged.size(), staged.etag(), staged.checksum().cloned());
+        let command = Command::Put {
+            data: staged.data().clone(),
+            size,
+            etag,
+            checksum: checksum.clone(),
+            attributes: put.attributes,
+            condition: put.condition,
+        };
+        match self.commit(bucket, staged, command).await? {
+            Outcome::Put { ordinal, version } => Ok(Written { ordinal, version, etag, size, checksum }),
+            _ => Err(EngineError::unexpected("Put")),
+        }
     }
 
     /// Deletes an object, or one version for good.
     pub async fn delete(&self, bucket: &Bucket, key: &ObjectKey, delete: DeleteObject) -> Result<Deleted, EngineError> {
-        let _ = (bucket, key, delete);
-        Err(EngineError::Unavailable("not built yet".to_owned()))
+        let DeleteObject { version, condition, bypass_governance, owner } = delete;
+        let command = Command::Delete { version, condition, bypass_governance, owner };
+        match self.execute(bucket, key, command).await? {
+            Outcome::Deleted { removed, marker } => Ok(Deleted { removed, marker }),
+            _ => Err(EngineError::unexpected("Delete")),
+        }
     }
 
     /// Changes attributes of an existing version in place; neither tag nor date of the object change.
@@ -122,82 +90,26 @@ impl Engine {
         change: AttributeChange,
         bypass_governance: bool,
     ) -> Result<(), EngineError> {
-        let _ = (bucket, key, version, change, bypass_governance);
-        Err(EngineError::Unavailable("not built yet".to_owned()))
-    }
-}
-
-impl ObjectHandle {
-    /// The object's record.
-    pub fn record(&self) -> &ObjectRecord {
-        &self.record
+        let command = Command::UpdateAttributes { version, change, bypass_governance };
+        self.execute(bucket, key, command).await.map(|_| ())
     }
 
-    /// The bucket it was opened in.
-    pub const fn bucket(&self) -> &Bucket {
-        &self.bucket
-    }
-
-    /// The key it was opened by.
-    pub const fn key(&self) -> &ObjectKey {
-        &self.key
-    }
-
-    /// Opens a stream of a byte range (`range.end` at most the record's size). The first bytes are read
-    /// and verified when this returns, so that an unreadable object is an error and not a broken answer.
-    /// `ObjectChanged`: the version was replaced and its bytes are gone; open it again.
-    pub async fn read(&self, range: Range<u64>) -> Result<BlobReader, EngineError> {
-        let _ = (&self.engine, &self.inline, range);
-        Err(EngineError::Unavailable("not built yet".to_owned()))
-    }
-
-    /// As [`ObjectHandle::read`], as a body to stage a copy from; `checksum` is what the copy is to carry.
-    pub async fn body(
+    /// Sends the command that names a staged blob: the only commit point of a write.
+    pub(super) async fn commit(
         &self,
-        range: Range<u64>,
-        checksum: Option<ChecksumAlgorithm>,
-    ) -> Result<HandleBody, EngineError> {
-        let _ = checksum;
-        Ok(HandleBody { reader: self.read(range).await?, expected: Expected::default() })
-    }
-
-    /// Where part `number` lies. An object that was not made of parts is its own part 1. `None`: no such part.
-    pub async fn part(&self, number: PartNumber) -> Result<Option<PartSpan>, EngineError> {
-        let _ = number;
-        Err(EngineError::Unavailable("not built yet".to_owned()))
-    }
-
-    /// A page of the object's parts with numbers above `after`; empty if it was not made of parts.
-    pub async fn parts(&self, after: u16, limit: u16) -> Result<PartPage, EngineError> {
-        let _ = (after, limit);
-        Err(EngineError::Unavailable("not built yet".to_owned()))
-    }
-}
-
-impl BlobReader {
-    /// The next verified bytes, in order; `None` at the end. After an error the answer cannot be saved:
-    /// cut the connection.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, EngineError> {
-        Ok(None)
-    }
-
-    /// How many bytes are still to come.
-    pub const fn left(&self) -> u64 {
-        self.left
-    }
-}
-
-#[async_trait]
-impl BodySource for HandleBody {
-    fn length(&self) -> Option<u64> {
-        Some(self.reader.left())
-    }
-
-    fn expected(&self) -> Expected {
-        self.expected.clone()
-    }
-
-    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
-        self.reader.next().await.map_err(|error| BodyError::Source(Box::new(error)))
+        bucket: &Bucket,
+        staged: &Staged,
+        command: Command,
+    ) -> Result<Outcome, EngineError> {
+        let (owner, key) = staged.owner();
+        if owner != bucket.entry.id {
+            // The bucket that the body was received for is gone; another has its name.
+            return Err(EngineError::Refused(Refusal::NoSuchBucket));
+        }
+        let Some(guard) = staged.guard() else { return self.execute(bucket, key, command).await };
+        guard.disarm();
+        let outcome = self.execute(bucket, key, command).await;
+        guard.settle(&outcome);
+        outcome
     }
 }

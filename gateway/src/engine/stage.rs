@@ -1,10 +1,30 @@
 //! Staging: receiving a body into a durable blob that no row names yet.
+//!
+//! The body is cut in chunks as it arrives: while one chunk is received and hashed, the one before is
+//! encoded and written. A body that fits the policy's inline bound stays in memory, to travel in its
+//! commit. The blob's geometry is chosen when the first chunk is complete, since by then a short body
+//! has ended and its length is known.
+//!
+//! After a crash of the gateway: no row names the blob, and the scrubber, after the disown horizon,
+//! deletes its shards. After a failure short of that: the blob is abandoned ([`super::abandon`]).
+//! Must not know: where the body comes from, which row will name it.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use couronne_metadata::command::NewData;
 use couronne_metadata::ids::{BucketId, ObjectKey};
-use couronne_metadata::record::{Checksum, Etag};
+use couronne_metadata::record::{BlobRef, Checksum, Etag};
+use couronne_placement::{BlobId, ChunkId, Geometry, Policy, PolicyId, Redundancy};
+use couronne_protocol::buffer::AlignedBuffer;
+use couronne_protocol::shard::Owner;
+use tokio::task::JoinSet;
 
-use super::{BodySource, Bucket, Engine, EngineError};
+use super::abandon::BlobGuard;
+use super::budget::Share;
+use super::hash::{BodyDigests, BodyHashes};
+use super::write::{ChunkToWrite, ChunkWritten, write_chunk};
+use super::{BodyError, BodySource, Bucket, Engine, EngineError, Shared};
 
 /// A received body: durable in a blob, or small enough to travel in its commit. It belongs to one
 /// bucket and key. Dropped before a commit was sent, its blob is abandoned.
@@ -15,6 +35,7 @@ pub struct Staged {
     size: u64,
     md5: [u8; 16],
     checksum: Option<Checksum>,
+    guard: Option<BlobGuard>,
 }
 
 impl Staged {
@@ -45,6 +66,16 @@ impl Staged {
     pub const fn owner(&self) -> (BucketId, &ObjectKey) {
         (self.bucket, &self.key)
     }
+
+    /// What the commit names.
+    pub(super) const fn data(&self) -> &NewData {
+        &self.data
+    }
+
+    /// The guard that abandons its blob, if it has one.
+    pub(super) const fn guard(&self) -> Option<&BlobGuard> {
+        self.guard.as_ref()
+    }
 }
 
 impl Engine {
@@ -57,7 +88,211 @@ impl Engine {
         key: &ObjectKey,
         body: &mut dyn BodySource,
     ) -> Result<Staged, EngineError> {
-        let _ = (bucket, key, body);
-        Err(EngineError::Unavailable("not built yet".to_owned()))
+        let map = self.shared.components.map.current();
+        let policy = map.policies.get(&bucket.entry.rules.policy).ok_or(EngineError::NoSuchPolicy)?;
+        let mut intake = Intake::new(body, self.shared.clone(), policy.redundancy);
+        let first = intake.chunk(policy.chunk_bytes).await?;
+        let owner = Owner { bucket: bucket.entry.id, key: key.clone() };
+        let (data, digests, guard) = if intake.ended && intake.received <= u64::from(policy.inline_bytes_max) {
+            let digests = intake.finish()?;
+            (NewData::Inline(first.bytes, digests.crc64), digests, None)
+        } else {
+            self.stage_blob(bucket, owner, policy, intake, first).await?
+        };
+        let size = match &data {
+            NewData::Inline(bytes, _) => bytes.len() as u64,
+            NewData::Blob(blob, _) => blob.len,
+        };
+        let BodyDigests { md5, checksum, .. } = digests;
+        Ok(Staged { bucket: bucket.entry.id, key: key.clone(), data, size, md5, checksum, guard })
+    }
+
+    async fn stage_blob(
+        &self,
+        bucket: &Bucket,
+        owner: Owner,
+        policy: &Policy,
+        mut intake: Intake<'_>,
+        first: Chunk,
+    ) -> Result<(NewData, BodyDigests, Option<BlobGuard>), EngineError> {
+        let known_len = if intake.ended { Some(intake.received) } else { intake.declared };
+        let geometry =
+            policy.geometry(known_len).map_err(|error| EngineError::Corrupt(format!("storage policy: {error}")))?;
+        let env = &self.shared.components.env;
+        let id = BlobId::new(env.clock.wall_ms(), env.random_bytes());
+        let mut blob = BlobRef { id, len: 0, policy: policy.id, geometry, crc64: 0 };
+        let guard = BlobGuard::new(self.shared.clone(), bucket, owner.key.clone(), blob.clone());
+        let mut writer = BlobWriter::new(self.shared.clone(), owner, &blob);
+
+        let mut next = Some(first);
+        while let Some(chunk) = next.take() {
+            guard.covers(writer.start(chunk).await?);
+            if !intake.ended {
+                next = Some(intake.chunk(geometry.chunk_bytes()).await?).filter(|chunk| !chunk.bytes.is_empty());
+            }
+        }
+        let displaced = writer.finish().await?;
+        blob.len = intake.received;
+        let digests = intake.finish()?;
+        blob.crc64 = digests.crc64;
+        Ok((NewData::Blob(blob, displaced), digests, Some(guard)))
+    }
+}
+
+/// A received chunk and its share of the memory budget.
+struct Chunk {
+    bytes: Bytes,
+    share: Share,
+}
+
+/// The receiving side: takes the body's pieces, hashes them, and cuts chunks.
+struct Intake<'a> {
+    body: &'a mut dyn BodySource,
+    shared: Arc<Shared>,
+    redundancy: Redundancy,
+    hashes: BodyHashes,
+    declared: Option<u64>,
+    /// What the last piece had beyond its chunk.
+    rest: Bytes,
+    received: u64,
+    ended: bool,
+}
+
+impl<'a> Intake<'a> {
+    fn new(body: &'a mut dyn BodySource, shared: Arc<Shared>, redundancy: Redundancy) -> Self {
+        let hashes = BodyHashes::new(body.expected());
+        let declared = body.length();
+        Self { body, shared, redundancy, hashes, declared, rest: Bytes::new(), received: 0, ended: false }
+    }
+
+    /// The next chunk: of `chunk_bytes`, or shorter if the body ends in it; empty if it has ended.
+    async fn chunk(&mut self, chunk_bytes: u32) -> Result<Chunk, EngineError> {
+        let left = self.declared.map_or(u64::MAX, |declared| declared.saturating_sub(self.received));
+        let wanted = usize::try_from(left.min(u64::from(chunk_bytes))).unwrap_or(usize::MAX);
+        let share = self.share(wanted).await?;
+        let first = self.piece(chunk_bytes as usize).await?;
+        // One piece that is the whole chunk is taken as it is.
+        if first.len() == wanted && self.declared == Some(self.received) {
+            self.expect_end().await?;
+            return Ok(Chunk { bytes: first, share });
+        }
+        let mut buffer = AlignedBuffer::with_capacity(first.len().max(self.declared.map_or(0, |_| wanted)));
+        buffer.extend_from_slice(&first);
+        while !self.ended && buffer.len() < chunk_bytes as usize {
+            let piece = self.piece(chunk_bytes as usize - buffer.len()).await?;
+            buffer.extend_from_slice(&piece);
+        }
+        if self.declared == Some(self.received) {
+            self.expect_end().await?;
+        }
+        Ok(Chunk { bytes: buffer.freeze(), share })
+    }
+
+    /// Up to `bytes_max` bytes of the body, hashed; empty only at its end.
+    async fn piece(&mut self, bytes_max: usize) -> Result<Bytes, EngineError> {
+        while self.rest.is_empty() && !self.ended {
+            match self.body.next().await? {
+                Some(bytes) => self.rest = bytes,
+                None => self.end()?,
+            }
+        }
+        let piece = self.rest.split_to(self.rest.len().min(bytes_max));
+        self.received += piece.len() as u64;
+        if self.declared.is_some_and(|declared| self.received > declared) {
+            return Err(BodyError::TooLong.into());
+        }
+        self.hashes.update(&piece);
+        Ok(piece)
+    }
+
+    /// All declared bytes are here: nothing but the end may follow.
+    async fn expect_end(&mut self) -> Result<(), EngineError> {
+        if !self.ended && !self.piece(1).await?.is_empty() {
+            return Err(BodyError::TooLong.into());
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), EngineError> {
+        self.ended = true;
+        match self.declared {
+            Some(declared) if self.received < declared => Err(BodyError::Incomplete.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Memory for a chunk of this length and its parity. (Copies share the data's memory.)
+    async fn share(&mut self, chunk_len: usize) -> Result<Share, EngineError> {
+        let data = chunk_len as u64;
+        let parity = match self.redundancy {
+            Redundancy::Erasure { k, m } => data * u64::from(m) / u64::from(k.max(1)),
+            Redundancy::Single | Redundancy::Replicated(_) => 0,
+        };
+        self.shared.write_budget.share(data + parity).await
+    }
+
+    fn finish(self) -> Result<BodyDigests, EngineError> {
+        let trailer = self.body.trailer_checksum();
+        self.hashes.finish(trailer.as_deref())
+    }
+}
+
+/// The writing side: so many chunks in flight, in order of their index.
+struct BlobWriter {
+    shared: Arc<Shared>,
+    owner: Owner,
+    blob: BlobId,
+    policy: PolicyId,
+    geometry: Geometry,
+    started: u64,
+    displaced: bool,
+    in_flight: JoinSet<Result<ChunkWritten, EngineError>>,
+}
+
+impl BlobWriter {
+    fn new(shared: Arc<Shared>, owner: Owner, blob: &BlobRef) -> Self {
+        let (policy, geometry) = (blob.policy, blob.geometry);
+        Self { shared, owner, blob: blob.id, policy, geometry, started: 0, displaced: false, in_flight: JoinSet::new() }
+    }
+
+    /// Starts writing the next chunk, once fewer than the bound are under way. Returns the blob's length
+    /// as far as chunks were started.
+    async fn start(&mut self, chunk: Chunk) -> Result<u64, EngineError> {
+        // The chunk being received counts as one of those in flight.
+        while self.in_flight.len() + 1 >= self.shared.settings.chunks_in_flight_max.max(2) {
+            self.join_one().await?;
+        }
+        let index = u32::try_from(self.started).map_err(|_| EngineError::EntityTooLarge)?;
+        self.started += 1;
+        let write = ChunkToWrite {
+            owner: self.owner.clone(),
+            chunk: ChunkId { blob: self.blob, index },
+            geometry: self.geometry,
+            policy: self.policy,
+            bytes: chunk.bytes,
+        };
+        let (shared, share) = (self.shared.clone(), chunk.share);
+        self.in_flight.spawn(async move {
+            let written = write_chunk(&shared, write).await;
+            drop(share);
+            written
+        });
+        Ok(self.started.saturating_mul(u64::from(self.geometry.chunk_bytes())))
+    }
+
+    async fn finish(mut self) -> Result<bool, EngineError> {
+        while !self.in_flight.is_empty() {
+            self.join_one().await?;
+        }
+        Ok(self.displaced)
+    }
+
+    async fn join_one(&mut self) -> Result<(), EngineError> {
+        match self.in_flight.join_next().await {
+            Some(Ok(written)) => self.displaced |= written?.displaced,
+            Some(Err(error)) => return Err(EngineError::Unavailable(format!("writing a chunk: {error}"))),
+            None => {}
+        }
+        Ok(())
     }
 }

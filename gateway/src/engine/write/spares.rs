@@ -1,0 +1,36 @@
+//! Where a shard goes whose primary does not take it: the chunk's handoffs in their fixed order, each
+//! given to one shard, leaving out drives that are down or have failed a shard of this chunk.
+
+use std::collections::BTreeSet;
+
+use couronne_placement::{Handoffs, Placement};
+use couronne_protocol::map::{ClusterMap, DriveState};
+use couronne_ring::{DriveId, Ring};
+
+/// The spare drives of one chunk.
+pub(super) struct Spares<'a> {
+    map: &'a ClusterMap,
+    handoffs: Handoffs,
+    failed: BTreeSet<DriveId>,
+}
+
+impl<'a> Spares<'a> {
+    pub(super) fn new(map: &'a ClusterMap, ring: &Ring, placement: &Placement) -> Self {
+        Self { map, handoffs: placement.handoffs(ring), failed: BTreeSet::new() }
+    }
+
+    /// Notes that a drive did not take a shard.
+    pub(super) fn fail(&mut self, drive: DriveId) {
+        self.failed.insert(drive);
+    }
+
+    /// The next drive to try; `None` if all have been.
+    pub(super) fn next(&mut self) -> Option<DriveId> {
+        self.handoffs.find(|drive| is_up(self.map, *drive) && !self.failed.contains(drive))
+    }
+}
+
+/// Whether the map says that a drive serves.
+pub(in crate::engine) fn is_up(map: &ClusterMap, drive: DriveId) -> bool {
+    map.drives.get(&drive).is_some_and(|drive| drive.state == DriveState::Up)
+}
