@@ -1,8 +1,9 @@
 //! Multipart uploads: create, put parts, list them, complete, abort.
 
 use bytes::Bytes;
-use couronne_metadata::command::{CompletedPart, Precondition};
+use couronne_metadata::command::{Command, CompletedPart, Outcome, Precondition, Refusal};
 use couronne_metadata::ids::{ObjectKey, Ordinal, PartNumber, UploadId};
+use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{
     Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, PartRecord, UploadRecord,
 };
@@ -65,8 +66,11 @@ impl Engine {
         key: &ObjectKey,
         create: CreateUpload,
     ) -> Result<UploadId, EngineError> {
-        let _ = (bucket, key, create);
-        Err(EngineError::Unavailable("not built yet".to_owned()))
+        let env = &self.shared.components.env;
+        let upload = UploadId::new(env.clock.wall_ms(), env.random_bytes());
+        let CreateUpload { attributes, initiator, checksum } = create;
+        let command = Command::CreateUpload { upload, attributes, initiator, checksum };
+        self.execute(bucket, key, command).await.map(|_| upload)
     }
 
     /// An open upload; `Refused(NoSuchUpload)` if there is none. To be asked before a part's body is received.
@@ -76,8 +80,11 @@ impl Engine {
         key: &ObjectKey,
         upload: UploadId,
     ) -> Result<UploadRecord, EngineError> {
-        let _ = (bucket, key, upload);
-        Err(EngineError::Unavailable("not built yet".to_owned()))
+        match self.query(bucket, key, Query::Upload { key: key.clone(), upload }).await? {
+            Answer::Upload(Some(record)) => Ok(record),
+            Answer::Upload(None) => Err(Refusal::NoSuchUpload.into()),
+            _ => Err(EngineError::unexpected("Upload")),
+        }
     }
 
     /// Commits a staged body as a part of an upload of the key it was staged for.
@@ -88,8 +95,14 @@ impl Engine {
         upload: UploadId,
         number: PartNumber,
     ) -> Result<WrittenPart, EngineError> {
-        let _ = (bucket, staged, upload, number);
-        Err(EngineError::Unavailable("not built yet".to_owned()))
+        let (size, etag, checksum) = (staged.size(), staged.etag(), staged.checksum().cloned());
+        let data = staged.data().clone();
+        let command = Command::PutPart { upload, number, data, size, etag, checksum: checksum.clone() };
+        // Which outcome tells of a part is the range's choice; both carry its place in time.
+        match self.commit(bucket, staged, command).await? {
+            Outcome::Done { ordinal } | Outcome::Put { ordinal, .. } => Ok(WrittenPart { ordinal, etag, checksum }),
+            _ => Err(EngineError::unexpected("PutPart")),
+        }
     }
 
     /// A page of an open upload's parts with numbers above `after`.
@@ -101,8 +114,11 @@ impl Engine {
         after: u16,
         limit: u16,
     ) -> Result<PartPage, EngineError> {
-        let _ = (bucket, key, upload, after, limit);
-        Err(EngineError::Unavailable("not built yet".to_owned()))
+        match self.query(bucket, key, Query::Parts { key: key.clone(), upload, after, limit }).await? {
+            Answer::Parts(Some((parts, truncated))) => Ok(PartPage { parts, truncated }),
+            Answer::Parts(None) => Err(Refusal::NoSuchUpload.into()),
+            _ => Err(EngineError::unexpected("Parts")),
+        }
     }
 
     /// Makes the object of an upload's parts. A repeat with the same parts gets the same answer.
@@ -112,13 +128,18 @@ impl Engine {
         key: &ObjectKey,
         complete: CompleteUpload,
     ) -> Result<Written, EngineError> {
-        let _ = (bucket, key, complete);
-        Err(EngineError::Unavailable("not built yet".to_owned()))
+        let CompleteUpload { upload, parts, checksum, size, part_bytes_min, condition } = complete;
+        let command = Command::CompleteUpload { upload, parts, checksum, size, part_bytes_min, condition };
+        match self.execute(bucket, key, command).await? {
+            Outcome::Completed { ordinal, version, etag, size, checksum } => {
+                Ok(Written { ordinal, version, etag, size, checksum })
+            }
+            _ => Err(EngineError::unexpected("CompleteUpload")),
+        }
     }
 
     /// Drops an upload and its parts.
     pub async fn abort_upload(&self, bucket: &Bucket, key: &ObjectKey, upload: UploadId) -> Result<(), EngineError> {
-        let _ = (bucket, key, upload);
-        Err(EngineError::Unavailable("not built yet".to_owned()))
+        self.execute(bucket, key, Command::AbortUpload { upload }).await.map(|_| ())
     }
 }

@@ -1,0 +1,201 @@
+//! Gathering enough of a chunk: data shards first, then parity, then wherever else shards may be.
+//!
+//! The rounds: (1) the frames wanted of the data shards, from their primaries; (2) once one of these
+//! fails, or is late, the frames still missing from all other shards; (3) once all have answered and
+//! there are still too few, every shard that is missing from the drives it may have been handed to.
+//! The first `k` shards that cover what is missing decide.
+//! Must not know: rows, bodies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_placement::Placement;
+use couronne_placement::erasure::{Codec, Wanted};
+use couronne_protocol::shard::ShardError;
+use couronne_ring::{DriveId, Ring};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::sleep;
+
+use super::super::EngineError;
+use super::chunk::{ChunkRead, FrameRange, Span};
+use super::fetch::{Fetcher, Frames};
+
+/// Drives that are searched for a shard that is not on its primary.
+const SEARCHED_DRIVES_MAX: usize = 24;
+
+/// One chunk being gathered.
+pub(super) struct Gather<'a> {
+    fetcher: &'a Fetcher<'a>,
+    read: &'a ChunkRead,
+    ring: &'a Ring,
+    placement: Placement,
+    spans: Vec<Span>,
+    /// What is known of each shard, by number.
+    shards: Vec<Shard>,
+    /// The frames that rounds 2 and 3 ask for: all that round 1 still missed when they began.
+    fallback: Option<FrameRange>,
+    round: Round,
+}
+
+#[derive(Default)]
+struct Shard {
+    frames: Option<Frames>,
+    asked: bool,
+    /// A drive could not be asked: the shard may be there yet.
+    unreachable: bool,
+}
+
+/// An answer about one shard.
+struct Answer {
+    number: u8,
+    frames: Result<Frames, ShardError>,
+}
+
+type Pending<'a> = FuturesUnordered<BoxFuture<'a, Answer>>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    Data,
+    Parity,
+    Search,
+}
+
+impl<'a> Gather<'a> {
+    pub(super) fn new(fetcher: &'a Fetcher<'a>, read: &'a ChunkRead, ring: &'a Ring, placement: Placement) -> Self {
+        let shards = placement.primaries.iter().map(|_| Shard::default()).collect();
+        Self { fetcher, read, ring, placement, spans: read.spans(), shards, fallback: None, round: Round::Data }
+    }
+
+    /// The range's bytes, in order, in few slices.
+    pub(super) async fn run(mut self) -> Result<Vec<Bytes>, EngineError> {
+        let mut pending = Pending::new();
+        for span in self.spans.clone() {
+            self.ask_primary(span.number, span.frames(), &pending);
+        }
+        let hedge = sleep(Duration::from_millis(self.fetcher.shared.settings.hedge_delay_ms));
+        tokio::pin!(hedge);
+        loop {
+            if let Some(slices) = self.assemble()? {
+                return Ok(slices);
+            }
+            if pending.is_empty() {
+                self.next_round(&pending)?;
+                continue;
+            }
+            let failed = tokio::select! {
+                Some(answer) = pending.next() => self.take(answer),
+                () = &mut hedge, if self.round == Round::Data => true,
+            };
+            if failed && self.round == Round::Data {
+                self.next_round(&pending)?;
+            }
+        }
+    }
+
+    fn next_round(&mut self, pending: &Pending<'a>) -> Result<(), EngineError> {
+        self.round = match self.round {
+            Round::Data => Round::Parity,
+            Round::Parity => Round::Search,
+            Round::Search => return Err(self.too_few()),
+        };
+        let missing = match (self.fallback, self.missing()) {
+            (Some(fallback), _) | (None, Some(fallback)) => fallback,
+            (None, None) => return Ok(()),
+        };
+        self.fallback = Some(missing);
+        for (number, drive) in (0u8..).zip(self.placement.primaries.clone()) {
+            let Some(shard) = self.shards.get(usize::from(number)) else { continue };
+            let covered = shard.frames.as_ref().is_some_and(|frames| frames.range.covers(missing));
+            match self.round {
+                _ if covered => {}
+                Round::Search => self.search(number, missing, drive, pending),
+                // Shards that were asked for are awaited or have failed, unless they gave other frames.
+                _ if shard.asked && shard.frames.is_none() => {}
+                _ => self.ask_primary(number, missing, pending),
+            }
+        }
+        Ok(())
+    }
+
+    fn ask_primary(&mut self, number: u8, frames: FrameRange, pending: &Pending<'a>) {
+        let Some(shard) = self.shards.get_mut(usize::from(number)) else { return };
+        let Some(drive) = self.placement.primaries.get(usize::from(number)).copied() else { return };
+        shard.asked = true;
+        let fetcher = self.fetcher;
+        pending.push(Box::pin(
+            async move { Answer { number, frames: fetcher.from_primary(number, frames, drive).await } },
+        ));
+    }
+
+    fn search(&self, number: u8, frames: FrameRange, primary: DriveId, pending: &Pending<'a>) {
+        let elsewhere = self.placement.handoffs(self.ring).filter(|drive| *drive != primary);
+        let drives: Arc<[DriveId]> = elsewhere.take(SEARCHED_DRIVES_MAX).collect();
+        let fetcher = self.fetcher;
+        pending
+            .push(Box::pin(async move { Answer { number, frames: fetcher.from_any(number, frames, &drives).await } }));
+    }
+
+    /// Keeps an answer; says whether it was a failure.
+    fn take(&mut self, answer: Answer) -> bool {
+        let Some(shard) = self.shards.get_mut(usize::from(answer.number)) else { return true };
+        match answer.frames {
+            Ok(frames) => {
+                if shard.frames.as_ref().is_none_or(|have| frames.range.covers(have.range)) {
+                    shard.frames = Some(frames);
+                }
+                false
+            }
+            Err(error) => {
+                shard.unreachable |= matches!(error, ShardError::Down(_) | ShardError::Overloaded);
+                true
+            }
+        }
+    }
+
+    /// The frames that hold the spans which have not come.
+    fn missing(&self) -> Option<FrameRange> {
+        let missing = self.spans.iter().filter(|span| self.direct(span).is_none());
+        missing.map(Span::frames).reduce(FrameRange::union)
+    }
+
+    /// A span's bytes from its own shard.
+    fn direct(&self, span: &Span) -> Option<Bytes> {
+        self.shards.get(usize::from(span.number))?.frames.as_ref()?.slice(span)
+    }
+
+    /// The range, if what has come is enough.
+    fn assemble(&self) -> Result<Option<Vec<Bytes>>, EngineError> {
+        let direct: Option<Vec<Bytes>> = self.spans.iter().map(|span| self.direct(span)).collect();
+        if direct.is_some() {
+            return Ok(direct);
+        }
+        let Some(fallback) = self.fallback else { return Ok(None) };
+        let shard_len = self.read.layout.shard_len;
+        let mut stripe: Vec<Option<Bytes>> =
+            self.shards.iter().map(|shard| shard.frames.as_ref()?.cut(fallback, shard_len)).collect();
+        if stripe.iter().flatten().count() < usize::from(self.read.blob.geometry.k()) {
+            return Ok(None);
+        }
+        let failed = |error| EngineError::Corrupt(format!("decoding a chunk: {error}"));
+        let codec = Codec::of(&self.read.blob.geometry).map_err(failed)?;
+        codec.reconstruct(&mut stripe, Wanted::Data).map_err(failed)?;
+        let decoded = |span: &Span| {
+            let bytes = stripe.get(usize::from(span.number))?.clone()?;
+            Frames { range: fallback, bytes }.slice(span)
+        };
+        let slices: Option<Vec<Bytes>> =
+            self.spans.iter().map(|span| self.direct(span).or_else(|| decoded(span))).collect();
+        slices.map(Some).ok_or_else(|| EngineError::Corrupt("a decoded chunk is too short".to_owned()))
+    }
+
+    fn too_few(&self) -> EngineError {
+        let k = usize::from(self.read.blob.geometry.k());
+        let found = self.shards.iter().filter(|shard| shard.frames.is_some()).count();
+        let perhaps = self.shards.iter().filter(|shard| shard.frames.is_some() || shard.unreachable).count();
+        let what = format!("{found} of the {k} shards needed of {:?} were found", self.read.id());
+        if perhaps >= k { EngineError::Unavailable(what) } else { EngineError::Unreadable(what) }
+    }
+}

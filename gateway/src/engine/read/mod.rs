@@ -1,0 +1,156 @@
+//! Reading: a stream of an object's bytes, each verified before it is given out.
+//!
+//! A [`Source`] says which pieces make up the range asked for; a piece is fetched whole (at most one
+//! chunk), and while it is given out the next one is being fetched, as memory allows.
+//! Must not know: rows other than parts, HTTP.
+
+mod chunk;
+mod fetch;
+mod gather;
+mod source;
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use couronne_protocol::shard::Owner;
+use crc_fast::{CrcAlgorithm, Digest as Crc};
+use tokio::task::JoinHandle;
+
+use super::budget::Share;
+use super::{EngineError, Shared};
+pub(super) use source::{Parts, Source, check_payload};
+use source::{Piece, Whole};
+
+/// Pieces that are fetched before they are asked for.
+const PIECES_AHEAD: usize = 1;
+
+/// A stream of an object's bytes, each verified before it is given out.
+pub struct BlobReader {
+    shared: Arc<Shared>,
+    owner: Owner,
+    source: Source,
+    /// The piece after those that are being fetched.
+    next: Option<Piece>,
+    ahead: VecDeque<Ahead>,
+    ready: VecDeque<Bytes>,
+    /// The memory of what is ready.
+    share: Option<Share>,
+    left: u64,
+    /// CRC-64/NVME of the blob being read, while it is read from its start.
+    blob_crc: Option<Crc>,
+}
+
+/// A piece being fetched. Dropped, the fetch ends.
+struct Ahead {
+    task: JoinHandle<Result<Vec<Bytes>, EngineError>>,
+    whole: Whole,
+    share: Option<Share>,
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A piece that was fetched.
+struct Fetched {
+    slices: Vec<Bytes>,
+    whole: Whole,
+    share: Option<Share>,
+}
+
+impl BlobReader {
+    pub(super) fn new(shared: Arc<Shared>, owner: Owner, source: Source, range: &Range<u64>) -> Self {
+        let left = range.end.saturating_sub(range.start);
+        let (ahead, ready) = (VecDeque::new(), VecDeque::new());
+        Self { shared, owner, source, next: None, ahead, ready, share: None, left, blob_crc: None }
+    }
+
+    /// How many bytes are still to come.
+    pub const fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// The next verified bytes, in order; `None` at the end. After an error the answer cannot be saved:
+    /// cut the connection.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, EngineError> {
+        self.prime().await?;
+        let Some(bytes) = self.ready.pop_front() else { return Ok(None) };
+        self.left = self.left.saturating_sub(bytes.len() as u64);
+        Ok(Some(bytes))
+    }
+
+    /// Makes bytes ready, if any are left.
+    pub(super) async fn prime(&mut self) -> Result<(), EngineError> {
+        while self.ready.is_empty() && self.left > 0 {
+            self.share = None;
+            let Some(fetched) = self.fetch().await? else {
+                return Err(EngineError::Corrupt("an object has fewer bytes than its row says".to_owned()));
+            };
+            self.check_blob(&fetched)?;
+            self.share = fetched.share;
+            self.ready.extend(fetched.slices.into_iter().filter(|slice| !slice.is_empty()));
+        }
+        Ok(())
+    }
+
+    async fn fetch(&mut self) -> Result<Option<Fetched>, EngineError> {
+        if let Some(mut ahead) = self.ahead.pop_front() {
+            self.start_ahead().await?;
+            let task = (&mut ahead.task).await;
+            let slices = task.map_err(|error| EngineError::Unavailable(format!("reading a chunk: {error}")))??;
+            return Ok(Some(Fetched { slices, whole: ahead.whole, share: ahead.share.take() }));
+        }
+        let Some(piece) = self.next_piece().await? else { return Ok(None) };
+        let share = Some(self.shared.read_budget.share(piece.bytes()).await?);
+        self.start_ahead().await?;
+        let whole = piece.whole();
+        let slices = piece.fetch(&self.shared, &self.owner).await?;
+        Ok(Some(Fetched { slices, whole, share }))
+    }
+
+    /// Starts fetching what comes next, if memory is free at once.
+    async fn start_ahead(&mut self) -> Result<(), EngineError> {
+        while self.ahead.len() < PIECES_AHEAD {
+            let Some(piece) = self.next_piece().await? else { return Ok(()) };
+            let Some(share) = self.shared.read_budget.try_share(piece.bytes()) else {
+                self.next = Some(piece);
+                return Ok(());
+            };
+            let (shared, owner, whole) = (self.shared.clone(), self.owner.clone(), piece.whole());
+            let task = tokio::spawn(async move { piece.fetch(&shared, &owner).await });
+            self.ahead.push_back(Ahead { task, whole, share: Some(share) });
+        }
+        Ok(())
+    }
+
+    async fn next_piece(&mut self) -> Result<Option<Piece>, EngineError> {
+        match self.next.take() {
+            Some(piece) => Ok(Some(piece)),
+            None => self.source.next(&self.shared).await,
+        }
+    }
+
+    /// Beside its frames, a blob that is read whole is checked against the CRC in its row: what no
+    /// frame can tell is whether the right frames were put together.
+    fn check_blob(&mut self, fetched: &Fetched) -> Result<(), EngineError> {
+        let Whole { first, last, crc64 } = fetched.whole;
+        if first {
+            self.blob_crc = Some(Crc::new(CrcAlgorithm::Crc64Nvme));
+        }
+        let Some(crc) = &mut self.blob_crc else { return Ok(()) };
+        fetched.slices.iter().for_each(|slice| crc.update(slice));
+        if !last {
+            return Ok(());
+        }
+        match self.blob_crc.take() {
+            Some(crc) if crc.finalize() != crc64 => {
+                Err(EngineError::Unreadable("a blob differs from the checksum in its row".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
