@@ -1,11 +1,28 @@
-//! Buckets: names, birth, death, rules.
+//! Buckets: what a name means, as this gateway knows it.
+//!
+//! One cluster-wide registry row per name decides ([`registry`]); [`birth`], [`death`] and [`rules`]
+//! change it and the ranges in idempotent sequences that anyone may take further.
+//! Must not know: S3's naming rules, who may do what.
+
+mod birth;
+mod cache;
+mod death;
+mod registry;
+mod rules;
 
 use std::sync::Arc;
 
+use couronne_metadata::command::Refusal;
 use couronne_metadata::ids::Ordinal;
-use couronne_metadata::record::{BucketEntry, BucketRules, Usage, Versioning};
+use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::record::{BucketEntry, BucketState, Usage, Versioning};
 
 use super::{Engine, EngineError};
+use crate::routing::BucketView;
+pub(super) use cache::BucketCache;
+
+/// How often a sequence begins again because someone else changed the bucket meanwhile.
+const TURNS_MAX: u32 = 8;
 
 /// A bucket as resolved from its name, with the rules that requests on it are authorized under.
 #[derive(Clone, Debug)]
@@ -64,52 +81,74 @@ pub struct BucketPage {
     pub truncated: bool,
 }
 
+impl Bucket {
+    pub(super) fn view(&self) -> BucketView {
+        BucketView { id: self.entry.id, rules_version: self.entry.rules.version }
+    }
+}
+
 impl Engine {
     /// The live bucket that a name means, perhaps from memory. `Refused(NoSuchBucket)` if there is none.
     pub async fn resolve_bucket(&self, name: &str) -> Result<Bucket, EngineError> {
-        let _ = name;
-        Err(EngineError::Unavailable("not built yet".to_owned()))
+        match self.shared.buckets.find(name, self.env().clock.steady()) {
+            Some(bucket) => Ok(bucket),
+            None => self.resolve_bucket_now(name).await,
+        }
     }
 
     /// As [`Engine::resolve_bucket`], as of now: for what is answered from the registry row alone
     /// (HeadBucket, the bucket's configurations).
     pub async fn resolve_bucket_now(&self, name: &str) -> Result<Bucket, EngineError> {
-        self.resolve_bucket(name).await
+        for _ in 0..TURNS_MAX {
+            let Some(found) = self.registered(name).await? else {
+                self.shared.buckets.forget(name);
+                return Err(Refusal::NoSuchBucket.into());
+            };
+            if found.entry.rules.state == BucketState::Live {
+                return Ok(self.remember(name, found.entry));
+            }
+            self.settle(name, found).await?;
+        }
+        Err(EngineError::BucketBusy)
     }
 
     /// After `StaleRules`: the bucket as it is now. If its rules are not in all its ranges yet, they are
     /// when this returns.
     pub async fn renew_bucket(&self, stale: &Bucket) -> Result<Bucket, EngineError> {
-        self.resolve_bucket(&stale.name).await
-    }
-
-    /// Creates a bucket. `BucketAlreadyOwnedByYou` or `BucketAlreadyExists` if the name is taken.
-    pub async fn create_bucket(&self, create: CreateBucket) -> Result<Bucket, EngineError> {
-        self.resolve_bucket(&create.name).await
-    }
-
-    /// Deletes a bucket; `Refused(BucketNotEmpty)` while it holds versions or open uploads.
-    pub async fn delete_bucket(&self, bucket: &Bucket) -> Result<(), EngineError> {
-        self.resolve_bucket(&bucket.name).await.map(|_| ())
-    }
-
-    /// Changes the bucket's rules: `edit` is given the rules as they are now and returns the new ones
-    /// (their `version` is set here). Returns when every range of the bucket has them.
-    pub async fn update_rules<F>(&self, bucket: &Bucket, edit: F) -> Result<Bucket, EngineError>
-    where
-        F: Fn(&BucketRules) -> Result<BucketRules, EngineError> + Send + Sync,
-    {
-        let _ = edit(&bucket.entry.rules)?;
-        self.resolve_bucket(&bucket.name).await
+        let bucket = self.resolve_bucket_now(&stale.name).await?;
+        if bucket.entry.id == stale.entry.id && bucket.entry.rules.version == stale.entry.rules.version {
+            self.install(&bucket.entry).await?;
+        }
+        Ok(bucket)
     }
 
     /// An account's buckets, by name.
     pub async fn list_buckets(&self, list: ListBuckets) -> Result<BucketPage, EngineError> {
-        self.resolve_bucket(&list.prefix).await.map(|_| BucketPage { buckets: Vec::new(), truncated: false })
+        let (buckets, truncated) = self.owned(&list).await?;
+        Ok(BucketPage { buckets, truncated })
     }
 
     /// What the bucket holds, exactly, summed over its ranges.
     pub async fn usage(&self, bucket: &Bucket) -> Result<Usage, EngineError> {
-        self.resolve_bucket(&bucket.name).await.map(|_| Usage::default())
+        let mut sum = Usage::default();
+        let mut next = Some(registry::first_key(None)?);
+        while let Some(key) = next {
+            let query = Query::Usage { key: key.clone() };
+            let answered = self.shared.router.query(bucket.view(), &key, query).await;
+            let (answer, known) = answered.map_err(|error| self.stale_if_gone(bucket, error))?;
+            let Answer::Usage(usage) = answer else { return Err(EngineError::unexpected("Usage")) };
+            sum.objects = sum.objects.saturating_add(usage.objects);
+            sum.noncurrent = sum.noncurrent.saturating_add(usage.noncurrent);
+            sum.bytes = sum.bytes.saturating_add(usage.bytes);
+            sum.upload_bytes = sum.upload_bytes.saturating_add(usage.upload_bytes);
+            next = registry::key_past(&known.descriptor, bucket.entry.id)?;
+        }
+        Ok(sum)
+    }
+
+    fn remember(&self, name: &str, entry: BucketEntry) -> Bucket {
+        let bucket = Bucket { name: name.into(), entry: Arc::new(entry) };
+        self.shared.buckets.remember(bucket.clone(), self.env().clock.steady());
+        bucket
     }
 }

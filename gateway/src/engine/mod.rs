@@ -12,26 +12,41 @@
 //! bounded; a gateway killed at any moment leaves nothing that needs cleaning by hand.
 //! Must not know: HTTP, XML, signatures, who may do what.
 
+mod abandon;
 mod body;
 mod bucket;
+mod budget;
 mod error;
+mod hash;
 mod list;
 mod object;
+mod open;
+mod read;
 mod settings;
 mod stage;
 mod upload;
+mod write;
 
 use std::sync::Arc;
 
+use couronne_metadata::command::{Command, Outcome, Refusal};
+use couronne_metadata::ids::ObjectKey;
+use couronne_metadata::query::{Answer, Query};
 use couronne_protocol::env::Env;
 use couronne_protocol::map::MapSource;
 use couronne_protocol::range::RangeClient;
 use couronne_protocol::shard::ShardClient;
 
+use crate::routing::{Router, RoutingSettings};
+use bucket::BucketCache;
+use budget::Budget;
+
 pub use body::{BodyError, BodySource, BytesBody, Expected, ExpectedChecksum};
 pub use bucket::{Bucket, BucketPage, CreateBucket, ListBuckets, ListedBucket};
 pub use error::{DigestKind, EngineError};
-pub use object::{BlobReader, DeleteObject, Deleted, HandleBody, ObjectHandle, PartSpan, PutObject, Written};
+pub use object::{DeleteObject, Deleted, PutObject, Written};
+pub use open::{HandleBody, ObjectHandle, PartSpan};
+pub use read::BlobReader;
 pub use settings::Settings;
 pub use stage::Staged;
 pub use upload::{CompleteUpload, CreateUpload, PartPage, WrittenPart};
@@ -55,14 +70,69 @@ pub struct Engine {
     shared: Arc<Shared>,
 }
 
+/// What all verbs share.
 struct Shared {
     components: Components,
     settings: Settings,
+    router: Router,
+    buckets: BucketCache,
+    write_budget: Budget,
+    read_budget: Budget,
 }
 
 impl Engine {
     /// Makes an engine. Must be called and used within a Tokio runtime.
     pub fn new(components: Components, settings: Settings) -> Self {
-        Self { shared: Arc::new(Shared { components, settings }) }
+        let routing = RoutingSettings {
+            command_timeout_ms: settings.command_timeout_ms,
+            query_timeout_ms: settings.query_timeout_ms,
+            attempt_timeout_ms: settings.attempt_timeout_ms,
+        };
+        let shared = Shared {
+            router: Router::new(components.ranges.clone(), components.env.clone(), routing),
+            buckets: BucketCache::new(settings.bucket_cache_ms, settings.bucket_cache_entries_max),
+            write_budget: Budget::new(settings.write_buffer_bytes_max, settings.buffer_wait_ms),
+            read_budget: Budget::new(settings.read_buffer_bytes_max, settings.buffer_wait_ms),
+            components,
+            settings,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The way to ranges, for what else is kept in system rows.
+    pub(crate) fn router(&self) -> &Router {
+        &self.shared.router
+    }
+
+    /// The cluster's own random identity.
+    pub(crate) fn cluster(&self) -> u128 {
+        self.shared.components.map.current().cluster
+    }
+
+    /// Time and chance.
+    pub(crate) fn env(&self) -> &Env {
+        &self.shared.components.env
+    }
+
+    async fn execute(&self, bucket: &Bucket, key: &ObjectKey, command: Command) -> Result<Outcome, EngineError> {
+        let outcome = self.shared.router.execute(bucket.view(), key, command).await;
+        outcome.map_err(|error| self.stale_if_gone(bucket, error))
+    }
+
+    async fn query(&self, bucket: &Bucket, key: &ObjectKey, query: Query) -> Result<Answer, EngineError> {
+        let answer = self.shared.router.query(bucket.view(), key, query).await;
+        answer.map(|(answer, _)| answer).map_err(|error| self.stale_if_gone(bucket, error))
+    }
+
+    /// A range that does not hold the bucket means that its name is to be resolved again: the bucket
+    /// was deleted, or its rules are not everywhere yet.
+    fn stale_if_gone(&self, bucket: &Bucket, error: EngineError) -> EngineError {
+        match error {
+            EngineError::Refused(Refusal::NoSuchBucket) | EngineError::StaleRules => {
+                self.shared.buckets.forget(&bucket.name);
+                EngineError::StaleRules
+            }
+            error => error,
+        }
     }
 }

@@ -1,0 +1,111 @@
+//! The deletion of a bucket.
+//!
+//! Its steps: (1) the registry row becomes Deleting, under new rules; (2) every range is sealed; one
+//! that holds a version or an open upload refuses, and then the registry row becomes Live again, under
+//! yet newer rules that are installed everywhere; (3) all sealed: the registry row becomes Dropping,
+//! and from here on there is no way back; (4) every range drops its rules; (5) the owner's listing
+//! loses its row; (6) the registry row goes: the name is free. After a crash between two steps,
+//! whoever next asks for the name takes the rest of them.
+
+use couronne_metadata::command::{Expect, Refusal};
+use couronne_metadata::record::{BucketEntry, BucketRules, BucketState};
+
+use super::registry::Registered;
+use super::rules::RulesStep;
+use super::{Bucket, Engine, EngineError, TURNS_MAX};
+
+/// What a sequence that was under way came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// The bucket is live; it was just created, or someone else changed it.
+    Live,
+    /// It was not empty, and lives on.
+    NotEmpty,
+    /// It is gone.
+    Gone,
+    /// Someone else took it further: look again.
+    Changed,
+}
+
+impl Engine {
+    /// Deletes a bucket; `Refused(BucketNotEmpty)` while it holds versions or open uploads.
+    pub async fn delete_bucket(&self, bucket: &Bucket) -> Result<(), EngineError> {
+        let name = &bucket.name;
+        let mut begun = false;
+        for _ in 0..TURNS_MAX {
+            let found = self.registered(name).await?.filter(|found| found.entry.id == bucket.entry.id);
+            // Gone since we began: it is deleted, whoever took the last step.
+            let Some(mut found) = found else {
+                return if begun { Ok(()) } else { Err(Refusal::NoSuchBucket.into()) };
+            };
+            if found.entry.rules.state == BucketState::Live {
+                let deleting = with_state(found.entry, BucketState::Deleting);
+                let Some(version) = self.register(name, Expect::Version(found.version), Some(&deleting)).await? else {
+                    continue;
+                };
+                found = Registered { entry: deleting, version };
+            }
+            begun |= found.entry.rules.state != BucketState::Creating;
+            match self.settle(name, found).await? {
+                Settled::Gone => return Ok(()),
+                Settled::NotEmpty => return Err(Refusal::BucketNotEmpty.into()),
+                Settled::Live | Settled::Changed => {}
+            }
+        }
+        Err(EngineError::BucketBusy)
+    }
+
+    /// Takes whatever sequence a registry row is in as far as it goes.
+    pub(super) async fn settle(&self, name: &str, found: Registered) -> Result<Settled, EngineError> {
+        match found.entry.rules.state {
+            BucketState::Live => Ok(Settled::Live),
+            BucketState::Creating => {
+                let live = self.finish_creation(name, found).await?;
+                Ok(live.map_or(Settled::Changed, |_| Settled::Live))
+            }
+            BucketState::Deleting => self.seal(name, found).await,
+            BucketState::Dropping => self.drop_bucket(name, found).await,
+        }
+    }
+
+    /// Steps 2 and 3.
+    async fn seal(&self, name: &str, found: Registered) -> Result<Settled, EngineError> {
+        let Registered { entry, version } = found;
+        match self.in_every_range(entry.id, RulesStep::Seal(&entry.rules)).await {
+            Ok(()) => {
+                let dropping =
+                    BucketEntry { rules: BucketRules { state: BucketState::Dropping, ..entry.rules.clone() }, ..entry };
+                match self.register(name, Expect::Version(version), Some(&dropping)).await? {
+                    Some(version) => self.drop_bucket(name, Registered { entry: dropping, version }).await,
+                    None => Ok(Settled::Changed),
+                }
+            }
+            Err(EngineError::Refused(Refusal::BucketNotEmpty)) => {
+                let live = with_state(entry, BucketState::Live);
+                if self.register(name, Expect::Version(version), Some(&live)).await?.is_none() {
+                    return Ok(Settled::Changed);
+                }
+                self.install(&live).await?;
+                Ok(Settled::NotEmpty)
+            }
+            // A range has newer rules: someone rolled the deletion back meanwhile.
+            Err(EngineError::BucketBusy) => Ok(Settled::Changed),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Steps 4 to 6.
+    async fn drop_bucket(&self, name: &str, found: Registered) -> Result<Settled, EngineError> {
+        let Registered { entry, version } = found;
+        self.in_every_range(entry.id, RulesStep::Drop(entry.rules.version)).await?;
+        self.remove_owned(name, &entry).await?;
+        let removed = self.register(name, Expect::Version(version), None).await?;
+        Ok(if removed.is_some() { Settled::Gone } else { Settled::Changed })
+    }
+}
+
+/// The entry under its next rules, in another state.
+fn with_state(entry: BucketEntry, state: BucketState) -> BucketEntry {
+    let rules = BucketRules { version: entry.rules.version + 1, state, ..entry.rules };
+    BucketEntry { rules, ..entry }
+}

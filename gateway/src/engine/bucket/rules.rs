@@ -1,0 +1,106 @@
+//! Rules: changing them, and bringing them to every range of the bucket.
+//!
+//! The registry row changes first and decides; a range that has older rules refuses requests made
+//! under the new ones until it gets them. A change is done when all ranges have it. After a crash in
+//! between, the next request that meets such a range brings it the rules ([`Engine::renew_bucket`]).
+
+use couronne_metadata::command::{Command, Expect, Refusal};
+use couronne_metadata::ids::{BucketId, ObjectKey};
+use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::record::{BucketEntry, BucketRules, BucketState};
+use couronne_protocol::range::RangeDescriptor;
+
+use super::registry::{first_key, key_past};
+use super::{Bucket, Engine, EngineError, TURNS_MAX};
+use crate::routing::BucketView;
+
+/// What is done with the rules row of one range.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RulesStep<'a> {
+    /// Have at least these.
+    Install(&'a BucketRules),
+    /// Take no more rows, if there are none.
+    Seal(&'a BucketRules),
+    /// Have none; they are at most this version.
+    Drop(u64),
+}
+
+impl Engine {
+    /// Changes the bucket's rules: `edit` is given the rules as they are now and returns the new ones
+    /// (their `version` and `state` are set here). Returns when every range of the bucket has them.
+    pub async fn update_rules<F>(&self, bucket: &Bucket, edit: F) -> Result<Bucket, EngineError>
+    where
+        F: Fn(&BucketRules) -> Result<BucketRules, EngineError> + Send + Sync,
+    {
+        for _ in 0..TURNS_MAX {
+            let found = self.registered(&bucket.name).await?.filter(|found| found.entry.id == bucket.entry.id);
+            let Some(found) = found else { return Err(Refusal::NoSuchBucket.into()) };
+            let current = &found.entry.rules;
+            if current.state != BucketState::Live {
+                self.settle(&bucket.name, found).await?;
+                continue;
+            }
+            let rules = BucketRules { version: current.version + 1, state: BucketState::Live, ..edit(current)? };
+            let entry = BucketEntry { rules, ..found.entry };
+            if self.register(&bucket.name, Expect::Version(found.version), Some(&entry)).await?.is_some() {
+                self.install(&entry).await?;
+                return Ok(self.remember(&bucket.name, entry));
+            }
+        }
+        Err(EngineError::BucketBusy)
+    }
+
+    /// Brings an entry's rules to every range of its bucket.
+    pub(super) async fn install(&self, entry: &BucketEntry) -> Result<(), EngineError> {
+        self.in_every_range(entry.id, RulesStep::Install(&entry.rules)).await
+    }
+
+    /// Takes a step in every range of a bucket, in key order.
+    pub(super) async fn in_every_range(&self, bucket: BucketId, step: RulesStep<'_>) -> Result<(), EngineError> {
+        let mut next = Some(first_key(None)?);
+        while let Some(key) = next {
+            let range = self.in_range(bucket, &key, step).await?;
+            next = key_past(&range, bucket)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a step in the range of a key; returns that range.
+    async fn in_range(
+        &self,
+        bucket: BucketId,
+        key: &ObjectKey,
+        step: RulesStep<'_>,
+    ) -> Result<RangeDescriptor, EngineError> {
+        for _ in 0..TURNS_MAX {
+            let query = Query::Rules { key: key.clone() };
+            let answered = self.shared.router.query_under(bucket, None, key.as_bytes(), query).await;
+            let (Answer::Rules(rules), known) = answered? else { return Err(EngineError::unexpected("Rules")) };
+            let Some(command) = command(step, rules.as_ref())? else { return Ok(known.descriptor.clone()) };
+            let view = BucketView { id: bucket, rules_version: rules.map_or(0, |rules| rules.version) };
+            match self.shared.router.execute_located(view, key, command).await {
+                Ok((_, known)) => return Ok(known.descriptor.clone()),
+                // Someone else took a step in this range since its rules were read.
+                Err(EngineError::StaleRules | EngineError::Refused(Refusal::Conflict | Refusal::NoSuchBucket)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(EngineError::BucketBusy)
+    }
+}
+
+/// The command that takes a step in a range with these rules; `None` if it is taken already.
+fn command(step: RulesStep<'_>, rules: Option<&BucketRules>) -> Result<Option<Command>, EngineError> {
+    let version = rules.map(|rules| rules.version);
+    match step {
+        RulesStep::Install(new) if version.is_some_and(|version| version >= new.version) => Ok(None),
+        RulesStep::Install(new) => Ok(Some(Command::PutRules { rules: new.clone() })),
+        // A range without rules takes no rows: there is nothing to seal.
+        RulesStep::Seal(_) | RulesStep::Drop(_) if version.is_none() => Ok(None),
+        RulesStep::Seal(new) if version == Some(new.version) => Ok(None),
+        RulesStep::Seal(new) if version < Some(new.version) => Ok(Some(Command::SealBucket { rules: new.clone() })),
+        RulesStep::Drop(last) if version <= Some(last) => Ok(Some(Command::DropRules)),
+        // The rules went on since this sequence began: it is not the one that decides.
+        RulesStep::Seal(_) | RulesStep::Drop(_) => Err(EngineError::BucketBusy),
+    }
+}
