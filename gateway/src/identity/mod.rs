@@ -6,7 +6,13 @@
 //! Promises: a key that was revoked stops working within [`IdentitySettings::credential_cache_ms`].
 //! Must not know: signatures, HTTP.
 
+mod accounts;
+mod credentials;
+mod names;
+mod rows;
+mod seal;
 mod secret;
+mod users;
 
 use std::sync::Arc;
 
@@ -15,10 +21,16 @@ use thiserror::Error;
 
 use crate::engine::{Engine, EngineError};
 
+use credentials::CredentialCache;
+use rows::Rows;
+use seal::Sealer;
 pub use secret::Secret;
 
 /// The longest name of an account or user, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
+
+/// The name of the root credentials' account and user.
+pub const ROOT_ACCOUNT: &str = "root";
 
 /// What an operator may tune.
 #[derive(Clone, Debug)]
@@ -141,8 +153,8 @@ pub enum IdentityError {
 pub struct Identity {
     engine: Engine,
     root: Arc<RootCredentials>,
-    cluster_secret: Arc<Secret>,
-    settings: IdentitySettings,
+    sealer: Arc<Sealer>,
+    credentials: Arc<CredentialCache>,
 }
 
 impl Identity {
@@ -156,78 +168,19 @@ impl Identity {
         if cluster_secret.expose().len() != 32 {
             return Err(IdentityError::Invalid("the cluster secret has 32 bytes"));
         }
-        Ok(Self { engine, root: Arc::new(root), cluster_secret: Arc::new(cluster_secret), settings })
+        let sealer = Arc::new(Sealer::new(&cluster_secret)?);
+        let IdentitySettings { credential_cache_ms, credential_cache_entries_max } = settings;
+        let credentials = Arc::new(CredentialCache::new(credential_cache_ms, credential_cache_entries_max));
+        Ok(Self { engine, root: Arc::new(root), sealer, credentials })
     }
 
-    /// Whom an access key belongs to; `None` if nobody. Perhaps from memory.
-    pub async fn credential(&self, access_key: &str) -> Result<Option<Arc<Credential>>, IdentityError> {
-        let _ = (&self.engine, &self.root, &self.cluster_secret, &self.settings, access_key);
-        Err(EngineError::Unavailable("not built yet".to_owned()).into())
+    /// The account of the root credentials: it needs no row.
+    pub fn root_account(&self) -> Account {
+        let id = names::root_id(self.engine.cluster());
+        Account { id, name: ROOT_ACCOUNT.into(), created: Ordinal(0) }
     }
 
-    /// Creates an account.
-    pub async fn create_account(&self, name: &str) -> Result<Account, IdentityError> {
-        let _ = name;
-        Err(EngineError::Unavailable("not built yet".to_owned()).into())
-    }
-
-    /// An account by its name.
-    pub async fn account(&self, name: &str) -> Result<Account, IdentityError> {
-        let _ = name;
-        Err(EngineError::Unavailable("not built yet".to_owned()).into())
-    }
-
-    /// An account by its canonical id.
-    pub async fn account_by_id(&self, id: &str) -> Result<Account, IdentityError> {
-        let _ = id;
-        Err(EngineError::Unavailable("not built yet".to_owned()).into())
-    }
-
-    /// Accounts by name, after `after`, at most `limit`; and whether more follow.
-    pub async fn list_accounts(&self, after: &str, limit: u32) -> Result<(Vec<Account>, bool), IdentityError> {
-        let _ = (after, limit);
-        Err(EngineError::Unavailable("not built yet".to_owned()).into())
-    }
-
-    /// Deletes an account that has neither users nor buckets.
-    pub async fn delete_account(&self, name: &str) -> Result<(), IdentityError> {
-        let _ = name;
-        Err(EngineError::Unavailable("not built yet".to_owned()).into())
-    }
-
-    /// Creates a user with one access key.
-    pub async fn create_user(&self, create: CreateUser) -> Result<(User, NewKey), IdentityError> {
-        let _ = create;
-        Err(EngineError::Unavailable("not built yet".to_owned()).into())
-    }
-
-    /// A user of an account.
-    pub async fn user(&self, account: &str, user: &str) -> Result<User, IdentityError> {
-        let _ = (account, user);
-        Err(EngineError::Unavailable("not built yet".to_owned()).into())
-    }
-
-    /// Users of an account by name, after `after`, at most `limit`; and whether more follow.
-    pub async fn list_users(&self, account: &str, after: &str, limit: u32) -> Result<(Vec<User>, bool), IdentityError> {
-        let _ = (account, after, limit);
-        Err(EngineError::Unavailable("not built yet".to_owned()).into())
-    }
-
-    /// Deletes a user and its access keys.
-    pub async fn delete_user(&self, account: &str, user: &str) -> Result<(), IdentityError> {
-        let _ = (account, user);
-        Err(EngineError::Unavailable("not built yet".to_owned()).into())
-    }
-
-    /// Adds an access key to a user; `None` makes a random one.
-    pub async fn create_key(&self, account: &str, user: &str, key: Option<NewKey>) -> Result<NewKey, IdentityError> {
-        let _ = (account, user, key);
-        Err(EngineError::Unavailable("not built yet".to_owned()).into())
-    }
-
-    /// Revokes an access key.
-    pub async fn delete_key(&self, access_key: &str) -> Result<(), IdentityError> {
-        let _ = access_key;
-        Err(EngineError::Unavailable("not built yet".to_owned()).into())
+    const fn rows(&self) -> Rows<'_> {
+        Rows(&self.engine)
     }
 }

@@ -13,7 +13,6 @@ pub mod deleting;
 pub mod error;
 pub mod etag;
 pub mod listing;
-pub mod lock;
 pub mod operation;
 pub mod ops;
 pub mod owner;

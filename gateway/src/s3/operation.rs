@@ -50,10 +50,6 @@ operations! {
     GetBucketAcl,
     /// `GET /bucket?ownershipControls`
     GetBucketOwnershipControls,
-    /// `GET /bucket?object-lock`
-    GetObjectLockConfiguration,
-    /// `PUT /bucket?object-lock`
-    PutObjectLockConfiguration,
     /// `GET /bucket?policy`, `?tagging`, ...: a configuration that no bucket has yet
     GetAbsentConfiguration,
     /// `DELETE /bucket?policy`, `?tagging`, ...: the same
@@ -88,14 +84,6 @@ operations! {
     PutObjectTagging,
     /// `DELETE /bucket/key?tagging`
     DeleteObjectTagging,
-    /// `GET /bucket/key?retention`
-    GetObjectRetention,
-    /// `PUT /bucket/key?retention`
-    PutObjectRetention,
-    /// `GET /bucket/key?legal-hold`
-    GetObjectLegalHold,
-    /// `PUT /bucket/key?legal-hold`
-    PutObjectLegalHold,
     /// `POST /bucket/key?uploads`
     CreateMultipartUpload,
     /// `PUT /bucket/key?partNumber=N&uploadId=U`
@@ -215,8 +203,8 @@ const ROWS: &[Row] = &[
     Row("DELETE", Bucket, Sub("metrics"), Lacking("DeleteBucketMetricsConfiguration")),
     Row("GET", Bucket, Sub("notification"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("notification"), Lacking("PutBucketNotificationConfiguration")),
-    Row("GET", Bucket, Sub("object-lock"), Serve(Op::GetObjectLockConfiguration)),
-    Row("PUT", Bucket, Sub("object-lock"), Serve(Op::PutObjectLockConfiguration)),
+    Row("GET", Bucket, Sub("object-lock"), Serve(Op::GetAbsentConfiguration)),
+    Row("PUT", Bucket, Sub("object-lock"), Lacking("PutObjectLockConfiguration")),
     Row("GET", Bucket, Sub("ownershipControls"), Serve(Op::GetBucketOwnershipControls)),
     Row("PUT", Bucket, Sub("ownershipControls"), Lacking("PutBucketOwnershipControls")),
     Row("DELETE", Bucket, Sub("ownershipControls"), Lacking("DeleteBucketOwnershipControls")),
@@ -256,12 +244,12 @@ const ROWS: &[Row] = &[
     Row("GET", Object, Sub("acl"), Serve(Op::GetObjectAcl)),
     Row("PUT", Object, Sub("acl"), Lacking("PutObjectAcl")),
     Row("PUT", Object, Sub("encryption"), Lacking("UpdateObjectEncryption")),
-    Row("GET", Object, Sub("legal-hold"), Serve(Op::GetObjectLegalHold)),
-    Row("PUT", Object, Sub("legal-hold"), Serve(Op::PutObjectLegalHold)),
+    Row("GET", Object, Sub("legal-hold"), Lacking("GetObjectLegalHold")),
+    Row("PUT", Object, Sub("legal-hold"), Lacking("PutObjectLegalHold")),
     Row("PUT", Object, Sub("renameObject"), Lacking("RenameObject")),
     Row("POST", Object, Sub("restore"), Lacking("RestoreObject")),
-    Row("GET", Object, Sub("retention"), Serve(Op::GetObjectRetention)),
-    Row("PUT", Object, Sub("retention"), Serve(Op::PutObjectRetention)),
+    Row("GET", Object, Sub("retention"), Lacking("GetObjectRetention")),
+    Row("PUT", Object, Sub("retention"), Lacking("PutObjectRetention")),
     Row("POST", Object, Sub("select"), Lacking("SelectObjectContent")),
     Row("GET", Object, Sub("tagging"), Serve(Op::GetObjectTagging)),
     Row("PUT", Object, Sub("tagging"), Serve(Op::PutObjectTagging)),

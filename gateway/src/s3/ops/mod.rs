@@ -22,9 +22,6 @@ mod get_bucket_versioning;
 mod get_object;
 mod get_object_acl;
 mod get_object_attributes;
-mod get_object_legal_hold;
-mod get_object_lock_configuration;
-mod get_object_retention;
 mod get_object_tagging;
 mod head_bucket;
 mod head_object;
@@ -36,9 +33,6 @@ mod list_objects_v2;
 mod list_parts;
 mod put_bucket_versioning;
 mod put_object;
-mod put_object_legal_hold;
-mod put_object_lock_configuration;
-mod put_object_retention;
 mod put_object_tagging;
 mod upload_part;
 mod upload_part_copy;
@@ -83,9 +77,6 @@ pub async fn dispatch(
         GetObject => get_object,
         GetObjectAcl => get_object_acl,
         GetObjectAttributes => get_object_attributes,
-        GetObjectLegalHold => get_object_legal_hold,
-        GetObjectLockConfiguration => get_object_lock_configuration,
-        GetObjectRetention => get_object_retention,
         GetObjectTagging => get_object_tagging,
         HeadBucket => head_bucket,
         HeadObject => head_object,
@@ -97,9 +88,6 @@ pub async fn dispatch(
         ListParts => list_parts,
         PutBucketVersioning => put_bucket_versioning,
         PutObject => put_object,
-        PutObjectLegalHold => put_object_legal_hold,
-        PutObjectLockConfiguration => put_object_lock_configuration,
-        PutObjectRetention => put_object_retention,
         PutObjectTagging => put_object_tagging,
         UploadPart => upload_part,
         UploadPartCopy => upload_part_copy,

@@ -22,7 +22,7 @@ use crate::response::Response;
 use crate::s3::error::{Result, S3Error};
 use crate::s3::etag::quoted_etag;
 use crate::s3::values::header_value;
-use crate::s3::{attributes, checksum, conditions, lock, reading};
+use crate::s3::{attributes, checksum, conditions, reading};
 
 /// Its parameters.
 pub(crate) struct PutObject {
@@ -40,7 +40,7 @@ impl S3Operation for PutObject {
             return Err(S3Error::invalid_argument(message, "partNumber", number));
         }
         Ok(Self {
-            attributes: attributes::of_request(request)?,
+            attributes: attributes::of_request(&request.headers)?,
             condition: conditions::write_condition(&request.headers)?,
         })
     }
@@ -50,7 +50,6 @@ impl S3Operation for PutObject {
     }
 
     async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway, body: &mut Body) -> Result<Response> {
-        lock::check(&authorized.operation().attributes, &authorized.resources().entry.rules)?;
         let key = authorized.request().need_key()?.clone();
         let staged = gateway.engine.stage(authorized.resources(), &key, body).await?;
         let written = loop {

@@ -1,0 +1,102 @@
+//! Whom an access key belongs to, kept in memory for a bounded while.
+//!
+//! An unknown key is never remembered: one that was made a moment ago works at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+
+use super::rows::{self, KeyRow, UserRow};
+use super::{Credential, Identity, IdentityError, ROOT_ACCOUNT};
+
+/// Credentials by access key.
+pub(super) struct CredentialCache {
+    credentials: RwLock<HashMap<Box<str>, Cached>>,
+    age_max: Duration,
+    entries_max: usize,
+}
+
+struct Cached {
+    credential: Arc<Credential>,
+    /// When its rows were read, by the steady clock: before the first of them.
+    since: Duration,
+}
+
+impl CredentialCache {
+    pub(super) fn new(age_max_ms: u64, entries_max: usize) -> Self {
+        Self { credentials: RwLock::default(), age_max: Duration::from_millis(age_max_ms), entries_max }
+    }
+
+    pub(super) fn forget_all(&self) {
+        self.credentials.write().clear();
+    }
+
+    fn find(&self, access_key: &str, now: Duration) -> Option<Arc<Credential>> {
+        let credentials = self.credentials.read();
+        let cached = credentials.get(access_key)?;
+        (now.saturating_sub(cached.since) < self.age_max).then(|| cached.credential.clone())
+    }
+
+    fn remember(&self, credential: Arc<Credential>, since: Duration) {
+        let mut credentials = self.credentials.write();
+        if credentials.len() >= self.entries_max {
+            credentials.retain(|_, cached| since.saturating_sub(cached.since) < self.age_max);
+        }
+        if credentials.len() >= self.entries_max {
+            credentials.clear();
+        }
+        credentials.insert(credential.access_key.clone(), Cached { credential, since });
+    }
+}
+
+impl Identity {
+    /// Whom an access key belongs to; `None` if nobody. Perhaps from memory, at most
+    /// [`super::IdentitySettings::credential_cache_ms`] old.
+    pub async fn credential(&self, access_key: &str) -> Result<Option<Arc<Credential>>, IdentityError> {
+        if access_key == &*self.root.access_key {
+            return Ok(Some(self.root_credential()));
+        }
+        let now = self.engine.env().clock.steady();
+        if let Some(credential) = self.credentials.find(access_key, now) {
+            return Ok(Some(credential));
+        }
+        let Some(credential) = self.read_credential(access_key).await? else { return Ok(None) };
+        let credential = Arc::new(credential);
+        self.credentials.remember(credential.clone(), now);
+        Ok(Some(credential))
+    }
+
+    fn root_credential(&self) -> Arc<Credential> {
+        Arc::new(Credential {
+            access_key: self.root.access_key.clone(),
+            secret: self.root.secret.clone(),
+            account: self.root_account().id,
+            account_name: ROOT_ACCOUNT.into(),
+            user: ROOT_ACCOUNT.into(),
+            admin: true,
+            root: true,
+        })
+    }
+
+    async fn read_credential(&self, access_key: &str) -> Result<Option<Credential>, IdentityError> {
+        let Ok(()) = super::names::check_access_key(access_key) else { return Ok(None) };
+        let Some((key, _)) = self.rows().get::<KeyRow>(rows::key(access_key)).await? else { return Ok(None) };
+        let user = self.rows().get::<UserRow>(rows::user(&key.account_id, &key.user)).await?;
+        let account = self.find_account(&key.account_name).await?;
+        let (Some((user, _)), Some(account)) = (user, account) else { return Ok(None) };
+        if user.created != key.user_created || account.id != key.account_id {
+            return Ok(None);
+        }
+        Ok(Some(Credential {
+            access_key: access_key.into(),
+            secret: self.sealer.open(access_key, &key.sealed)?,
+            account: account.id,
+            account_name: account.name,
+            user: key.user,
+            admin: user.admin,
+            root: false,
+        }))
+    }
+}
