@@ -17,4 +17,5 @@ pub mod marks;
 pub mod memory;
 pub mod query;
 pub mod record;
+pub mod rocks;
 pub mod store;

@@ -1,0 +1,353 @@
+//! The stores of one drive in RocksDB: one database a drive, one column family a store, no WAL.
+//!
+//! Without the WAL a crash leaves the memtables that were flushed, in order: a prefix of each store's
+//! batches. A batch belongs to one store, so no flush has to span several. Dropping a column family
+//! is how a store is wiped.
+//! Must not know: rows, replicas, segments.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rocksdb::{
+    BlockBasedOptions, BoundColumnFamily, Cache, DBCompressionType, DBRawIteratorWithThreadMode, DBWithThreadMode,
+    DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, FlushOptions, LogLevel, MultiThreaded, Options, ReadOptions,
+    SnapshotWithThreadMode, WriteBatch, WriteOptions,
+};
+
+use crate::store::{Batch, Cursor, Row, Store, StoreError, View, Write};
+
+type Database = DBWithThreadMode<MultiThreaded>;
+
+/// What an operator may tune of a drive's database. Memory is per drive and bounded by the first two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RocksSettings {
+    /// Bytes of blocks, indexes and filters kept in memory.
+    pub block_cache_bytes: usize,
+    /// Bytes of unflushed rows of all stores together before the largest is flushed.
+    pub write_buffers_bytes: usize,
+    /// Bytes of unflushed rows of one store before it is flushed.
+    pub write_buffer_bytes: usize,
+    /// Flushes and compactions at a time.
+    pub background_jobs: i32,
+    /// Files kept open.
+    pub open_files_max: i32,
+}
+
+impl Default for RocksSettings {
+    fn default() -> Self {
+        Self {
+            block_cache_bytes: 32 << 20,
+            write_buffers_bytes: 48 << 20,
+            write_buffer_bytes: 16 << 20,
+            background_jobs: 2,
+            open_files_max: 256,
+        }
+    }
+}
+
+/// The database of one drive.
+#[derive(Clone)]
+pub struct RocksDrive {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Database,
+    options: Options,
+    /// The stores there are; RocksDB tells them only when it opens.
+    names: Mutex<BTreeSet<String>>,
+}
+
+/// One store of a drive.
+pub struct RocksStore {
+    drive: RocksDrive,
+    name: String,
+    unflushed_bytes: AtomicU64,
+}
+
+impl RocksDrive {
+    /// Opens the database in a folder of its own, or makes it.
+    pub fn open(folder: &Path, settings: &RocksSettings) -> Result<Self, StoreError> {
+        let options = options(settings);
+        // A folder without a database has no stores; whatever else is wrong shows when it is opened.
+        let names = Database::list_cf(&options, folder).unwrap_or_default();
+        let stores = names.iter().map(|name| (name, options.clone()));
+        let database = Database::open_cf_with_opts(&options, folder, stores).map_err(failed)?;
+        let names = names.into_iter().filter(|name| name != DEFAULT_COLUMN_FAMILY_NAME).collect();
+        Ok(Self { inner: Arc::new(Inner { database, options, names: Mutex::new(names) }) })
+    }
+
+    /// Opens a store by its name, or makes it, empty.
+    pub fn store(&self, name: &str) -> Result<RocksStore, StoreError> {
+        let mut names = self.inner.names.lock();
+        if !names.contains(name) {
+            self.inner.database.create_cf(name, &self.inner.options).map_err(failed)?;
+            names.insert(name.to_owned());
+        }
+        Ok(RocksStore { drive: self.clone(), name: name.to_owned(), unflushed_bytes: AtomicU64::new(0) })
+    }
+
+    /// The names of the stores there are.
+    pub fn stores(&self) -> Vec<String> {
+        self.inner.names.lock().iter().cloned().collect()
+    }
+
+    /// Removes a store and its rows, durably; an absent one is fine. Nobody may use it any more.
+    pub fn drop_store(&self, name: &str) -> Result<(), StoreError> {
+        let mut names = self.inner.names.lock();
+        if names.contains(name) {
+            self.inner.database.drop_cf(name).map_err(failed)?;
+            names.remove(name);
+        }
+        Ok(())
+    }
+}
+
+impl RocksStore {
+    fn family(&self) -> Result<Arc<BoundColumnFamily<'_>>, StoreError> {
+        let family = self.drive.inner.database.cf_handle(&self.name);
+        family.ok_or_else(|| StoreError::Failed(format!("store {} was dropped", self.name)))
+    }
+}
+
+impl Store for RocksStore {
+    fn view(&self) -> Box<dyn View + '_> {
+        let database = &self.drive.inner.database;
+        let snapshot = database.snapshot();
+        let mut reads = ReadOptions::default();
+        reads.set_snapshot(&snapshot);
+        Box::new(RocksView { database, family: self.family(), reads, snapshot })
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
+        let family = self.family()?;
+        let mut writes = WriteBatch::default();
+        for write in &batch.writes {
+            match write {
+                Write::Put { key, value } => writes.put_cf(&family, key, value),
+                Write::Delete { key } => writes.delete_cf(&family, key),
+                Write::DeleteRange { start, end } if start < end => writes.delete_range_cf(&family, start, end),
+                Write::DeleteRange { .. } => {}
+            }
+        }
+        let mut unlogged = WriteOptions::default();
+        unlogged.disable_wal(true);
+        self.drive.inner.database.write_opt(writes, &unlogged).map_err(failed)?;
+        self.unflushed_bytes.fetch_add(batch.bytes(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        let covered = self.unflushed_bytes.load(Ordering::Relaxed);
+        self.drive.inner.database.flush_cf_opt(&self.family()?, &FlushOptions::default()).map_err(failed)?;
+        self.unflushed_bytes.fetch_sub(covered, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn wipe(&self) -> Result<(), StoreError> {
+        self.drive.drop_store(&self.name)?;
+        self.drive.store(&self.name)?;
+        self.unflushed_bytes.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn unflushed_bytes(&self) -> u64 {
+        self.unflushed_bytes.load(Ordering::Relaxed)
+    }
+}
+
+struct RocksView<'a> {
+    database: &'a Database,
+    family: Result<Arc<BoundColumnFamily<'a>>, StoreError>,
+    /// Read options that point to the snapshot; dropped before it.
+    reads: ReadOptions,
+    snapshot: SnapshotWithThreadMode<'a, Database>,
+}
+
+impl<'a> RocksView<'a> {
+    fn family(&self) -> Result<&Arc<BoundColumnFamily<'a>>, StoreError> {
+        self.family.as_ref().map_err(|error| StoreError::Failed(error.to_string()))
+    }
+}
+
+impl View for RocksView<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let value = self.database.get_pinned_cf_opt(self.family()?, key, &self.reads).map_err(failed)?;
+        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    fn scan<'a>(&'a self, start: Bound<&[u8]>, end: Bound<&[u8]>, reverse: bool) -> Box<dyn Cursor + 'a> {
+        let (start, end) = (lower(start), upper(end));
+        if start.is_some() && start >= end && end.is_some() {
+            return Box::new(RocksCursor { rows: None, reverse, last: Vec::new(), state: State::Done });
+        }
+        let mut reads = ReadOptions::default();
+        reads.set_snapshot(&self.snapshot);
+        if let Some(start) = start {
+            reads.set_iterate_lower_bound(start);
+        }
+        if let Some(end) = end {
+            reads.set_iterate_upper_bound(end);
+        }
+        match self.family() {
+            Ok(family) => {
+                let rows = Some(self.database.raw_iterator_cf_opt(family, reads));
+                Box::new(RocksCursor { rows, reverse, last: Vec::new(), state: State::Fresh })
+            }
+            Err(error) => {
+                let state = State::Broken(error.to_string());
+                Box::new(RocksCursor { rows: None, reverse, last: Vec::new(), state })
+            }
+        }
+    }
+}
+
+/// The first key of an interval that begins so.
+fn lower(bound: Bound<&[u8]>) -> Option<Vec<u8>> {
+    match bound {
+        Bound::Included(key) => Some(key.to_vec()),
+        Bound::Excluded(key) => Some(after(key)),
+        Bound::Unbounded => None,
+    }
+}
+
+/// The first key past an interval that ends so.
+fn upper(bound: Bound<&[u8]>) -> Option<Vec<u8>> {
+    match bound {
+        Bound::Included(key) => Some(after(key)),
+        Bound::Excluded(key) => Some(key.to_vec()),
+        Bound::Unbounded => None,
+    }
+}
+
+/// The least key above `key`.
+fn after(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}
+
+struct RocksCursor<'a> {
+    rows: Option<DBRawIteratorWithThreadMode<'a, Database>>,
+    reverse: bool,
+    /// The row given last, if `state` is `On`.
+    last: Vec<u8>,
+    state: State,
+}
+
+enum State {
+    /// Nothing was read or sought yet.
+    Fresh,
+    /// The iterator stands on the row given last.
+    On,
+    /// The iterator stands on the next row, or at the end.
+    Sought,
+    Done,
+    Broken(String),
+}
+
+impl Cursor for RocksCursor<'_> {
+    fn next(&mut self) -> Result<Option<Row>, StoreError> {
+        if let State::Broken(error) = &self.state {
+            return Err(StoreError::Failed(error.clone()));
+        }
+        let Some(rows) = &mut self.rows else { return Ok(None) };
+        match (&self.state, self.reverse) {
+            (State::Fresh, false) => rows.seek_to_first(),
+            (State::Fresh, true) => rows.seek_to_last(),
+            (State::On, false) => rows.next(),
+            (State::On, true) => rows.prev(),
+            (State::Sought, _) => {}
+            (State::Done | State::Broken(_), _) => return Ok(None),
+        }
+        if let Some((key, value)) = rows.item() {
+            let row = (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
+            self.last.clear();
+            self.last.extend_from_slice(key);
+            self.state = State::On;
+            return Ok(Some(row));
+        }
+        rows.status().map_err(failed)?;
+        self.state = State::Done;
+        Ok(None)
+    }
+
+    fn seek(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        let Some(rows) = &mut self.rows else { return Ok(()) };
+        let passed = match self.state {
+            State::Fresh => false,
+            State::On => {
+                if self.reverse {
+                    key >= &self.last[..]
+                } else {
+                    key <= &self.last[..]
+                }
+            }
+            State::Sought => match rows.key() {
+                Some(here) => {
+                    if self.reverse {
+                        key >= here
+                    } else {
+                        key <= here
+                    }
+                }
+                None => true,
+            },
+            State::Done | State::Broken(_) => true,
+        };
+        if passed {
+            return Ok(());
+        }
+        if self.reverse {
+            rows.seek_for_prev(key)
+        } else {
+            rows.seek(key)
+        }
+        self.state = State::Sought;
+        rows.status().map_err(failed)
+    }
+}
+
+fn options(settings: &RocksSettings) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(&Cache::new_lru_cache(settings.block_cache_bytes));
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_bloom_filter(10.0, false);
+    table.set_block_size(16 << 10);
+    table.set_format_version(6);
+
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.set_block_based_table_factory(&table);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_db_write_buffer_size(settings.write_buffers_bytes);
+    options.set_write_buffer_size(settings.write_buffer_bytes);
+    options.set_max_write_buffer_number(3);
+    // Small blocks, so that an idle store costs kilobytes; a filter, since most commit ids are new.
+    options.set_arena_block_size(64 << 10);
+    options.set_memtable_whole_key_filtering(true);
+    options.set_memtable_prefix_bloom_ratio(0.02);
+    options.set_max_background_jobs(settings.background_jobs);
+    options.set_max_open_files(settings.open_files_max);
+    options.set_avoid_unnecessary_blocking_io(true);
+    options.set_bytes_per_sync(1 << 20);
+    options.set_keep_log_file_num(2);
+    options.set_max_log_file_size(1 << 20);
+    options.set_log_level(LogLevel::Warn);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options
+}
+
+fn failed(error: rocksdb::Error) -> StoreError {
+    match error.kind() {
+        ErrorKind::Corruption => StoreError::Corrupt(error.into_string()),
+        // RocksDB tells a full disk by the system's words only.
+        ErrorKind::IOError if error.as_ref().contains("No space left") => StoreError::Full,
+        _ => StoreError::Failed(error.into_string()),
+    }
+}
