@@ -1,2 +1,53 @@
-//! The one binary.
-fn main() {}
+//! The one binary: command line, settings, and the wiring of every role in one process.
+//!
+//! Promises: a command that failed says why on standard error and exits with 1.
+//! Must not know: S3, drives; it joins the parts that do.
+
+mod admin;
+mod bench;
+mod cli;
+mod data_folder;
+mod environment;
+mod logs;
+mod settings;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Command, CommandLine};
+
+fn main() -> ExitCode {
+    match run(CommandLine::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::complain(&format!("couronne: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Carries out a command.
+fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
+    match command {
+        Command::Serve(arguments) => {
+            arguments.settings()?;
+            return Err("`serve` is not wired yet".into());
+        }
+        Command::Bench(arguments) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(bench::run(*arguments))?;
+        }
+        Command::Reference => terminal::say(settings::reference::page().trim_end()),
+        Command::Status(arguments) => client_runtime()?.block_on(admin::commands::status(arguments))?,
+        Command::Account(command) => client_runtime()?.block_on(admin::commands::account(command))?,
+        Command::User(command) => client_runtime()?.block_on(admin::commands::user(command))?,
+    }
+    Ok(())
+}
+
+/// A runtime for a command that asks one question.
+fn client_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}

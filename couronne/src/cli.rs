@@ -1,0 +1,190 @@
+//! The command line: its commands, flags and variables.
+//!
+//! Promises: a flag that is given wins over the settings file; one that is not leaves it alone.
+//! Must not know: how a command is carried out.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::bench::arguments::BenchArguments;
+use crate::settings::{Settings, SettingsError};
+
+/// S3 and Swift object storage, from a laptop to racks.
+#[derive(Parser)]
+#[command(name = "couronne", version, about)]
+pub(crate) struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What `couronne` can do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run a server: gateway and storage node in one process.
+    Serve(Box<ServeArguments>),
+    /// Show drives, space, policies, ranges and background work of a running server.
+    Status(StatusArguments),
+    /// Manage accounts.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Manage the users of an account.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Put load on any S3 endpoint and measure it.
+    Bench(Box<BenchArguments>),
+    /// Print the reference page of the settings.
+    #[command(hide = true)]
+    Reference,
+}
+
+/// Flags of `couronne serve`.
+#[derive(Args)]
+pub(crate) struct ServeArguments {
+    /// Data folder; given several times, each is one drive
+    #[arg(long = "data", value_name = "DIR")]
+    data: Vec<PathBuf>,
+    /// Make N drive folders below the one data folder
+    #[arg(long, value_name = "N")]
+    drives: Option<u16>,
+    /// single, replicated:N or ec:K+M; fixed at the first start
+    #[arg(long, value_name = "POLICY")]
+    policy: Option<String>,
+    /// Address of the S3 listener
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Address of the admin listener
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<SocketAddr>,
+    /// Certificate chain (PEM) of the S3 listener
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of the certificate
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Settings file (TOML); see docs/configuration.md
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Which running server a command talks to.
+#[derive(Args, Clone)]
+pub(crate) struct ServerArguments {
+    /// Data folder of the running server
+    #[arg(long = "data", value_name = "DIR", default_value = "data", global = true)]
+    pub(crate) data: PathBuf,
+    /// Address of its admin listener, instead of a data folder
+    #[arg(long, env = "COURONNE_ADMIN", value_name = "ADDR", global = true)]
+    pub(crate) admin: Option<SocketAddr>,
+    /// Token of its admin listener (the text of DIR/admin.token)
+    #[arg(long, env = "COURONNE_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN", global = true)]
+    pub(crate) admin_token: Option<String>,
+}
+
+/// Flags of `couronne status`.
+#[derive(Args)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `couronne account ...`
+#[derive(Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Make an account.
+    Create(AccountArguments),
+    /// List the accounts.
+    List(StatusArguments),
+    /// Show an account and its users.
+    Show(AccountArguments),
+    /// Delete an account that has neither users nor buckets.
+    Delete(AccountArguments),
+}
+
+/// Flags of the commands on one account.
+#[derive(Args)]
+pub(crate) struct AccountArguments {
+    /// Name of the account
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `couronne user ...`
+#[derive(Subcommand)]
+pub(crate) enum UserCommand {
+    /// Make a user and print its keys, which are shown only now.
+    Create(UserCreateArguments),
+}
+
+/// Flags of `couronne user create`.
+#[derive(Args)]
+pub(crate) struct UserCreateArguments {
+    /// Name of the account
+    pub(crate) account: String,
+    /// Name of the user
+    pub(crate) user: String,
+    /// The user may do everything in its account
+    #[arg(long)]
+    pub(crate) admin: bool,
+    /// Access key, instead of a random one
+    #[arg(long, value_name = "K", requires = "secret_key")]
+    pub(crate) access_key: Option<String>,
+    /// Secret key, instead of a random one
+    #[arg(long, value_name = "S", requires = "access_key")]
+    pub(crate) secret_key: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+}
+
+impl ServeArguments {
+    /// The settings of the file, with the flags over them.
+    pub(crate) fn settings(self) -> Result<Settings, SettingsError> {
+        let mut settings = Settings::load(self.config.as_deref())?;
+        if !self.data.is_empty() {
+            settings.data.folders = self.data;
+        }
+        settings.data.drives = self.drives.or(settings.data.drives);
+        settings.data.policy = self.policy.or(settings.data.policy);
+        settings.s3.listen = self.listen.unwrap_or(settings.s3.listen);
+        settings.admin.listen = self.admin_listen.unwrap_or(settings.admin.listen);
+        settings.s3.tls_cert_path = self.tls_cert.or(settings.s3.tls_cert_path);
+        settings.s3.tls_key_path = self.tls_key.or(settings.s3.tls_key_path);
+        settings.check()?;
+        Ok(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_win_over_defaults() {
+        let line =
+            ["couronne", "serve", "--data", "/a", "--drives", "6", "--policy", "ec:4+2", "--listen", "127.0.0.1:0"];
+        let Command::Serve(arguments) = CommandLine::parse_from(line).command else { panic!("not serve") };
+        let settings = arguments.settings().unwrap();
+        assert_eq!(settings.data.folders, [PathBuf::from("/a")]);
+        assert_eq!(settings.data.drives, Some(6));
+        assert_eq!(settings.s3.listen.port(), 0);
+        assert_eq!(settings.admin.listen.port(), 9001);
+    }
+}

@@ -1,0 +1,141 @@
+//! The root credentials: made at the first start, preset by the environment, kept in the data folders.
+//!
+//! Promises: a secret key never appears in `Debug`, and leaves this process only where the operator asked.
+//! Must not know: what root may do.
+
+use std::path::PathBuf;
+
+use couronne_protocol::env::Env;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::{DataFolderError, read_anywhere, write_everywhere};
+
+/// The variable that presets the root access key.
+pub(crate) const ACCESS_KEY_VARIABLE: &str = "COURONNE_ACCESS_KEY";
+/// The variable that presets the root secret key.
+pub(crate) const SECRET_KEY_VARIABLE: &str = "COURONNE_SECRET_KEY";
+
+/// The file that keeps them.
+const NAME: &str = "credentials.toml";
+
+/// The letters of generated keys: 32 of them, so five random bits make one, none mistaken for another.
+const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// An access key and its secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Credentials {
+    /// The access key, 3 to 128 letters, digits, `_`, `-` or `.`.
+    pub(crate) access_key: String,
+    /// The secret key, 8 to 128 visible ASCII characters.
+    #[serde(with = "super::secret")]
+    pub(crate) secret_key: Zeroizing<String>,
+}
+
+/// Why a key pair was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum CredentialsError {
+    /// Only one of the pair is given.
+    #[error("an access key and a secret key are given together or not at all")]
+    Half,
+    /// The access key is unusable.
+    #[error("an access key takes 3 to 128 letters, digits, `_`, `-` or `.`")]
+    AccessKey,
+    /// The secret key is unusable.
+    #[error("a secret key takes 8 to 128 visible ASCII characters")]
+    SecretKey,
+}
+
+impl Credentials {
+    /// A key pair nobody can guess: 100 bits of access key, 200 bits of secret key.
+    pub(crate) fn generate(env: &Env) -> Self {
+        Self { access_key: letters::<20>(env), secret_key: Zeroizing::new(letters::<40>(env)) }
+    }
+
+    /// A key pair that somebody chose; `None` if neither half is given.
+    pub(crate) fn chosen(
+        access_key: Option<String>,
+        secret_key: Option<String>,
+    ) -> Result<Option<Self>, CredentialsError> {
+        let (access_key, secret_key) = match (access_key, secret_key) {
+            (None, None) => return Ok(None),
+            (Some(access_key), Some(secret_key)) => (access_key, Zeroizing::new(secret_key)),
+            _ => return Err(CredentialsError::Half),
+        };
+        let fit = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        if !(3..=128).contains(&access_key.len()) || !access_key.bytes().all(fit) {
+            return Err(CredentialsError::AccessKey);
+        }
+        if !(8..=128).contains(&secret_key.len()) || !secret_key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(CredentialsError::SecretKey);
+        }
+        Ok(Some(Self { access_key, secret_key }))
+    }
+}
+
+/// The root credentials: those of the environment, else those kept, else new ones; kept in every folder.
+pub(super) fn open(folders: &[PathBuf], env: &Env) -> Result<Credentials, DataFolderError> {
+    let preset = Credentials::chosen(variable(ACCESS_KEY_VARIABLE), variable(SECRET_KEY_VARIABLE))?;
+    let credentials = match (preset, read_anywhere(folders, NAME)?) {
+        (Some(preset), _) => preset,
+        (None, Some(text)) => parse(&text)?,
+        (None, None) => Credentials::generate(env),
+    };
+    let text = Zeroizing::new(toml::to_string(&credentials).unwrap_or_default());
+    write_everywhere(folders, NAME, &text)?;
+    Ok(credentials)
+}
+
+/// The root credentials kept in a data folder, for the commands of whoever may read it.
+pub(crate) fn read(folder: &std::path::Path) -> Result<Credentials, DataFolderError> {
+    match read_anywhere(&[folder.to_owned()], NAME)? {
+        Some(text) => parse(&text),
+        None => Err(DataFolderError::NotRunning(folder.to_owned())),
+    }
+}
+
+/// Reads the file's text.
+fn parse(text: &str) -> Result<Credentials, DataFolderError> {
+    // Only the message of an error: its full text quotes the line, and the line may be the secret.
+    toml::from_str(text)
+        .map_err(|error| DataFolderError::Damaged { path: NAME.into(), reason: error.message().to_owned() })
+}
+
+/// A variable of the environment that is set to something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// `N` random letters.
+fn letters<const N: usize>(env: &Env) -> String {
+    let bytes = env.random_bytes::<N>();
+    bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32))).map(|letter| char::from(*letter)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_keys_pass_their_own_rules_and_differ() {
+        let env = crate::environment::system();
+        let one = Credentials::generate(&env);
+        let two = Credentials::generate(&env);
+        assert_eq!((one.access_key.len(), one.secret_key.len()), (20, 40));
+        assert_ne!(one.access_key, two.access_key);
+        let chosen = Credentials::chosen(Some(one.access_key.clone()), Some(one.secret_key.to_string()));
+        assert!(chosen.unwrap() == Some(one));
+    }
+
+    #[test]
+    fn halves_and_odd_characters_are_refused() {
+        let some = |text: &str| Some(text.to_owned());
+        let refused = |access_key, secret_key| Credentials::chosen(access_key, secret_key).err();
+        assert_eq!(refused(some("abc"), None), Some(CredentialsError::Half));
+        assert_eq!(refused(some("a/b"), some("12345678")), Some(CredentialsError::AccessKey));
+        assert_eq!(refused(some("abc"), some("1234 5678")), Some(CredentialsError::SecretKey));
+        assert_eq!(refused(some("abc"), some("1234567")), Some(CredentialsError::SecretKey));
+    }
+}

@@ -1,0 +1,86 @@
+//! Small files of the control part of a data folder: written whole, durable, readable by the owner only.
+//!
+//! Promises: a file is the old one or the new one, never half of either, and mode 0600 from its first byte.
+//! Must not know: what is in them.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the seam of the binary's own control files, used before any drive is open"
+)]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Reads a small text file; `None` if it is not there.
+pub(crate) fn read(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Replaces a file by `text`, durably.
+pub(crate) fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let unfinished = folder.join(format!(".{name}.new"));
+    remove(&unfinished)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&unfinished, folder.join(name))?;
+    File::open(folder)?.sync_all()
+}
+
+/// Removes a file; fine if it is not there.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a folder and those above it.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// Takes the lock of a folder for the life of the process; `None` if another process has it.
+pub(crate) fn lock(path: PathBuf) -> io::Result<Option<File>> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_replaced_file_is_whole_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(&folder.path().join("a")).unwrap(), None);
+        for text in ["first", "second, longer", ""] {
+            replace(folder.path(), "a", text).unwrap();
+            assert_eq!(read(&folder.path().join("a")).unwrap().as_deref(), Some(text));
+        }
+        let mode = fs::metadata(folder.path().join("a")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing unfinished is left");
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path().join("lock")).unwrap();
+        assert!(held.is_some());
+        assert!(lock(folder.path().join("lock")).unwrap().is_none());
+        drop(held);
+        assert!(lock(folder.path().join("lock")).unwrap().is_some());
+    }
+}

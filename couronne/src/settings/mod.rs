@@ -1,0 +1,208 @@
+//! What an operator may tune: one struct, every field with its unit in its name and its default here.
+//!
+//! Promises: a field nobody knows is refused; `docs/configuration.md` is generated from this file and
+//! a test compares the two. Components (clock, randomness, stores) are no settings.
+//! Must not know: what the settings are used for.
+
+pub(crate) mod reference;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// One field as the reference page shows it.
+pub(crate) struct Field {
+    /// Its name within the section.
+    pub(crate) name: &'static str,
+    /// Its documentation, line by line.
+    pub(crate) docs: &'static [&'static str],
+}
+
+/// One section as the reference page shows it.
+pub(crate) struct Section {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its documentation, line by line.
+    pub(crate) docs: &'static [&'static str],
+    /// Its fields in order.
+    pub(crate) fields: &'static [Field],
+}
+
+/// Declares the settings structs, their defaults and what the reference page says of them, once.
+macro_rules! settings {
+    ($($(#[doc = $section_doc:literal])+ $section:ident: $Section:ident {
+        $($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr,)*
+    })*) => {
+        /// All settings of a process, as `--config FILE` (TOML) gives them.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(crate) struct Settings {
+            $($(#[doc = $section_doc])+ pub(crate) $section: $Section,)*
+        }
+
+        $(
+            $(#[doc = $section_doc])+
+            #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+            #[serde(default, deny_unknown_fields)]
+            pub(crate) struct $Section {
+                $($(#[doc = $doc])+ pub(crate) $name: $type,)*
+            }
+
+            impl Default for $Section {
+                fn default() -> Self {
+                    Self { $($name: $default,)* }
+                }
+            }
+        )*
+
+        /// Every section and field, in the order of the page.
+        pub(crate) const SECTIONS: &[Section] = &[$(Section {
+            name: stringify!($section),
+            docs: &[$($section_doc),+],
+            fields: &[$(Field { name: stringify!($name), docs: &[$($doc),+] },)*],
+        },)*];
+    };
+}
+
+settings! {
+    /// Where the data lies and how safely. Fixed at the first start.
+    data: DataSettings {
+        /// Data folders (`--data`). One folder holds `drives` drive folders; several folders are one drive each.
+        folders: Vec<PathBuf> = vec![PathBuf::from("data")],
+        /// Drive folders to make below the one data folder (`--drives`). Unset: 1.
+        drives: Option<u16> = None,
+        /// `single`, `replicated:N` or `ec:K+M` (`--policy`). Unset: chosen from the number of drives
+        /// (1 or 2: `single`, 3: `replicated:2`, 4: `ec:2+1`, 5: `ec:3+2`, 6 or 7: `ec:4+2`, 8 or 9: `ec:6+2`, 10 or more: `ec:8+2`).
+        policy: Option<String> = None,
+    }
+
+    /// The S3 listener.
+    s3: S3Settings {
+        /// Address and port (`--listen`). Port 0 takes any free one.
+        listen: SocketAddr = loopback(9000),
+        /// Certificate chain, PEM (`--tls-cert`). Set: the listener speaks TLS only.
+        tls_cert_path: Option<PathBuf> = None,
+        /// Private key of the certificate, PEM (`--tls-key`).
+        tls_key_path: Option<PathBuf> = None,
+        /// Region that signatures must name.
+        region: String = "us-east-1".to_owned(),
+        /// Domains below which a host name is a bucket's (virtual-host style), as `s3.example.org`.
+        base_domains: Vec<String> = Vec::new(),
+    }
+
+    /// The admin listener: `/health`, `/metrics` and, with the admin token, the API behind `couronne account`, `user` and `status`.
+    admin: AdminSettings {
+        /// Address and port (`--admin-listen`). It speaks plain HTTP: keep it on loopback or a private network.
+        listen: SocketAddr = loopback(9001),
+    }
+
+    /// Logs, on standard error.
+    logs: LogSettings {
+        /// `text` or `json`.
+        format: LogFormat = LogFormat::Text,
+        /// What is logged, as `LEVEL` or `target=LEVEL,...`. The variable `COURONNE_LOG` overrides it.
+        filter: String = "info".to_owned(),
+    }
+
+    /// Threads and shutting down.
+    process: ProcessSettings {
+        /// Threads that run requests. Unset: one per core.
+        worker_threads: Option<u16> = None,
+        /// How long open requests may take to finish after SIGTERM or SIGINT, in seconds.
+        shutdown_grace_s: u64 = 20,
+    }
+}
+
+/// How a log line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why settings were refused.
+#[derive(Debug, Error)]
+pub(crate) enum SettingsError {
+    /// The file cannot be read.
+    #[error("reading settings from {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or a field is unknown or of the wrong type.
+    #[error("parsing settings from {path}: {source}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong, with line and column.
+        source: Box<toml::de::Error>,
+    },
+    /// Only one of certificate and key is given.
+    #[error("TLS takes both a certificate (--tls-cert) and its key (--tls-key)")]
+    HalfTls,
+    /// There is no data folder.
+    #[error("at least one data folder is needed (--data)")]
+    NoData,
+}
+
+impl Settings {
+    /// Reads the file, if one is given; what it leaves out has its default.
+    #[allow(clippy::disallowed_methods, reason = "read once, before any component exists")]
+    pub(crate) fn load(path: Option<&Path>) -> Result<Self, SettingsError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let text =
+            std::fs::read_to_string(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// Refuses settings that contradict each other.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        if self.s3.tls_cert_path.is_some() != self.s3.tls_key_path.is_some() {
+            return Err(SettingsError::HalfTls);
+        }
+        if self.data.folders.is_empty() {
+            return Err(SettingsError::NoData);
+        }
+        Ok(())
+    }
+}
+
+/// A port of this machine only.
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_fields_and_sections_are_refused() {
+        for text in ["[s3]\nlisten_address = '127.0.0.1:1'", "[s4]\n", "colour = 'red'"] {
+            let error = toml::from_str::<Settings>(text).unwrap_err().to_string();
+            assert!(error.contains("unknown field"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let settings: Settings = toml::from_str("[s3]\nregion = 'eu-west-9'").unwrap();
+        let mut expected = Settings::default();
+        expected.s3.region = "eu-west-9".to_owned();
+        assert_eq!(settings, expected);
+        settings.check().unwrap();
+    }
+
+    #[test]
+    fn a_certificate_without_a_key_is_refused() {
+        let settings: Settings = toml::from_str("[s3]\ntls_cert_path = 'a.pem'").unwrap();
+        assert!(matches!(settings.check(), Err(SettingsError::HalfTls)));
+    }
+}

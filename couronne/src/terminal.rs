@@ -1,0 +1,17 @@
+//! What the command line says to whoever typed it: the one place that writes to standard output and error.
+//!
+//! Promises: a closed pipe is no failure.
+//! Must not know: what is said.
+
+use std::io::{self, Write};
+
+/// Writes a line to standard output.
+pub(crate) fn say(line: &str) {
+    // A reader that went away (`couronne status | head`) has what it wanted.
+    let _ = writeln!(io::stdout().lock(), "{line}");
+}
+
+/// Writes a line to standard error.
+pub(crate) fn complain(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
