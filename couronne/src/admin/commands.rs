@@ -1,0 +1,131 @@
+//! `couronne status`, `account` and `user`: ask the running server, print what it says.
+//!
+//! Must not know: how the server knows.
+
+use super::client::{AdminClient, ClientError, segment};
+use super::messages::{
+    AccountDetailMessage, AccountMessage, CreateAccountMessage, CreateUserMessage, NewUserMessage, StatusMessage,
+};
+use crate::cli::{AccountCommand, StatusArguments, UserCommand};
+use crate::terminal::say;
+
+/// `couronne status`.
+pub(crate) async fn status(arguments: StatusArguments) -> Result<(), ClientError> {
+    let status: StatusMessage = AdminClient::find(&arguments.server)?.get("/admin/status").await?;
+    if arguments.json {
+        return print_json(&status);
+    }
+    say(&format!(
+        "couronne {}, policy {}, up {} s, S3 on {}",
+        status.version, status.policy, status.uptime_s, status.s3_listen
+    ));
+    say("drives");
+    for drive in &status.drives {
+        say(&format!(
+            "  {:>3}  {:<10} {:>9} of {:>9} free, {:>9} of shards, {:>9} to be reclaimed",
+            drive.drive,
+            drive.state,
+            bytes(drive.free_bytes),
+            bytes(drive.total_bytes),
+            bytes(drive.live_bytes),
+            bytes(drive.dead_bytes)
+        ));
+    }
+    say("ranges");
+    for range in &status.ranges {
+        let leader = range.leader.map_or_else(|| "no leader".to_owned(), |drive| format!("led by drive {drive}"));
+        say(&format!("  {:>3}  {leader}, replicas on {:?}, applied {}", range.range, range.replicas, range.applied));
+    }
+    say("background work");
+    for (name, count) in &status.background {
+        say(&format!("  {name}: {count}"));
+    }
+    Ok(())
+}
+
+/// `couronne account ...`.
+pub(crate) async fn account(command: AccountCommand) -> Result<(), ClientError> {
+    match command {
+        AccountCommand::Create(arguments) => {
+            let client = AdminClient::find(&arguments.server)?;
+            let message = CreateAccountMessage { name: arguments.name };
+            let account: AccountMessage = client.post("/admin/accounts", &message).await?;
+            if arguments.json {
+                return print_json(&account);
+            }
+            say(&format!("account {} made, id {}", account.name, account.id));
+        }
+        AccountCommand::List(arguments) => {
+            let accounts: Vec<AccountMessage> = AdminClient::find(&arguments.server)?.get("/admin/accounts").await?;
+            if arguments.json {
+                return print_json(&accounts);
+            }
+            accounts.iter().for_each(|account| say(&format!("{}  {}", account.id, account.name)));
+        }
+        AccountCommand::Show(arguments) => {
+            let path = format!("/admin/accounts/{}", segment(&arguments.name));
+            let detail: AccountDetailMessage = AdminClient::find(&arguments.server)?.get(&path).await?;
+            if arguments.json {
+                return print_json(&detail);
+            }
+            say(&format!("account {}, id {}", detail.account.name, detail.account.id));
+            for user in &detail.users {
+                let admin = if user.admin { " (admin)" } else { "" };
+                say(&format!("  user {}{admin}, access keys {}", user.name, user.access_keys.join(", ")));
+            }
+        }
+        AccountCommand::Delete(arguments) => {
+            let path = format!("/admin/accounts/{}", segment(&arguments.name));
+            AdminClient::find(&arguments.server)?.delete(&path).await?;
+            if !arguments.json {
+                say(&format!("account {} deleted", arguments.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `couronne user ...`.
+pub(crate) async fn user(command: UserCommand) -> Result<(), ClientError> {
+    let UserCommand::Create(arguments) = command;
+    let client = AdminClient::find(&arguments.server)?;
+    let message = CreateUserMessage {
+        name: arguments.user,
+        admin: arguments.admin,
+        access_key: arguments.access_key,
+        secret_key: arguments.secret_key,
+    };
+    let path = format!("/admin/accounts/{}/users", segment(&arguments.account));
+    let user: NewUserMessage = client.post(&path, &message).await?;
+    if arguments.json {
+        return print_json(&user);
+    }
+    say(&format!("user {} of account {} made", user.user, user.account));
+    say(&format!("access key  {}", user.access_key));
+    say(&format!("secret key  {}  (shown only now)", user.secret_key));
+    Ok(())
+}
+
+/// Prints a message as JSON.
+fn print_json(message: &impl serde::Serialize) -> Result<(), ClientError> {
+    say(&serde_json::to_string_pretty(message).map_err(ClientError::Answer)?);
+    Ok(())
+}
+
+/// A number of bytes for people.
+fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let step = UNITS.iter().enumerate().rev().find(|(step, _)| count >> (10 * step) > 0);
+    let (step, unit) = step.unwrap_or((0, &"B"));
+    format!("{} {unit}", count >> (10 * step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn bytes_for_people() {
+        assert_eq!([bytes(0), bytes(1023), bytes(1024), bytes(5 << 30)], ["0 B", "1023 B", "1 KiB", "5 GiB"]);
+    }
+}

@@ -1,0 +1,22 @@
+//! The admin listener and those who talk to it: `/health`, `/metrics`, and the API behind
+//! `couronne account`, `user` and `status`.
+//!
+//! | method and path | answers |
+//! |---|---|
+//! | `GET /health` | 200 if metadata can be read, else 503; no token |
+//! | `GET /metrics` | Prometheus text; no token |
+//! | `GET /admin/status` | [`messages::StatusMessage`] |
+//! | `GET /admin/accounts` | [`messages::AccountMessage`]s |
+//! | `POST /admin/accounts` | the account made from [`messages::CreateAccountMessage`] |
+//! | `GET`, `DELETE /admin/accounts/NAME` | [`messages::AccountDetailMessage`]; nothing |
+//! | `POST /admin/accounts/NAME/users` | [`messages::NewUserMessage`] for [`messages::CreateUserMessage`] |
+//!
+//! Promises: without the token (`Authorization: Bearer ...`) nothing below `/admin/` answers, nor says
+//! whether it exists; bodies and headers are bounded.
+//! Must not know: S3.
+
+pub(crate) mod api;
+pub(crate) mod client;
+pub(crate) mod commands;
+pub(crate) mod messages;
+pub(crate) mod server;
