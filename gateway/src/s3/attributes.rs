@@ -1,15 +1,16 @@
 //! What an object carries beside its bytes: from request headers, and back into response headers.
 //!
-//! Promises: a header that asks for something not served (encryption, a lock, an ACL) is refused; it is
-//! never accepted and forgotten.
+//! Promises: a header that asks for something not served (encryption, an ACL) is refused; it is never
+//! accepted and forgotten.
 
 use bytes::Bytes;
 use couronne_metadata::record::{Attributes, Pair};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::{Code, Result, S3Error};
-use super::tags;
 use super::values::header_text;
+use super::{acl, lock, tags};
+use crate::request::Request;
 
 const USER_PREFIX: &str = "x-amz-meta-";
 /// The most user metadata, names and values together, in bytes.
@@ -26,13 +27,20 @@ const SYSTEM_HEADERS: [&str; 7] = [
 ];
 const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
 
-/// Reads the attributes of a new object; its owner is for the operation to say.
-pub fn of_request(headers: &HeaderMap) -> Result<Attributes> {
+/// Reads the attributes of a new object from a request; its owner is for the operation to say.
+pub fn of_request(request: &Request) -> Result<Attributes> {
+    of_headers(&request.headers, request.received_us / 1000)
+}
+
+fn of_headers(headers: &HeaderMap, now_ms: u64) -> Result<Attributes> {
     refuse_unserved(headers)?;
+    let (retention, legal_hold) = lock::of_headers(headers, now_ms)?;
     Ok(Attributes {
         headers: system_headers(headers),
         metadata: user_metadata(headers)?,
         tags: header_text(headers, "x-amz-tagging")?.map(tags::parse_header).transpose()?.unwrap_or_default(),
+        retention,
+        legal_hold,
         ..Attributes::default()
     })
 }
@@ -91,21 +99,10 @@ pub fn refuse_encryption(headers: &HeaderMap) -> Result<()> {
 /// Refuses what would change how the object is stored or guarded and is not served.
 fn refuse_unserved(headers: &HeaderMap) -> Result<()> {
     refuse_encryption(headers)?;
-    for name in headers.keys().map(HeaderName::as_str) {
-        if name.starts_with("x-amz-object-lock-") {
-            return Err(S3Error::with_message(Code::InvalidRequest, "Bucket is missing Object Lock Configuration"));
-        }
-        if name.starts_with("x-amz-grant-") {
-            return Err(Code::AccessControlListNotSupported.into());
-        }
-        if name == "x-amz-write-offset-bytes" {
-            return Err(S3Error::not_implemented(name));
-        }
+    if headers.contains_key("x-amz-write-offset-bytes") {
+        return Err(S3Error::not_implemented("x-amz-write-offset-bytes"));
     }
-    // The owner has full control and nobody else has any: these two say just that.
-    if header_text(headers, "x-amz-acl")?.is_some_and(|acl| !matches!(acl, "private" | "bucket-owner-full-control")) {
-        return Err(Code::AccessControlListNotSupported.into());
-    }
+    acl::check_headers(headers, Code::AccessControlListNotSupported)?;
     if header_text(headers, "x-amz-storage-class")?.is_some_and(|class| class != "STANDARD") {
         return Err(Code::InvalidStorageClass.into());
     }
@@ -121,6 +118,7 @@ pub fn into_headers(attributes: &Attributes, headers: &mut HeaderMap) {
     for (name, value) in &attributes.metadata {
         insert(headers, &format!("{USER_PREFIX}{name}"), value);
     }
+    lock::into_headers(attributes, headers);
     if !attributes.tags.is_empty() {
         insert(headers, "x-amz-tagging-count", attributes.tags.len().to_string().as_bytes());
     }
@@ -157,7 +155,7 @@ mod tests {
             ("x-amz-tagging", "k=v&l"),
             ("x-unrelated", "x"),
         ]);
-        let attributes = of_request(&sent).unwrap();
+        let attributes = of_headers(&sent, 0).unwrap();
         let mut back = HeaderMap::new();
         into_headers(&attributes, &mut back);
         let expect = headers(&[
@@ -184,13 +182,12 @@ mod tests {
         for (name, value, code) in [
             ("x-amz-server-side-encryption", "AES256", Code::NotImplemented),
             ("x-amz-server-side-encryption-customer-key", "k", Code::NotImplemented),
-            ("x-amz-object-lock-mode", "GOVERNANCE", Code::InvalidRequest),
             ("x-amz-grant-read", "id=1", Code::AccessControlListNotSupported),
             ("x-amz-acl", "public-read", Code::AccessControlListNotSupported),
             ("x-amz-storage-class", "GLACIER", Code::InvalidStorageClass),
             ("x-amz-meta-a", long.as_str(), Code::MetadataTooLarge),
         ] {
-            assert_eq!(of_request(&headers(&[(name, value)])).unwrap_err().code(), code, "{name}");
+            assert_eq!(of_headers(&headers(&[(name, value)]), 0).unwrap_err().code(), code, "{name}");
         }
     }
 }

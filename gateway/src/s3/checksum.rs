@@ -5,9 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use couronne_metadata::record::{
-    BlobRef, Checksum, ChecksumAlgorithm, ChecksumKind, Content, Data, Etag, ObjectRecord,
-};
+use couronne_metadata::record::{BlobRef, Checksum, ChecksumAlgorithm, ChecksumKind, Content, Data, ObjectRecord};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::{Code, Result, S3Error};
@@ -90,10 +88,10 @@ pub fn parse_digest(algorithm: ChecksumAlgorithm, text: &str) -> Option<Bytes> {
     STANDARD.decode(digest).ok().filter(|digest| digest.len() == digest_bytes(algorithm)).map(Bytes::from)
 }
 
-/// A digest as clients see it; a composite one shows the part count of its object.
-pub fn digest_text(checksum: &Checksum, etag: &Etag) -> String {
+/// A digest as clients see it; that of a whole object of parts shows how many, if it is composite.
+fn digest_text(checksum: &Checksum, parts: Option<u16>) -> String {
     let digest = STANDARD.encode(&checksum.value);
-    match (checksum.kind, etag.parts) {
+    match (checksum.kind, parts) {
         (ChecksumKind::Composite, Some(parts)) => format!("{digest}-{parts}"),
         _ => digest,
     }
@@ -117,10 +115,10 @@ pub fn of_crc64(crc64: u64) -> Checksum {
     }
 }
 
-/// Writes a checksum and its type as elements.
-pub fn write(xml: &mut Writer, checksum: Option<&Checksum>, etag: &Etag) {
+/// Writes a checksum and its type as elements; `parts` as in the object's tag.
+pub fn write(xml: &mut Writer, checksum: Option<&Checksum>, parts: Option<u16>) {
     if let Some(checksum) = checksum {
-        xml.text(element(checksum.algorithm), &digest_text(checksum, etag));
+        xml.text(element(checksum.algorithm), &digest_text(checksum, parts));
         xml.text("ChecksumType", kind_name(checksum.kind));
     }
 }
@@ -145,10 +143,10 @@ pub fn write_asked(xml: &mut Writer, asked: Option<(ChecksumAlgorithm, ChecksumK
     }
 }
 
-/// Adds a checksum and its type to a response's headers.
-pub fn into_headers(checksum: Option<&Checksum>, etag: &Etag, headers: &mut HeaderMap) {
+/// Adds a checksum and its type to a response's headers; `parts` as in the object's tag.
+pub fn into_headers(checksum: Option<&Checksum>, parts: Option<u16>, headers: &mut HeaderMap) {
     if let Some(checksum) = checksum {
-        headers.insert(header(checksum.algorithm), header_value(&digest_text(checksum, etag)));
+        headers.insert(header(checksum.algorithm), header_value(&digest_text(checksum, parts)));
         headers.insert(TYPE, HeaderValue::from_static(kind_name(checksum.kind)));
     }
 }
@@ -183,7 +181,7 @@ fn one<'t>(
         ));
     }
     let invalid =
-        || S3Error::with_message(Code::InvalidRequest, format!("Value for {} header is invalid.", header(algorithm)));
+        || S3Error::with_message(Code::BadDigest, format!("Value for {} header is invalid.", header(algorithm)));
     parse_digest(algorithm, text).map(|digest| Some((algorithm, digest))).ok_or_else(invalid)
 }
 
@@ -252,8 +250,7 @@ mod tests {
         let (algorithm, digest) = of_headers(&headers(&[("x-amz-checksum-crc32", "DUoRhQ==")])).unwrap().unwrap();
         assert_eq!((algorithm, &digest[..]), (ChecksumAlgorithm::Crc32, &[0x0d, 0x4a, 0x11, 0x85][..]));
         let composite = Checksum { algorithm, kind: ChecksumKind::Composite, value: digest };
-        let etag = Etag { digest: [0; 16], parts: Some(3) };
-        assert_eq!(digest_text(&composite, &etag), "DUoRhQ==-3");
+        assert_eq!(digest_text(&composite, Some(3)), "DUoRhQ==-3");
         assert_eq!(parse_digest(algorithm, "DUoRhQ==-3"), Some(composite.value));
         let part = xml::read(b"<Part><ChecksumCRC32>DUoRhQ==</ChecksumCRC32></Part>", "Part").unwrap();
         assert_eq!(of_element(&part).unwrap().unwrap().0, ChecksumAlgorithm::Crc32);
@@ -261,12 +258,12 @@ mod tests {
 
     #[test]
     fn bad_digests_are_refused() {
-        for pairs in [
-            &[("x-amz-checksum-crc32", "bad")][..],
-            &[("x-amz-checksum-sha256", "DUoRhQ==")],
-            &[("x-amz-checksum-crc32", "DUoRhQ=="), ("x-amz-checksum-crc32c", "DUoRhQ==")],
+        for (pairs, code) in [
+            (&[("x-amz-checksum-crc32", "bad")][..], Code::BadDigest),
+            (&[("x-amz-checksum-sha256", "DUoRhQ==")], Code::BadDigest),
+            (&[("x-amz-checksum-crc32", "DUoRhQ=="), ("x-amz-checksum-crc32c", "DUoRhQ==")], Code::InvalidRequest),
         ] {
-            assert_eq!(of_headers(&headers(pairs)).unwrap_err().code(), Code::InvalidRequest, "{pairs:?}");
+            assert_eq!(of_headers(&headers(pairs)).unwrap_err().code(), code, "{pairs:?}");
         }
     }
 

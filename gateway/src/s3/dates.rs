@@ -20,6 +20,11 @@ pub fn iso_date(at: Ordinal) -> String {
     timestamp(at).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
+/// Milliseconds since 1970 as ISO 8601.
+pub fn iso_date_ms(at_ms: u64) -> String {
+    iso_date(Ordinal(at_ms.saturating_mul(1000)))
+}
+
 /// The seconds since 1970 that clients see of an ordinal.
 pub const fn seconds(at: Ordinal) -> u64 {
     at.0 / 1_000_000

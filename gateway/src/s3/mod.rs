@@ -2,6 +2,7 @@
 //!
 //! Must not know: disks, placement, how rows are stored.
 
+pub mod acl;
 pub mod attributes;
 pub mod bucket_name;
 pub mod checksum;
@@ -13,6 +14,7 @@ pub mod deleting;
 pub mod error;
 pub mod etag;
 pub mod listing;
+pub mod lock;
 pub mod operation;
 pub mod ops;
 pub mod owner;

@@ -48,8 +48,14 @@ operations! {
     PutBucketVersioning,
     /// `GET /bucket?acl`
     GetBucketAcl,
+    /// `PUT /bucket?acl`
+    PutBucketAcl,
     /// `GET /bucket?ownershipControls`
     GetBucketOwnershipControls,
+    /// `GET /bucket?object-lock`
+    GetObjectLockConfiguration,
+    /// `PUT /bucket?object-lock`
+    PutObjectLockConfiguration,
     /// `GET /bucket?policy`, `?tagging`, ...: a configuration that no bucket has yet
     GetAbsentConfiguration,
     /// `DELETE /bucket?policy`, `?tagging`, ...: the same
@@ -78,12 +84,22 @@ operations! {
     GetObjectAttributes,
     /// `GET /bucket/key?acl`
     GetObjectAcl,
+    /// `PUT /bucket/key?acl`
+    PutObjectAcl,
     /// `GET /bucket/key?tagging`
     GetObjectTagging,
     /// `PUT /bucket/key?tagging`
     PutObjectTagging,
     /// `DELETE /bucket/key?tagging`
     DeleteObjectTagging,
+    /// `GET /bucket/key?retention`
+    GetObjectRetention,
+    /// `PUT /bucket/key?retention`
+    PutObjectRetention,
+    /// `GET /bucket/key?legal-hold`
+    GetObjectLegalHold,
+    /// `PUT /bucket/key?legal-hold`
+    PutObjectLegalHold,
     /// `POST /bucket/key?uploads`
     CreateMultipartUpload,
     /// `PUT /bucket/key?partNumber=N&uploadId=U`
@@ -165,7 +181,7 @@ const ROWS: &[Row] = &[
     Row("GET", Bucket, Sub("versioning"), Serve(Op::GetBucketVersioning)),
     Row("PUT", Bucket, Sub("versioning"), Serve(Op::PutBucketVersioning)),
     Row("GET", Bucket, Sub("acl"), Serve(Op::GetBucketAcl)),
-    Row("PUT", Bucket, Sub("acl"), Lacking("PutBucketAcl")),
+    Row("PUT", Bucket, Sub("acl"), Serve(Op::PutBucketAcl)),
     Row("GET", Bucket, Sub("abac"), Lacking("GetBucketAbac")),
     Row("PUT", Bucket, Sub("abac"), Lacking("PutBucketAbac")),
     Row("GET", Bucket, Sub("accelerate"), Serve(Op::GetAbsentConfiguration)),
@@ -203,8 +219,8 @@ const ROWS: &[Row] = &[
     Row("DELETE", Bucket, Sub("metrics"), Lacking("DeleteBucketMetricsConfiguration")),
     Row("GET", Bucket, Sub("notification"), Serve(Op::GetAbsentConfiguration)),
     Row("PUT", Bucket, Sub("notification"), Lacking("PutBucketNotificationConfiguration")),
-    Row("GET", Bucket, Sub("object-lock"), Serve(Op::GetAbsentConfiguration)),
-    Row("PUT", Bucket, Sub("object-lock"), Lacking("PutObjectLockConfiguration")),
+    Row("GET", Bucket, Sub("object-lock"), Serve(Op::GetObjectLockConfiguration)),
+    Row("PUT", Bucket, Sub("object-lock"), Serve(Op::PutObjectLockConfiguration)),
     Row("GET", Bucket, Sub("ownershipControls"), Serve(Op::GetBucketOwnershipControls)),
     Row("PUT", Bucket, Sub("ownershipControls"), Lacking("PutBucketOwnershipControls")),
     Row("DELETE", Bucket, Sub("ownershipControls"), Lacking("DeleteBucketOwnershipControls")),
@@ -242,14 +258,14 @@ const ROWS: &[Row] = &[
     Row("GET", Object, Sub("uploadId"), Serve(Op::ListParts)),
     Row("GET", Object, Sub("attributes"), Serve(Op::GetObjectAttributes)),
     Row("GET", Object, Sub("acl"), Serve(Op::GetObjectAcl)),
-    Row("PUT", Object, Sub("acl"), Lacking("PutObjectAcl")),
+    Row("PUT", Object, Sub("acl"), Serve(Op::PutObjectAcl)),
     Row("PUT", Object, Sub("encryption"), Lacking("UpdateObjectEncryption")),
-    Row("GET", Object, Sub("legal-hold"), Lacking("GetObjectLegalHold")),
-    Row("PUT", Object, Sub("legal-hold"), Lacking("PutObjectLegalHold")),
+    Row("GET", Object, Sub("legal-hold"), Serve(Op::GetObjectLegalHold)),
+    Row("PUT", Object, Sub("legal-hold"), Serve(Op::PutObjectLegalHold)),
     Row("PUT", Object, Sub("renameObject"), Lacking("RenameObject")),
     Row("POST", Object, Sub("restore"), Lacking("RestoreObject")),
-    Row("GET", Object, Sub("retention"), Lacking("GetObjectRetention")),
-    Row("PUT", Object, Sub("retention"), Lacking("PutObjectRetention")),
+    Row("GET", Object, Sub("retention"), Serve(Op::GetObjectRetention)),
+    Row("PUT", Object, Sub("retention"), Serve(Op::PutObjectRetention)),
     Row("POST", Object, Sub("select"), Lacking("SelectObjectContent")),
     Row("GET", Object, Sub("tagging"), Serve(Op::GetObjectTagging)),
     Row("PUT", Object, Sub("tagging"), Serve(Op::PutObjectTagging)),
@@ -362,7 +378,7 @@ mod tests {
         headers.insert(COPY_SOURCE, http::HeaderValue::from_static("a/b"));
         check_with("PUT", Object, "", &headers, Serve(Op::CopyObject));
         check_with("PUT", Object, "partNumber=1&uploadId=u", &headers, Serve(Op::UploadPartCopy));
-        check_with("PUT", Object, "acl", &headers, Lacking("PutObjectAcl"));
+        check_with("PUT", Object, "acl", &headers, Serve(Op::PutObjectAcl));
     }
 
     #[test]

@@ -89,8 +89,8 @@ pub struct Selection {
     partial: bool,
     /// How many parts the object has, if one was asked for.
     parts: Option<u16>,
-    /// The checksum of just these bytes.
-    checksum: Option<Checksum>,
+    /// The checksum of just these bytes, and of how many parts if it is composed of theirs.
+    checksum: Option<(Checksum, Option<u16>)>,
 }
 
 impl ReadParameters {
@@ -121,13 +121,12 @@ impl ReadParameters {
         if let Some(number) = self.part {
             let part = handle.part(number).await?.ok_or(Code::InvalidPart)?;
             let partial = record.size > 0;
-            let checksum =
-                part.checksum.or_else(|| part.count.is_none().then(|| checksum::of_record(record)).flatten());
+            let checksum = part_checksum(part.checksum, part.count, record).map(|checksum| (checksum, None));
             return Ok(Selection { range: part.range, partial, parts: part.count, checksum });
         }
         let current = self.if_range.as_deref().is_none_or(|text| conditions::if_range_holds(text, record));
         let Some(range) = self.range.filter(|_| current) else {
-            let checksum = checksum::of_record(record);
+            let checksum = checksum::of_record(record).map(|checksum| (checksum, record.etag.parts));
             return Ok(Selection { range: 0..record.size, partial: false, parts: None, checksum });
         };
         let range = range.resolve(record.size).ok_or_else(|| {
@@ -149,8 +148,8 @@ impl ReadParameters {
         if let Some(parts) = selection.parts {
             headers.insert(PARTS_COUNT, HeaderValue::from(parts));
         }
-        if self.checksum_mode {
-            checksum::into_headers(selection.checksum.as_ref(), &record.etag, &mut headers);
+        if let Some((checksum, parts)) = selection.checksum.as_ref().filter(|_| self.checksum_mode) {
+            checksum::into_headers(Some(checksum), *parts, &mut headers);
         }
         for (name, value) in &self.overrides {
             headers.insert(*name, value.clone());
@@ -162,6 +161,17 @@ impl ReadParameters {
         let content_range = format!("bytes {start}-{}/{}", end.saturating_sub(1), record.size);
         headers.insert(CONTENT_RANGE, header_value(&content_range));
         (StatusCode::PARTIAL_CONTENT, headers)
+    }
+}
+
+/// A part's own checksum, shown under its object's kind as S3 does; an object without parts is its part 1.
+fn part_checksum(own: Option<Checksum>, count: Option<u16>, record: &ObjectRecord) -> Option<Checksum> {
+    match count {
+        None => checksum::of_record(record),
+        Some(_) => {
+            let kind = record.checksum.as_ref().map(|checksum| checksum.kind);
+            own.map(|own| Checksum { kind: kind.unwrap_or(own.kind), ..own })
+        }
     }
 }
 

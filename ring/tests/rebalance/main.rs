@@ -141,7 +141,7 @@ fn change(ring: &Ring, change: &Change, number: u8) -> RingBuilder {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn new_rings_are_balanced_and_spread((width, drives) in clusters()) {

@@ -112,6 +112,6 @@ fn document(request: &Request, key: &str, written: &Written) -> Result<String> {
         xml.text("Bucket", bucket);
         xml.text("Key", key);
         xml.text("ETag", &quoted_etag(&written.etag));
-        checksum::write(xml, written.checksum.as_ref(), &written.etag);
+        checksum::write(xml, written.checksum.as_ref(), written.etag.parts);
     }))
 }

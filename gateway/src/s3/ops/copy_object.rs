@@ -28,7 +28,7 @@ use crate::s3::etag::quoted_etag;
 use crate::s3::values::header_value;
 use crate::s3::version_text::version_text;
 use crate::s3::xml::Writer;
-use crate::s3::{attributes, checksum, conditions, reading};
+use crate::s3::{attributes, checksum, conditions, lock, reading};
 
 /// Its parameters.
 pub(crate) struct CopyObject {
@@ -49,7 +49,7 @@ impl S3Operation for CopyObject {
         let algorithm = request.header("x-amz-checksum-algorithm")?.map(checksum::parse_algorithm).transpose()?;
         Ok(Self {
             source: Source::parse(&request.headers)?,
-            given: attributes::of_request(&request.headers)?,
+            given: attributes::of_request(request)?,
             replace_metadata,
             replace_tags,
             checksum: algorithm,
@@ -65,6 +65,7 @@ impl S3Operation for CopyObject {
         let operation = authorized.operation();
         let key = authorized.request().need_key()?.clone();
         let buckets = authorized.resources();
+        lock::check(&operation.given, &buckets.target.entry.rules)?;
         operation.refuse_unchanged(&key, buckets.source.entry.id == buckets.target.entry.id)?;
         let handle = operation.source.open(&gateway.engine, &buckets.source).await?;
         let source = handle.record();
@@ -87,7 +88,7 @@ impl S3Operation for CopyObject {
             xml.text("LastModified", &iso_date(written.ordinal));
             xml.text("ETag", &quoted_etag(&written.etag));
             let shown = written.checksum.clone().unwrap_or_else(|| checksum::of_crc64(staged.crc64()));
-            checksum::write(xml, Some(&shown), &written.etag);
+            checksum::write(xml, Some(&shown), written.etag.parts);
         }));
         reading::insert_version(&authorized.resources().target, written.version, &mut response.headers);
         response.headers.extend(source_version(&authorized, source));
@@ -135,6 +136,9 @@ impl CopyObject {
             metadata: from.metadata.clone(),
             tags: tags.clone(),
             owner: owner.into(),
+            // A lock is never copied: the target has the one asked for, or its bucket's default.
+            retention: self.given.retention,
+            legal_hold: self.given.legal_hold,
             ..Attributes::default()
         };
         engine::PutObject { attributes, condition: self.condition.clone() }

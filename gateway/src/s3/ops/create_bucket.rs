@@ -17,6 +17,7 @@ use crate::engine::{self, EngineError};
 use crate::pipeline::{Gateway, S3Operation};
 use crate::request::Request;
 use crate::response::Response;
+use crate::s3::acl;
 use crate::s3::bucket_name;
 use crate::s3::error::{Code, Result, S3Error};
 use crate::s3::region::region;
@@ -24,8 +25,10 @@ use crate::s3::values::header_value;
 use crate::s3::xml;
 use couronne_metadata::record::Versioning;
 
-/// Its parameters are all in the body; the head holds only what must be refused.
-pub(crate) struct CreateBucket;
+/// Its parameters, beside the document.
+pub(crate) struct CreateBucket {
+    object_lock: bool,
+}
 
 impl S3Operation for CreateBucket {
     type Resources = NewBucket;
@@ -37,7 +40,8 @@ impl S3Operation for CreateBucket {
             return Err(S3Error::new(Code::InvalidBucketName).detail("BucketName", name));
         }
         refuse_unserved(request)?;
-        Ok(Self)
+        let object_lock = request.header("x-amz-bucket-object-lock-enabled")?;
+        Ok(Self { object_lock: object_lock.is_some_and(|text| text.eq_ignore_ascii_case("true")) })
     }
 
     fn resources(&self, request: &Request) -> Result<NewBucket> {
@@ -48,12 +52,14 @@ impl S3Operation for CreateBucket {
         let document = body.document(xml::XML_BYTES_MAX).await?;
         check_location(&document, region(&gateway.settings))?;
         let name = authorized.resources().as_str();
+        let object_lock = authorized.operation().object_lock;
         let create = engine::CreateBucket {
             name: name.into(),
             account: authorized.caller().account.clone(),
             policy: None,
-            versioning: Versioning::Off,
-            object_lock: None,
+            // A lock guards versions, so it comes with them.
+            versioning: if object_lock { Versioning::Enabled } else { Versioning::Off },
+            object_lock: object_lock.then_some(None),
             extra: Vec::new(),
         };
         match gateway.engine.create_bucket(create).await {
@@ -64,17 +70,9 @@ impl S3Operation for CreateBucket {
     }
 }
 
-/// A lock, an ACL or another ownership than the owner's would be a promise that nothing keeps.
+/// An ACL or another ownership than the owner's would be a promise that nothing keeps.
 fn refuse_unserved(request: &Request) -> Result<()> {
-    let object_lock = request.header("x-amz-bucket-object-lock-enabled")?;
-    if object_lock.is_some_and(|text| !text.eq_ignore_ascii_case("false")) {
-        return Err(S3Error::not_implemented("Object Lock"));
-    }
-    let acl = request.header("x-amz-acl")?.is_some_and(|acl| acl != "private");
-    let grants = request.headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
-    if acl || grants {
-        return Err(Code::InvalidBucketAclWithObjectOwnership.into());
-    }
+    acl::check_headers(&request.headers, Code::InvalidBucketAclWithObjectOwnership)?;
     match request.header("x-amz-object-ownership")? {
         None | Some("BucketOwnerEnforced") => Ok(()),
         Some(other @ ("BucketOwnerPreferred" | "ObjectWriter")) => Err(S3Error::not_implemented(other)),

@@ -18,7 +18,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::s3::error::Result;
 use crate::s3::xml::Writer;
-use crate::s3::{attributes, checksum};
+use crate::s3::{attributes, checksum, lock};
 
 /// Its parameters.
 pub(crate) struct CreateMultipartUpload {
@@ -30,10 +30,7 @@ impl S3Operation for CreateMultipartUpload {
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
-        Ok(Self {
-            attributes: attributes::of_request(&request.headers)?,
-            checksum: checksum::of_upload(&request.headers)?,
-        })
+        Ok(Self { attributes: attributes::of_request(request)?, checksum: checksum::of_upload(&request.headers)? })
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
@@ -43,6 +40,7 @@ impl S3Operation for CreateMultipartUpload {
     async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
         let operation = authorized.operation();
         let bucket = authorized.resources();
+        lock::check(&operation.attributes, &bucket.entry.rules)?;
         let key = authorized.request().need_key()?;
         let create = CreateUpload {
             attributes: Attributes { owner: bucket.entry.account.clone(), ..operation.attributes.clone() },

@@ -103,7 +103,7 @@ impl GetObjectAttributes {
                 xml.text("ETag", &etag_text(&record.etag));
             }
             if let Some(found) = checksum::of_record(record).filter(|_| self.asks("Checksum")) {
-                xml.element("Checksum", |xml| checksum::write(xml, Some(&found), &record.etag));
+                xml.element("Checksum", |xml| checksum::write(xml, Some(&found), record.etag.parts));
             }
             if let Some(page) = page {
                 xml.element("ObjectParts", |xml| self.write_parts(xml, record, page));

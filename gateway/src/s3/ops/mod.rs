@@ -22,6 +22,9 @@ mod get_bucket_versioning;
 mod get_object;
 mod get_object_acl;
 mod get_object_attributes;
+mod get_object_legal_hold;
+mod get_object_lock_configuration;
+mod get_object_retention;
 mod get_object_tagging;
 mod head_bucket;
 mod head_object;
@@ -31,8 +34,13 @@ mod list_object_versions;
 mod list_objects;
 mod list_objects_v2;
 mod list_parts;
+mod put_bucket_acl;
 mod put_bucket_versioning;
 mod put_object;
+mod put_object_acl;
+mod put_object_legal_hold;
+mod put_object_lock_configuration;
+mod put_object_retention;
 mod put_object_tagging;
 mod upload_part;
 mod upload_part_copy;
@@ -77,6 +85,9 @@ pub async fn dispatch(
         GetObject => get_object,
         GetObjectAcl => get_object_acl,
         GetObjectAttributes => get_object_attributes,
+        GetObjectLegalHold => get_object_legal_hold,
+        GetObjectLockConfiguration => get_object_lock_configuration,
+        GetObjectRetention => get_object_retention,
         GetObjectTagging => get_object_tagging,
         HeadBucket => head_bucket,
         HeadObject => head_object,
@@ -86,8 +97,13 @@ pub async fn dispatch(
         ListObjects => list_objects,
         ListObjectsV2 => list_objects_v2,
         ListParts => list_parts,
+        PutBucketAcl => put_bucket_acl,
         PutBucketVersioning => put_bucket_versioning,
         PutObject => put_object,
+        PutObjectAcl => put_object_acl,
+        PutObjectLegalHold => put_object_legal_hold,
+        PutObjectLockConfiguration => put_object_lock_configuration,
+        PutObjectRetention => put_object_retention,
         PutObjectTagging => put_object_tagging,
         UploadPart => upload_part,
         UploadPartCopy => upload_part_copy,

@@ -22,7 +22,7 @@ use crate::response::Response;
 use crate::s3::error::{Result, S3Error};
 use crate::s3::etag::quoted_etag;
 use crate::s3::values::header_value;
-use crate::s3::{attributes, checksum, conditions, reading};
+use crate::s3::{attributes, checksum, conditions, lock, reading};
 
 /// Its parameters.
 pub(crate) struct PutObject {
@@ -40,7 +40,7 @@ impl S3Operation for PutObject {
             return Err(S3Error::invalid_argument(message, "partNumber", number));
         }
         Ok(Self {
-            attributes: attributes::of_request(&request.headers)?,
+            attributes: attributes::of_request(request)?,
             condition: conditions::write_condition(&request.headers)?,
         })
     }
@@ -50,6 +50,7 @@ impl S3Operation for PutObject {
     }
 
     async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway, body: &mut Body) -> Result<Response> {
+        lock::check(&authorized.operation().attributes, &authorized.resources().entry.rules)?;
         let key = authorized.request().need_key()?.clone();
         let staged = gateway.engine.stage(authorized.resources(), &key, body).await?;
         let written = loop {
@@ -61,7 +62,7 @@ impl S3Operation for PutObject {
         };
         let mut response = Response::ok().header(ETAG, header_value(&quoted_etag(&written.etag)));
         let shown = written.checksum.unwrap_or_else(|| checksum::of_crc64(staged.crc64()));
-        checksum::into_headers(Some(&shown), &written.etag, &mut response.headers);
+        checksum::into_headers(Some(&shown), written.etag.parts, &mut response.headers);
         reading::insert_version(authorized.resources(), written.version, &mut response.headers);
         Ok(response)
     }
