@@ -4,3 +4,4 @@
 //! Must not know: S3, Swift, HTTP.
 
 pub mod disk;
+pub mod drive;

@@ -1,0 +1,174 @@
+//! Who a drive is: a small file at its top, so that it can be moved to another node and is never
+//! taken for another.
+//!
+//! Promises: written whole and durably or not at all; a drive of another cluster, a newer format or
+//! with a damaged identity is refused, never formatted over.
+//! Must not know: segments, nodes.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use couronne_protocol::env::Env;
+use couronne_ring::DriveId;
+use thiserror::Error;
+
+use super::record::crc64;
+use crate::disk::{Access, Disk};
+
+const PATH: &str = "drive";
+const NEW_PATH: &str = "drive.new";
+const FORMAT: u64 = 1;
+const FILE_BYTES_MAX: u64 = 4096;
+
+/// A drive's identity, as its file says it:
+///
+/// ```text
+/// couronne drive
+/// format 1
+/// cluster <32 hexadecimal digits>
+/// drive <32 hexadecimal digits>
+/// boots <decimal>
+/// check <16 hexadecimal digits: CRC-64/NVME of all lines before>
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The cluster it belongs to.
+    pub cluster: u128,
+    /// Its own id, given when it was formatted.
+    pub drive: DriveId,
+    /// How often it was started. A lower count than before means it was rolled back.
+    pub boots: u64,
+}
+
+/// Why a drive was refused.
+#[derive(Debug, Error)]
+pub enum IdentityError {
+    /// There is no identity: the drive was never formatted, or wiped.
+    #[error("drive is not formatted")]
+    Absent,
+    /// There is one already.
+    #[error("drive is formatted already")]
+    Present,
+    /// The file is not what was written.
+    #[error("drive identity is damaged")]
+    Damaged,
+    /// A newer release wrote it.
+    #[error("drive has format {0}, this release knows format 1")]
+    Format(u64),
+    /// It belongs elsewhere.
+    #[error("drive belongs to cluster {found:032x}, not {expected:032x}")]
+    Cluster {
+        /// The cluster it says it belongs to.
+        found: u128,
+        /// The cluster that wanted it.
+        expected: u128,
+    },
+    /// The drive could not be read or written.
+    #[error("accessing drive identity: {0}")]
+    Disk(#[from] io::Error),
+}
+
+impl Identity {
+    /// Gives an empty drive its identity.
+    pub async fn format(disk: &Arc<dyn Disk>, env: &Env, cluster: u128) -> Result<Self, IdentityError> {
+        match Self::read(disk).await {
+            Err(IdentityError::Absent) => {}
+            Ok(_) => return Err(IdentityError::Present),
+            Err(error) => return Err(error),
+        }
+        let identity = Self { cluster, drive: DriveId(u128::from_be_bytes(env.random_bytes())), boots: 0 };
+        identity.write(disk).await?;
+        Ok(identity)
+    }
+
+    /// Reads the identity of a drive.
+    pub async fn read(disk: &Arc<dyn Disk>) -> Result<Self, IdentityError> {
+        let file = match disk.open(PATH, Access::Buffered).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(IdentityError::Absent),
+            other => other?,
+        };
+        let len = file.len().await?;
+        if len > FILE_BYTES_MAX {
+            return Err(IdentityError::Damaged);
+        }
+        let bytes = file.read(0, usize::try_from(len).map_err(|_| IdentityError::Damaged)?).await?;
+        Self::decode(&bytes)
+    }
+
+    /// Reads the identity, checks the cluster, and counts this start.
+    pub async fn boot(disk: &Arc<dyn Disk>, cluster: u128) -> Result<Self, IdentityError> {
+        let mut identity = Self::read(disk).await?;
+        if identity.cluster != cluster {
+            return Err(IdentityError::Cluster { found: identity.cluster, expected: cluster });
+        }
+        identity.boots = identity.boots.saturating_add(1);
+        identity.write(disk).await?;
+        Ok(identity)
+    }
+
+    async fn write(&self, disk: &Arc<dyn Disk>) -> Result<(), IdentityError> {
+        let _ = disk.remove(NEW_PATH).await;
+        let file = disk.create(NEW_PATH, 0, Access::Buffered).await?;
+        file.write(0, vec![self.encode()], true).await?;
+        disk.rename(NEW_PATH, PATH).await?;
+        disk.sync_dir("").await?;
+        Ok(())
+    }
+
+    fn encode(&self) -> Bytes {
+        let Self { cluster, drive, boots } = self;
+        let text = format!("couronne drive\nformat {FORMAT}\ncluster {cluster:032x}\ndrive {drive}\nboots {boots}\n");
+        let check = crc64(text.as_bytes());
+        format!("{text}check {check:016x}\n").into()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, IdentityError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| IdentityError::Damaged)?;
+        let (checked, check) = text.split_once("check ").ok_or(IdentityError::Damaged)?;
+        if check != format!("{:016x}\n", crc64(checked.as_bytes())) {
+            return Err(IdentityError::Damaged);
+        }
+        let mut lines = checked.lines();
+        if lines.next() != Some("couronne drive") {
+            return Err(IdentityError::Damaged);
+        }
+        let mut value = |name: &str| {
+            let line = lines.next().and_then(|line| line.split_once(' '));
+            line.filter(|(found, _)| *found == name).map(|(_, value)| value).ok_or(IdentityError::Damaged)
+        };
+        let format = value("format")?.parse().map_err(|_| IdentityError::Damaged)?;
+        if format != FORMAT {
+            return Err(IdentityError::Format(format));
+        }
+        let cluster = u128::from_str_radix(value("cluster")?, 16).map_err(|_| IdentityError::Damaged)?;
+        let drive = DriveId::parse(value("drive")?).ok_or(IdentityError::Damaged)?;
+        let boots = value("boots")?.parse().map_err(|_| IdentityError::Damaged)?;
+        Ok(Self { cluster, drive, boots })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comes_back_and_shows_every_flipped_bit() {
+        let identity = Identity { cluster: 5, drive: DriveId(u128::MAX), boots: 42 };
+        let bytes = identity.encode();
+        assert_eq!(Identity::decode(&bytes).unwrap(), identity);
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.to_vec();
+            damaged[at] ^= 1;
+            assert!(Identity::decode(&damaged).is_err());
+            assert!(Identity::decode(&bytes[..at]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_refused() {
+        let text = "couronne drive\nformat 2\n";
+        let bytes = format!("{text}check {:016x}\n", crc64(text.as_bytes()));
+        assert!(matches!(Identity::decode(bytes.as_bytes()), Err(IdentityError::Format(2))));
+    }
+}

@@ -1,0 +1,233 @@
+//! Faults of the medium, one at a time.
+
+use couronne_protocol::shard::{PutShard, ShardError};
+use couronne_storage_node::disk::Disk;
+use couronne_storage_node::disk::simulated::Fault;
+use couronne_storage_node::drive::{Drive, Identity, IdentityError};
+use proptest::prelude::*;
+
+use crate::block_on;
+use crate::world::{CLUSTER, NOW_MS, World, blob, env, get, put, shard};
+
+async fn filled(seed: u64) -> World {
+    let mut world = World::new(seed, 64 << 20).await;
+    for number in 0..12 {
+        for chunk in 0..3 {
+            world.drive.put_shard(put(shard(number, chunk))).await.unwrap();
+            world.learn_put(shard(number, chunk), true);
+        }
+    }
+    world
+}
+
+/// Every read gives the right bytes, or says that it cannot.
+async fn never_wrong(drive: &Drive) -> usize {
+    let mut bad = 0;
+    for number in 0..12 {
+        for chunk in 0..3 {
+            bad += usize::from(get(drive, shard(number, chunk)).await.is_err());
+        }
+    }
+    bad
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn flipped_bits_never_pass(seed: u64, flips in proptest::collection::vec((any::<usize>(), any::<u64>(), 0u8..8), 1..20)) {
+        block_on(async {
+            let mut world = filled(seed).await;
+            let names = world.disk.list("segments").await.unwrap();
+            for (file, at, bit) in flips {
+                let path = format!("segments/{}", names[file % names.len()]);
+                world.disk.flip_bit(&path, at % (64 << 10), bit).unwrap();
+            }
+            never_wrong(&world.drive).await;
+            let _ = world.drive.maintain().await;
+            never_wrong(&world.drive).await;
+            for rebuild in [false, true] {
+                world.crash(seed | 1, rebuild).await;
+                never_wrong(&world.drive).await;
+            }
+        });
+    }
+
+    #[test]
+    fn what_lands_or_is_read_elsewhere_never_passes(seed: u64, read: bool, after in 0u32..30) {
+        block_on(async {
+            let world = filled(seed).await;
+            world.disk.inject(if read { Fault::MisdirectRead } else { Fault::MisdirectWrite }, after);
+            for number in 0..12 {
+                world.drive.put_shard(put(shard(number, 3))).await.unwrap();
+            }
+            let _ = never_wrong(&world.drive).await;
+            for _ in 0..5 {
+                let _ = world.drive.maintain().await;
+            }
+            let _ = never_wrong(&world.drive).await;
+            for number in 0..12 {
+                let _ = get(&world.drive, shard(number, 3)).await;
+            }
+        });
+    }
+
+    #[test]
+    fn a_lying_sync_loses_but_never_serves_wrong_bytes(seed: u64, after in 0u32..20) {
+        block_on(async {
+            let mut world = World::new(seed, 64 << 20).await;
+            world.disk.inject(Fault::LoseSync, after);
+            for number in 0..12 {
+                for chunk in 0..3 {
+                    world.drive.put_shard(put(shard(number, chunk))).await.unwrap();
+                }
+            }
+            world.crash(seed, false).await;
+            never_wrong(&world.drive).await;
+        });
+    }
+}
+
+#[test]
+fn scrub_sees_a_flipped_bit_and_a_new_put_heals_it() {
+    block_on(async {
+        let world = filled(5).await;
+        let id = shard(3, 1);
+        let expected = put(id).payload.len() as u32;
+        assert_eq!(world.drive.verify(id).await, Ok(expected));
+        let mut seen = 0;
+        for name in world.disk.list("segments").await.unwrap() {
+            for page in (0..60).map(|page| page * 4096 + 2000) {
+                world.disk.flip_bit(&format!("segments/{name}"), page, 3).unwrap();
+                seen += usize::from(matches!(world.drive.verify(id).await, Err(ShardError::Corrupt(_))));
+            }
+        }
+        assert!(seen > 0);
+        world.drive.put_shard(put(id)).await.unwrap();
+        assert_eq!(world.drive.verify(id).await, Ok(expected));
+    });
+}
+
+#[test]
+fn a_full_drive_refuses_puts_and_goes_on_deleting() {
+    block_on(async {
+        let mut world = World::new(9, 2 << 20).await;
+        let mut numbers = 0u8..;
+        let full = loop {
+            let number = numbers.next().unwrap();
+            let mut answers = Vec::new();
+            for chunk in 0..3 {
+                let answer = world.drive.put_shard(put(shard(number, chunk))).await;
+                world.learn_put(shard(number, chunk), answer.is_ok());
+                answers.push(answer);
+            }
+            if let Some(Err(error)) = answers.into_iter().find(Result::is_err) {
+                break error;
+            }
+        };
+        assert_eq!(full, ShardError::Full);
+        world.check().await;
+        let last = numbers.next().unwrap();
+        for number in (0..last).filter(|number| number % 4 != 0) {
+            let deleted = world.drive.delete_blob(blob(number)).await;
+            assert!(deleted.is_ok(), "{number}: {deleted:?}");
+            world.learn_delete(blob(number), true);
+            world.drive.maintain().await.unwrap();
+        }
+        for _ in 0..20 {
+            world.drive.maintain().await.unwrap();
+        }
+        world.check().await;
+        for chunk in 0..3 {
+            world.drive.put_shard(put(shard(3, chunk))).await.unwrap();
+            world.learn_put(shard(3, chunk), true);
+        }
+        world.crash(1, true).await;
+        world.check().await;
+    });
+}
+
+#[test]
+fn space_of_deleted_blobs_comes_back_and_tombstones_go() {
+    block_on(async {
+        let mut world = World::new(4, 8 << 20).await;
+        // Many times the disk's size passes through it.
+        for round in 0..60u32 {
+            for number in 0..12 {
+                for chunk in 0..3 {
+                    let id = shard(number, round * 3 + chunk);
+                    world.drive.put_shard(put(id)).await.unwrap();
+                }
+                world.drive.delete_blob(blob(number)).await.unwrap();
+            }
+            for _ in 0..6 {
+                world.drive.maintain().await.unwrap();
+            }
+        }
+        for _ in 0..40 {
+            world.drive.maintain().await.unwrap();
+        }
+        let stats = world.drive.stats().await.unwrap();
+        // The last tombstones stay for as long as what they name stands in open segments.
+        assert!(stats.live_bytes <= 12 * 4096, "{stats:?}");
+        assert!(stats.segments <= 4, "{stats:?}");
+        world.crash(8, true).await;
+        assert_eq!(world.drive.list(None, 10).unwrap(), []);
+    });
+}
+
+#[test]
+fn requests_that_contradict_themselves_are_refused() {
+    block_on(async {
+        let world = World::new(2, 8 << 20).await;
+        let good = put(shard(1, 1));
+        let ahead = couronne_placement::BlobId::new(NOW_MS + 3_700_000, [0; 10]);
+        let mut future = good.clone();
+        future.shard.chunk.blob = ahead;
+        let bad = [
+            PutShard { payload: good.payload.slice(1..), ..good.clone() },
+            PutShard { payload: bytes::Bytes::new(), frames: Vec::new(), ..good.clone() },
+            PutShard { frames: Vec::new(), ..good.clone() },
+            PutShard { frames: vec![0], ..good.clone() },
+            PutShard { shard: couronne_placement::ShardId { number: 9, ..good.shard }, ..good.clone() },
+            PutShard { payload: vec![0; 2 << 20].into(), ..good.clone() },
+            future,
+        ];
+        for request in bad {
+            let answer = world.drive.put_shard(request).await;
+            assert!(matches!(answer, Err(ShardError::Refused(_))), "{answer:?}");
+        }
+        world.drive.put_shard(good).await.unwrap();
+    });
+}
+
+#[test]
+fn a_drive_of_another_cluster_is_refused_and_boots_are_counted() {
+    block_on(async {
+        let mut world = World::new(6, 8 << 20).await;
+        let before = world.drive.identity().boots;
+        world.crash(1, false).await;
+        assert_eq!(world.drive.identity().boots, before + 1);
+        let disk: std::sync::Arc<dyn Disk> = std::sync::Arc::new(world.disk.clone());
+        assert!(matches!(Identity::boot(&disk, CLUSTER + 1).await, Err(IdentityError::Cluster { .. })));
+        assert!(matches!(Identity::format(&disk, &env(1), CLUSTER).await, Err(IdentityError::Present)));
+    });
+}
+
+#[test]
+fn puts_at_once_share_syncs() {
+    block_on(async {
+        let world = World::new(6, 64 << 20).await;
+        world.drive.put_shard(put(shard(1, 0))).await.unwrap();
+        let before = world.disk.syncs();
+        let puts = (1..50).map(|chunk| {
+            let drive = world.drive.clone();
+            tokio::spawn(async move { drive.put_shard(put(shard(4, chunk))).await })
+        });
+        for done in puts.collect::<Vec<_>>() {
+            done.await.unwrap().unwrap();
+        }
+        let syncs = world.disk.syncs() - before;
+        assert!(syncs <= 8, "{syncs} syncs for 49 puts");
+    });
+}

@@ -1,0 +1,274 @@
+//! A drive in a world that fails on purpose: its disk, its index, its clock, and what may be known of
+//! each shard.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_metadata::ids::{BucketId, ObjectKey};
+use couronne_metadata::memory::MemoryStore;
+use couronne_metadata::store::{Batch, Cursor, Row, Store, StoreError, View};
+use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
+use couronne_protocol::env::{Clock, Env, Random};
+use couronne_protocol::frame;
+use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardError};
+use couronne_ring::Epoch;
+use couronne_storage_node::disk::Disk;
+use couronne_storage_node::disk::simulated::SimulatedDisk;
+use couronne_storage_node::drive::{Drive, Identity, Parts, Settings};
+
+pub(crate) const CLUSTER: u128 = 77;
+pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
+
+/// A clock that stands, and chances from a seed.
+pub(crate) struct Still(AtomicU64);
+
+impl Clock for Still {
+    fn wall_us(&self) -> u64 {
+        NOW_MS * 1000
+    }
+
+    fn steady(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl Random for Still {
+    fn fill(&self, buffer: &mut [u8]) {
+        for chunk in buffer.chunks_mut(8) {
+            let next = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+            let mixed = (next ^ (next >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            chunk.copy_from_slice(&(mixed ^ (mixed >> 32)).to_be_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+pub(crate) fn env(seed: u64) -> Env {
+    Env { clock: Arc::new(Still(AtomicU64::new(seed))), random: Arc::new(Still(AtomicU64::new(seed))) }
+}
+
+/// A store that dies with its machine.
+struct Mortal {
+    store: Arc<MemoryStore>,
+    alive: Arc<AtomicBool>,
+}
+
+impl Mortal {
+    fn check(&self) -> Result<(), StoreError> {
+        if self.alive.load(Ordering::Relaxed) { Ok(()) } else { Err(StoreError::Failed("lost power".to_owned())) }
+    }
+}
+
+/// What a dead machine reads.
+struct Dead;
+
+impl View for Dead {
+    fn get(&self, _: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Err(StoreError::Failed("lost power".to_owned()))
+    }
+
+    fn scan<'a>(&'a self, _: Bound<&[u8]>, _: Bound<&[u8]>, _: bool) -> Box<dyn Cursor + 'a> {
+        Box::new(Dead)
+    }
+}
+
+impl Cursor for Dead {
+    fn next(&mut self) -> Result<Option<Row>, StoreError> {
+        Err(StoreError::Failed("lost power".to_owned()))
+    }
+
+    fn seek(&mut self, _: &[u8]) -> Result<(), StoreError> {
+        Err(StoreError::Failed("lost power".to_owned()))
+    }
+}
+
+impl Store for Mortal {
+    fn view(&self) -> Box<dyn View + '_> {
+        if self.check().is_ok() { self.store.view() } else { Box::new(Dead) }
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.check()?;
+        self.store.apply(batch)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.check()?;
+        self.store.flush()
+    }
+
+    fn wipe(&self) -> Result<(), StoreError> {
+        self.check()?;
+        self.store.wipe()
+    }
+
+    fn unflushed_bytes(&self) -> u64 {
+        self.store.unflushed_bytes()
+    }
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        small_bytes_max: 8 << 10,
+        small_segment_bytes: 64 << 10,
+        large_segment_bytes: 256 << 10,
+        large_lanes: 2,
+        prepare_bytes: 16 << 10,
+        queue_records_max: 64,
+        queue_bytes_max: 1 << 20,
+        batch_bytes_max: 64 << 10,
+        reserve_bytes: 512 << 10,
+        compact_live_percent: 50,
+        replay_records_max: 20,
+        unflushed_bytes_max: 16 << 10,
+        open_files_max: 4,
+        spare_segments: 2,
+        failures_max: u32::MAX,
+        birth_ahead_ms_max: 3_600_000,
+    }
+}
+
+pub(crate) fn blob(number: u8) -> BlobId {
+    BlobId::new(NOW_MS, [number; 10])
+}
+
+pub(crate) fn shard(number: u8, chunk: u32) -> ShardId {
+    ShardId { chunk: ChunkId { blob: blob(number), index: chunk }, number: chunk as u8 % 3 }
+}
+
+/// What a shard's bytes are: its id decides.
+pub(crate) fn payload(shard: ShardId) -> Bytes {
+    let [.., last] = shard.chunk.blob.to_bytes();
+    let len = match last % 4 {
+        0 => 100 + usize::from(last),
+        1 => 4096,
+        2 => 9000,
+        _ => 70_000 + usize::from(last),
+    };
+    (0..len).map(|at| (at as u8) ^ last ^ (shard.chunk.index as u8).wrapping_mul(31)).collect::<Vec<u8>>().into()
+}
+
+pub(crate) fn put(shard: ShardId) -> PutShard {
+    let geometry = Geometry::new(2, 1, 1 << 20).unwrap();
+    let payload = payload(shard);
+    PutShard {
+        shard,
+        owner: Owner {
+            bucket: BucketId::new(ResidencyClass(0), [3; 14]),
+            key: ObjectKey::new(format!("key of {}", shard.chunk.blob)).unwrap(),
+        },
+        geometry,
+        policy: PolicyId(1),
+        class: ResidencyClass(0),
+        epoch: Epoch(1),
+        frames: frame::seal(shard, geometry, &payload),
+        payload,
+    }
+}
+
+/// Reads a shard as a gateway does; `Err(Corrupt)` if a frame does not verify. Panics on wrong bytes.
+pub(crate) async fn get(drive: &Drive, shard: ShardId) -> Result<(), ShardError> {
+    let read = drive.get_shard(GetShard { shard, first_frame: 0, frames: u32::MAX }).await?;
+    frame::verify(shard, read.geometry, 0, &read.checksums, &read.payload)
+        .map_err(|error| ShardError::Corrupt(error.to_string()))?;
+    assert_eq!(read.payload, payload(shard), "wrong bytes of {shard:?}");
+    assert_eq!(read.shard_len as usize, read.payload.len());
+    Ok(())
+}
+
+/// What may be known of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Acknowledged, and not deleted since.
+    Present,
+    /// Never asked for, or its deletion was acknowledged.
+    Absent,
+    /// An answer was not yes.
+    Either,
+}
+
+/// A machine with one drive.
+pub(crate) struct World {
+    pub(crate) disk: SimulatedDisk,
+    pub(crate) drive: Drive,
+    pub(crate) known: BTreeMap<ShardId, Known>,
+    store: Arc<MemoryStore>,
+    alive: Arc<AtomicBool>,
+    env: Env,
+}
+
+impl World {
+    pub(crate) async fn new(seed: u64, capacity: u64) -> Self {
+        let disk = SimulatedDisk::new(seed, capacity);
+        let env = env(seed);
+        Identity::format(&(Arc::new(disk.clone()) as Arc<dyn Disk>), &env, CLUSTER).await.unwrap();
+        let store = Arc::new(MemoryStore::new());
+        let (drive, alive) = start(&disk, &store, &env, false).await;
+        Self { disk, drive, known: BTreeMap::new(), store, alive, env }
+    }
+
+    /// Loses power and starts again; with `rebuild`, the index is gone too.
+    pub(crate) async fn crash(&mut self, seed: u64, rebuild: bool) {
+        self.disk = self.disk.crash();
+        self.alive.store(false, Ordering::Relaxed);
+        self.store.crash(seed);
+        if rebuild && seed % 2 == 0 {
+            self.store = Arc::new(MemoryStore::new());
+        }
+        (self.drive, self.alive) = start(&self.disk, &self.store, &self.env, rebuild && seed % 2 == 1).await;
+    }
+
+    /// Takes an answer to a put into account.
+    pub(crate) fn learn_put(&mut self, shard: ShardId, acknowledged: bool) {
+        let known = self.known.entry(shard).or_insert(Known::Absent);
+        match (acknowledged, *known) {
+            (true, _) => *known = Known::Present,
+            (false, Known::Absent) => *known = Known::Either,
+            (false, _) => {}
+        }
+    }
+
+    /// Takes an answer to the deletion of a blob into account.
+    pub(crate) fn learn_delete(&mut self, blob: BlobId, acknowledged: bool) {
+        for (_, known) in self.known.iter_mut().filter(|(shard, _)| shard.chunk.blob == blob) {
+            *known = match (acknowledged, *known) {
+                (true, _) => Known::Absent,
+                (false, Known::Present) => Known::Either,
+                (false, known) => known,
+            };
+        }
+    }
+
+    /// Reads everything and compares with what is known.
+    pub(crate) async fn check(&mut self) {
+        let mut present = Vec::new();
+        for (shard, known) in &mut self.known {
+            match (get(&self.drive, *shard).await, *known) {
+                (Ok(()), Known::Present | Known::Either) => {
+                    *known = Known::Present;
+                    present.push(*shard);
+                }
+                (Err(ShardError::NotFound), Known::Absent | Known::Either) => {}
+                (found, known) => panic!("{shard:?} should be {known:?}, but: {found:?}"),
+            }
+        }
+        let mut listed = Vec::new();
+        while let Some(page) = Some(self.drive.list(listed.last().copied(), 3).unwrap()).filter(|page| !page.is_empty())
+        {
+            listed.extend(page.into_iter().map(|listed| listed.shard));
+        }
+        assert_eq!(listed, present, "the listing is what can be read");
+    }
+}
+
+async fn start(disk: &SimulatedDisk, store: &Arc<MemoryStore>, env: &Env, rebuild: bool) -> (Drive, Arc<AtomicBool>) {
+    let alive = Arc::new(AtomicBool::new(true));
+    let index = Arc::new(Mortal { store: store.clone(), alive: alive.clone() });
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    let identity = Identity::boot(&disk, CLUSTER).await.unwrap();
+    let parts = Parts { disk, index, env: env.clone(), settings: settings() };
+    (Drive::start(parts, identity, rebuild).await.unwrap(), alive)
+}
