@@ -117,8 +117,10 @@ pub struct Request {
     pub received_us: u64,
     /// Its method.
     pub method: Method,
-    /// The whole path, decoded once: what the signature covers.
+    /// The whole path, decoded once.
     pub path: Vec<u8>,
+    /// The whole path as it was sent; for its signature only.
+    pub raw_path: String,
     /// The host as the client named it, with the port if it did: what the signature covers.
     pub host: String,
     /// The bucket, from the path or the host.
@@ -144,7 +146,9 @@ impl Request {
         };
         let bucket = bucket.as_deref().map(BucketName::new).transpose()?;
         let key = if key.is_empty() { None } else { Some(ObjectKey::new(key).map_err(key_error)?) };
-        Ok(Self { id, received_us, method: head.method, path, host, bucket, key, query, headers: head.headers })
+        let (method, headers) = (head.method, head.headers);
+        let raw_path = head.uri.path().to_owned();
+        Ok(Self { id, received_us, method, path, raw_path, host, bucket, key, query, headers })
     }
 
     /// How deep the path reaches.

@@ -44,6 +44,7 @@ use budget::Budget;
 pub use body::{BodyError, BodySource, BytesBody, Expected, ExpectedChecksum};
 pub use bucket::{Bucket, BucketPage, CreateBucket, ListBuckets, ListedBucket};
 pub use error::{DigestKind, EngineError};
+pub(crate) use hash::BodyHashes;
 pub use object::{DeleteObject, Deleted, PutObject, Written};
 pub use open::{HandleBody, ObjectHandle, PartSpan};
 pub use read::BlobReader;

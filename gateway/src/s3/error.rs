@@ -137,10 +137,17 @@ codes! {
 #[derive(Clone, Debug)]
 pub struct S3Error {
     code: Code,
+    stale_rules: bool,
+    /// Boxed, so that results stay small where nothing went wrong.
+    said: Box<Said>,
+}
+
+/// What an error says beyond its code.
+#[derive(Clone, Debug, Default)]
+struct Said {
     message: Option<Cow<'static, str>>,
     details: Vec<(&'static str, String)>,
     headers: HeaderMap,
-    stale_rules: bool,
 }
 
 /// What an operation, or any stage before it, gives.
@@ -149,12 +156,14 @@ pub type Result<T> = std::result::Result<T, S3Error>;
 impl S3Error {
     /// An error with S3's own message.
     pub fn new(code: Code) -> Self {
-        Self { code, message: None, details: Vec::new(), headers: HeaderMap::new(), stale_rules: false }
+        Self { code, stale_rules: false, said: Box::default() }
     }
 
     /// An error with a message of its own.
     pub fn with_message(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { message: Some(message.into()), ..Self::new(code) }
+        let mut error = Self::new(code);
+        error.said.message = Some(message.into());
+        error
     }
 
     /// `InvalidArgument`, naming the argument and what was sent.
@@ -170,14 +179,14 @@ impl S3Error {
     /// Adds an element to the XML body, beside `Code` and `Message`.
     #[must_use]
     pub fn detail(mut self, element: &'static str, value: impl Into<String>) -> Self {
-        self.details.push((element, value.into()));
+        self.said.details.push((element, value.into()));
         self
     }
 
     /// Adds a response header (`etag` on a 304, `x-amz-delete-marker` on a 404, ...).
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
+        self.said.headers.append(name, value);
         self
     }
 
@@ -199,7 +208,7 @@ impl S3Error {
 
     /// The message the client sees.
     pub fn message(&self) -> &str {
-        self.message.as_deref().unwrap_or(self.code.message())
+        self.said.message.as_deref().unwrap_or(self.code.message())
     }
 
     /// The response: status, headers, and the XML body unless the status allows none.
@@ -211,7 +220,7 @@ impl S3Error {
             response.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
             response.body = body.into();
         }
-        response.headers.extend(self.headers);
+        response.headers.extend(self.said.headers);
         response
     }
 
@@ -219,7 +228,7 @@ impl S3Error {
         Writer::plain_document("Error", |xml| {
             xml.text("Code", self.code.name());
             xml.text("Message", self.message());
-            for (element, value) in &self.details {
+            for (element, value) in &self.said.details {
                 xml.text(element, value);
             }
             xml.text("Resource", resource);

@@ -1,0 +1,55 @@
+//! Signature Version 4: the signing key, the strings to sign, the comparison.
+//!
+//! Promises: signatures are compared in constant time; the derived key lives no longer than its request.
+//! Must not know: HTTP.
+
+use aws_lc_rs::{digest, hmac};
+
+use super::claim::{ALGORITHM, Scope};
+use crate::identity::Secret;
+
+/// SHA-256 of nothing, in hexadecimal.
+const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// A signing key with the time and scope it is good for.
+#[derive(Clone)]
+pub(super) struct Signer {
+    key: hmac::Key,
+    /// Time and scope as they stand in each string to sign.
+    context: String,
+}
+
+impl Signer {
+    /// Derives the key of one scope.
+    pub(super) fn new(secret: &Secret, scope: &Scope, signed_at: &str) -> Self {
+        let mut first = zeroize::Zeroizing::new(b"AWS4".to_vec());
+        first.extend_from_slice(secret.expose());
+        let mut key = hmac::Key::new(hmac::HMAC_SHA256, &first);
+        for step in [&scope.date, &scope.region, &scope.service, "aws4_request"] {
+            key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, step.as_bytes()).as_ref());
+        }
+        Self { key, context: format!("{signed_at}\n{}", scope.text()) }
+    }
+
+    /// Whether this is the signature of a canonical request with this digest.
+    pub(super) fn verify_request(&self, canonical: &str, signature: &[u8; 32]) -> bool {
+        self.verify(&format!("{ALGORITHM}\n{}\n{canonical}", self.context), signature)
+    }
+
+    /// Whether this is the signature of a chunk with this digest that follows the one signed `previous`.
+    pub(super) fn verify_chunk(&self, previous: &[u8; 32], chunk: &digest::Digest, signature: &[u8; 32]) -> bool {
+        let (previous, chunk) = (hex::encode(previous), hex::encode(chunk));
+        let text = format!("{ALGORITHM}-PAYLOAD\n{}\n{previous}\n{EMPTY_SHA256}\n{chunk}", self.context);
+        self.verify(&text, signature)
+    }
+
+    /// Whether this is the signature of trailers with this digest that follow the chunk signed `previous`.
+    pub(super) fn verify_trailer(&self, previous: &[u8; 32], trailers: &digest::Digest, signature: &[u8; 32]) -> bool {
+        let (previous, trailers) = (hex::encode(previous), hex::encode(trailers));
+        self.verify(&format!("{ALGORITHM}-TRAILER\n{}\n{previous}\n{trailers}", self.context), signature)
+    }
+
+    fn verify(&self, text: &str, signature: &[u8; 32]) -> bool {
+        hmac::verify(&self.key, text.as_bytes(), signature).is_ok()
+    }
+}
