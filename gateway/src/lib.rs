@@ -14,3 +14,4 @@ pub mod request;
 pub mod response;
 pub mod routing;
 pub mod s3;
+pub mod server;

@@ -3,13 +3,21 @@
 //! Promises: labels come from closed sets (operations, stages, S3 codes), never from what clients sent.
 //! Must not know: how the numbers are served.
 
+mod process;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_protocol::env::Clock;
+use http::request::Parts;
+use http::{Method, StatusCode};
 use prometheus::{CounterVec, Encoder, IntCounterVec, Opts, Registry, TextEncoder};
 
 use crate::identity::Credential;
+use crate::pipeline::Gateway;
+use crate::request::RequestId;
+use crate::response::StreamError;
 use crate::s3::error::Code;
 use crate::s3::operation::Operation;
 
@@ -80,6 +88,7 @@ impl Metrics {
             )?,
             registry,
         };
+        metrics.registry.register(Box::new(process::Process::new()?))?;
         metrics.registry.register(Box::new(metrics.requests.clone()))?;
         metrics.registry.register(Box::new(metrics.received_bytes.clone()))?;
         metrics.registry.register(Box::new(metrics.sent_bytes.clone()))?;
@@ -111,16 +120,24 @@ impl Metrics {
     }
 }
 
-/// What is known of one request so far; counted when it is dropped, so that one that a client gave up
-/// is counted too.
+/// What is known of one request so far. When it is dropped it is counted and logged: one that its
+/// client gave up, too.
 pub struct Trace {
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
+    began: Duration,
     since: Duration,
     stages: Vec<(Stage, Duration)>,
+    id: RequestId,
+    peer: SocketAddr,
+    method: Method,
+    /// Without the query: a presigned URL's query is a credential.
+    path: Box<str>,
     operation: Option<Operation>,
     user: Option<(Box<str>, Box<str>)>,
+    status: Option<StatusCode>,
     code: Option<Code>,
+    broke_off: bool,
     /// Bytes of the request's body, as framed.
     pub received_bytes: u64,
     /// Bytes of the response's body.
@@ -129,15 +146,24 @@ pub struct Trace {
 
 impl Trace {
     /// Begins a request.
-    pub fn new(metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(gateway: &Gateway, id: &RequestId, head: &Parts, peer: SocketAddr) -> Self {
+        let clock = gateway.env.clock.clone();
+        let began = clock.steady();
         Self {
-            since: clock.steady(),
-            metrics,
+            metrics: gateway.metrics.clone(),
             clock,
+            began,
+            since: began,
             stages: Vec::with_capacity(Stage::ALL.len()),
+            id: id.clone(),
+            peer,
+            method: head.method.clone(),
+            path: head.uri.path().into(),
             operation: None,
             user: None,
+            status: None,
             code: None,
+            broke_off: false,
             received_bytes: 0,
             sent_bytes: 0,
         }
@@ -164,10 +190,42 @@ impl Trace {
     pub const fn failed(&mut self, code: Code) {
         self.code = Some(code);
     }
+
+    /// Its answer has this status.
+    pub const fn status(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+
+    /// Its answer could not be sent whole.
+    pub fn broke_off(&mut self, error: &StreamError) {
+        self.broke_off = true;
+        tracing::error!(id = %self.id, %error, "an answer broke off");
+    }
+
+    fn log(&self) {
+        let (account, user) = self.user.as_ref().map_or(("", ""), |(account, user)| (account, user));
+        tracing::info!(
+            target: "couronne::access",
+            id = %self.id,
+            peer = %self.peer,
+            method = %self.method,
+            path = &*self.path,
+            operation = self.operation.map_or("", Operation::name),
+            account,
+            user,
+            status = self.status.map_or(0, |status| status.as_u16()),
+            code = self.code.map_or("", Code::name),
+            broke_off = self.broke_off,
+            received_bytes = self.received_bytes,
+            sent_bytes = self.sent_bytes,
+            took_us = u64::try_from(self.clock.steady().saturating_sub(self.began).as_micros()).unwrap_or(u64::MAX),
+        );
+    }
 }
 
 impl Drop for Trace {
     fn drop(&mut self) {
         self.metrics.count(self);
+        self.log();
     }
 }
