@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rocksdb::{
-    BlockBasedOptions, BoundColumnFamily, Cache, DBCompressionType, DBRawIteratorWithThreadMode, DBWithThreadMode,
-    DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, FlushOptions, LogLevel, MultiThreaded, Options, ReadOptions,
-    SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, BoundColumnFamily, Cache, DBCompressionType, DBRawIteratorWithThreadMode,
+    DBWithThreadMode, DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, FlushOptions, LogLevel, LruCacheOptions, MultiThreaded,
+    Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 
 use crate::store::{Batch, Cursor, Row, Store, StoreError, View, Write};
@@ -313,9 +313,17 @@ impl Cursor for RocksCursor<'_> {
 
 fn options(settings: &RocksSettings) -> Options {
     let mut table = BlockBasedOptions::default();
-    table.set_block_cache(&Cache::new_lru_cache(settings.block_cache_bytes));
+    let mut cache = LruCacheOptions::default();
+    cache.set_capacity(settings.block_cache_bytes);
+    cache.set_num_shard_bits(3);
+    table.set_block_cache(&Cache::new_lru_cache_opts(&cache));
+    // Indexes and filters count as cached blocks, so that memory is bounded; in small pieces, since a
+    // whole one of a large file would not fit a shard of the cache and be read anew for every row.
     table.set_cache_index_and_filter_blocks(true);
-    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_metadata_block_size(4 << 10);
+    table.set_pin_top_level_index_and_filter(true);
     table.set_bloom_filter(10.0, false);
     table.set_block_size(16 << 10);
     table.set_format_version(6);
