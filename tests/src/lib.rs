@@ -1,1 +1,21 @@
-//! Placeholder.
+//! What the end-to-end tests share: a server of the built binary, clients, bytes to compare; and the
+//! reading of the source tree for the tidy test.
+//!
+//! Promises: a server is ended by the process id it was started with; a test that fails shows the end
+//! of the server's log.
+//! Must not know: the server's code. It is met only through its sockets and its folders.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "this crate is test scaffolding: a broken expectation is a failed test"
+)]
+
+pub mod bytes_of;
+pub mod clients;
+pub mod server;
+pub mod source;

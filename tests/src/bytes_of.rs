@@ -1,0 +1,72 @@
+//! Files and folders with known bytes, and the comparison of two folders.
+//!
+//! Promises: the same seed gives the same bytes; a comparison looks at every byte.
+//! Must not know: where the bytes travel in between.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// `len` bytes that do not compress, from a seed (xorshift64*).
+pub fn random(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        bytes.extend_from_slice(&state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// Writes a file and the folders above it.
+pub fn write(path: &Path, bytes: &[u8]) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// A folder of files as people have them: empty, tiny, odd sizes, some MiB, odd names.
+pub fn tree(folder: &Path, seed: u64) {
+    let sizes = [0, 1, 17, 4096, 4097, 100_000, 1 << 20, (5 << 20) + 3, 20 << 20];
+    for (at, size) in sizes.into_iter().enumerate() {
+        write(&folder.join(format!("sizes/{size}.bin")), &random(seed + at as u64, size));
+    }
+    for (at, name) in ["with space", "plus+and&amp", "umlaut-ä-é", "emoji-🦀", "percent%25", "quote'\"", "a/b/c/d"]
+        .into_iter()
+        .enumerate()
+    {
+        write(&folder.join("names").join(name), &random(seed + 100 + at as u64, 1000 + at));
+    }
+    for at in 0..100 {
+        write(&folder.join(format!("many/{:02}/{at:03}", at % 7)), &random(seed + 200 + at, at as usize * 41));
+    }
+}
+
+/// All files below a folder with their bytes.
+pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).unwrap_or_else(|error| panic!("listing {}: {error}", next.display())) {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = std::fs::read(&path).unwrap();
+                found.insert(path.strip_prefix(folder).unwrap().to_owned(), bytes);
+            }
+        }
+    }
+    found
+}
+
+/// Fails unless both folders hold the same files with the same bytes.
+pub fn assert_same(expected: &Path, found: &Path) {
+    let (expected, found) = (files(expected), files(found));
+    let (names, found_names): (Vec<_>, Vec<_>) = (expected.keys().collect(), found.keys().collect());
+    assert_eq!(names, found_names, "the folders hold different files");
+    for (name, bytes) in &expected {
+        assert!(found[name] == *bytes, "{} differs", name.display());
+    }
+}

@@ -1,0 +1,100 @@
+//! The real clients, set up for a test server and for nothing else on this machine.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::server::{ACCESS_KEY, SECRET_KEY, Server};
+
+/// Clients of one server.
+pub struct Clients<'a> {
+    server: &'a Server,
+}
+
+impl<'a> Clients<'a> {
+    /// Clients of `server`; what they keep lies in its scratch folder.
+    pub const fn of(server: &'a Server) -> Self {
+        Self { server }
+    }
+
+    /// A command with an environment of its own: the keys and the endpoint, no proxies, no settings of the user.
+    pub fn command(&self, program: &str) -> Command {
+        let endpoint = self.server.endpoint();
+        let mut command = Command::new(program);
+        command.env_clear();
+        for kept in ["PATH", "LANG", "LC_ALL", "TMPDIR"] {
+            if let Some(value) = std::env::var_os(kept) {
+                command.env(kept, value);
+            }
+        }
+        command.current_dir(self.server.scratch()).env("HOME", self.server.scratch()).env("PYTHONUTF8", "1");
+        command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+        command.env("AWS_DEFAULT_REGION", "us-east-1").env("AWS_ENDPOINT_URL", &endpoint);
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("RESTIC_PASSWORD", "test").env("RESTIC_REPOSITORY", format!("s3:{endpoint}/restic/repository"));
+        command.env("RESTIC_CACHE_DIR", self.server.scratch().join("restic-cache"));
+        for (name, value) in [
+            ("TYPE", "s3"),
+            ("PROVIDER", "Other"),
+            ("ENDPOINT", &endpoint),
+            ("ACCESS_KEY_ID", ACCESS_KEY),
+            ("SECRET_ACCESS_KEY", SECRET_KEY),
+            ("FORCE_PATH_STYLE", "true"),
+        ] {
+            command.env(format!("RCLONE_CONFIG_TEST_{name}"), value);
+        }
+        command
+    }
+
+    /// Runs a program that must succeed; its standard output.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> String {
+        let (succeeded, out, err) = self.attempt(program, arguments);
+        assert!(succeeded, "{program} {} failed:\n{out}\n{err}", arguments.join(" "));
+        out
+    }
+
+    /// Runs a program that must fail; what it said.
+    pub fn refused(&self, program: &str, arguments: &[&str]) -> String {
+        let (succeeded, out, err) = self.attempt(program, arguments);
+        assert!(!succeeded, "{program} {} succeeded:\n{out}\n{err}", arguments.join(" "));
+        format!("{out}\n{err}")
+    }
+
+    /// Runs a program: whether it succeeded, its standard output, its standard error.
+    pub fn attempt(&self, program: &str, arguments: &[&str]) -> (bool, String, String) {
+        let output = self.command(program).args(arguments).output();
+        let output = output.unwrap_or_else(|error| panic!("running {program}: {error}; scripts/test installs it"));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// The python that has boto3: the one of scripts/test if that has run.
+    pub fn python() -> PathBuf {
+        let aws = std::env::var_os("PATH").unwrap_or_default();
+        let beside_aws = std::env::split_paths(&aws).map(|folder| folder.join("aws")).find(|path| path.exists());
+        let beside_aws = beside_aws.and_then(|aws| Some(aws.parent()?.join("python"))).filter(|python| python.exists());
+        beside_aws.unwrap_or_else(|| PathBuf::from("python3"))
+    }
+
+    /// A script of `tests/scripts`.
+    pub fn script(name: &str) -> String {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name).to_string_lossy().into_owned()
+    }
+
+    /// Runs a script of `tests/scripts` that must succeed.
+    pub fn run_script(&self, name: &str, arguments: &[&str]) -> String {
+        let script = Self::script(name);
+        let arguments: Vec<&str> = [script.as_str()].into_iter().chain(arguments.iter().copied()).collect();
+        self.run(&Self::python().to_string_lossy(), &arguments)
+    }
+
+    /// s3cmd with the flags that take the place of its settings file.
+    pub fn s3cmd(&self, arguments: &[&str]) -> String {
+        let host = self.server.host();
+        let access_key = format!("--access_key={ACCESS_KEY}");
+        let secret_key = format!("--secret_key={SECRET_KEY}");
+        let (host, host_bucket) = (format!("--host={host}"), format!("--host-bucket={host}"));
+        let flags = ["-c", "/dev/null", "--no-ssl", &host, &host_bucket, &access_key, &secret_key];
+        let arguments: Vec<&str> = flags.into_iter().chain(arguments.iter().copied()).collect();
+        self.run("s3cmd", &arguments)
+    }
+}

@@ -1,0 +1,233 @@
+//! A server of the built binary, on loopback, with free ports and a data folder of its own.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The root access key of every test server.
+pub const ACCESS_KEY: &str = "TESTROOTACCESSKEY000";
+/// The root secret key of every test server.
+pub const SECRET_KEY: &str = "testrootsecretkeytestrootsecretkey000000";
+
+/// How long a start may take on a busy machine. (That a start takes 2 s at most is a benchmark's matter.)
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a clean shutdown may take.
+const STOP_TIMEOUT: Duration = Duration::from_secs(40);
+/// How much of a log is shown when a test fails, in bytes.
+const LOG_TAIL_BYTES: usize = 16 << 10;
+
+/// How a server keeps its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One drive, policy `single`.
+    OneDrive,
+    /// Six drives, policy `ec:4+2`.
+    SixDrives,
+}
+
+impl Shape {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::OneDrive, Self::SixDrives];
+
+    /// The flags of `couronne serve`.
+    pub const fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::OneDrive => &[],
+            Self::SixDrives => &["--drives", "6", "--policy", "ec:4+2"],
+        }
+    }
+}
+
+/// A server; ended when dropped.
+pub struct Server {
+    home: TempDir,
+    flags: Vec<String>,
+    wrapper: Vec<String>,
+    child: Option<Child>,
+    s3: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Server {
+    /// Starts a server on a new data folder.
+    pub fn start(shape: Shape) -> Self {
+        Self::start_with(shape.flags(), &[])
+    }
+
+    /// Starts a server with flags of its own; `wrapper` is a command that ends by executing its arguments,
+    /// with `{data}` for the data folder.
+    pub fn start_with(flags: &[&str], wrapper: &[&str]) -> Self {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let home = tempfile::tempdir().unwrap();
+        let mut server =
+            Self { home, flags: owned(flags), wrapper: owned(wrapper), child: None, s3: nowhere, admin: nowhere };
+        server.restart();
+        server
+    }
+
+    /// Starts it again on the same data folder, after [`Server::kill`] or [`Server::stop`].
+    pub fn restart(&mut self) {
+        assert!(self.child.is_none(), "it is running");
+        std::fs::create_dir_all(self.data()).unwrap();
+        let data = self.data().to_string_lossy().into_owned();
+        let mut words: Vec<String> = self.wrapper.iter().map(|word| word.replace("{data}", &data)).collect();
+        words.push(binary().to_string_lossy().into_owned());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data"]);
+        command.arg(self.data()).args(&self.flags);
+        command.env("COURONNE_ACCESS_KEY", ACCESS_KEY).env("COURONNE_SECRET_KEY", SECRET_KEY);
+        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.child = Some(command.spawn().unwrap());
+        self.wait_until_ready();
+    }
+
+    /// The running process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it is running").id()
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    /// The folder of a drive, counted from 1.
+    pub fn drive(&self, number: u32) -> PathBuf {
+        self.data().join(format!("drive-{number:02}"))
+    }
+
+    /// A folder that lives as long as the server, for what clients keep.
+    pub fn scratch(&self) -> PathBuf {
+        let scratch = self.home.path().join("scratch");
+        std::fs::create_dir_all(&scratch).unwrap();
+        scratch
+    }
+
+    /// Host and port of the S3 listener.
+    pub fn host(&self) -> String {
+        self.s3.to_string()
+    }
+
+    /// The URL of the S3 listener.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.s3)
+    }
+
+    /// The whole log so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap_or_default()).into_owned()
+    }
+
+    /// Runs another command of the binary against this server.
+    pub fn couronne(&self, arguments: &[&str]) -> Output {
+        Command::new(binary()).args(arguments).arg("--data").arg(self.data()).output().unwrap()
+    }
+
+    /// GET on the admin listener: status and body.
+    pub fn admin_get(&self, path: &str) -> std::io::Result<(u16, String)> {
+        let mut stream = TcpStream::connect(self.admin)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+        Ok((status, body))
+    }
+
+    /// Ends it at once, as a power cut would end a process.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("it is running");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Ends it cleanly (SIGTERM) and waits for it.
+    pub fn stop(&mut self) {
+        let mut child = self.child.take().expect("it is running");
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        let started = Instant::now();
+        while started.elapsed() < STOP_TIMEOUT {
+            if let Some(status) = child.try_wait().unwrap() {
+                assert!(status.success(), "a clean shutdown ends with {status}\n{}", self.log_tail());
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        panic!("it did not stop within {STOP_TIMEOUT:?}\n{}", self.log_tail());
+    }
+
+    fn wait_until_ready(&mut self) {
+        let pid = self.pid();
+        let started = Instant::now();
+        while started.elapsed() < START_TIMEOUT {
+            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                self.child = None;
+                panic!("it ended with {status} instead of starting\n{}", self.log_tail());
+            }
+            if let Some((s3, admin)) = announced(&self.data(), pid) {
+                (self.s3, self.admin) = (s3, admin);
+                if self.admin_get("/health").is_ok_and(|(status, _)| status == 200) {
+                    return;
+                }
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it was not ready within {START_TIMEOUT:?}\n{}", self.log_tail());
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.home.path().join("server.log")
+    }
+
+    fn log_tail(&self) -> String {
+        let log = self.log();
+        let mut from = log.len().saturating_sub(LOG_TAIL_BYTES);
+        while !log.is_char_boundary(from) {
+            from += 1;
+        }
+        format!("the end of the server's log:\n{}", &log[from..])
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("{}", self.log_tail());
+        }
+    }
+}
+
+/// The addresses that process `pid` announced in a data folder.
+fn announced(data: &Path, pid: u32) -> Option<(SocketAddr, SocketAddr)> {
+    let text = std::fs::read_to_string(data.join("server.json")).ok()?;
+    let server: Value = serde_json::from_str(&text).ok()?;
+    let address = |name: &str| server[name].as_str()?.parse().ok();
+    (server["pid"] == pid).then_some((address("s3")?, address("admin")?))
+}
+
+/// The built binary: beside the folder of the running test, or where COURONNE_BIN says.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("COURONNE_BIN") {
+        return path.into();
+    }
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().and_then(Path::parent).unwrap().join("couronne");
+    assert!(path.exists(), "{} is missing: run `cargo build --release -p couronne`, or scripts/test", path.display());
+    path
+}

@@ -1,0 +1,191 @@
+//! Faults against the built binary: killed at any moment, drives taken away, a flipped bit, a full disk.
+//!
+//! `COURONNE_KILL_CYCLES` sets how often the server is killed; the nightly form has 50 and more.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "test code"
+)]
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use couronne_tests::bytes_of;
+use couronne_tests::clients::Clients;
+use couronne_tests::server::{Server, Shape};
+
+/// A child process that is ended when dropped, so that a failed test leaves nothing running.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn killed_in_a_loop_on_one_drive() {
+    killed_in_a_loop(Shape::OneDrive);
+}
+
+#[test]
+fn killed_in_a_loop_on_six_drives() {
+    killed_in_a_loop(Shape::SixDrives);
+}
+
+/// Kills the server under load again and again; after each start every acknowledged byte is there.
+fn killed_in_a_loop(shape: Shape) {
+    let cycles: u32 = std::env::var("COURONNE_KILL_CYCLES").map_or(3, |cycles| cycles.parse().unwrap());
+    let mut server = Server::start(shape);
+    let (record, stop) = (server.scratch().join("record"), server.scratch().join("stop"));
+    let (record_name, stop_name) = (record.to_string_lossy().into_owned(), stop.to_string_lossy().into_owned());
+    Clients::of(&server).run("aws", &["s3", "mb", "s3://load"]);
+    for cycle in 0..cycles {
+        let _ = std::fs::remove_file(&stop);
+        let mut load = Clients::of(&server).command(&Clients::python().to_string_lossy());
+        load.arg(Clients::script("load.py")).args(["run", "load", &record_name, &stop_name]);
+        let mut load = Running(load.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        // Another moment each time, the first while the load only begins.
+        std::thread::sleep(Duration::from_millis(1500 + u64::from(cycle % 7) * 433));
+        server.kill();
+        bytes_of::write(&stop, b"");
+        assert!(load.0.wait().unwrap().success());
+        let started = Instant::now();
+        server.restart();
+        let ready = started.elapsed();
+        let verified = Clients::of(&server).run_script("load.py", &["verify", "load", &record_name]);
+        eprintln!("{shape:?} cycle {cycle}: ready after {ready:?}, {}", verified.trim());
+    }
+}
+
+#[test]
+fn two_of_six_drives_are_deleted_while_restic_backs_up() {
+    let mut server = Server::start(Shape::SixDrives);
+    let clients = Clients::of(&server);
+    let source = server.scratch().join("source");
+    bytes_of::tree(&source, 10);
+    for number in 0..12 {
+        bytes_of::write(&source.join(format!("more/{number}")), &bytes_of::random(20 + number, 8 << 20));
+    }
+    clients.run("restic", &["init"]);
+    clients.run("restic", &["backup", "source/sizes"]);
+    let mut backup = clients.command("restic");
+    backup.args(["backup", "source"]).stdout(Stdio::null());
+    let mut backup = Running(backup.spawn().unwrap());
+    std::thread::sleep(Duration::from_millis(700));
+    std::fs::remove_dir_all(server.drive(2)).unwrap();
+    std::fs::remove_dir_all(server.drive(5)).unwrap();
+    assert!(backup.0.wait().unwrap().success(), "the backup goes on with four drives");
+    clients.run("restic", &["check", "--read-data"]);
+    clients.run("restic", &["restore", "latest", "--target", "back"]);
+    bytes_of::assert_same(&source, &server.scratch().join("back/source"));
+
+    server.kill();
+    server.restart();
+    let clients = Clients::of(&server);
+    clients.run("restic", &["check", "--read-data"]);
+    clients.run("restic", &["backup", "source/names"]);
+    clients.run("restic", &["check", "--read-data"]);
+}
+
+#[test]
+fn a_flipped_bit_on_one_drive_is_an_error_never_wrong_bytes() {
+    let mut server = Server::start(Shape::OneDrive);
+    let bytes = put_and_flip(&mut server);
+    let clients = Clients::of(&server);
+    let (succeeded, ..) = clients.attempt("aws", &["s3", "cp", "--quiet", "s3://rot/object", "back"]);
+    assert!(!succeeded, "the object cannot be whole");
+    let back = std::fs::read(server.scratch().join("back")).unwrap_or_default();
+    assert!(back.is_empty() || bytes.starts_with(&back), "wrong bytes were given out");
+    clients.run("aws", &["s3", "cp", "--quiet", "s3://rot/other", "other"]);
+    assert!(std::fs::read(server.scratch().join("other")).unwrap() == bytes_of::random(41, 3 << 20));
+}
+
+#[test]
+fn a_flipped_bit_is_healed_on_six_drives() {
+    let mut server = Server::start(Shape::SixDrives);
+    let bytes = put_and_flip(&mut server);
+    let clients = Clients::of(&server);
+    clients.run("aws", &["s3", "cp", "--quiet", "s3://rot/object", "back"]);
+    assert!(std::fs::read(server.scratch().join("back")).unwrap() == bytes);
+}
+
+/// Stores an object, then flips one bit of it on a drive while the server is down. Its bytes as they were put.
+fn put_and_flip(server: &mut Server) -> Vec<u8> {
+    let bytes = bytes_of::random(40, 3 << 20);
+    let clients = Clients::of(server);
+    bytes_of::write(&server.scratch().join("object"), &bytes);
+    bytes_of::write(&server.scratch().join("other"), &bytes_of::random(41, 3 << 20));
+    clients.run("aws", &["s3", "mb", "s3://rot"]);
+    clients.run("aws", &["s3", "cp", "--quiet", "object", "s3://rot/object"]);
+    clients.run("aws", &["s3", "cp", "--quiet", "other", "s3://rot/other"]);
+    server.stop();
+    // The middle of the first KiB block of the object that is found on a drive.
+    let (path, offset) =
+        find(&server.data(), &bytes[4096..4096 + 1024]).unwrap_or_else(|| panic!("its bytes are on no drive"));
+    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, offset + 500).unwrap();
+    file.write_all_at(&[byte[0] ^ 4], offset + 500).unwrap();
+    file.sync_all().unwrap();
+    server.restart();
+    bytes
+}
+
+/// Where some bytes stand below a folder.
+fn find(folder: &Path, wanted: &[u8]) -> Option<(PathBuf, u64)> {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if let Some(found) = find(&path, wanted) {
+                return Some(found);
+            }
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        // Any window of 1 KiB begins with these eight bytes only where it is meant to.
+        let at = bytes.windows(8).position(|window| window == &wanted[..8]);
+        if let Some(at) = at.filter(|at| bytes[*at..].starts_with(wanted)) {
+            return Some((path, at as u64));
+        }
+    }
+    None
+}
+
+#[test]
+fn a_full_disk_refuses_writes_and_goes_on_reading_and_deleting() {
+    // The drive is a small file system of its own, in a mount namespace that ends with the server.
+    let mount = "mkdir -p {data}/drive-01 && mount -t tmpfs -o size=768m none {data}/drive-01 && exec \"$@\"";
+    let namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"];
+    let server = Server::start_with(&[], &namespace);
+    let clients = Clients::of(&server);
+    clients.run("aws", &["s3", "mb", "s3://full"]);
+    bytes_of::write(&server.scratch().join("first"), &bytes_of::random(50, 5 << 20));
+    clients.run("aws", &["s3", "cp", "--quiet", "first", "s3://full/first"]);
+    bytes_of::write(&server.scratch().join("big"), &bytes_of::random(51, 48 << 20));
+    let refusal = (0..20).find_map(|number| {
+        let target = format!("s3://full/big-{number}");
+        let (succeeded, out, err) = clients.attempt("aws", &["s3", "cp", "--quiet", "big", &target]);
+        (!succeeded).then(|| format!("{out}{err}"))
+    });
+    let refusal = refusal.unwrap_or_else(|| panic!("960 MiB were stored on 768"));
+    assert!(
+        refusal.contains("InsufficientStorage")
+            || refusal.contains("SlowDown")
+            || refusal.contains("ServiceUnavailable"),
+        "{refusal}"
+    );
+    clients.run("aws", &["s3", "cp", "--quiet", "s3://full/first", "back"]);
+    assert!(std::fs::read(server.scratch().join("back")).unwrap() == bytes_of::random(50, 5 << 20));
+    clients.run("aws", &["s3", "rm", "s3://full/big-0"]);
+    let listed = clients.run("aws", &["s3", "ls", "s3://full/"]);
+    assert!(listed.contains("first") && !listed.lines().any(|line| line.ends_with("big-0")), "{listed}");
+}
