@@ -72,12 +72,18 @@ pub enum IdentityError {
 impl Identity {
     /// Gives an empty drive its identity.
     pub async fn format(disk: &Arc<dyn Disk>, env: &Env, cluster: u128) -> Result<Self, IdentityError> {
+        Self::format_as(disk, cluster, DriveId(u128::from_be_bytes(env.random_bytes()))).await
+    }
+
+    /// Gives an empty drive the identity of one that is gone, whose place it takes. Its boot count
+    /// begins anew, which tells everyone that it has forgotten what the other knew.
+    pub async fn format_as(disk: &Arc<dyn Disk>, cluster: u128, drive: DriveId) -> Result<Self, IdentityError> {
         match Self::read(disk).await {
             Err(IdentityError::Absent) => {}
             Ok(_) => return Err(IdentityError::Present),
             Err(error) => return Err(error),
         }
-        let identity = Self { cluster, drive: DriveId(u128::from_be_bytes(env.random_bytes())), boots: 0 };
+        let identity = Self { cluster, drive, boots: 0 };
         identity.write(disk).await?;
         Ok(identity)
     }
