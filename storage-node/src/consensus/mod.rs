@@ -1,0 +1,146 @@
+//! Consensus among the replicas of a range, as the rest of the node sees it: propose, read barrier,
+//! snapshot. One file behind it imports the library.
+//!
+//! Promises: a proposal that was answered is durable on a quorum and applied here; one that was
+//! evaluated under an earlier leadership is refused before it is appended.
+//! Must not know: rows, commands, S3.
+
+mod openraft;
+mod switchboard;
+pub mod types;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use couronne_ring::DriveId;
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+pub use self::openraft::{Group, GroupComponents};
+pub use self::switchboard::Switchboard;
+use self::types::{Entry, Members, Position, ReplicaId};
+
+/// Times of elections and leases. All clocks are the process's own.
+#[derive(Clone, Copy, Debug)]
+pub struct ConsensusSettings {
+    /// How often an idle leader makes itself known.
+    pub heartbeat: Duration,
+    /// The least time without a leader, after its lease, until a follower stands for election.
+    pub election_min: Duration,
+    /// The most; also how long a follower that heard a leader grants nobody a vote (its lease).
+    pub election_max: Duration,
+}
+
+impl Default for ConsensusSettings {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_millis(250),
+            election_min: Duration::from_millis(400),
+            election_max: Duration::from_millis(800),
+        }
+    }
+}
+
+impl ConsensusSettings {
+    /// How long after a quorum's answer a leader may answer reads: 0.8 of the followers' lease.
+    pub fn leader_lease(&self) -> Duration {
+        self.election_max.mul_f32(0.8)
+    }
+}
+
+/// What a replica's store says it has applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The last entry applied.
+    pub position: Option<Position>,
+    /// The members last applied, and the entry that set them.
+    pub members: Option<(Position, Members)>,
+}
+
+/// A piece of a snapshot: rows in key order.
+pub type SnapshotPiece = Vec<(Bytes, Bytes)>;
+
+/// The pieces of a snapshot as they come; it ends with `None` after the last piece, and an error
+/// means that what came is worthless.
+pub type SnapshotPieces = mpsc::Receiver<Result<SnapshotPiece, MachineError>>;
+
+/// A replica's store failed or holds what it must not.
+#[derive(Clone, Debug, Error)]
+#[error("replica's store: {0}")]
+pub struct MachineError(pub String);
+
+/// What consensus drives: the rows of one replica.
+#[async_trait]
+pub trait Machine: Send + Sync + 'static {
+    /// What was applied, in memory or flushed.
+    fn applied(&self) -> Applied;
+
+    /// Applies entries in order, those already applied excepted. Visible at once, durable at the next flush.
+    fn apply(&self, entries: Vec<Entry>) -> Result<(), MachineError>;
+
+    /// Makes what was applied durable and says up to where.
+    async fn flush(&self) -> Result<Applied, MachineError>;
+
+    /// Reads all rows, as of at least what was applied when it was called.
+    fn read_all(self: Arc<Self>) -> SnapshotPieces;
+
+    /// Replaces all rows. A crash on the way leaves a mark, and the next start fetches again.
+    async fn replace_all(&self, pieces: SnapshotPieces) -> Result<Applied, MachineError>;
+}
+
+/// A replica's time as leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leadership {
+    /// The term it leads.
+    pub term: u64,
+    /// Whether it may answer reads from applied rows without asking anyone.
+    pub lease: bool,
+}
+
+/// Why a proposal was not answered with its application.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProposeError {
+    /// The replica does not lead under that term; nothing was appended.
+    #[error("not the leader")]
+    NotLeader(Option<ReplicaId>),
+    /// Leadership was lost or the replica stopped on the way: it may yet be applied.
+    #[error("outcome unknown: {0}")]
+    Unknown(String),
+}
+
+/// Consensus of one replica's range.
+#[async_trait]
+pub trait Consensus: Send + Sync + 'static {
+    /// This replica's leadership, if it leads.
+    fn leadership(&self) -> Option<Leadership>;
+
+    /// The leader that this replica last heard of.
+    fn leader(&self) -> Option<ReplicaId>;
+
+    /// Appends effects evaluated under `term`; answered once they are applied here.
+    async fn propose(&self, term: u64, effects: Bytes) -> Result<(), ProposeError>;
+
+    /// Waits until a quorum has confirmed this leadership and all that was committed before is applied.
+    async fn barrier(&self) -> Result<(), ProposeError>;
+
+    /// Flushes the store, tells the library, and lets the log be purged; with `all`, of everything
+    /// flushed, else of all but what laggards may soon want.
+    async fn checkpoint(&self, all: bool) -> Result<(), ProposeError>;
+
+    /// Stands for election now.
+    async fn elect(&self);
+
+    /// Replaces the voters; new ones first learn. Only at the leader.
+    async fn change_members(&self, members: Vec<(ReplicaId, DriveId)>) -> Result<(), ProposeError>;
+
+    /// The members in force here.
+    fn members(&self) -> Members;
+
+    /// Why the replica stopped for good, if it did.
+    fn stopped(&self) -> Option<String>;
+
+    /// Stops the replica.
+    async fn shutdown(&self);
+}
