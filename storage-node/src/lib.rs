@@ -3,5 +3,12 @@
 //! Promises: what was answered is durable; what does not verify is never served.
 //! Must not know: S3, Swift, HTTP.
 
+pub(crate) mod codec;
+pub mod consensus;
 pub mod disk;
 pub mod drive;
+pub mod duties;
+pub mod log;
+pub mod node;
+pub mod range_server;
+pub mod replica;

@@ -1,0 +1,98 @@
+//! The node as gateways see it: its ranges, its drives, its map.
+//!
+//! Must not know: how it started.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use couronne_metadata::command::{Envelope, Outcome};
+use couronne_metadata::ids::RangeId;
+use couronne_metadata::query::Answer;
+use couronne_placement::ShardId;
+use couronne_protocol::map::{ClusterMap, MapSource};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardError, ShardFrames};
+use couronne_ring::DriveId;
+
+use super::LocalNode;
+use crate::drive::Drive;
+use crate::range_server::RangeServer;
+
+impl LocalNode {
+    fn descriptors(&self, start: &[u8], end: &[u8]) -> Vec<RangeDescriptor> {
+        let map = self.map.lock();
+        let meets = |range: &&super::map::MapRange| {
+            (end.is_empty() || range.start.as_ref() < end) && (range.end.is_empty() || start < range.end.as_ref())
+        };
+        map.ranges.iter().filter(meets).map(super::map::MapRange::descriptor).collect()
+    }
+
+    fn server(&self, address: RangeAddress) -> Result<Arc<RangeServer>, RangeError> {
+        if let Some(server) = self.servers.read().get(&(address.range, address.replica)) {
+            return Ok(Arc::clone(server));
+        }
+        let known: Vec<RangeDescriptor> =
+            self.descriptors(&[], &[]).into_iter().filter(|range| range.id == address.range).collect();
+        if known.iter().any(|range| range.generation == address.generation) {
+            return Err(RangeError::NotLeader(self.leader_hint(address.range)));
+        }
+        Err(RangeError::StaleRange(known))
+    }
+
+    fn shards(&self, drive: DriveId) -> Result<&Drive, ShardError> {
+        let slot = self.slot(drive).ok_or_else(|| ShardError::Down("the drive is not here".to_owned()))?;
+        slot.serving()
+    }
+}
+
+#[async_trait]
+impl RangeClient for LocalNode {
+    async fn describe(&self, start: Bytes, end: Bytes) -> Result<Vec<RangeDescriptor>, RangeError> {
+        Ok(self.descriptors(&start, &end))
+    }
+
+    async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
+        self.server(address)?.execute(address, envelope).await
+    }
+
+    async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
+        self.server(address)?.query(address, query).await
+    }
+
+    fn leader_hint(&self, range: RangeId) -> Option<DriveId> {
+        let servers = self.servers.read();
+        let replicas = servers.range((range, DriveId(0))..=(range, DriveId(u128::MAX)));
+        let mut hint = None;
+        for ((_, drive), server) in replicas {
+            if server.consensus().leadership().is_some() {
+                return Some(*drive);
+            }
+            hint = hint.or_else(|| server.leader_drive().filter(|leader| servers.contains_key(&(range, *leader))));
+        }
+        hint
+    }
+}
+
+#[async_trait]
+impl ShardClient for LocalNode {
+    async fn put_shard(&self, drive: DriveId, request: PutShard) -> Result<(), ShardError> {
+        self.shards(drive)?.put_shard(request).await?;
+        // A drive that went away meanwhile may have written into files that nobody will find.
+        self.shards(drive).map(|_| ())
+    }
+
+    async fn get_shard(&self, drive: DriveId, request: GetShard) -> Result<ShardFrames, ShardError> {
+        self.shards(drive)?.get_shard(request).await
+    }
+
+    async fn report(&self, drive: DriveId, shard: ShardId, owner: Owner) {
+        self.duties.report(drive, shard, owner);
+    }
+}
+
+impl MapSource for LocalNode {
+    fn current(&self) -> Arc<ClusterMap> {
+        self.published.load_full()
+    }
+}

@@ -1,0 +1,71 @@
+//! Real drives: one folder each, its files beside its RocksDB.
+//!
+//! Promises: a folder that is gone is never made again once the node was formed, for it may only be
+//! unmounted; an empty folder in its place is taken as a new drive.
+//! Must not know: what drives hold.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use couronne_metadata::rocks::{RocksDrive, RocksSettings};
+
+use super::NodeError;
+use super::slot::NodeDrive;
+use super::stores::RocksStores;
+use crate::disk::Disk;
+use crate::disk::files::FileDisk;
+
+/// The folder of a drive's RocksDB within its own.
+const STORES: &str = "stores";
+
+/// A file that stands in every drive's folder once the node was formed.
+const MAP: &str = "map";
+
+/// Opens the drives in these folders. At the first start, when no folder is in use, they are made.
+pub async fn open_folders(folders: &[PathBuf], settings: &RocksSettings) -> Result<Vec<NodeDrive>, NodeError> {
+    let mut formed = false;
+    for folder in folders {
+        formed |= exists(folder.join(MAP)).await?;
+    }
+    let mut drives = Vec::new();
+    for folder in folders {
+        let name = folder.display().to_string();
+        if formed && !exists(folder.clone()).await? {
+            tracing::error!(name, "drive folder is not there: its drive is left out");
+            continue;
+        }
+        match open_folder(folder, settings, &name).await {
+            Ok(drive) => drives.push(drive),
+            Err(error) if formed && drives_left(folders) => {
+                tracing::error!(name, %error, "drive is left out");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(drives)
+}
+
+/// Whether the node could do without one of its drives at all.
+const fn drives_left(folders: &[PathBuf]) -> bool {
+    folders.len() > 1
+}
+
+async fn open_folder(folder: &Path, settings: &RocksSettings, name: &str) -> Result<NodeDrive, NodeError> {
+    let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{name}: {error}"));
+    let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(folder).await.map_err(|error| failed(&error))?);
+    disk.create_folder(STORES).await.map_err(|error| failed(&error))?;
+    let (path, settings) = (folder.join(STORES), settings.clone());
+    let opened = tokio::task::spawn_blocking(move || RocksDrive::open(&path, &settings)).await;
+    let database = opened.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let stores = Arc::new(RocksStores::new(database));
+    Ok(NodeDrive { name: name.to_owned(), disk, stores, settings: None })
+}
+
+async fn exists(path: PathBuf) -> Result<bool, NodeError> {
+    let looked = tokio::task::spawn_blocking(move || rustix::fs::stat(&path)).await;
+    match looked.map_err(std::io::Error::other)? {
+        Ok(_) => Ok(true),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(false),
+        Err(error) => Err(NodeError::Io(error.into())),
+    }
+}

@@ -1,0 +1,84 @@
+//! What a node says of itself, for operators.
+//!
+//! Must not know: how it is shown.
+
+use couronne_metadata::ids::RangeId;
+use couronne_ring::DriveId;
+
+use super::LocalNode;
+use crate::drive::Stats;
+use crate::duties::DutyCounters;
+
+/// A drive.
+#[derive(Clone, Debug)]
+pub struct DriveStatus {
+    /// Its identity.
+    pub id: DriveId,
+    /// What operators call it; unknown for a drive that is not here.
+    pub name: Option<String>,
+    /// Why it does not serve, if it does not.
+    pub down: Option<String>,
+    /// Its shard store, if it serves.
+    pub stats: Option<Stats>,
+    /// Bytes of log files in use, and of those kept to be used again.
+    pub log_bytes: (u64, u64),
+}
+
+/// A range.
+#[derive(Clone, Debug)]
+pub struct RangeStatus {
+    /// The range.
+    pub id: RangeId,
+    /// The drives its replicas live on.
+    pub replicas: Vec<DriveId>,
+    /// Those that serve.
+    pub serving: Vec<DriveId>,
+    /// The one that leads.
+    pub leader: Option<DriveId>,
+}
+
+/// A node.
+#[derive(Clone, Debug)]
+pub struct NodeStatus {
+    /// The cluster's identity.
+    pub cluster: u128,
+    /// The drives.
+    pub drives: Vec<DriveStatus>,
+    /// The ranges.
+    pub ranges: Vec<RangeStatus>,
+    /// Background work.
+    pub duties: DutyCounters,
+}
+
+impl LocalNode {
+    /// How the node is.
+    pub async fn status(&self) -> NodeStatus {
+        let mut drives = Vec::new();
+        for slot in self.slots.values() {
+            let down = slot.down();
+            let stats = if down.is_none() { slot.shards.stats().await.ok() } else { None };
+            let (id, name) = (slot.id, Some(slot.name.clone()));
+            drives.push(DriveStatus { id, name, down, stats, log_bytes: slot.log.bytes() });
+        }
+        for id in &self.missing {
+            let down = Some("not here".to_owned());
+            drives.push(DriveStatus { id: *id, name: None, down, stats: None, log_bytes: (0, 0) });
+        }
+        let ranges = self.map.lock().ranges.clone();
+        let servers = self.servers.read();
+        let range_status = |range: &super::map::MapRange| {
+            let replicas: Vec<DriveId> = range.replicas.values().copied().collect();
+            let server = |drive: &DriveId| servers.get(&(range.id, *drive));
+            let leads = |drive: &&DriveId| server(drive).is_some_and(|s| s.consensus().leadership().is_some());
+            let leader = replicas.iter().find(leads).copied();
+            let serving = replicas.iter().filter(|drive| server(drive).is_some()).copied().collect();
+            RangeStatus { id: range.id, replicas, serving, leader }
+        };
+        NodeStatus {
+            cluster: self.published.load().cluster,
+            drives,
+            ranges: ranges.iter().map(range_status).collect(),
+            duties: self.duties.counters(),
+        }
+    }
+}

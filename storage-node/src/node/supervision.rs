@@ -1,0 +1,248 @@
+//! Watching over a running node: drives that fail, replicas that stop, members to be replaced.
+//!
+//! Promises: a drive that failed or vanished is out of service within about a second, and its
+//! replicas with it; a replica that replaces another becomes a voter once it has caught up.
+//! Must not know: rows, requests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use couronne_protocol::map::{ClusterMap, DriveState, MapDrive};
+use couronne_ring::{DriveId, RegionName, ZoneName};
+use tokio::time::{Instant, sleep};
+
+use super::map::NodeMap;
+use super::slot::Slot;
+use super::{LocalNode, start};
+use crate::consensus::types::ReplicaId;
+use crate::disk::Access;
+use crate::range_server::RangeServer;
+
+/// How often drives and replicas are looked at.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// How long a start waits for leaders.
+const LEADERS_WAIT: Duration = Duration::from_secs(5);
+
+/// A file that a drive always has: gone, the folder was deleted.
+const IDENTITY: &str = "drive";
+
+/// Begins to watch. The tasks end with the node.
+pub(super) fn begin(node: &Arc<LocalNode>) {
+    for slot in node.slots.values() {
+        tokio::spawn(watch_log(Arc::downgrade(node), Arc::clone(slot)));
+        tokio::spawn(watch_drive(Arc::downgrade(node), Arc::clone(slot)));
+    }
+    tokio::spawn(watch_replicas(Arc::downgrade(node)));
+}
+
+async fn watch_log(node: Weak<LocalNode>, slot: Arc<Slot>) {
+    let error = slot.log.failed().await;
+    if let Some(node) = node.upgrade() {
+        node.lose_drive(&slot, &error.to_string()).await;
+    }
+}
+
+async fn watch_drive(node: Weak<LocalNode>, slot: Arc<Slot>) {
+    loop {
+        sleep(ROUND).await;
+        let Some(node) = node.upgrade() else { return };
+        if *node.stopping.borrow() || slot.down().is_some() {
+            return;
+        }
+        if let Err(error) = slot.disk.open(IDENTITY, Access::Buffered).await
+            && error.kind() == io::ErrorKind::NotFound
+        {
+            node.lose_drive(&slot, "its folder is gone").await;
+            return;
+        }
+        match slot.shards.maintain().await {
+            Ok(_) => {}
+            Err(couronne_protocol::shard::ShardError::Down(reason)) => {
+                node.lose_drive(&slot, &reason).await;
+                return;
+            }
+            Err(error) => tracing::warn!(drive = slot.name, %error, "housekeeping of a drive failed"),
+        }
+    }
+}
+
+async fn watch_replicas(node: Weak<LocalNode>) {
+    loop {
+        sleep(ROUND).await;
+        let Some(node) = node.upgrade() else { return };
+        if *node.stopping.borrow() {
+            return;
+        }
+        node.drop_stopped();
+        node.note_birth().await;
+        for leader in node.leaders() {
+            node.reconcile(&leader).await;
+        }
+    }
+}
+
+impl LocalNode {
+    /// Takes a drive out of service, and its replicas with it.
+    async fn lose_drive(&self, slot: &Slot, reason: &str) {
+        if !slot.take_down(reason) || *self.stopping.borrow() {
+            return;
+        }
+        tracing::error!(drive = slot.name, id = %slot.id, reason, "drive is out of service");
+        let lost: Vec<Arc<RangeServer>> = {
+            let mut servers = self.servers.write();
+            let keys: Vec<_> = servers.keys().filter(|(_, drive)| *drive == slot.id).copied().collect();
+            keys.iter().filter_map(|key| servers.remove(key)).collect()
+        };
+        for server in lost {
+            self.switchboard.disconnect(server.replica());
+            server.consensus().shutdown().await;
+        }
+        self.publish();
+    }
+
+    fn drop_stopped(&self) {
+        self.servers.write().retain(|_, server| match server.consensus().stopped() {
+            None => true,
+            Some(reason) => {
+                tracing::error!(replica = %server.replica(), reason, "replica stopped");
+                self.switchboard.disconnect(server.replica());
+                false
+            }
+        });
+    }
+
+    /// Publishes the map as it is now.
+    fn publish(&self) {
+        let map = self.map.lock();
+        let version = self.published.load().version + 1;
+        self.published.store(Arc::new(cluster_map(&map, &self.slots, version)));
+    }
+
+    /// Once every range has had a leader, none is ever made anew.
+    async fn note_birth(&self) {
+        let mut map = self.map.lock().clone();
+        let led: BTreeSet<_> = self.leaders().iter().map(|leader| leader.descriptor().id).collect();
+        if map.born || map.ranges.iter().any(|range| !led.contains(&range.id)) {
+            return;
+        }
+        map.born = true;
+        match start::save(&mut map, &self.slots).await {
+            Ok(()) => *self.map.lock() = map,
+            Err(error) => tracing::error!(%error, "the map could not be saved"),
+        }
+    }
+
+    /// Makes the members of a range those that the map names.
+    async fn reconcile(&self, leader: &RangeServer) {
+        let wanted: BTreeMap<ReplicaId, DriveId> = {
+            let map = self.map.lock();
+            let range = map.ranges.iter().find(|range| range.id == leader.descriptor().id);
+            range.map(|range| range.replicas.clone()).unwrap_or_default()
+        };
+        let members = leader.consensus().members();
+        let voters: BTreeSet<ReplicaId> = wanted.keys().copied().collect();
+        if wanted.is_empty() || members.voters == [voters] {
+            return;
+        }
+        tracing::info!(range = leader.descriptor().id.0, "replacing members");
+        let changed = leader.consensus().change_members(wanted.into_iter().collect()).await;
+        if let Err(error) = changed {
+            tracing::warn!(range = leader.descriptor().id.0, %error, "members could not be replaced yet");
+        }
+    }
+
+    /// Waits until every range with a quorum here has a leader, a few seconds at most.
+    pub(super) async fn await_leaders(&self) {
+        let began = Instant::now();
+        while began.elapsed() < LEADERS_WAIT {
+            let ready = self.leaders().iter().filter(|leader| leader.is_ready()).count();
+            if ready == self.ranges_with_quorum() {
+                self.note_birth().await;
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        tracing::warn!("some ranges have no leader yet");
+    }
+
+    fn ranges_with_quorum(&self) -> usize {
+        let servers = self.servers.read();
+        let map = self.map.lock();
+        let has_quorum = |range: &&super::map::MapRange| {
+            let here = range.replicas.values().filter(|drive| servers.contains_key(&(range.id, **drive))).count();
+            here * 2 > range.replicas.len()
+        };
+        map.ranges.iter().filter(has_quorum).count()
+    }
+
+    /// Whether every range has all its replicas here as voters.
+    pub fn is_whole(&self) -> bool {
+        let leaders = self.leaders();
+        let ranges = self.map.lock().ranges.clone();
+        ranges.iter().all(|range| {
+            let voters: BTreeSet<ReplicaId> = range.replicas.keys().copied().collect();
+            let leader = leaders.iter().find(|leader| leader.descriptor().id == range.id);
+            let serving = range.replicas.values().all(|drive| self.servers.read().contains_key(&(range.id, *drive)));
+            serving && leader.is_some_and(|leader| leader.consensus().members().voters == [voters])
+        })
+    }
+
+    /// Stops the node as a kill would: nothing more is written, nothing is flushed.
+    pub fn abandon(&self) {
+        self.stopping.send_replace(true);
+        for slot in self.slots.values() {
+            slot.take_down("abandoned");
+        }
+        for server in self.servers() {
+            self.switchboard.disconnect(server.replica());
+        }
+        self.servers.write().clear();
+    }
+
+    /// Stops the node: what was applied is flushed, so that the next start has little to read again.
+    pub async fn shutdown(&self) {
+        self.stopping.send_replace(true);
+        for server in self.servers() {
+            if let Err(error) = server.consensus().checkpoint(false).await {
+                tracing::warn!(replica = %server.replica(), %error, "replica was not flushed");
+            }
+        }
+        for server in self.servers() {
+            self.switchboard.disconnect(server.replica());
+            server.consensus().shutdown().await;
+        }
+        for slot in self.slots.values() {
+            let shards = slot.shards.clone();
+            let flushed = tokio::task::spawn_blocking(move || shards.flush()).await;
+            if !matches!(flushed, Ok(Ok(()))) {
+                tracing::warn!(drive = slot.name, "shard index was not flushed");
+            }
+            slot.take_down("the node stopped");
+        }
+    }
+}
+
+/// The map as gateways see it.
+pub(super) fn cluster_map(map: &NodeMap, slots: &BTreeMap<DriveId, Arc<Slot>>, version: u64) -> ClusterMap {
+    let state = |drive: &DriveId| match slots.get(drive) {
+        Some(slot) if slot.down().is_none() => DriveState::Up,
+        _ => DriveState::Down,
+    };
+    let drive = |drive: &DriveId| MapDrive {
+        node: map.node,
+        zone: ZoneName("local".into()),
+        region: RegionName("local".into()),
+        state: state(drive),
+    };
+    ClusterMap {
+        version,
+        cluster: map.cluster,
+        drives: map.drives.keys().map(|id| (*id, drive(id))).collect(),
+        policies: map.policies.iter().map(|(id, policy)| (*id, policy.policy.clone())).collect(),
+        rings: map.policies.iter().map(|(id, policy)| (*id, Arc::clone(&policy.ring))).collect(),
+        default_policy: map.default_policy,
+    }
+}
