@@ -178,7 +178,7 @@ pub enum Ownership {
 pub enum Answer {
     /// To `Get`: the version and its inline bytes; `None` if absent.
     Get(Option<(VersionRecord, Option<Bytes>)>),
-    /// To `List`.
+    /// To `List`. Of the attributes an entry has headers and owner only.
     List(Page<Box<ObjectRecord>>),
     /// To `ListVersions`; `true` if it is the key's newest.
     ListVersions(Page<(VersionRecord, bool)>),

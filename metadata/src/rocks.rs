@@ -264,7 +264,9 @@ impl Cursor for RocksCursor<'_> {
             (State::Done | State::Broken(_), _) => return Ok(None),
         }
         if let Some((key, value)) = rows.item() {
-            let row = (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
+            // One allocation for both; slices of it are what rows are decoded to.
+            let row = Bytes::from([key, value].concat());
+            let row = (row.slice(..key.len()), row.slice(key.len()..));
             self.last.clear();
             self.last.extend_from_slice(key);
             self.state = State::On;

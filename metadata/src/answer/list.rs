@@ -4,20 +4,21 @@ use bytes::Bytes;
 
 use super::object::null_ordinal;
 use super::page::{Interval, Source, fill};
-use crate::codec;
+use crate::codec::{self, ListedObject};
 use crate::ids::{BucketId, ObjectKey, Ordinal, UploadId, VersionId};
 use crate::key::{self, RowKind};
 use crate::query::{ListQuery, Page};
 use crate::record::{ObjectRecord, UploadRecord, VersionRecord};
 use crate::store::{Cursor, Row, StoreError, View};
 
-/// A page of current objects.
+/// A page of current objects. Their metadata, tags and locks are left out: see [`ListedObject`].
 pub(super) fn objects(
     view: &dyn View,
     bucket: BucketId,
     list: &ListQuery,
 ) -> Result<Page<Box<ObjectRecord>>, StoreError> {
-    fill(list, &mut Rows::open(view, RowKind::Current, bucket, list, |_, value| Ok(codec::decode(value)?)))
+    let decode: Decode<Box<ObjectRecord>> = |_, value| Ok(Box::new(codec::decode::<ListedObject>(value)?.into()));
+    fill(list, &mut Rows::open(view, RowKind::Current, bucket, list, decode))
 }
 
 /// A page of open uploads, per key in the order of their creation. Forward only.
@@ -128,9 +129,8 @@ impl<T> Source for Rows<'_, T> {
         self.cursor.next()
     }
 
-    fn item(&mut self, row: &Row) -> Result<T, StoreError> {
-        let (_, _, suffix) = key::parse(&row.0)?;
-        (self.decode)(&suffix, &row.1)
+    fn item(&mut self, _: &ObjectKey, suffix: &[u8], value: &Bytes) -> Result<T, StoreError> {
+        (self.decode)(suffix, value)
     }
 
     fn skip(&mut self, prefix: &[u8]) -> Result<(), StoreError> {
@@ -195,12 +195,11 @@ impl Source for Versions<'_> {
         Ok(if noncurrent_first { self.noncurrent.take() } else { self.current.take() })
     }
 
-    fn item(&mut self, row: &Row) -> Result<Self::Item, StoreError> {
-        let (_, key, suffix) = key::parse(&row.0)?;
-        let newest = self.seen.as_ref() != Some(&key);
-        self.seen = Some(key);
+    fn item(&mut self, key: &ObjectKey, suffix: &[u8], value: &Bytes) -> Result<Self::Item, StoreError> {
+        let newest = self.seen.as_ref() != Some(key);
+        self.seen = Some(key.clone());
         let rows = if suffix.is_empty() { &mut self.current.rows } else { &mut self.noncurrent.rows };
-        Ok((rows.item(row)?, newest))
+        Ok((rows.item(key, suffix, value)?, newest))
     }
 
     fn skip(&mut self, prefix: &[u8]) -> Result<(), StoreError> {

@@ -20,8 +20,8 @@ pub(super) trait Source {
     /// The next row.
     fn next(&mut self) -> Result<Option<Row>, StoreError>;
 
-    /// Decodes a row that made it to the page.
-    fn item(&mut self, row: &Row) -> Result<Self::Item, StoreError>;
+    /// Decodes a row that made it to the page, given what follows the key in the row's key.
+    fn item(&mut self, key: &ObjectKey, suffix: &[u8], value: &Bytes) -> Result<Self::Item, StoreError>;
 
     /// Goes past all keys that begin with `prefix`.
     fn skip(&mut self, prefix: &[u8]) -> Result<(), StoreError>;
@@ -34,17 +34,20 @@ pub(super) fn fill<S: Source>(list: &ListQuery, source: &mut S) -> Result<Page<S
     if limit == 0 {
         return Ok(Page { entries, truncated: false });
     }
-    while let Some(row) = source.next()? {
+    while let Some((row, value)) = source.next()? {
         if entries.len() >= limit {
             return Ok(Page { entries, truncated: true });
         }
-        let (_, key, _) = key::parse(&row.0)?;
+        let (_, key, suffix) = key::parse(&row)?;
         match common_prefix(list, key.as_bytes()) {
             Some(prefix) => {
                 source.skip(&prefix)?;
                 entries.push(Entry::CommonPrefix(prefix));
             }
-            None => entries.push(Entry::Row(key, source.item(&row)?)),
+            None => {
+                let item = source.item(&key, &suffix, &value)?;
+                entries.push(Entry::Row(key, item));
+            }
         }
     }
     Ok(Page { entries, truncated: false })

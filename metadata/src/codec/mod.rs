@@ -16,6 +16,7 @@
 //! Must not know: what the records mean.
 
 mod command;
+mod listed;
 mod query;
 mod record;
 mod table;
@@ -25,6 +26,8 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::store::StoreError;
+
+pub(crate) use listed::ListedObject;
 
 /// The first byte of every encoded row and message: the version of this encoding.
 const VERSION: u8 = 1;
