@@ -82,6 +82,7 @@ async fn run(seed: u64, steps: Vec<Step>) {
             }
             Step::CrashAmid { puts, delete, turns, seed } => crash_amid(&mut world, &puts, delete, turns, seed).await,
             Step::Fail { sync, after } => {
+                world.failing = true;
                 world.disk.inject(if sync { Fault::FailSync } else { Fault::FailWrite }, after);
             }
         }

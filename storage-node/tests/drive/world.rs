@@ -195,6 +195,9 @@ pub(crate) struct World {
     pub(crate) disk: SimulatedDisk,
     pub(crate) drive: Drive,
     pub(crate) known: BTreeMap<ShardId, Known>,
+    /// A write or sync failed once: what it asked for may yet turn out done, when its segment is read
+    /// again.
+    pub(crate) failing: bool,
     store: Arc<MemoryStore>,
     alive: Arc<AtomicBool>,
     env: Env,
@@ -207,7 +210,7 @@ impl World {
         Identity::format(&(Arc::new(disk.clone()) as Arc<dyn Disk>), &env, CLUSTER).await.unwrap();
         let store = Arc::new(MemoryStore::new());
         let (drive, alive) = start(&disk, &store, &env, false).await;
-        Self { disk, drive, known: BTreeMap::new(), store, alive, env }
+        Self { disk, drive, known: BTreeMap::new(), failing: false, store, alive, env }
     }
 
     /// Loses power and starts again; with `rebuild`, the index is gone too.
@@ -248,7 +251,9 @@ impl World {
         for (shard, known) in &mut self.known {
             match (get(&self.drive, *shard).await, *known) {
                 (Ok(()), Known::Present | Known::Either) => {
-                    *known = Known::Present;
+                    if !self.failing {
+                        *known = Known::Present;
+                    }
                     present.push(*shard);
                 }
                 (Err(ShardError::NotFound), Known::Absent | Known::Either) => {}
