@@ -4,6 +4,7 @@
 
 mod faults;
 mod files;
+mod measure;
 mod world;
 
 use proptest::prelude::*;

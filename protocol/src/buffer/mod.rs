@@ -4,63 +4,51 @@
 //! into `Bytes` without a copy; no byte is readable before it was written.
 //! Must not know: who fills it and who drains it.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+mod block;
+
 use std::io;
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
-use std::ptr::{NonNull, copy_nonoverlapping};
+use std::ptr::copy_nonoverlapping;
 
 use bytes::buf::UninitSlice;
 use bytes::{BufMut, Bytes};
+
+use self::block::Block;
 
 /// Where buffers start: what O_DIRECT asks for on every file system we know. Bytes.
 pub const BUFFER_ALIGN: usize = 4096;
 
 /// A growable buffer for direct I/O. Capacity is a multiple of [`BUFFER_ALIGN`].
 pub struct AlignedBuffer {
-    /// Dangling while `capacity` is 0; else an allocation of `capacity` bytes at `BUFFER_ALIGN`.
-    start: NonNull<u8>,
-    /// How many bytes from `start` on were written.
+    block: Block,
+    /// How many bytes of the block, from its start on, were written.
     len: usize,
-    capacity: usize,
 }
-
-// SAFETY: the buffer owns its memory alone, as a `Vec<u8>` does.
-unsafe impl Send for AlignedBuffer {}
-// SAFETY: shared references only read.
-unsafe impl Sync for AlignedBuffer {}
 
 impl AlignedBuffer {
     /// An empty buffer that takes `capacity` bytes (rounded up) before it grows.
     pub fn with_capacity(capacity: usize) -> Self {
-        let mut buffer = Self { start: NonNull::dangling(), len: 0, capacity: 0 };
-        buffer.reserve(capacity);
-        buffer
+        Self { block: Block::take(capacity), len: 0 }
     }
 
     /// Makes room for `additional` more bytes.
     pub fn reserve(&mut self, additional: usize) {
         let needed = self.len.saturating_add(additional);
-        if needed <= self.capacity {
+        if needed <= self.capacity() {
             return;
         }
-        let capacity = needed.max(self.capacity.saturating_mul(2)).next_multiple_of(BUFFER_ALIGN);
-        let layout = layout(capacity);
-        // SAFETY: `layout` is not empty, since `needed > capacity >= 0`.
-        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
-        // SAFETY: both hold at least `len` bytes, the old ones are initialised, and a new allocation
-        // does not overlap.
-        unsafe { copy_nonoverlapping(self.start.as_ptr(), start.as_ptr(), self.len) };
-        self.release();
-        self.start = start;
-        self.capacity = capacity;
+        let block = Block::take(needed.max(self.capacity().saturating_mul(2)));
+        // SAFETY: both hold at least `len` bytes, the old ones are initialised, and blocks never overlap.
+        unsafe { copy_nonoverlapping(self.block.start(), block.start(), self.len) };
+        std::mem::replace(&mut self.block, block).give_back();
     }
 
     /// Appends `bytes`.
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
         // SAFETY: there is room for `bytes`, and a borrowed slice cannot lie in memory we own mutably.
-        unsafe { copy_nonoverlapping(bytes.as_ptr(), self.start.as_ptr().add(self.len), bytes.len()) };
+        unsafe { copy_nonoverlapping(bytes.as_ptr(), self.block.start().add(self.len), bytes.len()) };
         self.len += bytes.len();
     }
 
@@ -73,7 +61,7 @@ impl AlignedBuffer {
     pub fn extend_zeroes(&mut self, count: usize) {
         self.reserve(count);
         // SAFETY: there is room for `count` bytes after `len`.
-        unsafe { self.start.as_ptr().add(self.len).write_bytes(0, count) };
+        unsafe { self.block.start().add(self.len).write_bytes(0, count) };
         self.len += count;
     }
 
@@ -84,7 +72,7 @@ impl AlignedBuffer {
 
     /// How many bytes it takes before it grows.
     pub const fn capacity(&self) -> usize {
-        self.capacity
+        self.block.capacity()
     }
 
     /// Lets `fill` write up to `count` bytes after those there are; it returns the part it wrote, which
@@ -96,7 +84,7 @@ impl AlignedBuffer {
         self.reserve(count);
         // SAFETY: there is room for `count` bytes after `len`; `MaybeUninit` says they are not ours to read.
         let spare = unsafe {
-            std::slice::from_raw_parts_mut(self.start.as_ptr().add(self.len).cast::<MaybeUninit<u8>>(), count)
+            std::slice::from_raw_parts_mut(self.block.start().add(self.len).cast::<MaybeUninit<u8>>(), count)
         };
         let expected = spare.as_ptr().cast::<u8>();
         let filled = fill(spare)?;
@@ -114,26 +102,11 @@ impl AlignedBuffer {
     pub fn freeze(self) -> Bytes {
         if self.len == 0 { Bytes::new() } else { Bytes::from_owner(self) }
     }
-
-    fn release(&mut self) {
-        if self.capacity > 0 {
-            // SAFETY: allocated in `reserve` with this very layout, and freed once: `capacity` is set anew.
-            unsafe { dealloc(self.start.as_ptr(), layout(self.capacity)) };
-            self.capacity = 0;
-        }
-    }
-}
-
-/// The layout of `capacity` bytes. A capacity that has none (over `isize::MAX`) cannot be allocated
-/// either; it ends as every failed allocation does.
-fn layout(capacity: usize) -> Layout {
-    Layout::from_size_align(capacity, BUFFER_ALIGN)
-        .unwrap_or_else(|_| handle_alloc_error(Layout::new::<[u8; BUFFER_ALIGN]>()))
 }
 
 impl Drop for AlignedBuffer {
     fn drop(&mut self) {
-        self.release();
+        std::mem::replace(&mut self.block, Block::EMPTY).give_back();
     }
 }
 
@@ -142,14 +115,14 @@ impl Deref for AlignedBuffer {
 
     fn deref(&self) -> &[u8] {
         // SAFETY: the first `len` bytes are initialised; a dangling pointer is fine for an empty slice.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+        unsafe { std::slice::from_raw_parts(self.block.start(), self.len) }
     }
 }
 
 impl DerefMut for AlignedBuffer {
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `deref`, and `self` is borrowed mutably.
-        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.block.start(), self.len) }
     }
 }
 
@@ -166,16 +139,16 @@ unsafe impl BufMut for AlignedBuffer {
     }
 
     unsafe fn advance_mut(&mut self, count: usize) {
-        debug_assert!(count <= self.capacity - self.len);
-        self.len = self.len.saturating_add(count).min(self.capacity);
+        debug_assert!(count <= self.capacity() - self.len);
+        self.len = self.len.saturating_add(count).min(self.capacity());
     }
 
     fn chunk_mut(&mut self) -> &mut UninitSlice {
-        if self.len == self.capacity {
+        if self.len == self.capacity() {
             self.reserve(BUFFER_ALIGN);
         }
         // SAFETY: the bytes between `len` and `capacity` are ours.
-        unsafe { UninitSlice::from_raw_parts_mut(self.start.as_ptr().add(self.len), self.capacity - self.len) }
+        unsafe { UninitSlice::from_raw_parts_mut(self.block.start().add(self.len), self.capacity() - self.len) }
     }
 }
 
