@@ -69,6 +69,7 @@ pub trait Disk: Send + Sync + 'static {
 /// the medium holds is unknown, and a later sync could answer for bytes that the kernel has dropped.
 /// A call that is dropped half way may still take effect.
 #[async_trait]
+#[expect(clippy::len_without_is_empty, reason = "nobody asks whether a file is empty")]
 pub trait DiskFile: Send + Sync + 'static {
     /// Writes the buffers one after another from `offset`; with `sync`, makes everything written to
     /// the file so far durable before it returns (one trip, one fdatasync).

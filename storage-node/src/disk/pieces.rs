@@ -63,7 +63,7 @@ mod tests {
             assert_eq!(pieces.concat(), flat);
             let (last, before) = pieces.split_last().map_or((None, &[][..]), |(last, before)| (Some(last), before));
             assert!(before.iter().all(|piece| piece.len() % DIRECT_ALIGN == 0));
-            assert!(before.iter().chain(last).all(|piece| piece.as_ptr() as usize % 512 == 0));
+            assert!(before.iter().chain(last).all(|piece| (piece.as_ptr() as usize).is_multiple_of(512)));
         }
     }
 

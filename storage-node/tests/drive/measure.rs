@@ -1,8 +1,9 @@
 //! What a put and a get cost in CPU time on real files. Not a test: run it by name, with
 //! `--ignored --nocapture`. Each line is one size through one class of segments.
 
+#![allow(clippy::print_stdout, reason = "a measurement prints")]
+
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use couronne_metadata::ids::{BucketId, ObjectKey};
@@ -33,7 +34,7 @@ async fn each<F: Future<Output = ()> + Send>(
     at_once: u32,
     work: impl Fn(u32) -> F + Send + Sync + Clone + 'static,
 ) -> (f64, f64) {
-    let (cpu, start) = (cpu_seconds(), Instant::now());
+    let (cpu, start) = (cpu_seconds(), tokio::time::Instant::now());
     let tasks = (0..at_once).map(|first| {
         let work = work.clone();
         tokio::spawn(async move {

@@ -218,7 +218,7 @@ impl World {
         self.disk = self.disk.crash();
         self.alive.store(false, Ordering::Relaxed);
         self.store.crash(seed);
-        if rebuild && seed % 2 == 0 {
+        if rebuild && seed.is_multiple_of(2) {
             self.store = Arc::new(MemoryStore::new());
         }
         (self.drive, self.alive) = start(&self.disk, &self.store, &self.env, rebuild && seed % 2 == 1).await;
