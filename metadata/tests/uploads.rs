@@ -1,0 +1,396 @@
+//! Multipart uploads, blobs and their reaping, buckets' rules and system rows, case by case.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use bytes::Bytes;
+use couronne_metadata::answer::{QueryRefusal, answer};
+use couronne_metadata::command::{
+    AttributeChange, Command, CompletedPart, EtagSet, Expect, NewData, Outcome, Precondition, Refusal,
+};
+use couronne_metadata::evaluate::{Evaluated, evaluate};
+use couronne_metadata::ids::{BucketId, PartNumber, UploadId, VersionId};
+use couronne_metadata::query::{Answer, Ownership, Query};
+use couronne_metadata::record::{
+    Attributes, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content, ReapReason, ReapTarget, Retention,
+    VersionRecord, Versioning,
+};
+use couronne_metadata::store::Store;
+use support::{BEGIN_US, Range, blob, delete, etag, list_all, object_key, put, put_blob, upload_id};
+
+const NOW_MS: u64 = BEGIN_US / 1000;
+
+fn number(number: u16) -> PartNumber {
+    PartNumber::new(number).unwrap()
+}
+
+fn create(upload: UploadId, checksum: Option<(ChecksumAlgorithm, ChecksumKind)>) -> Command {
+    Command::CreateUpload { upload, attributes: Attributes::default(), initiator: "me".into(), checksum }
+}
+
+fn part(upload: UploadId, at: u16, body: &str) -> Command {
+    Command::PutPart {
+        upload,
+        number: number(at),
+        data: NewData::Blob(blob(NOW_MS, 1000 + u64::from(at), body.len() as u64), false),
+        size: body.len() as u64,
+        etag: etag(body),
+        checksum: None,
+    }
+}
+
+fn complete(upload: UploadId, parts: &[(u16, &str)]) -> Command {
+    Command::CompleteUpload {
+        upload,
+        parts: parts
+            .iter()
+            .map(|(at, body)| CompletedPart { number: number(*at), etag: etag(body), checksum: None })
+            .collect(),
+        checksum: None,
+        size: None,
+        part_bytes_min: 5,
+        condition: Precondition::default(),
+    }
+}
+
+fn due(range: &Range) -> Vec<(Bytes, ReapTarget, Vec<u64>)> {
+    match range.query(&Query::Reap { now_ms: u64::MAX, limit: 100 }) {
+        Answer::Reap(rows) => rows
+            .into_iter()
+            .map(|(name, record, blobs)| (name, record.target, blobs.iter().map(|blob| blob.crc64).collect()))
+            .collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn owner(range: &Range, key: &str, blob: couronne_placement::BlobId) -> Ownership {
+    match range.query(&Query::OwnsBlob { key: object_key(key), blob }) {
+        Answer::OwnsBlob(ownership) => ownership,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_upload_becomes_an_object_and_a_repeat_gets_the_same_answer() {
+    let mut range = Range::new(Versioning::Off);
+    let upload = upload_id(1);
+    range.run("k", create(upload, None)).unwrap();
+    for (at, body) in [(1, "first"), (2, "other"), (3, "stray"), (4, "end")] {
+        range.run("k", part(upload, at, body)).unwrap();
+    }
+    assert_eq!(range.usage().upload_bytes, 18);
+    let named = [(1, "first"), (2, "other"), (4, "end")];
+    let done = range.run("k", complete(upload, &named)).unwrap();
+    assert!(matches!(&done, Outcome::Completed { size: 13, etag, .. } if etag.parts == Some(3)));
+    assert_eq!(range.run("k", complete(upload, &named)), Ok(done));
+    assert_eq!(range.run("k", complete(upload, &named[..2])), Err(Refusal::InvalidPartOrder));
+    assert_eq!(range.run("k", complete(upload, &[(1, "wrong")])), Err(Refusal::InvalidPart(number(1))));
+    assert_eq!((range.usage().objects, range.usage().bytes, range.usage().upload_bytes), (1, 13, 0));
+    assert_eq!(range.run("k", part(upload, 5, "late")), Err(Refusal::NoSuchUpload));
+
+    let Some((VersionRecord::Object(object), None)) = range.get("k", None) else { panic!() };
+    assert_eq!(object.content, Content::Parts { upload, count: 3, uniform_bytes: None });
+    let Answer::Parts(Some((parts, false))) =
+        range.query(&Query::Parts { key: object_key("k"), upload, after: 1, limit: 10 })
+    else {
+        panic!()
+    };
+    assert_eq!(parts.iter().map(|part| part.number.get()).collect::<Vec<_>>(), [2, 4]);
+
+    range.now_us += 7_200_000_000;
+    let stray = due(&range);
+    assert!(matches!(&stray[..], [(_, ReapTarget::Blob(blob), _)] if blob.crc64 == 1003));
+    range.delete("k", None).unwrap();
+    assert_eq!(range.run("k", complete(upload, &named)), Err(Refusal::NoSuchUpload));
+    range.now_us += 7_200_000_000;
+    let rows = due(&range);
+    assert_eq!(rows[1].1, ReapTarget::Upload(upload));
+    assert_eq!(rows[1].2, [1001, 1002, 1004]);
+    for (row, ..) in rows {
+        range.run("k", Command::Reaped { row }).unwrap();
+    }
+    assert_eq!(due(&range), []);
+    assert_eq!(range.query(&Query::Parts { key: object_key("k"), upload, after: 0, limit: 10 }), Answer::Parts(None));
+    assert_eq!(range.usage(), Default::default());
+}
+
+#[test]
+fn a_completion_is_refused_for_what_is_wrong_with_it() {
+    let mut range = Range::new(Versioning::Off);
+    let upload = upload_id(1);
+    range.run("k", create(upload, None)).unwrap();
+    range.run("k", part(upload, 1, "four")).unwrap();
+    range.run("k", part(upload, 2, "fives")).unwrap();
+    let mut refusal = |command| range.run("k", command).unwrap_err();
+    assert_eq!(refusal(complete(upload_id(9), &[(1, "four")])), Refusal::NoSuchUpload);
+    assert_eq!(refusal(complete(upload, &[])), Refusal::Invalid(Refusal::NO_PARTS));
+    assert_eq!(refusal(complete(upload, &[(2, "fives"), (1, "four")])), Refusal::InvalidPartOrder);
+    assert_eq!(refusal(complete(upload, &[(1, "four"), (1, "four")])), Refusal::InvalidPartOrder);
+    assert_eq!(refusal(complete(upload, &[(1, "fuor!")])), Refusal::InvalidPart(number(1)));
+    assert_eq!(refusal(complete(upload, &[(1, "four"), (3, "x")])), Refusal::InvalidPart(number(3)));
+    let small = Refusal::EntityTooSmall { number: number(1), size: 4 };
+    assert_eq!(refusal(complete(upload, &[(1, "four"), (2, "fives")])), small);
+    let mut conditional = complete(upload, &[(2, "fives")]);
+    if let Command::CompleteUpload { condition, size, .. } = &mut conditional {
+        condition.if_match = Some(EtagSet::Any);
+        *size = Some(5);
+    }
+    assert_eq!(refusal(conditional.clone()), Refusal::NoSuchKey);
+    if let Command::CompleteUpload { condition, size, .. } = &mut conditional {
+        *condition = Precondition::default();
+        *size = Some(6);
+    }
+    assert_eq!(refusal(conditional), Refusal::BadDigest);
+    range.run("k", complete(upload, &[(2, "fives")])).unwrap();
+}
+
+#[test]
+fn checksums_of_parts_make_the_whole_one() {
+    use ChecksumAlgorithm::{Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
+    use ChecksumKind::{Composite, FullObject};
+    let crc = |algorithm: ChecksumAlgorithm, bytes: &[u8]| match algorithm {
+        Crc32 => Some(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, bytes).to_be_bytes()[4..].to_vec()),
+        Crc32c => Some(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes).to_be_bytes()[4..].to_vec()),
+        Crc64Nvme => Some(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes).to_be_bytes().to_vec()),
+        Sha1 | Sha256 => None,
+    };
+    let sha = |algorithm, bytes: &[u8]| match algorithm {
+        Sha1 => aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref().to_vec(),
+        _ => aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref().to_vec(),
+    };
+    let sum = |algorithm, bytes: &[u8]| crc(algorithm, bytes).unwrap_or_else(|| sha(algorithm, bytes));
+    let cases = [(Crc32, FullObject), (Crc32c, FullObject), (Crc64Nvme, FullObject), (Crc32, Composite)];
+    let cases = cases.into_iter().chain([(Crc32c, Composite), (Sha1, Composite), (Sha256, Composite)]);
+    for (algorithm, kind) in cases {
+        let mut range = Range::new(Versioning::Off);
+        let upload = upload_id(1);
+        range.run("k", create(upload, Some((algorithm, kind)))).unwrap();
+        let (first, second) = ("the first part", "and the second, longer one");
+        for (at, body) in [(1, first), (2, second)] {
+            let Command::PutPart { upload, number, data, size, etag, .. } = part(upload, at, body) else { panic!() };
+            let value = Bytes::from(sum(algorithm, body.as_bytes()));
+            let checksum = Some(Checksum { algorithm, kind: FullObject, value });
+            range.run("k", Command::PutPart { upload, number, data, size, etag, checksum }).unwrap();
+        }
+        let whole = match kind {
+            FullObject => sum(algorithm, format!("{first}{second}").as_bytes()),
+            Composite => {
+                let parts = [sum(algorithm, first.as_bytes()), sum(algorithm, second.as_bytes())];
+                sum(algorithm, &parts.concat())
+            }
+        };
+        let said = |value: &[u8]| {
+            let mut command = complete(upload, &[(1, first), (2, second)]);
+            if let Command::CompleteUpload { checksum, .. } = &mut command {
+                *checksum = Some(Bytes::copy_from_slice(value));
+            }
+            command
+        };
+        assert_eq!(range.run("k", said(b"else")), Err(Refusal::BadDigest));
+        let Outcome::Completed { checksum: Some(checksum), .. } = range.run("k", said(&whole)).unwrap() else {
+            panic!()
+        };
+        assert_eq!((checksum.algorithm, checksum.kind, &checksum.value[..]), (algorithm, kind, &whole[..]));
+    }
+}
+
+#[test]
+fn an_aborted_upload_leaves_one_reap_row_and_no_upload() {
+    let mut range = Range::new(Versioning::Off);
+    let (one, two) = (upload_id(1), upload_id(2));
+    range.run("k", create(one, None)).unwrap();
+    range.run("k", create(two, None)).unwrap();
+    range.run("k", part(one, 7, "bytes")).unwrap();
+    let listed = |range: &Range, after_upload| match range.query(&Query::ListUploads {
+        list: couronne_metadata::query::ListQuery {
+            after: if after_upload == Some(one) { "k".into() } else { Bytes::new() },
+            ..list_all()
+        },
+        after_upload,
+    }) {
+        Answer::ListUploads(page) => page.entries.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((listed(&range, None), listed(&range, Some(one))), (2, 1));
+    range.run("k", Command::AbortUpload { upload: one }).unwrap();
+    range.run("k", Command::AbortUpload { upload: two }).unwrap();
+    assert_eq!(range.run("k", Command::AbortUpload { upload: two }), Err(Refusal::NoSuchUpload));
+    assert_eq!(listed(&range, None), 0);
+    assert_eq!(range.usage(), Default::default());
+    assert_eq!(due(&range), []);
+    range.now_us += 7_200_000_000;
+    assert!(matches!(&due(&range)[..], [(_, ReapTarget::Upload(upload), blobs)] if *upload == one && blobs == &[1007]));
+}
+
+#[test]
+fn blobs_are_owned_abandoned_reaped_and_disowned() {
+    let mut range = Range::new(Versioning::Off);
+    let (kept, dropped, given_up) = (blob(NOW_MS, 1, 9), blob(NOW_MS, 2, 9), blob(NOW_MS, 3, 9));
+    range.run("k", put_blob(dropped.clone(), true)).unwrap();
+    range.run("k", put_blob(kept.clone(), false)).unwrap();
+    let Answer::Repair(repairs) = range.query(&Query::Repair { after: None, limit: 9 }) else { panic!() };
+    assert_eq!(repairs.iter().map(|repair| repair.blob.id).collect::<Vec<_>>(), [dropped.id]);
+    range.run("k", Command::Abandon { blob: given_up.clone() }).unwrap();
+    assert_eq!(range.run("k", Command::Abandon { blob: kept.clone() }), Err(Refusal::Conflict));
+    assert_eq!(range.run("k", put_blob(given_up.clone(), false)), Err(Refusal::BlobRefused));
+    assert_eq!(owner(&range, "k", kept.id), Ownership::Owned);
+    assert_eq!(owner(&range, "other", kept.id), Ownership::Unknown);
+    assert_eq!(owner(&range, "k", dropped.id), Ownership::Unknown);
+
+    range.now_us += 7_200_000_000;
+    let horizon_ms = NOW_MS + 1;
+    range.run("k", Command::AdvanceHorizon { horizon_ms }).unwrap();
+    assert_eq!(owner(&range, "k", kept.id), Ownership::Owned);
+    assert_eq!(owner(&range, "k", dropped.id), Ownership::Unknown, "its readers have until it is reaped");
+    assert_eq!(range.run("k", put_blob(blob(NOW_MS, 4, 9), false)), Err(Refusal::BlobRefused));
+    assert_eq!(range.run("k", put_blob(given_up, false)), Err(Refusal::BlobRefused));
+    for (row, ..) in due(&range) {
+        range.run("k", Command::Reaped { row }).unwrap();
+    }
+    assert_eq!(owner(&range, "k", dropped.id), Ownership::Disowned);
+    let Answer::Repair(repairs) = range.query(&Query::Repair { after: None, limit: 9 }) else { panic!() };
+    assert_eq!(repairs, []);
+    range.run("k", Command::AdvanceHorizon { horizon_ms: 1 }).unwrap();
+    assert_eq!(owner(&range, "k", dropped.id), Ownership::Disowned, "the horizon never falls");
+}
+
+#[test]
+fn every_named_blob_is_told_page_by_page() {
+    let mut range = Range::new(Versioning::Enabled);
+    for (at, key) in ["a", "b", "b", "c"].iter().enumerate() {
+        range.run(key, put_blob(blob(NOW_MS, at as u64, 9), false)).unwrap();
+    }
+    range.put("inline", "bytes").unwrap();
+    range.run("u", create(upload_id(1), None)).unwrap();
+    range.run("u", part(upload_id(1), 1, "bytes")).unwrap();
+    for limit in [1, 2, 100] {
+        let (mut after, mut told) = (Bytes::new(), Vec::new());
+        loop {
+            let Answer::Blobs(blobs, next) = range.query(&Query::Blobs { after, limit }) else { panic!() };
+            told.extend(blobs.into_iter().map(|(_, _, blob)| blob.crc64));
+            let Some(next) = next else { break };
+            after = next;
+        }
+        told.sort_unstable();
+        assert_eq!(told, [0, 1, 2, 3, 1001]);
+    }
+}
+
+#[test]
+fn locked_versions_stay() {
+    let mut range = Range::new(Versioning::Enabled);
+    range.put("plain", "x").unwrap();
+    let lock = |change| Command::UpdateAttributes { version: None, change, bypass_governance: false };
+    let retention = Some(Retention { compliance: false, until_ms: NOW_MS + 1000 });
+    let no_lock = Err(Refusal::Invalid(Refusal::NO_LOCK));
+    assert_eq!(range.run("plain", lock(AttributeChange::Retention(retention))), no_lock);
+    range.change_rules(|rules| rules.object_lock = Some(Some((true, 500))));
+    let Outcome::Put { version, .. } = range.put("k", "x").unwrap() else { panic!() };
+    assert_eq!(range.delete("k", Some(version)), Err(Refusal::Locked));
+    range.delete("k", None).unwrap();
+    range.put("k", "y").unwrap();
+    range.now_us += 600_000;
+    range.delete("k", Some(version)).unwrap();
+    range.run("k", lock(AttributeChange::LegalHold(true))).unwrap();
+    range.now_us += 600_000;
+    let Some((record, _)) = range.get("k", None) else { panic!() };
+    assert_eq!(range.delete("k", Some(record.version())), Err(Refusal::Locked));
+    range.run("k", lock(AttributeChange::LegalHold(false))).unwrap();
+    range.delete("k", Some(record.version())).unwrap();
+}
+
+#[test]
+fn a_bucket_is_sealed_only_when_empty_and_its_rules_gate_every_write() {
+    let mut range = Range::new(Versioning::Enabled);
+    range.put("k", "x").unwrap();
+    let sealed = |range: &Range| {
+        let mut rules = range.rules.clone();
+        rules.state = BucketState::Deleting;
+        rules.version += 1;
+        Command::SealBucket { rules }
+    };
+    let seal = sealed(&range);
+    assert_eq!(range.run("any", seal.clone()), Err(Refusal::BucketNotEmpty));
+    let Some((record, _)) = range.get("k", None) else { panic!() };
+    range.delete("k", Some(record.version())).unwrap();
+    range.run("u", create(upload_id(1), None)).unwrap();
+    assert_eq!(range.run("any", seal.clone()), Err(Refusal::BucketNotEmpty));
+    range.run("u", Command::AbortUpload { upload: upload_id(1) }).unwrap();
+    assert_eq!(range.run("any", Command::DropRules), Err(Refusal::Conflict));
+    range.run("any", seal.clone()).unwrap();
+    range.run("any", seal).unwrap();
+    let envelope = range.envelope("k", put("x", Precondition::default()));
+    assert_eq!(evaluate(&*range.store.view(), &envelope, range.now_us).unwrap(), Evaluated::Stale);
+    let query = Query::Get { key: object_key("k"), version: None };
+    let refused = answer(&*range.store.view(), range.bucket, Some(range.rules.version), &query, range.now_us);
+    assert!(matches!(refused, Err(QueryRefusal::Stale)));
+    range.rules.version += 1;
+    assert_eq!(range.put("k", "x"), Err(Refusal::NoSuchBucket));
+    range.run("any", Command::DropRules).unwrap();
+    range.run("any", Command::DropRules).unwrap();
+    assert_eq!(range.put("k", "x"), Err(Refusal::NoSuchBucket));
+    let mut late = range.rules.clone();
+    late.version = 9;
+    assert_eq!(range.run("any", Command::PutRules { rules: late }), Err(Refusal::Conflict));
+}
+
+#[test]
+fn system_rows_are_compared_and_swapped() {
+    let mut range = Range::new(Versioning::Off);
+    range.bucket = BucketId::SYSTEM;
+    let write = |expect, value: Option<&'static str>| Command::SystemWrite { expect, value: value.map(Bytes::from) };
+    let Outcome::Done { ordinal: first } = range.run("user/a", write(Expect::Absent, Some("1"))).unwrap() else {
+        panic!()
+    };
+    assert_eq!(range.run("user/a", write(Expect::Absent, Some("2"))), Err(Refusal::Conflict));
+    let Outcome::Done { ordinal: second } = range.run("user/a", write(Expect::Version(first), Some("2"))).unwrap()
+    else {
+        panic!()
+    };
+    assert!(second > first);
+    assert_eq!(range.run("user/a", write(Expect::Version(first), None)), Err(Refusal::Conflict));
+    for key in ["user/b", "user/c", "users"] {
+        range.run(key, write(Expect::Any, Some("x"))).unwrap();
+    }
+    let Answer::SystemScan(rows, true) =
+        range.query(&Query::SystemScan { prefix: "user/".into(), after: "user/a".into(), limit: 1 })
+    else {
+        panic!()
+    };
+    assert_eq!(rows[0].0, object_key("user/b"));
+    range.run("user/a", write(Expect::Version(second), None)).unwrap();
+    range.now_us -= 1_000_000;
+    let Outcome::Done { ordinal: third } = range.run("user/a", write(Expect::Any, Some("3"))).unwrap() else {
+        panic!()
+    };
+    assert!(third > second, "a version is not given twice");
+    assert_eq!(range.run("k", put("x", Precondition::default())), Err(Refusal::NoSuchBucket));
+}
+
+#[test]
+fn forgotten_commits_are_refused_and_their_rows_go() {
+    let mut range = Range::new(Versioning::Off);
+    let mut envelope = range.envelope("k", put("x", Precondition::default()));
+    envelope.deadline_ms = u64::MAX;
+    range.execute(&envelope).unwrap();
+    let before_ms = NOW_MS + 1;
+    let early = Err(Refusal::Invalid(Refusal::TOO_EARLY));
+    assert_eq!(range.run("any", Command::ForgetCommits { before_ms }), early);
+    range.now_us += 10_000;
+    range.run("any", Command::ForgetCommits { before_ms }).unwrap();
+    assert_eq!(range.execute(&envelope), Err(Refusal::DeadlinePassed));
+    range.run("k", delete(None, Precondition::default())).unwrap();
+}
+
+#[test]
+fn a_reap_row_tells_why() {
+    let mut range = Range::new(Versioning::Off);
+    range.run("k", Command::Abandon { blob: blob(NOW_MS, 1, 9) }).unwrap();
+    let Answer::Reap(early) = range.query(&Query::Reap { now_ms: u64::MAX, limit: 9 }) else { panic!() };
+    assert_eq!(early, []);
+    range.now_us += 3_600_000_000;
+    let Answer::Reap(rows) = range.query(&Query::Reap { now_ms: u64::MAX, limit: 9 }) else { panic!() };
+    assert_eq!((rows.len(), rows[0].1.reason), (1, ReapReason::Abandoned));
+    assert_eq!(rows[0].1.key, object_key("k"));
+    let _ = VersionId::Null;
+}
