@@ -15,3 +15,5 @@ pub mod response;
 pub mod routing;
 pub mod s3;
 pub mod server;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -6,7 +6,6 @@
 
 mod walk;
 
-use bytes::Bytes;
 use couronne_metadata::ids::{UploadId, VersionId};
 use couronne_metadata::query::{Answer, Entry, ListQuery, PAGE_ENTRIES_MAX, Page, Query};
 use couronne_metadata::record::{ObjectRecord, UploadRecord, VersionRecord};
@@ -93,22 +92,12 @@ impl Engine {
             walk.pass(&known.descriptor, bucket);
             if let Some(entry) = page.entries.last() {
                 first = false;
-                go_on_after(&mut list, entry);
+                list.after = match entry {
+                    Entry::Row(key, _) => key.as_bytes().clone(),
+                    Entry::CommonPrefix(prefix) => prefix.clone(),
+                };
             }
         }
         Ok(page)
-    }
-}
-
-/// Narrows a listing to what follows an entry.
-fn go_on_after<T>(list: &mut ListQuery, entry: &Entry<T>) {
-    let name: Bytes = match entry {
-        Entry::Row(key, _) => key.as_bytes().clone(),
-        Entry::CommonPrefix(prefix) => prefix.clone(),
-    };
-    if list.reverse {
-        list.before = name;
-    } else {
-        list.after = name;
     }
 }

@@ -23,12 +23,13 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) fn new(list: &ListQuery) -> Self {
-        let lower = list.prefix.clone().max(list.after.clone());
-        let before = Some(list.before.clone()).filter(|before| !before.is_empty());
-        let beyond = beyond_prefix(&list.prefix);
-        let upper = match (before, beyond) {
-            (Some(before), Some(beyond)) => Some(before.min(beyond)),
-            (before, beyond) => before.or(beyond),
+        // `after` and `before` are meant in the listing's direction.
+        let (first, last) = if list.reverse { (&list.before, &list.after) } else { (&list.after, &list.before) };
+        let lower = list.prefix.clone().max(first.clone());
+        let last = Some(last.clone()).filter(|last| !last.is_empty());
+        let upper = match (last, beyond_prefix(&list.prefix)) {
+            (Some(last), Some(beyond)) => Some(last.min(beyond)),
+            (last, beyond) => last.or(beyond),
         };
         let done = upper.as_ref().is_some_and(|upper| *upper <= lower);
         Self { lower, upper, reverse: list.reverse, looks: 0, done }

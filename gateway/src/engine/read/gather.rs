@@ -42,7 +42,8 @@ pub(super) struct Gather<'a> {
 
 #[derive(Default)]
 struct Shard {
-    frames: Option<Frames>,
+    /// What has come of it: what round 1 wanted, and what later rounds did.
+    frames: Vec<Frames>,
     asked: bool,
     /// A drive could not be asked: the shard may be there yet.
     unreachable: bool,
@@ -108,12 +109,15 @@ impl<'a> Gather<'a> {
         self.fallback = Some(missing);
         for (number, drive) in (0u8..).zip(self.placement.primaries.clone()) {
             let Some(shard) = self.shards.get(usize::from(number)) else { continue };
-            let covered = shard.frames.as_ref().is_some_and(|frames| frames.range.covers(missing));
+            let covered = shard.frames.iter().any(|frames| frames.range.covers(missing));
+            let answered = !shard.frames.is_empty();
             match self.round {
                 _ if covered => {}
+                // The primary has it, but came too late with other frames to be asked for these.
+                Round::Search if answered => self.ask_primary(number, missing, pending),
                 Round::Search => self.search(number, missing, drive, pending),
                 // Shards that were asked for are awaited or have failed, unless they gave other frames.
-                _ if shard.asked && shard.frames.is_none() => {}
+                _ if shard.asked && !answered => {}
                 _ => self.ask_primary(number, missing, pending),
             }
         }
@@ -143,9 +147,7 @@ impl<'a> Gather<'a> {
         let Some(shard) = self.shards.get_mut(usize::from(answer.number)) else { return true };
         match answer.frames {
             Ok(frames) => {
-                if shard.frames.as_ref().is_none_or(|have| frames.range.covers(have.range)) {
-                    shard.frames = Some(frames);
-                }
+                shard.frames.push(frames);
                 false
             }
             Err(error) => {
@@ -163,7 +165,7 @@ impl<'a> Gather<'a> {
 
     /// A span's bytes from its own shard.
     fn direct(&self, span: &Span) -> Option<Bytes> {
-        self.shards.get(usize::from(span.number))?.frames.as_ref()?.slice(span)
+        self.shards.get(usize::from(span.number))?.frames.iter().find_map(|frames| frames.slice(span))
     }
 
     /// The range, if what has come is enough.
@@ -174,8 +176,8 @@ impl<'a> Gather<'a> {
         }
         let Some(fallback) = self.fallback else { return Ok(None) };
         let shard_len = self.read.layout.shard_len;
-        let mut stripe: Vec<Option<Bytes>> =
-            self.shards.iter().map(|shard| shard.frames.as_ref()?.cut(fallback, shard_len)).collect();
+        let cut = |shard: &Shard| shard.frames.iter().find_map(|frames| frames.cut(fallback, shard_len));
+        let mut stripe: Vec<Option<Bytes>> = self.shards.iter().map(cut).collect();
         if stripe.iter().flatten().count() < usize::from(self.read.blob.geometry.k()) {
             return Ok(None);
         }
@@ -193,8 +195,8 @@ impl<'a> Gather<'a> {
 
     fn too_few(&self) -> EngineError {
         let k = usize::from(self.read.blob.geometry.k());
-        let found = self.shards.iter().filter(|shard| shard.frames.is_some()).count();
-        let perhaps = self.shards.iter().filter(|shard| shard.frames.is_some() || shard.unreachable).count();
+        let found = self.shards.iter().filter(|shard| !shard.frames.is_empty()).count();
+        let perhaps = self.shards.iter().filter(|shard| !shard.frames.is_empty() || shard.unreachable).count();
         let what = format!("{found} of the {k} shards needed of {:?} were found", self.read.id());
         if perhaps >= k { EngineError::Unavailable(what) } else { EngineError::Unreadable(what) }
     }

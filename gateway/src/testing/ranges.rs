@@ -1,0 +1,278 @@
+//! Ranges in memory: the real evaluation, application and answers, one command at a time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use couronne_metadata::answer::{QueryRefusal, answer};
+use couronne_metadata::apply::apply;
+use couronne_metadata::command::{Envelope, Outcome};
+use couronne_metadata::evaluate::{Evaluated, evaluate};
+use couronne_metadata::ids::{BucketId, Generation, RangeId};
+use couronne_metadata::memory::MemoryStore;
+use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::store::{Batch, Store, StoreError};
+use couronne_protocol::env::Clock;
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_ring::DriveId;
+use parking_lot::Mutex;
+
+/// What goes wrong with the next command or query of any range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RangeFault {
+    /// The command does not arrive.
+    LosesRequest,
+    /// The command takes effect, and its answer is lost.
+    LosesAnswer,
+    /// Too much is queued.
+    Overloaded,
+    /// Nobody leads just now.
+    NoLeader,
+    /// There is never an answer.
+    Hangs,
+}
+
+/// Ranges in memory.
+pub struct TwinRanges {
+    ranges: Mutex<Vec<TwinRange>>,
+    faults: Mutex<VecDeque<RangeFault>>,
+    /// After so many answers, this happens to everything.
+    lasting: Mutex<Option<(usize, RangeFault)>>,
+    clock: Arc<dyn Clock>,
+    commands: Mutex<Vec<Envelope>>,
+}
+
+struct TwinRange {
+    descriptor: RangeDescriptor,
+    store: MemoryStore,
+    leader: DriveId,
+}
+
+impl TwinRanges {
+    /// `count` ranges that cut the keyspace evenly, each with a replica on every drive.
+    pub fn new(count: u16, drives: &[DriveId], clock: Arc<dyn Clock>) -> Self {
+        // The residency class fills the first two bytes of a bucket id; chance begins with the third.
+        let cut = |number: u16| {
+            let at = u32::from(number) * 0x1_0000 / u32::from(count.max(1));
+            let [.., high, low] = at.to_be_bytes();
+            if number == 0 { Bytes::new() } else { Bytes::copy_from_slice(&[0, 0, high, low]) }
+        };
+        let range = |number: u16| TwinRange {
+            descriptor: RangeDescriptor {
+                id: RangeId(u64::from(number) + 1),
+                generation: Generation(1),
+                start: cut(number),
+                end: if number + 1 >= count { Bytes::new() } else { cut(number + 1) },
+                replicas: drives.to_vec(),
+            },
+            store: MemoryStore::new(),
+            leader: leader(drives, number.into()),
+        };
+        let ranges = (0..count.max(1)).map(range).collect();
+        Self {
+            ranges: Mutex::new(ranges),
+            faults: Mutex::default(),
+            lasting: Mutex::default(),
+            clock,
+            commands: Mutex::default(),
+        }
+    }
+
+    /// What goes wrong next, in order.
+    pub fn fail_next(&self, faults: impl IntoIterator<Item = RangeFault>) {
+        self.faults.lock().extend(faults);
+    }
+
+    /// What happens to everything after so many more answers, until [`TwinRanges::thaw`].
+    pub fn fail_after(&self, answers: usize, fault: RangeFault) {
+        *self.lasting.lock() = Some((answers, fault));
+    }
+
+    /// Ends what [`TwinRanges::fail_after`] began.
+    pub fn thaw(&self) {
+        *self.lasting.lock() = None;
+    }
+
+    /// Gives every range another leader.
+    pub fn move_leaders(&self) {
+        for range in self.ranges.lock().iter_mut() {
+            let replicas = &range.descriptor.replicas;
+            let at = replicas.iter().position(|replica| *replica == range.leader).unwrap_or(0);
+            range.leader = leader(replicas, at + 1);
+        }
+    }
+
+    /// Cuts the range of a bucket's key in two. The bucket must have no rows yet but its rules.
+    pub fn cut(&self, bucket: BucketId, key: &[u8]) {
+        let position = RangeDescriptor::position(bucket, key);
+        let mut ranges = self.ranges.lock();
+        let next_id = RangeId(ranges.iter().map(|range| range.descriptor.id.0).max().unwrap_or(0) + 1);
+        let Some(range) = ranges.iter_mut().find(|range| range.descriptor.contains(&position)) else { return };
+        let mut upper = range.descriptor.clone();
+        (upper.id, upper.start) = (next_id, position.clone());
+        range.descriptor.end = position;
+        range.descriptor.generation.0 += 1;
+        let store = copy(&range.store);
+        let leader = range.leader;
+        ranges.push(TwinRange { descriptor: upper, store, leader });
+        ranges.sort_by(|a, b| a.descriptor.start.cmp(&b.descriptor.start));
+    }
+
+    /// The commands that arrived, repeats included.
+    pub fn commands(&self) -> Vec<Envelope> {
+        self.commands.lock().clone()
+    }
+
+    /// The rows of all ranges.
+    pub fn rows(&self) -> usize {
+        self.ranges.lock().iter().map(|range| range.store.rows()).sum()
+    }
+
+    fn fault(&self) -> Option<RangeFault> {
+        if let Some((left, fault)) = &mut *self.lasting.lock() {
+            if *left == 0 {
+                return Some(*fault);
+            }
+            *left -= 1;
+        }
+        self.faults.lock().pop_front()
+    }
+
+    /// Runs `work` on the range of a position, if the address means it.
+    fn at<T>(
+        &self,
+        address: RangeAddress,
+        position: &[u8],
+        work: impl FnOnce(&TwinRange) -> Result<T, RangeError>,
+    ) -> Result<T, RangeError> {
+        let ranges = self.ranges.lock();
+        let range = ranges.iter().find(|range| range.descriptor.contains(position));
+        let meant = range
+            .filter(|range| range.descriptor.id == address.range && range.descriptor.generation == address.generation);
+        match meant {
+            None => Err(RangeError::StaleRange(range.map(|range| range.descriptor.clone()).into_iter().collect())),
+            Some(range) if range.leader != address.replica => Err(RangeError::NotLeader(Some(range.leader))),
+            Some(range) => work(range),
+        }
+    }
+
+    fn run(&self, range: &TwinRange, envelope: &Envelope) -> Result<Outcome, RangeError> {
+        let evaluated = evaluate(&*range.store.view(), envelope, self.clock.wall_us()).map_err(store_error)?;
+        match evaluated {
+            Evaluated::Settled(settled) => settled.map_err(RangeError::Refused),
+            Evaluated::Stale => Err(RangeError::StaleRules),
+            Evaluated::Propose { effect, outcome } => {
+                let batch = apply(&*range.store.view(), &[effect]).map_err(store_error)?;
+                range.store.apply(&batch).map_err(store_error)?;
+                Ok(outcome)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl RangeClient for TwinRanges {
+    async fn describe(&self, start: Bytes, end: Bytes) -> Result<Vec<RangeDescriptor>, RangeError> {
+        let ranges = self.ranges.lock();
+        let meets = |range: &RangeDescriptor| {
+            (end.is_empty() || range.start < end) && (range.end.is_empty() || range.end > start)
+        };
+        Ok(ranges.iter().map(|range| range.descriptor.clone()).filter(meets).collect())
+    }
+
+    async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
+        tokio::task::yield_now().await;
+        let fault = self.fault();
+        match fault {
+            Some(RangeFault::LosesRequest) => return Err(unavailable(true)),
+            Some(RangeFault::Overloaded) => return Err(RangeError::Overloaded),
+            Some(RangeFault::NoLeader) => return Err(RangeError::NotLeader(None)),
+            Some(RangeFault::Hangs) => return std::future::pending().await,
+            Some(RangeFault::LosesAnswer) | None => {}
+        }
+        let position = RangeDescriptor::position(envelope.bucket, envelope.key.as_bytes());
+        self.commands.lock().push(envelope.clone());
+        let done = self.at(address, &position, |range| self.run(range, &envelope));
+        if fault == Some(RangeFault::LosesAnswer) { Err(unavailable(true)) } else { done }
+    }
+
+    async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
+        tokio::task::yield_now().await;
+        match self.fault() {
+            Some(RangeFault::Overloaded) => return Err(RangeError::Overloaded),
+            Some(RangeFault::NoLeader) => return Err(RangeError::NotLeader(None)),
+            Some(RangeFault::Hangs) => return std::future::pending().await,
+            Some(RangeFault::LosesRequest | RangeFault::LosesAnswer) => return Err(unavailable(false)),
+            None => {}
+        }
+        let key = key_of(&query.query);
+        let ask = |range: &TwinRange| {
+            let view = range.store.view();
+            let answered = answer(&*view, query.bucket, query.rules_version, &query.query, self.clock.wall_us());
+            answered.map_err(|refusal| match refusal {
+                QueryRefusal::Stale => RangeError::StaleRules,
+                QueryRefusal::NoSuchBucket => RangeError::Refused(couronne_metadata::command::Refusal::NoSuchBucket),
+                QueryRefusal::Store(error) => store_error(error),
+            })
+        };
+        match key {
+            Some(key) => self.at(address, &RangeDescriptor::position(query.bucket, &key), ask),
+            None => {
+                // A listing names no key: the address alone says which range is meant.
+                let ranges = self.ranges.lock();
+                let range = ranges.iter().find(|range| range.descriptor.id == address.range);
+                match range {
+                    Some(range) if range.descriptor.generation == address.generation => {
+                        if range.leader == address.replica { ask(range) } else { Err(RangeError::NotLeader(None)) }
+                    }
+                    other => {
+                        Err(RangeError::StaleRange(other.map(|range| range.descriptor.clone()).into_iter().collect()))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn key_of(query: &Query) -> Option<Bytes> {
+    match query {
+        Query::Get { key, .. }
+        | Query::Upload { key, .. }
+        | Query::Parts { key, .. }
+        | Query::PartPayload { key, .. }
+        | Query::Rules { key }
+        | Query::Usage { key }
+        | Query::SystemGet { key }
+        | Query::OwnsBlob { key, .. } => Some(key.as_bytes().clone()),
+        _ => None,
+    }
+}
+
+fn leader(drives: &[DriveId], number: usize) -> DriveId {
+    let at = number.checked_rem(drives.len()).unwrap_or(0);
+    drives.get(at).copied().unwrap_or(DriveId(0))
+}
+
+fn copy(store: &MemoryStore) -> MemoryStore {
+    let copied = MemoryStore::new();
+    let mut batch = Batch::default();
+    {
+        let view = store.view();
+        let mut cursor = view.scan(std::ops::Bound::Unbounded, std::ops::Bound::Unbounded, false);
+        while let Ok(Some((key, value))) = cursor.next() {
+            batch.put(key, value);
+        }
+    }
+    // A store in memory does not fail.
+    let _ = copied.apply(&batch);
+    copied
+}
+
+fn unavailable(maybe_done: bool) -> RangeError {
+    RangeError::Unavailable { reason: "it was told to be".to_owned(), maybe_done }
+}
+
+fn store_error(error: StoreError) -> RangeError {
+    RangeError::Corrupt(error.to_string())
+}

@@ -1,0 +1,219 @@
+//! Buckets: names, creation and deletion by several gateways at once, broken off anywhere.
+
+use couronne_gateway::engine::{Engine, EngineError, ListBuckets, Settings};
+use couronne_gateway::testing::{RangeFault, TwinCluster, TwinShape};
+use couronne_metadata::command::Refusal;
+use proptest::prelude::*;
+
+use super::support::*;
+
+fn paused() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+}
+
+fn list(account: &str, prefix: &str, after: &str, limit: u32) -> ListBuckets {
+    ListBuckets { account: account.into(), prefix: prefix.into(), after: after.into(), limit }
+}
+
+async fn names(engine: &Engine, account: &str) -> Vec<String> {
+    let page = engine.list_buckets(list(account, "", "", 1000)).await.unwrap();
+    page.buckets.iter().map(|bucket| bucket.name.to_string()).collect()
+}
+
+fn no_such_bucket<T>(result: &Result<T, EngineError>) -> bool {
+    matches!(result, Err(EngineError::Refused(Refusal::NoSuchBucket)))
+}
+
+#[tokio::test]
+async fn a_name_means_one_bucket() {
+    let cluster = TwinCluster::new(&TwinShape::default());
+    let engine = &cluster.engine;
+    assert!(no_such_bucket(&engine.resolve_bucket("b").await));
+    let made = engine.create_bucket(create("b", "alice")).await.unwrap();
+    assert!(matches!(engine.create_bucket(create("b", "alice")).await, Err(EngineError::BucketAlreadyOwnedByYou)));
+    assert!(matches!(engine.create_bucket(create("b", "bob")).await, Err(EngineError::BucketAlreadyExists)));
+    let other = cluster.another_engine(Settings::default());
+    assert_eq!(other.resolve_bucket("b").await.unwrap().entry.id, made.entry.id);
+    assert_eq!(names(engine, "alice").await, ["b"]);
+    assert!(names(engine, "bob").await.is_empty());
+    engine.delete_bucket(&made).await.unwrap();
+    assert!(no_such_bucket(&engine.resolve_bucket("b").await));
+    assert!(no_such_bucket(&engine.delete_bucket(&made).await));
+    assert!(names(engine, "alice").await.is_empty());
+    let again = engine.create_bucket(create("b", "bob")).await.unwrap();
+    assert_ne!(again.entry.id, made.entry.id);
+}
+
+#[tokio::test]
+async fn a_bucket_that_holds_anything_lives_on() {
+    let cluster = TwinCluster::new(&TwinShape::default());
+    let (engine, home) = (&cluster.engine, bucket(&cluster.engine, "b").await);
+    cluster.ranges.cut(home.entry.id, b"m");
+    put(engine, &home, "x", &bytes(1, 10)).await.unwrap();
+    let refused = engine.delete_bucket(&home).await;
+    assert!(matches!(refused, Err(EngineError::Refused(Refusal::BucketNotEmpty))), "{refused:?}");
+    let renewed = engine.resolve_bucket("b").await.unwrap();
+    assert_eq!(renewed.entry.id, home.entry.id);
+    assert_eq!(get(engine, &renewed, "x").await.unwrap(), bytes(1, 10));
+    put(engine, &renewed, "a", &bytes(2, 10)).await.unwrap();
+    for at in ["a", "x"] {
+        engine.delete(&renewed, &key(at), couronne_gateway::engine::DeleteObject::default()).await.unwrap();
+    }
+    engine.delete_bucket(&renewed).await.unwrap();
+    assert!(no_such_bucket(&engine.resolve_bucket("b").await));
+}
+
+#[tokio::test]
+async fn another_gateway_learns_that_a_bucket_is_gone_or_another() {
+    let cluster = TwinCluster::new(&TwinShape::default());
+    let other = cluster.another_engine(Settings::default());
+    let made = bucket(&cluster.engine, "b").await;
+    let seen = other.resolve_bucket("b").await.unwrap();
+    cluster.engine.delete_bucket(&made).await.unwrap();
+    assert!(matches!(get(&other, &seen, "k").await, Err(EngineError::StaleRules)));
+    assert!(no_such_bucket(&other.renew_bucket(&seen).await));
+    let again = bucket(&cluster.engine, "b").await;
+    assert!(matches!(put(&other, &seen, "k", &bytes(1, 10)).await, Err(EngineError::StaleRules)));
+    assert_eq!(other.renew_bucket(&seen).await.unwrap().entry.id, again.entry.id);
+}
+
+#[tokio::test]
+async fn buckets_are_listed_in_pages() {
+    let cluster = TwinCluster::new(&TwinShape::default());
+    let engine = &cluster.engine;
+    for number in 0..7 {
+        bucket(engine, &format!("p{number}")).await;
+    }
+    bucket(engine, "q").await;
+    engine.create_bucket(create("p-of-bob", "bob")).await.unwrap();
+    let mut seen = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = engine.list_buckets(list("alice", "p", &after, 3)).await.unwrap();
+        seen.extend(page.buckets.iter().map(|bucket| bucket.name.to_string()));
+        after = seen.last().unwrap().clone();
+        if !page.truncated {
+            break;
+        }
+        assert_eq!(page.buckets.len(), 3);
+    }
+    assert_eq!(seen, ["p0", "p1", "p2", "p3", "p4", "p5", "p6"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    /// A gateway dies anywhere in a creation or deletion; another one goes on.
+    #[test]
+    fn broken_off_sequences_are_taken_further(answered in 0usize..14, deleting: bool, then in 0u8..4, seed: u64) {
+        paused().block_on(async {
+            let cluster = TwinCluster::new(&TwinShape { seed, ..TwinShape::default() });
+            let doomed = cluster.another_engine(Settings::default());
+            let sequence = async {
+                if deleting {
+                    let made = bucket(&cluster.engine, "b").await;
+                    cluster.ranges.cut(made.entry.id, b"m");
+                    freeze_after(&cluster, answered);
+                    doomed.delete_bucket(&made).await.map(|()| ())
+                } else {
+                    freeze_after(&cluster, answered);
+                    doomed.create_bucket(create("b", "alice")).await.map(|_| ())
+                }
+            };
+            let finished = tokio::time::timeout(std::time::Duration::from_secs(2), sequence).await;
+            cluster.ranges.thaw();
+            let engine = &cluster.engine;
+            let exists = match then {
+                0 => {
+                    let made = engine.create_bucket(create("b", "alice")).await;
+                    prop_assert!(matches!(made, Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou)), "{:?}", made);
+                    true
+                }
+                1 => match engine.resolve_bucket_now("b").await {
+                    Ok(found) => {
+                        put(engine, &found, "k", &bytes(1, 10)).await.unwrap();
+                        true
+                    }
+                    Err(error) => {
+                        prop_assert!(no_such_bucket::<()>(&Err(error)));
+                        false
+                    }
+                },
+                2 => {
+                    if let Ok(found) = engine.resolve_bucket_now("b").await {
+                        engine.delete_bucket(&found).await.unwrap();
+                    }
+                    false
+                }
+                _ => {
+                    let other = engine.create_bucket(create("b", "bob")).await;
+                    prop_assert!(matches!(other, Ok(_) | Err(EngineError::BucketAlreadyExists)), "{:?}", other);
+                    prop_assert_eq!(names(engine, "bob").await.len(), usize::from(other.is_ok()));
+                    true
+                }
+            };
+            if matches!(finished, Ok(Ok(()))) && then == 1 {
+                prop_assert_eq!(exists, !deleting);
+            }
+            prop_assert_eq!(engine.resolve_bucket_now("b").await.is_ok(), exists);
+            if then != 3 {
+                prop_assert_eq!(names(engine, "alice").await.len(), usize::from(exists));
+            }
+            Ok(())
+        })?;
+    }
+
+    /// Creators, deleters and writers at once: whoever was told "done" was told the truth.
+    #[test]
+    fn gateways_race(seed: u64, turns in proptest::collection::vec(0u8..3, 2..10)) {
+        paused().block_on(async {
+            let cluster = TwinCluster::new(&TwinShape { seed, ..TwinShape::default() });
+            let tasks: Vec<_> = turns.iter().enumerate().map(|(number, turn)| {
+                let (engine, turn) = (cluster.another_engine(Settings::default()), *turn);
+                tokio::spawn(async move {
+                    for _ in 0..number { tokio::task::yield_now().await; }
+                    match turn {
+                        0 => { let _ = engine.create_bucket(create("b", "alice")).await; None }
+                        1 => {
+                            if let Ok(found) = engine.resolve_bucket("b").await {
+                                let _ = engine.delete_bucket(&found).await;
+                            }
+                            None
+                        }
+                        _ => {
+                            let found = engine.resolve_bucket("b").await.ok()?;
+                            put(&engine, &found, &format!("k{number}"), &bytes(1, 10)).await.ok()?;
+                            Some((number, found.entry.id))
+                        }
+                    }
+                })
+            }).collect();
+            let mut acknowledged = Vec::new();
+            for task in tasks {
+                acknowledged.extend(task.await.unwrap());
+            }
+            let engine = &cluster.engine;
+            let now = engine.resolve_bucket_now("b").await;
+            // An object that was acknowledged keeps its bucket alive.
+            for (number, id) in acknowledged {
+                let found = now.as_ref().unwrap();
+                prop_assert_eq!(found.entry.id, id);
+                let at = format!("k{number}");
+                let mut bucket = found.clone();
+                let got = loop {
+                    match get(engine, &bucket, &at).await {
+                        Err(EngineError::StaleRules) => bucket = engine.renew_bucket(&bucket).await.unwrap(),
+                        other => break other,
+                    }
+                };
+                prop_assert_eq!(got.unwrap(), bytes(1, 10));
+            }
+            prop_assert_eq!(names(engine, "alice").await.len(), usize::from(now.is_ok()));
+            Ok(())
+        })?;
+    }
+}
+
+/// After so many more answers from ranges there are no more: the gateway is as good as dead.
+fn freeze_after(cluster: &TwinCluster, answers: usize) {
+    cluster.ranges.fail_after(answers, RangeFault::Hangs);
+}

@@ -1,0 +1,309 @@
+//! Drives that fail: what may be acknowledged, and what is still read.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_gateway::engine::{EngineError, PutObject, Settings};
+use couronne_gateway::testing::{DriveFault, TwinCluster, TwinShape};
+use couronne_placement::Redundancy;
+use couronne_protocol::map::{DriveState, MapSource};
+use couronne_ring::DriveId;
+use proptest::prelude::*;
+
+use super::support::*;
+
+fn shape(drives: u8) -> TwinShape {
+    TwinShape {
+        redundancy: Redundancy::Erasure { k: 4, m: 2 },
+        drives,
+        ranges: 2,
+        chunk_bytes: 256 << 10,
+        inline_bytes_max: 1 << 10,
+        copies_bytes_max: 16 << 10,
+        seed: 5,
+    }
+}
+
+fn paused() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+}
+
+fn read_fault(choice: u8) -> DriveFault {
+    match choice % 8 {
+        0 => DriveFault::Down,
+        1 => DriveFault::Late(Duration::from_secs(3)),
+        2 => DriveFault::Stuck,
+        3 => DriveFault::Overloaded,
+        4 => DriveFault::Forgets,
+        5 => DriveFault::Flips,
+        6 => DriveFault::Misdirects,
+        _ => DriveFault::Lies,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn any_m_drives_may_fail_while_reading(
+        k in 1u8..6, m in 1u8..4, len in 2_000usize..700_000, at in any::<(u32, u32)>(), seed: u64,
+        faults in proptest::collection::vec(any::<u8>(), 3), first: u8,
+    ) {
+        let redundancy = if k == 1 { Redundancy::Replicated(m + 1) } else { Redundancy::Erasure { k, m } };
+        let drives = k + m;
+        let shape = TwinShape { redundancy, seed, ..shape(drives) };
+        paused().block_on(async {
+            let cluster = TwinCluster::new(&shape);
+            let bucket = bucket(&cluster.engine, "bucket").await;
+            let body = bytes(seed, len);
+            put(&cluster.engine, &bucket, "k", &body).await.unwrap();
+            for number in 0..m {
+                let drive = DriveId(u128::from((first.wrapping_add(number)) % drives) + 1);
+                cluster.drives.set_fault(drive, Some(read_fault(faults[usize::from(number)])));
+            }
+            let (start, end) = (at.0 as usize % (len + 1), at.1 as usize % (len + 1));
+            let (start, end) = (start.min(end), start.max(end));
+            let handle = cluster.engine.open(&bucket, &key("k"), None).await.unwrap();
+            prop_assert_eq!(read(&handle, start as u64..end as u64).await.unwrap(), body.slice(start..end));
+            prop_assert_eq!(read(&handle, 0..len as u64).await.unwrap(), body);
+            Ok(())
+        })?;
+    }
+
+    /// Whatever drives do while writing, what was acknowledged survives the loss of any m drives after.
+    #[test]
+    fn what_was_acknowledged_survives(
+        drives in 6u8..9, len in 2_000usize..600_000, seed: u64, down in 0u8..4,
+        faults in proptest::collection::vec((any::<u8>(), any::<u8>()), 0..4), lost in any::<(u8, u8)>(),
+    ) {
+        paused().block_on(async {
+            let cluster = TwinCluster::new(&TwinShape { seed, ..shape(drives) });
+            let bucket = bucket(&cluster.engine, "bucket").await;
+            for number in 0..down {
+                let drive = DriveId(u128::from(number) + 1);
+                cluster.map.set_state(drive, DriveState::Down);
+                cluster.drives.set_fault(drive, Some(DriveFault::Down));
+            }
+            for (drive, fault) in &faults {
+                let fault = match fault % 5 {
+                    0 => DriveFault::Down,
+                    1 => DriveFault::Late(Duration::from_secs(2)),
+                    2 => DriveFault::Stuck,
+                    3 => DriveFault::Overloaded,
+                    _ => DriveFault::Full,
+                };
+                cluster.drives.set_fault(DriveId(u128::from(drive % drives) + 1), Some(fault));
+            }
+            let body = bytes(seed, len);
+            let written = put(&cluster.engine, &bucket, "k", &body).await;
+            if written.is_ok() {
+                // All shards were placed: now the faults end, and two drives of those that hold shards go.
+                let holders: Vec<DriveId> = {
+                    let mut holders: Vec<DriveId> = cluster.drives.shards().iter().map(|(drive, _)| *drive).collect();
+                    holders.sort_unstable();
+                    holders.dedup();
+                    holders
+                };
+                for drive in cluster.drives.ids() {
+                    cluster.drives.set_fault(drive, None);
+                    cluster.map.set_state(drive, DriveState::Up);
+                }
+                // One drive may be lost whatever happened while writing; with nothing doubled up, m may.
+                let one = holders[usize::from(lost.0) % holders.len()];
+                cluster.drives.wipe(one);
+                if down == 0 && faults.is_empty() {
+                    cluster.drives.wipe(holders[usize::from(lost.1) % holders.len()]);
+                }
+                prop_assert_eq!(get(&cluster.engine, &bucket, "k").await.unwrap(), body);
+            } else {
+                for drive in cluster.drives.ids() {
+                    cluster.drives.set_fault(drive, None);
+                    cluster.map.set_state(drive, DriveState::Up);
+                }
+                prop_assert!(get(&cluster.engine, &bucket, "k").await.is_err());
+            }
+            Ok(())
+        })?;
+    }
+}
+
+#[test]
+fn two_of_six_drives_may_be_dead_and_writes_go_on() {
+    paused().block_on(async {
+        let cluster = TwinCluster::new(&shape(6));
+        let bucket = bucket(&cluster.engine, "bucket").await;
+        for drive in [DriveId(2), DriveId(5)] {
+            cluster.map.set_state(drive, DriveState::Down);
+            cluster.drives.set_fault(drive, Some(DriveFault::Down));
+        }
+        let body = bytes(1, 1_000_000);
+        put(&cluster.engine, &bucket, "k", &body).await.unwrap();
+        // And one more may go after that.
+        cluster.drives.wipe(DriveId(1));
+        assert_eq!(get(&cluster.engine, &bucket, "k").await.unwrap(), body);
+        // With two left, no shard may be doubled up so that losing one of them leaves enough.
+        for drive in [DriveId(3), DriveId(4)] {
+            cluster.map.set_state(drive, DriveState::Down);
+            cluster.drives.set_fault(drive, Some(DriveFault::Down));
+        }
+        let refused = put(&cluster.engine, &bucket, "l", &body).await;
+        assert!(matches!(refused, Err(EngineError::Unavailable(_))), "{refused:?}");
+    });
+}
+
+#[test]
+fn a_drive_that_fails_without_being_down_costs_the_write_only_if_no_other_takes_its_shard() {
+    paused().block_on(async {
+        for (drives, fault) in [(7, DriveFault::Stuck), (7, DriveFault::Full), (6, DriveFault::Down)] {
+            let cluster = TwinCluster::new(&shape(drives));
+            let bucket = bucket(&cluster.engine, "bucket").await;
+            cluster.drives.set_fault(DriveId(3), Some(fault));
+            let body = bytes(1, 600_000);
+            put(&cluster.engine, &bucket, "k", &body).await.unwrap();
+            assert_eq!(get(&cluster.engine, &bucket, "k").await.unwrap(), body);
+        }
+    });
+}
+
+#[test]
+fn full_drives_are_said_to_be_full_and_reads_go_on() {
+    paused().block_on(async {
+        let cluster = TwinCluster::new(&shape(6));
+        let bucket = bucket(&cluster.engine, "bucket").await;
+        let body = bytes(1, 600_000);
+        put(&cluster.engine, &bucket, "k", &body).await.unwrap();
+        for drive in cluster.drives.ids() {
+            cluster.drives.set_fault(drive, Some(DriveFault::Full));
+        }
+        assert!(matches!(put(&cluster.engine, &bucket, "l", &body).await, Err(EngineError::Full)));
+        assert_eq!(get(&cluster.engine, &bucket, "k").await.unwrap(), body);
+        for drive in cluster.drives.ids() {
+            cluster.drives.set_fault(drive, Some(DriveFault::Overloaded));
+        }
+        assert!(matches!(put(&cluster.engine, &bucket, "l", &body).await, Err(EngineError::SlowDown(_))));
+    });
+}
+
+#[test]
+fn a_chunk_lies_under_one_epoch() {
+    paused().block_on(async {
+        let cluster = TwinCluster::new(&shape(6));
+        let bucket = bucket(&cluster.engine, "bucket").await;
+        // One drive is ahead of the map; the map follows while the write waits.
+        let old = cluster.map.current().rings.values().next().unwrap().epoch();
+        let new = couronne_ring::Epoch(old.0 + 1);
+        cluster.drives.set_fault(DriveId(4), Some(DriveFault::Epoch(new)));
+        let map = cluster.map.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            map.next_epoch();
+        });
+        let body = bytes(1, 200_000);
+        put(&cluster.engine, &bucket, "k", &body).await.unwrap();
+        assert!(cluster.drives.shards().iter().all(|(_, shard)| shard.epoch == new));
+        assert_eq!(get(&cluster.engine, &bucket, "k").await.unwrap(), body);
+    });
+}
+
+#[test]
+fn a_flipped_bit_is_healed_with_parity_and_a_clear_error_without() {
+    paused().block_on(async {
+        let body = bytes(1, 300_000);
+        let cluster = TwinCluster::new(&shape(6));
+        let home = bucket(&cluster.engine, "bucket").await;
+        put(&cluster.engine, &home, "k", &body).await.unwrap();
+        cluster.drives.set_fault(DriveId(1), Some(DriveFault::Flips));
+        assert_eq!(get(&cluster.engine, &home, "k").await.unwrap(), body);
+        tokio::task::yield_now().await;
+        assert!(cluster.drives.reports().iter().all(|(drive, _, owner)| {
+            *drive == DriveId(1) && owner.bucket == home.entry.id && owner.key == key("k")
+        }));
+
+        let cluster = TwinCluster::new(&TwinShape { redundancy: Redundancy::Single, ..shape(1) });
+        let home = bucket(&cluster.engine, "bucket").await;
+        put(&cluster.engine, &home, "k", &body).await.unwrap();
+        cluster.drives.set_fault(DriveId(1), Some(DriveFault::Flips));
+        let lost = get(&cluster.engine, &home, "k").await;
+        assert!(matches!(lost, Err(EngineError::Unreadable(_))), "{lost:?}");
+    });
+}
+
+#[test]
+fn an_object_replaced_and_reaped_under_a_reader_is_said_to_have_changed() {
+    paused().block_on(async {
+        let cluster = TwinCluster::new(&shape(6));
+        let bucket = bucket(&cluster.engine, "bucket").await;
+        put(&cluster.engine, &bucket, "k", &bytes(1, 300_000)).await.unwrap();
+        let handle = cluster.engine.open(&bucket, &key("k"), None).await.unwrap();
+        for drive in cluster.drives.ids() {
+            cluster.drives.wipe(drive);
+        }
+        let gone = handle.read(0..300_000).await.err();
+        assert!(matches!(gone, Some(EngineError::Unreadable(_))), "{gone:?}");
+        put(&cluster.engine, &bucket, "k", &bytes(2, 300_000)).await.unwrap();
+        let changed = handle.read(0..300_000).await.err();
+        assert!(matches!(changed, Some(EngineError::ObjectChanged)), "{changed:?}");
+    });
+}
+
+#[test]
+fn a_late_shard_does_not_make_a_read_late() {
+    paused().block_on(async {
+        let cluster = TwinCluster::new(&shape(6));
+        let bucket = bucket(&cluster.engine, "bucket").await;
+        let body = bytes(1, 250_000);
+        put(&cluster.engine, &bucket, "k", &body).await.unwrap();
+        for drive in [DriveId(1), DriveId(2)] {
+            cluster.drives.set_fault(drive, Some(DriveFault::Late(Duration::from_secs(9))));
+        }
+        let before = tokio::time::Instant::now();
+        assert_eq!(get(&cluster.engine, &bucket, "k").await.unwrap(), body);
+        assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
+    });
+}
+
+#[tokio::test]
+async fn memory_for_bodies_is_bounded() {
+    let settings = Settings { write_buffer_bytes_max: 3 << 20, ..Settings::default() };
+    let cluster = TwinCluster::with_settings(&shape(6), settings);
+    let bucket = bucket(&cluster.engine, "bucket").await;
+    for drive in cluster.drives.ids() {
+        cluster.drives.set_fault(drive, Some(DriveFault::Late(Duration::from_millis(5))));
+    }
+    let body: Bytes = bytes(1, 1 << 20);
+    let puts = (0..32).map(|number| {
+        let (engine, bucket, body) = (cluster.engine.clone(), bucket.clone(), body.clone());
+        tokio::spawn(async move {
+            let at = format!("k{number}");
+            let mut source = Pieces::cut(&body, 50_000, Some(1 << 20));
+            let staged = engine.stage(&bucket, &key(&at), &mut source).await.unwrap();
+            engine.put_object(&bucket, &staged, PutObject::default()).await.unwrap();
+            assert_eq!(get(&engine, &bucket, &at).await.unwrap(), body);
+        })
+    });
+    for put in puts.collect::<Vec<_>>() {
+        put.await.unwrap();
+    }
+    assert!(cluster.drives.writing_bytes_peak() <= 3 << 20, "{}", cluster.drives.writing_bytes_peak());
+}
+
+#[test]
+fn without_memory_a_request_is_told_to_slow_down() {
+    paused().block_on(async {
+        let settings = Settings { write_buffer_bytes_max: 1 << 20, ..Settings::default() };
+        let cluster = TwinCluster::with_settings(&shape(6), settings);
+        let bucket = bucket(&cluster.engine, "bucket").await;
+        for drive in cluster.drives.ids() {
+            cluster.drives.set_fault(drive, Some(DriveFault::Late(Duration::from_secs(9))));
+        }
+        let body = bytes(1, 250_000);
+        let puts = (0..8).map(|number| {
+            let (engine, bucket, body) = (cluster.engine.clone(), bucket.clone(), body.clone());
+            tokio::spawn(async move { put(&engine, &bucket, &format!("k{number}"), &body).await })
+        });
+        let mut slowed = 0;
+        for put in puts.collect::<Vec<_>>() {
+            slowed += usize::from(matches!(put.await.unwrap(), Err(EngineError::SlowDown(_))));
+        }
+        assert!((1..8).contains(&slowed), "{slowed}");
+    });
+}

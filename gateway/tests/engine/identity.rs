@@ -1,0 +1,132 @@
+//! Accounts, users and keys: who is found, and until when.
+
+use std::time::Duration;
+
+use couronne_gateway::engine::Settings;
+use couronne_gateway::identity::{
+    CreateUser, Identity, IdentityError, IdentitySettings, NewKey, RootCredentials, Secret,
+};
+use couronne_gateway::testing::{TwinCluster, TwinShape};
+
+use super::support::*;
+
+fn identity(engine: couronne_gateway::engine::Engine, cluster_secret: [u8; 32]) -> Identity {
+    let root = RootCredentials { access_key: "ROOTKEY".into(), secret: Secret::new("root-secret") };
+    Identity::new(engine, root, Secret::new(cluster_secret), IdentitySettings::default()).ok().unwrap()
+}
+
+fn user(account: &str, user: &str, admin: bool, key: Option<(&str, &str)>) -> CreateUser {
+    let key = key.map(|(access, secret)| NewKey { access_key: access.into(), secret: Secret::new(secret) });
+    CreateUser { account: account.into(), user: user.into(), admin, key }
+}
+
+#[tokio::test]
+async fn root_needs_no_row_and_others_do() {
+    let cluster = TwinCluster::new(&TwinShape::default());
+    let identity = identity(cluster.engine.clone(), [1; 32]);
+    let root = identity.credential("ROOTKEY").await.unwrap().unwrap();
+    assert!(root.root && root.admin && root.secret.expose() == b"root-secret" && root.account.len() == 64);
+    assert_eq!(identity.account("root").await.unwrap().id, root.account);
+    assert!(identity.credential("NOBODY").await.unwrap().is_none());
+    assert!(identity.credential("no/body\n").await.unwrap().is_none());
+
+    let account = identity.create_account("acme").await.unwrap();
+    assert_eq!(account.id.len(), 64);
+    assert!(matches!(identity.create_account("acme").await, Err(IdentityError::Exists("account"))));
+    assert!(matches!(identity.create_account("root").await, Err(IdentityError::Exists("account"))));
+    assert!(matches!(identity.create_account("a/b").await, Err(IdentityError::Invalid(_))));
+    assert_eq!(identity.account("acme").await.unwrap(), account);
+    assert_eq!(identity.account_by_id(&account.id).await.unwrap(), account);
+
+    let (made, key) = identity.create_user(user("acme", "eve", true, None)).await.ok().unwrap();
+    assert_eq!(made.access_keys, [key.access_key.clone()]);
+    let found = identity.credential(&key.access_key).await.unwrap().unwrap();
+    assert_eq!((&*found.account, &*found.user, found.admin, found.root), (&*account.id, "eve", true, false));
+    assert!(found.secret.expose() == key.secret.expose());
+    assert_eq!(identity.user("acme", "eve").await.unwrap(), made);
+    assert!(matches!(identity.create_user(user("acme", "eve", false, None)).await, Err(IdentityError::Exists("user"))));
+    assert!(matches!(identity.create_user(user("none", "eve", false, None)).await, Err(IdentityError::NoSuchAccount)));
+}
+
+#[tokio::test]
+async fn an_access_key_has_one_owner() {
+    let cluster = TwinCluster::new(&TwinShape::default());
+    let identity = identity(cluster.engine.clone(), [1; 32]);
+    identity.create_account("acme").await.unwrap();
+    identity.create_user(user("acme", "eve", false, Some(("CHOSEN", "chosen-secret")))).await.ok().unwrap();
+    for taken in ["CHOSEN", "ROOTKEY"] {
+        let refused = identity.create_user(user("acme", "bob", false, Some((taken, "other-secret")))).await;
+        assert!(matches!(refused, Err(IdentityError::Exists("access key"))));
+    }
+    assert!(matches!(identity.user("acme", "bob").await, Err(IdentityError::NoSuchUser)));
+    let short = identity.create_user(user("acme", "bob", false, Some(("BOB", "short")))).await;
+    assert!(matches!(short, Err(IdentityError::Invalid(_))));
+    assert!(identity.credential("CHOSEN").await.unwrap().unwrap().secret.expose() == b"chosen-secret");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_key_stops_working_everywhere_within_the_bound() {
+    let cluster = TwinCluster::new(&TwinShape::default());
+    let here = identity(cluster.engine.clone(), [1; 32]);
+    let there = identity(cluster.another_engine(Settings::default()), [1; 32]);
+    here.create_account("acme").await.unwrap();
+    let (_, first) = here.create_user(user("acme", "eve", false, None)).await.ok().unwrap();
+    let second = here.create_key("acme", "eve", None).await.ok().unwrap();
+    for key in [&first, &second] {
+        assert!(there.credential(&key.access_key).await.unwrap().is_some());
+    }
+    here.delete_key(&first.access_key).await.unwrap();
+    assert!(here.credential(&first.access_key).await.unwrap().is_none());
+    tokio::time::sleep(Duration::from_millis(5_001)).await;
+    assert!(there.credential(&first.access_key).await.unwrap().is_none());
+    assert!(there.credential(&second.access_key).await.unwrap().is_some());
+    assert!(matches!(here.delete_key(&first.access_key).await, Err(IdentityError::NoSuchKey)));
+
+    here.delete_user("acme", "eve").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5_001)).await;
+    assert!(there.credential(&second.access_key).await.unwrap().is_none());
+    // The name taken again revives nothing.
+    here.create_user(user("acme", "eve", false, None)).await.ok().unwrap();
+    assert!(there.credential(&second.access_key).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn accounts_and_users_are_listed_and_an_account_in_use_stays() {
+    let cluster = TwinCluster::new(&TwinShape::default());
+    let identity = identity(cluster.engine.clone(), [1; 32]);
+    for name in ["a", "b", "c"] {
+        identity.create_account(name).await.unwrap();
+    }
+    let (page, more) = identity.list_accounts("", 2).await.unwrap();
+    assert_eq!((page.iter().map(|account| &*account.name).collect::<Vec<_>>(), more), (vec!["a", "b"], true));
+    let (page, more) = identity.list_accounts("b", 2).await.unwrap();
+    assert_eq!((page.len(), more), (1, false));
+
+    identity.create_user(user("a", "eve", false, None)).await.ok().unwrap();
+    identity.create_user(user("a", "adam", false, None)).await.ok().unwrap();
+    let (users, more) = identity.list_users("a", "", 10).await.unwrap();
+    assert_eq!((users.iter().map(|user| &*user.name).collect::<Vec<_>>(), more), (vec!["adam", "eve"], false));
+    assert!(matches!(identity.delete_account("a").await, Err(IdentityError::NotEmpty("users"))));
+    for name in ["eve", "adam"] {
+        identity.delete_user("a", name).await.unwrap();
+    }
+    let account = identity.account("a").await.unwrap();
+    let made = cluster.engine.create_bucket(create("bucket", &account.id)).await.unwrap();
+    assert!(matches!(identity.delete_account("a").await, Err(IdentityError::NotEmpty("buckets"))));
+    cluster.engine.delete_bucket(&made).await.unwrap();
+    identity.delete_account("a").await.unwrap();
+    assert!(matches!(identity.account("a").await, Err(IdentityError::NoSuchAccount)));
+    assert!(matches!(identity.account_by_id(&account.id).await, Err(IdentityError::NoSuchAccount)));
+}
+
+#[tokio::test]
+async fn secrets_do_not_open_under_another_cluster_secret() {
+    let cluster = TwinCluster::new(&TwinShape::default());
+    let right = identity(cluster.engine.clone(), [1; 32]);
+    right.create_account("acme").await.unwrap();
+    right.create_user(user("acme", "eve", false, Some(("CHOSEN", "chosen-secret")))).await.ok().unwrap();
+    let wrong = identity(cluster.engine.clone(), [2; 32]);
+    assert!(matches!(wrong.credential("CHOSEN").await, Err(IdentityError::Sealed)));
+    let in_rows = cluster.ranges.commands().iter().any(|sent| format!("{sent:?}").contains("chosen-secret"));
+    assert!(!in_rows);
+}

@@ -1,0 +1,119 @@
+//! Ranges that move, split, lose requests and answers.
+
+use couronne_gateway::engine::{EngineError, PutObject};
+use couronne_gateway::testing::{RangeFault, TwinCluster, TwinShape};
+use couronne_metadata::command::{Command, Refusal};
+use couronne_metadata::record::BucketRules;
+use proptest::prelude::*;
+
+use super::support::*;
+
+fn paused() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+}
+
+fn range_fault() -> impl Strategy<Value = RangeFault> {
+    prop_oneof![
+        Just(RangeFault::LosesRequest),
+        Just(RangeFault::LosesAnswer),
+        Just(RangeFault::NoLeader),
+        Just(RangeFault::Hangs),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn a_command_takes_effect_once_whatever_is_lost(faults in proptest::collection::vec(range_fault(), 0..3), seed: u64) {
+        paused().block_on(async {
+            let cluster = TwinCluster::new(&TwinShape { seed, ..TwinShape::default() });
+            let bucket = bucket(&cluster.engine, "bucket").await;
+            let body = bytes(seed, 2000);
+            let staged = cluster.engine.stage(&bucket, &key("k"), &mut Pieces::cut(&body, 500, None)).await.unwrap();
+            cluster.ranges.fail_next(faults);
+            // If a repeat were another command, `If-None-Match: *` would refuse it.
+            let put = PutObject { condition: if_absent(), ..PutObject::default() };
+            let written = cluster.engine.put_object(&bucket, &staged, put).await.unwrap();
+            let handle = cluster.engine.open(&bucket, &key("k"), None).await.unwrap();
+            prop_assert_eq!(handle.record().ordinal, written.ordinal);
+            prop_assert_eq!(read(&handle, 0..2000).await.unwrap(), body);
+            let puts: Vec<_> = cluster.ranges.commands().into_iter().filter(|sent| matches!(sent.command, Command::Put { .. })).collect();
+            prop_assert!(puts.windows(2).all(|pair| pair[0].commit == pair[1].commit));
+            Ok(())
+        })?;
+    }
+}
+
+#[test]
+fn an_outcome_that_cannot_be_learnt_is_unavailable_and_nothing_is_abandoned() {
+    paused().block_on(async {
+        let cluster = TwinCluster::new(&TwinShape::default());
+        let bucket = bucket(&cluster.engine, "bucket").await;
+        let body = bytes(1, 200_000);
+        let staged = cluster.engine.stage(&bucket, &key("k"), &mut Pieces::cut(&body, 500, None)).await.unwrap();
+        cluster.ranges.fail_next(std::iter::repeat_n(RangeFault::LosesAnswer, 1000));
+        let unknown = cluster.engine.put_object(&bucket, &staged, PutObject::default()).await;
+        assert!(matches!(unknown, Err(EngineError::Unavailable(_))), "{unknown:?}");
+        drop(staged);
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!cluster.ranges.commands().iter().any(|sent| matches!(sent.command, Command::Abandon { .. })));
+    });
+}
+
+#[test]
+fn leaders_move_and_ranges_split_under_a_gateway() {
+    paused().block_on(async {
+        let cluster = TwinCluster::new(&TwinShape::default());
+        let (engine, bucket) = (&cluster.engine, bucket(&cluster.engine, "bucket").await);
+        put(engine, &bucket, "a", &bytes(1, 10)).await.unwrap();
+        cluster.ranges.move_leaders();
+        put(engine, &bucket, "b", &bytes(2, 10)).await.unwrap();
+        cluster.ranges.cut(bucket.entry.id, b"m");
+        put(engine, &bucket, "x", &bytes(3, 10)).await.unwrap();
+        cluster.ranges.move_leaders();
+        for (at, seed) in [("a", 1), ("b", 2), ("x", 3)] {
+            assert_eq!(get(engine, &bucket, at).await.unwrap(), bytes(seed, 10));
+        }
+    });
+}
+
+#[test]
+fn overload_is_passed_on_soon() {
+    paused().block_on(async {
+        let cluster = TwinCluster::new(&TwinShape::default());
+        let bucket = bucket(&cluster.engine, "bucket").await;
+        cluster.ranges.fail_next(std::iter::repeat_n(RangeFault::Overloaded, 100));
+        let before = tokio::time::Instant::now();
+        let slowed = put(&cluster.engine, &bucket, "k", &bytes(1, 10)).await;
+        assert!(matches!(slowed, Err(EngineError::SlowDown(_))), "{slowed:?}");
+        assert!(before.elapsed().as_secs() < 2);
+    });
+}
+
+#[test]
+fn stale_rules_cost_no_second_body() {
+    paused().block_on(async {
+        let cluster = TwinCluster::new(&TwinShape::default());
+        let bucket = bucket(&cluster.engine, "bucket").await;
+        let body = bytes(1, 200_000);
+        let staged = cluster.engine.stage(&bucket, &key("k"), &mut Pieces::cut(&body, 500, None)).await.unwrap();
+        // Another gateway changes the rules meanwhile.
+        let other = cluster.another_engine(couronne_gateway::engine::Settings::default());
+        let seen = other.resolve_bucket("bucket").await.unwrap();
+        let edit = |rules: &BucketRules| {
+            Ok(BucketRules { versioning: couronne_metadata::record::Versioning::Enabled, ..rules.clone() })
+        };
+        other.update_rules(&seen, edit).await.unwrap();
+        let stale = cluster.engine.put_object(&bucket, &staged, PutObject::default()).await;
+        assert!(matches!(stale, Err(EngineError::StaleRules)), "{stale:?}");
+        let renewed = cluster.engine.renew_bucket(&bucket).await.unwrap();
+        let written = cluster.engine.put_object(&renewed, &staged, PutObject::default()).await.unwrap();
+        assert!(matches!(written.version, couronne_metadata::ids::VersionId::Ordinal(_)));
+        assert_eq!(get(&cluster.engine, &renewed, "k").await.unwrap(), body);
+        let old = get(&cluster.engine, &bucket, "k").await;
+        assert!(matches!(old, Err(EngineError::StaleRules)), "{old:?}");
+        let _ = Refusal::NoSuchBucket;
+    });
+}
