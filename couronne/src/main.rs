@@ -9,6 +9,7 @@ mod cli;
 mod data_folder;
 mod environment;
 mod logs;
+mod serve;
 mod settings;
 mod terminal;
 
@@ -31,10 +32,7 @@ fn main() -> ExitCode {
 /// Carries out a command.
 fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     match command {
-        Command::Serve(arguments) => {
-            arguments.settings()?;
-            return Err("`serve` is not wired yet".into());
-        }
+        Command::Serve(arguments) => serve::run(arguments.settings()?)?,
         Command::Bench(arguments) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(bench::run(*arguments))?;

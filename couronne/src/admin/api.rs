@@ -3,6 +3,9 @@
 //! Promises: the token is compared in constant time, before anything else below `/admin/` is looked at.
 //! Must not know: connections.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use bytes::Bytes;
 use couronne_gateway::engine::EngineError;
@@ -15,14 +18,13 @@ use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
-use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::messages::{
     AccountDetailMessage, AccountMessage, CreateAccountMessage, CreateUserMessage, ErrorMessage, NewUserMessage,
-    StatusMessage, UserMessage,
+    UserMessage,
 };
+use super::status::StatusSource;
 use crate::data_folder::credentials::Credentials;
 
 /// The largest body of a request, in bytes.
@@ -31,12 +33,6 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 const PAGE: u32 = 1000;
 /// How long the metadata may take to answer `/health`.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Where the status comes from.
-pub(crate) trait StatusSource: Send + Sync + 'static {
-    /// What the server is doing now.
-    fn status(&self) -> StatusMessage;
-}
 
 /// What the API works with.
 pub(crate) struct Api {
@@ -47,7 +43,7 @@ pub(crate) struct Api {
     /// The numbers of `/metrics`.
     pub(crate) metrics: Arc<Metrics>,
     /// The status.
-    pub(crate) status: Box<dyn StatusSource>,
+    pub(crate) status: StatusSource,
 }
 
 /// A refusal: its status and why.
@@ -103,7 +99,7 @@ impl Api {
         let segments = segments.ok_or_else(not_found)?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (request.method().clone(), segments.as_slice()) {
-            (Method::GET, ["status"]) => Ok(json(StatusCode::OK, &self.status.status())),
+            (Method::GET, ["status"]) => Ok(json(StatusCode::OK, &self.status.read().await)),
             (Method::GET, ["accounts"]) => self.list_accounts().await,
             (Method::POST, ["accounts"]) => self.create_account(read(request).await?).await,
             (Method::GET, ["accounts", name]) => self.show_account(name).await,

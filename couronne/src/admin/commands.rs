@@ -22,19 +22,25 @@ pub(crate) async fn status(arguments: StatusArguments) -> Result<(), ClientError
     say("drives");
     for drive in &status.drives {
         say(&format!(
-            "  {:>3}  {:<10} {:>9} of {:>9} free, {:>9} of shards, {:>9} to be reclaimed",
-            drive.drive,
-            drive.state,
+            "  {}  {}: {} of {} free, {} of shards, {} to be won by compaction, {} of log",
+            drive.folder.as_ref().unwrap_or(&drive.id),
+            drive.down.as_deref().unwrap_or("up"),
             bytes(drive.free_bytes),
             bytes(drive.total_bytes),
             bytes(drive.live_bytes),
-            bytes(drive.dead_bytes)
+            bytes(drive.dead_bytes),
+            bytes(drive.log_bytes),
         ));
     }
-    say("ranges");
+    say("metadata ranges");
     for range in &status.ranges {
-        let leader = range.leader.map_or_else(|| "no leader".to_owned(), |drive| format!("led by drive {drive}"));
-        say(&format!("  {:>3}  {leader}, replicas on {:?}, applied {}", range.range, range.replicas, range.applied));
+        let leader = range.leader.as_deref().unwrap_or("nobody");
+        say(&format!(
+            "  {}: {} of {} replicas serve, led by {leader}",
+            range.range,
+            range.serving.len(),
+            range.replicas.len()
+        ));
     }
     say("background work");
     for (name, count) in &status.background {

@@ -98,7 +98,7 @@ pub(crate) struct StatusMessage {
     pub(crate) uptime_s: u64,
     /// The S3 listener.
     pub(crate) s3_listen: String,
-    /// What the storage node says of its drives.
+    /// Its drives.
     pub(crate) drives: Vec<DriveMessage>,
     /// Metadata ranges.
     pub(crate) ranges: Vec<RangeMessage>,
@@ -109,18 +109,22 @@ pub(crate) struct StatusMessage {
 /// A drive.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct DriveMessage {
-    /// Its number.
-    pub(crate) drive: u32,
-    /// `up` or why not.
-    pub(crate) state: String,
+    /// Its identity, hexadecimal.
+    pub(crate) id: String,
+    /// Its folder; unset: it is not here.
+    pub(crate) folder: Option<String>,
+    /// Why it does not serve; unset: it serves.
+    pub(crate) down: Option<String>,
     /// What it can hold, in bytes.
     pub(crate) total_bytes: u64,
     /// What is free, in bytes.
     pub(crate) free_bytes: u64,
     /// Bytes of shards that are named.
     pub(crate) live_bytes: u64,
-    /// Bytes of shards that compaction will free.
+    /// Bytes that compaction can win.
     pub(crate) dead_bytes: u64,
+    /// Bytes of its log in use.
+    pub(crate) log_bytes: u64,
 }
 
 /// A metadata range.
@@ -128,10 +132,10 @@ pub(crate) struct DriveMessage {
 pub(crate) struct RangeMessage {
     /// Its number.
     pub(crate) range: u64,
-    /// The drive whose replica leads; unset: none is known.
-    pub(crate) leader: Option<u32>,
-    /// The drives that hold replicas.
-    pub(crate) replicas: Vec<u32>,
-    /// The last index applied here.
-    pub(crate) applied: u64,
+    /// The drives of its replicas.
+    pub(crate) replicas: Vec<String>,
+    /// Those that serve.
+    pub(crate) serving: Vec<String>,
+    /// The one that leads; unset: none does.
+    pub(crate) leader: Option<String>,
 }

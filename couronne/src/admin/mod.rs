@@ -20,3 +20,4 @@ pub(crate) mod client;
 pub(crate) mod commands;
 pub(crate) mod messages;
 pub(crate) mod server;
+pub(crate) mod status;

@@ -1,7 +1,7 @@
 //! The control part of the data folders: what this cluster is, its secrets, and where a running server listens.
 //!
 //! ```text
-//! DIR/cluster.toml       identity, policy, number of drives, sealing secret (fixed at the first start)
+//! DIR/cluster.toml       policy, number of drives, sealing secret (fixed at the first start)
 //! DIR/credentials.toml   the root access key and secret key
 //! DIR/admin.token        the token of the admin listener
 //! DIR/server.json        where the running server listens, and its process id
@@ -38,8 +38,6 @@ const FORMAT_VERSION: u32 = 1;
 
 /// What was fixed when the cluster was made.
 pub(crate) struct Cluster {
-    /// Its random identity; every drive carries it.
-    pub(crate) id: u128,
     /// The redundancy of its default policy.
     pub(crate) redundancy: Redundancy,
     /// The folder of each drive, in the order of drive numbers.
@@ -152,7 +150,6 @@ pub(crate) enum DataFolderError {
 #[serde(deny_unknown_fields)]
 struct ClusterFile {
     format_version: u32,
-    cluster: String,
     policy: String,
     drives: u16,
     #[serde(with = "secret")]
@@ -194,6 +191,11 @@ impl DataFolder {
         self.folders.iter().try_for_each(|folder| {
             files::replace(folder, "server.json", &text).map_err(io_error("writing server.json in", folder))
         })
+    }
+
+    /// The file that keeps the root credentials.
+    pub(crate) fn credentials_path(&self) -> PathBuf {
+        self.folders.first().map(|folder| folder.join("credentials.toml")).unwrap_or_default()
     }
 
     /// Takes the announcement back, at the end of a clean shutdown.
@@ -274,7 +276,6 @@ fn new_cluster(policy: Option<Redundancy>, drives: u16, env: &Env) -> Result<Clu
     policy::check(redundancy, drives)?;
     Ok(ClusterFile {
         format_version: FORMAT_VERSION,
-        cluster: hex::encode(env.random_bytes::<16>()),
         policy: redundancy.to_string(),
         drives,
         sealing_secret: Zeroizing::new(hex::encode(env.random_bytes::<32>())),
@@ -291,9 +292,6 @@ impl ClusterFile {
     fn cluster(&self, folders: &[PathBuf]) -> Result<Cluster, DataFolderError> {
         let damaged =
             |reason: &str| DataFolderError::Damaged { path: "cluster.toml".into(), reason: reason.to_owned() };
-        let mut id = [0; 16];
-        hex::decode_to_slice(&self.cluster, &mut id)
-            .map_err(|_| damaged("the cluster id is not 32 hexadecimal digits"))?;
         let mut sealing_secret = Zeroizing::new([0; 32]);
         hex::decode_to_slice(self.sealing_secret.as_str(), sealing_secret.as_mut())
             .map_err(|_| damaged("the sealing secret is not 64 hexadecimal digits"))?;
@@ -301,7 +299,7 @@ impl ClusterFile {
             [one] => (1..=self.drives).map(|number| one.join(format!("drive-{number:02}"))).collect(),
             several => several.iter().map(|folder| folder.join("drive")).collect(),
         };
-        Ok(Cluster { id: u128::from_be_bytes(id), redundancy: self.policy.parse()?, drives, sealing_secret })
+        Ok(Cluster { redundancy: self.policy.parse()?, drives, sealing_secret })
     }
 }
 

@@ -19,12 +19,14 @@ fn a_second_start_finds_what_the_first_made() {
     assert!(first.is_new);
     assert_eq!(first.cluster.redundancy.to_string(), "ec:4+2");
     assert_eq!(first.cluster.drives.len(), 6);
-    let (id, root, token) = (first.cluster.id, first.root.clone(), first.admin_token.clone());
+    let (root, token) = (first.root.clone(), first.admin_token.clone());
+    let sealing_secret = first.cluster.sealing_secret.clone();
     drop(first);
     let second = DataFolder::open(&settings(&[folder.path()], None, None), &env).unwrap();
     assert!(!second.is_new);
     assert_eq!(second.cluster.drives.len(), 6);
-    assert!((second.cluster.id, second.root.clone(), second.admin_token.clone()) == (id, root, token));
+    assert!((second.root.clone(), second.admin_token.clone()) == (root, token));
+    assert!(second.cluster.sealing_secret == sealing_secret);
 }
 
 #[test]
@@ -54,14 +56,14 @@ fn a_lost_folder_gets_its_copies_back_and_a_strange_one_is_refused() {
     let homes: Vec<_> = (0..6).map(|_| tempfile::tempdir().unwrap()).collect();
     let paths: Vec<&Path> = homes.iter().map(|home| home.path()).collect();
     let first = DataFolder::open(&settings(&paths, None, None), &env).unwrap();
-    let (id, root) = (first.cluster.id, first.root.clone());
+    let (secret, root) = (first.cluster.sealing_secret.clone(), first.root.clone());
     assert_eq!(first.cluster.redundancy.to_string(), "ec:4+2");
     drop(first);
     for name in ["cluster.toml", "credentials.toml", "admin.token"] {
         files::remove(&paths[0].join(name)).unwrap();
     }
     let second = DataFolder::open(&settings(&paths, None, None), &env).unwrap();
-    assert!(second.cluster.id == id && second.root == root && !second.is_new);
+    assert!(second.cluster.sealing_secret == secret && second.root == root && !second.is_new);
     assert!(files::read(&paths[0].join("cluster.toml")).unwrap().is_some());
     drop(second);
 

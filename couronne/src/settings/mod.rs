@@ -98,12 +98,39 @@ settings! {
         listen: SocketAddr = loopback(9001),
     }
 
+    /// Bounds of what requests may take.
+    limits: LimitSettings {
+        /// S3 connections at once; more wait to be accepted.
+        connections_max: usize = 10_000,
+        /// How long a request's head may take to arrive, and how long a connection may be idle, in milliseconds.
+        head_timeout_ms: u64 = 60_000,
+        /// How long a client may send nothing of a body that is awaited, in milliseconds.
+        body_stall_ms: u64 = 30_000,
+        /// How long a client may take nothing of an answer, in milliseconds.
+        send_stall_ms: u64 = 60_000,
+        /// Memory of bodies being received, encoded and written, parity included, in bytes. When it is used up,
+        /// requests wait a while and are then told to slow down.
+        write_buffer_bytes_max: u64 = 512 << 20,
+        /// Memory of bodies read ahead of their receivers, in bytes.
+        read_buffer_bytes_max: u64 = 256 << 20,
+        /// How long a revoked key may still be taken as valid, in milliseconds.
+        credential_cache_ms: u64 = 5_000,
+    }
+
+    /// How metadata and deleted data are kept.
+    storage: StorageSettings {
+        /// In how many ranges the keyspace of metadata is cut. Fixed at the first start.
+        metadata_ranges: u16 = 8,
+        /// How long deleted bytes are kept for readers that began before the deletion, in milliseconds.
+        reap_delay_ms: u64 = 3_600_000,
+    }
+
     /// Logs, on standard error.
     logs: LogSettings {
         /// `text` or `json`.
         format: LogFormat = LogFormat::Text,
         /// What is logged, as `LEVEL` or `target=LEVEL,...`. The variable `COURONNE_LOG` overrides it.
-        filter: String = "info".to_owned(),
+        filter: String = "info,openraft=warn".to_owned(),
     }
 
     /// Threads and shutting down.

@@ -1,0 +1,129 @@
+//! `couronne serve`: every role in one process.
+//!
+//! Start: settings, data folder (locked), both listeners bound, the node with its drives, the gateway
+//! over it, then the doors open and the address is announced. Stop (SIGTERM, SIGINT): the doors close,
+//! requests under way finish, the node flushes, the announcement goes. A kill at any moment skips all
+//! of the stop, and the next start is the same start.
+//! Promises: nothing is served before the node has recovered.
+//! Must not know: what is served.
+
+mod parts;
+mod signals;
+mod welcome;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use couronne_gateway::identity::IdentityError;
+use couronne_gateway::server::{self, TlsError};
+use couronne_storage_node::node::NodeError;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::admin;
+use crate::admin::api::Api;
+use crate::admin::status::StatusSource;
+use crate::data_folder::{DataFolder, DataFolderError, RunningServer};
+use crate::settings::Settings;
+use crate::{environment, logs};
+
+/// Why a server did not start, or did not stop well.
+#[derive(Debug, Error)]
+pub(crate) enum ServeError {
+    /// Logging cannot begin.
+    #[error("{0}")]
+    Logs(String),
+    /// The runtime cannot begin, or a signal cannot be awaited.
+    #[error("starting threads: {0}")]
+    Runtime(io::Error),
+    /// The data folder was refused.
+    #[error(transparent)]
+    DataFolder(#[from] DataFolderError),
+    /// An address is taken or not ours.
+    #[error("listening on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The certificate or its key cannot be read.
+    #[error("reading {path}: {source}")]
+    TlsFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The certificate or its key is unusable.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The node did not start.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// Identities cannot be kept.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Metrics cannot be kept.
+    #[error("making metrics: {0}")]
+    Metrics(String),
+}
+
+/// Runs a server until it is told to stop.
+pub(crate) fn run(settings: Settings) -> Result<(), ServeError> {
+    logs::start(&settings.logs).map_err(ServeError::Logs)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = settings.process.worker_threads {
+        runtime.worker_threads(usize::from(threads.max(1)));
+    }
+    let runtime = runtime.enable_all().thread_name("couronne").build().map_err(ServeError::Runtime)?;
+    runtime.block_on(serve(settings))
+}
+
+/// Start, serve, stop.
+async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let env = environment::system();
+    let data = DataFolder::open(&settings.data, &env)?;
+    let (s3_listener, s3) = listen(settings.s3.listen).await?;
+    let (admin_listener, admin) = listen(settings.admin.listen).await?;
+    let tls = parts::tls(&settings.s3)?;
+    let node = parts::node(&data.cluster, &settings, &env).await?;
+    let gateway = parts::gateway(&data, &settings, Arc::clone(&node), &env)?;
+    let policy = data.cluster.redundancy.to_string();
+    let api = Arc::new(Api {
+        token: data.admin_token.clone(),
+        identity: gateway.identity.clone(),
+        metrics: Arc::clone(&gateway.metrics),
+        status: StatusSource::new(Arc::clone(&node), env, policy, s3),
+    });
+
+    let stop = signals::stop().map_err(ServeError::Runtime)?;
+    let server = RunningServer { s3, tls: tls.is_some(), admin, pid: std::process::id() };
+    // The admin listener stays open until requests are finished: whoever watches sees the end.
+    let (admin_stop, admin_stopped) = watch::channel(false);
+    let admin_task = tokio::spawn(admin::server::serve(admin_listener, api, admin_stopped));
+    data.announce(&server)?;
+    welcome::print(&data, &server);
+    tracing::info!(%s3, %admin, policy = %data.cluster.redundancy, drives = data.cluster.drives.len(), "serving");
+    server::serve(s3_listener, gateway, parts::server_settings(&settings), tls, stop).await;
+
+    tracing::info!("stopping");
+    node.shutdown().await;
+    admin_stop.send_replace(true);
+    if let Err(error) = admin_task.await {
+        tracing::warn!(%error, "the admin listener ended badly");
+    }
+    data.withdraw();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A listener and the address it got.
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let refused = |source| ServeError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}

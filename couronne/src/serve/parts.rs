@@ -1,0 +1,124 @@
+//! The parts of a server, made from its settings: the node with its drives, the gateway over it.
+//!
+//! Must not know: listeners, signals.
+
+use std::sync::Arc;
+
+use couronne_gateway::auth::AuthSettings;
+use couronne_gateway::engine::{Components, Engine, Settings as EngineSettings};
+use couronne_gateway::identity::{Identity, IdentitySettings, RootCredentials, Secret};
+use couronne_gateway::metrics::Metrics;
+use couronne_gateway::pipeline::{Gateway, GatewaySettings};
+use couronne_gateway::server::{self, ServerSettings};
+use couronne_metadata::evaluate;
+use couronne_metadata::rocks::RocksSettings;
+use couronne_placement::{CHUNK_BYTES_MAX, Policy, PolicyId, Redundancy};
+use couronne_protocol::env::Env;
+use couronne_storage_node::consensus::ConsensusSettings;
+use couronne_storage_node::node::{LocalNode, NodeSettings, open_folders};
+
+use super::ServeError;
+use crate::data_folder::{Cluster, DataFolder};
+use crate::settings::{S3Settings, Settings};
+
+/// The size of a full shard of an erasure-coded chunk, in bytes: large enough that a disk's and a
+/// message's fixed costs vanish, small enough that a request's chunks in flight stay few MiB.
+const SHARD_BYTES: u32 = 1 << 20;
+/// The chunk size where a chunk is not divided among drives, in bytes.
+const WHOLE_CHUNK_BYTES: u32 = 4 << 20;
+/// Bodies up to this length (bytes) travel in the commit: one message less and no shard to write.
+const INLINE_BYTES_MAX: u32 = 8 << 10;
+/// Bodies up to this length (bytes) are kept as `m + 1` whole copies: the number of appends is what
+/// small objects cost.
+const COPIES_BYTES_MAX: u32 = 128 << 10;
+/// RocksDB memory of all drives together, in bytes: unflushed rows, and cached blocks.
+const ROCKS_BYTES: usize = 128 << 20;
+
+/// The default policy of a cluster.
+fn policy(redundancy: Redundancy) -> Policy {
+    let chunk_bytes = match redundancy {
+        Redundancy::Single | Redundancy::Replicated(_) => WHOLE_CHUNK_BYTES,
+        Redundancy::Erasure { k, .. } => (u32::from(k) * SHARD_BYTES).min(CHUNK_BYTES_MAX),
+    };
+    Policy {
+        id: PolicyId(0),
+        name: redundancy.to_string().into(),
+        redundancy,
+        chunk_bytes,
+        inline_bytes_max: INLINE_BYTES_MAX,
+        copies_bytes_max: COPIES_BYTES_MAX,
+    }
+}
+
+/// The storage node with the drives of the data folder.
+pub(super) async fn node(cluster: &Cluster, settings: &Settings, env: &Env) -> Result<Arc<LocalNode>, ServeError> {
+    let share = ROCKS_BYTES / cluster.drives.len().max(1);
+    let rocks = RocksSettings {
+        write_buffers_bytes: share.clamp(12 << 20, 48 << 20),
+        block_cache_bytes: share.clamp(8 << 20, 32 << 20),
+        ..RocksSettings::default()
+    };
+    let drives = open_folders(&cluster.drives, &rocks).await?;
+    let node_settings = NodeSettings {
+        policy: policy(cluster.redundancy),
+        range_count: settings.storage.metadata_ranges,
+        consensus: ConsensusSettings::default(),
+        evaluation: evaluate::Settings { reap_delay_ms: settings.storage.reap_delay_ms },
+    };
+    Ok(LocalNode::open(env.clone(), drives, node_settings).await?)
+}
+
+/// The gateway over a node.
+pub(super) fn gateway(
+    data: &DataFolder,
+    settings: &Settings,
+    node: Arc<LocalNode>,
+    env: &Env,
+) -> Result<Arc<Gateway>, ServeError> {
+    let components = Components { shards: node.clone(), ranges: node.clone(), map: node, env: env.clone() };
+    let limits = &settings.limits;
+    let engine = Engine::new(
+        components,
+        EngineSettings {
+            write_buffer_bytes_max: limits.write_buffer_bytes_max,
+            read_buffer_bytes_max: limits.read_buffer_bytes_max,
+            ..EngineSettings::default()
+        },
+    );
+    let root = RootCredentials {
+        access_key: data.root.access_key.clone().into(),
+        secret: Secret::new(data.root.secret_key.as_bytes()),
+    };
+    let sealing_secret = Secret::new(data.cluster.sealing_secret.as_slice());
+    let identity_settings =
+        IdentitySettings { credential_cache_ms: limits.credential_cache_ms, ..IdentitySettings::default() };
+    let identity = Identity::new(engine.clone(), root, sealing_secret, identity_settings)?;
+    let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?);
+    let base_domains = settings.s3.base_domains.iter().map(|domain| domain.to_lowercase()).collect();
+    let auth = AuthSettings { regions: vec![settings.s3.region.clone()] };
+    let gateway_settings = GatewaySettings { base_domains, auth, body_stall_ms: limits.body_stall_ms };
+    Ok(Arc::new(Gateway { engine, identity, env: env.clone(), metrics, settings: gateway_settings }))
+}
+
+/// The S3 listener's bounds.
+pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
+    let limits = &settings.limits;
+    ServerSettings {
+        connections_max: limits.connections_max,
+        head_timeout_ms: limits.head_timeout_ms,
+        send_stall_ms: limits.send_stall_ms,
+        shutdown_grace_ms: settings.process.shutdown_grace_s.saturating_mul(1000),
+        ..ServerSettings::default()
+    }
+}
+
+/// The S3 listener's certificate, if it has one.
+#[allow(clippy::disallowed_methods, reason = "read once at the start, from where the operator put them")]
+pub(super) fn tls(settings: &S3Settings) -> Result<Option<Arc<rustls::ServerConfig>>, ServeError> {
+    let (Some(chain), Some(key)) = (&settings.tls_cert_path, &settings.tls_key_path) else { return Ok(None) };
+    let read = |path: &std::path::PathBuf| {
+        std::fs::read(path).map_err(|source| ServeError::TlsFile { path: path.clone(), source })
+    };
+    let (chain, key) = (read(chain)?, zeroize::Zeroizing::new(read(key)?));
+    Ok(Some(server::tls_config(&chain, &key)?))
+}

@@ -1,0 +1,41 @@
+//! What a server says when it is ready: where it is, and at its first start how to use it.
+//!
+//! Promises: the secret key is shown at the first start only; later it is read from its file.
+//! Must not know: how the server works.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::data_folder::{DataFolder, RunningServer};
+use crate::terminal::say;
+
+/// Says it.
+pub(super) fn print(data: &DataFolder, server: &RunningServer) {
+    let scheme = if server.tls { "https" } else { "http" };
+    let endpoint = format!("{scheme}://{}", reachable(server.s3));
+    let (redundancy, drives) = (data.cluster.redundancy, data.cluster.drives.len());
+    let access_key = &data.root.access_key;
+    say(&format!("Couronne {}: policy {redundancy}, drives {drives}", env!("CARGO_PKG_VERSION")));
+    say(&format!("  endpoint    {endpoint}"));
+    say(&format!("  access key  {access_key}"));
+    let secret_key = data.root.secret_key.as_str();
+    if !data.is_new {
+        say(&format!("  secret key  in {}", data.credentials_path().display()));
+        return;
+    }
+    say(&format!("  secret key  {secret_key}"));
+    say("Try it:");
+    say(&format!(
+        "  export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID={access_key} \
+         AWS_SECRET_ACCESS_KEY='{secret_key}'"
+    ));
+    say("  aws s3 mb s3://first-bucket");
+    say("  aws s3 sync . s3://first-bucket/");
+}
+
+/// An address that a client on this machine can connect to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        ip if !ip.is_unspecified() => address,
+        _ => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port()),
+    }
+}
