@@ -87,17 +87,17 @@ fn measure(store: &dyn Store) {
         let at = cpu_seconds();
         let effects: Vec<Effect> =
             (0..16).map(|one| execute(store, &envelope(batch * 16 + one + 1, put())).0).collect();
-        evaluating += (cpu_seconds() - at);
+        evaluating += cpu_seconds() - at;
         let at = cpu_seconds();
         let entries: Vec<Bytes> = effects.iter().map(Effect::encode).collect();
         let effects: Vec<Effect> = entries.iter().map(|entry| Effect::decode(entry).unwrap()).collect();
-        coding += (cpu_seconds() - at);
+        coding += cpu_seconds() - at;
         let at = cpu_seconds();
         let batch = apply(&*store.view(), &effects).unwrap();
-        applying += (cpu_seconds() - at);
+        applying += cpu_seconds() - at;
         let at = cpu_seconds();
         store.apply(&batch).unwrap();
-        writing += (cpu_seconds() - at);
+        writing += cpu_seconds() - at;
     }
     let us = |seconds: f64| seconds * 1e6 / KEYS as f64;
     println!(

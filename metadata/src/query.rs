@@ -125,11 +125,12 @@ pub struct ListQuery {
     pub prefix: Bytes,
     /// Keys that share a stretch up to this, after the prefix, are rolled into a common prefix; may be empty.
     pub delimiter: Bytes,
-    /// Keys (and common prefixes) strictly after this; may be empty.
+    /// Keys (and common prefixes) strictly after this; may be empty. If it lies under a common prefix,
+    /// that prefix was told already and is left out whole.
     pub after: Bytes,
     /// Keys strictly before this (Swift's `end_marker`); empty for no bound.
     pub before: Bytes,
-    /// Descending (Swift).
+    /// Descending (Swift); of current objects only. `after` and `before` are meant in the list's direction.
     pub reverse: bool,
     /// At most so many keys and common prefixes, up to [`PAGE_ENTRIES_MAX`].
     pub limit: u32,

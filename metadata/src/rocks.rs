@@ -341,6 +341,8 @@ fn options(settings: &RocksSettings) -> Options {
     options.set_arena_block_size(64 << 10);
     options.set_memtable_whole_key_filtering(true);
     options.set_memtable_prefix_bloom_ratio(0.02);
+    // Reap rows, commits and emptied buckets leave runs of tombstones that scans would walk for ever.
+    options.add_compact_on_deletion_collector_factory(4096, 2048, 0.5);
     options.set_max_background_jobs(settings.background_jobs);
     options.set_max_open_files(settings.open_files_max);
     options.set_avoid_unnecessary_blocking_io(true);

@@ -9,7 +9,7 @@ use couronne_metadata::command::{
     AttributeChange, Command, CompletedPart, EtagSet, Expect, NewData, Outcome, Precondition, Refusal,
 };
 use couronne_metadata::evaluate::{Evaluated, evaluate};
-use couronne_metadata::ids::{BucketId, PartNumber, UploadId, VersionId};
+use couronne_metadata::ids::{BucketId, PartNumber, UploadId};
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_metadata::record::{
     Attributes, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content, ReapReason, ReapTarget, Retention,
@@ -392,5 +392,4 @@ fn a_reap_row_tells_why() {
     let Answer::Reap(rows) = range.query(&Query::Reap { now_ms: u64::MAX, limit: 9 }) else { panic!() };
     assert_eq!((rows.len(), rows[0].1.reason), (1, ReapReason::Abandoned));
     assert_eq!(rows[0].1.key, object_key("k"));
-    let _ = VersionId::Null;
 }

@@ -28,6 +28,7 @@ pub(super) fn uploads(
     list: &ListQuery,
     after_upload: Option<UploadId>,
 ) -> Result<Page<(UploadId, UploadRecord)>, StoreError> {
+    let list = &forward(list);
     let mut rows = Rows::open(view, RowKind::Upload, bucket, list, |suffix, value| {
         let id = suffix.try_into().map_err(|_| codec::Corrupt("row key of an upload has a wrong length"))?;
         Ok((UploadId::from_bytes(id), codec::decode(value)?))
@@ -46,6 +47,7 @@ pub(super) fn versions(
     list: &ListQuery,
     after_version: Option<VersionId>,
 ) -> Result<Page<(VersionRecord, bool)>, StoreError> {
+    let list = &forward(list);
     let decode: Decode<VersionRecord> = |_, value| Ok(codec::decode(value)?);
     let mut current =
         Rows::open(view, RowKind::Current, bucket, list, |_, value| Ok(VersionRecord::Object(codec::decode(value)?)));
@@ -70,6 +72,10 @@ pub(super) fn versions(
         noncurrent.reopen_from(view, bucket, list, start);
     }
     fill(list, &mut Versions { current: Ahead::new(current), noncurrent: Ahead::new(noncurrent), seen })
+}
+
+fn forward(list: &ListQuery) -> ListQuery {
+    ListQuery { reverse: false, ..list.clone() }
 }
 
 enum Place {
@@ -182,10 +188,7 @@ impl Source for Versions<'_> {
     type Item = (VersionRecord, bool);
 
     fn next(&mut self) -> Result<Option<Row>, StoreError> {
-        let current = match self.current.peek()? {
-            Some((row, _)) => Some(row.slice(1..)),
-            None => None,
-        };
+        let current = self.current.peek()?.map(|(row, _)| row.slice(1..));
         // A current row's key has no suffix, so it sorts before the version rows of its key.
         let noncurrent_first = match (current, self.noncurrent.peek()?) {
             (_, None) => false,

@@ -1,0 +1,420 @@
+//! The encoding: golden bytes of every record as released, round trips, and bytes of ill will.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use couronne_metadata::codec::{Value, decode, encode};
+use couronne_metadata::command::{
+    AttributeChange, Command, CompletedPart, Envelope, EtagSet, Expect, NewData, Outcome, Precondition, Refusal,
+};
+use couronne_metadata::effect::{Effect, UsageDelta};
+use couronne_metadata::ids::{BucketId, CommitId, Ordinal, PartNumber, UploadId, VersionId};
+use couronne_metadata::key::{self, RowKind};
+use couronne_metadata::marks::Marks;
+use couronne_metadata::query::{Answer, Entry, ListQuery, Ownership, Page, Query, SystemRow};
+use couronne_metadata::record::{
+    Attributes, BlobRef, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content,
+    Data, Etag, ObjectRecord, PartRecord, ReapReason, ReapRecord, ReapTarget, RepairRecord, Retention, UploadRecord,
+    Usage, VersionRecord, Versioning,
+};
+use couronne_metadata::store::{Batch, Write};
+use couronne_placement::{BlobId, Geometry, PolicyId};
+use proptest::prelude::*;
+use support::object_key;
+
+fn blob() -> BlobRef {
+    BlobRef {
+        id: BlobId::from_bytes([1; 16]),
+        len: 5 << 20,
+        policy: PolicyId(3),
+        geometry: Geometry::new(4, 2, 4 << 20).unwrap(),
+        crc64: u64::MAX,
+    }
+}
+
+fn checksum() -> Checksum {
+    Checksum {
+        algorithm: ChecksumAlgorithm::Crc32c,
+        kind: ChecksumKind::FullObject,
+        value: Bytes::from_static(&[9, 8, 7, 6]),
+    }
+}
+
+fn attributes() -> Attributes {
+    Attributes {
+        headers: vec![("content-type".into(), Bytes::from_static(b"text/plain"))],
+        metadata: vec![("a".into(), Bytes::from_static(b"\xff")), ("b".into(), Bytes::new())],
+        tags: vec![("k".into(), "v".into())],
+        owner: "owner".into(),
+        retention: Some(Retention { compliance: true, until_ms: 1 << 40 }),
+        legal_hold: true,
+        extra: vec![(77, Bytes::from_static(b"later"))],
+    }
+}
+
+fn object() -> ObjectRecord {
+    ObjectRecord {
+        ordinal: Ordinal(1_800_000_000_000_000),
+        version: VersionId::Ordinal(Ordinal(1_800_000_000_000_000)),
+        commit: CommitId::from_bytes([2; 16]),
+        etag: Etag { digest: [3; 16], parts: Some(2) },
+        size: 300,
+        content: Content::Parts { upload: UploadId::from_bytes([4; 16]), count: 2, uniform_bytes: Some(150) },
+        attributes: attributes(),
+        checksum: Some(checksum()),
+    }
+}
+
+fn marker() -> VersionRecord {
+    VersionRecord::DeleteMarker {
+        ordinal: Ordinal(7),
+        version: VersionId::Null,
+        commit: CommitId::from_bytes([2; 16]),
+        owner: "o".into(),
+    }
+}
+
+fn upload() -> UploadRecord {
+    UploadRecord {
+        created: Ordinal(8),
+        commit: CommitId::from_bytes([2; 16]),
+        attributes: Attributes::default(),
+        initiator: "i".into(),
+        checksum: Some((ChecksumAlgorithm::Sha256, ChecksumKind::Composite)),
+    }
+}
+
+fn part() -> PartRecord {
+    PartRecord {
+        number: PartNumber::new(10_000).unwrap(),
+        ordinal: Ordinal(9),
+        commit: CommitId::from_bytes([2; 16]),
+        etag: Etag { digest: [5; 16], parts: None },
+        size: 1,
+        data: Data::Inline { len: 1, crc64: 6 },
+        checksum: None,
+    }
+}
+
+fn rules() -> BucketRules {
+    BucketRules {
+        version: 4,
+        state: BucketState::Live,
+        versioning: Versioning::Suspended,
+        object_lock: Some(Some((false, 1000))),
+        policy: PolicyId(1),
+        extra: vec![(40, Bytes::from_static(b"cors"))],
+    }
+}
+
+fn entry() -> BucketEntry {
+    BucketEntry { id: BucketId::from_bytes([6; 16]), account: "acc".into(), created: Ordinal(1), rules: rules() }
+}
+
+fn reap() -> ReapRecord {
+    ReapRecord {
+        target: ReapTarget::Blob(blob()),
+        bucket: BucketId::from_bytes([6; 16]),
+        key: object_key("k"),
+        not_before_ms: 5,
+        reason: ReapReason::Abandoned,
+        commit: CommitId::from_bytes([2; 16]),
+    }
+}
+
+fn repair() -> RepairRecord {
+    RepairRecord { blob: blob(), bucket: BucketId::from_bytes([6; 16]), key: object_key("k"), missing: 2 }
+}
+
+fn usage() -> Usage {
+    Usage { objects: -1, noncurrent: 2, bytes: i64::MIN, upload_bytes: i64::MAX }
+}
+
+fn effect() -> Effect {
+    let mut batch = Batch::default();
+    batch.put("k", "v");
+    batch.delete("k");
+    batch.delete_range("a", "b");
+    let usage = vec![UsageDelta { bucket: BucketId::from_bytes([6; 16]), delta: usage() }];
+    Effect {
+        writes: batch.writes,
+        usage,
+        marks: Some(Marks { horizon_ms: 1, forgotten_ms: 2, ordinal_floor: Ordinal(3) }),
+    }
+}
+
+/// The record still encodes as released, and what was released still decodes to it.
+fn golden<T: Value + PartialEq + Debug>(value: &T, released: &str) {
+    let encoded = encode(value);
+    let hex: String = encoded.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, released, "{value:?}");
+    assert_eq!(&decode::<T>(&encoded).unwrap(), value);
+    for cut in 0..encoded.len() {
+        let _ = decode::<T>(&encoded.slice(..cut));
+    }
+}
+
+#[test]
+fn records_are_encoded_as_released() {
+    golden(
+        &object(),
+        "0101088080e2c4f2a2990302088080e2c4f2a29903031002020202020202020202020202020202041501100303030303\
+         03030303030303030303030201020502ac02061b02190110040404040404040404040404040404040201020302960107\
+         4f011a010c636f6e74656e742d74797065020a746578742f706c61696e02060101610201ff0205010162020003060101\
+         6b02017604056f776e6572050a0100020680808080802006004d056c61746572080e0102020002020100030409080706",
+    );
+    golden(
+        &VersionRecord::Object(Box::new(object())),
+        "0101c20101bf0101088080e2c4f2a2990302088080e2c4f2a29903031002020202020202020202020202020202041501\
+         10030303030303030303030303030303030201020502ac02061b02190110040404040404040404040404040404040201\
+         0203029601074f011a010c636f6e74656e742d74797065020a746578742f706c61696e02060101610201ff0205010162\
+         0200030601016b02017604056f776e6572050a0100020680808080802006004d056c61746572080e0102020002020100\
+         030409080706",
+    );
+    golden(&marker(), "01021a010107020003100202020202020202020202020202020204016f");
+    golden(&upload(), "010101080210020202020202020202020202020202020302040004016905080102050002020200");
+    golden(
+        &part(),
+        "010102904e02010903100202020202020202020202020202020204120110050505050505050505050505050505050501\
+         0106080106010101020106",
+    );
+    golden(
+        &PartRecord { data: Data::Blob(blob()), checksum: Some(checksum()), ..part() },
+        "010102904e02010903100202020202020202020202020202020204120110050505050505050505050505050505050501\
+         0106330231012f01100101010101010101010101010101010102048080c0020301030406040200400000050affffffff\
+         ffffffffff01070e0102020002020100030409080706",
+    );
+    golden(&rules(), "010101040202020003020300040601040202e8070501012804636f7273");
+    golden(
+        &entry(),
+        "010110060606060606060606060606060606060203616363030101041c0101040202020003020300040601040202e807\
+         0501012804636f7273",
+    );
+    golden(
+        &reap(),
+        "0101330131012f01100101010101010101010101010101010102048080c0020301030406040200400000050affffffff\
+         ffffffffff0102100606060606060606060606060606060603016b040105050202000610020202020202020202020202\
+         02020202",
+    );
+    golden(
+        &repair(),
+        "01012f01100101010101010101010101010101010102048080c0020301030406040200400000050affffffffffffffff\
+         ff0102100606060606060606060606060606060603016b040102",
+    );
+    golden(&usage(), "01010101020104030affffffffffffffffff01040afeffffffffffffffff01");
+    golden(&SystemRow { version: Ordinal(300), value: Bytes::from_static(b"x") }, "010102ac02020178");
+    golden(
+        &effect(),
+        "010108010601016b0201760105020301016b010803060101610201620232011006060606060606060606060606060606\
+         021e010101020104030affffffffffffffffff01040afeffffffffffffffff010309010101020102030103",
+    );
+}
+
+fn round_trip<T: Value + PartialEq + Debug>(value: &T) {
+    let encoded = encode(value);
+    assert_eq!(&decode::<T>(&encoded).unwrap(), value);
+    for at in 0..encoded.len() {
+        for bit in 0..8 {
+            let mut bent = encoded.to_vec();
+            bent[at] ^= 1 << bit;
+            let _ = decode::<T>(&bent.into());
+        }
+        let _ = decode::<T>(&encoded.slice(..at));
+    }
+}
+
+fn commands() -> Vec<Command> {
+    let upload = UploadId::from_bytes([4; 16]);
+    let number = PartNumber::new(7).unwrap();
+    let etag = Etag { digest: [3; 16], parts: None };
+    let condition = Precondition {
+        if_match: Some(EtagSet::Tags(vec![etag, etag])),
+        if_none_match: Some(EtagSet::Any),
+        if_last_modified_s: Some(1),
+        if_size: Some(0),
+    };
+    let data = NewData::Inline(Bytes::from_static(b"bytes"), 5);
+    let parts = vec![CompletedPart { number, etag, checksum: Some(Bytes::from_static(b"sum")) }];
+    vec![
+        Command::Put {
+            data: data.clone(),
+            size: 5,
+            etag,
+            checksum: Some(checksum()),
+            attributes: attributes(),
+            condition: condition.clone(),
+        },
+        Command::Delete {
+            version: Some(VersionId::Null),
+            condition: condition.clone(),
+            bypass_governance: true,
+            owner: "o".into(),
+        },
+        Command::Delete {
+            version: None,
+            condition: Precondition::default(),
+            bypass_governance: false,
+            owner: "".into(),
+        },
+        Command::UpdateAttributes {
+            version: None,
+            change: AttributeChange::Tags(vec![("k".into(), "v".into())]),
+            bypass_governance: false,
+        },
+        Command::UpdateAttributes { version: None, change: AttributeChange::Retention(None), bypass_governance: true },
+        Command::UpdateAttributes { version: None, change: AttributeChange::LegalHold(false), bypass_governance: true },
+        Command::UpdateAttributes {
+            version: None,
+            change: AttributeChange::All(Box::new(attributes())),
+            bypass_governance: true,
+        },
+        Command::CreateUpload {
+            upload,
+            attributes: attributes(),
+            initiator: "i".into(),
+            checksum: Some((ChecksumAlgorithm::Sha1, ChecksumKind::Composite)),
+        },
+        Command::PutPart { upload, number, data: NewData::Blob(blob(), true), size: 5, etag, checksum: None },
+        Command::CompleteUpload {
+            upload,
+            parts,
+            checksum: Some(Bytes::from_static(b"sum")),
+            size: Some(1),
+            part_bytes_min: 5 << 20,
+            condition,
+        },
+        Command::AbortUpload { upload },
+        Command::Abandon { blob: blob() },
+        Command::PutRules { rules: rules() },
+        Command::SealBucket { rules: BucketRules { object_lock: Some(None), ..rules() } },
+        Command::DropRules,
+        Command::SystemWrite { expect: Expect::Version(Ordinal(4)), value: Some(Bytes::new()) },
+        Command::SystemWrite { expect: Expect::Absent, value: None },
+        Command::Reaped { row: Bytes::from_static(b"row") },
+        Command::Repaired { blob: blob().id },
+        Command::AdvanceHorizon { horizon_ms: 1 },
+        Command::ForgetCommits { before_ms: 1 },
+    ]
+}
+
+#[test]
+fn messages_come_back_and_bent_ones_do_no_harm() {
+    for command in commands() {
+        round_trip(&Envelope {
+            commit: CommitId::from_bytes([2; 16]),
+            deadline_ms: 1,
+            bucket: BucketId::from_bytes([6; 16]),
+            rules_version: 2,
+            key: object_key("k"),
+            command,
+        });
+    }
+    let outcome = |ordinal| Outcome::Done { ordinal };
+    round_trip(&outcome(Ordinal(1)));
+    round_trip(&Outcome::Put { ordinal: Ordinal(1), version: VersionId::Null });
+    round_trip(&Outcome::Deleted { removed: Some(marker()), marker: Some(VersionId::Null) });
+    round_trip(&Outcome::Deleted { removed: None, marker: None });
+    round_trip(&Outcome::Completed {
+        ordinal: Ordinal(1),
+        version: VersionId::Ordinal(Ordinal(1)),
+        etag: Etag { digest: [3; 16], parts: Some(1) },
+        size: 1,
+        checksum: Some(checksum()),
+    });
+    let number = PartNumber::new(1).unwrap();
+    for refusal in [Refusal::NoSuchKey, Refusal::InvalidPart(number), Refusal::Invalid(Refusal::NO_LOCK)] {
+        round_trip(&refusal);
+    }
+    round_trip(&Refusal::EntityTooSmall { number, size: 1 });
+}
+
+#[test]
+fn questions_and_answers_come_back() {
+    let (key, upload) = (object_key("k"), UploadId::from_bytes([4; 16]));
+    let list = ListQuery {
+        prefix: "p".into(),
+        delimiter: "/".into(),
+        after: Bytes::new(),
+        before: "b".into(),
+        reverse: true,
+        limit: 7,
+    };
+    round_trip(&Query::Get { key: key.clone(), version: Some(VersionId::Null) });
+    round_trip(&Query::ListVersions { list: list.clone(), after_version: Some(VersionId::Null) });
+    round_trip(&Query::ListUploads { list: list.clone(), after_upload: Some(upload) });
+    round_trip(&Query::List(list));
+    round_trip(&Query::Parts { key: key.clone(), upload, after: 1, limit: 2 });
+    round_trip(&Query::Blobs { after: Bytes::from_static(b"row"), limit: 2 });
+    round_trip(&Answer::Get(Some((VersionRecord::Object(Box::new(object())), Some(Bytes::from_static(b"x"))))));
+    round_trip(&Answer::Get(None));
+    let entries = vec![Entry::Row(key.clone(), Box::new(object())), Entry::CommonPrefix("p/".into())];
+    round_trip(&Answer::List(Page { entries, truncated: true }));
+    let entries = vec![Entry::Row(key.clone(), (marker(), true))];
+    round_trip(&Answer::ListVersions(Page { entries, truncated: false }));
+    let entries = vec![Entry::Row(key.clone(), (upload, self::upload()))];
+    round_trip(&Answer::ListUploads(Page { entries, truncated: false }));
+    round_trip(&Answer::Parts(Some((vec![part(), part()], true))));
+    round_trip(&Answer::Parts(None));
+    round_trip(&Answer::Rules(Some(rules())));
+    round_trip(&Answer::Usage(usage()));
+    let row = SystemRow { version: Ordinal(1), value: Bytes::new() };
+    round_trip(&Answer::SystemScan(vec![(key.clone(), row)], true));
+    round_trip(&Answer::OwnsBlob(Ownership::Disowned));
+    round_trip(&Answer::Reap(vec![(Bytes::from_static(b"row"), reap(), vec![blob()])]));
+    round_trip(&Answer::Repair(vec![repair()]));
+    round_trip(&Answer::Blobs(vec![(BucketId::SYSTEM, key, blob())], Some(Bytes::from_static(b"next"))));
+}
+
+#[test]
+fn unknown_fields_are_kept_where_there_is_a_place_and_skipped_elsewhere() {
+    let mut newer = encode(&rules()).to_vec();
+    newer.extend_from_slice(&[99, 3, b'n', b'e', b'w']);
+    let kept: BucketRules = decode(&newer.into()).unwrap();
+    assert_eq!(kept.extra[1], (99, Bytes::from_static(b"new")));
+    assert_eq!(decode::<BucketRules>(&encode(&kept)).unwrap(), kept);
+    let mut newer = encode(&usage()).to_vec();
+    newer.extend_from_slice(&[99, 3, b'n', b'e', b'w']);
+    assert_eq!(decode::<Usage>(&newer.into()).unwrap(), usage());
+}
+
+#[test]
+fn wrong_beginnings_and_huge_lengths_are_refused() {
+    assert!(decode::<Usage>(&Bytes::new()).is_err());
+    assert!(decode::<Usage>(&Bytes::from_static(&[2])).is_err());
+    assert!(decode::<Usage>(&Bytes::from_static(&[1])).is_err());
+    let mut huge = vec![1, 1];
+    huge.extend_from_slice(&[0xff; 9]);
+    huge.push(1);
+    assert!(decode::<Effect>(&huge.into()).is_err());
+    let numberless: Vec<u8> = [&[1u8][..], &[0xff; 40]].concat();
+    assert!(decode::<Effect>(&numberless.into()).is_err());
+    assert!(decode::<Write>(&Bytes::from_static(&[1, 9, 0])).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_a_value_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let bytes = Bytes::from([&[1][..], &bytes].concat());
+        let _ = decode::<VersionRecord>(&bytes);
+        let _ = decode::<ObjectRecord>(&bytes);
+        let _ = decode::<Envelope>(&bytes);
+        let _ = decode::<Answer>(&bytes);
+        let _ = decode::<Effect>(&bytes);
+        let _ = key::parse(&bytes);
+    }
+
+    #[test]
+    fn row_keys_sort_as_keys_and_come_back(a in "\\PC{1,4}|[a\0\u{1}]{1,4}", b in "\\PC{1,4}|[a\0\u{1}]{1,4}") {
+        let bucket = BucketId::from_bytes([0xff; 16]);
+        let row = |key: &str, ordinal| key::of_version(bucket, &object_key(key), Ordinal(ordinal));
+        prop_assert_eq!(row(&a, 1).cmp(&row(&b, 2)), (a.as_bytes(), 2).cmp(&(b.as_bytes(), 1)));
+        let (parsed_bucket, key, suffix) = key::parse(&row(&a, 1)).unwrap();
+        prop_assert_eq!((parsed_bucket, key.as_str(), suffix.len()), (bucket, &a[..], 8));
+        let prefixed = row(&a, 1) >= key::of_prefix(RowKind::Version, bucket, b.as_bytes())
+            && row(&a, 1) < key::end_of_prefix(RowKind::Version, bucket, b.as_bytes());
+        prop_assert_eq!(prefixed, a.starts_with(&b));
+    }
+}
