@@ -22,8 +22,11 @@ use super::scan::{self, Scan};
 use super::segment::{Class, PAGE_BYTES, SegmentNumber};
 use super::table::Purpose;
 
-/// Records copied at once, so that they share syncs.
-const COPIES_AT_ONCE: usize = 16;
+/// Bytes copied at once, so that copies share syncs.
+const COPY_BYTES: usize = 4 << 20;
+
+/// Segments emptied in one round: a start seals what was open, and little may be in it.
+const SEGMENTS_PER_ROUND: usize = 4;
 
 /// Tombstones looked at in one round.
 const SWEEP_ROWS: usize = 4096;
@@ -55,18 +58,22 @@ struct State {
     sweep: Option<Bytes>,
 }
 
-/// One round: flush, compact at most one segment, recycle, sweep.
+/// One round: flush, compact a few segments, recycle, sweep.
 pub(super) async fn round(core: &Core, lanes: &Lanes, memory: &Memory) -> Result<Maintained, ShardError> {
     core.health.check()?;
     let mut done = Maintained { flushed: flush_if_due(core)?, ..Maintained::default() };
     done.recycled += recycle(core, memory).await?;
-    if let Some(number) = candidate(core, memory).await {
-        if empty(core, lanes, number).await? {
-            done.compacted += 1;
-            done.recycled += recycle(core, memory).await?;
-        } else {
-            memory.state.lock().stuck.insert(number);
+    for _ in 0..SEGMENTS_PER_ROUND {
+        let Some(number) = candidate(core, memory).await else { break };
+        match empty(core, lanes, number).await {
+            Ok(true) => done.compacted += 1,
+            Ok(false) => drop(memory.state.lock().stuck.insert(number)),
+            // Not even the reserve has room for the copies: the next deletions make some.
+            Err(ShardError::Full) => break,
+            Err(error) => return Err(error),
         }
+        // At once, since on a full drive the next copies need the room.
+        done.recycled += recycle(core, memory).await?;
     }
     done.tombstones_dropped = sweep(core, memory)?;
     Ok(done)
@@ -128,7 +135,7 @@ async fn empty(core: &Core, lanes: &Lanes, number: SegmentNumber) -> Result<bool
         if counts(core, number, &record)? {
             copies.extend(copy(&scan, record).await);
         }
-        if copies.len() == COPIES_AT_ONCE {
+        if copies.iter().map(|copy: &Append| copy.payload.len()).sum::<usize>() >= COPY_BYTES {
             append_all(core, lanes, number, &mut copies).await?;
         }
     }

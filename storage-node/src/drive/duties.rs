@@ -112,7 +112,7 @@ impl Drive {
         Ok(row.shard_len)
     }
 
-    /// One round of housekeeping: flushes the index when that is due, compacts at most one segment,
+    /// One round of housekeeping: flushes the index when that is due, compacts a few segments,
     /// recycles what is empty. Call it about every second, from one task.
     pub async fn maintain(&self) -> Result<Maintained, ShardError> {
         compaction::round(&self.core, &self.lanes, &self.memory).await

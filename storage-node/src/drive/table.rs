@@ -158,8 +158,7 @@ impl Table {
     pub(super) async fn discard(&self, number: SegmentNumber, class: Class, reusable: bool) -> io::Result<()> {
         let path = segment::path(number, class);
         let keep = reusable && class == Class::Small && self.state.lock().spares.len() < self.settings.spare_segments;
-        if keep {
-            let file = self.disk.open(&path, class.access()).await?;
+        if keep && let Ok(file) = self.disk.open(&path, class.access()).await {
             file.write(0, vec![zeroes(PAGE_BYTES)], true).await?;
             self.state.lock().spares.push(number);
             return Ok(());

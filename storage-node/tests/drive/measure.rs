@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use couronne_metadata::ids::{BucketId, ObjectKey};
-use couronne_metadata::memory::MemoryStore;
+use couronne_metadata::rocks::{RocksDrive, RocksSettings};
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
 use couronne_protocol::buffer::AlignedBuffer;
 use couronne_protocol::frame;
@@ -55,7 +55,9 @@ async fn measure(size: usize, small: bool, count: u32, at_once: u32) {
     Identity::format(&disk, &env(1), CLUSTER).await.unwrap();
     let mut settings = Settings::for_space(disk.space().await.unwrap());
     settings.small_bytes_max = if small { u32::MAX } else { 0 };
-    let parts = Parts { disk, index: Arc::new(MemoryStore::new()), env: env(1), settings };
+    let database = RocksDrive::open(&folder.path().join("index"), &RocksSettings::default()).unwrap();
+    let index = Arc::new(database.store("shards").unwrap());
+    let parts = Parts { disk, index, env: env(1), settings };
     let drive = Drive::open(parts, CLUSTER).await.unwrap();
     let geometry = Geometry::new(1, 0, 16 << 20).unwrap();
     let mut buffer = AlignedBuffer::with_capacity(size);
