@@ -202,7 +202,7 @@ impl Router {
                 known.set_leader(fresh);
                 course.hint = fresh;
                 course.turn += 1;
-                let tried_all = course.turn as usize % known.descriptor.replicas.len().max(1) == 0;
+                let tried_all = (course.turn as usize).is_multiple_of(known.descriptor.replicas.len().max(1));
                 Ok(if fresh.is_none() && tried_all { Next::AfterPause } else { Next::AtOnce })
             }
             RangeError::Overloaded => {

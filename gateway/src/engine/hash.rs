@@ -34,7 +34,7 @@ enum ChecksumHash {
     Crc64Nvme,
     /// SHA-256, computed as the signed payload's.
     SharedSha256,
-    Crc(ChecksumAlgorithm, Crc),
+    Crc(ChecksumAlgorithm, Box<Crc>),
     Digest(ChecksumAlgorithm, digest::Context),
 }
 
@@ -58,8 +58,12 @@ impl BodyHashes {
             algorithm @ ChecksumAlgorithm::Sha1 => {
                 ChecksumHash::Digest(algorithm, digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY))
             }
-            algorithm @ ChecksumAlgorithm::Crc32 => ChecksumHash::Crc(algorithm, Crc::new(CrcAlgorithm::Crc32IsoHdlc)),
-            algorithm @ ChecksumAlgorithm::Crc32c => ChecksumHash::Crc(algorithm, Crc::new(CrcAlgorithm::Crc32Iscsi)),
+            algorithm @ ChecksumAlgorithm::Crc32 => {
+                ChecksumHash::Crc(algorithm, Box::new(Crc::new(CrcAlgorithm::Crc32IsoHdlc)))
+            }
+            algorithm @ ChecksumAlgorithm::Crc32c => {
+                ChecksumHash::Crc(algorithm, Box::new(Crc::new(CrcAlgorithm::Crc32Iscsi)))
+            }
         });
         Self { md5: Md5::new(), crc64: Crc::new(CrcAlgorithm::Crc64Nvme), sha256, checksum, expected }
     }

@@ -39,7 +39,7 @@ async fn root_needs_no_row_and_others_do() {
     assert_eq!(identity.account_by_id(&account.id).await.unwrap(), account);
 
     let (made, key) = identity.create_user(user("acme", "eve", true, None)).await.ok().unwrap();
-    assert_eq!(made.access_keys, [key.access_key.clone()]);
+    assert_eq!(made.access_keys, std::slice::from_ref(&key.access_key));
     let found = identity.credential(&key.access_key).await.unwrap().unwrap();
     assert_eq!((&*found.account, &*found.user, found.admin, found.root), (&*account.id, "eve", true, false));
     assert!(found.secret.expose() == key.secret.expose());

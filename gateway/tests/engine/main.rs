@@ -8,6 +8,7 @@
 )]
 
 mod buckets;
+mod cost;
 mod faults;
 mod identity;
 mod listing;

@@ -35,7 +35,7 @@ pub(super) struct Frames {
 
 impl Fetcher<'_> {
     /// Frames of a shard from the drive that ought to have it.
-    pub(super) async fn from_primary(
+    pub(super) async fn at_primary(
         &self,
         number: u8,
         frames: FrameRange,
@@ -52,7 +52,7 @@ impl Fetcher<'_> {
     }
 
     /// Frames of a shard from the first of these drives that has it.
-    pub(super) async fn from_any(
+    pub(super) async fn at_any(
         &self,
         number: u8,
         frames: FrameRange,

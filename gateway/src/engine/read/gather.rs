@@ -129,17 +129,15 @@ impl<'a> Gather<'a> {
         let Some(drive) = self.placement.primaries.get(usize::from(number)).copied() else { return };
         shard.asked = true;
         let fetcher = self.fetcher;
-        pending.push(Box::pin(
-            async move { Answer { number, frames: fetcher.from_primary(number, frames, drive).await } },
-        ));
+        pending
+            .push(Box::pin(async move { Answer { number, frames: fetcher.at_primary(number, frames, drive).await } }));
     }
 
     fn search(&self, number: u8, frames: FrameRange, primary: DriveId, pending: &Pending<'a>) {
         let elsewhere = self.placement.handoffs(self.ring).filter(|drive| *drive != primary);
         let drives: Arc<[DriveId]> = elsewhere.take(SEARCHED_DRIVES_MAX).collect();
         let fetcher = self.fetcher;
-        pending
-            .push(Box::pin(async move { Answer { number, frames: fetcher.from_any(number, frames, &drives).await } }));
+        pending.push(Box::pin(async move { Answer { number, frames: fetcher.at_any(number, frames, &drives).await } }));
     }
 
     /// Keeps an answer; says whether it was a failure.
