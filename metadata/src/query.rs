@@ -119,7 +119,7 @@ pub enum Query {
 }
 
 /// What to list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListQuery {
     /// Keys begin with this; may be empty.
     pub prefix: Bytes,

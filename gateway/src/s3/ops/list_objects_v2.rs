@@ -32,9 +32,9 @@ impl S3Operation for ListObjectsV2 {
         let query = &request.query;
         let start_after = query.get("start-after").map(str::to_owned);
         let token = query.get("continuation-token").map(str::to_owned);
-        let after = match &token {
-            Some(token) => token::read(token)?,
-            None => start_after.clone().unwrap_or_default().into_bytes(),
+        let after = match token.as_deref() {
+            Some(token) if !token.is_empty() => token::read(token)?,
+            _ => start_after.clone().unwrap_or_default().into_bytes(),
         };
         let fetch_owner = query.get("fetch-owner").is_some_and(|text| text.eq_ignore_ascii_case("true"));
         Ok(Self { list: ListParameters::parse(query, "max-keys")?, start_after, token, after, fetch_owner })
