@@ -41,8 +41,8 @@ pub struct RocksSettings {
 impl Default for RocksSettings {
     fn default() -> Self {
         Self {
-            block_cache_bytes: 32 << 20,
-            write_buffers_bytes: 48 << 20,
+            block_cache_bytes: 24 << 20,
+            write_buffers_bytes: 32 << 20,
             write_buffer_bytes: 16 << 20,
             background_jobs: 2,
             open_files_max: 256,

@@ -3,10 +3,16 @@
 
 mod support;
 
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use couronne_metadata::answer::answer;
 use couronne_metadata::command::{EtagSet, Outcome, Precondition, Refusal};
 use couronne_metadata::ids::VersionId;
 use couronne_metadata::query::{Answer, Entry, ListQuery, Query};
 use couronne_metadata::record::{VersionRecord, Versioning};
+use couronne_metadata::store::{Cursor, Row, Store, StoreError, View};
 use support::{Range, delete, etag, list_all, put};
 
 fn body(range: &Range, key: &str, version: Option<VersionId>) -> Option<String> {
@@ -171,5 +177,85 @@ fn keys_with_zero_bytes_sort_and_come_back() {
     assert_eq!(listed, keys);
     for key in keys {
         assert_eq!(body(&range, key, None).as_deref(), Some(key));
+    }
+}
+
+/// Tools empty a bucket so: a page, its deletions, the next page.
+#[test]
+fn versions_deleted_between_pages_hide_none_of_the_rest() {
+    for from in [Versioning::Off, Versioning::Enabled] {
+        let mut range = Range::new(from);
+        for at in 0..6 {
+            if at == 2 {
+                range.change_rules(|rules| rules.versioning = Versioning::Enabled);
+            }
+            range.put("k", "x").unwrap();
+            range.put("l", "x").unwrap();
+        }
+        range.delete("k", None).unwrap();
+        let (mut list, mut after_version) = (ListQuery { limit: 1, ..list_all() }, None);
+        loop {
+            let query = Query::ListVersions { list: list.clone(), after_version };
+            let Answer::ListVersions(page) = range.query(&query) else { panic!() };
+            for entry in &page.entries {
+                let Entry::Row(key, (record, _)) = entry else { panic!() };
+                range.delete(key.as_str(), Some(record.version())).unwrap();
+                (list.after, after_version) = (key.as_bytes().clone(), Some(record.version()));
+            }
+            if !page.truncated {
+                break;
+            }
+        }
+        assert_eq!(range.usage(), Default::default());
+    }
+}
+
+/// A page's cost does not grow with what lies under its common prefixes.
+#[test]
+fn a_page_walks_past_common_prefixes() {
+    let mut range = Range::new(Versioning::Off);
+    for folder in 0..20 {
+        for file in 0..50 {
+            range.put(&format!("{folder:02}/{file:02}"), "x").unwrap();
+        }
+    }
+    let counted = Counted { view: range.store.view(), rows: AtomicU64::new(0) };
+    let list = ListQuery { delimiter: "/".into(), limit: 10, ..list_all() };
+    let Ok(Answer::List(page)) = answer(&counted, range.bucket, None, &Query::List(list), range.now_us) else {
+        panic!()
+    };
+    assert_eq!((page.entries.len(), page.truncated), (10, true));
+    assert_eq!(counted.rows.load(Ordering::Relaxed), 11);
+}
+
+/// A view that counts the rows its cursors give.
+struct Counted<'v> {
+    view: Box<dyn View + 'v>,
+    rows: AtomicU64,
+}
+
+struct CountedCursor<'v> {
+    cursor: Box<dyn Cursor + 'v>,
+    rows: &'v AtomicU64,
+}
+
+impl View for Counted<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.view.get(key)
+    }
+
+    fn scan<'a>(&'a self, start: Bound<&[u8]>, end: Bound<&[u8]>, reverse: bool) -> Box<dyn Cursor + 'a> {
+        Box::new(CountedCursor { cursor: self.view.scan(start, end, reverse), rows: &self.rows })
+    }
+}
+
+impl Cursor for CountedCursor<'_> {
+    fn next(&mut self) -> Result<Option<Row>, StoreError> {
+        self.rows.fetch_add(1, Ordering::Relaxed);
+        self.cursor.next()
+    }
+
+    fn seek(&mut self, key: &[u8]) -> Result<(), StoreError> {
+        self.cursor.seek(key)
     }
 }

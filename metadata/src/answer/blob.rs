@@ -16,7 +16,8 @@ use crate::record::{
 };
 use crate::store::{StoreError, View};
 
-/// Rows examined for one page of blobs at most, so that a page stays bounded where rows name none.
+/// Rows examined for one page of blobs at most, so that a page stays bounded where rows name none;
+/// also about how many blobs of uploads one page of reap rows names.
 const EXAMINED_MAX: usize = 20_000;
 
 /// Whether the blob is owned. No is said only of blobs born before the disown horizon, of a bucket that
@@ -77,8 +78,8 @@ pub(super) fn due(
     let start = key::of_range(RowKind::Reap, &[]);
     let end = key::of_range(RowKind::Reap, &now_ms.saturating_add(1).to_be_bytes());
     let mut cursor = view.scan(Bound::Included(&start), Bound::Excluded(&end), false);
-    let mut rows = Vec::new();
-    while rows.len() < page(limit) {
+    let (mut rows, mut named) = (Vec::new(), 0);
+    while rows.len() < page(limit) && named < EXAMINED_MAX {
         let Some((row, value)) = cursor.next()? else { break };
         let record: ReapRecord = codec::decode(&value)?;
         let blobs = match &record.target {
@@ -89,6 +90,7 @@ pub(super) fn due(
                 blobs_between(view, RowKind::Part, &start, &end)?
             }
         };
+        named += blobs.len();
         rows.push((row.slice(1..), record, blobs));
     }
     Ok(rows)
