@@ -1,0 +1,130 @@
+//! A range that loses its unflushed suffix and applies its log again: the same rows, and a repeated
+//! command gets its first result.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+use couronne_metadata::apply::apply;
+use couronne_metadata::command::{Envelope, Outcome, Precondition, Refusal};
+use couronne_metadata::effect::Effect;
+use couronne_metadata::evaluate::{Evaluated, evaluate};
+use couronne_metadata::key::{self, RowKind};
+use couronne_metadata::memory::MemoryStore;
+use couronne_metadata::record::Versioning;
+use couronne_metadata::store::{Row, Store};
+use proptest::prelude::*;
+use support::{Range, blob, delete, put, put_blob};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(usize, u64),
+    PutBlob(usize, u64),
+    Delete(usize),
+    Repeat(usize),
+    Flush,
+    Crash(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0usize..3, any::<u64>()).prop_map(|(key, body)| Step::Put(key, body)),
+        2 => (0usize..3, any::<u64>()).prop_map(|(key, number)| Step::PutBlob(key, number)),
+        2 => (0usize..3).prop_map(Step::Delete),
+        2 => any::<usize>().prop_map(Step::Repeat),
+        1 => Just(Step::Flush),
+        2 => any::<u64>().prop_map(Step::Crash),
+    ]
+}
+
+/// A replica: rows, and a log that never forgets.
+struct Replica {
+    store: MemoryStore,
+    log: Vec<Bytes>,
+}
+
+impl Replica {
+    fn applied(&self) -> usize {
+        let row = self.store.view().get(&key::of_range(RowKind::Replica, b"applied")).unwrap();
+        row.map_or(0, |row| u64::from_be_bytes(row[..].try_into().unwrap()) as usize)
+    }
+
+    /// Applies what the rows do not have yet, with the applied index in the same batch.
+    fn catch_up(&self) {
+        for (at, entry) in self.log.iter().enumerate().skip(self.applied()) {
+            let effect = Effect::decode(entry).unwrap();
+            let mut batch = apply(&*self.store.view(), &[effect]).unwrap();
+            let applied = (at as u64 + 1).to_be_bytes();
+            batch.put(key::of_range(RowKind::Replica, b"applied"), Bytes::copy_from_slice(&applied));
+            self.store.apply(&batch).unwrap();
+        }
+    }
+
+    fn execute(&mut self, envelope: &Envelope, now_us: u64) -> Result<Outcome, Refusal> {
+        match evaluate(&*self.store.view(), envelope, now_us).unwrap() {
+            Evaluated::Settled(settled) => settled,
+            Evaluated::Stale => panic!("stale rules"),
+            Evaluated::Propose { effect, outcome } => {
+                self.log.push(effect.encode());
+                self.catch_up();
+                Ok(outcome)
+            }
+        }
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let view = self.store.view();
+        let mut cursor = view.scan(Bound::Unbounded, Bound::Unbounded, false);
+        std::iter::from_fn(|| cursor.next().unwrap()).collect()
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_crash_forgets_nothing_that_the_log_has(
+        versioning in prop::sample::select(vec![Versioning::Off, Versioning::Enabled, Versioning::Suspended]),
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let mut range = Range::new(versioning);
+        let mut replica = Replica { store: MemoryStore::new(), log: Vec::new() };
+        let rules = couronne_metadata::command::Command::PutRules { rules: range.rules.clone() };
+        let first = Envelope { rules_version: 0, ..range.envelope("any", rules) };
+        replica.execute(&first, range.now_us).unwrap();
+        let mut done: Vec<(Envelope, Outcome)> = Vec::new();
+        for step in steps {
+            range.now_us += 1000;
+            let key = |at: usize| ["a", "b", "c"][at];
+            let (at, command) = match step {
+                Step::Put(at, body) => (at, put(&body.to_string(), Precondition::default())),
+                Step::PutBlob(at, number) => (at, put_blob(blob(range.now_us / 1000, number, 1 << 20), number % 2 == 0)),
+                Step::Delete(at) => (at, delete(None, Precondition::default())),
+                Step::Repeat(at) => {
+                    if let Some((envelope, outcome)) = done.get(at.checked_rem(done.len()).unwrap_or(0)) {
+                        prop_assert_eq!(&replica.execute(envelope, range.now_us).unwrap(), outcome);
+                    }
+                    continue;
+                }
+                Step::Flush => {
+                    replica.store.flush().unwrap();
+                    continue;
+                }
+                Step::Crash(seed) => {
+                    replica.store.crash(seed);
+                    replica.catch_up();
+                    continue;
+                }
+            };
+            let envelope = range.envelope(key(at), command);
+            let before = replica.log.len();
+            let outcome = replica.execute(&envelope, range.now_us).unwrap();
+            if replica.log.len() > before {
+                done.push((envelope, outcome));
+            }
+        }
+        let never_crashed = Replica { store: MemoryStore::new(), log: replica.log.clone() };
+        never_crashed.catch_up();
+        prop_assert_eq!(replica.rows(), never_crashed.rows());
+    }
+}
