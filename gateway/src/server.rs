@@ -8,6 +8,8 @@ mod connection;
 mod guard;
 mod incoming;
 mod outgoing;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::convert::Infallible;
@@ -219,11 +221,12 @@ impl Server {
         } else {
             pipeline::answer(&self.gateway, Received { head, body, id: id.clone() }, &mut trace).await
         };
-        let untouched = fate.received_bytes() == 0;
-        let drained = (expects && untouched) || conflict || fate.drain().await;
+        // A body that still waits to be asked for is not asked for now.
+        let unasked = expects && fate.received_bytes() == 0 && fate.is_left();
+        let at_end = !unasked && !conflict && fate.drain().await;
         trace.received_bytes = fate.received_bytes();
         let mut response = respond(answer, &id, is_head, trace);
-        if encoded || conflict || !drained {
+        if encoded || !at_end {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response)

@@ -210,7 +210,7 @@ fn parse_credential(text: &str) -> Option<(String, Scope)> {
 fn parse_signed_headers(text: &str) -> Option<Vec<String>> {
     let mut names: Vec<_> = text.split(';').map(str::to_owned).collect();
     names.sort_unstable();
-    let valid = names.iter().all(|name| !name.is_empty() && *name == name.to_ascii_lowercase());
+    let valid = names.iter().all(|name| *name == name.to_ascii_lowercase());
     let unique = names.windows(2).all(|pair| pair.first() != pair.last());
     (valid && unique).then_some(names)
 }
