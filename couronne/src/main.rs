@@ -4,6 +4,7 @@
 //! Must not know: S3, drives; it joins the parts that do.
 
 mod admin;
+mod allocator;
 mod bench;
 mod cli;
 mod data_folder;
