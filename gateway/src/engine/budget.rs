@@ -13,6 +13,9 @@ use super::error::EngineError;
 /// Budgets count in units of this many bytes, so that any budget fits a semaphore.
 const UNIT_BYTES: u64 = 1 << 10;
 
+/// A request that has begun waits this many times as long as one that has not.
+const BEGUN_PATIENCE: u32 = 12;
+
 /// Bytes that may be in buffers at once.
 #[derive(Clone)]
 pub(crate) struct Budget {
@@ -33,14 +36,21 @@ impl Budget {
         Self { units: Arc::new(Semaphore::new(permits)), units_max, wait: Duration::from_millis(wait_ms) }
     }
 
-    /// A share of `bytes`, first come first served. One request larger than the whole budget gets all
-    /// of it, alone.
+    /// The first share of a request: `bytes`, first come first served, or a refusal after a while. One
+    /// request larger than the whole budget gets all of it, alone.
     pub(crate) async fn share(&self, bytes: u64) -> Result<Share, EngineError> {
-        let units = self.units_of(bytes);
-        if let Ok(permit) = self.units.clone().try_acquire_many_owned(units) {
-            return Ok(Share { _units: permit });
-        }
-        match timeout(self.wait, self.units.clone().acquire_many_owned(units)).await {
+        self.share_within(self.wait, bytes).await
+    }
+
+    /// A further share of a request that has begun: it waits for much longer, since its client has
+    /// already been served in part. Not for ever: a copy waits for two budgets, and two copies might
+    /// wait for each other.
+    pub(crate) async fn next_share(&self, bytes: u64) -> Result<Share, EngineError> {
+        self.share_within(self.wait * BEGUN_PATIENCE, bytes).await
+    }
+
+    async fn share_within(&self, wait: Duration, bytes: u64) -> Result<Share, EngineError> {
+        match timeout(wait, self.units.clone().acquire_many_owned(self.units_of(bytes))).await {
             Ok(Ok(permit)) => Ok(Share { _units: permit }),
             _ => Err(EngineError::SlowDown("the memory for buffers is used up")),
         }
@@ -50,6 +60,11 @@ impl Budget {
     pub(crate) fn try_share(&self, bytes: u64) -> Option<Share> {
         let permit = self.units.clone().try_acquire_many_owned(self.units_of(bytes)).ok()?;
         Some(Share { _units: permit })
+    }
+
+    /// Whether less than half of the budget is left.
+    pub(crate) fn is_tight(&self) -> bool {
+        (self.units.available_permits() as u64) < u64::from(self.units_max) / 2
     }
 
     fn units_of(&self, bytes: u64) -> u32 {

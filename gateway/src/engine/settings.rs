@@ -33,7 +33,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            write_buffer_bytes_max: 768 << 20,
+            write_buffer_bytes_max: 512 << 20,
             read_buffer_bytes_max: 512 << 20,
             chunks_in_flight_max: 2,
             buffer_wait_ms: 5_000,

@@ -18,13 +18,16 @@ use couronne_metadata::record::{BlobRef, Checksum, Etag};
 use couronne_placement::{BlobId, ChunkId, Geometry, Policy, PolicyId, Redundancy};
 use couronne_protocol::buffer::AlignedBuffer;
 use couronne_protocol::shard::Owner;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 
 use super::abandon::BlobGuard;
 use super::budget::Share;
 use super::hash::{BodyDigests, BodyHashes};
 use super::write::{ChunkToWrite, ChunkWritten, write_chunk};
 use super::{BodyError, BodySource, Bucket, Engine, EngineError, Shared};
+
+/// After hashing so much, about half a millisecond's work, a body lets others have the thread. Bytes.
+const HASHED_BYTES_PER_TURN: usize = 256 << 10;
 
 /// A received body: durable in a blob, or small enough to travel in its commit. It belongs to one
 /// bucket and key. Dropped before a commit was sent, its blob is abandoned.
@@ -155,6 +158,7 @@ struct Intake<'a> {
     /// What the last piece had beyond its chunk.
     rest: Bytes,
     received: u64,
+    hashed_since_yield: usize,
     ended: bool,
 }
 
@@ -162,7 +166,17 @@ impl<'a> Intake<'a> {
     fn new(body: &'a mut dyn BodySource, shared: Arc<Shared>, redundancy: Redundancy) -> Self {
         let hashes = BodyHashes::new(body.expected());
         let declared = body.length();
-        Self { body, shared, redundancy, hashes, declared, rest: Bytes::new(), received: 0, ended: false }
+        Self {
+            body,
+            shared,
+            redundancy,
+            hashes,
+            declared,
+            rest: Bytes::new(),
+            received: 0,
+            hashed_since_yield: 0,
+            ended: false,
+        }
     }
 
     /// The next chunk: of `chunk_bytes`, or shorter if the body ends in it; empty if it has ended.
@@ -202,6 +216,11 @@ impl<'a> Intake<'a> {
             return Err(BodyError::TooLong.into());
         }
         self.hashes.update(&piece);
+        self.hashed_since_yield += piece.len();
+        if self.hashed_since_yield >= HASHED_BYTES_PER_TURN {
+            self.hashed_since_yield = 0;
+            yield_now().await;
+        }
         Ok(piece)
     }
 
@@ -224,11 +243,14 @@ impl<'a> Intake<'a> {
     /// Memory for a chunk of this length and its parity. (Copies share the data's memory.)
     async fn share(&mut self, chunk_len: usize) -> Result<Share, EngineError> {
         let data = chunk_len as u64;
+        let first = self.received == 0;
         let parity = match self.redundancy {
             Redundancy::Erasure { k, m } => data * u64::from(m) / u64::from(k.max(1)),
             Redundancy::Single | Redundancy::Replicated(_) => 0,
         };
-        self.shared.write_budget.share(data + parity).await
+        let budget = &self.shared.write_budget;
+        // While a later chunk waits for memory, those before it are being written and give theirs back.
+        if first { budget.share(data + parity).await } else { budget.next_share(data + parity).await }
     }
 
     fn finish(self) -> Result<BodyDigests, EngineError> {

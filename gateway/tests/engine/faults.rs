@@ -307,3 +307,24 @@ fn without_memory_a_request_is_told_to_slow_down() {
         assert!((1..8).contains(&slowed), "{slowed}");
     });
 }
+
+#[test]
+fn slow_receivers_leave_room_for_others() {
+    paused().block_on(async {
+        let settings = Settings { read_buffer_bytes_max: 6 << 20, ..Settings::default() };
+        let shape = TwinShape { chunk_bytes: 1 << 20, ..shape(6) };
+        let cluster = TwinCluster::with_settings(&shape, settings);
+        let bucket = bucket(&cluster.engine, "bucket").await;
+        let body = bytes(1, 3 << 20);
+        put(&cluster.engine, &bucket, "k", &body).await.unwrap();
+        let handle = cluster.engine.open(&bucket, &key("k"), None).await.unwrap();
+        // Receivers that take a first piece and no more.
+        let mut stalled = Vec::new();
+        for _ in 0..4 {
+            let mut reader = handle.read(0..3 << 20).await.unwrap();
+            reader.next().await.unwrap();
+            stalled.push(reader);
+        }
+        assert_eq!(get(&cluster.engine, &bucket, "k").await.unwrap(), body);
+    });
+}

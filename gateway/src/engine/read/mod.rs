@@ -38,6 +38,7 @@ pub struct BlobReader {
     /// The memory of what is ready.
     share: Option<Share>,
     left: u64,
+    begun: bool,
     /// CRC-64/NVME of the blob being read, while it is read from its start.
     blob_crc: Option<Crc>,
 }
@@ -66,7 +67,7 @@ impl BlobReader {
     pub(super) fn new(shared: Arc<Shared>, owner: Owner, source: Source, range: &Range<u64>) -> Self {
         let left = range.end.saturating_sub(range.start);
         let (ahead, ready) = (VecDeque::new(), VecDeque::new());
-        Self { shared, owner, source, next: None, ahead, ready, share: None, left, blob_crc: None }
+        Self { shared, owner, source, next: None, ahead, ready, share: None, left, begun: false, blob_crc: None }
     }
 
     /// How many bytes are still to come.
@@ -105,16 +106,19 @@ impl BlobReader {
             return Ok(Some(Fetched { slices, whole: ahead.whole, share: ahead.share.take() }));
         }
         let Some(piece) = self.next_piece().await? else { return Ok(None) };
-        let share = Some(self.shared.read_budget.share(piece.bytes()).await?);
+        let budget = &self.shared.read_budget;
+        let share =
+            if self.begun { budget.next_share(piece.bytes()).await? } else { budget.share(piece.bytes()).await? };
+        self.begun = true;
         self.start_ahead().await?;
         let whole = piece.whole();
         let slices = piece.fetch(&self.shared, &self.owner).await?;
-        Ok(Some(Fetched { slices, whole, share }))
+        Ok(Some(Fetched { slices, whole, share: Some(share) }))
     }
 
-    /// Starts fetching what comes next, if memory is free at once.
+    /// Starts fetching what comes next, if there is plenty of memory.
     async fn start_ahead(&mut self) -> Result<(), EngineError> {
-        while self.ahead.len() < PIECES_AHEAD {
+        while self.ahead.len() < PIECES_AHEAD && !self.shared.read_budget.is_tight() {
             let Some(piece) = self.next_piece().await? else { return Ok(()) };
             let Some(share) = self.shared.read_budget.try_share(piece.bytes()) else {
                 self.next = Some(piece);

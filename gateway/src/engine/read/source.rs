@@ -18,6 +18,10 @@ const PART_PAGE: u16 = 100;
 /// Part rows asked for at once while their sizes alone are needed, to find where a range begins.
 const PART_PAGE_SEEKING: u16 = 1000;
 
+/// The most that is read at once while memory for reading is tight, so that many slow receivers find
+/// room. Bytes.
+const TIGHT_PIECE_BYTES: u64 = 512 << 10;
+
 /// The pieces of a range, in order.
 pub(in crate::engine) enum Source {
     /// Bytes that are here.
@@ -64,7 +68,7 @@ impl Source {
     pub(super) async fn next(&mut self, shared: &Shared) -> Result<Option<Piece>, EngineError> {
         match self {
             Self::Inline(bytes) => Ok(bytes.take().map(Piece::Bytes)),
-            Self::Blob(cursor) => cursor.next(),
+            Self::Blob(cursor) => cursor.next(shared),
             Self::Parts(cursor) => cursor.next(shared).await,
         }
     }
@@ -116,7 +120,8 @@ impl BlobCursor {
         Self { blob: Arc::new(blob), range, whole }
     }
 
-    fn next(&mut self) -> Result<Option<Piece>, EngineError> {
+    /// The next piece: up to the chunk's end or, while memory is tight, less.
+    fn next(&mut self, shared: &Shared) -> Result<Option<Piece>, EngineError> {
         if self.range.is_empty() {
             return Ok(None);
         }
@@ -126,7 +131,10 @@ impl BlobCursor {
         let layout = self.blob.geometry.chunk(self.blob.len, index).ok_or_else(corrupt)?;
         let chunk_end = layout.offset.saturating_add(u64::from(layout.len));
         let within = |position: u64| u32::try_from(position - layout.offset).map_err(|_| corrupt());
-        let end = self.range.end.min(chunk_end);
+        let mut end = self.range.end.min(chunk_end);
+        if shared.read_budget.is_tight() {
+            end = end.min(self.range.start.saturating_add(TIGHT_PIECE_BYTES));
+        }
         let range = within(self.range.start)?..within(end)?;
         let whole = Whole {
             first: self.whole && self.range.start == 0,
@@ -197,7 +205,7 @@ impl PartsCursor {
     async fn next(&mut self, shared: &Shared) -> Result<Option<Piece>, EngineError> {
         loop {
             if let Some(cursor) = &mut self.current {
-                if let Some(piece) = cursor.next()? {
+                if let Some(piece) = cursor.next(shared)? {
                     return Ok(Some(piece));
                 }
                 self.current = None;
