@@ -413,6 +413,17 @@ mod tests {
         }
     }
 
+    /// A released format is read for ever: these bytes were written by the first release.
+    #[test]
+    fn the_first_format_is_still_read_and_written() {
+        let header = header("key", 1, 0);
+        let mut bytes = Vec::new();
+        header.encode(&mut bytes);
+        let golden = include_bytes!("../../tests/fixtures/shard-record-1.bin");
+        assert_eq!(bytes, golden);
+        assert_eq!(Header::decode(golden, header.place).unwrap().0, header);
+    }
+
     #[test]
     fn the_longest_header_fits() {
         let header = header(&"k".repeat(1024), 256, 0);

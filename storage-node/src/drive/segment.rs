@@ -138,6 +138,15 @@ impl SegmentPage {
 mod tests {
     use super::*;
 
+    /// A released format is read for ever: these bytes were written by the first release.
+    #[test]
+    fn the_first_format_is_still_read_and_written() {
+        let page = SegmentPage { number: SegmentNumber(7), generation: 8, drive: DriveId(9), class: Class::Large };
+        let golden = include_bytes!("../../tests/fixtures/segment-page-1.bin");
+        assert_eq!(page.encode().get(..golden.len()), Some(&golden[..]));
+        assert_eq!(SegmentPage::decode(golden), Some(page));
+    }
+
     #[test]
     fn names_and_pages_come_back() {
         for class in [Class::Small, Class::Large] {

@@ -59,7 +59,7 @@ impl Settings {
             batch_bytes_max: 8 * MIB,
             reserve_bytes: (space.total / 64).clamp(256 * MIB, 8192 * MIB).min(space.total / 8),
             compact_live_percent: 50,
-            replay_records_max: 200_000,
+            replay_records_max: 16_384,
             unflushed_bytes_max: 64 * MIB,
             open_files_max: 256,
             spare_segments: 2,

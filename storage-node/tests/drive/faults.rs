@@ -7,7 +7,7 @@ use couronne_storage_node::drive::{Drive, Identity, IdentityError};
 use proptest::prelude::*;
 
 use crate::block_on;
-use crate::world::{CLUSTER, NOW_MS, World, blob, env, get, put, shard};
+use crate::world::{CLUSTER, FAILURES_MAX, NOW_MS, World, blob, env, get, put, shard};
 
 async fn filled(seed: u64) -> World {
     let mut world = World::new(seed, 64 << 20).await;
@@ -211,6 +211,38 @@ fn a_drive_of_another_cluster_is_refused_and_boots_are_counted() {
         let disk: std::sync::Arc<dyn Disk> = std::sync::Arc::new(world.disk.clone());
         assert!(matches!(Identity::boot(&disk, CLUSTER + 1).await, Err(IdentityError::Cluster { .. })));
         assert!(matches!(Identity::format(&disk, &env(1), CLUSTER).await, Err(IdentityError::Present)));
+    });
+}
+
+#[test]
+fn a_failed_sync_costs_one_segment_and_too_many_the_drive() {
+    block_on(async {
+        let mut world = World::new(11, 64 << 20).await;
+        for number in 0..FAILURES_MAX as u8 * 2 {
+            world.failing = true;
+            world.disk.inject(Fault::FailSync, 0);
+            let failed = world.drive.put_shard(put(shard(number, 0))).await;
+            assert!(matches!(failed, Err(ShardError::Down(_))), "{failed:?}");
+            world.learn_put(shard(number, 0), false);
+            assert_eq!(get(&world.drive, shard(number, 0)).await, Err(ShardError::NotFound));
+            world.drive.put_shard(put(shard(number, 1))).await.unwrap();
+            world.learn_put(shard(number, 1), true);
+        }
+        world.check().await;
+        for _ in 0..20 {
+            world.drive.maintain().await.unwrap();
+        }
+        world.check().await;
+        for _ in 0..FAILURES_MAX {
+            world.disk.inject(Fault::FailSync, 0);
+            world.drive.put_shard(put(shard(100, 0))).await.unwrap_err();
+        }
+        let down = world.drive.put_shard(put(shard(100, 0))).await;
+        assert!(matches!(down, Err(ShardError::Down(_))), "{down:?}");
+        assert!(world.drive.stats().await.unwrap().down.is_some());
+        get(&world.drive, shard(3, 1)).await.unwrap();
+        world.crash(3, false).await;
+        world.drive.put_shard(put(shard(100, 0))).await.unwrap();
     });
 }
 

@@ -21,6 +21,8 @@ use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::drive::{Drive, Identity, Parts, Settings};
 
 pub(crate) const CLUSTER: u128 = 77;
+/// So many that only a test that means it takes the drive down.
+pub(crate) const FAILURES_MAX: u32 = 20;
 pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
 
 /// A clock that stands, and chances from a seed.
@@ -126,7 +128,7 @@ pub(crate) fn settings() -> Settings {
         unflushed_bytes_max: 16 << 10,
         open_files_max: 4,
         spare_segments: 2,
-        failures_max: u32::MAX,
+        failures_max: FAILURES_MAX,
         birth_ahead_ms_max: 3_600_000,
     }
 }

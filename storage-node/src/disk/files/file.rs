@@ -14,7 +14,7 @@ use bytes::{Buf, Bytes};
 use couronne_protocol::buffer::{AlignedBuffer, BUFFER_ALIGN};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::blocking;
+use super::{Root, blocking};
 use crate::disk::{Access, DIRECT_ALIGN, DiskFile, pieces};
 
 /// The most buffers of one system call (Linux: IOV_MAX).
@@ -30,7 +30,7 @@ pub(super) struct OpenFile {
     access: Access,
     failed: AtomicBool,
     /// Keeps the folder's lock while the file is in use.
-    _folder: Arc<OwnedFd>,
+    root: Arc<Root>,
 }
 
 /// What the users of a file hold; calls under way hold the file itself.
@@ -38,8 +38,8 @@ pub(super) struct OpenFile {
 pub(super) struct Handle(pub(super) Arc<OpenFile>);
 
 impl OpenFile {
-    pub(super) fn new(fd: OwnedFd, access: Access, folder: Arc<OwnedFd>) -> Self {
-        Self { fd, access, failed: AtomicBool::new(false), _folder: folder }
+    pub(super) fn new(fd: OwnedFd, access: Access, root: Arc<Root>) -> Self {
+        Self { fd, access, failed: AtomicBool::new(false), root }
     }
 
     fn check(&self) -> io::Result<()> {
@@ -140,6 +140,7 @@ impl DiskFile for Handle {
         {
             return Ok(bytes);
         }
+        let _under_way = self.0.root.reads.acquire().await.map_err(io::Error::other)?;
         let file = self.0.clone();
         blocking(move || file.read_all(offset, len)).await
     }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rustix::fs::{AtFlags, CWD, Dir, FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use tokio::sync::Semaphore;
 
 use self::file::{Handle, OpenFile};
 use super::{Access, Disk, DiskFile, Space};
@@ -25,8 +26,19 @@ const FOLDER_MODE: Mode = Mode::from_raw_mode(0o700);
 /// renamed while it is in use.
 #[derive(Clone, Debug)]
 pub struct FileDisk {
-    folder: Arc<OwnedFd>,
+    root: Arc<Root>,
 }
+
+/// What a disk and its files share.
+#[derive(Debug)]
+struct Root {
+    folder: OwnedFd,
+    /// Reads under way. A drive that is stuck must not take the blocking threads of all others.
+    reads: Semaphore,
+}
+
+/// The most reads under way on one disk; more wait.
+const READS_AT_ONCE: usize = 64;
 
 impl FileDisk {
     /// Opens the drive's folder, making it if absent, and locks it. `WouldBlock` if another process
@@ -37,7 +49,7 @@ impl FileDisk {
             make_folders(&path)?;
             let folder = rustix::fs::open(&path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
             rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
-            Ok(Self { folder: Arc::new(folder) })
+            Ok(Self { root: Arc::new(Root { folder, reads: Semaphore::new(READS_AT_ONCE) }) })
         })
         .await
     }
@@ -45,10 +57,10 @@ impl FileDisk {
     /// Runs `work` with the folder's descriptor on a thread that may block.
     async fn on<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Arc<OwnedFd>) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&OwnedFd) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        let folder = self.folder.clone();
-        blocking(move || work(&folder)).await
+        let root = self.root.clone();
+        blocking(move || work(&root.folder)).await
     }
 }
 
@@ -96,11 +108,12 @@ fn sync_folder(root: impl std::os::fd::AsFd, path: &Path) -> io::Result<()> {
 }
 
 /// Opens a file; on a file system without O_DIRECT, through the page cache.
-fn open_file(folder: &Arc<OwnedFd>, path: &str, access: Access, extra: OFlags) -> io::Result<OpenFile> {
+fn open_file(root: &Arc<Root>, path: &str, access: Access, extra: OFlags) -> io::Result<OpenFile> {
+    let folder = &root.folder;
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | extra;
     if access == Access::Direct {
         match rustix::fs::openat(folder, path, flags | OFlags::DIRECT, FILE_MODE) {
-            Ok(file) => return Ok(OpenFile::new(file, Access::Direct, folder.clone())),
+            Ok(file) => return Ok(OpenFile::new(file, Access::Direct, root.clone())),
             // An exclusive create that was refused O_DIRECT may have left the file behind.
             Err(Errno::INVAL) if extra.contains(OFlags::EXCL) => {
                 let _ = rustix::fs::unlinkat(folder, path, AtFlags::empty());
@@ -110,11 +123,11 @@ fn open_file(folder: &Arc<OwnedFd>, path: &str, access: Access, extra: OFlags) -
         }
     }
     let file = rustix::fs::openat(folder, path, flags, FILE_MODE)?;
-    Ok(OpenFile::new(file, Access::Buffered, folder.clone()))
+    Ok(OpenFile::new(file, Access::Buffered, root.clone()))
 }
 
-fn create_file(folder: &Arc<OwnedFd>, path: &str, len: u64, access: Access) -> io::Result<OpenFile> {
-    let file = open_file(folder, path, access, OFlags::CREATE | OFlags::EXCL)?;
+fn create_file(root: &Arc<Root>, path: &str, len: u64, access: Access) -> io::Result<OpenFile> {
+    let file = open_file(root, path, access, OFlags::CREATE | OFlags::EXCL)?;
     let allocated = match len {
         0 => Ok(()),
         // A file system that cannot allocate ahead finds out about a full disk at the write.
@@ -124,7 +137,7 @@ fn create_file(folder: &Arc<OwnedFd>, path: &str, len: u64, access: Access) -> i
         },
     };
     if let Err(error) = allocated {
-        let _ = rustix::fs::unlinkat(folder, path, AtFlags::empty());
+        let _ = rustix::fs::unlinkat(&root.folder, path, AtFlags::empty());
         return Err(error.into());
     }
     Ok(file)
@@ -151,13 +164,15 @@ fn list_folder(folder: &OwnedFd, path: &str) -> io::Result<Vec<String>> {
 impl Disk for FileDisk {
     async fn create(&self, path: &str, len: u64, access: Access) -> io::Result<Arc<dyn DiskFile>> {
         let path = checked(path)?;
-        let file = self.on(move |folder| create_file(folder, &path, len, access)).await?;
+        let root = self.root.clone();
+        let file = blocking(move || create_file(&root, &path, len, access)).await?;
         Ok(Arc::new(Handle(Arc::new(file))))
     }
 
     async fn open(&self, path: &str, access: Access) -> io::Result<Arc<dyn DiskFile>> {
         let path = checked(path)?;
-        let file = self.on(move |folder| open_file(folder, &path, access, OFlags::empty())).await?;
+        let root = self.root.clone();
+        let file = blocking(move || open_file(&root, &path, access, OFlags::empty())).await?;
         Ok(Arc::new(Handle(Arc::new(file))))
     }
 
