@@ -84,8 +84,9 @@ impl Server {
         command.args(&words[1..]).args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--data"]);
         command.arg(self.data()).args(&self.flags);
         command.env("COURONNE_ACCESS_KEY", ACCESS_KEY).env("COURONNE_SECRET_KEY", SECRET_KEY);
-        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let append = |path: PathBuf| File::options().create(true).append(true).open(path).unwrap();
+        command.stdin(Stdio::null());
+        command.stdout(append(self.home.path().join("server.out"))).stderr(append(self.log_path()));
         self.child = Some(command.spawn().unwrap());
         self.wait_until_ready();
     }

@@ -173,7 +173,7 @@ fn a_full_disk_refuses_writes_and_goes_on_reading_and_deleting() {
     bytes_of::write(&server.scratch().join("big"), &bytes_of::random(51, 48 << 20));
     let refusal = (0..20).find_map(|number| {
         let target = format!("s3://full/big-{number}");
-        let (succeeded, out, err) = clients.attempt("aws", &["s3", "cp", "--quiet", "big", &target]);
+        let (succeeded, out, err) = clients.attempt("aws", &["s3", "cp", "--only-show-errors", "big", &target]);
         (!succeeded).then(|| format!("{out}{err}"))
     });
     let refusal = refusal.unwrap_or_else(|| panic!("960 MiB were stored on 768"));

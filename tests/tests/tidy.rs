@@ -49,7 +49,7 @@ fn half_of_the_files_have_at_most_200_lines() {
 #[test]
 fn functions_fit_a_screen() {
     let mut findings = Vec::new();
-    for file in source::rust_files() {
+    for file in source::rust_files().into_iter().filter(|file| !file.is_test()) {
         for function in file.functions() {
             if function.lines > 70 {
                 findings
@@ -78,7 +78,7 @@ fn dependencies_run_one_way() {
         for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
             let Some(dependencies) = manifest.get(table).and_then(toml::Value::as_table) else { continue };
             for ours in dependencies.keys().filter_map(|dependency| dependency.strip_prefix("couronne-")) {
-                if !allowed.contains(&ours) {
+                if ours != name && !allowed.contains(&ours) {
                     findings.push(format!("{name}/Cargo.toml: {table} names couronne-{ours}"));
                 }
             }
@@ -93,8 +93,10 @@ fn one_file_imports_openraft() {
         .iter()
         .filter(|file| file.path != "tests/tests/tidy.rs")
         .filter(|file| {
+            // `self::openraft` and the like is that one file itself.
             let code = file.lines.iter().filter(|line| !line.trim_start().starts_with("//"));
-            code.into_iter().any(|line| line.contains("openraft::") || line.contains("use openraft"))
+            code.map(|line| line.replace("self::openraft", "").replace("super::openraft", ""))
+                .any(|line| line.contains("openraft::") || line.contains("use openraft"))
         })
         .map(|file| file.path.clone())
         .collect();
@@ -107,13 +109,9 @@ fn every_lint_exception_says_why() {
     for file in source::rust_files().iter().filter(|file| file.path != "tests/tests/tidy.rs") {
         for (at, line) in file.lines.iter().enumerate() {
             let opens = line.trim_start().starts_with("#[allow(") || line.trim_start().starts_with("#![allow(");
-            let whole = || {
-                file.lines[at..]
-                    .iter()
-                    .take_while(|line| !line.contains(")]"))
-                    .chain(file.lines[at..].iter().find(|line| line.contains(")]")))
-            };
-            if opens && !whole().any(|line| line.contains("reason")) {
+            let end = file.lines[at..].iter().position(|line| line.contains(")]")).unwrap_or(0);
+            let says_why = |line: &String| line.contains("reason = ") || line.contains(")] // ");
+            if opens && !file.lines[at..=at + end].iter().any(says_why) {
                 findings.push(format!("{}:{}", file.path, at + 1));
             }
         }
