@@ -24,6 +24,7 @@ mod open;
 mod read;
 mod settings;
 mod stage;
+mod suspects;
 mod upload;
 mod write;
 
@@ -36,10 +37,12 @@ use couronne_protocol::env::Env;
 use couronne_protocol::map::MapSource;
 use couronne_protocol::range::RangeClient;
 use couronne_protocol::shard::ShardClient;
+use couronne_ring::DriveId;
 
 use crate::routing::{Router, RoutingSettings};
 use bucket::BucketCache;
 use budget::Budget;
+use suspects::Suspects;
 
 pub use body::{BodyError, BodySource, BytesBody, Expected, ExpectedChecksum};
 pub use bucket::{Bucket, BucketPage, CreateBucket, ListBuckets, ListedBucket};
@@ -79,6 +82,14 @@ struct Shared {
     buckets: BucketCache,
     write_budget: Budget,
     read_budget: Budget,
+    suspects: Suspects,
+}
+
+impl Shared {
+    /// Whether a drive was late a moment ago.
+    fn suspects(&self, drive: DriveId) -> bool {
+        self.suspects.has(drive, self.components.env.clock.steady())
+    }
 }
 
 impl Engine {
@@ -94,6 +105,7 @@ impl Engine {
             buckets: BucketCache::new(settings.bucket_cache_ms, settings.bucket_cache_entries_max),
             write_budget: Budget::new(settings.write_buffer_bytes_max, settings.buffer_wait_ms),
             read_budget: Budget::new(settings.read_buffer_bytes_max, settings.buffer_wait_ms),
+            suspects: Suspects::default(),
             components,
             settings,
         };

@@ -328,3 +328,25 @@ fn slow_receivers_leave_room_for_others() {
         assert_eq!(get(&cluster.engine, &bucket, "k").await.unwrap(), body);
     });
 }
+
+#[test]
+fn a_stuck_drive_costs_a_few_requests_their_time_and_not_every_one() {
+    paused().block_on(async {
+        let cluster = TwinCluster::new(&shape(6));
+        let bucket = bucket(&cluster.engine, "bucket").await;
+        let body = bytes(1, 8 << 20);
+        put(&cluster.engine, &bucket, "k", &body).await.unwrap();
+        cluster.drives.set_fault(DriveId(3), Some(DriveFault::Stuck));
+        // 32 chunks each: a time-out of 10 s, or a hedge of 150 ms, for every one would be minutes.
+        let before = tokio::time::Instant::now();
+        assert_eq!(get(&cluster.engine, &bucket, "k").await.unwrap(), body);
+        assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        let before = tokio::time::Instant::now();
+        put(&cluster.engine, &bucket, "l", &body).await.unwrap();
+        assert!(before.elapsed() < Duration::from_secs(25), "{:?}", before.elapsed());
+        cluster.drives.set_fault(DriveId(3), None);
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        assert_eq!(get(&cluster.engine, &bucket, "l").await.unwrap(), body);
+    });
+}

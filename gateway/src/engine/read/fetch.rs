@@ -34,13 +34,16 @@ pub(super) struct Frames {
 }
 
 impl Fetcher<'_> {
-    /// Frames of a shard from the drive that ought to have it.
+    /// Frames of a shard from the drive that ought to have it, unless that was late a moment ago.
     pub(super) async fn at_primary(
         &self,
         number: u8,
         frames: FrameRange,
         drive: DriveId,
     ) -> Result<Frames, ShardError> {
+        if self.shared.suspects(drive) {
+            return Err(ShardError::Down("it was late a moment ago".to_owned()));
+        }
         let fetched = self.fetch(number, frames, drive).await;
         if let Err(error @ (ShardError::NotFound | ShardError::Corrupt(_))) = &fetched {
             let shard = self.shard(number);
@@ -82,8 +85,12 @@ impl Fetcher<'_> {
         let request = GetShard { shard, first_frame: frames.first, frames: frames.end - frames.first };
         let within = Duration::from_millis(self.shared.settings.shard_read_timeout_ms);
         let answer = timeout(within, self.shared.components.shards.get_shard(drive, request)).await;
-        let found = answer.map_err(|_| ShardError::Down("no answer in time".to_owned()))??;
-        self.verify(shard, frames, found)
+        let Ok(found) = answer else {
+            self.shared.suspects.timed_out(drive, self.shared.components.env.clock.steady());
+            return Err(ShardError::Down("no answer in time".to_owned()));
+        };
+        self.shared.suspects.answered(drive);
+        self.verify(shard, frames, found?)
     }
 
     fn verify(&self, shard: ShardId, range: FrameRange, found: ShardFrames) -> Result<Frames, ShardError> {

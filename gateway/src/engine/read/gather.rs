@@ -38,6 +38,8 @@ pub(super) struct Gather<'a> {
     /// The frames that rounds 2 and 3 ask for: all that round 1 still missed when they began.
     fallback: Option<FrameRange>,
     round: Round,
+    /// Round 2 began because something was late.
+    hedged: bool,
 }
 
 #[derive(Default)]
@@ -45,6 +47,7 @@ struct Shard {
     /// What has come of it: what round 1 wanted, and what later rounds did.
     frames: Vec<Frames>,
     asked: bool,
+    failed: bool,
     /// A drive could not be asked: the shard may be there yet.
     unreachable: bool,
 }
@@ -67,7 +70,8 @@ enum Round {
 impl<'a> Gather<'a> {
     pub(super) fn new(fetcher: &'a Fetcher<'a>, read: &'a ChunkRead, ring: &'a Ring, placement: Placement) -> Self {
         let shards = placement.primaries.iter().map(|_| Shard::default()).collect();
-        Self { fetcher, read, ring, placement, spans: read.spans(), shards, fallback: None, round: Round::Data }
+        let (spans, fallback, round, hedged) = (read.spans(), None, Round::Data, false);
+        Self { fetcher, read, ring, placement, spans, shards, fallback, round, hedged }
     }
 
     /// The range's bytes, in order, in few slices.
@@ -80,6 +84,7 @@ impl<'a> Gather<'a> {
         tokio::pin!(hedge);
         loop {
             if let Some(slices) = self.assemble()? {
+                self.note_late();
                 return Ok(slices);
             }
             if pending.is_empty() {
@@ -88,7 +93,10 @@ impl<'a> Gather<'a> {
             }
             let failed = tokio::select! {
                 Some(answer) = pending.next() => self.take(answer),
-                () = &mut hedge, if self.round == Round::Data => true,
+                () = &mut hedge, if self.round == Round::Data => {
+                    self.hedged = true;
+                    true
+                }
             };
             if failed && self.round == Round::Data {
                 self.next_round(&pending)?;
@@ -135,9 +143,26 @@ impl<'a> Gather<'a> {
 
     fn search(&self, number: u8, frames: FrameRange, primary: DriveId, pending: &Pending<'a>) {
         let elsewhere = self.placement.handoffs(self.ring).filter(|drive| *drive != primary);
-        let drives: Arc<[DriveId]> = elsewhere.take(SEARCHED_DRIVES_MAX).collect();
+        // The primary comes last: it may have been passed over as a suspect.
+        let drives: Arc<[DriveId]> = elsewhere.take(SEARCHED_DRIVES_MAX).chain([primary]).collect();
         let fetcher = self.fetcher;
         pending.push(Box::pin(async move { Answer { number, frames: fetcher.at_any(number, frames, &drives).await } }));
+    }
+
+    /// Remembers the drives whose data shards had not come when others had been asked in their place.
+    fn note_late(&self) {
+        if !self.hedged {
+            return;
+        }
+        let shared = self.fetcher.shared;
+        for number in self.spans.iter().map(|span| usize::from(span.number)) {
+            let (Some(shard), Some(drive)) = (self.shards.get(number), self.placement.primaries.get(number)) else {
+                continue;
+            };
+            if !shard.failed && shard.frames.is_empty() {
+                shared.suspects.late(*drive, shared.components.env.clock.steady());
+            }
+        }
     }
 
     /// Keeps an answer; says whether it was a failure.
@@ -149,6 +174,7 @@ impl<'a> Gather<'a> {
                 false
             }
             Err(error) => {
+                shard.failed = true;
                 shard.unreachable |= matches!(error, ShardError::Down(_) | ShardError::Overloaded);
                 true
             }

@@ -85,7 +85,11 @@ impl<'a> Sending<'a> {
 
     async fn send(&self, shard: &EncodedShard, primary: DriveId) -> Sent {
         let primary_down = !is_up(self.map, primary);
-        let mut next = if primary_down { self.spares.lock().next() } else { Some(primary) };
+        let mut next = match (primary_down, self.shared.suspects(primary)) {
+            (true, _) => self.spare(),
+            (false, true) => self.spare().or(Some(primary)),
+            (false, false) => Some(primary),
+        };
         let (mut last, mut full) = (None, false);
         while let Some(drive) = next {
             let error = match self.put(shard, drive).await {
@@ -100,11 +104,14 @@ impl<'a> Sending<'a> {
             if overloaded {
                 break;
             }
-            let mut spares = self.spares.lock();
-            spares.fail(drive);
-            next = spares.next();
+            self.spares.lock().fail(drive);
+            next = self.spare();
         }
         Sent::Nowhere { primary_down, error: last, full }
+    }
+
+    fn spare(&self) -> Option<DriveId> {
+        self.spares.lock().next(|drive| self.shared.suspects(drive))
     }
 
     async fn put(&self, shard: &EncodedShard, drive: DriveId) -> Result<(), ShardError> {
@@ -117,8 +124,14 @@ impl<'a> Sending<'a> {
                     sleep(pause).await;
                     pause *= 2;
                 }
-                Ok(answer) => return answer,
-                Err(_) => return Err(ShardError::Down("no answer in time".to_owned())),
+                Ok(answer) => {
+                    self.shared.suspects.answered(drive);
+                    return answer;
+                }
+                Err(_) => {
+                    self.shared.suspects.timed_out(drive, self.shared.components.env.clock.steady());
+                    return Err(ShardError::Down("no answer in time".to_owned()));
+                }
             }
         }
         Err(ShardError::Overloaded)

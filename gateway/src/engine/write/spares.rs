@@ -24,9 +24,9 @@ impl<'a> Spares<'a> {
         self.failed.insert(drive);
     }
 
-    /// The next drive to try; `None` if all have been.
-    pub(super) fn next(&mut self) -> Option<DriveId> {
-        self.handoffs.find(|drive| is_up(self.map, *drive) && !self.failed.contains(drive))
+    /// The next drive to try; `None` if all have been. `avoid` says which not to try.
+    pub(super) fn next(&mut self, avoid: impl Fn(DriveId) -> bool) -> Option<DriveId> {
+        self.handoffs.find(|drive| is_up(self.map, *drive) && !self.failed.contains(drive) && !avoid(*drive))
     }
 }
 
