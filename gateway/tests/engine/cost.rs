@@ -14,6 +14,7 @@ fn cpu() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap(), u32::try_from(time.tv_nsec).unwrap())
 }
 
+#[allow(clippy::print_stdout, reason = "it is run by hand, for its figures")]
 async fn cost(name: &str, len: usize, rounds: usize, signed: bool) {
     let cluster = TwinCluster::with_settings(&TwinShape::default(), Settings::default());
     let home = bucket(&cluster.engine, "bucket").await;
