@@ -29,6 +29,7 @@ pub type Incoming = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync
 
 /// The largest body that an operation without one is sent, in bytes.
 const DISCARDED_BYTES_MAX: usize = 64 << 10;
+const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
 
 /// What an operation does with its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,10 +79,10 @@ impl Body {
         let header = if covered { checksum::of_headers(&request.headers)? } else { None };
         let mut expected = Expected { md5: content_md5(request)?, sha256: None, checksum: None };
         let (framing, length, announced) = match payload {
-            Payload::Unsigned => (Framing::Plain, incoming.size_hint().exact(), None),
+            Payload::Unsigned => (Framing::Plain, plain_length(request, &incoming)?, None),
             Payload::Signed(sha256) => {
                 expected.sha256 = Some(sha256);
-                (Framing::Plain, incoming.size_hint().exact(), None)
+                (Framing::Plain, plain_length(request, &incoming)?, None)
             }
             Payload::Chunked { signatures, trailers } => {
                 let length = decoded_length(request)?;
@@ -212,8 +213,19 @@ fn content_md5(request: &Request) -> Result<Option<[u8; 16]>> {
     digest.map(Some).ok_or_else(|| S3Error::new(Code::InvalidDigest).detail("Content-MD5", text))
 }
 
+/// The length of a body that is not framed. A sender that speaks of another length once decoded did frame
+/// it: stored as it is, the framing would become part of the object.
+fn plain_length(request: &Request, incoming: &Incoming) -> Result<Option<u64>> {
+    let length = incoming.size_hint().exact();
+    if request.headers.contains_key(DECODED_LENGTH) && Some(decoded_length(request)?) != length {
+        let message = "x-amz-decoded-content-length implies a STREAMING value of x-amz-content-sha256";
+        return Err(S3Error::with_message(Code::InvalidRequest, message));
+    }
+    Ok(length)
+}
+
 fn decoded_length(request: &Request) -> Result<u64> {
-    let text = request.header("x-amz-decoded-content-length")?.ok_or(Code::MissingContentLength)?;
+    let text = request.header(DECODED_LENGTH)?.ok_or(Code::MissingContentLength)?;
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse()
         .ok()

@@ -104,6 +104,17 @@ async fn decoded_lengths_are_verified() {
 }
 
 #[tokio::test]
+async fn framing_that_is_not_declared_is_refused() {
+    let house = House::new().await;
+    let framed = house.ask("PUT", "/bkt/k").body("5\r\nhello\r\n0\r\n\r\n").header("content-encoding", "aws-chunked");
+    for mode in [Mode::Unsigned, Mode::Signed] {
+        let ask = framed.clone().header("x-amz-decoded-content-length", "5").how(Place::Header, mode, Defect::None);
+        assert_eq!(house.send(&ask).await.code(), "InvalidRequest");
+    }
+    assert_eq!(house.get("k").await.status, 404);
+}
+
+#[tokio::test]
 async fn hostile_documents_are_refused() {
     let house = House::new().await;
     let send = async |document: &str| {

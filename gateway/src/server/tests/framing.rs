@@ -95,6 +95,21 @@ async fn a_client_that_stops_sending_is_told() {
 }
 
 #[tokio::test]
+async fn a_client_that_stops_reading_is_cut_off() {
+    use tokio::io::AsyncReadExt as _;
+    let server = ServerSettings { send_stall_ms: 300, ..ServerSettings::default() };
+    let house = House::with(server, GatewaySettings::default()).await;
+    let size = 32 << 20;
+    assert_eq!(house.send(&house.ask("PUT", "/bkt/k").body(vec![b'x'; size])).await.status, 200);
+    let mut connection = open(house.address, &house.ask("GET", "/bkt/k").wire()).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let mut received = Vec::new();
+    let end = tokio::time::timeout(Duration::from_secs(5), connection.read_to_end(&mut received)).await;
+    assert!(end.is_ok(), "the connection is still open");
+    assert!(received.len() < size, "all of it came");
+}
+
+#[tokio::test]
 async fn a_body_that_ends_early_commits_nothing() {
     let house = House::new().await;
     for mode in [client::Mode::Unsigned, client::Mode::Signed, client::Mode::Chunks, client::Mode::UnsignedTrailer] {

@@ -5,6 +5,7 @@ mod bodies;
 mod client;
 mod encrypted;
 mod framing;
+mod logs;
 mod matrix;
 
 use std::net::SocketAddr;
