@@ -125,6 +125,8 @@ pub struct Request {
     pub host: String,
     /// The bucket, from the path or the host.
     pub bucket: Option<BucketName>,
+    /// Whether it was the host that named the bucket.
+    pub is_virtual_host: bool,
     /// The key.
     pub key: Option<ObjectKey>,
     /// The query.
@@ -140,7 +142,9 @@ impl Request {
         let host = host(&head)?;
         let path = decode(head.uri.path())?;
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
-        let (bucket, key) = match bucket_of_host(&host, base_domains) {
+        let host_bucket = bucket_of_host(&host, base_domains);
+        let is_virtual_host = host_bucket.is_some();
+        let (bucket, key) = match host_bucket {
             Some(bucket) => (Some(bucket.to_owned()), path.strip_prefix(b"/").unwrap_or(&path).to_vec()),
             None => split_path(&path)?,
         };
@@ -148,7 +152,7 @@ impl Request {
         let key = if key.is_empty() { None } else { Some(ObjectKey::new(key).map_err(key_error)?) };
         let (method, headers) = (head.method, head.headers);
         let raw_path = head.uri.path().to_owned();
-        Ok(Self { id, received_us, method, path, raw_path, host, bucket, key, query, headers })
+        Ok(Self { id, received_us, method, path, raw_path, host, bucket, is_virtual_host, key, query, headers })
     }
 
     /// How deep the path reaches.

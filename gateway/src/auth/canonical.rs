@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use aws_lc_rs::digest;
 use http::header::HOST;
 
-use super::claim::{Claim, Place};
+use super::claim::{Place, V4};
 use crate::request::Request;
 use crate::s3::error::{Code, Result, S3Error};
 
@@ -25,7 +25,7 @@ pub(super) fn paths(request: &Request) -> impl Iterator<Item = String> {
 }
 
 /// SHA-256 of the canonical request with this path, in hexadecimal.
-pub(super) fn digest(request: &Request, path: &str, claim: &Claim, payload: &str) -> Result<String> {
+pub(super) fn digest(request: &Request, path: &str, claim: &V4, payload: &str) -> Result<String> {
     let mut text = Vec::with_capacity(1024);
     text.extend_from_slice(request.method.as_str().as_bytes());
     text.push(b'\n');
@@ -47,7 +47,7 @@ pub(super) fn digest(request: &Request, path: &str, claim: &Claim, payload: &str
 }
 
 /// Refuses a request of which a header that matters is not signed.
-pub(super) fn check_coverage(request: &Request, claim: &Claim) -> Result<()> {
+pub(super) fn check_coverage(request: &Request, claim: &V4) -> Result<()> {
     let signed = |name: &str| claim.signed_headers.binary_search_by(|signed| signed.as_str().cmp(name)).is_ok();
     let mut unsigned: Vec<_> = request
         .headers

@@ -1,4 +1,5 @@
 //! What a request claims of its signature: the Authorization header, or the query of a presigned URL.
+//! Version 2 is taken in presigned URLs only (see `presigned_v2`).
 //!
 //! Promises: nothing here is believed yet; whatever is malformed has the code that AWS gives it.
 //! Must not know: secrets, what was signed.
@@ -9,6 +10,7 @@ use http::header::{AUTHORIZATION, DATE};
 use jiff::civil;
 use jiff::tz::TimeZone;
 
+use super::presigned_v2::Presigned;
 use crate::request::Request;
 use crate::s3::error::{Code, Result, S3Error};
 
@@ -49,9 +51,17 @@ pub(super) struct SignedAt {
     pub(super) seconds: i64,
 }
 
-/// What a request claims.
+/// What a request claims, in whichever way it is signed.
+pub(super) enum Claim {
+    /// With version 4.
+    V4(V4),
+    /// As a URL presigned with version 2.
+    PresignedV2(Presigned),
+}
+
+/// What a request signed with version 4 claims.
 #[derive(Clone, Debug)]
-pub(super) struct Claim {
+pub(super) struct V4 {
     pub(super) place: Place,
     pub(super) access_key: String,
     pub(super) scope: Scope,
@@ -66,13 +76,13 @@ impl Claim {
     pub(super) fn of(request: &Request) -> Result<Self> {
         let header = request.header(AUTHORIZATION)?;
         let in_query = ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"].iter().any(|n| request.query.has(n));
-        let version_2 = request.query.has("AWSAccessKeyId") || request.query.has("Signature");
-        match (header, in_query || version_2) {
-            (Some(header), false) => Self::of_header(request, header),
-            (None, true) if version_2 => Err(unsupported()),
-            (None, true) => Self::of_query(request),
-            (None, false) => Err(Code::AccessDenied.into()),
-            (Some(_), true) => Err(S3Error::with_message(
+        let version_2 = Presigned::is_meant(request);
+        match (header, in_query, version_2) {
+            (Some(header), false, false) => V4::of_header(request, header).map(Self::V4),
+            (None, true, false) => V4::of_query(request).map(Self::V4),
+            (None, false, true) => Presigned::of(request).map(Self::PresignedV2),
+            (None, false, false) => Err(Code::AccessDenied.into()),
+            _ => Err(S3Error::with_message(
                 Code::InvalidArgument,
                 "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string \
                  parameter or the Authorization header should be specified",
@@ -80,6 +90,16 @@ impl Claim {
         }
     }
 
+    /// The access key that the request names.
+    pub(super) fn access_key(&self) -> &str {
+        match self {
+            Self::V4(claim) => &claim.access_key,
+            Self::PresignedV2(claim) => &claim.access_key,
+        }
+    }
+}
+
+impl V4 {
     fn of_header(request: &Request, header: &str) -> Result<Self> {
         let malformed = || S3Error::new(Code::AuthorizationHeaderMalformed);
         let (algorithm, fields) = header.split_once(' ').unwrap_or((header, ""));

@@ -9,6 +9,7 @@ mod canonical;
 pub(crate) mod chunked;
 mod claim;
 pub(crate) mod payload;
+mod presigned_v2;
 mod sigv4;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,7 @@ use crate::identity::Credential;
 use crate::pipeline::{Gateway, GatewaySettings, Parsed};
 use crate::request::Request;
 use crate::s3::error::{Code, Result, S3Error};
-use claim::{Claim, Place};
+use claim::{Claim, Place, V4};
 use payload::{Mode, Payload};
 use sigv4::Signer;
 
@@ -74,21 +75,28 @@ impl Authenticated {
 pub async fn authenticate(gateway: &Gateway, parsed: Parsed) -> Result<Authenticated> {
     let Parsed { request, body, .. } = parsed;
     let claim = Claim::of(&request)?;
-    let credential = gateway.identity.credential(&claim.access_key).await?;
+    let credential = gateway.identity.credential(claim.access_key()).await?;
     let caller = credential
-        .ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", claim.access_key.as_str()))?;
+        .ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", claim.access_key()))?;
     let payload = verify(&request, &claim, &caller, &gateway.settings.auth)?;
     Ok(Authenticated { request: Arc::new(request), caller, payload, incoming: body })
 }
 
 /// Verifies all that the head can show: scope, time, coverage, signature.
 fn verify(request: &Request, claim: &Claim, caller: &Credential, settings: &AuthSettings) -> Result<Payload> {
-    check_scope(claim, settings)?;
-    check_time(claim, request.received_us)?;
     if request.headers.contains_key("x-amz-security-token") || request.query.has("X-Amz-Security-Token") {
         // There are no temporary credentials yet, so no token can be valid.
         return Err(Code::InvalidToken.into());
     }
+    match claim {
+        Claim::V4(claim) => verify_v4(request, claim, caller, settings),
+        Claim::PresignedV2(claim) => claim.verify(request, &caller.secret),
+    }
+}
+
+fn verify_v4(request: &Request, claim: &V4, caller: &Credential, settings: &AuthSettings) -> Result<Payload> {
+    check_scope(claim, settings)?;
+    check_time(claim, request.received_us)?;
     canonical::check_coverage(request, claim)?;
     let (word, mode) = Mode::of(request, claim.place)?;
     let signer = Signer::new(&caller.secret, &claim.scope, &claim.signed_at.text);
@@ -101,7 +109,7 @@ fn verify(request: &Request, claim: &Claim, caller: &Credential, settings: &Auth
     Err(S3Error::new(Code::SignatureDoesNotMatch).detail("AWSAccessKeyId", claim.access_key.as_str()))
 }
 
-fn check_scope(claim: &Claim, settings: &AuthSettings) -> Result<()> {
+fn check_scope(claim: &V4, settings: &AuthSettings) -> Result<()> {
     let code = match claim.place {
         Place::Header => Code::AuthorizationHeaderMalformed,
         Place::Query { .. } => Code::AuthorizationQueryParametersError,
@@ -123,7 +131,7 @@ fn check_scope(claim: &Claim, settings: &AuthSettings) -> Result<()> {
     Ok(())
 }
 
-fn check_time(claim: &Claim, now_us: u64) -> Result<()> {
+fn check_time(claim: &V4, now_us: u64) -> Result<()> {
     let now = i64::try_from(now_us / 1_000_000).unwrap_or(i64::MAX);
     let age = now.saturating_sub(claim.signed_at.seconds);
     match claim.place {

@@ -58,7 +58,16 @@ impl Mode {
                 (query, header) => query.or(header).unwrap_or(UNSIGNED),
             },
         };
-        let mode = match word {
+        Ok((word, Self::parse(word)?))
+    }
+
+    /// The same for a URL presigned with version 2, whose query holds no word.
+    pub(super) fn of_presigned_v2(request: &Request) -> Result<Self> {
+        Self::parse(request.header(HEADER)?.unwrap_or(UNSIGNED))
+    }
+
+    fn parse(word: &str) -> Result<Self> {
+        Ok(match word {
             UNSIGNED => Self::Unsigned,
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" => Self::Chunked { signed: true, trailers: false },
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => Self::Chunked { signed: true, trailers: true },
@@ -69,8 +78,7 @@ impl Mode {
                                or a valid sha256 value.";
                 S3Error::invalid_argument(message, HEADER, word)
             })?),
-        };
-        Ok((word, mode))
+        })
     }
 
     /// The payload of a request that was verified with this signature.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aws_lc_rs::{digest, hmac};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -18,6 +20,8 @@ pub(super) struct Keys {
 pub(super) enum Place {
     Header,
     Query,
+    /// In the query, with version 2.
+    QueryV2,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +126,9 @@ impl Ask {
     }
 
     pub(super) fn head_and_body(&self) -> (Vec<u8>, Vec<u8>) {
+        if self.place == Place::QueryV2 {
+            return (self.head_v2(), self.body.clone());
+        }
         let skew = if self.defect == Defect::Skewed { 8 * 24 * 3600 } else { 0 };
         let at = i64::try_from(self.now_us / 1_000_000).unwrap() - skew;
         let at = jiff::Timestamp::from_second(at).unwrap().strftime("%Y%m%dT%H%M%SZ").to_string();
@@ -187,7 +194,7 @@ impl Ask {
                     "AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
                 ),
             )),
-            (Place::Query, _) => query.push(format!("X-Amz-Signature={signature}")),
+            (Place::Query | Place::QueryV2, _) => query.push(format!("X-Amz-Signature={signature}")),
         }
         let body = self.framed(&key, &at, &scope, &signature);
         headers.push(if self.with_length {
@@ -207,6 +214,46 @@ impl Ask {
             [format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n0\r\n\r\n"].concat()
         };
         (head.into_bytes(), body)
+    }
+
+    /// A head presigned with version 2, for the defects that it can have.
+    fn head_v2(&self) -> Vec<u8> {
+        let skew = if self.defect == Defect::Skewed { 3600 } else { 0 };
+        let expires = (self.now_us / 1_000_000 + 600 - skew).to_string();
+        let mut headers = self.headers.clone();
+        headers.sort();
+        let value = |name: &str| headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.as_str());
+        let amz: String =
+            headers.iter().filter(|(n, _)| n.starts_with("x-amz-")).map(|(n, v)| format!("{n}:{v}\n")).collect();
+        let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
+        let mut parts: Vec<_> = query.split('&').filter(|part| !part.is_empty()).collect();
+        parts.sort_unstable();
+        let question = if parts.is_empty() { "" } else { "?" };
+        let md5 = value("content-md5");
+        let text = format!("{}\n{md5}\n\n{expires}\n{amz}{path}{question}{}", self.method, parts.join("&"));
+        let secret = if self.defect == Defect::WrongSecret { "wrong" } else { self.keys.secret.as_str() };
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
+        let mut signature = BASE64_STANDARD.encode(hmac::sign(&key, text.as_bytes()));
+        if self.defect == Defect::WrongSignature {
+            signature.replace_range(..4, "AAAA");
+        }
+        let access_key = if self.defect == Defect::UnknownKey { "NOBODY" } else { self.keys.access_key.as_str() };
+        let signature = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+        let mut path = path.to_owned();
+        let mut query: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
+        match self.defect {
+            Defect::OtherPath => path.push('x'),
+            Defect::OtherQuery => query.push("versionId=null".to_owned()),
+            Defect::UnsignedHeader => headers.push(("x-amz-meta-unsigned".into(), "x".into())),
+            _ => {}
+        }
+        if self.defect != Defect::Anonymous {
+            query.push(format!("AWSAccessKeyId={access_key}&Signature={signature}&Expires={expires}"));
+        }
+        headers.push(("host".into(), self.host.clone()));
+        headers.push(("content-length".into(), self.body.len().to_string()));
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        format!("{} {path}?{} HTTP/1.1\r\n{lines}\r\n", self.method, query.join("&")).into_bytes()
     }
 
     fn payload_word(&self) -> String {

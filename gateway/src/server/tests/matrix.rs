@@ -164,6 +164,35 @@ async fn a_defect_in_the_body_is_refused_and_commits_nothing() {
     assert_eq!(scene.house.get("k").await.body, b"content");
 }
 
+/// Version 2 signs fewer parameters: what it does not sign is denied, whatever else is right.
+#[tokio::test]
+async fn version_2_denies_what_it_does_not_sign() {
+    let scene = Scene::new().await;
+    let before = scene.changes();
+    for operation in Operation::ALL {
+        for defect in HEAD_DEFECTS {
+            let own = matches!(operation, Operation::ListBuckets | Operation::CreateBucket);
+            if (own && defect == Defect::Stranger) || defect == Defect::UnsignedHost {
+                continue;
+            }
+            let answer = scene.house.send(&scene.ask(*operation, Place::QueryV2, Mode::Unsigned, defect)).await;
+            assert_eq!(answer.status, 403, "{operation:?} {defect:?}: {answer:?}");
+        }
+    }
+    assert_eq!(scene.changes(), before);
+    for (operation, status) in [
+        (Operation::GetObject, 200),
+        (Operation::PutObject, 200),
+        (Operation::ListParts, 200),
+        (Operation::GetObjectLegalHold, 403),
+        (Operation::GetObjectAttributes, 403),
+        (Operation::ListObjectsV2, 403),
+    ] {
+        let answer = scene.house.send(&scene.ask(operation, Place::QueryV2, Mode::Unsigned, Defect::None)).await;
+        assert_eq!(answer.status, status, "{operation:?}: {answer:?}");
+    }
+}
+
 /// Without this the tests above might pass because every request is denied.
 #[tokio::test]
 async fn without_a_defect_none_is_denied() {
