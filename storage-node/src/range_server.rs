@@ -47,6 +47,8 @@ pub struct RangeComponents {
     pub descriptor: RangeDescriptor,
     /// This replica.
     pub replica: ReplicaId,
+    /// The drive it lives on.
+    pub drive: DriveId,
     /// Its consensus.
     pub consensus: Arc<dyn Consensus>,
     /// Its rows.
@@ -89,6 +91,11 @@ impl RangeServer {
     /// This replica.
     pub const fn replica(&self) -> ReplicaId {
         self.components.replica
+    }
+
+    /// The drive it lives on.
+    pub const fn drive(&self) -> DriveId {
+        self.components.drive
     }
 
     /// The replica's consensus.

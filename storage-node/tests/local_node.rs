@@ -93,6 +93,7 @@ impl Rig {
             range_count: 3,
             consensus: ConsensusSettings::default(),
             evaluation: couronne_metadata::evaluate::Settings::default(),
+            duties: couronne_storage_node::duties::DutySettings::default(),
         };
         LocalNode::open(self.env.clone(), drives.collect(), settings).await.unwrap()
     }

@@ -56,6 +56,7 @@ pub(super) fn first_map(
         drives: drives.iter().map(|drive| (*drive, 0)).collect(),
         ranges: Vec::new(),
         next_replica: 1,
+        seen_ms: env.clock.wall_ms(),
     };
     let count = replica_count(policy, drives.len())?;
     let mut load: BTreeMap<DriveId, u32> = BTreeMap::new();

@@ -9,7 +9,7 @@
 //!   default policy u16
 //!   drives:   count { id u128 | boots u64 }
 //!   ranges:   count { id u64 | generation u64 | start | end | count { replica u64 | drive u128 } }
-//!   next replica u64
+//!   next replica u64 | wall clock when last noted, milliseconds u64
 //! ```
 //! Must not know: where folders are, who leads.
 
@@ -62,6 +62,8 @@ pub(super) struct NodeMap {
     pub(super) drives: BTreeMap<DriveId, u64>,
     pub(super) ranges: Vec<MapRange>,
     pub(super) next_replica: u64,
+    /// What the wall clock said when it was last noted (milliseconds since 1970).
+    pub(super) seen_ms: u64,
 }
 
 impl MapRange {
@@ -166,6 +168,7 @@ impl NodeMap {
             }
         }
         body.put_u64(self.next_replica);
+        body.put_u64(self.seen_ms);
         let mut file = MAGIC.to_vec();
         put_count(&mut file, body.len());
         file.put_u64(checksum(&body));
@@ -200,8 +203,8 @@ impl NodeMap {
         for _ in 0..reader.count(28)? {
             ranges.push(decode_range(&mut reader)?);
         }
-        let next_replica = reader.u64()?;
-        Ok(Self { version, cluster, node, born, policies, default_policy, drives, ranges, next_replica })
+        let (next_replica, seen_ms) = (reader.u64()?, reader.u64()?);
+        Ok(Self { version, cluster, node, born, policies, default_policy, drives, ranges, next_replica, seen_ms })
     }
 }
 

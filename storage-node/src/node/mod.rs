@@ -29,7 +29,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::consensus::{ConsensusSettings, Switchboard};
-use crate::duties::Duties;
+use crate::duties::{Duties, DutySettings};
 use crate::range_server::RangeServer;
 pub use folders::open_folders;
 use map::NodeMap;
@@ -69,17 +69,20 @@ pub struct NodeSettings {
     pub consensus: ConsensusSettings,
     /// Evaluation of commands.
     pub evaluation: evaluate::Settings,
+    /// Background duties.
+    pub duties: DutySettings,
 }
 
 /// One process with all its drives.
 pub struct LocalNode {
     env: Env,
-    settings: NodeSettings,
     switchboard: Switchboard,
     slots: BTreeMap<DriveId, Arc<Slot>>,
     /// Drives of the map that are not here.
     missing: Vec<DriveId>,
     map: Mutex<NodeMap>,
+    /// Held while the map is changed and saved.
+    map_change: tokio::sync::Mutex<()>,
     published: ArcSwap<ClusterMap>,
     servers: RwLock<BTreeMap<(RangeId, DriveId), Arc<RangeServer>>>,
     stopping: watch::Sender<bool>,
@@ -110,6 +113,16 @@ impl LocalNode {
     /// The replicas of this node that lead their ranges.
     pub(crate) fn leaders(&self) -> Vec<Arc<RangeServer>> {
         self.servers().into_iter().filter(|server| server.consensus().leadership().is_some()).collect()
+    }
+
+    /// Whether the node stops.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// An operator confirms that the wall clock is right: duties that were halted by a leap go on.
+    pub fn confirm_clock(&self) {
+        self.duties.confirm_clock();
     }
 
     /// Resolves when the node stops.

@@ -22,7 +22,7 @@ use super::{LocalNode, NodeError, NodeSettings, supervision};
 use crate::consensus::types::ReplicaId;
 use crate::consensus::{Group, GroupComponents, Machine, Switchboard};
 use crate::drive::{Identity, IdentityError};
-use crate::duties::Duties;
+use crate::duties::{self, ClockGuard, Duties};
 use crate::range_server::{RangeComponents, RangeServer};
 use crate::replica::{RowMachine, StartState};
 
@@ -76,20 +76,23 @@ impl LocalNode {
         elect(&opened).await;
         let missing = map.drives.keys().filter(|drive| !slots.contains_key(drive)).copied().collect();
         let servers = serve(&env, &settings, &slots, opened);
+        let clock = ClockGuard::new(&env, map.seen_ms, settings.duties.clock_leap_ms);
+        let duties = Duties::new(settings.duties.clone(), clock);
         let published = ArcSwap::from_pointee(supervision::cluster_map(&map, &slots, map.version << 20));
         let node = Arc::new(Self {
-            duties: Duties::new(),
+            duties,
             env,
-            settings,
             switchboard,
             slots,
             missing,
             map: Mutex::new(map),
+            map_change: tokio::sync::Mutex::default(),
             published,
             servers: RwLock::new(servers),
             stopping: watch::channel(false).0,
         });
         supervision::begin(&node);
+        duties::begin(&node);
         node.await_leaders().await;
         Ok(node)
     }
@@ -393,6 +396,7 @@ fn serve(
         let components = RangeComponents {
             descriptor: range.descriptor(),
             replica,
+            drive,
             consensus: group,
             machine,
             log: Arc::clone(&slot.log),

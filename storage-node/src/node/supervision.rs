@@ -123,12 +123,27 @@ impl LocalNode {
 
     /// Once every range has had a leader, none is ever made anew.
     async fn note_birth(&self) {
-        let mut map = self.map.lock().clone();
         let led: BTreeSet<_> = self.leaders().iter().map(|leader| leader.descriptor().id).collect();
-        if map.born || map.ranges.iter().any(|range| !led.contains(&range.id)) {
-            return;
+        let all_led = {
+            let map = self.map.lock();
+            !map.born && map.ranges.iter().all(|range| led.contains(&range.id))
+        };
+        if all_led {
+            self.change_map(|map| map.born = true).await;
         }
-        map.born = true;
+    }
+
+    /// Notes the time, so that the next start can tell a leap of the clock. Not while it is doubted.
+    pub(crate) async fn note_time(&self) {
+        let now_ms = self.env.clock.wall_ms();
+        self.change_map(|map| map.seen_ms = now_ms).await;
+    }
+
+    /// Changes the map and saves it on every drive; if it cannot be saved, it stays as it was.
+    async fn change_map(&self, change: impl FnOnce(&mut NodeMap)) {
+        let _changing = self.map_change.lock().await;
+        let mut map = self.map.lock().clone();
+        change(&mut map);
         match start::save(&mut map, &self.slots).await {
             Ok(()) => *self.map.lock() = map,
             Err(error) => tracing::error!(%error, "the map could not be saved"),

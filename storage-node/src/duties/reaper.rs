@@ -1,0 +1,80 @@
+//! The reaper: has the drives delete what a range dropped, then drops the reap row.
+//!
+//! Promises: only rows that are due and that a leader reads under its lease are acted upon; the row
+//! goes only after every drive here answered that its shards are durably deleted. What a drive that
+//! is away still holds, the scrubber finds when it is back.
+//! Must not know: why a blob was dropped.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use couronne_metadata::command::Command;
+use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::record::{BlobRef, ReapRecord, ReapTarget};
+use couronne_placement::BlobId;
+use couronne_protocol::shard::ShardError;
+use futures_util::future::join_all;
+
+use super::{ask, count, execute};
+use crate::node::LocalNode;
+use crate::range_server::RangeServer;
+
+/// Rows taken at a time: as many deletions share a sync.
+const ROWS: u32 = 64;
+
+/// One round: everything that is due in the ranges led here.
+pub(super) async fn round(node: Arc<LocalNode>) {
+    for leader in node.leaders() {
+        while node.duties.clock.trusts() {
+            match reap_some(&node, &leader).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(range = leader.descriptor().id.0, error, "reaping goes on later");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Reaps a page of rows; `true` if more may be due.
+async fn reap_some(node: &LocalNode, leader: &RangeServer) -> Result<bool, String> {
+    let now_ms = node.env().clock.wall_ms();
+    let answer = ask(leader, Query::Reap { now_ms, limit: ROWS }).await.map_err(|error| error.to_string())?;
+    let Answer::Reap(rows) = answer else { return Err("wrong answer".to_owned()) };
+    let more = u32::try_from(rows.len()).is_ok_and(|found| found == ROWS);
+    let reaped = join_all(rows.into_iter().map(|row| reap(node, leader, row))).await;
+    reaped.into_iter().collect::<Result<Vec<()>, String>>()?;
+    Ok(more)
+}
+
+async fn reap(
+    node: &LocalNode,
+    leader: &RangeServer,
+    (row, record, parts): (Bytes, ReapRecord, Vec<BlobRef>),
+) -> Result<(), String> {
+    let blobs: Vec<BlobId> = match &record.target {
+        ReapTarget::Blob(blob) => vec![blob.id],
+        ReapTarget::Upload(_) => parts.iter().map(|part| part.id).collect(),
+    };
+    for blob in blobs {
+        delete(node, blob).await?;
+    }
+    let owner = (record.bucket, record.key);
+    execute(node, leader, owner, Command::Reaped { row }).await.map_err(|error| error.to_string())?;
+    count(&node.duties.counters.reaped, 1);
+    Ok(())
+}
+
+async fn delete(node: &LocalNode, blob: BlobId) -> Result<(), String> {
+    let drives = node.slots().filter_map(|slot| slot.serving().ok());
+    for deleted in join_all(drives.map(|drive| drive.delete_blob(blob))).await {
+        match deleted {
+            Ok(shards) => count(&node.duties.counters.shards_deleted, shards),
+            Err(ShardError::Down(_)) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(())
+}

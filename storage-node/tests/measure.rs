@@ -1,0 +1,166 @@
+//! What commands and idleness cost on real drives. Run by hand:
+//! `cargo test --release -p couronne-storage-node --test measure -- --ignored --nocapture`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)] // A tool, not a test.
+#![allow(clippy::disallowed_methods)] // It measures real time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use couronne_metadata::command::{Command, Envelope, NewData, Precondition};
+use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
+use couronne_metadata::record::{Attributes, BucketRules, BucketState, Etag, Versioning};
+use couronne_metadata::rocks::RocksSettings;
+use couronne_placement::{Policy, PolicyId};
+use couronne_protocol::env::{Clock, Env, Random};
+use couronne_protocol::range::{RangeAddress, RangeClient, RangeDescriptor};
+use couronne_storage_node::consensus::ConsensusSettings;
+use couronne_storage_node::duties::DutySettings;
+use couronne_storage_node::node::{LocalNode, NodeSettings, open_folders};
+use rustix::time::{ClockId, clock_gettime};
+
+struct System;
+
+fn now(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    Duration::new(u64::try_from(time.tv_sec).unwrap(), u32::try_from(time.tv_nsec).unwrap())
+}
+
+impl Clock for System {
+    fn wall_us(&self) -> u64 {
+        u64::try_from(now(ClockId::Realtime).as_micros()).unwrap()
+    }
+    fn steady(&self) -> Duration {
+        now(ClockId::Boottime)
+    }
+}
+
+impl Random for System {
+    fn fill(&self, buffer: &mut [u8]) {
+        getrandom::fill(buffer).unwrap();
+    }
+}
+
+fn cpu() -> f64 {
+    now(ClockId::ProcessCPUTime).as_secs_f64()
+}
+
+fn envelope(env: &Env, bucket: BucketId, rules_version: u64, key: &str, command: Command) -> Envelope {
+    let now_ms = env.clock.wall_ms();
+    Envelope {
+        commit: CommitId::new(now_ms, env.random_bytes()),
+        deadline_ms: now_ms + 30_000,
+        bucket,
+        rules_version,
+        key: ObjectKey::new(key.to_owned()).unwrap(),
+        command,
+    }
+}
+
+async fn execute(node: &LocalNode, envelope: Envelope) {
+    let position = RangeDescriptor::position(envelope.bucket, envelope.key.as_bytes());
+    let ranges = node.describe(position.clone(), Bytes::new()).await.unwrap();
+    let range = ranges.into_iter().find(|range| range.contains(&position)).unwrap();
+    let replica = node.leader_hint(range.id).unwrap();
+    let address = RangeAddress { range: range.id, generation: range.generation, replica };
+    node.execute(address, envelope).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures; run by hand"]
+async fn measure() {
+    let env = Env { clock: Arc::new(System), random: Arc::new(System) };
+    let policy = std::env::var("POLICY").unwrap_or_else(|_| "ec:4+2".to_owned());
+    let drives = if policy == "single" { 1 } else { 6 };
+    let place = tempfile::tempdir_in(std::env::var("DIR").unwrap_or_else(|_| "/work".to_owned())).unwrap();
+    let folders: Vec<_> = (0..drives).map(|number| place.path().join(format!("d{number}"))).collect();
+    let settings = NodeSettings {
+        policy: Policy {
+            id: PolicyId(0),
+            name: "standard".into(),
+            redundancy: policy.parse().unwrap(),
+            chunk_bytes: 1 << 20,
+            inline_bytes_max: 16 << 10,
+            copies_bytes_max: 128 << 10,
+        },
+        range_count: 8,
+        consensus: ConsensusSettings::default(),
+        evaluation: couronne_metadata::evaluate::Settings::default(),
+        duties: DutySettings::default(),
+    };
+    let began = Instant::now();
+    let opened = open_folders(&folders, &RocksSettings::default()).await.unwrap();
+    let node = LocalNode::open(env.clone(), opened, settings.clone()).await.unwrap();
+    println!("first start: {:?}, cpu {:.3}", began.elapsed(), cpu());
+    let before = cpu();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    println!("idle: {:.4} CPU-seconds a second", (cpu() - before) / 5.0);
+
+    let mut buckets = Vec::new();
+    for number in 0..8u8 {
+        let mut random = [7; 14];
+        random[0] = number * 32 + 5;
+        let bucket = BucketId::new(couronne_placement::ResidencyClass(0), random);
+        let rules = BucketRules {
+            version: 1,
+            state: BucketState::Live,
+            versioning: Versioning::Off,
+            object_lock: None,
+            policy: PolicyId(0),
+            extra: Vec::new(),
+        };
+        execute(&node, envelope(&env, bucket, 0, "\u{1}", Command::PutRules { rules })).await;
+        buckets.push(bucket);
+    }
+    let count: u64 = std::env::var("COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(20_000);
+    let next = Arc::new(AtomicU64::new(0));
+    let (began, before) = (Instant::now(), cpu());
+    let writers = (0..64).map(|_| {
+        let (node, env, next, buckets) = (node.clone(), env.clone(), next.clone(), buckets.clone());
+        tokio::spawn(async move {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= count {
+                    return;
+                }
+                let data = Bytes::from(vec![u8::try_from(number % 251).unwrap(); 4096]);
+                let put = Command::Put {
+                    data: NewData::Inline(data, 1),
+                    size: 4096,
+                    etag: Etag { digest: [1; 16], parts: None },
+                    checksum: None,
+                    attributes: Attributes::default(),
+                    condition: Precondition::default(),
+                };
+                let bucket = buckets[usize::try_from(number % 8).unwrap()];
+                execute(&node, envelope(&env, bucket, 1, &format!("key{number:08}"), put)).await;
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    let (took, used) = (began.elapsed().as_secs_f64(), cpu() - before);
+    let rate = count as f64 / took;
+    println!("{count} puts of 4 KiB: {rate:.0}/s, {:.3} CPU-seconds per 1,000", used * 1000.0 / count as f64);
+    println!("{:?}", node.status().await.duties);
+
+    let before = cpu();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    println!("idle again: {:.4} CPU-seconds a second", (cpu() - before) / 5.0);
+    println!(
+        "{}",
+        std::fs::read_to_string("/proc/self/status").unwrap().lines().find(|l| l.contains("VmRSS")).unwrap()
+    );
+
+    // As after a kill: nothing is flushed.
+    node.abandon();
+    drop(node);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (began, before) = (Instant::now(), cpu());
+    let opened = open_folders(&folders, &RocksSettings::default()).await.unwrap();
+    let node = LocalNode::open(env.clone(), opened, settings).await.unwrap();
+    println!("start after a kill: {:?}, cpu {:.3}", began.elapsed(), cpu() - before);
+    node.shutdown().await;
+}
