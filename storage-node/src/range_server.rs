@@ -6,6 +6,7 @@
 //! Must not know: HTTP, S3, Swift, the consensus library.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -68,6 +69,7 @@ pub struct RangeServer {
     proposer: Proposer,
     commands: Semaphore,
     queries: Semaphore,
+    used: AtomicBool,
 }
 
 impl RangeServer {
@@ -80,6 +82,7 @@ impl RangeServer {
             proposer,
             commands: Semaphore::new(COMMANDS_MAX),
             queries: Semaphore::new(QUERIES_MAX),
+            used: AtomicBool::new(true),
         }
     }
 
@@ -96,6 +99,11 @@ impl RangeServer {
     /// The drive it lives on.
     pub const fn drive(&self) -> DriveId {
         self.components.drive
+    }
+
+    /// Whether it was asked anything since this was last called.
+    pub(crate) fn take_used(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
     }
 
     /// The replica's consensus.
@@ -126,6 +134,7 @@ impl RangeServer {
     /// Executes a command; answered once it is durable and applied here.
     pub async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
         self.check(address, envelope.bucket, Some(&envelope.key))?;
+        self.used.store(true, Ordering::Relaxed);
         let Ok(_permit) = self.commands.try_acquire() else { return Err(RangeError::Overloaded) };
         if self.components.log.is_crowded() {
             return Err(RangeError::Overloaded);
@@ -159,6 +168,7 @@ impl RangeServer {
     /// Answers a query from applied rows.
     pub async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
         self.check(address, query.bucket, key_of(&query.query))?;
+        self.used.store(true, Ordering::Relaxed);
         let Ok(_permit) = self.queries.try_acquire() else { return Err(RangeError::Overloaded) };
         let leadership = self.ready().await?;
         self.confirm(leadership).await?;

@@ -12,9 +12,10 @@ use couronne_placement::{Policy, PolicyId};
 use couronne_protocol::env::{Clock, Env, Random};
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use couronne_storage_node::consensus::ConsensusSettings;
-use couronne_storage_node::disk::Space;
-use couronne_storage_node::disk::simulated::SimulatedDisk;
-use couronne_storage_node::drive::Settings as DriveSettings;
+use couronne_ring::DriveId;
+use couronne_storage_node::disk::simulated::{Fault, SimulatedDisk};
+use couronne_storage_node::disk::{Disk, Space};
+use couronne_storage_node::drive::{Identity, Settings as DriveSettings};
 use couronne_storage_node::node::{LocalNode, MemoryStores, NodeDrive, NodeSettings};
 use parking_lot::Mutex;
 
@@ -100,13 +101,22 @@ impl Rig {
 
     /// Kills the process and loses what a power loss may lose.
     async fn crash(&mut self, node: Arc<LocalNode>, seed: u64) {
-        node.abandon();
+        node.abandon().await;
         drop(node);
-        tokio::time::sleep(Duration::from_millis(1)).await;
         for (number, drive) in (0..).zip(&mut self.drives) {
             drive.disk = drive.disk.crash();
             drive.stores.crash(seed * 31 + number);
         }
+    }
+
+    async fn number_of(&self, wanted: DriveId) -> usize {
+        for (number, drive) in self.drives.iter().enumerate() {
+            let disk: Arc<dyn Disk> = Arc::new(drive.disk.clone());
+            if Identity::read(&disk).await.unwrap().drive == wanted {
+                return number;
+            }
+        }
+        panic!("no such drive");
     }
 
     fn wipe(&mut self, number: usize) {
@@ -223,4 +233,30 @@ async fn any_two_drives_of_five_replicas_may_be_lost_and_come_back_empty() {
         }
         node.shutdown().await;
     }
+}
+
+#[tokio::test]
+async fn a_leader_whose_log_fails_is_replaced_and_a_vanished_drive_is_left_out() {
+    let rig = Rig::new(11, "ec:4+2", 6);
+    let node = rig.start().await;
+    for number in 0..10 {
+        write(&rig.env, &node, &format!("key{number}"), "before", commit(number)).await.unwrap();
+    }
+    for failure in 0..2u64 {
+        // The drive of the first range's leader reports EIO at its next sync.
+        let lost = leader(&node).await.replica;
+        let number = rig.number_of(lost).await;
+        rig.drives[number].disk.inject(Fault::FailSync, 0);
+        for number in 0..10 {
+            let id = commit(100 + failure * 100 + number);
+            write(&rig.env, &node, &format!("key{number}"), "after", id).await.unwrap();
+        }
+        for number in 0..10 {
+            assert_eq!(read(&rig.env, &node, &format!("key{number}")).await.unwrap(), "after");
+        }
+        let status = node.status().await;
+        let down = status.drives.iter().find(|drive| drive.id == lost).unwrap();
+        assert!(down.down.is_some(), "the drive is out of service: {status:?}");
+    }
+    node.shutdown().await;
 }

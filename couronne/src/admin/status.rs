@@ -2,7 +2,6 @@
 //!
 //! Must not know: how it is asked for or shown.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +39,7 @@ impl StatusSource {
             s3_listen: self.s3_listen.to_string(),
             drives: status.drives.into_iter().map(drive_message).collect(),
             ranges: status.ranges.iter().map(range_message).collect(),
-            background: BTreeMap::from([("reports_waiting".to_owned(), wide(status.duties.reports_waiting))]),
+            background: status.duties.figures().into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect(),
         }
     }
 }
@@ -75,9 +74,4 @@ fn range_message(range: &RangeStatus) -> RangeMessage {
 /// A drive's identity as people copy it.
 fn hexadecimal(drive: DriveId) -> String {
     format!("{:032x}", drive.0)
-}
-
-/// A count in the width of a message.
-fn wide(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }

@@ -15,6 +15,7 @@ use couronne_metadata::rocks::RocksSettings;
 use couronne_placement::{CHUNK_BYTES_MAX, Policy, PolicyId, Redundancy};
 use couronne_protocol::env::Env;
 use couronne_storage_node::consensus::ConsensusSettings;
+use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{LocalNode, NodeSettings, open_folders};
 
 use super::ServeError;
@@ -64,6 +65,7 @@ pub(super) async fn node(cluster: &Cluster, settings: &Settings, env: &Env) -> R
         range_count: settings.storage.metadata_ranges,
         consensus: ConsensusSettings::default(),
         evaluation: evaluate::Settings { reap_delay_ms: settings.storage.reap_delay_ms },
+        duties: DutySettings::default(),
     };
     Ok(LocalNode::open(env.clone(), drives, node_settings).await?)
 }

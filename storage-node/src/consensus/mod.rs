@@ -31,14 +31,18 @@ pub struct ConsensusSettings {
     pub election_min: Duration,
     /// The most; also how long a follower that heard a leader grants nobody a vote (its lease).
     pub election_max: Duration,
+    /// Whether each replica keeps its own time, as in a cluster. If not, the node that has all of a
+    /// range's replicas sees who is gone, and drives elections and heartbeats itself: idle ranges cost nothing.
+    pub own_time: bool,
 }
 
 impl Default for ConsensusSettings {
     fn default() -> Self {
         Self {
-            heartbeat: Duration::from_millis(250),
+            heartbeat: Duration::from_millis(200),
             election_min: Duration::from_millis(400),
             election_max: Duration::from_millis(800),
+            own_time: false,
         }
     }
 }
@@ -129,8 +133,14 @@ pub trait Consensus: Send + Sync + 'static {
     /// flushed, else of all but what laggards may soon want.
     async fn checkpoint(&self, all: bool) -> Result<(), ProposeError>;
 
-    /// Stands for election now.
+    /// Stands for election now, if a quorum would grant it.
     async fn elect(&self);
+
+    /// Makes a leader known to its followers, which renews its lease.
+    async fn heartbeat(&self);
+
+    /// The last position of the replica's log.
+    fn last(&self) -> Option<Position>;
 
     /// Replaces the voters; new ones first learn. Only at the leader.
     async fn change_members(&self, members: Vec<(ReplicaId, DriveId)>) -> Result<(), ProposeError>;

@@ -400,6 +400,7 @@ pub struct GroupComponents {
 /// One replica's part in its range's consensus.
 pub struct Group {
     raft: LibraryRaft,
+    log: ReplicaLog,
     replica: ReplicaId,
     machine: Arc<dyn Machine>,
     settings: ConsensusSettings,
@@ -420,7 +421,7 @@ impl Group {
         let flushed = Arc::new(Mutex::new(machine.applied()));
         let adapter = MachineAdapter { machine: Arc::clone(&machine), flushed };
         let links = Links { from: replica, switchboard: switchboard.clone() };
-        let raft = Raft::build(replica.0, config, links, LogAdapter(log), adapter).await.map_err(unknown)?;
+        let raft = Raft::build(replica.0, config, links, LogAdapter(log.clone()), adapter).await.map_err(unknown)?;
         let quiet_for = if quiet { settings.election_max } else { Duration::ZERO };
         if quiet {
             raft.runtime_config().elect(false);
@@ -433,7 +434,7 @@ impl Group {
         raft.run();
         switchboard.connect(replica, Endpoint { raft: raft.clone(), votes_from: Instant::now() + quiet_for });
         let suspension = Suspension::new(&env);
-        Ok(Self { raft, replica, machine, settings, suspension, env })
+        Ok(Self { raft, log, replica, machine, settings, suspension, env })
     }
 
     /// Makes the first members of a range that never had any. Every replica given the same members
@@ -474,6 +475,7 @@ fn library_config(settings: &ConsensusSettings) -> Result<Config, ProposeError> 
         install_snapshot_timeout: millis(Duration::from_secs(3600)),
         api_channel_size: Some(4096),
         notification_channel_size: Some(4096),
+        enable_tick: settings.own_time,
         enable_pre_vote: Some(true),
         enable_leader_restore: Some(false),
         ..Config::default()
@@ -574,7 +576,16 @@ impl Consensus for Group {
 
     async fn elect(&self) {
         // A replica that has stopped cannot be elected; `stopped` says so to who asks.
-        drop(self.raft.trigger().elect(false).await);
+        drop(self.raft.trigger().elect(true).await);
+    }
+
+    async fn heartbeat(&self) {
+        // As above.
+        drop(self.raft.trigger().heartbeat().await);
+    }
+
+    fn last(&self) -> Option<Position> {
+        self.log.bounds().last
     }
 
     async fn change_members(&self, members: Vec<(ReplicaId, DriveId)>) -> Result<(), ProposeError> {

@@ -108,6 +108,25 @@ pub struct DutyCounters {
     pub halted: Option<String>,
 }
 
+impl DutyCounters {
+    /// Every figure by its name, for operators and metrics; `halted` is 1 while deleting is halted.
+    pub fn figures(&self) -> [(&'static str, u64); 11] {
+        [
+            ("flushes", self.flushes),
+            ("reaped", self.reaped),
+            ("shards_deleted", self.shards_deleted),
+            ("chunks_repaired", self.chunks_repaired),
+            ("chunks_unrepaired", self.chunks_unrepaired),
+            ("shards_scrubbed", self.shards_scrubbed),
+            ("shards_damaged", self.shards_damaged),
+            ("orphans_deleted", self.orphans_deleted),
+            ("scrub_rounds", self.scrub_rounds),
+            ("reports_waiting", self.reports_waiting),
+            ("halted", u64::from(self.halted.is_some())),
+        ]
+    }
+}
+
 #[derive(Default)]
 struct Counters {
     flushes: AtomicU64,

@@ -12,7 +12,7 @@ use couronne_metadata::rocks::{RocksDrive, RocksSettings};
 use super::NodeError;
 use super::slot::NodeDrive;
 use super::stores::RocksStores;
-use crate::disk::Disk;
+use crate::disk::{Access, Disk};
 use crate::disk::files::FileDisk;
 
 /// The folder of a drive's RocksDB within its own.
@@ -36,13 +36,29 @@ pub async fn open_folders(folders: &[PathBuf], settings: &RocksSettings) -> Resu
         }
         match open_folder(folder, settings, &name).await {
             Ok(drive) => drives.push(drive),
+            Err(error @ NodeError::InUse(_)) => return Err(error),
             Err(error) if formed && drives_left(folders) => {
                 tracing::error!(name, %error, "drive is left out");
             }
             Err(error) => return Err(error),
         }
     }
+    let mut mapped = false;
+    for drive in &drives {
+        mapped |= exists_on(&*drive.disk, MAP).await?;
+    }
+    if formed && !mapped {
+        return Err(NodeError::TooFewDrives("no drive that knows the node can be opened".to_owned()));
+    }
     Ok(drives)
+}
+
+async fn exists_on(disk: &dyn Disk, path: &str) -> Result<bool, NodeError> {
+    match disk.open(path, Access::Buffered).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether the node could do without one of its drives at all.
@@ -52,7 +68,11 @@ const fn drives_left(folders: &[PathBuf]) -> bool {
 
 async fn open_folder(folder: &Path, settings: &RocksSettings, name: &str) -> Result<NodeDrive, NodeError> {
     let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{name}: {error}"));
-    let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(folder).await.map_err(|error| failed(&error))?);
+    let disk = FileDisk::open(folder).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => NodeError::InUse(name.to_owned()),
+        _ => failed(&error),
+    });
+    let disk: Arc<dyn Disk> = Arc::new(disk?);
     disk.create_folder(STORES).await.map_err(|error| failed(&error))?;
     let (path, settings) = (folder.join(STORES), settings.clone());
     let opened = tokio::task::spawn_blocking(move || RocksDrive::open(&path, &settings)).await;

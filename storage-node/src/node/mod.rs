@@ -47,6 +47,9 @@ pub enum NodeError {
     /// A drive is not what it should be.
     #[error("drive {0}")]
     Drive(String),
+    /// Another process has the drive.
+    #[error("drive {0} is in use by another process")]
+    InUse(String),
     /// Too few drives of the node are here.
     #[error("too few drives: {0}")]
     TooFewDrives(String),

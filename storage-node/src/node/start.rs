@@ -46,6 +46,9 @@ impl LocalNode {
     /// Starts a node with these drives; the first start forms it. Returns once every range that has a
     /// quorum here has a leader, or after a few seconds.
     pub async fn open(env: Env, drives: Vec<NodeDrive>, settings: NodeSettings) -> Result<Arc<Self>, NodeError> {
+        if drives.is_empty() {
+            return Err(NodeError::TooFewDrives("there is none".to_owned()));
+        }
         let mut surveyed = survey(&drives).await?;
         let newest = surveyed.iter().filter_map(|found| found.map.as_ref()).max_by_key(|map| map.version).cloned();
         let mut map = match newest {

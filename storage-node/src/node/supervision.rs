@@ -9,6 +9,7 @@ use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use couronne_metadata::ids::RangeId;
 use couronne_protocol::map::{ClusterMap, DriveState, MapDrive};
 use couronne_ring::{DriveId, RegionName, ZoneName};
 use tokio::time::{Instant, sleep};
@@ -23,6 +24,18 @@ use crate::range_server::RangeServer;
 /// How often drives and replicas are looked at.
 const ROUND: Duration = Duration::from_secs(1);
 
+/// How often leaders are looked after.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A range in use gets a heartbeat every so many ticks: well within a leader's lease.
+const HEARTBEAT_TICKS: u32 = 2;
+
+/// A range not asked anything for so many ticks is idle.
+const IDLE_TICKS: u32 = 20;
+
+/// An idle range gets a heartbeat every so many ticks, so that followers learn what was committed.
+const RARE_TICKS: u32 = 50;
+
 /// How long a start waits for leaders.
 const LEADERS_WAIT: Duration = Duration::from_secs(5);
 
@@ -36,6 +49,7 @@ pub(super) fn begin(node: &Arc<LocalNode>) {
         tokio::spawn(watch_drive(Arc::downgrade(node), Arc::clone(slot)));
     }
     tokio::spawn(watch_replicas(Arc::downgrade(node)));
+    tokio::spawn(keep_leaders(Arc::downgrade(node)));
 }
 
 async fn watch_log(node: Weak<LocalNode>, slot: Arc<Slot>) {
@@ -69,6 +83,31 @@ async fn watch_drive(node: Weak<LocalNode>, slot: Arc<Slot>) {
     }
 }
 
+/// Has every range with a quorum here a leader, and keeps the leases of those in use. All replicas of
+/// a range live here, so nobody else stands for election, and idle ranges need no heartbeats: the
+/// first read asks a quorum.
+async fn keep_leaders(node: Weak<LocalNode>) {
+    let mut idle_ticks: BTreeMap<RangeId, u32> = BTreeMap::new();
+    loop {
+        sleep(TICK).await;
+        let Some(node) = node.upgrade() else { return };
+        if *node.stopping.borrow() {
+            return;
+        }
+        for leader in node.leaders() {
+            let idle = idle_ticks.entry(leader.descriptor().id).or_default();
+            *idle = if leader.take_used() { 0 } else { idle.saturating_add(1) };
+            let due = if *idle < IDLE_TICKS { *idle % HEARTBEAT_TICKS == 0 } else { *idle % RARE_TICKS == 0 };
+            if due {
+                leader.consensus().heartbeat().await;
+            }
+        }
+        for candidate in node.candidates() {
+            candidate.consensus().elect().await;
+        }
+    }
+}
+
 async fn watch_replicas(node: Weak<LocalNode>) {
     loop {
         sleep(ROUND).await;
@@ -85,6 +124,21 @@ async fn watch_replicas(node: Weak<LocalNode>) {
 }
 
 impl LocalNode {
+    /// Of every range that has a quorum here and no leader, the replica with the longest log.
+    fn candidates(&self) -> Vec<Arc<RangeServer>> {
+        let mut ranges: BTreeMap<RangeId, Vec<Arc<RangeServer>>> = BTreeMap::new();
+        for ((range, _), server) in &*self.servers.read() {
+            ranges.entry(*range).or_default().push(Arc::clone(server));
+        }
+        ranges.retain(|_, replicas| {
+            let led = replicas.iter().any(|replica| replica.consensus().leadership().is_some());
+            let wanted = replicas.first().map_or(0, |replica| replica.descriptor().replicas.len());
+            !led && replicas.len() * 2 > wanted
+        });
+        let longest = |replicas: Vec<Arc<RangeServer>>| replicas.into_iter().max_by_key(|r| r.consensus().last());
+        ranges.into_values().filter_map(longest).collect()
+    }
+
     /// Takes a drive out of service, and its replicas with it.
     async fn lose_drive(&self, slot: &Slot, reason: &str) {
         if !slot.take_down(reason) || *self.stopping.borrow() {
@@ -205,16 +259,17 @@ impl LocalNode {
         })
     }
 
-    /// Stops the node as a kill would: nothing more is written, nothing is flushed.
-    pub fn abandon(&self) {
+    /// Stops the node as a kill would: nothing is flushed. Returns once nothing of it runs.
+    pub async fn abandon(&self) {
         self.stopping.send_replace(true);
         for slot in self.slots.values() {
             slot.take_down("abandoned");
         }
-        for server in self.servers() {
+        let servers = std::mem::take(&mut *self.servers.write());
+        for server in servers.into_values() {
             self.switchboard.disconnect(server.replica());
+            server.consensus().shutdown().await;
         }
-        self.servers.write().clear();
     }
 
     /// Stops the node: what was applied is flushed, so that the next start has little to read again.
