@@ -453,7 +453,8 @@ impl Group {
     }
 
     async fn change(&self, members: Vec<(ReplicaId, DriveId)>) -> Result<(), ProposeError> {
-        for (replica, drive) in &members {
+        let known = Consensus::members(self).places;
+        for (replica, drive) in members.iter().filter(|(replica, _)| !known.contains_key(replica)) {
             self.raft.add_learner(replica.0, Place(*drive), true).await.map_err(from_write_error)?;
         }
         let voters: std::collections::BTreeSet<u64> = members.iter().map(|(replica, _)| replica.0).collect();

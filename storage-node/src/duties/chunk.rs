@@ -46,6 +46,11 @@ pub(super) async fn repair(node: &LocalNode, target: &Target<'_>) -> Result<Chun
     if missing.is_empty() {
         return Ok(Chunk::Whole);
     }
+    let primary = |number: &u8| placement.primaries.get(usize::from(*number)).copied();
+    if !missing.iter().filter_map(primary).any(|primary| serving(node, primary).is_some()) {
+        // Nothing could be put back: do not read for it.
+        return Ok(Chunk::Wanting);
+    }
     let Some(shards) = gather(node, target, &placement, &missing).await? else {
         count(&node.duties.counters.chunks_unrepaired, 1);
         return Ok(Chunk::Wanting);

@@ -6,6 +6,7 @@
 //! Must not know: how a chunk is rebuilt.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use couronne_metadata::command::Command;
 use couronne_metadata::query::{Answer, Ownership, Query};
@@ -13,6 +14,7 @@ use couronne_metadata::record::RepairRecord;
 use couronne_placement::{BlobId, ChunkId};
 use couronne_protocol::map::MapSource;
 use couronne_protocol::shard::{GetShard, Owner};
+use tokio::time::sleep;
 
 use super::chunk::{self, Chunk, Target};
 use super::{Report, ask, ask_owner, count, execute};
@@ -21,6 +23,9 @@ use crate::range_server::RangeServer;
 
 /// Rows taken at a time.
 const ROWS: u32 = 100;
+
+/// The rest after a round that left blobs wanting.
+const WANTING_REST: Duration = Duration::from_secs(30);
 
 /// One round: what readers reported, then every repair row of the ranges led here.
 pub(super) async fn round(node: Arc<LocalNode>) {
@@ -31,25 +36,35 @@ pub(super) async fn round(node: Arc<LocalNode>) {
             tracing::warn!(shard = ?report.1, error, "reported shard is not repaired");
         }
     }
+    let mut wanting = 0;
     for leader in node.leaders() {
-        if let Err(error) = repair_rows(&node, &leader).await {
-            tracing::warn!(range = leader.descriptor().id.0, error, "repair goes on later");
+        match repair_rows(&node, &leader).await {
+            Ok(left) => wanting += left,
+            Err(error) => tracing::warn!(range = leader.descriptor().id.0, error, "repair goes on later"),
         }
+    }
+    if wanting > 0 {
+        // Their drives are away: looking again at once would only burn time.
+        sleep(WANTING_REST).await;
     }
 }
 
-async fn repair_rows(node: &LocalNode, leader: &RangeServer) -> Result<(), String> {
+/// Goes through the repair rows of a range; how many blobs are not whole yet.
+async fn repair_rows(node: &LocalNode, leader: &RangeServer) -> Result<u64, String> {
+    let mut wanting = 0;
     let mut after: Option<BlobId> = None;
     loop {
         let answer = ask(leader, Query::Repair { after, limit: ROWS }).await.map_err(|error| error.to_string())?;
         let Answer::Repair(rows) = answer else { return Err("wrong answer".to_owned()) };
-        let Some(last) = rows.last() else { return Ok(()) };
+        let Some(last) = rows.last() else { return Ok(wanting) };
         after = Some(last.blob.id);
         for row in rows {
             if is_whole(node, &row).await? {
                 let (owner, blob) = ((row.bucket, row.key), row.blob.id);
                 let repaired = execute(node, leader, owner, Command::Repaired { blob }).await;
                 repaired.map_err(|error| error.to_string())?;
+            } else {
+                wanting += 1;
             }
         }
     }

@@ -89,6 +89,9 @@ pub(super) async fn recover(disk: &dyn Disk, drive: DriveId) -> Result<Recovered
         let touched = replay(&mut replicas, batches)?;
         live.push(LiveFile { name: found.name, sequence: found.header.sequence, file: found.file, touched });
     }
+    if let Some((replica, _)) = replicas.iter().find(|(_, state)| !state.is_whole()) {
+        return Err(LogError::Corrupt(format!("{replica}: entries are missing")));
+    }
     Ok(Recovered { replicas, live, spare, chain, next_sequence: last_sequence + 1, next_name })
 }
 
@@ -157,7 +160,7 @@ fn replay(
             continue;
         }
         let state: &mut ReplicaState = replicas.entry(replica).or_default();
-        state.apply(record).map_err(|error| LogError::Corrupt(format!("{replica}: {error}")))?;
+        state.replay(record).map_err(|error| LogError::Corrupt(format!("{replica}: {error}")))?;
     }
     Ok(touched)
 }

@@ -19,6 +19,9 @@ pub(super) struct ReplicaState {
     /// Consecutive; the first follows `purged`.
     pub(super) entries: VecDeque<Entry>,
     pub(super) destroyed: bool,
+    /// While a log is read back: entries up to this index lay in files that are no longer needed, and
+    /// a purge that says so must follow.
+    pub(super) retired: Option<u64>,
 }
 
 impl ReplicaState {
@@ -41,6 +44,33 @@ impl ReplicaState {
     /// The record that says what came before the entries.
     pub(super) fn base(&self) -> Record {
         Record::Base { vote: self.vote, purged: self.purged, destroyed: self.destroyed }
+    }
+
+    /// Applies one record that is read back. Where the oldest file begins in the midst of a replica's
+    /// entries, those before lay in files retired since; [`Self::is_whole`] must hold in the end.
+    pub(super) fn replay(&mut self, record: Record) -> Result<(), Malformed> {
+        if let Record::Entry(entry) = &record
+            && self.entries.is_empty()
+            && entry.position.index > self.next_index().unwrap_or(0)
+        {
+            let before = entry.position.index.saturating_sub(1);
+            self.purged = Some(Position { term: entry.position.term, index: before });
+            self.retired = Some(before);
+            self.entries.push_back(entry.clone());
+            return Ok(());
+        }
+        if let (Record::Purge(upto) | Record::Base { purged: Some(upto), .. }, Some(before)) = (&record, self.retired)
+            && upto.index >= before
+        {
+            self.retired = None;
+            self.purged = Some(*upto);
+        }
+        self.apply(record)
+    }
+
+    /// Whether nothing is missing that was not purged.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.destroyed || self.retired.is_none()
     }
 
     /// Applies one record. An entry that does not follow the last is refused: a log has no holes.

@@ -24,6 +24,9 @@ use crate::disk::{Access, Disk, DiskFile};
 /// A chunk that has grown to this many bytes is closed, so that a batch fits a file.
 const CHUNK_BYTES: usize = 1 << 20;
 
+/// Kept at the end of a file for the record that retires others: it names every replica of the drive.
+const RETIRE_BYTES: u64 = 64 << 10;
+
 /// Spare files beyond this are removed.
 const SPARE_FILES_MAX: usize = 2;
 
@@ -185,8 +188,7 @@ impl Writer {
 
     async fn write(&mut self, batch: Vec<u8>, touched: HashMap<ReplicaId, u64>) -> Result<(), LogError> {
         let len = to_u64(batch.len().next_multiple_of(BLOCK_BYTES));
-        // A block is kept for the record that retires files.
-        let end = self.offset.saturating_add(len).saturating_add(to_u64(BLOCK_BYTES));
+        let end = self.offset.saturating_add(len).saturating_add(RETIRE_BYTES);
         if end > FILE_BYTES {
             self.append_batch(self.retire_record()).await?;
             self.roll().await?;
@@ -211,10 +213,21 @@ impl Writer {
         Ok(())
     }
 
+    /// Says which files are no longer needed, together with the purges that made them so: both
+    /// durable at once, or neither.
     fn retire_record(&self) -> Vec<u8> {
         let oldest = self.live.front().map_or(self.next_sequence, |file| file.sequence);
-        let mut batch = vec![0; BATCH_HEAD_BYTES];
+        let mut batch = self.bases();
         record::encode(&mut batch, ReplicaId(0), &Record::Retire(oldest));
+        batch
+    }
+
+    /// What stands before the entries of every replica.
+    fn bases(&self) -> Vec<u8> {
+        let mut batch = vec![0; BATCH_HEAD_BYTES];
+        for (replica, state) in &*self.components.states.lock() {
+            record::encode(&mut batch, *replica, &state.lock().base());
+        }
         batch
     }
 
@@ -235,11 +248,7 @@ impl Writer {
         self.chain = sum;
         self.offset = to_u64(BLOCK_BYTES);
         self.live.push_back(LiveFile { name, sequence, file, touched: HashMap::new() });
-        let mut batch = vec![0; BATCH_HEAD_BYTES];
-        for (replica, state) in &*self.components.states.lock() {
-            record::encode(&mut batch, *replica, &state.lock().base());
-        }
-        self.append_batch(batch).await
+        self.append_batch(self.bases()).await
     }
 
     /// Makes a file and writes it out: a first write to a fresh extent costs a journal commit.
@@ -261,19 +270,20 @@ impl Writer {
 
     /// Takes the oldest files that hold nothing needed out of use, and says who holds back the next.
     async fn retire(&mut self) -> Result<(), LogError> {
-        let before = self.live.len();
-        while self.live.len() > 1 && self.live.front().is_some_and(|oldest| self.holders(oldest).is_empty()) {
-            let Some(LiveFile { name, file, .. }) = self.live.pop_front() else { break };
-            self.spare.push_back((name, file));
-        }
-        if self.live.len() < before {
+        let needless = self.live.iter().take_while(|file| self.holders(file).is_empty()).count();
+        let needless = needless.min(self.live.len().saturating_sub(1));
+        // Room for the record is kept at the end of the file; it waits for the next file otherwise.
+        if needless > 0 && self.offset.saturating_add(2 * RETIRE_BYTES) <= FILE_BYTES {
+            for LiveFile { name, file, .. } in self.live.drain(..needless) {
+                self.spare.push_back((name, file));
+            }
             // Durable before any of them is overwritten or removed, so that no start looks for it.
-            self.append_retire().await?;
-        }
-        while self.spare.len() > SPARE_FILES_MAX {
-            let Some((name, file)) = self.spare.pop_front() else { break };
-            drop(file);
-            self.components.disk.remove(&format!("{FOLDER}/{name}")).await?;
+            self.append_batch(self.retire_record()).await?;
+            while self.spare.len() > SPARE_FILES_MAX {
+                let Some((name, file)) = self.spare.pop_front() else { break };
+                drop(file);
+                self.components.disk.remove(&format!("{FOLDER}/{name}")).await?;
+            }
         }
         let crowded = self.live.len() > LIVE_FILES_WANTED;
         let laggards = self.live.front().filter(|_| crowded).map(|oldest| self.holders(oldest)).unwrap_or_default();
@@ -284,14 +294,6 @@ impl Writer {
             changed
         });
         Ok(())
-    }
-
-    async fn append_retire(&mut self) -> Result<(), LogError> {
-        if self.offset.saturating_add(to_u64(2 * BLOCK_BYTES)) > FILE_BYTES {
-            // The block kept for it is written when the file is left.
-            return Ok(());
-        }
-        self.append_batch(self.retire_record()).await
     }
 
     /// The replicas that still need something of this file.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use couronne_metadata::command::{Envelope, Outcome};
+use couronne_metadata::command::{Command, Envelope, Outcome};
 use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::Answer;
 use couronne_placement::ShardId;
@@ -53,7 +53,20 @@ impl RangeClient for LocalNode {
     }
 
     async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
-        self.server(address)?.execute(address, envelope).await
+        let server = self.server(address)?;
+        let takes_space = matches!(
+            &envelope.command,
+            Command::Put { .. }
+                | Command::PutPart { .. }
+                | Command::CreateUpload { .. }
+                | Command::SystemWrite { value: Some(_), .. }
+        );
+        let drives = &server.descriptor().replicas;
+        if takes_space && drives.iter().any(|drive| self.slot(*drive).is_some_and(|slot| slot.is_full())) {
+            let reason = "a drive has no space for new rows".to_owned();
+            return Err(RangeError::Unavailable { reason, maybe_done: false });
+        }
+        server.execute(address, envelope).await
     }
 
     async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {

@@ -12,8 +12,8 @@ use couronne_metadata::rocks::{RocksDrive, RocksSettings};
 use super::NodeError;
 use super::slot::NodeDrive;
 use super::stores::RocksStores;
-use crate::disk::{Access, Disk};
 use crate::disk::files::FileDisk;
+use crate::disk::{Access, Disk};
 
 /// The folder of a drive's RocksDB within its own.
 const STORES: &str = "stores";

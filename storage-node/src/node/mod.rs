@@ -47,6 +47,9 @@ pub enum NodeError {
     /// A drive is not what it should be.
     #[error("drive {0}")]
     Drive(String),
+    /// A drive lost durable bytes of its log.
+    #[error("log of drive {0}")]
+    CorruptLog(String),
     /// Another process has the drive.
     #[error("drive {0} is in use by another process")]
     InUse(String),

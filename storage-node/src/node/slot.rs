@@ -4,6 +4,7 @@
 //! Must not know: ranges.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
 use couronne_protocol::env::Env;
@@ -14,7 +15,7 @@ use super::NodeError;
 use super::stores::{SHARD_INDEX, Stores};
 use crate::disk::Disk;
 use crate::drive::{Drive, Identity, Parts, Settings};
-use crate::log::DriveLog;
+use crate::log::{DriveLog, LogError};
 
 /// A drive given to a node at its start.
 #[derive(Clone)]
@@ -38,24 +39,18 @@ pub(crate) struct Slot {
     pub(crate) log: Arc<DriveLog>,
     pub(crate) shards: Drive,
     down: ArcSwapOption<String>,
+    full: AtomicBool,
 }
 
 impl Slot {
-    /// Opens the log and the shard store of a drive whose identity was booted. Also says whether its
-    /// log had to be made anew because it was corrupt, so that its replicas have forgotten their past.
-    pub(super) async fn open(drive: &NodeDrive, identity: Identity, env: &Env) -> Result<(Self, bool), NodeError> {
+    /// Opens the log and the shard store of a drive whose identity was booted.
+    pub(super) async fn open(drive: &NodeDrive, identity: Identity, env: &Env) -> Result<Self, NodeError> {
         let NodeDrive { name, disk, stores, settings } = drive.clone();
         let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{name}: {error}"));
-        let (log, renewed) = match DriveLog::open(Arc::clone(&disk), identity.drive, env).await {
-            Ok(log) => (log, false),
-            Err(error @ crate::log::LogError::Corrupt(_)) => {
-                tracing::error!(drive = %identity.drive, %error, "the drive's replicas begin anew");
-                DriveLog::remove(&*disk).await.map_err(|error| failed(&error))?;
-                let log = DriveLog::open(Arc::clone(&disk), identity.drive, env).await;
-                (log.map_err(|error| failed(&error))?, true)
-            }
-            Err(error) => return Err(failed(&error)),
-        };
+        let log = DriveLog::open(Arc::clone(&disk), identity.drive, env).await.map_err(|error| match error {
+            LogError::Corrupt(what) => NodeError::CorruptLog(format!("{name}: {what}")),
+            error => failed(&error),
+        })?;
         let index = stores.open(SHARD_INDEX).map_err(|error| failed(&error))?;
         let settings = match settings {
             Some(settings) => settings,
@@ -64,8 +59,8 @@ impl Slot {
         let parts = Parts { disk: Arc::clone(&disk), index, env: env.clone(), settings };
         let shards = Drive::start(parts, identity, false).await.map_err(|error| failed(&error))?;
         let down = ArcSwapOption::empty();
-        let slot = Self { name, id: identity.drive, disk, stores, log: Arc::new(log), shards, down };
-        Ok((slot, renewed))
+        let (log, full) = (Arc::new(log), AtomicBool::new(false));
+        Ok(Self { name, id: identity.drive, disk, stores, log, shards, down, full })
     }
 
     /// Takes the drive out of service for good; `false` if it was already.
@@ -73,6 +68,20 @@ impl Slot {
         let old = self.down.swap(Some(Arc::new(reason.to_owned())));
         self.log.close(reason);
         old.is_none()
+    }
+
+    /// Looks how much space is left. New rows are refused once half of what shards must leave free
+    /// is gone: the rest is for the log, for deletions and for compaction.
+    pub(crate) async fn look_at_space(&self) {
+        if let Ok(space) = self.disk.space().await {
+            let reserve = Settings::for_space(space).reserve_bytes;
+            self.full.store(space.free < reserve / 2, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the drive has no space for new rows.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed) && self.down().is_none()
     }
 
     /// Why the drive is out of service, if it is.

@@ -23,6 +23,7 @@ use crate::consensus::types::ReplicaId;
 use crate::consensus::{Group, GroupComponents, Machine, Switchboard};
 use crate::drive::{Identity, IdentityError};
 use crate::duties::{self, ClockGuard, Duties};
+use crate::log::DriveLog;
 use crate::range_server::{RangeComponents, RangeServer};
 use crate::replica::{RowMachine, StartState};
 
@@ -207,15 +208,23 @@ async fn open_slots(env: &Env, map: &NodeMap, surveyed: Vec<Surveyed>) -> Result
         opening.push((id, drive));
     }
     let opened = join_all(opening.iter().map(|(_, drive)| open_slot(env, map.cluster, drive))).await;
+    for ((id, _), opened) in opening.iter().zip(&opened) {
+        if let Err(NodeError::CorruptLog(_)) = opened {
+            renewed.insert(*id);
+        }
+    }
+    check_survivors(map, &renewed)?;
     let mut slots = Slots::new();
     for ((id, drive), opened) in opening.iter().zip(opened) {
-        match opened {
-            Ok((slot, anew)) => {
-                if anew {
-                    renewed.insert(*id);
-                }
-                slots.insert(*id, Arc::new(slot));
+        let opened = match opened {
+            Err(error @ NodeError::CorruptLog(_)) => {
+                tracing::error!(drive = drive.name, %error, "the drive's replicas begin anew");
+                reopen_slot(env, drive).await
             }
+            opened => opened,
+        };
+        match opened {
+            Ok(slot) => drop(slots.insert(*id, Arc::new(slot))),
             Err(error) => tracing::error!(drive = drive.name, %error, "drive is left out"),
         }
     }
@@ -225,7 +234,28 @@ async fn open_slots(env: &Env, map: &NodeMap, surveyed: Vec<Surveyed>) -> Result
     Ok((slots, renewed.into_iter().collect()))
 }
 
-async fn open_slot(env: &Env, cluster: u128, drive: &NodeDrive) -> Result<(Slot, bool), NodeError> {
+/// Refuses to go on when more replicas of a range have forgotten their past than it survives: the
+/// rest could not elect a leader, and what is left must not be touched.
+fn check_survivors(map: &NodeMap, renewed: &BTreeSet<DriveId>) -> Result<(), NodeError> {
+    for range in map.ranges.iter().filter(|_| map.born) {
+        let lost = range.replicas.values().filter(|drive| renewed.contains(drive)).count();
+        if lost > 0 && (range.replicas.len() - lost) * 2 <= range.replicas.len() {
+            let reason = "more drives were emptied, rolled back or damaged than the policy survives";
+            return Err(NodeError::TooFewDrives(reason.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Opens a drive whose log is corrupt with an empty one.
+async fn reopen_slot(env: &Env, drive: &NodeDrive) -> Result<Slot, NodeError> {
+    let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{}: {error}", drive.name));
+    DriveLog::remove(&*drive.disk).await.map_err(|error| failed(&error))?;
+    let identity = Identity::read(&drive.disk).await.map_err(|error| failed(&error))?;
+    Slot::open(drive, identity, env).await
+}
+
+async fn open_slot(env: &Env, cluster: u128, drive: &NodeDrive) -> Result<Slot, NodeError> {
     let booted = Identity::boot(&drive.disk, cluster).await;
     let identity = booted.map_err(|error| NodeError::Drive(format!("{}: {error}", drive.name)))?;
     Slot::open(drive, identity, env).await
@@ -288,6 +318,16 @@ async fn open_replicas(
             }
         }
     }
+    broken.retain(|(_, replica)| {
+        let range = map.ranges.iter().find(|range| range.replicas.contains_key(replica));
+        let sound = range.is_some_and(|range| {
+            range.replicas.keys().filter(|id| machines.contains_key(id)).count() * 2 > range.replicas.len()
+        });
+        if !sound {
+            tracing::error!(%replica, "rows are behind the log, and too few other replicas are here: left out");
+        }
+        sound
+    });
     if !broken.is_empty() {
         for (drive, replica) in &broken {
             tracing::warn!(%replica, "replica was being rebuilt when it stopped: begins anew");

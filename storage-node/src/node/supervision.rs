@@ -24,6 +24,9 @@ use crate::range_server::RangeServer;
 /// How often drives and replicas are looked at.
 const ROUND: Duration = Duration::from_secs(1);
 
+/// How long a change of members may take before other ranges have their turn.
+const CATCH_UP_WAIT: Duration = Duration::from_secs(60);
+
 /// How often leaders are looked after.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -72,6 +75,7 @@ async fn watch_drive(node: Weak<LocalNode>, slot: Arc<Slot>) {
             node.lose_drive(&slot, "its folder is gone").await;
             return;
         }
+        slot.look_at_space().await;
         match slot.shards.maintain().await {
             Ok(_) => {}
             Err(couronne_protocol::shard::ShardError::Down(reason)) => {
@@ -216,10 +220,21 @@ impl LocalNode {
         if wanted.is_empty() || members.voters == [voters] {
             return;
         }
-        tracing::info!(range = leader.descriptor().id.0, "replacing members");
-        let changed = leader.consensus().change_members(wanted.into_iter().collect()).await;
-        if let Err(error) = changed {
-            tracing::warn!(range = leader.descriptor().id.0, %error, "members could not be replaced yet");
+        let range = leader.descriptor().id;
+        let here = {
+            let servers = self.servers.read();
+            wanted.values().all(|drive| servers.contains_key(&(range, *drive)))
+        };
+        if !here {
+            // A member that cannot catch up would only be in the way.
+            return;
+        }
+        tracing::info!(range = range.0, "replacing members");
+        let changing = leader.consensus().change_members(wanted.into_iter().collect());
+        match tokio::time::timeout(CATCH_UP_WAIT, changing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(range = range.0, %error, "members could not be replaced yet"),
+            Err(_) => tracing::warn!(range = range.0, "a new member is still catching up"),
         }
     }
 
