@@ -48,6 +48,9 @@ pub enum LogError {
     /// The medium failed; the log is closed for good.
     #[error("log failed: {0}")]
     Failed(String),
+    /// The log was closed on purpose.
+    #[error("log was closed: {0}")]
+    Closed(String),
     /// Durable bytes were lost: the drive has forgotten promises it made.
     #[error("log is corrupt: {0}")]
     Corrupt(String),
@@ -114,7 +117,10 @@ impl DriveLog {
         let for_task = Arc::clone(&queue);
         tokio::spawn(async move {
             if let Err(error) = writer.run(&for_task).await {
-                tracing::error!(%drive, %error, "drive log closed for good");
+                match &error {
+                    LogError::Closed(reason) => tracing::info!(%drive, reason, "drive log closed"),
+                    error => tracing::error!(%drive, %error, "drive log failed for good"),
+                }
                 for_task.fail(&error);
                 failed_to.send_replace(Some(error));
             }
@@ -171,13 +177,13 @@ impl DriveLog {
 
     /// Fails the log from outside: its drive is gone.
     pub fn close(&self, reason: &str) {
-        self.queue.fail(&LogError::Failed(reason.to_owned()));
+        self.queue.fail(&LogError::Closed(reason.to_owned()));
     }
 }
 
 impl Drop for DriveLog {
     fn drop(&mut self) {
-        self.queue.fail(&LogError::Failed("closed".to_owned()));
+        self.queue.fail(&LogError::Closed("dropped".to_owned()));
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) struct Slot {
     pub(crate) shards: Drive,
     down: ArcSwapOption<String>,
     full: AtomicBool,
+    mourned: AtomicBool,
 }
 
 impl Slot {
@@ -59,15 +60,19 @@ impl Slot {
         let parts = Parts { disk: Arc::clone(&disk), index, env: env.clone(), settings };
         let shards = Drive::start(parts, identity, false).await.map_err(|error| failed(&error))?;
         let down = ArcSwapOption::empty();
-        let (log, full) = (Arc::new(log), AtomicBool::new(false));
-        Ok(Self { name, id: identity.drive, disk, stores, log, shards, down, full })
+        let (log, full, mourned) = (Arc::new(log), AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { name, id: identity.drive, disk, stores, log, shards, down, full, mourned })
     }
 
-    /// Takes the drive out of service for good; `false` if it was already.
-    pub(crate) fn take_down(&self, reason: &str) -> bool {
-        let old = self.down.swap(Some(Arc::new(reason.to_owned())));
+    /// Takes the drive out of service for good; the first reason stays.
+    pub(crate) fn take_down(&self, reason: &str) {
+        self.down.rcu(|old| old.clone().or_else(|| Some(Arc::new(reason.to_owned()))));
         self.log.close(reason);
-        old.is_none()
+    }
+
+    /// Whether this is the first time that the node learns of the drive's end.
+    pub(crate) fn mourn(&self) -> bool {
+        !self.mourned.swap(true, Ordering::Relaxed)
     }
 
     /// Looks how much space is left. New rows are refused once half of what shards must leave free

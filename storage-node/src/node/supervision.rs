@@ -145,7 +145,8 @@ impl LocalNode {
 
     /// Takes a drive out of service, and its replicas with it.
     async fn lose_drive(&self, slot: &Slot, reason: &str) {
-        if !slot.take_down(reason) || *self.stopping.borrow() {
+        slot.take_down(reason);
+        if *self.stopping.borrow() || !slot.mourn() {
             return;
         }
         tracing::error!(drive = slot.name, id = %slot.id, reason, "drive is out of service");
