@@ -249,7 +249,6 @@ impl Worker {
         let number = open.held.number;
         if let Err(error) = open.held.file().write(open.end, buffers, true).await {
             self.open = None;
-            self.core.table.close_file(number);
             self.core.stored(self.core.ledger.set_stage(number, Stage::Sealed, true))?;
             return Err(self.core.health.failed("appending to a segment", &error));
         }

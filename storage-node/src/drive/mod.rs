@@ -95,7 +95,7 @@ impl Drive {
         recovery::claim_index(&index, identity.drive, rebuild)?;
         let ledger = Ledger::open(index)?;
         let table = Table::new(disk.clone(), env.clone(), identity.drive, settings);
-        let next = recovery::recover(&disk, &table, &ledger, identity.drive).await?;
+        let next = recovery::recover(&disk, &table, &ledger, &identity).await?;
         let health = Health::new(settings.failures_max);
         let sequence = AtomicU64::new(next);
         let core = Arc::new(Core { disk, env, identity, settings, table, ledger, health, sequence });

@@ -95,7 +95,7 @@ pub(super) struct Extent {
 ///     20    4  from the record's start to its payload
 ///     24    4  from the record's start to the next record
 ///     28    4  revision: how often compaction copied the record
-///     32    8  sequence: rises with each record of the drive
+///     32    8  sequence: rises with each record of the drive; upper 24 bits: the drive's boot count
 ///     40    8  generation of the segment
 ///     48    8  offset of the record in the segment
 ///     56    8  checksum of the record before (of the first: the generation)

@@ -13,6 +13,7 @@ use couronne_metadata::store::{Batch, Store, StoreError};
 use couronne_ring::DriveId;
 
 use super::OpenError;
+use super::identity::Identity;
 use super::ledger::{Durable, Ledger};
 use super::record::Place;
 use super::row::{self, SegmentRow, Stage};
@@ -42,8 +43,9 @@ pub(super) async fn recover(
     disk: &Arc<dyn Disk>,
     table: &Table,
     ledger: &Ledger,
-    drive: DriveId,
+    identity: &Identity,
 ) -> Result<u64, OpenError> {
+    let drive = identity.drive;
     disk.create_folder(segment::FOLDER).await?;
     let names = disk.list(segment::FOLDER).await?;
     let files: BTreeMap<SegmentNumber, Class> = names.iter().filter_map(|name| segment::parse_name(name)).collect();
@@ -82,9 +84,15 @@ pub(super) async fn recover(
         ledger.set_stage(number, Stage::Sealed, false)?;
     }
     let sequences = ledger.segments().into_iter().map(|(_, row)| row.sequence_max);
-    let next = sequences.max().unwrap_or(0).saturating_add(1);
+    let next = sequences.max().unwrap_or(0).saturating_add(1).max(first_of_boot(identity.boots));
     ledger.serve(next);
     Ok(next)
+}
+
+/// The first sequence of a boot. A failed segment may hold records that the index never learnt of, and
+/// that a later start finds: they must not outrank what is written after this start.
+const fn first_of_boot(boots: u64) -> u64 {
+    boots.saturating_mul(1 << 40)
 }
 
 /// What a file turned out to be.

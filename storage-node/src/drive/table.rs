@@ -134,13 +134,6 @@ impl Table {
         Ok(Some(Held { number, class, file, _pin: pin }))
     }
 
-    /// Forgets the open file of a segment, because it failed: the next reader opens it anew.
-    pub(super) fn close_file(&self, number: SegmentNumber) {
-        if let Some(entry) = self.state.lock().entries.get_mut(&number) {
-            entry.file = None;
-        }
-    }
-
     /// Takes a segment out of the table if nobody holds it; from then on nobody can.
     pub(super) fn take(&self, number: SegmentNumber) -> bool {
         let mut state = self.state.lock();
@@ -203,7 +196,9 @@ impl Table {
         };
         self.disk.sync_dir(segment::FOLDER).await?;
         let pin = Arc::new(());
-        let entry = Entry { class, pin: pin.clone(), file: Some(file.clone()), used: 0 };
+        // Readers open the file for themselves: a failed sync closes the writer's handle only, and what
+        // was acknowledged before can still be read.
+        let entry = Entry { class, pin: pin.clone(), file: None, used: 0 };
         self.state.lock().entries.insert(number, entry);
         Ok(Fresh { held: Held { number, class, file, _pin: pin }, generation, len, reserved, prepared })
     }

@@ -10,7 +10,7 @@ mod world;
 use proptest::prelude::*;
 
 use couronne_storage_node::disk::simulated::Fault;
-use world::{World, blob, put, shard};
+use world::{Known, World, blob, get, put, shard};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -24,6 +24,10 @@ enum Step {
     Crash {
         seed: u64,
         rebuild: bool,
+    },
+    /// Reads of all there is while maintenance moves it and a blob is deleted.
+    ReadAmid {
+        delete: u8,
     },
     /// Puts, a deletion and maintenance at once, and a crash after some turns.
     CrashAmid {
@@ -49,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Flush),
         1 => Just(Step::Check),
         2 => (any::<u64>(), any::<bool>()).prop_map(|(seed, rebuild)| Step::Crash { seed, rebuild }),
+        2 => (0u8..12).prop_map(|delete| Step::ReadAmid { delete }),
         2 => (ids(), 0u8..12, 0u32..60, any::<u64>())
             .prop_map(|(puts, delete, turns, seed)| Step::CrashAmid { puts, delete, turns, seed }),
         1 => (any::<bool>(), 0u32..6).prop_map(|(sync, after)| Step::Fail { sync, after }),
@@ -67,10 +72,10 @@ async fn run(seed: u64, steps: Vec<Step>) {
             Step::DeleteShard(number, chunk) => {
                 let id = shard(number, chunk);
                 let deleted = world.drive.delete_shard(id).await;
-                let known = world.known.entry(id).or_insert(world::Known::Absent);
+                let known = world.known.entry(id).or_insert(Known::Absent);
                 match deleted {
-                    Ok(_) => *known = world::Known::Absent,
-                    Err(_) if *known == world::Known::Present => *known = world::Known::Either,
+                    Ok(_) => *known = Known::Absent,
+                    Err(_) if *known == Known::Present => *known = Known::Either,
                     Err(_) => {}
                 }
             }
@@ -81,6 +86,7 @@ async fn run(seed: u64, steps: Vec<Step>) {
                 world.crash(seed, rebuild).await;
                 world.check().await;
             }
+            Step::ReadAmid { delete } => read_amid(&mut world, delete).await,
             Step::CrashAmid { puts, delete, turns, seed } => crash_amid(&mut world, &puts, delete, turns, seed).await,
             Step::Fail { sync, after } => {
                 world.failing = true;
@@ -104,6 +110,28 @@ async fn put_all(world: &mut World, ids: &[(u8, u32)]) {
         let (id, answer) = done.await.unwrap();
         world.learn_put(id, answer.is_ok());
     }
+}
+
+async fn read_amid(world: &mut World, delete: u8) {
+    let drive = world.drive.clone();
+    let deletion = tokio::spawn(async move { drive.delete_blob(blob(delete)).await });
+    let drive = world.drive.clone();
+    let maintenance = tokio::spawn(async move {
+        for _ in 0..3 {
+            let _ = drive.maintain().await;
+        }
+    });
+    let kept = world.known.iter().filter(|(id, known)| id.chunk.blob != blob(delete) && **known == Known::Present);
+    let reads = kept.map(|(id, _)| {
+        let (drive, id) = (world.drive.clone(), *id);
+        tokio::spawn(async move { (id, get(&drive, id).await) })
+    });
+    for read in reads.collect::<Vec<_>>() {
+        let (id, found) = read.await.unwrap();
+        assert_eq!(found, Ok(()), "{id:?} was read while it was moved");
+    }
+    maintenance.await.unwrap();
+    world.learn_delete(blob(delete), deletion.await.unwrap().is_ok());
 }
 
 async fn crash_amid(world: &mut World, puts: &[(u8, u32)], delete: u8, turns: u32, seed: u64) {
