@@ -260,7 +260,8 @@ pub struct BucketRules {
     pub object_lock: Option<Option<(bool, u64)>>,
     /// The storage policy of new blobs.
     pub policy: PolicyId,
-    /// Further configuration by field number (policies, CORS, lifecycle), kept as it is.
+    /// Further configuration by field number (policies, CORS, lifecycle), kept as it is. Numbers are 64
+    /// and above; those below are for the record itself.
     pub extra: Vec<(u16, Bytes)>,
 }
 

@@ -71,7 +71,8 @@ impl Value for BucketRules {
         self.versioning.put(3, out);
         lock.put(4, out);
         self.policy.put(5, out);
-        for (number, value) in &self.extra {
+        // A number of our own would make the row unreadable.
+        for (number, value) in self.extra.iter().filter(|(number, _)| *number > 5) {
             out.field(*number, |out| out.raw(value));
         }
     }

@@ -10,8 +10,8 @@ pub(super) fn forbids_removal(attributes: &Attributes, now_ms: u64, bypass_gover
     attributes.legal_hold || retained
 }
 
-/// Whether retention may be changed so now: it may always grow; governance may be loosened by whoever
-/// may bypass it; compliance by nobody.
+/// Whether retention may be changed so now: within its mode it may always grow; governance may be
+/// loosened or made compliance by whoever may bypass it; compliance may be loosened by nobody.
 pub(super) fn allows_change(
     old: Option<Retention>,
     new: Option<Retention>,
@@ -19,7 +19,7 @@ pub(super) fn allows_change(
     bypass_governance: bool,
 ) -> bool {
     let Some(old) = old.filter(|old| old.until_ms > now_ms) else { return true };
-    let grows = new.is_some_and(|new| new.until_ms >= old.until_ms && (new.compliance || !old.compliance));
+    let grows = new.is_some_and(|new| new.until_ms >= old.until_ms && new.compliance == old.compliance);
     grows || (!old.compliance && bypass_governance)
 }
 
@@ -44,7 +44,9 @@ mod tests {
     fn governance_yields_to_bypass() {
         assert!(!allows_change(retention(false, 100), None, 50, false));
         assert!(allows_change(retention(false, 100), None, 50, true));
-        assert!(allows_change(retention(false, 100), retention(true, 100), 50, false));
+        assert!(!allows_change(retention(false, 100), retention(true, 100), 50, false));
+        assert!(allows_change(retention(false, 100), retention(true, 100), 50, true));
+        assert!(allows_change(retention(false, 100), retention(false, 101), 50, false));
         let attributes = Attributes { retention: retention(false, 100), ..Attributes::default() };
         assert!(forbids_removal(&attributes, 50, false));
         assert!(!forbids_removal(&attributes, 50, true));
