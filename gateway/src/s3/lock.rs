@@ -22,7 +22,7 @@ const DAYS_MAX: u64 = 36_500;
 const YEARS_MAX: u64 = 100;
 
 /// The field of a bucket's further configuration that says its default retention was given in years.
-const IN_YEARS: u16 = 1;
+const IN_YEARS: u16 = 64;
 
 const fn mode_name(compliance: bool) -> &'static str {
     if compliance { "COMPLIANCE" } else { "GOVERNANCE" }

@@ -182,6 +182,13 @@ pub fn insert_version(bucket: &Bucket, version: VersionId, headers: &mut HeaderM
     }
 }
 
+/// Names the version that a write made. The `null` version of a bucket that keeps none is not named.
+pub fn insert_written(version: VersionId, headers: &mut HeaderMap) {
+    if version != VersionId::Null {
+        headers.insert(VERSION_ID, header_value(&version_text(version)));
+    }
+}
+
 /// Names the version that a change in place was asked of.
 #[must_use]
 pub fn versioned(response: Response, version: Option<VersionId>) -> Response {

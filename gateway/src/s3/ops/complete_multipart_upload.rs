@@ -66,9 +66,7 @@ impl S3Operation for CompleteMultipartUpload {
             }
         };
         let mut response = Response::xml(document(authorized.request(), key.as_str(), &written)?);
-        if written.version != couronne_metadata::ids::VersionId::Null {
-            reading::insert_version(authorized.resources(), written.version, &mut response.headers);
-        }
+        reading::insert_written(written.version, &mut response.headers);
         Ok(response)
     }
 }

@@ -90,7 +90,7 @@ impl S3Operation for CopyObject {
             let shown = written.checksum.clone().unwrap_or_else(|| checksum::of_crc64(staged.crc64()));
             checksum::write(xml, Some(&shown), written.etag.parts);
         }));
-        reading::insert_version(&authorized.resources().target, written.version, &mut response.headers);
+        reading::insert_written(written.version, &mut response.headers);
         response.headers.extend(source_version(&authorized, source));
         Ok(response)
     }

@@ -63,7 +63,7 @@ impl S3Operation for PutObject {
         let mut response = Response::ok().header(ETAG, header_value(&quoted_etag(&written.etag)));
         let shown = written.checksum.unwrap_or_else(|| checksum::of_crc64(staged.crc64()));
         checksum::into_headers(Some(&shown), written.etag.parts, &mut response.headers);
-        reading::insert_version(authorized.resources(), written.version, &mut response.headers);
+        reading::insert_written(written.version, &mut response.headers);
         Ok(response)
     }
 }
