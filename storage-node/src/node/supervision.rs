@@ -101,7 +101,8 @@ async fn keep_leaders(node: Weak<LocalNode>) {
         for leader in node.leaders() {
             let idle = idle_ticks.entry(leader.descriptor().id).or_default();
             *idle = if leader.take_used() { 0 } else { idle.saturating_add(1) };
-            let due = if *idle < IDLE_TICKS { *idle % HEARTBEAT_TICKS == 0 } else { *idle % RARE_TICKS == 0 };
+            let due =
+                if *idle < IDLE_TICKS { idle.is_multiple_of(HEARTBEAT_TICKS) } else { idle.is_multiple_of(RARE_TICKS) };
             if due {
                 leader.consensus().heartbeat().await;
             }
