@@ -46,6 +46,7 @@ pub(super) async fn recover(
     identity: &Identity,
 ) -> Result<u64, OpenError> {
     let drive = identity.drive;
+    table.reserve(last_before_boot(identity.boots));
     disk.create_folder(segment::FOLDER).await?;
     let names = disk.list(segment::FOLDER).await?;
     let files: BTreeMap<SegmentNumber, Class> = names.iter().filter_map(|name| segment::parse_name(name)).collect();
@@ -87,6 +88,12 @@ pub(super) async fn recover(
     let next = sequences.max().unwrap_or(0).saturating_add(1).max(first_of_boot(identity.boots));
     ledger.serve(next);
     Ok(next)
+}
+
+/// The last segment number that earlier boots may have used. The index may have lost that a segment is
+/// gone; were its number used again, the new one would be taken for the old, and not be read.
+const fn last_before_boot(boots: u64) -> SegmentNumber {
+    SegmentNumber(boots.saturating_mul(1 << 32))
 }
 
 /// The first sequence of a boot. A failed segment may hold records that the index never learnt of, and
