@@ -221,8 +221,10 @@ impl Server {
         } else {
             pipeline::answer(&self.gateway, Received { head, body, id: id.clone() }, &mut trace).await
         };
-        // A body that still waits to be asked for is not asked for now.
-        let unasked = expects && fate.received_bytes() == 0 && fate.is_left();
+        // A body that still waits to be asked for is not asked for now. Nor is the connection used again
+        // where none was asked for because it is empty: botocore takes the status of an answer that came
+        // without `100 Continue` for that of the next one too, whatever that is.
+        let unasked = expects && fate.received_bytes() == 0;
         let at_end = !unasked && !conflict && fate.drain().await;
         trace.received_bytes = fate.received_bytes();
         let mut response = respond(answer, &id, is_head, trace);

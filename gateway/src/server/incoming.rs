@@ -38,11 +38,6 @@ impl Fate {
         self.0.received_bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether something of the body was left unread.
-    pub(super) fn is_left(&self) -> bool {
-        self.0.left.lock().is_some()
-    }
-
     /// Reads what was left of the body, within bounds; whether its end was reached.
     pub(super) async fn drain(&self) -> bool {
         let Some(mut body) = self.0.left.lock().take() else { return true };

@@ -145,6 +145,16 @@ async fn a_body_is_asked_for_only_once_it_is_welcome() {
 }
 
 #[tokio::test]
+async fn a_connection_ends_with_an_answer_that_came_without_asking_for_the_body() {
+    let house = House::new().await;
+    let ask = house.ask("PUT", "/bkt/k").body("").header("expect", "100-continue");
+    let mut connection = open(house.address, &ask.wire()).await;
+    let answer = read(&mut connection).await;
+    assert_eq!((answer.status, answer.continued), (200, false), "{answer:?}");
+    assert!(is_closed(&mut connection).await, "botocore would misread the next answer");
+}
+
+#[tokio::test]
 async fn a_refused_body_does_not_cost_the_answer() {
     let house = House::new().await;
     let refused = |bytes: usize| {
