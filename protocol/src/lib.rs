@@ -10,3 +10,4 @@ pub mod frame;
 pub mod map;
 pub mod range;
 pub mod shard;
+pub mod transport;
