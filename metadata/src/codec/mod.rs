@@ -17,9 +17,10 @@
 
 mod command;
 mod listed;
+mod place;
 mod query;
 mod record;
-mod table;
+pub mod table;
 mod value;
 
 use bytes::Bytes;

@@ -1,35 +1,41 @@
 //! The tables in which records, choices and their field numbers are written down.
 //!
 //! A table is the format: its numbers are never changed or given again. A field is absent, one or
-//! many as its type says (`Option`, plain, `Vec`).
+//! many as its type says (`Option`, plain, `Vec`). Crates above write the tables of their own
+//! messages with the same macros.
 
 use super::{Corrupt, Field, Input, Writer};
 
 /// A field of a record while the record is read.
-pub(super) struct Slot<T: Field>(T::Partial);
+pub struct Slot<T: Field>(T::Partial);
 
 impl<T: Field> Slot<T> {
-    pub(super) fn new() -> Self {
+    /// Nothing read yet.
+    #[allow(clippy::new_without_default, reason = "only the tables make one")]
+    pub fn new() -> Self {
         Self(T::Partial::default())
     }
 
-    pub(super) fn take(&mut self, input: Input<'_>) -> Result<(), Corrupt> {
+    /// Takes one occurrence.
+    pub fn take(&mut self, input: Input<'_>) -> Result<(), Corrupt> {
         T::take(&mut self.0, input)
     }
 
-    pub(super) fn finish(self) -> Result<T, Corrupt> {
+    /// The field, now that the record was read.
+    pub fn finish(self) -> Result<T, Corrupt> {
         T::finish(self.0)
     }
 }
 
 /// Writes one field; a function, so that tables need not name the field's type.
-pub(super) fn put<T: Field>(field: &T, number: u16, out: &mut Writer) {
+pub fn put<T: Field>(field: &T, number: u16, out: &mut Writer) {
     field.put(number, out);
 }
 
 /// `record! { Type { number name, ... } }` or, with a place for unknown fields,
 /// `record! { Type { number name, ... ; name } }`.
-macro_rules! record {
+#[macro_export]
+macro_rules! codec_record {
     ($type:ty { $($number:literal $name:ident),* $(,)? $(; $kept:ident)? }) => {
         impl $crate::codec::Value for $type {
             fn write(&self, out: &mut $crate::codec::Writer) {
@@ -54,7 +60,8 @@ macro_rules! record {
 
 /// `choice! { Type { number Variant, number Variant(number name, ...), number Variant { number name, ... }, ... } }`.
 /// An unknown variant is refused: nothing may guess what it meant.
-macro_rules! choice {
+#[macro_export]
+macro_rules! codec_choice {
     ($type:ty { $(
         $tag:literal $variant:ident $(( $($tn:literal $tname:ident),* $(,)? ))? $({ $($sn:literal $sname:ident),* $(,)? })?
     ),* $(,)? }) => {
@@ -89,4 +96,4 @@ macro_rules! choice {
     };
 }
 
-pub(super) use {choice, record};
+pub use crate::{codec_choice as choice, codec_record as record};

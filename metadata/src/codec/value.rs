@@ -55,6 +55,16 @@ impl Value for Box<str> {
     }
 }
 
+impl Value for String {
+    fn write(&self, out: &mut Writer) {
+        out.raw(self.as_bytes());
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
+        std::str::from_utf8(input.bytes()).map(Self::from).map_err(|_| Corrupt("text is not UTF-8"))
+    }
+}
+
 impl<const N: usize> Value for [u8; N] {
     fn write(&self, out: &mut Writer) {
         out.raw(self);
