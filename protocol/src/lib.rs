@@ -9,5 +9,7 @@ pub mod env;
 pub mod frame;
 pub mod map;
 pub mod range;
+pub mod remote;
 pub mod shard;
 pub mod transport;
+pub mod wire;

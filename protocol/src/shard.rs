@@ -1,10 +1,10 @@
-//! What a gateway asks of a drive. There is no verb here that deletes: only a range's reaper does,
-//! through `storage-node`'s own duties, so a lock in the metadata holds below the API.
+//! What is asked of a drive. A gateway has no verb that deletes: only a range's duties do, through a
+//! trait of their own that storage nodes alone may use, so a lock in the metadata holds below the API.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_metadata::ids::{BucketId, ObjectKey};
-use couronne_placement::{Geometry, PolicyId, ResidencyClass, ShardId};
+use couronne_placement::{BlobId, Geometry, PolicyId, ResidencyClass, ShardId};
 use couronne_ring::{DriveId, Epoch};
 use thiserror::Error;
 
@@ -18,7 +18,7 @@ pub struct Owner {
 }
 
 /// A shard to write. Answered once it is durable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PutShard {
     /// Which shard.
     pub shard: ShardId,
@@ -50,7 +50,7 @@ pub struct GetShard {
 }
 
 /// Whole frames of a shard, as they stand on the drive: the receiver verifies them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardFrames {
     /// The geometry that the drive's header names.
     pub geometry: Geometry,
@@ -99,4 +99,17 @@ pub trait ShardClient: Send + Sync + 'static {
 
     /// Tells the drive's node that a shard was missing or wrong, so that it is repaired. Best effort.
     async fn report(&self, drive: DriveId, shard: ShardId, owner: Owner);
+}
+
+/// Drives as the duties of storage nodes see them.
+#[async_trait]
+pub trait ShardDuties: Send + Sync + 'static {
+    /// Deletes one shard, durably, and returns whether it was there.
+    async fn delete_shard(&self, drive: DriveId, shard: ShardId) -> Result<bool, ShardError>;
+
+    /// Deletes all shards of a blob, durably, and returns how many there were.
+    async fn delete_blob(&self, drive: DriveId, blob: BlobId) -> Result<u64, ShardError>;
+
+    /// Reads a shard where it lies; done if it is whole and sound.
+    async fn verify_shard(&self, drive: DriveId, shard: ShardId) -> Result<(), ShardError>;
 }

@@ -1,0 +1,82 @@
+//! Ranges whose replicas live in other processes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use couronne_metadata::command::{Envelope, Outcome};
+use couronne_metadata::query::Answer;
+use couronne_ring::NodeId;
+
+use super::{Reach, Unanswered};
+use crate::map::{DriveState, MapSource};
+use crate::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use crate::transport::Transport;
+use crate::wire::{Describe, Execute, Query};
+
+/// Ranges wherever they are, by the map.
+pub struct RemoteRanges {
+    reach: Reach,
+    /// The node that is asked first for ranges; it moves on when one fails.
+    first: AtomicUsize,
+}
+
+impl RemoteRanges {
+    /// Reaches the replicas on the drives of `map` through `transport`.
+    pub fn new(transport: Arc<dyn Transport>, map: Arc<dyn MapSource>) -> Self {
+        Self { reach: Reach { transport, map }, first: AtomicUsize::new(0) }
+    }
+
+    /// All storage nodes, those with a drive that serves before the others.
+    fn nodes(&self) -> Vec<NodeId> {
+        let map = self.reach.map.current();
+        let drives = || map.drives.values();
+        let up: BTreeSet<NodeId> =
+            drives().filter(|drive| drive.state == DriveState::Up).map(|drive| drive.node).collect();
+        let mut nodes: Vec<NodeId> = up.iter().copied().collect();
+        if !nodes.is_empty() {
+            let first = self.first.load(Ordering::Relaxed) % nodes.len();
+            nodes.rotate_left(first);
+        }
+        let away: BTreeSet<NodeId> = drives().map(|drive| drive.node).filter(|node| !up.contains(node)).collect();
+        nodes.extend(away);
+        nodes
+    }
+}
+
+impl From<Unanswered> for RangeError {
+    fn from(unanswered: Unanswered) -> Self {
+        if unanswered.is_overload() {
+            return Self::Overloaded;
+        }
+        Self::Unavailable { reason: unanswered.reason(), maybe_done: unanswered.maybe_done() }
+    }
+}
+
+#[async_trait]
+impl RangeClient for RemoteRanges {
+    async fn describe(&self, start: Bytes, end: Bytes) -> Result<Vec<RangeDescriptor>, RangeError> {
+        let mut error =
+            RangeError::Unavailable { reason: "the map knows no storage node".to_owned(), maybe_done: false };
+        for node in self.nodes() {
+            let ask = Describe { start: start.clone(), end: end.clone() };
+            match self.reach.ask(node, ask).await {
+                Ok(Ok(found)) => return Ok(found.ranges),
+                Ok(Err(failed)) => error = failed,
+                Err(unanswered) => error = unanswered.into(),
+            }
+            self.first.fetch_add(1, Ordering::Relaxed);
+        }
+        Err(error)
+    }
+
+    async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
+        self.reach.ask_drive(address.replica, Execute { address, envelope }).await?
+    }
+
+    async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
+        self.reach.ask_drive(address.replica, Query { address, query }).await?
+    }
+}
