@@ -8,6 +8,7 @@ pub mod buffer;
 pub mod env;
 pub mod frame;
 pub mod map;
+pub mod net;
 pub mod range;
 pub mod remote;
 pub mod shard;

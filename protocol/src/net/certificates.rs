@@ -1,0 +1,274 @@
+//! The cluster's own certificates: an authority, keys, requests, and what a certificate says.
+//!
+//! The authority decides whose a certificate is. A request says nothing of that: it is a public key,
+//! and the proof that its sender has the private one. So it has a form of our own, and no parser of
+//! PKCS #10 stands open to strangers.
+//!
+//! ```text
+//! request = public key: a point on P-256, uncompressed (65) ‖ ECDSA signature with SHA-256 over
+//!           "couronne certificate request 1" ‖ the public key (DER, the rest)
+//! ```
+//! Promises: private keys are wiped when dropped and never shown; names parse strictly; every
+//! certificate has one name.
+//! Must not know: connections, files.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use couronne_ring::NodeId;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber,
+    SignatureAlgorithm, SigningKey as _,
+};
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use thiserror::Error;
+use time::OffsetDateTime;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::name::Name;
+use crate::env::Env;
+use crate::transport::Role;
+
+/// How long a member's certificate serves, unless the operator says otherwise.
+pub const MEMBER_LIFETIME: Duration = Duration::from_hours(90 * 24);
+/// How long the authority's own certificate serves.
+pub const AUTHORITY_LIFETIME: Duration = Duration::from_hours(20 * 365 * 24);
+/// Certificates serve from a little before they were made: clocks differ.
+const BACKDATED: Duration = Duration::from_hours(1);
+/// What a request's signature covers before the key: it is of no use elsewhere.
+const REQUEST_CONTEXT: &[u8] = b"couronne certificate request 1";
+/// A point on P-256, uncompressed, in bytes.
+const P256_POINT_BYTES: usize = 65;
+
+/// Why a certificate, key or request was refused or not made.
+#[derive(Debug, Error)]
+pub enum CertificateError {
+    /// A key or certificate could not be made or read.
+    #[error("handling a certificate: {0}")]
+    Rcgen(#[from] rcgen::Error),
+    /// It does not parse.
+    #[error("the certificate does not parse")]
+    Unreadable,
+    /// It says nothing about whose it is, or too much, or of another cluster.
+    #[error("the certificate names no member of this cluster")]
+    NotAMember,
+    /// The key is not the certificate's.
+    #[error("key and certificate do not belong together")]
+    KeyDiffers,
+    /// The request has another form, or does not prove that the sender has the key.
+    #[error("the request is malformed or proves nothing")]
+    Request,
+    /// Strangers get no certificate.
+    #[error("a stranger gets no certificate")]
+    Stranger,
+    /// The time is out of the range of certificates.
+    #[error("the clock is out of range")]
+    Time,
+    /// TLS does not take them.
+    #[error("taking certificate and key: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The authority's certificate is none.
+    #[error("the authority's certificate does not serve: {0}")]
+    Verifier(#[from] rustls::server::VerifierBuilderError),
+}
+
+/// A private key, as PKCS #8. Wiped when dropped.
+pub struct PrivateKey(Zeroizing<Vec<u8>>);
+
+impl PrivateKey {
+    /// A new key, by the randomness of the cryptographic library: it takes no other.
+    pub fn generate() -> Result<Self, CertificateError> {
+        Ok(Self::of(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?))
+    }
+
+    /// Takes a key as [`Self::as_pkcs8`] gave it.
+    pub fn from_pkcs8(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The key's bytes; whoever writes them down keeps them secret.
+    pub fn as_pkcs8(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A request for a certificate for this key.
+    pub fn request(&self) -> Result<Vec<u8>, CertificateError> {
+        let mut pair = self.pair()?;
+        let point = pair.der_bytes().to_vec();
+        let signature = pair.sign(&[REQUEST_CONTEXT, &point].concat());
+        pair.zeroize();
+        Ok([point, signature?].concat())
+    }
+
+    fn pair(&self) -> Result<KeyPair, CertificateError> {
+        Ok(KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(self.as_pkcs8()), &PKCS_ECDSA_P256_SHA256)?)
+    }
+
+    fn of(mut pair: KeyPair) -> Self {
+        let key = Self(Zeroizing::new(pair.serialize_der()));
+        pair.zeroize();
+        key
+    }
+}
+
+/// The public key of a request.
+struct RequestedKey<'a>(&'a [u8]);
+
+impl<'a> RequestedKey<'a> {
+    /// Takes the key if the request proves that its sender has the private one.
+    fn proven(request: &'a [u8]) -> Result<Self, CertificateError> {
+        let (point, signature) = request.split_at_checked(P256_POINT_BYTES).ok_or(CertificateError::Request)?;
+        let signed = [REQUEST_CONTEXT, point].concat();
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
+        key.verify(&signed, signature).map_err(|_| CertificateError::Request)?;
+        Ok(Self(point))
+    }
+}
+
+impl PublicKeyData for RequestedKey<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ECDSA_P256_SHA256
+    }
+}
+
+/// The SHA-256 of an authority's certificate: what a join token carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of a certificate.
+    pub fn of(certificate: &[u8]) -> Self {
+        let mut bytes = [0; 32];
+        for (to, from) in bytes.iter_mut().zip(digest::digest(&digest::SHA256, certificate).as_ref()) {
+            *to = *from;
+        }
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The cluster's own authority: what signs its members' certificates.
+pub struct Authority {
+    cluster: u128,
+    certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// Makes the authority of a new cluster, and its key.
+    pub fn create(cluster: u128, env: &Env) -> Result<(Self, PrivateKey), CertificateError> {
+        let key = PrivateKey::generate()?;
+        let mut params = authority_params(cluster);
+        (params.not_before, params.not_after) = serving(env, AUTHORITY_LIFETIME)?;
+        params.serial_number = Some(serial(env));
+        let pair = key.pair()?;
+        let certificate = params.self_signed(&pair)?.der().clone();
+        Ok((Self { cluster, certificate, issuer: Issuer::new(params, pair) }, key))
+    }
+
+    /// Takes an authority as it was kept.
+    pub fn load(cluster: u128, certificate: &[u8], key: &PrivateKey) -> Result<Self, CertificateError> {
+        let certificate = CertificateDer::from(certificate.to_vec());
+        let pair = key.pair()?;
+        let of_certificate = parsed(&certificate)?.subject_public_key_info();
+        if of_certificate.as_ref() != pair.subject_public_key_info() {
+            return Err(CertificateError::KeyDiffers);
+        }
+        Ok(Self { cluster, certificate, issuer: Issuer::new(authority_params(cluster), pair) })
+    }
+
+    /// Its certificate: no secret.
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    /// Its certificate's fingerprint.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.certificate)
+    }
+
+    /// Signs the key of a request as that of a member.
+    pub fn sign(
+        &self,
+        request: &[u8],
+        node: NodeId,
+        role: Role,
+        lifetime: Duration,
+        env: &Env,
+    ) -> Result<Vec<u8>, CertificateError> {
+        let name = Name::new(self.cluster, node, role).ok_or(CertificateError::Stranger)?;
+        let key = RequestedKey::proven(request)?;
+        let mut params = CertificateParams::default();
+        (params.not_before, params.not_after) = serving(env, lifetime)?;
+        params.serial_number = Some(serial(env));
+        params.distinguished_name = common_name(node.to_string());
+        params.subject_alt_names = vec![SanType::DnsName(name.to_string().try_into()?)];
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        if role == Role::StorageNode {
+            params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+        }
+        params.use_authority_key_identifier_extension = true;
+        Ok(params.signed_by(&key, &self.issuer)?.der().to_vec())
+    }
+}
+
+/// What the authority of a cluster says of itself; whoever verifies a member's certificate looks for it.
+fn authority_params(cluster: u128) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = common_name(format!("couronne {cluster:032x}"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    params.name_constraints = Some(NameConstraints {
+        permitted_subtrees: vec![GeneralSubtree::DnsName(Name::domain(cluster))],
+        excluded_subtrees: Vec::new(),
+    });
+    params
+}
+
+/// Whose a certificate is. Who signed it is not looked at here.
+pub(super) fn name_of(certificate: &CertificateDer<'_>) -> Result<Name, CertificateError> {
+    let certificate = parsed(certificate)?;
+    let mut names = certificate.valid_dns_names();
+    match (names.next(), names.next()) {
+        (Some(name), None) => Name::parse(name).ok_or(CertificateError::NotAMember),
+        _ => Err(CertificateError::NotAMember),
+    }
+}
+
+fn parsed<'a>(certificate: &'a CertificateDer<'_>) -> Result<webpki::EndEntityCert<'a>, CertificateError> {
+    webpki::EndEntityCert::try_from(certificate).map_err(|_| CertificateError::Unreadable)
+}
+
+fn common_name(text: String) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, text);
+    name
+}
+
+fn serial(env: &Env) -> SerialNumber {
+    SerialNumber::from_slice(&env.random_bytes::<16>())
+}
+
+/// From when until when a certificate made now serves.
+fn serving(env: &Env, lifetime: Duration) -> Result<(OffsetDateTime, OffsetDateTime), CertificateError> {
+    let now = Duration::from_millis(env.clock.wall_ms());
+    let at = |since_1970: Duration| {
+        let seconds = i64::try_from(since_1970.as_secs()).map_err(|_| CertificateError::Time)?;
+        OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| CertificateError::Time)
+    };
+    Ok((at(now.saturating_sub(BACKDATED))?, at(now.saturating_add(lifetime))?))
+}

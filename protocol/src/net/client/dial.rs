@@ -1,0 +1,62 @@
+//! Opening a connection: TCP, TLS, greeting, all within one time.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::calls::{Calls, Link};
+use crate::net::link::{self, End, Metered, Outgoing, Progress};
+use crate::net::settings::NetSettings;
+use crate::net::tls::RECORD_BYTES_MAX;
+
+/// A connection that was opened and greeted, and the calls on it.
+pub(super) struct Connection {
+    stream: TlsStream<Metered<TcpStream>>,
+    progress: Arc<Progress>,
+    calls: Arc<Calls>,
+    queue: (mpsc::WeakUnboundedSender<Outgoing>, mpsc::UnboundedReceiver<Outgoing>),
+}
+
+/// Opens a connection to whoever has the certificate of `name`.
+pub(super) async fn dial(
+    address: &str,
+    tls: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    settings: &NetSettings,
+) -> Result<(Link, Connection), String> {
+    let opening = async {
+        let socket = TcpStream::connect(address).await?;
+        socket.set_nodelay(true)?;
+        let mut stream = TlsConnector::from(tls).connect(name, Metered::new(socket)).await?;
+        stream.get_mut().1.set_buffer_limit(Some(RECORD_BYTES_MAX));
+        link::greet(&mut stream).await?;
+        Ok::<_, End>(stream)
+    };
+    let opened = timeout(settings.connect_timeout(), opening).await;
+    let stream = opened.map_err(|_| "connecting took too long".to_owned())?.map_err(|end| end.to_string())?;
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let (calls, progress) = (Calls::new(settings), stream.get_ref().0.progress());
+    let queue = (sender.downgrade(), receiver);
+    Ok((Link::new(calls.clone(), sender), Connection { stream, progress, calls, queue }))
+}
+
+impl Connection {
+    /// Drives the connection until it ends; all its calls have ended then.
+    pub(super) async fn run(&mut self, settings: &NetSettings) -> End {
+        let queue = (self.queue.0.clone(), &mut self.queue.1);
+        let end = link::drive(&mut self.stream, self.calls.as_ref(), &self.progress, queue, settings).await;
+        self.calls.end(&end.to_string());
+        end
+    }
+
+    /// Takes leave.
+    pub(super) async fn close(mut self) {
+        link::say_goodbye(&mut self.stream).await;
+    }
+}

@@ -1,0 +1,136 @@
+//! The asking half: connections to peers, and the choice among them.
+//!
+//! Promises: what is urgent has a connection of its own, log entries another, and bulk a few, of
+//! which a call takes the one with the fewest bytes under way; sizes are checked before anything leaves.
+//! Must not know: what messages mean.
+
+mod calls;
+mod dial;
+mod slot;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use couronne_ring::NodeId;
+use parking_lot::RwLock;
+
+use self::calls::Link;
+use self::dial::{Connection, dial};
+use self::slot::Slot;
+use super::settings::NetSettings;
+use super::tls::{Joiner, Tls};
+use crate::transport::{BODY_BYTES_MAX, CallError, HEAD_BYTES_MAX, Lane, Message, Method, Rejection, Transport};
+
+/// Where processes listen.
+pub trait Addresses: Send + Sync + 'static {
+    /// The address of a node, as `host:port`.
+    fn address(&self, node: NodeId) -> Option<String>;
+}
+
+/// The way to other processes over TLS. Those that are dialled are storage nodes: nobody else serves.
+pub struct NetTransport {
+    dialer: Arc<Dialer>,
+    peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
+}
+
+/// What opening a connection takes.
+struct Dialer {
+    tls: Arc<Tls>,
+    addresses: Arc<dyn Addresses>,
+    settings: NetSettings,
+}
+
+/// The places for connections to one peer.
+struct Peer {
+    control: Arc<Slot>,
+    log: Arc<Slot>,
+    data: Vec<Arc<Slot>>,
+}
+
+impl NetTransport {
+    /// Asks as the member that `tls` has the certificate of.
+    pub fn new(tls: Arc<Tls>, addresses: Arc<dyn Addresses>, settings: NetSettings) -> Arc<Self> {
+        let dialer = Arc::new(Dialer { tls, addresses, settings });
+        Arc::new(Self { dialer, peers: RwLock::default() })
+    }
+
+    fn peer(&self, node: NodeId) -> Arc<Peer> {
+        if let Some(peer) = self.peers.read().get(&node) {
+            return peer.clone();
+        }
+        let settings = &self.dialer.settings;
+        self.peers.write().entry(node).or_insert_with(|| Arc::new(Peer::new(node, settings))).clone()
+    }
+}
+
+#[async_trait]
+impl Transport for NetTransport {
+    async fn call(&self, to: NodeId, method: Method, message: Message) -> Result<Message, CallError> {
+        let bytes = checked_len(&message)?;
+        let peer = self.peer(to);
+        let slot = peer.slot(method.lane());
+        let _load = slot.load(bytes);
+        slot.link(&self.dialer).await?.call(method, message).await
+    }
+}
+
+/// Asks a storage node whose address is all that is known of it, on a connection for this one call.
+pub async fn ask_once(
+    address: &str,
+    tls: &Joiner,
+    method: Method,
+    message: Message,
+    settings: &NetSettings,
+) -> Result<Message, CallError> {
+    checked_len(&message)?;
+    let unreachable = |why: String| CallError::Unreachable(why);
+    let name = Joiner::server_name().map_err(|error| unreachable(error.to_string()))?;
+    let (link, mut connection) = dial(address, tls.client(), name, settings).await.map_err(unreachable)?;
+    let mut asked = std::pin::pin!(link.call(method, message));
+    let answer = tokio::select! {
+        answer = &mut asked => Some(answer),
+        _ = connection.run(settings) => None,
+    };
+    // With the connection's end the call has ended too, perhaps with an answer.
+    let answer = match answer {
+        Some(answer) => answer,
+        None => asked.await,
+    };
+    connection.close().await;
+    answer
+}
+
+/// The message's length in bytes, if it may travel.
+fn checked_len(message: &Message) -> Result<usize, CallError> {
+    if message.head.len() > HEAD_BYTES_MAX || message.body.len() > BODY_BYTES_MAX {
+        return Err(CallError::Rejected(Rejection::Malformed));
+    }
+    Ok(message.head.len().saturating_add(message.body.len()))
+}
+
+impl Dialer {
+    async fn dial(&self, node: NodeId) -> Result<(Link, Connection), String> {
+        let address = self.addresses.address(node).ok_or("its address is not known")?;
+        let name = self.tls.server_name(node).map_err(|error| error.to_string())?;
+        dial(&address, self.tls.client(), name, &self.settings).await
+    }
+}
+
+impl Peer {
+    fn new(node: NodeId, settings: &NetSettings) -> Self {
+        let slot = |backoff_ms| Slot::new(node, backoff_ms, settings.backoff_ms_max);
+        // Elections wait for nothing: the time after a failure does not grow.
+        let control = Slot::new(node, settings.backoff_control_ms, settings.backoff_control_ms);
+        let data = (0..settings.data_connections.max(1)).map(|_| slot(settings.backoff_ms)).collect();
+        Self { control, log: slot(settings.backoff_ms), data }
+    }
+
+    fn slot(&self, lane: Lane) -> &Arc<Slot> {
+        match lane {
+            Lane::Control => &self.control,
+            Lane::Log => &self.log,
+            Lane::Data => self.data.iter().min_by_key(|slot| slot.rank()).unwrap_or(&self.log),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What one peer asks on one connection: what is let in, who answers it, how the answer leaves.
+//!
+//! Promises: a call that is refused takes no memory; refusals that the peer does not read are
+//! bounded; a task that ends without an answer cuts the connection, so that nobody waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::net::link::{Budget, Held, Outgoing, Packet, Side};
+use crate::net::packet::{Kind, PacketHead, Violation};
+use crate::net::settings::NetSettings;
+use crate::transport::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Message, Method, Peer, Rejection, Role, Service};
+
+/// The longest message of a stranger, in bytes.
+const STRANGER_BYTES_MAX: usize = 64 << 10;
+
+/// The answering side of a connection.
+pub(super) struct Serving {
+    peer: Peer,
+    service: Arc<dyn Service>,
+    /// The calls of this connection.
+    own: Arc<Budget>,
+    /// The calls of the whole process.
+    all: Arc<Budget>,
+    queue: UnboundedSender<Outgoing>,
+    stopping: AtomicBool,
+    /// Refusals that have not left yet.
+    refused: AtomicUsize,
+    refused_max: usize,
+}
+
+/// A call that was let in.
+pub(in crate::net) struct Accepted {
+    call: u64,
+    method: Method,
+    held: (Held, Held),
+}
+
+impl Serving {
+    pub(super) fn new(
+        peer: Peer,
+        service: Arc<dyn Service>,
+        settings: &NetSettings,
+        all: Arc<Budget>,
+        queue: UnboundedSender<Outgoing>,
+    ) -> Self {
+        let own = Budget::new(settings.calls_max, settings.call_bytes_max);
+        let (stopping, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
+        Self { peer, service, own, all, queue, stopping, refused, refused_max: settings.calls_max }
+    }
+
+    /// Takes no more calls, and returns when the answers of those under way have left.
+    pub(super) async fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.own.until_idle().await;
+    }
+
+    fn accept(&self, number: u8, head: &PacketHead) -> Result<Accepted, Rejection> {
+        let method = Method::from_number(number).ok_or(Rejection::Malformed)?;
+        if !method.may(self.peer.role) {
+            return Err(Rejection::Forbidden);
+        }
+        if self.stopping.load(Ordering::Relaxed) {
+            return Err(Rejection::NotServing);
+        }
+        let bytes = head.message_len();
+        let own = self.own.take(bytes).ok_or(Rejection::Overloaded)?;
+        let all = self.all.take(bytes).ok_or(Rejection::Overloaded)?;
+        Ok(Accepted { call: head.call, method, held: (own, all) })
+    }
+
+    fn refuse(&self, call: u64, why: Rejection) -> Result<(), Violation> {
+        if self.refused.fetch_add(1, Ordering::Relaxed) >= self.refused_max {
+            return Err(Violation("too many refused calls"));
+        }
+        let packet = Packet { kind: Kind::Rejection(why), call, message: Message::default(), held: None };
+        // A queue that is closed belongs to a connection that ended.
+        let _ = self.queue.send(Outgoing::Packet(packet));
+        Ok(())
+    }
+}
+
+impl Side for Serving {
+    type Expected = Accepted;
+
+    fn announced(&self, head: &PacketHead) -> Result<Option<Accepted>, Violation> {
+        let Kind::Request(number) = head.kind else { return Err(Violation("an answer from the asking side")) };
+        if self.peer.role == Role::Stranger && head.message_len() > STRANGER_BYTES_MAX {
+            return Err(Violation("too long a message from a stranger"));
+        }
+        match self.accept(number, head) {
+            Ok(accepted) => Ok(Some(accepted)),
+            Err(why) => self.refuse(head.call, why).map(|()| None),
+        }
+    }
+
+    fn arrived(&self, accepted: Accepted, message: Message) {
+        let Accepted { call, method, held } = accepted;
+        let (service, peer) = (self.service.clone(), self.peer);
+        let owed = Owed { call, held: Some(held), queue: self.queue.clone() };
+        tokio::spawn(async move { owed.pay(service.serve(peer, method, message).await) });
+    }
+
+    fn leaves(&self, packet: &Packet) -> bool {
+        // What holds nothing was refused before it was let in.
+        if matches!(packet.kind, Kind::Rejection(_)) && packet.held.is_none() {
+            self.refused.fetch_sub(1, Ordering::Relaxed);
+        }
+        true
+    }
+
+    fn busy(&self) -> bool {
+        self.own.calls() > 0
+    }
+}
+
+/// An answer that a peer waits for.
+struct Owed {
+    call: u64,
+    held: Option<(Held, Held)>,
+    queue: UnboundedSender<Outgoing>,
+}
+
+impl Owed {
+    fn pay(mut self, answer: Result<Message, Rejection>) {
+        let (kind, message) = match answer {
+            Ok(message) => (Kind::Answer, message),
+            Err(why) => (Kind::Rejection(why), Message::default()),
+        };
+        if message.head.len() > HEAD_BYTES_MAX || message.body.len() > BODY_BYTES_MAX {
+            tracing::error!(call = self.call, "an answer is too long to be sent");
+            return;
+        }
+        let mut held = self.held.take();
+        if let Some((own, all)) = &mut held {
+            let bytes = message.head.len().saturating_add(message.body.len());
+            own.grow(bytes);
+            all.grow(bytes);
+        }
+        let _ = self.queue.send(Outgoing::Packet(Packet { kind, call: self.call, message, held }));
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if self.held.is_some() {
+            let _ = self.queue.send(Outgoing::Cut("a call ended without an answer"));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Who may talk to whom: certificates of others, impostors, strangers, certificates that ran out.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use couronne_protocol::net::certificates::{CertificateError, Fingerprint, PrivateKey};
+use couronne_protocol::net::{Joiner, Tls, ask_once};
+use couronne_protocol::transport::{CallError, Method, Rejection, Role, Transport as _};
+use couronne_ring::NodeId;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::support::{Cluster, Running, is_closed, packet, raw_greeted, settings, told};
+
+const ONE: NodeId = NodeId(1);
+
+fn is_unreachable<T>(answer: &Result<T, CallError>) -> bool {
+    matches!(answer, Err(CallError::Unreachable(_)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_asked_side_learns_who_asks_from_the_certificate() {
+    let cluster = Cluster::new(7);
+    let server = Running::start(cluster.tls(1, Role::StorageNode)).await;
+    for (node, role) in [(2, Role::StorageNode), (u128::MAX, Role::Gateway)] {
+        let transport = cluster.transport(node, role, &[(1, &server.address)]);
+        let answer = transport.call(ONE, Method::Status, told("who")).await.unwrap();
+        assert_eq!(answer.head, format!("{node} {role:?} Status"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_may_not_ask_what_is_not_for_gateways() {
+    let cluster = Cluster::new(7);
+    let server = Running::start(cluster.tls(1, Role::StorageNode)).await;
+    let transport = cluster.transport(2, Role::Gateway, &[(1, &server.address)]);
+    for method in Method::ALL {
+        let answer = transport.call(ONE, *method, told("echo")).await;
+        let expected = if method.may(Role::Gateway) { Ok(told("echo")) } else { Err(Rejection::Forbidden.into()) };
+        assert_eq!(answer, expected, "{method:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_clusters_members_are_nobody_here() {
+    let (ours, theirs) = (Cluster::new(7), Cluster::new(8));
+    let server = Running::start(ours.tls(1, Role::StorageNode)).await;
+    let transport = theirs.transport(2, Role::StorageNode, &[(1, &server.address)]);
+    assert!(is_unreachable(&transport.call(ONE, Method::Status, told("echo")).await));
+    // The same cluster's number, but another authority.
+    let twin = Cluster::new(7);
+    let transport = twin.transport(2, Role::StorageNode, &[(1, &server.address)]);
+    assert!(is_unreachable(&transport.call(ONE, Method::Status, told("echo")).await));
+    assert_eq!(server.service.served.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_node_that_is_dialled_is_the_one_that_was_meant() {
+    let cluster = Cluster::new(7);
+    let server = Running::start(cluster.tls(1, Role::StorageNode)).await;
+    let transport = cluster.transport(2, Role::StorageNode, &[(3, &server.address)]);
+    assert!(is_unreachable(&transport.call(NodeId(3), Method::Status, told("echo")).await));
+    // A gateway's certificate serves nobody, whatever its number.
+    let gateway = Running::start(cluster.tls(4, Role::Gateway)).await;
+    let transport = cluster.transport(2, Role::StorageNode, &[(4, &gateway.address)]);
+    assert!(is_unreachable(&transport.call(NodeId(4), Method::Status, told("echo")).await));
+    assert_eq!(server.service.served.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_ran_out_is_refused_until_it_is_renewed() {
+    let cluster = Cluster::new(7);
+    let (server_tls, client_tls) = (cluster.tls(1, Role::StorageNode), cluster.tls(2, Role::Gateway));
+    let server = Running::start(server_tls.clone()).await;
+    let addresses = [(1, server.address.as_str())];
+    let ask = || async {
+        let transport = cluster.transport(2, Role::Gateway, &addresses);
+        transport.call(ONE, Method::Status, told("echo")).await
+    };
+    assert!(ask().await.is_ok());
+    cluster.clock.advance(Duration::from_hours(91 * 24));
+    assert!(is_unreachable(&ask().await), "the server's certificate ran out");
+    let (key, certificate) = cluster.certificate(1, Role::StorageNode);
+    server_tls.renew(&certificate, &key).unwrap();
+    assert!(ask().await.is_ok(), "without a restart");
+    let in_days = |days: u64| cluster.env.clock.wall_ms() + days * 24 * 3_600_000;
+    assert!(server_tls.serves_at(in_days(89)) && !server_tls.serves_at(in_days(91)));
+    let (key, certificate) = cluster.certificate(3, Role::StorageNode);
+    assert!(matches!(server_tls.renew(&certificate, &key), Err(CertificateError::NotAMember)), "of another node");
+    // The client's own certificate ran out long ago; the server sees that.
+    let transport = couronne_protocol::net::NetTransport::new(
+        client_tls.clone(),
+        std::sync::Arc::new(OneAddress(server.address.clone())),
+        settings(),
+    );
+    assert!(is_unreachable(&transport.call(ONE, Method::Status, told("echo")).await));
+    let (key, certificate) = cluster.certificate(2, Role::Gateway);
+    client_tls.renew(&certificate, &key).unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(transport.call(ONE, Method::Status, told("echo")).await.is_ok());
+}
+
+struct OneAddress(String);
+
+impl couronne_protocol::net::Addresses for OneAddress {
+    fn address(&self, _: NodeId) -> Option<String> {
+        Some(self.0.clone())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_may_only_ask_to_join() {
+    let cluster = Cluster::new(7);
+    let server = Running::start(cluster.tls(1, Role::StorageNode)).await;
+    let joiner = Joiner::new(cluster.clock.clone(), cluster.authority.fingerprint()).unwrap();
+    let settings = settings();
+    let ask = |method| ask_once(&server.address, &joiner, method, told("who"), &settings);
+    for method in Method::ALL {
+        let answer = ask(*method).await;
+        if *method == Method::Join {
+            assert_eq!(answer.unwrap().head, "0 Stranger Join");
+        } else {
+            assert_eq!(answer, Err(Rejection::Forbidden.into()), "{method:?}");
+        }
+    }
+    assert_eq!(server.service.served.load(Ordering::Relaxed), 1);
+    let mut raw = raw_greeted(cluster.raw_client(None), 7, 1, &server.address).await;
+    raw.write_all(&packet(1, Method::PutShard.number(), 5, b"echo", b"body")).await.unwrap();
+    let mut rejection = [0; 20];
+    raw.read_exact(&mut rejection).await.unwrap();
+    assert_eq!(rejection[..], packet(3, 2, 5, b"", b""), "forbidden");
+    // It may be cut off before the last byte has left.
+    let _ = raw.write_all(&packet(1, Method::Join.number(), 6, &[b'x'; 70_000], b"")).await;
+    assert!(is_closed(&mut raw).await, "what a stranger sends is short");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_joins_talks_to_the_pinned_authoritys_storage_nodes_only() {
+    let cluster = Cluster::new(7);
+    let server = Running::start(cluster.tls(1, Role::StorageNode)).await;
+    let gateway = Running::start(cluster.tls(2, Role::Gateway)).await;
+    let pinned = Joiner::new(cluster.clock.clone(), cluster.authority.fingerprint()).unwrap();
+    let other = Joiner::new(cluster.clock.clone(), Fingerprint([1; 32])).unwrap();
+    let impostor = Running::start(Cluster::new(7).tls(1, Role::StorageNode)).await;
+    for (joiner, address) in [(&other, &server.address), (&pinned, &gateway.address), (&pinned, &impostor.address)] {
+        assert!(is_unreachable(&ask_once(address, joiner, Method::Join, told("echo"), &settings()).await));
+    }
+    assert!(ask_once(&server.address, &pinned, Method::Join, told("echo"), &settings()).await.is_ok());
+    // The certificate of a node that ran out does not serve one that joins either.
+    cluster.clock.advance(Duration::from_hours(91 * 24));
+    assert!(is_unreachable(&ask_once(&server.address, &pinned, Method::Join, told("echo"), &settings()).await));
+}
+
+#[test]
+fn the_authority_decides_whose_a_certificate_is() {
+    let cluster = Cluster::new(7);
+    let lifetime = Duration::from_hours(1);
+    let sign = |request: &[u8], role| cluster.authority.sign(request, NodeId(5), role, lifetime, &cluster.env);
+    let key = PrivateKey::generate().unwrap();
+    let request = key.request().unwrap();
+    assert!(matches!(sign(&request, Role::Stranger), Err(CertificateError::Stranger)));
+    let certificate = sign(&request, Role::Gateway).unwrap();
+    let tls = Tls::new(cluster.clock.clone(), cluster.authority.certificate(), &certificate, &key).unwrap();
+    assert_eq!((tls.name().node(), tls.name().role(), tls.name().cluster()), (NodeId(5), Role::Gateway, 7));
+    let other = PrivateKey::generate().unwrap().request().unwrap();
+    for at in 0..request.len() {
+        let mut bent = request.clone();
+        bent[at] ^= 1;
+        assert!(matches!(sign(&bent, Role::Gateway), Err(CertificateError::Request)), "byte {at}");
+        assert!(matches!(sign(&request[..at], Role::Gateway), Err(CertificateError::Request)), "{at} bytes");
+    }
+    let swapped = [&other[..65], &request[65..]].concat();
+    assert!(matches!(sign(&swapped, Role::Gateway), Err(CertificateError::Request)), "another's key");
+    assert!(matches!(sign(&[4; 100_000], Role::Gateway), Err(CertificateError::Request)));
+}
+
+#[test]
+fn keys_and_certificates_belong_together() {
+    let (cluster, other) = (Cluster::new(7), Cluster::new(7));
+    let (key, certificate) = cluster.certificate(1, Role::StorageNode);
+    let (wrong, foreign) = other.certificate(1, Role::StorageNode);
+    let authority = cluster.authority.certificate();
+    let tls = |certificate: &[u8], key: &PrivateKey| Tls::new(cluster.clock.clone(), authority, certificate, key);
+    assert!(matches!(tls(&certificate, &wrong), Err(CertificateError::KeyDiffers)));
+    assert!(matches!(tls(&foreign, &wrong), Err(CertificateError::Tls(_))), "signed by another authority");
+    assert!(tls(authority, &key).is_err(), "the authority's own certificate is no member's");
+    assert!(tls(b"nonsense", &key).is_err());
+    cluster.clock.advance(Duration::from_hours(91 * 24));
+    assert!(matches!(tls(&certificate, &key), Err(CertificateError::Tls(_))), "it ran out");
+}
+
+#[test]
+fn an_authority_is_kept_and_loaded() {
+    let cluster = Cluster::new(7);
+    let (authority, key) = couronne_protocol::net::certificates::Authority::create(7, &cluster.env).unwrap();
+    let kept = PrivateKey::from_pkcs8(key.as_pkcs8().to_vec());
+    let loaded = couronne_protocol::net::certificates::Authority::load(7, authority.certificate(), &kept).unwrap();
+    assert_eq!(loaded.fingerprint(), authority.fingerprint());
+    let member = PrivateKey::generate().unwrap();
+    let request = member.request().unwrap();
+    let certificate =
+        loaded.sign(&request, NodeId(3), Role::StorageNode, Duration::from_hours(1), &cluster.env).unwrap();
+    assert!(Tls::new(cluster.clock.clone(), authority.certificate(), &certificate, &member).is_ok());
+    let other = PrivateKey::generate().unwrap();
+    let mismatched = couronne_protocol::net::certificates::Authority::load(7, authority.certificate(), &other);
+    assert!(matches!(mismatched.map(|_| ()), Err(CertificateError::KeyDiffers)));
+}
