@@ -1,11 +1,15 @@
 //! Consensus among the replicas of a range, as the rest of the node sees it: propose, read barrier,
-//! snapshot. One file behind it imports the library.
+//! snapshot. One folder behind it imports the library.
 //!
 //! Promises: a proposal that was answered is durable on a quorum and applied here; one that was
 //! evaluated under an earlier leadership is refused before it is appended.
 //! Must not know: rows, commands, S3.
 
+mod message;
+mod network;
 mod openraft;
+mod receiver;
+mod sessions;
 mod switchboard;
 pub mod types;
 
@@ -18,7 +22,9 @@ use couronne_ring::DriveId;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+pub use self::network::{Directory, Network};
 pub use self::openraft::{Group, GroupComponents};
+pub use self::receiver::Receiver;
 pub use self::switchboard::Switchboard;
 use self::types::{Entry, Members, Position, ReplicaId};
 

@@ -4,7 +4,7 @@
 //! links can be cut, so that tests can partition a range.
 //! Must not know: what the messages say.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -14,14 +14,24 @@ use super::types::ReplicaId;
 
 #[derive(Default)]
 struct Links {
-    endpoints: HashMap<ReplicaId, Endpoint>,
-    cut: HashSet<(ReplicaId, ReplicaId)>,
+    endpoints: BTreeMap<ReplicaId, Endpoint>,
+    cut: BTreeSet<(ReplicaId, ReplicaId)>,
 }
 
 /// The replicas of this process, by id.
 #[derive(Clone, Default)]
 pub struct Switchboard {
     links: Arc<RwLock<Links>>,
+}
+
+/// Where the way to a replica leads.
+pub(super) enum Route {
+    /// To a replica of this process.
+    Here(Endpoint),
+    /// Out of this process, if anywhere.
+    Elsewhere,
+    /// Nowhere: it was cut.
+    Cut,
 }
 
 impl Switchboard {
@@ -45,12 +55,12 @@ impl Switchboard {
         }
     }
 
-    /// The way from one replica to another, if there is one.
-    pub(super) fn route(&self, from: ReplicaId, to: ReplicaId) -> Option<Endpoint> {
+    /// The way from one replica to another.
+    pub(super) fn route(&self, from: ReplicaId, to: ReplicaId) -> Route {
         let links = self.links.read();
         if links.cut.contains(&(from, to)) {
-            return None;
+            return Route::Cut;
         }
-        links.endpoints.get(&to).cloned()
+        links.endpoints.get(&to).map_or(Route::Elsewhere, |endpoint| Route::Here(endpoint.clone()))
     }
 }

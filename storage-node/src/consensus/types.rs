@@ -1,7 +1,7 @@
 //! What consensus is about, in our own words: replicas, terms, positions, votes, entries.
 //!
-//! These are the types that the log keeps on a disk and that messages will carry. The consensus
-//! library's types never leave its one file.
+//! These are the types that the log keeps on a disk and that messages carry. The consensus library's
+//! types never leave its one folder.
 //! Must not know: the library, rows, files.
 
 use std::collections::{BTreeMap, BTreeSet};

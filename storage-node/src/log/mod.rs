@@ -23,7 +23,7 @@ use tokio::sync::{oneshot, watch};
 use crate::consensus::types::{Entry, Position, ReplicaId, Vote};
 use crate::disk::Disk;
 use record::Record;
-pub(crate) use record::{decode_members, encode_members, put_position, take_position};
+pub(crate) use record::{decode_members, encode_members, put_position, put_vote, take_position, take_vote};
 use state::ReplicaState;
 use writer::{Queue, Writer};
 
@@ -194,7 +194,7 @@ impl ReplicaLog {
         LogBounds { vote: state.vote, purged: state.purged, last: state.last() }
     }
 
-    /// Entries of `from..to` that are kept, up to about `bytes_max` bytes of payload (at least one).
+    /// Entries of `from..to` that are kept, up to `bytes_max` bytes of payload (at least one).
     pub fn entries(&self, from: u64, to: u64, bytes_max: usize) -> Vec<Entry> {
         self.state.lock().range(from, to, bytes_max)
     }

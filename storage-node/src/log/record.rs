@@ -64,7 +64,7 @@ pub(super) fn encode(to: &mut Vec<u8>, replica: ReplicaId, record: &Record) {
     to.put_u64(replica.0);
     match record {
         Record::Entry(entry) => encode_entry(to, entry),
-        Record::Vote(vote) => put_vote(to, vote),
+        Record::Vote(vote) => put_vote(to, *vote),
         Record::Truncate(keep) => {
             to.put_u8(u8::from(keep.is_some()));
             to.put_u64(keep.unwrap_or_default());
@@ -73,7 +73,7 @@ pub(super) fn encode(to: &mut Vec<u8>, replica: ReplicaId, record: &Record) {
         Record::Destroy => {}
         Record::Base { vote, purged, destroyed } => {
             to.put_u8(u8::from(vote.is_some()));
-            vote.iter().for_each(|vote| put_vote(to, vote));
+            vote.iter().for_each(|vote| put_vote(to, *vote));
             to.put_u8(u8::from(purged.is_some()));
             purged.iter().for_each(|purged| put_position(to, *purged));
             to.put_u8(u8::from(*destroyed));
@@ -169,13 +169,15 @@ pub(crate) fn decode_members(reader: &mut Reader<'_>) -> Result<Members, Malform
     Ok(Members { voters, places })
 }
 
-fn put_vote(to: &mut Vec<u8>, vote: &Vote) {
+/// Writes a vote.
+pub(crate) fn put_vote(to: &mut Vec<u8>, vote: Vote) {
     to.put_u64(vote.term);
     to.put_u64(vote.candidate.0);
     to.put_u8(u8::from(vote.committed));
 }
 
-fn take_vote(reader: &mut Reader<'_>) -> Result<Vote, Malformed> {
+/// Reads a vote.
+pub(crate) fn take_vote(reader: &mut Reader<'_>) -> Result<Vote, Malformed> {
     Ok(Vote { term: reader.u64()?, candidate: ReplicaId(reader.u64()?), committed: reader.flag()? })
 }
 

@@ -123,15 +123,15 @@ impl ReplicaState {
         }
     }
 
-    /// Entries of `from..to` that are here, stopping once `bytes_max` bytes were taken (at least one).
+    /// Entries of `from..to` that are here, stopping before `bytes_max` bytes are passed (at least one).
     pub(super) fn range(&self, from: u64, to: u64, bytes_max: usize) -> Vec<Entry> {
         let Some(first) = self.entries.front().map(|entry| entry.position.index) else { return Vec::new() };
         let skip = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
         let mut taken = 0usize;
         let entries = self.entries.iter().skip(skip).take_while(|entry| {
-            let wanted = entry.position.index < to && (taken == 0 || taken < bytes_max);
+            let is_first = taken == 0;
             taken = taken.saturating_add(entry.payload.bytes().max(1));
-            wanted
+            entry.position.index < to && (is_first || taken <= bytes_max)
         });
         entries.cloned().collect()
     }

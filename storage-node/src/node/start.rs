@@ -384,7 +384,8 @@ async fn open_replica(
     let last = log.bounds().last;
     let rows: Arc<dyn Machine> = machine.clone();
     let switchboard = switchboard.clone();
-    let components = GroupComponents { replica, log, machine: rows, switchboard, env: env.clone() };
+    let (drive, env) = (slot.id, env.clone());
+    let components = GroupComponents { replica, drive, log, machine: rows, switchboard, network: None, env };
     // Every replica of the range that can exist lives in this process, which has just started and
     // holds the locks of its drives: no leader from before can still count on a lease.
     let group = Group::start(components, settings.consensus, false).await.map_err(|error| failed(&error))?;

@@ -15,6 +15,7 @@ use couronne_metadata::effect::Effect;
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::store::{Batch, Store, StoreError};
 use parking_lot::Mutex;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc;
 
 use crate::codec::{Malformed, Reader, put_string};
@@ -184,8 +185,25 @@ impl Machine for RowMachine {
 
     fn read_all(self: Arc<Self>) -> SnapshotPieces {
         let (to, from) = mpsc::channel(PIECES_AHEAD);
+        if is_alone() {
+            // Simulations have small stores: all pieces first, then on their way.
+            let mut pieces = Vec::new();
+            let read = send_rows(&*self.store, |piece| {
+                pieces.push(Ok(piece));
+                true
+            });
+            pieces.extend(read.err().map(Err));
+            tokio::spawn(async move {
+                for piece in pieces {
+                    if to.send(piece).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            return from;
+        }
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = send_rows(&*self.store, &to) {
+            if let Err(error) = send_rows(&*self.store, |piece| to.blocking_send(Ok(piece)).is_ok()) {
                 // The receiver may have gone; then nobody needs to know.
                 drop(to.blocking_send(Err(error)));
             }
@@ -223,13 +241,22 @@ impl Machine for RowMachine {
     }
 }
 
+/// Whether this runtime has one thread: a simulation, whose tasks take turns in an order that a
+/// second thread would leave to chance; and there is no other thread to keep free.
+fn is_alone() -> bool {
+    Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread
+}
+
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, MachineError> {
+    if is_alone() {
+        return Ok(work());
+    }
     tokio::task::spawn_blocking(work).await.map_err(|error| MachineError(error.to_string()))
 }
 
-/// Sends all rows in key order. The row with the applied position comes last of all, so that rows
-/// that were cut off are never taken for a whole snapshot.
-fn send_rows(store: &dyn Store, to: &mpsc::Sender<Result<SnapshotPiece, MachineError>>) -> Result<(), MachineError> {
+/// Hands on all rows in key order, until `take` wants no more. The row with the applied position comes
+/// last of all, so that rows that were cut off are never taken for a whole snapshot.
+fn send_rows(store: &dyn Store, mut take: impl FnMut(SnapshotPiece) -> bool) -> Result<(), MachineError> {
     let view = store.view();
     let mut cursor = view.scan(Bound::Unbounded, Bound::Unbounded, false);
     let (mut piece, mut bytes) = (SnapshotPiece::new(), 0usize);
@@ -241,7 +268,7 @@ fn send_rows(store: &dyn Store, to: &mpsc::Sender<Result<SnapshotPiece, MachineE
         piece.push((key, value));
         if bytes >= PIECE_BYTES {
             bytes = 0;
-            if to.blocking_send(Ok(std::mem::take(&mut piece))).is_err() {
+            if !take(std::mem::take(&mut piece)) {
                 return Ok(());
             }
         }
@@ -249,7 +276,7 @@ fn send_rows(store: &dyn Store, to: &mpsc::Sender<Result<SnapshotPiece, MachineE
     if let Some(applied) = view.get(&applied_row())? {
         piece.push((applied_row(), applied));
     }
-    // The receiver may have given up; its own error says why.
-    drop(to.blocking_send(Ok(piece)));
+    // Whoever takes them may have given up; its own error says why.
+    take(piece);
     Ok(())
 }

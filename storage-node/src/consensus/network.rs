@@ -1,0 +1,23 @@
+//! The way to replicas of other processes: who has a drive, and what carries messages there.
+//!
+//! Must not know: what messages say, the consensus library.
+
+use std::sync::Arc;
+
+use couronne_protocol::transport::Transport;
+use couronne_ring::{DriveId, NodeId};
+
+/// Who has which drive, as the newest map known here says.
+pub trait Directory: Send + Sync + 'static {
+    /// The node that has a drive.
+    fn node_of(&self, drive: DriveId) -> Option<NodeId>;
+}
+
+/// The way to replicas of other processes.
+#[derive(Clone)]
+pub struct Network {
+    /// Carries messages.
+    pub transport: Arc<dyn Transport>,
+    /// Says where to.
+    pub directory: Arc<dyn Directory>,
+}

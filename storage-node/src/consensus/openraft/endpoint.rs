@@ -1,0 +1,202 @@
+//! A replica as its peers reach it, from this process or over the network.
+//!
+//! Promises: a replica that may have promised a lease before it restarted grants no vote; hostile
+//! requests are refused before they reach the library, which takes contradictions for the end.
+//! Must not know: how requests travel, rows.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use couronne_ring::DriveId;
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::Unreachable;
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
+use openraft::type_config::alias::{SnapshotOf, VoteOf};
+use tokio::time::Instant;
+
+use super::convert::{
+    from_append_response, from_vote, from_vote_response, position, to_append_request, to_meta, to_vote, to_vote_request,
+};
+use super::machine::{MachineAdapter, SnapshotData};
+use super::{LibraryRaft, Types};
+use crate::consensus::message::{AppendAnswer, AppendAsk, Refusal, VoteAnswer, VoteAsk};
+use crate::consensus::types::{Position, ReplicaId, Vote};
+use crate::consensus::{Applied, SnapshotPieces};
+
+/// How long rows may stay hollow with nobody sending any. A new leader whose log still has what the
+/// replica lacks sends entries, never a snapshot, and hollow rows take none: then the replica ends, to
+/// begin anew under another id.
+const HOLLOW_WAIT: Duration = Duration::from_secs(120);
+
+/// A replica, and what it takes from its peers.
+#[derive(Clone)]
+pub(in crate::consensus) struct Endpoint {
+    raft: LibraryRaft,
+    machine: MachineAdapter,
+    replica: ReplicaId,
+    /// Before this time the replica grants no vote: it may have promised a lease before it restarted.
+    votes_from: Instant,
+    /// One snapshot at a time; how many were begun.
+    replacing: Arc<tokio::sync::Mutex<u64>>,
+}
+
+pub(super) fn unreachable(error: impl fmt::Display) -> Unreachable<Types> {
+    Unreachable::from_string(error.to_string())
+}
+
+impl Endpoint {
+    pub(super) fn new(raft: LibraryRaft, machine: MachineAdapter, replica: ReplicaId, votes_from: Instant) -> Self {
+        Self { raft, machine, replica, votes_from, replacing: Arc::default() }
+    }
+
+    /// Whether the replica may take part in elections.
+    pub(super) fn may_vote(&self) -> bool {
+        Instant::now() >= self.votes_from
+    }
+
+    /// Whether the replica may stand for election: not with rows that it could not serve.
+    pub(super) fn may_stand(&self) -> bool {
+        self.may_vote() && self.machine.rows().are_whole()
+    }
+
+    /// Lets the library stand for election, or not, as things are now.
+    pub(super) fn settle_elections(&self) {
+        self.raft.runtime_config().elect(self.may_stand());
+    }
+
+    /// Where this replica knows another one to live.
+    pub(in crate::consensus) fn place_of(&self, replica: ReplicaId) -> Option<DriveId> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.membership().get_node(&replica.0).map(|place| place.0)
+    }
+
+    pub(super) async fn library_vote(
+        &self,
+        request: VoteRequest<Types>,
+    ) -> Result<VoteResponse<Types>, Unreachable<Types>> {
+        if !self.may_vote() {
+            return Err(unreachable(format!("{} has just started", self.replica)));
+        }
+        self.raft.vote(request).await.map_err(unreachable)
+    }
+
+    pub(super) async fn library_pre_vote(
+        &self,
+        request: VoteRequest<Types>,
+    ) -> Result<VoteResponse<Types>, Unreachable<Types>> {
+        if !self.may_vote() {
+            return Err(unreachable(format!("{} has just started", self.replica)));
+        }
+        self.raft.pre_vote(request).await.map_err(unreachable)
+    }
+
+    pub(super) async fn library_append(
+        &self,
+        request: AppendEntriesRequest<Types>,
+    ) -> Result<AppendEntriesResponse<Types>, Unreachable<Types>> {
+        if !request.entries.is_empty() && !self.machine.rows().are_whole() {
+            return Err(unreachable(Refusal::Hollow));
+        }
+        self.raft.append_entries(request).await.map_err(unreachable)
+    }
+
+    pub(super) async fn library_install(
+        &self,
+        vote: VoteOf<Types>,
+        snapshot: SnapshotOf<Types, SnapshotData>,
+    ) -> Result<SnapshotResponse<Types>, Unreachable<Types>> {
+        self.raft.install_full_snapshot(vote, snapshot).await.map_err(unreachable)
+    }
+
+    /// Answers a candidate; with `really` the vote is given, else only foretold.
+    pub(in crate::consensus) async fn vote(&self, ask: VoteAsk, really: bool) -> Result<VoteAnswer, Refusal> {
+        if !self.may_vote() {
+            return Err(Refusal::Quiet);
+        }
+        let request = to_vote_request(ask);
+        let answered = if really { self.raft.vote(request).await } else { self.raft.pre_vote(request).await };
+        answered.map(|response| from_vote_response(&response)).map_err(|_| Refusal::Stopped)
+    }
+
+    /// Takes a leader's entries.
+    pub(in crate::consensus) async fn append(&self, ask: AppendAsk) -> Result<AppendAnswer, Refusal> {
+        if !ask.entries.is_empty() && !self.machine.rows().are_whole() {
+            return Err(Refusal::Hollow);
+        }
+        let request = to_append_request(ask).map_err(|_| Refusal::Contradiction)?;
+        let answered = self.raft.append_entries(request).await;
+        answered.map(|response| from_append_response(&response)).map_err(|_| Refusal::Stopped)
+    }
+
+    /// Whether a leader's snapshot would be of use. If the replica follows a later one, its vote.
+    pub(in crate::consensus) fn wants(&self, vote: Vote, applied: Position) -> Result<(), SnapshotRefused> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let known = from_vote(&metrics.vote);
+        if (vote.term, vote.candidate) < (known.term, known.candidate) {
+            return Err(SnapshotRefused::Follows(known));
+        }
+        let has = metrics.last_applied.as_ref().map(position);
+        if has.is_some_and(|has| applied <= has || applied.index <= has.index) {
+            return Err(SnapshotRefused::Useless);
+        }
+        Ok(())
+    }
+
+    /// Replaces the replica's rows by those that a leader sends, then tells the library. The answer is
+    /// the vote that the replica then follows.
+    pub(in crate::consensus) async fn install(
+        &self,
+        vote: Vote,
+        least: Position,
+        pieces: SnapshotPieces,
+    ) -> Result<Vote, String> {
+        let mut turn = self.replacing.lock().await;
+        *turn = turn.saturating_add(1);
+        self.raft.runtime_config().elect(false);
+        let replaced = self.machine.replace(pieces).await;
+        self.settle_elections();
+        let applied = match replaced {
+            Ok(applied) => applied,
+            Err(error) => {
+                self.end_unless_tried_again(*turn);
+                return Err(error.to_string());
+            }
+        };
+        self.tell(vote, least, &applied).await
+    }
+
+    async fn tell(&self, vote: Vote, least: Position, applied: &Applied) -> Result<Vote, String> {
+        if applied.position.is_none_or(|position| position < least || position.term > vote.term) {
+            return Err("the rows are not those that were announced".to_owned());
+        }
+        let meta = to_meta(applied).map_err(|error| error.to_string())?;
+        let snapshot = SnapshotOf::<Types, SnapshotData> { meta, snapshot: SnapshotData::Received };
+        let response = self.raft.install_full_snapshot(to_vote(vote), snapshot).await;
+        response.map(|response| from_vote(&response.vote)).map_err(|error| error.to_string())
+    }
+
+    /// Ends the replica if nobody sends its rows again.
+    fn end_unless_tried_again(&self, tries: u64) {
+        let endpoint = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(HOLLOW_WAIT).await;
+            let turn = endpoint.replacing.lock().await;
+            if *turn == tries && endpoint.machine.give_up() {
+                tracing::error!(replica = endpoint.replica.0, "no snapshot came whole: the replica ends");
+                drop(endpoint.raft.shutdown().await);
+            }
+        });
+    }
+}
+
+/// Why a replica takes no snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::consensus) enum SnapshotRefused {
+    /// It follows a later leader.
+    Follows(Vote),
+    /// It has all of it.
+    Useless,
+}

@@ -1,0 +1,301 @@
+//! One replica's part in its range's consensus, as the rest of the node drives it.
+//!
+//! Time in a cluster (`own_time`), as the library keeps it; all of it was read in its source.
+//! - A follower's lease is `election_max`, counted from when it took the leader's last message; while it
+//!   runs the follower refuses votes and pre-votes alike, and stands for none itself. A late answer to a
+//!   pre-vote cannot break it: each message of the leader ends the round.
+//! - A leader counts from when it *sent* what a quorum acknowledged, itself included: before any of that
+//!   quorum took it. A later leader needs a vote of one of them, so it cannot exist before the follower's
+//!   lease that began last has run out. The leader uses 0.8 of it, so clocks may differ by a fifth in rate.
+//!   Not even the leader itself votes for another before a whole `election_max` has passed.
+//! - A vote that the old leader orders would override leases. Nobody orders one: the request does not
+//!   travel, and messages have no word for it.
+//! - Leases are forgotten in a restart: a replica that may have promised one is quiet for `election_max`.
+//! - Heartbeats go out on ticks (13/64 of `heartbeat`), apart from entries, also when nothing is written.
+//! - After a leader's death a follower waits for its lease, then for a time drawn anew for every round
+//!   from `election_min..election_max`, then for a tick: one leads within 2 `election_max` and a few
+//!   messages. If votes split, the next round comes within 1 more. Whoever saw a longer log waits 2 more.
+//! - A leader whose answers get lost would keep its followers faithful for ever. So without a quorum it
+//!   falls silent for 3 `election_max` at a time, long enough for the others to elect.
+//!
+//! Must not know: rows, commands, files, messages.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use couronne_protocol::env::Env;
+use couronne_ring::DriveId;
+use openraft::Instant as _;
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::{ClientWriteError, InitializeError, RaftError};
+use openraft::impls::ProgressResponder;
+use openraft::type_config::alias::WriteResponderOf;
+use openraft::{Config, Raft, ReadPolicy, SnapshotPolicy};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::convert::from_membership;
+use super::endpoint::Endpoint;
+use super::link::Links;
+use super::log::LogAdapter;
+use super::machine::{MachineAdapter, Rows};
+use super::runtime::seeded;
+use super::{Effects, LibraryRaft, Place, Types};
+use crate::consensus::message::Sender;
+use crate::consensus::types::{Members, Position, ReplicaId};
+use crate::consensus::{Consensus, ConsensusSettings, Leadership, Machine, Network, ProposeError, Switchboard};
+use crate::log::ReplicaLog;
+
+/// Entries that a checkpoint leaves in the log for followers a little behind.
+const LAG_ENTRIES: u64 = 256;
+
+/// How long a checkpoint waits for the library to take note of it.
+const CHECKPOINT_WAIT: Duration = Duration::from_secs(60);
+
+/// What a replica's consensus is made of.
+pub struct GroupComponents {
+    /// The replica.
+    pub replica: ReplicaId,
+    /// The drive it lives on.
+    pub drive: DriveId,
+    /// Its part of its drive's log.
+    pub log: ReplicaLog,
+    /// Its rows.
+    pub machine: Arc<dyn Machine>,
+    /// The way to its peers of this process.
+    pub switchboard: Switchboard,
+    /// The way to all others; a lone node has none.
+    pub network: Option<Network>,
+    /// Time and chance.
+    pub env: Env,
+}
+
+/// One replica's part in its range's consensus.
+pub struct Group {
+    raft: LibraryRaft,
+    log: ReplicaLog,
+    replica: ReplicaId,
+    machine: MachineAdapter,
+    endpoint: Endpoint,
+    settings: ConsensusSettings,
+    suspension: Suspension,
+    env: Env,
+}
+
+impl Group {
+    /// Starts a replica from its log and store. With `quiet`, it votes for nobody, itself included,
+    /// until a lease that it may have promised before a restart has run out.
+    pub async fn start(
+        components: GroupComponents,
+        settings: ConsensusSettings,
+        quiet: bool,
+    ) -> Result<Self, ProposeError> {
+        let GroupComponents { replica, drive, log, machine, switchboard, network, env } = components;
+        let config = Arc::new(library_config(&settings)?);
+        let machine = MachineAdapter::new(machine);
+        let from = Sender { replica, drive };
+        let links = Links { from, switchboard: switchboard.clone(), network, env: env.clone() };
+        let seed = u64::from_be_bytes(env.random_bytes());
+        let raft = seeded(seed, async {
+            let (log, machine) = (LogAdapter(log.clone()), machine.clone());
+            let raft = Raft::build(replica.0, config, links, log, machine).await.map_err(unknown)?;
+            raft.runtime_config().elect(!quiet);
+            raft.run();
+            Ok(raft)
+        })
+        .await?;
+        let quiet_for = if quiet { settings.election_max } else { Duration::ZERO };
+        let endpoint = Endpoint::new(raft.clone(), machine.clone(), replica, Instant::now() + quiet_for);
+        if quiet {
+            let waiting = endpoint.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(quiet_for).await;
+                waiting.settle_elections();
+            });
+        }
+        switchboard.connect(replica, endpoint.clone());
+        let suspension = Suspension::new(&env);
+        Ok(Self { raft, log, replica, machine, endpoint, settings, suspension, env })
+    }
+
+    /// Makes the first members of a range that never had any. Every replica given the same members
+    /// writes the same first entry, so a repeat after a crash is harmless.
+    pub async fn initialize(&self, places: &BTreeMap<ReplicaId, DriveId>) -> Result<(), ProposeError> {
+        let members: BTreeMap<u64, Place> = places.iter().map(|(id, drive)| (id.0, Place(*drive))).collect();
+        match self.raft.initialize(members).await {
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+            Err(error) => Err(unknown(error)),
+        }
+    }
+
+    /// Whether the replica ever had members.
+    pub async fn is_initialized(&self) -> Result<bool, ProposeError> {
+        self.raft.is_initialized().await.map_err(unknown)
+    }
+
+    async fn change(&self, members: Vec<(ReplicaId, DriveId)>) -> Result<(), ProposeError> {
+        let known = Consensus::members(self).places;
+        for (replica, drive) in members.iter().filter(|(replica, _)| !known.contains_key(replica)) {
+            self.raft.add_learner(replica.0, Place(*drive), true).await.map_err(from_write_error)?;
+        }
+        let voters: BTreeSet<u64> = members.iter().map(|(replica, _)| replica.0).collect();
+        self.raft.change_membership(voters, false).await.map_err(from_write_error)?;
+        Ok(())
+    }
+}
+
+fn library_config(settings: &ConsensusSettings) -> Result<Config, ProposeError> {
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let config = Config {
+        cluster_name: "range".to_owned(),
+        heartbeat_interval: millis(settings.heartbeat),
+        election_timeout_min: millis(settings.election_min),
+        election_timeout_max: millis(settings.election_max),
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: LAG_ENTRIES,
+        replication_lag_threshold: u64::MAX,
+        install_snapshot_timeout: millis(Duration::from_secs(3600)),
+        api_channel_size: Some(4096),
+        notification_channel_size: Some(4096),
+        enable_tick: settings.own_time,
+        quorum_loss_probe_interval: settings.own_time.then(|| millis(settings.election_max.saturating_mul(3))),
+        enable_pre_vote: Some(true),
+        enable_leader_restore: Some(false),
+        ..Config::default()
+    };
+    config.validate().map_err(unknown)
+}
+
+fn unknown(error: impl fmt::Display) -> ProposeError {
+    ProposeError::Unknown(error.to_string())
+}
+
+fn from_write_error(error: RaftError<Types, ClientWriteError<Types>>) -> ProposeError {
+    match error {
+        RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
+            ProposeError::NotLeader(forward.leader_id.map(ReplicaId))
+        }
+        error => unknown(error),
+    }
+}
+
+/// Notices that the machine slept: the library's clock does not count suspension, a lease must.
+struct Suspension {
+    began: Instant,
+    began_steady: Duration,
+    /// How far the steady clock was ahead when last looked at, and when it last leapt.
+    seen: Mutex<(Duration, Option<Instant>)>,
+}
+
+impl Suspension {
+    fn new(env: &Env) -> Self {
+        Self { began: Instant::now(), began_steady: env.clock.steady(), seen: Mutex::new((Duration::ZERO, None)) }
+    }
+
+    /// The last time the machine is known to have woken up.
+    fn woke(&self, env: &Env) -> Option<Instant> {
+        let now = Instant::now();
+        let steady = env.clock.steady().saturating_sub(self.began_steady);
+        let ahead = steady.saturating_sub(now.duration_since(self.began));
+        let mut seen = self.seen.lock();
+        if ahead > seen.0 + Duration::from_millis(50) {
+            *seen = (ahead, Some(now));
+        }
+        seen.1
+    }
+}
+
+#[async_trait]
+impl Consensus for Group {
+    fn leadership(&self) -> Option<Leadership> {
+        let leader = self.raft.as_leader().ok()?;
+        let alone = self.raft.voter_ids().take(2).count() == 1;
+        let woke = self.suspension.woke(&self.env);
+        let lease = alone
+            || leader.last_quorum_acked().is_some_and(|acked| {
+                let age = acked.elapsed();
+                age < self.settings.leader_lease() && woke.is_none_or(|woke| age < woke.elapsed())
+            });
+        Some(Leadership { term: leader.term(), lease })
+    }
+
+    fn leader(&self) -> Option<ReplicaId> {
+        self.raft.metrics().borrow_watched().current_leader.map(ReplicaId)
+    }
+
+    async fn propose(&self, term: u64, effects: Bytes) -> Result<(), ProposeError> {
+        let (responder, answer): (WriteResponderOf<Types>, _) = ProgressResponder::complete_only();
+        let leader = openraft::vote::leader_id_std::CommittedLeaderId::new(term);
+        let request = self.raft.write(Effects(effects)).responder(responder).with_leader(leader);
+        request.await.map_err(unknown)?;
+        match answer.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(from_write_error(RaftError::APIError(error))),
+            Err(_) => Err(unknown("the replica stopped")),
+        }
+    }
+
+    async fn barrier(&self) -> Result<(), ProposeError> {
+        match self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
+            Ok(_) => Ok(()),
+            Err(RaftError::APIError(_)) => Err(ProposeError::NotLeader(self.leader())),
+            Err(error) => Err(unknown(error)),
+        }
+    }
+
+    async fn checkpoint(&self, all: bool) -> Result<(), ProposeError> {
+        if self.machine.rows() != Rows::Sound {
+            return Err(unknown("the rows are being replaced"));
+        }
+        let Some(position) = self.machine.machine().applied().position else { return Ok(()) };
+        self.raft.trigger().snapshot().await.map_err(unknown)?;
+        let flushed = move |metrics: &openraft::RaftMetrics<Types>| {
+            metrics.snapshot.as_ref().is_some_and(|id| id.index() >= position.index)
+        };
+        let wait = self.raft.wait(Some(CHECKPOINT_WAIT));
+        let metrics = wait.metrics(flushed, "the store is flushed").await.map_err(unknown)?;
+        if let Some(snapshot) = metrics.snapshot.filter(|_| all) {
+            self.raft.trigger().purge_log(snapshot.index()).await.map_err(unknown)?;
+        }
+        Ok(())
+    }
+
+    async fn elect(&self) {
+        if !self.endpoint.may_stand() {
+            return;
+        }
+        // A replica that has stopped cannot be elected; `stopped` says so to who asks.
+        drop(self.raft.trigger().elect(true).await);
+    }
+
+    async fn heartbeat(&self) {
+        // As above.
+        drop(self.raft.trigger().heartbeat().await);
+    }
+
+    fn last(&self) -> Option<Position> {
+        self.log.bounds().last
+    }
+
+    async fn change_members(&self, members: Vec<(ReplicaId, DriveId)>) -> Result<(), ProposeError> {
+        self.change(members).await
+    }
+
+    fn members(&self) -> Members {
+        from_membership(self.raft.metrics().borrow_watched().membership_config.membership())
+    }
+
+    fn stopped(&self) -> Option<String> {
+        self.raft.metrics().borrow_watched().running_state.as_ref().err().map(ToString::to_string)
+    }
+
+    async fn shutdown(&self) {
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::warn!(replica = self.replica.0, %error, "replica did not stop cleanly");
+        }
+    }
+}

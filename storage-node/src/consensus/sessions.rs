@@ -1,0 +1,210 @@
+//! Snapshots on their way into this process: the messages of each, in order, become one stream of rows.
+//!
+//! Promises: a replica takes one snapshot at a time, a new one ends the old; a piece that is not the
+//! next one is refused; a snapshot that stops coming ends in an error, never in a shorter snapshot;
+//! only a few pieces wait in memory, and who sends waits with them.
+//! Must not know: the consensus library, how messages travel.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::message::{Answer, Refusal, SnapshotBegin};
+use super::openraft::{Endpoint, SnapshotRefused};
+use super::types::ReplicaId;
+use super::{MachineError, SnapshotPiece};
+
+/// Pieces of a snapshot that wait to be written.
+const PIECES_AHEAD: usize = 4;
+
+/// After this long without a message a snapshot has ended.
+const IDLE_WAIT: Duration = Duration::from_secs(30);
+
+/// Sessions that a replica remembers, so that a late repeat does not begin one again.
+const REMEMBERED: usize = 16;
+
+type Piece = Result<SnapshotPiece, MachineError>;
+
+/// The way in for one snapshot's pieces.
+struct Intake {
+    /// `None` once the end was announced.
+    pieces: Option<mpsc::Sender<Piece>>,
+    next: u64,
+    outcome: Option<oneshot::Receiver<Answer>>,
+}
+
+struct Session {
+    id: u64,
+    /// Taken in order, and held while a piece waits for room.
+    intake: tokio::sync::Mutex<Intake>,
+    /// Room in the stream kept for the error that ends it early.
+    bail: Mutex<Option<mpsc::OwnedPermit<Piece>>>,
+    /// Fires with the first piece: until then the old rows stay as they are.
+    start: Mutex<Option<oneshot::Sender<()>>>,
+    heard: Mutex<Instant>,
+}
+
+impl Session {
+    /// Ends the stream with an error, unless its end was announced.
+    fn cut(&self, reason: &str) {
+        if let Some(bail) = self.bail.lock().take() {
+            bail.send(Err(MachineError(reason.to_owned())));
+        }
+        // Whoever waits for the first piece waits no longer.
+        self.start.lock().take();
+    }
+
+    fn is_cut(&self) -> bool {
+        self.bail.lock().is_none()
+    }
+}
+
+#[derive(Default)]
+struct Replica {
+    session: Option<Arc<Session>>,
+    /// The sessions begun last.
+    past: VecDeque<u64>,
+}
+
+/// The snapshots on their way in, by replica.
+#[derive(Default)]
+pub(super) struct Sessions {
+    replicas: Mutex<BTreeMap<ReplicaId, Replica>>,
+}
+
+impl Sessions {
+    /// Makes ready for a snapshot.
+    pub(super) async fn begin(&self, to: ReplicaId, endpoint: Endpoint, begin: SnapshotBegin) -> Answer {
+        match endpoint.wants(begin.vote, begin.applied) {
+            Ok(()) => {}
+            Err(SnapshotRefused::Follows(vote)) => return Answer::Follows(vote),
+            Err(SnapshotRefused::Useless) => return Answer::Refused(Refusal::Useless),
+        }
+        let (sender, pieces) = mpsc::channel(PIECES_AHEAD + 1);
+        let Ok(bail) = sender.clone().reserve_owned().await else { return Answer::Refused(Refusal::Failed) };
+        let (start, started) = oneshot::channel();
+        let (outcome_to, outcome) = oneshot::channel();
+        let intake = Intake { pieces: Some(sender), next: 0, outcome: Some(outcome) };
+        let session = Arc::new(Session {
+            id: begin.session,
+            intake: tokio::sync::Mutex::new(intake),
+            bail: Mutex::new(Some(bail)),
+            start: Mutex::new(Some(start)),
+            heard: Mutex::new(Instant::now()),
+        });
+        if !self.enter(to, &session) {
+            return Answer::Refused(Refusal::Session);
+        }
+        tokio::spawn(async move {
+            if started.await.is_err() {
+                return;
+            }
+            let answer = match endpoint.install(begin.vote, begin.applied, pieces).await {
+                Ok(vote) => Answer::Follows(vote),
+                Err(error) => {
+                    tracing::warn!(replica = to.0, error, "a snapshot failed");
+                    Answer::Refused(Refusal::Failed)
+                }
+            };
+            // Who sent the snapshot may have given up; the leader finds out by itself.
+            drop(outcome_to.send(answer));
+        });
+        tokio::spawn(watch(Arc::downgrade(&session)));
+        Answer::GoOn
+    }
+
+    /// Makes a session the replica's own, ending the one before; not if it had begun before.
+    fn enter(&self, to: ReplicaId, session: &Arc<Session>) -> bool {
+        let mut replicas = self.replicas.lock();
+        let replica = replicas.entry(to).or_default();
+        if replica.past.contains(&session.id) {
+            return false;
+        }
+        if replica.past.len() >= REMEMBERED {
+            replica.past.pop_front();
+        }
+        replica.past.push_back(session.id);
+        if let Some(old) = replica.session.replace(Arc::clone(session)) {
+            old.cut("another snapshot began");
+        }
+        true
+    }
+
+    fn find(&self, to: ReplicaId, id: u64) -> Option<Arc<Session>> {
+        let replicas = self.replicas.lock();
+        let session = replicas.get(&to)?.session.as_ref()?;
+        (session.id == id && !session.is_cut()).then(|| Arc::clone(session))
+    }
+
+    /// Forgets a session that is over.
+    fn leave(&self, to: ReplicaId, id: u64) {
+        if let Some(replica) = self.replicas.lock().get_mut(&to)
+            && replica.session.as_ref().is_some_and(|session| session.id == id)
+        {
+            replica.session = None;
+        }
+    }
+
+    /// Takes the next piece.
+    pub(super) async fn piece(&self, to: ReplicaId, id: u64, sequence: u64, rows: SnapshotPiece) -> Answer {
+        let refused = Answer::Refused(Refusal::Session);
+        let Some(session) = self.find(to, id) else { return refused };
+        let mut intake = session.intake.lock().await;
+        let Some(pieces) = intake.pieces.clone().filter(|_| sequence == intake.next) else { return refused };
+        *session.heard.lock() = Instant::now();
+        if let Some(start) = session.start.lock().take() {
+            // It fails only if the process is stopping.
+            drop(start.send(()));
+        }
+        if pieces.send(Ok(rows)).await.is_err() {
+            self.leave(to, id);
+            return Answer::Refused(Refusal::Failed);
+        }
+        intake.next = intake.next.saturating_add(1);
+        *session.heard.lock() = Instant::now();
+        Answer::GoOn
+    }
+
+    /// Closes the stream, if all of it came, and waits until the rows are in place.
+    pub(super) async fn end(&self, to: ReplicaId, id: u64, pieces: u64) -> Answer {
+        let refused = Answer::Refused(Refusal::Session);
+        let Some(session) = self.find(to, id) else { return refused };
+        let outcome = {
+            let mut intake = session.intake.lock().await;
+            if intake.next != pieces || pieces == 0 || intake.pieces.is_none() {
+                return refused;
+            }
+            // From here on nothing cuts the session: its stream closes with what it has.
+            let Some(bail) = session.bail.lock().take() else { return refused };
+            drop(bail);
+            intake.pieces = None;
+            intake.outcome.take()
+        };
+        let answer = match outcome {
+            Some(outcome) => outcome.await.unwrap_or(Answer::Refused(Refusal::Failed)),
+            None => refused,
+        };
+        self.leave(to, id);
+        answer
+    }
+}
+
+/// Ends a session from which nothing comes any more.
+async fn watch(session: Weak<Session>) {
+    loop {
+        let Some(heard) = session.upgrade().map(|session| *session.heard.lock()) else { return };
+        tokio::time::sleep_until(heard + IDLE_WAIT).await;
+        let Some(session) = session.upgrade() else { return };
+        if session.is_cut() {
+            return;
+        }
+        if *session.heard.lock() + IDLE_WAIT <= Instant::now() {
+            session.cut("the snapshot stopped coming");
+            return;
+        }
+    }
+}

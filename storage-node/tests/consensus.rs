@@ -1,0 +1,417 @@
+//! Replicas of one range on five nodes that talk over a network which delays, loses, repeats and is cut.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // Tests fail by panicking.
+
+#[path = "consensus/rig.rs"]
+mod rig;
+#[path = "consensus/wire.rs"]
+mod wire;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_protocol::transport::{Message, Method, Peer, Rejection, Role};
+use couronne_ring::NodeId;
+use couronne_storage_node::consensus::Consensus;
+use couronne_storage_node::consensus::types::ReplicaId;
+use tokio::time::{Instant, sleep, timeout};
+
+use rig::{Rig, simulate};
+use wire::{CALM, STORMY};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_dead_leader_is_followed_and_nothing_acknowledged_is_lost() {
+    for seed in 0..12 {
+        simulate(async {
+            let mut rig = Rig::begin(seed).await;
+            let max = rig.settings.election_max;
+            rig.wires.set_weather(if seed % 2 == 0 { CALM } else { STORMY });
+            for round in 0..3 {
+                for number in 0..10 {
+                    rig.write(&format!("row {round} {number}"), b"value").await;
+                }
+                let leader = rig.await_leader(SECOND * 10).await;
+                rig.kill(leader).await;
+                let died = Instant::now();
+                rig.await_leader(SECOND * 20).await;
+                if seed % 2 == 0 {
+                    assert!(died.elapsed() < max * 3, "took {:?} (seed {seed})", died.elapsed());
+                }
+                rig.write(&format!("after {round}"), b"value").await;
+                rig.start(leader, true).await;
+            }
+            rig.wires.set_weather(CALM);
+            rig.await_level(SECOND * 20).await;
+            for number in rig.alive() {
+                for round in 0..3 {
+                    assert_eq!(rig.read(number, &format!("after {round}")).as_deref(), Some(&b"value"[..]));
+                    for row in 0..10 {
+                        assert!(rig.read(number, &format!("row {round} {row}")).is_some(), "seed {seed}");
+                    }
+                }
+            }
+            rig.stop().await;
+        });
+    }
+}
+
+#[test]
+fn an_idle_leader_keeps_its_lease_and_its_place() {
+    simulate(async {
+        let rig = Rig::begin(3).await;
+        let leads = rig.leader().unwrap();
+        let began = Instant::now();
+        while began.elapsed() < SECOND * 30 {
+            sleep(Duration::from_millis(7)).await;
+            assert_eq!(rig.leader(), Some(leads));
+            assert!(rig.running(leads.0).group.leadership().unwrap().lease, "{}", rig.look());
+        }
+        rig.stop().await;
+    });
+}
+
+/// A leader that can be heard but hears nobody must not keep its followers for ever; nor one that
+/// hears but is not heard.
+#[test]
+fn a_leader_cut_off_one_way_is_followed() {
+    for seed in 0..12 {
+        simulate(async {
+            let rig = Rig::begin(seed).await;
+            let (old, _) = rig.leader().unwrap();
+            let (from, to) = if seed % 2 == 0 { (false, true) } else { (true, false) };
+            rig.cut_off(old, from, to);
+            let new = rig.await_leader_but(Some(old), SECOND * 10).await;
+            rig.write("after", b"value").await;
+            assert_ne!(new, old);
+            rig.cut_off(old, false, false);
+            rig.await_level(SECOND * 10).await;
+            assert!(rig.read(old, "after").is_some());
+            assert!(rig.running(old).group.leadership().is_none());
+            rig.stop().await;
+        });
+    }
+}
+
+/// A follower that hears nobody, but is heard, does not disturb the others.
+#[test]
+fn a_follower_that_hears_nothing_unseats_nobody() {
+    simulate(async {
+        let rig = Rig::begin(5).await;
+        let leads = rig.leader().unwrap();
+        let follower = rig.alive().into_iter().find(|number| *number != leads.0).unwrap();
+        rig.cut_off(follower, false, true);
+        sleep(SECOND * 20).await;
+        rig.write("after", b"value").await;
+        assert_eq!(rig.leader(), Some(leads));
+        rig.cut_off(follower, false, false);
+        rig.await_level(SECOND * 10).await;
+        assert_eq!(rig.leader(), Some(leads));
+        rig.stop().await;
+    });
+}
+
+#[test]
+fn a_partitioned_leader_has_no_lease_once_another_leads() {
+    for seed in 0..20 {
+        simulate(async {
+            let rig = Rig::begin(seed).await;
+            rig.wires.set_weather(if seed % 3 == 0 { STORMY } else { CALM });
+            sleep(Duration::from_millis(100 * seed)).await;
+            let old = rig.await_leader(SECOND * 10).await;
+            let term = rig.running(old).group.leadership().unwrap().term;
+            rig.cut_off(old, true, true);
+            let cut = Instant::now();
+            let (mut lost, mut followed) = (None, None);
+            while followed.is_none_or(|at: Duration| cut.elapsed() < at + SECOND) {
+                let leadership = rig.running(old).group.leadership().filter(|leads| leads.term == term);
+                let others = rig.alive().into_iter().filter(|number| *number != old);
+                let another = others
+                    .into_iter()
+                    .any(|number| rig.running(number).group.leadership().is_some_and(|leads| leads.term > term));
+                let lease = leadership.is_some_and(|leads| leads.lease);
+                assert!(!(another && lease), "two may answer reads: {} (seed {seed})", rig.look());
+                if !lease {
+                    lost.get_or_insert(cut.elapsed());
+                }
+                if another {
+                    followed.get_or_insert(cut.elapsed());
+                }
+                assert!(cut.elapsed() < SECOND * 20, "nobody followed (seed {seed})");
+                sleep(Duration::from_millis(1)).await;
+            }
+            assert!(lost.unwrap() <= rig.settings.leader_lease() && lost < followed, "{lost:?} {followed:?}");
+            // Nor does it answer by asking: nobody hears it.
+            let barrier = timeout(SECOND * 3, rig.running(old).group.barrier()).await;
+            assert!(!matches!(barrier, Ok(Ok(()))), "seed {seed}");
+            rig.stop().await;
+        });
+    }
+}
+
+#[test]
+fn a_restarted_replica_grants_no_vote_for_one_lease() {
+    for seed in 0..6 {
+        simulate(async {
+            let mut rig = Rig::begin(seed).await;
+            let (leader, _) = rig.leader().unwrap();
+            let others: Vec<_> = rig.alive().into_iter().filter(|number| *number != leader).collect();
+            rig.kill(others[0]).await;
+            sleep(SECOND * 2).await;
+            // Three are left, so the votes of all three are needed; one of them forgets what it promised.
+            rig.kill(leader).await;
+            rig.kill(others[1]).await;
+            rig.start(others[1], true).await;
+            let restarted = Instant::now();
+            while rig.leader().is_none() {
+                sleep(Duration::from_millis(1)).await;
+                assert!(restarted.elapsed() < SECOND * 10, "nobody leads (seed {seed})");
+            }
+            assert!(restarted.elapsed() >= rig.settings.election_max, "{:?}", restarted.elapsed());
+            rig.stop().await;
+        });
+    }
+}
+
+/// Fills a range while one follower is cut off, and purges what it lacks from all logs.
+async fn leave_behind(rig: &Rig) -> usize {
+    leave_behind_at(rig, |_| true).await
+}
+
+/// The same, but purges only the logs of some.
+async fn leave_behind_at(rig: &Rig, purges: impl Fn(usize) -> bool) -> usize {
+    let (leader, _) = rig.leader().unwrap();
+    let behind = rig.alive().into_iter().find(|number| *number != leader).unwrap();
+    rig.write("before", b"value").await;
+    rig.cut_off(behind, true, true);
+    for number in 0..60u8 {
+        rig.write(&format!("row {number}"), &vec![number; 50_000]).await;
+    }
+    for number in rig.alive().into_iter().filter(|number| *number != behind && purges(*number)) {
+        rig.running(number).group.checkpoint(true).await.unwrap();
+    }
+    behind
+}
+
+fn check_rows(rig: &Rig, number: usize) {
+    assert_eq!(rig.read(number, "before").as_deref(), Some(&b"value"[..]));
+    for row in 0..60u8 {
+        assert_eq!(rig.read(number, &format!("row {row}")), Some(vec![row; 50_000].into()), "seed {}", rig.seed);
+    }
+}
+
+#[test]
+fn a_replica_far_behind_is_sent_all_rows() {
+    for seed in 0..6 {
+        simulate(async {
+            let mut rig = Rig::begin(seed).await;
+            let behind = leave_behind(&rig).await;
+            rig.wires.set_weather(if seed % 2 == 0 { CALM } else { STORMY });
+            rig.cut_off(behind, false, false);
+            rig.await_level(SECOND * 120).await;
+            assert!(rig.wires.sent(Method::Snapshot) > 10);
+            check_rows(&rig, behind);
+            rig.wires.set_weather(CALM);
+            // It remembers, and counts: with two others gone its voice is needed.
+            rig.kill(behind).await;
+            rig.start(behind, true).await;
+            check_rows(&rig, behind);
+            let gone: Vec<_> = rig.alive().into_iter().filter(|number| *number != behind).take(2).collect();
+            for number in gone {
+                rig.kill(number).await;
+            }
+            rig.write("after", b"value").await;
+            rig.await_level(SECOND * 20).await;
+            rig.stop().await;
+        });
+    }
+}
+
+#[test]
+fn a_snapshot_cut_in_the_middle_is_never_taken_for_whole_and_comes_again() {
+    for (seed, after) in [(1, 0), (2, 1), (3, 2), (4, 5), (5, 9), (6, 12), (7, 13)] {
+        simulate(async {
+            let rig = Rig::begin(seed).await;
+            let behind = leave_behind(&rig).await;
+            let had = rig.applied(behind);
+            rig.wires.cut_snapshot_after(rig.nodes[behind].id, after);
+            rig.cut_off(behind, false, false);
+            sleep(SECOND * 20).await;
+            assert_eq!(rig.applied(behind), had, "half a snapshot counts for nothing");
+            rig.write("meanwhile", b"value").await;
+            assert!(rig.running(behind).group.stopped().is_none());
+            rig.wires.mend_snapshots();
+            rig.await_level(SECOND * 120).await;
+            check_rows(&rig, behind);
+            assert!(rig.read(behind, "meanwhile").is_some());
+            rig.write("after", b"value").await;
+            rig.await_level(SECOND * 10).await;
+            rig.running(behind).group.checkpoint(true).await.unwrap();
+            rig.stop().await;
+        });
+    }
+}
+
+/// Whoever follows a leader that died half way through a snapshot may have purged nothing, so it sends
+/// entries and no snapshot; those the replica cannot take. It must vouch for nothing and end.
+#[test]
+fn a_replica_that_is_left_half_replaced_ends() {
+    simulate(async {
+        let mut rig = Rig::begin(4).await;
+        let (leader, _) = rig.leader().unwrap();
+        let behind = leave_behind_at(&rig, |number| number == leader).await;
+        let had = rig.applied(behind);
+        rig.wires.cut_snapshot_after(rig.nodes[behind].id, 6);
+        rig.cut_off(behind, false, false);
+        sleep(SECOND * 5).await;
+        rig.kill(leader).await;
+        rig.wires.mend_snapshots();
+        rig.write("after", b"value").await;
+        let last = rig.running(behind).group.last();
+        sleep(SECOND * 200).await;
+        assert_eq!((rig.applied(behind), rig.running(behind).group.last()), (had, last));
+        assert!(rig.running(behind).group.stopped().is_some());
+        rig.write("later", b"value").await;
+        rig.stop().await;
+    });
+}
+
+/// The leader dies half way, and whoever follows it has purged too: the replica gets all rows after all.
+#[test]
+fn a_snapshot_is_sent_again_by_the_next_leader() {
+    for seed in 0..4 {
+        simulate(async {
+            let mut rig = Rig::begin(seed).await;
+            let behind = leave_behind(&rig).await;
+            rig.wires.cut_snapshot_after(rig.nodes[behind].id, 6);
+            rig.cut_off(behind, false, false);
+            sleep(SECOND * 5).await;
+            let (leader, _) = rig.leader().unwrap();
+            rig.kill(leader).await;
+            rig.wires.mend_snapshots();
+            rig.write("after", b"value").await;
+            rig.await_level(SECOND * 200).await;
+            check_rows(&rig, behind);
+            rig.stop().await;
+        });
+    }
+}
+
+#[test]
+fn a_wiped_replica_is_replaced_under_a_new_id() {
+    for seed in 0..6 {
+        simulate(async {
+            let mut rig = Rig::begin(seed).await;
+            rig.wires.set_weather(if seed % 2 == 0 { CALM } else { STORMY });
+            for number in 0..20u8 {
+                rig.write(&format!("row {number}"), &vec![number; 40_000]).await;
+            }
+            for number in rig.alive().into_iter().filter(|_| seed % 3 != 0) {
+                rig.running(number).group.checkpoint(true).await.unwrap();
+            }
+            rig.await_level(SECOND * 20).await;
+            let (leader, _) = rig.leader().unwrap();
+            let wiped = rig.alive().into_iter().find(|number| *number != leader).unwrap();
+            rig.kill(wiped).await;
+            rig.wipe(wiped, 77);
+            rig.start(wiped, false).await;
+            let began = Instant::now();
+            let voters: BTreeSet<ReplicaId> = rig.places().into_keys().collect();
+            loop {
+                let leader = rig.await_leader(SECOND * 20).await;
+                let group = rig.running(leader).group.clone();
+                if group.members().voters == [voters.clone()] {
+                    break;
+                }
+                let change = group.change_members(rig.places().into_iter().collect());
+                drop(timeout(SECOND * 10, change).await);
+                assert!(began.elapsed() < SECOND * 120, "not replaced: {:?} (seed {seed})", group.members());
+            }
+            rig.wires.set_weather(CALM);
+            rig.await_level(SECOND * 20).await;
+            for number in 0..20u8 {
+                assert_eq!(rig.read(wiped, &format!("row {number}")), Some(vec![number; 40_000].into()));
+            }
+            let gone: Vec<_> = rig.alive().into_iter().filter(|number| *number != wiped).take(2).collect();
+            for number in gone {
+                rig.kill(number).await;
+            }
+            rig.write("after", b"value").await;
+            rig.await_level(SECOND * 20).await;
+            rig.stop().await;
+        });
+    }
+}
+
+#[test]
+fn who_does_not_have_the_senders_drive_is_not_heard() {
+    simulate(async {
+        let rig = Rig::begin(2).await;
+        let (from, to, message) = rig.wires.last(Method::Append);
+        let receiver = rig.wires.receiver(to);
+        let peer = |node| Peer { node, role: Role::StorageNode };
+        assert!(receiver.serve(peer(from), Method::Append, message.clone()).await.is_ok());
+        let other = rig.nodes.iter().map(|node| node.id).find(|id| *id != from).unwrap();
+        for node in [other, NodeId(99)] {
+            let refused = receiver.serve(peer(node), Method::Append, message.clone()).await;
+            assert_eq!(refused, Err(Rejection::Forbidden));
+        }
+        assert_eq!(receiver.serve(peer(from), Method::Vote, message.clone()).await, Err(Rejection::Malformed));
+        let noise = Message::of(Bytes::from_static(b"noise"));
+        assert_eq!(receiver.serve(peer(from), Method::Append, noise).await, Err(Rejection::Malformed));
+        // Another node's replica does not live here: it is told so, and nothing is done.
+        let third = rig.nodes.iter().map(|node| node.id).find(|id| *id != from && *id != to).unwrap();
+        let answer = rig.wires.receiver(third).serve(peer(from), Method::Append, message).await.unwrap();
+        assert_eq!(&answer.head[..], [1, 0, 1], "refused: unknown");
+        rig.stop().await;
+    });
+}
+
+/// What is seen from outside of a run full of faults, every 20 ms.
+fn trace(seed: u64) -> Vec<String> {
+    simulate(async {
+        let mut rig = Rig::begin(seed).await;
+        rig.wires.set_weather(STORMY);
+        let mut lines = Vec::new();
+        let mut dead = None;
+        for step in 0..400usize {
+            lines.push(rig.look());
+            match step % 80 {
+                10 | 30 => rig.write(&format!("row {step}"), &vec![7; 30_000]).await,
+                40 => {
+                    if let Some((leader, _)) = rig.leader() {
+                        rig.kill(leader).await;
+                        dead = Some(leader);
+                    }
+                }
+                60 => {
+                    if let Some(number) = dead.take() {
+                        rig.start(number, true).await;
+                    }
+                }
+                70 => {
+                    let (leader, _) = rig.leader().unwrap_or((0, 0));
+                    drop(timeout(SECOND, rig.running(leader).group.checkpoint(true)).await);
+                }
+                _ => sleep(Duration::from_millis(20)).await,
+            }
+        }
+        rig.stop().await;
+        lines
+    })
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    for seed in [11, 12, 13] {
+        let first = trace(seed);
+        for again in 0..3 {
+            let second = trace(seed);
+            let differs = first.iter().zip(&second).position(|(one, other)| one != other);
+            let lines = differs.map(|at| (&first[at], &second[at]));
+            assert!(differs.is_none() && first.len() == second.len(), "seed {seed}, run {again}: {lines:#?}");
+        }
+    }
+    assert_ne!(trace(11), trace(12));
+}
