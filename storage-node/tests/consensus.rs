@@ -1,4 +1,6 @@
 //! Replicas of one range on five nodes that talk over a network which delays, loses, repeats and is cut.
+//!
+//! `SEEDS=500` in the environment makes a longer hunt of every scenario that takes a seed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // Tests fail by panicking.
 
 #[path = "consensus/rig.rs"]
@@ -7,6 +9,7 @@ mod rig;
 mod wire;
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,9 +24,13 @@ use wire::{CALM, STORMY};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+fn seeds(usual: u64) -> Range<u64> {
+    0..std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(usual)
+}
+
 #[test]
 fn a_dead_leader_is_followed_and_nothing_acknowledged_is_lost() {
-    for seed in 0..12 {
+    for seed in seeds(12) {
         simulate(async {
             let mut rig = Rig::begin(seed).await;
             let max = rig.settings.election_max;
@@ -76,7 +83,7 @@ fn an_idle_leader_keeps_its_lease_and_its_place() {
 /// hears but is not heard.
 #[test]
 fn a_leader_cut_off_one_way_is_followed() {
-    for seed in 0..12 {
+    for seed in seeds(12) {
         simulate(async {
             let rig = Rig::begin(seed).await;
             let (old, _) = rig.leader().unwrap();
@@ -114,7 +121,7 @@ fn a_follower_that_hears_nothing_unseats_nobody() {
 
 #[test]
 fn a_partitioned_leader_has_no_lease_once_another_leads() {
-    for seed in 0..20 {
+    for seed in seeds(20) {
         simulate(async {
             let rig = Rig::begin(seed).await;
             rig.wires.set_weather(if seed % 3 == 0 { STORMY } else { CALM });
@@ -152,7 +159,7 @@ fn a_partitioned_leader_has_no_lease_once_another_leads() {
 
 #[test]
 fn a_restarted_replica_grants_no_vote_for_one_lease() {
-    for seed in 0..6 {
+    for seed in seeds(6) {
         simulate(async {
             let mut rig = Rig::begin(seed).await;
             let (leader, _) = rig.leader().unwrap();
@@ -184,6 +191,7 @@ async fn leave_behind_at(rig: &Rig, purges: impl Fn(usize) -> bool) -> usize {
     let (leader, _) = rig.leader().unwrap();
     let behind = rig.alive().into_iter().find(|number| *number != leader).unwrap();
     rig.write("before", b"value").await;
+    rig.await_level(SECOND * 10).await;
     rig.cut_off(behind, true, true);
     for number in 0..60u8 {
         rig.write(&format!("row {number}"), &vec![number; 50_000]).await;
@@ -203,7 +211,7 @@ fn check_rows(rig: &Rig, number: usize) {
 
 #[test]
 fn a_replica_far_behind_is_sent_all_rows() {
-    for seed in 0..6 {
+    for seed in seeds(6) {
         simulate(async {
             let mut rig = Rig::begin(seed).await;
             let behind = leave_behind(&rig).await;
@@ -230,14 +238,15 @@ fn a_replica_far_behind_is_sent_all_rows() {
 
 #[test]
 fn a_snapshot_cut_in_the_middle_is_never_taken_for_whole_and_comes_again() {
-    for (seed, after) in [(1, 0), (2, 1), (3, 2), (4, 5), (5, 9), (6, 12), (7, 13)] {
+    for (seed, after) in [(1, 0), (2, 1), (3, 2), (4, 5), (5, 9), (6, 12), (7, 11)] {
         simulate(async {
             let rig = Rig::begin(seed).await;
             let behind = leave_behind(&rig).await;
             let had = rig.applied(behind);
             rig.wires.cut_snapshot_after(rig.nodes[behind].id, after);
             rig.cut_off(behind, false, false);
-            sleep(SECOND * 20).await;
+            // Shorter and longer than messages are sent again.
+            sleep(SECOND * if seed % 2 == 0 { 20 } else { 80 }).await;
             assert_eq!(rig.applied(behind), had, "half a snapshot counts for nothing");
             rig.write("meanwhile", b"value").await;
             assert!(rig.running(behind).group.stopped().is_none());
@@ -280,7 +289,7 @@ fn a_replica_that_is_left_half_replaced_ends() {
 /// The leader dies half way, and whoever follows it has purged too: the replica gets all rows after all.
 #[test]
 fn a_snapshot_is_sent_again_by_the_next_leader() {
-    for seed in 0..4 {
+    for seed in seeds(4) {
         simulate(async {
             let mut rig = Rig::begin(seed).await;
             let behind = leave_behind(&rig).await;
@@ -300,7 +309,7 @@ fn a_snapshot_is_sent_again_by_the_next_leader() {
 
 #[test]
 fn a_wiped_replica_is_replaced_under_a_new_id() {
-    for seed in 0..6 {
+    for seed in seeds(6) {
         simulate(async {
             let mut rig = Rig::begin(seed).await;
             rig.wires.set_weather(if seed % 2 == 0 { CALM } else { STORMY });
@@ -310,7 +319,7 @@ fn a_wiped_replica_is_replaced_under_a_new_id() {
             for number in rig.alive().into_iter().filter(|_| seed % 3 != 0) {
                 rig.running(number).group.checkpoint(true).await.unwrap();
             }
-            rig.await_level(SECOND * 20).await;
+            rig.await_level(SECOND * 60).await;
             let (leader, _) = rig.leader().unwrap();
             let wiped = rig.alive().into_iter().find(|number| *number != leader).unwrap();
             rig.kill(wiped).await;
@@ -404,14 +413,14 @@ fn trace(seed: u64) -> Vec<String> {
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
-    for seed in [11, 12, 13] {
+    for seed in seeds(3) {
         let first = trace(seed);
-        for again in 0..3 {
+        for again in 0..2 {
             let second = trace(seed);
             let differs = first.iter().zip(&second).position(|(one, other)| one != other);
             let lines = differs.map(|at| (&first[at], &second[at]));
             assert!(differs.is_none() && first.len() == second.len(), "seed {seed}, run {again}: {lines:#?}");
         }
     }
-    assert_ne!(trace(11), trace(12));
+    assert_ne!(trace(1), trace(2));
 }

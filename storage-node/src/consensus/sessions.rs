@@ -1,16 +1,18 @@
 //! Snapshots on their way into this process: the messages of each, in order, become one stream of rows.
 //!
-//! Promises: a replica takes one snapshot at a time, a new one ends the old; a piece that is not the
-//! next one is refused; a snapshot that stops coming ends in an error, never in a shorter snapshot;
-//! only a few pieces wait in memory, and who sends waits with them.
+//! Promises: a replica takes one snapshot at a time, a new one ends the old; a message that is neither
+//! the next nor the last one again is refused, and the last one again is answered again, no more; a
+//! snapshot that stops coming ends in an error, never in a shorter snapshot; only a few pieces wait in
+//! memory, and who sends waits with them.
 //! Must not know: the consensus library, how messages travel.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::message::{Answer, Refusal, SnapshotBegin};
@@ -22,7 +24,7 @@ use super::{MachineError, SnapshotPiece};
 const PIECES_AHEAD: usize = 4;
 
 /// After this long without a message a snapshot has ended.
-const IDLE_WAIT: Duration = Duration::from_secs(30);
+const IDLE_WAIT: Duration = Duration::from_secs(60);
 
 /// Sessions that a replica remembers, so that a late repeat does not begin one again.
 const REMEMBERED: usize = 16;
@@ -34,7 +36,6 @@ struct Intake {
     /// `None` once the end was announced.
     pieces: Option<mpsc::Sender<Piece>>,
     next: u64,
-    outcome: Option<oneshot::Receiver<Answer>>,
 }
 
 struct Session {
@@ -46,19 +47,24 @@ struct Session {
     /// Fires with the first piece: until then the old rows stay as they are.
     start: Mutex<Option<oneshot::Sender<()>>>,
     heard: Mutex<Instant>,
+    is_cut: AtomicBool,
+    /// What became of it, once that is known.
+    outcome: watch::Receiver<Option<Answer>>,
 }
 
 impl Session {
     /// Ends the stream with an error, unless its end was announced.
     fn cut(&self, reason: &str) {
         if let Some(bail) = self.bail.lock().take() {
+            self.is_cut.store(true, Ordering::Relaxed);
             bail.send(Err(MachineError(reason.to_owned())));
         }
         // Whoever waits for the first piece waits no longer.
         self.start.lock().take();
     }
 
-    fn is_cut(&self) -> bool {
+    /// Whether it has ended, one way or the other.
+    fn is_over(&self) -> bool {
         self.bail.lock().is_none()
     }
 }
@@ -79,6 +85,9 @@ pub(super) struct Sessions {
 impl Sessions {
     /// Makes ready for a snapshot.
     pub(super) async fn begin(&self, to: ReplicaId, endpoint: Endpoint, begin: SnapshotBegin) -> Answer {
+        if self.find(to, begin.session).is_some() {
+            return Answer::GoOn;
+        }
         match endpoint.wants(begin.vote, begin.applied) {
             Ok(()) => {}
             Err(SnapshotRefused::Follows(vote)) => return Answer::Follows(vote),
@@ -87,14 +96,16 @@ impl Sessions {
         let (sender, pieces) = mpsc::channel(PIECES_AHEAD + 1);
         let Ok(bail) = sender.clone().reserve_owned().await else { return Answer::Refused(Refusal::Failed) };
         let (start, started) = oneshot::channel();
-        let (outcome_to, outcome) = oneshot::channel();
-        let intake = Intake { pieces: Some(sender), next: 0, outcome: Some(outcome) };
+        let (outcome_to, outcome) = watch::channel(None);
+        let intake = Intake { pieces: Some(sender), next: 0 };
         let session = Arc::new(Session {
             id: begin.session,
             intake: tokio::sync::Mutex::new(intake),
             bail: Mutex::new(Some(bail)),
             start: Mutex::new(Some(start)),
             heard: Mutex::new(Instant::now()),
+            is_cut: AtomicBool::new(false),
+            outcome,
         });
         if !self.enter(to, &session) {
             return Answer::Refused(Refusal::Session);
@@ -110,10 +121,9 @@ impl Sessions {
                     Answer::Refused(Refusal::Failed)
                 }
             };
-            // Who sent the snapshot may have given up; the leader finds out by itself.
-            drop(outcome_to.send(answer));
+            outcome_to.send_replace(Some(answer));
         });
-        tokio::spawn(watch(Arc::downgrade(&session)));
+        tokio::spawn(end_if_idle(Arc::downgrade(&session)));
         Answer::GoOn
     }
 
@@ -137,16 +147,7 @@ impl Sessions {
     fn find(&self, to: ReplicaId, id: u64) -> Option<Arc<Session>> {
         let replicas = self.replicas.lock();
         let session = replicas.get(&to)?.session.as_ref()?;
-        (session.id == id && !session.is_cut()).then(|| Arc::clone(session))
-    }
-
-    /// Forgets a session that is over.
-    fn leave(&self, to: ReplicaId, id: u64) {
-        if let Some(replica) = self.replicas.lock().get_mut(&to)
-            && replica.session.as_ref().is_some_and(|session| session.id == id)
-        {
-            replica.session = None;
-        }
+        (session.id == id && !session.is_cut.load(Ordering::Relaxed)).then(|| Arc::clone(session))
     }
 
     /// Takes the next piece.
@@ -154,14 +155,18 @@ impl Sessions {
         let refused = Answer::Refused(Refusal::Session);
         let Some(session) = self.find(to, id) else { return refused };
         let mut intake = session.intake.lock().await;
-        let Some(pieces) = intake.pieces.clone().filter(|_| sequence == intake.next) else { return refused };
-        *session.heard.lock() = Instant::now();
-        if let Some(start) = session.start.lock().take() {
-            // It fails only if the process is stopping.
-            drop(start.send(()));
+        let Some(pieces) = intake.pieces.clone() else { return refused };
+        if sequence.checked_add(1) == Some(intake.next) {
+            return Answer::GoOn;
         }
+        if sequence != intake.next {
+            return refused;
+        }
+        *session.heard.lock() = Instant::now();
+        let start = session.start.lock().take();
+        // It fails only if the process is stopping.
+        start.into_iter().for_each(|start| start.send(()).unwrap_or_default());
         if pieces.send(Ok(rows)).await.is_err() {
-            self.leave(to, id);
             return Answer::Refused(Refusal::Failed);
         }
         intake.next = intake.next.saturating_add(1);
@@ -173,33 +178,30 @@ impl Sessions {
     pub(super) async fn end(&self, to: ReplicaId, id: u64, pieces: u64) -> Answer {
         let refused = Answer::Refused(Refusal::Session);
         let Some(session) = self.find(to, id) else { return refused };
-        let outcome = {
+        {
             let mut intake = session.intake.lock().await;
-            if intake.next != pieces || pieces == 0 || intake.pieces.is_none() {
+            if intake.next != pieces || pieces == 0 {
                 return refused;
             }
-            // From here on nothing cuts the session: its stream closes with what it has.
-            let Some(bail) = session.bail.lock().take() else { return refused };
-            drop(bail);
-            intake.pieces = None;
-            intake.outcome.take()
-        };
-        let answer = match outcome {
-            Some(outcome) => outcome.await.unwrap_or(Answer::Refused(Refusal::Failed)),
-            None => refused,
-        };
-        self.leave(to, id);
-        answer
+            if intake.pieces.take().is_some() {
+                // From here on nothing cuts the session: its stream closes with what it has.
+                let Some(bail) = session.bail.lock().take() else { return refused };
+                drop(bail);
+            }
+        }
+        let mut outcome = session.outcome.clone();
+        let answer = outcome.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone());
+        answer.unwrap_or(Answer::Refused(Refusal::Failed))
     }
 }
 
 /// Ends a session from which nothing comes any more.
-async fn watch(session: Weak<Session>) {
+async fn end_if_idle(session: Weak<Session>) {
     loop {
         let Some(heard) = session.upgrade().map(|session| *session.heard.lock()) else { return };
         tokio::time::sleep_until(heard + IDLE_WAIT).await;
         let Some(session) = session.upgrade() else { return };
-        if session.is_cut() {
+        if session.is_over() {
             return;
         }
         if *session.heard.lock() + IDLE_WAIT <= Instant::now() {

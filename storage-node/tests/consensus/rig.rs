@@ -238,7 +238,7 @@ impl Rig {
             if last.is_some() && applied.iter().all(|applied| *applied == last) {
                 return;
             }
-            assert!(began.elapsed() < most, "not level: {applied:?}, leader's log {last:?} (seed {})", self.seed);
+            assert!(began.elapsed() < most, "not level: {} (seed {})", self.look(), self.seed);
             sleep(Duration::from_millis(20)).await;
         }
     }

@@ -96,10 +96,26 @@ impl Endpoint {
         &self,
         request: AppendEntriesRequest<Types>,
     ) -> Result<AppendEntriesResponse<Types>, Unreachable<Types>> {
-        if !request.entries.is_empty() && !self.machine.rows().are_whole() {
-            return Err(unreachable(Refusal::Hollow));
+        self.take_entries(request).await.map_err(unreachable)
+    }
+
+    /// Hands entries to the library. With hollow rows the replica takes none, but still says where its
+    /// log departs from the leader's: so a leader learns that it has to send all rows.
+    async fn take_entries(
+        &self,
+        mut request: AppendEntriesRequest<Types>,
+    ) -> Result<AppendEntriesResponse<Types>, Refusal> {
+        let refuses = !request.entries.is_empty() && !self.machine.rows().are_whole();
+        if refuses {
+            request.entries.clear();
         }
-        self.raft.append_entries(request).await.map_err(unreachable)
+        let response = self.raft.append_entries(request).await.map_err(|_| Refusal::Stopped)?;
+        match response {
+            AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_) if refuses => {
+                Err(Refusal::Hollow)
+            }
+            response => Ok(response),
+        }
     }
 
     pub(super) async fn library_install(
@@ -122,12 +138,8 @@ impl Endpoint {
 
     /// Takes a leader's entries.
     pub(in crate::consensus) async fn append(&self, ask: AppendAsk) -> Result<AppendAnswer, Refusal> {
-        if !ask.entries.is_empty() && !self.machine.rows().are_whole() {
-            return Err(Refusal::Hollow);
-        }
         let request = to_append_request(ask).map_err(|_| Refusal::Contradiction)?;
-        let answered = self.raft.append_entries(request).await;
-        answered.map(|response| from_append_response(&response)).map_err(|_| Refusal::Stopped)
+        self.take_entries(request).await.map(|response| from_append_response(&response))
     }
 
     /// Whether a leader's snapshot would be of use. If the replica follows a later one, its vote.

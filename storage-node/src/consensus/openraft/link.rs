@@ -17,6 +17,7 @@ use openraft::network::RPCOption;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
 use openraft::type_config::alias::{SnapshotOf, VoteOf};
 use openraft::{OptionalSend, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
+use tokio::time::Instant;
 
 use super::convert::{
     from_append_request, from_vote, from_vote_request, position, to_append_response, to_vote, to_vote_response,
@@ -33,8 +34,14 @@ use crate::consensus::{Machine, Network, Switchboard};
 /// slow disk delays neither them nor leases; what is sent again after this is written by then, or soon.
 const ENTRIES_WAIT: Duration = Duration::from_secs(2);
 
-/// How long a piece of a snapshot may take: it waits for the one before it to be written.
-const PIECE_WAIT: Duration = Duration::from_secs(30);
+/// How long a message of a snapshot is waited for before it is sent again: a repeat does no harm.
+const PIECE_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a piece of a snapshot is sent again and again: it waits for those before it to be written.
+const PIECE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The pause before a message is sent again whose answer was lost at once.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Makes the ways from one replica to its peers.
 pub(super) struct Links {
@@ -136,14 +143,14 @@ impl Link {
     ) -> Result<SnapshotResponse<Types>, RPCError<Types>> {
         let session = u64::from_be_bytes(self.env.random_bytes());
         let begin = SnapshotBegin { session, vote: from_vote(&vote), applied: least };
-        if let Some(response) = self.step(Ask::Begin(begin), PIECE_WAIT).await? {
+        if let Some(response) = self.step(Ask::Begin(begin), PIECE_PATIENCE).await? {
             return Ok(response);
         }
         let mut pieces = machine.read_all();
         let mut sequence = 0u64;
         while let Some(rows) = pieces.recv().await {
             let rows = rows.map_err(failed)?;
-            if let Some(response) = self.step(Ask::Piece { session, sequence, rows }, PIECE_WAIT).await? {
+            if let Some(response) = self.step(Ask::Piece { session, sequence, rows }, PIECE_PATIENCE).await? {
                 return Ok(response);
             }
             sequence = sequence.saturating_add(1);
@@ -152,12 +159,18 @@ impl Link {
         end.ok_or_else(|| failed("the end of a snapshot was not answered"))
     }
 
-    /// One message of a snapshot; `Some` if it settles the matter.
-    async fn step(&self, ask: Ask, wait: Duration) -> Result<Option<SnapshotResponse<Types>>, RPCError<Types>> {
-        match self.ask(Method::Snapshot, ask, wait).await? {
-            Answer::GoOn => Ok(None),
-            Answer::Follows(vote) => Ok(Some(SnapshotResponse::new(to_vote(vote)))),
-            _ => Err(failed("an answer to something else")),
+    /// One message of a snapshot, sent again while it may have been lost; `Some` if it settles the matter.
+    async fn step(&self, ask: Ask, patience: Duration) -> Result<Option<SnapshotResponse<Types>>, RPCError<Types>> {
+        let until = Instant::now() + patience;
+        loop {
+            match self.ask(Method::Snapshot, ask.clone(), PIECE_WAIT).await {
+                Ok(Answer::GoOn) => return Ok(None),
+                Ok(Answer::Follows(vote)) => return Ok(Some(SnapshotResponse::new(to_vote(vote)))),
+                Ok(_) => return Err(failed("an answer to something else")),
+                Err(RPCError::Timeout(_) | RPCError::Network(_)) if Instant::now() < until => {}
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
