@@ -122,7 +122,7 @@ fn damage(message: &Message, at: usize, by: u8, cut: bool) -> Message {
         }
         Bytes::from(bytes)
     };
-    if by % 2 == 0 {
+    if by.is_multiple_of(2) {
         Message { head: change(&message.head), body: message.body.clone() }
     } else {
         Message { head: message.head.clone(), body: change(&message.body) }
