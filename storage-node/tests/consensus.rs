@@ -309,7 +309,8 @@ fn a_snapshot_is_sent_again_by_the_next_leader() {
 
 #[test]
 fn a_wiped_replica_is_replaced_under_a_new_id() {
-    for seed in seeds(6) {
+    // With seed 7 the last answer of the snapshot is lost, and the leader has purged all its log.
+    for seed in seeds(8) {
         simulate(async {
             let mut rig = Rig::begin(seed).await;
             rig.wires.set_weather(if seed % 2 == 0 { CALM } else { STORMY });

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::message::{Answer, Refusal, SnapshotBegin};
-use super::openraft::{Endpoint, SnapshotRefused};
+use super::openraft::Endpoint;
 use super::types::ReplicaId;
 use super::{MachineError, SnapshotPiece};
 
@@ -88,10 +88,8 @@ impl Sessions {
         if self.find(to, begin.session).is_some() {
             return Answer::GoOn;
         }
-        match endpoint.wants(begin.vote, begin.applied) {
-            Ok(()) => {}
-            Err(SnapshotRefused::Follows(vote)) => return Answer::Follows(vote),
-            Err(SnapshotRefused::Useless) => return Answer::Refused(Refusal::Useless),
+        if let Some(settled) = endpoint.consider(begin).await {
+            return settled;
         }
         let (sender, pieces) = mpsc::channel(PIECES_AHEAD + 1);
         let Ok(bail) = sender.clone().reserve_owned().await else { return Answer::Refused(Refusal::Failed) };

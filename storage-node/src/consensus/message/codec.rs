@@ -269,9 +269,8 @@ const fn refusal_number(refusal: Refusal) -> u8 {
         Refusal::Stopped => 3,
         Refusal::Contradiction => 4,
         Refusal::Session => 5,
-        Refusal::Useless => 6,
-        Refusal::Failed => 7,
-        Refusal::Hollow => 8,
+        Refusal::Failed => 6,
+        Refusal::Hollow => 7,
     }
 }
 
@@ -282,9 +281,8 @@ const fn refusal(number: u8) -> Option<Refusal> {
         3 => Some(Refusal::Stopped),
         4 => Some(Refusal::Contradiction),
         5 => Some(Refusal::Session),
-        6 => Some(Refusal::Useless),
-        7 => Some(Refusal::Failed),
-        8 => Some(Refusal::Hollow),
+        6 => Some(Refusal::Failed),
+        7 => Some(Refusal::Hollow),
         _ => None,
     }
 }

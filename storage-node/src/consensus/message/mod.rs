@@ -166,9 +166,6 @@ pub(super) enum Refusal {
     /// The message belongs to no snapshot under way, or is not its next one.
     #[error("not the next message of a snapshot")]
     Session,
-    /// The snapshot would bring nothing new.
-    #[error("has all of the snapshot")]
-    Useless,
     /// The rows could not be put in place.
     #[error("the snapshot failed")]
     Failed,

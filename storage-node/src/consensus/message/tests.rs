@@ -90,7 +90,6 @@ fn answer() -> impl Strategy<Value = Answer> {
         Refusal::Stopped,
         Refusal::Contradiction,
         Refusal::Session,
-        Refusal::Useless,
         Refusal::Failed,
         Refusal::Hollow,
     ];

@@ -20,7 +20,7 @@ use super::convert::{
 };
 use super::machine::{MachineAdapter, SnapshotData};
 use super::{LibraryRaft, Types};
-use crate::consensus::message::{AppendAnswer, AppendAsk, Refusal, VoteAnswer, VoteAsk};
+use crate::consensus::message::{Answer, AppendAnswer, AppendAsk, Refusal, SnapshotBegin, VoteAnswer, VoteAsk};
 use crate::consensus::types::{Position, ReplicaId, Vote};
 use crate::consensus::{Applied, SnapshotPieces};
 
@@ -142,19 +142,28 @@ impl Endpoint {
         self.take_entries(request).await.map(|response| from_append_response(&response))
     }
 
-    /// Whether a leader's snapshot would be of use. If the replica follows a later one, its vote.
-    pub(in crate::consensus) fn wants(&self, vote: Vote, applied: Position) -> Result<(), SnapshotRefused> {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        let known = from_vote(&metrics.vote);
-        if (vote.term, vote.candidate) < (known.term, known.candidate) {
-            return Err(SnapshotRefused::Follows(known));
+    /// Looks at what a leader announces; `Some` if that settles the matter and no rows are wanted.
+    pub(in crate::consensus) async fn consider(&self, begin: SnapshotBegin) -> Option<Answer> {
+        let (known, has) = {
+            let metrics = self.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            (from_vote(&metrics.vote), metrics.last_applied.as_ref().map(position))
+        };
+        if (begin.vote.term, begin.vote.candidate) < (known.term, known.candidate) {
+            return Some(Answer::Follows(known));
         }
-        let has = metrics.last_applied.as_ref().map(position);
-        if has.is_some_and(|has| applied <= has || applied.index <= has.index) {
-            return Err(SnapshotRefused::Useless);
+        let has = has.filter(|has| begin.applied.index <= has.index)?;
+        if begin.applied > has {
+            return Some(Answer::Refused(Refusal::Contradiction));
         }
-        Ok(())
+        if !self.machine.rows().are_whole() {
+            return Some(Answer::Refused(Refusal::Hollow));
+        }
+        // The leader does not know how far the replica is, perhaps because an answer was lost; if it
+        // has purged all entries it can find out in no other way. The answer also counts for its lease,
+        // so it is the library's: it takes the vote, and finds that there is nothing to install.
+        let has = Applied { position: Some(begin.applied), members: None };
+        Some(self.tell(begin.vote, begin.applied, &has).await.map_or(Answer::Refused(Refusal::Failed), Answer::Follows))
     }
 
     /// Replaces the replica's rows by those that a leader sends, then tells the library. The answer is
@@ -202,13 +211,4 @@ impl Endpoint {
             }
         });
     }
-}
-
-/// Why a replica takes no snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::consensus) enum SnapshotRefused {
-    /// It follows a later leader.
-    Follows(Vote),
-    /// It has all of it.
-    Useless,
 }

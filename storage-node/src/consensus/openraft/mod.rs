@@ -20,7 +20,7 @@ use couronne_ring::DriveId;
 use openraft::Raft;
 use openraft::impls::leader_id_std;
 
-pub(super) use self::endpoint::{Endpoint, SnapshotRefused};
+pub(super) use self::endpoint::Endpoint;
 pub use self::group::{Group, GroupComponents};
 use self::machine::MachineAdapter;
 
