@@ -55,8 +55,8 @@ pub struct Precondition {
 pub enum NewData {
     /// Bytes for a payload row, and their CRC-64/NVME.
     Inline(Bytes, u64),
-    /// A blob, durable on enough drives; `true` if a shard lies off its primary or is missing.
-    Blob(BlobRef, bool),
+    /// A blob, durable on enough drives, and how many shards of its worst chunk are not on their primaries.
+    Blob(BlobRef, u8),
 }
 
 /// One part named by a CompleteMultipartUpload.

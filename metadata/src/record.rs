@@ -322,7 +322,7 @@ pub struct RepairRecord {
     pub bucket: BucketId,
     /// The key that owns it.
     pub key: ObjectKey,
-    /// How many shards of its worst chunk were missing when the row was written.
+    /// How many shards of its worst chunk were not on their primaries when the row was written.
     pub missing: u8,
 }
 

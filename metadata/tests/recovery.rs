@@ -98,7 +98,7 @@ proptest! {
             let key = |at: usize| ["a", "b", "c"][at];
             let (at, command) = match step {
                 Step::Put(at, body) => (at, put(&body.to_string(), Precondition::default())),
-                Step::PutBlob(at, number) => (at, put_blob(blob(range.now_us / 1000, number, 1 << 20), number % 2 == 0)),
+                Step::PutBlob(at, number) => (at, put_blob(blob(range.now_us / 1000, number, 1 << 20), u8::from(number % 2 == 0))),
                 Step::Delete(at) => (at, delete(None, Precondition::default())),
                 Step::Repeat(at) => {
                     if let Some((envelope, outcome)) = done.get(at.checked_rem(done.len()).unwrap_or(0)) {

@@ -32,7 +32,7 @@ fn part(upload: UploadId, at: u16, body: &str) -> Command {
     Command::PutPart {
         upload,
         number: number(at),
-        data: NewData::Blob(blob(NOW_MS, 1000 + u64::from(at), body.len() as u64), false),
+        data: NewData::Blob(blob(NOW_MS, 1000 + u64::from(at), body.len() as u64), 0),
         size: body.len() as u64,
         etag: etag(body),
         checksum: None,
@@ -226,13 +226,13 @@ fn an_aborted_upload_leaves_one_reap_row_and_no_upload() {
 fn blobs_are_owned_abandoned_reaped_and_disowned() {
     let mut range = Range::new(Versioning::Off);
     let (kept, dropped, given_up) = (blob(NOW_MS, 1, 9), blob(NOW_MS, 2, 9), blob(NOW_MS, 3, 9));
-    range.run("k", put_blob(dropped.clone(), true)).unwrap();
-    range.run("k", put_blob(kept.clone(), false)).unwrap();
+    range.run("k", put_blob(dropped.clone(), 2)).unwrap();
+    range.run("k", put_blob(kept.clone(), 0)).unwrap();
     let Answer::Repair(repairs) = range.query(&Query::Repair { after: None, limit: 9 }) else { panic!() };
-    assert_eq!(repairs.iter().map(|repair| repair.blob.id).collect::<Vec<_>>(), [dropped.id]);
+    assert_eq!(repairs.iter().map(|repair| (repair.blob.id, repair.missing)).collect::<Vec<_>>(), [(dropped.id, 2)]);
     range.run("k", Command::Abandon { blob: given_up.clone() }).unwrap();
     assert_eq!(range.run("k", Command::Abandon { blob: kept.clone() }), Err(Refusal::Conflict));
-    assert_eq!(range.run("k", put_blob(given_up.clone(), false)), Err(Refusal::BlobRefused));
+    assert_eq!(range.run("k", put_blob(given_up.clone(), 0)), Err(Refusal::BlobRefused));
     assert_eq!(owner(&range, "k", kept.id), Ownership::Owned);
     assert_eq!(owner(&range, "other", kept.id), Ownership::Unknown);
     assert_eq!(owner(&range, "k", dropped.id), Ownership::Unknown);
@@ -242,8 +242,8 @@ fn blobs_are_owned_abandoned_reaped_and_disowned() {
     range.run("k", Command::AdvanceHorizon { horizon_ms }).unwrap();
     assert_eq!(owner(&range, "k", kept.id), Ownership::Owned);
     assert_eq!(owner(&range, "k", dropped.id), Ownership::Unknown, "its readers have until it is reaped");
-    assert_eq!(range.run("k", put_blob(blob(NOW_MS, 4, 9), false)), Err(Refusal::BlobRefused));
-    assert_eq!(range.run("k", put_blob(given_up, false)), Err(Refusal::BlobRefused));
+    assert_eq!(range.run("k", put_blob(blob(NOW_MS, 4, 9), 0)), Err(Refusal::BlobRefused));
+    assert_eq!(range.run("k", put_blob(given_up, 0)), Err(Refusal::BlobRefused));
     for (row, ..) in due(&range) {
         range.run("k", Command::Reaped { row }).unwrap();
     }
@@ -258,7 +258,7 @@ fn blobs_are_owned_abandoned_reaped_and_disowned() {
 fn every_named_blob_is_told_page_by_page() {
     let mut range = Range::new(Versioning::Enabled);
     for (at, key) in ["a", "b", "b", "c"].iter().enumerate() {
-        range.run(key, put_blob(blob(NOW_MS, at as u64, 9), false)).unwrap();
+        range.run(key, put_blob(blob(NOW_MS, at as u64, 9), 0)).unwrap();
     }
     range.put("inline", "bytes").unwrap();
     range.run("u", create(upload_id(1), None)).unwrap();

@@ -134,11 +134,11 @@ impl Engine {
                 next = Some(intake.chunk(geometry.chunk_bytes()).await?).filter(|chunk| !chunk.bytes.is_empty());
             }
         }
-        let displaced = writer.finish().await?;
+        let missing = writer.finish().await?;
         blob.len = intake.received;
         let digests = intake.finish()?;
         blob.crc64 = digests.crc64;
-        Ok((NewData::Blob(blob, displaced), digests, Some(guard)))
+        Ok((NewData::Blob(blob, missing), digests, Some(guard)))
     }
 }
 
@@ -267,14 +267,15 @@ struct BlobWriter {
     policy: PolicyId,
     geometry: Geometry,
     started: u64,
-    displaced: bool,
+    /// Shards of the worst chunk so far that are not on their primaries.
+    missing: u8,
     in_flight: JoinSet<Result<ChunkWritten, EngineError>>,
 }
 
 impl BlobWriter {
     fn new(shared: Arc<Shared>, owner: Owner, blob: &BlobRef) -> Self {
         let (policy, geometry) = (blob.policy, blob.geometry);
-        Self { shared, owner, blob: blob.id, policy, geometry, started: 0, displaced: false, in_flight: JoinSet::new() }
+        Self { shared, owner, blob: blob.id, policy, geometry, started: 0, missing: 0, in_flight: JoinSet::new() }
     }
 
     /// Starts writing the next chunk, once fewer than the bound are under way. Returns the blob's length
@@ -302,16 +303,16 @@ impl BlobWriter {
         Ok(self.started.saturating_mul(u64::from(self.geometry.chunk_bytes())))
     }
 
-    async fn finish(mut self) -> Result<bool, EngineError> {
+    async fn finish(mut self) -> Result<u8, EngineError> {
         while !self.in_flight.is_empty() {
             self.join_one().await?;
         }
-        Ok(self.displaced)
+        Ok(self.missing)
     }
 
     async fn join_one(&mut self) -> Result<(), EngineError> {
         match self.in_flight.join_next().await {
-            Some(Ok(written)) => self.displaced |= written?.displaced,
+            Some(Ok(written)) => self.missing = self.missing.max(written?.missing),
             Some(Err(error)) => return Err(EngineError::Unavailable(format!("writing a chunk: {error}"))),
             None => {}
         }

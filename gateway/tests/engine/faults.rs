@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_gateway::engine::{EngineError, PutObject, Settings};
 use couronne_gateway::testing::{DriveFault, TwinCluster, TwinShape};
+use couronne_metadata::command::{Command, NewData};
 use couronne_placement::Redundancy;
 use couronne_protocol::map::{DriveState, MapSource};
 use couronne_ring::DriveId;
@@ -147,6 +148,26 @@ fn two_of_six_drives_may_be_dead_and_writes_go_on() {
         }
         let refused = put(&cluster.engine, &bucket, "l", &body).await;
         assert!(matches!(refused, Err(EngineError::Unavailable(_))), "{refused:?}");
+    });
+}
+
+#[test]
+fn a_commit_says_how_many_shards_of_its_worst_chunk_are_off_their_primaries() {
+    paused().block_on(async {
+        for (lost, missing) in [(vec![], 0), (vec![DriveId(4)], 1), (vec![DriveId(2), DriveId(5)], 2)] {
+            let cluster = TwinCluster::new(&shape(6));
+            let bucket = bucket(&cluster.engine, "bucket").await;
+            for drive in lost {
+                cluster.map.set_state(drive, DriveState::Down);
+                cluster.drives.set_fault(drive, Some(DriveFault::Down));
+            }
+            put(&cluster.engine, &bucket, "k", &bytes(1, 1_000_000)).await.unwrap();
+            let said = cluster.ranges.commands().into_iter().find_map(|envelope| match envelope.command {
+                Command::Put { data: NewData::Blob(_, missing), .. } => Some(missing),
+                _ => None,
+            });
+            assert_eq!(said, Some(missing));
+        }
     });
 }
 

@@ -62,21 +62,21 @@ impl Evaluation<'_> {
                 self.effect.writes.push(Write::Put { key: payload_row, value: bytes.clone() });
                 Ok(Data::Inline { len, crc64: *crc64 })
             }
-            NewData::Blob(blob, degraded) => {
+            NewData::Blob(blob, missing) => {
                 if self.marks.disowns(blob.id) || self.exists(&key::of_blob(RowKind::Refused, blob.id))? {
                     return Err(Refusal::BlobRefused.into());
                 }
-                if *degraded {
-                    self.ask_for_repair(blob);
+                if *missing > 0 {
+                    self.ask_for_repair(blob, *missing);
                 }
                 Ok(Data::Blob(blob.clone()))
             }
         }
     }
 
-    fn ask_for_repair(&mut self, blob: &BlobRef) {
+    fn ask_for_repair(&mut self, blob: &BlobRef, missing: u8) {
         let (bucket, key) = (self.bucket(), self.envelope.key.clone());
-        let record = RepairRecord { blob: blob.clone(), bucket, key, missing: 1 };
+        let record = RepairRecord { blob: blob.clone(), bucket, key, missing };
         self.put_row(key::of_blob(RowKind::Repair, blob.id), &record);
     }
 }

@@ -163,10 +163,10 @@ pub fn put(body: &str, condition: Precondition) -> Command {
     }
 }
 
-pub fn put_blob(blob: BlobRef, degraded: bool) -> Command {
+pub fn put_blob(blob: BlobRef, missing: u8) -> Command {
     Command::Put {
         size: blob.len,
-        data: NewData::Blob(blob, degraded),
+        data: NewData::Blob(blob, missing),
         etag: etag("blob"),
         checksum: None,
         attributes: Attributes::default(),

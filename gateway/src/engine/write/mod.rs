@@ -17,7 +17,7 @@ use bytes::Bytes;
 use couronne_placement::{ChunkId, Geometry, PolicyId, Quorum, ShardFate, place};
 use couronne_protocol::map::ClusterMap;
 use couronne_protocol::shard::Owner;
-use couronne_ring::Epoch;
+use couronne_ring::{DriveId, Epoch};
 use tokio::time::sleep;
 
 use super::{EngineError, Shared};
@@ -42,8 +42,8 @@ pub(crate) struct ChunkToWrite {
 /// A chunk that may be acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChunkWritten {
-    /// A shard lies off its primary or was left out.
-    pub(crate) displaced: bool,
+    /// How many of its shards lie off their primaries or were left out.
+    pub(crate) missing: u8,
 }
 
 /// Writes a chunk durably.
@@ -88,8 +88,9 @@ async fn attempt(
     if let Err(refused) = quorum.check(ring, &fates) {
         return Err(why(&sent).unwrap_or_else(|| unavailable(&refused)));
     }
-    let displaced = fates.iter().zip(&placement.primaries).any(|(fate, primary)| *fate != ShardFate::Durable(*primary));
-    Ok(Attempt::Written(ChunkWritten { displaced }))
+    let displaced = |(fate, primary): &(&ShardFate, &DriveId)| **fate != ShardFate::Durable(**primary);
+    let missing = fates.iter().zip(&placement.primaries).filter(displaced).count();
+    Ok(Attempt::Written(ChunkWritten { missing: u8::try_from(missing).unwrap_or(u8::MAX) }))
 }
 
 /// The cause that a client can act on, if there is one: no space, or too much at once.
