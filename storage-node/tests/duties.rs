@@ -1,0 +1,335 @@
+//! The background duties over simulated drives: what they did to bytes and rows, not what they count.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_metadata::command::{AttributeChange, Command, NewData, Precondition};
+use couronne_metadata::ids::{PartNumber, UploadId};
+use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::record::{Attributes, Etag};
+use couronne_placement::ShardId;
+use couronne_protocol::range::RangeError;
+use couronne_protocol::shard::{Owner, ShardClient};
+use couronne_ring::DriveId;
+use couronne_storage_node::disk::Disk;
+use couronne_storage_node::drive::Identity;
+use couronne_storage_node::duties::DutySettings;
+use couronne_storage_node::log::{DriveLog, FILE_BYTES};
+use couronne_storage_node::node::{LocalNode, Stores};
+use couronne_storage_node::replica::RowMachine;
+use support::Rig;
+use support::blobs::TestBlob;
+use support::rows::{ask, bucket_id, change, key, make_bucket, reap_rows, repair_rows};
+use tokio::time::sleep;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The rest between two rounds of a duty.
+const OFTEN: Duration = Duration::from_millis(50);
+
+/// Long enough for many rounds: what was not done by then is not done.
+const LONG: Duration = Duration::from_secs(1);
+
+/// No duty at all, but for the flusher: each test turns its own on.
+fn none() -> DutySettings {
+    let off = Duration::ZERO;
+    DutySettings {
+        reap_interval: off,
+        repair_interval: off,
+        marks_interval: off,
+        scrub_interval: off,
+        scrub_bytes_per_second: 1 << 30,
+        ..DutySettings::default()
+    }
+}
+
+/// Six drives, of which each holds a shard of every chunk.
+fn rig(seed: u64, duties: DutySettings) -> Rig {
+    Rig { duties, ..Rig::new(seed, "ec:4+2", 6) }
+}
+
+fn owner(at: &str) -> Owner {
+    Owner { bucket: bucket_id(100), key: key(at) }
+}
+
+/// Waits until something is so.
+async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let began = tokio::time::Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < Duration::from_secs(60), "never: {what}");
+        sleep(OFTEN).await;
+    }
+}
+
+/// An object whose shards are all where they belong.
+async fn object(rig: &Rig, node: &LocalNode, at: &str, seed: u8) -> TestBlob {
+    let blob = TestBlob::new(&owner(at), rig.env.clock.wall_ms(), seed);
+    blob.write(node, |_, primary| Some(primary)).await;
+    change(&rig.env, node, &blob.owner, blob.commit(0)).await.unwrap();
+    blob
+}
+
+async fn delete(rig: &Rig, node: &LocalNode, blob: &TestBlob) {
+    let (version, condition) = (None, Precondition::default());
+    let delete = Command::Delete { version, condition, bypass_governance: false, owner: "me".into() };
+    change(&rig.env, node, &blob.owner, delete).await.unwrap();
+}
+
+async fn id_of(rig: &Rig, number: usize) -> DriveId {
+    let disk: Arc<dyn Disk> = Arc::new(rig.drives[number].disk.clone());
+    Identity::read(&disk).await.unwrap().drive
+}
+
+#[tokio::test]
+async fn the_reaper_deletes_what_is_due_and_nothing_before() {
+    let mut rig = rig(1, DutySettings { reap_interval: OFTEN, ..none() });
+    rig.evaluation.reap_delay_ms = 3_600_000;
+    let node = rig.start().await;
+    make_bucket(&rig.env, &node, owner("any").bucket).await;
+    let (dropped, kept) = (object(&rig, &node, "dropped", 1).await, object(&rig, &node, "kept", 2).await);
+    let part = TestBlob::new(&owner("upload"), rig.env.clock.wall_ms(), 3);
+    part.write(&node, |_, primary| Some(primary)).await;
+    let upload = UploadId::from_bytes([5; 16]);
+    let (attributes, initiator) = (Attributes::default(), "me".into());
+    let create = Command::CreateUpload { upload, attributes, initiator, checksum: None };
+    change(&rig.env, &node, &part.owner, create).await.unwrap();
+    let put = Command::PutPart {
+        upload,
+        number: PartNumber::new(1).unwrap(),
+        data: NewData::Blob(part.named.clone(), 0),
+        size: part.named.len,
+        etag: Etag { digest: [1; 16], parts: None },
+        checksum: None,
+    };
+    change(&rig.env, &node, &part.owner, put).await.unwrap();
+
+    delete(&rig, &node, &dropped).await;
+    change(&rig.env, &node, &part.owner, Command::AbortUpload { upload }).await.unwrap();
+    rig.clock.leap(Duration::from_secs(3500));
+    sleep(LONG).await;
+    assert!(dropped.is_whole(&node).await && part.is_whole(&node).await, "their readers have an hour");
+    rig.clock.leap(Duration::from_secs(200));
+    let gone = async || dropped.copies(&node).await + part.copies(&node).await == 0;
+    eventually("the shards are gone", gone).await;
+    eventually("the rows are gone", async || reap_rows(&rig.env, &node, &dropped.owner).await == 0).await;
+    assert!(kept.is_whole(&node).await);
+
+    rig.crash(node, 1).await;
+    let node = rig.start().await;
+    assert_eq!((dropped.copies(&node).await, part.copies(&node).await), (0, 0), "what was deleted stays deleted");
+    assert!(kept.is_whole(&node).await);
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn deleting_halts_when_the_clock_leapt_until_it_is_confirmed() {
+    let mut rig = rig(2, DutySettings { reap_interval: OFTEN, marks_interval: OFTEN, ..none() });
+    rig.evaluation.reap_delay_ms = 3_600_000;
+    let node = rig.start().await;
+    make_bucket(&rig.env, &node, owner("any").bucket).await;
+    let blob = object(&rig, &node, "one", 1).await;
+    delete(&rig, &node, &blob).await;
+    rig.clock.leap(8 * DAY);
+    sleep(LONG).await;
+    assert!(blob.is_whole(&node).await, "nobody knows whether its readers have finished");
+    assert_eq!(reap_rows(&rig.env, &node, &blob.owner).await, 1);
+    assert!(node.status().await.duties.halted.is_some());
+    node.confirm_clock().await;
+    eventually("reaped after the clock was confirmed", async || blob.copies(&node).await == 0).await;
+    eventually("and its row gone", async || reap_rows(&rig.env, &node, &blob.owner).await == 0).await;
+    assert_eq!(node.status().await.duties.halted, None);
+
+    // The same while the node is stopped.
+    let blob = object(&rig, &node, "two", 2).await;
+    delete(&rig, &node, &blob).await;
+    sleep(LONG).await;
+    node.shutdown().await;
+    rig.clock.leap(8 * DAY);
+    let node = rig.start().await;
+    sleep(LONG).await;
+    assert!(blob.is_whole(&node).await && node.status().await.duties.halted.is_some());
+    node.confirm_clock().await;
+    rig.crash(node, 1).await;
+    let node = rig.start().await;
+    eventually("reaped after a restart", async || blob.copies(&node).await == 0).await;
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_shard_on_a_handoff_goes_home_when_its_drive_is_back() {
+    let mut rig = rig(3, DutySettings { repair_interval: OFTEN, ..none() });
+    let node = rig.start().await;
+    make_bucket(&rig.env, &node, owner("any").bucket).await;
+    let sound = object(&rig, &node, "sound", 2).await;
+    rig.crash(node, 1).await;
+    let (away, handoff) = (id_of(&rig, 0).await, id_of(&rig, 3).await);
+    let node = rig.start_with(|number| number != 0).await;
+    let blob = TestBlob::new(&owner("k"), rig.env.clock.wall_ms(), 1);
+    blob.write(&node, |_, primary| Some(if primary == away { handoff } else { primary })).await;
+    change(&rig.env, &node, &blob.owner, blob.commit(1)).await.unwrap();
+    let rows = repair_rows(&rig.env, &node, &blob.owner).await;
+    assert_eq!(rows.iter().map(|row| (row.blob.id, row.missing)).collect::<Vec<_>>(), [(blob.named.id, 1)]);
+    sleep(LONG).await;
+    assert_eq!(repair_rows(&rig.env, &node, &blob.owner).await, rows, "its drive is still away");
+
+    rig.crash(node, 2).await;
+    let node = rig.start().await;
+    assert!(!blob.is_whole(&node).await, "nothing was repaired yet");
+    let no_rows = async || repair_rows(&rig.env, &node, &blob.owner).await.is_empty();
+    eventually("the repair row is gone", no_rows).await;
+    assert!(blob.is_whole(&node).await && sound.is_whole(&node).await);
+    rig.crash(node, 3).await;
+    let node = rig.start().await;
+    assert!(blob.is_whole(&node).await, "and stays so");
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_reported_shard_is_written_again_on_its_drive() {
+    let mut rig = rig(4, DutySettings { repair_interval: OFTEN, ..none() });
+    let node = rig.start().await;
+    make_bucket(&rig.env, &node, owner("any").bucket).await;
+    let blob = object(&rig, &node, "k", 1).await;
+    let unnamed = TestBlob::new(&owner("k"), rig.env.clock.wall_ms(), 2);
+    unnamed.write(&node, |_, primary| Some(primary)).await;
+    // A data shard and a parity shard of one chunk, and a data shard of the other.
+    let damaged: Vec<ShardId> = [1, 4, 8].map(|at| blob.shards().nth(at).unwrap()).to_vec();
+    let other = unnamed.shards().next().unwrap();
+    for (blob, shard) in damaged.iter().map(|shard| (&blob, *shard)).chain([(&unnamed, other)]) {
+        let drive = blob.primary(&node, shard);
+        blob.flip(&rig.drives[rig.number_of(drive).await].disk, shard).await;
+        assert_eq!(blob.is_on(&node, shard, drive).await, Some(false));
+    }
+    sleep(LONG).await;
+    assert_eq!(blob.is_on(&node, damaged[0], blob.primary(&node, damaged[0])).await, Some(false), "nobody told");
+    for shard in damaged {
+        node.report(blob.primary(&node, shard), shard, blob.owner.clone()).await;
+    }
+    node.report(unnamed.primary(&node, other), other, unnamed.owner.clone()).await;
+    eventually("the shards are sound", async || blob.is_whole(&node).await).await;
+    sleep(LONG).await;
+    let found = unnamed.is_on(&node, other, unnamed.primary(&node, other)).await;
+    assert_eq!(found, Some(false), "a report is believed only for what a row names");
+    rig.crash(node, 1).await;
+    let node = rig.start().await;
+    assert!(blob.is_whole(&node).await, "and stays so");
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_scrubber_deletes_only_what_its_range_disowns() {
+    let rig = rig(5, DutySettings { scrub_interval: OFTEN, marks_interval: OFTEN, ..none() });
+    let node = rig.start().await;
+    make_bucket(&rig.env, &node, owner("any").bucket).await;
+    let now_ms = rig.env.clock.wall_ms();
+    let long_ago_ms = now_ms - 8 * 86_400_000;
+    let named = object(&rig, &node, "k", 1).await;
+    let orphan = TestBlob::new(&named.owner, long_ago_ms, 2);
+    let young = TestBlob::new(&named.owner, now_ms, 3);
+    let unknown_bucket = Owner { bucket: bucket_id(101), key: key("k") };
+    let unknown = TestBlob::new(&unknown_bucket, long_ago_ms, 4);
+    for blob in [&orphan, &young, &unknown] {
+        blob.write(&node, |_, primary| Some(primary)).await;
+    }
+    eventually("the orphan is gone", async || orphan.copies(&node).await == 0).await;
+    // Several more rounds change nothing.
+    sleep(LONG).await;
+    assert!(named.is_whole(&node).await, "a row names it");
+    assert!(young.is_whole(&node).await, "its commit may yet come");
+    assert!(unknown.is_whole(&node).await, "the range does not know its bucket");
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_scrubber_rebuilds_what_is_missing_or_damaged() {
+    let mut rig = rig(6, none());
+    let node = rig.start().await;
+    make_bucket(&rig.env, &node, owner("any").bucket).await;
+    let (left_out, flipped) =
+        (TestBlob::new(&owner("k"), rig.env.clock.wall_ms(), 1), object(&rig, &node, "l", 2).await);
+    // A shard of each chunk is nowhere, and no row says so.
+    left_out.write(&node, |shard, primary| (shard.number != 0).then_some(primary)).await;
+    change(&rig.env, &node, &left_out.owner, left_out.commit(0)).await.unwrap();
+    let shard = flipped.shards().nth(2).unwrap();
+    let lost = rig.number_of(flipped.primary(&node, flipped.shards().nth(5).unwrap())).await;
+    flipped.flip(&rig.drives[rig.number_of(flipped.primary(&node, shard)).await].disk, shard).await;
+    sleep(LONG).await;
+    assert!(!left_out.is_whole(&node).await && !flipped.is_whole(&node).await);
+
+    rig.crash(node, 1).await;
+    rig.wipe(lost);
+    rig.duties.scrub_interval = OFTEN;
+    let node = rig.start().await;
+    let whole = async || left_out.is_whole(&node).await && flipped.is_whole(&node).await;
+    eventually("all shards are back", whole).await;
+    rig.crash(node, 2).await;
+    let node = rig.start().await;
+    assert!(left_out.is_whole(&node).await && flipped.is_whole(&node).await, "and stay so");
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_flusher_keeps_the_log_and_the_restart_short() {
+    const ROWS: u64 = 80;
+    let mut rig = Rig { duties: none(), ..Rig::new(7, "single", 1) };
+    let node = rig.start().await;
+    // A range that is written once and then never again must not hold the log back.
+    let (busy, idle) =
+        (Owner { bucket: bucket_id(250), key: key("any") }, Owner { bucket: bucket_id(1), key: key("k") });
+    make_bucket(&rig.env, &node, busy.bucket).await;
+    make_bucket(&rig.env, &node, idle.bucket).await;
+    let row = |number: u64| Owner { bucket: busy.bucket, key: key(&format!("key{number}")) };
+    let value = |number: u64| Bytes::from(vec![u8::try_from(number).unwrap(); 1 << 20]);
+    for number in 0..ROWS {
+        let command = Command::Put {
+            data: NewData::Inline(value(number), 1),
+            size: 1 << 20,
+            etag: Etag { digest: [1; 16], parts: None },
+            checksum: None,
+            attributes: Attributes::default(),
+            condition: Precondition::default(),
+        };
+        change(&rig.env, &node, &row(number), command).await.unwrap();
+        sleep(OFTEN).await;
+    }
+    sleep(3 * LONG).await;
+    let (used, _) = node.status().await.drives[0].log_bytes;
+    assert!(used <= 6 * FILE_BYTES, "{used} bytes of log are kept of {ROWS} MiB");
+
+    rig.crash(node, 1).await;
+    let replayed = replayed(&rig).await;
+    assert!(replayed.iter().sum::<u64>() < ROWS / 2, "{replayed:?} entries are to be applied again");
+    let node = rig.start().await;
+    for number in 0..ROWS {
+        let get = Query::Get { key: row(number).key, version: None };
+        let Answer::Get(Some((_, Some(bytes)))) = ask(&rig.env, &node, &row(number), get).await else {
+            panic!("row {number} is lost");
+        };
+        assert_eq!(bytes, value(number));
+    }
+    let tags = Command::UpdateAttributes {
+        version: None,
+        change: AttributeChange::Tags(Vec::new()),
+        bypass_governance: false,
+    };
+    let answer = change(&rig.env, &node, &idle, tags).await;
+    assert!(matches!(answer, Err(RangeError::Refused(_))), "the idle range is there, without the key: {answer:?}");
+    node.shutdown().await;
+}
+
+/// How many entries of its log each replica of the only drive would apply again at a start.
+async fn replayed(rig: &Rig) -> Vec<u64> {
+    let disk: Arc<dyn Disk> = Arc::new(rig.drives[0].disk.clone());
+    let log = DriveLog::open(disk, id_of(rig, 0).await, &rig.env).await.unwrap();
+    let replicas = log.replicas().into_iter().map(|(replica, _)| {
+        let last = log.replica(replica).unwrap().bounds().last.unwrap();
+        let rows = rig.drives[0].stores.open(&format!("replica-{:016x}", replica.0)).unwrap();
+        let (machine, _) = RowMachine::open(rows).unwrap();
+        last.index - machine.position().map_or(0, |position| position.index)
+    });
+    replicas.collect()
+}

@@ -1,0 +1,160 @@
+//! What the tests over a whole node share: a node over simulated drives, its rows, its blobs.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+pub mod blobs;
+mod mortal;
+pub mod rows;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use couronne_metadata::evaluate;
+use couronne_placement::{Policy, PolicyId};
+use couronne_protocol::env::{Clock, Env, Random};
+use couronne_ring::DriveId;
+use couronne_storage_node::consensus::ConsensusSettings;
+use couronne_storage_node::disk::simulated::SimulatedDisk;
+use couronne_storage_node::disk::{Disk, Space};
+use couronne_storage_node::drive::{Identity, Settings as DriveSettings};
+use couronne_storage_node::duties::DutySettings;
+use couronne_storage_node::node::{LocalNode, NodeDrive, NodeSettings};
+use mortal::MortalStores;
+use parking_lot::Mutex;
+
+/// Tokio's clock; its wall can leap.
+pub struct TestClock {
+    began: tokio::time::Instant,
+    leapt_us: AtomicU64,
+}
+
+impl TestClock {
+    /// Sets the wall clock forward.
+    pub fn leap(&self, by: Duration) {
+        self.leapt_us.fetch_add(u64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn wall_us(&self) -> u64 {
+        let passed_us = u64::try_from(self.began.elapsed().as_micros()).unwrap();
+        1_800_000_000_000_000 + passed_us + self.leapt_us.load(Ordering::Relaxed)
+    }
+    fn steady(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+/// SplitMix64: repeatable, and good enough for ids in a test.
+struct TestRandom(Mutex<u64>);
+
+impl Random for TestRandom {
+    fn fill(&self, buffer: &mut [u8]) {
+        let mut state = self.0.lock();
+        for chunk in buffer.chunks_mut(8) {
+            *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut mixed = *state;
+            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// A drive that outlives the nodes that use it.
+#[derive(Clone)]
+pub struct TestDrive {
+    pub disk: SimulatedDisk,
+    pub stores: Arc<MortalStores>,
+}
+
+/// A machine: its drives, its clock, and how a node is started on them.
+pub struct Rig {
+    pub env: Env,
+    pub clock: Arc<TestClock>,
+    pub drives: Vec<TestDrive>,
+    /// The background duties of the next start.
+    pub duties: DutySettings,
+    /// The evaluation of the next start.
+    pub evaluation: evaluate::Settings,
+    pub policy: &'static str,
+}
+
+impl Rig {
+    pub fn new(seed: u64, policy: &'static str, drives: u64) -> Self {
+        let clock = Arc::new(TestClock { began: tokio::time::Instant::now(), leapt_us: AtomicU64::new(0) });
+        let env = Env { clock: clock.clone(), random: Arc::new(TestRandom(Mutex::new(seed))) };
+        let drive = |number| TestDrive { disk: SimulatedDisk::new(seed + number, 1 << 30), stores: Arc::default() };
+        let drives = (0..drives).map(drive).collect();
+        let (duties, evaluation) = (DutySettings::default(), evaluate::Settings::default());
+        Self { env, clock, drives, duties, evaluation, policy }
+    }
+
+    pub async fn start(&self) -> Arc<LocalNode> {
+        self.start_with(|_| true).await
+    }
+
+    /// Starts with some of the drives only.
+    pub async fn start_with(&self, here: impl Fn(usize) -> bool) -> Arc<LocalNode> {
+        let drives = self.drives.iter().enumerate().filter(|(number, _)| here(*number));
+        let drives = drives.map(|(number, drive)| NodeDrive {
+            name: format!("drive {number}"),
+            disk: Arc::new(drive.disk.clone()),
+            stores: drive.stores.clone(),
+            settings: Some(DriveSettings {
+                large_segment_bytes: 4 << 20,
+                small_segment_bytes: 2 << 20,
+                ..DriveSettings::for_space(Space { total: 1 << 30, free: 1 << 30 })
+            }),
+        });
+        let settings = NodeSettings {
+            policy: Policy {
+                id: PolicyId(0),
+                name: "standard".into(),
+                redundancy: self.policy.parse().unwrap(),
+                chunk_bytes: 1 << 20,
+                inline_bytes_max: 16 << 10,
+                copies_bytes_max: 128 << 10,
+            },
+            range_count: 3,
+            consensus: ConsensusSettings::default(),
+            evaluation: self.evaluation.clone(),
+            duties: self.duties.clone(),
+        };
+        LocalNode::open(self.env.clone(), drives.collect(), settings).await.unwrap()
+    }
+
+    /// Kills the process and loses what a power loss may lose.
+    pub async fn crash(&mut self, node: Arc<LocalNode>, seed: u64) {
+        node.abandon().await;
+        drop(node);
+        for (number, drive) in (0..).zip(&mut self.drives) {
+            drive.disk = drive.disk.crash();
+            drive.stores = Arc::new(drive.stores.crash(seed * 31 + number));
+        }
+    }
+
+    /// Which of the drives has that identity.
+    pub async fn number_of(&self, wanted: DriveId) -> usize {
+        for (number, drive) in self.drives.iter().enumerate() {
+            let disk: Arc<dyn Disk> = Arc::new(drive.disk.clone());
+            if Identity::read(&disk).await.unwrap().drive == wanted {
+                return number;
+            }
+        }
+        panic!("no such drive");
+    }
+
+    /// Puts an empty drive in the place of one.
+    pub fn wipe(&mut self, number: usize) {
+        self.drives[number] =
+            TestDrive { disk: SimulatedDisk::new(99 + number as u64, 1 << 30), stores: Arc::default() };
+    }
+}

@@ -1,0 +1,97 @@
+//! Stores that die with their machine: what a killed node still had under way reaches them no more.
+
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use couronne_metadata::store::{Batch, Cursor, Row, Store, StoreError, View};
+use couronne_storage_node::node::{MemoryStores, Stores};
+
+/// The stores of a drive as one life of its machine sees them.
+#[derive(Default)]
+pub struct MortalStores {
+    stores: Arc<MemoryStores>,
+    dead: Arc<AtomicBool>,
+}
+
+impl MortalStores {
+    /// Loses power; what a machine finds that starts again. `seed` chooses what is lost of unflushed rows.
+    pub fn crash(&self, seed: u64) -> Self {
+        self.dead.store(true, Ordering::SeqCst);
+        self.stores.crash(seed);
+        Self { stores: Arc::clone(&self.stores), dead: Arc::default() }
+    }
+}
+
+impl Stores for MortalStores {
+    fn open(&self, name: &str) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(Mortal { store: self.stores.open(name)?, dead: Arc::clone(&self.dead) }))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), StoreError> {
+        check(&self.dead)?;
+        self.stores.remove(name)
+    }
+}
+
+fn check(dead: &AtomicBool) -> Result<(), StoreError> {
+    if dead.load(Ordering::SeqCst) { Err(lost_power()) } else { Ok(()) }
+}
+
+fn lost_power() -> StoreError {
+    StoreError::Failed("lost power".to_owned())
+}
+
+struct Mortal {
+    store: Arc<dyn Store>,
+    dead: Arc<AtomicBool>,
+}
+
+impl Store for Mortal {
+    fn view(&self) -> Box<dyn View + '_> {
+        if check(&self.dead).is_ok() { self.store.view() } else { Box::new(Dead) }
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
+        check(&self.dead)?;
+        self.store.apply(batch)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        check(&self.dead)?;
+        self.store.flush()
+    }
+
+    fn wipe(&self) -> Result<(), StoreError> {
+        check(&self.dead)?;
+        self.store.wipe()
+    }
+
+    fn unflushed_bytes(&self) -> u64 {
+        self.store.unflushed_bytes()
+    }
+}
+
+/// What a dead machine reads.
+struct Dead;
+
+impl View for Dead {
+    fn get(&self, _: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Err(lost_power())
+    }
+
+    fn scan<'a>(&'a self, _: Bound<&[u8]>, _: Bound<&[u8]>, _: bool) -> Box<dyn Cursor + 'a> {
+        Box::new(Self)
+    }
+}
+
+impl Cursor for Dead {
+    fn next(&mut self) -> Result<Option<Row>, StoreError> {
+        Err(lost_power())
+    }
+
+    fn seek(&mut self, _: &[u8]) -> Result<(), StoreError> {
+        Err(lost_power())
+    }
+}

@@ -1,0 +1,143 @@
+//! Rows of a node under test: commands and queries to whichever replica leads.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_metadata::command::{Command, Envelope, Expect, Outcome};
+use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
+use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::record::{BucketRules, BucketState, RepairRecord, Versioning};
+use couronne_placement::{PolicyId, ResidencyClass};
+use couronne_protocol::env::Env;
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::shard::Owner;
+use couronne_storage_node::node::LocalNode;
+
+pub fn key(text: &str) -> ObjectKey {
+    ObjectKey::new(text.to_owned()).unwrap()
+}
+
+pub fn commit(number: u64) -> [u8; 10] {
+    let mut id = [0; 10];
+    id[..8].copy_from_slice(&number.to_be_bytes());
+    id
+}
+
+/// The first range's leader, or a replica that may know it.
+pub async fn leader(node: &LocalNode) -> RangeAddress {
+    leader_of(node, BucketId::SYSTEM, &Bytes::new()).await
+}
+
+async fn leader_of(node: &LocalNode, bucket: BucketId, key: &[u8]) -> RangeAddress {
+    let position = RangeDescriptor::position(bucket, key);
+    let ranges = node.describe(position.clone(), Bytes::new()).await.unwrap();
+    let range = ranges.into_iter().find(|range| range.contains(&position)).unwrap();
+    let replica = node.leader_hint(range.id).unwrap_or(range.replicas[0]);
+    RangeAddress { range: range.id, generation: range.generation, replica }
+}
+
+/// Executes a command, trying again until its deadline while no leader takes it.
+pub async fn execute(env: &Env, node: &LocalNode, envelope: Envelope) -> Result<Outcome, RangeError> {
+    loop {
+        let address = leader_of(node, envelope.bucket, envelope.key.as_bytes()).await;
+        match node.execute(address, envelope.clone()).await {
+            Err(RangeError::NotLeader(_) | RangeError::Overloaded | RangeError::Unavailable { .. })
+                if env.clock.wall_ms() < envelope.deadline_ms =>
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Asks the range of a key, trying again for a while.
+pub async fn ask(env: &Env, node: &LocalNode, owner: &Owner, query: Query) -> Answer {
+    let until = env.clock.wall_ms() + 20_000;
+    loop {
+        let envelope = QueryEnvelope { bucket: owner.bucket, rules_version: None, query: query.clone() };
+        match node.query(leader_of(node, owner.bucket, owner.key.as_bytes()).await, envelope).await {
+            Ok(answer) => return answer,
+            Err(error) if env.clock.wall_ms() > until => panic!("{error}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// Writes a system row.
+pub async fn write(
+    env: &Env,
+    node: &LocalNode,
+    at: &str,
+    value: &str,
+    commit: [u8; 10],
+) -> Result<Outcome, RangeError> {
+    let envelope = Envelope {
+        commit: CommitId::new(1_800_000_000_000, commit),
+        deadline_ms: env.clock.wall_ms() + 20_000,
+        bucket: BucketId::SYSTEM,
+        rules_version: 0,
+        key: key(at),
+        command: Command::SystemWrite { expect: Expect::Any, value: Some(Bytes::from(value.to_owned())) },
+    };
+    execute(env, node, envelope).await
+}
+
+/// Reads a system row.
+pub async fn read(env: &Env, node: &LocalNode, at: &str) -> Option<Bytes> {
+    let owner = Owner { bucket: BucketId::SYSTEM, key: key(at) };
+    match ask(env, node, &owner, Query::SystemGet { key: key(at) }).await {
+        Answer::SystemGet(row) => row.map(|row| row.value),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A bucket's identity by one byte, which decides about its range.
+pub fn bucket_id(first: u8) -> BucketId {
+    let mut random = [9; 14];
+    random[0] = first;
+    BucketId::new(ResidencyClass(0), random)
+}
+
+/// Executes a command on a bucket made by [`make_bucket`].
+pub async fn change(env: &Env, node: &LocalNode, owner: &Owner, command: Command) -> Result<Outcome, RangeError> {
+    let now_ms = env.clock.wall_ms();
+    let envelope = Envelope {
+        commit: CommitId::new(now_ms, env.random_bytes()),
+        deadline_ms: now_ms + 20_000,
+        bucket: owner.bucket,
+        rules_version: u64::from(!matches!(command, Command::PutRules { .. })),
+        key: owner.key.clone(),
+        command,
+    };
+    execute(env, node, envelope).await
+}
+
+/// Makes a bucket live in the range of its first key.
+pub async fn make_bucket(env: &Env, node: &LocalNode, bucket: BucketId) {
+    let rules = BucketRules {
+        version: 1,
+        state: BucketState::Live,
+        versioning: Versioning::Off,
+        object_lock: None,
+        policy: PolicyId(0),
+        extra: Vec::new(),
+    };
+    change(env, node, &Owner { bucket, key: key("any") }, Command::PutRules { rules }).await.unwrap();
+}
+
+/// The repair rows of the range of a key.
+pub async fn repair_rows(env: &Env, node: &LocalNode, owner: &Owner) -> Vec<RepairRecord> {
+    match ask(env, node, owner, Query::Repair { after: None, limit: 100 }).await {
+        Answer::Repair(rows) => rows,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// How many reap rows that are due the range of a key has.
+pub async fn reap_rows(env: &Env, node: &LocalNode, owner: &Owner) -> usize {
+    match ask(env, node, owner, Query::Reap { now_ms: u64::MAX, limit: 100 }).await {
+        Answer::Reap(rows) => rows.len(),
+        other => panic!("{other:?}"),
+    }
+}
