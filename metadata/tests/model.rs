@@ -90,12 +90,10 @@ impl Model {
         versions.insert(0, version);
     }
 
-    fn check(&mut self, key: &'static str, condition: Condition, deleting: bool) -> Result<(), Refusal> {
+    fn check(&mut self, key: &'static str, condition: Condition) -> Result<(), Refusal> {
         let current = self.current(key);
-        let gone =
-            if deleting && !self.versions(key).is_empty() { Refusal::PreconditionFailed } else { Refusal::NoSuchKey };
         match (condition, current) {
-            (Condition::Exists | Condition::Tag(_), None) => Err(gone),
+            (Condition::Exists | Condition::Tag(_), None) => Err(Refusal::NoSuchKey),
             (Condition::Absent, Some(_)) => Err(Refusal::PreconditionFailed),
             (Condition::Tag(body), Some((tag, _))) if tag != etag(BODIES[body]) => Err(Refusal::PreconditionFailed),
             _ => Ok(()),
@@ -138,7 +136,7 @@ impl World {
         match *step {
             Step::Put(key, body, on) => {
                 let (key, text) = (KEYS[key], BODIES[body]);
-                let expected = self.model.check(key, on, false);
+                let expected = self.model.check(key, on);
                 let outcome = self.range.run(key, put(text, precondition(on)));
                 assert_eq!(outcome.as_ref().err(), expected.as_ref().err());
                 if let Ok(Outcome::Put { version, .. }) = outcome {
@@ -165,7 +163,7 @@ impl World {
 
     fn delete(&mut self, key: &'static str, on: Condition) {
         let versioning = self.range.rules.versioning;
-        let expected = self.model.check(key, on, true);
+        let expected = self.model.check(key, on);
         let outcome = self.range.run(key, delete(None, precondition(on)));
         assert_eq!(outcome.as_ref().err(), expected.as_ref().err());
         match outcome {

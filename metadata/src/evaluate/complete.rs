@@ -44,7 +44,7 @@ impl Evaluation<'_> {
             return Err(Refusal::BadDigest.into());
         }
         let current = self.current()?;
-        condition::check_write(condition, current.as_deref())?;
+        condition::check(condition, current.as_deref())?;
         let room = self.make_room(rules, current)?;
         let object = ObjectRecord {
             ordinal: room.ordinal,

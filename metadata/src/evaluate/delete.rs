@@ -17,9 +17,7 @@ impl Evaluation<'_> {
         owner: &str,
     ) -> Result<Outcome, Stop> {
         let current = self.current()?;
-        let behind_marker =
-            condition.if_match.is_some() && current.is_none() && self.newest_noncurrent(None)?.is_some();
-        condition::check_delete(condition, current.as_deref(), behind_marker)?;
+        condition::check(condition, current.as_deref())?;
         let had_current = current.is_some();
         if rules.versioning == Versioning::Off && !had_current {
             return Err(Stop::Settled(NOTHING));
@@ -54,7 +52,7 @@ impl Evaluation<'_> {
             Some(Found::Noncurrent(VersionRecord::Object(object))) => Some(&**object),
             _ => None,
         };
-        condition::check_delete(condition, target, found.is_some())?;
+        condition::check(condition, target)?;
         if let Some(object) = target {
             if lock::forbids_removal(&object.attributes, self.now_ms(), bypass_governance) {
                 return Err(Refusal::Locked.into());

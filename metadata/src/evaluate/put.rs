@@ -22,7 +22,7 @@ impl Evaluation<'_> {
     pub(super) fn put_object(&mut self, rules: &BucketRules, new: NewObject<'_>) -> Result<Outcome, Stop> {
         let attributes = self.locked_attributes(rules, new.attributes)?;
         let current = self.current()?;
-        condition::check_write(new.condition, current.as_deref())?;
+        condition::check(new.condition, current.as_deref())?;
         let room = self.make_room(rules, current)?;
         let payload_row = key::of_payload(self.bucket(), &self.envelope.key, room.ordinal);
         let data = self.admit(new.data, new.size, payload_row)?;
