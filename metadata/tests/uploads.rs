@@ -12,8 +12,8 @@ use couronne_metadata::evaluate::{Evaluated, evaluate};
 use couronne_metadata::ids::{BucketId, PartNumber, UploadId};
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_metadata::record::{
-    Attributes, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content, ReapReason, ReapTarget, Retention,
-    VersionRecord, Versioning,
+    Attributes, BlobRef, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content, ReapReason, ReapTarget,
+    Retention, VersionRecord, Versioning,
 };
 use couronne_metadata::store::Store;
 use support::{BEGIN_US, Range, blob, delete, etag, list_all, object_key, put, put_blob, upload_id};
@@ -192,6 +192,27 @@ fn checksums_of_parts_make_the_whole_one() {
         };
         assert_eq!((checksum.algorithm, checksum.kind, &checksum.value[..]), (algorithm, kind, &whole[..]));
     }
+}
+
+#[test]
+fn an_upload_that_asked_for_no_checksum_has_the_default_one() {
+    let mut range = Range::new(Versioning::Off);
+    let upload = upload_id(1);
+    range.run("k", create(upload, None)).unwrap();
+    let crc64 = |bytes: &str| crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes.as_bytes());
+    let bodies = ["the first part", "and the second, in a blob", "end"];
+    for (at, body) in (1..).zip(bodies) {
+        let Command::PutPart { upload, number, size, etag, .. } = part(upload, at, body) else { panic!() };
+        let data = match at {
+            2 => NewData::Blob(BlobRef { crc64: crc64(body), ..blob(NOW_MS, 2, size) }, 0),
+            _ => NewData::Inline(Bytes::from(body), crc64(body)),
+        };
+        range.run("k", Command::PutPart { upload, number, data, size, etag, checksum: None }).unwrap();
+    }
+    let said = complete(upload, &[(1, bodies[0]), (2, bodies[1]), (3, bodies[2])]);
+    let Outcome::Completed { checksum: Some(checksum), .. } = range.run("k", said).unwrap() else { panic!() };
+    assert_eq!((checksum.algorithm, checksum.kind), (ChecksumAlgorithm::Crc64Nvme, ChecksumKind::FullObject));
+    assert_eq!(checksum.value, crc64(&bodies.concat()).to_be_bytes()[..]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crc_fast::CrcAlgorithm;
 use md5::{Digest, Md5};
 
 use crate::command::Refusal;
-use crate::record::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, PartRecord};
+use crate::record::{BlobRef, Checksum, ChecksumAlgorithm, ChecksumKind, Data, Etag, PartRecord};
 
 /// S3's tag of a multipart object: the MD5 of its parts' MD5s, and how many.
 pub(super) fn etag(parts: &[PartRecord]) -> Etag {
@@ -17,12 +17,13 @@ pub(super) fn etag(parts: &[PartRecord]) -> Etag {
     Etag { digest: md5.finalize().into(), parts: Some(u16::try_from(parts.len()).unwrap_or(u16::MAX)) }
 }
 
-/// The checksum asked for when the upload was created. A part without one is refused by its number.
+/// The checksum asked for when the upload was created; S3's default, the CRC-64/NVME of all bytes, if none
+/// was. A part without the one asked for is refused by its number.
 pub(super) fn of_upload(
     asked: Option<(ChecksumAlgorithm, ChecksumKind)>,
     parts: &[PartRecord],
 ) -> Result<Option<Checksum>, Refusal> {
-    let Some((algorithm, kind)) = asked else { return Ok(None) };
+    let Some((algorithm, kind)) = asked else { return Ok(default(parts)) };
     let mut values = Vec::with_capacity(parts.len());
     for part in parts {
         let own = part.checksum.as_ref().filter(|checksum| checksum.algorithm == algorithm);
@@ -34,6 +35,19 @@ pub(super) fn of_upload(
         (ChecksumKind::Composite, _) => composite(algorithm, &values),
     };
     Ok(Some(Checksum { algorithm, kind, value }))
+}
+
+/// What every part's own bytes have anyhow, combined.
+fn default(parts: &[PartRecord]) -> Option<Checksum> {
+    let crc64 = |part: &PartRecord| match &part.data {
+        Data::Inline { crc64, .. } | Data::Blob(BlobRef { crc64, .. }) => *crc64,
+    };
+    let mut parts = parts.iter();
+    let first = crc64(parts.next()?);
+    let combine =
+        |whole, part: &PartRecord| crc_fast::checksum_combine(CrcAlgorithm::Crc64Nvme, whole, crc64(part), part.size);
+    let value = Bytes::copy_from_slice(&parts.fold(first, combine).to_be_bytes());
+    Some(Checksum { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject, value })
 }
 
 const fn crc(algorithm: ChecksumAlgorithm) -> Option<CrcAlgorithm> {
