@@ -62,11 +62,23 @@ md5s = b"".join(hashlib.md5(p).digest() for p in parts)
 assert done["ETag"] == f'"{hashlib.md5(md5s).hexdigest()}-3"', done["ETag"]
 assert body("parts") == b"".join(parts)
 assert body("parts", PartNumber=2) == parts[1]
+refused("InvalidPartNumber", s3.get_object, Bucket=BUCKET, Key="parts", PartNumber=4)
 assert body("parts", Range=f"bytes={(5 << 20) - 3}-{(5 << 20) + 3}") == b"".join(parts)[(5 << 20) - 3 : (5 << 20) + 4]
 aborted = s3.create_multipart_upload(Bucket=BUCKET, Key="aborted")["UploadId"]
 s3.upload_part(Bucket=BUCKET, Key="aborted", UploadId=aborted, PartNumber=1, Body=b"x")
 s3.abort_multipart_upload(Bucket=BUCKET, Key="aborted", UploadId=aborted)
 refused("NoSuchUpload", s3.list_parts, Bucket=BUCKET, Key="aborted", UploadId=aborted)
+
+# Who asks for no checksum gets S3's own.
+plain = boto3.client("s3", config=Config(request_checksum_calculation="when_required"))
+upload = plain.create_multipart_upload(Bucket=BUCKET, Key="default sum")["UploadId"]
+etag = plain.upload_part(Bucket=BUCKET, Key="default sum", UploadId=upload, PartNumber=1, Body=b"123456789")["ETag"]
+listed = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+done = plain.complete_multipart_upload(Bucket=BUCKET, Key="default sum", UploadId=upload, MultipartUpload=listed)
+head = plain.head_object(Bucket=BUCKET, Key="default sum", ChecksumMode="ENABLED")
+for answer in (done, head):
+    # The check value of CRC-64/NVME.
+    assert (answer["ChecksumType"], answer["ChecksumCRC64NVME"]) == ("FULL_OBJECT", "rosUhgp5mIg="), answer
 
 # The managed transfer, with several parts at once.
 large = os.urandom((24 << 20) + 3)
@@ -87,6 +99,8 @@ etag = s3.head_object(Bucket=BUCKET, Key="a/b")["ETag"]
 s3.put_object(Bucket=BUCKET, Key="a/b", Body=b"second", IfMatch=etag)
 refused("PreconditionFailed", s3.put_object, Bucket=BUCKET, Key="a/b", Body=b"third", IfMatch=etag)
 assert body("a/b") == b"second"
+refused("PreconditionFailed", s3.delete_object, Bucket=BUCKET, Key="a/b", IfMatch=etag)
+refused("NoSuchKey", s3.delete_object, Bucket=BUCKET, Key="nothing", IfMatch="*")
 refused("304", s3.get_object, Bucket=BUCKET, Key="a/b", IfNoneMatch=s3.head_object(Bucket=BUCKET, Key="a/b")["ETag"])
 
 # Checksums.

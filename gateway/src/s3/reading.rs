@@ -119,7 +119,7 @@ impl ReadParameters {
         let record = handle.record();
         self.conditions.check(record)?;
         if let Some(number) = self.part {
-            let part = handle.part(number).await?.ok_or(Code::InvalidPart)?;
+            let part = handle.part(number).await?.ok_or_else(|| no_such_part(number, record))?;
             let partial = record.size > 0;
             let checksum = part_checksum(part.checksum, part.count, record).map(|checksum| (checksum, None));
             return Ok(Selection { range: part.range, partial, parts: part.count, checksum });
@@ -162,6 +162,12 @@ impl ReadParameters {
         headers.insert(CONTENT_RANGE, header_value(&content_range));
         (StatusCode::PARTIAL_CONTENT, headers)
     }
+}
+
+fn no_such_part(number: PartNumber, record: &ObjectRecord) -> S3Error {
+    S3Error::new(Code::InvalidPartNumber)
+        .detail("PartNumberRequested", number.get().to_string())
+        .detail("ActualPartCount", record.etag.parts.unwrap_or(1).to_string())
 }
 
 /// A part's own checksum, shown under its object's kind as S3 does; an object without parts is its part 1.
