@@ -1,39 +1,30 @@
 //! GetObjectAcl: the one grant there is: the bucket's owner has full control.
 //!
-//! Steps: 1. the object must be there; 2. write the document.
+//! Steps: those of [`OfVersion`].
 //! Writes: nothing.
 
-use couronne_metadata::ids::VersionId;
-
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
+use super::of_version::{OfVersion, Said};
+use crate::authorize::Authorized;
+use crate::engine::ObjectHandle;
+use crate::pipeline::Gateway;
 use crate::response::Response;
 use crate::s3::error::Result;
 use crate::s3::owner::Owner;
-use crate::s3::{parameters, reading};
+use crate::s3::reading;
 
-/// Its parameters.
-pub(crate) struct GetObjectAcl {
-    version: Option<VersionId>,
-}
+/// The operation.
+pub(crate) type GetObjectAcl = OfVersion<Acl>;
 
-impl S3Operation for GetObjectAcl {
-    type Resources = InBucket;
+/// The ACL of a version.
+pub(crate) struct Acl;
 
-    fn parse(request: &Request) -> Result<Self> {
-        Ok(Self { version: parameters::version(request)? })
-    }
-
-    fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
-    }
-
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+impl Said for Acl {
+    async fn answer(
+        authorized: &Authorized<OfVersion<Self>>,
+        gateway: &Gateway,
+        handle: &ObjectHandle,
+    ) -> Result<Response> {
         let bucket = authorized.resources();
-        let key = authorized.request().need_key()?;
-        let handle = reading::open(&gateway.engine, bucket, key, authorized.operation().version).await?;
         let owner = Owner::of_bucket(gateway, authorized.caller(), bucket).await?;
         let mut response = Response::xml(owner.access_control_policy());
         reading::insert_version(bucket, handle.record().version, &mut response.headers);

@@ -1,39 +1,28 @@
 //! GetObjectLegalHold: whether a legal hold is on an object version.
 //!
-//! Steps: 1. open the version; 2. write the document.
+//! Steps: those of [`OfVersion`].
 //! Writes: nothing.
 
-use couronne_metadata::ids::VersionId;
-
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
+use super::of_version::{OfVersion, Said};
+use crate::authorize::Authorized;
+use crate::engine::{Bucket, ObjectHandle};
+use crate::pipeline::Gateway;
 use crate::response::Response;
 use crate::s3::error::Result;
-use crate::s3::{lock, parameters, reading};
+use crate::s3::lock;
 
-/// Its parameters.
-pub(crate) struct GetObjectLegalHold {
-    version: Option<VersionId>,
-}
+/// The operation.
+pub(crate) type GetObjectLegalHold = OfVersion<LegalHold>;
 
-impl S3Operation for GetObjectLegalHold {
-    type Resources = InBucket;
+/// The legal hold on a version.
+pub(crate) struct LegalHold;
 
-    fn parse(request: &Request) -> Result<Self> {
-        Ok(Self { version: parameters::version(request)? })
+impl Said for LegalHold {
+    fn check(bucket: &Bucket) -> Result<()> {
+        lock::need(&bucket.entry.rules)
     }
 
-    fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
-    }
-
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
-        let bucket = authorized.resources();
-        lock::need(&bucket.entry.rules)?;
-        let key = authorized.request().need_key()?;
-        let handle = reading::open(&gateway.engine, bucket, key, authorized.operation().version).await?;
+    async fn answer(_: &Authorized<OfVersion<Self>>, _: &Gateway, handle: &ObjectHandle) -> Result<Response> {
         Ok(Response::xml(lock::legal_hold_document(handle.record().attributes.legal_hold)))
     }
 }

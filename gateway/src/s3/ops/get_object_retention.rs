@@ -1,39 +1,28 @@
 //! GetObjectRetention: until when and how firmly an object version is locked.
 //!
-//! Steps: 1. open the version; 2. write the document.
+//! Steps: those of [`OfVersion`].
 //! Writes: nothing.
 
-use couronne_metadata::ids::VersionId;
-
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
+use super::of_version::{OfVersion, Said};
+use crate::authorize::Authorized;
+use crate::engine::{Bucket, ObjectHandle};
+use crate::pipeline::Gateway;
 use crate::response::Response;
 use crate::s3::error::{Code, Result};
-use crate::s3::{lock, parameters, reading};
+use crate::s3::lock;
 
-/// Its parameters.
-pub(crate) struct GetObjectRetention {
-    version: Option<VersionId>,
-}
+/// The operation.
+pub(crate) type GetObjectRetention = OfVersion<Retention>;
 
-impl S3Operation for GetObjectRetention {
-    type Resources = InBucket;
+/// The retention of a version.
+pub(crate) struct Retention;
 
-    fn parse(request: &Request) -> Result<Self> {
-        Ok(Self { version: parameters::version(request)? })
+impl Said for Retention {
+    fn check(bucket: &Bucket) -> Result<()> {
+        lock::need(&bucket.entry.rules)
     }
 
-    fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
-    }
-
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
-        let bucket = authorized.resources();
-        lock::need(&bucket.entry.rules)?;
-        let key = authorized.request().need_key()?;
-        let handle = reading::open(&gateway.engine, bucket, key, authorized.operation().version).await?;
+    async fn answer(_: &Authorized<OfVersion<Self>>, _: &Gateway, handle: &ObjectHandle) -> Result<Response> {
         let retention = handle.record().attributes.retention.ok_or(Code::NoSuchObjectLockConfiguration)?;
         Ok(Response::xml(lock::retention_document(retention)))
     }

@@ -1,40 +1,26 @@
 //! GetObjectTagging: the tags that an object was written with.
 //!
-//! Steps: 1. open the version; 2. write the document.
+//! Steps: those of [`OfVersion`].
 //! Writes: nothing.
 
-use couronne_metadata::ids::VersionId;
-
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
+use super::of_version::{OfVersion, Said};
+use crate::authorize::Authorized;
+use crate::engine::ObjectHandle;
+use crate::pipeline::Gateway;
 use crate::response::Response;
 use crate::s3::error::Result;
-use crate::s3::{parameters, reading, tags};
+use crate::s3::{reading, tags};
 
-/// Its parameters.
-pub(crate) struct GetObjectTagging {
-    version: Option<VersionId>,
-}
+/// The operation.
+pub(crate) type GetObjectTagging = OfVersion<Tagging>;
 
-impl S3Operation for GetObjectTagging {
-    type Resources = InBucket;
+/// The tags of a version.
+pub(crate) struct Tagging;
 
-    fn parse(request: &Request) -> Result<Self> {
-        Ok(Self { version: parameters::version(request)? })
-    }
-
-    fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
-    }
-
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
-        let bucket = authorized.resources();
-        let key = authorized.request().need_key()?;
-        let handle = reading::open(&gateway.engine, bucket, key, authorized.operation().version).await?;
+impl Said for Tagging {
+    async fn answer(authorized: &Authorized<OfVersion<Self>>, _: &Gateway, handle: &ObjectHandle) -> Result<Response> {
         let mut response = Response::xml(tags::document(&handle.record().attributes.tags));
-        reading::insert_version(bucket, handle.record().version, &mut response.headers);
+        reading::insert_version(authorized.resources(), handle.record().version, &mut response.headers);
         Ok(response)
     }
 }

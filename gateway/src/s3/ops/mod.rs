@@ -34,6 +34,7 @@ mod list_object_versions;
 mod list_objects;
 mod list_objects_v2;
 mod list_parts;
+mod of_version;
 mod put_bucket_acl;
 mod put_bucket_versioning;
 mod put_object;
