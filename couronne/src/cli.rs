@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Manage the users of an account.
     #[command(subcommand)]
     User(UserCommand),
+    /// Settle doubts about the clock.
+    #[command(subcommand)]
+    Clock(ClockCommand),
     /// Put load on any S3 endpoint and measure it.
     Bench(Box<BenchArguments>),
     /// Print the reference page of the settings.
@@ -83,7 +86,7 @@ pub(crate) struct ServerArguments {
     pub(crate) admin_token: Option<String>,
 }
 
-/// Flags of `couronne status`.
+/// Flags of `couronne status`, and of other commands that take no more.
 #[derive(Args)]
 pub(crate) struct StatusArguments {
     #[command(flatten)]
@@ -116,6 +119,13 @@ pub(crate) struct AccountArguments {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `couronne clock ...`
+#[derive(Subcommand)]
+pub(crate) enum ClockCommand {
+    /// Say that the server's clock is right: what a leap forward halted goes on.
+    Confirm(StatusArguments),
 }
 
 /// `couronne user ...`

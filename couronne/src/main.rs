@@ -41,6 +41,7 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Reference => terminal::say(settings::reference::page().trim_end()),
         Command::Status(arguments) => client_runtime()?.block_on(admin::commands::status(arguments))?,
         Command::Account(command) => client_runtime()?.block_on(admin::commands::account(command))?,
+        Command::Clock(command) => client_runtime()?.block_on(admin::commands::clock(command))?,
         Command::User(command) => client_runtime()?.block_on(admin::commands::user(command))?,
     }
     Ok(())

@@ -49,6 +49,7 @@ fn accounts_users_and_status() {
     let status = json(&server.couronne(&["status", "--json"]));
     assert_eq!((status["policy"].as_str(), status["drives"].as_array().map(Vec::len)), (Some("ec:4+2"), Some(6)));
     assert!(server.couronne(&["status"]).status.success());
+    assert_eq!(json(&server.couronne(&["clock", "confirm", "--json"]))["halted"], Value::Null);
     assert!(!server.log().contains(keys.1) && !server.log().contains(SECRET_KEY), "no secret is logged");
 }
 

@@ -21,8 +21,8 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::messages::{
-    AccountDetailMessage, AccountMessage, CreateAccountMessage, CreateUserMessage, ErrorMessage, NewUserMessage,
-    UserMessage,
+    AccountDetailMessage, AccountMessage, ClockMessage, CreateAccountMessage, CreateUserMessage, ErrorMessage,
+    NewUserMessage, UserMessage,
 };
 use super::status::StatusSource;
 use crate::data_folder::credentials::Credentials;
@@ -100,6 +100,7 @@ impl Api {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (request.method().clone(), segments.as_slice()) {
             (Method::GET, ["status"]) => Ok(json(StatusCode::OK, &self.status.read().await)),
+            (Method::POST, ["clock", "confirm"]) => Ok(self.confirm_clock().await),
             (Method::GET, ["accounts"]) => self.list_accounts().await,
             (Method::POST, ["accounts"]) => self.create_account(read(request).await?).await,
             (Method::GET, ["accounts", name]) => self.show_account(name).await,
@@ -110,6 +111,13 @@ impl Api {
             (Method::POST, ["accounts", name, "users"]) => self.create_user(name, read(request).await?).await,
             _ => Err(not_found()),
         }
+    }
+
+    /// The operator says that the clock is right.
+    async fn confirm_clock(&self) -> Response<Full<Bytes>> {
+        let halted = self.status.confirm_clock().await;
+        tracing::warn!(halted, "the clock was confirmed");
+        json(StatusCode::OK, &ClockMessage { halted })
     }
 
     /// All accounts.

@@ -1,12 +1,13 @@
-//! `couronne status`, `account` and `user`: ask the running server, print what it says.
+//! `couronne status`, `account`, `user` and `clock`: ask the running server, print what it says.
 //!
 //! Must not know: how the server knows.
 
 use super::client::{AdminClient, ClientError, segment};
 use super::messages::{
-    AccountDetailMessage, AccountMessage, CreateAccountMessage, CreateUserMessage, NewUserMessage, StatusMessage,
+    AccountDetailMessage, AccountMessage, ClockMessage, CreateAccountMessage, CreateUserMessage, NewUserMessage,
+    StatusMessage,
 };
-use crate::cli::{AccountCommand, StatusArguments, UserCommand};
+use crate::cli::{AccountCommand, ClockCommand, StatusArguments, UserCommand};
 use crate::terminal::say;
 
 /// `couronne status`.
@@ -42,9 +43,27 @@ pub(crate) async fn status(arguments: StatusArguments) -> Result<(), ClientError
             range.replicas.len()
         ));
     }
+    if let Some(halted) = &status.halted {
+        say(&format!("deleting is halted: {halted}. Once the clock is right: couronne clock confirm"));
+    }
     say("background work");
     for (name, count) in &status.background {
         say(&format!("  {name}: {count}"));
+    }
+    Ok(())
+}
+
+/// `couronne clock ...`.
+pub(crate) async fn clock(command: ClockCommand) -> Result<(), ClientError> {
+    let ClockCommand::Confirm(arguments) = command;
+    let nothing = serde_json::json!({});
+    let clock: ClockMessage = AdminClient::find(&arguments.server)?.post("/admin/clock/confirm", &nothing).await?;
+    if arguments.json {
+        return print_json(&clock);
+    }
+    match clock.halted {
+        Some(halted) => say(&format!("deleting goes on; it was halted: {halted}")),
+        None => say("nothing was halted"),
     }
     Ok(())
 }

@@ -102,8 +102,18 @@ pub(crate) struct StatusMessage {
     pub(crate) drives: Vec<DriveMessage>,
     /// Metadata ranges.
     pub(crate) ranges: Vec<RangeMessage>,
+    /// Why the duties that delete are halted; unset: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) halted: Option<String>,
     /// Background work: counters by name.
     pub(crate) background: std::collections::BTreeMap<String, u64>,
+}
+
+/// The clock was confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClockMessage {
+    /// Why duties were halted until then; unset: they were not.
+    pub(crate) halted: Option<String>,
 }
 
 /// A drive.

@@ -1,11 +1,12 @@
 //! The admin listener and those who talk to it: `/health`, `/metrics`, and the API behind
-//! `couronne account`, `user` and `status`.
+//! `couronne account`, `user`, `status` and `clock`.
 //!
 //! | method and path | answers |
 //! |---|---|
 //! | `GET /health` | 200 if metadata can be read, else 503; no token |
 //! | `GET /metrics` | Prometheus text; no token |
 //! | `GET /admin/status` | [`messages::StatusMessage`] |
+//! | `POST /admin/clock/confirm` | [`messages::ClockMessage`]; duties that a leap of the clock halted go on |
 //! | `GET /admin/accounts` | [`messages::AccountMessage`]s |
 //! | `POST /admin/accounts` | the account made from [`messages::CreateAccountMessage`] |
 //! | `GET`, `DELETE /admin/accounts/NAME` | [`messages::AccountDetailMessage`]; nothing |

@@ -1,4 +1,4 @@
-//! What the server is doing, as the admin API says it.
+//! What the server is doing, as the admin API says it, and the one thing an operator may settle there.
 //!
 //! Must not know: how it is asked for or shown.
 
@@ -28,6 +28,13 @@ impl StatusSource {
         Self { node, env, started, policy, s3_listen }
     }
 
+    /// Confirms the clock; why duties were halted until now, if they were.
+    pub(crate) async fn confirm_clock(&self) -> Option<String> {
+        let halted = self.node.status().await.duties.halted;
+        self.node.confirm_clock().await;
+        halted
+    }
+
     /// What the server is doing now.
     pub(crate) async fn read(&self) -> StatusMessage {
         let status = self.node.status().await;
@@ -39,6 +46,7 @@ impl StatusSource {
             s3_listen: self.s3_listen.to_string(),
             drives: status.drives.into_iter().map(drive_message).collect(),
             ranges: status.ranges.iter().map(range_message).collect(),
+            halted: status.duties.halted.clone(),
             background: status.duties.figures().into_iter().map(|(name, figure)| (name.to_owned(), figure)).collect(),
         }
     }

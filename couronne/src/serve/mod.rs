@@ -9,6 +9,8 @@
 
 mod parts;
 mod signals;
+#[cfg(test)]
+mod tests;
 mod welcome;
 
 use std::io;

@@ -127,8 +127,10 @@ impl LocalNode {
     }
 
     /// An operator confirms that the wall clock is right: duties that were halted by a leap go on.
-    pub fn confirm_clock(&self) {
+    pub async fn confirm_clock(&self) {
         self.duties.confirm_clock();
+        // The next start is to believe it too.
+        self.note_time().await;
     }
 
     /// Resolves when the node stops.

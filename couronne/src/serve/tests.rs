@@ -1,0 +1,91 @@
+//! A server's parts under a clock that leaps, and the admin API over them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use couronne_protocol::env::{Clock, Env};
+use couronne_storage_node::node::LocalNode;
+use tokio::sync::watch;
+
+use super::*;
+use crate::admin::client::AdminClient;
+use crate::admin::messages::{ClockMessage, StatusMessage};
+use crate::cli::ServerArguments;
+
+/// The real clock, with a wall that is set forward.
+struct Leaping {
+    real: Arc<dyn Clock>,
+    leapt_us: AtomicU64,
+}
+
+impl Clock for Leaping {
+    fn wall_us(&self) -> u64 {
+        self.real.wall_us() + self.leapt_us.load(Ordering::Relaxed)
+    }
+
+    fn steady(&self) -> Duration {
+        self.real.steady()
+    }
+}
+
+/// Starts the node once the last of the one before has let go of its files.
+async fn start_again(data: &DataFolder, settings: &Settings, env: &Env) -> Arc<LocalNode> {
+    for _ in 0..100 {
+        match parts::node(&data.cluster, settings, env).await {
+            Ok(node) => return node,
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+    panic!("the drives are never let go of");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_confirms_the_clock_after_a_leap() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = environment::system();
+    let clock = Arc::new(Leaping { real: real.clock, leapt_us: AtomicU64::new(0) });
+    let env = Env { clock: clock.clone(), random: real.random };
+    let mut settings = Settings::default();
+    settings.data.folders = vec![folder.path().to_owned()];
+    let data = DataFolder::open(&settings.data, &env).unwrap();
+    let node = parts::node(&data.cluster, &settings, &env).await.unwrap();
+    // Notes the time.
+    node.confirm_clock().await;
+    node.shutdown().await;
+    drop(node);
+    clock.leapt_us.store(8 * 86_400_000_000, Ordering::Relaxed);
+
+    let node = start_again(&data, &settings, &env).await;
+    let gateway = parts::gateway(&data, &settings, Arc::clone(&node), &env).unwrap();
+    let (listener, address) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let api = Arc::new(Api {
+        token: data.admin_token.clone(),
+        identity: gateway.identity.clone(),
+        metrics: Arc::clone(&gateway.metrics),
+        status: StatusSource::new(Arc::clone(&node), env, "single".to_owned(), address),
+    });
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(admin::server::serve(listener, api, stopped));
+
+    let client = |token: &str| {
+        let (admin, admin_token) = (Some(address), Some(token.to_owned()));
+        AdminClient::find(&ServerArguments { data: folder.path().to_owned(), admin, admin_token }).unwrap()
+    };
+    let nothing = serde_json::json!({});
+    let stranger = client("wrong").post::<ClockMessage>("/admin/clock/confirm", &nothing).await;
+    assert!(stranger.is_err(), "not without the token");
+    let client = client(&data.admin_token);
+    let status: StatusMessage = client.get("/admin/status").await.unwrap();
+    let why = status.halted.unwrap();
+    assert!(why.contains("8 days ahead"), "{why}");
+    let confirmed: ClockMessage = client.post("/admin/clock/confirm", &nothing).await.unwrap();
+    assert_eq!(confirmed.halted, Some(why));
+    let status: StatusMessage = client.get("/admin/status").await.unwrap();
+    assert_eq!((status.halted, status.background["halted"]), (None, 0));
+    let again: ClockMessage = client.post("/admin/clock/confirm", &nothing).await.unwrap();
+    assert_eq!(again.halted, None);
+    stop.send_replace(true);
+    serving.await.unwrap();
+    node.shutdown().await;
+}
