@@ -8,7 +8,6 @@
 )]
 
 mod buckets;
-mod cost;
 mod faults;
 mod identity;
 mod listing;

@@ -4,7 +4,6 @@
 
 mod faults;
 mod files;
-mod measure;
 mod world;
 
 use proptest::prelude::*;

@@ -1,15 +1,18 @@
-//! What a put and a get cost in CPU time on real files. Not a test: run it by name, with
-//! `--ignored --nocapture`. Each line is one size through one class of segments.
+//! What a put and a get of a shard cost on real files, in CPU time. Each line is one size through one
+//! class of segments. `COURONNE_MEASURE_DIR` says where, `COURONNE_MEASURE_BYTES` picks one size.
 
-#![allow(clippy::print_stdout, reason = "a measurement prints")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement may fail, and prints")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::rocks::{RocksDrive, RocksSettings};
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
 use couronne_protocol::buffer::AlignedBuffer;
+use couronne_protocol::env::{Clock, Env, Random};
 use couronne_protocol::frame;
 use couronne_protocol::shard::{GetShard, Owner, PutShard};
 use couronne_ring::Epoch;
@@ -17,7 +20,34 @@ use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::files::FileDisk;
 use couronne_storage_node::drive::{Drive, Identity, Parts, Settings};
 
-use crate::world::{CLUSTER, NOW_MS, env};
+const CLUSTER: u128 = 77;
+const NOW_MS: u64 = 1_700_000_000_000;
+
+/// A clock that stands, and chances that only differ.
+struct Still(AtomicU64);
+
+impl Clock for Still {
+    fn wall_us(&self) -> u64 {
+        NOW_MS * 1000
+    }
+
+    fn steady(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl Random for Still {
+    fn fill(&self, buffer: &mut [u8]) {
+        for chunk in buffer.chunks_mut(8) {
+            let next = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+            chunk.iter_mut().zip(next.to_be_bytes()).for_each(|(to, from)| *to = from);
+        }
+    }
+}
+
+fn env() -> Env {
+    Env { clock: Arc::new(Still(AtomicU64::new(1))), random: Arc::new(Still(AtomicU64::new(1))) }
+}
 
 /// CPU seconds this process has used.
 fn cpu_seconds() -> f64 {
@@ -52,12 +82,12 @@ async fn each<F: Future<Output = ()> + Send>(
 async fn measure(size: usize, small: bool, count: u32, at_once: u32) {
     let folder = tempfile::tempdir_in(std::env::var("COURONNE_MEASURE_DIR").unwrap_or(".".to_owned())).unwrap();
     let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(folder.path()).await.unwrap());
-    Identity::format(&disk, &env(1), CLUSTER).await.unwrap();
+    Identity::format(&disk, &env(), CLUSTER).await.unwrap();
     let mut settings = Settings::for_space(disk.space().await.unwrap());
     settings.small_bytes_max = if small { u32::MAX } else { 0 };
     let database = RocksDrive::open(&folder.path().join("index"), &RocksSettings::default()).unwrap();
     let index = Arc::new(database.store("shards").unwrap());
-    let parts = Parts { disk, index, env: env(1), settings };
+    let parts = Parts { disk, index, env: env(), settings };
     let drive = Drive::open(parts, CLUSTER).await.unwrap();
     let geometry = Geometry::new(1, 0, 16 << 20).unwrap();
     let mut buffer = AlignedBuffer::with_capacity(size);
@@ -100,9 +130,7 @@ async fn measure(size: usize, small: bool, count: u32, at_once: u32) {
     );
 }
 
-#[test]
-#[ignore = "a measurement"]
-fn cost_of_puts_and_gets() {
+fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let only: Option<usize> = std::env::var("COURONNE_MEASURE_BYTES").ok().and_then(|text| text.parse().ok());

@@ -1,7 +1,13 @@
-//! What commands and idleness cost on real drives. Run by hand:
-//! `cargo test --release -p couronne-storage-node --test measure -- --ignored --nocapture`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)] // A tool, not a test.
-#![allow(clippy::disallowed_methods)] // It measures real time.
+//! What commands and idleness cost on real drives. `POLICY`, `COUNT` and `PLACE` change what is measured;
+//! with `PLACE` it ends as a kill would, and a second run there shows the start.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measurement may fail, and prints"
+)]
+#![allow(clippy::disallowed_methods, reason = "it measures real time")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,8 +77,11 @@ async fn try_execute(node: &LocalNode, envelope: Envelope) -> Result<Outcome, Ra
     node.execute(address, envelope).await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "measures; run by hand"]
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(measure());
+}
+
 async fn measure() {
     let env = Env { clock: Arc::new(System), random: Arc::new(System) };
     let policy = std::env::var("POLICY").unwrap_or_else(|_| "ec:4+2".to_owned());
