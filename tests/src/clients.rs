@@ -30,6 +30,9 @@ impl<'a> Clients<'a> {
         command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
         command.env("AWS_DEFAULT_REGION", "us-east-1").env("AWS_ENDPOINT_URL", &endpoint);
         command.env("AWS_EC2_METADATA_DISABLED", "true");
+        if let Some(certificate) = self.server.certificate() {
+            command.env("AWS_CA_BUNDLE", certificate).env("CURL_CA_BUNDLE", certificate);
+        }
         // Left alone, aws-cli 1 signs links of us-east-1 with signature version 2; the test alters a link of version 4.
         let settings = self.server.scratch().join("aws-config");
         std::fs::write(&settings, "[default]\ns3 =\n    signature_version = s3v4\n").unwrap();

@@ -50,6 +50,8 @@ pub struct Server {
     home: TempDir,
     flags: Vec<String>,
     wrapper: Vec<String>,
+    /// The certificate that clients are to trust, if it speaks TLS.
+    certificate: Option<PathBuf>,
     child: Option<Child>,
     s3: SocketAddr,
     admin: SocketAddr,
@@ -64,13 +66,33 @@ impl Server {
     /// Starts a server with flags of its own; `wrapper` is a command that ends by executing its arguments,
     /// with `{data}` for the data folder.
     pub fn start_with(flags: &[&str], wrapper: &[&str]) -> Self {
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        let home = tempfile::tempdir().unwrap();
-        let mut server =
-            Self { home, flags: owned(flags), wrapper: owned(wrapper), child: None, s3: nowhere, admin: nowhere };
+        let mut server = Self::prepare(flags, wrapper);
         server.restart();
         server
+    }
+
+    /// Starts a server that speaks TLS, under a certificate that it signed itself.
+    pub fn start_tls(shape: Shape) -> Self {
+        let mut server = Self::prepare(shape.flags(), &[]);
+        let (certificate, key) = (server.home.path().join("certificate.pem"), server.home.path().join("key.pem"));
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+        openssl.args(["-days", "2", "-subj", "/CN=couronne", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]);
+        let made = openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        for (flag, path) in [("--tls-cert", &certificate), ("--tls-key", &key)] {
+            server.flags.extend([flag.to_owned(), path.to_string_lossy().into_owned()]);
+        }
+        server.certificate = Some(certificate);
+        server.restart();
+        server
+    }
+
+    fn prepare(flags: &[&str], wrapper: &[&str]) -> Self {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let (home, flags, wrapper) = (tempfile::tempdir().unwrap(), owned(flags), owned(wrapper));
+        Self { home, flags, wrapper, certificate: None, child: None, s3: nowhere, admin: nowhere }
     }
 
     /// Starts it again on the same data folder, after [`Server::kill`] or [`Server::stop`].
@@ -120,7 +142,13 @@ impl Server {
 
     /// The URL of the S3 listener.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.s3)
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.s3)
+    }
+
+    /// The certificate that clients are to trust, if it speaks TLS.
+    pub fn certificate(&self) -> Option<&Path> {
+        self.certificate.as_deref()
     }
 
     /// The whole log so far.
@@ -154,8 +182,18 @@ impl Server {
 
     /// Ends it cleanly (SIGTERM) and waits for it.
     pub fn stop(&mut self) {
+        self.terminate();
+        self.await_end();
+    }
+
+    /// Tells it to end cleanly (SIGTERM).
+    pub fn terminate(&self) {
+        kill_process(Pid::from_child(self.child.as_ref().expect("it is running")), Signal::TERM).unwrap();
+    }
+
+    /// Waits until it has ended cleanly.
+    pub fn await_end(&mut self) {
         let mut child = self.child.take().expect("it is running");
-        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         let started = Instant::now();
         while started.elapsed() < STOP_TIMEOUT {
             if let Some(status) = child.try_wait().unwrap() {

@@ -99,7 +99,7 @@ fn two_of_six_drives_are_deleted_while_restic_backs_up() {
 #[test]
 fn a_flipped_bit_on_one_drive_is_an_error_never_wrong_bytes() {
     let mut server = Server::start(Shape::OneDrive);
-    let bytes = put_and_flip(&mut server);
+    let (bytes, _) = put_and_flip(&mut server);
     let clients = Clients::of(&server);
     let (succeeded, ..) = clients.attempt("aws", &["s3", "cp", "--quiet", "s3://rot/object", "back"]);
     assert!(!succeeded, "the object cannot be whole");
@@ -112,14 +112,33 @@ fn a_flipped_bit_on_one_drive_is_an_error_never_wrong_bytes() {
 #[test]
 fn a_flipped_bit_is_healed_on_six_drives() {
     let mut server = Server::start(Shape::SixDrives);
-    let bytes = put_and_flip(&mut server);
+    let (bytes, drive) = put_and_flip(&mut server);
     let clients = Clients::of(&server);
     clients.run("aws", &["s3", "cp", "--quiet", "s3://rot/object", "back"]);
     assert!(std::fs::read(server.scratch().join("back")).unwrap() == bytes);
+
+    // The shard is written again, on the drive where it was flipped.
+    let began = Instant::now();
+    while find(&server.drive(drive), flipped_block(&bytes)).is_none() {
+        assert!(began.elapsed() < Duration::from_secs(60), "drive {drive} never got the right bytes back");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    // Of the six drives the four that are left are all needed, the healed one among them.
+    let others = (1..=6).filter(|other| *other != drive);
+    others.take(2).for_each(|other| std::fs::remove_dir_all(server.drive(other)).unwrap());
+    std::thread::sleep(Duration::from_secs(3));
+    clients.run("aws", &["s3", "cp", "--quiet", "s3://rot/object", "again"]);
+    assert!(std::fs::read(server.scratch().join("again")).unwrap() == bytes);
 }
 
-/// Stores an object, then flips one bit of it on a drive while the server is down. Its bytes as they were put.
-fn put_and_flip(server: &mut Server) -> Vec<u8> {
+/// The block of the object in whose midst a bit is flipped.
+fn flipped_block(bytes: &[u8]) -> &[u8] {
+    &bytes[4096..4096 + 1024]
+}
+
+/// Stores an object, then flips one bit of it on a drive while the server is down. Its bytes as they were
+/// put, and the number of the drive.
+fn put_and_flip(server: &mut Server) -> (Vec<u8>, u32) {
     let bytes = bytes_of::random(40, 3 << 20);
     let clients = Clients::of(server);
     bytes_of::write(&server.scratch().join("object"), &bytes);
@@ -128,16 +147,18 @@ fn put_and_flip(server: &mut Server) -> Vec<u8> {
     clients.run("aws", &["s3", "cp", "--quiet", "object", "s3://rot/object"]);
     clients.run("aws", &["s3", "cp", "--quiet", "other", "s3://rot/other"]);
     server.stop();
-    // The middle of the first KiB block of the object that is found on a drive.
-    let (path, offset) =
-        find(&server.data(), &bytes[4096..4096 + 1024]).unwrap_or_else(|| panic!("its bytes are on no drive"));
+    let found = (1..=6).filter(|drive| server.drive(*drive).exists()).find_map(|drive| {
+        let (path, offset) = find(&server.drive(drive), flipped_block(&bytes))?;
+        Some((drive, path, offset))
+    });
+    let (drive, path, offset) = found.unwrap_or_else(|| panic!("its bytes are on no drive"));
     let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, offset + 500).unwrap();
     file.write_all_at(&[byte[0] ^ 4], offset + 500).unwrap();
     file.sync_all().unwrap();
     server.restart();
-    bytes
+    (bytes, drive)
 }
 
 /// Where some bytes stand below a folder.

@@ -1,0 +1,76 @@
+//! SIGTERM under load: what is under way finishes, what was acknowledged is there afterwards.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "test code")]
+
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use couronne_tests::bytes_of;
+use couronne_tests::clients::Clients;
+use couronne_tests::server::{Server, Shape};
+
+/// A child process that is ended when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn terminated_under_load_on_one_drive() {
+    terminated_under_load(Shape::OneDrive);
+}
+
+#[test]
+fn terminated_under_load_on_six_drives() {
+    terminated_under_load(Shape::SixDrives);
+}
+
+fn terminated_under_load(shape: Shape) {
+    let mut server = Server::start(shape);
+    let scratch = server.scratch();
+    let name = |name: &str| scratch.join(name).to_string_lossy().into_owned();
+    let (record, stop, ready, go) = (name("record"), name("stop"), name("ready"), name("go"));
+    let (mut load, mut slow) = {
+        let clients = Clients::of(&server);
+        clients.run("aws", &["s3", "mb", "s3://load"]);
+        let python = Clients::python().to_string_lossy().into_owned();
+        // Many short requests, of which each is acknowledged or not.
+        let mut load = clients.command(&python);
+        load.arg(Clients::script("load.py")).args(["run", "load", &record, &stop]);
+        let load = Running(load.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        // Uploads and downloads that have begun when the signal comes, and end only after it.
+        let mut slow = clients.command(&python);
+        slow.arg(Clients::script("slow.py")).args(["run", "load", &ready, &go]);
+        (load, Running(slow.spawn().unwrap()))
+    };
+    let began = Instant::now();
+    while !scratch.join("ready").exists() {
+        assert!(began.elapsed() < Duration::from_secs(60), "the slow requests did not begin");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let address = server.host();
+    server.terminate();
+    // The door closes at once, while those inside are served.
+    let began = Instant::now();
+    while TcpStream::connect(&address).is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it goes on accepting");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    bytes_of::write(&scratch.join("go"), b"");
+    assert!(slow.0.wait().unwrap().success(), "what was under way did not finish");
+    bytes_of::write(&scratch.join("stop"), b"");
+    assert!(load.0.wait().unwrap().success());
+    server.await_end();
+
+    server.restart();
+    let clients = Clients::of(&server);
+    clients.run_script("slow.py", &["verify", "load"]);
+    // What the slow requests wrote is none of the load's.
+    clients.run("aws", &["s3", "rm", "--quiet", "--recursive", "s3://load/slow"]);
+    clients.run_script("load.py", &["verify", "load", &record]);
+}

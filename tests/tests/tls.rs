@@ -1,0 +1,44 @@
+//! The built binary over TLS: real clients, a certificate of its own.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "test code")]
+
+use couronne_tests::bytes_of;
+use couronne_tests::clients::Clients;
+use couronne_tests::server::{Server, Shape};
+
+#[test]
+fn aws_cli_and_boto3_over_tls() {
+    let mut server = Server::start_tls(Shape::SixDrives);
+    {
+        let clients = Clients::of(&server);
+        assert!(server.endpoint().starts_with("https://"));
+        let (source, back) = (server.scratch().join("source"), server.scratch().join("back"));
+        bytes_of::tree(&source, 60);
+        // Above the multipart threshold of aws-cli.
+        bytes_of::write(&source.join("large.bin"), &bytes_of::random(61, (20 << 20) + 17));
+        clients.run("aws", &["s3", "mb", "s3://tls"]);
+        clients.run("aws", &["s3", "sync", "--quiet", "source", "s3://tls/tree"]);
+        clients.run("aws", &["s3", "sync", "--quiet", "s3://tls/tree", "back"]);
+        bytes_of::assert_same(&source, &back);
+        let link = clients.run("aws", &["s3", "presign", "s3://tls/tree/large.bin"]);
+        assert!(link.starts_with("https://"), "{link}");
+        // With HTTP/2, which curl and the server agree upon, and without.
+        for version in ["--http2", "--http1.1"] {
+            clients.run("curl", &["--silent", "--fail", version, "--output", "presigned", link.trim()]);
+            let presigned = std::fs::read(server.scratch().join("presigned")).unwrap();
+            assert!(presigned == std::fs::read(source.join("large.bin")).unwrap(), "{version}");
+        }
+        clients.run_script("boto3_tour.py", &[]);
+
+        // Neither a client that does not know the certificate nor one without TLS gets anything.
+        let stranger = clients.command("curl").env_remove("CURL_CA_BUNDLE").args(["--silent", link.trim()]).output();
+        assert!(!stranger.unwrap().status.success());
+        let plain = clients.refused("curl", &["--silent", "--show-error", &link.trim().replace("https://", "http://")]);
+        assert!(!plain.contains("200 OK"), "{plain}");
+    }
+    server.stop();
+    server.restart();
+    let clients = Clients::of(&server);
+    clients.run("aws", &["s3", "cp", "--quiet", "s3://tls/tree/large.bin", "again"]);
+    assert!(std::fs::read(server.scratch().join("again")).unwrap() == bytes_of::random(61, (20 << 20) + 17));
+}
