@@ -150,6 +150,8 @@ impl RangeServer {
         };
         match evaluated {
             Evaluated::Propose { effect, outcome } => {
+                // The lease of an idle leader has run out, and without one what it proposes is refused.
+                self.confirm(leadership).await?;
                 let proposed = self.propose(leadership, effect.encode(), latches, patience).await;
                 proposed.map(|()| outcome)
             }

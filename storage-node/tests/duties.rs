@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_metadata::command::{AttributeChange, Command, NewData, Precondition};
 use couronne_metadata::ids::{PartNumber, UploadId};
-use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_metadata::record::{Attributes, Etag};
 use couronne_placement::ShardId;
 use couronne_protocol::range::RangeError;
@@ -241,6 +241,20 @@ async fn the_scrubber_deletes_only_what_its_range_disowns() {
     assert!(named.is_whole(&node).await, "a row names it");
     assert!(young.is_whole(&node).await, "its commit may yet come");
     assert!(unknown.is_whole(&node).await, "the range does not know its bucket");
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn marks_move_on_in_ranges_that_nobody_asks() {
+    let rig = rig(8, DutySettings { marks_interval: 3 * LONG, ..none() });
+    let node = rig.start().await;
+    make_bucket(&rig.env, &node, owner("any").bucket).await;
+    let orphan = TestBlob::new(&owner("k"), rig.env.clock.wall_ms() - 8 * 86_400_000, 1);
+    // By the first round the leader's lease has run out.
+    sleep(4 * LONG).await;
+    let query = Query::OwnsBlob { key: key("k"), blob: orphan.named.id };
+    let answer = ask(&rig.env, &node, &orphan.owner, query).await;
+    assert_eq!(answer, Answer::OwnsBlob(Ownership::Disowned));
     node.shutdown().await;
 }
 
