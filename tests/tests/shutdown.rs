@@ -66,6 +66,7 @@ fn terminated_under_load(shape: Shape) {
     bytes_of::write(&scratch.join("stop"), b"");
     assert!(load.0.wait().unwrap().success());
     server.await_end();
+    assert!(!server.log().contains("cut off"), "it waited for requests that had ended");
 
     server.restart();
     let clients = Clients::of(&server);
