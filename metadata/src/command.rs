@@ -8,7 +8,8 @@ use couronne_placement::BlobId;
 
 use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
 use crate::record::{
-    Attributes, BlobRef, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, Retention, VersionRecord,
+    Attributes, BlobRef, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, RepairRecord, Retention,
+    VersionRecord,
 };
 
 /// A command with what every command carries.
@@ -187,6 +188,12 @@ pub enum Command {
     Repaired {
         /// The blob.
         blob: BlobId,
+    },
+    /// The sweeper's report: a drive where these blobs had shards was lost or emptied. Of those that a row
+    /// of the range still names, each gets a repair row; one that is there keeps the larger number.
+    MarkDegraded {
+        /// The rows to leave.
+        blobs: Vec<RepairRecord>,
     },
     /// Raises the disown horizon to this birth time (milliseconds); never lowers it.
     AdvanceHorizon {

@@ -295,6 +295,7 @@ fn commands() -> Vec<Command> {
         Command::SystemWrite { expect: Expect::Absent, value: None },
         Command::Reaped { row: Bytes::from_static(b"row") },
         Command::Repaired { blob: blob().id },
+        Command::MarkDegraded { blobs: vec![repair()] },
         Command::AdvanceHorizon { horizon_ms: 1 },
         Command::ForgetCommits { before_ms: 1 },
     ]

@@ -1,5 +1,6 @@
 //! What the duties ask: who owns a blob, what is to be reaped and repaired, which blobs there are.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use bytes::Bytes;
@@ -44,6 +45,16 @@ pub(crate) fn names_blob(view: &dyn View, bucket: BucketId, key: &ObjectKey, blo
         }
     }
     Ok(false)
+}
+
+/// All blobs that rows of the key name.
+pub(crate) fn blobs_of(view: &dyn View, bucket: BucketId, key: &ObjectKey) -> Result<BTreeSet<BlobId>, StoreError> {
+    let mut named = BTreeSet::new();
+    for kind in NAMING {
+        let blobs = blobs_between(view, kind, &key::of_key(kind, bucket, key), &key::end_of_key(kind, bucket, key))?;
+        named.extend(blobs.into_iter().map(|blob| blob.id));
+    }
+    Ok(named)
 }
 
 /// The kinds of rows that name blobs.

@@ -19,7 +19,7 @@ use crate::query::{Answer, Query};
 use crate::record::{BucketRules, BucketState, Usage};
 use crate::store::{StoreError, View};
 
-pub(crate) use blob::names_blob;
+pub(crate) use blob::{blobs_of, names_blob};
 
 /// Why a query was not answered.
 #[derive(Debug, Error)]

@@ -30,6 +30,7 @@ choice! { Command {
     14 Repaired { 1 blob },
     15 AdvanceHorizon { 1 horizon_ms },
     16 ForgetCommits { 1 before_ms },
+    17 MarkDegraded { 1 blobs },
 } }
 
 choice! { AttributeChange { 1 Tags(1 tags), 2 Retention(1 retention), 3 LegalHold(1 hold), 4 All(1 attributes) } }

@@ -1,14 +1,17 @@
 //! What gateways give up and what background duties report.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use couronne_placement::BlobId;
 
 use super::{Evaluation, Stop};
 use crate::answer;
 use crate::command::{Outcome, Refusal};
+use crate::ids::{BucketId, ObjectKey};
 use crate::key::{self, RowKind};
 use crate::marks::Marks;
-use crate::record::{BlobRef, ReapReason, ReapRecord, ReapTarget};
+use crate::record::{BlobRef, ReapReason, ReapRecord, ReapTarget, RepairRecord};
 
 impl Evaluation<'_> {
     /// Gives up a blob whose commit was never sent. One that a row names was sent after all: it stays.
@@ -51,6 +54,30 @@ impl Evaluation<'_> {
         }
         self.delete_row(row);
         Ok(self.done())
+    }
+
+    /// Blobs had shards on drives that were lost or emptied. One that no row names any more needs no
+    /// repair; should it be dropped while this is on its way, the reaper takes the repair row along.
+    pub(super) fn mark_degraded(&mut self, blobs: &[RepairRecord]) -> Result<Outcome, Stop> {
+        // Blobs come in the order of their keys; the parts of an upload share one.
+        let mut named: Option<(BucketId, &ObjectKey, BTreeSet<BlobId>)> = None;
+        for degraded in blobs {
+            let row = key::of_blob(RowKind::Repair, degraded.blob.id);
+            let known = self.load::<RepairRecord>(&row)?;
+            if known.is_some_and(|known| known.missing >= degraded.missing) {
+                continue;
+            }
+            let owner = (degraded.bucket, &degraded.key);
+            let names = match named.take().filter(|(bucket, key, _)| (*bucket, *key) == owner) {
+                Some((_, _, names)) => names,
+                None => answer::blobs_of(self.view, owner.0, owner.1)?,
+            };
+            if names.contains(&degraded.blob.id) {
+                self.put_row(row, degraded);
+            }
+            named = Some((owner.0, owner.1, names));
+        }
+        if self.effect.writes.is_empty() { Err(Stop::Settled(self.done())) } else { Ok(self.done()) }
     }
 
     /// Raises the disown horizon. Refused blobs born before it are refused for that, so their rows go.

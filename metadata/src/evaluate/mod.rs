@@ -140,6 +140,7 @@ impl Evaluation<'_> {
             Command::Abandon { blob } => self.abandon(blob),
             Command::Reaped { row } => self.reaped(row),
             Command::Repaired { blob } => self.repaired(*blob),
+            Command::MarkDegraded { blobs } => self.mark_degraded(blobs),
             Command::AdvanceHorizon { horizon_ms } => self.advance_horizon(*horizon_ms),
             Command::ForgetCommits { before_ms } => self.forget_commits(*before_ms),
             other => {
@@ -256,7 +257,11 @@ impl Command {
     const fn is_duty(&self) -> bool {
         matches!(
             self,
-            Self::Reaped { .. } | Self::Repaired { .. } | Self::AdvanceHorizon { .. } | Self::ForgetCommits { .. }
+            Self::Reaped { .. }
+                | Self::Repaired { .. }
+                | Self::MarkDegraded { .. }
+                | Self::AdvanceHorizon { .. }
+                | Self::ForgetCommits { .. }
         )
     }
 }

@@ -1,0 +1,123 @@
+//! Marking blobs degraded, against a model: which repair rows there are after any sequence of commands.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use couronne_metadata::command::Command;
+use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::record::{BlobRef, RepairRecord, Versioning};
+use couronne_placement::BlobId;
+use proptest::prelude::*;
+use support::{BEGIN_US, Range, blob, object_key, put_blob};
+
+fn rows(range: &Range) -> BTreeMap<BlobId, (String, u8)> {
+    let Answer::Repair(rows) = range.query(&Query::Repair { after: None, limit: 100 }) else { panic!("wrong answer") };
+    let row = |row: RepairRecord| {
+        assert_eq!(row.bucket, range.bucket);
+        (row.blob.id, (String::from_utf8(row.key.as_bytes().to_vec()).unwrap(), row.missing))
+    };
+    rows.into_iter().map(row).collect()
+}
+
+fn mark(range: &mut Range, marks: &[(&str, BlobRef, u8)]) {
+    let bucket = range.bucket;
+    let record = |(key, blob, missing): &(&str, BlobRef, u8)| RepairRecord {
+        blob: blob.clone(),
+        bucket,
+        key: object_key(key),
+        missing: *missing,
+    };
+    range.run("any", Command::MarkDegraded { blobs: marks.iter().map(record).collect() }).unwrap();
+}
+
+#[test]
+fn a_row_is_left_for_what_is_named_and_keeps_the_larger_number() {
+    let mut range = Range::new(Versioning::Off);
+    let (kept, dropped, unknown) =
+        (blob(BEGIN_US / 1000, 1, 9), blob(BEGIN_US / 1000, 2, 9), blob(BEGIN_US / 1000, 3, 9));
+    range.run("k", put_blob(dropped.clone(), 0)).unwrap();
+    range.run("k", put_blob(kept.clone(), 0)).unwrap();
+    mark(&mut range, &[("k", kept.clone(), 2), ("k", dropped, 2), ("k", unknown, 1), ("other", kept.clone(), 3)]);
+    assert_eq!(rows(&range), BTreeMap::from([(kept.id, ("k".to_owned(), 2))]));
+    mark(&mut range, &[("k", kept.clone(), 1)]);
+    assert_eq!(rows(&range)[&kept.id].1, 2);
+    mark(&mut range, &[("k", kept.clone(), 3)]);
+    assert_eq!(rows(&range)[&kept.id].1, 3);
+    range.run("k", Command::Repaired { blob: kept.id }).unwrap();
+    assert_eq!(rows(&range), BTreeMap::new());
+    mark(&mut range, &[("k", kept.clone(), 1)]);
+    assert_eq!(rows(&range)[&kept.id].1, 1);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put { key: usize, degraded: bool },
+    Delete { key: usize },
+    Mark { key: usize, blob: usize, missing: u8 },
+    Repaired { blob: usize },
+    Reap,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..KEYS.len(), any::<bool>()).prop_map(|(key, degraded)| Step::Put { key, degraded }),
+        1 => (0..KEYS.len()).prop_map(|key| Step::Delete { key }),
+        4 => (0..KEYS.len(), 0..8usize, 1..4u8).prop_map(|(key, blob, missing)| Step::Mark { key, blob, missing }),
+        1 => (0..8usize).prop_map(|blob| Step::Repaired { blob }),
+        1 => Just(Step::Reap),
+    ]
+}
+
+const KEYS: [&str; 3] = ["a", "b", "c"];
+
+proptest! {
+    #[test]
+    fn rows_are_those_of_the_model(steps in proptest::collection::vec(step(), 1..40)) {
+        let mut range = Range::new(Versioning::Off);
+        let (mut blobs, mut current): (Vec<BlobRef>, BTreeMap<usize, BlobId>) = (Vec::new(), BTreeMap::new());
+        let mut model: BTreeMap<BlobId, (String, u8)> = BTreeMap::new();
+        let mut dropped: Vec<BlobId> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Put { key, degraded } => {
+                    let new = blob(range.now_us / 1000, blobs.len() as u64, 9);
+                    range.run(KEYS[key], put_blob(new.clone(), u8::from(degraded))).unwrap();
+                    dropped.extend(current.insert(key, new.id));
+                    if degraded {
+                        model.insert(new.id, (KEYS[key].to_owned(), 1));
+                    }
+                    blobs.push(new);
+                }
+                Step::Delete { key } => {
+                    range.delete(KEYS[key], None).unwrap();
+                    dropped.extend(current.remove(&key));
+                }
+                Step::Mark { key, blob, missing } => {
+                    let Some(blob) = blobs.get(blob).cloned() else { continue };
+                    mark(&mut range, &[(KEYS[key], blob.clone(), missing)]);
+                    if current.get(&key) == Some(&blob.id) {
+                        let row = model.entry(blob.id).or_insert((KEYS[key].to_owned(), 0));
+                        row.1 = row.1.max(missing);
+                    }
+                }
+                Step::Repaired { blob } => {
+                    let Some(blob) = blobs.get(blob) else { continue };
+                    range.run("any", Command::Repaired { blob: blob.id }).unwrap();
+                    model.remove(&blob.id);
+                }
+                Step::Reap => {
+                    range.now_us += 7_200_000_000;
+                    let now_ms = range.now_us / 1000;
+                    let Answer::Reap(due) = range.query(&Query::Reap { now_ms, limit: 100 }) else { panic!("wrong answer") };
+                    for (row, ..) in due {
+                        range.run("any", Command::Reaped { row }).unwrap();
+                    }
+                    dropped.drain(..).for_each(|blob| drop(model.remove(&blob)));
+                }
+            }
+            prop_assert_eq!(rows(&range), model.clone());
+        }
+    }
+}
