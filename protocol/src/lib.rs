@@ -6,11 +6,14 @@
 
 pub mod buffer;
 pub mod env;
+pub mod fixed;
 pub mod frame;
+pub mod join;
 pub mod map;
 pub mod net;
 pub mod range;
 pub mod remote;
+pub mod report;
 pub mod shard;
 pub mod transport;
 pub mod wire;

@@ -1,10 +1,19 @@
 //! The cluster map: nodes, drives, policies, rings. Small, and the same for everyone at one version.
+//!
+//! [`MapState`] is what the map group keeps and what travels; [`ClusterMap`] is what readers and
+//! writers of data look at.
+
+mod shared;
+mod state;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use couronne_placement::{Policy, PolicyId};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
+
+pub use shared::SharedMap;
+pub use state::{Emptied, Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive};
 
 /// Whether a drive can be written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -303,6 +303,7 @@ async fn duties_are_for_storage_nodes() {
     let duties = [
         Command::Reaped { row: Bytes::from_static(b"row") },
         Command::Repaired { blob: BLOB },
+        Command::MarkDegraded { blobs: Vec::new() },
         Command::AdvanceHorizon { horizon_ms: 1 },
         Command::ForgetCommits { before_ms: 1 },
     ];

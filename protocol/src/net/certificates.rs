@@ -239,6 +239,15 @@ fn authority_params(cluster: u128) -> CertificateParams {
     params
 }
 
+/// The identity of the member whose key a request is for: the same key is the same member, whoever
+/// signs and however often it asks.
+pub fn node_of_request(request: &[u8]) -> Result<NodeId, CertificateError> {
+    let RequestedKey(point) = RequestedKey::proven(request)?;
+    let hash = blake3::derive_key("couronne 2026 member of a key", point);
+    let (id, _) = hash.split_first_chunk::<16>().ok_or(CertificateError::Request)?;
+    Ok(NodeId(u128::from_be_bytes(*id)))
+}
+
 /// Whose a certificate is. Who signed it is not looked at here.
 pub(super) fn name_of(certificate: &CertificateDer<'_>) -> Result<Name, CertificateError> {
     let certificate = parsed(certificate)?;

@@ -78,6 +78,7 @@ const fn is_duty(command: &Command) -> bool {
     match command {
         Command::Reaped { .. }
         | Command::Repaired { .. }
+        | Command::MarkDegraded { .. }
         | Command::AdvanceHorizon { .. }
         | Command::ForgetCommits { .. } => true,
         Command::Put { .. }
