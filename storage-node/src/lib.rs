@@ -3,7 +3,6 @@
 //! Promises: what was answered is durable; what does not verify is never served.
 //! Must not know: S3, Swift, HTTP.
 
-pub(crate) mod codec;
 pub mod consensus;
 pub mod disk;
 pub mod drive;

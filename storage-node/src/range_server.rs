@@ -17,6 +17,7 @@ use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::store::StoreError;
 use couronne_protocol::env::Env;
+use couronne_protocol::map::MAP_RANGE;
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeDescriptor, RangeError};
 use couronne_ring::DriveId;
 use tokio::sync::{Semaphore, oneshot};
@@ -89,6 +90,11 @@ impl RangeServer {
     /// What the range owns.
     pub const fn descriptor(&self) -> &RangeDescriptor {
         &self.components.descriptor
+    }
+
+    /// Whether the range is the one that keeps the cluster map.
+    pub fn keeps_map(&self) -> bool {
+        self.components.descriptor.id == MAP_RANGE
     }
 
     /// This replica.

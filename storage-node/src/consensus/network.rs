@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId};
 
@@ -11,6 +12,12 @@ use couronne_ring::{DriveId, NodeId};
 pub trait Directory: Send + Sync + 'static {
     /// The node that has a drive.
     fn node_of(&self, drive: DriveId) -> Option<NodeId>;
+}
+
+impl Directory for SharedMap {
+    fn node_of(&self, drive: DriveId) -> Option<NodeId> {
+        Self::node_of(self, drive)
+    }
 }
 
 /// The way to replicas of other processes.

@@ -5,20 +5,10 @@
 //! Must not know: the library, rows, files.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use bytes::Bytes;
+pub use couronne_protocol::map::ReplicaId;
 use couronne_ring::DriveId;
-
-/// One replica of one range, on one drive. Never reused: a drive that forgot its past gets new ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReplicaId(pub u64);
-
-impl fmt::Display for ReplicaId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "replica {}", self.0)
-    }
-}
 
 /// A place in a range's log. A later term wins; within a term indices rise by one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

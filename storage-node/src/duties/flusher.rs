@@ -20,7 +20,7 @@ pub(super) async fn round(node: Arc<LocalNode>) {
     for slot in node.slots().filter(|slot| slot.down().is_none()) {
         laggards.extend(slot.log.laggards());
     }
-    for server in node.servers() {
+    for server in node.all_servers() {
         let lags = laggards.contains(&server.replica());
         if !lags && server.machine().unflushed_bytes() < UNFLUSHED_BYTES {
             continue;

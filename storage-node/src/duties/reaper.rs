@@ -1,26 +1,32 @@
 //! The reaper: has the drives delete what a range dropped, then drops the reap row.
 //!
 //! Promises: only rows that are due and that a leader reads under its lease are acted upon; the row
-//! goes only after every drive here answered that its shards are durably deleted. What a drive that
-//! is away still holds, the scrubber finds when it is back.
+//! goes only after every drive of the map that is up answered that its shards are durably deleted. What a
+//! drive that is away still holds, the scrubber finds when it is back.
 //! Must not know: why a blob was dropped.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_metadata::command::Command;
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BlobRef, ReapRecord, ReapTarget};
 use couronne_placement::BlobId;
-use couronne_protocol::shard::ShardError;
+use couronne_protocol::shard::{ShardDuties, ShardError};
 use futures_util::future::join_all;
+use tokio::time::timeout;
 
+use super::standing::Standing;
 use super::{ask, count, execute};
 use crate::node::LocalNode;
 use crate::range_server::RangeServer;
 
 /// Rows taken at a time: as many deletions share a sync.
 const ROWS: u32 = 64;
+
+/// How long a drive may take to delete a blob's shards.
+const ANSWER_WAIT: Duration = Duration::from_secs(30);
 
 /// One round: everything that is due in the ranges led here.
 pub(super) async fn round(node: Arc<LocalNode>) {
@@ -68,12 +74,17 @@ async fn reap(
 }
 
 async fn delete(node: &LocalNode, blob: BlobId) -> Result<(), String> {
-    let drives = node.slots().filter_map(|slot| slot.serving().ok());
-    for deleted in join_all(drives.map(|drive| drive.delete_blob(blob))).await {
+    let up = Standing::of(node).up;
+    let deleting = up
+        .into_iter()
+        .map(|drive| async move { (drive, timeout(ANSWER_WAIT, node.routes().delete_blob(drive, blob)).await) });
+    for (drive, deleted) in join_all(deleting).await {
         match deleted {
-            Ok(shards) => count(&node.duties.counters.shards_deleted, shards),
-            Err(ShardError::Down(_)) => {}
-            Err(error) => return Err(error.to_string()),
+            Ok(Ok(shards)) => count(&node.duties.counters.shards_deleted, shards),
+            // It went away since: as one that was away before.
+            Ok(Err(ShardError::Down(_))) if !Standing::of(node).up.contains(&drive) => {}
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(_) => return Err(format!("drive {drive} does not answer in time")),
         }
     }
     Ok(())

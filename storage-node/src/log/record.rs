@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::{BufMut, Bytes};
 use couronne_ring::DriveId;
 
-use crate::codec::{Malformed, Reader, put_count, put_string};
 use crate::consensus::types::{Entry, Members, Payload, Position, ReplicaId, Vote};
+use couronne_protocol::fixed::{Malformed, Reader, put_count, put_string};
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]

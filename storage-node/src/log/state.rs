@@ -8,8 +8,8 @@
 use std::collections::VecDeque;
 
 use super::record::Record;
-use crate::codec::Malformed;
 use crate::consensus::types::{Entry, Position, Vote};
+use couronne_protocol::fixed::Malformed;
 
 /// One replica's log.
 #[derive(Clone, Debug, Default)]

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use couronne_metadata::command::{Command, Envelope, Outcome};
 use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::Answer;
-use couronne_placement::ShardId;
-use couronne_protocol::map::{ClusterMap, MapSource};
+use couronne_placement::{BlobId, ShardId};
+use couronne_protocol::map::{ClusterMap, MapRange, MapSource};
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
-use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardError, ShardFrames};
+use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError, ShardFrames};
 use couronne_ring::DriveId;
 
 use super::LocalNode;
@@ -21,11 +21,11 @@ use crate::range_server::RangeServer;
 
 impl LocalNode {
     fn descriptors(&self, start: &[u8], end: &[u8]) -> Vec<RangeDescriptor> {
-        let map = self.map.lock();
-        let meets = |range: &&super::map::MapRange| {
+        let map = self.map();
+        let meets = |range: &&MapRange| {
             (end.is_empty() || range.start.as_ref() < end) && (range.end.is_empty() || start < range.end.as_ref())
         };
-        map.ranges.iter().filter(meets).map(super::map::MapRange::descriptor).collect()
+        map.ranges.iter().filter(meets).map(MapRange::descriptor).collect()
     }
 
     fn server(&self, address: RangeAddress) -> Result<Arc<RangeServer>, RangeError> {
@@ -33,7 +33,7 @@ impl LocalNode {
             return Ok(Arc::clone(server));
         }
         let known: Vec<RangeDescriptor> =
-            self.descriptors(&[], &[]).into_iter().filter(|range| range.id == address.range).collect();
+            self.map().range(address.range).map(MapRange::descriptor).into_iter().collect();
         if known.iter().any(|range| range.generation == address.generation) {
             return Err(RangeError::NotLeader(self.leader_hint(address.range)));
         }
@@ -81,7 +81,10 @@ impl RangeClient for LocalNode {
             if server.consensus().leadership().is_some() {
                 return Some(*drive);
             }
-            hint = hint.or_else(|| server.leader_drive().filter(|leader| servers.contains_key(&(range, *leader))));
+            let serves = |leader: &DriveId| {
+                self.map.node_of(*leader) != Some(self.id) || servers.contains_key(&(range, *leader))
+            };
+            hint = hint.or_else(|| server.leader_drive().filter(serves));
         }
         hint
     }
@@ -104,8 +107,23 @@ impl ShardClient for LocalNode {
     }
 }
 
+#[async_trait]
+impl ShardDuties for LocalNode {
+    async fn delete_shard(&self, drive: DriveId, shard: ShardId) -> Result<bool, ShardError> {
+        self.shards(drive)?.delete_shard(shard).await
+    }
+
+    async fn delete_blob(&self, drive: DriveId, blob: BlobId) -> Result<u64, ShardError> {
+        self.shards(drive)?.delete_blob(blob).await
+    }
+
+    async fn verify_shard(&self, drive: DriveId, shard: ShardId) -> Result<(), ShardError> {
+        self.shards(drive)?.verify(shard).await.map(|_| ())
+    }
+}
+
 impl MapSource for LocalNode {
     fn current(&self) -> Arc<ClusterMap> {
-        self.published.load_full()
+        self.map.current()
     }
 }

@@ -1,13 +1,20 @@
-//! A node: one process with its drives, their replicas and shards, serving gateways.
+//! A node: one process with its drives, their replicas and shards, serving gateways and its peers.
 //!
 //! Promises: a drive that is missing, wiped or failing never stops the node, as long as its policy
 //! survives the loss; a replica that forgot its past never votes under its old id.
 //! Must not know: HTTP, S3, Swift.
 
 mod client;
+mod file;
 mod folders;
 mod formation;
-mod map;
+mod founding;
+mod joining;
+mod keeper;
+mod replicas;
+mod reports;
+mod routes;
+mod service;
 mod slot;
 mod start;
 mod status;
@@ -17,24 +24,28 @@ mod supervision;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use couronne_metadata::evaluate;
 use couronne_metadata::ids::RangeId;
 use couronne_placement::Policy;
 use couronne_protocol::env::Env;
-use couronne_protocol::map::ClusterMap;
-use couronne_ring::DriveId;
+use couronne_protocol::map::{MapState, SharedMap};
+use couronne_protocol::transport::Transport;
+use couronne_ring::{DriveId, NodeId};
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::consensus::{ConsensusSettings, Switchboard};
+use crate::consensus::{ConsensusSettings, Receiver, Switchboard};
 use crate::duties::{Duties, DutySettings};
 use crate::range_server::RangeServer;
+use file::NodeFile;
 pub use folders::open_folders;
-use map::NodeMap;
+use reports::Heard;
+pub use routes::Routes;
+pub use service::NodeService;
 pub use slot::NodeDrive;
 pub(crate) use slot::Slot;
+pub use start::Connect;
 pub use status::{DriveStatus, NodeStatus, RangeStatus};
 pub use stores::{MemoryStores, RocksStores, Stores};
 
@@ -62,13 +73,22 @@ pub enum NodeError {
     /// A replica did not start.
     #[error("starting replica: {0}")]
     Replica(String),
+    /// The drives belong to no cluster yet.
+    #[error(
+        "belongs to no cluster yet: found one with `couronne cluster init`, or join one with `couronne cluster join`"
+    )]
+    NoMember,
+    /// The group that keeps the cluster map does not answer.
+    #[error("cluster map: {0}")]
+    Map(String),
 }
 
 /// What a user tunes of a node.
 #[derive(Clone, Debug)]
 pub struct NodeSettings {
-    /// The policy of new buckets, fixed at the first start; later starts must name the same redundancy.
-    pub policy: Policy,
+    /// The policy of new buckets, fixed at the first start of a lone node; later starts must name the
+    /// same redundancy, or none.
+    pub policy: Option<Policy>,
     /// In how many ranges the keyspace is cut at the first start.
     pub range_count: u16,
     /// Elections and leases.
@@ -82,23 +102,65 @@ pub struct NodeSettings {
 /// One process with all its drives.
 pub struct LocalNode {
     env: Env,
+    id: NodeId,
+    settings: NodeSettings,
     switchboard: Switchboard,
     slots: BTreeMap<DriveId, Arc<Slot>>,
-    /// Drives of the map that are not here.
-    missing: Vec<DriveId>,
-    map: Mutex<NodeMap>,
-    /// Held while the map is changed and saved.
-    map_change: tokio::sync::Mutex<()>,
-    published: ArcSwap<ClusterMap>,
+    /// Drives that came back with less than they once knew; they get new replicas.
+    forgetful: Vec<DriveId>,
+    /// The newest map known here. It stands in the file first.
+    map: Arc<SharedMap>,
+    /// Held while the file is written.
+    file: tokio::sync::Mutex<NodeFile>,
+    /// The way to other nodes, if there are any.
+    transport: Option<Arc<dyn Transport>>,
+    routes: Arc<Routes>,
+    /// What other nodes' replicas ask of those here.
+    receiver: Receiver,
+    heard: Mutex<Heard>,
+    /// Which keeper led the map's group when last heard of.
+    keeper_leader: Mutex<Option<DriveId>>,
     servers: RwLock<BTreeMap<(RangeId, DriveId), Arc<RangeServer>>>,
+    /// Held while replicas are opened.
+    opening: tokio::sync::Mutex<()>,
     stopping: watch::Sender<bool>,
     pub(crate) duties: Duties,
 }
 
 impl LocalNode {
+    /// The node's identity.
+    pub const fn id(&self) -> NodeId {
+        self.id
+    }
+
     /// The node's surroundings.
     pub(crate) const fn env(&self) -> &Env {
         &self.env
+    }
+
+    /// Whether there are no other nodes: then all replicas of all ranges are here.
+    pub(crate) const fn is_alone(&self) -> bool {
+        self.transport.is_none()
+    }
+
+    /// The way to other nodes, if there are any.
+    pub const fn transport(&self) -> Option<&Arc<dyn Transport>> {
+        self.transport.as_ref()
+    }
+
+    /// The way to all drives and ranges of the cluster.
+    pub const fn routes(&self) -> &Arc<Routes> {
+        &self.routes
+    }
+
+    /// The newest map known here.
+    pub fn map(&self) -> Arc<MapState> {
+        self.map.state()
+    }
+
+    /// The same, for all that look at it in this process.
+    pub const fn shared_map(&self) -> &Arc<SharedMap> {
+        &self.map
     }
 
     /// The drives that were opened.
@@ -111,14 +173,25 @@ impl LocalNode {
         self.slots.get(&drive)
     }
 
-    /// The replicas that serve here.
-    pub(crate) fn servers(&self) -> Vec<Arc<RangeServer>> {
-        self.servers.read().values().cloned().collect()
+    /// The drives of this node that could not be opened.
+    pub(crate) fn missing(&self) -> Vec<DriveId> {
+        self.map().drives_of(self.id).filter(|drive| !self.slots.contains_key(drive)).collect()
     }
 
-    /// The replicas of this node that lead their ranges.
+    /// The replicas of the keyspace's ranges that serve here.
+    pub(crate) fn servers(&self) -> Vec<Arc<RangeServer>> {
+        let servers = self.servers.read();
+        servers.values().filter(|server| !server.keeps_map()).cloned().collect()
+    }
+
+    /// The replicas of this node that lead their ranges of the keyspace.
     pub(crate) fn leaders(&self) -> Vec<Arc<RangeServer>> {
         self.servers().into_iter().filter(|server| server.consensus().leadership().is_some()).collect()
+    }
+
+    /// All replicas that serve here, those that keep the map included.
+    pub(crate) fn all_servers(&self) -> Vec<Arc<RangeServer>> {
+        self.servers.read().values().cloned().collect()
     }
 
     /// Whether the node stops.

@@ -1,105 +1,177 @@
 //! Starting a node: which drives are here, what they remember, and which replicas may go on.
 //!
-//! Promises: the newest map counts; a drive that comes back emptied, rolled back or with a corrupt log
-//! gets new replicas before any of them acts; a start that was cut off can be repeated.
+//! In two steps, because the map is kept by a group that this node may be part of: first what its own
+//! file says of the keepers, then, once the group answers, everything else by the map as it is now.
+//! Promises: a drive that comes back emptied, rolled back or with a corrupt log gets new replicas
+//! before any of them acts; a start that was cut off can be repeated.
 //! Must not know: requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use couronne_protocol::env::Env;
-use couronne_ring::DriveId;
+use couronne_protocol::map::{Formation, MapNode, MapState, ReplicaId, SharedMap};
+use couronne_protocol::transport::{Role, Transport};
+use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
-use super::formation::first_map;
-use super::map::{MapRange, NodeMap};
+use super::file::NodeFile;
 use super::slot::{NodeDrive, Slot};
-use super::stores::replica_store;
-use super::{LocalNode, NodeError, NodeSettings, supervision};
-use crate::consensus::types::ReplicaId;
-use crate::consensus::{Group, GroupComponents, Machine, Switchboard};
+use super::{LocalNode, NodeError, NodeSettings, Routes, reports, supervision};
+use crate::consensus::{Directory, Receiver, Switchboard};
 use crate::drive::{Identity, IdentityError};
 use crate::duties::{self, ClockGuard, Duties};
 use crate::log::DriveLog;
-use crate::range_server::{RangeComponents, RangeServer};
-use crate::replica::{RowMachine, StartState};
+
+/// Makes a node's transport, given who it is and the map in which it finds others.
+pub type Connect = Box<dyn FnOnce(NodeId, Arc<SharedMap>) -> Arc<dyn Transport> + Send>;
 
 struct Surveyed {
     drive: NodeDrive,
     identity: Option<Identity>,
-    map: Option<NodeMap>,
-}
-
-/// A replica that was opened, not yet serving.
-struct Opened {
-    range: MapRange,
-    replica: ReplicaId,
-    drive: DriveId,
-    group: Arc<Group>,
-    machine: Arc<RowMachine>,
-    last: Option<crate::consensus::types::Position>,
+    file: Option<NodeFile>,
 }
 
 impl LocalNode {
-    /// Starts a node with these drives; the first start forms it. Returns once every range that has a
-    /// quorum here has a leader, or after a few seconds.
+    /// Starts a node with these drives; the first start founds a cluster of it alone. Returns once every
+    /// range that has a quorum here has a leader, or after a few seconds.
     pub async fn open(env: Env, drives: Vec<NodeDrive>, settings: NodeSettings) -> Result<Arc<Self>, NodeError> {
+        let node = Self::prepare(env, drives, settings, None).await?;
+        node.begin().await?;
+        Ok(node)
+    }
+
+    /// The first half of a start: opens the drives, and the replicas that keep the map. A node that is
+    /// one of several is given `connect`, which makes its transport; it must then be reachable
+    /// ([`LocalNode::service`]) before the second half, [`LocalNode::begin`], for which the map's group
+    /// is needed.
+    pub async fn prepare(
+        env: Env,
+        drives: Vec<NodeDrive>,
+        settings: NodeSettings,
+        connect: Option<Connect>,
+    ) -> Result<Arc<Self>, NodeError> {
         if drives.is_empty() {
             return Err(NodeError::TooFewDrives("there is none".to_owned()));
         }
         let mut surveyed = survey(&drives).await?;
-        let newest = surveyed.iter().filter_map(|found| found.map.as_ref()).max_by_key(|map| map.version).cloned();
-        let mut map = match newest {
-            Some(map) => map,
-            None => {
-                let map = form(&env, &surveyed, &settings).await?;
-                surveyed = survey(&drives).await?;
-                map
-            }
-        };
-        check_policy(&map, &settings)?;
-        let (slots, renewed) = open_slots(&env, &map, surveyed).await?;
-        let gone: Vec<(DriveId, ReplicaId)> = renewed
-            .iter()
-            .flat_map(|drive| map.renew_replicas(*drive).into_iter().map(|replica| (*drive, replica)))
-            .collect();
-        for slot in slots.values() {
-            map.drives.insert(slot.id, slot.shards.identity().boots);
+        if newest_file(&surveyed).is_none() {
+            found_alone(&env, &drives, &settings).await?;
+            surveyed = survey(&drives).await?;
         }
-        save(&mut map, &slots).await?;
-        forget(&slots, &gone).await;
-
+        let file = newest_file(&surveyed).cloned().ok_or(NodeError::NoMember)?;
+        check_policy(&file.map, &settings)?;
+        let (slots, forgetful) = open_slots(&env, &file, surveyed).await?;
+        let clock = ClockGuard::new(&env, file.seen_ms, settings.duties.clock_leap_ms);
+        let map = Arc::new(SharedMap::new(file.map.clone()));
+        map.show(supervision::view(&file.map, file.node, &slots));
+        let id = file.node;
+        let transport = connect.map(|connect| connect(id, Arc::clone(&map)));
         let switchboard = Switchboard::default();
-        let opened = open_replicas(&env, &mut map, &slots, &switchboard, &settings).await?;
-        if !map.born {
-            initialize(&opened).await?;
-        }
-        elect(&opened).await;
-        let missing = map.drives.keys().filter(|drive| !slots.contains_key(drive)).copied().collect();
-        let servers = serve(&env, &settings, &slots, opened);
-        let clock = ClockGuard::new(&env, map.seen_ms, settings.duties.clock_leap_ms);
-        let duties = Duties::new(settings.duties.clone(), clock);
-        let published = ArcSwap::from_pointee(supervision::cluster_map(&map, &slots, map.version << 20));
-        let node = Arc::new(Self {
-            duties,
+        let receiver = Receiver::new(switchboard.clone(), Arc::clone(&map) as Arc<dyn Directory>);
+        let node = Arc::new_cyclic(|here| Self {
+            receiver,
+            routes: Arc::new(Routes::new(here.clone(), id, Arc::clone(&map), transport.clone())),
+            transport,
+            heard: Mutex::default(),
+            duties: Duties::new(settings.duties.clone(), clock),
             env,
+            id,
+            settings,
             switchboard,
             slots,
-            missing,
-            map: Mutex::new(map),
-            map_change: tokio::sync::Mutex::default(),
-            published,
-            servers: RwLock::new(servers),
+            forgetful,
+            map,
+            file: tokio::sync::Mutex::new(file),
+            keeper_leader: Mutex::default(),
+            servers: RwLock::default(),
+            opening: tokio::sync::Mutex::default(),
             stopping: watch::channel(false).0,
         });
+        node.open_keepers().await?;
         supervision::begin(&node);
-        duties::begin(&node);
-        node.await_leaders().await;
         Ok(node)
     }
+
+    /// The second half of a start: registers with the map's group, then opens everything else. With
+    /// other nodes about it waits for them as long as it takes.
+    pub async fn begin(self: &Arc<Self>) -> Result<(), NodeError> {
+        let gone = loop {
+            match self.register().await {
+                Err(NodeError::Map(reason)) if !self.is_alone() && !self.is_stopping() => {
+                    tracing::warn!(reason, "the cluster map does not answer yet");
+                }
+                registered => break registered?,
+            }
+        };
+        self.forget(&gone).await;
+        self.open_replicas().await?;
+        tokio::spawn(reports::follow_map(Arc::downgrade(self)));
+        duties::begin(self);
+        self.await_leaders().await;
+        Ok(())
+    }
+
+    /// Tells the map that this node's drives are here, and how often each was started. Those that forgot
+    /// their past are noted as emptied and get new replicas; the old ones are returned.
+    async fn register(&self) -> Result<Vec<(DriveId, ReplicaId)>, NodeError> {
+        let mut gone = Vec::new();
+        let now_ms = self.env.clock.wall_ms();
+        self.change_map(|map| {
+            gone.clear();
+            let mut forgot: BTreeSet<DriveId> = self.forgetful.iter().copied().collect();
+            for (id, slot) in &self.slots {
+                let Some(drive) = map.drives.get_mut(id) else { continue };
+                let boots = slot.shards.identity().boots;
+                if boots < drive.boots {
+                    forgot.insert(*id);
+                }
+                drive.boots = boots;
+                drive.down_since_ms = None;
+            }
+            check_survivors(map, &forgot)?;
+            for drive in forgot {
+                if let Some(emptied) = map.drives.get_mut(&drive).map(|drive| &mut drive.emptied) {
+                    emptied.times = emptied.times.saturating_add(1);
+                    emptied.last_ms = now_ms;
+                }
+                gone.extend(map.renew_replicas(drive).into_iter().map(|replica| (drive, replica)));
+            }
+            Ok(true)
+        })
+        .await?;
+        Ok(gone)
+    }
+
+    /// Takes a newer map: it stands on this node's drives before anything acts on it.
+    pub(super) async fn adopt(&self, map: MapState) -> Result<(), NodeError> {
+        let mut file = self.file.lock().await;
+        if map.version <= file.map.version {
+            return Ok(());
+        }
+        let next = NodeFile { map, ..file.clone() };
+        save(&next, &self.slots).await?;
+        let view = supervision::view(&next.map, self.id, &self.slots);
+        self.map.learn(next.map.clone(), view);
+        *file = next;
+        Ok(())
+    }
+
+    /// Notes the time, so that the next start can tell a leap of the clock. Not while it is doubted.
+    pub(crate) async fn note_time(&self) {
+        let mut file = self.file.lock().await;
+        file.seen_ms = self.env.clock.wall_ms();
+        if let Err(error) = save(&file, &self.slots).await {
+            tracing::error!(%error, "the time could not be noted");
+        }
+    }
+}
+
+fn newest_file(surveyed: &[Surveyed]) -> Option<&NodeFile> {
+    let files = surveyed.iter().filter_map(|found| found.file.as_ref());
+    files.max_by_key(|file| (file.map.version, file.seen_ms))
 }
 
 async fn survey(drives: &[NodeDrive]) -> Result<Vec<Surveyed>, NodeError> {
@@ -116,14 +188,14 @@ async fn survey(drives: &[NodeDrive]) -> Result<Vec<Surveyed>, NodeError> {
                 continue;
             }
         };
-        let map = match NodeMap::read(&*drive.disk).await {
-            Ok(map) => map,
+        let file = match NodeFile::read(&*drive.disk).await {
+            Ok(file) => file,
             Err(error) => {
                 tracing::error!(drive = drive.name, %error, "drive is left out");
                 continue;
             }
         };
-        surveyed.push(Surveyed { drive: drive.clone(), identity, map });
+        surveyed.push(Surveyed { drive: drive.clone(), identity, file });
     }
     let clusters: BTreeSet<u128> =
         surveyed.iter().filter_map(|found| found.identity.as_ref()).map(|identity| identity.cluster).collect();
@@ -133,59 +205,50 @@ async fn survey(drives: &[NodeDrive]) -> Result<Vec<Surveyed>, NodeError> {
     Ok(surveyed)
 }
 
-/// Forms the node: every drive gets an identity, then the map is written to all.
-async fn form(env: &Env, surveyed: &[Surveyed], settings: &NodeSettings) -> Result<NodeMap, NodeError> {
-    if let Some(used) = surveyed.iter().find(|found| found.identity.as_ref().is_some_and(|identity| identity.boots > 0))
-    {
-        return Err(NodeError::Drive(format!("{}: has been in use, but no drive has a map", used.drive.name)));
-    }
-    let known = surveyed.iter().find_map(|found| found.identity.as_ref()).map(|identity| identity.cluster);
-    let cluster = known.unwrap_or_else(|| u128::from_be_bytes(env.random_bytes()));
-    let mut ids = Vec::new();
-    for found in surveyed {
-        let identity = match &found.identity {
-            Some(identity) => identity.drive,
-            None => {
-                let formatted = Identity::format(&found.drive.disk, env, cluster).await;
-                formatted.map_err(|error| NodeError::Drive(format!("{}: {error}", found.drive.name)))?.drive
-            }
-        };
-        ids.push(identity);
-    }
-    let map = first_map(env, cluster, &ids, &settings.policy, settings.range_count)?;
-    for found in surveyed {
-        map.write(&*found.drive.disk).await?;
-    }
-    Ok(map)
+/// Founds a cluster of this node alone.
+async fn found_alone(env: &Env, drives: &[NodeDrive], settings: &NodeSettings) -> Result<(), NodeError> {
+    let policy = settings.policy.as_ref().ok_or(NodeError::NoMember)?;
+    let node = MapNode {
+        role: Role::StorageNode,
+        name: "local".into(),
+        address: "".into(),
+        region: RegionName("local".into()),
+        zone: ZoneName("local".into()),
+    };
+    let (cluster, id) = (u128::from_be_bytes(env.random_bytes()), NodeId(u128::from_be_bytes(env.random_bytes())));
+    let formation = Formation { nodes: 1, ranges: settings.range_count };
+    let planned = LocalNode::plan_drives(env, drives).await?;
+    LocalNode::found(env, drives, &planned, (cluster, id, node), policy, formation).await
 }
 
-fn check_policy(map: &NodeMap, settings: &NodeSettings) -> Result<(), NodeError> {
-    let formed = map.policies.get(&map.default_policy).map(|policy| policy.policy.redundancy);
-    match formed {
-        Some(formed) if formed != settings.policy.redundancy => Err(NodeError::Policy(format!(
-            "was fixed at the first start: {formed}, not {}",
-            settings.policy.redundancy
-        ))),
+fn check_policy(map: &MapState, settings: &NodeSettings) -> Result<(), NodeError> {
+    let asked = settings.policy.as_ref().map(|policy| policy.redundancy);
+    match (map.redundancy(), asked) {
+        (Some(formed), Some(asked)) if formed != asked => {
+            Err(NodeError::Policy(format!("was fixed at the first start: {formed}, not {asked}")))
+        }
         _ => Ok(()),
     }
 }
 
 type Slots = BTreeMap<DriveId, Arc<Slot>>;
 
-/// Opens the drives of the map that are here. Also says which of them have forgotten their past.
-async fn open_slots(env: &Env, map: &NodeMap, surveyed: Vec<Surveyed>) -> Result<(Slots, Vec<DriveId>), NodeError> {
+/// Opens the node's drives that are here. Also says which of them have forgotten their past.
+async fn open_slots(env: &Env, file: &NodeFile, surveyed: Vec<Surveyed>) -> Result<(Slots, Vec<DriveId>), NodeError> {
+    let map = &file.map;
     let present: BTreeSet<DriveId> =
         surveyed.iter().filter_map(|found| found.identity.as_ref()).map(|identity| identity.drive).collect();
-    let mut absent = map.drives.keys().filter(|drive| !present.contains(drive)).copied();
+    let mut absent = map.drives_of(file.node).filter(|drive| !present.contains(drive));
     let (mut opening, mut renewed) = (Vec::new(), BTreeSet::new());
     for Surveyed { drive, identity, .. } in surveyed {
         let name = &drive.name;
         let id = match identity {
             Some(identity) => {
-                let Some(boots) = map.drives.get(&identity.drive) else {
+                let known = map.drives.get(&identity.drive).filter(|known| known.node == file.node);
+                let Some(known) = known else {
                     return Err(NodeError::Drive(format!("{name}: is not a drive of this node")));
                 };
-                if identity.boots < *boots {
+                if identity.boots < known.boots {
                     tracing::warn!(name, "drive was rolled back: its replicas begin anew");
                     renewed.insert(identity.drive);
                 }
@@ -208,16 +271,12 @@ async fn open_slots(env: &Env, map: &NodeMap, surveyed: Vec<Surveyed>) -> Result
         opening.push((id, drive));
     }
     let opened = join_all(opening.iter().map(|(_, drive)| open_slot(env, map.cluster, drive))).await;
-    for ((id, _), opened) in opening.iter().zip(&opened) {
-        if let Err(NodeError::CorruptLog(_)) = opened {
-            renewed.insert(*id);
-        }
-    }
-    check_survivors(map, &renewed)?;
     let mut slots = Slots::new();
     for ((id, drive), opened) in opening.iter().zip(opened) {
         let opened = match opened {
             Err(error @ NodeError::CorruptLog(_)) => {
+                renewed.insert(*id);
+                check_survivors(map, &renewed)?;
                 tracing::error!(drive = drive.name, %error, "the drive's replicas begin anew");
                 reopen_slot(env, drive).await
             }
@@ -228,6 +287,7 @@ async fn open_slots(env: &Env, map: &NodeMap, surveyed: Vec<Surveyed>) -> Result
             Err(error) => tracing::error!(drive = drive.name, %error, "drive is left out"),
         }
     }
+    check_survivors(map, &renewed)?;
     if slots.is_empty() {
         return Err(NodeError::TooFewDrives("none can be opened".to_owned()));
     }
@@ -236,8 +296,8 @@ async fn open_slots(env: &Env, map: &NodeMap, surveyed: Vec<Surveyed>) -> Result
 
 /// Refuses to go on when more replicas of a range have forgotten their past than it survives: the
 /// rest could not elect a leader, and what is left must not be touched.
-fn check_survivors(map: &NodeMap, renewed: &BTreeSet<DriveId>) -> Result<(), NodeError> {
-    for range in map.ranges.iter().filter(|_| map.born) {
+fn check_survivors(map: &MapState, renewed: &BTreeSet<DriveId>) -> Result<(), NodeError> {
+    for range in map.all_ranges().filter(|range| range.founders.is_empty()) {
         let lost = range.replicas.values().filter(|drive| renewed.contains(drive)).count();
         if lost > 0 && (range.replicas.len() - lost) * 2 <= range.replicas.len() {
             let reason = "more drives were emptied, rolled back or damaged than the policy survives";
@@ -261,11 +321,10 @@ async fn open_slot(env: &Env, cluster: u128, drive: &NodeDrive) -> Result<Slot, 
     Slot::open(drive, identity, env).await
 }
 
-/// Writes the next version of the map to every drive that is here.
-pub(super) async fn save(map: &mut NodeMap, slots: &Slots) -> Result<(), NodeError> {
-    map.version += 1;
+/// Writes the node's file to every drive that serves.
+async fn save(file: &NodeFile, slots: &Slots) -> Result<(), NodeError> {
     let serving = || slots.values().filter(|slot| slot.down().is_none());
-    let written = join_all(serving().map(|slot| map.write(&*slot.disk))).await;
+    let written = join_all(serving().map(|slot| file.write(&*slot.disk))).await;
     let mut saved = 0usize;
     for (slot, written) in serving().zip(written) {
         match written {
@@ -280,174 +339,4 @@ pub(super) async fn save(map: &mut NodeMap, slots: &Slots) -> Result<(), NodeErr
         return Err(NodeError::TooFewDrives("none takes the map".to_owned()));
     }
     Ok(())
-}
-
-/// Removes what is left of replicas that were replaced. Failing at it costs space only.
-async fn forget(slots: &Slots, gone: &[(DriveId, ReplicaId)]) {
-    for (drive, replica) in gone {
-        let Some(slot) = slots.get(drive) else { continue };
-        if let Ok(log) = slot.log.replica(*replica)
-            && let Err(error) = log.destroy().await
-        {
-            tracing::warn!(%replica, %error, "old replica's log stays");
-        }
-        if let Err(error) = slot.stores.remove(&replica_store(*replica)) {
-            tracing::warn!(%replica, %error, "old replica's rows stay");
-        }
-    }
-}
-
-/// Opens every replica of the map whose drive is here. One whose rows were being replaced when it
-/// stopped is given a new id, and begins empty.
-async fn open_replicas(
-    env: &Env,
-    map: &mut NodeMap,
-    slots: &Slots,
-    switchboard: &Switchboard,
-    settings: &NodeSettings,
-) -> Result<Vec<Opened>, NodeError> {
-    let mut broken = Vec::new();
-    let mut machines = BTreeMap::new();
-    for (replica, drive) in places(map) {
-        let Some(slot) = slots.get(&drive).filter(|slot| slot.down().is_none()) else { continue };
-        match open_machine(slot, replica) {
-            Ok(Some(machine)) => drop(machines.insert(replica, machine)),
-            Ok(None) => broken.push((drive, replica)),
-            Err(error) => {
-                tracing::error!(%replica, drive = slot.name, %error, "replica is left out");
-            }
-        }
-    }
-    broken.retain(|(_, replica)| {
-        let range = map.ranges.iter().find(|range| range.replicas.contains_key(replica));
-        let sound = range.is_some_and(|range| {
-            range.replicas.keys().filter(|id| machines.contains_key(id)).count() * 2 > range.replicas.len()
-        });
-        if !sound {
-            tracing::error!(%replica, "rows are behind the log, and too few other replicas are here: left out");
-        }
-        sound
-    });
-    if !broken.is_empty() {
-        for (drive, replica) in &broken {
-            tracing::warn!(%replica, "replica was being rebuilt when it stopped: begins anew");
-            map.renew_replica(*replica);
-            let Some(slot) = slots.get(drive) else { continue };
-            let renewed = places(map).into_iter().filter(|(id, place)| place == drive && !machines.contains_key(id));
-            for (id, _) in renewed.collect::<Vec<_>>() {
-                let machine = open_machine(slot, id).ok().flatten();
-                machine.into_iter().for_each(|machine| drop(machines.insert(id, machine)));
-            }
-        }
-        save(map, slots).await?;
-        forget(slots, &broken).await;
-    }
-    let mut opened = Vec::new();
-    for range in &map.ranges {
-        for (replica, drive) in &range.replicas {
-            let (Some(slot), Some(machine)) = (slots.get(drive), machines.remove(replica)) else { continue };
-            match open_replica(env, slot, range, *replica, machine, switchboard, settings).await {
-                Ok(replica) => opened.push(replica),
-                Err(error) => tracing::error!(%replica, drive = slot.name, %error, "replica is left out"),
-            }
-        }
-    }
-    Ok(opened)
-}
-
-fn places(map: &NodeMap) -> Vec<(ReplicaId, DriveId)> {
-    map.ranges.iter().flat_map(|range| range.replicas.iter().map(|(replica, drive)| (*replica, *drive))).collect()
-}
-
-/// The rows of a replica; `None` if they cannot be gone on with.
-fn open_machine(slot: &Slot, replica: ReplicaId) -> Result<Option<Arc<RowMachine>>, NodeError> {
-    let failed = |error: &dyn std::fmt::Display| NodeError::Replica(format!("{replica}: {error}"));
-    let store = slot.stores.open(&replica_store(replica)).map_err(|error| failed(&error))?;
-    let (machine, state) = RowMachine::open(store).map_err(|error| failed(&error))?;
-    let Ok(log) = slot.log.replica(replica) else { return Ok(None) };
-    let purged = log.bounds().purged.map(|purged| purged.index);
-    let behind = purged.is_some_and(|purged| machine.position().is_none_or(|applied| applied.index < purged));
-    Ok((state == StartState::Sound && !behind).then(|| Arc::new(machine)))
-}
-
-async fn open_replica(
-    env: &Env,
-    slot: &Slot,
-    range: &MapRange,
-    replica: ReplicaId,
-    machine: Arc<RowMachine>,
-    switchboard: &Switchboard,
-    settings: &NodeSettings,
-) -> Result<Opened, NodeError> {
-    let failed = |error: &dyn std::fmt::Display| NodeError::Replica(format!("{replica}: {error}"));
-    let log = slot.log.replica(replica).map_err(|error| failed(&error))?;
-    let last = log.bounds().last;
-    let rows: Arc<dyn Machine> = machine.clone();
-    let switchboard = switchboard.clone();
-    let (drive, env) = (slot.id, env.clone());
-    let components = GroupComponents { replica, drive, log, machine: rows, switchboard, network: None, env };
-    // Every replica of the range that can exist lives in this process, which has just started and
-    // holds the locks of its drives: no leader from before can still count on a lease.
-    let group = Group::start(components, settings.consensus, false).await.map_err(|error| failed(&error))?;
-    Ok(Opened { range: range.clone(), replica, drive: slot.id, group: Arc::new(group), machine, last })
-}
-
-/// Makes the first members of ranges that never had a leader.
-async fn initialize(opened: &[Opened]) -> Result<(), NodeError> {
-    let mut done = BTreeSet::new();
-    for replica in opened.iter().filter(|opened| opened.last.is_some()) {
-        done.insert(replica.range.id);
-    }
-    for replica in opened {
-        if done.insert(replica.range.id) {
-            let initialized = replica.group.initialize(&replica.range.replicas).await;
-            initialized.map_err(|error| NodeError::Replica(error.to_string()))?;
-        }
-    }
-    Ok(())
-}
-
-/// Has a replica with the longest log of each range stand for election at once, spread over drives.
-async fn elect(opened: &[Opened]) {
-    use crate::consensus::Consensus;
-    let mut leads: BTreeMap<DriveId, usize> = BTreeMap::new();
-    let mut ranges: BTreeMap<_, Vec<&Opened>> = BTreeMap::new();
-    for replica in opened {
-        ranges.entry(replica.range.id).or_default().push(replica);
-    }
-    for replicas in ranges.values() {
-        let longest = replicas.iter().map(|replica| replica.last).max().flatten();
-        let candidates = replicas.iter().filter(|replica| replica.last == longest);
-        let Some(best) = candidates.min_by_key(|replica| leads.get(&replica.drive).copied().unwrap_or(0)) else {
-            continue;
-        };
-        if longest.is_some() {
-            *leads.entry(best.drive).or_default() += 1;
-            best.group.elect().await;
-        }
-    }
-}
-
-fn serve(
-    env: &Env,
-    settings: &NodeSettings,
-    slots: &Slots,
-    opened: Vec<Opened>,
-) -> BTreeMap<(couronne_metadata::ids::RangeId, DriveId), Arc<RangeServer>> {
-    let mut servers = BTreeMap::new();
-    for Opened { range, replica, drive, group, machine, .. } in opened {
-        let Some(slot) = slots.get(&drive) else { continue };
-        let components = RangeComponents {
-            descriptor: range.descriptor(),
-            replica,
-            drive,
-            consensus: group,
-            machine,
-            log: Arc::clone(&slot.log),
-            env: env.clone(),
-            evaluation: settings.evaluation.clone(),
-        };
-        servers.insert((range.id, drive), Arc::new(RangeServer::new(components)));
-    }
-    servers
 }

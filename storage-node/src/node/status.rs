@@ -3,11 +3,12 @@
 //! Must not know: how it is shown.
 
 use couronne_metadata::ids::RangeId;
+use couronne_protocol::map::MapRange;
 use couronne_ring::DriveId;
 
 use super::LocalNode;
 use crate::drive::Stats;
-use crate::duties::DutyCounters;
+use crate::duties::{self, DutyCounters, RepairStatus, ScrubStatus};
 
 /// A drive.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub struct RangeStatus {
 }
 
 /// A node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NodeStatus {
     /// The cluster's identity.
     pub cluster: u128,
@@ -48,6 +49,10 @@ pub struct NodeStatus {
     pub ranges: Vec<RangeStatus>,
     /// Background work.
     pub duties: DutyCounters,
+    /// Repair of the ranges that it leads.
+    pub repair: RepairStatus,
+    /// The scrubber's round over its drives.
+    pub scrub: ScrubStatus,
 }
 
 impl LocalNode {
@@ -60,13 +65,13 @@ impl LocalNode {
             let (id, name) = (slot.id, Some(slot.name.clone()));
             drives.push(DriveStatus { id, name, down, stats, log_bytes: slot.log.bytes() });
         }
-        for id in &self.missing {
+        for id in &self.missing() {
             let down = Some("not here".to_owned());
             drives.push(DriveStatus { id: *id, name: None, down, stats: None, log_bytes: (0, 0) });
         }
-        let ranges = self.map.lock().ranges.clone();
+        let map = self.map();
         let servers = self.servers.read();
-        let range_status = |range: &super::map::MapRange| {
+        let range_status = |range: &MapRange| {
             let replicas: Vec<DriveId> = range.replicas.values().copied().collect();
             let server = |drive: &DriveId| servers.get(&(range.id, *drive));
             let leads = |drive: &&DriveId| server(drive).is_some_and(|s| s.consensus().leadership().is_some());
@@ -75,10 +80,12 @@ impl LocalNode {
             RangeStatus { id: range.id, replicas, serving, leader }
         };
         NodeStatus {
-            cluster: self.published.load().cluster,
+            cluster: self.map().cluster,
             drives,
-            ranges: ranges.iter().map(range_status).collect(),
+            ranges: map.ranges.iter().map(range_status).collect(),
             duties: self.duties.counters(),
+            repair: duties::repair_status(self),
+            scrub: duties::scrub_status(self),
         }
     }
 }

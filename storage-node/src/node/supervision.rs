@@ -10,14 +10,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use couronne_metadata::ids::RangeId;
-use couronne_protocol::map::{ClusterMap, DriveState, MapDrive};
-use couronne_ring::{DriveId, RegionName, ZoneName};
+use couronne_protocol::map::{ClusterMap, DriveState, MapRange, MapState, ReplicaId};
+use couronne_ring::{DriveId, NodeId};
 use tokio::time::{Instant, sleep};
 
-use super::map::NodeMap;
 use super::slot::Slot;
-use super::{LocalNode, start};
-use crate::consensus::types::ReplicaId;
+use super::{LocalNode, reports};
 use crate::disk::Access;
 use crate::range_server::RangeServer;
 
@@ -53,6 +51,7 @@ pub(super) fn begin(node: &Arc<LocalNode>) {
     }
     tokio::spawn(watch_replicas(Arc::downgrade(node)));
     tokio::spawn(keep_leaders(Arc::downgrade(node)));
+    tokio::spawn(reports::report(Arc::downgrade(node)));
 }
 
 async fn watch_log(node: Weak<LocalNode>, slot: Arc<Slot>) {
@@ -98,7 +97,9 @@ async fn keep_leaders(node: Weak<LocalNode>) {
         if *node.stopping.borrow() {
             return;
         }
-        for leader in node.leaders() {
+        let leaders = node.all_servers().into_iter().filter(|server| server.consensus().leadership().is_some());
+        // With others about, every replica keeps its own time.
+        for leader in leaders.filter(|_| node.is_alone()) {
             let idle = idle_ticks.entry(leader.descriptor().id).or_default();
             *idle = if leader.take_used() { 0 } else { idle.saturating_add(1) };
             let due =
@@ -107,7 +108,7 @@ async fn keep_leaders(node: Weak<LocalNode>) {
                 leader.consensus().heartbeat().await;
             }
         }
-        for candidate in node.candidates() {
+        for candidate in node.candidates().iter().filter(|_| node.is_alone()) {
             candidate.consensus().elect().await;
         }
     }
@@ -121,8 +122,10 @@ async fn watch_replicas(node: Weak<LocalNode>) {
             return;
         }
         node.drop_stopped();
-        node.note_birth().await;
-        for leader in node.leaders() {
+        if node.leads_map() {
+            node.keep_map().await;
+        }
+        for leader in node.all_servers().into_iter().filter(|server| server.consensus().leadership().is_some()) {
             node.reconcile(&leader).await;
         }
     }
@@ -160,7 +163,7 @@ impl LocalNode {
             self.switchboard.disconnect(server.replica());
             server.consensus().shutdown().await;
         }
-        self.publish();
+        self.show_drives();
     }
 
     fn drop_stopped(&self) {
@@ -174,48 +177,16 @@ impl LocalNode {
         });
     }
 
-    /// Publishes the map as it is now.
-    fn publish(&self) {
-        let map = self.map.lock();
-        let version = self.published.load().version + 1;
-        self.published.store(Arc::new(cluster_map(&map, &self.slots, version)));
-    }
-
-    /// Once every range has had a leader, none is ever made anew.
-    async fn note_birth(&self) {
-        let led: BTreeSet<_> = self.leaders().iter().map(|leader| leader.descriptor().id).collect();
-        let all_led = {
-            let map = self.map.lock();
-            !map.born && map.ranges.iter().all(|range| led.contains(&range.id))
-        };
-        if all_led {
-            self.change_map(|map| map.born = true).await;
-        }
-    }
-
-    /// Notes the time, so that the next start can tell a leap of the clock. Not while it is doubted.
-    pub(crate) async fn note_time(&self) {
-        let now_ms = self.env.clock.wall_ms();
-        self.change_map(|map| map.seen_ms = now_ms).await;
-    }
-
-    /// Changes the map and saves it on every drive; if it cannot be saved, it stays as it was.
-    async fn change_map(&self, change: impl FnOnce(&mut NodeMap)) {
-        let _changing = self.map_change.lock().await;
-        let mut map = self.map.lock().clone();
-        change(&mut map);
-        match start::save(&mut map, &self.slots).await {
-            Ok(()) => *self.map.lock() = map,
-            Err(error) => tracing::error!(%error, "the map could not be saved"),
-        }
+    /// Shows at once what is known here of this node's drives.
+    fn show_drives(&self) {
+        self.map.show(view(&self.map(), self.id, &self.slots));
     }
 
     /// Makes the members of a range those that the map names.
     async fn reconcile(&self, leader: &RangeServer) {
         let wanted: BTreeMap<ReplicaId, DriveId> = {
-            let map = self.map.lock();
-            let range = map.ranges.iter().find(|range| range.id == leader.descriptor().id);
-            range.map(|range| range.replicas.clone()).unwrap_or_default()
+            let map = self.map();
+            map.range(leader.descriptor().id).map(|range| range.replicas.clone()).unwrap_or_default()
         };
         let members = leader.consensus().members();
         let voters: BTreeSet<ReplicaId> = wanted.keys().copied().collect();
@@ -223,11 +194,13 @@ impl LocalNode {
             return;
         }
         let range = leader.descriptor().id;
-        let here = {
-            let servers = self.servers.read();
-            wanted.values().all(|drive| servers.contains_key(&(range, *drive)))
+        let map = self.map();
+        let is_here = |drive: &DriveId| match map.drives.get(drive) {
+            Some(known) if known.node == self.id => self.servers.read().contains_key(&(range, *drive)),
+            Some(known) => known.down_since_ms.is_none(),
+            None => false,
         };
-        if !here {
+        if !wanted.values().all(is_here) {
             // A member that cannot catch up would only be in the way.
             return;
         }
@@ -244,9 +217,12 @@ impl LocalNode {
     pub(super) async fn await_leaders(&self) {
         let began = Instant::now();
         while began.elapsed() < LEADERS_WAIT {
-            let ready = self.leaders().iter().filter(|leader| leader.is_ready()).count();
+            let ready = self.all_servers().iter().filter(|server| server.is_ready()).count();
             if ready == self.ranges_with_quorum() {
-                self.note_birth().await;
+                self.report_once(&mut None).await;
+                if self.leads_map() {
+                    self.keep_map().await;
+                }
                 return;
             }
             sleep(Duration::from_millis(10)).await;
@@ -256,19 +232,19 @@ impl LocalNode {
 
     fn ranges_with_quorum(&self) -> usize {
         let servers = self.servers.read();
-        let map = self.map.lock();
-        let has_quorum = |range: &&super::map::MapRange| {
+        let map = self.map();
+        let has_quorum = |range: &&MapRange| {
             let here = range.replicas.values().filter(|drive| servers.contains_key(&(range.id, **drive))).count();
             here * 2 > range.replicas.len()
         };
-        map.ranges.iter().filter(has_quorum).count()
+        map.all_ranges().filter(has_quorum).count()
     }
 
     /// Whether every range has all its replicas here as voters.
     pub fn is_whole(&self) -> bool {
-        let leaders = self.leaders();
-        let ranges = self.map.lock().ranges.clone();
-        ranges.iter().all(|range| {
+        let leaders = self.all_servers();
+        let leaders: Vec<_> = leaders.iter().filter(|server| server.consensus().leadership().is_some()).collect();
+        self.map().all_ranges().all(|range| {
             let voters: BTreeSet<ReplicaId> = range.replicas.keys().copied().collect();
             let leader = leaders.iter().find(|leader| leader.descriptor().id == range.id);
             let serving = range.replicas.values().all(|drive| self.servers.read().contains_key(&(range.id, *drive)));
@@ -292,12 +268,12 @@ impl LocalNode {
     /// Stops the node: what was applied is flushed, so that the next start has little to read again.
     pub async fn shutdown(&self) {
         self.stopping.send_replace(true);
-        for server in self.servers() {
+        for server in self.all_servers() {
             if let Err(error) = server.consensus().checkpoint(false).await {
                 tracing::warn!(replica = %server.replica(), %error, "replica was not flushed");
             }
         }
-        for server in self.servers() {
+        for server in self.all_servers() {
             self.switchboard.disconnect(server.replica());
             server.consensus().shutdown().await;
         }
@@ -312,24 +288,13 @@ impl LocalNode {
     }
 }
 
-/// The map as gateways see it.
-pub(super) fn cluster_map(map: &NodeMap, slots: &BTreeMap<DriveId, Arc<Slot>>, version: u64) -> ClusterMap {
-    let state = |drive: &DriveId| match slots.get(drive) {
-        Some(slot) if slot.down().is_none() => DriveState::Up,
-        _ => DriveState::Down,
-    };
-    let drive = |drive: &DriveId| MapDrive {
-        node: map.node,
-        zone: ZoneName("local".into()),
-        region: RegionName("local".into()),
-        state: state(drive),
-    };
-    ClusterMap {
-        version,
-        cluster: map.cluster,
-        drives: map.drives.keys().map(|id| (*id, drive(id))).collect(),
-        policies: map.policies.iter().map(|(id, policy)| (*id, policy.policy.clone())).collect(),
-        rings: map.policies.iter().map(|(id, policy)| (*id, Arc::clone(&policy.ring))).collect(),
-        default_policy: map.default_policy,
+/// The map as gateways see it: a drive of this node that does not serve is down, whatever the map says yet.
+pub(super) fn view(map: &MapState, node: NodeId, slots: &BTreeMap<DriveId, Arc<Slot>>) -> ClusterMap {
+    let mut view = map.view();
+    for (id, drive) in view.drives.iter_mut().filter(|(_, drive)| drive.node == node) {
+        if slots.get(id).is_none_or(|slot| slot.down().is_some()) {
+            drive.state = DriveState::Down;
+        }
     }
+    view
 }

@@ -18,10 +18,10 @@ use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc;
 
-use crate::codec::{Malformed, Reader, put_string};
 use crate::consensus::types::{Entry, Payload, Position};
 use crate::consensus::{Applied, Machine, MachineError, SnapshotPiece, SnapshotPieces};
 use crate::log::{decode_members, encode_members, put_position, take_position};
+use couronne_protocol::fixed::{Malformed, Reader, put_string};
 
 /// Bytes of rows in one piece of a snapshot, about.
 const PIECE_BYTES: usize = 256 << 10;

@@ -12,10 +12,10 @@ use super::{
     Answer, AppendAnswer, AppendAsk, Ask, ENTRIES_BYTES_MAX, ENTRIES_MAX, PIECE_BYTES_MAX, Refusal, Request, Sender,
     SnapshotBegin, VoteAnswer, VoteAsk,
 };
-use crate::codec::{Malformed, Reader, put_count, put_string};
 use crate::consensus::SnapshotPiece;
 use crate::consensus::types::{Entry, Members, Payload, Position, ReplicaId};
 use crate::log::{ENTRY_BYTES_MAX, decode_members, encode_members, put_position, put_vote, take_position, take_vote};
+use couronne_protocol::fixed::{Malformed, Reader, put_count, put_string};
 
 const VERSION: u8 = 1;
 

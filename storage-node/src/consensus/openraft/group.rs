@@ -34,7 +34,7 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, InitializeError, RaftError};
 use openraft::impls::ProgressResponder;
 use openraft::type_config::alias::WriteResponderOf;
-use openraft::{Config, Raft, ReadPolicy, SnapshotPolicy};
+use openraft::{Config, Raft, ReadPolicy, ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -212,6 +212,10 @@ impl Suspension {
 #[async_trait]
 impl Consensus for Group {
     fn leadership(&self) -> Option<Leadership> {
+        // One that restarts still holds its own committed vote, and the library takes that for leadership.
+        if self.raft.metrics().borrow_watched().state != ServerState::Leader {
+            return None;
+        }
         let leader = self.raft.as_leader().ok()?;
         let alone = self.raft.voter_ids().take(2).count() == 1;
         let woke = self.suspension.woke(&self.env);

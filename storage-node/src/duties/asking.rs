@@ -1,0 +1,100 @@
+//! What duties say to ranges: commands and queries, to leaders here or anywhere.
+//!
+//! Must not know: why.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_metadata::command::{Command, Envelope, Outcome};
+use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
+use couronne_metadata::query::{Answer, Query};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::shard::Owner;
+use couronne_ring::DriveId;
+use tokio::time::{sleep, timeout};
+
+use crate::node::LocalNode;
+use crate::range_server::RangeServer;
+
+/// How long a duty's command may take.
+const COMMAND_DEADLINE_MS: u64 = 30_000;
+
+/// Tries of a duty's query before it is left to the next round.
+const TRIES: usize = 20;
+
+/// The pause between two tries.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
+
+/// How long one replica may take.
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
+
+/// Executes a duty's command at the leader of a range.
+pub(super) async fn execute(
+    node: &LocalNode,
+    leader: &RangeServer,
+    (bucket, key): (BucketId, ObjectKey),
+    command: Command,
+) -> Result<Outcome, RangeError> {
+    let now_ms = node.env().clock.wall_ms();
+    let commit = CommitId::new(now_ms, node.env().random_bytes());
+    let deadline_ms = now_ms.saturating_add(COMMAND_DEADLINE_MS);
+    let envelope = Envelope { commit, deadline_ms, bucket, rules_version: 0, key, command };
+    leader.execute(address_of(leader), envelope).await
+}
+
+fn address_of(leader: &RangeServer) -> RangeAddress {
+    let descriptor = leader.descriptor();
+    RangeAddress { range: descriptor.id, generation: descriptor.generation, replica: leader.drive() }
+}
+
+/// Asks the leader of a range about the range.
+pub(super) async fn ask(leader: &RangeServer, query: Query) -> Result<Answer, RangeError> {
+    ask_about(leader, BucketId::SYSTEM, query).await
+}
+
+/// Asks the leader of a range about a bucket.
+pub(super) async fn ask_about(leader: &RangeServer, bucket: BucketId, query: Query) -> Result<Answer, RangeError> {
+    leader.query(address_of(leader), QueryEnvelope { bucket, rules_version: None, query }).await
+}
+
+/// Asks whoever leads the range of an owner, trying again while that changes. Only a leader answers.
+pub(super) async fn ask_owner(node: &LocalNode, owner: &Owner, query: Query) -> Result<Answer, RangeError> {
+    let position = RangeDescriptor::position(owner.bucket, &owner.key.as_bytes()[..]);
+    let mut failure = RangeError::Overloaded;
+    let mut hint: Option<DriveId> = None;
+    for turn in 0..TRIES {
+        let ranges = node.describe(position.clone(), Bytes::new()).await?;
+        let Some(range) = ranges.into_iter().find(|range| range.contains(&position)) else { return Err(failure) };
+        let any = turn.checked_rem(range.replicas.len()).and_then(|place| range.replicas.get(place).copied());
+        let hinted = hint.take().or_else(|| node.leader_hint(range.id).filter(|_| turn % 2 == 0));
+        let Some(replica) = hinted.or(any) else { return Err(failure) };
+        let address = RangeAddress { range: range.id, generation: range.generation, replica };
+        let envelope = QueryEnvelope { bucket: owner.bucket, rules_version: None, query: query.clone() };
+        match timeout(ANSWER_WAIT, node.routes().query(address, envelope)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error @ RangeError::Corrupt(_))) => return Err(error),
+            Ok(Err(RangeError::NotLeader(Some(leader)))) if leader != replica => {
+                hint = Some(leader);
+                failure = RangeError::NotLeader(Some(leader));
+                continue;
+            }
+            Ok(Err(error)) => failure = error,
+            Err(_) => {
+                failure = RangeError::Unavailable { reason: "no answer in time".to_owned(), maybe_done: false };
+            }
+        }
+        sleep(TRY_AGAIN).await;
+    }
+    Err(failure)
+}
+
+/// Some key that a range owns, for commands that are about the range as a whole.
+pub(super) fn some_key(descriptor: &RangeDescriptor) -> Option<(BucketId, ObjectKey)> {
+    let mut position = descriptor.start.to_vec();
+    let len = position.len().max(16);
+    position.resize(len, 0);
+    let (bucket, key) = position.split_at_checked(16)?;
+    let bucket = BucketId::from_bytes(bucket.try_into().ok()?);
+    let key = if key.is_empty() { Bytes::from_static(b"\x01") } else { Bytes::copy_from_slice(key) };
+    ObjectKey::new(key).ok().map(|key| (bucket, key))
+}

@@ -1,0 +1,256 @@
+//! Making one chunk as good as it can be with the drives that serve now.
+//!
+//! The steps: ask where its shards are (asking for no frames costs no read), plan, fetch or rebuild what
+//! is to be put, put it, and delete the copies that are no longer needed; again while that changes the plan.
+//! Promises: only verified bytes are rebuilt from or copied; a copy off its primary is deleted only
+//! after the primary has read the shard back where it lies; never fewer shards are alive than before.
+//! Must not know: who asked.
+
+mod gather;
+mod plan;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_placement::{ChunkId, Geometry, Placement, PolicyId, ShardId, place};
+use couronne_protocol::frame;
+use couronne_protocol::map::MapSource;
+use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError};
+use couronne_ring::{DriveId, Ring};
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
+use tokio::time::timeout;
+
+use super::standing::Standing;
+use crate::node::LocalNode;
+use plan::{Found, Plan, plan};
+
+/// How often a plan is carried out before what is left is left to the next look.
+const ROUNDS: usize = 4;
+
+/// Drives that are searched for a shard that is not on its primary.
+const SEARCHED_DRIVES_MAX: usize = 24;
+
+/// Questions about one chunk at a time.
+const QUESTIONS: usize = 32;
+
+/// How long a drive may take to answer a question without bytes.
+const LOOK_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a drive may take to read, write or verify a shard.
+const BYTES_WAIT: Duration = Duration::from_secs(30);
+
+/// What became of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chunk {
+    /// How many more of its shards may be lost; below zero it cannot be read now.
+    pub(super) survives: i16,
+    /// All its shards are on their primaries, and nowhere else as far as was looked.
+    pub(super) whole: bool,
+    /// Something could be better with the drives that serve now, or is not known.
+    pub(super) better: bool,
+    /// Bytes of shards that were put.
+    pub(super) bytes: u64,
+}
+
+/// Which bytes to repair.
+pub(super) struct Target<'a> {
+    pub(super) owner: &'a Owner,
+    pub(super) chunk: ChunkId,
+    pub(super) geometry: Geometry,
+    pub(super) policy: PolicyId,
+    /// A shard on a drive that is there but wrong.
+    pub(super) wrong: Option<(DriveId, u8)>,
+    /// Whether copies are looked for of shards that are on their primaries, too.
+    pub(super) strays: bool,
+}
+
+/// A chunk being worked on.
+struct Work<'a> {
+    node: &'a LocalNode,
+    standing: &'a Standing,
+    target: &'a Target<'a>,
+    ring: Arc<Ring>,
+    placement: Placement,
+}
+
+/// Makes a chunk as good as it can be.
+pub(super) async fn repair(node: &LocalNode, standing: &Standing, target: &Target<'_>) -> Result<Chunk, String> {
+    let ring = node.current().rings.get(&target.policy).cloned().ok_or("the blob's policy is unknown")?;
+    let placement = place(&ring, target.chunk, &target.geometry).map_err(|error| error.to_string())?;
+    let work = Work { node, standing, target, ring, placement };
+    let mut found = work.look().await;
+    let mut bytes = 0;
+    for _ in 0..ROUNDS {
+        let plan = work.plan(&found);
+        let put = work.carry_out(&plan, &mut found).await?;
+        bytes += put;
+        if plan == work.plan(&found) {
+            break;
+        }
+    }
+    let better = !work.plan(&found).is_empty() || !found.silent.is_empty();
+    let whole = !better && found.is_whole(&work.placement);
+    Ok(Chunk { survives: found.survives(target.geometry.k()), whole, better, bytes })
+}
+
+/// The geometry that a drive's shard of the chunk names: its row is not at hand. The drives of the
+/// chunk's partition are asked first.
+pub(super) async fn geometry_of(node: &LocalNode, standing: &Standing, chunk: ChunkId, width: u8) -> Option<Geometry> {
+    for number in 0..width {
+        let request = GetShard { shard: ShardId { chunk, number }, first_frame: 0, frames: 0 };
+        let asked = stream::iter(standing.up.iter().copied())
+            .map(|drive| timeout(LOOK_WAIT, node.routes().get_shard(drive, request)))
+            .buffer_unordered(QUESTIONS);
+        let answers: Vec<_> = asked.collect().await;
+        let found = answers.into_iter().find_map(|answer| answer.ok()?.ok());
+        if let Some(found) = found {
+            return Some(found.geometry);
+        }
+    }
+    None
+}
+
+impl Work<'_> {
+    fn plan(&self, found: &Found) -> Plan {
+        plan(&self.ring, &self.placement, self.standing, found, self.target.geometry.k())
+    }
+
+    fn shard(&self, number: u8) -> ShardId {
+        ShardId { chunk: self.target.chunk, number }
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = (u8, DriveId)> + '_ {
+        (0u8..).zip(self.placement.primaries.iter().copied())
+    }
+
+    /// Where the shards are: first on their primaries, then those that are missing (or all, if strays
+    /// matter) on the other drives in the order of handoffs.
+    async fn look(&self) -> Found {
+        let places = self.placement.primaries.iter().map(|_| BTreeSet::new()).collect();
+        let mut found = Found { places, ..Found::default() };
+        let primaries = self.numbers().filter(|(_, drive)| self.standing.up.contains(drive));
+        self.ask_for(primaries.collect(), &mut found).await;
+        let wanted: Vec<(u8, DriveId)> = self
+            .numbers()
+            .zip(&found.places)
+            .filter(|(_, places)| self.target.strays || places.is_empty())
+            .map(|(shard, _)| shard)
+            .collect();
+        if wanted.is_empty() {
+            return found;
+        }
+        let searched: Vec<DriveId> = self
+            .placement
+            .handoffs(&self.ring)
+            .filter(|drive| self.standing.up.contains(drive) && !found.silent.contains(drive))
+            .take(SEARCHED_DRIVES_MAX)
+            .collect();
+        let elsewhere = wanted.into_iter().flat_map(|(number, primary)| {
+            searched.iter().filter(move |drive| **drive != primary).map(move |drive| (number, *drive))
+        });
+        self.ask_for(elsewhere.collect(), &mut found).await;
+        found
+    }
+
+    async fn ask_for(&self, questions: Vec<(u8, DriveId)>, found: &mut Found) {
+        let ask = |(number, drive): (u8, DriveId)| async move {
+            let request = GetShard { shard: self.shard(number), first_frame: 0, frames: 0 };
+            (number, drive, timeout(LOOK_WAIT, self.node.routes().get_shard(drive, request)).await)
+        };
+        let mut answers = stream::iter(questions).map(ask).buffer_unordered(QUESTIONS);
+        while let Some((number, drive, answer)) = answers.next().await {
+            match answer {
+                Ok(Ok(frames)) if frames.geometry != self.target.geometry => {
+                    tracing::warn!(shard = ?self.shard(number), %drive, "a shard is of another geometry than its row");
+                }
+                Ok(Ok(_)) if self.target.wrong == Some((drive, number)) => {}
+                Ok(Ok(_)) => found.add(number, drive),
+                Ok(Err(ShardError::NotFound | ShardError::Corrupt(_))) => {}
+                Ok(Err(_)) | Err(_) => drop(found.silent.insert(drive)),
+            }
+        }
+    }
+
+    /// Carries a plan out as far as it goes, and notes in `found` what came of it; how many bytes were put.
+    async fn carry_out(&self, plan: &Plan, found: &mut Found) -> Result<u64, String> {
+        // Only what moves bytes waits for its turn.
+        let turn = if plan.puts.is_empty() { None } else { Some(self.node.duties.moving.acquire().await) };
+        let shards = self.gather(plan, found).await?;
+        let puts = plan.puts.iter().filter_map(|(number, drive)| {
+            let payload = shards.get(usize::from(*number))?.clone()?;
+            Some(async move { (*number, *drive, payload.len() as u64, self.put(*number, *drive, payload).await) })
+        });
+        let mut bytes = 0;
+        for (number, drive, len, put) in join_all(puts).await {
+            match put {
+                Ok(Ok(())) => {
+                    found.add(number, drive);
+                    bytes += len;
+                }
+                Ok(Err(error @ (ShardError::Down(_) | ShardError::Overloaded))) => {
+                    tracing::debug!(shard = ?self.shard(number), %drive, %error, "shard is put later");
+                    found.silent.insert(drive);
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(shard = ?self.shard(number), %drive, %error, "shard could not be put");
+                    found.refusing.insert(drive);
+                }
+                Err(_) => drop(found.silent.insert(drive)),
+            }
+        }
+        drop(turn);
+        self.drop_strays(plan, found).await;
+        Ok(bytes)
+    }
+
+    async fn put(
+        &self,
+        number: u8,
+        drive: DriveId,
+        payload: Bytes,
+    ) -> Result<Result<(), ShardError>, tokio::time::error::Elapsed> {
+        let Target { owner, geometry, policy, .. } = self.target;
+        let id = self.shard(number);
+        let request = PutShard {
+            shard: id,
+            owner: (*owner).clone(),
+            geometry: *geometry,
+            policy: *policy,
+            class: owner.bucket.class(),
+            epoch: self.placement.epoch,
+            frames: frame::seal(id, *geometry, &payload),
+            payload,
+        };
+        timeout(BYTES_WAIT, self.node.routes().put_shard(drive, request)).await
+    }
+
+    /// Deletes copies off their primaries, once these have read the shard back.
+    async fn drop_strays(&self, plan: &Plan, found: &mut Found) {
+        for (number, stray) in &plan.strays {
+            let Some(primary) = self.placement.primaries.get(usize::from(*number)) else { continue };
+            let verified = timeout(BYTES_WAIT, self.node.routes().verify_shard(*primary, self.shard(*number))).await;
+            match verified {
+                Ok(Ok(())) => {}
+                Ok(Err(ShardError::NotFound | ShardError::Corrupt(_))) => {
+                    found.remove(*number, *primary);
+                    continue;
+                }
+                Ok(Err(_)) | Err(_) => {
+                    found.silent.insert(*primary);
+                    continue;
+                }
+            }
+            match timeout(BYTES_WAIT, self.node.routes().delete_shard(*stray, self.shard(*number))).await {
+                Ok(Ok(_)) => found.remove(*number, *stray),
+                Ok(Err(error)) => {
+                    tracing::debug!(drive = %stray, %error, "stray shard stays");
+                    found.silent.insert(*stray);
+                }
+                Err(_) => drop(found.silent.insert(*stray)),
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The repairer: makes blobs as good as they can be with the drives that serve, most endangered first.
+//!
+//! A round: what readers reported; then, for every range led here, a sweep if drives were lost or
+//! emptied since the last one, and the repair rows, those with the most missing shards first over all
+//! ranges. The map wakes it: a drive that is up again, or one whose grace is over.
+//! Promises: as [`rows`] and [`sweep`] say; a report is believed only for a blob that its owner still names.
+//! Must not know: how a chunk is repaired.
+
+mod progress;
+mod rows;
+mod sweep;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use couronne_metadata::query::{Answer, Ownership, Query};
+use couronne_placement::SHARDS_MAX;
+use couronne_protocol::map::MapSource;
+use couronne_protocol::shard::{ShardDuties, ShardError};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+pub use progress::RepairStatus;
+pub(super) use progress::{Progress, status};
+pub(super) use sweep::mark;
+
+use super::chunk::{self, Chunk, Target};
+use super::standing::{Standing, until_next_loss};
+use super::{Report, ask_owner, count};
+use crate::node::LocalNode;
+use crate::range_server::RangeServer;
+use rows::Rows;
+
+/// The shortest rest between two rounds, however often the map changes.
+const REST_MIN: Duration = Duration::from_millis(200);
+
+/// A round over many rows rests for so many times as long as it took.
+const REST_FACTOR: u32 = 4;
+
+/// Begins to repair, for as long as the node runs.
+pub(super) fn begin(node: &Arc<LocalNode>) {
+    let interval = node.duties.settings.repair_interval;
+    if interval.is_zero() {
+        return;
+    }
+    let (versions, node) = (node.shared_map().follow(), Arc::downgrade(node));
+    tokio::spawn(run(node, versions, interval));
+}
+
+async fn run(node: Weak<LocalNode>, mut versions: watch::Receiver<u64>, interval: Duration) {
+    let mut took = Duration::ZERO;
+    loop {
+        let Some(loss) = node.upgrade().map(|node| until_next_loss(&node)) else { return };
+        let rest = interval.max(took.saturating_mul(REST_FACTOR));
+        sleep(REST_MIN.min(rest)).await;
+        tokio::select! {
+            () = sleep(loss.map_or(rest, |loss| loss.min(rest))) => {}
+            changed = versions.changed() => if changed.is_err() { return },
+        }
+        let Some(node) = node.upgrade().filter(|node| !node.is_stopping()) else { return };
+        let began = Instant::now();
+        let stop = Arc::clone(&node);
+        tokio::select! {
+            () = round(&node) => {}
+            () = stop.stopped() => return,
+        }
+        took = began.elapsed();
+    }
+}
+
+async fn round(node: &LocalNode) {
+    loop {
+        let report = node.duties.reports.lock().pop_front();
+        let Some(report) = report else { break };
+        if let Err(error) = repair_reported(node, &report).await {
+            tracing::warn!(shard = ?report.1, error, "reported shard is not repaired");
+        }
+    }
+    // Begun anew whenever the drives stand otherwise: then others may be the most endangered.
+    loop {
+        let standing = Arc::new(Standing::of(node));
+        repair_ranges(node, &standing).await;
+        if Standing::of(node) == *standing {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn repair_ranges(node: &LocalNode, standing: &Arc<Standing>) {
+    let leaders = node.leaders();
+    node.duties.repair.keep_only(&leaders.iter().map(|leader| leader.descriptor().id).collect());
+    let mut listed = Vec::new();
+    for leader in &leaders {
+        let rows = Rows { node, leader, standing };
+        match prepare(node, leader, &rows, standing).await {
+            Ok(levels) => listed.push((rows, levels)),
+            Err(error) => tracing::warn!(range = leader.descriptor().id.0, error, "repair goes on later"),
+        }
+    }
+    let levels: BTreeSet<u8> = listed.iter().flat_map(|(_, levels)| levels.iter().copied()).collect();
+    for level in levels.into_iter().rev() {
+        for (rows, _) in listed.iter().filter(|(_, levels)| levels.contains(&level)) {
+            if let Err(error) = rows.repair(level).await {
+                tracing::warn!(range = rows.leader.descriptor().id.0, error, "repair goes on later");
+            }
+            if Standing::of(node) != **standing {
+                return;
+            }
+        }
+    }
+}
+
+/// Sweeps a range if that is due, and lists its rows: the numbers of missing shards that they name.
+async fn prepare(
+    node: &LocalNode,
+    leader: &RangeServer,
+    rows: &Rows<'_>,
+    standing: &Standing,
+) -> Result<BTreeSet<u8>, String> {
+    sweep::sweep(node, leader, &standing.causes()).await?;
+    rows.list().await
+}
+
+/// Repairs the chunk of a shard that was missing or wrong; `None` if nothing names it.
+pub(super) async fn repair_reported(node: &LocalNode, (drive, shard, owner): &Report) -> Result<Option<Chunk>, String> {
+    let query = Query::OwnsBlob { key: owner.key.clone(), blob: shard.chunk.blob };
+    let answer = ask_owner(node, owner, query).await.map_err(|error| error.to_string())?;
+    if answer != Answer::OwnsBlob(Ownership::Owned) {
+        return Ok(None);
+    }
+    count(&node.duties.counters.shards_damaged, 1);
+    let (standing, map) = (Standing::of(node), node.current());
+    let policy = map.default_policy;
+    let width = map.rings.get(&policy).map_or(SHARDS_MAX, |ring| ring.width());
+    // Any shard of the chunk tells how it is encoded.
+    let geometry = chunk::geometry_of(node, &standing, shard.chunk, width).await;
+    let geometry = geometry.ok_or("no shard of its chunk was found")?;
+    // It is wrong only if it is there and does not verify; else it is missing, or was put back since.
+    let verified = node.routes().verify_shard(*drive, *shard).await;
+    let wrong = matches!(verified, Err(ShardError::Corrupt(_))).then_some((*drive, shard.number));
+    let target = Target { owner, chunk: shard.chunk, geometry, policy, wrong, strays: true };
+    let chunk = chunk::repair(node, &standing, &target).await?;
+    count(&node.duties.counters.chunks_repaired, u64::from(chunk.bytes > 0));
+    node.duties.repair_pace.take(chunk.bytes).await;
+    Ok(Some(chunk))
+}

@@ -1,0 +1,174 @@
+//! The repair rows of a range: which are to be looked at, and repairing their blobs.
+//!
+//! Promises: a row goes only when every shard of every chunk was found on its primary, or when nothing
+//! names its blob any more; one that is as good as can be stays and costs nothing while the drives
+//! stand as they do. Must not know: how a chunk is repaired.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use couronne_metadata::command::Command;
+use couronne_metadata::query::{Answer, Ownership, Query};
+use couronne_metadata::record::RepairRecord;
+use couronne_placement::{BlobId, ChunkId};
+use couronne_protocol::shard::Owner;
+use futures_util::stream::{self, StreamExt};
+
+use super::super::chunk::{self, Chunk, Target};
+use super::super::standing::Standing;
+use super::super::{ask, ask_about, count, execute};
+use super::progress::{Parked, RangeProgress, survives};
+use crate::node::LocalNode;
+use crate::range_server::RangeServer;
+
+/// Rows listed at a time.
+const ROWS: u32 = 500;
+
+/// Blobs worked on at a time, and chunks of one of them.
+const BLOBS_AT_A_TIME: usize = 8;
+const CHUNKS_AT_A_TIME: usize = 4;
+
+/// A row that is as good as can be is looked at again after so long, whatever the drives do.
+const PARKED_FOR: Duration = Duration::from_secs(1800);
+
+/// Rows of a range whose state is kept; further ones are looked at in every round.
+const PARKED_MAX: usize = 200_000;
+
+/// A range that is led here, in one round.
+pub(super) struct Rows<'a> {
+    pub(super) node: &'a LocalNode,
+    pub(super) leader: &'a RangeServer,
+    pub(super) standing: &'a Arc<Standing>,
+}
+
+impl Rows<'_> {
+    fn progress<T>(&self, with: impl FnOnce(&mut RangeProgress) -> T) -> T {
+        self.node.duties.repair.range(self.leader.descriptor().id, with)
+    }
+
+    async fn page(&self, after: Option<BlobId>) -> Result<Vec<RepairRecord>, String> {
+        let answer = ask(self.leader, Query::Repair { after, limit: ROWS }).await.map_err(|error| error.to_string())?;
+        let Answer::Repair(rows) = answer else { return Err("wrong answer".to_owned()) };
+        Ok(rows)
+    }
+
+    /// Goes through the rows and counts those that are to be looked at; the numbers of missing shards
+    /// that they name.
+    pub(super) async fn list(&self) -> Result<BTreeSet<u8>, String> {
+        let now = self.node.env().clock.steady();
+        let mut known = self.progress(|range| {
+            if range.standing.as_ref() != Some(self.standing) {
+                range.parked.clear();
+            }
+            range.parked.clone()
+        });
+        known.retain(|_, parked| now.saturating_sub(parked.since) < PARKED_FOR);
+        let (mut parked, mut levels) = (BTreeMap::new(), BTreeSet::new());
+        let (mut pending, mut chunks, mut worst) = (0, 0, None::<i16>);
+        let mut after = None;
+        loop {
+            let rows = self.page(after).await?;
+            let Some(last) = rows.last() else { break };
+            after = Some(last.blob.id);
+            for row in rows {
+                if let Some(known) = known.remove(&row.blob.id) {
+                    parked.insert(row.blob.id, known);
+                    continue;
+                }
+                levels.insert(row.missing);
+                pending += 1;
+                chunks += row.blob.geometry.chunks(row.blob.len);
+                worst = Some(worst.map_or(survives(&row), |worst| worst.min(survives(&row))));
+            }
+        }
+        self.progress(|range| {
+            range.standing = Some(Arc::clone(self.standing));
+            range.parked = parked;
+            (range.pending_blobs, range.pending_chunks, range.pending_survives) = (pending, chunks, worst);
+        });
+        Ok(levels)
+    }
+
+    /// Repairs the blobs of which so many shards are missing, until the drives stand otherwise.
+    pub(super) async fn repair(&self, missing: u8) -> Result<(), String> {
+        let (mut after, mut failed) = (None, None);
+        loop {
+            let rows = self.page(after).await?;
+            let Some(last) = rows.last() else { return failed.map_or(Ok(()), Err) };
+            after = Some(last.blob.id);
+            let is_pending =
+                |row: &RepairRecord| row.missing == missing && !self.progress(|r| r.parked.contains_key(&row.blob.id));
+            let rows: Vec<RepairRecord> = rows.into_iter().filter(is_pending).collect();
+            let repairing = rows.into_iter().map(|row| async move {
+                if Standing::of(self.node) == **self.standing { self.repair_blob(&row).await } else { Ok(()) }
+            });
+            // One blob's trouble is not the others'.
+            let repaired: Vec<Result<(), String>> =
+                stream::iter(repairing).buffer_unordered(BLOBS_AT_A_TIME).collect().await;
+            failed = repaired.into_iter().find_map(Result::err).or(failed);
+            if Standing::of(self.node) != **self.standing {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn repair_blob(&self, row: &RepairRecord) -> Result<(), String> {
+        let owner = Owner { bucket: row.bucket, key: row.key.clone() };
+        let chunks = stream::iter(0..row.blob.geometry.chunks(row.blob.len))
+            .map(|index| self.repair_chunk(row, &owner, index))
+            .buffer_unordered(CHUNKS_AT_A_TIME);
+        let (mut whole, mut better, mut worst) = (true, false, i16::MAX);
+        let mut chunks = std::pin::pin!(chunks);
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk?;
+            whole &= chunk.whole;
+            better |= chunk.better;
+            worst = worst.min(chunk.survives);
+        }
+        // Of what was dropped too little may be left to be repaired.
+        if whole || (worst < 0 && !self.is_named(row).await?) {
+            return self.drop_row(row).await;
+        }
+        if better {
+            // It counts as pending until the next round.
+            return Ok(());
+        }
+        let since = self.node.env().clock.steady();
+        self.progress(|range| {
+            if range.parked.len() < PARKED_MAX && range.standing.as_ref() == Some(self.standing) {
+                range.parked.insert(row.blob.id, Parked { survives: worst, since });
+                range.pending_blobs = range.pending_blobs.saturating_sub(1);
+            }
+        });
+        Ok(())
+    }
+
+    async fn is_named(&self, row: &RepairRecord) -> Result<bool, String> {
+        let query = Query::OwnsBlob { key: row.key.clone(), blob: row.blob.id };
+        let answer = ask_about(self.leader, row.bucket, query).await.map_err(|error| error.to_string())?;
+        Ok(answer == Answer::OwnsBlob(Ownership::Owned))
+    }
+
+    async fn repair_chunk(&self, row: &RepairRecord, owner: &Owner, index: u64) -> Result<Chunk, String> {
+        let (node, counters) = (self.node, &self.node.duties.counters);
+        let index = u32::try_from(index).map_err(|error| error.to_string())?;
+        let chunk = ChunkId { blob: row.blob.id, index };
+        let (geometry, policy) = (row.blob.geometry, row.blob.policy);
+        let target = Target { owner, chunk, geometry, policy, wrong: None, strays: true };
+        let chunk = chunk::repair(node, self.standing, &target).await?;
+        count(&counters.chunks_repaired, u64::from(chunk.bytes > 0));
+        count(&counters.chunks_unrepaired, u64::from(!chunk.whole));
+        node.duties.repair.chunk_done(node.env().clock.steady(), self.leader.descriptor().id, chunk.bytes);
+        node.duties.repair_pace.take(chunk.bytes).await;
+        Ok(chunk)
+    }
+
+    async fn drop_row(&self, row: &RepairRecord) -> Result<(), String> {
+        let (owner, blob) = ((row.bucket, row.key.clone()), row.blob.id);
+        let repaired = execute(self.node, self.leader, owner, Command::Repaired { blob }).await;
+        repaired.map_err(|error| error.to_string())?;
+        self.progress(|range| range.pending_blobs = range.pending_blobs.saturating_sub(1));
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! What a user tunes of the duties, and what they count.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What a user tunes of the duties. A zero interval turns a duty off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DutySettings {
+    /// How often due reap rows are looked for.
+    pub reap_interval: Duration,
+    /// How often repair rows and reports are looked at, when nothing wakes the repairer earlier.
+    pub repair_interval: Duration,
+    /// How long a drive is waited for before what it held is rebuilt elsewhere.
+    pub repair_grace: Duration,
+    /// How many bytes of shards the repairer puts in a second, at most.
+    pub repair_bytes_per_second: u64,
+    /// How often the disown horizon and the memory of commits are moved on.
+    pub marks_interval: Duration,
+    /// How old a blob must be before a range may disown it, in milliseconds.
+    pub disown_age_ms: u64,
+    /// How long outcomes of commands are remembered, in milliseconds; longer than any deadline.
+    pub commit_memory_ms: u64,
+    /// How long the scrubber rests between two rounds over everything.
+    pub scrub_interval: Duration,
+    /// How many bytes of each drive the scrubber reads in a second, at most, unless a round would take
+    /// longer than it may.
+    pub scrub_bytes_per_second: u64,
+    /// How long the scrubber may take to read a drive.
+    pub scrub_round_max: Duration,
+    /// A leap of the wall clock by more than this halts the duties that delete, in milliseconds.
+    pub clock_leap_ms: u64,
+}
+
+impl Default for DutySettings {
+    fn default() -> Self {
+        const DAY_MS: u64 = 86_400_000;
+        Self {
+            reap_interval: Duration::from_secs(30),
+            repair_interval: Duration::from_secs(5),
+            repair_grace: Duration::from_secs(300),
+            repair_bytes_per_second: 256 << 20,
+            marks_interval: Duration::from_secs(300),
+            disown_age_ms: 7 * DAY_MS,
+            commit_memory_ms: 3_600_000,
+            scrub_interval: Duration::from_secs(6 * 3600),
+            scrub_bytes_per_second: 16 << 20,
+            scrub_round_max: Duration::from_secs(14 * 86_400),
+            clock_leap_ms: 7 * DAY_MS,
+        }
+    }
+}
+
+/// What the duties have done since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DutyCounters {
+    /// Stores flushed.
+    pub flushes: u64,
+    /// Reap rows done away with.
+    pub reaped: u64,
+    /// Shards deleted by the reaper.
+    pub shards_deleted: u64,
+    /// Chunks of which a shard was put back.
+    pub chunks_repaired: u64,
+    /// Chunks that could not be made whole yet.
+    pub chunks_unrepaired: u64,
+    /// Blobs that a sweep found to have had shards on a lost or emptied drive.
+    pub blobs_marked: u64,
+    /// Shards the scrubber read and checked.
+    pub shards_scrubbed: u64,
+    /// Shards found missing or wrong.
+    pub shards_damaged: u64,
+    /// Shards that no row names, deleted.
+    pub orphans_deleted: u64,
+    /// Rounds over everything.
+    pub scrub_rounds: u64,
+    /// Reports of missing or wrong shards that wait.
+    pub reports_waiting: u64,
+    /// Why the duties that delete are halted, if they are.
+    pub halted: Option<String>,
+}
+
+impl DutyCounters {
+    /// Every figure by its name, for operators and metrics; `halted` is 1 while deleting is halted.
+    pub fn figures(&self) -> [(&'static str, u64); 12] {
+        [
+            ("flushes", self.flushes),
+            ("reaped", self.reaped),
+            ("shards_deleted", self.shards_deleted),
+            ("chunks_repaired", self.chunks_repaired),
+            ("chunks_unrepaired", self.chunks_unrepaired),
+            ("blobs_marked", self.blobs_marked),
+            ("shards_scrubbed", self.shards_scrubbed),
+            ("shards_damaged", self.shards_damaged),
+            ("orphans_deleted", self.orphans_deleted),
+            ("scrub_rounds", self.scrub_rounds),
+            ("reports_waiting", self.reports_waiting),
+            ("halted", u64::from(self.halted.is_some())),
+        ]
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) flushes: AtomicU64,
+    pub(super) reaped: AtomicU64,
+    pub(super) shards_deleted: AtomicU64,
+    pub(super) chunks_repaired: AtomicU64,
+    pub(super) chunks_unrepaired: AtomicU64,
+    pub(super) blobs_marked: AtomicU64,
+    pub(super) shards_scrubbed: AtomicU64,
+    pub(super) shards_damaged: AtomicU64,
+    pub(super) orphans_deleted: AtomicU64,
+    pub(super) scrub_rounds: AtomicU64,
+}
+
+pub(super) fn count(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Ordering::Relaxed);
+}
+
+impl Counters {
+    /// The figures; those that are not counters are left out.
+    pub(super) fn read(&self) -> DutyCounters {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        DutyCounters {
+            flushes: read(&self.flushes),
+            reaped: read(&self.reaped),
+            shards_deleted: read(&self.shards_deleted),
+            chunks_repaired: read(&self.chunks_repaired),
+            chunks_unrepaired: read(&self.chunks_unrepaired),
+            blobs_marked: read(&self.blobs_marked),
+            shards_scrubbed: read(&self.shards_scrubbed),
+            shards_damaged: read(&self.shards_damaged),
+            orphans_deleted: read(&self.orphans_deleted),
+            scrub_rounds: read(&self.scrub_rounds),
+            ..DutyCounters::default()
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Reports: every member tells the leader of the map's group how it is, and learns of newer maps.
+//!
+//! Promises: a member that is not heard of for a few seconds has its drives marked down in the map, and
+//! up again at its next report; a new leader first listens for as long. What is marked is only what
+//! writers may leave out and repair may look after: no ring changes.
+//! Must not know: how repair works.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use couronne_protocol::map::{MapRange, MapState};
+use couronne_protocol::report::{DriveHealth, Report, ReportAnswer};
+use couronne_protocol::transport::{Message, Method};
+use couronne_ring::{DriveId, NodeId};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{LocalNode, formation};
+
+/// How often a member reports.
+const REPORT_EVERY: Duration = Duration::from_millis(500);
+
+/// How long an answer to a report may take.
+const REPORT_WAIT: Duration = Duration::from_secs(2);
+
+/// A member not heard of for so long is taken to be down.
+const DOWN_AFTER: Duration = Duration::from_secs(4);
+
+/// What the leader of the map's group has heard. Worth nothing to anyone else.
+#[derive(Default)]
+pub(super) struct Heard {
+    leading_since: Option<Instant>,
+    members: BTreeMap<NodeId, (Instant, Report)>,
+}
+
+impl Heard {
+    /// Notes whether this node leads now. What was heard under an earlier leadership is forgotten.
+    fn lead(&mut self, leads: bool) {
+        if !leads {
+            *self = Self::default();
+        } else if self.leading_since.is_none() {
+            self.leading_since = Some(Instant::now());
+        }
+    }
+
+    /// How a drive is; `None` while it is too early to say.
+    fn health(&self, node: NodeId, drive: DriveId) -> Option<DriveHealth> {
+        let said = |report: &Report| report.drives.iter().find(|(id, _)| *id == drive).map(|(_, health)| *health);
+        match self.members.get(&node) {
+            Some((at, report)) if at.elapsed() < DOWN_AFTER => Some(said(report).unwrap_or(DriveHealth::Failed)),
+            _ if self.leading_since.is_some_and(|since| since.elapsed() < DOWN_AFTER) => None,
+            _ => Some(DriveHealth::Failed),
+        }
+    }
+
+    /// Whether anyone says that it leads the range.
+    fn is_led(&self, range: &MapRange) -> bool {
+        self.members.values().any(|(_, report)| report.leads.contains(&range.id))
+    }
+}
+
+/// Reports for as long as the node runs.
+pub(super) async fn report(node: Weak<LocalNode>) {
+    let mut keeper = None;
+    loop {
+        let Some(node) = node.upgrade() else { return };
+        if node.is_stopping() {
+            return;
+        }
+        node.report_once(&mut keeper).await;
+        drop(node);
+        sleep(REPORT_EVERY).await;
+    }
+}
+
+impl LocalNode {
+    /// Tells the leader of the map's group how this node is; `keeper` is whom to ask.
+    pub(super) async fn report_once(&self, keeper: &mut Option<DriveId>) {
+        let report = self.own_report();
+        let leads = self.leads_map();
+        self.heard.lock().lead(leads);
+        if leads {
+            drop(self.take_report(self.id, report));
+            return;
+        }
+        let (map, Some(transport)) = (self.map(), &self.transport) else { return };
+        let keepers: Vec<DriveId> = map.keepers.replicas.values().copied().collect();
+        let others = keepers.iter().copied().filter(|drive| self.map.node_of(*drive) != Some(self.id));
+        let place = self.env.random_bytes::<1>().map(usize::from);
+        let others: Vec<DriveId> = others.collect();
+        let any = place.first().and_then(|place| others.get(place.checked_rem(others.len())?).copied());
+        let hinted = keeper.take().filter(|drive| others.contains(drive));
+        let Some(asked) = hinted.or(any) else { return };
+        let Some(to) = self.map.node_of(asked) else { return };
+        let call = transport.call(to, Method::Report, Message::of(report.encode()));
+        let answer = match timeout(REPORT_WAIT, call).await {
+            Ok(Ok(message)) => ReportAnswer::decode(message.head),
+            Ok(Err(error)) => {
+                tracing::debug!(node = %to, %error, "report was not taken");
+                return;
+            }
+            Err(_) => return,
+        };
+        let Ok(answer) = answer else { return };
+        *keeper = answer.leader;
+        if !answer.map.is_empty() {
+            self.learn(answer.map).await;
+        }
+    }
+
+    async fn learn(&self, map: bytes::Bytes) {
+        let learnt = match MapState::decode(map) {
+            Ok(map) if map.cluster == self.map().cluster => self.adopt(map).await,
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(%error, "a map that was sent does not decode");
+                return;
+            }
+        };
+        if let Err(error) = learnt {
+            tracing::error!(%error, "a newer map could not be kept");
+        }
+    }
+
+    fn own_report(&self) -> Report {
+        let health = |slot: &super::Slot| match () {
+            () if slot.down().is_some() => DriveHealth::Failed,
+            () if slot.is_full() => DriveHealth::Full,
+            () => DriveHealth::Serving,
+        };
+        let drives = self.slots.values().map(|slot| (slot.id, health(slot))).collect();
+        let servers = self.all_servers();
+        let leads = servers.iter().filter(|server| server.is_ready()).map(|server| server.descriptor().id).collect();
+        Report { map_version: self.map().version, drives, leads }
+    }
+
+    /// Takes a member's report.
+    pub(super) fn take_report(&self, from: NodeId, report: Report) -> ReportAnswer {
+        let map = self.map();
+        let newer = map.version > report.map_version;
+        let leads = self.leads_map();
+        if leads {
+            self.heard.lock().members.insert(from, (Instant::now(), report));
+        }
+        let leader = self.keeper_hint();
+        ReportAnswer { leader, map: if newer { map.encode() } else { bytes::Bytes::new() } }
+    }
+
+    /// Whether the leader of the map's group is here.
+    pub(super) fn leads_map(&self) -> bool {
+        self.all_servers().iter().any(|server| server.keeps_map() && server.is_ready())
+    }
+
+    fn keeper_hint(&self) -> Option<DriveId> {
+        let servers = self.all_servers();
+        let mut keepers = servers.iter().filter(|server| server.keeps_map());
+        let own = keepers.clone().find(|server| server.is_ready()).map(|server| server.drive());
+        own.or_else(|| keepers.find_map(|server| server.leader_drive()))
+    }
+
+    /// Has the map say how its members are. Only where the map's group is led.
+    pub(super) async fn keep_map(&self) {
+        let now_ms = self.env.clock.wall_ms();
+        if !self.update(&mut MapState::clone(&self.map()), now_ms) {
+            return;
+        }
+        let changed = self.change_map(|map| {
+            let mut changed = self.update(map, now_ms);
+            if formation::can_form(map) {
+                formation::form(map)?;
+                changed = true;
+            }
+            Ok(changed)
+        });
+        if let Err(error) = changed.await {
+            tracing::warn!(%error, "the map says later how its members are");
+        }
+    }
+
+    /// Brings the map up to what was heard; whether that changed it, or would.
+    fn update(&self, map: &mut MapState, now_ms: u64) -> bool {
+        let heard = self.heard.lock();
+        let mut changed = formation::can_form(map);
+        for (id, drive) in &mut map.drives {
+            let Some(health) = heard.health(drive.node, *id) else { continue };
+            let down_since_ms = match health {
+                DriveHealth::Failed => drive.down_since_ms.or(Some(now_ms)),
+                DriveHealth::Serving | DriveHealth::Full => None,
+            };
+            if down_since_ms.is_some() != drive.down_since_ms.is_some() {
+                tracing::info!(drive = %id, down = down_since_ms.is_some(), "a drive's state changes in the map");
+                drive.down_since_ms = down_since_ms;
+                changed = true;
+            }
+        }
+        let unborn =
+            std::iter::once(&mut map.keepers).chain(&mut map.ranges).filter(|range| !range.founders.is_empty());
+        for range in unborn {
+            if heard.is_led(range) {
+                range.founders.clear();
+                changed = true;
+            }
+        }
+        changed
+    }
+}
+
+/// Wakes the node when its map changes, for as long as it runs.
+pub(super) async fn follow_map(node: Weak<LocalNode>) {
+    let Some(mut versions) = node.upgrade().map(|node| node.map.follow()) else { return };
+    while versions.changed().await.is_ok() {
+        let Some(node) = node.upgrade() else { return };
+        if node.is_stopping() {
+            return;
+        }
+        open_assigned(&node).await;
+    }
+}
+
+async fn open_assigned(node: &Arc<LocalNode>) {
+    if let Err(error) = node.open_replicas().await {
+        tracing::error!(%error, "replicas that the map names are not all open");
+    }
+}

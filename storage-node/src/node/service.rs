@@ -1,0 +1,131 @@
+//! What a node answers its peers and the gateways.
+//!
+//! Promises: only members of the map are heard; what a gateway may not touch (the map's rows, duties) is refused before it is looked at.
+//! Must not know: how messages travel.
+
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use couronne_metadata::command::{Envelope, Outcome};
+use couronne_metadata::query::{Answer, Query};
+use couronne_placement::{BlobId, ShardId};
+use couronne_protocol::join::{JoinRequest, encode_answer};
+use couronne_protocol::map::MAP_RANGE;
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::remote;
+use couronne_protocol::report::Report;
+use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError, ShardFrames};
+use couronne_protocol::transport::{Message, Method, Peer, Rejection, Role, Service};
+use couronne_ring::DriveId;
+
+use super::LocalNode;
+
+/// A node as its transport serves it.
+pub struct NodeService(Weak<LocalNode>);
+
+impl LocalNode {
+    /// What the transport serves.
+    pub fn service(self: &Arc<Self>) -> NodeService {
+        NodeService(Arc::downgrade(self))
+    }
+}
+
+#[async_trait]
+impl Service for NodeService {
+    async fn serve(&self, from: Peer, method: Method, message: Message) -> Result<Message, Rejection> {
+        let node = self.0.upgrade().filter(|node| !node.is_stopping()).ok_or(Rejection::NotServing)?;
+        // A certificate outlives a member's place in the map; a new member's place takes a moment to be known.
+        let is_member = node.map().nodes.get(&from.node).is_some_and(|known| known.role == from.role);
+        if !is_member && from.role != Role::Stranger {
+            return Err(Rejection::Forbidden);
+        }
+        match method {
+            Method::Vote | Method::PreVote | Method::Append | Method::Snapshot => {
+                node.receiver.serve(from, method, message).await
+            }
+            Method::Report => {
+                let mut report = Report::decode(message.head).map_err(|_| Rejection::Malformed)?;
+                if from.role == Role::Gateway {
+                    // It has neither drives nor replicas, whatever it says.
+                    report = Report { map_version: report.map_version, ..Report::default() };
+                }
+                Ok(Message::of(node.take_report(from.node, report).encode()))
+            }
+            Method::Join => {
+                let request = JoinRequest::decode(message.head).map_err(|_| Rejection::Malformed)?;
+                Ok(Message::of(encode_answer(&node.admit(request).await)))
+            }
+            Method::Renew => match node.renew(from.node, from.role, &message.head).await {
+                Ok(certificate) => Ok(Message::of(certificate)),
+                Err(error) => {
+                    tracing::warn!(node = %from.node, %error, "a certificate was not renewed");
+                    Err(Rejection::Forbidden)
+                }
+            },
+            Method::Secrets => match node.secrets().await {
+                Ok(Some(secrets)) => Ok(Message::of(secrets)),
+                Ok(None) | Err(_) => Err(Rejection::NotServing),
+            },
+            Method::Status => Err(Rejection::NotServing),
+            method => match from.role {
+                Role::Gateway => remote::answer(&ForGateways(node), from, method, message).await,
+                Role::StorageNode | Role::Stranger => remote::answer(&*node, from, method, message).await,
+            },
+        }
+    }
+}
+
+/// A node as gateways may use it: all but what the cluster keeps for itself.
+struct ForGateways(Arc<LocalNode>);
+
+fn not_yours<T>() -> Result<T, RangeError> {
+    Err(RangeError::Unavailable { reason: "gateways may not ask this".to_owned(), maybe_done: false })
+}
+
+#[async_trait]
+impl RangeClient for ForGateways {
+    async fn describe(&self, start: Bytes, end: Bytes) -> Result<Vec<RangeDescriptor>, RangeError> {
+        self.0.describe(start, end).await
+    }
+
+    async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
+        if address.range == MAP_RANGE { not_yours() } else { self.0.execute(address, envelope).await }
+    }
+
+    async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
+        let is_duty = matches!(query.query, Query::Reap { .. } | Query::Repair { .. } | Query::Blobs { .. });
+        if address.range == MAP_RANGE || is_duty { not_yours() } else { self.0.query(address, query).await }
+    }
+}
+
+#[async_trait]
+impl ShardClient for ForGateways {
+    async fn put_shard(&self, drive: DriveId, request: PutShard) -> Result<(), ShardError> {
+        self.0.put_shard(drive, request).await
+    }
+
+    async fn get_shard(&self, drive: DriveId, request: GetShard) -> Result<ShardFrames, ShardError> {
+        self.0.get_shard(drive, request).await
+    }
+
+    async fn report(&self, drive: DriveId, shard: ShardId, owner: Owner) {
+        self.0.report(drive, shard, owner).await;
+    }
+}
+
+/// The transport refuses these to gateways by their method; here they are refused once more.
+#[async_trait]
+impl ShardDuties for ForGateways {
+    async fn delete_shard(&self, _: DriveId, _: ShardId) -> Result<bool, ShardError> {
+        Err(ShardError::Refused("gateways delete nothing".to_owned()))
+    }
+
+    async fn delete_blob(&self, _: DriveId, _: BlobId) -> Result<u64, ShardError> {
+        Err(ShardError::Refused("gateways delete nothing".to_owned()))
+    }
+
+    async fn verify_shard(&self, _: DriveId, _: ShardId) -> Result<(), ShardError> {
+        Err(ShardError::Refused("gateways delete nothing".to_owned()))
+    }
+}
