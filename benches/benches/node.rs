@@ -90,14 +90,14 @@ async fn measure() {
     let place = std::env::var_os("PLACE").map_or_else(|| temporary.path().to_owned(), std::path::PathBuf::from);
     let folders: Vec<_> = (0..drives).map(|number| place.join(format!("d{number}"))).collect();
     let settings = NodeSettings {
-        policy: Policy {
+        policy: Some(Policy {
             id: PolicyId(0),
             name: "standard".into(),
             redundancy: policy.parse().unwrap(),
             chunk_bytes: 1 << 20,
             inline_bytes_max: 16 << 10,
             copies_bytes_max: 128 << 10,
-        },
+        }),
         range_count: 8,
         consensus: ConsensusSettings::default(),
         evaluation: couronne_metadata::evaluate::Settings::default(),

@@ -25,8 +25,18 @@ pub(crate) struct CommandLine {
 pub(crate) enum Command {
     /// Run a server: gateway and storage node in one process.
     Serve(Box<ServeArguments>),
+    /// Run a storage node of a cluster.
+    StorageNode(MemberArguments),
+    /// Run a gateway of a cluster.
+    Gateway(MemberArguments),
+    /// Found a cluster, join one, and look at it.
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Show drives, space, policies, ranges and background work of a running server.
     Status(StatusArguments),
+    /// Show how repair gets on.
+    #[command(subcommand)]
+    Repair(RepairCommand),
     /// Manage accounts.
     #[command(subcommand)]
     Account(AccountCommand),
@@ -72,6 +82,70 @@ pub(crate) struct ServeArguments {
     config: Option<PathBuf>,
 }
 
+/// Flags of `couronne storage-node` and `couronne gateway`.
+#[derive(Args)]
+pub(crate) struct MemberArguments {
+    /// Settings file (TOML); see docs/configuration.md
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// `couronne cluster ...`
+#[derive(Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// Found a cluster; this storage node is its first. Then run `couronne storage-node`.
+    Init(ClusterInitArguments),
+    /// Join a cluster, as a storage node or a gateway. Then run `couronne storage-node` or `couronne gateway`.
+    Join(ClusterJoinArguments),
+    /// Print a token with which others join, for a while.
+    Token(ClusterTokenArguments),
+    /// As `couronne status`.
+    Status(StatusArguments),
+    /// Show the cluster map: nodes, drives, policies, ranges.
+    Map(StatusArguments),
+}
+
+/// Flags of `couronne cluster init`.
+#[derive(Args)]
+pub(crate) struct ClusterInitArguments {
+    /// Settings file (TOML) of this storage node
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// replicated:N or ec:K+M, of the default policy
+    #[arg(long, value_name = "POLICY", default_value = "ec:4+2")]
+    pub(crate) policy: String,
+    /// How many storage nodes the cluster waits for until it begins
+    #[arg(long, value_name = "N")]
+    pub(crate) nodes: u16,
+}
+
+/// Flags of `couronne cluster join`.
+#[derive(Args)]
+pub(crate) struct ClusterJoinArguments {
+    /// The token, as `couronne cluster token` printed it
+    #[arg(env = "COURONNE_JOIN_TOKEN", hide_env_values = true)]
+    pub(crate) token: String,
+    /// Settings file (TOML) of the process that joins
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Join as a gateway
+    #[arg(long)]
+    pub(crate) gateway: bool,
+}
+
+/// Flags of `couronne cluster token`.
+#[derive(Args)]
+pub(crate) struct ClusterTokenArguments {
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+    /// For a gateway, instead of a storage node
+    #[arg(long)]
+    pub(crate) gateway: bool,
+    /// For how many minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 60)]
+    pub(crate) minutes: u32,
+}
+
 /// Which running server a command talks to.
 #[derive(Args, Clone)]
 pub(crate) struct ServerArguments {
@@ -94,6 +168,13 @@ pub(crate) struct StatusArguments {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `couronne repair ...`
+#[derive(Subcommand)]
+pub(crate) enum RepairCommand {
+    /// Show what is pending, what waits for a drive, how fast it goes, and how long it will take.
+    Status(StatusArguments),
 }
 
 /// `couronne account ...`

@@ -7,9 +7,11 @@ mod admin;
 mod allocator;
 mod bench;
 mod cli;
+mod cluster;
 mod data_folder;
 mod environment;
 mod logs;
+mod member;
 mod serve;
 mod settings;
 mod terminal;
@@ -19,6 +21,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Command, CommandLine};
+use crate::settings::Settings;
 
 fn main() -> ExitCode {
     match run(CommandLine::parse().command) {
@@ -34,12 +37,16 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     match command {
         Command::Serve(arguments) => serve::run(arguments.settings()?)?,
+        Command::StorageNode(arguments) => serve::run_storage_node(Settings::load(Some(&arguments.config))?)?,
+        Command::Gateway(arguments) => serve::run_gateway(Settings::load(Some(&arguments.config))?)?,
+        Command::Cluster(command) => client_runtime()?.block_on(cluster::run(command))?,
         Command::Bench(arguments) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(bench::run(*arguments))?;
         }
         Command::Reference => terminal::say(settings::reference::page().trim_end()),
         Command::Status(arguments) => client_runtime()?.block_on(admin::commands::status(arguments))?,
+        Command::Repair(command) => client_runtime()?.block_on(admin::commands::repair(command))?,
         Command::Account(command) => client_runtime()?.block_on(admin::commands::account(command))?,
         Command::Clock(command) => client_runtime()?.block_on(admin::commands::clock(command))?,
         Command::User(command) => client_runtime()?.block_on(admin::commands::user(command))?,

@@ -20,11 +20,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use super::cluster::ClusterSource;
+use super::gather::Gatherer;
 use super::messages::{
     AccountDetailMessage, AccountMessage, ClockMessage, CreateAccountMessage, CreateUserMessage, ErrorMessage,
     NewUserMessage, UserMessage,
 };
-use super::status::StatusSource;
 use crate::data_folder::credentials::Credentials;
 
 /// The largest body of a request, in bytes.
@@ -43,7 +44,9 @@ pub(crate) struct Api {
     /// The numbers of `/metrics`.
     pub(crate) metrics: Arc<Metrics>,
     /// The status.
-    pub(crate) status: StatusSource,
+    pub(crate) status: Gatherer,
+    /// The map, and who makes tokens.
+    pub(crate) cluster: ClusterSource,
 }
 
 /// A refusal: its status and why.
@@ -100,6 +103,11 @@ impl Api {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (request.method().clone(), segments.as_slice()) {
             (Method::GET, ["status"]) => Ok(json(StatusCode::OK, &self.status.read().await)),
+            (Method::GET, ["cluster", "map"]) => Ok(json(StatusCode::OK, &self.cluster.map_message())),
+            (Method::POST, ["cluster", "tokens"]) => {
+                let made = self.cluster.make_token(&read(request).await?).await;
+                made.map(|token| json(StatusCode::CREATED, &token)).map_err(|(status, why)| Refusal(status, why))
+            }
             (Method::POST, ["clock", "confirm"]) => Ok(self.confirm_clock().await),
             (Method::GET, ["accounts"]) => self.list_accounts().await,
             (Method::POST, ["accounts"]) => self.create_account(read(request).await?).await,
@@ -115,7 +123,7 @@ impl Api {
 
     /// The operator says that the clock is right.
     async fn confirm_clock(&self) -> Response<Full<Bytes>> {
-        let halted = self.status.confirm_clock().await;
+        let halted = self.status.own.confirm_clock().await;
         tracing::warn!(halted, "the clock was confirmed");
         json(StatusCode::OK, &ClockMessage { halted })
     }

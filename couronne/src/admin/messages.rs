@@ -96,8 +96,11 @@ pub(crate) struct StatusMessage {
     pub(crate) policy: String,
     /// Seconds since the start.
     pub(crate) uptime_s: u64,
-    /// The S3 listener.
-    pub(crate) s3_listen: String,
+    /// The S3 listener of the process that was asked; of a storage node, the one for its peers.
+    pub(crate) listen: String,
+    /// The storage nodes.
+    #[serde(default)]
+    pub(crate) nodes: Vec<NodeMessage>,
     /// Its drives.
     pub(crate) drives: Vec<DriveMessage>,
     /// Metadata ranges.
@@ -107,6 +110,59 @@ pub(crate) struct StatusMessage {
     pub(crate) halted: Option<String>,
     /// Background work: counters by name.
     pub(crate) background: std::collections::BTreeMap<String, u64>,
+    /// Repair.
+    #[serde(default)]
+    pub(crate) repair: RepairMessage,
+}
+
+/// How repair gets on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RepairMessage {
+    /// Blobs that could be better with the drives that serve now, or that were not looked at yet, and ranges
+    /// that lack members; 0: all are as good as they can be.
+    pub(crate) pending: u64,
+    /// Their chunks, as far as they were counted.
+    pub(crate) pending_chunks: u64,
+    /// Blobs that are as good as they can be, and wait for a drive.
+    pub(crate) parked: u64,
+    /// Bytes of shards rebuilt since the nodes started.
+    pub(crate) rebuilt_bytes: u64,
+    /// Bytes of shards rebuilt in a second, of late.
+    pub(crate) bytes_per_second: u64,
+    /// Seconds until nothing is pending; unset: nothing to tell it by.
+    pub(crate) seconds_left: Option<u64>,
+    /// How many more shards the most endangered chunk may lose; unset: none is known to be in danger.
+    pub(crate) survives: Option<i16>,
+}
+
+impl RepairMessage {
+    /// Adds what another node says.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.pending += other.pending;
+        self.pending_chunks += other.pending_chunks;
+        self.parked += other.parked;
+        self.rebuilt_bytes += other.rebuilt_bytes;
+        self.bytes_per_second += other.bytes_per_second;
+        self.seconds_left = self.seconds_left.max(other.seconds_left);
+        self.survives = [self.survives, other.survives].into_iter().flatten().min();
+    }
+}
+
+/// A storage node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct NodeMessage {
+    /// What operators call it.
+    pub(crate) name: String,
+    /// Its identity, hexadecimal.
+    pub(crate) id: String,
+    /// Its region.
+    pub(crate) region: String,
+    /// Its zone.
+    pub(crate) zone: String,
+    /// Whether it answers.
+    pub(crate) answers: bool,
+    /// The version of its binary; unset: it does not answer.
+    pub(crate) version: Option<String>,
 }
 
 /// The clock was confirmed.
@@ -121,6 +177,9 @@ pub(crate) struct ClockMessage {
 pub(crate) struct DriveMessage {
     /// Its identity, hexadecimal.
     pub(crate) id: String,
+    /// The name of its node.
+    #[serde(default)]
+    pub(crate) node: String,
     /// Its folder; unset: it is not here.
     pub(crate) folder: Option<String>,
     /// Why it does not serve; unset: it serves.
@@ -148,4 +207,79 @@ pub(crate) struct RangeMessage {
     pub(crate) serving: Vec<String>,
     /// The one that leads; unset: none does.
     pub(crate) leader: Option<String>,
+}
+
+/// Asks for a token with which others join.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MakeTokenMessage {
+    /// For a gateway, instead of a storage node.
+    pub(crate) gateway: bool,
+    /// For how many minutes.
+    pub(crate) minutes: u32,
+}
+
+/// A token. A secret: no `Debug`.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct TokenMessage {
+    /// Its text.
+    pub(crate) token: String,
+}
+
+/// The cluster map.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MapMessage {
+    /// The cluster's identity, hexadecimal.
+    pub(crate) cluster: String,
+    /// Rises with every change.
+    pub(crate) version: u64,
+    /// Whether it has rings and ranges.
+    pub(crate) formed: bool,
+    /// The redundancy of the default policy.
+    pub(crate) policy: String,
+    /// Its processes.
+    pub(crate) nodes: Vec<MapNodeMessage>,
+    /// Its drives.
+    pub(crate) drives: Vec<MapDriveMessage>,
+    /// Its ranges, the one that keeps the map first.
+    pub(crate) ranges: Vec<MapRangeMessage>,
+}
+
+/// A process of the map.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MapNodeMessage {
+    /// Its identity, hexadecimal.
+    pub(crate) id: String,
+    /// What operators call it.
+    pub(crate) name: String,
+    /// `storage node` or `gateway`.
+    pub(crate) role: String,
+    /// Where its peers reach it.
+    pub(crate) address: String,
+    /// Its region.
+    pub(crate) region: String,
+    /// Its zone.
+    pub(crate) zone: String,
+}
+
+/// A drive of the map.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MapDriveMessage {
+    /// Its identity, hexadecimal.
+    pub(crate) id: String,
+    /// The name of its node.
+    pub(crate) node: String,
+    /// Its share in rings.
+    pub(crate) weight: u32,
+    /// Since when it does not serve, in milliseconds since 1970; unset: it serves.
+    pub(crate) down_since_ms: Option<u64>,
+}
+
+/// A range of the map.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MapRangeMessage {
+    /// Its number.
+    pub(crate) range: u64,
+    /// The drives of its replicas.
+    pub(crate) replicas: Vec<String>,
 }

@@ -10,6 +10,8 @@
 //! | `GET /admin/accounts` | [`messages::AccountMessage`]s |
 //! | `POST /admin/accounts` | the account made from [`messages::CreateAccountMessage`] |
 //! | `GET`, `DELETE /admin/accounts/NAME` | [`messages::AccountDetailMessage`]; nothing |
+//! | `POST /admin/cluster/tokens` | [`messages::TokenMessage`] for [`messages::MakeTokenMessage`] |
+//! | `GET /admin/cluster/map` | [`messages::MapMessage`] |
 //! | `POST /admin/accounts/NAME/users` | [`messages::NewUserMessage`] for [`messages::CreateUserMessage`] |
 //!
 //! Promises: without the token (`Authorization: Bearer ...`) nothing below `/admin/` answers, nor says
@@ -18,7 +20,9 @@
 
 pub(crate) mod api;
 pub(crate) mod client;
+pub(crate) mod cluster;
 pub(crate) mod commands;
+pub(crate) mod gather;
 pub(crate) mod messages;
 pub(crate) mod server;
 pub(crate) mod status;

@@ -75,9 +75,14 @@ impl Credentials {
     }
 }
 
+/// The root credentials that the environment presets, if it does.
+pub(crate) fn preset() -> Result<Option<Credentials>, CredentialsError> {
+    Credentials::chosen(variable(ACCESS_KEY_VARIABLE), variable(SECRET_KEY_VARIABLE))
+}
+
 /// The root credentials: those of the environment, else those kept, else new ones; kept in every folder.
 pub(super) fn open(folders: &[PathBuf], env: &Env) -> Result<Credentials, DataFolderError> {
-    let preset = Credentials::chosen(variable(ACCESS_KEY_VARIABLE), variable(SECRET_KEY_VARIABLE))?;
+    let preset = preset()?;
     let credentials = match (preset, read_anywhere(folders, NAME)?) {
         (Some(preset), _) => preset,
         (None, Some(text)) => parse(&text)?,

@@ -17,7 +17,7 @@
 pub(crate) mod credentials;
 pub(crate) mod files;
 pub(crate) mod policy;
-mod secret;
+pub(crate) mod secret;
 
 use std::fs::File;
 use std::io;
@@ -63,7 +63,7 @@ pub(crate) struct DataFolder {
 /// Where a running server listens, as `server.json` says it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunningServer {
-    /// The address of the S3 listener.
+    /// The address of the S3 listener; of a storage node, of the one for its peers.
     pub(crate) s3: SocketAddr,
     /// Whether the S3 listener speaks TLS.
     pub(crate) tls: bool,
@@ -145,6 +145,14 @@ pub(crate) enum DataFolderError {
     NotRunning(PathBuf),
 }
 
+impl DataFolderError {
+    /// Adds what was being done, and where, to an I/O error.
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { doing, path, source }
+    }
+}
+
 /// `cluster.toml`.
 #[derive(Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -166,9 +174,9 @@ impl DataFolder {
         let asked_policy: Option<Redundancy> = settings.policy.as_deref().map(str::parse).transpose()?;
         let mut locks = Vec::new();
         for folder in &folders {
-            files::create_folder(folder).map_err(io_error("making", folder))?;
+            files::create_folder(folder).map_err(DataFolderError::io("making", folder))?;
             let path = folder.join("lock");
-            let lock = files::lock(path.clone()).map_err(io_error("locking", &path))?;
+            let lock = files::lock(path.clone()).map_err(DataFolderError::io("locking", &path))?;
             locks.push(lock.ok_or_else(|| DataFolderError::InUse(folder.clone()))?);
         }
         let found = read_cluster(&folders)?;
@@ -189,7 +197,7 @@ impl DataFolder {
     pub(crate) fn announce(&self, server: &RunningServer) -> Result<(), DataFolderError> {
         let text = serde_json::to_string(server).unwrap_or_default();
         self.folders.iter().try_for_each(|folder| {
-            files::replace(folder, "server.json", &text).map_err(io_error("writing server.json in", folder))
+            files::replace(folder, "server.json", &text).map_err(DataFolderError::io("writing server.json in", folder))
         })
     }
 
@@ -211,12 +219,12 @@ impl DataFolder {
 /// Where the server of a data folder listens, and the token of its admin listener.
 pub(crate) fn running_server(folder: &Path) -> Result<(RunningServer, Zeroizing<String>), DataFolderError> {
     let path = folder.join("server.json");
-    let text = files::read(&path).map_err(io_error("reading", &path))?;
+    let text = files::read(&path).map_err(DataFolderError::io("reading", &path))?;
     let text = text.ok_or_else(|| DataFolderError::NotRunning(folder.to_owned()))?;
     let server =
         serde_json::from_str(&text).map_err(|error| DataFolderError::Damaged { path, reason: error.to_string() })?;
     let path = folder.join("admin.token");
-    let token = files::read(&path).map_err(io_error("reading", &path))?;
+    let token = files::read(&path).map_err(DataFolderError::io("reading", &path))?;
     let token = token.ok_or_else(|| DataFolderError::NotRunning(folder.to_owned()))?;
     Ok((server, Zeroizing::new(token.trim().to_owned())))
 }
@@ -252,7 +260,7 @@ fn read_cluster(folders: &[PathBuf]) -> Result<Option<ClusterFile>, DataFolderEr
     let mut found: Option<(ClusterFile, &PathBuf)> = None;
     for folder in folders {
         let path = folder.join("cluster.toml");
-        let Some(text) = files::read(&path).map_err(io_error("reading", &path))? else { continue };
+        let Some(text) = files::read(&path).map_err(DataFolderError::io("reading", &path))? else { continue };
         let file: ClusterFile = toml::from_str(&text)
             .map_err(|error| DataFolderError::Damaged { path: path.clone(), reason: error.message().to_owned() })?;
         if file.format_version != FORMAT_VERSION {
@@ -295,10 +303,8 @@ impl ClusterFile {
         let mut sealing_secret = Zeroizing::new([0; 32]);
         hex::decode_to_slice(self.sealing_secret.as_str(), sealing_secret.as_mut())
             .map_err(|_| damaged("the sealing secret is not 64 hexadecimal digits"))?;
-        let drives = match folders {
-            [one] => (1..=self.drives).map(|number| one.join(format!("drive-{number:02}"))).collect(),
-            several => several.iter().map(|folder| folder.join("drive")).collect(),
-        };
+        let settings = DataSettings { folders: folders.to_vec(), drives: Some(self.drives), policy: None };
+        let drives = settings.drive_folders();
         Ok(Cluster { redundancy: self.policy.parse()?, drives, sealing_secret })
     }
 }
@@ -315,7 +321,7 @@ fn open_token(folders: &[PathBuf], env: &Env) -> Result<Zeroizing<String>, DataF
 fn read_anywhere(folders: &[PathBuf], name: &str) -> Result<Option<Zeroizing<String>>, DataFolderError> {
     for folder in folders {
         let path = folder.join(name);
-        if let Some(text) = files::read(&path).map_err(io_error("reading", &path))? {
+        if let Some(text) = files::read(&path).map_err(DataFolderError::io("reading", &path))? {
             return Ok(Some(Zeroizing::new(text)));
         }
     }
@@ -326,17 +332,11 @@ fn read_anywhere(folders: &[PathBuf], name: &str) -> Result<Option<Zeroizing<Str
 fn write_everywhere(folders: &[PathBuf], name: &str, text: &str) -> Result<(), DataFolderError> {
     for folder in folders {
         let path = folder.join(name);
-        if files::read(&path).map_err(io_error("reading", &path))?.as_deref() != Some(text) {
-            files::replace(folder, name, text).map_err(io_error("writing", &path))?;
+        if files::read(&path).map_err(DataFolderError::io("reading", &path))?.as_deref() != Some(text) {
+            files::replace(folder, name, text).map_err(DataFolderError::io("writing", &path))?;
         }
     }
     Ok(())
-}
-
-/// Adds what was being done, and where, to an I/O error.
-fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataFolderError {
-    let path = path.to_owned();
-    move |source| DataFolderError::Io { doing, path, source }
 }
 
 #[cfg(test)]

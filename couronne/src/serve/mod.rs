@@ -7,8 +7,10 @@
 //! Promises: nothing is served before the node has recovered.
 //! Must not know: what is served.
 
-mod parts;
+mod gateway;
+pub(crate) mod parts;
 mod signals;
+mod storage_node;
 #[cfg(test)]
 mod tests;
 mod welcome;
@@ -17,17 +19,27 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use couronne_gateway::identity::IdentityError;
+use couronne_gateway::engine::Components;
+
+use couronne_gateway::identity::{IdentityError, RootCredentials, Secret};
+use couronne_gateway::pipeline::Gateway;
 use couronne_gateway::server::{self, TlsError};
-use couronne_storage_node::node::NodeError;
+use couronne_protocol::env::Env;
+use couronne_protocol::net::certificates::CertificateError;
+use couronne_storage_node::node::{LocalNode, NodeError};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use self::parts::GatewaySecrets;
+
 use crate::admin;
 use crate::admin::api::Api;
+use crate::admin::cluster::ClusterSource;
+use crate::admin::gather::Gatherer;
 use crate::admin::status::StatusSource;
 use crate::data_folder::{DataFolder, DataFolderError, RunningServer};
+use crate::member::MemberError;
 use crate::settings::Settings;
 use crate::{environment, logs};
 
@@ -65,6 +77,15 @@ pub(crate) enum ServeError {
     /// The node did not start.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The process is no member of a cluster.
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    /// Its certificates cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// What the cluster keeps for its members is unusable.
+    #[error("the cluster gives no usable {0}")]
+    Cluster(&'static str),
     /// Identities cannot be kept.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -75,13 +96,27 @@ pub(crate) enum ServeError {
 
 /// Runs a server until it is told to stop.
 pub(crate) fn run(settings: Settings) -> Result<(), ServeError> {
+    run_role(&settings.clone(), serve(settings))
+}
+
+/// Runs a storage node of a cluster until it is told to stop.
+pub(crate) fn run_storage_node(settings: Settings) -> Result<(), ServeError> {
+    run_role(&settings.clone(), storage_node::serve(settings))
+}
+
+/// Runs a gateway of a cluster until it is told to stop.
+pub(crate) fn run_gateway(settings: Settings) -> Result<(), ServeError> {
+    run_role(&settings.clone(), gateway::serve(settings))
+}
+
+fn run_role(settings: &Settings, role: impl Future<Output = Result<(), ServeError>>) -> Result<(), ServeError> {
     logs::start(&settings.logs).map_err(ServeError::Logs)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = settings.process.worker_threads {
         runtime.worker_threads(usize::from(threads.max(1)));
     }
     let runtime = runtime.enable_all().thread_name("couronne").build().map_err(ServeError::Runtime)?;
-    runtime.block_on(serve(settings))
+    runtime.block_on(role)
 }
 
 /// Start, serve, stop.
@@ -92,14 +127,8 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let (admin_listener, admin) = listen(settings.admin.listen).await?;
     let tls = parts::tls(&settings.s3)?;
     let node = parts::node(&data.cluster, &settings, &env).await?;
-    let gateway = parts::gateway(&data, &settings, Arc::clone(&node), &env)?;
-    let policy = data.cluster.redundancy.to_string();
-    let api = Arc::new(Api {
-        token: data.admin_token.clone(),
-        identity: gateway.identity.clone(),
-        metrics: Arc::clone(&gateway.metrics),
-        status: StatusSource::new(Arc::clone(&node), env, policy, s3),
-    });
+    let gateway = lone_gateway(&data, &settings, &node, &env)?;
+    let api = lone_api(&data, &gateway, &node, env, s3);
 
     let stop = signals::stop().map_err(ServeError::Runtime)?;
     let server = RunningServer { s3, tls: tls.is_some(), admin, pid: std::process::id() };
@@ -120,6 +149,40 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     data.withdraw();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The gateway over the one node of this process.
+fn lone_gateway(
+    data: &DataFolder,
+    settings: &Settings,
+    node: &Arc<LocalNode>,
+    env: &Env,
+) -> Result<Arc<Gateway>, ServeError> {
+    let routes = Arc::clone(node.routes());
+    let components = Components { shards: routes.clone(), ranges: routes, map: node.clone(), env: env.clone() };
+    let root = RootCredentials {
+        access_key: data.root.access_key.clone().into(),
+        secret: Secret::new(data.root.secret_key.as_bytes()),
+    };
+    let secrets = GatewaySecrets { root, sealing: Secret::new(data.cluster.sealing_secret.as_slice()) };
+    parts::gateway(components, secrets, settings)
+}
+
+/// The admin API over both.
+fn lone_api(data: &DataFolder, gateway: &Gateway, node: &Arc<LocalNode>, env: Env, s3: SocketAddr) -> Arc<Api> {
+    let status = Gatherer {
+        own: Arc::new(StatusSource::new(Arc::clone(node), env, s3)),
+        id: Some(node.id()),
+        map: Arc::clone(node.shared_map()),
+        transport: None,
+    };
+    Arc::new(Api {
+        token: data.admin_token.clone(),
+        identity: gateway.identity.clone(),
+        metrics: Arc::clone(&gateway.metrics),
+        status,
+        cluster: ClusterSource { map: Arc::clone(node.shared_map()), node: Some(Arc::clone(node)) },
+    })
 }
 
 /// A listener and the address it got.

@@ -2,7 +2,9 @@
 //!
 //! Must not know: listeners, signals.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use couronne_gateway::auth::AuthSettings;
 use couronne_gateway::engine::{Components, Engine, Settings as EngineSettings};
@@ -16,10 +18,11 @@ use couronne_placement::{CHUNK_BYTES_MAX, Policy, PolicyId, Redundancy};
 use couronne_protocol::env::Env;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{LocalNode, NodeSettings, open_folders};
+use couronne_storage_node::node::{LocalNode, NodeDrive, NodeError, NodeSettings, open_folders};
 
 use super::ServeError;
-use crate::data_folder::{Cluster, DataFolder};
+use crate::data_folder::Cluster;
+use crate::member::secrets::Secrets;
 use crate::settings::{S3Settings, Settings};
 
 /// The size of a full shard of an erasure-coded chunk, in bytes: large enough that a disk's and a
@@ -36,7 +39,7 @@ const COPIES_BYTES_MAX: u32 = 128 << 10;
 const ROCKS_BYTES: usize = 128 << 20;
 
 /// The default policy of a cluster.
-fn policy(redundancy: Redundancy) -> Policy {
+pub(crate) fn policy(redundancy: Redundancy) -> Policy {
     let chunk_bytes = match redundancy {
         Redundancy::Single | Redundancy::Replicated(_) => WHOLE_CHUNK_BYTES,
         Redundancy::Erasure { k, .. } => (u32::from(k) * SHARD_BYTES).min(CHUNK_BYTES_MAX),
@@ -51,33 +54,60 @@ fn policy(redundancy: Redundancy) -> Policy {
     }
 }
 
-/// The storage node with the drives of the data folder.
-pub(super) async fn node(cluster: &Cluster, settings: &Settings, env: &Env) -> Result<Arc<LocalNode>, ServeError> {
-    let share = ROCKS_BYTES / cluster.drives.len().max(1);
+/// The drives in these folders.
+pub(crate) async fn drives(folders: &[PathBuf]) -> Result<Vec<NodeDrive>, NodeError> {
+    let share = ROCKS_BYTES / folders.len().max(1);
     let rocks = RocksSettings {
         write_buffers_bytes: share.clamp(12 << 20, 48 << 20),
         block_cache_bytes: share.clamp(8 << 20, 32 << 20),
         ..RocksSettings::default()
     };
-    let drives = open_folders(&cluster.drives, &rocks).await?;
-    let node_settings = NodeSettings {
-        policy: policy(cluster.redundancy),
-        range_count: settings.storage.metadata_ranges,
-        consensus: ConsensusSettings::default(),
-        evaluation: evaluate::Settings { reap_delay_ms: settings.storage.reap_delay_ms },
-        duties: DutySettings::default(),
-    };
-    Ok(LocalNode::open(env.clone(), drives, node_settings).await?)
+    open_folders(folders, &rocks).await
 }
 
-/// The gateway over a node.
+/// A node's settings. Of several, each replica keeps its own time.
+pub(super) fn node_settings(settings: &Settings, policy: Option<Policy>, is_alone: bool) -> NodeSettings {
+    NodeSettings {
+        policy,
+        range_count: settings.storage.metadata_ranges,
+        consensus: ConsensusSettings { own_time: !is_alone, ..ConsensusSettings::default() },
+        evaluation: evaluate::Settings { reap_delay_ms: settings.storage.reap_delay_ms },
+        duties: DutySettings {
+            repair_grace: Duration::from_secs(settings.storage.repair_grace_s),
+            ..DutySettings::default()
+        },
+    }
+}
+
+/// The storage node with the drives of the data folder.
+pub(super) async fn node(cluster: &Cluster, settings: &Settings, env: &Env) -> Result<Arc<LocalNode>, ServeError> {
+    let drives = drives(&cluster.drives).await?;
+    let settings = node_settings(settings, Some(policy(cluster.redundancy)), true);
+    Ok(LocalNode::open(env.clone(), drives, settings).await?)
+}
+
+/// The secrets that a gateway works with.
+pub(super) struct GatewaySecrets {
+    pub(super) root: RootCredentials,
+    pub(super) sealing: Secret,
+}
+
+impl Secrets {
+    /// What of them a gateway works with.
+    pub(super) fn for_gateway(&self) -> Result<GatewaySecrets, ServeError> {
+        let sealing = self.sealing_bytes().ok_or(ServeError::Cluster("sealing secret"))?;
+        let (access_key, secret) = (self.access_key.clone().into(), Secret::new(self.secret_key.as_bytes()));
+        Ok(GatewaySecrets { root: RootCredentials { access_key, secret }, sealing: Secret::new(sealing.as_slice()) })
+    }
+}
+
+/// The gateway over drives and ranges, wherever they are.
 pub(super) fn gateway(
-    data: &DataFolder,
+    components: Components,
+    secrets: GatewaySecrets,
     settings: &Settings,
-    node: Arc<LocalNode>,
-    env: &Env,
 ) -> Result<Arc<Gateway>, ServeError> {
-    let components = Components { shards: node.clone(), ranges: node.clone(), map: node, env: env.clone() };
+    let env = components.env.clone();
     let limits = &settings.limits;
     let engine = Engine::new(
         components,
@@ -87,19 +117,15 @@ pub(super) fn gateway(
             ..EngineSettings::default()
         },
     );
-    let root = RootCredentials {
-        access_key: data.root.access_key.clone().into(),
-        secret: Secret::new(data.root.secret_key.as_bytes()),
-    };
-    let sealing_secret = Secret::new(data.cluster.sealing_secret.as_slice());
+    let GatewaySecrets { root, sealing } = secrets;
     let identity_settings =
         IdentitySettings { credential_cache_ms: limits.credential_cache_ms, ..IdentitySettings::default() };
-    let identity = Identity::new(engine.clone(), root, sealing_secret, identity_settings)?;
+    let identity = Identity::new(engine.clone(), root, sealing, identity_settings)?;
     let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?);
     let base_domains = settings.s3.base_domains.iter().map(|domain| domain.to_lowercase()).collect();
     let auth = AuthSettings { regions: vec![settings.s3.region.clone()] };
     let gateway_settings = GatewaySettings { base_domains, auth, body_stall_ms: limits.body_stall_ms };
-    Ok(Arc::new(Gateway { engine, identity, env: env.clone(), metrics, settings: gateway_settings }))
+    Ok(Arc::new(Gateway { engine, identity, env, metrics, settings: gateway_settings }))
 }
 
 /// The S3 listener's bounds.

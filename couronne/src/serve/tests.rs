@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use couronne_protocol::env::{Clock, Env};
-use couronne_storage_node::node::LocalNode;
+use couronne_protocol::env::Clock;
 use tokio::sync::watch;
 
 use super::*;
@@ -57,14 +56,9 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
     clock.leapt_us.store(8 * 86_400_000_000, Ordering::Relaxed);
 
     let node = start_again(&data, &settings, &env).await;
-    let gateway = parts::gateway(&data, &settings, Arc::clone(&node), &env).unwrap();
+    let gateway = lone_gateway(&data, &settings, &node, &env).unwrap();
     let (listener, address) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let api = Arc::new(Api {
-        token: data.admin_token.clone(),
-        identity: gateway.identity.clone(),
-        metrics: Arc::clone(&gateway.metrics),
-        status: StatusSource::new(Arc::clone(&node), env, "single".to_owned(), address),
-    });
+    let api = lone_api(&data, &gateway, &node, env, address);
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(admin::server::serve(listener, api, stopped));
 

@@ -98,6 +98,20 @@ settings! {
         listen: SocketAddr = loopback(9001),
     }
 
+    /// A process of a cluster of several: `couronne storage-node` and `couronne gateway`. `couronne serve` ignores it.
+    cluster: ClusterSettings {
+        /// What operators call this process; 1 to 63 letters, digits, hyphens, underscores and dots.
+        name: String = "node".to_owned(),
+        /// Address of a storage node's listener for its peers and for gateways. It speaks TLS with certificates of the cluster's own.
+        listen: SocketAddr = loopback(9100),
+        /// Where others reach that listener, as `host:port`. Unset: the address it listens on.
+        advertise: Option<String> = None,
+        /// Its region: the largest failure domain.
+        region: String = "region".to_owned(),
+        /// Its zone within the region: what fails together with it.
+        zone: String = "zone".to_owned(),
+    }
+
     /// Bounds of what requests may take.
     limits: LimitSettings {
         /// S3 connections at once; more wait to be accepted.
@@ -121,6 +135,8 @@ settings! {
     storage: StorageSettings {
         /// In how many ranges the keyspace of metadata is cut. Fixed at the first start.
         metadata_ranges: u16 = 8,
+        /// How long a drive may be away before its shards are rebuilt elsewhere, in seconds.
+        repair_grace_s: u64 = 300,
         /// How long deleted bytes are kept for readers that began before the deletion, in milliseconds.
         reap_delay_ms: u64 = 3_600_000,
     }
@@ -139,6 +155,23 @@ settings! {
         worker_threads: Option<u16> = None,
         /// How long open requests may take to finish after SIGTERM or SIGINT, in seconds.
         shutdown_grace_s: u64 = 20,
+    }
+}
+
+impl DataSettings {
+    /// The folder of each drive of a storage node: below the one data folder, or one in each of several.
+    pub(crate) fn drive_folders(&self) -> Vec<PathBuf> {
+        match self.folders.as_slice() {
+            [one] => (1..=self.drives.unwrap_or(1)).map(|number| one.join(format!("drive-{number:02}"))).collect(),
+            several => several.iter().map(|folder| folder.join("drive")).collect(),
+        }
+    }
+}
+
+impl ClusterSettings {
+    /// Where others reach a storage node.
+    pub(crate) fn address(&self) -> String {
+        self.advertise.clone().unwrap_or_else(|| self.listen.to_string())
     }
 }
 

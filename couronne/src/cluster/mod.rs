@@ -1,0 +1,110 @@
+//! `couronne cluster`: founding, joining, tokens, the map.
+//!
+//! Must not know: how members serve.
+
+mod init;
+mod join;
+
+use std::path::PathBuf;
+
+use couronne_protocol::net::certificates::CertificateError;
+use couronne_protocol::transport::CallError;
+use couronne_storage_node::node::NodeError;
+use thiserror::Error;
+
+use crate::admin::client::{AdminClient, ClientError};
+use crate::admin::commands;
+use crate::admin::messages::{MakeTokenMessage, MapMessage, TokenMessage};
+use crate::cli::{ClusterCommand, ClusterTokenArguments, StatusArguments};
+use crate::member::MemberError;
+use crate::settings::SettingsError;
+use crate::terminal::say;
+
+/// Why a cluster was not founded or joined, or does not answer.
+#[derive(Debug, Error)]
+pub(crate) enum ClusterError {
+    /// The settings were refused.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The data folders were refused.
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    /// The drives were refused.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// Keys or certificates could not be made.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The policy is no policy.
+    #[error(transparent)]
+    Redundancy(#[from] couronne_placement::RedundancyError),
+    /// Preset credentials are unusable.
+    #[error(transparent)]
+    Credentials(#[from] crate::data_folder::credentials::CredentialsError),
+    /// The token is none.
+    #[error(transparent)]
+    Token(#[from] couronne_protocol::join::NotAToken),
+    /// The member that the token names does not answer.
+    #[error("asking {address}: {error}")]
+    Call {
+        /// Who was asked.
+        address: String,
+        /// What happened.
+        error: CallError,
+    },
+    /// The answer does not parse.
+    #[error("the cluster's answer is not what this version expects")]
+    Answer,
+    /// The cluster said no.
+    #[error(transparent)]
+    NotAdmitted(#[from] couronne_protocol::join::NotAdmitted),
+    /// A cluster is not made of so few nodes.
+    #[error("{0}")]
+    TooSmall(String),
+    /// The admin listener of a member does not answer, or refuses.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// Carries out a command.
+pub(crate) async fn run(command: ClusterCommand) -> Result<(), ClusterError> {
+    match command {
+        ClusterCommand::Init(arguments) => init::init(arguments).await,
+        ClusterCommand::Join(arguments) => join::join(arguments).await,
+        ClusterCommand::Token(arguments) => token(arguments).await,
+        ClusterCommand::Status(arguments) => Ok(commands::status(arguments).await?),
+        ClusterCommand::Map(arguments) => map(arguments).await,
+    }
+}
+
+async fn token(arguments: ClusterTokenArguments) -> Result<(), ClusterError> {
+    let message = MakeTokenMessage { gateway: arguments.gateway, minutes: arguments.minutes };
+    let token: TokenMessage = AdminClient::find(&arguments.server)?.post("/admin/cluster/tokens", &message).await?;
+    say(&token.token);
+    Ok(())
+}
+
+async fn map(arguments: StatusArguments) -> Result<(), ClusterError> {
+    let map: MapMessage = AdminClient::find(&arguments.server)?.get("/admin/cluster/map").await?;
+    if arguments.json {
+        commands::print_json(&map)?;
+        return Ok(());
+    }
+    say(&format!("cluster {}, version {} of its map, policy {}", map.cluster, map.version, map.policy));
+    for node in &map.nodes {
+        say(&format!("  {} {}  {}  {}/{}  {}", node.role, node.name, node.address, node.region, node.zone, node.id));
+    }
+    for drive in &map.drives {
+        let state = drive.down_since_ms.map_or_else(|| "up".to_owned(), |since| format!("down since {since} ms"));
+        say(&format!("  drive {}  of {}  weight {}  {state}", drive.id, drive.node, drive.weight));
+    }
+    for range in &map.ranges {
+        say(&format!("  range {}: {} replicas", range.range, range.replicas.len()));
+    }
+    Ok(())
+}
+
+/// The one folder or the several of a member's settings.
+fn folder_names(folders: &[PathBuf]) -> String {
+    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,191 @@
+//! `couronne gateway`: S3 over a cluster's storage nodes. It keeps nothing but who it is.
+//!
+//! Start: member, the last known map, the way to the nodes; then what the cluster tells it (the newest
+//! map, its secrets), for which it waits; then the doors open. While it runs it follows the map.
+//! Promises: killed at any moment it leaves nothing to clean up.
+//! Must not know: drives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_gateway::engine::Components;
+use couronne_gateway::server;
+use couronne_protocol::map::{MapState, SharedMap};
+use couronne_protocol::net::{NetSettings, NetTransport, Tls};
+use couronne_protocol::remote::{RemoteRanges, RemoteShards};
+use couronne_protocol::report::{Report, ReportAnswer};
+use couronne_protocol::transport::{Message, Method, Role, Transport};
+use couronne_ring::NodeId;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::{ServeError, listen, parts, signals};
+use crate::admin;
+use crate::admin::api::Api;
+use crate::admin::cluster::ClusterSource;
+use crate::admin::gather::Gatherer;
+use crate::admin::status::StatusSource;
+use crate::data_folder::RunningServer;
+use crate::environment;
+use crate::member::MemberFolder;
+use crate::member::renewal::Renewal;
+use crate::member::secrets::Secrets;
+use crate::settings::Settings;
+use crate::terminal::say;
+
+/// How often the gateway reports, and learns of newer maps.
+const REPORT_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a storage node may take to answer.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+/// The pause after no storage node answered.
+const RETRY_PAUSE: Duration = Duration::from_millis(300);
+
+/// The way to the cluster's storage nodes.
+struct Cluster {
+    transport: Arc<dyn Transport>,
+    map: Arc<SharedMap>,
+    folder: Arc<MemberFolder>,
+}
+
+/// Start, serve, stop.
+pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let env = environment::system();
+    let folder = Arc::new(MemberFolder::open(&settings.data.folders)?);
+    let member = folder.member(Role::Gateway)?;
+    let known = folder.map()?.and_then(|map| MapState::decode(map.into()).ok());
+    let map = Arc::new(SharedMap::new(known.ok_or(ServeError::Cluster("map"))?));
+    let tls = Tls::new(Arc::clone(&env.clock), &member.authority, &member.certificate, &member.key)?;
+    let transport: Arc<dyn Transport> = NetTransport::new(tls.clone(), map.clone(), NetSettings::default());
+    let (s3_listener, s3) = listen(settings.s3.listen).await?;
+    let (admin_listener, admin) = listen(settings.admin.listen).await?;
+    let s3_tls = parts::tls(&settings.s3)?;
+
+    let renewal = Renewal {
+        role: Role::Gateway,
+        folder: Arc::clone(&folder),
+        tls,
+        map: map.clone(),
+        transport: Arc::clone(&transport),
+        env: env.clone(),
+    };
+    tokio::spawn(renewal.run());
+    let cluster = Arc::new(Cluster { transport, map, folder });
+    let signal = signals::stop().map_err(ServeError::Runtime)?;
+    let mut signal = std::pin::pin!(signal);
+    let secrets = tokio::select! {
+        secrets = cluster.secrets() => secrets,
+        () = &mut signal => return Ok(()),
+    };
+    let (transport, map) = (Arc::clone(&cluster.transport), Arc::clone(&cluster.map));
+    let components = Components {
+        shards: Arc::new(RemoteShards::new(Arc::clone(&transport), map.clone())),
+        ranges: Arc::new(RemoteRanges::new(transport, map.clone())),
+        map: map.clone(),
+        env: env.clone(),
+    };
+    let gateway = parts::gateway(components, secrets.for_gateway()?, &settings)?;
+    let api = Arc::new(Api {
+        token: secrets.admin_token.clone(),
+        identity: gateway.identity.clone(),
+        metrics: Arc::clone(&gateway.metrics),
+        status: Gatherer {
+            own: Arc::new(StatusSource::of_gateway(Arc::clone(&map), env, s3)),
+            id: None,
+            map: Arc::clone(&map),
+            transport: Some(Arc::clone(&cluster.transport)),
+        },
+        cluster: ClusterSource { map, node: None },
+    });
+    let (stop, stopped) = watch::channel(false);
+    let admin_task = tokio::spawn(admin::server::serve(admin_listener, api, stopped.clone()));
+    let following = tokio::spawn(follow(Arc::clone(&cluster)));
+    let server = RunningServer { s3, tls: s3_tls.is_some(), admin, pid: std::process::id() };
+    cluster.folder.announce(&server, &secrets.admin_token)?;
+    say(&format!("Couronne {}: gateway {} on {s3}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
+    tracing::info!(%s3, %admin, "serving");
+    server::serve(s3_listener, gateway, parts::server_settings(&settings), s3_tls, signal).await;
+
+    tracing::info!("stopping");
+    stop.send_replace(true);
+    following.abort();
+    if let Err(error) = admin_task.await {
+        tracing::warn!(%error, "the admin listener ended badly");
+    }
+    cluster.folder.withdraw();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Follows the map for as long as the gateway runs.
+async fn follow(cluster: Arc<Cluster>) {
+    let mut asked = 0;
+    loop {
+        cluster.report(&mut asked).await;
+        sleep(REPORT_EVERY).await;
+    }
+}
+
+impl Cluster {
+    /// The storage nodes, those with a drive that serves first.
+    fn nodes(&self) -> Vec<NodeId> {
+        let map = self.map.state();
+        let is_up = |id: &NodeId| map.drives.values().any(|drive| drive.node == *id && drive.down_since_ms.is_none());
+        let mut nodes: Vec<NodeId> = map.storage_nodes().map(|(id, _)| *id).collect();
+        nodes.sort_by_key(|id| !is_up(id));
+        nodes
+    }
+
+    /// The cluster's secrets, as soon as a node gives them.
+    async fn secrets(&self) -> Secrets {
+        let mut asked = 0;
+        loop {
+            self.report(&mut asked).await;
+            for node in self.nodes() {
+                let call = self.transport.call(node, Method::Secrets, Message::default());
+                match timeout(ANSWER_WAIT, call).await {
+                    Ok(Ok(message)) => match Secrets::parse(&message.head) {
+                        Some(secrets) => return secrets,
+                        None => tracing::warn!(%node, "a node's answer does not parse"),
+                    },
+                    Ok(Err(error)) => tracing::warn!(%node, %error, "a node does not give the secrets"),
+                    Err(_) => tracing::warn!(%node, "a node does not answer"),
+                }
+            }
+            sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    /// Tells a node that the gateway lives, and takes a newer map from it; another node each time one
+    /// does not answer.
+    async fn report(&self, asked: &mut usize) {
+        let nodes = self.nodes();
+        let Some(node) = asked.checked_rem(nodes.len()).and_then(|place| nodes.get(place).copied()) else { return };
+        let report = Report { map_version: self.map.state().version, ..Report::default() };
+        let call = self.transport.call(node, Method::Report, Message::of(report.encode()));
+        let answer = match timeout(ANSWER_WAIT, call).await {
+            Ok(Ok(message)) => ReportAnswer::decode(message.head).ok(),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        match answer {
+            Some(ReportAnswer { map, .. }) if !map.is_empty() => self.learn(&map),
+            Some(_) => {}
+            None => *asked = asked.wrapping_add(1),
+        }
+    }
+
+    fn learn(&self, map: &Bytes) {
+        let Ok(state) = MapState::decode(map.clone()) else { return };
+        if state.cluster != self.map.state().cluster {
+            return;
+        }
+        let view = state.view();
+        if self.map.learn(state, view)
+            && let Err(error) = self.folder.keep_map(map)
+        {
+            tracing::warn!(%error, "the newest map could not be kept");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! `couronne storage-node`: drives and replicas of a cluster, served to its peers and gateways.
+//!
+//! Start: member, drives (with the map from the cluster, if all were emptied), the node's first half, the
+//! doors for peers (its replicas are needed for the map's group to answer), then the node's second half,
+//! the founder's secrets if it is the first, and the admin listener. Stop: the doors close, calls under way finish, the node flushes.
+//! Must not know: S3.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use couronne_gateway::engine::Components;
+use couronne_protocol::env::Env;
+use couronne_protocol::map::{MapState, SharedMap};
+use couronne_protocol::net::certificates::{Authority, PrivateKey};
+use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
+use couronne_protocol::transport::{Message, Method, Peer, Rejection, Role, Service, Transport};
+use couronne_ring::NodeId;
+use couronne_storage_node::node::{Connect, LocalNode, NodeDrive, NodeService};
+use tokio::sync::watch;
+
+use super::{ServeError, listen, parts, signals};
+use crate::admin;
+use crate::admin::api::Api;
+use crate::admin::cluster::ClusterSource;
+use crate::admin::gather::Gatherer;
+use crate::admin::status::StatusSource;
+use crate::data_folder::RunningServer;
+use crate::environment;
+use crate::member::renewal::Renewal;
+use crate::member::secrets::Secrets;
+use crate::member::{Member, MemberFolder, decoded};
+use crate::settings::Settings;
+use crate::terminal::say;
+
+/// Start, serve, stop.
+pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let env = environment::system();
+    let folder = Arc::new(MemberFolder::open(&settings.data.folders)?);
+    let member = folder.member(Role::StorageNode)?;
+    let tls = Tls::new(Arc::clone(&env.clock), &member.authority, &member.certificate, &member.key)?;
+    let drives = parts::drives(&settings.data.drive_folders()).await?;
+    let (peers, peer_address) = listen(settings.cluster.listen).await?;
+    let (admin_listener, admin) = listen(settings.admin.listen).await?;
+
+    settle_again(&env, &folder, &member, &tls, &drives).await?;
+    let connect: Connect = {
+        let tls = Arc::clone(&tls);
+        Box::new(move |_: NodeId, map: Arc<SharedMap>| -> Arc<dyn Transport> {
+            NetTransport::new(tls, map, NetSettings::default())
+        })
+    };
+    let node_settings = parts::node_settings(&settings, None, false);
+    let node = LocalNode::prepare(env.clone(), drives, node_settings, Some(connect)).await?;
+    let (stop, stopped) = watch::channel(false);
+    let closing = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
+    let own = Arc::new(StatusSource::new(Arc::clone(&node), env.clone(), peer_address));
+    let renewal = Renewal {
+        role: Role::StorageNode,
+        folder: Arc::clone(&folder),
+        tls: Arc::clone(&tls),
+        map: Arc::clone(node.shared_map()),
+        transport: Arc::clone(node.transport().ok_or(ServeError::Cluster("transport"))?),
+        env: env.clone(),
+    };
+    tokio::spawn(renewal.run());
+    let service = Arc::new(MemberService { node: node.service(), status: Arc::clone(&own) });
+    let serving = net::serve(peers, tls, service, NetSettings::default(), closing(stopped.clone()));
+    let peers_task = tokio::spawn(serving);
+    let signal = signals::stop().map_err(ServeError::Runtime)?;
+    let mut signal = std::pin::pin!(signal);
+    tokio::select! {
+        begun = node.begin() => begun?,
+        () = &mut signal => return Ok(()),
+    }
+    let secrets = secrets(&folder, &member, &node).await?;
+    let folder = Arc::new(folder);
+    let keeping = tokio::spawn(keep_map(Arc::clone(&folder), Arc::clone(node.shared_map())));
+
+    let routes = Arc::clone(node.routes());
+    let components = Components { shards: routes.clone(), ranges: routes, map: node.clone(), env: env.clone() };
+    let gateway = parts::gateway(components, secrets.for_gateway()?, &settings)?;
+    let api = Arc::new(Api {
+        token: secrets.admin_token.clone(),
+        identity: gateway.identity.clone(),
+        metrics: Arc::clone(&gateway.metrics),
+        status: Gatherer {
+            own,
+            id: Some(node.id()),
+            map: Arc::clone(node.shared_map()),
+            transport: node.transport().cloned(),
+        },
+        cluster: ClusterSource { map: Arc::clone(node.shared_map()), node: Some(Arc::clone(&node)) },
+    });
+    let admin_task = tokio::spawn(admin::server::serve(admin_listener, api, stopped));
+    let server = RunningServer { s3: peer_address, tls: true, admin, pid: std::process::id() };
+    folder.announce(&server, &secrets.admin_token)?;
+    say(&format!("Couronne {}: storage node {} on {peer_address}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
+    tracing::info!(%peer_address, %admin, node = %node.id(), "serving");
+    signal.await;
+
+    tracing::info!("stopping");
+    keeping.abort();
+    node.shutdown().await;
+    stop.send_replace(true);
+    for task in [peers_task, admin_task] {
+        if let Err(error) = task.await {
+            tracing::warn!(%error, "a listener ended badly");
+        }
+    }
+    folder.withdraw();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Gets the map from the cluster if no drive has it any more.
+async fn settle_again(
+    env: &Env,
+    folder: &MemberFolder,
+    member: &Member,
+    tls: &Arc<Tls>,
+    drives: &[NodeDrive],
+) -> Result<(), ServeError> {
+    let Some(known) = folder.map()?.and_then(|map| MapState::decode(map.into()).ok()) else { return Ok(()) };
+    let map = Arc::new(SharedMap::new(known.clone()));
+    let transport = NetTransport::new(Arc::clone(tls), map, NetSettings::default());
+    Ok(LocalNode::settle_again(env, drives, member.node, &known, &*transport).await?)
+}
+
+/// Keeps a copy of the map beside the drives, so that a node that lost them all finds its cluster again.
+async fn keep_map(folder: Arc<MemberFolder>, map: Arc<SharedMap>) {
+    let mut versions = map.follow();
+    loop {
+        let (folder, state) = (Arc::clone(&folder), map.state());
+        match tokio::task::spawn_blocking(move || folder.keep_map(&state.encode())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the newest map could not be kept"),
+            Err(_) => return,
+        }
+        if versions.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What peers ask of this process: its node, and how the process is.
+struct MemberService {
+    node: NodeService,
+    status: Arc<StatusSource>,
+}
+
+#[async_trait]
+impl Service for MemberService {
+    async fn serve(&self, from: Peer, method: Method, message: Message) -> Result<Message, Rejection> {
+        if method != Method::Status {
+            return self.node.serve(from, method, message).await;
+        }
+        let status = serde_json::to_vec(&self.status.read().await).map_err(|_| Rejection::NotServing)?;
+        Ok(Message::of(status.into()))
+    }
+}
+
+/// The cluster's secrets; the founder has the cluster keep them first.
+async fn secrets(folder: &MemberFolder, member: &Member, node: &LocalNode) -> Result<Secrets, ServeError> {
+    if let Some(founding) = folder.founding()? {
+        let key = decoded(&founding.authority_key).ok_or(ServeError::Cluster("authority"))?;
+        let key = PrivateKey::from_pkcs8(key);
+        let authority = Authority::load(member.cluster, &member.authority, &key)?;
+        node.keep_secrets(founding.secrets.as_bytes().to_vec().into(), &authority, &key).await?;
+        folder.forget_founding()?;
+    }
+    let kept = node.secrets().await?;
+    kept.and_then(|kept| Secrets::parse(&kept)).ok_or(ServeError::Cluster("secrets"))
+}
