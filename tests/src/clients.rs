@@ -3,22 +3,36 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::cluster::Cluster;
 use crate::server::{ACCESS_KEY, SECRET_KEY, Server};
 
-/// Clients of one server.
-pub struct Clients<'a> {
-    server: &'a Server,
+/// Clients of one S3 endpoint.
+pub struct Clients {
+    host: String,
+    scratch: PathBuf,
+    certificate: Option<PathBuf>,
 }
 
-impl<'a> Clients<'a> {
+impl Clients {
     /// Clients of `server`; what they keep lies in its scratch folder.
-    pub const fn of(server: &'a Server) -> Self {
-        Self { server }
+    pub fn of(server: &Server) -> Self {
+        let certificate = server.certificate().map(Path::to_path_buf);
+        Self { host: server.host(), scratch: server.scratch(), certificate }
+    }
+
+    /// Clients of a gateway of `cluster`.
+    pub fn of_gateway(cluster: &Cluster, name: &str) -> Self {
+        Self { host: cluster.host(name), scratch: cluster.scratch(), certificate: None }
+    }
+
+    fn endpoint(&self) -> String {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.host)
     }
 
     /// A command with an environment of its own: the keys and the endpoint, no proxies, no settings of the user.
     pub fn command(&self, program: &str) -> Command {
-        let endpoint = self.server.endpoint();
+        let endpoint = self.endpoint();
         let mut command = Command::new(program);
         command.env_clear();
         for kept in ["PATH", "LANG", "LC_ALL", "TMPDIR"] {
@@ -26,19 +40,19 @@ impl<'a> Clients<'a> {
                 command.env(kept, value);
             }
         }
-        command.current_dir(self.server.scratch()).env("HOME", self.server.scratch()).env("PYTHONUTF8", "1");
+        command.current_dir(&self.scratch).env("HOME", &self.scratch).env("PYTHONUTF8", "1");
         command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
         command.env("AWS_DEFAULT_REGION", "us-east-1").env("AWS_ENDPOINT_URL", &endpoint);
         command.env("AWS_EC2_METADATA_DISABLED", "true");
-        if let Some(certificate) = self.server.certificate() {
+        if let Some(certificate) = &self.certificate {
             command.env("AWS_CA_BUNDLE", certificate).env("CURL_CA_BUNDLE", certificate);
         }
         // Left alone, aws-cli 1 signs links of us-east-1 with signature version 2; the test alters a link of version 4.
-        let settings = self.server.scratch().join("aws-config");
+        let settings = self.scratch.join("aws-config");
         std::fs::write(&settings, "[default]\ns3 =\n    signature_version = s3v4\n").unwrap();
         command.env("AWS_CONFIG_FILE", settings);
         command.env("RESTIC_PASSWORD", "test").env("RESTIC_REPOSITORY", format!("s3:{endpoint}/restic/repository"));
-        command.env("RESTIC_CACHE_DIR", self.server.scratch().join("restic-cache"));
+        command.env("RESTIC_CACHE_DIR", self.scratch.join("restic-cache"));
         for (name, value) in [
             ("TYPE", "s3"),
             ("PROVIDER", "Other"),
@@ -96,7 +110,7 @@ impl<'a> Clients<'a> {
 
     /// s3cmd with the flags that take the place of its settings file.
     pub fn s3cmd(&self, arguments: &[&str]) -> String {
-        let host = self.server.host();
+        let host = &self.host;
         let access_key = format!("--access_key={ACCESS_KEY}");
         let secret_key = format!("--secret_key={SECRET_KEY}");
         let (host, host_bucket) = (format!("--host={host}"), format!("--host-bucket={host}"));

@@ -17,5 +17,6 @@
 
 pub mod bytes_of;
 pub mod clients;
+pub mod cluster;
 pub mod server;
 pub mod source;

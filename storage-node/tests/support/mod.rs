@@ -11,6 +11,7 @@
 pub mod blobs;
 mod mortal;
 pub mod rows;
+pub mod several;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -103,6 +104,12 @@ impl Rig {
 
     /// Starts with some of the drives only.
     pub async fn start_with(&self, here: impl Fn(usize) -> bool) -> Arc<LocalNode> {
+        let (drives, settings) = (self.node_drives(here), self.settings());
+        LocalNode::open(self.env.clone(), drives, settings).await.unwrap()
+    }
+
+    /// The drives as a node is given them.
+    pub fn node_drives(&self, here: impl Fn(usize) -> bool) -> Vec<NodeDrive> {
         let drives = self.drives.iter().enumerate().filter(|(number, _)| here(*number));
         let drives = drives.map(|(number, drive)| NodeDrive {
             name: format!("drive {number}"),
@@ -114,21 +121,25 @@ impl Rig {
                 ..DriveSettings::for_space(Space { total: 1 << 30, free: 1 << 30 })
             }),
         });
-        let settings = NodeSettings {
-            policy: Policy {
+        drives.collect()
+    }
+
+    /// The settings of the next start.
+    pub fn settings(&self) -> NodeSettings {
+        NodeSettings {
+            policy: Some(Policy {
                 id: PolicyId(0),
                 name: "standard".into(),
                 redundancy: self.policy.parse().unwrap(),
                 chunk_bytes: 1 << 20,
                 inline_bytes_max: 16 << 10,
                 copies_bytes_max: 128 << 10,
-            },
+            }),
             range_count: 3,
             consensus: ConsensusSettings::default(),
             evaluation: self.evaluation.clone(),
             duties: self.duties.clone(),
-        };
-        LocalNode::open(self.env.clone(), drives.collect(), settings).await.unwrap()
+        }
     }
 
     /// Kills the process and loses what a power loss may lose.

@@ -1,0 +1,226 @@
+//! Repair over several drives of one node: drives that go away, stay away, and come back with and
+//! without what they held.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use couronne_placement::ShardId;
+use couronne_protocol::map::MapSource;
+use couronne_protocol::shard::Owner;
+use couronne_ring::DriveId;
+use couronne_storage_node::disk::Disk;
+use couronne_storage_node::drive::Identity;
+use couronne_storage_node::duties::{DutySettings, RepairStatus};
+use couronne_storage_node::node::LocalNode;
+use support::Rig;
+use support::blobs::TestBlob;
+use support::rows::{bucket_id, change, key, make_bucket, repair_rows};
+use tokio::time::sleep;
+
+/// The rest between two rounds of a duty.
+const OFTEN: Duration = Duration::from_millis(50);
+
+/// How long a drive is waited for.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// Only repair: what it does not do, nobody does.
+fn duties() -> DutySettings {
+    let off = Duration::ZERO;
+    DutySettings {
+        reap_interval: off,
+        repair_interval: OFTEN,
+        repair_grace: GRACE,
+        marks_interval: off,
+        scrub_interval: off,
+        ..DutySettings::default()
+    }
+}
+
+fn rig(seed: u64, drives: u64) -> Rig {
+    Rig { duties: duties(), ..Rig::new(seed, "ec:4+2", drives) }
+}
+
+fn owner(at: &str) -> Owner {
+    Owner { bucket: bucket_id(100), key: key(at) }
+}
+
+async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let began = tokio::time::Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < Duration::from_secs(60), "never: {what}");
+        sleep(OFTEN).await;
+    }
+}
+
+/// Objects whose shards are all where they belong.
+async fn objects(rig: &Rig, node: &LocalNode, count: u8) -> Vec<TestBlob> {
+    make_bucket(&rig.env, node, owner("any").bucket).await;
+    let mut blobs = Vec::new();
+    for seed in 0..count {
+        let blob = TestBlob::new(&owner(&format!("key{seed}")), rig.env.clock.wall_ms(), seed);
+        blob.write(node, |_, primary| Some(primary)).await;
+        change(&rig.env, node, &blob.owner, blob.commit(0)).await.unwrap();
+        blobs.push(blob);
+    }
+    blobs
+}
+
+async fn id_of(rig: &Rig, number: usize) -> DriveId {
+    let disk: Arc<dyn Disk> = Arc::new(rig.drives[number].disk.clone());
+    Identity::read(&disk).await.unwrap().drive
+}
+
+/// The drives where a shard is sound.
+async fn places(node: &LocalNode, blob: &TestBlob, shard: ShardId) -> BTreeSet<DriveId> {
+    let mut places = BTreeSet::new();
+    for drive in node.current().drives.keys() {
+        if blob.is_on(node, shard, *drive).await == Some(true) {
+            places.insert(*drive);
+        }
+    }
+    places
+}
+
+/// Whether every shard of every blob is somewhere.
+async fn all_alive(node: &LocalNode, blobs: &[TestBlob]) -> bool {
+    for blob in blobs {
+        for shard in blob.shards() {
+            if places(node, blob, shard).await.is_empty() {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+async fn all_whole(node: &LocalNode, blobs: &[TestBlob]) -> bool {
+    for blob in blobs {
+        if !blob.is_whole(node).await {
+            return false;
+        }
+    }
+    true
+}
+
+async fn status(node: &LocalNode) -> RepairStatus {
+    node.status().await.repair
+}
+
+/// Waits until nothing is pending, and for a while on: a range's leader knows its new members before
+/// they all know it.
+async fn nothing_pending(node: &LocalNode) {
+    let mut quiet = 0;
+    let is_quiet = async || {
+        let status = status(node).await;
+        quiet = if status.pending_blobs + status.pending_ranges == 0 { quiet + 1 } else { 0 };
+        quiet == 30
+    };
+    eventually("nothing is pending", is_quiet).await;
+}
+
+#[tokio::test]
+async fn a_lost_drives_shards_are_rebuilt_after_its_grace_and_come_home_when_it_is_back() {
+    let mut rig = rig(1, 7);
+    let node = rig.start().await;
+    let blobs = objects(&rig, &node, 4).await;
+    nothing_pending(&node).await;
+    assert_eq!(status(&node).await.survives, None);
+    rig.crash(node, 1).await;
+
+    let lost = id_of(&rig, 2).await;
+    let node = rig.start_with(|number| number != 2).await;
+    sleep(GRACE / 2).await;
+    assert!(!all_alive(&node, &blobs).await, "it is waited for");
+    eventually("it is rebuilt elsewhere", async || all_alive(&node, &blobs).await).await;
+    nothing_pending(&node).await;
+    let hit = |blob: &&TestBlob| blob.shards().any(|shard| blob.primary(&node, shard) == lost);
+    let hit = blobs.iter().filter(hit).count();
+    assert!(hit > 0);
+    let seen = status(&node).await;
+    assert_eq!((seen.parked_blobs, seen.survives), (hit as u64, Some(2)), "{seen:?}");
+    assert!(seen.rebuilt_bytes > 0);
+    assert_eq!(repair_rows(&rig.env, &node, &owner("any")).await.len(), hit, "their drive is away");
+    for blob in &blobs {
+        for index in 0..2 {
+            let mut holders = BTreeSet::new();
+            for shard in blob.shards().filter(|shard| shard.chunk.index == index) {
+                holders.extend(places(&node, blob, shard).await);
+            }
+            assert_eq!(holders.len(), 6, "a spare drive is preferred to one that holds a shard");
+        }
+    }
+    rig.crash(node, 2).await;
+
+    let node = rig.start().await;
+    eventually("all is at home", async || all_whole(&node, &blobs).await).await;
+    nothing_pending(&node).await;
+    assert_eq!(repair_rows(&rig.env, &node, &owner("any")).await, []);
+    assert_eq!(status(&node).await.parked_blobs, 0);
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_drive_that_comes_back_emptied_is_filled_again() {
+    let mut rig = rig(2, 6);
+    let node = rig.start().await;
+    let blobs = objects(&rig, &node, 5).await;
+    rig.crash(node, 1).await;
+    rig.wipe(3);
+    let node = rig.start().await;
+    assert!(status(&node).await.pending_blobs > 0, "nobody has looked yet");
+    nothing_pending(&node).await;
+    assert!(all_whole(&node, &blobs).await, "nothing is pending");
+    assert_eq!(repair_rows(&rig.env, &node, &owner("any")).await, []);
+
+    // A second start may sweep again, and finds nothing to do.
+    rig.crash(node, 2).await;
+    let node = rig.start().await;
+    nothing_pending(&node).await;
+    assert_eq!(status(&node).await.rebuilt_bytes, 0);
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn two_of_six_drives_are_made_up_for_and_two_others_may_go() {
+    let mut rig = rig(3, 6);
+    let node = rig.start().await;
+    let blobs = objects(&rig, &node, 3).await;
+    rig.crash(node, 1).await;
+    let node = rig.start_with(|number| number > 1).await;
+    eventually("all shards are alive", async || all_alive(&node, &blobs).await).await;
+    nothing_pending(&node).await;
+    assert_eq!(status(&node).await.survives, Some(2));
+    rig.crash(node, 2).await;
+
+    // One is back as it was, the other empty.
+    rig.wipe(1);
+    let node = rig.start().await;
+    nothing_pending(&node).await;
+    assert!(all_whole(&node, &blobs).await);
+    rig.crash(node, 3).await;
+    let node = rig.start_with(|number| number < 4).await;
+    eventually("all shards are alive again", async || all_alive(&node, &blobs).await).await;
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_damaged_shard_is_not_copied_from_and_is_put_right() {
+    let mut rig = rig(4, 6);
+    let node = rig.start().await;
+    let blobs = objects(&rig, &node, 1).await;
+    let shard = blobs[0].shards().nth(1).unwrap();
+    let other = blobs[0].shards().nth(2).unwrap();
+    let damaged = rig.number_of(blobs[0].primary(&node, shard)).await;
+    blobs[0].flip(&rig.drives[damaged].disk, shard).await;
+    let emptied = rig.number_of(blobs[0].primary(&node, other)).await;
+    rig.crash(node, 1).await;
+    rig.wipe(emptied);
+    let node = rig.start().await;
+    nothing_pending(&node).await;
+    assert!(all_whole(&node, &blobs).await, "it was read for the other, found damaged, and rebuilt");
+    node.shutdown().await;
+}

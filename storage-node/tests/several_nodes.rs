@@ -1,0 +1,111 @@
+//! Several nodes over a network in memory: forming, deaths, partitions, wiped drives.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_protocol::map::{DriveState, MapSource};
+use support::rows::commit;
+use support::several::Several;
+
+/// Writes some rows through all running nodes in turn and notes what was acknowledged.
+async fn write_some(cluster: &Several, from: u64, count: u64, written: &mut BTreeMap<String, String>) {
+    let nodes: Vec<_> = cluster.running().collect();
+    for number in from..from + count {
+        let node = &nodes[usize::try_from(number).unwrap() % nodes.len()];
+        let (at, value) = (format!("row/{}", number % 7), format!("value {number}"));
+        assert!(cluster.write(node, &at, &value, commit(number)).await, "row {number} was not taken");
+        written.insert(at, value);
+    }
+}
+
+/// Every acknowledged row is there, whichever running node is asked.
+async fn compare(cluster: &Several, written: &BTreeMap<String, String>) {
+    for node in cluster.running().collect::<Vec<_>>() {
+        for (at, value) in written {
+            assert_eq!(cluster.read(&node, at).await, Some(Bytes::from(value.clone())), "{at}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_two_nodes_may_die_and_all_may_lose_power_at_once() {
+    let mut cluster = Several::start(11, "ec:4+2", 6).await;
+    let mut written = BTreeMap::new();
+    write_some(&cluster, 0, 20, &mut written).await;
+    // The founder too is one like the others.
+    cluster.crash(0, 1).await;
+    cluster.crash(3, 2).await;
+    write_some(&cluster, 20, 20, &mut written).await;
+    compare(&cluster, &written).await;
+    let survivor = cluster.node(1);
+    let lost = [0, 3].map(|number| cluster.machines[number].id);
+    cluster
+        .until("the map says who is down", || {
+            survivor
+                .shared_map()
+                .current()
+                .drives
+                .values()
+                .all(|drive| (drive.state == DriveState::Down) == lost.contains(&drive.node))
+        })
+        .await;
+    drop(survivor);
+    cluster.start_node(0).await;
+    cluster.start_node(3).await;
+    compare(&cluster, &written).await;
+
+    for number in 0..6 {
+        cluster.crash(number, 10 + number as u64).await;
+    }
+    // All at once: nobody's second half can end before a quorum has begun.
+    let mut starting = Vec::new();
+    for number in 0..6 {
+        starting.push(cluster.begin_node(number).await);
+    }
+    let begun = futures_util::future::join_all(starting.iter().map(|node| node.begin())).await;
+    begun.into_iter().for_each(|begun| begun.unwrap());
+    compare(&cluster, &written).await;
+    write_some(&cluster, 40, 10, &mut written).await;
+    compare(&cluster, &written).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_cut_off_acknowledges_nothing_and_catches_up() {
+    let cluster = Several::start(12, "ec:4+2", 6).await;
+    let mut written = BTreeMap::new();
+    write_some(&cluster, 0, 10, &mut written).await;
+    for number in 0..6 {
+        cluster.isolate(number, true);
+        let alone = cluster.node(number);
+        let taken = cluster.write(&alone, "row/alone", "never", commit(1000 + number as u64)).await;
+        assert!(!taken, "a node alone has no quorum");
+        let other = cluster.node((number + 1) % 6);
+        let at = format!("row/{number}");
+        assert!(cluster.write(&other, &at, "while it was away", commit(2000 + number as u64)).await);
+        written.insert(at, "while it was away".to_owned());
+        cluster.isolate(number, false);
+        assert_eq!(cluster.read(&alone, "row/alone").await, None);
+    }
+    compare(&cluster, &written).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_way_cuts_do_not_stop_the_cluster() {
+    let cluster = Several::start(13, "ec:4+2", 6).await;
+    let mut written = BTreeMap::new();
+    for (round, number) in (0u64..6).zip(0..6) {
+        // It hears nobody, and everybody hears it.
+        (0..6).filter(|other| *other != number).for_each(|other| cluster.cut(other, number, true));
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let other = cluster.node((number + 2) % 6);
+        let at = format!("row/{round}");
+        assert!(cluster.write(&other, &at, "heard by nobody", commit(round)).await, "round {round}");
+        written.insert(at, "heard by nobody".to_owned());
+        (0..6).for_each(|other| cluster.cut(other, number, false));
+    }
+    compare(&cluster, &written).await;
+}

@@ -1,0 +1,279 @@
+//! Several nodes in one runtime, joined by a transport in memory that can be cut, one way or both.
+//!
+//! They found, join and form as processes do: with tokens and certificates; only the way of a message is
+//! another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use couronne_metadata::command::{Command, Envelope, Expect};
+use couronne_metadata::ids::{BucketId, CommitId};
+use couronne_metadata::query::{Answer, Query};
+use couronne_protocol::join::{JoinRequest, JoinToken, decode_answer};
+use couronne_protocol::map::{Formation, MapNode, MapState};
+use couronne_protocol::net::certificates::{Authority, PrivateKey};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::transport::{CallError, Message, Method, Peer, Role, Service, Transport};
+use couronne_ring::{NodeId, RegionName, ZoneName};
+use couronne_storage_node::node::{Connect, LocalNode, NodeService};
+use parking_lot::Mutex;
+
+use super::Rig;
+use super::rows::key;
+
+/// How long anything may take to come true.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+struct Net {
+    services: Mutex<BTreeMap<NodeId, Arc<NodeService>>>,
+    cut: Mutex<BTreeSet<(NodeId, NodeId)>>,
+}
+
+/// The way from one node to all others.
+struct Wire {
+    net: Weak<Net>,
+    from: NodeId,
+}
+
+#[async_trait]
+impl Transport for Wire {
+    async fn call(&self, to: NodeId, method: Method, message: Message) -> Result<Message, CallError> {
+        let unreachable = || CallError::Unreachable("nobody there".to_owned());
+        let net = self.net.upgrade().ok_or_else(unreachable)?;
+        let cut = |from, to| net.cut.lock().contains(&(from, to));
+        let service = net.services.lock().get(&to).cloned().ok_or_else(unreachable)?;
+        if cut(self.from, to) {
+            // What is lost on the way is not refused: nobody says anything.
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            return Err(CallError::Lost("cut".to_owned()));
+        }
+        tokio::time::sleep(Duration::from_micros(200)).await;
+        let from = Peer { node: self.from, role: Role::StorageNode };
+        let answer = service.serve(from, method, message).await?;
+        if cut(to, self.from) {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            return Err(CallError::Lost("cut on the way back".to_owned()));
+        }
+        Ok(answer)
+    }
+}
+
+/// A machine of the cluster, and its node while that runs.
+pub struct Machine {
+    pub rig: Rig,
+    pub id: NodeId,
+    pub node: Option<Arc<LocalNode>>,
+}
+
+/// Several nodes, one drive each.
+pub struct Several {
+    net: Arc<Net>,
+    pub machines: Vec<Machine>,
+}
+
+fn place(number: usize) -> MapNode {
+    MapNode {
+        role: Role::StorageNode,
+        name: format!("n{number}").into(),
+        address: format!("n{number}:1").into(),
+        region: RegionName("region".into()),
+        zone: ZoneName(format!("zone{number}").into()),
+    }
+}
+
+impl Several {
+    /// Founds a cluster, has `count` nodes join it, and waits until it is formed and led.
+    pub async fn start(seed: u64, policy: &'static str, count: u16) -> Self {
+        let mut several = Self { net: Arc::default(), machines: Vec::new() };
+        let rig = several.rig(seed, policy);
+        let cluster = 7;
+        let (authority, authority_key) = Authority::create(cluster, &rig.env).unwrap();
+        let drives = rig.node_drives(|_| true);
+        let planned = LocalNode::plan_drives(&rig.env, &drives).await.unwrap();
+        let formation = Formation { nodes: count, ranges: 3 };
+        let policy_of = rig.settings().policy.unwrap();
+        let founder = (cluster, NodeId(1), place(1));
+        LocalNode::found(&rig.env, &drives, &planned, founder, &policy_of, formation).await.unwrap();
+        several.machines.push(Machine { rig, id: NodeId(1), node: None });
+        several.start_node(0).await;
+        let first = several.node(0);
+        first.keep_secrets(Bytes::from_static(b"secrets"), &authority, &authority_key).await.unwrap();
+        let token = first.make_token(Role::StorageNode, Duration::from_secs(600)).await.unwrap();
+        for number in 1..usize::from(count) {
+            several.join(seed + 100 * number as u64, policy, number + 1, &token).await;
+        }
+        several.wait_until_led().await;
+        several
+    }
+
+    fn rig(&self, seed: u64, policy: &'static str) -> Rig {
+        let mut rig = Rig::new(seed, policy, 1);
+        if let Some(first) = self.machines.first() {
+            // One clock for all.
+            rig.env.clock = Arc::clone(&first.rig.env.clock);
+            rig.clock = Arc::clone(&first.rig.clock);
+        }
+        rig
+    }
+
+    async fn join(&mut self, seed: u64, policy: &'static str, number: usize, token: &JoinToken) {
+        let rig = self.rig(seed, policy);
+        let drives = rig.node_drives(|_| true);
+        let planned = LocalNode::plan_drives(&rig.env, &drives).await.unwrap();
+        let place = place(number);
+        let request = JoinRequest {
+            id: token.id,
+            secret: token.secret.clone(),
+            role: Role::StorageNode,
+            request: PrivateKey::generate().unwrap().request().unwrap().into(),
+            name: place.name.to_string(),
+            address: place.address.to_string(),
+            region: place.region.0.to_string(),
+            zone: place.zone.0.to_string(),
+            drives: planned.clone(),
+        };
+        let stranger = Peer { node: NodeId(0), role: Role::Stranger };
+        let service = self.node(0).service();
+        let answer = service.serve(stranger, Method::Join, Message::of(request.encode())).await.unwrap();
+        let admission = decode_answer(answer.head).unwrap().unwrap();
+        let map = MapState::decode(admission.map).unwrap();
+        LocalNode::settle(&rig.env, &drives, &planned, admission.node, map).await.unwrap();
+        self.machines.push(Machine { rig, id: admission.node, node: None });
+        self.start_node(self.machines.len() - 1).await;
+    }
+
+    /// Starts a machine's node; returns once it is registered.
+    pub async fn start_node(&mut self, number: usize) {
+        let node = self.begin_node(number).await;
+        node.begin().await.unwrap();
+    }
+
+    /// The first half of a start: the node is reachable, and not yet registered.
+    pub async fn begin_node(&mut self, number: usize) -> Arc<LocalNode> {
+        let net = Arc::downgrade(&self.net);
+        let connect: Connect = Box::new(move |from, _| Arc::new(Wire { net, from }));
+        let machine = &mut self.machines[number];
+        let mut settings = machine.rig.settings();
+        settings.policy = None;
+        settings.consensus.own_time = true;
+        let drives = machine.rig.node_drives(|_| true);
+        let node = LocalNode::prepare(machine.rig.env.clone(), drives, settings, Some(connect)).await.unwrap();
+        assert_eq!(node.id(), machine.id);
+        self.net.services.lock().insert(machine.id, Arc::new(node.service()));
+        machine.node = Some(Arc::clone(&node));
+        node
+    }
+
+    pub fn node(&self, number: usize) -> Arc<LocalNode> {
+        Arc::clone(self.machines[number].node.as_ref().expect("it runs"))
+    }
+
+    /// Kills a node and loses what a power loss may lose.
+    pub async fn crash(&mut self, number: usize, seed: u64) {
+        let machine = &mut self.machines[number];
+        self.net.services.lock().remove(&machine.id);
+        let node = machine.node.take().expect("it runs");
+        machine.rig.crash(node, seed).await;
+    }
+
+    /// Cuts or mends the way from one machine to another (one direction).
+    pub fn cut(&self, from: usize, to: usize, is_cut: bool) {
+        let way = (self.machines[from].id, self.machines[to].id);
+        let mut cut = self.net.cut.lock();
+        if is_cut {
+            cut.insert(way)
+        } else {
+            cut.remove(&way)
+        };
+    }
+
+    /// Cuts a machine off from all others, both ways, or mends that.
+    pub fn isolate(&self, number: usize, is_cut: bool) {
+        for other in (0..self.machines.len()).filter(|other| *other != number) {
+            self.cut(number, other, is_cut);
+            self.cut(other, number, is_cut);
+        }
+    }
+
+    /// Waits until the map has ranges and a row of each can be read through every running node.
+    pub async fn wait_until_led(&self) {
+        self.until("the cluster is formed", || {
+            self.running().all(|node| node.map().formation.is_none() && !node.map().ranges.is_empty())
+        })
+        .await;
+        let nodes: Vec<Arc<LocalNode>> = self.running().collect();
+        for node in nodes {
+            let found = self.read(&node, "nothing").await;
+            assert_eq!(found, None);
+        }
+    }
+
+    pub fn running(&self) -> impl Iterator<Item = Arc<LocalNode>> {
+        self.machines.iter().filter_map(|machine| machine.node.clone())
+    }
+
+    pub async fn until(&self, what: &str, is_true: impl Fn() -> bool) {
+        let began = tokio::time::Instant::now();
+        while !is_true() {
+            assert!(began.elapsed() < PATIENCE, "never came true: {what}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Writes a system row through a node; whether it was acknowledged.
+    pub async fn write(&self, through: &LocalNode, at: &str, value: &str, commit: [u8; 10]) -> bool {
+        let now_ms = self.machines[0].rig.env.clock.wall_ms();
+        let envelope = Envelope {
+            commit: CommitId::new(now_ms, commit),
+            deadline_ms: now_ms + 15_000,
+            bucket: BucketId::SYSTEM,
+            rules_version: 0,
+            key: key(at),
+            command: Command::SystemWrite { expect: Expect::Any, value: Some(Bytes::from(value.to_owned())) },
+        };
+        let routes = through.routes();
+        self.ask(through, at, |address| routes.execute(address, envelope.clone())).await.is_some()
+    }
+
+    /// Reads a system row through a node.
+    pub async fn read(&self, through: &LocalNode, at: &str) -> Option<Bytes> {
+        let query = || QueryEnvelope {
+            bucket: BucketId::SYSTEM,
+            rules_version: None,
+            query: Query::SystemGet { key: key(at) },
+        };
+        let routes = through.routes();
+        match self.ask(through, at, |address| routes.query(address, query())).await {
+            Some(Answer::SystemGet(row)) => row.map(|row| row.value),
+            other => panic!("no answer: {other:?}"),
+        }
+    }
+
+    /// Asks whoever leads the range of a key, for fifteen seconds.
+    async fn ask<T, A>(&self, through: &LocalNode, at: &str, attempt: impl Fn(RangeAddress) -> A) -> Option<T>
+    where
+        A: Future<Output = Result<T, RangeError>>,
+    {
+        let position = RangeDescriptor::position(BucketId::SYSTEM, at.as_bytes());
+        let began = tokio::time::Instant::now();
+        let (mut turn, mut hint) = (0, None);
+        while began.elapsed() < Duration::from_secs(15) {
+            let ranges = through.describe(position.clone(), Bytes::new()).await.unwrap();
+            let range = ranges.into_iter().find(|range| range.contains(&position)).unwrap();
+            let replica = hint.take().unwrap_or(range.replicas[turn % range.replicas.len()]);
+            turn += 1;
+            let address = RangeAddress { range: range.id, generation: range.generation, replica };
+            match tokio::time::timeout(Duration::from_secs(4), attempt(address)).await {
+                Ok(Ok(answer)) => return Some(answer),
+                Ok(Err(RangeError::NotLeader(leader))) => hint = leader.filter(|leader| *leader != replica),
+                Ok(Err(_)) | Err(_) => {}
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        None
+    }
+}
