@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use couronne_gateway::engine::Components;
+use couronne_gateway::pipeline::Gateway;
 use couronne_protocol::env::Env;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
@@ -54,15 +55,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
     let closing = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
     let own = Arc::new(StatusSource::new(Arc::clone(&node), env.clone(), peer_address));
-    let renewal = Renewal {
-        role: Role::StorageNode,
-        folder: Arc::clone(&folder),
-        tls: Arc::clone(&tls),
-        map: Arc::clone(node.shared_map()),
-        transport: Arc::clone(node.transport().ok_or(ServeError::Cluster("transport"))?),
-        env: env.clone(),
-    };
-    tokio::spawn(renewal.run());
+    tokio::spawn(renewal(&folder, &tls, &node, &env)?.run());
     let service = Arc::new(MemberService { node: node.service(), status: Arc::clone(&own) });
     let serving = net::serve(peers, tls, service, NetSettings::default(), closing(stopped.clone()));
     let peers_task = tokio::spawn(serving);
@@ -73,24 +66,12 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
         () = &mut signal => return Ok(()),
     }
     let secrets = secrets(&folder, &member, &node).await?;
-    let folder = Arc::new(folder);
     let keeping = tokio::spawn(keep_map(Arc::clone(&folder), Arc::clone(node.shared_map())));
 
     let routes = Arc::clone(node.routes());
     let components = Components { shards: routes.clone(), ranges: routes, map: node.clone(), env: env.clone() };
     let gateway = parts::gateway(components, secrets.for_gateway()?, &settings)?;
-    let api = Arc::new(Api {
-        token: secrets.admin_token.clone(),
-        identity: gateway.identity.clone(),
-        metrics: Arc::clone(&gateway.metrics),
-        status: Gatherer {
-            own,
-            id: Some(node.id()),
-            map: Arc::clone(node.shared_map()),
-            transport: node.transport().cloned(),
-        },
-        cluster: ClusterSource { map: Arc::clone(node.shared_map()), node: Some(Arc::clone(&node)) },
-    });
+    let api = api(&secrets, &gateway, own, &node);
     let admin_task = tokio::spawn(admin::server::serve(admin_listener, api, stopped));
     let server = RunningServer { s3: peer_address, tls: true, admin, pid: std::process::id() };
     folder.announce(&server, &secrets.admin_token)?;
@@ -110,6 +91,36 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     folder.withdraw();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What looks after the node's certificate.
+fn renewal(
+    folder: &Arc<MemberFolder>,
+    tls: &Arc<Tls>,
+    node: &Arc<LocalNode>,
+    env: &Env,
+) -> Result<Renewal, ServeError> {
+    Ok(Renewal {
+        role: Role::StorageNode,
+        folder: Arc::clone(folder),
+        tls: Arc::clone(tls),
+        map: Arc::clone(node.shared_map()),
+        transport: Arc::clone(node.transport().ok_or(ServeError::Cluster("transport"))?),
+        env: env.clone(),
+    })
+}
+
+/// The admin API: that of the whole cluster, asked at this node.
+fn api(secrets: &Secrets, gateway: &Gateway, own: Arc<StatusSource>, node: &Arc<LocalNode>) -> Arc<Api> {
+    let map = node.shared_map();
+    let transport = node.transport().cloned();
+    Arc::new(Api {
+        token: secrets.admin_token.clone(),
+        identity: gateway.identity.clone(),
+        metrics: Arc::clone(&gateway.metrics),
+        status: Gatherer { own, id: Some(node.id()), map: Arc::clone(map), transport },
+        cluster: ClusterSource { map: Arc::clone(map), node: Some(Arc::clone(node)) },
+    })
 }
 
 /// Gets the map from the cluster if no drive has it any more.
