@@ -1,7 +1,8 @@
 //! A member's certificate is renewed long before it runs out.
 //!
-//! Promises: a new key each time, made here; the old certificate serves until the new one is kept. What
-//! fails is tried again an hour later, for a third of the certificate's life.
+//! Promises: a new key each time, made here; the new certificate is kept only after it was found usable, and
+//! a process that dies between the two starts with the old one. What fails is tried again an hour later,
+//! for a third of the certificate's life.
 //! Must not know: what the member does.
 
 use std::sync::Arc;

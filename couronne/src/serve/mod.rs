@@ -1,4 +1,4 @@
-//! `couronne serve`: every role in one process.
+//! `couronne serve`: every role in one process. The roles of a cluster stand beside: [`storage_node`], [`gateway`].
 //!
 //! Start: settings, data folder (locked), both listeners bound, the node with its drives, the gateway
 //! over it, then the doors open and the address is announced. Stop (SIGTERM, SIGINT): the doors close,
