@@ -23,6 +23,10 @@ use crate::store::{Batch, Cursor, Row, Store, StoreError, View, Write};
 
 type Database = DBWithThreadMode<MultiThreaded>;
 
+/// Values from this size on are kept beside the tree, in bytes: above all records without many parts, below the
+/// bodies that make up the volume.
+const BLOB_BYTES_MIN: u64 = 1024;
+
 /// What an operator may tune of a drive's database. Memory is per drive and bounded by the first two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RocksSettings {
@@ -337,6 +341,15 @@ fn options(settings: &RocksSettings) -> Options {
     options.set_db_write_buffer_size(settings.write_buffers_bytes);
     options.set_write_buffer_size(settings.write_buffer_bytes);
     options.set_max_write_buffer_number(3);
+    // Bodies of small objects are most of the bytes. A flush writes them to files of their own, and compaction
+    // moves but their places: else every body would be read, compressed and written again at each level. A
+    // compaction moves what lives in the oldest twentieth of these files, so that they go; it is asked for when
+    // half of their bytes are dead.
+    options.set_enable_blob_files(true);
+    options.set_min_blob_size(BLOB_BYTES_MIN);
+    options.set_enable_blob_gc(true);
+    options.set_blob_gc_age_cutoff(0.05);
+    options.set_blob_gc_force_threshold(0.5);
     // Small blocks, so that an idle store costs kilobytes; a filter, since most commit ids are new.
     options.set_arena_block_size(64 << 10);
     options.set_memtable_whole_key_filtering(true);

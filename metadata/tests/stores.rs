@@ -34,9 +34,14 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop::sample::select(vec![0u8, 1, b'a', b'b', 0xff]), 1..4)
 }
 
+/// Small values, and some of the size that RocksDB keeps beside its tree.
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![3 => prop::collection::vec(any::<u8>(), 0..4), 1 => (any::<u8>(), 1000..1100usize).prop_map(|(byte, len)| vec![byte; len])]
+}
+
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        4 => (key(), prop::collection::vec(any::<u8>(), 0..4)).prop_map(|(key, value)| Change::Put(key, value)),
+        4 => (key(), value()).prop_map(|(key, value)| Change::Put(key, value)),
         2 => key().prop_map(Change::Delete),
         1 => (key(), key()).prop_map(|(start, end)| Change::DeleteRange(start, end)),
     ]
