@@ -138,8 +138,8 @@ pub fn write_algorithm(xml: &mut Writer, record: &ObjectRecord) {
 /// Writes which checksum an upload asks for.
 pub fn write_asked(xml: &mut Writer, asked: Option<(ChecksumAlgorithm, ChecksumKind)>) {
     if let Some((algorithm, kind)) = asked {
-        xml.text("ChecksumAlgorithm", name(algorithm));
-        xml.text("ChecksumType", kind_name(kind));
+        xml.value("ChecksumAlgorithm", name(algorithm));
+        xml.value("ChecksumType", kind_name(kind));
     }
 }
 

@@ -5,10 +5,14 @@
 use couronne_metadata::ids::Ordinal;
 use jiff::civil::DateTime;
 use jiff::fmt::strtime;
+use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
+
+/// Writes ISO 8601 with milliseconds, without reading a format for each of a listing's dates.
+const MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
 /// An ordinal as an HTTP date with whole seconds: `Mon, 12 Oct 2009 17:50:30 GMT`.
 pub fn http_date(at: Ordinal) -> String {
@@ -17,7 +21,7 @@ pub fn http_date(at: Ordinal) -> String {
 
 /// An ordinal as ISO 8601 with milliseconds, as in listings: `2009-10-12T17:50:30.000Z`.
 pub fn iso_date(at: Ordinal) -> String {
-    timestamp(at).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+    MILLISECONDS.timestamp_to_string(&timestamp(at))
 }
 
 /// Milliseconds since 1970 as ISO 8601.

@@ -20,6 +20,9 @@ use crate::request::Query;
 /// The most entries of a page, and the default.
 const PAGE_ENTRIES_MAX: u32 = 1000;
 
+/// About as long as an object's entry is written, in bytes.
+const ENTRY_BYTES: usize = 320;
+
 /// The parameters of every listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListParameters {
@@ -75,6 +78,7 @@ impl ListParameters {
 
     /// Writes the entries of a page of current objects; `owner` only where it is to be shown.
     pub fn write_objects(&self, xml: &mut Writer, page: &Page<Box<ObjectRecord>>, owner: Option<&Owner>) {
+        xml.reserve(page.entries.len() * ENTRY_BYTES);
         for entry in &page.entries {
             if let Entry::Row(key, record) = entry {
                 xml.element("Contents", |xml| self.write_object(xml, key, record, owner));
@@ -85,14 +89,14 @@ impl ListParameters {
 
     fn write_object(&self, xml: &mut Writer, key: &ObjectKey, record: &ObjectRecord, owner: Option<&Owner>) {
         self.name(xml, "Key", key.as_bytes());
-        xml.text("LastModified", &iso_date(record.ordinal));
+        xml.value("LastModified", iso_date(record.ordinal));
         xml.text("ETag", &quoted_etag(&record.etag));
         checksum::write_algorithm(xml, record);
         xml.value("Size", record.size);
         if let Some(owner) = owner {
             owner.write(xml, "Owner");
         }
-        xml.text("StorageClass", "STANDARD");
+        xml.value("StorageClass", "STANDARD");
     }
 
     /// Writes the common prefixes of any page.

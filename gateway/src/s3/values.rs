@@ -1,5 +1,7 @@
 //! Headers and query parameters as typed values, with S3's own errors for what does not parse.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderValue};
 
 use super::error::{Result, S3Error};
@@ -63,10 +65,10 @@ impl NameEncoding {
     }
 
     /// A name as the listing shows it.
-    pub fn encode(self, name: &[u8]) -> String {
+    pub fn encode(self, name: &[u8]) -> Cow<'_, str> {
         match self {
-            Self::Plain => String::from_utf8_lossy(name).into_owned(),
-            Self::Url => percent_encoding::percent_encode(name, LISTED).to_string(),
+            Self::Plain => String::from_utf8_lossy(name),
+            Self::Url => percent_encoding::percent_encode(name, LISTED).into(),
         }
     }
 }

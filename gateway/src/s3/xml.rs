@@ -6,6 +6,8 @@
 //! metadata value.
 //! Must not know: which documents there are.
 
+use std::fmt::Write as _;
+
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use thiserror::Error;
@@ -189,6 +191,11 @@ impl Writer {
         writer.0
     }
 
+    /// Makes room for so many bytes more, so that a long document is not copied as it grows.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.0.reserve(bytes);
+    }
+
     /// Writes an element with children.
     pub fn element(&mut self, name: &str, body: impl FnOnce(&mut Self)) {
         self.nest(name, "", body);
@@ -213,7 +220,8 @@ impl Writer {
 
     /// Writes an element that holds a number or another value without special characters.
     pub fn value(&mut self, name: &str, value: impl std::fmt::Display) {
-        self.text(name, &value.to_string());
+        // Writing to a string does not fail.
+        self.nest(name, "", |writer| _ = write!(writer.0, "{value}"));
     }
 
     /// Writes an element that holds text, if there is any.
@@ -223,22 +231,40 @@ impl Writer {
         }
     }
 
+    /// Writes text with what XML would read otherwise escaped: what stands between is copied in one piece.
+    fn escape(&mut self, text: &str) {
+        let mut rest = text;
+        while let Some((plain, from)) = rest.bytes().position(is_special).and_then(|at| rest.split_at_checked(at)) {
+            self.0.push_str(plain);
+            let mut characters = from.chars();
+            if let Some(character) = characters.next() {
+                self.character(character);
+            }
+            rest = characters.as_str();
+        }
+        self.0.push_str(rest);
+    }
+
     /// Control characters have no form in XML 1.0; like S3 we write them as references, which is why
     /// clients ask for `encoding-type=url`. A carriage return would otherwise be read as a line feed.
-    fn escape(&mut self, text: &str) {
-        for character in text.chars() {
-            match character {
-                '&' => self.0.push_str("&amp;"),
-                '<' => self.0.push_str("&lt;"),
-                '>' => self.0.push_str("&gt;"),
-                '"' => self.0.push_str("&quot;"),
-                '\n' | '\t' => self.0.push(character),
-                '\u{fffe}' | '\u{ffff}' => self.0.push_str(&format!("&#x{:x};", u32::from(character))),
-                _ if character.is_ascii_control() => self.0.push_str(&format!("&#x{:x};", u32::from(character))),
-                _ => self.0.push(character),
-            }
+    fn character(&mut self, character: char) {
+        match character {
+            '&' => self.0.push_str("&amp;"),
+            '<' => self.0.push_str("&lt;"),
+            '>' => self.0.push_str("&gt;"),
+            '"' => self.0.push_str("&quot;"),
+            '\n' | '\t' => self.0.push(character),
+            '\u{fffe}' | '\u{ffff}' => self.0.push_str(&format!("&#x{:x};", u32::from(character))),
+            _ if character.is_ascii_control() => self.0.push_str(&format!("&#x{:x};", u32::from(character))),
+            _ => self.0.push(character),
         }
     }
+}
+
+/// Whether a character that begins with this byte may have to be escaped. All are ASCII but U+FFFE and
+/// U+FFFF, which begin with EF.
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, b'&' | b'<' | b'>' | b'"' | 0..=0x1f | 0x7f | 0xef)
 }
 
 #[cfg(test)]
@@ -290,7 +316,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let text = "a&<>\"' \u{1}\r\u{7f}\u{20ac}";
+        let text = "a&<>\"' \u{1}\r\u{7f}\u{20ac}\u{ff21}\u{ffee}";
         let written = Writer::document("R", |w| w.element("C", |w| w.text("Key", text)));
         assert!(written.contains("&#x1;&#xd;&#x7f;"), "{written}");
         let root = read(written.as_bytes(), "R").unwrap();
