@@ -4,6 +4,7 @@
 //! the same process or across a network. What the messages say is settled here; how they travel is not.
 //! Must not know: S3, Swift, files, consensus.
 
+pub mod blocking;
 pub mod buffer;
 pub mod env;
 pub mod fixed;
@@ -16,4 +17,5 @@ pub mod remote;
 pub mod report;
 pub mod shard;
 pub mod transport;
+pub mod watch;
 pub mod wire;

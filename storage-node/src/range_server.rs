@@ -16,6 +16,7 @@ use couronne_metadata::evaluate::{self, Evaluated};
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::store::StoreError;
+use couronne_protocol::blocking::blocking;
 use couronne_protocol::env::Env;
 use couronne_protocol::map::MAP_RANGE;
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeDescriptor, RangeError};
@@ -190,7 +191,7 @@ impl RangeServer {
         if !is_long {
             return work();
         }
-        let answered = tokio::task::spawn_blocking(work).await;
+        let answered = blocking(work).await;
         answered.unwrap_or_else(|_| Err(unavailable("the query was cut off", false)))
     }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use couronne_ring::{DriveId, NodeId};
-use tokio::sync::watch;
 
 use super::{ClusterMap, MapSource, MapState};
 use crate::net::Addresses;
+use crate::watch;
 
 /// A process's map.
 pub struct SharedMap {

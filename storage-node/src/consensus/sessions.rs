@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use couronne_protocol::watch;
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::message::{Answer, Refusal, SnapshotBegin};
@@ -188,7 +189,7 @@ impl Sessions {
             }
         }
         let mut outcome = session.outcome.clone();
-        let answer = outcome.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone());
+        let answer = outcome.wait_for(Option::is_some).await.ok().and_then(|()| outcome.borrow().clone());
         answer.unwrap_or(Answer::Refused(Refusal::Failed))
     }
 }

@@ -141,8 +141,9 @@ where
             }
             let stop = Arc::clone(&node);
             tokio::select! {
-                () = round(node) => {}
+                biased;
                 () = stop.stopped() => return,
+                () = round(node) => {}
             }
         }
     });

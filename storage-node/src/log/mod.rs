@@ -15,10 +15,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use couronne_protocol::env::Env;
+use couronne_protocol::watch;
 use couronne_ring::DriveId;
 use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::consensus::types::{Entry, Position, ReplicaId, Vote};
 use crate::disk::Disk;
@@ -171,7 +172,7 @@ impl DriveLog {
     /// Resolves when the log has failed for good.
     pub async fn failed(&self) -> LogError {
         let mut failed = self.failed.clone();
-        let found = failed.wait_for(Option::is_some).await.ok().and_then(|error| error.clone());
+        let found = failed.wait_for(Option::is_some).await.ok().and_then(|()| failed.borrow().clone());
         found.unwrap_or_else(|| LogError::Failed("writer is gone".to_owned()))
     }
 

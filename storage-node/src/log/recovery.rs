@@ -5,7 +5,7 @@
 //! beyond a break cannot be the remains of a torn write: it proves that durable bytes were lost.
 //! Must not know: consensus rules.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -25,7 +25,7 @@ pub(super) struct LiveFile {
     pub(super) sequence: u64,
     pub(super) file: Arc<dyn DiskFile>,
     /// The last index that each replica has in this file.
-    pub(super) touched: HashMap<ReplicaId, u64>,
+    pub(super) touched: BTreeMap<ReplicaId, u64>,
 }
 
 /// What a start found.
@@ -149,8 +149,8 @@ async fn read_file(found: &Found, is_newest: bool) -> Result<(Batches, u64), Log
 fn replay(
     replicas: &mut BTreeMap<ReplicaId, ReplicaState>,
     batches: Batches,
-) -> Result<HashMap<ReplicaId, u64>, LogError> {
-    let mut touched = HashMap::new();
+) -> Result<BTreeMap<ReplicaId, u64>, LogError> {
+    let mut touched = BTreeMap::new();
     for (replica, record) in batches.into_iter().flatten() {
         if let Record::Entry(entry) = &record {
             let last = touched.entry(replica).or_insert(0);

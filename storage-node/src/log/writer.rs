@@ -5,14 +5,15 @@
 //! failure is the last write. A file is used again only after a record saying so is durable.
 //! Must not know: what entries mean.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use couronne_protocol::env::Env;
+use couronne_protocol::watch;
 use couronne_ring::DriveId;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::batch::{self, BATCH_HEAD_BYTES, BLOCK_BYTES, FileHeader};
 use super::record::{self, Record};
@@ -34,7 +35,7 @@ const SPARE_FILES_MAX: usize = 2;
 #[derive(Default)]
 struct Chunk {
     batch: Vec<u8>,
-    touched: HashMap<ReplicaId, u64>,
+    touched: BTreeMap<ReplicaId, u64>,
     done: Vec<Completion>,
 }
 
@@ -186,7 +187,7 @@ impl Writer {
         }
     }
 
-    async fn write(&mut self, batch: Vec<u8>, touched: HashMap<ReplicaId, u64>) -> Result<(), LogError> {
+    async fn write(&mut self, batch: Vec<u8>, touched: BTreeMap<ReplicaId, u64>) -> Result<(), LogError> {
         let len = to_u64(batch.len().next_multiple_of(BLOCK_BYTES));
         let end = self.offset.saturating_add(len).saturating_add(RETIRE_BYTES);
         if end > FILE_BYTES {
@@ -247,7 +248,7 @@ impl Writer {
         file.write(0, vec![Bytes::from(block)], true).await?;
         self.chain = sum;
         self.offset = to_u64(BLOCK_BYTES);
-        self.live.push_back(LiveFile { name, sequence, file, touched: HashMap::new() });
+        self.live.push_back(LiveFile { name, sequence, file, touched: BTreeMap::new() });
         self.append_batch(self.bases()).await
     }
 

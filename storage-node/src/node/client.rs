@@ -16,7 +16,7 @@ use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuti
 use couronne_ring::DriveId;
 
 use super::LocalNode;
-use crate::drive::Drive;
+use crate::drive::{Drive, ListedShard};
 use crate::range_server::RangeServer;
 
 impl LocalNode {
@@ -38,6 +38,16 @@ impl LocalNode {
             return Err(RangeError::NotLeader(self.leader_hint(address.range)));
         }
         Err(RangeError::StaleRange(known))
+    }
+
+    /// A page of the shards on a drive of this node, those after one, in their order: for whoever audits.
+    pub fn list_shards(
+        &self,
+        drive: DriveId,
+        after: Option<ShardId>,
+        limit: usize,
+    ) -> Result<Vec<ListedShard>, ShardError> {
+        self.shards(drive)?.list(after, limit)
     }
 
     fn shards(&self, drive: DriveId) -> Result<&Drive, ShardError> {

@@ -30,10 +30,10 @@ use couronne_placement::Policy;
 use couronne_protocol::env::Env;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::transport::Transport;
+use couronne_protocol::watch;
 use couronne_ring::{DriveId, NodeId};
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
-use tokio::sync::watch;
 
 use crate::consensus::{ConsensusSettings, Receiver, Switchboard};
 use crate::duties::{Duties, DutySettings};
@@ -47,7 +47,7 @@ pub use slot::NodeDrive;
 pub(crate) use slot::Slot;
 pub use start::Connect;
 pub use status::{DriveStatus, NodeStatus, RangeStatus};
-pub use stores::{MemoryStores, RocksStores, Stores};
+pub use stores::{MemoryStores, RocksStores, Stores, replica_store};
 
 /// Why a node did not start.
 #[derive(Debug, Error)]
@@ -209,6 +209,6 @@ impl LocalNode {
     /// Resolves when the node stops.
     pub(crate) async fn stopped(&self) {
         // An error means that the node is gone.
-        drop(self.stopping.subscribe().wait_for(|stopping| *stopping).await);
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 }

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use couronne_protocol::env::Env;
 use couronne_protocol::map::{Formation, MapNode, MapState, ReplicaId, SharedMap};
 use couronne_protocol::transport::{Role, Transport};
+use couronne_protocol::watch;
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
 
 use super::file::NodeFile;
 use super::slot::{NodeDrive, Slot};

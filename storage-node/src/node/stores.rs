@@ -16,7 +16,7 @@ use crate::consensus::types::ReplicaId;
 pub(super) const SHARD_INDEX: &str = "shards";
 
 /// The name of a replica's store.
-pub(super) fn replica_store(replica: ReplicaId) -> String {
+pub fn replica_store(replica: ReplicaId) -> String {
     format!("replica-{:016x}", replica.0)
 }
 

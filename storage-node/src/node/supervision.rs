@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use couronne_metadata::ids::RangeId;
+use couronne_protocol::blocking::blocking;
 use couronne_protocol::map::{ClusterMap, DriveState, MapRange, MapState, ReplicaId};
 use couronne_ring::{DriveId, NodeId};
 use tokio::time::{Instant, sleep};
@@ -279,7 +280,7 @@ impl LocalNode {
         }
         for slot in self.slots.values() {
             let shards = slot.shards.clone();
-            let flushed = tokio::task::spawn_blocking(move || shards.flush()).await;
+            let flushed = blocking(move || shards.flush()).await;
             if !matches!(flushed, Ok(Ok(()))) {
                 tracing::warn!(drive = slot.name, "shard index was not flushed");
             }

@@ -4,8 +4,7 @@
 //! a waiter that gives up leaves no trace. Latches of one command are taken in one order by all.
 //! Must not know: what a latch protects.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use couronne_metadata::latch::{LatchKey, LatchMode};
@@ -50,7 +49,7 @@ impl Slot {
 /// The latches of one range at its leader.
 #[derive(Default)]
 pub struct Latches {
-    slots: Mutex<HashMap<LatchKey, Slot>>,
+    slots: Mutex<BTreeMap<LatchKey, Slot>>,
 }
 
 /// A latch held; dropping it lets the next in.
@@ -117,7 +116,7 @@ impl Latches {
 }
 
 /// The slot of a key, made if absent; the key is cloned only then.
-fn entry<'a, K: Hash + Eq + Clone, V: Default>(map: &'a mut HashMap<K, V>, key: &K) -> &'a mut V {
+fn entry<'a, K: Ord + Clone, V: Default>(map: &'a mut BTreeMap<K, V>, key: &K) -> &'a mut V {
     if !map.contains_key(key) {
         map.insert(key.clone(), V::default());
     }

@@ -14,14 +14,15 @@ use couronne_metadata::apply;
 use couronne_metadata::effect::Effect;
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::store::{Batch, Store, StoreError};
+use couronne_protocol::blocking::{blocking, is_on_one_thread};
+use couronne_protocol::fixed::{Malformed, Reader, put_string};
 use parking_lot::Mutex;
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
 
 use crate::consensus::types::{Entry, Payload, Position};
 use crate::consensus::{Applied, Machine, MachineError, SnapshotPiece, SnapshotPieces};
 use crate::log::{decode_members, encode_members, put_position, take_position};
-use couronne_protocol::fixed::{Malformed, Reader, put_string};
 
 /// Bytes of rows in one piece of a snapshot, about.
 const PIECE_BYTES: usize = 256 << 10;
@@ -48,6 +49,12 @@ pub struct RowMachine {
 
 impl From<StoreError> for MachineError {
     fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<JoinError> for MachineError {
+    fn from(error: JoinError) -> Self {
         Self(error.to_string())
     }
 }
@@ -185,7 +192,7 @@ impl Machine for RowMachine {
 
     fn read_all(self: Arc<Self>) -> SnapshotPieces {
         let (to, from) = mpsc::channel(PIECES_AHEAD);
-        if is_alone() {
+        if is_on_one_thread() {
             // Simulations have small stores: all pieces first, then on their way.
             let mut pieces = Vec::new();
             let read = send_rows(&*self.store, |piece| {
@@ -239,19 +246,6 @@ impl Machine for RowMachine {
         *self.applied.lock() = loaded.clone();
         Ok(loaded)
     }
-}
-
-/// Whether this runtime has one thread: a simulation, whose tasks take turns in an order that a
-/// second thread would leave to chance; and there is no other thread to keep free.
-fn is_alone() -> bool {
-    Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, MachineError> {
-    if is_alone() {
-        return Ok(work());
-    }
-    tokio::task::spawn_blocking(work).await.map_err(|error| MachineError(error.to_string()))
 }
 
 /// Hands on all rows in key order, until `take` wants no more. The row with the applied position comes

@@ -91,7 +91,9 @@ impl<'a> Gather<'a> {
                 self.next_round(&pending)?;
                 continue;
             }
+            // In this order: what is done first must not depend on chance.
             let failed = tokio::select! {
+                biased;
                 Some(answer) = pending.next() => self.take(answer),
                 () = &mut hedge, if self.round == Round::Data => {
                     self.hedged = true;

@@ -18,7 +18,7 @@ use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_placement::SHARDS_MAX;
 use couronne_protocol::map::MapSource;
 use couronne_protocol::shard::{ShardDuties, ShardError};
-use tokio::sync::watch;
+use couronne_protocol::watch;
 use tokio::time::{Instant, sleep};
 
 pub use progress::RepairStatus;
@@ -55,6 +55,7 @@ async fn run(node: Weak<LocalNode>, mut versions: watch::Receiver<u64>, interval
         let rest = interval.max(took.saturating_mul(REST_FACTOR));
         sleep(REST_MIN.min(rest)).await;
         tokio::select! {
+            biased;
             () = sleep(loss.map_or(rest, |loss| loss.min(rest))) => {}
             changed = versions.changed() => if changed.is_err() { return },
         }
@@ -62,8 +63,9 @@ async fn run(node: Weak<LocalNode>, mut versions: watch::Receiver<u64>, interval
         let began = Instant::now();
         let stop = Arc::clone(&node);
         tokio::select! {
-            () = round(&node) => {}
+            biased;
             () = stop.stopped() => return,
+            () = round(&node) => {}
         }
         took = began.elapsed();
     }
