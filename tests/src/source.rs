@@ -36,9 +36,18 @@ pub fn read(path: &str) -> String {
 /// All Rust files, in order of path.
 pub fn rust_files() -> Vec<SourceFile> {
     let mut files = Vec::new();
-    for folder in
-        ["ring", "placement", "metadata", "protocol", "storage-node", "gateway", "couronne", "benches", "tests"]
-    {
+    for folder in [
+        "ring",
+        "placement",
+        "metadata",
+        "protocol",
+        "storage-node",
+        "gateway",
+        "couronne",
+        "simulation",
+        "benches",
+        "tests",
+    ] {
         collect(&root().join(folder), &mut files);
     }
     files.sort_by(|one, two| one.path.cmp(&two.path));

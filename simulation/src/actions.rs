@@ -1,0 +1,268 @@
+//! What clients ask of a gateway, and what came of it: the engine's verbs as the S3 operations use them.
+//!
+//! Promises: what is told as refused or not done has no effect; a commit whose outcome the gateway does
+//! not know is told as unknown. Must not know: who asks, what was asked before.
+
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+use couronne_gateway::engine::{
+    Bucket, BytesBody, CompleteUpload, CreateBucket, CreateUpload, DeleteObject, Engine, EngineError, PutObject, Staged,
+};
+use couronne_metadata::command::{CompletedPart, EtagSet, Precondition, Refusal};
+use couronne_metadata::ids::{ObjectKey, PartNumber, UploadId, VersionId};
+use couronne_metadata::query::{Entry, ListQuery};
+use couronne_metadata::record::{Etag, Versioning};
+
+use crate::values::Value;
+
+/// How often an operation begins again because the bucket's rules were not everywhere yet.
+const STALE_TURNS_MAX: usize = 4;
+
+/// What must hold for a write to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing.
+    Always,
+    /// There is no object: `If-None-Match: *`.
+    Absent,
+    /// The object has this tag: `If-Match`.
+    Matches(Etag),
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Write an object.
+    Put(Value, Condition),
+    /// Read it, whole or from one thousandth of its length to another.
+    Get(Option<Range<u64>>),
+    /// Look at it.
+    Head,
+    /// Read a version.
+    GetVersion(VersionId),
+    /// Delete it.
+    Delete,
+    /// Remove a version for good.
+    DeleteVersion(VersionId),
+    /// Open an upload.
+    Open,
+    /// Write a part.
+    PutPart(UploadId, PartNumber, Value),
+    /// Make the object of these parts.
+    Complete(UploadId, Vec<(PartNumber, Value)>),
+    /// Drop an upload.
+    Abort(UploadId),
+    /// List keys after the request's own, at most so many.
+    List(u32),
+}
+
+/// A question of a client.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The bucket's name.
+    pub bucket: &'static str,
+    /// The key; for a listing, that after which it begins.
+    pub key: &'static str,
+    /// What is asked.
+    pub action: Action,
+}
+
+/// An object that was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Its tag.
+    pub etag: Etag,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its version.
+    pub version: VersionId,
+    /// The bytes that were read, and where they stand in it.
+    pub read: Option<(Range<u64>, Bytes)>,
+}
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// An object was written.
+    Written(Etag, VersionId),
+    /// An object was seen.
+    Seen(Seen),
+    /// There is none.
+    Absent,
+    /// It was deleted; in a bucket with versions, by this marker.
+    Deleted(Option<VersionId>),
+    /// An upload was opened.
+    Opened(UploadId),
+    /// Done, with nothing to say.
+    Done,
+    /// A page: keys, tags, lengths; and whether more follow.
+    Listed(Vec<(String, Etag, u64)>, bool),
+    /// A condition did not hold: nothing was done.
+    ConditionFailed,
+    /// Nothing was done, for this reason.
+    NotDone(String),
+    /// It may have been done, or may yet be.
+    Unknown(String),
+    /// Something that must never be.
+    Wrong(String),
+}
+
+/// Makes a bucket; whether it is there.
+pub async fn make_bucket(engine: &Engine, name: &str, versioning: Versioning) -> bool {
+    let (name, account) = (name.into(), "account".into());
+    let create = CreateBucket { name, account, policy: None, versioning, object_lock: None, extra: Vec::new() };
+    matches!(engine.create_bucket(create).await, Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou))
+}
+
+/// Carries out a question.
+pub async fn perform(engine: &Engine, request: &Request) -> Outcome {
+    let mut bucket = match engine.resolve_bucket(request.bucket).await {
+        Ok(bucket) => bucket,
+        Err(error) => return Outcome::NotDone(error.to_string()),
+    };
+    for _ in 0..STALE_TURNS_MAX {
+        match attempt(engine, &bucket, request).await {
+            Ok(outcome) => return outcome,
+            Err(EngineError::StaleRules) => match engine.renew_bucket(&bucket).await {
+                Ok(renewed) => bucket = renewed,
+                Err(error) => return Outcome::NotDone(error.to_string()),
+            },
+            Err(EngineError::ObjectChanged) => {}
+            Err(error) => return judge(&request.action, &error),
+        }
+    }
+    Outcome::NotDone("the bucket's rules or the object keep changing".to_owned())
+}
+
+/// What an error means to who asked. Of a body that was not staged nothing can be left.
+fn judge(action: &Action, error: &EngineError) -> Outcome {
+    let text = error.to_string();
+    match (error, action) {
+        (EngineError::Refused(Refusal::NoSuchKey | Refusal::NoSuchVersion) | EngineError::DeleteMarker { .. }, _) => {
+            Outcome::Absent
+        }
+        (EngineError::Refused(Refusal::PreconditionFailed), _) => Outcome::ConditionFailed,
+        // Nobody but its client knows of an upload, and that goes on only with what it was told is there.
+        (EngineError::Refused(Refusal::NoSuchUpload | Refusal::InvalidPart(_)), _) => Outcome::Wrong(text),
+        (EngineError::Refused(_) | EngineError::SlowDown(_) | EngineError::Full, _) => Outcome::NotDone(text),
+        (EngineError::Corrupt(_) | EngineError::Unreadable(_), _) => Outcome::Wrong(text),
+        (_, Action::Get(_) | Action::Head | Action::GetVersion(_) | Action::List(_)) => Outcome::NotDone(text),
+        _ => Outcome::Unknown(text),
+    }
+}
+
+async fn attempt(engine: &Engine, bucket: &Bucket, request: &Request) -> Result<Outcome, EngineError> {
+    let key = match &request.action {
+        Action::List(limit) => return list(engine, bucket, request.key, *limit).await,
+        _ => ObjectKey::new(request.key).map_err(|_| EngineError::Corrupt("key".to_owned()))?,
+    };
+    match &request.action {
+        Action::Put(value, condition) => {
+            let staged = match stage(engine, bucket, &key, *value).await {
+                Ok(staged) => staged,
+                Err(error) => return Ok(Outcome::NotDone(error.to_string())),
+            };
+            let put = PutObject { condition: precondition(*condition), ..PutObject::default() };
+            let written = engine.put_object(bucket, &staged, put).await?;
+            Ok(Outcome::Written(written.etag, written.version))
+        }
+        Action::Get(part) => see(engine, bucket, &key, None, Some(part.clone().unwrap_or(0..1000))).await,
+        Action::GetVersion(version) => see(engine, bucket, &key, Some(*version), Some(0..1000)).await,
+        Action::Head => see(engine, bucket, &key, None, None).await,
+        Action::Delete => delete(engine, bucket, &key, None).await,
+        Action::DeleteVersion(version) => delete(engine, bucket, &key, Some(*version)).await,
+        Action::Open => {
+            let upload = engine.create_upload(bucket, &key, CreateUpload::default()).await?;
+            Ok(Outcome::Opened(upload))
+        }
+        Action::PutPart(upload, number, value) => {
+            let staged = match stage(engine, bucket, &key, *value).await {
+                Ok(staged) => staged,
+                Err(error) => return Ok(Outcome::NotDone(error.to_string())),
+            };
+            engine.put_part(bucket, &staged, *upload, *number).await.map(|_| Outcome::Done)
+        }
+        Action::Complete(upload, parts) => complete(engine, bucket, &key, *upload, parts).await,
+        Action::Abort(upload) => engine.abort_upload(bucket, &key, *upload).await.map(|()| Outcome::Done),
+        Action::List(_) => Ok(Outcome::Wrong("a listing has no key".to_owned())),
+    }
+}
+
+async fn stage(engine: &Engine, bucket: &Bucket, key: &ObjectKey, value: Value) -> Result<Staged, EngineError> {
+    engine.stage(bucket, key, &mut BytesBody::new(value.bytes())).await
+}
+
+fn precondition(condition: Condition) -> Precondition {
+    match condition {
+        Condition::Always => Precondition::default(),
+        Condition::Absent => Precondition { if_none_match: Some(EtagSet::Any), ..Precondition::default() },
+        Condition::Matches(etag) => {
+            Precondition { if_match: Some(EtagSet::Tags(vec![etag])), ..Precondition::default() }
+        }
+    }
+}
+
+async fn see(
+    engine: &Engine,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    version: Option<VersionId>,
+    part: Option<Range<u64>>,
+) -> Result<Outcome, EngineError> {
+    let object = engine.open(bucket, key, version).await?;
+    let (etag, size, version) = (object.record().etag, object.record().size, object.record().version);
+    let Some(part) = part else { return Ok(Outcome::Seen(Seen { etag, size, version, read: None })) };
+    let at = |thousandths: u64| size.saturating_mul(thousandths) / 1000;
+    let range = at(part.start)..at(part.end);
+    let mut reader = object.read(range.clone()).await?;
+    let mut bytes = BytesMut::new();
+    while let Some(piece) = reader.next().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(Outcome::Seen(Seen { etag, size, version, read: Some((range, bytes.freeze())) }))
+}
+
+async fn delete(
+    engine: &Engine,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    version: Option<VersionId>,
+) -> Result<Outcome, EngineError> {
+    let deleted = engine.delete(bucket, key, DeleteObject { version, ..DeleteObject::default() }).await?;
+    Ok(Outcome::Deleted(deleted.marker))
+}
+
+async fn complete(
+    engine: &Engine,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    upload: UploadId,
+    parts: &[(PartNumber, Value)],
+) -> Result<Outcome, EngineError> {
+    let part =
+        |(number, value): &(PartNumber, Value)| CompletedPart { number: *number, etag: value.etag(), checksum: None };
+    let complete = CompleteUpload {
+        upload,
+        parts: parts.iter().map(part).collect(),
+        checksum: None,
+        size: None,
+        part_bytes_min: 0,
+        condition: Precondition::default(),
+    };
+    let written = engine.complete_upload(bucket, key, complete).await?;
+    Ok(Outcome::Written(written.etag, written.version))
+}
+
+async fn list(engine: &Engine, bucket: &Bucket, after: &str, limit: u32) -> Result<Outcome, EngineError> {
+    let list = ListQuery { after: Bytes::copy_from_slice(after.as_bytes()), limit, ..ListQuery::default() };
+    let page = engine.list(bucket, list).await?;
+    let mut entries = Vec::new();
+    for entry in page.entries {
+        match entry {
+            Entry::Row(key, record) => entries.push((key.as_str().to_owned(), record.etag, record.size)),
+            Entry::CommonPrefix(prefix) => return Ok(Outcome::Wrong(format!("a common prefix: {prefix:?}"))),
+        }
+    }
+    Ok(Outcome::Listed(entries, page.truncated))
+}

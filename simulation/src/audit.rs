@@ -1,0 +1,241 @@
+//! The audit: once all is quiet, every shard of every chunk stands on the drive that the ring names, with
+//! the bytes that its chunk has; no drive holds anything else; all replicas of a range hold the same rows.
+//!
+//! Must not know: how that came about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use couronne_metadata::ids::{BucketId, RangeId};
+use couronne_metadata::key::{self, RowKind};
+use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::record::BlobRef;
+use couronne_placement::erasure::Codec;
+use couronne_placement::{ChunkId, ShardId, place};
+use couronne_protocol::frame;
+use couronne_protocol::map::{ClusterMap, MapSource, MapState};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient};
+use couronne_protocol::shard::{GetShard, ShardClient, ShardError, ShardFrames};
+use couronne_ring::{DriveId, NodeId};
+use couronne_storage_node::node::{LocalNode, NodeStatus, Stores, replica_store};
+
+use crate::world::World;
+
+/// How long a node may take to answer, in milliseconds.
+const ANSWER_MS_MAX: u64 = 60_000;
+
+/// Blobs and shards listed at a time.
+const PAGE: u32 = 500;
+
+/// What every storage node says of itself.
+pub fn statuses(world: &mut World) -> Option<BTreeMap<NodeId, NodeStatus>> {
+    let nodes: Vec<NodeId> = world.shape.storage_nodes().collect();
+    let mut statuses = BTreeMap::new();
+    for id in nodes {
+        let node = world.node(id)?;
+        let status = world.ask(id, ANSWER_MS_MAX, async move { node.status().await })?;
+        statuses.insert(id, status);
+    }
+    Some(statuses)
+}
+
+/// What keeps the cluster from being at rest, by what its nodes say; empty if nothing does.
+pub fn unrest(statuses: &BTreeMap<NodeId, NodeStatus>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (id, status) in statuses {
+        let repair = &status.repair;
+        let pending = repair.pending_blobs + repair.pending_chunks + repair.pending_ranges + repair.parked_blobs;
+        if pending + status.duties.reports_waiting > 0 {
+            found.push(format!("{id}: {repair:?}, {} reports wait", status.duties.reports_waiting));
+        }
+        let down = status.drives.iter().filter_map(|drive| drive.down.as_ref());
+        found.extend(down.map(|reason| format!("{id}: drive is down: {reason}")));
+    }
+    let led: BTreeSet<RangeId> = leaders(statuses).map(|(_, range, _)| range).collect();
+    let all: BTreeSet<RangeId> =
+        statuses.values().flat_map(|status| status.ranges.iter().map(|range| range.id)).collect();
+    found.extend(all.difference(&led).map(|range| format!("range {} has no leader", range.0)));
+    found
+}
+
+fn leaders(statuses: &BTreeMap<NodeId, NodeStatus>) -> impl Iterator<Item = (NodeId, RangeId, DriveId)> {
+    statuses
+        .iter()
+        .flat_map(|(id, status)| status.ranges.iter().filter_map(|range| Some((*id, range.id, range.leader?))))
+}
+
+/// Audits a cluster that is at rest; what it found wrong. With `strict`, nothing may be on the drives that
+/// no row names.
+pub fn audit(world: &mut World, strict: bool) -> Result<Vec<String>, String> {
+    let statuses = statuses(world).ok_or("a node does not say how it is")?;
+    let first = statuses.keys().next().and_then(|id| world.node(*id)).ok_or("there is no node")?;
+    let (map, view) = (first.map(), first.current());
+    let mut wrong = Vec::new();
+    let mut blobs = BTreeMap::new();
+    for (id, range, drive) in leaders(&statuses) {
+        let node = world.node(id).ok_or("a node is gone")?;
+        let generation = map.range(range).ok_or("the map does not know a range")?.generation;
+        let address = RangeAddress { range, generation, replica: drive };
+        let listed = world.ask(id, ANSWER_MS_MAX, list_blobs(node, address)).ok_or("blobs are not listed")?;
+        blobs.extend(listed?.into_iter().map(|blob| (blob.id, blob)));
+    }
+    let wanted = wanted_shards(&view, blobs.values())?;
+    let found = read_shards(world, &view, &wanted)?;
+    for blob in blobs.values() {
+        check_blob(blob, &found, &mut wrong)?;
+    }
+    if strict {
+        find_strays(world, &view, &wanted, &mut wrong)?;
+    }
+    compare_replicas(world, &map, &mut wrong);
+    Ok(wrong)
+}
+
+async fn list_blobs(node: Arc<LocalNode>, address: RangeAddress) -> Result<Vec<BlobRef>, String> {
+    let (mut blobs, mut after) = (Vec::new(), Bytes::new());
+    loop {
+        let query = Query::Blobs { after, limit: PAGE };
+        let envelope = QueryEnvelope { bucket: BucketId::SYSTEM, rules_version: None, query };
+        match node.routes().query(address, envelope).await {
+            Ok(Answer::Blobs(page, next)) => {
+                blobs.extend(page.into_iter().map(|(_, _, blob)| blob));
+                match next {
+                    Some(next) => after = next,
+                    None => return Ok(blobs),
+                }
+            }
+            other => return Err(format!("blobs are not listed: {other:?}")),
+        }
+    }
+}
+
+type Shards = BTreeMap<ShardId, DriveId>;
+
+/// Every shard there should be, and its drive.
+fn wanted_shards<'a>(map: &ClusterMap, blobs: impl Iterator<Item = &'a BlobRef>) -> Result<Shards, String> {
+    let mut wanted = Shards::new();
+    for blob in blobs {
+        let ring = map.rings.get(&blob.policy).ok_or("a blob's policy has no ring")?;
+        for chunk in chunks(blob) {
+            let placement = place(ring, chunk, &blob.geometry).map_err(|error| error.to_string())?;
+            wanted.extend((0..).zip(placement.primaries).map(|(number, drive)| (ShardId { chunk, number }, drive)));
+        }
+    }
+    Ok(wanted)
+}
+
+fn chunks(blob: &BlobRef) -> impl Iterator<Item = ChunkId> {
+    let (id, count) = (blob.id, u32::try_from(blob.geometry.chunks(blob.len)).unwrap_or(u32::MAX));
+    (0..count).map(move |index| ChunkId { blob: id, index })
+}
+
+type Read = Result<ShardFrames, ShardError>;
+
+/// Reads every shard on its own drive.
+fn read_shards(world: &mut World, map: &ClusterMap, wanted: &Shards) -> Result<BTreeMap<ShardId, Read>, String> {
+    let mut by_node: BTreeMap<NodeId, Vec<(ShardId, DriveId)>> = BTreeMap::new();
+    for (shard, drive) in wanted {
+        let node = map.drives.get(drive).ok_or("the map does not know a drive")?.node;
+        by_node.entry(node).or_default().push((*shard, *drive));
+    }
+    let mut found = BTreeMap::new();
+    for (id, shards) in by_node {
+        let node = world.node(id).ok_or("a node is gone")?;
+        let reading = async move {
+            let mut read = Vec::new();
+            for (shard, drive) in shards {
+                let whole = GetShard { shard, first_frame: 0, frames: u32::MAX };
+                read.push((shard, node.get_shard(drive, whole).await));
+            }
+            read
+        };
+        found.extend(world.ask(id, ANSWER_MS_MAX, reading).ok_or("shards are not read in time")?);
+    }
+    Ok(found)
+}
+
+/// Every shard of a blob verifies, and the parity is that of its data.
+fn check_blob(blob: &BlobRef, found: &BTreeMap<ShardId, Read>, wrong: &mut Vec<String>) -> Result<(), String> {
+    let codec = Codec::of(&blob.geometry).map_err(|error| error.to_string())?;
+    for chunk in chunks(blob) {
+        let mut stripe = Vec::new();
+        for number in 0..blob.geometry.shards() {
+            let shard = ShardId { chunk, number };
+            match found.get(&shard) {
+                Some(Ok(read)) => {
+                    let verified = frame::verify(shard, read.geometry, 0, &read.checksums, &read.payload);
+                    if read.geometry == blob.geometry && verified.is_ok() {
+                        stripe.push(read.payload.clone());
+                    } else {
+                        wrong.push(format!("{shard:?} does not verify on its drive"));
+                    }
+                }
+                Some(Err(error)) => wrong.push(format!("{shard:?} is not on its drive: {error}")),
+                None => wrong.push(format!("{shard:?} was not read")),
+            }
+        }
+        if stripe.len() == usize::from(blob.geometry.shards()) {
+            let parity = stripe.split_off(usize::from(blob.geometry.k()));
+            if codec.encode(&stripe).map_err(|error| error.to_string())? != parity {
+                wrong.push(format!("the parity of {chunk:?} is not that of its data"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Looks for shards that nobody names, or that stand on another drive than theirs.
+fn find_strays(world: &World, map: &ClusterMap, wanted: &Shards, wrong: &mut Vec<String>) -> Result<(), String> {
+    for (drive, placed) in &map.drives {
+        let node = world.node(placed.node).ok_or("a node is gone")?;
+        let mut after = None;
+        loop {
+            let page = node.list_shards(*drive, after, 500).map_err(|error| error.to_string())?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.shard);
+            let strays = page.iter().filter(|listed| wanted.get(&listed.shard) != Some(drive));
+            wrong.extend(strays.map(|listed| format!("{:?} of {:?} strays on {drive}", listed.shard, listed.owner)));
+        }
+    }
+    Ok(())
+}
+
+/// All replicas of a range hold the same rows, but for what each keeps of itself.
+fn compare_replicas(world: &World, map: &MapState, wrong: &mut Vec<String>) {
+    for range in map.all_ranges() {
+        let mut digests: BTreeMap<[u8; 32], Vec<DriveId>> = BTreeMap::new();
+        for (replica, drive) in &range.replicas {
+            let node = map.drives.get(drive).map(|drive| drive.node);
+            let rows = node.and_then(|node| world.drives.get(&node)).map(|drive| {
+                let store = drive.stores.open(&replica_store(*replica)).map_err(|error| error.to_string())?;
+                digest_of(&*store.view())
+            });
+            match rows {
+                Some(Ok(digest)) => digests.entry(digest).or_default().push(*drive),
+                Some(Err(error)) => wrong.push(format!("{replica} cannot be read: {error}")),
+                None => wrong.push(format!("{replica} has no drive")),
+            }
+        }
+        if digests.len() > 1 {
+            let parties: Vec<&Vec<DriveId>> = digests.values().collect();
+            wrong.push(format!("the replicas of range {} hold different rows: {parties:?}", range.id.0));
+        }
+    }
+}
+
+fn digest_of(view: &dyn couronne_metadata::store::View) -> Result<[u8; 32], String> {
+    let own = key::of_range(RowKind::Replica, b"");
+    let mut rows = view.scan(Bound::Unbounded, Bound::Unbounded, false);
+    let mut hasher = blake3::Hasher::new();
+    while let Some((row, value)) = rows.next().map_err(|error| error.to_string())? {
+        if !row.starts_with(&own) {
+            for bytes in [&row, &value] {
+                hasher.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+                hasher.update(bytes);
+            }
+        }
+    }
+    Ok(hasher.finalize().into())
+}

@@ -1,0 +1,71 @@
+//! Chance drawn from a seed: whatever a run leaves to chance comes from here.
+//!
+//! Promises: the same seed gives the same draws, on every machine. Must not know: what is drawn for.
+
+use couronne_protocol::env::Random;
+use parking_lot::Mutex;
+
+/// A generator (SplitMix64).
+#[derive(Clone, Debug)]
+pub struct Chance(u64);
+
+impl Chance {
+    /// Chance from a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next draw.
+    pub const fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number in `0..bound`; 0 if `bound` is.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.draw().checked_rem(bound).unwrap_or(0)
+    }
+
+    /// A number in `least..=most`.
+    pub fn between(&mut self, least: u64, most: u64) -> u64 {
+        least.saturating_add(self.below(most.saturating_sub(least).saturating_add(1)))
+    }
+
+    /// Yes in so many of a thousand draws.
+    pub fn permille(&mut self, yes: u64) -> bool {
+        self.below(1000) < yes
+    }
+
+    /// One of several; `None` of none.
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        let place = self.below(u64::try_from(from.len()).unwrap_or(0));
+        from.get(usize::try_from(place).unwrap_or(0))
+    }
+
+    /// Chance of its own for a part of the run, so that what one part draws does not shift another's.
+    pub const fn fork(&mut self) -> Self {
+        Self(self.draw())
+    }
+}
+
+/// Chance as the cluster's processes take it.
+pub struct SeededRandom(Mutex<Chance>);
+
+impl SeededRandom {
+    /// Random bytes from this chance.
+    pub const fn new(chance: Chance) -> Self {
+        Self(Mutex::new(chance))
+    }
+}
+
+impl Random for SeededRandom {
+    fn fill(&self, buffer: &mut [u8]) {
+        let mut chance = self.0.lock();
+        for piece in buffer.chunks_mut(8) {
+            piece.iter_mut().zip(chance.draw().to_le_bytes()).for_each(|(byte, drawn)| *byte = drawn);
+        }
+    }
+}

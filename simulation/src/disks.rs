@@ -1,0 +1,173 @@
+//! The drives of a simulated machine: files that forget what was not synced, and stores beside them.
+//!
+//! Every call takes a moment, so that a crash finds work half done. Must not know: what is kept on them.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use couronne_storage_node::disk::simulated::SimulatedDisk;
+use couronne_storage_node::disk::{Access, Disk, DiskFile, Space};
+use couronne_storage_node::drive::Settings as DriveSettings;
+use couronne_storage_node::node::{MemoryStores, NodeDrive};
+use parking_lot::Mutex;
+use tokio::time::sleep;
+
+use crate::chance::Chance;
+
+/// What a drive holds, in bytes.
+pub const CAPACITY: u64 = 1 << 30;
+
+/// How long a call takes at most, in milliseconds, unless the drive is slow.
+const CALL_MS_MAX: u64 = 1;
+
+/// How long a sync takes at most, in milliseconds, unless the drive is slow.
+const SYNC_MS_MAX: u64 = 3;
+
+/// A drive: it outlives the processes that use it.
+pub struct SimulatedDrive {
+    /// Its files.
+    pub disk: SimulatedDisk,
+    /// Its stores.
+    pub stores: Arc<MemoryStores>,
+    pace: Arc<Pace>,
+    chance: Chance,
+}
+
+impl SimulatedDrive {
+    /// An empty drive.
+    pub fn new(mut chance: Chance) -> Self {
+        let pace = Arc::new(Pace { chance: Mutex::new(chance.fork()), slow_ms: AtomicU64::new(0) });
+        Self { disk: SimulatedDisk::new(chance.draw(), CAPACITY), stores: Arc::default(), pace, chance }
+    }
+
+    /// The drive as a node is given it.
+    pub fn for_node(&self, name: &str) -> NodeDrive {
+        NodeDrive {
+            name: name.to_owned(),
+            disk: Arc::new(PacedDisk { disk: Arc::new(self.disk.clone()), pace: Arc::clone(&self.pace) }),
+            stores: Arc::<MemoryStores>::clone(&self.stores),
+            settings: Some(DriveSettings {
+                large_segment_bytes: 4 << 20,
+                small_segment_bytes: 2 << 20,
+                ..DriveSettings::for_space(Space { total: CAPACITY, free: CAPACITY })
+            }),
+        }
+    }
+
+    /// Loses power: what was not durable may be gone.
+    pub fn lose_power(&mut self) {
+        self.disk = self.disk.crash();
+        self.stores.crash(self.chance.draw());
+        self.set_slow(0);
+    }
+
+    /// Another, empty drive takes its place.
+    pub fn wipe(&mut self) {
+        *self = Self::new(self.chance.fork());
+    }
+
+    /// Has every call take up to so many milliseconds more.
+    pub fn set_slow(&self, slow_ms: u64) {
+        self.pace.slow_ms.store(slow_ms, Ordering::Relaxed);
+    }
+}
+
+/// How long calls take.
+struct Pace {
+    chance: Mutex<Chance>,
+    slow_ms: AtomicU64,
+}
+
+impl Pace {
+    async fn take(&self, most_ms: u64) {
+        let most_ms = most_ms.saturating_add(self.slow_ms.load(Ordering::Relaxed));
+        let ms = self.chance.lock().between(0, most_ms);
+        if ms > 0 {
+            sleep(Duration::from_millis(ms)).await;
+        }
+    }
+}
+
+/// A disk whose calls take time.
+struct PacedDisk {
+    disk: Arc<dyn Disk>,
+    pace: Arc<Pace>,
+}
+
+impl PacedDisk {
+    fn file(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+        Arc::new(PacedFile { file, pace: Arc::clone(&self.pace) })
+    }
+}
+
+#[async_trait]
+impl Disk for PacedDisk {
+    async fn create(&self, path: &str, len: u64, access: Access) -> io::Result<Arc<dyn DiskFile>> {
+        self.pace.take(CALL_MS_MAX).await;
+        Ok(self.file(self.disk.create(path, len, access).await?))
+    }
+
+    async fn open(&self, path: &str, access: Access) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.file(self.disk.open(path, access).await?))
+    }
+
+    async fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        self.disk.list(folder).await
+    }
+
+    async fn create_folder(&self, folder: &str) -> io::Result<()> {
+        self.disk.create_folder(folder).await
+    }
+
+    async fn remove(&self, path: &str) -> io::Result<()> {
+        self.pace.take(CALL_MS_MAX).await;
+        self.disk.remove(path).await
+    }
+
+    async fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.pace.take(CALL_MS_MAX).await;
+        self.disk.rename(from, to).await
+    }
+
+    async fn sync_dir(&self, folder: &str) -> io::Result<()> {
+        self.pace.take(SYNC_MS_MAX).await;
+        self.disk.sync_dir(folder).await
+    }
+
+    async fn space(&self) -> io::Result<Space> {
+        self.disk.space().await
+    }
+}
+
+/// A file whose calls take time.
+struct PacedFile {
+    file: Arc<dyn DiskFile>,
+    pace: Arc<Pace>,
+}
+
+#[async_trait]
+impl DiskFile for PacedFile {
+    async fn write(&self, offset: u64, buffers: Vec<Bytes>, sync: bool) -> io::Result<()> {
+        self.pace.take(CALL_MS_MAX).await;
+        self.file.write(offset, buffers, false).await?;
+        if sync { self.sync().await } else { Ok(()) }
+    }
+
+    async fn read(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        self.pace.take(CALL_MS_MAX).await;
+        self.file.read(offset, len).await
+    }
+
+    async fn sync(&self) -> io::Result<()> {
+        self.pace.take(SYNC_MS_MAX).await;
+        self.file.sync().await
+    }
+
+    async fn len(&self) -> io::Result<u64> {
+        self.file.len().await
+    }
+}

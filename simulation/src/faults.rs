@@ -1,0 +1,287 @@
+//! The faults: processes that die, stop or are cut off, machines that lose power, drives that fail, fill up,
+//! slow down, rot or are swapped, messages that are late, lost or repeated, clocks that are wrong.
+//!
+//! Crashes and cuts may hit as many as chance likes: then operations fail, and nothing is lost. What
+//! takes durable bytes away hits one drive, the round's victim: more than one failure domain at a time is
+//! more than was promised for what was written while others were away.
+//! Promises: every fault ends; after [`Faults::heal`] all is well but what repair has to do.
+//! Must not know: objects, clients.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use couronne_ring::NodeId;
+use couronne_storage_node::disk::simulated::Fault;
+use couronne_storage_node::disk::{Access, Disk};
+
+use crate::chance::Chance;
+use crate::disks::CAPACITY;
+use crate::network::Weather;
+use crate::world::World;
+
+/// The pause between two faults, in milliseconds.
+const PAUSE_MS: (u64, u64) = (100, 2500);
+
+/// How fast or slow clocks may run, in millionths; a leader's lease stands a fifth.
+const RATE_PPM: (u64, u64) = (950_000, 1_050_000);
+
+/// How wrong a wall clock may be, in milliseconds, one way or the other.
+const OFFSET_MS_MAX: u64 = 2500;
+
+/// What ends a fault.
+#[derive(Clone, Copy, Debug)]
+enum Cure {
+    Start(NodeId),
+    Restart(NodeId),
+    GoOn(NodeId),
+    Mend,
+    FineWeather,
+    Room(NodeId),
+    Speed(NodeId),
+}
+
+/// What goes wrong, and when it ends.
+pub struct Faults {
+    chance: Chance,
+    next_ms: u64,
+    /// What is still to be ended, by time.
+    cures: BTreeMap<(u64, u64), Cure>,
+    number: u64,
+    /// The drive that may lose what was durable.
+    victim: Option<NodeId>,
+    /// Nodes whose drive failed: they need a restart.
+    sick: BTreeSet<NodeId>,
+    /// How many there were.
+    pub count: u64,
+}
+
+impl Faults {
+    /// Faults of a round that begins now. With `lossy`, one drive may lose durable bytes.
+    pub fn new(mut chance: Chance, world: &World, lossy: bool) -> Self {
+        let nodes: Vec<NodeId> = world.shape.storage_nodes().collect();
+        let victim = chance.pick(&nodes).copied().filter(|_| lossy);
+        let next_ms = world.now_ms() + chance.between(PAUSE_MS.0, PAUSE_MS.1);
+        Self { chance, next_ms, cures: BTreeMap::new(), number: 0, victim, sick: BTreeSet::new(), count: 0 }
+    }
+
+    /// Has every process's clocks be a little wrong.
+    pub fn skew_clocks(&mut self, world: &mut World) {
+        let all: Vec<NodeId> = world.processes().map(|process| process.peer.node).collect();
+        for id in all {
+            self.skew(world, id);
+        }
+    }
+
+    fn skew(&mut self, world: &mut World, id: NodeId) {
+        let rate = self.chance.between(RATE_PPM.0, RATE_PPM.1);
+        let ahead = i64::try_from(self.chance.below(2 * OFFSET_MS_MAX)).unwrap_or(0);
+        let offset = ahead - i64::try_from(OFFSET_MS_MAX).unwrap_or(0);
+        world.note(format_args!("clock {id} {rate} {offset}"));
+        world.process_mut(id).into_iter().for_each(|process| process.skew(rate, offset));
+    }
+
+    /// Swaps so many drives at once for empty ones.
+    pub fn lose(&mut self, world: &mut World, drives: u8) {
+        let mut nodes: Vec<NodeId> = world.shape.storage_nodes().collect();
+        for _ in 0..drives {
+            let Some(id) = self.chance.pick(&nodes).copied() else { return };
+            nodes.retain(|node| *node != id);
+            self.wipe(world, id);
+        }
+    }
+
+    /// What goes wrong, or ends, in this tick.
+    pub fn tick(&mut self, world: &mut World) -> io::Result<()> {
+        while let Some(entry) = self.cures.first_entry().filter(|entry| entry.key().0 <= world.now_ms()) {
+            let cure = entry.remove();
+            self.cure(world, cure)?;
+        }
+        self.restart_failed(world);
+        if world.now_ms() >= self.next_ms {
+            self.next_ms = world.now_ms() + self.chance.between(PAUSE_MS.0, PAUSE_MS.1);
+            self.count += 1;
+            self.strike(world)?;
+        }
+        Ok(())
+    }
+
+    /// A node that gave up its start is started again after a while.
+    fn restart_failed(&mut self, world: &mut World) {
+        let nodes: Vec<NodeId> = world.shape.storage_nodes().collect();
+        for id in nodes {
+            let reason = world.seat(id).and_then(|seat| seat.failed.lock().take());
+            if let Some(reason) = reason {
+                world.note(format_args!("{id} did not start: {reason}"));
+                self.kill(world, id, (500, 3000));
+            }
+        }
+    }
+
+    /// Ends every fault at once, and starts whatever does not run.
+    pub fn heal(&mut self, world: &mut World) -> io::Result<()> {
+        for cure in std::mem::take(&mut self.cures).into_values() {
+            self.cure(world, cure)?;
+        }
+        for id in std::mem::take(&mut self.sick) {
+            self.cure(world, Cure::Restart(id))?;
+        }
+        let all: Vec<NodeId> = world.processes().map(|process| process.peer.node).collect();
+        for id in all {
+            self.cure(world, Cure::GoOn(id))?;
+            self.cure(world, Cure::Start(id))?;
+        }
+        Ok(())
+    }
+
+    fn cure(&mut self, world: &mut World, cure: Cure) -> io::Result<()> {
+        match cure {
+            Cure::Start(id) if world.process(id).is_some_and(|process| !process.is_alive()) => world.start(id)?,
+            Cure::Start(_) => {}
+            Cure::Restart(id) => {
+                self.sick.remove(&id);
+                world.kill(id, false);
+                world.start(id)?;
+            }
+            Cure::GoOn(id) => world.process_mut(id).into_iter().for_each(|process| process.go_on()),
+            Cure::Mend => world.network.mend(),
+            Cure::FineWeather => world.network.set_weather(Weather::FINE),
+            Cure::Room(id) => world.drives.get(&id).into_iter().for_each(|drive| drive.disk.set_capacity(CAPACITY)),
+            Cure::Speed(id) => world.drives.get(&id).into_iter().for_each(|drive| drive.set_slow(0)),
+        }
+        world.note(format_args!("cure {cure:?}"));
+        Ok(())
+    }
+
+    fn later(&mut self, world: &World, (least_ms, most_ms): (u64, u64), cure: Cure) {
+        self.number += 1;
+        let due = world.now_ms() + self.chance.between(least_ms, most_ms);
+        self.cures.insert((due, self.number), cure);
+    }
+
+    fn strike(&mut self, world: &mut World) -> io::Result<()> {
+        let nodes: Vec<NodeId> = world.shape.storage_nodes().collect();
+        let gateways: Vec<NodeId> = world.shape.gateways().collect();
+        let (Some(node), Some(gateway)) = (self.chance.pick(&nodes).copied(), self.chance.pick(&gateways).copied())
+        else {
+            return Ok(());
+        };
+        let some = if self.chance.permille(200) { gateway } else { node };
+        match self.chance.below(100) {
+            0..=21 => self.kill(world, node, (50, 12_000)),
+            22..=27 => self.kill(world, gateway, (100, 3000)),
+            28..=30 => nodes.iter().chain(&gateways).for_each(|id| self.kill(world, *id, (100, 4000))),
+            31..=48 => self.cut(world, some),
+            49..=60 => self.spoil_weather(world),
+            61..=69 => {
+                world.note(format_args!("stop {some}"));
+                world.process_mut(some).into_iter().for_each(|process| process.stop());
+                self.later(world, (200, 6000), Cure::GoOn(some));
+            }
+            70..=76 => self.fail_disk(world, node),
+            77..=81 => self.fill_disk(world, node)?,
+            82..=88 => {
+                let slow_ms = self.chance.between(10, 400);
+                world.note(format_args!("slow {node} {slow_ms}"));
+                world.drives.get(&node).into_iter().for_each(|drive| drive.set_slow(slow_ms));
+                self.later(world, (500, 8000), Cure::Speed(node));
+            }
+            89..=91 => self.skew(world, some),
+            92..=96 => self.rot(world)?,
+            _ => self.victim.into_iter().for_each(|id| self.wipe(world, id)),
+        }
+        Ok(())
+    }
+
+    fn kill(&mut self, world: &mut World, id: NodeId, away_ms: (u64, u64)) {
+        self.sick.remove(&id);
+        world.kill(id, self.chance.permille(500));
+        self.later(world, away_ms, Cure::Start(id));
+    }
+
+    /// Cuts a process off, or a zone, one way or both.
+    fn cut(&mut self, world: &World, id: NodeId) {
+        let all: Vec<NodeId> = world.processes().map(|process| process.peer.node).collect();
+        let zone = world.shape.zone_of(id);
+        let whole_zone = self.chance.permille(200);
+        let (inside, outside): (Vec<NodeId>, Vec<NodeId>) =
+            all.into_iter().partition(|other| *other == id || whole_zone && world.shape.zone_of(*other) == zone);
+        let few = self.chance.permille(300);
+        let ways = self.chance.below(3);
+        world.note(format_args!("cut {inside:?} {ways} {few}"));
+        for (one, other) in inside.iter().flat_map(|one| outside.iter().map(move |other| (*one, *other))) {
+            if few && self.chance.permille(500) {
+                continue;
+            }
+            if ways != 1 {
+                world.network.cut(one, other);
+            }
+            if ways != 2 {
+                world.network.cut(other, one);
+            }
+        }
+        self.later(world, (300, 10_000), Cure::Mend);
+    }
+
+    fn spoil_weather(&mut self, world: &World) {
+        let weather = Weather {
+            delay_min_ms: 1,
+            delay_max_ms: self.chance.between(1, 40),
+            late_permille: self.chance.below(200),
+            late_max_ms: self.chance.between(10, 3000),
+            lost_permille: self.chance.below(60),
+            repeated_permille: self.chance.below(200),
+        };
+        world.note(format_args!("{weather:?}"));
+        world.network.set_weather(weather);
+        self.later(world, (500, 8000), Cure::FineWeather);
+    }
+
+    /// A sync, a write or a read fails: the node's only drive may be out of service until a restart.
+    fn fail_disk(&mut self, world: &World, id: NodeId) {
+        let fault = match self.chance.below(3) {
+            0 => Fault::FailSync,
+            1 => Fault::FailWrite,
+            _ => Fault::FailRead,
+        };
+        let after = u32::try_from(self.chance.below(30)).unwrap_or(0);
+        world.note(format_args!("{fault:?} {id} {after}"));
+        world.drives.get(&id).into_iter().for_each(|drive| drive.disk.inject(fault, after));
+        self.sick.insert(id);
+        self.later(world, (2000, 9000), Cure::Restart(id));
+    }
+
+    fn fill_disk(&mut self, world: &World, id: NodeId) -> io::Result<()> {
+        let Some(drive) = world.drives.get(&id) else { return Ok(()) };
+        let space = world.by_hand(drive.disk.space())?;
+        let room = self.chance.below(12 << 20);
+        world.note(format_args!("full {id} {room}"));
+        drive.disk.set_capacity(space.total.saturating_sub(space.free).saturating_add(room));
+        self.sick.insert(id);
+        self.later(world, (1000, 8000), Cure::Room(id));
+        self.later(world, (8000, 10_000), Cure::Restart(id));
+        Ok(())
+    }
+
+    /// Flips some bits of what the victim keeps.
+    fn rot(&mut self, world: &World) -> io::Result<()> {
+        let Some((id, drive)) = self.victim.and_then(|id| Some((id, world.drives.get(&id)?))) else { return Ok(()) };
+        let names = world.by_hand(drive.disk.list("segments"))?;
+        let Some(name) = self.chance.pick(&names) else { return Ok(()) };
+        let path = format!("segments/{name}");
+        let len = world.by_hand(async { drive.disk.open(&path, Access::Buffered).await?.len().await })?;
+        let first = self.chance.below(len);
+        for _ in 0..self.chance.between(1, 200) {
+            let at = first.saturating_add(self.chance.below(256 << 10)).min(len.saturating_sub(1));
+            drive.disk.flip_bit(&path, at, u8::try_from(self.chance.below(8)).unwrap_or(0))?;
+        }
+        world.note(format_args!("rot {id} {path} {first}"));
+        Ok(())
+    }
+
+    /// Swaps a drive for an empty one.
+    fn wipe(&mut self, world: &mut World, id: NodeId) {
+        self.kill(world, id, (100, 12_000));
+        world.drives.get_mut(&id).into_iter().for_each(|drive| drive.wipe());
+        world.note(format_args!("wipe {id}"));
+    }
+}

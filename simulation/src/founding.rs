@@ -1,0 +1,117 @@
+//! The cluster's first map: all are members from the start, without tokens and certificates (other tests
+//! join with those); rings and ranges are made once all storage nodes are up, as in a real cluster.
+//!
+//! Must not know: time, chance.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use couronne_metadata::ids::Generation;
+use couronne_placement::{Policy, PolicyId, Redundancy};
+use couronne_protocol::map::{
+    Emptied, Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive,
+};
+use couronne_protocol::transport::Role;
+use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
+
+/// In how many ranges the keyspace is cut.
+const RANGES: u16 = 3;
+
+/// What a simulated cluster is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Storage nodes, one drive each.
+    pub nodes: u16,
+    /// Gateways.
+    pub gateways: u16,
+    /// In how many zones the nodes stand.
+    pub zones: u16,
+    /// What the policy of all buckets promises.
+    pub redundancy: Redundancy,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { nodes: 6, gateways: 2, zones: 3, redundancy: Redundancy::Erasure { k: 4, m: 2 } }
+    }
+}
+
+/// A storage node by its number, from 1.
+pub fn storage_node(number: u16) -> NodeId {
+    NodeId(u128::from(number))
+}
+
+/// A gateway by its number, from 1.
+pub fn gateway(number: u16) -> NodeId {
+    NodeId(100 + u128::from(number))
+}
+
+/// The drive of a storage node.
+pub const fn drive_of(node: NodeId) -> DriveId {
+    DriveId(1000 + node.0)
+}
+
+/// The policy of all buckets: small chunks, so that objects have several.
+pub fn policy(redundancy: Redundancy) -> Policy {
+    Policy {
+        id: PolicyId(0),
+        name: "standard".into(),
+        redundancy,
+        chunk_bytes: 128 << 10,
+        inline_bytes_max: 2 << 10,
+        copies_bytes_max: 16 << 10,
+    }
+}
+
+impl Shape {
+    /// The zone of a process, by number.
+    pub fn zone_of(&self, node: NodeId) -> u128 {
+        node.0.checked_rem(u128::from(self.zones)).unwrap_or(0)
+    }
+
+    /// The storage nodes.
+    pub fn storage_nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=self.nodes).map(storage_node)
+    }
+
+    /// The gateways.
+    pub fn gateways(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=self.gateways).map(gateway)
+    }
+}
+
+/// The first map.
+pub fn map(shape: &Shape) -> MapState {
+    let member = |id: NodeId, role, name: String| {
+        let (region, zone) = (RegionName("region".into()), ZoneName(format!("zone{}", shape.zone_of(id)).into()));
+        (id, MapNode { role, address: name.as_str().into(), name: name.into(), region, zone })
+    };
+    let storage = (1..=shape.nodes).map(|n| member(storage_node(n), Role::StorageNode, format!("n{n}")));
+    let gateways = (1..=shape.gateways).map(|n| member(gateway(n), Role::Gateway, format!("g{n}")));
+    let drive = |n| {
+        let node = storage_node(n);
+        let drive = StoredDrive { node, boots: 0, weight: 1, down_since_ms: None, emptied: Emptied::default() };
+        (drive_of(node), drive)
+    };
+    let policy = policy(shape.redundancy);
+    let founder = BTreeMap::from([(ReplicaId(1), drive_of(storage_node(1)))]);
+    MapState {
+        version: 1,
+        cluster: 7,
+        formation: Some(Formation { nodes: shape.nodes, ranges: RANGES }),
+        nodes: storage.chain(gateways).collect(),
+        drives: (1..=shape.nodes).map(drive).collect(),
+        default_policy: policy.id,
+        policies: BTreeMap::from([(policy.id, MapPolicy { policy, ring: None })]),
+        keepers: MapRange {
+            id: MAP_RANGE,
+            generation: Generation(1),
+            start: Bytes::new(),
+            end: Bytes::new(),
+            replicas: founder.clone(),
+            founders: founder,
+        },
+        ranges: Vec::new(),
+        next_replica: 2,
+    }
+}

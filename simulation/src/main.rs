@@ -1,0 +1,99 @@
+//! `simulate`: runs seeds, and says of each how it ended; of a failing one, the line that repeats it.
+//!
+//! Must not know: how a run goes.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use couronne_placement::Redundancy;
+use couronne_simulation::founding::Shape;
+use couronne_simulation::run::{Plan, run};
+use couronne_simulation::trace::Trace;
+
+/// Simulates a whole cluster in one process, seed after seed.
+#[derive(Parser)]
+#[command(name = "simulate")]
+struct Arguments {
+    /// The first seed; drawn from the time if it is not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many seeds; 0 goes on until it is stopped.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// How long a round works the cluster, in simulated seconds.
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+    /// How often each seed's cluster is worked, healed and looked at.
+    #[arg(long, default_value_t = 2)]
+    rounds: u64,
+    /// Nothing goes wrong.
+    #[arg(long)]
+    calm: bool,
+    /// Storage nodes, one drive each.
+    #[arg(long, default_value_t = 6)]
+    nodes: u16,
+    /// Gateways.
+    #[arg(long, default_value_t = 2)]
+    gateways: u16,
+    /// In how many zones the nodes stand.
+    #[arg(long, default_value_t = 3)]
+    zones: u16,
+    /// The policy: `ec:4+2`, `replicated:3`, `single`.
+    #[arg(long, default_value = "ec:4+2")]
+    policy: Redundancy,
+    /// Print every event, to find where two runs part.
+    #[arg(long)]
+    events: bool,
+    /// What the processes log, as in `RUST_LOG`: to standard error.
+    #[arg(long)]
+    log: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Some(log) = &arguments.log {
+        let layer = tracing_subscriber::fmt().with_env_filter(log).without_time().with_writer(std::io::stderr);
+        layer.init();
+    }
+    let first = arguments.seed.unwrap_or_else(fresh_seed);
+    let mut failed = false;
+    let mut seed = first;
+    while arguments.seeds == 0 || seed.wrapping_sub(first) < arguments.seeds {
+        failed |= !run_one(&arguments, seed);
+        seed = seed.wrapping_add(1);
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn run_one(arguments: &Arguments, seed: u64) -> bool {
+    let Arguments { nodes, gateways, zones, policy, seconds, rounds, calm, .. } = *arguments;
+    let shape = Shape { nodes, gateways, zones, redundancy: policy };
+    let plan = Plan { seed, shape, seconds, rounds, calm };
+    let trace = if arguments.events { Trace::shown() } else { Trace::default() };
+    let began = processor_time();
+    match run(&plan, trace.clone()) {
+        Ok(report) => {
+            println!("seed {seed}: {report} ({:.1} s of CPU)", (processor_time() - began).as_secs_f64());
+            true
+        }
+        Err(failure) => {
+            println!("seed {seed}: FAILED, trace {} of {} events: {failure}", trace.hash(), trace.events());
+            println!("repeat it: {}", plan.command());
+            false
+        }
+    }
+}
+
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[allow(clippy::disallowed_methods, reason = "a seed that nobody chose has to come from somewhere")]
+fn fresh_seed() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() % 1_000_000_000
+}

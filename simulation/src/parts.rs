@@ -1,0 +1,134 @@
+//! The two kinds of processes, started as the binary starts them: storage nodes and gateways.
+//!
+//! Must not know: the world, faults.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use couronne_gateway::engine::{Components, Engine, Settings};
+use couronne_metadata::evaluate;
+use couronne_protocol::env::Env;
+use couronne_protocol::map::{MapState, SharedMap};
+use couronne_protocol::remote::{RemoteRanges, RemoteShards};
+use couronne_protocol::report::{Report, ReportAnswer};
+use couronne_protocol::transport::{Message, Method, Transport};
+use couronne_ring::NodeId;
+use couronne_storage_node::consensus::ConsensusSettings;
+use couronne_storage_node::duties::DutySettings;
+use couronne_storage_node::node::{Connect, LocalNode, NodeDrive, NodeError, NodeSettings};
+use tokio::time::{sleep, timeout};
+
+use crate::process::Seat;
+
+/// How often a gateway reports, and learns of newer maps.
+const REPORT_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a storage node may take to answer a gateway's report.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+/// How long dropped blobs are kept for readers, in milliseconds.
+pub const REAP_DELAY_MS: u64 = 30_000;
+
+/// How old a blob must be before it may be disowned, in milliseconds.
+pub const DISOWN_AGE_MS: u64 = 300_000;
+
+/// The settings of every node: as in a real cluster, but days are minutes.
+pub fn node_settings() -> NodeSettings {
+    NodeSettings {
+        policy: None,
+        range_count: 1,
+        consensus: ConsensusSettings { own_time: true, ..ConsensusSettings::default() },
+        evaluation: evaluate::Settings { reap_delay_ms: REAP_DELAY_MS },
+        duties: DutySettings {
+            reap_interval: Duration::from_secs(5),
+            repair_grace: Duration::from_secs(15),
+            marks_interval: Duration::from_secs(20),
+            disown_age_ms: DISOWN_AGE_MS,
+            commit_memory_ms: 120_000,
+            scrub_interval: Duration::from_secs(40),
+            ..DutySettings::default()
+        },
+    }
+}
+
+/// A storage node's life.
+pub struct StorageNode {
+    /// Who it is.
+    pub id: NodeId,
+    /// Its drives.
+    pub drives: Vec<NodeDrive>,
+    /// The map it finds the cluster by if its drives were emptied.
+    pub known: MapState,
+    /// The way to the others.
+    pub transport: Arc<dyn Transport>,
+}
+
+impl StorageNode {
+    /// Lives.
+    pub async fn run(self, env: Env, seat: Arc<Seat>) {
+        if let Err(error) = self.start(env, &seat).await {
+            *seat.failed.lock() = Some(error.to_string());
+        }
+    }
+
+    async fn start(self, env: Env, seat: &Seat) -> Result<(), NodeError> {
+        let Self { id, drives, known, transport } = self;
+        LocalNode::settle_again(&env, &drives, id, &known, &*transport).await?;
+        let connect: Connect = Box::new(move |_, _| transport);
+        let node = LocalNode::prepare(env, drives, node_settings(), Some(connect)).await?;
+        *seat.service.lock() = Some(Arc::new(node.service()));
+        *seat.node.lock() = Some(Arc::clone(&node));
+        node.begin().await?;
+        seat.begun.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// A gateway's life.
+pub struct Gateway {
+    /// The map it finds the cluster by.
+    pub known: MapState,
+    /// The way to the storage nodes.
+    pub transport: Arc<dyn Transport>,
+}
+
+impl Gateway {
+    /// Lives.
+    pub async fn run(self, env: Env, seat: Arc<Seat>) {
+        let Self { known, transport } = self;
+        let map = Arc::new(SharedMap::new(known));
+        let components = Components {
+            shards: Arc::new(RemoteShards::new(Arc::clone(&transport), Arc::<SharedMap>::clone(&map))),
+            ranges: Arc::new(RemoteRanges::new(Arc::clone(&transport), Arc::<SharedMap>::clone(&map))),
+            map: Arc::<SharedMap>::clone(&map),
+            env,
+        };
+        *seat.engine.lock() = Some(Engine::new(components, Settings::default()));
+        let mut asked = 0usize;
+        loop {
+            let learnt = report(&*transport, &map, asked).await;
+            if !learnt {
+                asked = asked.wrapping_add(1);
+            }
+            seat.begun.store(map.state().formation.is_none(), Ordering::Relaxed);
+            sleep(REPORT_EVERY).await;
+        }
+    }
+}
+
+/// Tells a node that the gateway lives, and takes a newer map from it; whether it answered.
+async fn report(transport: &dyn Transport, map: &SharedMap, asked: usize) -> bool {
+    let state = map.state();
+    let nodes: Vec<NodeId> = state.storage_nodes().map(|(id, _)| *id).collect();
+    let Some(node) = asked.checked_rem(nodes.len()).and_then(|place| nodes.get(place)) else { return false };
+    let report = Report { map_version: state.version, ..Report::default() };
+    let call = transport.call(*node, Method::Report, Message::of(report.encode()));
+    let Ok(Ok(message)) = timeout(ANSWER_WAIT, call).await else { return false };
+    let Ok(answer) = ReportAnswer::decode(message.head) else { return false };
+    if let Ok(newer) = MapState::decode(answer.map) {
+        let view = newer.view();
+        map.learn(newer, view);
+    }
+    true
+}

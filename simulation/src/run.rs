@@ -1,0 +1,274 @@
+//! One run of a seed: the cluster is founded, worked and judged.
+//!
+//! Must not know: how its result is shown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use couronne_ring::NodeId;
+use couronne_storage_node::node::NodeStatus;
+use thiserror::Error;
+
+use crate::actions::{Action, Request, make_bucket};
+use crate::audit::{audit, statuses, unrest};
+use crate::chance::Chance;
+use crate::checker::{self, Verdict};
+use crate::faults::Faults;
+use crate::founding::Shape;
+use crate::notes::keeps_versions;
+use crate::trace::Trace;
+use crate::workload::{BUCKETS, Counts, KEYS, Workload};
+use crate::world::{World, WorldError};
+
+/// How long a cluster may take to come up, in milliseconds.
+const START_MS_MAX: u64 = 60_000;
+
+/// How often a bucket is tried to be made.
+const MAKE_TURNS_MAX: usize = 10;
+
+/// How long what is under way may take to end, in milliseconds.
+const DRAIN_MS_MAX: u64 = 120_000;
+
+/// How long the cluster may take to repair everything, in milliseconds.
+const REST_MS_MAX: u64 = 600_000;
+
+/// What is run.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The seed of all chance.
+    pub seed: u64,
+    /// What the cluster is made of.
+    pub shape: Shape,
+    /// How long it is worked in each round, in seconds.
+    pub seconds: u64,
+    /// How often it is worked, healed and looked at.
+    pub rounds: u64,
+    /// Nothing goes wrong.
+    pub calm: bool,
+}
+
+impl Plan {
+    /// The line that repeats the run.
+    pub fn command(&self) -> String {
+        let Self { seed, shape, seconds, rounds, calm } = self;
+        let Shape { nodes, gateways, zones, redundancy } = shape;
+        let calm = if *calm { " --calm" } else { "" };
+        format!(
+            "scripts/simulate --seed {seed} --seconds {seconds} --rounds {rounds} --nodes {nodes} \
+             --gateways {gateways} --zones {zones} --policy {redundancy}{calm}"
+        )
+    }
+}
+
+/// How a run ended well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The hash of all that happened.
+    pub trace: String,
+    /// How much that was.
+    pub events: u64,
+    /// Messages between processes.
+    pub messages: u64,
+    /// What clients were told.
+    pub counts: Counts,
+    /// What went wrong.
+    pub faults: u64,
+    /// Simulated milliseconds.
+    pub simulated_ms: u64,
+}
+
+/// What went wrong.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The world did not come about.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// A process could not be started.
+    #[error("starting a process: {0}")]
+    Start(#[from] std::io::Error),
+    /// Something took longer than it may.
+    #[error("never came true: {0}")]
+    Late(String),
+    /// Clients were told something that must never be.
+    #[error("wrong answers:\n  {}", .0.join("\n  "))]
+    Wrong(Vec<String>),
+    /// What happened to a key has no order.
+    #[error("{0}")]
+    Disorder(String),
+}
+
+/// Runs a plan.
+pub fn run(plan: &Plan, trace: Trace) -> Result<Report, Failure> {
+    let mut chance = Chance::new(plan.seed);
+    let world = World::new(plan.shape, chance.fork(), trace)?;
+    let mut run = Run { world, workload: Workload::new(chance.fork()), faults: 0 };
+    run.begin()?;
+    for round in 0..plan.rounds {
+        let faults = match plan.calm {
+            true => None,
+            false => Some(Faults::new(chance.fork(), &run.world, round % 2 == 0)),
+        };
+        run.round(plan, round, faults)?;
+    }
+    Ok(run.report())
+}
+
+struct Run {
+    world: World,
+    workload: Workload,
+    faults: u64,
+}
+
+impl Run {
+    /// Works the cluster while things go wrong, has it heal, and looks at what is left.
+    fn round(&mut self, plan: &Plan, round: u64, mut faults: Option<Faults>) -> Result<(), Failure> {
+        self.workload.is_open = true;
+        if let Some(faults) = &mut faults {
+            faults.skew_clocks(&mut self.world);
+            if round % 2 == 1 {
+                // Whatever was written is whole: as many drives may be lost at once as the policy survives.
+                faults.lose(&mut self.world, plan.shape.redundancy.losses());
+            }
+        }
+        for _ in 0..plan.seconds * 1000 {
+            if let Some(faults) = &mut faults {
+                faults.tick(&mut self.world)?;
+            }
+            self.tick();
+        }
+        self.workload.is_open = false;
+        if let Some(mut faults) = faults {
+            faults.heal(&mut self.world)?;
+            self.faults += faults.count;
+        }
+        self.until("what is under way ends", DRAIN_MS_MAX, |run| run.workload.is_idle())?;
+        self.come_to_rest()?;
+        self.read_all()?;
+        self.judge()?;
+        let wrong = audit(&mut self.world, false).map_err(Failure::Late)?;
+        if wrong.is_empty() { Ok(()) } else { Err(Failure::Wrong(wrong)) }
+    }
+
+    /// Waits until nothing is left to repair, and a whole round of the scrubber has found nothing more.
+    fn come_to_rest(&mut self) -> Result<(), Failure> {
+        self.until("every process is up again", START_MS_MAX, |run| run.world.is_up())?;
+        let rounds = |statuses: &BTreeMap<NodeId, NodeStatus>| -> BTreeMap<NodeId, u64> {
+            statuses.iter().map(|(id, status)| (*id, status.duties.scrub_rounds)).collect()
+        };
+        let silent = || Failure::Late("a node says how it is".to_owned());
+        let mut scrubbed_from = rounds(&statuses(&mut self.world).ok_or_else(silent)?);
+        let until_ms = self.world.now_ms() + REST_MS_MAX;
+        loop {
+            self.pass(1000);
+            let statuses = statuses(&mut self.world).ok_or_else(silent)?;
+            let unrest = unrest(&statuses);
+            let now = rounds(&statuses);
+            let scrubbed = now.iter().all(|(id, rounds)| scrubbed_from.get(id).is_some_and(|from| *rounds >= from + 2));
+            match (unrest.is_empty(), scrubbed) {
+                (true, true) => return Ok(()),
+                (true, false) => {}
+                (false, _) => scrubbed_from = now,
+            }
+            if self.world.now_ms() > until_ms {
+                return Err(Failure::Late(format!("the cluster is at rest: {}", unrest.join("; "))));
+            }
+        }
+    }
+
+    /// Reads every key and every known version through every gateway.
+    fn read_all(&mut self) -> Result<(), Failure> {
+        for gateway in self.world.shape.gateways() {
+            let keys = BUCKETS.iter().flat_map(|(bucket, _)| KEYS.iter().map(|key| (*bucket, *key)));
+            let mut requests: Vec<Request> =
+                keys.map(|(bucket, key)| Request { bucket, key, action: Action::Get(None) }).collect();
+            requests.extend(BUCKETS.iter().map(|(bucket, _)| Request { bucket, key: "", action: Action::List(100) }));
+            requests.extend(self.workload.known_versions());
+            for request in requests {
+                let answered = self.workload.counts.answered;
+                let started = self.workload.start(&self.world, 0, gateway, request.clone());
+                self.until("a last read ends", DRAIN_MS_MAX, |run| run.workload.is_idle())?;
+                if started.is_none() || self.workload.counts.answered == answered {
+                    return Err(Failure::Late(format!("{gateway} answers {request:?}, with everything well")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self) {
+        self.world.tick();
+        self.workload.tick(&self.world);
+    }
+
+    fn pass(&mut self, ms: u64) {
+        (0..ms).for_each(|_| self.tick());
+    }
+
+    fn until(&mut self, what: &str, ms_max: u64, is_true: impl Fn(&Self) -> bool) -> Result<(), Failure> {
+        for _ in 0..ms_max {
+            if is_true(self) {
+                return Ok(());
+            }
+            self.tick();
+        }
+        Err(Failure::Late(what.to_owned()))
+    }
+
+    /// Starts all processes and makes the buckets.
+    fn begin(&mut self) -> Result<(), Failure> {
+        let all: Vec<NodeId> = self.world.processes().map(|process| process.peer.node).collect();
+        for process in all {
+            self.world.start(process)?;
+        }
+        self.until("the cluster is up", START_MS_MAX, |run| run.world.is_up())?;
+        let gateway = self.world.shape.gateways().next();
+        for (name, versioning) in BUCKETS {
+            let is_made = (0..MAKE_TURNS_MAX).any(|_| {
+                let Some((gateway, engine)) = gateway.and_then(|id| Some((id, self.world.engine(id)?))) else {
+                    return false;
+                };
+                let make = async move { make_bucket(&engine, name, versioning).await };
+                self.world.ask(gateway, START_MS_MAX, make) == Some(true)
+            });
+            if !is_made {
+                return Err(Failure::Late(format!("bucket {name} is made")));
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&self) -> Result<(), Failure> {
+        if !self.workload.wrong.is_empty() {
+            return Err(Failure::Wrong(self.workload.wrong.clone()));
+        }
+        for (place, records) in self.workload.history.by_key() {
+            let verdict = checker::judge(&records, keeps_versions(place.bucket));
+            if verdict != Verdict::Right {
+                let lines: Vec<String> = records.iter().map(ToString::to_string).collect();
+                let text = format!("{place}: {verdict:?}: no order explains this history:\n  {}", lines.join("\n  "));
+                return Err(Failure::Disorder(text));
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            trace: self.world.trace.hash(),
+            events: self.world.trace.events(),
+            messages: self.world.network.messages(),
+            counts: self.workload.counts,
+            faults: self.faults,
+            simulated_ms: self.world.now_ms(),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { trace, events, messages, counts, faults, simulated_ms } = self;
+        let Counts { answered, not_done, unknown } = counts;
+        write!(f, "trace {trace}, {events} events, {messages} messages, {faults} faults; ")?;
+        write!(f, "{answered} answers, {not_done} turned down, {unknown} unknown; {} s", simulated_ms / 1000)
+    }
+}

@@ -1,0 +1,232 @@
+//! The world: all processes and drives, the network between them, and the time that passes for all.
+//!
+//! It goes on by ticks of a millisecond. In each, what arrives is handed over, then every process runs as
+//! far as its own clock says, always in the same order; so nothing depends on threads.
+//! Promises: the same seed and the same calls give the same trace.
+//! Must not know: objects, what the processes are asked.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use couronne_gateway::engine::Engine;
+use couronne_protocol::map::MapState;
+use couronne_protocol::transport::{Peer, Rejection, Role};
+use couronne_ring::NodeId;
+use couronne_storage_node::node::{LocalNode, NodeError};
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::chance::Chance;
+use crate::disks::SimulatedDrive;
+use crate::founding::{self, Shape, drive_of};
+use crate::network::{Network, Parcel};
+use crate::parts::{Gateway, StorageNode};
+use crate::process::{Process, Seat};
+use crate::trace::Trace;
+
+/// Why a world did not come about.
+#[derive(Debug, Error)]
+pub enum WorldError {
+    /// No runtime.
+    #[error("making a runtime: {0}")]
+    Runtime(#[from] io::Error),
+    /// No cluster.
+    #[error("founding: {0}")]
+    Node(#[from] NodeError),
+}
+
+/// The simulated world.
+pub struct World {
+    /// What the cluster is made of.
+    pub shape: Shape,
+    /// What happened.
+    pub trace: Trace,
+    /// The way between processes.
+    pub network: Arc<Network>,
+    /// The drives of the storage nodes.
+    pub drives: BTreeMap<NodeId, SimulatedDrive>,
+    processes: BTreeMap<NodeId, Process>,
+    known: MapState,
+    /// For what is done to drives from outside.
+    hands: Runtime,
+    now_ms: u64,
+}
+
+impl World {
+    /// A world whose cluster is founded and not started.
+    pub fn new(shape: Shape, mut chance: Chance, trace: Trace) -> Result<Self, WorldError> {
+        let known = founding::map(&shape);
+        let network = Network::new(chance.fork(), trace.clone());
+        let member = |(id, member): (&NodeId, &couronne_protocol::map::MapNode)| {
+            let peer = Peer { node: *id, role: member.role };
+            (*id, Process::new(peer, member.name.to_string(), chance.fork()))
+        };
+        let processes = known.nodes.iter().map(member).collect();
+        let drives = shape.storage_nodes().map(|node| (node, SimulatedDrive::new(chance.fork()))).collect();
+        let hands = Builder::new_current_thread().enable_time().start_paused(true).build()?;
+        let world = Self { shape, trace, network, drives, processes, known, hands, now_ms: 0 };
+        world.found(&mut chance)?;
+        Ok(world)
+    }
+
+    fn found(&self, chance: &mut Chance) -> Result<(), WorldError> {
+        let env = couronne_protocol::env::Env {
+            clock: Arc::new(crate::clock::SimulatedClock::default()),
+            random: Arc::new(crate::chance::SeededRandom::new(chance.fork())),
+        };
+        for (node, drive) in &self.drives {
+            let (drives, planned) = ([drive.for_node("new")], [(drive_of(*node), 1)]);
+            self.hands.block_on(LocalNode::settle(&env, &drives, &planned, *node, self.known.clone()))?;
+        }
+        Ok(())
+    }
+
+    /// The time since the world began, in milliseconds.
+    pub const fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// Notes an event.
+    pub fn note(&self, event: std::fmt::Arguments<'_>) {
+        self.trace.note(self.now_ms, event);
+    }
+
+    /// Goes on by a millisecond.
+    pub fn tick(&mut self) {
+        self.now_ms += 1;
+        self.network.run_to(self.now_ms);
+        while let Some(parcel) = self.network.arrival() {
+            self.deliver(parcel);
+        }
+        for process in self.processes.values_mut() {
+            process.run_to(self.now_ms);
+        }
+    }
+
+    fn deliver(&self, parcel: Parcel) {
+        let (call, from, to, method, message) = match parcel {
+            Parcel::Answer(call, answer) => {
+                self.note(format_args!("answered {call} {}", answer.is_ok()));
+                return self.network.hand_over(call, answer);
+            }
+            Parcel::Question { call, from, to, method, message } => (call, from, to, method, message),
+        };
+        if self.network.is_cut(from.node, to) {
+            return self.network.lose(call);
+        }
+        let Some(process) = self.processes.get(&to).filter(|process| process.is_alive()) else {
+            return self.network.refuse(call);
+        };
+        self.note(format_args!("deliver {call:?} {} {to} {}", from.node, method.name()));
+        let network = Arc::clone(&self.network);
+        let service = process.seat().and_then(|seat| seat.service.lock().clone());
+        let Some(service) = service else { return network.answer(call, Err(Rejection::NotServing)) };
+        if !method.may(from.role) {
+            return network.answer(call, Err(Rejection::Forbidden));
+        }
+        process.spawn(async move {
+            let answer = service.serve(from, method, message).await;
+            network.answer(call, answer);
+        });
+    }
+
+    /// Starts a process.
+    pub fn start(&mut self, id: NodeId) -> io::Result<()> {
+        self.note(format_args!("start {id}"));
+        let Some(process) = self.processes.get_mut(&id) else { return Ok(()) };
+        let (known, transport) = (self.known.clone(), self.network.transport(process.peer));
+        match self.drives.get(&id) {
+            Some(drive) => {
+                let node = StorageNode { id, drives: vec![drive.for_node(&process.name)], known, transport };
+                process.begin(|env, seat| node.run(env, seat))
+            }
+            None => process.begin(|env, seat| Gateway { known, transport }.run(env, seat)),
+        }
+    }
+
+    /// Kills a process. With `power_loss` the machine goes with it and nothing says so; what its drives
+    /// had not made durable is lost in any case.
+    pub fn kill(&mut self, id: NodeId, power_loss: bool) {
+        let Some(process) = self.processes.get_mut(&id).filter(|process| process.is_alive()) else { return };
+        process.end();
+        self.network.forget(id, !power_loss);
+        if let Some(drive) = self.drives.get_mut(&id) {
+            drive.lose_power();
+        }
+        self.note(format_args!("kill {id} {power_loss}"));
+    }
+
+    /// A process.
+    pub fn process(&self, id: NodeId) -> Option<&Process> {
+        self.processes.get(&id)
+    }
+
+    /// A process, to be meddled with.
+    pub fn process_mut(&mut self, id: NodeId) -> Option<&mut Process> {
+        self.processes.get_mut(&id)
+    }
+
+    /// All processes, in their order.
+    pub fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.processes.values()
+    }
+
+    /// What a process shows, while it lives.
+    pub fn seat(&self, id: NodeId) -> Option<&Arc<Seat>> {
+        self.process(id).and_then(Process::seat)
+    }
+
+    /// A gateway's engine, while it runs.
+    pub fn engine(&self, id: NodeId) -> Option<Engine> {
+        self.process(id).filter(|process| process.is_running())?;
+        self.seat(id).and_then(|seat| seat.engine.lock().clone())
+    }
+
+    /// A storage node, while it lives.
+    pub fn node(&self, id: NodeId) -> Option<Arc<LocalNode>> {
+        self.seat(id).and_then(|seat| seat.node.lock().clone())
+    }
+
+    /// Does something to drives from outside, at once.
+    pub fn by_hand<T>(&self, work: impl Future<Output = T>) -> T {
+        self.hands.block_on(work)
+    }
+
+    /// Has a task run in a process, and goes on until it is done, at most so many milliseconds.
+    pub fn ask<T: Send + 'static>(
+        &mut self,
+        id: NodeId,
+        within_ms: u64,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let result = Arc::new(Mutex::new(None));
+        let place = Arc::clone(&result);
+        self.process(id)?.spawn(async move {
+            let done = work.await;
+            *place.lock() = Some(done);
+        });
+        for _ in 0..within_ms {
+            let done = result.lock().take();
+            if done.is_some() {
+                return done;
+            }
+            self.tick();
+        }
+        None
+    }
+}
+
+impl World {
+    /// Whether every process has begun and the cluster is formed.
+    pub fn is_up(&self) -> bool {
+        let formed = |process: &&Process| match process.peer.role {
+            Role::StorageNode => self.node(process.peer.node).is_some_and(|node| node.map().formation.is_none()),
+            Role::Gateway | Role::Stranger => true,
+        };
+        self.processes.values().all(|process| {
+            process.is_running() && process.seat().is_some_and(|seat| seat.has_begun()) && formed(&process)
+        })
+    }
+}
