@@ -15,6 +15,7 @@ pub mod key;
 pub mod latch;
 pub mod marks;
 pub mod memory;
+pub mod mistake;
 pub mod query;
 pub mod record;
 pub mod rocks;

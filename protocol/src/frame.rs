@@ -6,6 +6,7 @@
 //! gateway seals before it sends and verifies what it gets; drives verify when they scrub.
 
 use bytes::Bytes;
+use couronne_metadata::mistake::{Mistake, made};
 use couronne_placement::{Geometry, ShardId};
 use thiserror::Error;
 
@@ -46,7 +47,7 @@ pub fn verify(
         return Err(FrameError { shard, frame: first_frame });
     }
     for ((bytes, sealed), frame) in payload.chunks(FRAME_BYTES as usize).zip(checksums).zip(first_frame..) {
-        if checksum(shard, geometry, frame, bytes) != *sealed {
+        if checksum(shard, geometry, frame, bytes) != *sealed && !made(Mistake::SkipVerification) {
             return Err(FrameError { shard, frame });
         }
     }

@@ -14,6 +14,7 @@ use couronne_metadata::answer::{self, QueryRefusal};
 use couronne_metadata::command::{Envelope, Outcome, Refusal};
 use couronne_metadata::evaluate::{self, Evaluated};
 use couronne_metadata::ids::{BucketId, ObjectKey};
+use couronne_metadata::mistake::{Mistake, made};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::store::StoreError;
 use couronne_protocol::blocking::blocking;
@@ -147,7 +148,8 @@ impl RangeServer {
             return Err(RangeError::Overloaded);
         }
         let patience = self.patience(&envelope);
-        let taken = tokio::time::timeout(patience, self.latches.take(envelope.latches())).await;
+        let wanted = if made(Mistake::EvaluateUnlatched) { Vec::new() } else { envelope.latches() };
+        let taken = tokio::time::timeout(patience, self.latches.take(wanted)).await;
         let Ok(latches) = taken else { return Err(unavailable("latches are held too long", false)) };
         let leadership = self.ready().await?;
         let now_us = self.components.env.clock.wall_us();
@@ -164,7 +166,9 @@ impl RangeServer {
             }
             // What the rows say is only worth saying while this replica still leads.
             Evaluated::Settled(settled) => {
-                self.confirm(leadership).await?;
+                if !made(Mistake::RefuseUnconfirmed) {
+                    self.confirm(leadership).await?;
+                }
                 settled.map_err(RangeError::Refused)
             }
             Evaluated::Stale => {
@@ -179,8 +183,10 @@ impl RangeServer {
         self.check(address, query.bucket, key_of(&query.query))?;
         self.used.store(true, Ordering::Relaxed);
         let Ok(_permit) = self.queries.try_acquire() else { return Err(RangeError::Overloaded) };
-        let leadership = self.ready().await?;
-        self.confirm(leadership).await?;
+        if !made(Mistake::ReadFromFollower) {
+            let leadership = self.ready().await?;
+            self.confirm(leadership).await?;
+        }
         let now_us = self.components.env.clock.wall_us();
         let store = Arc::clone(self.components.machine.store());
         let is_long = is_long(&query.query);
@@ -205,6 +211,7 @@ impl RangeServer {
         if !fits(&effect) {
             return Err(unavailable("the command's effect is too large", false));
         }
+        let latches = if made(Mistake::ReleaseLatchesEarly) { Vec::new() } else { latches };
         let (answer, answered) = oneshot::channel();
         let proposal = Proposal { term: leadership.term, effect, latches, answer };
         self.proposer.submit(proposal).map_err(|_| RangeError::Overloaded)?;
@@ -239,7 +246,8 @@ impl RangeServer {
                 return Err(self.not_leader());
             };
             let applied = self.components.machine.position();
-            if applied.is_some_and(|position| position.term == leadership.term) {
+            let caught_up = applied.is_some_and(|position| position.term == leadership.term);
+            if caught_up || made(Mistake::EvaluateBeforeReady) {
                 return Ok(leadership);
             }
             if began.elapsed() > READY_WAIT {
@@ -251,7 +259,7 @@ impl RangeServer {
 
     /// Makes sure that this replica still leads: by its lease, or by asking a quorum.
     async fn confirm(&self, leadership: Leadership) -> Result<(), RangeError> {
-        if leadership.lease {
+        if leadership.lease || made(Mistake::ReadWithoutLease) {
             return Ok(());
         }
         let asked = tokio::time::timeout(READY_WAIT, self.components.consensus.barrier()).await;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use couronne_metadata::command::NewData;
 use couronne_metadata::ids::{BucketId, ObjectKey};
+use couronne_metadata::mistake::{Mistake, made};
 use couronne_metadata::record::{BlobRef, Checksum, Etag};
 use couronne_placement::{BlobId, ChunkId, Geometry, Policy, PolicyId, Redundancy};
 use couronne_protocol::buffer::AlignedBuffer;
@@ -304,6 +305,9 @@ impl BlobWriter {
     }
 
     async fn finish(mut self) -> Result<u8, EngineError> {
+        if made(Mistake::MetadataBeforeChunks) {
+            self.in_flight.detach_all();
+        }
         while !self.in_flight.is_empty() {
             self.join_one().await?;
         }

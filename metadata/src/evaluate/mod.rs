@@ -23,6 +23,7 @@ use crate::effect::{Effect, UsageDelta};
 use crate::ids::{BucketId, Ordinal};
 use crate::key::{self, RowKind};
 use crate::marks::Marks;
+use crate::mistake::{Mistake, made};
 use crate::record::{BucketRules, BucketState, Usage};
 use crate::store::{StoreError, View, Write};
 
@@ -68,11 +69,14 @@ pub fn evaluate_with(
     now_us: u64,
     settings: &Settings,
 ) -> Result<Evaluated, StoreError> {
-    if let Some(outcome) = view.get(&key::of_commit(envelope.commit))? {
+    if let Some(outcome) = view.get(&key::of_commit(envelope.commit))?
+        && !made(Mistake::RepeatExecutesAgain)
+    {
         return Ok(Evaluated::Settled(Ok(codec::decode(&outcome)?)));
     }
     let marks = Marks::load(view)?;
-    if now_us / 1000 > envelope.deadline_ms || marks.forgot(envelope.commit) {
+    let is_late = now_us / 1000 > envelope.deadline_ms && !made(Mistake::AcceptPastDeadline);
+    if is_late || marks.forgot(envelope.commit) {
         return Ok(Evaluated::Settled(Err(Refusal::DeadlinePassed)));
     }
     let (effect, usage) = (Effect::default(), Usage::default());
@@ -214,6 +218,9 @@ impl Evaluation<'_> {
 
     /// The ordinal of a new version of a key whose newest has `newest`.
     fn next_ordinal(&self, newest: Option<Ordinal>) -> Ordinal {
+        if made(Mistake::OrdinalFromClockAlone) {
+            return Ordinal(self.now_us);
+        }
         let above = newest.unwrap_or(self.marks.ordinal_floor).max(self.marks.ordinal_floor);
         Ordinal(self.now_us.max(above.0.saturating_add(1)))
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use couronne_metadata::mistake::{Mistake, made};
 use couronne_protocol::buffer::AlignedBuffer;
 use couronne_protocol::shard::ShardError;
 use tokio::sync::{mpsc, oneshot};
@@ -247,7 +248,10 @@ impl Worker {
         let Some(open) = &self.open else { return Err(ended()) };
         let Plan { buffers, records, prepared } = self.plan(open, appends);
         let number = open.held.number;
-        if let Err(error) = open.held.file().write(open.end, buffers, true).await {
+        let written = open.held.file().write(open.end, buffers, !made(Mistake::SkipShardSync)).await;
+        if let Err(error) = written
+            && !made(Mistake::IgnoreFailedSync)
+        {
             self.open = None;
             self.core.stored(self.core.ledger.set_stage(number, Stage::Sealed, true))?;
             return Err(self.core.health.failed("appending to a segment", &error));

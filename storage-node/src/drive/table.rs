@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use couronne_metadata::mistake::{Mistake, made};
 use couronne_protocol::env::Env;
 use couronne_ring::DriveId;
 use parking_lot::Mutex;
@@ -176,7 +177,8 @@ impl Table {
             Class::Large => self.settings.large_segment_bytes,
         };
         let path = segment::path(number, class);
-        let generation = u64::from_be_bytes(self.env.random_bytes());
+        let fresh = u64::from_be_bytes(self.env.random_bytes());
+        let generation = if made(Mistake::ReuseGeneration) { 1 } else { fresh };
         let page = SegmentPage { number, generation, drive: self.drive, class }.encode();
         let (file, len, prepared, reserved) = match spare {
             Some(spare) => {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_metadata::mistake::{Mistake, made};
 use couronne_placement::{ChunkId, Geometry, Placement, PolicyId, ShardId, place};
 use couronne_protocol::frame;
 use couronne_protocol::map::MapSource;
@@ -234,6 +235,7 @@ impl Work<'_> {
             let verified = timeout(BYTES_WAIT, self.node.routes().verify_shard(*primary, self.shard(*number))).await;
             match verified {
                 Ok(Ok(())) => {}
+                _ if made(Mistake::DropHandoffEarly) => {}
                 Ok(Err(ShardError::NotFound | ShardError::Corrupt(_))) => {
                     found.remove(*number, *primary);
                     continue;

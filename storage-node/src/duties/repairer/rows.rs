@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_metadata::command::Command;
+use couronne_metadata::mistake::{Mistake, made};
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_metadata::record::RepairRecord;
 use couronne_placement::{BlobId, ChunkId};
@@ -127,7 +128,7 @@ impl Rows<'_> {
             worst = worst.min(chunk.survives);
         }
         // Of what was dropped too little may be left to be repaired.
-        if whole || (worst < 0 && !self.is_named(row).await?) {
+        if whole || made(Mistake::DropRepairRowEarly) || (worst < 0 && !self.is_named(row).await?) {
             return self.drop_row(row).await;
         }
         if better {

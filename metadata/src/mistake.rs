@@ -1,0 +1,133 @@
+//! Deliberate bugs, by which the tests are tested: each breaks one rule of the design at the very line
+//! that keeps it, and a test or the simulation must notice.
+//!
+//! Promises: without the feature `mistakes` nothing of them is left in the program; with it, a process
+//! makes at most one, chosen by whoever starts it. `scripts/mistakes` makes them all in turn.
+//! Must not know: who notices.
+
+/// Declares the mistakes; the line above each is the rule that it breaks.
+macro_rules! mistakes {
+    ($(#[doc = $rule:literal] $name:ident,)+) => {
+        /// A deliberate bug. Its description is the rule that it breaks.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Mistake {
+            $(#[doc = $rule] $name,)+
+        }
+
+        #[cfg(feature = "mistakes")]
+        impl Mistake {
+            /// Every mistake.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The rule that it breaks.
+            pub fn rule(self) -> &'static str {
+                match self {
+                    $(Self::$name => $rule.trim_ascii(),)+
+                }
+            }
+        }
+    };
+}
+
+mistakes! {
+    /// a shard is fsynced before its drive answers
+    SkipShardSync,
+    /// entries and votes are fsynced before they are answered
+    SkipLogSync,
+    /// after a failed fsync a segment takes nothing more, and what was to be written is not acknowledged
+    IgnoreFailedSync,
+    /// every use of a segment file has a fresh generation
+    ReuseGeneration,
+    /// a start takes no record of the last batch whose payload is not whole
+    TrustTornBatch,
+    /// a tombstone is kept while an older copy can exist
+    DropTombstoneEarly,
+    /// a valid batch behind a break proves that the log lost promises
+    TakeLossForTornTail,
+    /// all k+m shards are written before a chunk is acknowledged
+    AcknowledgeOneEarly,
+    /// a drive that did not answer has not taken a shard
+    TimeoutIsDurable,
+    /// an object is committed once all its chunks are durable
+    MetadataBeforeChunks,
+    /// a commit with shards off their primaries leaves a repair row
+    NoRepairRow,
+    /// a repair row goes once every shard is on its primary
+    DropRepairRowEarly,
+    /// a copy off its primary goes once the primary has read the shard back
+    DropHandoffEarly,
+    /// whoever uses a shard verifies it
+    SkipVerification,
+    /// a dropped blob is kept until its readers have finished
+    ReapAtOnce,
+    /// only a blob born before the disown horizon may be disowned
+    DisownYoung,
+    /// a commit that names a blob born before the disown horizon is refused
+    NameDisowned,
+    /// an ordinal is above the newest of its key, whatever the clock says
+    OrdinalFromClockAlone,
+    /// a repeated command gets its first outcome
+    RepeatExecutesAgain,
+    /// a command is refused past its deadline
+    AcceptPastDeadline,
+    /// a command is evaluated under its latches
+    EvaluateUnlatched,
+    /// latches are held until the effect is applied
+    ReleaseLatchesEarly,
+    /// a leader evaluates once it has applied all from before its leadership
+    EvaluateBeforeReady,
+    /// a refusal is answered by who still leads
+    RefuseUnconfirmed,
+    /// only a leader answers reads
+    ReadFromFollower,
+    /// a leader without a lease asks a quorum before it answers
+    ReadWithoutLease,
+    /// a leader's lease is shorter than its followers' patience
+    LeaseTooLong,
+    /// a restarted replica grants no vote for one lease
+    VoteAfterRestart,
+    /// the log is purged up to what the store has flushed
+    PurgeUnflushed,
+    /// a snapshot is marked before it is installed
+    InstallUnmarked,
+}
+
+/// Whether this process makes the mistake: never.
+#[cfg(not(feature = "mistakes"))]
+pub const fn made(_: Mistake) -> bool {
+    false
+}
+
+#[cfg(feature = "mistakes")]
+pub use chosen::{choose, made};
+
+#[cfg(feature = "mistakes")]
+mod chosen {
+    use std::sync::OnceLock;
+
+    use super::Mistake;
+
+    /// Names the mistake of processes that nobody chooses one for: tests.
+    const VARIABLE: &str = "COURONNE_MISTAKE";
+
+    static CHOSEN: OnceLock<Option<Mistake>> = OnceLock::new();
+
+    impl Mistake {
+        /// The mistake of that name.
+        pub fn by_name(name: &str) -> Option<Self> {
+            Self::ALL.iter().copied().find(|mistake| format!("{mistake:?}") == name)
+        }
+    }
+
+    /// Chooses the mistake of this process. Only the first choice counts, and none can be made once
+    /// [`made`] was asked.
+    pub fn choose(mistake: Option<Mistake>) {
+        CHOSEN.get_or_init(|| mistake);
+    }
+
+    /// Whether this process makes the mistake.
+    pub fn made(mistake: Mistake) -> bool {
+        let by_environment = || Mistake::by_name(&std::env::var(VARIABLE).ok()?);
+        *CHOSEN.get_or_init(by_environment) == Some(mistake)
+    }
+}
