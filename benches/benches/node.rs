@@ -97,6 +97,7 @@ async fn measure() {
             chunk_bytes: 1 << 20,
             inline_bytes_max: 16 << 10,
             copies_bytes_max: 128 << 10,
+            survives: None,
         }),
         range_count: 8,
         consensus: ConsensusSettings::default(),

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use couronne_placement::Redundancy;
 
 use crate::bench::arguments::BenchArguments;
 use crate::settings::{Settings, SettingsError};
@@ -32,11 +33,23 @@ pub(crate) enum Command {
     /// Found a cluster, join one, and look at it.
     #[command(subcommand)]
     Cluster(ClusterCommand),
-    /// Show drives, space, policies, ranges and background work of a running server.
+    /// Show what is in danger, what can be promised, nodes, drives, ranges and background work.
     Status(StatusArguments),
-    /// Show how repair gets on.
+    /// Show the processes of a cluster.
+    #[command(subcommand)]
+    Node(NodeCommand),
+    /// Show drives, and replace those that died.
+    #[command(subcommand)]
+    Drive(DriveCommand),
+    /// Show and make storage policies.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Show how repair gets on, or begin it.
     #[command(subcommand)]
     Repair(RepairCommand),
+    /// Show how scrubbing gets on, or begin it.
+    #[command(subcommand)]
+    Scrub(ScrubCommand),
     /// Manage accounts.
     #[command(subcommand)]
     Account(AccountCommand),
@@ -170,11 +183,86 @@ pub(crate) struct StatusArguments {
     pub(crate) json: bool,
 }
 
+/// `couronne node ...`
+#[derive(Subcommand)]
+pub(crate) enum NodeCommand {
+    /// List the processes: role, zone, address, version, state, clock.
+    List(StatusArguments),
+}
+
+/// `couronne drive ...`
+#[derive(Subcommand)]
+pub(crate) enum DriveCommand {
+    /// List the drives: node, zone, state, fill.
+    List(StatusArguments),
+    /// Begin a drive anew in its folder, which must be empty: repair refills it.
+    Replace(DriveReplaceArguments),
+}
+
+/// Flags of `couronne drive replace`.
+#[derive(Args)]
+pub(crate) struct DriveReplaceArguments {
+    /// The drive's identity, or as many of its digits as tell it from others
+    #[arg(value_name = "ID")]
+    pub(crate) drive: String,
+    /// Although it serves: what it holds is dropped
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+}
+
+/// `couronne policy ...`
+#[derive(Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// List the policies, and what each can promise with the nodes there are.
+    List(StatusArguments),
+    /// Make a policy over all drives.
+    Create(PolicyCreateArguments),
+    /// Have new buckets that name no policy get this one.
+    SetDefault(PolicyDefaultArguments),
+}
+
+/// Flags of `couronne policy create`.
+#[derive(Args)]
+pub(crate) struct PolicyCreateArguments {
+    /// Name of the policy
+    pub(crate) name: String,
+    /// single, replicated:N or ec:K+M
+    #[arg(value_name = "POLICY")]
+    pub(crate) redundancy: Redundancy,
+    /// Acknowledge only what survives the loss of any one zone
+    #[arg(long)]
+    pub(crate) survive_zone_loss: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+}
+
+/// Flags of `couronne policy set-default`.
+#[derive(Args)]
+pub(crate) struct PolicyDefaultArguments {
+    /// Name of the policy
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+}
+
 /// `couronne repair ...`
 #[derive(Subcommand)]
 pub(crate) enum RepairCommand {
     /// Show what is pending, what waits for a drive, how fast it goes, and how long it will take.
     Status(StatusArguments),
+    /// Look for every shard of every blob now, and try again what waits.
+    Start(ServerArguments),
+}
+
+/// `couronne scrub ...`
+#[derive(Subcommand)]
+pub(crate) enum ScrubCommand {
+    /// Show how far the round is, how fast it goes, and what was found.
+    Status(StatusArguments),
+    /// Begin a round now.
+    Start(ServerArguments),
 }
 
 /// `couronne account ...`

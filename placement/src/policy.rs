@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use couronne_ring::FailureDomain;
 use thiserror::Error;
 
 use crate::geometry::{Geometry, GeometryError, SHARDS_MAX};
@@ -53,6 +54,8 @@ pub struct Policy {
     pub inline_bytes_max: u32,
     /// Blobs up to this length (bytes) are kept as `m + 1` whole copies instead of `k + m` shards.
     pub copies_bytes_max: u32,
+    /// The level of failure domains of which any one may be lost from the acknowledgement on, if that is demanded.
+    pub survives: Option<FailureDomain>,
 }
 
 impl Redundancy {

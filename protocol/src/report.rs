@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! report = version 1 u8 | map version u64 | drives: count { drive u128 | state u8 } | leads: count { range u64 }
+//!          | build: length u32, text | wall clock u64 (milliseconds)
 //! answer = version 1 u8 | leader: flag u8 { drive u128 } | map: length u32, bytes (empty: none newer)
 //! ```
+//! A report may end before the build: earlier releases did. What follows the last field is skipped, so
+//! that later ones may say more.
 //! Must not know: what follows from a report.
 
 use bytes::{BufMut, Bytes};
@@ -13,6 +16,9 @@ use couronne_ring::DriveId;
 use crate::fixed::{Malformed, Reader, put_count, put_string};
 
 const VERSION: u8 = 1;
+
+/// The longest name of a build, in bytes.
+const BUILD_BYTES_MAX: usize = 64;
 
 /// How a drive is, as its node says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +40,10 @@ pub struct Report {
     pub drives: Vec<(DriveId, DriveHealth)>,
     /// The ranges that replicas of its lead.
     pub leads: Vec<RangeId>,
+    /// The version of its binary; empty: it did not say.
+    pub build: String,
+    /// Its wall clock, in milliseconds since 1970; 0: it did not say.
+    pub wall_ms: u64,
 }
 
 /// What it is told.
@@ -62,6 +72,8 @@ impl Report {
         }
         put_count(&mut out, self.leads.len());
         self.leads.iter().for_each(|range| out.put_u64(range.0));
+        put_string(&mut out, self.build.as_bytes());
+        out.put_u64(self.wall_ms);
         out.into()
     }
 
@@ -86,7 +98,14 @@ impl Report {
         let drives = drives.collect::<Result<_, Malformed>>()?;
         let count = reader.count(8)?;
         let leads = (0..count).map(|_| Ok(RangeId(reader.u64()?))).collect::<Result<_, Malformed>>()?;
-        Ok(Self { map_version, drives, leads })
+        if reader.is_empty() {
+            return Ok(Self { map_version, drives, leads, ..Self::default() });
+        }
+        let build = reader.text()?;
+        if build.len() > BUILD_BYTES_MAX || !build.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(reader.malformed());
+        }
+        Ok(Self { map_version, drives, leads, build, wall_ms: reader.u64()? })
     }
 }
 
@@ -114,19 +133,33 @@ impl ReportAnswer {
 mod tests {
     use super::*;
 
-    #[test]
-    fn both_come_back_and_no_prefix_does() {
-        let report = Report {
+    fn report() -> Report {
+        Report {
             map_version: 7,
             drives: vec![(DriveId(1), DriveHealth::Serving), (DriveId(2), DriveHealth::Failed)],
             leads: vec![RangeId(3)],
-        };
+            build: "0.1.0".to_owned(),
+            wall_ms: 1_800_000_000_000,
+        }
+    }
+
+    #[test]
+    fn both_come_back_and_no_prefix_does() {
+        let report = report();
         let answer = ReportAnswer { leader: Some(DriveId(9)), map: Bytes::from_static(b"map") };
         assert_eq!(Report::decode(report.encode()), Ok(report.clone()));
         assert_eq!(ReportAnswer::decode(answer.encode()), Ok(answer.clone()));
-        for len in 0..report.encode().len() {
+        let build_len = 4 + report.build.len() + 8;
+        let earlier_len = report.encode().len() - build_len;
+        for len in (0..report.encode().len()).filter(|len| *len != earlier_len) {
             assert!(Report::decode(report.encode().slice(..len)).is_err());
         }
+        let earlier = Report { build: String::new(), wall_ms: 0, ..report.clone() };
+        assert_eq!(Report::decode(report.encode().slice(..earlier_len)), Ok(earlier));
+        let later = [&report.encode()[..], b"more"].concat();
+        assert_eq!(Report::decode(later.into()), Ok(report.clone()));
+        let hostile = Report { build: "\x1b[2J".to_owned(), ..report };
+        assert!(Report::decode(hostile.encode()).is_err());
         for len in 0..answer.encode().len() {
             assert!(ReportAnswer::decode(answer.encode().slice(..len)).is_err());
         }

@@ -98,6 +98,9 @@ methods! {
     Secrets = 4, Control, [Gateway];
     /// How a process is, for operators.
     Status = 5, Control, [StorageNode, Gateway];
+    /// What an operator orders, passed on by the process that was asked. (A gateway knows the token of the
+    /// admin listeners as well.)
+    Operate = 6, Control, [StorageNode, Gateway];
     /// Write a shard.
     PutShard = 10, Data, [StorageNode, Gateway];
     /// Read frames of a shard.

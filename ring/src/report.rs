@@ -1,11 +1,11 @@
 //! How good a ring is: balance (does each drive hold its share?) and dispersion (how much of a
-//! partition is lost with one domain?). For operators and tests; nothing is decided by it.
+//! partition is lost with one domain?). For operators and tests; no place is decided by it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::FailureDomain;
 use crate::drive::RingDrive;
-use crate::ids::DriveId;
+use crate::ids::{DriveId, Partition};
 use crate::ring::Ring;
 
 /// The figures of one ring.
@@ -72,14 +72,52 @@ impl Ring {
         RingReport { drives, dispersion: FailureDomain::WIDEST_FIRST.map(|level| self.dispersion(level)), usable }
     }
 
+    /// How many domains of a level may be lost, whichever they are, so that no partition loses more
+    /// than `spare` slots.
+    pub fn losses_survived(&self, level: FailureDomain, spare: usize) -> usize {
+        let survived = |partition| {
+            let mut counts: Vec<usize> = self.slots_by_domain(partition, level).into_values().collect();
+            counts.sort_unstable_by(|one, other| other.cmp(one));
+            let lost = counts.iter().scan(0, |lost, count| {
+                *lost += count;
+                Some(*lost)
+            });
+            lost.take_while(|lost| *lost <= spare).count()
+        };
+        self.partitions().map(survived).min().unwrap_or(0)
+    }
+
+    /// The domains of a level that hold anything, each by one of its drives, and the most slots of one
+    /// partition in it.
+    pub fn fullest(&self, level: FailureDomain) -> Vec<(&RingDrive, usize)> {
+        let mut fullest = BTreeMap::<u16, usize>::new();
+        for (domain, count) in self.partitions().flat_map(|partition| self.slots_by_domain(partition, level)) {
+            let most = fullest.entry(domain).or_default();
+            *most = count.max(*most);
+        }
+        let some_drive = |domain| self.all_drives().find(|(_, path)| path.at(level) == domain).map(|(drive, _)| drive);
+        fullest.into_iter().filter_map(|(domain, count)| Some((some_drive(domain)?, count))).collect()
+    }
+
+    /// The most slots of one partition that are on these drives.
+    pub fn most_lost(&self, lost: &BTreeSet<DriveId>) -> usize {
+        let on_lost = |partition| self.drives(partition).iter().filter(|drive| lost.contains(drive)).count();
+        self.partitions().map(on_lost).max().unwrap_or(0)
+    }
+
+    fn slots_by_domain(&self, partition: Partition, level: FailureDomain) -> BTreeMap<u16, usize> {
+        let mut here = BTreeMap::new();
+        for path in self.drives(partition).iter().filter_map(|id| self.domains(*id)) {
+            *here.entry(path.at(level)).or_default() += 1;
+        }
+        here
+    }
+
     fn dispersion(&self, level: FailureDomain) -> Dispersion {
         let mut holding = BTreeMap::new();
         let mut fullest = 0;
         for partition in self.partitions() {
-            let mut here = BTreeMap::<u16, usize>::new();
-            for path in self.drives(partition).iter().filter_map(|id| self.domains(*id)) {
-                *here.entry(path.at(level)).or_default() += 1;
-            }
+            let here = self.slots_by_domain(partition, level);
             fullest = fullest.max(here.values().copied().max().unwrap_or(0));
             holding.extend(here);
         }

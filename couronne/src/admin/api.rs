@@ -20,12 +20,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::cluster::ClusterSource;
+use super::cluster::map_message;
+use super::figures;
 use super::gather::Gatherer;
 use super::messages::{
-    AccountDetailMessage, AccountMessage, ClockMessage, CreateAccountMessage, CreateUserMessage, ErrorMessage,
-    NewUserMessage, UserMessage,
+    AccountDetailMessage, AccountMessage, ClockMessage, CreateAccountMessage, CreateUserMessage, DoneMessage,
+    ErrorMessage, NewUserMessage, ReplaceMessage, TokenMessage, UserMessage,
 };
+use super::operator::Operator;
+use super::orders::{Order, Outcome, Refused};
+use super::outlook;
 use crate::data_folder::credentials::Credentials;
 
 /// The largest body of a request, in bytes.
@@ -45,12 +49,19 @@ pub(crate) struct Api {
     pub(crate) metrics: Arc<Metrics>,
     /// The status.
     pub(crate) status: Gatherer,
-    /// The map, and who makes tokens.
-    pub(crate) cluster: ClusterSource,
+    /// The way of orders.
+    pub(crate) operator: Operator,
 }
 
 /// A refusal: its status and why.
 struct Refusal(StatusCode, String);
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let status = StatusCode::from_u16(refused.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self(status, refused.why)
+    }
+}
 
 /// What a request gets.
 type Answer = Result<Response<Full<Bytes>>, Refusal>;
@@ -61,7 +72,7 @@ impl Api {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let answer = match (&method, path.as_str()) {
             (&Method::GET, "/health") => self.health().await,
-            (&Method::GET, "/metrics") => self.metrics(),
+            (&Method::GET, "/metrics") => self.metrics().await,
             (_, path) if path.starts_with("/admin/") => self.admin(request).await,
             _ => Err(not_found()),
         };
@@ -80,10 +91,12 @@ impl Api {
         }
     }
 
-    /// The metrics page.
-    fn metrics(&self) -> Answer {
-        let page = self.metrics.render();
-        let page = page.map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    /// The metrics page: what was counted, and how this process is now.
+    async fn metrics(&self) -> Answer {
+        let counted = self.metrics.render();
+        let own = figures::page(&self.status.own.read().await);
+        let failed = |error: prometheus::Error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+        let page = counted.map_err(failed)? + &own.map_err(failed)?;
         Ok(text(StatusCode::OK, "text/plain; version=0.0.4", page))
     }
 
@@ -103,12 +116,28 @@ impl Api {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (request.method().clone(), segments.as_slice()) {
             (Method::GET, ["status"]) => Ok(json(StatusCode::OK, &self.status.read().await)),
-            (Method::GET, ["cluster", "map"]) => Ok(json(StatusCode::OK, &self.cluster.map_message())),
+            (Method::GET, ["cluster", "map"]) => Ok(json(StatusCode::OK, &map_message(&self.operator.map.state()))),
             (Method::POST, ["cluster", "tokens"]) => {
-                let made = self.cluster.make_token(&read(request).await?).await;
-                made.map(|token| json(StatusCode::CREATED, &token)).map_err(|(status, why)| Refusal(status, why))
+                let token = self.operator.anywhere(Order::MakeToken(read(request).await?)).await?;
+                Ok(json(StatusCode::CREATED, &TokenMessage { token }))
             }
-            (Method::POST, ["clock", "confirm"]) => Ok(self.confirm_clock().await),
+            (Method::GET, ["policies"]) => Ok(json(StatusCode::OK, &outlook::policies(&self.operator.map.state()))),
+            (Method::POST, ["policies"]) => {
+                done(self.operator.anywhere(Order::CreatePolicy(read(request).await?)).await)
+            }
+            (Method::POST, ["policies", name, "default"]) => {
+                let name = (*name).to_owned();
+                done(self.operator.anywhere(Order::SetDefaultPolicy { name }).await)
+            }
+            (Method::POST, ["drives", drive, "replace"]) => {
+                let ReplaceMessage { force } = read(request).await?;
+                let drive = self.operator.drive(drive)?;
+                let order = Order::ReplaceDrive { drive: drive.to_string(), force };
+                done(self.operator.at_drive(drive, order).await)
+            }
+            (Method::POST, ["repair", "start"]) => self.start(Order::StartRepair).await,
+            (Method::POST, ["scrub", "start"]) => self.start(Order::StartScrub).await,
+            (Method::POST, ["clock", "confirm"]) => self.confirm_clock().await,
             (Method::GET, ["accounts"]) => self.list_accounts().await,
             (Method::POST, ["accounts"]) => self.create_account(read(request).await?).await,
             (Method::GET, ["accounts", name]) => self.show_account(name).await,
@@ -121,11 +150,35 @@ impl Api {
         }
     }
 
-    /// The operator says that the clock is right.
-    async fn confirm_clock(&self) -> Response<Full<Bytes>> {
-        let halted = self.status.own.confirm_clock().await;
+    /// Has every node begin something.
+    async fn start(&self, order: Order) -> Answer {
+        let mut said = Vec::new();
+        for (node, outcome) in self.operator.everywhere(order).await {
+            match outcome {
+                Ok(done) => said.push((node, done, true)),
+                Err(refused) => said.push((node, refused.why, false)),
+            }
+        }
+        let Some((_, first, _)) = said.first() else { return Err(not_found()) };
+        let alike = said.iter().all(|(_, words, done)| *done && words == first);
+        let each: Vec<String> = said.iter().map(|(node, words, _)| format!("{node}: {words}")).collect();
+        match said.iter().any(|(_, _, done)| *done) {
+            true if alike => done(Ok(first.clone())),
+            true => done(Ok(each.join("\n"))),
+            false => Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, each.join("; "))),
+        }
+    }
+
+    /// The operator says that the clock is right, of every node.
+    async fn confirm_clock(&self) -> Answer {
+        let mut halted = None;
+        for (node, outcome) in self.operator.everywhere(Order::ConfirmClock).await {
+            let was = outcome
+                .map_err(|refused| Refusal::from(Refused { why: format!("{node}: {}", refused.why), ..refused }))?;
+            halted = halted.or(Some(was).filter(|was| !was.is_empty()));
+        }
         tracing::warn!(halted, "the clock was confirmed");
-        json(StatusCode::OK, &ClockMessage { halted })
+        Ok(json(StatusCode::OK, &ClockMessage { halted }))
     }
 
     /// All accounts.
@@ -189,6 +242,11 @@ impl Api {
         };
         Ok(json(StatusCode::CREATED, &message))
     }
+}
+
+/// The answer to an order.
+fn done(outcome: Outcome) -> Answer {
+    Ok(json(StatusCode::OK, &DoneMessage { done: outcome? }))
 }
 
 /// Reads a request's JSON.

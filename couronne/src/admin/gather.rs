@@ -8,16 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_protocol::map::{MapNode, MapState, SharedMap};
-use couronne_protocol::transport::{Message, Method, Transport};
-use couronne_ring::NodeId;
+use couronne_protocol::transport::{Message, Method, Role, Transport};
+use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
-use super::messages::{DriveMessage, NodeMessage, RangeMessage, StatusMessage};
+use super::messages::{DriveMessage, HeardMessage, NodeMessage, RangeMessage, ScrubMessage, StatusMessage};
+use super::outlook;
 use super::status::StatusSource;
 
 /// How long a node may take to say how it is.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+/// A drive that came back emptied so long ago, in milliseconds, is full again.
+const REFILL_MS_MAX: u64 = 86_400_000;
+
+/// A gateway not heard of for so long, in milliseconds, is taken to be away.
+const GATEWAY_AWAY_MS: u64 = 4000;
 
 /// Where the status of the cluster comes from.
 pub(crate) struct Gatherer {
@@ -35,58 +42,77 @@ impl Gatherer {
     /// How the cluster is.
     pub(crate) async fn read(&self) -> StatusMessage {
         let map = self.map.state();
-        let mut status = self.own.read().await;
-        let own = (status.version.clone(), std::mem::take(&mut status.drives), std::mem::take(&mut status.ranges));
-        let asked = map.storage_nodes().map(|(id, node)| async move { (*id, node, self.ask(*id).await) });
+        let own = self.own.read().await;
+        let asked = map.storage_nodes().map(|(id, _)| self.ask(*id, &own));
+        let said = join_all(asked).await;
+        let mut status = StatusMessage {
+            version: own.version,
+            cluster: own.cluster,
+            policy: own.policy,
+            uptime_s: own.uptime_s,
+            listen: own.listen,
+            now_ms: own.now_ms,
+            promise: outlook::default_promise(&map),
+            ..StatusMessage::default()
+        };
         let mut ranges: BTreeMap<u64, RangeMessage> = BTreeMap::new();
-        let (version, mut own_drives, own_ranges) = own;
-        for (id, node, said) in join_all(asked).await {
-            let is_own = self.id == Some(id);
-            let (version, mut drives, said_ranges) = match said {
-                _ if is_own => (Some(version.clone()), std::mem::take(&mut own_drives), own_ranges.clone()),
-                Some(said) => {
-                    for (name, count) in said.background {
-                        *status.background.entry(name).or_default() += count;
-                    }
-                    status.repair.add(&said.repair);
-                    (Some(said.version), said.drives, said.ranges)
-                }
-                None => (None, silent_drives(&map, id), Vec::new()),
+        let mut scrub: Option<ScrubMessage> = None;
+        for ((id, node), said) in map.storage_nodes().zip(said) {
+            let said = said.map(|said| named(said, &node.name));
+            status.nodes.push(node_message(&map, *id, node, said.as_ref()));
+            let Some(said) = said else {
+                status.drives.extend(map.drives_of(*id).map(|drive| silent_drive(drive, &node.name)));
+                continue;
             };
-            drives.iter_mut().for_each(|drive| drive.node = node.name.to_string());
-            status.drives.extend(drives);
-            said_ranges.into_iter().for_each(|range| merge(&mut ranges, range));
-            status.nodes.push(node_message(id, node, version));
+            for (name, count) in said.background {
+                *status.background.entry(name).or_default() += count;
+            }
+            status.repair.add(&said.repair);
+            scrub = Some(ScrubMessage::joined(scrub, said.scrub));
+            status.halted = status.halted.take().or(said.halted);
+            status.drives.extend(said.drives);
+            said.ranges.into_iter().for_each(|range| merge(&mut ranges, range));
+            status.heard.extend(said.heard);
         }
+        status.scrub = scrub.unwrap_or_default();
         status.ranges = ranges.into_values().collect();
         // Nobody can say how the blobs are of a range that nobody leads.
         let unled = status.ranges.iter().filter(|range| range.leader.is_none()).count();
         status.repair.pending += u64::try_from(unled).unwrap_or(u64::MAX);
+        let gateways = map.nodes.iter().filter(|(_, node)| node.role == Role::Gateway);
+        status.gateways = gateways.map(|(id, node)| node_message(&map, *id, node, None)).collect();
+        hear(&mut status);
+        complete_drives(&map, &mut status);
+        status.danger = outlook::danger(&map, &status);
         status
     }
 
-    async fn ask(&self, node: NodeId) -> Option<StatusMessage> {
-        let transport = self.transport.as_ref().filter(|_| self.id != Some(node))?;
+    async fn ask(&self, node: NodeId, own: &StatusMessage) -> Option<StatusMessage> {
+        if self.id == Some(node) {
+            return Some(own.clone());
+        }
+        let transport = self.transport.as_ref()?;
         let call = transport.call(node, Method::Status, Message::default());
         let answer = timeout(ANSWER_WAIT, call).await.ok()?.ok()?;
         serde_json::from_slice(&answer.head).ok()
     }
 }
 
-/// The drives of a node that does not answer, as far as the map knows them.
-fn silent_drives(map: &MapState, node: NodeId) -> Vec<DriveMessage> {
-    let message = |id: couronne_ring::DriveId| DriveMessage {
+/// What a node says, with its name where it names drives.
+fn named(mut said: StatusMessage, node: &str) -> StatusMessage {
+    said.drives.iter_mut().for_each(|drive| node.clone_into(&mut drive.node));
+    said.scrub.drives.iter_mut().for_each(|drive| node.clone_into(&mut drive.node));
+    said
+}
+
+/// A drive of a node that does not answer.
+fn silent_drive(id: DriveId, node: &str) -> DriveMessage {
+    DriveMessage {
         id: id.to_string(),
-        node: String::new(),
-        folder: None,
+        node: node.to_owned(),
         down: Some("its node does not answer".to_owned()),
-        total_bytes: 0,
-        free_bytes: 0,
-        live_bytes: 0,
-        dead_bytes: 0,
-        log_bytes: 0,
-    };
-    map.drives_of(node).map(message).collect()
+        ..DriveMessage::default()
+    }
 }
 
 /// Each node knows of its own replicas; together they know all.
@@ -96,13 +122,58 @@ fn merge(ranges: &mut BTreeMap<u64, RangeMessage>, said: RangeMessage) {
     range.serving.extend(said.serving);
 }
 
-fn node_message(id: NodeId, node: &MapNode, version: Option<String>) -> NodeMessage {
+fn node_message(map: &MapState, id: NodeId, node: &MapNode, said: Option<&StatusMessage>) -> NodeMessage {
+    let down = || map.drives.values().filter(|drive| drive.node == id).map(|drive| drive.down_since_ms);
     NodeMessage {
         name: node.name.to_string(),
         id: id.to_string(),
+        role: if node.role == Role::Gateway { "gateway" } else { "storage node" }.to_owned(),
         region: node.region.0.to_string(),
         zone: node.zone.0.to_string(),
-        answers: version.is_some(),
-        version,
+        address: node.address.to_string(),
+        answers: said.is_some(),
+        version: said.map(|said| said.version.clone()),
+        down_since_ms: if down().all(|since| since.is_some()) { down().flatten().max() } else { None },
+        drives: map.drives_of(id).count(),
+        ..NodeMessage::default()
+    }
+}
+
+/// Adds what the leader of the map's group heard of the members.
+fn hear(status: &mut StatusMessage) {
+    let heard: BTreeMap<String, HeardMessage> =
+        std::mem::take(&mut status.heard).into_iter().map(|heard| (heard.id.clone(), heard)).collect();
+    for node in status.nodes.iter_mut().chain(&mut status.gateways) {
+        let Some(heard) = heard.get(&node.id) else { continue };
+        node.heard_ago_ms = Some(heard.ago_ms);
+        node.clock_ms = heard.clock_ms;
+        node.version = node.version.take().or(Some(heard.version.clone()).filter(|version| !version.is_empty()));
+        if node.role == "gateway" {
+            node.answers = heard.ago_ms < GATEWAY_AWAY_MS;
+        }
+    }
+}
+
+/// Adds what the map knows of drives, and how they stand by that.
+fn complete_drives(map: &MapState, status: &mut StatusMessage) {
+    let (grace_ms, now_ms) = (status.repair.grace_s.saturating_mul(1000), status.now_ms);
+    let pending = status.repair.pending;
+    for drive in &mut status.drives {
+        let Some(known) = DriveId::parse(&drive.id).and_then(|id| map.drives.get(&id)) else { continue };
+        if let Some(node) = map.nodes.get(&known.node) {
+            drive.region = node.region.0.to_string();
+            drive.zone = node.zone.0.to_string();
+        }
+        drive.down_since_ms = known.down_since_ms;
+        drive.emptied_times = known.emptied.times;
+        let is_lost = known.down_since_ms.is_some_and(|since_ms| since_ms.saturating_add(grace_ms) <= now_ms);
+        let state = match () {
+            () if drive.down.is_some() && is_lost => "lost",
+            () if drive.down.is_some() => "down",
+            () if pending > 0 && now_ms < known.emptied.last_ms.saturating_add(REFILL_MS_MAX) => "refilling",
+            () if drive.full => "full",
+            () => "serving",
+        };
+        state.clone_into(&mut drive.state);
     }
 }

@@ -2,7 +2,14 @@
 //!
 //! Promises: unknown fields of requests are refused. Must not know: where the values come from.
 
+mod status;
+
 use serde::{Deserialize, Serialize};
+
+pub(crate) use status::{
+    DangerMessage, DegradedMessage, DriveMessage, HeardMessage, NodeMessage, PromiseMessage, RangeMessage,
+    RepairMessage, ScrubDriveMessage, ScrubMessage, StatusMessage,
+};
 
 /// Asks for an account.
 #[derive(Serialize, Deserialize)]
@@ -85,86 +92,6 @@ pub(crate) struct ErrorMessage {
     pub(crate) error: String,
 }
 
-/// What a server is doing.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct StatusMessage {
-    /// The version of the binary.
-    pub(crate) version: String,
-    /// The cluster's identity, hexadecimal.
-    pub(crate) cluster: String,
-    /// The redundancy of the default policy.
-    pub(crate) policy: String,
-    /// Seconds since the start.
-    pub(crate) uptime_s: u64,
-    /// The S3 listener of the process that was asked; of a storage node, the one for its peers.
-    pub(crate) listen: String,
-    /// The storage nodes.
-    #[serde(default)]
-    pub(crate) nodes: Vec<NodeMessage>,
-    /// Its drives.
-    pub(crate) drives: Vec<DriveMessage>,
-    /// Metadata ranges.
-    pub(crate) ranges: Vec<RangeMessage>,
-    /// Why the duties that delete are halted; unset: they are not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) halted: Option<String>,
-    /// Background work: counters by name.
-    pub(crate) background: std::collections::BTreeMap<String, u64>,
-    /// Repair.
-    #[serde(default)]
-    pub(crate) repair: RepairMessage,
-}
-
-/// How repair gets on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RepairMessage {
-    /// Blobs that could be better with the drives that serve now, or that were not looked at yet, and ranges
-    /// that lack members; 0: all are as good as they can be.
-    pub(crate) pending: u64,
-    /// Their chunks, as far as they were counted.
-    pub(crate) pending_chunks: u64,
-    /// Blobs that are as good as they can be, and wait for a drive.
-    pub(crate) parked: u64,
-    /// Bytes of shards rebuilt since the nodes started.
-    pub(crate) rebuilt_bytes: u64,
-    /// Bytes of shards rebuilt in a second, of late.
-    pub(crate) bytes_per_second: u64,
-    /// Seconds until nothing is pending; unset: nothing to tell it by.
-    pub(crate) seconds_left: Option<u64>,
-    /// How many more shards the most endangered chunk may lose; unset: none is known to be in danger.
-    pub(crate) survives: Option<i16>,
-}
-
-impl RepairMessage {
-    /// Adds what another node says.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.pending += other.pending;
-        self.pending_chunks += other.pending_chunks;
-        self.parked += other.parked;
-        self.rebuilt_bytes += other.rebuilt_bytes;
-        self.bytes_per_second += other.bytes_per_second;
-        self.seconds_left = self.seconds_left.max(other.seconds_left);
-        self.survives = [self.survives, other.survives].into_iter().flatten().min();
-    }
-}
-
-/// A storage node.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct NodeMessage {
-    /// What operators call it.
-    pub(crate) name: String,
-    /// Its identity, hexadecimal.
-    pub(crate) id: String,
-    /// Its region.
-    pub(crate) region: String,
-    /// Its zone.
-    pub(crate) zone: String,
-    /// Whether it answers.
-    pub(crate) answers: bool,
-    /// The version of its binary; unset: it does not answer.
-    pub(crate) version: Option<String>,
-}
-
 /// The clock was confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClockMessage {
@@ -172,45 +99,8 @@ pub(crate) struct ClockMessage {
     pub(crate) halted: Option<String>,
 }
 
-/// A drive.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct DriveMessage {
-    /// Its identity, hexadecimal.
-    pub(crate) id: String,
-    /// The name of its node.
-    #[serde(default)]
-    pub(crate) node: String,
-    /// Its folder; unset: it is not here.
-    pub(crate) folder: Option<String>,
-    /// Why it does not serve; unset: it serves.
-    pub(crate) down: Option<String>,
-    /// What it can hold, in bytes.
-    pub(crate) total_bytes: u64,
-    /// What is free, in bytes.
-    pub(crate) free_bytes: u64,
-    /// Bytes of shards that are named.
-    pub(crate) live_bytes: u64,
-    /// Bytes that compaction can win.
-    pub(crate) dead_bytes: u64,
-    /// Bytes of its log in use.
-    pub(crate) log_bytes: u64,
-}
-
-/// A metadata range.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct RangeMessage {
-    /// Its number.
-    pub(crate) range: u64,
-    /// The drives of its replicas.
-    pub(crate) replicas: Vec<String>,
-    /// Those that serve.
-    pub(crate) serving: Vec<String>,
-    /// The one that leads; unset: none does.
-    pub(crate) leader: Option<String>,
-}
-
 /// Asks for a token with which others join.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MakeTokenMessage {
     /// For a gateway, instead of a storage node.
@@ -282,4 +172,50 @@ pub(crate) struct MapRangeMessage {
     pub(crate) range: u64,
     /// The drives of its replicas.
     pub(crate) replicas: Vec<String>,
+}
+
+/// Asks for a policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreatePolicyMessage {
+    /// Its name.
+    pub(crate) name: String,
+    /// `single`, `replicated:N` or `ec:K+M`.
+    pub(crate) redundancy: String,
+    /// Whether the loss of any zone must be survived.
+    #[serde(default)]
+    pub(crate) survive_zone_loss: bool,
+}
+
+/// A policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PolicyMessage {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its number.
+    pub(crate) id: u16,
+    /// `single`, `replicated:N` or `ec:K+M`.
+    pub(crate) redundancy: String,
+    /// Whether new buckets that name none have it.
+    pub(crate) default: bool,
+    /// Whether a chunk is acknowledged only if the loss of any zone is survived.
+    pub(crate) survive_zone_loss: bool,
+    /// What it can promise with the nodes there are.
+    pub(crate) promise: PromiseMessage,
+}
+
+/// Asks to begin the drive anew that the path names.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReplaceMessage {
+    /// Although it serves.
+    #[serde(default)]
+    pub(crate) force: bool,
+}
+
+/// What became of an order, in words.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct DoneMessage {
+    /// For a person.
+    pub(crate) done: String,
 }

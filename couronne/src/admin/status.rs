@@ -1,4 +1,4 @@
-//! What the server is doing, as the admin API says it, and the one thing an operator may settle there.
+//! What the server is doing, as the admin API says it.
 //!
 //! Must not know: how it is asked for or shown.
 
@@ -9,10 +9,13 @@ use std::time::Duration;
 use couronne_protocol::env::Env;
 use couronne_protocol::map::SharedMap;
 use couronne_ring::DriveId;
-use couronne_storage_node::duties::RepairStatus;
-use couronne_storage_node::node::{DriveStatus, LocalNode, NodeStatus, RangeStatus};
+use couronne_storage_node::duties::{RepairStatus, ScrubStatus};
+use couronne_storage_node::node::{DriveStatus, HeardMember, LocalNode, NodeStatus, RangeStatus};
 
-use super::messages::{DriveMessage, RangeMessage, RepairMessage, StatusMessage};
+use super::messages::{
+    DegradedMessage, DriveMessage, HeardMessage, RangeMessage, RepairMessage, ScrubDriveMessage, ScrubMessage,
+    StatusMessage,
+};
 
 /// Where the status comes from.
 pub(crate) struct StatusSource {
@@ -36,14 +39,6 @@ impl StatusSource {
         Self { map, node: None, env, started, listen }
     }
 
-    /// Confirms the clock; why duties were halted until now, if they were.
-    pub(crate) async fn confirm_clock(&self) -> Option<String> {
-        let node = self.node.as_ref()?;
-        let halted = node.status().await.duties.halted;
-        node.confirm_clock().await;
-        halted
-    }
-
     /// What the server is doing now.
     pub(crate) async fn read(&self) -> StatusMessage {
         let map = self.map.state();
@@ -51,20 +46,22 @@ impl StatusSource {
             Some(node) => node.status().await,
             None => NodeStatus { cluster: map.cluster, ..NodeStatus::default() },
         };
-        let scrub = [("scrub_read_bytes", status.scrub.read_bytes), ("scrub_total_bytes", status.scrub.total_bytes)];
-        let figures = status.duties.figures().into_iter().chain(scrub);
+        let figures = status.duties.figures().into_iter();
         StatusMessage {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             cluster: format!("{:032x}", status.cluster),
             policy: map.redundancy().map_or_else(String::new, |redundancy| redundancy.to_string()),
             uptime_s: self.env.clock.steady().saturating_sub(self.started).as_secs(),
             listen: self.listen.to_string(),
-            nodes: Vec::new(),
+            now_ms: self.env.clock.wall_ms(),
             drives: status.drives.into_iter().map(drive_message).collect(),
             ranges: status.ranges.iter().map(range_message).collect(),
             halted: status.duties.halted.clone(),
             background: figures.map(|(name, figure)| (name.to_owned(), figure)).collect(),
             repair: repair_message(&status.repair),
+            scrub: scrub_message(&status.scrub, status.duties.orphans_deleted),
+            heard: status.heard.into_iter().map(heard_message).collect(),
+            ..StatusMessage::default()
         }
     }
 }
@@ -74,31 +71,32 @@ fn drive_message(drive: DriveStatus) -> DriveMessage {
     let stats = drive.stats;
     let figure = |read: fn(&couronne_storage_node::drive::Stats) -> u64| stats.as_ref().map_or(0, read);
     DriveMessage {
-        id: hexadecimal(drive.id),
-        node: String::new(),
+        id: drive.id.to_string(),
         folder: drive.name,
+        full: drive.is_full,
         total_bytes: figure(|stats| stats.space.total),
         free_bytes: figure(|stats| stats.space.free),
         live_bytes: figure(|stats| stats.live_bytes),
         dead_bytes: figure(|stats| stats.dead_bytes),
         down: drive.down.or_else(|| stats.as_ref().and_then(|stats| stats.down.clone())),
         log_bytes: drive.log_bytes.0,
+        ..DriveMessage::default()
     }
 }
 
 /// A range.
 fn range_message(range: &RangeStatus) -> RangeMessage {
-    let names = |drives: &[DriveId]| drives.iter().copied().map(hexadecimal).collect();
+    let names = |drives: &[DriveId]| drives.iter().map(DriveId::to_string).collect();
     RangeMessage {
         range: range.id.0,
         replicas: names(&range.replicas),
         serving: names(&range.serving),
-        leader: range.leader.map(hexadecimal),
+        leader: range.leader.map(|drive| drive.to_string()),
     }
 }
 
 /// Repair.
-const fn repair_message(repair: &RepairStatus) -> RepairMessage {
+fn repair_message(repair: &RepairStatus) -> RepairMessage {
     RepairMessage {
         pending: repair.pending_blobs.saturating_add(repair.pending_ranges),
         pending_chunks: repair.pending_chunks,
@@ -107,10 +105,45 @@ const fn repair_message(repair: &RepairStatus) -> RepairMessage {
         bytes_per_second: repair.bytes_per_second,
         seconds_left: repair.seconds_left,
         survives: repair.survives,
+        done_chunks: repair.done_chunks,
+        degraded: repair
+            .degraded
+            .iter()
+            .map(|(survives, level)| DegradedMessage { survives: *survives, blobs: level.blobs, chunks: level.chunks })
+            .collect(),
+        grace_s: repair.grace_s,
     }
 }
 
-/// A drive's identity as people copy it.
-fn hexadecimal(drive: DriveId) -> String {
-    format!("{:032x}", drive.0)
+/// Scrubbing.
+fn scrub_message(scrub: &ScrubStatus, orphans: u64) -> ScrubMessage {
+    let drives = scrub.drives.iter().map(|drive| ScrubDriveMessage {
+        drive: drive.drive.to_string(),
+        node: String::new(),
+        read_bytes: drive.read_bytes,
+        total_bytes: drive.total_bytes,
+    });
+    ScrubMessage {
+        running: scrub.is_running,
+        rounds: scrub.rounds,
+        ended_ms: scrub.ended_ms,
+        drives: drives.collect(),
+        looked_blobs: scrub.looked_blobs,
+        total_blobs: scrub.total_blobs,
+        bytes_per_second: scrub.bytes_per_second,
+        seconds_left: scrub.seconds_left,
+        found: scrub.found,
+        healed: scrub.healed,
+        orphans,
+    }
+}
+
+/// A member as the leader of the map's group knows it.
+fn heard_message(heard: HeardMember) -> HeardMessage {
+    HeardMessage {
+        id: heard.node.to_string(),
+        ago_ms: u64::try_from(heard.ago.as_millis()).unwrap_or(u64::MAX),
+        version: heard.build,
+        clock_ms: heard.clock_ms,
+    }
 }

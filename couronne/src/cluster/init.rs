@@ -2,6 +2,7 @@
 //!
 //! It makes the cluster's authority, its own certificate, the secrets that gateways work with, its drives'
 //! identities and the first map. The member file comes last and decides: what died before it is begun anew.
+//! A policy that so many nodes with as many drives as this one can never hold is refused.
 //! Must not know: how the cluster is formed later.
 
 use couronne_placement::Redundancy;
@@ -13,12 +14,12 @@ use couronne_storage_node::node::LocalNode;
 
 use super::{ClusterError, folder_names};
 use crate::cli::ClusterInitArguments;
-use crate::environment;
 use crate::member::secrets::Secrets;
 use crate::member::{Founding, Member, MemberError, MemberFolder, encoded};
 use crate::serve::parts;
 use crate::settings::Settings;
 use crate::terminal::say;
+use crate::{data_folder, environment};
 
 /// Founds it.
 pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterError> {
@@ -29,6 +30,8 @@ pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterE
         let why = format!("{redundancy} survives {} nodes only with {needed} nodes or more", redundancy.losses());
         return Err(ClusterError::TooSmall(why));
     }
+    let drives = u16::try_from(settings.data.drive_folders().len()).unwrap_or(u16::MAX);
+    data_folder::policy::check(redundancy, arguments.nodes.saturating_mul(drives))?;
     let env = environment::system();
     let folder = MemberFolder::open(&settings.data.folders)?;
     if folder.has_member()? {

@@ -13,8 +13,8 @@ use couronne_storage_node::node::NodeError;
 use thiserror::Error;
 
 use crate::admin::client::{AdminClient, ClientError};
-use crate::admin::commands;
 use crate::admin::messages::{MakeTokenMessage, MapMessage, TokenMessage};
+use crate::admin::{commands, operate};
 use crate::cli::{ClusterCommand, ClusterTokenArguments, StatusArguments};
 use crate::member::MemberError;
 use crate::settings::SettingsError;
@@ -58,6 +58,9 @@ pub(crate) enum ClusterError {
     /// The cluster said no.
     #[error(transparent)]
     NotAdmitted(#[from] couronne_protocol::join::NotAdmitted),
+    /// Its drives could never hold the policy.
+    #[error(transparent)]
+    TooFewDrives(#[from] crate::data_folder::policy::TooFewDrives),
     /// A cluster is not made of so few nodes.
     #[error("{0}")]
     TooSmall(String),
@@ -72,7 +75,7 @@ pub(crate) async fn run(command: ClusterCommand) -> Result<(), ClusterError> {
         ClusterCommand::Init(arguments) => init::init(arguments).await,
         ClusterCommand::Join(arguments) => join::join(arguments).await,
         ClusterCommand::Token(arguments) => token(arguments).await,
-        ClusterCommand::Status(arguments) => Ok(commands::status(arguments).await?),
+        ClusterCommand::Status(arguments) => Ok(operate::status(arguments).await?),
         ClusterCommand::Map(arguments) => map(arguments).await,
     }
 }

@@ -11,20 +11,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_gateway::engine::Components;
 use couronne_gateway::server;
+use couronne_protocol::env::Env;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::net::{NetSettings, NetTransport, Tls};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
 use couronne_protocol::report::{Report, ReportAnswer};
 use couronne_protocol::transport::{Message, Method, Role, Transport};
-use couronne_ring::NodeId;
+use couronne_ring::{DriveId, NodeId};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::traffic::Traffic;
 use super::{ServeError, listen, parts, signals};
 use crate::admin;
 use crate::admin::api::Api;
-use crate::admin::cluster::ClusterSource;
 use crate::admin::gather::Gatherer;
+use crate::admin::operator::Operator;
 use crate::admin::status::StatusSource;
 use crate::data_folder::RunningServer;
 use crate::environment;
@@ -48,6 +50,14 @@ struct Cluster {
     transport: Arc<dyn Transport>,
     map: Arc<SharedMap>,
     folder: Arc<MemberFolder>,
+    env: Env,
+}
+
+/// Whom to report to: the leader of the map's group, as far as it is known.
+#[derive(Default)]
+struct Asked {
+    leader: Option<DriveId>,
+    turn: usize,
 }
 
 /// Start, serve, stop.
@@ -58,7 +68,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let known = folder.map()?.and_then(|map| MapState::decode(map.into()).ok());
     let map = Arc::new(SharedMap::new(known.ok_or(ServeError::Cluster("map"))?));
     let tls = Tls::new(Arc::clone(&env.clock), &member.authority, &member.certificate, &member.key)?;
-    let transport: Arc<dyn Transport> = NetTransport::new(tls.clone(), map.clone(), NetSettings::default());
+    let traffic = Traffic::new(Arc::clone(&env.clock))?;
+    let transport = traffic.transport(NetTransport::new(tls.clone(), map.clone(), NetSettings::default()));
     let (s3_listener, s3) = listen(settings.s3.listen).await?;
     let (admin_listener, admin) = listen(settings.admin.listen).await?;
     let s3_tls = parts::tls(&settings.s3)?;
@@ -72,7 +83,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
         env: env.clone(),
     };
     tokio::spawn(renewal.run());
-    let cluster = Arc::new(Cluster { transport, map, folder });
+    let cluster = Arc::new(Cluster { transport, map, folder, env: env.clone() });
     let signal = signals::stop().map_err(ServeError::Runtime)?;
     let mut signal = std::pin::pin!(signal);
     let secrets = tokio::select! {
@@ -87,6 +98,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
         env: env.clone(),
     };
     let gateway = parts::gateway(components, secrets.for_gateway()?, &settings)?;
+    traffic.register(gateway.metrics.registry())?;
     let api = Arc::new(Api {
         token: secrets.admin_token.clone(),
         identity: gateway.identity.clone(),
@@ -97,7 +109,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
             map: Arc::clone(&map),
             transport: Some(Arc::clone(&cluster.transport)),
         },
-        cluster: ClusterSource { map, node: None },
+        operator: Operator { here: None, map, transport: Some(Arc::clone(&cluster.transport)) },
     });
     let (stop, stopped) = watch::channel(false);
     let admin_task = tokio::spawn(admin::server::serve(admin_listener, api, stopped.clone()));
@@ -121,7 +133,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
 
 /// Follows the map for as long as the gateway runs.
 async fn follow(cluster: Arc<Cluster>) {
-    let mut asked = 0;
+    let mut asked = Asked::default();
     loop {
         cluster.report(&mut asked).await;
         sleep(REPORT_EVERY).await;
@@ -140,7 +152,7 @@ impl Cluster {
 
     /// The cluster's secrets, as soon as a node gives them.
     async fn secrets(&self) -> Secrets {
-        let mut asked = 0;
+        let mut asked = Asked::default();
         loop {
             self.report(&mut asked).await;
             for node in self.nodes() {
@@ -158,21 +170,32 @@ impl Cluster {
         }
     }
 
-    /// Tells a node that the gateway lives, and takes a newer map from it; another node each time one
-    /// does not answer.
-    async fn report(&self, asked: &mut usize) {
+    /// Tells the leader of the map's group that the gateway lives, and takes a newer map from it; another
+    /// node each time one does not answer.
+    async fn report(&self, asked: &mut Asked) {
         let nodes = self.nodes();
-        let Some(node) = asked.checked_rem(nodes.len()).and_then(|place| nodes.get(place).copied()) else { return };
-        let report = Report { map_version: self.map.state().version, ..Report::default() };
+        let leader = asked.leader.take().and_then(|drive| self.map.node_of(drive));
+        let any = asked.turn.checked_rem(nodes.len()).and_then(|place| nodes.get(place).copied());
+        let Some(node) = leader.or(any) else { return };
+        let report = Report {
+            map_version: self.map.state().version,
+            build: env!("CARGO_PKG_VERSION").to_owned(),
+            wall_ms: self.env.clock.wall_ms(),
+            ..Report::default()
+        };
         let call = self.transport.call(node, Method::Report, Message::of(report.encode()));
         let answer = match timeout(ANSWER_WAIT, call).await {
             Ok(Ok(message)) => ReportAnswer::decode(message.head).ok(),
             Ok(Err(_)) | Err(_) => None,
         };
         match answer {
-            Some(ReportAnswer { map, .. }) if !map.is_empty() => self.learn(&map),
-            Some(_) => {}
-            None => *asked = asked.wrapping_add(1),
+            Some(ReportAnswer { map, leader }) => {
+                asked.leader = leader;
+                if !map.is_empty() {
+                    self.learn(&map);
+                }
+            }
+            None => asked.turn = asked.turn.wrapping_add(1),
         }
     }
 

@@ -13,6 +13,7 @@ mod signals;
 mod storage_node;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod welcome;
 
 use std::io;
@@ -35,8 +36,9 @@ use self::parts::GatewaySecrets;
 
 use crate::admin;
 use crate::admin::api::Api;
-use crate::admin::cluster::ClusterSource;
 use crate::admin::gather::Gatherer;
+use crate::admin::operator::Operator;
+use crate::admin::orders::Orders;
 use crate::admin::status::StatusSource;
 use crate::data_folder::{DataFolder, DataFolderError, RunningServer};
 use crate::member::MemberError;
@@ -181,7 +183,11 @@ fn lone_api(data: &DataFolder, gateway: &Gateway, node: &Arc<LocalNode>, env: En
         identity: gateway.identity.clone(),
         metrics: Arc::clone(&gateway.metrics),
         status,
-        cluster: ClusterSource { map: Arc::clone(node.shared_map()), node: Some(Arc::clone(node)) },
+        operator: Operator {
+            here: Some(Arc::new(Orders { node: Arc::clone(node), folders: data.cluster.drives.clone() })),
+            map: Arc::clone(node.shared_map()),
+            transport: None,
+        },
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Must not know: listeners, signals.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use couronne_placement::{CHUNK_BYTES_MAX, Policy, PolicyId, Redundancy};
 use couronne_protocol::env::Env;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{LocalNode, NodeDrive, NodeError, NodeSettings, open_folders};
+use couronne_storage_node::node::{LocalNode, NodeDrive, NodeError, NodeSettings, open_folder, open_folders};
 
 use super::ServeError;
 use crate::data_folder::Cluster;
@@ -51,18 +51,28 @@ pub(crate) fn policy(redundancy: Redundancy) -> Policy {
         chunk_bytes,
         inline_bytes_max: INLINE_BYTES_MAX,
         copies_bytes_max: COPIES_BYTES_MAX,
+        survives: None,
     }
 }
 
 /// The drives in these folders.
 pub(crate) async fn drives(folders: &[PathBuf]) -> Result<Vec<NodeDrive>, NodeError> {
-    let share = ROCKS_BYTES / folders.len().max(1);
-    let rocks = RocksSettings {
+    open_folders(folders, &rocks_settings(folders.len())).await
+}
+
+/// The drive in one folder, of a node that has so many.
+pub(crate) async fn drive(folder: &Path, count: usize) -> Result<NodeDrive, NodeError> {
+    open_folder(folder, &rocks_settings(count)).await
+}
+
+/// A drive's share of the memory.
+fn rocks_settings(drives: usize) -> RocksSettings {
+    let share = ROCKS_BYTES / drives.max(1);
+    RocksSettings {
         write_buffers_bytes: share.clamp(12 << 20, 48 << 20),
         block_cache_bytes: share.clamp(8 << 20, 32 << 20),
         ..RocksSettings::default()
-    };
-    open_folders(folders, &rocks).await
+    }
 }
 
 /// A node's settings. Of several, each replica keeps its own time.

@@ -14,16 +14,18 @@ use couronne_protocol::env::Env;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
-use couronne_protocol::transport::{Message, Method, Peer, Rejection, Role, Service, Transport};
+use couronne_protocol::transport::{Message, Method, Peer, Rejection, Role, Service};
 use couronne_ring::NodeId;
 use couronne_storage_node::node::{Connect, LocalNode, NodeDrive, NodeService};
 use tokio::sync::watch;
 
+use super::traffic::Traffic;
 use super::{ServeError, listen, parts, signals};
 use crate::admin;
 use crate::admin::api::Api;
-use crate::admin::cluster::ClusterSource;
 use crate::admin::gather::Gatherer;
+use crate::admin::operator::Operator;
+use crate::admin::orders::{Order, Orders};
 use crate::admin::status::StatusSource;
 use crate::data_folder::RunningServer;
 use crate::environment;
@@ -44,10 +46,11 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let (admin_listener, admin) = listen(settings.admin.listen).await?;
 
     settle_again(&env, &folder, &member, &tls, &drives).await?;
+    let traffic = Traffic::new(Arc::clone(&env.clock))?;
     let connect: Connect = {
-        let tls = Arc::clone(&tls);
-        Box::new(move |_: NodeId, map: Arc<SharedMap>| -> Arc<dyn Transport> {
-            NetTransport::new(tls, map, NetSettings::default())
+        let (tls, traffic) = (Arc::clone(&tls), traffic.clone());
+        Box::new(move |_: NodeId, map: Arc<SharedMap>| {
+            traffic.transport(NetTransport::new(tls, map, NetSettings::default()))
         })
     };
     let node_settings = parts::node_settings(&settings, None, false);
@@ -56,8 +59,10 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let closing = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
     let own = Arc::new(StatusSource::new(Arc::clone(&node), env.clone(), peer_address));
     tokio::spawn(renewal(&folder, &tls, &node, &env)?.run());
-    let service = Arc::new(MemberService { node: node.service(), status: Arc::clone(&own) });
-    let serving = net::serve(peers, tls, service, NetSettings::default(), closing(stopped.clone()));
+    let orders = Arc::new(Orders { node: Arc::clone(&node), folders: settings.data.drive_folders() });
+    let service = MemberService { node: node.service(), status: Arc::clone(&own), orders: Arc::clone(&orders) };
+    let serving =
+        net::serve(peers, tls, traffic.service(Arc::new(service)), NetSettings::default(), closing(stopped.clone()));
     let peers_task = tokio::spawn(serving);
     let signal = signals::stop().map_err(ServeError::Runtime)?;
     let mut signal = std::pin::pin!(signal);
@@ -71,7 +76,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let routes = Arc::clone(node.routes());
     let components = Components { shards: routes.clone(), ranges: routes, map: node.clone(), env: env.clone() };
     let gateway = parts::gateway(components, secrets.for_gateway()?, &settings)?;
-    let api = api(&secrets, &gateway, own, &node);
+    traffic.register(gateway.metrics.registry())?;
+    let api = api(&secrets, &gateway, own, orders);
     let admin_task = tokio::spawn(admin::server::serve(admin_listener, api, stopped));
     let server = RunningServer { s3: peer_address, tls: true, admin, pid: std::process::id() };
     folder.announce(&server, &secrets.admin_token)?;
@@ -111,15 +117,15 @@ fn renewal(
 }
 
 /// The admin API: that of the whole cluster, asked at this node.
-fn api(secrets: &Secrets, gateway: &Gateway, own: Arc<StatusSource>, node: &Arc<LocalNode>) -> Arc<Api> {
-    let map = node.shared_map();
-    let transport = node.transport().cloned();
+fn api(secrets: &Secrets, gateway: &Gateway, own: Arc<StatusSource>, orders: Arc<Orders>) -> Arc<Api> {
+    let (id, map) = (orders.node.id(), Arc::clone(orders.node.shared_map()));
+    let transport = orders.node.transport().cloned();
     Arc::new(Api {
         token: secrets.admin_token.clone(),
         identity: gateway.identity.clone(),
         metrics: Arc::clone(&gateway.metrics),
-        status: Gatherer { own, id: Some(node.id()), map: Arc::clone(map), transport },
-        cluster: ClusterSource { map: Arc::clone(map), node: Some(Arc::clone(node)) },
+        status: Gatherer { own, id: Some(id), map: Arc::clone(&map), transport: transport.clone() },
+        operator: Operator { here: Some(orders), map, transport },
     })
 }
 
@@ -153,20 +159,29 @@ async fn keep_map(folder: Arc<MemberFolder>, map: Arc<SharedMap>) {
     }
 }
 
-/// What peers ask of this process: its node, and how the process is.
+/// What peers ask of this process: its node, how the process is, and what an operator orders.
 struct MemberService {
     node: NodeService,
     status: Arc<StatusSource>,
+    orders: Arc<Orders>,
 }
 
 #[async_trait]
 impl Service for MemberService {
     async fn serve(&self, from: Peer, method: Method, message: Message) -> Result<Message, Rejection> {
-        if method != Method::Status {
-            return self.node.serve(from, method, message).await;
-        }
-        let status = serde_json::to_vec(&self.status.read().await).map_err(|_| Rejection::NotServing)?;
-        Ok(Message::of(status.into()))
+        let said = match method {
+            Method::Status => {
+                self.node.admit(from)?;
+                serde_json::to_vec(&self.status.read().await)
+            }
+            Method::Operate => {
+                self.node.admit(from)?;
+                let order: Order = serde_json::from_slice(&message.head).map_err(|_| Rejection::Malformed)?;
+                serde_json::to_vec(&self.orders.carry_out(order).await)
+            }
+            method => return self.node.serve(from, method, message).await,
+        };
+        said.map(|said| Message::of(said.into())).map_err(|_| Rejection::NotServing)
     }
 }
 

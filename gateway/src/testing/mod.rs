@@ -146,6 +146,7 @@ fn cluster_map(shape: &TwinShape, drives: &[DriveId]) -> ClusterMap {
         chunk_bytes: shape.chunk_bytes,
         inline_bytes_max: shape.inline_bytes_max,
         copies_bytes_max: shape.copies_bytes_max,
+        survives: None,
     };
     let (zone, region) = (ZoneName("zone".into()), RegionName("region".into()));
     let map_drive = |drive: &DriveId| {

@@ -1,19 +1,21 @@
 //! The cluster map as its own group of replicas keeps it.
 //!
 //! ```text
-//! magic "COURMAP3" | CRC-64/NVME of the body u64 | body:
+//! magic "COURMAP4" | CRC-64/NVME of the body u64 | body:
 //!   version u64 | cluster u128 | formation: flag u8 { nodes u16 | ranges u16 }
 //!   nodes:    count { id u128 | role u8 (1 storage node, 2 gateway) | name | address | region | zone }
-//!   drives:   count { id u128 | node u128 | boots u64 | weight u32 | down since u64 (milliseconds; 0: up)
-//!                     | emptied: times u64, last u64 (milliseconds) }
-//!   policies: count { id u16 | name | redundancy | chunk, inline, copies bytes u32 | ring (empty: none yet) }
+//!   drives:   count { id u128 | node u128 | boots u64 | incarnation u64 | weight u32
+//!                     | down since u64 (milliseconds; 0: up) | emptied: times u64, last u64 (milliseconds) }
+//!   policies: count { id u16 | name | redundancy | chunk, inline, copies bytes u32
+//!                     | survives u8 (0: nothing demanded, 1 drive, 2 node, 3 zone, 4 region) | ring (empty: none yet) }
 //!   default policy u16
 //!   keepers:  a range
 //!   ranges:   count { a range }
 //!   next replica u64
 //! range = id u64 | generation u64 | start | end | replicas: count { replica u64 | drive u128 } | founders: the same
 //! ```
-//! Strings and lists begin with a length of four bytes; all numbers are big-endian.
+//! Strings and lists begin with a length of four bytes; all numbers are big-endian. "COURMAP3" had neither
+//! incarnations nor what policies demand; it is read as if both were unset.
 //! Promises: bytes of any origin give a map or [`Malformed`]. Must not know: who changes it, and when.
 
 use std::collections::BTreeMap;
@@ -23,14 +25,17 @@ use std::sync::Arc;
 use bytes::{Buf, BufMut, Bytes};
 use couronne_metadata::ids::{Generation, RangeId};
 use couronne_placement::{Policy, PolicyId, Redundancy};
-use couronne_ring::{DriveId, NodeId, RegionName, Ring, RingDrive, ZoneName};
+use couronne_ring::{DriveId, FailureDomain, NodeId, RegionName, Ring, RingDrive, ZoneName};
 
 use super::{ClusterMap, DriveState, MapDrive};
 use crate::fixed::{Malformed, Reader, put_count, put_string};
 use crate::range::RangeDescriptor;
 use crate::transport::Role;
 
-const MAGIC: &[u8; 8] = b"COURMAP3";
+const MAGIC: &[u8; 8] = b"COURMAP4";
+
+/// What an earlier release wrote.
+const MAGIC_3: &[u8; 8] = b"COURMAP3";
 
 /// The range that keeps the map itself: a group of its own, not part of the keyspace.
 pub const MAP_RANGE: RangeId = RangeId(0);
@@ -67,6 +72,8 @@ pub struct StoredDrive {
     pub node: NodeId,
     /// The highest count of starts it was seen with.
     pub boots: u64,
+    /// What it was given when it was formatted; another one means that it was formatted anew. 0: not known.
+    pub incarnation: u64,
     /// Its share in rings, in GiB of capacity.
     pub weight: u32,
     /// Since when it does not serve, in milliseconds since 1970; `None`: it serves.
@@ -272,6 +279,7 @@ impl MapState {
             body.put_u128(id.0);
             body.put_u128(drive.node.0);
             body.put_u64(drive.boots);
+            body.put_u64(drive.incarnation);
             body.put_u32(drive.weight);
             body.put_u64(drive.down_since_ms.map_or(0, |since| since.max(1)));
             body.put_u64(drive.emptied.times);
@@ -292,7 +300,8 @@ impl MapState {
 
     /// The map of these bytes.
     pub fn decode(mut file: Bytes) -> Result<Self, Malformed> {
-        if !file.starts_with(MAGIC) {
+        let is_earlier = file.starts_with(MAGIC_3);
+        if !is_earlier && !file.starts_with(MAGIC) {
             return Err(Malformed("map"));
         }
         file.advance(MAGIC.len());
@@ -314,14 +323,16 @@ impl MapState {
         let mut drives = BTreeMap::new();
         for _ in 0..reader.count(68)? {
             let (id, node) = (DriveId(reader.u128()?), NodeId(reader.u128()?));
-            let (boots, weight, down) = (reader.u64()?, reader.u32()?, reader.u64()?);
+            let boots = reader.u64()?;
+            let incarnation = if is_earlier { 0 } else { reader.u64()? };
+            let (weight, down) = (reader.u32()?, reader.u64()?);
             let down_since_ms = (down > 0).then_some(down);
             let emptied = Emptied { times: reader.u64()?, last_ms: reader.u64()? };
-            drives.insert(id, StoredDrive { node, boots, weight, down_since_ms, emptied });
+            drives.insert(id, StoredDrive { node, boots, incarnation, weight, down_since_ms, emptied });
         }
         let mut policies = BTreeMap::new();
         for _ in 0..reader.count(26)? {
-            let policy = take_policy(&mut reader)?;
+            let policy = take_policy(&mut reader, is_earlier)?;
             policies.insert(policy.policy.id, policy);
         }
         let default_policy = PolicyId(reader.u16()?);
@@ -365,10 +376,16 @@ fn put_policy(body: &mut Vec<u8>, MapPolicy { policy, ring }: &MapPolicy) {
     body.put_u32(policy.chunk_bytes);
     body.put_u32(policy.inline_bytes_max);
     body.put_u32(policy.copies_bytes_max);
+    body.put_u8(policy.survives.map_or(0, |level| match level {
+        FailureDomain::Drive => 1,
+        FailureDomain::Node => 2,
+        FailureDomain::Zone => 3,
+        FailureDomain::Region => 4,
+    }));
     put_string(body, &ring.as_ref().map(|ring| ring.to_bytes()).unwrap_or_default());
 }
 
-fn take_policy(reader: &mut Reader<'_>) -> Result<MapPolicy, Malformed> {
+fn take_policy(reader: &mut Reader<'_>, is_earlier: bool) -> Result<MapPolicy, Malformed> {
     let id = PolicyId(reader.u16()?);
     let name = reader.text()?.into();
     let redundancy = reader.text()?.parse().map_err(|_| reader.malformed())?;
@@ -379,6 +396,7 @@ fn take_policy(reader: &mut Reader<'_>) -> Result<MapPolicy, Malformed> {
         chunk_bytes: reader.u32()?,
         inline_bytes_max: reader.u32()?,
         copies_bytes_max: reader.u32()?,
+        survives: if is_earlier { None } else { take_level(reader)? },
     };
     let ring = reader.string()?;
     let ring = match ring.is_empty() {
@@ -386,6 +404,17 @@ fn take_policy(reader: &mut Reader<'_>) -> Result<MapPolicy, Malformed> {
         false => Some(Arc::new(Ring::from_bytes(&ring).map_err(|_| reader.malformed())?)),
     };
     Ok(MapPolicy { policy, ring })
+}
+
+fn take_level(reader: &mut Reader<'_>) -> Result<Option<FailureDomain>, Malformed> {
+    Ok(match reader.u8()? {
+        0 => None,
+        1 => Some(FailureDomain::Drive),
+        2 => Some(FailureDomain::Node),
+        3 => Some(FailureDomain::Zone),
+        4 => Some(FailureDomain::Region),
+        _ => return Err(reader.malformed()),
+    })
 }
 
 fn put_range(body: &mut Vec<u8>, range: &MapRange) {

@@ -29,6 +29,7 @@ const FILE_BYTES_MAX: u64 = 4096;
 /// cluster <32 hexadecimal digits>
 /// drive <32 hexadecimal digits>
 /// boots <decimal>
+/// incarnation <16 hexadecimal digits>
 /// check <16 hexadecimal digits: CRC-64/NVME of all lines before>
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,9 @@ pub struct Identity {
     pub drive: DriveId,
     /// How often it was started. A lower count than before means it was rolled back.
     pub boots: u64,
+    /// Given at random when it was formatted: another one than before means that it was formatted anew.
+    /// 0: it was formatted by a release that knew of none, which leaves the line out.
+    pub incarnation: u64,
 }
 
 /// Why a drive was refused.
@@ -72,18 +76,24 @@ pub enum IdentityError {
 impl Identity {
     /// Gives an empty drive its identity.
     pub async fn format(disk: &Arc<dyn Disk>, env: &Env, cluster: u128) -> Result<Self, IdentityError> {
-        Self::format_as(disk, cluster, DriveId(u128::from_be_bytes(env.random_bytes()))).await
+        Self::format_as(disk, env, cluster, DriveId(u128::from_be_bytes(env.random_bytes()))).await
     }
 
-    /// Gives an empty drive the identity of one that is gone, whose place it takes. Its boot count
-    /// begins anew, which tells everyone that it has forgotten what the other knew.
-    pub async fn format_as(disk: &Arc<dyn Disk>, cluster: u128, drive: DriveId) -> Result<Self, IdentityError> {
+    /// Gives an empty drive the identity of one that is gone, whose place it takes. Its incarnation is
+    /// another, which tells everyone that it has forgotten what the other knew.
+    pub async fn format_as(
+        disk: &Arc<dyn Disk>,
+        env: &Env,
+        cluster: u128,
+        drive: DriveId,
+    ) -> Result<Self, IdentityError> {
         match Self::read(disk).await {
             Err(IdentityError::Absent) => {}
             Ok(_) => return Err(IdentityError::Present),
             Err(error) => return Err(error),
         }
-        let identity = Self { cluster, drive, boots: 0 };
+        let incarnation = u64::from_be_bytes(env.random_bytes()).max(1);
+        let identity = Self { cluster, drive, boots: 0, incarnation };
         identity.write(disk).await?;
         Ok(identity)
     }
@@ -123,8 +133,12 @@ impl Identity {
     }
 
     fn encode(&self) -> Bytes {
-        let Self { cluster, drive, boots } = self;
-        let text = format!("couronne drive\nformat {FORMAT}\ncluster {cluster:032x}\ndrive {drive}\nboots {boots}\n");
+        let Self { cluster, drive, boots, incarnation } = self;
+        let mut text =
+            format!("couronne drive\nformat {FORMAT}\ncluster {cluster:032x}\ndrive {drive}\nboots {boots}\n");
+        if *incarnation > 0 {
+            text += &format!("incarnation {incarnation:016x}\n");
+        }
         let check = crc64(text.as_bytes());
         format!("{text}check {check:016x}\n").into()
     }
@@ -150,7 +164,11 @@ impl Identity {
         let cluster = u128::from_str_radix(value("cluster")?, 16).map_err(|_| IdentityError::Damaged)?;
         let drive = DriveId::parse(value("drive")?).ok_or(IdentityError::Damaged)?;
         let boots = value("boots")?.parse().map_err(|_| IdentityError::Damaged)?;
-        Ok(Self { cluster, drive, boots })
+        let incarnation = match lines.next().and_then(|line| line.strip_prefix("incarnation ")) {
+            Some(digits) => u64::from_str_radix(digits, 16).map_err(|_| IdentityError::Damaged)?,
+            None => 0,
+        };
+        Ok(Self { cluster, drive, boots, incarnation })
     }
 }
 
@@ -160,7 +178,7 @@ mod tests {
 
     #[test]
     fn comes_back_and_shows_every_flipped_bit() {
-        let identity = Identity { cluster: 5, drive: DriveId(u128::MAX), boots: 42 };
+        let identity = Identity { cluster: 5, drive: DriveId(u128::MAX), boots: 42, incarnation: 7 };
         let bytes = identity.encode();
         assert_eq!(Identity::decode(&bytes).unwrap(), identity);
         for at in 0..bytes.len() {
@@ -169,6 +187,17 @@ mod tests {
             assert!(Identity::decode(&damaged).is_err());
             assert!(Identity::decode(&bytes[..at]).is_err());
         }
+    }
+
+    #[test]
+    fn the_file_of_an_earlier_release_comes_back_as_it_was() {
+        let identity = Identity { cluster: 5, drive: DriveId(9), boots: 42, incarnation: 0 };
+        let released = "couronne drive\nformat 1\ncluster 00000000000000000000000000000005\n\
+                        drive 00000000000000000000000000000009\nboots 42\ncheck CRC\n";
+        let (checked, _) = released.split_once("check ").unwrap();
+        let released = released.replace("CRC", &format!("{:016x}", crc64(checked.as_bytes())));
+        assert_eq!(identity.encode(), released.as_bytes());
+        assert_eq!(Identity::decode(released.as_bytes()).unwrap(), identity);
     }
 
     #[test]

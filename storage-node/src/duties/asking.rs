@@ -8,6 +8,8 @@ use bytes::Bytes;
 use couronne_metadata::command::{Command, Envelope, Outcome};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
+use couronne_placement::PolicyId;
+use couronne_protocol::map::MapSource;
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
 use couronne_protocol::shard::Owner;
 use couronne_ring::DriveId;
@@ -86,6 +88,19 @@ pub(super) async fn ask_owner(node: &LocalNode, owner: &Owner, query: Query) -> 
         sleep(TRY_AGAIN).await;
     }
     Err(failure)
+}
+
+/// The policy of a bucket's blobs: it keeps that of its birth. Nobody is asked while there is but one.
+pub(super) async fn policy_of(node: &LocalNode, owner: &Owner) -> Result<PolicyId, String> {
+    let map = node.current();
+    if map.policies.len() < 2 {
+        return Ok(map.default_policy);
+    }
+    let answer = ask_owner(node, owner, Query::Rules { key: owner.key.clone() }).await;
+    match answer.map_err(|error| error.to_string())? {
+        Answer::Rules(Some(rules)) => Ok(rules.policy),
+        _ => Err("its bucket has no rules there".to_owned()),
+    }
 }
 
 /// Some key that a range owns, for commands that are about the range as a whole.

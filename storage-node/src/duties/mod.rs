@@ -26,16 +26,16 @@ use couronne_placement::ShardId;
 use couronne_protocol::shard::Owner;
 use couronne_ring::DriveId;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 
-use asking::{ask, ask_about, ask_owner, execute, some_key};
+use asking::{ask, ask_about, ask_owner, execute, policy_of, some_key};
 pub(crate) use clock::ClockGuard;
 use pace::Pace;
-pub use repairer::RepairStatus;
+pub use repairer::{Degraded, RepairStatus};
 use repairer::{Progress, status};
 use scrubber::ScrubProgress;
-pub use scrubber::ScrubStatus;
+pub use scrubber::{DriveScrub, ScrubStatus};
 use settings::{Counters, count};
 pub use settings::{DutyCounters, DutySettings};
 
@@ -58,9 +58,11 @@ pub(crate) struct Duties {
     clock: ClockGuard,
     repair: Progress,
     repair_pace: Pace,
+    repair_started: Arc<Notify>,
     /// Chunks whose bytes are in memory.
     moving: Semaphore,
     scrub: ScrubProgress,
+    scrub_started: Arc<Notify>,
 }
 
 impl Duties {
@@ -73,8 +75,10 @@ impl Duties {
             clock,
             repair: Progress::default(),
             repair_pace,
+            repair_started: Arc::default(),
             moving: Semaphore::new(MOVING_MAX),
             scrub: ScrubProgress::default(),
+            scrub_started: Arc::default(),
         }
     }
 
@@ -108,8 +112,21 @@ pub(crate) fn repair_status(node: &LocalNode) -> RepairStatus {
 
 /// How the scrubber's round gets on.
 pub(crate) fn scrub_status(node: &LocalNode) -> ScrubStatus {
-    let rounds = node.duties.counters.read().scrub_rounds;
-    node.duties.scrub.status(node.env().clock.steady(), rounds)
+    node.duties.scrub.status(node.env().clock.steady())
+}
+
+/// An operator wants everything repaired now: nothing waits, every blob is looked for.
+pub(crate) fn start_repair(node: &LocalNode) {
+    repairer::start(node);
+}
+
+/// An operator wants everything scrubbed now; `false` if a round is under way.
+pub(crate) fn start_scrub(node: &LocalNode) -> bool {
+    let is_idle = !node.duties.scrub.is_running();
+    if is_idle {
+        node.duties.scrub_started.notify_one();
+    }
+    is_idle
 }
 
 /// Begins all duties of a node. They end with it.
@@ -118,7 +135,7 @@ pub(crate) fn begin(node: &Arc<LocalNode>) {
     every(node, Duration::from_secs(1), flusher::round);
     every(node, settings.reap_interval, reaper::round);
     every(node, settings.marks_interval, marks::round);
-    every(node, settings.scrub_interval, scrubber::round);
+    scrubber::begin(node);
     repairer::begin(node);
 }
 

@@ -50,9 +50,9 @@ impl LocalNode {
         self.shards(drive)?.list(after, limit)
     }
 
-    fn shards(&self, drive: DriveId) -> Result<&Drive, ShardError> {
+    fn shards(&self, drive: DriveId) -> Result<Drive, ShardError> {
         let slot = self.slot(drive).ok_or_else(|| ShardError::Down("the drive is not here".to_owned()))?;
-        slot.serving()
+        slot.serving().cloned()
     }
 }
 

@@ -21,6 +21,9 @@ const STORES: &str = "stores";
 /// A file that stands in every drive's folder once the node was formed.
 const MAP: &str = "map";
 
+/// A file that stands in every drive's folder once the drive was formatted.
+const IDENTITY: &str = "drive";
+
 /// Opens the drives in these folders. At the first start, when no folder is in use, they are made.
 pub async fn open_folders(folders: &[PathBuf], settings: &RocksSettings) -> Result<Vec<NodeDrive>, NodeError> {
     let mut formed = false;
@@ -34,7 +37,7 @@ pub async fn open_folders(folders: &[PathBuf], settings: &RocksSettings) -> Resu
             tracing::error!(name, "drive folder is not there: its drive is left out");
             continue;
         }
-        match open_folder(folder, settings, &name).await {
+        match open(folder, settings, &name).await {
             Ok(drive) => drives.push(drive),
             Err(error @ NodeError::InUse(_)) => return Err(error),
             Err(error) if formed && drives_left(folders) => {
@@ -53,6 +56,32 @@ pub async fn open_folders(folders: &[PathBuf], settings: &RocksSettings) -> Resu
     Ok(drives)
 }
 
+/// Opens the drive in one folder, which is made if it is not there.
+pub async fn open_folder(folder: &Path, settings: &RocksSettings) -> Result<NodeDrive, NodeError> {
+    open(folder, settings, &folder.display().to_string()).await
+}
+
+/// Whether a folder holds a drive's files.
+pub async fn is_in_use(folder: &Path) -> Result<bool, NodeError> {
+    exists(folder.join(IDENTITY)).await
+}
+
+/// Removes everything in a folder.
+#[allow(clippy::disallowed_methods, reason = "a drive that is given up is no disk any more")]
+pub async fn empty_folder(folder: PathBuf) -> Result<(), NodeError> {
+    let emptied = tokio::task::spawn_blocking(move || -> std::io::Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            match entry.file_type()?.is_dir() {
+                true => std::fs::remove_dir_all(entry.path())?,
+                false => std::fs::remove_file(entry.path())?,
+            }
+        }
+        Ok(())
+    });
+    Ok(emptied.await.map_err(std::io::Error::other)??)
+}
+
 async fn exists_on(disk: &dyn Disk, path: &str) -> Result<bool, NodeError> {
     match disk.open(path, Access::Buffered).await {
         Ok(_) => Ok(true),
@@ -66,7 +95,7 @@ const fn drives_left(folders: &[PathBuf]) -> bool {
     folders.len() > 1
 }
 
-async fn open_folder(folder: &Path, settings: &RocksSettings, name: &str) -> Result<NodeDrive, NodeError> {
+async fn open(folder: &Path, settings: &RocksSettings, name: &str) -> Result<NodeDrive, NodeError> {
     let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{name}: {error}"));
     let disk = FileDisk::open(folder).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => NodeError::InUse(name.to_owned()),

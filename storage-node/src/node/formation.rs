@@ -29,7 +29,17 @@ pub(super) fn found(
     let first = drives.first().ok_or_else(|| NodeError::TooFewDrives("there is none".to_owned()))?;
     let founder = BTreeMap::from([(ReplicaId(1), first.0)]);
     let stored = |(drive, weight): &(DriveId, u32)| {
-        (*drive, StoredDrive { node: id, boots: 0, weight: *weight, down_since_ms: None, emptied: Emptied::default() })
+        (
+            *drive,
+            StoredDrive {
+                node: id,
+                boots: 0,
+                incarnation: 0,
+                weight: *weight,
+                down_since_ms: None,
+                emptied: Emptied::default(),
+            },
+        )
     };
     let mut map = MapState {
         version: 1,
@@ -94,7 +104,7 @@ pub(super) fn form(map: &mut MapState) -> Result<(), NodeError> {
     Ok(())
 }
 
-fn first_ring(policy: &Policy, drives: &[RingDrive]) -> Result<Ring, NodeError> {
+pub(super) fn first_ring(policy: &Policy, drives: &[RingDrive]) -> Result<Ring, NodeError> {
     let refused = |error: &dyn std::fmt::Display| NodeError::Policy(format!("{}: {error}", policy.redundancy));
     let geometry = policy.geometry(None).map_err(|error| refused(&error))?;
     let mut builder = RingBuilder::new(PARTITION_BITS, geometry.shards()).map_err(|error| refused(&error))?;
@@ -135,7 +145,7 @@ fn cuts(count: u16) -> Vec<(Bytes, Bytes)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use couronne_placement::PolicyId;
     use couronne_protocol::transport::Role;
     use couronne_ring::{RegionName, ZoneName};
@@ -152,18 +162,38 @@ mod tests {
         }
     }
 
-    fn node(number: u128) -> (NodeId, MapNode) {
+    fn node(number: u128, zone: u128) -> (NodeId, MapNode) {
         let node = MapNode {
             role: Role::StorageNode,
             name: format!("n{number}").into(),
             address: format!("127.0.0.1:{number}").into(),
             region: RegionName("region".into()),
-            zone: ZoneName("zone".into()),
+            zone: ZoneName(format!("zone{zone}").into()),
         };
         (NodeId(number), node)
     }
 
-    fn policy() -> Policy {
+    /// A formed cluster of so many nodes of one drive each, spread over so many zones.
+    pub(in crate::node) fn formed(nodes: u16, zones: u128) -> MapState {
+        let formation = Formation { nodes, ranges: 4 };
+        let mut map = found(9, node(1, 1 % zones), &[(DriveId(10), 1)], &policy(), formation).unwrap();
+        for number in 2..=u128::from(nodes) {
+            join(&mut map, number, number % zones);
+        }
+        assert!(can_form(&map));
+        form(&mut map).unwrap();
+        map
+    }
+
+    fn join(map: &mut MapState, number: u128, zone: u128) {
+        let (id, joined) = node(number, zone);
+        map.nodes.insert(id, joined);
+        let mut drive = map.drives.values().next().unwrap().clone();
+        drive.node = id;
+        map.drives.insert(DriveId(10 * number), drive);
+    }
+
+    pub(in crate::node) fn policy() -> Policy {
         Policy {
             id: PolicyId(0),
             name: "standard".into(),
@@ -171,20 +201,18 @@ mod tests {
             chunk_bytes: 4 << 20,
             inline_bytes_max: 1024,
             copies_bytes_max: 4096,
+            survives: None,
         }
     }
 
     #[test]
     fn a_cluster_is_formed_when_all_are_there_and_its_replicas_are_on_distinct_nodes() {
         let formation = Formation { nodes: 6, ranges: 4 };
-        let mut map = found(9, node(1), &[(DriveId(10), 1)], &policy(), formation).unwrap();
+        let mut map = found(9, node(1, 0), &[(DriveId(10), 1)], &policy(), formation).unwrap();
         assert_eq!(map.keepers.replicas.len(), 1);
         for number in 2..=6 {
             assert!(!can_form(&map));
-            let (id, joined) = node(number);
-            map.nodes.insert(id, joined);
-            let drive = StoredDrive { node: id, boots: 1, weight: 1, down_since_ms: None, emptied: Emptied::default() };
-            map.drives.insert(DriveId(10 * number), drive);
+            join(&mut map, number, 0);
         }
         assert!(can_form(&map));
         form(&mut map).unwrap();

@@ -66,7 +66,7 @@ impl LocalNode {
     ) -> Result<(), NodeError> {
         for (drive, (id, _)) in drives.iter().zip(planned) {
             if identity(drive).await?.is_none() {
-                let formatted = Identity::format_as(&drive.disk, map.cluster, *id).await;
+                let formatted = Identity::format_as(&drive.disk, env, map.cluster, *id).await;
                 formatted.map_err(|error| failed(drive, &error))?;
             }
         }

@@ -175,7 +175,14 @@ fn enter(map: &mut MapState, id: NodeId, request: &JoinRequest) -> Result<(), St
             return Err("a drive of it belongs to another node".to_owned());
         }
         let weight = (*weight).clamp(1, WEIGHT_MAX);
-        let joined = StoredDrive { node: id, boots: 0, weight, down_since_ms: None, emptied: Emptied::default() };
+        let joined = StoredDrive {
+            node: id,
+            boots: 0,
+            incarnation: 0,
+            weight,
+            down_since_ms: None,
+            emptied: Emptied::default(),
+        };
         map.drives.entry(*drive).or_insert(joined);
     }
     Ok(())

@@ -11,6 +11,8 @@ mod formation;
 mod founding;
 mod joining;
 mod keeper;
+mod policies;
+mod replacement;
 mod replicas;
 mod reports;
 mod routes;
@@ -24,6 +26,7 @@ mod supervision;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use couronne_metadata::evaluate;
 use couronne_metadata::ids::RangeId;
 use couronne_placement::Policy;
@@ -36,11 +39,12 @@ use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 
 use crate::consensus::{ConsensusSettings, Receiver, Switchboard};
-use crate::duties::{Duties, DutySettings};
+use crate::duties::{self, Duties, DutySettings};
 use crate::range_server::RangeServer;
 use file::NodeFile;
-pub use folders::open_folders;
+pub use folders::{empty_folder, is_in_use, open_folder, open_folders};
 use reports::Heard;
+pub use reports::HeardMember;
 pub use routes::Routes;
 pub use service::NodeService;
 pub use slot::NodeDrive;
@@ -105,7 +109,7 @@ pub struct LocalNode {
     id: NodeId,
     settings: NodeSettings,
     switchboard: Switchboard,
-    slots: BTreeMap<DriveId, Arc<Slot>>,
+    slots: ArcSwap<BTreeMap<DriveId, Arc<Slot>>>,
     /// Drives that came back with less than they once knew; they get new replicas.
     forgetful: Vec<DriveId>,
     /// The newest map known here. It stands in the file first.
@@ -164,18 +168,19 @@ impl LocalNode {
     }
 
     /// The drives that were opened.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = &Arc<Slot>> {
-        self.slots.values()
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Arc<Slot>> + use<> {
+        self.slots.load().values().cloned().collect::<Vec<_>>().into_iter()
     }
 
     /// An opened drive.
-    pub(crate) fn slot(&self, drive: DriveId) -> Option<&Arc<Slot>> {
-        self.slots.get(&drive)
+    pub(crate) fn slot(&self, drive: DriveId) -> Option<Arc<Slot>> {
+        self.slots.load().get(&drive).cloned()
     }
 
     /// The drives of this node that could not be opened.
     pub(crate) fn missing(&self) -> Vec<DriveId> {
-        self.map().drives_of(self.id).filter(|drive| !self.slots.contains_key(drive)).collect()
+        let slots = self.slots.load();
+        self.map().drives_of(self.id).filter(|drive| !slots.contains_key(drive)).collect()
     }
 
     /// The replicas of the keyspace's ranges that serve here.
@@ -204,6 +209,16 @@ impl LocalNode {
         self.duties.confirm_clock();
         // The next start is to believe it too.
         self.note_time().await;
+    }
+
+    /// An operator wants everything repaired now: every blob of the ranges led here is looked for.
+    pub fn start_repair(&self) {
+        duties::start_repair(self);
+    }
+
+    /// An operator wants a round of the scrubber now; `false` if one is under way.
+    pub fn start_scrub(&self) -> bool {
+        duties::start_scrub(self)
     }
 
     /// Resolves when the node stops.

@@ -39,8 +39,8 @@ impl LocalNode {
         let map = self.map();
         let mut machines = BTreeMap::new();
         for (replica, drive) in &map.keepers.replicas {
-            let Some(slot) = self.slots.get(drive).filter(|_| !self.forgetful.contains(drive)) else { continue };
-            match open_machine(slot, *replica) {
+            let Some(slot) = self.slot(*drive).filter(|_| !self.forgetful.contains(drive)) else { continue };
+            match open_machine(&slot, *replica) {
                 Ok(Some(machine)) => drop(machines.insert(*replica, machine)),
                 Ok(None) => tracing::warn!(%replica, "replica was being rebuilt when it stopped: it waits"),
                 Err(error) => tracing::error!(%replica, drive = slot.name, %error, "replica is left out"),
@@ -64,8 +64,8 @@ impl LocalNode {
         let open: BTreeSet<ReplicaId> = self.servers.read().values().map(|server| server.replica()).collect();
         let (mut machines, mut broken) = (BTreeMap::new(), Vec::new());
         for (replica, drive) in map.places().into_iter().filter(|(replica, _)| !open.contains(replica)) {
-            let Some(slot) = self.slots.get(&drive).filter(|slot| slot.down().is_none()) else { continue };
-            match open_machine(slot, replica) {
+            let Some(slot) = self.slot(drive).filter(|slot| slot.down().is_none()) else { continue };
+            match open_machine(&slot, replica) {
                 Ok(Some(machine)) => drop(machines.insert(replica, machine)),
                 Ok(None) => broken.push((drive, replica)),
                 Err(error) => tracing::error!(%replica, drive = slot.name, %error, "replica is left out"),
@@ -106,7 +106,7 @@ impl LocalNode {
     /// Removes what is left of replicas that were replaced. Failing at it costs space only.
     pub(super) async fn forget(&self, gone: &[(DriveId, ReplicaId)]) {
         for (drive, replica) in gone {
-            let Some(slot) = self.slots.get(drive) else { continue };
+            let Some(slot) = self.slot(*drive) else { continue };
             if let Ok(log) = slot.log.replica(*replica)
                 && let Err(error) = log.destroy().await
             {
@@ -123,8 +123,8 @@ impl LocalNode {
         let mut opened = Vec::new();
         for range in ranges {
             for (replica, drive) in &range.replicas {
-                let (Some(slot), Some(machine)) = (self.slots.get(drive), machines.remove(replica)) else { continue };
-                match self.open_replica(slot, range, *replica, machine).await {
+                let (Some(slot), Some(machine)) = (self.slot(*drive), machines.remove(replica)) else { continue };
+                match self.open_replica(&slot, range, *replica, machine).await {
                     Ok(replica) => opened.push(replica),
                     Err(error) => tracing::error!(%replica, drive = slot.name, %error, "replica is left out"),
                 }

@@ -30,7 +30,28 @@ const DOWN_AFTER: Duration = Duration::from_secs(4);
 #[derive(Default)]
 pub(super) struct Heard {
     leading_since: Option<Instant>,
-    members: BTreeMap<NodeId, (Instant, Report)>,
+    members: BTreeMap<NodeId, Said>,
+}
+
+/// A member's last report.
+struct Said {
+    at: Instant,
+    report: Report,
+    /// Its clock less the leader's, in milliseconds; the way of the report counts against it.
+    clock_ms: Option<i64>,
+}
+
+/// A member as the leader of the map's group knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeardMember {
+    /// Which.
+    pub node: NodeId,
+    /// How long ago it reported.
+    pub ago: Duration,
+    /// The version of its binary; empty: it did not say.
+    pub build: String,
+    /// Its clock less the leader's, in milliseconds, if it said.
+    pub clock_ms: Option<i64>,
 }
 
 impl Heard {
@@ -47,7 +68,9 @@ impl Heard {
     fn health(&self, node: NodeId, drive: DriveId) -> Option<DriveHealth> {
         let said = |report: &Report| report.drives.iter().find(|(id, _)| *id == drive).map(|(_, health)| *health);
         match self.members.get(&node) {
-            Some((at, report)) if at.elapsed() < DOWN_AFTER => Some(said(report).unwrap_or(DriveHealth::Failed)),
+            Some(Said { at, report, .. }) if at.elapsed() < DOWN_AFTER => {
+                Some(said(report).unwrap_or(DriveHealth::Failed))
+            }
             _ if self.leading_since.is_some_and(|since| since.elapsed() < DOWN_AFTER) => None,
             _ => Some(DriveHealth::Failed),
         }
@@ -55,7 +78,18 @@ impl Heard {
 
     /// Whether anyone says that it leads the range.
     fn is_led(&self, range: &MapRange) -> bool {
-        self.members.values().any(|(_, report)| report.leads.contains(&range.id))
+        self.members.values().any(|said| said.report.leads.contains(&range.id))
+    }
+
+    /// Those that reported under this leadership.
+    pub(super) fn members(&self) -> Vec<HeardMember> {
+        let member = |(node, said): (&NodeId, &Said)| HeardMember {
+            node: *node,
+            ago: said.at.elapsed(),
+            build: said.report.build.clone(),
+            clock_ms: said.clock_ms,
+        };
+        self.members.iter().map(member).collect()
     }
 }
 
@@ -128,10 +162,11 @@ impl LocalNode {
             () if slot.is_full() => DriveHealth::Full,
             () => DriveHealth::Serving,
         };
-        let drives = self.slots.values().map(|slot| (slot.id, health(slot))).collect();
+        let drives = self.slots().map(|slot| (slot.id, health(&slot))).collect();
         let servers = self.all_servers();
         let leads = servers.iter().filter(|server| server.is_ready()).map(|server| server.descriptor().id).collect();
-        Report { map_version: self.map().version, drives, leads }
+        let build = env!("CARGO_PKG_VERSION").to_owned();
+        Report { map_version: self.map().version, drives, leads, build, wall_ms: self.env.clock.wall_ms() }
     }
 
     /// Takes a member's report.
@@ -140,7 +175,10 @@ impl LocalNode {
         let newer = map.version > report.map_version;
         let leads = self.leads_map();
         if leads {
-            self.heard.lock().members.insert(from, (Instant::now(), report));
+            let now_ms = i128::from(self.env.clock.wall_ms());
+            let clock_ms = (report.wall_ms > 0).then(|| i128::from(report.wall_ms) - now_ms);
+            let clock_ms = clock_ms.and_then(|difference| i64::try_from(difference).ok());
+            self.heard.lock().members.insert(from, Said { at: Instant::now(), report, clock_ms });
         }
         let leader = self.keeper_hint();
         ReportAnswer { leader, map: if newer { map.encode() } else { bytes::Bytes::new() } }

@@ -31,15 +31,20 @@ impl LocalNode {
     }
 }
 
-#[async_trait]
-impl Service for NodeService {
-    async fn serve(&self, from: Peer, method: Method, message: Message) -> Result<Message, Rejection> {
+impl NodeService {
+    /// The node, if it serves, for those who may ask it at all.
+    pub fn admit(&self, from: Peer) -> Result<Arc<LocalNode>, Rejection> {
         let node = self.0.upgrade().filter(|node| !node.is_stopping()).ok_or(Rejection::NotServing)?;
         // A certificate outlives a member's place in the map; a new member's place takes a moment to be known.
         let is_member = node.map().nodes.get(&from.node).is_some_and(|known| known.role == from.role);
-        if !is_member && from.role != Role::Stranger {
-            return Err(Rejection::Forbidden);
-        }
+        if is_member || from.role == Role::Stranger { Ok(node) } else { Err(Rejection::Forbidden) }
+    }
+}
+
+#[async_trait]
+impl Service for NodeService {
+    async fn serve(&self, from: Peer, method: Method, message: Message) -> Result<Message, Rejection> {
+        let node = self.admit(from)?;
         match method {
             Method::Vote | Method::PreVote | Method::Append | Method::Snapshot => {
                 node.receiver.serve(from, method, message).await
@@ -48,7 +53,7 @@ impl Service for NodeService {
                 let mut report = Report::decode(message.head).map_err(|_| Rejection::Malformed)?;
                 if from.role == Role::Gateway {
                     // It has neither drives nor replicas, whatever it says.
-                    report = Report { map_version: report.map_version, ..Report::default() };
+                    report = Report { drives: Vec::new(), leads: Vec::new(), ..report };
                 }
                 Ok(Message::of(node.take_report(from.node, report).encode()))
             }
@@ -67,7 +72,7 @@ impl Service for NodeService {
                 Ok(Some(secrets)) => Ok(Message::of(secrets)),
                 Ok(None) | Err(_) => Err(Rejection::NotServing),
             },
-            Method::Status => Err(Rejection::NotServing),
+            Method::Status | Method::Operate => Err(Rejection::NotServing),
             method => match from.role {
                 Role::Gateway => remote::answer(&ForGateways(node), from, method, message).await,
                 Role::StorageNode | Role::Stranger => remote::answer(&*node, from, method, message).await,

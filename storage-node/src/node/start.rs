@@ -9,8 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use couronne_protocol::env::Env;
-use couronne_protocol::map::{Formation, MapNode, MapState, ReplicaId, SharedMap};
+use couronne_protocol::map::{Formation, MapNode, MapState, ReplicaId, SharedMap, StoredDrive};
 use couronne_protocol::transport::{Role, Transport};
 use couronne_protocol::watch;
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
@@ -81,7 +82,7 @@ impl LocalNode {
             id,
             settings,
             switchboard,
-            slots,
+            slots: ArcSwap::from_pointee(slots),
             forgetful,
             map,
             file: tokio::sync::Mutex::new(file),
@@ -99,7 +100,7 @@ impl LocalNode {
     /// other nodes about it waits for them as long as it takes.
     pub async fn begin(self: &Arc<Self>) -> Result<(), NodeError> {
         let gone = loop {
-            match self.register().await {
+            match self.register(&self.forgetful).await {
                 Err(NodeError::Map(reason)) if !self.is_alone() && !self.is_stopping() => {
                     tracing::warn!(reason, "the cluster map does not answer yet");
                 }
@@ -116,19 +117,20 @@ impl LocalNode {
 
     /// Tells the map that this node's drives are here, and how often each was started. Those that forgot
     /// their past are noted as emptied and get new replicas; the old ones are returned.
-    async fn register(&self) -> Result<Vec<(DriveId, ReplicaId)>, NodeError> {
+    pub(super) async fn register(&self, forgetful: &[DriveId]) -> Result<Vec<(DriveId, ReplicaId)>, NodeError> {
+        let slots = self.slots.load_full();
         let mut gone = Vec::new();
         let now_ms = self.env.clock.wall_ms();
         self.change_map(|map| {
             gone.clear();
-            let mut forgot: BTreeSet<DriveId> = self.forgetful.iter().copied().collect();
-            for (id, slot) in &self.slots {
+            let mut forgot: BTreeSet<DriveId> = forgetful.iter().copied().collect();
+            for (id, slot) in slots.iter().filter(|(_, slot)| slot.down().is_none()) {
                 let Some(drive) = map.drives.get_mut(id) else { continue };
-                let boots = slot.shards.identity().boots;
-                if boots < drive.boots {
+                let identity = slot.shards.identity();
+                if identity.forgot(drive) {
                     forgot.insert(*id);
                 }
-                drive.boots = boots;
+                (drive.boots, drive.incarnation) = (identity.boots, identity.incarnation);
                 drive.down_since_ms = None;
             }
             check_survivors(map, &forgot)?;
@@ -152,8 +154,9 @@ impl LocalNode {
             return Ok(());
         }
         let next = NodeFile { map, ..file.clone() };
-        save(&next, &self.slots).await?;
-        let view = supervision::view(&next.map, self.id, &self.slots);
+        let slots = self.slots.load_full();
+        save(&next, &slots).await?;
+        let view = supervision::view(&next.map, self.id, &slots);
         self.map.learn(next.map.clone(), view);
         *file = next;
         Ok(())
@@ -163,7 +166,7 @@ impl LocalNode {
     pub(crate) async fn note_time(&self) {
         let mut file = self.file.lock().await;
         file.seen_ms = self.env.clock.wall_ms();
-        if let Err(error) = save(&file, &self.slots).await {
+        if let Err(error) = save(&file, &self.slots.load_full()).await {
             tracing::error!(%error, "the time could not be noted");
         }
     }
@@ -223,11 +226,21 @@ async fn found_alone(env: &Env, drives: &[NodeDrive], settings: &NodeSettings) -
 
 fn check_policy(map: &MapState, settings: &NodeSettings) -> Result<(), NodeError> {
     let asked = settings.policy.as_ref().map(|policy| policy.redundancy);
-    match (map.redundancy(), asked) {
+    // The first of all; which is the default is an operator's to change.
+    let first = map.policies.values().next().map(|first| first.policy.redundancy);
+    match (first, asked) {
         (Some(formed), Some(asked)) if formed != asked => {
             Err(NodeError::Policy(format!("was fixed at the first start: {formed}, not {asked}")))
         }
         _ => Ok(()),
+    }
+}
+
+impl Identity {
+    /// Whether the drive forgot what it knew when the map last heard of it.
+    const fn forgot(&self, known: &StoredDrive) -> bool {
+        let is_another = self.incarnation != known.incarnation && self.incarnation > 0 && known.incarnation > 0;
+        is_another || self.boots < known.boots
     }
 }
 
@@ -248,8 +261,8 @@ async fn open_slots(env: &Env, file: &NodeFile, surveyed: Vec<Surveyed>) -> Resu
                 let Some(known) = known else {
                     return Err(NodeError::Drive(format!("{name}: is not a drive of this node")));
                 };
-                if identity.boots < known.boots {
-                    tracing::warn!(name, "drive was rolled back: its replicas begin anew");
+                if identity.forgot(known) {
+                    tracing::warn!(name, "drive was rolled back or formatted anew: its replicas begin anew");
                     renewed.insert(identity.drive);
                 }
                 identity.drive
@@ -262,7 +275,7 @@ async fn open_slots(env: &Env, file: &NodeFile, surveyed: Vec<Surveyed>) -> Resu
                     )));
                 };
                 tracing::warn!(name, drive = %id, "an empty folder replaces a missing drive");
-                let formatted = Identity::format_as(&drive.disk, map.cluster, id).await;
+                let formatted = Identity::format_as(&drive.disk, env, map.cluster, id).await;
                 formatted.map_err(|error| NodeError::Drive(format!("{name}: {error}")))?;
                 renewed.insert(id);
                 id
@@ -315,7 +328,7 @@ async fn reopen_slot(env: &Env, drive: &NodeDrive) -> Result<Slot, NodeError> {
     Slot::open(drive, identity, env).await
 }
 
-async fn open_slot(env: &Env, cluster: u128, drive: &NodeDrive) -> Result<Slot, NodeError> {
+pub(super) async fn open_slot(env: &Env, cluster: u128, drive: &NodeDrive) -> Result<Slot, NodeError> {
     let booted = Identity::boot(&drive.disk, cluster).await;
     let identity = booted.map_err(|error| NodeError::Drive(format!("{}: {error}", drive.name)))?;
     Slot::open(drive, identity, env).await

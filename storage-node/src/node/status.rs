@@ -6,7 +6,7 @@ use couronne_metadata::ids::RangeId;
 use couronne_protocol::map::MapRange;
 use couronne_ring::DriveId;
 
-use super::LocalNode;
+use super::{HeardMember, LocalNode};
 use crate::drive::Stats;
 use crate::duties::{self, DutyCounters, RepairStatus, ScrubStatus};
 
@@ -19,6 +19,8 @@ pub struct DriveStatus {
     pub name: Option<String>,
     /// Why it does not serve, if it does not.
     pub down: Option<String>,
+    /// Whether it has no space for new rows.
+    pub is_full: bool,
     /// Its shard store, if it serves.
     pub stats: Option<Stats>,
     /// Bytes of log files in use, and of those kept to be used again.
@@ -51,26 +53,39 @@ pub struct NodeStatus {
     pub duties: DutyCounters,
     /// Repair of the ranges that it leads.
     pub repair: RepairStatus,
-    /// The scrubber's round over its drives.
+    /// The scrubber's rounds over its drives and the ranges that it leads.
     pub scrub: ScrubStatus,
+    /// What it heard of the cluster's members, if it leads the map's group.
+    pub heard: Vec<HeardMember>,
 }
 
 impl LocalNode {
     /// How the node is.
     pub async fn status(&self) -> NodeStatus {
         let mut drives = Vec::new();
-        for slot in self.slots.values() {
+        for slot in self.slots() {
             let down = slot.down();
             let stats = if down.is_none() { slot.shards.stats().await.ok() } else { None };
-            let (id, name) = (slot.id, Some(slot.name.clone()));
-            drives.push(DriveStatus { id, name, down, stats, log_bytes: slot.log.bytes() });
+            let (id, name, is_full) = (slot.id, Some(slot.name.clone()), slot.is_full());
+            drives.push(DriveStatus { id, name, down, is_full, stats, log_bytes: slot.log.bytes() });
         }
         for id in &self.missing() {
             let down = Some("not here".to_owned());
-            drives.push(DriveStatus { id: *id, name: None, down, stats: None, log_bytes: (0, 0) });
+            drives.push(DriveStatus { id: *id, name: None, down, is_full: false, stats: None, log_bytes: (0, 0) });
         }
-        let map = self.map();
-        let servers = self.servers.read();
+        NodeStatus {
+            cluster: self.map().cluster,
+            drives,
+            ranges: self.range_status(),
+            duties: self.duties.counters(),
+            repair: duties::repair_status(self),
+            scrub: duties::scrub_status(self),
+            heard: if self.leads_map() { self.heard.lock().members() } else { Vec::new() },
+        }
+    }
+
+    fn range_status(&self) -> Vec<RangeStatus> {
+        let (map, servers) = (self.map(), self.servers.read());
         let range_status = |range: &MapRange| {
             let replicas: Vec<DriveId> = range.replicas.values().copied().collect();
             let server = |drive: &DriveId| servers.get(&(range.id, *drive));
@@ -79,13 +94,6 @@ impl LocalNode {
             let serving = replicas.iter().filter(|drive| server(drive).is_some()).copied().collect();
             RangeStatus { id: range.id, replicas, serving, leader }
         };
-        NodeStatus {
-            cluster: self.map().cluster,
-            drives,
-            ranges: map.ranges.iter().map(range_status).collect(),
-            duties: self.duties.counters(),
-            repair: duties::repair_status(self),
-            scrub: duties::scrub_status(self),
-        }
+        map.ranges.iter().map(range_status).collect()
     }
 }

@@ -46,13 +46,16 @@ const IDENTITY: &str = "drive";
 
 /// Begins to watch. The tasks end with the node.
 pub(super) fn begin(node: &Arc<LocalNode>) {
-    for slot in node.slots.values() {
-        tokio::spawn(watch_log(Arc::downgrade(node), Arc::clone(slot)));
-        tokio::spawn(watch_drive(Arc::downgrade(node), Arc::clone(slot)));
-    }
+    node.slots().for_each(|slot| watch(node, &slot));
     tokio::spawn(watch_replicas(Arc::downgrade(node)));
     tokio::spawn(keep_leaders(Arc::downgrade(node)));
     tokio::spawn(reports::report(Arc::downgrade(node)));
+}
+
+/// Begins to watch a drive, until it is out of service.
+pub(super) fn watch(node: &Arc<LocalNode>, slot: &Arc<Slot>) {
+    tokio::spawn(watch_log(Arc::downgrade(node), Arc::clone(slot)));
+    tokio::spawn(watch_drive(Arc::downgrade(node), Arc::clone(slot)));
 }
 
 async fn watch_log(node: Weak<LocalNode>, slot: Arc<Slot>) {
@@ -149,7 +152,7 @@ impl LocalNode {
     }
 
     /// Takes a drive out of service, and its replicas with it.
-    async fn lose_drive(&self, slot: &Slot, reason: &str) {
+    pub(super) async fn lose_drive(&self, slot: &Slot, reason: &str) {
         slot.take_down(reason);
         if *self.stopping.borrow() || !slot.mourn() {
             return;
@@ -179,8 +182,8 @@ impl LocalNode {
     }
 
     /// Shows at once what is known here of this node's drives.
-    fn show_drives(&self) {
-        self.map.show(view(&self.map(), self.id, &self.slots));
+    pub(super) fn show_drives(&self) {
+        self.map.show(view(&self.map(), self.id, &self.slots.load()));
     }
 
     /// Makes the members of a range those that the map names.
@@ -256,7 +259,7 @@ impl LocalNode {
     /// Stops the node as a kill would: nothing is flushed. Returns once nothing of it runs.
     pub async fn abandon(&self) {
         self.stopping.send_replace(true);
-        for slot in self.slots.values() {
+        for slot in self.slots() {
             slot.take_down("abandoned");
         }
         let servers = std::mem::take(&mut *self.servers.write());
@@ -278,7 +281,7 @@ impl LocalNode {
             self.switchboard.disconnect(server.replica());
             server.consensus().shutdown().await;
         }
-        for slot in self.slots.values() {
+        for slot in self.slots() {
             let shards = slot.shards.clone();
             let flushed = blocking(move || shards.flush()).await;
             if !matches!(flushed, Ok(Ok(()))) {

@@ -134,6 +134,7 @@ impl Rig {
                 chunk_bytes: 1 << 20,
                 inline_bytes_max: 16 << 10,
                 copies_bytes_max: 128 << 10,
+                survives: None,
             }),
             range_count: 3,
             consensus: ConsensusSettings::default(),

@@ -79,7 +79,9 @@ async fn attempt(
     let unavailable = |what: &dyn std::fmt::Display| EngineError::Unavailable(format!("writing a chunk: {what}"));
     let ring = map.rings.get(&chunk.policy).ok_or_else(|| unavailable(&"the policy has no ring"))?;
     let placement = place(ring, chunk.chunk, &chunk.geometry).map_err(|error| unavailable(&error))?;
-    let quorum = Quorum::new(ring, &placement.primaries, &chunk.geometry, None).map_err(|error| unavailable(&error))?;
+    let demanded = map.policies.get(&chunk.policy).and_then(|policy| policy.survives);
+    let quorum = Quorum::new(ring, &placement.primaries, &chunk.geometry, demanded);
+    let quorum = quorum.map_err(|error| unavailable(&error))?;
     let sent = Sending::new(shared, map, ring, chunk, &placement).send_all(shards).await;
     if let Some(epoch) = sent.iter().find_map(|sent| sent.stale_epoch()) {
         return Ok(Attempt::Stale(epoch));

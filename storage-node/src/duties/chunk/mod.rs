@@ -46,7 +46,7 @@ const BYTES_WAIT: Duration = Duration::from_secs(30);
 /// What became of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Chunk {
-    /// How many more of its shards may be lost; below zero it cannot be read now.
+    /// How many more losses it survives; below zero it cannot be read now.
     pub(super) survives: i16,
     /// All its shards are on their primaries, and nowhere else as far as was looked.
     pub(super) whole: bool,
@@ -94,7 +94,8 @@ pub(super) async fn repair(node: &LocalNode, standing: &Standing, target: &Targe
     }
     let better = !work.plan(&found).is_empty() || !found.silent.is_empty();
     let whole = !better && found.is_whole(&work.placement);
-    Ok(Chunk { survives: found.survives(target.geometry.k()), whole, better, bytes })
+    let survives = found.survives(&work.ring, &work.placement, target.geometry.k());
+    Ok(Chunk { survives, whole, better, bytes })
 }
 
 /// The geometry that a drive's shard of the chunk names: its row is not at hand. The drives of the

@@ -5,11 +5,11 @@
 //! Promises: nothing planned leaves fewer shards alive; a chunk for which nothing is planned is as good
 //! as it can be with the drives that serve. Pure. Must not know: messages.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use couronne_metadata::mistake::{Mistake, made};
 use couronne_placement::Placement;
-use couronne_ring::{DriveId, Ring};
+use couronne_ring::{DriveId, FailureDomain, Ring};
 
 use super::super::standing::Standing;
 
@@ -45,9 +45,30 @@ impl Found {
         self.places.iter().filter(|places| !places.is_empty()).count()
     }
 
-    /// How many more shards may be lost; below zero the chunk cannot be read now.
-    pub(super) fn survives(&self, k: u8) -> i16 {
-        i16::try_from(self.alive()).unwrap_or(i16::MAX) - i16::from(k)
+    /// How many more losses the chunk of `k` data shards survives, whichever they are: of nodes, if its
+    /// primaries are each on a node of its own, else of drives. Below zero it lacks so many shards.
+    pub(super) fn survives(&self, ring: &Ring, placement: &Placement, k: u8) -> i16 {
+        let spare = i16::try_from(self.alive()).unwrap_or(i16::MAX) - i16::from(k);
+        let domain = |level: FailureDomain, drive: &DriveId| ring.domains(*drive).map(|path| path.at(level));
+        let nodes: BTreeSet<_> = placement.primaries.iter().map(|drive| domain(FailureDomain::Node, drive)).collect();
+        let is_spread = nodes.len() == placement.primaries.len();
+        let level = if is_spread { FailureDomain::Node } else { FailureDomain::Drive };
+        let mut held: BTreeMap<Option<u16>, i16> = BTreeMap::new();
+        // Of copies one counts: the other may go with it.
+        for place in self.places.iter().filter_map(BTreeSet::first) {
+            *held.entry(domain(level, place)).or_default() += 1;
+        }
+        let mut held: Vec<i16> = held.into_values().collect();
+        held.sort_unstable_by(|one, other| other.cmp(one));
+        let (mut left, mut losses) = (spare, 0);
+        for fullest in held {
+            left -= fullest;
+            if left < 0 {
+                break;
+            }
+            losses += 1;
+        }
+        if spare < 0 { spare } else { losses }
     }
 
     /// Whether every shard is on its primary, and nowhere else that is known.
@@ -196,6 +217,10 @@ mod tests {
         let planned = plan(&ring, &placement, &lost, &at_home(&placement, &lost), K);
         let targets: BTreeSet<DriveId> = planned.puts.iter().map(|(_, drive)| *drive).collect();
         assert_eq!((planned.puts.len(), targets.len()), (2, 2));
+        let mut found = at_home(&placement, &lost);
+        assert_eq!(found.survives(&ring, &placement, K), 0);
+        carry_out(&planned, &mut found, &placement);
+        assert_eq!(found.survives(&ring, &placement, K), 1, "two drives hold two shards each");
     }
 
     #[test]
@@ -206,7 +231,7 @@ mod tests {
         let lost = standing(&ring, &away, true);
         let found = at_home(&placement, &lost);
         assert!(plan(&ring, &placement, &lost, &found, K).is_empty());
-        assert_eq!(found.survives(K), -1);
+        assert_eq!(found.survives(&ring, &placement, K), -1);
     }
 
     proptest! {

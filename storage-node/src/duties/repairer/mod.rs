@@ -2,7 +2,8 @@
 //!
 //! A round: what readers reported; then, for every range led here, a sweep if drives were lost or
 //! emptied since the last one, and the repair rows, those with the most missing shards first over all
-//! ranges. The map wakes it: a drive that is up again, or one whose grace is over.
+//! ranges. The map wakes it: a drive that is up again, or one whose grace is over; so does an operator, who
+//! has every blob looked for once more.
 //! Promises: as [`rows`] and [`sweep`] say; a report is believed only for a blob that its owner still names.
 //! Must not know: how a chunk is repaired.
 
@@ -19,15 +20,16 @@ use couronne_placement::SHARDS_MAX;
 use couronne_protocol::map::MapSource;
 use couronne_protocol::shard::{ShardDuties, ShardError};
 use couronne_protocol::watch;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-pub use progress::RepairStatus;
+pub use progress::{Degraded, RepairStatus};
 pub(super) use progress::{Progress, status};
 pub(super) use sweep::mark;
 
 use super::chunk::{self, Chunk, Target};
 use super::standing::{Standing, until_next_loss};
-use super::{Report, ask_owner, count};
+use super::{Report, ask_owner, count, policy_of, scrubber};
 use crate::node::LocalNode;
 use crate::range_server::RangeServer;
 use rows::Rows;
@@ -44,11 +46,17 @@ pub(super) fn begin(node: &Arc<LocalNode>) {
     if interval.is_zero() {
         return;
     }
-    let (versions, node) = (node.shared_map().follow(), Arc::downgrade(node));
-    tokio::spawn(run(node, versions, interval));
+    let (versions, started) = (node.shared_map().follow(), Arc::clone(&node.duties.repair_started));
+    tokio::spawn(run(Arc::downgrade(node), versions, started, interval));
 }
 
-async fn run(node: Weak<LocalNode>, mut versions: watch::Receiver<u64>, interval: Duration) {
+/// Has every blob of the ranges led here looked for, and everything that waits tried again.
+pub(super) fn start(node: &LocalNode) {
+    node.duties.repair.start(node.leaders().iter().map(|leader| leader.descriptor().id));
+    node.duties.repair_started.notify_one();
+}
+
+async fn run(node: Weak<LocalNode>, mut versions: watch::Receiver<u64>, started: Arc<Notify>, interval: Duration) {
     let mut took = Duration::ZERO;
     loop {
         let Some(loss) = node.upgrade().map(|node| until_next_loss(&node)) else { return };
@@ -57,6 +65,7 @@ async fn run(node: Weak<LocalNode>, mut versions: watch::Receiver<u64>, interval
         tokio::select! {
             biased;
             () = sleep(loss.map_or(rest, |loss| loss.min(rest))) => {}
+            () = started.notified() => {}
             changed = versions.changed() => if changed.is_err() { return },
         }
         let Some(node) = node.upgrade().filter(|node| !node.is_stopping()) else { return };
@@ -83,11 +92,31 @@ async fn round(node: &LocalNode) {
     loop {
         let standing = Arc::new(Standing::of(node));
         repair_ranges(node, &standing).await;
-        if Standing::of(node) == *standing {
+        if Standing::of(node) == *standing && !look_for_all(node, &standing).await {
             return;
         }
         tokio::task::yield_now().await;
     }
+}
+
+/// Looks for every shard of every blob where an operator wants it, and repairs what it can on the way;
+/// whether there may be rows to be looked at since.
+async fn look_for_all(node: &LocalNode, standing: &Standing) -> bool {
+    let is_started = |leader: &&Arc<RangeServer>| node.duties.repair.range(leader.descriptor().id, |r| r.is_started);
+    let leaders = node.leaders();
+    let mut looked = false;
+    for leader in leaders.iter().filter(is_started) {
+        match scrubber::look(node, leader, |_| Standing::of(node) == *standing).await {
+            Ok(true) => node.duties.repair.range(leader.descriptor().id, |range| {
+                range.is_started = false;
+                range.standing = None;
+                looked = true;
+            }),
+            Ok(false) => return true,
+            Err(error) => tracing::warn!(range = leader.descriptor().id.0, error, "blobs are looked for later"),
+        }
+    }
+    looked
 }
 
 async fn repair_ranges(node: &LocalNode, standing: &Arc<Standing>) {
@@ -134,7 +163,7 @@ pub(super) async fn repair_reported(node: &LocalNode, (drive, shard, owner): &Re
     }
     count(&node.duties.counters.shards_damaged, 1);
     let (standing, map) = (Standing::of(node), node.current());
-    let policy = map.default_policy;
+    let policy = policy_of(node, owner).await?;
     let width = map.rings.get(&policy).map_or(SHARDS_MAX, |ring| ring.width());
     // Any shard of the chunk tells how it is encoded.
     let geometry = chunk::geometry_of(node, &standing, shard.chunk, width).await;

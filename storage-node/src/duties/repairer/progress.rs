@@ -39,15 +39,35 @@ pub struct RepairStatus {
     pub bytes_per_second: u64,
     /// Seconds until nothing is pending, by the chunks done of late; unset: nothing to tell it by.
     pub seconds_left: Option<u64>,
-    /// How many more shards the most endangered chunk may lose; unset: none is known to be in danger.
+    /// How many more losses the worst of the blobs that are not whole survives; unset: none is known.
     pub survives: Option<i16>,
+    /// Chunks looked at since something last was to be done.
+    pub done_chunks: u64,
+    /// What survives fewer losses than its policy promises, by how many it still survives; below zero it
+    /// cannot be read now.
+    pub degraded: BTreeMap<i16, Degraded>,
+    /// How long a drive is waited for, in seconds.
+    pub grace_s: u64,
+}
+
+/// Blobs whose worst chunk survives so many losses, and their chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Degraded {
+    /// Blobs.
+    pub blobs: u64,
+    /// All their chunks.
+    pub chunks: u64,
 }
 
 /// A blob that is as good as it can be now.
 #[derive(Clone, Copy)]
 pub(super) struct Parked {
-    /// How many more shards its worst chunk may lose.
+    /// How many more losses its worst chunk survives.
     pub(super) survives: i16,
+    /// Whether that is fewer than its policy promises.
+    pub(super) is_degraded: bool,
+    /// Its chunks.
+    pub(super) chunks: u64,
     /// When that was seen.
     pub(super) since: Duration,
 }
@@ -64,17 +84,20 @@ pub(super) struct RangeProgress {
     pub(super) looked: u64,
     /// Rows that need not be looked at again while the drives stand as they do.
     pub(super) parked: BTreeMap<BlobId, Parked>,
-    /// Rows that are to be looked at, and their chunks.
-    pub(super) pending_blobs: u64,
+    /// Rows that are to be looked at, by how many more losses they say that their blobs survive.
+    pub(super) pending: BTreeMap<i16, Degraded>,
+    /// Their chunks that were not looked at yet.
     pub(super) pending_chunks: u64,
-    /// How many more shards the worst of those may lose.
-    pub(super) pending_survives: Option<i16>,
+    /// An operator wants every blob looked for.
+    pub(super) is_started: bool,
 }
 
 #[derive(Default)]
 struct Moved {
     bytes: u64,
     chunks: u64,
+    /// The chunks when something last began to be pending.
+    chunks_before: u64,
     samples: VecDeque<(Duration, u64, u64)>,
 }
 
@@ -94,6 +117,13 @@ impl Progress {
     /// Forgets the ranges that are not led here any more: others may have changed them.
     pub(super) fn keep_only(&self, led: &BTreeSet<RangeId>) {
         self.ranges.lock().retain(|id, _| led.contains(id));
+    }
+
+    /// Has everything in these ranges looked at anew: every blob is looked for, and none is parked.
+    pub(in crate::duties) fn start(&self, led: impl Iterator<Item = RangeId>) {
+        for id in led {
+            self.range(id, |range| *range = RangeProgress { is_started: true, ..RangeProgress::default() });
+        }
     }
 
     /// Notes a chunk that was looked at, and the bytes that it took.
@@ -126,22 +156,43 @@ impl Moved {
 }
 
 impl RangeProgress {
+    /// A row is not pending any more.
+    pub(super) fn settle(&mut self, row: &RepairRecord) {
+        if let Some(level) = self.pending.get_mut(&survives(row)) {
+            level.blobs = level.blobs.saturating_sub(1);
+            level.chunks = level.chunks.saturating_sub(row.blob.geometry.chunks(row.blob.len));
+        }
+    }
+
+    fn pending_blobs(&self) -> u64 {
+        self.pending.values().map(|level| level.blobs).sum()
+    }
+
     /// Adds what is known of the range, given how the drives stand now.
     fn add_to(&self, status: &mut RepairStatus, now: &Standing) {
+        status.pending_blobs += u64::from(self.is_started);
         let parked = u64::try_from(self.parked.len()).unwrap_or(u64::MAX);
         if !now.causes().is_subset(&self.swept) {
             status.pending_blobs += self.blobs.saturating_sub(self.looked).max(1);
         }
         if self.standing.as_deref() == Some(now) {
-            status.pending_blobs += self.pending_blobs;
+            status.pending_blobs += self.pending_blobs();
             status.parked_blobs += parked;
         } else {
-            status.pending_blobs += (self.pending_blobs + parked).max(1);
+            status.pending_blobs += (self.pending_blobs() + parked).max(1);
         }
         status.pending_chunks += self.pending_chunks;
-        let parked = self.parked.values().map(|parked| parked.survives).min();
-        let worst = self.pending_survives.filter(|_| self.pending_blobs > 0);
-        status.survives = [status.survives, parked, worst].into_iter().flatten().min();
+        let worst = self.parked.values().map(|parked| parked.survives).min();
+        let worst_pending = self.pending.iter().find(|(_, level)| level.blobs > 0).map(|(survives, _)| *survives);
+        status.survives = [status.survives, worst, worst_pending].into_iter().flatten().min();
+        let parked = self.parked.values().filter(|parked| parked.is_degraded);
+        let parked = parked.map(|parked| (parked.survives, Degraded { blobs: 1, chunks: parked.chunks }));
+        let pending = self.pending.iter().map(|(survives, level)| (*survives, *level));
+        for (survives, level) in parked.chain(pending).filter(|(_, level)| level.blobs > 0) {
+            let sum = status.degraded.entry(survives).or_default();
+            sum.blobs += level.blobs;
+            sum.chunks += level.chunks;
+        }
     }
 }
 
@@ -163,7 +214,12 @@ pub(in crate::duties) fn status(node: &LocalNode) -> RepairStatus {
     let servers = node.all_servers();
     let leading = servers.iter().filter(|server| server.consensus().leadership().is_some());
     status.pending_ranges = leading.map(|leader| u64::from(lacks_members(node, leader, &standing))).sum();
+    status.grace_s = node.duties.settings.repair_grace.as_secs();
     let mut moved = progress.moved.lock();
+    if status.pending_blobs == 0 && status.pending_chunks == 0 {
+        moved.chunks_before = moved.chunks;
+    }
+    status.done_chunks = moved.chunks.saturating_sub(moved.chunks_before);
     let now = node.env().clock.steady();
     moved.sample(now);
     let (bytes, chunk_thousandths) = moved.rate(now);

@@ -19,7 +19,7 @@ use futures_util::stream::{self, StreamExt};
 use super::super::chunk::{self, Chunk, Target};
 use super::super::standing::Standing;
 use super::super::{ask, ask_about, count, execute};
-use super::progress::{Parked, RangeProgress, survives};
+use super::progress::{Degraded, Parked, RangeProgress, survives};
 use crate::node::LocalNode;
 use crate::range_server::RangeServer;
 
@@ -66,7 +66,7 @@ impl Rows<'_> {
         });
         known.retain(|_, parked| now.saturating_sub(parked.since) < PARKED_FOR);
         let (mut parked, mut levels) = (BTreeMap::new(), BTreeSet::new());
-        let (mut pending, mut chunks, mut worst) = (0, 0, None::<i16>);
+        let (mut pending, mut chunks) = (BTreeMap::<i16, Degraded>::new(), 0);
         let mut after = None;
         loop {
             let rows = self.page(after).await?;
@@ -78,15 +78,16 @@ impl Rows<'_> {
                     continue;
                 }
                 levels.insert(row.missing);
-                pending += 1;
+                let level = pending.entry(survives(&row)).or_default();
+                level.blobs += 1;
+                level.chunks += row.blob.geometry.chunks(row.blob.len);
                 chunks += row.blob.geometry.chunks(row.blob.len);
-                worst = Some(worst.map_or(survives(&row), |worst| worst.min(survives(&row))));
             }
         }
         self.progress(|range| {
             range.standing = Some(Arc::clone(self.standing));
             range.parked = parked;
-            (range.pending_blobs, range.pending_chunks, range.pending_survives) = (pending, chunks, worst);
+            (range.pending, range.pending_chunks) = (pending, chunks);
         });
         Ok(levels)
     }
@@ -135,11 +136,16 @@ impl Rows<'_> {
             // It counts as pending until the next round.
             return Ok(());
         }
-        let since = self.node.env().clock.steady();
+        let parked = Parked {
+            survives: worst,
+            is_degraded: worst < i16::from(row.blob.geometry.m()),
+            chunks: row.blob.geometry.chunks(row.blob.len),
+            since: self.node.env().clock.steady(),
+        };
         self.progress(|range| {
             if range.parked.len() < PARKED_MAX && range.standing.as_ref() == Some(self.standing) {
-                range.parked.insert(row.blob.id, Parked { survives: worst, since });
-                range.pending_blobs = range.pending_blobs.saturating_sub(1);
+                range.parked.insert(row.blob.id, parked);
+                range.settle(row);
             }
         });
         Ok(())
@@ -169,7 +175,7 @@ impl Rows<'_> {
         let (owner, blob) = ((row.bucket, row.key.clone()), row.blob.id);
         let repaired = execute(self.node, self.leader, owner, Command::Repaired { blob }).await;
         repaired.map_err(|error| error.to_string())?;
-        self.progress(|range| range.pending_blobs = range.pending_blobs.saturating_sub(1));
+        self.progress(|range| range.settle(row));
         Ok(())
     }
 }

@@ -22,12 +22,12 @@ use futures_util::stream::{self, StreamExt};
 use tokio::time::sleep;
 
 pub(super) use progress::ScrubProgress;
-pub use progress::ScrubStatus;
+pub use progress::{DriveScrub, ScrubStatus};
 
 use super::chunk::{self, Target};
 use super::pace::Pace;
 use super::standing::Standing;
-use super::{Report, ask, ask_owner, count, repairer, some_key};
+use super::{Report, ask, ask_owner, count, policy_of, repairer, some_key};
 use crate::drive::ListedShard;
 use crate::node::{LocalNode, Slot};
 use crate::range_server::RangeServer;
@@ -44,25 +44,50 @@ const BLOBS_AT_A_TIME: usize = 4;
 /// Between two pages of blobs.
 const REST: Duration = Duration::from_millis(50);
 
+/// Begins to scrub, for as long as the node runs: with a rest before each round, which an operator may cut.
+pub(super) fn begin(node: &Arc<LocalNode>) {
+    let rest = node.duties.settings.scrub_interval;
+    if rest.is_zero() {
+        return;
+    }
+    let (started, node) = (Arc::clone(&node.duties.scrub_started), Arc::downgrade(node));
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = sleep(rest) => {}
+                () = started.notified() => {}
+            }
+            let Some(node) = node.upgrade().filter(|node| !node.is_stopping()) else { return };
+            tokio::select! {
+                () = round(&node) => {}
+                () = node.stopped() => return,
+            }
+        }
+    });
+}
+
 /// One round over all drives and all ranges led here.
-pub(super) async fn round(node: Arc<LocalNode>) {
+async fn round(node: &LocalNode) {
     let mut drives = Vec::new();
     for slot in node.slots() {
-        if let Ok(drive) = slot.serving()
-            && let Ok(stats) = drive.stats().await
-        {
-            drives.push((slot, stats.live_bytes));
+        let Ok(drive) = slot.serving() else { continue };
+        if let Ok(stats) = drive.stats().await {
+            drives.push((Arc::clone(&slot), stats.live_bytes));
         }
     }
     let progress = &node.duties.scrub;
-    progress.begin(node.env().clock.steady(), drives.iter().map(|(_, bytes)| bytes).sum());
-    join_all(drives.into_iter().map(|(slot, bytes)| scrub_drive(&node, slot, pace_for(&node, bytes)))).await;
-    progress.end();
+    progress.begin(node.env().clock.steady(), drives.iter().map(|(slot, bytes)| (slot.id, *bytes)));
+    join_all(drives.iter().map(|(slot, bytes)| scrub_drive(node, slot, pace_for(node, *bytes)))).await;
     for leader in node.leaders() {
-        if let Err(error) = scrub_range(&node, &leader).await {
+        let goes_on = |blobs| {
+            progress.looked(blobs);
+            true
+        };
+        if let Err(error) = look(node, &leader, goes_on).await {
             tracing::warn!(range = leader.descriptor().id.0, error, "scrubbing a range goes on next round");
         }
     }
+    progress.end(node.env().clock.wall_ms());
     count(&node.duties.counters.scrub_rounds, 1);
 }
 
@@ -74,6 +99,11 @@ fn pace_for(node: &LocalNode, bytes: u64) -> Pace {
 }
 
 async fn scrub_drive(node: &LocalNode, slot: &Slot, pace: Pace) {
+    read_drive(node, slot, pace).await;
+    node.duties.scrub.drive_read(slot.id, node.env().clock.steady());
+}
+
+async fn read_drive(node: &LocalNode, slot: &Slot, pace: Pace) {
     let mut after: Option<ShardId> = None;
     let mut disowned: Option<(BlobId, bool)> = None;
     loop {
@@ -99,7 +129,7 @@ async fn scrub_drive(node: &LocalNode, slot: &Slot, pace: Pace) {
             } else {
                 scrub_shard(node, slot, &listed).await;
             }
-            node.duties.scrub.read(u64::from(listed.shard_len));
+            node.duties.scrub.read(slot.id, u64::from(listed.shard_len));
             pace.take(u64::from(listed.shard_len)).await;
         }
     }
@@ -132,7 +162,8 @@ async fn scrub_shard(node: &LocalNode, slot: &Slot, listed: &ListedShard) {
         Err(error) => {
             tracing::warn!(drive = slot.name, shard = ?listed.shard, %error, "shard does not verify");
             let report = (slot.id, listed.shard, listed.owner.clone());
-            repair(node, &report).await;
+            let healed = repair(node, &report).await;
+            node.duties.scrub.found(1, u64::from(healed));
         }
     }
 }
@@ -142,18 +173,23 @@ async fn send_home(node: &LocalNode, slot: &Slot, listed: &ListedShard) {
     let Ok(drive) = slot.serving() else { return };
     let request = GetShard { shard: listed.shard, first_frame: 0, frames: 0 };
     let Ok(found) = drive.get_shard(request).await else { return };
-    let map = node.current();
-    let placement =
-        map.rings.get(&map.default_policy).and_then(|ring| place(ring, listed.shard.chunk, &found.geometry).ok());
+    let Ok(policy) = policy_of(node, &listed.owner).await else { return };
+    let ring = node.current().rings.get(&policy).cloned();
+    let placement = ring.and_then(|ring| place(&ring, listed.shard.chunk, &found.geometry).ok());
     let primary = placement.and_then(|placed| placed.primaries.get(usize::from(listed.shard.number)).copied());
     if primary.is_some_and(|primary| primary != slot.id && Standing::of(node).up.contains(&primary)) {
         repair(node, &(slot.id, listed.shard, listed.owner.clone())).await;
     }
 }
 
-async fn repair(node: &LocalNode, report: &Report) {
-    if let Err(error) = repairer::repair_reported(node, report).await {
-        tracing::warn!(shard = ?report.1, error, "shard is not repaired");
+/// Repairs a shard's chunk; whether a shard of it was put back.
+async fn repair(node: &LocalNode, report: &Report) -> bool {
+    match repairer::repair_reported(node, report).await {
+        Ok(chunk) => chunk.is_some_and(|chunk| chunk.bytes > 0),
+        Err(error) => {
+            tracing::warn!(shard = ?report.1, error, "shard is not repaired");
+            false
+        }
     }
 }
 
@@ -166,6 +202,7 @@ async fn scrub_blob(node: &LocalNode, owner: Owner, blob: BlobRef) -> Result<Opt
         let target = Target { owner: &owner, chunk, geometry, policy, wrong: None, strays: false };
         let chunk = chunk::repair(node, &Standing::of(node), &target).await?;
         count(&node.duties.counters.shards_damaged, u64::from(chunk.bytes > 0));
+        node.duties.scrub.found(u64::from(chunk.bytes > 0), u64::from(chunk.bytes > 0));
         node.duties.repair_pace.take(chunk.bytes).await;
         if !chunk.whole {
             let lost = i16::from(geometry.m()).saturating_sub(chunk.survives);
@@ -176,13 +213,21 @@ async fn scrub_blob(node: &LocalNode, owner: Owner, blob: BlobRef) -> Result<Opt
     Ok((worst > 0).then_some(RepairRecord { blob, bucket, key, missing: worst }))
 }
 
-/// Looks for every shard of every blob that the range names.
-async fn scrub_range(node: &LocalNode, leader: &RangeServer) -> Result<(), String> {
+/// Looks for every shard of every blob that the range names. `goes_on` is told of each page how many blobs
+/// it has; `false` if it cut that short.
+pub(super) async fn look(
+    node: &LocalNode,
+    leader: &RangeServer,
+    goes_on: impl Fn(u64) -> bool,
+) -> Result<bool, String> {
     let mut after = Bytes::new();
     loop {
         let query = Query::Blobs { after: after.clone(), limit: BLOBS };
         let answer = ask(leader, query).await.map_err(|error| error.to_string())?;
         let Answer::Blobs(blobs, next) = answer else { return Err("wrong answer".to_owned()) };
+        if !goes_on(u64::try_from(blobs.len()).unwrap_or(u64::MAX)) {
+            return Ok(false);
+        }
         let looks = blobs.into_iter().map(|(bucket, key, blob)| scrub_blob(node, Owner { bucket, key }, blob));
         let looked: Vec<_> = stream::iter(looks).buffer_unordered(BLOBS_AT_A_TIME).collect().await;
         let mut wanting = Vec::new();
@@ -195,7 +240,7 @@ async fn scrub_range(node: &LocalNode, leader: &RangeServer) -> Result<(), Strin
         repairer::mark(node, leader, some_key(leader.descriptor()).ok_or("the range has no key")?, wanting).await?;
         match next {
             Some(next) => after = next,
-            None => return Ok(()),
+            None => return Ok(true),
         }
         sleep(REST).await;
     }

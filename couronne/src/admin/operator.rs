@@ -1,0 +1,100 @@
+//! The operator's orders on their way: to any storage node, to all, or to the one that has a drive.
+//!
+//! Promises: whichever process was asked, the same is done. Must not know: how an order is carried out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use couronne_protocol::map::SharedMap;
+use couronne_protocol::transport::{Message, Method, Transport};
+use couronne_ring::{DriveId, NodeId};
+use futures_util::future::join_all;
+use http::StatusCode;
+use tokio::time::timeout;
+
+use super::orders::{Order, Orders, Outcome, Refused};
+
+/// How long a node may take to carry out an order.
+const ANSWER_WAIT: Duration = Duration::from_secs(25);
+
+/// The way of orders from this process.
+pub(crate) struct Operator {
+    /// The storage node of this process, if it has one.
+    pub(crate) here: Option<Arc<Orders>>,
+    /// The newest map known here.
+    pub(crate) map: Arc<SharedMap>,
+    /// The way to other nodes, if there are any.
+    pub(crate) transport: Option<Arc<dyn Transport>>,
+}
+
+impl Operator {
+    /// Has any storage node carry out an order.
+    pub(crate) async fn anywhere(&self, order: Order) -> Outcome {
+        if let Some(here) = &self.here {
+            return here.carry_out(order).await;
+        }
+        let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "no storage node answers");
+        for node in self.nodes() {
+            match self.at(node, order.clone()).await {
+                // It did nothing: another may.
+                Err(why) if why.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() => refused = why,
+                answered => return answered,
+            }
+        }
+        Err(refused)
+    }
+
+    /// Has every storage node carry out an order: what each answered, by its name.
+    pub(crate) async fn everywhere(&self, order: Order) -> Vec<(String, Outcome)> {
+        let map = self.map.state();
+        let nodes = map.storage_nodes().map(|(id, node)| {
+            let order = order.clone();
+            async move { (node.name.to_string(), self.at(*id, order).await) }
+        });
+        join_all(nodes).await
+    }
+
+    /// Has the node of a drive carry out an order.
+    pub(crate) async fn at_drive(&self, drive: DriveId, order: Order) -> Outcome {
+        let node = self.map.node_of(drive);
+        let unknown = || Refused::new(StatusCode::NOT_FOUND, format!("there is no drive {drive}"));
+        self.at(node.ok_or_else(unknown)?, order).await
+    }
+
+    /// The drive whose identity begins so.
+    pub(crate) fn drive(&self, text: &str) -> Result<DriveId, Refused> {
+        let map = self.map.state();
+        let mut found = map.drives.keys().copied().filter(|drive| drive.to_string().starts_with(text));
+        match (found.next(), found.next()) {
+            (Some(drive), None) if !text.is_empty() => Ok(drive),
+            (Some(_), Some(_)) => Err(Refused::new(StatusCode::CONFLICT, format!("several drives begin with {text}"))),
+            _ => Err(Refused::new(StatusCode::NOT_FOUND, format!("there is no drive {text}"))),
+        }
+    }
+
+    /// The storage nodes, those with a drive that serves first.
+    fn nodes(&self) -> Vec<NodeId> {
+        let map = self.map.state();
+        let is_up = |id: &NodeId| map.drives.values().any(|drive| drive.node == *id && drive.down_since_ms.is_none());
+        let mut nodes: Vec<NodeId> = map.storage_nodes().map(|(id, _)| *id).collect();
+        nodes.sort_by_key(|id| !is_up(id));
+        nodes
+    }
+
+    async fn at(&self, node: NodeId, order: Order) -> Outcome {
+        if let Some(here) = self.here.as_ref().filter(|here| here.node.id() == node) {
+            return here.carry_out(order).await;
+        }
+        let unavailable = |why: &dyn std::fmt::Display| Refused::new(StatusCode::SERVICE_UNAVAILABLE, why);
+        let transport = self.transport.as_ref().ok_or_else(|| unavailable(&"that node is not reachable from here"))?;
+        let head = serde_json::to_vec(&order).map_err(|error| unavailable(&error))?;
+        let call = transport.call(node, Method::Operate, Message::of(head.into()));
+        match timeout(ANSWER_WAIT, call).await {
+            Ok(Ok(answer)) => serde_json::from_slice(&answer.head).map_err(|error| unavailable(&error))?,
+            // It may have been done, or yet be: nobody else is asked the same.
+            Ok(Err(error)) if error.maybe_done() => Err(Refused::new(StatusCode::GATEWAY_TIMEOUT, error)),
+            Ok(Err(error)) => Err(unavailable(&error)),
+            Err(_) => Err(Refused::new(StatusCode::GATEWAY_TIMEOUT, "the node does not answer in time")),
+        }
+    }
+}

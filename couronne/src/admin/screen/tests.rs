@@ -1,0 +1,207 @@
+//! The screens as they are: a healthy cluster, one with a node away, one in danger, and a lone server.
+
+use super::super::messages::{
+    DangerMessage, DegradedMessage, DriveMessage, NodeMessage, PromiseMessage, RangeMessage, RepairMessage,
+    ScrubDriveMessage, ScrubMessage, StatusMessage,
+};
+use super::{drives, nodes, status};
+
+const GIB: u64 = 1 << 30;
+
+fn drive(number: u64) -> DriveMessage {
+    DriveMessage {
+        id: format!("{number:08x}{:024x}", 0),
+        node: format!("n{number}"),
+        region: "region".to_owned(),
+        zone: format!("zone{}", (number - 1) / 2),
+        state: "serving".to_owned(),
+        folder: Some(format!("/data/n{number}")),
+        total_bytes: 10 * GIB,
+        free_bytes: (10 - number) * GIB,
+        ..DriveMessage::default()
+    }
+}
+
+fn node(number: u64) -> NodeMessage {
+    NodeMessage {
+        name: format!("n{number}"),
+        id: format!("{number:032x}"),
+        role: "storage node".to_owned(),
+        region: "region".to_owned(),
+        zone: format!("zone{}", (number - 1) / 2),
+        address: format!("127.0.0.1:{number}"),
+        answers: true,
+        version: Some("0.1.0".to_owned()),
+        heard_ago_ms: Some(300),
+        clock_ms: Some(-2),
+        drives: 1,
+        ..NodeMessage::default()
+    }
+}
+
+fn range(number: u64) -> RangeMessage {
+    let replicas: Vec<String> = (1..=5).map(|number| drive(number).id).collect();
+    RangeMessage { range: number, serving: replicas.clone(), leader: replicas.get(number as usize).cloned(), replicas }
+}
+
+/// Six nodes in three zones; nothing is amiss.
+fn healthy() -> StatusMessage {
+    StatusMessage {
+        version: "0.1.0".to_owned(),
+        now_ms: 10_000_000,
+        danger: DangerMessage { survives: 2, promised: 2, ..DangerMessage::default() },
+        promise: PromiseMessage {
+            policy: "ec:4+2".to_owned(),
+            nodes: 6,
+            zones: 3,
+            drives_survived: 2,
+            nodes_survived: 2,
+            zones_survived: 1,
+            zones_not_survived: Vec::new(),
+        },
+        nodes: (1..=6).map(node).collect(),
+        gateways: vec![NodeMessage { drives: 0, role: "gateway".to_owned(), name: "g1".to_owned(), ..node(7) }],
+        drives: (1..=6).map(drive).collect(),
+        ranges: (1..=4).map(range).collect(),
+        scrub: ScrubMessage { ended_ms: Some(2_800_000), ..ScrubMessage::default() },
+        ..StatusMessage::default()
+    }
+}
+
+fn shown(message: &StatusMessage) -> String {
+    status(message).join("\n")
+}
+
+#[test]
+fn a_healthy_cluster() {
+    assert_eq!(shown(&healthy()), "");
+}
+
+#[test]
+fn a_cluster_that_repairs() {
+    let mut message = healthy();
+    message.danger = DangerMessage { survives: 1, chunks: 120, degraded_chunks: 120, ..message.danger };
+    message.nodes[3] = NodeMessage { answers: false, version: None, down_since_ms: Some(9_300_000), ..node(4) };
+    message.drives[3] = DriveMessage {
+        state: "lost".to_owned(),
+        down: Some("its node does not answer".to_owned()),
+        down_since_ms: Some(9_300_000),
+        folder: None,
+        total_bytes: 0,
+        free_bytes: 0,
+        ..drive(4)
+    };
+    message.nodes[1].clock_ms = Some(7_300);
+    message.nodes[1].version = Some("0.2.0".to_owned());
+    message.repair = RepairMessage {
+        pending: 13,
+        pending_chunks: 120,
+        done_chunks: 40,
+        bytes_per_second: 50 << 20,
+        seconds_left: Some(150),
+        parked: 1,
+        degraded: vec![DegradedMessage { survives: 1, blobs: 12, chunks: 120 }],
+        ..RepairMessage::default()
+    };
+    let reading = |number| ScrubDriveMessage {
+        drive: drive(number).id,
+        node: format!("n{number}"),
+        read_bytes: GIB,
+        total_bytes: 4 * GIB,
+    };
+    message.scrub = ScrubMessage {
+        running: true,
+        drives: vec![reading(1), reading(2)],
+        bytes_per_second: 32 << 20,
+        seconds_left: Some(192),
+        found: 2,
+        healed: 2,
+        ..message.scrub
+    };
+    assert_eq!(shown(&message), "");
+}
+
+#[test]
+fn a_cluster_in_danger() {
+    let mut message = healthy();
+    message.danger = DangerMessage {
+        survives: 0,
+        chunks: 7,
+        degraded_chunks: 19,
+        drives_away: 1,
+        leaderless: vec![4],
+        ranges: 2,
+        ..message.danger
+    };
+    message.repair.degraded = vec![
+        DegradedMessage { survives: 0, blobs: 1, chunks: 7 },
+        DegradedMessage { survives: 1, blobs: 2, chunks: 12 },
+    ];
+    message.ranges[3].leader = None;
+    message.ranges[3].serving.truncate(2);
+    message.halted = Some("the wall clock leapt forward by 9 days".to_owned());
+    let first: Vec<String> = status(&message).into_iter().take(5).collect();
+    assert_eq!(first.join("\n"), "");
+    assert!(shown(&message).contains("3 of 4 led: n3 1, n4 1, n5 1; without a leader: 4; 3 replicas away"));
+    assert!(shown(&message).contains("couronne clock confirm"));
+}
+
+#[test]
+fn first_lines() {
+    let first = |danger| status(&StatusMessage { danger, ..healthy() }).remove(0);
+    let danger = DangerMessage { survives: 2, promised: 2, ..DangerMessage::default() };
+    assert_eq!(first(DangerMessage { survives: 1, promised: 1, ..danger.clone() }), "all safe: 1 loss is survived");
+    let awaited = DangerMessage { awaited_nodes: 1, ..danger.clone() };
+    assert_eq!(first(awaited), "not begun: 1 storage node is to join yet");
+    let one_copy = DangerMessage { survives: 0, promised: 0, ..danger.clone() };
+    assert_eq!(first(one_copy), "any loss costs data: the policy keeps one copy");
+    let away = DangerMessage { survives: 0, drives_away: 2, ..danger.clone() };
+    assert_eq!(first(away), "one more loss would cost data: chunks with shards on drives that are away");
+    let gone = DangerMessage { survives: -1, chunks: 1, degraded_chunks: 1, ..danger.clone() };
+    assert_eq!(first(gone), "OUT OF REACH: 1 chunk; bring back what is away");
+    let metadata = DangerMessage { survives: 0, ranges: 3, ..danger };
+    assert_eq!(first(metadata), "one more loss would cost data: 3 metadata ranges");
+}
+
+#[test]
+fn promises() {
+    let promise = |nodes, zones, survived: [usize; 3], not: &[&str]| {
+        super::promise(&PromiseMessage {
+            policy: "p".to_owned(),
+            nodes,
+            zones,
+            drives_survived: survived[0],
+            nodes_survived: survived[1],
+            zones_survived: survived[2],
+            zones_not_survived: not.iter().map(|zone| (*zone).to_owned()).collect(),
+        })
+    };
+    assert_eq!(promise(1, 1, [2, 0, 0], &[]), "p: any 2 drives");
+    assert_eq!(promise(3, 1, [2, 1, 0], &[]), "p over 3 nodes: any 2 drives, any 1 node; one zone, not survivable");
+    assert_eq!(
+        promise(2, 2, [1, 0, 0], &["a"]),
+        "p over 2 nodes: any 1 drive, but no node; zones: 1 of 2 not survivable (a)"
+    );
+    assert_eq!(promise(6, 3, [2, 2, 1], &[]), "p over 6 nodes: any 2 drives or nodes; any 1 of 3 zones");
+    assert_eq!(promise(6, 3, [0, 0, 0], &[]), "p: no loss is survived");
+    assert_eq!(promise(0, 0, [0, 0, 0], &[]), "p: no drives yet");
+}
+
+#[test]
+fn a_lone_server() {
+    let mut message = healthy();
+    (message.nodes, message.gateways) = (vec![node(1)], Vec::new());
+    message.drives.truncate(2);
+    message.drives.iter_mut().for_each(|drive| drive.node = "n1".to_owned());
+    message.promise = PromiseMessage { nodes: 1, zones: 1, nodes_survived: 0, zones_survived: 0, ..message.promise };
+    assert_eq!(shown(&message), "");
+}
+
+#[test]
+fn lists() {
+    let mut message = healthy();
+    message.nodes.truncate(2);
+    message.drives.truncate(2);
+    assert_eq!(nodes(&message).join("\n"), "");
+    assert_eq!(drives(&message).join("\n"), "");
+}

@@ -1,0 +1,72 @@
+//! How repair and scrubbing get on.
+
+use super::super::messages::{RepairMessage, ScrubMessage};
+use super::text::{Table, bar, bytes, duration, many, since};
+
+/// Repair in one line.
+pub(super) fn repair_line(repair: &RepairMessage) -> String {
+    let waiting = match repair.parked {
+        0 => String::new(),
+        parked => format!("; {} for a drive", many(parked, "blob waits", "blobs wait")),
+    };
+    if repair.pending == 0 {
+        return format!("nothing to do{waiting}");
+    }
+    let bar = bar(repair.done_chunks, repair.done_chunks + repair.pending_chunks);
+    let left = repair.seconds_left.map_or_else(String::new, |left| format!(", about {} left", duration(left)));
+    let rate = bytes(repair.bytes_per_second);
+    format!("{bar}  {} pending, {rate}/s{left}{waiting}", many(repair.pending_chunks, "chunk", "chunks"))
+}
+
+/// `couronne repair status`.
+pub(crate) fn repair(repair: &RepairMessage) -> Vec<String> {
+    let mut lines = vec![
+        repair_line(repair),
+        format!(
+            "  could be better now: {} (blobs, ranges), {}",
+            repair.pending,
+            many(repair.pending_chunks, "chunk", "chunks")
+        ),
+        format!("  wait for a drive: {}", many(repair.parked, "blob", "blobs")),
+        format!("  rebuilt since the nodes started: {}", bytes(repair.rebuilt_bytes)),
+    ];
+    for level in &repair.degraded {
+        lines.push(format!("  survive {} more: {} chunks of {} blobs", level.survives, level.chunks, level.blobs));
+    }
+    lines
+}
+
+/// The scrubber in one line.
+pub(super) fn scrub_line(scrub: &ScrubMessage, now_ms: u64) -> String {
+    let found = match (scrub.found, scrub.orphans) {
+        (0, 0) => "nothing found".to_owned(),
+        (found, orphans) => format!("found {found}, healed {}, orphans deleted {orphans}", scrub.healed),
+    };
+    let last = match scrub.ended_ms {
+        Some(ended_ms) => format!("last round ended {} ago", since(ended_ms, now_ms)),
+        None => "no round finished yet".to_owned(),
+    };
+    if !scrub.running {
+        return format!("{last}; {found}");
+    }
+    let sum = |read: fn(&super::super::messages::ScrubDriveMessage) -> u64| scrub.drives.iter().map(read).sum::<u64>();
+    let (read, total) = (sum(|drive| drive.read_bytes), sum(|drive| drive.total_bytes));
+    let left = scrub.seconds_left.map_or_else(String::new, |left| format!(", about {} left", duration(left)));
+    format!("{} of {}, {}/s{left}; {last}; {found}", bar(read, total), bytes(total), bytes(scrub.bytes_per_second))
+}
+
+/// `couronne scrub status`.
+pub(crate) fn scrub_drives(scrub: &ScrubMessage, now_ms: u64) -> Vec<String> {
+    let mut lines = vec![scrub_line(scrub, now_ms)];
+    let mut table = Table::default();
+    for drive in &scrub.drives {
+        let of = format!("of {}", bytes(drive.total_bytes));
+        table.row([drive.drive.clone(), drive.node.clone(), bar(drive.read_bytes, drive.total_bytes), of]);
+    }
+    if !scrub.drives.is_empty() {
+        lines.extend(table.under("shards read, by drive"));
+    }
+    let of = scrub.total_blobs.map_or_else(String::new, |total| format!(" of about {total}"));
+    lines.push(format!("blobs looked for: {}{of}", scrub.looked_blobs));
+    lines
+}

@@ -1,0 +1,84 @@
+//! A drive that died and has an empty one in its place: it begins anew under the same identity.
+//!
+//! The drive keeps its id, so rings and places stay as they are; it gets another incarnation, so that
+//! everyone sees that it forgot what it knew. The steps: let go of what is left of the old one; give the
+//! empty folder the identity and open it; tell the map, which counts it as emptied and gives it new
+//! replicas. Repair then refills it. What was cut off between two steps the next start goes on with.
+//! Promises: a drive that serves is left alone, unless that is forced and nothing else is in danger.
+//! Must not know: folders.
+
+use std::sync::Arc;
+
+use couronne_protocol::map::MapState;
+use couronne_ring::DriveId;
+
+use super::slot::{NodeDrive, Slot};
+use super::start::open_slot;
+use super::{LocalNode, NodeError, supervision};
+use crate::drive::Identity;
+
+impl LocalNode {
+    /// What operators call the drives that were opened.
+    pub fn drive_names(&self) -> Vec<(DriveId, String)> {
+        self.slots().map(|slot| (slot.id, slot.name.clone())).collect()
+    }
+
+    /// Lets go of a drive of this node that does not serve, or that is forced to stop: its files may then
+    /// be replaced.
+    pub async fn release_drive(&self, id: DriveId, is_forced: bool) -> Result<(), NodeError> {
+        let map = self.map();
+        if map.drives.get(&id).is_none_or(|drive| drive.node != self.id) {
+            return Err(NodeError::Drive(format!("{id}: is not a drive of this node")));
+        }
+        let Some(slot) = self.slot(id) else { return Ok(()) };
+        if slot.down().is_none() {
+            if !is_forced {
+                return Err(NodeError::Drive(format!("{id}: serves; nothing is replaced")));
+            }
+            check_spare(&map, id)?;
+            self.lose_drive(&slot, "it is being replaced").await;
+        }
+        self.change_slots(|slots| drop(slots.remove(&id)));
+        Ok(())
+    }
+
+    /// Begins a drive anew in an empty folder.
+    pub async fn replace_drive(self: &Arc<Self>, id: DriveId, drive: &NodeDrive) -> Result<(), NodeError> {
+        let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{}: {error}", drive.name));
+        if self.slot(id).is_some() {
+            return Err(failed(&"is in use"));
+        }
+        let cluster = self.map().cluster;
+        let formatted = Identity::format_as(&drive.disk, &self.env, cluster, id).await;
+        formatted.map_err(|error| failed(&error))?;
+        self.file.lock().await.write(&*drive.disk).await?;
+        let slot = Arc::new(open_slot(&self.env, cluster, drive).await?);
+        tracing::warn!(drive = %id, name = drive.name, "the drive begins anew");
+        self.change_slots(|slots| drop(slots.insert(id, Arc::clone(&slot))));
+        supervision::watch(self, &slot);
+        let gone = self.register(&[]).await?;
+        self.forget(&gone).await;
+        self.open_replicas().await
+    }
+
+    /// Has another set of drives open.
+    fn change_slots(&self, change: impl Fn(&mut std::collections::BTreeMap<DriveId, Arc<Slot>>)) {
+        self.slots.rcu(|slots| {
+            let mut slots = std::collections::BTreeMap::clone(slots);
+            change(&mut slots);
+            slots
+        });
+        self.show_drives();
+    }
+}
+
+/// Refuses to do without a drive that serves while another is away, or if it holds the only copies.
+fn check_spare(map: &MapState, id: DriveId) -> Result<(), NodeError> {
+    if map.policies.values().any(|policy| policy.policy.redundancy.losses() == 0) {
+        return Err(NodeError::Policy("a policy keeps one copy: what the drive holds would be lost".to_owned()));
+    }
+    match map.drives.iter().find(|(other, drive)| **other != id && drive.down_since_ms.is_some()) {
+        Some((other, _)) => Err(NodeError::TooFewDrives(format!("drive {other} is away: none is given up meanwhile"))),
+        None => Ok(()),
+    }
+}
