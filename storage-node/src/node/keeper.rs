@@ -102,11 +102,13 @@ impl LocalNode {
         A: Future<Output = Result<T, RangeError>>,
     {
         let began = Instant::now();
-        let mut turn = 0usize;
+        let (mut turn, mut hinted) = (0usize, false);
         loop {
             let keepers = self.map().keepers.clone();
             let places: Vec<DriveId> = keepers.replicas.values().copied().collect();
-            let hint = self.keeper_leader.lock().take().filter(|hint| places.contains(hint));
+            // Never two hints in a row: those who are wrong about each other must not keep it from the rest.
+            let hint = self.keeper_leader.lock().take().filter(|hint| !hinted && places.contains(hint));
+            hinted = hint.is_some();
             let Some(replica) =
                 hint.or_else(|| turn.checked_rem(places.len()).and_then(|place| places.get(place).copied()))
             else {
@@ -132,8 +134,11 @@ impl LocalNode {
             if began.elapsed() > PATIENCE || self.is_stopping() {
                 return Err(error);
             }
+            if hinted {
+                continue;
+            }
             turn = turn.wrapping_add(1);
-            if self.keeper_leader.lock().is_none() && turn.checked_rem(places.len()).is_none_or(|left| left == 0) {
+            if turn.checked_rem(places.len()).is_none_or(|left| left == 0) {
                 sleep(PAUSE).await;
             }
         }

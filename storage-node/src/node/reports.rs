@@ -76,6 +76,11 @@ impl Heard {
         }
     }
 
+    /// Whether anyone knows a newer map than this: one that a member changed itself.
+    fn knows_newer(&self, version: u64) -> bool {
+        self.members.values().any(|(_, report)| report.map_version > version)
+    }
+
     /// Whether anyone says that it leads the range.
     fn is_led(&self, range: &MapRange) -> bool {
         self.members.values().any(|said| said.report.leads.contains(&range.id))
@@ -196,10 +201,12 @@ impl LocalNode {
         own.or_else(|| keepers.find_map(|server| server.leader_drive()))
     }
 
-    /// Has the map say how its members are. Only where the map's group is led.
+    /// Has the map say how its members are, and learns what members changed themselves: from here all
+    /// others hear of it. Only where the map's group is led.
     pub(super) async fn keep_map(&self) {
-        let now_ms = self.env.clock.wall_ms();
-        if !self.update(&mut MapState::clone(&self.map()), now_ms) {
+        let (now_ms, map) = (self.env.clock.wall_ms(), self.map());
+        let is_behind = self.heard.lock().knows_newer(map.version);
+        if !is_behind && !self.update(&mut MapState::clone(&map), now_ms) {
             return;
         }
         let changed = self.change_map(|map| {

@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use couronne_protocol::env::Env;
@@ -17,6 +18,7 @@ use couronne_protocol::watch;
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};
+use tokio::time::sleep;
 
 use super::file::NodeFile;
 use super::slot::{NodeDrive, Slot};
@@ -25,6 +27,9 @@ use crate::consensus::{Directory, Receiver, Switchboard};
 use crate::drive::{Identity, IdentityError};
 use crate::duties::{self, ClockGuard, Duties};
 use crate::log::DriveLog;
+
+/// The pause before a node that could not register tries again.
+const REGISTER_AGAIN: Duration = Duration::from_millis(200);
 
 /// Makes a node's transport, given who it is and the map in which it finds others.
 pub type Connect = Box<dyn FnOnce(NodeId, Arc<SharedMap>) -> Arc<dyn Transport> + Send>;
@@ -103,6 +108,7 @@ impl LocalNode {
             match self.register(&self.forgetful).await {
                 Err(NodeError::Map(reason)) if !self.is_alone() && !self.is_stopping() => {
                     tracing::warn!(reason, "the cluster map does not answer yet");
+                    sleep(REGISTER_AGAIN).await;
                 }
                 registered => break registered?,
             }
