@@ -12,6 +12,7 @@ use couronne_metadata::ids::{BucketId, RangeId};
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::BlobRef;
+use couronne_metadata::store::View;
 use couronne_placement::erasure::Codec;
 use couronne_placement::{ChunkId, ShardId, place};
 use couronne_protocol::frame;
@@ -73,6 +74,12 @@ pub fn audit(world: &mut World, strict: bool) -> Result<Vec<String>, String> {
     let first = statuses.keys().next().and_then(|id| world.node(*id)).ok_or("there is no node")?;
     let (map, view) = (first.map(), first.current());
     let mut wrong = Vec::new();
+    for node in statuses.keys().filter_map(|id| world.node(*id)) {
+        let (version, wanted) = (node.map().version, map.version);
+        if version != wanted {
+            wrong.push(format!("{} knows version {version} of the map, another {wanted}", node.id()));
+        }
+    }
     let mut blobs = BTreeMap::new();
     for (id, range, drive) in leaders(&statuses) {
         let node = world.node(id).ok_or("a node is gone")?;
@@ -205,7 +212,7 @@ fn find_strays(world: &World, map: &ClusterMap, wanted: &Shards, wrong: &mut Vec
 /// All replicas of a range hold the same rows, but for what each keeps of itself.
 fn compare_replicas(world: &World, map: &MapState, wrong: &mut Vec<String>) {
     for range in map.all_ranges() {
-        let mut digests: BTreeMap<[u8; 32], Vec<DriveId>> = BTreeMap::new();
+        let mut digests: BTreeMap<[u8; 32], Vec<String>> = BTreeMap::new();
         for (replica, drive) in &range.replicas {
             let node = map.drives.get(drive).map(|drive| drive.node);
             let rows = node.and_then(|node| world.drives.get(&node)).map(|drive| {
@@ -213,29 +220,33 @@ fn compare_replicas(world: &World, map: &MapState, wrong: &mut Vec<String>) {
                 digest_of(&*store.view())
             });
             match rows {
-                Some(Ok(digest)) => digests.entry(digest).or_default().push(*drive),
+                Some(Ok((digest, rows))) => {
+                    digests.entry(digest).or_default().push(format!("{replica} on {drive}: {rows} rows"));
+                }
                 Some(Err(error)) => wrong.push(format!("{replica} cannot be read: {error}")),
                 None => wrong.push(format!("{replica} has no drive")),
             }
         }
         if digests.len() > 1 {
-            let parties: Vec<&Vec<DriveId>> = digests.values().collect();
+            let parties: Vec<&Vec<String>> = digests.values().collect();
             wrong.push(format!("the replicas of range {} hold different rows: {parties:?}", range.id.0));
         }
     }
 }
 
-fn digest_of(view: &dyn couronne_metadata::store::View) -> Result<[u8; 32], String> {
+/// A digest of all rows, and how many there are.
+fn digest_of(view: &dyn View) -> Result<([u8; 32], usize), String> {
     let own = key::of_range(RowKind::Replica, b"");
     let mut rows = view.scan(Bound::Unbounded, Bound::Unbounded, false);
-    let mut hasher = blake3::Hasher::new();
+    let (mut hasher, mut count) = (blake3::Hasher::new(), 0);
     while let Some((row, value)) = rows.next().map_err(|error| error.to_string())? {
         if !row.starts_with(&own) {
+            count += 1;
             for bytes in [&row, &value] {
                 hasher.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
                 hasher.update(bytes);
             }
         }
     }
-    Ok(hasher.finalize().into())
+    Ok((hasher.finalize().into(), count))
 }

@@ -1,4 +1,5 @@
-//! The clocks of one simulated process: they run as the world lets them, fast, slow or wrong.
+//! The clocks of one simulated process: the steady one runs fast or slow, the wall clock is set right again
+//! and again as time servers do it, and yet wrong by something.
 //!
 //! Must not know: what time is used for.
 
@@ -14,16 +15,18 @@ const WALL_START_US: u64 = 1_800_000_000_000_000;
 #[derive(Default)]
 pub struct SimulatedClock {
     steady_us: AtomicU64,
+    wall_us: AtomicU64,
     wall_offset_us: AtomicI64,
 }
 
 impl SimulatedClock {
-    /// Lets the clocks go on to this time since the world began, as the process counts it.
-    pub fn run_to(&self, local_ms: u64) {
+    /// Lets the clocks go on to this time since the world began, as the world and as the process counts it.
+    pub fn run_to(&self, world_ms: u64, local_ms: u64) {
+        self.wall_us.store(world_ms.saturating_mul(1000), Ordering::Relaxed);
         self.steady_us.store(local_ms.saturating_mul(1000), Ordering::Relaxed);
     }
 
-    /// Sets the wall clock so far ahead of (or behind) the steady one.
+    /// Sets the wall clock so far ahead of (or behind) the right time.
     pub fn set_offset_ms(&self, offset_ms: i64) {
         self.wall_offset_us.store(offset_ms.saturating_mul(1000), Ordering::Relaxed);
     }
@@ -31,7 +34,7 @@ impl SimulatedClock {
 
 impl Clock for SimulatedClock {
     fn wall_us(&self) -> u64 {
-        let right = WALL_START_US.saturating_add(self.steady_us.load(Ordering::Relaxed));
+        let right = WALL_START_US.saturating_add(self.wall_us.load(Ordering::Relaxed));
         right.saturating_add_signed(self.wall_offset_us.load(Ordering::Relaxed))
     }
 

@@ -14,6 +14,7 @@ pub mod founding;
 pub mod history;
 pub mod network;
 pub mod notes;
+pub mod panics;
 pub mod parts;
 pub mod process;
 pub mod run;

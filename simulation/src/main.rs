@@ -43,6 +43,9 @@ struct Arguments {
     /// The policy: `ec:4+2`, `replicated:3`, `single`.
     #[arg(long, default_value = "ec:4+2")]
     policy: Redundancy,
+    /// In the end let time go on until all orphans must be gone.
+    #[arg(long)]
+    last: bool,
     /// Print every event, to find where two runs part.
     #[arg(long)]
     events: bool,
@@ -68,9 +71,9 @@ fn main() -> ExitCode {
 }
 
 fn run_one(arguments: &Arguments, seed: u64) -> bool {
-    let Arguments { nodes, gateways, zones, policy, seconds, rounds, calm, .. } = *arguments;
+    let Arguments { nodes, gateways, zones, policy, seconds, rounds, calm, last, .. } = *arguments;
     let shape = Shape { nodes, gateways, zones, redundancy: policy };
-    let plan = Plan { seed, shape, seconds, rounds, calm };
+    let plan = Plan { seed, shape, seconds, rounds, calm, last };
     let trace = if arguments.events { Trace::shown() } else { Trace::default() };
     let began = processor_time();
     match run(&plan, trace.clone()) {

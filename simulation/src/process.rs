@@ -165,7 +165,7 @@ impl Process {
         self.world_ms = now_ms;
         self.local_us = self.local_us.saturating_add(passed_ms.saturating_mul(self.rate_ppm) / 1000);
         let local_ms = self.local_us / 1000;
-        self.clock.run_to(local_ms);
+        self.clock.run_to(now_ms, local_ms);
         let Some(life) = self.life.as_mut().filter(|_| !self.stopped) else { return };
         let ran_ms = local_ms.saturating_sub(life.began_ms);
         let behind = Duration::from_millis(ran_ms.saturating_sub(life.ran_ms));

@@ -16,6 +16,8 @@ use crate::checker::{self, Verdict};
 use crate::faults::Faults;
 use crate::founding::Shape;
 use crate::notes::keeps_versions;
+use crate::panics;
+use crate::parts::DISOWN_AGE_MS;
 use crate::trace::Trace;
 use crate::workload::{BUCKETS, Counts, KEYS, Workload};
 use crate::world::{World, WorldError};
@@ -32,6 +34,9 @@ const DRAIN_MS_MAX: u64 = 120_000;
 /// How long the cluster may take to repair everything, in milliseconds.
 const REST_MS_MAX: u64 = 600_000;
 
+/// How many rounds of the scrubber orphans may last once they are old enough.
+const ORPHAN_TURNS_MAX: usize = 4;
+
 /// What is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -45,17 +50,20 @@ pub struct Plan {
     pub rounds: u64,
     /// Nothing goes wrong.
     pub calm: bool,
+    /// In the end time goes on until whatever no row names must be gone from the drives.
+    pub last: bool,
 }
 
 impl Plan {
     /// The line that repeats the run.
     pub fn command(&self) -> String {
-        let Self { seed, shape, seconds, rounds, calm } = self;
+        let Self { seed, shape, seconds, rounds, calm, last } = self;
         let Shape { nodes, gateways, zones, redundancy } = shape;
         let calm = if *calm { " --calm" } else { "" };
+        let last = if *last { " --last" } else { "" };
         format!(
             "scripts/simulate --seed {seed} --seconds {seconds} --rounds {rounds} --nodes {nodes} \
-             --gateways {gateways} --zones {zones} --policy {redundancy}{calm}"
+             --gateways {gateways} --zones {zones} --policy {redundancy}{calm}{last}"
         )
     }
 }
@@ -99,6 +107,7 @@ pub enum Failure {
 
 /// Runs a plan.
 pub fn run(plan: &Plan, trace: Trace) -> Result<Report, Failure> {
+    panics::watch();
     let mut chance = Chance::new(plan.seed);
     let world = World::new(plan.shape, chance.fork(), trace)?;
     let mut run = Run { world, workload: Workload::new(chance.fork()), faults: 0 };
@@ -109,6 +118,9 @@ pub fn run(plan: &Plan, trace: Trace) -> Result<Report, Failure> {
             false => Some(Faults::new(chance.fork(), &run.world, round % 2 == 0)),
         };
         run.round(plan, round, faults)?;
+    }
+    if plan.last {
+        run.outlast_orphans()?;
     }
     Ok(run.report())
 }
@@ -151,7 +163,7 @@ impl Run {
 
     /// Waits until nothing is left to repair, and a whole round of the scrubber has found nothing more.
     fn come_to_rest(&mut self) -> Result<(), Failure> {
-        self.until("every process is up again", START_MS_MAX, |run| run.world.is_up())?;
+        self.come_up()?;
         let rounds = |statuses: &BTreeMap<NodeId, NodeStatus>| -> BTreeMap<NodeId, u64> {
             statuses.iter().map(|(id, status)| (*id, status.duties.scrub_rounds)).collect()
         };
@@ -173,6 +185,18 @@ impl Run {
                 return Err(Failure::Late(format!("the cluster is at rest: {}", unrest.join("; "))));
             }
         }
+    }
+
+    /// Lets time go on until every blob without a row is old enough to be disowned, and was.
+    fn outlast_orphans(&mut self) -> Result<(), Failure> {
+        self.pass(DISOWN_AGE_MS);
+        for _ in 0..ORPHAN_TURNS_MAX {
+            self.come_to_rest()?;
+            if audit(&mut self.world, true).map_err(Failure::Late)?.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(Failure::Wrong(audit(&mut self.world, true).map_err(Failure::Late)?))
     }
 
     /// Reads every key and every known version through every gateway.
@@ -220,7 +244,7 @@ impl Run {
         for process in all {
             self.world.start(process)?;
         }
-        self.until("the cluster is up", START_MS_MAX, |run| run.world.is_up())?;
+        self.come_up()?;
         let gateway = self.world.shape.gateways().next();
         for (name, versioning) in BUCKETS {
             let is_made = (0..MAKE_TURNS_MAX).any(|_| {
@@ -237,7 +261,16 @@ impl Run {
         Ok(())
     }
 
+    fn come_up(&mut self) -> Result<(), Failure> {
+        let up = self.until("", START_MS_MAX, |run| run.world.unready().is_empty());
+        up.map_err(|_| Failure::Late(format!("every process is up: {}", self.world.unready().join("; "))))
+    }
+
     fn judge(&self) -> Result<(), Failure> {
+        let panics = panics::seen();
+        if !panics.is_empty() {
+            return Err(Failure::Wrong(panics));
+        }
         if !self.workload.wrong.is_empty() {
             return Err(Failure::Wrong(self.workload.wrong.clone()));
         }

@@ -219,14 +219,18 @@ impl World {
 }
 
 impl World {
-    /// Whether every process has begun and the cluster is formed.
-    pub fn is_up(&self) -> bool {
-        let formed = |process: &&Process| match process.peer.role {
-            Role::StorageNode => self.node(process.peer.node).is_some_and(|node| node.map().formation.is_none()),
-            Role::Gateway | Role::Stranger => true,
-        };
-        self.processes.values().all(|process| {
-            process.is_running() && process.seat().is_some_and(|seat| seat.has_begun()) && formed(&process)
-        })
+    /// Which processes are not what they should be once all is well: up, in a cluster that is formed.
+    pub fn unready(&self) -> Vec<String> {
+        let mut unready = Vec::new();
+        for (id, process) in &self.processes {
+            let begun = process.is_running() && process.seat().is_some_and(|seat| seat.has_begun());
+            let is_formed = process.peer.role != Role::StorageNode
+                || self.node(*id).is_some_and(|node| node.map().formation.is_none());
+            if !begun || !is_formed {
+                let failed = process.seat().and_then(|seat| seat.failed.lock().clone());
+                unready.push(format!("{}: {}", process.name, failed.unwrap_or_else(|| "has not begun".to_owned())));
+            }
+        }
+        unready
     }
 }
