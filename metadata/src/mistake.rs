@@ -103,6 +103,7 @@ pub use chosen::{choose, made};
 
 #[cfg(feature = "mistakes")]
 mod chosen {
+    use std::str::FromStr;
     use std::sync::OnceLock;
 
     use super::Mistake;
@@ -112,10 +113,12 @@ mod chosen {
 
     static CHOSEN: OnceLock<Option<Mistake>> = OnceLock::new();
 
-    impl Mistake {
-        /// The mistake of that name.
-        pub fn by_name(name: &str) -> Option<Self> {
-            Self::ALL.iter().copied().find(|mistake| format!("{mistake:?}") == name)
+    impl FromStr for Mistake {
+        type Err = String;
+
+        fn from_str(name: &str) -> Result<Self, String> {
+            let mut all = Self::ALL.iter().copied();
+            all.find(|mistake| format!("{mistake:?}") == name).ok_or_else(|| format!("no mistake is called {name}"))
         }
     }
 
@@ -127,7 +130,7 @@ mod chosen {
 
     /// Whether this process makes the mistake.
     pub fn made(mistake: Mistake) -> bool {
-        let by_environment = || Mistake::by_name(&std::env::var(VARIABLE).ok()?);
+        let by_environment = || std::env::var(VARIABLE).ok()?.parse().ok();
         *CHOSEN.get_or_init(by_environment) == Some(mistake)
     }
 }

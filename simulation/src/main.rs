@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+#[cfg(feature = "mistakes")]
+use couronne_metadata::mistake::{Mistake, choose};
 use couronne_placement::Redundancy;
 use couronne_simulation::founding::Shape;
 use couronne_simulation::run::{Plan, run};
@@ -52,6 +54,14 @@ struct Arguments {
     /// What the processes log, as in `RUST_LOG`: to standard error.
     #[arg(long)]
     log: Option<String>,
+    /// Make this deliberate bug.
+    #[cfg(feature = "mistakes")]
+    #[arg(long)]
+    mistake: Option<Mistake>,
+    /// Name the deliberate bugs, and the rules that they break.
+    #[cfg(feature = "mistakes")]
+    #[arg(long)]
+    mistakes: bool,
 }
 
 fn main() -> ExitCode {
@@ -59,6 +69,14 @@ fn main() -> ExitCode {
     if let Some(log) = &arguments.log {
         let layer = tracing_subscriber::fmt().with_env_filter(log).without_time().with_writer(std::io::stderr);
         layer.init();
+    }
+    #[cfg(feature = "mistakes")]
+    {
+        if arguments.mistakes {
+            Mistake::ALL.iter().for_each(|mistake| println!("{mistake:?} {}", mistake.rule()));
+            return ExitCode::SUCCESS;
+        }
+        choose(arguments.mistake);
     }
     let first = arguments.seed.unwrap_or_else(fresh_seed);
     let mut failed = false;
@@ -76,13 +94,18 @@ fn run_one(arguments: &Arguments, seed: u64) -> bool {
     let plan = Plan { seed, shape, seconds, rounds, calm, last };
     let trace = if arguments.events { Trace::shown() } else { Trace::default() };
     let began = processor_time();
-    match run(&plan, trace.clone()) {
+    let result = run(&plan, trace.clone());
+    let took = (processor_time() - began).as_secs_f64();
+    match result {
         Ok(report) => {
-            println!("seed {seed}: {report} ({:.1} s of CPU)", (processor_time() - began).as_secs_f64());
+            println!("seed {seed}: {report} ({took:.1} s of CPU)");
             true
         }
         Err(failure) => {
-            println!("seed {seed}: FAILED, trace {} of {} events: {failure}", trace.hash(), trace.events());
+            let (hash, events, seconds) = (trace.hash(), trace.events(), trace.last_ms() / 1000);
+            println!(
+                "seed {seed}: FAILED after {seconds} s ({took:.1} s of CPU), trace {hash} of {events} events: {failure}"
+            );
             println!("repeat it: {}", plan.command());
             false
         }

@@ -16,6 +16,7 @@ pub struct Trace(Arc<Mutex<State>>);
 struct State {
     hasher: blake3::Hasher,
     events: u64,
+    last_ms: u64,
     line: String,
     shown: bool,
 }
@@ -32,7 +33,8 @@ impl Trace {
     #[allow(clippy::print_stderr, reason = "printed only for who asks to see the events")]
     pub fn note(&self, now_ms: u64, event: fmt::Arguments<'_>) {
         let mut state = self.0.lock();
-        let State { hasher, events, line, shown } = &mut *state;
+        let State { hasher, events, last_ms, line, shown } = &mut *state;
+        *last_ms = now_ms;
         line.clear();
         // Writing to a string does not fail.
         let _ = writeln!(line, "{now_ms} {event}");
@@ -46,6 +48,11 @@ impl Trace {
     /// The hash so far, short enough to read.
     pub fn hash(&self) -> String {
         self.0.lock().hasher.finalize().to_hex().chars().take(16).collect()
+    }
+
+    /// The time of the last event, in milliseconds.
+    pub fn last_ms(&self) -> u64 {
+        self.0.lock().last_ms
     }
 
     /// How many events there were.
