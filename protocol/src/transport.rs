@@ -127,6 +127,8 @@ methods! {
     Append = 32, Log, [StorageNode];
     /// A leader sends a piece of a snapshot.
     Snapshot = 33, Log, [StorageNode];
+    /// A leader hands its leadership to another replica.
+    HandOver = 34, Control, [StorageNode];
 }
 
 /// A request or an answer.
@@ -211,7 +213,8 @@ mod tests {
 
     #[test]
     fn a_gateway_deletes_nothing_and_votes_for_nobody() {
-        for method in [Method::DeleteShard, Method::DeleteBlob, Method::Vote, Method::Append, Method::Snapshot] {
+        let consensus = [Method::Vote, Method::PreVote, Method::Append, Method::Snapshot, Method::HandOver];
+        for method in [Method::DeleteShard, Method::DeleteBlob].into_iter().chain(consensus) {
             assert!(!method.may(Role::Gateway) && !method.may(Role::Stranger));
         }
         let strangers: Vec<_> = Method::ALL.iter().filter(|method| method.may(Role::Stranger)).collect();

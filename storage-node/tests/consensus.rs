@@ -79,6 +79,53 @@ fn an_idle_leader_keeps_its_lease_and_its_place() {
     });
 }
 
+/// Who hands over ceases to lead before anyone else may, and need not be waited for.
+#[test]
+fn a_leadership_is_handed_over_faster_than_a_lease_runs_out() {
+    for seed in seeds(20) {
+        simulate(async {
+            let rig = Rig::begin(seed).await;
+            let is_calm = seed % 3 != 2;
+            rig.wires.set_weather(if is_calm { CALM } else { STORMY });
+            for number in 0..5 {
+                rig.write(&format!("before {number}"), b"value").await;
+            }
+            let old = rig.await_leader(SECOND * 10).await;
+            let group = rig.running(old).group.clone();
+            let term = group.leadership().unwrap().term;
+            group.retire();
+            group.hand_over(&rig.places().into_keys().collect()).await;
+            let began = Instant::now();
+            while rig.leader().is_none_or(|(_, leads)| leads == term) {
+                assert!(group.leadership().is_none(), "it leads on: {} (seed {seed})", rig.look());
+                assert!(began.elapsed() < SECOND * 10, "nobody followed (seed {seed})");
+                sleep(Duration::from_millis(1)).await;
+            }
+            assert!(!is_calm || began.elapsed() < rig.settings.election_min / 2, "{:?} (seed {seed})", began.elapsed());
+            rig.write("after", b"value").await;
+            rig.wires.set_weather(CALM);
+            rig.await_level(SECOND * 20).await;
+            assert!(rig.read(old, "after").is_some() && rig.read(old, "before 4").is_some());
+            assert_ne!(rig.leader().unwrap().0, old, "it is about to stop (seed {seed})");
+            rig.stop().await;
+        });
+    }
+}
+
+/// Nobody there to follow: the leader stays.
+#[test]
+fn a_leadership_is_kept_rather_than_handed_to_nobody() {
+    simulate(async {
+        let rig = Rig::begin(9).await;
+        let (leader, term) = rig.leader().unwrap();
+        rig.running(leader).group.hand_over(&BTreeSet::from([ReplicaId(99)])).await;
+        rig.running(leader).group.hand_over(&BTreeSet::new()).await;
+        rig.write("after", b"value").await;
+        assert_eq!(rig.leader(), Some((leader, term)));
+        rig.stop().await;
+    });
+}
+
 /// A leader that can be heard but hears nobody must not keep its followers for ever; nor one that
 /// hears but is not heard.
 #[test]

@@ -13,6 +13,7 @@ mod sessions;
 mod switchboard;
 pub mod types;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,6 +144,13 @@ pub trait Consensus: Send + Sync + 'static {
     /// Stands for election now, if a quorum would grant it.
     async fn elect(&self);
 
+    /// Hands leadership to that of these replicas whose log is longest, if this one leads. It ceases to lead
+    /// at once, whether or not the other is elected; with none of them among the voters nothing happens.
+    async fn hand_over(&self, to: &BTreeSet<ReplicaId>);
+
+    /// Stands for no election any more.
+    fn retire(&self);
+
     /// Makes a leader known to its followers, which renews its lease.
     async fn heartbeat(&self);
 
@@ -152,8 +160,11 @@ pub trait Consensus: Send + Sync + 'static {
     /// Replaces the voters; new ones first learn. Only at the leader.
     async fn change_members(&self, members: Vec<(ReplicaId, DriveId)>) -> Result<(), ProposeError>;
 
-    /// The members in force here.
+    /// The members in force here: a change counts from when it was written, before it is settled.
     fn members(&self) -> Members;
+
+    /// The members that a quorum has settled on.
+    fn settled_members(&self) -> Members;
 
     /// Why the replica stopped for good, if it did.
     fn stopped(&self) -> Option<String>;

@@ -14,7 +14,7 @@ use super::sessions::Sessions;
 use super::switchboard::Route;
 use super::{Directory, Switchboard};
 
-/// The way in for messages between replicas: methods `Vote`, `PreVote`, `Append` and `Snapshot`.
+/// The way in for messages between replicas: methods `Vote`, `PreVote`, `Append`, `Snapshot` and `HandOver`.
 pub struct Receiver {
     switchboard: Switchboard,
     directory: Arc<dyn Directory>,
@@ -48,6 +48,7 @@ impl Receiver {
             (Method::Vote, Ask::Vote(ask)) => endpoint.vote(ask, true).await.map(Answer::Vote),
             (Method::PreVote, Ask::Vote(ask)) => endpoint.vote(ask, false).await.map(Answer::Vote),
             (Method::Append, Ask::Append(ask)) => endpoint.append(ask).await.map(Answer::Append),
+            (Method::HandOver, Ask::HandOver(hand)) => endpoint.hand_over(hand).await.map(|()| Answer::GoOn),
             (Method::Snapshot, Ask::Begin(begin)) => Ok(self.sessions.begin(to, endpoint, begin).await),
             (Method::Snapshot, Ask::Piece { session, sequence, rows }) => {
                 Ok(self.sessions.piece(to, session, sequence, rows).await)

@@ -9,8 +9,8 @@ use couronne_protocol::transport::Message;
 use couronne_ring::DriveId;
 
 use super::{
-    Answer, AppendAnswer, AppendAsk, Ask, ENTRIES_BYTES_MAX, ENTRIES_MAX, PIECE_BYTES_MAX, Refusal, Request, Sender,
-    SnapshotBegin, VoteAnswer, VoteAsk,
+    Answer, AppendAnswer, AppendAsk, Ask, ENTRIES_BYTES_MAX, ENTRIES_MAX, HandOver, PIECE_BYTES_MAX, Refusal, Request,
+    Sender, SnapshotBegin, VoteAnswer, VoteAsk,
 };
 use crate::consensus::SnapshotPiece;
 use crate::consensus::types::{Entry, Members, Payload, Position, ReplicaId};
@@ -32,6 +32,7 @@ pub(super) fn encode_request(request: &Request) -> Message {
         Ask::Begin(_) => 3,
         Ask::Piece { .. } => 4,
         Ask::End { .. } => 5,
+        Ask::HandOver(_) => 6,
     };
     let mut head = vec![VERSION, kind];
     head.put_u64(request.from.replica.0);
@@ -57,6 +58,11 @@ pub(super) fn encode_request(request: &Request) -> Message {
         Ask::End { session, pieces } => {
             head.put_u64(*session);
             head.put_u64(*pieces);
+        }
+        Ask::HandOver(hand) => {
+            put_vote(&mut head, hand.vote);
+            head.put_u64(hand.successor.0);
+            put_optional(&mut head, hand.last);
         }
     }
     Message { head: head.into(), body }
@@ -84,6 +90,10 @@ pub(super) fn decode_request(message: Message) -> Result<Request, Malformed> {
         }
         4 => Ask::Piece { session: reader.u64()?, sequence: reader.u64()?, rows: decode_rows(body)? },
         5 => Ask::End { session: reader.u64()?, pieces: reader.u64()? },
+        6 => {
+            let (vote, successor) = (take_vote(&mut reader)?, ReplicaId(reader.u64()?));
+            Ask::HandOver(HandOver { vote, successor, last: take_optional(&mut reader)? })
+        }
         _ => return Err(reader.malformed()),
     };
     if reader.is_empty() { Ok(Request { from, to, ask }) } else { Err(reader.malformed()) }

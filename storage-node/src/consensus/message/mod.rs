@@ -11,6 +11,7 @@
 //!   3 begin   session u64 | vote | position
 //!   4 piece   session u64 | sequence u64            body: count u32 { key, value: length u32, bytes }
 //!   5 end     session u64 | pieces u64
+//!   6 hand    vote | successor's replica u64 | last flag u8 [position]
 //! answer: version u8 | kind u8 | then by kind:
 //!   0 refused  reason u8
 //!   1 vote     vote | last flag u8 [position] | granted u8
@@ -74,6 +75,8 @@ pub(super) enum Ask {
     Piece { session: u64, sequence: u64, rows: SnapshotPiece },
     /// To take what came for the whole.
     End { session: u64, pieces: u64 },
+    /// To owe this leader no faith any more, so that another replica can be elected.
+    HandOver(HandOver),
 }
 
 /// A candidate's question.
@@ -109,6 +112,17 @@ pub(super) struct SnapshotBegin {
     pub(super) applied: Position,
 }
 
+/// A leader's last word: it has ceased to lead, and names its successor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HandOver {
+    /// The vote it led by.
+    pub(super) vote: Vote,
+    /// Who is to stand for election at once.
+    pub(super) successor: ReplicaId,
+    /// What the successor must have in its log first.
+    pub(super) last: Option<Position>,
+}
+
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -118,7 +132,7 @@ pub(super) enum Answer {
     Vote(VoteAnswer),
     /// To entries.
     Append(AppendAnswer),
-    /// A step of a snapshot was done.
+    /// A step of a snapshot was done, or a leader's last word was taken.
     GoOn,
     /// The snapshot is in place if the vote is the leader's own; else its reign is over.
     Follows(Vote),
@@ -195,6 +209,7 @@ impl Request {
             }
             Ask::Append(ask) => self.leads(ask.vote) && ask.is_consistent(),
             Ask::Begin(begin) => self.leads(begin.vote) && begin.applied.term <= begin.vote.term,
+            Ask::HandOver(hand) => self.leads(hand.vote) && hand.last.is_none_or(|last| last.term <= hand.vote.term),
             Ask::Piece { .. } | Ask::End { .. } => true,
         }
     }

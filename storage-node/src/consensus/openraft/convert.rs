@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest, VoteResponse};
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse};
 use openraft::type_config::alias::{EntryOf, LogIdOf, SnapshotMetaOf, StoredMembershipOf, VoteOf};
 use openraft::{EntryPayload, LogId, Membership, StoredMembership};
 
-use super::super::message::{AppendAnswer, AppendAsk, VoteAnswer, VoteAsk};
+use super::super::message::{AppendAnswer, AppendAsk, HandOver, VoteAnswer, VoteAsk};
 use super::super::types::{Entry, Members, Payload, Position, ReplicaId, Vote};
 use super::super::{Applied, MachineError};
 use super::{Effects, Place, Types};
@@ -77,14 +77,26 @@ pub(super) fn from_entry(entry: EntryOf<Types>) -> Entry {
     Entry { position: position(&entry.log_id), payload }
 }
 
-/// The library's mark of an election that the old leader ordered is left out: nobody orders any, and
-/// a vote that overrides a lease would make leases worthless.
+/// The library's mark of an election that the old leader ordered is left out: who may be elected is
+/// told by that leader itself, and a vote that overrides a lease would make leases worthless.
 pub(super) fn to_vote_request(ask: VoteAsk) -> VoteRequest<Types> {
     VoteRequest::new(to_vote(ask.vote), ask.last.map(log_id))
 }
 
 pub(super) fn from_vote_request(request: &VoteRequest<Types>) -> VoteAsk {
     VoteAsk { vote: from_vote(&request.vote), last: request.last_log_id.as_ref().map(position) }
+}
+
+pub(super) fn to_transfer(hand: HandOver) -> TransferLeaderRequest<Types> {
+    TransferLeaderRequest::new(to_vote(hand.vote), hand.successor.0, hand.last.map(log_id))
+}
+
+pub(super) fn from_transfer(request: &TransferLeaderRequest<Types>) -> HandOver {
+    HandOver {
+        vote: from_vote(request.from_leader()),
+        successor: ReplicaId(*request.to_node_id()),
+        last: request.last_log_id().map(position),
+    }
 }
 
 pub(super) fn to_vote_response(answer: VoteAnswer) -> VoteResponse<Types> {

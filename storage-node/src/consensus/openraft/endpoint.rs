@@ -6,21 +6,27 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use couronne_ring::DriveId;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::Unreachable;
-use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, VoteRequest, VoteResponse,
+};
 use openraft::type_config::alias::{SnapshotOf, VoteOf};
 use tokio::time::Instant;
 
 use super::convert::{
-    from_append_response, from_vote, from_vote_response, position, to_append_request, to_meta, to_vote, to_vote_request,
+    from_append_response, from_transfer, from_vote, from_vote_response, position, to_append_request, to_meta,
+    to_transfer, to_vote, to_vote_request,
 };
 use super::machine::{MachineAdapter, SnapshotData};
 use super::{LibraryRaft, Types};
-use crate::consensus::message::{Answer, AppendAnswer, AppendAsk, Refusal, SnapshotBegin, VoteAnswer, VoteAsk};
+use crate::consensus::message::{
+    Answer, AppendAnswer, AppendAsk, HandOver, Refusal, SnapshotBegin, VoteAnswer, VoteAsk,
+};
 use crate::consensus::types::{Position, ReplicaId, Vote};
 use crate::consensus::{Applied, SnapshotPieces};
 
@@ -37,6 +43,8 @@ pub(in crate::consensus) struct Endpoint {
     replica: ReplicaId,
     /// Before this time the replica grants no vote: it may have promised a lease before it restarted.
     votes_from: Instant,
+    /// Set once the replica is to lead no more: it is about to stop.
+    retired: Arc<AtomicBool>,
     /// One snapshot at a time; how many were begun.
     replacing: Arc<tokio::sync::Mutex<u64>>,
 }
@@ -47,7 +55,7 @@ pub(super) fn unreachable(error: impl fmt::Display) -> Unreachable<Types> {
 
 impl Endpoint {
     pub(super) fn new(raft: LibraryRaft, machine: MachineAdapter, replica: ReplicaId, votes_from: Instant) -> Self {
-        Self { raft, machine, replica, votes_from, replacing: Arc::default() }
+        Self { raft, machine, replica, votes_from, retired: Arc::default(), replacing: Arc::default() }
     }
 
     /// Whether the replica may take part in elections.
@@ -55,9 +63,16 @@ impl Endpoint {
         Instant::now() >= self.votes_from
     }
 
-    /// Whether the replica may stand for election: not with rows that it could not serve.
+    /// Whether the replica may stand for election: not with rows that it could not serve, nor if it is
+    /// about to stop.
     pub(super) fn may_stand(&self) -> bool {
-        self.may_vote() && self.machine.rows().are_whole()
+        self.may_vote() && self.machine.rows().are_whole() && !self.retired.load(Ordering::Relaxed)
+    }
+
+    /// Has the replica stand for no election any more.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+        self.settle_elections();
     }
 
     /// Lets the library stand for election, or not, as things are now.
@@ -90,6 +105,13 @@ impl Endpoint {
             return Err(unreachable(format!("{} has just started", self.replica)));
         }
         self.raft.pre_vote(request).await.map_err(unreachable)
+    }
+
+    pub(super) async fn library_hand_over(
+        &self,
+        request: &TransferLeaderRequest<Types>,
+    ) -> Result<(), Unreachable<Types>> {
+        self.hand_over(from_transfer(request)).await.map_err(unreachable)
     }
 
     pub(super) async fn library_append(
@@ -134,6 +156,16 @@ impl Endpoint {
         let request = to_vote_request(ask);
         let answered = if really { self.raft.vote(request).await } else { self.raft.pre_vote(request).await };
         answered.map(|response| from_vote_response(&response)).map_err(|_| Refusal::Stopped)
+    }
+
+    /// Takes a leader's last word. What faith was owed to it is owed no more; its successor waits until
+    /// it has all that the leader wrote, and stands for election at once.
+    pub(in crate::consensus) async fn hand_over(&self, hand: HandOver) -> Result<(), Refusal> {
+        if hand.successor == self.replica && !self.may_stand() {
+            return Err(Refusal::Quiet);
+        }
+        let taken = self.raft.handle_transfer_leader(to_transfer(hand)).await.map_err(|_| Refusal::Stopped)?;
+        taken.map_err(|_| Refusal::Failed)
     }
 
     /// Takes a leader's entries.

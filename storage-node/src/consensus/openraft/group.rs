@@ -8,8 +8,9 @@
 //!   quorum took it. A later leader needs a vote of one of them, so it cannot exist before the follower's
 //!   lease that began last has run out. The leader uses 0.8 of it, so clocks may differ by a fifth in rate.
 //!   Not even the leader itself votes for another before a whole `election_max` has passed.
-//! - A vote that the old leader orders would override leases. Nobody orders one: the request does not
-//!   travel, and messages have no word for it.
+//! - Only the leader itself frees its followers of their leases, to be followed without a wait. Before it
+//!   tells anyone it has ceased to lead, for good in that term. A vote that the old leader ordered would
+//!   override leases in the library; that mark does not travel, so who was not told keeps faith.
 //! - Leases are forgotten in a restart: a replica that may have promised one is quiet for `election_max`.
 //! - Heartbeats go out on ticks (13/64 of `heartbeat`), apart from entries, also when nothing is written.
 //! - After a leader's death a follower waits for its lease, then for a time drawn anew for every round
@@ -23,6 +24,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -84,6 +86,8 @@ pub struct Group {
     endpoint: Endpoint,
     settings: ConsensusSettings,
     suspension: Suspension,
+    /// The last term in which this replica handed its leadership over; no leader has term 0.
+    handed_over: AtomicU64,
     env: Env,
 }
 
@@ -121,7 +125,8 @@ impl Group {
         }
         switchboard.connect(replica, endpoint.clone());
         let suspension = Suspension::new(&env);
-        Ok(Self { raft, log, replica, machine, endpoint, settings, suspension, env })
+        let handed_over = AtomicU64::new(0);
+        Ok(Self { raft, log, replica, machine, endpoint, settings, suspension, handed_over, env })
     }
 
     /// Makes the first members of a range that never had any. Every replica given the same members
@@ -226,7 +231,9 @@ impl Consensus for Group {
                 let age = acked.elapsed();
                 age < self.settings.leader_lease() && woke.is_none_or(|woke| age < woke.elapsed())
             });
-        Some(Leadership { term: leader.term(), lease })
+        // Looked at last: what was true before this replica ceased to lead, nobody could contradict yet.
+        let leads = leader.term() > self.handed_over.load(Ordering::SeqCst);
+        leads.then(|| Leadership { term: leader.term(), lease })
     }
 
     fn leader(&self) -> Option<ReplicaId> {
@@ -278,6 +285,26 @@ impl Consensus for Group {
         drop(self.raft.trigger().elect(true).await);
     }
 
+    async fn hand_over(&self, to: &BTreeSet<ReplicaId>) {
+        let Some(leadership) = self.leadership() else { return };
+        let successor = {
+            let metrics = self.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            let voters: BTreeSet<u64> = metrics.membership_config.membership().voter_ids().collect();
+            let progress = metrics.replication.iter().flatten();
+            let others = progress.filter(|(id, _)| voters.contains(id) && to.contains(&ReplicaId(**id)));
+            others.max_by_key(|(_, matched)| **matched).map(|(id, _)| *id)
+        };
+        let Some(successor) = successor.filter(|successor| *successor != self.replica.0) else { return };
+        self.handed_over.fetch_max(leadership.term, Ordering::SeqCst);
+        // A replica that has stopped leads no more either.
+        drop(self.raft.trigger().transfer_leader(successor).await);
+    }
+
+    fn retire(&self) {
+        self.endpoint.retire();
+    }
+
     async fn heartbeat(&self) {
         // As above.
         drop(self.raft.trigger().heartbeat().await);
@@ -293,6 +320,10 @@ impl Consensus for Group {
 
     fn members(&self) -> Members {
         from_membership(self.raft.metrics().borrow_watched().membership_config.membership())
+    }
+
+    fn settled_members(&self) -> Members {
+        from_membership(self.raft.metrics().borrow_watched().committed_membership_config.membership())
     }
 
     fn stopped(&self) -> Option<String> {

@@ -14,13 +14,17 @@ use couronne_protocol::transport::{CallError, Method};
 use couronne_ring::DriveId;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
 use openraft::network::RPCOption;
-use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse,
+    VoteRequest, VoteResponse,
+};
 use openraft::type_config::alias::{SnapshotOf, VoteOf};
 use openraft::{OptionalSend, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
 use tokio::time::Instant;
 
 use super::convert::{
-    from_append_request, from_vote, from_vote_request, position, to_append_response, to_vote, to_vote_response,
+    from_append_request, from_transfer, from_vote, from_vote_request, position, to_append_response, to_vote,
+    to_vote_response,
 };
 use super::endpoint::{Endpoint, unreachable};
 use super::machine::SnapshotData;
@@ -33,6 +37,9 @@ use crate::consensus::{Machine, Network, Switchboard};
 /// How long entries may take to be written by a follower. The library sends heartbeats apart, so a
 /// slow disk delays neither them nor leases; what is sent again after this is written by then, or soon.
 const ENTRIES_WAIT: Duration = Duration::from_secs(2);
+
+/// A leader's successor is told so long after the others: these refuse their votes until they are told.
+const HEAD_START: Duration = Duration::from_millis(10);
 
 /// How long a message of a snapshot is waited for before it is sent again: a repeat does no harm.
 const PIECE_WAIT: Duration = Duration::from_secs(10);
@@ -218,6 +225,23 @@ impl RaftNetworkV2<Types> for Link {
         match self.local()? {
             Some(endpoint) => Ok(endpoint.library_pre_vote(request).await?),
             None => self.ask_vote(Method::PreVote, &request, option.soft_ttl()).await,
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<Types>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
+        if *request.to_node_id() == self.to.0 {
+            tokio::time::sleep(HEAD_START).await;
+        }
+        if let Some(endpoint) = self.local()? {
+            return Ok(Ok(endpoint.library_hand_over(&request).await?));
+        }
+        match self.ask(Method::HandOver, Ask::HandOver(from_transfer(&request)), option.soft_ttl()).await? {
+            Answer::GoOn => Ok(Ok(())),
+            _ => Err(failed("an answer to something else")),
         }
     }
 
