@@ -20,6 +20,7 @@ use couronne_metadata::record::{Attributes, BucketRules, BucketState, Etag, Vers
 use couronne_metadata::rocks::RocksSettings;
 use couronne_placement::{Policy, PolicyId};
 use couronne_protocol::env::{Clock, Env, Random};
+use couronne_protocol::net::certificates::MEMBER_LIFETIME;
 use couronne_protocol::range::{RangeAddress, RangeClient, RangeDescriptor, RangeError};
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
@@ -103,6 +104,7 @@ async fn measure() {
         consensus: ConsensusSettings::default(),
         evaluation: couronne_metadata::evaluate::Settings::default(),
         duties: DutySettings::default(),
+        certificate_lifetime: MEMBER_LIFETIME,
     };
     let began = Instant::now();
     let opened = open_folders(&folders, &RocksSettings::default()).await.unwrap();

@@ -37,8 +37,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     match command {
         Command::Serve(arguments) => serve::run(arguments.settings()?)?,
-        Command::StorageNode(arguments) => serve::run_storage_node(Settings::load(Some(&arguments.config))?)?,
-        Command::Gateway(arguments) => serve::run_gateway(Settings::load(Some(&arguments.config))?)?,
+        Command::StorageNode(arguments) => serve::run_storage_node(Settings::of_file(&arguments.config)?)?,
+        Command::Gateway(arguments) => serve::run_gateway(Settings::of_file(&arguments.config)?)?,
         Command::Cluster(command) => client_runtime()?.block_on(cluster::run(command))?,
         Command::Bench(arguments) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

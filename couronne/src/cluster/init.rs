@@ -7,7 +7,7 @@
 
 use couronne_placement::Redundancy;
 use couronne_protocol::map::{Formation, MapNode};
-use couronne_protocol::net::certificates::{Authority, MEMBER_LIFETIME, PrivateKey, node_of_request};
+use couronne_protocol::net::certificates::{Authority, PrivateKey, node_of_request};
 use couronne_protocol::transport::Role;
 use couronne_ring::{RegionName, ZoneName};
 use couronne_storage_node::node::LocalNode;
@@ -23,7 +23,7 @@ use crate::{data_folder, environment};
 
 /// Founds it.
 pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterError> {
-    let settings = Settings::load(Some(&arguments.config))?;
+    let settings = Settings::of_file(&arguments.config)?;
     let redundancy: Redundancy = arguments.policy.parse()?;
     let needed = u16::from(redundancy.losses()) + 1;
     if arguments.nodes < needed {
@@ -42,7 +42,8 @@ pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterE
     let key = PrivateKey::generate()?;
     let request = key.request()?;
     let node = node_of_request(&request)?;
-    let certificate = authority.sign(&request, node, Role::StorageNode, MEMBER_LIFETIME, &env)?;
+    let lifetime = settings.cluster.certificate_lifetime();
+    let certificate = authority.sign(&request, node, Role::StorageNode, lifetime, &env)?;
     let secrets = Secrets::make(&env)?;
     folder.keep_founding(&Founding { authority_key: encoded(authority_key.as_pkcs8()), secrets: secrets.text() })?;
 

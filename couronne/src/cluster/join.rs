@@ -21,7 +21,7 @@ use crate::terminal::say;
 
 /// Joins it.
 pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterError> {
-    let settings = Settings::load(Some(&arguments.config))?;
+    let settings = Settings::of_file(&arguments.config)?;
     let token = JoinToken::parse(&arguments.token)?;
     let role = if arguments.gateway { Role::Gateway } else { Role::StorageNode };
     let env = environment::system();

@@ -1,8 +1,8 @@
 //! A member's certificate is renewed long before it runs out.
 //!
 //! Promises: a new key each time, made here; the new certificate is kept only after it was found usable, and
-//! a process that dies between the two starts with the old one. What fails is tried again an hour later,
-//! for a third of the certificate's life.
+//! a process that dies between the two starts with the old one. What fails is tried again and again, for a
+//! third of the certificate's life.
 //! Must not know: what the member does.
 
 use std::sync::Arc;
@@ -17,11 +17,14 @@ use tokio::time::{sleep, timeout};
 
 use super::MemberFolder;
 
-/// How often the certificate is looked at.
+/// How often the certificate is looked at, unless it is short-lived.
 const LOOK_EVERY: Duration = Duration::from_secs(3600);
 
-/// So long before it runs out it is renewed.
-const AHEAD_MS: u64 = 30 * 86_400_000;
+/// A short-lived one is looked at so often in its life.
+const LOOKS: u32 = 60;
+
+/// It is renewed when this part of its life is left: a third.
+const AHEAD: u32 = 3;
 
 /// How long a storage node may take to sign.
 const SIGN_WAIT: Duration = Duration::from_secs(10);
@@ -40,20 +43,24 @@ pub(crate) struct Renewal {
     pub(crate) transport: Arc<dyn Transport>,
     /// Time.
     pub(crate) env: Env,
+    /// How long a certificate lasts.
+    pub(crate) lifetime: Duration,
 }
 
 impl Renewal {
     /// Looks after the certificate for as long as the process runs.
     pub(crate) async fn run(self) {
+        let ahead_ms = u64::try_from((self.lifetime / AHEAD).as_millis()).unwrap_or(u64::MAX);
+        let look_every = LOOK_EVERY.min(self.lifetime / LOOKS);
         loop {
-            let then_ms = self.env.clock.wall_ms().saturating_add(AHEAD_MS);
+            let then_ms = self.env.clock.wall_ms().saturating_add(ahead_ms);
             if !self.tls.serves_at(then_ms) {
                 match self.renew().await {
                     Ok(()) => tracing::info!("the certificate was renewed"),
                     Err(error) => tracing::error!(error, "the certificate was not renewed"),
                 }
             }
-            sleep(LOOK_EVERY).await;
+            sleep(look_every).await;
         }
     }
 

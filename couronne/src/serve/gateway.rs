@@ -81,6 +81,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
         map: map.clone(),
         transport: Arc::clone(&transport),
         env: env.clone(),
+        lifetime: settings.cluster.certificate_lifetime(),
     };
     tokio::spawn(renewal.run());
     let cluster = Arc::new(Cluster { transport, map, folder, env: env.clone() });

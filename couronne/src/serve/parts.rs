@@ -86,6 +86,7 @@ pub(super) fn node_settings(settings: &Settings, policy: Option<Policy>, is_alon
             repair_grace: Duration::from_secs(settings.storage.repair_grace_s),
             ..DutySettings::default()
         },
+        certificate_lifetime: settings.cluster.certificate_lifetime(),
     }
 }
 

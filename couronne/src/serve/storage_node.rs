@@ -58,7 +58,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
     let closing = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
     let own = Arc::new(StatusSource::new(Arc::clone(&node), env.clone(), peer_address));
-    tokio::spawn(renewal(&folder, &tls, &node, &env)?.run());
+    tokio::spawn(renewal(&folder, &tls, &node, &env, &settings)?.run());
     let orders = Arc::new(Orders { node: Arc::clone(&node), folders: settings.data.drive_folders() });
     let service = MemberService { node: node.service(), status: Arc::clone(&own), orders: Arc::clone(&orders) };
     let serving =
@@ -105,6 +105,7 @@ fn renewal(
     tls: &Arc<Tls>,
     node: &Arc<LocalNode>,
     env: &Env,
+    settings: &Settings,
 ) -> Result<Renewal, ServeError> {
     Ok(Renewal {
         role: Role::StorageNode,
@@ -113,6 +114,7 @@ fn renewal(
         map: Arc::clone(node.shared_map()),
         transport: Arc::clone(node.transport().ok_or(ServeError::Cluster("transport"))?),
         env: env.clone(),
+        lifetime: settings.cluster.certificate_lifetime(),
     })
 }
 

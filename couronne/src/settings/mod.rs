@@ -8,6 +8,7 @@ pub(crate) mod reference;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -110,6 +111,9 @@ settings! {
         region: String = "region".to_owned(),
         /// Its zone within the region: what fails together with it.
         zone: String = "zone".to_owned(),
+        /// How long the certificates of members last, in seconds; each renews its own when a third of that is left.
+        /// At least 15.
+        certificate_lifetime_s: u64 = 90 * 86_400,
     }
 
     /// Bounds of what requests may take.
@@ -173,6 +177,11 @@ impl ClusterSettings {
     pub(crate) fn address(&self) -> String {
         self.advertise.clone().unwrap_or_else(|| self.listen.to_string())
     }
+
+    /// How long certificates last.
+    pub(crate) const fn certificate_lifetime(&self) -> Duration {
+        Duration::from_secs(self.certificate_lifetime_s)
+    }
 }
 
 /// How a log line is written.
@@ -207,6 +216,9 @@ pub(crate) enum SettingsError {
     /// Only one of certificate and key is given.
     #[error("TLS takes both a certificate (--tls-cert) and its key (--tls-key)")]
     HalfTls,
+    /// A certificate would have run out before it could be renewed.
+    #[error("certificates last 15 seconds at least (cluster.certificate_lifetime_s)")]
+    ShortCertificates,
     /// There is no data folder.
     #[error("at least one data folder is needed (--data)")]
     NoData,
@@ -222,10 +234,20 @@ impl Settings {
         toml::from_str(&text).map_err(|source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) })
     }
 
+    /// The settings of a file that nothing is added to.
+    pub(crate) fn of_file(path: &Path) -> Result<Self, SettingsError> {
+        let settings = Self::load(Some(path))?;
+        settings.check()?;
+        Ok(settings)
+    }
+
     /// Refuses settings that contradict each other.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         if self.s3.tls_cert_path.is_some() != self.s3.tls_key_path.is_some() {
             return Err(SettingsError::HalfTls);
+        }
+        if self.cluster.certificate_lifetime_s < 15 {
+            return Err(SettingsError::ShortCertificates);
         }
         if self.data.folders.is_empty() {
             return Err(SettingsError::NoData);
@@ -258,6 +280,12 @@ mod tests {
         expected.s3.region = "eu-west-9".to_owned();
         assert_eq!(settings, expected);
         settings.check().unwrap();
+    }
+
+    #[test]
+    fn certificates_that_nobody_could_renew_in_time_are_refused() {
+        let settings: Settings = toml::from_str("[cluster]\ncertificate_lifetime_s = 14").unwrap();
+        assert!(matches!(settings.check(), Err(SettingsError::ShortCertificates)));
     }
 
     #[test]

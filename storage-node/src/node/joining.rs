@@ -14,7 +14,7 @@ use couronne_metadata::command::Expect;
 use couronne_protocol::fixed::{Malformed, Reader, put_string};
 use couronne_protocol::join::{Admission, JoinRequest, JoinToken, NotAdmitted};
 use couronne_protocol::map::{Emptied, MapNode, MapState, StoredDrive};
-use couronne_protocol::net::certificates::{Authority, MEMBER_LIFETIME, PrivateKey, node_of_request};
+use couronne_protocol::net::certificates::{Authority, PrivateKey, node_of_request};
 use couronne_protocol::transport::Role;
 use couronne_ring::{NodeId, RegionName, WEIGHT_MAX, ZoneName};
 use zeroize::Zeroizing;
@@ -95,7 +95,7 @@ impl LocalNode {
         let authority = self.authority().await.map_err(|error| refused(&error))?;
         let node = node_of_request(&request.request).map_err(|error| refused(&error))?;
         let certificate = authority
-            .sign(&request.request, node, request.role, MEMBER_LIFETIME, &self.env)
+            .sign(&request.request, node, request.role, self.settings.certificate_lifetime, &self.env)
             .map_err(|error| refused(&error))?;
         let mut why = None;
         let map = self
@@ -118,7 +118,8 @@ impl LocalNode {
         if self.map().nodes.get(&node).is_none_or(|known| known.role != role) {
             return Err(NodeError::Map("this member is not in the map".to_owned()));
         }
-        let signed = self.authority().await?.sign(request, node, role, MEMBER_LIFETIME, &self.env);
+        let lifetime = self.settings.certificate_lifetime;
+        let signed = self.authority().await?.sign(request, node, role, lifetime, &self.env);
         signed.map(Bytes::from).map_err(|error| NodeError::Map(error.to_string()))
     }
 

@@ -25,6 +25,7 @@ mod supervision;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use couronne_metadata::evaluate;
@@ -101,6 +102,8 @@ pub struct NodeSettings {
     pub evaluation: evaluate::Settings,
     /// Background duties.
     pub duties: DutySettings,
+    /// How long certificates serve that this node signs.
+    pub certificate_lifetime: Duration,
 }
 
 /// One process with all its drives.

@@ -20,6 +20,7 @@ use std::time::Duration;
 use couronne_metadata::evaluate;
 use couronne_placement::{Policy, PolicyId};
 use couronne_protocol::env::{Clock, Env, Random};
+use couronne_protocol::net::certificates::MEMBER_LIFETIME;
 use couronne_ring::DriveId;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::disk::simulated::SimulatedDisk;
@@ -140,6 +141,7 @@ impl Rig {
             consensus: ConsensusSettings::default(),
             evaluation: self.evaluation.clone(),
             duties: self.duties.clone(),
+            certificate_lifetime: MEMBER_LIFETIME,
         }
     }
 
