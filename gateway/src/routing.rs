@@ -187,6 +187,8 @@ impl Router {
             RangeError::Refused(refusal) => Err(EngineError::Refused(refusal)),
             RangeError::StaleRules => Err(EngineError::StaleRules),
             RangeError::Corrupt(what) => Err(EngineError::Corrupt(what)),
+            RangeError::Full if !course.uncertain => Err(EngineError::Full),
+            RangeError::Full => Ok(Next::AfterPause),
             RangeError::StaleRange(ranges) => {
                 if let Some((known, _)) = asked {
                     self.table.forget(known);

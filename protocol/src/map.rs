@@ -13,13 +13,17 @@ use couronne_placement::{Policy, PolicyId};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 
 pub use shared::SharedMap;
-pub use state::{Emptied, Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive};
+pub use state::{
+    Emptied, Formation, Intake, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive,
+};
 
-/// Whether a drive can be written to.
+/// Whether a drive can be read and written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriveState {
     /// It serves.
     Up,
+    /// It serves what it holds; a new shard is better put elsewhere.
+    Closed,
     /// It is known to be away: a shard meant for it may be left out.
     Down,
 }

@@ -76,6 +76,9 @@ pub enum RangeError {
     /// Too much is queued; nothing was changed.
     #[error("range is overloaded")]
     Overloaded,
+    /// The drives have no space for new rows; nothing was changed.
+    #[error("no space is left for new rows")]
+    Full,
     /// No leader in time, or the range failed. With `maybe_done` the command may yet take effect:
     /// repeat it with the same commit id.
     #[error("range is unavailable: {reason}")]

@@ -27,6 +27,8 @@ pub enum DriveHealth {
     Serving,
     /// It serves, but has no space for new rows.
     Full,
+    /// It serves, but its node is about to stop for a while.
+    Leaving,
     /// It does not serve.
     Failed,
 }
@@ -68,6 +70,7 @@ impl Report {
                 DriveHealth::Serving => 1,
                 DriveHealth::Full => 2,
                 DriveHealth::Failed => 3,
+                DriveHealth::Leaving => 4,
             });
         }
         put_count(&mut out, self.leads.len());
@@ -91,6 +94,7 @@ impl Report {
                 1 => DriveHealth::Serving,
                 2 => DriveHealth::Full,
                 3 => DriveHealth::Failed,
+                4 => DriveHealth::Leaving,
                 _ => return Err(reader.malformed()),
             };
             Ok((drive, health))

@@ -369,6 +369,7 @@ fn any_range_error() -> impl Strategy<Value = RangeError> {
         prop::collection::vec(any_descriptor(), 0..4).prop_map(RangeError::StaleRange),
         Just(RangeError::StaleRules),
         Just(RangeError::Overloaded),
+        Just(RangeError::Full),
         (".*", any::<bool>()).prop_map(|(reason, maybe_done)| RangeError::Unavailable { reason, maybe_done }),
         ".*".prop_map(RangeError::Corrupt),
     ]

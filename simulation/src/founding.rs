@@ -90,7 +90,7 @@ pub fn map(shape: &Shape) -> MapState {
     let gateways = (1..=shape.gateways).map(|n| member(gateway(n), Role::Gateway, format!("g{n}")));
     let drive = |n| {
         let node = storage_node(n);
-        let drive = StoredDrive { node, boots: 0, weight: 1, down_since_ms: None, emptied: Emptied::default() };
+        let drive = StoredDrive::new(node, 1);
         (drive_of(node), drive)
     };
     let policy = policy(shape.redundancy);

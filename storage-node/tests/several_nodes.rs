@@ -4,11 +4,16 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use couronne_protocol::map::{DriveState, MapSource};
-use support::rows::commit;
+use couronne_metadata::ids::BucketId;
+use couronne_metadata::query::{Answer, Query};
+use couronne_protocol::map::{DriveState, Intake, MapRange, MapSource};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::remote::RemoteRanges;
+use support::rows::{commit, key};
 use support::several::Several;
 
 /// Writes some rows through all running nodes in turn and notes what was acknowledged.
@@ -20,6 +25,10 @@ async fn write_some(cluster: &Several, from: u64, count: u64, written: &mut BTre
         assert!(cluster.write(node, &at, &value, commit(number)).await, "row {number} was not taken");
         written.insert(at, value);
     }
+}
+
+fn position(at: &str) -> Bytes {
+    RangeDescriptor::position(BucketId::SYSTEM, at.as_bytes())
 }
 
 /// Every acknowledged row is there, whichever running node is asked.
@@ -91,6 +100,59 @@ async fn a_node_that_is_cut_off_acknowledges_nothing_and_catches_up() {
         assert_eq!(cluster.read(&alone, "row/alone").await, None);
     }
     compare(&cluster, &written).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_node_that_leaves() {
+    let mut cluster = Several::start(14, "ec:4+2", 6).await;
+    let mut written = BTreeMap::new();
+    for number in 0..6 {
+        let leaves = cluster.node(number);
+        leaves.leave().await;
+        for node in cluster.running().filter(|node| node.id() != leaves.id()) {
+            let map = node.map();
+            assert!(map.drives_of(leaves.id()).all(|drive| map.drives[&drive].intake == Intake::Leaving));
+            assert!(map.drives.values().filter(|drive| drive.intake == Intake::Leaving).count() == 1);
+        }
+        let left = cluster.machines[number].id;
+        cluster.crash(number, 20 + number as u64).await;
+        drop(leaves);
+        let began = tokio::time::Instant::now();
+        write_some(&cluster, 100 * number as u64, 10, &mut written).await;
+        assert!(began.elapsed() < Duration::from_secs(1), "an election was waited for: {:?}", began.elapsed());
+        cluster.start_node(number).await;
+        let back = cluster.node(number).map();
+        assert!(back.drives_of(left).all(|drive| back.drives[&drive].intake == Intake::Open));
+    }
+    compare(&cluster, &written).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_may_not_ask_for_what_the_cluster_keeps_for_itself() {
+    let cluster = Several::start(15, "ec:2+1", 3).await;
+    let (gateway, transport) = cluster.join_gateway("g1").await;
+    let node = cluster.node(0);
+    cluster.until("the gateway is known", || node.map().nodes.contains_key(&gateway)).await;
+    let ranges = RemoteRanges::new(transport, Arc::clone(node.shared_map()) as Arc<dyn MapSource>);
+    let ask = |range: &MapRange, query: Query| {
+        let address = RangeAddress {
+            range: range.id,
+            generation: range.generation,
+            replica: *range.replicas.values().next().unwrap(),
+        };
+        let query = QueryEnvelope { bucket: BucketId::SYSTEM, rules_version: None, query };
+        let ranges = &ranges;
+        async move { ranges.query(address, query).await }
+    };
+    let map = node.map();
+    let get = |name: &str| Query::SystemGet { key: key(name) };
+    let refused = |answer: Result<Answer, RangeError>| matches!(answer, Err(RangeError::Unavailable { reason, maybe_done: false }) if reason.contains("may not"));
+    for row in ["map", "authority", "secrets"] {
+        assert!(refused(ask(&map.keepers, get(row)).await), "{row}");
+    }
+    let range = map.ranges.iter().find(|range| range.descriptor().contains(&position("row"))).unwrap();
+    assert!(refused(ask(range, Query::Repair { after: None, limit: 1 }).await));
+    assert!(!refused(ask(range, get("row")).await), "what gateways keep in ranges is theirs");
 }
 
 #[tokio::test(start_paused = true)]

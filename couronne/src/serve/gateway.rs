@@ -5,6 +5,7 @@
 //! Promises: killed at any moment it leaves nothing to clean up.
 //! Must not know: drives.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::traffic::Traffic;
-use super::{ServeError, listen, parts, signals};
+use super::{ServeError, end, listen, parts, signals};
 use crate::admin;
 use crate::admin::api::Api;
 use crate::admin::gather::Gatherer;
@@ -122,13 +123,9 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     server::serve(s3_listener, gateway, parts::server_settings(&settings), s3_tls, signal).await;
 
     tracing::info!("stopping");
-    stop.send_replace(true);
     following.abort();
-    if let Err(error) = admin_task.await {
-        tracing::warn!(%error, "the admin listener ended badly");
-    }
-    cluster.folder.withdraw();
-    tracing::info!("stopped");
+    stop.send_replace(true);
+    end([admin_task], ready(()), &cluster.folder).await;
     Ok(())
 }
 

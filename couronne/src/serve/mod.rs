@@ -31,6 +31,7 @@ use couronne_storage_node::node::{LocalNode, NodeError};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use self::parts::GatewaySecrets;
 
@@ -41,7 +42,7 @@ use crate::admin::operator::Operator;
 use crate::admin::orders::Orders;
 use crate::admin::status::StatusSource;
 use crate::data_folder::{DataFolder, DataFolderError, RunningServer};
-use crate::member::MemberError;
+use crate::member::{MemberError, MemberFolder};
 use crate::settings::Settings;
 use crate::{environment, logs};
 
@@ -189,6 +190,19 @@ fn lone_api(data: &DataFolder, gateway: &Gateway, node: &Arc<LocalNode>, env: En
             transport: None,
         },
     })
+}
+
+/// The end of a cluster's process, once its doors were told to close: what is under way there finishes,
+/// then the rest flushes, and the process is no longer announced.
+async fn end(doors: impl IntoIterator<Item = JoinHandle<()>>, flush: impl Future<Output = ()>, folder: &MemberFolder) {
+    for door in doors {
+        if let Err(error) = door.await {
+            tracing::warn!(%error, "a listener ended badly");
+        }
+    }
+    flush.await;
+    folder.withdraw();
+    tracing::info!("stopped");
 }
 
 /// A listener and the address it got.

@@ -2,7 +2,8 @@
 //!
 //! Start: member, drives (with the map from the cluster, if all were emptied), the node's first half, the
 //! doors for peers (its replicas are needed for the map's group to answer), then the node's second half,
-//! the founder's secrets if it is the first, and the admin listener. Stop: the doors close, calls under way finish, the node flushes.
+//! the founder's secrets if it is the first, and the admin listener. Stop: the node makes others lead what it
+//! leads, the doors close, calls under way finish, the node flushes.
 //! Must not know: S3.
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use couronne_storage_node::node::{Connect, LocalNode, NodeDrive, NodeService};
 use tokio::sync::watch;
 
 use super::traffic::Traffic;
-use super::{ServeError, listen, parts, signals};
+use super::{ServeError, end, listen, parts, signals};
 use crate::admin;
 use crate::admin::api::Api;
 use crate::admin::gather::Gatherer;
@@ -87,15 +88,9 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
 
     tracing::info!("stopping");
     keeping.abort();
-    node.shutdown().await;
+    node.leave().await;
     stop.send_replace(true);
-    for task in [peers_task, admin_task] {
-        if let Err(error) = task.await {
-            tracing::warn!(%error, "a listener ended badly");
-        }
-    }
-    folder.withdraw();
-    tracing::info!("stopped");
+    end([peers_task, admin_task], node.shutdown(), &folder).await;
     Ok(())
 }
 

@@ -70,6 +70,7 @@ codes! {
     IllegalLocationConstraintException 400 "The specified location-constraint is not valid",
     IllegalVersioningConfigurationException 400 "The versioning configuration specified in the request is invalid.",
     IncompleteBody 400 "The request body terminated unexpectedly",
+    InsufficientStorage 507 "The storage has no space left for this request. Reads and deletions go on.",
     InternalError 500 "We encountered an internal error. Please try again.",
     InvalidAccessKeyId 403 "The AWS Access Key Id you provided does not exist in our records.",
     InvalidArgument 400 "Invalid Argument",

@@ -32,7 +32,8 @@ impl From<EngineError> for S3Error {
             },
             EngineError::EntityTooLarge => Code::EntityTooLarge.into(),
             EngineError::SlowDown(_) => Code::SlowDown.into(),
-            EngineError::ObjectChanged | EngineError::Full | EngineError::Unavailable(_) => {
+            EngineError::Full => Code::InsufficientStorage.into(),
+            EngineError::ObjectChanged | EngineError::Unavailable(_) => {
                 tracing::warn!(%error, "the engine cannot serve");
                 Code::ServiceUnavailable.into()
             }

@@ -186,6 +186,30 @@ fn a_drive_that_fails_without_being_down_costs_the_write_only_if_no_other_takes_
 }
 
 #[test]
+fn a_closed_drive_is_read_and_given_nothing_new_unless_all_are_closed() {
+    paused().block_on(async {
+        let cluster = TwinCluster::new(&shape(7));
+        let bucket = bucket(&cluster.engine, "bucket").await;
+        let body = bytes(1, 600_000);
+        put(&cluster.engine, &bucket, "before", &body).await.unwrap();
+        let held = |drive: DriveId| cluster.drives.shards().iter().filter(|(holder, _)| *holder == drive).count();
+        for drive in cluster.drives.ids() {
+            let before = held(drive);
+            cluster.map.set_state(drive, DriveState::Closed);
+            put(&cluster.engine, &bucket, "k", &body).await.unwrap();
+            assert_eq!(held(drive), before);
+            cluster.map.set_state(drive, DriveState::Up);
+        }
+        cluster.drives.ids().into_iter().for_each(|drive| cluster.map.set_state(drive, DriveState::Closed));
+        // What is closed may yet have room: it is asked before the write is refused.
+        put(&cluster.engine, &bucket, "l", &body).await.unwrap();
+        for key in ["before", "k", "l"] {
+            assert_eq!(get(&cluster.engine, &bucket, key).await.unwrap(), body);
+        }
+    });
+}
+
+#[test]
 fn full_drives_are_said_to_be_full_and_reads_go_on() {
     paused().block_on(async {
         let cluster = TwinCluster::new(&shape(6));

@@ -5,7 +5,8 @@
 //!   version u64 | cluster u128 | formation: flag u8 { nodes u16 | ranges u16 }
 //!   nodes:    count { id u128 | role u8 (1 storage node, 2 gateway) | name | address | region | zone }
 //!   drives:   count { id u128 | node u128 | boots u64 | incarnation u64 | weight u32
-//!                     | down since u64 (milliseconds; 0: up) | emptied: times u64, last u64 (milliseconds) }
+//!                     | down since u64 (milliseconds; 0: up) | intake u8 (0 open, 1 full, 2 leaving)
+//!                     | emptied: times u64, last u64 (milliseconds) }
 //!   policies: count { id u16 | name | redundancy | chunk, inline, copies bytes u32
 //!                     | survives u8 (0: nothing demanded, 1 drive, 2 node, 3 zone, 4 region) | ring (empty: none yet) }
 //!   default policy u16
@@ -78,8 +79,41 @@ pub struct StoredDrive {
     pub weight: u32,
     /// Since when it does not serve, in milliseconds since 1970; `None`: it serves.
     pub down_since_ms: Option<u64>,
+    /// Whether it takes new shards.
+    pub intake: Intake,
     /// How it lost what it held.
     pub emptied: Emptied,
+}
+
+/// Whether a drive that serves takes new shards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Intake {
+    /// It does.
+    #[default]
+    Open,
+    /// It has no space for them.
+    Full,
+    /// Its node is about to stop for a while.
+    Leaving,
+}
+
+impl Intake {
+    const fn number(self) -> u8 {
+        match self {
+            Self::Open => 0,
+            Self::Full => 1,
+            Self::Leaving => 2,
+        }
+    }
+
+    const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Open),
+            1 => Some(Self::Full),
+            2 => Some(Self::Leaving),
+            _ => None,
+        }
+    }
 }
 
 /// How often a drive came back emptied or rolled back: what it had to hold then must be looked for.
@@ -149,6 +183,23 @@ pub struct MapState {
     pub ranges: Vec<MapRange>,
     /// The next replica id to give.
     pub next_replica: u64,
+}
+
+impl StoredDrive {
+    /// A drive that was never started.
+    pub const fn new(node: NodeId, weight: u32) -> Self {
+        let emptied = Emptied { times: 0, last_ms: 0 };
+        Self { node, boots: 0, incarnation: 0, weight, down_since_ms: None, intake: Intake::Open, emptied }
+    }
+
+    /// The drive as readers and writers of data look at it.
+    const fn state(&self) -> DriveState {
+        match (self.down_since_ms, self.intake) {
+            (Some(_), _) => DriveState::Down,
+            (None, Intake::Open) => DriveState::Up,
+            (None, Intake::Full | Intake::Leaving) => DriveState::Closed,
+        }
+    }
 }
 
 impl MapRange {
@@ -249,8 +300,8 @@ impl MapState {
     pub fn view(&self) -> ClusterMap {
         let map_drive = |(id, drive): (&DriveId, &StoredDrive)| {
             let node = self.nodes.get(&drive.node)?;
-            let state = if drive.down_since_ms.is_none() { DriveState::Up } else { DriveState::Down };
-            Some((*id, MapDrive { node: drive.node, zone: node.zone.clone(), region: node.region.clone(), state }))
+            let (zone, region, state) = (node.zone.clone(), node.region.clone(), drive.state());
+            Some((*id, MapDrive { node: drive.node, zone, region, state }))
         };
         ClusterMap {
             version: self.version,
@@ -282,6 +333,7 @@ impl MapState {
             body.put_u64(drive.incarnation);
             body.put_u32(drive.weight);
             body.put_u64(drive.down_since_ms.map_or(0, |since| since.max(1)));
+            body.put_u8(drive.intake.number());
             body.put_u64(drive.emptied.times);
             body.put_u64(drive.emptied.last_ms);
         }
@@ -327,8 +379,9 @@ impl MapState {
             let incarnation = if is_earlier { 0 } else { reader.u64()? };
             let (weight, down) = (reader.u32()?, reader.u64()?);
             let down_since_ms = (down > 0).then_some(down);
+            let intake = if is_earlier { Intake::Open } else { take_intake(&mut reader)? };
             let emptied = Emptied { times: reader.u64()?, last_ms: reader.u64()? };
-            drives.insert(id, StoredDrive { node, boots, incarnation, weight, down_since_ms, emptied });
+            drives.insert(id, StoredDrive { node, boots, incarnation, weight, down_since_ms, intake, emptied });
         }
         let mut policies = BTreeMap::new();
         for _ in 0..reader.count(26)? {
@@ -404,6 +457,10 @@ fn take_policy(reader: &mut Reader<'_>, is_earlier: bool) -> Result<MapPolicy, M
         false => Some(Arc::new(Ring::from_bytes(&ring).map_err(|_| reader.malformed())?)),
     };
     Ok(MapPolicy { policy, ring })
+}
+
+fn take_intake(reader: &mut Reader<'_>) -> Result<Intake, Malformed> {
+    Intake::from_number(reader.u8()?).ok_or_else(|| reader.malformed())
 }
 
 fn take_level(reader: &mut Reader<'_>) -> Result<Option<FailureDomain>, Malformed> {

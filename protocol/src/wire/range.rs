@@ -61,6 +61,7 @@ choice! { RangeError {
     5 Overloaded,
     6 Unavailable { 1 reason, 2 maybe_done },
     7 Corrupt(1 why),
+    8 Full,
 } }
 
 macro_rules! asks {

@@ -20,6 +20,8 @@ const MARGIN_MS: u64 = 3_600_000;
 pub(super) struct Standing {
     /// Those that serve.
     pub(super) up: BTreeSet<DriveId>,
+    /// Of these, those that take nothing new now.
+    pub(super) closed: BTreeSet<DriveId>,
     /// Those that are away for longer than the grace, and since when (milliseconds since 1970).
     pub(super) lost: BTreeMap<DriveId, u64>,
     /// Those that came back emptied.
@@ -54,12 +56,15 @@ impl Standing {
     /// How they stand now, as the node knows.
     pub(super) fn of(node: &LocalNode) -> Self {
         let (map, view) = (node.map(), node.current());
-        let is_up = |drive: &DriveId| view.drives.get(drive).is_some_and(|drive| drive.state == DriveState::Up);
+        let state = |drive: &DriveId| view.drives.get(drive).map_or(DriveState::Down, |drive| drive.state);
         let mut standing = Self::default();
         let before_ms = node.env().clock.wall_ms().saturating_sub(grace_ms(node));
         for (id, drive) in &map.drives {
-            if is_up(id) {
+            if state(id) != DriveState::Down {
                 standing.up.insert(*id);
+                if state(id) == DriveState::Closed {
+                    standing.closed.insert(*id);
+                }
             } else if let Some(since_ms) = drive.down_since_ms.filter(|since| *since <= before_ms) {
                 standing.lost.insert(*id, since_ms);
             }

@@ -8,9 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use couronne_metadata::ids::{Generation, RangeId};
 use couronne_placement::{Policy, replicas};
-use couronne_protocol::map::{
-    Emptied, Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive,
-};
+use couronne_protocol::map::{Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive};
 use couronne_ring::{DriveId, NodeId, Ring, RingBuilder, RingDrive};
 
 use super::NodeError;
@@ -28,19 +26,7 @@ pub(super) fn found(
 ) -> Result<MapState, NodeError> {
     let first = drives.first().ok_or_else(|| NodeError::TooFewDrives("there is none".to_owned()))?;
     let founder = BTreeMap::from([(ReplicaId(1), first.0)]);
-    let stored = |(drive, weight): &(DriveId, u32)| {
-        (
-            *drive,
-            StoredDrive {
-                node: id,
-                boots: 0,
-                incarnation: 0,
-                weight: *weight,
-                down_since_ms: None,
-                emptied: Emptied::default(),
-            },
-        )
-    };
+    let stored = |(drive, weight): &(DriveId, u32)| (*drive, StoredDrive::new(id, *weight));
     let mut map = MapState {
         version: 1,
         cluster,

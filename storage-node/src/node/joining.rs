@@ -13,7 +13,7 @@ use bytes::{BufMut, Bytes};
 use couronne_metadata::command::Expect;
 use couronne_protocol::fixed::{Malformed, Reader, put_string};
 use couronne_protocol::join::{Admission, JoinRequest, JoinToken, NotAdmitted};
-use couronne_protocol::map::{Emptied, MapNode, MapState, StoredDrive};
+use couronne_protocol::map::{MapNode, MapState, StoredDrive};
 use couronne_protocol::net::certificates::{Authority, PrivateKey, node_of_request};
 use couronne_protocol::transport::Role;
 use couronne_ring::{NodeId, RegionName, WEIGHT_MAX, ZoneName};
@@ -175,16 +175,7 @@ fn enter(map: &mut MapState, id: NodeId, request: &JoinRequest) -> Result<(), St
         if map.drives.get(drive).is_some_and(|known| known.node != id) {
             return Err("a drive of it belongs to another node".to_owned());
         }
-        let weight = (*weight).clamp(1, WEIGHT_MAX);
-        let joined = StoredDrive {
-            node: id,
-            boots: 0,
-            incarnation: 0,
-            weight,
-            down_since_ms: None,
-            emptied: Emptied::default(),
-        };
-        map.drives.entry(*drive).or_insert(joined);
+        map.drives.entry(*drive).or_insert(StoredDrive::new(id, (*weight).clamp(1, WEIGHT_MAX)));
     }
     Ok(())
 }

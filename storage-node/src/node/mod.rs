@@ -11,6 +11,7 @@ mod formation;
 mod founding;
 mod joining;
 mod keeper;
+mod leaving;
 mod policies;
 mod replacement;
 mod replicas;

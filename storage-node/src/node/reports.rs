@@ -1,15 +1,16 @@
 //! Reports: every member tells the leader of the map's group how it is, and learns of newer maps.
 //!
 //! Promises: a member that is not heard of for a few seconds has its drives marked down in the map, and
-//! up again at its next report; a new leader first listens for as long. What is marked is only what
-//! writers may leave out and repair may look after: no ring changes.
+//! up again at its next report; a new leader first listens for as long. A drive that says that it is
+//! full, or about to stop, is closed in the map. What is marked is only what writers may leave out and
+//! repair may look after: no ring changes.
 //! Must not know: how repair works.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::time::Duration;
 
-use couronne_protocol::map::{MapRange, MapState};
+use couronne_protocol::map::{Intake, MapRange, MapState};
 use couronne_protocol::report::{DriveHealth, Report, ReportAnswer};
 use couronne_protocol::transport::{Message, Method};
 use couronne_ring::{DriveId, NodeId};
@@ -30,6 +31,8 @@ const DOWN_AFTER: Duration = Duration::from_secs(4);
 #[derive(Default)]
 pub(super) struct Heard {
     leading_since: Option<Instant>,
+    /// Whether the map was read from its group under this leadership.
+    has_read: bool,
     members: BTreeMap<NodeId, Said>,
 }
 
@@ -60,7 +63,7 @@ impl Heard {
         if !leads {
             *self = Self::default();
         } else if self.leading_since.is_none() {
-            self.leading_since = Some(Instant::now());
+            (self.leading_since, self.has_read) = (Some(Instant::now()), false);
         }
     }
 
@@ -71,14 +74,14 @@ impl Heard {
             Some(Said { at, report, .. }) if at.elapsed() < DOWN_AFTER => {
                 Some(said(report).unwrap_or(DriveHealth::Failed))
             }
-            _ if self.leading_since.is_some_and(|since| since.elapsed() < DOWN_AFTER) => None,
+            _ if self.leading_since.is_none_or(|since| since.elapsed() < DOWN_AFTER) => None,
             _ => Some(DriveHealth::Failed),
         }
     }
 
     /// Whether anyone knows a newer map than this: one that a member changed itself.
     fn knows_newer(&self, version: u64) -> bool {
-        self.members.values().any(|(_, report)| report.map_version > version)
+        self.members.values().any(|said| said.report.map_version > version)
     }
 
     /// Whether anyone says that it leads the range.
@@ -120,6 +123,7 @@ impl LocalNode {
         self.heard.lock().lead(leads);
         if leads {
             drop(self.take_report(self.id, report));
+            self.take_over_map().await;
             return;
         }
         let (map, Some(transport)) = (self.map(), &self.transport) else { return };
@@ -147,6 +151,18 @@ impl LocalNode {
         }
     }
 
+    /// Reads the map once under each leadership of its group: the copy here may lack what an earlier leader
+    /// changed, and nobody else is asked for newer maps.
+    async fn take_over_map(&self) {
+        if self.heard.lock().has_read {
+            return;
+        }
+        match self.change_map(|_| Ok(false)).await {
+            Ok(_) => self.heard.lock().has_read = true,
+            Err(error) => tracing::warn!(%error, "the map is read later"),
+        }
+    }
+
     async fn learn(&self, map: bytes::Bytes) {
         let learnt = match MapState::decode(map) {
             Ok(map) if map.cluster == self.map().cluster => self.adopt(map).await,
@@ -162,10 +178,11 @@ impl LocalNode {
     }
 
     fn own_report(&self) -> Report {
-        let health = |slot: &super::Slot| match () {
-            () if slot.down().is_some() => DriveHealth::Failed,
-            () if slot.is_full() => DriveHealth::Full,
-            () => DriveHealth::Serving,
+        let health = |slot: &super::Slot| match (slot.down(), slot.intake()) {
+            (Some(_), _) => DriveHealth::Failed,
+            (None, Intake::Full) => DriveHealth::Full,
+            (None, Intake::Leaving) => DriveHealth::Leaving,
+            (None, Intake::Open) => DriveHealth::Serving,
         };
         let drives = self.slots().map(|slot| (slot.id, health(&slot))).collect();
         let servers = self.all_servers();
@@ -228,13 +245,15 @@ impl LocalNode {
         let mut changed = formation::can_form(map);
         for (id, drive) in &mut map.drives {
             let Some(health) = heard.health(drive.node, *id) else { continue };
-            let down_since_ms = match health {
-                DriveHealth::Failed => drive.down_since_ms.or(Some(now_ms)),
-                DriveHealth::Serving | DriveHealth::Full => None,
+            let (down_since_ms, intake) = match health {
+                DriveHealth::Failed => (drive.down_since_ms.or(Some(now_ms)), Intake::Open),
+                DriveHealth::Serving => (None, Intake::Open),
+                DriveHealth::Full => (None, Intake::Full),
+                DriveHealth::Leaving => (None, Intake::Leaving),
             };
-            if down_since_ms.is_some() != drive.down_since_ms.is_some() {
-                tracing::info!(drive = %id, down = down_since_ms.is_some(), "a drive's state changes in the map");
-                drive.down_since_ms = down_since_ms;
+            if (down_since_ms.is_some(), intake) != (drive.down_since_ms.is_some(), drive.intake) {
+                tracing::info!(drive = %id, ?health, "a drive's state changes in the map");
+                (drive.down_since_ms, drive.intake) = (down_since_ms, intake);
                 changed = true;
             }
         }
@@ -262,8 +281,32 @@ pub(super) async fn follow_map(node: Weak<LocalNode>) {
     }
 }
 
-async fn open_assigned(node: &Arc<LocalNode>) {
+/// Opens what replicas the map has here and are not open.
+pub(super) async fn open_assigned(node: &LocalNode) {
     if let Err(error) = node.open_replicas().await {
         tracing::error!(%error, "replicas that the map names are not all open");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_leader_says_nothing_of_those_whom_it_has_not_listened_to() {
+        let (node, drive) = (NodeId(1), DriveId(2));
+        let mut heard = Heard::default();
+        assert_eq!(heard.health(node, drive), None, "it leads, and has not noticed yet");
+        heard.lead(true);
+        sleep(DOWN_AFTER / 2).await;
+        assert_eq!(heard.health(node, drive), None);
+        sleep(DOWN_AFTER).await;
+        assert_eq!(heard.health(node, drive), Some(DriveHealth::Failed));
+        let report = Report { drives: vec![(drive, DriveHealth::Leaving)], ..Report::default() };
+        heard.members.insert(node, Said { at: Instant::now(), report, clock_ms: None });
+        assert_eq!(heard.health(node, drive), Some(DriveHealth::Leaving));
+        assert_eq!(heard.health(node, DriveId(3)), Some(DriveHealth::Failed), "it does not name it");
+        sleep(DOWN_AFTER).await;
+        assert_eq!(heard.health(node, drive), Some(DriveHealth::Failed));
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
 use couronne_protocol::env::Env;
+use couronne_protocol::map::Intake;
 use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
 
@@ -40,6 +41,7 @@ pub(crate) struct Slot {
     pub(crate) shards: Drive,
     down: ArcSwapOption<String>,
     full: AtomicBool,
+    leaving: AtomicBool,
     mourned: AtomicBool,
 }
 
@@ -60,8 +62,8 @@ impl Slot {
         let parts = Parts { disk: Arc::clone(&disk), index, env: env.clone(), settings };
         let shards = Drive::start(parts, identity, false).await.map_err(|error| failed(&error))?;
         let down = ArcSwapOption::empty();
-        let (log, full, mourned) = (Arc::new(log), AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { name, id: identity.drive, disk, stores, log, shards, down, full, mourned })
+        let [full, leaving, mourned] = [false; 3].map(AtomicBool::new);
+        Ok(Self { name, id: identity.drive, disk, stores, log: Arc::new(log), shards, down, full, leaving, mourned })
     }
 
     /// Takes the drive out of service for good; the first reason stays.
@@ -76,17 +78,25 @@ impl Slot {
     }
 
     /// Looks how much space is left. New rows are refused once half of what shards must leave free
-    /// is gone: the rest is for the log, for deletions and for compaction.
-    pub(crate) async fn look_at_space(&self) {
-        if let Ok(space) = self.disk.space().await {
-            let reserve = Settings::for_space(space).reserve_bytes;
-            self.full.store(space.free < reserve / 2, Ordering::Relaxed);
-        }
+    /// is gone: the rest is for the log, for deletions and for compaction. Whether that changed.
+    pub(crate) async fn look_at_space(&self) -> bool {
+        let Ok(space) = self.disk.space().await else { return false };
+        let full = space.free < Settings::for_space(space).reserve_bytes / 2;
+        self.full.swap(full, Ordering::Relaxed) != full
     }
 
-    /// Whether the drive has no space for new rows.
-    pub(crate) fn is_full(&self) -> bool {
-        self.full.load(Ordering::Relaxed) && self.down().is_none()
+    /// The drive's node is about to stop.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the drive, if it serves, takes new shards.
+    pub(crate) fn intake(&self) -> Intake {
+        match () {
+            () if self.leaving.load(Ordering::Relaxed) => Intake::Leaving,
+            () if self.full.load(Ordering::Relaxed) => Intake::Full,
+            () => Intake::Open,
+        }
     }
 
     /// Why the drive is out of service, if it is.

@@ -137,7 +137,7 @@ impl LocalNode {
                     forgot.insert(*id);
                 }
                 (drive.boots, drive.incarnation) = (identity.boots, identity.incarnation);
-                drive.down_since_ms = None;
+                (drive.down_since_ms, drive.intake) = (None, slot.intake());
             }
             check_survivors(map, &forgot)?;
             for drive in forgot {

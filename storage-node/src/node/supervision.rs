@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use couronne_metadata::ids::RangeId;
 use couronne_protocol::blocking::blocking;
-use couronne_protocol::map::{ClusterMap, DriveState, MapRange, MapState, ReplicaId};
+use couronne_protocol::map::{ClusterMap, DriveState, Intake, MapRange, MapState, ReplicaId};
 use couronne_ring::{DriveId, NodeId};
 use tokio::time::{Instant, sleep};
 
@@ -37,6 +37,10 @@ const IDLE_TICKS: u32 = 20;
 
 /// An idle range gets a heartbeat every so many ticks, so that followers learn what was committed.
 const RARE_TICKS: u32 = 50;
+
+/// So long after a replica ended it begins again, under a new id if its rows are worthless: what ended it
+/// is not to end it at once again.
+const BEGIN_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// How long a start waits for leaders.
 const LEADERS_WAIT: Duration = Duration::from_secs(5);
@@ -78,7 +82,10 @@ async fn watch_drive(node: Weak<LocalNode>, slot: Arc<Slot>) {
             node.lose_drive(&slot, "its folder is gone").await;
             return;
         }
-        slot.look_at_space().await;
+        if slot.look_at_space().await {
+            tracing::warn!(drive = slot.name, intake = ?slot.intake(), "the drive's space for new data changes");
+            node.show_drives();
+        }
         match slot.shards.maintain().await {
             Ok(_) => {}
             Err(couronne_protocol::shard::ShardError::Down(reason)) => {
@@ -119,18 +126,28 @@ async fn keep_leaders(node: Weak<LocalNode>) {
 }
 
 async fn watch_replicas(node: Weak<LocalNode>) {
+    let mut ended: Option<Instant> = None;
     loop {
         sleep(ROUND).await;
         let Some(node) = node.upgrade() else { return };
         if *node.stopping.borrow() {
             return;
         }
-        node.drop_stopped();
+        if node.drop_stopped() {
+            ended = Some(Instant::now());
+        }
+        if ended.is_some_and(|at| at.elapsed() >= BEGIN_AGAIN_AFTER) {
+            ended = None;
+            reports::open_assigned(&node).await;
+        }
         if node.leads_map() {
             node.keep_map().await;
         }
         for leader in node.all_servers().into_iter().filter(|server| server.consensus().leadership().is_some()) {
             node.reconcile(&leader).await;
+            if node.slot(leader.drive()).is_some_and(|slot| slot.intake() == Intake::Full) {
+                node.hand_over(&leader).await;
+            }
         }
     }
 }
@@ -170,8 +187,11 @@ impl LocalNode {
         self.show_drives();
     }
 
-    fn drop_stopped(&self) {
-        self.servers.write().retain(|_, server| match server.consensus().stopped() {
+    /// Forgets replicas that have stopped for good; whether there were any.
+    fn drop_stopped(&self) -> bool {
+        let mut servers = self.servers.write();
+        let before = servers.len();
+        servers.retain(|_, server| match server.consensus().stopped() {
             None => true,
             Some(reason) => {
                 tracing::error!(replica = %server.replica(), reason, "replica stopped");
@@ -179,6 +199,7 @@ impl LocalNode {
                 false
             }
         });
+        servers.len() < before
     }
 
     /// Shows at once what is known here of this node's drives.
@@ -252,7 +273,7 @@ impl LocalNode {
             let voters: BTreeSet<ReplicaId> = range.replicas.keys().copied().collect();
             let leader = leaders.iter().find(|leader| leader.descriptor().id == range.id);
             let serving = range.replicas.values().all(|drive| self.servers.read().contains_key(&(range.id, *drive)));
-            serving && leader.is_some_and(|leader| leader.consensus().members().voters == [voters])
+            serving && leader.is_some_and(|leader| leader.consensus().settled_members().voters == [voters])
         })
     }
 
@@ -292,12 +313,14 @@ impl LocalNode {
     }
 }
 
-/// The map as gateways see it: a drive of this node that does not serve is down, whatever the map says yet.
+/// The map as gateways see it: what is known here of this node's drives, whatever the map says yet.
 pub(super) fn view(map: &MapState, node: NodeId, slots: &BTreeMap<DriveId, Arc<Slot>>) -> ClusterMap {
     let mut view = map.view();
     for (id, drive) in view.drives.iter_mut().filter(|(_, drive)| drive.node == node) {
-        if slots.get(id).is_none_or(|slot| slot.down().is_some()) {
-            drive.state = DriveState::Down;
+        match slots.get(id).filter(|slot| slot.down().is_none()) {
+            None => drive.state = DriveState::Down,
+            Some(slot) if slot.intake() != Intake::Open => drive.state = DriveState::Closed,
+            Some(_) => {}
         }
     }
     view

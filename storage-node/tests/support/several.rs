@@ -12,12 +12,12 @@ use bytes::Bytes;
 use couronne_metadata::command::{Command, Envelope, Expect};
 use couronne_metadata::ids::{BucketId, CommitId};
 use couronne_metadata::query::{Answer, Query};
-use couronne_protocol::join::{JoinRequest, JoinToken, decode_answer};
+use couronne_protocol::join::{Admission, JoinRequest, JoinToken, decode_answer};
 use couronne_protocol::map::{Formation, MapNode, MapState};
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
 use couronne_protocol::transport::{CallError, Message, Method, Peer, Role, Service, Transport};
-use couronne_ring::{NodeId, RegionName, ZoneName};
+use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use couronne_storage_node::node::{Connect, LocalNode, NodeService};
 use parking_lot::Mutex;
 
@@ -36,7 +36,7 @@ struct Net {
 /// The way from one node to all others.
 struct Wire {
     net: Weak<Net>,
-    from: NodeId,
+    from: Peer,
 }
 
 #[async_trait]
@@ -46,15 +46,14 @@ impl Transport for Wire {
         let net = self.net.upgrade().ok_or_else(unreachable)?;
         let cut = |from, to| net.cut.lock().contains(&(from, to));
         let service = net.services.lock().get(&to).cloned().ok_or_else(unreachable)?;
-        if cut(self.from, to) {
+        if cut(self.from.node, to) {
             // What is lost on the way is not refused: nobody says anything.
             tokio::time::sleep(Duration::from_secs(3)).await;
             return Err(CallError::Lost("cut".to_owned()));
         }
         tokio::time::sleep(Duration::from_micros(200)).await;
-        let from = Peer { node: self.from, role: Role::StorageNode };
-        let answer = service.serve(from, method, message).await?;
-        if cut(to, self.from) {
+        let answer = service.serve(self.from, method, message).await?;
+        if cut(to, self.from.node) {
             tokio::time::sleep(Duration::from_secs(3)).await;
             return Err(CallError::Lost("cut on the way back".to_owned()));
         }
@@ -124,26 +123,38 @@ impl Several {
         let rig = self.rig(seed, policy);
         let drives = rig.node_drives(|_| true);
         let planned = LocalNode::plan_drives(&rig.env, &drives).await.unwrap();
-        let place = place(number);
+        let admission = self.admit(place(number), token, planned.clone()).await;
+        let map = MapState::decode(admission.map).unwrap();
+        LocalNode::settle(&rig.env, &drives, &planned, admission.node, map).await.unwrap();
+        self.machines.push(Machine { rig, id: admission.node, node: None });
+        self.start_node(self.machines.len() - 1).await;
+    }
+
+    /// A gateway joins: who it is, and its way to the nodes.
+    pub async fn join_gateway(&self, name: &str) -> (NodeId, Arc<dyn Transport>) {
+        let place = MapNode { role: Role::Gateway, name: name.into(), ..place(0) };
+        let token = self.node(0).make_token(Role::Gateway, Duration::from_secs(600)).await.unwrap();
+        let node = self.admit(place, &token, Vec::new()).await.node;
+        let from = Peer { node, role: Role::Gateway };
+        (node, Arc::new(Wire { net: Arc::downgrade(&self.net), from }))
+    }
+
+    async fn admit(&self, place: MapNode, token: &JoinToken, drives: Vec<(DriveId, u32)>) -> Admission {
         let request = JoinRequest {
             id: token.id,
             secret: token.secret.clone(),
-            role: Role::StorageNode,
+            role: place.role,
             request: PrivateKey::generate().unwrap().request().unwrap().into(),
             name: place.name.to_string(),
             address: place.address.to_string(),
             region: place.region.0.to_string(),
             zone: place.zone.0.to_string(),
-            drives: planned.clone(),
+            drives,
         };
         let stranger = Peer { node: NodeId(0), role: Role::Stranger };
         let service = self.node(0).service();
         let answer = service.serve(stranger, Method::Join, Message::of(request.encode())).await.unwrap();
-        let admission = decode_answer(answer.head).unwrap().unwrap();
-        let map = MapState::decode(admission.map).unwrap();
-        LocalNode::settle(&rig.env, &drives, &planned, admission.node, map).await.unwrap();
-        self.machines.push(Machine { rig, id: admission.node, node: None });
-        self.start_node(self.machines.len() - 1).await;
+        decode_answer(answer.head).unwrap().unwrap()
     }
 
     /// Starts a machine's node; returns once it is registered.
@@ -155,7 +166,8 @@ impl Several {
     /// The first half of a start: the node is reachable, and not yet registered.
     pub async fn begin_node(&mut self, number: usize) -> Arc<LocalNode> {
         let net = Arc::downgrade(&self.net);
-        let connect: Connect = Box::new(move |from, _| Arc::new(Wire { net, from }));
+        let connect: Connect =
+            Box::new(move |node, _| Arc::new(Wire { net, from: Peer { node, role: Role::StorageNode } }));
         let machine = &mut self.machines[number];
         let mut settings = machine.rig.settings();
         settings.policy = None;

@@ -9,13 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_placement::ShardId;
 use couronne_protocol::frame;
-use couronne_protocol::map::ClusterMap;
+use couronne_protocol::map::{ClusterMap, DriveState};
 use couronne_protocol::shard::{GetShard, Owner, ShardError, ShardFrames};
 use couronne_ring::DriveId;
 use tokio::time::timeout;
 
 use super::super::Shared;
-use super::super::write::is_up;
+use super::super::write::state;
 use super::chunk::{ChunkRead, FrameRange, Span};
 
 /// Asks drives for shards of one chunk.
@@ -78,7 +78,7 @@ impl Fetcher<'_> {
     }
 
     async fn fetch(&self, number: u8, frames: FrameRange, drive: DriveId) -> Result<Frames, ShardError> {
-        if !is_up(self.map, drive) {
+        if state(self.map, drive) == DriveState::Down {
             return Err(ShardError::Down("so says the map".to_owned()));
         }
         let shard = self.shard(number);

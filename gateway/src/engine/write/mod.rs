@@ -23,7 +23,7 @@ use tokio::time::sleep;
 use super::{EngineError, Shared};
 use encode::encode;
 use send::{Sending, Sent};
-pub(super) use spares::is_up;
+pub(super) use spares::state;
 
 /// How often a chunk is placed anew before the write is given up.
 const PLACEMENTS_MAX: u32 = 6;

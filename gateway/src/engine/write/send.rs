@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use couronne_metadata::mistake::{Mistake, made};
 use couronne_placement::{Placement, ShardFate};
-use couronne_protocol::map::ClusterMap;
+use couronne_protocol::map::{ClusterMap, DriveState};
 use couronne_protocol::shard::{PutShard, ShardError};
 use couronne_ring::{DriveId, Epoch, Ring};
 use futures_util::future::join_all;
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::time::{sleep, timeout};
 
 use super::encode::EncodedShard;
-use super::spares::{Spares, is_up};
+use super::spares::{Spares, state};
 use super::{ChunkToWrite, Shared};
 
 /// How often a shard is offered to a drive that has too much queued, before it is given up: another
@@ -88,11 +88,12 @@ impl<'a> Sending<'a> {
         if made(Mistake::AcknowledgeOneEarly) && usize::from(shard.id.number) + 1 == self.placement.primaries.len() {
             return Sent::Durable(primary);
         }
-        let primary_down = !is_up(self.map, primary);
-        let mut next = match (primary_down, self.shared.suspects(primary)) {
-            (true, _) => self.spare(),
-            (false, true) => self.spare().or(Some(primary)),
-            (false, false) => Some(primary),
+        let state = state(self.map, primary);
+        let primary_down = state == DriveState::Down;
+        let mut next = match (state, self.shared.suspects(primary)) {
+            (DriveState::Down, _) => self.spare(),
+            (DriveState::Closed, _) | (DriveState::Up, true) => self.spare().or(Some(primary)),
+            (DriveState::Up, false) => Some(primary),
         };
         let (mut last, mut full) = (None, false);
         while let Some(drive) = next {

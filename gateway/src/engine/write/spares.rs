@@ -1,5 +1,6 @@
 //! Where a shard goes whose primary does not take it: the chunk's handoffs in their fixed order, each
-//! given to one shard, leaving out drives that are down or have failed a shard of this chunk.
+//! given to one shard, leaving out drives that are down, take nothing new, or have failed a shard of this
+//! chunk.
 
 use std::collections::BTreeSet;
 
@@ -26,11 +27,12 @@ impl<'a> Spares<'a> {
 
     /// The next drive to try; `None` if all have been. `avoid` says which not to try.
     pub(super) fn next(&mut self, avoid: impl Fn(DriveId) -> bool) -> Option<DriveId> {
-        self.handoffs.find(|drive| is_up(self.map, *drive) && !self.failed.contains(drive) && !avoid(*drive))
+        let takes = |drive: &DriveId| state(self.map, *drive) == DriveState::Up;
+        self.handoffs.find(|drive| takes(drive) && !self.failed.contains(drive) && !avoid(*drive))
     }
 }
 
-/// Whether the map says that a drive serves.
-pub(in crate::engine) fn is_up(map: &ClusterMap, drive: DriveId) -> bool {
-    map.drives.get(&drive).is_some_and(|drive| drive.state == DriveState::Up)
+/// How a drive is, as the map says.
+pub(in crate::engine) fn state(map: &ClusterMap, drive: DriveId) -> DriveState {
+    map.drives.get(&drive).map_or(DriveState::Down, |drive| drive.state)
 }

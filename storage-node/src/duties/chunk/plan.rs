@@ -95,7 +95,10 @@ pub(super) fn plan(ring: &Ring, placement: &Placement, standing: &Standing, foun
     let mut plan = Plan::default();
     let can_rebuild = found.alive() >= usize::from(k);
     let takes = |drive: &DriveId| {
-        standing.up.contains(drive) && !found.silent.contains(drive) && !found.refusing.contains(drive)
+        standing.up.contains(drive)
+            && !standing.closed.contains(drive)
+            && !found.silent.contains(drive)
+            && !found.refusing.contains(drive)
     };
     let mut holding: BTreeSet<DriveId> = found.places.iter().flatten().copied().collect();
     let mut homeless = Vec::new();

@@ -238,7 +238,8 @@ fn lacks_members(node: &LocalNode, leader: &RangeServer, standing: &Standing) ->
     let map = node.map();
     let Some(range) = map.range(leader.descriptor().id) else { return false };
     let wanted: BTreeSet<_> = range.replicas.keys().copied().collect();
-    leader.consensus().members().voters != [wanted] && range.replicas.values().all(|drive| standing.up.contains(drive))
+    leader.consensus().settled_members().voters != [wanted]
+        && range.replicas.values().all(|drive| standing.up.contains(drive))
 }
 
 /// How many more shards a blob's worst chunk may lose, as its row says.

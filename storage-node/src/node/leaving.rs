@@ -1,0 +1,85 @@
+//! What a node does before it stops, so that nobody misses it.
+//!
+//! Its drives are closed in the map, then it waits until those who write have learnt of that, then whatever it
+//! leads is led by others. It serves all the while.
+//! Promises: it ends in time: a node whose leaderships nobody can take leaves all the same.
+//! Must not know: signals, listeners.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use couronne_protocol::map::{DriveState, Intake, MapSource, ReplicaId};
+use tokio::time::{Instant, sleep};
+
+use super::LocalNode;
+use crate::range_server::RangeServer;
+
+/// How long the map may take to say that the drives are closed.
+const CLOSING_WAIT: Duration = Duration::from_secs(3);
+
+/// How long others may take to be elected: longer than an election without help.
+const FOLLOWED_WAIT: Duration = Duration::from_secs(3);
+
+/// How often is looked whether it is done.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Storage nodes ask for newer maps twice a second, and gateways ask them: in so long all have asked.
+const LEARNT_AFTER: Duration = Duration::from_millis(1200);
+
+impl LocalNode {
+    /// Makes ready to stop: to be called before the doors close.
+    pub async fn leave(&self) {
+        if self.is_alone() {
+            return;
+        }
+        self.slots().for_each(|slot| slot.leave());
+        self.show_drives();
+        let servers = self.all_servers();
+        servers.iter().for_each(|server| server.consensus().retire());
+        self.close_in_the_map().await;
+        sleep(LEARNT_AFTER).await;
+        let leaders: Vec<Arc<RangeServer>> =
+            servers.into_iter().filter(|server| server.consensus().leadership().is_some()).collect();
+        for leader in &leaders {
+            self.hand_over(leader).await;
+        }
+        let began = Instant::now();
+        while began.elapsed() < FOLLOWED_WAIT && !leaders.iter().all(|leader| self.is_followed(leader)) {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Says that the drives take nothing new, until the map says so too.
+    async fn close_in_the_map(&self) {
+        let (began, mut keeper) = (Instant::now(), None);
+        while began.elapsed() < CLOSING_WAIT {
+            self.report_once(&mut keeper).await;
+            if self.leads_map() {
+                self.keep_map().await;
+            }
+            let map = self.map();
+            let mut drives = map.drives.values().filter(|drive| drive.node == self.id);
+            if drives.all(|drive| drive.intake == Intake::Leaving || drive.down_since_ms.is_some()) {
+                return;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        tracing::warn!("the map does not say yet that this node is about to stop");
+    }
+
+    /// Hands a range that is led here to a replica on a drive that takes new data, if there is one.
+    pub(super) async fn hand_over(&self, leader: &RangeServer) {
+        let (map, view) = (self.map(), self.map.current());
+        let Some(range) = map.range(leader.descriptor().id) else { return };
+        let is_up = |drive| view.drives.get(drive).is_some_and(|drive| drive.state == DriveState::Up);
+        let others = range.replicas.iter().filter(|(replica, drive)| **replica != leader.replica() && is_up(drive));
+        let others: BTreeSet<ReplicaId> = others.map(|(replica, _)| *replica).collect();
+        leader.consensus().hand_over(&others).await;
+    }
+
+    /// Whether another replica is known to lead the range.
+    fn is_followed(&self, server: &RangeServer) -> bool {
+        server.consensus().leader().is_some_and(|leader| leader != server.replica())
+    }
+}
