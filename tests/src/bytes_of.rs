@@ -4,6 +4,8 @@
 //! Must not know: where the bytes travel in between.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// `len` bytes that do not compress, from a seed (xorshift64*).
@@ -69,4 +71,34 @@ pub fn assert_same(expected: &Path, found: &Path) {
     for (name, bytes) in &expected {
         assert!(found[name] == *bytes, "{} differs", name.display());
     }
+}
+
+/// Flips one bit of a file, as rot would.
+pub fn flip(path: &Path, offset: u64) {
+    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, offset).unwrap();
+    file.write_all_at(&[byte[0] ^ 4], offset).unwrap();
+    file.sync_all().unwrap();
+}
+
+/// Where some bytes stand below a folder: a file and an offset in it. At least 1 KiB of them, or others may be
+/// taken for them.
+pub fn find(folder: &Path, wanted: &[u8]) -> Option<(PathBuf, u64)> {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if let Some(found) = find(&path, wanted) {
+                return Some(found);
+            }
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        // Any window of 1 KiB begins with these eight bytes only where it is meant to.
+        let at = bytes.windows(8).position(|window| window == &wanted[..8]);
+        if let Some(at) = at.filter(|at| bytes[*at..].starts_with(wanted)) {
+            return Some((path, at as u64));
+        }
+    }
+    None
 }

@@ -11,18 +11,26 @@ pub struct Clients {
     host: String,
     scratch: PathBuf,
     certificate: Option<PathBuf>,
+    /// Words before every command.
+    prefix: Vec<String>,
 }
 
 impl Clients {
     /// Clients of `server`; what they keep lies in its scratch folder.
     pub fn of(server: &Server) -> Self {
         let certificate = server.certificate().map(Path::to_path_buf);
-        Self { host: server.host(), scratch: server.scratch(), certificate }
+        Self { host: server.host(), scratch: server.scratch(), certificate, prefix: Vec::new() }
     }
 
     /// Clients of a gateway of `cluster`.
     pub fn of_gateway(cluster: &Cluster, name: &str) -> Self {
-        Self { host: cluster.host(name), scratch: cluster.scratch(), certificate: None }
+        let (host, prefix) = (cluster.host(name), cluster.client_prefix());
+        Self { host, scratch: cluster.scratch(), certificate: None, prefix }
+    }
+
+    /// Where they keep what they keep.
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
     }
 
     fn endpoint(&self) -> String {
@@ -33,8 +41,9 @@ impl Clients {
     /// A command with an environment of its own: the keys and the endpoint, no proxies, no settings of the user.
     pub fn command(&self, program: &str) -> Command {
         let endpoint = self.endpoint();
-        let mut command = Command::new(program);
-        command.env_clear();
+        let mut words = self.prefix.iter().map(String::as_str).chain([program]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).env_clear();
         for kept in ["PATH", "LANG", "LC_ALL", "TMPDIR"] {
             if let Some(value) = std::env::var_os(kept) {
                 command.env(kept, value);

@@ -1,5 +1,7 @@
-//! A cluster of the built binary on loopback: storage nodes n1, n2, ... and gateways g1, g2, ..., each a
-//! process that tests kill, pause, and start again.
+//! A cluster of the built binary: storage nodes n1, n2, ... and gateways g1, g2, ..., each a process that tests
+//! kill, pause, and start again. All are on loopback, or each is in a network of its own that can be cut.
+
+mod world;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use self::world::{Network, World};
 use crate::server::{ACCESS_KEY, SECRET_KEY, admin_get, binary};
 
 /// How long a cluster may take to form, and anything else to come true, on a busy machine.
@@ -34,21 +37,44 @@ pub struct Shape {
     pub policy: &'static str,
     /// How long a drive may be away before its shards are rebuilt elsewhere, in seconds.
     pub repair_grace_s: u64,
+    /// How long members' certificates last, in seconds.
+    pub certificate_s: u64,
+    /// In how many zones the nodes are, taking turns.
+    pub zones: u16,
+    /// Each member is in a network of its own, so that the ways between them can be cut.
+    pub is_apart: bool,
+    /// Each drive is a small file system of its own, of so many MiB; one drive a node then.
+    pub drive_mib: Option<u32>,
+    /// Further sections of everyone's settings.
+    pub settings: &'static str,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { nodes: 6, drives: 1, gateways: 2, policy: "ec:4+2", repair_grace_s: 3600 }
+        Self {
+            nodes: 6,
+            drives: 1,
+            gateways: 2,
+            policy: "ec:4+2",
+            repair_grace_s: 3600,
+            certificate_s: 90 * 86_400,
+            zones: 1,
+            is_apart: false,
+            drive_mib: None,
+            settings: "",
+        }
     }
 }
 
 /// A cluster; its processes end when it is dropped.
 pub struct Cluster {
     home: TempDir,
+    world: World,
     members: BTreeMap<String, Member>,
 }
 
 struct Member {
+    network: Network,
     ports: [u16; 3],
     child: Option<Child>,
 }
@@ -56,7 +82,14 @@ struct Member {
 impl Cluster {
     /// Founds a cluster, has everyone join, and waits until its gateways serve.
     pub fn start(shape: Shape) -> Self {
-        let mut cluster = Self { home: tempfile::tempdir().unwrap(), members: BTreeMap::new() };
+        Self::try_start(shape).unwrap()
+    }
+
+    /// The same; an error says why this machine does not allow networks or file systems of one's own. It is
+    /// printed, so that nobody takes the test for one that passed.
+    pub fn try_start(shape: Shape) -> Result<Self, String> {
+        let world = World::make(shape).inspect_err(|why| eprintln!("NOT RUN: {why}"))?;
+        let mut cluster = Self { home: tempfile::tempdir().unwrap(), world, members: BTreeMap::new() };
         let nodes: Vec<String> = (1..=shape.nodes).map(|number| format!("n{number}")).collect();
         let gateways: Vec<String> = (1..=shape.gateways).map(|number| format!("g{number}")).collect();
         nodes.iter().chain(&gateways).for_each(|name| cluster.settle(name, shape));
@@ -75,13 +108,13 @@ impl Cluster {
             cluster.start_member(gateway);
         }
         gateways.iter().for_each(|gateway| cluster.wait_until_healthy(gateway));
-        cluster
+        Ok(cluster)
     }
 
     /// Starts a member again.
     pub fn start_member(&mut self, name: &str) {
         let role = if name.starts_with('g') { "gateway" } else { "storage-node" };
-        let mut command = Command::new(binary());
+        let mut command = self.command(name);
         command.arg(role).arg("--config").arg(self.settings_path(name)).stdin(Stdio::null());
         let append = |path: PathBuf| File::options().create(true).append(true).open(path).unwrap();
         let log = self.home.path().join(format!("{name}.log"));
@@ -119,9 +152,8 @@ impl Cluster {
         self.signal(name, Signal::CONT);
     }
 
-    /// Empties the drives of a node that does not run.
+    /// Empties the drives of a node, whether it runs or not.
     pub fn wipe(&self, name: &str) {
-        assert!(self.members[name].child.is_none(), "{name} is running");
         for entry in std::fs::read_dir(self.data(name)).unwrap() {
             let path = entry.unwrap().path();
             if path.file_name().unwrap().to_string_lossy().starts_with("drive-") {
@@ -130,9 +162,50 @@ impl Cluster {
         }
     }
 
+    /// Fills a small drive until so few MiB are left.
+    pub fn fill(&self, name: &str, left_mib: u32) {
+        self.world.fill(&self.data(name).join("drive-01"), left_mib);
+    }
+
+    /// Takes away what a small drive was filled with.
+    pub fn unfill(&self, name: &str) {
+        self.world.unfill(&self.data(name).join("drive-01"));
+    }
+
+    /// Loses every message from some members to others, silently, until [`Cluster::heal`].
+    pub fn block(&self, from: &[&str], to: &[&str]) {
+        let networks = |names: &[&str]| names.iter().map(|name| &self.members[*name].network).collect::<Vec<_>>();
+        self.world.block(&networks(from), &networks(to));
+    }
+
+    /// The same in both directions.
+    pub fn part(&self, some: &[&str], others: &[&str]) {
+        self.block(some, others);
+        self.block(others, some);
+    }
+
+    /// Mends all ways.
+    pub fn heal(&self) {
+        self.members.values().for_each(|member| self.world.heal(&member.network));
+    }
+
+    /// Words that, put before a client's command, have it reach the gateways.
+    pub fn client_prefix(&self) -> Vec<String> {
+        self.world.client_prefix(&self.scratch())
+    }
+
+    /// The most memory that a member's process has had, in bytes.
+    pub fn memory_peak(&self, name: &str) -> u64 {
+        let pid = self.members[name].child.as_ref().expect("it is running").id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()).unwrap();
+        peak.parse::<u64>().unwrap() << 10
+    }
+
     /// Host and port of a gateway's S3 listener.
     pub fn host(&self, gateway: &str) -> String {
-        format!("127.0.0.1:{}", self.members[gateway].ports[1])
+        let member = &self.members[gateway];
+        format!("{}:{}", member.network.host, member.ports[1])
     }
 
     /// A folder that lives as long as the cluster, for what clients keep.
@@ -145,6 +218,11 @@ impl Cluster {
     /// The data folder of a member.
     pub fn data(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
+    }
+
+    /// Who a member is, with its certificate, as it stands in its folder now.
+    pub fn member_file(&self, name: &str) -> String {
+        std::fs::read_to_string(self.data(name).join("member.toml")).unwrap()
     }
 
     /// What `couronne status` says, asked of a member that runs.
@@ -179,11 +257,23 @@ impl Cluster {
         }
     }
 
+    /// Waits until all nodes answer, and all replicas of all ranges serve.
+    pub fn wait_until_all_serve(&self, of: &str) {
+        self.wait_for_status(of, "all nodes answer and all replicas serve", |status| {
+            let count = |range: &Value, list: &str| range[list].as_array().map_or(0, Vec::len);
+            let is_whole = |range: &Value| count(range, "serving") == count(range, "replicas");
+            status["nodes"].as_array().unwrap().iter().all(|node| node["answers"] == true)
+                && status["ranges"].as_array().unwrap().iter().all(is_whole)
+        });
+    }
+
     /// Waits until a gateway can read metadata.
     pub fn wait_until_healthy(&self, gateway: &str) {
-        let admin = SocketAddr::from(([127, 0, 0, 1], self.members[gateway].ports[2]));
-        self.wait_for(&format!("{gateway} serves"), || {
-            admin_get(admin, "/health").is_ok_and(|(status, _)| status == 200)
+        let member = &self.members[gateway];
+        let admin = SocketAddr::from(([127, 0, 0, 1], member.ports[2]));
+        self.wait_for(&format!("{gateway} serves"), || match member.network.name {
+            None => admin_get(admin, "/health").is_ok_and(|(status, _)| status == 200),
+            Some(_) => self.world.answers(&member.network, &format!("http://{admin}/health")),
         });
     }
 
@@ -197,7 +287,7 @@ impl Cluster {
 
     /// Runs a command of the binary with a member's settings; it must succeed.
     fn run(&self, arguments: &[&str], name: &str) {
-        let mut command = Command::new(binary());
+        let mut command = self.command(name);
         command.args(arguments).arg("--config").arg(self.settings_path(name));
         command.env("COURONNE_ACCESS_KEY", ACCESS_KEY).env("COURONNE_SECRET_KEY", SECRET_KEY);
         let output = command.output().unwrap();
@@ -206,7 +296,12 @@ impl Cluster {
 
     /// Runs a command of the binary against a member.
     fn couronne(&self, arguments: &[&str], of: &str) -> Output {
-        Command::new(binary()).args(arguments).arg("--data").arg(self.data(of)).output().unwrap()
+        self.command(of).args(arguments).arg("--data").arg(self.data(of)).output().unwrap()
+    }
+
+    /// The binary, where a member lives.
+    fn command(&self, name: &str) -> Command {
+        self.world.command(&self.members[name].network, &binary())
     }
 
     fn token(&self, of: &str, flags: &[&str]) -> String {
@@ -227,18 +322,26 @@ impl Cluster {
     /// Gives a member its ports and its settings.
     fn settle(&mut self, name: &str, shape: Shape) {
         let ports = free_ports();
-        let data = self.data(name);
+        let (data, network) = (self.data(name), self.world.network(name, self.members.len()));
         let [peers, s3, admin] = ports;
         let settings = format!(
             "[data]\nfolders = [{data:?}]\ndrives = {drives}\n\
-             [cluster]\nname = \"{name}\"\nlisten = \"127.0.0.1:{peers}\"\n\
-             [s3]\nlisten = \"127.0.0.1:{s3}\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
-             [storage]\nrepair_grace_s = {grace}\n",
+             [cluster]\nname = \"{name}\"\nlisten = \"{host}:{peers}\"\nzone = \"z{zone}\"\n\
+             certificate_lifetime_s = {certificate}\n\
+             [s3]\nlisten = \"{host}:{s3}\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
+             [storage]\nrepair_grace_s = {grace}\n{further}",
             drives = shape.drives,
-            grace = shape.repair_grace_s
+            host = network.host,
+            zone = self.members.len() % usize::from(shape.zones),
+            grace = shape.repair_grace_s,
+            certificate = shape.certificate_s,
+            further = shape.settings,
         );
         std::fs::write(self.settings_path(name), settings).unwrap();
-        self.members.insert(name.to_owned(), Member { ports, child: None });
+        if let Some(mib) = shape.drive_mib.filter(|_| !name.starts_with('g')) {
+            self.world.mount(&data.join("drive-01"), mib);
+        }
+        self.members.insert(name.to_owned(), Member { network, ports, child: None });
     }
 
     fn signal(&self, name: &str, signal: Signal) {

@@ -1,5 +1,5 @@
-//! What the end-to-end tests share: a server of the built binary, clients, bytes to compare; and the
-//! reading of the source tree for the tidy test.
+//! What the end-to-end tests share: servers and clusters of the built binary, clients and their load, bytes
+//! to compare; and the reading of the source tree for the tidy test.
 //!
 //! Promises: a server is ended by the process id it was started with; a test that fails shows the end
 //! of the server's log.
@@ -16,7 +16,9 @@
 )]
 
 pub mod bytes_of;
+pub mod cell;
 pub mod clients;
 pub mod cluster;
+pub mod load;
 pub mod server;
 pub mod source;

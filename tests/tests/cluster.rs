@@ -8,54 +8,23 @@
     reason = "test code"
 )]
 
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
 use couronne_tests::cluster::{Cluster, Shape};
+use couronne_tests::load::{self, Load, Running};
 
-/// A child process that is ended when dropped, so that a failed test leaves nothing running.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Load through a gateway.
+fn load(cluster: &Cluster, gateway: &str, bucket: &str) -> Load {
+    Load::start(&Clients::of_gateway(cluster, gateway), bucket)
 }
 
-/// Load through one gateway, with a record of what was acknowledged.
-struct Load {
-    process: Running,
-    record: String,
-    stop: std::path::PathBuf,
-}
-
-impl Load {
-    fn start(cluster: &Cluster, gateway: &str, bucket: &str) -> Self {
-        let clients = Clients::of_gateway(cluster, gateway);
-        let place = |name: &str| cluster.scratch().join(format!("{name}-{bucket}"));
-        let (record, stop) = (place("record"), place("stop"));
-        let record = record.to_string_lossy().into_owned();
-        let mut load = clients.command(&Clients::python().to_string_lossy());
-        load.arg(Clients::script("load.py")).args(["run", bucket, &record]).arg(&stop);
-        let process = Running(load.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-        Self { process, record, stop }
-    }
-
-    fn finish(mut self) -> String {
-        bytes_of::write(&self.stop, b"");
-        assert!(self.process.0.wait().unwrap().success());
-        self.record.clone()
-    }
-}
-
-/// Compares what was acknowledged, byte for byte, through another gateway than it was written through.
+/// Compares what was acknowledged through another gateway than it was written through.
 fn verify(cluster: &Cluster, gateway: &str, bucket: &str, record: &str) {
-    let verified = Clients::of_gateway(cluster, gateway).run_script("load.py", &["verify", bucket, record]);
-    let counts: serde_json::Value = serde_json::from_str(&verified).unwrap();
-    assert!(counts["acknowledged"].as_u64().unwrap() > 20, "hardly anything was written: {counts}");
+    let acknowledged = load::verify(&Clients::of_gateway(cluster, gateway), bucket, record);
+    assert!(acknowledged > 20, "hardly anything was written: {acknowledged}");
 }
 
 fn pause(milliseconds: u64) {
@@ -74,12 +43,12 @@ fn two_nodes_are_killed_while_restic_backs_up_and_everyone_loses_power_afterward
     clients.run("restic", &["init"]);
     let mut backup = clients.command("restic");
     backup.args(["backup", "source"]).stdout(Stdio::null());
-    let mut backup = Running(backup.spawn().unwrap());
+    let mut backup = Running::start(&mut backup);
     pause(700);
     // The first node founded the cluster: it is one like the others.
     cluster.kill("n1");
     cluster.kill("n4");
-    assert!(backup.0.wait().unwrap().success(), "the backup goes on with four nodes");
+    assert!(backup.end().success(), "the backup goes on with four nodes");
     clients.run("restic", &["check", "--read-data"]);
     cluster.start_member("n1");
     cluster.start_member("n4");
@@ -102,7 +71,7 @@ fn nodes_die_stall_and_restart_under_load_and_nothing_acknowledged_is_lost() {
     let mut cluster = Cluster::start(Shape::default());
     Clients::of_gateway(&cluster, "g1").run("aws", &["s3", "mb", "s3://one"]);
     Clients::of_gateway(&cluster, "g2").run("aws", &["s3", "mb", "s3://two"]);
-    let loads = [Load::start(&cluster, "g1", "one"), Load::start(&cluster, "g2", "two")];
+    let loads = [load(&cluster, "g1", "one"), load(&cluster, "g2", "two")];
     pause(1500);
     cluster.kill("n2");
     pause(1500);
@@ -124,13 +93,7 @@ fn nodes_die_stall_and_restart_under_load_and_nothing_acknowledged_is_lost() {
     verify(&cluster, "g1", "two", &two);
     cluster.start_member("n3");
     cluster.start_member("n6");
-    cluster.wait_for_status("n1", "all nodes answer and all replicas serve", |status| {
-        let is_whole = |range: &serde_json::Value| {
-            range["serving"].as_array().map(Vec::len) == range["replicas"].as_array().map(Vec::len)
-        };
-        status["nodes"].as_array().unwrap().iter().all(|node| node["answers"] == true)
-            && status["ranges"].as_array().unwrap().iter().all(is_whole)
-    });
+    cluster.wait_until_all_serve("n1");
     verify(&cluster, "g1", "one", &one);
 }
 
@@ -143,10 +106,10 @@ fn a_gateway_dies_in_the_middle_of_uploads_and_the_other_goes_on() {
     bytes_of::write(&cluster.scratch().join("big"), &bytes);
     let mut upload = Clients::of_gateway(&cluster, "g1").command("aws");
     upload.args(["s3", "cp", "--quiet", "big", "s3://uploads/big"]).stderr(Stdio::null());
-    let mut upload = Running(upload.spawn().unwrap());
+    let mut upload = Running::start(&mut upload);
     pause(900);
     cluster.kill("g1");
-    let succeeded = upload.0.wait().unwrap().success();
+    let succeeded = upload.end().success();
     let (is_there, ..) = clients.attempt("aws", &["s3", "cp", "--quiet", "s3://uploads/big", "back"]);
     if is_there || succeeded {
         assert!(std::fs::read(cluster.scratch().join("back")).unwrap() == bytes, "half an object is visible");

@@ -11,25 +11,13 @@
     reason = "test code"
 )]
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
+use couronne_tests::load::{self, Load, Running};
 use couronne_tests::server::{Server, Shape};
-
-/// A child process that is ended when dropped, so that a failed test leaves nothing running.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn killed_in_a_loop_on_one_drive() {
@@ -45,24 +33,18 @@ fn killed_in_a_loop_on_six_drives() {
 fn killed_in_a_loop(shape: Shape) {
     let cycles: u32 = std::env::var("COURONNE_KILL_CYCLES").map_or(3, |cycles| cycles.parse().unwrap());
     let mut server = Server::start(shape);
-    let (record, stop) = (server.scratch().join("record"), server.scratch().join("stop"));
-    let (record_name, stop_name) = (record.to_string_lossy().into_owned(), stop.to_string_lossy().into_owned());
     Clients::of(&server).run("aws", &["s3", "mb", "s3://load"]);
     for cycle in 0..cycles {
-        let _ = std::fs::remove_file(&stop);
-        let mut load = Clients::of(&server).command(&Clients::python().to_string_lossy());
-        load.arg(Clients::script("load.py")).args(["run", "load", &record_name, &stop_name]);
-        let mut load = Running(load.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let load = Load::start(&Clients::of(&server), "load");
         // Another moment each time, the first while the load only begins.
         std::thread::sleep(Duration::from_millis(1500 + u64::from(cycle % 7) * 433));
         server.kill();
-        bytes_of::write(&stop, b"");
-        assert!(load.0.wait().unwrap().success());
+        let record = load.finish();
         let started = Instant::now();
         server.restart();
         let ready = started.elapsed();
-        let verified = Clients::of(&server).run_script("load.py", &["verify", "load", &record_name]);
-        eprintln!("{shape:?} cycle {cycle}: ready after {ready:?}, {}", verified.trim());
+        let acknowledged = load::verify(&Clients::of(&server), "load", &record);
+        eprintln!("{shape:?} cycle {cycle}: ready after {ready:?}, {acknowledged} acknowledged");
     }
 }
 
@@ -79,11 +61,11 @@ fn two_of_six_drives_are_deleted_while_restic_backs_up() {
     clients.run("restic", &["backup", "source/sizes"]);
     let mut backup = clients.command("restic");
     backup.args(["backup", "source"]).stdout(Stdio::null());
-    let mut backup = Running(backup.spawn().unwrap());
+    let mut backup = Running::start(&mut backup);
     std::thread::sleep(Duration::from_millis(700));
     std::fs::remove_dir_all(server.drive(2)).unwrap();
     std::fs::remove_dir_all(server.drive(5)).unwrap();
-    assert!(backup.0.wait().unwrap().success(), "the backup goes on with four drives");
+    assert!(backup.end().success(), "the backup goes on with four drives");
     clients.run("restic", &["check", "--read-data"]);
     clients.run("restic", &["restore", "latest", "--target", "back"]);
     bytes_of::assert_same(&source, &server.scratch().join("back/source"));
@@ -119,7 +101,7 @@ fn a_flipped_bit_is_healed_on_six_drives() {
 
     // The shard is written again, on the drive where it was flipped.
     let began = Instant::now();
-    while find(&server.drive(drive), flipped_block(&bytes)).is_none() {
+    while bytes_of::find(&server.drive(drive), flipped_block(&bytes)).is_none() {
         assert!(began.elapsed() < Duration::from_secs(60), "drive {drive} never got the right bytes back");
         std::thread::sleep(Duration::from_millis(200));
     }
@@ -148,37 +130,13 @@ fn put_and_flip(server: &mut Server) -> (Vec<u8>, u32) {
     clients.run("aws", &["s3", "cp", "--quiet", "other", "s3://rot/other"]);
     server.stop();
     let found = (1..=6).filter(|drive| server.drive(*drive).exists()).find_map(|drive| {
-        let (path, offset) = find(&server.drive(drive), flipped_block(&bytes))?;
+        let (path, offset) = bytes_of::find(&server.drive(drive), flipped_block(&bytes))?;
         Some((drive, path, offset))
     });
     let (drive, path, offset) = found.unwrap_or_else(|| panic!("its bytes are on no drive"));
-    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, offset + 500).unwrap();
-    file.write_all_at(&[byte[0] ^ 4], offset + 500).unwrap();
-    file.sync_all().unwrap();
+    bytes_of::flip(&path, offset + 500);
     server.restart();
     (bytes, drive)
-}
-
-/// Where some bytes stand below a folder.
-fn find(folder: &Path, wanted: &[u8]) -> Option<(PathBuf, u64)> {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            if let Some(found) = find(&path, wanted) {
-                return Some(found);
-            }
-            continue;
-        }
-        let bytes = std::fs::read(&path).unwrap();
-        // Any window of 1 KiB begins with these eight bytes only where it is meant to.
-        let at = bytes.windows(8).position(|window| window == &wanted[..8]);
-        if let Some(at) = at.filter(|at| bytes[*at..].starts_with(wanted)) {
-            return Some((path, at as u64));
-        }
-    }
-    None
 }
 
 #[test]

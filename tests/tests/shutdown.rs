@@ -3,22 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "test code")]
 
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
+use couronne_tests::load::{self, Load, Running};
 use couronne_tests::server::{Server, Shape};
-
-/// A child process that is ended when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn terminated_under_load_on_one_drive() {
@@ -34,19 +24,16 @@ fn terminated_under_load(shape: Shape) {
     let mut server = Server::start(shape);
     let scratch = server.scratch();
     let name = |name: &str| scratch.join(name).to_string_lossy().into_owned();
-    let (record, stop, ready, go) = (name("record"), name("stop"), name("ready"), name("go"));
-    let (mut load, mut slow) = {
+    let (ready, go) = (name("ready"), name("go"));
+    let (load, mut slow) = {
         let clients = Clients::of(&server);
         clients.run("aws", &["s3", "mb", "s3://load"]);
-        let python = Clients::python().to_string_lossy().into_owned();
         // Many short requests, of which each is acknowledged or not.
-        let mut load = clients.command(&python);
-        load.arg(Clients::script("load.py")).args(["run", "load", &record, &stop]);
-        let load = Running(load.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let load = Load::start(&clients, "load");
         // Uploads and downloads that have begun when the signal comes, and end only after it.
-        let mut slow = clients.command(&python);
+        let mut slow = clients.command(&Clients::python().to_string_lossy());
         slow.arg(Clients::script("slow.py")).args(["run", "load", &ready, &go]);
-        (load, Running(slow.spawn().unwrap()))
+        (load, Running::start(&mut slow))
     };
     let began = Instant::now();
     while !scratch.join("ready").exists() {
@@ -62,9 +49,8 @@ fn terminated_under_load(shape: Shape) {
         std::thread::sleep(Duration::from_millis(20));
     }
     bytes_of::write(&scratch.join("go"), b"");
-    assert!(slow.0.wait().unwrap().success(), "what was under way did not finish");
-    bytes_of::write(&scratch.join("stop"), b"");
-    assert!(load.0.wait().unwrap().success());
+    assert!(slow.end().success(), "what was under way did not finish");
+    let record = load.finish();
     server.await_end();
     assert!(!server.log().contains("cut off"), "it waited for requests that had ended");
 
@@ -73,5 +59,5 @@ fn terminated_under_load(shape: Shape) {
     clients.run_script("slow.py", &["verify", "load"]);
     // What the slow requests wrote is none of the load's.
     clients.run("aws", &["s3", "rm", "--quiet", "--recursive", "s3://load/slow"]);
-    clients.run_script("load.py", &["verify", "load", &record]);
+    load::verify(&clients, "load", &record);
 }
