@@ -6,6 +6,7 @@ mod support;
 use std::time::Duration;
 
 use couronne_storage_node::disk::simulated::Fault;
+use couronne_storage_node::node::LocalNode;
 use support::Rig;
 use support::rows::{commit, leader, read, write};
 
@@ -66,6 +67,29 @@ async fn any_two_drives_of_five_replicas_may_be_lost_and_come_back_empty() {
         }
         node.shutdown().await;
     }
+}
+
+#[tokio::test]
+async fn a_drive_that_forgot_its_past_says_so_until_the_map_knows() {
+    let mut rig = Rig::new(9, "ec:4+2", 6);
+    let node = rig.start().await;
+    write(&rig.env, &node, "key", "value", commit(1)).await.unwrap();
+    rig.crash(node, 1).await;
+    rig.wipe(2);
+    // Its count of starts passes what the map knows, but the map was never told.
+    for start in 0..4 {
+        let (drives, settings) = (rig.node_drives(|_| true), rig.settings());
+        let node = LocalNode::prepare(rig.env.clone(), drives, settings, None).await.unwrap();
+        rig.crash(node, 2 + start).await;
+    }
+    let node = rig.start().await;
+    let emptied = |node: &LocalNode| node.map().drives.values().map(|drive| drive.emptied.times).sum::<u64>();
+    assert_eq!(emptied(&node), 1, "its replicas begin anew");
+    assert_eq!(read(&rig.env, &node, "key").await.unwrap(), "value");
+    rig.crash(node, 9).await;
+    let node = rig.start().await;
+    assert_eq!(emptied(&node), 1, "and that is done once");
+    node.shutdown().await;
 }
 
 #[tokio::test]

@@ -40,8 +40,8 @@ pub struct Identity {
     pub drive: DriveId,
     /// How often it was started. A lower count than before means it was rolled back.
     pub boots: u64,
-    /// Given at random when it was formatted: another one than before means that it was formatted anew.
-    /// 0: it was formatted by a release that knew of none, which leaves the line out.
+    /// Given at random when it was formatted, and again when it is found to have forgotten its past: another
+    /// one than before means that it has. 0: it was formatted by a release that knew of none, which leaves the line out.
     pub incarnation: u64,
 }
 
@@ -121,6 +121,12 @@ impl Identity {
         identity.boots = identity.boots.saturating_add(1);
         identity.write(disk).await?;
         Ok(identity)
+    }
+
+    /// Gives the drive another incarnation, since it has forgotten its past.
+    pub async fn begin_anew(disk: &Arc<dyn Disk>, env: &Env) -> Result<(), IdentityError> {
+        let incarnation = u64::from_be_bytes(env.random_bytes()).max(1);
+        Self { incarnation, ..Self::read(disk).await? }.write(disk).await
     }
 
     async fn write(&self, disk: &Arc<dyn Disk>) -> Result<(), IdentityError> {

@@ -270,6 +270,9 @@ async fn open_slots(env: &Env, file: &NodeFile, surveyed: Vec<Surveyed>) -> Resu
                 if identity.forgot(known) {
                     tracing::warn!(name, "drive was rolled back or formatted anew: its replicas begin anew");
                     renewed.insert(identity.drive);
+                    if identity.incarnation == known.incarnation {
+                        begin_anew(&drive, env).await?;
+                    }
                 }
                 identity.drive
             }
@@ -326,9 +329,17 @@ fn check_survivors(map: &MapState, renewed: &BTreeSet<DriveId>) -> Result<(), No
     Ok(())
 }
 
+/// Notes on a drive that it has forgotten its past: by its count of starts alone that could not be told any more
+/// after a few further ones, if those are cut off before the map knows.
+async fn begin_anew(drive: &NodeDrive, env: &Env) -> Result<(), NodeError> {
+    let noted = Identity::begin_anew(&drive.disk, env).await;
+    noted.map_err(|error| NodeError::Drive(format!("{}: {error}", drive.name)))
+}
+
 /// Opens a drive whose log is corrupt with an empty one.
 async fn reopen_slot(env: &Env, drive: &NodeDrive) -> Result<Slot, NodeError> {
     let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{}: {error}", drive.name));
+    begin_anew(drive, env).await?;
     DriveLog::remove(&*drive.disk).await.map_err(|error| failed(&error))?;
     let identity = Identity::read(&drive.disk).await.map_err(|error| failed(&error))?;
     Slot::open(drive, identity, env).await
