@@ -4,20 +4,26 @@
 //! not know is told as unknown. Must not know: who asks, what was asked before.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use couronne_gateway::engine::{
     Bucket, BytesBody, CompleteUpload, CreateBucket, CreateUpload, DeleteObject, Engine, EngineError, PutObject, Staged,
 };
 use couronne_metadata::command::{CompletedPart, EtagSet, Precondition, Refusal};
-use couronne_metadata::ids::{ObjectKey, PartNumber, UploadId, VersionId};
+use couronne_metadata::ids::{ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
 use couronne_metadata::query::{Entry, ListQuery};
 use couronne_metadata::record::{Etag, Versioning};
+
+use tokio::time::sleep;
 
 use crate::values::Value;
 
 /// How often an operation begins again because the bucket's rules were not everywhere yet.
 const STALE_TURNS_MAX: usize = 4;
+
+/// An object from its first thousandth to its last.
+pub const WHOLE: Range<u64> = 0..1000;
 
 /// What must hold for a write to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +41,8 @@ pub enum Condition {
 pub enum Action {
     /// Write an object.
     Put(Value, Condition),
-    /// Read it, whole or from one thousandth of its length to another.
-    Get(Option<Range<u64>>),
+    /// Read it from one thousandth of its length to another, resting after the first bytes.
+    Get(Range<u64>, Duration),
     /// Look at it.
     Head,
     /// Read a version.
@@ -84,8 +90,8 @@ pub struct Seen {
 /// What came of a question.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// An object was written.
-    Written(Etag, VersionId),
+    /// An object was written, in this place in time.
+    Written(Etag, VersionId, Ordinal),
     /// An object was seen.
     Seen(Seen),
     /// There is none.
@@ -147,7 +153,7 @@ fn judge(action: &Action, error: &EngineError) -> Outcome {
         (EngineError::Refused(Refusal::NoSuchUpload | Refusal::InvalidPart(_)), _) => Outcome::Wrong(text),
         (EngineError::Refused(_) | EngineError::SlowDown(_) | EngineError::Full, _) => Outcome::NotDone(text),
         (EngineError::Corrupt(_) | EngineError::Unreadable(_), _) => Outcome::Wrong(text),
-        (_, Action::Get(_) | Action::Head | Action::GetVersion(_) | Action::List(_)) => Outcome::NotDone(text),
+        (_, Action::Get(..) | Action::Head | Action::GetVersion(_) | Action::List(_)) => Outcome::NotDone(text),
         _ => Outcome::Unknown(text),
     }
 }
@@ -165,10 +171,10 @@ async fn attempt(engine: &Engine, bucket: &Bucket, request: &Request) -> Result<
             };
             let put = PutObject { condition: precondition(*condition), ..PutObject::default() };
             let written = engine.put_object(bucket, &staged, put).await?;
-            Ok(Outcome::Written(written.etag, written.version))
+            Ok(Outcome::Written(written.etag, written.version, written.ordinal))
         }
-        Action::Get(part) => see(engine, bucket, &key, None, Some(part.clone().unwrap_or(0..1000))).await,
-        Action::GetVersion(version) => see(engine, bucket, &key, Some(*version), Some(0..1000)).await,
+        Action::Get(part, rest) => see(engine, bucket, &key, None, Some((part.clone(), *rest))).await,
+        Action::GetVersion(version) => see(engine, bucket, &key, Some(*version), Some((WHOLE, Duration::ZERO))).await,
         Action::Head => see(engine, bucket, &key, None, None).await,
         Action::Delete => delete(engine, bucket, &key, None).await,
         Action::DeleteVersion(version) => delete(engine, bucket, &key, Some(*version)).await,
@@ -208,16 +214,19 @@ async fn see(
     bucket: &Bucket,
     key: &ObjectKey,
     version: Option<VersionId>,
-    part: Option<Range<u64>>,
+    part: Option<(Range<u64>, Duration)>,
 ) -> Result<Outcome, EngineError> {
     let object = engine.open(bucket, key, version).await?;
     let (etag, size, version) = (object.record().etag, object.record().size, object.record().version);
-    let Some(part) = part else { return Ok(Outcome::Seen(Seen { etag, size, version, read: None })) };
+    let Some((part, rest)) = part else { return Ok(Outcome::Seen(Seen { etag, size, version, read: None })) };
     let at = |thousandths: u64| size.saturating_mul(thousandths) / 1000;
     let range = at(part.start)..at(part.end);
     let mut reader = object.read(range.clone()).await?;
     let mut bytes = BytesMut::new();
     while let Some(piece) = reader.next().await? {
+        if bytes.is_empty() && !rest.is_zero() {
+            sleep(rest).await;
+        }
         bytes.extend_from_slice(&piece);
     }
     Ok(Outcome::Seen(Seen { etag, size, version, read: Some((range, bytes.freeze())) }))
@@ -251,7 +260,7 @@ async fn complete(
         condition: Precondition::default(),
     };
     let written = engine.complete_upload(bucket, key, complete).await?;
-    Ok(Outcome::Written(written.etag, written.version))
+    Ok(Outcome::Written(written.etag, written.version, written.ordinal))
 }
 
 async fn list(engine: &Engine, bucket: &Bucket, after: &str, limit: u32) -> Result<Outcome, EngineError> {

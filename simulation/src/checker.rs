@@ -152,7 +152,7 @@ impl Search<'_> {
     }
 
     /// Adds what may come next: the most likely last, for that is tried first.
-    fn expand(&self, past: &Past, state: &State, left: usize, open: &mut Vec<(Past, State, usize)>) {
+    fn expand(&self, past: &[u64], state: &State, left: usize, open: &mut Vec<(Past, State, usize)>) {
         let waiting = || (0..).zip(self.records).filter(|(place, _)| !has(past, *place));
         let first_end = waiting().filter(|(_, record)| record.is_sure).map(|(_, record)| record.ended).min();
         let Some(first_end) = first_end else { return };
@@ -176,8 +176,8 @@ impl Search<'_> {
 
     /// Notes that an operation has had its moment, which was after it began: whatever had to happen
     /// before then and did not, never does. Says whether there was any such.
-    fn settle(&self, past: &Past, place: usize, began: Moment) -> (Past, bool) {
-        let mut next = past.clone();
+    fn settle(&self, past: &[u64], place: usize, began: Moment) -> (Past, bool) {
+        let mut next = past.to_vec();
         set(&mut next, place);
         let mut dropped = false;
         for (other, record) in (0..).zip(self.records) {
@@ -193,11 +193,11 @@ impl Search<'_> {
     }
 }
 
-fn has(past: &Past, place: usize) -> bool {
+fn has(past: &[u64], place: usize) -> bool {
     past.get(place / 64).is_some_and(|word| word & (1 << (place % 64)) != 0)
 }
 
-fn set(past: &mut Past, place: usize) {
+fn set(past: &mut [u64], place: usize) {
     if let Some(word) = past.get_mut(place / 64) {
         *word |= 1 << (place % 64);
     }

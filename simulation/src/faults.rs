@@ -167,7 +167,8 @@ impl Faults {
         };
         let some = if self.chance.permille(200) { gateway } else { node };
         match self.chance.below(100) {
-            0..=21 => self.kill(world, node, (50, 12_000)),
+            0..=16 => self.kill(world, node, (50, 12_000)),
+            17..=21 => self.leave(world, node),
             22..=27 => self.kill(world, gateway, (100, 3000)),
             28..=30 => nodes.iter().chain(&gateways).for_each(|id| self.kill(world, *id, (100, 4000))),
             31..=48 => self.cut(world, some),
@@ -196,6 +197,14 @@ impl Faults {
         self.sick.remove(&id);
         world.kill(id, self.chance.permille(500));
         self.later(world, away_ms, Cure::Start(id));
+    }
+
+    /// Asks a node to stop, as an operator does, and starts it again whether it was done or not.
+    fn leave(&mut self, world: &World, id: NodeId) {
+        let Some((node, process)) = world.node(id).and_then(|node| Some((node, world.process(id)?))) else { return };
+        world.note(format_args!("leave {id}"));
+        process.spawn(async move { node.shutdown().await });
+        self.later(world, (20, 5000), Cure::Restart(id));
     }
 
     /// Cuts a process off, or a zone, one way or both.
@@ -238,6 +247,9 @@ impl Faults {
 
     /// A sync, a write or a read fails: the node's only drive may be out of service until a restart.
     fn fail_disk(&mut self, world: &World, id: NodeId) {
+        if !world.process(id).is_some_and(|process| process.is_alive()) {
+            return;
+        }
         let fault = match self.chance.below(3) {
             0 => Fault::FailSync,
             1 => Fault::FailWrite,

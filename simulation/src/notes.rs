@@ -3,7 +3,7 @@
 //!
 //! Must not know: how clients choose, how a history is judged.
 
-use couronne_metadata::ids::VersionId;
+use couronne_metadata::ids::{Ordinal, VersionId};
 use couronne_metadata::record::{Etag, Versioning};
 
 use crate::actions::{Action, Condition, Outcome, Seen};
@@ -29,7 +29,8 @@ impl Workload {
         match (&asked.request.action, outcome) {
             (_, Outcome::Wrong(what)) => self.wrong.push(format!("{place}: {what} ({:?})", asked.request.action)),
             (_, Outcome::Unknown(_)) => self.note_unknown(now_ms, asked, place),
-            (action @ (Action::Put(..) | Action::Complete(..)), Outcome::Written(etag, version)) => {
+            (action @ (Action::Put(..) | Action::Complete(..)), Outcome::Written(etag, version, ordinal)) => {
+                self.check_ordinal(place, asked, ended, ordinal);
                 let wanted = written_by(action);
                 if wanted != Some(etag) {
                     self.wrong.push(format!("{place}: written as {}, not as it was sent", short(&etag)));
@@ -60,6 +61,16 @@ impl Workload {
             (_, Outcome::Listed(entries, truncated)) => self.note_page(asked, ended, &entries, truncated),
             (_, Outcome::Opened(_) | Outcome::Done | Outcome::NotDone(_) | Outcome::Written(..)) => {}
         }
+    }
+
+    /// A key's places in time rise, whatever clocks say.
+    fn check_ordinal(&mut self, place: Place, asked: &Asked, ended: Moment, ordinal: Ordinal) {
+        let known = self.ordinals.entry(place).or_default();
+        let later = known.iter().find(|(acknowledged, other)| *acknowledged < asked.began && *other >= ordinal);
+        if let Some((_, other)) = later {
+            self.wrong.push(format!("{place}: written at {ordinal:?} after {other:?} was acknowledged"));
+        }
+        known.push((ended, ordinal));
     }
 
     fn note(&mut self, asked: &Asked, place: Place, ended: Moment, step: Step) {
@@ -111,7 +122,7 @@ impl Workload {
             let place = Place { bucket, key };
             let entry = entries.iter().find(|(found, ..)| found == key);
             if let Some((_, etag, size)) = entry {
-                let wanted = self.contents.of(*etag).map(values::len);
+                let wanted = self.contents.of(*etag).map(|content| values::len(content));
                 if wanted != Some(*size) {
                     self.wrong.push(format!("{place}: listed with {size} bytes, not {wanted:?}"));
                 }

@@ -62,12 +62,12 @@ impl Contents {
 }
 
 /// The length of a content.
-pub fn len(content: &Content) -> u64 {
+pub fn len(content: &[Value]) -> u64 {
     content.iter().map(|value| u64::from(value.len)).sum()
 }
 
 /// The bytes of a stretch of a content.
-pub fn slice(content: &Content, range: Range<u64>) -> Bytes {
+pub fn slice(content: &[Value], range: Range<u64>) -> Bytes {
     let mut whole = BytesMut::new();
     content.iter().for_each(|value| whole.extend_from_slice(&value.bytes()));
     let bound = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(whole.len());

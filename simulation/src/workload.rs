@@ -6,14 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use couronne_metadata::ids::{PartNumber, UploadId, VersionId};
+use couronne_metadata::ids::{Ordinal, PartNumber, UploadId, VersionId};
 use couronne_metadata::record::{Etag, Versioning};
 use couronne_ring::NodeId;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
-use crate::actions::{Action, Condition, Outcome, Request, perform};
+use crate::actions::{Action, Condition, Outcome, Request, WHOLE, perform};
 use crate::chance::Chance;
 use crate::history::{History, Moment, Place};
 use crate::notes::keeps_versions;
@@ -31,6 +32,9 @@ const CLIENTS: usize = 5;
 
 /// How long a client waits for an answer, in milliseconds.
 const PATIENCE_MS: u64 = 8000;
+
+/// How long a slow reader rests in the midst of an object at most, in milliseconds.
+const SLOW_MS_MAX: u64 = 7000;
 
 /// How long a client rests between two questions at most, in milliseconds.
 const REST_MS_MAX: u64 = 120;
@@ -92,6 +96,8 @@ pub struct Workload {
     pub wrong: Vec<String>,
     pub(crate) contents: Contents,
     pub(crate) versions: BTreeMap<Place, Vec<(VersionId, Etag)>>,
+    /// When writes were acknowledged, and their places in time.
+    pub(crate) ordinals: BTreeMap<Place, Vec<(Moment, Ordinal)>>,
 }
 
 impl Workload {
@@ -109,6 +115,7 @@ impl Workload {
             wrong: Vec::new(),
             contents: Contents::default(),
             versions: BTreeMap::new(),
+            ordinals: BTreeMap::new(),
         }
     }
 
@@ -225,10 +232,11 @@ impl Workload {
                 Some(tag) => Action::Put(self.value(), Condition::Matches(tag)),
                 None => Action::Head,
             },
-            40..=59 => Action::Get(None),
-            60..=64 => {
+            40..=54 => Action::Get(WHOLE, Duration::ZERO),
+            55..=58 => Action::Get(WHOLE, Duration::from_millis(self.chance.below(SLOW_MS_MAX))),
+            59..=64 => {
                 let start = self.chance.below(1000);
-                Action::Get(Some(start..self.chance.between(start, 1000)))
+                Action::Get(start..self.chance.between(start, 1000), Duration::ZERO)
             }
             65..=69 => Action::Head,
             70..=74 => self.known_version(place).map_or(Action::Head, Action::GetVersion),
