@@ -1,5 +1,10 @@
 //! The short form of the simulation: seeds that are always run, each twice, and some that nobody has run.
-#![allow(clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests fail by panicking, and say their seeds"
+)]
 
 use couronne_placement::Redundancy;
 use couronne_simulation::founding::Shape;
