@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use couronne_metadata::ids::Generation;
 use couronne_placement::{Policy, PolicyId, Redundancy};
-use couronne_protocol::map::{
-    Emptied, Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive,
-};
+use couronne_protocol::map::{Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive};
 use couronne_protocol::transport::Role;
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 
@@ -60,6 +58,7 @@ pub fn policy(redundancy: Redundancy) -> Policy {
         chunk_bytes: 128 << 10,
         inline_bytes_max: 2 << 10,
         copies_bytes_max: 16 << 10,
+        survives: None,
     }
 }
 

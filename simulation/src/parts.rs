@@ -10,6 +10,7 @@ use couronne_gateway::engine::{Components, Engine, Settings};
 use couronne_metadata::evaluate;
 use couronne_protocol::env::Env;
 use couronne_protocol::map::{MapState, SharedMap};
+use couronne_protocol::net::certificates::MEMBER_LIFETIME;
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
 use couronne_protocol::report::{Report, ReportAnswer};
 use couronne_protocol::transport::{Message, Method, Transport};
@@ -49,6 +50,7 @@ pub fn node_settings() -> NodeSettings {
             scrub_interval: Duration::from_secs(40),
             ..DutySettings::default()
         },
+        certificate_lifetime: MEMBER_LIFETIME,
     }
 }
 

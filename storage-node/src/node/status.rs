@@ -3,7 +3,7 @@
 //! Must not know: how it is shown.
 
 use couronne_metadata::ids::RangeId;
-use couronne_protocol::map::MapRange;
+use couronne_protocol::map::{Intake, MapRange};
 use couronne_ring::DriveId;
 
 use super::{HeardMember, LocalNode};
@@ -66,7 +66,7 @@ impl LocalNode {
         for slot in self.slots() {
             let down = slot.down();
             let stats = if down.is_none() { slot.shards.stats().await.ok() } else { None };
-            let (id, name, is_full) = (slot.id, Some(slot.name.clone()), slot.is_full());
+            let (id, name, is_full) = (slot.id, Some(slot.name.clone()), slot.intake() == Intake::Full);
             drives.push(DriveStatus { id, name, down, is_full, stats, log_bytes: slot.log.bytes() });
         }
         for id in &self.missing() {
