@@ -33,6 +33,10 @@ const CHUNKS_AT_A_TIME: usize = 4;
 /// A row that is as good as can be is looked at again after so long, whatever the drives do.
 const PARKED_FOR: Duration = Duration::from_secs(1800);
 
+/// The same while every drive serves: then it waits for none, but what was to be put was not taken, as
+/// by a drive that was full.
+const PARKED_BRIEFLY: Duration = Duration::from_secs(300);
+
 /// Rows of a range whose state is kept; further ones are looked at in every round.
 const PARKED_MAX: usize = 200_000;
 
@@ -64,7 +68,9 @@ impl Rows<'_> {
             }
             range.parked.clone()
         });
-        known.retain(|_, parked| now.saturating_sub(parked.since) < PARKED_FOR);
+        let all_serve = self.node.map().drives.keys().all(|drive| self.standing.up.contains(drive));
+        let parked_for = if all_serve { PARKED_BRIEFLY } else { PARKED_FOR };
+        known.retain(|_, parked| now.saturating_sub(parked.since) < parked_for);
         let (mut parked, mut levels) = (BTreeMap::new(), BTreeSet::new());
         let (mut pending, mut chunks) = (BTreeMap::<i16, Degraded>::new(), 0);
         let mut after = None;
