@@ -33,7 +33,7 @@ const MAKE_TURNS_MAX: usize = 10;
 const DRAIN_MS_MAX: u64 = 120_000;
 
 /// How long the cluster may take to repair everything, in milliseconds.
-const REST_MS_MAX: u64 = 600_000;
+const REST_MS_MAX: u64 = 900_000;
 
 /// A round of the scrubber may have begun before what it was to find was there: the next has not.
 const SCRUB_ROUNDS: u64 = 2;
@@ -119,7 +119,7 @@ pub fn run(plan: &Plan, trace: Trace) -> Result<Report, Failure> {
     for round in 0..plan.rounds {
         let faults = match plan.calm {
             true => None,
-            false => Some(Faults::new(chance.fork(), &run.world, round % 2 == 0)),
+            false => Some(Faults::new(chance.fork(), &run.world, round % 2 == 0 && plan.shape.redundancy.losses() > 0)),
         };
         run.round(plan, round, faults)?;
     }
