@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use couronne_placement::ShardId;
 use couronne_protocol::map::MapSource;
-use couronne_protocol::shard::Owner;
+use couronne_protocol::shard::{Owner, ShardDuties};
 use couronne_ring::DriveId;
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::drive::Identity;
@@ -181,6 +181,63 @@ async fn a_drive_that_comes_back_emptied_is_filled_again() {
     let node = rig.start().await;
     nothing_pending(&node).await;
     assert_eq!(status(&node).await.rebuilt_bytes, 0);
+    node.shutdown().await;
+}
+
+/// What an operator does when a drive died and an empty one is in its place, while everything runs.
+#[tokio::test]
+async fn a_drive_that_died_begins_anew_and_is_filled_again() {
+    let mut rig = rig(5, 6);
+    let node = rig.start().await;
+    let blobs = objects(&rig, &node, 4).await;
+    let (id, other) = (id_of(&rig, 2).await, id_of(&rig, 4).await);
+    let refused = node.release_drive(id, false).await.unwrap_err().to_string();
+    assert!(refused.contains("serves"), "{refused}");
+    rig.drives[2].disk.remove("drive").await.unwrap();
+    eventually("it is seen", async || node.status().await.drives.iter().any(|drive| drive.down.is_some())).await;
+    let refused = node.release_drive(other, true).await.unwrap_err().to_string();
+    assert!(refused.contains("is away"), "none is given up meanwhile: {refused}");
+
+    rig.wipe(2);
+    let new = rig.node_drives(|number| number == 2).remove(0);
+    assert!(node.replace_drive(id, &new).await.is_err(), "the old one was not let go of");
+    node.release_drive(id, false).await.unwrap();
+    node.replace_drive(id, &new).await.unwrap();
+    nothing_pending(&node).await;
+    assert!(all_whole(&node, &blobs).await, "it holds what it held");
+    eventually("its replicas are members", async || node.is_whole()).await;
+    assert_eq!(node.map().drives[&id].emptied.times, 1);
+
+    // One that serves is dropped only if that is forced, and then all is as before.
+    rig.wipe(4);
+    let new = rig.node_drives(|number| number == 4).remove(0);
+    node.release_drive(other, true).await.unwrap();
+    node.replace_drive(other, &new).await.unwrap();
+    nothing_pending(&node).await;
+    assert!(all_whole(&node, &blobs).await);
+    rig.crash(node, 1).await;
+    let node = rig.start().await;
+    nothing_pending(&node).await;
+    assert_eq!(node.map().drives[&other].emptied.times, 1, "a start is no loss");
+    node.shutdown().await;
+}
+
+/// Nobody reported anything, no drive was lost: only an operator has it looked for.
+#[tokio::test]
+async fn an_operator_has_everything_looked_for() {
+    let rig = rig(6, 6);
+    let node = rig.start().await;
+    let blobs = objects(&rig, &node, 2).await;
+    nothing_pending(&node).await;
+    let shard = blobs[0].shards().next().unwrap();
+    let primary = blobs[0].primary(&node, shard);
+    node.routes().delete_shard(primary, shard).await.unwrap();
+    sleep(OFTEN * 10).await;
+    assert!(!all_whole(&node, &blobs).await, "nobody knows");
+    node.start_repair();
+    assert!(status(&node).await.pending_blobs > 0);
+    nothing_pending(&node).await;
+    assert!(all_whole(&node, &blobs).await);
     node.shutdown().await;
 }
 

@@ -232,6 +232,12 @@ impl Cluster {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// The metrics of a member.
+    pub fn metrics(&self, of: &str) -> String {
+        let admin = SocketAddr::from(([127, 0, 0, 1], self.members[of].ports[2]));
+        admin_get(admin, "/metrics").unwrap().1
+    }
+
     /// Waits until something of the cluster's status comes true.
     pub fn wait_for_status(&self, of: &str, what: &str, is_true: impl Fn(&Value) -> bool) {
         self.wait_for(what, || {
@@ -295,7 +301,7 @@ impl Cluster {
     }
 
     /// Runs a command of the binary against a member.
-    fn couronne(&self, arguments: &[&str], of: &str) -> Output {
+    pub fn couronne(&self, arguments: &[&str], of: &str) -> Output {
         self.command(of).args(arguments).arg("--data").arg(self.data(of)).output().unwrap()
     }
 

@@ -1,5 +1,6 @@
 //! What a process says of itself as Prometheus text: its drives, the ranges that it leads, repair, scrubbing,
-//! reports. Every process says its own; sums over them are the cluster's.
+//! reports. Every process says its own; sums over them are the cluster's. What members report is known where
+//! the map's group is led.
 //!
 //! Must not know: how the numbers are served.
 
@@ -99,8 +100,12 @@ impl Page {
         self.gauge(("couronne_background", "Background work since the start, by kind."), ["kind"], work)?;
         let led = status.ranges.iter().filter(|range| range.leader.is_some()).count();
         self.one("couronne_ranges_led", "Metadata ranges led here.", u64::try_from(led).unwrap_or(u64::MAX))?;
+        if status.heard.is_empty() {
+            return Ok(());
+        }
+        self.one("couronne_ranges_leaderless", "Metadata ranges that nobody leads.", status.leaderless)?;
         let ages = status.heard.iter().map(|heard| ([heard.id.clone()], heard.ago_ms));
-        let name = ("couronne_report_age_milliseconds", "How long ago members reported; where the map's group is led.");
+        let name = ("couronne_report_age_milliseconds", "How long ago members reported.");
         self.gauge(name, ["node"], ages)
     }
 }

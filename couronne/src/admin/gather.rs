@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_protocol::map::{MapNode, MapState, SharedMap};
+use couronne_protocol::map::{Intake, MapNode, MapState, SharedMap};
 use couronne_protocol::transport::{Message, Method, Role, Transport};
 use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
@@ -171,7 +171,8 @@ fn complete_drives(map: &MapState, status: &mut StatusMessage) {
             () if drive.down.is_some() && is_lost => "lost",
             () if drive.down.is_some() => "down",
             () if pending > 0 && now_ms < known.emptied.last_ms.saturating_add(REFILL_MS_MAX) => "refilling",
-            () if drive.full => "full",
+            () if known.intake == Intake::Leaving => "leaving",
+            () if drive.full || known.intake == Intake::Full => "full",
             () => "serving",
         };
         state.clone_into(&mut drive.state);

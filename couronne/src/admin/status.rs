@@ -61,6 +61,7 @@ impl StatusSource {
             repair: repair_message(&status.repair),
             scrub: scrub_message(&status.scrub, status.duties.orphans_deleted),
             heard: status.heard.into_iter().map(heard_message).collect(),
+            leaderless: status.leaderless,
             ..StatusMessage::default()
         }
     }

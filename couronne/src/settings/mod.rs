@@ -93,7 +93,7 @@ settings! {
         base_domains: Vec<String> = Vec::new(),
     }
 
-    /// The admin listener: `/health`, `/metrics` and, with the admin token, the API behind `couronne account`, `user`, `status` and `clock`.
+    /// The admin listener: `/health`, `/metrics` and, with the admin token, the API behind `couronne status`, `node`, `drive`, `policy`, `repair`, `scrub`, `account`, `user` and `clock`.
     admin: AdminSettings {
         /// Address and port (`--admin-listen`). It speaks plain HTTP: keep it on loopback or a private network.
         listen: SocketAddr = loopback(9001),

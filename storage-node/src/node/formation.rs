@@ -174,9 +174,7 @@ pub(super) mod tests {
     fn join(map: &mut MapState, number: u128, zone: u128) {
         let (id, joined) = node(number, zone);
         map.nodes.insert(id, joined);
-        let mut drive = map.drives.values().next().unwrap().clone();
-        drive.node = id;
-        map.drives.insert(DriveId(10 * number), drive);
+        map.drives.insert(DriveId(10 * number), StoredDrive::new(id, 1));
     }
 
     pub(in crate::node) fn policy() -> Policy {

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use couronne_protocol::map::MapState;
+use couronne_protocol::map::{ClusterMap, DriveState, MapSource};
 use couronne_ring::DriveId;
 
 use super::slot::{NodeDrive, Slot};
@@ -35,7 +35,7 @@ impl LocalNode {
             if !is_forced {
                 return Err(NodeError::Drive(format!("{id}: serves; nothing is replaced")));
             }
-            check_spare(&map, id)?;
+            check_spare(&self.map.current(), id)?;
             self.lose_drive(&slot, "it is being replaced").await;
         }
         self.change_slots(|slots| drop(slots.remove(&id)));
@@ -73,11 +73,11 @@ impl LocalNode {
 }
 
 /// Refuses to do without a drive that serves while another is away, or if it holds the only copies.
-fn check_spare(map: &MapState, id: DriveId) -> Result<(), NodeError> {
-    if map.policies.values().any(|policy| policy.policy.redundancy.losses() == 0) {
+fn check_spare(map: &ClusterMap, id: DriveId) -> Result<(), NodeError> {
+    if map.policies.values().any(|policy| policy.redundancy.losses() == 0) {
         return Err(NodeError::Policy("a policy keeps one copy: what the drive holds would be lost".to_owned()));
     }
-    match map.drives.iter().find(|(other, drive)| **other != id && drive.down_since_ms.is_some()) {
+    match map.drives.iter().find(|(other, drive)| **other != id && drive.state == DriveState::Down) {
         Some((other, _)) => Err(NodeError::TooFewDrives(format!("drive {other} is away: none is given up meanwhile"))),
         None => Ok(()),
     }

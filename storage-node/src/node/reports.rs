@@ -85,7 +85,7 @@ impl Heard {
     }
 
     /// Whether anyone says that it leads the range.
-    fn is_led(&self, range: &MapRange) -> bool {
+    pub(super) fn is_led(&self, range: &MapRange) -> bool {
         self.members.values().any(|said| said.report.leads.contains(&range.id))
     }
 

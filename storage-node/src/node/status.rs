@@ -57,6 +57,8 @@ pub struct NodeStatus {
     pub scrub: ScrubStatus,
     /// What it heard of the cluster's members, if it leads the map's group.
     pub heard: Vec<HeardMember>,
+    /// Ranges that none of them says that it leads, likewise.
+    pub leaderless: u64,
 }
 
 impl LocalNode {
@@ -73,6 +75,7 @@ impl LocalNode {
             let down = Some("not here".to_owned());
             drives.push(DriveStatus { id: *id, name: None, down, is_full: false, stats: None, log_bytes: (0, 0) });
         }
+        let (heard, leaderless) = self.heard_of();
         NodeStatus {
             cluster: self.map().cluster,
             drives,
@@ -80,8 +83,19 @@ impl LocalNode {
             duties: self.duties.counters(),
             repair: duties::repair_status(self),
             scrub: duties::scrub_status(self),
-            heard: if self.leads_map() { self.heard.lock().members() } else { Vec::new() },
+            heard,
+            leaderless,
         }
+    }
+
+    /// What the leader of the map's group heard of members and ranges; elsewhere nothing.
+    fn heard_of(&self) -> (Vec<HeardMember>, u64) {
+        if !self.leads_map() {
+            return (Vec::new(), 0);
+        }
+        let (map, heard) = (self.map(), self.heard.lock());
+        let leaderless = map.ranges.iter().filter(|range| !heard.is_led(range)).count();
+        (heard.members(), u64::try_from(leaderless).unwrap_or(u64::MAX))
     }
 
     fn range_status(&self) -> Vec<RangeStatus> {

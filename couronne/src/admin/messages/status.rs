@@ -53,6 +53,9 @@ pub(crate) struct StatusMessage {
     /// What the node heard of the members, if it leads the map's group. Only between nodes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) heard: Vec<HeardMessage>,
+    /// Ranges that no member says that it leads, likewise.
+    #[serde(default, skip_serializing)]
+    pub(crate) leaderless: u64,
 }
 
 /// What is in danger.
@@ -281,8 +284,8 @@ pub(crate) struct DriveMessage {
     /// Its zone.
     #[serde(default)]
     pub(crate) zone: String,
-    /// `serving`, `full`, `refilling` (it came back emptied, and repair is not done), `down` (it is waited for),
-    /// or `lost` (what it held is rebuilt elsewhere).
+    /// `serving`, `full`, `leaving` (its node is about to stop), `refilling` (it came back emptied, and repair is
+    /// not done), `down` (it is waited for), or `lost` (what it held is rebuilt elsewhere).
     #[serde(default)]
     pub(crate) state: String,
     /// Its folder; unset: it is not here.

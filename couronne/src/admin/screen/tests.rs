@@ -74,7 +74,37 @@ fn shown(message: &StatusMessage) -> String {
 
 #[test]
 fn a_healthy_cluster() {
-    assert_eq!(shown(&healthy()), "");
+    assert_eq!(
+        status(&healthy()),
+        [
+            "all safe: 2 losses are survived",
+            "",
+            "policy    ec:4+2 over 6 nodes: any 2 drives or nodes; any 1 of 3 zones",
+            "zones",
+            "  zone0  2 of 2 nodes up  [###.................]  15 % of 20 GiB",
+            "  zone1  2 of 2 nodes up  [#######.............]  35 % of 20 GiB",
+            "  zone2  2 of 2 nodes up  [###########.........]  55 % of 20 GiB",
+            "nodes",
+            "  n1  zone0  up  [##..................]  10 % of 10 GiB",
+            "  n2  zone0  up  [####................]  20 % of 10 GiB  leads 1",
+            "  n3  zone1  up  [######..............]  30 % of 10 GiB  leads 1",
+            "  n4  zone1  up  [########............]  40 % of 10 GiB  leads 1",
+            "  n5  zone2  up  [##########..........]  50 % of 10 GiB  leads 1",
+            "  n6  zone2  up  [############........]  60 % of 10 GiB",
+            "  g1  zone3  up  gateway",
+            "drives",
+            "  00000001  n1  serving  [##..................]  10 % of 10 GiB  /data/n1",
+            "  00000002  n2  serving  [####................]  20 % of 10 GiB  /data/n2",
+            "  00000003  n3  serving  [######..............]  30 % of 10 GiB  /data/n3",
+            "  00000004  n4  serving  [########............]  40 % of 10 GiB  /data/n4",
+            "  00000005  n5  serving  [##########..........]  50 % of 10 GiB  /data/n5",
+            "  00000006  n6  serving  [############........]  60 % of 10 GiB  /data/n6",
+            "repair    nothing to do",
+            "scrub     last round ended 2 h ago; nothing found",
+            "ranges    4 of 4 led: n2 1, n3 1, n4 1, n5 1",
+            "versions  0.1.0",
+        ]
+    );
 }
 
 #[test]
@@ -118,7 +148,39 @@ fn a_cluster_that_repairs() {
         healed: 2,
         ..message.scrub
     };
-    assert_eq!(shown(&message), "");
+    assert_eq!(
+        status(&message),
+        [
+            "1 more loss is survived; degraded: 120 chunks",
+            "  degraded: 120 chunks of 12 blobs survive 1 more loss",
+            "",
+            "policy    ec:4+2 over 6 nodes: any 2 drives or nodes; any 1 of 3 zones",
+            "zones",
+            "  zone0  2 of 2 nodes up  [###.................]  15 % of 20 GiB",
+            "  zone1  1 of 2 nodes up  [######..............]  30 % of 10 GiB",
+            "  zone2  2 of 2 nodes up  [###########.........]  55 % of 20 GiB",
+            "nodes",
+            "  n1  zone0  up               [##..................]  10 % of 10 GiB",
+            "  n2  zone0  up               [####................]  20 % of 10 GiB  leads 1",
+            "  n3  zone1  up               [######..............]  30 % of 10 GiB  leads 1",
+            "  n4  zone1  down for 11 min  not known                               leads 1",
+            "  n5  zone2  up               [##########..........]  50 % of 10 GiB  leads 1",
+            "  n6  zone2  up               [############........]  60 % of 10 GiB",
+            "  g1  zone3  up               gateway",
+            "drives",
+            "  00000001  n1  serving          [##..................]  10 % of 10 GiB  /data/n1",
+            "  00000002  n2  serving          [####................]  20 % of 10 GiB  /data/n2",
+            "  00000003  n3  serving          [######..............]  30 % of 10 GiB  /data/n3",
+            "  00000004  n4  lost for 11 min  not known",
+            "  00000005  n5  serving          [##########..........]  50 % of 10 GiB  /data/n5",
+            "  00000006  n6  serving          [############........]  60 % of 10 GiB  /data/n6",
+            "repair    [#####...............]  25 %  120 chunks pending, 50 MiB/s, about 2 min left; 1 blob waits for a drive",
+            "scrub     [#####...............]  25 % of 8 GiB, 32 MiB/s, about 3 min left; last round ended 2 h ago; found 2, healed 2, orphans deleted 0",
+            "ranges    4 of 4 led: n2 1, n3 1, n4 1, n5 1",
+            "clocks    n2 7 s ahead",
+            "versions  differ: n1 0.1.0, n2 0.2.0, n3 0.1.0, n5 0.1.0, n6 0.1.0, g1 0.1.0",
+        ]
+    );
 }
 
 #[test]
@@ -141,7 +203,16 @@ fn a_cluster_in_danger() {
     message.ranges[3].serving.truncate(2);
     message.halted = Some("the wall clock leapt forward by 9 days".to_owned());
     let first: Vec<String> = status(&message).into_iter().take(5).collect();
-    assert_eq!(first.join("\n"), "");
+    assert_eq!(
+        first,
+        [
+            "one more loss would cost data: 7 chunks",
+            "  no leader: ranges 4; their keys can be neither read nor written",
+            "  degraded: 7 chunks of 1 blob survive no more loss",
+            "  degraded: 12 chunks of 2 blobs survive 1 more loss",
+            "  away: 1 drive whose shards are not made up for yet",
+        ]
+    );
     assert!(shown(&message).contains("3 of 4 led: n3 1, n4 1, n5 1; without a leader: 4; 3 replicas away"));
     assert!(shown(&message).contains("couronne clock confirm"));
 }
@@ -194,7 +265,21 @@ fn a_lone_server() {
     message.drives.truncate(2);
     message.drives.iter_mut().for_each(|drive| drive.node = "n1".to_owned());
     message.promise = PromiseMessage { nodes: 1, zones: 1, nodes_survived: 0, zones_survived: 0, ..message.promise };
-    assert_eq!(shown(&message), "");
+    assert_eq!(
+        status(&message),
+        [
+            "all safe: 2 losses are survived",
+            "",
+            "policy    ec:4+2: any 2 drives",
+            "drives",
+            "  00000001  n1  serving  [##..................]  10 % of 10 GiB  /data/n1",
+            "  00000002  n1  serving  [####................]  20 % of 10 GiB  /data/n2",
+            "repair    nothing to do",
+            "scrub     last round ended 2 h ago; nothing found",
+            "ranges    4 of 4 led",
+            "versions  0.1.0",
+        ]
+    );
 }
 
 #[test]
@@ -202,6 +287,19 @@ fn lists() {
     let mut message = healthy();
     message.nodes.truncate(2);
     message.drives.truncate(2);
-    assert_eq!(nodes(&message).join("\n"), "");
-    assert_eq!(drives(&message).join("\n"), "");
+    assert_eq!(
+        nodes(&message),
+        [
+            "n1  storage node  region/zone0  127.0.0.1:1  0.1.0  up  heard 0 s ago  clock -2 ms  1 drive  00000000000000000000000000000001",
+            "n2  storage node  region/zone0  127.0.0.1:2  0.1.0  up  heard 0 s ago  clock -2 ms  1 drive  00000000000000000000000000000002",
+            "g1  gateway       region/zone3  127.0.0.1:7  0.1.0  up  heard 0 s ago  clock -2 ms           00000000000000000000000000000007",
+        ]
+    );
+    assert_eq!(
+        drives(&message),
+        [
+            "00000001000000000000000000000000  n1  zone0  serving  [##..................]  10 % of 10 GiB  /data/n1",
+            "00000002000000000000000000000000  n2  zone0  serving  [####................]  20 % of 10 GiB  /data/n2",
+        ]
+    );
 }
