@@ -93,7 +93,8 @@ pub fn find(folder: &Path, wanted: &[u8]) -> Option<(PathBuf, u64)> {
             }
             continue;
         }
-        let bytes = std::fs::read(&path).unwrap();
+        // A server that runs may have removed it since.
+        let Ok(bytes) = std::fs::read(&path) else { continue };
         // Any window of 1 KiB begins with these eight bytes only where it is meant to.
         let at = bytes.windows(8).position(|window| window == &wanted[..8]);
         if let Some(at) = at.filter(|at| bytes[*at..].starts_with(wanted)) {

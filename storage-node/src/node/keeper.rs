@@ -60,6 +60,15 @@ impl LocalNode {
         }
     }
 
+    /// Takes the map as its group has it, unless the row is still the version that is `known`; which it is.
+    pub(super) async fn read_map(&self, known: Option<Ordinal>) -> Result<Option<Ordinal>, NodeError> {
+        let Some(SystemRow { version, value }) = self.read_row(MAP_KEY).await? else { return Ok(None) };
+        if known != Some(version) {
+            self.adopt(MapState::decode(value).map_err(|error| NodeError::Map(error.to_string()))?).await?;
+        }
+        Ok(Some(version))
+    }
+
     /// Reads a row of the map's group; what was acknowledged before is in the answer.
     pub(crate) async fn read_row(&self, key: &[u8]) -> Result<Option<SystemRow>, NodeError> {
         let key = row_key(key)?;

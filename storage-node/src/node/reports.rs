@@ -1,15 +1,16 @@
 //! Reports: every member tells the leader of the map's group how it is, and learns of newer maps.
 //!
-//! Promises: a member that is not heard of for a few seconds has its drives marked down in the map, and
-//! up again at its next report; a new leader first listens for as long. A drive that says that it is
-//! full, or about to stop, is closed in the map. What is marked is only what writers may leave out and
-//! repair may look after: no ring changes.
+//! Promises: a change of the map is known to every member within about a second, whoever made it. A member
+//! that is not heard of for a few seconds has its drives marked down in the map, and up again at its next
+//! report; a new leader first listens for as long. A drive that says that it is full, or about to stop, is
+//! closed. What is marked is only what writers may leave out and repair may look after: no ring changes.
 //! Must not know: how repair works.
 
 use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Duration;
 
+use couronne_metadata::ids::Ordinal;
 use couronne_protocol::map::{Intake, MapRange, MapState};
 use couronne_protocol::report::{DriveHealth, Report, ReportAnswer};
 use couronne_protocol::transport::{Message, Method};
@@ -31,8 +32,8 @@ const DOWN_AFTER: Duration = Duration::from_secs(4);
 #[derive(Default)]
 pub(super) struct Heard {
     leading_since: Option<Instant>,
-    /// Whether the map was read from its group under this leadership.
-    has_read: bool,
+    /// Which version of its row the map known here is, as read under this leadership.
+    read: Option<Ordinal>,
     members: BTreeMap<NodeId, Said>,
 }
 
@@ -63,7 +64,7 @@ impl Heard {
         if !leads {
             *self = Self::default();
         } else if self.leading_since.is_none() {
-            (self.leading_since, self.has_read) = (Some(Instant::now()), false);
+            (self.leading_since, self.read) = (Some(Instant::now()), None);
         }
     }
 
@@ -77,11 +78,6 @@ impl Heard {
             _ if self.leading_since.is_none_or(|since| since.elapsed() < DOWN_AFTER) => None,
             _ => Some(DriveHealth::Failed),
         }
-    }
-
-    /// Whether anyone knows a newer map than this: one that a member changed itself.
-    fn knows_newer(&self, version: u64) -> bool {
-        self.members.values().any(|said| said.report.map_version > version)
     }
 
     /// Whether anyone says that it leads the range.
@@ -123,7 +119,7 @@ impl LocalNode {
         self.heard.lock().lead(leads);
         if leads {
             drop(self.take_report(self.id, report));
-            self.take_over_map().await;
+            self.learn_from_group().await;
             return;
         }
         let (map, Some(transport)) = (self.map(), &self.transport) else { return };
@@ -151,14 +147,11 @@ impl LocalNode {
         }
     }
 
-    /// Reads the map once under each leadership of its group: the copy here may lack what an earlier leader
-    /// changed, and nobody else is asked for newer maps.
-    async fn take_over_map(&self) {
-        if self.heard.lock().has_read {
-            return;
-        }
-        match self.change_map(|_| Ok(false)).await {
-            Ok(_) => self.heard.lock().has_read = true,
+    /// Learns of what others changed, where the map's group is led: all others are told by this node.
+    async fn learn_from_group(&self) {
+        let known = self.heard.lock().read;
+        match self.read_map(known).await {
+            Ok(read) => self.heard.lock().read = read,
             Err(error) => tracing::warn!(%error, "the map is read later"),
         }
     }
@@ -218,12 +211,10 @@ impl LocalNode {
         own.or_else(|| keepers.find_map(|server| server.leader_drive()))
     }
 
-    /// Has the map say how its members are, and learns what members changed themselves: from here all
-    /// others hear of it. Only where the map's group is led.
+    /// Has the map say how its members are. Only where the map's group is led.
     pub(super) async fn keep_map(&self) {
-        let (now_ms, map) = (self.env.clock.wall_ms(), self.map());
-        let is_behind = self.heard.lock().knows_newer(map.version);
-        if !is_behind && !self.update(&mut MapState::clone(&map), now_ms) {
+        let now_ms = self.env.clock.wall_ms();
+        if !self.update(&mut MapState::clone(&self.map()), now_ms) {
             return;
         }
         let changed = self.change_map(|map| {
@@ -281,11 +272,13 @@ pub(super) async fn follow_map(node: Weak<LocalNode>) {
     }
 }
 
-/// Opens what replicas the map has here and are not open.
-pub(super) async fn open_assigned(node: &LocalNode) {
-    if let Err(error) = node.open_replicas().await {
+/// Opens what replicas the map has here and are not open; whether that went well.
+pub(super) async fn open_assigned(node: &LocalNode) -> bool {
+    let opened = node.open_replicas().await;
+    if let Err(error) = &opened {
         tracing::error!(%error, "replicas that the map names are not all open");
     }
+    opened.is_ok()
 }
 
 #[cfg(test)]

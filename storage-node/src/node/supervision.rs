@@ -137,8 +137,7 @@ async fn watch_replicas(node: Weak<LocalNode>) {
             ended = Some(Instant::now());
         }
         if ended.is_some_and(|at| at.elapsed() >= BEGIN_AGAIN_AFTER) {
-            ended = None;
-            reports::open_assigned(&node).await;
+            ended = if reports::open_assigned(&node).await { None } else { Some(Instant::now()) };
         }
         if node.leads_map() {
             node.keep_map().await;

@@ -31,6 +31,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Net {
     services: Mutex<BTreeMap<NodeId, Arc<NodeService>>>,
     cut: Mutex<BTreeSet<(NodeId, NodeId)>>,
+    /// After so many more messages of snapshots to a node, what it is sent of them is lost.
+    snapshots: Mutex<BTreeMap<NodeId, u64>>,
+}
+
+impl Net {
+    fn loses(&self, from: NodeId, to: NodeId, method: Method) -> bool {
+        let mut snapshots = self.snapshots.lock();
+        let left = snapshots.get_mut(&to).filter(|_| method == Method::Snapshot);
+        let is_over = left.is_some_and(|left| {
+            let is_over = *left == 0;
+            *left = left.saturating_sub(1);
+            is_over
+        });
+        is_over || self.cut.lock().contains(&(from, to))
+    }
 }
 
 /// The way from one node to all others.
@@ -44,16 +59,15 @@ impl Transport for Wire {
     async fn call(&self, to: NodeId, method: Method, message: Message) -> Result<Message, CallError> {
         let unreachable = || CallError::Unreachable("nobody there".to_owned());
         let net = self.net.upgrade().ok_or_else(unreachable)?;
-        let cut = |from, to| net.cut.lock().contains(&(from, to));
         let service = net.services.lock().get(&to).cloned().ok_or_else(unreachable)?;
-        if cut(self.from.node, to) {
+        if net.loses(self.from.node, to, method) {
             // What is lost on the way is not refused: nobody says anything.
             tokio::time::sleep(Duration::from_secs(3)).await;
             return Err(CallError::Lost("cut".to_owned()));
         }
         tokio::time::sleep(Duration::from_micros(200)).await;
         let answer = service.serve(self.from, method, message).await?;
-        if cut(to, self.from.node) {
+        if net.cut.lock().contains(&(to, self.from.node)) {
             tokio::time::sleep(Duration::from_secs(3)).await;
             return Err(CallError::Lost("cut on the way back".to_owned()));
         }
@@ -192,6 +206,16 @@ impl Several {
         machine.rig.crash(node, seed).await;
     }
 
+    /// Puts an empty drive in the place of that of a machine whose node does not run. It still knows who it is.
+    pub async fn empty(&mut self, number: usize) {
+        let known = self.running().next().expect("another runs").map();
+        let machine = &mut self.machines[number];
+        machine.rig.wipe(0);
+        let (drives, node) = (machine.rig.node_drives(|_| true), machine.id);
+        let wire = Wire { net: Arc::downgrade(&self.net), from: Peer { node, role: Role::StorageNode } };
+        LocalNode::settle_again(&machine.rig.env, &drives, node, &known, &wire).await.unwrap();
+    }
+
     /// Cuts or mends the way from one machine to another (one direction).
     pub fn cut(&self, from: usize, to: usize, is_cut: bool) {
         let way = (self.machines[from].id, self.machines[to].id);
@@ -200,6 +224,15 @@ impl Several {
             cut.insert(way)
         } else {
             cut.remove(&way)
+        };
+    }
+
+    /// Loses what a machine is sent of snapshots, after so many messages; `None` mends that.
+    pub fn lose_snapshots(&self, to: usize, after: Option<u64>) {
+        let (to, mut snapshots) = (self.machines[to].id, self.net.snapshots.lock());
+        match after {
+            Some(after) => snapshots.insert(to, after),
+            None => snapshots.remove(&to),
         };
     }
 
