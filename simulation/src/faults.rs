@@ -207,7 +207,7 @@ impl Faults {
         self.later(world, (20, 5000), Cure::Restart(id));
     }
 
-    /// Cuts a process off, or a zone, one way or both.
+    /// Cuts a process off, or a zone, one way or both; the gateways may see both sides.
     fn cut(&mut self, world: &World, id: NodeId) {
         let all: Vec<NodeId> = world.processes().map(|process| process.peer.node).collect();
         let zone = world.shape.zone_of(id);
@@ -215,10 +215,12 @@ impl Faults {
         let (inside, outside): (Vec<NodeId>, Vec<NodeId>) =
             all.into_iter().partition(|other| *other == id || whole_zone && world.shape.zone_of(*other) == zone);
         let few = self.chance.permille(300);
+        let bridged = self.chance.permille(300);
         let ways = self.chance.below(3);
-        world.note(format_args!("cut {inside:?} {ways} {few}"));
+        world.note(format_args!("cut {inside:?} {ways} {few} {bridged}"));
         for (one, other) in inside.iter().flat_map(|one| outside.iter().map(move |other| (*one, *other))) {
-            if few && self.chance.permille(500) {
+            let is_bridge = bridged && [one, other].iter().any(|id| !world.drives.contains_key(id));
+            if is_bridge || few && self.chance.permille(500) {
                 continue;
             }
             if ways != 1 {
@@ -252,8 +254,9 @@ impl Faults {
         }
         let fault = match self.chance.below(3) {
             0 => Fault::FailSync,
-            1 => Fault::FailWrite,
-            _ => Fault::FailRead,
+            // What a start cannot read only a scrubber misses.
+            1 if world.shape.scrubbed => Fault::FailRead,
+            _ => Fault::FailWrite,
         };
         let after = u32::try_from(self.chance.below(30)).unwrap_or(0);
         world.note(format_args!("{fault:?} {id} {after}"));
@@ -276,7 +279,8 @@ impl Faults {
 
     /// Flips some bits of what the victim keeps.
     fn rot(&mut self, world: &World) -> io::Result<()> {
-        let Some((id, drive)) = self.victim.and_then(|id| Some((id, world.drives.get(&id)?))) else { return Ok(()) };
+        let victim = self.victim.filter(|_| world.shape.scrubbed);
+        let Some((id, drive)) = victim.and_then(|id| Some((id, world.drives.get(&id)?))) else { return Ok(()) };
         let names = world.by_hand(drive.disk.list("segments"))?;
         let Some(name) = self.chance.pick(&names) else { return Ok(()) };
         let path = format!("segments/{name}");

@@ -26,11 +26,13 @@ pub struct Shape {
     pub zones: u16,
     /// What the policy of all buckets promises.
     pub redundancy: Redundancy,
+    /// Whether a scrubber runs. Without one nothing rots, and what writes and repair leave undone is seen.
+    pub scrubbed: bool,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { nodes: 6, gateways: 2, zones: 3, redundancy: Redundancy::Erasure { k: 4, m: 2 } }
+        Self { nodes: 6, gateways: 2, zones: 3, redundancy: Redundancy::Erasure { k: 4, m: 2 }, scrubbed: true }
     }
 }
 

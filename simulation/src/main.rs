@@ -45,6 +45,9 @@ struct Arguments {
     /// The policy: `ec:4+2`, `replicated:3`, `single`.
     #[arg(long, default_value = "ec:4+2")]
     policy: Redundancy,
+    /// No scrubber runs, and nothing rots: what writes and repair leave undone is seen.
+    #[arg(long)]
+    unscrubbed: bool,
     /// In the end let time go on until all orphans must be gone.
     #[arg(long)]
     last: bool,
@@ -89,8 +92,8 @@ fn main() -> ExitCode {
 }
 
 fn run_one(arguments: &Arguments, seed: u64) -> bool {
-    let Arguments { nodes, gateways, zones, policy, seconds, rounds, calm, last, .. } = *arguments;
-    let shape = Shape { nodes, gateways, zones, redundancy: policy };
+    let Arguments { nodes, gateways, zones, policy, unscrubbed, seconds, rounds, calm, last, .. } = *arguments;
+    let shape = Shape { nodes, gateways, zones, redundancy: policy, scrubbed: !unscrubbed };
     let plan = Plan { seed, shape, seconds, rounds, calm, last };
     let trace = if arguments.events { Trace::shown() } else { Trace::default() };
     let began = processor_time();

@@ -34,12 +34,17 @@ pub const REAP_DELAY_MS: u64 = 30_000;
 /// How old a blob must be before it may be disowned, in milliseconds.
 pub const DISOWN_AGE_MS: u64 = 300_000;
 
-/// The settings of every node: as in a real cluster, but days are minutes.
-pub fn node_settings() -> NodeSettings {
+/// So many unflushed bytes of rows, and entries behind them, are kept: few, so that logs are purged, and that
+/// replicas which fell behind are sent all rows.
+const FLUSH_BYTES: u64 = 64 << 10;
+const LAG_ENTRIES: u64 = 20;
+
+/// The settings of every node: as in a real cluster, but days are minutes and megabytes are kilobytes.
+pub fn node_settings(scrubbed: bool) -> NodeSettings {
     NodeSettings {
         policy: None,
         range_count: 1,
-        consensus: ConsensusSettings { own_time: true, ..ConsensusSettings::default() },
+        consensus: ConsensusSettings { own_time: true, lag_entries: LAG_ENTRIES, ..ConsensusSettings::default() },
         evaluation: evaluate::Settings { reap_delay_ms: REAP_DELAY_MS },
         duties: DutySettings {
             reap_interval: Duration::from_secs(5),
@@ -47,7 +52,8 @@ pub fn node_settings() -> NodeSettings {
             marks_interval: Duration::from_secs(20),
             disown_age_ms: DISOWN_AGE_MS,
             commit_memory_ms: 120_000,
-            scrub_interval: Duration::from_secs(40),
+            scrub_interval: if scrubbed { Duration::from_secs(40) } else { Duration::ZERO },
+            flush_bytes: FLUSH_BYTES,
             ..DutySettings::default()
         },
         certificate_lifetime: MEMBER_LIFETIME,
@@ -62,6 +68,8 @@ pub struct StorageNode {
     pub drives: Vec<NodeDrive>,
     /// The map it finds the cluster by if its drives were emptied.
     pub known: MapState,
+    /// Whether it scrubs.
+    pub scrubbed: bool,
     /// The way to the others.
     pub transport: Arc<dyn Transport>,
 }
@@ -75,10 +83,10 @@ impl StorageNode {
     }
 
     async fn start(self, env: Env, seat: &Seat) -> Result<(), NodeError> {
-        let Self { id, drives, known, transport } = self;
+        let Self { id, drives, known, scrubbed, transport } = self;
         LocalNode::settle_again(&env, &drives, id, &known, &*transport).await?;
         let connect: Connect = Box::new(move |_, _| transport);
-        let node = LocalNode::prepare(env, drives, node_settings(), Some(connect)).await?;
+        let node = LocalNode::prepare(env, drives, node_settings(scrubbed), Some(connect)).await?;
         *seat.service.lock() = Some(Arc::new(node.service()));
         *seat.node.lock() = Some(Arc::clone(&node));
         node.begin().await?;

@@ -32,6 +32,9 @@ const MAKE_TURNS_MAX: usize = 10;
 /// How long what is under way may take to end, in milliseconds.
 const DRAIN_MS_MAX: u64 = 120_000;
 
+/// Within this time repair has counted what there is to do, in milliseconds.
+const REPAIR_MS: u64 = 30_000;
+
 /// How long the cluster may take to repair everything, in milliseconds.
 const REST_MS_MAX: u64 = 900_000;
 
@@ -62,12 +65,13 @@ impl Plan {
     /// The line that repeats the run.
     pub fn command(&self) -> String {
         let Self { seed, shape, seconds, rounds, calm, last } = self;
-        let Shape { nodes, gateways, zones, redundancy } = shape;
+        let Shape { nodes, gateways, zones, redundancy, scrubbed } = shape;
+        let unscrubbed = if *scrubbed { "" } else { " --unscrubbed" };
         let calm = if *calm { " --calm" } else { "" };
         let last = if *last { " --last" } else { "" };
         format!(
             "scripts/simulate --seed {seed} --seconds {seconds} --rounds {rounds} --nodes {nodes} \
-             --gateways {gateways} --zones {zones} --policy {redundancy}{calm}{last}"
+             --gateways {gateways} --zones {zones} --policy {redundancy}{unscrubbed}{calm}{last}"
         )
     }
 }
@@ -168,6 +172,8 @@ impl Run {
     /// Waits until nothing is left to repair, and so many rounds of the scrubber have found nothing more.
     fn come_to_rest(&mut self, scrub_rounds: u64) -> Result<(), Failure> {
         self.come_up()?;
+        let scrub_rounds = if self.world.shape.scrubbed { scrub_rounds } else { 0 };
+        self.pass(REPAIR_MS);
         let rounds = |statuses: &BTreeMap<NodeId, NodeStatus>| -> BTreeMap<NodeId, u64> {
             statuses.iter().map(|(id, status)| (*id, status.duties.scrub_rounds)).collect()
         };

@@ -139,7 +139,8 @@ impl World {
         let (known, transport) = (self.known.clone(), self.network.transport(process.peer));
         match self.drives.get(&id) {
             Some(drive) => {
-                let node = StorageNode { id, drives: vec![drive.for_node(&process.name)], known, transport };
+                let (drives, scrubbed) = (vec![drive.for_node(&process.name)], self.shape.scrubbed);
+                let node = StorageNode { id, drives, known, scrubbed, transport };
                 process.begin(|env, seat| node.run(env, seat))
             }
             None => process.begin(|env, seat| Gateway { known, transport }.run(env, seat)),

@@ -42,6 +42,8 @@ pub struct ConsensusSettings {
     /// Whether each replica keeps its own time, as in a cluster. If not, the node that has all of a
     /// range's replicas sees who is gone, and drives elections and heartbeats itself: idle ranges cost nothing.
     pub own_time: bool,
+    /// Entries that a checkpoint leaves in the log for followers a little behind.
+    pub lag_entries: u64,
 }
 
 impl Default for ConsensusSettings {
@@ -51,6 +53,7 @@ impl Default for ConsensusSettings {
             election_min: Duration::from_millis(400),
             election_max: Duration::from_millis(800),
             own_time: false,
+            lag_entries: 256,
         }
     }
 }

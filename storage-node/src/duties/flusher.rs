@@ -11,9 +11,6 @@ use super::count;
 use crate::consensus::types::ReplicaId;
 use crate::node::LocalNode;
 
-/// A store with this many unflushed bytes is flushed.
-const UNFLUSHED_BYTES: u64 = 12 << 20;
-
 /// One round: every replica whose store should be flushed.
 pub(super) async fn round(node: Arc<LocalNode>) {
     let mut laggards: BTreeSet<ReplicaId> = BTreeSet::new();
@@ -22,7 +19,7 @@ pub(super) async fn round(node: Arc<LocalNode>) {
     }
     for server in node.all_servers() {
         let lags = laggards.contains(&server.replica());
-        if !lags && server.machine().unflushed_bytes() < UNFLUSHED_BYTES {
+        if !lags && server.machine().unflushed_bytes() < node.duties.settings.flush_bytes {
             continue;
         }
         match server.consensus().checkpoint(lags).await {

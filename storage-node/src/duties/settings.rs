@@ -6,6 +6,8 @@ use std::time::Duration;
 /// What a user tunes of the duties. A zero interval turns a duty off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DutySettings {
+    /// A replica's store with this many unflushed bytes is flushed.
+    pub flush_bytes: u64,
     /// How often due reap rows are looked for.
     pub reap_interval: Duration,
     /// How often repair rows and reports are looked at, when nothing wakes the repairer earlier.
@@ -35,6 +37,7 @@ impl Default for DutySettings {
     fn default() -> Self {
         const DAY_MS: u64 = 86_400_000;
         Self {
+            flush_bytes: 12 << 20,
             reap_interval: Duration::from_secs(30),
             repair_interval: Duration::from_secs(5),
             repair_grace: Duration::from_secs(300),

@@ -53,9 +53,6 @@ use crate::consensus::types::{Members, Position, ReplicaId};
 use crate::consensus::{Consensus, ConsensusSettings, Leadership, Machine, Network, ProposeError, Switchboard};
 use crate::log::ReplicaLog;
 
-/// Entries that a checkpoint leaves in the log for followers a little behind.
-const LAG_ENTRIES: u64 = 256;
-
 /// How long a checkpoint waits for the library to take note of it.
 const CHECKPOINT_WAIT: Duration = Duration::from_secs(60);
 
@@ -163,7 +160,7 @@ fn library_config(settings: &ConsensusSettings) -> Result<Config, ProposeError> 
         election_timeout_min: millis(settings.election_min),
         election_timeout_max: millis(settings.election_max),
         snapshot_policy: SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: LAG_ENTRIES,
+        max_in_snapshot_log_to_keep: settings.lag_entries,
         replication_lag_threshold: u64::MAX,
         install_snapshot_timeout: millis(Duration::from_secs(3600)),
         api_channel_size: Some(4096),
