@@ -188,9 +188,10 @@ impl LocalNode {
 
     /// Forgets replicas that have stopped for good; whether there were any.
     fn drop_stopped(&self) -> bool {
-        let mut servers = self.servers.write();
-        let before = servers.len();
-        servers.retain(|_, server| match server.consensus().stopped() {
+        if self.all_servers().iter().all(|server| server.consensus().stopped().is_none()) {
+            return false;
+        }
+        self.servers.write().retain(|_, server| match server.consensus().stopped() {
             None => true,
             Some(reason) => {
                 tracing::error!(replica = %server.replica(), reason, "replica stopped");
@@ -198,7 +199,7 @@ impl LocalNode {
                 false
             }
         });
-        servers.len() < before
+        true
     }
 
     /// Shows at once what is known here of this node's drives.
