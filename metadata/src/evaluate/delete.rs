@@ -7,6 +7,8 @@ use crate::ids::VersionId;
 use crate::key::RowKind;
 use crate::record::{BucketRules, VersionRecord, Versioning};
 
+/// There was nothing to delete. That too is remembered by the commit's id: a late repeat must not delete
+/// what was written since.
 const NOTHING: Outcome = Outcome::Deleted { removed: None, marker: None };
 
 impl Evaluation<'_> {
@@ -20,7 +22,7 @@ impl Evaluation<'_> {
         condition::check(condition, current.as_deref())?;
         let had_current = current.is_some();
         if rules.versioning == Versioning::Off && !had_current {
-            return Err(Stop::Settled(NOTHING));
+            return Ok(NOTHING);
         }
         let newest = current.as_ref().map(|current| current.ordinal);
         let room = self.make_room(rules, current)?;
@@ -60,7 +62,7 @@ impl Evaluation<'_> {
             self.drop_object(object);
         }
         let removed = match found {
-            None => return Err(Stop::Settled(NOTHING)),
+            None => return Ok(NOTHING),
             Some(Found::Current(current)) => {
                 self.usage.objects -= 1;
                 self.raise_floor(current.ordinal);
