@@ -2,8 +2,9 @@
 //! repeated, and some ways may be cut.
 //!
 //! A call whose message or answer is lost ends as it does on a real connection that falls silent: after
-//! a few seconds the sender is told that nothing came. What may be repeated is what says so itself, by
-//! a commit id, a position or a session, or changes nothing; deletions may not.
+//! a few seconds the sender is told that nothing came. What may be repeated is what says so itself, by a
+//! position or a session, or changes nothing. Commands are repeated by those who send them, not by the
+//! network (TLS delivers once): what a range refused it does not remember.
 //! Promises: what happens to a message follows from the seed alone.
 //! Must not know: what messages mean.
 
@@ -262,9 +263,10 @@ impl State {
     }
 }
 
-/// Whether a message may arrive twice: a late repeat of a deletion could meet a shard that was put anew.
+/// Whether a message may arrive twice: a late repeat of a deletion could meet a shard that was put anew,
+/// and one of a command that was refused could be taken.
 const fn may_be_repeated(method: Method) -> bool {
-    !matches!(method, Method::DeleteShard | Method::DeleteBlob | Method::Join | Method::Renew)
+    !matches!(method, Method::Execute | Method::DeleteShard | Method::DeleteBlob | Method::Join | Method::Renew)
 }
 
 fn fingerprint(message: &Message) -> (usize, u64) {
