@@ -84,6 +84,10 @@ impl Gatherer {
         hear(&mut status);
         complete_drives(&map, &mut status);
         status.danger = outlook::danger(&map, &status);
+        for nodes in [&mut status.nodes, &mut status.gateways] {
+            nodes.sort_by(|one, other| one.name.cmp(&other.name));
+        }
+        status.drives.sort_by(|one, other| (&one.node, &one.folder).cmp(&(&other.node, &other.folder)));
         status
     }
 
@@ -157,7 +161,7 @@ fn hear(status: &mut StatusMessage) {
 /// Adds what the map knows of drives, and how they stand by that.
 fn complete_drives(map: &MapState, status: &mut StatusMessage) {
     let (grace_ms, now_ms) = (status.repair.grace_s.saturating_mul(1000), status.now_ms);
-    let pending = status.repair.pending;
+    let is_filling = status.repair.pending_chunks > 0;
     for drive in &mut status.drives {
         let Some(known) = DriveId::parse(&drive.id).and_then(|id| map.drives.get(&id)) else { continue };
         if let Some(node) = map.nodes.get(&known.node) {
@@ -170,7 +174,7 @@ fn complete_drives(map: &MapState, status: &mut StatusMessage) {
         let state = match () {
             () if drive.down.is_some() && is_lost => "lost",
             () if drive.down.is_some() => "down",
-            () if pending > 0 && now_ms < known.emptied.last_ms.saturating_add(REFILL_MS_MAX) => "refilling",
+            () if is_filling && now_ms < known.emptied.last_ms.saturating_add(REFILL_MS_MAX) => "refilling",
             () if known.intake == Intake::Leaving => "leaving",
             () if drive.full || known.intake == Intake::Full => "full",
             () => "serving",

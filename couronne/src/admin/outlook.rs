@@ -6,10 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use couronne_protocol::map::{MapPolicy, MapState};
+use couronne_protocol::map::{Emptied, MapPolicy, MapState};
 use couronne_ring::{DriveId, FailureDomain, Ring};
 
 use super::messages::{DangerMessage, DriveMessage, PolicyMessage, PromiseMessage, RangeMessage, StatusMessage};
+
+/// So long after a drive came back emptied, in milliseconds, not all may have looked what it held.
+const SWEEP_MS: u64 = 30_000;
 
 /// The policies of the map.
 pub(super) fn policies(map: &MapState) -> Vec<PolicyMessage> {
@@ -52,7 +55,7 @@ pub(super) fn danger(map: &MapState, status: &StatusMessage) -> DangerMessage {
     let promised = map.redundancy().map_or(0, |redundancy| i64::from(redundancy.losses()));
     let awaited_nodes =
         map.formation.map_or(0, |formation| usize::from(formation.nodes).saturating_sub(map.storage_nodes().count()));
-    let away = drives_away(status);
+    let away = drives_away(map, status);
     let degraded = &status.repair.degraded;
     let seen = degraded.first().map(|level| i64::from(level.survives));
     let feared = map.policies.values().filter_map(|policy| {
@@ -76,13 +79,19 @@ pub(super) fn danger(map: &MapState, status: &StatusMessage) -> DangerMessage {
     }
 }
 
-/// The drives whose shards may be missing: those that are waited for, and those that are lost as long as
-/// repair has something to do.
-fn drives_away(status: &StatusMessage) -> BTreeSet<DriveId> {
-    let made_up_for = |drive: &DriveMessage| drive.state == "lost" && status.repair.pending == 0;
-    let refilling = |drive: &DriveMessage| drive.state == "refilling";
-    let away = |drive: &&DriveMessage| (drive.down.is_some() && !made_up_for(drive)) || refilling(drive);
-    status.drives.iter().filter(away).filter_map(|drive| DriveId::parse(&drive.id)).collect()
+/// The drives whose shards may be missing: those that are waited for, those that are lost as long as repair
+/// has something to do, and those that were emptied just now. Of others repair knows what they lack.
+fn drives_away(map: &MapState, status: &StatusMessage) -> BTreeSet<DriveId> {
+    let is_made_up_for = |drive: &DriveMessage| drive.state == "lost" && status.repair.pending == 0;
+    let is_unknown = |id: &DriveId| {
+        let emptied = map.drives.get(id).map_or(Emptied::default(), |drive| drive.emptied);
+        emptied.times > 0 && status.now_ms < emptied.last_ms.saturating_add(SWEEP_MS)
+    };
+    let away = status.drives.iter().filter_map(|drive| {
+        let id = DriveId::parse(&drive.id)?;
+        ((drive.down.is_some() && !is_made_up_for(drive)) || is_unknown(&id)).then_some(id)
+    });
+    away.collect()
 }
 
 fn most_lost(ring: &Ring, away: &BTreeSet<DriveId>) -> i64 {

@@ -47,12 +47,12 @@ pub(crate) fn status(status: &StatusMessage) -> Vec<String> {
     lines
 }
 
-/// The drives of each zone taken together.
+/// The drives of each zone taken together, if there are zones of several nodes.
 fn zone_lines(status: &StatusMessage) -> Vec<String> {
     let mut names: Vec<(&str, &str)> = status.nodes.iter().map(|node| (&*node.region, &*node.zone)).collect();
     names.sort_unstable();
     names.dedup();
-    if names.len() < 2 {
+    if names.len() < 2 || names.len() == status.nodes.len() {
         return Vec::new();
     }
     let is_one_region = names.iter().all(|(region, _)| Some(region) == names.first().map(|(region, _)| region));

@@ -12,6 +12,9 @@ pub(super) fn repair_line(repair: &RepairMessage) -> String {
     if repair.pending == 0 {
         return format!("nothing to do{waiting}");
     }
+    if repair.pending_chunks == 0 {
+        return format!("looking: {} blobs and ranges may be better{waiting}", repair.pending);
+    }
     let bar = bar(repair.done_chunks, repair.done_chunks + repair.pending_chunks);
     let left = repair.seconds_left.map_or_else(String::new, |left| format!(", about {} left", duration(left)));
     let rate = bytes(repair.bytes_per_second);

@@ -124,7 +124,9 @@ impl ScrubProgress {
             ..ScrubStatus::default()
         };
         for (drive, Reading { read, total, ended }) in &rounds.drives {
-            status.drives.push(DriveScrub { drive: *drive, read_bytes: *read, total_bytes: *total });
+            // What was deleted meanwhile, or stands between shards, is not read.
+            let read_bytes = if ended.is_some() { *total } else { *read };
+            status.drives.push(DriveScrub { drive: *drive, read_bytes, total_bytes: *total });
             let Some(began) = rounds.began.filter(|_| ended.is_none()) else { continue };
             let passed_ms = u64::try_from(now.saturating_sub(began).as_millis()).unwrap_or(u64::MAX).max(1);
             let rate = read.saturating_mul(1000) / passed_ms;
