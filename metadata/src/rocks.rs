@@ -8,8 +8,8 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -94,6 +94,13 @@ impl RocksDrive {
             names.insert(name.to_owned());
         }
         Ok(RocksStore { drive: self.clone(), name: name.to_owned(), unflushed_bytes: AtomicU64::new(0) })
+    }
+
+    /// Lives as long as the database is open, by whatever uses it: until then its folder is its own, even if
+    /// everything in it was deleted.
+    pub fn in_use(&self) -> Weak<dyn Send + Sync> {
+        let inner: Arc<dyn Send + Sync> = Arc::clone(&self.inner) as Arc<dyn Send + Sync>;
+        Arc::downgrade(&inner)
     }
 
     /// The names of the stores there are.

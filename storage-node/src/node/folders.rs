@@ -63,7 +63,7 @@ pub async fn open_folder(folder: &Path, settings: &RocksSettings) -> Result<Node
 
 /// Whether a folder holds a drive's files.
 pub async fn is_in_use(folder: &Path) -> Result<bool, NodeError> {
-    exists(folder.join(IDENTITY)).await
+    Ok(exists(folder.join(IDENTITY)).await? || exists(folder.join(STORES)).await?)
 }
 
 /// Removes everything in a folder.

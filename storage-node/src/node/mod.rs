@@ -25,7 +25,7 @@ mod stores;
 mod supervision;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -114,6 +114,8 @@ pub struct LocalNode {
     settings: NodeSettings,
     switchboard: Switchboard,
     slots: ArcSwap<BTreeMap<DriveId, Arc<Slot>>>,
+    /// Drives that were let go of, and whether something still uses their files.
+    released: Mutex<BTreeMap<DriveId, Weak<dyn Send + Sync>>>,
     /// Drives that came back with less than they once knew; they get new replicas.
     forgetful: Vec<DriveId>,
     /// The newest map known here. It stands in the file first.

@@ -3,19 +3,28 @@
 //! The drive keeps its id, so rings and places stay as they are; it gets another incarnation, so that
 //! everyone sees that it forgot what it knew. The steps: let go of what is left of the old one; give the
 //! empty folder the identity and open it; tell the map, which counts it as emptied and gives it new
-//! replicas. Repair then refills it. What was cut off between two steps the next start goes on with.
+//! replicas. Repair then refills it. The old one's databases must be closed before: while they are open they
+//! write by path, into whatever has taken their place. What was cut off between two steps the next start goes on with.
 //! Promises: a drive that serves is left alone, unless that is forced and nothing else is in danger.
 //! Must not know: folders.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use couronne_protocol::map::{ClusterMap, DriveState, MapSource};
 use couronne_ring::DriveId;
+use tokio::time::{Instant, sleep};
 
 use super::slot::{NodeDrive, Slot};
 use super::start::open_slot;
 use super::{LocalNode, NodeError, supervision};
 use crate::drive::Identity;
+
+/// How long what still uses a drive's old files may take to end.
+const RELEASE_WAIT: Duration = Duration::from_secs(15);
+
+/// The pause before it is looked at again.
+const RELEASE_PAUSE: Duration = Duration::from_millis(50);
 
 impl LocalNode {
     /// What operators call the drives that were opened.
@@ -23,29 +32,44 @@ impl LocalNode {
         self.slots().map(|slot| (slot.id, slot.name.clone())).collect()
     }
 
-    /// Lets go of a drive of this node that does not serve, or that is forced to stop: its files may then
-    /// be replaced.
+    /// Lets go of a drive of this node that does not serve, or that is forced to stop. Returns once nothing
+    /// here uses its files: what is still open would write into those that take their place.
     pub async fn release_drive(&self, id: DriveId, is_forced: bool) -> Result<(), NodeError> {
         let map = self.map();
         if map.drives.get(&id).is_none_or(|drive| drive.node != self.id) {
             return Err(NodeError::Drive(format!("{id}: is not a drive of this node")));
         }
-        let Some(slot) = self.slot(id) else { return Ok(()) };
-        if slot.down().is_none() {
-            if !is_forced {
-                return Err(NodeError::Drive(format!("{id}: serves; nothing is replaced")));
+        if let Some(slot) = self.slot(id) {
+            if slot.down().is_none() {
+                if !is_forced {
+                    return Err(NodeError::Drive(format!("{id}: serves; nothing is replaced")));
+                }
+                check_spare(&self.map.current(), id)?;
+                self.lose_drive(&slot, "it is being replaced").await;
             }
-            check_spare(&self.map.current(), id)?;
-            self.lose_drive(&slot, "it is being replaced").await;
+            self.released.lock().insert(id, slot.stores.in_use());
+            self.change_slots(|slots| drop(slots.remove(&id)));
         }
-        self.change_slots(|slots| drop(slots.remove(&id)));
+        self.await_release(id).await
+    }
+
+    async fn await_release(&self, id: DriveId) -> Result<(), NodeError> {
+        let began = Instant::now();
+        while self.released.lock().get(&id).is_some_and(|in_use| in_use.strong_count() > 0) {
+            if began.elapsed() > RELEASE_WAIT {
+                let reason = format!("{id}: its old files are still in use; try again, or restart the node");
+                return Err(NodeError::Drive(reason));
+            }
+            sleep(RELEASE_PAUSE).await;
+        }
+        self.released.lock().remove(&id);
         Ok(())
     }
 
     /// Begins a drive anew in an empty folder.
     pub async fn replace_drive(self: &Arc<Self>, id: DriveId, drive: &NodeDrive) -> Result<(), NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{}: {error}", drive.name));
-        if self.slot(id).is_some() {
+        if self.slot(id).is_some() || self.released.lock().contains_key(&id) {
             return Err(failed(&"is in use"));
         }
         let cluster = self.map().cluster;

@@ -88,6 +88,7 @@ impl LocalNode {
             settings,
             switchboard,
             slots: ArcSwap::from_pointee(slots),
+            released: Mutex::default(),
             forgetful,
             map,
             file: tokio::sync::Mutex::new(file),

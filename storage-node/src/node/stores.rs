@@ -3,7 +3,7 @@
 //! Must not know: what rows mean.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use couronne_metadata::memory::MemoryStore;
 use couronne_metadata::rocks::RocksDrive;
@@ -27,6 +27,11 @@ pub trait Stores: Send + Sync + 'static {
 
     /// Removes a store and its rows for good; fine if there is none.
     fn remove(&self, name: &str) -> Result<(), StoreError>;
+
+    /// Lives as long as anything uses the stores: until then their place is theirs. Memory has none.
+    fn in_use(&self) -> Weak<dyn Send + Sync> {
+        Weak::<()>::new()
+    }
 }
 
 /// The stores of a drive's RocksDB.
@@ -48,6 +53,10 @@ impl Stores for RocksStores {
 
     fn remove(&self, name: &str) -> Result<(), StoreError> {
         self.database.drop_store(name)
+    }
+
+    fn in_use(&self) -> Weak<dyn Send + Sync> {
+        self.database.in_use()
     }
 }
 
