@@ -46,8 +46,6 @@ mistakes! {
     TakeLossForTornTail,
     /// all k+m shards are written before a chunk is acknowledged
     AcknowledgeOneEarly,
-    /// a drive that did not answer has not taken a shard
-    TimeoutIsDurable,
     /// an object is committed once all its chunks are durable
     MetadataBeforeChunks,
     /// a commit with shards off their primaries leaves a repair row
@@ -76,8 +74,6 @@ mistakes! {
     ReleaseLatchesEarly,
     /// a leader evaluates once it has applied all from before its leadership
     EvaluateBeforeReady,
-    /// a refusal is answered by who still leads
-    RefuseUnconfirmed,
     /// only a leader answers reads
     ReadFromFollower,
     /// a leader without a lease asks a quorum before it answers
@@ -88,8 +84,6 @@ mistakes! {
     VoteAfterRestart,
     /// the log is purged up to what the store has flushed
     PurgeUnflushed,
-    /// a snapshot is marked before it is installed
-    InstallUnmarked,
 }
 
 /// Whether this process makes the mistake: never.

@@ -207,7 +207,7 @@ impl Faults {
         self.later(world, (20, 5000), Cure::Restart(id));
     }
 
-    /// Cuts a process off, or a zone, one way or both; the gateways may see both sides.
+    /// Cuts a process off, or a zone, one way or both.
     fn cut(&mut self, world: &World, id: NodeId) {
         let all: Vec<NodeId> = world.processes().map(|process| process.peer.node).collect();
         let zone = world.shape.zone_of(id);
@@ -215,12 +215,10 @@ impl Faults {
         let (inside, outside): (Vec<NodeId>, Vec<NodeId>) =
             all.into_iter().partition(|other| *other == id || whole_zone && world.shape.zone_of(*other) == zone);
         let few = self.chance.permille(300);
-        let bridged = self.chance.permille(300);
         let ways = self.chance.below(3);
-        world.note(format_args!("cut {inside:?} {ways} {few} {bridged}"));
+        world.note(format_args!("cut {inside:?} {ways} {few}"));
         for (one, other) in inside.iter().flat_map(|one| outside.iter().map(move |other| (*one, *other))) {
-            let is_bridge = bridged && [one, other].iter().any(|id| !world.drives.contains_key(id));
-            if is_bridge || few && self.chance.permille(500) {
+            if few && self.chance.permille(500) {
                 continue;
             }
             if ways != 1 {

@@ -166,9 +166,7 @@ impl RangeServer {
             }
             // What the rows say is only worth saying while this replica still leads.
             Evaluated::Settled(settled) => {
-                if !made(Mistake::RefuseUnconfirmed) {
-                    self.confirm(leadership).await?;
-                }
+                self.confirm(leadership).await?;
                 settled.map_err(RangeError::Refused)
             }
             Evaluated::Stale => {
@@ -205,13 +203,15 @@ impl RangeServer {
         &self,
         leadership: Leadership,
         effect: Bytes,
-        latches: Vec<LatchGuard>,
+        mut latches: Vec<LatchGuard>,
         patience: Duration,
     ) -> Result<(), RangeError> {
         if !fits(&effect) {
             return Err(unavailable("the command's effect is too large", false));
         }
-        let latches = if made(Mistake::ReleaseLatchesEarly) { Vec::new() } else { latches };
+        if made(Mistake::ReleaseLatchesEarly) {
+            latches.clear();
+        }
         let (answer, answered) = oneshot::channel();
         let proposal = Proposal { term: leadership.term, effect, latches, answer };
         self.proposer.submit(proposal).map_err(|_| RangeError::Overloaded)?;

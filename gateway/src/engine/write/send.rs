@@ -133,7 +133,6 @@ impl<'a> Sending<'a> {
                     self.shared.suspects.answered(drive);
                     return answer;
                 }
-                Err(_) if made(Mistake::TimeoutIsDurable) => return Ok(()),
                 Err(_) => {
                     self.shared.suspects.timed_out(drive, self.shared.components.env.clock.steady());
                     return Err(ShardError::Down("no answer in time".to_owned()));
