@@ -213,7 +213,7 @@ fn a_cluster_in_danger() {
             "  away: 1 drive whose shards are not made up for yet",
         ]
     );
-    assert!(shown(&message).contains("3 of 4 led: n3 1, n4 1, n5 1; without a leader: 4; 3 replicas away"));
+    assert!(shown(&message).contains("3 of 4 led: n2 1, n3 1, n4 1; without a leader: 4; 3 replicas away"));
     assert!(shown(&message).contains("couronne clock confirm"));
 }
 
