@@ -65,6 +65,8 @@ struct Inner {
     options: Options,
     /// The stores there are; RocksDB tells them only when it opens.
     names: Mutex<BTreeSet<String>>,
+    /// Declared, and so dropped, after the database: when it is gone, the database is closed.
+    in_use: Arc<()>,
 }
 
 /// One store of a drive.
@@ -83,7 +85,7 @@ impl RocksDrive {
         let stores = names.iter().map(|name| (name, options.clone()));
         let database = Database::open_cf_with_opts(&options, folder, stores).map_err(failed)?;
         let names = names.into_iter().filter(|name| name != DEFAULT_COLUMN_FAMILY_NAME).collect();
-        Ok(Self { inner: Arc::new(Inner { database, options, names: Mutex::new(names) }) })
+        Ok(Self { inner: Arc::new(Inner { database, options, names: Mutex::new(names), in_use: Arc::default() }) })
     }
 
     /// Opens a store by its name, or makes it, empty.
@@ -98,9 +100,8 @@ impl RocksDrive {
 
     /// Lives as long as the database is open, by whatever uses it: until then its folder is its own, even if
     /// everything in it was deleted.
-    pub fn in_use(&self) -> Weak<dyn Send + Sync> {
-        let inner: Arc<dyn Send + Sync> = Arc::clone(&self.inner) as Arc<dyn Send + Sync>;
-        Arc::downgrade(&inner)
+    pub fn in_use(&self) -> Weak<()> {
+        Arc::downgrade(&self.inner.in_use)
     }
 
     /// The names of the stores there are.

@@ -13,16 +13,9 @@ use couronne_ring::{DriveId, FailureDomain};
 use couronne_storage_node::node::{LocalNode, NodeError, empty_folder, is_in_use};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep};
 
 use super::messages::{CreatePolicyMessage, MakeTokenMessage};
 use crate::serve::parts;
-
-/// How long what still uses a drive's old files may take to end.
-const RELEASE_WAIT: Duration = Duration::from_secs(15);
-
-/// The pause before it is looked at again.
-const RELEASE_PAUSE: Duration = Duration::from_millis(100);
 
 /// What an operator orders.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -145,15 +138,7 @@ impl Orders {
         if in_use {
             empty_folder(folder.clone()).await?;
         }
-        let began = Instant::now();
-        let opened = loop {
-            match parts::drive(&folder, self.folders.len()).await {
-                Ok(opened) => break opened,
-                Err(error) if began.elapsed() > RELEASE_WAIT => return Err(error.into()),
-                // What read or wrote the old drive ends within moments.
-                Err(_) => sleep(RELEASE_PAUSE).await,
-            }
-        };
+        let opened = parts::drive(&folder, self.folders.len()).await?;
         self.node.replace_drive(id, &opened).await?;
         Ok(format!("drive {id} begins anew in {}; repair refills it", folder.display()))
     }

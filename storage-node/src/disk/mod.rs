@@ -11,7 +11,7 @@ mod pieces;
 pub mod simulated;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -63,6 +63,11 @@ pub trait Disk: Send + Sync + 'static {
 
     /// The drive's space.
     async fn space(&self) -> io::Result<Space>;
+
+    /// Lives as long as the disk or a file of it is in use: until then the folder is locked. Memory has no folder.
+    fn in_use(&self) -> Weak<()> {
+        Weak::new()
+    }
 }
 
 /// An open file. After a failed sync, or a write that failed half way, it refuses everything: what

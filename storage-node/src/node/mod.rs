@@ -115,7 +115,7 @@ pub struct LocalNode {
     switchboard: Switchboard,
     slots: ArcSwap<BTreeMap<DriveId, Arc<Slot>>>,
     /// Drives that were let go of, and whether something still uses their files.
-    released: Mutex<BTreeMap<DriveId, Weak<dyn Send + Sync>>>,
+    released: Mutex<BTreeMap<DriveId, [Weak<()>; 2]>>,
     /// Drives that came back with less than they once knew; they get new replicas.
     forgetful: Vec<DriveId>,
     /// The newest map known here. It stands in the file first.

@@ -47,7 +47,7 @@ impl LocalNode {
                 check_spare(&self.map.current(), id)?;
                 self.lose_drive(&slot, "it is being replaced").await;
             }
-            self.released.lock().insert(id, slot.stores.in_use());
+            self.released.lock().insert(id, [slot.stores.in_use(), slot.disk.in_use()]);
             self.change_slots(|slots| drop(slots.remove(&id)));
         }
         self.await_release(id).await
@@ -55,7 +55,7 @@ impl LocalNode {
 
     async fn await_release(&self, id: DriveId) -> Result<(), NodeError> {
         let began = Instant::now();
-        while self.released.lock().get(&id).is_some_and(|in_use| in_use.strong_count() > 0) {
+        while self.released.lock().get(&id).is_some_and(|uses| uses.iter().any(|used| used.strong_count() > 0)) {
             if began.elapsed() > RELEASE_WAIT {
                 let reason = format!("{id}: its old files are still in use; try again, or restart the node");
                 return Err(NodeError::Drive(reason));

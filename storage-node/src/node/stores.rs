@@ -29,8 +29,8 @@ pub trait Stores: Send + Sync + 'static {
     fn remove(&self, name: &str) -> Result<(), StoreError>;
 
     /// Lives as long as anything uses the stores: until then their place is theirs. Memory has none.
-    fn in_use(&self) -> Weak<dyn Send + Sync> {
-        Weak::<()>::new()
+    fn in_use(&self) -> Weak<()> {
+        Weak::new()
     }
 }
 
@@ -55,7 +55,7 @@ impl Stores for RocksStores {
         self.database.drop_store(name)
     }
 
-    fn in_use(&self) -> Weak<dyn Send + Sync> {
+    fn in_use(&self) -> Weak<()> {
         self.database.in_use()
     }
 }

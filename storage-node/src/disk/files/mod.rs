@@ -9,7 +9,7 @@ mod file;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use rustix::fs::{AtFlags, CWD, Dir, FallocateFlags, FlockOperation, Mode, OFlags};
@@ -35,6 +35,8 @@ struct Root {
     folder: OwnedFd,
     /// Reads under way. A drive that is stuck must not take the blocking threads of all others.
     reads: Semaphore,
+    /// Declared, and so dropped, after the folder: when it is gone, the lock is too.
+    in_use: Arc<()>,
 }
 
 /// The most reads under way on one disk; more wait.
@@ -49,7 +51,8 @@ impl FileDisk {
             make_folders(&path)?;
             let folder = rustix::fs::open(&path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
             rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
-            Ok(Self { root: Arc::new(Root { folder, reads: Semaphore::new(READS_AT_ONCE) }) })
+            let reads = Semaphore::new(READS_AT_ONCE);
+            Ok(Self { root: Arc::new(Root { folder, reads, in_use: Arc::default() }) })
         })
         .await
     }
@@ -220,5 +223,9 @@ impl Disk for FileDisk {
             Ok(Space { total: bytes(space.f_blocks), free: bytes(space.f_bavail) })
         })
         .await
+    }
+
+    fn in_use(&self) -> Weak<()> {
+        Arc::downgrade(&self.root.in_use)
     }
 }
