@@ -6,7 +6,8 @@
 //! answer = version 1 u8 | leader: flag u8 { drive u128 } | map: length u32, bytes (empty: none newer)
 //! ```
 //! A report may end before the build: earlier releases did. What follows the last field is skipped, so
-//! that later ones may say more.
+//! that later ones may say more; a drive in a state that is not known yet counts as one that serves and takes
+//! nothing new, for a member that reports lives.
 //! Must not know: what follows from a report.
 
 use bytes::{BufMut, Bytes};
@@ -92,10 +93,9 @@ impl Report {
             let drive = DriveId(reader.u128()?);
             let health = match reader.u8()? {
                 1 => DriveHealth::Serving,
-                2 => DriveHealth::Full,
                 3 => DriveHealth::Failed,
                 4 => DriveHealth::Leaving,
-                _ => return Err(reader.malformed()),
+                _ => DriveHealth::Full,
             };
             Ok((drive, health))
         });
@@ -162,6 +162,8 @@ mod tests {
         assert_eq!(Report::decode(report.encode().slice(..earlier_len)), Ok(earlier));
         let later = [&report.encode()[..], b"more"].concat();
         assert_eq!(Report::decode(later.into()), Ok(report.clone()));
+        let unknown = [&report.encode()[..29], &[9], &report.encode()[30..]].concat();
+        assert_eq!(Report::decode(unknown.into()).unwrap().drives[0].1, DriveHealth::Full);
         let hostile = Report { build: "\x1b[2J".to_owned(), ..report };
         assert!(Report::decode(hostile.encode()).is_err());
         for len in 0..answer.encode().len() {
