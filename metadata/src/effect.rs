@@ -14,6 +14,9 @@ use crate::store::Batch;
 #[cfg(doc)]
 use crate::store::Write;
 
+/// About what numbers and lengths take in the encoding of a write, and of what is no write.
+const FIELD_BYTES: u64 = 24;
+
 /// A change of what the range holds of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UsageDelta {
@@ -37,7 +40,8 @@ pub struct Effect {
 impl Effect {
     /// The effect as it stands in a log entry.
     pub fn encode(&self) -> Bytes {
-        codec::encode(self)
+        let bytes: u64 = self.writes.iter().map(|write| write.bytes() + FIELD_BYTES).sum();
+        codec::encode_about(self, usize::try_from(bytes + FIELD_BYTES).unwrap_or_default())
     }
 
     /// Takes an effect from a log entry; rows share the entry's memory.

@@ -338,6 +338,8 @@ fn options(settings: &RocksSettings) -> Options {
     table.set_partition_filters(true);
     table.set_metadata_block_size(4 << 10);
     table.set_pin_top_level_index_and_filter(true);
+    // Those of the youngest files are few, and looked at for every row that may be new.
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     table.set_bloom_filter(10.0, false);
     table.set_block_size(16 << 10);
     table.set_format_version(6);

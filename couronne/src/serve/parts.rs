@@ -68,8 +68,11 @@ pub(crate) async fn drive(folder: &Path, count: usize) -> Result<NodeDrive, Node
 /// A drive's share of the memory.
 fn rocks_settings(drives: usize) -> RocksSettings {
     let share = ROCKS_BYTES / drives.max(1);
+    let write_buffers_bytes = share.clamp(12 << 20, 48 << 20);
     RocksSettings {
-        write_buffers_bytes: share.clamp(12 << 20, 48 << 20),
+        write_buffers_bytes,
+        // The larger a flush, the fewer files that a row may be in, and the less compaction.
+        write_buffer_bytes: write_buffers_bytes / 3 * 2,
         block_cache_bytes: share.clamp(8 << 20, 32 << 20),
         ..RocksSettings::default()
     }

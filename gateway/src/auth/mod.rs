@@ -23,6 +23,7 @@ use crate::request::Request;
 use crate::s3::error::{Code, Result, S3Error};
 use claim::{Claim, Place, V4};
 use payload::{Mode, Payload};
+pub use sigv4::LastSigningKey;
 use sigv4::Signer;
 
 /// How far a request's time may be from ours, in seconds.
@@ -99,7 +100,7 @@ fn verify_v4(request: &Request, claim: &V4, caller: &Credential, settings: &Auth
     check_time(claim, request.received_us)?;
     canonical::check_coverage(request, claim)?;
     let (word, mode) = Mode::of(request, claim.place)?;
-    let signer = Signer::new(&caller.secret, &claim.scope, &claim.signed_at.text);
+    let signer = Signer::of(caller, &claim.scope, &claim.signed_at.text);
     for path in canonical::paths(request) {
         let canonical = canonical::digest(request, &path, claim, word)?;
         if signer.verify_request(&canonical, &claim.signature) {

@@ -31,6 +31,7 @@ fn caller() -> Credential {
         user: "u".into(),
         admin: true,
         root: false,
+        last_signing_key: LastSigningKey::default(),
     }
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 use parking_lot::RwLock;
 
 use super::rows::{self, KeyRow, UserRow};
-use super::{Credential, Identity, IdentityError, ROOT_ACCOUNT};
+use super::{Credential, Identity, IdentityError};
+use crate::auth::LastSigningKey;
 
 /// Credentials by access key.
 pub(super) struct CredentialCache {
@@ -56,7 +57,7 @@ impl Identity {
     /// [`super::IdentitySettings::credential_cache_ms`] old.
     pub async fn credential(&self, access_key: &str) -> Result<Option<Arc<Credential>>, IdentityError> {
         if access_key == &*self.root.access_key {
-            return Ok(Some(self.root_credential()));
+            return Ok(Some(Arc::clone(&self.root)));
         }
         let now = self.engine.env().clock.steady();
         if let Some(credential) = self.credentials.find(access_key, now) {
@@ -66,18 +67,6 @@ impl Identity {
         let credential = Arc::new(credential);
         self.credentials.remember(credential.clone(), now);
         Ok(Some(credential))
-    }
-
-    fn root_credential(&self) -> Arc<Credential> {
-        Arc::new(Credential {
-            access_key: self.root.access_key.clone(),
-            secret: self.root.secret.clone(),
-            account: self.root_account().id,
-            account_name: ROOT_ACCOUNT.into(),
-            user: ROOT_ACCOUNT.into(),
-            admin: true,
-            root: true,
-        })
     }
 
     async fn read_credential(&self, access_key: &str) -> Result<Option<Credential>, IdentityError> {
@@ -97,6 +86,7 @@ impl Identity {
             user: key.user,
             admin: user.admin,
             root: false,
+            last_signing_key: LastSigningKey::default(),
         }))
     }
 }

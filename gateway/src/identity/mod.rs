@@ -19,6 +19,7 @@ use std::sync::Arc;
 use couronne_metadata::ids::Ordinal;
 use thiserror::Error;
 
+use crate::auth::LastSigningKey;
 use crate::engine::{Engine, EngineError};
 
 use credentials::CredentialCache;
@@ -57,7 +58,6 @@ pub struct RootCredentials {
 }
 
 /// Who a request comes from, found by its access key.
-#[derive(Clone)]
 pub struct Credential {
     /// The access key.
     pub access_key: Box<str>,
@@ -73,6 +73,8 @@ pub struct Credential {
     pub admin: bool,
     /// Whether these are the root credentials.
     pub root: bool,
+    /// What its secret was last made into, to verify signatures.
+    pub last_signing_key: LastSigningKey,
 }
 
 /// An account.
@@ -152,7 +154,7 @@ pub enum IdentityError {
 #[derive(Clone)]
 pub struct Identity {
     engine: Engine,
-    root: Arc<RootCredentials>,
+    root: Arc<Credential>,
     sealer: Arc<Sealer>,
     credentials: Arc<CredentialCache>,
 }
@@ -171,16 +173,35 @@ impl Identity {
         let sealer = Arc::new(Sealer::new(&cluster_secret)?);
         let IdentitySettings { credential_cache_ms, credential_cache_entries_max } = settings;
         let credentials = Arc::new(CredentialCache::new(credential_cache_ms, credential_cache_entries_max));
-        Ok(Self { engine, root: Arc::new(root), sealer, credentials })
+        let root = Arc::new(root.credential(root_account(engine.cluster())));
+        Ok(Self { engine, root, sealer, credentials })
     }
 
     /// The account of the root credentials: it needs no row.
     pub fn root_account(&self) -> Account {
-        let id = names::root_id(self.engine.cluster());
-        Account { id, name: ROOT_ACCOUNT.into(), created: Ordinal(0) }
+        root_account(self.engine.cluster())
     }
 
     const fn rows(&self) -> Rows<'_> {
         Rows(&self.engine)
     }
+}
+
+impl RootCredentials {
+    fn credential(self, account: Account) -> Credential {
+        Credential {
+            access_key: self.access_key,
+            secret: self.secret,
+            account: account.id,
+            account_name: account.name,
+            user: ROOT_ACCOUNT.into(),
+            admin: true,
+            root: true,
+            last_signing_key: LastSigningKey::default(),
+        }
+    }
+}
+
+fn root_account(cluster: u128) -> Account {
+    Account { id: names::root_id(cluster), name: ROOT_ACCOUNT.into(), created: Ordinal(0) }
 }

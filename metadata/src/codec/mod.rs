@@ -46,7 +46,12 @@ impl From<Corrupt> for StoreError {
 
 /// Encodes a whole row or message.
 pub fn encode<T: Value>(value: &T) -> Bytes {
-    let mut out = Writer { bytes: Vec::with_capacity(256) };
+    encode_about(value, 256)
+}
+
+/// Encodes a whole row or message of about this many bytes.
+pub(crate) fn encode_about<T: Value>(value: &T, bytes: usize) -> Bytes {
+    let mut out = Writer { bytes: Vec::with_capacity(bytes) };
     out.bytes.push(VERSION);
     value.write(&mut out);
     out.bytes.into()
@@ -126,7 +131,13 @@ impl Writer {
     fn lengthen(&mut self, at: usize, len: usize) {
         let mut length = Self { bytes: Vec::with_capacity(10) };
         length.varint(len as u64);
-        self.bytes.splice(at..=at, length.bytes);
+        let longer = length.bytes.len() - 1;
+        let end = self.bytes.len();
+        self.bytes.resize(end + longer, 0);
+        self.bytes.copy_within(at + 1..end, at + 1 + longer);
+        if let Some(place) = self.bytes.get_mut(at..=at + longer) {
+            place.copy_from_slice(&length.bytes);
+        }
     }
 }
 

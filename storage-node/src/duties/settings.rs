@@ -37,7 +37,7 @@ impl Default for DutySettings {
     fn default() -> Self {
         const DAY_MS: u64 = 86_400_000;
         Self {
-            flush_bytes: 12 << 20,
+            flush_bytes: 24 << 20,
             reap_interval: Duration::from_secs(30),
             repair_interval: Duration::from_secs(5),
             repair_grace: Duration::from_secs(300),

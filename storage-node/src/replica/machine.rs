@@ -106,9 +106,9 @@ impl RowMachine {
 }
 
 /// The payload of an entry: the effects of the commands that were proposed together.
-pub(crate) fn encode_effects<'a>(effects: impl IntoIterator<Item = &'a Bytes>) -> Bytes {
-    let mut payload = Vec::new();
-    effects.into_iter().for_each(|effect| put_string(&mut payload, effect));
+pub(crate) fn encode_effects<'a>(effects: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
+    let mut payload = Vec::with_capacity(effects.clone().map(|effect| effect.len() + 4).sum());
+    effects.for_each(|effect| put_string(&mut payload, effect));
     payload.into()
 }
 
