@@ -62,6 +62,7 @@ fn envelope(env: &Env, bucket: BucketId, rules_version: u64, key: &str, command:
         rules_version,
         key: ObjectKey::new(key.to_owned()).unwrap(),
         command,
+        is_repeat: false,
     }
 }
 

@@ -34,6 +34,7 @@ fn envelope(number: u64, key: String, rules_version: u64, command: Command) -> E
         rules_version,
         key: ObjectKey::new(key).unwrap(),
         command,
+        is_repeat: false,
     }
 }
 

@@ -88,10 +88,12 @@ impl Router {
             rules_version: bucket.rules_version,
             key: key.clone(),
             command,
+            is_repeat: false,
         };
         let position = RangeDescriptor::position(bucket.id, key.as_bytes());
         let budget = Duration::from_millis(self.settings.command_timeout_ms);
-        self.ask(&position, budget, |address| self.ranges.execute(address, envelope.clone())).await
+        let attempt = |address, is_repeat| self.ranges.execute(address, Envelope { is_repeat, ..envelope.clone() });
+        self.ask(&position, budget, attempt).await
     }
 
     /// Asks the range of `key`; says too which range answered.
@@ -116,7 +118,7 @@ impl Router {
         let envelope = QueryEnvelope { bucket, rules_version, query };
         let position = RangeDescriptor::position(bucket, key);
         let budget = Duration::from_millis(self.settings.query_timeout_ms);
-        self.ask(&position, budget, |address| self.ranges.query(address, envelope.clone())).await
+        self.ask(&position, budget, |address, _| self.ranges.query(address, envelope.clone())).await
     }
 
     /// The range that owns a key, as far as is known here.
@@ -133,7 +135,7 @@ impl Router {
         Err(EngineError::Unavailable(course.last))
     }
 
-    /// Attempts until there is an answer, a refusal, or no time.
+    /// Attempts until there is an answer, a refusal, or no time. Each is told whether one before it went unanswered.
     async fn ask<T, F, A>(
         &self,
         position: &Bytes,
@@ -141,7 +143,7 @@ impl Router {
         attempt: F,
     ) -> Result<(T, Arc<KnownRange>), EngineError>
     where
-        F: Fn(RangeAddress) -> A,
+        F: Fn(RangeAddress, bool) -> A,
         A: Future<Output = Result<T, RangeError>>,
     {
         let mut course = Course::new(&self.env, budget);
@@ -159,7 +161,7 @@ impl Router {
             };
             let address = RangeAddress { range: known.descriptor.id, generation: known.descriptor.generation, replica };
             let within = left.min(Duration::from_millis(self.settings.attempt_timeout_ms));
-            let error = match timeout(within, attempt(address)).await {
+            let error = match timeout(within, attempt(address, course.uncertain)).await {
                 Ok(Ok(answer)) => {
                     known.set_leader(Some(replica));
                     return Ok((answer, known));

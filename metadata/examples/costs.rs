@@ -43,6 +43,7 @@ fn envelope(number: u64, command: Command) -> Envelope {
         rules_version: if number == 0 { 0 } else { 1 },
         key: ObjectKey::new(format!("some/folder/object-{number:09}")).unwrap(),
         command,
+        is_repeat: false,
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Envelope {
     pub key: ObjectKey,
     /// The change.
     pub command: Command,
+    /// Whether an attempt before this one went unanswered and may arrive yet: a refusal is then kept as a result
+    /// is, so that it gets the same.
+    pub is_repeat: bool,
 }
 
 /// A set of entity tags in `If-Match` or `If-None-Match`.

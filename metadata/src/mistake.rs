@@ -66,6 +66,8 @@ mistakes! {
     OrdinalFromClockAlone,
     /// a repeated command gets its first outcome
     RepeatExecutesAgain,
+    /// a repeat's refusal is kept, so that an attempt that went unanswered gets it when it arrives late
+    ForgetRefusals,
     /// a command is refused past its deadline
     AcceptPastDeadline,
     /// a command is evaluated under its latches

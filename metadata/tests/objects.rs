@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use couronne_metadata::answer::answer;
-use couronne_metadata::command::{EtagSet, Outcome, Precondition, Refusal};
+use couronne_metadata::command::{Envelope, EtagSet, Outcome, Precondition, Refusal};
 use couronne_metadata::ids::VersionId;
 use couronne_metadata::query::{Answer, Entry, ListQuery, Query};
 use couronne_metadata::record::{VersionRecord, Versioning};
@@ -26,6 +26,13 @@ fn version_of(outcome: &Outcome) -> VersionId {
         Outcome::Deleted { marker: Some(version), .. } => *version,
         other => panic!("{other:?}"),
     }
+}
+
+/// How many rows there are.
+fn rows(range: &Range) -> usize {
+    let view = range.store.view();
+    let mut cursor = view.scan(Bound::Unbounded, Bound::Unbounded, false);
+    std::iter::from_fn(|| cursor.next().unwrap()).count()
 }
 
 #[test]
@@ -128,6 +135,35 @@ fn a_repeat_gets_the_first_result_even_past_its_deadline() {
     let mut late = envelope.clone();
     late.commit = support::commit_id(range.now_us / 1000, 1 << 40);
     assert_eq!(range.execute(&late), Err(Refusal::DeadlinePassed));
+}
+
+#[test]
+fn a_delete_that_found_nothing_deletes_nothing_when_it_is_repeated() {
+    for versioning in [Versioning::Off, Versioning::Enabled, Versioning::Suspended] {
+        let mut range = Range::new(versioning);
+        let envelope = range.envelope("k", delete(None, Precondition::default()));
+        let first = range.execute(&envelope);
+        range.put("k", "newer").unwrap();
+        assert_eq!(range.execute(&envelope), first, "{versioning:?}");
+        assert_eq!(body(&range, "k", None).as_deref(), Some("newer"), "{versioning:?}");
+    }
+}
+
+#[test]
+fn what_was_refused_to_a_repeat_is_refused_to_the_late_first_attempt() {
+    let mut range = Range::new(Versioning::Off);
+    let absent = Precondition { if_none_match: Some(EtagSet::Any), ..Precondition::default() };
+    let late = range.envelope("k", put("late", absent));
+    range.put("k", "other").unwrap();
+    let before = rows(&range);
+    assert_eq!(range.execute(&late), Err(Refusal::PreconditionFailed));
+    assert_eq!(rows(&range), before, "what nobody may hear again is not kept");
+    let repeat = Envelope { is_repeat: true, ..late.clone() };
+    assert_eq!(range.execute(&repeat), Err(Refusal::PreconditionFailed));
+    assert_eq!(rows(&range), before + 1);
+    range.delete("k", None).unwrap();
+    assert_eq!(range.execute(&late), Err(Refusal::PreconditionFailed));
+    assert_eq!(body(&range, "k", None), None);
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Replica {
             Evaluated::Propose { effect, outcome } => {
                 self.log.push(effect.encode());
                 self.catch_up();
-                Ok(outcome)
+                outcome
             }
         }
     }

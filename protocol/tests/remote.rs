@@ -187,6 +187,7 @@ fn envelope(command: Command) -> Envelope {
         rules_version: 0,
         key: ObjectKey::new("key").unwrap(),
         command,
+        is_repeat: false,
     }
 }
 

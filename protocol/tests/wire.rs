@@ -111,6 +111,7 @@ fn envelope(command: Command) -> Envelope {
         rules_version: 2,
         key: ObjectKey::new("key").unwrap(),
         command,
+        is_repeat: false,
     }
 }
 

@@ -162,7 +162,7 @@ impl RangeServer {
                 // The lease of an idle leader has run out, and without one what it proposes is refused.
                 self.confirm(leadership).await?;
                 let proposed = self.propose(leadership, effect.encode(), latches, patience).await;
-                proposed.map(|()| outcome)
+                proposed.and(outcome.map_err(RangeError::Refused))
             }
             // What the rows say is only worth saying while this replica still leads.
             Evaluated::Settled(settled) => {

@@ -5,10 +5,13 @@ mod support;
 
 use std::time::Duration;
 
+use couronne_metadata::command::{Expect, Refusal};
+use couronne_protocol::range::{RangeClient, RangeError};
 use couronne_storage_node::disk::simulated::Fault;
 use couronne_storage_node::node::LocalNode;
+use futures_util::future::join_all;
 use support::Rig;
-use support::rows::{commit, leader, read, write};
+use support::rows::{commit, execute, leader, read, row_write, write};
 
 #[tokio::test]
 async fn acknowledged_rows_survive_crashes_and_repeats_give_the_first_result() {
@@ -31,6 +34,52 @@ async fn acknowledged_rows_survive_crashes_and_repeats_give_the_first_result() {
             rig.crash(node, seed * 100 + round).await;
         }
     }
+}
+
+#[tokio::test]
+async fn of_many_who_create_a_row_at_once_one_does() {
+    for (seed, policy, drives) in [(5, "single", 1), (6, "ec:4+2", 6)] {
+        let rig = Rig::new(seed, policy, drives);
+        let node = rig.start().await;
+        for round in 0..4u64 {
+            let at = format!("key{round}");
+            let create = async |number: u64| {
+                let value = format!("value{number}");
+                let envelope = row_write(&rig.env, &at, Expect::Absent, &value, commit(round * 100 + number));
+                execute(&rig.env, &node, envelope).await
+            };
+            let outcomes = join_all((0..32).map(create)).await;
+            let created: Vec<usize> = (0..32).filter(|number| outcomes[*number].is_ok()).collect();
+            assert_eq!(created.len(), 1, "{outcomes:?}");
+            let refused = |outcome: &&Result<_, _>| **outcome == Err(RangeError::Refused(Refusal::Conflict));
+            assert_eq!(outcomes.iter().filter(refused).count(), 31, "{outcomes:?}");
+            assert_eq!(read(&rig.env, &node, &at).await.unwrap(), format!("value{}", created[0]));
+        }
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_range_with_too_much_under_way_refuses_the_rest_and_goes_on() {
+    let rig = Rig::new(8, "single", 1);
+    let node = rig.start().await;
+    write(&rig.env, &node, "first", "value", commit(10_000)).await.unwrap();
+    let address = leader(&node).await;
+    let envelope = |number: u64| row_write(&rig.env, &format!("key{number}"), Expect::Any, "value", commit(number));
+    let outcomes = join_all((0..5000).map(|number| node.execute(address, envelope(number)))).await;
+    let refused: Vec<u64> = (0..5000).filter(|number| outcomes[*number as usize].is_err()).collect();
+    assert!((1..5000).contains(&refused.len()), "{} of 5000 were refused", refused.len());
+    for number in 0..5000 {
+        let row = read(&rig.env, &node, &format!("key{number}")).await;
+        match &outcomes[number as usize] {
+            Ok(_) => assert_eq!(row.unwrap(), "value"),
+            Err(error) => assert_eq!((error, row), (&RangeError::Overloaded, None)),
+        }
+    }
+    for number in refused {
+        node.execute(address, envelope(number)).await.unwrap();
+    }
+    node.shutdown().await;
 }
 
 #[tokio::test]

@@ -165,7 +165,7 @@ impl TwinRanges {
             Evaluated::Propose { effect, outcome } => {
                 let batch = apply(&*range.store.view(), &[effect]).map_err(store_error)?;
                 range.store.apply(&batch).map_err(store_error)?;
-                Ok(outcome)
+                outcome.map_err(RangeError::Refused)
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::command::{
     AttributeChange, Command, CompletedPart, Envelope, EtagSet, Expect, NewData, Outcome, Precondition, Refusal,
 };
 
-record! { Envelope { 1 commit, 2 deadline_ms, 3 bucket, 4 rules_version, 5 key, 6 command } }
+record! { Envelope { 1 commit, 2 deadline_ms, 3 bucket, 4 rules_version, 5 key, 6 command, 7 is_repeat } }
 
 choice! { EtagSet { 1 Any, 2 Tags(1 tags) } }
 record! { Precondition { 1 if_match, 2 if_none_match, 3 if_last_modified_s, 4 if_size } }
@@ -36,12 +36,32 @@ choice! { Command {
 choice! { AttributeChange { 1 Tags(1 tags), 2 Retention(1 retention), 3 LegalHold(1 hold), 4 All(1 attributes) } }
 choice! { Expect { 1 Any, 2 Absent, 3 Version(1 version) } }
 
+/// A number that no variant of [`Outcome`] has.
+const REFUSED: u16 = 5;
+
 choice! { Outcome {
     1 Put { 1 ordinal, 2 version },
     2 Deleted { 1 removed, 2 marker },
     3 Completed { 1 ordinal, 2 version, 3 etag, 4 size, 5 checksum },
     4 Done { 1 ordinal },
 } }
+
+/// What a commit row keeps: an outcome as it is, or `5 the refusal`.
+impl Value for Result<Outcome, Refusal> {
+    fn write(&self, out: &mut Writer) {
+        match self {
+            Ok(outcome) => outcome.write(out),
+            Err(refusal) => out.field(REFUSED, |out| refusal.write(out)),
+        }
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
+        match input.clone().next_field()? {
+            Some((REFUSED, refusal)) => Refusal::read(refusal).map(Err),
+            _ => Outcome::read(input).map(Ok),
+        }
+    }
+}
 
 choice! { Refusal {
     1 PreconditionFailed,

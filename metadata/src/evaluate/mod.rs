@@ -48,9 +48,10 @@ pub enum Evaluated {
         /// The rows it leaves.
         effect: Effect,
         /// The answer.
-        outcome: Outcome,
+        outcome: Result<Outcome, Refusal>,
     },
-    /// Nothing to propose: a repeat's first outcome, a command with nothing to do, or a refusal.
+    /// Nothing to propose: a repeat's first outcome, a command with nothing to do, or a refusal that nothing
+    /// can contradict later.
     Settled(Result<Outcome, Refusal>),
     /// The gateway knew other rules of the bucket: it has to resolve and authorize again.
     Stale,
@@ -72,7 +73,7 @@ pub fn evaluate_with(
     if let Some(outcome) = view.get(&key::of_commit(envelope.commit))?
         && !made(Mistake::RepeatExecutesAgain)
     {
-        return Ok(Evaluated::Settled(Ok(codec::decode(&outcome)?)));
+        return Ok(Evaluated::Settled(codec::decode(&outcome)?));
     }
     let marks = Marks::load(view)?;
     let is_late = now_us / 1000 > envelope.deadline_ms && !made(Mistake::AcceptPastDeadline);
@@ -82,8 +83,15 @@ pub fn evaluate_with(
     let (effect, usage) = (Effect::default(), Usage::default());
     let mut evaluation = Evaluation { view, envelope, now_us, settings, marks, effect, usage };
     match evaluation.run() {
-        Ok(outcome) => Ok(Evaluated::Propose { effect: evaluation.finish(&outcome), outcome }),
+        Ok(outcome) => {
+            let outcome = Ok(outcome);
+            Ok(Evaluated::Propose { effect: evaluation.finish(&outcome), outcome })
+        }
         Err(Stop::Settled(outcome)) => Ok(Evaluated::Settled(Ok(outcome))),
+        Err(Stop::Refused(refusal)) if envelope.is_repeat && !made(Mistake::ForgetRefusals) => {
+            let outcome = Err(refusal);
+            Ok(Evaluated::Propose { effect: evaluation.refuse(&outcome), outcome })
+        }
         Err(Stop::Refused(refusal)) => Ok(Evaluated::Settled(Err(refusal))),
         Err(Stop::Stale) => Ok(Evaluated::Stale),
         Err(Stop::Store(error)) => Err(error),
@@ -197,8 +205,14 @@ impl Evaluation<'_> {
         self.load(&key::of_bucket(RowKind::Rules, self.envelope.bucket))
     }
 
+    /// What a command leaves that was refused: that, and nothing of what it was about to do.
+    fn refuse(mut self, outcome: &Result<Outcome, Refusal>) -> Effect {
+        (self.effect, self.usage) = (Effect::default(), Usage::default());
+        self.finish(outcome)
+    }
+
     /// Closes the effect with what every command leaves.
-    fn finish(mut self, outcome: &Outcome) -> Effect {
+    fn finish(mut self, outcome: &Result<Outcome, Refusal>) -> Effect {
         if self.usage != Usage::default() {
             self.effect.usage.push(UsageDelta { bucket: self.envelope.bucket, delta: self.usage });
         }

@@ -63,6 +63,7 @@ impl Range {
             rules_version: self.rules.version,
             key: object_key(key),
             command,
+            is_repeat: false,
         }
     }
 
@@ -78,7 +79,7 @@ impl Range {
                 let batch = apply(&*self.store.view(), std::slice::from_ref(&effect)).unwrap();
                 assert_eq!(batch, apply(&*self.store.view(), &[effect]).unwrap());
                 self.store.apply(&batch).unwrap();
-                Ok(outcome)
+                outcome
             }
         }
     }

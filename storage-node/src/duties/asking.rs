@@ -40,7 +40,7 @@ pub(super) async fn execute(
     let now_ms = node.env().clock.wall_ms();
     let commit = CommitId::new(now_ms, node.env().random_bytes());
     let deadline_ms = now_ms.saturating_add(COMMAND_DEADLINE_MS);
-    let envelope = Envelope { commit, deadline_ms, bucket, rules_version: 0, key, command };
+    let envelope = Envelope { commit, deadline_ms, bucket, rules_version: 0, key, command, is_repeat: false };
     leader.execute(address_of(leader), envelope).await
 }
 

@@ -73,7 +73,7 @@ impl LocalNode {
     pub(crate) async fn read_row(&self, key: &[u8]) -> Result<Option<SystemRow>, NodeError> {
         let key = row_key(key)?;
         let query = QueryEnvelope { bucket: BucketId::SYSTEM, rules_version: None, query: Query::SystemGet { key } };
-        match self.ask_keepers(|address| self.routes.query(address, query.clone())).await {
+        match self.ask_keepers(|address, _| self.routes.query(address, query.clone())).await {
             Ok(Answer::SystemGet(row)) => Ok(row),
             Ok(_) => Err(NodeError::Map("wrong answer".to_owned())),
             Err(error) => Err(NodeError::Map(error.to_string())),
@@ -95,8 +95,10 @@ impl LocalNode {
             rules_version: 0,
             key: row_key(key)?,
             command: Command::SystemWrite { expect, value },
+            is_repeat: false,
         };
-        match self.ask_keepers(|address| self.routes.execute(address, envelope.clone())).await {
+        let attempt = |address, is_repeat| self.routes.execute(address, Envelope { is_repeat, ..envelope.clone() });
+        match self.ask_keepers(attempt).await {
             Ok(Outcome::Done { ordinal }) => Ok(Some(ordinal)),
             Ok(_) => Err(NodeError::Map("wrong answer".to_owned())),
             Err(RangeError::Refused(Refusal::Conflict)) => Ok(None),
@@ -105,13 +107,13 @@ impl LocalNode {
     }
 
     /// Asks the keepers until one that leads answers. What is asked has the same meaning however often
-    /// it is repeated: a command carries its commit id.
-    async fn ask_keepers<T, A>(&self, attempt: impl Fn(RangeAddress) -> A) -> Result<T, RangeError>
+    /// it is repeated: a command carries its commit id. An attempt is told whether one before it went unanswered.
+    async fn ask_keepers<T, A>(&self, attempt: impl Fn(RangeAddress, bool) -> A) -> Result<T, RangeError>
     where
         A: Future<Output = Result<T, RangeError>>,
     {
         let began = Instant::now();
-        let (mut turn, mut hinted) = (0usize, false);
+        let (mut turn, mut hinted, mut is_repeat) = (0usize, false, false);
         loop {
             let keepers = self.map().keepers.clone();
             let places: Vec<DriveId> = keepers.replicas.values().copied().collect();
@@ -124,7 +126,7 @@ impl LocalNode {
                 return Err(RangeError::Corrupt("nobody keeps the map".to_owned()));
             };
             let address = RangeAddress { range: MAP_RANGE, generation: keepers.generation, replica };
-            let error = match timeout(ATTEMPT, attempt(address)).await {
+            let error = match timeout(ATTEMPT, attempt(address, is_repeat)).await {
                 Ok(Ok(answer)) => {
                     *self.keeper_leader.lock() = Some(replica);
                     return Ok(answer);
@@ -140,6 +142,7 @@ impl LocalNode {
                 Ok(Err(error)) => error,
                 Err(_) => RangeError::Unavailable { reason: "no answer in time".to_owned(), maybe_done: true },
             };
+            is_repeat |= matches!(error, RangeError::Unavailable { maybe_done: true, .. });
             if began.elapsed() > PATIENCE || self.is_stopping() {
                 return Err(error);
             }

@@ -72,15 +72,20 @@ pub async fn write(
     value: &str,
     commit: [u8; 10],
 ) -> Result<Outcome, RangeError> {
-    let envelope = Envelope {
+    execute(env, node, row_write(env, at, Expect::Any, value, commit)).await
+}
+
+/// The command that writes a system row if it is as expected.
+pub fn row_write(env: &Env, at: &str, expect: Expect, value: &str, commit: [u8; 10]) -> Envelope {
+    Envelope {
         commit: CommitId::new(1_800_000_000_000, commit),
         deadline_ms: env.clock.wall_ms() + 20_000,
         bucket: BucketId::SYSTEM,
         rules_version: 0,
         key: key(at),
-        command: Command::SystemWrite { expect: Expect::Any, value: Some(Bytes::from(value.to_owned())) },
-    };
-    execute(env, node, envelope).await
+        command: Command::SystemWrite { expect, value: Some(Bytes::from(value.to_owned())) },
+        is_repeat: false,
+    }
 }
 
 /// Reads a system row.
@@ -109,6 +114,7 @@ pub async fn change(env: &Env, node: &LocalNode, owner: &Owner, command: Command
         rules_version: u64::from(!matches!(command, Command::PutRules { .. })),
         key: owner.key.clone(),
         command,
+        is_repeat: false,
     };
     execute(env, node, envelope).await
 }
