@@ -3,16 +3,17 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_metadata::ids::BucketId;
 use couronne_metadata::query::{Answer, Query};
-use couronne_protocol::map::{DriveState, Intake, MapRange, MapSource};
+use couronne_protocol::map::{DriveState, Intake, MapRange, MapSource, ReplicaId};
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
 use couronne_protocol::remote::RemoteRanges;
+use couronne_storage_node::node::LocalNode;
 use support::rows::{commit, key};
 use support::several::Several;
 
@@ -138,6 +139,43 @@ async fn an_emptied_node_that_nobody_missed_is_a_full_member_again() {
         cluster.start_node(number).await;
         tokio::time::sleep(Duration::from_secs(10)).await;
     }
+    compare(&cluster, &written).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_was_left_half_replaced_begins_anew_by_itself() {
+    let mut cluster = Several::start_tuned(16, "ec:2+1", 3, |settings| {
+        settings.consensus.lag_entries = 1;
+        settings.duties.flush_bytes = 1 << 20;
+    })
+    .await;
+    cluster.crash(2, 1).await;
+    let mut written = BTreeMap::new();
+    for number in 0..80 {
+        let (at, value) = (format!("row/{number}"), format!("{number}").repeat(300_000));
+        assert!(cluster.write(&cluster.node(0), &at, &value, commit(number)).await);
+        written.insert(at, value);
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    // What the logs no longer hold comes as a snapshot, of which only the beginning arrives.
+    let replicas =
+        |node: &LocalNode| -> BTreeSet<ReplicaId> { node.map().places().into_iter().map(|(id, _)| id).collect() };
+    let before = replicas(&cluster.node(0));
+    cluster.lose_snapshots(2, Some(4));
+    cluster.start_node(2).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(cluster.has_lost_snapshots(2), "a snapshot was sent, and cut off");
+    cluster.isolate(2, true);
+    tokio::time::sleep(Duration::from_secs(240)).await;
+    assert_eq!(replicas(&cluster.node(0)), before);
+    cluster.lose_snapshots(2, None);
+    cluster.isolate(2, false);
+    let first = cluster.node(0);
+    cluster.until("a replica begins anew", || replicas(&first) != before).await;
+    drop(first);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    // It counts again: with another node gone its voice is needed.
+    cluster.crash(0, 2).await;
     compare(&cluster, &written).await;
 }
 

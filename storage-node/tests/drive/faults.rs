@@ -4,6 +4,7 @@ use couronne_protocol::shard::{PutShard, ShardError};
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::simulated::Fault;
 use couronne_storage_node::drive::{Drive, Identity, IdentityError};
+use futures_util::future::join_all;
 use proptest::prelude::*;
 
 use crate::block_on;
@@ -105,6 +106,36 @@ fn scrub_sees_a_flipped_bit_and_a_new_put_heals_it() {
         assert!(seen > 0);
         world.drive.put_shard(put(id)).await.unwrap();
         assert_eq!(world.drive.verify(id).await, Ok(expected));
+    });
+}
+
+#[test]
+fn a_drive_with_too_much_waiting_refuses_the_rest_and_goes_on() {
+    block_on(async {
+        let mut world = World::new(6, 64 << 20).await;
+        // 140 small shards for a queue of 64 records, and as many of 70 KB for two of 64 records and 1 MiB.
+        let ids: Vec<_> =
+            [8, 3].into_iter().flat_map(|number| (0..140).map(move |chunk| shard(number, chunk))).collect();
+        let answers = join_all(ids.iter().map(|id| world.drive.put_shard(put(*id)))).await;
+        for (id, answer) in ids.iter().zip(&answers) {
+            match answer {
+                Ok(()) => world.learn_put(*id, true),
+                Err(error) => assert_eq!(*error, ShardError::Overloaded),
+            }
+        }
+        for class in answers.chunks(140) {
+            let refused = class.iter().filter(|answer| answer.is_err()).count();
+            assert!((1..140).contains(&refused), "{refused} of 140 were refused");
+        }
+        for (id, answer) in ids.iter().zip(&answers) {
+            assert_eq!(get(&world.drive, *id).await, answer.clone().map_err(|_| ShardError::NotFound));
+        }
+        // What was refused is taken once the rest is written.
+        for id in ids.iter().zip(&answers).filter(|(_, answer)| answer.is_err()).map(|(id, _)| *id) {
+            world.drive.put_shard(put(id)).await.unwrap();
+            world.learn_put(id, true);
+        }
+        world.check().await;
     });
 }
 

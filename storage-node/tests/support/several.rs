@@ -18,7 +18,7 @@ use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
 use couronne_protocol::transport::{CallError, Message, Method, Peer, Role, Service, Transport};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
-use couronne_storage_node::node::{Connect, LocalNode, NodeService};
+use couronne_storage_node::node::{Connect, LocalNode, NodeService, NodeSettings};
 use parking_lot::Mutex;
 
 use super::Rig;
@@ -86,6 +86,8 @@ pub struct Machine {
 pub struct Several {
     net: Arc<Net>,
     pub machines: Vec<Machine>,
+    /// Changes the settings with which nodes start.
+    tune: fn(&mut NodeSettings),
 }
 
 fn place(number: usize) -> MapNode {
@@ -101,7 +103,12 @@ fn place(number: usize) -> MapNode {
 impl Several {
     /// Founds a cluster, has `count` nodes join it, and waits until it is formed and led.
     pub async fn start(seed: u64, policy: &'static str, count: u16) -> Self {
-        let mut several = Self { net: Arc::default(), machines: Vec::new() };
+        Self::start_tuned(seed, policy, count, |_| ()).await
+    }
+
+    /// As [`Several::start`], with settings of its own.
+    pub async fn start_tuned(seed: u64, policy: &'static str, count: u16, tune: fn(&mut NodeSettings)) -> Self {
+        let mut several = Self { net: Arc::default(), machines: Vec::new(), tune };
         let rig = several.rig(seed, policy);
         let cluster = 7;
         let (authority, authority_key) = Authority::create(cluster, &rig.env).unwrap();
@@ -186,6 +193,7 @@ impl Several {
         let mut settings = machine.rig.settings();
         settings.policy = None;
         settings.consensus.own_time = true;
+        (self.tune)(&mut settings);
         let drives = machine.rig.node_drives(|_| true);
         let node = LocalNode::prepare(machine.rig.env.clone(), drives, settings, Some(connect)).await.unwrap();
         assert_eq!(node.id(), machine.id);
@@ -236,6 +244,11 @@ impl Several {
         };
     }
 
+    /// Whether part of a snapshot to a machine was lost since then.
+    pub fn has_lost_snapshots(&self, to: usize) -> bool {
+        self.net.snapshots.lock().get(&self.machines[to].id) == Some(&0)
+    }
+
     /// Cuts a machine off from all others, both ways, or mends that.
     pub fn isolate(&self, number: usize, is_cut: bool) {
         for other in (0..self.machines.len()).filter(|other| *other != number) {
@@ -279,6 +292,7 @@ impl Several {
             rules_version: 0,
             key: key(at),
             command: Command::SystemWrite { expect: Expect::Any, value: Some(Bytes::from(value.to_owned())) },
+            is_repeat: false,
         };
         let routes = through.routes();
         self.ask(through, at, |address| routes.execute(address, envelope.clone())).await.is_some()
