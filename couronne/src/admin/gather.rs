@@ -52,9 +52,14 @@ impl Gatherer {
             uptime_s: own.uptime_s,
             listen: own.listen,
             now_ms: own.now_ms,
+            map_version: own.map_version,
             promise: outlook::default_promise(&map),
             ..StatusMessage::default()
         };
+        // Who does not know the newest map yet judges by drives that stand otherwise by now.
+        let versions = || said.iter().flatten().map(|said| said.map_version);
+        let newest = versions().max().unwrap_or_default().max(own.map_version);
+        let behind = versions().filter(|version| *version != 0 && *version < newest).count();
         let mut ranges: BTreeMap<u64, RangeMessage> = BTreeMap::new();
         let mut scrub: Option<ScrubMessage> = None;
         for ((id, node), said) in map.storage_nodes().zip(said) {
@@ -78,7 +83,7 @@ impl Gatherer {
         status.ranges = ranges.into_values().collect();
         // Nobody can say how the blobs are of a range that nobody leads.
         let unled = status.ranges.iter().filter(|range| range.leader.is_none()).count();
-        status.repair.pending += u64::try_from(unled).unwrap_or(u64::MAX);
+        status.repair.pending += u64::try_from(unled.saturating_add(behind)).unwrap_or(u64::MAX);
         let gateways = map.nodes.iter().filter(|(_, node)| node.role == Role::Gateway);
         status.gateways = gateways.map(|(id, node)| node_message(&map, *id, node, None)).collect();
         hear(&mut status);

@@ -54,6 +54,8 @@ impl StatusSource {
             uptime_s: self.env.clock.steady().saturating_sub(self.started).as_secs(),
             listen: self.listen.to_string(),
             now_ms: self.env.clock.wall_ms(),
+            // Read first: what is judged meanwhile is judged by this one or a newer one.
+            map_version: map.version,
             drives: status.drives.into_iter().map(drive_message).collect(),
             ranges: status.ranges.iter().map(range_message).collect(),
             halted: status.duties.halted.clone(),

@@ -4,7 +4,7 @@
 //! from settings and need no row. Secrets are sealed at rest.
 //!
 //! Promises: a key that was revoked stops working within [`IdentitySettings::credential_cache_ms`].
-//! Must not know: signatures, HTTP.
+//! Must not know: how signatures are made, HTTP.
 
 mod accounts;
 mod credentials;

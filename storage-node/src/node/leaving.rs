@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_protocol::map::{DriveState, Intake, MapSource, ReplicaId};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::LocalNode;
 use crate::range_server::RangeServer;
@@ -37,7 +37,9 @@ impl LocalNode {
         self.show_drives();
         let servers = self.all_servers();
         servers.iter().for_each(|server| server.consensus().retire());
-        self.close_in_the_map().await;
+        if timeout(CLOSING_WAIT, self.close_in_the_map()).await.is_err() {
+            tracing::warn!("the map does not say yet that this node is about to stop");
+        }
         sleep(LEARNT_AFTER).await;
         let leaders: Vec<Arc<RangeServer>> =
             servers.into_iter().filter(|server| server.consensus().leadership().is_some()).collect();
@@ -50,10 +52,10 @@ impl LocalNode {
         }
     }
 
-    /// Says that the drives take nothing new, until the map says so too.
+    /// Says that the drives take nothing new, until the map says so too: for ever, if nobody leads its group.
     async fn close_in_the_map(&self) {
-        let (began, mut keeper) = (Instant::now(), None);
-        while began.elapsed() < CLOSING_WAIT {
+        let mut keeper = None;
+        loop {
             self.report_once(&mut keeper).await;
             if self.leads_map() {
                 self.keep_map().await;
@@ -65,7 +67,6 @@ impl LocalNode {
             }
             sleep(LOOK_EVERY).await;
         }
-        tracing::warn!("the map does not say yet that this node is about to stop");
     }
 
     /// Hands a range that is led here to a replica on a drive that takes new data, if there is one.

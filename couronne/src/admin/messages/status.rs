@@ -23,6 +23,9 @@ pub(crate) struct StatusMessage {
     /// The clock of the process that was asked, in milliseconds since 1970.
     #[serde(default)]
     pub(crate) now_ms: u64,
+    /// The version of the cluster map by which this was judged; 0: it did not say.
+    #[serde(default)]
+    pub(crate) map_version: u64,
     /// What is in danger.
     #[serde(default)]
     pub(crate) danger: DangerMessage,
