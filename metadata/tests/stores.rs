@@ -193,14 +193,25 @@ fn open(folder: &Path) -> RocksDrive {
 
 /// The folder as a kill at this moment leaves it.
 fn crash_image(from: &Path) -> tempfile::TempDir {
-    let to = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_file() && entry.file_name() != "LOCK" {
-            std::fs::copy(entry.path(), to.path().join(entry.file_name())).unwrap();
+    loop {
+        let to = tempfile::tempdir().unwrap();
+        match copy_files(from, to.path()) {
+            Ok(()) => return to,
+            // The database is done with a file and removed it: what was copied is of no single moment.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => panic!("{error}"),
         }
     }
-    to
+}
+
+fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() && entry.file_name() != "LOCK" {
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 proptest! {
