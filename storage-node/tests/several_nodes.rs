@@ -96,6 +96,7 @@ async fn a_node_that_is_cut_off_acknowledges_nothing_and_catches_up() {
         let other = cluster.node((number + 1) % 6);
         let at = format!("row/{number}");
         assert!(cluster.write(&other, &at, "while it was away", commit(2000 + number as u64)).await);
+        assert_eq!(cluster.try_read(&alone, &at).await, None, "a node alone does not know the newest row");
         written.insert(at, "while it was away".to_owned());
         cluster.isolate(number, false);
         assert_eq!(cluster.read(&alone, "row/alone").await, None);

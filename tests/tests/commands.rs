@@ -183,6 +183,8 @@ fn a_drive_is_replaced(cluster: &mut Cluster) {
         status["drives"].as_array().unwrap().iter().find(is_n6).is_some_and(|drive| drive["emptied_times"] == 1)
     });
     cluster.wait_until_repaired("g1");
+    let screen = said(&cluster.couronne(&["status"], "g1"));
+    assert!(screen.starts_with("all safe: 2 losses are survived\n"), "{screen}");
     nothing_is_amiss(cluster);
     said(&cluster.couronne(&["repair", "start"], "g1"));
     cluster.wait_until_repaired("g1");

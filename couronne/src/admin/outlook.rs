@@ -79,13 +79,14 @@ pub(super) fn danger(map: &MapState, status: &StatusMessage) -> DangerMessage {
     }
 }
 
-/// The drives whose shards may be missing: those that are waited for, those that are lost as long as repair
-/// has something to do, and those that were emptied just now. Of others repair knows what they lack.
+/// The drives whose shards may be missing: those that are waited for; and as long as repair has something to
+/// do, those that are lost, and those that were emptied just now. Of others repair knows what they lack.
 fn drives_away(map: &MapState, status: &StatusMessage) -> BTreeSet<DriveId> {
-    let is_made_up_for = |drive: &DriveMessage| drive.state == "lost" && status.repair.pending == 0;
+    let is_quiet = status.repair.pending == 0;
+    let is_made_up_for = |drive: &DriveMessage| drive.state == "lost" && is_quiet;
     let is_unknown = |id: &DriveId| {
         let emptied = map.drives.get(id).map_or(Emptied::default(), |drive| drive.emptied);
-        emptied.times > 0 && status.now_ms < emptied.last_ms.saturating_add(SWEEP_MS)
+        !is_quiet && emptied.times > 0 && status.now_ms < emptied.last_ms.saturating_add(SWEEP_MS)
     };
     let away = status.drives.iter().filter_map(|drive| {
         let id = DriveId::parse(&drive.id)?;

@@ -300,15 +300,20 @@ impl Several {
 
     /// Reads a system row through a node.
     pub async fn read(&self, through: &LocalNode, at: &str) -> Option<Bytes> {
+        self.try_read(through, at).await.expect("an answer")
+    }
+
+    /// Reads a row through a node; `None` if nobody answers.
+    pub async fn try_read(&self, through: &LocalNode, at: &str) -> Option<Option<Bytes>> {
         let query = || QueryEnvelope {
             bucket: BucketId::SYSTEM,
             rules_version: None,
             query: Query::SystemGet { key: key(at) },
         };
         let routes = through.routes();
-        match self.ask(through, at, |address| routes.query(address, query())).await {
-            Some(Answer::SystemGet(row)) => row.map(|row| row.value),
-            other => panic!("no answer: {other:?}"),
+        match self.ask(through, at, |address| routes.query(address, query())).await? {
+            Answer::SystemGet(row) => Some(row.map(|row| row.value)),
+            other => panic!("another answer: {other:?}"),
         }
     }
 
