@@ -16,7 +16,7 @@ use couronne_metadata::store::View;
 use couronne_placement::erasure::Codec;
 use couronne_placement::{ChunkId, ShardId, place};
 use couronne_protocol::frame;
-use couronne_protocol::map::{ClusterMap, MapSource};
+use couronne_protocol::map::{ClusterMap, MapSource, MapState};
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient};
 use couronne_protocol::shard::{GetShard, ShardClient, ShardError, ShardFrames};
 use couronne_ring::{DriveId, NodeId};
@@ -96,6 +96,7 @@ pub fn audit(world: &mut World, strict: bool) -> Result<Vec<String>, String> {
     if strict {
         find_strays(world, &view, &wanted, &mut wrong)?;
     }
+    compare_replicas(world, &map, &mut wrong);
     Ok(wrong)
 }
 
@@ -208,11 +209,8 @@ fn find_strays(world: &World, map: &ClusterMap, wanted: &Shards, wrong: &mut Vec
     Ok(())
 }
 
-/// Where replicas of a range do not hold the same rows, but for what each keeps of itself. What a duty has moved
-/// just now they apply one after another.
-pub fn differences(world: &World) -> Result<Vec<String>, String> {
-    let first = world.shape.storage_nodes().next().and_then(|id| world.node(id)).ok_or("there is no node")?;
-    let (map, mut wrong) = (first.map(), Vec::new());
+/// All replicas of a range hold the same rows, but for what each keeps of itself.
+fn compare_replicas(world: &World, map: &MapState, wrong: &mut Vec<String>) {
     for range in map.all_ranges() {
         let mut digests: BTreeMap<[u8; 32], Vec<String>> = BTreeMap::new();
         for (replica, drive) in &range.replicas {
@@ -234,7 +232,6 @@ pub fn differences(world: &World) -> Result<Vec<String>, String> {
             wrong.push(format!("the replicas of range {} hold different rows: {parties:?}", range.id.0));
         }
     }
-    Ok(wrong)
 }
 
 /// A digest of all rows, and how many there are.

@@ -11,7 +11,7 @@ use couronne_storage_node::node::NodeStatus;
 use thiserror::Error;
 
 use crate::actions::{Action, Request, WHOLE, make_bucket};
-use crate::audit::{audit, differences, statuses, unrest};
+use crate::audit::{audit, statuses, unrest};
 use crate::chance::Chance;
 use crate::checker::{self, Verdict};
 use crate::faults::Faults;
@@ -22,10 +22,6 @@ use crate::parts::DISOWN_AGE_MS;
 use crate::trace::Trace;
 use crate::workload::{BUCKETS, Counts, KEYS, Workload};
 use crate::world::{World, WorldError};
-
-/// How long replicas may take to hold the same rows, in milliseconds: one that was left with half a snapshot begins
-/// anew after three minutes.
-const ALIKE_MS_MAX: u64 = 240_000;
 
 /// How long a cluster may take to come up, in milliseconds.
 const START_MS_MAX: u64 = 60_000;
@@ -170,20 +166,7 @@ impl Run {
         self.read_all()?;
         self.judge()?;
         let wrong = audit(&mut self.world, false).map_err(Failure::Late)?;
-        if wrong.is_empty() { self.compare_replicas() } else { Err(Failure::Wrong(wrong)) }
-    }
-
-    /// All replicas of a range hold the same rows, soon at the latest.
-    fn compare_replicas(&mut self) -> Result<(), Failure> {
-        let until_ms = self.world.now_ms() + ALIKE_MS_MAX;
-        loop {
-            let wrong = differences(&self.world).map_err(Failure::Late)?;
-            match wrong.is_empty() {
-                true => return Ok(()),
-                false if self.world.now_ms() > until_ms => return Err(Failure::Wrong(wrong)),
-                false => self.pass(1000),
-            }
-        }
+        if wrong.is_empty() { Ok(()) } else { Err(Failure::Wrong(wrong)) }
     }
 
     /// Waits until nothing is left to repair, and so many rounds of the scrubber have found nothing more.
@@ -221,7 +204,7 @@ impl Run {
         for _ in 0..ORPHAN_TURNS_MAX {
             self.come_to_rest(SCRUB_ROUNDS)?;
             if audit(&mut self.world, true).map_err(Failure::Late)?.is_empty() {
-                return self.compare_replicas();
+                return Ok(());
             }
         }
         Err(Failure::Wrong(audit(&mut self.world, true).map_err(Failure::Late)?))
