@@ -169,6 +169,9 @@ pub trait Consensus: Send + Sync + 'static {
     /// The members that a quorum has settled on.
     fn settled_members(&self) -> Members;
 
+    /// Whether the replica's rows are some state that a quorum agreed on: not while others replace them.
+    fn is_whole(&self) -> bool;
+
     /// Why the replica stopped for good, if it did.
     fn stopped(&self) -> Option<String>;
 

@@ -98,6 +98,17 @@ impl LocalNode {
         (heard.members(), u64::try_from(leaderless).unwrap_or(u64::MAX))
     }
 
+    /// How many replicas of its drives that serve are not to be counted on: they have ended, or a snapshot
+    /// replaces their rows.
+    pub(crate) fn replicas_wanting(&self) -> usize {
+        let (map, servers) = (self.map(), self.servers.read());
+        let serves = |drive: &DriveId| self.slot(*drive).is_some_and(|slot| slot.down().is_none());
+        let is_whole =
+            |place: &(RangeId, DriveId)| servers.get(place).is_some_and(|server| server.consensus().is_whole());
+        let places = map.all_ranges().flat_map(|range| range.replicas.values().map(|drive| (range.id, *drive)));
+        places.filter(|place| serves(&place.1) && !is_whole(place)).count()
+    }
+
     fn range_status(&self) -> Vec<RangeStatus> {
         let (map, servers) = (self.map(), self.servers.read());
         let range_status = |range: &MapRange| {
@@ -105,7 +116,8 @@ impl LocalNode {
             let server = |drive: &DriveId| servers.get(&(range.id, *drive));
             let leads = |drive: &&DriveId| server(drive).is_some_and(|s| s.consensus().leadership().is_some());
             let leader = replicas.iter().find(leads).copied();
-            let serving = replicas.iter().filter(|drive| server(drive).is_some()).copied().collect();
+            let serves = |drive: &&DriveId| server(drive).is_some_and(|server| server.consensus().is_whole());
+            let serving = replicas.iter().filter(serves).copied().collect();
             RangeStatus { id: range.id, replicas, serving, leader }
         };
         map.ranges.iter().map(range_status).collect()

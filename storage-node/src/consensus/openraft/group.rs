@@ -323,6 +323,10 @@ impl Consensus for Group {
         from_membership(self.raft.metrics().borrow_watched().committed_membership_config.membership())
     }
 
+    fn is_whole(&self) -> bool {
+        self.machine.rows().are_whole()
+    }
+
     fn stopped(&self) -> Option<String> {
         self.raft.metrics().borrow_watched().running_state.as_ref().err().map(ToString::to_string)
     }

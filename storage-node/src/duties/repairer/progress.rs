@@ -29,7 +29,8 @@ pub struct RepairStatus {
     pub pending_blobs: u64,
     /// Their chunks, as far as they were counted.
     pub pending_chunks: u64,
-    /// Ranges with a replica that serves and is still to become a member.
+    /// Ranges with a replica that serves and is still to become a member, and replicas here that are to get
+    /// their rows back.
     pub pending_ranges: u64,
     /// Blobs that are as good as can be, and wait for a drive.
     pub parked_blobs: u64,
@@ -213,7 +214,8 @@ pub(in crate::duties) fn status(node: &LocalNode) -> RepairStatus {
     }
     let servers = node.all_servers();
     let leading = servers.iter().filter(|server| server.consensus().leadership().is_some());
-    status.pending_ranges = leading.map(|leader| u64::from(lacks_members(node, leader, &standing))).sum();
+    let lacking = leading.filter(|leader| lacks_members(node, leader, &standing)).count();
+    status.pending_ranges = u64::try_from(lacking + node.replicas_wanting()).unwrap_or(u64::MAX);
     status.grace_s = node.duties.settings.repair_grace.as_secs();
     let mut moved = progress.moved.lock();
     if status.pending_blobs == 0 && status.pending_chunks == 0 {
