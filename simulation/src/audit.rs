@@ -14,7 +14,7 @@ use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::BlobRef;
 use couronne_metadata::store::View;
 use couronne_placement::erasure::Codec;
-use couronne_placement::{ChunkId, ShardId, place};
+use couronne_placement::{BlobId, ChunkId, ShardId, place};
 use couronne_protocol::frame;
 use couronne_protocol::map::{ClusterMap, MapSource, MapState};
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient};
@@ -22,10 +22,17 @@ use couronne_protocol::shard::{GetShard, ShardClient, ShardError, ShardFrames};
 use couronne_ring::{DriveId, NodeId};
 use couronne_storage_node::node::{LocalNode, NodeStatus, Stores, replica_store};
 
+use crate::clock::wall_ms;
 use crate::world::World;
 
 /// How long a node may take to answer, in milliseconds.
 const ANSWER_MS_MAX: u64 = 60_000;
+
+/// What is to be reaped within this time, in milliseconds, may be on its way out already: clocks differ by less.
+const GOING_MS: u64 = 10_000;
+
+/// A duty may write at any time: within this time followers have heard of it, in milliseconds.
+const FOLLOW_MS_MAX: u64 = 1000;
 
 /// Blobs and shards listed at a time.
 const PAGE: u32 = 500;
@@ -85,7 +92,8 @@ pub fn audit(world: &mut World, strict: bool) -> Result<Vec<String>, String> {
         let node = world.node(id).ok_or("a node is gone")?;
         let generation = map.range(range).ok_or("the map does not know a range")?.generation;
         let address = RangeAddress { range, generation, replica: drive };
-        let listed = world.ask(id, ANSWER_MS_MAX, list_blobs(node, address)).ok_or("blobs are not listed")?;
+        let going_ms = wall_ms(world.now_ms()) + GOING_MS;
+        let listed = world.ask(id, ANSWER_MS_MAX, list_blobs(node, address, going_ms)).ok_or("blobs are not listed")?;
         blobs.extend(listed?.into_iter().map(|blob| (blob.id, blob)));
     }
     let wanted = wanted_shards(&view, blobs.values())?;
@@ -96,18 +104,31 @@ pub fn audit(world: &mut World, strict: bool) -> Result<Vec<String>, String> {
     if strict {
         find_strays(world, &view, &wanted, &mut wrong)?;
     }
-    compare_replicas(world, &map, &mut wrong);
-    Ok(wrong)
+    let until_ms = world.now_ms() + FOLLOW_MS_MAX;
+    loop {
+        let differing = compare_replicas(world, &map);
+        if differing.is_empty() || world.now_ms() >= until_ms {
+            wrong.extend(differing);
+            return Ok(wrong);
+        }
+        world.tick();
+    }
 }
 
-async fn list_blobs(node: Arc<LocalNode>, address: RangeAddress) -> Result<Vec<BlobRef>, String> {
+/// The blobs that a range names, but for the parts of uploads that were dropped and are due to go by `going_ms`:
+/// their rows outlast their shards.
+async fn list_blobs(node: Arc<LocalNode>, address: RangeAddress, going_ms: u64) -> Result<Vec<BlobRef>, String> {
+    let ask =
+        |query| node.routes().query(address, QueryEnvelope { bucket: BucketId::SYSTEM, rules_version: None, query });
+    let going: BTreeSet<BlobId> = match ask(Query::Reap { now_ms: going_ms, limit: PAGE }).await {
+        Ok(Answer::Reap(rows)) => rows.into_iter().flat_map(|(_, _, parts)| parts).map(|part| part.id).collect(),
+        other => return Err(format!("what is to be reaped is not listed: {other:?}")),
+    };
     let (mut blobs, mut after) = (Vec::new(), Bytes::new());
     loop {
-        let query = Query::Blobs { after, limit: PAGE };
-        let envelope = QueryEnvelope { bucket: BucketId::SYSTEM, rules_version: None, query };
-        match node.routes().query(address, envelope).await {
+        match ask(Query::Blobs { after, limit: PAGE }).await {
             Ok(Answer::Blobs(page, next)) => {
-                blobs.extend(page.into_iter().map(|(_, _, blob)| blob));
+                blobs.extend(page.into_iter().map(|(_, _, blob)| blob).filter(|blob| !going.contains(&blob.id)));
                 match next {
                     Some(next) => after = next,
                     None => return Ok(blobs),
@@ -209,8 +230,9 @@ fn find_strays(world: &World, map: &ClusterMap, wanted: &Shards, wrong: &mut Vec
     Ok(())
 }
 
-/// All replicas of a range hold the same rows, but for what each keeps of itself.
-fn compare_replicas(world: &World, map: &MapState, wrong: &mut Vec<String>) {
+/// All replicas of a range hold the same rows, but for what each keeps of itself; where they do not.
+fn compare_replicas(world: &World, map: &MapState) -> Vec<String> {
+    let mut wrong = Vec::new();
     for range in map.all_ranges() {
         let mut digests: BTreeMap<[u8; 32], Vec<String>> = BTreeMap::new();
         for (replica, drive) in &range.replicas {
@@ -232,6 +254,7 @@ fn compare_replicas(world: &World, map: &MapState, wrong: &mut Vec<String>) {
             wrong.push(format!("the replicas of range {} hold different rows: {parties:?}", range.id.0));
         }
     }
+    wrong
 }
 
 /// A digest of all rows, and how many there are.

@@ -11,6 +11,11 @@ use couronne_protocol::env::Clock;
 /// What the wall clocks say when the world begins: microseconds since 1970.
 const WALL_START_US: u64 = 1_800_000_000_000_000;
 
+/// What a wall clock that is right says at this time since the world began, in milliseconds since 1970.
+pub const fn wall_ms(world_ms: u64) -> u64 {
+    WALL_START_US / 1000 + world_ms
+}
+
 /// A process's clocks.
 #[derive(Default)]
 pub struct SimulatedClock {
