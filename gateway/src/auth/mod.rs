@@ -23,7 +23,6 @@ use crate::request::Request;
 use crate::s3::error::{Code, Result, S3Error};
 use claim::{Claim, Place, V4};
 use payload::{Mode, Payload};
-pub use sigv4::LastSigningKey;
 use sigv4::Signer;
 
 /// How far a request's time may be from ours, in seconds.

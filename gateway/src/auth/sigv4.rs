@@ -1,12 +1,8 @@
 //! Signature Version 4: the signing key, the strings to sign, the comparison.
 //!
-//! Promises: signatures are compared in constant time; a derived key lives no longer than the credential it
-//! belongs to is kept in memory.
+//! Promises: signatures are compared in constant time.
 //! Must not know: HTTP.
 
-use std::sync::Arc;
-
-use arc_swap::ArcSwapOption;
 use aws_lc_rs::{digest, hmac};
 
 use super::claim::{ALGORITHM, Scope};
@@ -15,46 +11,30 @@ use crate::identity::{Credential, Secret};
 /// SHA-256 of nothing, in hexadecimal.
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// The signing key of the scope that a credential was last used in: a client's requests of a day share it.
-#[derive(Default)]
-pub struct LastSigningKey(ArcSwapOption<SigningKey>);
-
-/// A key and what it was derived for.
-struct SigningKey {
-    scope: Scope,
-    key: hmac::Key,
-}
-
 /// A signing key with the time and scope it is good for.
 #[derive(Clone)]
 pub(super) struct Signer {
-    key: Arc<SigningKey>,
+    key: hmac::Key,
     /// Time and scope as they stand in each string to sign.
     context: String,
 }
 
-impl SigningKey {
-    fn derive(secret: &Secret, scope: &Scope) -> Self {
-        let mut first = zeroize::Zeroizing::new(b"AWS4".to_vec());
-        first.extend_from_slice(secret.expose());
-        let mut key = hmac::Key::new(hmac::HMAC_SHA256, &first);
-        for step in [&scope.date, &scope.region, &scope.service, "aws4_request"] {
-            key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, step.as_bytes()).as_ref());
-        }
-        Self { scope: scope.clone(), key }
+fn signing_key(secret: &Secret, scope: &Scope) -> hmac::Key {
+    let mut first = zeroize::Zeroizing::new(b"AWS4".to_vec());
+    first.extend_from_slice(secret.expose());
+    let mut key = hmac::Key::new(hmac::HMAC_SHA256, &first);
+    for step in [&scope.date, &scope.region, &scope.service, "aws4_request"] {
+        key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, step.as_bytes()).as_ref());
     }
+    key
 }
 
 impl Signer {
     /// The signer of a caller's request of this scope and time.
     pub(super) fn of(caller: &Credential, scope: &Scope, signed_at: &str) -> Self {
-        let last = &caller.last_signing_key.0;
-        let key = last.load_full().filter(|last| last.scope == *scope).unwrap_or_else(|| {
-            let key = Arc::new(SigningKey::derive(&caller.secret, scope));
-            last.store(Some(Arc::clone(&key)));
-            key
-        });
-        Self { key, context: format!("{signed_at}\n{}", scope.text()) }
+        let text = scope.text();
+        let key = caller.derived.key_for(&text, || signing_key(&caller.secret, scope));
+        Self { key, context: format!("{signed_at}\n{text}") }
     }
 
     /// Whether this is the signature of a canonical request with this digest.
@@ -76,6 +56,6 @@ impl Signer {
     }
 
     fn verify(&self, text: &str, signature: &[u8; 32]) -> bool {
-        hmac::verify(&self.key.key, text.as_bytes(), signature).is_ok()
+        hmac::verify(&self.key, text.as_bytes(), signature).is_ok()
     }
 }

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use super::chunked::{Decoder, Step};
 use super::*;
 use crate::engine::BodyError;
-use crate::identity::Secret;
+use crate::identity::{LastDerived, Secret};
 use crate::request::RequestId;
 
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -31,7 +31,7 @@ fn caller() -> Credential {
         user: "u".into(),
         admin: true,
         root: false,
-        last_signing_key: LastSigningKey::default(),
+        derived: LastDerived::default(),
     }
 }
 

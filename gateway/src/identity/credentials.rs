@@ -9,8 +9,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 
 use super::rows::{self, KeyRow, UserRow};
-use super::{Credential, Identity, IdentityError};
-use crate::auth::LastSigningKey;
+use super::{Credential, Identity, IdentityError, LastDerived};
 
 /// Credentials by access key.
 pub(super) struct CredentialCache {
@@ -86,7 +85,7 @@ impl Identity {
             user: key.user,
             admin: user.admin,
             root: false,
-            last_signing_key: LastSigningKey::default(),
+            derived: LastDerived::default(),
         }))
     }
 }

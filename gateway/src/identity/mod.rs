@@ -8,6 +8,7 @@
 
 mod accounts;
 mod credentials;
+mod derived;
 mod names;
 mod rows;
 mod seal;
@@ -19,10 +20,10 @@ use std::sync::Arc;
 use couronne_metadata::ids::Ordinal;
 use thiserror::Error;
 
-use crate::auth::LastSigningKey;
 use crate::engine::{Engine, EngineError};
 
 use credentials::CredentialCache;
+pub use derived::LastDerived;
 use rows::Rows;
 use seal::Sealer;
 pub use secret::Secret;
@@ -73,8 +74,8 @@ pub struct Credential {
     pub admin: bool,
     /// Whether these are the root credentials.
     pub root: bool,
-    /// What its secret was last made into, to verify signatures.
-    pub last_signing_key: LastSigningKey,
+    /// The key that its secret was last made into, to verify signatures.
+    pub derived: LastDerived,
 }
 
 /// An account.
@@ -197,7 +198,7 @@ impl RootCredentials {
             user: ROOT_ACCOUNT.into(),
             admin: true,
             root: true,
-            last_signing_key: LastSigningKey::default(),
+            derived: LastDerived::default(),
         }
     }
 }
