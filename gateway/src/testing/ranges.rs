@@ -119,6 +119,16 @@ impl TwinRanges {
         ranges.sort_by(|a, b| a.descriptor.start.cmp(&b.descriptor.start));
     }
 
+    /// Has a command arrive at whoever leads its range.
+    pub async fn arrive(&self, envelope: Envelope) -> Result<Outcome, RangeError> {
+        let position = RangeDescriptor::position(envelope.bucket, envelope.key.as_bytes());
+        let address = self.ranges.lock().iter().find(|range| range.descriptor.contains(&position)).map(|range| {
+            let RangeDescriptor { id, generation, .. } = range.descriptor;
+            RangeAddress { range: id, generation, replica: range.leader }
+        });
+        self.execute(address.ok_or(RangeError::StaleRange(Vec::new()))?, envelope).await
+    }
+
     /// The commands that arrived, repeats included.
     pub fn commands(&self) -> Vec<Envelope> {
         self.commands.lock().clone()

@@ -1,9 +1,10 @@
 //! Ranges that move, split, lose requests and answers.
 
-use couronne_gateway::engine::{EngineError, PutObject};
+use couronne_gateway::engine::{BytesBody, DeleteObject, EngineError, PutObject};
 use couronne_gateway::testing::{RangeFault, TwinCluster, TwinShape};
-use couronne_metadata::command::{Command, Refusal};
+use couronne_metadata::command::{Command, Envelope, Refusal};
 use couronne_metadata::record::BucketRules;
+use couronne_protocol::range::RangeError;
 use proptest::prelude::*;
 
 use super::support::*;
@@ -42,6 +43,39 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+/// Only what may arrive yet makes the next attempt a repeat: its refusal costs a row.
+#[test]
+fn an_attempt_that_comes_late_gets_what_its_repeat_was_refused() {
+    paused().block_on(async {
+        let cluster = TwinCluster::new(&TwinShape::default());
+        let (engine, bucket) = (&cluster.engine, bucket(&cluster.engine, "bucket").await);
+        put(engine, &bucket, "k", &bytes(1, 10)).await.unwrap();
+        let is_attempt =
+            |sent: &Envelope| matches!(&sent.command, Command::Put { condition, .. } if *condition == if_absent());
+        let refused = async |faults: &[RangeFault]| {
+            let staged = engine.stage(&bucket, &key("k"), &mut BytesBody::new(bytes(2, 20))).await.unwrap();
+            cluster.ranges.fail_next(faults.iter().copied());
+            let put = PutObject { condition: if_absent(), ..PutObject::default() };
+            let refused = engine.put_object(&bucket, &staged, put).await;
+            assert!(matches!(refused, Err(EngineError::Refused(Refusal::PreconditionFailed))), "{refused:?}");
+            cluster.ranges.commands().into_iter().rfind(is_attempt).unwrap()
+        };
+        let rows = cluster.ranges.rows();
+        assert!(!refused(&[RangeFault::NoLeader, RangeFault::Overloaded]).await.is_repeat);
+        assert_eq!(cluster.ranges.rows(), rows);
+        let repeat = refused(&[RangeFault::LosesRequest]).await;
+        assert!(repeat.is_repeat);
+
+        engine.delete(&bucket, &key("k"), DeleteObject::default()).await.unwrap();
+        let late = cluster.ranges.arrive(Envelope { is_repeat: false, ..repeat }).await;
+        assert_eq!(late, Err(RangeError::Refused(Refusal::PreconditionFailed)));
+        assert!(
+            matches!(get(engine, &bucket, "k").await, Err(EngineError::Refused(Refusal::NoSuchKey))),
+            "it is deleted"
+        );
+    });
 }
 
 #[test]
