@@ -16,7 +16,7 @@ use crate::query::{Ownership, PAGE_ENTRIES_MAX};
 use crate::record::{
     BlobRef, BucketRules, Content, Data, ObjectRecord, PartRecord, ReapRecord, ReapTarget, RepairRecord, VersionRecord,
 };
-use crate::store::{StoreError, View};
+use crate::store::{Cursor, Row, StoreError, View};
 
 /// Rows examined for one page of blobs at most, so that a page stays bounded where rows name none;
 /// also about how many blobs of uploads one page of reap rows names.
@@ -137,28 +137,63 @@ pub(super) fn repairs(view: &dyn View, after: Option<BlobId>, limit: u32) -> Res
 /// A page of named blobs, and the row to go on after.
 type Blobs = (Vec<(BucketId, ObjectKey, BlobRef)>, Option<Bytes>);
 
-/// Blobs that the range's rows name: those of current objects, then of versions, then of parts; by key.
+/// Blobs that the range's rows name, key by key. A blob's row may change its kind (the newest version of a key
+/// becomes its current object) but never its key, so a page ends between keys: what a row names all the time is on
+/// one of the pages. Only a key with very many rows goes on on the next one.
 pub(super) fn named(view: &dyn View, after: &Bytes, limit: u32) -> Result<Blobs, StoreError> {
-    let (mut blobs, mut examined) = (Vec::new(), 0);
-    for kind in NAMING {
-        let (first, end) = (key::of_range(kind, &[]), key::end_of_kind(kind));
-        if *after >= end {
-            continue;
-        }
-        let start = if *after > first { Bound::Excluded(&after[..]) } else { Bound::Included(&first[..]) };
-        let mut cursor = view.scan(start, Bound::Excluded(&end), false);
-        while let Some((row, value)) = cursor.next()? {
-            if let Some(blob) = blob_of(kind, &value)? {
-                let (bucket, key, _) = key::parse(&row)?;
-                blobs.push((bucket, key, blob));
-            }
-            examined += 1;
-            if blobs.len() >= page(limit) || examined >= EXAMINED_MAX {
+    let (mut blobs, mut examined, mut of_key) = (Vec::new(), 0, 0);
+    let mut rows = NamingRows::after(view, after)?;
+    let mut last: Option<(Bytes, (BucketId, ObjectKey))> = None;
+    while let Some((row, value)) = rows.next()? {
+        let (bucket, key, _) = key::parse(&row)?;
+        let owner = (bucket, key);
+        let is_full = blobs.len() >= page(limit) || examined >= EXAMINED_MAX;
+        if let Some((row, before)) = last {
+            of_key = if before == owner { of_key + 1 } else { 0 };
+            if is_full && (of_key == 0 || of_key >= EXAMINED_MAX) {
                 return Ok((blobs, Some(row)));
             }
         }
+        let kind = NAMING.into_iter().find(|kind| row.first() == Some(&(*kind as u8)));
+        if let Some(blob) = kind.map_or(Ok(None), |kind| blob_of(kind, &value))? {
+            blobs.push((owner.0, owner.1.clone(), blob));
+        }
+        examined += 1;
+        last = Some((row, owner));
     }
     Ok((blobs, None))
+}
+
+/// The rows that name blobs, in the order of their keys, whatever their kinds.
+struct NamingRows<'a> {
+    cursors: Vec<(Box<dyn Cursor + 'a>, Option<Row>)>,
+}
+
+impl<'a> NamingRows<'a> {
+    /// Those after a row, or all.
+    fn after(view: &'a dyn View, after: &Bytes) -> Result<Self, StoreError> {
+        let mut cursors = Vec::new();
+        for kind in NAMING {
+            let at = key::of_range(kind, after.get(1..).unwrap_or_default());
+            // Of rows that differ in nothing but their kind, the lower kind is first.
+            let start = if after.first() >= at.first() { Bound::Excluded(&at[..]) } else { Bound::Included(&at[..]) };
+            let mut cursor = view.scan(start, Bound::Excluded(&key::end_of_kind(kind)), false);
+            let first = cursor.next()?;
+            cursors.push((cursor, first));
+        }
+        Ok(Self { cursors })
+    }
+
+    fn next(&mut self) -> Result<Option<Row>, StoreError> {
+        fn rest(next: &Option<Row>) -> Option<&[u8]> {
+            next.as_ref().and_then(|(row, _)| row.get(1..))
+        }
+        // They stand in the order of their kinds, and the first of equals is taken.
+        let first = self.cursors.iter_mut().filter(|(_, next)| next.is_some());
+        let first = first.min_by(|(_, one), (_, other)| rest(one).cmp(&rest(other)));
+        let Some((cursor, next)) = first else { return Ok(None) };
+        Ok(std::mem::replace(next, cursor.next()?))
+    }
 }
 
 fn page(limit: u32) -> usize {
