@@ -59,8 +59,9 @@ pub struct Precondition {
 pub enum NewData {
     /// Bytes for a payload row, and their CRC-64/NVME.
     Inline(Bytes, u64),
-    /// A blob, durable on enough drives, and how many shards of its worst chunk are not on their primaries.
-    Blob(BlobRef, u8),
+    /// A blob, durable on enough drives; how many shards of its worst chunk are not on their primaries; and by
+    /// which version of the cluster map the first of its chunks was placed, if the gateway says.
+    Blob(BlobRef, u8, Option<u64>),
 }
 
 /// One part named by a CompleteMultipartUpload.

@@ -50,6 +50,8 @@ mistakes! {
     MetadataBeforeChunks,
     /// a commit with shards off their primaries leaves a repair row
     NoRepairRow,
+    /// a blob committed after the sweep for a loss that it had before gets its repair row with the commit
+    CommitBehindSweep,
     /// a repair row goes once every shard is on its primary
     DropRepairRowEarly,
     /// a copy off its primary goes once the primary has read the shard back

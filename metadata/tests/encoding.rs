@@ -277,7 +277,7 @@ fn commands() -> Vec<Command> {
             initiator: "i".into(),
             checksum: Some((ChecksumAlgorithm::Sha1, ChecksumKind::Composite)),
         },
-        Command::PutPart { upload, number, data: NewData::Blob(blob(), 2), size: 5, etag, checksum: None },
+        Command::PutPart { upload, number, data: NewData::Blob(blob(), 2, Some(41)), size: 5, etag, checksum: None },
         Command::CompleteUpload {
             upload,
             parts,

@@ -188,7 +188,7 @@ impl World {
         let mut named = Vec::new();
         for at in 1..=parts as u16 {
             let number = PartNumber::new(at).unwrap();
-            let data = NewData::Blob(blob(self.range.now_us / 1000, self.blobs + u64::from(at), 6), 0);
+            let data = NewData::Blob(blob(self.range.now_us / 1000, self.blobs + u64::from(at), 6), 0, None);
             let part = Command::PutPart { upload, number, data, size: 6, etag: etag("part"), checksum: None };
             self.range.run(key, part).unwrap();
             named.push(CompletedPart { number, etag: etag("part"), checksum: None });

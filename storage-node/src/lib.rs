@@ -8,6 +8,7 @@ pub mod disk;
 pub mod drive;
 pub mod duties;
 pub mod log;
+mod losses;
 pub mod node;
 pub mod range_server;
 pub mod replica;

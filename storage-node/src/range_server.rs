@@ -14,6 +14,7 @@ use couronne_metadata::answer::{self, QueryRefusal};
 use couronne_metadata::command::{Envelope, Outcome, Refusal};
 use couronne_metadata::evaluate::{self, Evaluated};
 use couronne_metadata::ids::{BucketId, ObjectKey};
+use couronne_metadata::latch::{LatchKey, LatchMode};
 use couronne_metadata::mistake::{Mistake, made};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::store::StoreError;
@@ -22,12 +23,14 @@ use couronne_protocol::env::Env;
 use couronne_protocol::map::MAP_RANGE;
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeDescriptor, RangeError};
 use couronne_ring::DriveId;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
 use crate::consensus::types::ReplicaId;
 use crate::consensus::{Consensus, Leadership, ProposeError};
 use crate::log::DriveLog;
+use crate::losses::Losses;
 use crate::replica::{LatchGuard, Latches, Proposal, Proposer, RowMachine, fits};
 
 /// Commands under way at one range; more are refused as overload.
@@ -73,6 +76,8 @@ pub struct RangeServer {
     commands: Semaphore,
     queries: Semaphore,
     used: AtomicBool,
+    /// What drives were last known to have lost.
+    losses: Mutex<Option<Arc<Losses>>>,
 }
 
 impl RangeServer {
@@ -86,6 +91,7 @@ impl RangeServer {
             commands: Semaphore::new(COMMANDS_MAX),
             queries: Semaphore::new(QUERIES_MAX),
             used: AtomicBool::new(true),
+            losses: Mutex::default(),
         }
     }
 
@@ -114,6 +120,16 @@ impl RangeServer {
         self.used.swap(false, Ordering::Relaxed)
     }
 
+    /// Has every commit of a blob know of these losses from now on. When this returns, those that did not are
+    /// applied, or their outcome cannot be learnt here.
+    pub(crate) async fn take_note_of(&self, losses: Arc<Losses>) -> Result<(), String> {
+        // Whoever commits a blob shares the marks.
+        let alone = self.latches.take(vec![(LatchKey::Marks, LatchMode::Exclusive)]);
+        let _alone = tokio::time::timeout(ANSWER_WAIT_MAX, alone).await.map_err(|_| "latches are held too long")?;
+        *self.losses.lock() = Some(losses);
+        Ok(())
+    }
+
     /// The replica's consensus.
     pub fn consensus(&self) -> &Arc<dyn Consensus> {
         &self.components.consensus
@@ -140,7 +156,7 @@ impl RangeServer {
     }
 
     /// Executes a command; answered once it is durable and applied here.
-    pub async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
+    pub async fn execute(&self, address: RangeAddress, mut envelope: Envelope) -> Result<Outcome, RangeError> {
         self.check(address, envelope.bucket, Some(&envelope.key))?;
         self.used.store(true, Ordering::Relaxed);
         let Ok(_permit) = self.commands.try_acquire() else { return Err(RangeError::Overloaded) };
@@ -151,6 +167,8 @@ impl RangeServer {
         let wanted = if made(Mistake::EvaluateUnlatched) { Vec::new() } else { envelope.latches() };
         let taken = tokio::time::timeout(patience, self.latches.take(wanted)).await;
         let Ok(latches) = taken else { return Err(unavailable("latches are held too long", false)) };
+        let losses = self.losses.lock().clone();
+        losses.iter().for_each(|losses| losses.note(&mut envelope.command));
         let leadership = self.ready().await?;
         let now_us = self.components.env.clock.wall_us();
         let evaluated = {

@@ -100,7 +100,7 @@ async fn the_reaper_deletes_what_is_due_and_nothing_before() {
     let put = Command::PutPart {
         upload,
         number: PartNumber::new(1).unwrap(),
-        data: NewData::Blob(part.named.clone(), 0),
+        data: NewData::Blob(part.named.clone(), 0, None),
         size: part.named.len,
         etag: Etag { digest: [1; 16], parts: None },
         checksum: None,

@@ -222,6 +222,41 @@ async fn a_drive_that_died_begins_anew_and_is_filled_again() {
     node.shutdown().await;
 }
 
+/// The sweep for what the drive held has passed when the row comes that names the blob.
+#[tokio::test]
+async fn what_a_drive_lost_before_it_was_committed_is_put_back() {
+    let mut rig = rig(7, 6);
+    let node = rig.start().await;
+    objects(&rig, &node, 1).await;
+    let (id, before) = (id_of(&rig, 2).await, node.map().version);
+    let mut blobs = Vec::new();
+    for seed in 10..13 {
+        let blob = TestBlob::new(&owner(&format!("late{seed}")), rig.env.clock.wall_ms(), seed);
+        blob.write(&node, |_, primary| Some(primary)).await;
+        blobs.push(blob);
+    }
+    rig.drives[2].disk.remove("drive").await.unwrap();
+    eventually("it is seen", async || node.status().await.drives.iter().any(|drive| drive.down.is_some())).await;
+    rig.wipe(2);
+    node.release_drive(id, false).await.unwrap();
+    node.replace_drive(id, &rig.node_drives(|number| number == 2).remove(0)).await.unwrap();
+    nothing_pending(&node).await;
+
+    for (blob, placed_by) in blobs.iter().zip([Some(before), None, Some(before)]) {
+        change(&rig.env, &node, &blob.owner, blob.commit_placed_by(0, placed_by)).await.unwrap();
+    }
+    nothing_pending(&node).await;
+    assert!(all_whole(&node, &blobs).await);
+    // What was placed by a map that says so already lost nothing: it costs no look.
+    let looked = status(&node).await.done_chunks;
+    let blob = TestBlob::new(&owner("later"), rig.env.clock.wall_ms(), 20);
+    blob.write(&node, |_, primary| Some(primary)).await;
+    change(&rig.env, &node, &blob.owner, blob.commit_placed_by(0, Some(node.map().version))).await.unwrap();
+    assert_eq!(repair_rows(&rig.env, &node, &blob.owner).await, []);
+    assert_eq!(status(&node).await.done_chunks, looked);
+    node.shutdown().await;
+}
+
 /// Nobody reported anything, no drive was lost: only an operator has it looked for.
 #[tokio::test]
 async fn an_operator_has_everything_looked_for() {

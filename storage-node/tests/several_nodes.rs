@@ -167,6 +167,10 @@ async fn a_replica_that_was_left_half_replaced_begins_anew_by_itself() {
     cluster.start_node(2).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(cluster.has_lost_snapshots(2), "a snapshot was sent, and cut off");
+    let half = cluster.node(2).status().await;
+    assert!(half.repair.pending_ranges > 0, "the cluster is not at rest");
+    let own: BTreeSet<_> = half.drives.iter().map(|drive| drive.id).collect();
+    assert!(half.ranges.iter().any(|range| own.is_disjoint(&range.serving.iter().copied().collect())));
     cluster.isolate(2, true);
     tokio::time::sleep(Duration::from_secs(240)).await;
     assert_eq!(replicas(&cluster.node(0)), before);
@@ -176,6 +180,7 @@ async fn a_replica_that_was_left_half_replaced_begins_anew_by_itself() {
     cluster.until("a replica begins anew", || replicas(&first) != before).await;
     drop(first);
     tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(cluster.node(2).status().await.repair.pending_ranges, 0);
     // It counts again: with another node gone its voice is needed.
     cluster.crash(0, 2).await;
     compare(&cluster, &written).await;

@@ -62,7 +62,7 @@ impl Staged {
     pub const fn crc64(&self) -> u64 {
         match &self.data {
             NewData::Inline(_, crc64) => *crc64,
-            NewData::Blob(blob, _) => blob.crc64,
+            NewData::Blob(blob, ..) => blob.crc64,
         }
     }
 
@@ -105,7 +105,7 @@ impl Engine {
         };
         let size = match &data {
             NewData::Inline(bytes, _) => bytes.len() as u64,
-            NewData::Blob(blob, _) => blob.len,
+            NewData::Blob(blob, ..) => blob.len,
         };
         let BodyDigests { md5, checksum, .. } = digests;
         Ok(Staged { bucket: bucket.entry.id, key: key.clone(), data, size, md5, checksum, guard })
@@ -135,11 +135,11 @@ impl Engine {
                 next = Some(intake.chunk(geometry.chunk_bytes()).await?).filter(|chunk| !chunk.bytes.is_empty());
             }
         }
-        let missing = writer.finish().await?;
+        let ChunkWritten { missing, placed_by } = writer.finish().await?;
         blob.len = intake.received;
         let digests = intake.finish()?;
         blob.crc64 = digests.crc64;
-        Ok((NewData::Blob(blob, missing), digests, Some(guard)))
+        Ok((NewData::Blob(blob, missing, Some(placed_by)), digests, Some(guard)))
     }
 }
 
@@ -268,15 +268,16 @@ struct BlobWriter {
     policy: PolicyId,
     geometry: Geometry,
     started: u64,
-    /// Shards of the worst chunk so far that are not on their primaries.
-    missing: u8,
+    /// The worst of the chunks so far, and the oldest map that one of them was placed by.
+    written: ChunkWritten,
     in_flight: JoinSet<Result<ChunkWritten, EngineError>>,
 }
 
 impl BlobWriter {
     fn new(shared: Arc<Shared>, owner: Owner, blob: &BlobRef) -> Self {
         let (policy, geometry) = (blob.policy, blob.geometry);
-        Self { shared, owner, blob: blob.id, policy, geometry, started: 0, missing: 0, in_flight: JoinSet::new() }
+        let written = ChunkWritten { missing: 0, placed_by: u64::MAX };
+        Self { shared, owner, blob: blob.id, policy, geometry, started: 0, written, in_flight: JoinSet::new() }
     }
 
     /// Starts writing the next chunk, once fewer than the bound are under way. Returns the blob's length
@@ -304,19 +305,19 @@ impl BlobWriter {
         Ok(self.started.saturating_mul(u64::from(self.geometry.chunk_bytes())))
     }
 
-    async fn finish(mut self) -> Result<u8, EngineError> {
+    async fn finish(mut self) -> Result<ChunkWritten, EngineError> {
         if made(Mistake::MetadataBeforeChunks) {
             self.in_flight.detach_all();
         }
         while !self.in_flight.is_empty() {
             self.join_one().await?;
         }
-        Ok(self.missing)
+        Ok(self.written)
     }
 
     async fn join_one(&mut self) -> Result<(), EngineError> {
         match self.in_flight.join_next().await {
-            Some(Ok(written)) => self.missing = self.missing.max(written?.missing),
+            Some(Ok(written)) => self.written = self.written.and(written?),
             Some(Err(error)) => return Err(EngineError::Unavailable(format!("writing a chunk: {error}"))),
             None => {}
         }

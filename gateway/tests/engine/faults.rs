@@ -163,10 +163,10 @@ fn a_commit_says_how_many_shards_of_its_worst_chunk_are_off_their_primaries() {
             }
             put(&cluster.engine, &bucket, "k", &bytes(1, 1_000_000)).await.unwrap();
             let said = cluster.ranges.commands().into_iter().find_map(|envelope| match envelope.command {
-                Command::Put { data: NewData::Blob(_, missing), .. } => Some(missing),
+                Command::Put { data: NewData::Blob(_, missing, placed_by), .. } => Some((missing, placed_by)),
                 _ => None,
             });
-            assert_eq!(said, Some(missing));
+            assert_eq!(said, Some((missing, Some(cluster.map.current().version))));
         }
     });
 }

@@ -10,7 +10,7 @@ record! { Envelope { 1 commit, 2 deadline_ms, 3 bucket, 4 rules_version, 5 key, 
 
 choice! { EtagSet { 1 Any, 2 Tags(1 tags) } }
 record! { Precondition { 1 if_match, 2 if_none_match, 3 if_last_modified_s, 4 if_size } }
-choice! { NewData { 1 Inline(1 bytes, 2 crc64), 2 Blob(1 blob, 2 missing) } }
+choice! { NewData { 1 Inline(1 bytes, 2 crc64), 2 Blob(1 blob, 2 missing, 3 placed_by) } }
 record! { CompletedPart { 1 number, 2 etag, 3 checksum } }
 
 choice! { Command {

@@ -63,7 +63,7 @@ impl Evaluation<'_> {
                 self.effect.writes.push(Write::Put { key: payload_row, value: bytes.clone() });
                 Ok(Data::Inline { len, crc64: *crc64 })
             }
-            NewData::Blob(blob, missing) => {
+            NewData::Blob(blob, missing, _) => {
                 let disowned = self.marks.disowns(blob.id) && !made(Mistake::NameDisowned);
                 if disowned || self.exists(&key::of_blob(RowKind::Refused, blob.id))? {
                     return Err(Refusal::BlobRefused.into());

@@ -167,7 +167,7 @@ pub fn put(body: &str, condition: Precondition) -> Command {
 pub fn put_blob(blob: BlobRef, missing: u8) -> Command {
     Command::Put {
         size: blob.len,
-        data: NewData::Blob(blob, missing),
+        data: NewData::Blob(blob, missing, None),
         etag: etag("blob"),
         checksum: None,
         attributes: Attributes::default(),

@@ -9,11 +9,8 @@ use std::time::Duration;
 use couronne_protocol::map::{DriveState, Emptied, MapSource};
 use couronne_ring::DriveId;
 
+use crate::losses::Cause;
 use crate::node::LocalNode;
-
-/// A blob born so long after a drive was lost or emptied had no shard there: drives refuse births more
-/// than an hour ahead of their clock.
-const MARGIN_MS: u64 = 3_600_000;
 
 /// The drives at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,30 +23,6 @@ pub(super) struct Standing {
     pub(super) lost: BTreeMap<DriveId, u64>,
     /// Those that came back emptied.
     pub(super) emptied: BTreeMap<DriveId, Emptied>,
-}
-
-/// Why shards on a drive may be gone. A drive that is lost or emptied again is another cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Cause {
-    /// It is lost, since then (milliseconds).
-    Lost(DriveId, u64),
-    /// It came back emptied, then (milliseconds) for the last time.
-    Emptied(DriveId, u64),
-}
-
-impl Cause {
-    pub(super) const fn drive(self) -> DriveId {
-        match self {
-            Self::Lost(drive, _) | Self::Emptied(drive, _) => drive,
-        }
-    }
-
-    /// Whether a blob of this birth may have had shards there.
-    pub(super) const fn concerns(self, birth_ms: u64) -> bool {
-        match self {
-            Self::Lost(_, at_ms) | Self::Emptied(_, at_ms) => birth_ms <= at_ms.saturating_add(MARGIN_MS),
-        }
-    }
 }
 
 impl Standing {

@@ -84,8 +84,13 @@ impl TestBlob {
 
     /// The command that makes it an object.
     pub fn commit(&self, missing: u8) -> Command {
+        self.commit_placed_by(missing, None)
+    }
+
+    /// The same, of a gateway that placed it by this version of the map.
+    pub fn commit_placed_by(&self, missing: u8, placed_by: Option<u64>) -> Command {
         Command::Put {
-            data: NewData::Blob(self.named.clone(), missing),
+            data: NewData::Blob(self.named.clone(), missing, placed_by),
             size: self.named.len,
             etag: Etag { digest: [1; 16], parts: None },
             checksum: None,

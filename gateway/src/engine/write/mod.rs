@@ -44,6 +44,15 @@ pub(crate) struct ChunkToWrite {
 pub(crate) struct ChunkWritten {
     /// How many of its shards lie off their primaries or were left out.
     pub(crate) missing: u8,
+    /// The version of the map it was placed by.
+    pub(crate) placed_by: u64,
+}
+
+impl ChunkWritten {
+    /// Both: the worse of them, and the older map.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { missing: self.missing.max(other.missing), placed_by: self.placed_by.min(other.placed_by) }
+    }
 }
 
 /// Writes a chunk durably.
@@ -92,7 +101,8 @@ async fn attempt(
     }
     let displaced = |(fate, primary): &(&ShardFate, &DriveId)| **fate != ShardFate::Durable(**primary);
     let missing = fates.iter().zip(&placement.primaries).filter(displaced).count();
-    Ok(Attempt::Written(ChunkWritten { missing: u8::try_from(missing).unwrap_or(u8::MAX) }))
+    let missing = u8::try_from(missing).unwrap_or(u8::MAX);
+    Ok(Attempt::Written(ChunkWritten { missing, placed_by: map.version }))
 }
 
 /// The cause that a client can act on, if there is one: no space, or too much at once.

@@ -121,7 +121,8 @@ async fn look_for_all(node: &LocalNode, standing: &Standing) -> bool {
 
 async fn repair_ranges(node: &LocalNode, standing: &Arc<Standing>) {
     let leaders = node.leaders();
-    node.duties.repair.keep_only(&leaders.iter().map(|leader| leader.descriptor().id).collect());
+    let led = |leader: &Arc<RangeServer>| Some((leader.descriptor().id, leader.consensus().leadership()?.term));
+    node.duties.repair.keep_only(&leaders.iter().filter_map(led).collect());
     let mut listed = Vec::new();
     for leader in &leaders {
         let rows = Rows { node, leader, standing };

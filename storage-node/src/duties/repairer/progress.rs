@@ -12,7 +12,8 @@ use couronne_metadata::record::RepairRecord;
 use couronne_placement::BlobId;
 use parking_lot::Mutex;
 
-use super::super::standing::{Cause, Standing};
+use super::super::standing::Standing;
+use crate::losses::Cause;
 use crate::node::LocalNode;
 use crate::range_server::RangeServer;
 
@@ -76,6 +77,8 @@ pub(super) struct Parked {
 /// What is known of a range.
 #[derive(Default)]
 pub(super) struct RangeProgress {
+    /// The term it is led in.
+    term: u64,
     /// How the drives stood when the rows were listed last; unset: they were not.
     pub(super) standing: Option<Arc<Standing>>,
     /// The causes that a finished sweep has looked for.
@@ -115,15 +118,22 @@ impl Progress {
         with(self.ranges.lock().entry(id).or_default())
     }
 
-    /// Forgets the ranges that are not led here any more: others may have changed them.
-    pub(super) fn keep_only(&self, led: &BTreeSet<RangeId>) {
-        self.ranges.lock().retain(|id, _| led.contains(id));
+    /// Forgets the ranges that are not led here any more, or were not all the time: others may have changed
+    /// them. `led` tells the terms.
+    pub(super) fn keep_only(&self, led: &BTreeMap<RangeId, u64>) {
+        let mut ranges = self.ranges.lock();
+        ranges.retain(|id, range| led.get(id) == Some(&range.term));
+        for (id, term) in led {
+            ranges.entry(*id).or_insert_with(|| RangeProgress { term: *term, ..RangeProgress::default() });
+        }
     }
 
     /// Has everything in these ranges looked at anew: every blob is looked for, and none is parked.
     pub(in crate::duties) fn start(&self, led: impl Iterator<Item = RangeId>) {
         for id in led {
-            self.range(id, |range| *range = RangeProgress { is_started: true, ..RangeProgress::default() });
+            self.range(id, |range| {
+                *range = RangeProgress { term: range.term, is_started: true, ..RangeProgress::default() };
+            });
         }
     }
 
@@ -206,7 +216,8 @@ pub(in crate::duties) fn status(node: &LocalNode) -> RepairStatus {
     {
         let ranges = progress.ranges.lock();
         for leader in &leaders {
-            match ranges.get(&leader.descriptor().id) {
+            let term = leader.consensus().leadership().map(|leadership| leadership.term);
+            match ranges.get(&leader.descriptor().id).filter(|range| Some(range.term) == term) {
                 Some(range) => range.add_to(&mut status, &standing),
                 None => status.pending_blobs += 1,
             }
