@@ -10,6 +10,8 @@ use couronne_metadata::mistake::{Mistake, made};
 use couronne_placement::{Geometry, ShardId};
 use thiserror::Error;
 
+use crate::crc;
+
 /// Payload bytes of a full frame.
 pub const FRAME_BYTES: u32 = 64 << 10;
 
@@ -34,27 +36,41 @@ pub fn seal(shard: ShardId, geometry: Geometry, payload: &[u8]) -> Vec<u64> {
     sealed.map(|(bytes, frame)| checksum(shard, geometry, frame, bytes)).collect()
 }
 
-/// Verifies whole frames from `first_frame` on against their checksums; the last may be short.
+/// Verifies whole frames from `first_frame` on against their checksums; the last may be short. Gives the
+/// CRC-64/NVME of their bytes, which falls out on the way.
 pub fn verify(
     shard: ShardId,
     geometry: Geometry,
     first_frame: u32,
     checksums: &[u64],
     payload: &Bytes,
-) -> Result<(), FrameError> {
+) -> Result<u64, FrameError> {
     let expected = payload.len().div_ceil(FRAME_BYTES as usize);
     if checksums.len() != expected {
         return Err(FrameError { shard, frame: first_frame });
     }
+    let mut all = 0;
     for ((bytes, sealed), frame) in payload.chunks(FRAME_BYTES as usize).zip(checksums).zip(first_frame..) {
-        if checksum(shard, geometry, frame, bytes) != *sealed && !made(Mistake::SkipVerification) {
+        let mut digest = seeded(shard, geometry, frame);
+        let (seed, len) = (digest.finalize(), bytes.len() as u64);
+        digest.update(bytes);
+        let found = digest.finalize();
+        if found != *sealed && !made(Mistake::SkipVerification) {
             return Err(FrameError { shard, frame });
         }
+        all = crc::join(all, crc::rest(found, seed, len), len);
     }
-    Ok(())
+    Ok(all)
 }
 
 fn checksum(shard: ShardId, geometry: Geometry, frame: u32, bytes: &[u8]) -> u64 {
+    let mut digest = seeded(shard, geometry, frame);
+    digest.update(bytes);
+    digest.finalize()
+}
+
+/// The CRC of a frame before its first byte.
+fn seeded(shard: ShardId, geometry: Geometry, frame: u32) -> crc_fast::Digest {
     let mut identity = [0u8; 16 + 4 + 1 + 4 + 1 + 1 + 4];
     let fields: [&[u8]; 7] = [
         &shard.chunk.blob.to_bytes(),
@@ -71,6 +87,5 @@ fn checksum(shard: ShardId, geometry: Geometry, frame: u32, bytes: &[u8]) -> u64
     let [s0, s1, s2, s3, s4, s5, s6, s7, ..] = *blake3::hash(&identity).as_bytes();
     let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
     digest.update(&[s0, s1, s2, s3, s4, s5, s6, s7]);
-    digest.update(bytes);
-    digest.finalize()
+    digest
 }

@@ -6,6 +6,7 @@
 
 pub mod blocking;
 pub mod buffer;
+pub mod crc;
 pub mod env;
 pub mod fixed;
 pub mod frame;

@@ -3,14 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use couronne_metadata::record::BlobRef;
 use couronne_placement::{ChunkId, ChunkLayout, place};
 use couronne_protocol::frame::{FRAME_BYTES, frames};
 use couronne_protocol::shard::Owner;
 
 use super::super::{EngineError, Shared};
-use super::fetch::Fetcher;
+use super::fetch::{Fetcher, Slice};
 use super::gather::Gather;
 
 /// A range of one chunk to read.
@@ -57,7 +56,7 @@ impl ChunkRead {
     }
 
     /// Fetches, verifies and, if need be, decodes the range; slices in order.
-    pub(super) async fn fetch(&self, shared: &Shared, owner: &Owner) -> Result<Vec<Bytes>, EngineError> {
+    pub(super) async fn fetch(&self, shared: &Shared, owner: &Owner) -> Result<Vec<Slice>, EngineError> {
         let map = shared.components.map.current();
         let unplaced = |what: &dyn std::fmt::Display| EngineError::Unavailable(format!("reading a chunk: {what}"));
         let ring = map.rings.get(&self.blob.policy).ok_or_else(|| unplaced(&"the policy has no ring"))?;

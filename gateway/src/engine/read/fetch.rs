@@ -26,11 +26,20 @@ pub(super) struct Fetcher<'a> {
     pub(super) owner: &'a Owner,
 }
 
-/// Verified frames of a shard.
+/// Frames of a shard, verified or decoded.
 #[derive(Clone)]
 pub(super) struct Frames {
     pub(super) range: FrameRange,
     pub(super) bytes: Bytes,
+    /// CRC-64/NVME of the bytes, if it is known.
+    pub(super) crc64: Option<u64>,
+}
+
+/// Verified bytes, and their CRC-64/NVME if it is known from their frames.
+#[derive(Clone)]
+pub(super) struct Slice {
+    pub(super) bytes: Bytes,
+    pub(super) crc64: Option<u64>,
 }
 
 impl Fetcher<'_> {
@@ -104,7 +113,7 @@ impl Fetcher<'_> {
             return corrupt("the drive gave another number of bytes than it was asked for");
         }
         match frame::verify(shard, geometry, range.first, &found.checksums, &found.payload) {
-            Ok(()) => Ok(Frames { range, bytes: found.payload }),
+            Ok(crc64) => Ok(Frames { range, bytes: found.payload, crc64: Some(crc64) }),
             Err(error) => corrupt(&error.to_string()),
         }
     }
@@ -112,9 +121,11 @@ impl Fetcher<'_> {
 
 impl Frames {
     /// A span's bytes, if the frames hold them.
-    pub(super) fn slice(&self, span: &Span) -> Option<Bytes> {
+    pub(super) fn slice(&self, span: &Span) -> Option<Slice> {
         self.range.covers(span.frames()).then_some(())?;
-        self.part(span.bytes.start, span.bytes.end)
+        let bytes = self.part(span.bytes.start, span.bytes.end)?;
+        let crc64 = self.crc64.filter(|_| bytes.len() == self.bytes.len());
+        Some(Slice { bytes, crc64 })
     }
 
     /// The bytes of other frames, if these cover them.

@@ -21,7 +21,7 @@ use tokio::time::sleep;
 
 use super::super::EngineError;
 use super::chunk::{ChunkRead, FrameRange, Span};
-use super::fetch::{Fetcher, Frames};
+use super::fetch::{Fetcher, Frames, Slice};
 
 /// Drives that are searched for a shard that is not on its primary.
 const SEARCHED_DRIVES_MAX: usize = 24;
@@ -75,7 +75,7 @@ impl<'a> Gather<'a> {
     }
 
     /// The range's bytes, in order, in few slices.
-    pub(super) async fn run(mut self) -> Result<Vec<Bytes>, EngineError> {
+    pub(super) async fn run(mut self) -> Result<Vec<Slice>, EngineError> {
         let mut pending = Pending::new();
         for span in self.spans.clone() {
             self.ask_primary(span.number, span.frames(), &pending);
@@ -190,13 +190,13 @@ impl<'a> Gather<'a> {
     }
 
     /// A span's bytes from its own shard.
-    fn direct(&self, span: &Span) -> Option<Bytes> {
+    fn direct(&self, span: &Span) -> Option<Slice> {
         self.shards.get(usize::from(span.number))?.frames.iter().find_map(|frames| frames.slice(span))
     }
 
     /// The range, if what has come is enough.
-    fn assemble(&self) -> Result<Option<Vec<Bytes>>, EngineError> {
-        let direct: Option<Vec<Bytes>> = self.spans.iter().map(|span| self.direct(span)).collect();
+    fn assemble(&self) -> Result<Option<Vec<Slice>>, EngineError> {
+        let direct: Option<Vec<Slice>> = self.spans.iter().map(|span| self.direct(span)).collect();
         if direct.is_some() {
             return Ok(direct);
         }
@@ -212,9 +212,9 @@ impl<'a> Gather<'a> {
         codec.reconstruct(&mut stripe, Wanted::Data).map_err(failed)?;
         let decoded = |span: &Span| {
             let bytes = stripe.get(usize::from(span.number))?.clone()?;
-            Frames { range: fallback, bytes }.slice(span)
+            Frames { range: fallback, bytes, crc64: None }.slice(span)
         };
-        let slices: Option<Vec<Bytes>> =
+        let slices: Option<Vec<Slice>> =
             self.spans.iter().map(|span| self.direct(span).or_else(|| decoded(span))).collect();
         slices.map(Some).ok_or_else(|| EngineError::Corrupt("a decoded chunk is too short".to_owned()))
     }

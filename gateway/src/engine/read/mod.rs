@@ -14,12 +14,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use couronne_protocol::crc;
 use couronne_protocol::shard::Owner;
-use crc_fast::{CrcAlgorithm, Digest as Crc};
 use tokio::task::JoinHandle;
 
 use super::budget::Share;
 use super::{EngineError, Shared};
+use fetch::Slice;
 pub(super) use source::{Parts, Source, check_payload};
 use source::{Piece, Whole};
 
@@ -39,13 +40,13 @@ pub struct BlobReader {
     share: Option<Share>,
     left: u64,
     begun: bool,
-    /// CRC-64/NVME of the blob being read, while it is read from its start.
-    blob_crc: Option<Crc>,
+    /// CRC-64/NVME of what was read of a blob, if that is read from its start.
+    blob_crc: Option<u64>,
 }
 
 /// A piece being fetched. Dropped, the fetch ends.
 struct Ahead {
-    task: JoinHandle<Result<Vec<Bytes>, EngineError>>,
+    task: JoinHandle<Result<Vec<Slice>, EngineError>>,
     whole: Whole,
     share: Option<Share>,
 }
@@ -58,7 +59,7 @@ impl Drop for Ahead {
 
 /// A piece that was fetched.
 struct Fetched {
-    slices: Vec<Bytes>,
+    slices: Vec<Slice>,
     whole: Whole,
     share: Option<Share>,
 }
@@ -93,7 +94,7 @@ impl BlobReader {
             };
             self.check_blob(&fetched)?;
             self.share = fetched.share;
-            self.ready.extend(fetched.slices.into_iter().filter(|slice| !slice.is_empty()));
+            self.ready.extend(fetched.slices.into_iter().map(|slice| slice.bytes).filter(|bytes| !bytes.is_empty()));
         }
         Ok(())
     }
@@ -143,18 +144,16 @@ impl BlobReader {
     fn check_blob(&mut self, fetched: &Fetched) -> Result<(), EngineError> {
         let Whole { first, last, crc64 } = fetched.whole;
         if first {
-            self.blob_crc = Some(Crc::new(CrcAlgorithm::Crc64Nvme));
+            self.blob_crc = Some(0);
         }
-        let Some(crc) = &mut self.blob_crc else { return Ok(()) };
-        fetched.slices.iter().for_each(|slice| crc.update(slice));
-        if !last {
-            return Ok(());
+        let Some(before) = self.blob_crc else { return Ok(()) };
+        let found = fetched.slices.iter().fold(before, |before, Slice { bytes, crc64 }| {
+            crc::join(before, crc64.unwrap_or_else(|| crc::of(bytes)), bytes.len() as u64)
+        });
+        self.blob_crc = Some(found).filter(|_| !last);
+        if last && found != crc64 {
+            return Err(EngineError::Unreadable("a blob differs from the checksum in its row".to_owned()));
         }
-        match self.blob_crc.take() {
-            Some(crc) if crc.finalize() != crc64 => {
-                Err(EngineError::Unreadable("a blob differs from the checksum in its row".to_owned()))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }

@@ -8,10 +8,12 @@ use bytes::Bytes;
 use couronne_metadata::ids::{BucketId, ObjectKey, PartNumber, UploadId};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BlobRef, Data, PartRecord};
+use couronne_protocol::crc;
 use couronne_protocol::shard::Owner;
 
 use super::super::{EngineError, Shared};
 use super::chunk::ChunkRead;
+use super::fetch::Slice;
 
 /// Part rows asked for at once.
 const PART_PAGE: u16 = 100;
@@ -91,16 +93,17 @@ impl Piece {
         }
     }
 
-    pub(super) async fn fetch(self, shared: &Shared, owner: &Owner) -> Result<Vec<Bytes>, EngineError> {
+    pub(super) async fn fetch(self, shared: &Shared, owner: &Owner) -> Result<Vec<Slice>, EngineError> {
+        let one = |bytes| Ok(vec![Slice { bytes, crc64: None }]);
         match self {
-            Self::Bytes(bytes) => Ok(vec![bytes]),
+            Self::Bytes(bytes) => one(bytes),
             Self::Chunk(read, _) => read.fetch(shared, owner).await,
             Self::Payload { parts, number, len, crc64, range } => {
                 let payload = parts.payload(shared, number).await?;
                 let payload = check_payload(payload.as_ref(), len, crc64)?;
                 let range = u64::from(range.start)..u64::from(range.end);
                 let wrong = || EngineError::Corrupt("a part's payload row is too short".to_owned());
-                Ok(vec![slice(payload, &range).ok_or_else(wrong)?])
+                one(slice(payload, &range).ok_or_else(wrong)?)
             }
         }
     }
@@ -251,9 +254,7 @@ impl PartsCursor {
 
 /// Checks the bytes of a payload row against their record.
 pub(in crate::engine) fn check_payload(payload: Option<&Bytes>, len: u32, crc64: u64) -> Result<&Bytes, EngineError> {
-    let sound = |bytes: &&Bytes| {
-        bytes.len() as u64 == u64::from(len) && crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes) == crc64
-    };
+    let sound = |bytes: &&Bytes| bytes.len() as u64 == u64::from(len) && crc::of(bytes) == crc64;
     payload.filter(sound).ok_or_else(|| EngineError::Unreadable("a payload row does not match its record".to_owned()))
 }
 
