@@ -196,7 +196,7 @@ impl View for RocksView<'_> {
     fn scan<'a>(&'a self, start: Bound<&[u8]>, end: Bound<&[u8]>, reverse: bool) -> Box<dyn Cursor + 'a> {
         let (start, end) = (lower(start), upper(end));
         if start.is_some() && start >= end && end.is_some() {
-            return Box::new(RocksCursor { rows: None, reverse, last: Vec::new(), state: State::Done });
+            return Box::new(RocksCursor { rows: None, reverse, state: State::Done });
         }
         let mut reads = ReadOptions::default();
         reads.set_snapshot(&self.snapshot);
@@ -209,11 +209,11 @@ impl View for RocksView<'_> {
         match self.family() {
             Ok(family) => {
                 let rows = Some(self.database.raw_iterator_cf_opt(family, reads));
-                Box::new(RocksCursor { rows, reverse, last: Vec::new(), state: State::Fresh })
+                Box::new(RocksCursor { rows, reverse, state: State::Fresh })
             }
             Err(error) => {
                 let state = State::Broken(error.to_string());
-                Box::new(RocksCursor { rows: None, reverse, last: Vec::new(), state })
+                Box::new(RocksCursor { rows: None, reverse, state })
             }
         }
     }
@@ -245,8 +245,6 @@ fn after(key: &[u8]) -> Vec<u8> {
 struct RocksCursor<'a> {
     rows: Option<DBRawIteratorWithThreadMode<'a, Database>>,
     reverse: bool,
-    /// The row given last, if `state` is `On`.
-    last: Vec<u8>,
     state: State,
 }
 
@@ -279,8 +277,6 @@ impl Cursor for RocksCursor<'_> {
             // One allocation for both; slices of it are what rows are decoded to.
             let row = Bytes::from([key, value].concat());
             let row = (row.slice(..key.len()), row.slice(key.len()..));
-            self.last.clear();
-            self.last.extend_from_slice(key);
             self.state = State::On;
             return Ok(Some(row));
         }
@@ -293,14 +289,7 @@ impl Cursor for RocksCursor<'_> {
         let Some(rows) = &mut self.rows else { return Ok(()) };
         let passed = match self.state {
             State::Fresh => false,
-            State::On => {
-                if self.reverse {
-                    key >= &self.last[..]
-                } else {
-                    key <= &self.last[..]
-                }
-            }
-            State::Sought => match rows.key() {
+            State::On | State::Sought => match rows.key() {
                 Some(here) => {
                     if self.reverse {
                         key >= here

@@ -11,7 +11,7 @@ use couronne_metadata::record::ObjectRecord;
 use super::checksum;
 use super::dates::iso_date;
 use super::error::Result;
-use super::etag::quoted_etag;
+use super::etag::etag_text;
 use super::owner::Owner;
 use super::values::{NameEncoding, bounded};
 use super::xml::Writer;
@@ -89,14 +89,14 @@ impl ListParameters {
 
     fn write_object(&self, xml: &mut Writer, key: &ObjectKey, record: &ObjectRecord, owner: Option<&Owner>) {
         self.name(xml, "Key", key.as_bytes());
-        xml.value("LastModified", iso_date(record.ordinal));
-        xml.text("ETag", &quoted_etag(&record.etag));
+        xml.plain("LastModified", &iso_date(record.ordinal));
+        xml.plain("ETag", &["&quot;", &etag_text(&record.etag), "&quot;"].concat());
         checksum::write_algorithm(xml, record);
         xml.value("Size", record.size);
         if let Some(owner) = owner {
             owner.write(xml, "Owner");
         }
-        xml.value("StorageClass", "STANDARD");
+        xml.plain("StorageClass", "STANDARD");
     }
 
     /// Writes the common prefixes of any page.

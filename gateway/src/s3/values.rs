@@ -67,7 +67,8 @@ impl NameEncoding {
     /// A name as the listing shows it.
     pub fn encode(self, name: &[u8]) -> Cow<'_, str> {
         match self {
-            Self::Plain => String::from_utf8_lossy(name),
+            // Nearly all are UTF-8, which is found out faster than it is mended.
+            Self::Plain => str::from_utf8(name).map_or_else(|_| String::from_utf8_lossy(name), Cow::from),
             Self::Url => percent_encoding::percent_encode(name, LISTED).into(),
         }
     }

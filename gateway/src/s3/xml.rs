@@ -218,6 +218,11 @@ impl Writer {
         self.nest(name, "", |writer| writer.escape(text));
     }
 
+    /// Writes an element that holds text known to have no special characters.
+    pub fn plain(&mut self, name: &str, text: &str) {
+        self.nest(name, "", |writer| writer.0.push_str(text));
+    }
+
     /// Writes an element that holds a number or another value without special characters.
     pub fn value(&mut self, name: &str, value: impl std::fmt::Display) {
         // Writing to a string does not fail.
