@@ -128,6 +128,15 @@ async fn nobody_waits_for_a_node_that_leaves() {
     compare(&cluster, &written).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_node_that_nobody_hears_leaves_all_the_same() {
+    let cluster = Several::start(18, "ec:2+1", 3).await;
+    cluster.isolate(0, true);
+    let began = tokio::time::Instant::now();
+    cluster.node(0).leave().await;
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+}
+
 /// Back before anyone took it to be away: only the map tells that its replicas are new ones.
 #[tokio::test(start_paused = true)]
 async fn an_emptied_node_that_nobody_missed_is_a_full_member_again() {

@@ -56,10 +56,7 @@ impl Gatherer {
             promise: outlook::default_promise(&map),
             ..StatusMessage::default()
         };
-        // Who does not know the newest map yet judges by drives that stand otherwise by now.
-        let versions = || said.iter().flatten().map(|said| said.map_version);
-        let newest = versions().max().unwrap_or_default().max(own.map_version);
-        let behind = versions().filter(|version| *version != 0 && *version < newest).count();
+        let behind = behind(own.map_version, &said.iter().flatten().map(|said| said.map_version).collect::<Vec<_>>());
         let mut ranges: BTreeMap<u64, RangeMessage> = BTreeMap::new();
         let mut scrub: Option<ScrubMessage> = None;
         for ((id, node), said) in map.storage_nodes().zip(said) {
@@ -105,6 +102,13 @@ impl Gatherer {
         let answer = timeout(ANSWER_WAIT, call).await.ok()?.ok()?;
         serde_json::from_slice(&answer.head).ok()
     }
+}
+
+/// How many nodes do not know the newest map yet: they judge by drives that stand otherwise by now. Nodes of an
+/// older release do not say (0).
+fn behind(own: u64, versions: &[u64]) -> usize {
+    let newest = versions.iter().copied().fold(own, u64::max);
+    versions.iter().filter(|version| **version != 0 && **version < newest).count()
 }
 
 /// What a node says, with its name where it names drives.
@@ -185,5 +189,18 @@ fn complete_drives(map: &MapState, status: &mut StatusMessage) {
             () => "serving",
         };
         state.clone_into(&mut drive.state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_with_an_older_map_is_behind() {
+        assert_eq!(behind(7, &[7, 7, 7]), 0);
+        assert_eq!(behind(7, &[7, 6, 0, 5]), 2);
+        assert_eq!(behind(6, &[6, 6, 7]), 2, "another one knows more than who is asked");
+        assert_eq!(behind(9, &[8]), 1);
     }
 }
