@@ -113,7 +113,7 @@ pub enum Query {
     Blobs {
         /// Go on after this row (opaque), from an earlier answer.
         after: Bytes,
-        /// At most so many.
+        /// At most so many, but for those of the last key.
         limit: u32,
     },
 }

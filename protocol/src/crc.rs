@@ -5,24 +5,22 @@
 //! multiplication for each bit that is set in it; crc-fast, which does all else, takes tens of microseconds.
 //! Promises: the same as [`of`] all bytes at once. Must not know: what the bytes are.
 
+use std::sync::LazyLock;
+
 use crc_fast::{CrcAlgorithm, checksum};
 
 /// The CRC's polynomial, x^63 in the lowest bit, x^64 left out.
 const POLYNOMIAL: u64 = 0x9a6c_9329_ac4b_c9b5;
 
 /// x to the power of eight, of its square, and so on: what moving by 1, 2, 4 bytes and so on multiplies by.
-const MOVES: [u64; 64] = {
-    let mut moves = [0; 64];
-    // x^8 of x^0 in the highest bit.
+static MOVES: LazyLock<[u64; 64]> = LazyLock::new(|| {
+    // x^0 is the highest bit.
     let mut power = 1 << 55;
-    let mut at = 0;
-    while at < moves.len() {
-        moves[at] = power;
-        power = multiply(power, power);
-        at += 1;
-    }
-    moves
-};
+    std::array::from_fn(|_| {
+        let square = multiply(power, power);
+        std::mem::replace(&mut power, square)
+    })
+});
 
 /// The CRC of some bytes.
 pub fn of(bytes: &[u8]) -> u64 {
@@ -44,7 +42,7 @@ fn moved(crc: u64, len: u64) -> u64 {
     set.fold(crc, |crc, (_, by)| multiply(*by, crc))
 }
 
-const fn multiply(one: u64, mut other: u64) -> u64 {
+fn multiply(one: u64, mut other: u64) -> u64 {
     let (mut product, mut bit) = (0, 64);
     while bit > 0 {
         bit -= 1;

@@ -11,10 +11,11 @@ mod progress;
 mod rows;
 mod sweep;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_placement::SHARDS_MAX;
 use couronne_protocol::map::MapSource;
@@ -52,8 +53,14 @@ pub(super) fn begin(node: &Arc<LocalNode>) {
 
 /// Has every blob of the ranges led here looked for, and everything that waits tried again.
 pub(super) fn start(node: &LocalNode) {
-    node.duties.repair.start(node.leaders().iter().map(|leader| leader.descriptor().id));
+    node.duties.repair.start(terms(&node.leaders()));
     node.duties.repair_started.notify_one();
+}
+
+/// The terms in which ranges are led here.
+fn terms(leaders: &[Arc<RangeServer>]) -> BTreeMap<RangeId, u64> {
+    let term = |leader: &Arc<RangeServer>| Some((leader.descriptor().id, leader.consensus().leadership()?.term));
+    leaders.iter().filter_map(term).collect()
 }
 
 async fn run(node: Weak<LocalNode>, mut versions: watch::Receiver<u64>, started: Arc<Notify>, interval: Duration) {
@@ -121,8 +128,7 @@ async fn look_for_all(node: &LocalNode, standing: &Standing) -> bool {
 
 async fn repair_ranges(node: &LocalNode, standing: &Arc<Standing>) {
     let leaders = node.leaders();
-    let led = |leader: &Arc<RangeServer>| Some((leader.descriptor().id, leader.consensus().leadership()?.term));
-    node.duties.repair.keep_only(&leaders.iter().filter_map(led).collect());
+    node.duties.repair.keep_only(&terms(&leaders));
     let mut listed = Vec::new();
     for leader in &leaders {
         let rows = Rows { node, leader, standing };

@@ -128,12 +128,11 @@ impl Progress {
         }
     }
 
-    /// Has everything in these ranges looked at anew: every blob is looked for, and none is parked.
-    pub(in crate::duties) fn start(&self, led: impl Iterator<Item = RangeId>) {
-        for id in led {
-            self.range(id, |range| {
-                *range = RangeProgress { term: range.term, is_started: true, ..RangeProgress::default() };
-            });
+    /// Has everything in these ranges, led in these terms, looked at anew: every blob is looked for, and none is
+    /// parked.
+    pub(super) fn start(&self, led: BTreeMap<RangeId, u64>) {
+        for (id, term) in led {
+            self.range(id, |range| *range = RangeProgress { term, is_started: true, ..RangeProgress::default() });
         }
     }
 
