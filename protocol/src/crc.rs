@@ -43,9 +43,8 @@ fn moved(crc: u64, len: u64) -> u64 {
 }
 
 fn multiply(one: u64, mut other: u64) -> u64 {
-    let (mut product, mut bit) = (0, 64);
-    while bit > 0 {
-        bit -= 1;
+    let mut product = 0;
+    for bit in (0..64).rev() {
         product ^= other & (one >> bit & 1).wrapping_neg();
         other = other >> 1 ^ POLYNOMIAL & (other & 1).wrapping_neg();
     }

@@ -15,6 +15,10 @@
     reason = "this crate is test scaffolding: a broken expectation is a failed test"
 )]
 
+use std::process::Output;
+
+use serde_json::Value;
+
 pub mod bytes_of;
 pub mod cell;
 pub mod clients;
@@ -22,3 +26,9 @@ pub mod cluster;
 pub mod load;
 pub mod server;
 pub mod source;
+
+/// What a command that must succeed says as JSON.
+pub fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}

@@ -14,13 +14,8 @@ use std::process::Output;
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
 use couronne_tests::cluster::{Cluster, Shape};
+use couronne_tests::json;
 use serde_json::Value;
-
-/// What a command says as JSON.
-fn json(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 /// What a command says that must succeed.
 fn said(output: &Output) -> String {

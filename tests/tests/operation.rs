@@ -9,16 +9,12 @@
 )]
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use couronne_tests::clients::Clients;
+use couronne_tests::json;
 use couronne_tests::server::{ACCESS_KEY, SECRET_KEY, Server, Shape, binary};
 use serde_json::Value;
-
-fn json(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 #[test]
 fn accounts_users_and_status() {

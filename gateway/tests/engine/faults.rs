@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_gateway::engine::{EngineError, PutObject, Settings};
 use couronne_gateway::testing::{DriveFault, TwinCluster, TwinShape};
-use couronne_metadata::command::{Command, NewData};
+use couronne_metadata::command::{Command, Envelope, NewData};
+use couronne_metadata::ids::CommitId;
 use couronne_placement::Redundancy;
 use couronne_protocol::map::{DriveState, MapSource};
 use couronne_ring::DriveId;
@@ -269,6 +270,30 @@ fn a_flipped_bit_is_healed_with_parity_and_a_clear_error_without() {
         cluster.drives.set_fault(DriveId(1), Some(DriveFault::Flips));
         let lost = get(&cluster.engine, &home, "k").await;
         assert!(matches!(lost, Err(EngineError::Unreadable(_))), "{lost:?}");
+    });
+}
+
+/// Every frame verifies, and yet they are not the bytes that the row means.
+#[test]
+fn a_blob_that_is_not_what_its_row_says_is_unreadable_as_a_whole() {
+    paused().block_on(async {
+        for lost in [None, Some(DriveId(2))] {
+            let cluster = TwinCluster::new(&shape(6));
+            let bucket = bucket(&cluster.engine, "bucket").await;
+            let body = bytes(1, 2_500_000);
+            put(&cluster.engine, &bucket, "k", &body).await.unwrap();
+            let is_put = |sent: &Envelope| matches!(sent.command, Command::Put { .. });
+            let mut other = cluster.ranges.commands().into_iter().rfind(is_put).unwrap();
+            let Command::Put { data: NewData::Blob(blob, ..), .. } = &mut other.command else { panic!("no blob") };
+            blob.crc64 ^= 1 << 17;
+            other.commit = CommitId::new(other.deadline_ms, [9; 10]);
+            cluster.ranges.arrive(other).await.unwrap();
+            lost.into_iter().for_each(|drive| cluster.drives.set_fault(drive, Some(DriveFault::Down)));
+            let whole = get(&cluster.engine, &bucket, "k").await;
+            assert!(matches!(whole, Err(EngineError::Unreadable(_))), "{:?}", whole.map(|bytes| bytes.len()));
+            let handle = cluster.engine.open(&bucket, &key("k"), None).await.unwrap();
+            assert_eq!(read(&handle, 5..700_000).await.unwrap(), body.slice(5..700_000));
+        }
     });
 }
 
