@@ -23,6 +23,7 @@ use super::convert::{
     to_transfer, to_vote, to_vote_request,
 };
 use super::machine::{MachineAdapter, SnapshotData};
+use super::pulse::Heard;
 use super::{LibraryRaft, Types};
 use crate::consensus::message::{
     Answer, AppendAnswer, AppendAsk, HandOver, Refusal, SnapshotBegin, VoteAnswer, VoteAsk,
@@ -45,6 +46,8 @@ pub(in crate::consensus) struct Endpoint {
     votes_from: Instant,
     /// Set once the replica is to lead no more: it is about to stop.
     retired: Arc<AtomicBool>,
+    /// When its leader's entries or heartbeats were taken.
+    heard: Heard,
     /// One snapshot at a time; how many were begun.
     replacing: Arc<tokio::sync::Mutex<u64>>,
 }
@@ -55,7 +58,13 @@ pub(super) fn unreachable(error: impl fmt::Display) -> Unreachable<Types> {
 
 impl Endpoint {
     pub(super) fn new(raft: LibraryRaft, machine: MachineAdapter, replica: ReplicaId, votes_from: Instant) -> Self {
-        Self { raft, machine, replica, votes_from, retired: Arc::default(), replacing: Arc::default() }
+        let (retired, heard, replacing) = (Arc::default(), Heard::default(), Arc::default());
+        Self { raft, machine, replica, votes_from, retired, heard, replacing }
+    }
+
+    /// When the replica last took something of its leader.
+    pub(super) const fn heard(&self) -> &Heard {
+        &self.heard
     }
 
     /// Whether the replica may take part in elections.
@@ -132,6 +141,9 @@ impl Endpoint {
             request.entries.clear();
         }
         let response = self.raft.append_entries(request).await.map_err(|_| Refusal::Stopped)?;
+        if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
+            self.heard.now();
+        }
         match response {
             AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_) if refuses => {
                 Err(Refusal::Hollow)

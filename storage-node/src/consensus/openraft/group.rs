@@ -12,7 +12,8 @@
 //!   tells anyone it has ceased to lead, for good in that term. A vote that the old leader ordered would
 //!   override leases in the library; that mark does not travel, so who was not told keeps faith.
 //! - Leases are forgotten in a restart: a replica that may have promised one is quiet for `election_max`.
-//! - Heartbeats go out on ticks (13/64 of `heartbeat`), apart from entries, also when nothing is written.
+//! - Heartbeats go out on a rhythm (`super::pulse`), apart from entries, also when nothing is written. The
+//!   library ticks (13/64 of `heartbeat`) only in a replica that hears no leader.
 //! - After a leader's death a follower waits for its lease, then for a time drawn anew for every round
 //!   from `election_min..election_max`, then for a tick: one leads within 2 `election_max` and a few
 //!   messages. If votes split, the next round comes within 1 more. Whoever saw a longer log waits 2 more.
@@ -46,6 +47,7 @@ use super::endpoint::Endpoint;
 use super::link::Links;
 use super::log::LogAdapter;
 use super::machine::{MachineAdapter, Rows};
+use super::pulse::Pulse;
 use super::runtime::seeded;
 use super::{Effects, LibraryRaft, Place, Types};
 use crate::consensus::message::Sender;
@@ -86,6 +88,8 @@ pub struct Group {
     /// The last term in which this replica handed its leadership over; no leader has term 0.
     handed_over: AtomicU64,
     env: Env,
+    /// Beats as long as the group lives, if it keeps its own time.
+    _pulse: Option<Pulse>,
 }
 
 impl Group {
@@ -121,9 +125,12 @@ impl Group {
             });
         }
         switchboard.connect(replica, endpoint.clone());
+        let pulse = settings
+            .own_time
+            .then(|| Pulse::begin(raft.clone(), endpoint.heard().clone(), env.clock.clone(), &settings));
         let suspension = Suspension::new(&env);
         let handed_over = AtomicU64::new(0);
-        Ok(Self { raft, log, replica, machine, endpoint, settings, suspension, handed_over, env })
+        Ok(Self { raft, log, replica, machine, endpoint, settings, suspension, handed_over, env, _pulse: pulse })
     }
 
     /// Makes the first members of a range that never had any. Every replica given the same members

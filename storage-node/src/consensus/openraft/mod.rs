@@ -11,6 +11,7 @@ mod group;
 mod link;
 mod log;
 mod machine;
+mod pulse;
 mod runtime;
 
 use std::fmt;
