@@ -1,5 +1,5 @@
 //! What a message between two processes costs in CPU, both ends together, over TLS on loopback: the
-//! transport of `protocol`, a pool of HTTP/1.1 connections, and HTTP/2.
+//! transport of `protocol`, a pool of HTTP/1.1 connections, and HTTP/2; and what the kernel alone takes.
 //!
 //! Not one of criterion's: it asks how much CPU time the whole process takes, not how long a call is.
 //! `cargo bench --bench messages` prints a table.
@@ -9,6 +9,7 @@
 mod cluster;
 mod http;
 mod ours;
+mod plain;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,10 +74,11 @@ async fn work(way: Arc<dyn Way>, len: usize, fetch: bool, at_once: usize, calls:
 #[tokio::main]
 async fn main() {
     let cluster = cluster::Cluster::new();
-    let ways: [(&str, Arc<dyn Way>); 3] = [
+    let ways: [(&str, Arc<dyn Way>); 4] = [
         ("ours", Arc::new(ours::Ours::start(&cluster).await)),
         ("HTTP/1.1 pool", Arc::new(http::Http1::start(&cluster).await)),
         ("HTTP/2, 4 connections", Arc::new(http::Http2::start(&cluster).await)),
+        ("TCP alone, no TLS", Arc::new(plain::Plain::start().await)),
     ];
     println!("| work | way | CPU-s per GB | CPU-s per 1,000 calls | wall s |\n|---|---|---|---|---|");
     for (name, len, fetch, at_once, calls) in WORK {
