@@ -19,6 +19,10 @@ use couronne_ring::DriveId;
 /// than an hour ahead of their clock.
 const MARGIN_MS: u64 = 3_600_000;
 
+/// So many chunks of a blob are looked at. A longer one has shards on about every drive, and its length is what
+/// a gateway says.
+const CHUNKS_MAX: u64 = 1000;
+
 /// Why shards on a drive may be gone. A drive that is lost or emptied again is another cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cause {
@@ -55,7 +59,8 @@ impl Losses {
         Self { causes, map }
     }
 
-    /// How many shards of the blob's worst chunk the causes may have taken; 0 if none of `news` has.
+    /// How many shards of the blob's worst chunk the causes may have taken, as far as it is looked at; 0 if none
+    /// of `news` has.
     pub(crate) fn missing(&self, blob: &BlobRef, news: &BTreeSet<Cause>) -> Result<u8, String> {
         let concerning = |causes: &BTreeSet<Cause>| -> BTreeSet<DriveId> {
             let concerning = causes.iter().filter(|cause| cause.concerns(blob.id.birth_ms()));
@@ -66,8 +71,9 @@ impl Losses {
             return Ok(0);
         }
         let ring = self.map.rings.get(&blob.policy).ok_or("a blob's policy is unknown")?;
-        let (mut worst, mut is_new) = (0, false);
-        for index in 0..blob.geometry.chunks(blob.len) {
+        let chunks = blob.geometry.chunks(blob.len);
+        let (mut worst, mut is_new) = (1, chunks > CHUNKS_MAX);
+        for index in 0..chunks.min(CHUNKS_MAX) {
             let index = u32::try_from(index).map_err(|error| error.to_string())?;
             let placement = place(ring, ChunkId { blob: blob.id, index }, &blob.geometry);
             let primaries = placement.map_err(|error| error.to_string())?.primaries;
