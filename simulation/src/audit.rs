@@ -21,6 +21,7 @@ use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient};
 use couronne_protocol::shard::{GetShard, ShardClient, ShardError, ShardFrames};
 use couronne_ring::{DriveId, NodeId};
 use couronne_storage_node::node::{LocalNode, NodeStatus, Stores, replica_store};
+use couronne_storage_node::replica::applied_row;
 
 use crate::clock::wall_ms;
 use crate::world::World;
@@ -31,8 +32,8 @@ const ANSWER_MS_MAX: u64 = 60_000;
 /// What is to be reaped within this time, in milliseconds, may be on its way out already: clocks differ by less.
 const GOING_MS: u64 = 10_000;
 
-/// A duty may write at any time: within this time followers have heard of it, in milliseconds.
-const FOLLOW_MS_MAX: u64 = 1000;
+/// A duty may write at any time: within this time followers have applied it, in milliseconds.
+const FOLLOW_MS_MAX: u64 = 10_000;
 
 /// Blobs and shards listed at a time.
 const PAGE: u32 = 500;
@@ -106,9 +107,9 @@ pub fn audit(world: &mut World, strict: bool) -> Result<Vec<String>, String> {
     }
     let until_ms = world.now_ms() + FOLLOW_MS_MAX;
     loop {
-        let differing = compare_replicas(world, &map);
-        if differing.is_empty() || world.now_ms() >= until_ms {
-            wrong.extend(differing);
+        let Compared { differing, uneven } = compare_replicas(world, &map);
+        if uneven.is_empty() || !differing.is_empty() || world.now_ms() >= until_ms {
+            wrong.extend(differing.into_iter().chain(uneven));
             return Ok(wrong);
         }
         world.tick();
@@ -230,36 +231,60 @@ fn find_strays(world: &World, map: &ClusterMap, wanted: &Shards, wrong: &mut Vec
     Ok(())
 }
 
-/// All replicas of a range hold the same rows, but for what each keeps of itself; where they do not.
-fn compare_replicas(world: &World, map: &MapState) -> Vec<String> {
-    let mut wrong = Vec::new();
+/// How the replicas of all ranges stand to each other.
+#[derive(Default)]
+struct Compared {
+    /// Replicas that have applied the same entries and hold different rows, or cannot be read.
+    differing: Vec<String>,
+    /// Ranges whose replicas have not applied the same entries.
+    uneven: Vec<String>,
+}
+
+/// The rows of a replica, but for what it keeps of itself.
+struct Rows {
+    /// Up to which entry it has applied, as it keeps that.
+    applied: Bytes,
+    digest: [u8; 32],
+    count: usize,
+}
+
+/// Compares the replicas of each range: with the same entries applied they hold the same rows.
+fn compare_replicas(world: &World, map: &MapState) -> Compared {
+    let mut compared = Compared::default();
     for range in map.all_ranges() {
-        let mut digests: BTreeMap<[u8; 32], Vec<String>> = BTreeMap::new();
+        let mut parties: BTreeMap<Bytes, BTreeMap<[u8; 32], Vec<String>>> = BTreeMap::new();
         for (replica, drive) in &range.replicas {
             let node = map.drives.get(drive).map(|drive| drive.node);
             let rows = node.and_then(|node| world.drives.get(&node)).map(|drive| {
                 let store = drive.stores.open(&replica_store(*replica)).map_err(|error| error.to_string())?;
-                digest_of(&*store.view())
+                rows_of(&*store.view())
             });
             match rows {
-                Some(Ok((digest, rows))) => {
-                    digests.entry(digest).or_default().push(format!("{replica} on {drive}: {rows} rows"));
+                Some(Ok(Rows { applied, digest, count })) => {
+                    let alike = parties.entry(applied).or_default().entry(digest).or_default();
+                    alike.push(format!("{replica} on {drive}: {count} rows"));
                 }
-                Some(Err(error)) => wrong.push(format!("{replica} cannot be read: {error}")),
-                None => wrong.push(format!("{replica} has no drive")),
+                Some(Err(error)) => compared.differing.push(format!("{replica} cannot be read: {error}")),
+                None => compared.differing.push(format!("{replica} has no drive")),
             }
         }
-        if digests.len() > 1 {
-            let parties: Vec<&Vec<String>> = digests.values().collect();
-            wrong.push(format!("the replicas of range {} hold different rows: {parties:?}", range.id.0));
+        for alike in parties.values().filter(|alike| alike.len() > 1) {
+            let line = format!("the replicas of range {} hold different rows: {:?}", range.id.0, alike.values());
+            compared.differing.push(line);
+        }
+        if parties.len() > 1 {
+            let all: Vec<&Vec<String>> = parties.values().flat_map(BTreeMap::values).collect();
+            compared.uneven.push(format!("not all replicas of range {} have applied all: {all:?}", range.id.0));
         }
     }
-    wrong
+    compared
 }
 
-/// A digest of all rows, and how many there are.
-fn digest_of(view: &dyn View) -> Result<([u8; 32], usize), String> {
+/// The rows of a replica.
+fn rows_of(view: &dyn View) -> Result<Rows, String> {
     let own = key::of_range(RowKind::Replica, b"");
+    let applied = view.get(&applied_row()).map_err(|error| error.to_string())?;
+    let applied = applied.ok_or("it has applied nothing")?;
     let mut rows = view.scan(Bound::Unbounded, Bound::Unbounded, false);
     let (mut hasher, mut count) = (blake3::Hasher::new(), 0);
     while let Some((row, value)) = rows.next().map_err(|error| error.to_string())? {
@@ -271,5 +296,5 @@ fn digest_of(view: &dyn View) -> Result<([u8; 32], usize), String> {
             }
         }
     }
-    Ok((hasher.finalize().into(), count))
+    Ok(Rows { applied, digest: hasher.finalize().into(), count })
 }

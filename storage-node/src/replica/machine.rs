@@ -121,7 +121,8 @@ fn decode_effects(mut payload: Bytes, into: &mut Vec<Effect>) -> Result<(), Mach
     Ok(())
 }
 
-fn applied_row() -> Bytes {
+/// The row in which a replica keeps up to which entry it has applied.
+pub fn applied_row() -> Bytes {
     key::of_range(RowKind::Replica, b"applied")
 }
 

@@ -7,5 +7,5 @@ mod machine;
 mod proposer;
 
 pub use latches::{LatchGuard, Latches};
-pub use machine::{RowMachine, StartState};
+pub use machine::{RowMachine, StartState, applied_row};
 pub(crate) use proposer::{Proposal, Proposer, fits};
