@@ -4,7 +4,13 @@
 //! Not one of criterion's: it asks how much CPU time the whole process takes, not how long a call is.
 //! `cargo bench --bench messages` prints a table.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a bench may fail, and prints its table")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a bench may fail, and prints its table"
+)]
 
 mod cluster;
 mod http;
