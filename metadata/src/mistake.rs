@@ -86,6 +86,8 @@ mistakes! {
     LeaseTooLong,
     /// a restarted replica grants no vote for one lease
     VoteAfterRestart,
+    /// a leader whose clock differs from the others' by too much takes no writes
+    LeadByWrongClock,
     /// the log is purged up to what the store has flushed
     PurgeUnflushed,
 }

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! report = version 1 u8 | map version u64 | drives: count { drive u128 | state u8 } | leads: count { range u64 }
-//!          | build: length u32, text | wall clock u64 (milliseconds)
+//!          | build: length u32, text | wall clock u64 (milliseconds) | its wall clock is doubted: flag u8
 //! answer = version 1 u8 | leader: flag u8 { drive u128 } | map: length u32, bytes (empty: none newer)
+//!          | clock: 0, 1 or 2 u8 { milliseconds i64, after 2 }
 //! ```
-//! A report may end before the build: earlier releases did. What follows the last field is skipped, so
+//! A report may end before the build, or before the last flag, and an answer before the clock: earlier releases
+//! did. What follows the last field is skipped, so
 //! that later ones may say more; a drive in a state that is not known yet counts as one that serves and takes
 //! nothing new, for a member that reports lives.
 //! Must not know: what follows from a report.
@@ -47,6 +49,20 @@ pub struct Report {
     pub build: String,
     /// Its wall clock, in milliseconds since 1970; 0: it did not say.
     pub wall_ms: u64,
+    /// Whether it doubts its wall clock.
+    pub doubts_clock: bool,
+}
+
+/// What is said of a member's wall clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockWord {
+    /// The one asked cannot say.
+    #[default]
+    Unsaid,
+    /// Nobody can: most members doubt their clocks.
+    Unknown,
+    /// How far it is ahead of the median of all, in milliseconds.
+    Ahead(i64),
 }
 
 /// What it is told.
@@ -57,6 +73,8 @@ pub struct ReportAnswer {
     pub leader: Option<DriveId>,
     /// The map, if it is newer than what the member knows; else empty.
     pub map: Bytes,
+    /// What is said of its wall clock.
+    pub clock: ClockWord,
 }
 
 impl Report {
@@ -78,6 +96,7 @@ impl Report {
         self.leads.iter().for_each(|range| out.put_u64(range.0));
         put_string(&mut out, self.build.as_bytes());
         out.put_u64(self.wall_ms);
+        out.put_u8(u8::from(self.doubts_clock));
         out.into()
     }
 
@@ -109,7 +128,9 @@ impl Report {
         if build.len() > BUILD_BYTES_MAX || !build.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(reader.malformed());
         }
-        Ok(Self { map_version, drives, leads, build, wall_ms: reader.u64()? })
+        let wall_ms = reader.u64()?;
+        let doubts_clock = !reader.is_empty() && reader.flag()?;
+        Ok(Self { map_version, drives, leads, build, wall_ms, doubts_clock })
     }
 }
 
@@ -119,6 +140,14 @@ impl ReportAnswer {
         let mut out = vec![VERSION, u8::from(self.leader.is_some())];
         self.leader.iter().for_each(|leader| out.put_u128(leader.0));
         put_string(&mut out, &self.map);
+        match self.clock {
+            ClockWord::Unsaid => out.put_u8(0),
+            ClockWord::Unknown => out.put_u8(1),
+            ClockWord::Ahead(ms) => {
+                out.put_u8(2);
+                out.put_i64(ms);
+            }
+        }
         out.into()
     }
 
@@ -129,7 +158,16 @@ impl ReportAnswer {
             return Err(reader.malformed());
         }
         let leader = if reader.flag()? { Some(DriveId(reader.u128()?)) } else { None };
-        Ok(Self { leader, map: reader.string()? })
+        let map = reader.string()?;
+        if reader.is_empty() {
+            return Ok(Self { leader, map, clock: ClockWord::Unsaid });
+        }
+        let clock = match reader.u8()? {
+            1 => ClockWord::Unknown,
+            2 => ClockWord::Ahead(i64::from_be_bytes(reader.u64()?.to_be_bytes())),
+            _ => ClockWord::Unsaid,
+        };
+        Ok(Self { leader, map, clock })
     }
 }
 
@@ -144,30 +182,43 @@ mod tests {
             leads: vec![RangeId(3)],
             build: "0.1.0".to_owned(),
             wall_ms: 1_800_000_000_000,
+            doubts_clock: true,
         }
     }
 
     #[test]
     fn both_come_back_and_no_prefix_does() {
         let report = report();
-        let answer = ReportAnswer { leader: Some(DriveId(9)), map: Bytes::from_static(b"map") };
         assert_eq!(Report::decode(report.encode()), Ok(report.clone()));
-        assert_eq!(ReportAnswer::decode(answer.encode()), Ok(answer.clone()));
-        let build_len = 4 + report.build.len() + 8;
-        let earlier_len = report.encode().len() - build_len;
-        for len in (0..report.encode().len()).filter(|len| *len != earlier_len) {
+        let before_flag_len = report.encode().len() - 1;
+        let before_build_len = before_flag_len - (4 + report.build.len() + 8);
+        for len in (0..before_flag_len).filter(|len| *len != before_build_len) {
             assert!(Report::decode(report.encode().slice(..len)).is_err());
         }
-        let earlier = Report { build: String::new(), wall_ms: 0, ..report.clone() };
-        assert_eq!(Report::decode(report.encode().slice(..earlier_len)), Ok(earlier));
+        let earlier = Report { doubts_clock: false, ..report.clone() };
+        assert_eq!(Report::decode(report.encode().slice(..before_flag_len)), Ok(earlier.clone()));
+        let earliest = Report { build: String::new(), wall_ms: 0, ..earlier };
+        assert_eq!(Report::decode(report.encode().slice(..before_build_len)), Ok(earliest));
         let later = [&report.encode()[..], b"more"].concat();
         assert_eq!(Report::decode(later.into()), Ok(report.clone()));
         let unknown = [&report.encode()[..29], &[9], &report.encode()[30..]].concat();
         assert_eq!(Report::decode(unknown.into()).unwrap().drives[0].1, DriveHealth::Full);
         let hostile = Report { build: "\x1b[2J".to_owned(), ..report };
         assert!(Report::decode(hostile.encode()).is_err());
-        for len in 0..answer.encode().len() {
-            assert!(ReportAnswer::decode(answer.encode().slice(..len)).is_err());
+    }
+
+    #[test]
+    fn answers_come_back_and_earlier_ones_say_nothing_of_clocks() {
+        for clock in [ClockWord::Unsaid, ClockWord::Unknown, ClockWord::Ahead(-7), ClockWord::Ahead(i64::MAX)] {
+            let answer = ReportAnswer { leader: Some(DriveId(9)), map: Bytes::from_static(b"map"), clock };
+            let encoded = answer.encode();
+            assert_eq!(ReportAnswer::decode(encoded.clone()), Ok(answer.clone()));
+            let earlier_len = 1 + 17 + 4 + 3;
+            let earlier = ReportAnswer { clock: ClockWord::Unsaid, ..answer };
+            assert_eq!(ReportAnswer::decode(encoded.slice(..earlier_len)), Ok(earlier));
+            for len in (0..encoded.len()).filter(|len| *len != earlier_len) {
+                assert!(ReportAnswer::decode(encoded.slice(..len)).is_err());
+            }
         }
     }
 }

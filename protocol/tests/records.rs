@@ -11,7 +11,7 @@ use couronne_protocol::join::{Admission, JoinRequest, NotAdmitted, decode_answer
 use couronne_protocol::map::{
     Emptied, Formation, Intake, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive,
 };
-use couronne_protocol::report::{DriveHealth, Report, ReportAnswer};
+use couronne_protocol::report::{ClockWord, DriveHealth, Report, ReportAnswer};
 use couronne_protocol::transport::Role;
 use couronne_ring::{DriveId, FailureDomain, NodeId, RegionName, ZoneName};
 use zeroize::Zeroizing;
@@ -36,13 +36,13 @@ const EARLIER_MAP: &str = "434f55524d41503335a414091fa4f027000000000000000700000
     00000000020000000000000000000000000000000a000000000000000000000003";
 
 const REPORT: &str = "010000000000000007000000020000000000000000000000000000000101000000000000000000000000000000020300\
-    000001000000000000000300000005302e312e30000001a3185c5000";
+    000001000000000000000300000005302e312e30000001a3185c500001";
 
-/// As the release before sent it: without its build and its clock.
+/// As it was sent first: without its build and its clock.
 const EARLIER_REPORT: &str = "010000000000000007000000020000000000000000000000000000000101000000000000000000000000000000020300\
     0000010000000000000003";
 
-const REPORT_ANSWER: &str = "010100000000000000000000000000000009000000036d6170";
+const REPORT_ANSWER: &str = "010100000000000000000000000000000009000000036d617002fffffffffffffffe";
 
 const JOIN_REQUEST: &str = "010000000000000005060606060606060606060606060606060100000003637372000000026e32000000076e323a3931\
     303000000006726567696f6e000000047a6f6e65000000010000000000000000000000000000000a00000028";
@@ -144,12 +144,14 @@ fn reports_are_encoded_as_released() {
         leads: vec![RangeId(3)],
         build: "0.1.0".to_owned(),
         wall_ms: 1_800_000_000_000,
+        doubts_clock: true,
     };
     assert_eq!(hex(&report.encode()), REPORT);
     assert_eq!(Report::decode(bytes(REPORT)), Ok(report.clone()));
-    let earlier = Report { build: String::new(), wall_ms: 0, ..report };
+    let earlier = Report { build: String::new(), wall_ms: 0, doubts_clock: false, ..report };
     assert_eq!(Report::decode(bytes(EARLIER_REPORT)), Ok(earlier));
-    let answer = ReportAnswer { leader: Some(DriveId(9)), map: Bytes::from_static(b"map") };
+    let answer =
+        ReportAnswer { leader: Some(DriveId(9)), map: Bytes::from_static(b"map"), clock: ClockWord::Ahead(-2) };
     assert_eq!(hex(&answer.encode()), REPORT_ANSWER);
     assert_eq!(ReportAnswer::decode(bytes(REPORT_ANSWER)), Ok(answer));
 }

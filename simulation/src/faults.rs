@@ -22,6 +22,9 @@ use crate::world::World;
 /// The pause between two faults, in milliseconds.
 const PAUSE_MS: (u64, u64) = (100, 2500);
 
+/// How wrong a clock may be that is thought to be right no more: milliseconds, least and most.
+const LEAP_MS: (u64, u64) = (6000, 20 * 86_400_000);
+
 /// How fast or slow clocks may run, in millionths; a leader's lease stands a fifth.
 const RATE_PPM: (u64, u64) = (950_000, 1_050_000);
 
@@ -34,6 +37,7 @@ enum Cure {
     Start(NodeId),
     Restart(NodeId),
     GoOn(NodeId),
+    SetClock(NodeId),
     Mend,
     FineWeather,
     Room(NodeId),
@@ -78,6 +82,20 @@ impl Faults {
         let offset = ahead - i64::try_from(OFFSET_MS_MAX).unwrap_or(0);
         world.note(format_args!("clock {id} {rate} {offset}"));
         world.process_mut(id).into_iter().for_each(|process| process.skew(rate, offset));
+    }
+
+    /// Has a process's wall clock leap, as one does that was set by hand or by a time server that is wrong.
+    fn leap(&mut self, world: &mut World, id: NodeId) {
+        // Any order of magnitude is as likely as another.
+        let scale = self.chance.between(0, (LEAP_MS.1 / LEAP_MS.0).ilog2().into());
+        let by = self.chance.between(LEAP_MS.0 << scale, LEAP_MS.0 << (scale + 1)).min(LEAP_MS.1);
+        let by = i64::try_from(by).unwrap_or(i64::MAX);
+        // What a gateway that is ahead leaves behind is as young as it says.
+        let is_behind = world.shape.gateways().any(|gateway| gateway == id) || self.chance.permille(500);
+        let offset = if is_behind { -by } else { by };
+        world.note(format_args!("leap {id} {offset}"));
+        world.process_mut(id).into_iter().for_each(|process| process.set_wall_clock(offset));
+        self.later(world, (500, 10_000), Cure::SetClock(id));
     }
 
     /// Swaps so many drives at once for empty ones.
@@ -142,6 +160,7 @@ impl Faults {
                 world.kill(id, false);
                 world.start(id)?;
             }
+            Cure::SetClock(id) => world.process_mut(id).into_iter().for_each(|process| process.set_wall_clock(0)),
             Cure::GoOn(id) => world.process_mut(id).into_iter().for_each(|process| process.go_on()),
             Cure::Mend => world.network.mend(),
             Cure::FineWeather => world.network.set_weather(Weather::FINE),
@@ -186,7 +205,8 @@ impl Faults {
                 world.drives.get(&node).into_iter().for_each(|drive| drive.set_slow(slow_ms));
                 self.later(world, (500, 8000), Cure::Speed(node));
             }
-            89..=91 => self.skew(world, some),
+            89..=90 => self.skew(world, some),
+            91 => self.leap(world, some),
             92..=96 => self.rot(world)?,
             _ => self.victim.into_iter().for_each(|id| self.wipe(world, id)),
         }

@@ -94,6 +94,11 @@ impl Process {
         self.clock.set_offset_ms(offset_ms);
     }
 
+    /// Has its wall clock be wrong by this.
+    pub fn set_wall_clock(&self, offset_ms: i64) {
+        self.clock.set_offset_ms(offset_ms);
+    }
+
     /// Whether it runs.
     pub const fn is_alive(&self) -> bool {
         self.life.is_some()

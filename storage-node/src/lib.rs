@@ -3,6 +3,7 @@
 //! Promises: what was answered is durable; what does not verify is never served.
 //! Must not know: S3, Swift, HTTP.
 
+pub mod clock;
 pub mod consensus;
 pub mod disk;
 pub mod drive;

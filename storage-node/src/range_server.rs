@@ -2,7 +2,8 @@
 //!
 //! Promises: only a leader that has applied everything from before its leadership evaluates; what it
 //! answers was applied under latches; reads are linearizable, by the leader's lease or, in doubt, by a
-//! read barrier. A refused request changed nothing, and an unknown outcome is called so.
+//! read barrier. A leader whose clock is wrong takes no commands. A refused request changed nothing, and an
+//! unknown outcome is called so.
 //! Must not know: HTTP, S3, Swift, the consensus library.
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
+use crate::clock::ClockGuard;
 use crate::consensus::types::ReplicaId;
 use crate::consensus::{Consensus, Leadership, ProposeError};
 use crate::log::DriveLog;
@@ -64,6 +66,8 @@ pub struct RangeComponents {
     pub log: Arc<DriveLog>,
     /// Time.
     pub env: Env,
+    /// Whether the wall clock can be trusted.
+    pub clock: Arc<ClockGuard>,
     /// What is tuned of evaluation.
     pub evaluation: evaluate::Settings,
 }
@@ -170,6 +174,10 @@ impl RangeServer {
         let losses = self.losses.lock().clone();
         losses.iter().for_each(|losses| losses.note(&mut envelope.command));
         let leadership = self.ready().await?;
+        if let Some(off_ms) = self.components.clock.differs() {
+            let reason = format!("the leader's clock is {off_ms} ms ahead of the others'");
+            return Err(unavailable(&reason, false));
+        }
         let now_us = self.components.env.clock.wall_us();
         let evaluated = {
             let view = self.components.machine.store().view();

@@ -194,6 +194,55 @@ async fn a_replica_that_was_left_half_replaced_begins_anew_by_itself() {
     compare(&cluster, &written).await;
 }
 
+/// Which ranges a node leads.
+async fn leads(node: &LocalNode) -> usize {
+    let status = node.status().await;
+    let own: BTreeSet<_> = status.drives.iter().map(|drive| drive.id).collect();
+    status.ranges.iter().filter(|range| range.leader.is_some_and(|drive| own.contains(&drive))).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_clock_is_wrong_takes_no_writes_and_leads_nothing() {
+    let cluster = Several::start(19, "ec:2+1", 3).await;
+    let mut written = BTreeMap::new();
+    // Whose clock goes wrong leads: the first node, which is not to be that one, is away for a while.
+    cluster.isolate(0, true);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    cluster.isolate(0, false);
+    write_some(&cluster, 0, 20, &mut written).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let number = if leads(&cluster.node(1)).await > 0 { 1 } else { 2 };
+    let wrong = cluster.node(number);
+    assert!(leads(&wrong).await > 0);
+
+    cluster.machines[number].rig.clock.leap(Duration::from_secs(3600));
+    write_some(&cluster, 100, 20, &mut written).await;
+    compare(&cluster, &written).await;
+    let right_us = cluster.machines[0].rig.env.clock.wall_us();
+    for at in written.keys() {
+        let newest_us = cluster.version(&cluster.node(0), at).await;
+        assert!(newest_us <= right_us, "{at} is from the future: {newest_us}, it is {right_us}");
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(leads(&wrong).await, 0, "others lead what it led");
+    let mut heard = Vec::new();
+    for node in cluster.running().collect::<Vec<_>>() {
+        heard.extend(node.status().await.heard.into_iter().filter(|heard| heard.node == wrong.id()));
+    }
+    assert!(heard.iter().all(|heard| heard.clock_ms.is_some_and(|ms| (3_599_000..3_601_000).contains(&ms))));
+    assert_eq!(heard.len(), 1, "the leader of the map's group knows of it");
+
+    // With its clock set right it counts again.
+    cluster.machines[number].rig.clock.set_right();
+    cluster.isolate(0, true);
+    let rest: Vec<_> = cluster.running().filter(|node| node.id() != cluster.machines[0].id).collect();
+    for (node, row) in rest.iter().zip(300..) {
+        assert!(cluster.write(node, "row/last", "now", commit(row)).await);
+    }
+    let both = leads(&rest[0]).await + leads(&rest[1]).await;
+    assert_eq!(both, rest[0].status().await.ranges.len(), "every range is led by one of them");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_gateway_may_not_ask_for_what_the_cluster_keeps_for_itself() {
     let cluster = Several::start(15, "ec:2+1", 3).await;

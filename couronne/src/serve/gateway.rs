@@ -187,7 +187,7 @@ impl Cluster {
             Ok(Err(_)) | Err(_) => None,
         };
         match answer {
-            Some(ReportAnswer { map, leader }) => {
+            Some(ReportAnswer { map, leader, .. }) => {
                 asked.leader = leader;
                 if !map.is_empty() {
                     self.learn(&map);

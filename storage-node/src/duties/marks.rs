@@ -11,7 +11,7 @@ use crate::node::LocalNode;
 
 /// One round over the ranges led here.
 pub(super) async fn round(node: Arc<LocalNode>) {
-    if !node.duties.clock.trusts() {
+    if !node.clock.trusts() {
         return;
     }
     let settings = &node.duties.settings;

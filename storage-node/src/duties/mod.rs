@@ -1,13 +1,12 @@
 //! Background duties of a node: flushing, reaping, forgetting, repairing, scrubbing.
 //!
 //! Promises: each is paced and bounded, and only a range's leader has its data deleted; a duty that
-//! deletes by age stops when the wall clock leapt, until an operator confirms. What a duty missed, the
+//! deletes by age stops while the wall clock cannot be trusted. What a duty missed, the
 //! next round or the scrubber finds: what they keep in memory is only what they need not look at again.
 //! Must not know: HTTP, S3, Swift.
 
 mod asking;
 mod chunk;
-mod clock;
 mod flusher;
 mod marks;
 mod pace;
@@ -30,7 +29,6 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::sleep;
 
 use asking::{ask, ask_about, ask_owner, execute, policy_of, some_key};
-pub(crate) use clock::ClockGuard;
 use pace::Pace;
 pub use repairer::{Degraded, RepairStatus};
 use repairer::{Progress, status};
@@ -55,7 +53,6 @@ pub(crate) struct Duties {
     settings: DutySettings,
     counters: Counters,
     reports: Mutex<VecDeque<Report>>,
-    clock: ClockGuard,
     repair: Progress,
     repair_pace: Pace,
     repair_started: Arc<Notify>,
@@ -66,13 +63,12 @@ pub(crate) struct Duties {
 }
 
 impl Duties {
-    pub(crate) fn new(settings: DutySettings, clock: ClockGuard) -> Self {
+    pub(crate) fn new(settings: DutySettings) -> Self {
         let repair_pace = Pace::new(settings.repair_bytes_per_second);
         Self {
             settings,
             counters: Counters::default(),
             reports: Mutex::default(),
-            clock,
             repair: Progress::default(),
             repair_pace,
             repair_started: Arc::default(),
@@ -90,16 +86,10 @@ impl Duties {
         }
     }
 
-    /// An operator confirms that the wall clock is right.
-    pub(crate) fn confirm_clock(&self) {
-        self.clock.confirm();
-    }
-
     /// What was done since the start.
     pub(crate) fn counters(&self) -> DutyCounters {
         DutyCounters {
             reports_waiting: u64::try_from(self.reports.lock().len()).unwrap_or(u64::MAX),
-            halted: self.clock.halted(),
             ..self.counters.read()
         }
     }

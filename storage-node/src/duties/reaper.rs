@@ -31,7 +31,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(30);
 /// One round: everything that is due in the ranges led here.
 pub(super) async fn round(node: Arc<LocalNode>) {
     for leader in node.leaders() {
-        while node.duties.clock.trusts() {
+        while node.clock.trusts() {
             match reap_some(&node, &leader).await {
                 Ok(true) => {}
                 Ok(false) => break,

@@ -5,6 +5,7 @@
 //! Must not know: HTTP, S3, Swift.
 
 mod client;
+mod clocks;
 mod file;
 mod folders;
 mod formation;
@@ -40,6 +41,7 @@ use couronne_ring::{DriveId, NodeId};
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 
+use crate::clock::ClockGuard;
 use crate::consensus::{ConsensusSettings, Receiver, Switchboard};
 use crate::duties::{self, Duties, DutySettings};
 use crate::range_server::RangeServer;
@@ -128,6 +130,7 @@ pub struct LocalNode {
     /// What other nodes' replicas ask of those here.
     receiver: Receiver,
     heard: Mutex<Heard>,
+    pub(crate) clock: Arc<ClockGuard>,
     /// Which keeper led the map's group when last heard of.
     keeper_leader: Mutex<Option<DriveId>>,
     servers: RwLock<BTreeMap<(RangeId, DriveId), Arc<RangeServer>>>,
@@ -212,7 +215,7 @@ impl LocalNode {
 
     /// An operator confirms that the wall clock is right: duties that were halted by a leap go on.
     pub async fn confirm_clock(&self) {
-        self.duties.confirm_clock();
+        self.clock.confirm();
         // The next start is to believe it too.
         self.note_time().await;
     }

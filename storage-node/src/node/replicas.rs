@@ -144,6 +144,7 @@ impl LocalNode {
                 machine,
                 log: Arc::clone(&slot.log),
                 env: self.env.clone(),
+                clock: Arc::clone(&self.clock),
                 evaluation: self.settings.evaluation.clone(),
             };
             servers.insert((range.id, slot.id), Arc::new(RangeServer::new(components)));

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use couronne_metadata::ids::Ordinal;
 use couronne_protocol::map::{Intake, MapRange, MapState};
-use couronne_protocol::report::{DriveHealth, Report, ReportAnswer};
+use couronne_protocol::report::{ClockWord, DriveHealth, Report, ReportAnswer};
 use couronne_protocol::transport::{Message, Method};
 use couronne_ring::{DriveId, NodeId};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::clocks::{NodeClock, median_ms};
 use super::{LocalNode, formation};
 
 /// How often a member reports.
@@ -41,8 +42,8 @@ pub(super) struct Heard {
 struct Said {
     at: Instant,
     report: Report,
-    /// Its clock less the leader's, in milliseconds; the way of the report counts against it.
-    clock_ms: Option<i64>,
+    /// The setting of its clock, if it said; the way of the report counts against it.
+    setting_ms: Option<i64>,
 }
 
 /// A member as the leader of the map's group knows it.
@@ -54,7 +55,7 @@ pub struct HeardMember {
     pub ago: Duration,
     /// The version of its binary; empty: it did not say.
     pub build: String,
-    /// Its clock less the leader's, in milliseconds, if it said.
+    /// How far its clock is ahead of the median of the storage nodes', in milliseconds, if that is known.
     pub clock_ms: Option<i64>,
 }
 
@@ -85,13 +86,23 @@ impl Heard {
         self.members.values().any(|said| said.report.leads.contains(&range.id))
     }
 
-    /// Those that reported under this leadership.
-    pub(super) fn members(&self) -> Vec<HeardMember> {
+    /// The median of the clocks of the storage nodes that were heard of lately, as the leader `own` asks for
+    /// it. Gateways have no say: nothing is deleted on their word.
+    fn median_ms(&self, map: &MapState, own: NodeId) -> Option<i64> {
+        let lately = |id: &NodeId| self.members.get(id).filter(|said| said.at.elapsed() < DOWN_AFTER);
+        let clock = |said: &Said| Some(NodeClock { setting_ms: said.setting_ms?, doubted: said.report.doubts_clock });
+        let clocks = map.storage_nodes().filter_map(|(id, _)| lately(id).and_then(clock));
+        median_ms(clocks, map.storage_nodes().count(), self.members.get(&own)?.setting_ms?)
+    }
+
+    /// Those that reported under this leadership, the leader `own` among them.
+    pub(super) fn members(&self, map: &MapState, own: NodeId) -> Vec<HeardMember> {
+        let median_ms = self.median_ms(map, own);
         let member = |(node, said): (&NodeId, &Said)| HeardMember {
             node: *node,
             ago: said.at.elapsed(),
             build: said.report.build.clone(),
-            clock_ms: said.clock_ms,
+            clock_ms: said.setting_ms.zip(median_ms).map(|(setting, median)| setting.saturating_sub(median)),
         };
         self.members.iter().map(member).collect()
     }
@@ -118,7 +129,8 @@ impl LocalNode {
         let leads = self.leads_map();
         self.heard.lock().lead(leads);
         if leads {
-            drop(self.take_report(self.id, report));
+            let answer = self.take_report(self.id, report);
+            self.hear_of_clock(answer.clock);
             self.learn_from_group().await;
             return;
         }
@@ -142,6 +154,7 @@ impl LocalNode {
         };
         let Ok(answer) = answer else { return };
         *keeper = answer.leader;
+        self.hear_of_clock(answer.clock);
         if !answer.map.is_empty() {
             self.learn(answer.map).await;
         }
@@ -170,6 +183,15 @@ impl LocalNode {
         }
     }
 
+    /// Takes what was said of this node's clock. One that is alone has nobody to ask.
+    fn hear_of_clock(&self, word: ClockWord) {
+        match word {
+            ClockWord::Unknown if !self.is_alone() => self.clock.told(None),
+            ClockWord::Ahead(ms) if !self.is_alone() => self.clock.told(Some(ms)),
+            _ => {}
+        }
+    }
+
     fn own_report(&self) -> Report {
         let health = |slot: &super::Slot| match (slot.down(), slot.intake()) {
             (Some(_), _) => DriveHealth::Failed,
@@ -181,7 +203,8 @@ impl LocalNode {
         let servers = self.all_servers();
         let leads = servers.iter().filter(|server| server.is_ready()).map(|server| server.descriptor().id).collect();
         let build = env!("CARGO_PKG_VERSION").to_owned();
-        Report { map_version: self.map().version, drives, leads, build, wall_ms: self.env.clock.wall_ms() }
+        let (wall_ms, doubts_clock) = (self.env.clock.wall_ms(), self.clock.doubts());
+        Report { map_version: self.map().version, drives, leads, build, wall_ms, doubts_clock }
     }
 
     /// Takes a member's report.
@@ -189,14 +212,20 @@ impl LocalNode {
         let map = self.map();
         let newer = map.version > report.map_version;
         let leads = self.leads_map();
+        let mut clock = ClockWord::Unsaid;
         if leads {
-            let now_ms = i128::from(self.env.clock.wall_ms());
-            let clock_ms = (report.wall_ms > 0).then(|| i128::from(report.wall_ms) - now_ms);
-            let clock_ms = clock_ms.and_then(|difference| i64::try_from(difference).ok());
-            self.heard.lock().members.insert(from, Said { at: Instant::now(), report, clock_ms });
+            let steady_ms = i64::try_from(self.env.clock.steady().as_millis()).unwrap_or(i64::MAX);
+            let wall_ms = i64::try_from(report.wall_ms).ok().filter(|wall_ms| *wall_ms > 0);
+            let setting_ms = wall_ms.map(|wall_ms| wall_ms.saturating_sub(steady_ms));
+            let mut heard = self.heard.lock();
+            heard.members.insert(from, Said { at: Instant::now(), report, setting_ms });
+            clock = match (heard.median_ms(&map, self.id), setting_ms) {
+                (Some(median_ms), Some(setting_ms)) => ClockWord::Ahead(setting_ms.saturating_sub(median_ms)),
+                _ => ClockWord::Unknown,
+            };
         }
         let leader = self.keeper_hint();
-        ReportAnswer { leader, map: if newer { map.encode() } else { bytes::Bytes::new() } }
+        ReportAnswer { leader, map: if newer { map.encode() } else { bytes::Bytes::new() }, clock }
     }
 
     /// Whether the leader of the map's group is here.
@@ -296,7 +325,7 @@ mod tests {
         sleep(DOWN_AFTER).await;
         assert_eq!(heard.health(node, drive), Some(DriveHealth::Failed));
         let report = Report { drives: vec![(drive, DriveHealth::Leaving)], ..Report::default() };
-        heard.members.insert(node, Said { at: Instant::now(), report, clock_ms: None });
+        heard.members.insert(node, Said { at: Instant::now(), report, setting_ms: None });
         assert_eq!(heard.health(node, drive), Some(DriveHealth::Leaving));
         assert_eq!(heard.health(node, DriveId(3)), Some(DriveHealth::Failed), "it does not name it");
         sleep(DOWN_AFTER).await;

@@ -23,9 +23,10 @@ use tokio::time::sleep;
 use super::file::NodeFile;
 use super::slot::{NodeDrive, Slot};
 use super::{LocalNode, NodeError, NodeSettings, Routes, reports, supervision};
+use crate::clock::ClockGuard;
 use crate::consensus::{Directory, Receiver, Switchboard};
 use crate::drive::{Identity, IdentityError};
-use crate::duties::{self, ClockGuard, Duties};
+use crate::duties::{self, Duties};
 use crate::log::DriveLog;
 
 /// The pause before a node that could not register tries again.
@@ -70,7 +71,7 @@ impl LocalNode {
         let file = newest_file(&surveyed).cloned().ok_or(NodeError::NoMember)?;
         check_policy(&file.map, &settings)?;
         let (slots, forgetful) = open_slots(&env, &file, surveyed).await?;
-        let clock = ClockGuard::new(&env, file.seen_ms, settings.duties.clock_leap_ms);
+        let clock = Arc::new(ClockGuard::new(&env, file.seen_ms, settings.duties.clock_leap_ms, connect.is_some()));
         let map = Arc::new(SharedMap::new(file.map.clone()));
         map.show(supervision::view(&file.map, file.node, &slots));
         let id = file.node;
@@ -82,7 +83,8 @@ impl LocalNode {
             routes: Arc::new(Routes::new(here.clone(), id, Arc::clone(&map), transport.clone())),
             transport,
             heard: Mutex::default(),
-            duties: Duties::new(settings.duties.clone(), clock),
+            duties: Duties::new(settings.duties.clone()),
+            clock,
             env,
             id,
             settings,

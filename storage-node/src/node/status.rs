@@ -80,7 +80,7 @@ impl LocalNode {
             cluster: self.map().cluster,
             drives,
             ranges: self.range_status(),
-            duties: self.duties.counters(),
+            duties: DutyCounters { halted: self.clock.halted(), ..self.duties.counters() },
             repair: duties::repair_status(self),
             scrub: duties::scrub_status(self),
             heard,
@@ -95,7 +95,7 @@ impl LocalNode {
         }
         let (map, heard) = (self.map(), self.heard.lock());
         let leaderless = map.ranges.iter().filter(|range| !heard.is_led(range)).count();
-        (heard.members(), u64::try_from(leaderless).unwrap_or(u64::MAX))
+        (heard.members(&map, self.id), u64::try_from(leaderless).unwrap_or(u64::MAX))
     }
 
     /// How many replicas of its drives that serve are not to be counted on: they have ended, or a snapshot

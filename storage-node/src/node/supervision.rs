@@ -144,7 +144,8 @@ async fn watch_replicas(node: Weak<LocalNode>) {
         }
         for leader in node.all_servers().into_iter().filter(|server| server.consensus().leadership().is_some()) {
             node.reconcile(&leader).await;
-            if node.slot(leader.drive()).is_some_and(|slot| slot.intake() == Intake::Full) {
+            let is_full = node.slot(leader.drive()).is_some_and(|slot| slot.intake() == Intake::Full);
+            if is_full || node.clock.differs().is_some() {
                 node.hand_over(&leader).await;
             }
         }

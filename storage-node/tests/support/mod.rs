@@ -38,9 +38,19 @@ pub struct TestClock {
 }
 
 impl TestClock {
+    /// Another clock that says the same.
+    pub fn another(&self) -> Arc<Self> {
+        Arc::new(Self { began: self.began, leapt_us: AtomicU64::new(self.leapt_us.load(Ordering::Relaxed)) })
+    }
+
     /// Sets the wall clock forward.
     pub fn leap(&self, by: Duration) {
         self.leapt_us.fetch_add(u64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// Sets the wall clock back by as much as it leapt.
+    pub fn set_right(&self) {
+        self.leapt_us.store(0, Ordering::Relaxed);
     }
 }
 

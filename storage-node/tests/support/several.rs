@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_metadata::command::{Command, Envelope, Expect};
 use couronne_metadata::ids::{BucketId, CommitId};
-use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::query::{Answer, Query, SystemRow};
 use couronne_protocol::join::{Admission, JoinRequest, JoinToken, decode_answer};
 use couronne_protocol::map::{Formation, MapNode, MapState};
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
@@ -133,9 +133,9 @@ impl Several {
     fn rig(&self, seed: u64, policy: &'static str) -> Rig {
         let mut rig = Rig::new(seed, policy, 1);
         if let Some(first) = self.machines.first() {
-            // One clock for all.
-            rig.env.clock = Arc::clone(&first.rig.env.clock);
-            rig.clock = Arc::clone(&first.rig.clock);
+            // All clocks are set alike.
+            rig.clock = first.rig.clock.another();
+            rig.env.clock = rig.clock.clone();
         }
         rig
     }
@@ -303,8 +303,17 @@ impl Several {
         self.try_read(through, at).await.expect("an answer")
     }
 
+    /// The version of a system row: when it was written by the clock of who led, in microseconds since 1970.
+    pub async fn version(&self, through: &LocalNode, at: &str) -> u64 {
+        self.get(through, at).await.flatten().expect("the row").version.0
+    }
+
     /// Reads a row through a node; `None` if nobody answers.
     pub async fn try_read(&self, through: &LocalNode, at: &str) -> Option<Option<Bytes>> {
+        self.get(through, at).await.map(|row| row.map(|row| row.value))
+    }
+
+    async fn get(&self, through: &LocalNode, at: &str) -> Option<Option<SystemRow>> {
         let query = || QueryEnvelope {
             bucket: BucketId::SYSTEM,
             rules_version: None,
@@ -312,7 +321,7 @@ impl Several {
         };
         let routes = through.routes();
         match self.ask(through, at, |address| routes.query(address, query())).await? {
-            Answer::SystemGet(row) => Some(row.map(|row| row.value)),
+            Answer::SystemGet(row) => Some(row),
             other => panic!("another answer: {other:?}"),
         }
     }

@@ -252,7 +252,7 @@ pub(crate) struct NodeMessage {
     /// How long ago it last reported, in milliseconds; unset: not to the leader there is now.
     #[serde(default)]
     pub(crate) heard_ago_ms: Option<u64>,
-    /// Its clock less the clock of the map's leader, in milliseconds, if known.
+    /// How far its clock is ahead of the median of the storage nodes', in milliseconds, if known.
     #[serde(default)]
     pub(crate) clock_ms: Option<i64>,
     /// Its drives.
@@ -269,7 +269,7 @@ pub(crate) struct HeardMessage {
     pub(crate) ago_ms: u64,
     /// The version of its binary; empty: it did not say.
     pub(crate) version: String,
-    /// Its clock less the leader's, in milliseconds, if it said.
+    /// How far its clock is ahead of the median of the storage nodes', in milliseconds, if known.
     pub(crate) clock_ms: Option<i64>,
 }
 

@@ -11,6 +11,8 @@ mod tests;
 mod text;
 mod work;
 
+use couronne_storage_node::clock::CLOCK_OFF_MS_MAX;
+
 use super::messages::{DriveMessage, NodeMessage, StatusMessage};
 use super::outlook::leads;
 use text::{Table, duration, fill, since};
@@ -156,7 +158,9 @@ fn clock_line(status: &StatusMessage) -> Option<String> {
     let off = status.nodes.iter().chain(&status.gateways).filter_map(|node| {
         let clock_ms = node.clock_ms.filter(|clock_ms| clock_ms.unsigned_abs() > CLOCK_MS)?;
         let way = if clock_ms > 0 { "ahead" } else { "behind" };
-        Some(format!("{} {} {way}", node.name, duration(clock_ms.unsigned_abs() / 1000)))
+        let leads = node.role == "gateway" || clock_ms.saturating_abs() <= CLOCK_OFF_MS_MAX;
+        let follows = if leads { "" } else { " and leads nothing" };
+        Some(format!("{} {} {way}{follows}", node.name, duration(clock_ms.unsigned_abs() / 1000)))
     });
     let off: Vec<String> = off.collect();
     (!off.is_empty()).then(|| format!("clocks    {}", off.join(", ")))

@@ -177,7 +177,7 @@ fn a_cluster_that_repairs() {
             "repair    [#####...............]  25 %  120 chunks pending, 50 MiB/s, about 2 min left; 1 blob waits for a drive",
             "scrub     [#####...............]  25 % of 8 GiB, 32 MiB/s, about 3 min left; last round ended 2 h ago; found 2, healed 2, orphans deleted 0",
             "ranges    4 of 4 led: n2 1, n3 1, n4 1, n5 1",
-            "clocks    n2 7 s ahead",
+            "clocks    n2 7 s ahead and leads nothing",
             "versions  differ: n1 0.1.0, n2 0.2.0, n3 0.1.0, n5 0.1.0, n6 0.1.0, g1 0.1.0",
         ]
     );

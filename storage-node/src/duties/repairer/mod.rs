@@ -88,6 +88,9 @@ async fn run(node: Weak<LocalNode>, mut versions: watch::Receiver<u64>, started:
 }
 
 async fn round(node: &LocalNode) {
+    if node.clock.differs().is_some() {
+        return;
+    }
     loop {
         let report = node.duties.reports.lock().pop_front();
         let Some(report) = report else { break };

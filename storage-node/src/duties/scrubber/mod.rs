@@ -78,7 +78,7 @@ async fn round(node: &LocalNode) {
     let progress = &node.duties.scrub;
     progress.begin(node.env().clock.steady(), drives.iter().map(|(slot, bytes)| (slot.id, *bytes)));
     join_all(drives.iter().map(|(slot, bytes)| scrub_drive(node, slot, pace_for(node, *bytes)))).await;
-    for leader in node.leaders() {
+    for leader in node.leaders().into_iter().filter(|_| node.clock.differs().is_none()) {
         let goes_on = |blobs| {
             progress.looked(blobs);
             true
@@ -144,7 +144,7 @@ async fn owner_disowns(node: &LocalNode, listed: &ListedShard) -> bool {
 
 async fn delete_orphan(node: &LocalNode, slot: &Slot, listed: &ListedShard) {
     let Ok(drive) = slot.serving() else { return };
-    if !node.duties.clock.trusts() {
+    if !node.clock.trusts() {
         return;
     }
     match drive.delete_shard(listed.shard).await {

@@ -1,0 +1,234 @@
+//! Whether a node's wall clock can be trusted: what deletes by age, and what orders writes, must not believe
+//! a clock that is wrong.
+//!
+//! Promises: after a leap forward, within a run or across a restart, deleting halts until the clocks of the
+//! other members agree, or an operator confirms where there are none to ask. Where the others' clocks say that
+//! this one is wrong it takes no writes; a leap since they were asked counts. In a cluster nothing is deleted
+//! before they were asked.
+//! Must not know: what is deleted, how clocks are asked.
+
+use std::time::Duration;
+
+use couronne_metadata::mistake::{Mistake, made};
+use couronne_protocol::env::Env;
+use parking_lot::Mutex;
+
+/// How far a clock may be from the others', in milliseconds.
+pub const CLOCK_OFF_MS_MAX: i64 = 5000;
+
+/// For how long it counts that the others agreed.
+const AGREED_FOR: Duration = Duration::from_secs(30);
+
+struct Seen {
+    wall_ms: u64,
+    steady: Duration,
+    halted: Option<String>,
+    word: Option<Word>,
+}
+
+/// What the others' clocks said of this one.
+#[derive(Clone, Copy)]
+struct Word {
+    /// How far it was ahead of them, in milliseconds.
+    off_ms: i64,
+    wall_ms: u64,
+    steady: Duration,
+}
+
+/// A guard of one node's clock.
+pub struct ClockGuard {
+    env: Env,
+    leap_ms: u64,
+    has_peers: bool,
+    seen: Mutex<Seen>,
+}
+
+impl ClockGuard {
+    /// Begins to watch; `last_seen_ms` is what the wall clock said when the node last ran, 0 if never. A leap
+    /// by more than `leap_ms` is doubted.
+    pub(crate) fn new(env: &Env, last_seen_ms: u64, leap_ms: u64, has_peers: bool) -> Self {
+        let wall_ms = env.clock.wall_ms();
+        let away_ms = wall_ms.saturating_sub(last_seen_ms);
+        let halted = (last_seen_ms > 0 && away_ms > leap_ms).then(|| {
+            tracing::error!(away_ms, "the wall clock is far ahead of when this node last ran: nothing is deleted");
+            format!("the wall clock is {} days ahead of when this node last ran", away_ms / 86_400_000)
+        });
+        let seen = Mutex::new(Seen { wall_ms, steady: env.clock.steady(), halted, word: None });
+        Self { env: env.clone(), leap_ms, has_peers, seen }
+    }
+
+    /// Whether duties that delete may go on.
+    pub(crate) fn trusts(&self) -> bool {
+        let agrees = !self.has_peers || self.off_ms().is_some_and(is_near);
+        !self.doubts() && agrees
+    }
+
+    /// Whether the clock leapt and nobody has said that it is right.
+    pub(crate) fn doubts(&self) -> bool {
+        let (wall_ms, steady) = (self.env.clock.wall_ms(), self.env.clock.steady());
+        let mut seen = self.seen.lock();
+        let passed_ms = millis(steady.saturating_sub(seen.steady));
+        let leapt_ms = wall_ms.saturating_sub(seen.wall_ms).saturating_sub(passed_ms);
+        if leapt_ms > self.leap_ms && seen.halted.is_none() {
+            tracing::error!(leapt_ms, "the wall clock leapt forward: nothing is deleted");
+            seen.halted = Some(format!("the wall clock leapt forward by {} days", leapt_ms / 86_400_000));
+        }
+        seen.wall_ms = wall_ms;
+        seen.steady = steady;
+        seen.halted.is_some()
+    }
+
+    /// The members' clocks, taken together, say how far this one is ahead of them, in milliseconds; `None` if
+    /// they do not know themselves, which makes no clock right that was wrong.
+    pub(crate) fn told(&self, off_ms: Option<i64>) {
+        let (wall_ms, steady) = (self.env.clock.wall_ms(), self.env.clock.steady());
+        let mut seen = self.seen.lock();
+        let was_wrong = seen.word.is_some_and(|word| !is_near(word.off_ms));
+        match off_ms {
+            Some(off_ms) if is_near(off_ms) => seen.halted = None,
+            Some(off_ms) if !was_wrong => {
+                tracing::error!(off_ms, "the wall clock is not that of the others: nothing is led here");
+            }
+            None if was_wrong => return,
+            _ => {}
+        }
+        seen.word = off_ms.map(|off_ms| Word { off_ms, wall_ms, steady });
+    }
+
+    /// How far the clock is ahead of the others', in milliseconds, if that is too far.
+    pub(crate) fn differs(&self) -> Option<i64> {
+        self.off_ms().filter(|off_ms| !is_near(*off_ms) && !made(Mistake::LeadByWrongClock))
+    }
+
+    /// How far the clock is ahead of the others', as far as is known.
+    fn off_ms(&self) -> Option<i64> {
+        let word = self.seen.lock().word?;
+        let since = self.env.clock.steady().saturating_sub(word.steady);
+        if is_near(word.off_ms) && since > AGREED_FOR {
+            return None;
+        }
+        let leapt = i128::from(self.env.clock.wall_ms()) - i128::from(word.wall_ms) - i128::from(millis(since));
+        Some(word.off_ms.saturating_add(i64::try_from(leapt).unwrap_or(i64::MAX)))
+    }
+
+    /// An operator confirms the clock.
+    pub(crate) fn confirm(&self) {
+        self.seen.lock().halted = None;
+    }
+
+    /// Why deleting is halted, if it is.
+    pub(crate) fn halted(&self) -> Option<String> {
+        self.seen.lock().halted.clone()
+    }
+}
+
+const fn is_near(off_ms: i64) -> bool {
+    off_ms.saturating_abs() <= CLOCK_OFF_MS_MAX
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use couronne_protocol::env::{Clock, Random};
+
+    use super::*;
+
+    const DAY_MS: u64 = 86_400_000;
+
+    /// Milliseconds of the wall clock and of the steady one.
+    struct Hands(AtomicU64, AtomicU64);
+
+    impl Hands {
+        fn pass(&self, ms: u64) {
+            self.0.fetch_add(ms, Ordering::Relaxed);
+            self.1.fetch_add(ms, Ordering::Relaxed);
+        }
+
+        fn leap(&self, ms: i64) {
+            self.0.store(self.0.load(Ordering::Relaxed).saturating_add_signed(ms), Ordering::Relaxed);
+        }
+    }
+
+    struct NoChance;
+
+    impl Random for NoChance {
+        fn fill(&self, _: &mut [u8]) {}
+    }
+
+    impl Clock for Hands {
+        fn wall_us(&self) -> u64 {
+            self.0.load(Ordering::Relaxed) * 1000
+        }
+
+        fn steady(&self) -> Duration {
+            Duration::from_millis(self.1.load(Ordering::Relaxed))
+        }
+    }
+
+    fn guard(has_peers: bool) -> (Arc<Hands>, ClockGuard) {
+        let hands = Arc::new(Hands(AtomicU64::new(20_000 * DAY_MS), AtomicU64::new(7)));
+        let env = Env { clock: hands.clone(), random: Arc::new(NoChance) };
+        let guard = ClockGuard::new(&env, 20_000 * DAY_MS - 5, DAY_MS, has_peers);
+        (hands, guard)
+    }
+
+    #[test]
+    fn alone_only_a_leap_is_doubted() {
+        let (hands, guard) = guard(false);
+        hands.pass(30 * DAY_MS);
+        assert!(guard.trusts(), "time has passed");
+        hands.leap(3600 * 1000);
+        assert!(guard.trusts() && guard.differs().is_none());
+        hands.leap(i64::try_from(2 * DAY_MS).unwrap());
+        assert!(!guard.trusts() && guard.differs().is_none());
+        guard.confirm();
+        assert!(guard.trusts());
+    }
+
+    #[test]
+    fn among_others_their_clocks_decide() {
+        let (hands, guard) = guard(true);
+        assert!(!guard.trusts() && guard.differs().is_none(), "they were not asked");
+        guard.told(Some(4000));
+        assert!(guard.trusts());
+        hands.leap(2000);
+        assert_eq!(guard.differs(), Some(6000), "nobody has to say so");
+        assert!(!guard.trusts());
+        hands.leap(-12_000);
+        assert_eq!(guard.differs(), Some(-6000));
+        guard.told(Some(-6000));
+        hands.pass(3_600_000);
+        guard.told(None);
+        assert_eq!(guard.differs(), Some(-6000), "it does not mend by waiting");
+        hands.leap(6000);
+        assert!(guard.trusts(), "it was set right");
+    }
+
+    #[test]
+    fn a_leap_is_forgiven_once_the_others_agree() {
+        let (hands, guard) = guard(true);
+        guard.told(Some(0));
+        hands.leap(i64::try_from(2 * DAY_MS).unwrap());
+        assert!(guard.doubts() && guard.differs().is_some());
+        guard.told(None);
+        assert!(!guard.trusts() && guard.differs().is_none(), "all leapt: who is right is not known");
+        guard.told(Some(100));
+        assert!(guard.trusts() && !guard.doubts());
+    }
+
+    #[test]
+    fn agreement_is_not_for_ever() {
+        let (hands, guard) = guard(true);
+        guard.told(Some(0));
+        hands.pass(29_000);
+        assert!(guard.trusts());
+        hands.pass(2000);
+        assert!(!guard.trusts() && guard.differs().is_none());
+    }
+}
