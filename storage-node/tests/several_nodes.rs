@@ -28,6 +28,15 @@ async fn write_some(cluster: &Several, from: u64, count: u64, written: &mut BTre
     }
 }
 
+/// Writes some rows through one node.
+async fn write_some_through(cluster: &Several, number: usize, from: u64, written: &mut BTreeMap<String, String>) {
+    for row in from..from + 10 {
+        let (at, value) = (format!("row/{}", row % 7), format!("value {row}"));
+        assert!(cluster.write(&cluster.node(number), &at, &value, commit(row)).await, "row {row} was not taken");
+        written.insert(at, value);
+    }
+}
+
 fn position(at: &str) -> Bytes {
     RangeDescriptor::position(BucketId::SYSTEM, at.as_bytes())
 }
@@ -194,11 +203,42 @@ async fn a_replica_that_was_left_half_replaced_begins_anew_by_itself() {
     compare(&cluster, &written).await;
 }
 
-/// Which ranges a node leads.
+/// How many ranges a node leads, but for the map's.
 async fn leads(node: &LocalNode) -> usize {
     let status = node.status().await;
     let own: BTreeSet<_> = status.drives.iter().map(|drive| drive.id).collect();
     status.ranges.iter().filter(|range| range.leader.is_some_and(|drive| own.contains(&drive))).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_node_leads_something_once_all_are_back() {
+    let cluster = Several::start(20, "ec:2+1", 3).await;
+    let mut written = BTreeMap::new();
+    for number in [0, 1] {
+        cluster.isolate(number, true);
+        write_some_through(&cluster, 2, 100 * number as u64, &mut written).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        cluster.isolate(number, false);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    let began = tokio::time::Instant::now();
+    let mut row = 1000;
+    loop {
+        // Nobody notices who leads.
+        write_some(&cluster, row, 10, &mut written).await;
+        row += 10;
+        let mut idle = 0;
+        for node in cluster.running().collect::<Vec<_>>() {
+            let keeps_map = !node.status().await.heard.is_empty();
+            idle += usize::from(!keeps_map && leads(&node).await == 0);
+        }
+        if idle == 0 {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(120), "{idle} nodes lead nothing");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    compare(&cluster, &written).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -148,8 +148,9 @@ pub trait Consensus: Send + Sync + 'static {
     async fn elect(&self);
 
     /// Hands leadership to that of these replicas whose log is longest, if this one leads. It ceases to lead
-    /// at once, whether or not the other is elected; with none of them among the voters nothing happens.
-    async fn hand_over(&self, to: &BTreeSet<ReplicaId>);
+    /// at once, whether or not the other is elected; nothing happens if none of them is a voter that lacks at
+    /// most `lag_max` entries of this one's log.
+    async fn hand_over(&self, to: &BTreeSet<ReplicaId>, lag_max: u64);
 
     /// Stands for no election any more.
     fn retire(&self);

@@ -76,7 +76,7 @@ impl LocalNode {
         let is_up = |drive| view.drives.get(drive).is_some_and(|drive| drive.state == DriveState::Up);
         let others = range.replicas.iter().filter(|(replica, drive)| **replica != leader.replica() && is_up(drive));
         let others: BTreeSet<ReplicaId> = others.map(|(replica, _)| *replica).collect();
-        leader.consensus().hand_over(&others).await;
+        leader.consensus().hand_over(&others, u64::MAX).await;
     }
 
     /// Whether another replica is known to lead the range.

@@ -4,6 +4,7 @@
 //! survives the loss; a replica that forgot its past never votes under its old id.
 //! Must not know: HTTP, S3, Swift.
 
+mod balance;
 mod client;
 mod clocks;
 mod file;

@@ -195,6 +195,8 @@ impl LocalNode {
     fn own_report(&self) -> Report {
         let health = |slot: &super::Slot| match (slot.down(), slot.intake()) {
             (Some(_), _) => DriveHealth::Failed,
+            // Until its clock is right again it is to lead nothing.
+            (None, _) if self.clock.differs().is_some() => DriveHealth::Leaving,
             (None, Intake::Full) => DriveHealth::Full,
             (None, Intake::Leaving) => DriveHealth::Leaving,
             (None, Intake::Open) => DriveHealth::Serving,

@@ -15,6 +15,7 @@ use couronne_protocol::map::{ClusterMap, DriveState, Intake, MapRange, MapState,
 use couronne_ring::{DriveId, NodeId};
 use tokio::time::{Instant, sleep};
 
+use super::balance::Balance;
 use super::slot::Slot;
 use super::{LocalNode, reports};
 use crate::disk::Access;
@@ -37,6 +38,9 @@ const IDLE_TICKS: u32 = 20;
 
 /// An idle range gets a heartbeat every so many ticks, so that followers learn what was committed.
 const RARE_TICKS: u32 = 50;
+
+/// What a replica may lack of its leader's log to lead instead for the sake of balance, in entries.
+const BALANCE_LAG_MAX: u64 = 256;
 
 /// So long after a replica ended it begins again, under a new id if its rows are worthless: what ended it
 /// is not to end it at once again.
@@ -126,7 +130,7 @@ async fn keep_leaders(node: Weak<LocalNode>) {
 }
 
 async fn watch_replicas(node: Weak<LocalNode>) {
-    let mut ended: Option<Instant> = None;
+    let (mut ended, mut balance) = (None::<Instant>, Balance::default());
     loop {
         sleep(ROUND).await;
         let Some(node) = node.upgrade() else { return };
@@ -148,6 +152,9 @@ async fn watch_replicas(node: Weak<LocalNode>) {
             if is_full || node.clock.differs().is_some() {
                 node.hand_over(&leader).await;
             }
+        }
+        if let Some((leader, to)) = balance.next(&node).filter(|_| !node.is_alone()) {
+            leader.consensus().hand_over(&BTreeSet::from([to]), BALANCE_LAG_MAX).await;
         }
     }
 }

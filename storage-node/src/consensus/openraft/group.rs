@@ -289,14 +289,17 @@ impl Consensus for Group {
         drop(self.raft.trigger().elect(true).await);
     }
 
-    async fn hand_over(&self, to: &BTreeSet<ReplicaId>) {
+    async fn hand_over(&self, to: &BTreeSet<ReplicaId>, lag_max: u64) {
         let Some(leadership) = self.leadership() else { return };
         let successor = {
             let metrics = self.raft.metrics();
             let metrics = metrics.borrow_watched();
             let voters: BTreeSet<u64> = metrics.membership_config.membership().voter_ids().collect();
             let progress = metrics.replication.iter().flatten();
+            let last = self.log.bounds().last.map_or(0, |last| last.index);
+            let lags = |matched: u64| last.saturating_sub(matched) > lag_max;
             let others = progress.filter(|(id, _)| voters.contains(id) && to.contains(&ReplicaId(**id)));
+            let others = others.filter(|(_, matched)| !lags(matched.as_ref().map_or(0, |id| id.index())));
             others.max_by_key(|(_, matched)| **matched).map(|(id, _)| *id)
         };
         let Some(successor) = successor.filter(|successor| *successor != self.replica.0) else { return };
