@@ -153,7 +153,9 @@ async fn watch_replicas(node: Weak<LocalNode>) {
                 node.hand_over(&leader).await;
             }
         }
-        if let Some((leader, to)) = balance.next(&node).filter(|_| !node.is_alone()) {
+        if !node.is_alone()
+            && let Some((leader, to)) = balance.next(&node)
+        {
             leader.consensus().hand_over(&BTreeSet::from([to]), BALANCE_LAG_MAX).await;
         }
     }
