@@ -58,7 +58,19 @@ struct Cluster {
 #[derive(Default)]
 struct Asked {
     leader: Option<DriveId>,
+    /// Which of the nodes is asked where it is not known.
     turn: usize,
+}
+
+impl Asked {
+    /// Takes note of who leads, by the node that was asked; `None` if it did not answer or does not know. Then
+    /// another one is asked: it may never know, if it does not keep the map.
+    const fn note(&mut self, leader: Option<DriveId>) {
+        self.leader = leader;
+        if leader.is_none() {
+            self.turn = self.turn.wrapping_add(1);
+        }
+    }
 }
 
 /// Start, serve, stop.
@@ -169,7 +181,7 @@ impl Cluster {
     }
 
     /// Tells the leader of the map's group that the gateway lives, and takes a newer map from it; another
-    /// node each time one does not answer.
+    /// node each time one does not answer, or does not know who leads.
     async fn report(&self, asked: &mut Asked) {
         let nodes = self.nodes();
         let leader = asked.leader.take().and_then(|drive| self.map.node_of(drive));
@@ -186,14 +198,9 @@ impl Cluster {
             Ok(Ok(message)) => ReportAnswer::decode(message.head).ok(),
             Ok(Err(_)) | Err(_) => None,
         };
-        match answer {
-            Some(ReportAnswer { map, leader, .. }) => {
-                asked.leader = leader;
-                if !map.is_empty() {
-                    self.learn(&map);
-                }
-            }
-            None => asked.turn = asked.turn.wrapping_add(1),
+        asked.note(answer.as_ref().and_then(|answer| answer.leader));
+        if let Some(ReportAnswer { map, .. }) = answer.filter(|answer| !answer.map.is_empty()) {
+            self.learn(&map);
         }
     }
 
@@ -208,5 +215,21 @@ impl Cluster {
         {
             tracing::warn!(%error, "the newest map could not be kept");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_know_the_leader_is_not_asked_again_and_again() {
+        let mut asked = Asked::default();
+        asked.note(None);
+        assert_eq!((asked.leader, asked.turn), (None, 1));
+        asked.note(Some(DriveId(7)));
+        assert_eq!((asked.leader, asked.turn), (Some(DriveId(7)), 1));
+        asked.note(None);
+        assert_eq!((asked.leader, asked.turn), (None, 2), "what was said before holds no more");
     }
 }
