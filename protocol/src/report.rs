@@ -7,9 +7,8 @@
 //!          | clock: 0, 1 or 2 u8 { milliseconds i64, after 2 }
 //! ```
 //! A report may end before the build, or before the last flag, and an answer before the clock: earlier releases
-//! did. What follows the last field is skipped, so
-//! that later ones may say more; a drive in a state that is not known yet counts as one that serves and takes
-//! nothing new, for a member that reports lives.
+//! did. What follows the last field is skipped, so that later ones may say more; a drive in a state that is not
+//! known yet counts as one that serves and takes nothing new, for a member that reports lives.
 //! Must not know: what follows from a report.
 
 use bytes::{BufMut, Bytes};
@@ -59,9 +58,9 @@ pub enum ClockWord {
     /// The one asked cannot say.
     #[default]
     Unsaid,
-    /// Nobody can: most members doubt their clocks.
+    /// Nobody can: too few storage nodes were heard of, or most of them doubt their clocks.
     Unknown,
-    /// How far it is ahead of the median of all, in milliseconds.
+    /// How far it is ahead of the median of the storage nodes', in milliseconds.
     Ahead(i64),
 }
 

@@ -3,7 +3,8 @@
 //! Promises: a change of the map is known to every member within about a second, whoever made it. A member
 //! that is not heard of for a few seconds has its drives marked down in the map, and up again at its next
 //! report; a new leader first listens for as long. A drive that says that it is full, or about to stop, is
-//! closed. What is marked is only what writers may leave out and repair may look after: no ring changes.
+//! closed, and likewise those of a node whose clock is wrong: each hears how far it is from the median. What is
+//! marked is only what writers may leave out and repair may look after: no ring changes.
 //! Must not know: how repair works.
 
 use std::collections::BTreeMap;

@@ -1,7 +1,8 @@
 //! Watching over a running node: drives that fail, replicas that stop, members to be replaced.
 //!
 //! Promises: a drive that failed or vanished is out of service within about a second, and its
-//! replicas with it; a replica that replaces another becomes a voter once it has caught up.
+//! replicas with it; a replica that replaces another becomes a voter once it has caught up. What is led here and
+//! ought not to be is handed over: on a full drive, by a wrong clock, or for the sake of balance.
 //! Must not know: rows, requests.
 
 use std::collections::{BTreeMap, BTreeSet};
