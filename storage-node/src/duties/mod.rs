@@ -14,6 +14,7 @@ mod reaper;
 mod repairer;
 mod scrubber;
 mod settings;
+mod speed;
 mod standing;
 
 use std::collections::VecDeque;

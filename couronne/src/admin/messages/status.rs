@@ -118,7 +118,7 @@ pub(crate) struct RepairMessage {
     pub(crate) rebuilt_bytes: u64,
     /// Bytes of shards rebuilt in a second, of late.
     pub(crate) bytes_per_second: u64,
-    /// Seconds until nothing is pending; unset: nothing to tell it by.
+    /// Seconds until nothing is pending; unset: nothing to tell it by, or not everything is counted yet.
     pub(crate) seconds_left: Option<u64>,
     /// How many more losses the most endangered of these chunks survives; unset: there is none.
     pub(crate) survives: Option<i16>,
@@ -144,13 +144,15 @@ pub(crate) struct DegradedMessage {
 impl RepairMessage {
     /// Adds what another node says.
     pub(crate) fn add(&mut self, other: &Self) {
+        // The slowest decides, and who cannot say may be that.
+        let is_silent = |repair: &Self| repair.pending > 0 && repair.seconds_left.is_none();
+        self.seconds_left = self.seconds_left.max(other.seconds_left).filter(|_| !is_silent(self) && !is_silent(other));
         self.pending += other.pending;
         self.pending_chunks += other.pending_chunks;
         self.done_chunks += other.done_chunks;
         self.parked += other.parked;
         self.rebuilt_bytes += other.rebuilt_bytes;
         self.bytes_per_second += other.bytes_per_second;
-        self.seconds_left = self.seconds_left.max(other.seconds_left);
         self.survives = [self.survives, other.survives].into_iter().flatten().min();
         self.grace_s = self.grace_s.max(other.grace_s);
         for level in &other.degraded {
@@ -177,13 +179,14 @@ pub(crate) struct ScrubMessage {
     pub(crate) ended_ms: Option<u64>,
     /// From shards to owners, by drive.
     pub(crate) drives: Vec<ScrubDriveMessage>,
-    /// From owners to shards: blobs looked for in the round under way, or in the last one.
-    pub(crate) looked_blobs: u64,
-    /// Blobs that the round before looked for; unset: there was none.
-    pub(crate) total_blobs: Option<u64>,
+    /// From owners to shards: chunks looked for in the round under way, or in the last one.
+    #[serde(default)]
+    pub(crate) looked_chunks: u64,
+    /// Chunks there were to be looked for; unset until they are counted.
+    pub(crate) total_chunks: Option<u64>,
     /// Bytes read in a second.
     pub(crate) bytes_per_second: u64,
-    /// Seconds until the drives are read; unset: nothing to tell it by.
+    /// Seconds until the round ends; unset: nothing to tell it by, or not everything is counted yet.
     pub(crate) seconds_left: Option<u64>,
     /// Shards found missing or wrong since the nodes started.
     pub(crate) found: u64,
@@ -210,14 +213,17 @@ impl ScrubMessage {
     /// Adds what another node says; `None` before the first.
     pub(crate) fn joined(this: Option<Self>, other: Self) -> Self {
         let Some(mut this) = this else { return other };
+        // The slowest decides, and who cannot say may be that.
+        let is_silent = |scrub: &Self| scrub.running && scrub.seconds_left.is_none();
+        let is_known = !is_silent(&this) && !is_silent(&other);
+        this.seconds_left = this.seconds_left.max(other.seconds_left).filter(|_| is_known);
         this.running |= other.running;
         this.rounds = this.rounds.min(other.rounds);
         this.ended_ms = this.ended_ms.zip(other.ended_ms).map(|(one, other)| one.min(other));
         this.drives.extend(other.drives);
-        this.looked_blobs += other.looked_blobs;
-        this.total_blobs = this.total_blobs.zip(other.total_blobs).map(|(one, other)| one + other);
+        this.looked_chunks += other.looked_chunks;
+        this.total_chunks = this.total_chunks.zip(other.total_chunks).map(|(one, other)| one + other);
         this.bytes_per_second += other.bytes_per_second;
-        this.seconds_left = this.seconds_left.max(other.seconds_left);
         this.found += other.found;
         this.healed += other.healed;
         this.orphans += other.orphans;

@@ -303,3 +303,17 @@ fn lists() {
         ]
     );
 }
+
+#[test]
+fn the_time_left_is_that_of_the_slowest_node_and_unknown_while_one_has_not_counted() {
+    let says = |pending, seconds_left| RepairMessage { pending, seconds_left, ..RepairMessage::default() };
+    let sum = |said: &[RepairMessage]| {
+        let mut sum = RepairMessage::default();
+        said.iter().for_each(|said| sum.add(said));
+        sum.seconds_left
+    };
+    assert_eq!(sum(&[says(3, Some(20)), says(0, None), says(9, Some(70)), says(1, Some(1))]), Some(70));
+    assert_eq!(sum(&[says(3, None), says(9, Some(70))]), None);
+    assert_eq!(sum(&[says(9, Some(70)), says(3, None), says(9, Some(80))]), None);
+    assert_eq!(sum(&[says(0, None), says(0, None)]), None);
+}

@@ -69,7 +69,7 @@ pub(crate) fn scrub_drives(scrub: &ScrubMessage, now_ms: u64) -> Vec<String> {
     if !scrub.drives.is_empty() {
         lines.extend(table.under("shards read, by drive"));
     }
-    let of = scrub.total_blobs.map_or_else(String::new, |total| format!(" of about {total}"));
-    lines.push(format!("blobs looked for: {}{of}", scrub.looked_blobs));
+    let of = scrub.total_chunks.map_or_else(String::new, |total| format!(" of {total}"));
+    lines.push(format!("chunks looked for: {}{of}", scrub.looked_chunks));
     lines
 }

@@ -57,6 +57,23 @@ pub(super) fn start(node: &LocalNode) {
     node.duties.repair_started.notify_one();
 }
 
+/// What a pass over the rows goes by; when it holds no longer, others may be the most endangered.
+struct Scene {
+    standing: Arc<Standing>,
+    /// The ranges that are led here, and in which terms.
+    led: BTreeMap<RangeId, u64>,
+}
+
+impl Scene {
+    fn of(node: &LocalNode) -> Self {
+        Self { standing: Arc::new(Standing::of(node)), led: terms(&node.leaders()) }
+    }
+
+    fn holds(&self, node: &LocalNode) -> bool {
+        Standing::of(node) == *self.standing && terms(&node.leaders()) == self.led && node.clock.differs().is_none()
+    }
+}
+
 /// The terms in which ranges are led here.
 fn terms(leaders: &[Arc<RangeServer>]) -> BTreeMap<RangeId, u64> {
     let term = |leader: &Arc<RangeServer>| Some((leader.descriptor().id, leader.consensus().leadership()?.term));
@@ -88,21 +105,17 @@ async fn run(node: Weak<LocalNode>, mut versions: watch::Receiver<u64>, started:
 }
 
 async fn round(node: &LocalNode) {
-    if node.clock.differs().is_some() {
-        return;
-    }
-    loop {
+    while node.clock.differs().is_none() {
         let report = node.duties.reports.lock().pop_front();
         let Some(report) = report else { break };
         if let Err(error) = repair_reported(node, &report).await {
             tracing::warn!(shard = ?report.1, error, "reported shard is not repaired");
         }
     }
-    // Begun anew whenever the drives stand otherwise: then others may be the most endangered.
-    loop {
-        let standing = Arc::new(Standing::of(node));
-        repair_ranges(node, &standing).await;
-        if Standing::of(node) == *standing && !look_for_all(node, &standing).await {
+    while node.clock.differs().is_none() {
+        let scene = Scene::of(node);
+        repair_ranges(node, &scene).await;
+        if scene.holds(node) && !look_for_all(node, &scene).await {
             return;
         }
         tokio::task::yield_now().await;
@@ -111,12 +124,12 @@ async fn round(node: &LocalNode) {
 
 /// Looks for every shard of every blob where an operator wants it, and repairs what it can on the way;
 /// whether there may be rows to be looked at since.
-async fn look_for_all(node: &LocalNode, standing: &Standing) -> bool {
+async fn look_for_all(node: &LocalNode, scene: &Scene) -> bool {
     let is_started = |leader: &&Arc<RangeServer>| node.duties.repair.range(leader.descriptor().id, |r| r.is_started);
     let leaders = node.leaders();
     let mut looked = false;
     for leader in leaders.iter().filter(is_started) {
-        match scrubber::look(node, leader, |_| Standing::of(node) == *standing).await {
+        match scrubber::look(node, leader, || scene.holds(node), || ()).await {
             Ok(true) => node.duties.repair.range(leader.descriptor().id, |range| {
                 range.is_started = false;
                 range.standing = None;
@@ -129,24 +142,27 @@ async fn look_for_all(node: &LocalNode, standing: &Standing) -> bool {
     looked
 }
 
-async fn repair_ranges(node: &LocalNode, standing: &Arc<Standing>) {
+async fn repair_ranges(node: &LocalNode, scene: &Scene) {
+    let progress = &node.duties.repair;
+    progress.keep_only(&scene.led);
+    let was_idle = progress.is_idle();
     let leaders = node.leaders();
-    node.duties.repair.keep_only(&terms(&leaders));
     let mut listed = Vec::new();
-    for leader in &leaders {
-        let rows = Rows { node, leader, standing };
-        match prepare(node, leader, &rows, standing).await {
+    for leader in leaders.iter().filter(|leader| scene.led.contains_key(&leader.descriptor().id)) {
+        let rows = Rows { node, leader, scene };
+        match prepare(node, leader, &rows).await {
             Ok(levels) => listed.push((rows, levels)),
             Err(error) => tracing::warn!(range = leader.descriptor().id.0, error, "repair goes on later"),
         }
     }
+    progress.begin(node.env().clock.steady(), was_idle);
     let levels: BTreeSet<u8> = listed.iter().flat_map(|(_, levels)| levels.iter().copied()).collect();
     for level in levels.into_iter().rev() {
         for (rows, _) in listed.iter().filter(|(_, levels)| levels.contains(&level)) {
             if let Err(error) = rows.repair(level).await {
                 tracing::warn!(range = rows.leader.descriptor().id.0, error, "repair goes on later");
             }
-            if Standing::of(node) != **standing {
+            if !scene.holds(node) {
                 return;
             }
         }
@@ -154,13 +170,8 @@ async fn repair_ranges(node: &LocalNode, standing: &Arc<Standing>) {
 }
 
 /// Sweeps a range if that is due, and lists its rows: the numbers of missing shards that they name.
-async fn prepare(
-    node: &LocalNode,
-    leader: &RangeServer,
-    rows: &Rows<'_>,
-    standing: &Standing,
-) -> Result<BTreeSet<u8>, String> {
-    sweep::sweep(node, leader, &standing.causes()).await?;
+async fn prepare(node: &LocalNode, leader: &RangeServer, rows: &Rows<'_>) -> Result<BTreeSet<u8>, String> {
+    sweep::sweep(node, leader, &rows.scene.standing.causes()).await?;
     rows.list().await
 }
 

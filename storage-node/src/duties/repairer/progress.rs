@@ -3,8 +3,9 @@
 //! Promises: nothing is shown as done that was not looked at with the drives as they stand now.
 //! Must not know: how a chunk is repaired.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use couronne_metadata::ids::RangeId;
@@ -12,16 +13,12 @@ use couronne_metadata::record::RepairRecord;
 use couronne_placement::BlobId;
 use parking_lot::Mutex;
 
+use super::super::speed::{Speed, Work};
 use super::super::standing::Standing;
+use super::terms;
 use crate::losses::Cause;
 use crate::node::LocalNode;
 use crate::range_server::RangeServer;
-
-/// Over how long the rate is taken.
-const RATE_SPAN: Duration = Duration::from_secs(60);
-
-/// How far two samples of the rate are apart.
-const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
 /// Repair of the ranges that a node leads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +36,8 @@ pub struct RepairStatus {
     pub rebuilt_bytes: u64,
     /// Bytes of shards put in a second, of late.
     pub bytes_per_second: u64,
-    /// Seconds until nothing is pending, by the chunks done of late; unset: nothing to tell it by.
+    /// Seconds until all of these are done, by what was done of late; unset: nothing to tell it by, as before
+    /// everything was counted.
     pub seconds_left: Option<u64>,
     /// How many more losses the worst of the blobs that are not whole survives; unset: none is known.
     pub survives: Option<i16>,
@@ -91,25 +89,18 @@ pub(super) struct RangeProgress {
     /// Rows that are to be looked at, by how many more losses they say that their blobs survive.
     pub(super) pending: BTreeMap<i16, Degraded>,
     /// Their chunks that were not looked at yet.
-    pub(super) pending_chunks: u64,
+    pub(super) left: Work,
     /// An operator wants every blob looked for.
     pub(super) is_started: bool,
-}
-
-#[derive(Default)]
-struct Moved {
-    bytes: u64,
-    chunks: u64,
-    /// The chunks when something last began to be pending.
-    chunks_before: u64,
-    samples: VecDeque<(Duration, u64, u64)>,
 }
 
 /// What the repairer knows, in memory only.
 #[derive(Default)]
 pub(in crate::duties) struct Progress {
     ranges: Mutex<BTreeMap<RangeId, RangeProgress>>,
-    moved: Mutex<Moved>,
+    speed: Mutex<Speed>,
+    /// The chunks that were done when something last began to be pending.
+    chunks_before: AtomicU64,
 }
 
 impl Progress {
@@ -136,32 +127,24 @@ impl Progress {
         }
     }
 
+    /// Whether no chunk is known that is to be looked at.
+    pub(super) fn is_idle(&self) -> bool {
+        self.ranges.lock().values().all(|range| range.left.items == 0)
+    }
+
+    /// Everything is listed and repair begins, or goes on with the drives as they stand now.
+    pub(super) fn begin(&self, now: Duration, was_idle: bool) {
+        let mut speed = self.speed.lock();
+        speed.begin(now);
+        if was_idle {
+            self.chunks_before.store(speed.all_done().items, Ordering::Relaxed);
+        }
+    }
+
     /// Notes a chunk that was looked at, and the bytes that it took.
-    pub(super) fn chunk_done(&self, now: Duration, range: RangeId, bytes: u64) {
-        self.range(range, |range| range.pending_chunks = range.pending_chunks.saturating_sub(1));
-        let mut moved = self.moved.lock();
-        moved.bytes += bytes;
-        moved.chunks += 1;
-        moved.sample(now);
-    }
-}
-
-impl Moved {
-    fn sample(&mut self, now: Duration) {
-        if self.samples.back().is_none_or(|(last, ..)| now.saturating_sub(*last) >= SAMPLE_EVERY) {
-            self.samples.push_back((now, self.bytes, self.chunks));
-        }
-        while self.samples.front().is_some_and(|(first, ..)| now.saturating_sub(*first) > RATE_SPAN) {
-            self.samples.pop_front();
-        }
-    }
-
-    /// Bytes and thousandths of chunks in a second, of late.
-    fn rate(&self, now: Duration) -> (u64, u64) {
-        let Some((since, bytes, chunks)) = self.samples.front() else { return (0, 0) };
-        let passed_ms = u64::try_from(now.saturating_sub(*since).as_millis()).unwrap_or(u64::MAX).max(1000);
-        let per_second = |moved: u64| moved.saturating_mul(1000) / passed_ms;
-        (per_second(self.bytes - bytes), per_second((self.chunks - chunks).saturating_mul(1000)))
+    pub(super) fn chunk_done(&self, now: Duration, range: RangeId, work: Work, bytes: u64) {
+        self.range(range, |range| range.left = range.left - work);
+        self.speed.lock().done(now, work, bytes);
     }
 }
 
@@ -178,6 +161,11 @@ impl RangeProgress {
         self.pending.values().map(|level| level.blobs).sum()
     }
 
+    /// Whether everything that is to be looked at is known, given how the drives stand now.
+    fn is_counted(&self, now: &Standing) -> bool {
+        self.standing.as_deref() == Some(now) && now.causes().is_subset(&self.swept) && !self.is_started
+    }
+
     /// Adds what is known of the range, given how the drives stand now.
     fn add_to(&self, status: &mut RepairStatus, now: &Standing) {
         status.pending_blobs += u64::from(self.is_started);
@@ -191,7 +179,6 @@ impl RangeProgress {
         } else {
             status.pending_blobs += (self.pending_blobs() + parked).max(1);
         }
-        status.pending_chunks += self.pending_chunks;
         let worst = self.parked.values().map(|parked| parked.survives).min();
         let worst_pending = self.pending.iter().find(|(_, level)| level.blobs > 0).map(|(survives, _)| *survives);
         status.survives = [status.survives, worst, worst_pending].into_iter().flatten().min();
@@ -211,36 +198,37 @@ pub(in crate::duties) fn status(node: &LocalNode) -> RepairStatus {
     let (progress, standing) = (&node.duties.repair, Standing::of(node));
     let reports = u64::try_from(node.duties.reports.lock().len()).unwrap_or(u64::MAX);
     let mut status = RepairStatus { pending_blobs: reports, ..RepairStatus::default() };
-    let leaders = node.leaders();
+    let (mut left, mut is_counted) = (Work::default(), true);
     {
         let ranges = progress.ranges.lock();
-        for leader in &leaders {
-            let term = leader.consensus().leadership().map(|leadership| leadership.term);
-            match ranges.get(&leader.descriptor().id).filter(|range| Some(range.term) == term) {
-                Some(range) => range.add_to(&mut status, &standing),
-                None => status.pending_blobs += 1,
+        for (id, term) in terms(&node.leaders()) {
+            match ranges.get(&id).filter(|range| range.term == term) {
+                Some(range) => {
+                    range.add_to(&mut status, &standing);
+                    left = left + range.left;
+                    is_counted &= range.is_counted(&standing);
+                }
+                None => {
+                    status.pending_blobs += 1;
+                    is_counted = false;
+                }
             }
         }
     }
+    status.pending_chunks = left.items;
     let servers = node.all_servers();
     let leading = servers.iter().filter(|server| server.consensus().leadership().is_some());
     let lacking = leading.filter(|leader| lacks_members(node, leader, &standing)).count();
     status.pending_ranges = u64::try_from(lacking + node.replicas_wanting()).unwrap_or(u64::MAX);
     status.grace_s = node.duties.settings.repair_grace.as_secs();
-    let mut moved = progress.moved.lock();
-    if status.pending_blobs == 0 && status.pending_chunks == 0 {
-        moved.chunks_before = moved.chunks;
+    let (speed, now) = (progress.speed.lock(), node.env().clock.steady());
+    status.done_chunks = speed.all_done().items.saturating_sub(progress.chunks_before.load(Ordering::Relaxed));
+    status.rebuilt_bytes = speed.bytes();
+    status.bytes_per_second = speed.bytes_per_second(now);
+    if is_counted && left.items > 0 {
+        status.seconds_left = speed.seconds_left(now, left, node.duties.settings.repair_bytes_per_second);
     }
-    status.done_chunks = moved.chunks.saturating_sub(moved.chunks_before);
-    let now = node.env().clock.steady();
-    moved.sample(now);
-    let (bytes, chunk_thousandths) = moved.rate(now);
-    status.rebuilt_bytes = moved.bytes;
-    status.bytes_per_second = bytes;
-    status.seconds_left = match status.pending_chunks {
-        0 => None,
-        chunks => chunks.saturating_mul(1000).checked_div(chunk_thousandths),
-    };
+    drop(speed);
     status
 }
 

@@ -17,8 +17,9 @@ use couronne_protocol::shard::Owner;
 use futures_util::stream::{self, StreamExt};
 
 use super::super::chunk::{self, Chunk, Target};
-use super::super::standing::Standing;
+use super::super::speed::Work;
 use super::super::{ask, ask_about, count, execute};
+use super::Scene;
 use super::progress::{Degraded, Parked, RangeProgress, survives};
 use crate::node::LocalNode;
 use crate::range_server::RangeServer;
@@ -40,11 +41,15 @@ const PARKED_BRIEFLY: Duration = Duration::from_secs(300);
 /// Rows of a range whose state is kept; further ones are looked at in every round.
 const PARKED_MAX: usize = 200_000;
 
+/// What it costs to ask where a chunk's shards are and to do away with a row, in bytes that could be moved
+/// instead.
+const LOOK_BYTES: u64 = 1 << 20;
+
 /// A range that is led here, in one round.
 pub(super) struct Rows<'a> {
     pub(super) node: &'a LocalNode,
     pub(super) leader: &'a RangeServer,
-    pub(super) standing: &'a Arc<Standing>,
+    pub(super) scene: &'a Scene,
 }
 
 impl Rows<'_> {
@@ -63,16 +68,16 @@ impl Rows<'_> {
     pub(super) async fn list(&self) -> Result<BTreeSet<u8>, String> {
         let now = self.node.env().clock.steady();
         let mut known = self.progress(|range| {
-            if range.standing.as_ref() != Some(self.standing) {
+            if range.standing.as_ref() != Some(&self.scene.standing) {
                 range.parked.clear();
             }
             range.parked.clone()
         });
-        let all_serve = self.node.map().drives.keys().all(|drive| self.standing.up.contains(drive));
+        let all_serve = self.node.map().drives.keys().all(|drive| self.scene.standing.up.contains(drive));
         let parked_for = if all_serve { PARKED_BRIEFLY } else { PARKED_FOR };
         known.retain(|_, parked| now.saturating_sub(parked.since) < parked_for);
         let (mut parked, mut levels) = (BTreeMap::new(), BTreeSet::new());
-        let (mut pending, mut chunks) = (BTreeMap::<i16, Degraded>::new(), 0);
+        let (mut pending, mut left) = (BTreeMap::<i16, Degraded>::new(), Work::default());
         let mut after = None;
         loop {
             let rows = self.page(after).await?;
@@ -87,13 +92,13 @@ impl Rows<'_> {
                 let level = pending.entry(survives(&row)).or_default();
                 level.blobs += 1;
                 level.chunks += row.blob.geometry.chunks(row.blob.len);
-                chunks += row.blob.geometry.chunks(row.blob.len);
+                left = left + blob_work(&row);
             }
         }
         self.progress(|range| {
-            range.standing = Some(Arc::clone(self.standing));
+            range.standing = Some(Arc::clone(&self.scene.standing));
             range.parked = parked;
-            (range.pending, range.pending_chunks) = (pending, chunks);
+            (range.pending, range.left) = (pending, left);
         });
         Ok(levels)
     }
@@ -109,13 +114,13 @@ impl Rows<'_> {
                 |row: &RepairRecord| row.missing == missing && !self.progress(|r| r.parked.contains_key(&row.blob.id));
             let rows: Vec<RepairRecord> = rows.into_iter().filter(is_pending).collect();
             let repairing = rows.into_iter().map(|row| async move {
-                if Standing::of(self.node) == **self.standing { self.repair_blob(&row).await } else { Ok(()) }
+                if self.scene.holds(self.node) { self.repair_blob(&row).await } else { Ok(()) }
             });
             // One blob's trouble is not the others'.
             let repaired: Vec<Result<(), String>> =
                 stream::iter(repairing).buffer_unordered(BLOBS_AT_A_TIME).collect().await;
             failed = repaired.into_iter().find_map(Result::err).or(failed);
-            if Standing::of(self.node) != **self.standing {
+            if !self.scene.holds(self.node) {
                 return Ok(());
             }
         }
@@ -149,7 +154,7 @@ impl Rows<'_> {
             since: self.node.env().clock.steady(),
         };
         self.progress(|range| {
-            if range.parked.len() < PARKED_MAX && range.standing.as_ref() == Some(self.standing) {
+            if range.parked.len() < PARKED_MAX && range.standing.as_ref() == Some(&self.scene.standing) {
                 range.parked.insert(row.blob.id, parked);
                 range.settle(row);
             }
@@ -165,14 +170,15 @@ impl Rows<'_> {
 
     async fn repair_chunk(&self, row: &RepairRecord, owner: &Owner, index: u64) -> Result<Chunk, String> {
         let (node, counters) = (self.node, &self.node.duties.counters);
+        let work = chunk_work(row, index);
         let index = u32::try_from(index).map_err(|error| error.to_string())?;
         let chunk = ChunkId { blob: row.blob.id, index };
         let (geometry, policy) = (row.blob.geometry, row.blob.policy);
         let target = Target { owner, chunk, geometry, policy, wrong: None, strays: true };
-        let chunk = chunk::repair(node, self.standing, &target).await?;
+        let chunk = chunk::repair(node, &self.scene.standing, &target).await?;
         count(&counters.chunks_repaired, u64::from(chunk.bytes > 0));
         count(&counters.chunks_unrepaired, u64::from(!chunk.whole));
-        node.duties.repair.chunk_done(node.env().clock.steady(), self.leader.descriptor().id, chunk.bytes);
+        node.duties.repair.chunk_done(node.env().clock.steady(), self.leader.descriptor().id, work, chunk.bytes);
         node.duties.repair_pace.take(chunk.bytes).await;
         Ok(chunk)
     }
@@ -183,5 +189,47 @@ impl Rows<'_> {
         repaired.map_err(|error| error.to_string())?;
         self.progress(|range| range.settle(row));
         Ok(())
+    }
+}
+
+/// What it takes to repair a blob.
+fn blob_work(row: &RepairRecord) -> Work {
+    let chunks = row.blob.geometry.chunks(row.blob.len);
+    let Some(last) = chunks.checked_sub(1) else { return Work::default() };
+    chunk_work(row, 0).times(last) + chunk_work(row, last)
+}
+
+/// The same of one of its chunks, if it lacks as many shards as the row says.
+fn chunk_work(row: &RepairRecord, index: u64) -> Work {
+    let geometry = &row.blob.geometry;
+    let layout = u32::try_from(index).ok().and_then(|index| geometry.chunk(row.blob.len, index));
+    let shard_len = layout.map_or(0, |layout| u64::from(layout.shard_len));
+    let puts = u64::from(row.missing) * shard_len;
+    Work { items: 1, cost: LOOK_BYTES + u64::from(geometry.k()) * shard_len + puts, paced: puts }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use couronne_metadata::ids::{BucketId, ObjectKey};
+    use couronne_metadata::record::BlobRef;
+    use couronne_placement::{Geometry, PolicyId};
+
+    use super::*;
+
+    #[test]
+    fn a_blob_costs_what_its_chunks_do() {
+        const MIB: u64 = 1 << 20;
+        let geometry = Geometry::new(4, 2, 16 << 20).unwrap();
+        for len in [0, 1, 16 * MIB - 1, 16 * MIB, 16 * MIB + 1, 50 * MIB] {
+            let blob = BlobRef { id: BlobId::new(0, [0; 10]), len, policy: PolicyId(0), geometry, crc64: 0 };
+            let row = RepairRecord { blob, bucket: BucketId::SYSTEM, key: ObjectKey::new("key").unwrap(), missing: 2 };
+            let chunks = (0..geometry.chunks(len)).map(|index| chunk_work(&row, index));
+            assert_eq!(blob_work(&row), chunks.fold(Work::default(), |sum, chunk| sum + chunk), "{len}");
+            if len == 16 * MIB {
+                assert_eq!(blob_work(&row), Work { items: 1, cost: 25 * MIB, paced: 8 * MIB });
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The scrubber, both ways: from shards to their owners, and from owners to their shards.
 //!
+//! A round does both side by side, and counts first what there is, to tell how long it will take.
 //! Promises: every shard is read and checked once a round, at a bounded rate that lets a round end in time; a shard is deleted only
 //! when the leader that owns its key disowns its blob; a blob that a row names and whose shards are
 //! missing is rebuilt, or left to the repairer. A node reads its own drives; looking for missing shards
@@ -12,20 +13,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_metadata::record::{BlobRef, RepairRecord};
 use couronne_placement::{BlobId, ChunkId, ShardId, place};
 use couronne_protocol::map::MapSource;
 use couronne_protocol::shard::{GetShard, Owner, ShardError};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use futures_util::stream::{self, StreamExt};
 use tokio::time::sleep;
 
+use progress::Of;
 pub(super) use progress::ScrubProgress;
 pub use progress::{DriveScrub, ScrubStatus};
 
 use super::chunk::{self, Target};
 use super::pace::Pace;
+use super::speed::Work;
 use super::standing::Standing;
 use super::{Report, ask, ask_owner, count, policy_of, repairer, some_key};
 use crate::drive::ListedShard;
@@ -40,6 +44,12 @@ const BLOBS: u32 = 256;
 
 /// Blobs looked for at a time.
 const BLOBS_AT_A_TIME: usize = 4;
+
+/// What it costs to ask whose a shard is and where it belongs, in bytes that could be read and checked instead.
+const ASK_BYTES: u64 = 256 << 10;
+
+/// Looking for a chunk's shards.
+const LOOK: Work = Work { items: 1, cost: 1, paced: 0 };
 
 /// Between two pages of blobs.
 const REST: Duration = Duration::from_millis(50);
@@ -68,54 +78,87 @@ pub(super) fn begin(node: &Arc<LocalNode>) {
 
 /// One round over all drives and all ranges led here.
 async fn round(node: &LocalNode) {
-    let mut drives = Vec::new();
-    for slot in node.slots() {
-        let Ok(drive) = slot.serving() else { continue };
-        if let Ok(stats) = drive.stats().await {
-            drives.push((Arc::clone(&slot), stats.live_bytes));
-        }
-    }
+    let slots: Vec<Arc<Slot>> = node.slots().filter(|slot| slot.serving().is_ok()).collect();
     let progress = &node.duties.scrub;
-    progress.begin(node.env().clock.steady(), drives.iter().map(|(slot, bytes)| (slot.id, *bytes)));
-    join_all(drives.iter().map(|(slot, bytes)| scrub_drive(node, slot, pace_for(node, *bytes)))).await;
-    for leader in node.leaders().into_iter().filter(|_| node.clock.differs().is_none()) {
-        let goes_on = |blobs| {
-            progress.looked(blobs);
-            true
-        };
-        if let Err(error) = look(node, &leader, goes_on).await {
-            tracing::warn!(range = leader.descriptor().id.0, error, "scrubbing a range goes on next round");
-        }
-    }
+    progress.begin(slots.iter().map(|slot| slot.id));
+    let read = join_all(slots.iter().map(|slot| scrub_drive(node, slot)));
+    join(read, look_for_all(node)).await;
     progress.end(node.env().clock.wall_ms());
     count(&node.duties.counters.scrub_rounds, 1);
 }
 
+async fn look_for_all(node: &LocalNode) {
+    let (progress, leaders) = (&node.duties.scrub, node.leaders());
+    let mut total = Work::default();
+    for leader in &leaders {
+        match count_chunks(leader).await {
+            Ok(chunks) => total = total + LOOK.times(chunks),
+            Err(error) => tracing::warn!(range = leader.descriptor().id.0, error, "a range's chunks are not counted"),
+        }
+    }
+    let now = || node.env().clock.steady();
+    progress.counted(Of::Look, now(), total, 0);
+    for leader in leaders.into_iter().filter(|_| node.clock.differs().is_none()) {
+        if let Err(error) = look(node, &leader, || true, || progress.done(Of::Look, now(), LOOK)).await {
+            tracing::warn!(range = leader.descriptor().id.0, error, "scrubbing a range goes on next round");
+        }
+    }
+    progress.part_ended(Of::Look);
+}
+
+async fn count_chunks(leader: &RangeServer) -> Result<u64, String> {
+    let (mut after, mut chunks) = (Bytes::new(), 0);
+    loop {
+        let (blobs, next) = blobs_after(leader, after).await?;
+        chunks += blobs.iter().map(|(.., blob)| blob.geometry.chunks(blob.len)).sum::<u64>();
+        match next {
+            Some(next) => after = next,
+            None => return Ok(chunks),
+        }
+    }
+}
+
 /// The scrubber's rate on a drive with so many bytes: what is set, or more if a round would take too long.
-fn pace_for(node: &LocalNode, bytes: u64) -> Pace {
+fn pace_for(node: &LocalNode, bytes: u64) -> u64 {
     let settings = &node.duties.settings;
     let in_time = bytes / settings.scrub_round_max.as_secs().max(1);
-    Pace::new(settings.scrub_bytes_per_second.max(in_time))
+    settings.scrub_bytes_per_second.max(in_time)
 }
 
-async fn scrub_drive(node: &LocalNode, slot: &Slot, pace: Pace) {
-    read_drive(node, slot, pace).await;
-    node.duties.scrub.drive_read(slot.id, node.env().clock.steady());
+async fn scrub_drive(node: &LocalNode, slot: &Slot) {
+    if let Err(error) = read_drive(node, slot).await {
+        tracing::warn!(drive = slot.name, %error, "scrubbing a drive goes on next round");
+    }
+    node.duties.scrub.part_ended(Of::Drive(slot.id));
 }
 
-async fn read_drive(node: &LocalNode, slot: &Slot, pace: Pace) {
+/// Reading and checking a shard.
+fn reading(listed: &ListedShard) -> Work {
+    let bytes = u64::from(listed.shard_len);
+    Work { items: 1, cost: ASK_BYTES + bytes, paced: bytes }
+}
+
+async fn count_shards(slot: &Slot) -> Result<Work, ShardError> {
+    let (mut total, mut after) = (Work::default(), None);
+    loop {
+        let page = slot.serving()?.list(after, SHARDS)?;
+        let Some(last) = page.last() else { return Ok(total) };
+        after = Some(last.shard);
+        total = page.iter().map(reading).fold(total, |total, shard| total + shard);
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn read_drive(node: &LocalNode, slot: &Slot) -> Result<(), ShardError> {
+    let (progress, total) = (&node.duties.scrub, count_shards(slot).await?);
+    let bytes_per_second = pace_for(node, total.paced);
+    progress.counted(Of::Drive(slot.id), node.env().clock.steady(), total, bytes_per_second);
+    let pace = Pace::new(bytes_per_second);
     let mut after: Option<ShardId> = None;
     let mut disowned: Option<(BlobId, bool)> = None;
     loop {
-        let Ok(drive) = slot.serving() else { return };
-        let page = match drive.list(after, SHARDS) {
-            Ok(page) => page,
-            Err(error) => {
-                tracing::warn!(drive = slot.name, %error, "scrubbing a drive goes on next round");
-                return;
-            }
-        };
-        let Some(last) = page.last() else { return };
+        let page = slot.serving()?.list(after, SHARDS)?;
+        let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.shard);
         for listed in page {
             let blob = listed.shard.chunk.blob;
@@ -129,7 +172,7 @@ async fn read_drive(node: &LocalNode, slot: &Slot, pace: Pace) {
             } else {
                 scrub_shard(node, slot, &listed).await;
             }
-            node.duties.scrub.read(slot.id, u64::from(listed.shard_len));
+            progress.done(Of::Drive(slot.id), node.env().clock.steady(), reading(&listed));
             pace.take(u64::from(listed.shard_len)).await;
         }
     }
@@ -194,7 +237,12 @@ async fn repair(node: &LocalNode, report: &Report) -> bool {
 }
 
 /// Looks for every shard of a blob and rebuilds what is missing; what is to be told to the repairer.
-async fn scrub_blob(node: &LocalNode, owner: Owner, blob: BlobRef) -> Result<Option<RepairRecord>, String> {
+async fn scrub_blob(
+    node: &LocalNode,
+    owner: Owner,
+    blob: BlobRef,
+    looked: impl Fn(),
+) -> Result<Option<RepairRecord>, String> {
     let mut worst = 0;
     for index in 0..blob.geometry.chunks(blob.len) {
         let index = u32::try_from(index).map_err(|error| error.to_string())?;
@@ -204,6 +252,7 @@ async fn scrub_blob(node: &LocalNode, owner: Owner, blob: BlobRef) -> Result<Opt
         count(&node.duties.counters.shards_damaged, u64::from(chunk.bytes > 0));
         node.duties.scrub.found(u64::from(chunk.bytes > 0), u64::from(chunk.bytes > 0));
         node.duties.repair_pace.take(chunk.bytes).await;
+        looked();
         if !chunk.whole {
             let lost = i16::from(geometry.m()).saturating_sub(chunk.survives);
             worst = worst.max(u8::try_from(lost).unwrap_or(0).max(1));
@@ -213,26 +262,35 @@ async fn scrub_blob(node: &LocalNode, owner: Owner, blob: BlobRef) -> Result<Opt
     Ok((worst > 0).then_some(RepairRecord { blob, bucket, key, missing: worst }))
 }
 
-/// Looks for every shard of every blob that the range names. `goes_on` is told of each page how many blobs
-/// it has; `false` if it cut that short.
+/// Some of the blobs that the range names, and where those after them begin.
+async fn blobs_after(
+    leader: &RangeServer,
+    after: Bytes,
+) -> Result<(Vec<(BucketId, ObjectKey, BlobRef)>, Option<Bytes>), String> {
+    let answer = ask(leader, Query::Blobs { after, limit: BLOBS }).await.map_err(|error| error.to_string())?;
+    let Answer::Blobs(blobs, next) = answer else { return Err("wrong answer".to_owned()) };
+    Ok((blobs, next))
+}
+
+/// Looks for every shard of every blob that the range names, while `goes_on`; `false` if that cut it short.
+/// `looked` is told of each chunk.
 pub(super) async fn look(
     node: &LocalNode,
     leader: &RangeServer,
-    goes_on: impl Fn(u64) -> bool,
+    goes_on: impl Fn() -> bool,
+    looked: impl Fn(),
 ) -> Result<bool, String> {
     let mut after = Bytes::new();
     loop {
-        let query = Query::Blobs { after: after.clone(), limit: BLOBS };
-        let answer = ask(leader, query).await.map_err(|error| error.to_string())?;
-        let Answer::Blobs(blobs, next) = answer else { return Err("wrong answer".to_owned()) };
-        if !goes_on(u64::try_from(blobs.len()).unwrap_or(u64::MAX)) {
+        let (blobs, next) = blobs_after(leader, after).await?;
+        if !goes_on() {
             return Ok(false);
         }
-        let looks = blobs.into_iter().map(|(bucket, key, blob)| scrub_blob(node, Owner { bucket, key }, blob));
-        let looked: Vec<_> = stream::iter(looks).buffer_unordered(BLOBS_AT_A_TIME).collect().await;
+        let looks = blobs.into_iter().map(|(bucket, key, blob)| scrub_blob(node, Owner { bucket, key }, blob, &looked));
+        let found: Vec<_> = stream::iter(looks).buffer_unordered(BLOBS_AT_A_TIME).collect().await;
         let mut wanting = Vec::new();
-        for looked in looked {
-            match looked {
+        for found in found {
+            match found {
                 Ok(found) => wanting.extend(found),
                 Err(error) => tracing::warn!(error, "a blob's shards are looked for next round"),
             }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use couronne_ring::DriveId;
 use parking_lot::Mutex;
 
+use super::super::speed::{Speed, Work};
+
 /// A drive in the scrubber's round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriveScrub {
@@ -15,7 +17,7 @@ pub struct DriveScrub {
     pub drive: DriveId,
     /// Bytes of shards read in the round under way, or in the last one.
     pub read_bytes: u64,
-    /// Bytes there were to be read when it began.
+    /// Bytes there were to be read when it began; 0 until they are counted.
     pub total_bytes: u64,
 }
 
@@ -30,13 +32,13 @@ pub struct ScrubStatus {
     pub is_running: bool,
     /// From shards to owners: the drives.
     pub drives: Vec<DriveScrub>,
-    /// From owners to shards: blobs looked for in the round under way, or in the last one.
-    pub looked_blobs: u64,
-    /// Blobs that the round before looked for; unset: there was none.
-    pub total_blobs: Option<u64>,
-    /// Bytes read in a second, in the round under way.
+    /// From owners to shards: chunks looked for in the round under way, or in the last one.
+    pub looked_chunks: u64,
+    /// Chunks there were to be looked for when it began; unset until they are counted.
+    pub total_chunks: Option<u64>,
+    /// Bytes read in a second, of late.
     pub bytes_per_second: u64,
-    /// Seconds until its drives are read; unset: nothing to tell it by.
+    /// Seconds until the round ends; unset: nothing to tell it by, as before everything is counted.
     pub seconds_left: Option<u64>,
     /// Shards found missing or wrong since the start.
     pub found: u64,
@@ -44,23 +46,33 @@ pub struct ScrubStatus {
     pub healed: u64,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Reading {
-    read: u64,
-    total: u64,
-    /// When the drive was read; until then it is being read.
-    ended: Option<Duration>,
+/// What is done by itself in a round: reading a drive, or looking for all chunks.
+#[derive(Default)]
+struct Part {
+    /// What there was to be done when it began, once it is counted, and the bytes that may be read in a second.
+    total: Option<(Work, u64)>,
+    speed: Speed,
+    is_ended: bool,
+}
+
+impl Part {
+    fn seconds_left(&self, now: Duration) -> Option<u64> {
+        if self.is_ended {
+            return Some(0);
+        }
+        let (total, pace) = self.total?;
+        self.speed.seconds_left(now, total - self.speed.all_done(), pace)
+    }
 }
 
 /// What is known of the rounds, in memory only.
 #[derive(Default)]
 struct Rounds {
-    began: Option<Duration>,
+    is_running: bool,
     finished: u64,
     ended_ms: Option<u64>,
-    drives: BTreeMap<DriveId, Reading>,
-    looked: u64,
-    looked_before: Option<u64>,
+    drives: BTreeMap<DriveId, Part>,
+    look: Part,
     found: u64,
     healed: u64,
 }
@@ -69,29 +81,44 @@ struct Rounds {
 #[derive(Default)]
 pub(in crate::duties) struct ScrubProgress(Mutex<Rounds>);
 
+/// Which part of a round.
+#[derive(Clone, Copy)]
+pub(super) enum Of {
+    Drive(DriveId),
+    Look,
+}
+
 impl ScrubProgress {
-    pub(super) fn begin(&self, now: Duration, drives: impl Iterator<Item = (DriveId, u64)>) {
+    pub(super) fn begin(&self, drives: impl Iterator<Item = DriveId>) {
         let mut rounds = self.0.lock();
-        rounds.looked_before = rounds.ended_ms.map(|_| rounds.looked);
-        rounds.looked = 0;
-        rounds.began = Some(now);
-        rounds.drives = drives.map(|(drive, total)| (drive, Reading { total, ..Reading::default() })).collect();
+        rounds.is_running = true;
+        rounds.drives = drives.map(|drive| (drive, Part::default())).collect();
+        rounds.look = Part::default();
     }
 
-    pub(super) fn read(&self, drive: DriveId, bytes: u64) {
-        if let Some(reading) = self.0.lock().drives.get_mut(&drive) {
-            reading.read += bytes;
-        }
+    fn part(&self, of: Of, with: impl FnOnce(&mut Part)) {
+        let mut rounds = self.0.lock();
+        let part = match of {
+            Of::Drive(drive) => rounds.drives.get_mut(&drive),
+            Of::Look => Some(&mut rounds.look),
+        };
+        part.map(with);
     }
 
-    pub(super) fn drive_read(&self, drive: DriveId, now: Duration) {
-        if let Some(reading) = self.0.lock().drives.get_mut(&drive) {
-            reading.ended = Some(now);
-        }
+    /// A part begins that has so much to do, and may read so many bytes in a second.
+    pub(super) fn counted(&self, of: Of, now: Duration, total: Work, pace: u64) {
+        self.part(of, |part| {
+            part.total = Some((total, pace));
+            part.speed.begin(now);
+        });
     }
 
-    pub(super) fn looked(&self, blobs: u64) {
-        self.0.lock().looked += blobs;
+    pub(super) fn done(&self, of: Of, now: Duration, work: Work) {
+        self.part(of, |part| part.speed.done(now, work, work.paced));
+    }
+
+    pub(super) fn part_ended(&self, of: Of) {
+        self.part(of, |part| part.is_ended = true);
     }
 
     pub(super) fn found(&self, shards: u64, healed: u64) {
@@ -102,13 +129,13 @@ impl ScrubProgress {
 
     pub(super) fn end(&self, wall_ms: u64) {
         let mut rounds = self.0.lock();
-        rounds.began = None;
+        rounds.is_running = false;
         rounds.finished += 1;
         rounds.ended_ms = Some(wall_ms);
     }
 
     pub(in crate::duties) fn is_running(&self) -> bool {
-        self.0.lock().began.is_some()
+        self.0.lock().is_running
     }
 
     pub(in crate::duties) fn status(&self, now: Duration) -> ScrubStatus {
@@ -116,23 +143,26 @@ impl ScrubProgress {
         let mut status = ScrubStatus {
             rounds: rounds.finished,
             ended_ms: rounds.ended_ms,
-            is_running: rounds.began.is_some(),
-            looked_blobs: rounds.looked,
-            total_blobs: rounds.looked_before,
+            is_running: rounds.is_running,
+            looked_chunks: rounds.look.speed.all_done().items,
+            total_chunks: rounds.look.total.map(|(total, _)| total.items),
             found: rounds.found,
             healed: rounds.healed,
             ..ScrubStatus::default()
         };
-        for (drive, Reading { read, total, ended }) in &rounds.drives {
-            // What was deleted meanwhile, or stands between shards, is not read.
-            let read_bytes = if ended.is_some() { *total } else { *read };
-            status.drives.push(DriveScrub { drive: *drive, read_bytes, total_bytes: *total });
-            let Some(began) = rounds.began.filter(|_| ended.is_none()) else { continue };
-            let passed_ms = u64::try_from(now.saturating_sub(began).as_millis()).unwrap_or(u64::MAX).max(1);
-            let rate = read.saturating_mul(1000) / passed_ms;
-            status.bytes_per_second += rate;
-            // The drives are read side by side: the slowest decides.
-            status.seconds_left = status.seconds_left.max(total.saturating_sub(*read).checked_div(rate));
+        for (drive, part) in &rounds.drives {
+            let total_bytes = part.total.map_or(0, |(total, _)| total.paced);
+            // What was deleted meanwhile is not read, and what came meanwhile was not counted.
+            let read_bytes = if part.is_ended { total_bytes } else { part.speed.bytes().min(total_bytes) };
+            status.drives.push(DriveScrub { drive: *drive, read_bytes, total_bytes });
+            if !part.is_ended {
+                status.bytes_per_second += part.speed.bytes_per_second(now);
+            }
+        }
+        if rounds.is_running {
+            // The parts are done side by side: the slowest decides.
+            let left = rounds.drives.values().chain([&rounds.look]).map(|part| part.seconds_left(now));
+            status.seconds_left = left.reduce(|one, other| Some(one?.max(other?))).flatten();
         }
         status
     }
