@@ -1,5 +1,4 @@
 //! Both stores against one model, and what each keeps of a crash.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 #![allow(clippy::disallowed_methods, reason = "copies a database's folder as a crash would leave it")]
 
 use std::collections::BTreeMap;

@@ -7,8 +7,8 @@ use couronne_storage_node::drive::{Drive, Identity, IdentityError};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 
-use crate::block_on;
-use crate::world::{CLUSTER, FAILURES_MAX, NOW_MS, World, blob, env, get, put, shard};
+use super::block_on;
+use super::world::{CLUSTER, FAILURES_MAX, NOW_MS, World, blob, env, get, put, shard};
 
 async fn filled(seed: u64) -> World {
     let mut world = World::new(seed, 64 << 20).await;

@@ -1,10 +1,8 @@
 //! Multipart uploads, blobs and their reaping, buckets' rules and system rows, case by case.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-
-mod support;
 
 use std::collections::BTreeSet;
 
+use crate::support::{BEGIN_US, Range, blob, delete, etag, list_all, object_key, put, put_blob, upload_id};
 use bytes::Bytes;
 use couronne_metadata::answer::{QueryRefusal, answer};
 use couronne_metadata::command::{
@@ -18,7 +16,6 @@ use couronne_metadata::record::{
     Retention, VersionRecord, Versioning,
 };
 use couronne_metadata::store::Store;
-use support::{BEGIN_US, Range, blob, delete, etag, list_all, object_key, put, put_blob, upload_id};
 
 const NOW_MS: u64 = BEGIN_US / 1000;
 

@@ -1,17 +1,14 @@
 //! A node over simulated drives: restarts, lost drives, wiped drives.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::Rig;
+use crate::support::rows::{commit, execute, leader, read, row_write, write};
 use couronne_metadata::command::{Expect, Refusal};
 use couronne_protocol::range::{RangeClient, RangeError};
 use couronne_storage_node::disk::simulated::Fault;
 use couronne_storage_node::node::LocalNode;
 use futures_util::future::join_all;
-use support::Rig;
-use support::rows::{commit, execute, leader, read, row_write, write};
 
 #[tokio::test]
 async fn acknowledged_rows_survive_crashes_and_repeats_give_the_first_result() {

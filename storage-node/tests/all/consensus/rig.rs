@@ -22,7 +22,7 @@ use couronne_storage_node::replica::{RowMachine, StartState};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::wire::{Wire, Wires};
+use super::wire::{Wire, Wires};
 
 pub(crate) const NODES: u128 = 5;
 

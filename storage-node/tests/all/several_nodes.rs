@@ -1,12 +1,11 @@
 //! Several nodes over a network in memory: forming, deaths, partitions, wiped drives.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::rows::{commit, key};
+use crate::support::several::Several;
 use bytes::Bytes;
 use couronne_metadata::ids::BucketId;
 use couronne_metadata::query::{Answer, Query};
@@ -14,8 +13,6 @@ use couronne_protocol::map::{DriveState, Intake, MapRange, MapSource, ReplicaId}
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
 use couronne_protocol::remote::RemoteRanges;
 use couronne_storage_node::node::LocalNode;
-use support::rows::{commit, key};
-use support::several::Several;
 
 /// Writes some rows through all running nodes in turn and notes what was acknowledged.
 async fn write_some(cluster: &Several, from: u64, count: u64, written: &mut BTreeMap<String, String>) {
@@ -271,9 +268,15 @@ async fn a_node_whose_clock_is_wrong_takes_no_writes_and_leads_nothing() {
     }
     assert!(heard.iter().all(|heard| heard.clock_ms.is_some_and(|ms| (3_599_000..3_601_000).contains(&ms))));
     assert_eq!(heard.len(), 1, "the leader of the map's group knows of it");
+    let intake = || {
+        let map = cluster.node(0).map();
+        map.drives.values().find(|drive| drive.node == wrong.id()).map(|drive| drive.intake)
+    };
+    assert_eq!(intake(), Some(Intake::Leaving), "nothing new is put on its drive");
 
     // With its clock set right it counts again.
     cluster.machines[number].rig.clock.set_right();
+    cluster.until("its drive takes new shards", || intake() == Some(Intake::Open)).await;
     cluster.isolate(0, true);
     let rest: Vec<_> = cluster.running().filter(|node| node.id() != cluster.machines[0].id).collect();
     for (node, row) in rest.iter().zip(300..) {

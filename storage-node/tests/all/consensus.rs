@@ -1,11 +1,8 @@
 //! Replicas of one range on five nodes that talk over a network which delays, loses, repeats and is cut.
 //!
 //! `SEEDS=500` in the environment makes a longer hunt of every scenario that takes a seed.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // Tests fail by panicking.
 
-#[path = "consensus/rig.rs"]
 mod rig;
-#[path = "consensus/wire.rs"]
 mod wire;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,4 @@
 //! A drive's log over a simulated disk: many files, purges, crashes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // Tests fail by panicking.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,6 @@
 //! One model for both disks: what `FileDisk` does, `SimulatedDisk` does; and what the twin does
 //! besides, when it is told to fail.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

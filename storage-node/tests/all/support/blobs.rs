@@ -23,9 +23,14 @@ pub struct TestBlob {
 impl TestBlob {
     /// A blob of two chunks, whose bytes follow from `seed`.
     pub fn new(owner: &Owner, born_ms: u64, seed: u8) -> Self {
+        Self::of_len(owner, born_ms, seed, 1_300_000)
+    }
+
+    /// The same, of as many bytes.
+    pub fn of_len(owner: &Owner, born_ms: u64, seed: u8, len: usize) -> Self {
         let geometry = Geometry::new(4, 2, 1 << 20).unwrap();
         let id = BlobId::new(born_ms, [seed; 10]);
-        let mut bytes = vec![0; 1_300_000];
+        let mut bytes = vec![0; len];
         blake3::Hasher::new().update(&id.to_bytes()).finalize_xof().fill(&mut bytes);
         let bytes = Bytes::from(bytes);
         let named = BlobRef { id, len: bytes.len() as u64, policy: PolicyId(0), geometry, crc64: 7 };

@@ -1,10 +1,8 @@
 //! The encoding: golden bytes of every record as released, round trips, and bytes of ill will.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-
-mod support;
 
 use std::fmt::Debug;
 
+use crate::support::object_key;
 use bytes::Bytes;
 use couronne_metadata::codec::{Value, decode, encode};
 use couronne_metadata::command::{
@@ -23,7 +21,6 @@ use couronne_metadata::record::{
 use couronne_metadata::store::{Batch, Write};
 use couronne_placement::{BlobId, Geometry, PolicyId};
 use proptest::prelude::*;
-use support::object_key;
 
 fn blob() -> BlobRef {
     BlobRef {

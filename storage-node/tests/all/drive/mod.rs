@@ -1,7 +1,5 @@
 //! The drive against a small model, in a world that tears, loses, fills up and fails.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
-
 mod faults;
 mod files;
 mod world;

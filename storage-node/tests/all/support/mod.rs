@@ -1,17 +1,11 @@
 //! What the tests over a whole node share: a node over simulated drives, its rows, its blobs.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests fail by panicking"
-)]
+#![allow(unreachable_pub, reason = "for the other modules")]
 
 pub mod blobs;
 mod mortal;
 pub mod rows;
 pub mod several;
+pub mod told;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

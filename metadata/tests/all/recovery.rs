@@ -1,11 +1,9 @@
 //! A range that loses its unflushed suffix and applies its log again: the same rows, and a repeated
 //! command gets its first result.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-
-mod support;
 
 use std::ops::Bound;
 
+use crate::support::{Range, blob, delete, put, put_blob};
 use bytes::Bytes;
 use couronne_metadata::apply::apply;
 use couronne_metadata::command::{Envelope, Outcome, Precondition, Refusal};
@@ -16,7 +14,6 @@ use couronne_metadata::memory::MemoryStore;
 use couronne_metadata::record::Versioning;
 use couronne_metadata::store::{Row, Store};
 use proptest::prelude::*;
-use support::{Range, blob, delete, put, put_blob};
 
 #[derive(Clone, Debug)]
 enum Step {

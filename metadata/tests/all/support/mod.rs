@@ -1,6 +1,5 @@
 //! What the tests of evaluation share: a range over the store in memory, and short commands.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(unreachable_pub, reason = "for the other modules")]
 
 use bytes::Bytes;
 use couronne_metadata::answer::answer;

@@ -8,8 +8,8 @@ use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::files::FileDisk;
 use couronne_storage_node::drive::{Drive, Identity, Parts};
 
-use crate::block_on;
-use crate::world::{CLUSTER, blob, env, get, payload, put, settings, shard};
+use super::block_on;
+use super::world::{CLUSTER, blob, env, get, payload, put, settings, shard};
 
 async fn open(folder: &std::path::Path, index: Arc<MemoryStore>) -> Drive {
     let disk: Arc<dyn Disk> = loop {

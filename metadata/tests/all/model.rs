@@ -1,12 +1,10 @@
 //! Evaluation against a small model of what S3 says of versions, null versions, markers, conditions
 //! and uploads; counters against a recount; listings against the model's.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::support::{Range, blob, delete, etag, list_all, put, upload_id};
 use bytes::Bytes;
 use couronne_metadata::apply::apply;
 use couronne_metadata::command::{Command, CompletedPart, EtagSet, NewData, Outcome, Precondition, Refusal};
@@ -17,7 +15,6 @@ use couronne_metadata::query::{Answer, Entry, ListQuery, Query};
 use couronne_metadata::record::{Attributes, Content, Data, Usage, VersionRecord, Versioning};
 use couronne_metadata::store::{Batch, Store};
 use proptest::prelude::*;
-use support::{Range, blob, delete, etag, list_all, put, upload_id};
 
 const KEYS: [&str; 4] = ["a", "a/b", "a\0", "b"];
 const BODIES: [&str; 3] = ["one", "three", "a body of some length"];

@@ -1,11 +1,9 @@
 //! Objects, versions and conditions: what each command leaves, case by case.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-
-mod support;
 
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::support::{Range, delete, etag, list_all, put};
 use bytes::Bytes;
 use couronne_metadata::answer::answer;
 use couronne_metadata::command::{Envelope, EtagSet, Outcome, Precondition, Refusal};
@@ -13,7 +11,6 @@ use couronne_metadata::ids::VersionId;
 use couronne_metadata::query::{Answer, Entry, ListQuery, Query};
 use couronne_metadata::record::{VersionRecord, Versioning};
 use couronne_metadata::store::{Cursor, Row, Store, StoreError, View};
-use support::{Range, delete, etag, list_all, put};
 
 fn body(range: &Range, key: &str, version: Option<VersionId>) -> Option<String> {
     let (_, payload) = range.get(key, version)?;
@@ -133,7 +130,7 @@ fn a_repeat_gets_the_first_result_even_past_its_deadline() {
     assert_eq!(range.execute(&envelope), Ok(first));
     assert_eq!(body(&range, "k", None).as_deref(), Some("two"));
     let mut late = envelope.clone();
-    late.commit = support::commit_id(range.now_us / 1000, 1 << 40);
+    late.commit = crate::support::commit_id(range.now_us / 1000, 1 << 40);
     assert_eq!(range.execute(&late), Err(Refusal::DeadlinePassed));
 }
 

@@ -1,13 +1,14 @@
 //! Repair over several drives of one node: drives that go away, stay away, and come back with and
 //! without what they held.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::Rig;
+use crate::support::blobs::TestBlob;
+use crate::support::rows::{bucket_id, change, key, make_bucket, repair_rows};
+use crate::support::told::Told;
 use couronne_placement::ShardId;
 use couronne_protocol::map::MapSource;
 use couronne_protocol::shard::{Owner, ShardDuties};
@@ -16,9 +17,6 @@ use couronne_storage_node::disk::Disk;
 use couronne_storage_node::drive::Identity;
 use couronne_storage_node::duties::{DutySettings, RepairStatus};
 use couronne_storage_node::node::LocalNode;
-use support::Rig;
-use support::blobs::TestBlob;
-use support::rows::{bucket_id, change, key, make_bucket, repair_rows};
 use tokio::time::sleep;
 
 /// The rest between two rounds of a duty.
@@ -58,10 +56,15 @@ async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 
 /// Objects whose shards are all where they belong.
 async fn objects(rig: &Rig, node: &LocalNode, count: u8) -> Vec<TestBlob> {
+    objects_of(rig, node, &vec![1_300_000; usize::from(count)]).await
+}
+
+/// The same, of so many bytes each.
+async fn objects_of(rig: &Rig, node: &LocalNode, lens: &[usize]) -> Vec<TestBlob> {
     make_bucket(&rig.env, node, owner("any").bucket).await;
     let mut blobs = Vec::new();
-    for seed in 0..count {
-        let blob = TestBlob::new(&owner(&format!("key{seed}")), rig.env.clock.wall_ms(), seed);
+    for (seed, len) in (0..).zip(lens) {
+        let blob = TestBlob::of_len(&owner(&format!("key{seed}")), rig.env.clock.wall_ms(), seed, *len);
         blob.write(node, |_, primary| Some(primary)).await;
         change(&rig.env, node, &blob.owner, blob.commit(0)).await.unwrap();
         blobs.push(blob);
@@ -314,5 +317,30 @@ async fn a_damaged_shard_is_not_copied_from_and_is_put_right() {
     let node = rig.start().await;
     nothing_pending(&node).await;
     assert!(all_whole(&node, &blobs).await, "it was read for the other, found damaged, and rebuilt");
+    node.shutdown().await;
+}
+
+/// Small blobs are repaired before large ones, for they are older: their number says nothing of the time.
+#[tokio::test]
+async fn the_time_left_is_right_within_a_factor_of_two() {
+    let mut rig = rig(8, 6);
+    rig.duties.repair_bytes_per_second = 1 << 20;
+    let node = rig.start().await;
+    let blobs = objects_of(&rig, &node, &[[100_000; 30].as_slice(), &[4 << 20; 12]].concat()).await;
+    rig.crash(node, 1).await;
+    rig.wipe(3);
+    let node = rig.start().await;
+    let mut told = Told::begin();
+    loop {
+        let status = status(&node).await;
+        told.note(status.seconds_left);
+        if status.rebuilt_bytes > 0 && status.pending_chunks == 0 {
+            break;
+        }
+        sleep(OFTEN).await;
+    }
+    told.check();
+    nothing_pending(&node).await;
+    assert!(all_whole(&node, &blobs).await);
     node.shutdown().await;
 }

@@ -1,16 +1,13 @@
 //! Marking blobs degraded, against a model: which repair rows there are after any sequence of commands.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
-
-mod support;
 
 use std::collections::BTreeMap;
 
+use crate::support::{BEGIN_US, Range, blob, object_key, put_blob};
 use couronne_metadata::command::Command;
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BlobRef, RepairRecord, Versioning};
 use couronne_placement::BlobId;
 use proptest::prelude::*;
-use support::{BEGIN_US, Range, blob, object_key, put_blob};
 
 fn rows(range: &Range) -> BTreeMap<BlobId, (String, u8)> {
     let Answer::Repair(rows) = range.query(&Query::Repair { after: None, limit: 100 }) else { panic!("wrong answer") };

@@ -1,0 +1,17 @@
+//! Tests of a range's rows: one binary, so that what they share is compiled and linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod degraded;
+mod encoding;
+mod model;
+mod objects;
+mod recovery;
+mod stores;
+mod support;
+mod uploads;
