@@ -109,6 +109,8 @@ fn repair_message(repair: &RepairStatus) -> RepairMessage {
         seconds_left: repair.seconds_left,
         survives: repair.survives,
         done_chunks: repair.done_chunks,
+        done_cost: repair.done_cost,
+        pending_cost: repair.pending_cost,
         degraded: repair
             .degraded
             .iter()

@@ -112,6 +112,11 @@ pub(crate) struct RepairMessage {
     /// Chunks looked at since something last was to be done.
     #[serde(default)]
     pub(crate) done_chunks: u64,
+    /// What these cost and what the pending ones will, in bytes that are moved or could be meanwhile.
+    #[serde(default)]
+    pub(crate) done_cost: u64,
+    #[serde(default)]
+    pub(crate) pending_cost: u64,
     /// Blobs that are as good as they can be, and wait for a drive.
     pub(crate) parked: u64,
     /// Bytes of shards rebuilt since the nodes started.
@@ -150,6 +155,8 @@ impl RepairMessage {
         self.pending += other.pending;
         self.pending_chunks += other.pending_chunks;
         self.done_chunks += other.done_chunks;
+        self.done_cost = self.done_cost.saturating_add(other.done_cost);
+        self.pending_cost = self.pending_cost.saturating_add(other.pending_cost);
         self.parked += other.parked;
         self.rebuilt_bytes += other.rebuilt_bytes;
         self.bytes_per_second += other.bytes_per_second;

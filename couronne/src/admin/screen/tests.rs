@@ -126,7 +126,9 @@ fn a_cluster_that_repairs() {
     message.repair = RepairMessage {
         pending: 13,
         pending_chunks: 120,
-        done_chunks: 40,
+        done_chunks: 400,
+        done_cost: 40 * GIB,
+        pending_cost: 120 * GIB,
         bytes_per_second: 50 << 20,
         seconds_left: Some(150),
         parked: 1,

@@ -15,7 +15,8 @@ pub(super) fn repair_line(repair: &RepairMessage) -> String {
     if repair.pending_chunks == 0 {
         return format!("looking: {} blobs and ranges may be better{waiting}", repair.pending);
     }
-    let bar = bar(repair.done_chunks, repair.done_chunks + repair.pending_chunks);
+    // Chunks differ too much in size for their number to say how far it is.
+    let bar = bar(repair.done_cost, repair.done_cost.saturating_add(repair.pending_cost));
     let left = repair.seconds_left.map_or_else(String::new, |left| format!(", about {} left", duration(left)));
     let rate = bytes(repair.bytes_per_second);
     format!("{bar}  {} pending, {rate}/s{left}{waiting}", many(repair.pending_chunks, "chunk", "chunks"))

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use couronne_metadata::ids::RangeId;
@@ -43,6 +42,10 @@ pub struct RepairStatus {
     pub survives: Option<i16>,
     /// Chunks looked at since something last was to be done.
     pub done_chunks: u64,
+    /// What these cost, and what the pending ones will: bytes that are moved, and as many for each as could be
+    /// moved while it is looked for.
+    pub done_cost: u64,
+    pub pending_cost: u64,
     /// What survives fewer losses than its policy promises, by how many it still survives; below zero it
     /// cannot be read now.
     pub degraded: BTreeMap<i16, Degraded>,
@@ -99,8 +102,8 @@ pub(super) struct RangeProgress {
 pub(in crate::duties) struct Progress {
     ranges: Mutex<BTreeMap<RangeId, RangeProgress>>,
     speed: Mutex<Speed>,
-    /// The chunks that were done when something last began to be pending.
-    chunks_before: AtomicU64,
+    /// What was done when something last began to be pending.
+    before: Mutex<Work>,
 }
 
 impl Progress {
@@ -137,7 +140,7 @@ impl Progress {
         let mut speed = self.speed.lock();
         speed.begin(now);
         if was_idle {
-            self.chunks_before.store(speed.all_done().items, Ordering::Relaxed);
+            *self.before.lock() = speed.all_done();
         }
     }
 
@@ -215,14 +218,15 @@ pub(in crate::duties) fn status(node: &LocalNode) -> RepairStatus {
             }
         }
     }
-    status.pending_chunks = left.items;
+    (status.pending_chunks, status.pending_cost) = (left.items, left.cost);
     let servers = node.all_servers();
     let leading = servers.iter().filter(|server| server.consensus().leadership().is_some());
     let lacking = leading.filter(|leader| lacks_members(node, leader, &standing)).count();
     status.pending_ranges = u64::try_from(lacking + node.replicas_wanting()).unwrap_or(u64::MAX);
     status.grace_s = node.duties.settings.repair_grace.as_secs();
     let (speed, now) = (progress.speed.lock(), node.env().clock.steady());
-    status.done_chunks = speed.all_done().items.saturating_sub(progress.chunks_before.load(Ordering::Relaxed));
+    let done = speed.all_done() - *progress.before.lock();
+    (status.done_chunks, status.done_cost) = (done.items, done.cost);
     status.rebuilt_bytes = speed.bytes();
     status.bytes_per_second = speed.bytes_per_second(now);
     if is_counted && left.items > 0 {
