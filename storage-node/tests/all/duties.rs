@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::support::Rig;
 use crate::support::blobs::TestBlob;
+use crate::support::rounds::{OFTEN, eventually, object, object_of, owner};
 use crate::support::rows::{ask, bucket_id, change, key, make_bucket, reap_rows, repair_rows};
 use crate::support::told::Told;
 use bytes::Bytes;
@@ -15,9 +16,7 @@ use couronne_metadata::record::{Attributes, Etag};
 use couronne_placement::ShardId;
 use couronne_protocol::range::RangeError;
 use couronne_protocol::shard::{Owner, ShardClient};
-use couronne_ring::DriveId;
 use couronne_storage_node::disk::Disk;
-use couronne_storage_node::drive::Identity;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::log::{DriveLog, FILE_BYTES};
 use couronne_storage_node::node::{LocalNode, Stores};
@@ -25,9 +24,6 @@ use couronne_storage_node::replica::RowMachine;
 use tokio::time::sleep;
 
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// The rest between two rounds of a duty.
-const OFTEN: Duration = Duration::from_millis(50);
 
 /// Long enough for many rounds: what was not done by then is not done.
 const LONG: Duration = Duration::from_secs(1);
@@ -50,41 +46,10 @@ fn rig(seed: u64, duties: DutySettings) -> Rig {
     Rig { duties, ..Rig::new(seed, "ec:4+2", 6) }
 }
 
-fn owner(at: &str) -> Owner {
-    Owner { bucket: bucket_id(100), key: key(at) }
-}
-
-/// Waits until something is so.
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let began = tokio::time::Instant::now();
-    while !is_so().await {
-        assert!(began.elapsed() < Duration::from_secs(60), "never: {what}");
-        sleep(OFTEN).await;
-    }
-}
-
-/// An object whose shards are all where they belong.
-async fn object(rig: &Rig, node: &LocalNode, at: &str, seed: u8) -> TestBlob {
-    object_of(rig, node, at, seed, 1_300_000).await
-}
-
-/// The same, of so many bytes.
-async fn object_of(rig: &Rig, node: &LocalNode, at: &str, seed: u8, len: usize) -> TestBlob {
-    let blob = TestBlob::of_len(&owner(at), rig.env.clock.wall_ms(), seed, len);
-    blob.write(node, |_, primary| Some(primary)).await;
-    change(&rig.env, node, &blob.owner, blob.commit(0)).await.unwrap();
-    blob
-}
-
 async fn delete(rig: &Rig, node: &LocalNode, blob: &TestBlob) {
     let (version, condition) = (None, Precondition::default());
     let delete = Command::Delete { version, condition, bypass_governance: false, owner: "me".into() };
     change(&rig.env, node, &blob.owner, delete).await.unwrap();
-}
-
-async fn id_of(rig: &Rig, number: usize) -> DriveId {
-    let disk: Arc<dyn Disk> = Arc::new(rig.drives[number].disk.clone());
-    Identity::read(&disk).await.unwrap().drive
 }
 
 #[tokio::test]
@@ -169,7 +134,7 @@ async fn a_shard_on_a_handoff_goes_home_when_its_drive_is_back() {
     make_bucket(&rig.env, &node, owner("any").bucket).await;
     let sound = object(&rig, &node, "sound", 2).await;
     rig.crash(node, 1).await;
-    let (away, handoff) = (id_of(&rig, 0).await, id_of(&rig, 3).await);
+    let (away, handoff) = (rig.id_of(0).await, rig.id_of(3).await);
     let node = rig.start_with(|number| number != 0).await;
     let blob = TestBlob::new(&owner("k"), rig.env.clock.wall_ms(), 1);
     blob.write(&node, |_, primary| Some(if primary == away { handoff } else { primary })).await;
@@ -287,6 +252,20 @@ async fn the_scrubber_tells_how_long_its_round_takes() {
 }
 
 #[tokio::test]
+async fn a_round_of_the_scrubber_ends_in_time_whatever_rate_is_set() {
+    let settings = DutySettings { scrub_bytes_per_second: 1, scrub_round_max: Duration::from_secs(2), ..none() };
+    let rig = rig(10, DutySettings { scrub_interval: DAY, ..settings });
+    let node = rig.start().await;
+    make_bucket(&rig.env, &node, owner("any").bucket).await;
+    for seed in 0..4 {
+        object(&rig, &node, &format!("key{seed}"), seed).await;
+    }
+    assert!(node.start_scrub());
+    eventually("the round has ended", async || node.status().await.scrub.rounds > 0).await;
+    node.shutdown().await;
+}
+
+#[tokio::test]
 async fn the_scrubber_rebuilds_what_is_missing_or_damaged() {
     let mut rig = rig(6, none());
     let node = rig.start().await;
@@ -366,7 +345,7 @@ async fn the_flusher_keeps_the_log_and_the_restart_short() {
 /// How many entries of its log each replica of the only drive would apply again at a start.
 async fn replayed(rig: &Rig) -> Vec<u64> {
     let disk: Arc<dyn Disk> = Arc::new(rig.drives[0].disk.clone());
-    let log = DriveLog::open(disk, id_of(rig, 0).await, &rig.env).await.unwrap();
+    let log = DriveLog::open(disk, rig.id_of(0).await, &rig.env).await.unwrap();
     let replicas = log.replicas().into_iter().map(|(replica, _)| {
         let last = log.replica(replica).unwrap().bounds().last.unwrap();
         let rows = rig.drives[0].stores.open(&format!("replica-{:016x}", replica.0)).unwrap();

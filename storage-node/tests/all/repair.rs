@@ -2,25 +2,21 @@
 //! without what they held.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::Rig;
 use crate::support::blobs::TestBlob;
-use crate::support::rows::{bucket_id, change, key, make_bucket, repair_rows};
+use crate::support::rounds::{OFTEN, eventually, object_of, owner};
+use crate::support::rows::{change, make_bucket, repair_rows};
 use crate::support::told::Told;
 use couronne_placement::ShardId;
 use couronne_protocol::map::MapSource;
-use couronne_protocol::shard::{Owner, ShardDuties};
+use couronne_protocol::shard::ShardDuties;
 use couronne_ring::DriveId;
 use couronne_storage_node::disk::Disk;
-use couronne_storage_node::drive::Identity;
 use couronne_storage_node::duties::{DutySettings, RepairStatus};
 use couronne_storage_node::node::LocalNode;
 use tokio::time::sleep;
-
-/// The rest between two rounds of a duty.
-const OFTEN: Duration = Duration::from_millis(50);
 
 /// How long a drive is waited for.
 const GRACE: Duration = Duration::from_secs(4);
@@ -42,18 +38,6 @@ fn rig(seed: u64, drives: u64) -> Rig {
     Rig { duties: duties(), ..Rig::new(seed, "ec:4+2", drives) }
 }
 
-fn owner(at: &str) -> Owner {
-    Owner { bucket: bucket_id(100), key: key(at) }
-}
-
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let began = tokio::time::Instant::now();
-    while !is_so().await {
-        assert!(began.elapsed() < Duration::from_secs(60), "never: {what}");
-        sleep(OFTEN).await;
-    }
-}
-
 /// Objects whose shards are all where they belong.
 async fn objects(rig: &Rig, node: &LocalNode, count: u8) -> Vec<TestBlob> {
     objects_of(rig, node, &vec![1_300_000; usize::from(count)]).await
@@ -64,17 +48,9 @@ async fn objects_of(rig: &Rig, node: &LocalNode, lens: &[usize]) -> Vec<TestBlob
     make_bucket(&rig.env, node, owner("any").bucket).await;
     let mut blobs = Vec::new();
     for (seed, len) in (0..).zip(lens) {
-        let blob = TestBlob::of_len(&owner(&format!("key{seed}")), rig.env.clock.wall_ms(), seed, *len);
-        blob.write(node, |_, primary| Some(primary)).await;
-        change(&rig.env, node, &blob.owner, blob.commit(0)).await.unwrap();
-        blobs.push(blob);
+        blobs.push(object_of(rig, node, &format!("key{seed}"), seed, *len).await);
     }
     blobs
-}
-
-async fn id_of(rig: &Rig, number: usize) -> DriveId {
-    let disk: Arc<dyn Disk> = Arc::new(rig.drives[number].disk.clone());
-    Identity::read(&disk).await.unwrap().drive
 }
 
 /// The drives where a shard is sound.
@@ -134,7 +110,7 @@ async fn a_lost_drives_shards_are_rebuilt_after_its_grace_and_come_home_when_it_
     assert_eq!(status(&node).await.survives, None);
     rig.crash(node, 1).await;
 
-    let lost = id_of(&rig, 2).await;
+    let lost = rig.id_of(2).await;
     let node = rig.start_with(|number| number != 2).await;
     sleep(GRACE / 2).await;
     assert!(!all_alive(&node, &blobs).await, "it is waited for");
@@ -193,7 +169,7 @@ async fn a_drive_that_died_begins_anew_and_is_filled_again() {
     let mut rig = rig(5, 6);
     let node = rig.start().await;
     let blobs = objects(&rig, &node, 4).await;
-    let (id, other) = (id_of(&rig, 2).await, id_of(&rig, 4).await);
+    let (id, other) = (rig.id_of(2).await, rig.id_of(4).await);
     let refused = node.release_drive(id, false).await.unwrap_err().to_string();
     assert!(refused.contains("serves"), "{refused}");
     rig.drives[2].disk.remove("drive").await.unwrap();
@@ -231,7 +207,7 @@ async fn what_a_drive_lost_before_it_was_committed_is_put_back() {
     let mut rig = rig(7, 6);
     let node = rig.start().await;
     objects(&rig, &node, 1).await;
-    let (id, before) = (id_of(&rig, 2).await, node.map().version);
+    let (id, before) = (rig.id_of(2).await, node.map().version);
     let mut blobs = Vec::new();
     for seed in 10..13 {
         let blob = TestBlob::new(&owner(&format!("late{seed}")), rig.env.clock.wall_ms(), seed);

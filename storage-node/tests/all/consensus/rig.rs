@@ -9,7 +9,7 @@ use bytes::Bytes;
 use couronne_metadata::effect::Effect;
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::store::Write;
-use couronne_protocol::env::{Clock, Env, Random};
+use couronne_protocol::env::Env;
 use couronne_ring::{DriveId, NodeId};
 use couronne_storage_node::consensus::types::{Position, ReplicaId};
 use couronne_storage_node::consensus::{
@@ -19,39 +19,12 @@ use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::log::DriveLog;
 use couronne_storage_node::node::{MemoryStores, Stores};
 use couronne_storage_node::replica::{RowMachine, StartState};
-use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::wire::{Wire, Wires};
+use crate::support::test_env;
 
 pub(crate) const NODES: u128 = 5;
-
-struct TestClock(Instant);
-
-impl Clock for TestClock {
-    fn wall_us(&self) -> u64 {
-        1_800_000_000_000_000 + u64::try_from(self.0.elapsed().as_micros()).unwrap()
-    }
-    fn steady(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
-
-/// SplitMix64: repeatable, and good enough for a test.
-struct TestRandom(Mutex<u64>);
-
-impl Random for TestRandom {
-    fn fill(&self, buffer: &mut [u8]) {
-        let mut state = self.0.lock();
-        for chunk in buffer.chunks_mut(8) {
-            *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut mixed = *state;
-            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            chunk.copy_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes()[..chunk.len()]);
-        }
-    }
-}
 
 /// What runs of a node.
 #[derive(Clone)]
@@ -103,8 +76,7 @@ fn payload(name: &str, value: &[u8]) -> Bytes {
 impl Rig {
     /// Five nodes that have begun, and lead.
     pub(crate) async fn begin(seed: u64) -> Self {
-        let clock = Arc::new(TestClock(Instant::now()));
-        let env = Env { clock, random: Arc::new(TestRandom(Mutex::new(seed))) };
+        let (env, _) = test_env(seed);
         let nodes = (1..=NODES).map(|number| TestNode {
             id: NodeId(number),
             drive: DriveId(10 + number),

@@ -3,6 +3,7 @@
 
 pub mod blobs;
 mod mortal;
+pub mod rounds;
 pub mod rows;
 pub mod several;
 pub mod told;
@@ -74,6 +75,12 @@ impl Random for TestRandom {
     }
 }
 
+/// Tokio's clock and repeatable chance.
+pub fn test_env(seed: u64) -> (Env, Arc<TestClock>) {
+    let clock = Arc::new(TestClock { began: tokio::time::Instant::now(), leapt_us: AtomicU64::new(0) });
+    (Env { clock: clock.clone(), random: Arc::new(TestRandom(Mutex::new(seed))) }, clock)
+}
+
 /// A drive that outlives the nodes that use it.
 #[derive(Clone)]
 pub struct TestDrive {
@@ -95,8 +102,7 @@ pub struct Rig {
 
 impl Rig {
     pub fn new(seed: u64, policy: &'static str, drives: u64) -> Self {
-        let clock = Arc::new(TestClock { began: tokio::time::Instant::now(), leapt_us: AtomicU64::new(0) });
-        let env = Env { clock: clock.clone(), random: Arc::new(TestRandom(Mutex::new(seed))) };
+        let (env, clock) = test_env(seed);
         let drive = |number| TestDrive { disk: SimulatedDisk::new(seed + number, 1 << 30), stores: Arc::default() };
         let drives = (0..drives).map(drive).collect();
         let (duties, evaluation) = (DutySettings::default(), evaluate::Settings::default());
@@ -159,11 +165,16 @@ impl Rig {
         }
     }
 
+    /// The identity of one of the drives.
+    pub async fn id_of(&self, number: usize) -> DriveId {
+        let disk: Arc<dyn Disk> = Arc::new(self.drives[number].disk.clone());
+        Identity::read(&disk).await.unwrap().drive
+    }
+
     /// Which of the drives has that identity.
     pub async fn number_of(&self, wanted: DriveId) -> usize {
-        for (number, drive) in self.drives.iter().enumerate() {
-            let disk: Arc<dyn Disk> = Arc::new(drive.disk.clone());
-            if Identity::read(&disk).await.unwrap().drive == wanted {
+        for number in 0..self.drives.len() {
+            if self.id_of(number).await == wanted {
                 return number;
             }
         }
