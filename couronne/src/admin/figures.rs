@@ -44,6 +44,11 @@ impl Page {
         self.gauge((name, help), [], [([], value)])
     }
 
+    fn seconds_left(&self, name: &str, left: Option<u64>) -> Result<(), Error> {
+        let help = "Seconds until it is done, while that can be told; the cluster's is the largest.";
+        self.gauge((name, help), [], left.map(|left| ([], left)))
+    }
+
     fn drives(&self, drives: &[DriveMessage]) -> Result<(), Error> {
         let space = |part: &'static str, read: fn(&DriveMessage) -> u64| {
             drives.iter().map(move |drive| ([drive.id.clone(), part.to_owned()], read(drive)))
@@ -67,6 +72,7 @@ impl Page {
         self.one("couronne_repair_parked", "Blobs that wait for a drive.", repair.parked)?;
         self.one("couronne_repair_rebuilt_bytes", "Bytes of shards rebuilt since the start.", repair.rebuilt_bytes)?;
         self.one("couronne_repair_bytes_per_second", "The same in a second, of late.", repair.bytes_per_second)?;
+        self.seconds_left("couronne_repair_seconds_left", repair.seconds_left)?;
         let degraded = repair.degraded.iter().map(|level| ([level.survives.to_string()], level.chunks));
         let name =
             ("couronne_degraded_chunks", "Chunks by how many more losses they survive; below 0: none can be read.");
@@ -91,6 +97,7 @@ impl Page {
             "When the last round ended, in seconds since 1970.",
             scrub.ended_ms.unwrap_or(0) / 1000,
         )?;
+        self.seconds_left("couronne_scrub_seconds_left", scrub.seconds_left)?;
         self.one("couronne_scrub_found", "Shards found missing or wrong since the start.", scrub.found)?;
         self.one("couronne_scrub_healed", "Chunks of which shards were put back.", scrub.healed)
     }

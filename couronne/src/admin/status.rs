@@ -109,8 +109,7 @@ fn repair_message(repair: &RepairStatus) -> RepairMessage {
         seconds_left: repair.seconds_left,
         survives: repair.survives,
         done_chunks: repair.done_chunks,
-        done_cost: repair.done_cost,
-        pending_cost: repair.pending_cost,
+        seconds_passed: repair.seconds_passed,
         degraded: repair
             .degraded
             .iter()
@@ -136,6 +135,7 @@ fn scrub_message(scrub: &ScrubStatus, orphans: u64) -> ScrubMessage {
         looked_chunks: scrub.looked_chunks,
         total_chunks: scrub.total_chunks,
         bytes_per_second: scrub.bytes_per_second,
+        seconds_passed: scrub.seconds_passed,
         seconds_left: scrub.seconds_left,
         found: scrub.found,
         healed: scrub.healed,

@@ -239,7 +239,7 @@ async fn the_scrubber_tells_how_long_its_round_takes() {
     let mut told = Told::begin();
     loop {
         let scrub = node.status().await.scrub;
-        told.note(scrub.seconds_left);
+        told.note(scrub.seconds_passed, scrub.seconds_left);
         if scrub.rounds > 0 {
             assert_eq!((scrub.seconds_left, scrub.looked_chunks, scrub.total_chunks), (None, 52, Some(52)));
             assert!(scrub.drives.iter().all(|drive| drive.total_bytes == 20 * 25_000 + 16 * (512 << 10)), "{scrub:?}");

@@ -309,7 +309,7 @@ async fn the_time_left_is_right_within_a_factor_of_two() {
     let mut told = Told::begin();
     loop {
         let status = status(&node).await;
-        told.note(status.seconds_left);
+        told.note(status.seconds_passed, status.seconds_left);
         if status.rebuilt_bytes > 0 && status.pending_chunks == 0 {
             break;
         }

@@ -109,14 +109,11 @@ pub(crate) struct RepairMessage {
     pub(crate) pending: u64,
     /// Their chunks, as far as they were counted.
     pub(crate) pending_chunks: u64,
-    /// Chunks looked at since something last was to be done.
+    /// Chunks looked at since something last was to be done, and seconds since then.
     #[serde(default)]
     pub(crate) done_chunks: u64,
-    /// What these cost and what the pending ones will, in bytes that are moved or could be meanwhile.
     #[serde(default)]
-    pub(crate) done_cost: u64,
-    #[serde(default)]
-    pub(crate) pending_cost: u64,
+    pub(crate) seconds_passed: u64,
     /// Blobs that are as good as they can be, and wait for a drive.
     pub(crate) parked: u64,
     /// Bytes of shards rebuilt since the nodes started.
@@ -149,14 +146,12 @@ pub(crate) struct DegradedMessage {
 impl RepairMessage {
     /// Adds what another node says.
     pub(crate) fn add(&mut self, other: &Self) {
-        // The slowest decides, and who cannot say may be that.
-        let is_silent = |repair: &Self| repair.pending > 0 && repair.seconds_left.is_none();
-        self.seconds_left = self.seconds_left.max(other.seconds_left).filter(|_| !is_silent(self) && !is_silent(other));
+        let says = |repair: &Self| (repair.pending > 0, repair.seconds_left);
+        self.seconds_left = slowest(says(self), says(other));
+        self.seconds_passed = self.seconds_passed.max(other.seconds_passed);
         self.pending += other.pending;
         self.pending_chunks += other.pending_chunks;
         self.done_chunks += other.done_chunks;
-        self.done_cost = self.done_cost.saturating_add(other.done_cost);
-        self.pending_cost = self.pending_cost.saturating_add(other.pending_cost);
         self.parked += other.parked;
         self.rebuilt_bytes += other.rebuilt_bytes;
         self.bytes_per_second += other.bytes_per_second;
@@ -173,6 +168,13 @@ impl RepairMessage {
         }
         self.degraded.sort_unstable_by_key(|level| level.survives);
     }
+}
+
+/// How long two take that work side by side, each with whether it works and what it says of that: the slower decides,
+/// and who cannot say may be that.
+fn slowest(one: (bool, Option<u64>), other: (bool, Option<u64>)) -> Option<u64> {
+    let is_silent = |(works, left): (bool, Option<u64>)| works && left.is_none();
+    one.1.max(other.1).filter(|_| !is_silent(one) && !is_silent(other))
 }
 
 /// How the scrubber gets on.
@@ -193,6 +195,9 @@ pub(crate) struct ScrubMessage {
     pub(crate) total_chunks: Option<u64>,
     /// Bytes read in a second.
     pub(crate) bytes_per_second: u64,
+    /// Seconds since the round under way began; 0: none is.
+    #[serde(default)]
+    pub(crate) seconds_passed: u64,
     /// Seconds until the round ends; unset: nothing to tell it by, or not everything is counted yet.
     pub(crate) seconds_left: Option<u64>,
     /// Shards found missing or wrong since the nodes started.
@@ -220,10 +225,9 @@ impl ScrubMessage {
     /// Adds what another node says; `None` before the first.
     pub(crate) fn joined(this: Option<Self>, other: Self) -> Self {
         let Some(mut this) = this else { return other };
-        // The slowest decides, and who cannot say may be that.
-        let is_silent = |scrub: &Self| scrub.running && scrub.seconds_left.is_none();
-        let is_known = !is_silent(&this) && !is_silent(&other);
-        this.seconds_left = this.seconds_left.max(other.seconds_left).filter(|_| is_known);
+        let says = |scrub: &Self| (scrub.running, scrub.seconds_left);
+        this.seconds_left = slowest(says(&this), says(&other));
+        this.seconds_passed = this.seconds_passed.max(other.seconds_passed);
         this.running |= other.running;
         this.rounds = this.rounds.min(other.rounds);
         this.ended_ms = this.ended_ms.zip(other.ended_ms).map(|(one, other)| one.min(other));

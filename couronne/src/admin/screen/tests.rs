@@ -127,8 +127,7 @@ fn a_cluster_that_repairs() {
         pending: 13,
         pending_chunks: 120,
         done_chunks: 400,
-        done_cost: 40 * GIB,
-        pending_cost: 120 * GIB,
+        seconds_passed: 50,
         bytes_per_second: 50 << 20,
         seconds_left: Some(150),
         parked: 1,
@@ -145,6 +144,7 @@ fn a_cluster_that_repairs() {
         running: true,
         drives: vec![reading(1), reading(2)],
         bytes_per_second: 32 << 20,
+        seconds_passed: 128,
         seconds_left: Some(192),
         found: 2,
         healed: 2,
@@ -177,7 +177,7 @@ fn a_cluster_that_repairs() {
             "  00000005  n5  serving          [##########..........]  50 % of 10 GiB  /data/n5",
             "  00000006  n6  serving          [############........]  60 % of 10 GiB  /data/n6",
             "repair    [#####...............]  25 %  120 chunks pending, 50 MiB/s, about 2 min left; 1 blob waits for a drive",
-            "scrub     [#####...............]  25 % of 8 GiB, 32 MiB/s, about 3 min left; last round ended 2 h ago; found 2, healed 2, orphans deleted 0",
+            "scrub     [########............]  40 %  2 GiB of 8 GiB read, 32 MiB/s, about 3 min left; last round ended 2 h ago; found 2, healed 2, orphans deleted 0",
             "ranges    4 of 4 led: n2 1, n3 1, n4 1, n5 1",
             "clocks    n2 7 s ahead and leads nothing",
             "versions  differ: n1 0.1.0, n2 0.2.0, n3 0.1.0, n5 0.1.0, n6 0.1.0, g1 0.1.0",
@@ -318,4 +318,24 @@ fn the_time_left_is_that_of_the_slowest_node_and_unknown_while_one_has_not_count
     assert_eq!(sum(&[says(3, None), says(9, Some(70))]), None);
     assert_eq!(sum(&[says(9, Some(70)), says(3, None), says(9, Some(80))]), None);
     assert_eq!(sum(&[says(0, None), says(0, None)]), None);
+
+    let says = |running, seconds_left| ScrubMessage { running, seconds_left, ..ScrubMessage::default() };
+    let joined = |said: Vec<ScrubMessage>| {
+        let joined = said.into_iter().fold(None, |sum, said| Some(ScrubMessage::joined(sum, said)));
+        joined.and_then(|joined| joined.seconds_left)
+    };
+    assert_eq!(joined(vec![says(true, Some(20)), says(false, None), says(true, Some(70))]), Some(70));
+    assert_eq!(joined(vec![says(true, Some(20)), says(true, None), says(true, Some(30))]), None);
+    assert_eq!(joined(vec![says(false, None), says(false, None)]), None);
+}
+
+/// No bar claims to know what is not known.
+#[test]
+fn work_that_cannot_be_timed_yet() {
+    let mut message = healthy();
+    message.repair = RepairMessage { pending: 1, pending_chunks: 9, seconds_passed: 5, ..RepairMessage::default() };
+    message.scrub = ScrubMessage { running: true, seconds_passed: 5, ..ScrubMessage::default() };
+    let shown = shown(&message);
+    assert!(shown.contains("repair    9 chunks pending, 0 B/s\n"), "{shown}");
+    assert!(shown.contains("scrub     0 B of 0 B read, 0 B/s; no round finished yet; nothing found\n"), "{shown}");
 }

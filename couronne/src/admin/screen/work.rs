@@ -15,11 +15,17 @@ pub(super) fn repair_line(repair: &RepairMessage) -> String {
     if repair.pending_chunks == 0 {
         return format!("looking: {} blobs and ranges may be better{waiting}", repair.pending);
     }
-    // Chunks differ too much in size for their number to say how far it is.
-    let bar = bar(repair.done_cost, repair.done_cost.saturating_add(repair.pending_cost));
-    let left = repair.seconds_left.map_or_else(String::new, |left| format!(", about {} left", duration(left)));
+    let (bar, left) = time(repair.seconds_passed, repair.seconds_left);
     let rate = bytes(repair.bytes_per_second);
-    format!("{bar}  {} pending, {rate}/s{left}{waiting}", many(repair.pending_chunks, "chunk", "chunks"))
+    format!("{bar}{} pending, {rate}/s{left}{waiting}", many(repair.pending_chunks, "chunk", "chunks"))
+}
+
+/// How far work is, by the time that it takes, and how long it still does; neither if that cannot be told. Chunks
+/// differ too much in size, and their bytes in how long they are held up, to say it by these.
+fn time(passed: u64, left: Option<u64>) -> (String, String) {
+    let told =
+        |left| (format!("{}  ", bar(passed, passed.saturating_add(left))), format!(", about {} left", duration(left)));
+    left.map_or_else(Default::default, told)
 }
 
 /// `couronne repair status`.
@@ -55,8 +61,9 @@ pub(super) fn scrub_line(scrub: &ScrubMessage, now_ms: u64) -> String {
     }
     let sum = |read: fn(&super::super::messages::ScrubDriveMessage) -> u64| scrub.drives.iter().map(read).sum::<u64>();
     let (read, total) = (sum(|drive| drive.read_bytes), sum(|drive| drive.total_bytes));
-    let left = scrub.seconds_left.map_or_else(String::new, |left| format!(", about {} left", duration(left)));
-    format!("{} of {}, {}/s{left}; {last}; {found}", bar(read, total), bytes(total), bytes(scrub.bytes_per_second))
+    let (bar, left) = time(scrub.seconds_passed, scrub.seconds_left);
+    let rate = bytes(scrub.bytes_per_second);
+    format!("{bar}{} of {} read, {rate}/s{left}; {last}; {found}", bytes(read), bytes(total))
 }
 
 /// `couronne scrub status`.

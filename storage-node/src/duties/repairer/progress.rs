@@ -42,10 +42,8 @@ pub struct RepairStatus {
     pub survives: Option<i16>,
     /// Chunks looked at since something last was to be done.
     pub done_chunks: u64,
-    /// What these cost, and what the pending ones will: bytes that are moved, and as many for each as could be
-    /// moved while it is looked for.
-    pub done_cost: u64,
-    pub pending_cost: u64,
+    /// Seconds since then; 0: nothing is to be done.
+    pub seconds_passed: u64,
     /// What survives fewer losses than its policy promises, by how many it still survives; below zero it
     /// cannot be read now.
     pub degraded: BTreeMap<i16, Degraded>,
@@ -102,8 +100,8 @@ pub(super) struct RangeProgress {
 pub(in crate::duties) struct Progress {
     ranges: Mutex<BTreeMap<RangeId, RangeProgress>>,
     speed: Mutex<Speed>,
-    /// What was done when something last began to be pending.
-    before: Mutex<Work>,
+    /// When something last began to be pending, and the chunks that were done before.
+    began: Mutex<(Duration, u64)>,
 }
 
 impl Progress {
@@ -140,7 +138,7 @@ impl Progress {
         let mut speed = self.speed.lock();
         speed.begin(now);
         if was_idle {
-            *self.before.lock() = speed.all_done();
+            *self.began.lock() = (now, speed.all_done().items);
         }
     }
 
@@ -218,17 +216,20 @@ pub(in crate::duties) fn status(node: &LocalNode) -> RepairStatus {
             }
         }
     }
-    (status.pending_chunks, status.pending_cost) = (left.items, left.cost);
+    status.pending_chunks = left.items;
     let servers = node.all_servers();
     let leading = servers.iter().filter(|server| server.consensus().leadership().is_some());
     let lacking = leading.filter(|leader| lacks_members(node, leader, &standing)).count();
     status.pending_ranges = u64::try_from(lacking + node.replicas_wanting()).unwrap_or(u64::MAX);
     status.grace_s = node.duties.settings.repair_grace.as_secs();
     let (speed, now) = (progress.speed.lock(), node.env().clock.steady());
-    let done = speed.all_done() - *progress.before.lock();
-    (status.done_chunks, status.done_cost) = (done.items, done.cost);
+    let (began, done_before) = *progress.began.lock();
+    status.done_chunks = speed.all_done().items - done_before;
     status.rebuilt_bytes = speed.bytes();
     status.bytes_per_second = speed.bytes_per_second(now);
+    if left.items > 0 {
+        status.seconds_passed = now.saturating_sub(began).as_secs();
+    }
     if is_counted && left.items > 0 {
         status.seconds_left = speed.seconds_left(now, left, node.duties.settings.repair_bytes_per_second);
     }

@@ -80,7 +80,7 @@ pub(super) fn begin(node: &Arc<LocalNode>) {
 async fn round(node: &LocalNode) {
     let slots: Vec<Arc<Slot>> = node.slots().filter(|slot| slot.serving().is_ok()).collect();
     let progress = &node.duties.scrub;
-    progress.begin(slots.iter().map(|slot| slot.id));
+    progress.begin(node.env().clock.steady(), slots.iter().map(|slot| slot.id));
     let read = join_all(slots.iter().map(|slot| scrub_drive(node, slot)));
     join(read, look_for_all(node)).await;
     progress.end(node.env().clock.wall_ms());

@@ -38,6 +38,8 @@ pub struct ScrubStatus {
     pub total_chunks: Option<u64>,
     /// Bytes read in a second, of late.
     pub bytes_per_second: u64,
+    /// Seconds since the round under way began; 0: none is.
+    pub seconds_passed: u64,
     /// Seconds until the round ends; unset: nothing to tell it by, as before everything is counted.
     pub seconds_left: Option<u64>,
     /// Shards found missing or wrong since the start.
@@ -68,7 +70,8 @@ impl Part {
 /// What is known of the rounds, in memory only.
 #[derive(Default)]
 struct Rounds {
-    is_running: bool,
+    /// Since when a round is under way, if one is.
+    since: Option<Duration>,
     finished: u64,
     ended_ms: Option<u64>,
     drives: BTreeMap<DriveId, Part>,
@@ -89,9 +92,9 @@ pub(super) enum Of {
 }
 
 impl ScrubProgress {
-    pub(super) fn begin(&self, drives: impl Iterator<Item = DriveId>) {
+    pub(super) fn begin(&self, now: Duration, drives: impl Iterator<Item = DriveId>) {
         let mut rounds = self.0.lock();
-        rounds.is_running = true;
+        rounds.since = Some(now);
         rounds.drives = drives.map(|drive| (drive, Part::default())).collect();
         rounds.look = Part::default();
     }
@@ -129,13 +132,13 @@ impl ScrubProgress {
 
     pub(super) fn end(&self, wall_ms: u64) {
         let mut rounds = self.0.lock();
-        rounds.is_running = false;
+        rounds.since = None;
         rounds.finished += 1;
         rounds.ended_ms = Some(wall_ms);
     }
 
     pub(in crate::duties) fn is_running(&self) -> bool {
-        self.0.lock().is_running
+        self.0.lock().since.is_some()
     }
 
     pub(in crate::duties) fn status(&self, now: Duration) -> ScrubStatus {
@@ -143,7 +146,7 @@ impl ScrubProgress {
         let mut status = ScrubStatus {
             rounds: rounds.finished,
             ended_ms: rounds.ended_ms,
-            is_running: rounds.is_running,
+            is_running: rounds.since.is_some(),
             looked_chunks: rounds.look.speed.all_done().items,
             total_chunks: rounds.look.total.map(|(total, _)| total.items),
             found: rounds.found,
@@ -159,7 +162,8 @@ impl ScrubProgress {
                 status.bytes_per_second += part.speed.bytes_per_second(now);
             }
         }
-        if rounds.is_running {
+        if let Some(since) = rounds.since {
+            status.seconds_passed = now.saturating_sub(since).as_secs();
             // The parts are done side by side: the slowest decides.
             let left = rounds.drives.values().chain([&rounds.look]).map(|part| part.seconds_left(now));
             status.seconds_left = left.reduce(|one, other| Some(one?.max(other?))).flatten();

@@ -4,10 +4,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What was told, and when.
+/// What was told.
 pub struct Told {
     began: Instant,
-    said: Vec<(Duration, f64)>,
+    said: Vec<Said>,
+}
+
+/// When, and how many seconds have passed and are left, as was told.
+#[derive(Debug)]
+struct Said {
+    at: Duration,
+    passed: f64,
+    left: f64,
 }
 
 impl Told {
@@ -15,19 +23,22 @@ impl Told {
         Self { began: Instant::now(), said: Vec::new() }
     }
 
-    /// So many seconds are left, if that is told.
-    pub fn note(&mut self, seconds_left: Option<u64>) {
-        self.said.extend(seconds_left.map(|left| (self.began.elapsed(), left as f64)));
+    /// So many seconds have passed, and so many are left if that is told.
+    pub fn note(&mut self, passed: u64, left: Option<u64>) {
+        let at = self.began.elapsed();
+        self.said.extend(left.map(|left| Said { at, passed: passed as f64, left: left as f64 }));
     }
 
-    /// It has ended now: what was told was right within a factor of two. Whole seconds are told, and the machine
-    /// may have been busy with something else.
+    /// It has ended now: what was told to be left, and the share of the time that had passed by that, were right
+    /// within a factor of two. Whole seconds are told, and the machine may have been busy with something else.
     pub fn check(&self) {
         let took = self.began.elapsed();
         assert!(self.said.len() > 50, "told only {} times in {took:?}", self.said.len());
-        let is_right = |(at, said): &&(Duration, f64)| {
-            let right = (took - *at).as_secs_f64();
-            *said <= 2.0 * right + 1.0 && right <= 2.0 * said + 2.0
+        let is_near = |said: f64, right: f64| said <= 2.0 * right + 1.0 && right <= 2.0 * said + 2.0;
+        let is_right = |said: &&Said| {
+            let share = said.passed / (said.passed + said.left).max(1.0);
+            is_near(said.left, (took - said.at).as_secs_f64())
+                && is_near(share * took.as_secs_f64(), said.at.as_secs_f64())
         };
         let right = self.said.iter().filter(is_right).count();
         assert!(right * 10 >= self.said.len() * 9, "{right} of {} times, {took:?}: {:?}", self.said.len(), self.said);
