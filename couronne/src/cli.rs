@@ -167,7 +167,7 @@ pub(crate) struct ServerArguments {
     pub(crate) data: PathBuf,
     /// Address of its admin listener, instead of a data folder
     #[arg(long, env = "COURONNE_ADMIN", value_name = "ADDR", global = true)]
-    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) admin_address: Option<SocketAddr>,
     /// Token of its admin listener (the text of DIR/admin.token)
     #[arg(long, env = "COURONNE_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN", global = true)]
     pub(crate) admin_token: Option<String>,
@@ -350,9 +350,23 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
+    /// No two flags of a command are named alike. clap itself looks for that only where debug assertions are on.
     #[test]
     fn the_command_line_is_consistent() {
-        CommandLine::command().debug_assert();
+        fn check(command: &clap::Command) {
+            let flags = command.get_arguments().filter_map(clap::Arg::get_long);
+            let letters = command.get_arguments().filter_map(clap::Arg::get_short).map(String::from);
+            let names = command.get_arguments().map(|argument| argument.get_id().to_string());
+            for mut all in [flags.map(str::to_owned).collect(), letters.collect(), names.collect::<Vec<_>>()] {
+                all.sort_unstable();
+                let twice = all.windows(2).find(|pair| pair[0] == pair[1]);
+                assert_eq!(twice, None, "{}", command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        let mut command = CommandLine::command();
+        command.build();
+        check(&command);
     }
 
     #[test]

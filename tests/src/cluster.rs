@@ -305,6 +305,14 @@ impl Cluster {
         self.command(of).args(arguments).arg("--data").arg(self.data(of)).output().unwrap()
     }
 
+    /// The same, found by the address and the token of its admin listener.
+    pub fn couronne_at(&self, arguments: &[&str], of: &str) -> Output {
+        let mut command = self.command(of);
+        let token = std::fs::read_to_string(self.data(of).join("admin.token")).unwrap();
+        command.env("COURONNE_ADMIN", format!("127.0.0.1:{}", self.members[of].ports[2]));
+        command.env("COURONNE_ADMIN_TOKEN", token.trim()).args(arguments).output().unwrap()
+    }
+
     /// The binary, where a member lives.
     fn command(&self, name: &str) -> Command {
         self.world.command(&self.members[name].network, &binary())

@@ -93,6 +93,17 @@ fn lists_show_who_is_there(cluster: &Cluster) {
     }
 }
 
+/// Whoever has the address and the token of an admin listener needs no folder of it.
+fn users_are_made_from_elsewhere(cluster: &Cluster) {
+    said(&cluster.couronne_at(&["account", "create", "university"], "g2"));
+    let keys = ["--access-key", "ADAADAADAADAADAADAAD", "--secret-key", "0123456789012345678901234567890123456789"];
+    let create = [&["user", "create", "university", "ada", "--admin"], &keys[..]].concat();
+    said(&cluster.couronne_at(&create, "g1"));
+    let account = said(&cluster.couronne_at(&["account", "show", "university"], "g1"));
+    assert!(account.contains("user ada (admin), access keys ADAADAADAADAADAADAAD"), "{account}");
+    assert!(said(&cluster.couronne_at(&["status"], "n4")).starts_with("all safe"));
+}
+
 fn policies_are_made_and_used(cluster: &Cluster, clients: &Clients) {
     let create = |words: &[&str]| cluster.couronne(&[&["policy", "create"], words].concat(), "g1");
     refused(&create(&["copies", "three"]), 2);
@@ -194,6 +205,7 @@ fn an_operator_looks_and_orders() {
     clients.run("aws", &["s3", "mb", "s3://shards"]);
     clients.run("aws", &["s3", "cp", "--quiet", "big", "s3://shards/big"]);
     lists_show_who_is_there(&cluster);
+    users_are_made_from_elsewhere(&cluster);
     policies_are_made_and_used(&cluster, &clients);
     scrubbing_heals_a_flipped_byte(&cluster, &bytes);
     a_drive_is_replaced(&mut cluster);

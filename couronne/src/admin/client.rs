@@ -58,7 +58,7 @@ pub(crate) struct AdminClient {
 impl AdminClient {
     /// Finds the server the flags mean.
     pub(crate) fn find(arguments: &ServerArguments) -> Result<Self, ClientError> {
-        if let Some(address) = arguments.admin {
+        if let Some(address) = arguments.admin_address {
             let token = arguments.admin_token.clone().ok_or(ClientError::NoToken)?;
             return Ok(Self { address, token: Zeroizing::new(token) });
         }

@@ -63,8 +63,8 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
     let serving = tokio::spawn(admin::server::serve(listener, api, stopped));
 
     let client = |token: &str| {
-        let (admin, admin_token) = (Some(address), Some(token.to_owned()));
-        AdminClient::find(&ServerArguments { data: folder.path().to_owned(), admin, admin_token }).unwrap()
+        let (admin_address, admin_token) = (Some(address), Some(token.to_owned()));
+        AdminClient::find(&ServerArguments { data: folder.path().to_owned(), admin_address, admin_token }).unwrap()
     };
     let nothing = serde_json::json!({});
     let stranger = client("wrong").post::<ClockMessage>("/admin/clock/confirm", &nothing).await;
