@@ -39,6 +39,8 @@ pub struct NetSettings {
     pub handshake_timeout_ms: u64,
     /// How long calls under way may take after the stop began. Milliseconds.
     pub drain_ms_max: u64,
+    /// Records of TLS that are sealed with one key; AES-GCM is safe for 2^24.5 of them (RFC 8446, section 5.5).
+    pub records_a_key_max: u64,
 }
 
 impl Default for NetSettings {
@@ -61,6 +63,7 @@ impl Default for NetSettings {
             stranger_ms_max: 10_000,
             handshake_timeout_ms: 5000,
             drain_ms_max: 10_000,
+            records_a_key_max: 1 << 24,
         }
     }
 }

@@ -5,7 +5,12 @@
 //! that is dialled is the one that was meant; the time is the process's own clock.
 //! Must not know: messages.
 
+mod control;
+mod handshake;
 mod joiner;
+mod records;
+mod room;
+mod stream;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,10 +34,11 @@ use crate::transport::{Peer, Role};
 
 pub use joiner::Joiner;
 
+pub(super) use handshake::{accept, connect};
+pub(super) use stream::TlsStream;
+
 /// The protocol that both sides name in the handshake.
 const ALPN: &[u8] = b"couronne";
-/// How many bytes of records are prepared for one system call.
-pub(super) const RECORD_BYTES_MAX: usize = 256 << 10;
 
 /// What a member of the cluster speaks TLS with.
 pub struct Tls {
@@ -70,6 +76,7 @@ impl Tls {
             .with_cert_resolver(current.clone());
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
+        server.enable_secret_extraction = true;
         server.alpn_protocols = vec![ALPN.to_vec()];
         let members = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build()?;
         let mut client = ClientConfig::builder_with_details(provider, clock.clone())
@@ -135,6 +142,7 @@ fn speak_ours(client: &mut ClientConfig) {
     client.alpn_protocols = vec![ALPN.to_vec()];
     // It would tell the node's name to whoever listens, and servers have one certificate only.
     client.enable_sni = false;
+    client.enable_secret_extraction = true;
 }
 
 fn provider() -> Arc<CryptoProvider> {

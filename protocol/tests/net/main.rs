@@ -12,4 +12,5 @@ mod calls;
 mod ending;
 mod hostile;
 mod identity;
+mod keys;
 mod support;

@@ -7,17 +7,15 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use super::calls::{Calls, Link};
-use crate::net::link::{self, End, Metered, Outgoing, Progress};
+use crate::net::link::{self, End, Outgoing, Progress};
 use crate::net::settings::NetSettings;
-use crate::net::tls::RECORD_BYTES_MAX;
+use crate::net::tls::{TlsStream, connect};
 
 /// A connection that was opened and greeted, and the calls on it.
 pub(super) struct Connection {
-    stream: TlsStream<Metered<TcpStream>>,
+    stream: TlsStream<TcpStream>,
     progress: Arc<Progress>,
     calls: Arc<Calls>,
     queue: (mpsc::WeakUnboundedSender<Outgoing>, mpsc::UnboundedReceiver<Outgoing>),
@@ -33,15 +31,14 @@ pub(super) async fn dial(
     let opening = async {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
-        let mut stream = TlsConnector::from(tls).connect(name, Metered::new(socket)).await?;
-        stream.get_mut().1.set_buffer_limit(Some(RECORD_BYTES_MAX));
+        let mut stream = connect(socket, tls, name, settings).await?;
         link::greet(&mut stream).await?;
         Ok::<_, End>(stream)
     };
     let opened = timeout(settings.connect_timeout(), opening).await;
     let stream = opened.map_err(|_| "connecting took too long".to_owned())?.map_err(|end| end.to_string())?;
     let (sender, receiver) = mpsc::unbounded_channel();
-    let (calls, progress) = (Calls::new(settings), stream.get_ref().0.progress());
+    let (calls, progress) = (Calls::new(settings), stream.progress());
     let queue = (sender.downgrade(), receiver);
     Ok((Link::new(calls.clone(), sender), Connection { stream, progress, calls, queue }))
 }

@@ -5,7 +5,7 @@
 //! Must not know: methods, roles.
 
 mod budget;
-mod metered;
+mod progress;
 mod receive;
 mod send;
 mod watch;
@@ -25,7 +25,7 @@ use crate::transport::Message;
 use watch::{Seen, Verdict, Watch};
 
 pub(super) use budget::{Budget, Held};
-pub(super) use metered::{Metered, Progress};
+pub(super) use progress::Progress;
 
 /// How long an ended connection may take to say so.
 const GOODBYE: Duration = Duration::from_secs(1);

@@ -11,8 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::mpsc::WeakUnboundedSender;
 use tokio::task::coop::consume_budget;
 
-use super::metered::Progress;
-use super::{End, Outgoing, Packet, Side};
+use super::{End, Outgoing, Packet, Progress, Side};
 use crate::buffer::AlignedBuffer;
 use crate::net::packet::{Kind, PACKET_HEAD_BYTES, PacketHead};
 use crate::transport::Message;

@@ -7,8 +7,7 @@ use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::metered::Progress;
-use super::{End, Outgoing, Packet, Side};
+use super::{End, Outgoing, Packet, Progress, Side};
 use crate::net::packet::{Kind, PacketHead};
 
 /// Pieces up to this are copied together; longer ones are sent from where they lie. Bytes.

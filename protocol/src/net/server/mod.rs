@@ -16,13 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use self::serving::Serving;
-use super::link::{self, Budget, End, Metered};
+use super::link::{self, Budget, End};
 use super::settings::NetSettings;
-use super::tls::{RECORD_BYTES_MAX, Tls};
+use super::tls::{Tls, TlsStream, accept as accept_tls};
 use crate::transport::{Peer, Role, Service};
 
 /// How long accepting pauses after it failed for want of a resource.
@@ -119,25 +117,19 @@ impl Server {
         link::say_goodbye(&mut stream).await;
     }
 
-    async fn greet(&self, socket: TcpStream) -> Result<(TlsStream<Metered<TcpStream>>, Peer), End> {
+    async fn greet(&self, socket: TcpStream) -> Result<(TlsStream<TcpStream>, Peer), End> {
         socket.set_nodelay(true)?;
-        let mut stream = TlsAcceptor::from(self.tls.server()).accept(Metered::new(socket)).await?;
-        let peer = self.tls.peer(stream.get_ref().1.peer_certificates()).map_err(io::Error::other)?;
-        stream.get_mut().1.set_buffer_limit(Some(RECORD_BYTES_MAX));
+        let (mut stream, certificates) = accept_tls(socket, self.tls.server(), &self.settings).await?;
+        let peer = self.tls.peer(certificates.as_deref()).map_err(io::Error::other)?;
         link::greet(&mut stream).await?;
         Ok((stream, peer))
     }
 
-    async fn serve(
-        &self,
-        stream: &mut TlsStream<Metered<TcpStream>>,
-        peer: Peer,
-        mut stopping: watch::Receiver<bool>,
-    ) -> End {
+    async fn serve(&self, stream: &mut TlsStream<TcpStream>, peer: Peer, mut stopping: watch::Receiver<bool>) -> End {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let queue = (sender.downgrade(), &mut receiver);
         let serving = Serving::new(peer, self.service.clone(), &self.settings, self.budget.clone(), sender);
-        let progress = stream.get_ref().0.progress();
+        let progress = stream.progress();
         let stopped = async {
             // A server that is gone without a word has stopped too.
             let _ = stopping.wait_for(|stopping| *stopping).await;
