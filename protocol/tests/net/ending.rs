@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::support::{Cluster, GREETING, Running, pattern, settings, told, until};
+use crate::support::{Cluster, GREETING, RawServer, Running, pattern, settings, told, until};
 
 const ONE: NodeId = NodeId(1);
 
@@ -75,14 +75,12 @@ async fn after_a_failure_calls_fail_at_once_and_then_connect_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_falls_silent_is_given_up() {
     let cluster = Cluster::new(7);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(cluster.raw_server(1)));
+    let server = RawServer::start(&cluster, 1).await;
+    let address = server.address.clone();
     let silent = tokio::spawn(async move {
         let mut streams = Vec::new();
         loop {
-            let (socket, _) = listener.accept().await.unwrap();
-            let mut stream = acceptor.accept(socket).await.unwrap();
+            let mut stream = server.accept().await.unwrap();
             stream.write_all(GREETING).await.unwrap();
             stream.flush().await.unwrap();
             let _ = stream.read(&mut [0; 12]).await;

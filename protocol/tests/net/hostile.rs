@@ -1,6 +1,5 @@
 //! Peers of ill will, on either side: they are cut off, and nobody else notices.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -8,10 +7,11 @@ use couronne_protocol::net::NetSettings;
 use couronne_protocol::transport::{BODY_BYTES_MAX, CallError, HEAD_BYTES_MAX, Method, Role, Transport as _};
 use couronne_ring::NodeId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::support::{
-    Cluster, GREETING, RawClient, Running, is_closed, packet, raw_connect, raw_greeted, settings, told, until,
+    Cluster, GREETING, RawClient, RawServer, Running, is_closed, packet, raw_connect, raw_greeted, settings, told,
+    until,
 };
 
 const ONE: NodeId = NodeId(1);
@@ -174,12 +174,10 @@ async fn a_service_that_panics_loses_its_call_and_nothing_else() {
 
 /// A server with a node's own certificate that answers a first request with these bytes.
 async fn evil_server(cluster: &Cluster, greeting: &'static [u8], answer: Vec<u8>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(cluster.raw_server(1)));
+    let server = RawServer::start(cluster, 1).await;
+    let address = server.address.clone();
     tokio::spawn(async move {
-        let (socket, _) = listener.accept().await.unwrap();
-        let mut stream = acceptor.accept(socket).await.unwrap();
+        let mut stream = server.accept().await.unwrap();
         stream.write_all(greeting).await.unwrap();
         let mut bytes = [0; 12 + 24];
         if stream.read_exact(&mut bytes).await.is_ok() {

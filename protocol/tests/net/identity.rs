@@ -7,9 +7,10 @@ use couronne_protocol::net::certificates::{CertificateError, Fingerprint, Privat
 use couronne_protocol::net::{Joiner, Tls, ask_once};
 use couronne_protocol::transport::{CallError, Method, Rejection, Role, Transport as _};
 use couronne_ring::NodeId;
+use rustls::AlertDescription;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{Cluster, Running, is_closed, packet, raw_greeted, settings, told};
+use crate::support::{Cluster, RawServer, Running, is_closed, packet, raw_connect, raw_greeted, settings, told};
 
 const ONE: NodeId = NodeId(1);
 
@@ -203,4 +204,28 @@ fn an_authority_is_kept_and_loaded() {
     let other = PrivateKey::generate().unwrap();
     let mismatched = couronne_protocol::net::certificates::Authority::load(7, authority.certificate(), &other);
     assert!(matches!(mismatched.map(|_| ()), Err(CertificateError::KeyDiffers)));
+}
+
+/// What a peer is told when a handshake ends, by rustls at its end.
+fn reason(refused: &std::io::Error) -> Option<&rustls::Error> {
+    refused.get_ref().and_then(|error| error.downcast_ref())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_refused_is_told_why() {
+    let cluster = Cluster::new(7);
+    let server = Running::start(cluster.tls(1, Role::StorageNode)).await;
+    let raw_server = RawServer::start(&cluster, 1).await;
+    let config = cluster.raw_client(Some((2, Role::StorageNode)));
+    cluster.clock.advance(Duration::from_secs(400 * 86_400));
+    let expired = rustls::Error::AlertReceived(AlertDescription::CertificateExpired);
+
+    let mut raw = raw_connect(config, 7, 1, &server.address).await;
+    let refused = raw.read(&mut [0; 12]).await.unwrap_err();
+    assert_eq!(reason(&refused), Some(&expired));
+
+    let transport = cluster.transport(2, Role::Gateway, &[(1, &raw_server.address)]);
+    let (answer, accepted) = tokio::join!(transport.call(ONE, Method::Status, told("echo")), raw_server.accept());
+    assert!(is_unreachable(&answer), "{answer:?}");
+    assert_eq!(accepted.map(|_| ()).map_err(|refused| reason(&refused).cloned()), Err(Some(expired)));
 }

@@ -1,8 +1,6 @@
 //! Keys of a connection are renewed, whichever side began it and whoever is at the other end; and what does not
 //! verify is not taken.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use couronne_protocol::net::NetSettings;
 use couronne_protocol::transport::{CallError, Message, Method, Role, Transport as _};
@@ -10,7 +8,7 @@ use couronne_ring::NodeId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{Cluster, GREETING, Running, packet, pattern, raw_greeted, settings};
+use crate::support::{Cluster, GREETING, RawServer, Running, packet, pattern, raw_greeted, settings};
 
 const ONE: NodeId = NodeId(1);
 
@@ -56,12 +54,10 @@ async fn a_peer_that_speaks_rustls_renews_its_keys_and_follows_ours() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_speaks_rustls_renews_its_keys_and_follows_ours() {
     let cluster = Cluster::new(7);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(cluster.raw_server(1)));
+    let server = RawServer::start(&cluster, 1).await;
+    let address = server.address.clone();
     tokio::spawn(async move {
-        let (socket, _) = listener.accept().await.unwrap();
-        let mut stream = acceptor.accept(socket).await.unwrap();
+        let mut stream = server.accept().await.unwrap();
         stream.write_all(GREETING).await.unwrap();
         stream.read_exact(&mut [0; 12]).await.unwrap();
         let mut head = [0; 20];

@@ -251,6 +251,26 @@ pub async fn until(what: &str, done: impl Fn() -> bool) {
     panic!("{what} did not come true");
 }
 
+/// A node's listener that leaves TLS to rustls and speaks nothing of the protocol by itself.
+pub struct RawServer {
+    pub address: String,
+    listener: TcpListener,
+    acceptor: tokio_rustls::TlsAcceptor,
+}
+
+impl RawServer {
+    pub async fn start(cluster: &Cluster, node: u128) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        Self { address, listener, acceptor: Arc::new(cluster.raw_server(node)).into() }
+    }
+
+    /// The next that dials, after its handshake.
+    pub async fn accept(&self) -> std::io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
+        self.acceptor.accept(self.listener.accept().await?.0).await
+    }
+}
+
 /// A connection that speaks TLS but nothing of the protocol by itself.
 pub type RawClient = tokio_rustls::client::TlsStream<TcpStream>;
 

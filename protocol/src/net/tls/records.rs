@@ -99,8 +99,8 @@ impl Keys {
         Ok(HEAD_BYTES + behind)
     }
 
-    /// Opens a whole record into the start of `room`, if that takes what it carries and a byte more; else where it
-    /// lies. Returns what it carries.
+    /// Opens a whole record into the start of `room`, which is as long as the record, at least; without one, where it
+    /// lies, behind its head. Returns what it carries.
     pub(super) fn open<'a>(
         &mut self,
         record: &'a mut [u8],
@@ -110,8 +110,11 @@ impl Keys {
         let split = sealed.len().checked_sub(TAG_BYTES).and_then(|len| sealed.split_at_mut_checked(len));
         let (sealed, tag) = split.ok_or(Error::DecryptError)?;
         let (nonce, head) = (self.nonce()?, Aad::from(*head));
-        let opened = match room.and_then(|room| room.get_mut(..sealed.len())) {
-            Some(room) => self.key.open_separate_gather(nonce, head, sealed, tag, room).map(|()| room),
+        let opened = match room {
+            Some(room) => {
+                let room = room.get_mut(..sealed.len()).ok_or(Error::DecryptError)?;
+                self.key.open_separate_gather(nonce, head, sealed, tag, room).map(|()| room)
+            }
             None => self.key.open_in_place_separate_tag(nonce, head, tag, sealed),
         };
         unpadded(opened.map_err(|_| Error::DecryptError)?)
@@ -170,6 +173,9 @@ mod tests {
                 let mut room = vec![0; record.len()];
                 let opened = opening.open(&mut record, is_direct.then_some(&mut room[..]));
                 prop_assert_eq!(opened, Ok((Kind::Data, &plain[..])));
+                if is_direct {
+                    prop_assert_eq!(&room[..plain.len()], &plain[..]);
+                }
             }
         }
 
@@ -193,6 +199,8 @@ mod tests {
         assert_eq!(sealing.number(), 2);
         assert!(keys(u64::MAX).seal(Kind::Data, b"", &mut [0; EXTRA_BYTES]).is_err());
         assert!(keys(0).seal(Kind::Data, b"longer", &mut [0; EXTRA_BYTES]).is_err());
+        let mut record = sealed(&mut keys(0), Kind::Data, b"longer");
+        assert!(keys(0).open(&mut record, Some(&mut [0; 6])).is_err(), "its kind has no room");
     }
 
     #[test]

@@ -115,14 +115,14 @@ impl<S> TlsStream<S> {
     fn open(&mut self, len: usize, out: &mut ReadBuf<'_>) -> Result<(), Error> {
         let place = self.received.take(len);
         let fits = out.remaining() >= len;
-        // SAFETY: aws-lc reads nothing there, and what it does not write is not counted as written below.
+        // SAFETY: aws-lc reads nothing there, and only what it wrote and verified is counted as written below.
         let room = fits.then(|| unsafe { &mut *(ptr::from_mut(out.unfilled_mut()) as *mut [u8]) });
         let (kind, plain) = self.opening.open(self.received.at(place.clone()), room)?;
         match kind {
             Kind::Data => {
                 let count = plain.len();
                 if fits {
-                    // SAFETY: so many bytes were opened into its start.
+                    // SAFETY: it was opened into the start of the room that there was.
                     unsafe { out.assume_init(count) };
                     out.advance(count);
                 } else {
@@ -332,6 +332,8 @@ mod tests {
             };
             let (_, got) = now(async { tokio::join!(write, read) });
             prop_assert!(got == sent);
+            // One more record says that the next key follows, or that nothing does.
+            prop_assert!(near.sealing.number() <= records_a_key_max + 1, "{}", near.sealing.number());
         }
     }
 
