@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use couronne_placement::erasure::{Codec, Wanted};
+use couronne_placement::frame;
 use couronne_placement::{BlobId, ChunkId, Geometry, ShardId};
-use couronne_protocol::frame;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 /// A full chunk of `ec:4+2`, in bytes.

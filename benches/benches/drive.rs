@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_base::buffer::AlignedBuffer;
+use couronne_base::env::Env;
+use couronne_base::testing;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::rocks::{RocksDrive, RocksSettings};
+use couronne_placement::frame;
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
-use couronne_protocol::buffer::AlignedBuffer;
-use couronne_protocol::env::{Clock, Env, Random};
-use couronne_protocol::frame;
 use couronne_protocol::shard::{GetShard, Owner, PutShard};
 use couronne_ring::Epoch;
 use couronne_storage_node::disk::Disk;
@@ -21,32 +22,10 @@ use couronne_storage_node::disk::files::FileDisk;
 use couronne_storage_node::drive::{Drive, Identity, Parts, Settings};
 
 const CLUSTER: u128 = 77;
-const NOW_MS: u64 = 1_700_000_000_000;
-
-/// A clock that stands, and chances that only differ.
-struct Still(AtomicU64);
-
-impl Clock for Still {
-    fn wall_us(&self) -> u64 {
-        NOW_MS * 1000
-    }
-
-    fn steady(&self) -> Duration {
-        Duration::ZERO
-    }
-}
-
-impl Random for Still {
-    fn fill(&self, buffer: &mut [u8]) {
-        for chunk in buffer.chunks_mut(8) {
-            let next = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-            chunk.iter_mut().zip(next.to_be_bytes()).for_each(|(to, from)| *to = from);
-        }
-    }
-}
+const NOW_MS: u64 = testing::WALL_START_US / 1000;
 
 fn env() -> Env {
-    Env { clock: Arc::new(Still(AtomicU64::new(1))), random: Arc::new(Still(AtomicU64::new(1))) }
+    testing::still_env(1).0
 }
 
 /// CPU seconds this process has used.

@@ -14,12 +14,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use couronne_base::env::{self, Env};
 use couronne_metadata::command::{Command, Envelope, NewData, Outcome, Precondition};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::record::{Attributes, BucketRules, BucketState, Etag, Versioning};
 use couronne_metadata::rocks::RocksSettings;
 use couronne_placement::{Policy, PolicyId};
-use couronne_protocol::env::{Clock, Env, Random};
 use couronne_protocol::net::certificates::MEMBER_LIFETIME;
 use couronne_protocol::range::{RangeAddress, RangeClient, RangeDescriptor, RangeError};
 use couronne_storage_node::consensus::ConsensusSettings;
@@ -27,26 +27,9 @@ use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{LocalNode, NodeSettings, open_folders};
 use rustix::time::{ClockId, clock_gettime};
 
-struct System;
-
 fn now(clock: ClockId) -> Duration {
     let time = clock_gettime(clock);
     Duration::new(u64::try_from(time.tv_sec).unwrap(), u32::try_from(time.tv_nsec).unwrap())
-}
-
-impl Clock for System {
-    fn wall_us(&self) -> u64 {
-        u64::try_from(now(ClockId::Realtime).as_micros()).unwrap()
-    }
-    fn steady(&self) -> Duration {
-        now(ClockId::Boottime)
-    }
-}
-
-impl Random for System {
-    fn fill(&self, buffer: &mut [u8]) {
-        getrandom::fill(buffer).unwrap();
-    }
 }
 
 fn cpu() -> f64 {
@@ -85,7 +68,7 @@ fn main() {
 }
 
 async fn measure() {
-    let env = Env { clock: Arc::new(System), random: Arc::new(System) };
+    let env = env::system();
     let policy = std::env::var("POLICY").unwrap_or_else(|_| "ec:4+2".to_owned());
     let drives = if policy == "single" { 1 } else { 6 };
     let temporary = tempfile::tempdir().unwrap();

@@ -9,7 +9,6 @@ mod bench;
 mod cli;
 mod cluster;
 mod data_folder;
-mod environment;
 mod logs;
 mod member;
 mod serve;

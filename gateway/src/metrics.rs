@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_protocol::env::Clock;
+use couronne_base::env::Clock;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use prometheus::{CounterVec, Encoder, IntCounterVec, Opts, Registry, TextEncoder};

@@ -50,7 +50,7 @@
 
 use std::sync::Arc;
 
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
 use http::request::Parts;
 
 use crate::auth::{self, AuthSettings, Authenticated};

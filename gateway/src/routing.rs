@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_base::env::Env;
 use couronne_metadata::command::{Command, Envelope, Outcome, Refusal};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
-use couronne_protocol::env::Env;
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
 use couronne_ring::DriveId;
 use tokio::time::{sleep, timeout};

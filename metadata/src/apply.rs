@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::codec;
 use crate::effect::Effect;
 use crate::ids::BucketId;
 use crate::key::{self, RowKind};
 use crate::marks::Marks;
 use crate::record::Usage;
 use crate::store::{Batch, StoreError, View};
+use couronne_base::codec;
 
 /// The batch that the effects of one or more log entries make, given the rows before them.
 ///

@@ -6,13 +6,13 @@
 
 use bytes::Bytes;
 
-use crate::codec::{self, Corrupt};
 use crate::ids::BucketId;
 use crate::marks::Marks;
 use crate::record::Usage;
 use crate::store::Batch;
 #[cfg(doc)]
 use crate::store::Write;
+use couronne_base::codec::{self, Corrupt};
 
 /// About what numbers and lengths take in the encoding of a write, and of what is no write.
 const FIELD_BYTES: u64 = 24;

@@ -12,9 +12,9 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use couronne_placement::BlobId;
 
-use crate::codec::Corrupt;
 use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId};
 use crate::record::{ReapRecord, ReapTarget};
+use couronne_base::codec::Corrupt;
 
 /// What a row is; the first byte of its key. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

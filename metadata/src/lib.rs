@@ -6,16 +6,15 @@
 
 pub mod answer;
 pub mod apply;
-pub mod codec;
 pub mod command;
 pub mod effect;
+mod encoding;
 pub mod evaluate;
 pub mod ids;
 pub mod key;
 pub mod latch;
 pub mod marks;
 pub mod memory;
-pub mod mistake;
 pub mod query;
 pub mod record;
 pub mod rocks;

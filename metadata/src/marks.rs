@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use couronne_placement::BlobId;
 
-use crate::codec;
 use crate::ids::{CommitId, Ordinal};
 use crate::key::{self, RowKind};
 use crate::store::{StoreError, View};
+use couronne_base::codec;
 
 /// The marks of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

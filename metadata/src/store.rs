@@ -9,6 +9,7 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
+use couronne_base::codec::Corrupt;
 use thiserror::Error;
 
 /// Why a store could not answer. Nothing was changed.
@@ -23,6 +24,12 @@ pub enum StoreError {
     /// No space is left for writes; reads go on.
     #[error("store is full")]
     Full,
+}
+
+impl From<Corrupt> for StoreError {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Corrupt(corrupt.0.to_owned())
+    }
 }
 
 /// One change of a batch. Keys are whole (row kind first); values are encoded rows.

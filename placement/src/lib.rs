@@ -5,12 +5,14 @@
 
 mod blob;
 pub mod erasure;
+pub mod frame;
 mod geometry;
 mod place;
 mod policy;
 mod quorum;
 mod replicas;
 mod spread;
+mod value;
 
 pub use blob::{BlobId, ChunkId, ShardId};
 pub use geometry::{CHUNK_BYTES_MAX, ChunkLayout, Geometry, GeometryError, SHARDS_MAX};

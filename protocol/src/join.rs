@@ -19,8 +19,8 @@ use couronne_ring::{DriveId, NodeId};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::fixed::{Malformed, Reader, put_count, put_string};
 use crate::transport::Role;
+use couronne_base::fixed::{Malformed, Reader, put_count, put_string};
 
 const PREFIX: &str = "couronne1-";
 const VERSION: u8 = 1;

@@ -4,12 +4,6 @@
 //! the same process or across a network. What the messages say is settled here; how they travel is not.
 //! Must not know: S3, Swift, files, consensus.
 
-pub mod blocking;
-pub mod buffer;
-pub mod crc;
-pub mod env;
-pub mod fixed;
-pub mod frame;
 pub mod join;
 pub mod map;
 pub mod net;
@@ -18,5 +12,4 @@ pub mod remote;
 pub mod report;
 pub mod shard;
 pub mod transport;
-pub mod watch;
 pub mod wire;

@@ -15,7 +15,7 @@ use bytes::{BufMut, Bytes};
 use couronne_metadata::ids::RangeId;
 use couronne_ring::DriveId;
 
-use crate::fixed::{Malformed, Reader, put_count, put_string};
+use couronne_base::fixed::{Malformed, Reader, put_count, put_string};
 
 const VERSION: u8 = 1;
 

@@ -32,7 +32,7 @@ pub struct PutShard {
     pub class: ResidencyClass,
     /// The ring epoch it was placed under.
     pub epoch: Epoch,
-    /// The checksum of each frame of the payload ([`crate::frame::seal`]).
+    /// The checksum of each frame of the payload ([`couronne_placement::frame::seal`]).
     pub frames: Vec<u64>,
     /// The shard's bytes, padding included.
     pub payload: Bytes,

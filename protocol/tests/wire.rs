@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::fmt::Debug;
 
 use bytes::Bytes;
-use couronne_metadata::codec::Value;
+use couronne_base::codec::Value;
 use couronne_metadata::command::{AttributeChange, Command, Envelope, Expect, Outcome, Refusal};
 use couronne_metadata::ids::{BucketId, CommitId, Generation, ObjectKey, Ordinal, RangeId, VersionId};
 use couronne_metadata::query::{Answer, Entry, ListQuery, Ownership, Page, Query as Question, SystemRow};

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crc_fast::{CrcAlgorithm, checksum};
+use couronne_base::crc;
 use thiserror::Error;
 
 use crate::drive::{DriveState, RingDrive};
@@ -76,7 +76,7 @@ impl Ring {
         bytes.extend(VERSION.to_be_bytes());
         bytes.extend(u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes());
         bytes.extend(body);
-        let crc = checksum(CrcAlgorithm::Crc64Nvme, &bytes);
+        let crc = crc::of(&bytes);
         bytes.extend(crc.to_be_bytes());
         bytes
     }
@@ -97,7 +97,7 @@ impl Ring {
         if u32::try_from(body.0.len()) != Ok(length) {
             return Err(DecodeError::Length);
         }
-        if checksum(CrcAlgorithm::Crc64Nvme, covered) != u64::from_be_bytes(*crc) {
+        if crc::of(covered) != u64::from_be_bytes(*crc) {
             return Err(DecodeError::Checksum);
         }
         decode_body(&mut body)

@@ -16,6 +16,7 @@ mod ids;
 mod report;
 mod ring;
 mod tree;
+mod value;
 
 pub use builder::{BuildError, RingBuilder};
 pub use difference::{Move, ShapesDiffer};

@@ -14,8 +14,8 @@ use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::BlobRef;
 use couronne_metadata::store::View;
 use couronne_placement::erasure::Codec;
+use couronne_placement::frame;
 use couronne_placement::{BlobId, ChunkId, ShardId, place};
-use couronne_protocol::frame;
 use couronne_protocol::map::{ClusterMap, MapSource, MapState};
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient};
 use couronne_protocol::shard::{GetShard, ShardClient, ShardError, ShardFrames};
@@ -23,8 +23,8 @@ use couronne_ring::{DriveId, NodeId};
 use couronne_storage_node::node::{LocalNode, NodeStatus, Stores, replica_store};
 use couronne_storage_node::replica::applied_row;
 
-use crate::clock::wall_ms;
 use crate::world::World;
+use couronne_base::testing::WALL_START_US;
 
 /// How long a node may take to answer, in milliseconds.
 const ANSWER_MS_MAX: u64 = 60_000;
@@ -93,7 +93,7 @@ pub fn audit(world: &mut World, strict: bool) -> Result<Vec<String>, String> {
         let node = world.node(id).ok_or("a node is gone")?;
         let generation = map.range(range).ok_or("the map does not know a range")?.generation;
         let address = RangeAddress { range, generation, replica: drive };
-        let going_ms = wall_ms(world.now_ms()) + GOING_MS;
+        let going_ms = WALL_START_US / 1000 + world.now_ms() + GOING_MS;
         let listed = world.ask(id, ANSWER_MS_MAX, list_blobs(node, address, going_ms)).ok_or("blobs are not listed")?;
         blobs.extend(listed?.into_iter().map(|blob| (blob.id, blob)));
     }

@@ -16,7 +16,7 @@ use couronne_storage_node::node::{MemoryStores, NodeDrive};
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
-use crate::chance::Chance;
+use couronne_base::testing::Rng;
 
 /// What a drive holds, in bytes.
 pub const CAPACITY: u64 = 1 << 30;
@@ -34,12 +34,12 @@ pub struct SimulatedDrive {
     /// Its stores.
     pub stores: Arc<MemoryStores>,
     pace: Arc<Pace>,
-    chance: Chance,
+    chance: Rng,
 }
 
 impl SimulatedDrive {
     /// An empty drive.
-    pub fn new(mut chance: Chance) -> Self {
+    pub fn new(mut chance: Rng) -> Self {
         let pace = Arc::new(Pace { chance: Mutex::new(chance.fork()), slow_ms: AtomicU64::new(0) });
         Self { disk: SimulatedDisk::new(chance.draw(), CAPACITY), stores: Arc::default(), pace, chance }
     }
@@ -78,7 +78,7 @@ impl SimulatedDrive {
 
 /// How long calls take.
 struct Pace {
-    chance: Mutex<Chance>,
+    chance: Mutex<Rng>,
     slow_ms: AtomicU64,
 }
 

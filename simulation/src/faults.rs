@@ -14,10 +14,10 @@ use couronne_ring::NodeId;
 use couronne_storage_node::disk::simulated::Fault;
 use couronne_storage_node::disk::{Access, Disk};
 
-use crate::chance::Chance;
 use crate::disks::CAPACITY;
 use crate::network::Weather;
 use crate::world::World;
+use couronne_base::testing::Rng;
 
 /// The pause between two faults, in milliseconds.
 const PAUSE_MS: (u64, u64) = (100, 2500);
@@ -46,7 +46,7 @@ enum Cure {
 
 /// What goes wrong, and when it ends.
 pub struct Faults {
-    chance: Chance,
+    chance: Rng,
     next_ms: u64,
     /// What is still to be ended, by time.
     cures: BTreeMap<(u64, u64), Cure>,
@@ -61,7 +61,7 @@ pub struct Faults {
 
 impl Faults {
     /// Faults of a round that begins now. With `lossy`, one drive may lose durable bytes.
-    pub fn new(mut chance: Chance, world: &World, lossy: bool) -> Self {
+    pub fn new(mut chance: Rng, world: &World, lossy: bool) -> Self {
         let nodes: Vec<NodeId> = world.shape.storage_nodes().collect();
         let victim = chance.pick(&nodes).copied().filter(|_| lossy);
         let next_ms = world.now_ms() + chance.between(PAUSE_MS.0, PAUSE_MS.1);

@@ -5,9 +5,7 @@
 
 pub mod actions;
 pub mod audit;
-pub mod chance;
 pub mod checker;
-pub mod clock;
 pub mod disks;
 pub mod faults;
 pub mod founding;

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-#[cfg(feature = "mistakes")]
-use couronne_metadata::mistake::{Mistake, choose};
+#[cfg(feature = "mutants")]
+use couronne_base::mutant::{Mutant, choose};
 use couronne_placement::Redundancy;
 use couronne_simulation::founding::Shape;
 use couronne_simulation::run::{Plan, run};
@@ -58,13 +58,13 @@ struct Arguments {
     #[arg(long)]
     log: Option<String>,
     /// Make this deliberate bug.
-    #[cfg(feature = "mistakes")]
+    #[cfg(feature = "mutants")]
     #[arg(long)]
-    mistake: Option<Mistake>,
+    mutant: Option<Mutant>,
     /// Name the deliberate bugs, and the rules that they break.
-    #[cfg(feature = "mistakes")]
+    #[cfg(feature = "mutants")]
     #[arg(long)]
-    mistakes: bool,
+    mutants: bool,
 }
 
 fn main() -> ExitCode {
@@ -73,13 +73,13 @@ fn main() -> ExitCode {
         let layer = tracing_subscriber::fmt().with_env_filter(log).without_time().with_writer(std::io::stderr);
         layer.init();
     }
-    #[cfg(feature = "mistakes")]
+    #[cfg(feature = "mutants")]
     {
-        if arguments.mistakes {
-            Mistake::ALL.iter().for_each(|mistake| println!("{mistake:?} {}", mistake.rule()));
+        if arguments.mutants {
+            Mutant::ALL.iter().for_each(|mutant| println!("{mutant:?} {}", mutant.rule()));
             return ExitCode::SUCCESS;
         }
-        choose(arguments.mistake);
+        choose(arguments.mutant);
     }
     let first = arguments.seed.unwrap_or_else(fresh_seed);
     let mut failed = false;

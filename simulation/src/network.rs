@@ -17,8 +17,8 @@ use couronne_ring::NodeId;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::chance::Chance;
 use crate::trace::{Trace, digest};
+use couronne_base::testing::Rng;
 
 /// After so long a silent peer is given up, as on a real connection.
 const SILENCE_MS: u64 = 4000;
@@ -84,7 +84,7 @@ struct Waiting {
 struct State {
     now_ms: u64,
     next: u64,
-    chance: Chance,
+    chance: Rng,
     trace: Trace,
     weather: Weather,
     cut: BTreeSet<(NodeId, NodeId)>,
@@ -99,7 +99,7 @@ pub struct Network(Mutex<State>);
 
 impl Network {
     /// A network in fine weather.
-    pub fn new(chance: Chance, trace: Trace) -> Arc<Self> {
+    pub fn new(chance: Rng, trace: Trace) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
             now_ms: 0,
             next: 0,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use couronne_base::env::Env;
 use couronne_gateway::engine::{Components, Engine, Settings};
 use couronne_metadata::evaluate;
-use couronne_protocol::env::Env;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::net::certificates::MEMBER_LIFETIME;
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use couronne_base::env::{Clock, Env};
 use couronne_gateway::engine::Engine;
-use couronne_protocol::env::{Clock, Env};
 use couronne_protocol::transport::{Peer, Service};
 use couronne_storage_node::node::LocalNode;
 use parking_lot::Mutex;
@@ -18,8 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{advance, sleep};
 
-use crate::chance::{Chance, SeededRandom};
-use crate::clock::SimulatedClock;
+use couronne_base::testing::{Rng, SeededRandom, TestClock};
 
 /// What a process shows the world while it lives.
 #[derive(Default)]
@@ -58,8 +57,8 @@ pub struct Process {
     pub peer: Peer,
     /// What operators call it.
     pub name: String,
-    clock: Arc<SimulatedClock>,
-    chance: Chance,
+    clock: Arc<TestClock>,
+    chance: Rng,
     /// How fast its clocks run: millionths.
     rate_ppm: u64,
     /// The world's time when it last ran, and its own.
@@ -72,8 +71,8 @@ pub struct Process {
 
 impl Process {
     /// A process that does not run yet.
-    pub fn new(peer: Peer, name: String, chance: Chance) -> Self {
-        let clock = Arc::default();
+    pub fn new(peer: Peer, name: String, chance: Rng) -> Self {
+        let clock = Arc::new(TestClock::still());
         Self {
             peer,
             name,
@@ -170,7 +169,7 @@ impl Process {
         self.world_ms = now_ms;
         self.local_us = self.local_us.saturating_add(passed_ms.saturating_mul(self.rate_ppm) / 1000);
         let local_ms = self.local_us / 1000;
-        self.clock.run_to(now_ms, local_ms);
+        self.clock.set_passed(Duration::from_millis(now_ms), Duration::from_millis(local_ms));
         let Some(life) = self.life.as_mut().filter(|_| !self.stopped) else { return };
         let ran_ms = local_ms.saturating_sub(life.began_ms);
         let behind = Duration::from_millis(ran_ms.saturating_sub(life.ran_ms));

@@ -12,7 +12,6 @@ use thiserror::Error;
 
 use crate::actions::{Action, Request, WHOLE, make_bucket};
 use crate::audit::{audit, statuses, unrest};
-use crate::chance::Chance;
 use crate::checker::{self, Verdict};
 use crate::faults::Faults;
 use crate::founding::Shape;
@@ -22,6 +21,7 @@ use crate::parts::DISOWN_AGE_MS;
 use crate::trace::Trace;
 use crate::workload::{BUCKETS, Counts, KEYS, Workload};
 use crate::world::{World, WorldError};
+use couronne_base::testing::Rng;
 
 /// How long a cluster may take to come up, in milliseconds.
 const START_MS_MAX: u64 = 60_000;
@@ -116,7 +116,7 @@ pub enum Failure {
 /// Runs a plan.
 pub fn run(plan: &Plan, trace: Trace) -> Result<Report, Failure> {
     panics::watch();
-    let mut chance = Chance::new(plan.seed);
+    let mut chance = Rng::new(plan.seed);
     let world = World::new(plan.shape, chance.fork(), trace)?;
     let mut run = Run { world, workload: Workload::new(chance.fork()), faults: 0 };
     run.begin()?;

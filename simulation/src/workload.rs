@@ -15,11 +15,11 @@ use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
 use crate::actions::{Action, Condition, Outcome, Request, WHOLE, perform};
-use crate::chance::Chance;
 use crate::history::{History, Moment, Place};
 use crate::notes::keeps_versions;
 use crate::values::{Contents, Value, etag_of_parts};
 use crate::world::World;
+use couronne_base::testing::Rng;
 
 /// The buckets, and whether they keep versions.
 pub const BUCKETS: [(&str, Versioning); 2] = [("plain", Versioning::Off), ("kept", Versioning::Enabled)];
@@ -81,7 +81,7 @@ pub struct Counts {
 
 /// The clients, and what they know.
 pub struct Workload {
-    chance: Chance,
+    chance: Rng,
     clients: Vec<Client>,
     asked: BTreeMap<u64, Asked>,
     told: Arc<Mutex<Vec<(u64, Outcome)>>>,
@@ -102,7 +102,7 @@ pub struct Workload {
 
 impl Workload {
     /// Clients that rest.
-    pub fn new(chance: Chance) -> Self {
+    pub fn new(chance: Rng) -> Self {
         Self {
             chance,
             clients: (0..CLIENTS).map(|_| Client::default()).collect(),

@@ -18,13 +18,13 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::chance::Chance;
 use crate::disks::SimulatedDrive;
 use crate::founding::{self, Shape, drive_of};
 use crate::network::{Network, Parcel};
 use crate::parts::{Gateway, StorageNode};
 use crate::process::{Process, Seat};
 use crate::trace::Trace;
+use couronne_base::testing::Rng;
 
 /// Why a world did not come about.
 #[derive(Debug, Error)]
@@ -56,7 +56,7 @@ pub struct World {
 
 impl World {
     /// A world whose cluster is founded and not started.
-    pub fn new(shape: Shape, mut chance: Chance, trace: Trace) -> Result<Self, WorldError> {
+    pub fn new(shape: Shape, mut chance: Rng, trace: Trace) -> Result<Self, WorldError> {
         let known = founding::map(&shape);
         let network = Network::new(chance.fork(), trace.clone());
         let member = |(id, member): (&NodeId, &couronne_protocol::map::MapNode)| {
@@ -71,11 +71,8 @@ impl World {
         Ok(world)
     }
 
-    fn found(&self, chance: &mut Chance) -> Result<(), WorldError> {
-        let env = couronne_protocol::env::Env {
-            clock: Arc::new(crate::clock::SimulatedClock::default()),
-            random: Arc::new(crate::chance::SeededRandom::new(chance.fork())),
-        };
+    fn found(&self, chance: &mut Rng) -> Result<(), WorldError> {
+        let (env, _) = couronne_base::testing::still_env(chance.draw());
         for (node, drive) in &self.drives {
             let (drives, planned) = ([drive.for_node("new")], [(drive_of(*node), 1)]);
             self.hands.block_on(LocalNode::settle(&env, &drives, &planned, *node, self.known.clone()))?;

@@ -9,8 +9,8 @@
 
 use std::time::Duration;
 
-use couronne_metadata::mistake::{Mistake, made};
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
+use couronne_base::mutant;
 use parking_lot::Mutex;
 
 /// How far a clock may be from the others', in milliseconds.
@@ -97,7 +97,7 @@ impl ClockGuard {
 
     /// How far the clock is ahead of the others', in milliseconds, if that is too far.
     pub(crate) fn differs(&self) -> Option<i64> {
-        self.off_ms().filter(|off_ms| !is_near(*off_ms) && !made(Mistake::LeadByWrongClock))
+        self.off_ms().filter(|off_ms| !is_near(*off_ms) && !mutant!(LeadByWrongClock))
     }
 
     /// How far the clock is ahead of the others', as far as is known.
@@ -133,59 +133,27 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
 
-    use couronne_protocol::env::{Clock, Random};
+    use couronne_base::testing::{TestClock, still_env};
 
     use super::*;
 
     const DAY_MS: u64 = 86_400_000;
 
-    /// Milliseconds of the wall clock and of the steady one.
-    struct Hands(AtomicU64, AtomicU64);
-
-    impl Hands {
-        fn pass(&self, ms: u64) {
-            self.0.fetch_add(ms, Ordering::Relaxed);
-            self.1.fetch_add(ms, Ordering::Relaxed);
-        }
-
-        fn leap(&self, ms: i64) {
-            self.0.store(self.0.load(Ordering::Relaxed).saturating_add_signed(ms), Ordering::Relaxed);
-        }
-    }
-
-    struct NoChance;
-
-    impl Random for NoChance {
-        fn fill(&self, _: &mut [u8]) {}
-    }
-
-    impl Clock for Hands {
-        fn wall_us(&self) -> u64 {
-            self.0.load(Ordering::Relaxed) * 1000
-        }
-
-        fn steady(&self) -> Duration {
-            Duration::from_millis(self.1.load(Ordering::Relaxed))
-        }
-    }
-
-    fn guard(has_peers: bool) -> (Arc<Hands>, ClockGuard) {
-        let hands = Arc::new(Hands(AtomicU64::new(20_000 * DAY_MS), AtomicU64::new(7)));
-        let env = Env { clock: hands.clone(), random: Arc::new(NoChance) };
-        let guard = ClockGuard::new(&env, 20_000 * DAY_MS - 5, DAY_MS, has_peers);
-        (hands, guard)
+    fn guard(has_peers: bool) -> (Arc<TestClock>, ClockGuard) {
+        let (env, clock) = still_env(1);
+        let guard = ClockGuard::new(&env, env.clock.wall_ms() - 5, DAY_MS, has_peers);
+        (clock, guard)
     }
 
     #[test]
     fn alone_only_a_leap_is_doubted() {
-        let (hands, guard) = guard(false);
-        hands.pass(30 * DAY_MS);
+        let (clock, guard) = guard(false);
+        clock.pass(Duration::from_millis(30 * DAY_MS));
         assert!(guard.trusts(), "time has passed");
-        hands.leap(3600 * 1000);
+        clock.leap_ms(3600 * 1000);
         assert!(guard.trusts() && guard.differs().is_none());
-        hands.leap(i64::try_from(2 * DAY_MS).unwrap());
+        clock.leap_ms(i64::try_from(2 * DAY_MS).unwrap());
         assert!(!guard.trusts() && guard.differs().is_none());
         guard.confirm();
         assert!(guard.trusts());
@@ -193,28 +161,28 @@ mod tests {
 
     #[test]
     fn among_others_their_clocks_decide() {
-        let (hands, guard) = guard(true);
+        let (clock, guard) = guard(true);
         assert!(!guard.trusts() && guard.differs().is_none(), "they were not asked");
         guard.told(Some(4000));
         assert!(guard.trusts());
-        hands.leap(2000);
+        clock.leap_ms(2000);
         assert_eq!(guard.differs(), Some(6000), "nobody has to say so");
         assert!(!guard.trusts());
-        hands.leap(-12_000);
+        clock.leap_ms(-12_000);
         assert_eq!(guard.differs(), Some(-6000));
         guard.told(Some(-6000));
-        hands.pass(3_600_000);
+        clock.pass(Duration::from_millis(3_600_000));
         guard.told(None);
         assert_eq!(guard.differs(), Some(-6000), "it does not mend by waiting");
-        hands.leap(6000);
+        clock.leap_ms(6000);
         assert!(guard.trusts(), "it was set right");
     }
 
     #[test]
     fn a_leap_is_forgiven_once_the_others_agree() {
-        let (hands, guard) = guard(true);
+        let (clock, guard) = guard(true);
         guard.told(Some(0));
-        hands.leap(i64::try_from(2 * DAY_MS).unwrap());
+        clock.leap_ms(i64::try_from(2 * DAY_MS).unwrap());
         assert!(guard.doubts() && guard.differs().is_some());
         guard.told(None);
         assert!(!guard.trusts() && guard.differs().is_none(), "all leapt: who is right is not known");
@@ -224,11 +192,11 @@ mod tests {
 
     #[test]
     fn agreement_is_not_for_ever() {
-        let (hands, guard) = guard(true);
+        let (clock, guard) = guard(true);
         guard.told(Some(0));
-        hands.pass(29_000);
+        clock.pass(Duration::from_millis(29_000));
         assert!(guard.trusts());
-        hands.pass(2000);
+        clock.pass(Duration::from_millis(2000));
         assert!(!guard.trusts() && guard.differs().is_none());
     }
 }

@@ -8,8 +8,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use couronne_base::mutant;
 use couronne_metadata::command::{Command, NewData};
-use couronne_metadata::mistake::{Mistake, made};
 use couronne_metadata::record::BlobRef;
 use couronne_placement::{ChunkId, place};
 use couronne_protocol::map::ClusterMap;
@@ -87,7 +87,7 @@ impl Losses {
     pub(crate) fn note(&self, command: &mut Command) {
         let (Command::Put { data, .. } | Command::PutPart { data, .. }) = command else { return };
         let NewData::Blob(blob, missing, placed_by) = data else { return };
-        if placed_by.is_some_and(|version| version >= self.map.version) || made(Mistake::CommitBehindSweep) {
+        if placed_by.is_some_and(|version| version >= self.map.version) || mutant!(CommitBehindSweep) {
             return;
         }
         // What cannot be told is looked at.

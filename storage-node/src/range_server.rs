@@ -11,16 +11,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_base::blocking::blocking;
+use couronne_base::env::Env;
+use couronne_base::mutant;
 use couronne_metadata::answer::{self, QueryRefusal};
 use couronne_metadata::command::{Envelope, Outcome, Refusal};
 use couronne_metadata::evaluate::{self, Evaluated};
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::latch::{LatchKey, LatchMode};
-use couronne_metadata::mistake::{Mistake, made};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::store::StoreError;
-use couronne_protocol::blocking::blocking;
-use couronne_protocol::env::Env;
 use couronne_protocol::map::MAP_RANGE;
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeDescriptor, RangeError};
 use couronne_ring::DriveId;
@@ -168,7 +168,7 @@ impl RangeServer {
             return Err(RangeError::Overloaded);
         }
         let patience = self.patience(&envelope);
-        let wanted = if made(Mistake::EvaluateUnlatched) { Vec::new() } else { envelope.latches() };
+        let wanted = if mutant!(EvaluateUnlatched) { Vec::new() } else { envelope.latches() };
         let taken = tokio::time::timeout(patience, self.latches.take(wanted)).await;
         let Ok(latches) = taken else { return Err(unavailable("latches are held too long", false)) };
         let losses = self.losses.lock().clone();
@@ -207,7 +207,7 @@ impl RangeServer {
         self.check(address, query.bucket, key_of(&query.query))?;
         self.used.store(true, Ordering::Relaxed);
         let Ok(_permit) = self.queries.try_acquire() else { return Err(RangeError::Overloaded) };
-        if !made(Mistake::ReadFromFollower) {
+        if !mutant!(ReadFromFollower) {
             let leadership = self.ready().await?;
             self.confirm(leadership).await?;
         }
@@ -235,7 +235,7 @@ impl RangeServer {
         if !fits(&effect) {
             return Err(unavailable("the command's effect is too large", false));
         }
-        if made(Mistake::ReleaseLatchesEarly) {
+        if mutant!(ReleaseLatchesEarly) {
             latches.clear();
         }
         let (answer, answered) = oneshot::channel();
@@ -273,7 +273,7 @@ impl RangeServer {
             };
             let applied = self.components.machine.position();
             let caught_up = applied.is_some_and(|position| position.term == leadership.term);
-            if caught_up || made(Mistake::EvaluateBeforeReady) {
+            if caught_up || mutant!(EvaluateBeforeReady) {
                 return Ok(leadership);
             }
             if began.elapsed() > READY_WAIT {
@@ -285,7 +285,7 @@ impl RangeServer {
 
     /// Makes sure that this replica still leads: by its lease, or by asking a quorum.
     async fn confirm(&self, leadership: Leadership) -> Result<(), RangeError> {
-        if leadership.lease || made(Mistake::ReadWithoutLease) {
+        if leadership.lease || mutant!(ReadWithoutLease) {
             return Ok(());
         }
         let asked = tokio::time::timeout(READY_WAIT, self.components.consensus.barrier()).await;

@@ -37,6 +37,7 @@ pub fn read(path: &str) -> String {
 pub fn rust_files() -> Vec<SourceFile> {
     let mut files = Vec::new();
     for folder in [
+        "base",
         "ring",
         "placement",
         "metadata",

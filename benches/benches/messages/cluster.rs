@@ -3,33 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_protocol::env::{Clock, Env, Random};
+use couronne_base::env::{self, Env};
 use couronne_protocol::net::Tls;
 use couronne_protocol::net::certificates::{Authority, MEMBER_LIFETIME, PrivateKey};
 use couronne_protocol::transport::Role;
 use couronne_ring::NodeId;
-use rustix::time::{ClockId, clock_gettime};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-
-struct Machine;
-
-impl Clock for Machine {
-    fn wall_us(&self) -> u64 {
-        u64::try_from(clock_gettime(ClockId::Realtime).tv_sec).unwrap() * 1_000_000
-    }
-
-    fn steady(&self) -> Duration {
-        Duration::ZERO
-    }
-}
-
-/// Serial numbers need not be random here.
-impl Random for Machine {
-    fn fill(&self, buffer: &mut [u8]) {
-        buffer.fill(1);
-    }
-}
 
 pub(crate) struct Cluster {
     authority: Authority,
@@ -38,7 +18,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new() -> Self {
-        let env = Env { clock: Arc::new(Machine), random: Arc::new(Machine) };
+        let env = env::system();
         Self { authority: Authority::create(1, &env).unwrap().0, env }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::{BufMut as _, Bytes};
-use couronne_protocol::buffer::AlignedBuffer;
+use couronne_base::buffer::AlignedBuffer;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::{http1, http2};

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
 use couronne_protocol::map::SharedMap;
 use couronne_ring::DriveId;
 use couronne_storage_node::duties::{RepairStatus, ScrubStatus};

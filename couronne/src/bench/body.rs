@@ -5,7 +5,7 @@
 //! Must not know: where bodies go.
 
 use bytes::Bytes;
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
 
 use super::arguments::Payload;
 use super::signing::{UNSIGNED_PAYLOAD, sha256_hex};
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn no_two_blocks_are_equal() {
-        let mut bodies = Bodies::new(2 * BLOCK_BYTES + 100, 3, Payload::Signed, &crate::environment::system());
+        let mut bodies = Bodies::new(2 * BLOCK_BYTES + 100, 3, Payload::Signed, &couronne_base::env::system());
         let (first, first_hash) = bodies.next();
         let (second, second_hash) = bodies.next();
         assert_eq!(first.len(), 2 * BLOCK_BYTES + 100);

@@ -41,7 +41,8 @@ use self::server_cost::CostSource;
 use self::signing::Signer;
 use self::worker::{End, Shared, Worker};
 use crate::data_folder;
-use crate::{environment, terminal};
+use crate::terminal;
+use couronne_base::env;
 
 /// Why an operation, or the whole run, failed.
 #[derive(Debug, Error)]
@@ -95,7 +96,7 @@ impl BenchError {
 
 /// Runs the load and prints the report.
 pub(crate) async fn run(arguments: BenchArguments) -> Result<(), BenchError> {
-    let env = environment::system();
+    let env = env::system();
     let (target, cost_source) = target(&arguments, &env)?;
     let shared = Arc::new(Shared { arguments, next_deleted: AtomicU64::new(0) });
     let arguments = &shared.arguments;
@@ -147,7 +148,7 @@ impl Target {
 }
 
 /// The endpoint the flags name, or the server that runs on the data folder.
-fn target(arguments: &BenchArguments, env: &couronne_protocol::env::Env) -> Result<(Target, CostSource), BenchError> {
+fn target(arguments: &BenchArguments, env: &couronne_base::env::Env) -> Result<(Target, CostSource), BenchError> {
     let mut pids = arguments.pids.clone();
     let (url, kept) = match &arguments.endpoint {
         Some(url) => (url.clone(), None),

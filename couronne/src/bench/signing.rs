@@ -6,7 +6,7 @@
 //! Must not know: which requests are made.
 
 use aws_lc_rs::{digest, hmac};
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
@@ -120,7 +120,7 @@ mod tests {
             "AKIAIOSFODNN7EXAMPLE".to_owned(),
             Zeroizing::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
             "us-east-1".to_owned(),
-            crate::environment::system(),
+            couronne_base::env::system(),
         );
         let request = Unsigned {
             method: "GET",

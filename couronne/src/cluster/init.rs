@@ -14,12 +14,13 @@ use couronne_storage_node::node::LocalNode;
 
 use super::{ClusterError, folder_names};
 use crate::cli::ClusterInitArguments;
+use crate::data_folder;
 use crate::member::secrets::Secrets;
 use crate::member::{Founding, Member, MemberError, MemberFolder, encoded};
 use crate::serve::parts;
 use crate::settings::Settings;
 use crate::terminal::say;
-use crate::{data_folder, environment};
+use couronne_base::env;
 
 /// Founds it.
 pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterError> {
@@ -32,7 +33,7 @@ pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterE
     }
     let drives = u16::try_from(settings.data.drive_folders().len()).unwrap_or(u16::MAX);
     data_folder::policy::check(redundancy, arguments.nodes.saturating_mul(drives))?;
-    let env = environment::system();
+    let env = env::system();
     let folder = MemberFolder::open(&settings.data.folders)?;
     if folder.has_member()? {
         return Err(MemberError::Member(folder.name()).into());

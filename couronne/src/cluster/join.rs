@@ -13,18 +13,18 @@ use couronne_storage_node::node::{LocalNode, NodeDrive};
 
 use super::{ClusterError, folder_names};
 use crate::cli::ClusterJoinArguments;
-use crate::environment;
 use crate::member::{Joining, Member, MemberError, MemberFolder};
 use crate::serve::parts;
 use crate::settings::Settings;
 use crate::terminal::say;
+use couronne_base::env;
 
 /// Joins it.
 pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterError> {
     let settings = Settings::of_file(&arguments.config)?;
     let token = JoinToken::parse(&arguments.token)?;
     let role = if arguments.gateway { Role::Gateway } else { Role::StorageNode };
-    let env = environment::system();
+    let env = env::system();
     let folder = MemberFolder::open(&settings.data.folders)?;
     if folder.has_member()? {
         return Err(MemberError::Member(folder.name()).into());

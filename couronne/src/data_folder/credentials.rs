@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn generated_keys_pass_their_own_rules_and_differ() {
-        let env = crate::environment::system();
+        let env = couronne_base::env::system();
         let one = Credentials::generate(&env);
         let two = Credentials::generate(&env);
         assert_eq!((one.access_key.len(), one.secret_key.len()), (20, 40));

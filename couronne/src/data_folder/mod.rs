@@ -24,8 +24,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use couronne_base::env::Env;
 use couronne_placement::Redundancy;
-use couronne_protocol::env::Env;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;

@@ -1,7 +1,7 @@
 //! What the data folders keep over starts, losses and mistakes.
 
 use super::*;
-use crate::environment;
+use couronne_base::env;
 
 fn settings(folders: &[&Path], drives: Option<u16>, policy: Option<&str>) -> DataSettings {
     DataSettings {
@@ -13,7 +13,7 @@ fn settings(folders: &[&Path], drives: Option<u16>, policy: Option<&str>) -> Dat
 
 #[test]
 fn a_second_start_finds_what_the_first_made() {
-    let env = environment::system();
+    let env = env::system();
     let folder = tempfile::tempdir().unwrap();
     let first = DataFolder::open(&settings(&[folder.path()], Some(6), None), &env).unwrap();
     assert!(first.is_new);
@@ -31,7 +31,7 @@ fn a_second_start_finds_what_the_first_made() {
 
 #[test]
 fn policy_and_drives_are_fixed() {
-    let env = environment::system();
+    let env = env::system();
     let folder = tempfile::tempdir().unwrap();
     drop(DataFolder::open(&settings(&[folder.path()], Some(6), Some("ec:4+2")), &env).unwrap());
     let open = |drives, policy| DataFolder::open(&settings(&[folder.path()], drives, policy), &env).err();
@@ -43,7 +43,7 @@ fn policy_and_drives_are_fixed() {
 
 #[test]
 fn one_server_a_folder() {
-    let env = environment::system();
+    let env = env::system();
     let folder = tempfile::tempdir().unwrap();
     let _running = DataFolder::open(&settings(&[folder.path()], None, None), &env).unwrap();
     let second = DataFolder::open(&settings(&[folder.path()], None, None), &env);
@@ -52,7 +52,7 @@ fn one_server_a_folder() {
 
 #[test]
 fn a_lost_folder_gets_its_copies_back_and_a_strange_one_is_refused() {
-    let env = environment::system();
+    let env = env::system();
     let homes: Vec<_> = (0..6).map(|_| tempfile::tempdir().unwrap()).collect();
     let paths: Vec<&Path> = homes.iter().map(|home| home.path()).collect();
     let first = DataFolder::open(&settings(&paths, None, None), &env).unwrap();
@@ -78,7 +78,7 @@ fn a_lost_folder_gets_its_copies_back_and_a_strange_one_is_refused() {
 
 #[test]
 fn an_announcement_is_found_until_it_is_withdrawn() {
-    let env = environment::system();
+    let env = env::system();
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(&settings(&[folder.path()], None, None), &env).unwrap();
     assert!(matches!(running_server(folder.path()), Err(DataFolderError::NotRunning(_))));

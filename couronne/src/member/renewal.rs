@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::Tls;
 use couronne_protocol::net::certificates::PrivateKey;

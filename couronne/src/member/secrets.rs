@@ -3,7 +3,7 @@
 //! The founder makes them once; the cluster keeps them beside its map and gives them to its gateways.
 //! Promises: no `Debug`. Must not know: who asks for them.
 
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_base::env::Env;
 use couronne_gateway::engine::Components;
 use couronne_gateway::server;
-use couronne_protocol::env::Env;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::net::{NetSettings, NetTransport, Tls};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
@@ -30,12 +30,12 @@ use crate::admin::gather::Gatherer;
 use crate::admin::operator::Operator;
 use crate::admin::status::StatusSource;
 use crate::data_folder::RunningServer;
-use crate::environment;
 use crate::member::MemberFolder;
 use crate::member::renewal::Renewal;
 use crate::member::secrets::Secrets;
 use crate::settings::Settings;
 use crate::terminal::say;
+use couronne_base::env;
 
 /// How often the gateway reports, and learns of newer maps.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
@@ -75,7 +75,7 @@ impl Asked {
 
 /// Start, serve, stop.
 pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
-    let env = environment::system();
+    let env = env::system();
     let folder = Arc::new(MemberFolder::open(&settings.data.folders)?);
     let member = folder.member(Role::Gateway)?;
     let known = folder.map()?.and_then(|map| MapState::decode(map.into()).ok());

@@ -22,10 +22,10 @@ use std::sync::Arc;
 
 use couronne_gateway::engine::Components;
 
+use couronne_base::env::Env;
 use couronne_gateway::identity::{IdentityError, RootCredentials, Secret};
 use couronne_gateway::pipeline::Gateway;
 use couronne_gateway::server::{self, TlsError};
-use couronne_protocol::env::Env;
 use couronne_protocol::net::certificates::CertificateError;
 use couronne_storage_node::node::{LocalNode, NodeError};
 use thiserror::Error;
@@ -42,9 +42,10 @@ use crate::admin::operator::Operator;
 use crate::admin::orders::Orders;
 use crate::admin::status::StatusSource;
 use crate::data_folder::{DataFolder, DataFolderError, RunningServer};
+use crate::logs;
 use crate::member::{MemberError, MemberFolder};
 use crate::settings::Settings;
-use crate::{environment, logs};
+use couronne_base::env;
 
 /// Why a server did not start, or did not stop well.
 #[derive(Debug, Error)]
@@ -124,7 +125,7 @@ fn run_role(settings: &Settings, role: impl Future<Output = Result<(), ServeErro
 
 /// Start, serve, stop.
 async fn serve(settings: Settings) -> Result<(), ServeError> {
-    let env = environment::system();
+    let env = env::system();
     let data = DataFolder::open(&settings.data, &env)?;
     let (s3_listener, s3) = listen(settings.s3.listen).await?;
     let (admin_listener, admin) = listen(settings.admin.listen).await?;

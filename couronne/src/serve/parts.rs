@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use couronne_base::env::Env;
 use couronne_gateway::auth::AuthSettings;
 use couronne_gateway::engine::{Components, Engine, Settings as EngineSettings};
 use couronne_gateway::identity::{Identity, IdentitySettings, RootCredentials, Secret};
@@ -15,7 +16,6 @@ use couronne_gateway::server::{self, ServerSettings};
 use couronne_metadata::evaluate;
 use couronne_metadata::rocks::RocksSettings;
 use couronne_placement::{CHUNK_BYTES_MAX, Policy, PolicyId, Redundancy};
-use couronne_protocol::env::Env;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{LocalNode, NodeDrive, NodeError, NodeSettings, open_folder, open_folders};

@@ -9,9 +9,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use couronne_base::env::Env;
 use couronne_gateway::engine::Components;
 use couronne_gateway::pipeline::Gateway;
-use couronne_protocol::env::Env;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
@@ -29,16 +29,16 @@ use crate::admin::operator::Operator;
 use crate::admin::orders::{Order, Orders};
 use crate::admin::status::StatusSource;
 use crate::data_folder::RunningServer;
-use crate::environment;
 use crate::member::renewal::Renewal;
 use crate::member::secrets::Secrets;
 use crate::member::{Member, MemberFolder, decoded};
 use crate::settings::Settings;
 use crate::terminal::say;
+use couronne_base::env;
 
 /// Start, serve, stop.
 pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
-    let env = environment::system();
+    let env = env::system();
     let folder = Arc::new(MemberFolder::open(&settings.data.folders)?);
     let member = folder.member(Role::StorageNode)?;
     let tls = Tls::new(Arc::clone(&env.clock), &member.authority, &member.certificate, &member.key)?;

@@ -1,32 +1,15 @@
 //! A server's parts under a clock that leaps, and the admin API over them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use couronne_protocol::env::Clock;
+use couronne_base::testing;
 use tokio::sync::watch;
 
 use super::*;
 use crate::admin::client::AdminClient;
 use crate::admin::messages::{ClockMessage, StatusMessage};
 use crate::cli::ServerArguments;
-
-/// The real clock, with a wall that is set forward.
-struct Leaping {
-    real: Arc<dyn Clock>,
-    leapt_us: AtomicU64,
-}
-
-impl Clock for Leaping {
-    fn wall_us(&self) -> u64 {
-        self.real.wall_us() + self.leapt_us.load(Ordering::Relaxed)
-    }
-
-    fn steady(&self) -> Duration {
-        self.real.steady()
-    }
-}
 
 /// Starts the node once the last of the one before has let go of its files.
 async fn start_again(data: &DataFolder, settings: &Settings, env: &Env) -> Arc<LocalNode> {
@@ -42,9 +25,7 @@ async fn start_again(data: &DataFolder, settings: &Settings, env: &Env) -> Arc<L
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_confirms_the_clock_after_a_leap() {
     let folder = tempfile::tempdir().unwrap();
-    let real = environment::system();
-    let clock = Arc::new(Leaping { real: real.clock, leapt_us: AtomicU64::new(0) });
-    let env = Env { clock: clock.clone(), random: real.random };
+    let (env, clock) = testing::env(1);
     let mut settings = Settings::default();
     settings.data.folders = vec![folder.path().to_owned()];
     let data = DataFolder::open(&settings.data, &env).unwrap();
@@ -53,7 +34,7 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
     node.confirm_clock().await;
     node.shutdown().await;
     drop(node);
-    clock.leapt_us.store(8 * 86_400_000_000, Ordering::Relaxed);
+    clock.leap_ms(8 * 86_400_000);
 
     let node = start_again(&data, &settings, &env).await;
     let gateway = lone_gateway(&data, &settings, &node, &env).unwrap();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use couronne_protocol::env::Clock;
+use couronne_base::env::Clock;
 use couronne_protocol::transport::{CallError, Message, Method, Peer, Rejection, Service, Transport};
 use couronne_ring::NodeId;
 use prometheus::{CounterVec, IntCounterVec, Opts, Registry};

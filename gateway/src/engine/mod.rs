@@ -30,10 +30,10 @@ mod write;
 
 use std::sync::Arc;
 
+use couronne_base::env::Env;
 use couronne_metadata::command::{Command, Outcome, Refusal};
 use couronne_metadata::ids::ObjectKey;
 use couronne_metadata::query::{Answer, Query};
-use couronne_protocol::env::Env;
 use couronne_protocol::map::MapSource;
 use couronne_protocol::range::RangeClient;
 use couronne_protocol::shard::ShardClient;

@@ -12,12 +12,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use couronne_base::buffer::AlignedBuffer;
+use couronne_base::mutant;
 use couronne_metadata::command::NewData;
 use couronne_metadata::ids::{BucketId, ObjectKey};
-use couronne_metadata::mistake::{Mistake, made};
 use couronne_metadata::record::{BlobRef, Checksum, Etag};
 use couronne_placement::{BlobId, ChunkId, Geometry, Policy, PolicyId, Redundancy};
-use couronne_protocol::buffer::AlignedBuffer;
 use couronne_protocol::shard::Owner;
 use tokio::task::{JoinSet, yield_now};
 
@@ -306,7 +306,7 @@ impl BlobWriter {
     }
 
     async fn finish(mut self) -> Result<ChunkWritten, EngineError> {
-        if made(Mistake::MetadataBeforeChunks) {
+        if mutant!(MetadataBeforeChunks) {
             self.in_flight.detach_all();
         }
         while !self.in_flight.is_empty() {

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
 
 use super::{IdentityError, NAME_BYTES_MAX, NewKey, Secret};
 

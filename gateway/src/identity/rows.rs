@@ -11,7 +11,7 @@
 //! ids are compared, so that a name taken again revives nothing.
 
 use bytes::Bytes;
-use couronne_metadata::codec::{self, Corrupt, Value};
+use couronne_base::codec::{self, Corrupt, Value};
 use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{ObjectKey, Ordinal};
 

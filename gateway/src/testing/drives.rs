@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_placement::frame::FRAME_BYTES;
 use couronne_placement::{BlobId, ShardId};
-use couronne_protocol::frame::FRAME_BYTES;
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardError, ShardFrames};
 use couronne_ring::{DriveId, Epoch};
 use parking_lot::Mutex;

@@ -6,21 +6,19 @@
 #![allow(clippy::expect_used, reason = "a test's cluster that cannot be built is a failed test")]
 
 mod drives;
-mod env;
 mod ranges;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use couronne_base::env::Env;
 use couronne_placement::{Policy, PolicyId, Redundancy};
-use couronne_protocol::env::Env;
 use couronne_protocol::map::{ClusterMap, DriveState, MapDrive, MapSource};
 use couronne_ring::{DriveId, Epoch, NodeId, RegionName, Ring, RingBuilder, RingDrive, ZoneName};
 use parking_lot::RwLock;
 
 use crate::engine::{Components, Engine, Settings};
 pub use drives::{DriveFault, TwinDrives};
-pub use env::{TwinClock, TwinRandom};
 pub use ranges::{RangeFault, TwinRanges};
 
 /// What a cluster in memory is made of.
@@ -115,7 +113,7 @@ impl TwinCluster {
 
     /// A cluster of this shape. Needs a Tokio runtime.
     pub fn with_settings(shape: &TwinShape, settings: Settings) -> Self {
-        let env = Env { clock: Arc::new(TwinClock::new()), random: Arc::new(TwinRandom::new(shape.seed)) };
+        let env = couronne_base::testing::env(shape.seed).0;
         let drive_ids: Vec<DriveId> = (1..=shape.drives).map(|number| DriveId(number.into())).collect();
         let map = Arc::new(TwinMap(RwLock::new(Arc::new(cluster_map(shape, &drive_ids)))));
         let drives = Arc::new(TwinDrives::new(&drive_ids, shape.seed));

@@ -7,16 +7,16 @@ use bytes::Bytes;
 use couronne_placement::BlobId;
 
 use super::load;
-use crate::codec;
 use crate::ids::{BucketId, ObjectKey};
 use crate::key::{self, RowKind};
 use crate::marks::Marks;
-use crate::mistake::{Mistake, made};
 use crate::query::{Ownership, PAGE_ENTRIES_MAX};
 use crate::record::{
     BlobRef, BucketRules, Content, Data, ObjectRecord, PartRecord, ReapRecord, ReapTarget, RepairRecord, VersionRecord,
 };
 use crate::store::{Cursor, Row, StoreError, View};
+use couronne_base::codec;
+use couronne_base::mutant;
 
 /// Rows examined for one page of blobs at most, so that a page stays bounded where rows name none;
 /// also about how many blobs of uploads one page of reap rows names.
@@ -28,7 +28,7 @@ pub(super) fn owns(view: &dyn View, bucket: BucketId, key: &ObjectKey, blob: Blo
     if names_blob(view, bucket, key, blob)? {
         return Ok(Ownership::Owned);
     }
-    let old = made(Mistake::DisownYoung) || Marks::load(view)?.disowns(blob);
+    let old = mutant!(DisownYoung) || Marks::load(view)?.disowns(blob);
     let doomed = view.get(&key::of_blob(RowKind::Doomed, blob))?.is_some();
     let rules: Option<BucketRules> = load(view, &key::of_bucket(RowKind::Rules, bucket))?;
     Ok(if old && !doomed && rules.is_some() { Ownership::Disowned } else { Ownership::Unknown })
@@ -87,7 +87,7 @@ pub(super) fn due(
     now_ms: u64,
     limit: u32,
 ) -> Result<Vec<(Bytes, ReapRecord, Vec<BlobRef>)>, StoreError> {
-    let now_ms = if made(Mistake::ReapAtOnce) { u64::MAX } else { now_ms };
+    let now_ms = if mutant!(ReapAtOnce) { u64::MAX } else { now_ms };
     let start = key::of_range(RowKind::Reap, &[]);
     let end = key::of_range(RowKind::Reap, &now_ms.saturating_add(1).to_be_bytes());
     let mut cursor = view.scan(Bound::Included(&start), Bound::Excluded(&end), false);

@@ -4,12 +4,13 @@ use bytes::Bytes;
 
 use super::object::null_ordinal;
 use super::page::{Interval, Source, fill};
-use crate::codec::{self, ListedObject};
+use crate::encoding::ListedObject;
 use crate::ids::{BucketId, ObjectKey, Ordinal, UploadId, VersionId};
 use crate::key::{self, RowKind};
 use crate::query::{ListQuery, Page};
 use crate::record::{ObjectRecord, UploadRecord, VersionRecord};
 use crate::store::{Cursor, Row, StoreError, View};
+use couronne_base::codec;
 
 /// A page of current objects. Their metadata, tags and locks are left out: see [`ListedObject`].
 pub(super) fn objects(

@@ -12,12 +12,12 @@ mod system;
 
 use thiserror::Error;
 
-use crate::codec::{self, Corrupt, Value};
 use crate::ids::BucketId;
 use crate::key::{self, RowKind};
 use crate::query::{Answer, Query};
 use crate::record::{BucketRules, BucketState, Usage};
 use crate::store::{StoreError, View};
+use couronne_base::codec::{self, Corrupt, Value};
 
 pub(crate) use blob::{blobs_of, names_blob};
 

@@ -5,11 +5,11 @@ use std::ops::Bound;
 use bytes::Bytes;
 
 use super::load;
-use crate::codec;
 use crate::ids::{BucketId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
 use crate::key::{self, RowKind};
 use crate::record::{Content, Data, ObjectRecord, PartRecord, VersionRecord};
 use crate::store::{StoreError, View};
+use couronne_base::codec;
 
 /// The version and its inline bytes. Without a version: the current object, or the delete marker
 /// that hides the key.

@@ -5,11 +5,11 @@ use std::ops::Bound;
 use bytes::Bytes;
 
 use super::page::Interval;
-use crate::codec;
 use crate::ids::{BucketId, ObjectKey};
 use crate::key::{self, RowKind};
 use crate::query::{ListQuery, PAGE_ENTRIES_MAX, SystemRow};
 use crate::store::{StoreError, View};
+use couronne_base::codec;
 
 /// Rows whose keys begin with `prefix`, after `after`; and whether more follow.
 pub(super) fn scan(

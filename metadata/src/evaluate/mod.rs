@@ -17,15 +17,15 @@ mod update;
 mod upload;
 mod version;
 
-use crate::codec::{self, Corrupt, Value};
 use crate::command::{Command, Envelope, Outcome, Refusal};
 use crate::effect::{Effect, UsageDelta};
 use crate::ids::{BucketId, Ordinal};
 use crate::key::{self, RowKind};
 use crate::marks::Marks;
-use crate::mistake::{Mistake, made};
 use crate::record::{BucketRules, BucketState, Usage};
 use crate::store::{StoreError, View, Write};
+use couronne_base::codec::{self, Corrupt, Value};
+use couronne_base::mutant;
 
 /// What an operator may tune of evaluation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,12 +71,12 @@ pub fn evaluate_with(
     settings: &Settings,
 ) -> Result<Evaluated, StoreError> {
     if let Some(outcome) = view.get(&key::of_commit(envelope.commit))?
-        && !made(Mistake::RepeatExecutesAgain)
+        && !mutant!(RepeatExecutesAgain)
     {
         return Ok(Evaluated::Settled(codec::decode(&outcome)?));
     }
     let marks = Marks::load(view)?;
-    let is_late = now_us / 1000 > envelope.deadline_ms && !made(Mistake::AcceptPastDeadline);
+    let is_late = now_us / 1000 > envelope.deadline_ms && !mutant!(AcceptPastDeadline);
     if is_late || marks.forgot(envelope.commit) {
         return Ok(Evaluated::Settled(Err(Refusal::DeadlinePassed)));
     }
@@ -88,7 +88,7 @@ pub fn evaluate_with(
             Ok(Evaluated::Propose { effect: evaluation.finish(&outcome), outcome })
         }
         Err(Stop::Settled(outcome)) => Ok(Evaluated::Settled(Ok(outcome))),
-        Err(Stop::Refused(refusal)) if envelope.is_repeat && !made(Mistake::ForgetRefusals) => {
+        Err(Stop::Refused(refusal)) if envelope.is_repeat && !mutant!(ForgetRefusals) => {
             let outcome = Err(refusal);
             Ok(Evaluated::Propose { effect: evaluation.refuse(&outcome), outcome })
         }
@@ -232,7 +232,7 @@ impl Evaluation<'_> {
 
     /// The ordinal of a new version of a key whose newest has `newest`.
     fn next_ordinal(&self, newest: Option<Ordinal>) -> Ordinal {
-        if made(Mistake::OrdinalFromClockAlone) {
+        if mutant!(OrdinalFromClockAlone) {
             return Ordinal(self.now_us);
         }
         let above = newest.unwrap_or(self.marks.ordinal_floor).max(self.marks.ordinal_floor);

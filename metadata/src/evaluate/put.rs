@@ -3,11 +3,11 @@
 use super::{Evaluation, Stop, condition};
 use crate::command::{NewData, Outcome, Precondition, Refusal};
 use crate::key::{self, RowKind};
-use crate::mistake::{Mistake, made};
 use crate::record::{
     Attributes, BlobRef, BucketRules, Checksum, Content, Data, Etag, ObjectRecord, RepairRecord, Retention,
 };
 use crate::store::Write;
+use couronne_base::mutant;
 
 /// What a put says of the object.
 pub(super) struct NewObject<'a> {
@@ -64,11 +64,11 @@ impl Evaluation<'_> {
                 Ok(Data::Inline { len, crc64: *crc64 })
             }
             NewData::Blob(blob, missing, _) => {
-                let disowned = self.marks.disowns(blob.id) && !made(Mistake::NameDisowned);
+                let disowned = self.marks.disowns(blob.id) && !mutant!(NameDisowned);
                 if disowned || self.exists(&key::of_blob(RowKind::Refused, blob.id))? {
                     return Err(Refusal::BlobRefused.into());
                 }
-                if *missing > 0 && !made(Mistake::NoRepairRow) {
+                if *missing > 0 && !mutant!(NoRepairRow) {
                     self.ask_for_repair(blob, *missing);
                 }
                 Ok(Data::Blob(blob.clone()))

@@ -4,7 +4,6 @@ use std::ops::Bound;
 
 use super::put::bytes_delta;
 use super::{Evaluation, Stop};
-use crate::codec;
 use crate::command::{NewData, Outcome, Refusal};
 use crate::ids::{Ordinal, PartNumber, UploadId};
 use crate::key::{self, RowKind};
@@ -12,6 +11,7 @@ use crate::record::{
     Attributes, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Data, Etag, PartRecord, ReapReason, ReapTarget,
     UploadRecord,
 };
+use couronne_base::codec;
 
 /// What is said of a new part.
 pub(super) struct NewPart<'a> {

@@ -7,13 +7,13 @@
 use std::ops::Bound;
 
 use super::{Evaluation, Stop, lock};
-use crate::codec;
 use crate::command::Refusal;
 use crate::ids::{Ordinal, VersionId};
 use crate::key::{self, RowKind};
 use crate::record::{
     BlobRef, BucketRules, Content, Data, ObjectRecord, ReapReason, ReapRecord, ReapTarget, VersionRecord, Versioning,
 };
+use couronne_base::codec;
 
 /// Where a version was found.
 pub(super) enum Found {

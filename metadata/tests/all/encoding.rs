@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::support::object_key;
 use bytes::Bytes;
-use couronne_metadata::codec::{Value, decode, encode};
+use couronne_base::codec::{Value, decode, encode};
 use couronne_metadata::command::{
     AttributeChange, Command, CompletedPart, Envelope, EtagSet, Expect, NewData, Outcome, Precondition, Refusal,
 };

@@ -9,7 +9,7 @@ use couronne_ring::{DriveId, NodeId};
 
 use super::{ClusterMap, MapSource, MapState};
 use crate::net::Addresses;
-use crate::watch;
+use couronne_base::watch;
 
 /// A process's map.
 pub struct SharedMap {

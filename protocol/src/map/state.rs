@@ -29,9 +29,9 @@ use couronne_placement::{Policy, PolicyId, Redundancy};
 use couronne_ring::{DriveId, FailureDomain, NodeId, RegionName, Ring, RingDrive, ZoneName};
 
 use super::{ClusterMap, DriveState, MapDrive};
-use crate::fixed::{Malformed, Reader, put_count, put_string};
 use crate::range::RangeDescriptor;
 use crate::transport::Role;
+use couronne_base::fixed::{Malformed, Reader, put_count, put_string};
 
 const MAGIC: &[u8; 8] = b"COURMAP4";
 
@@ -502,5 +502,5 @@ fn take_members(reader: &mut Reader<'_>) -> Result<BTreeMap<ReplicaId, DriveId>,
 }
 
 fn checksum(bytes: &[u8]) -> u64 {
-    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes)
+    couronne_base::crc::of(bytes)
 }

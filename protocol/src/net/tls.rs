@@ -29,8 +29,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Server
 
 use super::certificates::{CertificateError, PrivateKey, name_of};
 use super::name::Name;
-use crate::env::Clock;
 use crate::transport::{Peer, Role};
+use couronne_base::env::Clock;
 
 pub use joiner::Joiner;
 

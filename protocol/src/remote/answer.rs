@@ -1,6 +1,6 @@
 //! The answering half: a message in, a call on what lives in this process, a message out.
 
-use couronne_metadata::codec::Value;
+use couronne_base::codec::Value;
 use couronne_metadata::command::Command;
 
 use crate::range::RangeClient;

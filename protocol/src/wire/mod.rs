@@ -15,7 +15,7 @@ mod range;
 mod shard;
 
 use bytes::Bytes;
-use couronne_metadata::codec::{Corrupt, Input, Value, Writer, decode, encode};
+use couronne_base::codec::{Corrupt, Input, Value, Writer, decode, encode};
 
 use crate::transport::{HEAD_BYTES_MAX, Message, Method};
 

@@ -2,7 +2,7 @@
 //!
 //! As numbered fields each would cost ten to twelve bytes and a decoding of its own.
 
-use couronne_metadata::codec::{Corrupt, Input, Value, Writer};
+use couronne_base::codec::{Corrupt, Input, Value, Writer};
 
 /// Checksums in order.
 pub(super) struct Packed(pub(super) Vec<u64>);

@@ -2,7 +2,7 @@
 //! the index encodes them.
 
 use bytes::Bytes;
-use couronne_metadata::codec::table::{choice, record};
+use couronne_base::codec::table::{choice, record};
 use couronne_metadata::command::{Envelope, Outcome};
 use couronne_metadata::query::Answer;
 

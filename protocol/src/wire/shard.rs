@@ -1,8 +1,8 @@
 //! The field numbers of what is asked of drives.
 
 use bytes::Bytes;
-use couronne_metadata::codec::Corrupt;
-use couronne_metadata::codec::table::{choice, record};
+use couronne_base::codec::Corrupt;
+use couronne_base::codec::table::{choice, record};
 use couronne_placement::{BlobId, Geometry, PolicyId, ResidencyClass, ShardId};
 use couronne_ring::{DriveId, Epoch};
 

@@ -78,7 +78,7 @@ async fn a_certificate_that_ran_out_is_refused_until_it_is_renewed() {
         transport.call(ONE, Method::Status, told("echo")).await
     };
     assert!(ask().await.is_ok());
-    cluster.clock.advance(Duration::from_hours(91 * 24));
+    cluster.clock.pass(Duration::from_hours(91 * 24));
     assert!(is_unreachable(&ask().await), "the server's certificate ran out");
     let (key, certificate) = cluster.certificate(1, Role::StorageNode);
     server_tls.renew(&certificate, &key).unwrap();
@@ -147,7 +147,7 @@ async fn one_that_joins_talks_to_the_pinned_authoritys_storage_nodes_only() {
     }
     assert!(ask_once(&server.address, &pinned, Method::Join, told("echo"), &settings()).await.is_ok());
     // The certificate of a node that ran out does not serve one that joins either.
-    cluster.clock.advance(Duration::from_hours(91 * 24));
+    cluster.clock.pass(Duration::from_hours(91 * 24));
     assert!(is_unreachable(&ask_once(&server.address, &pinned, Method::Join, told("echo"), &settings()).await));
 }
 
@@ -185,7 +185,7 @@ fn keys_and_certificates_belong_together() {
     assert!(matches!(tls(&foreign, &wrong), Err(CertificateError::Tls(_))), "signed by another authority");
     assert!(tls(authority, &key).is_err(), "the authority's own certificate is no member's");
     assert!(tls(b"nonsense", &key).is_err());
-    cluster.clock.advance(Duration::from_hours(91 * 24));
+    cluster.clock.pass(Duration::from_hours(91 * 24));
     assert!(matches!(tls(&certificate, &key), Err(CertificateError::Tls(_))), "it ran out");
 }
 
@@ -217,7 +217,7 @@ async fn one_that_is_refused_is_told_why() {
     let server = Running::start(cluster.tls(1, Role::StorageNode)).await;
     let raw_server = RawServer::start(&cluster, 1).await;
     let config = cluster.raw_client(Some((2, Role::StorageNode)));
-    cluster.clock.advance(Duration::from_secs(400 * 86_400));
+    cluster.clock.pass(Duration::from_secs(400 * 86_400));
     let expired = rustls::Error::AlertReceived(AlertDescription::CertificateExpired);
 
     let mut raw = raw_connect(config, 7, 1, &server.address).await;

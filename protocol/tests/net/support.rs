@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use couronne_protocol::env::{Clock, Env, Random};
+use couronne_base::env::Env;
+use couronne_base::testing::{Rng, SeededRandom, TestClock};
 use couronne_protocol::net::certificates::{Authority, MEMBER_LIFETIME, PrivateKey};
 use couronne_protocol::net::{Addresses, NetSettings, NetTransport, Tls, serve};
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Role, Service};
@@ -21,37 +22,6 @@ use tokio::task::JoinHandle;
 
 pub const GREETING: &[u8; 12] = b"couronne\0\x01\0\x01";
 
-/// A clock that the test sets.
-pub struct TestClock(AtomicU64);
-
-impl TestClock {
-    pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(u64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
-    }
-}
-
-impl Clock for TestClock {
-    fn wall_us(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn steady(&self) -> Duration {
-        Duration::ZERO
-    }
-}
-
-/// Different bytes each time.
-struct TestRandom(AtomicU64);
-
-impl Random for TestRandom {
-    fn fill(&self, buffer: &mut [u8]) {
-        for byte in buffer {
-            let count = self.0.fetch_add(1, Ordering::Relaxed);
-            *byte = (count.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
-        }
-    }
-}
-
 /// A cluster's authority and clock.
 pub struct Cluster {
     pub authority: Authority,
@@ -64,8 +34,8 @@ impl Cluster {
         // Raw peers of these tests use the real clock.
         #[allow(clippy::disallowed_methods, reason = "rustls asks the real clock too")]
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        let clock = Arc::new(TestClock(AtomicU64::new(u64::try_from(now.as_micros()).unwrap())));
-        let env = Env { clock: clock.clone(), random: Arc::new(TestRandom(AtomicU64::new(1))) };
+        let clock = Arc::new(TestClock::still_at(u64::try_from(now.as_micros()).unwrap()));
+        let env = Env { clock: clock.clone(), random: Arc::new(SeededRandom::new(Rng::new(1))) };
         let authority = Authority::create(id, &env).unwrap().0;
         Self { authority, clock, env }
     }

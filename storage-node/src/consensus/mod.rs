@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use couronne_metadata::mistake::{Mistake, made};
+use couronne_base::mutant;
 use couronne_ring::DriveId;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -61,7 +61,7 @@ impl Default for ConsensusSettings {
 impl ConsensusSettings {
     /// How long after a quorum's answer a leader may answer reads: 0.8 of the followers' lease.
     pub fn leader_lease(&self) -> Duration {
-        self.election_max.mul_f32(if made(Mistake::LeaseTooLong) { 8.0 } else { 0.8 })
+        self.election_max.mul_f32(if mutant!(LeaseTooLong) { 8.0 } else { 0.8 })
     }
 }
 

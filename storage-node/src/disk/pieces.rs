@@ -5,7 +5,7 @@
 //! Must not know: files.
 
 use bytes::Bytes;
-use couronne_protocol::buffer::AlignedBuffer;
+use couronne_base::buffer::AlignedBuffer;
 
 use super::DIRECT_ALIGN;
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use bytes::Bytes;
-use couronne_metadata::mistake::{Mistake, made};
+use couronne_base::mutant;
 use couronne_protocol::shard::ShardError;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -238,7 +238,7 @@ fn sweep(core: &Core, memory: &Memory) -> Result<u64, ShardError> {
             let row = core.stored(TombstoneRow::decode(&value))?;
             last = Some(key.clone());
             let outlived = row.older.iter().all(|older| core.ledger.segment(*older).is_none());
-            if outlived || made(Mistake::DropTombstoneEarly) {
+            if outlived || mutant!(DropTombstoneEarly) {
                 dropped.push((key, row));
             }
         }

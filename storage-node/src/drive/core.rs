@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
+use couronne_base::env::Env;
 use couronne_metadata::store::StoreError;
-use couronne_protocol::env::Env;
 use couronne_protocol::shard::ShardError;
 
 use super::identity::Identity;

@@ -3,8 +3,8 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
+use couronne_placement::frame;
 use couronne_placement::{BlobId, ShardId};
-use couronne_protocol::frame;
 use couronne_protocol::shard::{Owner, ShardError};
 
 use super::Drive;

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
 use couronne_ring::DriveId;
 use thiserror::Error;
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use couronne_metadata::mistake::{Mistake, made};
-use couronne_protocol::buffer::AlignedBuffer;
+use couronne_base::buffer::AlignedBuffer;
+use couronne_base::mutant;
 use couronne_protocol::shard::ShardError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -248,9 +248,9 @@ impl Worker {
         let Some(open) = &self.open else { return Err(ended()) };
         let Plan { buffers, records, prepared } = self.plan(open, appends);
         let number = open.held.number;
-        let written = open.held.file().write(open.end, buffers, !made(Mistake::SkipShardSync)).await;
+        let written = open.held.file().write(open.end, buffers, !mutant!(SkipShardSync)).await;
         if let Err(error) = written
-            && !made(Mistake::IgnoreFailedSync)
+            && !mutant!(IgnoreFailedSync)
         {
             self.open = None;
             self.core.stored(self.core.ledger.set_stage(number, Stage::Sealed, true))?;

@@ -23,10 +23,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use couronne_base::env::Env;
 use couronne_metadata::store::{Store, StoreError};
 use couronne_placement::ShardId;
-use couronne_protocol::env::Env;
-use couronne_protocol::frame::{self, FRAME_BYTES};
+use couronne_placement::frame::{self, FRAME_BYTES};
 use couronne_protocol::shard::{GetShard, PutShard, ShardError, ShardFrames};
 use thiserror::Error;
 

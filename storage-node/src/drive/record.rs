@@ -6,8 +6,8 @@
 
 use bytes::{Buf, BufMut, Bytes, TryGetError};
 use couronne_metadata::ids::{BucketId, ObjectKey};
+use couronne_placement::frame;
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
-use couronne_protocol::frame;
 use couronne_protocol::shard::Owner;
 use couronne_ring::Epoch;
 use thiserror::Error;
@@ -340,7 +340,7 @@ pub(super) fn sixteen(from: &mut &[u8]) -> Result<[u8; 16], TryGetError> {
 
 /// CRC-64/NVME.
 pub(super) fn crc64(bytes: &[u8]) -> u64 {
-    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes)
+    couronne_base::crc::of(bytes)
 }
 
 /// A length that admission bounded far below; `u16::MAX` would make a header that never decodes.

@@ -7,8 +7,8 @@
 use bytes::{Buf, BufMut, Bytes, TryGetError};
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::store::StoreError;
+use couronne_placement::frame;
 use couronne_placement::{BlobId, ChunkId, Geometry, ShardId};
-use couronne_protocol::frame;
 use couronne_protocol::shard::Owner;
 use couronne_ring::DriveId;
 

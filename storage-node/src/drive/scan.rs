@@ -8,7 +8,7 @@ use std::io;
 
 use bytes::Bytes;
 use couronne_placement::Geometry;
-use couronne_protocol::frame;
+use couronne_placement::frame;
 
 use super::ledger::Durable;
 use super::record::{HEADER_BYTES_MAX, Header, Place, ShardFacts, Subject};

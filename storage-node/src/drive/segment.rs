@@ -5,7 +5,7 @@
 //! Must not know: records, the index.
 
 use bytes::{Buf, BufMut, Bytes};
-use couronne_protocol::buffer::AlignedBuffer;
+use couronne_base::buffer::AlignedBuffer;
 use couronne_ring::DriveId;
 
 use super::record::crc64;

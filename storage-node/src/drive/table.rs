@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use couronne_metadata::mistake::{Mistake, made};
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
+use couronne_base::mutant;
 use couronne_ring::DriveId;
 use parking_lot::Mutex;
 
@@ -178,7 +178,7 @@ impl Table {
         };
         let path = segment::path(number, class);
         let fresh = u64::from_be_bytes(self.env.random_bytes());
-        let generation = if made(Mistake::ReuseGeneration) { 1 } else { fresh };
+        let generation = if mutant!(ReuseGeneration) { 1 } else { fresh };
         let page = SegmentPage { number, generation, drive: self.drive, class }.encode();
         let (file, len, prepared, reserved) = match spare {
             Some(spare) => {

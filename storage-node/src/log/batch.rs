@@ -20,7 +20,7 @@
 use bytes::{Buf, BufMut, Bytes};
 use couronne_ring::DriveId;
 
-use couronne_protocol::fixed::Reader;
+use couronne_base::fixed::Reader;
 
 /// Blocks: the unit that a disk writes whole, and of direct I/O.
 pub(super) const BLOCK_BYTES: usize = 4096;

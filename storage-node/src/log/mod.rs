@@ -14,8 +14,8 @@ mod writer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use couronne_protocol::env::Env;
-use couronne_protocol::watch;
+use couronne_base::env::Env;
+use couronne_base::watch;
 use couronne_ring::DriveId;
 use parking_lot::Mutex;
 use thiserror::Error;

@@ -21,7 +21,7 @@ use bytes::{BufMut, Bytes};
 use couronne_ring::DriveId;
 
 use crate::consensus::types::{Entry, Members, Payload, Position, ReplicaId, Vote};
-use couronne_protocol::fixed::{Malformed, Reader, put_count, put_string};
+use couronne_base::fixed::{Malformed, Reader, put_count, put_string};
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]

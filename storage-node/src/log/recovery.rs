@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use couronne_metadata::mistake::{Mistake, made};
+use couronne_base::mutant;
 use couronne_ring::DriveId;
 
 use super::LogError;
@@ -140,7 +140,7 @@ async fn read_file(found: &Found, is_newest: bool) -> Result<(Batches, u64), Log
     }
     let beyond = (offset..len).step_by(BLOCK_BYTES);
     let lost = beyond.skip(1).find(|at| batch::read(&bytes, *at, found.header.generation, None).is_some());
-    if let Some(at) = lost.filter(|_| is_newest && !made(Mistake::TakeLossForTornTail)) {
+    if let Some(at) = lost.filter(|_| is_newest && !mutant!(TakeLossForTornTail)) {
         let reason = format!("file {}: a durable batch before offset {at} does not verify", found.name);
         return Err(LogError::Corrupt(reason));
     }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use super::record::Record;
 use crate::consensus::types::{Entry, Position, Vote};
-use couronne_protocol::fixed::Malformed;
+use couronne_base::fixed::Malformed;
 
 /// One replica's log.
 #[derive(Clone, Debug, Default)]

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use couronne_metadata::mistake::{Mistake, made};
-use couronne_protocol::env::Env;
-use couronne_protocol::watch;
+use couronne_base::env::Env;
+use couronne_base::mutant;
+use couronne_base::watch;
 use couronne_ring::DriveId;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -209,7 +209,7 @@ impl Writer {
         let Some(current) = self.live.back() else { return Err(LogError::Failed("no open file".to_owned())) };
         let chain = batch::finish(&mut batch, self.generation, self.offset, self.chain);
         let len = to_u64(batch.len());
-        current.file.write(self.offset, vec![Bytes::from(batch)], !made(Mistake::SkipLogSync)).await?;
+        current.file.write(self.offset, vec![Bytes::from(batch)], !mutant!(SkipLogSync)).await?;
         self.chain = chain;
         self.offset = self.offset.saturating_add(len);
         Ok(())

@@ -10,7 +10,7 @@
 use std::io;
 
 use bytes::{Buf, BufMut, Bytes};
-use couronne_protocol::fixed::{Malformed, Reader};
+use couronne_base::fixed::{Malformed, Reader};
 use couronne_protocol::map::MapState;
 use couronne_ring::NodeId;
 
@@ -85,5 +85,5 @@ impl NodeFile {
 }
 
 fn checksum(bytes: &[u8]) -> u64 {
-    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes)
+    couronne_base::crc::of(bytes)
 }

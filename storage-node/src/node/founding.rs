@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
+use couronne_base::env::Env;
 use couronne_placement::Policy;
-use couronne_protocol::env::Env;
 use couronne_protocol::map::{Formation, MapNode, MapState};
 use couronne_protocol::report::{Report, ReportAnswer};
 use couronne_protocol::transport::{Message, Method, Transport};

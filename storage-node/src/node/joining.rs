@@ -10,8 +10,8 @@
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
+use couronne_base::fixed::{Malformed, Reader, put_string};
 use couronne_metadata::command::Expect;
-use couronne_protocol::fixed::{Malformed, Reader, put_string};
 use couronne_protocol::join::{Admission, JoinRequest, JoinToken, NotAdmitted};
 use couronne_protocol::map::{MapNode, MapState, StoredDrive};
 use couronne_protocol::net::certificates::{Authority, PrivateKey, node_of_request};

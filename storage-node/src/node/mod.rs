@@ -31,13 +31,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use couronne_base::env::Env;
+use couronne_base::watch;
 use couronne_metadata::evaluate;
 use couronne_metadata::ids::RangeId;
 use couronne_placement::Policy;
-use couronne_protocol::env::Env;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::transport::Transport;
-use couronne_protocol::watch;
 use couronne_ring::{DriveId, NodeId};
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
 use couronne_protocol::map::Intake;
 use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;

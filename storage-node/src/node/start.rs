@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
+use couronne_base::watch;
 use couronne_protocol::map::{Formation, MapNode, MapState, ReplicaId, SharedMap, StoredDrive};
 use couronne_protocol::transport::{Role, Transport};
-use couronne_protocol::watch;
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};

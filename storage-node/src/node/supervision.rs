@@ -10,8 +10,8 @@ use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use couronne_base::blocking::blocking;
 use couronne_metadata::ids::RangeId;
-use couronne_protocol::blocking::blocking;
 use couronne_protocol::map::{ClusterMap, DriveState, Intake, MapRange, MapState, ReplicaId};
 use couronne_ring::{DriveId, NodeId};
 use tokio::time::{Instant, sleep};

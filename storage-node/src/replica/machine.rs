@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes};
+use couronne_base::blocking::{blocking, is_on_one_thread};
+use couronne_base::fixed::{Malformed, Reader, put_string};
 use couronne_metadata::apply;
 use couronne_metadata::effect::Effect;
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::store::{Batch, Store, StoreError};
-use couronne_protocol::blocking::{blocking, is_on_one_thread};
-use couronne_protocol::fixed::{Malformed, Reader, put_string};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;

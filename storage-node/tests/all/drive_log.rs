@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use couronne_protocol::env::{Clock, Env, Random};
+use couronne_base::env::Env;
+use couronne_base::testing;
 use couronne_ring::DriveId;
 use couronne_storage_node::consensus::types::{Entry, Payload, Position, ReplicaId, Vote};
 use couronne_storage_node::disk::simulated::SimulatedDisk;
@@ -12,29 +13,8 @@ use couronne_storage_node::log::{DriveLog, LogError};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-struct Still;
-
-impl Clock for Still {
-    fn wall_us(&self) -> u64 {
-        0
-    }
-    fn steady(&self) -> Duration {
-        Duration::ZERO
-    }
-}
-
-struct Counting(Mutex<u64>);
-
-impl Random for Counting {
-    fn fill(&self, buffer: &mut [u8]) {
-        let mut state = self.0.lock();
-        *state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        buffer.iter_mut().zip(state.to_be_bytes()).for_each(|(to, from)| *to = from);
-    }
-}
-
 fn env(seed: u64) -> Env {
-    Env { clock: Arc::new(Still), random: Arc::new(Counting(Mutex::new(seed))) }
+    testing::still_env(seed).0
 }
 
 async fn open(disk: &SimulatedDisk, env: &Env) -> Result<DriveLog, LogError> {

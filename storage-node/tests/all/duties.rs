@@ -77,10 +77,10 @@ async fn the_reaper_deletes_what_is_due_and_nothing_before() {
 
     delete(&rig, &node, &dropped).await;
     change(&rig.env, &node, &part.owner, Command::AbortUpload { upload }).await.unwrap();
-    rig.clock.leap(Duration::from_secs(3500));
+    rig.clock.leap_ms(3_500_000);
     sleep(LONG).await;
     assert!(dropped.is_whole(&node).await && part.is_whole(&node).await, "their readers have an hour");
-    rig.clock.leap(Duration::from_secs(200));
+    rig.clock.leap_ms(200_000);
     let gone = async || dropped.copies(&node).await + part.copies(&node).await == 0;
     eventually("the shards are gone", gone).await;
     eventually("the rows are gone", async || reap_rows(&rig.env, &node, &dropped.owner).await == 0).await;
@@ -101,7 +101,7 @@ async fn deleting_halts_when_the_clock_leapt_until_it_is_confirmed() {
     make_bucket(&rig.env, &node, owner("any").bucket).await;
     let blob = object(&rig, &node, "one", 1).await;
     delete(&rig, &node, &blob).await;
-    rig.clock.leap(8 * DAY);
+    rig.clock.leap_ms(8 * DAY_MS);
     sleep(LONG).await;
     assert!(blob.is_whole(&node).await, "nobody knows whether its readers have finished");
     assert_eq!(reap_rows(&rig.env, &node, &blob.owner).await, 1);
@@ -116,7 +116,7 @@ async fn deleting_halts_when_the_clock_leapt_until_it_is_confirmed() {
     delete(&rig, &node, &blob).await;
     sleep(LONG).await;
     node.shutdown().await;
-    rig.clock.leap(8 * DAY);
+    rig.clock.leap_ms(8 * DAY_MS);
     let node = rig.start().await;
     sleep(LONG).await;
     assert!(blob.is_whole(&node).await && node.status().await.duties.halted.is_some());

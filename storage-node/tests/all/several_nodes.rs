@@ -252,7 +252,7 @@ async fn a_node_whose_clock_is_wrong_takes_no_writes_and_leads_nothing() {
     let wrong = cluster.node(number);
     assert!(leads(&wrong).await > 0);
 
-    cluster.machines[number].rig.clock.leap(Duration::from_secs(3600));
+    cluster.machines[number].rig.clock.leap_ms(3_600_000);
     write_some(&cluster, 100, 20, &mut written).await;
     compare(&cluster, &written).await;
     let right_us = cluster.machines[0].rig.env.clock.wall_us();
@@ -275,7 +275,7 @@ async fn a_node_whose_clock_is_wrong_takes_no_writes_and_leads_nothing() {
     assert_eq!(intake(), Some(Intake::Leaving), "nothing new is put on its drive");
 
     // With its clock set right it counts again.
-    cluster.machines[number].rig.clock.set_right();
+    cluster.machines[number].rig.clock.set_offset_ms(0);
     cluster.until("its drive takes new shards", || intake() == Some(Intake::Open)).await;
     cluster.isolate(0, true);
     let rest: Vec<_> = cluster.running().filter(|node| node.id() != cluster.machines[0].id).collect();

@@ -7,7 +7,7 @@
 //! ```
 
 use bytes::Bytes;
-use couronne_metadata::codec;
+use couronne_base::codec;
 use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{BucketId, ObjectKey, Ordinal};
 use couronne_metadata::record::BucketEntry;

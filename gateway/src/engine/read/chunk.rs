@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use couronne_metadata::record::BlobRef;
+use couronne_placement::frame::{FRAME_BYTES, frames};
 use couronne_placement::{ChunkId, ChunkLayout, place};
-use couronne_protocol::frame::{FRAME_BYTES, frames};
 use couronne_protocol::shard::Owner;
 
 use super::super::{EngineError, Shared};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_placement::ShardId;
-use couronne_protocol::frame;
+use couronne_placement::frame;
 use couronne_protocol::map::{ClusterMap, DriveState};
 use couronne_protocol::shard::{GetShard, Owner, ShardError, ShardFrames};
 use couronne_ring::DriveId;

@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use couronne_protocol::crc;
+use couronne_base::crc;
 use couronne_protocol::shard::Owner;
 use tokio::task::JoinHandle;
 

@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use couronne_base::crc;
 use couronne_metadata::ids::{BucketId, ObjectKey, PartNumber, UploadId};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BlobRef, Data, PartRecord};
-use couronne_protocol::crc;
 use couronne_protocol::shard::Owner;
 
 use super::super::{EngineError, Shared};

@@ -4,10 +4,10 @@
 //! each shard starting at a multiple of the alignment that direct I/O wants.
 
 use bytes::Bytes;
+use couronne_base::buffer::{AlignedBuffer, BUFFER_ALIGN};
 use couronne_placement::ShardId;
 use couronne_placement::erasure::{Codec, ErasureError};
-use couronne_protocol::buffer::{AlignedBuffer, BUFFER_ALIGN};
-use couronne_protocol::frame;
+use couronne_placement::frame;
 
 use super::{ChunkToWrite, EngineError};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_metadata::mistake::{Mistake, made};
+use couronne_base::mutant;
 use couronne_placement::{Placement, ShardFate};
 use couronne_protocol::map::{ClusterMap, DriveState};
 use couronne_protocol::shard::{PutShard, ShardError};
@@ -85,7 +85,7 @@ impl<'a> Sending<'a> {
     }
 
     async fn send(&self, shard: &EncodedShard, primary: DriveId) -> Sent {
-        if made(Mistake::AcknowledgeOneEarly) && usize::from(shard.id.number) + 1 == self.placement.primaries.len() {
+        if mutant!(AcknowledgeOneEarly) && usize::from(shard.id.number) + 1 == self.placement.primaries.len() {
             return Sent::Durable(primary);
         }
         let state = state(self.map, primary);

@@ -12,9 +12,9 @@ use tokio::sync::mpsc::WeakUnboundedSender;
 use tokio::task::coop::consume_budget;
 
 use super::{End, Outgoing, Packet, Progress, Side};
-use crate::buffer::AlignedBuffer;
 use crate::net::packet::{Kind, PACKET_HEAD_BYTES, PacketHead};
 use crate::transport::Message;
+use couronne_base::buffer::AlignedBuffer;
 
 /// How much is read ahead of what is asked for. Bytes.
 const AHEAD_BYTES: usize = 32 << 10;

@@ -11,9 +11,9 @@ use rustls::{CertificateError as Refused, ClientConfig, DigitallySignedStruct, E
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::{ProcessTime, provider, speak_ours};
-use crate::env::Clock;
 use crate::net::certificates::{CertificateError, Fingerprint, name_of};
 use crate::transport::Role;
+use couronne_base::env::Clock;
 
 /// What a stranger speaks TLS with. It talks to storage nodes of the pinned authority only.
 pub struct Joiner {

@@ -15,7 +15,7 @@ use super::{
 use crate::consensus::SnapshotPiece;
 use crate::consensus::types::{Entry, Members, Payload, Position, ReplicaId};
 use crate::log::{ENTRY_BYTES_MAX, decode_members, encode_members, put_position, put_vote, take_position, take_vote};
-use couronne_protocol::fixed::{Malformed, Reader, put_count, put_string};
+use couronne_base::fixed::{Malformed, Reader, put_count, put_string};
 
 const VERSION: u8 = 1;
 

@@ -34,7 +34,7 @@ use thiserror::Error;
 use super::SnapshotPiece;
 use super::types::{Entry, Position, ReplicaId, Vote};
 use crate::log::ENTRY_BYTES_MAX;
-use couronne_protocol::fixed::Malformed;
+use couronne_base::fixed::Malformed;
 
 /// The most bytes of effects in one append, unless one entry alone has more.
 pub(super) const ENTRIES_BYTES_MAX: usize = 4 << 20;

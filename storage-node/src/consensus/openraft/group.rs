@@ -30,8 +30,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use couronne_metadata::mistake::{Mistake, made};
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
+use couronne_base::mutant;
 use couronne_ring::DriveId;
 use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
@@ -102,7 +102,7 @@ impl Group {
     ) -> Result<Self, ProposeError> {
         let GroupComponents { replica, drive, log, machine, switchboard, network, env } = components;
         let config = Arc::new(library_config(&settings)?);
-        let quiet = quiet && !made(Mistake::VoteAfterRestart);
+        let quiet = quiet && !mutant!(VoteAfterRestart);
         let machine = MachineAdapter::new(machine);
         let from = Sender { replica, drive };
         let links = Links { from, switchboard: switchboard.clone(), network, env: env.clone() };

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_protocol::env::Env;
+use couronne_base::env::Env;
 use couronne_protocol::transport::{CallError, Method};
 use couronne_ring::DriveId;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};

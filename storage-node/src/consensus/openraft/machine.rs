@@ -12,7 +12,7 @@
 use std::io;
 use std::sync::Arc;
 
-use couronne_metadata::mistake::{Mistake, made};
+use couronne_base::mutant;
 use futures_util::{Stream, TryStreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::type_config::alias::{LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf};
@@ -146,7 +146,7 @@ impl RaftSnapshotBuilder<Types> for MachineAdapter {
     type SnapshotData = SnapshotData;
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<Types, SnapshotData>, io::Error> {
-        let unflushed = made(Mistake::PurgeUnflushed).then(|| self.machine.applied());
+        let unflushed = mutant!(PurgeUnflushed).then(|| self.machine.applied());
         let applied = if let Some(applied) = unflushed { applied } else { self.machine.flush().await? };
         *self.flushed.lock() = applied.clone();
         self.snapshot(&applied)

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_protocol::env::Clock;
+use couronne_base::env::Clock;
 use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver;
 use parking_lot::Mutex;

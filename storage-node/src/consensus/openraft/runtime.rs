@@ -9,7 +9,7 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
-use couronne_protocol::watch;
+use couronne_base::watch;
 use openraft::rt::deterministic_rng::DeterministicRng;
 use openraft::rt::watch::{RecvError, SendError, Watch, WatchReceiver, WatchSender};
 use openraft::{AsyncRuntime, OptionalSend, OptionalSync};

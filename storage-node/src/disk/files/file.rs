@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::{Buf, Bytes};
-use couronne_protocol::buffer::{AlignedBuffer, BUFFER_ALIGN};
+use couronne_base::buffer::{AlignedBuffer, BUFFER_ALIGN};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::{Root, blocking};

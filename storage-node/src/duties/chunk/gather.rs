@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use couronne_placement::erasure::{Codec, Wanted};
-use couronne_protocol::frame;
+use couronne_placement::frame;
 use couronne_protocol::shard::{GetShard, ShardClient, ShardError};
 use couronne_ring::DriveId;
 use futures_util::future::join_all;

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use couronne_metadata::mistake::{Mistake, made};
+use couronne_base::mutant;
+use couronne_placement::frame;
 use couronne_placement::{ChunkId, Geometry, Placement, PolicyId, ShardId, place};
-use couronne_protocol::frame;
 use couronne_protocol::map::MapSource;
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError};
 use couronne_ring::{DriveId, Ring};
@@ -236,7 +236,7 @@ impl Work<'_> {
             let verified = timeout(BYTES_WAIT, self.node.routes().verify_shard(*primary, self.shard(*number))).await;
             match verified {
                 Ok(Ok(())) => {}
-                _ if made(Mistake::DropHandoffEarly) => {}
+                _ if mutant!(DropHandoffEarly) => {}
                 Ok(Err(ShardError::NotFound | ShardError::Corrupt(_))) => {
                     found.remove(*number, *primary);
                     continue;

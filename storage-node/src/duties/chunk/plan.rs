@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use couronne_metadata::mistake::{Mistake, made};
+use couronne_base::mutant;
 use couronne_placement::Placement;
 use couronne_ring::{DriveId, FailureDomain, Ring};
 
@@ -103,7 +103,7 @@ pub(super) fn plan(ring: &Ring, placement: &Placement, standing: &Standing, foun
     let mut holding: BTreeSet<DriveId> = found.places.iter().flatten().copied().collect();
     let mut homeless = Vec::new();
     for ((number, primary), places) in (0u8..).zip(&placement.primaries).zip(&found.places) {
-        if places.contains(primary) || (made(Mistake::DropHandoffEarly) && standing.up.contains(primary)) {
+        if places.contains(primary) || (mutant!(DropHandoffEarly) && standing.up.contains(primary)) {
             plan.strays.extend(places.iter().filter(|place| *place != primary).map(|place| (number, *place)));
         } else if standing.up.contains(primary) {
             if takes(primary) && (can_rebuild || !places.is_empty()) {

@@ -15,12 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use couronne_base::watch;
 use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_placement::SHARDS_MAX;
 use couronne_protocol::map::MapSource;
 use couronne_protocol::shard::{ShardDuties, ShardError};
-use couronne_protocol::watch;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use couronne_base::mutant;
 use couronne_metadata::command::Command;
-use couronne_metadata::mistake::{Mistake, made};
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_metadata::record::RepairRecord;
 use couronne_placement::{BlobId, ChunkId};
@@ -140,7 +140,7 @@ impl Rows<'_> {
             worst = worst.min(chunk.survives);
         }
         // Of what was dropped too little may be left to be repaired.
-        if whole || made(Mistake::DropRepairRowEarly) || (worst < 0 && !self.is_named(row).await?) {
+        if whole || mutant!(DropRepairRowEarly) || (worst < 0 && !self.is_named(row).await?) {
             return self.drop_row(row).await;
         }
         if better {

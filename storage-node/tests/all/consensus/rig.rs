@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_base::env::Env;
 use couronne_metadata::effect::Effect;
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::store::Write;
-use couronne_protocol::env::Env;
 use couronne_ring::{DriveId, NodeId};
 use couronne_storage_node::consensus::types::{Position, ReplicaId};
 use couronne_storage_node::consensus::{
@@ -22,7 +22,7 @@ use couronne_storage_node::replica::{RowMachine, StartState};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::wire::{Wire, Wires};
-use crate::support::test_env;
+use couronne_base::testing;
 
 pub(crate) const NODES: u128 = 5;
 
@@ -76,7 +76,7 @@ fn payload(name: &str, value: &[u8]) -> Bytes {
 impl Rig {
     /// Five nodes that have begun, and lead.
     pub(crate) async fn begin(seed: u64) -> Self {
-        let (env, _) = test_env(seed);
+        let (env, _) = testing::env(seed);
         let nodes = (1..=NODES).map(|number| TestNode {
             id: NodeId(number),
             drive: DriveId(10 + number),

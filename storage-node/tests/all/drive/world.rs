@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_base::env::Env;
+use couronne_base::testing;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::memory::MemoryStore;
 use couronne_metadata::store::{Batch, Cursor, Row, Store, StoreError, View};
+use couronne_placement::frame;
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
-use couronne_protocol::env::{Clock, Env, Random};
-use couronne_protocol::frame;
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardError};
 use couronne_ring::Epoch;
 use couronne_storage_node::disk::Disk;
@@ -23,33 +24,10 @@ use couronne_storage_node::drive::{Drive, Identity, Parts, Settings};
 pub(crate) const CLUSTER: u128 = 77;
 /// So many that only a test that means it takes the drive down.
 pub(crate) const FAILURES_MAX: u32 = 20;
-pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
-
-/// A clock that stands, and chances from a seed.
-pub(crate) struct Still(AtomicU64);
-
-impl Clock for Still {
-    fn wall_us(&self) -> u64 {
-        NOW_MS * 1000
-    }
-
-    fn steady(&self) -> Duration {
-        Duration::ZERO
-    }
-}
-
-impl Random for Still {
-    fn fill(&self, buffer: &mut [u8]) {
-        for chunk in buffer.chunks_mut(8) {
-            let next = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-            let mixed = (next ^ (next >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            chunk.copy_from_slice(&(mixed ^ (mixed >> 32)).to_be_bytes()[..chunk.len()]);
-        }
-    }
-}
+pub(crate) const NOW_MS: u64 = testing::WALL_START_US / 1000;
 
 pub(crate) fn env(seed: u64) -> Env {
-    Env { clock: Arc::new(Still(AtomicU64::new(seed))), random: Arc::new(Still(AtomicU64::new(seed))) }
+    testing::still_env(seed).0
 }
 
 /// A store that dies with its machine.

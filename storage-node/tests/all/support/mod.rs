@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use couronne_base::env::Env;
+use couronne_base::testing::{self, TestClock};
 use couronne_metadata::evaluate;
 use couronne_placement::{Policy, PolicyId};
-use couronne_protocol::env::{Clock, Env, Random};
 use couronne_protocol::net::certificates::MEMBER_LIFETIME;
 use couronne_ring::DriveId;
 use couronne_storage_node::consensus::ConsensusSettings;
@@ -25,61 +26,6 @@ use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{LocalNode, NodeDrive, NodeSettings};
 use mortal::MortalStores;
 use parking_lot::Mutex;
-
-/// Tokio's clock; its wall can leap.
-pub struct TestClock {
-    began: tokio::time::Instant,
-    leapt_us: AtomicU64,
-}
-
-impl TestClock {
-    /// Another clock that says the same.
-    pub fn another(&self) -> Arc<Self> {
-        Arc::new(Self { began: self.began, leapt_us: AtomicU64::new(self.leapt_us.load(Ordering::Relaxed)) })
-    }
-
-    /// Sets the wall clock forward.
-    pub fn leap(&self, by: Duration) {
-        self.leapt_us.fetch_add(u64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
-    }
-
-    /// Sets the wall clock back by as much as it leapt.
-    pub fn set_right(&self) {
-        self.leapt_us.store(0, Ordering::Relaxed);
-    }
-}
-
-impl Clock for TestClock {
-    fn wall_us(&self) -> u64 {
-        let passed_us = u64::try_from(self.began.elapsed().as_micros()).unwrap();
-        1_800_000_000_000_000 + passed_us + self.leapt_us.load(Ordering::Relaxed)
-    }
-    fn steady(&self) -> Duration {
-        self.began.elapsed()
-    }
-}
-
-/// SplitMix64: repeatable, and good enough for ids in a test.
-struct TestRandom(Mutex<u64>);
-
-impl Random for TestRandom {
-    fn fill(&self, buffer: &mut [u8]) {
-        let mut state = self.0.lock();
-        for chunk in buffer.chunks_mut(8) {
-            *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut mixed = *state;
-            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            chunk.copy_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes()[..chunk.len()]);
-        }
-    }
-}
-
-/// Tokio's clock and repeatable chance.
-pub fn test_env(seed: u64) -> (Env, Arc<TestClock>) {
-    let clock = Arc::new(TestClock { began: tokio::time::Instant::now(), leapt_us: AtomicU64::new(0) });
-    (Env { clock: clock.clone(), random: Arc::new(TestRandom(Mutex::new(seed))) }, clock)
-}
 
 /// A drive that outlives the nodes that use it.
 #[derive(Clone)]
@@ -102,7 +48,7 @@ pub struct Rig {
 
 impl Rig {
     pub fn new(seed: u64, policy: &'static str, drives: u64) -> Self {
-        let (env, clock) = test_env(seed);
+        let (env, clock) = testing::env(seed);
         let drive = |number| TestDrive { disk: SimulatedDisk::new(seed + number, 1 << 30), stores: Arc::default() };
         let drives = (0..drives).map(drive).collect();
         let (duties, evaluation) = (DutySettings::default(), evaluate::Settings::default());

@@ -134,7 +134,7 @@ impl Several {
         let mut rig = Rig::new(seed, policy, 1);
         if let Some(first) = self.machines.first() {
             // All clocks are set alike.
-            rig.clock = first.rig.clock.another();
+            rig.clock = Arc::new(first.rig.clock.another());
             rig.env.clock = rig.clock.clone();
         }
         rig

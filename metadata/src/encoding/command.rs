@@ -1,10 +1,10 @@
 //! The field numbers of commands and their results.
 
-use super::table::{choice, record};
-use super::{Corrupt, Input, Value, Writer};
 use crate::command::{
     AttributeChange, Command, CompletedPart, Envelope, EtagSet, Expect, NewData, Outcome, Precondition, Refusal,
 };
+use couronne_base::codec::table::{choice, record};
+use couronne_base::codec::{Corrupt, Input, Value, Writer};
 
 record! { Envelope { 1 commit, 2 deadline_ms, 3 bucket, 4 rules_version, 5 key, 6 command, 7 is_repeat } }
 

@@ -1,7 +1,5 @@
 //! The field numbers of the records.
 
-use super::table::{choice, record};
-use super::{Corrupt, Field, Input, Value, Writer};
 use crate::effect::{Effect, UsageDelta};
 use crate::marks::Marks;
 use crate::query::SystemRow;
@@ -11,6 +9,8 @@ use crate::record::{
     Usage, VersionRecord, Versioning,
 };
 use crate::store::Write;
+use couronne_base::codec::table::{choice, record};
+use couronne_base::codec::{Corrupt, Field, Input, Value, Writer};
 
 record! { Etag { 1 digest, 2 parts } }
 

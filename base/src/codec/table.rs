@@ -96,4 +96,36 @@ macro_rules! codec_choice {
     };
 }
 
-pub use crate::{codec_choice as choice, codec_record as record};
+/// `newtype! { Type ... }`: tuple structs of one field, encoded as that field.
+#[macro_export]
+macro_rules! codec_newtype {
+    ($($type:ident)*) => { $(
+        impl $crate::codec::Value for $type {
+            fn write(&self, out: &mut $crate::codec::Writer) {
+                $crate::codec::Value::write(&self.0, out);
+            }
+
+            fn read(input: $crate::codec::Input<'_>) -> Result<Self, $crate::codec::Corrupt> {
+                $crate::codec::Value::read(input).map(Self)
+            }
+        }
+    )* };
+}
+
+/// `identity! { Type ... }`: types with `to_bytes` and `from_bytes`, encoded as those bytes.
+#[macro_export]
+macro_rules! codec_identity {
+    ($($type:ident)*) => { $(
+        impl $crate::codec::Value for $type {
+            fn write(&self, out: &mut $crate::codec::Writer) {
+                out.raw(&self.to_bytes());
+            }
+
+            fn read(input: $crate::codec::Input<'_>) -> Result<Self, $crate::codec::Corrupt> {
+                Ok(Self::from_bytes(input.array()?))
+            }
+        }
+    )* };
+}
+
+pub use crate::{codec_choice as choice, codec_identity as identity, codec_newtype as newtype, codec_record as record};

@@ -1,10 +1,14 @@
-//! What every role takes from its surroundings: time and chance.
+//! What every role takes from its surroundings: time and randomness.
 //!
 //! They are passed in, never called directly, so that a whole cluster can run in one process,
 //! seeded and repeatable.
 
+mod system;
+
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use system::system;
 
 /// Time. The wall clock may jump; the steady clock never goes back and counts suspension.
 pub trait Clock: Send + Sync + 'static {
@@ -31,7 +35,7 @@ pub trait Random: Send + Sync + 'static {
 pub struct Env {
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Randomness.
     pub random: Arc<dyn Random>,
 }
 

@@ -1,8 +1,8 @@
 //! The field numbers of queries and their answers.
 
-use super::table::{choice, record};
-use super::{Corrupt, Field, Input, Value, Writer};
 use crate::query::{Answer, Entry, ListQuery, Ownership, Page, Query};
+use couronne_base::codec::table::{choice, record};
+use couronne_base::codec::{Corrupt, Field, Input, Value, Writer};
 
 record! { ListQuery { 1 prefix, 2 delimiter, 3 after, 4 before, 5 reverse, 6 limit } }
 

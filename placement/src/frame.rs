@@ -6,11 +6,10 @@
 //! gateway seals before it sends and verifies what it gets; drives verify when they scrub.
 
 use bytes::Bytes;
-use couronne_metadata::mistake::{Mistake, made};
-use couronne_placement::{Geometry, ShardId};
+use couronne_base::{crc, mutant};
 use thiserror::Error;
 
-use crate::crc;
+use crate::{Geometry, ShardId};
 
 /// Payload bytes of a full frame.
 pub const FRAME_BYTES: u32 = 64 << 10;
@@ -55,7 +54,7 @@ pub fn verify(
         let (seed, len) = (digest.finalize(), bytes.len() as u64);
         digest.update(bytes);
         let found = digest.finalize();
-        if found != *sealed && !made(Mistake::SkipVerification) {
+        if found != *sealed && !mutant!(SkipVerification) {
             return Err(FrameError { shard, frame });
         }
         all = crc::join(all, crc::rest(found, seed, len), len);

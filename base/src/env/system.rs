@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_protocol::env::{Clock, Env, Random};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
+use super::{Clock, Env, Random};
+
 /// The surroundings of a real process.
-pub(crate) fn system() -> Env {
+pub fn system() -> Env {
     Env { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
 }
 

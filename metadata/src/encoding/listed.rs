@@ -2,9 +2,9 @@
 //!
 //! Most of the cost of a page is memory taken for metadata and tags that nobody looks at.
 
-use super::table::record;
 use crate::ids::{CommitId, Ordinal, VersionId};
 use crate::record::{Attributes, Checksum, Content, Etag, ObjectRecord, Pair};
+use couronne_base::codec::table::record;
 
 /// An [`ObjectRecord`] whose attributes are the headers and the owner only. Same field numbers.
 pub(crate) struct ListedObject {

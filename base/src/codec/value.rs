@@ -1,11 +1,9 @@
-//! The encodings of numbers, bytes, text, identities, pairs and lists.
+//! The encodings of numbers, bytes, text, pairs and lists.
 
 use bytes::Bytes;
-use couronne_placement::{BlobId, Geometry, PolicyId};
 
 use super::table::Slot;
 use super::{Corrupt, Field, Input, Value, Writer};
-use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
 
 macro_rules! unsigned {
     ($($type:ty)*) => { $(
@@ -85,85 +83,14 @@ impl<T: Value> Value for Box<T> {
     }
 }
 
-macro_rules! identity {
-    ($($type:ty)*) => { $(
-        impl Value for $type {
-            fn write(&self, out: &mut Writer) {
-                out.raw(&self.to_bytes());
-            }
-
-            fn read(input: Input<'_>) -> Result<Self, Corrupt> {
-                Ok(Self::from_bytes(input.array()?))
-            }
-        }
-    )* };
-}
-
-identity! { BlobId BucketId CommitId UploadId }
-
-impl Value for ObjectKey {
+/// 16 bytes, big-endian: numbers this wide are identities.
+impl Value for u128 {
     fn write(&self, out: &mut Writer) {
-        out.raw(self.as_bytes());
+        out.raw(&self.to_be_bytes());
     }
 
     fn read(input: Input<'_>) -> Result<Self, Corrupt> {
-        Self::new(input.shared()).map_err(|_| Corrupt("not an object key"))
-    }
-}
-
-impl Value for Ordinal {
-    fn write(&self, out: &mut Writer) {
-        out.varint(self.0);
-    }
-
-    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
-        input.number().map(Self)
-    }
-}
-
-impl Value for PolicyId {
-    fn write(&self, out: &mut Writer) {
-        self.0.write(out);
-    }
-
-    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
-        u16::read(input).map(Self)
-    }
-}
-
-impl Value for PartNumber {
-    fn write(&self, out: &mut Writer) {
-        self.get().write(out);
-    }
-
-    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
-        Self::new(u16::read(input)?).ok_or(Corrupt("part number out of range"))
-    }
-}
-
-/// No bytes is the `null` version, else the ordinal.
-impl Value for VersionId {
-    fn write(&self, out: &mut Writer) {
-        if let Self::Ordinal(ordinal) = self {
-            ordinal.write(out);
-        }
-    }
-
-    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
-        if input.bytes().is_empty() { Ok(Self::Null) } else { Ordinal::read(input).map(Self::Ordinal) }
-    }
-}
-
-/// `k`, `m`, then the chunk size in bytes as four bytes, big-endian.
-impl Value for Geometry {
-    fn write(&self, out: &mut Writer) {
-        out.raw(&[self.k(), self.m()]);
-        out.raw(&self.chunk_bytes().to_be_bytes());
-    }
-
-    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
-        let [k, m, c0, c1, c2, c3] = input.array()?;
-        Self::new(k, m, u32::from_be_bytes([c0, c1, c2, c3])).map_err(|_| Corrupt("geometry out of range"))
+        input.array().map(Self::from_be_bytes)
     }
 }
 

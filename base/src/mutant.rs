@@ -1,22 +1,22 @@
-//! Deliberate bugs, by which the tests are tested: each breaks one rule of the design at the very line
-//! that keeps it, and a test or the simulation must notice.
+//! Seeded mutants, by which the tests are tested: each breaks one rule of the design at the very line that keeps
+//! it, and a test or the simulation must notice.
 //!
-//! Promises: without the feature `mistakes` nothing of them is left in the program; with it, a process
-//! makes at most one, chosen by whoever starts it. `scripts/mistakes` makes them all in turn.
-//! Must not know: who notices.
+//! Promises: without the feature `mutants` nothing of them is left in the program; with it, a process runs at
+//! most one, chosen when the process starts. `scripts/mutants` runs them all in turn.
+//! Must not know: which test notices.
 
-/// Declares the mistakes; the line above each is the rule that it breaks.
-macro_rules! mistakes {
+/// Declares the mutants; the line above each is the rule that it breaks.
+macro_rules! mutants {
     ($(#[doc = $rule:literal] $name:ident,)+) => {
-        /// A deliberate bug. Its description is the rule that it breaks.
+        /// A seeded bug. Its description is the rule that it breaks.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Mistake {
+        pub enum Mutant {
             $(#[doc = $rule] $name,)+
         }
 
-        #[cfg(feature = "mistakes")]
-        impl Mistake {
-            /// Every mistake.
+        #[cfg(feature = "mutants")]
+        impl Mutant {
+            /// Every mutant.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
             /// The rule that it breaks.
@@ -29,7 +29,7 @@ macro_rules! mistakes {
     };
 }
 
-mistakes! {
+mutants! {
     /// a shard is fsynced before its drive answers
     SkipShardSync,
     /// entries and votes are fsynced before they are answered
@@ -92,45 +92,60 @@ mistakes! {
     PurgeUnflushed,
 }
 
-/// Whether this process makes the mistake: never.
-#[cfg(not(feature = "mistakes"))]
-pub const fn made(_: Mistake) -> bool {
+/// Whether this process runs the mutant of this name: `mutant!(SkipLogSync)`.
+#[macro_export]
+macro_rules! mutant {
+    ($name:ident) => {
+        $crate::mutant::is_seeded($crate::mutant::Mutant::$name)
+    };
+}
+
+/// Whether this process runs the mutant: never.
+#[cfg(not(feature = "mutants"))]
+pub const fn is_seeded(_: Mutant) -> bool {
     false
 }
 
-#[cfg(feature = "mistakes")]
-pub use chosen::{choose, made};
+#[cfg(feature = "mutants")]
+pub use chosen::{choose, is_seeded};
 
-#[cfg(feature = "mistakes")]
+#[cfg(feature = "mutants")]
 mod chosen {
     use std::str::FromStr;
     use std::sync::OnceLock;
 
-    use super::Mistake;
+    use thiserror::Error;
 
-    /// Names the mistake of processes that nobody chooses one for: tests.
-    const VARIABLE: &str = "COURONNE_MISTAKE";
+    use super::Mutant;
 
-    static CHOSEN: OnceLock<Option<Mistake>> = OnceLock::new();
+    /// Names the mutant of a process for which [`choose`] was not called: a test.
+    const VARIABLE: &str = "COURONNE_MUTANT";
 
-    impl FromStr for Mistake {
-        type Err = String;
+    static CHOSEN: OnceLock<Option<Mutant>> = OnceLock::new();
 
-        fn from_str(name: &str) -> Result<Self, String> {
+    /// No mutant has this name.
+    #[derive(Clone, Debug, PartialEq, Eq, Error)]
+    #[error("no mutant is called {0}")]
+    pub struct UnknownMutant(String);
+
+    impl FromStr for Mutant {
+        type Err = UnknownMutant;
+
+        fn from_str(name: &str) -> Result<Self, UnknownMutant> {
             let mut all = Self::ALL.iter().copied();
-            all.find(|mistake| format!("{mistake:?}") == name).ok_or_else(|| format!("no mistake is called {name}"))
+            all.find(|mutant| format!("{mutant:?}") == name).ok_or_else(|| UnknownMutant(name.to_owned()))
         }
     }
 
-    /// Chooses the mistake of this process. Only the first choice counts, and none can be made once
-    /// [`made`] was asked.
-    pub fn choose(mistake: Option<Mistake>) {
-        CHOSEN.get_or_init(|| mistake);
+    /// Chooses the mutant of this process. Only the first choice counts, and none can be made once
+    /// [`is_seeded`] was asked.
+    pub fn choose(mutant: Option<Mutant>) {
+        CHOSEN.get_or_init(|| mutant);
     }
 
-    /// Whether this process makes the mistake.
-    pub fn made(mistake: Mistake) -> bool {
+    /// Whether this process runs the mutant.
+    pub fn is_seeded(mutant: Mutant) -> bool {
         let by_environment = || std::env::var(VARIABLE).ok()?.parse().ok();
-        *CHOSEN.get_or_init(by_environment) == Some(mistake)
+        *CHOSEN.get_or_init(by_environment) == Some(mutant)
     }
 }

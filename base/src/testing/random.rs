@@ -1,21 +1,21 @@
-//! Chance drawn from a seed: whatever a run leaves to chance comes from here.
-//!
-//! Promises: the same seed gives the same draws, on every machine. Must not know: what is drawn for.
+//! Random numbers and bytes from a seed (SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number
+//! generators", 2014). Fit for tests, never for keys.
 
-use couronne_protocol::env::Random;
 use parking_lot::Mutex;
 
-/// A generator (SplitMix64).
-#[derive(Clone, Debug)]
-pub struct Chance(u64);
+use crate::env::Random;
 
-impl Chance {
-    /// Chance from a seed.
+/// A seeded generator.
+#[derive(Clone, Debug)]
+pub struct Rng(u64);
+
+impl Rng {
+    /// The generator of a seed.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next draw.
+    /// The next number.
     pub const fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -34,7 +34,7 @@ impl Chance {
         least.saturating_add(self.below(most.saturating_sub(least).saturating_add(1)))
     }
 
-    /// Yes in so many of a thousand draws.
+    /// True in so many of a thousand draws.
     pub fn permille(&mut self, yes: u64) -> bool {
         self.below(1000) < yes
     }
@@ -45,27 +45,28 @@ impl Chance {
         from.get(usize::try_from(place).unwrap_or(0))
     }
 
-    /// Chance of its own for a part of the run, so that what one part draws does not shift another's.
+    /// A generator of its own for a part of a run, so that what one part draws does not shift another's.
+    #[must_use]
     pub const fn fork(&mut self) -> Self {
         Self(self.draw())
     }
 }
 
-/// Chance as the cluster's processes take it.
-pub struct SeededRandom(Mutex<Chance>);
+/// Random bytes as the processes of a cluster take them.
+pub struct SeededRandom(Mutex<Rng>);
 
 impl SeededRandom {
-    /// Random bytes from this chance.
-    pub const fn new(chance: Chance) -> Self {
-        Self(Mutex::new(chance))
+    /// Random bytes from this generator.
+    pub const fn new(rng: Rng) -> Self {
+        Self(Mutex::new(rng))
     }
 }
 
 impl Random for SeededRandom {
     fn fill(&self, buffer: &mut [u8]) {
-        let mut chance = self.0.lock();
+        let mut rng = self.0.lock();
         for piece in buffer.chunks_mut(8) {
-            piece.iter_mut().zip(chance.draw().to_le_bytes()).for_each(|(byte, drawn)| *byte = drawn);
+            piece.iter_mut().zip(rng.draw().to_le_bytes()).for_each(|(byte, drawn)| *byte = drawn);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The encoding of everything this crate puts on a disk or a wire: numbered fields with lengths.
+//! The field codec: records as numbered fields with lengths, for disks and wires.
 //!
 //! ```text
 //! row    = version byte (1) ‖ value
@@ -15,20 +15,11 @@
 //! multiple of the input. Nested values nest as deep as the types do, never as deep as the input says.
 //! Must not know: what the records mean.
 
-mod command;
-mod listed;
-mod place;
-mod query;
-mod record;
 pub mod table;
 mod value;
 
 use bytes::Bytes;
 use thiserror::Error;
-
-use crate::store::StoreError;
-
-pub(crate) use listed::ListedObject;
 
 /// The first byte of every encoded row and message: the version of this encoding.
 const VERSION: u8 = 1;
@@ -38,19 +29,13 @@ const VERSION: u8 = 1;
 #[error("bytes do not decode: {0}")]
 pub struct Corrupt(pub &'static str);
 
-impl From<Corrupt> for StoreError {
-    fn from(corrupt: Corrupt) -> Self {
-        Self::Corrupt(corrupt.0.to_owned())
-    }
-}
-
 /// Encodes a whole row or message.
 pub fn encode<T: Value>(value: &T) -> Bytes {
     encode_about(value, 256)
 }
 
 /// Encodes a whole row or message of about this many bytes.
-pub(crate) fn encode_about<T: Value>(value: &T, bytes: usize) -> Bytes {
+pub fn encode_about<T: Value>(value: &T, bytes: usize) -> Bytes {
     let mut out = Writer { bytes: Vec::with_capacity(bytes) };
     out.bytes.push(VERSION);
     value.write(&mut out);

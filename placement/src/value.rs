@@ -1,0 +1,43 @@
+//! The field encodings of blobs, shards, policies and geometries.
+
+use couronne_base::codec::table::{identity, newtype};
+use couronne_base::codec::{Corrupt, Input, Value, Writer};
+
+use crate::blob::{BlobId, ChunkId, ShardId};
+use crate::geometry::Geometry;
+use crate::policy::{PolicyId, ResidencyClass};
+
+identity! { BlobId }
+newtype! { PolicyId ResidencyClass }
+
+/// The blob's 16 bytes, the chunk's number as four (big-endian), the shard's number.
+impl Value for ShardId {
+    fn write(&self, out: &mut Writer) {
+        out.raw(&self.chunk.blob.to_bytes());
+        out.raw(&self.chunk.index.to_be_bytes());
+        out.raw(&[self.number]);
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
+        const SHORT: Corrupt = Corrupt("shard id cut off");
+        let bytes: [u8; 21] = input.array()?;
+        let (blob, rest) = bytes.split_first_chunk::<16>().ok_or(SHORT)?;
+        let (index, rest) = rest.split_first_chunk::<4>().ok_or(SHORT)?;
+        let number = *rest.first().ok_or(SHORT)?;
+        let chunk = ChunkId { blob: BlobId::from_bytes(*blob), index: u32::from_be_bytes(*index) };
+        Ok(Self { chunk, number })
+    }
+}
+
+/// `k`, `m`, then the chunk size in bytes as four bytes, big-endian.
+impl Value for Geometry {
+    fn write(&self, out: &mut Writer) {
+        out.raw(&[self.k(), self.m()]);
+        out.raw(&self.chunk_bytes().to_be_bytes());
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
+        let [k, m, c0, c1, c2, c3] = input.array()?;
+        Self::new(k, m, u32::from_be_bytes([c0, c1, c2, c3])).map_err(|_| Corrupt("geometry out of range"))
+    }
+}
