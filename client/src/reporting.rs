@@ -31,7 +31,7 @@ const OTHERS_EVERY: usize = 4;
 #[async_trait]
 pub trait Member: Send + Sync + 'static {
     /// How it is now.
-    fn report(&self) -> Report;
+    fn own_report(&self) -> Report;
 
     /// Takes a newer map, decoded and as it was sent.
     async fn learn(&self, map: MapState, encoded: Bytes);
@@ -52,7 +52,8 @@ pub trait Member: Send + Sync + 'static {
 
 /// The way of one member's reports.
 pub struct Reporter {
-    transport: Arc<dyn Transport>,
+    /// The way to other processes; `None`: there are none.
+    transport: Option<Arc<dyn Transport>>,
     map: Arc<SharedMap>,
     /// The member, if others could name it as the leader.
     own: Option<NodeId>,
@@ -79,7 +80,7 @@ pub async fn report<M: Member>(member: Weak<M>, mut reporter: Reporter) {
 
 impl Reporter {
     /// Reports of the member `own` (`None`: a gateway), which knows `map`, go through `transport`.
-    pub const fn new(transport: Arc<dyn Transport>, map: Arc<SharedMap>, own: Option<NodeId>) -> Self {
+    pub const fn new(transport: Option<Arc<dyn Transport>>, map: Arc<SharedMap>, own: Option<NodeId>) -> Self {
         Self { transport, map, own, leader: None, passed_over: None, turn: 0 }
     }
 
@@ -89,8 +90,8 @@ impl Reporter {
         if member.report_here().await {
             return;
         }
-        let Some(node) = self.next_node() else { return };
-        let call = self.transport.call(node, Method::Report, Message::of(member.report().encode()));
+        let (Some(transport), Some(node)) = (self.transport.clone(), self.next_node()) else { return };
+        let call = transport.call(node, Method::Report, Message::of(member.own_report().encode()));
         let answer = match timeout(ANSWER_WAIT, call).await {
             Ok(Ok(message)) => ReportAnswer::decode(message.head).ok(),
             Ok(Err(error)) => {
