@@ -99,6 +99,21 @@ fn another_node_is_asked_where_the_asked_one_does_not_know_the_leader() {
 }
 
 #[test]
+fn a_leader_that_does_not_answer_is_not_asked_again_at_once() {
+    paused().block_on(async {
+        let (nodes, map) = (Arc::new(ToldNodes::default()), Arc::new(SharedMap::new(map(3, 3))));
+        let member = listener(&map);
+        let mut reporter = Reporter::new(Some(nodes.clone()), map, None);
+        nodes.tell(1, Some(2));
+        nodes.tell(3, Some(3));
+        for _ in 0..4 {
+            reporter.report_once(&member).await;
+        }
+        assert_eq!(nodes.asked(), [1, 2, 3, 3]);
+    });
+}
+
+#[test]
 fn a_member_does_not_ask_itself() {
     paused().block_on(async {
         let (nodes, map) = (Arc::new(ToldNodes::default()), Arc::new(SharedMap::new(map(3, 3))));

@@ -104,6 +104,7 @@ impl ToldReplicas {
 
     async fn answer(&self, address: RangeAddress, envelope: Option<Envelope>) -> Result<(), RangeError> {
         self.asked.lock().push((address, envelope));
+        assert!(self.asked.lock().len() < 20_000, "replicas are asked without a pause");
         let says = self.says.lock()[usize::try_from(address.replica.0).unwrap() - 1];
         match says {
             Says::Leads => Ok(()),
