@@ -6,30 +6,17 @@
 //! Must not know: what a change means.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use couronne_metadata::command::{Command, Envelope, Expect, Outcome, Refusal};
-use couronne_metadata::ids::{BucketId, CommitId, ObjectKey, Ordinal};
-use couronne_metadata::query::{Answer, Query, SystemRow};
-use couronne_protocol::map::{MAP_RANGE, MapState};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
-use couronne_ring::DriveId;
-use tokio::time::{Instant, sleep, timeout};
+use couronne_metadata::command::Expect;
+use couronne_metadata::ids::{ObjectKey, Ordinal};
+use couronne_metadata::query::SystemRow;
+use couronne_protocol::map::MapState;
 
 use super::{LocalNode, NodeError};
 
 /// The key of the map's row.
 const MAP_KEY: &[u8] = b"map";
-
-/// How long the keepers are asked before a change is given up.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long one keeper may take.
-const ATTEMPT: Duration = Duration::from_secs(3);
-
-/// The pause after all keepers were asked in vain.
-const PAUSE: Duration = Duration::from_millis(20);
 
 impl LocalNode {
     /// Changes the map; `change` says whether it changed anything. It may be called several times, each
@@ -71,13 +58,7 @@ impl LocalNode {
 
     /// Reads a row of the map's group; what was acknowledged before is in the answer.
     pub(crate) async fn read_row(&self, key: &[u8]) -> Result<Option<SystemRow>, NodeError> {
-        let key = row_key(key)?;
-        let query = QueryEnvelope { bucket: BucketId::SYSTEM, rules_version: None, query: Query::SystemGet { key } };
-        match self.ask_keepers(|address, _| self.routes.query(address, query.clone())).await {
-            Ok(Answer::SystemGet(row)) => Ok(row),
-            Ok(_) => Err(NodeError::Map("wrong answer".to_owned())),
-            Err(error) => Err(NodeError::Map(error.to_string())),
-        }
+        self.client.router().meta_get(&row_key(key)?).await.map_err(|error| NodeError::Map(error.to_string()))
     }
 
     /// Writes or removes a row of the map's group; `None` if it is not what was expected.
@@ -87,73 +68,8 @@ impl LocalNode {
         expect: Expect,
         value: Option<Bytes>,
     ) -> Result<Option<Ordinal>, NodeError> {
-        let now_ms = self.env.clock.wall_ms();
-        let envelope = Envelope {
-            commit: CommitId::new(now_ms, self.env.random_bytes()),
-            deadline_ms: now_ms.saturating_add(u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX)),
-            bucket: BucketId::SYSTEM,
-            rules_version: 0,
-            key: row_key(key)?,
-            command: Command::SystemWrite { expect, value },
-            is_repeat: false,
-        };
-        let attempt = |address, is_repeat| self.routes.execute(address, Envelope { is_repeat, ..envelope.clone() });
-        match self.ask_keepers(attempt).await {
-            Ok(Outcome::Done { ordinal }) => Ok(Some(ordinal)),
-            Ok(_) => Err(NodeError::Map("wrong answer".to_owned())),
-            Err(RangeError::Refused(Refusal::Conflict)) => Ok(None),
-            Err(error) => Err(NodeError::Map(error.to_string())),
-        }
-    }
-
-    /// Asks the keepers until one that leads answers. What is asked has the same meaning however often
-    /// it is repeated: a command carries its commit id. An attempt is told whether one before it went unanswered.
-    async fn ask_keepers<T, A>(&self, attempt: impl Fn(RangeAddress, bool) -> A) -> Result<T, RangeError>
-    where
-        A: Future<Output = Result<T, RangeError>>,
-    {
-        let began = Instant::now();
-        let (mut turn, mut hinted, mut is_repeat) = (0usize, false, false);
-        loop {
-            let keepers = self.map().keepers.clone();
-            let places: Vec<DriveId> = keepers.replicas.values().copied().collect();
-            // Never two hints in a row: those who are wrong about each other must not keep it from the rest.
-            let hint = self.keeper_leader.lock().take().filter(|hint| !hinted && places.contains(hint));
-            hinted = hint.is_some();
-            let Some(replica) =
-                hint.or_else(|| turn.checked_rem(places.len()).and_then(|place| places.get(place).copied()))
-            else {
-                return Err(RangeError::Corrupt("nobody keeps the map".to_owned()));
-            };
-            let address = RangeAddress { range: MAP_RANGE, generation: keepers.generation, replica };
-            let error = match timeout(ATTEMPT, attempt(address, is_repeat)).await {
-                Ok(Ok(answer)) => {
-                    *self.keeper_leader.lock() = Some(replica);
-                    return Ok(answer);
-                }
-                Ok(Err(error @ (RangeError::Refused(_) | RangeError::Corrupt(_)))) => {
-                    *self.keeper_leader.lock() = Some(replica);
-                    return Err(error);
-                }
-                Ok(Err(RangeError::NotLeader(Some(leader)))) if leader != replica => {
-                    *self.keeper_leader.lock() = Some(leader);
-                    RangeError::NotLeader(None)
-                }
-                Ok(Err(error)) => error,
-                Err(_) => RangeError::Unavailable { reason: "no answer in time".to_owned(), maybe_done: true },
-            };
-            is_repeat |= matches!(error, RangeError::Unavailable { maybe_done: true, .. });
-            if began.elapsed() > PATIENCE || self.is_stopping() {
-                return Err(error);
-            }
-            if hinted {
-                continue;
-            }
-            turn = turn.wrapping_add(1);
-            if turn.checked_rem(places.len()).is_none_or(|left| left == 0) {
-                sleep(PAUSE).await;
-            }
-        }
+        let written = self.client.router().meta_write(&row_key(key)?, expect, value).await;
+        written.map_err(|error| NodeError::Map(error.to_string()))
     }
 }
 

@@ -33,6 +33,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use couronne_base::env::Env;
 use couronne_base::watch;
+use couronne_client::Client;
 use couronne_metadata::evaluate;
 use couronne_metadata::ids::RangeId;
 use couronne_placement::Policy;
@@ -128,12 +129,12 @@ pub struct LocalNode {
     /// The way to other nodes, if there are any.
     transport: Option<Arc<dyn Transport>>,
     routes: Arc<Routes>,
+    /// What asks ranges and drives, wherever they are.
+    client: Client,
     /// What other nodes' replicas ask of those here.
     receiver: Receiver,
     heard: Mutex<Heard>,
     pub(crate) clock: Arc<ClockGuard>,
-    /// Which keeper led the map's group when last heard of.
-    keeper_leader: Mutex<Option<DriveId>>,
     servers: RwLock<BTreeMap<(RangeId, DriveId), Arc<RangeServer>>>,
     /// Held while replicas are opened.
     opening: tokio::sync::Mutex<()>,
@@ -165,6 +166,11 @@ impl LocalNode {
     /// The way to all drives and ranges of the cluster.
     pub const fn routes(&self) -> &Arc<Routes> {
         &self.routes
+    }
+
+    /// What asks ranges and drives, wherever they are.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
     }
 
     /// The newest map known here.

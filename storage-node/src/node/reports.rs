@@ -1,4 +1,4 @@
-//! Reports: every member tells the leader of the map's group how it is, and learns of newer maps.
+//! Reports as a storage node gives and takes them: how it is, and what the leader of the map's group heard of all.
 //!
 //! Promises: a change of the map is known to every member within about a second, whoever made it. A member
 //! that is not heard of for a few seconds has its drives marked down in the map, and up again at its next
@@ -8,24 +8,20 @@
 //! Must not know: how repair works.
 
 use std::collections::BTreeMap;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
+use couronne_client::{Member, Reporter};
 use couronne_metadata::ids::Ordinal;
 use couronne_protocol::map::{Intake, MapRange, MapState};
 use couronne_protocol::report::{ClockWord, DriveHealth, Report, ReportAnswer};
-use couronne_protocol::transport::{Message, Method};
 use couronne_ring::{DriveId, NodeId};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::Instant;
 
 use super::clocks::{NodeClock, median_ms};
 use super::{LocalNode, formation};
-
-/// How often a member reports.
-const REPORT_EVERY: Duration = Duration::from_millis(500);
-
-/// How long an answer to a report may take.
-const REPORT_WAIT: Duration = Duration::from_secs(2);
 
 /// A member not heard of for so long is taken to be down.
 const DOWN_AFTER: Duration = Duration::from_secs(4);
@@ -109,90 +105,8 @@ impl Heard {
     }
 }
 
-/// Reports for as long as the node runs.
-pub(super) async fn report(node: Weak<LocalNode>) {
-    let mut keeper = None;
-    loop {
-        let Some(node) = node.upgrade() else { return };
-        if node.is_stopping() {
-            return;
-        }
-        node.report_once(&mut keeper).await;
-        drop(node);
-        sleep(REPORT_EVERY).await;
-    }
-}
-
-impl LocalNode {
-    /// Tells the leader of the map's group how this node is; `keeper` is whom to ask.
-    pub(super) async fn report_once(&self, keeper: &mut Option<DriveId>) {
-        let report = self.own_report();
-        let leads = self.leads_map();
-        self.heard.lock().lead(leads);
-        if leads {
-            let answer = self.take_report(self.id, report);
-            self.hear_of_clock(answer.clock);
-            self.learn_from_group().await;
-            return;
-        }
-        let (map, Some(transport)) = (self.map(), &self.transport) else { return };
-        let keepers: Vec<DriveId> = map.keepers.replicas.values().copied().collect();
-        let others = keepers.iter().copied().filter(|drive| self.map.node_of(*drive) != Some(self.id));
-        let place = self.env.random_bytes::<1>().map(usize::from);
-        let others: Vec<DriveId> = others.collect();
-        let any = place.first().and_then(|place| others.get(place.checked_rem(others.len())?).copied());
-        let hinted = keeper.take().filter(|drive| others.contains(drive));
-        let Some(asked) = hinted.or(any) else { return };
-        let Some(to) = self.map.node_of(asked) else { return };
-        let call = transport.call(to, Method::Report, Message::of(report.encode()));
-        let answer = match timeout(REPORT_WAIT, call).await {
-            Ok(Ok(message)) => ReportAnswer::decode(message.head),
-            Ok(Err(error)) => {
-                tracing::debug!(node = %to, %error, "report was not taken");
-                return;
-            }
-            Err(_) => return,
-        };
-        let Ok(answer) = answer else { return };
-        *keeper = answer.leader;
-        self.hear_of_clock(answer.clock);
-        if !answer.map.is_empty() {
-            self.learn(answer.map).await;
-        }
-    }
-
-    /// Learns of what others changed, where the map's group is led: all others are told by this node.
-    async fn learn_from_group(&self) {
-        let known = self.heard.lock().read;
-        match self.read_map(known).await {
-            Ok(read) => self.heard.lock().read = read,
-            Err(error) => tracing::warn!(%error, "the map is read later"),
-        }
-    }
-
-    async fn learn(&self, map: bytes::Bytes) {
-        let learnt = match MapState::decode(map) {
-            Ok(map) if map.cluster == self.map().cluster => self.adopt(map).await,
-            Ok(_) => return,
-            Err(error) => {
-                tracing::warn!(%error, "a map that was sent does not decode");
-                return;
-            }
-        };
-        if let Err(error) = learnt {
-            tracing::error!(%error, "a newer map could not be kept");
-        }
-    }
-
-    /// Takes what was said of this node's clock. One that is alone has nobody to ask.
-    fn hear_of_clock(&self, word: ClockWord) {
-        match word {
-            ClockWord::Unknown if !self.is_alone() => self.clock.told(None),
-            ClockWord::Ahead(ms) if !self.is_alone() => self.clock.told(Some(ms)),
-            _ => {}
-        }
-    }
-
+#[async_trait]
+impl Member for LocalNode {
     fn own_report(&self) -> Report {
         let health = |slot: &super::Slot| match (slot.down(), slot.intake()) {
             (Some(_), _) => DriveHealth::Failed,
@@ -208,6 +122,52 @@ impl LocalNode {
         let build = env!("CARGO_PKG_VERSION").to_owned();
         let (wall_ms, doubts_clock) = (self.env.clock.wall_ms(), self.clock.doubts());
         Report { map_version: self.map().version, drives, leads, build, wall_ms, doubts_clock }
+    }
+
+    async fn report_here(&self) -> bool {
+        let leads = self.leads_map();
+        self.heard.lock().lead(leads);
+        if leads {
+            let answer = self.take_report(self.id, self.own_report());
+            self.hear_of_clock(answer.clock);
+            self.learn_from_group().await;
+        }
+        leads
+    }
+
+    async fn learn(&self, map: MapState, _: Bytes) {
+        if let Err(error) = self.adopt(map).await {
+            tracing::error!(%error, "a newer map could not be kept");
+        }
+    }
+
+    /// A node that is alone has nobody to ask.
+    fn hear_of_clock(&self, word: ClockWord) {
+        match word {
+            ClockWord::Unknown if !self.is_alone() => self.clock.told(None),
+            ClockWord::Ahead(ms) if !self.is_alone() => self.clock.told(Some(ms)),
+            _ => {}
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        Self::is_stopping(self)
+    }
+}
+
+impl LocalNode {
+    /// The way of this node's reports.
+    pub(super) fn reporter(&self) -> Reporter {
+        Reporter::new(self.transport.clone(), Arc::clone(&self.map), Some(self.id))
+    }
+
+    /// Learns of what others changed, where the map's group is led: all others are told by this node.
+    async fn learn_from_group(&self) {
+        let known = self.heard.lock().read;
+        match self.read_map(known).await {
+            Ok(read) => self.heard.lock().read = read,
+            Err(error) => tracing::warn!(%error, "the map is read later"),
+        }
     }
 
     /// Takes a member's report.
@@ -228,7 +188,7 @@ impl LocalNode {
             };
         }
         let leader = self.keeper_hint();
-        ReportAnswer { leader, map: if newer { map.encode() } else { bytes::Bytes::new() }, clock }
+        ReportAnswer { leader, map: if newer { map.encode() } else { Bytes::new() }, clock }
     }
 
     /// Whether the leader of the map's group is here.
@@ -315,6 +275,8 @@ pub(super) async fn open_assigned(node: &LocalNode) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::sleep;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

@@ -78,26 +78,30 @@ impl LocalNode {
         let transport = connect.map(|connect| connect(id, Arc::clone(&map)));
         let switchboard = Switchboard::default();
         let receiver = Receiver::new(switchboard.clone(), Arc::clone(&map) as Arc<dyn Directory>);
-        let node = Arc::new_cyclic(|here| Self {
-            receiver,
-            routes: Arc::new(Routes::new(here.clone(), id, Arc::clone(&map), transport.clone())),
-            transport,
-            heard: Mutex::default(),
-            duties: Duties::new(settings.duties.clone()),
-            clock,
-            env,
-            id,
-            settings,
-            switchboard,
-            slots: ArcSwap::from_pointee(slots),
-            released: Mutex::default(),
-            forgetful,
-            map,
-            file: tokio::sync::Mutex::new(file),
-            keeper_leader: Mutex::default(),
-            servers: RwLock::default(),
-            opening: tokio::sync::Mutex::default(),
-            stopping: watch::channel(false).0,
+        let (stopping, stopped) = watch::channel(false);
+        let node = Arc::new_cyclic(|here| {
+            let routes = Arc::new(Routes::new(here.clone(), id, Arc::clone(&map), transport.clone()));
+            Self {
+                receiver,
+                client: routes.client(env.clone(), stopped),
+                routes,
+                transport,
+                heard: Mutex::default(),
+                duties: Duties::new(settings.duties.clone()),
+                clock,
+                env,
+                id,
+                settings,
+                switchboard,
+                slots: ArcSwap::from_pointee(slots),
+                released: Mutex::default(),
+                forgetful,
+                map,
+                file: tokio::sync::Mutex::new(file),
+                servers: RwLock::default(),
+                opening: tokio::sync::Mutex::default(),
+                stopping,
+            }
         });
         node.open_keepers().await?;
         supervision::begin(&node);

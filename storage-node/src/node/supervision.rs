@@ -11,6 +11,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use couronne_base::blocking::blocking;
+use couronne_client::report;
 use couronne_metadata::ids::RangeId;
 use couronne_protocol::map::{ClusterMap, DriveState, Intake, MapRange, MapState, ReplicaId};
 use couronne_ring::{DriveId, NodeId};
@@ -58,7 +59,7 @@ pub(super) fn begin(node: &Arc<LocalNode>) {
     node.slots().for_each(|slot| watch(node, &slot));
     tokio::spawn(watch_replicas(Arc::downgrade(node)));
     tokio::spawn(keep_leaders(Arc::downgrade(node)));
-    tokio::spawn(reports::report(Arc::downgrade(node)));
+    tokio::spawn(report(Arc::downgrade(node), node.reporter()));
 }
 
 /// Begins to watch a drive, until it is out of service.
@@ -255,7 +256,7 @@ impl LocalNode {
         while began.elapsed() < LEADERS_WAIT {
             let ready = self.all_servers().iter().filter(|server| server.is_ready()).count();
             if ready == self.ranges_with_quorum() {
-                self.report_once(&mut None).await;
+                self.reporter().report_once(self).await;
                 if self.leads_map() {
                     self.keep_map().await;
                 }
