@@ -12,8 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use couronne_base::env::Env;
+use couronne_cluster::DriveState;
+use couronne_cluster::map::{ClusterMap, MapDrive};
 use couronne_placement::{Policy, PolicyId, Redundancy};
-use couronne_protocol::map::{ClusterMap, DriveState, MapDrive, MapSource};
+use couronne_protocol::map::MapSource;
 use couronne_ring::{DriveId, Epoch, NodeId, RegionName, Ring, RingBuilder, RingDrive, ZoneName};
 use parking_lot::RwLock;
 
@@ -149,7 +151,7 @@ fn cluster_map(shape: &TwinShape, drives: &[DriveId]) -> ClusterMap {
     let (zone, region) = (ZoneName("zone".into()), RegionName("region".into()));
     let map_drive = |drive: &DriveId| {
         let placed =
-            MapDrive { node: NodeId(drive.0), zone: zone.clone(), region: region.clone(), state: DriveState::Up };
+            MapDrive { node: NodeId(drive.0), zone: zone.clone(), region: region.clone(), state: DriveState::WRITABLE };
         (*drive, placed)
     };
     ClusterMap {
@@ -172,7 +174,7 @@ fn ring(policy: &Policy, drives: &[DriveId], zone: &ZoneName, region: &RegionNam
             zone: zone.clone(),
             region: region.clone(),
             weight: 100,
-            state: couronne_ring::DriveState::Active,
+            membership: couronne_ring::RingMembership::Active,
         };
         builder.add(drive).expect("a drive of the ring");
     }
