@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use couronne_base::env::Env;
+use couronne_cluster::map::MapState;
+use couronne_cluster::report::{Report, ReportAnswer};
 use couronne_gateway::engine::{Components, Engine, Settings};
 use couronne_metadata::evaluate;
-use couronne_protocol::map::{MapState, SharedMap};
+use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::certificates::MEMBER_LIFETIME;
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
-use couronne_protocol::report::{Report, ReportAnswer};
 use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::NodeId;
 use couronne_storage_node::consensus::ConsensusSettings;

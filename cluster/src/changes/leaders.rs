@@ -1,67 +1,24 @@
 //! Which replica is to lead each range, so that all nodes lead about as many.
 //!
-//! After a death or a restart leaderships lie where they fell. Every leader works out from the map who is to lead
-//! its range, and comes to what all others come to; it hands over once the drives have stood as they do for a
-//! while.
-//! Promises: a node hands over one range at a time, to a replica that lacks hardly anything, and does not soon
-//! try again what did not help.
-//! Must not know: how leadership is handed over.
+//! Promises: whoever works it out from the same map comes to the same. Must not know: how leadership is handed over.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
 
 use couronne_metadata::ids::RangeId;
-use couronne_protocol::map::{DriveState, MapSource, ReplicaId};
 use couronne_ring::{DriveId, NodeId};
-use tokio::time::Instant;
 
-use super::LocalNode;
-use crate::range_server::RangeServer;
+use crate::map::{ClusterMap, MapState, ReplicaId};
 
-/// How long the drives must have stood as they do.
-const STEADY_FOR: Duration = Duration::from_secs(20);
-
-/// How long a range that was handed over, or was to be, is left alone.
-const LEFT_ALONE_FOR: Duration = Duration::from_secs(60);
-
-/// What a node remembers from one look to the next.
-#[derive(Default)]
-pub(super) struct Balance {
-    wanted: BTreeMap<RangeId, ReplicaId>,
-    /// Since when that is wanted.
-    since: Option<Instant>,
-    tried: BTreeMap<RangeId, Instant>,
-}
-
-impl Balance {
-    /// A range that is led here and ought to be led by another replica.
-    pub(super) fn next(&mut self, node: &LocalNode) -> Option<(Arc<RangeServer>, ReplicaId)> {
-        let (map, view) = (node.map(), node.shared_map().current());
-        let node_of = |drive: &DriveId| {
-            view.drives.get(drive).filter(|drive| drive.state == DriveState::Up).map(|drive| drive.node)
-        };
-        let wanted = wanted(map.all_ranges().map(|range| (range.id, &range.replicas)), node_of);
-        if wanted != self.wanted {
-            (self.wanted, self.since) = (wanted, Some(Instant::now()));
-        }
-        if self.since.is_none_or(|since| since.elapsed() < STEADY_FOR) {
-            return None;
-        }
-        self.tried.retain(|_, at| at.elapsed() < LEFT_ALONE_FOR);
-        let leaders = node.all_servers().into_iter().filter(|server| server.is_ready());
-        let (leader, to) = leaders
-            .filter(|leader| !self.tried.contains_key(&leader.descriptor().id))
-            .filter_map(|leader| self.wanted.get(&leader.descriptor().id).map(|to| (leader, *to)))
-            .find(|(leader, to)| leader.replica() != *to)?;
-        self.tried.insert(leader.descriptor().id, Instant::now());
-        Some((leader, to))
-    }
+/// Which replica is to lead each range that has one on a drive which takes new shards, by how drives are in `view`.
+pub fn wanted_leaders(map: &MapState, view: &ClusterMap) -> BTreeMap<RangeId, ReplicaId> {
+    let node_of =
+        |drive: &DriveId| view.drives.get(drive).filter(|drive| drive.state.is_writable()).map(|drive| drive.node);
+    spread(map.all_ranges().map(|range| (range.id, &range.replicas)), node_of)
 }
 
 /// Who is to lead each range: of its replicas on drives that are up, one on the node that leads the fewest of the
 /// ranges before it. Of a drive that is up `node_of` says whose it is.
-fn wanted<'a>(
+fn spread<'a>(
     ranges: impl Iterator<Item = (RangeId, &'a BTreeMap<ReplicaId, DriveId>)>,
     node_of: impl Fn(&DriveId) -> Option<NodeId>,
 ) -> BTreeMap<RangeId, ReplicaId> {
@@ -89,7 +46,7 @@ mod tests {
         let ranges: Vec<(RangeId, BTreeMap<ReplicaId, DriveId>)> =
             (0..9).map(|range| (RangeId(range), (0..5).map(|turn| place(range, turn)).collect())).collect();
         let node_of = |drive: &DriveId| is_up(drive.0).then_some(NodeId(drive.0));
-        let wanted = wanted(ranges.iter().map(|(id, replicas)| (*id, replicas)), node_of);
+        let wanted = spread(ranges.iter().map(|(id, replicas)| (*id, replicas)), node_of);
         let mut counts = BTreeMap::new();
         for (range, replicas) in &ranges {
             let drive = wanted.get(range).and_then(|replica| replicas.get(replica)).expect("one of its replicas");

@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_base::env::Env;
+use couronne_cluster::Role;
+use couronne_cluster::map::MapState;
+use couronne_cluster::report::{Report, ReportAnswer};
 use couronne_gateway::engine::Components;
 use couronne_gateway::server;
-use couronne_protocol::map::{MapState, SharedMap};
+use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::{NetSettings, NetTransport, Tls};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
-use couronne_protocol::report::{Report, ReportAnswer};
-use couronne_protocol::transport::{Message, Method, Role, Transport};
+use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -78,7 +80,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let env = env::system();
     let folder = Arc::new(MemberFolder::open(&settings.data.folders)?);
     let member = folder.member(Role::Gateway)?;
-    let known = folder.map()?.and_then(|map| MapState::decode(map.into()).ok());
+    let known = folder.map()?.and_then(|map| MapState::from_file(&map).ok());
     let map = Arc::new(SharedMap::new(known.ok_or(ServeError::Cluster("map"))?));
     let tls = Tls::new(Arc::clone(&env.clock), &member.authority, &member.certificate, &member.key)?;
     let traffic = Traffic::new(Arc::clone(&env.clock))?;
@@ -190,7 +192,7 @@ impl Cluster {
         let report = Report {
             map_version: self.map.state().version,
             build: env!("CARGO_PKG_VERSION").to_owned(),
-            wall_ms: self.env.clock.wall_ms(),
+            wall_ms: Some(self.env.clock.wall_ms()),
             ..Report::default()
         };
         let call = self.transport.call(node, Method::Report, Message::of(report.encode()));
@@ -200,18 +202,18 @@ impl Cluster {
         };
         asked.note(answer.as_ref().and_then(|answer| answer.leader));
         if let Some(ReportAnswer { map, .. }) = answer.filter(|answer| !answer.map.is_empty()) {
-            self.learn(&map);
+            self.learn(map);
         }
     }
 
-    fn learn(&self, map: &Bytes) {
-        let Ok(state) = MapState::decode(map.clone()) else { return };
+    fn learn(&self, map: Bytes) {
+        let Ok(state) = MapState::decode(map) else { return };
         if state.cluster != self.map.state().cluster {
             return;
         }
-        let view = state.view();
+        let (view, file) = (state.view(), state.to_file());
         if self.map.learn(state, view)
-            && let Err(error) = self.folder.keep_map(map)
+            && let Err(error) = self.folder.keep_map(&file)
         {
             tracing::warn!(%error, "the newest map could not be kept");
         }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_cluster::MapError;
+use couronne_cluster::map::{MAP_RANGE, MapState};
 use couronne_metadata::command::{Command, Envelope, Expect, Outcome, Refusal};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey, Ordinal};
 use couronne_metadata::query::{Answer, Query, SystemRow};
-use couronne_protocol::map::{MAP_RANGE, MapState};
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use couronne_ring::DriveId;
 use tokio::time::{Instant, sleep, timeout};
@@ -36,7 +37,7 @@ impl LocalNode {
     /// time with the map as it is then. Returns the map after the change.
     pub(crate) async fn change_map(
         &self,
-        mut change: impl FnMut(&mut MapState) -> Result<bool, NodeError>,
+        mut change: impl FnMut(&mut MapState) -> Result<bool, MapError>,
     ) -> Result<Arc<MapState>, NodeError> {
         loop {
             let row = self.read_row(MAP_KEY).await?;

@@ -8,12 +8,13 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Envelope, Outcome};
 use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::Answer;
 use couronne_placement::{BlobId, ShardId};
 use couronne_protocol::map::{MapSource, SharedMap};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError, ShardFrames};
 use couronne_protocol::transport::Transport;

@@ -8,10 +8,10 @@
 
 use bytes::Bytes;
 use couronne_base::codec;
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{BucketId, ObjectKey, Ordinal};
 use couronne_metadata::record::BucketEntry;
-use couronne_protocol::range::RangeDescriptor;
 
 use super::{Engine, EngineError, ListBuckets, ListedBucket};
 use crate::routing::next_key;

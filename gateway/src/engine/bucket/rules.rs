@@ -4,11 +4,11 @@
 //! under the new ones until it gets them. A change is done when all ranges have it. After a crash in
 //! between, the next request that meets such a range brings it the rules ([`Engine::renew_bucket`]).
 
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Command, Expect, Refusal};
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BucketEntry, BucketRules, BucketState};
-use couronne_protocol::range::RangeDescriptor;
 
 use super::registry::{first_key, key_past};
 use super::{Bucket, Engine, EngineError, TURNS_MAX};

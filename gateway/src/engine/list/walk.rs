@@ -1,8 +1,8 @@
 //! The way through a bucket's ranges, in either direction.
 
 use bytes::Bytes;
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::query::ListQuery;
-use couronne_protocol::range::RangeDescriptor;
 
 use super::super::{Bucket, Engine, EngineError};
 use crate::routing::{key_within, next_key};

@@ -7,15 +7,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_cluster::map::ClusterMap;
 use couronne_placement::ShardId;
 use couronne_placement::frame;
-use couronne_protocol::map::{ClusterMap, DriveState};
 use couronne_protocol::shard::{GetShard, Owner, ShardError, ShardFrames};
 use couronne_ring::DriveId;
 use tokio::time::timeout;
 
 use super::super::Shared;
-use super::super::write::state;
 use super::chunk::{ChunkRead, FrameRange, Span};
 
 /// Asks drives for shards of one chunk.
@@ -87,7 +86,7 @@ impl Fetcher<'_> {
     }
 
     async fn fetch(&self, number: u8, frames: FrameRange, drive: DriveId) -> Result<Frames, ShardError> {
-        if state(self.map, drive) == DriveState::Down {
+        if !self.map.drive_state(drive).is_up() {
             return Err(ShardError::Down("so says the map".to_owned()));
         }
         let shard = self.shard(number);

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_cluster::map::ClusterMap;
 use couronne_placement::{ChunkId, Geometry, PolicyId, Quorum, ShardFate, place};
-use couronne_protocol::map::ClusterMap;
 use couronne_protocol::shard::Owner;
 use couronne_ring::{DriveId, Epoch};
 use tokio::time::sleep;
@@ -23,7 +23,6 @@ use tokio::time::sleep;
 use super::{EngineError, Shared};
 use encode::encode;
 use send::{Sending, Sent};
-pub(super) use spares::state;
 
 /// How often a chunk is placed anew before the write is given up.
 const PLACEMENTS_MAX: u32 = 6;

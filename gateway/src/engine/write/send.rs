@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_base::mutant;
+use couronne_cluster::map::ClusterMap;
 use couronne_placement::{Placement, ShardFate};
-use couronne_protocol::map::{ClusterMap, DriveState};
 use couronne_protocol::shard::{PutShard, ShardError};
 use couronne_ring::{DriveId, Epoch, Ring};
 use futures_util::future::join_all;
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::time::{sleep, timeout};
 
 use super::encode::EncodedShard;
-use super::spares::{Spares, state};
+use super::spares::Spares;
 use super::{ChunkToWrite, Shared};
 
 /// How often a shard is offered to a drive that has too much queued, before it is given up: another
@@ -88,12 +88,12 @@ impl<'a> Sending<'a> {
         if mutant!(AcknowledgeOneEarly) && usize::from(shard.id.number) + 1 == self.placement.primaries.len() {
             return Sent::Durable(primary);
         }
-        let state = state(self.map, primary);
-        let primary_down = state == DriveState::Down;
-        let mut next = match (state, self.shared.suspects(primary)) {
-            (DriveState::Down, _) => self.spare(),
-            (DriveState::Closed, _) | (DriveState::Up, true) => self.spare().or(Some(primary)),
-            (DriveState::Up, false) => Some(primary),
+        let state = self.map.drive_state(primary);
+        let primary_down = !state.is_up();
+        let mut next = match () {
+            () if primary_down => self.spare(),
+            () if state.is_writable() && !self.shared.suspects(primary) => Some(primary),
+            () => self.spare().or(Some(primary)),
         };
         let (mut last, mut full) = (None, false);
         while let Some(drive) = next {
