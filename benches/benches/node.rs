@@ -15,13 +15,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use couronne_base::env::{self, Env};
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Command, Envelope, NewData, Outcome, Precondition};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::record::{Attributes, BucketRules, BucketState, Etag, Versioning};
 use couronne_metadata::rocks::RocksSettings;
 use couronne_placement::{Policy, PolicyId};
 use couronne_protocol::net::certificates::MEMBER_LIFETIME;
-use couronne_protocol::range::{RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::range::{RangeAddress, RangeClient, RangeError};
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{LocalNode, NodeSettings, open_folders};

@@ -1,6 +1,6 @@
 //! Which storage nodes to ask, where any of them will do.
 
-use couronne_protocol::map::MapState;
+use couronne_cluster::map::MapState;
 use couronne_ring::NodeId;
 
 /// The storage nodes, those with a drive that serves first.

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use couronne_protocol::map::{MapState, SharedMap};
-use couronne_protocol::report::{ClockWord, Report, ReportAnswer};
+use couronne_cluster::map::MapState;
+use couronne_cluster::report::{ClockWord, Report, ReportAnswer};
+use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
 use tokio::time::{sleep, timeout};
@@ -33,8 +34,8 @@ pub trait Member: Send + Sync + 'static {
     /// How it is now.
     fn own_report(&self) -> Report;
 
-    /// Takes a newer map, decoded and as it was sent.
-    async fn learn(&self, map: MapState, encoded: Bytes);
+    /// Takes a newer map.
+    async fn learn(&self, map: MapState);
 
     /// Takes what the leader says of this process's clock.
     fn hear_of_clock(&self, _: ClockWord) {}
@@ -106,8 +107,8 @@ impl Reporter {
         if map.is_empty() {
             return;
         }
-        match MapState::decode(map.clone()) {
-            Ok(newer) if newer.cluster == self.map.state().cluster => member.learn(newer, map).await,
+        match MapState::decode(map) {
+            Ok(newer) if newer.cluster == self.map.state().cluster => member.learn(newer).await,
             Ok(_) => tracing::warn!(%node, "a node sent the map of another cluster"),
             Err(error) => tracing::warn!(%node, %error, "a map that was sent does not decode"),
         }

@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_base::env::Env;
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Command, Envelope, Outcome};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use couronne_ring::DriveId;
 use tokio::time::timeout;
 

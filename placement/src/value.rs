@@ -1,14 +1,30 @@
 //! The field encodings of blobs, shards, policies and geometries.
 
-use couronne_base::codec::table::{identity, newtype};
+use couronne_base::codec::table::{identity, newtype, record};
 use couronne_base::codec::{Corrupt, Input, Value, Writer};
 
 use crate::blob::{BlobId, ChunkId, ShardId};
 use crate::geometry::Geometry;
-use crate::policy::{PolicyId, ResidencyClass};
+use crate::policy::{Policy, PolicyId, Redundancy, ResidencyClass};
 
 identity! { BlobId }
 newtype! { PolicyId ResidencyClass }
+
+record! { Policy {
+    1 id, 2 name, 3 redundancy, 4 chunk_bytes, 5 inline_bytes_max, 6 copies_bytes_max, 7 survives,
+} }
+
+/// As an operator writes it: what no operator may write, no bytes give.
+impl Value for Redundancy {
+    fn write(&self, out: &mut Writer) {
+        out.raw(self.to_string().as_bytes());
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
+        let text = std::str::from_utf8(input.bytes()).map_err(|_| Corrupt("text is not UTF-8"))?;
+        text.parse().map_err(|_| Corrupt("no redundancy"))
+    }
+}
 
 /// The blob's 16 bytes, the chunk's number as four (big-endian), the shard's number.
 impl Value for ShardId {

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use couronne_placement::{
     BlobId, ChunkId, Geometry, PlaceError, Quorum, QuorumError, ReplicasError, ShardFate, place, replicas,
 };
-use couronne_ring::{DriveId, DriveState, FailureDomain, NodeId, RegionName, Ring, RingBuilder, RingDrive, ZoneName};
+use couronne_ring::{
+    DriveId, FailureDomain, NodeId, RegionName, Ring, RingBuilder, RingDrive, RingMembership, ZoneName,
+};
 use proptest::prelude::*;
 
 /// `zones` zones of `nodes` nodes of `drives` drives, all alike.
@@ -19,7 +21,7 @@ fn drives(zones: u8, nodes: u8, drives: u8) -> Vec<RingDrive> {
         zone: ZoneName(format!("z{zone}").into()),
         region: RegionName("r".into()),
         weight: 100,
-        state: DriveState::Active,
+        membership: RingMembership::Active,
     })
     .collect()
 }

@@ -15,11 +15,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{BufMut, Bytes};
+use couronne_cluster::Role;
 use couronne_ring::{DriveId, NodeId};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::transport::Role;
 use couronne_base::fixed::{Malformed, Reader, put_count, put_string};
 
 const PREFIX: &str = "couronne1-";
@@ -123,7 +123,7 @@ impl JoinRequest {
         let mut out = vec![VERSION];
         out.put_u64(self.id);
         out.extend_from_slice(self.secret.as_slice());
-        out.put_u8(role_number(self.role));
+        out.put_u8(self.role.number());
         put_string(&mut out, &self.request);
         for text in [&self.name, &self.address, &self.region, &self.zone] {
             put_string(&mut out, text.as_bytes());
@@ -144,11 +144,7 @@ impl JoinRequest {
         }
         let id = reader.u64()?;
         let secret = Zeroizing::new(reader.u128()?.to_be_bytes());
-        let role = match reader.u8()? {
-            1 => Role::StorageNode,
-            2 => Role::Gateway,
-            _ => return Err(reader.malformed()),
-        };
+        let role = Role::from_number(reader.u8()?).ok_or(reader.malformed())?;
         let request = reader.string()?;
         let (name, address) = (reader.text()?, reader.text()?);
         let (region, zone) = (reader.text()?, reader.text()?);
@@ -187,14 +183,6 @@ pub fn decode_answer(mut bytes: Bytes) -> Result<Result<Admission, NotAdmitted>,
     let node = NodeId(reader.u128()?);
     let (certificate, authority, map) = (reader.string()?, reader.string()?, reader.string()?);
     Ok(Ok(Admission { node, certificate, authority, map }))
-}
-
-const fn role_number(role: Role) -> u8 {
-    match role {
-        Role::StorageNode => 1,
-        Role::Gateway => 2,
-        Role::Stranger => 0,
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ pub mod map;
 pub mod net;
 pub mod range;
 pub mod remote;
-pub mod report;
 pub mod shard;
 pub mod transport;
 pub mod wire;

@@ -2,39 +2,12 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Envelope, Outcome, Refusal};
 use couronne_metadata::ids::{BucketId, Generation, RangeId};
 use couronne_metadata::query::{Answer, Query};
 use couronne_ring::DriveId;
 use thiserror::Error;
-
-/// Which part of the keyspace a range owns, and where its replicas are. Positions are
-/// `bucket id (16 bytes) ‖ key`, compared as bytes; a range is never cut inside one key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RangeDescriptor {
-    /// The range.
-    pub id: RangeId,
-    /// How often its interval or replicas changed.
-    pub generation: Generation,
-    /// First position it owns.
-    pub start: Bytes,
-    /// First position it does not own; empty for the end of the keyspace.
-    pub end: Bytes,
-    /// The drives its replicas live on.
-    pub replicas: Vec<DriveId>,
-}
-
-impl RangeDescriptor {
-    /// The position of a key.
-    pub fn position(bucket: BucketId, key: &[u8]) -> Bytes {
-        [&bucket.to_bytes()[..], key].concat().into()
-    }
-
-    /// Whether the range owns this position.
-    pub fn contains(&self, position: &[u8]) -> bool {
-        self.start.as_ref() <= position && (self.end.is_empty() || position < self.end.as_ref())
-    }
-}
 
 /// Which range a request means, as its sender believes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_cluster::Role;
 use couronne_ring::NodeId;
 use thiserror::Error;
 
@@ -19,17 +20,6 @@ pub const HEAD_BYTES_MAX: usize = 9 << 20;
 
 /// The longest body of a message, in bytes.
 pub const BODY_BYTES_MAX: usize = 32 << 20;
-
-/// What a process of the cluster is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
-    /// It keeps drives and replicas.
-    StorageNode,
-    /// It keeps nothing.
-    Gateway,
-    /// It has no certificate yet: it may only ask to join.
-    Stranger,
-}
 
 /// Who asks, as its certificate says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,15 +7,17 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_cluster::map::{ClusterMap, MapDrive};
+use couronne_cluster::{DriveState, RangeDescriptor, Role};
 use couronne_metadata::command::{Command, Envelope, Outcome};
 use couronne_metadata::ids::{BucketId, CommitId, Generation, ObjectKey, Ordinal, RangeId};
 use couronne_metadata::query::{Answer, Query};
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
-use couronne_protocol::map::{ClusterMap, DriveState, MapDrive, MapSource};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::map::MapSource;
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards, answer};
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError, ShardFrames};
-use couronne_protocol::transport::{CallError, Message, Method, Peer, Rejection, Role, Transport};
+use couronne_protocol::transport::{CallError, Message, Method, Peer, Rejection, Transport};
 use couronne_ring::{DriveId, Epoch, NodeId, RegionName, ZoneName};
 
 const SHARD: ShardId = ShardId { chunk: ChunkId { blob: BlobId::from_bytes([1; 16]), index: 2 }, number: 3 };
@@ -140,7 +142,7 @@ impl MapSource for World {
             node,
             zone: ZoneName("z".into()),
             region: RegionName("r".into()),
-            state: if away.contains(&drive) { DriveState::Down } else { DriveState::Up },
+            state: if away.contains(&drive) { DriveState::DOWN } else { DriveState::WRITABLE },
         };
         let drives = [(11, 1), (21, 2), (31, 3)].map(|(id, node)| (DriveId(id), drive(DriveId(id), NodeId(node))));
         Arc::new(ClusterMap {

@@ -7,11 +7,12 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use couronne_base::codec::Value;
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{AttributeChange, Command, Envelope, Expect, InvalidReason, Outcome, Refusal};
 use couronne_metadata::ids::{BucketId, CommitId, Generation, ObjectKey, Ordinal, RangeId, VersionId};
 use couronne_metadata::query::{Answer, Entry, ListQuery, Ownership, Page, Query as Question, SystemRow};
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeDescriptor, RangeError};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeError};
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardError, ShardFrames};
 use couronne_protocol::transport::{HEAD_BYTES_MAX, Message};
 use couronne_protocol::wire::{

@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use crate::assignment::{Assignment, Slot};
 use crate::domain::DomainPath;
-use crate::drive::{DriveState, RingDrive};
+use crate::drive::{RingDrive, RingMembership};
 use crate::economy;
 use crate::exchange;
 use crate::ids::{DriveId, Epoch, NodeId};
@@ -111,9 +111,9 @@ impl RingBuilder {
         })
     }
 
-    /// Empties a drive that stays readable meanwhile ([`DriveState::Draining`]), or takes it in again.
-    pub fn set_state(&mut self, id: DriveId, state: DriveState) -> Result<(), BuildError> {
-        find(&mut self.drives, id)?.state = state;
+    /// Empties a drive that stays readable meanwhile ([`RingMembership::Draining`]), or takes it in again.
+    pub fn set_membership(&mut self, id: DriveId, membership: RingMembership) -> Result<(), BuildError> {
+        find(&mut self.drives, id)?.membership = membership;
         Ok(())
     }
 

@@ -10,7 +10,7 @@ pub const WEIGHT_MAX: u32 = 1 << 24;
 
 /// What the operator wants of a drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DriveState {
+pub enum RingMembership {
     /// It takes partitions by its weight.
     Active,
     /// It gives up all its partitions and takes none, neither as a handoff.
@@ -32,12 +32,12 @@ pub struct RingDrive {
     /// [`WEIGHT_MAX`]; 0 takes nothing.
     pub weight: u32,
     /// What the operator wants of it.
-    pub state: DriveState,
+    pub membership: RingMembership,
 }
 
 impl RingDrive {
     /// Whether partitions and handoffs may be placed on it.
     pub const fn is_eligible(&self) -> bool {
-        matches!(self.state, DriveState::Active) && self.weight > 0
+        matches!(self.membership, RingMembership::Active) && self.weight > 0
     }
 }

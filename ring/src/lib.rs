@@ -16,13 +16,11 @@ mod ids;
 mod report;
 mod ring;
 mod tree;
-mod value;
 
 pub use builder::{BuildError, RingBuilder};
 pub use difference::{Move, ShapesDiffer};
 pub use domain::{DomainPath, FailureDomain};
-pub use drive::{DriveState, RingDrive, WEIGHT_MAX};
-pub use encoding::DecodeError;
+pub use drive::{RingDrive, RingMembership, WEIGHT_MAX};
 pub use ids::{DriveId, Epoch, NodeId, Partition, RegionName, ZoneName};
 pub use report::{Dispersion, DriveLoad, RingReport};
 pub use ring::{DRIVES_MAX, PARTITION_BITS_DEFAULT, PARTITION_BITS_MAX, Ring, RingError, WIDTH_MAX};

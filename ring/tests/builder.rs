@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
 use couronne_ring::{
-    BuildError, Dispersion, DriveId, DriveState, Epoch, FailureDomain, NodeId, RegionName, RingBuilder, RingDrive,
-    RingError, ShapesDiffer, WEIGHT_MAX, ZoneName,
+    BuildError, Dispersion, DriveId, Epoch, FailureDomain, NodeId, RegionName, RingBuilder, RingDrive, RingError,
+    RingMembership, ShapesDiffer, WEIGHT_MAX, ZoneName,
 };
 
 fn drive(number: u128, node: u128, zone: &str, weight: u32) -> RingDrive {
@@ -13,7 +13,7 @@ fn drive(number: u128, node: u128, zone: &str, weight: u32) -> RingDrive {
         zone: ZoneName(zone.into()),
         region: RegionName("r".into()),
         weight,
-        state: DriveState::Active,
+        membership: RingMembership::Active,
     }
 }
 
@@ -85,7 +85,7 @@ fn a_small_zone_costs_usable_weight() {
 fn a_drained_drive_gives_up_its_slots_and_nothing_else_moves() {
     let ring = builder().rebalance().unwrap();
     let mut builder = RingBuilder::from_ring(&ring);
-    builder.set_state(DriveId(5), DriveState::Draining).unwrap();
+    builder.set_membership(DriveId(5), RingMembership::Draining).unwrap();
     let next = builder.rebalance().unwrap();
     assert_eq!((ring.epoch(), next.epoch()), (Epoch(1), Epoch(2)));
     let moves = next.moves_from(&ring).unwrap();

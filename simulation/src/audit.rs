@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use couronne_cluster::map::{ClusterMap, MapState};
 use couronne_metadata::ids::{BucketId, RangeId};
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::query::{Answer, Query};
@@ -16,7 +17,7 @@ use couronne_metadata::store::View;
 use couronne_placement::erasure::Codec;
 use couronne_placement::frame;
 use couronne_placement::{BlobId, ChunkId, ShardId, place};
-use couronne_protocol::map::{ClusterMap, MapSource, MapState};
+use couronne_protocol::map::MapSource;
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient};
 use couronne_protocol::shard::{GetShard, ShardClient, ShardError, ShardFrames};
 use couronne_ring::{DriveId, NodeId};

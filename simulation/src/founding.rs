@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use couronne_cluster::Role;
+use couronne_cluster::map::{Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive};
 use couronne_metadata::ids::Generation;
 use couronne_placement::{Policy, PolicyId, Redundancy};
-use couronne_protocol::map::{Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive};
-use couronne_protocol::transport::Role;
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 
 /// In how many ranges the keyspace is cut.

@@ -10,12 +10,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_client::{Member, REPORT_EVERY, Reporter};
+use couronne_cluster::map::MapState;
+use couronne_cluster::report::Report;
 use couronne_gateway::engine::{Components, Engine, Settings};
 use couronne_metadata::evaluate;
-use couronne_protocol::map::{MapState, SharedMap};
+use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::certificates::MEMBER_LIFETIME;
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
-use couronne_protocol::report::Report;
 use couronne_protocol::transport::Transport;
 use couronne_ring::NodeId;
 use couronne_storage_node::consensus::ConsensusSettings;
@@ -131,7 +132,7 @@ impl Member for Reports {
         Report { map_version: self.0.state().version, ..Report::default() }
     }
 
-    async fn learn(&self, map: MapState, _: Bytes) {
+    async fn learn(&self, map: MapState) {
         let view = map.view();
         self.0.learn(map, view);
     }

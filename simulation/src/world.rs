@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use couronne_cluster::Role;
+use couronne_cluster::map::MapState;
 use couronne_gateway::engine::Engine;
-use couronne_protocol::map::MapState;
-use couronne_protocol::transport::{Peer, Rejection, Role};
+use couronne_protocol::transport::{Peer, Rejection};
 use couronne_ring::NodeId;
 use couronne_storage_node::node::{LocalNode, NodeError};
 use parking_lot::Mutex;
@@ -59,7 +60,7 @@ impl World {
     pub fn new(shape: Shape, mut chance: Rng, trace: Trace) -> Result<Self, WorldError> {
         let known = founding::map(&shape);
         let network = Network::new(chance.fork(), trace.clone());
-        let member = |(id, member): (&NodeId, &couronne_protocol::map::MapNode)| {
+        let member = |(id, member): (&NodeId, &couronne_cluster::map::MapNode)| {
             let peer = Peer { node: *id, role: member.role };
             (*id, Process::new(peer, member.name.to_string(), chance.fork()))
         };

@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use couronne_base::mutant;
+use couronne_cluster::map::ClusterMap;
 use couronne_metadata::command::{Command, NewData};
 use couronne_metadata::record::BlobRef;
 use couronne_placement::{ChunkId, place};
-use couronne_protocol::map::ClusterMap;
 use couronne_ring::DriveId;
 
 /// A blob born so long after a drive was lost or emptied had no shard there: drives refuse births more

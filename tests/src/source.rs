@@ -41,6 +41,7 @@ pub fn rust_files() -> Vec<SourceFile> {
         "ring",
         "placement",
         "metadata",
+        "cluster",
         "protocol",
         "client",
         "storage-node",

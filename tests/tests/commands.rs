@@ -82,7 +82,7 @@ fn lists_show_who_is_there(cluster: &Cluster) {
     });
     let drives = json(&cluster.couronne(&["drive", "list", "--json"], "n3"));
     assert_eq!(drives.as_array().unwrap().len(), 6);
-    assert!(drives.as_array().unwrap().iter().all(|drive| drive["state"] == "serving"), "{drives}");
+    assert!(drives.as_array().unwrap().iter().all(|drive| drive["state"] == "writable"), "{drives}");
     for member in ["g1", "n2"] {
         let screen = said(&cluster.couronne(&["status"], member));
         assert!(screen.starts_with("all safe: 2 losses are survived\n"), "{screen}");

@@ -1,8 +1,11 @@
-//! The encodings of numbers, bytes, text, pairs and lists.
+//! The encodings of numbers, bytes, text, pairs, lists and maps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::table::Slot;
+use super::table::{self, Slot};
 use super::{Corrupt, Field, Input, Value, Writer};
 
 macro_rules! unsigned {
@@ -53,6 +56,16 @@ impl Value for Box<str> {
     }
 }
 
+impl Value for Arc<str> {
+    fn write(&self, out: &mut Writer) {
+        out.raw(self.as_bytes());
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
+        std::str::from_utf8(input.bytes()).map(Self::from).map_err(|_| Corrupt("text is not UTF-8"))
+    }
+}
+
 impl Value for String {
     fn write(&self, out: &mut Writer) {
         out.raw(self.as_bytes());
@@ -74,6 +87,16 @@ impl<const N: usize> Value for [u8; N] {
 }
 
 impl<T: Value> Value for Box<T> {
+    fn write(&self, out: &mut Writer) {
+        (**self).write(out);
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
+        T::read(input).map(Self::new)
+    }
+}
+
+impl<T: Value> Value for Arc<T> {
     fn write(&self, out: &mut Writer) {
         (**self).write(out);
     }
@@ -200,6 +223,32 @@ impl<T: Value> Field for Vec<T> {
     fn take(partial: &mut Self::Partial, input: Input<'_>) -> Result<(), Corrupt> {
         partial.push(T::read(input)?);
         Ok(())
+    }
+
+    fn finish(partial: Self::Partial) -> Result<Self, Corrupt> {
+        Ok(partial)
+    }
+}
+
+/// A list of pairs, ascending by key; one key twice is refused.
+impl<K: Value + Ord, V: Value> Field for BTreeMap<K, V> {
+    type Partial = Self;
+
+    fn put(&self, number: u16, out: &mut Writer) {
+        for (key, value) in self {
+            out.field(number, |out| {
+                table::put(key, 1, out);
+                table::put(value, 2, out);
+            });
+        }
+    }
+
+    fn take(partial: &mut Self::Partial, input: Input<'_>) -> Result<(), Corrupt> {
+        let (key, value) = <(K, V)>::read(input)?;
+        match partial.insert(key, value) {
+            None => Ok(()),
+            Some(_) => Err(Corrupt("one key twice")),
+        }
     }
 
     fn finish(partial: Self::Partial) -> Result<Self, Corrupt> {

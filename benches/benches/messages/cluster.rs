@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use couronne_base::env::{self, Env};
+use couronne_cluster::Role;
 use couronne_protocol::net::Tls;
 use couronne_protocol::net::certificates::{Authority, MEMBER_LIFETIME, PrivateKey};
-use couronne_protocol::transport::Role;
 use couronne_ring::NodeId;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};

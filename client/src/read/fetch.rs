@@ -3,15 +3,14 @@
 //! What a primary should have had and did not have, or had wrong, is reported, so that it is repaired.
 
 use bytes::Bytes;
+use couronne_cluster::map::ClusterMap;
 use couronne_placement::ShardId;
-use couronne_protocol::map::{ClusterMap, DriveState};
 use couronne_protocol::shard::{GetShard, Owner, ShardError};
 use couronne_ring::DriveId;
 
 use super::chunk::{ChunkRead, FrameRange, Span};
 use super::shard::verify;
 use crate::client::Client;
-use crate::write::state;
 
 /// Asks drives for shards of one chunk.
 pub(super) struct ShardFetcher<'a> {
@@ -84,7 +83,7 @@ impl ShardFetcher<'_> {
     }
 
     async fn fetch(&self, number: u8, frames: FrameRange, drive: DriveId) -> Result<Frames, ShardError> {
-        if state(self.map, drive) == DriveState::Down {
+        if !self.map.drive_state(drive).is_up() {
             return Err(ShardError::Down("so says the map".to_owned()));
         }
         let shard = self.shard(number);

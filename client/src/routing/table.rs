@@ -9,8 +9,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::ids::RangeId;
-use couronne_protocol::range::RangeDescriptor;
 use couronne_ring::DriveId;
 use parking_lot::{Mutex, RwLock};
 

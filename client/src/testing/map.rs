@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use couronne_cluster::DriveState;
+use couronne_cluster::map::{ClusterMap, MapDrive};
 use couronne_placement::{Policy, PolicyId};
-use couronne_protocol::map::{ClusterMap, DriveState, MapDrive, MapSource};
+use couronne_protocol::map::MapSource;
 use couronne_ring::{DriveId, Epoch, NodeId, RegionName, Ring, RingBuilder, RingDrive, ZoneName};
 use parking_lot::RwLock;
 
@@ -65,7 +67,7 @@ fn cluster_map(shape: &FakeShape, drives: &[DriveId]) -> ClusterMap {
     let (zone, region) = (ZoneName("zone".into()), RegionName("region".into()));
     let map_drive = |drive: &DriveId| {
         let placed =
-            MapDrive { node: NodeId(drive.0), zone: zone.clone(), region: region.clone(), state: DriveState::Up };
+            MapDrive { node: NodeId(drive.0), zone: zone.clone(), region: region.clone(), state: DriveState::WRITABLE };
         (*drive, placed)
     };
     ClusterMap {
@@ -88,7 +90,7 @@ fn ring(policy: &Policy, drives: &[DriveId], zone: &ZoneName, region: &RegionNam
             zone: zone.clone(),
             region: region.clone(),
             weight: 100,
-            state: couronne_ring::DriveState::Active,
+            membership: couronne_ring::RingMembership::Active,
         };
         builder.add(drive).expect("a drive of the ring");
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_base::env::Clock;
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::answer::{QueryRefusal, answer};
 use couronne_metadata::apply::apply;
 use couronne_metadata::command::{Envelope, Outcome};
@@ -14,7 +15,7 @@ use couronne_metadata::ids::{BucketId, Generation, RangeId};
 use couronne_metadata::memory::MemoryStore;
 use couronne_metadata::query::Answer;
 use couronne_metadata::store::{Batch, Store, StoreError};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use couronne_ring::DriveId;
 use parking_lot::Mutex;
 

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use couronne_cluster::map::ClusterMap;
 use couronne_placement::{Handoffs, Placement};
-use couronne_protocol::map::{ClusterMap, DriveState};
 use couronne_ring::{DriveId, Ring};
 
 /// The handoffs of one chunk that are still to be given.
@@ -27,12 +27,7 @@ impl<'a> HandoffPicker<'a> {
 
     /// The next drive to try; `None` if all have been. `avoid` says which not to try.
     pub(super) fn next(&mut self, avoid: impl Fn(DriveId) -> bool) -> Option<DriveId> {
-        let takes = |drive: &DriveId| state(self.map, *drive) == DriveState::Up;
+        let takes = |drive: &DriveId| self.map.drive_state(*drive).is_writable();
         self.handoffs.find(|drive| takes(drive) && !self.failed.contains(drive) && !avoid(*drive))
     }
-}
-
-/// How a drive is, as the map says.
-pub(crate) fn state(map: &ClusterMap, drive: DriveId) -> DriveState {
-    map.drives.get(&drive).map_or(DriveState::Down, |drive| drive.state)
 }

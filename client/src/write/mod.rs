@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_cluster::map::ClusterMap;
 use couronne_placement::{ChunkId, Geometry, PolicyId, Quorum, ShardFate, place};
-use couronne_protocol::map::ClusterMap;
 use couronne_protocol::shard::Owner;
 use couronne_ring::{DriveId, Epoch};
 use tokio::time::sleep;
@@ -24,7 +24,6 @@ use tokio::time::sleep;
 use crate::client::Client;
 use crate::error::ClientError;
 use encode::encode;
-pub(crate) use handoffs::state;
 use send::{SendOutcome, Sending};
 
 /// How often a chunk is placed anew before the write is given up.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use couronne_base::mutant;
+use couronne_cluster::map::ClusterMap;
 use couronne_placement::{Placement, ShardFate};
-use couronne_protocol::map::{ClusterMap, DriveState};
 use couronne_protocol::shard::{PutShard, ShardError};
 use couronne_ring::{DriveId, Epoch, Ring};
 use futures_util::future::join_all;
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::ChunkToWrite;
 use super::encode::EncodedShard;
-use super::handoffs::{HandoffPicker, state};
+use super::handoffs::HandoffPicker;
 use crate::client::Client;
 
 /// What became of a shard.
@@ -81,12 +81,12 @@ impl<'a> Sending<'a> {
         if mutant!(AcknowledgeOneEarly) && usize::from(shard.id.number) + 1 == self.placement.primaries.len() {
             return SendOutcome::Durable(primary);
         }
-        let state = state(self.map, primary);
-        let primary_down = state == DriveState::Down;
-        let mut next = match (state, self.client.is_slow(primary)) {
-            (DriveState::Down, _) => self.handoff(),
-            (DriveState::Closed, _) | (DriveState::Up, true) => self.handoff().or(Some(primary)),
-            (DriveState::Up, false) => Some(primary),
+        let state = self.map.drive_state(primary);
+        let primary_down = !state.is_up();
+        let mut next = match () {
+            () if primary_down => self.handoff(),
+            () if state.is_writable() && !self.client.is_slow(primary) => Some(primary),
+            () => self.handoff().or(Some(primary)),
         };
         let (mut last, mut full) = (None, false);
         while let Some(drive) = next {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_client::testing::{FakeShape, FakeStorage};
 use couronne_client::{Client, ClientError, Settings};
+use couronne_cluster::map::MAP_RANGE;
 use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{Generation, Ordinal};
-use couronne_protocol::map::MAP_RANGE;
 
 use super::support::{Says, ToldReplicas, client_of, key, paused, timed};
 

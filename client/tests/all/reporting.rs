@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_client::{Member, REPORT_EVERY, Reporter, report};
-use couronne_protocol::map::{MapState, SharedMap};
-use couronne_protocol::report::{ClockWord, Report, ReportAnswer};
+use couronne_cluster::map::MapState;
+use couronne_cluster::report::{ClockWord, Report, ReportAnswer};
+use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::{CallError, Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
 use parking_lot::Mutex;
@@ -56,7 +57,7 @@ impl Member for Listener {
         Report { map_version: self.map.state().version, ..Report::default() }
     }
 
-    async fn learn(&self, map: MapState, _: Bytes) {
+    async fn learn(&self, map: MapState) {
         self.learnt.lock().push(map.version);
         let view = map.view();
         self.map.learn(map, view);

@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_client::testing::{FakeShape, FakeStorage};
 use couronne_client::{Client, MetaGroup, Settings};
+use couronne_cluster::map::{MAP_RANGE, MapNode, MapRange, MapState, ReplicaId, StoredDrive};
+use couronne_cluster::{RangeDescriptor, Role};
 use couronne_metadata::command::{Envelope, Outcome};
 use couronne_metadata::ids::{Generation, ObjectKey, Ordinal, RangeId};
 use couronne_metadata::query::Answer;
 use couronne_placement::PolicyId;
-use couronne_protocol::map::{MAP_RANGE, MapNode, MapRange, MapState, ReplicaId, SharedMap, StoredDrive};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
-use couronne_protocol::transport::Role;
+use couronne_protocol::map::SharedMap;
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use parking_lot::Mutex;
 

@@ -2,8 +2,8 @@
 //!
 //! Must not know: how it is asked for or shown.
 
-use couronne_protocol::map::{MapRange, MapState};
-use couronne_protocol::transport::Role;
+use couronne_cluster::Role;
+use couronne_cluster::map::{MapRange, MapState};
 
 use super::messages::{MapDriveMessage, MapMessage, MapNodeMessage, MapRangeMessage};
 

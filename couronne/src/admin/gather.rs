@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_protocol::map::{Intake, MapNode, MapState, SharedMap};
-use couronne_protocol::transport::{Message, Method, Role, Transport};
+use couronne_cluster::map::{MapNode, MapState};
+use couronne_cluster::{DriveState, Role, WriteState};
+use couronne_protocol::map::SharedMap;
+use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
 use tokio::time::timeout;
@@ -104,11 +106,10 @@ impl Gatherer {
     }
 }
 
-/// How many nodes do not know the newest map yet: they judge by drives that stand otherwise by now. Nodes of an
-/// older release do not say (0).
+/// How many nodes do not know the newest map yet: they judge by drives that stand otherwise by now.
 fn behind(own: u64, versions: &[u64]) -> usize {
     let newest = versions.iter().copied().fold(own, u64::max);
-    versions.iter().filter(|version| **version != 0 && **version < newest).count()
+    versions.iter().filter(|version| **version < newest).count()
 }
 
 /// What a node says, with its name where it names drives.
@@ -179,16 +180,14 @@ fn complete_drives(map: &MapState, status: &mut StatusMessage) {
         }
         drive.down_since_ms = known.down_since_ms;
         drive.emptied_times = known.emptied.times;
-        let is_lost = known.down_since_ms.is_some_and(|since_ms| since_ms.saturating_add(grace_ms) <= now_ms);
-        let state = match () {
-            () if drive.down.is_some() && is_lost => "lost",
-            () if drive.down.is_some() => "down",
-            () if is_filling && now_ms < known.emptied.last_ms.saturating_add(REFILL_MS_MAX) => "refilling",
-            () if known.intake == Intake::Leaving => "leaving",
-            () if drive.full || known.intake == Intake::Full => "full",
-            () => "serving",
+        let state = match drive.down {
+            Some(_) if known.lost_since_ms(now_ms, grace_ms).is_some() => DriveState::LOST,
+            Some(_) => DriveState::DOWN,
+            None if drive.full && known.writes == WriteState::Writable => DriveState::up(WriteState::Full),
+            None => DriveState::up(known.writes),
         };
-        state.clone_into(&mut drive.state);
+        let is_refilling = is_filling && now_ms < known.emptied.last_ms.saturating_add(REFILL_MS_MAX);
+        drive.state = if state.is_up() && is_refilling { "refilling" } else { state.word() }.to_owned();
     }
 }
 
@@ -199,7 +198,7 @@ mod tests {
     #[test]
     fn a_node_with_an_older_map_is_behind() {
         assert_eq!(behind(7, &[7, 7, 7]), 0);
-        assert_eq!(behind(7, &[7, 6, 0, 5]), 2);
+        assert_eq!(behind(7, &[7, 6, 5]), 2);
         assert_eq!(behind(6, &[6, 6, 7]), 2, "another one knows more than who is asked");
         assert_eq!(behind(9, &[8]), 1);
     }

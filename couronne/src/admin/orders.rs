@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use couronne_cluster::Role;
 use couronne_placement::{Redundancy, RedundancyError};
-use couronne_protocol::transport::Role;
 use couronne_ring::{DriveId, FailureDomain};
 use couronne_storage_node::node::{LocalNode, NodeError, empty_folder, is_in_use};
 use http::StatusCode;

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use couronne_protocol::map::{Emptied, MapPolicy, MapState};
+use couronne_cluster::DriveState;
+use couronne_cluster::map::{Emptied, MapPolicy, MapState};
 use couronne_ring::{DriveId, FailureDomain, Ring};
 
 use super::messages::{DangerMessage, DriveMessage, PolicyMessage, PromiseMessage, RangeMessage, StatusMessage};
@@ -83,7 +84,7 @@ pub(super) fn danger(map: &MapState, status: &StatusMessage) -> DangerMessage {
 /// do, those that are lost, and those that were emptied just now. Of others repair knows what they lack.
 fn drives_away(map: &MapState, status: &StatusMessage) -> BTreeSet<DriveId> {
     let is_quiet = status.repair.pending == 0;
-    let is_made_up_for = |drive: &DriveMessage| drive.state == "lost" && is_quiet;
+    let is_made_up_for = |drive: &DriveMessage| drive.state == DriveState::LOST.word() && is_quiet;
     let is_unknown = |id: &DriveId| {
         let emptied = map.drives.get(id).map_or(Emptied::default(), |drive| drive.emptied);
         !is_quiet && emptied.times > 0 && status.now_ms < emptied.last_ms.saturating_add(SWEEP_MS)

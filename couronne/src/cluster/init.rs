@@ -5,10 +5,10 @@
 //! A policy that so many nodes with as many drives as this one can never hold is refused.
 //! Must not know: how the cluster is formed later.
 
+use couronne_cluster::Role;
+use couronne_cluster::map::{Formation, MapNode};
 use couronne_placement::Redundancy;
-use couronne_protocol::map::{Formation, MapNode};
 use couronne_protocol::net::certificates::{Authority, PrivateKey, node_of_request};
-use couronne_protocol::transport::Role;
 use couronne_ring::{RegionName, ZoneName};
 use couronne_storage_node::node::LocalNode;
 

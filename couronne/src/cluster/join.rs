@@ -4,11 +4,12 @@
 //! is the same request, and is admitted as the same member.
 //! Promises: the private key never leaves this machine. Must not know: who decides.
 
+use couronne_cluster::Role;
+use couronne_cluster::map::MapState;
 use couronne_protocol::join::{Admission, JoinRequest, JoinToken, decode_answer};
-use couronne_protocol::map::MapState;
 use couronne_protocol::net::certificates::{Fingerprint, PrivateKey};
 use couronne_protocol::net::{Joiner, NetSettings, ask_once};
-use couronne_protocol::transport::{Message, Method, Role};
+use couronne_protocol::transport::{Message, Method};
 use couronne_storage_node::node::{LocalNode, NodeDrive};
 
 use super::{ClusterError, folder_names};
@@ -52,11 +53,11 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
     if Fingerprint::of(&authority) != Fingerprint(token.authority) {
         return Err(ClusterError::Answer);
     }
-    let state = MapState::decode(map.clone()).map_err(|_| ClusterError::Answer)?;
+    let state = MapState::decode(map).map_err(|_| ClusterError::Answer)?;
     let cluster = state.cluster;
     match role {
         Role::StorageNode => LocalNode::settle(&env, &drives, &joining.drives, node, state).await?,
-        _ => folder.keep_map(&map)?,
+        _ => folder.keep_map(&state.to_file())?,
     }
     let (certificate, authority) = (certificate.to_vec(), authority.to_vec());
     folder.keep(&Member { cluster, node, role, certificate, authority, key: joining.key })?;

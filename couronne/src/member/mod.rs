@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use couronne_cluster::Role;
 use couronne_protocol::net::certificates::PrivateKey;
-use couronne_protocol::transport::Role;
 use couronne_ring::{DriveId, NodeId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use couronne_base::env::Env;
 use couronne_client::storage_nodes;
+use couronne_cluster::Role;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::Tls;
 use couronne_protocol::net::certificates::PrivateKey;
-use couronne_protocol::transport::{Message, Method, Role, Transport};
+use couronne_protocol::transport::{Message, Method, Transport};
 use tokio::time::{sleep, timeout};
 
 use super::MemberFolder;

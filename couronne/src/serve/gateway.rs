@@ -13,13 +13,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_client::{Member, Reporter, report, storage_nodes};
+use couronne_cluster::Role;
+use couronne_cluster::map::MapState;
+use couronne_cluster::report::Report;
 use couronne_gateway::engine::Components;
 use couronne_gateway::server;
-use couronne_protocol::map::{MapState, SharedMap};
+use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::{NetSettings, NetTransport, Tls};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
-use couronne_protocol::report::Report;
-use couronne_protocol::transport::{Message, Method, Role, Transport};
+use couronne_protocol::transport::{Message, Method, Transport};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -57,7 +59,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let env = env::system();
     let folder = Arc::new(MemberFolder::open(&settings.data.folders)?);
     let member = folder.member(Role::Gateway)?;
-    let known = folder.map()?.and_then(|map| MapState::decode(map.into()).ok());
+    let known = folder.map()?.and_then(|map| MapState::from_file(&map).ok());
     let map = Arc::new(SharedMap::new(known.ok_or(ServeError::Cluster("map"))?));
     let tls = Tls::new(Arc::clone(&env.clock), &member.authority, &member.certificate, &member.key)?;
     let traffic = Traffic::new(Arc::clone(&env.clock))?;
@@ -153,15 +155,15 @@ impl Member for Cluster {
         Report {
             map_version: self.map.state().version,
             build: env!("CARGO_PKG_VERSION").to_owned(),
-            wall_ms: self.env.clock.wall_ms(),
+            wall_ms: Some(self.env.clock.wall_ms()),
             ..Report::default()
         }
     }
 
-    async fn learn(&self, map: MapState, encoded: Bytes) {
-        let view = map.view();
+    async fn learn(&self, map: MapState) {
+        let (view, file) = (map.view(), map.to_file());
         if self.map.learn(map, view)
-            && let Err(error) = self.folder.keep_map(&encoded)
+            && let Err(error) = self.folder.keep_map(&file)
         {
             tracing::warn!(%error, "the newest map could not be kept");
         }

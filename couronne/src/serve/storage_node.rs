@@ -10,12 +10,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use couronne_base::env::Env;
+use couronne_cluster::Role;
+use couronne_cluster::map::MapState;
 use couronne_gateway::engine::Components;
 use couronne_gateway::pipeline::Gateway;
-use couronne_protocol::map::{MapState, SharedMap};
+use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
-use couronne_protocol::transport::{Message, Method, Peer, Rejection, Role, Service};
+use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
 use couronne_ring::NodeId;
 use couronne_storage_node::node::{Connect, LocalNode, NodeDrive, NodeService};
 use tokio::sync::watch;
@@ -134,7 +136,7 @@ async fn settle_again(
     tls: &Arc<Tls>,
     drives: &[NodeDrive],
 ) -> Result<(), ServeError> {
-    let Some(known) = folder.map()?.and_then(|map| MapState::decode(map.into()).ok()) else { return Ok(()) };
+    let Some(known) = folder.map()?.and_then(|map| MapState::from_file(&map).ok()) else { return Ok(()) };
     let map = Arc::new(SharedMap::new(known.clone()));
     let transport = NetTransport::new(Arc::clone(tls), map, NetSettings::default());
     Ok(LocalNode::settle_again(env, drives, member.node, &known, &*transport).await?)
@@ -145,7 +147,7 @@ async fn keep_map(folder: Arc<MemberFolder>, map: Arc<SharedMap>) {
     let mut versions = map.follow();
     loop {
         let (folder, state) = (Arc::clone(&folder), map.state());
-        match tokio::task::spawn_blocking(move || folder.keep_map(&state.encode())).await {
+        match tokio::task::spawn_blocking(move || folder.keep_map(&state.to_file())).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the newest map could not be kept"),
             Err(_) => return,

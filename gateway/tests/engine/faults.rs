@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_client::Settings as ClientSettings;
+use couronne_cluster::{DriveState, WriteState};
 use couronne_gateway::engine::{EngineError, PutObject, Settings};
 use couronne_gateway::testing::{DriveFault, FakeCluster, FakeShape};
 use couronne_metadata::command::{Command, Envelope, NewData};
 use couronne_metadata::ids::CommitId;
 use couronne_placement::Redundancy;
-use couronne_protocol::map::{DriveState, MapSource};
+use couronne_protocol::map::MapSource;
 use couronne_ring::DriveId;
 use proptest::prelude::*;
 
@@ -87,7 +88,7 @@ proptest! {
             let bucket = bucket(&cluster.engine, "bucket").await;
             for number in 0..down {
                 let drive = DriveId(u128::from(number) + 1);
-                cluster.map.set_state(drive, DriveState::Down);
+                cluster.map.set_state(drive, DriveState::DOWN);
                 cluster.drives.set_fault(drive, Some(DriveFault::Down));
             }
             for (drive, fault) in &faults {
@@ -112,7 +113,7 @@ proptest! {
                 };
                 for drive in cluster.drives.ids() {
                     cluster.drives.set_fault(drive, None);
-                    cluster.map.set_state(drive, DriveState::Up);
+                    cluster.map.set_state(drive, DriveState::WRITABLE);
                 }
                 // One drive may be lost whatever happened while writing; with nothing doubled up, m may.
                 let one = holders[usize::from(lost.0) % holders.len()];
@@ -124,7 +125,7 @@ proptest! {
             } else {
                 for drive in cluster.drives.ids() {
                     cluster.drives.set_fault(drive, None);
-                    cluster.map.set_state(drive, DriveState::Up);
+                    cluster.map.set_state(drive, DriveState::WRITABLE);
                 }
                 prop_assert!(get(&cluster.engine, &bucket, "k").await.is_err());
             }
@@ -139,7 +140,7 @@ fn two_of_six_drives_may_be_dead_and_writes_go_on() {
         let cluster = FakeCluster::new(&shape(6));
         let bucket = bucket(&cluster.engine, "bucket").await;
         for drive in [DriveId(2), DriveId(5)] {
-            cluster.map.set_state(drive, DriveState::Down);
+            cluster.map.set_state(drive, DriveState::DOWN);
             cluster.drives.set_fault(drive, Some(DriveFault::Down));
         }
         let body = bytes(1, 1_000_000);
@@ -149,7 +150,7 @@ fn two_of_six_drives_may_be_dead_and_writes_go_on() {
         assert_eq!(get(&cluster.engine, &bucket, "k").await.unwrap(), body);
         // With two left, no shard may be doubled up so that losing one of them leaves enough.
         for drive in [DriveId(3), DriveId(4)] {
-            cluster.map.set_state(drive, DriveState::Down);
+            cluster.map.set_state(drive, DriveState::DOWN);
             cluster.drives.set_fault(drive, Some(DriveFault::Down));
         }
         let refused = put(&cluster.engine, &bucket, "l", &body).await;
@@ -164,7 +165,7 @@ fn a_commit_says_how_many_shards_of_its_worst_chunk_are_off_their_primaries() {
             let cluster = FakeCluster::new(&shape(6));
             let bucket = bucket(&cluster.engine, "bucket").await;
             for drive in lost {
-                cluster.map.set_state(drive, DriveState::Down);
+                cluster.map.set_state(drive, DriveState::DOWN);
                 cluster.drives.set_fault(drive, Some(DriveFault::Down));
             }
             put(&cluster.engine, &bucket, "k", &bytes(1, 1_000_000)).await.unwrap();
@@ -201,12 +202,16 @@ fn a_closed_drive_is_read_and_given_nothing_new_unless_all_are_closed() {
         let held = |drive: DriveId| cluster.drives.shards().iter().filter(|(holder, _)| *holder == drive).count();
         for drive in cluster.drives.ids() {
             let before = held(drive);
-            cluster.map.set_state(drive, DriveState::Closed);
+            cluster.map.set_state(drive, DriveState::up(WriteState::Full));
             put(&cluster.engine, &bucket, "k", &body).await.unwrap();
             assert_eq!(held(drive), before);
-            cluster.map.set_state(drive, DriveState::Up);
+            cluster.map.set_state(drive, DriveState::WRITABLE);
         }
-        cluster.drives.ids().into_iter().for_each(|drive| cluster.map.set_state(drive, DriveState::Closed));
+        cluster
+            .drives
+            .ids()
+            .into_iter()
+            .for_each(|drive| cluster.map.set_state(drive, DriveState::up(WriteState::Full)));
         // What is closed may yet have room: it is asked before the write is refused.
         put(&cluster.engine, &bucket, "l", &body).await.unwrap();
         for key in ["before", "k", "l"] {

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use couronne_cluster::map::{ClusterMap, MapState};
 use couronne_ring::{DriveId, NodeId};
 
-use super::{ClusterMap, MapSource, MapState};
+use super::MapSource;
 use crate::net::Addresses;
 use couronne_base::watch;
 

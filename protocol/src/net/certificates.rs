@@ -29,8 +29,8 @@ use time::OffsetDateTime;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::name::Name;
-use crate::transport::Role;
 use couronne_base::env::Env;
+use couronne_cluster::Role;
 
 /// How long a member's certificate serves, unless the operator says otherwise.
 pub const MEMBER_LIFETIME: Duration = Duration::from_hours(90 * 24);

@@ -10,7 +10,7 @@ use std::fmt;
 
 use couronne_ring::NodeId;
 
-use crate::transport::Role;
+use couronne_cluster::Role;
 
 /// What all names end with.
 const SUFFIX: &str = "couronne.internal";

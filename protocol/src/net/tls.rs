@@ -29,8 +29,9 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Server
 
 use super::certificates::{CertificateError, PrivateKey, name_of};
 use super::name::Name;
-use crate::transport::{Peer, Role};
+use crate::transport::Peer;
 use couronne_base::env::Clock;
+use couronne_cluster::Role;
 
 pub use joiner::Joiner;
 

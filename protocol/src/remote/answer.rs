@@ -4,11 +4,12 @@ use couronne_base::codec::Value;
 
 use crate::range::RangeClient;
 use crate::shard::{ShardClient, ShardDuties};
-use crate::transport::{BODY_BYTES_MAX, Message, Method, Peer, Rejection, Role};
+use crate::transport::{BODY_BYTES_MAX, Message, Method, Peer, Rejection};
 use crate::wire::{
     self, DeleteBlob, DeleteShard, Describe, Done, Execute, GetShardAt, Payload, PutShardAt, Query, Ranges,
     ReportShard, VerifyShard,
 };
+use couronne_cluster::Role;
 
 /// Answers what is asked of the drives and ranges of `node`; other methods are not its own and are
 /// rejected as malformed. The transport has checked that the sender may ask the method; what it may

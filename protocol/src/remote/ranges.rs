@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Envelope, Outcome};
 use couronne_metadata::query::Answer;
 use couronne_ring::NodeId;
 
 use super::{Reach, Unanswered};
-use crate::map::{DriveState, MapSource};
-use crate::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use crate::map::MapSource;
+use crate::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use crate::transport::Transport;
 use crate::wire::{Describe, Execute, Query};
 
@@ -33,8 +34,7 @@ impl RemoteRanges {
     fn nodes(&self) -> Vec<NodeId> {
         let map = self.reach.map.current();
         let drives = || map.drives.values();
-        let up: BTreeSet<NodeId> =
-            drives().filter(|drive| drive.state == DriveState::Up).map(|drive| drive.node).collect();
+        let up: BTreeSet<NodeId> = drives().filter(|drive| drive.state.is_writable()).map(|drive| drive.node).collect();
         let mut nodes: Vec<NodeId> = up.iter().copied().collect();
         if !nodes.is_empty() {
             let first = self.first.load(Ordering::Relaxed) % nodes.len();

@@ -3,11 +3,12 @@
 
 use bytes::Bytes;
 use couronne_base::codec::table::{choice, record};
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Envelope, Outcome};
 use couronne_metadata::query::Answer;
 
 use super::Ask;
-use crate::range::{QueryEnvelope, RangeAddress, RangeDescriptor, RangeError};
+use crate::range::{QueryEnvelope, RangeAddress, RangeError};
 use crate::transport::Method;
 
 /// Which ranges meet `start..end`.
@@ -44,7 +45,6 @@ pub struct Query {
     pub query: QueryEnvelope,
 }
 
-record! { RangeDescriptor { 1 id, 2 generation, 3 start, 4 end, 5 replicas } }
 record! { RangeAddress { 1 range, 2 generation, 3 replica } }
 record! { QueryEnvelope { 1 bucket, 2 rules_version, 3 query } }
 

@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_cluster::Role;
 use couronne_protocol::net::NetSettings;
 use couronne_protocol::transport::{
-    BODY_BYTES_MAX, CallError, HEAD_BYTES_MAX, Message, Method, Rejection, Role, Transport as _,
+    BODY_BYTES_MAX, CallError, HEAD_BYTES_MAX, Message, Method, Rejection, Transport as _,
 };
 use couronne_ring::NodeId;
 

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_cluster::Role;
 use couronne_protocol::net::{NetSettings, NetTransport};
-use couronne_protocol::transport::{CallError, Message, Method, Rejection, Role, Transport as _};
+use couronne_protocol::transport::{CallError, Message, Method, Rejection, Transport as _};
 use couronne_ring::NodeId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;

@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use couronne_cluster::Role;
 use couronne_protocol::net::NetSettings;
-use couronne_protocol::transport::{BODY_BYTES_MAX, CallError, HEAD_BYTES_MAX, Method, Role, Transport as _};
+use couronne_protocol::transport::{BODY_BYTES_MAX, CallError, HEAD_BYTES_MAX, Method, Transport as _};
 use couronne_ring::NodeId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

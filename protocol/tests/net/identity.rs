@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use couronne_cluster::Role;
 use couronne_protocol::net::certificates::{CertificateError, Fingerprint, PrivateKey};
 use couronne_protocol::net::{Joiner, Tls, ask_once};
-use couronne_protocol::transport::{CallError, Method, Rejection, Role, Transport as _};
+use couronne_protocol::transport::{CallError, Method, Rejection, Transport as _};
 use couronne_ring::NodeId;
 use rustls::AlertDescription;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -2,8 +2,9 @@
 //! verify is not taken.
 
 use bytes::Bytes;
+use couronne_cluster::Role;
 use couronne_protocol::net::NetSettings;
-use couronne_protocol::transport::{CallError, Message, Method, Role, Transport as _};
+use couronne_protocol::transport::{CallError, Message, Method, Transport as _};
 use couronne_ring::NodeId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use couronne_ring::{DriveId, DriveState, NodeId, RegionName, Ring, RingBuilder, RingDrive, ZoneName};
+use couronne_ring::{DriveId, NodeId, RegionName, Ring, RingBuilder, RingDrive, RingMembership, ZoneName};
 use proptest::prelude::*;
 
 /// Where a generated drive stands.
@@ -17,7 +17,7 @@ pub(crate) fn drive(number: u32, (region, zone, node): Site, weight: u32) -> Rin
         zone: ZoneName(format!("zone-{zone}").into()),
         region: RegionName(format!("region-{region}").into()),
         weight,
-        state: DriveState::Active,
+        membership: RingMembership::Active,
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-pub use couronne_protocol::map::ReplicaId;
+pub use couronne_cluster::map::ReplicaId;
 use couronne_ring::DriveId;
 
 /// A place in a range's log. A later term wins; within a term indices rise by one.

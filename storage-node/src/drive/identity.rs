@@ -41,7 +41,7 @@ pub struct Identity {
     /// How often it was started. A lower count than before means it was rolled back.
     pub boots: u64,
     /// Given at random when it was formatted, and again when it is found to have forgotten its past: another
-    /// one than before means that it has. 0: it was formatted by a release that knew of none, which leaves the line out.
+    /// one than before means that it has.
     pub incarnation: u64,
 }
 
@@ -92,7 +92,7 @@ impl Identity {
             Ok(_) => return Err(IdentityError::Present),
             Err(error) => return Err(error),
         }
-        let incarnation = u64::from_be_bytes(env.random_bytes()).max(1);
+        let incarnation = u64::from_be_bytes(env.random_bytes());
         let identity = Self { cluster, drive, boots: 0, incarnation };
         identity.write(disk).await?;
         Ok(identity)
@@ -125,7 +125,7 @@ impl Identity {
 
     /// Gives the drive another incarnation, since it has forgotten its past.
     pub async fn begin_anew(disk: &Arc<dyn Disk>, env: &Env) -> Result<(), IdentityError> {
-        let incarnation = u64::from_be_bytes(env.random_bytes()).max(1);
+        let incarnation = u64::from_be_bytes(env.random_bytes());
         Self { incarnation, ..Self::read(disk).await? }.write(disk).await
     }
 
@@ -140,11 +140,10 @@ impl Identity {
 
     fn encode(&self) -> Bytes {
         let Self { cluster, drive, boots, incarnation } = self;
-        let mut text =
-            format!("couronne drive\nformat {FORMAT}\ncluster {cluster:032x}\ndrive {drive}\nboots {boots}\n");
-        if *incarnation > 0 {
-            text += &format!("incarnation {incarnation:016x}\n");
-        }
+        let text = format!(
+            "couronne drive\nformat {FORMAT}\ncluster {cluster:032x}\ndrive {drive}\nboots {boots}\n\
+             incarnation {incarnation:016x}\n"
+        );
         let check = crc64(text.as_bytes());
         format!("{text}check {check:016x}\n").into()
     }
@@ -170,10 +169,7 @@ impl Identity {
         let cluster = u128::from_str_radix(value("cluster")?, 16).map_err(|_| IdentityError::Damaged)?;
         let drive = DriveId::parse(value("drive")?).ok_or(IdentityError::Damaged)?;
         let boots = value("boots")?.parse().map_err(|_| IdentityError::Damaged)?;
-        let incarnation = match lines.next().and_then(|line| line.strip_prefix("incarnation ")) {
-            Some(digits) => u64::from_str_radix(digits, 16).map_err(|_| IdentityError::Damaged)?,
-            None => 0,
-        };
+        let incarnation = u64::from_str_radix(value("incarnation")?, 16).map_err(|_| IdentityError::Damaged)?;
         Ok(Self { cluster, drive, boots, incarnation })
     }
 }
@@ -196,14 +192,18 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_an_earlier_release_comes_back_as_it_was() {
-        let identity = Identity { cluster: 5, drive: DriveId(9), boots: 42, incarnation: 0 };
-        let released = "couronne drive\nformat 1\ncluster 00000000000000000000000000000005\n\
-                        drive 00000000000000000000000000000009\nboots 42\ncheck CRC\n";
-        let (checked, _) = released.split_once("check ").unwrap();
-        let released = released.replace("CRC", &format!("{:016x}", crc64(checked.as_bytes())));
-        assert_eq!(identity.encode(), released.as_bytes());
-        assert_eq!(Identity::decode(released.as_bytes()).unwrap(), identity);
+    fn is_written_as_drawn() {
+        let identity = Identity { cluster: 5, drive: DriveId(9), boots: 42, incarnation: 7 };
+        let written = "couronne drive\nformat 1\ncluster 00000000000000000000000000000005\n\
+                       drive 00000000000000000000000000000009\nboots 42\nincarnation 0000000000000007\n\
+                       check CRC\n";
+        let (checked, _) = written.split_once("check ").unwrap();
+        let written = written.replace("CRC", &format!("{:016x}", crc64(checked.as_bytes())));
+        assert_eq!(identity.encode(), written.as_bytes());
+        assert_eq!(Identity::decode(written.as_bytes()).unwrap(), identity);
+        let (unformatted, _) = written.split_once("incarnation ").unwrap();
+        let unformatted = format!("{unformatted}check {:016x}\n", crc64(unformatted.as_bytes()));
+        assert!(matches!(Identity::decode(unformatted.as_bytes()), Err(IdentityError::Damaged)));
     }
 
     #[test]

@@ -4,12 +4,13 @@
 
 use bytes::Bytes;
 use couronne_client::ClientError;
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Command, Envelope, Outcome};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
 use couronne_placement::PolicyId;
 use couronne_protocol::map::MapSource;
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeDescriptor, RangeError};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeError};
 use couronne_protocol::shard::Owner;
 
 use crate::node::LocalNode;

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use couronne_protocol::map::{DriveState, Emptied, MapSource};
+use couronne_cluster::map::Emptied;
+use couronne_protocol::map::MapSource;
 use couronne_ring::DriveId;
 
 use crate::losses::Cause;
@@ -29,16 +30,16 @@ impl Standing {
     /// How they stand now, as the node knows.
     pub(super) fn of(node: &LocalNode) -> Self {
         let (map, view) = (node.map(), node.current());
-        let state = |drive: &DriveId| view.drives.get(drive).map_or(DriveState::Down, |drive| drive.state);
         let mut standing = Self::default();
-        let before_ms = node.env().clock.wall_ms().saturating_sub(grace_ms(node));
+        let (now_ms, grace_ms) = (node.env().clock.wall_ms(), grace_ms(node));
         for (id, drive) in &map.drives {
-            if state(id) != DriveState::Down {
+            let state = view.drive_state(*id);
+            if state.is_up() {
                 standing.up.insert(*id);
-                if state(id) == DriveState::Closed {
+                if !state.is_writable() {
                     standing.closed.insert(*id);
                 }
-            } else if let Some(since_ms) = drive.down_since_ms.filter(|since| *since <= before_ms) {
+            } else if let Some(since_ms) = drive.lost_since_ms(now_ms, grace_ms) {
                 standing.lost.insert(*id, since_ms);
             }
             if drive.emptied.times > 0 {

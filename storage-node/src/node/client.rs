@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_cluster::map::{ClusterMap, MapRange};
+use couronne_cluster::{RangeDescriptor, WriteState};
 use couronne_metadata::command::{Envelope, Outcome};
 use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::Answer;
 use couronne_placement::{BlobId, ShardId};
-use couronne_protocol::map::{ClusterMap, Intake, MapRange, MapSource};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::map::MapSource;
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError, ShardFrames};
 use couronne_ring::DriveId;
 
@@ -55,8 +57,8 @@ impl LocalNode {
     fn has_space(&self, drives: &[DriveId]) -> bool {
         let map = self.map();
         let is_full = |drive: &&DriveId| match self.slot(**drive) {
-            Some(slot) => slot.intake() == Intake::Full,
-            None => map.drives.get(*drive).is_some_and(|drive| drive.intake == Intake::Full),
+            Some(slot) => slot.writes() == WriteState::Full,
+            None => map.drives.get(*drive).is_some_and(|drive| drive.writes == WriteState::Full),
         };
         drives.iter().filter(is_full).count() * 2 < drives.len()
     }

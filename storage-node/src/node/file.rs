@@ -11,7 +11,7 @@ use std::io;
 
 use bytes::{Buf, BufMut, Bytes};
 use couronne_base::fixed::{Malformed, Reader};
-use couronne_protocol::map::MapState;
+use couronne_cluster::map::MapState;
 use couronne_ring::NodeId;
 
 use crate::disk::{Access, Disk};
@@ -80,7 +80,7 @@ impl NodeFile {
         }
         let mut reader = Reader::new(&mut file, "node file");
         let (node, seen_ms) = (NodeId(reader.u128()?), reader.u64()?);
-        Ok(Self { node, seen_ms, map: MapState::decode(file)? })
+        Ok(Self { node, seen_ms, map: MapState::decode(file).map_err(|_| Malformed("map of a node file"))? })
     }
 }
 

@@ -7,16 +7,16 @@
 use std::time::Duration;
 
 use couronne_base::env::Env;
+use couronne_cluster::changes::{self, Founding};
+use couronne_cluster::map::{Formation, MapNode, MapState};
+use couronne_cluster::report::{Report, ReportAnswer};
 use couronne_placement::Policy;
-use couronne_protocol::map::{Formation, MapNode, MapState};
-use couronne_protocol::report::{Report, ReportAnswer};
 use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId, WEIGHT_MAX};
 use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 
 use super::file::NodeFile;
-use super::formation::found;
 use super::{LocalNode, NodeDrive, NodeError};
 use crate::disk::Space;
 use crate::drive::{Identity, IdentityError};
@@ -52,7 +52,8 @@ impl LocalNode {
         policy: &Policy,
         formation: Formation,
     ) -> Result<(), NodeError> {
-        let map = found(cluster, (id, node), planned, policy, formation)?;
+        let (drives_planned, policy) = (planned.to_vec(), policy.clone());
+        let map = changes::found(Founding { cluster, id, node, drives: drives_planned, policy, formation })?;
         Self::settle(env, drives, planned, id, map).await
     }
 

@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes};
 use couronne_base::fixed::{Malformed, Reader, put_string};
+use couronne_cluster::Role;
+use couronne_cluster::changes;
+use couronne_cluster::map::MapNode;
 use couronne_metadata::command::Expect;
 use couronne_protocol::join::{Admission, JoinRequest, JoinToken, NotAdmitted};
-use couronne_protocol::map::{MapNode, MapState, StoredDrive};
 use couronne_protocol::net::certificates::{Authority, PrivateKey, node_of_request};
-use couronne_protocol::transport::Role;
-use couronne_ring::{NodeId, RegionName, WEIGHT_MAX, ZoneName};
+use couronne_ring::{NodeId, RegionName, ZoneName};
 use zeroize::Zeroizing;
 
 use super::{LocalNode, NodeError};
@@ -24,9 +25,6 @@ use super::{LocalNode, NodeError};
 const AUTHORITY_KEY: &[u8] = b"authority";
 const SECRETS_KEY: &[u8] = b"secrets";
 const VERSION: u8 = 1;
-
-/// The longest name of a member, region or zone, in bytes.
-const NAME_BYTES_MAX: usize = 63;
 
 /// What the cluster knows of a token.
 struct TokenRow {
@@ -37,7 +35,7 @@ struct TokenRow {
 
 impl TokenRow {
     fn encode(&self) -> Bytes {
-        let mut row = vec![VERSION, if self.role == Role::Gateway { 2 } else { 1 }];
+        let mut row = vec![VERSION, self.role.number()];
         row.put_u64(self.expires_ms);
         row.extend_from_slice(&self.hash);
         row.into()
@@ -48,11 +46,7 @@ impl TokenRow {
         if reader.u8()? != VERSION {
             return Err(reader.malformed());
         }
-        let role = match reader.u8()? {
-            1 => Role::StorageNode,
-            2 => Role::Gateway,
-            _ => return Err(reader.malformed()),
-        };
+        let role = Role::from_number(reader.u8()?).ok_or(reader.malformed())?;
         let expires_ms = reader.u64()?;
         let hash = [reader.u128()?.to_be_bytes(), reader.u128()?.to_be_bytes()].concat();
         let hash = hash.try_into().map_err(|_| reader.malformed())?;
@@ -91,23 +85,20 @@ impl LocalNode {
         if !is_live {
             return Err(NotAdmitted("the token is unknown, for another role, or has run out".to_owned()));
         }
-        check_names(&request)?;
         let authority = self.authority().await.map_err(|error| refused(&error))?;
         let node = node_of_request(&request.request).map_err(|error| refused(&error))?;
         let certificate = authority
             .sign(&request.request, node, request.role, self.settings.certificate_lifetime, &self.env)
             .map_err(|error| refused(&error))?;
-        let mut why = None;
-        let map = self
-            .change_map(|map| {
-                why = enter(map, node, &request).err();
-                Ok(why.is_none())
-            })
-            .await
-            .map_err(|error| refused(&error))?;
-        if let Some(why) = why {
-            return Err(NotAdmitted(why));
-        }
+        let place = MapNode {
+            role: request.role,
+            name: request.name.as_str().into(),
+            address: request.address.as_str().into(),
+            region: RegionName(request.region.as_str().into()),
+            zone: ZoneName(request.zone.as_str().into()),
+        };
+        let joined = self.change_map(|map| changes::join(map, node, place.clone(), &request.drives).map(|()| true));
+        let map = joined.await.map_err(|error| refused(&error))?;
         tracing::info!(%node, name = request.name, "a member joined");
         let authority = Bytes::copy_from_slice(authority.certificate());
         Ok(Admission { node, certificate: certificate.into(), authority, map: map.encode() })
@@ -151,50 +142,6 @@ impl LocalNode {
         let key = PrivateKey::from_pkcs8(reader.string().map_err(|error| failed(&error))?.to_vec());
         Authority::load(self.map().cluster, &certificate, &key).map_err(|error| failed(&error))
     }
-}
-
-/// Gives a member its place in the map; the same member again changes nothing but its address.
-fn enter(map: &mut MapState, id: NodeId, request: &JoinRequest) -> Result<(), String> {
-    let name = request.name.as_str();
-    if map.nodes.iter().any(|(other, node)| *other != id && &*node.name == name) {
-        return Err(format!("the name {name} is taken"));
-    }
-    let is_storage = request.role == Role::StorageNode;
-    if is_storage && map.formation.is_none() && !map.nodes.contains_key(&id) {
-        return Err("the cluster is formed; its storage nodes are fixed".to_owned());
-    }
-    let node = MapNode {
-        role: request.role,
-        name: name.into(),
-        address: request.address.as_str().into(),
-        region: RegionName(request.region.as_str().into()),
-        zone: ZoneName(request.zone.as_str().into()),
-    };
-    map.nodes.insert(id, node);
-    for (drive, weight) in request.drives.iter().filter(|_| is_storage) {
-        if map.drives.get(drive).is_some_and(|known| known.node != id) {
-            return Err("a drive of it belongs to another node".to_owned());
-        }
-        map.drives.entry(*drive).or_insert(StoredDrive::new(id, (*weight).clamp(1, WEIGHT_MAX)));
-    }
-    Ok(())
-}
-
-fn check_names(request: &JoinRequest) -> Result<(), NotAdmitted> {
-    let is_name = |text: &str| {
-        !text.is_empty()
-            && text.len() <= NAME_BYTES_MAX
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-    };
-    if ![&request.name, &request.region, &request.zone].into_iter().all(|text| is_name(text)) {
-        let rule = "names of members, regions and zones are 1 to 63 letters, digits, hyphens, underscores and dots";
-        return Err(NotAdmitted(rule.to_owned()));
-    }
-    let is_storage = request.role == Role::StorageNode;
-    if is_storage && (request.drives.is_empty() || !request.address.contains(':') || request.address.len() > 300) {
-        return Err(NotAdmitted("a storage node has drives, and an address where its peers reach it".to_owned()));
-    }
-    Ok(())
 }
 
 fn token_key(id: u64) -> Vec<u8> {

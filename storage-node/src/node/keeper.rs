@@ -8,10 +8,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use couronne_cluster::MapError;
+use couronne_cluster::map::MapState;
 use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{ObjectKey, Ordinal};
 use couronne_metadata::query::SystemRow;
-use couronne_protocol::map::MapState;
 
 use super::{LocalNode, NodeError};
 
@@ -23,7 +24,7 @@ impl LocalNode {
     /// time with the map as it is then. Returns the map after the change.
     pub(crate) async fn change_map(
         &self,
-        mut change: impl FnMut(&mut MapState) -> Result<bool, NodeError>,
+        mut change: impl FnMut(&mut MapState) -> Result<bool, MapError>,
     ) -> Result<Arc<MapState>, NodeError> {
         loop {
             let row = self.read_row(MAP_KEY).await?;

@@ -9,7 +9,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_protocol::map::{DriveState, Intake, MapSource, ReplicaId};
+use couronne_cluster::WriteState;
+use couronne_cluster::map::ReplicaId;
+use couronne_protocol::map::MapSource;
+use couronne_ring::DriveId;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::LocalNode;
@@ -62,7 +65,7 @@ impl LocalNode {
             }
             let map = self.map();
             let mut drives = map.drives.values().filter(|drive| drive.node == self.id);
-            if drives.all(|drive| drive.intake == Intake::Leaving || drive.down_since_ms.is_some()) {
+            if drives.all(|drive| drive.writes == WriteState::Stopping || drive.down_since_ms.is_some()) {
                 return;
             }
             sleep(LOOK_EVERY).await;
@@ -73,8 +76,9 @@ impl LocalNode {
     pub(super) async fn hand_over(&self, leader: &RangeServer) {
         let (map, view) = (self.map(), self.map.current());
         let Some(range) = map.range(leader.descriptor().id) else { return };
-        let is_up = |drive| view.drives.get(drive).is_some_and(|drive| drive.state == DriveState::Up);
-        let others = range.replicas.iter().filter(|(replica, drive)| **replica != leader.replica() && is_up(drive));
+        let takes_data = |drive: &DriveId| view.drive_state(*drive).is_writable();
+        let others =
+            range.replicas.iter().filter(|(replica, drive)| **replica != leader.replica() && takes_data(drive));
         let others: BTreeSet<ReplicaId> = others.map(|(replica, _)| *replica).collect();
         leader.consensus().hand_over(&others, u64::MAX).await;
     }

@@ -6,10 +6,8 @@
 
 mod balance;
 mod client;
-mod clocks;
 mod file;
 mod folders;
-mod formation;
 mod founding;
 mod joining;
 mod keeper;
@@ -34,10 +32,12 @@ use arc_swap::ArcSwap;
 use couronne_base::env::Env;
 use couronne_base::watch;
 use couronne_client::Client;
+use couronne_cluster::MapError;
+use couronne_cluster::map::MapState;
 use couronne_metadata::evaluate;
 use couronne_metadata::ids::RangeId;
 use couronne_placement::Policy;
-use couronne_protocol::map::{MapState, SharedMap};
+use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId};
 use parking_lot::{Mutex, RwLock};
@@ -62,9 +62,6 @@ pub use stores::{MemoryStores, RocksStores, Stores, replica_store};
 /// Why a node did not start.
 #[derive(Debug, Error)]
 pub enum NodeError {
-    /// The policy does not fit the drives, or is not the one the node was formed with.
-    #[error("policy {0}")]
-    Policy(String),
     /// A drive is not what it should be.
     #[error("drive {0}")]
     Drive(String),
@@ -91,6 +88,9 @@ pub enum NodeError {
     /// The group that keeps the cluster map does not answer.
     #[error("cluster map: {0}")]
     Map(String),
+    /// The map refuses to be changed so.
+    #[error(transparent)]
+    Change(#[from] MapError),
 }
 
 /// What a user tunes of a node.

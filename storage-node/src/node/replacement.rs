@@ -11,7 +11,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_protocol::map::{ClusterMap, DriveState, MapSource};
+use couronne_cluster::changes;
+use couronne_protocol::map::MapSource;
 use couronne_ring::DriveId;
 use tokio::time::{Instant, sleep};
 
@@ -44,7 +45,7 @@ impl LocalNode {
                 if !is_forced {
                     return Err(NodeError::Drive(format!("{id}: serves; nothing is replaced")));
                 }
-                check_spare(&self.map.current(), id)?;
+                changes::check_spare(&self.map.current(), id)?;
                 self.lose_drive(&slot, "it is being replaced").await;
             }
             self.released.lock().insert(id, [slot.stores.in_use(), slot.disk.in_use()]);
@@ -93,16 +94,5 @@ impl LocalNode {
             slots
         });
         self.show_drives();
-    }
-}
-
-/// Refuses to do without a drive that serves while another is away, or if it holds the only copies.
-fn check_spare(map: &ClusterMap, id: DriveId) -> Result<(), NodeError> {
-    if map.policies.values().any(|policy| policy.redundancy.losses() == 0) {
-        return Err(NodeError::Policy("a policy keeps one copy: what the drive holds would be lost".to_owned()));
-    }
-    match map.drives.iter().find(|(other, drive)| **other != id && drive.state == DriveState::Down) {
-        Some((other, _)) => Err(NodeError::TooFewDrives(format!("drive {other} is away: none is given up meanwhile"))),
-        None => Ok(()),
     }
 }

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use couronne_cluster::changes;
+use couronne_cluster::map::{MAP_RANGE, MapRange, MapState, ReplicaId};
 use couronne_metadata::ids::RangeId;
-use couronne_protocol::map::{MAP_RANGE, MapRange, MapState, ReplicaId};
 use couronne_ring::DriveId;
 
 use super::slot::Slot;
@@ -77,14 +78,9 @@ impl LocalNode {
     /// Gives replicas whose rows were being replaced when they stopped new ids; they begin empty.
     async fn replace_broken(&self, machines: Machines, broken: &[(DriveId, ReplicaId)]) -> Result<Machines, NodeError> {
         let worthless: BTreeSet<ReplicaId> = broken.iter().map(|(_, replica)| *replica).collect();
-        let sound = |range: &MapRange| {
-            let left = range.replicas.keys().filter(|replica| !worthless.contains(replica)).count();
-            left * 2 > range.replicas.len()
-        };
         let map = self.map();
-        let (replaced, left_out): (Vec<_>, Vec<_>) = broken.iter().copied().partition(|(_, replica)| {
-            map.all_ranges().any(|range| range.replicas.contains_key(replica) && sound(range))
-        });
+        let (replaced, left_out): (Vec<_>, Vec<_>) =
+            broken.iter().copied().partition(|(_, replica)| changes::renewable(&map, *replica, &worthless));
         for (_, replica) in left_out {
             tracing::error!(%replica, "rows are behind the log, and too few other replicas are left: left out");
         }
@@ -93,7 +89,7 @@ impl LocalNode {
         }
         tracing::warn!(replicas = ?replaced, "replicas were being rebuilt when they stopped: they begin anew");
         self.change_map(|map| {
-            replaced.iter().for_each(|(_, replica)| map.renew_replica(*replica));
+            changes::renew_replicas(map, replaced.iter().map(|(_, replica)| *replica));
             Ok(true)
         })
         .await?;

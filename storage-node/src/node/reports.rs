@@ -2,8 +2,8 @@
 //!
 //! Promises: a change of the map is known to every member within about a second, whoever made it. A member
 //! that is not heard of for a few seconds has its drives marked down in the map, and up again at its next
-//! report; a new leader first listens for as long. A drive that says that it is full, or about to stop, is
-//! closed, and likewise those of a node whose clock is wrong: each hears how far it is from the median. What is
+//! report; a new leader first listens for as long. A node says itself which of its drives are full, and that they are
+//! stopping before it does or while its clock is wrong: each hears how far it is from the median. What is
 //! marked is only what writers may leave out and repair may look after: no ring changes.
 //! Must not know: how repair works.
 
@@ -14,14 +14,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_client::{Member, Reporter};
-use couronne_metadata::ids::Ordinal;
-use couronne_protocol::map::{Intake, MapRange, MapState};
-use couronne_protocol::report::{ClockWord, DriveHealth, Report, ReportAnswer};
+use couronne_cluster::changes::{self, NodeClock, median_ms};
+use couronne_cluster::map::MapState;
+use couronne_cluster::report::{ClockWord, Report, ReportAnswer};
+use couronne_cluster::{DriveState, WriteState};
+use couronne_metadata::ids::{Ordinal, RangeId};
 use couronne_ring::{DriveId, NodeId};
 use tokio::time::Instant;
 
-use super::clocks::{NodeClock, median_ms};
-use super::{LocalNode, formation};
+use super::LocalNode;
 
 /// A member not heard of for so long is taken to be down.
 const DOWN_AFTER: Duration = Duration::from_secs(4);
@@ -66,23 +67,6 @@ impl Heard {
         }
     }
 
-    /// How a drive is; `None` while it is too early to say.
-    fn health(&self, node: NodeId, drive: DriveId) -> Option<DriveHealth> {
-        let said = |report: &Report| report.drives.iter().find(|(id, _)| *id == drive).map(|(_, health)| *health);
-        match self.members.get(&node) {
-            Some(Said { at, report, .. }) if at.elapsed() < DOWN_AFTER => {
-                Some(said(report).unwrap_or(DriveHealth::Failed))
-            }
-            _ if self.leading_since.is_none_or(|since| since.elapsed() < DOWN_AFTER) => None,
-            _ => Some(DriveHealth::Failed),
-        }
-    }
-
-    /// Whether anyone says that it leads the range.
-    pub(super) fn is_led(&self, range: &MapRange) -> bool {
-        self.members.values().any(|said| said.report.leads.contains(&range.id))
-    }
-
     /// The median of the clocks of the storage nodes that were heard of lately, as the leader `own` asks for
     /// it. Gateways have no say: nothing is deleted on their word.
     fn median_ms(&self, map: &MapState, own: NodeId) -> Option<i64> {
@@ -90,6 +74,12 @@ impl Heard {
         let clock = |said: &Said| Some(NodeClock { setting_ms: said.setting_ms?, doubted: said.report.doubts_clock });
         let clocks = map.storage_nodes().filter_map(|(id, _)| lately(id).and_then(clock));
         median_ms(clocks, map.storage_nodes().count(), self.members.get(&own)?.setting_ms?)
+    }
+
+    /// How many ranges of the keyspace no member says that it leads.
+    pub(super) fn leaderless(&self, map: &MapState) -> u64 {
+        let leaderless = map.ranges.iter().filter(|range| !changes::Reports::is_led(self, range.id)).count();
+        u64::try_from(leaderless).unwrap_or(u64::MAX)
     }
 
     /// Those that reported under this leadership, the leader `own` among them.
@@ -105,22 +95,36 @@ impl Heard {
     }
 }
 
+impl changes::Reports for Heard {
+    fn drive(&self, node: NodeId, drive: DriveId) -> Option<DriveState> {
+        let said = |report: &Report| report.drives.iter().find(|(id, _)| *id == drive).map(|(_, state)| *state);
+        match self.members.get(&node) {
+            Some(Said { at, report, .. }) if at.elapsed() < DOWN_AFTER => {
+                Some(said(report).unwrap_or(DriveState::DOWN))
+            }
+            _ if self.leading_since.is_none_or(|since| since.elapsed() < DOWN_AFTER) => None,
+            _ => Some(DriveState::DOWN),
+        }
+    }
+
+    fn is_led(&self, range: RangeId) -> bool {
+        self.members.values().any(|said| said.report.leads.contains(&range))
+    }
+}
+
 #[async_trait]
 impl Member for LocalNode {
     fn own_report(&self) -> Report {
-        let health = |slot: &super::Slot| match (slot.down(), slot.intake()) {
-            (Some(_), _) => DriveHealth::Failed,
+        let state = |slot: &super::Slot| match slot.state() {
             // Until its clock is right again it is to lead nothing.
-            (None, _) if self.clock.differs().is_some() => DriveHealth::Leaving,
-            (None, Intake::Full) => DriveHealth::Full,
-            (None, Intake::Leaving) => DriveHealth::Leaving,
-            (None, Intake::Open) => DriveHealth::Serving,
+            state if state.is_up() && self.clock.differs().is_some() => DriveState::up(WriteState::Stopping),
+            state => state,
         };
-        let drives = self.slots().map(|slot| (slot.id, health(&slot))).collect();
+        let drives = self.slots().map(|slot| (slot.id, state(&slot))).collect();
         let servers = self.all_servers();
         let leads = servers.iter().filter(|server| server.is_ready()).map(|server| server.descriptor().id).collect();
         let build = env!("CARGO_PKG_VERSION").to_owned();
-        let (wall_ms, doubts_clock) = (self.env.clock.wall_ms(), self.clock.doubts());
+        let (wall_ms, doubts_clock) = (Some(self.env.clock.wall_ms()), self.clock.doubts());
         Report { map_version: self.map().version, drives, leads, build, wall_ms, doubts_clock }
     }
 
@@ -135,7 +139,7 @@ impl Member for LocalNode {
         leads
     }
 
-    async fn learn(&self, map: MapState, _: Bytes) {
+    async fn learn(&self, map: MapState) {
         if let Err(error) = self.adopt(map).await {
             tracing::error!(%error, "a newer map could not be kept");
         }
@@ -178,7 +182,7 @@ impl LocalNode {
         let mut clock = ClockWord::Unsaid;
         if leads {
             let steady_ms = i64::try_from(self.env.clock.steady().as_millis()).unwrap_or(i64::MAX);
-            let wall_ms = i64::try_from(report.wall_ms).ok().filter(|wall_ms| *wall_ms > 0);
+            let wall_ms = report.wall_ms.and_then(|wall_ms| i64::try_from(wall_ms).ok());
             let setting_ms = wall_ms.map(|wall_ms| wall_ms.saturating_sub(steady_ms));
             let mut heard = self.heard.lock();
             heard.members.insert(from, Said { at: Instant::now(), report, setting_ms });
@@ -206,49 +210,21 @@ impl LocalNode {
     /// Has the map say how its members are. Only where the map's group is led.
     pub(super) async fn keep_map(&self) {
         let now_ms = self.env.clock.wall_ms();
-        if !self.update(&mut MapState::clone(&self.map()), now_ms) {
+        let follow = |map: &mut MapState| changes::follow_reports(map, &*self.heard.lock(), now_ms);
+        // Mostly there is nothing to do: then the map's group is not asked for its row.
+        if follow(&mut MapState::clone(&self.map())).is_ok_and(|followed| followed.is_empty()) {
             return;
         }
         let changed = self.change_map(|map| {
-            let mut changed = self.update(map, now_ms);
-            if formation::can_form(map) {
-                formation::form(map)?;
-                changed = true;
+            let followed = follow(map)?;
+            for (drive, state) in &followed.drives {
+                tracing::info!(%drive, %state, "a drive's state changes in the map");
             }
-            Ok(changed)
+            Ok(!followed.is_empty())
         });
         if let Err(error) = changed.await {
             tracing::warn!(%error, "the map says later how its members are");
         }
-    }
-
-    /// Brings the map up to what was heard; whether that changed it, or would.
-    fn update(&self, map: &mut MapState, now_ms: u64) -> bool {
-        let heard = self.heard.lock();
-        let mut changed = formation::can_form(map);
-        for (id, drive) in &mut map.drives {
-            let Some(health) = heard.health(drive.node, *id) else { continue };
-            let (down_since_ms, intake) = match health {
-                DriveHealth::Failed => (drive.down_since_ms.or(Some(now_ms)), Intake::Open),
-                DriveHealth::Serving => (None, Intake::Open),
-                DriveHealth::Full => (None, Intake::Full),
-                DriveHealth::Leaving => (None, Intake::Leaving),
-            };
-            if (down_since_ms.is_some(), intake) != (drive.down_since_ms.is_some(), drive.intake) {
-                tracing::info!(drive = %id, ?health, "a drive's state changes in the map");
-                (drive.down_since_ms, drive.intake) = (down_since_ms, intake);
-                changed = true;
-            }
-        }
-        let unborn =
-            std::iter::once(&mut map.keepers).chain(&mut map.ranges).filter(|range| !range.founders.is_empty());
-        for range in unborn {
-            if heard.is_led(range) {
-                range.founders.clear();
-                changed = true;
-            }
-        }
-        changed
     }
 }
 
@@ -283,17 +259,17 @@ mod tests {
     async fn a_new_leader_says_nothing_of_those_whom_it_has_not_listened_to() {
         let (node, drive) = (NodeId(1), DriveId(2));
         let mut heard = Heard::default();
-        assert_eq!(heard.health(node, drive), None, "it leads, and has not noticed yet");
+        assert_eq!(changes::Reports::drive(&heard, node, drive), None, "it leads, and has not noticed yet");
         heard.lead(true);
         sleep(DOWN_AFTER / 2).await;
-        assert_eq!(heard.health(node, drive), None);
+        assert_eq!(changes::Reports::drive(&heard, node, drive), None);
         sleep(DOWN_AFTER).await;
-        assert_eq!(heard.health(node, drive), Some(DriveHealth::Failed));
-        let report = Report { drives: vec![(drive, DriveHealth::Leaving)], ..Report::default() };
+        assert_eq!(changes::Reports::drive(&heard, node, drive), Some(DriveState::DOWN));
+        let report = Report { drives: vec![(drive, DriveState::up(WriteState::Stopping))], ..Report::default() };
         heard.members.insert(node, Said { at: Instant::now(), report, setting_ms: None });
-        assert_eq!(heard.health(node, drive), Some(DriveHealth::Leaving));
-        assert_eq!(heard.health(node, DriveId(3)), Some(DriveHealth::Failed), "it does not name it");
+        assert_eq!(changes::Reports::drive(&heard, node, drive), Some(DriveState::up(WriteState::Stopping)));
+        assert_eq!(changes::Reports::drive(&heard, node, DriveId(3)), Some(DriveState::DOWN), "it does not name it");
         sleep(DOWN_AFTER).await;
-        assert_eq!(heard.health(node, drive), Some(DriveHealth::Failed));
+        assert_eq!(changes::Reports::drive(&heard, node, drive), Some(DriveState::DOWN));
     }
 }

@@ -7,16 +7,17 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_cluster::map::MAP_RANGE;
+use couronne_cluster::report::Report;
+use couronne_cluster::{RangeDescriptor, Role};
 use couronne_metadata::command::{Envelope, Outcome};
 use couronne_metadata::query::Answer;
 use couronne_placement::{BlobId, ShardId};
 use couronne_protocol::join::{JoinRequest, encode_answer};
-use couronne_protocol::map::MAP_RANGE;
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::remote;
-use couronne_protocol::report::Report;
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError, ShardFrames};
-use couronne_protocol::transport::{Message, Method, Peer, Rejection, Role, Service};
+use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
 use couronne_ring::DriveId;
 
 use super::LocalNode;

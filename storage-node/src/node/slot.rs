@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwapOption;
 use couronne_base::env::Env;
-use couronne_protocol::map::Intake;
+use couronne_cluster::{DriveState, WriteState};
 use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
 
@@ -91,12 +91,21 @@ impl Slot {
     }
 
     /// Whether the drive, if it serves, takes new shards.
-    pub(crate) fn intake(&self) -> Intake {
+    pub(crate) fn writes(&self) -> WriteState {
         match () {
-            () if self.leaving.load(Ordering::Relaxed) => Intake::Leaving,
-            () if self.full.load(Ordering::Relaxed) => Intake::Full,
-            () => Intake::Open,
+            () if self.leaving.load(Ordering::Relaxed) => WriteState::Stopping,
+            () if self.full.load(Ordering::Relaxed) => WriteState::Full,
+            () => WriteState::Writable,
         }
+    }
+
+    /// How the drive is, as this node knows.
+    pub(crate) fn state(&self) -> DriveState {
+        if self.is_down() { DriveState::DOWN } else { DriveState::up(self.writes()) }
+    }
+
+    fn is_down(&self) -> bool {
+        self.down.load().is_some()
     }
 
     /// Why the drive is out of service, if it is.

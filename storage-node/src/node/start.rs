@@ -13,8 +13,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use couronne_base::env::Env;
 use couronne_base::watch;
-use couronne_protocol::map::{Formation, MapNode, MapState, ReplicaId, SharedMap, StoredDrive};
-use couronne_protocol::transport::{Role, Transport};
+use couronne_cluster::Role;
+use couronne_cluster::changes::{self, StartedDrive};
+use couronne_cluster::map::{Formation, MapNode, MapState, ReplicaId};
+use couronne_protocol::map::SharedMap;
+use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};
@@ -69,7 +72,9 @@ impl LocalNode {
             surveyed = survey(&drives).await?;
         }
         let file = newest_file(&surveyed).cloned().ok_or(NodeError::NoMember)?;
-        check_policy(&file.map, &settings)?;
+        if let Some(policy) = &settings.policy {
+            changes::check_first_policy(&file.map, policy.redundancy)?;
+        }
         let (slots, forgetful) = open_slots(&env, &file, surveyed).await?;
         let clock = Arc::new(ClockGuard::new(&env, file.seen_ms, settings.duties.clock_leap_ms, connect.is_some()));
         let map = Arc::new(SharedMap::new(file.map.clone()));
@@ -132,28 +137,14 @@ impl LocalNode {
     /// their past are noted as emptied and get new replicas; the old ones are returned.
     pub(super) async fn register(&self, forgetful: &[DriveId]) -> Result<Vec<(DriveId, ReplicaId)>, NodeError> {
         let slots = self.slots.load_full();
-        let mut gone = Vec::new();
-        let now_ms = self.env.clock.wall_ms();
+        let started = |(id, slot): (&DriveId, &Arc<Slot>)| {
+            let Identity { boots, incarnation, .. } = *slot.shards.identity();
+            StartedDrive { drive: *id, boots, incarnation, writes: slot.writes() }
+        };
+        let started: Vec<StartedDrive> = slots.iter().filter(|(_, slot)| slot.down().is_none()).map(started).collect();
+        let (mut gone, now_ms) = (Vec::new(), self.env.clock.wall_ms());
         self.change_map(|map| {
-            gone.clear();
-            let mut forgot: BTreeSet<DriveId> = forgetful.iter().copied().collect();
-            for (id, slot) in slots.iter().filter(|(_, slot)| slot.down().is_none()) {
-                let Some(drive) = map.drives.get_mut(id) else { continue };
-                let identity = slot.shards.identity();
-                if identity.forgot(drive) {
-                    forgot.insert(*id);
-                }
-                (drive.boots, drive.incarnation) = (identity.boots, identity.incarnation);
-                (drive.down_since_ms, drive.intake) = (None, slot.intake());
-            }
-            check_survivors(map, &forgot)?;
-            for drive in forgot {
-                if let Some(emptied) = map.drives.get_mut(&drive).map(|drive| &mut drive.emptied) {
-                    emptied.times = emptied.times.saturating_add(1);
-                    emptied.last_ms = now_ms;
-                }
-                gone.extend(map.renew_replicas(drive).into_iter().map(|replica| (drive, replica)));
-            }
+            gone = changes::register(map, &started, forgetful, now_ms)?;
             Ok(true)
         })
         .await?;
@@ -237,26 +228,6 @@ async fn found_alone(env: &Env, drives: &[NodeDrive], settings: &NodeSettings) -
     LocalNode::found(env, drives, &planned, (cluster, id, node), policy, formation).await
 }
 
-fn check_policy(map: &MapState, settings: &NodeSettings) -> Result<(), NodeError> {
-    let asked = settings.policy.as_ref().map(|policy| policy.redundancy);
-    // The first of all; which is the default is an operator's to change.
-    let first = map.policies.values().next().map(|first| first.policy.redundancy);
-    match (first, asked) {
-        (Some(formed), Some(asked)) if formed != asked => {
-            Err(NodeError::Policy(format!("was fixed at the first start: {formed}, not {asked}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-impl Identity {
-    /// Whether the drive forgot what it knew when the map last heard of it.
-    const fn forgot(&self, known: &StoredDrive) -> bool {
-        let is_another = self.incarnation != known.incarnation && self.incarnation > 0 && known.incarnation > 0;
-        is_another || self.boots < known.boots
-    }
-}
-
 type Slots = BTreeMap<DriveId, Arc<Slot>>;
 
 /// Opens the node's drives that are here. Also says which of them have forgotten their past.
@@ -274,10 +245,10 @@ async fn open_slots(env: &Env, file: &NodeFile, surveyed: Vec<Surveyed>) -> Resu
                 let Some(known) = known else {
                     return Err(NodeError::Drive(format!("{name}: is not a drive of this node")));
                 };
-                if identity.forgot(known) {
+                if known.has_forgotten(identity.boots, identity.incarnation) {
                     tracing::warn!(name, "drive was rolled back or formatted anew: its replicas begin anew");
                     renewed.insert(identity.drive);
-                    if identity.incarnation == known.incarnation {
+                    if known.incarnation == Some(identity.incarnation) {
                         begin_anew(&drive, env).await?;
                     }
                 }
@@ -305,7 +276,7 @@ async fn open_slots(env: &Env, file: &NodeFile, surveyed: Vec<Surveyed>) -> Resu
         let opened = match opened {
             Err(error @ NodeError::CorruptLog(_)) => {
                 renewed.insert(*id);
-                check_survivors(map, &renewed)?;
+                changes::check_survivors(map, &renewed)?;
                 tracing::error!(drive = drive.name, %error, "the drive's replicas begin anew");
                 reopen_slot(env, drive).await
             }
@@ -316,24 +287,11 @@ async fn open_slots(env: &Env, file: &NodeFile, surveyed: Vec<Surveyed>) -> Resu
             Err(error) => tracing::error!(drive = drive.name, %error, "drive is left out"),
         }
     }
-    check_survivors(map, &renewed)?;
+    changes::check_survivors(map, &renewed)?;
     if slots.is_empty() {
         return Err(NodeError::TooFewDrives("none can be opened".to_owned()));
     }
     Ok((slots, renewed.into_iter().collect()))
-}
-
-/// Refuses to go on when more replicas of a range have forgotten their past than it survives: the
-/// rest could not elect a leader, and what is left must not be touched.
-fn check_survivors(map: &MapState, renewed: &BTreeSet<DriveId>) -> Result<(), NodeError> {
-    for range in map.all_ranges().filter(|range| range.founders.is_empty()) {
-        let lost = range.replicas.values().filter(|drive| renewed.contains(drive)).count();
-        if lost > 0 && (range.replicas.len() - lost) * 2 <= range.replicas.len() {
-            let reason = "more drives were emptied, rolled back or damaged than the policy survives";
-            return Err(NodeError::TooFewDrives(reason.to_owned()));
-        }
-    }
-    Ok(())
 }
 
 /// Notes on a drive that it has forgotten its past: by its count of starts alone that could not be told any more

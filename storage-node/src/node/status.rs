@@ -2,8 +2,9 @@
 //!
 //! Must not know: how it is shown.
 
+use couronne_cluster::WriteState;
+use couronne_cluster::map::MapRange;
 use couronne_metadata::ids::RangeId;
-use couronne_protocol::map::{Intake, MapRange};
 use couronne_ring::DriveId;
 
 use super::{HeardMember, LocalNode};
@@ -68,7 +69,7 @@ impl LocalNode {
         for slot in self.slots() {
             let down = slot.down();
             let stats = if down.is_none() { slot.shards.stats().await.ok() } else { None };
-            let (id, name, is_full) = (slot.id, Some(slot.name.clone()), slot.intake() == Intake::Full);
+            let (id, name, is_full) = (slot.id, Some(slot.name.clone()), slot.writes() == WriteState::Full);
             drives.push(DriveStatus { id, name, down, is_full, stats, log_bytes: slot.log.bytes() });
         }
         for id in &self.missing() {
@@ -94,8 +95,7 @@ impl LocalNode {
             return (Vec::new(), 0);
         }
         let (map, heard) = (self.map(), self.heard.lock());
-        let leaderless = map.ranges.iter().filter(|range| !heard.is_led(range)).count();
-        (heard.members(&map, self.id), u64::try_from(leaderless).unwrap_or(u64::MAX))
+        (heard.members(&map, self.id), heard.leaderless(&map))
     }
 
     /// How many replicas of its drives that serve are not to be counted on: they have ended, or a snapshot

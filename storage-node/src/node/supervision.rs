@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use couronne_base::blocking::blocking;
 use couronne_client::report;
+use couronne_cluster::map::{ClusterMap, MapRange, MapState, ReplicaId};
+use couronne_cluster::{DriveState, WriteState};
 use couronne_metadata::ids::RangeId;
-use couronne_protocol::map::{ClusterMap, DriveState, Intake, MapRange, MapState, ReplicaId};
 use couronne_ring::{DriveId, NodeId};
 use tokio::time::{Instant, sleep};
 
@@ -89,7 +90,7 @@ async fn watch_drive(node: Weak<LocalNode>, slot: Arc<Slot>) {
             return;
         }
         if slot.look_at_space().await {
-            tracing::warn!(drive = slot.name, intake = ?slot.intake(), "the drive's space for new data changes");
+            tracing::warn!(drive = slot.name, writes = ?slot.writes(), "the drive's space for new data changes");
             node.show_drives();
         }
         match slot.shards.maintain().await {
@@ -150,7 +151,7 @@ async fn watch_replicas(node: Weak<LocalNode>) {
         }
         for leader in node.all_servers().into_iter().filter(|server| server.consensus().leadership().is_some()) {
             node.reconcile(&leader).await;
-            let is_full = node.slot(leader.drive()).is_some_and(|slot| slot.intake() == Intake::Full);
+            let is_full = node.slot(leader.drive()).is_some_and(|slot| slot.writes() == WriteState::Full);
             if is_full || node.clock.differs().is_some() {
                 node.hand_over(&leader).await;
             }
@@ -329,10 +330,9 @@ impl LocalNode {
 pub(super) fn view(map: &MapState, node: NodeId, slots: &BTreeMap<DriveId, Arc<Slot>>) -> ClusterMap {
     let mut view = map.view();
     for (id, drive) in view.drives.iter_mut().filter(|(_, drive)| drive.node == node) {
-        match slots.get(id).filter(|slot| slot.down().is_none()) {
-            None => drive.state = DriveState::Down,
-            Some(slot) if slot.intake() != Intake::Open => drive.state = DriveState::Closed,
-            Some(_) => {}
+        match slots.get(id).map_or(DriveState::DOWN, |slot| slot.state()) {
+            DriveState::WRITABLE => {}
+            known => drive.state = known,
         }
     }
     view

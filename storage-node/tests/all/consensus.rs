@@ -10,7 +10,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
-use couronne_protocol::transport::{Message, Method, Peer, Rejection, Role};
+use couronne_cluster::Role;
+use couronne_protocol::transport::{Message, Method, Peer, Rejection};
 use couronne_ring::NodeId;
 use couronne_storage_node::consensus::Consensus;
 use couronne_storage_node::consensus::types::ReplicaId;

@@ -7,10 +7,12 @@ use std::time::Duration;
 use crate::support::rows::{commit, key};
 use crate::support::several::Several;
 use bytes::Bytes;
+use couronne_cluster::map::{MapRange, ReplicaId};
+use couronne_cluster::{DriveState, RangeDescriptor, WriteState};
 use couronne_metadata::ids::BucketId;
 use couronne_metadata::query::{Answer, Query};
-use couronne_protocol::map::{DriveState, Intake, MapRange, MapSource, ReplicaId};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::map::MapSource;
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::remote::RemoteRanges;
 use couronne_storage_node::node::LocalNode;
 
@@ -66,7 +68,7 @@ async fn any_two_nodes_may_die_and_all_may_lose_power_at_once() {
                 .current()
                 .drives
                 .values()
-                .all(|drive| (drive.state == DriveState::Down) == lost.contains(&drive.node))
+                .all(|drive| (drive.state == DriveState::DOWN) == lost.contains(&drive.node))
         })
         .await;
     drop(survivor);
@@ -119,7 +121,7 @@ async fn nobody_waits_for_a_node_that_leaves() {
         leaves.leave().await;
         for node in cluster.running().filter(|node| node.id() != leaves.id()) {
             let map = node.map();
-            assert!(map.drives_of(leaves.id()).all(|drive| map.drives[&drive].intake == Intake::Leaving));
+            assert!(map.drives_of(leaves.id()).all(|drive| map.drives[&drive].writes == WriteState::Stopping));
         }
         let left = cluster.machines[number].id;
         cluster.crash(number, 20 + number as u64).await;
@@ -129,7 +131,7 @@ async fn nobody_waits_for_a_node_that_leaves() {
         assert!(began.elapsed() < Duration::from_secs(1), "an election was waited for: {:?}", began.elapsed());
         cluster.start_node(number).await;
         let back = cluster.node(number).map();
-        assert!(back.drives_of(left).all(|drive| back.drives[&drive].intake == Intake::Open));
+        assert!(back.drives_of(left).all(|drive| back.drives[&drive].writes == WriteState::Writable));
     }
     compare(&cluster, &written).await;
 }
@@ -268,15 +270,15 @@ async fn a_node_whose_clock_is_wrong_takes_no_writes_and_leads_nothing() {
     }
     assert!(heard.iter().all(|heard| heard.clock_ms.is_some_and(|ms| (3_599_000..3_601_000).contains(&ms))));
     assert_eq!(heard.len(), 1, "the leader of the map's group knows of it");
-    let intake = || {
+    let writes = || {
         let map = cluster.node(0).map();
-        map.drives.values().find(|drive| drive.node == wrong.id()).map(|drive| drive.intake)
+        map.drives.values().find(|drive| drive.node == wrong.id()).map(|drive| drive.writes)
     };
-    assert_eq!(intake(), Some(Intake::Leaving), "nothing new is put on its drive");
+    assert_eq!(writes(), Some(WriteState::Stopping), "nothing new is put on its drive");
 
     // With its clock set right it counts again.
     cluster.machines[number].rig.clock.set_offset_ms(0);
-    cluster.until("its drive takes new shards", || intake() == Some(Intake::Open)).await;
+    cluster.until("its drive takes new shards", || writes() == Some(WriteState::Writable)).await;
     cluster.isolate(0, true);
     let rest: Vec<_> = cluster.running().filter(|node| node.id() != cluster.machines[0].id).collect();
     for (node, row) in rest.iter().zip(300..) {

@@ -304,7 +304,7 @@ pub(crate) struct DriveMessage {
     /// Its zone.
     #[serde(default)]
     pub(crate) zone: String,
-    /// `serving`, `full`, `leaving` (its node is about to stop), `refilling` (it came back emptied, and repair is
+    /// `writable`, `full`, `stopping` (its node is about to stop), `refilling` (it came back emptied, and repair is
     /// not done), `down` (it is waited for), or `lost` (what it held is rebuilt elsewhere).
     #[serde(default)]
     pub(crate) state: String,

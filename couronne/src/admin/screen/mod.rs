@@ -11,6 +11,7 @@ mod tests;
 mod text;
 mod work;
 
+use couronne_cluster::DriveState;
 use couronne_storage_node::clock::CLOCK_OFF_MS_MAX;
 
 use super::messages::{DriveMessage, NodeMessage, StatusMessage};
@@ -85,7 +86,7 @@ fn node_lines(status: &StatusMessage) -> Vec<String> {
 }
 
 fn drive_lines(status: &StatusMessage) -> Vec<String> {
-    let is_well = |drive: &&DriveMessage| drive.state == "serving";
+    let is_well = |drive: &&DriveMessage| drive.state == DriveState::WRITABLE.word();
     let shows_all = status.drives.len() <= DRIVES_MAX;
     let mut table = Table::default();
     for drive in status.drives.iter().filter(|drive| shows_all || !is_well(drive)) {

@@ -9,10 +9,10 @@
 use bytes::Bytes;
 use couronne_base::codec;
 use couronne_client::next_key;
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{BucketId, ObjectKey, Ordinal};
 use couronne_metadata::record::BucketEntry;
-use couronne_protocol::range::RangeDescriptor;
 
 use super::{Engine, EngineError, ListBuckets, ListedBucket};
 

@@ -5,11 +5,11 @@
 //! between, the next request that meets such a range brings it the rules ([`Engine::renew_bucket`]).
 
 use couronne_client::{BucketView, ClientError};
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Command, Expect, Refusal};
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BucketEntry, BucketRules, BucketState};
-use couronne_protocol::range::RangeDescriptor;
 
 use super::registry::{first_key, key_past};
 use super::{Bucket, Engine, EngineError, TURNS_MAX};

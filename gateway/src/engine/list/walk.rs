@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use couronne_client::{key_within, next_key};
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::query::ListQuery;
-use couronne_protocol::range::RangeDescriptor;
 
 use super::super::{Bucket, Engine, EngineError};
 

@@ -21,7 +21,8 @@ use self::serving::Serving;
 use super::link::{self, Budget, End};
 use super::settings::NetSettings;
 use super::tls::{Tls, TlsStream, accept as accept_tls};
-use crate::transport::{Peer, Role, Service};
+use crate::transport::{Peer, Service};
+use couronne_cluster::Role;
 
 /// How long accepting pauses after it failed for want of a resource.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

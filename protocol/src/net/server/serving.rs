@@ -11,7 +11,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::net::link::{Budget, CallPermit, Outgoing, Packet, Side};
 use crate::net::packet::{PacketHead, PacketKind, Violation};
 use crate::net::settings::NetSettings;
-use crate::transport::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Message, Method, Peer, Rejection, Role, Service};
+use crate::transport::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Message, Method, Peer, Rejection, Service};
+use couronne_cluster::Role;
 
 /// The longest message of a stranger, in bytes.
 const STRANGER_BYTES_MAX: usize = 64 << 10;

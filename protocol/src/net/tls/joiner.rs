@@ -12,8 +12,8 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::{ProcessTime, provider, speak_ours};
 use crate::net::certificates::{CertificateError, Fingerprint, name_of};
-use crate::transport::Role;
 use couronne_base::env::Clock;
+use couronne_cluster::Role;
 
 /// What a stranger speaks TLS with. It talks to storage nodes of the pinned authority only.
 pub struct Joiner {

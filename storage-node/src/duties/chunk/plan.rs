@@ -135,7 +135,7 @@ pub(super) fn plan(ring: &Ring, placement: &Placement, standing: &Standing, foun
 #[cfg(test)]
 mod tests {
     use couronne_placement::{BlobId, ChunkId, Geometry, place};
-    use couronne_ring::{DriveState, NodeId, RegionName, RingBuilder, RingDrive, ZoneName};
+    use couronne_ring::{NodeId, RegionName, RingBuilder, RingDrive, RingMembership, ZoneName};
     use proptest::prelude::*;
 
     use super::*;
@@ -146,8 +146,8 @@ mod tests {
         let mut builder = RingBuilder::new(6, 6).unwrap();
         for id in 0..drives {
             let (zone, region) = (ZoneName(format!("z{id}").into()), RegionName("r".into()));
-            let state = DriveState::Active;
-            builder.add(RingDrive { id: DriveId(id), node: NodeId(id), zone, region, weight: 1, state }).unwrap();
+            let membership = RingMembership::Active;
+            builder.add(RingDrive { id: DriveId(id), node: NodeId(id), zone, region, weight: 1, membership }).unwrap();
         }
         builder.rebalance().unwrap()
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use couronne_protocol::transport::{CallError, Message, Method, Peer, Rejection, Role, Transport};
+use couronne_cluster::Role;
+use couronne_protocol::transport::{CallError, Message, Method, Peer, Rejection, Transport};
 use couronne_ring::{DriveId, NodeId};
 use couronne_storage_node::consensus::{Directory, Receiver};
 use parking_lot::Mutex;

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_base::env::Env;
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Command, Envelope, Expect, Outcome};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BucketRules, BucketState, RepairRecord, Versioning};
 use couronne_placement::{PolicyId, ResidencyClass};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::shard::Owner;
 use couronne_storage_node::node::LocalNode;
 

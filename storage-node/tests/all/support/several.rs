@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_cluster::map::{Formation, MapNode, MapState};
+use couronne_cluster::{RangeDescriptor, Role};
 use couronne_metadata::command::{Command, Envelope, Expect};
 use couronne_metadata::ids::{BucketId, CommitId};
 use couronne_metadata::query::{Answer, Query, SystemRow};
 use couronne_protocol::join::{Admission, JoinRequest, JoinToken, decode_answer};
-use couronne_protocol::map::{Formation, MapNode, MapState};
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
-use couronne_protocol::transport::{CallError, Message, Method, Peer, Role, Service, Transport};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
+use couronne_protocol::transport::{CallError, Message, Method, Peer, Service, Transport};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use couronne_storage_node::node::{Connect, LocalNode, NodeService, NodeSettings};
 use parking_lot::Mutex;

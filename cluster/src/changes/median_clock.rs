@@ -6,17 +6,17 @@
 
 /// A node's clock.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct NodeClock {
+pub struct NodeClock {
     /// Its setting.
-    pub(super) setting_ms: i64,
+    pub setting_ms: i64,
     /// Whether the node doubts it itself.
-    pub(super) doubted: bool,
+    pub doubted: bool,
 }
 
 /// The median of the settings that were heard of `nodes` nodes; `None` where too few were heard of, or most
 /// doubt theirs. Of two in the middle the one nearer to `own_ms` counts, the setting of who asks: where nobody
 /// can tell, at least one goes on.
-pub(super) fn median_ms(heard: impl Iterator<Item = NodeClock>, nodes: usize, own_ms: i64) -> Option<i64> {
+pub fn median_ms(heard: impl Iterator<Item = NodeClock>, nodes: usize, own_ms: i64) -> Option<i64> {
     let (doubted, believed): (Vec<_>, Vec<_>) = heard.partition(|clock| clock.doubted);
     let too_few = doubted.len().saturating_add(believed.len()) <= nodes / 2;
     if too_few || believed.len() < doubted.len() {

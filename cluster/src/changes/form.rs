@@ -1,0 +1,111 @@
+//! Forming a cluster: once all nodes are there, the map gets rings, ranges, and all keepers.
+//!
+//! Promises: deterministic in the drives' ids. Must not know: folders, tasks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use couronne_metadata::ids::{Generation, RangeId};
+use couronne_placement::{Policy, replicas};
+use couronne_ring::{DriveId, Ring, RingBuilder, RingDrive};
+
+use crate::error::{MapError, PolicyRefusal};
+use crate::map::{MapPolicy, MapRange, MapState, ReplicaId};
+
+/// Partitions of a ring are 2 to this power.
+const PARTITION_BITS: u8 = 10;
+
+/// Whether all that the cluster waits for is there.
+pub fn can_form(map: &MapState) -> bool {
+    map.formation.is_some_and(|formation| map.storage_nodes().count() >= usize::from(formation.nodes))
+}
+
+/// Gives the map its rings, its ranges, and as many keepers as its policies survive losses. A map that is formed
+/// stays as it is.
+pub fn form(map: &mut MapState) -> Result<(), MapError> {
+    let Some(formation) = map.formation else { return Ok(()) };
+    let drives = map.ring_drives();
+    let mut formed = map.clone();
+    formed.formation = None;
+    let mut count = 1;
+    for MapPolicy { policy, ring } in formed.policies.values_mut() {
+        *ring = Some(Arc::new(first_ring(policy, &drives)?));
+        count = count.max(replica_count(policy, drives.len())?);
+    }
+    let mut load: BTreeMap<DriveId, u32> = BTreeMap::new();
+    for (number, (start, end)) in (0u64..).zip(cuts(formation.ranges)) {
+        let chosen = replicas(&drives, count, number, |drive| load.get(&drive).copied().unwrap_or(0))?;
+        let mut members: BTreeMap<ReplicaId, DriveId> = BTreeMap::new();
+        for drive in chosen {
+            *load.entry(drive).or_default() += 1;
+            members.insert(formed.new_replica(), drive);
+        }
+        let (id, generation, founders) = (RangeId(number + 1), Generation(1), members.clone());
+        formed.ranges.push(MapRange { id, generation, start, end, replicas: members, founders });
+    }
+    // The keeper there is stays one: it holds the map.
+    let kept: Vec<DriveId> = formed.keepers.replicas.values().copied().collect();
+    let chosen = replicas(&drives, count, 0, |drive| u32::from(!kept.contains(&drive)))?;
+    for drive in chosen.into_iter().filter(|drive| !kept.contains(drive)) {
+        let replica = formed.new_replica();
+        formed.keepers.replicas.insert(replica, drive);
+    }
+    *map = formed;
+    Ok(())
+}
+
+/// The first ring of a policy, over all drives.
+pub(super) fn first_ring(policy: &Policy, drives: &[RingDrive]) -> Result<Ring, MapError> {
+    let refused = |refusal| MapError::Policy(policy.name.to_string(), refusal);
+    let geometry = policy.geometry(None);
+    let geometry = geometry.map_err(|error| refused(PolicyRefusal::Geometry(policy.redundancy, error)))?;
+    let build = || {
+        let mut builder = RingBuilder::new(PARTITION_BITS, geometry.shards())?;
+        drives.iter().try_for_each(|drive| builder.add(drive.clone()))?;
+        builder.rebalance()
+    };
+    build().map_err(|error| refused(PolicyRefusal::Ring(policy.redundancy, error)))
+}
+
+/// How many replicas a range has: `2f + 1` on distinct drives. Fewer would break the policy's promise.
+fn replica_count(policy: &Policy, drives: usize) -> Result<usize, MapError> {
+    let redundancy = policy.redundancy;
+    let wanted = usize::from(redundancy.metadata_replicas());
+    if drives < wanted {
+        let refusal = PolicyRefusal::MetadataDrives { redundancy, wanted, drives };
+        return Err(MapError::Policy(policy.name.to_string(), refusal));
+    }
+    Ok(wanted)
+}
+
+/// The keyspace in `count` even pieces by the random part of bucket ids; the first holds the system bucket.
+fn cuts(count: u16) -> Vec<(Bytes, Bytes)> {
+    let count = u32::from(count.max(1));
+    let cut = |piece: u32| -> Bytes {
+        if piece == 0 || piece >= count {
+            return Bytes::new();
+        }
+        // The residency class (2 bytes, 0 here) comes first in a bucket id, then random bytes.
+        let random = u16::try_from((piece << 16) / count).unwrap_or(u16::MAX);
+        let mut position = vec![0, 0];
+        position.extend_from_slice(&random.to_be_bytes());
+        position.into()
+    };
+    (0..count).map(|piece| (cut(piece), cut(piece + 1))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_cover_the_keyspace_without_gaps() {
+        for count in [1, 2, 8, 40] {
+            let cuts = cuts(count);
+            assert_eq!(cuts.len(), usize::from(count));
+            assert!(cuts.first().unwrap().0.is_empty() && cuts.last().unwrap().1.is_empty());
+            assert!(cuts.windows(2).all(|pair| pair[0].1 == pair[1].0 && pair[0].0 < pair[0].1));
+        }
+    }
+}

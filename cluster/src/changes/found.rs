@@ -1,0 +1,63 @@
+//! Founding a cluster: its first map.
+//!
+//! Promises: a cluster of one node is formed at once. Must not know: folders, secrets.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use couronne_metadata::ids::Generation;
+use couronne_placement::Policy;
+use couronne_ring::{DriveId, NodeId};
+
+use super::form::form;
+use crate::error::MapError;
+use crate::map::{Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive};
+
+/// What a cluster begins with.
+#[derive(Clone, Debug)]
+pub struct Founding {
+    /// The cluster's own random identity.
+    pub cluster: u128,
+    /// Its first node.
+    pub id: NodeId,
+    /// The same.
+    pub node: MapNode,
+    /// That node's drives, with their weights.
+    pub drives: Vec<(DriveId, u32)>,
+    /// Its first policy.
+    pub policy: Policy,
+    /// What it waits for.
+    pub formation: Formation,
+}
+
+/// The first map, of one node and its drives.
+pub fn found(founding: Founding) -> Result<MapState, MapError> {
+    let Founding { cluster, id, node, drives, policy, formation } = founding;
+    let (first, _) = drives.first().ok_or(MapError::NoDrive)?;
+    let founder = BTreeMap::from([(ReplicaId(1), *first)]);
+    let mut map = MapState {
+        version: 1,
+        cluster,
+        formation: Some(formation),
+        nodes: BTreeMap::from([(id, node)]),
+        drives: drives.iter().map(|(drive, weight)| (*drive, StoredDrive::new(id, *weight))).collect(),
+        default_policy: policy.id,
+        policies: BTreeMap::from([(policy.id, MapPolicy { policy, ring: None })]),
+        keepers: MapRange {
+            id: MAP_RANGE,
+            generation: Generation(1),
+            start: Bytes::new(),
+            end: Bytes::new(),
+            replicas: founder.clone(),
+            founders: founder,
+        },
+        ranges: Vec::new(),
+        next_replica: 2,
+    };
+    if formation.nodes <= 1 {
+        form(&mut map)?;
+        // Nobody has begun yet: all keepers are founders.
+        map.keepers.founders.clone_from(&map.keepers.replicas);
+    }
+    Ok(map)
+}

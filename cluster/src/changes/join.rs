@@ -1,0 +1,57 @@
+//! A new member: its place in the map, and its drives'.
+//!
+//! Promises: the same member again changes nothing but what it says of itself; no two members have one name, and
+//! no drive two nodes. Must not know: tokens, certificates.
+
+use couronne_ring::{DriveId, NodeId, WEIGHT_MAX};
+
+use crate::error::MapError;
+use crate::map::{MapNode, MapState, StoredDrive};
+use crate::role::Role;
+
+/// The longest name of a member, region or zone, in bytes.
+const NAME_BYTES_MAX: usize = 63;
+
+/// The longest address of a member, in bytes.
+const ADDRESS_BYTES_MAX: usize = 300;
+
+/// Gives a member its place in the map, with its drives and their weights.
+pub fn join(map: &mut MapState, id: NodeId, node: MapNode, drives: &[(DriveId, u32)]) -> Result<(), MapError> {
+    check(&node, drives)?;
+    if map.nodes.iter().any(|(other, known)| *other != id && known.name == node.name) {
+        return Err(MapError::NameTaken(node.name.to_string()));
+    }
+    if map.nodes.get(&id).is_some_and(|known| known.role != node.role) {
+        return Err(MapError::OtherRole);
+    }
+    let is_storage = node.role == Role::StorageNode;
+    if is_storage && map.formation.is_none() && !map.nodes.contains_key(&id) {
+        return Err(MapError::Formed);
+    }
+    let drives = if is_storage { drives } else { &[] };
+    let is_anothers = |(drive, _): &(DriveId, u32)| map.drives.get(drive).is_some_and(|known| known.node != id);
+    if drives.iter().any(is_anothers) {
+        return Err(MapError::DriveOfAnother);
+    }
+    map.nodes.insert(id, node);
+    for (drive, weight) in drives {
+        map.drives.entry(*drive).or_insert(StoredDrive::new(id, (*weight).clamp(1, WEIGHT_MAX)));
+    }
+    Ok(())
+}
+
+fn check(node: &MapNode, drives: &[(DriveId, u32)]) -> Result<(), MapError> {
+    let is_name = |text: &str| {
+        !text.is_empty()
+            && text.len() <= NAME_BYTES_MAX
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    };
+    if ![&*node.name, &*node.region.0, &*node.zone.0].into_iter().all(is_name) {
+        return Err(MapError::MemberName);
+    }
+    let is_reached = node.address.contains(':') && node.address.len() <= ADDRESS_BYTES_MAX;
+    if node.role == Role::StorageNode && (drives.is_empty() || !is_reached) {
+        return Err(MapError::NothingToServe);
+    }
+    Ok(())
+}

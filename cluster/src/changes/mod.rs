@@ -1,0 +1,28 @@
+//! The ways in which the map may change, one a file, and what follows from a map for those who act by it.
+//!
+//! Promises: pure; a change that is refused leaves the map as it was.
+//! Must not know: how a change is made durable.
+
+mod create_policy;
+mod follow_reports;
+mod form;
+mod found;
+mod join;
+mod leaders;
+mod median_clock;
+mod register;
+mod renew_replicas;
+mod replace_drive;
+mod set_default_policy;
+
+pub use create_policy::{check_first_policy, create_policy};
+pub use follow_reports::{Followed, Reports, follow_reports};
+pub use form::{can_form, form};
+pub use found::{Founding, found};
+pub use join::join;
+pub use leaders::wanted_leaders;
+pub use median_clock::{NodeClock, median_ms};
+pub use register::{StartedDrive, check_survivors, register};
+pub use renew_replicas::{renew_replicas, renewable};
+pub use replace_drive::check_spare;
+pub use set_default_policy::set_default_policy;

@@ -1,0 +1,72 @@
+//! A node's drives when it starts: each says how often it was started, and which incarnation it is.
+//!
+//! Promises: a drive that forgot its past is noted as emptied, and none of its replicas votes again under its id;
+//! where too many forgot at once nothing is touched.
+//! Must not know: how a drive is opened.
+
+use std::collections::BTreeSet;
+
+use couronne_ring::DriveId;
+
+use super::renew_replicas::renew_drive;
+use crate::drive_state::{DriveState, WriteState};
+use crate::error::MapError;
+use crate::map::{MapState, ReplicaId};
+
+/// A drive that was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StartedDrive {
+    /// Which.
+    pub drive: DriveId,
+    /// How often it was started.
+    pub boots: u64,
+    /// The random number it was given when it was formatted.
+    pub incarnation: u64,
+    /// Whether it takes new shards.
+    pub writes: WriteState,
+}
+
+/// Notes that these drives serve. Those that forgot their past, by the map or as `forgetful` says, get new replicas;
+/// the old ones are returned.
+pub fn register(
+    map: &mut MapState,
+    started: &[StartedDrive],
+    forgetful: &[DriveId],
+    now_ms: u64,
+) -> Result<Vec<(DriveId, ReplicaId)>, MapError> {
+    let forgot = |one: &&StartedDrive| {
+        map.drives.get(&one.drive).is_some_and(|known| known.has_forgotten(one.boots, one.incarnation))
+    };
+    let forgot = started.iter().filter(forgot).map(|one| one.drive);
+    let forgot: BTreeSet<DriveId> = forgot.chain(forgetful.iter().copied()).collect();
+    check_survivors(map, &forgot)?;
+    let mut changed = map.clone();
+    for StartedDrive { drive: id, boots, incarnation, writes } in started {
+        let Some(drive) = changed.drives.get_mut(id) else { continue };
+        (drive.boots, drive.incarnation) = (*boots, Some(*incarnation));
+        let to = DriveState::up(*writes);
+        drive.enter(to, now_ms).map_err(|from| MapError::Transition { drive: *id, from, to })?;
+    }
+    let mut gone = Vec::new();
+    for drive in forgot {
+        if let Some(emptied) = changed.drives.get_mut(&drive).map(|drive| &mut drive.emptied) {
+            emptied.times = emptied.times.saturating_add(1);
+            emptied.last_ms = now_ms;
+        }
+        gone.extend(renew_drive(&mut changed, drive).into_iter().map(|replica| (drive, replica)));
+    }
+    *map = changed;
+    Ok(gone)
+}
+
+/// Refuses to go on when more replicas of a range have forgotten their past than it survives: the
+/// rest could not elect a leader, and what is left must not be touched.
+pub fn check_survivors(map: &MapState, forgot: &BTreeSet<DriveId>) -> Result<(), MapError> {
+    for range in map.all_ranges().filter(|range| range.founders.is_empty()) {
+        let lost = range.replicas.values().filter(|drive| forgot.contains(drive)).count();
+        if lost > 0 && (range.replicas.len() - lost) * 2 <= range.replicas.len() {
+            return Err(MapError::TooManyForgot);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! A drive that an empty one takes the place of: whether that puts anything else in danger.
+//!
+//! The map changes when the empty drive registers: it keeps the id and has another incarnation.
+//! Must not know: folders.
+
+use couronne_ring::DriveId;
+
+use crate::drive_state::Liveness;
+use crate::error::MapError;
+use crate::map::ClusterMap;
+
+/// Refuses to do without a drive that serves while another is away, or if it holds the only copies.
+pub fn check_spare(map: &ClusterMap, id: DriveId) -> Result<(), MapError> {
+    if map.policies.values().any(|policy| policy.redundancy.losses() == 0) {
+        return Err(MapError::OnlyCopy);
+    }
+    let mut others = map.drives.iter().filter(|(other, _)| **other != id);
+    match others.find(|(_, drive)| drive.state.liveness() != Liveness::Up) {
+        Some((other, _)) => Err(MapError::AnotherIsAway(*other)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,151 @@
+//! Why a change of the map was refused.
+//!
+//! Must not know: how the map is kept.
+
+use couronne_placement::{Redundancy, ReplicasError};
+use couronne_ring::{BuildError, DriveId, FailureDomain};
+use thiserror::Error;
+
+use crate::drive_state::DriveState;
+
+/// Why the map stays as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MapError {
+    /// A cluster needs a drive to begin with.
+    #[error("too few drives: there is none")]
+    NoDrive,
+    /// More replicas of a range would begin anew than it survives: the rest could not elect a leader.
+    #[error("too few drives: more drives were emptied, rolled back or damaged than the policy survives")]
+    TooManyForgot,
+    /// A drive that serves is not given up while another one is away.
+    #[error("too few drives: drive {0} is away: none is given up meanwhile")]
+    AnotherIsAway(DriveId),
+    /// A drive that serves is not given up where it holds the only copies.
+    #[error("a policy keeps one copy: what the drive holds would be lost")]
+    OnlyCopy,
+    /// There is no such drive.
+    #[error("drive {0}: is not in the map")]
+    UnknownDrive(DriveId),
+    /// The tables of drive states do not allow it.
+    #[error("drive {drive}: is {from}, which {to} may not follow")]
+    Transition {
+        /// The drive.
+        drive: DriveId,
+        /// Its state.
+        from: DriveState,
+        /// The state that was to follow.
+        to: DriveState,
+    },
+    /// Another member has the name.
+    #[error("the name {0} is taken")]
+    NameTaken(String),
+    /// A member stays what it is.
+    #[error("this member has another role")]
+    OtherRole,
+    /// A storage node comes after the ring was made.
+    #[error("the cluster is formed; its storage nodes are fixed")]
+    Formed,
+    /// A member cannot have another one's drive.
+    #[error("a drive of it belongs to another node")]
+    DriveOfAnother,
+    /// A name of a member, region or zone.
+    #[error("names of members, regions and zones are 1 to 63 letters, digits, hyphens, underscores and dots")]
+    MemberName,
+    /// A storage node without drives or address.
+    #[error("a storage node has drives, and an address where its peers reach it")]
+    NothingToServe,
+    /// A policy, by its name, and why it is refused.
+    #[error("policy {0}: {1}")]
+    Policy(String, PolicyRefusal),
+    /// The redundancy of the first policy is not to be changed by a setting.
+    #[error("policy was fixed at the first start: {formed}, not {asked}")]
+    OtherRedundancy {
+        /// The first policy's.
+        formed: Redundancy,
+        /// The setting's.
+        asked: Redundancy,
+    },
+    /// Metadata has no place.
+    #[error("policy placing metadata: {0}")]
+    Replicas(#[from] ReplicasError),
+}
+
+/// Why a policy is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PolicyRefusal {
+    /// The name is none.
+    #[error("a name is 1 to 63 letters, digits, hyphens, underscores, dots, colons and plus signs")]
+    Name,
+    /// No policy has the name.
+    #[error("there is none of this name")]
+    Unknown,
+    /// Another policy has the name.
+    #[error("exists already, with {0}")]
+    Exists(Redundancy),
+    /// There are no rings yet.
+    #[error("the cluster has not begun yet")]
+    NotBegun,
+    /// All numbers are given.
+    #[error("there are too many policies")]
+    TooMany,
+    /// The ranges' metadata would be lost before the data.
+    #[error(
+        "{redundancy} survives {} losses, so its metadata needs {wanted} replicas; the ranges have {fewest}, and changing \
+         that is to come",
+        .redundancy.losses()
+    )]
+    MetadataReplicas {
+        /// The policy's.
+        redundancy: Redundancy,
+        /// Replicas that a range would need.
+        wanted: usize,
+        /// Replicas of the range that has the fewest.
+        fewest: usize,
+    },
+    /// The same, before there are ranges.
+    #[error(
+        "{redundancy} survives {} losses, so its metadata needs {wanted} drives; there are {drives}",
+        .redundancy.losses()
+    )]
+    MetadataDrives {
+        /// The policy's.
+        redundancy: Redundancy,
+        /// Drives that a range would need.
+        wanted: usize,
+        /// Drives of the cluster.
+        drives: usize,
+    },
+    /// The loss of a domain takes more shards of a chunk than the policy can spare.
+    #[error(
+        "the loss of a {word} takes up to {worst} shards of a chunk, and {redundancy} can spare {spare}; there are \
+         {domains} {word}s",
+        word = word(*.level)
+    )]
+    Survives {
+        /// The policy's.
+        redundancy: Redundancy,
+        /// The domain.
+        level: FailureDomain,
+        /// Shards of one chunk in one domain, at most.
+        worst: usize,
+        /// Shards that may be lost.
+        spare: usize,
+        /// Domains of that level.
+        domains: usize,
+    },
+    /// It has no geometry.
+    #[error("{0}: {1}")]
+    Geometry(Redundancy, couronne_placement::GeometryError),
+    /// It has no ring.
+    #[error("{0}: {1}")]
+    Ring(Redundancy, BuildError),
+}
+
+const fn word(level: FailureDomain) -> &'static str {
+    match level {
+        FailureDomain::Drive => "drive",
+        FailureDomain::Node => "node",
+        FailureDomain::Zone => "zone",
+        FailureDomain::Region => "region",
+    }
+}

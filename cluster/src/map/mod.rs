@@ -1,0 +1,129 @@
+//! The cluster map: nodes, drives, policies with their rings, and where the replicas of ranges live. Small, and the
+//! same for everyone at one version.
+//!
+//! [`MapState`] is what the map group keeps and what travels; [`ClusterMap`] is what readers and
+//! writers of data look at.
+//! Must not know: who changes it, and when.
+
+mod drive;
+mod formation;
+mod node;
+mod policy;
+mod range;
+mod view;
+
+use std::collections::BTreeMap;
+
+use couronne_metadata::ids::RangeId;
+use couronne_placement::{PolicyId, Redundancy};
+use couronne_ring::{DriveId, NodeId, RingDrive, RingMembership};
+
+use crate::role::Role;
+pub use drive::{Emptied, StoredDrive};
+pub use formation::Formation;
+pub use node::MapNode;
+pub use policy::MapPolicy;
+pub use range::{MAP_RANGE, MapRange, ReplicaId};
+pub use view::{ClusterMap, MapDrive};
+
+/// The map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapState {
+    /// Rises with every change.
+    pub version: u64,
+    /// The cluster's own random identity.
+    pub cluster: u128,
+    /// Set until there are rings and ranges.
+    pub formation: Option<Formation>,
+    /// The processes.
+    pub nodes: BTreeMap<NodeId, MapNode>,
+    /// The drives.
+    pub drives: BTreeMap<DriveId, StoredDrive>,
+    /// The policies, each under its own number.
+    pub policies: BTreeMap<PolicyId, MapPolicy>,
+    /// The policy of buckets that name none.
+    pub default_policy: PolicyId,
+    /// The group that keeps the map.
+    pub keepers: MapRange,
+    /// The ranges of the keyspace, in its order.
+    pub ranges: Vec<MapRange>,
+    /// The next replica id to give; above all that were given.
+    pub next_replica: u64,
+}
+
+impl MapState {
+    /// Every range, the keepers' first.
+    pub fn all_ranges(&self) -> impl Iterator<Item = &MapRange> {
+        std::iter::once(&self.keepers).chain(&self.ranges)
+    }
+
+    /// Every range, to be changed.
+    pub(crate) fn all_ranges_mut(&mut self) -> impl Iterator<Item = &mut MapRange> {
+        std::iter::once(&mut self.keepers).chain(&mut self.ranges)
+    }
+
+    /// The range of this id.
+    pub fn range(&self, id: RangeId) -> Option<&MapRange> {
+        self.all_ranges().find(|range| range.id == id)
+    }
+
+    /// Every replica of every range, and its drive.
+    pub fn places(&self) -> Vec<(ReplicaId, DriveId)> {
+        self.all_ranges().flat_map(|range| range.replicas.iter().map(|(replica, drive)| (*replica, *drive))).collect()
+    }
+
+    /// A replica id that was never given before.
+    pub(crate) const fn new_replica(&mut self) -> ReplicaId {
+        let id = ReplicaId(self.next_replica);
+        self.next_replica += 1;
+        id
+    }
+
+    /// The storage nodes.
+    pub fn storage_nodes(&self) -> impl Iterator<Item = (&NodeId, &MapNode)> {
+        self.nodes.iter().filter(|(_, node)| node.role == Role::StorageNode)
+    }
+
+    /// A node's drives.
+    pub fn drives_of(&self, node: NodeId) -> impl Iterator<Item = DriveId> {
+        self.drives.iter().filter(move |(_, drive)| drive.node == node).map(|(id, _)| *id)
+    }
+
+    /// The drives as rings and placement see them.
+    pub fn ring_drives(&self) -> Vec<RingDrive> {
+        let ring_drive = |(id, drive): (&DriveId, &StoredDrive)| {
+            let node = self.nodes.get(&drive.node)?;
+            Some(RingDrive {
+                id: *id,
+                node: drive.node,
+                zone: node.zone.clone(),
+                region: node.region.clone(),
+                weight: drive.weight,
+                membership: RingMembership::Active,
+            })
+        };
+        self.drives.iter().filter_map(ring_drive).collect()
+    }
+
+    /// The redundancy of the default policy.
+    pub fn redundancy(&self) -> Option<Redundancy> {
+        self.policies.get(&self.default_policy).map(|policy| policy.policy.redundancy)
+    }
+
+    /// The map as readers and writers of data look at it.
+    pub fn view(&self) -> ClusterMap {
+        let map_drive = |(id, drive): (&DriveId, &StoredDrive)| {
+            let node = self.nodes.get(&drive.node)?;
+            let (zone, region, state) = (node.zone.clone(), node.region.clone(), drive.state());
+            Some((*id, MapDrive { node: drive.node, zone, region, state }))
+        };
+        ClusterMap {
+            version: self.version,
+            cluster: self.cluster,
+            drives: self.drives.iter().filter_map(map_drive).collect(),
+            policies: self.policies.iter().map(|(id, policy)| (*id, policy.policy.clone())).collect(),
+            rings: self.policies.iter().filter_map(|(id, policy)| Some((*id, policy.ring.clone()?))).collect(),
+            default_policy: self.default_policy,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! A range of the map, and its replicas.
+//!
+//! Must not know: rows, consensus.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::Bytes;
+use couronne_metadata::ids::{Generation, RangeId};
+use couronne_ring::DriveId;
+
+use crate::descriptor::RangeDescriptor;
+
+/// The range that keeps the map itself: a group of its own, not part of the keyspace.
+pub const MAP_RANGE: RangeId = RangeId(0);
+
+/// One replica of one range, on one drive. Never reused: a drive that forgot its past gets new ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplicaId(pub u64);
+
+impl fmt::Display for ReplicaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "replica {}", self.0)
+    }
+}
+
+/// A range and the replicas it should have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapRange {
+    /// The range.
+    pub id: RangeId,
+    /// How often its interval or replicas changed.
+    pub generation: Generation,
+    /// First position it owns.
+    pub start: Bytes,
+    /// First position it does not own; empty for the end of the keyspace.
+    pub end: Bytes,
+    /// Its replicas and their drives.
+    pub replicas: BTreeMap<ReplicaId, DriveId>,
+    /// The members it begins with; empty once it was led, and then none is ever made anew.
+    pub founders: BTreeMap<ReplicaId, DriveId>,
+}
+
+impl MapRange {
+    /// The range as gateways know it.
+    pub fn descriptor(&self) -> RangeDescriptor {
+        RangeDescriptor {
+            id: self.id,
+            generation: self.generation,
+            start: self.start.clone(),
+            end: self.end.clone(),
+            replicas: self.replicas.values().copied().collect(),
+        }
+    }
+}

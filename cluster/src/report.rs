@@ -1,0 +1,86 @@
+//! How a member tells those who keep the map that it lives, and learns of newer maps.
+//!
+//! Promises: bytes of any origin give a report, an answer or [`Corrupt`]; what a member calls its build can be shown.
+//! Must not know: what follows from a report.
+
+use bytes::Bytes;
+use couronne_base::codec::table::{choice, record};
+use couronne_base::codec::{self, Corrupt};
+use couronne_metadata::ids::RangeId;
+use couronne_ring::DriveId;
+
+use crate::drive_state::DriveState;
+
+/// The longest name of a build, in bytes.
+const BUILD_BYTES_MAX: usize = 64;
+
+/// What a member says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The version of the map it knows.
+    pub map_version: u64,
+    /// Its drives. One that it does not name is down.
+    pub drives: Vec<(DriveId, DriveState)>,
+    /// The ranges that replicas of its lead.
+    pub leads: Vec<RangeId>,
+    /// The version of its binary; empty: it did not say.
+    pub build: String,
+    /// Its wall clock, in milliseconds since 1970; unset: it did not say.
+    pub wall_ms: Option<u64>,
+    /// Whether it doubts its wall clock.
+    pub doubts_clock: bool,
+}
+
+/// What is said of a member's wall clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockWord {
+    /// The one asked cannot say.
+    #[default]
+    Unsaid,
+    /// Nobody can: too few storage nodes were heard of, or most of them doubt their clocks.
+    Unknown,
+    /// How far it is ahead of the median of the storage nodes', in milliseconds.
+    Ahead(i64),
+}
+
+/// What it is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReportAnswer {
+    /// The drive whose keeper leads the map's group; none if the one asked knows of none. Then another
+    /// is to be asked: one that is no member yet would never know.
+    pub leader: Option<DriveId>,
+    /// The map, if it is newer than what the member knows; else empty.
+    pub map: Bytes,
+    /// What is said of its wall clock.
+    pub clock: ClockWord,
+}
+
+record! { Report { 1 map_version, 2 drives, 3 leads, 4 build, 5 wall_ms, 6 doubts_clock } }
+record! { ReportAnswer { 1 leader, 2 map, 3 clock } }
+choice! { ClockWord { 1 Unsaid, 2 Unknown, 3 Ahead(1 ms) } }
+
+impl Report {
+    /// The report's bytes.
+    pub fn encode(&self) -> Bytes {
+        codec::encode(self)
+    }
+
+    /// The report of these bytes.
+    pub fn decode(bytes: Bytes) -> Result<Self, Corrupt> {
+        let report: Self = codec::decode(&bytes)?;
+        let is_shown = report.build.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_shown && report.build.len() <= BUILD_BYTES_MAX { Ok(report) } else { Err(Corrupt("no name of a build")) }
+    }
+}
+
+impl ReportAnswer {
+    /// The answer's bytes.
+    pub fn encode(&self) -> Bytes {
+        codec::encode_about(self, self.map.len().saturating_add(64))
+    }
+
+    /// The answer of these bytes.
+    pub fn decode(bytes: Bytes) -> Result<Self, Corrupt> {
+        codec::decode(&bytes)
+    }
+}

@@ -1,0 +1,17 @@
+//! The map's bytes, its changes one by one, and random sequences of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod encoding;
+mod forming;
+mod joining;
+mod leaders;
+mod policies;
+mod registering;
+mod sequences;
+mod support;

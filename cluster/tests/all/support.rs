@@ -1,0 +1,62 @@
+//! Maps to begin with.
+
+use couronne_cluster::Role;
+use couronne_cluster::changes::{self, Founding};
+use couronne_cluster::map::{Formation, MapNode, MapState};
+use couronne_placement::{Policy, PolicyId};
+use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
+
+/// A node by its number.
+pub(crate) fn node(number: u128, zone: u128) -> MapNode {
+    MapNode {
+        role: Role::StorageNode,
+        name: format!("n{number}").into(),
+        address: format!("127.0.0.1:{number}").into(),
+        region: RegionName("region".into()),
+        zone: ZoneName(format!("zone{zone}").into()),
+    }
+}
+
+/// The drive of a node.
+pub(crate) const fn drive_of(number: u128) -> DriveId {
+    DriveId(10 * number)
+}
+
+pub(crate) fn policy(redundancy: &str) -> Policy {
+    Policy {
+        id: PolicyId(0),
+        name: "standard".into(),
+        redundancy: redundancy.parse().unwrap(),
+        chunk_bytes: 4 << 20,
+        inline_bytes_max: 1024,
+        copies_bytes_max: 4096,
+        survives: None,
+    }
+}
+
+/// The map of a first node that waits for so many.
+pub(crate) fn founded(nodes: u16, zone: u128, redundancy: &str) -> MapState {
+    changes::found(Founding {
+        cluster: 9,
+        id: NodeId(1),
+        node: node(1, zone),
+        drives: vec![(drive_of(1), 1)],
+        policy: policy(redundancy),
+        formation: Formation { nodes, ranges: 4 },
+    })
+    .unwrap()
+}
+
+/// Another node with one drive.
+pub(crate) fn join(map: &mut MapState, number: u128, zone: u128) {
+    changes::join(map, NodeId(number), node(number, zone), &[(drive_of(number), 1)]).unwrap();
+}
+
+/// A formed cluster of so many nodes of one drive each, spread over so many zones.
+pub(crate) fn formed(nodes: u16, zones: u128, redundancy: &str) -> MapState {
+    let mut map = founded(nodes, 1 % zones, redundancy);
+    (2..=u128::from(nodes)).for_each(|number| join(&mut map, number, number % zones));
+    assert!(changes::can_form(&map));
+    changes::form(&mut map).unwrap();
+    map
+}
