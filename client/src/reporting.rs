@@ -60,6 +60,8 @@ pub struct Reporter {
     own: Option<NodeId>,
     /// The drive whose replica leads the meta group, as far as it is known.
     leader: Option<DriveId>,
+    /// Its own node said so: it is no hint.
+    is_confirmed: bool,
     /// The node that was last asked in vain.
     passed_over: Option<NodeId>,
     /// Which of the nodes is asked where the leader is not known.
@@ -82,7 +84,7 @@ pub async fn report<M: Member>(member: Weak<M>, mut reporter: Reporter) {
 impl Reporter {
     /// Reports of the member `own` (`None`: a gateway), which knows `map`, go through `transport`.
     pub const fn new(transport: Option<Arc<dyn Transport>>, map: Arc<SharedMap>, own: Option<NodeId>) -> Self {
-        Self { transport, map, own, leader: None, passed_over: None, turn: 0 }
+        Self { transport, map, own, leader: None, is_confirmed: false, passed_over: None, turn: 0 }
     }
 
     /// Tells the leader of the meta group, or a node that may know it, how the member is, and has the member learn
@@ -115,11 +117,11 @@ impl Reporter {
     }
 
     /// The leader, if it is known; else a storage node that keeps the map, and every few turns another one.
-    fn next_node(&mut self) -> Option<NodeId> {
-        let is_other = |node: &NodeId| self.own != Some(*node);
-        if let Some(leader) = self.leader.and_then(|drive| self.map.node_of(drive)).filter(is_other) {
+    fn next_node(&self) -> Option<NodeId> {
+        if let Some(leader) = self.leader.and_then(|drive| self.map.node_of(drive)) {
             return Some(leader);
         }
+        let is_other = |node: &NodeId| self.own != Some(*node);
         let map = self.map.state();
         let keeps = |node: &NodeId| map.keepers.replicas.values().any(|drive| self.map.node_of(*drive) == Some(*node));
         let (keepers, others): (Vec<NodeId>, Vec<NodeId>) =
@@ -134,11 +136,16 @@ impl Reporter {
     }
 
     /// Takes note of which drive's replica leads, by the node that was asked; `None` if it did not answer or does
-    /// not know.
+    /// not know. A node that was asked on a hint and hints at another is taken not to know, and likewise one that
+    /// hints at this member: nodes that are wrong must not keep a report from the leader.
     fn note(&mut self, asked: NodeId, leader: Option<DriveId>) {
-        self.leader = leader;
-        self.passed_over = if leader.is_none() { Some(asked) } else { None };
-        if leader.is_none() {
+        let node = leader.and_then(|drive| self.map.node_of(drive));
+        let was_hint = self.leader.is_some() && !self.is_confirmed;
+        self.is_confirmed = node == Some(asked);
+        let may_follow = self.is_confirmed || (!was_hint && node.is_some() && node != self.own);
+        self.leader = leader.filter(|_| may_follow);
+        self.passed_over = if may_follow { None } else { Some(asked) };
+        if !may_follow {
             self.turn = self.turn.wrapping_add(1);
         }
     }
