@@ -9,7 +9,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use couronne_cluster::map::MapState;
 use couronne_cluster::report::{ClockWord, Report, ReportAnswer};
 use couronne_protocol::map::SharedMap;

@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_client::{Member, REPORT_EVERY, Reporter};
 use couronne_cluster::map::MapState;

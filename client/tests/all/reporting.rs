@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use couronne_client::{Member, REPORT_EVERY, Reporter, report};
 use couronne_cluster::map::MapState;
 use couronne_cluster::report::{ClockWord, Report, ReportAnswer};

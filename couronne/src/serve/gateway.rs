@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_client::{Member, Reporter, report, storage_nodes};
 use couronne_cluster::Role;
