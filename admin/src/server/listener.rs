@@ -1,6 +1,6 @@
 //! The admin listener's connections: plain HTTP/1.1, few and small.
 //!
-//! Promises: a connection that says nothing is closed after ten seconds; requests that run at shutdown
+//! Promises: a connection that sends nothing is closed after ten seconds; requests that run at shutdown
 //! are finished.
 //! Must not know: what the requests mean.
 
@@ -15,7 +15,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use super::api::Api;
+use super::AdminApi;
 
 /// Connections at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 64;
@@ -25,7 +25,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// Serves until `stop` says so.
-pub(crate) async fn serve(listener: TcpListener, api: Arc<Api>, mut stop: watch::Receiver<bool>) {
+pub async fn serve(listener: TcpListener, api: Arc<AdminApi>, mut stop: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
