@@ -87,7 +87,10 @@ fn dependencies_run_one_way() {
             }
         }
     }
-    none("against base > ring > placement > metadata > protocol > admin > {storage-node, gateway} > couronne", findings);
+    none(
+        "against base > ring > placement > metadata > protocol > admin > {storage-node, gateway} > couronne",
+        findings,
+    );
 }
 
 #[test]

@@ -4,19 +4,18 @@
 //! are only waited for, or that nobody looked at yet, the ring tells the worst that can be.
 //! Promises: pure; in doubt more is in danger than less. Must not know: how it is asked for or shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use couronne_admin::types::{ClusterStatus, Drive, DriveState, Durability, Policy, PolicyPromise, Range};
 use couronne_protocol::map::{Emptied, MapPolicy, MapState};
 use couronne_ring::{DriveId, FailureDomain, Ring};
-
-use super::messages::{DangerMessage, DriveMessage, PolicyMessage, PromiseMessage, RangeMessage, StatusMessage};
 
 /// So long after a drive came back emptied, in milliseconds, not all may have looked what it held.
 const SWEEP_MS: u64 = 30_000;
 
 /// The policies of the map.
-pub(super) fn policies(map: &MapState) -> Vec<PolicyMessage> {
-    let message = |policy: &MapPolicy| PolicyMessage {
+pub(super) fn policies(map: &MapState) -> Vec<Policy> {
+    let shown = |policy: &MapPolicy| Policy {
         name: policy.policy.name.to_string(),
         id: policy.policy.id.0,
         redundancy: policy.policy.redundancy.to_string(),
@@ -24,22 +23,22 @@ pub(super) fn policies(map: &MapState) -> Vec<PolicyMessage> {
         survive_zone_loss: policy.policy.survives >= Some(FailureDomain::Zone),
         promise: promise(policy),
     };
-    map.policies.values().map(message).collect()
+    map.policies.values().map(shown).collect()
 }
 
 /// What the default policy can promise.
-pub(super) fn default_promise(map: &MapState) -> PromiseMessage {
+pub(super) fn default_promise(map: &MapState) -> PolicyPromise {
     map.policies.get(&map.default_policy).map(promise).unwrap_or_default()
 }
 
-fn promise(MapPolicy { policy, ring }: &MapPolicy) -> PromiseMessage {
-    let named = PromiseMessage { policy: policy.name.to_string(), ..PromiseMessage::default() };
+fn promise(MapPolicy { policy, ring }: &MapPolicy) -> PolicyPromise {
+    let named = PolicyPromise { policy: policy.name.to_string(), ..PolicyPromise::default() };
     let Some(ring) = ring else { return named };
     let spare = usize::from(policy.redundancy.losses());
     let survived = |level| ring.losses_survived(level, spare);
     let zones = ring.fullest(FailureDomain::Zone);
     let too_full = zones.iter().filter(|(_, fullest)| *fullest > spare);
-    PromiseMessage {
+    PolicyPromise {
         nodes: ring.fullest(FailureDomain::Node).len(),
         zones: zones.len(),
         drives_survived: survived(FailureDomain::Drive),
@@ -51,7 +50,7 @@ fn promise(MapPolicy { policy, ring }: &MapPolicy) -> PromiseMessage {
 }
 
 /// What is in danger, once the drives, ranges and repair of all nodes are told.
-pub(super) fn danger(map: &MapState, status: &StatusMessage) -> DangerMessage {
+pub(super) fn durability(map: &MapState, status: &ClusterStatus) -> Durability {
     let promised = map.redundancy().map_or(0, |redundancy| i64::from(redundancy.losses()));
     let awaited_nodes =
         map.formation.map_or(0, |formation| usize::from(formation.nodes).saturating_sub(map.storage_nodes().count()));
@@ -67,7 +66,7 @@ pub(super) fn danger(map: &MapState, status: &StatusMessage) -> DangerMessage {
     let chunks = |is_counted: &dyn Fn(i64) -> bool| -> u64 {
         degraded.iter().filter(|level| is_counted(i64::from(level.survives))).map(|level| level.chunks).sum()
     };
-    DangerMessage {
+    Durability {
         survives,
         promised,
         chunks: chunks(&|level| level <= survives),
@@ -81,16 +80,16 @@ pub(super) fn danger(map: &MapState, status: &StatusMessage) -> DangerMessage {
 
 /// The drives whose shards may be missing: those that are waited for; and as long as repair has something to
 /// do, those that are lost, and those that were emptied just now. Of others repair knows what they lack.
-fn drives_away(map: &MapState, status: &StatusMessage) -> BTreeSet<DriveId> {
+fn drives_away(map: &MapState, status: &ClusterStatus) -> BTreeSet<DriveId> {
     let is_quiet = status.repair.pending == 0;
-    let is_made_up_for = |drive: &DriveMessage| drive.state == "lost" && is_quiet;
+    let is_made_up_for = |drive: &Drive| drive.state == DriveState::Lost && is_quiet;
     let is_unknown = |id: &DriveId| {
         let emptied = map.drives.get(id).map_or(Emptied::default(), |drive| drive.emptied);
         !is_quiet && emptied.times > 0 && status.now_ms < emptied.last_ms.saturating_add(SWEEP_MS)
     };
     let away = status.drives.iter().filter_map(|drive| {
         let id = DriveId::parse(&drive.id)?;
-        ((drive.down.is_some() && !is_made_up_for(drive)) || is_unknown(&id)).then_some(id)
+        ((drive.down_reason.is_some() && !is_made_up_for(drive)) || is_unknown(&id)).then_some(id)
     });
     away.collect()
 }
@@ -100,7 +99,7 @@ fn most_lost(ring: &Ring, away: &BTreeSet<DriveId>) -> i64 {
 }
 
 /// How many more of its replicas a range can do without; below 0 it has no leader.
-fn range_survives(range: &RangeMessage) -> Option<i64> {
+fn range_survives(range: &Range) -> Option<i64> {
     if range.leader.is_none() {
         return Some(-1);
     }
@@ -110,15 +109,4 @@ fn range_survives(range: &RangeMessage) -> Option<i64> {
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
-}
-
-/// Which node leads how many ranges, by the drives of their leaders.
-pub(super) fn leads(status: &StatusMessage) -> BTreeMap<&str, usize> {
-    let nodes: BTreeMap<&str, &str> =
-        status.drives.iter().map(|drive| (drive.id.as_str(), drive.node.as_str())).collect();
-    let mut leads = BTreeMap::new();
-    for leader in status.ranges.iter().filter_map(|range| range.leader.as_deref()) {
-        *leads.entry(nodes.get(leader).copied().unwrap_or("?")).or_default() += 1;
-    }
-    leads
 }

@@ -1,43 +1,44 @@
-//! The operator's orders on their way: to any storage node, to all, or to the one that has a drive.
+//! Orders of operators on their way: to any storage node, to all, or to the one that has a drive.
 //!
 //! Promises: whichever process was asked, the same is done. Must not know: how an order is carried out.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use couronne_admin::types::{ApiError, ErrorCode};
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
-use http::StatusCode;
 use tokio::time::timeout;
 
-use super::orders::{Order, Orders, Outcome, Refused};
+use super::actions::{AdminActions, Outcome};
+use super::messages::Order;
 
 /// How long a node may take to carry out an order.
 const ANSWER_WAIT: Duration = Duration::from_secs(25);
 
 /// The way of orders from this process.
-pub(crate) struct Operator {
+pub(crate) struct AdminForwarder {
     /// The storage node of this process, if it has one.
-    pub(crate) here: Option<Arc<Orders>>,
+    pub(crate) here: Option<Arc<AdminActions>>,
     /// The newest map known here.
     pub(crate) map: Arc<SharedMap>,
     /// The way to other nodes, if there are any.
     pub(crate) transport: Option<Arc<dyn Transport>>,
 }
 
-impl Operator {
+impl AdminForwarder {
     /// Has any storage node carry out an order.
     pub(crate) async fn anywhere(&self, order: Order) -> Outcome {
         if let Some(here) = &self.here {
             return here.carry_out(order).await;
         }
-        let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "no storage node answers");
+        let mut refused = ApiError::new(ErrorCode::Unavailable, "no storage node answers");
         for node in self.nodes() {
             match self.at(node, order.clone()).await {
                 // It did nothing: another may.
-                Err(why) if why.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() => refused = why,
+                Err(why) if why.code == ErrorCode::Unavailable => refused = why,
                 answered => return answered,
             }
         }
@@ -57,18 +58,18 @@ impl Operator {
     /// Has the node of a drive carry out an order.
     pub(crate) async fn at_drive(&self, drive: DriveId, order: Order) -> Outcome {
         let node = self.map.node_of(drive);
-        let unknown = || Refused::new(StatusCode::NOT_FOUND, format!("there is no drive {drive}"));
+        let unknown = || ApiError::new(ErrorCode::NotFound, format!("there is no drive {drive}"));
         self.at(node.ok_or_else(unknown)?, order).await
     }
 
     /// The drive whose identity begins so.
-    pub(crate) fn drive(&self, text: &str) -> Result<DriveId, Refused> {
+    pub(crate) fn drive(&self, text: &str) -> Result<DriveId, ApiError> {
         let map = self.map.state();
         let mut found = map.drives.keys().copied().filter(|drive| drive.to_string().starts_with(text));
         match (found.next(), found.next()) {
             (Some(drive), None) if !text.is_empty() => Ok(drive),
-            (Some(_), Some(_)) => Err(Refused::new(StatusCode::CONFLICT, format!("several drives begin with {text}"))),
-            _ => Err(Refused::new(StatusCode::NOT_FOUND, format!("there is no drive {text}"))),
+            (Some(_), Some(_)) => Err(ApiError::new(ErrorCode::Conflict, format!("several drives begin with {text}"))),
+            _ => Err(ApiError::new(ErrorCode::NotFound, format!("there is no drive {text}"))),
         }
     }
 
@@ -85,16 +86,16 @@ impl Operator {
         if let Some(here) = self.here.as_ref().filter(|here| here.node.id() == node) {
             return here.carry_out(order).await;
         }
-        let unavailable = |why: &dyn std::fmt::Display| Refused::new(StatusCode::SERVICE_UNAVAILABLE, why);
+        let unavailable = |why: &dyn std::fmt::Display| ApiError::new(ErrorCode::Unavailable, why);
         let transport = self.transport.as_ref().ok_or_else(|| unavailable(&"that node is not reachable from here"))?;
         let head = serde_json::to_vec(&order).map_err(|error| unavailable(&error))?;
         let call = transport.call(node, Method::Operate, Message::of(head.into()));
         match timeout(ANSWER_WAIT, call).await {
             Ok(Ok(answer)) => serde_json::from_slice(&answer.head).map_err(|error| unavailable(&error))?,
             // It may have been done, or yet be: nobody else is asked the same.
-            Ok(Err(error)) if error.maybe_done() => Err(Refused::new(StatusCode::GATEWAY_TIMEOUT, error)),
+            Ok(Err(error)) if error.maybe_done() => Err(ApiError::new(ErrorCode::OutcomeUnknown, error)),
             Ok(Err(error)) => Err(unavailable(&error)),
-            Err(_) => Err(Refused::new(StatusCode::GATEWAY_TIMEOUT, "the node does not answer in time")),
+            Err(_) => Err(ApiError::new(ErrorCode::OutcomeUnknown, "the node does not answer in time")),
         }
     }
 }

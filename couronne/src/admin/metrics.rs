@@ -1,15 +1,16 @@
-//! What a process says of itself as Prometheus text: its drives, the ranges that it leads, repair, scrubbing,
+//! What a process tells of itself as Prometheus text: its drives, the ranges that it leads, repair, scrubbing,
 //! reports. Every process says its own; sums over them are the cluster's. What members report is known where
 //! the map's group is led.
 //!
 //! Must not know: how the numbers are served.
 
+use couronne_admin::types::ScrubDrive;
 use prometheus::core::Collector;
 use prometheus::{Encoder, Error, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::messages::{DriveMessage, StatusMessage};
 
-/// The figures of one moment.
+/// The metrics of one moment.
 struct Page(Registry);
 
 /// The page of a process.
@@ -59,7 +60,7 @@ impl Page {
             .chain(space("dead", |drive| drive.dead_bytes))
             .chain(space("log", |drive| drive.log_bytes));
         self.gauge(("couronne_drive_bytes", "Space of the drives here, by part."), ["drive", "part"], values)?;
-        let serving = drives.iter().map(|drive| ([drive.id.clone()], u64::from(drive.down.is_none())));
+        let serving = drives.iter().map(|drive| ([drive.id.clone()], u64::from(drive.down_reason.is_none())));
         self.gauge(("couronne_drive_serving", "Whether a drive serves."), ["drive"], serving)?;
         let full = drives.iter().map(|drive| ([drive.id.clone()], u64::from(drive.full)));
         self.gauge(("couronne_drive_full", "Whether a drive has no space for new rows."), ["drive"], full)
@@ -72,7 +73,7 @@ impl Page {
         self.one("couronne_repair_parked", "Blobs that wait for a drive.", repair.parked)?;
         self.one("couronne_repair_rebuilt_bytes", "Bytes of shards rebuilt since the start.", repair.rebuilt_bytes)?;
         self.one("couronne_repair_bytes_per_second", "The same in a second, of late.", repair.bytes_per_second)?;
-        self.seconds_left("couronne_repair_seconds_left", repair.seconds_left)?;
+        self.seconds_left("couronne_repair_seconds_left", repair.remaining_s)?;
         let degraded = repair.degraded.iter().map(|level| ([level.survives.to_string()], level.chunks));
         let name =
             ("couronne_degraded_chunks", "Chunks by how many more losses they survive; below 0: none can be read.");
@@ -81,7 +82,7 @@ impl Page {
 
     fn scrub(&self, status: &StatusMessage) -> Result<(), Error> {
         let scrub = &status.scrub;
-        let part = |part: &'static str, read: fn(&super::messages::ScrubDriveMessage) -> u64| {
+        let part = |part: &'static str, read: fn(&ScrubDrive) -> u64| {
             scrub.drives.iter().map(move |drive| ([drive.drive.clone(), part.to_owned()], read(drive)))
         };
         let values = part("read", |drive| drive.read_bytes).chain(part("total", |drive| drive.total_bytes));
@@ -97,7 +98,7 @@ impl Page {
             "When the last round ended, in seconds since 1970.",
             scrub.ended_ms.unwrap_or(0) / 1000,
         )?;
-        self.seconds_left("couronne_scrub_seconds_left", scrub.seconds_left)?;
+        self.seconds_left("couronne_scrub_seconds_left", scrub.remaining_s)?;
         self.one("couronne_scrub_found", "Shards found missing or wrong since the start.", scrub.found)?;
         self.one("couronne_scrub_healed", "Chunks of which shards were put back.", scrub.healed)
     }

@@ -1,19 +1,16 @@
-//! `couronne account`, `user` and `clock`: ask the running server, print what it says.
-//!
-//! Must not know: how the server knows.
+//! `couronne account`, `user` and `clock`.
 
-use super::client::{AdminClient, ClientError, segment};
-use super::messages::{
-    AccountDetailMessage, AccountMessage, ClockMessage, CreateAccountMessage, CreateUserMessage, NewUserMessage,
-};
+use couronne_admin::endpoints as at;
+use couronne_admin::types::{AccountRequest, UserRequest};
+
+use super::{CommandError, find_server, print_json};
 use crate::cli::{AccountCommand, ClockCommand, UserCommand};
 use crate::terminal::say;
 
 /// `couronne clock ...`.
-pub(crate) async fn clock(command: ClockCommand) -> Result<(), ClientError> {
+pub(crate) async fn clock(command: ClockCommand) -> Result<(), CommandError> {
     let ClockCommand::Confirm(arguments) = command;
-    let nothing = serde_json::json!({});
-    let clock: ClockMessage = AdminClient::find(&arguments.server)?.post("/admin/clock/confirm", &nothing).await?;
+    let clock = find_server(&arguments.server)?.call(at::ConfirmClock {}).await?;
     if arguments.json {
         return print_json(&clock);
     }
@@ -25,27 +22,25 @@ pub(crate) async fn clock(command: ClockCommand) -> Result<(), ClientError> {
 }
 
 /// `couronne account ...`.
-pub(crate) async fn account(command: AccountCommand) -> Result<(), ClientError> {
+pub(crate) async fn account(command: AccountCommand) -> Result<(), CommandError> {
     match command {
         AccountCommand::Create(arguments) => {
-            let client = AdminClient::find(&arguments.server)?;
-            let message = CreateAccountMessage { name: arguments.name };
-            let account: AccountMessage = client.post("/admin/accounts", &message).await?;
+            let client = find_server(&arguments.server)?;
+            let account = client.send(at::CreateAccount {}, &AccountRequest { name: arguments.name }).await?;
             if arguments.json {
                 return print_json(&account);
             }
             say(&format!("account {} made, id {}", account.name, account.id));
         }
         AccountCommand::List(arguments) => {
-            let accounts: Vec<AccountMessage> = AdminClient::find(&arguments.server)?.get("/admin/accounts").await?;
+            let accounts = find_server(&arguments.server)?.call(at::ListAccounts {}).await?;
             if arguments.json {
                 return print_json(&accounts);
             }
             accounts.iter().for_each(|account| say(&format!("{}  {}", account.id, account.name)));
         }
         AccountCommand::Show(arguments) => {
-            let path = format!("/admin/accounts/{}", segment(&arguments.name));
-            let detail: AccountDetailMessage = AdminClient::find(&arguments.server)?.get(&path).await?;
+            let detail = find_server(&arguments.server)?.call(at::GetAccount { name: arguments.name }).await?;
             if arguments.json {
                 return print_json(&detail);
             }
@@ -56,8 +51,7 @@ pub(crate) async fn account(command: AccountCommand) -> Result<(), ClientError> 
             }
         }
         AccountCommand::Delete(arguments) => {
-            let path = format!("/admin/accounts/{}", segment(&arguments.name));
-            AdminClient::find(&arguments.server)?.delete(&path).await?;
+            find_server(&arguments.server)?.call(at::DeleteAccount { name: arguments.name.clone() }).await?;
             if !arguments.json {
                 say(&format!("account {} deleted", arguments.name));
             }
@@ -67,28 +61,21 @@ pub(crate) async fn account(command: AccountCommand) -> Result<(), ClientError> 
 }
 
 /// `couronne user ...`.
-pub(crate) async fn user(command: UserCommand) -> Result<(), ClientError> {
+pub(crate) async fn user(command: UserCommand) -> Result<(), CommandError> {
     let UserCommand::Create(arguments) = command;
-    let client = AdminClient::find(&arguments.server)?;
-    let message = CreateUserMessage {
+    let client = find_server(&arguments.server)?;
+    let request = UserRequest {
         name: arguments.user,
         admin: arguments.admin,
         access_key: arguments.access_key,
         secret_key: arguments.secret_key,
     };
-    let path = format!("/admin/accounts/{}/users", segment(&arguments.account));
-    let user: NewUserMessage = client.post(&path, &message).await?;
+    let user = client.send(at::CreateUser { account: arguments.account }, &request).await?;
     if arguments.json {
         return print_json(&user);
     }
     say(&format!("user {} of account {} made", user.user, user.account));
     say(&format!("access key  {}", user.access_key));
     say(&format!("secret key  {}  (shown only now)", user.secret_key));
-    Ok(())
-}
-
-/// Prints a message as JSON.
-pub(crate) fn print_json(message: &impl serde::Serialize) -> Result<(), ClientError> {
-    say(&serde_json::to_string_pretty(message).map_err(ClientError::Answer)?);
     Ok(())
 }

@@ -1,11 +1,12 @@
-//! What `couronne status` and the lists show: text made of messages.
+//! What `couronne status` and the lists show: text made of the API's types.
 //!
 //! The status fits one screen: what is in danger comes first, then what is promised, then where things
 //! are, then what is being done about it.
-//! Promises: pure; the same message gives the same text. Must not know: where messages come from.
+//! Promises: pure; the same values give the same text. Must not know: where values come from.
 
-mod danger;
+mod durability;
 mod lists;
+mod map;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -13,12 +14,14 @@ mod work;
 
 use couronne_storage_node::clock::CLOCK_OFF_MS_MAX;
 
-use super::messages::{DriveMessage, NodeMessage, StatusMessage};
-use super::outlook::leads;
+use std::collections::BTreeMap;
+
+use couronne_admin::types::{ClusterStatus, Drive, DriveState, Node, NodeRole};
 use text::{Table, duration, fill, since};
 
-pub(crate) use danger::promise;
+pub(crate) use durability::promise;
 pub(crate) use lists::{drives, nodes, policies};
+pub(crate) use map::map;
 pub(crate) use work::{repair, scrub_drives};
 
 /// More drives than this are left to `couronne drive list`, those that serve well.
@@ -28,8 +31,8 @@ const DRIVES_MAX: usize = 16;
 const CLOCK_MS: u64 = 1000;
 
 /// The status in one screen.
-pub(crate) fn status(status: &StatusMessage) -> Vec<String> {
-    let mut lines = danger::lines(status);
+pub(crate) fn status(status: &ClusterStatus) -> Vec<String> {
+    let mut lines = durability::lines(status);
     lines.push(String::new());
     lines.push(format!("policy    {}", promise(&status.promise)));
     let is_alone = status.nodes.len() <= 1 && status.gateways.is_empty();
@@ -50,7 +53,7 @@ pub(crate) fn status(status: &StatusMessage) -> Vec<String> {
 }
 
 /// The drives of each zone taken together, if there are zones of several nodes.
-fn zone_lines(status: &StatusMessage) -> Vec<String> {
+fn zone_lines(status: &ClusterStatus) -> Vec<String> {
     let mut names: Vec<(&str, &str)> = status.nodes.iter().map(|node| (&*node.region, &*node.zone)).collect();
     names.sort_unstable();
     names.dedup();
@@ -69,7 +72,7 @@ fn zone_lines(status: &StatusMessage) -> Vec<String> {
     table.under("zones")
 }
 
-fn node_lines(status: &StatusMessage) -> Vec<String> {
+fn node_lines(status: &ClusterStatus) -> Vec<String> {
     let leads = leads(status);
     let mut table = Table::default();
     for node in &status.nodes {
@@ -84,8 +87,8 @@ fn node_lines(status: &StatusMessage) -> Vec<String> {
     table.under("nodes")
 }
 
-fn drive_lines(status: &StatusMessage) -> Vec<String> {
-    let is_well = |drive: &&DriveMessage| drive.state == "serving";
+fn drive_lines(status: &ClusterStatus) -> Vec<String> {
+    let is_well = |drive: &&Drive| drive.state == DriveState::Serving;
     let shows_all = status.drives.len() <= DRIVES_MAX;
     let mut table = Table::default();
     for drive in status.drives.iter().filter(|drive| shows_all || !is_well(drive)) {
@@ -102,11 +105,11 @@ fn drive_lines(status: &StatusMessage) -> Vec<String> {
     lines
 }
 
-fn used(drive: &DriveMessage) -> u64 {
+fn used(drive: &Drive) -> u64 {
     drive.total_bytes.saturating_sub(drive.free_bytes)
 }
 
-fn fill_of<'a>(drives: impl Iterator<Item = &'a DriveMessage>) -> String {
+fn fill_of<'a>(drives: impl Iterator<Item = &'a Drive>) -> String {
     let sums = drives.fold((0, 0), |(used_bytes, total), drive| (used_bytes + used(drive), total + drive.total_bytes));
     fill(sums.0, sums.1)
 }
@@ -117,28 +120,41 @@ fn short(id: &str) -> String {
 }
 
 /// How a process is, for a person.
-fn node_state(node: &NodeMessage, now_ms: u64) -> String {
+fn node_state(node: &Node, now_ms: u64) -> String {
     match (node.answers, node.down_since_ms, node.heard_ago_ms) {
         (true, ..) => "up".to_owned(),
         (false, Some(since_ms), _) if node.drives > 0 => format!("down for {}", since(since_ms, now_ms)),
         (false, _, Some(ago_ms)) => format!("not heard of for {}", duration(ago_ms / 1000)),
-        (false, _, None) if node.role == "gateway" => "not heard of".to_owned(),
+        (false, _, None) if node.role == NodeRole::Gateway => "not heard of".to_owned(),
         (false, ..) => "does not answer".to_owned(),
     }
 }
 
 /// How a drive is, for a person.
-fn drive_state(drive: &DriveMessage, now_ms: u64) -> String {
+fn drive_state(drive: &Drive, now_ms: u64) -> String {
     match drive.down_since_ms {
-        Some(since_ms) if drive.down.is_some() => format!("{} for {}", drive.state, since(since_ms, now_ms)),
-        _ => drive.state.clone(),
+        Some(since_ms) if drive.down_reason.is_some() => {
+            format!("{} for {}", drive.state.name(), since(since_ms, now_ms))
+        }
+        _ => drive.state.name().to_owned(),
     }
 }
 
-fn range_line(status: &StatusMessage) -> String {
+/// Which node leads how many ranges, by the drives of their leaders.
+fn leads(status: &ClusterStatus) -> BTreeMap<&str, usize> {
+    let nodes: BTreeMap<&str, &str> =
+        status.drives.iter().map(|drive| (drive.id.as_str(), drive.node.as_str())).collect();
+    let mut leads = BTreeMap::new();
+    for leader in status.ranges.iter().filter_map(|range| range.leader.as_deref()) {
+        *leads.entry(nodes.get(leader).copied().unwrap_or("?")).or_default() += 1;
+    }
+    leads
+}
+
+fn range_line(status: &ClusterStatus) -> String {
     let leaders = leads(status);
     let led: Vec<String> = leaders.iter().map(|(node, count)| format!("{node} {count}")).collect();
-    let unled: Vec<String> = status.danger.leaderless.iter().map(u64::to_string).collect();
+    let unled: Vec<String> = status.durability.leaderless.iter().map(u64::to_string).collect();
     let mut line = format!("{} of {} led", leaders.values().sum::<usize>(), status.ranges.len());
     if status.nodes.len() > 1 && !led.is_empty() {
         line += &format!(": {}", led.join(", "));
@@ -154,11 +170,11 @@ fn range_line(status: &StatusMessage) -> String {
     line
 }
 
-fn clock_line(status: &StatusMessage) -> Option<String> {
+fn clock_line(status: &ClusterStatus) -> Option<String> {
     let off = status.nodes.iter().chain(&status.gateways).filter_map(|node| {
-        let clock_ms = node.clock_ms.filter(|clock_ms| clock_ms.unsigned_abs() > CLOCK_MS)?;
+        let clock_ms = node.clock_offset_ms.filter(|clock_ms| clock_ms.unsigned_abs() > CLOCK_MS)?;
         let way = if clock_ms > 0 { "ahead" } else { "behind" };
-        let leads = node.role == "gateway" || clock_ms.saturating_abs() <= CLOCK_OFF_MS_MAX;
+        let leads = node.role == NodeRole::Gateway || clock_ms.saturating_abs() <= CLOCK_OFF_MS_MAX;
         let follows = if leads { "" } else { " and leads nothing" };
         Some(format!("{} {} {way}{follows}", node.name, duration(clock_ms.unsigned_abs() / 1000)))
     });
@@ -166,7 +182,7 @@ fn clock_line(status: &StatusMessage) -> Option<String> {
     (!off.is_empty()).then(|| format!("clocks    {}", off.join(", ")))
 }
 
-fn version_line(status: &StatusMessage) -> String {
+fn version_line(status: &ClusterStatus) -> String {
     let known = || status.nodes.iter().chain(&status.gateways).filter_map(|node| Some((node, node.version.as_ref()?)));
     if known().all(|(_, version)| *version == status.version) {
         return status.version.clone();

@@ -1,56 +1,55 @@
 //! The screens as they are: a healthy cluster, one with a node away, one in danger, and a lone server.
 
-use super::super::messages::{
-    DangerMessage, DegradedMessage, DriveMessage, NodeMessage, PromiseMessage, RangeMessage, RepairMessage,
-    ScrubDriveMessage, ScrubMessage, StatusMessage,
-};
 use super::{drives, nodes, status};
+use couronne_admin::types::{
+    ClusterStatus, DegradedChunks, Drive, Durability, Node, PolicyPromise, Range, Repair, Scrub, ScrubDrive,
+};
 
 const GIB: u64 = 1 << 30;
 
-fn drive(number: u64) -> DriveMessage {
-    DriveMessage {
+fn drive(number: u64) -> Drive {
+    Drive {
         id: format!("{number:08x}{:024x}", 0),
         node: format!("n{number}"),
         region: "region".to_owned(),
         zone: format!("zone{}", (number - 1) / 2),
-        state: "serving".to_owned(),
+        state: DriveState::Serving,
         folder: Some(format!("/data/n{number}")),
         total_bytes: 10 * GIB,
         free_bytes: (10 - number) * GIB,
-        ..DriveMessage::default()
+        ..Drive::default()
     }
 }
 
-fn node(number: u64) -> NodeMessage {
-    NodeMessage {
+fn node(number: u64) -> Node {
+    Node {
         name: format!("n{number}"),
         id: format!("{number:032x}"),
-        role: "storage node".to_owned(),
+        role: NodeRole::StorageNode,
         region: "region".to_owned(),
         zone: format!("zone{}", (number - 1) / 2),
         address: format!("127.0.0.1:{number}"),
         answers: true,
         version: Some("0.1.0".to_owned()),
         heard_ago_ms: Some(300),
-        clock_ms: Some(-2),
+        clock_offset_ms: Some(-2),
         drives: 1,
-        ..NodeMessage::default()
+        ..Node::default()
     }
 }
 
-fn range(number: u64) -> RangeMessage {
+fn range(number: u64) -> Range {
     let replicas: Vec<String> = (1..=5).map(|number| drive(number).id).collect();
-    RangeMessage { range: number, serving: replicas.clone(), leader: replicas.get(number as usize).cloned(), replicas }
+    Range { range: number, serving: replicas.clone(), leader: replicas.get(number as usize).cloned(), replicas }
 }
 
 /// Six nodes in three zones; nothing is amiss.
-fn healthy() -> StatusMessage {
-    StatusMessage {
+fn healthy() -> ClusterStatus {
+    ClusterStatus {
         version: "0.1.0".to_owned(),
         now_ms: 10_000_000,
-        danger: DangerMessage { survives: 2, promised: 2, ..DangerMessage::default() },
-        promise: PromiseMessage {
+        durability: Durability { survives: 2, promised: 2, ..Durability::default() },
+        promise: PolicyPromise {
             policy: "ec:4+2".to_owned(),
             nodes: 6,
             zones: 3,
@@ -60,15 +59,15 @@ fn healthy() -> StatusMessage {
             zones_not_survived: Vec::new(),
         },
         nodes: (1..=6).map(node).collect(),
-        gateways: vec![NodeMessage { drives: 0, role: "gateway".to_owned(), name: "g1".to_owned(), ..node(7) }],
+        gateways: vec![Node { drives: 0, role: NodeRole::Gateway, name: "g1".to_owned(), ..node(7) }],
         drives: (1..=6).map(drive).collect(),
         ranges: (1..=4).map(range).collect(),
-        scrub: ScrubMessage { ended_ms: Some(2_800_000), ..ScrubMessage::default() },
-        ..StatusMessage::default()
+        scrub: Scrub { ended_ms: Some(2_800_000), ..Scrub::default() },
+        ..ClusterStatus::default()
     }
 }
 
-fn shown(message: &StatusMessage) -> String {
+fn shown(message: &ClusterStatus) -> String {
     status(message).join("\n")
 }
 
@@ -110,42 +109,42 @@ fn a_healthy_cluster() {
 #[test]
 fn a_cluster_that_repairs() {
     let mut message = healthy();
-    message.danger = DangerMessage { survives: 1, chunks: 120, degraded_chunks: 120, ..message.danger };
-    message.nodes[3] = NodeMessage { answers: false, version: None, down_since_ms: Some(9_300_000), ..node(4) };
-    message.drives[3] = DriveMessage {
-        state: "lost".to_owned(),
-        down: Some("its node does not answer".to_owned()),
+    message.durability = Durability { survives: 1, chunks: 120, degraded_chunks: 120, ..message.durability };
+    message.nodes[3] = Node { answers: false, version: None, down_since_ms: Some(9_300_000), ..node(4) };
+    message.drives[3] = Drive {
+        state: DriveState::Lost,
+        down_reason: Some("its node does not answer".to_owned()),
         down_since_ms: Some(9_300_000),
         folder: None,
         total_bytes: 0,
         free_bytes: 0,
         ..drive(4)
     };
-    message.nodes[1].clock_ms = Some(7_300);
+    message.nodes[1].clock_offset_ms = Some(7_300);
     message.nodes[1].version = Some("0.2.0".to_owned());
-    message.repair = RepairMessage {
+    message.repair = Repair {
         pending: 13,
         pending_chunks: 120,
         done_chunks: 400,
-        seconds_passed: 50,
+        elapsed_s: 50,
         bytes_per_second: 50 << 20,
-        seconds_left: Some(150),
+        remaining_s: Some(150),
         parked: 1,
-        degraded: vec![DegradedMessage { survives: 1, blobs: 12, chunks: 120 }],
-        ..RepairMessage::default()
+        degraded: vec![DegradedChunks { survives: 1, blobs: 12, chunks: 120 }],
+        ..Repair::default()
     };
-    let reading = |number| ScrubDriveMessage {
+    let reading = |number| ScrubDrive {
         drive: drive(number).id,
         node: format!("n{number}"),
         read_bytes: GIB,
         total_bytes: 4 * GIB,
     };
-    message.scrub = ScrubMessage {
+    message.scrub = Scrub {
         running: true,
         drives: vec![reading(1), reading(2)],
         bytes_per_second: 32 << 20,
-        seconds_passed: 128,
-        seconds_left: Some(192),
+        elapsed_s: 128,
+        remaining_s: Some(192),
         found: 2,
         healed: 2,
         ..message.scrub
@@ -188,19 +187,17 @@ fn a_cluster_that_repairs() {
 #[test]
 fn a_cluster_in_danger() {
     let mut message = healthy();
-    message.danger = DangerMessage {
+    message.durability = Durability {
         survives: 0,
         chunks: 7,
         degraded_chunks: 19,
         drives_away: 1,
         leaderless: vec![4],
         ranges: 2,
-        ..message.danger
+        ..message.durability
     };
-    message.repair.degraded = vec![
-        DegradedMessage { survives: 0, blobs: 1, chunks: 7 },
-        DegradedMessage { survives: 1, blobs: 2, chunks: 12 },
-    ];
+    message.repair.degraded =
+        vec![DegradedChunks { survives: 0, blobs: 1, chunks: 7 }, DegradedChunks { survives: 1, blobs: 2, chunks: 12 }];
     message.ranges[3].leader = None;
     message.ranges[3].serving.truncate(2);
     message.halted = Some("the wall clock leapt forward by 9 days".to_owned());
@@ -221,25 +218,25 @@ fn a_cluster_in_danger() {
 
 #[test]
 fn first_lines() {
-    let first = |danger| status(&StatusMessage { danger, ..healthy() }).remove(0);
-    let danger = DangerMessage { survives: 2, promised: 2, ..DangerMessage::default() };
-    assert_eq!(first(DangerMessage { survives: 1, promised: 1, ..danger.clone() }), "all safe: 1 loss is survived");
-    let awaited = DangerMessage { awaited_nodes: 1, ..danger.clone() };
+    let first = |durability| status(&ClusterStatus { durability, ..healthy() }).remove(0);
+    let whole = Durability { survives: 2, promised: 2, ..Durability::default() };
+    assert_eq!(first(Durability { survives: 1, promised: 1, ..whole.clone() }), "all safe: 1 loss is survived");
+    let awaited = Durability { awaited_nodes: 1, ..whole.clone() };
     assert_eq!(first(awaited), "not begun: 1 storage node is to join yet");
-    let one_copy = DangerMessage { survives: 0, promised: 0, ..danger.clone() };
+    let one_copy = Durability { survives: 0, promised: 0, ..whole.clone() };
     assert_eq!(first(one_copy), "any loss costs data: the policy keeps one copy");
-    let away = DangerMessage { survives: 0, drives_away: 2, ..danger.clone() };
+    let away = Durability { survives: 0, drives_away: 2, ..whole.clone() };
     assert_eq!(first(away), "one more loss would cost data: chunks with shards on drives that are away");
-    let gone = DangerMessage { survives: -1, chunks: 1, degraded_chunks: 1, ..danger.clone() };
+    let gone = Durability { survives: -1, chunks: 1, degraded_chunks: 1, ..whole.clone() };
     assert_eq!(first(gone), "OUT OF REACH: 1 chunk; bring back what is away");
-    let metadata = DangerMessage { survives: 0, ranges: 3, ..danger };
+    let metadata = Durability { survives: 0, ranges: 3, ..whole };
     assert_eq!(first(metadata), "one more loss would cost data: 3 metadata ranges");
 }
 
 #[test]
 fn promises() {
     let promise = |nodes, zones, survived: [usize; 3], not: &[&str]| {
-        super::promise(&PromiseMessage {
+        super::promise(&PolicyPromise {
             policy: "p".to_owned(),
             nodes,
             zones,
@@ -266,7 +263,7 @@ fn a_lone_server() {
     (message.nodes, message.gateways) = (vec![node(1)], Vec::new());
     message.drives.truncate(2);
     message.drives.iter_mut().for_each(|drive| drive.node = "n1".to_owned());
-    message.promise = PromiseMessage { nodes: 1, zones: 1, nodes_survived: 0, zones_survived: 0, ..message.promise };
+    message.promise = PolicyPromise { nodes: 1, zones: 1, nodes_survived: 0, zones_survived: 0, ..message.promise };
     assert_eq!(
         status(&message),
         [
@@ -306,35 +303,12 @@ fn lists() {
     );
 }
 
-#[test]
-fn the_time_left_is_that_of_the_slowest_node_and_unknown_while_one_has_not_counted() {
-    let says = |pending, seconds_left| RepairMessage { pending, seconds_left, ..RepairMessage::default() };
-    let sum = |said: &[RepairMessage]| {
-        let mut sum = RepairMessage::default();
-        said.iter().for_each(|said| sum.add(said));
-        sum.seconds_left
-    };
-    assert_eq!(sum(&[says(3, Some(20)), says(0, None), says(9, Some(70)), says(1, Some(1))]), Some(70));
-    assert_eq!(sum(&[says(3, None), says(9, Some(70))]), None);
-    assert_eq!(sum(&[says(9, Some(70)), says(3, None), says(9, Some(80))]), None);
-    assert_eq!(sum(&[says(0, None), says(0, None)]), None);
-
-    let says = |running, seconds_left| ScrubMessage { running, seconds_left, ..ScrubMessage::default() };
-    let joined = |said: Vec<ScrubMessage>| {
-        let joined = said.into_iter().fold(None, |sum, said| Some(ScrubMessage::joined(sum, said)));
-        joined.and_then(|joined| joined.seconds_left)
-    };
-    assert_eq!(joined(vec![says(true, Some(20)), says(false, None), says(true, Some(70))]), Some(70));
-    assert_eq!(joined(vec![says(true, Some(20)), says(true, None), says(true, Some(30))]), None);
-    assert_eq!(joined(vec![says(false, None), says(false, None)]), None);
-}
-
 /// No bar claims to know what is not known.
 #[test]
 fn work_that_cannot_be_timed_yet() {
     let mut message = healthy();
-    message.repair = RepairMessage { pending: 1, pending_chunks: 9, seconds_passed: 5, ..RepairMessage::default() };
-    message.scrub = ScrubMessage { running: true, seconds_passed: 5, ..ScrubMessage::default() };
+    message.repair = Repair { pending: 1, pending_chunks: 9, elapsed_s: 5, ..Repair::default() };
+    message.scrub = Scrub { running: true, elapsed_s: 5, ..Scrub::default() };
     let shown = shown(&message);
     assert!(shown.contains("repair    9 chunks pending, 0 B/s\n"), "{shown}");
     assert!(shown.contains("scrub     0 B of 0 B read, 0 B/s; no round finished yet; nothing found\n"), "{shown}");

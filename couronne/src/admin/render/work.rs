@@ -1,10 +1,10 @@
 //! How repair and scrubbing get on.
 
-use super::super::messages::{RepairMessage, ScrubMessage};
 use super::text::{Table, bar, bytes, duration, many, since};
+use couronne_admin::types::{Repair, Scrub};
 
 /// Repair in one line.
-pub(super) fn repair_line(repair: &RepairMessage) -> String {
+pub(super) fn repair_line(repair: &Repair) -> String {
     let waiting = match repair.parked {
         0 => String::new(),
         parked => format!("; {} for a drive", many(parked, "blob waits", "blobs wait")),
@@ -15,7 +15,7 @@ pub(super) fn repair_line(repair: &RepairMessage) -> String {
     if repair.pending_chunks == 0 {
         return format!("looking: {} blobs and ranges may be better{waiting}", repair.pending);
     }
-    let (bar, left) = time(repair.seconds_passed, repair.seconds_left);
+    let (bar, left) = time(repair.elapsed_s, repair.remaining_s);
     let rate = bytes(repair.bytes_per_second);
     format!("{bar}{} pending, {rate}/s{left}{waiting}", many(repair.pending_chunks, "chunk", "chunks"))
 }
@@ -29,7 +29,7 @@ fn time(passed: u64, left: Option<u64>) -> (String, String) {
 }
 
 /// `couronne repair status`.
-pub(crate) fn repair(repair: &RepairMessage) -> Vec<String> {
+pub(crate) fn repair(repair: &Repair) -> Vec<String> {
     let mut lines = vec![
         repair_line(repair),
         format!(
@@ -47,7 +47,7 @@ pub(crate) fn repair(repair: &RepairMessage) -> Vec<String> {
 }
 
 /// The scrubber in one line.
-pub(super) fn scrub_line(scrub: &ScrubMessage, now_ms: u64) -> String {
+pub(super) fn scrub_line(scrub: &Scrub, now_ms: u64) -> String {
     let found = match (scrub.found, scrub.orphans) {
         (0, 0) => "nothing found".to_owned(),
         (found, orphans) => format!("found {found}, healed {}, orphans deleted {orphans}", scrub.healed),
@@ -59,15 +59,15 @@ pub(super) fn scrub_line(scrub: &ScrubMessage, now_ms: u64) -> String {
     if !scrub.running {
         return format!("{last}; {found}");
     }
-    let sum = |read: fn(&super::super::messages::ScrubDriveMessage) -> u64| scrub.drives.iter().map(read).sum::<u64>();
+    let sum = |read: fn(&ScrubDrive) -> u64| scrub.drives.iter().map(read).sum::<u64>();
     let (read, total) = (sum(|drive| drive.read_bytes), sum(|drive| drive.total_bytes));
-    let (bar, left) = time(scrub.seconds_passed, scrub.seconds_left);
+    let (bar, left) = time(scrub.elapsed_s, scrub.remaining_s);
     let rate = bytes(scrub.bytes_per_second);
     format!("{bar}{} of {} read, {rate}/s{left}; {last}; {found}", bytes(read), bytes(total))
 }
 
 /// `couronne scrub status`.
-pub(crate) fn scrub_drives(scrub: &ScrubMessage, now_ms: u64) -> Vec<String> {
+pub(crate) fn scrub_drives(scrub: &Scrub, now_ms: u64) -> Vec<String> {
     let mut lines = vec![scrub_line(scrub, now_ms)];
     let mut table = Table::default();
     for drive in &scrub.drives {

@@ -1,20 +1,20 @@
-//! The first lines of the status: what is in danger; and what a policy can promise.
+//! The first lines of the status: what is in durability; and what a policy can promise.
 
-use super::super::messages::{DangerMessage, PromiseMessage, StatusMessage};
 use super::text::many;
+use couronne_admin::types::{ClusterStatus, Durability, PolicyPromise};
 
 /// What is in danger, the worst first.
-pub(super) fn lines(status: &StatusMessage) -> Vec<String> {
-    let danger = &status.danger;
-    if danger.awaited_nodes > 0 {
+pub(super) fn lines(status: &ClusterStatus) -> Vec<String> {
+    let durability = &status.durability;
+    if durability.awaited_nodes > 0 {
         return vec![format!(
             "not begun: {} to join yet",
-            many(danger.awaited_nodes, "storage node is", "storage nodes are")
+            many(durability.awaited_nodes, "storage node is", "storage nodes are")
         )];
     }
-    let mut lines = vec![first(danger)];
-    if !danger.leaderless.is_empty() {
-        let ranges: Vec<String> = danger.leaderless.iter().map(u64::to_string).collect();
+    let mut lines = vec![first(durability)];
+    if !durability.leaderless.is_empty() {
+        let ranges: Vec<String> = durability.leaderless.iter().map(u64::to_string).collect();
         lines.push(format!("  no leader: ranges {}; their keys can be neither read nor written", ranges.join(", ")));
     }
     for level in &status.repair.degraded {
@@ -28,29 +28,29 @@ pub(super) fn lines(status: &StatusMessage) -> Vec<String> {
         let (chunks, blobs) = (many(level.chunks, "chunk", "chunks"), many(level.blobs, "blob", "blobs"));
         lines.push(format!("  degraded: {chunks} of {blobs} {what}"));
     }
-    if danger.drives_away > 0 {
+    if durability.drives_away > 0 {
         lines.push(format!(
             "  away: {} whose shards are not made up for yet",
-            many(danger.drives_away, "drive", "drives")
+            many(durability.drives_away, "drive", "drives")
         ));
     }
-    if danger.ranges > 0 && danger.leaderless.is_empty() {
-        lines.push(format!("  metadata: {} with replicas away", many(danger.ranges, "range", "ranges")));
+    if durability.ranges > 0 && durability.leaderless.is_empty() {
+        lines.push(format!("  metadata: {} with replicas away", many(durability.ranges, "range", "ranges")));
     }
     lines
 }
 
-fn first(danger: &DangerMessage) -> String {
-    let what = match (danger.chunks, danger.drives_away, danger.ranges) {
+fn first(durability: &Durability) -> String {
+    let what = match (durability.chunks, durability.drives_away, durability.ranges) {
         (0, 0, ranges) if ranges > 0 => many(ranges, "metadata range", "metadata ranges"),
         (0, _, _) => "chunks with shards on drives that are away".to_owned(),
         (chunks, ..) => many(chunks, "chunk", "chunks"),
     };
-    match danger.survives {
+    match durability.survives {
         i64::MIN..0 => format!("OUT OF REACH: {what}; bring back what is away"),
-        0 if danger.promised == 0 => "any loss costs data: the policy keeps one copy".to_owned(),
+        0 if durability.promised == 0 => "any loss costs data: the policy keeps one copy".to_owned(),
         0 => format!("one more loss would cost data: {what}"),
-        survives if survives >= danger.promised && danger.degraded_chunks == 0 => {
+        survives if survives >= durability.promised && durability.degraded_chunks == 0 => {
             format!("all safe: {}", many(survives.unsigned_abs(), "loss is survived", "losses are survived"))
         }
         survives => {
@@ -61,8 +61,8 @@ fn first(danger: &DangerMessage) -> String {
 }
 
 /// What a policy can promise with the nodes and zones there are.
-pub(crate) fn promise(promise: &PromiseMessage) -> String {
-    let PromiseMessage { policy, nodes, zones, drives_survived, nodes_survived, zones_survived, zones_not_survived } =
+pub(crate) fn promise(promise: &PolicyPromise) -> String {
+    let PolicyPromise { policy, nodes, zones, drives_survived, nodes_survived, zones_survived, zones_not_survived } =
         promise;
     if *nodes == 0 {
         return format!("{policy}: no drives yet");

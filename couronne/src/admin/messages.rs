@@ -1,0 +1,138 @@
+//! What processes of a cluster tell each other for operators, as JSON: how each is, and what it is ordered to do.
+//!
+//! Ranges, repair and scrubbing are said as the API shows them; of drives a node says what the map does not know.
+//! Promises: a process reads a message in which another release says more.
+//! Must not know: how messages travel.
+
+use std::collections::BTreeMap;
+
+use couronne_admin::types::{NodeRole, PolicyRequest, Range, Repair, Scrub, TokenRequest};
+use serde::{Deserialize, Serialize};
+
+/// How a process is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct StatusMessage {
+    /// The version of its binary.
+    pub(crate) version: String,
+    /// The version of the cluster map by which this was judged.
+    pub(crate) map_version: u64,
+    /// Its drives.
+    pub(crate) drives: Vec<DriveMessage>,
+    /// The metadata ranges of which it has replicas.
+    pub(crate) ranges: Vec<Range>,
+    /// Why its duties that delete are halted; unset: they are not.
+    pub(crate) halted: Option<String>,
+    /// Background work since its start: counters by name.
+    pub(crate) background: BTreeMap<String, u64>,
+    /// Repair of the ranges that it leads.
+    pub(crate) repair: Repair,
+    /// Scrubbing of its drives and of the ranges that it leads.
+    pub(crate) scrub: Scrub,
+    /// What it heard of the members, if it leads the map's group; else nothing.
+    pub(crate) heard: Vec<HeardMessage>,
+    /// Ranges that no member says that it leads, likewise.
+    pub(crate) leaderless: u64,
+}
+
+/// A drive as its node knows it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct DriveMessage {
+    /// Its identity, hexadecimal.
+    pub(crate) id: String,
+    /// Its folder; unset: the node does not have it.
+    pub(crate) folder: Option<String>,
+    /// Why it does not serve; unset: it serves.
+    pub(crate) down_reason: Option<String>,
+    /// Whether it has no space for new rows.
+    pub(crate) full: bool,
+    /// What it can hold, in bytes.
+    pub(crate) total_bytes: u64,
+    /// What is free, in bytes.
+    pub(crate) free_bytes: u64,
+    /// Bytes of shards that are named.
+    pub(crate) live_bytes: u64,
+    /// Bytes that compaction can win.
+    pub(crate) dead_bytes: u64,
+    /// Bytes of its log in use.
+    pub(crate) log_bytes: u64,
+}
+
+/// A member as the leader of the map's group knows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct HeardMessage {
+    /// Its identity, hexadecimal.
+    pub(crate) id: String,
+    /// How long ago it reported, in milliseconds.
+    pub(crate) ago_ms: u64,
+    /// The version of its binary; empty: it did not say.
+    pub(crate) version: String,
+    /// How far its clock is ahead of the median of the storage nodes', in milliseconds; unset: not known.
+    pub(crate) clock_offset_ms: Option<i64>,
+}
+
+/// What an operator orders a storage node to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// A new policy.
+    CreatePolicy {
+        /// Its name.
+        name: String,
+        /// `single`, `replicated:N` or `ec:K+M`.
+        redundancy: String,
+        /// Whether the loss of any zone must be survived.
+        survive_zone_loss: bool,
+    },
+    /// The policy of new buckets that name none.
+    SetDefaultPolicy {
+        /// Its name.
+        name: String,
+    },
+    /// Begin a drive of this node anew.
+    ReplaceDrive {
+        /// Its identity, hexadecimal.
+        drive: String,
+        /// Although it serves.
+        force: bool,
+    },
+    /// Look for every blob of the ranges led here.
+    StartRepair,
+    /// Begin a round of the scrubber over the drives here.
+    StartScrub,
+    /// A token with which a process joins.
+    CreateToken {
+        /// What joins with it.
+        role: NodeRole,
+        /// For how many minutes it is good.
+        lifetime_minutes: u32,
+    },
+    /// The clock of this node is right.
+    ConfirmClock,
+}
+
+impl From<PolicyRequest> for Order {
+    fn from(PolicyRequest { name, redundancy, survive_zone_loss }: PolicyRequest) -> Self {
+        Self::CreatePolicy { name, redundancy, survive_zone_loss }
+    }
+}
+
+impl From<TokenRequest> for Order {
+    fn from(TokenRequest { role, lifetime_minutes }: TokenRequest) -> Self {
+        Self::CreateToken { role, lifetime_minutes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_says_more_is_read() {
+        let order = r#"{"order":"create_policy","name":"n","redundancy":"single","survive_zone_loss":false,"more":1}"#;
+        assert!(matches!(serde_json::from_str(order).unwrap(), Order::CreatePolicy { name, .. } if name == "n"));
+        let mut status = serde_json::to_value(StatusMessage { map_version: 7, ..StatusMessage::default() }).unwrap();
+        status["more"] = 1.into();
+        status["repair"]["more"] = 1.into();
+        assert_eq!(serde_json::from_value::<StatusMessage>(status).unwrap().map_version, 7);
+    }
+}
