@@ -20,6 +20,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use couronne_admin::server::AdminApi;
 use couronne_gateway::engine::Components;
 
 use couronne_base::env::Env;

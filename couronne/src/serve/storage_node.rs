@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use couronne_admin::server::AdminApi;
 use couronne_base::env::Env;
 use couronne_gateway::engine::Components;
 use couronne_gateway::pipeline::Gateway;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_admin::types::{ClusterStatus, Drive, DriveState, Node, NodeRole, Range, Scrub};
+use couronne_admin::types::{ClusterStatus, Drive, DriveState, Node, NodeRole, Range};
 use couronne_protocol::map::{Intake, MapNode, MapState, SharedMap};
 use couronne_protocol::transport::{Message, Method, Role, Transport};
 use couronne_ring::{DriveId, NodeId};

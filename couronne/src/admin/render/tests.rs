@@ -2,7 +2,8 @@
 
 use super::{drives, nodes, status};
 use couronne_admin::types::{
-    ClusterStatus, DegradedChunks, Drive, Durability, Node, PolicyPromise, Range, Repair, Scrub, ScrubDrive,
+    ClusterStatus, DegradedChunks, Drive, DriveState, Durability, Node, NodeRole, PolicyPromise, Range, Repair, Scrub,
+    ScrubDrive,
 };
 
 const GIB: u64 = 1 << 30;

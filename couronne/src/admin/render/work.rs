@@ -1,7 +1,7 @@
 //! How repair and scrubbing get on.
 
 use super::text::{Table, bar, bytes, duration, many, since};
-use couronne_admin::types::{Repair, Scrub};
+use couronne_admin::types::{Repair, Scrub, ScrubDrive};
 
 /// Repair in one line.
 pub(super) fn repair_line(repair: &Repair) -> String {
