@@ -44,15 +44,15 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             runtime.block_on(bench::run(*arguments))?;
         }
         Command::Reference => terminal::say(settings::reference::page().trim_end()),
-        Command::Status(arguments) => client_runtime()?.block_on(admin::operate::status(arguments))?,
-        Command::Node(command) => client_runtime()?.block_on(admin::operate::node(command))?,
-        Command::Drive(command) => client_runtime()?.block_on(admin::operate::drive(command))?,
-        Command::Policy(command) => client_runtime()?.block_on(admin::operate::policy(command))?,
-        Command::Repair(command) => client_runtime()?.block_on(admin::operate::repair(command))?,
-        Command::Scrub(command) => client_runtime()?.block_on(admin::operate::scrub(command))?,
-        Command::Account(command) => client_runtime()?.block_on(admin::commands::account(command))?,
-        Command::Clock(command) => client_runtime()?.block_on(admin::commands::clock(command))?,
-        Command::User(command) => client_runtime()?.block_on(admin::commands::user(command))?,
+        Command::Status(arguments) => client_runtime()?.block_on(admin::commands::cluster::status(arguments))?,
+        Command::Node(command) => client_runtime()?.block_on(admin::commands::cluster::node(command))?,
+        Command::Drive(command) => client_runtime()?.block_on(admin::commands::cluster::drive(command))?,
+        Command::Policy(command) => client_runtime()?.block_on(admin::commands::cluster::policy(command))?,
+        Command::Repair(command) => client_runtime()?.block_on(admin::commands::cluster::repair(command))?,
+        Command::Scrub(command) => client_runtime()?.block_on(admin::commands::cluster::scrub(command))?,
+        Command::Account(command) => client_runtime()?.block_on(admin::commands::identity::account(command))?,
+        Command::Clock(command) => client_runtime()?.block_on(admin::commands::identity::clock(command))?,
+        Command::User(command) => client_runtime()?.block_on(admin::commands::identity::user(command))?,
     }
     Ok(())
 }

@@ -257,7 +257,7 @@ impl Cluster {
             let all = |list: &str, is_well: fn(&Value) -> bool| status[list].as_array().unwrap().iter().all(is_well);
             let is_settled = status["repair"]["pending"] == 0
                 && all("nodes", |node| node["answers"] == true)
-                && all("drives", |drive| drive["down"].is_null());
+                && all("drives", |drive| drive["down_reason"].is_null());
             settled_since = is_settled.then(|| settled_since.unwrap_or_else(Instant::now));
             std::thread::sleep(Duration::from_millis(100));
         }

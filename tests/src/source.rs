@@ -44,6 +44,7 @@ pub fn rust_files() -> Vec<SourceFile> {
         "cluster",
         "protocol",
         "client",
+        "admin",
         "storage-node",
         "gateway",
         "couronne",

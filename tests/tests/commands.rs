@@ -75,10 +75,10 @@ fn lists_show_who_is_there(cluster: &Cluster) {
     cluster.wait_for_status("g1", "all members are heard of, with their versions", |status| {
         let members = status["nodes"].as_array().unwrap().iter().chain(status["gateways"].as_array().unwrap());
         let is_known = |member: &Value| member["answers"] == true && member["version"].is_string();
-        let is_safe = status["danger"]["survives"] == 2;
+        let is_safe = status["durability"]["survives"] == 2;
         is_safe
             && members.clone().count() == 8
-            && members.clone().all(|member| is_known(member) && member["clock_ms"].is_i64())
+            && members.clone().all(|member| is_known(member) && member["clock_offset_ms"].is_i64())
     });
     let drives = json(&cluster.couronne(&["drive", "list", "--json"], "n3"));
     assert_eq!(drives.as_array().unwrap().len(), 6);
@@ -171,7 +171,7 @@ fn a_drive_is_replaced(cluster: &mut Cluster) {
     cluster.wait_for_status("g1", "the drive is down", |status| {
         status["drives"].as_array().unwrap().iter().any(|drive| drive["id"] == *id && drive["state"] == "down")
     });
-    cluster.wait_for_status("g1", "one more loss is survived", |status| status["danger"]["survives"] == 1);
+    cluster.wait_for_status("g1", "one more loss is survived", |status| status["durability"]["survives"] == 1);
     let screen = said(&cluster.couronne(&["status"], "g1"));
     assert!(screen.starts_with("1 more loss is survived"), "{screen}");
     said(&cluster.couronne(&["drive", "replace", &id[..10]], "g1"));
@@ -185,7 +185,7 @@ fn a_drive_is_replaced(cluster: &mut Cluster) {
     cluster.wipe("n6");
     cluster.start_member("n6");
     cluster.wait_for_status("g1", "it is known to be emptied", |status| {
-        let is_n6 = |drive: &&Value| drive["node"] == "n6" && drive["down"].is_null();
+        let is_n6 = |drive: &&Value| drive["node"] == "n6" && drive["down_reason"].is_null();
         status["drives"].as_array().unwrap().iter().find(is_n6).is_some_and(|drive| drive["emptied_times"] == 1)
     });
     cluster.wait_until_repaired("g1");
@@ -217,7 +217,7 @@ fn an_operator_looks_and_orders() {
     cluster.kill("n1");
     cluster.kill("n2");
     cluster.wait_for_status("g1", "all ranges are led", |status| {
-        status["danger"]["leaderless"].as_array().is_some_and(Vec::is_empty)
+        status["durability"]["leaderless"].as_array().is_some_and(Vec::is_empty)
     });
     for bucket in ["shards", "copies"] {
         clients.run("aws", &["s3", "cp", "--only-show-errors", &format!("s3://{bucket}/big"), "back"]);

@@ -24,7 +24,7 @@ fn a_zone_is_lost_under_load_and_what_it_held_is_rebuilt() {
     cluster.kill("n4");
     // Both are marked down, then lost, then rebuilt; the load goes on all the while.
     cluster.wait_for_status("n2", "two drives are down", |status| {
-        status["drives"].as_array().unwrap().iter().filter(|drive| !drive["down"].is_null()).count() == 2
+        status["drives"].as_array().unwrap().iter().filter(|drive| !drive["down_reason"].is_null()).count() == 2
     });
     clients.run("aws", &["s3", "cp", "--quiet", "before", "s3://zones/kept/during"]);
     std::thread::sleep(Duration::from_secs(4));

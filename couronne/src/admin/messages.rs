@@ -1,221 +1,138 @@
-//! The JSON of the admin API.
+//! What processes of a cluster tell each other for operators, as JSON: how each is, and what it is ordered to do.
 //!
-//! Promises: unknown fields of requests are refused. Must not know: where the values come from.
+//! Ranges, repair and scrubbing are said as the API shows them; of drives a node says what the map does not know.
+//! Promises: a process reads a message in which another release says more.
+//! Must not know: how messages travel.
 
-mod status;
+use std::collections::BTreeMap;
 
+use couronne_admin::types::{NodeRole, PolicyRequest, Range, Repair, Scrub, TokenRequest};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use status::{
-    DangerMessage, DegradedMessage, DriveMessage, HeardMessage, NodeMessage, PromiseMessage, RangeMessage,
-    RepairMessage, ScrubDriveMessage, ScrubMessage, StatusMessage,
-};
-
-/// Asks for an account.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreateAccountMessage {
-    /// Its name.
-    pub(crate) name: String,
-}
-
-/// Asks for a user. Has a secret, so no `Debug`.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreateUserMessage {
-    /// Its name.
-    pub(crate) name: String,
-    /// Whether it may do everything in its account.
-    #[serde(default)]
-    pub(crate) admin: bool,
-    /// Its keys; unset: random ones.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) access_key: Option<String>,
-    /// The secret of `access_key`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) secret_key: Option<String>,
-}
-
-/// An account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct AccountMessage {
-    /// Its name.
-    pub(crate) name: String,
-    /// Its canonical id.
-    pub(crate) id: String,
-    /// When it was made; milliseconds since 1970.
-    pub(crate) created_ms: u64,
-}
-
-/// An account and its users.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct AccountDetailMessage {
-    /// The account.
-    #[serde(flatten)]
-    pub(crate) account: AccountMessage,
-    /// Its users.
-    pub(crate) users: Vec<UserMessage>,
-}
-
-/// A user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct UserMessage {
-    /// Its name.
-    pub(crate) name: String,
-    /// Whether it may do everything in its account.
-    pub(crate) admin: bool,
-    /// Its access keys.
-    pub(crate) access_keys: Vec<String>,
-}
-
-/// A user that was just made, with the secret that is shown only now. No `Debug`.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct NewUserMessage {
-    /// Its account's name.
-    pub(crate) account: String,
-    /// Its account's canonical id.
-    pub(crate) account_id: String,
-    /// Its name.
-    pub(crate) user: String,
-    /// Whether it may do everything in its account.
-    pub(crate) admin: bool,
-    /// Its access key.
-    pub(crate) access_key: String,
-    /// Its secret key.
-    pub(crate) secret_key: String,
-}
-
-/// Why a request was refused.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct ErrorMessage {
-    /// In words.
-    pub(crate) error: String,
-}
-
-/// The clock was confirmed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ClockMessage {
-    /// Why duties were halted until then; unset: they were not.
-    pub(crate) halted: Option<String>,
-}
-
-/// Asks for a token with which others join.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct MakeTokenMessage {
-    /// For a gateway, instead of a storage node.
-    pub(crate) gateway: bool,
-    /// For how many minutes.
-    pub(crate) minutes: u32,
-}
-
-/// A token. A secret: no `Debug`.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct TokenMessage {
-    /// Its text.
-    pub(crate) token: String,
-}
-
-/// The cluster map.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct MapMessage {
-    /// The cluster's identity, hexadecimal.
-    pub(crate) cluster: String,
-    /// Rises with every change.
-    pub(crate) version: u64,
-    /// Whether it has rings and ranges.
-    pub(crate) formed: bool,
-    /// The redundancy of the default policy.
-    pub(crate) policy: String,
-    /// Its processes.
-    pub(crate) nodes: Vec<MapNodeMessage>,
+/// How a process is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct StatusMessage {
+    /// The version of its binary.
+    pub(crate) version: String,
+    /// The version of the cluster map by which this was judged.
+    pub(crate) map_version: u64,
     /// Its drives.
-    pub(crate) drives: Vec<MapDriveMessage>,
-    /// Its ranges, the one that keeps the map first.
-    pub(crate) ranges: Vec<MapRangeMessage>,
+    pub(crate) drives: Vec<DriveMessage>,
+    /// The metadata ranges of which it has replicas.
+    pub(crate) ranges: Vec<Range>,
+    /// Why its duties that delete are halted; unset: they are not.
+    pub(crate) halted: Option<String>,
+    /// Background work since its start: counters by name.
+    pub(crate) background: BTreeMap<String, u64>,
+    /// Repair of the ranges that it leads.
+    pub(crate) repair: Repair,
+    /// Scrubbing of its drives and of the ranges that it leads.
+    pub(crate) scrub: Scrub,
+    /// What it heard of the members, if it leads the map's group; else nothing.
+    pub(crate) heard: Vec<HeardMessage>,
+    /// Ranges that no member says that it leads, likewise.
+    pub(crate) leaderless: u64,
 }
 
-/// A process of the map.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct MapNodeMessage {
+/// A drive as its node knows it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct DriveMessage {
     /// Its identity, hexadecimal.
     pub(crate) id: String,
-    /// What operators call it.
-    pub(crate) name: String,
-    /// `storage node` or `gateway`.
-    pub(crate) role: String,
-    /// Where its peers reach it.
-    pub(crate) address: String,
-    /// Its region.
-    pub(crate) region: String,
-    /// Its zone.
-    pub(crate) zone: String,
+    /// Its folder; unset: the node does not have it.
+    pub(crate) folder: Option<String>,
+    /// Why it does not serve; unset: it serves.
+    pub(crate) down_reason: Option<String>,
+    /// Whether it has no space for new rows.
+    pub(crate) full: bool,
+    /// What it can hold, in bytes.
+    pub(crate) total_bytes: u64,
+    /// What is free, in bytes.
+    pub(crate) free_bytes: u64,
+    /// Bytes of shards that are named.
+    pub(crate) live_bytes: u64,
+    /// Bytes that compaction can win.
+    pub(crate) dead_bytes: u64,
+    /// Bytes of its log in use.
+    pub(crate) log_bytes: u64,
 }
 
-/// A drive of the map.
+/// A member as the leader of the map's group knows it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct MapDriveMessage {
+pub(crate) struct HeardMessage {
     /// Its identity, hexadecimal.
     pub(crate) id: String,
-    /// The name of its node.
-    pub(crate) node: String,
-    /// Its share in rings.
-    pub(crate) weight: u32,
-    /// Since when it does not serve, in milliseconds since 1970; unset: it serves.
-    pub(crate) down_since_ms: Option<u64>,
+    /// How long ago it reported, in milliseconds.
+    pub(crate) ago_ms: u64,
+    /// The version of its binary; empty: it did not say.
+    pub(crate) version: String,
+    /// How far its clock is ahead of the median of the storage nodes', in milliseconds; unset: not known.
+    pub(crate) clock_offset_ms: Option<i64>,
 }
 
-/// A range of the map.
+/// What an operator orders a storage node to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct MapRangeMessage {
-    /// Its number.
-    pub(crate) range: u64,
-    /// The drives of its replicas.
-    pub(crate) replicas: Vec<String>,
+#[serde(tag = "order", rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// A new policy.
+    CreatePolicy {
+        /// Its name.
+        name: String,
+        /// `single`, `replicated:N` or `ec:K+M`.
+        redundancy: String,
+        /// Whether the loss of any zone must be survived.
+        survive_zone_loss: bool,
+    },
+    /// The policy of new buckets that name none.
+    SetDefaultPolicy {
+        /// Its name.
+        name: String,
+    },
+    /// Begin a drive of this node anew.
+    ReplaceDrive {
+        /// Its identity, hexadecimal.
+        drive: String,
+        /// Although it serves.
+        force: bool,
+    },
+    /// Look for every blob of the ranges led here.
+    StartRepair,
+    /// Begin a round of the scrubber over the drives here.
+    StartScrub,
+    /// A token with which a process joins.
+    CreateToken {
+        /// What joins with it.
+        role: NodeRole,
+        /// For how many minutes it is good.
+        lifetime_minutes: u32,
+    },
+    /// The clock of this node is right.
+    ConfirmClock,
 }
 
-/// Asks for a policy.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreatePolicyMessage {
-    /// Its name.
-    pub(crate) name: String,
-    /// `single`, `replicated:N` or `ec:K+M`.
-    pub(crate) redundancy: String,
-    /// Whether the loss of any zone must be survived.
-    #[serde(default)]
-    pub(crate) survive_zone_loss: bool,
+impl From<PolicyRequest> for Order {
+    fn from(PolicyRequest { name, redundancy, survive_zone_loss }: PolicyRequest) -> Self {
+        Self::CreatePolicy { name, redundancy, survive_zone_loss }
+    }
 }
 
-/// A policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PolicyMessage {
-    /// Its name.
-    pub(crate) name: String,
-    /// Its number.
-    pub(crate) id: u16,
-    /// `single`, `replicated:N` or `ec:K+M`.
-    pub(crate) redundancy: String,
-    /// Whether new buckets that name none have it.
-    pub(crate) default: bool,
-    /// Whether a chunk is acknowledged only if the loss of any zone is survived.
-    pub(crate) survive_zone_loss: bool,
-    /// What it can promise with the nodes there are.
-    pub(crate) promise: PromiseMessage,
+impl From<TokenRequest> for Order {
+    fn from(TokenRequest { role, lifetime_minutes }: TokenRequest) -> Self {
+        Self::CreateToken { role, lifetime_minutes }
+    }
 }
 
-/// Asks to begin the drive anew that the path names.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ReplaceMessage {
-    /// Although it serves.
-    #[serde(default)]
-    pub(crate) force: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What became of an order, in words.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct DoneMessage {
-    /// For a person.
-    pub(crate) done: String,
+    #[test]
+    fn a_message_that_says_more_is_read() {
+        let order = r#"{"order":"create_policy","name":"n","redundancy":"single","survive_zone_loss":false,"more":1}"#;
+        assert!(matches!(serde_json::from_str(order).unwrap(), Order::CreatePolicy { name, .. } if name == "n"));
+        let mut status = serde_json::to_value(StatusMessage { map_version: 7, ..StatusMessage::default() }).unwrap();
+        status["more"] = 1.into();
+        status["repair"]["more"] = 1.into();
+        assert_eq!(serde_json::from_value::<StatusMessage>(status).unwrap().map_version, 7);
+    }
 }

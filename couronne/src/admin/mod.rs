@@ -1,39 +1,45 @@
-//! The admin listener and those who talk to it: `/health`, `/metrics`, and the API behind
-//! `couronne status`, `node`, `drive`, `policy`, `repair`, `scrub`, `account`, `user` and `clock`.
+//! The binary's half of the admin API: what `couronne_admin`'s server controls here, and the commands that ask it.
 //!
-//! | method and path | answers |
-//! |---|---|
-//! | `GET /health` | 200 if metadata can be read, else 503; no token |
-//! | `GET /metrics` | Prometheus text; no token |
-//! | `GET /admin/status` | [`messages::StatusMessage`] |
-//! | `GET /admin/policies` | [`messages::PolicyMessage`]s |
-//! | `POST /admin/policies` | a policy as [`messages::CreatePolicyMessage`] says; [`messages::DoneMessage`], as all orders below |
-//! | `POST /admin/policies/NAME/default` | new buckets have this policy |
-//! | `POST /admin/drives/ID/replace` | the drive begins anew, as [`messages::ReplaceMessage`] says |
-//! | `POST /admin/repair/start`, `POST /admin/scrub/start` | begins now |
-//! | `POST /admin/clock/confirm` | [`messages::ClockMessage`]; duties that a leap of the clock halted go on |
-//! | `GET /admin/accounts` | [`messages::AccountMessage`]s |
-//! | `POST /admin/accounts` | the account made from [`messages::CreateAccountMessage`] |
-//! | `GET`, `DELETE /admin/accounts/NAME` | [`messages::AccountDetailMessage`]; nothing |
-//! | `POST /admin/cluster/tokens` | [`messages::TokenMessage`] for [`messages::MakeTokenMessage`] |
-//! | `GET /admin/cluster/map` | [`messages::MapMessage`] |
-//! | `POST /admin/accounts/NAME/users` | [`messages::NewUserMessage`] for [`messages::CreateUserMessage`] |
-//!
-//! Promises: without the token (`Authorization: Bearer ...`) nothing below `/admin/` answers, nor says
-//! whether it exists; bodies and headers are bounded.
-//! Must not know: S3.
+//! Promises: whichever process is asked, the answer and what is done are the same.
+//! Must not know: S3, the API's HTTP.
 
-pub(crate) mod api;
-pub(crate) mod client;
-pub(crate) mod cluster;
+mod actions;
+mod cluster_control;
+mod cluster_status;
 pub(crate) mod commands;
-mod figures;
-pub(crate) mod gather;
+mod durability;
+mod forwarder;
+mod identity_control;
+mod map;
 pub(crate) mod messages;
-pub(crate) mod operate;
-pub(crate) mod operator;
-pub(crate) mod orders;
-mod outlook;
-mod screen;
-pub(crate) mod server;
-pub(crate) mod status;
+mod metrics;
+mod process_status;
+mod render;
+
+use std::sync::Arc;
+
+use couronne_admin::server::{AdminApi, AdminToken};
+use couronne_gateway::pipeline::Gateway;
+use zeroize::Zeroizing;
+
+pub(crate) use actions::AdminActions;
+use cluster_control::AdminClusterControl;
+pub(crate) use cluster_status::ClusterStatusSource;
+pub(crate) use forwarder::AdminForwarder;
+use identity_control::AdminIdentityControl;
+pub(crate) use process_status::StatusSource;
+
+/// The API of a process, opened by its token.
+pub(crate) fn api(
+    token: Zeroizing<String>,
+    gateway: &Gateway,
+    status: ClusterStatusSource,
+    forwarder: AdminForwarder,
+) -> Arc<AdminApi> {
+    let (identity, metrics) = (gateway.identity.clone(), Arc::clone(&gateway.metrics));
+    Arc::new(AdminApi {
+        token: AdminToken::new(token),
+        identities: Arc::new(AdminIdentityControl(identity.clone())),
+        cluster: Arc::new(AdminClusterControl { identity, metrics, status, forwarder }),
+    })
+}

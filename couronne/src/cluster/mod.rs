@@ -12,13 +12,10 @@ use couronne_protocol::transport::CallError;
 use couronne_storage_node::node::NodeError;
 use thiserror::Error;
 
-use crate::admin::client::{AdminClient, ClientError};
-use crate::admin::messages::{MakeTokenMessage, MapMessage, TokenMessage};
-use crate::admin::{commands, operate};
-use crate::cli::{ClusterCommand, ClusterTokenArguments, StatusArguments};
+use crate::admin::commands::{self, CommandError};
+use crate::cli::ClusterCommand;
 use crate::member::MemberError;
 use crate::settings::SettingsError;
-use crate::terminal::say;
 
 /// Why a cluster was not founded or joined, or does not answer.
 #[derive(Debug, Error)]
@@ -66,7 +63,7 @@ pub(crate) enum ClusterError {
     TooSmall(String),
     /// The admin listener of a member does not answer, or refuses.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Command(#[from] CommandError),
 }
 
 /// Carries out a command.
@@ -74,37 +71,10 @@ pub(crate) async fn run(command: ClusterCommand) -> Result<(), ClusterError> {
     match command {
         ClusterCommand::Init(arguments) => init::init(arguments).await,
         ClusterCommand::Join(arguments) => join::join(arguments).await,
-        ClusterCommand::Token(arguments) => token(arguments).await,
-        ClusterCommand::Status(arguments) => Ok(operate::status(arguments).await?),
-        ClusterCommand::Map(arguments) => map(arguments).await,
+        ClusterCommand::Token(arguments) => Ok(commands::cluster::token(arguments).await?),
+        ClusterCommand::Status(arguments) => Ok(commands::cluster::status(arguments).await?),
+        ClusterCommand::Map(arguments) => Ok(commands::cluster::map(arguments).await?),
     }
-}
-
-async fn token(arguments: ClusterTokenArguments) -> Result<(), ClusterError> {
-    let message = MakeTokenMessage { gateway: arguments.gateway, minutes: arguments.minutes };
-    let token: TokenMessage = AdminClient::find(&arguments.server)?.post("/admin/cluster/tokens", &message).await?;
-    say(&token.token);
-    Ok(())
-}
-
-async fn map(arguments: StatusArguments) -> Result<(), ClusterError> {
-    let map: MapMessage = AdminClient::find(&arguments.server)?.get("/admin/cluster/map").await?;
-    if arguments.json {
-        commands::print_json(&map)?;
-        return Ok(());
-    }
-    say(&format!("cluster {}, version {} of its map, policy {}", map.cluster, map.version, map.policy));
-    for node in &map.nodes {
-        say(&format!("  {} {}  {}  {}/{}  {}", node.role, node.name, node.address, node.region, node.zone, node.id));
-    }
-    for drive in &map.drives {
-        let state = drive.down_since_ms.map_or_else(|| "up".to_owned(), |since| format!("down since {since} ms"));
-        say(&format!("  drive {}  of {}  weight {}  {state}", drive.id, drive.node, drive.weight));
-    }
-    for range in &map.ranges {
-        say(&format!("  range {}: {} replicas", range.range, range.replicas.len()));
-    }
-    Ok(())
 }
 
 /// The one folder or the several of a member's settings.

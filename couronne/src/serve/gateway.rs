@@ -26,11 +26,7 @@ use tokio::time::{sleep, timeout};
 
 use super::traffic::Traffic;
 use super::{ServeError, end, listen, parts, signals};
-use crate::admin;
-use crate::admin::api::Api;
-use crate::admin::gather::Gatherer;
-use crate::admin::operator::Operator;
-use crate::admin::status::StatusSource;
+use crate::admin::{self, AdminForwarder, ClusterStatusSource, StatusSource};
 use crate::data_folder::RunningServer;
 use crate::member::MemberFolder;
 use crate::member::renewal::Renewal;
@@ -93,20 +89,16 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     };
     let gateway = parts::gateway(components, secrets.for_gateway()?, &settings)?;
     traffic.register(gateway.metrics.registry())?;
-    let api = Arc::new(Api {
-        token: secrets.admin_token.clone(),
-        identity: gateway.identity.clone(),
-        metrics: Arc::clone(&gateway.metrics),
-        status: Gatherer {
-            own: Arc::new(StatusSource::of_gateway(Arc::clone(&map), env, s3)),
-            id: None,
-            map: Arc::clone(&map),
-            transport: Some(Arc::clone(&cluster.transport)),
-        },
-        operator: Operator { here: None, map, transport: Some(Arc::clone(&cluster.transport)) },
-    });
+    let status = ClusterStatusSource {
+        own: Arc::new(StatusSource::of_gateway(Arc::clone(&map), env, s3)),
+        id: None,
+        map: Arc::clone(&map),
+        transport: Some(Arc::clone(&cluster.transport)),
+    };
+    let forwarder = AdminForwarder { here: None, map, transport: Some(Arc::clone(&cluster.transport)) };
+    let api = admin::api(secrets.admin_token.clone(), &gateway, status, forwarder);
     let (stop, stopped) = watch::channel(false);
-    let admin_task = tokio::spawn(admin::server::serve(admin_listener, api, stopped.clone()));
+    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped.clone()));
     let following = tokio::spawn(report(Arc::downgrade(&cluster), cluster.reporter()));
     let server = RunningServer { s3, tls: s3_tls.is_some(), admin, pid: std::process::id() };
     cluster.folder.announce(&server, &secrets.admin_token)?;

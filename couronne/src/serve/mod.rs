@@ -20,6 +20,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use couronne_admin::server::AdminApi;
 use couronne_gateway::engine::Components;
 
 use couronne_base::env::Env;
@@ -35,12 +36,7 @@ use tokio::task::JoinHandle;
 
 use self::parts::GatewaySecrets;
 
-use crate::admin;
-use crate::admin::api::Api;
-use crate::admin::gather::Gatherer;
-use crate::admin::operator::Operator;
-use crate::admin::orders::Orders;
-use crate::admin::status::StatusSource;
+use crate::admin::{self, AdminActions, AdminForwarder, ClusterStatusSource, StatusSource};
 use crate::data_folder::{DataFolder, DataFolderError, RunningServer};
 use crate::logs;
 use crate::member::{MemberError, MemberFolder};
@@ -138,7 +134,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let server = RunningServer { s3, tls: tls.is_some(), admin, pid: std::process::id() };
     // The admin listener stays open until requests are finished: whoever watches sees the end.
     let (admin_stop, admin_stopped) = watch::channel(false);
-    let admin_task = tokio::spawn(admin::server::serve(admin_listener, api, admin_stopped));
+    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_stopped));
     data.announce(&server)?;
     welcome::print(&data, &server);
     tracing::info!(%s3, %admin, policy = %data.cluster.redundancy, drives = data.cluster.drives.len(), "serving");
@@ -173,24 +169,19 @@ fn lone_gateway(
 }
 
 /// The admin API over both.
-fn lone_api(data: &DataFolder, gateway: &Gateway, node: &Arc<LocalNode>, env: Env, s3: SocketAddr) -> Arc<Api> {
-    let status = Gatherer {
+fn lone_api(data: &DataFolder, gateway: &Gateway, node: &Arc<LocalNode>, env: Env, s3: SocketAddr) -> Arc<AdminApi> {
+    let status = ClusterStatusSource {
         own: Arc::new(StatusSource::new(Arc::clone(node), env, s3)),
         id: Some(node.id()),
         map: Arc::clone(node.shared_map()),
         transport: None,
     };
-    Arc::new(Api {
-        token: data.admin_token.clone(),
-        identity: gateway.identity.clone(),
-        metrics: Arc::clone(&gateway.metrics),
-        status,
-        operator: Operator {
-            here: Some(Arc::new(Orders { node: Arc::clone(node), folders: data.cluster.drives.clone() })),
-            map: Arc::clone(node.shared_map()),
-            transport: None,
-        },
-    })
+    let forwarder = AdminForwarder {
+        here: Some(Arc::new(AdminActions { node: Arc::clone(node), folders: data.cluster.drives.clone() })),
+        map: Arc::clone(node.shared_map()),
+        transport: None,
+    };
+    admin::api(data.admin_token.clone(), gateway, status, forwarder)
 }
 
 /// The end of a cluster's process, once its doors were told to close: what is under way there finishes,

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use couronne_admin::server::AdminApi;
 use couronne_base::env::Env;
 use couronne_cluster::Role;
 use couronne_cluster::map::MapState;
@@ -24,12 +25,8 @@ use tokio::sync::watch;
 
 use super::traffic::Traffic;
 use super::{ServeError, end, listen, parts, signals};
-use crate::admin;
-use crate::admin::api::Api;
-use crate::admin::gather::Gatherer;
-use crate::admin::operator::Operator;
-use crate::admin::orders::{Order, Orders};
-use crate::admin::status::StatusSource;
+use crate::admin::messages::Order;
+use crate::admin::{self, AdminActions, AdminForwarder, ClusterStatusSource, StatusSource};
 use crate::data_folder::RunningServer;
 use crate::member::renewal::Renewal;
 use crate::member::secrets::Secrets;
@@ -62,8 +59,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let closing = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
     let own = Arc::new(StatusSource::new(Arc::clone(&node), env.clone(), peer_address));
     tokio::spawn(renewal(&folder, &tls, &node, &env, &settings)?.run());
-    let orders = Arc::new(Orders { node: Arc::clone(&node), folders: settings.data.drive_folders() });
-    let service = MemberService { node: node.service(), status: Arc::clone(&own), orders: Arc::clone(&orders) };
+    let actions = Arc::new(AdminActions { node: Arc::clone(&node), folders: settings.data.drive_folders() });
+    let service = MemberService { node: node.service(), status: Arc::clone(&own), actions: Arc::clone(&actions) };
     let serving =
         net::serve(peers, tls, traffic.service(Arc::new(service)), NetSettings::default(), closing(stopped.clone()));
     let peers_task = tokio::spawn(serving);
@@ -80,8 +77,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let components = Components { shards: routes.clone(), ranges: routes, map: node.clone(), env: env.clone() };
     let gateway = parts::gateway(components, secrets.for_gateway()?, &settings)?;
     traffic.register(gateway.metrics.registry())?;
-    let api = api(&secrets, &gateway, own, orders);
-    let admin_task = tokio::spawn(admin::server::serve(admin_listener, api, stopped));
+    let api = api(&secrets, &gateway, own, actions);
+    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped));
     let server = RunningServer { s3: peer_address, tls: true, admin, pid: std::process::id() };
     folder.announce(&server, &secrets.admin_token)?;
     say(&format!("Couronne {}: storage node {} on {peer_address}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
@@ -116,16 +113,12 @@ fn renewal(
 }
 
 /// The admin API: that of the whole cluster, asked at this node.
-fn api(secrets: &Secrets, gateway: &Gateway, own: Arc<StatusSource>, orders: Arc<Orders>) -> Arc<Api> {
-    let (id, map) = (orders.node.id(), Arc::clone(orders.node.shared_map()));
-    let transport = orders.node.transport().cloned();
-    Arc::new(Api {
-        token: secrets.admin_token.clone(),
-        identity: gateway.identity.clone(),
-        metrics: Arc::clone(&gateway.metrics),
-        status: Gatherer { own, id: Some(id), map: Arc::clone(&map), transport: transport.clone() },
-        operator: Operator { here: Some(orders), map, transport },
-    })
+fn api(secrets: &Secrets, gateway: &Gateway, own: Arc<StatusSource>, actions: Arc<AdminActions>) -> Arc<AdminApi> {
+    let (id, map) = (actions.node.id(), Arc::clone(actions.node.shared_map()));
+    let transport = actions.node.transport().cloned();
+    let status = ClusterStatusSource { own, id: Some(id), map: Arc::clone(&map), transport: transport.clone() };
+    let forwarder = AdminForwarder { here: Some(actions), map, transport };
+    admin::api(secrets.admin_token.clone(), gateway, status, forwarder)
 }
 
 /// Gets the map from the cluster if no drive has it any more.
@@ -162,7 +155,7 @@ async fn keep_map(folder: Arc<MemberFolder>, map: Arc<SharedMap>) {
 struct MemberService {
     node: NodeService,
     status: Arc<StatusSource>,
-    orders: Arc<Orders>,
+    actions: Arc<AdminActions>,
 }
 
 #[async_trait]
@@ -176,7 +169,7 @@ impl Service for MemberService {
             Method::Operate => {
                 self.node.admit(from)?;
                 let order: Order = serde_json::from_slice(&message.head).map_err(|_| Rejection::Malformed)?;
-                serde_json::to_vec(&self.orders.carry_out(order).await)
+                serde_json::to_vec(&self.actions.carry_out(order).await)
             }
             method => return self.node.serve(from, method, message).await,
         };

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use couronne_admin::endpoints as at;
 use couronne_base::testing;
 use tokio::sync::watch;
 
 use super::*;
-use crate::admin::client::AdminClient;
-use crate::admin::messages::{ClockMessage, StatusMessage};
+use crate::admin::commands::find_server;
 use crate::cli::ServerArguments;
 
 /// Starts the node once the last of the one before has let go of its files.
@@ -41,24 +41,23 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
     let (listener, address) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let api = lone_api(&data, &gateway, &node, env, address);
     let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(admin::server::serve(listener, api, stopped));
+    let serving = tokio::spawn(couronne_admin::server::serve(listener, api, stopped));
 
     let client = |token: &str| {
         let (admin_address, admin_token) = (Some(address), Some(token.to_owned()));
-        AdminClient::find(&ServerArguments { data: folder.path().to_owned(), admin_address, admin_token }).unwrap()
+        find_server(&ServerArguments { data: folder.path().to_owned(), admin_address, admin_token }).unwrap()
     };
-    let nothing = serde_json::json!({});
-    let stranger = client("wrong").post::<ClockMessage>("/admin/clock/confirm", &nothing).await;
+    let stranger = client("wrong").call(at::ConfirmClock {}).await;
     assert!(stranger.is_err(), "not without the token");
     let client = client(&data.admin_token);
-    let status: StatusMessage = client.get("/admin/status").await.unwrap();
+    let status = client.call(at::GetStatus {}).await.unwrap();
     let why = status.halted.unwrap();
     assert!(why.contains("8 days ahead"), "{why}");
-    let confirmed: ClockMessage = client.post("/admin/clock/confirm", &nothing).await.unwrap();
+    let confirmed = client.call(at::ConfirmClock {}).await.unwrap();
     assert_eq!(confirmed.halted, Some(why));
-    let status: StatusMessage = client.get("/admin/status").await.unwrap();
+    let status = client.call(at::GetStatus {}).await.unwrap();
     assert_eq!((status.halted, status.background["halted"]), (None, 0));
-    let again: ClockMessage = client.post("/admin/clock/confirm", &nothing).await.unwrap();
+    let again = client.call(at::ConfirmClock {}).await.unwrap();
     assert_eq!(again.halted, None);
     stop.send_replace(true);
     serving.await.unwrap();

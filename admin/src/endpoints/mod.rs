@@ -1,0 +1,140 @@
+//! The table of the admin API: each endpoint is declared once, with its method, path, request, answer and refusals.
+//!
+//! From a declaration come a type with the parameters of the path (what a client calls and the server matches on),
+//! a variant of [`Call`], and a row of [`ENDPOINTS`], by which requests are routed and `admin/openapi.json` is made.
+//! A new endpoint is one entry here; the server does not compile until it answers it.
+//! Must not know: how an endpoint is carried out.
+
+mod declare;
+mod route;
+
+use http::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::types::{
+    Account, AccountDetail, AccountRequest, ClockConfirmation, ClusterMap, ClusterStatus, Done, ErrorCode, JoinToken,
+    NewUser, Policy, PolicyRequest, ReplaceRequest, TokenRequest, UserRequest,
+};
+use declare::endpoints;
+#[cfg(test)]
+pub(crate) use route::parameter_name;
+pub(crate) use route::path_of;
+pub use route::{Unrouted, route};
+
+/// One endpoint of the API; a value of it is a call with the parameters of its path.
+pub trait Endpoint: Sized {
+    /// The body of a request; `()`: there is none.
+    type Request: Serialize + DeserializeOwned;
+    /// The body of a response that carried it out; `()`: there is none.
+    type Response: Serialize + DeserializeOwned;
+    /// Its row of the table.
+    const ROW: Row;
+
+    /// The parameters of the path, in their order there.
+    fn parameters(&self) -> Vec<&str>;
+}
+
+/// What opens an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing is asked for.
+    Open,
+    /// The admin token.
+    Token,
+}
+
+/// How the answer of an endpoint is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// JSON.
+    Json,
+    /// Plain text.
+    Text,
+}
+
+/// An endpoint as a row of the table.
+#[derive(Clone)]
+pub struct Row {
+    /// The name of its type.
+    pub name: &'static str,
+    /// What it does: lines of a doc comment.
+    pub summary: &'static [&'static str],
+    /// Its method.
+    pub method: Method,
+    /// Its path; a segment `{name}` is a parameter.
+    pub path: &'static str,
+    /// What opens it.
+    pub access: Access,
+    /// The status of a response that carried it out.
+    pub status: u16,
+    /// How that response is written.
+    pub content: Content,
+    /// The codes with which it may refuse, beside those that any endpoint of its kind has.
+    pub errors: &'static [ErrorCode],
+    /// The call with these parameters of the path; `None`: it takes another number of them.
+    call: fn(Vec<String>) -> Option<Call>,
+    /// The schemas of request and response.
+    #[cfg(test)]
+    pub(crate) schemas: fn(&mut schemars::SchemaGenerator) -> (schemars::Schema, schemars::Schema),
+}
+
+endpoints! {
+    /// Whether metadata can be read: what every request of a client needs.
+    GetHealth {}: GET "/health", Open, () => 200 Text String, [Unavailable];
+
+    /// The metrics of this process, as Prometheus text.
+    GetMetrics {}: GET "/metrics", Open, () => 200 Text String, [];
+
+    /// How the whole cluster is: what is in danger, what is promised, nodes, drives, ranges and background work.
+    GetStatus {}: GET "/admin/status", Token, () => 200 Json ClusterStatus, [];
+
+    /// The cluster map: its processes, drives and ranges.
+    GetMap {}: GET "/admin/cluster/map", Token, () => 200 Json ClusterMap, [];
+
+    /// Makes a token with which one process joins.
+    CreateToken {}: POST "/admin/cluster/tokens", Token, TokenRequest => 201 Json JoinToken,
+        [Unavailable, OutcomeUnknown];
+
+    /// The storage policies, and what each can promise with the nodes there are.
+    ListPolicies {}: GET "/admin/policies", Token, () => 200 Json Vec<Policy>, [];
+
+    /// Makes a policy over all drives. One of the same name and redundancy that is there already is no error.
+    CreatePolicy {}: POST "/admin/policies", Token, PolicyRequest => 200 Json Done,
+        [Conflict, Unavailable, OutcomeUnknown];
+
+    /// Has new buckets that name no policy get this one.
+    SetDefaultPolicy { name }: POST "/admin/policies/{name}/default", Token, () => 200 Json Done,
+        [Conflict, Unavailable, OutcomeUnknown];
+
+    /// Begins the drive anew whose identity begins with `drive`, in its folder: repair refills it.
+    ReplaceDrive { drive }: POST "/admin/drives/{drive}/replace", Token, ReplaceRequest => 200 Json Done,
+        [NotFound, Conflict, Unavailable, OutcomeUnknown];
+
+    /// Has every storage node look for every shard of the ranges that it leads, and try again what waits.
+    StartRepair {}: POST "/admin/repair/start", Token, () => 200 Json Done, [Unavailable];
+
+    /// Has every storage node begin a round of its scrubber.
+    StartScrub {}: POST "/admin/scrub/start", Token, () => 200 Json Done, [Unavailable];
+
+    /// Says that the clock of every storage node is right: duties that a leap of the clock halted go on.
+    ConfirmClock {}: POST "/admin/clock/confirm", Token, () => 200 Json ClockConfirmation,
+        [Unavailable, OutcomeUnknown];
+
+    /// The accounts.
+    ListAccounts {}: GET "/admin/accounts", Token, () => 200 Json Vec<Account>, [Unavailable];
+
+    /// Makes an account.
+    CreateAccount {}: POST "/admin/accounts", Token, AccountRequest => 201 Json Account, [Conflict, Unavailable];
+
+    /// An account and its users.
+    GetAccount { name }: GET "/admin/accounts/{name}", Token, () => 200 Json AccountDetail, [NotFound, Unavailable];
+
+    /// Deletes an account that has neither users nor buckets.
+    DeleteAccount { name }: DELETE "/admin/accounts/{name}", Token, () => 204 Json (),
+        [NotFound, Conflict, Unavailable];
+
+    /// Makes a user with its first access key. The secret key is in this answer and in no later one.
+    CreateUser { account }: POST "/admin/accounts/{account}/users", Token, UserRequest => 201 Json NewUser,
+        [NotFound, Conflict, Unavailable];
+}

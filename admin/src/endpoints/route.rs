@@ -1,0 +1,103 @@
+//! From a method and a path to a call, and from a call to its path.
+//!
+//! Promises: parameters are decoded once, and are never empty. Must not know: what a call does.
+
+use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::{Call, ENDPOINTS, Endpoint, Row};
+
+/// Why a request names no endpoint.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unrouted {
+    /// No endpoint has this path.
+    NotFound,
+    /// Endpoints of this path take these methods.
+    MethodNotAllowed(Vec<Method>),
+}
+
+/// The call that a request means.
+pub fn route(method: &Method, path: &str) -> Result<Call, Unrouted> {
+    let mut allowed = Vec::new();
+    for row in ENDPOINTS {
+        let Some(parameters) = row.parameters_of(path) else { continue };
+        if row.method == *method {
+            return (row.call)(parameters).ok_or(Unrouted::NotFound);
+        }
+        allowed.push(row.method.clone());
+    }
+    Err(if allowed.is_empty() { Unrouted::NotFound } else { Unrouted::MethodNotAllowed(allowed) })
+}
+
+/// The path of a request for a call.
+pub(crate) fn path_of<E: Endpoint>(endpoint: &E) -> String {
+    let mut parameters = endpoint.parameters().into_iter();
+    let segments = E::ROW.path.split('/').map(|segment| match parameter_name(segment) {
+        Some(_) => utf8_percent_encode(parameters.next().unwrap_or_default(), NON_ALPHANUMERIC).to_string(),
+        None => segment.to_owned(),
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// The name of a parameter, if a segment of a row's path is one.
+pub(crate) fn parameter_name(segment: &str) -> Option<&str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
+}
+
+impl Row {
+    /// The parameters in a path; `None`: the path is another endpoint's.
+    fn parameters_of(&self, path: &str) -> Option<Vec<String>> {
+        if self.path.split('/').count() != path.split('/').count() {
+            return None;
+        }
+        let mut parameters = Vec::new();
+        for (expected, given) in self.path.split('/').zip(path.split('/')) {
+            let given = percent_decode_str(given).decode_utf8().ok()?;
+            match parameter_name(expected) {
+                Some(_) if !given.is_empty() => parameters.push(given.into_owned()),
+                None if given == expected => {}
+                _ => return None,
+            }
+        }
+        Some(parameters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{CreateUser, GetAccount, GetStatus};
+    use super::*;
+
+    #[test]
+    fn what_a_client_calls_is_what_the_server_is_asked() {
+        for name in ["ada", "a/b c", "{name}", "ü%2F", ".."] {
+            let call = GetAccount { name: name.to_owned() };
+            let path = path_of(&call);
+            assert_eq!(path.matches('/').count(), 3, "{path}");
+            assert_eq!(route(&Method::GET, &path), Ok(Call::GetAccount(call)));
+        }
+        let call = CreateUser { account: "x".to_owned() };
+        assert_eq!(path_of(&call), "/admin/accounts/x/users");
+        assert_eq!(route(&Method::POST, "/admin/accounts/x/users"), Ok(Call::CreateUser(call)));
+        assert_eq!(route(&Method::GET, "/admin/status"), Ok(Call::GetStatus(GetStatus {})));
+    }
+
+    #[test]
+    fn wrong_paths_and_wrong_methods_differ() {
+        for path in ["/", "/admin", "/admin/", "/admin/nothing", "/admin/status/", "/admin/accounts/", "/admin/a%FF"] {
+            assert_eq!(route(&Method::GET, path), Err(Unrouted::NotFound), "{path}");
+        }
+        let allowed = |methods: &[Method]| Err(Unrouted::MethodNotAllowed(methods.to_vec()));
+        assert_eq!(route(&Method::PUT, "/admin/accounts"), allowed(&[Method::GET, Method::POST]));
+        assert_eq!(route(&Method::POST, "/admin/accounts/x"), allowed(&[Method::GET, Method::DELETE]));
+        assert_eq!(route(&Method::DELETE, "/health"), allowed(&[Method::GET]));
+    }
+
+    #[test]
+    fn no_two_endpoints_are_alike() {
+        let mut all: Vec<_> = ENDPOINTS.iter().map(|row| (row.path, row.method.as_str())).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), ENDPOINTS.len());
+    }
+}

@@ -1,0 +1,50 @@
+//! Bodies of requests and responses.
+//!
+//! Promises: at most [`BODY_BYTES_MAX`] of a request are taken; what it says is never quoted, as it may be a secret.
+//! Must not know: what a body means.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::types::{ApiError, ErrorCode};
+
+/// The largest body of a request, in bytes.
+pub(super) const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// Reads a request's JSON.
+pub(super) async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, ApiError> {
+    let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            return ApiError::new(ErrorCode::BodyTooLarge, format!("a body has at most {BODY_BYTES_MAX} bytes"));
+        }
+        ApiError::new(ErrorCode::InvalidRequest, format!("reading the body: {error}"))
+    })?;
+    // The position is enough: the error's own words may quote a secret.
+    serde_json::from_slice(&body.to_bytes()).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let message = format!("the body is not the JSON expected (line {line}, column {column})");
+        ApiError::new(ErrorCode::InvalidRequest, message)
+    })
+}
+
+/// A response of JSON; empty if there is nothing to say.
+pub(super) fn json(status: StatusCode, message: &impl Serialize) -> Response<Full<Bytes>> {
+    match serde_json::to_string(message) {
+        Ok(_) if status == StatusCode::NO_CONTENT => text(status, "application/json", String::new()),
+        Ok(body) => text(status, "application/json", body),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string()),
+    }
+}
+
+/// A response.
+pub(super) fn text(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

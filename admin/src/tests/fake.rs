@@ -1,0 +1,184 @@
+//! A control that gives each answer with all its fields set, or refuses everything.
+
+use async_trait::async_trait;
+
+use crate::control::{ClusterControl, IdentityControl};
+use crate::types::{
+    Account, AccountDetail, AccountRequest, ApiError, ClockConfirmation, ClusterMap, ClusterStatus, DegradedChunks,
+    Done, Drive, DriveState, Durability, JoinToken, MapDrive, MapNode, MapRange, NewUser, Node, NodeRole, Policy,
+    PolicyPromise, PolicyRequest, Range, Repair, ReplaceRequest, Scrub, ScrubDrive, TokenRequest, User, UserRequest,
+};
+
+/// The control.
+#[derive(Clone, Default)]
+pub(super) struct Fake {
+    /// What everything is refused with.
+    pub(super) refusal: Option<ApiError>,
+}
+
+impl Fake {
+    fn give<T>(&self, value: T) -> Result<T, ApiError> {
+        self.refusal.clone().map_or(Ok(value), Err)
+    }
+
+    fn done(&self, what: &str) -> Result<Done, ApiError> {
+        self.give(Done { message: what.to_owned() })
+    }
+}
+
+#[async_trait]
+impl ClusterControl for Fake {
+    async fn check_health(&self) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn metrics(&self) -> Result<String, ApiError> {
+        self.give("couronne_up 1\n".to_owned())
+    }
+
+    async fn status(&self) -> ClusterStatus {
+        status()
+    }
+
+    async fn map(&self) -> ClusterMap {
+        let (address, name) = ("127.0.0.1:1".to_owned(), "n1".to_owned());
+        let (region, zone) = ("r".to_owned(), "z".to_owned());
+        ClusterMap {
+            cluster: "0a".to_owned(),
+            version: 7,
+            formed: true,
+            policy: "ec:4+2".to_owned(),
+            nodes: vec![MapNode { id: "1".to_owned(), name, role: NodeRole::Gateway, address, region, zone }],
+            drives: vec![MapDrive { id: "d".to_owned(), node: "n1".to_owned(), weight: 1, down_since_ms: Some(5) }],
+            ranges: vec![MapRange { range: 0, replicas: vec!["d".to_owned()] }],
+        }
+    }
+
+    async fn create_token(&self, request: TokenRequest) -> Result<JoinToken, ApiError> {
+        self.give(JoinToken { token: format!("{} {}", request.role.name(), request.lifetime_minutes) })
+    }
+
+    async fn policies(&self) -> Vec<Policy> {
+        vec![Policy {
+            name: "ec:4+2".to_owned(),
+            id: 0,
+            redundancy: "ec:4+2".to_owned(),
+            default: true,
+            survive_zone_loss: false,
+            promise: promise(),
+        }]
+    }
+
+    async fn create_policy(&self, request: PolicyRequest) -> Result<Done, ApiError> {
+        self.done(&request.name)
+    }
+
+    async fn set_default_policy(&self, name: String) -> Result<Done, ApiError> {
+        self.done(&name)
+    }
+
+    async fn replace_drive(&self, drive: String, request: ReplaceRequest) -> Result<Done, ApiError> {
+        self.done(&format!("{drive} {}", request.force))
+    }
+
+    async fn start_repair(&self) -> Result<Done, ApiError> {
+        self.done("repair")
+    }
+
+    async fn start_scrub(&self) -> Result<Done, ApiError> {
+        self.done("scrub")
+    }
+
+    async fn confirm_clock(&self) -> Result<ClockConfirmation, ApiError> {
+        self.give(ClockConfirmation { halted: None })
+    }
+}
+
+#[async_trait]
+impl IdentityControl for Fake {
+    async fn accounts(&self) -> Result<Vec<Account>, ApiError> {
+        self.give(vec![account("one"), account("two")])
+    }
+
+    async fn create_account(&self, request: AccountRequest) -> Result<Account, ApiError> {
+        self.give(account(&request.name))
+    }
+
+    async fn account(&self, name: String) -> Result<AccountDetail, ApiError> {
+        let user = User { name: "ada".to_owned(), admin: true, access_keys: vec!["KEY".to_owned()] };
+        self.give(AccountDetail { account: account(&name), users: vec![user] })
+    }
+
+    async fn delete_account(&self, _name: String) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn create_user(&self, account: String, request: UserRequest) -> Result<NewUser, ApiError> {
+        self.give(NewUser {
+            account,
+            account_id: "0".to_owned(),
+            user: request.name,
+            admin: request.admin,
+            access_key: request.access_key.unwrap_or_default(),
+            secret_key: request.secret_key.unwrap_or_default(),
+        })
+    }
+}
+
+fn account(name: &str) -> Account {
+    Account { name: name.to_owned(), id: "0".repeat(64), created_ms: 9 }
+}
+
+fn promise() -> PolicyPromise {
+    PolicyPromise { policy: "ec:4+2".to_owned(), zones_not_survived: vec!["z".to_owned()], ..PolicyPromise::default() }
+}
+
+fn status() -> ClusterStatus {
+    let node = Node {
+        version: Some("0.1.0".to_owned()),
+        down_since_ms: Some(1),
+        heard_ago_ms: Some(2),
+        clock_offset_ms: Some(-3),
+        ..Node::default()
+    };
+    let states = [
+        DriveState::Writable,
+        DriveState::Full,
+        DriveState::Stopping,
+        DriveState::Refilling,
+        DriveState::Down,
+        DriveState::Lost,
+    ];
+    let drive = |state| Drive {
+        state,
+        folder: Some("/data".to_owned()),
+        down_reason: Some("gone".to_owned()),
+        down_since_ms: Some(4),
+        ..Drive::default()
+    };
+    let text = || "d".to_owned();
+    ClusterStatus {
+        durability: Durability { survives: -1, leaderless: vec![3], ..Durability::default() },
+        promise: promise(),
+        nodes: vec![node.clone(), Node::default()],
+        gateways: vec![Node { role: NodeRole::Gateway, ..node }],
+        drives: states.into_iter().map(drive).chain([Drive::default()]).collect(),
+        ranges: vec![Range { range: 1, replicas: vec![text()], serving: vec![text()], leader: Some(text()) }],
+        halted: Some("the clock leapt".to_owned()),
+        background: [("flushes".to_owned(), 4)].into(),
+        repair: Repair {
+            remaining_s: Some(1),
+            survives: Some(-1),
+            degraded: vec![DegradedChunks { survives: -1, blobs: 1, chunks: 2 }],
+            ..Repair::default()
+        },
+        scrub: Scrub {
+            ended_ms: Some(1),
+            drives: vec![ScrubDrive { drive: text(), node: text(), read_bytes: 1, total_bytes: 2 }],
+            total_chunks: Some(2),
+            remaining_s: Some(3),
+            ..Scrub::default()
+        },
+        ..ClusterStatus::default()
+    }
+}

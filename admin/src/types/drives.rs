@@ -1,0 +1,53 @@
+//! Drives as operators see them.
+//!
+//! Must not know: how a drive's state is worked out.
+
+use serde::{Deserialize, Serialize};
+
+use super::DriveState;
+
+/// A drive.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Drive {
+    /// Its identity, hexadecimal.
+    pub id: String,
+    /// The name of its node.
+    pub node: String,
+    /// Its region.
+    pub region: String,
+    /// Its zone.
+    pub zone: String,
+    /// How it is.
+    pub state: DriveState,
+    /// Its folder; unset: its node does not have it, or does not answer.
+    pub folder: Option<String>,
+    /// Why it does not serve; unset: it serves.
+    pub down_reason: Option<String>,
+    /// Since when it does not serve, by the cluster map, in milliseconds since 1970; unset: it serves.
+    pub down_since_ms: Option<u64>,
+    /// Whether it has no space for new rows.
+    pub full: bool,
+    /// How often it came back emptied or rolled back.
+    pub emptied_times: u64,
+    /// What it can hold, in bytes; 0: not known.
+    pub total_bytes: u64,
+    /// What is free, in bytes.
+    pub free_bytes: u64,
+    /// Bytes of shards that are named.
+    pub live_bytes: u64,
+    /// Bytes that compaction can win.
+    pub dead_bytes: u64,
+    /// Bytes of its log in use.
+    pub log_bytes: u64,
+}
+
+/// Asks to begin a drive anew.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ReplaceRequest {
+    /// Although it serves: what it holds is dropped.
+    #[serde(default)]
+    pub force: bool,
+}

@@ -1,0 +1,35 @@
+//! The JSON of the admin API: one concept a file.
+//!
+//! Promises: fields are in snake_case, with their unit last; unknown fields of requests are refused, those of answers
+//! are not, so that a client of one version reads a server of the next.
+//! Must not know: where the values come from, how they are shown.
+
+mod accounts;
+mod drive_state;
+mod drives;
+mod durability;
+mod error;
+mod map;
+mod nodes;
+mod orders;
+mod policies;
+mod ranges;
+mod repair;
+mod scrub;
+mod status;
+mod users;
+
+pub use accounts::{Account, AccountDetail, AccountRequest};
+pub use drive_state::DriveState;
+pub use drives::{Drive, ReplaceRequest};
+pub use durability::Durability;
+pub use error::{ApiError, ErrorCode};
+pub use map::{ClusterMap, MapDrive, MapNode, MapRange};
+pub use nodes::{JoinToken, Node, NodeRole, TokenRequest};
+pub use orders::{ClockConfirmation, Done};
+pub use policies::{Policy, PolicyPromise, PolicyRequest};
+pub use ranges::Range;
+pub use repair::{DegradedChunks, Repair};
+pub use scrub::{Scrub, ScrubDrive};
+pub use status::ClusterStatus;
+pub use users::{NewUser, User, UserRequest};

@@ -1,0 +1,76 @@
+//! The processes of a cluster, and the tokens with which they join.
+//!
+//! Must not know: how their state is found out.
+
+use serde::{Deserialize, Serialize};
+
+/// What a process of the cluster is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum NodeRole {
+    /// It keeps drives and replicas of ranges.
+    #[default]
+    StorageNode,
+    /// It serves clients and keeps nothing.
+    Gateway,
+}
+
+impl NodeRole {
+    /// Its name for a person.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StorageNode => "storage node",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+/// A process of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Node {
+    /// What operators call it.
+    pub name: String,
+    /// Its identity, hexadecimal.
+    pub id: String,
+    /// What it is.
+    pub role: NodeRole,
+    /// Its region.
+    pub region: String,
+    /// Its zone.
+    pub zone: String,
+    /// Where its peers reach it; empty: it serves no peers.
+    pub address: String,
+    /// Whether it answers; of a gateway, whether it reported within the last seconds.
+    pub answers: bool,
+    /// The version of its binary, as it last said; unset: it did not.
+    pub version: Option<String>,
+    /// Since when none of its drives serves, in milliseconds since 1970; unset: one does.
+    pub down_since_ms: Option<u64>,
+    /// How long ago it last reported, in milliseconds; unset: not to the leader there is now.
+    pub heard_ago_ms: Option<u64>,
+    /// How far its clock is ahead of the median of the storage nodes', in milliseconds; unset: not known.
+    pub clock_offset_ms: Option<i64>,
+    /// How many drives it has by the map.
+    pub drives: usize,
+}
+
+/// Asks for a token with which one process joins.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TokenRequest {
+    /// What joins with it.
+    pub role: NodeRole,
+    /// For how many minutes it is good.
+    pub lifetime_minutes: u32,
+}
+
+/// A token. A secret: no `Debug`.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct JoinToken {
+    /// Its text.
+    pub token: String,
+}

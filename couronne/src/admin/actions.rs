@@ -1,0 +1,145 @@
+//! Orders of operators, carried out at a storage node.
+//!
+//! Promises: an order that was carried out already is no error; one that is refused changed nothing.
+//! Must not know: who asked, how an order travels.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use couronne_admin::types::{ApiError, ErrorCode, NodeRole};
+use couronne_cluster::Role;
+use couronne_placement::{Redundancy, RedundancyError};
+use couronne_ring::{DriveId, FailureDomain};
+use couronne_storage_node::node::{LocalNode, NodeError, empty_folder, is_in_use};
+use thiserror::Error;
+
+use super::messages::Order;
+use crate::serve::parts;
+
+/// What became of an order: words for a person, or for [`Order::CreateToken`] the token.
+pub(crate) type Outcome = Result<String, ApiError>;
+
+/// A storage node as an operator orders it about.
+pub(crate) struct AdminActions {
+    /// The node.
+    pub(crate) node: Arc<LocalNode>,
+    /// The folders of its drives, as its settings name them.
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+/// Why an order was not carried out here.
+#[derive(Debug, Error)]
+enum ActionError {
+    /// The node refused, or failed.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// What was ordered makes no sense, or is not allowed as things stand.
+    #[error(transparent)]
+    Refused(#[from] ApiError),
+}
+
+impl From<ActionError> for ApiError {
+    fn from(error: ActionError) -> Self {
+        match error {
+            ActionError::Refused(refused) => refused,
+            ActionError::Node(error @ (NodeError::Map(_) | NodeError::Io(_) | NodeError::Replica(_))) => {
+                Self::new(ErrorCode::Unavailable, error)
+            }
+            ActionError::Node(error) => Self::new(ErrorCode::Conflict, error),
+        }
+    }
+}
+
+impl AdminActions {
+    /// Carries out an order here.
+    pub(crate) async fn carry_out(&self, order: Order) -> Outcome {
+        tracing::info!(?order, "an operator's order");
+        Ok(self.perform(order).await?)
+    }
+
+    async fn perform(&self, order: Order) -> Result<String, ActionError> {
+        match order {
+            Order::CreatePolicy { name, redundancy, survive_zone_loss } => {
+                self.create_policy(&name, &redundancy, survive_zone_loss).await
+            }
+            Order::SetDefaultPolicy { name } => {
+                self.node.set_default_policy(&name).await?;
+                Ok(format!("new buckets have policy {name}"))
+            }
+            Order::ReplaceDrive { drive, force } => self.replace_drive(&drive, force).await,
+            Order::StartRepair => {
+                self.node.start_repair();
+                Ok("every blob is looked for".to_owned())
+            }
+            Order::StartScrub => {
+                let begins = self.node.start_scrub();
+                Ok(if begins { "a round begins" } else { "a round is under way" }.to_owned())
+            }
+            Order::CreateToken { role, lifetime_minutes } => {
+                let role = match role {
+                    NodeRole::Gateway => Role::Gateway,
+                    NodeRole::StorageNode => Role::StorageNode,
+                };
+                let lifetime = Duration::from_secs(u64::from(lifetime_minutes) * 60);
+                let token = self.node.make_token(role, lifetime).await;
+                let unavailable = |error| ApiError::new(ErrorCode::Unavailable, error);
+                Ok(token.map_err(unavailable)?.text().to_string())
+            }
+            Order::ConfirmClock => {
+                let halted = self.node.status().await.duties.halted;
+                self.node.confirm_clock().await;
+                Ok(halted.unwrap_or_default())
+            }
+        }
+    }
+
+    async fn create_policy(
+        &self,
+        name: &str,
+        redundancy: &str,
+        survive_zone_loss: bool,
+    ) -> Result<String, ActionError> {
+        let malformed = |error: RedundancyError| ApiError::new(ErrorCode::InvalidRequest, error);
+        let redundancy: Redundancy = redundancy.parse().map_err(malformed)?;
+        let mut policy = parts::policy(redundancy);
+        policy.name = name.into();
+        policy.survives = survive_zone_loss.then_some(FailureDomain::Zone);
+        self.node.create_policy(policy).await?;
+        Ok(format!("policy {name} made: {redundancy}"))
+    }
+
+    /// Begins a drive anew in its folder, once nothing holds the old one's files any more.
+    async fn replace_drive(&self, drive: &str, is_forced: bool) -> Result<String, ActionError> {
+        let id =
+            DriveId::parse(drive).ok_or_else(|| ApiError::new(ErrorCode::InvalidRequest, "no drive's identity"))?;
+        let folder = self.folder_of(id).await?;
+        let in_use = is_in_use(&folder).await?;
+        if in_use && !is_forced {
+            let why = format!("{} holds a drive's files: put an empty drive in its place first", folder.display());
+            return Err(ApiError::new(ErrorCode::Conflict, why).into());
+        }
+        self.node.release_drive(id, is_forced).await?;
+        if in_use {
+            empty_folder(folder.clone()).await?;
+        }
+        let opened = parts::drive(&folder, self.folders.len()).await?;
+        self.node.replace_drive(id, &opened).await?;
+        Ok(format!("drive {id} begins anew in {}; repair refills it", folder.display()))
+    }
+
+    /// The folder of a drive: where it was opened, or else the first of the settings that no drive has.
+    async fn folder_of(&self, id: DriveId) -> Result<PathBuf, ActionError> {
+        let names = self.node.drive_names();
+        if let Some((_, name)) = names.iter().find(|(drive, _)| *drive == id) {
+            return Ok(PathBuf::from(name));
+        }
+        for folder in &self.folders {
+            let is_taken = names.iter().any(|(_, name)| *name == folder.display().to_string());
+            if !is_taken && !is_in_use(folder).await? {
+                return Ok(folder.clone());
+            }
+        }
+        Err(ApiError::new(ErrorCode::Conflict, "the node's settings name no empty folder for it").into())
+    }
+}

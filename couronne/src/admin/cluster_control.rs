@@ -1,0 +1,126 @@
+//! Control of the cluster from this process: its status is gathered from all storage nodes, and orders go to
+//! whichever can carry them out.
+//!
+//! Must not know: HTTP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use couronne_admin::control::ClusterControl;
+use couronne_admin::types::{
+    ApiError, ClockConfirmation, ClusterMap, ClusterStatus, Done, ErrorCode, JoinToken, Policy, PolicyRequest,
+    ReplaceRequest, TokenRequest,
+};
+use couronne_gateway::identity::Identity;
+use couronne_gateway::metrics::Metrics;
+
+use super::cluster_status::ClusterStatusSource;
+use super::forwarder::AdminForwarder;
+use super::identity_control::refusal;
+use super::map::cluster_map;
+use super::messages::Order;
+use super::{durability, metrics};
+
+/// How long the metadata may take to answer when health is asked for.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The cluster as this process reaches it.
+pub(super) struct AdminClusterControl {
+    /// What reads metadata, to know whether it can be read.
+    pub(super) identity: Identity,
+    /// What this process counted.
+    pub(super) metrics: Arc<Metrics>,
+    /// The status of the cluster.
+    pub(super) status: ClusterStatusSource,
+    /// The way of orders.
+    pub(super) forwarder: AdminForwarder,
+}
+
+#[async_trait]
+impl ClusterControl for AdminClusterControl {
+    async fn check_health(&self) -> Result<(), ApiError> {
+        match tokio::time::timeout(HEALTH_TIMEOUT, self.identity.list_accounts("", 1)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(refusal(&error)),
+            Err(_) => Err(ApiError::new(ErrorCode::Unavailable, "metadata does not answer")),
+        }
+    }
+
+    async fn metrics(&self) -> Result<String, ApiError> {
+        let counted = self.metrics.render();
+        let own = metrics::page(&self.status.own.read().await);
+        let failed = |error: prometheus::Error| ApiError::new(ErrorCode::Internal, error);
+        Ok(counted.map_err(failed)? + &own.map_err(failed)?)
+    }
+
+    async fn status(&self) -> ClusterStatus {
+        self.status.read().await
+    }
+
+    async fn map(&self) -> ClusterMap {
+        cluster_map(&self.forwarder.map.state())
+    }
+
+    async fn create_token(&self, request: TokenRequest) -> Result<JoinToken, ApiError> {
+        Ok(JoinToken { token: self.forwarder.anywhere(request.into()).await? })
+    }
+
+    async fn policies(&self) -> Vec<Policy> {
+        durability::policies(&self.forwarder.map.state())
+    }
+
+    async fn create_policy(&self, request: PolicyRequest) -> Result<Done, ApiError> {
+        Ok(Done { message: self.forwarder.anywhere(request.into()).await? })
+    }
+
+    async fn set_default_policy(&self, name: String) -> Result<Done, ApiError> {
+        Ok(Done { message: self.forwarder.anywhere(Order::SetDefaultPolicy { name }).await? })
+    }
+
+    async fn replace_drive(&self, drive: String, request: ReplaceRequest) -> Result<Done, ApiError> {
+        let drive = self.forwarder.drive(&drive)?;
+        let order = Order::ReplaceDrive { drive: drive.to_string(), force: request.force };
+        Ok(Done { message: self.forwarder.at_drive(drive, order).await? })
+    }
+
+    async fn start_repair(&self) -> Result<Done, ApiError> {
+        self.start(Order::StartRepair).await
+    }
+
+    async fn start_scrub(&self) -> Result<Done, ApiError> {
+        self.start(Order::StartScrub).await
+    }
+
+    async fn confirm_clock(&self) -> Result<ClockConfirmation, ApiError> {
+        let mut halted = None;
+        for (node, outcome) in self.forwarder.everywhere(Order::ConfirmClock).await {
+            let was = outcome.map_err(|error| ApiError { message: format!("{node}: {}", error.message), ..error })?;
+            halted = halted.or(Some(was).filter(|was| !was.is_empty()));
+        }
+        tracing::warn!(halted, "the clock was confirmed");
+        Ok(ClockConfirmation { halted })
+    }
+}
+
+impl AdminClusterControl {
+    /// Has every storage node begin something; one that does is enough.
+    async fn start(&self, order: Order) -> Result<Done, ApiError> {
+        let mut said = Vec::new();
+        for (node, outcome) in self.forwarder.everywhere(order).await {
+            match outcome {
+                Ok(done) => said.push((node, done, true)),
+                Err(refused) => said.push((node, refused.message, false)),
+            }
+        }
+        let first = said.first().map(|(_, words, _)| words.clone());
+        let alike = said.iter().all(|(_, words, done)| *done && first.as_ref() == Some(words));
+        let each: Vec<String> = said.iter().map(|(node, words, _)| format!("{node}: {words}")).collect();
+        match (said.iter().any(|(_, _, done)| *done), first) {
+            (true, Some(first)) if alike => Ok(Done { message: first }),
+            (true, _) => Ok(Done { message: each.join("\n") }),
+            (false, Some(_)) => Err(ApiError::new(ErrorCode::Unavailable, each.join("; "))),
+            (false, None) => Err(ApiError::new(ErrorCode::Unavailable, "no storage node is known")),
+        }
+    }
+}

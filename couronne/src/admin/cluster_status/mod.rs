@@ -1,0 +1,216 @@
+//! The status of the whole cluster: what every storage node says of itself, put together.
+//!
+//! Promises: a node that does not answer in time is shown as such, and holds up nobody.
+//! Must not know: how it is asked for or shown.
+
+mod sums;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use couronne_admin::types::{ClusterStatus, Drive, DriveState, Node, NodeRole, Range};
+use couronne_cluster::map::{MapNode, MapState};
+use couronne_cluster::{Role, WriteState};
+use couronne_protocol::map::SharedMap;
+use couronne_protocol::transport::{Message, Method, Transport};
+use couronne_ring::{DriveId, NodeId};
+use futures_util::future::join_all;
+use tokio::time::timeout;
+
+use super::durability;
+use super::map::role;
+use super::messages::{DriveMessage, HeardMessage, StatusMessage};
+use super::process_status::StatusSource;
+use sums::{add_repair, joined_scrub};
+
+/// How long a node may take to say how it is.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+/// A drive that came back emptied so long ago, in milliseconds, is full again.
+const REFILL_MS_MAX: u64 = 86_400_000;
+
+/// A gateway not heard of for so long, in milliseconds, is taken to be away.
+const GATEWAY_AWAY_MS: u64 = 4000;
+
+/// Where the status of the cluster comes from.
+pub(crate) struct ClusterStatusSource {
+    /// This process.
+    pub(crate) own: Arc<StatusSource>,
+    /// The storage node of this process, if it has one.
+    pub(crate) id: Option<NodeId>,
+    /// The newest map known here.
+    pub(crate) map: Arc<SharedMap>,
+    /// The way to other nodes, if there are any.
+    pub(crate) transport: Option<Arc<dyn Transport>>,
+}
+
+impl ClusterStatusSource {
+    /// How the cluster is.
+    pub(crate) async fn read(&self) -> ClusterStatus {
+        let map = self.map.state();
+        let own = self.own.read().await;
+        let asked = map.storage_nodes().map(|(id, _)| self.ask(*id, &own));
+        let said = join_all(asked).await;
+        let mut status = ClusterStatus {
+            version: own.version,
+            cluster: format!("{:032x}", map.cluster),
+            policy: map.redundancy().map_or_else(String::new, |redundancy| redundancy.to_string()),
+            uptime_s: self.own.uptime_s(),
+            listen: self.own.listen().to_string(),
+            now_ms: self.own.now_ms(),
+            map_version: own.map_version,
+            promise: durability::default_promise(&map),
+            ..ClusterStatus::default()
+        };
+        let behind = behind(own.map_version, &said.iter().flatten().map(|said| said.map_version).collect::<Vec<_>>());
+        let (mut ranges, mut scrub, mut heard) = (BTreeMap::new(), None, Vec::new());
+        for ((id, node), said) in map.storage_nodes().zip(said) {
+            status.nodes.push(node_of(&map, *id, node, said.as_ref()));
+            let Some(said) = said else {
+                status.drives.extend(map.drives_of(*id).map(|drive| silent_drive(drive, &node.name)));
+                continue;
+            };
+            for (name, count) in said.background {
+                *status.background.entry(name).or_default() += count;
+            }
+            add_repair(&mut status.repair, &said.repair);
+            scrub = Some(joined_scrub(scrub, said.scrub));
+            status.halted = status.halted.take().or(said.halted);
+            status.drives.extend(said.drives.into_iter().map(|drive| drive_of(drive, &node.name)));
+            said.ranges.into_iter().for_each(|range| merge(&mut ranges, range));
+            heard.extend(said.heard);
+        }
+        status.scrub = scrub.unwrap_or_default();
+        status.ranges = ranges.into_values().collect();
+        // Nobody can say how the blobs are of a range that nobody leads.
+        let unled = status.ranges.iter().filter(|range| range.leader.is_none()).count();
+        status.repair.pending += u64::try_from(unled.saturating_add(behind)).unwrap_or(u64::MAX);
+        let gateways = map.nodes.iter().filter(|(_, node)| node.role == Role::Gateway);
+        status.gateways = gateways.map(|(id, node)| node_of(&map, *id, node, None)).collect();
+        hear(&mut status, heard);
+        complete_drives(&map, &mut status);
+        status.durability = durability::durability(&map, &status);
+        for nodes in [&mut status.nodes, &mut status.gateways] {
+            nodes.sort_by(|one, other| one.name.cmp(&other.name));
+        }
+        status.drives.sort_by(|one, other| (&one.node, &one.folder).cmp(&(&other.node, &other.folder)));
+        status
+    }
+
+    async fn ask(&self, node: NodeId, own: &StatusMessage) -> Option<StatusMessage> {
+        if self.id == Some(node) {
+            return Some(own.clone());
+        }
+        let transport = self.transport.as_ref()?;
+        let call = transport.call(node, Method::Status, Message::default());
+        let answer = timeout(ANSWER_WAIT, call).await.ok()?.ok()?;
+        serde_json::from_slice(&answer.head).ok()
+    }
+}
+
+/// How many nodes do not know the newest map yet: they judge by drives that stand otherwise by now.
+fn behind(own: u64, versions: &[u64]) -> usize {
+    let newest = versions.iter().copied().fold(own, u64::max);
+    versions.iter().filter(|version| **version < newest).count()
+}
+
+/// A drive of a node, as the node says; what the map knows is still to be added.
+fn drive_of(said: DriveMessage, node: &str) -> Drive {
+    let state = if said.down_reason.is_some() { DriveState::Down } else { DriveState::Writable };
+    Drive {
+        id: said.id,
+        node: node.to_owned(),
+        state,
+        folder: said.folder,
+        down_reason: said.down_reason,
+        full: said.full,
+        total_bytes: said.total_bytes,
+        free_bytes: said.free_bytes,
+        live_bytes: said.live_bytes,
+        dead_bytes: said.dead_bytes,
+        log_bytes: said.log_bytes,
+        ..Drive::default()
+    }
+}
+
+/// A drive of a node that does not answer.
+fn silent_drive(id: DriveId, node: &str) -> Drive {
+    let down_reason = Some("its node does not answer".to_owned());
+    Drive { id: id.to_string(), node: node.to_owned(), state: DriveState::Down, down_reason, ..Drive::default() }
+}
+
+/// Each node knows of its own replicas; together they know all.
+fn merge(ranges: &mut BTreeMap<u64, Range>, said: Range) {
+    let range = ranges.entry(said.range).or_insert_with(|| Range { serving: Vec::new(), ..said.clone() });
+    range.leader = range.leader.take().or(said.leader);
+    range.serving.extend(said.serving);
+}
+
+fn node_of(map: &MapState, id: NodeId, node: &MapNode, said: Option<&StatusMessage>) -> Node {
+    let down = || map.drives.values().filter(|drive| drive.node == id).map(|drive| drive.down_since_ms);
+    Node {
+        name: node.name.to_string(),
+        id: id.to_string(),
+        role: role(node.role),
+        region: node.region.0.to_string(),
+        zone: node.zone.0.to_string(),
+        address: node.address.to_string(),
+        answers: said.is_some(),
+        version: said.map(|said| said.version.clone()),
+        down_since_ms: if down().all(|since| since.is_some()) { down().flatten().max() } else { None },
+        drives: map.drives_of(id).count(),
+        ..Node::default()
+    }
+}
+
+/// Adds what the leader of the map's group heard of the members.
+fn hear(status: &mut ClusterStatus, heard: Vec<HeardMessage>) {
+    let heard: BTreeMap<String, HeardMessage> = heard.into_iter().map(|heard| (heard.id.clone(), heard)).collect();
+    for node in status.nodes.iter_mut().chain(&mut status.gateways) {
+        let Some(heard) = heard.get(&node.id) else { continue };
+        node.heard_ago_ms = Some(heard.ago_ms);
+        node.clock_offset_ms = heard.clock_offset_ms;
+        node.version = node.version.take().or(Some(heard.version.clone()).filter(|version| !version.is_empty()));
+        if node.role == NodeRole::Gateway {
+            node.answers = heard.ago_ms < GATEWAY_AWAY_MS;
+        }
+    }
+}
+
+/// Adds what the map knows of drives, and how they stand by that.
+fn complete_drives(map: &MapState, status: &mut ClusterStatus) {
+    let (grace_ms, now_ms) = (status.repair.grace_s.saturating_mul(1000), status.now_ms);
+    let is_filling = status.repair.pending_chunks > 0;
+    for drive in &mut status.drives {
+        let Some(known) = DriveId::parse(&drive.id).and_then(|id| map.drives.get(&id)) else { continue };
+        if let Some(node) = map.nodes.get(&known.node) {
+            drive.region = node.region.0.to_string();
+            drive.zone = node.zone.0.to_string();
+        }
+        drive.down_since_ms = known.down_since_ms;
+        drive.emptied_times = known.emptied.times;
+        drive.state = match (known.writes, is_filling && now_ms < known.emptied.last_ms.saturating_add(REFILL_MS_MAX)) {
+            _ if drive.down_reason.is_some() && known.lost_since_ms(now_ms, grace_ms).is_some() => DriveState::Lost,
+            _ if drive.down_reason.is_some() => DriveState::Down,
+            (_, true) => DriveState::Refilling,
+            (WriteState::Stopping, _) => DriveState::Stopping,
+            (WriteState::Full, _) => DriveState::Full,
+            (WriteState::Writable, _) if drive.full => DriveState::Full,
+            (WriteState::Writable, _) => DriveState::Writable,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_with_an_older_map_is_behind() {
+        assert_eq!(behind(7, &[7, 7, 7]), 0);
+        assert_eq!(behind(7, &[7, 6, 5]), 2);
+        assert_eq!(behind(6, &[6, 6, 7]), 2, "another node knows more than the one that is asked");
+        assert_eq!(behind(9, &[8]), 1);
+    }
+}

@@ -1,0 +1,135 @@
+//! `couronne status`, `cluster map`, `cluster token`, `node`, `drive`, `policy`, `repair` and `scrub`.
+
+use couronne_admin::endpoints as at;
+use couronne_admin::types::{ClusterStatus, Done, Node, NodeRole, PolicyRequest, ReplaceRequest, TokenRequest};
+
+use super::super::render;
+use super::{CommandError, find_server, print_json, say_all};
+use crate::cli::{
+    ClusterTokenArguments, DriveCommand, NodeCommand, PolicyCommand, RepairCommand, ScrubCommand, ServerArguments,
+    StatusArguments,
+};
+use crate::terminal::say;
+
+/// `couronne status`.
+pub(crate) async fn status(arguments: StatusArguments) -> Result<(), CommandError> {
+    let status = ask(&arguments.server).await?;
+    if arguments.json {
+        return print_json(&status);
+    }
+    say_all(&render::status(&status));
+    Ok(())
+}
+
+/// `couronne cluster token`.
+pub(crate) async fn token(arguments: ClusterTokenArguments) -> Result<(), CommandError> {
+    let role = if arguments.gateway { NodeRole::Gateway } else { NodeRole::StorageNode };
+    let request = TokenRequest { role, lifetime_minutes: arguments.minutes };
+    say(&find_server(&arguments.server)?.send(at::CreateToken {}, &request).await?.token);
+    Ok(())
+}
+
+/// `couronne cluster map`.
+pub(crate) async fn map(arguments: StatusArguments) -> Result<(), CommandError> {
+    let map = find_server(&arguments.server)?.call(at::GetMap {}).await?;
+    if arguments.json {
+        return print_json(&map);
+    }
+    say_all(&render::map(&map));
+    Ok(())
+}
+
+/// `couronne node ...`.
+pub(crate) async fn node(command: NodeCommand) -> Result<(), CommandError> {
+    let NodeCommand::List(arguments) = command;
+    let status = ask(&arguments.server).await?;
+    if arguments.json {
+        return print_json(&status.nodes.iter().chain(&status.gateways).collect::<Vec<&Node>>());
+    }
+    say_all(&render::nodes(&status));
+    Ok(())
+}
+
+/// `couronne drive ...`.
+pub(crate) async fn drive(command: DriveCommand) -> Result<(), CommandError> {
+    match command {
+        DriveCommand::List(arguments) => {
+            let status = ask(&arguments.server).await?;
+            if arguments.json {
+                return print_json(&status.drives);
+            }
+            say_all(&render::drives(&status));
+            Ok(())
+        }
+        DriveCommand::Replace(arguments) => {
+            let request = ReplaceRequest { force: arguments.force };
+            let call = at::ReplaceDrive { drive: arguments.drive };
+            say_done(&find_server(&arguments.server)?.send(call, &request).await?)
+        }
+    }
+}
+
+/// `couronne policy ...`.
+pub(crate) async fn policy(command: PolicyCommand) -> Result<(), CommandError> {
+    match command {
+        PolicyCommand::List(arguments) => {
+            let policies = find_server(&arguments.server)?.call(at::ListPolicies {}).await?;
+            if arguments.json {
+                return print_json(&policies);
+            }
+            say_all(&render::policies(&policies));
+            Ok(())
+        }
+        PolicyCommand::Create(arguments) => {
+            let request = PolicyRequest {
+                name: arguments.name,
+                redundancy: arguments.redundancy.to_string(),
+                survive_zone_loss: arguments.survive_zone_loss,
+            };
+            say_done(&find_server(&arguments.server)?.send(at::CreatePolicy {}, &request).await?)
+        }
+        PolicyCommand::SetDefault(arguments) => {
+            let call = at::SetDefaultPolicy { name: arguments.name };
+            say_done(&find_server(&arguments.server)?.call(call).await?)
+        }
+    }
+}
+
+/// `couronne repair ...`.
+pub(crate) async fn repair(command: RepairCommand) -> Result<(), CommandError> {
+    match command {
+        RepairCommand::Status(arguments) => {
+            let status = ask(&arguments.server).await?;
+            if arguments.json {
+                return print_json(&status.repair);
+            }
+            say_all(&render::repair(&status.repair));
+            Ok(())
+        }
+        RepairCommand::Start(arguments) => say_done(&find_server(&arguments)?.call(at::StartRepair {}).await?),
+    }
+}
+
+/// `couronne scrub ...`.
+pub(crate) async fn scrub(command: ScrubCommand) -> Result<(), CommandError> {
+    match command {
+        ScrubCommand::Status(arguments) => {
+            let status = ask(&arguments.server).await?;
+            if arguments.json {
+                return print_json(&status.scrub);
+            }
+            say_all(&render::scrub_drives(&status.scrub, status.now_ms));
+            Ok(())
+        }
+        ScrubCommand::Start(arguments) => say_done(&find_server(&arguments)?.call(at::StartScrub {}).await?),
+    }
+}
+
+async fn ask(server: &ServerArguments) -> Result<ClusterStatus, CommandError> {
+    Ok(find_server(server)?.call(at::GetStatus {}).await?)
+}
+
+fn say_done(done: &Done) -> Result<(), CommandError> {
+    say(&done.message);
+    Ok(())
+}

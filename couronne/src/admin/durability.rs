@@ -1,0 +1,112 @@
+//! What a cluster can promise, and what is in danger, by its map and what its nodes say.
+//!
+//! Chunks that were looked at since the drives stand as they do are told by repair. Of those whose drives
+//! are only waited for, or that nobody looked at yet, the ring tells the worst that can be.
+//! Promises: pure; in doubt more is in danger than less. Must not know: how it is asked for or shown.
+
+use std::collections::BTreeSet;
+
+use couronne_admin::types::{ClusterStatus, Drive, DriveState, Durability, Policy, PolicyPromise, Range};
+use couronne_cluster::map::{Emptied, MapPolicy, MapState};
+use couronne_ring::{DriveId, FailureDomain, Ring};
+
+/// So long after a drive came back emptied, in milliseconds, not all may have looked what it held.
+const SWEEP_MS: u64 = 30_000;
+
+/// The policies of the map.
+pub(super) fn policies(map: &MapState) -> Vec<Policy> {
+    let shown = |policy: &MapPolicy| Policy {
+        name: policy.policy.name.to_string(),
+        id: policy.policy.id.0,
+        redundancy: policy.policy.redundancy.to_string(),
+        default: policy.policy.id == map.default_policy,
+        survive_zone_loss: policy.policy.survives >= Some(FailureDomain::Zone),
+        promise: promise(policy),
+    };
+    map.policies.values().map(shown).collect()
+}
+
+/// What the default policy can promise.
+pub(super) fn default_promise(map: &MapState) -> PolicyPromise {
+    map.policies.get(&map.default_policy).map(promise).unwrap_or_default()
+}
+
+fn promise(MapPolicy { policy, ring }: &MapPolicy) -> PolicyPromise {
+    let named = PolicyPromise { policy: policy.name.to_string(), ..PolicyPromise::default() };
+    let Some(ring) = ring else { return named };
+    let spare = usize::from(policy.redundancy.losses());
+    let survived = |level| ring.losses_survived(level, spare);
+    let zones = ring.fullest(FailureDomain::Zone);
+    let too_full = zones.iter().filter(|(_, fullest)| *fullest > spare);
+    PolicyPromise {
+        nodes: ring.fullest(FailureDomain::Node).len(),
+        zones: zones.len(),
+        drives_survived: survived(FailureDomain::Drive),
+        nodes_survived: survived(FailureDomain::Node),
+        zones_survived: survived(FailureDomain::Zone),
+        zones_not_survived: too_full.map(|(drive, _)| drive.zone.0.to_string()).collect(),
+        ..named
+    }
+}
+
+/// What is in danger, once the drives, ranges and repair of all nodes are told.
+pub(super) fn durability(map: &MapState, status: &ClusterStatus) -> Durability {
+    let promised = map.redundancy().map_or(0, |redundancy| i64::from(redundancy.losses()));
+    let awaited_nodes =
+        map.formation.map_or(0, |formation| usize::from(formation.nodes).saturating_sub(map.storage_nodes().count()));
+    let away = drives_away(map, status);
+    let degraded = &status.repair.degraded;
+    let seen = degraded.first().map(|level| i64::from(level.survives));
+    let feared = map.policies.values().filter_map(|policy| {
+        let lost = most_lost(policy.ring.as_deref()?, &away);
+        (lost > 0).then(|| i64::from(policy.policy.redundancy.losses()).saturating_sub(lost))
+    });
+    let ranges = || status.ranges.iter().filter_map(range_survives);
+    let survives = [promised].into_iter().chain(seen).chain(feared).chain(ranges()).min().unwrap_or(promised);
+    let chunks = |is_counted: &dyn Fn(i64) -> bool| -> u64 {
+        degraded.iter().filter(|level| is_counted(i64::from(level.survives))).map(|level| level.chunks).sum()
+    };
+    Durability {
+        survives,
+        promised,
+        chunks: chunks(&|level| level <= survives),
+        degraded_chunks: chunks(&|_| true),
+        drives_away: count(away.len()),
+        leaderless: status.ranges.iter().filter(|range| range.leader.is_none()).map(|range| range.range).collect(),
+        ranges: count(ranges().filter(|level| *level <= survives && *level < promised).count()),
+        awaited_nodes: count(awaited_nodes),
+    }
+}
+
+/// The drives whose shards may be missing: those that are waited for; and as long as repair has something to
+/// do, those that are lost, and those that were emptied just now. Of others repair knows what they lack.
+fn drives_away(map: &MapState, status: &ClusterStatus) -> BTreeSet<DriveId> {
+    let is_quiet = status.repair.pending == 0;
+    let is_made_up_for = |drive: &Drive| drive.state == DriveState::Lost && is_quiet;
+    let is_unknown = |id: &DriveId| {
+        let emptied = map.drives.get(id).map_or(Emptied::default(), |drive| drive.emptied);
+        !is_quiet && emptied.times > 0 && status.now_ms < emptied.last_ms.saturating_add(SWEEP_MS)
+    };
+    let away = status.drives.iter().filter_map(|drive| {
+        let id = DriveId::parse(&drive.id)?;
+        ((drive.down_reason.is_some() && !is_made_up_for(drive)) || is_unknown(&id)).then_some(id)
+    });
+    away.collect()
+}
+
+fn most_lost(ring: &Ring, away: &BTreeSet<DriveId>) -> i64 {
+    if away.is_empty() { 0 } else { i64::try_from(ring.most_lost(away)).unwrap_or(i64::MAX) }
+}
+
+/// How many more of its replicas a range can do without; below 0 it has no leader.
+fn range_survives(range: &Range) -> Option<i64> {
+    if range.leader.is_none() {
+        return Some(-1);
+    }
+    let majority = range.replicas.len() / 2 + 1;
+    i64::try_from(range.serving.len().saturating_sub(majority)).ok()
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,93 @@
+//! Orders of operators on their way: to any storage node, to all, or to the one that has a drive.
+//!
+//! Promises: whichever process was asked, the same is done. Must not know: how an order is carried out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use couronne_admin::types::{ApiError, ErrorCode};
+use couronne_client::storage_nodes;
+use couronne_protocol::map::SharedMap;
+use couronne_protocol::transport::{Message, Method, Transport};
+use couronne_ring::{DriveId, NodeId};
+use futures_util::future::join_all;
+use tokio::time::timeout;
+
+use super::actions::{AdminActions, Outcome};
+use super::messages::Order;
+
+/// How long a node may take to carry out an order.
+const ANSWER_WAIT: Duration = Duration::from_secs(25);
+
+/// The way of orders from this process.
+pub(crate) struct AdminForwarder {
+    /// The storage node of this process, if it has one.
+    pub(crate) here: Option<Arc<AdminActions>>,
+    /// The newest map known here.
+    pub(crate) map: Arc<SharedMap>,
+    /// The way to other nodes, if there are any.
+    pub(crate) transport: Option<Arc<dyn Transport>>,
+}
+
+impl AdminForwarder {
+    /// Has any storage node carry out an order.
+    pub(crate) async fn anywhere(&self, order: Order) -> Outcome {
+        if let Some(here) = &self.here {
+            return here.carry_out(order).await;
+        }
+        let mut refused = ApiError::new(ErrorCode::Unavailable, "no storage node answers");
+        for node in storage_nodes(&self.map.state()) {
+            match self.at(node, order.clone()).await {
+                // It did nothing: another may.
+                Err(why) if why.code == ErrorCode::Unavailable => refused = why,
+                answered => return answered,
+            }
+        }
+        Err(refused)
+    }
+
+    /// Has every storage node carry out an order: what each answered, by its name.
+    pub(crate) async fn everywhere(&self, order: Order) -> Vec<(String, Outcome)> {
+        let map = self.map.state();
+        let nodes = map.storage_nodes().map(|(id, node)| {
+            let order = order.clone();
+            async move { (node.name.to_string(), self.at(*id, order).await) }
+        });
+        join_all(nodes).await
+    }
+
+    /// Has the node of a drive carry out an order.
+    pub(crate) async fn at_drive(&self, drive: DriveId, order: Order) -> Outcome {
+        let node = self.map.node_of(drive);
+        let unknown = || ApiError::new(ErrorCode::NotFound, format!("there is no drive {drive}"));
+        self.at(node.ok_or_else(unknown)?, order).await
+    }
+
+    /// The drive whose identity begins so.
+    pub(crate) fn drive(&self, text: &str) -> Result<DriveId, ApiError> {
+        let map = self.map.state();
+        let mut found = map.drives.keys().copied().filter(|drive| drive.to_string().starts_with(text));
+        match (found.next(), found.next()) {
+            (Some(drive), None) if !text.is_empty() => Ok(drive),
+            (Some(_), Some(_)) => Err(ApiError::new(ErrorCode::Conflict, format!("several drives begin with {text}"))),
+            _ => Err(ApiError::new(ErrorCode::NotFound, format!("there is no drive {text}"))),
+        }
+    }
+
+    async fn at(&self, node: NodeId, order: Order) -> Outcome {
+        if let Some(here) = self.here.as_ref().filter(|here| here.node.id() == node) {
+            return here.carry_out(order).await;
+        }
+        let unavailable = |why: &dyn std::fmt::Display| ApiError::new(ErrorCode::Unavailable, why);
+        let transport = self.transport.as_ref().ok_or_else(|| unavailable(&"that node is not reachable from here"))?;
+        let head = serde_json::to_vec(&order).map_err(|error| unavailable(&error))?;
+        let call = transport.call(node, Method::Operate, Message::of(head.into()));
+        match timeout(ANSWER_WAIT, call).await {
+            Ok(Ok(answer)) => serde_json::from_slice(&answer.head).map_err(|error| unavailable(&error))?,
+            // It may have been done, or yet be: nobody else is asked the same.
+            Ok(Err(error)) if error.maybe_done() => Err(ApiError::new(ErrorCode::OutcomeUnknown, error)),
+            Ok(Err(error)) => Err(unavailable(&error)),
+            Err(_) => Err(ApiError::new(ErrorCode::OutcomeUnknown, "the node does not answer in time")),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The cluster map, as the admin API gives it.
+//!
+//! Must not know: how it is asked for or shown.
+
+use couronne_admin::types::{self, ClusterMap, MapDrive, MapNode, NodeRole};
+use couronne_cluster::Role;
+use couronne_cluster::map::{MapRange, MapState};
+
+/// The map as the API shows it.
+pub(super) fn cluster_map(map: &MapState) -> ClusterMap {
+    let nodes = map.nodes.iter().map(|(id, node)| MapNode {
+        id: id.to_string(),
+        name: node.name.to_string(),
+        role: role(node.role),
+        address: node.address.to_string(),
+        region: node.region.0.to_string(),
+        zone: node.zone.0.to_string(),
+    });
+    let name = |id| map.nodes.get(&id).map_or_else(String::new, |node| node.name.to_string());
+    let drives = map.drives.iter().map(|(id, drive)| MapDrive {
+        id: id.to_string(),
+        node: name(drive.node),
+        weight: drive.weight,
+        down_since_ms: drive.down_since_ms,
+    });
+    let range = |range: &MapRange| types::MapRange {
+        range: range.id.0,
+        replicas: range.replicas.values().map(ToString::to_string).collect(),
+    };
+    ClusterMap {
+        cluster: format!("{:032x}", map.cluster),
+        version: map.version,
+        formed: map.formation.is_none(),
+        policy: map.redundancy().map_or_else(String::new, |redundancy| redundancy.to_string()),
+        nodes: nodes.collect(),
+        drives: drives.collect(),
+        ranges: map.all_ranges().map(range).collect(),
+    }
+}
+
+/// What a process is, as the API shows it.
+pub(super) fn role(role: Role) -> NodeRole {
+    if role == Role::Gateway { NodeRole::Gateway } else { NodeRole::StorageNode }
+}

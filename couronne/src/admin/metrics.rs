@@ -1,0 +1,119 @@
+//! What a process tells of itself as Prometheus text: its drives, the ranges that it leads, repair, scrubbing,
+//! reports. Every process says its own; sums over them are the cluster's. What members report is known where
+//! the map's group is led.
+//!
+//! Must not know: how the numbers are served.
+
+use couronne_admin::types::ScrubDrive;
+use prometheus::core::Collector;
+use prometheus::{Encoder, Error, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use super::messages::{DriveMessage, StatusMessage};
+
+/// The metrics of one moment.
+struct Page(Registry);
+
+/// The page of a process.
+pub(super) fn page(status: &StatusMessage) -> Result<String, Error> {
+    let page = Page(Registry::new());
+    page.drives(&status.drives)?;
+    page.repair(status)?;
+    page.scrub(status)?;
+    page.cluster(status)?;
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&page.0.gather(), &mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+impl Page {
+    /// A gauge by labels.
+    fn gauge<const N: usize>(
+        &self,
+        (name, help): (&str, &str),
+        labels: [&str; N],
+        values: impl IntoIterator<Item = ([String; N], u64)>,
+    ) -> Result<(), Error> {
+        let gauge = IntGaugeVec::new(Opts::new(name, help), &labels)?;
+        for (labels, value) in values {
+            let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+            gauge.with_label_values(&labels).set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+        self.0.register(Box::new(gauge) as Box<dyn Collector>)
+    }
+
+    fn one(&self, name: &str, help: &str, value: u64) -> Result<(), Error> {
+        self.gauge((name, help), [], [([], value)])
+    }
+
+    fn seconds_left(&self, name: &str, left: Option<u64>) -> Result<(), Error> {
+        let help = "Seconds until it is done, while that can be told; the cluster's is the largest.";
+        self.gauge((name, help), [], left.map(|left| ([], left)))
+    }
+
+    fn drives(&self, drives: &[DriveMessage]) -> Result<(), Error> {
+        let space = |part: &'static str, read: fn(&DriveMessage) -> u64| {
+            drives.iter().map(move |drive| ([drive.id.clone(), part.to_owned()], read(drive)))
+        };
+        let values = space("total", |drive| drive.total_bytes)
+            .chain(space("free", |drive| drive.free_bytes))
+            .chain(space("live", |drive| drive.live_bytes))
+            .chain(space("dead", |drive| drive.dead_bytes))
+            .chain(space("log", |drive| drive.log_bytes));
+        self.gauge(("couronne_drive_bytes", "Space of the drives here, by part."), ["drive", "part"], values)?;
+        let serving = drives.iter().map(|drive| ([drive.id.clone()], u64::from(drive.down_reason.is_none())));
+        self.gauge(("couronne_drive_serving", "Whether a drive serves."), ["drive"], serving)?;
+        let full = drives.iter().map(|drive| ([drive.id.clone()], u64::from(drive.full)));
+        self.gauge(("couronne_drive_full", "Whether a drive has no space for new rows."), ["drive"], full)
+    }
+
+    fn repair(&self, status: &StatusMessage) -> Result<(), Error> {
+        let repair = &status.repair;
+        self.one("couronne_repair_pending", "Blobs and ranges that could be better now.", repair.pending)?;
+        self.one("couronne_repair_pending_chunks", "Their chunks.", repair.pending_chunks)?;
+        self.one("couronne_repair_parked", "Blobs that wait for a drive.", repair.parked)?;
+        self.one("couronne_repair_rebuilt_bytes", "Bytes of shards rebuilt since the start.", repair.rebuilt_bytes)?;
+        self.one("couronne_repair_bytes_per_second", "The same in a second, of late.", repair.bytes_per_second)?;
+        self.seconds_left("couronne_repair_seconds_left", repair.remaining_s)?;
+        let degraded = repair.degraded.iter().map(|level| ([level.survives.to_string()], level.chunks));
+        let name =
+            ("couronne_degraded_chunks", "Chunks by how many more losses they survive; below 0: none can be read.");
+        self.gauge(name, ["survives"], degraded)
+    }
+
+    fn scrub(&self, status: &StatusMessage) -> Result<(), Error> {
+        let scrub = &status.scrub;
+        let part = |part: &'static str, read: fn(&ScrubDrive) -> u64| {
+            scrub.drives.iter().map(move |drive| ([drive.drive.clone(), part.to_owned()], read(drive)))
+        };
+        let values = part("read", |drive| drive.read_bytes).chain(part("total", |drive| drive.total_bytes));
+        self.gauge(("couronne_scrub_bytes", "The scrubber's round over a drive."), ["drive", "part"], values)?;
+        self.one("couronne_scrub_running", "Whether a round is under way.", u64::from(scrub.running))?;
+        self.one(
+            "couronne_scrub_bytes_per_second",
+            "Bytes that the scrubber reads in a second.",
+            scrub.bytes_per_second,
+        )?;
+        self.one(
+            "couronne_scrub_ended_seconds",
+            "When the last round ended, in seconds since 1970.",
+            scrub.ended_ms.unwrap_or(0) / 1000,
+        )?;
+        self.seconds_left("couronne_scrub_seconds_left", scrub.remaining_s)?;
+        self.one("couronne_scrub_found", "Shards found missing or wrong since the start.", scrub.found)?;
+        self.one("couronne_scrub_healed", "Chunks of which shards were put back.", scrub.healed)
+    }
+
+    fn cluster(&self, status: &StatusMessage) -> Result<(), Error> {
+        let work = status.background.iter().map(|(name, count)| ([name.clone()], *count));
+        self.gauge(("couronne_background", "Background work since the start, by kind."), ["kind"], work)?;
+        let led = status.ranges.iter().filter(|range| range.leader.is_some()).count();
+        self.one("couronne_ranges_led", "Metadata ranges led here.", u64::try_from(led).unwrap_or(u64::MAX))?;
+        if status.heard.is_empty() {
+            return Ok(());
+        }
+        self.one("couronne_ranges_leaderless", "Metadata ranges that nobody leads.", status.leaderless)?;
+        let ages = status.heard.iter().map(|heard| ([heard.id.clone()], heard.ago_ms));
+        let name = ("couronne_report_age_milliseconds", "How long ago members reported.");
+        self.gauge(name, ["node"], ages)
+    }
+}

@@ -1,0 +1,162 @@
+//! How this process is, as it tells other processes.
+//!
+//! Must not know: how it is asked for or shown.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use couronne_admin::types::{DegradedChunks, Range, Repair, Scrub, ScrubDrive};
+use couronne_base::env::Env;
+use couronne_protocol::map::SharedMap;
+use couronne_ring::DriveId;
+use couronne_storage_node::duties::{RepairStatus, ScrubStatus};
+use couronne_storage_node::node::{DriveStatus, HeardMember, LocalNode, NodeStatus, RangeStatus};
+
+use super::messages::{DriveMessage, HeardMessage, StatusMessage};
+
+/// Where the status of this process comes from.
+pub(crate) struct StatusSource {
+    node: Option<Arc<LocalNode>>,
+    map: Arc<SharedMap>,
+    env: Env,
+    started: Duration,
+    listen: SocketAddr,
+}
+
+impl StatusSource {
+    /// The status of a server that starts now.
+    pub(crate) fn new(node: Arc<LocalNode>, env: Env, listen: SocketAddr) -> Self {
+        let started = env.clock.steady();
+        Self { map: Arc::clone(node.shared_map()), node: Some(node), env, started, listen }
+    }
+
+    /// The status of a gateway that starts now.
+    pub(crate) fn of_gateway(map: Arc<SharedMap>, env: Env, listen: SocketAddr) -> Self {
+        let started = env.clock.steady();
+        Self { map, node: None, env, started, listen }
+    }
+
+    /// Seconds since the start.
+    pub(super) fn uptime_s(&self) -> u64 {
+        self.env.clock.steady().saturating_sub(self.started).as_secs()
+    }
+
+    /// The clock of this process, in milliseconds since 1970.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.env.clock.wall_ms()
+    }
+
+    /// The S3 listener; of a storage node, the one for its peers.
+    pub(super) const fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// How the process is now.
+    pub(crate) async fn read(&self) -> StatusMessage {
+        // Read first: what is judged meanwhile is judged by this one or a newer one.
+        let map = self.map.state();
+        let status = match &self.node {
+            Some(node) => node.status().await,
+            None => NodeStatus::default(),
+        };
+        let own = self.node.as_ref().and_then(|node| map.nodes.get(&node.id()));
+        let name = own.map_or_else(String::new, |node| node.name.to_string());
+        let figures = status.duties.figures().into_iter();
+        StatusMessage {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            map_version: map.version,
+            drives: status.drives.into_iter().map(drive_message).collect(),
+            ranges: status.ranges.iter().map(range).collect(),
+            halted: status.duties.halted.clone(),
+            background: figures.map(|(name, figure)| (name.to_owned(), figure)).collect(),
+            repair: repair(&status.repair),
+            scrub: scrub(&status.scrub, &name, status.duties.orphans_deleted),
+            heard: status.heard.into_iter().map(heard_message).collect(),
+            leaderless: status.leaderless,
+        }
+    }
+}
+
+/// A drive.
+fn drive_message(drive: DriveStatus) -> DriveMessage {
+    let stats = drive.stats;
+    let figure = |read: fn(&couronne_storage_node::drive::Stats) -> u64| stats.as_ref().map_or(0, read);
+    DriveMessage {
+        id: drive.id.to_string(),
+        folder: drive.name,
+        full: drive.is_full,
+        total_bytes: figure(|stats| stats.space.total),
+        free_bytes: figure(|stats| stats.space.free),
+        live_bytes: figure(|stats| stats.live_bytes),
+        dead_bytes: figure(|stats| stats.dead_bytes),
+        down_reason: drive.down.or_else(|| stats.as_ref().and_then(|stats| stats.down.clone())),
+        log_bytes: drive.log_bytes.0,
+    }
+}
+
+/// A range.
+fn range(range: &RangeStatus) -> Range {
+    let names = |drives: &[DriveId]| drives.iter().map(DriveId::to_string).collect();
+    Range {
+        range: range.id.0,
+        replicas: names(&range.replicas),
+        serving: names(&range.serving),
+        leader: range.leader.map(|drive| drive.to_string()),
+    }
+}
+
+/// Repair.
+fn repair(repair: &RepairStatus) -> Repair {
+    Repair {
+        pending: repair.pending_blobs.saturating_add(repair.pending_ranges),
+        pending_chunks: repair.pending_chunks,
+        parked: repair.parked_blobs,
+        rebuilt_bytes: repair.rebuilt_bytes,
+        bytes_per_second: repair.bytes_per_second,
+        remaining_s: repair.seconds_left,
+        survives: repair.survives,
+        done_chunks: repair.done_chunks,
+        elapsed_s: repair.seconds_passed,
+        degraded: repair
+            .degraded
+            .iter()
+            .map(|(survives, level)| DegradedChunks { survives: *survives, blobs: level.blobs, chunks: level.chunks })
+            .collect(),
+        grace_s: repair.grace_s,
+    }
+}
+
+/// Scrubbing.
+fn scrub(scrub: &ScrubStatus, node: &str, orphans: u64) -> Scrub {
+    let drives = scrub.drives.iter().map(|drive| ScrubDrive {
+        drive: drive.drive.to_string(),
+        node: node.to_owned(),
+        read_bytes: drive.read_bytes,
+        total_bytes: drive.total_bytes,
+    });
+    Scrub {
+        running: scrub.is_running,
+        rounds: scrub.rounds,
+        ended_ms: scrub.ended_ms,
+        drives: drives.collect(),
+        looked_chunks: scrub.looked_chunks,
+        total_chunks: scrub.total_chunks,
+        bytes_per_second: scrub.bytes_per_second,
+        elapsed_s: scrub.seconds_passed,
+        remaining_s: scrub.seconds_left,
+        found: scrub.found,
+        healed: scrub.healed,
+        orphans,
+    }
+}
+
+/// A member as the leader of the map's group knows it.
+fn heard_message(heard: HeardMember) -> HeardMessage {
+    HeardMessage {
+        id: heard.node.to_string(),
+        ago_ms: u64::try_from(heard.ago.as_millis()).unwrap_or(u64::MAX),
+        version: heard.build,
+        clock_offset_ms: heard.clock_ms,
+    }
+}

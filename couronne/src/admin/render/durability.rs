@@ -1,0 +1,89 @@
+//! The first lines of the status: what is in durability; and what a policy can promise.
+
+use super::text::many;
+use couronne_admin::types::{ClusterStatus, Durability, PolicyPromise};
+
+/// What is in danger, the worst first.
+pub(super) fn lines(status: &ClusterStatus) -> Vec<String> {
+    let durability = &status.durability;
+    if durability.awaited_nodes > 0 {
+        return vec![format!(
+            "not begun: {} to join yet",
+            many(durability.awaited_nodes, "storage node is", "storage nodes are")
+        )];
+    }
+    let mut lines = vec![first(durability)];
+    if !durability.leaderless.is_empty() {
+        let ranges: Vec<String> = durability.leaderless.iter().map(u64::to_string).collect();
+        lines.push(format!("  no leader: ranges {}; their keys can be neither read nor written", ranges.join(", ")));
+    }
+    for level in &status.repair.degraded {
+        let what = match level.survives {
+            i16::MIN..0 => "cannot be read now".to_owned(),
+            0 => "survive no more loss".to_owned(),
+            survives => {
+                format!("survive {}", many(u64::from(survives.unsigned_abs()), "more loss", "more losses"))
+            }
+        };
+        let (chunks, blobs) = (many(level.chunks, "chunk", "chunks"), many(level.blobs, "blob", "blobs"));
+        lines.push(format!("  degraded: {chunks} of {blobs} {what}"));
+    }
+    if durability.drives_away > 0 {
+        lines.push(format!(
+            "  away: {} whose shards are not made up for yet",
+            many(durability.drives_away, "drive", "drives")
+        ));
+    }
+    if durability.ranges > 0 && durability.leaderless.is_empty() {
+        lines.push(format!("  metadata: {} with replicas away", many(durability.ranges, "range", "ranges")));
+    }
+    lines
+}
+
+fn first(durability: &Durability) -> String {
+    let what = match (durability.chunks, durability.drives_away, durability.ranges) {
+        (0, 0, ranges) if ranges > 0 => many(ranges, "metadata range", "metadata ranges"),
+        (0, _, _) => "chunks with shards on drives that are away".to_owned(),
+        (chunks, ..) => many(chunks, "chunk", "chunks"),
+    };
+    match durability.survives {
+        i64::MIN..0 => format!("OUT OF REACH: {what}; bring back what is away"),
+        0 if durability.promised == 0 => "any loss costs data: the policy keeps one copy".to_owned(),
+        0 => format!("one more loss would cost data: {what}"),
+        survives if survives >= durability.promised && durability.degraded_chunks == 0 => {
+            format!("all safe: {}", many(survives.unsigned_abs(), "loss is survived", "losses are survived"))
+        }
+        survives => {
+            let survived = many(survives.unsigned_abs(), "more loss is survived", "more losses are survived");
+            format!("{survived}; degraded: {what}")
+        }
+    }
+}
+
+/// What a policy can promise with the nodes and zones there are.
+pub(crate) fn promise(promise: &PolicyPromise) -> String {
+    let PolicyPromise { policy, nodes, zones, drives_survived, nodes_survived, zones_survived, zones_not_survived } =
+        promise;
+    if *nodes == 0 {
+        return format!("{policy}: no drives yet");
+    }
+    let number = |count: &usize| u64::try_from(*count).unwrap_or(u64::MAX);
+    if *drives_survived == 0 {
+        return format!("{policy}: no loss is survived");
+    }
+    let drives = many(number(drives_survived), "drive", "drives");
+    if *nodes == 1 {
+        return format!("{policy}: any {drives}");
+    }
+    let lost = match nodes_survived {
+        0 => format!("any {drives}, but no node"),
+        same if same == drives_survived => format!("any {drives} or {}", if *same == 1 { "node" } else { "nodes" }),
+        fewer => format!("any {drives}, any {}", many(number(fewer), "node", "nodes")),
+    };
+    let zoned = match zones_not_survived.len() {
+        _ if *zones == 1 => "one zone, not survivable".to_owned(),
+        0 => format!("any {} of {zones} zones", zones_survived),
+        not => format!("zones: {not} of {zones} not survivable ({})", zones_not_survived.join(", ")),
+    };
+    format!("{policy} over {}: {lost}; {zoned}", many(number(nodes), "node", "nodes"))
+}
