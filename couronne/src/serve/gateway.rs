@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_gateway::engine::Components;
-use couronne_gateway::server;
+use couronne_gateway::front::server;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::net::{NetSettings, NetTransport, Tls};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use couronne_base::env::Env;
 use couronne_gateway::engine::Components;
-use couronne_gateway::pipeline::Gateway;
+use couronne_gateway::front::Gateway;
+use couronne_gateway::s3::S3;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
@@ -114,7 +115,7 @@ fn renewal(
 }
 
 /// The admin API: that of the whole cluster, asked at this node.
-fn api(secrets: &Secrets, gateway: &Gateway, own: Arc<StatusSource>, orders: Arc<Orders>) -> Arc<Api> {
+fn api(secrets: &Secrets, gateway: &Gateway<S3>, own: Arc<StatusSource>, orders: Arc<Orders>) -> Arc<Api> {
     let (id, map) = (orders.node.id(), Arc::clone(orders.node.shared_map()));
     let transport = orders.node.transport().cloned();
     Arc::new(Api {

@@ -1,35 +1,28 @@
 //! Request bodies: from the connection to plain bytes.
 //!
-//! Promises: what an operation reads was unframed, and every chunk signature was checked before the end
-//! is told; what the sender said of the whole (length, MD5, SHA-256, checksum) goes along as [`Expected`]
-//! to whoever hashes it. A silent client is given up after a while. Memory does not grow with the body.
-//! Must not know: operations, how bodies are stored.
+//! Promises: what an operation reads was unframed by the face's decoder, which checks signatures before the end is told;
+//! what the sender said of the whole (length, MD5, SHA-256, checksum) goes along as [`Expected`] to whatever hashes it. A
+//! silent client is given up after a while. Memory does not grow with the body.
+//! Must not know: faces, operations, how bodies are stored.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::{Bytes, BytesMut};
 use couronne_metadata::record::ChecksumAlgorithm;
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Body as _;
 
-use crate::auth::chunked::{Decoder, Step};
-use crate::auth::payload::Payload;
+use super::error::Rejection;
+use super::face::{BodyDecoder as _, DecoderStep, Face};
+use super::gateway::FrontSettings;
 use crate::engine::{BodyError, BodyHashes, BodySource, Expected, ExpectedChecksum};
-use crate::pipeline::GatewaySettings;
-use crate::request::Request;
-use crate::s3::checksum;
-use crate::s3::error::{Code, Result, S3Error};
 
 /// A body as the server hands it over.
 pub type Incoming = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
 /// The largest body that an operation without one is sent, in bytes.
 const DISCARDED_BYTES_MAX: usize = 64 << 10;
-const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
 
 /// What an operation does with its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +31,29 @@ pub enum BodyUse {
     None,
     /// It reads it: whole with [`Body::document`], or as a stream through [`BodySource`].
     Read {
-        /// Whether `x-amz-checksum-*` headers speak of this body (in CompleteMultipartUpload they speak
-        /// of the object).
+        /// Whether checksums in the head speak of this body (that of a request which completes an upload speaks of the
+        /// object).
         checksum_covers_body: bool,
     },
 }
 
+/// How a body is framed, and what its sender said of it.
+pub struct Framing<D> {
+    /// Takes the framing off; `None` for a body that is sent as it is.
+    pub decoder: Option<Box<D>>,
+    /// The length without its framing, in bytes, if the sender said it.
+    pub length: Option<u64>,
+    /// What is to be hashed, and what the results must be.
+    pub expected: Expected,
+}
+
 /// A request's body.
-pub struct Body {
+pub struct Body<F: Face> {
     incoming: Incoming,
-    framing: Framing,
+    decoder: Option<Box<F::Decoder>>,
+    /// What came and is still framed.
+    input: Bytes,
+    trailer: Option<Bytes>,
     length: Option<u64>,
     expected: Expected,
     stall: Duration,
@@ -55,79 +61,38 @@ pub struct Body {
     document: Option<Bytes>,
 }
 
-enum Framing {
-    Plain,
-    Chunked {
-        decoder: Box<Decoder>,
-        input: Bytes,
-        /// The checksum that a trailer is to bring.
-        announced: Option<ChecksumAlgorithm>,
-        trailer: Option<Bytes>,
-    },
-}
-
-impl Body {
-    /// A body secured in this way, of a request whose head was verified.
-    pub(crate) fn new(
-        incoming: Incoming,
-        payload: Payload,
-        request: &Request,
-        body_use: BodyUse,
-        settings: &GatewaySettings,
-    ) -> Result<Self> {
-        let covered = matches!(body_use, BodyUse::Read { checksum_covers_body: true });
-        let header = if covered { checksum::of_headers(&request.headers)? } else { None };
-        let mut expected = Expected { md5: content_md5(request)?, sha256: None, checksum: None };
-        let (framing, length, announced) = match payload {
-            Payload::Unsigned => (Framing::Plain, plain_length(request, &incoming)?, None),
-            Payload::Signed(sha256) => {
-                expected.sha256 = Some(sha256);
-                (Framing::Plain, plain_length(request, &incoming)?, None)
-            }
-            Payload::Chunked { signatures, trailers } => {
-                let length = decoded_length(request)?;
-                let announced = if trailers { announced_checksum(request)? } else { None };
-                let decoder = Box::new(Decoder::new(length, signatures, trailers));
-                (Framing::Chunked { decoder, input: Bytes::new(), announced, trailer: None }, Some(length), announced)
-            }
-        };
-        expected.checksum = match (header, announced) {
-            (Some(_), Some(_)) => {
-                return Err(S3Error::with_message(
-                    Code::InvalidRequest,
-                    "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
-                ));
-            }
-            (Some((algorithm, value)), None) => Some(ExpectedChecksum { algorithm, value: Some(value) }),
-            (None, announced) => announced.map(|algorithm| ExpectedChecksum { algorithm, value: None }),
-        };
+impl<F: Face> Body<F> {
+    /// A body framed in this way, of a request whose head was verified.
+    pub(super) fn new(incoming: Incoming, framing: Framing<F::Decoder>, settings: &FrontSettings) -> Self {
+        let Framing { decoder, length, expected } = framing;
         let stall = Duration::from_millis(settings.body_stall_ms);
-        Ok(Self { incoming, framing, length, expected, stall, touched: false, document: None })
+        let (input, trailer, document) = (Bytes::new(), None, None);
+        Self { incoming, decoder, input, trailer, length, expected, stall, touched: false, document }
     }
 
     /// The whole body, at most `bytes_max` bytes, verified against all that its sender said of it.
     /// May be asked for again.
-    pub async fn document(&mut self, bytes_max: usize) -> Result<Bytes> {
+    pub async fn document(&mut self, bytes_max: usize) -> Result<Bytes, Rejection> {
         if let Some(document) = &self.document {
             return Ok(document.clone());
         }
         let mut hashes = BodyHashes::new(self.expected.clone());
         let mut document = BytesMut::new();
-        while let Some(bytes) = self.receive().await? {
+        while let Some(bytes) = self.receive().await.map_err(|error| Rejection::Engine(error.into()))? {
             if document.len() + bytes.len() > bytes_max {
-                return Err(Code::MaxMessageLengthExceeded.into());
+                return Err(Rejection::DocumentTooLong);
             }
             hashes.update(&bytes);
             document.extend_from_slice(&bytes);
         }
-        hashes.finish(self.trailer_checksum().as_deref())?;
+        hashes.finish(self.trailer.take().as_deref()).map_err(Rejection::Engine)?;
         let document = document.freeze();
         self.document = Some(document.clone());
         Ok(document)
     }
 
     /// Reads to the end what the operation has no use for, and verifies it.
-    pub(crate) async fn discard(&mut self) -> Result<()> {
+    pub(super) async fn discard(&mut self) -> Result<(), Rejection> {
         self.document(DISCARDED_BYTES_MAX).await.map(|_| ())
     }
 
@@ -141,34 +106,27 @@ impl Body {
         self.touched
     }
 
-    async fn receive(&mut self) -> std::result::Result<Option<Bytes>, BodyError> {
-        let Framing::Chunked { decoder, input, announced, trailer } = &mut self.framing else {
+    async fn receive(&mut self) -> Result<Option<Bytes>, BodyError> {
+        let Some(decoder) = &mut self.decoder else {
             return frame(&mut self.incoming, self.stall).await;
         };
         loop {
-            match decoder.step(input)? {
-                Step::Data(data) => return Ok(Some(data)),
-                Step::NeedInput | Step::End => {}
+            match decoder.step(&mut self.input)? {
+                DecoderStep::Data(data) => return Ok(Some(data)),
+                DecoderStep::NeedInput | DecoderStep::End => {}
             }
             match frame(&mut self.incoming, self.stall).await? {
-                Some(more) => *input = more,
+                Some(more) => self.input = more,
                 None => break,
             }
         }
-        decoder.finish()?;
-        *trailer = match (*announced, decoder.trailers()) {
-            (None, []) => None,
-            (Some(algorithm), [(name, value)]) if checksum::header(algorithm) == name.as_str() => {
-                Some(checksum::parse_digest(algorithm, value).ok_or(BodyError::Trailer)?)
-            }
-            _ => return Err(BodyError::Trailer),
-        };
+        self.trailer = decoder.finish()?;
         Ok(None)
     }
 }
 
 #[async_trait]
-impl BodySource for Body {
+impl<F: Face> BodySource for Body<F> {
     fn length(&self) -> Option<u64> {
         self.length
     }
@@ -177,21 +135,18 @@ impl BodySource for Body {
         self.expected.clone()
     }
 
-    async fn next(&mut self) -> std::result::Result<Option<Bytes>, BodyError> {
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
         self.touched = true;
         self.receive().await
     }
 
     fn trailer_checksum(&mut self) -> Option<Bytes> {
-        match &mut self.framing {
-            Framing::Plain => None,
-            Framing::Chunked { trailer, .. } => trailer.take(),
-        }
+        self.trailer.take()
     }
 }
 
 /// The next bytes from the connection. HTTP's own trailers mean nothing here and are dropped.
-async fn frame(incoming: &mut Incoming, stall: Duration) -> std::result::Result<Option<Bytes>, BodyError> {
+async fn frame(incoming: &mut Incoming, stall: Duration) -> Result<Option<Bytes>, BodyError> {
     loop {
         match tokio::time::timeout(stall, incoming.frame()).await.map_err(|_| BodyError::TimedOut)? {
             None => return Ok(None),
@@ -205,41 +160,4 @@ async fn frame(incoming: &mut Incoming, stall: Duration) -> std::result::Result<
             }
         }
     }
-}
-
-fn content_md5(request: &Request) -> Result<Option<[u8; 16]>> {
-    let Some(text) = request.header("content-md5")? else { return Ok(None) };
-    let digest = BASE64_STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-    digest.map(Some).ok_or_else(|| S3Error::new(Code::InvalidDigest).detail("Content-MD5", text))
-}
-
-/// The length of a body that is not framed. A sender that speaks of another length once decoded did frame
-/// it: stored as it is, the framing would become part of the object.
-fn plain_length(request: &Request, incoming: &Incoming) -> Result<Option<u64>> {
-    let length = incoming.size_hint().exact();
-    if request.headers.contains_key(DECODED_LENGTH) && Some(decoded_length(request)?) != length {
-        let message = "x-amz-decoded-content-length implies a STREAMING value of x-amz-content-sha256";
-        return Err(S3Error::with_message(Code::InvalidRequest, message));
-    }
-    Ok(length)
-}
-
-fn decoded_length(request: &Request) -> Result<u64> {
-    let text = request.header(DECODED_LENGTH)?.ok_or(Code::MissingContentLength)?;
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse()
-        .ok()
-        .filter(|_| digits)
-        .ok_or_else(|| S3Error::invalid_argument("The length is not a number", "x-amz-decoded-content-length", text))
-}
-
-/// The checksum that `x-amz-trailer` announces: the only kind of trailer there is.
-fn announced_checksum(request: &Request) -> Result<Option<ChecksumAlgorithm>> {
-    let Some(names) = request.header("x-amz-trailer")? else { return Ok(None) };
-    let algorithm = checksum::ALGORITHMS
-        .into_iter()
-        .find(|algorithm| checksum::header(*algorithm).as_str().eq_ignore_ascii_case(names));
-    algorithm.map(Some).ok_or_else(|| {
-        S3Error::with_message(Code::InvalidRequest, "The value specified in the x-amz-trailer header is not supported")
-    })
 }

@@ -57,7 +57,7 @@ impl From<String> for ResponseBody {
     }
 }
 
-/// A response. The server adds Content-Length, Date, Server and the request ids.
+/// A response. The server adds Content-Length, Date and Server; the face adds the request's id.
 ///
 /// For HEAD, set `content-length` to what GET would have sent and leave the body empty.
 #[derive(Debug)]

@@ -1,15 +1,14 @@
-//! The HTTP server: connections, TLS, limits; hands each request to the pipeline and sends its answer.
+//! The HTTP server: connections, TLS, limits; hands each request to its face's pipeline and sends the answer.
 //!
 //! Promises: heads, bodies, answers, connections and their times are bounded. A request whose framing
-//! has two meanings is refused and its connection closed. On shutdown, requests under way are finished.
-//! Must not know: S3's operations, signatures.
+//! has two meanings is refused with a bare status, since no face was chosen yet, and its connection closed. On shutdown, requests under way
+//! are finished.
+//! Must not know: faces, operations, signatures.
 
 mod connection;
 mod guard;
 mod incoming;
 mod outgoing;
-#[cfg(test)]
-mod tests;
 mod tls;
 
 use std::convert::Infallible;
@@ -19,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, SERVER, TRANSFER_ENCODING};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -30,14 +29,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
-use crate::metrics::Trace;
-use crate::pipeline::{self, Gateway, Received};
-use crate::request::RequestId;
-use crate::response::{Response, ResponseBody};
-use crate::s3::error::{Code, S3Error};
+use super::faces::Faces;
+use super::pipeline::Received;
+use super::request::RequestId;
+use super::response::{Response, ResponseBody};
+use super::trace::Trace;
 use connection::Connection;
 use guard::{Conflict, Guard};
-use incoming::{Fate, FromHyper};
+use incoming::{BodyTracker, FromHyper};
 use outgoing::Outgoing;
 
 pub use tls::{TlsError, config as tls_config};
@@ -80,6 +79,8 @@ impl Default for ServerSettings {
 
 /// The buffer that hyper reads heads and bodies into: one read of a large body fills up to this. Bytes.
 const READ_BUFFER_BYTES_MAX: usize = 512 << 10;
+/// The error, in counts and logs, of a request that has both Content-Length and Transfer-Encoding.
+const FRAMED_TWICE: &str = "FramedTwice";
 /// How long accepting pauses after it failed for want of a resource.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -87,23 +88,23 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 
-struct Server {
-    gateway: Arc<Gateway>,
+struct Server<A> {
+    faces: A,
     settings: ServerSettings,
     tls: Option<TlsAcceptor>,
 }
 
-/// Serves until `shutdown` is ready, then finishes what is under way.
+/// Serves these faces until `shutdown` is ready, then finishes what is under way.
 pub async fn serve(
     listener: TcpListener,
-    gateway: Arc<Gateway>,
+    faces: impl Faces,
     settings: ServerSettings,
     tls: Option<Arc<rustls::ServerConfig>>,
     shutdown: impl Future<Output = ()>,
 ) {
     let grace = Duration::from_millis(settings.shutdown_grace_ms);
     let permits = Arc::new(Semaphore::new(settings.connections_max));
-    let server = Arc::new(Server { gateway, settings, tls: tls.map(TlsAcceptor::from) });
+    let server = Arc::new(Server { faces, settings, tls: tls.map(TlsAcceptor::from) });
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -137,7 +138,7 @@ async fn accept(
     Ok((stream, peer, permit))
 }
 
-impl Server {
+impl<A: Faces> Server<A> {
     /// Serves one connection to its end.
     async fn connection(
         self: Arc<Self>,
@@ -205,29 +206,29 @@ impl Server {
         conflict: bool,
     ) -> Result<http::Response<Outgoing>, Infallible> {
         let (head, body) = request.into_parts();
-        let id = RequestId::from_random(self.gateway.env.random_bytes());
-        let mut trace = Trace::new(&self.gateway, &id, &head, peer);
+        let env = self.faces.env();
+        let id = RequestId::from_random(env.random_bytes());
+        let mut trace = Trace::new(self.faces.metrics().clone(), env.clock.clone(), id, &head, peer);
         let is_head = head.method == Method::HEAD;
         // See `guard`: after such a request a connection is never used again.
         let encoded = head.headers.contains_key(TRANSFER_ENCODING);
         let expects = head.headers.contains_key(EXPECT);
-        let fate = Fate::default();
-        let body = FromHyper::new(body, fate.clone()).boxed_unsync();
+        let tracker = BodyTracker::default();
+        let body = FromHyper::new(body, tracker.clone()).boxed_unsync();
         let answer = if conflict {
             drop(body);
-            let message = "A request has either Content-Length or Transfer-Encoding.";
-            trace.failed(Code::BadRequest);
-            S3Error::with_message(Code::BadRequest, message).into_response(head.uri.path(), &id)
+            trace.failed(FRAMED_TWICE);
+            Response::new(StatusCode::BAD_REQUEST)
         } else {
-            pipeline::answer(&self.gateway, Received { head, body, id: id.clone() }, &mut trace).await
+            self.faces.answer(Received { head, body, id }, &mut trace).await
         };
         // A body that still waits to be asked for is not asked for now. Nor is the connection used again
         // where none was asked for because it is empty: botocore takes the status of an answer that came
         // without `100 Continue` for that of the next one too, whatever that is.
-        let unasked = expects && fate.received_bytes() == 0;
-        let at_end = !unasked && !conflict && fate.drain().await;
-        trace.received_bytes = fate.received_bytes();
-        let mut response = respond(answer, &id, is_head, trace);
+        let unasked = expects && tracker.received_bytes() == 0;
+        let at_end = !unasked && !conflict && tracker.drain().await;
+        trace.received_bytes = tracker.received_bytes();
+        let mut response = respond(answer, is_head, trace);
         if encoded || !at_end {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -236,7 +237,7 @@ impl Server {
 }
 
 /// The respond stage: what every answer carries, and nothing of a body for HEAD.
-fn respond(answer: Response, id: &RequestId, is_head: bool, mut trace: Trace) -> http::Response<Outgoing> {
+fn respond(answer: Response, is_head: bool, mut trace: Trace) -> http::Response<Outgoing> {
     let Response { status, mut headers, mut body } = answer;
     if is_head {
         match std::mem::take(&mut body) {
@@ -247,11 +248,6 @@ fn respond(answer: Response, id: &RequestId, is_head: bool, mut trace: Trace) ->
             ResponseBody::Stream { len, .. } => {
                 headers.insert(CONTENT_LENGTH, len.into());
             }
-        }
-    }
-    for (name, value) in [("x-amz-request-id", id.as_str()), ("x-amz-id-2", id.host())] {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
         }
     }
     headers.insert(SERVER, HeaderValue::from_static("Couronne"));

@@ -24,15 +24,15 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What became of a request's body.
 #[derive(Clone, Default)]
-pub(super) struct Fate(Arc<FateInner>);
+pub(super) struct BodyTracker(Arc<Tracked>);
 
 #[derive(Default)]
-struct FateInner {
+struct Tracked {
     received_bytes: AtomicU64,
     left: Mutex<Option<hyper::body::Incoming>>,
 }
 
-impl Fate {
+impl BodyTracker {
     /// Bytes received so far, as framed.
     pub(super) fn received_bytes(&self) -> u64 {
         self.0.received_bytes.load(Ordering::Relaxed)
@@ -62,12 +62,12 @@ impl Fate {
 /// A request's body, from hyper.
 pub(super) struct FromHyper {
     body: Option<hyper::body::Incoming>,
-    fate: Fate,
+    tracker: BodyTracker,
 }
 
 impl FromHyper {
-    pub(super) const fn new(body: hyper::body::Incoming, fate: Fate) -> Self {
-        Self { body: Some(body), fate }
+    pub(super) const fn new(body: hyper::body::Incoming, tracker: BodyTracker) -> Self {
+        Self { body: Some(body), tracker }
     }
 }
 
@@ -80,7 +80,7 @@ impl Body for FromHyper {
         let frame = ready!(Pin::new(body).poll_frame(context));
         if let Some(Ok(frame)) = &frame {
             let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-            self.fate.0.received_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.tracker.0.received_bytes.fetch_add(bytes, Ordering::Relaxed);
         } else {
             self.body = None;
         }
@@ -99,7 +99,7 @@ impl Body for FromHyper {
 impl Drop for FromHyper {
     fn drop(&mut self) {
         if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
-            *self.fate.0.left.lock() = Some(body);
+            *self.tracker.0.left.lock() = Some(body);
         }
     }
 }

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::metrics::{Stage, Trace};
-use crate::response::{BodyStream, ResponseBody, StreamError};
+use crate::front::response::{BodyStream, ResponseBody, StreamError};
+use crate::front::trace::{Stage, Trace};
 
 /// A response's body on its way out. Its request ends, is counted and logged when it is dropped.
 pub(super) struct Outgoing {

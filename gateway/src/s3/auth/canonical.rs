@@ -12,8 +12,8 @@ use std::fmt::Write as _;
 use aws_lc_rs::digest;
 use http::header::HOST;
 
-use super::claim::{Place, V4};
-use crate::request::Request;
+use super::signed_request::{SignatureLocation, V4};
+use crate::s3::address::Request;
 use crate::s3::error::{Code, Result, S3Error};
 
 /// The ways in which senders write the path that they sign: as AWS defines it, from the decoded path;
@@ -25,30 +25,30 @@ pub(super) fn paths(request: &Request) -> impl Iterator<Item = String> {
 }
 
 /// SHA-256 of the canonical request with this path, in hexadecimal.
-pub(super) fn digest(request: &Request, path: &str, claim: &V4, payload: &str) -> Result<String> {
+pub(super) fn digest(request: &Request, path: &str, signed: &V4, payload: &str) -> Result<String> {
     let mut text = Vec::with_capacity(1024);
     text.extend_from_slice(request.method.as_str().as_bytes());
     text.push(b'\n');
     text.extend_from_slice(path.as_bytes());
     text.push(b'\n');
-    text.extend_from_slice(query(request, claim.place).as_bytes());
+    text.extend_from_slice(query(request, signed.place).as_bytes());
     text.push(b'\n');
-    for name in &claim.signed_headers {
+    for name in &signed.signed_headers {
         text.extend_from_slice(name.as_bytes());
         text.push(b':');
         header_value(request, name, &mut text)?;
         text.push(b'\n');
     }
     text.push(b'\n');
-    text.extend_from_slice(claim.signed_headers.join(";").as_bytes());
+    text.extend_from_slice(signed.signed_headers.join(";").as_bytes());
     text.push(b'\n');
     text.extend_from_slice(payload.as_bytes());
     Ok(hex::encode(digest::digest(&digest::SHA256, &text)))
 }
 
 /// Refuses a request of which a header that matters is not signed.
-pub(super) fn check_coverage(request: &Request, claim: &V4) -> Result<()> {
-    let signed = |name: &str| claim.signed_headers.binary_search_by(|signed| signed.as_str().cmp(name)).is_ok();
+pub(super) fn check_coverage(request: &Request, signed: &V4) -> Result<()> {
+    let signed = |name: &str| signed.signed_headers.binary_search_by(|signed| signed.as_str().cmp(name)).is_ok();
     let mut unsigned: Vec<_> = request
         .headers
         .keys()
@@ -66,8 +66,8 @@ pub(super) fn check_coverage(request: &Request, claim: &V4) -> Result<()> {
 }
 
 /// Names and values encoded, sorted by name, then value. A presigned URL's own signature is left out.
-fn query(request: &Request, place: Place) -> String {
-    let presigned = matches!(place, Place::Query { .. });
+fn query(request: &Request, place: SignatureLocation) -> String {
+    let presigned = matches!(place, SignatureLocation::Query { .. });
     let covered = request.query.iter().filter(|(name, _)| !(presigned && *name == "X-Amz-Signature"));
     let mut pairs: Vec<_> =
         covered.map(|(name, value)| (encode(name.as_bytes(), false), encode(value.as_bytes(), false))).collect();

@@ -16,25 +16,15 @@
 use aws_lc_rs::digest;
 use bytes::{Buf as _, Bytes};
 
-use super::claim::parse_signature;
 use super::payload::ChunkSignatures;
+use super::signed_request::parse_signature;
 use crate::engine::BodyError;
+use crate::front::face::DecoderStep;
 
 /// The longest line: a chunk's size with its signature, or a trailer. Bytes.
 const LINE_BYTES_MAX: usize = 1024;
 const TRAILERS_MAX: usize = 8;
 const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
-
-/// What [`Decoder::step`] found.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Bytes of the payload.
-    Data(Bytes),
-    /// The input is used up.
-    NeedInput,
-    /// The framing ended.
-    End,
-}
 
 enum State {
     /// In the line that begins a chunk.
@@ -86,21 +76,21 @@ impl Decoder {
     }
 
     /// Goes on in the input, taking from its front what it used.
-    pub(crate) fn step(&mut self, input: &mut Bytes) -> Result<Step, BodyError> {
+    pub(crate) fn step(&mut self, input: &mut Bytes) -> Result<DecoderStep, BodyError> {
         loop {
             match self.state {
-                State::Ended if input.is_empty() => return Ok(Step::End),
+                State::Ended if input.is_empty() => return Ok(DecoderStep::End),
                 State::Ended => return Err(BodyError::Malformed("bytes follow the last chunk")),
                 State::Data { left } => {
                     if input.is_empty() {
-                        return Ok(Step::NeedInput);
+                        return Ok(DecoderStep::NeedInput);
                     }
                     let take = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
-                    return self.data(input.split_to(take), left).map(Step::Data);
+                    return self.data(input.split_to(take), left).map(DecoderStep::Data);
                 }
                 State::Size | State::DataEnd | State::Trailers => {
                     if !self.fill_line(input)? {
-                        return Ok(Step::NeedInput);
+                        return Ok(DecoderStep::NeedInput);
                     }
                     let line = std::mem::take(&mut self.line);
                     self.end_of_line(&line)?;
@@ -250,7 +240,7 @@ mod tests {
         let mut payload = Vec::new();
         for piece in wire.chunks(piece) {
             let mut input = Bytes::copy_from_slice(piece);
-            while let Step::Data(data) = decoder.step(&mut input)? {
+            while let DecoderStep::Data(data) = decoder.step(&mut input)? {
                 payload.extend_from_slice(&data);
             }
         }

@@ -2,9 +2,9 @@
 //!
 //! Must not know: how bodies are read.
 
-use super::claim::Place;
+use super::signed_request::SignatureLocation;
 use super::sigv4::Signer;
-use crate::request::Request;
+use crate::s3::address::Request;
 use crate::s3::error::{Code, Result, S3Error};
 
 const HEADER: &str = "x-amz-content-sha256";
@@ -22,7 +22,7 @@ pub(super) enum Mode {
 }
 
 /// How a payload is secured, once its request was verified.
-pub(crate) enum Payload {
+pub enum Payload {
     /// Not at all.
     Unsigned,
     /// The signature covers its SHA-256.
@@ -37,21 +37,21 @@ pub(crate) enum Payload {
 }
 
 /// A chain of chunk signatures.
-pub(crate) struct ChunkSignatures {
+pub struct ChunkSignatures {
     pub(super) signer: Signer,
     pub(super) previous: [u8; 32],
 }
 
 impl Mode {
     /// Reads the word, and returns it with its meaning: the canonical request holds it as it was sent.
-    pub(super) fn of(request: &Request, place: Place) -> Result<(&str, Self)> {
+    pub(super) fn of(request: &Request, place: SignatureLocation) -> Result<(&str, Self)> {
         let header = request.header(HEADER)?;
         let word = match place {
-            Place::Header => header.ok_or_else(|| {
+            SignatureLocation::Header => header.ok_or_else(|| {
                 let message = "Missing required header for this request: x-amz-content-sha256";
                 S3Error::with_message(Code::MissingSecurityHeader, message).detail("MissingHeaderName", HEADER)
             })?,
-            Place::Query { .. } => match (request.query.get("X-Amz-Content-Sha256"), header) {
+            SignatureLocation::Query { .. } => match (request.query.get("X-Amz-Content-Sha256"), header) {
                 (Some(query), Some(header)) if query != header => {
                     return Err(S3Error::invalid_argument("The query and the header differ", HEADER, header));
                 }
@@ -72,7 +72,7 @@ impl Mode {
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" => Self::Chunked { signed: true, trailers: false },
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => Self::Chunked { signed: true, trailers: true },
             "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Self::Chunked { signed: false, trailers: true },
-            _ => Self::Signed(super::claim::parse_signature(word).ok_or_else(|| {
+            _ => Self::Signed(super::signed_request::parse_signature(word).ok_or_else(|| {
                 let message = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
                                STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER \
                                or a valid sha256 value.";

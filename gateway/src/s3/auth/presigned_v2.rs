@@ -15,7 +15,7 @@ use http::header::CONTENT_TYPE;
 
 use super::payload::{Mode, Payload};
 use crate::identity::Secret;
-use crate::request::Request;
+use crate::s3::address::Request;
 use crate::s3::error::{Code, Result, S3Error};
 
 const ACCESS_KEY: &str = "AWSAccessKeyId";
@@ -74,7 +74,7 @@ impl Presigned {
         request.query.has(ACCESS_KEY) || request.query.has(SIGNATURE)
     }
 
-    /// Reads the claim.
+    /// Reads the signed.
     pub(super) fn of(request: &Request) -> Result<Self> {
         let field = |name: &str| {
             let mut values = request.query.iter().filter(|(n, _)| *n == name).map(|(_, value)| value);
@@ -189,7 +189,7 @@ fn check_coverage(request: &Request) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::RequestId;
+    use crate::front::{RequestHead, RequestId};
 
     const EXAMPLE_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
     const EXPIRY: u64 = 1_175_139_620;
@@ -201,7 +201,8 @@ mod tests {
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
         let id = RequestId::from_random([0; 16]);
-        let request = Request::parse(head, id, now_s * 1_000_000, &["s3.amazonaws.com".to_owned()])?;
+        let head = RequestHead::parse(head, id, now_s * 1_000_000)?;
+        let request = Request::parse(head, &["s3.amazonaws.com".to_owned()])?;
         assert!(Presigned::is_meant(&request));
         Presigned::of(&request)?.verify(&request, &Secret::new(EXAMPLE_SECRET))
     }

@@ -11,7 +11,7 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 
 use super::presigned_v2::Presigned;
-use crate::request::Request;
+use crate::s3::address::Request;
 use crate::s3::error::{Code, Result, S3Error};
 
 /// The one algorithm that is served.
@@ -20,7 +20,7 @@ const PRESIGN_SECONDS_MAX: u64 = 7 * 24 * 3600;
 
 /// Where the credentials stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum SignatureLocation {
     /// In the Authorization header.
     Header,
     /// In the query, valid for so many seconds from the time of signing.
@@ -52,7 +52,7 @@ pub(super) struct SignedAt {
 }
 
 /// What a request claims, in whichever way it is signed.
-pub(super) enum Claim {
+pub(super) enum SignedRequest {
     /// With version 4.
     V4(V4),
     /// As a URL presigned with version 2.
@@ -62,7 +62,7 @@ pub(super) enum Claim {
 /// What a request signed with version 4 claims.
 #[derive(Clone, Debug)]
 pub(super) struct V4 {
-    pub(super) place: Place,
+    pub(super) place: SignatureLocation,
     pub(super) access_key: String,
     pub(super) scope: Scope,
     pub(super) signed_at: SignedAt,
@@ -71,7 +71,7 @@ pub(super) struct V4 {
     pub(super) signature: [u8; 32],
 }
 
-impl Claim {
+impl SignedRequest {
     /// Reads a request's credentials, wherever they stand. A request without any is `AccessDenied`.
     pub(super) fn of(request: &Request) -> Result<Self> {
         let header = request.header(AUTHORIZATION)?;
@@ -93,8 +93,8 @@ impl Claim {
     /// The access key that the request names.
     pub(super) fn access_key(&self) -> &str {
         match self {
-            Self::V4(claim) => &claim.access_key,
-            Self::PresignedV2(claim) => &claim.access_key,
+            Self::V4(signed) => &signed.access_key,
+            Self::PresignedV2(signed) => &signed.access_key,
         }
     }
 }
@@ -138,7 +138,7 @@ impl V4 {
             ));
         }
         Ok(Self {
-            place: Place::Header,
+            place: SignatureLocation::Header,
             access_key,
             scope,
             signed_at,
@@ -174,7 +174,7 @@ impl V4 {
             return Err(wrong("Invalid credential date. This date is not the same as X-Amz-Date."));
         }
         Ok(Self {
-            place: Place::Query { expires_s: parse_expires(field("X-Amz-Expires")?)? },
+            place: SignatureLocation::Query { expires_s: parse_expires(field("X-Amz-Expires")?)? },
             access_key,
             scope,
             signed_at,

@@ -5,7 +5,7 @@
 
 use aws_lc_rs::{digest, hmac};
 
-use super::claim::{ALGORITHM, Scope};
+use super::signed_request::{ALGORITHM, Scope};
 use crate::identity::{Credential, Secret};
 
 /// SHA-256 of nothing, in hexadecimal.

@@ -11,11 +11,12 @@ use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::chunked::{Decoder, Step};
+use super::chunked::Decoder;
 use super::*;
 use crate::engine::BodyError;
+use crate::front::face::DecoderStep;
+use crate::front::{RequestHead, RequestId};
 use crate::identity::{LastDerived, Secret};
-use crate::request::RequestId;
 
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -37,8 +38,9 @@ fn caller() -> Credential {
 
 fn verify_at(request: http::Request<()>, now_s: u64) -> Result<Payload> {
     let id = RequestId::from_random([0; 16]);
-    let request = Request::parse(request.into_parts().0, id, now_s * 1_000_000, &[])?;
-    verify(&request, &Claim::of(&request)?, &caller(), &AuthSettings::default())
+    let head = RequestHead::parse(request.into_parts().0, id, now_s * 1_000_000)?;
+    let request = Request::parse(head, &[])?;
+    verify(&request, &SignedRequest::of(&request)?, &caller(), &S3::default())
 }
 
 /// A request with the Authorization header of one of AWS's examples.
@@ -181,7 +183,7 @@ fn unframe(payload: Payload, wire: &[u8]) -> std::result::Result<usize, BodyErro
     let mut decoder = Decoder::new(66560, signatures, trailers);
     let mut input = Bytes::copy_from_slice(wire);
     let mut payload = 0;
-    while let Step::Data(data) = decoder.step(&mut input)? {
+    while let DecoderStep::Data(data) = decoder.step(&mut input)? {
         payload += data.len();
     }
     decoder.finish()?;

@@ -6,9 +6,9 @@
 
 use http::HeaderMap;
 
-use super::error::{Code, Result, S3Error};
-use super::values::header_text;
-use super::xml::Element;
+use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::wire::values::header_text;
+use crate::s3::wire::xml::Element;
 
 /// The canned lists that grant nobody but the owner anything.
 const OWNER_ONLY: [&str; 2] = ["private", "bucket-owner-full-control"];
@@ -53,7 +53,7 @@ pub fn check_document(document: &Element, owner: &str) -> Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::s3::xml;
+    use crate::s3::wire::xml;
 
     fn canned(name: &'static str) -> std::result::Result<bool, Code> {
         let headers = [(http::HeaderName::from_static("x-amz-acl"), http::HeaderValue::from_static(name))];

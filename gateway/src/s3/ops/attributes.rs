@@ -7,10 +7,11 @@ use bytes::Bytes;
 use couronne_metadata::record::{Attributes, Pair};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::error::{Code, Result, S3Error};
-use super::values::header_text;
-use super::{acl, lock, tags};
-use crate::request::Request;
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::ops::{acl, lock};
+use crate::s3::wire::tags;
+use crate::s3::wire::values::header_text;
 
 const USER_PREFIX: &str = "x-amz-meta-";
 /// The most user metadata, names and values together, in bytes.

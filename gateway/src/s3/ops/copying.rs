@@ -5,15 +5,15 @@
 use couronne_metadata::ids::{ObjectKey, VersionId};
 use http::HeaderMap;
 
-use super::conditions::ReadConditions;
-use super::copy_source::CopySource;
-use super::error::{Code, Result, S3Error};
-use super::parameters::checked_version;
-use super::reading;
-use super::values::header_text;
-use crate::authorize::CopyBetween;
 use crate::engine::{Bucket, Engine, ObjectHandle};
-use crate::request::{BucketName, Request};
+use crate::front::resources::CopyBetween;
+use crate::s3::address::{BucketName, Request};
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::ops::reading;
+use crate::s3::wire::conditions::ReadConditions;
+use crate::s3::wire::copy_source::CopySource;
+use crate::s3::wire::parameters::checked_version;
+use crate::s3::wire::values::header_text;
 
 /// The largest source of a whole copy or of one part, in bytes.
 pub const SOURCE_BYTES_MAX: u64 = 5 << 30;
@@ -48,21 +48,24 @@ impl Source {
 
     /// Both buckets of the copy.
     pub fn resources(&self, request: &Request) -> Result<CopyBetween> {
-        Ok(CopyBetween { source: self.bucket.clone(), target: request.need_bucket()?.clone() })
+        request.copy_from(&self.bucket)
     }
 
     /// Opens it and checks the conditions on it. A delete marker is no source.
-    pub async fn open(&self, engine: &Engine, bucket: &Bucket) -> Result<ObjectHandle> {
-        let handle = reading::open(engine, bucket, &self.key, self.version).await.map_err(|error| {
-            match (error.code(), self.version) {
-                (Code::MethodNotAllowed, Some(_)) => S3Error::with_message(
-                    Code::InvalidRequest,
-                    "The source of a copy request may not specifically refer to a delete marker by version id.",
-                ),
-                _ => error,
-            }
-        })?;
+    pub async fn open(&self, engine: &Engine, bucket: &Bucket) -> Executed<ObjectHandle> {
+        let opened = reading::open(engine, bucket, &self.key, self.version).await;
+        let handle = opened.map_err(|error| error.map(|error| self.refused(error)))?;
         self.conditions.check_source(handle.record())?;
         Ok(handle)
+    }
+
+    fn refused(&self, error: S3Error) -> S3Error {
+        match (error.code(), self.version) {
+            (Code::MethodNotAllowed, Some(_)) => S3Error::with_message(
+                Code::InvalidRequest,
+                "The source of a copy request may not specifically refer to a delete marker by version id.",
+            ),
+            _ => error,
+        }
     }
 }

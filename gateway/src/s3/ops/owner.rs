@@ -1,10 +1,11 @@
 //! Who owns a bucket and all that is in it, as documents show it.
 
 use crate::engine::Bucket;
+use crate::front::Gateway;
 use crate::identity::Credential;
-use crate::pipeline::Gateway;
 use crate::s3::error::Result;
-use crate::s3::xml::Writer;
+use crate::s3::face::S3;
+use crate::s3::wire::xml::Writer;
 
 /// An account as clients see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ impl Owner {
     }
 
     /// The account that owns a bucket.
-    pub async fn of_bucket(gateway: &Gateway, caller: &Credential, bucket: &Bucket) -> Result<Self> {
+    pub async fn of_bucket(gateway: &Gateway<S3>, caller: &Credential, bucket: &Bucket) -> Result<Self> {
         if bucket.entry.account == caller.account {
             return Ok(Self::of_caller(caller));
         }

@@ -11,17 +11,18 @@ use couronne_metadata::record::{Checksum, ObjectRecord, Versioning};
 use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_RANGE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::conditions::ReadConditions;
-use super::dates::http_date;
-use super::error::{Code, Result, S3Error};
-use super::etag::quoted_etag;
-use super::range::RangeSpec;
-use super::values::header_value;
-use super::version_text::version_text;
-use super::{attributes, checksum, conditions, parameters};
 use crate::engine::{Bucket, Engine, EngineError, ObjectHandle};
-use crate::request::Request;
-use crate::response::Response;
+use crate::front::Response;
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::ops::attributes;
+use crate::s3::wire::conditions::{self, ReadConditions};
+use crate::s3::wire::dates::http_date;
+use crate::s3::wire::etag::quoted_etag;
+use crate::s3::wire::range::RangeSpec;
+use crate::s3::wire::values::header_value;
+use crate::s3::wire::version_text::version_text;
+use crate::s3::wire::{checksum, parameters};
 
 /// The response header that names a version.
 pub const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
@@ -46,7 +47,7 @@ pub async fn open(
     bucket: &Bucket,
     key: &ObjectKey,
     version: Option<VersionId>,
-) -> Result<ObjectHandle> {
+) -> Executed<ObjectHandle> {
     engine.open(bucket, key, version).await.map_err(|error| match error {
         EngineError::DeleteMarker { version: marker, ordinal } => {
             let error = match version {
@@ -55,14 +56,14 @@ pub async fn open(
                     .header(ALLOW, HeaderValue::from_static("DELETE"))
                     .header(LAST_MODIFIED, header_value(&http_date(ordinal))),
             };
-            error
-                .header(DELETE_MARKER, HeaderValue::from_static("true"))
-                .header(VERSION_ID, header_value(&version_text(marker)))
+            let error = error.header(DELETE_MARKER, HeaderValue::from_static("true"));
+            error.header(VERSION_ID, header_value(&version_text(marker))).into()
         }
         EngineError::Refused(Refusal::NoSuchKey | Refusal::NoSuchVersion) => match version {
-            None => S3Error::new(Code::NoSuchKey).detail("Key", key.as_str()),
+            None => S3Error::new(Code::NoSuchKey).detail("Key", key.as_str()).into(),
             Some(version) => {
-                S3Error::new(Code::NoSuchVersion).detail("Key", key.as_str()).detail("VersionId", version_text(version))
+                let error = S3Error::new(Code::NoSuchVersion).detail("Key", key.as_str());
+                error.detail("VersionId", version_text(version)).into()
             }
         },
         other => other.into(),
@@ -115,7 +116,7 @@ impl ReadParameters {
     }
 
     /// Checks the conditions and chooses the bytes.
-    pub async fn select(&self, handle: &ObjectHandle) -> Result<Selection> {
+    pub async fn select(&self, handle: &ObjectHandle) -> Executed<Selection> {
         let record = handle.record();
         self.conditions.check(record)?;
         if let Some(number) = self.part {

@@ -14,23 +14,23 @@ fn crc32(body: &[u8]) -> String {
 
 #[tokio::test]
 async fn every_mode_stores_the_same_bytes() {
-    let house = House::new().await;
+    let server = TestServer::new().await;
     let body: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
     for place in [Place::Header, Place::Query] {
         for mode in MODES {
             for with_length in [true, false] {
                 for trailer in [false, true] {
-                    let mut ask = house.ask("PUT", "/bkt/k").body(&body).how(place, mode, Defect::None);
+                    let mut ask = server.ask("PUT", "/bkt/k").body(&body).how(place, mode, Defect::None);
                     ask.with_length = with_length;
                     if trailer && matches!(mode, Mode::ChunksTrailer | Mode::UnsignedTrailer) {
                         ask.trailer = Some(("x-amz-checksum-crc32".to_owned(), crc32(&body)));
                     }
-                    let answer = house.send(&ask).await;
+                    let answer = server.send(&ask).await;
                     assert_eq!(answer.status, 200, "{place:?} {mode:?} {with_length} {trailer}: {answer:?}");
-                    let back = house.get("k").await;
+                    let back = server.get("k").await;
                     assert!(back.body == body, "{place:?} {mode:?} {with_length} {trailer}");
                     assert_eq!(back.header("content-encoding"), None);
-                    assert_eq!(house.send(&house.ask("DELETE", "/bkt/k")).await.status, 204);
+                    assert_eq!(server.send(&server.ask("DELETE", "/bkt/k")).await.status, 204);
                 }
             }
         }
@@ -39,9 +39,9 @@ async fn every_mode_stores_the_same_bytes() {
 
 #[tokio::test]
 async fn wrong_digests_are_refused() {
-    let house = House::new().await;
-    house.put("k", "content").await;
-    let put = || house.ask("PUT", "/bkt/k").body("hello");
+    let server = TestServer::new().await;
+    server.put("k", "content").await;
+    let put = || server.ask("PUT", "/bkt/k").body("hello");
     let md5 = "XUFAKrxLKna5cZ2REBfFkg==";
     for (name, value, code) in [
         ("content-md5", md5, ""),
@@ -56,70 +56,70 @@ async fn wrong_digests_are_refused() {
         ("x-amz-checksum-sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", ""),
         ("x-amz-checksum-sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCA=", "BadDigest"),
     ] {
-        let answer = house.send(&put().header(name, value)).await;
+        let answer = server.send(&put().header(name, value)).await;
         assert_eq!(answer.code(), code, "{name}: {value}");
         if !code.is_empty() {
-            assert_eq!(house.get("k").await.header("etag"), Some("\"9a0364b9e99bb480dd25e1f0284c8555\""));
+            assert_eq!(server.get("k").await.header("etag"), Some("\"9a0364b9e99bb480dd25e1f0284c8555\""));
         }
-        house.put("k", "content").await;
+        server.put("k", "content").await;
     }
 }
 
 #[tokio::test]
 async fn trailers_are_verified() {
-    let house = House::new().await;
+    let server = TestServer::new().await;
     for mode in [Mode::ChunksTrailer, Mode::UnsignedTrailer] {
         let send = async |announced: &str, sent: Option<&str>| {
-            let mut ask = house.ask("PUT", "/bkt/k").body("hello").how(Place::Header, mode, Defect::None);
+            let mut ask = server.ask("PUT", "/bkt/k").body("hello").how(Place::Header, mode, Defect::None);
             ask.trailer = sent.map(|value| (announced.to_owned(), value.to_owned()));
-            house.send(&ask).await.code().to_owned()
+            server.send(&ask).await.code().to_owned()
         };
         assert_eq!(send("x-amz-checksum-crc32", Some("NhCmhg==")).await, "");
         assert_eq!(send("x-amz-checksum-crc32", Some("NhCmhw==")).await, "BadDigest");
         assert_eq!(send("x-amz-checksum-crc32", Some("short")).await, "MalformedTrailerError");
         assert_eq!(send("x-amz-meta-a", Some("b")).await, "InvalidRequest");
         assert_eq!(send("", None).await, "");
-        let announced = house.ask("PUT", "/bkt/k").body("hello").header("x-amz-trailer", "x-amz-checksum-crc32");
-        let answer = house.send(&announced.how(Place::Header, mode, Defect::None)).await;
+        let announced = server.ask("PUT", "/bkt/k").body("hello").header("x-amz-trailer", "x-amz-checksum-crc32");
+        let answer = server.send(&announced.how(Place::Header, mode, Defect::None)).await;
         assert_eq!(answer.code(), "MalformedTrailerError");
     }
 }
 
 #[tokio::test]
 async fn decoded_lengths_are_verified() {
-    let house = House::new().await;
+    let server = TestServer::new().await;
     for mode in [Mode::Chunks, Mode::ChunksTrailer, Mode::UnsignedTrailer] {
-        let ask = house.ask("PUT", "/bkt/k").body("hello").how(Place::Query, mode, Defect::None);
+        let ask = server.ask("PUT", "/bkt/k").body("hello").how(Place::Query, mode, Defect::None);
         let (head, body) = ask.head_and_body();
         let text = String::from_utf8(body).unwrap();
-        let answer = house.send_raw(&[head.as_slice(), text.as_bytes()].concat()).await;
+        let answer = server.send_raw(&[head.as_slice(), text.as_bytes()].concat()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         // Sizes that go past the length, or end before it. The head, signed, stays the same.
         let longer = text.replacen("2", "6", 1);
-        let answer = house.send_raw(&[head.as_slice(), longer.as_bytes()].concat()).await;
+        let answer = server.send_raw(&[head.as_slice(), longer.as_bytes()].concat()).await;
         assert_eq!(answer.code(), "IncompleteBody", "{mode:?} {answer:?}");
     }
-    let get = house.get("k").await;
+    let get = server.get("k").await;
     assert_eq!(get.body, b"hello");
 }
 
 #[tokio::test]
 async fn framing_that_is_not_declared_is_refused() {
-    let house = House::new().await;
-    let framed = house.ask("PUT", "/bkt/k").body("5\r\nhello\r\n0\r\n\r\n").header("content-encoding", "aws-chunked");
+    let server = TestServer::new().await;
+    let framed = server.ask("PUT", "/bkt/k").body("5\r\nhello\r\n0\r\n\r\n").header("content-encoding", "aws-chunked");
     for mode in [Mode::Unsigned, Mode::Signed] {
         let ask = framed.clone().header("x-amz-decoded-content-length", "5").how(Place::Header, mode, Defect::None);
-        assert_eq!(house.send(&ask).await.code(), "InvalidRequest");
+        assert_eq!(server.send(&ask).await.code(), "InvalidRequest");
     }
-    assert_eq!(house.get("k").await.status, 404);
+    assert_eq!(server.get("k").await.status, 404);
 }
 
 #[tokio::test]
 async fn hostile_documents_are_refused() {
-    let house = House::new().await;
+    let server = TestServer::new().await;
     let send = async |document: &str| {
-        let ask = house.ask("POST", "/bkt?delete").header("x-amz-checksum-crc32", &crc32(document.as_bytes()));
-        house.send(&ask.body(document)).await
+        let ask = server.ask("POST", "/bkt?delete").header("x-amz-checksum-crc32", &crc32(document.as_bytes()));
+        server.send(&ask.body(document)).await
     };
     let attributes: String = (0..100_000).map(|number| format!(" a{number}=''")).collect();
     for document in [

@@ -1,20 +1,10 @@
 //! A client that signs by itself and speaks in raw bytes, so that it can be wrong in every way.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
-/// An access key with its secret.
-#[derive(Clone)]
-pub(super) struct Keys {
-    pub(super) access_key: String,
-    pub(super) secret: String,
-}
+use crate::front::tests::Keys;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -74,16 +64,6 @@ pub(super) struct Ask {
     pub(super) with_length: bool,
     /// Trailer to send, in a trailer mode.
     pub(super) trailer: Option<(String, String)>,
-}
-
-/// An answer as it came.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
-    /// Whether `100 Continue` came first.
-    pub(super) continued: bool,
 }
 
 impl Ask {
@@ -170,7 +150,7 @@ impl Ask {
                 format!("X-Amz-SignedHeaders={}", names.replace(';', "%3B")),
             ]);
         }
-        query.sort();
+        query.sort_by(|one, two| one.split('=').cmp(two.split('=')));
         let lines: String = covered.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let canonical = format!("{}\n{path}\n{}\n{lines}\n{names}\n{word}", self.method, query.join("&"));
         let to_sign = format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{}", sha256(canonical.as_bytes()));
@@ -319,88 +299,4 @@ fn sha256(bytes: &[u8]) -> String {
 
 fn mac(key: &hmac::Key, text: &str) -> String {
     hex::encode(hmac::sign(key, text.as_bytes()))
-}
-
-impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
-    }
-
-    pub(super) fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
-    }
-
-    /// The S3 code of an error body; empty if there is none.
-    pub(super) fn code(&self) -> &str {
-        let after = self.text().split_once("<Code>").map_or("", |(_, after)| after);
-        after.split_once("</Code>").map_or("", |(code, _)| code)
-    }
-}
-
-/// Sends a request on a connection of its own and reads the answer.
-pub(super) async fn exchange(address: SocketAddr, wire: &[u8]) -> Answer {
-    let mut connection = open(address, wire).await;
-    read(&mut connection).await
-}
-
-/// Opens a connection and sends these bytes.
-pub(super) async fn open(address: SocketAddr, wire: &[u8]) -> TcpStream {
-    let mut connection = TcpStream::connect(address).await.unwrap();
-    write(&mut connection, wire).await;
-    connection
-}
-
-/// Sends bytes; that the server closes meanwhile is not an error here.
-pub(super) async fn write(connection: &mut TcpStream, bytes: &[u8]) {
-    let _ = connection.write_all(bytes).await;
-}
-
-/// Reads one answer.
-pub(super) async fn read(connection: &mut TcpStream) -> Answer {
-    tokio::time::timeout(Duration::from_secs(20), read_answer(connection)).await.expect("an answer in time")
-}
-
-async fn read_answer(connection: &mut TcpStream) -> Answer {
-    let mut continued = false;
-    loop {
-        let head = read_head(connection).await;
-        let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
-        let status = status.unwrap_or_else(|| panic!("no status in {head:?}"));
-        if status == 100 {
-            continued = true;
-            continue;
-        }
-        let headers: Vec<_> = lines
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-            .collect();
-        let mut answer = Answer { status, headers, body: Vec::new(), continued };
-        let length = answer.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-        let mut body = vec![0; length];
-        // After HEAD nothing comes; the connection may stay open.
-        let rest = tokio::time::timeout(Duration::from_millis(400), connection.read_exact(&mut body));
-        if matches!(rest.await, Ok(Ok(_))) {
-            answer.body = body;
-        }
-        return answer;
-    }
-}
-
-async fn read_head(connection: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match connection.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(error) => panic!("the connection ended after {:?}: {error}", String::from_utf8_lossy(&head)),
-        }
-    }
-    String::from_utf8(head).unwrap()
-}
-
-/// Whether the server has closed the connection.
-pub(super) async fn is_closed(connection: &mut TcpStream) -> bool {
-    let mut rest = Vec::new();
-    let end = tokio::time::timeout(Duration::from_secs(5), connection.read_to_end(&mut rest)).await;
-    end.is_ok()
 }

@@ -2,7 +2,8 @@
 //!
 //! Source: RGW CVE-2018-16889, Swift CVE-2017-8761.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -31,15 +32,15 @@ async fn no_secret_is_logged_at_any_level() {
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(|| Log).finish();
     // For this thread only, which is the test's whole runtime; other tests log nowhere.
     let _guard = tracing::subscriber::set_default(subscriber);
-    let house = House::new().await;
+    let server = TestServer::new().await;
     for place in [Place::Header, Place::Query] {
         for defect in [Defect::None, Defect::WrongSignature, Defect::OtherPath, Defect::Skewed] {
-            let ask = house.ask("PUT", "/bkt/k").body("a private content").how(place, Mode::Signed, defect);
-            house.send(&ask).await;
+            let ask = server.ask("PUT", "/bkt/k").body("a private content").how(place, Mode::Signed, defect);
+            server.send(&ask).await;
         }
     }
     let answer =
-        house.send(&house.ask("GET", "/bkt/the-logged-key").how(Place::Query, Mode::Unsigned, Defect::None)).await;
+        server.send(&server.ask("GET", "/bkt/the-logged-key").how(Place::Query, Mode::Unsigned, Defect::None)).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     let logged = String::from_utf8_lossy(&LOGGED.lock()).into_owned();
     let line = logged.lines().find(|line| line.contains("couronne::access") && line.contains("the-logged-key"));
@@ -48,7 +49,9 @@ async fn no_secret_is_logged_at_any_level() {
         assert!(line.contains(part), "{part} in {line}");
     }
     assert!(line.contains(answer.header("x-amz-request-id").unwrap()), "{line}");
-    for secret in [house.owner.secret.as_str(), house.stranger.secret.as_str(), "root secret", "a private content"] {
+    for secret in
+        [server.world.owner.secret.as_str(), server.world.stranger.secret.as_str(), "root secret", "a private content"]
+    {
         assert!(!logged.contains(secret), "{secret} was logged");
     }
     for line in logged.lines().filter(|line| line.contains("couronne")) {

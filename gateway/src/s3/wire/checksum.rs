@@ -8,9 +8,9 @@ use bytes::Bytes;
 use couronne_metadata::record::{BlobRef, Checksum, ChecksumAlgorithm, ChecksumKind, Content, Data, ObjectRecord};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::error::{Code, Result, S3Error};
-use super::values::{header_text, header_value};
-use super::xml::{Element, Writer};
+use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::wire::values::{header_text, header_value};
+use crate::s3::wire::xml::{Element, Writer};
 
 /// The header that tells what a checksum covers.
 pub const TYPE: HeaderName = HeaderName::from_static("x-amz-checksum-type");
@@ -239,7 +239,7 @@ pub fn of_upload(headers: &HeaderMap) -> Result<Option<(ChecksumAlgorithm, Check
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::s3::xml;
+    use crate::s3::wire::xml;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()

@@ -9,10 +9,10 @@ use couronne_metadata::record::ObjectRecord;
 use http::HeaderMap;
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 
-use super::dates::{parse_date, seconds};
-use super::error::{Code, Result, S3Error};
-use super::etag::{parse_etag, quoted_etag};
-use super::values::{header_text, header_value};
+use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::wire::dates::{parse_date, seconds};
+use crate::s3::wire::etag::{parse_etag, quoted_etag};
+use crate::s3::wire::values::{header_text, header_value};
 
 /// The conditions of a read, or of the source of a copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

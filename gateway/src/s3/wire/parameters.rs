@@ -2,9 +2,9 @@
 
 use couronne_metadata::ids::{PartNumber, UploadId, VersionId};
 
-use super::error::{Code, Result, S3Error};
-use super::version_text::parse_version;
-use crate::request::Request;
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::wire::version_text::parse_version;
 
 /// `versionId`: the version that is meant; `None` for the current one.
 pub fn version(request: &Request) -> Result<Option<VersionId>> {

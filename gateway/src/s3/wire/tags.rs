@@ -2,8 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::error::{Code, Result, S3Error};
-use super::xml::{Element, Writer};
+use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::wire::xml::{Element, Writer};
 
 /// The most tags of an object.
 const TAGS_MAX: usize = 10;

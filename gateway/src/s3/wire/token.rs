@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use super::error::{Result, S3Error};
+use crate::s3::error::{Result, S3Error};
 
 /// Makes a token of the last name of a page.
 pub fn write(last: &[u8]) -> String {

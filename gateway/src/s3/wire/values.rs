@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderValue};
 
-use super::error::{Result, S3Error};
+use crate::s3::error::{Result, S3Error};
 
 /// A header that has one value, as text; `InvalidArgument` if it is repeated or not UTF-8.
 pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>> {

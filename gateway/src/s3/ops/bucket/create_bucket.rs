@@ -11,18 +11,15 @@
 
 use http::header::LOCATION;
 
-use crate::authorize::{Authorized, NewBucket};
-use crate::body::{Body, BodyUse};
 use crate::engine::{self, EngineError};
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::acl;
-use crate::s3::bucket_name;
-use crate::s3::error::{Code, Result, S3Error};
-use crate::s3::region::region;
-use crate::s3::values::header_value;
-use crate::s3::xml;
+use crate::front::resources::NewBucket;
+use crate::front::{Authorized, Body, BodyUse, FrontError, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::acl;
+use crate::s3::wire::values::header_value;
+use crate::s3::wire::{bucket_name, xml};
 use couronne_metadata::record::Versioning;
 
 /// Its parameters, beside the document.
@@ -30,7 +27,8 @@ pub(crate) struct CreateBucket {
     object_lock: bool,
 }
 
-impl S3Operation for CreateBucket {
+impl Handler for CreateBucket {
+    type Face = S3;
     type Resources = NewBucket;
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
 
@@ -45,13 +43,13 @@ impl S3Operation for CreateBucket {
     }
 
     fn resources(&self, request: &Request) -> Result<NewBucket> {
-        NewBucket::of(request)
+        request.new_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, body: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
         let document = body.document(xml::XML_BYTES_MAX).await?;
-        check_location(&document, region(&gateway.settings))?;
-        let name = authorized.resources().as_str();
+        check_location(&document, gateway.face.region())?;
+        let name = &*authorized.resources().0;
         let object_lock = authorized.operation().object_lock;
         let create = engine::CreateBucket {
             name: name.into(),
@@ -64,7 +62,7 @@ impl S3Operation for CreateBucket {
         };
         match gateway.engine.create_bucket(create).await {
             Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou) => {}
-            Err(error) => return Err(S3Error::from(error).detail("BucketName", name)),
+            Err(error) => return Err(FrontError::from(error).map(|error: S3Error| error.detail("BucketName", name))),
         }
         Ok(Response::ok().header(LOCATION, header_value(&format!("/{name}"))))
     }

@@ -13,13 +13,12 @@
 use couronne_metadata::command::Refusal;
 use couronne_metadata::query::{Entry, ListQuery, PAGE_ENTRIES_MAX};
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
 use crate::engine::{Bucket, Engine, EngineError};
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::{Code, Result, S3Error};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, FrontError, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
 
 /// How often a bucket is tried again because uploads were opened meanwhile.
 const ROUNDS_MAX: u32 = 3;
@@ -27,7 +26,8 @@ const ROUNDS_MAX: u32 = 3;
 /// It has no parameters.
 pub(crate) struct DeleteBucket;
 
-impl S3Operation for DeleteBucket {
+impl Handler for DeleteBucket {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(_: &Request) -> Result<Self> {
@@ -35,30 +35,36 @@ impl S3Operation for DeleteBucket {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::as_of_now(request)
+        request.in_bucket_as_of_now()
     }
 
-    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         for _ in 0..ROUNDS_MAX {
             let bucket = authorized.resources();
             match gateway.engine.delete_bucket(bucket).await {
                 Ok(()) => return Ok(Response::no_content()),
                 Err(EngineError::Refused(Refusal::BucketNotEmpty)) => {}
-                Err(error) => return Err(S3Error::from(error).detail("BucketName", &*bucket.name)),
+                Err(error) => {
+                    return Err(FrontError::from(error).map(|error: S3Error| error.detail("BucketName", &*bucket.name)));
+                }
             }
             // The sealing that was taken back left newer rules in every range.
-            authorized.renew(&gateway.engine).await?;
+            authorized.renew(gateway).await?;
             abort_uploads(&gateway.engine, authorized.resources()).await?;
         }
-        Err(S3Error::new(Code::BucketNotEmpty).detail("BucketName", &*authorized.resources().name))
+        Err(not_empty(authorized.resources()).into())
     }
 }
 
+fn not_empty(bucket: &Bucket) -> S3Error {
+    S3Error::new(Code::BucketNotEmpty).detail("BucketName", &*bucket.name)
+}
+
 /// Aborts every open upload of a bucket that holds nothing else; else `BucketNotEmpty`.
-async fn abort_uploads(engine: &Engine, bucket: &Bucket) -> Result<()> {
+async fn abort_uploads(engine: &Engine, bucket: &Bucket) -> Executed<()> {
     let all = |limit| ListQuery { limit, ..ListQuery::default() };
     if !engine.list_versions(bucket, all(1), None).await?.entries.is_empty() {
-        return Err(S3Error::new(Code::BucketNotEmpty).detail("BucketName", &*bucket.name));
+        return Err(not_empty(bucket).into());
     }
     loop {
         let page = engine.list_uploads(bucket, all(PAGE_ENTRIES_MAX), None).await?;

@@ -4,19 +4,18 @@
 //! Steps: write the document.
 //! Writes: nothing.
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::region;
-use crate::s3::xml::Writer;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::{FIRST_REGION, S3};
+use crate::s3::wire::xml::Writer;
 
 /// It has no parameters.
 pub(crate) struct GetBucketLocation;
 
-impl S3Operation for GetBucketLocation {
+impl Handler for GetBucketLocation {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(_: &Request) -> Result<Self> {
@@ -24,11 +23,11 @@ impl S3Operation for GetBucketLocation {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::as_of_now(request)
+        request.in_bucket_as_of_now()
     }
 
-    async fn execute(_: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
-        let region = Some(region::region(&gateway.settings)).filter(|region| *region != region::FIRST);
+    async fn execute(_: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
+        let region = Some(gateway.face.region()).filter(|region| *region != FIRST_REGION);
         Ok(Response::xml(Writer::document_of_text("LocationConstraint", region.unwrap_or_default())))
     }
 }

@@ -6,19 +6,18 @@
 
 use http::{HeaderName, HeaderValue};
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::region::region;
-use crate::s3::values::header_value;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::wire::values::header_value;
 
 /// It has no parameters.
 pub(crate) struct HeadBucket;
 
-impl S3Operation for HeadBucket {
+impl Handler for HeadBucket {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(_: &Request) -> Result<Self> {
@@ -26,12 +25,12 @@ impl S3Operation for HeadBucket {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::as_of_now(request)
+        request.in_bucket_as_of_now()
     }
 
-    async fn execute(_: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(_: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         Ok(Response::ok()
-            .header(HeaderName::from_static("x-amz-bucket-region"), header_value(region(&gateway.settings)))
+            .header(HeaderName::from_static("x-amz-bucket-region"), header_value(gateway.face.region()))
             .header(HeaderName::from_static("x-amz-access-point-alias"), HeaderValue::from_static("false")))
     }
 }

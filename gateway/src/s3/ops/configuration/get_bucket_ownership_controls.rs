@@ -4,18 +4,18 @@
 //! Steps: write the document.
 //! Writes: nothing.
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::xml::Writer;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::wire::xml::Writer;
 
 /// It has no parameters.
 pub(crate) struct GetBucketOwnershipControls;
 
-impl S3Operation for GetBucketOwnershipControls {
+impl Handler for GetBucketOwnershipControls {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(_: &Request) -> Result<Self> {
@@ -23,10 +23,10 @@ impl S3Operation for GetBucketOwnershipControls {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::as_of_now(request)
+        request.in_bucket_as_of_now()
     }
 
-    async fn execute(_: Authorized<Self>, _: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(_: Authorized<Self>, _: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         Ok(Response::xml(Writer::document("OwnershipControls", |xml| {
             xml.element("Rule", |xml| xml.text("ObjectOwnership", "BucketOwnerEnforced"));
         })))

@@ -6,18 +6,18 @@
 
 use couronne_metadata::record::Versioning;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::xml::Writer;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::wire::xml::Writer;
 
 /// It has no parameters.
 pub(crate) struct GetBucketVersioning;
 
-impl S3Operation for GetBucketVersioning {
+impl Handler for GetBucketVersioning {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(_: &Request) -> Result<Self> {
@@ -25,10 +25,10 @@ impl S3Operation for GetBucketVersioning {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::as_of_now(request)
+        request.in_bucket_as_of_now()
     }
 
-    async fn execute(authorized: Authorized<Self>, _: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, _: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let status = match authorized.resources().entry.rules.versioning {
             Versioning::Off => None,
             Versioning::Enabled => Some("Enabled"),

@@ -4,20 +4,21 @@
 //! Steps: 1. the list is compared.
 //! Writes: nothing.
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::{Body, BodyUse};
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::{Code, Result};
-use crate::s3::{acl, xml};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::acl;
+use crate::s3::wire::xml;
 
 /// Its parameter, beside the document.
 pub(crate) struct PutBucketAcl {
     canned: bool,
 }
 
-impl S3Operation for PutBucketAcl {
+impl Handler for PutBucketAcl {
+    type Face = S3;
     type Resources = InBucket;
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
 
@@ -27,10 +28,10 @@ impl S3Operation for PutBucketAcl {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, _: &Gateway, body: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, _: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
         let bucket = authorized.resources();
         let document = body.document(xml::XML_BYTES_MAX).await?;
         if !authorized.operation().canned {

@@ -11,19 +11,19 @@
 
 use couronne_metadata::record::{BucketRules, Versioning};
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::{Body, BodyUse};
 use crate::engine::EngineError;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::{Code, Result, S3Error};
-use crate::s3::xml::{self, Element};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::wire::xml::{self, Element};
 
 /// Its parameters are all in the document.
 pub(crate) struct PutBucketVersioning;
 
-impl S3Operation for PutBucketVersioning {
+impl Handler for PutBucketVersioning {
+    type Face = S3;
     type Resources = InBucket;
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
 
@@ -32,17 +32,17 @@ impl S3Operation for PutBucketVersioning {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::as_of_now(request)
+        request.in_bucket_as_of_now()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, body: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
         let document = body.document(xml::XML_BYTES_MAX).await?;
         let versioning = read(&xml::read(&document, "VersioningConfiguration")?)?;
         let bucket = authorized.resources();
         if versioning == Versioning::Suspended && bucket.entry.rules.object_lock.is_some() {
             let message =
                 "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.";
-            return Err(S3Error::with_message(Code::InvalidBucketState, message));
+            return Err(S3Error::with_message(Code::InvalidBucketState, message).into());
         }
         gateway.engine.update_rules(bucket, |rules| changed(rules, versioning)).await?;
         Ok(Response::ok())

@@ -4,18 +4,16 @@
 //! Steps: 1. read one page of the account's owned rows; 2. write the document.
 //! Writes: nothing.
 
-use crate::authorize::{Authorized, Service};
-use crate::body::Body;
 use crate::engine;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::dates::iso_date;
-use crate::s3::error::{Result, S3Error};
-use crate::s3::owner::Owner;
-use crate::s3::region::region;
-use crate::s3::token;
-use crate::s3::xml::Writer;
+use crate::front::resources::NoBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::owner::Owner;
+use crate::s3::wire::dates::iso_date;
+use crate::s3::wire::token;
+use crate::s3::wire::xml::Writer;
 
 /// The most buckets of one page, and the page of a client that asks for no page.
 const PAGE_BUCKETS_MAX: u32 = 10_000;
@@ -28,8 +26,9 @@ pub(crate) struct ListBuckets {
     asked_region: Option<String>,
 }
 
-impl S3Operation for ListBuckets {
-    type Resources = Service;
+impl Handler for ListBuckets {
+    type Face = S3;
+    type Resources = NoBucket;
 
     fn parse(request: &Request) -> Result<Self> {
         let query = &request.query;
@@ -53,11 +52,11 @@ impl S3Operation for ListBuckets {
         })
     }
 
-    fn resources(&self, _: &Request) -> Result<Service> {
-        Ok(Service)
+    fn resources(&self, _: &Request) -> Result<NoBucket> {
+        Ok(NoBucket)
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let Self { prefix, after, limit, asked_region } = authorized.operation();
         let caller = authorized.caller();
         let list = engine::ListBuckets {
@@ -66,7 +65,7 @@ impl S3Operation for ListBuckets {
             after: after.as_str().into(),
             limit: *limit,
         };
-        let region = region(&gateway.settings);
+        let region = gateway.face.region();
         // All buckets are in this cluster's one region.
         let elsewhere = asked_region.as_deref().is_some_and(|asked| asked != region);
         let page = if elsewhere { engine::BucketPage::default() } else { gateway.engine.list_buckets(list).await? };

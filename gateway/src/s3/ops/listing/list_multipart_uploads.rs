@@ -8,18 +8,17 @@ use couronne_metadata::ids::UploadId;
 use couronne_metadata::query::{Entry, Page};
 use couronne_metadata::record::UploadRecord;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::checksum;
-use crate::s3::dates::iso_date;
-use crate::s3::error::{Result, S3Error};
-use crate::s3::listing::{ListParameters, empty_page};
-use crate::s3::owner::Owner;
-use crate::s3::parameters::parse_upload;
-use crate::s3::xml::Writer;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::listing::{ListParameters, empty_page};
+use crate::s3::ops::owner::Owner;
+use crate::s3::wire::checksum;
+use crate::s3::wire::dates::iso_date;
+use crate::s3::wire::parameters::parse_upload;
+use crate::s3::wire::xml::Writer;
 
 /// Its parameters.
 pub(crate) struct ListMultipartUploads {
@@ -30,7 +29,8 @@ pub(crate) struct ListMultipartUploads {
 
 type UploadPage = Page<(UploadId, UploadRecord)>;
 
-impl S3Operation for ListMultipartUploads {
+impl Handler for ListMultipartUploads {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -44,10 +44,10 @@ impl S3Operation for ListMultipartUploads {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let Self { list, key_marker, upload_marker } = authorized.operation();
         let bucket = authorized.resources();
         let page = match list.limit {

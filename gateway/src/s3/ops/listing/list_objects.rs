@@ -5,15 +5,14 @@
 //! Steps: 1. one page from the engine, over as many ranges as it takes; 2. write the document.
 //! Writes: nothing.
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::{Result, S3Error};
-use crate::s3::listing::{ListParameters, empty_page, next_after};
-use crate::s3::owner::Owner;
-use crate::s3::xml::Writer;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::listing::{ListParameters, empty_page, next_after};
+use crate::s3::ops::owner::Owner;
+use crate::s3::wire::xml::Writer;
 
 /// Its parameters.
 pub(crate) struct ListObjects {
@@ -21,7 +20,8 @@ pub(crate) struct ListObjects {
     marker: String,
 }
 
-impl S3Operation for ListObjects {
+impl Handler for ListObjects {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -33,10 +33,10 @@ impl S3Operation for ListObjects {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let Self { list, marker } = authorized.operation();
         let bucket = authorized.resources();
         let page = match list.limit {

@@ -5,16 +5,15 @@
 //! Steps: 1. one page from the engine, over as many ranges as it takes; 2. write the document.
 //! Writes: nothing.
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::listing::{ListParameters, empty_page, next_after};
-use crate::s3::owner::Owner;
-use crate::s3::token;
-use crate::s3::xml::Writer;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::listing::{ListParameters, empty_page, next_after};
+use crate::s3::ops::owner::Owner;
+use crate::s3::wire::token;
+use crate::s3::wire::xml::Writer;
 
 /// Its parameters.
 pub(crate) struct ListObjectsV2 {
@@ -25,7 +24,8 @@ pub(crate) struct ListObjectsV2 {
     fetch_owner: bool,
 }
 
-impl S3Operation for ListObjectsV2 {
+impl Handler for ListObjectsV2 {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -41,10 +41,10 @@ impl S3Operation for ListObjectsV2 {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let Self { list, start_after, token, after, fetch_owner } = authorized.operation();
         let bucket = authorized.resources();
         let page = match list.limit {

@@ -3,19 +3,25 @@
 //! Promises: names are written under the encoding that was asked for, everywhere in the document.
 //! Must not know: ranges; the engine merges their pages.
 
+pub(crate) mod list_buckets;
+pub(crate) mod list_multipart_uploads;
+pub(crate) mod list_object_versions;
+pub(crate) mod list_objects;
+pub(crate) mod list_objects_v2;
+
 use bytes::Bytes;
 use couronne_metadata::ids::ObjectKey;
 use couronne_metadata::query::{Entry, ListQuery, Page};
 use couronne_metadata::record::ObjectRecord;
 
-use super::checksum;
-use super::dates::iso_date;
-use super::error::Result;
-use super::etag::etag_text;
-use super::owner::Owner;
-use super::values::{NameEncoding, bounded};
-use super::xml::Writer;
-use crate::request::Query;
+use crate::front::request::Query;
+use crate::s3::error::Result;
+use crate::s3::ops::owner::Owner;
+use crate::s3::wire::checksum;
+use crate::s3::wire::dates::iso_date;
+use crate::s3::wire::etag::etag_text;
+use crate::s3::wire::values::{NameEncoding, bounded};
+use crate::s3::wire::xml::Writer;
 
 /// The most entries of a page, and the default.
 const PAGE_ENTRIES_MAX: u32 = 1000;

@@ -3,13 +3,12 @@
 //! Steps: those of [`OfVersion`].
 //! Writes: nothing.
 
-use super::of_version::{OfVersion, Said};
-use crate::authorize::Authorized;
 use crate::engine::{Bucket, ObjectHandle};
-use crate::pipeline::Gateway;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::lock;
+use crate::front::{Authorized, Gateway, Response};
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::lock;
+use crate::s3::ops::of_version::{OfVersion, Said};
 
 /// The operation.
 pub(crate) type GetObjectLegalHold = OfVersion<LegalHold>;
@@ -22,7 +21,7 @@ impl Said for LegalHold {
         lock::need(&bucket.entry.rules)
     }
 
-    async fn answer(_: &Authorized<OfVersion<Self>>, _: &Gateway, handle: &ObjectHandle) -> Result<Response> {
+    async fn answer(_: &Authorized<OfVersion<Self>>, _: &Gateway<S3>, handle: &ObjectHandle) -> Executed<Response> {
         Ok(Response::xml(lock::legal_hold_document(handle.record().attributes.legal_hold)))
     }
 }

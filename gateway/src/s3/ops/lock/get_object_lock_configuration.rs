@@ -4,18 +4,18 @@
 //! Steps: write the document.
 //! Writes: nothing.
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::{Code, Result, S3Error};
-use crate::s3::lock;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::lock;
 
 /// It has no parameters.
 pub(crate) struct GetObjectLockConfiguration;
 
-impl S3Operation for GetObjectLockConfiguration {
+impl Handler for GetObjectLockConfiguration {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(_: &Request) -> Result<Self> {
@@ -23,14 +23,14 @@ impl S3Operation for GetObjectLockConfiguration {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::as_of_now(request)
+        request.in_bucket_as_of_now()
     }
 
-    async fn execute(authorized: Authorized<Self>, _: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, _: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let bucket = authorized.resources();
         if bucket.entry.rules.object_lock.is_none() {
             let error = S3Error::new(Code::ObjectLockConfigurationNotFoundError);
-            return Err(error.detail("BucketName", &*bucket.name));
+            return Err(error.detail("BucketName", &*bucket.name).into());
         }
         Ok(Response::xml(lock::configuration_document(&bucket.entry.rules)))
     }

@@ -3,13 +3,12 @@
 //! Steps: those of [`OfVersion`].
 //! Writes: nothing.
 
-use super::of_version::{OfVersion, Said};
-use crate::authorize::Authorized;
 use crate::engine::{Bucket, ObjectHandle};
-use crate::pipeline::Gateway;
-use crate::response::Response;
-use crate::s3::error::{Code, Result};
-use crate::s3::lock;
+use crate::front::{Authorized, Gateway, Response};
+use crate::s3::error::{Code, Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::lock;
+use crate::s3::ops::of_version::{OfVersion, Said};
 
 /// The operation.
 pub(crate) type GetObjectRetention = OfVersion<Retention>;
@@ -22,7 +21,7 @@ impl Said for Retention {
         lock::need(&bucket.entry.rules)
     }
 
-    async fn answer(_: &Authorized<OfVersion<Self>>, _: &Gateway, handle: &ObjectHandle) -> Result<Response> {
+    async fn answer(_: &Authorized<OfVersion<Self>>, _: &Gateway<S3>, handle: &ObjectHandle) -> Executed<Response> {
         let retention = handle.record().attributes.retention.ok_or(Code::NoSuchObjectLockConfiguration)?;
         Ok(Response::xml(lock::retention_document(retention)))
     }

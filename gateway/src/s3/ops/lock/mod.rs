@@ -3,14 +3,21 @@
 //! Promises: what is read here is kept by the range, which alone decides what a lock forbids.
 //! Must not know: clocks; whether a date lies ahead is asked of the caller.
 
+pub(crate) mod get_object_legal_hold;
+pub(crate) mod get_object_lock_configuration;
+pub(crate) mod get_object_retention;
+pub(crate) mod put_object_legal_hold;
+pub(crate) mod put_object_lock_configuration;
+pub(crate) mod put_object_retention;
+
 use bytes::Bytes;
 use couronne_metadata::record::{Attributes, BucketRules, Retention};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::dates::{iso_date_ms, parse_date};
-use super::error::{Code, Result, S3Error};
-use super::values::{header_text, header_value};
-use super::xml::{Element, Writer};
+use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::wire::dates::{iso_date_ms, parse_date};
+use crate::s3::wire::values::{header_text, header_value};
+use crate::s3::wire::xml::{Element, Writer};
 
 const MODE: HeaderName = HeaderName::from_static("x-amz-object-lock-mode");
 const RETAIN_UNTIL: HeaderName = HeaderName::from_static("x-amz-object-lock-retain-until-date");
@@ -208,7 +215,7 @@ fn missing() -> S3Error {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::s3::xml;
+    use crate::s3::wire::xml;
     use couronne_metadata::record::{BucketState, Versioning};
     use couronne_placement::PolicyId;
 

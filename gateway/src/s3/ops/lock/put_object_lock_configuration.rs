@@ -11,19 +11,20 @@
 
 use couronne_metadata::record::Versioning;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::{Body, BodyUse};
 use crate::engine::EngineError;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::{Code, Result, S3Error};
-use crate::s3::{lock, xml};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::lock;
+use crate::s3::wire::xml;
 
 /// Its parameters are all in the document.
 pub(crate) struct PutObjectLockConfiguration;
 
-impl S3Operation for PutObjectLockConfiguration {
+impl Handler for PutObjectLockConfiguration {
+    type Face = S3;
     type Resources = InBucket;
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
 
@@ -32,15 +33,15 @@ impl S3Operation for PutObjectLockConfiguration {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::as_of_now(request)
+        request.in_bucket_as_of_now()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, body: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
         let document = xml::read(&body.document(xml::XML_BYTES_MAX).await?, "ObjectLockConfiguration")?;
         let bucket = authorized.resources();
         if bucket.entry.rules.versioning != Versioning::Enabled {
             let message = "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration";
-            return Err(S3Error::with_message(Code::InvalidBucketState, message));
+            return Err(S3Error::with_message(Code::InvalidBucketState, message).into());
         }
         let default = lock::read_configuration(&document)?;
         let update = gateway.engine.update_rules(bucket, |rules| match rules.versioning {

@@ -11,14 +11,13 @@
 use couronne_metadata::command::AttributeChange;
 use couronne_metadata::ids::VersionId;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::{Body, BodyUse};
-use crate::engine::EngineError;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::{lock, parameters, xml};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::lock;
+use crate::s3::wire::{parameters, xml};
 
 /// Its parameters, beside the document.
 pub(crate) struct PutObjectRetention {
@@ -26,7 +25,8 @@ pub(crate) struct PutObjectRetention {
     bypass_governance: bool,
 }
 
-impl S3Operation for PutObjectRetention {
+impl Handler for PutObjectRetention {
+    type Face = S3;
     type Resources = InBucket;
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
 
@@ -37,26 +37,25 @@ impl S3Operation for PutObjectRetention {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway, body: &mut Body) -> Result<Response> {
+    async fn execute(
+        mut authorized: Authorized<Self>,
+        gateway: &Gateway<S3>,
+        body: &mut Body<S3>,
+    ) -> Executed<Response> {
         lock::need(&authorized.resources().entry.rules)?;
         let document = xml::read(&body.document(xml::XML_BYTES_MAX).await?, "Retention")?;
         let retention = lock::read_retention(&document, gateway.env.clock.wall_us() / 1000)?;
         let key = authorized.request().need_key()?.clone();
         let &Self { version, bypass_governance } = authorized.operation();
-        loop {
+        let (engine, key) = (&gateway.engine, &key);
+        let commit = move |now: Authorized<Self>| async move {
             let change = AttributeChange::Retention(retention);
-            match gateway
-                .engine
-                .update_attributes(authorized.resources(), &key, version, change, bypass_governance)
-                .await
-            {
-                Err(EngineError::StaleRules) => authorized.renew(&gateway.engine).await?,
-                outcome => break outcome?,
-            }
-        }
+            engine.update_attributes(now.resources(), key, version, change, bypass_governance).await
+        };
+        authorized.commit(gateway, commit).await?;
         Ok(Response::ok())
     }
 }

@@ -8,20 +8,20 @@
 
 use couronne_metadata::ids::UploadId;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::parameters;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::wire::parameters;
 
 /// Its parameters.
 pub(crate) struct AbortMultipartUpload {
     upload: UploadId,
 }
 
-impl S3Operation for AbortMultipartUpload {
+impl Handler for AbortMultipartUpload {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -29,10 +29,10 @@ impl S3Operation for AbortMultipartUpload {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let key = authorized.request().need_key()?;
         gateway.engine.abort_upload(authorized.resources(), key, authorized.operation().upload).await?;
         Ok(Response::no_content())

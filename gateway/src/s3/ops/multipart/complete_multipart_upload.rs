@@ -11,17 +11,18 @@
 use couronne_metadata::command::{CompletedPart, Precondition};
 use couronne_metadata::ids::{PartNumber, UploadId};
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::{Body, BodyUse};
 use crate::engine::{CompleteUpload, Written};
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::{Code, Result, S3Error};
-use crate::s3::etag::{parse_etag, quoted_etag};
-use crate::s3::parameters::checked_part_number;
-use crate::s3::xml::{self, Element, Writer};
-use crate::s3::{attributes, checksum, conditions, parameters, reading};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::{attributes, reading};
+use crate::s3::wire::etag::{parse_etag, quoted_etag};
+use crate::s3::wire::parameters::{self, checked_part_number};
+use crate::s3::wire::values::NameEncoding;
+use crate::s3::wire::xml::{self, Element, Writer};
+use crate::s3::wire::{checksum, conditions};
 
 /// The least size of every part but the last, in bytes.
 const PART_BYTES_MIN: u64 = 5 << 20;
@@ -34,7 +35,8 @@ pub(crate) struct CompleteMultipartUpload {
     condition: Precondition,
 }
 
-impl S3Operation for CompleteMultipartUpload {
+impl Handler for CompleteMultipartUpload {
+    type Face = S3;
     type Resources = InBucket;
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: false };
 
@@ -52,19 +54,21 @@ impl S3Operation for CompleteMultipartUpload {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway, body: &mut Body) -> Result<Response> {
+    async fn execute(
+        mut authorized: Authorized<Self>,
+        gateway: &Gateway<S3>,
+        body: &mut Body<S3>,
+    ) -> Executed<Response> {
         let parts = read_parts(&xml::read(&body.document(xml::XML_BYTES_MAX).await?, "CompleteMultipartUpload")?)?;
         let key = authorized.request().need_key()?.clone();
-        let written = loop {
-            let complete = authorized.operation().complete(parts.clone());
-            match gateway.engine.complete_upload(authorized.resources(), &key, complete).await {
-                Err(crate::engine::EngineError::StaleRules) => authorized.renew(&gateway.engine).await?,
-                outcome => break outcome?,
-            }
+        let (engine, of_key, parts) = (&gateway.engine, &key, &parts);
+        let commit = move |now: Authorized<Self>| async move {
+            engine.complete_upload(now.resources(), of_key, now.operation().complete(parts.clone())).await
         };
+        let written = authorized.commit(gateway, commit).await?;
         let mut response = Response::xml(document(authorized.request(), key.as_str(), &written)?);
         reading::insert_written(written.version, &mut response.headers);
         Ok(response)
@@ -104,7 +108,7 @@ fn read_part(part: &Element) -> Result<CompletedPart> {
 fn document(request: &Request, key: &str, written: &Written) -> Result<String> {
     let bucket = request.need_bucket()?.as_str();
     let path = String::from_utf8_lossy(&request.path);
-    let location = format!("http://{}{}", request.host, crate::s3::values::NameEncoding::Url.encode(path.as_bytes()));
+    let location = format!("http://{}{}", request.host, NameEncoding::Url.encode(path.as_bytes()));
     Ok(Writer::document("CompleteMultipartUploadResult", |xml| {
         xml.text("Location", &location);
         xml.text("Bucket", bucket);

@@ -10,15 +10,15 @@
 use couronne_metadata::record::{Attributes, ChecksumAlgorithm, ChecksumKind};
 use http::{HeaderName, HeaderValue};
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
 use crate::engine::CreateUpload;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::xml::Writer;
-use crate::s3::{attributes, checksum, lock};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::{attributes, lock};
+use crate::s3::wire::checksum;
+use crate::s3::wire::xml::Writer;
 
 /// Its parameters.
 pub(crate) struct CreateMultipartUpload {
@@ -26,7 +26,8 @@ pub(crate) struct CreateMultipartUpload {
     checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
 }
 
-impl S3Operation for CreateMultipartUpload {
+impl Handler for CreateMultipartUpload {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -34,10 +35,10 @@ impl S3Operation for CreateMultipartUpload {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let operation = authorized.operation();
         let bucket = authorized.resources();
         lock::check(&operation.attributes, &bucket.entry.rules)?;

@@ -7,20 +7,18 @@
 use couronne_metadata::ids::UploadId;
 use couronne_metadata::record::UploadRecord;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
 use crate::engine::PartPage;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::checksum;
-use crate::s3::dates::iso_date;
-use crate::s3::error::Result;
-use crate::s3::etag::quoted_etag;
-use crate::s3::owner::Owner;
-use crate::s3::parameters;
-use crate::s3::values::{NameEncoding, bounded};
-use crate::s3::xml::Writer;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::owner::Owner;
+use crate::s3::wire::dates::iso_date;
+use crate::s3::wire::etag::quoted_etag;
+use crate::s3::wire::values::{NameEncoding, bounded};
+use crate::s3::wire::xml::Writer;
+use crate::s3::wire::{checksum, parameters};
 
 /// The most parts of a page, and the default.
 const PAGE_PARTS_MAX: u32 = 1000;
@@ -33,7 +31,8 @@ pub(crate) struct ListParts {
     encoding: NameEncoding,
 }
 
-impl S3Operation for ListParts {
+impl Handler for ListParts {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -49,10 +48,10 @@ impl S3Operation for ListParts {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let Self { upload, after, limit, encoding } = authorized.operation();
         let bucket = authorized.resources();
         let key = authorized.request().need_key()?;

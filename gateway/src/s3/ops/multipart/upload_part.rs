@@ -13,16 +13,16 @@ use couronne_metadata::ids::{PartNumber, UploadId};
 use couronne_metadata::record::ChecksumAlgorithm;
 use http::header::ETAG;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::{Body, BodyUse};
-use crate::engine::{BodySource, EngineError};
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::{Code, Result, S3Error};
-use crate::s3::etag::quoted_etag;
-use crate::s3::values::header_value;
-use crate::s3::{attributes, checksum, parameters};
+use crate::engine::BodySource;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::attributes;
+use crate::s3::wire::etag::quoted_etag;
+use crate::s3::wire::values::header_value;
+use crate::s3::wire::{checksum, parameters};
 
 /// Its parameters.
 pub(crate) struct UploadPart {
@@ -30,7 +30,8 @@ pub(crate) struct UploadPart {
     number: PartNumber,
 }
 
-impl S3Operation for UploadPart {
+impl Handler for UploadPart {
+    type Face = S3;
     type Resources = InBucket;
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
 
@@ -40,21 +41,23 @@ impl S3Operation for UploadPart {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway, body: &mut Body) -> Result<Response> {
+    async fn execute(
+        mut authorized: Authorized<Self>,
+        gateway: &Gateway<S3>,
+        body: &mut Body<S3>,
+    ) -> Executed<Response> {
         let Self { upload, number } = *authorized.operation();
         let key = authorized.request().need_key()?.clone();
         let record = gateway.engine.upload(authorized.resources(), &key, upload).await?;
         ask_checksum(body, record.checksum.map(|(algorithm, _)| algorithm))?;
         let staged = gateway.engine.stage(authorized.resources(), &key, body).await?;
-        let part = loop {
-            match gateway.engine.put_part(authorized.resources(), &staged, upload, number).await {
-                Err(EngineError::StaleRules) => authorized.renew(&gateway.engine).await?,
-                outcome => break outcome?,
-            }
-        };
+        let (engine, sent) = (&gateway.engine, &staged);
+        let commit =
+            move |now: Authorized<Self>| async move { engine.put_part(now.resources(), sent, upload, number).await };
+        let part = authorized.commit(gateway, commit).await?;
         let mut response = Response::ok().header(ETAG, header_value(&quoted_etag(&part.etag)));
         let shown = part.checksum.unwrap_or_else(|| checksum::of_crc64(staged.crc64()));
         checksum::part_into_headers(&shown, &mut response.headers);
@@ -64,7 +67,7 @@ impl S3Operation for UploadPart {
 
 /// A part carries a checksum of its upload's algorithm, whether its sender gives the value or not; one of
 /// another algorithm is refused.
-fn ask_checksum(body: &mut Body, asked: Option<ChecksumAlgorithm>) -> Result<()> {
+fn ask_checksum(body: &mut Body<S3>, asked: Option<ChecksumAlgorithm>) -> Result<()> {
     let Some(asked) = asked else { return Ok(()) };
     match body.expected().checksum {
         Some(given) if given.algorithm != asked => {

@@ -13,19 +13,18 @@ use std::ops::Range;
 
 use couronne_metadata::ids::{PartNumber, UploadId};
 
-use crate::authorize::{Authorized, CopyBetween};
-use crate::body::Body;
-use crate::engine::EngineError;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::copying::{SOURCE_BYTES_MAX, Source};
-use crate::s3::dates::iso_date;
-use crate::s3::error::{Code, Result, S3Error};
-use crate::s3::etag::quoted_etag;
-use crate::s3::range::RangeSpec;
-use crate::s3::xml::Writer;
-use crate::s3::{attributes, checksum, parameters};
+use crate::front::resources::CopyBetween;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::attributes;
+use crate::s3::ops::copying::{SOURCE_BYTES_MAX, Source};
+use crate::s3::wire::dates::iso_date;
+use crate::s3::wire::etag::quoted_etag;
+use crate::s3::wire::range::RangeSpec;
+use crate::s3::wire::xml::Writer;
+use crate::s3::wire::{checksum, parameters};
 
 /// Its parameters.
 pub(crate) struct UploadPartCopy {
@@ -35,7 +34,8 @@ pub(crate) struct UploadPartCopy {
     range: Option<(u64, u64)>,
 }
 
-impl S3Operation for UploadPartCopy {
+impl Handler for UploadPartCopy {
+    type Face = S3;
     type Resources = CopyBetween;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -52,7 +52,7 @@ impl S3Operation for UploadPartCopy {
         self.source.resources(request)
     }
 
-    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let operation = authorized.operation();
         let (upload, number) = (operation.upload, operation.number);
         let key = authorized.request().need_key()?.clone();
@@ -62,12 +62,11 @@ impl S3Operation for UploadPartCopy {
         let range = operation.range_in(handle.record().size)?;
         let mut body = handle.body(range, record.checksum.map(|(algorithm, _)| algorithm)).await?;
         let staged = gateway.engine.stage(&buckets.target, &key, &mut body).await?;
-        let part = loop {
-            match gateway.engine.put_part(&authorized.resources().target, &staged, upload, number).await {
-                Err(EngineError::StaleRules) => authorized.renew(&gateway.engine).await?,
-                outcome => break outcome?,
-            }
+        let (engine, sent) = (&gateway.engine, &staged);
+        let commit = move |now: Authorized<Self>| async move {
+            engine.put_part(&now.resources().target, sent, upload, number).await
         };
+        let part = authorized.commit(gateway, commit).await?;
         Ok(Response::xml(Writer::document("CopyPartResult", |xml| {
             xml.text("LastModified", &iso_date(part.ordinal));
             xml.text("ETag", &quoted_etag(&part.etag));

@@ -15,20 +15,20 @@ use couronne_metadata::ids::ObjectKey;
 use couronne_metadata::record::{Attributes, ChecksumAlgorithm, ObjectRecord};
 use http::HeaderValue;
 
-use crate::authorize::{Authorized, CopyBetween};
-use crate::body::Body;
-use crate::engine::{self, EngineError};
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::copying::{SOURCE_BYTES_MAX, Source};
-use crate::s3::dates::iso_date;
-use crate::s3::error::{Code, Result, S3Error};
-use crate::s3::etag::quoted_etag;
-use crate::s3::values::header_value;
-use crate::s3::version_text::version_text;
-use crate::s3::xml::Writer;
-use crate::s3::{attributes, checksum, conditions, lock, reading};
+use crate::engine;
+use crate::front::resources::CopyBetween;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::copying::{SOURCE_BYTES_MAX, Source};
+use crate::s3::ops::{attributes, lock, reading};
+use crate::s3::wire::dates::iso_date;
+use crate::s3::wire::etag::quoted_etag;
+use crate::s3::wire::values::header_value;
+use crate::s3::wire::version_text::version_text;
+use crate::s3::wire::xml::Writer;
+use crate::s3::wire::{checksum, conditions};
 
 /// Its parameters.
 pub(crate) struct CopyObject {
@@ -40,7 +40,8 @@ pub(crate) struct CopyObject {
     condition: Precondition,
 }
 
-impl S3Operation for CopyObject {
+impl Handler for CopyObject {
+    type Face = S3;
     type Resources = CopyBetween;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -61,7 +62,7 @@ impl S3Operation for CopyObject {
         self.source.resources(request)
     }
 
-    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let operation = authorized.operation();
         let key = authorized.request().need_key()?.clone();
         let buckets = authorized.resources();
@@ -72,18 +73,17 @@ impl S3Operation for CopyObject {
         if source.size > SOURCE_BYTES_MAX {
             let message =
                 "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
-            return Err(S3Error::with_message(Code::InvalidRequest, message));
+            return Err(S3Error::with_message(Code::InvalidRequest, message).into());
         }
         let algorithm = operation.checksum.or(source.checksum.as_ref().map(|checksum| checksum.algorithm));
         let mut body = handle.body(0..source.size, algorithm).await?;
         let staged = gateway.engine.stage(&buckets.target, &key, &mut body).await?;
-        let written = loop {
-            let put = authorized.operation().commit(source, &authorized.resources().target.entry.account);
-            match gateway.engine.put_object(&authorized.resources().target, &staged, put).await {
-                Err(EngineError::StaleRules) => authorized.renew(&gateway.engine).await?,
-                outcome => break outcome?,
-            }
+        let (engine, sent) = (&gateway.engine, &staged);
+        let commit = move |now: Authorized<Self>| async move {
+            let target = &now.resources().target;
+            engine.put_object(target, sent, now.operation().commit(source, &target.entry.account)).await
         };
+        let written = authorized.commit(gateway, commit).await?;
         let mut response = Response::xml(Writer::document("CopyObjectResult", |xml| {
             xml.text("LastModified", &iso_date(written.ordinal));
             xml.text("ETag", &quoted_etag(&written.etag));

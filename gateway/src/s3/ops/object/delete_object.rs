@@ -11,17 +11,17 @@ use couronne_metadata::command::Precondition;
 use couronne_metadata::ids::VersionId;
 use http::HeaderValue;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
 use crate::engine;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::reading::{DELETE_MARKER, VERSION_ID};
-use crate::s3::values::header_value;
-use crate::s3::version_text::version_text;
-use crate::s3::{conditions, deleting, parameters};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::object::deleting;
+use crate::s3::ops::reading::{DELETE_MARKER, VERSION_ID};
+use crate::s3::wire::values::header_value;
+use crate::s3::wire::version_text::version_text;
+use crate::s3::wire::{conditions, parameters};
 
 /// Its parameters.
 pub(crate) struct DeleteObject {
@@ -30,7 +30,8 @@ pub(crate) struct DeleteObject {
     bypass_governance: bool,
 }
 
-impl S3Operation for DeleteObject {
+impl Handler for DeleteObject {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -43,10 +44,10 @@ impl S3Operation for DeleteObject {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let operation = authorized.operation();
         let key = authorized.request().need_key()?;
         let delete = engine::DeleteObject {

@@ -9,22 +9,21 @@
 use couronne_metadata::command::AttributeChange;
 use couronne_metadata::ids::VersionId;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::Result;
-
-use crate::s3::{parameters, reading};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::reading;
+use crate::s3::wire::parameters;
 
 /// Its parameters.
 pub(crate) struct DeleteObjectTagging {
     version: Option<VersionId>,
 }
 
-impl S3Operation for DeleteObjectTagging {
+impl Handler for DeleteObjectTagging {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -32,10 +31,10 @@ impl S3Operation for DeleteObjectTagging {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let key = authorized.request().need_key()?;
         let version = authorized.operation().version;
         let change = AttributeChange::Tags(Vec::new());

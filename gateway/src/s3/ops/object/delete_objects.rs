@@ -11,17 +11,16 @@ use couronne_metadata::command::Precondition;
 use couronne_metadata::ids::{ObjectKey, VersionId};
 use futures_util::future::join_all;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::{Body, BodyUse};
 use crate::engine::{self, EngineError};
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::deleting::{Told, tell};
-use crate::s3::error::{Code, Result, S3Error};
-use crate::s3::version_text::version_text;
-use crate::s3::xml::{self, Element, Writer};
-use crate::s3::{checksum, conditions, parameters};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::object::deleting::{Told, tell};
+use crate::s3::wire::version_text::version_text;
+use crate::s3::wire::xml::{self, Element, Writer};
+use crate::s3::wire::{checksum, conditions, parameters};
 
 /// The most keys of one request.
 const KEYS_MAX: usize = 1000;
@@ -40,7 +39,8 @@ struct Target {
     condition: Precondition,
 }
 
-impl S3Operation for DeleteObjects {
+impl Handler for DeleteObjects {
+    type Face = S3;
     type Resources = InBucket;
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
 
@@ -58,10 +58,14 @@ impl S3Operation for DeleteObjects {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway, body: &mut Body) -> Result<Response> {
+    async fn execute(
+        mut authorized: Authorized<Self>,
+        gateway: &Gateway<S3>,
+        body: &mut Body<S3>,
+    ) -> Executed<Response> {
         let document = xml::read(&body.document(xml::XML_BYTES_MAX).await?, "Delete")?;
         let quiet = document.child_text("Quiet").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
         let entries: Vec<&Element> = document.children().iter().filter(|child| child.name() == "Object").collect();
@@ -72,7 +76,7 @@ impl S3Operation for DeleteObjects {
         let mut outcomes: Vec<Option<Result<Told>>> = targets.iter().map(|_| None).collect();
         // What was done stays done: when the bucket's rules change midway, only the rest is repeated.
         while round(&authorized, gateway, &targets, &mut outcomes).await {
-            authorized.renew(&gateway.engine).await?;
+            authorized.renew(gateway).await?;
         }
         Ok(Response::xml(Writer::document("DeleteResult", |xml| {
             for ((entry, target), outcome) in entries.iter().zip(&targets).zip(&outcomes) {
@@ -97,7 +101,7 @@ fn read_target(entry: &Element) -> Result<Target> {
 /// Carries out the deletions that have no outcome yet, a few at a time. `true` if some met changed rules.
 async fn round(
     authorized: &Authorized<DeleteObjects>,
-    gateway: &Gateway,
+    gateway: &Gateway<S3>,
     targets: &[Result<Target>],
     outcomes: &mut [Option<Result<Told>>],
 ) -> bool {
@@ -121,7 +125,7 @@ struct StaleRules;
 
 async fn delete(
     authorized: &Authorized<DeleteObjects>,
-    gateway: &Gateway,
+    gateway: &Gateway<S3>,
     target: &Result<Target>,
 ) -> std::result::Result<Result<Told>, StaleRules> {
     let target = match target {
@@ -136,7 +140,7 @@ async fn delete(
     };
     match gateway.engine.delete(authorized.resources(), &target.key, delete).await {
         Err(EngineError::StaleRules) => Err(StaleRules),
-        Err(error) => Ok(Err(error.into())),
+        Err(error) => Ok(Err(S3Error::of_engine(error))),
         Ok(deleted) => Ok(Ok(tell(&deleted, target.version))),
     }
 }

@@ -8,14 +8,14 @@
 
 use futures_util::stream;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
 use crate::engine::{BlobReader, EngineError};
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::{BodyStream, Response, ResponseBody, StreamError};
-use crate::s3::error::{Code, Result};
-use crate::s3::reading::{self, ReadParameters};
+use crate::front::resources::InBucket;
+use crate::front::response::{BodyStream, ResponseBody, StreamError};
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::reading::{self, ReadParameters};
 
 /// How often an object that is replaced while it is being opened is opened again.
 const OPENINGS_MAX: u32 = 4;
@@ -23,7 +23,8 @@ const OPENINGS_MAX: u32 = 4;
 /// Its parameters.
 pub(crate) struct GetObject(ReadParameters);
 
-impl S3Operation for GetObject {
+impl Handler for GetObject {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -31,10 +32,10 @@ impl S3Operation for GetObject {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let Self(parameters) = authorized.operation();
         let bucket = authorized.resources();
         let key = authorized.request().need_key()?;

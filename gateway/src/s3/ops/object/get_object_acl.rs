@@ -3,14 +3,13 @@
 //! Steps: those of [`OfVersion`].
 //! Writes: nothing.
 
-use super::of_version::{OfVersion, Said};
-use crate::authorize::Authorized;
 use crate::engine::ObjectHandle;
-use crate::pipeline::Gateway;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::owner::Owner;
-use crate::s3::reading;
+use crate::front::{Authorized, Gateway, Response};
+use crate::s3::error::Executed;
+use crate::s3::face::S3;
+use crate::s3::ops::of_version::{OfVersion, Said};
+use crate::s3::ops::owner::Owner;
+use crate::s3::ops::reading;
 
 /// The operation.
 pub(crate) type GetObjectAcl = OfVersion<Acl>;
@@ -21,9 +20,9 @@ pub(crate) struct Acl;
 impl Said for Acl {
     async fn answer(
         authorized: &Authorized<OfVersion<Self>>,
-        gateway: &Gateway,
+        gateway: &Gateway<S3>,
         handle: &ObjectHandle,
-    ) -> Result<Response> {
+    ) -> Executed<Response> {
         let bucket = authorized.resources();
         let owner = Owner::of_bucket(gateway, authorized.caller(), bucket).await?;
         let mut response = Response::xml(owner.access_control_policy());

@@ -8,18 +8,18 @@ use couronne_metadata::ids::VersionId;
 use couronne_metadata::record::{Content, ObjectRecord};
 use http::header::LAST_MODIFIED;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
 use crate::engine::PartPage;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::dates::http_date;
-use crate::s3::error::{Code, Result, S3Error};
-use crate::s3::etag::etag_text;
-use crate::s3::values::{bounded, header_text, header_value};
-use crate::s3::xml::Writer;
-use crate::s3::{attributes, checksum, parameters, reading};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::{attributes, reading};
+use crate::s3::wire::dates::http_date;
+use crate::s3::wire::etag::etag_text;
+use crate::s3::wire::values::{bounded, header_text, header_value};
+use crate::s3::wire::xml::Writer;
+use crate::s3::wire::{checksum, parameters};
 
 /// The most parts of a page, and the default.
 const PAGE_PARTS_MAX: u32 = 1000;
@@ -33,7 +33,8 @@ pub(crate) struct GetObjectAttributes {
     after: u16,
 }
 
-impl S3Operation for GetObjectAttributes {
+impl Handler for GetObjectAttributes {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -52,10 +53,10 @@ impl S3Operation for GetObjectAttributes {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let parameters = authorized.operation();
         let bucket = authorized.resources();
         let key = authorized.request().need_key()?;

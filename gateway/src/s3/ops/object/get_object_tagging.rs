@@ -3,13 +3,13 @@
 //! Steps: those of [`OfVersion`].
 //! Writes: nothing.
 
-use super::of_version::{OfVersion, Said};
-use crate::authorize::Authorized;
 use crate::engine::ObjectHandle;
-use crate::pipeline::Gateway;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::{reading, tags};
+use crate::front::{Authorized, Gateway, Response};
+use crate::s3::error::Executed;
+use crate::s3::face::S3;
+use crate::s3::ops::of_version::{OfVersion, Said};
+use crate::s3::ops::reading;
+use crate::s3::wire::tags;
 
 /// The operation.
 pub(crate) type GetObjectTagging = OfVersion<Tagging>;
@@ -18,7 +18,11 @@ pub(crate) type GetObjectTagging = OfVersion<Tagging>;
 pub(crate) struct Tagging;
 
 impl Said for Tagging {
-    async fn answer(authorized: &Authorized<OfVersion<Self>>, _: &Gateway, handle: &ObjectHandle) -> Result<Response> {
+    async fn answer(
+        authorized: &Authorized<OfVersion<Self>>,
+        _: &Gateway<S3>,
+        handle: &ObjectHandle,
+    ) -> Executed<Response> {
         let mut response = Response::xml(tags::document(&handle.record().attributes.tags));
         reading::insert_version(authorized.resources(), handle.record().version, &mut response.headers);
         Ok(response)

@@ -8,18 +8,19 @@
 use http::HeaderValue;
 use http::header::CONTENT_LENGTH;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::{Response, ResponseBody};
-use crate::s3::error::Result;
-use crate::s3::reading::{self, ReadParameters};
+use crate::front::resources::InBucket;
+use crate::front::response::ResponseBody;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::reading::{self, ReadParameters};
 
 /// Its parameters.
 pub(crate) struct HeadObject(ReadParameters);
 
-impl S3Operation for HeadObject {
+impl Handler for HeadObject {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -27,10 +28,10 @@ impl S3Operation for HeadObject {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let Self(parameters) = authorized.operation();
         let bucket = authorized.resources();
         let key = authorized.request().need_key()?;

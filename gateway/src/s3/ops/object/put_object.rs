@@ -13,16 +13,16 @@ use couronne_metadata::command::Precondition;
 use couronne_metadata::record::Attributes;
 use http::header::ETAG;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::{Body, BodyUse};
-use crate::engine::{self, EngineError};
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::{Result, S3Error};
-use crate::s3::etag::quoted_etag;
-use crate::s3::values::header_value;
-use crate::s3::{attributes, checksum, conditions, lock, reading};
+use crate::engine;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::{attributes, lock, reading};
+use crate::s3::wire::etag::quoted_etag;
+use crate::s3::wire::values::header_value;
+use crate::s3::wire::{checksum, conditions};
 
 /// Its parameters.
 pub(crate) struct PutObject {
@@ -30,7 +30,8 @@ pub(crate) struct PutObject {
     condition: Precondition,
 }
 
-impl S3Operation for PutObject {
+impl Handler for PutObject {
+    type Face = S3;
     type Resources = InBucket;
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
 
@@ -46,20 +47,23 @@ impl S3Operation for PutObject {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway, body: &mut Body) -> Result<Response> {
+    async fn execute(
+        mut authorized: Authorized<Self>,
+        gateway: &Gateway<S3>,
+        body: &mut Body<S3>,
+    ) -> Executed<Response> {
         lock::check(&authorized.operation().attributes, &authorized.resources().entry.rules)?;
         let key = authorized.request().need_key()?.clone();
         let staged = gateway.engine.stage(authorized.resources(), &key, body).await?;
-        let written = loop {
-            let put = authorized.operation().commit(&authorized.resources().entry.account);
-            match gateway.engine.put_object(authorized.resources(), &staged, put).await {
-                Err(EngineError::StaleRules) => authorized.renew(&gateway.engine).await?,
-                outcome => break outcome?,
-            }
+        let (engine, sent) = (&gateway.engine, &staged);
+        let commit = move |now: Authorized<Self>| async move {
+            let put = now.operation().commit(&now.resources().entry.account);
+            engine.put_object(now.resources(), sent, put).await
         };
+        let written = authorized.commit(gateway, commit).await?;
         let mut response = Response::ok().header(ETAG, header_value(&quoted_etag(&written.etag)));
         let shown = written.checksum.unwrap_or_else(|| checksum::of_crc64(staged.crc64()));
         checksum::into_headers(Some(&shown), written.etag.parts, &mut response.headers);

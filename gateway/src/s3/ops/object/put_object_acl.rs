@@ -6,13 +6,13 @@
 
 use couronne_metadata::ids::VersionId;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::{Body, BodyUse};
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::{Code, Result};
-use crate::s3::{acl, parameters, reading, xml};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::{acl, reading};
+use crate::s3::wire::{parameters, xml};
 
 /// Its parameters, beside the document.
 pub(crate) struct PutObjectAcl {
@@ -20,7 +20,8 @@ pub(crate) struct PutObjectAcl {
     canned: bool,
 }
 
-impl S3Operation for PutObjectAcl {
+impl Handler for PutObjectAcl {
+    type Face = S3;
     type Resources = InBucket;
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
 
@@ -30,10 +31,10 @@ impl S3Operation for PutObjectAcl {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, body: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
         let bucket = authorized.resources();
         let document = body.document(xml::XML_BYTES_MAX).await?;
         let key = authorized.request().need_key()?;

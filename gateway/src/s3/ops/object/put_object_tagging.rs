@@ -9,22 +9,21 @@
 use couronne_metadata::command::AttributeChange;
 use couronne_metadata::ids::VersionId;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::{Body, BodyUse};
-use crate::engine::EngineError;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::xml;
-use crate::s3::{parameters, reading, tags};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::reading;
+use crate::s3::wire::{parameters, tags, xml};
 
 /// Its parameters, beside the document.
 pub(crate) struct PutObjectTagging {
     version: Option<VersionId>,
 }
 
-impl S3Operation for PutObjectTagging {
+impl Handler for PutObjectTagging {
+    type Face = S3;
     type Resources = InBucket;
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
     fn parse(request: &Request) -> Result<Self> {
@@ -32,20 +31,23 @@ impl S3Operation for PutObjectTagging {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway, body: &mut Body) -> Result<Response> {
+    async fn execute(
+        mut authorized: Authorized<Self>,
+        gateway: &Gateway<S3>,
+        body: &mut Body<S3>,
+    ) -> Executed<Response> {
         let tags = tags::read_document(&xml::read(&body.document(xml::XML_BYTES_MAX).await?, "Tagging")?)?;
         let key = authorized.request().need_key()?.clone();
         let version = authorized.operation().version;
-        loop {
+        let (engine, key, tags) = (&gateway.engine, &key, &tags);
+        let commit = move |now: Authorized<Self>| async move {
             let change = AttributeChange::Tags(tags.clone());
-            match gateway.engine.update_attributes(authorized.resources(), &key, version, change, false).await {
-                Err(EngineError::StaleRules) => authorized.renew(&gateway.engine).await?,
-                outcome => break outcome?,
-            }
-        }
+            engine.update_attributes(now.resources(), key, version, change, false).await
+        };
+        authorized.commit(gateway, commit).await?;
         Ok(reading::versioned(Response::ok(), version))
     }
 }

@@ -5,17 +5,17 @@
 //! Steps: answer.
 //! Writes: nothing.
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::Result;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
 
 /// It has no parameters.
-pub(crate) struct DeleteAbsentConfiguration;
+pub(crate) struct DeleteAbsent;
 
-impl S3Operation for DeleteAbsentConfiguration {
+impl Handler for DeleteAbsent {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(_: &Request) -> Result<Self> {
@@ -23,10 +23,10 @@ impl S3Operation for DeleteAbsentConfiguration {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::as_of_now(request)
+        request.in_bucket_as_of_now()
     }
 
-    async fn execute(_: Authorized<Self>, _: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(_: Authorized<Self>, _: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         Ok(Response::no_content())
     }
 }

@@ -6,13 +6,12 @@
 //! Steps: answer.
 //! Writes: nothing.
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::{Code, Result, S3Error};
-use crate::s3::xml::Writer;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::wire::xml::Writer;
 
 /// How S3 tells that something is not configured.
 #[derive(Clone, Copy)]
@@ -43,9 +42,10 @@ const ABSENT: &[(&str, Absence)] = &[
 ];
 
 /// Its parameter: what to answer.
-pub(crate) struct GetAbsentConfiguration(Absence);
+pub(crate) struct GetAbsent(Absence);
 
-impl S3Operation for GetAbsentConfiguration {
+impl Handler for GetAbsent {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -54,12 +54,12 @@ impl S3Operation for GetAbsentConfiguration {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::as_of_now(request)
+        request.in_bucket_as_of_now()
     }
 
-    async fn execute(authorized: Authorized<Self>, _: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, _: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         match authorized.operation().0 {
-            Absence::Error(code) => Err(S3Error::new(code).detail("BucketName", &*authorized.resources().name)),
+            Absence::Error(code) => Err(S3Error::new(code).detail("BucketName", &*authorized.resources().name).into()),
             Absence::Empty(root) => Ok(Response::xml(Writer::document(root, |_| {}))),
             Absence::Default(root, element, text) => {
                 Ok(Response::xml(Writer::document(root, |xml| xml.text(element, text))))
