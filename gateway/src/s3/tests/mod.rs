@@ -3,9 +3,11 @@
 
 mod bodies;
 mod client;
+mod documents;
 mod framing;
 mod logs;
 mod matrix;
+mod model;
 
 use crate::front::server::ServerSettings;
 use crate::front::tests::wire::Answer;
