@@ -4,7 +4,7 @@
 //! nothing of what is stored.
 //! Must not know: HTTP, faces, how identities and buckets are kept.
 
-/// Who asks.
+/// A caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Principal<'a> {
     /// The canonical id of the account that the caller acts for.
@@ -14,7 +14,7 @@ pub struct Principal<'a> {
 /// What is asked: may this principal carry out this action in a bucket of this owner?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Question<'a> {
-    /// Who asks.
+    /// The caller.
     pub principal: Principal<'a>,
     /// The action by its IAM name: `s3:GetObject`.
     pub action: &'static str,

@@ -44,7 +44,7 @@ impl<H: Handler> Authorized<H> {
         &self.request
     }
 
-    /// Who asks.
+    /// The caller.
     pub fn caller(&self) -> &Credential {
         &self.caller
     }

@@ -38,7 +38,7 @@ pub trait Face: Sized + Send + Sync + 'static {
     /// learn nothing.
     fn route(&self, request: &Self::Request) -> Result<Self::Operation, Self::Error>;
 
-    /// The authenticate stage: who asks, and whether the request is the one that they signed. It must cover all of the
+    /// The authenticate stage: the caller, and whether the request is the one that the caller signed. It must cover all of the
     /// head that the other methods go by.
     fn authenticate(
         gateway: &Gateway<Self>,
@@ -70,7 +70,7 @@ pub trait Face: Sized + Send + Sync + 'static {
 
 /// A request's caller, and what the signature says of the payload.
 pub struct Verified<P> {
-    /// Who asks.
+    /// The caller.
     pub caller: Arc<Credential>,
     /// How the payload is secured.
     pub payload: P,

@@ -1,6 +1,6 @@
 //! The front: what every request passes, whichever API it speaks.
 //!
-//! A *face* ([`Face`]) is an API: S3 is one. It says how its requests are read, who signed them, which operations there
+//! A *face* ([`Face`]) is an API: S3 is one. It says how its requests are read and signed, which operations there
 //! are and how its answers and errors are worded. The front does what must be alike for all: the server with its limits,
 //! the order of the stages, the proof that an operation was authorized, the renewal of that proof when a bucket's rules
 //! change, the bounds on bodies, the trace.

@@ -1,6 +1,6 @@
 //! The resolve stage: which buckets an operation touches, before and after their names are resolved.
 //!
-//! Must not know: faces, who may do what.
+//! Must not know: faces, permissions.
 
 use super::error::Rejection;
 use super::face::BucketRole;

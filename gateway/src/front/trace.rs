@@ -21,11 +21,11 @@ use crate::metrics::{Ended, Metrics};
 pub enum Stage {
     /// Path, query, headers, route.
     Parse,
-    /// Who asks.
+    /// Finding the caller.
     Authenticate,
-    /// Which buckets.
+    /// Parameters, and the buckets they name.
     Resolve,
-    /// Whether they may.
+    /// Whether the caller may.
     Authorize,
     /// The operation itself, its request body included.
     Execute,
@@ -116,7 +116,7 @@ impl Trace {
         self.operation = Some(operation);
     }
 
-    /// Who asks.
+    /// The caller.
     pub fn caller(&mut self, caller: &Credential) {
         self.user = Some((caller.account_name.clone(), caller.user.clone()));
     }

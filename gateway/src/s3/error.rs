@@ -140,12 +140,12 @@ codes! {
 pub struct S3Error {
     code: Code,
     /// Boxed, so that results stay small where nothing went wrong.
-    said: Box<Said>,
+    said: Box<Details>,
 }
 
 /// What an error says beyond its code.
 #[derive(Clone, Debug, Default)]
-struct Said {
+struct Details {
     message: Option<Cow<'static, str>>,
     details: Vec<(&'static str, String)>,
     headers: HeaderMap,

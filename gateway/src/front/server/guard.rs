@@ -27,11 +27,11 @@ impl Conflict {
 /// Follows the bytes that a client sends.
 pub(super) struct Guard {
     conflict: Conflict,
-    state: State,
+    state: GuardState,
     line: Vec<u8>,
 }
 
-enum State {
+enum GuardState {
     /// In a head: whether its first line has passed, and what it has said so far.
     Head { begun: bool, length: Option<u64>, encoded: bool },
     /// In a body.
@@ -40,7 +40,7 @@ enum State {
     Done,
 }
 
-const HEAD: State = State::Head { begun: false, length: None, encoded: false };
+const HEAD: GuardState = GuardState::Head { begun: false, length: None, encoded: false };
 
 impl Guard {
     pub(super) const fn new(conflict: Conflict) -> Self {
@@ -51,8 +51,8 @@ impl Guard {
     pub(super) fn observe(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             match &mut self.state {
-                State::Done => return,
-                State::Body { left } => {
+                GuardState::Done => return,
+                GuardState::Body { left } => {
                     let skip = usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
                     *left = left.saturating_sub(skip as u64);
                     bytes = bytes.get(skip..).unwrap_or_default();
@@ -60,7 +60,7 @@ impl Guard {
                         self.state = HEAD;
                     }
                 }
-                State::Head { .. } => bytes = self.head(bytes),
+                GuardState::Head { .. } => bytes = self.head(bytes),
             }
         }
     }
@@ -79,26 +79,26 @@ impl Guard {
         rest.get(1..).unwrap_or_default()
     }
 
-    fn end_of_line(&self, line: &[u8]) -> State {
-        let State::Head { begun, mut length, mut encoded } = self.state else { return State::Done };
+    fn end_of_line(&self, line: &[u8]) -> GuardState {
+        let GuardState::Head { begun, mut length, mut encoded } = self.state else { return GuardState::Done };
         if line.is_empty() {
             return match (begun, encoded, length) {
-                (true, true, _) => State::Done,
-                (true, false, Some(left)) if left > 0 => State::Body { left },
+                (true, true, _) => GuardState::Done,
+                (true, false, Some(left)) if left > 0 => GuardState::Body { left },
                 (true | false, ..) => HEAD,
             };
         }
         if let Some(value) = header(line, b"content-length:") {
             let number = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
             // hyper refuses what is not a number, and closes.
-            let Some(number) = number else { return State::Done };
+            let Some(number) = number else { return GuardState::Done };
             length = Some(number);
         }
         encoded |= header(line, b"transfer-encoding:").is_some();
         if encoded && length.is_some() {
             self.conflict.0.store(true, Ordering::Release);
         }
-        State::Head { begun: true, length, encoded }
+        GuardState::Head { begun: true, length, encoded }
     }
 }
 

@@ -14,11 +14,11 @@ use crate::front::trace::{Stage, Trace};
 /// A response's body on its way out. Its request ends, is counted and logged when it is dropped.
 pub(super) struct Outgoing {
     left: u64,
-    source: Source,
+    source: Unsent,
     trace: Trace,
 }
 
-enum Source {
+enum Unsent {
     Bytes(Bytes),
     Stream(BodyStream),
 }
@@ -26,9 +26,9 @@ enum Source {
 impl Outgoing {
     pub(super) fn new(body: ResponseBody, trace: Trace) -> Self {
         let (left, source) = match body {
-            ResponseBody::Empty => (0, Source::Bytes(Bytes::new())),
-            ResponseBody::Bytes(bytes) => (bytes.len() as u64, Source::Bytes(bytes)),
-            ResponseBody::Stream { len, stream } => (len, Source::Stream(stream)),
+            ResponseBody::Empty => (0, Unsent::Bytes(Bytes::new())),
+            ResponseBody::Bytes(bytes) => (bytes.len() as u64, Unsent::Bytes(bytes)),
+            ResponseBody::Stream { len, stream } => (len, Unsent::Stream(stream)),
         };
         Self { left, source, trace }
     }
@@ -36,7 +36,7 @@ impl Outgoing {
     fn broke(&mut self, error: StreamError) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         self.trace.broke_off(&error);
         self.left = 0;
-        self.source = Source::Bytes(Bytes::new());
+        self.source = Unsent::Bytes(Bytes::new());
         Poll::Ready(Some(Err(error)))
     }
 }
@@ -53,8 +53,8 @@ impl Body for Outgoing {
             return Poll::Ready(None);
         }
         let next = match &mut self.source {
-            Source::Bytes(bytes) => Some(Ok(std::mem::take(bytes))),
-            Source::Stream(stream) => ready!(stream.as_mut().poll_next(context)),
+            Unsent::Bytes(bytes) => Some(Ok(std::mem::take(bytes))),
+            Unsent::Stream(stream) => ready!(stream.as_mut().poll_next(context)),
         };
         let bytes = match next {
             Some(Ok(bytes)) => bytes,

@@ -16,8 +16,8 @@ use crate::front::server::{TlsError, tls_config};
 const CERT: &[u8] = include_bytes!("localhost.cert.pem");
 const KEY: &[u8] = include_bytes!("localhost.key.pem");
 
-async fn server() -> TestServer {
-    TestServer::with(ServerSettings::default(), FrontSettings::default(), Some(tls_config(CERT, KEY).unwrap())).await
+async fn server() -> ToyServer {
+    ToyServer::with(ServerSettings::default(), FrontSettings::default(), Some(tls_config(CERT, KEY).unwrap())).await
 }
 
 async fn connect(address: SocketAddr, protocol: &[u8]) -> TlsStream<TcpStream> {
@@ -36,7 +36,7 @@ async fn connect(address: SocketAddr, protocol: &[u8]) -> TlsStream<TcpStream> {
 }
 
 /// A request as hyper's client takes it.
-fn request(ask: &Ask) -> http::Request<Full<bytes::Bytes>> {
+fn request(ask: &ToyAsk) -> http::Request<Full<bytes::Bytes>> {
     let head = String::from_utf8(ask.head()).unwrap();
     let mut request =
         http::Request::builder().method(ask.method.as_str()).uri(format!("https://localhost{}", ask.target));

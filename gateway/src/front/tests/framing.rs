@@ -7,14 +7,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::wire::{is_closed, open, read, write};
 use super::*;
 
-async fn quick() -> TestServer {
+async fn quick() -> ToyServer {
     let settings = ServerSettings { head_timeout_ms: 300, ..ServerSettings::default() };
-    TestServer::with(settings, FrontSettings { body_stall_ms: 300 }, None).await
+    ToyServer::with(settings, FrontSettings { body_stall_ms: 300 }, None).await
 }
 
 #[tokio::test]
 async fn two_framings_are_refused() {
-    let server = TestServer::new().await;
+    let server = ToyServer::new().await;
     server.put("k", "content").await;
     let wire = String::from_utf8(server.ask("PUT", "/bkt/k").body("hello").wire()).unwrap();
     for extra in ["Transfer-Encoding: chunked\r\n", "transfer-encoding:identity, chunked\r\n"] {
@@ -33,7 +33,7 @@ async fn two_framings_are_refused() {
 
 #[tokio::test]
 async fn a_transfer_encoded_request_is_the_last_of_its_connection() {
-    let server = TestServer::new().await;
+    let server = ToyServer::new().await;
     let mut ask = server.ask("PUT", "/bkt/k").body("hello");
     ask.with_length = false;
     let smuggled = server.ask("PUT", "/bkt/smuggled").body("x").wire();
@@ -45,7 +45,7 @@ async fn a_transfer_encoded_request_is_the_last_of_its_connection() {
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
-    let server = TestServer::new().await;
+    let server = ToyServer::new().await;
     let asks = [
         server.ask("PUT", "/bkt/k").body("hello").wire(),
         server.ask("GET", "/bkt/k").wire(),
@@ -61,7 +61,7 @@ async fn pipelined_requests_are_answered_in_order() {
 
 #[tokio::test]
 async fn heads_are_bounded() {
-    let server = TestServer::new().await;
+    let server = ToyServer::new().await;
     let long = server.ask("GET", "/bkt/k").header("x-long", &"x".repeat(100_000));
     assert_eq!(server.send(&long).await.status, 431);
     let mut many = server.ask("GET", "/bkt/k");
@@ -95,7 +95,7 @@ async fn a_client_that_stops_sending_is_told() {
 #[tokio::test]
 async fn a_client_that_stops_reading_is_cut_off() {
     let settings = ServerSettings { send_stall_ms: 300, ..ServerSettings::default() };
-    let server = TestServer::with(settings, FrontSettings::default(), None).await;
+    let server = ToyServer::with(settings, FrontSettings::default(), None).await;
     let size = 32 << 20;
     assert_eq!(server.send(&server.ask("PUT", "/bkt/k").body(vec![b'x'; size])).await.status, 200);
     let mut connection = open(server.listener.address, &server.ask("GET", "/bkt/k").wire()).await;
@@ -108,7 +108,7 @@ async fn a_client_that_stops_reading_is_cut_off() {
 
 #[tokio::test]
 async fn a_body_that_ends_early_commits_nothing() {
-    let server = TestServer::new().await;
+    let server = ToyServer::new().await;
     let wire = server.ask("PUT", "/bkt/k").body("hello".repeat(10_000)).wire();
     let mut connection = open(server.listener.address, &wire[..wire.len() - 100]).await;
     connection.shutdown().await.unwrap();
@@ -119,7 +119,7 @@ async fn a_body_that_ends_early_commits_nothing() {
 
 #[tokio::test]
 async fn a_body_is_asked_for_only_once_it_is_welcome() {
-    let server = TestServer::new().await;
+    let server = ToyServer::new().await;
     let ask = server.ask("PUT", "/bkt/k").body("hello").header("expect", "100-continue");
     let mut connection = open(server.listener.address, &ask.head()).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -137,7 +137,7 @@ async fn a_body_is_asked_for_only_once_it_is_welcome() {
 
 #[tokio::test]
 async fn a_connection_ends_with_an_answer_that_came_without_asking_for_the_body() {
-    let server = TestServer::new().await;
+    let server = ToyServer::new().await;
     let ask = server.ask("PUT", "/bkt/k").body("").header("expect", "100-continue");
     let mut connection = open(server.listener.address, &ask.wire()).await;
     let answer = read(&mut connection).await;
@@ -147,7 +147,7 @@ async fn a_connection_ends_with_an_answer_that_came_without_asking_for_the_body(
 
 #[tokio::test]
 async fn a_refused_body_does_not_cost_the_answer() {
-    let server = TestServer::new().await;
+    let server = ToyServer::new().await;
     server.put("there", "x").await;
     let refused = |bytes: usize| server.ask("PUT", "/bkt/k").body(vec![b'x'; bytes]).with_wrong_secret().wire();
     // What is small is read to its end and the connection goes on.

@@ -110,14 +110,14 @@ pub(crate) async fn listen(
 }
 
 /// A server whose one face is the toy, with a bucket `bkt` of the owner's.
-struct TestServer {
+struct ToyServer {
     world: World,
     listener: Listener,
 }
 
 /// A request to the toy.
 #[derive(Clone)]
-struct Ask {
+struct ToyAsk {
     method: String,
     target: String,
     headers: Vec<(String, String)>,
@@ -127,7 +127,7 @@ struct Ask {
     with_length: bool,
 }
 
-impl Ask {
+impl ToyAsk {
     fn body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.body = body.as_ref().to_vec();
         self
@@ -181,7 +181,7 @@ impl Answer {
     }
 }
 
-impl TestServer {
+impl ToyServer {
     async fn new() -> Self {
         Self::with(ServerSettings::default(), FrontSettings::default(), None).await
     }
@@ -194,8 +194,8 @@ impl TestServer {
     }
 
     /// A request of the owner's.
-    fn ask(&self, method: &str, target: &str) -> Ask {
-        Ask {
+    fn ask(&self, method: &str, target: &str) -> ToyAsk {
+        ToyAsk {
             method: method.to_owned(),
             target: target.to_owned(),
             headers: Vec::new(),
@@ -205,7 +205,7 @@ impl TestServer {
         }
     }
 
-    async fn send(&self, ask: &Ask) -> Answer {
+    async fn send(&self, ask: &ToyAsk) -> Answer {
         self.send_raw(&ask.wire()).await
     }
 

@@ -8,7 +8,7 @@ use crate::front::ByPath;
 
 #[tokio::test]
 async fn it_has_its_own_operations_errors_and_answers() {
-    let server = TestServer::new().await;
+    let server = ToyServer::new().await;
     server.put("k", "hello").await;
     let shown = server.get("k").await;
     assert_eq!((shown.status, shown.body.as_slice()), (200, b"hello".as_slice()), "{shown:?}");
@@ -41,7 +41,7 @@ async fn it_has_its_own_operations_errors_and_answers() {
 
 #[tokio::test]
 async fn it_is_authenticated_and_authorized() {
-    let server = TestServer::new().await;
+    let server = ToyServer::new().await;
     server.put("k", "content").await;
     let before = server.world.cluster.ranges.commands().len();
     for method in ["PUT", "GET", "DELETE"] {
@@ -67,7 +67,7 @@ async fn it_is_authenticated_and_authorized() {
 /// The server's engine remembers the bucket; another gateway gives it other rules, or to another account.
 #[tokio::test]
 async fn a_stale_bucket_is_resolved_and_authorized_again() {
-    let server = TestServer::new().await;
+    let server = ToyServer::new().await;
     server.put("k", "hello").await;
     let other = server.world.cluster.another_engine(Settings::default());
     let touch = async || {
@@ -110,7 +110,7 @@ async fn two_faces_share_a_listener_by_path() {
         others: world.gateway(Toy, quick),
     };
     let listener = listen(faces, ServerSettings::default(), None).await;
-    let server = TestServer { world, listener };
+    let server = ToyServer { world, listener };
     let put = server.ask("PUT", "/notes/bkt/k").body("hello").wire();
     let (head, tail) = put.split_at(put.len() - 2);
     let mut connection = wire::open(server.listener.address, head).await;
@@ -124,7 +124,7 @@ async fn two_faces_share_a_listener_by_path() {
 
 #[tokio::test]
 async fn a_shutdown_finishes_what_is_under_way() {
-    let server = TestServer::new().await;
+    let server = ToyServer::new().await;
     let wire = server.ask("PUT", "/bkt/k").body("hello").wire();
     let (head, tail) = wire.split_at(wire.len() - 3);
     let Listener { address, shutdown, ended } = server.listener;

@@ -100,7 +100,7 @@ where
     }
 }
 
-type Executed = Result<Response, FrontError<ToyError>>;
+type ToyExecuted = Result<Response, FrontError<ToyError>>;
 
 /// Whether the body travels in frames: a byte that says how many bytes follow; none is the end.
 pub(crate) struct Framed(bool);
@@ -169,7 +169,7 @@ impl Face for Toy {
         Ok(Verified { caller, payload: Framed(request.head.headers.contains_key(FRAMED)) })
     }
 
-    async fn dispatch(gateway: &Gateway<Self>, authenticated: Authenticated<Self>, trace: &mut Trace) -> Executed {
+    async fn dispatch(gateway: &Gateway<Self>, authenticated: Authenticated<Self>, trace: &mut Trace) -> ToyExecuted {
         match authenticated.operation() {
             ToyOperation::KeepNote => carry_out::<KeepNote>(gateway, authenticated, trace).await,
             ToyOperation::ShowNote => carry_out::<ShowNote>(gateway, authenticated, trace).await,
@@ -216,7 +216,7 @@ impl Handler for KeepNote {
         Ok(InBucket { name: request.bucket.as_str().into(), as_of_now: false })
     }
 
-    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway<Toy>, body: &mut Body<Toy>) -> Executed {
+    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway<Toy>, body: &mut Body<Toy>) -> ToyExecuted {
         let note = authorized.request().note.clone();
         let staged = gateway.engine.stage(authorized.resources(), &note, body).await?;
         let (engine, staged) = (&gateway.engine, &staged);
@@ -243,7 +243,7 @@ impl Handler for ShowNote {
         KeepNote.resources(request)
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<Toy>, _: &mut Body<Toy>) -> Executed {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<Toy>, _: &mut Body<Toy>) -> ToyExecuted {
         let opened = gateway.engine.open(authorized.resources(), &authorized.request().note, None).await?;
         let reader = opened.read(0..opened.record().size).await?;
         let len = reader.left();

@@ -26,7 +26,7 @@ const LINE_BYTES_MAX: usize = 1024;
 const TRAILERS_MAX: usize = 8;
 const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
 
-enum State {
+enum FramingState {
     /// In the line that begins a chunk.
     Size,
     /// In a chunk's data.
@@ -41,7 +41,7 @@ enum State {
 
 /// Takes the framing off a payload.
 pub(crate) struct Decoder {
-    state: State,
+    state: FramingState,
     line: Vec<u8>,
     /// Bytes of payload still to come, by what the sender said.
     left: u64,
@@ -63,7 +63,7 @@ impl Decoder {
     /// For a payload of `length` bytes once decoded.
     pub(crate) const fn new(length: u64, signatures: Option<Box<ChunkSignatures>>, trailers_allowed: bool) -> Self {
         Self {
-            state: State::Size,
+            state: FramingState::Size,
             line: Vec::new(),
             left: length,
             signatures,
@@ -79,16 +79,16 @@ impl Decoder {
     pub(crate) fn step(&mut self, input: &mut Bytes) -> Result<DecoderStep, BodyError> {
         loop {
             match self.state {
-                State::Ended if input.is_empty() => return Ok(DecoderStep::End),
-                State::Ended => return Err(BodyError::Malformed("bytes follow the last chunk")),
-                State::Data { left } => {
+                FramingState::Ended if input.is_empty() => return Ok(DecoderStep::End),
+                FramingState::Ended => return Err(BodyError::Malformed("bytes follow the last chunk")),
+                FramingState::Data { left } => {
                     if input.is_empty() {
                         return Ok(DecoderStep::NeedInput);
                     }
                     let take = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
                     return self.data(input.split_to(take), left).map(DecoderStep::Data);
                 }
-                State::Size | State::DataEnd | State::Trailers => {
+                FramingState::Size | FramingState::DataEnd | FramingState::Trailers => {
                     if !self.fill_line(input)? {
                         return Ok(DecoderStep::NeedInput);
                     }
@@ -103,9 +103,9 @@ impl Decoder {
     pub(crate) fn finish(&mut self) -> Result<(), BodyError> {
         // Some senders leave out the empty line after the last chunk if no trailers follow.
         let ended = match self.state {
-            State::Ended => true,
-            State::Trailers => self.line.is_empty() && self.trailers.is_empty(),
-            State::Size | State::Data { .. } | State::DataEnd => false,
+            FramingState::Ended => true,
+            FramingState::Trailers => self.line.is_empty() && self.trailers.is_empty(),
+            FramingState::Size | FramingState::Data { .. } | FramingState::DataEnd => false,
         };
         if ended && self.left == 0 { Ok(()) } else { Err(BodyError::Incomplete) }
     }
@@ -131,14 +131,14 @@ impl Decoder {
 
     fn end_of_line(&mut self, line: &[u8]) -> Result<(), BodyError> {
         match self.state {
-            State::Size => self.size_line(line.strip_suffix(b"\r\n")),
-            State::DataEnd if line == b"\r\n" => {
-                self.state = State::Size;
+            FramingState::Size => self.size_line(line.strip_suffix(b"\r\n")),
+            FramingState::DataEnd if line == b"\r\n" => {
+                self.state = FramingState::Size;
                 Ok(())
             }
-            State::DataEnd => Err(BodyError::Malformed("a chunk is longer than its size")),
-            State::Trailers => self.trailer_line(line),
-            State::Data { .. } | State::Ended => Ok(()),
+            FramingState::DataEnd => Err(BodyError::Malformed("a chunk is longer than its size")),
+            FramingState::Trailers => self.trailer_line(line),
+            FramingState::Data { .. } | FramingState::Ended => Ok(()),
         }
     }
 
@@ -157,10 +157,10 @@ impl Decoder {
         };
         self.left = self.left.checked_sub(size).ok_or(BodyError::TooLong)?;
         if size > 0 {
-            self.state = State::Data { left: size };
+            self.state = FramingState::Data { left: size };
             return Ok(());
         }
-        self.state = State::Trailers;
+        self.state = FramingState::Trailers;
         self.end_of_chunk()
     }
 
@@ -169,7 +169,7 @@ impl Decoder {
             chunk.sha256.update(&data);
         }
         let left = left.saturating_sub(data.len() as u64);
-        self.state = if left == 0 { State::DataEnd } else { State::Data { left } };
+        self.state = if left == 0 { FramingState::DataEnd } else { FramingState::Data { left } };
         if left == 0 {
             self.end_of_chunk()?;
         }
@@ -222,7 +222,7 @@ impl Decoder {
                 return Err(BodyError::Signature);
             }
         }
-        self.state = State::Ended;
+        self.state = FramingState::Ended;
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The authenticate stage: who asks, and whether the request is the one that they signed.
+//! The authenticate stage: the caller, and whether the request is the one that the caller signed.
 //!
 //! Promises: it answers only for a request whose signature was verified, every `x-amz-*` header included, wherever the credentials stood and however the payload
 //! is secured. What is wrong with a chunk or trailer shows when the body is read, before anything commits.
@@ -27,7 +27,7 @@ use crate::identity::Credential;
 /// How far a request's time may be from ours, in seconds.
 const SKEW_SECONDS_MAX: i64 = 15 * 60;
 
-/// Finds out who asks. Whatever is wrong, nothing was touched.
+/// Finds the caller. Whatever is wrong, nothing was touched.
 pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Result<Verified<Payload>> {
     let signed = SignedRequest::of(request)?;
     let credential = gateway.identity.credential(signed.access_key()).await?;

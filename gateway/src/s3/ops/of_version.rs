@@ -17,7 +17,7 @@ use crate::s3::ops::reading;
 use crate::s3::wire::parameters;
 
 /// What is read, and how it is written down.
-pub(crate) trait Said: Send + Sync + 'static + Sized {
+pub(crate) trait VersionView: Send + Sync + 'static + Sized {
     /// Refuses a bucket whose objects have no such thing.
     fn check(_bucket: &Bucket) -> Result<()> {
         Ok(())
@@ -37,7 +37,7 @@ pub(crate) struct OfVersion<S> {
     said: PhantomData<S>,
 }
 
-impl<S: Said> Handler for OfVersion<S> {
+impl<S: VersionView> Handler for OfVersion<S> {
     type Face = S3;
     type Resources = InBucket;
 

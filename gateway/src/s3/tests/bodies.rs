@@ -1,11 +1,17 @@
 //! Bodies: framed in every way, and not what their sender said of them.
 
-use super::client::{Defect, Mode, Place};
+use super::client::{Defect, PayloadMode, Place};
 use super::*;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-const MODES: [Mode; 5] = [Mode::Unsigned, Mode::Signed, Mode::Chunks, Mode::ChunksTrailer, Mode::UnsignedTrailer];
+const MODES: [PayloadMode; 5] = [
+    PayloadMode::Unsigned,
+    PayloadMode::Signed,
+    PayloadMode::Chunks,
+    PayloadMode::ChunksTrailer,
+    PayloadMode::UnsignedTrailer,
+];
 
 fn crc32(body: &[u8]) -> String {
     let value = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, body);
@@ -14,7 +20,7 @@ fn crc32(body: &[u8]) -> String {
 
 #[tokio::test]
 async fn every_mode_stores_the_same_bytes() {
-    let server = TestServer::new().await;
+    let server = S3Server::new().await;
     let body: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
     for place in [Place::Header, Place::Query] {
         for mode in MODES {
@@ -22,7 +28,7 @@ async fn every_mode_stores_the_same_bytes() {
                 for trailer in [false, true] {
                     let mut ask = server.ask("PUT", "/bkt/k").body(&body).how(place, mode, Defect::None);
                     ask.with_length = with_length;
-                    if trailer && matches!(mode, Mode::ChunksTrailer | Mode::UnsignedTrailer) {
+                    if trailer && matches!(mode, PayloadMode::ChunksTrailer | PayloadMode::UnsignedTrailer) {
                         ask.trailer = Some(("x-amz-checksum-crc32".to_owned(), crc32(&body)));
                     }
                     let answer = server.send(&ask).await;
@@ -39,7 +45,7 @@ async fn every_mode_stores_the_same_bytes() {
 
 #[tokio::test]
 async fn wrong_digests_are_refused() {
-    let server = TestServer::new().await;
+    let server = S3Server::new().await;
     server.put("k", "content").await;
     let put = || server.ask("PUT", "/bkt/k").body("hello");
     let md5 = "XUFAKrxLKna5cZ2REBfFkg==";
@@ -67,8 +73,8 @@ async fn wrong_digests_are_refused() {
 
 #[tokio::test]
 async fn trailers_are_verified() {
-    let server = TestServer::new().await;
-    for mode in [Mode::ChunksTrailer, Mode::UnsignedTrailer] {
+    let server = S3Server::new().await;
+    for mode in [PayloadMode::ChunksTrailer, PayloadMode::UnsignedTrailer] {
         let send = async |announced: &str, sent: Option<&str>| {
             let mut ask = server.ask("PUT", "/bkt/k").body("hello").how(Place::Header, mode, Defect::None);
             ask.trailer = sent.map(|value| (announced.to_owned(), value.to_owned()));
@@ -87,8 +93,8 @@ async fn trailers_are_verified() {
 
 #[tokio::test]
 async fn decoded_lengths_are_verified() {
-    let server = TestServer::new().await;
-    for mode in [Mode::Chunks, Mode::ChunksTrailer, Mode::UnsignedTrailer] {
+    let server = S3Server::new().await;
+    for mode in [PayloadMode::Chunks, PayloadMode::ChunksTrailer, PayloadMode::UnsignedTrailer] {
         let ask = server.ask("PUT", "/bkt/k").body("hello").how(Place::Query, mode, Defect::None);
         let (head, body) = ask.head_and_body();
         let text = String::from_utf8(body).unwrap();
@@ -105,9 +111,9 @@ async fn decoded_lengths_are_verified() {
 
 #[tokio::test]
 async fn framing_that_is_not_declared_is_refused() {
-    let server = TestServer::new().await;
+    let server = S3Server::new().await;
     let framed = server.ask("PUT", "/bkt/k").body("5\r\nhello\r\n0\r\n\r\n").header("content-encoding", "aws-chunked");
-    for mode in [Mode::Unsigned, Mode::Signed] {
+    for mode in [PayloadMode::Unsigned, PayloadMode::Signed] {
         let ask = framed.clone().header("x-amz-decoded-content-length", "5").how(Place::Header, mode, Defect::None);
         assert_eq!(server.send(&ask).await.code(), "InvalidRequest");
     }
@@ -116,7 +122,7 @@ async fn framing_that_is_not_declared_is_refused() {
 
 #[tokio::test]
 async fn hostile_documents_are_refused() {
-    let server = TestServer::new().await;
+    let server = S3Server::new().await;
     let send = async |document: &str| {
         let ask = server.ask("POST", "/bkt?delete").header("x-amz-checksum-crc32", &crc32(document.as_bytes()));
         server.send(&ask.body(document)).await

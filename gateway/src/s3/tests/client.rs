@@ -15,7 +15,7 @@ pub(super) enum Place {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum PayloadMode {
     Unsigned,
     Signed,
     Chunks,
@@ -57,7 +57,7 @@ pub(super) struct Ask {
     pub(super) body: Vec<u8>,
     pub(super) keys: Keys,
     pub(super) place: Place,
-    pub(super) mode: Mode,
+    pub(super) mode: PayloadMode,
     pub(super) defect: Defect,
     pub(super) now_us: u64,
     /// Whether the head says the body's length; else the body is sent as an HTTP chunk.
@@ -76,7 +76,7 @@ impl Ask {
             body: Vec::new(),
             keys: keys.clone(),
             place: Place::Header,
-            mode: Mode::Signed,
+            mode: PayloadMode::Signed,
             defect: Defect::None,
             now_us,
             with_length: true,
@@ -94,7 +94,7 @@ impl Ask {
         self
     }
 
-    pub(super) fn how(mut self, place: Place, mode: Mode, defect: Defect) -> Self {
+    pub(super) fn how(mut self, place: Place, mode: PayloadMode, defect: Defect) -> Self {
         (self.place, self.mode, self.defect) = (place, mode, defect);
         self
     }
@@ -118,7 +118,7 @@ impl Ask {
 
         let mut headers = self.headers.clone();
         headers.push(("host".into(), self.host.clone()));
-        if matches!(self.mode, Mode::Chunks | Mode::ChunksTrailer | Mode::UnsignedTrailer) {
+        if matches!(self.mode, PayloadMode::Chunks | PayloadMode::ChunksTrailer | PayloadMode::UnsignedTrailer) {
             headers.push(("x-amz-decoded-content-length".into(), self.body.len().to_string()));
             headers.push(("content-encoding".into(), "aws-chunked".into()));
         }
@@ -128,7 +128,7 @@ impl Ask {
         if self.place == Place::Header {
             headers.push(("x-amz-date".into(), at.clone()));
         }
-        if self.place == Place::Header || self.mode != Mode::Unsigned {
+        if self.place == Place::Header || self.mode != PayloadMode::Unsigned {
             headers.push(("x-amz-content-sha256".into(), word.clone()));
         }
         headers.sort();
@@ -238,12 +238,12 @@ impl Ask {
 
     fn payload_word(&self) -> String {
         match self.mode {
-            Mode::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
-            Mode::Signed if self.defect == Defect::OtherPayload => sha256(b"another payload"),
-            Mode::Signed => sha256(&self.body),
-            Mode::Chunks => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD".to_owned(),
-            Mode::ChunksTrailer => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER".to_owned(),
-            Mode::UnsignedTrailer => "STREAMING-UNSIGNED-PAYLOAD-TRAILER".to_owned(),
+            PayloadMode::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
+            PayloadMode::Signed if self.defect == Defect::OtherPayload => sha256(b"another payload"),
+            PayloadMode::Signed => sha256(&self.body),
+            PayloadMode::Chunks => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD".to_owned(),
+            PayloadMode::ChunksTrailer => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER".to_owned(),
+            PayloadMode::UnsignedTrailer => "STREAMING-UNSIGNED-PAYLOAD-TRAILER".to_owned(),
         }
     }
 
@@ -258,10 +258,10 @@ impl Ask {
 
     /// The body in two chunks and the last one, as the mode frames it.
     fn framed(&self, key: &hmac::Key, at: &str, scope: &str, seed: &str) -> Vec<u8> {
-        if matches!(self.mode, Mode::Unsigned | Mode::Signed) {
+        if matches!(self.mode, PayloadMode::Unsigned | PayloadMode::Signed) {
             return self.body.clone();
         }
-        let signed = self.mode != Mode::UnsignedTrailer;
+        let signed = self.mode != PayloadMode::UnsignedTrailer;
         let mut previous = seed.to_owned();
         let mut wire = Vec::new();
         let (first, second) = self.body.split_at(self.body.len() / 2);

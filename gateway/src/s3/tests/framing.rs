@@ -1,13 +1,12 @@
 //! Clients that stop in the middle of a body, however it is framed; buckets named by the host.
 
-use super::client::{Defect, Mode, Place};
+use super::client::{Defect, PayloadMode, Place};
 use super::*;
 use crate::front::tests::wire::{is_closed, open, read};
 use tokio::io::AsyncWriteExt as _;
 
-async fn quick(face: S3) -> TestServer {
-    let server =
-        TestServer::without_bucket(ServerSettings::default(), FrontSettings { body_stall_ms: 300 }, face).await;
+async fn quick(face: S3) -> S3Server {
+    let server = S3Server::without_bucket(ServerSettings::default(), FrontSettings { body_stall_ms: 300 }, face).await;
     assert_eq!(server.send(&server.ask("PUT", "/bkt")).await.status, 200);
     server
 }
@@ -15,7 +14,7 @@ async fn quick(face: S3) -> TestServer {
 #[tokio::test]
 async fn a_client_that_stops_sending_is_told() {
     let server = quick(S3::default()).await;
-    for (place, mode) in [(Place::Header, Mode::Signed), (Place::Query, Mode::Chunks)] {
+    for (place, mode) in [(Place::Header, PayloadMode::Signed), (Place::Query, PayloadMode::Chunks)] {
         let wire = server.ask("PUT", "/bkt/k").body("hello").how(place, mode, Defect::None).wire();
         let mut connection = open(server.listener.address, &wire[..wire.len() - 3]).await;
         let answer = read(&mut connection).await;
@@ -27,8 +26,8 @@ async fn a_client_that_stops_sending_is_told() {
 
 #[tokio::test]
 async fn a_body_that_ends_early_commits_nothing() {
-    let server = TestServer::new().await;
-    for mode in [Mode::Unsigned, Mode::Signed, Mode::Chunks, Mode::UnsignedTrailer] {
+    let server = S3Server::new().await;
+    for mode in [PayloadMode::Unsigned, PayloadMode::Signed, PayloadMode::Chunks, PayloadMode::UnsignedTrailer] {
         let wire =
             server.ask("PUT", "/bkt/k").body("hello".repeat(10_000)).how(Place::Header, mode, Defect::None).wire();
         let mut connection = open(server.listener.address, &wire[..wire.len() - 100]).await;

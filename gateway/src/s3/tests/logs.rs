@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::client::{Defect, Mode, Place};
+use super::client::{Defect, PayloadMode, Place};
 use super::*;
 
 /// All that this process logged since the first call.
@@ -32,15 +32,16 @@ async fn no_secret_is_logged_at_any_level() {
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(|| Log).finish();
     // For this thread only, which is the test's whole runtime; other tests log nowhere.
     let _guard = tracing::subscriber::set_default(subscriber);
-    let server = TestServer::new().await;
+    let server = S3Server::new().await;
     for place in [Place::Header, Place::Query] {
         for defect in [Defect::None, Defect::WrongSignature, Defect::OtherPath, Defect::Skewed] {
-            let ask = server.ask("PUT", "/bkt/k").body("a private content").how(place, Mode::Signed, defect);
+            let ask = server.ask("PUT", "/bkt/k").body("a private content").how(place, PayloadMode::Signed, defect);
             server.send(&ask).await;
         }
     }
-    let answer =
-        server.send(&server.ask("GET", "/bkt/the-logged-key").how(Place::Query, Mode::Unsigned, Defect::None)).await;
+    let answer = server
+        .send(&server.ask("GET", "/bkt/the-logged-key").how(Place::Query, PayloadMode::Unsigned, Defect::None))
+        .await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     let logged = String::from_utf8_lossy(&LOGGED.lock()).into_owned();
     let line = logged.lines().find(|line| line.contains("couronne::access") && line.contains("the-logged-key"));

@@ -3,13 +3,19 @@
 //!
 //! Source: MinIO CVE-2025-31489, 2026-40344, 2026-41145; Swift CVE-2026-71191; RustFS GHSA-g8w9-qw9q-fghr.
 
-use super::client::{Ask, Defect, Mode, Place};
-use super::{FrontSettings, S3, ServerSettings, TestServer};
+use super::client::{Ask, Defect, PayloadMode, Place};
+use super::{FrontSettings, S3, S3Server, ServerSettings};
 use crate::s3::operation::{Entry, Operation};
 use crate::s3::route::{Level, Selector};
 
 const PLACES: [Place; 2] = [Place::Header, Place::Query];
-const MODES: [Mode; 5] = [Mode::Unsigned, Mode::Signed, Mode::Chunks, Mode::ChunksTrailer, Mode::UnsignedTrailer];
+const MODES: [PayloadMode; 5] = [
+    PayloadMode::Unsigned,
+    PayloadMode::Signed,
+    PayloadMode::Chunks,
+    PayloadMode::ChunksTrailer,
+    PayloadMode::UnsignedTrailer,
+];
 /// Defects that the head alone shows.
 const HEAD_DEFECTS: [Defect; 10] = [
     Defect::Anonymous,
@@ -71,7 +77,7 @@ fn example_body(operation: Operation) -> &'static str {
         }
         Op::PutObjectTagging => "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>",
         Op::PutObjectRetention => {
-            "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>2040-01-01T00:00:00Z</RetainUntilDate></Retention>"
+            "<Retention><PayloadMode>GOVERNANCE</PayloadMode><RetainUntilDate>2040-01-01T00:00:00Z</RetainUntilDate></Retention>"
         }
         Op::PutObjectLegalHold => "<LegalHold><Status>ON</Status></LegalHold>",
         Op::CompleteMultipartUpload => {
@@ -83,15 +89,14 @@ fn example_body(operation: Operation) -> &'static str {
 }
 
 struct Scene {
-    server: TestServer,
+    server: S3Server,
     upload: String,
 }
 
 impl Scene {
     async fn new() -> Self {
         // With object lock, so that operations on locks go as far as their bodies.
-        let server =
-            TestServer::without_bucket(ServerSettings::default(), FrontSettings::default(), S3::default()).await;
+        let server = S3Server::without_bucket(ServerSettings::default(), FrontSettings::default(), S3::default()).await;
         let create = server.ask("PUT", "/bkt").header("x-amz-bucket-object-lock-enabled", "true");
         assert_eq!(server.send(&create).await.status, 200);
         server.put("k", "content").await;
@@ -101,7 +106,7 @@ impl Scene {
         Self { server, upload }
     }
 
-    fn ask(&self, operation: Operation, place: Place, mode: Mode, defect: Defect) -> Ask {
+    fn ask(&self, operation: Operation, place: Place, mode: PayloadMode, defect: Defect) -> Ask {
         let (method, target, headers, body) = example(operation, &self.upload);
         let mut ask = self.server.ask(method, &target).body(body).how(place, mode, defect);
         ask.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -148,10 +153,10 @@ async fn a_defect_in_the_body_is_refused_and_commits_nothing() {
     for operation in Operation::ALL {
         for place in PLACES {
             for (mode, defect, code) in [
-                (Mode::Signed, Defect::OtherPayload, "XAmzContentSHA256Mismatch"),
-                (Mode::Chunks, Defect::OtherChunk, "SignatureDoesNotMatch"),
-                (Mode::ChunksTrailer, Defect::OtherChunk, "SignatureDoesNotMatch"),
-                (Mode::ChunksTrailer, Defect::OtherTrailer, "SignatureDoesNotMatch"),
+                (PayloadMode::Signed, Defect::OtherPayload, "XAmzContentSHA256Mismatch"),
+                (PayloadMode::Chunks, Defect::OtherChunk, "SignatureDoesNotMatch"),
+                (PayloadMode::ChunksTrailer, Defect::OtherChunk, "SignatureDoesNotMatch"),
+                (PayloadMode::ChunksTrailer, Defect::OtherTrailer, "SignatureDoesNotMatch"),
             ] {
                 let mut ask = scene.ask(*operation, place, mode, defect);
                 if defect == Defect::OtherTrailer {
@@ -179,7 +184,7 @@ async fn version_2_denies_what_it_does_not_sign() {
             if (own && defect == Defect::Stranger) || defect == Defect::UnsignedHost {
                 continue;
             }
-            let answer = scene.server.send(&scene.ask(*operation, Place::QueryV2, Mode::Unsigned, defect)).await;
+            let answer = scene.server.send(&scene.ask(*operation, Place::QueryV2, PayloadMode::Unsigned, defect)).await;
             assert_eq!(answer.status, 403, "{operation:?} {defect:?}: {answer:?}");
         }
     }
@@ -192,7 +197,8 @@ async fn version_2_denies_what_it_does_not_sign() {
         (Operation::GetObjectAttributes, 403),
         (Operation::ListObjectsV2, 403),
     ] {
-        let answer = scene.server.send(&scene.ask(operation, Place::QueryV2, Mode::Unsigned, Defect::None)).await;
+        let answer =
+            scene.server.send(&scene.ask(operation, Place::QueryV2, PayloadMode::Unsigned, Defect::None)).await;
         assert_eq!(answer.status, status, "{operation:?}: {answer:?}");
     }
 }

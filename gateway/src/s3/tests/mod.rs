@@ -17,12 +17,12 @@ use crate::s3::S3;
 use client::Ask;
 
 /// A server whose one face is S3, with a bucket `bkt` of the owner's.
-struct TestServer {
+struct S3Server {
     world: World,
     listener: Listener,
 }
 
-impl TestServer {
+impl S3Server {
     async fn new() -> Self {
         let server = Self::without_bucket(ServerSettings::default(), FrontSettings::default(), S3::default()).await;
         assert_eq!(server.send(&server.ask("PUT", "/bkt")).await.status, 200);
@@ -67,7 +67,7 @@ impl Answer {
 
 #[tokio::test]
 async fn answers_carry_ids_and_count() {
-    let server = TestServer::new().await;
+    let server = S3Server::new().await;
     server.put("k", "hello").await;
     let answer = server.get("k").await;
     assert_eq!((answer.status, answer.body.as_slice()), (200, b"hello".as_slice()), "{answer:?}");
@@ -93,7 +93,7 @@ async fn answers_carry_ids_and_count() {
 
 #[tokio::test]
 async fn strange_keys_stay_as_they_are() {
-    let server = TestServer::new().await;
+    let server = S3Server::new().await;
     for (number, encoded) in [
         "..%2F..%2Fx",
         "../../etc",
@@ -133,7 +133,7 @@ async fn another_face_beside_it_shares_its_listener_and_its_buckets() {
         others: world.gateway(S3::default(), FrontSettings::default()),
     };
     let listener = listen(faces, ServerSettings::default(), None).await;
-    let server = TestServer { world, listener };
+    let server = S3Server { world, listener };
     server.put("k", "hello").await;
     let (key, secret) = (&server.world.owner.access_key, &server.world.owner.secret);
     let show = format!("GET /notes/bkt/k HTTP/1.1\r\nhost: localhost\r\nauthorization: Toy {key}:{secret}\r\n\r\n");

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Deserialize;
 
-use super::TestServer;
+use super::S3Server;
 use crate::front::request::Query;
 use crate::s3::operation::{NotServed, OLDER_FORMS, Operation};
 use crate::s3::route::{Level, Route, route};
@@ -98,7 +98,7 @@ fn no_entry_stands_twice() {
 
 #[tokio::test]
 async fn what_is_not_served_answers_501() {
-    let server = TestServer::new().await;
+    let server = S3Server::new().await;
     server.put("k", "content").await;
     let before = (server.world.cluster.ranges.commands().len(), server.world.cluster.drives.shards().len());
     let mut refused = 0;

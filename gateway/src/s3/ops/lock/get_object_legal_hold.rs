@@ -8,7 +8,7 @@ use crate::front::{Authorized, Gateway, Response};
 use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
 use crate::s3::ops::lock;
-use crate::s3::ops::of_version::{OfVersion, Said};
+use crate::s3::ops::of_version::{OfVersion, VersionView};
 
 /// The operation.
 pub(crate) type GetObjectLegalHold = OfVersion<LegalHold>;
@@ -16,7 +16,7 @@ pub(crate) type GetObjectLegalHold = OfVersion<LegalHold>;
 /// The legal hold on a version.
 pub(crate) struct LegalHold;
 
-impl Said for LegalHold {
+impl VersionView for LegalHold {
     fn check(bucket: &Bucket) -> Result<()> {
         lock::need(&bucket.entry.rules)
     }

@@ -8,7 +8,7 @@ use crate::front::{Authorized, Gateway, Response};
 use crate::s3::error::{Code, Executed, Result};
 use crate::s3::face::S3;
 use crate::s3::ops::lock;
-use crate::s3::ops::of_version::{OfVersion, Said};
+use crate::s3::ops::of_version::{OfVersion, VersionView};
 
 /// The operation.
 pub(crate) type GetObjectRetention = OfVersion<Retention>;
@@ -16,7 +16,7 @@ pub(crate) type GetObjectRetention = OfVersion<Retention>;
 /// The retention of a version.
 pub(crate) struct Retention;
 
-impl Said for Retention {
+impl VersionView for Retention {
     fn check(bucket: &Bucket) -> Result<()> {
         lock::need(&bucket.entry.rules)
     }

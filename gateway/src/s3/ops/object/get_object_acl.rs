@@ -7,7 +7,7 @@ use crate::engine::ObjectHandle;
 use crate::front::{Authorized, Gateway, Response};
 use crate::s3::error::Executed;
 use crate::s3::face::S3;
-use crate::s3::ops::of_version::{OfVersion, Said};
+use crate::s3::ops::of_version::{OfVersion, VersionView};
 use crate::s3::ops::owner::Owner;
 use crate::s3::ops::reading;
 
@@ -17,7 +17,7 @@ pub(crate) type GetObjectAcl = OfVersion<Acl>;
 /// The ACL of a version.
 pub(crate) struct Acl;
 
-impl Said for Acl {
+impl VersionView for Acl {
     async fn answer(
         authorized: &Authorized<OfVersion<Self>>,
         gateway: &Gateway<S3>,

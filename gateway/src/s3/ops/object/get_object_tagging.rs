@@ -7,7 +7,7 @@ use crate::engine::ObjectHandle;
 use crate::front::{Authorized, Gateway, Response};
 use crate::s3::error::Executed;
 use crate::s3::face::S3;
-use crate::s3::ops::of_version::{OfVersion, Said};
+use crate::s3::ops::of_version::{OfVersion, VersionView};
 use crate::s3::ops::reading;
 use crate::s3::wire::tags;
 
@@ -17,7 +17,7 @@ pub(crate) type GetObjectTagging = OfVersion<Tagging>;
 /// The tags of a version.
 pub(crate) struct Tagging;
 
-impl Said for Tagging {
+impl VersionView for Tagging {
     async fn answer(
         authorized: &Authorized<OfVersion<Self>>,
         _: &Gateway<S3>,
