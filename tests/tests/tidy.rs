@@ -113,6 +113,73 @@ fn dependencies_run_one_way() {
 }
 
 #[test]
+fn folders_of_a_crate_depend_one_way() {
+    // Of each crate its folders, lowest first: a folder imports none that stands after it. The last group may not
+    // import each other either.
+    let lines: [(&str, &[&str], &[&str]); 1] =
+        [("gateway", &["engine", "access", "identity", "front"], &["s3", "swift", "iam", "console"])];
+    let mut findings = Vec::new();
+    for file in source::rust_files() {
+        let Some((name, lower, peers)) = lines.iter().find(|(name, ..)| file.path.starts_with(&format!("{name}/src/")))
+        else {
+            continue;
+        };
+        let folder = file.path.split('/').nth(2).unwrap_or_default().trim_end_matches(".rs");
+        let higher: Vec<&str> = match (lower.iter().position(|name| *name == folder), peers.contains(&folder)) {
+            (Some(at), _) => lower[at + 1..].iter().chain(peers.iter()).copied().collect(),
+            (None, true) => peers.iter().filter(|peer| **peer != folder).copied().collect(),
+            // A file beside the folders is below them all, but for the crate's root and its tests' helpers.
+            (None, false) if ["lib", "testing"].contains(&folder) => Vec::new(),
+            (None, false) => lower.iter().skip(1).chain(peers.iter()).copied().collect(),
+        };
+        for (at, line) in file.lines.iter().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            for found in imported_folders(line).filter(|found| higher.contains(&found.as_str())) {
+                findings.push(format!("{}:{}: {name}/src/{folder} names {found}", file.path, at + 1));
+            }
+        }
+    }
+    none("an arrow points back", findings);
+}
+
+/// The folders of its own crate that a line names: `crate::a::...`, or several in `use crate::{a, b}`.
+fn imported_folders(line: &str) -> impl Iterator<Item = String> {
+    let named = line.split("crate::").skip(1).flat_map(|rest| match rest.strip_prefix('{') {
+        Some(several) => {
+            several.split('}').next().unwrap_or_default().split(',').map(str::to_owned).collect::<Vec<_>>()
+        }
+        None => vec![rest.to_owned()],
+    });
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    named.map(move |path| path.trim_start().chars().take_while(|c| is_word(*c)).collect())
+}
+
+#[test]
+fn what_is_shared_by_faces_names_none_of_them() {
+    let shared = ["front", "engine", "identity", "access"].map(|folder| format!("gateway/src/{folder}/"));
+    let mut findings = Vec::new();
+    for file in source::rust_files().iter().filter(|file| shared.iter().any(|folder| file.path.starts_with(folder))) {
+        for (at, line) in file.lines.iter().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+            if words.any(|word| word == "s3" || word.starts_with("S3")) {
+                findings.push(format!("{}:{}: {}", file.path, at + 1, line.trim()));
+            }
+        }
+    }
+    none("front, engine, identity and access name nothing of a face", findings);
+}
+
+#[test]
+fn folders_hold_at_most_15_files() {
+    let mut folders = std::collections::BTreeMap::<String, usize>::new();
+    for file in source::rust_files().iter().filter(|file| file.path.starts_with("gateway/")) {
+        let (folder, _) = file.path.rsplit_once('/').unwrap_or_default();
+        *folders.entry(folder.to_owned()).or_default() += 1;
+    }
+    let findings = folders.iter().filter(|(_, files)| **files > 15).map(|(folder, files)| format!("{folder}: {files}"));
+    none("these folders hold more than one thing", findings.collect());
+}
+
+#[test]
 fn pure_crates_take_no_time_and_no_chance() {
     let mut findings = Vec::new();
     for file in source::rust_files() {
@@ -167,7 +234,14 @@ fn every_lint_exception_says_why() {
 #[test]
 fn documents_name_real_files() {
     let mut findings = Vec::new();
-    for document in ["README.md", "ARCHITECTURE.md", "docs/data-path.md", "docs/benchmarks.md"] {
+    for document in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "docs/advisories.md",
+        "docs/benchmarks.md",
+        "docs/data-path.md",
+        "docs/s3-compatibility.md",
+    ] {
         for name in code_spans(&source::read(document)) {
             let path = name.split("::").next().unwrap_or_default();
             let is_path = path.contains('/') && path.ends_with(".rs");
@@ -203,7 +277,7 @@ fn the_data_path_names_real_functions() {
 fn every_operation_has_its_row_in_the_data_path() {
     let page = source::read("docs/data-path.md");
     let missing = |name: &&str| !page.contains(&format!("| {name} |"));
-    let names = Operation::ALL.iter().map(|operation| operation.name());
+    let names = Operation::ALL.iter().map(|operation| operation.entry().name);
     none("docs/data-path.md has no row (| Operation | ...) for", names.filter(missing).map(str::to_owned).collect());
 }
 

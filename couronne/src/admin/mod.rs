@@ -19,7 +19,8 @@ mod render;
 use std::sync::Arc;
 
 use couronne_admin::server::{AdminApi, AdminToken};
-use couronne_gateway::pipeline::Gateway;
+use couronne_gateway::front::Gateway;
+use couronne_gateway::s3::S3;
 use zeroize::Zeroizing;
 
 pub(crate) use actions::AdminActions;
@@ -32,7 +33,7 @@ pub(crate) use process_status::StatusSource;
 /// The API of a process, opened by its token.
 pub(crate) fn api(
     token: Zeroizing<String>,
-    gateway: &Gateway,
+    gateway: &Gateway<S3>,
     status: ClusterStatusSource,
     forwarder: AdminForwarder,
 ) -> Arc<AdminApi> {

@@ -16,7 +16,7 @@ use couronne_cluster::Role;
 use couronne_cluster::map::MapState;
 use couronne_cluster::report::Report;
 use couronne_gateway::engine::Components;
-use couronne_gateway::server;
+use couronne_gateway::front::server;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::{NetSettings, NetTransport, Tls};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};

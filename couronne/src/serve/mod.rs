@@ -24,9 +24,10 @@ use couronne_admin::server::AdminApi;
 use couronne_gateway::engine::Components;
 
 use couronne_base::env::Env;
+use couronne_gateway::front::Gateway;
+use couronne_gateway::front::server::{self, TlsError};
 use couronne_gateway::identity::{IdentityError, RootCredentials, Secret};
-use couronne_gateway::pipeline::Gateway;
-use couronne_gateway::server::{self, TlsError};
+use couronne_gateway::s3::S3;
 use couronne_protocol::net::certificates::CertificateError;
 use couronne_storage_node::node::{LocalNode, NodeError};
 use thiserror::Error;
@@ -157,7 +158,7 @@ fn lone_gateway(
     settings: &Settings,
     node: &Arc<LocalNode>,
     env: &Env,
-) -> Result<Arc<Gateway>, ServeError> {
+) -> Result<Arc<Gateway<S3>>, ServeError> {
     let routes = Arc::clone(node.routes());
     let components = Components { shards: routes.clone(), ranges: routes, map: node.clone(), env: env.clone() };
     let root = RootCredentials {
@@ -169,7 +170,13 @@ fn lone_gateway(
 }
 
 /// The admin API over both.
-fn lone_api(data: &DataFolder, gateway: &Gateway, node: &Arc<LocalNode>, env: Env, s3: SocketAddr) -> Arc<AdminApi> {
+fn lone_api(
+    data: &DataFolder,
+    gateway: &Gateway<S3>,
+    node: &Arc<LocalNode>,
+    env: Env,
+    s3: SocketAddr,
+) -> Arc<AdminApi> {
     let status = ClusterStatusSource {
         own: Arc::new(StatusSource::new(Arc::clone(node), env, s3)),
         id: Some(node.id()),

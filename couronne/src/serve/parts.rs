@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use couronne_base::env::Env;
 use couronne_client::Settings as ClientSettings;
-use couronne_gateway::auth::AuthSettings;
 use couronne_gateway::engine::{Components, Engine, Settings as EngineSettings};
+use couronne_gateway::front::server::{self, ServerSettings};
+use couronne_gateway::front::{FrontSettings, Gateway};
 use couronne_gateway::identity::{Identity, IdentitySettings, RootCredentials, Secret};
 use couronne_gateway::metrics::Metrics;
-use couronne_gateway::pipeline::{Gateway, GatewaySettings};
-use couronne_gateway::server::{self, ServerSettings};
+use couronne_gateway::s3::S3;
 use couronne_metadata::evaluate;
 use couronne_metadata::rocks::RocksSettings;
 use couronne_placement::{CHUNK_BYTES_MAX, Policy, PolicyId, Redundancy};
@@ -121,7 +121,7 @@ pub(super) fn gateway(
     components: Components,
     secrets: GatewaySecrets,
     settings: &Settings,
-) -> Result<Arc<Gateway>, ServeError> {
+) -> Result<Arc<Gateway<S3>>, ServeError> {
     let env = components.env.clone();
     let limits = &settings.limits;
     let engine = Engine::new(
@@ -141,9 +141,9 @@ pub(super) fn gateway(
     let identity = Identity::new(engine.clone(), root, sealing, identity_settings)?;
     let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?);
     let base_domains = settings.s3.base_domains.iter().map(|domain| domain.to_lowercase()).collect();
-    let auth = AuthSettings { regions: vec![settings.s3.region.clone()] };
-    let gateway_settings = GatewaySettings { base_domains, auth, body_stall_ms: limits.body_stall_ms };
-    Ok(Arc::new(Gateway { engine, identity, env, metrics, settings: gateway_settings }))
+    let face = S3 { base_domains, regions: vec![settings.s3.region.clone()] };
+    let settings = FrontSettings { body_stall_ms: limits.body_stall_ms };
+    Ok(Arc::new(Gateway { engine, identity, env, metrics, settings, face }))
 }
 
 /// The S3 listener's bounds.

@@ -14,7 +14,8 @@ use couronne_base::env::Env;
 use couronne_cluster::Role;
 use couronne_cluster::map::MapState;
 use couronne_gateway::engine::Components;
-use couronne_gateway::pipeline::Gateway;
+use couronne_gateway::front::Gateway;
+use couronne_gateway::s3::S3;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
@@ -113,7 +114,7 @@ fn renewal(
 }
 
 /// The admin API: that of the whole cluster, asked at this node.
-fn api(secrets: &Secrets, gateway: &Gateway, own: Arc<StatusSource>, actions: Arc<AdminActions>) -> Arc<AdminApi> {
+fn api(secrets: &Secrets, gateway: &Gateway<S3>, own: Arc<StatusSource>, actions: Arc<AdminActions>) -> Arc<AdminApi> {
     let (id, map) = (actions.node.id(), Arc::clone(actions.node.shared_map()));
     let transport = actions.node.transport().cloned();
     let status = ClusterStatusSource { own, id: Some(id), map: Arc::clone(&map), transport: transport.clone() };

@@ -7,12 +7,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::xml::Writer;
-use crate::request::RequestId;
-use crate::response::Response;
+use crate::front::{FaceError, FrontError, RequestId, Response};
+use crate::s3::wire::xml::Writer;
 
 /// Declares the codes, so that no list can forget one.
 macro_rules! codes {
@@ -138,26 +139,29 @@ codes! {
 #[derive(Clone, Debug)]
 pub struct S3Error {
     code: Code,
-    stale_rules: bool,
     /// Boxed, so that results stay small where nothing went wrong.
-    said: Box<Said>,
+    said: Box<Details>,
 }
 
 /// What an error says beyond its code.
 #[derive(Clone, Debug, Default)]
-struct Said {
+struct Details {
     message: Option<Cow<'static, str>>,
     details: Vec<(&'static str, String)>,
     headers: HeaderMap,
 }
 
-/// What an operation, or any stage before it, gives.
+/// What reading a request gives.
 pub type Result<T> = std::result::Result<T, S3Error>;
+
+/// What executing an operation gives. A bucket that is stale is no [`S3Error`], so an error of the engine's becomes one
+/// of these, and not one of those.
+pub type Executed<T> = std::result::Result<T, FrontError<S3Error>>;
 
 impl S3Error {
     /// An error with S3's own message.
     pub fn new(code: Code) -> Self {
-        Self { code, stale_rules: false, said: Box::default() }
+        Self { code, said: Box::default() }
     }
 
     /// An error with a message of its own.
@@ -191,17 +195,6 @@ impl S3Error {
         self
     }
 
-    /// A bucket's rules changed since it was resolved: the pipeline resolves and authorizes again.
-    /// A client sees it only if that never ends.
-    pub fn stale_rules() -> Self {
-        Self { stale_rules: true, ..Self::new(Code::ServiceUnavailable) }
-    }
-
-    /// Whether it is [`S3Error::stale_rules`].
-    pub const fn is_stale_rules(&self) -> bool {
-        self.stale_rules
-    }
-
     /// The code.
     pub const fn code(&self) -> Code {
         self.code
@@ -212,9 +205,32 @@ impl S3Error {
         self.said.message.as_deref().unwrap_or(self.code.message())
     }
 
-    /// The response: status, headers, and the XML body unless the status allows none.
-    /// For HEAD the server leaves the body out.
-    pub fn into_response(self, resource: &str, id: &RequestId) -> Response {
+    fn body(&self, resource: &str, id: RequestId) -> String {
+        Writer::plain_document("Error", |xml| {
+            xml.text("Code", self.code.name());
+            xml.text("Message", self.message());
+            for (element, value) in &self.said.details {
+                xml.text(element, value);
+            }
+            xml.text("Resource", resource);
+            xml.text("RequestId", &id.to_string());
+            xml.text("HostId", &host_id(id));
+        })
+    }
+}
+
+/// What S3 calls the id of the host: the other half of the request's.
+pub fn host_id(id: RequestId) -> String {
+    BASE64_STANDARD.encode(id.as_bytes().get(8..).unwrap_or_default())
+}
+
+impl FaceError for S3Error {
+    fn code_name(&self) -> &'static str {
+        self.code.name()
+    }
+
+    /// Status, headers, and the XML body unless the status allows none. For HEAD the server leaves the body out.
+    fn into_response(self, resource: &str, id: RequestId) -> Response {
         let mut response = Response::new(self.code.status());
         if self.code != Code::NotModified {
             let body = self.body(resource, id);
@@ -224,18 +240,14 @@ impl S3Error {
         response.headers.extend(self.said.headers);
         response
     }
+}
 
-    fn body(&self, resource: &str, id: &RequestId) -> String {
-        Writer::plain_document("Error", |xml| {
-            xml.text("Code", self.code.name());
-            xml.text("Message", self.message());
-            for (element, value) in &self.said.details {
-                xml.text(element, value);
-            }
-            xml.text("Resource", resource);
-            xml.text("RequestId", id.as_str());
-            xml.text("HostId", id.host());
-        })
+impl<T> From<T> for FrontError<S3Error>
+where
+    S3Error: From<T>,
+{
+    fn from(error: T) -> Self {
+        Self::Face(error.into())
     }
 }
 
@@ -256,13 +268,13 @@ impl std::error::Error for S3Error {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::response::ResponseBody;
+    use crate::front::response::ResponseBody;
 
     #[test]
     fn bodies_escape_what_clients_sent() {
         let id = RequestId::from_random([7; 16]);
         let error = S3Error::new(Code::NoSuchKey).detail("Key", "a<b>&\u{1}\"c");
-        let response = error.into_response("/b/a<b", &id);
+        let response = error.into_response("/b/a<b", id);
         assert_eq!(response.status, StatusCode::NOT_FOUND);
         let ResponseBody::Bytes(bytes) = response.body else { panic!("a body") };
         let text = std::str::from_utf8(&bytes).unwrap();
@@ -272,7 +284,7 @@ mod tests {
 
     #[test]
     fn not_modified_has_no_body() {
-        let response = S3Error::new(Code::NotModified).into_response("/", &RequestId::from_random([0; 16]));
+        let response = S3Error::new(Code::NotModified).into_response("/", RequestId::from_random([0; 16]));
         assert!(matches!(response.body, ResponseBody::Empty));
     }
 

@@ -1,4 +1,4 @@
-//! The one place that turns what the engine says into S3's codes.
+//! The one place that turns what the engine and the front say into S3's codes.
 //!
 //! Must not know: which operation asked. One that knows better (which key, which part) adds details.
 
@@ -6,13 +6,16 @@ use couronne_metadata::command::Refusal;
 use couronne_metadata::ids::{KEY_BYTES_MAX, KeyError};
 use http::{HeaderName, HeaderValue};
 
-use super::error::{Code, S3Error};
-use super::xml::XmlError;
 use crate::engine::{BodyError, DigestKind, EngineError};
+use crate::front::Rejection;
 use crate::identity::IdentityError;
+use crate::s3::error::{Code, S3Error};
+use crate::s3::wire::xml::XmlError;
 
-impl From<EngineError> for S3Error {
-    fn from(error: EngineError) -> Self {
+impl S3Error {
+    /// What the engine could not do. Not a `From`: an operation's error is a [`crate::front::FrontError`], which knows of
+    /// stale buckets.
+    pub fn of_engine(error: EngineError) -> Self {
         match error {
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::DeleteMarker { .. } => Self::new(Code::NoSuchKey)
@@ -21,7 +24,8 @@ impl From<EngineError> for S3Error {
             EngineError::BucketAlreadyOwnedByYou => Code::BucketAlreadyOwnedByYou.into(),
             EngineError::BucketBusy => Code::OperationAborted.into(),
             EngineError::NoSuchPolicy => Code::InvalidLocationConstraint.into(),
-            EngineError::StaleRules => Self::stale_rules(),
+            // An operation hands it to the front, which repeats; what reaches a client was repeated often enough.
+            EngineError::StaleRules => Code::ServiceUnavailable.into(),
             EngineError::Body(error) => error.into(),
             EngineError::Digest(kind) => match kind {
                 DigestKind::Md5 => Code::BadDigest.into(),
@@ -41,6 +45,24 @@ impl From<EngineError> for S3Error {
                 tracing::error!(%error, "stored data cannot be given back");
                 Code::InternalError.into()
             }
+        }
+    }
+}
+
+impl From<Rejection> for S3Error {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::MalformedTarget => Code::InvalidURI.into(),
+            Rejection::BadHost => Self::with_message(Code::BadRequest, "A request has one Host header."),
+            Rejection::RepeatedHeader(name) => {
+                Self::invalid_argument("The header may be sent once only", name.as_str(), "")
+            }
+            Rejection::HeaderNotText(name) => Self::invalid_argument("The header is not text", name.as_str(), ""),
+            Rejection::AccessDenied => Code::AccessDenied.into(),
+            Rejection::DocumentTooLong => Code::MaxMessageLengthExceeded.into(),
+            Rejection::RulesKeepChanging => Code::ServiceUnavailable.into(),
+            Rejection::Unresolved { bucket, error } => Self::of_engine(error).detail("BucketName", bucket),
+            Rejection::Engine(error) => Self::of_engine(error),
         }
     }
 }
@@ -101,7 +123,7 @@ impl From<BodyError> for S3Error {
             BodyError::Signature => Code::SignatureDoesNotMatch.into(),
             BodyError::Trailer => Code::MalformedTrailerError.into(),
             BodyError::TimedOut => Code::RequestTimeout.into(),
-            BodyError::Source(error) => (*error).into(),
+            BodyError::Source(error) => Self::of_engine(*error),
         }
     }
 }
@@ -109,7 +131,7 @@ impl From<BodyError> for S3Error {
 impl From<IdentityError> for S3Error {
     fn from(error: IdentityError) -> Self {
         match error {
-            IdentityError::Engine(error) => error.into(),
+            IdentityError::Engine(error) => Self::of_engine(error),
             other => {
                 tracing::error!(error = %other, "an identity cannot be read");
                 Code::InternalError.into()

@@ -1,31 +1,18 @@
-//! The S3 face: which operation a request means, and what each operation does.
+//! The S3 face: which operation a request means, who signed it, and what each operation does.
 //!
 //! Must not know: disks, placement, how rows are stored.
 
-pub mod acl;
-pub mod attributes;
-pub mod bucket_name;
-pub mod checksum;
-pub mod conditions;
-pub mod copy_source;
-pub mod copying;
-pub mod dates;
-pub mod deleting;
+pub mod address;
+pub mod auth;
+pub mod body;
 pub mod error;
-pub mod etag;
-pub mod listing;
-pub mod lock;
+pub mod face;
+mod mapping;
 pub mod operation;
 pub mod ops;
-pub mod owner;
-pub mod parameters;
-pub mod range;
-pub mod reading;
-pub mod region;
-pub mod tags;
-pub mod token;
-pub mod values;
-pub mod version_text;
-pub mod xml;
+pub mod route;
+#[cfg(test)]
+mod tests;
+pub mod wire;
 
-mod mapping;
+pub use face::S3;

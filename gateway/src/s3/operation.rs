@@ -1,404 +1,386 @@
-//! Which S3 operation a request means: the routing table.
+//! The one table of S3's operations: of each its name, how a request means it, and what becomes of it.
 //!
-//! A request's method, the depth of its path (service, bucket, object), its sub-resource and a few
-//! headers decide; nothing else does. The table names every operation that S3 defines. One that is not
-//! served here, or a sub-resource that nobody knows, is [`Route::Lacking`] and answers 501
-//! `NotImplemented`: a `PUT ?policy` must never be taken for the creation of a bucket.
-//! Must not know: signatures, the engine, bodies.
+//! From an entry come the variant of [`Operation`], the route (`route.rs`), the way to the handler ([`dispatch`]), the
+//! IAM action, its rows in `docs/s3-compatibility.md` and `docs/data-path.md`, and its place in the matrix of tests. The
+//! list of all operations that S3 defines is `operations.json` (made by `scripts/s3-operations`); a test finds each of
+//! them here, once.
+//! Must not know: signatures, what an operation does.
 
-use http::{HeaderMap, Method};
+use super::face::S3;
+use super::ops;
+use super::route::Level::{self, Bucket, Object, Service};
+use super::route::Selector::{self, Header, Parameter, Plain, Sub, SubHeader, SubParameter};
+use crate::front::face::{BucketRole, FaceOperation};
+use crate::front::pipeline::{Authenticated, carry_out};
+use crate::front::trace::Trace;
+use crate::front::{Gateway, Response};
+use crate::s3::error::Executed;
 
-/// Declares the served operations with their S3 names, so that no list can forget one.
+/// How a request means an operation.
+#[derive(Debug)]
+pub struct Entry {
+    /// The operation's name as S3 writes it.
+    pub name: &'static str,
+    /// The method.
+    pub method: &'static str,
+    /// How deep the path reaches.
+    pub level: Level,
+    /// What tells it from others of its method and level.
+    pub selector: Selector,
+}
+
+/// What serves an operation.
+#[derive(Debug)]
+pub struct Served {
+    /// How a request means it.
+    pub entry: Entry,
+    /// The IAM action that it is in the bucket that the request names.
+    pub action: &'static str,
+    /// The IAM action that it is in the bucket that it copies from, if it copies.
+    pub source_action: Option<&'static str>,
+    /// The folder and the file of its handler, below `gateway/src/s3/ops`, without the ending.
+    pub file: (&'static str, &'static str),
+    /// The verbs of the engine that it calls, as `file::function` below `gateway/src/engine`.
+    pub verbs: &'static [&'static str],
+}
+
+/// A request that S3 knows and that is answered with 501 `NotImplemented`.
+#[derive(Debug)]
+pub struct NotServed {
+    /// How a request means it.
+    pub entry: Entry,
+    /// Why it is not served.
+    pub why: &'static str,
+}
+
+/// Declares the entries, so that no list can forget one.
 macro_rules! operations {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    (
+        served {$(
+            $name:ident(
+                $method:ident, $level:ident, $selector:expr, $action:literal $(+ $source_action:literal)?,
+                $folder:ident::$file:ident $(as $handler:ident)?, [$($verb:literal),*]
+            );
+        )*}
+        not_served {$(
+            $lacking:ident($lacking_method:ident, $lacking_level:ident, $lacking_selector:expr, $why:ident);
+        )*}
+    ) => {
         /// An S3 operation that is served. The names are S3's own.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Operation {
-            $($(#[$doc])* $name,)*
+            $(#[doc = concat!("`", stringify!($method), "`, ", stringify!($level), ", ", stringify!($selector))] $name,)*
         }
 
         impl Operation {
-            /// All of them, in the order of their declaration.
+            /// All of them, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The operation's name as S3 writes it: span name, metric label, access decision.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => stringify!($name),)*
-                }
+            /// What serves it.
+            pub const fn served(self) -> &'static Served {
+                match self {$(
+                    Self::$name => &Served {
+                        entry: Entry {
+                            name: stringify!($name),
+                            method: stringify!($method),
+                            level: $level,
+                            selector: $selector,
+                        },
+                        action: $action,
+                        source_action: source_action!($($source_action)?),
+                        file: (stringify!($folder), stringify!($file)),
+                        verbs: &[$($verb),*],
+                    },
+                )*}
             }
+        }
+
+        impl NotServed {
+            /// All of them, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(
+                Self {
+                    entry: Entry {
+                        name: stringify!($lacking),
+                        method: stringify!($lacking_method),
+                        level: $lacking_level,
+                        selector: $lacking_selector,
+                    },
+                    why: $why,
+                },
+            )*];
+        }
+
+        /// Leads a request to the handler of its operation.
+        pub(super) async fn dispatch(
+            gateway: &Gateway<S3>,
+            authenticated: Authenticated<S3>,
+            trace: &mut Trace,
+        ) -> Executed<Response> {
+            match authenticated.operation() {$(
+                Operation::$name => {
+                    carry_out::<handler!($folder::$file, $name $($handler)?)>(gateway, authenticated, trace).await
+                }
+            )*}
         }
     };
 }
 
-operations! {
-    /// `GET /`
-    ListBuckets,
-    /// `PUT /bucket`
-    CreateBucket,
-    /// `HEAD /bucket`
-    HeadBucket,
-    /// `DELETE /bucket`
-    DeleteBucket,
-    /// `GET /bucket?location`
-    GetBucketLocation,
-    /// `GET /bucket?versioning`
-    GetBucketVersioning,
-    /// `PUT /bucket?versioning`
-    PutBucketVersioning,
-    /// `GET /bucket?acl`
-    GetBucketAcl,
-    /// `PUT /bucket?acl`
-    PutBucketAcl,
-    /// `GET /bucket?ownershipControls`
-    GetBucketOwnershipControls,
-    /// `GET /bucket?object-lock`
-    GetObjectLockConfiguration,
-    /// `PUT /bucket?object-lock`
-    PutObjectLockConfiguration,
-    /// `GET /bucket?policy`, `?tagging`, ...: a configuration that no bucket has yet
-    GetAbsentConfiguration,
-    /// `DELETE /bucket?policy`, `?tagging`, ...: the same
-    DeleteAbsentConfiguration,
-    /// `GET /bucket`
-    ListObjects,
-    /// `GET /bucket?list-type=2`
-    ListObjectsV2,
-    /// `GET /bucket?versions`
-    ListObjectVersions,
-    /// `GET /bucket?uploads`
-    ListMultipartUploads,
-    /// `POST /bucket?delete`
-    DeleteObjects,
-    /// `PUT /bucket/key`
-    PutObject,
-    /// `GET /bucket/key`
-    GetObject,
-    /// `HEAD /bucket/key`
-    HeadObject,
-    /// `DELETE /bucket/key`
-    DeleteObject,
-    /// `PUT /bucket/key` with `x-amz-copy-source`
-    CopyObject,
-    /// `GET /bucket/key?attributes`
-    GetObjectAttributes,
-    /// `GET /bucket/key?acl`
-    GetObjectAcl,
-    /// `PUT /bucket/key?acl`
-    PutObjectAcl,
-    /// `GET /bucket/key?tagging`
-    GetObjectTagging,
-    /// `PUT /bucket/key?tagging`
-    PutObjectTagging,
-    /// `DELETE /bucket/key?tagging`
-    DeleteObjectTagging,
-    /// `GET /bucket/key?retention`
-    GetObjectRetention,
-    /// `PUT /bucket/key?retention`
-    PutObjectRetention,
-    /// `GET /bucket/key?legal-hold`
-    GetObjectLegalHold,
-    /// `PUT /bucket/key?legal-hold`
-    PutObjectLegalHold,
-    /// `POST /bucket/key?uploads`
-    CreateMultipartUpload,
-    /// `PUT /bucket/key?partNumber=N&uploadId=U`
-    UploadPart,
-    /// `PUT /bucket/key?partNumber=N&uploadId=U` with `x-amz-copy-source`
-    UploadPartCopy,
-    /// `POST /bucket/key?uploadId=U`
-    CompleteMultipartUpload,
-    /// `DELETE /bucket/key?uploadId=U`
-    AbortMultipartUpload,
-    /// `GET /bucket/key?uploadId=U`
-    ListParts,
+macro_rules! source_action {
+    () => {
+        None
+    };
+    ($action:literal) => {
+        Some($action)
+    };
 }
 
-/// How deep a request's path reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// `/`
-    Service,
-    /// `/bucket`
-    Bucket,
-    /// `/bucket/key`
-    Object,
+/// The handler of an operation: of its own name, or of another.
+macro_rules! handler {
+    ($folder:ident::$file:ident, $name:ident) => {
+        ops::$folder::$file::$name
+    };
+    ($folder:ident::$file:ident, $name:ident $handler:ident) => {
+        ops::$folder::$file::$handler
+    };
 }
 
-/// Where a request leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// To an operation.
-    Serve(Operation),
-    /// To something that S3 defines, or may define one day, and that is not served: 501.
-    Lacking(&'static str),
-    /// To a resource that has no such method: 405.
-    NotAllowed,
-    /// To two sub-resources at once: 400 `InvalidArgument`.
-    Conflicting,
+impl Operation {
+    /// How a request means it.
+    pub const fn entry(self) -> &'static Entry {
+        &self.served().entry
+    }
 }
 
-/// What tells the rows of one method and level apart.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Selector {
-    /// No sub-resource.
-    Plain,
-    /// No sub-resource, and this query parameter has this value.
-    Parameter(&'static str, &'static str),
-    /// No sub-resource, and this header is present.
-    Header(&'static str),
-    /// This sub-resource.
-    Sub(&'static str),
-    /// This sub-resource, and this header is present.
-    SubHeader(&'static str, &'static str),
+impl FaceOperation for Operation {
+    fn name(self) -> &'static str {
+        self.entry().name
+    }
+
+    fn action(self, role: BucketRole) -> &'static str {
+        let served = self.served();
+        match role {
+            BucketRole::Target => served.action,
+            BucketRole::Source => served.source_action.unwrap_or(served.action),
+        }
+    }
 }
 
-struct Row(&'static str, Level, Selector, Route);
-
-use Level::{Bucket, Object, Service};
-use Operation as Op;
-use Route::{Lacking, Serve};
-use Selector::{Header, Parameter, Plain, Sub, SubHeader};
+/// The older forms of operations: the same requests under other names.
+pub const OLDER_FORMS: &[(&str, &str)] = &[
+    ("GetBucketLifecycle", "GetBucketLifecycleConfiguration"),
+    ("GetBucketNotification", "GetBucketNotificationConfiguration"),
+    ("PutBucketLifecycle", "PutBucketLifecycleConfiguration"),
+    ("PutBucketNotification", "PutBucketNotificationConfiguration"),
+];
 
 const COPY_SOURCE: &str = "x-amz-copy-source";
 
-/// The table. Of the rows that match, the first wins.
-#[rustfmt::skip]
-const ROWS: &[Row] = &[
-    Row("GET", Service, Plain, Serve(Op::ListBuckets)),
+const ACCESS_LOGS: &str = "requests are logged by the gateways, not into buckets";
+const ANNOTATIONS: &str = "an object carries metadata and tags, no annotations";
+const BUCKET_TAGS: &str = "buckets carry no tags yet";
+const CORS: &str = "no answers to browsers of other origins yet";
+const DIRECTORY_BUCKETS: &str = "there are general purpose buckets only";
+const ENCRYPTION: &str = "objects are not encrypted by the server yet";
+const EVENTS: &str = "changes are not told to others yet";
+const FORMS: &str = "no uploads by HTML form yet";
+const LIFECYCLE: &str = "no rules by age yet";
+const METADATA_TABLES: &str = "no tables of metadata";
+const OBJECT_LAMBDA: &str = "no functions on the way of an object";
+const ONE_CLASS: &str = "there is one storage class";
+const ONE_WAY_IN: &str = "there is one way in";
+const OWNERSHIP: &str = "every bucket is `BucketOwnerEnforced`";
+const PAYMENT: &str = "nobody is billed";
+const POLICIES: &str = "a bucket serves the account that owns it; no policies yet";
+const REPLICATION: &str = "no copies to another cluster yet";
+const REPORTS: &str = "no reports on buckets; the cluster's metrics are at its admin listener";
+const SELECT: &str = "no queries on what is in an object";
+const TORRENTS: &str = "no torrents";
+const WEBSITES: &str = "no static sites";
 
-    Row("PUT", Bucket, Plain, Serve(Op::CreateBucket)),
-    Row("HEAD", Bucket, Plain, Serve(Op::HeadBucket)),
-    Row("DELETE", Bucket, Plain, Serve(Op::DeleteBucket)),
-    Row("POST", Bucket, Plain, Lacking("PostObject")),
-    Row("OPTIONS", Bucket, Plain, Lacking("PreflightRequest")),
-    Row("GET", Bucket, Parameter("list-type", "2"), Serve(Op::ListObjectsV2)),
-    Row("GET", Bucket, Plain, Serve(Op::ListObjects)),
-    Row("GET", Bucket, Sub("versions"), Serve(Op::ListObjectVersions)),
-    Row("GET", Bucket, Sub("uploads"), Serve(Op::ListMultipartUploads)),
-    Row("POST", Bucket, Sub("delete"), Serve(Op::DeleteObjects)),
-    Row("GET", Bucket, Sub("location"), Serve(Op::GetBucketLocation)),
-    Row("GET", Bucket, Sub("versioning"), Serve(Op::GetBucketVersioning)),
-    Row("PUT", Bucket, Sub("versioning"), Serve(Op::PutBucketVersioning)),
-    Row("GET", Bucket, Sub("acl"), Serve(Op::GetBucketAcl)),
-    Row("PUT", Bucket, Sub("acl"), Serve(Op::PutBucketAcl)),
-    Row("GET", Bucket, Sub("abac"), Lacking("GetBucketAbac")),
-    Row("PUT", Bucket, Sub("abac"), Lacking("PutBucketAbac")),
-    Row("GET", Bucket, Sub("accelerate"), Serve(Op::GetAbsentConfiguration)),
-    Row("PUT", Bucket, Sub("accelerate"), Lacking("PutBucketAccelerateConfiguration")),
-    Row("GET", Bucket, Sub("analytics"), Lacking("GetBucketAnalyticsConfiguration")),
-    Row("PUT", Bucket, Sub("analytics"), Lacking("PutBucketAnalyticsConfiguration")),
-    Row("DELETE", Bucket, Sub("analytics"), Lacking("DeleteBucketAnalyticsConfiguration")),
-    Row("GET", Bucket, Sub("cors"), Serve(Op::GetAbsentConfiguration)),
-    Row("PUT", Bucket, Sub("cors"), Lacking("PutBucketCors")),
-    Row("DELETE", Bucket, Sub("cors"), Serve(Op::DeleteAbsentConfiguration)),
-    Row("GET", Bucket, Sub("encryption"), Serve(Op::GetAbsentConfiguration)),
-    Row("PUT", Bucket, Sub("encryption"), Lacking("PutBucketEncryption")),
-    Row("DELETE", Bucket, Sub("encryption"), Serve(Op::DeleteAbsentConfiguration)),
-    Row("GET", Bucket, Sub("intelligent-tiering"), Lacking("GetBucketIntelligentTieringConfiguration")),
-    Row("PUT", Bucket, Sub("intelligent-tiering"), Lacking("PutBucketIntelligentTieringConfiguration")),
-    Row("DELETE", Bucket, Sub("intelligent-tiering"), Lacking("DeleteBucketIntelligentTieringConfiguration")),
-    Row("GET", Bucket, Sub("inventory"), Lacking("GetBucketInventoryConfiguration")),
-    Row("PUT", Bucket, Sub("inventory"), Lacking("PutBucketInventoryConfiguration")),
-    Row("DELETE", Bucket, Sub("inventory"), Lacking("DeleteBucketInventoryConfiguration")),
-    Row("GET", Bucket, Sub("lifecycle"), Serve(Op::GetAbsentConfiguration)),
-    Row("PUT", Bucket, Sub("lifecycle"), Lacking("PutBucketLifecycleConfiguration")),
-    Row("DELETE", Bucket, Sub("lifecycle"), Serve(Op::DeleteAbsentConfiguration)),
-    Row("GET", Bucket, Sub("logging"), Serve(Op::GetAbsentConfiguration)),
-    Row("PUT", Bucket, Sub("logging"), Lacking("PutBucketLogging")),
-    Row("GET", Bucket, Sub("metadataConfiguration"), Lacking("GetBucketMetadataConfiguration")),
-    Row("POST", Bucket, Sub("metadataConfiguration"), Lacking("CreateBucketMetadataConfiguration")),
-    Row("DELETE", Bucket, Sub("metadataConfiguration"), Lacking("DeleteBucketMetadataConfiguration")),
-    Row("PUT", Bucket, Sub("metadataInventoryTable"), Lacking("UpdateBucketMetadataInventoryTableConfiguration")),
-    Row("PUT", Bucket, Sub("metadataJournalTable"), Lacking("UpdateBucketMetadataJournalTableConfiguration")),
-    Row("GET", Bucket, Sub("metadataTable"), Lacking("GetBucketMetadataTableConfiguration")),
-    Row("POST", Bucket, Sub("metadataTable"), Lacking("CreateBucketMetadataTableConfiguration")),
-    Row("DELETE", Bucket, Sub("metadataTable"), Lacking("DeleteBucketMetadataTableConfiguration")),
-    Row("GET", Bucket, Sub("metrics"), Lacking("GetBucketMetricsConfiguration")),
-    Row("PUT", Bucket, Sub("metrics"), Lacking("PutBucketMetricsConfiguration")),
-    Row("DELETE", Bucket, Sub("metrics"), Lacking("DeleteBucketMetricsConfiguration")),
-    Row("GET", Bucket, Sub("notification"), Serve(Op::GetAbsentConfiguration)),
-    Row("PUT", Bucket, Sub("notification"), Lacking("PutBucketNotificationConfiguration")),
-    Row("GET", Bucket, Sub("object-lock"), Serve(Op::GetObjectLockConfiguration)),
-    Row("PUT", Bucket, Sub("object-lock"), Serve(Op::PutObjectLockConfiguration)),
-    Row("GET", Bucket, Sub("ownershipControls"), Serve(Op::GetBucketOwnershipControls)),
-    Row("PUT", Bucket, Sub("ownershipControls"), Lacking("PutBucketOwnershipControls")),
-    Row("DELETE", Bucket, Sub("ownershipControls"), Lacking("DeleteBucketOwnershipControls")),
-    Row("GET", Bucket, Sub("policy"), Serve(Op::GetAbsentConfiguration)),
-    Row("PUT", Bucket, Sub("policy"), Lacking("PutBucketPolicy")),
-    Row("DELETE", Bucket, Sub("policy"), Serve(Op::DeleteAbsentConfiguration)),
-    Row("GET", Bucket, Sub("policyStatus"), Serve(Op::GetAbsentConfiguration)),
-    Row("GET", Bucket, Sub("publicAccessBlock"), Serve(Op::GetAbsentConfiguration)),
-    Row("PUT", Bucket, Sub("publicAccessBlock"), Lacking("PutPublicAccessBlock")),
-    Row("DELETE", Bucket, Sub("publicAccessBlock"), Serve(Op::DeleteAbsentConfiguration)),
-    Row("GET", Bucket, Sub("replication"), Serve(Op::GetAbsentConfiguration)),
-    Row("PUT", Bucket, Sub("replication"), Lacking("PutBucketReplication")),
-    Row("DELETE", Bucket, Sub("replication"), Serve(Op::DeleteAbsentConfiguration)),
-    Row("GET", Bucket, Sub("requestPayment"), Serve(Op::GetAbsentConfiguration)),
-    Row("PUT", Bucket, Sub("requestPayment"), Lacking("PutBucketRequestPayment")),
-    Row("GET", Bucket, Sub("session"), Lacking("CreateSession")),
-    Row("GET", Bucket, Sub("tagging"), Serve(Op::GetAbsentConfiguration)),
-    Row("PUT", Bucket, Sub("tagging"), Lacking("PutBucketTagging")),
-    Row("DELETE", Bucket, Sub("tagging"), Serve(Op::DeleteAbsentConfiguration)),
-    Row("GET", Bucket, Sub("website"), Serve(Op::GetAbsentConfiguration)),
-    Row("PUT", Bucket, Sub("website"), Lacking("PutBucketWebsite")),
-    Row("DELETE", Bucket, Sub("website"), Serve(Op::DeleteAbsentConfiguration)),
+operations! {
+    served {
+        // Object: bytes and what stands with them.
+        PutObject(PUT, Object, Plain, "s3:PutObject", object::put_object, ["stage.rs::stage", "object.rs::put_object"]);
+        GetObject(GET, Object, Plain, "s3:GetObject", object::get_object, ["open.rs::read", "open.rs::open"]);
+        HeadObject(HEAD, Object, Plain, "s3:GetObject", object::head_object, ["open.rs::open"]);
+        DeleteObject(DELETE, Object, Plain, "s3:DeleteObject", object::delete_object, ["object.rs::delete"]);
+        DeleteObjects(POST, Bucket, Sub("delete"), "s3:DeleteObject", object::delete_objects, ["object.rs::delete"]);
+        CopyObject(PUT, Object, Header(COPY_SOURCE),
+            "s3:PutObject" + "s3:GetObject", object::copy_object,
+            ["open.rs::open", "stage.rs::stage", "object.rs::put_object"]);
+        GetObjectAttributes(GET, Object, Sub("attributes"),
+            "s3:GetObjectAttributes", object::get_object_attributes, ["open.rs::open"]);
+        GetObjectAcl(GET, Object, Sub("acl"), "s3:GetObjectAcl", object::get_object_acl, ["open.rs::open"]);
+        PutObjectAcl(PUT, Object, Sub("acl"), "s3:PutObjectAcl", object::put_object_acl, ["open.rs::open"]);
+        GetObjectTagging(GET, Object, Sub("tagging"),
+            "s3:GetObjectTagging", object::get_object_tagging, ["open.rs::open"]);
+        PutObjectTagging(PUT, Object, Sub("tagging"),
+            "s3:PutObjectTagging", object::put_object_tagging, ["object.rs::update_attributes"]);
+        DeleteObjectTagging(DELETE, Object, Sub("tagging"),
+            "s3:DeleteObjectTagging", object::delete_object_tagging, ["object.rs::update_attributes"]);
 
-    Row("PUT", Object, Header(COPY_SOURCE), Serve(Op::CopyObject)),
-    Row("PUT", Object, Plain, Serve(Op::PutObject)),
-    Row("GET", Object, Plain, Serve(Op::GetObject)),
-    Row("HEAD", Object, Plain, Serve(Op::HeadObject)),
-    Row("DELETE", Object, Plain, Serve(Op::DeleteObject)),
-    Row("OPTIONS", Object, Plain, Lacking("PreflightRequest")),
-    Row("POST", Object, Sub("uploads"), Serve(Op::CreateMultipartUpload)),
-    Row("PUT", Object, SubHeader("uploadId", COPY_SOURCE), Serve(Op::UploadPartCopy)),
-    Row("PUT", Object, Sub("uploadId"), Serve(Op::UploadPart)),
-    Row("POST", Object, Sub("uploadId"), Serve(Op::CompleteMultipartUpload)),
-    Row("DELETE", Object, Sub("uploadId"), Serve(Op::AbortMultipartUpload)),
-    Row("GET", Object, Sub("uploadId"), Serve(Op::ListParts)),
-    Row("GET", Object, Sub("attributes"), Serve(Op::GetObjectAttributes)),
-    Row("GET", Object, Sub("acl"), Serve(Op::GetObjectAcl)),
-    Row("PUT", Object, Sub("acl"), Serve(Op::PutObjectAcl)),
-    Row("PUT", Object, Sub("encryption"), Lacking("UpdateObjectEncryption")),
-    Row("GET", Object, Sub("legal-hold"), Serve(Op::GetObjectLegalHold)),
-    Row("PUT", Object, Sub("legal-hold"), Serve(Op::PutObjectLegalHold)),
-    Row("PUT", Object, Sub("renameObject"), Lacking("RenameObject")),
-    Row("POST", Object, Sub("restore"), Lacking("RestoreObject")),
-    Row("GET", Object, Sub("retention"), Serve(Op::GetObjectRetention)),
-    Row("PUT", Object, Sub("retention"), Serve(Op::PutObjectRetention)),
-    Row("POST", Object, Sub("select"), Lacking("SelectObjectContent")),
-    Row("GET", Object, Sub("tagging"), Serve(Op::GetObjectTagging)),
-    Row("PUT", Object, Sub("tagging"), Serve(Op::PutObjectTagging)),
-    Row("DELETE", Object, Sub("tagging"), Serve(Op::DeleteObjectTagging)),
-    Row("GET", Object, Sub("torrent"), Lacking("GetObjectTorrent")),
-];
+        // Uploads in parts.
+        CreateMultipartUpload(POST, Object, Sub("uploads"),
+            "s3:PutObject", multipart::create_multipart_upload, ["upload.rs::create_upload"]);
+        UploadPart(PUT, Object, Sub("uploadId"),
+            "s3:PutObject", multipart::upload_part, ["upload.rs::upload", "stage.rs::stage", "upload.rs::put_part"]);
+        UploadPartCopy(PUT, Object, SubHeader("uploadId", COPY_SOURCE),
+            "s3:PutObject" + "s3:GetObject", multipart::upload_part_copy,
+            ["upload.rs::upload", "open.rs::open", "stage.rs::stage", "upload.rs::put_part"]);
+        CompleteMultipartUpload(POST, Object, Sub("uploadId"),
+            "s3:PutObject", multipart::complete_multipart_upload, ["upload.rs::complete_upload"]);
+        AbortMultipartUpload(DELETE, Object, Sub("uploadId"),
+            "s3:AbortMultipartUpload", multipart::abort_multipart_upload, ["upload.rs::abort_upload"]);
+        ListParts(GET, Object, Sub("uploadId"),
+            "s3:ListMultipartUploadParts", multipart::list_parts, ["upload.rs::upload", "upload.rs::list_parts"]);
 
-/// Query parameters that may stand empty without being a sub-resource.
-const PARAMETERS: &[&str] = &[
-    "allow-unordered",
-    "continuation-token",
-    "delimiter",
-    "encoding-type",
-    "fetch-owner",
-    "key-marker",
-    "list-type",
-    "marker",
-    "max-buckets",
-    "max-keys",
-    "max-parts",
-    "max-uploads",
-    "part-number-marker",
-    "partNumber",
-    "prefix",
-    "bucket-region",
-    "start-after",
-    "upload-id-marker",
-    "version-id-marker",
-    "versionId",
-    "x-id",
-];
+        // Listings.
+        ListBuckets(GET, Service, Plain, "s3:ListAllMyBuckets", listing::list_buckets, ["bucket.rs::list_buckets"]);
+        ListObjects(GET, Bucket, Plain, "s3:ListBucket", listing::list_objects, ["list.rs::list"]);
+        ListObjectsV2(GET, Bucket, Parameter("list-type", "2"),
+            "s3:ListBucket", listing::list_objects_v2, ["list.rs::list"]);
+        ListObjectVersions(GET, Bucket, Sub("versions"),
+            "s3:ListBucketVersions", listing::list_object_versions, ["list.rs::list_versions"]);
+        ListMultipartUploads(GET, Bucket, Sub("uploads"),
+            "s3:ListBucketMultipartUploads", listing::list_multipart_uploads, ["list.rs::list_uploads"]);
 
-/// Finds the operation of a request.
-///
-/// `query` holds the decoded names and values; a name without `=` has an empty value.
-pub fn route<'q>(
-    method: &Method,
-    level: Level,
-    query: impl Iterator<Item = (&'q str, &'q str)> + Clone,
-    headers: &HeaderMap,
-) -> Route {
-    let mut subs = query.clone().filter(|(name, value)| is_sub_resource(level, name, value)).map(|(name, _)| name);
-    let sub = subs.next();
-    if subs.next().is_some() {
-        return Route::Conflicting;
-    }
-    if let Some(name) = sub
-        && !is_known_sub(level, name)
-    {
-        return Lacking("UnknownSubResource");
-    }
-    ROWS.iter()
-        .filter(|Row(row_method, row_level, ..)| *row_method == method.as_str() && *row_level == level)
-        .find(|Row(_, _, selector, _)| match *selector {
-            Plain => sub.is_none(),
-            Parameter(name, value) => sub.is_none() && query.clone().any(|pair| pair == (name, value)),
-            Header(name) => sub.is_none() && headers.contains_key(name),
-            Sub(name) => sub == Some(name),
-            SubHeader(name, header) => sub == Some(name) && headers.contains_key(header),
-        })
-        .map_or(Route::NotAllowed, |Row(.., route)| *route)
-}
+        // Buckets.
+        CreateBucket(PUT, Bucket, Plain, "s3:CreateBucket", bucket::create_bucket, ["bucket/birth.rs::create_bucket"]);
+        HeadBucket(HEAD, Bucket, Plain, "s3:ListBucket", bucket::head_bucket, []);
+        DeleteBucket(DELETE, Bucket, Plain,
+            "s3:DeleteBucket", bucket::delete_bucket,
+            ["bucket/death.rs::delete_bucket", "list.rs::list_versions", "list.rs::list_uploads",
+             "upload.rs::abort_upload"]);
+        GetBucketLocation(GET, Bucket, Sub("location"), "s3:GetBucketLocation", bucket::get_bucket_location, []);
 
-fn is_known_sub(level: Level, name: &str) -> bool {
-    ROWS.iter().any(|Row(_, row_level, selector, _)| {
-        *row_level == level && matches!(*selector, Sub(sub) | SubHeader(sub, _) if sub == name)
-    })
-}
+        // Locks on versions.
+        GetObjectLockConfiguration(GET, Bucket, Sub("object-lock"),
+            "s3:GetBucketObjectLockConfiguration", lock::get_object_lock_configuration, []);
+        PutObjectLockConfiguration(PUT, Bucket, Sub("object-lock"),
+            "s3:PutBucketObjectLockConfiguration", lock::put_object_lock_configuration,
+            ["bucket/rules.rs::update_rules"]);
+        GetObjectRetention(GET, Object, Sub("retention"),
+            "s3:GetObjectRetention", lock::get_object_retention, ["open.rs::open"]);
+        PutObjectRetention(PUT, Object, Sub("retention"),
+            "s3:PutObjectRetention", lock::put_object_retention, ["object.rs::update_attributes"]);
+        GetObjectLegalHold(GET, Object, Sub("legal-hold"),
+            "s3:GetObjectLegalHold", lock::get_object_legal_hold, ["open.rs::open"]);
+        PutObjectLegalHold(PUT, Object, Sub("legal-hold"),
+            "s3:PutObjectLegalHold", lock::put_object_legal_hold, ["object.rs::update_attributes"]);
 
-/// A name in the table is a sub-resource whatever its value. Any other that stands without a value could
-/// be one that S3 has and the table has not: it must not fall through to the plain operation.
-fn is_sub_resource(level: Level, name: &str, value: &str) -> bool {
-    if is_known_sub(level, name) {
-        return true;
-    }
-    let signing = name.get(..6).is_some_and(|head| head.eq_ignore_ascii_case("x-amz-"));
-    value.is_empty() && !signing && !name.starts_with("response-") && !PARAMETERS.contains(&name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(method: &str, level: Level, query: &str, expect: Route) {
-        check_with(method, level, query, &HeaderMap::new(), expect);
+        // Configuration of buckets. What no bucket can have yet is told absent, and deleting it is done.
+        GetBucketVersioning(GET, Bucket, Sub("versioning"),
+            "s3:GetBucketVersioning", configuration::get_bucket_versioning, []);
+        PutBucketVersioning(PUT, Bucket, Sub("versioning"),
+            "s3:PutBucketVersioning", configuration::put_bucket_versioning, ["bucket/rules.rs::update_rules"]);
+        GetBucketAcl(GET, Bucket, Sub("acl"), "s3:GetBucketAcl", configuration::get_bucket_acl, []);
+        PutBucketAcl(PUT, Bucket, Sub("acl"), "s3:PutBucketAcl", configuration::put_bucket_acl, []);
+        GetBucketOwnershipControls(GET, Bucket, Sub("ownershipControls"),
+            "s3:GetBucketOwnershipControls", configuration::get_bucket_ownership_controls, []);
+        GetBucketAccelerateConfiguration(GET, Bucket, Sub("accelerate"),
+            "s3:GetAccelerateConfiguration", configuration::get_absent as GetAbsent, []);
+        GetBucketCors(GET, Bucket, Sub("cors"), "s3:GetBucketCORS", configuration::get_absent as GetAbsent, []);
+        DeleteBucketCors(DELETE, Bucket, Sub("cors"),
+            "s3:PutBucketCORS", configuration::delete_absent as DeleteAbsent, []);
+        GetBucketEncryption(GET, Bucket, Sub("encryption"),
+            "s3:GetEncryptionConfiguration", configuration::get_absent as GetAbsent, []);
+        DeleteBucketEncryption(DELETE, Bucket, Sub("encryption"),
+            "s3:PutEncryptionConfiguration", configuration::delete_absent as DeleteAbsent, []);
+        GetBucketLifecycleConfiguration(GET, Bucket, Sub("lifecycle"),
+            "s3:GetLifecycleConfiguration", configuration::get_absent as GetAbsent, []);
+        DeleteBucketLifecycle(DELETE, Bucket, Sub("lifecycle"),
+            "s3:PutLifecycleConfiguration", configuration::delete_absent as DeleteAbsent, []);
+        GetBucketLogging(GET, Bucket, Sub("logging"),
+            "s3:GetBucketLogging", configuration::get_absent as GetAbsent, []);
+        GetBucketNotificationConfiguration(GET, Bucket, Sub("notification"),
+            "s3:GetBucketNotification", configuration::get_absent as GetAbsent, []);
+        GetBucketPolicy(GET, Bucket, Sub("policy"), "s3:GetBucketPolicy", configuration::get_absent as GetAbsent, []);
+        DeleteBucketPolicy(DELETE, Bucket, Sub("policy"),
+            "s3:DeleteBucketPolicy", configuration::delete_absent as DeleteAbsent, []);
+        GetBucketPolicyStatus(GET, Bucket, Sub("policyStatus"),
+            "s3:GetBucketPolicyStatus", configuration::get_absent as GetAbsent, []);
+        GetPublicAccessBlock(GET, Bucket, Sub("publicAccessBlock"),
+            "s3:GetBucketPublicAccessBlock", configuration::get_absent as GetAbsent, []);
+        DeletePublicAccessBlock(DELETE, Bucket, Sub("publicAccessBlock"),
+            "s3:PutBucketPublicAccessBlock", configuration::delete_absent as DeleteAbsent, []);
+        GetBucketReplication(GET, Bucket, Sub("replication"),
+            "s3:GetReplicationConfiguration", configuration::get_absent as GetAbsent, []);
+        DeleteBucketReplication(DELETE, Bucket, Sub("replication"),
+            "s3:PutReplicationConfiguration", configuration::delete_absent as DeleteAbsent, []);
+        GetBucketRequestPayment(GET, Bucket, Sub("requestPayment"),
+            "s3:GetBucketRequestPayment", configuration::get_absent as GetAbsent, []);
+        GetBucketTagging(GET, Bucket, Sub("tagging"),
+            "s3:GetBucketTagging", configuration::get_absent as GetAbsent, []);
+        DeleteBucketTagging(DELETE, Bucket, Sub("tagging"),
+            "s3:PutBucketTagging", configuration::delete_absent as DeleteAbsent, []);
+        GetBucketWebsite(GET, Bucket, Sub("website"),
+            "s3:GetBucketWebsite", configuration::get_absent as GetAbsent, []);
+        DeleteBucketWebsite(DELETE, Bucket, Sub("website"),
+            "s3:DeleteBucketWebsite", configuration::delete_absent as DeleteAbsent, []);
     }
 
-    fn check_with(method: &str, level: Level, query: &str, headers: &HeaderMap, expect: Route) {
-        let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-        let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|p| p.split_once('=').unwrap_or((p, "")));
-        assert_eq!(route(&method, level, pairs, headers), expect, "{method} {level:?} {query}");
-    }
+    not_served {
+        PutBucketAccelerateConfiguration(PUT, Bucket, Sub("accelerate"), ONE_WAY_IN);
+        PutBucketCors(PUT, Bucket, Sub("cors"), CORS);
+        PutBucketEncryption(PUT, Bucket, Sub("encryption"), ENCRYPTION);
+        PutBucketLifecycleConfiguration(PUT, Bucket, Sub("lifecycle"), LIFECYCLE);
+        PutBucketLogging(PUT, Bucket, Sub("logging"), ACCESS_LOGS);
+        PutBucketNotificationConfiguration(PUT, Bucket, Sub("notification"), EVENTS);
+        PutBucketOwnershipControls(PUT, Bucket, Sub("ownershipControls"), OWNERSHIP);
+        DeleteBucketOwnershipControls(DELETE, Bucket, Sub("ownershipControls"), OWNERSHIP);
+        PutBucketPolicy(PUT, Bucket, Sub("policy"), POLICIES);
+        PutPublicAccessBlock(PUT, Bucket, Sub("publicAccessBlock"), POLICIES);
+        PutBucketReplication(PUT, Bucket, Sub("replication"), REPLICATION);
+        PutBucketRequestPayment(PUT, Bucket, Sub("requestPayment"), PAYMENT);
+        PutBucketTagging(PUT, Bucket, Sub("tagging"), BUCKET_TAGS);
+        PutBucketWebsite(PUT, Bucket, Sub("website"), WEBSITES);
+        GetBucketAbac(GET, Bucket, Sub("abac"), POLICIES);
+        PutBucketAbac(PUT, Bucket, Sub("abac"), POLICIES);
 
-    #[test]
-    fn plain_requests_reach_their_operation() {
-        check("GET", Service, "", Serve(Op::ListBuckets));
-        check("GET", Service, "x-id=ListBuckets&max-buckets=5", Serve(Op::ListBuckets));
-        check("GET", Bucket, "prefix=&delimiter=/&marker", Serve(Op::ListObjects));
-        check("GET", Bucket, "list-type=2&prefix=", Serve(Op::ListObjectsV2));
-        check("PUT", Object, "X-Amz-Signature=&X-Amz-Expires=5", Serve(Op::PutObject));
-        check("GET", Object, "response-content-type=&versionId=null&unheard-of=1", Serve(Op::GetObject));
-        check("PUT", Object, "partNumber=1&uploadId=u", Serve(Op::UploadPart));
-        check("POST", Object, "uploads", Serve(Op::CreateMultipartUpload));
-        check("POST", Object, "uploads=", Serve(Op::CreateMultipartUpload));
-    }
+        GetBucketAnalyticsConfiguration(GET, Bucket, SubParameter("analytics", "id"), REPORTS);
+        ListBucketAnalyticsConfigurations(GET, Bucket, Sub("analytics"), REPORTS);
+        PutBucketAnalyticsConfiguration(PUT, Bucket, Sub("analytics"), REPORTS);
+        DeleteBucketAnalyticsConfiguration(DELETE, Bucket, Sub("analytics"), REPORTS);
+        GetBucketInventoryConfiguration(GET, Bucket, SubParameter("inventory", "id"), REPORTS);
+        ListBucketInventoryConfigurations(GET, Bucket, Sub("inventory"), REPORTS);
+        PutBucketInventoryConfiguration(PUT, Bucket, Sub("inventory"), REPORTS);
+        DeleteBucketInventoryConfiguration(DELETE, Bucket, Sub("inventory"), REPORTS);
+        GetBucketMetricsConfiguration(GET, Bucket, SubParameter("metrics", "id"), REPORTS);
+        ListBucketMetricsConfigurations(GET, Bucket, Sub("metrics"), REPORTS);
+        PutBucketMetricsConfiguration(PUT, Bucket, Sub("metrics"), REPORTS);
+        DeleteBucketMetricsConfiguration(DELETE, Bucket, Sub("metrics"), REPORTS);
 
-    #[test]
-    fn the_copy_source_header_tells_copies_from_writes() {
-        let mut headers = HeaderMap::new();
-        headers.insert(COPY_SOURCE, http::HeaderValue::from_static("a/b"));
-        check_with("PUT", Object, "", &headers, Serve(Op::CopyObject));
-        check_with("PUT", Object, "partNumber=1&uploadId=u", &headers, Serve(Op::UploadPartCopy));
-        check_with("PUT", Object, "acl", &headers, Serve(Op::PutObjectAcl));
-    }
+        GetBucketIntelligentTieringConfiguration(GET, Bucket, SubParameter("intelligent-tiering", "id"), ONE_CLASS);
+        ListBucketIntelligentTieringConfigurations(GET, Bucket, Sub("intelligent-tiering"), ONE_CLASS);
+        PutBucketIntelligentTieringConfiguration(PUT, Bucket, Sub("intelligent-tiering"), ONE_CLASS);
+        DeleteBucketIntelligentTieringConfiguration(DELETE, Bucket, Sub("intelligent-tiering"), ONE_CLASS);
+        RestoreObject(POST, Object, Sub("restore"), ONE_CLASS);
 
-    #[test]
-    fn what_is_not_served_never_falls_through_to_the_plain_operation() {
-        check("PUT", Bucket, "policy", Lacking("PutBucketPolicy"));
-        check("PUT", Bucket, "policy=x", Lacking("PutBucketPolicy"));
-        check("PUT", Bucket, "brand-new", Lacking("UnknownSubResource"));
-        check("DELETE", Object, "brand-new=", Lacking("UnknownSubResource"));
-        check("POST", Object, "restore&versionId=v", Lacking("RestoreObject"));
-        check("GET", Bucket, "analytics&id=1", Lacking("GetBucketAnalyticsConfiguration"));
-        check("DELETE", Bucket, "location", Route::NotAllowed);
-        check("POST", Object, "", Route::NotAllowed);
-        check("PUT", Service, "", Route::NotAllowed);
-        check("GET", Bucket, "acl&policy", Route::Conflicting);
-    }
+        GetBucketMetadataConfiguration(GET, Bucket, Sub("metadataConfiguration"), METADATA_TABLES);
+        CreateBucketMetadataConfiguration(POST, Bucket, Sub("metadataConfiguration"), METADATA_TABLES);
+        DeleteBucketMetadataConfiguration(DELETE, Bucket, Sub("metadataConfiguration"), METADATA_TABLES);
+        GetBucketMetadataTableConfiguration(GET, Bucket, Sub("metadataTable"), METADATA_TABLES);
+        CreateBucketMetadataTableConfiguration(POST, Bucket, Sub("metadataTable"), METADATA_TABLES);
+        DeleteBucketMetadataTableConfiguration(DELETE, Bucket, Sub("metadataTable"), METADATA_TABLES);
+        UpdateBucketMetadataAnnotationTableConfiguration(PUT, Bucket, Sub("metadataAnnotationTable"), METADATA_TABLES);
+        UpdateBucketMetadataInventoryTableConfiguration(PUT, Bucket, Sub("metadataInventoryTable"), METADATA_TABLES);
+        UpdateBucketMetadataJournalTableConfiguration(PUT, Bucket, Sub("metadataJournalTable"), METADATA_TABLES);
+        GetObjectAnnotation(GET, Object, SubParameter("annotation", "annotationName"), ANNOTATIONS);
+        ListObjectAnnotations(GET, Object, Sub("annotation"), ANNOTATIONS);
+        PutObjectAnnotation(PUT, Object, Sub("annotation"), ANNOTATIONS);
+        DeleteObjectAnnotation(DELETE, Object, Sub("annotation"), ANNOTATIONS);
 
-    #[test]
-    fn every_operation_is_reached_by_a_row() {
-        for operation in Operation::ALL {
-            assert!(ROWS.iter().any(|Row(.., route)| *route == Serve(*operation)), "{}", operation.name());
-        }
+        ListDirectoryBuckets(GET, Service, Parameter("x-id", "ListDirectoryBuckets"), DIRECTORY_BUCKETS);
+        CreateSession(GET, Bucket, Sub("session"), DIRECTORY_BUCKETS);
+        RenameObject(PUT, Object, Sub("renameObject"), DIRECTORY_BUCKETS);
+        UpdateObjectEncryption(PUT, Object, Sub("encryption"), ENCRYPTION);
+        SelectObjectContent(POST, Object, Sub("select"), SELECT);
+        GetObjectTorrent(GET, Object, Sub("torrent"), TORRENTS);
+        WriteGetObjectResponse(POST, Bucket, Header("x-amz-request-route"), OBJECT_LAMBDA);
+
+        // Not operations of the model, but requests that S3 knows.
+        PostObject(POST, Bucket, Plain, FORMS);
+        PreflightBucket(OPTIONS, Bucket, Plain, CORS);
+        PreflightObject(OPTIONS, Object, Plain, CORS);
     }
 }

@@ -7,17 +7,17 @@ use std::marker::PhantomData;
 
 use couronne_metadata::ids::VersionId;
 
-use crate::authorize::{Authorized, InBucket};
-use crate::body::Body;
 use crate::engine::{Bucket, ObjectHandle};
-use crate::pipeline::{Gateway, S3Operation};
-use crate::request::Request;
-use crate::response::Response;
-use crate::s3::error::Result;
-use crate::s3::{parameters, reading};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::reading;
+use crate::s3::wire::parameters;
 
 /// What is read, and how it is written down.
-pub(crate) trait Said: Send + Sync + 'static + Sized {
+pub(crate) trait VersionView: Send + Sync + 'static + Sized {
     /// Refuses a bucket whose objects have no such thing.
     fn check(_bucket: &Bucket) -> Result<()> {
         Ok(())
@@ -26,9 +26,9 @@ pub(crate) trait Said: Send + Sync + 'static + Sized {
     /// The answer.
     fn answer(
         authorized: &Authorized<OfVersion<Self>>,
-        gateway: &Gateway,
+        gateway: &Gateway<S3>,
         handle: &ObjectHandle,
-    ) -> impl Future<Output = Result<Response>> + Send;
+    ) -> impl Future<Output = Executed<Response>> + Send;
 }
 
 /// The parameters of all of them.
@@ -37,7 +37,8 @@ pub(crate) struct OfVersion<S> {
     said: PhantomData<S>,
 }
 
-impl<S: Said> S3Operation for OfVersion<S> {
+impl<S: VersionView> Handler for OfVersion<S> {
+    type Face = S3;
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
@@ -45,10 +46,10 @@ impl<S: Said> S3Operation for OfVersion<S> {
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
-        InBucket::of(request)
+        request.in_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway, _: &mut Body) -> Result<Response> {
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let bucket = authorized.resources();
         S::check(bucket)?;
         let key = authorized.request().need_key()?;

@@ -1,0 +1,135 @@
+//! The authorize stage, and the proof it leaves: [`Authorized`].
+//!
+//! Promises: nobody outside this file can make an [`Authorized`]; it names the very buckets that were checked, with the
+//! rules they were checked under, and an operation on two buckets carries both. The decision ([`access::decide`]) is
+//! taken before any key is looked up, so a denied answer is the same whether the key exists or not.
+//! Must not know: single operations, signatures.
+
+use std::sync::Arc;
+
+use super::error::{FrontError, Rejection};
+use super::face::{Face, FaceOperation as _};
+use super::gateway::Gateway;
+use super::handler::{ErrorOf, Handler, RequestOf};
+use super::pipeline::of_face;
+use super::resources::{ResolvedResources, Resources};
+use crate::access::{self, Decision, Principal, Question};
+use crate::engine::EngineError;
+use crate::identity::Credential;
+
+/// How often a request is resolved and authorized again because a bucket's rules keep changing.
+pub const RENEWALS_MAX: u32 = 4;
+
+/// The buckets of a handler, found.
+pub type Resolved<H> = <<H as Handler>::Resources as Resources>::Resolved;
+
+/// An operation that its caller may carry out on these buckets, under the rules they have.
+pub struct Authorized<H: Handler> {
+    operation: <H::Face as Face>::Operation,
+    parameters: Arc<H>,
+    request: Arc<RequestOf<H>>,
+    caller: Arc<Credential>,
+    resources: Resolved<H>,
+    renewals_left: u32,
+}
+
+impl<H: Handler> Authorized<H> {
+    /// The operation's parameters.
+    pub fn operation(&self) -> &H {
+        &self.parameters
+    }
+
+    /// The request's head.
+    pub fn request(&self) -> &RequestOf<H> {
+        &self.request
+    }
+
+    /// The caller.
+    pub fn caller(&self) -> &Credential {
+        &self.caller
+    }
+
+    /// The buckets that were checked: the only ones to be touched.
+    pub const fn resources(&self) -> &Resolved<H> {
+        &self.resources
+    }
+
+    /// Executes a commit under this authorization. On stale rules it takes the buckets as they are by then, decides
+    /// again and repeats the commit; it gives up after a few times.
+    pub async fn commit<T, C: Future<Output = Result<T, EngineError>>>(
+        &mut self,
+        gateway: &Gateway<H::Face>,
+        mut execute: impl FnMut(Self) -> C,
+    ) -> Result<T, FrontError<ErrorOf<H>>> {
+        loop {
+            match execute(self.clone()).await {
+                Err(EngineError::StaleRules) => self.renew(gateway).await?,
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    /// After `StaleRules`: takes the buckets as they are by then and decides again. Gives up after a few times.
+    pub async fn renew(&mut self, gateway: &Gateway<H::Face>) -> Result<(), FrontError<ErrorOf<H>>> {
+        let left = self.renewals_left.checked_sub(1);
+        self.renewals_left = left.ok_or(Rejection::RulesKeepChanging).map_err(of_face)?;
+        let resources = self.resources.renew(&gateway.engine).await?;
+        decide::<H>(gateway, self.operation, &self.request, &self.caller, &resources)?;
+        self.resources = resources;
+        Ok(())
+    }
+}
+
+// By hand: the handler itself need not be `Clone`.
+impl<H: Handler> Clone for Authorized<H> {
+    fn clone(&self) -> Self {
+        Self {
+            operation: self.operation,
+            parameters: self.parameters.clone(),
+            request: self.request.clone(),
+            caller: self.caller.clone(),
+            resources: self.resources.clone(),
+            renewals_left: self.renewals_left,
+        }
+    }
+}
+
+/// The authorize stage.
+pub(super) fn authorize<H: Handler>(
+    gateway: &Gateway<H::Face>,
+    operation: <H::Face as Face>::Operation,
+    parameters: &Arc<H>,
+    request: &Arc<RequestOf<H>>,
+    caller: &Arc<Credential>,
+    resources: &Resolved<H>,
+) -> Result<Authorized<H>, FrontError<ErrorOf<H>>> {
+    decide::<H>(gateway, operation, request, caller, resources)?;
+    Ok(Authorized {
+        operation,
+        parameters: parameters.clone(),
+        request: request.clone(),
+        caller: caller.clone(),
+        resources: resources.clone(),
+        renewals_left: RENEWALS_MAX,
+    })
+}
+
+fn decide<H: Handler>(
+    gateway: &Gateway<H::Face>,
+    operation: <H::Face as Face>::Operation,
+    request: &RequestOf<H>,
+    caller: &Credential,
+    resources: &Resolved<H>,
+) -> Result<(), FrontError<ErrorOf<H>>> {
+    for (bucket, role) in resources.buckets() {
+        let action = operation.action(role);
+        let principal = Principal { account: &caller.account };
+        let question = Question { principal, action, owner: &bucket.entry.account };
+        if access::decide(&question) == Decision::Deny {
+            tracing::debug!(account = &*caller.account, action, bucket = &*bucket.name, "denied");
+            return Err(of_face(Rejection::AccessDenied));
+        }
+        gateway.face.check_bucket(request, bucket, role).map_err(FrontError::Face)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! How a stage or an operation ends without an answer.
+//!
+//! Promises: that a bucket is stale is a variant of its own, so no face can mistake it for an error of the client's:
+//! an [`EngineError`] becomes a [`FrontError`] here, and nowhere else.
+//! Must not know: status codes, how a face words anything.
+
+use http::HeaderName;
+
+use super::face::FaceError;
+use crate::engine::EngineError;
+
+/// What the front itself refuses, or what the engine could not do. Each face words it as its API does.
+#[derive(Debug)]
+pub enum Rejection {
+    /// The path or query does not parse: a `%` that no two hexadecimal digits follow, or text that is not UTF-8.
+    MalformedTarget,
+    /// The request has not one Host header that is text.
+    BadHost,
+    /// A header that may be sent once only was repeated.
+    RepeatedHeader(HeaderName),
+    /// A header is not text.
+    HeaderNotText(HeaderName),
+    /// The caller may not do this.
+    AccessDenied,
+    /// A body that is to be read whole is longer than it may be.
+    DocumentTooLong,
+    /// The rules of a bucket changed again each time the request was authorized anew.
+    RulesKeepChanging,
+    /// A bucket's name leads to no bucket, or could not be looked up.
+    Unresolved {
+        /// The name.
+        bucket: Box<str>,
+        /// Why.
+        error: EngineError,
+    },
+    /// The engine did not do it.
+    Engine(EngineError),
+}
+
+/// How a stage or an operation ends without an answer.
+#[derive(Debug)]
+pub enum FrontError<E> {
+    /// A bucket's rules changed since it was resolved. Nothing was done: the bucket is to be resolved and the request
+    /// to be authorized again.
+    Stale,
+    /// The face's own error, for the client.
+    Face(E),
+}
+
+impl<E> FrontError<E> {
+    /// Changes the face's error.
+    #[must_use]
+    pub fn map(self, change: impl FnOnce(E) -> E) -> Self {
+        match self {
+            Self::Stale => Self::Stale,
+            Self::Face(error) => Self::Face(change(error)),
+        }
+    }
+}
+
+impl<E: FaceError> FrontError<E> {
+    /// What the client is told, once nothing is repeated any more.
+    pub fn into_face(self) -> E {
+        match self {
+            Self::Stale => Rejection::RulesKeepChanging.into(),
+            Self::Face(error) => error,
+        }
+    }
+}
+
+impl<E: FaceError> From<EngineError> for FrontError<E> {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::StaleRules => Self::Stale,
+            error => Self::Face(Rejection::Engine(error).into()),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What a face is: an API's requests, operations, errors, authentication and answers.
+//!
+//! Promises: all that differs between two APIs is behind this trait; the pipeline is compiled for each face.
+//! Must not know: any face.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::body::{BodyUse, Framing};
+use super::error::{FrontError, Rejection};
+use super::gateway::Gateway;
+use super::pipeline::Authenticated;
+use super::request::{RequestHead, RequestId};
+use super::response::Response;
+use super::trace::Trace;
+use crate::engine::{BodyError, Bucket};
+use crate::identity::Credential;
+
+/// An API.
+pub trait Face: Sized + Send + Sync + 'static {
+    /// Its operations.
+    type Operation: FaceOperation;
+    /// A request's head as it reads it.
+    type Request: Send + Sync + 'static;
+    /// What its signatures say of a body.
+    type Payload: Send + 'static;
+    /// Takes its framing off a body.
+    type Decoder: BodyDecoder;
+    /// Its errors.
+    type Error: FaceError;
+
+    /// The parse stage: finds in a head what this API puts there.
+    fn parse(&self, head: RequestHead) -> Result<Self::Request, Self::Error>;
+
+    /// Which operation a request means. A request that means none is told so only once it is authenticated: others
+    /// learn nothing.
+    fn route(&self, request: &Self::Request) -> Result<Self::Operation, Self::Error>;
+
+    /// The authenticate stage: the caller, and whether the request is the one that the caller signed. It must cover all of the
+    /// head that the other methods go by.
+    fn authenticate(
+        gateway: &Gateway<Self>,
+        request: &Self::Request,
+    ) -> impl Future<Output = Result<Verified<Self::Payload>, Self::Error>> + Send;
+
+    /// Leads the request to the handler of its operation: [`super::pipeline::carry_out`] with that handler.
+    fn dispatch(
+        gateway: &Gateway<Self>,
+        authenticated: Authenticated<Self>,
+        trace: &mut Trace,
+    ) -> impl Future<Output = Result<Response, FrontError<Self::Error>>> + Send;
+
+    /// What the request itself demands of a bucket, beside its caller's rights: that it has a certain owner, say.
+    fn check_bucket(&self, request: &Self::Request, bucket: &Bucket, role: BucketRole) -> Result<(), Self::Error>;
+
+    /// How the body is framed, and what its sender said of it. `sent_bytes` is its length as HTTP tells it.
+    fn framing(
+        &self,
+        request: &Self::Request,
+        payload: Self::Payload,
+        body_use: BodyUse,
+        sent_bytes: Option<u64>,
+    ) -> Result<Framing<Self::Decoder>, Self::Error>;
+
+    /// Adds what every answer of this API carries.
+    fn mark_answer(&self, headers: &mut HeaderMap, id: RequestId);
+}
+
+/// A request's caller, and what the signature says of the payload.
+pub struct Verified<P> {
+    /// The caller.
+    pub caller: Arc<Credential>,
+    /// How the payload is secured.
+    pub payload: P,
+}
+
+/// What a bucket is to an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BucketRole {
+    /// The one that the request names.
+    Target,
+    /// The one that a copy reads.
+    Source,
+}
+
+/// An operation of a face, by name.
+pub trait FaceOperation: Copy + Send + Sync + 'static {
+    /// Its name in the API: span name, metric label. Of a closed set.
+    fn name(self) -> &'static str;
+
+    /// The IAM action that it is in a bucket of this role.
+    fn action(self, role: BucketRole) -> &'static str;
+}
+
+/// A face's error on its way to a client.
+pub trait FaceError: From<Rejection> + Send + 'static {
+    /// The error's name in the API: metric label, log field. Of a closed set.
+    fn code_name(&self) -> &'static str;
+
+    /// The answer. `resource` is the request's path, decoded.
+    fn into_response(self, resource: &str, id: RequestId) -> Response;
+}
+
+/// Takes a face's framing off a body.
+///
+/// It is incremental and copies nothing; each step makes progress or asks for more.
+pub trait BodyDecoder: Send + 'static {
+    /// Goes on in the input, taking from its front what it used.
+    fn step(&mut self, input: &mut Bytes) -> Result<DecoderStep, BodyError>;
+
+    /// The input ended: whether it ended where it may, with every signature right. Gives the checksum that came after
+    /// the bytes, if one did; it is of the algorithm that [`Framing::expected`] announced.
+    fn finish(&mut self) -> Result<Option<Bytes>, BodyError>;
+}
+
+/// What [`BodyDecoder::step`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum DecoderStep {
+    /// Bytes of the payload.
+    Data(Bytes),
+    /// The input is used up.
+    NeedInput,
+    /// The framing ended.
+    End,
+}

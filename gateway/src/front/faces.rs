@@ -1,0 +1,109 @@
+//! Which face a request is for.
+//!
+//! A listener serves one face ([`Gateway`] is a choice of one), or several told apart by path ([`ByPath`], which may be
+//! nested). Whatever is wrong before a face is chosen is answered with a bare status.
+//! Must not know: any face.
+
+use std::sync::Arc;
+
+use couronne_base::env::Env;
+
+use super::face::Face;
+use super::gateway::Gateway;
+use super::pipeline::{self, Received};
+use super::response::Response;
+use super::trace::Trace;
+use crate::metrics::Metrics;
+
+/// The faces of a listener.
+pub trait Faces: Send + Sync + 'static {
+    /// Time and randomness.
+    fn env(&self) -> &Env;
+
+    /// What is counted and timed.
+    fn metrics(&self) -> &Arc<Metrics>;
+
+    /// Chooses the face, and answers.
+    fn answer(&self, received: Received, trace: &mut Trace) -> impl Future<Output = Response> + Send;
+}
+
+impl<F: Face> Faces for Gateway<F> {
+    fn env(&self) -> &Env {
+        &self.env
+    }
+
+    fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    fn answer(&self, received: Received, trace: &mut Trace) -> impl Future<Output = Response> + Send {
+        pipeline::answer(self, received, trace)
+    }
+}
+
+impl<A: Faces> Faces for Arc<A> {
+    fn env(&self) -> &Env {
+        (**self).env()
+    }
+
+    fn metrics(&self) -> &Arc<Metrics> {
+        (**self).metrics()
+    }
+
+    fn answer(&self, received: Received, trace: &mut Trace) -> impl Future<Output = Response> + Send {
+        (**self).answer(received, trace)
+    }
+}
+
+/// Two choices on one listener: requests whose path is `prefix`, or lies below it, go to `below`; all others go to
+/// `others`. The path is compared as it was sent: one that is encoded otherwise goes to `others`.
+pub struct ByPath<A, B> {
+    /// Begins with a slash and ends without one.
+    pub prefix: &'static str,
+    /// The choice for paths below the prefix.
+    pub below: A,
+    /// The choice for all other paths.
+    pub others: B,
+}
+
+impl<A: Faces, B: Faces> Faces for ByPath<A, B> {
+    fn env(&self) -> &Env {
+        self.others.env()
+    }
+
+    fn metrics(&self) -> &Arc<Metrics> {
+        self.others.metrics()
+    }
+
+    async fn answer(&self, received: Received, trace: &mut Trace) -> Response {
+        if is_below(self.prefix, received.head.uri.path()) {
+            self.below.answer(received, trace).await
+        } else {
+            self.others.answer(received, trace).await
+        }
+    }
+}
+
+fn is_below(prefix: &str, path: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_ends_at_a_slash() {
+        for (path, below) in [
+            ("/v1", true),
+            ("/v1/", true),
+            ("/v1/a/b", true),
+            ("/v1a", false),
+            ("/", false),
+            ("/a/v1", false),
+            ("/%761/a", false),
+        ] {
+            assert_eq!(is_below("/v1", path), below, "{path}");
+        }
+    }
+}

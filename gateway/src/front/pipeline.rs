@@ -1,0 +1,127 @@
+//! The one front door: receive > parse > authenticate > resolve > authorize > execute > respond.
+//!
+//! Promises: every request runs through [`answer`] from top to bottom. The stages are types: an operation executes only
+//! with an [`super::Authorized`] of itself in hand, and only the authorize stage (`authorize.rs`) makes one. There is no
+//! way around it.
+//! Must not know: any face, any single operation, how signatures are computed, how bodies are stored.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use hyper::body::Body as _;
+
+use super::authorize::{RENEWALS_MAX, authorize};
+use super::body::{Body, BodyUse, Incoming};
+use super::error::FrontError;
+use super::face::{Face, FaceError as _, FaceOperation as _, Verified};
+use super::gateway::Gateway;
+use super::handler::{ErrorOf, Handler};
+use super::request::{self, RequestHead, RequestId};
+use super::resources::{ResolvedResources as _, Resources as _};
+use super::response::Response;
+use super::trace::{Stage, Trace};
+use crate::identity::Credential;
+
+/// A request as the server took it from the connection.
+pub struct Received {
+    /// Method, target, headers.
+    pub head: Parts,
+    /// The body, not yet read.
+    pub body: Incoming,
+    /// Its identity.
+    pub id: RequestId,
+}
+
+/// A request of a known caller, and the operation that it means. Only the authenticate stage makes one.
+pub struct Authenticated<F: Face> {
+    request: Arc<F::Request>,
+    operation: F::Operation,
+    caller: Arc<Credential>,
+    payload: F::Payload,
+    incoming: Incoming,
+}
+
+impl<F: Face> Authenticated<F> {
+    /// What the request means.
+    pub const fn operation(&self) -> F::Operation {
+        self.operation
+    }
+}
+
+/// Answers a request. `trace` learns the operation, the caller, and how long each stage took.
+pub async fn answer<F: Face>(gateway: &Gateway<F>, received: Received, trace: &mut Trace) -> Response {
+    let id = received.id;
+    let mut response = match stages(gateway, received, trace).await {
+        Ok(response) => response,
+        Err(error) => {
+            let error = error.into_face();
+            trace.failed(error.code_name());
+            let resource = request::decode(trace.path()).unwrap_or_default();
+            error.into_response(&String::from_utf8_lossy(&resource), id)
+        }
+    };
+    gateway.face.mark_answer(&mut response.headers, id);
+    response
+}
+
+/// The stages up to the choice of the operation; [`carry_out`] has the others.
+async fn stages<F: Face>(
+    gateway: &Gateway<F>,
+    received: Received,
+    trace: &mut Trace,
+) -> Result<Response, FrontError<F::Error>> {
+    let Received { head, body: incoming, id } = received;
+
+    let head = RequestHead::parse(head, id, gateway.env.clock.wall_us()).map_err(of_face)?;
+    let request = gateway.face.parse(head).map_err(FrontError::Face)?;
+    let operation = gateway.face.route(&request);
+    trace.passed(Stage::Parse);
+
+    let Verified { caller, payload } = F::authenticate(gateway, &request).await.map_err(FrontError::Face)?;
+    trace.caller(&caller);
+    trace.passed(Stage::Authenticate);
+
+    let operation = operation.map_err(FrontError::Face)?;
+    trace.operation(operation.name());
+    let authenticated = Authenticated { request: Arc::new(request), operation, caller, payload, incoming };
+    F::dispatch(gateway, authenticated, trace).await
+}
+
+/// The stages of a known operation. If a bucket's rules change meanwhile it is resolved and authorized again, unless its
+/// body is already gone (then the operation does so itself: [`super::Authorized::commit`]).
+pub async fn carry_out<H: Handler>(
+    gateway: &Gateway<H::Face>,
+    authenticated: Authenticated<H::Face>,
+    trace: &mut Trace,
+) -> Result<Response, FrontError<ErrorOf<H>>> {
+    let Authenticated { request, operation, caller, payload, incoming } = authenticated;
+
+    let sent_bytes = incoming.size_hint().exact();
+    let framing = gateway.face.framing(&request, payload, H::BODY, sent_bytes).map_err(FrontError::Face)?;
+    let mut body = Body::<H::Face>::new(incoming, framing, &gateway.settings);
+    let parameters = Arc::new(H::parse(&request).map_err(FrontError::Face)?);
+    let resources = parameters.resources(&request).map_err(FrontError::Face)?;
+    let mut resolved = resources.resolve(&gateway.engine).await.map_err(of_face)?;
+    trace.passed(Stage::Resolve);
+
+    for _ in 0..RENEWALS_MAX {
+        let authorized = authorize::<H>(gateway, operation, &parameters, &request, &caller, &resolved)?;
+        trace.passed(Stage::Authorize);
+
+        if H::BODY == BodyUse::None {
+            body.discard().await.map_err(of_face)?;
+        }
+        let outcome = H::execute(authorized, gateway, &mut body).await;
+        trace.passed(Stage::Execute);
+        match outcome {
+            Err(FrontError::Stale) if !body.is_touched() => resolved = resolved.renew(&gateway.engine).await?,
+            outcome => return outcome,
+        }
+    }
+    Err(FrontError::Stale)
+}
+
+/// What the front refuses, in the words of the face.
+pub(super) fn of_face<E: super::FaceError>(rejection: super::Rejection) -> FrontError<E> {
+    FrontError::Face(rejection.into())
+}

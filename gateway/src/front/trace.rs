@@ -1,0 +1,172 @@
+//! What is known of one request while it is served, and what it leaves: a count and a line in the access log.
+//!
+//! Promises: the path is logged without its query, since a presigned URL's query is a credential.
+//! Must not know: faces; operations and errors are names here.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use couronne_base::env::Clock;
+use http::request::Parts;
+use http::{Method, StatusCode};
+
+use super::request::RequestId;
+use super::response::StreamError;
+use crate::identity::Credential;
+use crate::metrics::{Ended, Metrics};
+
+/// The stages of the pipeline: span names and metric labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Path, query, headers, route.
+    Parse,
+    /// Finding the caller.
+    Authenticate,
+    /// Parameters, and the buckets they name.
+    Resolve,
+    /// Whether the caller may.
+    Authorize,
+    /// The operation itself, its request body included.
+    Execute,
+    /// Sending the answer, its body included.
+    Respond,
+}
+
+impl Stage {
+    /// All of them, in their order.
+    pub const ALL: [Self; 6] =
+        [Self::Parse, Self::Authenticate, Self::Resolve, Self::Authorize, Self::Execute, Self::Respond];
+
+    /// The stage's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Parse => "parse",
+            Self::Authenticate => "authenticate",
+            Self::Resolve => "resolve",
+            Self::Authorize => "authorize",
+            Self::Execute => "execute",
+            Self::Respond => "respond",
+        }
+    }
+}
+
+/// What is known of one request so far. When it is dropped it is counted and logged: one that its
+/// client gave up, too.
+pub struct Trace {
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+    began: Duration,
+    since: Duration,
+    stages: Vec<(Stage, Duration)>,
+    id: RequestId,
+    peer: SocketAddr,
+    method: Method,
+    /// Without the query: a presigned URL's query is a credential.
+    path: Box<str>,
+    operation: Option<&'static str>,
+    user: Option<(Box<str>, Box<str>)>,
+    status: Option<StatusCode>,
+    code: Option<&'static str>,
+    broke_off: bool,
+    /// Bytes of the request's body, as framed.
+    pub received_bytes: u64,
+    /// Bytes of the response's body.
+    pub sent_bytes: u64,
+}
+
+impl Trace {
+    /// Begins a request.
+    pub fn new(metrics: Arc<Metrics>, clock: Arc<dyn Clock>, id: RequestId, head: &Parts, peer: SocketAddr) -> Self {
+        let began = clock.steady();
+        Self {
+            metrics,
+            clock,
+            began,
+            since: began,
+            stages: Vec::with_capacity(Stage::ALL.len()),
+            id,
+            peer,
+            method: head.method.clone(),
+            path: head.uri.path().into(),
+            operation: None,
+            user: None,
+            status: None,
+            code: None,
+            broke_off: false,
+            received_bytes: 0,
+            sent_bytes: 0,
+        }
+    }
+
+    /// A stage ended now.
+    pub fn passed(&mut self, stage: Stage) {
+        let now = self.clock.steady();
+        self.stages.push((stage, now.saturating_sub(self.since)));
+        self.since = now;
+    }
+
+    /// The path as it was sent.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The name of the operation that the request means.
+    pub const fn operation(&mut self, operation: &'static str) {
+        self.operation = Some(operation);
+    }
+
+    /// The caller.
+    pub fn caller(&mut self, caller: &Credential) {
+        self.user = Some((caller.account_name.clone(), caller.user.clone()));
+    }
+
+    /// It ends with an error of this name.
+    pub const fn failed(&mut self, code: &'static str) {
+        self.code = Some(code);
+    }
+
+    /// Its answer has this status.
+    pub const fn status(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+
+    /// Its answer could not be sent whole.
+    pub fn broke_off(&mut self, error: &StreamError) {
+        self.broke_off = true;
+        tracing::error!(id = %self.id, %error, "an answer broke off");
+    }
+
+    fn log(&self) {
+        let (account, user) = self.user.as_ref().map_or(("", ""), |(account, user)| (account, user));
+        tracing::info!(
+            target: "couronne::access",
+            id = %self.id,
+            peer = %self.peer,
+            method = %self.method,
+            path = &*self.path,
+            operation = self.operation.unwrap_or_default(),
+            account,
+            user,
+            status = self.status.map_or(0, |status| status.as_u16()),
+            code = self.code.unwrap_or_default(),
+            broke_off = self.broke_off,
+            received_bytes = self.received_bytes,
+            sent_bytes = self.sent_bytes,
+            took_us = u64::try_from(self.clock.steady().saturating_sub(self.began).as_micros()).unwrap_or(u64::MAX),
+        );
+    }
+}
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        self.metrics.count(Ended {
+            operation: self.operation.unwrap_or("none"),
+            code: self.code.unwrap_or("OK"),
+            received_bytes: self.received_bytes,
+            sent_bytes: self.sent_bytes,
+            stages: &mut self.stages.iter().map(|(stage, spent)| (stage.name(), *spent)),
+        });
+        self.log();
+    }
+}

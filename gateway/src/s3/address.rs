@@ -1,0 +1,201 @@
+//! What S3 reads from a request's head: the bucket and the key, from the host or the path.
+//!
+//! Promises: bucket and key are parts of the one decoded path that the signature covers.
+//! Must not know: signatures, operations, the engine.
+
+use std::fmt;
+use std::ops::Deref;
+
+use couronne_metadata::ids::ObjectKey;
+
+use super::error::{Code, Result, S3Error};
+use super::route::Level;
+use crate::front::RequestHead;
+use crate::front::resources::{CopyBetween, InBucket, NewBucket};
+
+/// A bucket's name as a request has it: 1 to 255 bytes without control characters or slashes.
+/// Whether a new bucket may be called so is for its creation to say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BucketName(Box<str>);
+
+impl BucketName {
+    /// The longest name, in bytes.
+    pub const BYTES_MAX: usize = 255;
+
+    /// Checks and takes a name.
+    pub fn new(name: &str) -> Result<Self> {
+        let fits = !name.is_empty() && name.len() <= Self::BYTES_MAX;
+        if !fits || name.contains(|c: char| c.is_control() || c == '/') {
+            return Err(S3Error::new(Code::InvalidBucketName).detail("BucketName", name));
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BucketName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A request without its body. It is also its [`RequestHead`].
+#[derive(Debug)]
+pub struct Request {
+    head: RequestHead,
+    /// The bucket, from the path or the host.
+    pub bucket: Option<BucketName>,
+    /// Whether it was the host that named the bucket.
+    pub is_virtual_host: bool,
+    /// The key.
+    pub key: Option<ObjectKey>,
+}
+
+impl Deref for Request {
+    type Target = RequestHead;
+
+    fn deref(&self) -> &RequestHead {
+        &self.head
+    }
+}
+
+impl Request {
+    /// Finds bucket and key. `base_domains` are the domains below which a bucket's name is a host name;
+    /// lower case, without a leading dot.
+    pub fn parse(head: RequestHead, base_domains: &[String]) -> Result<Self> {
+        let host_bucket = bucket_of_host(&head.host, base_domains);
+        let is_virtual_host = host_bucket.is_some();
+        let (bucket, key) = match host_bucket {
+            Some(bucket) => (Some(bucket.to_owned()), head.path.strip_prefix(b"/").unwrap_or(&head.path).to_vec()),
+            None => split_path(&head.path)?,
+        };
+        let bucket = bucket.as_deref().map(BucketName::new).transpose()?;
+        let key = if key.is_empty() { None } else { Some(ObjectKey::new(key)?) };
+        Ok(Self { head, bucket, is_virtual_host, key })
+    }
+
+    /// How deep the path reaches.
+    pub const fn level(&self) -> Level {
+        match (&self.bucket, &self.key) {
+            (None, _) => Level::Service,
+            (Some(_), None) => Level::Bucket,
+            (Some(_), Some(_)) => Level::Object,
+        }
+    }
+
+    /// The bucket of an operation whose route has one.
+    pub fn need_bucket(&self) -> Result<&BucketName> {
+        self.bucket.as_ref().ok_or_else(|| Code::InvalidURI.into())
+    }
+
+    /// The key of an operation whose route has one.
+    pub fn need_key(&self) -> Result<&ObjectKey> {
+        self.key.as_ref().ok_or_else(|| Code::InvalidURI.into())
+    }
+
+    /// The bucket that the request names, to be created.
+    pub fn new_bucket(&self) -> Result<NewBucket> {
+        Ok(NewBucket(self.need_bucket()?.as_str().into()))
+    }
+
+    /// The bucket that the request names.
+    pub fn in_bucket(&self) -> Result<InBucket> {
+        Ok(InBucket { name: self.need_bucket()?.as_str().into(), as_of_now: false })
+    }
+
+    /// The same, for operations that answer from the registry row alone.
+    pub fn in_bucket_as_of_now(&self) -> Result<InBucket> {
+        Ok(InBucket { as_of_now: true, ..self.in_bucket()? })
+    }
+
+    /// The bucket that the request names, to be written from another one.
+    pub fn copy_from(&self, source: &BucketName) -> Result<CopyBetween> {
+        Ok(CopyBetween { source: source.as_str().into(), target: self.need_bucket()?.as_str().into() })
+    }
+}
+
+fn bucket_of_host<'h>(host: &'h str, base_domains: &[String]) -> Option<&'h str> {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    base_domains.iter().find_map(|domain| {
+        let (head, tail) = name.split_at_checked(name.len().checked_sub(domain.len())?)?;
+        if tail.eq_ignore_ascii_case(domain) {
+            head.strip_suffix('.').filter(|bucket| !bucket.is_empty())
+        } else {
+            None
+        }
+    })
+}
+
+fn split_path(path: &[u8]) -> Result<(Option<String>, Vec<u8>)> {
+    let rest = path.strip_prefix(b"/").ok_or_else(|| S3Error::new(Code::InvalidURI))?;
+    if rest.is_empty() {
+        return Ok((None, Vec::new()));
+    }
+    let mut halves = rest.splitn(2, |byte| *byte == b'/');
+    let bucket = halves.next().unwrap_or_default().to_vec();
+    let bucket = String::from_utf8(bucket).map_err(|_| S3Error::new(Code::InvalidURI))?;
+    Ok((Some(bucket), halves.next().unwrap_or_default().to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::HOST;
+
+    use super::*;
+    use crate::front::RequestId;
+
+    fn parse(host: &str, target: &str) -> Result<Request> {
+        let request = http::Request::get(target).header(HOST, host).body(()).unwrap();
+        let head = RequestHead::parse(request.into_parts().0, RequestId::from_random([0; 16]), 0)?;
+        Request::parse(head, &["s3.example.org".to_owned()])
+    }
+
+    fn check(host: &str, target: &str, bucket: Option<&str>, key: Option<&str>) {
+        let request = parse(host, target).unwrap();
+        assert_eq!(request.bucket.as_ref().map(BucketName::as_str), bucket, "{host} {target}");
+        assert_eq!(request.key.as_ref().map(ObjectKey::as_str), key, "{host} {target}");
+    }
+
+    #[test]
+    fn bucket_and_key_come_from_path_or_host() {
+        check("localhost:9000", "/", None, None);
+        check("localhost", "/b", Some("b"), None);
+        check("localhost", "/b/", Some("b"), None);
+        check("localhost", "/b/k", Some("b"), Some("k"));
+        check("s3.example.org:443", "/b/k", Some("b"), Some("k"));
+        check("photos.s3.example.org", "/k/x", Some("photos"), Some("k/x"));
+        check("my.photos.S3.Example.org:80", "/", Some("my.photos"), None);
+        check("evils3.example.org", "/b/k", Some("b"), Some("k"));
+        check(".s3.example.org", "/b/k", Some("b"), Some("k"));
+    }
+
+    #[test]
+    fn keys_stay_as_they_are() {
+        check("h", "/b//k", Some("b"), Some("/k"));
+        check("h", "/b/../../etc/passwd", Some("b"), Some("../../etc/passwd"));
+        check("h", "/b/a%2F..%2Fb", Some("b"), Some("a/../b"));
+        check("h", "/b/%2525", Some("b"), Some("%25"));
+        check("h", "/b/a%00b", Some("b"), Some("a\0b"));
+        check("h", "/b/%F0%9F%91%91", Some("b"), Some("\u{1f451}"));
+        check("h", "/b/a+b", Some("b"), Some("a+b"));
+        check("h", "/b/./", Some("b"), Some("./"));
+    }
+
+    #[test]
+    fn bad_targets_have_their_codes() {
+        let code = |target: &str| parse("h", target).unwrap_err().code();
+        assert_eq!(code("/b/%zz"), Code::InvalidURI);
+        assert_eq!(code("/b/%4"), Code::InvalidURI);
+        assert_eq!(code("/b/%ff"), Code::InvalidURI);
+        assert_eq!(code("//k"), Code::InvalidBucketName);
+        assert_eq!(code(&format!("/b/{}", "k".repeat(1025))), Code::KeyTooLongError);
+        assert!(parse("h", &format!("/b/{}", "k".repeat(1024))).is_ok());
+    }
+}

@@ -1,0 +1,104 @@
+//! The authenticate stage: the caller, and whether the request is the one that the caller signed.
+//!
+//! Promises: it answers only for a request whose signature was verified, every `x-amz-*` header included, wherever the credentials stood and however the payload
+//! is secured. What is wrong with a chunk or trailer shows when the body is read, before anything commits.
+//! Must not know: operations, buckets.
+
+mod canonical;
+pub(crate) mod chunked;
+pub mod payload;
+mod presigned_v2;
+mod signed_request;
+mod sigv4;
+#[cfg(test)]
+mod tests;
+
+use payload::{Mode, Payload};
+use signed_request::{SignatureLocation, SignedRequest, V4};
+use sigv4::Signer;
+
+use super::address::Request;
+use super::error::{Code, Result, S3Error};
+use super::face::S3;
+use crate::front::Gateway;
+use crate::front::face::Verified;
+use crate::identity::Credential;
+
+/// How far a request's time may be from ours, in seconds.
+const SKEW_SECONDS_MAX: i64 = 15 * 60;
+
+/// Finds the caller. Whatever is wrong, nothing was touched.
+pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Result<Verified<Payload>> {
+    let signed = SignedRequest::of(request)?;
+    let credential = gateway.identity.credential(signed.access_key()).await?;
+    let caller = credential
+        .ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", signed.access_key()))?;
+    let payload = verify(request, &signed, &caller, &gateway.face)?;
+    Ok(Verified { caller, payload })
+}
+
+/// Verifies all that the head can show: scope, time, coverage, signature.
+fn verify(request: &Request, signed: &SignedRequest, caller: &Credential, face: &S3) -> Result<Payload> {
+    if request.headers.contains_key("x-amz-security-token") || request.query.has("X-Amz-Security-Token") {
+        // There are no temporary credentials yet, so no token can be valid.
+        return Err(Code::InvalidToken.into());
+    }
+    match signed {
+        SignedRequest::V4(signed) => verify_v4(request, signed, caller, face),
+        SignedRequest::PresignedV2(signed) => signed.verify(request, &caller.secret),
+    }
+}
+
+fn verify_v4(request: &Request, signed: &V4, caller: &Credential, face: &S3) -> Result<Payload> {
+    check_scope(signed, face)?;
+    check_time(signed, request.received_us)?;
+    canonical::check_coverage(request, signed)?;
+    let (word, mode) = Mode::of(request, signed.place)?;
+    let signer = Signer::of(caller, &signed.scope, &signed.signed_at.text);
+    for path in canonical::paths(request) {
+        let canonical = canonical::digest(request, &path, signed, word)?;
+        if signer.verify_request(&canonical, &signed.signature) {
+            return Ok(mode.verified(signer, signed.signature));
+        }
+    }
+    Err(S3Error::new(Code::SignatureDoesNotMatch).detail("AWSAccessKeyId", signed.access_key.as_str()))
+}
+
+fn check_scope(signed: &V4, face: &S3) -> Result<()> {
+    let code = match signed.place {
+        SignatureLocation::Header => Code::AuthorizationHeaderMalformed,
+        SignatureLocation::Query { .. } => Code::AuthorizationQueryParametersError,
+    };
+    if signed.scope.service != "s3" {
+        let message = format!(
+            "{}; incorrect service \"{}\". This endpoint belongs to \"s3\".",
+            code.message(),
+            signed.scope.service
+        );
+        return Err(S3Error::with_message(code, message));
+    }
+    if !face.regions.contains(&signed.scope.region) {
+        let expected = face.region();
+        let message =
+            format!("{}; the region '{}' is wrong; expecting '{expected}'", code.message(), signed.scope.region);
+        return Err(S3Error::with_message(code, message).detail("Region", expected));
+    }
+    Ok(())
+}
+
+fn check_time(signed: &V4, now_us: u64) -> Result<()> {
+    let now = i64::try_from(now_us / 1_000_000).unwrap_or(i64::MAX);
+    let age = now.saturating_sub(signed.signed_at.seconds);
+    match signed.place {
+        SignatureLocation::Header if age.abs() > SKEW_SECONDS_MAX => Err(S3Error::new(Code::RequestTimeTooSkewed)
+            .detail("RequestTime", signed.signed_at.text.as_str())
+            .detail("MaxAllowedSkewMilliseconds", (SKEW_SECONDS_MAX * 1000).to_string())),
+        SignatureLocation::Query { .. } if age < -SKEW_SECONDS_MAX => {
+            Err(S3Error::with_message(Code::AccessDenied, "Request is not yet valid"))
+        }
+        SignatureLocation::Query { expires_s } if i64::try_from(expires_s).is_ok_and(|expires| age > expires) => {
+            Err(S3Error::with_message(Code::AccessDenied, "Request has expired"))
+        }
+        SignatureLocation::Header | SignatureLocation::Query { .. } => Ok(()),
+    }
+}

@@ -1,0 +1,253 @@
+//! What a request claims of its signature: the Authorization header, or the query of a presigned URL.
+//! Version 2 is taken in presigned URLs only (see `presigned_v2`).
+//!
+//! Promises: nothing here is believed yet; whatever is malformed has the code that AWS gives it.
+//! Must not know: secrets, what was signed.
+//!
+//! Source: "Authenticating Requests (AWS Signature Version 4)", Amazon S3 API Reference.
+
+use http::header::{AUTHORIZATION, DATE};
+use jiff::civil;
+use jiff::tz::TimeZone;
+
+use super::presigned_v2::Presigned;
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Result, S3Error};
+
+/// The one algorithm that is served.
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const PRESIGN_SECONDS_MAX: u64 = 7 * 24 * 3600;
+
+/// Where the credentials stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SignatureLocation {
+    /// In the Authorization header.
+    Header,
+    /// In the query, valid for so many seconds from the time of signing.
+    Query { expires_s: u64 },
+}
+
+/// For which day, region and service the signing key was derived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Scope {
+    pub(super) date: String,
+    pub(super) region: String,
+    pub(super) service: String,
+}
+
+impl Scope {
+    /// As it stands in the string to sign.
+    pub(super) fn text(&self) -> String {
+        format!("{}/{}/{}/aws4_request", self.date, self.region, self.service)
+    }
+}
+
+/// When a request says it was signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SignedAt {
+    /// As it stands in the string to sign: `20130524T000000Z`.
+    pub(super) text: String,
+    /// Seconds since 1970.
+    pub(super) seconds: i64,
+}
+
+/// What a request claims, in whichever way it is signed.
+pub(super) enum SignedRequest {
+    /// With version 4.
+    V4(V4),
+    /// As a URL presigned with version 2.
+    PresignedV2(Presigned),
+}
+
+/// What a request signed with version 4 claims.
+#[derive(Clone, Debug)]
+pub(super) struct V4 {
+    pub(super) place: SignatureLocation,
+    pub(super) access_key: String,
+    pub(super) scope: Scope,
+    pub(super) signed_at: SignedAt,
+    /// Lower case, ascending, no name twice.
+    pub(super) signed_headers: Vec<String>,
+    pub(super) signature: [u8; 32],
+}
+
+impl SignedRequest {
+    /// Reads a request's credentials, wherever they stand. A request without any is `AccessDenied`.
+    pub(super) fn of(request: &Request) -> Result<Self> {
+        let header = request.header(AUTHORIZATION)?;
+        let in_query = ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"].iter().any(|n| request.query.has(n));
+        let version_2 = Presigned::is_meant(request);
+        match (header, in_query, version_2) {
+            (Some(header), false, false) => V4::of_header(request, header).map(Self::V4),
+            (None, true, false) => V4::of_query(request).map(Self::V4),
+            (None, false, true) => Presigned::of(request).map(Self::PresignedV2),
+            (None, false, false) => Err(Code::AccessDenied.into()),
+            _ => Err(S3Error::with_message(
+                Code::InvalidArgument,
+                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string \
+                 parameter or the Authorization header should be specified",
+            )),
+        }
+    }
+
+    /// The access key that the request names.
+    pub(super) fn access_key(&self) -> &str {
+        match self {
+            Self::V4(signed) => &signed.access_key,
+            Self::PresignedV2(signed) => &signed.access_key,
+        }
+    }
+}
+
+impl V4 {
+    fn of_header(request: &Request, header: &str) -> Result<Self> {
+        let malformed = || S3Error::new(Code::AuthorizationHeaderMalformed);
+        let (algorithm, fields) = header.split_once(' ').unwrap_or((header, ""));
+        if algorithm != ALGORITHM {
+            return Err(if algorithm == "AWS" || algorithm.starts_with("AWS4-") {
+                unsupported()
+            } else {
+                S3Error::invalid_argument("Unsupported Authorization Type", "Authorization", algorithm)
+            });
+        }
+        let (mut credential, mut headers, mut signature) = (None, None, None);
+        for field in fields.split(',') {
+            let (name, value) = field.trim().split_once('=').ok_or_else(malformed)?;
+            let slot = match name {
+                "Credential" => &mut credential,
+                "SignedHeaders" => &mut headers,
+                "Signature" => &mut signature,
+                _ => return Err(malformed()),
+            };
+            if slot.replace(value).is_some() {
+                return Err(malformed());
+            }
+        }
+        let (access_key, scope) = credential.and_then(parse_credential).ok_or_else(malformed)?;
+        let signed_at = match request.header("x-amz-date")? {
+            Some(text) => SignedAt::parse(text),
+            None => request.header(DATE)?.and_then(SignedAt::parse_http),
+        };
+        let signed_at = signed_at.ok_or_else(|| {
+            S3Error::with_message(Code::AccessDenied, "AWS authentication requires a valid Date or x-amz-date header")
+        })?;
+        if !signed_at.text.starts_with(&scope.date) {
+            return Err(S3Error::with_message(
+                Code::AuthorizationHeaderMalformed,
+                "The authorization header is malformed; Invalid credential date. This date is not the same as X-Amz-Date.",
+            ));
+        }
+        Ok(Self {
+            place: SignatureLocation::Header,
+            access_key,
+            scope,
+            signed_at,
+            signed_headers: headers.and_then(parse_signed_headers).ok_or_else(malformed)?,
+            signature: signature.and_then(parse_signature).ok_or_else(malformed)?,
+        })
+    }
+
+    fn of_query(request: &Request) -> Result<Self> {
+        let wrong = |message: &'static str| S3Error::with_message(Code::AuthorizationQueryParametersError, message);
+        let field = |name: &str| {
+            let mut values = request.query.iter().filter(|(n, _)| *n == name).map(|(_, value)| value);
+            match (values.next(), values.next()) {
+                (Some(value), None) => Ok(value),
+                _ => Err(wrong(
+                    "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, \
+                     X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
+                )),
+            }
+        };
+        if field("X-Amz-Algorithm")? != ALGORITHM {
+            return Err(wrong("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
+        }
+        let (access_key, scope) = parse_credential(field("X-Amz-Credential")?).ok_or_else(|| {
+            wrong(
+                "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; \
+                 expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".",
+            )
+        })?;
+        let signed_at = SignedAt::parse(field("X-Amz-Date")?)
+            .ok_or_else(|| wrong("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;
+        if !signed_at.text.starts_with(&scope.date) {
+            return Err(wrong("Invalid credential date. This date is not the same as X-Amz-Date."));
+        }
+        Ok(Self {
+            place: SignatureLocation::Query { expires_s: parse_expires(field("X-Amz-Expires")?)? },
+            access_key,
+            scope,
+            signed_at,
+            signed_headers: parse_signed_headers(field("X-Amz-SignedHeaders")?)
+                .ok_or_else(|| wrong("X-Amz-SignedHeaders is malformed"))?,
+            // What does not parse cannot match.
+            signature: parse_signature(field("X-Amz-Signature")?).ok_or(Code::SignatureDoesNotMatch)?,
+        })
+    }
+}
+
+impl SignedAt {
+    fn parse(text: &str) -> Option<Self> {
+        let shape = text.len() == 16
+            && text.bytes().enumerate().all(|(at, byte)| match at {
+                8 => byte == b'T',
+                15 => byte == b'Z',
+                _ => byte.is_ascii_digit(),
+            });
+        if !shape {
+            return None;
+        }
+        let time = civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
+        let seconds = TimeZone::UTC.to_timestamp(time).ok()?.as_second();
+        Some(Self { text: text.to_owned(), seconds })
+    }
+
+    fn parse_http(text: &str) -> Option<Self> {
+        let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        Some(Self { text: time.strftime("%Y%m%dT%H%M%SZ").to_string(), seconds: time.as_second() })
+    }
+}
+
+fn unsupported() -> S3Error {
+    S3Error::with_message(
+        Code::InvalidRequest,
+        "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+    )
+}
+
+/// `KEY/20130524/us-east-1/s3/aws4_request`; the key itself may hold slashes.
+fn parse_credential(text: &str) -> Option<(String, Scope)> {
+    let mut fields = text.rsplitn(5, '/');
+    let (end, service, region, date, key) =
+        (fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    let date_is_a_day = date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit());
+    if end != "aws4_request" || !date_is_a_day || key.is_empty() {
+        return None;
+    }
+    Some((key.to_owned(), Scope { date: date.to_owned(), region: region.to_owned(), service: service.to_owned() }))
+}
+
+fn parse_signed_headers(text: &str) -> Option<Vec<String>> {
+    let mut names: Vec<_> = text.split(';').map(str::to_owned).collect();
+    names.sort_unstable();
+    let valid = names.iter().all(|name| *name == name.to_ascii_lowercase());
+    let unique = names.windows(2).all(|pair| pair.first() != pair.last());
+    (valid && unique).then_some(names)
+}
+
+pub(super) fn parse_signature(text: &str) -> Option<[u8; 32]> {
+    let mut signature = [0; 32];
+    hex::decode_to_slice(text, &mut signature).ok()?;
+    Some(signature)
+}
+
+/// AWS answers 400 to some of these and 403 to others; a URL that is not valid is 403 here whatever the reason.
+fn parse_expires(text: &str) -> Result<u64> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=PRESIGN_SECONDS_MAX).contains(seconds));
+    seconds.ok_or_else(|| {
+        S3Error::with_message(
+            Code::AccessDenied,
+            "X-Amz-Expires must be a number of seconds, more than 0 and less than a week; that is 604800.",
+        )
+    })
+}

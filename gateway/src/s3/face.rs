@@ -1,0 +1,111 @@
+//! S3 as a face of the front.
+//!
+//! Must not know: single operations, how signatures are computed.
+
+use http::{HeaderMap, HeaderName};
+
+use super::address::Request;
+use super::auth;
+use super::auth::payload::Payload;
+use super::body::{self, AwsChunked};
+use super::error::{Code, Executed, Result, S3Error, host_id};
+use super::operation::{self, Operation};
+use super::route::{Route, route};
+use super::wire::values::header_value;
+use crate::engine::Bucket;
+use crate::front::body::Framing;
+use crate::front::face::{BucketRole, Verified};
+use crate::front::pipeline::Authenticated;
+use crate::front::trace::Trace;
+use crate::front::{BodyUse, Face, Gateway, RequestHead, RequestId, Response};
+
+/// S3's first region, which has no name in `LocationConstraint`.
+pub const FIRST_REGION: &str = "us-east-1";
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
+
+/// The face, with what an operator may tune of it.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    /// Domains below which a bucket's name is a host name; lower case, without a leading dot.
+    pub base_domains: Vec<String>,
+    /// The regions that a signature's scope may name. The first is the cluster's: clients that guess wrongly are told it.
+    pub regions: Vec<String>,
+}
+
+impl Default for S3 {
+    fn default() -> Self {
+        Self { base_domains: Vec::new(), regions: vec![FIRST_REGION.to_owned()] }
+    }
+}
+
+impl S3 {
+    /// The cluster's one region, as clients see it.
+    pub fn region(&self) -> &str {
+        self.regions.first().map_or(FIRST_REGION, String::as_str)
+    }
+}
+
+impl Face for S3 {
+    type Operation = Operation;
+    type Request = Request;
+    type Payload = Payload;
+    type Decoder = AwsChunked;
+    type Error = S3Error;
+
+    fn parse(&self, head: RequestHead) -> Result<Request> {
+        Request::parse(head, &self.base_domains)
+    }
+
+    fn route(&self, request: &Request) -> Result<Operation> {
+        match route(&request.method, request.level(), request.query.iter(), &request.headers) {
+            Route::Serve(operation) => Ok(operation),
+            Route::NotServed(name) => Err(S3Error::not_implemented(name)),
+            Route::NotAllowed => Err(Code::MethodNotAllowed.into()),
+            Route::Conflicting => Err(S3Error::with_message(
+                Code::InvalidArgument,
+                "Conflicting query string parameters: a request has one sub-resource.",
+            )),
+        }
+    }
+
+    async fn authenticate(gateway: &Gateway<Self>, request: &Request) -> Result<Verified<Payload>> {
+        auth::authenticate(gateway, request).await
+    }
+
+    async fn dispatch(
+        gateway: &Gateway<Self>,
+        authenticated: Authenticated<Self>,
+        trace: &mut Trace,
+    ) -> Executed<Response> {
+        operation::dispatch(gateway, authenticated, trace).await
+    }
+
+    /// A client may say which account it believes a bucket to belong to.
+    fn check_bucket(&self, request: &Request, bucket: &Bucket, role: BucketRole) -> Result<()> {
+        let expected = request.header(match role {
+            BucketRole::Target => "x-amz-expected-bucket-owner",
+            BucketRole::Source => "x-amz-source-expected-bucket-owner",
+        })?;
+        match expected {
+            Some(expected) if expected != &*bucket.entry.account => Err(Code::AccessDenied.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn framing(
+        &self,
+        request: &Request,
+        payload: Payload,
+        body_use: BodyUse,
+        sent_bytes: Option<u64>,
+    ) -> Result<Framing<AwsChunked>> {
+        body::framing(request, payload, body_use, sent_bytes)
+    }
+
+    fn mark_answer(&self, headers: &mut HeaderMap, id: RequestId) {
+        headers.insert(REQUEST_ID, header_value(&id.to_string()));
+        headers.insert(HOST_ID, header_value(&host_id(id)));
+    }
+}

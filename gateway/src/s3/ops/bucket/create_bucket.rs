@@ -1,0 +1,96 @@
+//! CreateBucket: claims a name in the cluster-wide registry and installs the bucket's rules.
+//!
+//! Promises: when it answers 200 the bucket serves through every gateway; of two creators at most one
+//! wins. Creating one's own bucket again changes nothing and, as in S3's first region, is no error.
+//! Steps: 1. check name, location and headers; 2. the engine writes the registry row (`Creating`), the
+//! rules in every range, the account's row, and the registry row again (`Live`).
+//! Writes: one registry row, one owned row, one rules row a range; no chunks.
+//! Acknowledged: when `engine.create_bucket` has returned `Ok`, after the registry row says `Live`.
+//! After a crash: the row stays `Creating`, invisible; the next creation or deletion of the name goes on
+//! from there.
+
+use http::header::LOCATION;
+
+use crate::engine::{self, EngineError};
+use crate::front::resources::NewBucket;
+use crate::front::{Authorized, Body, BodyUse, FrontError, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::acl;
+use crate::s3::wire::values::header_value;
+use crate::s3::wire::{bucket_name, xml};
+use couronne_metadata::record::Versioning;
+
+/// Its parameters, beside the document.
+pub(crate) struct CreateBucket {
+    object_lock: bool,
+}
+
+impl Handler for CreateBucket {
+    type Face = S3;
+    type Resources = NewBucket;
+    const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
+
+    fn parse(request: &Request) -> Result<Self> {
+        let name = request.need_bucket()?.as_str();
+        if !bucket_name::is_valid(name) {
+            return Err(S3Error::new(Code::InvalidBucketName).detail("BucketName", name));
+        }
+        refuse_unserved(request)?;
+        let object_lock = request.header("x-amz-bucket-object-lock-enabled")?;
+        Ok(Self { object_lock: object_lock.is_some_and(|text| text.eq_ignore_ascii_case("true")) })
+    }
+
+    fn resources(&self, request: &Request) -> Result<NewBucket> {
+        request.new_bucket()
+    }
+
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
+        let document = body.document(xml::XML_BYTES_MAX).await?;
+        check_location(&document, gateway.face.region())?;
+        let name = &*authorized.resources().0;
+        let object_lock = authorized.operation().object_lock;
+        let create = engine::CreateBucket {
+            name: name.into(),
+            account: authorized.caller().account.clone(),
+            policy: None,
+            // A lock guards versions, so it comes with them.
+            versioning: if object_lock { Versioning::Enabled } else { Versioning::Off },
+            object_lock: object_lock.then_some(None),
+            extra: Vec::new(),
+        };
+        match gateway.engine.create_bucket(create).await {
+            Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou) => {}
+            Err(error) => return Err(FrontError::from(error).map(|error: S3Error| error.detail("BucketName", name))),
+        }
+        Ok(Response::ok().header(LOCATION, header_value(&format!("/{name}"))))
+    }
+}
+
+/// An ACL or another ownership than the owner's would be a promise that nothing keeps.
+fn refuse_unserved(request: &Request) -> Result<()> {
+    acl::check_headers(&request.headers, Code::InvalidBucketAclWithObjectOwnership)?;
+    match request.header("x-amz-object-ownership")? {
+        None | Some("BucketOwnerEnforced") => Ok(()),
+        Some(other @ ("BucketOwnerPreferred" | "ObjectWriter")) => Err(S3Error::not_implemented(other)),
+        Some(other) => {
+            Err(S3Error::invalid_argument("Invalid x-amz-object-ownership header", "x-amz-object-ownership", other))
+        }
+    }
+}
+
+fn check_location(document: &[u8], region: &str) -> Result<()> {
+    if document.is_empty() {
+        return Ok(());
+    }
+    let configuration = xml::read(document, "CreateBucketConfiguration")?;
+    if let Some(other) = configuration.children().iter().find(|child| child.name() != "LocationConstraint") {
+        return Err(S3Error::not_implemented(other.name()));
+    }
+    match configuration.child_text("LocationConstraint").map(str::trim) {
+        None | Some("") => Ok(()),
+        Some(location) if location == region => Ok(()),
+        Some(location) => Err(S3Error::new(Code::InvalidLocationConstraint).detail("LocationConstraint", location)),
+    }
+}

@@ -1,0 +1,9 @@
+//! Operations on the configuration of a bucket.
+
+pub(crate) mod delete_absent;
+pub(crate) mod get_absent;
+pub(crate) mod get_bucket_acl;
+pub(crate) mod get_bucket_ownership_controls;
+pub(crate) mod get_bucket_versioning;
+pub(crate) mod put_bucket_acl;
+pub(crate) mod put_bucket_versioning;

@@ -1,0 +1,71 @@
+//! What CopyObject and UploadPartCopy share: the source, its conditions, and how it is opened.
+//!
+//! Promises: source and target are both in the operation's resources, so both are authorized.
+
+use couronne_metadata::ids::{ObjectKey, VersionId};
+use http::HeaderMap;
+
+use crate::engine::{Bucket, Engine, ObjectHandle};
+use crate::front::resources::CopyBetween;
+use crate::s3::address::{BucketName, Request};
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::ops::reading;
+use crate::s3::wire::conditions::ReadConditions;
+use crate::s3::wire::copy_source::CopySource;
+use crate::s3::wire::parameters::checked_version;
+use crate::s3::wire::values::header_text;
+
+/// The largest source of a whole copy or of one part, in bytes.
+pub const SOURCE_BYTES_MAX: u64 = 5 << 30;
+
+/// The source of a copy.
+pub struct Source {
+    /// Its bucket.
+    pub bucket: BucketName,
+    /// Its key.
+    pub key: ObjectKey,
+    /// Its version; `None` is the current one.
+    pub version: Option<VersionId>,
+    conditions: ReadConditions,
+}
+
+impl Source {
+    /// Reads `x-amz-copy-source` and the conditions on it.
+    pub fn parse(headers: &HeaderMap) -> Result<Self> {
+        let text = header_text(headers, "x-amz-copy-source")?.unwrap_or_default();
+        let invalid = || {
+            let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
+            S3Error::invalid_argument(message, "x-amz-copy-source", text)
+        };
+        let source = CopySource::parse(text).ok_or_else(invalid)?;
+        Ok(Self {
+            bucket: BucketName::new(&source.bucket)?,
+            key: ObjectKey::new(source.key)?,
+            version: source.version.as_deref().map(checked_version).transpose()?,
+            conditions: ReadConditions::of_copy_source(headers)?,
+        })
+    }
+
+    /// Both buckets of the copy.
+    pub fn resources(&self, request: &Request) -> Result<CopyBetween> {
+        request.copy_from(&self.bucket)
+    }
+
+    /// Opens it and checks the conditions on it. A delete marker is no source.
+    pub async fn open(&self, engine: &Engine, bucket: &Bucket) -> Executed<ObjectHandle> {
+        let opened = reading::open(engine, bucket, &self.key, self.version).await;
+        let handle = opened.map_err(|error| error.map(|error| self.refused(error)))?;
+        self.conditions.check_source(handle.record())?;
+        Ok(handle)
+    }
+
+    fn refused(&self, error: S3Error) -> S3Error {
+        match (error.code(), self.version) {
+            (Code::MethodNotAllowed, Some(_)) => S3Error::with_message(
+                Code::InvalidRequest,
+                "The source of a copy request may not specifically refer to a delete marker by version id.",
+            ),
+            _ => error,
+        }
+    }
+}

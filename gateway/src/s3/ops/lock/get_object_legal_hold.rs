@@ -1,0 +1,27 @@
+//! GetObjectLegalHold: whether a legal hold is on an object version.
+//!
+//! Steps: those of [`OfVersion`].
+//! Writes: nothing.
+
+use crate::engine::{Bucket, ObjectHandle};
+use crate::front::{Authorized, Gateway, Response};
+use crate::s3::error::{Executed, Result};
+use crate::s3::face::S3;
+use crate::s3::ops::lock;
+use crate::s3::ops::of_version::{OfVersion, VersionView};
+
+/// The operation.
+pub(crate) type GetObjectLegalHold = OfVersion<LegalHold>;
+
+/// The legal hold on a version.
+pub(crate) struct LegalHold;
+
+impl VersionView for LegalHold {
+    fn check(bucket: &Bucket) -> Result<()> {
+        lock::need(&bucket.entry.rules)
+    }
+
+    async fn answer(_: &Authorized<OfVersion<Self>>, _: &Gateway<S3>, handle: &ObjectHandle) -> Executed<Response> {
+        Ok(Response::xml(lock::legal_hold_document(handle.record().attributes.legal_hold)))
+    }
+}

@@ -1,0 +1,54 @@
+//! PutObjectLockConfiguration: lets a bucket's objects be locked, and sets their default retention.
+//!
+//! Promises: only a bucket that keeps versions can be put under lock, and it stays so for good. When it
+//! answers 200 every range of the bucket works by the new rule.
+//! Steps: 1. the document; 2. the engine writes the registry row, then the rules row of every range,
+//! under an exclusive latch (`engine.update_rules`).
+//! Writes: the registry row, one rules row a range; no chunks.
+//! Acknowledged: when `engine.update_rules` has returned `Ok`.
+//! After a crash: the registry row says what was meant; the next request that meets a range with older
+//! rules brings them there.
+
+use couronne_metadata::record::Versioning;
+
+use crate::engine::EngineError;
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::lock;
+use crate::s3::wire::xml;
+
+/// Its parameters are all in the document.
+pub(crate) struct PutObjectLockConfiguration;
+
+impl Handler for PutObjectLockConfiguration {
+    type Face = S3;
+    type Resources = InBucket;
+    const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
+
+    fn parse(_: &Request) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn resources(&self, request: &Request) -> Result<InBucket> {
+        request.in_bucket_as_of_now()
+    }
+
+    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
+        let document = xml::read(&body.document(xml::XML_BYTES_MAX).await?, "ObjectLockConfiguration")?;
+        let bucket = authorized.resources();
+        if bucket.entry.rules.versioning != Versioning::Enabled {
+            let message = "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration";
+            return Err(S3Error::with_message(Code::InvalidBucketState, message).into());
+        }
+        let default = lock::read_configuration(&document)?;
+        let update = gateway.engine.update_rules(bucket, |rules| match rules.versioning {
+            Versioning::Enabled => Ok(lock::with_lock(rules, default)),
+            Versioning::Off | Versioning::Suspended => Err(EngineError::BucketBusy),
+        });
+        update.await?;
+        Ok(Response::ok())
+    }
+}

@@ -1,0 +1,146 @@
+//! CopyObject: writes a new object of another's bytes, with its attributes or with new ones.
+//!
+//! Promises: source and target are both authorized. The copy has blobs of its own and outlives its
+//! source. Conditions on the source are checked against the very version that is read; conditions on the
+//! target are compared at the range, in the one step that commits.
+//! Steps: 1. open the source; 2. its bytes are read, verified, hashed, cut, encoded and written under
+//! the target's policy (`engine.stage`); 3. one command commits the target (`engine.put_object`), again
+//! if the target's rules changed meanwhile.
+//! Writes: as PutObject, at the target.
+//! Acknowledged: when `engine.put_object` has returned `Ok`.
+//! After a crash: as PutObject.
+
+use couronne_metadata::command::Precondition;
+use couronne_metadata::ids::ObjectKey;
+use couronne_metadata::record::{Attributes, ChecksumAlgorithm, ObjectRecord};
+use http::HeaderValue;
+
+use crate::engine;
+use crate::front::resources::CopyBetween;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::ops::copying::{SOURCE_BYTES_MAX, Source};
+use crate::s3::ops::{attributes, lock, reading};
+use crate::s3::wire::dates::iso_date;
+use crate::s3::wire::etag::quoted_etag;
+use crate::s3::wire::values::header_value;
+use crate::s3::wire::version_text::version_text;
+use crate::s3::wire::xml::Writer;
+use crate::s3::wire::{checksum, conditions};
+
+/// Its parameters.
+pub(crate) struct CopyObject {
+    source: Source,
+    given: Attributes,
+    replace_metadata: bool,
+    replace_tags: bool,
+    checksum: Option<ChecksumAlgorithm>,
+    condition: Precondition,
+}
+
+impl Handler for CopyObject {
+    type Face = S3;
+    type Resources = CopyBetween;
+
+    fn parse(request: &Request) -> Result<Self> {
+        let replace_metadata = directive(request, "x-amz-metadata-directive")?;
+        let replace_tags = directive(request, "x-amz-tagging-directive")?;
+        let algorithm = request.header("x-amz-checksum-algorithm")?.map(checksum::parse_algorithm).transpose()?;
+        Ok(Self {
+            source: Source::parse(&request.headers)?,
+            given: attributes::of_request(request)?,
+            replace_metadata,
+            replace_tags,
+            checksum: algorithm,
+            condition: conditions::write_condition(&request.headers)?,
+        })
+    }
+
+    fn resources(&self, request: &Request) -> Result<CopyBetween> {
+        self.source.resources(request)
+    }
+
+    async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
+        let operation = authorized.operation();
+        let key = authorized.request().need_key()?.clone();
+        let buckets = authorized.resources();
+        lock::check(&operation.given, &buckets.target.entry.rules)?;
+        operation.refuse_unchanged(&key, buckets.source.entry.id == buckets.target.entry.id)?;
+        let handle = operation.source.open(&gateway.engine, &buckets.source).await?;
+        let source = handle.record();
+        if source.size > SOURCE_BYTES_MAX {
+            let message =
+                "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
+            return Err(S3Error::with_message(Code::InvalidRequest, message).into());
+        }
+        let algorithm = operation.checksum.or(source.checksum.as_ref().map(|checksum| checksum.algorithm));
+        let mut body = handle.body(0..source.size, algorithm).await?;
+        let staged = gateway.engine.stage(&buckets.target, &key, &mut body).await?;
+        let (engine, sent) = (&gateway.engine, &staged);
+        let commit = move |now: Authorized<Self>| async move {
+            let target = &now.resources().target;
+            engine.put_object(target, sent, now.operation().commit(source, &target.entry.account)).await
+        };
+        let written = authorized.commit(gateway, commit).await?;
+        let mut response = Response::xml(Writer::document("CopyObjectResult", |xml| {
+            xml.text("LastModified", &iso_date(written.ordinal));
+            xml.text("ETag", &quoted_etag(&written.etag));
+            let shown = written.checksum.clone().unwrap_or_else(|| checksum::of_crc64(staged.crc64()));
+            checksum::write(xml, Some(&shown), written.etag.parts);
+        }));
+        reading::insert_written(written.version, &mut response.headers);
+        response.headers.extend(source_version(&authorized, source));
+        Ok(response)
+    }
+}
+
+/// `COPY` (the default) or `REPLACE`.
+fn directive(request: &Request, name: &'static str) -> Result<bool> {
+    match request.header(name)? {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(other) => Err(S3Error::invalid_argument(format!("Unknown directive in {name}"), name, other)),
+    }
+}
+
+fn source_version(
+    authorized: &Authorized<CopyObject>,
+    source: &ObjectRecord,
+) -> Option<(http::HeaderName, HeaderValue)> {
+    let versioned = authorized.resources().source.entry.rules.versioning != Default::default();
+    let name = http::HeaderName::from_static("x-amz-copy-source-version-id");
+    versioned.then(|| (name, header_value(&version_text(source.version))))
+}
+
+impl CopyObject {
+    /// A copy of the current version onto itself has to change something.
+    fn refuse_unchanged(&self, key: &ObjectKey, same_bucket: bool) -> Result<()> {
+        let onto_itself = same_bucket && self.source.key == *key && self.source.version.is_none();
+        let redirect = self.given.headers.iter().any(|(name, _)| &**name == "x-amz-website-redirect-location");
+        if !onto_itself || self.replace_metadata || redirect {
+            return Ok(());
+        }
+        Err(S3Error::with_message(
+            Code::InvalidRequest,
+            "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+        ))
+    }
+
+    fn commit(&self, source: &ObjectRecord, owner: &str) -> engine::PutObject {
+        let from = if self.replace_metadata { &self.given } else { &source.attributes };
+        let tags = if self.replace_tags { &self.given.tags } else { &source.attributes.tags };
+        let attributes = Attributes {
+            headers: from.headers.clone(),
+            metadata: from.metadata.clone(),
+            tags: tags.clone(),
+            owner: owner.into(),
+            // A lock is never copied: the target has the one asked for, or its bucket's default.
+            retention: self.given.retention,
+            legal_hold: self.given.legal_hold,
+            ..Attributes::default()
+        };
+        engine::PutObject { attributes, condition: self.condition.clone() }
+    }
+}

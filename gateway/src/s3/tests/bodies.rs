@@ -1,0 +1,145 @@
+//! Bodies: framed in every way, and not what their sender said of them.
+
+use super::client::{Defect, PayloadMode, Place};
+use super::*;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+const MODES: [PayloadMode; 5] = [
+    PayloadMode::Unsigned,
+    PayloadMode::Signed,
+    PayloadMode::Chunks,
+    PayloadMode::ChunksTrailer,
+    PayloadMode::UnsignedTrailer,
+];
+
+fn crc32(body: &[u8]) -> String {
+    let value = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, body);
+    BASE64_STANDARD.encode(u32::try_from(value).unwrap().to_be_bytes())
+}
+
+#[tokio::test]
+async fn every_mode_stores_the_same_bytes() {
+    let server = S3Server::new().await;
+    let body: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
+    for place in [Place::Header, Place::Query] {
+        for mode in MODES {
+            for with_length in [true, false] {
+                for trailer in [false, true] {
+                    let mut ask = server.ask("PUT", "/bkt/k").body(&body).how(place, mode, Defect::None);
+                    ask.with_length = with_length;
+                    if trailer && matches!(mode, PayloadMode::ChunksTrailer | PayloadMode::UnsignedTrailer) {
+                        ask.trailer = Some(("x-amz-checksum-crc32".to_owned(), crc32(&body)));
+                    }
+                    let answer = server.send(&ask).await;
+                    assert_eq!(answer.status, 200, "{place:?} {mode:?} {with_length} {trailer}: {answer:?}");
+                    let back = server.get("k").await;
+                    assert!(back.body == body, "{place:?} {mode:?} {with_length} {trailer}");
+                    assert_eq!(back.header("content-encoding"), None);
+                    assert_eq!(server.send(&server.ask("DELETE", "/bkt/k")).await.status, 204);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn wrong_digests_are_refused() {
+    let server = S3Server::new().await;
+    server.put("k", "content").await;
+    let put = || server.ask("PUT", "/bkt/k").body("hello");
+    let md5 = "XUFAKrxLKna5cZ2REBfFkg==";
+    for (name, value, code) in [
+        ("content-md5", md5, ""),
+        ("content-md5", "XUFAKrxLKna5cZ2REBfFkQ==", "BadDigest"),
+        ("content-md5", "XUFAKrxLKna5", "InvalidDigest"),
+        ("content-md5", "", "InvalidDigest"),
+        ("content-md5", "not base64 at all", "InvalidDigest"),
+        ("x-amz-checksum-crc32", "NhCmhg==", ""),
+        ("x-amz-checksum-crc32", "AAAAAA==", "BadDigest"),
+        ("x-amz-checksum-sha1", "qvTGHdzF6KLavt4PO0gs2a6pQ00=", ""),
+        ("x-amz-checksum-sha1", "qvTGHdzF6KLavt4PO0gs", "BadDigest"),
+        ("x-amz-checksum-sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", ""),
+        ("x-amz-checksum-sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCA=", "BadDigest"),
+    ] {
+        let answer = server.send(&put().header(name, value)).await;
+        assert_eq!(answer.code(), code, "{name}: {value}");
+        if !code.is_empty() {
+            assert_eq!(server.get("k").await.header("etag"), Some("\"9a0364b9e99bb480dd25e1f0284c8555\""));
+        }
+        server.put("k", "content").await;
+    }
+}
+
+#[tokio::test]
+async fn trailers_are_verified() {
+    let server = S3Server::new().await;
+    for mode in [PayloadMode::ChunksTrailer, PayloadMode::UnsignedTrailer] {
+        let send = async |announced: &str, sent: Option<&str>| {
+            let mut ask = server.ask("PUT", "/bkt/k").body("hello").how(Place::Header, mode, Defect::None);
+            ask.trailer = sent.map(|value| (announced.to_owned(), value.to_owned()));
+            server.send(&ask).await.code().to_owned()
+        };
+        assert_eq!(send("x-amz-checksum-crc32", Some("NhCmhg==")).await, "");
+        assert_eq!(send("x-amz-checksum-crc32", Some("NhCmhw==")).await, "BadDigest");
+        assert_eq!(send("x-amz-checksum-crc32", Some("short")).await, "MalformedTrailerError");
+        assert_eq!(send("x-amz-meta-a", Some("b")).await, "InvalidRequest");
+        assert_eq!(send("", None).await, "");
+        let announced = server.ask("PUT", "/bkt/k").body("hello").header("x-amz-trailer", "x-amz-checksum-crc32");
+        let answer = server.send(&announced.how(Place::Header, mode, Defect::None)).await;
+        assert_eq!(answer.code(), "MalformedTrailerError");
+    }
+}
+
+#[tokio::test]
+async fn decoded_lengths_are_verified() {
+    let server = S3Server::new().await;
+    for mode in [PayloadMode::Chunks, PayloadMode::ChunksTrailer, PayloadMode::UnsignedTrailer] {
+        let ask = server.ask("PUT", "/bkt/k").body("hello").how(Place::Query, mode, Defect::None);
+        let (head, body) = ask.head_and_body();
+        let text = String::from_utf8(body).unwrap();
+        let answer = server.send_raw(&[head.as_slice(), text.as_bytes()].concat()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        // Sizes that go past the length, or end before it. The head, signed, stays the same.
+        let longer = text.replacen("2", "6", 1);
+        let answer = server.send_raw(&[head.as_slice(), longer.as_bytes()].concat()).await;
+        assert_eq!(answer.code(), "IncompleteBody", "{mode:?} {answer:?}");
+    }
+    let get = server.get("k").await;
+    assert_eq!(get.body, b"hello");
+}
+
+#[tokio::test]
+async fn framing_that_is_not_declared_is_refused() {
+    let server = S3Server::new().await;
+    let framed = server.ask("PUT", "/bkt/k").body("5\r\nhello\r\n0\r\n\r\n").header("content-encoding", "aws-chunked");
+    for mode in [PayloadMode::Unsigned, PayloadMode::Signed] {
+        let ask = framed.clone().header("x-amz-decoded-content-length", "5").how(Place::Header, mode, Defect::None);
+        assert_eq!(server.send(&ask).await.code(), "InvalidRequest");
+    }
+    assert_eq!(server.get("k").await.status, 404);
+}
+
+#[tokio::test]
+async fn hostile_documents_are_refused() {
+    let server = S3Server::new().await;
+    let send = async |document: &str| {
+        let ask = server.ask("POST", "/bkt?delete").header("x-amz-checksum-crc32", &crc32(document.as_bytes()));
+        server.send(&ask.body(document)).await
+    };
+    let attributes: String = (0..100_000).map(|number| format!(" a{number}=''")).collect();
+    for document in [
+        "<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><Delete><Object><Key>&e;</Key></Object></Delete>"
+            .to_owned(),
+        "<Delete>".repeat(10_000),
+        format!("<Delete{attributes}><Object><Key>k</Key></Object></Delete>"),
+        "<Delete><Object><Key>k</Key></Object>".to_owned(),
+        String::new(),
+        "\u{0}".to_owned(),
+    ] {
+        let answer = send(&document).await;
+        assert!(matches!(answer.code(), "MalformedXML" | "MissingRequestBodyError"), "{answer:?}");
+    }
+    let answer = send(&" ".repeat(9 << 20)).await;
+    assert_eq!(answer.code(), "MaxMessageLengthExceeded");
+}

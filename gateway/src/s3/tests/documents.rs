@@ -1,0 +1,138 @@
+//! The pages that the table of operations writes: `docs/s3-compatibility.md`, and the operations of `docs/data-path.md`.
+//!
+//! `COURONNE_WRITE_DOCS=1 cargo nextest run --release -p couronne-gateway documents` writes them anew.
+#![allow(clippy::disallowed_methods, reason = "reads and writes the pages of the source tree")]
+
+use std::fmt::Write as _;
+
+use super::model::{Listed, Model, model};
+use crate::s3::operation::{NotServed, OLDER_FORMS, Operation, Served};
+
+const OPERATIONS_BEGIN: &str = "<!-- operations: written from gateway/src/s3/operation.rs -->\n";
+const OPERATIONS_END: &str = "<!-- end of operations -->\n";
+
+fn served(name: &str) -> Option<&'static Served> {
+    Operation::ALL.iter().map(|operation| operation.served()).find(|served| served.entry.name == name)
+}
+
+fn lacking(name: &str) -> Option<&'static NotServed> {
+    NotServed::ALL.iter().find(|lacking| lacking.entry.name == name)
+}
+
+/// Whether it is about a configuration that no bucket can have.
+fn is_absent(served: &Served) -> bool {
+    served.file.1.ends_with("_absent")
+}
+
+fn actions(served: &Served) -> String {
+    match served.source_action {
+        None => format!("`{}`", served.action),
+        Some(source) => format!("`{}`; on the source `{source}`", served.action),
+    }
+}
+
+fn file(served: &Served) -> String {
+    let (folder, file) = served.file;
+    format!("`gateway/src/s3/ops/{folder}/{file}.rs`")
+}
+
+fn compatibility_row(listed: &Listed) -> String {
+    let Listed { name, method, uri, .. } = listed;
+    let entry = listed.entry_name();
+    let older = if entry == name { String::new() } else { format!("; the older form of {entry}") };
+    match (served(entry), lacking(entry)) {
+        (Some(served), None) => {
+            let absent = if is_absent(served) { ": no bucket has one" } else { "" };
+            format!("| {name} | `{method} {uri}` | served{absent}{older} | {} |", actions(served))
+        }
+        (None, Some(lacking)) => format!("| {name} | `{method} {uri}` | no: 501, {}{older} | |", lacking.why),
+        _ => panic!("{name} has not one entry"),
+    }
+}
+
+fn compatibility_page() -> String {
+    let Model { botocore, operations } = model();
+    let found: Vec<&Served> = operations.iter().filter_map(|listed| served(listed.entry_name())).collect();
+    let (count, absent) = (found.len(), found.iter().filter(|served| is_absent(served)).count());
+    let mut page = format!(
+        "# What is served of S3\n\n\
+         This page is written from the table of operations (`gateway/src/s3/operation.rs`) and the list of all operations \
+         that S3\ndefines, as botocore {botocore} has it (`gateway/src/s3/operations.json`, made anew by \
+         `scripts/s3-operations`); a test compares.\n\n\
+         Of {} operations {count} are served; {absent} of these are about configurations that no bucket can have yet: they\n\
+         tell so, or delete nothing. Every other answers `501 NotImplemented` to a signed request and changes \
+         nothing. So\ndoes a sub-resource that the table does not name: a `PUT ?something` is never taken for the creation \
+         of a bucket.\n\n\
+         | operation | request | served | IAM action |\n|---|---|---|---|\n",
+        operations.len()
+    );
+    for listed in &operations {
+        writeln!(page, "{}", compatibility_row(listed)).unwrap();
+    }
+    page.push_str("\n## Besides\n\n| request | served |\n|---|---|\n");
+    let is_listed = |name: &str| operations.iter().any(|listed| listed.name == name);
+    for NotServed { entry, why } in NotServed::ALL.iter().filter(|lacking| !is_listed(lacking.entry.name)) {
+        let level = format!("{:?}", entry.level).to_lowercase();
+        writeln!(page, "| {} (`{}` on {} {level}) | no: 501, {why} |", entry.name, entry.method, article(&level))
+            .unwrap();
+    }
+    page.push_str(
+        "| signatures | version 4 in the header and in the query (presigned URLs), payloads signed, unsigned or \
+         aws-chunked, with or without trailers; version 2 in presigned URLs only \
+         ([why](decisions/0004-presigned-version-2.md)) |\n\
+         | temporary credentials (`x-amz-security-token`) | no: 400 `InvalidToken`, since no token was ever given out |\n\
+         | ACLs | the owner has full control and nobody else has any (`BucketOwnerEnforced`); a list that says so is \
+         accepted, any other refused |\n\
+         | conditional writes and deletions, checksums of all five algorithms, object lock, versions | served |\n",
+    );
+    page
+}
+
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with('o') { "an" } else { "a" }
+}
+
+fn operations_table() -> String {
+    let mut table = "| operation | IAM action | file | verbs of the engine |\n|---|---|---|---|\n".to_owned();
+    for served in Operation::ALL.iter().map(|operation| operation.served()) {
+        let verbs: Vec<String> = served.verbs.iter().map(|verb| format!("`gateway/src/engine/{verb}`")).collect();
+        let verbs = if verbs.is_empty() { "the resolved bucket is the answer".to_owned() } else { verbs.join(", ") };
+        writeln!(table, "| {} | {} | {} | {verbs} |", served.entry.name, actions(served), file(served)).unwrap();
+    }
+    table
+}
+
+/// Compares a page with what stands in the tree, or writes it there.
+fn check(path: &str, page: impl FnOnce(&str) -> String) {
+    let file = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    let page = page(&found);
+    if std::env::var_os("COURONNE_WRITE_DOCS").is_some() {
+        std::fs::write(&file, page).unwrap();
+        return;
+    }
+    let command = "COURONNE_WRITE_DOCS=1 cargo nextest run --release -p couronne-gateway documents";
+    assert!(found == page, "{path} is not what the table says; `{command}` writes it");
+}
+
+#[test]
+fn the_page_of_compatibility_is_what_the_table_says() {
+    check("docs/s3-compatibility.md", |_| compatibility_page());
+}
+
+#[test]
+fn the_operations_of_the_data_path_are_what_the_table_says() {
+    check("docs/data-path.md", |found| {
+        let (before, rest) = found.split_once(OPERATIONS_BEGIN).expect("where the operations begin");
+        let (_, after) = rest.split_once(OPERATIONS_END).expect("where the operations end");
+        format!("{before}{OPERATIONS_BEGIN}\n{}\n{OPERATIONS_END}{after}", operations_table())
+    });
+}
+
+#[test]
+fn older_forms_lead_to_entries() {
+    for (older, entry) in OLDER_FORMS {
+        assert!(served(entry).is_some() || lacking(entry).is_some(), "{older}");
+        assert!(served(older).is_none() && lacking(older).is_none(), "{older}");
+    }
+}

@@ -1,0 +1,254 @@
+//! Operation x credential place x payload mode x defect, generated from the table of operations: whatever
+//! is wrong with a request, it is denied and touches no data.
+//!
+//! Source: MinIO CVE-2025-31489, 2026-40344, 2026-41145; Swift CVE-2026-71191; RustFS GHSA-g8w9-qw9q-fghr.
+
+use super::client::{Ask, Defect, PayloadMode, Place};
+use super::{FrontSettings, S3, S3Server, ServerSettings};
+use crate::s3::operation::{Entry, Operation};
+use crate::s3::route::{Level, Selector};
+
+const PLACES: [Place; 2] = [Place::Header, Place::Query];
+const MODES: [PayloadMode; 5] = [
+    PayloadMode::Unsigned,
+    PayloadMode::Signed,
+    PayloadMode::Chunks,
+    PayloadMode::ChunksTrailer,
+    PayloadMode::UnsignedTrailer,
+];
+/// Defects that the head alone shows.
+const HEAD_DEFECTS: [Defect; 10] = [
+    Defect::Anonymous,
+    Defect::WrongSecret,
+    Defect::UnknownKey,
+    Defect::WrongSignature,
+    Defect::UnsignedHeader,
+    Defect::UnsignedHost,
+    Defect::OtherPath,
+    Defect::OtherQuery,
+    Defect::Skewed,
+    Defect::Stranger,
+];
+
+/// A well-formed request for each operation, from its entry in the table: method, target, headers, body.
+fn example(
+    operation: Operation,
+    upload: &str,
+) -> (&'static str, String, Vec<(&'static str, &'static str)>, &'static str) {
+    use Operation as Op;
+    let Entry { method, level, selector, .. } = *operation.entry();
+    let path = match (operation, level, selector.sub_resource()) {
+        // Some write beside what the others need.
+        (Op::CreateBucket, ..) => "/new",
+        (Op::CopyObject, ..) => "/bkt/k2",
+        (Op::CreateMultipartUpload, ..) => "/bkt/m2",
+        (_, Level::Object, Some("uploadId")) => "/bkt/m",
+        (_, Level::Service, _) => "/",
+        (_, Level::Bucket, _) => "/bkt",
+        (_, Level::Object, _) => "/bkt/k",
+    };
+    let query = match (operation, selector) {
+        (Op::UploadPart | Op::UploadPartCopy, _) => format!("?partNumber=1&uploadId={upload}"),
+        (_, Selector::Sub("uploadId")) => format!("?uploadId={upload}"),
+        (_, Selector::Parameter(name, value)) => format!("?{name}={value}"),
+        (_, selector) => selector.sub_resource().map(|name| format!("?{name}")).unwrap_or_default(),
+    };
+    let headers = match (operation, selector) {
+        (_, Selector::Header("x-amz-copy-source") | Selector::SubHeader(_, "x-amz-copy-source")) => {
+            vec![("x-amz-copy-source", "/bkt/k")]
+        }
+        (Op::PutBucketAcl | Op::PutObjectAcl, _) => vec![("x-amz-acl", "private")],
+        (Op::GetObjectAttributes, _) => vec![("x-amz-object-attributes", "ETag")],
+        (Op::DeleteObjects, _) => vec![("content-md5", "5DKh5iefM5MSKvRILIuFwQ==")],
+        _ => vec![],
+    };
+    (method, format!("{path}{query}"), headers, example_body(operation))
+}
+
+fn example_body(operation: Operation) -> &'static str {
+    use Operation as Op;
+    match operation {
+        Op::PutObject => "new content",
+        Op::UploadPart => "a part",
+        Op::DeleteObjects => "<Delete><Object><Key>k</Key></Object></Delete>",
+        Op::PutBucketVersioning => "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
+        Op::PutObjectLockConfiguration => {
+            "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"
+        }
+        Op::PutObjectTagging => "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>",
+        Op::PutObjectRetention => {
+            "<Retention><PayloadMode>GOVERNANCE</PayloadMode><RetainUntilDate>2040-01-01T00:00:00Z</RetainUntilDate></Retention>"
+        }
+        Op::PutObjectLegalHold => "<LegalHold><Status>ON</Status></LegalHold>",
+        Op::CompleteMultipartUpload => {
+            "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>\
+             <ETag>\"5d41402abc4b2a76b9719d911017c592\"</ETag></Part></CompleteMultipartUpload>"
+        }
+        _ => "",
+    }
+}
+
+struct Scene {
+    server: S3Server,
+    upload: String,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        // With object lock, so that operations on locks go as far as their bodies.
+        let server = S3Server::without_bucket(ServerSettings::default(), FrontSettings::default(), S3::default()).await;
+        let create = server.ask("PUT", "/bkt").header("x-amz-bucket-object-lock-enabled", "true");
+        assert_eq!(server.send(&create).await.status, 200);
+        server.put("k", "content").await;
+        let answer = server.send(&server.ask("POST", "/bkt/m?uploads")).await;
+        let (_, after) = answer.text().split_once("<UploadId>").unwrap();
+        let upload = after.split_once('<').unwrap().0.to_owned();
+        Self { server, upload }
+    }
+
+    fn ask(&self, operation: Operation, place: Place, mode: PayloadMode, defect: Defect) -> Ask {
+        let (method, target, headers, body) = example(operation, &self.upload);
+        let mut ask = self.server.ask(method, &target).body(body).how(place, mode, defect);
+        ask.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        if defect == Defect::Stranger {
+            ask.keys = self.server.world.stranger.clone();
+        }
+        ask
+    }
+
+    /// How much was changed so far.
+    fn changes(&self) -> (usize, usize) {
+        (self.server.world.cluster.ranges.commands().len(), self.server.world.cluster.drives.shards().len())
+    }
+}
+
+#[tokio::test]
+async fn a_defect_in_the_head_is_denied_and_touches_nothing() {
+    let scene = Scene::new().await;
+    let before = scene.changes();
+    for operation in Operation::ALL {
+        for place in PLACES {
+            for mode in MODES {
+                for defect in HEAD_DEFECTS {
+                    // What belongs to no bucket belongs to whoever asks.
+                    let own = matches!(operation, Operation::ListBuckets | Operation::CreateBucket);
+                    if own && defect == Defect::Stranger {
+                        continue;
+                    }
+                    let answer = scene.server.send(&scene.ask(*operation, place, mode, defect)).await;
+                    assert_eq!(answer.status, 403, "{operation:?} {place:?} {mode:?} {defect:?}: {answer:?}");
+                    assert!(!answer.text().contains("content"), "{operation:?} {place:?} {mode:?} {defect:?}");
+                }
+            }
+        }
+    }
+    assert_eq!(scene.changes(), before);
+    assert_eq!(scene.server.get("k").await.body, b"content");
+}
+
+#[tokio::test]
+async fn a_defect_in_the_body_is_refused_and_commits_nothing() {
+    let scene = Scene::new().await;
+    let before = scene.changes();
+    for operation in Operation::ALL {
+        for place in PLACES {
+            for (mode, defect, code) in [
+                (PayloadMode::Signed, Defect::OtherPayload, "XAmzContentSHA256Mismatch"),
+                (PayloadMode::Chunks, Defect::OtherChunk, "SignatureDoesNotMatch"),
+                (PayloadMode::ChunksTrailer, Defect::OtherChunk, "SignatureDoesNotMatch"),
+                (PayloadMode::ChunksTrailer, Defect::OtherTrailer, "SignatureDoesNotMatch"),
+            ] {
+                let mut ask = scene.ask(*operation, place, mode, defect);
+                if defect == Defect::OtherTrailer {
+                    ask.trailer = Some(("x-amz-checksum-crc32".to_owned(), "NSRBwg==".to_owned()));
+                }
+                let head = ask.method == "HEAD";
+                let answer = scene.server.send(&ask).await;
+                assert!(matches!(answer.status, 400 | 403), "{operation:?} {place:?} {mode:?} {defect:?}: {answer:?}");
+                assert!(head || answer.code() == code, "{operation:?} {place:?} {mode:?} {defect:?}: {answer:?}");
+            }
+        }
+    }
+    assert_eq!(scene.changes(), before);
+    assert_eq!(scene.server.get("k").await.body, b"content");
+}
+
+/// Version 2 signs fewer parameters: what it does not sign is denied, whatever else is right.
+#[tokio::test]
+async fn version_2_denies_what_it_does_not_sign() {
+    let scene = Scene::new().await;
+    let before = scene.changes();
+    for operation in Operation::ALL {
+        for defect in HEAD_DEFECTS {
+            let own = matches!(operation, Operation::ListBuckets | Operation::CreateBucket);
+            if (own && defect == Defect::Stranger) || defect == Defect::UnsignedHost {
+                continue;
+            }
+            let answer = scene.server.send(&scene.ask(*operation, Place::QueryV2, PayloadMode::Unsigned, defect)).await;
+            assert_eq!(answer.status, 403, "{operation:?} {defect:?}: {answer:?}");
+        }
+    }
+    assert_eq!(scene.changes(), before);
+    for (operation, status) in [
+        (Operation::GetObject, 200),
+        (Operation::PutObject, 200),
+        (Operation::ListParts, 200),
+        (Operation::GetObjectLegalHold, 403),
+        (Operation::GetObjectAttributes, 403),
+        (Operation::ListObjectsV2, 403),
+    ] {
+        let answer =
+            scene.server.send(&scene.ask(operation, Place::QueryV2, PayloadMode::Unsigned, Defect::None)).await;
+        assert_eq!(answer.status, status, "{operation:?}: {answer:?}");
+    }
+}
+
+/// Without this the tests above might pass because every request is denied.
+#[tokio::test]
+async fn without_a_defect_none_is_denied() {
+    for place in PLACES {
+        for mode in MODES {
+            let scene = Scene::new().await;
+            for operation in Operation::ALL {
+                let answer = scene.server.send(&scene.ask(*operation, place, mode, Defect::None)).await;
+                assert!(answer.status != 403 && answer.status < 500, "{operation:?} {place:?} {mode:?}: {answer:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_copy_needs_both_its_buckets() {
+    let scene = Scene::new().await;
+    let server = &scene.server;
+    let mut create = server.ask("PUT", "/theirs");
+    create.keys = server.world.stranger.clone();
+    assert_eq!(server.send(&create).await.status, 200);
+    for (target, source) in [("/theirs/x", "/bkt/k"), ("/bkt/x", "/theirs/x"), ("/bkt/x", "/theirs/none")] {
+        for keys in [&server.world.owner, &server.world.stranger] {
+            let mut copy = server.ask("PUT", target).header("x-amz-copy-source", source);
+            copy.keys = keys.clone();
+            let answer = server.send(&copy).await;
+            assert_eq!(answer.code(), "AccessDenied", "{target} {source}");
+        }
+        let upload = format!("/bkt/m?partNumber=1&uploadId={}", scene.upload);
+        let answer = server.send(&server.ask("PUT", &upload).header("x-amz-copy-source", "/theirs/x")).await;
+        assert_eq!(answer.code(), "AccessDenied");
+    }
+}
+
+#[tokio::test]
+async fn the_expected_owner_is_compared() {
+    let scene = Scene::new().await;
+    let server = &scene.server;
+    let account = server.world.identity.account("acme").await.unwrap().id;
+    let with = |owner: &str| server.ask("GET", "/bkt/k").header("x-amz-expected-bucket-owner", owner);
+    assert_eq!(server.send(&with(&account)).await.status, 200);
+    assert_eq!(server.send(&with("111122223333")).await.code(), "AccessDenied");
+    let copy = |owner: &str| {
+        let copy = server.ask("PUT", "/bkt/k2").header("x-amz-copy-source", "/bkt/k");
+        copy.header("x-amz-source-expected-bucket-owner", owner)
+    };
+    assert_eq!(server.send(&copy("111122223333")).await.code(), "AccessDenied");
+    assert_eq!(server.send(&copy(&account)).await.status, 200);
+}

@@ -1,0 +1,122 @@
+//! Object tags: the `x-amz-tagging` header and the `Tagging` document.
+
+use percent_encoding::percent_decode_str;
+
+use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::wire::xml::{Element, Writer};
+
+/// The most tags of an object.
+const TAGS_MAX: usize = 10;
+/// The longest tag key and value, in characters.
+const KEY_CHARS_MAX: usize = 128;
+const VALUE_CHARS_MAX: usize = 256;
+
+/// Tags, sorted by key as S3 shows them; keys are unique.
+pub type Tags = Vec<(Box<str>, Box<str>)>;
+
+/// Reads a header of the form `key=value&key`; both are form-encoded, a missing value is empty.
+pub fn parse_header(text: &str) -> Result<Tags> {
+    let invalid = || {
+        S3Error::invalid_argument(
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+            "x-amz-tagging",
+            text,
+        )
+    };
+    let mut tags = Tags::new();
+    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        tags.push((form_decode(key).ok_or_else(invalid)?, form_decode(value).ok_or_else(invalid)?));
+    }
+    tags.sort();
+    if has_duplicates(&tags) {
+        return Err(invalid());
+    }
+    check(&tags)?;
+    Ok(tags)
+}
+
+/// Reads the `Tagging` document.
+pub fn read_document(document: &Element) -> Result<Tags> {
+    let set = document.child("TagSet").ok_or(Code::MalformedXML)?;
+    let mut tags = Tags::new();
+    for tag in set.children().iter().filter(|child| child.name() == "Tag") {
+        let key = tag.child_text("Key").ok_or(Code::MalformedXML)?;
+        let value = tag.child_text("Value").ok_or(Code::MalformedXML)?;
+        tags.push((key.into(), value.into()));
+    }
+    tags.sort();
+    if has_duplicates(&tags) {
+        return Err(S3Error::with_message(Code::InvalidTag, "Cannot provide multiple Tags with the same key"));
+    }
+    check(&tags)?;
+    Ok(tags)
+}
+
+/// Whether a key stands twice among sorted tags.
+fn has_duplicates(tags: &Tags) -> bool {
+    tags.iter().zip(tags.iter().skip(1)).any(|(tag, next)| tag.0 == next.0)
+}
+
+fn form_decode(text: &str) -> Option<Box<str>> {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().ok().map(|decoded| decoded.into_owned().into_boxed_str())
+}
+
+fn check(tags: &Tags) -> Result<()> {
+    if tags.len() > TAGS_MAX {
+        return Err(S3Error::with_message(Code::BadRequest, "Object tags cannot be greater than 10"));
+    }
+    for (key, value) in tags {
+        if key.is_empty() || key.chars().count() > KEY_CHARS_MAX {
+            return Err(S3Error::with_message(Code::InvalidTag, "The TagKey you have provided is invalid"));
+        }
+        if value.chars().count() > VALUE_CHARS_MAX {
+            return Err(S3Error::with_message(Code::InvalidTag, "The TagValue you have provided is invalid"));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the `Tagging` document.
+pub fn document(tags: &Tags) -> String {
+    Writer::document("Tagging", |xml| {
+        xml.element("TagSet", |xml| {
+            for (key, value) in tags {
+                xml.element("Tag", |xml| {
+                    xml.text("Key", key);
+                    xml.text("Value", value);
+                });
+            }
+        });
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_header_is_read_as_a_form() {
+        let tags = parse_header("foo=bar&bar&a%20b=c+d&e=f=g").unwrap();
+        let expect = [("a b", "c d"), ("bar", ""), ("e", "f=g"), ("foo", "bar")];
+        assert_eq!(tags, expect.map(|(k, v)| (k.into(), v.into())).to_vec());
+        assert_eq!(parse_header("").unwrap(), Tags::new());
+    }
+
+    #[test]
+    fn bad_tags_are_refused() {
+        let eleven = (0..11).map(|i| format!("k{i}=v")).collect::<Vec<_>>().join("&");
+        for (text, code) in [
+            ("a=1&a=2", Code::InvalidArgument),
+            ("a=%ff", Code::InvalidArgument),
+            ("=x", Code::InvalidTag),
+            (eleven.as_str(), Code::BadRequest),
+            (&"k".repeat(129), Code::InvalidTag),
+            (&format!("k={}", "v".repeat(257)), Code::InvalidTag),
+        ] {
+            assert_eq!(parse_header(text).unwrap_err().code(), code, "{text}");
+        }
+    }
+}
