@@ -42,7 +42,7 @@ use crate::admin::operator::Operator;
 use crate::admin::orders::Orders;
 use crate::admin::status::StatusSource;
 use crate::data_folder::{DataFolder, DataFolderError, RunningServer};
-use crate::logs;
+use crate::logs::{self, LogError};
 use crate::member::{MemberError, MemberFolder};
 use crate::settings::Settings;
 use couronne_base::env;
@@ -51,8 +51,8 @@ use couronne_base::env;
 #[derive(Debug, Error)]
 pub(crate) enum ServeError {
     /// Logging cannot begin.
-    #[error("{0}")]
-    Logs(String),
+    #[error(transparent)]
+    Logs(#[from] LogError),
     /// The runtime cannot begin, or a signal cannot be awaited.
     #[error("starting threads: {0}")]
     Runtime(io::Error),
@@ -114,7 +114,7 @@ pub(crate) fn run_gateway(settings: Settings) -> Result<(), ServeError> {
 }
 
 fn run_role(settings: &Settings, role: impl Future<Output = Result<(), ServeError>>) -> Result<(), ServeError> {
-    logs::start(&settings.logs).map_err(ServeError::Logs)?;
+    let _log = logs::start(&settings.logs)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = settings.process.worker_threads {
         runtime.worker_threads(usize::from(threads.max(1)));
