@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use super::messages::ErrorMessage;
-use crate::cli::ServerArguments;
+use crate::cli::{BadAdminVariable, ServerArguments, ServerChoice};
 use crate::data_folder::{self, DataFolderError};
 
 /// How long a server may take to answer.
@@ -30,7 +30,10 @@ pub(crate) enum ClientError {
     /// There is no server to talk to.
     #[error(transparent)]
     DataFolder(#[from] DataFolderError),
-    /// COURONNE_ADMIN without a token.
+    /// COURONNE_ADMIN is no address.
+    #[error(transparent)]
+    Variable(#[from] BadAdminVariable),
+    /// An admin address without a token.
     #[error("an admin address takes a token as well: set COURONNE_ADMIN_TOKEN to the text of DIR/admin.token")]
     NoToken,
     /// The server does not answer.
@@ -58,12 +61,16 @@ pub(crate) struct AdminClient {
 impl AdminClient {
     /// Finds the server the flags mean.
     pub(crate) fn find(arguments: &ServerArguments) -> Result<Self, ClientError> {
-        if let Some(address) = arguments.admin_address {
-            let token = arguments.admin_token.clone().ok_or(ClientError::NoToken)?;
-            return Ok(Self { address, token: Zeroizing::new(token) });
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        match arguments.choice(variable)? {
+            ServerChoice::Address { address, token } => {
+                Ok(Self { address, token: Zeroizing::new(token.ok_or(ClientError::NoToken)?) })
+            }
+            ServerChoice::Folder { folder, token } => {
+                let (server, kept) = data_folder::running_server(&folder)?;
+                Ok(Self { address: server.admin, token: token.map_or(kept, Zeroizing::new) })
+            }
         }
-        let (server, token) = data_folder::running_server(&arguments.data)?;
-        Ok(Self { address: server.admin, token })
     }
 
     /// GET.
