@@ -60,10 +60,12 @@ pub(crate) enum ServeError {
     #[error(transparent)]
     DataFolder(#[from] DataFolderError),
     /// An address is taken or not ours.
-    #[error("listening on {address}: {source}")]
+    #[error("listening on {address}: {source}; {chosen_by} sets the address")]
     Listen {
         /// The address.
         address: SocketAddr,
+        /// The flag, if there is one, and the settings that choose the address.
+        chosen_by: &'static str,
         /// What went wrong.
         source: io::Error,
     },
@@ -126,9 +128,11 @@ fn run_role(settings: &Settings, role: impl Future<Output = Result<(), ServeErro
 /// Start, serve, stop.
 async fn serve(settings: Settings) -> Result<(), ServeError> {
     let env = env::system();
+    // The listeners first: a first start whose port is taken leaves nothing behind, and the next one is the first again.
+    let (s3_listener, s3) = listen(settings.s3.listen, "--listen, or `listen` in [s3] of the settings file,").await?;
+    let chosen_by = "--admin-listen, or `listen` in [admin] of the settings file,";
+    let (admin_listener, admin) = listen(settings.admin.listen, chosen_by).await?;
     let data = DataFolder::open(&settings.data, &env)?;
-    let (s3_listener, s3) = listen(settings.s3.listen).await?;
-    let (admin_listener, admin) = listen(settings.admin.listen).await?;
     let tls = parts::tls(&settings.s3)?;
     let node = parts::node(&data.cluster, &settings, &env).await?;
     let gateway = lone_gateway(&data, &settings, &node, &env)?;
@@ -206,9 +210,9 @@ async fn end(doors: impl IntoIterator<Item = JoinHandle<()>>, flush: impl Future
     tracing::info!("stopped");
 }
 
-/// A listener and the address it got.
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let refused = |source| ServeError::Listen { address, source };
+/// A listener and the address it got. `chosen_by` tells an operator how to choose another address.
+async fn listen(address: SocketAddr, chosen_by: &'static str) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let refused = |source| ServeError::Listen { address, chosen_by, source };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))
