@@ -19,19 +19,26 @@ EC = ["--drives", "6", "--policy", "ec:4+2"]
 GB, OPS = "cpu_seconds_per_gb", "cpu_seconds_per_1000_operations"
 KEYS = ("AK" + "0" * 18, "secret" + "0" * 34)
 
-class Couronne:
-    """A server on a new data folder."""
+# What servers log unless told otherwise, without the line for each request.
+NO_ACCESS_LOG = "info,openraft=error,couronne::access=off"
 
-    def __init__(self, flags, folder):
+
+class Couronne:
+    """A server on a new data folder. It logs as a user's does, to a file beside its data, unless `log` says what."""
+
+    def __init__(self, flags, folder, log=None):
         self.data = pathlib.Path(tempfile.mkdtemp(dir=folder))
-        self.flags = flags
+        self.flags, self.log = flags, log
         self.start()
 
     def start(self):
         words = [BINARY, "serve", "--data", self.data, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", *self.flags]
-        env = {**os.environ, "COURONNE_ACCESS_KEY": KEYS[0], "COURONNE_SECRET_KEY": KEYS[1], "COURONNE_LOG": "error"}
+        env = {**without_log_filter(), "COURONNE_ACCESS_KEY": KEYS[0], "COURONNE_SECRET_KEY": KEYS[1]}
+        if self.log:
+            env["COURONNE_LOG"] = self.log
         began = time.monotonic()
-        self.process = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(self.data / "log", "ab") as log:
+            self.process = subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=log)
         atexit.register(abandon, self.process, self.data)
         while True:
             try:
@@ -104,6 +111,11 @@ root_domain = ".s3.garage"
         self.process.terminate()
         self.process.wait(60)
         shutil.rmtree(self.data)
+
+
+def without_log_filter():
+    """The environment, but for a variable that would make servers log otherwise than by default."""
+    return {name: value for name, value in os.environ.items() if name != "COURONNE_LOG"}
 
 
 def abandon(process, data):

@@ -1,13 +1,15 @@
 //! The command line: its commands, flags and variables.
 //!
-//! Promises: a flag that is given wins over the settings file; one that is not leaves it alone.
+//! Promises: a flag that is given wins over the environment and over the settings file; one that is not leaves both
+//! alone.
 //! Must not know: how a command is carried out.
 
-use std::net::SocketAddr;
+use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use couronne_placement::Redundancy;
+use thiserror::Error;
 
 use crate::bench::arguments::BenchArguments;
 use crate::settings::{Settings, SettingsError};
@@ -159,19 +161,49 @@ pub(crate) struct ClusterTokenArguments {
     pub(crate) minutes: u32,
 }
 
-/// Which running server a command talks to.
-#[derive(Args, Clone)]
+/// The variable that names the admin listener where no flag names a server.
+pub(crate) const ADMIN_VARIABLE: &str = "COURONNE_ADMIN";
+/// The variable that has its token.
+pub(crate) const ADMIN_TOKEN_VARIABLE: &str = "COURONNE_ADMIN_TOKEN";
+
+/// Which running server a command talks to. clap does not read the variables: a folder given as a flag must win over
+/// an address in the environment, and clap would take the two for two flags.
+#[derive(Args, Clone, Default)]
 pub(crate) struct ServerArguments {
-    /// Data folder of the running server
-    #[arg(long = "data", value_name = "DIR", default_value = "data", global = true)]
-    pub(crate) data: PathBuf,
-    /// Address of its admin listener, instead of a data folder
-    #[arg(long, env = "COURONNE_ADMIN", value_name = "ADDR", global = true)]
+    /// Data folder of the running server [default: data]
+    #[arg(long = "data", value_name = "DIR", global = true)]
+    pub(crate) data: Option<PathBuf>,
+    /// Address of its admin listener, instead of a data folder [env: COURONNE_ADMIN]
+    #[arg(long, value_name = "ADDR", conflicts_with = "data", global = true)]
     pub(crate) admin_address: Option<SocketAddr>,
-    /// Token of its admin listener (the text of DIR/admin.token)
-    #[arg(long, env = "COURONNE_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN", global = true)]
+    /// Token of its admin listener (the text of DIR/admin.token) [env: COURONNE_ADMIN_TOKEN, with COURONNE_ADMIN]
+    #[arg(long, value_name = "TOKEN", global = true)]
     pub(crate) admin_token: Option<String>,
 }
+
+/// The running server that a command talks to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ServerChoice {
+    /// The server of a data folder, which has its address and token.
+    Folder {
+        /// The data folder.
+        folder: PathBuf,
+        /// A token to use instead of the folder's.
+        token: Option<String>,
+    },
+    /// The server that has an admin listener there.
+    Address {
+        /// The address of the admin listener.
+        address: SocketAddr,
+        /// Its token, if one is known.
+        token: Option<String>,
+    },
+}
+
+/// The variable [`ADMIN_VARIABLE`] is no address.
+#[derive(Debug, Error)]
+#[error("the variable {ADMIN_VARIABLE} is no address such as 127.0.0.1:9001: {0}")]
+pub(crate) struct BadAdminVariable(#[from] AddrParseError);
 
 /// Flags of `couronne status`, and of other commands that take no more.
 #[derive(Args)]
@@ -327,6 +359,25 @@ pub(crate) struct UserCreateArguments {
     pub(crate) server: ServerArguments,
 }
 
+impl ServerArguments {
+    /// The server that the flags name, else the one that the environment names, else that of the folder `data`.
+    pub(crate) fn choice(
+        &self,
+        variable: impl Fn(&'static str) -> Option<String>,
+    ) -> Result<ServerChoice, BadAdminVariable> {
+        let token = self.admin_token.clone();
+        if let Some(folder) = self.data.clone() {
+            return Ok(ServerChoice::Folder { folder, token });
+        }
+        let address = match (self.admin_address, variable(ADMIN_VARIABLE)) {
+            (Some(address), _) => address,
+            (None, Some(text)) => text.parse()?,
+            (None, None) => return Ok(ServerChoice::Folder { folder: "data".into(), token }),
+        };
+        Ok(ServerChoice::Address { address, token: token.or_else(|| variable(ADMIN_TOKEN_VARIABLE)) })
+    }
+}
+
 impl ServeArguments {
     /// The settings of the file, with the flags over them.
     pub(crate) fn settings(self) -> Result<Settings, SettingsError> {
@@ -367,6 +418,37 @@ mod tests {
         let mut command = CommandLine::command();
         command.build();
         check(&command);
+    }
+
+    /// The server that a command line names beside an environment that names another one.
+    fn choice(words: &[&str], environment: &[(&str, &str)]) -> ServerChoice {
+        let line = CommandLine::parse_from(["couronne", "repair", "start"].iter().chain(words));
+        let Command::Repair(RepairCommand::Start(arguments)) = line.command else { panic!("not repair start") };
+        let variable = |name: &str| environment.iter().find(|pair| pair.0 == name).map(|pair| pair.1.to_owned());
+        arguments.choice(variable).unwrap()
+    }
+
+    #[test]
+    fn a_server_named_by_a_flag_wins_over_the_environment() {
+        let folder = |folder: &str, token: Option<&str>| ServerChoice::Folder {
+            folder: folder.into(),
+            token: token.map(str::to_owned),
+        };
+        let address = |address: &str, token: Option<&str>| ServerChoice::Address {
+            address: address.parse().unwrap(),
+            token: token.map(str::to_owned),
+        };
+        let there = [("COURONNE_ADMIN", "10.0.0.1:1"), ("COURONNE_ADMIN_TOKEN", "env")];
+        assert_eq!(choice(&[], &[]), folder("data", None));
+        assert_eq!(choice(&[], &there), address("10.0.0.1:1", Some("env")));
+        assert_eq!(choice(&["--data", "d"], &there), folder("d", None));
+        assert_eq!(choice(&["--data", "d"], &[("COURONNE_ADMIN", "nonsense")]), folder("d", None));
+        assert_eq!(choice(&["--data", "d", "--admin-token", "t"], &there), folder("d", Some("t")));
+        assert_eq!(choice(&["--admin-address", "10.0.0.2:2"], &there), address("10.0.0.2:2", Some("env")));
+        assert_eq!(choice(&["--admin-token", "t"], &there), address("10.0.0.1:1", Some("t")));
+        let both = ["couronne", "repair", "start", "--data", "d", "--admin-address", "10.0.0.2:2"];
+        assert!(CommandLine::try_parse_from(both).is_err(), "two servers are named");
+        assert!(ServerArguments::default().choice(|_| Some("nonsense".to_owned())).is_err());
     }
 
     #[test]

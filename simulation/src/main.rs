@@ -13,6 +13,9 @@ use couronne_placement::Redundancy;
 use couronne_simulation::founding::Shape;
 use couronne_simulation::run::{Plan, run};
 use couronne_simulation::trace::Trace;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Simulates a whole cluster in one process, seed after seed.
 #[derive(Parser)]
@@ -54,9 +57,9 @@ struct Arguments {
     /// Print every event, to find where two runs part.
     #[arg(long)]
     events: bool,
-    /// What the processes log, as in `RUST_LOG`: to standard error.
+    /// What the processes log, as `LEVEL` or `target=LEVEL,...`: to standard error.
     #[arg(long)]
-    log: Option<String>,
+    log: Option<Targets>,
     /// Make this deliberate bug.
     #[cfg(feature = "mutants")]
     #[arg(long)]
@@ -70,8 +73,8 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let Some(log) = &arguments.log {
-        let layer = tracing_subscriber::fmt().with_env_filter(log).without_time().with_writer(std::io::stderr);
-        layer.init();
+        let layer = tracing_subscriber::fmt::layer().without_time().with_writer(std::io::stderr);
+        tracing_subscriber::registry().with(log.clone()).with(layer).init();
     }
     #[cfg(feature = "mutants")]
     {

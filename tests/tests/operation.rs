@@ -8,12 +8,16 @@
     reason = "test code"
 )]
 
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use couronne_tests::clients::Clients;
 use couronne_tests::json;
 use couronne_tests::server::{ACCESS_KEY, SECRET_KEY, Server, Shape, binary};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 #[test]
@@ -115,4 +119,212 @@ fn bench_measures_a_running_server() {
     assert_eq!(json(&server.couronne(&words))["operations"], 2);
     let wrong = ["bench", "put", "--access-key", ACCESS_KEY, "--secret-key", "wrong-secret", "--duration", "0.1"];
     assert!(!server.couronne(&wrong).status.success());
+}
+
+/// What a server says on standard output and standard error from its start to its clean end, which it is told to come
+/// to as soon as it is announced in its data folder.
+fn said_by(command: &mut Command, data: &Path) -> (String, String) {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    ended(child, data)
+}
+
+/// The process that is announced in a data folder, once it is.
+fn announced(data: &Path) -> Pid {
+    let began = Instant::now();
+    loop {
+        if let Ok(text) = std::fs::read_to_string(data.join("server.json")) {
+            let server: Value = serde_json::from_str(&text).unwrap();
+            return Pid::from_raw(i32::try_from(server["pid"].as_u64().unwrap()).unwrap()).unwrap();
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "it does not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Tells a server to end cleanly, also one on a terminal, where `child` is not the server itself; what it said.
+fn ended(child: Child, data: &Path) -> (String, String) {
+    kill_process(announced(data), Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// A command of the binary that nothing in the environment changes.
+fn plain(words: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    for name in ["ACCESS_KEY", "SECRET_KEY", "ADMIN", "ADMIN_TOKEN", "LOG"] {
+        command.env_remove(format!("COURONNE_{name}"));
+    }
+    command.args(words);
+    command
+}
+
+/// The same on a terminal of its own.
+fn on_a_terminal(words: &[&str]) -> Command {
+    let mut line = vec![format!("exec '{}'", binary().display())];
+    line.extend(words.iter().map(|word| format!("'{word}'")));
+    let mut command = Command::new("script");
+    command.env_remove("COURONNE_ACCESS_KEY").env_remove("COURONNE_SECRET_KEY");
+    command.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]);
+    command
+}
+
+/// The root secret key that a data folder keeps; only its owner may read it.
+fn kept_secret(data: &Path) -> String {
+    let path = data.join("credentials.toml");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let file: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
+    let secret = file["secret_key"].as_str().unwrap().to_owned();
+    assert!(secret.len() == 40 && secret.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{secret}");
+    secret
+}
+
+/// No library warns of what a start is always like.
+fn assert_calm(log: &str) {
+    let loud: Vec<&str> = log.lines().filter(|line| !line.contains("  INFO ")).collect();
+    assert!(loud.is_empty(), "{loud:#?}");
+}
+
+#[test]
+fn a_first_start_is_calm_and_shows_the_secret_on_a_terminal_only() {
+    for drives in ["1", "6"] {
+        let home = tempfile::tempdir().unwrap();
+        let start = |data: &Path, command: fn(&[&str]) -> Command| {
+            let addresses = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+            let folder = data.to_string_lossy().into_owned();
+            let words = [["serve", "--drives", drives, "--data", &folder].as_slice(), &addresses].concat();
+            said_by(&mut command(&words), data)
+        };
+        let (piped, shown) = (home.path().join("piped"), home.path().join("shown"));
+        let (out, log) = start(&piped, plain);
+        let secret = kept_secret(&piped);
+        assert!(!out.contains(&secret) && !log.contains(&secret), "{out}");
+        assert!(out.contains(&format!("secret key  in {}", piped.join("credentials.toml").display())), "{out}");
+        assert_calm(&log);
+        assert!(log.contains(" serving ") && log.contains(" stopped"), "nothing is lost at an orderly stop: {log}");
+        let (out, _) = start(&shown, on_a_terminal);
+        assert!(out.contains(&format!("secret key  {}", kept_secret(&shown))), "{out}");
+        let (again, _) = start(&shown, on_a_terminal);
+        assert!(!again.contains(&kept_secret(&shown)), "it is shown once: {again}");
+        // The line to paste works without the secret in it.
+        let export = out_of_export(&start_line(&home.path().join("third"), &start));
+        assert_eq!(export, kept_secret(&home.path().join("third")));
+    }
+}
+
+/// The line of a welcome that sets the environment of S3 clients, of a start whose output is no terminal.
+fn start_line(data: &Path, start: &dyn Fn(&Path, fn(&[&str]) -> Command) -> (String, String)) -> String {
+    let (out, _) = start(data, plain);
+    out.lines().find(|line| line.contains("export AWS_ENDPOINT_URL=")).unwrap().to_owned()
+}
+
+/// The secret key that a shell has after such a line.
+fn out_of_export(line: &str) -> String {
+    let shell = format!("{line}; printf %s \"$AWS_SECRET_ACCESS_KEY\"");
+    String::from_utf8(Command::new("sh").args(["-c", &shell]).output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn a_folder_named_by_a_flag_wins_over_a_server_named_by_the_environment() {
+    let server = Server::start(Shape::OneDrive);
+    let (data, port) = (server.data(), server.host());
+    let mut command = plain(&["account", "list", "--data"]);
+    command.arg(&data).env("COURONNE_ADMIN", "127.0.0.1:1").env("COURONNE_ADMIN_TOKEN", "of another server");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut other = plain(&["account", "list"]);
+    other.env("COURONNE_ADMIN", "127.0.0.1:1").env("COURONNE_ADMIN_TOKEN", "of another server");
+    let refusal = String::from_utf8(other.output().unwrap().stderr).unwrap();
+    assert!(refusal.contains("127.0.0.1:1 does not answer"), "{refusal}");
+    // A flag of the load generator, too: the folder's own keys are taken, not those of the environment.
+    let mut bench = plain(&["bench", "put", "--size", "1", "--duration", "0.1", "--warm-up", "0", "--data"]);
+    bench.arg(&data).env("AWS_ACCESS_KEY_ID", "OTHER").env("AWS_SECRET_ACCESS_KEY", "of another server");
+    let output = bench.output().unwrap();
+    assert!(output.status.success(), "{port}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A port that is free now.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// What a start says that must be refused.
+fn refusal(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_port_in_use_names_the_flag_that_changes_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let serve = |s3: &str, admin: &str| {
+        refusal(plain(&["serve", "--listen", s3, "--admin-listen", admin, "--data"]).arg(&data))
+    };
+    for (said, flag, section) in [
+        (serve(&taken, "127.0.0.1:0"), "--listen", "[s3]"),
+        (serve("127.0.0.1:0", &taken), "--admin-listen", "[admin]"),
+    ] {
+        assert!(said.contains(&taken) && said.contains(flag) && said.contains(section), "{said}");
+    }
+    assert!(!data.exists(), "the next start is the first one");
+}
+
+/// A member of a cluster of one storage node, to be: its settings, in a folder of its own.
+fn member(home: &Path, name: &str, [peers, s3, admin]: [u16; 3]) -> (PathBuf, String) {
+    let (data, path) = (home.join(name), home.join(format!("{name}.toml")));
+    let listen = |section: &str, port: u16| format!("[{section}]\nlisten = '127.0.0.1:{port}'\n");
+    let text = [
+        format!("[data]\nfolders = ['{}']\n", data.display()),
+        listen("cluster", peers) + &format!("name = '{name}'\n"),
+        listen("s3", s3),
+        listen("admin", admin),
+    ];
+    std::fs::write(&path, text.concat()).unwrap();
+    (data, path.to_string_lossy().into_owned())
+}
+
+#[test]
+fn members_of_a_cluster_start_calmly_and_name_the_setting_of_a_port_in_use() {
+    let home = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().port();
+    let (peers, s3, admin) = (free_port(), free_port(), free_port());
+    let (node, config) = member(home.path(), "n1", [peers, 0, admin]);
+    let init = ["cluster", "init", "--nodes", "1", "--policy", "single", "--config"];
+    let founded = String::from_utf8(plain(&init).arg(&config).output().unwrap().stdout).unwrap();
+    let secret = kept_secret(&node);
+    assert!(!founded.contains(&secret), "{founded}");
+    assert!(founded.contains(&format!("root secret key  in {}", node.join("credentials.toml").display())), "{founded}");
+    let (other, other_config) = member(home.path(), "other", [0, 0, 0]);
+    let words: Vec<&str> = init.iter().copied().chain([other_config.as_str()]).collect();
+    let shown = String::from_utf8(on_a_terminal(&words).output().unwrap().stdout).unwrap();
+    assert!(shown.contains(&kept_secret(&other)), "{shown}");
+
+    for (ports, section) in [([taken, 0, admin], "[cluster]"), ([peers, 0, taken], "[admin]")] {
+        let (_, config) = member(home.path(), "n1", ports);
+        let said = refusal(&mut plain(&["storage-node", "--config", &config]));
+        assert!(said.contains(&taken.to_string()) && said.contains(section), "{said}");
+    }
+    let (_, config) = member(home.path(), "n1", [peers, 0, admin]);
+    let running = plain(&["storage-node", "--config", &config]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    announced(&node);
+    let token = plain(&["cluster", "token", "--gateway", "--data"]).arg(&node).output().unwrap();
+    let token = String::from_utf8(token.stdout).unwrap();
+    let (gateway, config) = member(home.path(), "g1", [0, s3, 0]);
+    let joined = plain(&["cluster", "join", token.trim(), "--gateway", "--config", &config]).output().unwrap();
+    assert!(joined.status.success(), "{}", String::from_utf8_lossy(&joined.stderr));
+    for (ports, section) in [([0, taken, 0], "[s3]"), ([0, s3, taken], "[admin]")] {
+        let (_, config) = member(home.path(), "g1", ports);
+        let said = refusal(&mut plain(&["gateway", "--config", &config]));
+        assert!(said.contains(&taken.to_string()) && said.contains(section), "{said}");
+    }
+    let (_, config) = member(home.path(), "g1", [0, s3, 0]);
+    let (_, log) = said_by(&mut plain(&["gateway", "--config", &config]), &gateway);
+    assert_calm(&log);
+    let (_, log) = ended(running.unwrap(), &node);
+    assert_calm(&log);
 }

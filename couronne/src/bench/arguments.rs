@@ -46,11 +46,11 @@ pub(crate) struct BenchArguments {
     /// Data folder of the running server, for its endpoint, root credentials and process id
     #[arg(long = "data", value_name = "DIR", default_value = "data")]
     pub(crate) data: PathBuf,
-    /// Access key
-    #[arg(long, env = "AWS_ACCESS_KEY_ID", value_name = "K")]
+    /// Access key; unset: root's in the data folder, else AWS_ACCESS_KEY_ID
+    #[arg(long, requires = "secret_key", value_name = "K")]
     pub(crate) access_key: Option<String>,
-    /// Secret key
-    #[arg(long, env = "AWS_SECRET_ACCESS_KEY", hide_env_values = true, value_name = "S")]
+    /// Secret key; unset: root's in the data folder, else AWS_SECRET_ACCESS_KEY
+    #[arg(long, requires = "access_key", value_name = "S")]
     pub(crate) secret_key: Option<String>,
     /// Region in the signatures
     #[arg(long, default_value = "us-east-1")]

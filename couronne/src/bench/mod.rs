@@ -29,7 +29,6 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
-use zeroize::Zeroizing;
 
 use self::arguments::{BenchArguments, Workload};
 use self::body::Bodies;
@@ -41,6 +40,7 @@ use self::server_cost::CostSource;
 use self::signing::Signer;
 use self::worker::{End, Shared, Worker};
 use crate::data_folder;
+use crate::data_folder::credentials::{self, Credentials, CredentialsError};
 use crate::terminal;
 use couronne_base::env;
 
@@ -50,6 +50,9 @@ pub(crate) enum BenchError {
     /// The endpoint cannot be used.
     #[error("{0}")]
     Endpoint(String),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// S3 said no.
     #[error("{code}: {message}")]
     S3 {
@@ -158,13 +161,16 @@ fn target(arguments: &BenchArguments, env: &couronne_base::env::Env) -> Result<(
                 pids.push(server.pid);
             }
             let scheme = if server.tls { "https" } else { "http" };
-            (format!("{scheme}://{}", server.s3), Some(data_folder::credentials::read(&arguments.data)?))
+            (format!("{scheme}://{}", server.s3), credentials::read(&arguments.data)?)
         }
     };
-    let access_key = arguments.access_key.clone().or_else(|| kept.as_ref().map(|kept| kept.access_key.clone()));
-    let secret_key = arguments.secret_key.clone().map(Zeroizing::new).or_else(|| kept.map(|kept| kept.secret_key));
-    let (Some(access_key), Some(secret_key)) = (access_key, secret_key) else {
-        return Err(BenchError::Endpoint("--access-key and --secret-key are needed with --endpoint".to_owned()));
+    let flags = Credentials::chosen(arguments.access_key.clone(), arguments.secret_key.clone())?;
+    let Some(Credentials { access_key, secret_key }) =
+        flags.or(kept).map_or_else(credentials::of_aws, |keys| Ok(Some(keys)))?
+    else {
+        return Err(BenchError::Endpoint(
+            "an access key and a secret key are needed: give --access-key and --secret-key".to_owned(),
+        ));
     };
     let cost_source = match (&arguments.metrics, pids.is_empty()) {
         (Some(url), _) => CostSource::Metrics(url.clone()),

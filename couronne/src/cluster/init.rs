@@ -15,11 +15,12 @@ use couronne_storage_node::node::LocalNode;
 use super::{ClusterError, folder_names};
 use crate::cli::ClusterInitArguments;
 use crate::data_folder;
+use crate::data_folder::credentials::{self, Credentials};
 use crate::member::secrets::Secrets;
 use crate::member::{Founding, Member, MemberError, MemberFolder, encoded};
 use crate::serve::parts;
 use crate::settings::Settings;
-use crate::terminal::say;
+use crate::terminal::{is_private, say};
 use couronne_base::env;
 
 /// Founds it.
@@ -46,6 +47,8 @@ pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterE
     let lifetime = settings.cluster.certificate_lifetime();
     let certificate = authority.sign(&request, node, Role::StorageNode, lifetime, &env)?;
     let secrets = Secrets::make(&env)?;
+    let root = Credentials { access_key: secrets.access_key.clone(), secret_key: secrets.secret_key.clone() };
+    credentials::keep(&settings.data.folders, &root).map_err(MemberError::from)?;
     folder.keep_founding(&Founding { authority_key: encoded(authority_key.as_pkcs8()), secrets: secrets.text() })?;
 
     let drives = parts::drives(&settings.data.drive_folders()).await?;
@@ -63,8 +66,14 @@ pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterE
     let authority = authority.certificate().to_vec();
     folder.keep(&Member { cluster, node, role: Role::StorageNode, certificate, authority, key })?;
     say(&format!("cluster {cluster:032x} founded in {}", folder_names(&settings.data.folders)));
-    say(&format!("  root access key  {}", secrets.access_key));
-    say(&format!("  root secret key  {}  (shown only now)", secrets.secret_key.as_str()));
+    say(&format!("  root access key  {}", root.access_key));
+    let file = credentials::path(&folder.name());
+    let file = file.display();
+    if is_private() {
+        say(&format!("  root secret key  {}  (shown only now; kept in {file})", root.secret_key.as_str()));
+    } else {
+        say(&format!("  root secret key  in {file}"));
+    }
     say(&format!("  it begins when {} storage nodes have joined; next: couronne storage-node", arguments.nodes));
     Ok(())
 }

@@ -3,9 +3,10 @@
 //! Promises: a secret key never appears in `Debug`, and leaves this process only where the operator asked.
 //! Must not know: what root may do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use couronne_base::env::Env;
+use couronne_gateway::identity::random_key;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -19,9 +20,6 @@ pub(crate) const SECRET_KEY_VARIABLE: &str = "COURONNE_SECRET_KEY";
 
 /// The file that keeps them.
 const NAME: &str = "credentials.toml";
-
-/// The letters of generated keys: 32 of them, so five random bits make one, none mistaken for another.
-const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
 /// An access key and its secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +47,11 @@ pub(crate) enum CredentialsError {
 }
 
 impl Credentials {
-    /// A key pair nobody can guess: 100 bits of access key, 200 bits of secret key.
+    /// A key pair that nobody can guess.
     pub(crate) fn generate(env: &Env) -> Self {
-        Self { access_key: letters::<20>(env), secret_key: Zeroizing::new(letters::<40>(env)) }
+        let key = random_key(env);
+        let secret_key = Zeroizing::new(String::from_utf8_lossy(key.secret.expose()).into_owned());
+        Self { access_key: key.access_key.into(), secret_key }
     }
 
     /// A key pair that somebody chose; `None` if neither half is given.
@@ -80,6 +80,11 @@ pub(crate) fn preset() -> Result<Option<Credentials>, CredentialsError> {
     Credentials::chosen(variable(ACCESS_KEY_VARIABLE), variable(SECRET_KEY_VARIABLE))
 }
 
+/// The credentials that the environment has for AWS's own tools, if it has any.
+pub(crate) fn of_aws() -> Result<Option<Credentials>, CredentialsError> {
+    Credentials::chosen(variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"))
+}
+
 /// The root credentials: those of the environment, else those kept, else new ones; kept in every folder.
 pub(super) fn open(folders: &[PathBuf], env: &Env) -> Result<Credentials, DataFolderError> {
     let preset = preset()?;
@@ -88,17 +93,24 @@ pub(super) fn open(folders: &[PathBuf], env: &Env) -> Result<Credentials, DataFo
         (None, Some(text)) => parse(&text)?,
         (None, None) => Credentials::generate(env),
     };
-    let text = Zeroizing::new(toml::to_string(&credentials).unwrap_or_default());
-    write_everywhere(folders, NAME, &text)?;
+    keep(folders, &credentials)?;
     Ok(credentials)
 }
 
-/// The root credentials kept in a data folder, for the commands of whoever may read it.
-pub(crate) fn read(folder: &std::path::Path) -> Result<Credentials, DataFolderError> {
-    match read_anywhere(&[folder.to_owned()], NAME)? {
-        Some(text) => parse(&text),
-        None => Err(DataFolderError::NotRunning(folder.to_owned())),
-    }
+/// Keeps the root credentials in every folder, readable by the owner only.
+pub(crate) fn keep(folders: &[PathBuf], credentials: &Credentials) -> Result<(), DataFolderError> {
+    let text = Zeroizing::new(toml::to_string(credentials).unwrap_or_default());
+    write_everywhere(folders, NAME, &text)
+}
+
+/// The file of a data folder that keeps them.
+pub(crate) fn path(folder: &Path) -> PathBuf {
+    folder.join(NAME)
+}
+
+/// The root credentials kept in a data folder, if any are, for the commands of whoever may read it.
+pub(crate) fn read(folder: &Path) -> Result<Option<Credentials>, DataFolderError> {
+    read_anywhere(&[folder.to_owned()], NAME)?.map(|text| parse(&text)).transpose()
 }
 
 /// Reads the file's text.
@@ -113,12 +125,6 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// `N` random letters.
-fn letters<const N: usize>(env: &Env) -> String {
-    let bytes = env.random_bytes::<N>();
-    bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32))).map(|letter| char::from(*letter)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +136,7 @@ mod tests {
         let two = Credentials::generate(&env);
         assert_eq!((one.access_key.len(), one.secret_key.len()), (20, 40));
         assert_ne!(one.access_key, two.access_key);
+        assert!(one.secret_key.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         let chosen = Credentials::chosen(Some(one.access_key.clone()), Some(one.secret_key.to_string()));
         assert!(chosen.unwrap() == Some(one));
     }

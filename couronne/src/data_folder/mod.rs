@@ -203,7 +203,7 @@ impl DataFolder {
 
     /// The file that keeps the root credentials.
     pub(crate) fn credentials_path(&self) -> PathBuf {
-        self.folders.first().map(|folder| folder.join("credentials.toml")).unwrap_or_default()
+        self.folders.first().map(|folder| credentials::path(folder)).unwrap_or_default()
     }
 
     /// Takes the announcement back, at the end of a clean shutdown.

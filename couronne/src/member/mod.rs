@@ -4,6 +4,7 @@
 //! DIR/member.toml     cluster, node, role, certificates, private key
 //! DIR/joining.toml    before it is admitted: private key and the ids of its drives
 //! DIR/founding.toml   at the founder, until the cluster keeps them itself: authority's key and secrets
+//! DIR/credentials.toml at the founder: root access key and secret key, for the operator
 //! DIR/map             the last known map (base64), so that it finds the cluster again
 //! DIR/server.json     where the running process listens
 //! DIR/admin.token     the token of its admin listener

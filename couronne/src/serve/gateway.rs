@@ -59,8 +59,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let tls = Tls::new(Arc::clone(&env.clock), &member.authority, &member.certificate, &member.key)?;
     let traffic = Traffic::new(Arc::clone(&env.clock))?;
     let transport = traffic.transport(NetTransport::new(tls.clone(), map.clone(), NetSettings::default()));
-    let (s3_listener, s3) = listen(settings.s3.listen).await?;
-    let (admin_listener, admin) = listen(settings.admin.listen).await?;
+    let (s3_listener, s3) = listen(settings.s3.listen, "`listen` in [s3] of the settings file").await?;
+    let (admin_listener, admin) = listen(settings.admin.listen, "`listen` in [admin] of the settings file").await?;
     let s3_tls = parts::tls(&settings.s3)?;
 
     let renewal = Renewal {

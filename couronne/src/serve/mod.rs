@@ -39,7 +39,7 @@ use self::parts::GatewaySecrets;
 
 use crate::admin::{self, AdminActions, AdminForwarder, ClusterStatusSource, StatusSource};
 use crate::data_folder::{DataFolder, DataFolderError, RunningServer};
-use crate::logs;
+use crate::logs::{self, LogError};
 use crate::member::{MemberError, MemberFolder};
 use crate::settings::Settings;
 use couronne_base::env;
@@ -48,8 +48,8 @@ use couronne_base::env;
 #[derive(Debug, Error)]
 pub(crate) enum ServeError {
     /// Logging cannot begin.
-    #[error("{0}")]
-    Logs(String),
+    #[error(transparent)]
+    Logs(#[from] LogError),
     /// The runtime cannot begin, or a signal cannot be awaited.
     #[error("starting threads: {0}")]
     Runtime(io::Error),
@@ -57,10 +57,12 @@ pub(crate) enum ServeError {
     #[error(transparent)]
     DataFolder(#[from] DataFolderError),
     /// An address is taken or not ours.
-    #[error("listening on {address}: {source}")]
+    #[error("listening on {address}: {source}; {chosen_by} sets the address")]
     Listen {
         /// The address.
         address: SocketAddr,
+        /// The flag, if there is one, and the settings that choose the address.
+        chosen_by: &'static str,
         /// What went wrong.
         source: io::Error,
     },
@@ -111,7 +113,7 @@ pub(crate) fn run_gateway(settings: Settings) -> Result<(), ServeError> {
 }
 
 fn run_role(settings: &Settings, role: impl Future<Output = Result<(), ServeError>>) -> Result<(), ServeError> {
-    logs::start(&settings.logs).map_err(ServeError::Logs)?;
+    let _log = logs::start(&settings.logs)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = settings.process.worker_threads {
         runtime.worker_threads(usize::from(threads.max(1)));
@@ -123,9 +125,11 @@ fn run_role(settings: &Settings, role: impl Future<Output = Result<(), ServeErro
 /// Start, serve, stop.
 async fn serve(settings: Settings) -> Result<(), ServeError> {
     let env = env::system();
+    // The listeners first: a first start whose port is taken leaves nothing behind, and the next one is the first again.
+    let (s3_listener, s3) = listen(settings.s3.listen, "--listen, or `listen` in [s3] of the settings file,").await?;
+    let chosen_by = "--admin-listen, or `listen` in [admin] of the settings file,";
+    let (admin_listener, admin) = listen(settings.admin.listen, chosen_by).await?;
     let data = DataFolder::open(&settings.data, &env)?;
-    let (s3_listener, s3) = listen(settings.s3.listen).await?;
-    let (admin_listener, admin) = listen(settings.admin.listen).await?;
     let tls = parts::tls(&settings.s3)?;
     let node = parts::node(&data.cluster, &settings, &env).await?;
     let gateway = lone_gateway(&data, &settings, &node, &env)?;
@@ -204,9 +208,9 @@ async fn end(doors: impl IntoIterator<Item = JoinHandle<()>>, flush: impl Future
     tracing::info!("stopped");
 }
 
-/// A listener and the address it got.
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let refused = |source| ServeError::Listen { address, source };
+/// A listener and the address it got. `chosen_by` tells an operator how to choose another address.
+async fn listen(address: SocketAddr, chosen_by: &'static str) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let refused = |source| ServeError::Listen { address, chosen_by, source };
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))

@@ -43,8 +43,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let member = folder.member(Role::StorageNode)?;
     let tls = Tls::new(Arc::clone(&env.clock), &member.authority, &member.certificate, &member.key)?;
     let drives = parts::drives(&settings.data.drive_folders()).await?;
-    let (peers, peer_address) = listen(settings.cluster.listen).await?;
-    let (admin_listener, admin) = listen(settings.admin.listen).await?;
+    let (peers, peer_address) = listen(settings.cluster.listen, "`listen` in [cluster] of the settings file").await?;
+    let (admin_listener, admin) = listen(settings.admin.listen, "`listen` in [admin] of the settings file").await?;
 
     settle_again(&env, &folder, &member, &tls, &drives).await?;
     let traffic = Traffic::new(Arc::clone(&env.clock))?;

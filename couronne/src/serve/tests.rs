@@ -38,14 +38,14 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
 
     let node = start_again(&data, &settings, &env).await;
     let gateway = lone_gateway(&data, &settings, &node, &env).unwrap();
-    let (listener, address) = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let (listener, address) = listen("127.0.0.1:0".parse().unwrap(), "a test").await.unwrap();
     let api = lone_api(&data, &gateway, &node, env, address);
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(couronne_admin::server::serve(listener, api, stopped));
 
     let client = |token: &str| {
         let (admin_address, admin_token) = (Some(address), Some(token.to_owned()));
-        find_server(&ServerArguments { data: folder.path().to_owned(), admin_address, admin_token }).unwrap()
+        find_server(&ServerArguments { data: None, admin_address, admin_token }).unwrap()
     };
     let stranger = client("wrong").call(at::ConfirmClock {}).await;
     assert!(stranger.is_err(), "not without the token");

@@ -1,12 +1,15 @@
 //! What a server says when it is ready: where it is, and at its first start how to use it.
 //!
-//! Promises: the secret key is shown at the first start only; later it is read from its file.
+//! Promises: the secret key is shown at the first start only, and only on a terminal: standard output of a service ends
+//! in a journal that others read. Otherwise the file that has it is named.
 //! Must not know: how the server works.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use zeroize::Zeroizing;
+
 use crate::data_folder::{DataFolder, RunningServer};
-use crate::terminal::say;
+use crate::terminal::{is_private, say};
 
 /// Says it.
 pub(super) fn print(data: &DataFolder, server: &RunningServer) {
@@ -17,16 +20,24 @@ pub(super) fn print(data: &DataFolder, server: &RunningServer) {
     say(&format!("Couronne {}: policy {redundancy}, drives {drives}", env!("CARGO_PKG_VERSION")));
     say(&format!("  endpoint    {endpoint}"));
     say(&format!("  access key  {access_key}"));
-    let secret_key = data.root.secret_key.as_str();
+    let file = data.credentials_path();
+    let file = file.display();
+    let secret_key = if data.is_new && is_private() {
+        let secret_key = data.root.secret_key.as_str();
+        say(&format!("  secret key  {secret_key}  (shown only now; kept in {file})"));
+        Zeroizing::new(format!("'{secret_key}'"))
+    } else {
+        say(&format!("  secret key  in {file}"));
+        Zeroizing::new(format!("$(sed -n 's/^secret_key = \"\\(.*\\)\"/\\1/p' '{file}')"))
+    };
     if !data.is_new {
-        say(&format!("  secret key  in {}", data.credentials_path().display()));
         return;
     }
-    say(&format!("  secret key  {secret_key}"));
     say("Try it:");
     say(&format!(
         "  export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID={access_key} \
-         AWS_SECRET_ACCESS_KEY='{secret_key}'"
+         AWS_SECRET_ACCESS_KEY={}",
+        secret_key.as_str()
     ));
     say("  aws s3 mb s3://first-bucket");
     say("  aws s3 sync . s3://first-bucket/");

@@ -149,8 +149,10 @@ settings! {
     logs: LogSettings {
         /// `text` or `json`.
         format: LogFormat = LogFormat::Text,
-        /// What is logged, as `LEVEL` or `target=LEVEL,...`. The variable `COURONNE_LOG` overrides it.
-        filter: String = "info,openraft=warn".to_owned(),
+        /// What is logged, as `LEVEL` or `target=LEVEL,...`. The variable `COURONNE_LOG` overrides it. The lines of
+        /// requests have the target `couronne::access`. `openraft` warns of each message that a node or an election
+        /// repeats, as all do that start or stop: only its errors are worth a line.
+        filter: String = "info,openraft=error".to_owned(),
     }
 
     /// Threads and shutting down.

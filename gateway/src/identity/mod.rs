@@ -24,6 +24,7 @@ use crate::engine::{Engine, EngineError};
 
 use credentials::CredentialCache;
 pub use derived::LastDerived;
+pub use names::random_key;
 use rows::Rows;
 use seal::Sealer;
 pub use secret::Secret;

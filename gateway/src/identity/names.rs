@@ -1,9 +1,8 @@
 //! The forms of names and keys.
 
 use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use couronne_base::env::Env;
+use zeroize::Zeroizing;
 
 use super::{IdentityError, NAME_BYTES_MAX, NewKey, Secret};
 
@@ -35,13 +34,28 @@ pub(super) fn check_access_key(access_key: &str) -> Result<(), IdentityError> {
     Ok(())
 }
 
-/// A random access key (100 bits) and secret key (240 bits).
-pub(super) fn random_key(env: &Env) -> NewKey {
-    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let letter = |byte: &u8| ALPHABET.get(usize::from(byte % 32)).copied().map_or('A', char::from);
-    let access_key: String = env.random_bytes::<20>().iter().map(letter).collect();
-    let secret = URL_SAFE_NO_PAD.encode(env.random_bytes::<30>());
-    NewKey { access_key: access_key.into(), secret: Secret::new(secret) }
+/// A random access key of 20 capitals and digits (100 bits) and a secret key of 40 letters and digits (238 bits).
+/// No shell, URL or settings file gives any of these characters a meaning, so that both can be pasted anywhere.
+pub fn random_key(env: &Env) -> NewKey {
+    let access_key = random_text(env, b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789", 20);
+    let secret = random_text(env, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 40);
+    let access_key = String::from_utf8_lossy(&access_key).into_owned();
+    NewKey { access_key: access_key.into(), secret: Secret::new(secret.as_slice()) }
+}
+
+/// So many characters of an alphabet, each as likely as any other.
+fn random_text(env: &Env, alphabet: &[u8], len: usize) -> Zeroizing<Vec<u8>> {
+    // A byte past the last whole multiple of the alphabet would favour its first characters: another is taken.
+    let whole = 256 - 256 % alphabet.len();
+    let mut text = Zeroizing::new(Vec::with_capacity(len));
+    while text.len() < len {
+        let random = Zeroizing::new(env.random_bytes::<64>());
+        let fair = random.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < whole);
+        let characters = fair.filter_map(|byte| alphabet.get(byte % alphabet.len()).copied());
+        let missing = len - text.len();
+        text.extend(characters.take(missing));
+    }
+    text
 }
 
 /// The canonical id of the root account of a cluster: the same on every gateway, with no row.
@@ -50,4 +64,26 @@ pub(super) fn root_id(cluster: u128) -> Box<str> {
     context.update(b"couronne root account");
     context.update(&cluster.to_be_bytes());
     hex::encode(context.finish()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn generated_keys_are_letters_and_digits_and_use_all_of_them() {
+        let env = couronne_base::env::system();
+        let mut used = BTreeSet::new();
+        for _ in 0..200 {
+            let key = random_key(&env);
+            check_new_key(&key).unwrap();
+            let secret = key.secret.expose();
+            assert_eq!((key.access_key.len(), secret.len()), (20, 40));
+            assert!(key.access_key.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()));
+            assert!(secret.iter().all(u8::is_ascii_alphanumeric));
+            used.extend(secret.iter().copied());
+        }
+        assert_eq!(used.len(), 62, "of 8,000 characters none is missing but by a chance of 1 in 10^54");
+    }
 }

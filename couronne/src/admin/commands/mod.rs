@@ -9,7 +9,7 @@ use couronne_admin::client::{AdminClient, ClientError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::cli::ServerArguments;
+use crate::cli::{BadAdminVariable, ServerArguments, ServerChoice};
 use crate::data_folder::{self, DataFolderError};
 use crate::terminal::say;
 
@@ -19,7 +19,10 @@ pub(crate) enum CommandError {
     /// There is no server to talk to.
     #[error(transparent)]
     DataFolder(#[from] DataFolderError),
-    /// COURONNE_ADMIN without a token.
+    /// COURONNE_ADMIN is no address.
+    #[error(transparent)]
+    Variable(#[from] BadAdminVariable),
+    /// An admin address without a token.
     #[error("an admin address takes a token as well: set COURONNE_ADMIN_TOKEN to the text of DIR/admin.token")]
     NoToken,
     /// The server does not answer, or refuses.
@@ -29,12 +32,16 @@ pub(crate) enum CommandError {
 
 /// Finds the server that the flags mean.
 pub(crate) fn find_server(arguments: &ServerArguments) -> Result<AdminClient, CommandError> {
-    if let Some(address) = arguments.admin_address {
-        let token = arguments.admin_token.clone().ok_or(CommandError::NoToken)?;
-        return Ok(AdminClient::new(address, Zeroizing::new(token)));
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    match arguments.choice(variable)? {
+        ServerChoice::Address { address, token } => {
+            Ok(AdminClient::new(address, Zeroizing::new(token.ok_or(CommandError::NoToken)?)))
+        }
+        ServerChoice::Folder { folder, token } => {
+            let (server, kept) = data_folder::running_server(&folder)?;
+            Ok(AdminClient::new(server.admin, token.map_or(kept, Zeroizing::new)))
+        }
     }
-    let (server, token) = data_folder::running_server(&arguments.data)?;
-    Ok(AdminClient::new(server.admin, token))
 }
 
 /// Prints a message as JSON.
