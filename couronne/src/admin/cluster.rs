@@ -22,6 +22,7 @@ pub(super) fn map_message(map: &MapState) -> MapMessage {
         id: id.to_string(),
         node: name(drive.node),
         weight: drive.weight,
+        state: drive.state().to_string(),
         down_since_ms: drive.down_since_ms,
     });
     let range = |range: &MapRange| MapRangeMessage {

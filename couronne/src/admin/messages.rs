@@ -161,6 +161,8 @@ pub(crate) struct MapDriveMessage {
     pub(crate) node: String,
     /// Its share in rings.
     pub(crate) weight: u32,
+    /// `writable`, `full`, `stopping` or `down`.
+    pub(crate) state: String,
     /// Since when it does not serve, in milliseconds since 1970; unset: it serves.
     pub(crate) down_since_ms: Option<u64>,
 }

@@ -98,8 +98,8 @@ async fn map(arguments: StatusArguments) -> Result<(), ClusterError> {
         say(&format!("  {} {}  {}  {}/{}  {}", node.role, node.name, node.address, node.region, node.zone, node.id));
     }
     for drive in &map.drives {
-        let state = drive.down_since_ms.map_or_else(|| "up".to_owned(), |since| format!("down since {since} ms"));
-        say(&format!("  drive {}  of {}  weight {}  {state}", drive.id, drive.node, drive.weight));
+        let since = drive.down_since_ms.map_or_else(String::new, |since| format!(" since {since} ms"));
+        say(&format!("  drive {}  of {}  weight {}  {}{since}", drive.id, drive.node, drive.weight, drive.state));
     }
     for range in &map.ranges {
         say(&format!("  range {}: {} replicas", range.range, range.replicas.len()));
