@@ -23,9 +23,6 @@ pub enum MapError {
     /// A drive that serves is not given up where it holds the only copies.
     #[error("a policy keeps one copy: what the drive holds would be lost")]
     OnlyCopy,
-    /// There is no such drive.
-    #[error("drive {0}: is not in the map")]
-    UnknownDrive(DriveId),
     /// The tables of drive states do not allow it.
     #[error("drive {drive}: is {from}, which {to} may not follow")]
     Transition {
@@ -90,8 +87,8 @@ pub enum PolicyRefusal {
     TooMany,
     /// The ranges' metadata would be lost before the data.
     #[error(
-        "{redundancy} survives {} losses, so its metadata needs {wanted} replicas; the ranges have {fewest}, and changing \
-         that is to come",
+        "{redundancy} survives {} losses, so its metadata needs {wanted} replicas; the ranges have {fewest}, and \
+         changing that is to come",
         .redundancy.losses()
     )]
     MetadataReplicas {

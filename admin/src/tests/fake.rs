@@ -49,7 +49,13 @@ impl ClusterControl for Fake {
             formed: true,
             policy: "ec:4+2".to_owned(),
             nodes: vec![MapNode { id: "1".to_owned(), name, role: NodeRole::Gateway, address, region, zone }],
-            drives: vec![MapDrive { id: "d".to_owned(), node: "n1".to_owned(), weight: 1, down_since_ms: Some(5) }],
+            drives: vec![MapDrive {
+                id: "d".to_owned(),
+                node: "n1".to_owned(),
+                weight: 1,
+                state: DriveState::Down,
+                down_since_ms: Some(5),
+            }],
             ranges: vec![MapRange { range: 0, replicas: vec!["d".to_owned()] }],
         }
     }

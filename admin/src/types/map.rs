@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::NodeRole;
+use super::{DriveState, NodeRole};
 
 /// The cluster map.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,8 @@ pub struct MapDrive {
     pub node: String,
     /// Its share in rings.
     pub weight: u32,
+    /// How it is, by the map alone: a drive that is refilled or lost is not told apart.
+    pub state: DriveState,
     /// Since when it does not serve, in milliseconds since 1970; unset: it serves.
     pub down_since_ms: Option<u64>,
 }

@@ -20,7 +20,7 @@ pub struct Founding {
     pub cluster: u128,
     /// Its first node.
     pub id: NodeId,
-    /// The same.
+    /// What the map says of it.
     pub node: MapNode,
     /// That node's drives, with their weights.
     pub drives: Vec<(DriveId, u32)>,

@@ -2,9 +2,9 @@
 //!
 //! Must not know: how it is asked for or shown.
 
-use couronne_admin::types::{self, ClusterMap, MapDrive, MapNode, NodeRole};
-use couronne_cluster::Role;
+use couronne_admin::types::{self, ClusterMap, DriveState, MapDrive, MapNode, NodeRole};
 use couronne_cluster::map::{MapRange, MapState};
+use couronne_cluster::{Liveness, Role, WriteState};
 
 /// The map as the API shows it.
 pub(super) fn cluster_map(map: &MapState) -> ClusterMap {
@@ -21,6 +21,7 @@ pub(super) fn cluster_map(map: &MapState) -> ClusterMap {
         id: id.to_string(),
         node: name(drive.node),
         weight: drive.weight,
+        state: drive_state(drive.state()),
         down_since_ms: drive.down_since_ms,
     });
     let range = |range: &MapRange| types::MapRange {
@@ -35,6 +36,17 @@ pub(super) fn cluster_map(map: &MapState) -> ClusterMap {
         nodes: nodes.collect(),
         drives: drives.collect(),
         ranges: map.all_ranges().map(range).collect(),
+    }
+}
+
+/// How a drive is, as the API shows it.
+pub(super) const fn drive_state(state: couronne_cluster::DriveState) -> DriveState {
+    match (state.liveness(), state.writes()) {
+        (Liveness::Lost, _) => DriveState::Lost,
+        (Liveness::Down, _) => DriveState::Down,
+        (Liveness::Up, WriteState::Stopping) => DriveState::Stopping,
+        (Liveness::Up, WriteState::Full) => DriveState::Full,
+        (Liveness::Up, WriteState::Writable) => DriveState::Writable,
     }
 }
 

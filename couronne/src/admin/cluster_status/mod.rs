@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_admin::types::{ClusterStatus, Drive, DriveState, Node, NodeRole, Range};
+use couronne_admin::types::{self, ClusterStatus, Drive, Node, NodeRole, Range};
 use couronne_cluster::map::{MapNode, MapState};
-use couronne_cluster::{Role, WriteState};
+use couronne_cluster::{DriveState, Role, WriteState};
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
@@ -19,7 +19,7 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use super::durability;
-use super::map::role;
+use super::map::{drive_state, role};
 use super::messages::{DriveMessage, HeardMessage, StatusMessage};
 use super::process_status::StatusSource;
 use sums::{add_repair, joined_scrub};
@@ -117,7 +117,7 @@ fn behind(own: u64, versions: &[u64]) -> usize {
 
 /// A drive of a node, as the node says; what the map knows is still to be added.
 fn drive_of(said: DriveMessage, node: &str) -> Drive {
-    let state = if said.down_reason.is_some() { DriveState::Down } else { DriveState::Writable };
+    let state = if said.down_reason.is_some() { types::DriveState::Down } else { types::DriveState::Writable };
     Drive {
         id: said.id,
         node: node.to_owned(),
@@ -137,7 +137,7 @@ fn drive_of(said: DriveMessage, node: &str) -> Drive {
 /// A drive of a node that does not answer.
 fn silent_drive(id: DriveId, node: &str) -> Drive {
     let down_reason = Some("its node does not answer".to_owned());
-    Drive { id: id.to_string(), node: node.to_owned(), state: DriveState::Down, down_reason, ..Drive::default() }
+    Drive { id: id.to_string(), node: node.to_owned(), state: types::DriveState::Down, down_reason, ..Drive::default() }
 }
 
 /// Each node knows of its own replicas; together they know all.
@@ -190,15 +190,14 @@ fn complete_drives(map: &MapState, status: &mut ClusterStatus) {
         }
         drive.down_since_ms = known.down_since_ms;
         drive.emptied_times = known.emptied.times;
-        drive.state = match (known.writes, is_filling && now_ms < known.emptied.last_ms.saturating_add(REFILL_MS_MAX)) {
-            _ if drive.down_reason.is_some() && known.lost_since_ms(now_ms, grace_ms).is_some() => DriveState::Lost,
-            _ if drive.down_reason.is_some() => DriveState::Down,
-            (_, true) => DriveState::Refilling,
-            (WriteState::Stopping, _) => DriveState::Stopping,
-            (WriteState::Full, _) => DriveState::Full,
-            (WriteState::Writable, _) if drive.full => DriveState::Full,
-            (WriteState::Writable, _) => DriveState::Writable,
+        let state = match drive.down_reason {
+            Some(_) if known.lost_since_ms(now_ms, grace_ms).is_some() => DriveState::LOST,
+            Some(_) => DriveState::DOWN,
+            None if drive.full && known.writes == WriteState::Writable => DriveState::up(WriteState::Full),
+            None => DriveState::up(known.writes),
         };
+        let is_refilling = is_filling && now_ms < known.emptied.last_ms.saturating_add(REFILL_MS_MAX);
+        drive.state = if state.is_up() && is_refilling { types::DriveState::Refilling } else { drive_state(state) };
     }
 }
 

@@ -10,8 +10,9 @@ pub(crate) fn map(map: &ClusterMap) -> Vec<String> {
         lines.push(format!("  {role} {}  {}  {}/{}  {}", node.name, node.address, node.region, node.zone, node.id));
     }
     for drive in &map.drives {
-        let state = drive.down_since_ms.map_or_else(|| "up".to_owned(), |since| format!("down since {since} ms"));
-        lines.push(format!("  drive {}  of {}  weight {}  {state}", drive.id, drive.node, drive.weight));
+        let since = drive.down_since_ms.map_or_else(String::new, |since| format!(" since {since} ms"));
+        let state = drive.state.name();
+        lines.push(format!("  drive {}  of {}  weight {}  {state}{since}", drive.id, drive.node, drive.weight));
     }
     for range in &map.ranges {
         lines.push(format!("  range {}: {} replicas", range.range, range.replicas.len()));
