@@ -14,9 +14,9 @@ use couronne_ring::NodeId;
 use couronne_storage_node::disk::simulated::Fault;
 use couronne_storage_node::disk::{Access, Disk};
 
-use crate::disks::CAPACITY;
-use crate::network::Weather;
 use crate::world::World;
+use crate::world::disks::CAPACITY;
+use crate::world::network::Weather;
 use couronne_base::testing::Rng;
 
 /// The pause between two faults, in milliseconds.
@@ -46,7 +46,7 @@ enum Cure {
 
 /// What goes wrong, and when it ends.
 pub struct Faults {
-    chance: Rng,
+    rng: Rng,
     next_ms: u64,
     /// What is still to be ended, by time.
     cures: BTreeMap<(u64, u64), Cure>,
@@ -61,11 +61,11 @@ pub struct Faults {
 
 impl Faults {
     /// Faults of a round that begins now. With `lossy`, one drive may lose durable bytes.
-    pub fn new(mut chance: Rng, world: &World, lossy: bool) -> Self {
+    pub fn new(mut rng: Rng, world: &World, lossy: bool) -> Self {
         let nodes: Vec<NodeId> = world.shape.storage_nodes().collect();
-        let victim = chance.pick(&nodes).copied().filter(|_| lossy);
-        let next_ms = world.now_ms() + chance.between(PAUSE_MS.0, PAUSE_MS.1);
-        Self { chance, next_ms, cures: BTreeMap::new(), number: 0, victim, sick: BTreeSet::new(), count: 0 }
+        let victim = rng.pick(&nodes).copied().filter(|_| lossy);
+        let next_ms = world.now_ms() + rng.between(PAUSE_MS.0, PAUSE_MS.1);
+        Self { rng, next_ms, cures: BTreeMap::new(), number: 0, victim, sick: BTreeSet::new(), count: 0 }
     }
 
     /// Has every process's clocks be a little wrong.
@@ -77,8 +77,8 @@ impl Faults {
     }
 
     fn skew(&mut self, world: &mut World, id: NodeId) {
-        let rate = self.chance.between(RATE_PPM.0, RATE_PPM.1);
-        let ahead = i64::try_from(self.chance.below(2 * OFFSET_MS_MAX)).unwrap_or(0);
+        let rate = self.rng.between(RATE_PPM.0, RATE_PPM.1);
+        let ahead = i64::try_from(self.rng.below(2 * OFFSET_MS_MAX)).unwrap_or(0);
         let offset = ahead - i64::try_from(OFFSET_MS_MAX).unwrap_or(0);
         world.note(format_args!("clock {id} {rate} {offset}"));
         world.process_mut(id).into_iter().for_each(|process| process.skew(rate, offset));
@@ -87,11 +87,11 @@ impl Faults {
     /// Has a process's wall clock leap, as one does that was set by hand or by a time server that is wrong.
     fn leap(&mut self, world: &mut World, id: NodeId) {
         // Any order of magnitude is as likely as another.
-        let scale = self.chance.between(0, (LEAP_MS.1 / LEAP_MS.0).ilog2().into());
-        let by = self.chance.between(LEAP_MS.0 << scale, LEAP_MS.0 << (scale + 1)).min(LEAP_MS.1);
+        let scale = self.rng.between(0, (LEAP_MS.1 / LEAP_MS.0).ilog2().into());
+        let by = self.rng.between(LEAP_MS.0 << scale, LEAP_MS.0 << (scale + 1)).min(LEAP_MS.1);
         let by = i64::try_from(by).unwrap_or(i64::MAX);
         // What a gateway that is ahead leaves behind is as young as it says.
-        let is_behind = world.shape.gateways().any(|gateway| gateway == id) || self.chance.permille(500);
+        let is_behind = world.shape.gateways().any(|gateway| gateway == id) || self.rng.permille(500);
         let offset = if is_behind { -by } else { by };
         world.note(format_args!("leap {id} {offset}"));
         world.process_mut(id).into_iter().for_each(|process| process.set_wall_clock(offset));
@@ -102,7 +102,7 @@ impl Faults {
     pub fn lose(&mut self, world: &mut World, drives: u8) {
         let mut nodes: Vec<NodeId> = world.shape.storage_nodes().collect();
         for _ in 0..drives {
-            let Some(id) = self.chance.pick(&nodes).copied() else { return };
+            let Some(id) = self.rng.pick(&nodes).copied() else { return };
             nodes.retain(|node| *node != id);
             self.wipe(world, id);
         }
@@ -116,7 +116,7 @@ impl Faults {
         }
         self.restart_failed(world);
         if world.now_ms() >= self.next_ms {
-            self.next_ms = world.now_ms() + self.chance.between(PAUSE_MS.0, PAUSE_MS.1);
+            self.next_ms = world.now_ms() + self.rng.between(PAUSE_MS.0, PAUSE_MS.1);
             self.count += 1;
             self.strike(world)?;
         }
@@ -173,19 +173,18 @@ impl Faults {
 
     fn later(&mut self, world: &World, (least_ms, most_ms): (u64, u64), cure: Cure) {
         self.number += 1;
-        let due = world.now_ms() + self.chance.between(least_ms, most_ms);
+        let due = world.now_ms() + self.rng.between(least_ms, most_ms);
         self.cures.insert((due, self.number), cure);
     }
 
     fn strike(&mut self, world: &mut World) -> io::Result<()> {
         let nodes: Vec<NodeId> = world.shape.storage_nodes().collect();
         let gateways: Vec<NodeId> = world.shape.gateways().collect();
-        let (Some(node), Some(gateway)) = (self.chance.pick(&nodes).copied(), self.chance.pick(&gateways).copied())
-        else {
+        let (Some(node), Some(gateway)) = (self.rng.pick(&nodes).copied(), self.rng.pick(&gateways).copied()) else {
             return Ok(());
         };
-        let some = if self.chance.permille(200) { gateway } else { node };
-        match self.chance.below(100) {
+        let some = if self.rng.permille(200) { gateway } else { node };
+        match self.rng.below(100) {
             0..=16 => self.kill(world, node, (50, 12_000)),
             17..=21 => self.leave(world, node),
             22..=27 => self.kill(world, gateway, (100, 3000)),
@@ -200,7 +199,7 @@ impl Faults {
             70..=76 => self.fail_disk(world, node),
             77..=81 => self.fill_disk(world, node)?,
             82..=88 => {
-                let slow_ms = self.chance.between(10, 400);
+                let slow_ms = self.rng.between(10, 400);
                 world.note(format_args!("slow {node} {slow_ms}"));
                 world.drives.get(&node).into_iter().for_each(|drive| drive.set_slow(slow_ms));
                 self.later(world, (500, 8000), Cure::Speed(node));
@@ -215,7 +214,7 @@ impl Faults {
 
     fn kill(&mut self, world: &mut World, id: NodeId, away_ms: (u64, u64)) {
         self.sick.remove(&id);
-        world.kill(id, self.chance.permille(500));
+        world.kill(id, self.rng.permille(500));
         self.later(world, away_ms, Cure::Start(id));
     }
 
@@ -231,14 +230,14 @@ impl Faults {
     fn cut(&mut self, world: &World, id: NodeId) {
         let all: Vec<NodeId> = world.processes().map(|process| process.peer.node).collect();
         let zone = world.shape.zone_of(id);
-        let whole_zone = self.chance.permille(200);
+        let whole_zone = self.rng.permille(200);
         let (inside, outside): (Vec<NodeId>, Vec<NodeId>) =
             all.into_iter().partition(|other| *other == id || whole_zone && world.shape.zone_of(*other) == zone);
-        let few = self.chance.permille(300);
-        let ways = self.chance.below(3);
+        let few = self.rng.permille(300);
+        let ways = self.rng.below(3);
         world.note(format_args!("cut {inside:?} {ways} {few}"));
         for (one, other) in inside.iter().flat_map(|one| outside.iter().map(move |other| (*one, *other))) {
-            if few && self.chance.permille(500) {
+            if few && self.rng.permille(500) {
                 continue;
             }
             if ways != 1 {
@@ -254,11 +253,11 @@ impl Faults {
     fn spoil_weather(&mut self, world: &World) {
         let weather = Weather {
             delay_min_ms: 1,
-            delay_max_ms: self.chance.between(1, 40),
-            late_permille: self.chance.below(200),
-            late_max_ms: self.chance.between(10, 3000),
-            lost_permille: self.chance.below(60),
-            repeated_permille: self.chance.below(200),
+            delay_max_ms: self.rng.between(1, 40),
+            late_permille: self.rng.below(200),
+            late_max_ms: self.rng.between(10, 3000),
+            lost_permille: self.rng.below(60),
+            repeated_permille: self.rng.below(200),
         };
         world.note(format_args!("{weather:?}"));
         world.network.set_weather(weather);
@@ -270,13 +269,13 @@ impl Faults {
         if !world.process(id).is_some_and(|process| process.is_alive()) {
             return;
         }
-        let fault = match self.chance.below(3) {
+        let fault = match self.rng.below(3) {
             0 => Fault::FailSync,
             // What a start cannot read only a scrubber misses.
             1 if world.shape.scrubbed => Fault::FailRead,
             _ => Fault::FailWrite,
         };
-        let after = u32::try_from(self.chance.below(30)).unwrap_or(0);
+        let after = u32::try_from(self.rng.below(30)).unwrap_or(0);
         world.note(format_args!("{fault:?} {id} {after}"));
         world.drives.get(&id).into_iter().for_each(|drive| drive.disk.inject(fault, after));
         self.sick.insert(id);
@@ -286,7 +285,7 @@ impl Faults {
     fn fill_disk(&mut self, world: &World, id: NodeId) -> io::Result<()> {
         let Some(drive) = world.drives.get(&id) else { return Ok(()) };
         let space = world.by_hand(drive.disk.space())?;
-        let room = self.chance.below(12 << 20);
+        let room = self.rng.below(12 << 20);
         world.note(format_args!("full {id} {room}"));
         drive.disk.set_capacity(space.total.saturating_sub(space.free).saturating_add(room));
         self.sick.insert(id);
@@ -300,13 +299,13 @@ impl Faults {
         let victim = self.victim.filter(|_| world.shape.scrubbed);
         let Some((id, drive)) = victim.and_then(|id| Some((id, world.drives.get(&id)?))) else { return Ok(()) };
         let names = world.by_hand(drive.disk.list("segments"))?;
-        let Some(name) = self.chance.pick(&names) else { return Ok(()) };
+        let Some(name) = self.rng.pick(&names) else { return Ok(()) };
         let path = format!("segments/{name}");
         let len = world.by_hand(async { drive.disk.open(&path, Access::Buffered).await?.len().await })?;
-        let first = self.chance.below(len);
-        for _ in 0..self.chance.between(1, 200) {
-            let at = first.saturating_add(self.chance.below(256 << 10)).min(len.saturating_sub(1));
-            drive.disk.flip_bit(&path, at, u8::try_from(self.chance.below(8)).unwrap_or(0))?;
+        let first = self.rng.below(len);
+        for _ in 0..self.rng.between(1, 200) {
+            let at = first.saturating_add(self.rng.below(256 << 10)).min(len.saturating_sub(1));
+            drive.disk.flip_bit(&path, at, u8::try_from(self.rng.below(8)).unwrap_or(0))?;
         }
         world.note(format_args!("rot {id} {path} {first}"));
         Ok(())

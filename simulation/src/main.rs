@@ -10,9 +10,9 @@ use clap::Parser;
 #[cfg(feature = "mutants")]
 use couronne_base::mutant::{Mutant, choose};
 use couronne_placement::Redundancy;
-use couronne_simulation::founding::Shape;
 use couronne_simulation::run::{Plan, run};
 use couronne_simulation::trace::Trace;
+use couronne_simulation::world::founding::Shape;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;

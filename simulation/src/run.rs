@@ -10,16 +10,16 @@ use couronne_ring::NodeId;
 use couronne_storage_node::node::NodeStatus;
 use thiserror::Error;
 
-use crate::actions::{Action, Request, WHOLE, make_bucket};
-use crate::audit::{audit, statuses, unrest};
-use crate::checker::{self, Verdict};
+use crate::clients::actions::{Action, Request, WHOLE, make_bucket};
+use crate::clients::client_log::keeps_versions;
+use crate::clients::workload::{BUCKETS, Counts, KEYS, Workload};
 use crate::faults::Faults;
-use crate::founding::Shape;
-use crate::notes::keeps_versions;
-use crate::panics;
-use crate::parts::DISOWN_AGE_MS;
+use crate::judge::audit::{AuditError, audit, statuses, unrest};
+use crate::judge::checker::{self, Verdict};
 use crate::trace::Trace;
-use crate::workload::{BUCKETS, Counts, KEYS, Workload};
+use crate::world::founding::Shape;
+use crate::world::panics;
+use crate::world::parts::DISOWN_AGE_MS;
 use crate::world::{World, WorldError};
 use couronne_base::testing::Rng;
 
@@ -105,6 +105,9 @@ pub enum Failure {
     /// Something took longer than it may.
     #[error("never came true: {0}")]
     Late(String),
+    /// What lies on the drives could not be looked at.
+    #[error("the audit: {0}")]
+    Audit(#[from] AuditError),
     /// Clients were told something that must never be.
     #[error("wrong answers:\n  {}", .0.join("\n  "))]
     Wrong(Vec<String>),
@@ -116,14 +119,14 @@ pub enum Failure {
 /// Runs a plan.
 pub fn run(plan: &Plan, trace: Trace) -> Result<Report, Failure> {
     panics::watch();
-    let mut chance = Rng::new(plan.seed);
-    let world = World::new(plan.shape, chance.fork(), trace)?;
-    let mut run = Run { world, workload: Workload::new(chance.fork()), faults: 0 };
+    let mut rng = Rng::new(plan.seed);
+    let world = World::new(plan.shape, rng.fork(), trace)?;
+    let mut run = Run { world, workload: Workload::new(rng.fork()), faults: 0 };
     run.begin()?;
     for round in 0..plan.rounds {
         let faults = match plan.calm {
             true => None,
-            false => Some(Faults::new(chance.fork(), &run.world, round % 2 == 0 && plan.shape.redundancy.losses() > 0)),
+            false => Some(Faults::new(rng.fork(), &run.world, round % 2 == 0 && plan.shape.redundancy.losses() > 0)),
         };
         run.round(plan, round, faults)?;
     }
@@ -165,7 +168,7 @@ impl Run {
         self.come_to_rest(SCRUB_ROUNDS)?;
         self.read_all()?;
         self.judge()?;
-        let wrong = audit(&mut self.world, false).map_err(Failure::Late)?;
+        let wrong = audit(&mut self.world, false)?;
         if wrong.is_empty() { Ok(()) } else { Err(Failure::Wrong(wrong)) }
     }
 
@@ -203,11 +206,11 @@ impl Run {
         self.pass(DISOWN_AGE_MS);
         for _ in 0..ORPHAN_TURNS_MAX {
             self.come_to_rest(SCRUB_ROUNDS)?;
-            if audit(&mut self.world, true).map_err(Failure::Late)?.is_empty() {
+            if audit(&mut self.world, true)?.is_empty() {
                 return Ok(());
             }
         }
-        Err(Failure::Wrong(audit(&mut self.world, true).map_err(Failure::Late)?))
+        Err(Failure::Wrong(audit(&mut self.world, true)?))
     }
 
     /// Reads every key and every known version through every gateway.

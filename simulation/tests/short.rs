@@ -7,9 +7,9 @@
 )]
 
 use couronne_placement::Redundancy;
-use couronne_simulation::founding::Shape;
 use couronne_simulation::run::{Plan, Report, run};
 use couronne_simulation::trace::Trace;
+use couronne_simulation::world::founding::Shape;
 
 fn plan(seed: u64, policy: &str) -> Plan {
     let redundancy: Redundancy = policy.parse().unwrap();

@@ -38,7 +38,7 @@ pub(super) async fn dial(
     };
     let opened = timeout(settings.connect_timeout(), opening).await;
     let stream = opened.map_err(|_| CallError::unreachable("connecting took too long"))?;
-    let stream = stream.map_err(|end| CallError::unreachable(end))?;
+    let stream = stream.map_err(CallError::unreachable)?;
     let (sender, receiver) = mpsc::unbounded_channel();
     let (calls, progress) = (Calls::new(settings), stream.progress());
     let queue = (sender.downgrade(), receiver);

@@ -23,7 +23,7 @@ use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{Connect, LocalNode, NodeDrive, NodeError, NodeSettings};
 use tokio::time::sleep;
 
-use crate::process::Seat;
+use crate::world::process::Seat;
 
 /// How long dropped blobs are kept for readers, in milliseconds.
 pub const REAP_DELAY_MS: u64 = 30_000;

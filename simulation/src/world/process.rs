@@ -58,7 +58,7 @@ pub struct Process {
     /// What operators call it.
     pub name: String,
     clock: Arc<TestClock>,
-    chance: Rng,
+    rng: Rng,
     /// How fast its clocks run: millionths.
     rate_ppm: u64,
     /// The world's time when it last ran, and its own.
@@ -71,13 +71,13 @@ pub struct Process {
 
 impl Process {
     /// A process that does not run yet.
-    pub fn new(peer: Peer, name: String, chance: Rng) -> Self {
+    pub fn new(peer: Peer, name: String, rng: Rng) -> Self {
         let clock = Arc::new(TestClock::still());
         Self {
             peer,
             name,
             clock,
-            chance,
+            rng,
             rate_ppm: 1_000_000,
             world_ms: 0,
             local_us: 0,
@@ -124,7 +124,7 @@ impl Process {
         work: impl FnOnce(Env, Arc<Seat>) -> F,
     ) -> io::Result<()> {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
-        let random = Arc::new(SeededRandom::new(self.chance.fork()));
+        let random = Arc::new(SeededRandom::new(self.rng.fork()));
         let env = Env { clock: Arc::clone(&self.clock) as Arc<dyn Clock>, random };
         let seat = Arc::new(Seat::default());
         let work = {

@@ -17,7 +17,7 @@ use couronne_metadata::record::{Etag, Versioning};
 
 use tokio::time::sleep;
 
-use crate::values::Value;
+use crate::clients::values::Value;
 
 /// How often an operation begins again because the bucket's rules were not everywhere yet.
 const STALE_TURNS_MAX: usize = 4;

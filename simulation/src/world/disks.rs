@@ -34,14 +34,14 @@ pub struct SimulatedDrive {
     /// Its stores.
     pub stores: Arc<MemoryStores>,
     pace: Arc<Pace>,
-    chance: Rng,
+    rng: Rng,
 }
 
 impl SimulatedDrive {
     /// An empty drive.
-    pub fn new(mut chance: Rng) -> Self {
-        let pace = Arc::new(Pace { chance: Mutex::new(chance.fork()), slow_ms: AtomicU64::new(0) });
-        Self { disk: SimulatedDisk::new(chance.draw(), CAPACITY), stores: Arc::default(), pace, chance }
+    pub fn new(mut rng: Rng) -> Self {
+        let pace = Arc::new(Pace { rng: Mutex::new(rng.fork()), slow_ms: AtomicU64::new(0) });
+        Self { disk: SimulatedDisk::new(rng.draw(), CAPACITY), stores: Arc::default(), pace, rng }
     }
 
     /// The drive as a node is given it.
@@ -61,13 +61,13 @@ impl SimulatedDrive {
     /// Loses power: what was not durable may be gone.
     pub fn lose_power(&mut self) {
         self.disk = self.disk.crash();
-        self.stores.crash(self.chance.draw());
+        self.stores.crash(self.rng.draw());
         self.set_slow(0);
     }
 
     /// Another, empty drive takes its place.
     pub fn wipe(&mut self) {
-        *self = Self::new(self.chance.fork());
+        *self = Self::new(self.rng.fork());
     }
 
     /// Has every call take up to so many milliseconds more.
@@ -78,14 +78,14 @@ impl SimulatedDrive {
 
 /// How long calls take.
 struct Pace {
-    chance: Mutex<Rng>,
+    rng: Mutex<Rng>,
     slow_ms: AtomicU64,
 }
 
 impl Pace {
     async fn take(&self, most_ms: u64) {
         let most_ms = most_ms.saturating_add(self.slow_ms.load(Ordering::Relaxed));
-        let ms = self.chance.lock().between(0, most_ms);
+        let ms = self.rng.lock().between(0, most_ms);
         if ms > 0 {
             sleep(Duration::from_millis(ms)).await;
         }

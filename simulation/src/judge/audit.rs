@@ -4,10 +4,12 @@
 //! Must not know: how that came about.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use couronne_base::testing::WALL_START_US;
 use couronne_cluster::map::{ClusterMap, MapState};
 use couronne_metadata::ids::{BucketId, RangeId};
 use couronne_metadata::key::{self, RowKind};
@@ -23,9 +25,9 @@ use couronne_protocol::shard::{GetShard, ShardClient, ShardError, ShardFrames};
 use couronne_ring::{DriveId, NodeId};
 use couronne_storage_node::node::{LocalNode, NodeStatus, Stores, replica_store};
 use couronne_storage_node::replica::applied_row;
+use thiserror::Error;
 
 use crate::world::World;
-use couronne_base::testing::WALL_START_US;
 
 /// How long a node may take to answer, in milliseconds.
 const ANSWER_MS_MAX: u64 = 60_000;
@@ -38,6 +40,23 @@ const FOLLOW_MS_MAX: u64 = 10_000;
 
 /// Blobs and shards listed at a time.
 const PAGE: u32 = 500;
+
+/// Why the audit could not be carried out.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct AuditError(String);
+
+impl AuditError {
+    fn of(why: impl fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
+impl From<&str> for AuditError {
+    fn from(why: &str) -> Self {
+        Self(why.to_owned())
+    }
+}
 
 /// What every storage node says of itself.
 pub fn statuses(world: &mut World) -> Option<BTreeMap<NodeId, NodeStatus>> {
@@ -78,7 +97,7 @@ fn leaders(statuses: &BTreeMap<NodeId, NodeStatus>) -> impl Iterator<Item = (Nod
 
 /// Audits a cluster that is at rest; what it found wrong. With `strict`, nothing may be on the drives that
 /// no row names.
-pub fn audit(world: &mut World, strict: bool) -> Result<Vec<String>, String> {
+pub fn audit(world: &mut World, strict: bool) -> Result<Vec<String>, AuditError> {
     let statuses = statuses(world).ok_or("a node does not say how it is")?;
     let first = statuses.keys().next().and_then(|id| world.node(*id)).ok_or("there is no node")?;
     let (map, view) = (first.map(), first.current());
@@ -119,12 +138,12 @@ pub fn audit(world: &mut World, strict: bool) -> Result<Vec<String>, String> {
 
 /// The blobs that a range names, but for the parts of uploads that were dropped and are due to go by `going_ms`:
 /// their rows outlast their shards.
-async fn list_blobs(node: Arc<LocalNode>, address: RangeAddress, going_ms: u64) -> Result<Vec<BlobRef>, String> {
+async fn list_blobs(node: Arc<LocalNode>, address: RangeAddress, going_ms: u64) -> Result<Vec<BlobRef>, AuditError> {
     let ask =
         |query| node.routes().query(address, QueryEnvelope { bucket: BucketId::SYSTEM, rules_version: None, query });
     let going: BTreeSet<BlobId> = match ask(Query::Reap { now_ms: going_ms, limit: PAGE }).await {
         Ok(Answer::Reap(rows)) => rows.into_iter().flat_map(|(_, _, parts)| parts).map(|part| part.id).collect(),
-        other => return Err(format!("what is to be reaped is not listed: {other:?}")),
+        other => return Err(AuditError(format!("what is to be reaped is not listed: {other:?}"))),
     };
     let (mut blobs, mut after) = (Vec::new(), Bytes::new());
     loop {
@@ -136,7 +155,7 @@ async fn list_blobs(node: Arc<LocalNode>, address: RangeAddress, going_ms: u64) 
                     None => return Ok(blobs),
                 }
             }
-            other => return Err(format!("blobs are not listed: {other:?}")),
+            other => return Err(AuditError(format!("blobs are not listed: {other:?}"))),
         }
     }
 }
@@ -144,12 +163,12 @@ async fn list_blobs(node: Arc<LocalNode>, address: RangeAddress, going_ms: u64) 
 type Shards = BTreeMap<ShardId, DriveId>;
 
 /// Every shard there should be, and its drive.
-fn wanted_shards<'a>(map: &ClusterMap, blobs: impl Iterator<Item = &'a BlobRef>) -> Result<Shards, String> {
+fn wanted_shards<'a>(map: &ClusterMap, blobs: impl Iterator<Item = &'a BlobRef>) -> Result<Shards, AuditError> {
     let mut wanted = Shards::new();
     for blob in blobs {
         let ring = map.rings.get(&blob.policy).ok_or("a blob's policy has no ring")?;
         for chunk in chunks(blob) {
-            let placement = place(ring, chunk, &blob.geometry).map_err(|error| error.to_string())?;
+            let placement = place(ring, chunk, &blob.geometry).map_err(AuditError::of)?;
             wanted.extend((0..).zip(placement.primaries).map(|(number, drive)| (ShardId { chunk, number }, drive)));
         }
     }
@@ -164,7 +183,7 @@ fn chunks(blob: &BlobRef) -> impl Iterator<Item = ChunkId> {
 type Read = Result<ShardFrames, ShardError>;
 
 /// Reads every shard on its own drive.
-fn read_shards(world: &mut World, map: &ClusterMap, wanted: &Shards) -> Result<BTreeMap<ShardId, Read>, String> {
+fn read_shards(world: &mut World, map: &ClusterMap, wanted: &Shards) -> Result<BTreeMap<ShardId, Read>, AuditError> {
     let mut by_node: BTreeMap<NodeId, Vec<(ShardId, DriveId)>> = BTreeMap::new();
     for (shard, drive) in wanted {
         let node = map.drives.get(drive).ok_or("the map does not know a drive")?.node;
@@ -187,8 +206,8 @@ fn read_shards(world: &mut World, map: &ClusterMap, wanted: &Shards) -> Result<B
 }
 
 /// Every shard of a blob verifies, and the parity is that of its data.
-fn check_blob(blob: &BlobRef, found: &BTreeMap<ShardId, Read>, wrong: &mut Vec<String>) -> Result<(), String> {
-    let codec = Codec::of(&blob.geometry).map_err(|error| error.to_string())?;
+fn check_blob(blob: &BlobRef, found: &BTreeMap<ShardId, Read>, wrong: &mut Vec<String>) -> Result<(), AuditError> {
+    let codec = Codec::of(&blob.geometry).map_err(AuditError::of)?;
     for chunk in chunks(blob) {
         let mut stripe = Vec::new();
         for number in 0..blob.geometry.shards() {
@@ -208,7 +227,7 @@ fn check_blob(blob: &BlobRef, found: &BTreeMap<ShardId, Read>, wrong: &mut Vec<S
         }
         if stripe.len() == usize::from(blob.geometry.shards()) {
             let parity = stripe.split_off(usize::from(blob.geometry.k()));
-            if codec.encode(&stripe).map_err(|error| error.to_string())? != parity {
+            if codec.encode(&stripe).map_err(AuditError::of)? != parity {
                 wrong.push(format!("the parity of {chunk:?} is not that of its data"));
             }
         }
@@ -217,12 +236,12 @@ fn check_blob(blob: &BlobRef, found: &BTreeMap<ShardId, Read>, wrong: &mut Vec<S
 }
 
 /// Looks for shards that nobody names, or that stand on another drive than theirs.
-fn find_strays(world: &World, map: &ClusterMap, wanted: &Shards, wrong: &mut Vec<String>) -> Result<(), String> {
+fn find_strays(world: &World, map: &ClusterMap, wanted: &Shards, wrong: &mut Vec<String>) -> Result<(), AuditError> {
     for (drive, placed) in &map.drives {
         let node = world.node(placed.node).ok_or("a node is gone")?;
         let mut after = None;
         loop {
-            let page = node.list_shards(*drive, after, 500).map_err(|error| error.to_string())?;
+            let page = node.list_shards(*drive, after, 500).map_err(AuditError::of)?;
             let Some(last) = page.last() else { break };
             after = Some(last.shard);
             let strays = page.iter().filter(|listed| wanted.get(&listed.shard) != Some(drive));
@@ -257,7 +276,7 @@ fn compare_replicas(world: &World, map: &MapState) -> Compared {
         for (replica, drive) in &range.replicas {
             let node = map.drives.get(drive).map(|drive| drive.node);
             let rows = node.and_then(|node| world.drives.get(&node)).map(|drive| {
-                let store = drive.stores.open(&replica_store(*replica)).map_err(|error| error.to_string())?;
+                let store = drive.stores.open(&replica_store(*replica)).map_err(AuditError::of)?;
                 rows_of(&*store.view())
             });
             match rows {
@@ -282,13 +301,13 @@ fn compare_replicas(world: &World, map: &MapState) -> Compared {
 }
 
 /// The rows of a replica.
-fn rows_of(view: &dyn View) -> Result<Rows, String> {
+fn rows_of(view: &dyn View) -> Result<Rows, AuditError> {
     let own = key::of_range(RowKind::Replica, b"");
-    let applied = view.get(&applied_row()).map_err(|error| error.to_string())?;
+    let applied = view.get(&applied_row()).map_err(AuditError::of)?;
     let applied = applied.ok_or("it has applied nothing")?;
     let mut rows = view.scan(Bound::Unbounded, Bound::Unbounded, false);
     let (mut hasher, mut count) = (blake3::Hasher::new(), 0);
-    while let Some((row, value)) = rows.next().map_err(|error| error.to_string())? {
+    while let Some((row, value)) = rows.next().map_err(AuditError::of)? {
         if !row.starts_with(&own) {
             count += 1;
             for bytes in [&row, &value] {

@@ -12,8 +12,8 @@ use std::collections::HashSet;
 use couronne_metadata::ids::VersionId;
 use couronne_metadata::record::Etag;
 
-use crate::actions::Condition;
-use crate::history::{Moment, Record, Step};
+use crate::clients::actions::Condition;
+use crate::clients::history::{Moment, Record, Step};
 
 /// After so many states a search is given up.
 const STATES_MAX: usize = 3_000_000;
@@ -208,7 +208,7 @@ mod tests {
     use couronne_metadata::ids::Ordinal;
 
     use super::*;
-    use crate::values::Value;
+    use crate::clients::values::Value;
 
     fn tag(number: u64) -> Etag {
         Value { number, len: 20 }.etag()

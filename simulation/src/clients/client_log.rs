@@ -6,10 +6,10 @@
 use couronne_metadata::ids::{Ordinal, VersionId};
 use couronne_metadata::record::{Etag, Versioning};
 
-use crate::actions::{Action, Condition, Outcome, Seen};
-use crate::history::{Moment, Place, Record, Step, short};
-use crate::values::{self, etag_of_parts};
-use crate::workload::{Asked, BUCKETS, KEYS, Workload};
+use crate::clients::actions::{Action, Condition, Outcome, Seen};
+use crate::clients::history::{Moment, Place, Record, Step, short};
+use crate::clients::values::{self, etag_of_parts};
+use crate::clients::workload::{Asked, BUCKETS, KEYS, Workload};
 
 /// A write whose outcome nobody knows has its effect within this time or never: its deadline on the
 /// gateway's clock, and how far clocks may differ. Milliseconds.

@@ -14,10 +14,10 @@ use couronne_ring::NodeId;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
-use crate::actions::{Action, Condition, Outcome, Request, WHOLE, perform};
-use crate::history::{History, Moment, Place};
-use crate::notes::keeps_versions;
-use crate::values::{Contents, Value, etag_of_parts};
+use crate::clients::actions::{Action, Condition, Outcome, Request, WHOLE, perform};
+use crate::clients::client_log::keeps_versions;
+use crate::clients::history::{History, Moment, Place};
+use crate::clients::values::{Contents, Value, etag_of_parts};
 use crate::world::World;
 use couronne_base::testing::Rng;
 
@@ -81,7 +81,7 @@ pub struct Counts {
 
 /// The clients, and what they know.
 pub struct Workload {
-    chance: Rng,
+    rng: Rng,
     clients: Vec<Client>,
     asked: BTreeMap<u64, Asked>,
     told: Arc<Mutex<Vec<(u64, Outcome)>>>,
@@ -102,9 +102,9 @@ pub struct Workload {
 
 impl Workload {
     /// Clients that rest.
-    pub fn new(chance: Rng) -> Self {
+    pub fn new(rng: Rng) -> Self {
         Self {
-            chance,
+            rng,
             clients: (0..CLIENTS).map(|_| Client::default()).collect(),
             asked: BTreeMap::new(),
             told: Arc::default(),
@@ -145,8 +145,8 @@ impl Workload {
         let Some(client) = self.clients.get_mut(number).filter(|client| client.next_ms <= now_ms) else { return };
         if let Some(waits_for) = client.waits_for.take() {
             client.upload = None;
-            client.next_ms = now_ms + self.chance.below(REST_MS_MAX);
-            if self.chance.permille(500)
+            client.next_ms = now_ms + self.rng.below(REST_MS_MAX);
+            if self.rng.permille(500)
                 && let Some(asked) = self.asked.get(&waits_for)
             {
                 asked.task.abort();
@@ -164,7 +164,7 @@ impl Workload {
     fn ask(&mut self, world: &World, client: usize, request: Request) {
         let now_ms = world.now_ms();
         let gateways: Vec<NodeId> = world.shape.gateways().collect();
-        let Some(gateway) = self.chance.pick(&gateways).copied() else { return };
+        let Some(gateway) = self.rng.pick(&gateways).copied() else { return };
         let started = self.start(world, client, gateway, request);
         let Some(client) = self.clients.get_mut(client) else { return };
         client.waits_for = started;
@@ -211,7 +211,7 @@ impl Workload {
         }
         if let Some(client) = self.clients.get_mut(asked.client).filter(|client| client.waits_for == Some(number)) {
             client.waits_for = None;
-            client.next_ms = world.now_ms() + self.chance.below(REST_MS_MAX);
+            client.next_ms = world.now_ms() + self.rng.below(REST_MS_MAX);
             go_on_with_upload(client, &asked.request, &outcome);
         }
         self.record(world.now_ms(), &asked, outcome);
@@ -222,10 +222,10 @@ impl Workload {
         if let Some(request) = self.upload_step(number) {
             return request;
         }
-        let bucket = self.chance.pick(&BUCKETS).map_or("plain", |(name, _)| *name);
-        let key = self.chance.pick(&KEYS).copied().unwrap_or("a");
+        let bucket = self.rng.pick(&BUCKETS).map_or("plain", |(name, _)| *name);
+        let key = self.rng.pick(&KEYS).copied().unwrap_or("a");
         let place = Place { bucket, key };
-        let action = match self.chance.below(100) {
+        let action = match self.rng.below(100) {
             0..=24 => Action::Put(self.value(), Condition::Always),
             25..=32 => Action::Put(self.value(), Condition::Absent),
             33..=39 => match self.known_tag(place) {
@@ -233,10 +233,10 @@ impl Workload {
                 None => Action::Head,
             },
             40..=54 => Action::Get(WHOLE, Duration::ZERO),
-            55..=58 => Action::Get(WHOLE, Duration::from_millis(self.chance.below(SLOW_MS_MAX))),
+            55..=58 => Action::Get(WHOLE, Duration::from_millis(self.rng.below(SLOW_MS_MAX))),
             59..=64 => {
-                let start = self.chance.below(1000);
-                Action::Get(start..self.chance.between(start, 1000), Duration::ZERO)
+                let start = self.rng.below(1000);
+                Action::Get(start..self.rng.between(start, 1000), Duration::ZERO)
             }
             65..=69 => Action::Head,
             70..=74 => self.known_version(place).map_or(Action::Head, Action::GetVersion),
@@ -244,8 +244,8 @@ impl Workload {
             85..=87 => self.known_version(place).map_or(Action::Head, Action::DeleteVersion),
             88..=91 => Action::Open,
             _ => {
-                let key = if self.chance.permille(600) { "" } else { key };
-                let limit = u32::try_from(self.chance.between(1, 6)).unwrap_or(1);
+                let key = if self.rng.permille(600) { "" } else { key };
+                let limit = u32::try_from(self.rng.between(1, 6)).unwrap_or(1);
                 return Request { bucket, key, action: Action::List(limit) };
             }
         };
@@ -256,7 +256,7 @@ impl Workload {
         let upload = self.clients.get(number)?.upload.as_ref()?;
         let (Place { bucket, key }, id, parts) = (upload.place, upload.id, upload.parts.clone());
         let next = u16::try_from(parts.len()).ok().and_then(|have| PartNumber::new(have + 1))?;
-        let action = match self.chance.below(10) {
+        let action = match self.rng.below(10) {
             0..=5 => Action::PutPart(id, next, self.value()),
             6..=8 if !parts.is_empty() => Action::Complete(id, parts),
             9 => Action::Abort(id),
@@ -267,7 +267,7 @@ impl Workload {
 
     /// A body that nobody has sent yet.
     fn value(&mut self) -> Value {
-        let (least, most) = match self.chance.below(10) {
+        let (least, most) = match self.rng.below(10) {
             0..=3 => (16, 2 << 10),
             4..=5 => (2 << 10, 16 << 10),
             6..=7 => (16 << 10, 128 << 10),
@@ -275,7 +275,7 @@ impl Workload {
         };
         let number = self.next;
         self.next += 1;
-        Value { number, len: u32::try_from(self.chance.between(least, most)).unwrap_or(16) }
+        Value { number, len: u32::try_from(self.rng.between(least, most)).unwrap_or(16) }
     }
 
     /// Requests that read every version clients were told of.
@@ -291,7 +291,7 @@ impl Workload {
 
     fn known_version(&mut self, place: Place) -> Option<VersionId> {
         let versions = self.versions.get(&place).filter(|_| keeps_versions(place.bucket))?;
-        self.chance.pick(versions).map(|(version, _)| *version)
+        self.rng.pick(versions).map(|(version, _)| *version)
     }
 
     fn known_tag(&mut self, place: Place) -> Option<Etag> {
@@ -322,7 +322,7 @@ fn summary(outcome: &Outcome) -> String {
             let read = seen.read.as_ref().map(|(range, bytes)| (range, crate::trace::digest(&[bytes])));
             format!(
                 "saw {} of {} bytes, version {:?}, read {read:?}",
-                crate::history::short(&seen.etag),
+                crate::clients::history::short(&seen.etag),
                 seen.size,
                 seen.version
             )

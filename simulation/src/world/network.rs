@@ -84,7 +84,7 @@ struct Waiting {
 struct State {
     now_ms: u64,
     next: u64,
-    chance: Rng,
+    rng: Rng,
     trace: Trace,
     weather: Weather,
     cut: BTreeSet<(NodeId, NodeId)>,
@@ -99,11 +99,11 @@ pub struct Network(Mutex<State>);
 
 impl Network {
     /// A network in fine weather.
-    pub fn new(chance: Rng, trace: Trace) -> Arc<Self> {
+    pub fn new(rng: Rng, trace: Trace) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
             now_ms: 0,
             next: 0,
-            chance,
+            rng,
             trace,
             weather: Weather::FINE,
             cut: BTreeSet::new(),
@@ -227,7 +227,7 @@ impl Network {
         }
         if may_be_repeated(method) && state.weather.repeated_permille > 0 {
             let permille = state.weather.repeated_permille;
-            if state.chance.permille(permille) {
+            if state.rng.permille(permille) {
                 let due = state.now_ms.saturating_add(state.delay());
                 state.put(due, Parcel::Question { call: None, from, to, method, message: message.clone() });
             }
@@ -248,13 +248,13 @@ impl State {
 
     fn delay(&mut self) -> u64 {
         let Weather { delay_min_ms, delay_max_ms, late_permille, late_max_ms, .. } = self.weather;
-        let late = if self.chance.permille(late_permille) { self.chance.below(late_max_ms) } else { 0 };
-        self.chance.between(delay_min_ms, delay_max_ms).saturating_add(late)
+        let late = if self.rng.permille(late_permille) { self.rng.below(late_max_ms) } else { 0 };
+        self.rng.between(delay_min_ms, delay_max_ms).saturating_add(late)
     }
 
     fn is_lost(&mut self) -> bool {
         let permille = self.weather.lost_permille;
-        self.chance.permille(permille)
+        self.rng.permille(permille)
     }
 
     fn fall_silent(&mut self, call: CallId) {

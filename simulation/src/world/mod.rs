@@ -5,6 +5,13 @@
 //! Promises: the same seed and the same calls give the same trace.
 //! Must not know: objects, what the processes are asked.
 
+pub mod disks;
+pub mod founding;
+pub mod network;
+pub mod panics;
+pub mod parts;
+pub mod process;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -19,12 +26,12 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::disks::SimulatedDrive;
-use crate::founding::{self, Shape, drive_of};
-use crate::network::{Network, Parcel};
-use crate::parts::{Gateway, StorageNode};
-use crate::process::{Process, Seat};
+use self::founding::{Shape, drive_of};
 use crate::trace::Trace;
+use crate::world::disks::SimulatedDrive;
+use crate::world::network::{Network, Parcel};
+use crate::world::parts::{Gateway, StorageNode};
+use crate::world::process::{Process, Seat};
 use couronne_base::testing::Rng;
 
 /// Why a world did not come about.
@@ -57,23 +64,23 @@ pub struct World {
 
 impl World {
     /// A world whose cluster is founded and not started.
-    pub fn new(shape: Shape, mut chance: Rng, trace: Trace) -> Result<Self, WorldError> {
+    pub fn new(shape: Shape, mut rng: Rng, trace: Trace) -> Result<Self, WorldError> {
         let known = founding::map(&shape);
-        let network = Network::new(chance.fork(), trace.clone());
+        let network = Network::new(rng.fork(), trace.clone());
         let member = |(id, member): (&NodeId, &couronne_cluster::map::MapNode)| {
             let peer = Peer { node: *id, role: member.role };
-            (*id, Process::new(peer, member.name.to_string(), chance.fork()))
+            (*id, Process::new(peer, member.name.to_string(), rng.fork()))
         };
         let processes = known.nodes.iter().map(member).collect();
-        let drives = shape.storage_nodes().map(|node| (node, SimulatedDrive::new(chance.fork()))).collect();
+        let drives = shape.storage_nodes().map(|node| (node, SimulatedDrive::new(rng.fork()))).collect();
         let hands = Builder::new_current_thread().enable_time().start_paused(true).build()?;
         let world = Self { shape, trace, network, drives, processes, known, hands, now_ms: 0 };
-        world.found(&mut chance)?;
+        world.found(&mut rng)?;
         Ok(world)
     }
 
-    fn found(&self, chance: &mut Rng) -> Result<(), WorldError> {
-        let (env, _) = couronne_base::testing::still_env(chance.draw());
+    fn found(&self, rng: &mut Rng) -> Result<(), WorldError> {
+        let (env, _) = couronne_base::testing::still_env(rng.draw());
         for (node, drive) in &self.drives {
             let (drives, planned) = ([drive.for_node("new")], [(drive_of(*node), 1)]);
             self.hands.block_on(LocalNode::settle(&env, &drives, &planned, *node, self.known.clone()))?;

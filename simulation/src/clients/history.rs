@@ -9,7 +9,7 @@ use std::fmt;
 use couronne_metadata::ids::VersionId;
 use couronne_metadata::record::Etag;
 
-use crate::actions::Condition;
+use crate::clients::actions::Condition;
 
 /// A moment: later ones are greater, and no two are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
