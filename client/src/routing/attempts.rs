@@ -1,7 +1,7 @@
 //! The attempts of one request: what an error means for the next of them.
 //!
-//! Promises: of the replicas that lead or may lead, none is asked in vain for ever: never two hints are followed in
-//! a row, so that replicas that are wrong about each other do not keep a request from the rest. Once an attempt may
+//! Promises: two hints are never followed in a row, so that replicas that are wrong about each other do not keep a
+//! request from the rest. Once an attempt may
 //! have taken effect, only an answer, a refusal or the end of the time ends the search for its outcome.
 //! Must not know: what is asked, how ranges are found.
 
@@ -123,7 +123,7 @@ impl<'a> Attempts<'a> {
         is_replica.then_some(drive)
     }
 
-    /// Waits a random part of a time that doubles, so that those who ask do not come back in step.
+    /// Waits a random part of a time that doubles, so that clients do not come back in step.
     pub(super) async fn pause(&mut self) {
         let [chance] = self.env.random_bytes::<1>();
         let pause = self.pause / 2 + self.pause * u32::from(chance) / 512;

@@ -20,8 +20,8 @@ use super::system::{read, written};
 use super::{BucketView, Destination, KnownRange, Router};
 use crate::error::ClientError;
 
-/// How patient whoever asks the meta group is: nothing else goes on while nobody leads it, so that it is asked soon
-/// again, and overload is no reason to leave a change undone.
+/// The patience of a request to the meta group: little goes on in the cluster while it has no leader, so that it is
+/// asked again soon, and overload is no reason to leave a change undone.
 const PATIENCE: Patience = Patience {
     budget: Duration::from_secs(10),
     attempt: Duration::from_secs(3),
