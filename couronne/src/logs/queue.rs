@@ -188,7 +188,7 @@ impl<'a> MakeWriter<'a> for Inlet {
 mod tests {
     use super::*;
     use std::sync::mpsc;
-    use std::time::Instant;
+    use tokio::time::Instant;
 
     /// A reader that takes a write only when it is told to, and says what it took.
     struct Reader {
