@@ -30,7 +30,7 @@ use super::messages::{
 use super::operator::Operator;
 use super::orders::{Order, Outcome, Refused};
 use super::outlook;
-use crate::data_folder::credentials::Credentials;
+use crate::folder::credentials::Credentials;
 
 /// The largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 64 << 10;

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::messages::ErrorMessage;
 use crate::cli::ServerArguments;
-use crate::data_folder::{self, DataFolderError};
+use crate::folder::{self, DataFolderError};
 
 /// How long a server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -62,7 +62,7 @@ impl AdminClient {
             let token = arguments.admin_token.clone().ok_or(ClientError::NoToken)?;
             return Ok(Self { address, token: Zeroizing::new(token) });
         }
-        let (server, token) = data_folder::running_server(&arguments.data)?;
+        let (server, token) = folder::running_server(&arguments.data)?;
         Ok(Self { address: server.admin, token })
     }
 

@@ -40,7 +40,7 @@ use self::report::Report;
 use self::server_cost::CostSource;
 use self::signing::Signer;
 use self::worker::{End, Shared, Worker};
-use crate::data_folder;
+use crate::folder;
 use crate::terminal;
 use couronne_base::env;
 
@@ -72,7 +72,7 @@ pub(crate) enum BenchError {
     Http(#[from] http::Error),
     /// There is neither an endpoint nor a running server.
     #[error(transparent)]
-    DataFolder(#[from] data_folder::DataFolderError),
+    DataFolder(#[from] folder::DataFolderError),
     /// A worker died.
     #[error("worker: {0}")]
     Worker(#[from] tokio::task::JoinError),
@@ -153,12 +153,12 @@ fn target(arguments: &BenchArguments, env: &couronne_base::env::Env) -> Result<(
     let (url, kept) = match &arguments.endpoint {
         Some(url) => (url.clone(), None),
         None => {
-            let (server, _) = data_folder::running_server(&arguments.data)?;
+            let (server, _) = folder::running_server(&arguments.data)?;
             if pids.is_empty() && arguments.metrics.is_none() {
                 pids.push(server.pid);
             }
             let scheme = if server.tls { "https" } else { "http" };
-            (format!("{scheme}://{}", server.s3), Some(data_folder::credentials::read(&arguments.data)?))
+            (format!("{scheme}://{}", server.s3), Some(folder::credentials::read(&arguments.data)?))
         }
     };
     let access_key = arguments.access_key.clone().or_else(|| kept.as_ref().map(|kept| kept.access_key.clone()));

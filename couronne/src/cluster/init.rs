@@ -12,11 +12,10 @@ use couronne_protocol::transport::Role;
 use couronne_ring::{RegionName, ZoneName};
 use couronne_storage_node::node::LocalNode;
 
-use super::{ClusterError, folder_names};
+use super::{ClusterError, folder_names, policy};
 use crate::cli::ClusterInitArguments;
-use crate::data_folder;
-use crate::member::secrets::Secrets;
-use crate::member::{Founding, Member, MemberError, MemberFolder, encoded};
+use crate::folder::member::{Founding, Member, MemberError, MemberFolder, encoded};
+use crate::folder::secrets::Secrets;
 use crate::serve::parts;
 use crate::settings::Settings;
 use crate::terminal::say;
@@ -32,7 +31,7 @@ pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterE
         return Err(ClusterError::TooSmall(why));
     }
     let drives = u16::try_from(settings.data.drive_folders().len()).unwrap_or(u16::MAX);
-    data_folder::policy::check(redundancy, arguments.nodes.saturating_mul(drives))?;
+    policy::check(redundancy, arguments.nodes.saturating_mul(drives))?;
     let env = env::system();
     let folder = MemberFolder::open(&settings.data.folders)?;
     if folder.has_member()? {
@@ -58,8 +57,8 @@ pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterE
         zone: ZoneName(settings.cluster.zone.as_str().into()),
     };
     let formation = Formation { nodes: arguments.nodes, ranges: settings.storage.metadata_ranges };
-    let policy = parts::policy(redundancy);
-    LocalNode::found(&env, &drives, &planned, (cluster, node, map_node), &policy, formation).await?;
+    let default = parts::policy(redundancy);
+    LocalNode::found(&env, &drives, &planned, (cluster, node, map_node), &default, formation).await?;
     let authority = authority.certificate().to_vec();
     folder.keep(&Member { cluster, node, role: Role::StorageNode, certificate, authority, key })?;
     say(&format!("cluster {cluster:032x} founded in {}", folder_names(&settings.data.folders)));

@@ -13,7 +13,7 @@ use couronne_storage_node::node::{LocalNode, NodeDrive};
 
 use super::{ClusterError, folder_names};
 use crate::cli::ClusterJoinArguments;
-use crate::member::{Joining, Member, MemberError, MemberFolder};
+use crate::folder::member::{Joining, Member, MemberError, MemberFolder};
 use crate::serve::parts;
 use crate::settings::Settings;
 use crate::terminal::say;

@@ -4,6 +4,7 @@
 
 mod init;
 mod join;
+pub(crate) mod policy;
 
 use std::path::PathBuf;
 
@@ -16,7 +17,7 @@ use crate::admin::client::{AdminClient, ClientError};
 use crate::admin::messages::{MakeTokenMessage, MapMessage, TokenMessage};
 use crate::admin::{commands, operate};
 use crate::cli::{ClusterCommand, ClusterTokenArguments, StatusArguments};
-use crate::member::MemberError;
+use crate::folder::member::MemberError;
 use crate::settings::SettingsError;
 use crate::terminal::say;
 
@@ -40,7 +41,7 @@ pub(crate) enum ClusterError {
     Redundancy(#[from] couronne_placement::RedundancyError),
     /// Preset credentials are unusable.
     #[error(transparent)]
-    Credentials(#[from] crate::data_folder::credentials::CredentialsError),
+    Credentials(#[from] crate::folder::credentials::CredentialsError),
     /// The token is none.
     #[error(transparent)]
     Token(#[from] couronne_protocol::join::NotAToken),
@@ -60,7 +61,7 @@ pub(crate) enum ClusterError {
     NotAdmitted(#[from] couronne_protocol::join::NotAdmitted),
     /// Its drives could never hold the policy.
     #[error(transparent)]
-    TooFewDrives(#[from] crate::data_folder::policy::TooFewDrives),
+    TooFewDrives(#[from] crate::cluster::policy::TooFewDrives),
     /// A cluster is not made of so few nodes.
     #[error("{0}")]
     TooSmall(String),

@@ -9,6 +9,7 @@
 
 mod gateway;
 pub(crate) mod parts;
+mod renewal;
 mod signals;
 mod storage_node;
 #[cfg(test)]
@@ -41,9 +42,9 @@ use crate::admin::gather::Gatherer;
 use crate::admin::operator::Operator;
 use crate::admin::orders::Orders;
 use crate::admin::status::StatusSource;
-use crate::data_folder::{DataFolder, DataFolderError, RunningServer};
+use crate::folder::member::{MemberError, MemberFolder};
+use crate::folder::{DataFolder, DataFolderError, RunningServer};
 use crate::logs;
-use crate::member::{MemberError, MemberFolder};
 use crate::settings::Settings;
 use couronne_base::env;
 

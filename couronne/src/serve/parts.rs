@@ -21,8 +21,8 @@ use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{LocalNode, NodeDrive, NodeError, NodeSettings, open_folder, open_folders};
 
 use super::ServeError;
-use crate::data_folder::Cluster;
-use crate::member::secrets::Secrets;
+use crate::folder::Cluster;
+use crate::folder::secrets::Secrets;
 use crate::settings::{S3Settings, Settings};
 
 /// The size of a full shard of an erasure-coded chunk, in bytes: large enough that a disk's and a

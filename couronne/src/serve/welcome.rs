@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::data_folder::{DataFolder, RunningServer};
+use crate::folder::{DataFolder, RunningServer};
 use crate::terminal::say;
 
 /// Says it.

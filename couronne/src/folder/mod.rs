@@ -16,8 +16,9 @@
 
 pub(crate) mod credentials;
 pub(crate) mod files;
-pub(crate) mod policy;
+pub(crate) mod member;
 pub(crate) mod secret;
+pub(crate) mod secrets;
 
 use std::fs::File;
 use std::io;
@@ -31,6 +32,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use self::credentials::Credentials;
+use crate::cluster::policy;
 use crate::settings::DataSettings;
 
 /// The version of `cluster.toml` this binary writes and reads.
@@ -134,7 +136,7 @@ pub(crate) enum DataFolderError {
     Redundancy(#[from] couronne_placement::RedundancyError),
     /// The drives are too few for the policy.
     #[error(transparent)]
-    TooFewDrives(#[from] policy::TooFewDrives),
+    TooFewDrives(#[from] crate::cluster::policy::TooFewDrives),
     /// A preset key is unusable.
     #[error(transparent)]
     Credentials(#[from] credentials::CredentialsError),

@@ -15,7 +15,7 @@ use couronne_protocol::net::certificates::PrivateKey;
 use couronne_protocol::transport::{Message, Method, Role, Transport};
 use tokio::time::{sleep, timeout};
 
-use super::MemberFolder;
+use crate::folder::member::MemberFolder;
 
 /// How often the certificate is looked at, unless it is short-lived.
 const LOOK_EVERY: Duration = Duration::from_secs(3600);

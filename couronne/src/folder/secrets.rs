@@ -7,7 +7,7 @@ use couronne_base::env::Env;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::data_folder::credentials::{self, Credentials, CredentialsError};
+use crate::folder::credentials::{self, Credentials, CredentialsError};
 
 /// The secrets.
 #[derive(Serialize, Deserialize)]
@@ -16,13 +16,13 @@ pub(crate) struct Secrets {
     /// The root access key.
     pub(crate) access_key: String,
     /// The root secret key.
-    #[serde(with = "crate::data_folder::secret")]
+    #[serde(with = "crate::folder::secret")]
     pub(crate) secret_key: Zeroizing<String>,
     /// What seals users' secret keys at rest, 64 hexadecimal digits.
-    #[serde(with = "crate::data_folder::secret")]
+    #[serde(with = "crate::folder::secret")]
     pub(crate) sealing_secret: Zeroizing<String>,
     /// The token of every member's admin listener.
-    #[serde(with = "crate::data_folder::secret")]
+    #[serde(with = "crate::folder::secret")]
     pub(crate) admin_token: Zeroizing<String>,
 }
 

@@ -13,9 +13,6 @@
 //! Promises: all of it is mode 0600 and stands in every data folder; private keys have no `Debug`.
 //! Must not know: how members talk.
 
-pub(crate) mod renewal;
-pub(crate) mod secrets;
-
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::data_folder::{DataFolderError, RunningServer, files};
+use crate::folder::{DataFolderError, RunningServer, files};
 
 const FORMAT_VERSION: u32 = 1;
 
@@ -89,10 +86,10 @@ pub(crate) struct Joining {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Founding {
     /// The authority's private key, base64.
-    #[serde(with = "crate::data_folder::secret")]
+    #[serde(with = "crate::folder::secret")]
     pub(crate) authority_key: Zeroizing<String>,
     /// What gateways work with, as TOML.
-    #[serde(with = "crate::data_folder::secret")]
+    #[serde(with = "crate::folder::secret")]
     pub(crate) secrets: Zeroizing<String>,
 }
 
@@ -105,7 +102,7 @@ struct MemberFile {
     role: String,
     certificate: String,
     authority: String,
-    #[serde(with = "crate::data_folder::secret")]
+    #[serde(with = "crate::folder::secret")]
     key: Zeroizing<String>,
 }
 
@@ -113,7 +110,7 @@ struct MemberFile {
 #[serde(deny_unknown_fields)]
 struct JoiningFile {
     format_version: u32,
-    #[serde(with = "crate::data_folder::secret")]
+    #[serde(with = "crate::folder::secret")]
     key: Zeroizing<String>,
     drives: Vec<(String, u32)>,
 }
