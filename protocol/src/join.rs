@@ -28,6 +28,16 @@ const VERSION: u8 = 1;
 /// Drives of one node, at most.
 const DRIVES_MAX: usize = 1024;
 
+/// The longest name of a member, region or zone, in bytes.
+const NAME_BYTES_MAX: usize = 63;
+
+/// Whether a text can be the name of a member, a region or a zone.
+pub fn is_member_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= NAME_BYTES_MAX
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
 /// What an operator carries from the cluster to a new member. A secret: no `Debug`.
 #[derive(Clone)]
 pub struct JoinToken {

@@ -14,10 +14,9 @@ use couronne_ring::DriveId;
 use thiserror::Error;
 
 use super::record::crc64;
-use crate::disk::{Access, Disk};
+use crate::disk::{Access, Disk, replace};
 
 const PATH: &str = "drive";
-const NEW_PATH: &str = "drive.new";
 const FORMAT: u64 = 1;
 const FILE_BYTES_MAX: u64 = 4096;
 
@@ -41,7 +40,7 @@ pub struct Identity {
     /// How often it was started. A lower count than before means it was rolled back.
     pub boots: u64,
     /// Given at random when it was formatted, and again when it is found to have forgotten its past: another
-    /// one than before means that it has. 0: it was formatted by a release that knew of none, which leaves the line out.
+    /// one than before means that it has. Never 0.
     pub incarnation: u64,
 }
 
@@ -130,21 +129,15 @@ impl Identity {
     }
 
     async fn write(&self, disk: &Arc<dyn Disk>) -> Result<(), IdentityError> {
-        let _ = disk.remove(NEW_PATH).await;
-        let file = disk.create(NEW_PATH, 0, Access::Buffered).await?;
-        file.write(0, vec![self.encode()], true).await?;
-        disk.rename(NEW_PATH, PATH).await?;
-        disk.sync_dir("").await?;
-        Ok(())
+        Ok(replace(&**disk, PATH, self.encode()).await?)
     }
 
     fn encode(&self) -> Bytes {
         let Self { cluster, drive, boots, incarnation } = self;
-        let mut text =
-            format!("couronne drive\nformat {FORMAT}\ncluster {cluster:032x}\ndrive {drive}\nboots {boots}\n");
-        if *incarnation > 0 {
-            text += &format!("incarnation {incarnation:016x}\n");
-        }
+        let text = format!(
+            "couronne drive\nformat {FORMAT}\ncluster {cluster:032x}\ndrive {drive}\nboots {boots}\n\
+             incarnation {incarnation:016x}\n"
+        );
         let check = crc64(text.as_bytes());
         format!("{text}check {check:016x}\n").into()
     }
@@ -170,10 +163,7 @@ impl Identity {
         let cluster = u128::from_str_radix(value("cluster")?, 16).map_err(|_| IdentityError::Damaged)?;
         let drive = DriveId::parse(value("drive")?).ok_or(IdentityError::Damaged)?;
         let boots = value("boots")?.parse().map_err(|_| IdentityError::Damaged)?;
-        let incarnation = match lines.next().and_then(|line| line.strip_prefix("incarnation ")) {
-            Some(digits) => u64::from_str_radix(digits, 16).map_err(|_| IdentityError::Damaged)?,
-            None => 0,
-        };
+        let incarnation = u64::from_str_radix(value("incarnation")?, 16).map_err(|_| IdentityError::Damaged)?;
         Ok(Self { cluster, drive, boots, incarnation })
     }
 }
@@ -196,14 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_an_earlier_release_comes_back_as_it_was() {
-        let identity = Identity { cluster: 5, drive: DriveId(9), boots: 42, incarnation: 0 };
-        let released = "couronne drive\nformat 1\ncluster 00000000000000000000000000000005\n\
-                        drive 00000000000000000000000000000009\nboots 42\ncheck CRC\n";
-        let (checked, _) = released.split_once("check ").unwrap();
-        let released = released.replace("CRC", &format!("{:016x}", crc64(checked.as_bytes())));
-        assert_eq!(identity.encode(), released.as_bytes());
-        assert_eq!(Identity::decode(released.as_bytes()).unwrap(), identity);
+    fn is_written_as_its_format_says() {
+        let identity = Identity { cluster: 5, drive: DriveId(9), boots: 42, incarnation: 7 };
+        let golden = "couronne drive\nformat 1\ncluster 00000000000000000000000000000005\n\
+                      drive 00000000000000000000000000000009\nboots 42\nincarnation 0000000000000007\n\
+                      check a2fcae50f81d1e05\n";
+        assert_eq!(identity.encode(), golden.as_bytes());
+        assert_eq!(Identity::decode(golden.as_bytes()).unwrap(), identity);
     }
 
     #[test]

@@ -12,21 +12,22 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes};
 use couronne_base::fixed::{Malformed, Reader, put_string};
 use couronne_metadata::command::Expect;
-use couronne_protocol::join::{Admission, JoinRequest, JoinToken, NotAdmitted};
+use couronne_protocol::join::{Admission, JoinRequest, JoinToken, NotAdmitted, is_member_name};
 use couronne_protocol::map::{MapNode, MapState, StoredDrive};
 use couronne_protocol::net::certificates::{Authority, PrivateKey, node_of_request};
 use couronne_protocol::transport::Role;
 use couronne_ring::{NodeId, RegionName, WEIGHT_MAX, ZoneName};
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 use super::{LocalNode, NodeError};
 
+/// The pause before a name and address that were not taken are given again.
+const PLACE_AGAIN: Duration = Duration::from_millis(200);
+
 const AUTHORITY_KEY: &[u8] = b"authority";
 const SECRETS_KEY: &[u8] = b"secrets";
 const VERSION: u8 = 1;
-
-/// The longest name of a member, region or zone, in bytes.
-const NAME_BYTES_MAX: usize = 63;
 
 /// What the cluster knows of a token.
 struct TokenRow {
@@ -63,10 +64,12 @@ impl TokenRow {
 impl LocalNode {
     /// Makes a token with which processes of a role can join for a while.
     pub async fn make_token(&self, role: Role, lifetime: Duration) -> Result<JoinToken, NodeError> {
-        let authority = self.authority().await?;
         let map = self.map();
         let own = map.nodes.get(&self.id).filter(|node| !node.address.is_empty());
-        let own = own.ok_or_else(|| NodeError::Map("this node has no address for peers".to_owned()))?;
+        let alone = "this server runs alone, and nobody can reach it to join: stop it, and start its folder with \
+                     `couronne storage-node`";
+        let own = own.ok_or_else(|| NodeError::Place(alone.to_owned()))?;
+        let authority = self.authority().await?;
         let id = u64::from_be_bytes(self.env.random_bytes());
         let secret = Zeroizing::new(self.env.random_bytes::<16>());
         let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
@@ -114,7 +117,7 @@ impl LocalNode {
     }
 
     /// Signs a member's new key; its place and role stay as they are.
-    pub(super) async fn renew(&self, node: NodeId, role: Role, request: &[u8]) -> Result<Bytes, NodeError> {
+    pub async fn renew(&self, node: NodeId, role: Role, request: &[u8]) -> Result<Bytes, NodeError> {
         if self.map().nodes.get(&node).is_none_or(|known| known.role != role) {
             return Err(NodeError::Map("this member is not in the map".to_owned()));
         }
@@ -133,10 +136,39 @@ impl LocalNode {
         let mut row = vec![VERSION];
         put_string(&mut row, authority.certificate());
         put_string(&mut row, key.as_pkcs8());
-        // What is there was kept by an earlier try of the same founder.
+        // Rows that are there were kept by the same founder, which was cut off.
         self.write_row(SECRETS_KEY, Expect::Absent, Some(secrets)).await?;
         self.write_row(AUTHORITY_KEY, Expect::Absent, Some(row.into())).await?;
         Ok(())
+    }
+
+    /// Keeps other secrets in the place of those that there are.
+    pub async fn change_secrets(&self, secrets: Bytes) -> Result<(), NodeError> {
+        let absent = || NodeError::Map("this cluster has no secrets".to_owned());
+        let version = self.read_row(SECRETS_KEY).await?.ok_or_else(absent)?.version;
+        let written = self.write_row(SECRETS_KEY, Expect::Version(version), Some(secrets)).await?;
+        written.map(drop).ok_or_else(|| NodeError::Map("the secrets were changed at the same time".to_owned()))
+    }
+
+    /// Gives this node the name, address, region and zone with which it was started, if the map has others.
+    /// Waits for the map's group as long as it takes.
+    pub async fn take_place(&self, place: &MapNode) -> Result<(), NodeError> {
+        if self.map().nodes.get(&self.id) == Some(place) {
+            return Ok(());
+        }
+        loop {
+            let moved = self.change_map(|map| {
+                move_to(map, self.id, place).map_err(NodeError::Place)?;
+                Ok(true)
+            });
+            match moved.await {
+                Err(NodeError::Map(reason)) if !self.is_alone() && !self.is_stopping() => {
+                    tracing::warn!(reason, "the cluster map does not take this node's name and address yet");
+                    sleep(PLACE_AGAIN).await;
+                }
+                moved => return moved.map(drop),
+            }
+        }
     }
 
     async fn authority(&self) -> Result<Authority, NodeError> {
@@ -153,15 +185,38 @@ impl LocalNode {
     }
 }
 
-/// Gives a member its place in the map; the same member again changes nothing but its address.
+/// Refuses a name that another member has.
+fn check_free(map: &MapState, id: NodeId, name: &str) -> Result<(), String> {
+    match map.nodes.iter().any(|(other, node)| *other != id && &*node.name == name) {
+        true => Err(format!("the name {name} is another member's: choose one with cluster.name")),
+        false => Ok(()),
+    }
+}
+
+/// Gives a member another name, address, region and zone. The last two stay once there are other storage nodes:
+/// rings and replicas were spread by them.
+fn move_to(map: &mut MapState, id: NodeId, place: &MapNode) -> Result<(), String> {
+    check_free(map, id, &place.name)?;
+    let is_spread = map.storage_nodes().count() > 1;
+    let known = map.nodes.get_mut(&id).ok_or_else(|| "this member is not in the map".to_owned())?;
+    if is_spread && (&known.region, &known.zone) != (&place.region, &place.zone) {
+        let (region, zone) = (&known.region.0, &known.zone.0);
+        return Err(format!(
+            "this node joined in region {region}, zone {zone}: set cluster.region and cluster.zone so"
+        ));
+    }
+    known.clone_from(place);
+    Ok(())
+}
+
+/// Gives a member its place in the map; the same member again changes nothing but its name and address. A storage
+/// node that joins a formed cluster is a member, and its drives are in no ring.
 fn enter(map: &mut MapState, id: NodeId, request: &JoinRequest) -> Result<(), String> {
     let name = request.name.as_str();
-    if map.nodes.iter().any(|(other, node)| *other != id && &*node.name == name) {
-        return Err(format!("the name {name} is taken"));
-    }
+    check_free(map, id, name)?;
     let is_storage = request.role == Role::StorageNode;
-    if is_storage && map.formation.is_none() && !map.nodes.contains_key(&id) {
-        return Err("the cluster is formed; its storage nodes are fixed".to_owned());
+    if map.nodes.get(&id).is_some_and(|known| known.role != request.role) {
+        return Err("this key is a member's of another role: join from an empty folder".to_owned());
     }
     let node = MapNode {
         role: request.role,
@@ -181,12 +236,7 @@ fn enter(map: &mut MapState, id: NodeId, request: &JoinRequest) -> Result<(), St
 }
 
 fn check_names(request: &JoinRequest) -> Result<(), NotAdmitted> {
-    let is_name = |text: &str| {
-        !text.is_empty()
-            && text.len() <= NAME_BYTES_MAX
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-    };
-    if ![&request.name, &request.region, &request.zone].into_iter().all(|text| is_name(text)) {
+    if ![&request.name, &request.region, &request.zone].into_iter().all(|text| is_member_name(text)) {
         let rule = "names of members, regions and zones are 1 to 63 letters, digits, hyphens, underscores and dots";
         return Err(NotAdmitted(rule.to_owned()));
     }
@@ -203,4 +253,59 @@ fn token_key(id: u64) -> Vec<u8> {
 
 fn hash(secret: &[u8]) -> [u8; 32] {
     blake3::derive_key("couronne 2026 join token", secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::formation::tests::formed;
+    use couronne_ring::DriveId;
+
+    fn request(name: &str, role: Role, drives: &[(DriveId, u32)]) -> JoinRequest {
+        JoinRequest {
+            id: 1,
+            secret: Zeroizing::new([0; 16]),
+            role,
+            request: Bytes::new(),
+            name: name.to_owned(),
+            address: "127.0.0.1:7".to_owned(),
+            region: "region".to_owned(),
+            zone: "zone0".to_owned(),
+            drives: drives.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_storage_node_joins_a_formed_cluster_and_no_ring() {
+        let mut map = formed(6, 1);
+        let before = map.view();
+        let joiner = request("n7", Role::StorageNode, &[(DriveId(70), 1)]);
+        enter(&mut map, NodeId(7), &joiner).unwrap();
+        enter(&mut map, NodeId(7), &joiner).unwrap();
+        let after = map.view();
+        assert_eq!((map.storage_nodes().count(), after.drives.len()), (7, before.drives.len() + 1));
+        assert!(after.rings.values().all(|ring| ring.all_drives().all(|(drive, _)| drive.id != DriveId(70))));
+        assert!(map.places().iter().all(|(_, drive)| *drive != DriveId(70)));
+        assert!(enter(&mut map, NodeId(8), &joiner).unwrap_err().contains("is another member's"));
+        let stolen = request("n8", Role::StorageNode, &[(DriveId(70), 1)]);
+        assert!(enter(&mut map, NodeId(8), &stolen).unwrap_err().contains("belongs to another node"));
+        let turned = request("n7", Role::Gateway, &[]);
+        assert!(enter(&mut map, NodeId(7), &turned).unwrap_err().contains("another role"));
+    }
+
+    #[test]
+    fn a_member_takes_another_name_and_address_and_keeps_its_zone_among_others() {
+        let mut map = formed(6, 1);
+        let mut place = map.nodes[&NodeId(2)].clone();
+        (place.name, place.address) = ("two".into(), "127.0.0.1:222".into());
+        move_to(&mut map, NodeId(2), &place).unwrap();
+        assert_eq!(map.nodes[&NodeId(2)], place);
+        assert!(move_to(&mut map, NodeId(3), &place).unwrap_err().contains("is another member's"));
+        place.zone = ZoneName("elsewhere".into());
+        assert!(move_to(&mut map, NodeId(2), &place).unwrap_err().contains("cluster.zone"));
+        assert!(move_to(&mut map, NodeId(99), &MapNode { name: "n99".into(), ..place.clone() }).is_err());
+        map.nodes.retain(|id, _| *id == NodeId(2));
+        move_to(&mut map, NodeId(2), &place).unwrap();
+        assert_eq!(map.nodes[&NodeId(2)], place, "alone it may be anywhere");
+    }
 }
