@@ -158,7 +158,8 @@ fn target(arguments: &BenchArguments, env: &couronne_base::env::Env) -> Result<(
                 pids.push(server.pid);
             }
             let scheme = if server.tls { "https" } else { "http" };
-            (format!("{scheme}://{}", server.s3), Some(folder::credentials::read(&arguments.data)?))
+            let s3 = server.s3.ok_or_else(|| BenchError::Endpoint("a storage node has no S3 listener".to_owned()))?;
+            (format!("{scheme}://{s3}"), Some(folder::credentials::read(&arguments.data)?))
         }
     };
     let access_key = arguments.access_key.clone().or_else(|| kept.as_ref().map(|kept| kept.access_key.clone()));

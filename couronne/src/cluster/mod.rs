@@ -2,11 +2,10 @@
 //!
 //! Must not know: how members serve.
 
+pub(crate) mod founding;
 mod init;
 mod join;
 pub(crate) mod policy;
-
-use std::path::PathBuf;
 
 use couronne_protocol::net::certificates::CertificateError;
 use couronne_protocol::transport::CallError;
@@ -17,7 +16,7 @@ use crate::admin::client::{AdminClient, ClientError};
 use crate::admin::messages::{MakeTokenMessage, MapMessage, TokenMessage};
 use crate::admin::{commands, operate};
 use crate::cli::{ClusterCommand, ClusterTokenArguments, StatusArguments};
-use crate::folder::member::MemberError;
+use crate::folder::DataFolderError;
 use crate::settings::SettingsError;
 use crate::terminal::say;
 
@@ -29,7 +28,10 @@ pub(crate) enum ClusterError {
     Settings(#[from] SettingsError),
     /// The data folders were refused.
     #[error(transparent)]
-    Member(#[from] MemberError),
+    DataFolder(#[from] DataFolderError),
+    /// No cluster was founded.
+    #[error(transparent)]
+    Founding(#[from] founding::FoundingError),
     /// The drives were refused.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -39,9 +41,6 @@ pub(crate) enum ClusterError {
     /// The policy is no policy.
     #[error(transparent)]
     Redundancy(#[from] couronne_placement::RedundancyError),
-    /// Preset credentials are unusable.
-    #[error(transparent)]
-    Credentials(#[from] crate::folder::credentials::CredentialsError),
     /// The token is none.
     #[error(transparent)]
     Token(#[from] couronne_protocol::join::NotAToken),
@@ -106,9 +105,4 @@ async fn map(arguments: StatusArguments) -> Result<(), ClusterError> {
         say(&format!("  range {}: {} replicas", range.range, range.replicas.len()));
     }
     Ok(())
-}
-
-/// The one folder or the several of a member's settings.
-fn folder_names(folders: &[PathBuf]) -> String {
-    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -1,84 +1,68 @@
-//! The control part of the data folders: what this cluster is, its secrets, and where a running server listens.
+//! The data folders of a process: who it is, what it belongs to, its secrets, where it listens. All roles have the
+//! same format, so a folder that `couronne serve` made is that of a cluster's first node.
 //!
 //! ```text
-//! DIR/cluster.toml       policy, number of drives, sealing secret (fixed at the first start)
-//! DIR/credentials.toml   the root access key and secret key
-//! DIR/admin.token        the token of the admin listener
-//! DIR/server.json        where the running server listens, and its process id
-//! DIR/lock               held while a server runs
-//! DIR/drive-01/...       a drive; with several data folders, the one drive of each
+//! DIR/identity.toml      node and private key; in a cluster also role, drives, certificate, authority
+//! DIR/founding.toml      of a founder, until the cluster keeps it itself: authority with its key, secrets
+//! DIR/joining.toml       of one that joins, until it is admitted: the ids of its drives
+//! DIR/credentials.toml   of a founder: the root credentials, for its operator
+//! DIR/map                the newest map known (base64), with which a member finds its cluster again
+//! DIR/server.json        where the running process listens
+//! DIR/admin.token        the token of its admin listener
+//! DIR/lock               held while it runs
+//! DIR/drive-01/...       a drive; with several data folders, the one drive of each is DIR/drive
 //! ```
 //!
-//! Promises: all of it is mode 0600; every data folder holds a copy of the first three, so the loss of
-//! one folder loses no secret, and a folder that lacks them gets them back; folders of two different
-//! clusters are refused; what was fixed at the first start is never changed by a later one.
-//! Must not know: what is on a drive.
+//! Promises: folders that are made here have mode 0700, files 0600; every data folder holds a copy of each file, so
+//! the loss of one loses nothing, and one that lacks them gets them back; folders of two processes are refused; the
+//! number of drives is fixed when the process becomes a member. Private keys and secrets have no `Debug`.
+//! Must not know: what is on a drive, how members talk.
 
+mod announcement;
 pub(crate) mod credentials;
-pub(crate) mod files;
-pub(crate) mod member;
+mod drives;
+mod files;
+mod founding;
+mod identity;
+mod joining;
+mod map;
 pub(crate) mod secret;
 pub(crate) mod secrets;
 
 use std::fs::File;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use couronne_base::env::Env;
-use couronne_placement::Redundancy;
-use serde::{Deserialize, Serialize};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use couronne_protocol::net::certificates::CertificateError;
+use couronne_ring::NodeId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use self::credentials::Credentials;
-use crate::cluster::policy;
+pub(crate) use announcement::{RunningServer, running_server};
+pub(crate) use identity::{Identity, Member, Membership};
+pub(crate) use joining::Joining;
+
 use crate::settings::DataSettings;
 
-/// The version of `cluster.toml` this binary writes and reads.
+/// The version of the files that this binary writes and reads.
 const FORMAT_VERSION: u32 = 1;
 
-/// What was fixed when the cluster was made.
-pub(crate) struct Cluster {
-    /// The redundancy of its default policy.
-    pub(crate) redundancy: Redundancy,
-    /// The folder of each drive, in the order of drive numbers.
-    pub(crate) drives: Vec<PathBuf>,
-    /// What seals the users' secret keys at rest.
-    pub(crate) sealing_secret: Zeroizing<[u8; 32]>,
-}
-
-/// The data folders of a server that runs here, locked.
+/// The data folders of a process, locked.
 pub(crate) struct DataFolder {
-    /// What the cluster is.
-    pub(crate) cluster: Cluster,
-    /// The root credentials.
-    pub(crate) root: Credentials,
-    /// The token of the admin listener.
-    pub(crate) admin_token: Zeroizing<String>,
-    /// Whether this start made the cluster.
-    pub(crate) is_new: bool,
     folders: Vec<PathBuf>,
+    /// How many drives the settings ask for; `None` if they leave it to the folder.
+    asked_drives: Option<u16>,
     _locks: Vec<File>,
-}
-
-/// Where a running server listens, as `server.json` says it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RunningServer {
-    /// The address of the S3 listener; of a storage node, of the one for its peers.
-    pub(crate) s3: SocketAddr,
-    /// Whether the S3 listener speaks TLS.
-    pub(crate) tls: bool,
-    /// The address of the admin listener.
-    pub(crate) admin: SocketAddr,
-    /// The process id.
-    pub(crate) pid: u32,
 }
 
 /// Why the data folders were refused.
 #[derive(Debug, Error)]
 pub(crate) enum DataFolderError {
-    /// A control file cannot be read or written.
+    /// A file cannot be read or written.
     #[error("{doing} {path}: {source}")]
     Io {
         /// A present-tense verb.
@@ -91,7 +75,7 @@ pub(crate) enum DataFolderError {
     /// Another process serves this folder.
     #[error("{0} is in use by another server")]
     InUse(PathBuf),
-    /// A control file says something this binary cannot make sense of.
+    /// A file says something this binary cannot make sense of.
     #[error("{path} is damaged or from another version: {reason}")]
     Damaged {
         /// The file.
@@ -99,27 +83,34 @@ pub(crate) enum DataFolderError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Two data folders disagree.
-    #[error("{first} and {second} belong to different clusters, or their copies of cluster.toml differ")]
+    /// Two data folders are not of one process.
+    #[error("{first} is of node {} and {second} of node {}: name the folders of one process with --data", nodes.0, nodes.1)]
     Differ {
         /// The folder read first.
         first: PathBuf,
         /// The folder that differs.
         second: PathBuf,
+        /// The nodes of both.
+        nodes: (NodeId, NodeId),
     },
-    /// The flags ask for another policy than the one fixed at the first start.
+    /// The drives are another node's.
     #[error(
-        "the policy was fixed as {fixed} at the first start and cannot become {asked}; leave --policy out, or start anew in another folder"
+        "the drives in {folder} are of node {found} in cluster {cluster:032x}, and its identity.toml is not: put the \
+         one back that belongs to them, or name another folder with --data"
     )]
-    PolicyFixed {
-        /// What it is.
-        fixed: Redundancy,
-        /// What was asked.
-        asked: Redundancy,
+    Drives {
+        /// The data folder.
+        folder: PathBuf,
+        /// The node that the drives belong to.
+        found: NodeId,
+        /// Its cluster.
+        cluster: u128,
     },
-    /// The flags ask for another number of drives.
-    #[error("this cluster was made with {fixed} drives and cannot be started with {asked}")]
+    /// The settings ask for another number of drives.
+    #[error("{folder} was made with {fixed} drives and cannot be started with {asked} (--drives, --data)")]
     DrivesFixed {
+        /// The data folder.
+        folder: PathBuf,
         /// What it is.
         fixed: u16,
         /// What was asked.
@@ -129,17 +120,36 @@ pub(crate) enum DataFolderError {
     #[error("--drives makes drive folders below one --data folder; with several --data folders each is one drive")]
     DrivesBesideFolders,
     /// No drives, or more than there are numbers for.
-    #[error("the number of drives must be 1 to 256, not {0}")]
+    #[error("the number of drives must be 1 to 256, not {0} (--drives)")]
     DriveCount(usize),
-    /// The policy is no policy.
-    #[error(transparent)]
-    Redundancy(#[from] couronne_placement::RedundancyError),
-    /// The drives are too few for the policy.
-    #[error(transparent)]
-    TooFewDrives(#[from] crate::cluster::policy::TooFewDrives),
+    /// The process belongs to no cluster.
+    #[error(
+        "{0} belongs to no cluster: found one with `couronne serve` or `couronne cluster init`, or join one with \
+         `couronne cluster join`"
+    )]
+    NoMember(PathBuf),
+    /// The process belongs to a cluster already.
+    #[error("{folder} belongs to cluster {cluster:032x} already: name an empty folder with --data")]
+    Member {
+        /// The data folder.
+        folder: PathBuf,
+        /// Its cluster.
+        cluster: u128,
+    },
+    /// The process has another role.
+    #[error("{folder} is a {is}'s: start it with `couronne {is}`, or name another folder with --data")]
+    Role {
+        /// The data folder.
+        folder: PathBuf,
+        /// Its role.
+        is: &'static str,
+    },
     /// A preset key is unusable.
     #[error(transparent)]
     Credentials(#[from] credentials::CredentialsError),
+    /// A key or certificate cannot be made or read.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// No server runs on this folder.
     #[error(
         "no server is running on {0} (no server.json); name its folder with --data, or its admin address with COURONNE_ADMIN and COURONNE_ADMIN_TOKEN"
@@ -155,171 +165,73 @@ impl DataFolderError {
     }
 }
 
-/// `cluster.toml`.
-#[derive(Serialize, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-struct ClusterFile {
-    format_version: u32,
-    policy: String,
-    drives: u16,
-    #[serde(with = "secret")]
-    sealing_secret: Zeroizing<String>,
-}
-
 impl DataFolder {
-    /// Opens the data folders, making the cluster at the first start.
-    ///
-    /// `cluster.toml` is written last and decides: a start that died before it makes the cluster anew.
-    pub(crate) fn open(settings: &DataSettings, env: &Env) -> Result<Self, DataFolderError> {
-        let folders = settings.folders.clone();
-        let asked_drives = asked_drives(settings)?;
-        let asked_policy: Option<Redundancy> = settings.policy.as_deref().map(str::parse).transpose()?;
+    /// Opens and locks the data folders, making those that are not there.
+    pub(crate) fn open(settings: &DataSettings) -> Result<Self, DataFolderError> {
+        let asked_drives = drives::asked(settings)?;
         let mut locks = Vec::new();
-        for folder in &folders {
+        for folder in &settings.folders {
             files::create_folder(folder).map_err(DataFolderError::io("making", folder))?;
             let path = folder.join("lock");
             let lock = files::lock(path.clone()).map_err(DataFolderError::io("locking", &path))?;
             locks.push(lock.ok_or_else(|| DataFolderError::InUse(folder.clone()))?);
         }
-        let found = read_cluster(&folders)?;
-        let is_new = found.is_none();
-        let file = match found {
-            Some(file) => file,
-            None => new_cluster(asked_policy, asked_drives.unwrap_or(1), env)?,
-        };
-        let cluster = file.cluster(&folders)?;
-        refuse_changes(&cluster, asked_policy, asked_drives)?;
-        let root = credentials::open(&folders, env)?;
-        let admin_token = open_token(&folders, env)?;
-        write_everywhere(&folders, "cluster.toml", &file.text())?;
-        Ok(Self { cluster, root, admin_token, is_new, folders, _locks: locks })
+        let folder = Self { folders: settings.folders.clone(), asked_drives, _locks: locks };
+        folder.check_drives()?;
+        folder.complete_identity()?;
+        Ok(folder)
     }
 
-    /// Tells `couronne status` and the like where this server listens.
-    pub(crate) fn announce(&self, server: &RunningServer) -> Result<(), DataFolderError> {
-        let text = serde_json::to_string(server).unwrap_or_default();
-        self.folders.iter().try_for_each(|folder| {
-            files::replace(folder, "server.json", &text).map_err(DataFolderError::io("writing server.json in", folder))
-        })
+    /// The first data folder, as errors name it.
+    pub(crate) fn name(&self) -> PathBuf {
+        self.folders.first().cloned().unwrap_or_default()
     }
 
-    /// The file that keeps the root credentials.
-    pub(crate) fn credentials_path(&self) -> PathBuf {
-        self.folders.first().map(|folder| folder.join("credentials.toml")).unwrap_or_default()
+    /// All of them, as an operator is told.
+    pub(crate) fn names(&self) -> String {
+        self.folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
     }
 
-    /// Takes the announcement back, at the end of a clean shutdown.
-    pub(crate) fn withdraw(&self) {
+    /// Reads the first copy of a TOML file.
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, DataFolderError> {
+        let Some(text) = read_anywhere(&self.folders, name)? else { return Ok(None) };
+        toml::from_str(&text).map(Some).map_err(|error| damaged(&self.name().join(name), &error))
+    }
+
+    /// Writes a TOML file to every folder.
+    fn write<T: Serialize>(&self, name: &str, file: &T) -> Result<(), DataFolderError> {
+        let text = toml::to_string(file)
+            .map(Zeroizing::new)
+            .map_err(|error| DataFolderError::Damaged { path: self.name().join(name), reason: error.to_string() })?;
+        write_everywhere(&self.folders, name, &text)
+    }
+
+    /// Removes a file from every folder.
+    fn remove(&self, name: &str) -> Result<(), DataFolderError> {
         for folder in &self.folders {
-            if let Err(error) = files::remove(&folder.join("server.json")) {
-                tracing::warn!(folder = %folder.display(), %error, "removing server.json");
-            }
+            let path = folder.join(name);
+            files::remove(&path).map_err(DataFolderError::io("removing", &path))?;
         }
+        Ok(())
     }
 }
 
-/// Where the server of a data folder listens, and the token of its admin listener.
-pub(crate) fn running_server(folder: &Path) -> Result<(RunningServer, Zeroizing<String>), DataFolderError> {
-    let path = folder.join("server.json");
-    let text = files::read(&path).map_err(DataFolderError::io("reading", &path))?;
-    let text = text.ok_or_else(|| DataFolderError::NotRunning(folder.to_owned()))?;
-    let server =
-        serde_json::from_str(&text).map_err(|error| DataFolderError::Damaged { path, reason: error.to_string() })?;
-    let path = folder.join("admin.token");
-    let token = files::read(&path).map_err(DataFolderError::io("reading", &path))?;
-    let token = token.ok_or_else(|| DataFolderError::NotRunning(folder.to_owned()))?;
-    Ok((server, Zeroizing::new(token.trim().to_owned())))
+/// What is wrong with a TOML file. Only the message of an error: its full text quotes the line, and the line may be
+/// a secret.
+fn damaged(path: &Path, error: &toml::de::Error) -> DataFolderError {
+    DataFolderError::Damaged { path: path.to_owned(), reason: error.message().to_owned() }
 }
 
-/// How many drives the settings ask for; `None` if they leave it to what is there.
-fn asked_drives(settings: &DataSettings) -> Result<Option<u16>, DataFolderError> {
-    let count = match (settings.folders.len(), settings.drives) {
-        (0 | 1, None) => return Ok(None),
-        (0 | 1, Some(drives)) => usize::from(drives),
-        (_, Some(_)) => return Err(DataFolderError::DrivesBesideFolders),
-        (folders, None) => folders,
-    };
-    match u16::try_from(count) {
-        Ok(drives @ 1..=256) => Ok(Some(drives)),
-        _ => Err(DataFolderError::DriveCount(count)),
+/// Refuses a file of another version.
+fn check_version(path: &Path, version: u32) -> Result<(), DataFolderError> {
+    if version == FORMAT_VERSION {
+        return Ok(());
     }
+    let reason = format!("format version {version}, this binary knows {FORMAT_VERSION}");
+    Err(DataFolderError::Damaged { path: path.to_owned(), reason })
 }
 
-/// Refuses what would change a cluster that exists.
-fn refuse_changes(cluster: &Cluster, policy: Option<Redundancy>, drives: Option<u16>) -> Result<(), DataFolderError> {
-    if let Some(asked) = policy.filter(|asked| *asked != cluster.redundancy) {
-        return Err(DataFolderError::PolicyFixed { fixed: cluster.redundancy, asked });
-    }
-    let fixed = u16::try_from(cluster.drives.len()).unwrap_or(u16::MAX);
-    match drives.filter(|asked| *asked != fixed) {
-        Some(asked) => Err(DataFolderError::DrivesFixed { fixed, asked }),
-        None => Ok(()),
-    }
-}
-
-/// The copy of `cluster.toml` that all folders which have one agree on.
-fn read_cluster(folders: &[PathBuf]) -> Result<Option<ClusterFile>, DataFolderError> {
-    let mut found: Option<(ClusterFile, &PathBuf)> = None;
-    for folder in folders {
-        let path = folder.join("cluster.toml");
-        let Some(text) = files::read(&path).map_err(DataFolderError::io("reading", &path))? else { continue };
-        let file: ClusterFile = toml::from_str(&text)
-            .map_err(|error| DataFolderError::Damaged { path: path.clone(), reason: error.message().to_owned() })?;
-        if file.format_version != FORMAT_VERSION {
-            let reason = format!("format version {}, this binary knows {FORMAT_VERSION}", file.format_version);
-            return Err(DataFolderError::Damaged { path, reason });
-        }
-        match &found {
-            Some((first, first_folder)) if *first != file => {
-                return Err(DataFolderError::Differ { first: (*first_folder).clone(), second: folder.clone() });
-            }
-            Some(_) => {}
-            None => found = Some((file, folder)),
-        }
-    }
-    Ok(found.map(|(file, _)| file))
-}
-
-/// What a cluster made now will be.
-fn new_cluster(policy: Option<Redundancy>, drives: u16, env: &Env) -> Result<ClusterFile, DataFolderError> {
-    let redundancy = policy.unwrap_or_else(|| policy::default_redundancy(drives));
-    policy::check(redundancy, drives)?;
-    Ok(ClusterFile {
-        format_version: FORMAT_VERSION,
-        policy: redundancy.to_string(),
-        drives,
-        sealing_secret: Zeroizing::new(hex::encode(env.random_bytes::<32>())),
-    })
-}
-
-impl ClusterFile {
-    /// The file's text.
-    fn text(&self) -> String {
-        toml::to_string(self).unwrap_or_default()
-    }
-
-    /// The file's meaning.
-    fn cluster(&self, folders: &[PathBuf]) -> Result<Cluster, DataFolderError> {
-        let damaged =
-            |reason: &str| DataFolderError::Damaged { path: "cluster.toml".into(), reason: reason.to_owned() };
-        let mut sealing_secret = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(self.sealing_secret.as_str(), sealing_secret.as_mut())
-            .map_err(|_| damaged("the sealing secret is not 64 hexadecimal digits"))?;
-        let settings = DataSettings { folders: folders.to_vec(), drives: Some(self.drives), policy: None };
-        let drives = settings.drive_folders();
-        Ok(Cluster { redundancy: self.policy.parse()?, drives, sealing_secret })
-    }
-}
-
-/// The admin token, made at the first start.
-fn open_token(folders: &[PathBuf], env: &Env) -> Result<Zeroizing<String>, DataFolderError> {
-    let found = read_anywhere(folders, "admin.token")?;
-    let token = found.unwrap_or_else(|| Zeroizing::new(hex::encode(env.random_bytes::<32>())));
-    write_everywhere(folders, "admin.token", &token)?;
-    Ok(Zeroizing::new(token.trim().to_owned()))
-}
-
-/// The first copy of a control file.
+/// The first copy of a file.
 fn read_anywhere(folders: &[PathBuf], name: &str) -> Result<Option<Zeroizing<String>>, DataFolderError> {
     for folder in folders {
         let path = folder.join(name);
@@ -330,15 +242,26 @@ fn read_anywhere(folders: &[PathBuf], name: &str) -> Result<Option<Zeroizing<Str
     Ok(None)
 }
 
-/// Writes a control file to every folder that lacks it or has another text.
+/// Writes a file to every folder that lacks it or has another text.
 fn write_everywhere(folders: &[PathBuf], name: &str, text: &str) -> Result<(), DataFolderError> {
     for folder in folders {
         let path = folder.join(name);
-        if files::read(&path).map_err(DataFolderError::io("reading", &path))?.as_deref() != Some(text) {
+        let found = files::read(&path).map_err(DataFolderError::io("reading", &path))?.map(Zeroizing::new);
+        if found.as_ref().map(|found| found.as_str()) != Some(text) {
             files::replace(folder, name, text).map_err(DataFolderError::io("writing", &path))?;
         }
     }
     Ok(())
+}
+
+/// Bytes as the files have them.
+fn encoded(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(STANDARD.encode(bytes))
+}
+
+/// The bytes of a file's text.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text.trim()).ok()
 }
 
 #[cfg(test)]

@@ -5,21 +5,23 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::folder::{DataFolder, RunningServer};
+use super::lone::Lone;
+use crate::folder::RunningServer;
 use crate::terminal::say;
 
 /// Says it.
-pub(super) fn print(data: &DataFolder, server: &RunningServer) {
+pub(super) fn print(data: &Lone, s3: SocketAddr, server: &RunningServer) {
     let scheme = if server.tls { "https" } else { "http" };
-    let endpoint = format!("{scheme}://{}", reachable(server.s3));
-    let (redundancy, drives) = (data.cluster.redundancy, data.cluster.drives.len());
-    let access_key = &data.root.access_key;
+    let endpoint = format!("{scheme}://{}", reachable(s3));
+    let (redundancy, drives) = (data.redundancy, data.drives.len());
+    let root = data.secrets.root();
+    let access_key = &root.access_key;
     say(&format!("Couronne {}: policy {redundancy}, drives {drives}", env!("CARGO_PKG_VERSION")));
     say(&format!("  endpoint    {endpoint}"));
     say(&format!("  access key  {access_key}"));
-    let secret_key = data.root.secret_key.as_str();
+    let secret_key = root.secret_key.as_str();
     if !data.is_new {
-        say(&format!("  secret key  in {}", data.credentials_path().display()));
+        say(&format!("  secret key  in {}", data.folder.credentials_path().display()));
         return;
     }
     say(&format!("  secret key  {secret_key}"));
