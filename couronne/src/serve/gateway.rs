@@ -22,7 +22,7 @@ use couronne_ring::{DriveId, NodeId};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::renewal::{Renewal, Signer};
+use super::renewal::{CertificateSigner, Renewal};
 use super::traffic::Traffic;
 use super::{ServeError, end, listen, parts, signals};
 use crate::admin;
@@ -90,7 +90,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let renewal = Renewal {
         role: Role::Gateway,
         folder: Arc::clone(&folder),
-        signer: Signer::Peers { map: map.clone(), transport: Arc::clone(&transport) },
+        signer: CertificateSigner::Peers { map: map.clone(), transport: Arc::clone(&transport) },
         env: env.clone(),
         lifetime: settings.cluster.certificate_lifetime(),
     };

@@ -10,7 +10,7 @@ use couronne_placement::Redundancy;
 use couronne_protocol::transport::Role;
 use couronne_storage_node::node::{LocalNode, NodeDrive};
 
-use super::renewal::{Renewal, Signer};
+use super::renewal::{CertificateSigner, Renewal};
 use super::{ServeError, parts, secrets};
 use crate::cluster::founding::{self, Plan};
 use crate::cluster::policy;
@@ -44,7 +44,7 @@ impl Lone {
         let renewal = Renewal {
             role: Role::StorageNode,
             folder: Arc::clone(&folder),
-            signer: Signer::Own(Arc::downgrade(&node)),
+            signer: CertificateSigner::Own(Arc::downgrade(&node)),
             env: env.clone(),
             lifetime: settings.cluster.certificate_lifetime(),
         };

@@ -62,7 +62,7 @@ pub(crate) enum RenewalError {
 }
 
 /// What signs the certificates of a member.
-pub(super) enum Signer {
+pub(super) enum CertificateSigner {
     /// The storage nodes of the map.
     Peers {
         /// The map.
@@ -81,7 +81,7 @@ pub(super) struct Renewal {
     /// Where the certificate is kept.
     pub(super) folder: Arc<DataFolder>,
     /// What signs.
-    pub(super) signer: Signer,
+    pub(super) signer: CertificateSigner,
     /// Time.
     pub(super) env: Env,
     /// How long a certificate lasts.
@@ -138,8 +138,8 @@ impl Renewal {
 
     async fn sign(&self, request: Vec<u8>) -> Result<Vec<u8>, RenewalError> {
         let (map, transport) = match &self.signer {
-            Signer::Peers { map, transport } => (map, transport),
-            Signer::Own(node) => {
+            CertificateSigner::Peers { map, transport } => (map, transport),
+            CertificateSigner::Own(node) => {
                 let node = node.upgrade().ok_or(RenewalError::Ended)?;
                 return Ok(node.renew(node.id(), self.role, &request).await?.to_vec());
             }

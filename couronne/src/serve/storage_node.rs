@@ -17,7 +17,7 @@ use couronne_ring::NodeId;
 use couronne_storage_node::node::{Connect, LocalNode, NodeDrive, NodeService};
 use tokio::sync::watch;
 
-use super::renewal::{Renewal, Signer};
+use super::renewal::{CertificateSigner, Renewal};
 use super::traffic::Traffic;
 use super::{ServeError, api, end, gateway_of, listen, parts, secrets, signals};
 use crate::admin;
@@ -102,7 +102,7 @@ fn renewal(
     Ok(Renewal {
         role: Role::StorageNode,
         folder: Arc::clone(folder),
-        signer: Signer::Peers {
+        signer: CertificateSigner::Peers {
             map: Arc::clone(node.shared_map()),
             transport: Arc::clone(node.transport().ok_or(ServeError::Cluster("transport"))?),
         },
