@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use couronne_base::env::{self, Env};
-use couronne_cluster::RangeDescriptor;
+use couronne_cluster::map::{Formation, MapNode};
+use couronne_cluster::{RangeDescriptor, Role};
 use couronne_metadata::command::{Command, Envelope, NewData, Outcome, Precondition};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::record::{Attributes, BucketRules, BucketState, Etag, Versioning};
@@ -23,6 +24,7 @@ use couronne_metadata::rocks::RocksSettings;
 use couronne_placement::{Policy, PolicyId};
 use couronne_protocol::net::certificates::MEMBER_LIFETIME;
 use couronne_protocol::range::{RangeAddress, RangeClient, RangeError};
+use couronne_ring::{NodeId, RegionName, ZoneName};
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{LocalNode, NodeSettings, open_folders};
@@ -68,6 +70,16 @@ fn main() {
     runtime.block_on(measure());
 }
 
+fn place_alone() -> MapNode {
+    MapNode {
+        role: Role::StorageNode,
+        name: "alone".into(),
+        address: "".into(),
+        region: RegionName("region".into()),
+        zone: ZoneName("zone".into()),
+    }
+}
+
 async fn measure() {
     let env = env::system();
     let policy = std::env::var("POLICY").unwrap_or_else(|_| "ec:4+2".to_owned());
@@ -75,17 +87,17 @@ async fn measure() {
     let temporary = tempfile::tempdir().unwrap();
     let place = std::env::var_os("PLACE").map_or_else(|| temporary.path().to_owned(), std::path::PathBuf::from);
     let folders: Vec<_> = (0..drives).map(|number| place.join(format!("d{number}"))).collect();
+    let policy = Policy {
+        id: PolicyId(0),
+        name: "standard".into(),
+        redundancy: policy.parse().unwrap(),
+        chunk_bytes: 1 << 20,
+        inline_bytes_max: 16 << 10,
+        copies_bytes_max: 128 << 10,
+        survives: None,
+    };
     let settings = NodeSettings {
-        policy: Some(Policy {
-            id: PolicyId(0),
-            name: "standard".into(),
-            redundancy: policy.parse().unwrap(),
-            chunk_bytes: 1 << 20,
-            inline_bytes_max: 16 << 10,
-            copies_bytes_max: 128 << 10,
-            survives: None,
-        }),
-        range_count: 8,
+        redundancy: None,
         consensus: ConsensusSettings::default(),
         evaluation: couronne_metadata::evaluate::Settings::default(),
         duties: DutySettings::default(),
@@ -93,6 +105,12 @@ async fn measure() {
     };
     let began = Instant::now();
     let opened = open_folders(&folders, &RocksSettings::default()).await.unwrap();
+    if LocalNode::owner(&opened).await.unwrap().is_none() {
+        let planned = LocalNode::plan_drives(&env, &opened).await.unwrap();
+        let founder = (1, NodeId(1), place_alone());
+        let formation = Formation { nodes: 1, ranges: 8 };
+        LocalNode::found(&env, &opened, &planned, founder, &policy, formation).await.unwrap();
+    }
     let node = LocalNode::open(env.clone(), opened, settings.clone()).await.unwrap();
     println!("start: {:?}, cpu {:.3}", began.elapsed(), cpu());
     let before = cpu();

@@ -34,14 +34,22 @@ pub enum MapError {
         to: DriveState,
     },
     /// Another member has the name.
-    #[error("the name {0} is taken")]
+    #[error("the name {0} is another member's: choose one with cluster.name")]
     NameTaken(String),
     /// A member stays what it is.
-    #[error("this member has another role")]
+    #[error("this key is a member's of another role: join from an empty folder")]
     OtherRole,
-    /// A storage node comes after the ring was made.
-    #[error("the cluster is formed; its storage nodes are fixed")]
-    Formed,
+    /// The map has no such member.
+    #[error("this member is not in the map")]
+    UnknownMember,
+    /// A storage node among others stays in its region and zone: rings and replicas were spread by them.
+    #[error("this node joined in region {region}, zone {zone}: set cluster.region and cluster.zone so")]
+    Spread {
+        /// The region that it joined in.
+        region: String,
+        /// The zone that it joined in.
+        zone: String,
+    },
     /// A member cannot have another one's drive.
     #[error("a drive of it belongs to another node")]
     DriveOfAnother,
@@ -55,7 +63,7 @@ pub enum MapError {
     #[error("policy {0}: {1}")]
     Policy(String, PolicyRefusal),
     /// The redundancy of the first policy is not to be changed by a setting.
-    #[error("policy was fixed at the first start: {formed}, not {asked}")]
+    #[error("the policy was fixed as {formed} at the first start and cannot become {asked}")]
     OtherRedundancy {
         /// The first policy's.
         formed: Redundancy,

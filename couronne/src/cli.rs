@@ -29,9 +29,9 @@ pub(crate) enum Command {
     /// Run a server: gateway and storage node in one process.
     Serve(Box<ServeArguments>),
     /// Run a storage node of a cluster.
-    StorageNode(MemberArguments),
+    StorageNode(FolderArguments),
     /// Run a gateway of a cluster.
-    Gateway(MemberArguments),
+    Gateway(FolderArguments),
     /// Found a cluster, join one, and look at it.
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -68,41 +68,40 @@ pub(crate) enum Command {
     Reference,
 }
 
-/// Flags of `couronne serve`.
+/// Flags of whatever runs on a data folder, in any role; of `couronne storage-node` and `couronne gateway` all.
 #[derive(Args)]
-pub(crate) struct ServeArguments {
+pub(crate) struct FolderArguments {
     /// Data folder; given several times, each is one drive
     #[arg(long = "data", value_name = "DIR")]
     data: Vec<PathBuf>,
     /// Make N drive folders below the one data folder
     #[arg(long, value_name = "N")]
     drives: Option<u16>,
+    /// Address of the admin listener
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<SocketAddr>,
+    /// Settings file (TOML); see docs/configuration.md
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Flags of `couronne serve`.
+#[derive(Args)]
+pub(crate) struct ServeArguments {
+    #[command(flatten)]
+    folder: FolderArguments,
     /// single, replicated:N or ec:K+M; fixed at the first start
     #[arg(long, value_name = "POLICY")]
     policy: Option<String>,
     /// Address of the S3 listener
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Address of the admin listener
-    #[arg(long, value_name = "ADDR")]
-    admin_listen: Option<SocketAddr>,
     /// Certificate chain (PEM) of the S3 listener
     #[arg(long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
     /// Private key (PEM) of the certificate
     #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
-    /// Settings file (TOML); see docs/configuration.md
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-}
-
-/// Flags of `couronne storage-node` and `couronne gateway`.
-#[derive(Args)]
-pub(crate) struct MemberArguments {
-    /// Settings file (TOML); see docs/configuration.md
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
 }
 
 /// `couronne cluster ...`
@@ -123,12 +122,11 @@ pub(crate) enum ClusterCommand {
 /// Flags of `couronne cluster init`.
 #[derive(Args)]
 pub(crate) struct ClusterInitArguments {
-    /// Settings file (TOML) of this storage node
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
-    /// replicated:N or ec:K+M, of the default policy
-    #[arg(long, value_name = "POLICY", default_value = "ec:4+2")]
-    pub(crate) policy: String,
+    #[command(flatten)]
+    pub(crate) folder: FolderArguments,
+    /// replicated:N or ec:K+M, of the default policy; ec:4+2 if none is named
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) policy: Option<String>,
     /// How many storage nodes the cluster waits for until it begins
     #[arg(long, value_name = "N")]
     pub(crate) nodes: u16,
@@ -140,9 +138,8 @@ pub(crate) struct ClusterJoinArguments {
     /// The token, as `couronne cluster token` printed it
     #[arg(env = "COURONNE_JOIN_TOKEN", hide_env_values = true)]
     pub(crate) token: String,
-    /// Settings file (TOML) of the process that joins
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) folder: FolderArguments,
     /// Join as a gateway
     #[arg(long)]
     pub(crate) gateway: bool,
@@ -378,17 +375,31 @@ impl ServerArguments {
     }
 }
 
-impl ServeArguments {
+impl FolderArguments {
     /// The settings of the file, with the flags over them.
     pub(crate) fn settings(self) -> Result<Settings, SettingsError> {
+        let settings = self.overlay()?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn overlay(self) -> Result<Settings, SettingsError> {
         let mut settings = Settings::load(self.config.as_deref())?;
         if !self.data.is_empty() {
             settings.data.folders = self.data;
         }
         settings.data.drives = self.drives.or(settings.data.drives);
+        settings.admin.listen = self.admin_listen.unwrap_or(settings.admin.listen);
+        Ok(settings)
+    }
+}
+
+impl ServeArguments {
+    /// The settings of the file, with the flags over them.
+    pub(crate) fn settings(self) -> Result<Settings, SettingsError> {
+        let mut settings = self.folder.overlay()?;
         settings.data.policy = self.policy.or(settings.data.policy);
         settings.s3.listen = self.listen.unwrap_or(settings.s3.listen);
-        settings.admin.listen = self.admin_listen.unwrap_or(settings.admin.listen);
         settings.s3.tls_cert_path = self.tls_cert.or(settings.s3.tls_cert_path);
         settings.s3.tls_key_path = self.tls_key.or(settings.s3.tls_key_path);
         settings.check()?;

@@ -8,9 +8,8 @@ mod allocator;
 mod bench;
 mod cli;
 mod cluster;
-mod data_folder;
+mod folder;
 mod logs;
-mod member;
 mod serve;
 mod settings;
 mod terminal;
@@ -20,7 +19,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Command, CommandLine};
-use crate::settings::Settings;
 
 fn main() -> ExitCode {
     match run(CommandLine::parse().command) {
@@ -36,8 +34,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     match command {
         Command::Serve(arguments) => serve::run(arguments.settings()?)?,
-        Command::StorageNode(arguments) => serve::run_storage_node(Settings::of_file(&arguments.config)?)?,
-        Command::Gateway(arguments) => serve::run_gateway(Settings::of_file(&arguments.config)?)?,
+        Command::StorageNode(arguments) => serve::run_storage_node(arguments.settings()?)?,
+        Command::Gateway(arguments) => serve::run_gateway(arguments.settings()?)?,
         Command::Cluster(command) => client_runtime()?.block_on(cluster::run(command))?,
         Command::Bench(arguments) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -15,12 +15,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::world::{Network, World};
-use crate::server::{ACCESS_KEY, SECRET_KEY, admin_get, binary};
+use crate::server::{ACCESS_KEY, SECRET_KEY, Server, admin_get, binary};
 
 /// How long a cluster may take to form, and anything else to come true, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// So long repair has nothing to do before it counts as done.
 const SETTLED_FOR: Duration = Duration::from_secs(3);
+/// The first storage node.
+const FOUNDER: &str = "n1";
 /// How much of each log is shown when a test fails, in bytes.
 const LOG_TAIL_BYTES: usize = 6 << 10;
 
@@ -88,27 +90,43 @@ impl Cluster {
     /// The same; an error says why this machine does not allow networks or file systems of one's own. It is
     /// printed, so that nobody takes the test for one that passed.
     pub fn try_start(shape: Shape) -> Result<Self, String> {
+        let mut cluster = Self::prepare(shape)?;
+        let count = shape.nodes.to_string();
+        cluster.run(&["cluster", "init", "--policy", shape.policy, "--nodes", &count], FOUNDER);
+        cluster.gather(shape);
+        Ok(cluster)
+    }
+
+    /// Makes a cluster whose first node is what a lone server, which was stopped, left in its data folder.
+    pub fn of_lone(server: &Server, shape: Shape) -> Self {
+        let mut cluster = Self::prepare(shape).unwrap();
+        std::fs::rename(server.data(), cluster.data(FOUNDER)).unwrap();
+        cluster.gather(shape);
+        cluster
+    }
+
+    /// Gives everyone a place and settings.
+    fn prepare(shape: Shape) -> Result<Self, String> {
         let world = World::make(shape).inspect_err(|why| eprintln!("NOT RUN: {why}"))?;
         let mut cluster = Self { home: tempfile::tempdir().unwrap(), world, members: BTreeMap::new() };
-        let nodes: Vec<String> = (1..=shape.nodes).map(|number| format!("n{number}")).collect();
-        let gateways: Vec<String> = (1..=shape.gateways).map(|number| format!("g{number}")).collect();
-        nodes.iter().chain(&gateways).for_each(|name| cluster.settle(name, shape));
-        let founder = nodes.first().unwrap();
-        let count = shape.nodes.to_string();
-        cluster.run(&["cluster", "init", "--policy", shape.policy, "--nodes", &count], founder);
-        cluster.start_member(founder);
-        let token = cluster.token(founder, &[]);
-        for node in &nodes[1..] {
-            cluster.run(&["cluster", "join", &token], node);
-            cluster.start_member(node);
-        }
-        let token = cluster.token(founder, &["--gateway"]);
-        for gateway in &gateways {
-            cluster.run(&["cluster", "join", &token, "--gateway"], gateway);
-            cluster.start_member(gateway);
-        }
-        gateways.iter().for_each(|gateway| cluster.wait_until_healthy(gateway));
+        nodes(shape).chain(gateways(shape)).for_each(|name| cluster.settle(&name, shape));
         Ok(cluster)
+    }
+
+    /// Starts the founder, has everyone else join it, and waits until the gateways serve.
+    fn gather(&mut self, shape: Shape) {
+        self.start_member(FOUNDER);
+        let token = self.token(FOUNDER, &[]);
+        for node in nodes(shape).skip(1) {
+            self.run(&["cluster", "join", &token], &node);
+            self.start_member(&node);
+        }
+        let token = self.token(FOUNDER, &["--gateway"]);
+        for gateway in gateways(shape) {
+            self.run(&["cluster", "join", &token, "--gateway"], &gateway);
+            self.start_member(&gateway);
+        }
+        gateways(shape).for_each(|gateway| self.wait_until_healthy(&gateway));
     }
 
     /// Starts a member again.
@@ -221,8 +239,13 @@ impl Cluster {
     }
 
     /// Who a member is, with its certificate, as it stands in its folder now.
-    pub fn member_file(&self, name: &str) -> String {
-        std::fs::read_to_string(self.data(name).join("member.toml")).unwrap()
+    pub fn identity_file(&self, name: &str) -> String {
+        std::fs::read_to_string(self.data(name).join("identity.toml")).unwrap()
+    }
+
+    /// A command of the binary with a member's settings, which does not run.
+    pub fn couronne_on(&self, arguments: &[&str], name: &str) -> Output {
+        self.command(name).args(arguments).arg("--config").arg(self.settings_path(name)).output().unwrap()
     }
 
     /// What `couronne status` says, asked of a member that runs.
@@ -339,12 +362,12 @@ impl Cluster {
         let (data, network) = (self.data(name), self.world.network(name, self.members.len()));
         let [peers, s3, admin] = ports;
         let settings = format!(
-            "[data]\nfolders = [{data:?}]\ndrives = {drives}\n\
+            "[data]\nfolders = [{data:?}]\n{drives}\
              [cluster]\nname = \"{name}\"\nlisten = \"{host}:{peers}\"\nzone = \"z{zone}\"\n\
              certificate_lifetime_s = {certificate}\n\
              [s3]\nlisten = \"{host}:{s3}\"\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n\
              [storage]\nrepair_grace_s = {grace}\n{further}",
-            drives = shape.drives,
+            drives = if shape.drives > 1 { format!("drives = {}\n", shape.drives) } else { String::new() },
             host = network.host,
             zone = self.members.len() % usize::from(shape.zones),
             grace = shape.repair_grace_s,
@@ -384,6 +407,14 @@ impl Drop for Cluster {
             }
         }
     }
+}
+
+fn nodes(shape: Shape) -> impl Iterator<Item = String> {
+    (1..=shape.nodes).map(|number| format!("n{number}"))
+}
+
+fn gateways(shape: Shape) -> impl Iterator<Item = String> {
+    (1..=shape.gateways).map(|number| format!("g{number}"))
 }
 
 /// Three ports that were free a moment ago. They are below those that the kernel gives to clients.

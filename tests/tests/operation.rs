@@ -70,7 +70,8 @@ fn health_metrics_and_the_token() {
 fn what_the_first_start_fixed_stays() {
     let mut server = Server::start(Shape::SixDrives);
     Clients::of(&server).run("aws", &["s3", "mb", "s3://stays"]);
-    for name in ["cluster.toml", "credentials.toml", "admin.token"] {
+    assert!(!server.data().join("founding.toml").exists(), "the cluster keeps its authority and secrets");
+    for name in ["identity.toml", "credentials.toml", "admin.token"] {
         let mode = std::fs::metadata(server.data().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }

@@ -19,11 +19,11 @@ fn processes_serve_past_the_certificates_that_they_began_with() {
     let mut cluster = Cluster::start(shape);
     let clients = Clients::of_gateway(&cluster, "g1");
     clients.run("aws", &["s3", "mb", "s3://renewed"]);
-    let first = ["n1", "n2", "n3", "g1"].map(|name| cluster.member_file(name));
+    let first = ["n1", "n2", "n3", "g1"].map(|name| cluster.identity_file(name));
     // All that anyone began with have run out by then.
     std::thread::sleep((LIFETIME + Duration::from_secs(3)).saturating_sub(began.elapsed()) + LIFETIME / 3);
     for (name, first) in ["n1", "n2", "n3", "g1"].into_iter().zip(first) {
-        assert!(cluster.member_file(name) != first, "{name} has the certificate that it began with");
+        assert!(cluster.identity_file(name) != first, "{name} has the certificate that it began with");
     }
     // These dial and are dialled anew; the others show what they took while they ran.
     cluster.stop("n2");

@@ -15,19 +15,30 @@ const NAME_BYTES_MAX: usize = 63;
 /// The longest address of a member, in bytes.
 const ADDRESS_BYTES_MAX: usize = 300;
 
-/// Gives a member its place in the map, with its drives and their weights.
+/// Whether a text can be the name of a member, a region or a zone.
+pub fn is_member_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= NAME_BYTES_MAX
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// Refuses a name that another member has.
+pub(super) fn check_name_is_free(map: &MapState, id: NodeId, name: &str) -> Result<(), MapError> {
+    match map.nodes.iter().any(|(other, node)| *other != id && &*node.name == name) {
+        true => Err(MapError::NameTaken(name.to_owned())),
+        false => Ok(()),
+    }
+}
+
+/// Gives a member its place in the map, with its drives and their weights. The drives of a storage node that joins a
+/// formed cluster are in no ring.
 pub fn join(map: &mut MapState, id: NodeId, node: MapNode, drives: &[(DriveId, u32)]) -> Result<(), MapError> {
     check(&node, drives)?;
-    if map.nodes.iter().any(|(other, known)| *other != id && known.name == node.name) {
-        return Err(MapError::NameTaken(node.name.to_string()));
-    }
+    check_name_is_free(map, id, &node.name)?;
     if map.nodes.get(&id).is_some_and(|known| known.role != node.role) {
         return Err(MapError::OtherRole);
     }
     let is_storage = node.role == Role::StorageNode;
-    if is_storage && map.formation.is_none() && !map.nodes.contains_key(&id) {
-        return Err(MapError::Formed);
-    }
     let drives = if is_storage { drives } else { &[] };
     let is_anothers = |(drive, _): &(DriveId, u32)| map.drives.get(drive).is_some_and(|known| known.node != id);
     if drives.iter().any(is_anothers) {
@@ -41,12 +52,7 @@ pub fn join(map: &mut MapState, id: NodeId, node: MapNode, drives: &[(DriveId, u
 }
 
 fn check(node: &MapNode, drives: &[(DriveId, u32)]) -> Result<(), MapError> {
-    let is_name = |text: &str| {
-        !text.is_empty()
-            && text.len() <= NAME_BYTES_MAX
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-    };
-    if ![&*node.name, &*node.region.0, &*node.zone.0].into_iter().all(is_name) {
+    if ![&*node.name, &*node.region.0, &*node.zone.0].into_iter().all(is_member_name) {
         return Err(MapError::MemberName);
     }
     let is_reached = node.address.contains(':') && node.address.len() <= ADDRESS_BYTES_MAX;

@@ -8,7 +8,7 @@ use couronne_admin::types::{self, AccountDetail, AccountRequest, ApiError, Error
 use couronne_gateway::engine::EngineError;
 use couronne_gateway::identity::{Account, CreateUser, Identity, IdentityError, NewKey, Secret, User};
 
-use crate::data_folder::credentials::Credentials;
+use crate::folder::credentials::Credentials;
 
 /// Accounts or users fetched at a time.
 const PAGE: u32 = 1000;

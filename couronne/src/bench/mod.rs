@@ -39,8 +39,8 @@ use self::report::Report;
 use self::server_cost::CostSource;
 use self::signing::Signer;
 use self::worker::{End, Shared, Worker};
-use crate::data_folder;
-use crate::data_folder::credentials::{self, Credentials, CredentialsError};
+use crate::folder;
+use crate::folder::credentials::{self, Credentials, CredentialsError};
 use crate::terminal;
 use couronne_base::env;
 
@@ -75,7 +75,7 @@ pub(crate) enum BenchError {
     Http(#[from] http::Error),
     /// There is neither an endpoint nor a running server.
     #[error(transparent)]
-    DataFolder(#[from] data_folder::DataFolderError),
+    DataFolder(#[from] folder::DataFolderError),
     /// A worker died.
     #[error("worker: {0}")]
     Worker(#[from] tokio::task::JoinError),
@@ -156,12 +156,13 @@ fn target(arguments: &BenchArguments, env: &couronne_base::env::Env) -> Result<(
     let (url, kept) = match &arguments.endpoint {
         Some(url) => (url.clone(), None),
         None => {
-            let (server, _) = data_folder::running_server(&arguments.data)?;
+            let (server, _) = folder::running_server(&arguments.data)?;
             if pids.is_empty() && arguments.metrics.is_none() {
                 pids.push(server.pid);
             }
             let scheme = if server.tls { "https" } else { "http" };
-            (format!("{scheme}://{}", server.s3), credentials::read(&arguments.data)?)
+            let s3 = server.s3.ok_or_else(|| BenchError::Endpoint("a storage node has no S3 listener".to_owned()))?;
+            (format!("{scheme}://{s3}"), credentials::read(&arguments.data)?)
         }
     };
     let flags = Credentials::chosen(arguments.access_key.clone(), arguments.secret_key.clone())?;

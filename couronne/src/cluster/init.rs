@@ -1,79 +1,51 @@
-//! `couronne cluster init`: this storage node founds a cluster.
+//! `couronne cluster init`: this storage node founds a cluster that waits for others.
 //!
-//! It makes the cluster's authority, its own certificate, the secrets that gateways work with, its drives'
-//! identities and the first map. The member file comes last and decides: what died before it is begun anew.
 //! A policy that so many nodes with as many drives as this one can never hold is refused.
 //! Must not know: how the cluster is formed later.
 
-use couronne_cluster::Role;
-use couronne_cluster::map::{Formation, MapNode};
-use couronne_placement::Redundancy;
-use couronne_protocol::net::certificates::{Authority, PrivateKey, node_of_request};
-use couronne_ring::{RegionName, ZoneName};
-use couronne_storage_node::node::LocalNode;
-
-use super::{ClusterError, folder_names};
-use crate::cli::ClusterInitArguments;
-use crate::data_folder;
-use crate::data_folder::credentials::{self, Credentials};
-use crate::member::secrets::Secrets;
-use crate::member::{Founding, Member, MemberError, MemberFolder, encoded};
-use crate::serve::parts;
-use crate::settings::Settings;
-use crate::terminal::{is_private, say};
 use couronne_base::env;
+use couronne_placement::Redundancy;
+
+use super::founding::{Plan, found};
+use super::{ClusterError, policy};
+use crate::cli::ClusterInitArguments;
+use crate::folder::DataFolder;
+use crate::terminal::{is_private, say};
+
+/// The default policy if neither flag nor setting names one.
+const POLICY: &str = "ec:4+2";
 
 /// Founds it.
 pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterError> {
-    let settings = Settings::of_file(&arguments.config)?;
-    let redundancy: Redundancy = arguments.policy.parse()?;
+    let settings = arguments.folder.settings()?;
+    let redundancy: Redundancy =
+        arguments.policy.as_deref().or(settings.data.policy.as_deref()).unwrap_or(POLICY).parse()?;
     let needed = u16::from(redundancy.losses()) + 1;
     if arguments.nodes < needed {
         let why = format!("{redundancy} survives {} nodes only with {needed} nodes or more", redundancy.losses());
         return Err(ClusterError::TooSmall(why));
     }
-    let drives = u16::try_from(settings.data.drive_folders().len()).unwrap_or(u16::MAX);
-    data_folder::policy::check(redundancy, arguments.nodes.saturating_mul(drives))?;
     let env = env::system();
-    let folder = MemberFolder::open(&settings.data.folders)?;
-    if folder.has_member()? {
-        return Err(MemberError::Member(folder.name()).into());
-    }
-    let cluster = u128::from_be_bytes(env.random_bytes());
-    let (authority, authority_key) = Authority::create(cluster, &env)?;
-    let key = PrivateKey::generate()?;
-    let request = key.request()?;
-    let node = node_of_request(&request)?;
-    let lifetime = settings.cluster.certificate_lifetime();
-    let certificate = authority.sign(&request, node, Role::StorageNode, lifetime, &env)?;
-    let secrets = Secrets::make(&env)?;
-    let root = Credentials { access_key: secrets.access_key.clone(), secret_key: secrets.secret_key.clone() };
-    credentials::keep(&settings.data.folders, &root).map_err(MemberError::from)?;
-    folder.keep_founding(&Founding { authority_key: encoded(authority_key.as_pkcs8()), secrets: secrets.text() })?;
+    let folder = DataFolder::open(&settings.data)?;
+    policy::check(redundancy, arguments.nodes.saturating_mul(folder.drive_count()?))?;
+    let plan = Plan { redundancy, nodes: arguments.nodes, place: settings.place(settings.cluster.address()) };
+    found(&folder, &settings, plan, &env).await?;
+    announce(&folder, arguments.nodes)
+}
 
-    let drives = parts::drives(&settings.data.drive_folders()).await?;
-    let planned = LocalNode::plan_drives(&env, &drives).await?;
-    let map_node = MapNode {
-        role: Role::StorageNode,
-        name: settings.cluster.name.as_str().into(),
-        address: settings.cluster.address().as_str().into(),
-        region: RegionName(settings.cluster.region.as_str().into()),
-        zone: ZoneName(settings.cluster.zone.as_str().into()),
-    };
-    let formation = Formation { nodes: arguments.nodes, ranges: settings.storage.metadata_ranges };
-    let policy = parts::policy(redundancy);
-    LocalNode::found(&env, &drives, &planned, (cluster, node, map_node), &policy, formation).await?;
-    let authority = authority.certificate().to_vec();
-    folder.keep(&Member { cluster, node, role: Role::StorageNode, certificate, authority, key })?;
-    say(&format!("cluster {cluster:032x} founded in {}", folder_names(&settings.data.folders)));
-    say(&format!("  root access key  {}", root.access_key));
-    let file = credentials::path(&folder.name());
+/// Says what was founded, and what comes next.
+fn announce(folder: &DataFolder, nodes: u16) -> Result<(), ClusterError> {
+    let Some(founding) = folder.founding()? else { return Ok(()) };
+    say(&format!("cluster {:032x} founded in {}", founding.cluster, folder.names()));
+    say(&format!("  root access key  {}", founding.secrets.access_key));
+    let file = folder.credentials_path();
     let file = file.display();
     if is_private() {
-        say(&format!("  root secret key  {}  (shown only now; kept in {file})", root.secret_key.as_str()));
+        let secret_key = founding.secrets.secret_key.as_str();
+        say(&format!("  root secret key  {secret_key}  (shown only now; kept in {file})"));
     } else {
         say(&format!("  root secret key  in {file}"));
     }
-    say(&format!("  it begins when {} storage nodes have joined; next: couronne storage-node", arguments.nodes));
+    say(&format!("  it begins when {nodes} storage nodes have joined; next: couronne storage-node"));
     Ok(())
 }

@@ -2,10 +2,10 @@
 //!
 //! Must not know: how members serve.
 
+pub(crate) mod founding;
 mod init;
 mod join;
-
-use std::path::PathBuf;
+pub(crate) mod policy;
 
 use couronne_protocol::net::certificates::CertificateError;
 use couronne_protocol::transport::CallError;
@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::admin::commands::{self, CommandError};
 use crate::cli::ClusterCommand;
-use crate::member::MemberError;
+use crate::folder::DataFolderError;
 use crate::settings::SettingsError;
 
 /// Why a cluster was not founded or joined, or does not answer.
@@ -25,7 +25,10 @@ pub(crate) enum ClusterError {
     Settings(#[from] SettingsError),
     /// The data folders were refused.
     #[error(transparent)]
-    Member(#[from] MemberError),
+    DataFolder(#[from] DataFolderError),
+    /// No cluster was founded.
+    #[error(transparent)]
+    Founding(#[from] founding::FoundingError),
     /// The drives were refused.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -35,9 +38,6 @@ pub(crate) enum ClusterError {
     /// The policy is no policy.
     #[error(transparent)]
     Redundancy(#[from] couronne_placement::RedundancyError),
-    /// Preset credentials are unusable.
-    #[error(transparent)]
-    Credentials(#[from] crate::data_folder::credentials::CredentialsError),
     /// The token is none.
     #[error(transparent)]
     Token(#[from] couronne_protocol::join::NotAToken),
@@ -57,7 +57,7 @@ pub(crate) enum ClusterError {
     NotAdmitted(#[from] couronne_protocol::join::NotAdmitted),
     /// Its drives could never hold the policy.
     #[error(transparent)]
-    TooFewDrives(#[from] crate::data_folder::policy::TooFewDrives),
+    TooFewDrives(#[from] crate::cluster::policy::TooFewDrives),
     /// A cluster is not made of so few nodes.
     #[error("{0}")]
     TooSmall(String),
@@ -75,9 +75,4 @@ pub(crate) async fn run(command: ClusterCommand) -> Result<(), ClusterError> {
         ClusterCommand::Status(arguments) => Ok(commands::cluster::status(arguments).await?),
         ClusterCommand::Map(arguments) => Ok(commands::cluster::map(arguments).await?),
     }
-}
-
-/// The one folder or the several of a member's settings.
-fn folder_names(folders: &[PathBuf]) -> String {
-    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
 }

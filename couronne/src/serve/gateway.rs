@@ -24,13 +24,12 @@ use couronne_protocol::transport::{Message, Method, Transport};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::renewal::{CertificateSigner, Renewal};
 use super::traffic::Traffic;
 use super::{ServeError, end, listen, parts, signals};
 use crate::admin::{self, AdminForwarder, ClusterStatusSource, StatusSource};
-use crate::data_folder::RunningServer;
-use crate::member::MemberFolder;
-use crate::member::renewal::Renewal;
-use crate::member::secrets::Secrets;
+use crate::folder::secrets::Secrets;
+use crate::folder::{DataFolder, RunningServer};
 use crate::settings::Settings;
 use crate::terminal::say;
 use couronne_base::env;
@@ -45,18 +44,19 @@ const RETRY_PAUSE: Duration = Duration::from_millis(300);
 struct Cluster {
     transport: Arc<dyn Transport>,
     map: Arc<SharedMap>,
-    folder: Arc<MemberFolder>,
+    folder: Arc<DataFolder>,
     env: Env,
 }
 
 /// Start, serve, stop.
 pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let env = env::system();
-    let folder = Arc::new(MemberFolder::open(&settings.data.folders)?);
+    let folder = Arc::new(DataFolder::open(&settings.data)?);
     let member = folder.member(Role::Gateway)?;
     let known = folder.map()?.and_then(|map| MapState::from_file(&map).ok());
     let map = Arc::new(SharedMap::new(known.ok_or(ServeError::Cluster("map"))?));
-    let tls = Tls::new(Arc::clone(&env.clock), &member.authority, &member.certificate, &member.key)?;
+    let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
+    let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
     let traffic = Traffic::new(Arc::clone(&env.clock))?;
     let transport = traffic.transport(NetTransport::new(tls.clone(), map.clone(), NetSettings::default()));
     let (s3_listener, s3) = listen(settings.s3.listen, "`listen` in [s3] of the settings file").await?;
@@ -66,13 +66,11 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let renewal = Renewal {
         role: Role::Gateway,
         folder: Arc::clone(&folder),
-        tls,
-        map: map.clone(),
-        transport: Arc::clone(&transport),
+        signer: CertificateSigner::Peers { map: map.clone(), transport: Arc::clone(&transport) },
         env: env.clone(),
         lifetime: settings.cluster.certificate_lifetime(),
     };
-    tokio::spawn(renewal.run());
+    tokio::spawn(renewal.run(tls));
     let cluster = Arc::new(Cluster { transport, map, folder, env: env.clone() });
     let signal = signals::stop().map_err(ServeError::Runtime)?;
     let mut signal = std::pin::pin!(signal);
@@ -100,7 +98,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let (stop, stopped) = watch::channel(false);
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped.clone()));
     let following = tokio::spawn(report(Arc::downgrade(&cluster), cluster.reporter()));
-    let server = RunningServer { s3, tls: s3_tls.is_some(), admin, pid: std::process::id() };
+    let server = RunningServer { s3: Some(s3), tls: s3_tls.is_some(), peers: None, admin, pid: std::process::id() };
     cluster.folder.announce(&server, &secrets.admin_token)?;
     say(&format!("Couronne {}: gateway {} on {s3}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%s3, %admin, "serving");

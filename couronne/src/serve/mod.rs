@@ -8,7 +8,10 @@
 //! Must not know: what is served.
 
 mod gateway;
+mod lone;
 pub(crate) mod parts;
+mod renewal;
+mod secrets;
 mod signals;
 mod storage_node;
 #[cfg(test)]
@@ -22,11 +25,9 @@ use std::sync::Arc;
 
 use couronne_admin::server::AdminApi;
 use couronne_gateway::engine::Components;
-
-use couronne_base::env::Env;
 use couronne_gateway::front::Gateway;
 use couronne_gateway::front::server::{self, TlsError};
-use couronne_gateway::identity::{IdentityError, RootCredentials, Secret};
+use couronne_gateway::identity::IdentityError;
 use couronne_gateway::s3::S3;
 use couronne_protocol::net::certificates::CertificateError;
 use couronne_storage_node::node::{LocalNode, NodeError};
@@ -35,14 +36,16 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use self::parts::GatewaySecrets;
+use self::lone::Lone;
 
 use crate::admin::{self, AdminActions, AdminForwarder, ClusterStatusSource, StatusSource};
-use crate::data_folder::{DataFolder, DataFolderError, RunningServer};
+use crate::cluster::founding::FoundingError;
+use crate::cluster::policy::TooFewDrives;
+use crate::folder::secrets::Secrets;
+use crate::folder::{DataFolder, DataFolderError, RunningServer};
 use crate::logs::{self, LogError};
-use crate::member::{MemberError, MemberFolder};
 use crate::settings::Settings;
-use couronne_base::env;
+use couronne_base::env::{self, Env};
 
 /// Why a server did not start, or did not stop well.
 #[derive(Debug, Error)]
@@ -80,12 +83,24 @@ pub(crate) enum ServeError {
     /// The node did not start.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// The process is no member of a cluster.
+    /// The first start founded no cluster.
     #[error(transparent)]
-    Member(#[from] MemberError),
+    Founding(#[from] FoundingError),
+    /// The policy is no policy.
+    #[error(transparent)]
+    Redundancy(#[from] couronne_placement::RedundancyError),
+    /// The drives are too few for the policy.
+    #[error(transparent)]
+    TooFewDrives(#[from] TooFewDrives),
     /// Its certificates cannot be used.
-    #[error(transparent)]
+    #[error(
+        "{0}; if the certificate has run out: a server that ran alone gets a new one from `couronne serve`, another \
+         member joins anew from an empty folder"
+    )]
     Certificate(#[from] CertificateError),
+    /// A lone server has no usable certificate and gets none.
+    #[error("renewing the certificate: {0}")]
+    Renewal(#[from] renewal::RenewalError),
     /// What the cluster keeps for its members is unusable.
     #[error("the cluster gives no usable {0}")]
     Cluster(&'static str),
@@ -129,20 +144,23 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let (s3_listener, s3) = listen(settings.s3.listen, "--listen, or `listen` in [s3] of the settings file,").await?;
     let chosen_by = "--admin-listen, or `listen` in [admin] of the settings file,";
     let (admin_listener, admin) = listen(settings.admin.listen, chosen_by).await?;
-    let data = DataFolder::open(&settings.data, &env)?;
+    let folder = Arc::new(DataFolder::open(&settings.data)?);
     let tls = parts::tls(&settings.s3)?;
-    let node = parts::node(&data.cluster, &settings, &env).await?;
-    let gateway = lone_gateway(&data, &settings, &node, &env)?;
-    let api = lone_api(&data, &gateway, &node, env, s3);
+    let data = Lone::start(folder, &settings, &env).await?;
+    let node = Arc::clone(&data.node);
+    let gateway = gateway_of(&node, &data.secrets, &settings, &env)?;
+    let own = Arc::new(StatusSource::new(Arc::clone(&node), env, s3));
+    let actions = Arc::new(AdminActions { node: Arc::clone(&node), folders: data.drives.clone() });
+    let api = api(&data.secrets, &gateway, own, actions);
 
     let stop = signals::stop().map_err(ServeError::Runtime)?;
-    let server = RunningServer { s3, tls: tls.is_some(), admin, pid: std::process::id() };
+    let server = RunningServer { s3: Some(s3), tls: tls.is_some(), peers: None, admin, pid: std::process::id() };
     // The admin listener stays open until requests are finished: whoever watches sees the end.
     let (admin_stop, admin_stopped) = watch::channel(false);
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_stopped));
-    data.announce(&server)?;
-    welcome::print(&data, &server);
-    tracing::info!(%s3, %admin, policy = %data.cluster.redundancy, drives = data.cluster.drives.len(), "serving");
+    data.folder.announce(&server, &data.secrets.admin_token)?;
+    welcome::print(&data, s3, &server);
+    tracing::info!(%s3, %admin, policy = %data.redundancy, drives = data.drives.len(), "serving");
     server::serve(s3_listener, gateway, parts::server_settings(&settings), tls, stop).await;
 
     tracing::info!("stopping");
@@ -151,53 +169,35 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     if let Err(error) = admin_task.await {
         tracing::warn!(%error, "the admin listener ended badly");
     }
-    data.withdraw();
+    data.folder.withdraw();
     tracing::info!("stopped");
     Ok(())
 }
 
-/// The gateway over the one node of this process.
-fn lone_gateway(
-    data: &DataFolder,
-    settings: &Settings,
+/// The gateway over the node of this process, and through it over its cluster.
+fn gateway_of(
     node: &Arc<LocalNode>,
+    secrets: &Secrets,
+    settings: &Settings,
     env: &Env,
 ) -> Result<Arc<Gateway<S3>>, ServeError> {
     let routes = Arc::clone(node.routes());
     let components = Components { shards: routes.clone(), ranges: routes, map: node.clone(), env: env.clone() };
-    let root = RootCredentials {
-        access_key: data.root.access_key.clone().into(),
-        secret: Secret::new(data.root.secret_key.as_bytes()),
-    };
-    let secrets = GatewaySecrets { root, sealing: Secret::new(data.cluster.sealing_secret.as_slice()) };
-    parts::gateway(components, secrets, settings)
+    parts::gateway(components, secrets.for_gateway()?, settings)
 }
 
-/// The admin API over both.
-fn lone_api(
-    data: &DataFolder,
-    gateway: &Gateway<S3>,
-    node: &Arc<LocalNode>,
-    env: Env,
-    s3: SocketAddr,
-) -> Arc<AdminApi> {
-    let status = ClusterStatusSource {
-        own: Arc::new(StatusSource::new(Arc::clone(node), env, s3)),
-        id: Some(node.id()),
-        map: Arc::clone(node.shared_map()),
-        transport: None,
-    };
-    let forwarder = AdminForwarder {
-        here: Some(Arc::new(AdminActions { node: Arc::clone(node), folders: data.cluster.drives.clone() })),
-        map: Arc::clone(node.shared_map()),
-        transport: None,
-    };
-    admin::api(data.admin_token.clone(), gateway, status, forwarder)
+/// The admin API of a storage node: that of the whole cluster, asked at this node.
+fn api(secrets: &Secrets, gateway: &Gateway<S3>, own: Arc<StatusSource>, actions: Arc<AdminActions>) -> Arc<AdminApi> {
+    let (id, map) = (actions.node.id(), Arc::clone(actions.node.shared_map()));
+    let transport = actions.node.transport().cloned();
+    let status = ClusterStatusSource { own, id: Some(id), map: Arc::clone(&map), transport: transport.clone() };
+    let forwarder = AdminForwarder { here: Some(actions), map, transport };
+    admin::api(secrets.admin_token.clone(), gateway, status, forwarder)
 }
 
 /// The end of a cluster's process, once its doors were told to close: what is under way there finishes,
 /// then the rest flushes, and the process is no longer announced.
-async fn end(doors: impl IntoIterator<Item = JoinHandle<()>>, flush: impl Future<Output = ()>, folder: &MemberFolder) {
+async fn end(doors: impl IntoIterator<Item = JoinHandle<()>>, flush: impl Future<Output = ()>, folder: &DataFolder) {
     for door in doors {
         if let Err(error) = door.await {
             tracing::warn!(%error, "a listener ended badly");

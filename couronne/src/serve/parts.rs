@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_base::env::Env;
 use couronne_client::Settings as ClientSettings;
 use couronne_gateway::engine::{Components, Engine, Settings as EngineSettings};
 use couronne_gateway::front::server::{self, ServerSettings};
@@ -19,11 +18,10 @@ use couronne_metadata::rocks::RocksSettings;
 use couronne_placement::{CHUNK_BYTES_MAX, Policy, PolicyId, Redundancy};
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{LocalNode, NodeDrive, NodeError, NodeSettings, open_folder, open_folders};
+use couronne_storage_node::node::{NodeDrive, NodeError, NodeSettings, open_folder, open_folders};
 
 use super::ServeError;
-use crate::data_folder::Cluster;
-use crate::member::secrets::Secrets;
+use crate::folder::secrets::Secrets;
 use crate::settings::{S3Settings, Settings};
 
 /// The size of a full shard of an erasure-coded chunk, in bytes: large enough that a disk's and a
@@ -80,10 +78,9 @@ fn rocks_settings(drives: usize) -> RocksSettings {
 }
 
 /// A node's settings. Of several, each replica keeps its own time.
-pub(super) fn node_settings(settings: &Settings, policy: Option<Policy>, is_alone: bool) -> NodeSettings {
+pub(super) fn node_settings(settings: &Settings, redundancy: Option<Redundancy>, is_alone: bool) -> NodeSettings {
     NodeSettings {
-        policy,
-        range_count: settings.storage.metadata_ranges,
+        redundancy,
         consensus: ConsensusSettings { own_time: !is_alone, ..ConsensusSettings::default() },
         evaluation: evaluate::Settings { reap_delay_ms: settings.storage.reap_delay_ms },
         duties: DutySettings {
@@ -92,13 +89,6 @@ pub(super) fn node_settings(settings: &Settings, policy: Option<Policy>, is_alon
         },
         certificate_lifetime: settings.cluster.certificate_lifetime(),
     }
-}
-
-/// The storage node with the drives of the data folder.
-pub(super) async fn node(cluster: &Cluster, settings: &Settings, env: &Env) -> Result<Arc<LocalNode>, ServeError> {
-    let drives = drives(&cluster.drives).await?;
-    let settings = node_settings(settings, Some(policy(cluster.redundancy)), true);
-    Ok(LocalNode::open(env.clone(), drives, settings).await?)
 }
 
 /// The secrets that a gateway works with.

@@ -9,29 +9,22 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use couronne_admin::server::AdminApi;
 use couronne_base::env::Env;
 use couronne_cluster::Role;
 use couronne_cluster::map::MapState;
-use couronne_gateway::engine::Components;
-use couronne_gateway::front::Gateway;
-use couronne_gateway::s3::S3;
 use couronne_protocol::map::SharedMap;
-use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
 use couronne_ring::NodeId;
 use couronne_storage_node::node::{Connect, LocalNode, NodeDrive, NodeService};
 use tokio::sync::watch;
 
+use super::renewal::{CertificateSigner, Renewal};
 use super::traffic::Traffic;
-use super::{ServeError, end, listen, parts, signals};
+use super::{ServeError, api, end, gateway_of, listen, parts, secrets, signals};
 use crate::admin::messages::Order;
-use crate::admin::{self, AdminActions, AdminForwarder, ClusterStatusSource, StatusSource};
-use crate::data_folder::RunningServer;
-use crate::member::renewal::Renewal;
-use crate::member::secrets::Secrets;
-use crate::member::{Member, MemberFolder, decoded};
+use crate::admin::{AdminActions, StatusSource};
+use crate::folder::{DataFolder, Member, RunningServer};
 use crate::settings::Settings;
 use crate::terminal::say;
 use couronne_base::env;
@@ -39,10 +32,14 @@ use couronne_base::env;
 /// Start, serve, stop.
 pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let env = env::system();
-    let folder = Arc::new(MemberFolder::open(&settings.data.folders)?);
+    let folder = Arc::new(DataFolder::open(&settings.data)?);
     let member = folder.member(Role::StorageNode)?;
-    let tls = Tls::new(Arc::clone(&env.clock), &member.authority, &member.certificate, &member.key)?;
-    let drives = parts::drives(&settings.data.drive_folders()).await?;
+    let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
+    let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
+    let redundancy = settings.data.policy.as_deref().map(str::parse).transpose()?;
+    let folders = folder.drive_folders()?;
+    let drives = parts::drives(&folders).await?;
+    folder.check_owner(LocalNode::owner(&drives).await?, &member)?;
     let (peers, peer_address) = listen(settings.cluster.listen, "`listen` in [cluster] of the settings file").await?;
     let (admin_listener, admin) = listen(settings.admin.listen, "`listen` in [admin] of the settings file").await?;
 
@@ -54,13 +51,13 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
             traffic.transport(NetTransport::new(tls, map, NetSettings::default()))
         })
     };
-    let node_settings = parts::node_settings(&settings, None, false);
+    let node_settings = parts::node_settings(&settings, redundancy, false);
     let node = LocalNode::prepare(env.clone(), drives, node_settings, Some(connect)).await?;
     let (stop, stopped) = watch::channel(false);
     let closing = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
     let own = Arc::new(StatusSource::new(Arc::clone(&node), env.clone(), peer_address));
-    tokio::spawn(renewal(&folder, &tls, &node, &env, &settings)?.run());
-    let actions = Arc::new(AdminActions { node: Arc::clone(&node), folders: settings.data.drive_folders() });
+    tokio::spawn(renewal(&folder, &node, &env, &settings)?.run(Arc::clone(&tls)));
+    let actions = Arc::new(AdminActions { node: Arc::clone(&node), folders });
     let service = MemberService { node: node.service(), status: Arc::clone(&own), actions: Arc::clone(&actions) };
     let serving =
         net::serve(peers, tls, traffic.service(Arc::new(service)), NetSettings::default(), closing(stopped.clone()));
@@ -71,16 +68,18 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
         begun = node.begin() => begun?,
         () = &mut signal => return Ok(()),
     }
-    let secrets = secrets(&folder, &member, &node).await?;
+    // It may be another one than when it joined.
+    let address = settings.cluster.advertise.clone().unwrap_or_else(|| peer_address.to_string());
+    node.take_place(&settings.place(address)).await?;
+    let secrets = secrets::of_cluster(&folder, &member, &node).await?;
     let keeping = tokio::spawn(keep_map(Arc::clone(&folder), Arc::clone(node.shared_map())));
 
-    let routes = Arc::clone(node.routes());
-    let components = Components { shards: routes.clone(), ranges: routes, map: node.clone(), env: env.clone() };
-    let gateway = parts::gateway(components, secrets.for_gateway()?, &settings)?;
+    let gateway = gateway_of(&node, &secrets, &settings, &env)?;
     traffic.register(gateway.metrics.registry())?;
     let api = api(&secrets, &gateway, own, actions);
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped));
-    let server = RunningServer { s3: peer_address, tls: true, admin, pid: std::process::id() };
+    let (peers, pid) = (Some(peer_address), std::process::id());
+    let server = RunningServer { s3: None, tls: false, peers, admin, pid };
     folder.announce(&server, &secrets.admin_token)?;
     say(&format!("Couronne {}: storage node {} on {peer_address}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%peer_address, %admin, node = %node.id(), "serving");
@@ -96,8 +95,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
 
 /// What looks after the node's certificate.
 fn renewal(
-    folder: &Arc<MemberFolder>,
-    tls: &Arc<Tls>,
+    folder: &Arc<DataFolder>,
     node: &Arc<LocalNode>,
     env: &Env,
     settings: &Settings,
@@ -105,27 +103,19 @@ fn renewal(
     Ok(Renewal {
         role: Role::StorageNode,
         folder: Arc::clone(folder),
-        tls: Arc::clone(tls),
-        map: Arc::clone(node.shared_map()),
-        transport: Arc::clone(node.transport().ok_or(ServeError::Cluster("transport"))?),
+        signer: CertificateSigner::Peers {
+            map: Arc::clone(node.shared_map()),
+            transport: Arc::clone(node.transport().ok_or(ServeError::Cluster("transport"))?),
+        },
         env: env.clone(),
         lifetime: settings.cluster.certificate_lifetime(),
     })
 }
 
-/// The admin API: that of the whole cluster, asked at this node.
-fn api(secrets: &Secrets, gateway: &Gateway<S3>, own: Arc<StatusSource>, actions: Arc<AdminActions>) -> Arc<AdminApi> {
-    let (id, map) = (actions.node.id(), Arc::clone(actions.node.shared_map()));
-    let transport = actions.node.transport().cloned();
-    let status = ClusterStatusSource { own, id: Some(id), map: Arc::clone(&map), transport: transport.clone() };
-    let forwarder = AdminForwarder { here: Some(actions), map, transport };
-    admin::api(secrets.admin_token.clone(), gateway, status, forwarder)
-}
-
 /// Gets the map from the cluster if no drive has it any more.
 async fn settle_again(
     env: &Env,
-    folder: &MemberFolder,
+    folder: &DataFolder,
     member: &Member,
     tls: &Arc<Tls>,
     drives: &[NodeDrive],
@@ -137,7 +127,7 @@ async fn settle_again(
 }
 
 /// Keeps a copy of the map beside the drives, so that a node that lost them all finds its cluster again.
-async fn keep_map(folder: Arc<MemberFolder>, map: Arc<SharedMap>) {
+async fn keep_map(folder: Arc<DataFolder>, map: Arc<SharedMap>) {
     let mut versions = map.follow();
     loop {
         let (folder, state) = (Arc::clone(&folder), map.state());
@@ -176,17 +166,4 @@ impl Service for MemberService {
         };
         said.map(|said| Message::of(said.into())).map_err(|_| Rejection::NotServing)
     }
-}
-
-/// The cluster's secrets; the founder has the cluster keep them first.
-async fn secrets(folder: &MemberFolder, member: &Member, node: &LocalNode) -> Result<Secrets, ServeError> {
-    if let Some(founding) = folder.founding()? {
-        let key = decoded(&founding.authority_key).ok_or(ServeError::Cluster("authority"))?;
-        let key = PrivateKey::from_pkcs8(key);
-        let authority = Authority::load(member.cluster, &member.authority, &key)?;
-        node.keep_secrets(founding.secrets.as_bytes().to_vec().into(), &authority, &key).await?;
-        folder.forget_founding()?;
-    }
-    let kept = node.secrets().await?;
-    kept.and_then(|kept| Secrets::parse(&kept)).ok_or(ServeError::Cluster("secrets"))
 }

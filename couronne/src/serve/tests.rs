@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use couronne_admin::endpoints as at;
 use couronne_base::testing;
+use couronne_cluster::Role;
+use couronne_protocol::net::Tls;
 use tokio::sync::watch;
 
 use super::*;
 use crate::admin::commands::find_server;
 use crate::cli::ServerArguments;
+use crate::folder::Member;
 
 /// Starts the node once the last of the one before has let go of its files.
-async fn start_again(data: &DataFolder, settings: &Settings, env: &Env) -> Arc<LocalNode> {
+async fn start_again(folder: &Arc<DataFolder>, settings: &Settings, env: &Env) -> Lone {
     for _ in 0..100 {
-        match parts::node(&data.cluster, settings, env).await {
-            Ok(node) => return node,
+        match Lone::start(Arc::clone(folder), settings, env).await {
+            Ok(lone) => return lone,
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
@@ -28,18 +31,22 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
     let (env, clock) = testing::env(1);
     let mut settings = Settings::default();
     settings.data.folders = vec![folder.path().to_owned()];
-    let data = DataFolder::open(&settings.data, &env).unwrap();
-    let node = parts::node(&data.cluster, &settings, &env).await.unwrap();
+    let data = Arc::new(DataFolder::open(&settings.data).unwrap());
+    let Lone { node, is_new, .. } = Lone::start(Arc::clone(&data), &settings, &env).await.unwrap();
+    assert!(is_new);
     // Notes the time.
     node.confirm_clock().await;
     node.shutdown().await;
     drop(node);
     clock.leap_ms(8 * 86_400_000);
 
-    let node = start_again(&data, &settings, &env).await;
-    let gateway = lone_gateway(&data, &settings, &node, &env).unwrap();
+    let Lone { node, secrets, is_new, .. } = start_again(&data, &settings, &env).await;
+    assert!(!is_new);
+    let gateway = gateway_of(&node, &secrets, &settings, &env).unwrap();
     let (listener, address) = listen("127.0.0.1:0".parse().unwrap(), "a test").await.unwrap();
-    let api = lone_api(&data, &gateway, &node, env, address);
+    let own = Arc::new(StatusSource::new(Arc::clone(&node), env, address));
+    let actions = Arc::new(AdminActions { node: Arc::clone(&node), folders: Vec::new() });
+    let api = api(&secrets, &gateway, own, actions);
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(couronne_admin::server::serve(listener, api, stopped));
 
@@ -49,7 +56,7 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
     };
     let stranger = client("wrong").call(at::ConfirmClock {}).await;
     assert!(stranger.is_err(), "not without the token");
-    let client = client(&data.admin_token);
+    let client = client(&secrets.admin_token);
     let status = client.call(at::GetStatus {}).await.unwrap();
     let why = status.halted.unwrap();
     assert!(why.contains("8 days ahead"), "{why}");
@@ -62,4 +69,29 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
     stop.send_replace(true);
     serving.await.unwrap();
     node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lone_server_renews_a_certificate_that_has_run_out() {
+    let home = tempfile::tempdir().unwrap();
+    let (env, clock) = testing::env(2);
+    let mut settings = Settings::default();
+    settings.data.folders = vec![home.path().to_owned()];
+    let folder = Arc::new(DataFolder::open(&settings.data).unwrap());
+    let lone = Lone::start(Arc::clone(&folder), &settings, &env).await.unwrap();
+    let first = folder.member(Role::StorageNode).unwrap();
+    assert_eq!((lone.node.id(), lone.node.map().cluster), (first.node, first.membership.cluster));
+    lone.node.shutdown().await;
+    drop(lone);
+    let serves = |member: &Member| {
+        let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
+        Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key).is_ok()
+    };
+    assert!(serves(&first));
+    clock.leap_ms(100 * 86_400_000);
+    assert!(!serves(&first));
+    let lone = start_again(&folder, &settings, &env).await;
+    let second = folder.member(Role::StorageNode).unwrap();
+    assert!(serves(&second) && second.node == first.node);
+    lone.node.shutdown().await;
 }

@@ -8,22 +8,24 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use zeroize::Zeroizing;
 
-use crate::data_folder::{DataFolder, RunningServer};
+use super::lone::Lone;
+use crate::folder::RunningServer;
 use crate::terminal::{is_private, say};
 
 /// Says it.
-pub(super) fn print(data: &DataFolder, server: &RunningServer) {
+pub(super) fn print(data: &Lone, s3: SocketAddr, server: &RunningServer) {
     let scheme = if server.tls { "https" } else { "http" };
-    let endpoint = format!("{scheme}://{}", reachable(server.s3));
-    let (redundancy, drives) = (data.cluster.redundancy, data.cluster.drives.len());
-    let access_key = &data.root.access_key;
+    let endpoint = format!("{scheme}://{}", reachable(s3));
+    let (redundancy, drives) = (data.redundancy, data.drives.len());
+    let root = data.secrets.root();
+    let access_key = &root.access_key;
     say(&format!("Couronne {}: policy {redundancy}, drives {drives}", env!("CARGO_PKG_VERSION")));
     say(&format!("  endpoint    {endpoint}"));
     say(&format!("  access key  {access_key}"));
-    let file = data.credentials_path();
+    let file = data.folder.credentials_path();
     let file = file.display();
     let secret_key = if data.is_new && is_private() {
-        let secret_key = data.root.secret_key.as_str();
+        let secret_key = root.secret_key.as_str();
         say(&format!("  secret key  {secret_key}  (shown only now; kept in {file})"));
         Zeroizing::new(format!("'{secret_key}'"))
     } else {

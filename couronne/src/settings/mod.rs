@@ -10,6 +10,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use couronne_cluster::Role;
+use couronne_cluster::changes::is_member_name;
+use couronne_cluster::map::MapNode;
+use couronne_ring::{RegionName, ZoneName};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -68,14 +72,14 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Where the data lies and how safely. Fixed at the first start.
+    /// Where the data lies and how safely, for every role. Fixed at the first start.
     data: DataSettings {
         /// Data folders (`--data`). One folder holds `drives` drive folders; several folders are one drive each.
         folders: Vec<PathBuf> = vec![PathBuf::from("data")],
-        /// Drive folders to make below the one data folder (`--drives`). Unset: 1.
+        /// Drive folders to make below the one data folder (`--drives`). Unset: 1, or as many as the folder was made with.
         drives: Option<u16> = None,
-        /// `single`, `replicated:N` or `ec:K+M` (`--policy`). Unset: chosen from the number of drives
-        /// (1 or 2: `single`, 3: `replicated:2`, 4: `ec:2+1`, 5: `ec:3+2`, 6 or 7: `ec:4+2`, 8 or 9: `ec:6+2`, 10 or more: `ec:8+2`).
+        /// `single`, `replicated:N` or `ec:K+M` (`--policy`), of whatever founds a cluster. Unset: `ec:4+2` with `couronne cluster
+        /// init`; with `couronne serve` chosen from the number of drives (1 or 2: `single`, 3: `replicated:2`, 4: `ec:2+1`, 5: `ec:3+2`, 6 or 7: `ec:4+2`, 8 or 9: `ec:6+2`, 10 or more: `ec:8+2`).
         policy: Option<String> = None,
     }
 
@@ -99,7 +103,7 @@ settings! {
         listen: SocketAddr = loopback(9001),
     }
 
-    /// A process of a cluster of several: `couronne storage-node` and `couronne gateway`. `couronne serve` ignores it.
+    /// A process of a cluster: `couronne storage-node` and `couronne gateway`. Name and address may be others at each start. `couronne serve` has no listener for peers: of `listen` and `advertise` it takes no notice.
     cluster: ClusterSettings {
         /// What operators call this process; 1 to 63 letters, digits, hyphens, underscores and dots.
         name: String = "node".to_owned(),
@@ -164,16 +168,6 @@ settings! {
     }
 }
 
-impl DataSettings {
-    /// The folder of each drive of a storage node: below the one data folder, or one in each of several.
-    pub(crate) fn drive_folders(&self) -> Vec<PathBuf> {
-        match self.folders.as_slice() {
-            [one] => (1..=self.drives.unwrap_or(1)).map(|number| one.join(format!("drive-{number:02}"))).collect(),
-            several => several.iter().map(|folder| folder.join("drive")).collect(),
-        }
-    }
-}
-
 impl ClusterSettings {
     /// Where others reach a storage node.
     pub(crate) fn address(&self) -> String {
@@ -221,6 +215,15 @@ pub(crate) enum SettingsError {
     /// A certificate would have run out before it could be renewed.
     #[error("certificates last 15 seconds at least (cluster.certificate_lifetime_s)")]
     ShortCertificates,
+    /// A name that others could not write down.
+    #[error("{key} is 1 to 63 letters, digits, hyphens, underscores and dots")]
+    Name {
+        /// The field.
+        key: &'static str,
+    },
+    /// Others could not reach the process.
+    #[error("cluster.advertise is an address as host:port, not {0}")]
+    Advertise(String),
     /// There is no data folder.
     #[error("at least one data folder is needed (--data)")]
     NoData,
@@ -236,13 +239,6 @@ impl Settings {
         toml::from_str(&text).map_err(|source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) })
     }
 
-    /// The settings of a file that nothing is added to.
-    pub(crate) fn of_file(path: &Path) -> Result<Self, SettingsError> {
-        let settings = Self::load(Some(path))?;
-        settings.check()?;
-        Ok(settings)
-    }
-
     /// Refuses settings that contradict each other.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         if self.s3.tls_cert_path.is_some() != self.s3.tls_key_path.is_some() {
@@ -254,7 +250,28 @@ impl Settings {
         if self.data.folders.is_empty() {
             return Err(SettingsError::NoData);
         }
-        Ok(())
+        let ClusterSettings { name, region, zone, advertise, .. } = &self.cluster;
+        for (key, text) in [("cluster.name", name), ("cluster.region", region), ("cluster.zone", zone)] {
+            if !is_member_name(text) {
+                return Err(SettingsError::Name { key });
+            }
+        }
+        match advertise.as_ref().filter(|address| !address.contains(':')) {
+            Some(address) => Err(SettingsError::Advertise(address.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// What the cluster map says of this process as a storage node; `address` is where its peers reach it, empty if
+    /// it has no listener for them.
+    pub(crate) fn place(&self, address: String) -> MapNode {
+        MapNode {
+            role: Role::StorageNode,
+            name: self.cluster.name.as_str().into(),
+            address: address.into(),
+            region: RegionName(self.cluster.region.as_str().into()),
+            zone: ZoneName(self.cluster.zone.as_str().into()),
+        }
     }
 }
 
@@ -288,6 +305,14 @@ mod tests {
     fn certificates_that_nobody_could_renew_in_time_are_refused() {
         let settings: Settings = toml::from_str("[cluster]\ncertificate_lifetime_s = 14").unwrap();
         assert!(matches!(settings.check(), Err(SettingsError::ShortCertificates)));
+    }
+
+    #[test]
+    fn a_wrong_name_or_address_says_which_field_it_is() {
+        let refused = |text: &str| toml::from_str::<Settings>(text).unwrap().check().unwrap_err().to_string();
+        assert!(refused("[cluster]\nname = 'n 1'").contains("cluster.name"));
+        assert!(refused("[cluster]\nzone = ''").contains("cluster.zone"));
+        assert!(refused("[cluster]\nadvertise = 'host'").contains("cluster.advertise"));
     }
 
     #[test]

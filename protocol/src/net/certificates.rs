@@ -103,6 +103,14 @@ impl PrivateKey {
         Ok([point, signature?].concat())
     }
 
+    /// The identity of the process that made this key first: [`node_of_request`] of its requests.
+    pub fn node(&self) -> Result<NodeId, CertificateError> {
+        let mut pair = self.pair()?;
+        let node = node_of_point(pair.der_bytes());
+        pair.zeroize();
+        node
+    }
+
     fn pair(&self) -> Result<KeyPair, CertificateError> {
         Ok(KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(self.as_pkcs8()), &PKCS_ECDSA_P256_SHA256)?)
     }
@@ -240,9 +248,14 @@ fn authority_params(cluster: u128) -> CertificateParams {
 }
 
 /// The identity of the member whose key a request is for: the same key is the same member, whoever
-/// signs and however often it asks.
+/// signs and however often it asks. Nobody else can ask as that member: the request proves the private key.
 pub fn node_of_request(request: &[u8]) -> Result<NodeId, CertificateError> {
     let RequestedKey(point) = RequestedKey::proven(request)?;
+    node_of_point(point)
+}
+
+/// The first 16 bytes of a hash of the public key.
+fn node_of_point(point: &[u8]) -> Result<NodeId, CertificateError> {
     let hash = blake3::derive_key("couronne 2026 member of a key", point);
     let (id, _) = hash.split_first_chunk::<16>().ok_or(CertificateError::Request)?;
     Ok(NodeId(u128::from_be_bytes(*id)))

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use couronne_cluster::Role;
-use couronne_protocol::net::certificates::{CertificateError, Fingerprint, PrivateKey};
+use couronne_protocol::net::certificates::{CertificateError, Fingerprint, PrivateKey, node_of_request};
 use couronne_protocol::net::{Joiner, Tls, ask_once};
 use couronne_protocol::transport::{CallError, Method, Rejection, Transport as _};
 use couronne_ring::NodeId;
@@ -173,6 +173,27 @@ fn the_authority_decides_whose_a_certificate_is() {
     let swapped = [&other[..65], &request[65..]].concat();
     assert!(matches!(sign(&swapped, Role::Gateway), Err(CertificateError::Request)), "another's key");
     assert!(matches!(sign(&[4; 100_000], Role::Gateway), Err(CertificateError::Request)));
+}
+
+/// A key pair of a test, and the node id that comes from it: one key is one node, in any release.
+const KEY: &str = "308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420f0e223b65a5d582e0c708bb7\
+     cd39735cbabba4f31bf4d6ea218b5c79ebe1876ca14403420004d63c1962b4e39c1583d886827c7adad6dde811692916\
+     30f6eca280d0cdb45eaed58ea15a55d7b7500430e8d06a062534672a5b41e233ace8656b32f7cdadd60f";
+const NODE_OF_KEY: &str = "dabfdd5c3c317d799d1ef0446a34aee3";
+
+#[test]
+fn a_node_is_named_by_its_key_and_nobody_else_can_ask_as_that_node() {
+    let digit = |at: usize| u8::from_str_radix(&KEY[at..at + 2], 16).unwrap();
+    let key = PrivateKey::from_pkcs8((0..KEY.len()).step_by(2).map(digit).collect());
+    let request = key.request().unwrap();
+    assert_eq!(key.node().unwrap().to_string(), NODE_OF_KEY);
+    assert_eq!(node_of_request(&request).unwrap(), key.node().unwrap());
+    assert_eq!(node_of_request(&key.request().unwrap()).unwrap(), key.node().unwrap(), "however often it asks");
+    let other = PrivateKey::generate().unwrap();
+    assert!(other.node().unwrap() != key.node().unwrap());
+    // Another's public key with a signature of one's own: the private key is not there to prove it.
+    let claimed = [&request[..65], &other.request().unwrap()[65..]].concat();
+    assert!(matches!(node_of_request(&claimed), Err(CertificateError::Request)));
 }
 
 #[test]

@@ -39,8 +39,7 @@ const LAG_ENTRIES: u64 = 20;
 /// The settings of every node: as in a real cluster, but days are minutes and megabytes are kilobytes.
 pub fn node_settings(scrubbed: bool) -> NodeSettings {
     NodeSettings {
-        policy: None,
-        range_count: 1,
+        redundancy: None,
         consensus: ConsensusSettings { own_time: true, lag_entries: LAG_ENTRIES, ..ConsensusSettings::default() },
         evaluation: evaluate::Settings { reap_delay_ms: REAP_DELAY_MS },
         duties: DutySettings {

@@ -8,6 +8,7 @@
 
 pub mod files;
 mod pieces;
+mod replace;
 pub mod simulated;
 
 use std::io;
@@ -15,6 +16,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+
+pub(crate) use replace::replace;
 
 /// How a file is used. Buffered and direct I/O never meet on one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

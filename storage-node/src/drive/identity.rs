@@ -14,10 +14,9 @@ use couronne_ring::DriveId;
 use thiserror::Error;
 
 use super::record::crc64;
-use crate::disk::{Access, Disk};
+use crate::disk::{Access, Disk, replace};
 
 const PATH: &str = "drive";
-const NEW_PATH: &str = "drive.new";
 const FORMAT: u64 = 1;
 const FILE_BYTES_MAX: u64 = 4096;
 
@@ -41,7 +40,7 @@ pub struct Identity {
     /// How often it was started. A lower count than before means it was rolled back.
     pub boots: u64,
     /// Given at random when it was formatted, and again when it is found to have forgotten its past: another
-    /// one than before means that it has.
+    /// one than before means that it has. Never 0.
     pub incarnation: u64,
 }
 
@@ -130,12 +129,7 @@ impl Identity {
     }
 
     async fn write(&self, disk: &Arc<dyn Disk>) -> Result<(), IdentityError> {
-        let _ = disk.remove(NEW_PATH).await;
-        let file = disk.create(NEW_PATH, 0, Access::Buffered).await?;
-        file.write(0, vec![self.encode()], true).await?;
-        disk.rename(NEW_PATH, PATH).await?;
-        disk.sync_dir("").await?;
-        Ok(())
+        Ok(replace(&**disk, PATH, self.encode()).await?)
     }
 
     fn encode(&self) -> Bytes {

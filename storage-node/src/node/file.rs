@@ -14,10 +14,9 @@ use couronne_base::fixed::{Malformed, Reader};
 use couronne_cluster::map::MapState;
 use couronne_ring::NodeId;
 
-use crate::disk::{Access, Disk};
+use crate::disk::{Access, Disk, replace};
 
 const PATH: &str = "map";
-const NEW_PATH: &str = "map.new";
 const MAGIC: &[u8; 8] = b"COURNOD1";
 const BYTES_MAX: u64 = 64 << 20;
 
@@ -48,14 +47,7 @@ impl NodeFile {
 
     /// Writes a copy to a drive: whole and durably, or not at all.
     pub(super) async fn write(&self, disk: &dyn Disk) -> io::Result<()> {
-        match disk.remove(NEW_PATH).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let file = disk.create(NEW_PATH, 0, Access::Buffered).await?;
-        file.write(0, vec![self.encode()], true).await?;
-        disk.rename(NEW_PATH, PATH).await?;
-        disk.sync_dir("").await
+        replace(disk, PATH, self.encode()).await
     }
 
     fn encode(&self) -> Bytes {
@@ -86,4 +78,58 @@ impl NodeFile {
 
 fn checksum(bytes: &[u8]) -> u64 {
     couronne_base::crc::of(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use couronne_cluster::Role;
+    use couronne_cluster::changes::{self, Founding};
+    use couronne_cluster::map::{Formation, MapNode};
+    use couronne_placement::{Policy, PolicyId};
+    use couronne_ring::{DriveId, RegionName, ZoneName};
+
+    use super::*;
+
+    /// The map of a node of one drive that is alone.
+    fn map() -> MapState {
+        let policy = Policy {
+            id: PolicyId(0),
+            name: "standard".into(),
+            redundancy: "single".parse().unwrap(),
+            chunk_bytes: 4 << 20,
+            inline_bytes_max: 1024,
+            copies_bytes_max: 4096,
+            survives: None,
+        };
+        let node = MapNode {
+            role: Role::StorageNode,
+            name: "n7".into(),
+            address: "".into(),
+            region: RegionName("region".into()),
+            zone: ZoneName("zone".into()),
+        };
+        let formation = Formation { nodes: 1, ranges: 4 };
+        let drives = vec![(DriveId(70), 1)];
+        changes::found(Founding { cluster: 9, id: NodeId(7), node, drives, policy, formation }).unwrap()
+    }
+
+    #[test]
+    fn is_written_as_its_format_says_and_shows_every_flipped_bit() {
+        let file = NodeFile { node: NodeId(7), seen_ms: 0x0102_0304, map: map() };
+        let bytes = file.encode();
+        let (head, map) = bytes.split_at(40);
+        let mut expected = b"COURNOD1".to_vec();
+        expected.extend_from_slice(&couronne_base::crc::of(&bytes[16..]).to_be_bytes());
+        expected.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 1, 2, 3, 4]);
+        assert_eq!(head, expected);
+        assert_eq!(map, file.map.encode());
+        let read = NodeFile::decode(bytes.clone()).unwrap();
+        assert_eq!((read.node, read.seen_ms, read.encode()), (file.node, file.seen_ms, bytes.clone()));
+        for at in (0..bytes.len()).filter(|at| *at < 64 || at % 101 == 0) {
+            let mut damaged = bytes.to_vec();
+            damaged[at] ^= 1;
+            assert!(NodeFile::decode(damaged.into()).is_err(), "byte {at}");
+            assert!(NodeFile::decode(bytes.slice(..at)).is_err(), "{at} bytes");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! A node's very first step: founding a cluster, or settling in one that admitted it.
 //!
 //! Promises: drives get their identities before the map is written to them, and whatever was cut off can
-//! be repeated. A member that lost all its drives gets the map from its peers, and settles again.
+//! be repeated, with the same cluster and the same node. A drive that was prepared for another cluster is refused.
+//! A member that lost all its drives gets the map from its peers, and settles again.
 //! Must not know: tokens, certificates.
 
 use std::time::Duration;
@@ -28,6 +29,21 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 impl LocalNode {
+    /// The cluster and the node that drives belong to, as the newest map on them says; `None` if none has a map.
+    pub async fn owner(drives: &[NodeDrive]) -> Result<Option<(u128, NodeId)>, NodeError> {
+        let mut newest: Option<NodeFile> = None;
+        for drive in drives {
+            match NodeFile::read(&*drive.disk).await {
+                Ok(Some(file)) if newest.as_ref().is_none_or(|other| other.map.version < file.map.version) => {
+                    newest = Some(file);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(drive = drive.name, %error, "the drive's map cannot be read"),
+            }
+        }
+        Ok(newest.map(|file| (file.map.cluster, file.node)))
+    }
+
     /// The ids that new drives will have, and their shares in rings. A drive that has an id keeps it;
     /// one that was in use is refused.
     pub async fn plan_drives(env: &Env, drives: &[NodeDrive]) -> Result<Vec<(DriveId, u32)>, NodeError> {
@@ -66,9 +82,17 @@ impl LocalNode {
         map: MapState,
     ) -> Result<(), NodeError> {
         for (drive, (id, _)) in drives.iter().zip(planned) {
-            if identity(drive).await?.is_none() {
-                let formatted = Identity::format_as(&drive.disk, env, map.cluster, *id).await;
-                formatted.map_err(|error| failed(drive, &error))?;
+            match identity(drive).await? {
+                Some(identity) if identity.cluster != map.cluster => {
+                    let (found, wanted) = (identity.cluster, map.cluster);
+                    let why = format!("was prepared for cluster {found:032x}, not {wanted:032x}: empty its folder");
+                    return Err(failed(drive, &why));
+                }
+                Some(_) => {}
+                None => {
+                    let formatted = Identity::format_as(&drive.disk, env, map.cluster, *id).await;
+                    formatted.map_err(|error| failed(drive, &error))?;
+                }
             }
         }
         let file = NodeFile { node, seen_ms: env.clock.wall_ms(), map };
@@ -135,7 +159,7 @@ async fn ask_for_map(node: NodeId, known: &MapState, transport: &dyn Transport) 
 async fn identity(drive: &NodeDrive) -> Result<Option<Identity>, NodeError> {
     match Identity::read(&drive.disk).await {
         Ok(identity) if identity.boots > 0 => {
-            Err(NodeError::Drive(format!("{}: has been in use, but no drive has a map", drive.name)))
+            Err(NodeError::Drive(format!("{}: has been in use: empty its folder, or name another", drive.name)))
         }
         Ok(identity) => Ok(Some(identity)),
         Err(IdentityError::Absent) => Ok(None),

@@ -18,9 +18,13 @@ use couronne_metadata::command::Expect;
 use couronne_protocol::join::{Admission, JoinRequest, JoinToken, NotAdmitted};
 use couronne_protocol::net::certificates::{Authority, PrivateKey, node_of_request};
 use couronne_ring::{NodeId, RegionName, ZoneName};
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 use super::{LocalNode, NodeError};
+
+/// The pause before a name and address that were not taken are given again.
+const PLACE_AGAIN: Duration = Duration::from_millis(200);
 
 const AUTHORITY_KEY: &[u8] = b"authority";
 const SECRETS_KEY: &[u8] = b"secrets";
@@ -57,10 +61,12 @@ impl TokenRow {
 impl LocalNode {
     /// Makes a token with which processes of a role can join for a while.
     pub async fn make_token(&self, role: Role, lifetime: Duration) -> Result<JoinToken, NodeError> {
-        let authority = self.authority().await?;
         let map = self.map();
         let own = map.nodes.get(&self.id).filter(|node| !node.address.is_empty());
-        let own = own.ok_or_else(|| NodeError::Map("this node has no address for peers".to_owned()))?;
+        let alone = "this server runs alone, and nobody can reach it to join: stop it, and start its folder with \
+                     `couronne storage-node`";
+        let own = own.ok_or_else(|| NodeError::Place(alone.to_owned()))?;
+        let authority = self.authority().await?;
         let id = u64::from_be_bytes(self.env.random_bytes());
         let secret = Zeroizing::new(self.env.random_bytes::<16>());
         let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
@@ -105,7 +111,7 @@ impl LocalNode {
     }
 
     /// Signs a member's new key; its place and role stay as they are.
-    pub(super) async fn renew(&self, node: NodeId, role: Role, request: &[u8]) -> Result<Bytes, NodeError> {
+    pub async fn renew(&self, node: NodeId, role: Role, request: &[u8]) -> Result<Bytes, NodeError> {
         if self.map().nodes.get(&node).is_none_or(|known| known.role != role) {
             return Err(NodeError::Map("this member is not in the map".to_owned()));
         }
@@ -124,10 +130,39 @@ impl LocalNode {
         let mut row = vec![VERSION];
         put_string(&mut row, authority.certificate());
         put_string(&mut row, key.as_pkcs8());
-        // What is there was kept by an earlier try of the same founder.
+        // Rows that are there were kept by the same founder, which was cut off.
         self.write_row(SECRETS_KEY, Expect::Absent, Some(secrets)).await?;
         self.write_row(AUTHORITY_KEY, Expect::Absent, Some(row.into())).await?;
         Ok(())
+    }
+
+    /// Keeps other secrets in the place of those that there are.
+    pub async fn change_secrets(&self, secrets: Bytes) -> Result<(), NodeError> {
+        let absent = || NodeError::Map("this cluster has no secrets".to_owned());
+        let version = self.read_row(SECRETS_KEY).await?.ok_or_else(absent)?.version;
+        let written = self.write_row(SECRETS_KEY, Expect::Version(version), Some(secrets)).await?;
+        written.map(drop).ok_or_else(|| NodeError::Map("the secrets were changed at the same time".to_owned()))
+    }
+
+    /// Gives this node the name, address, region and zone with which it was started, if the map has others.
+    /// Waits for the map's group as long as it takes.
+    pub async fn take_place(&self, place: &MapNode) -> Result<(), NodeError> {
+        if self.map().nodes.get(&self.id) == Some(place) {
+            return Ok(());
+        }
+        loop {
+            let moved = self.change_map(|map| {
+                changes::relocate(map, self.id, place)?;
+                Ok(true)
+            });
+            match moved.await {
+                Err(NodeError::Map(reason)) if !self.is_alone() && !self.is_stopping() => {
+                    tracing::warn!(reason, "the cluster map does not take this node's name and address yet");
+                    sleep(PLACE_AGAIN).await;
+                }
+                moved => return moved.map(drop),
+            }
+        }
     }
 
     async fn authority(&self) -> Result<Authority, NodeError> {

@@ -36,7 +36,7 @@ use couronne_cluster::MapError;
 use couronne_cluster::map::MapState;
 use couronne_metadata::evaluate;
 use couronne_metadata::ids::RangeId;
-use couronne_placement::Policy;
+use couronne_placement::Redundancy;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId};
@@ -80,11 +80,15 @@ pub enum NodeError {
     /// A replica did not start.
     #[error("starting replica: {0}")]
     Replica(String),
-    /// The drives belong to no cluster yet.
-    #[error(
-        "belongs to no cluster yet: found one with `couronne cluster init`, or join one with `couronne cluster join`"
-    )]
-    NoMember,
+    /// No drive says which cluster and node it belongs to.
+    #[error("no drive of this node has the cluster's map: are its drives mounted, and were they not emptied?")]
+    NoMap,
+    /// The node is one of several, or waits for others.
+    #[error("its cluster has other members, or waits for them: start it with `couronne storage-node`")]
+    NotAlone,
+    /// The name or place that the node was given cannot be its own.
+    #[error("{0}")]
+    Place(String),
     /// The group that keeps the cluster map does not answer.
     #[error("cluster map: {0}")]
     Map(String),
@@ -96,11 +100,9 @@ pub enum NodeError {
 /// What a user tunes of a node.
 #[derive(Clone, Debug)]
 pub struct NodeSettings {
-    /// The policy of new buckets, fixed at the first start of a lone node; later starts must name the
-    /// same redundancy, or none.
-    pub policy: Option<Policy>,
-    /// In how many ranges the keyspace is cut at the first start.
-    pub range_count: u16,
+    /// The redundancy that the operator expects of the policy with which the cluster was founded; a start that
+    /// names another is refused.
+    pub redundancy: Option<Redundancy>,
     /// Elections and leases.
     pub consensus: ConsensusSettings,
     /// Evaluation of commands.

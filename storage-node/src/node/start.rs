@@ -13,12 +13,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use couronne_base::env::Env;
 use couronne_base::watch;
-use couronne_cluster::Role;
 use couronne_cluster::changes::{self, StartedDrive};
-use couronne_cluster::map::{Formation, MapNode, MapState, ReplicaId};
+use couronne_cluster::map::{MapState, ReplicaId};
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::Transport;
-use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
+use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};
 use tokio::time::sleep;
@@ -45,8 +44,8 @@ struct Surveyed {
 }
 
 impl LocalNode {
-    /// Starts a node with these drives; the first start founds a cluster of it alone. Returns once every
-    /// range that has a quorum here has a leader, or after a few seconds.
+    /// Starts a node that is alone, on drives that it settled on before. Returns once every range that has a
+    /// quorum here has a leader, or after a few seconds.
     pub async fn open(env: Env, drives: Vec<NodeDrive>, settings: NodeSettings) -> Result<Arc<Self>, NodeError> {
         let node = Self::prepare(env, drives, settings, None).await?;
         node.begin().await?;
@@ -66,14 +65,13 @@ impl LocalNode {
         if drives.is_empty() {
             return Err(NodeError::TooFewDrives("there is none".to_owned()));
         }
-        let mut surveyed = survey(&drives).await?;
-        if newest_file(&surveyed).is_none() {
-            found_alone(&env, &drives, &settings).await?;
-            surveyed = survey(&drives).await?;
+        let surveyed = survey(&drives).await?;
+        let file = newest_file(&surveyed).cloned().ok_or(NodeError::NoMap)?;
+        if let Some(asked) = settings.redundancy {
+            changes::check_first_policy(&file.map, asked)?;
         }
-        let file = newest_file(&surveyed).cloned().ok_or(NodeError::NoMember)?;
-        if let Some(policy) = &settings.policy {
-            changes::check_first_policy(&file.map, policy.redundancy)?;
+        if connect.is_none() && (file.map.nodes.len() > 1 || file.map.formation.is_some()) {
+            return Err(NodeError::NotAlone);
         }
         let (slots, forgetful) = open_slots(&env, &file, surveyed).await?;
         let clock = Arc::new(ClockGuard::new(&env, file.seen_ms, settings.duties.clock_leap_ms, connect.is_some()));
@@ -210,22 +208,6 @@ async fn survey(drives: &[NodeDrive]) -> Result<Vec<Surveyed>, NodeError> {
         return Err(NodeError::Drive("folders belong to different clusters".to_owned()));
     }
     Ok(surveyed)
-}
-
-/// Founds a cluster of this node alone.
-async fn found_alone(env: &Env, drives: &[NodeDrive], settings: &NodeSettings) -> Result<(), NodeError> {
-    let policy = settings.policy.as_ref().ok_or(NodeError::NoMember)?;
-    let node = MapNode {
-        role: Role::StorageNode,
-        name: "local".into(),
-        address: "".into(),
-        region: RegionName("local".into()),
-        zone: ZoneName("local".into()),
-    };
-    let (cluster, id) = (u128::from_be_bytes(env.random_bytes()), NodeId(u128::from_be_bytes(env.random_bytes())));
-    let formation = Formation { nodes: 1, ranges: settings.range_count };
-    let planned = LocalNode::plan_drives(env, drives).await?;
-    LocalNode::found(env, drives, &planned, (cluster, id, node), policy, formation).await
 }
 
 type Slots = BTreeMap<DriveId, Arc<Slot>>;

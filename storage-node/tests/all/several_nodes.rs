@@ -8,13 +8,13 @@ use crate::support::rows::{commit, key};
 use crate::support::several::Several;
 use bytes::Bytes;
 use couronne_cluster::map::{MapRange, ReplicaId};
-use couronne_cluster::{DriveState, RangeDescriptor, WriteState};
+use couronne_cluster::{DriveState, RangeDescriptor, Role, WriteState};
 use couronne_metadata::ids::BucketId;
 use couronne_metadata::query::{Answer, Query};
 use couronne_protocol::map::MapSource;
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::remote::RemoteRanges;
-use couronne_storage_node::node::LocalNode;
+use couronne_storage_node::node::{LocalNode, NodeError};
 
 /// Writes some rows through all running nodes in turn and notes what was acknowledged.
 async fn write_some(cluster: &Several, from: u64, count: u64, written: &mut BTreeMap<String, String>) {
@@ -331,4 +331,39 @@ async fn one_way_cuts_do_not_stop_the_cluster() {
         (0..6).for_each(|other| cluster.cut(other, number, false));
     }
     compare(&cluster, &written).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lone_nodes_drives_become_the_first_node_of_several() {
+    let mut cluster = Several::begin_alone(77, "single").await;
+    let node = cluster.node(0);
+    let mut written = BTreeMap::new();
+    write_some(&cluster, 1, 10, &mut written).await;
+    let alone = node.make_token(Role::StorageNode, Duration::from_secs(60)).await.err().unwrap();
+    assert!(alone.to_string().contains("runs alone"), "{alone}");
+    let id = node.id();
+    drop(node);
+
+    cluster.restart_as_first(0).await;
+    assert_eq!(cluster.node(0).id(), id);
+    let token = cluster.node(0).make_token(Role::StorageNode, Duration::from_secs(600)).await.unwrap();
+    cluster.join(78, "single", 2, &token).await;
+    cluster.until("both know each other", || cluster.running().all(|node| node.map().nodes.len() == 2)).await;
+    let second = cluster.machines[1].id;
+    let map = cluster.node(0).map();
+    assert!(map.drives_of(second).all(|drive| map.places().iter().all(|(_, place)| *place != drive)));
+    for (at, value) in &written {
+        for node in cluster.running().collect::<Vec<_>>() {
+            assert_eq!(cluster.read(&node, at).await.unwrap(), *value, "{at}");
+        }
+    }
+    write_some(&cluster, 20, 10, &mut written).await;
+
+    // A node that has peers must not be opened as if it had none: it would not wait for their leases.
+    for number in 0..2 {
+        cluster.crash(number, 5).await;
+        let rig = &cluster.machines[number].rig;
+        let opened = LocalNode::open(rig.env.clone(), rig.node_drives(|_| true), rig.settings()).await;
+        assert!(matches!(opened, Err(NodeError::NotAlone)));
+    }
 }

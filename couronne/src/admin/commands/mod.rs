@@ -10,7 +10,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::cli::{BadAdminVariable, ServerArguments, ServerChoice};
-use crate::data_folder::{self, DataFolderError};
+use crate::folder::{self, DataFolderError};
 use crate::terminal::say;
 
 /// Why a command could not be carried out.
@@ -38,7 +38,7 @@ pub(crate) fn find_server(arguments: &ServerArguments) -> Result<AdminClient, Co
             Ok(AdminClient::new(address, Zeroizing::new(token.ok_or(CommandError::NoToken)?)))
         }
         ServerChoice::Folder { folder, token } => {
-            let (server, kept) = data_folder::running_server(&folder)?;
+            let (server, kept) = folder::running_server(&folder)?;
             Ok(AdminClient::new(server.admin, token.map_or(kept, Zeroizing::new)))
         }
     }

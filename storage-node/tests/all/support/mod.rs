@@ -12,10 +12,12 @@ use std::sync::Arc;
 
 use couronne_base::env::Env;
 use couronne_base::testing::{self, TestClock};
+use couronne_cluster::Role;
+use couronne_cluster::map::{Formation, MapNode};
 use couronne_metadata::evaluate;
 use couronne_placement::{Policy, PolicyId};
 use couronne_protocol::net::certificates::MEMBER_LIFETIME;
-use couronne_ring::DriveId;
+use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::disk::{Disk, Space};
@@ -59,7 +61,25 @@ impl Rig {
     /// Starts with some of the drives only.
     pub async fn start_with(&self, here: impl Fn(usize) -> bool) -> Arc<LocalNode> {
         let (drives, settings) = (self.node_drives(here), self.settings());
+        if LocalNode::owner(&drives).await.unwrap().is_none() {
+            self.found(&drives).await;
+        }
         LocalNode::open(self.env.clone(), drives, settings).await.unwrap()
+    }
+
+    /// Founds a cluster of one node with these drives.
+    async fn found(&self, drives: &[NodeDrive]) {
+        let place = MapNode {
+            role: Role::StorageNode,
+            name: "alone".into(),
+            address: "".into(),
+            region: RegionName("region".into()),
+            zone: ZoneName("zone".into()),
+        };
+        let (cluster, formation) = (7, Formation { nodes: 1, ranges: 3 });
+        let planned = LocalNode::plan_drives(&self.env, drives).await.unwrap();
+        let founder = (cluster, NodeId(1), place);
+        LocalNode::found(&self.env, drives, &planned, founder, &self.policy(), formation).await.unwrap();
     }
 
     /// The drives as a node is given them.
@@ -78,19 +98,23 @@ impl Rig {
         drives.collect()
     }
 
+    /// The policy with which a cluster is founded here.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            id: PolicyId(0),
+            name: "standard".into(),
+            redundancy: self.policy.parse().unwrap(),
+            chunk_bytes: 1 << 20,
+            inline_bytes_max: 16 << 10,
+            copies_bytes_max: 128 << 10,
+            survives: None,
+        }
+    }
+
     /// The settings of the next start.
     pub fn settings(&self) -> NodeSettings {
         NodeSettings {
-            policy: Some(Policy {
-                id: PolicyId(0),
-                name: "standard".into(),
-                redundancy: self.policy.parse().unwrap(),
-                chunk_bytes: 1 << 20,
-                inline_bytes_max: 16 << 10,
-                copies_bytes_max: 128 << 10,
-                survives: None,
-            }),
-            range_count: 3,
+            redundancy: Some(self.policy.parse().unwrap()),
             consensus: ConsensusSettings::default(),
             evaluation: self.evaluation.clone(),
             duties: self.duties.clone(),

@@ -116,9 +116,8 @@ impl Several {
         let drives = rig.node_drives(|_| true);
         let planned = LocalNode::plan_drives(&rig.env, &drives).await.unwrap();
         let formation = Formation { nodes: count, ranges: 3 };
-        let policy_of = rig.settings().policy.unwrap();
         let founder = (cluster, NodeId(1), place(1));
-        LocalNode::found(&rig.env, &drives, &planned, founder, &policy_of, formation).await.unwrap();
+        LocalNode::found(&rig.env, &drives, &planned, founder, &rig.policy(), formation).await.unwrap();
         several.machines.push(Machine { rig, id: NodeId(1), node: None });
         several.start_node(0).await;
         let first = several.node(0);
@@ -141,7 +140,27 @@ impl Several {
         rig
     }
 
-    async fn join(&mut self, seed: u64, policy: &'static str, number: usize, token: &JoinToken) {
+    /// Begins with a node alone, which keeps an authority and secrets as every founder does.
+    pub async fn begin_alone(seed: u64, policy: &'static str) -> Self {
+        let mut several = Self { net: Arc::default(), machines: Vec::new(), tune: |_| () };
+        let rig = several.rig(seed, policy);
+        let node = rig.start().await;
+        let (authority, key) = Authority::create(node.map().cluster, &rig.env).unwrap();
+        node.keep_secrets(Bytes::from_static(b"secrets"), &authority, &key).await.unwrap();
+        several.machines.push(Machine { rig, id: node.id(), node: Some(node) });
+        several
+    }
+
+    /// Stops a node that is alone, and starts it where others reach it.
+    pub async fn restart_as_first(&mut self, number: usize) {
+        self.crash(number, 1).await;
+        self.start_node(number).await;
+        self.node(number).take_place(&place(number + 1)).await.unwrap();
+        self.wait_until_led().await;
+    }
+
+    /// Another node joins, and starts.
+    pub async fn join(&mut self, seed: u64, policy: &'static str, number: usize, token: &JoinToken) {
         let rig = self.rig(seed, policy);
         let drives = rig.node_drives(|_| true);
         let planned = LocalNode::plan_drives(&rig.env, &drives).await.unwrap();
@@ -192,7 +211,7 @@ impl Several {
             Box::new(move |node, _| Arc::new(Wire { net, from: Peer { node, role: Role::StorageNode } }));
         let machine = &mut self.machines[number];
         let mut settings = machine.rig.settings();
-        settings.policy = None;
+        settings.redundancy = None;
         settings.consensus.own_time = true;
         (self.tune)(&mut settings);
         let drives = machine.rig.node_drives(|_| true);

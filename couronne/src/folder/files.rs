@@ -1,4 +1,4 @@
-//! Small files of the control part of a data folder: written whole, durable, readable by the owner only.
+//! The files of a data folder beside its drives: the one way in which they are created, replaced and removed.
 //!
 //! Promises: a file is the old one or the new one, never half of either, and mode 0600 from its first byte.
 //! Must not know: what is in them.
@@ -8,9 +8,9 @@
     reason = "the seam of the binary's own control files, used before any drive is open"
 )]
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Reads a small text file; `None` if it is not there.
@@ -41,9 +41,18 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a folder and those above it.
+/// Makes a folder of mode 0700 and those above it, each name durable. One that is there stays as it is.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let make = || DirBuilder::new().mode(0o700).create(path);
+    let made = match make() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create_folder(parent).and_then(|()| make()),
+        made => made,
+    };
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made.and_then(|()| File::open(parent)?.sync_all()),
+    }
 }
 
 /// Takes the lock of a folder for the life of the process; `None` if another process has it.
@@ -72,6 +81,20 @@ mod tests {
         let mode = fs::metadata(folder.path().join("a")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing unfinished is left");
+    }
+
+    #[test]
+    fn a_folder_is_made_with_those_above_it_for_its_owner_only() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("a/b");
+        create_folder(&folder).unwrap();
+        create_folder(&folder).unwrap();
+        for made in [&folder, &home.path().join("a")] {
+            assert_eq!(fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        fs::write(home.path().join("file"), "").unwrap();
+        assert!(create_folder(&home.path().join("file")).is_err());
+        assert!(create_folder(&home.path().join("file/below")).is_err());
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(crate) const ACCESS_KEY_VARIABLE: &str = "COURONNE_ACCESS_KEY";
 pub(crate) const SECRET_KEY_VARIABLE: &str = "COURONNE_SECRET_KEY";
 
 /// The file that keeps them.
-const NAME: &str = "credentials.toml";
+pub(super) const NAME: &str = "credentials.toml";
 
 /// An access key and its secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,11 +101,6 @@ pub(super) fn open(folders: &[PathBuf], env: &Env) -> Result<Credentials, DataFo
 pub(crate) fn keep(folders: &[PathBuf], credentials: &Credentials) -> Result<(), DataFolderError> {
     let text = Zeroizing::new(toml::to_string(credentials).unwrap_or_default());
     write_everywhere(folders, NAME, &text)
-}
-
-/// The file of a data folder that keeps them.
-pub(crate) fn path(folder: &Path) -> PathBuf {
-    folder.join(NAME)
 }
 
 /// The root credentials kept in a data folder, if any are, for the commands of whoever may read it.

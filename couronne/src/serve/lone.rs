@@ -1,0 +1,74 @@
+//! The lone server's cluster of one: founded at the first start, opened at each, in the same files as any member's.
+//!
+//! Promises: nothing that its folder was made with is changed by a later start. Must not know: listeners.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use couronne_base::env::Env;
+use couronne_cluster::Role;
+use couronne_placement::Redundancy;
+use couronne_storage_node::node::{LocalNode, NodeDrive};
+
+use super::renewal::{CertificateSigner, Renewal};
+use super::{ServeError, parts, secrets};
+use crate::cluster::founding::{self, Plan};
+use crate::cluster::policy;
+use crate::folder::secrets::Secrets;
+use crate::folder::{DataFolder, Member};
+use crate::settings::Settings;
+
+/// A lone server's node and what it serves with.
+pub(super) struct Lone {
+    pub(super) folder: Arc<DataFolder>,
+    pub(super) node: Arc<LocalNode>,
+    pub(super) secrets: Secrets,
+    /// The folder of each drive.
+    pub(super) drives: Vec<PathBuf>,
+    /// The redundancy of the default policy.
+    pub(super) redundancy: Redundancy,
+    /// Whether this start founded the cluster.
+    pub(super) is_new: bool,
+}
+
+impl Lone {
+    /// Starts the node, and looks after its certificate.
+    pub(super) async fn start(folder: Arc<DataFolder>, settings: &Settings, env: &Env) -> Result<Self, ServeError> {
+        let is_new = !folder.has_member()?;
+        let (member, opened) = open(&folder, settings, env).await?;
+        let asked = settings.data.policy.as_deref().map(str::parse).transpose()?;
+        let node = LocalNode::open(env.clone(), opened, parts::node_settings(settings, asked, true)).await?;
+        // No peer can reach it.
+        node.take_place(&settings.place(String::new())).await?;
+        let secrets = secrets::of_lone(&folder, &member, &node, env).await?;
+        let renewal = Renewal {
+            role: Role::StorageNode,
+            folder: Arc::clone(&folder),
+            signer: CertificateSigner::Own(Arc::downgrade(&node)),
+            env: env.clone(),
+            lifetime: settings.cluster.certificate_lifetime(),
+        };
+        let tls = renewal.begin().await?;
+        tokio::spawn(renewal.run(tls));
+        let (drives, redundancy) = (folder.drive_folders()?, node.map().redundancy());
+        let redundancy = redundancy.ok_or(ServeError::Cluster("policy"))?;
+        Ok(Self { folder, node, secrets, drives, redundancy, is_new })
+    }
+}
+
+/// The member of this folder and its drives; founds a cluster of it alone at the first start.
+async fn open(folder: &DataFolder, settings: &Settings, env: &Env) -> Result<(Member, Vec<NodeDrive>), ServeError> {
+    if folder.has_member()? {
+        let member = folder.member(Role::StorageNode)?;
+        let drives = parts::drives(&folder.drive_folders()?).await?;
+        folder.check_owner(LocalNode::owner(&drives).await?, &member)?;
+        return Ok((member, drives));
+    }
+    let count = folder.drive_count()?;
+    let asked: Option<Redundancy> = settings.data.policy.as_deref().map(str::parse).transpose()?;
+    let redundancy = asked.unwrap_or_else(|| policy::default_redundancy(count));
+    policy::check(redundancy, count)?;
+    let plan = Plan { redundancy, nodes: 1, place: settings.place(String::new()) };
+    let drives = founding::found(folder, settings, plan, env).await?;
+    Ok((folder.member(Role::StorageNode)?, drives))
+}
