@@ -1,8 +1,8 @@
 //! The attempts of one request: what an error means for the next of them.
 //!
 //! Promises: two hints are never followed in a row, so that replicas that are wrong about each other do not keep a
-//! request from the rest. Once an attempt may
-//! have taken effect, only an answer, a refusal or the end of the time ends the search for its outcome.
+//! request from the rest. Once an attempt may have taken effect, only an answer, a refusal or the end of the time ends
+//! the search for its outcome.
 //! Must not know: what is asked, how ranges are found.
 
 use std::time::Duration;
