@@ -8,9 +8,9 @@
 mod message;
 mod network;
 mod openraft;
-mod receiver;
+mod service;
 mod sessions;
-mod switchboard;
+mod local_peers;
 pub mod types;
 
 use std::collections::BTreeSet;
@@ -26,8 +26,8 @@ use tokio::sync::mpsc;
 
 pub use self::network::{Directory, Network};
 pub use self::openraft::{Group, GroupComponents};
-pub use self::receiver::Receiver;
-pub use self::switchboard::Switchboard;
+pub use self::service::Receiver;
+pub use self::local_peers::Switchboard;
 use self::types::{Entry, Members, Position, ReplicaId};
 
 /// Times of elections and leases. All clocks are the process's own.

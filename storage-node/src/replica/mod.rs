@@ -3,9 +3,9 @@
 //! Must not know: HTTP, S3, Swift, the consensus library.
 
 mod latches;
-mod machine;
+mod state_machine;
 mod proposer;
 
 pub use latches::{LatchGuard, Latches};
-pub use machine::{RowMachine, StartState, applied_row};
+pub use state_machine::{RowMachine, StartState, applied_row};
 pub(crate) use proposer::{Proposal, Proposer, fits};

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::latches::LatchGuard;
-use super::machine::encode_effects;
+use super::state_machine::encode_effects;
 use crate::consensus::{Consensus, ProposeError};
 use crate::log::ENTRY_BYTES_MAX;
 

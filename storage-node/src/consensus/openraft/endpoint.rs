@@ -22,8 +22,8 @@ use super::convert::{
     from_append_response, from_transfer, from_vote, from_vote_response, position, to_append_request, to_meta,
     to_transfer, to_vote, to_vote_request,
 };
-use super::machine::{MachineAdapter, SnapshotData};
-use super::pulse::Heard;
+use super::state_machine::{MachineAdapter, SnapshotData};
+use super::heartbeat::Heard;
 use super::{LibraryRaft, Types};
 use crate::consensus::message::{
     Answer, AppendAnswer, AppendAsk, HandOver, Refusal, SnapshotBegin, VoteAnswer, VoteAsk,

@@ -12,7 +12,7 @@
 //!   tells anyone it has ceased to lead, for good in that term. A vote that the old leader ordered would
 //!   override leases in the library; that mark does not travel, so who was not told keeps faith.
 //! - Leases are forgotten in a restart: a replica that may have promised one is quiet for `election_max`.
-//! - Heartbeats go out on a rhythm (`super::pulse`), apart from entries, also when nothing is written. The
+//! - Heartbeats go out on a rhythm (`super::heartbeat`), apart from entries, also when nothing is written. The
 //!   library ticks (13/64 of `heartbeat`) only in a replica that hears no leader.
 //! - After a leader's death a follower waits for its lease, then for a time drawn anew for every round
 //!   from `election_min..election_max`, then for a tick: one leads within 2 `election_max` and a few
@@ -46,8 +46,8 @@ use super::convert::from_membership;
 use super::endpoint::Endpoint;
 use super::link::Links;
 use super::log::LogAdapter;
-use super::machine::{MachineAdapter, Rows};
-use super::pulse::Pulse;
+use super::state_machine::{MachineAdapter, Rows};
+use super::heartbeat::Pulse;
 use super::runtime::seeded;
 use super::{Effects, LibraryRaft, Place, Types};
 use crate::consensus::message::Sender;

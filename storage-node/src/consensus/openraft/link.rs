@@ -27,10 +27,10 @@ use super::convert::{
     to_vote_response,
 };
 use super::endpoint::{Endpoint, unreachable};
-use super::machine::SnapshotData;
+use super::state_machine::SnapshotData;
 use super::{Place, Types};
 use crate::consensus::message::{Answer, Ask, Request, Sender, SnapshotBegin};
-use crate::consensus::switchboard::Route;
+use crate::consensus::local_peers::Route;
 use crate::consensus::types::{Position, ReplicaId};
 use crate::consensus::{Machine, Network, Switchboard};
 

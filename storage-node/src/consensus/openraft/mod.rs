@@ -10,8 +10,8 @@ mod endpoint;
 mod group;
 mod link;
 mod log;
-mod machine;
-mod pulse;
+mod state_machine;
+mod heartbeat;
 mod runtime;
 
 use std::fmt;
@@ -23,7 +23,7 @@ use openraft::impls::leader_id_std;
 
 pub(super) use self::endpoint::Endpoint;
 pub use self::group::{Group, GroupComponents};
-use self::machine::MachineAdapter;
+use self::state_machine::MachineAdapter;
 
 /// The most bytes of entries sent to a follower in one message, unless one entry alone has more.
 const MESSAGE_BYTES_MAX: usize = super::message::ENTRIES_BYTES_MAX;

@@ -11,7 +11,7 @@ use couronne_protocol::transport::{Message, Method, Peer, Rejection};
 use super::message::{Answer, Ask, Refusal, Request};
 use super::openraft::Endpoint;
 use super::sessions::Sessions;
-use super::switchboard::Route;
+use super::local_peers::Route;
 use super::{Directory, Switchboard};
 
 /// The way in for messages between replicas: methods `Vote`, `PreVote`, `Append`, `Snapshot` and `HandOver`.
