@@ -33,7 +33,7 @@ use crate::consensus::types::ReplicaId;
 use crate::consensus::{Consensus, Leadership, ProposeError};
 use crate::log::DriveLog;
 use crate::losses::Losses;
-use crate::replica::{LatchGuard, Latches, Proposal, Proposer, RowMachine, fits};
+use crate::replica::{LatchGuard, Latches, Proposal, Proposer, RangeStateMachine, fits};
 
 /// Commands under way at one range; more are refused as overload.
 const COMMANDS_MAX: usize = 2048;
@@ -61,7 +61,7 @@ pub struct RangeComponents {
     /// Its consensus.
     pub consensus: Arc<dyn Consensus>,
     /// Its rows.
-    pub machine: Arc<RowMachine>,
+    pub machine: Arc<RangeStateMachine>,
     /// The log of its drive.
     pub log: Arc<DriveLog>,
     /// Time.
@@ -140,7 +140,7 @@ impl RangeServer {
     }
 
     /// The replica's rows.
-    pub const fn machine(&self) -> &Arc<RowMachine> {
+    pub const fn machine(&self) -> &Arc<RangeStateMachine> {
         &self.components.machine
     }
 

@@ -36,7 +36,7 @@ impl LocalNode {
         self.slots().for_each(|slot| slot.leave());
         self.show_drives();
         let servers = self.all_servers();
-        servers.iter().for_each(|server| server.consensus().retire());
+        servers.iter().for_each(|server| server.consensus().stop_campaigning());
         if timeout(CLOSING_WAIT, self.close_in_the_map()).await.is_err() {
             tracing::warn!("the map does not say yet that this node is about to stop");
         }
@@ -76,7 +76,7 @@ impl LocalNode {
         let is_up = |drive| view.drives.get(drive).is_some_and(|drive| drive.state == DriveState::Up);
         let others = range.replicas.iter().filter(|(replica, drive)| **replica != leader.replica() && is_up(drive));
         let others: BTreeSet<ReplicaId> = others.map(|(replica, _)| *replica).collect();
-        leader.consensus().hand_over(&others, u64::MAX).await;
+        leader.consensus().transfer_leadership(&others, u64::MAX).await;
     }
 
     /// Whether another replica is known to lead the range.

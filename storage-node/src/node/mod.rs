@@ -43,7 +43,7 @@ use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 
 use crate::clock::ClockGuard;
-use crate::consensus::{ConsensusSettings, Receiver, Switchboard};
+use crate::consensus::{ConsensusSettings, RaftService, LocalPeers};
 use crate::duties::{self, Duties, DutySettings};
 use crate::range_server::RangeServer;
 use file::NodeFile;
@@ -115,7 +115,7 @@ pub struct LocalNode {
     env: Env,
     id: NodeId,
     settings: NodeSettings,
-    switchboard: Switchboard,
+    local_peers: LocalPeers,
     slots: ArcSwap<BTreeMap<DriveId, Arc<Slot>>>,
     /// Drives that were let go of, and whether something still uses their files.
     released: Mutex<BTreeMap<DriveId, [Weak<()>; 2]>>,
@@ -129,7 +129,7 @@ pub struct LocalNode {
     transport: Option<Arc<dyn Transport>>,
     routes: Arc<Routes>,
     /// What other nodes' replicas ask of those here.
-    receiver: Receiver,
+    raft_service: RaftService,
     heard: Mutex<Heard>,
     pub(crate) clock: Arc<ClockGuard>,
     /// Which keeper led the map's group when last heard of.

@@ -15,20 +15,20 @@ use super::slot::Slot;
 use super::stores::replica_store;
 use super::{LocalNode, NodeError};
 use crate::consensus::types::Position;
-use crate::consensus::{Consensus, Directory, Group, GroupComponents, Machine, Network};
+use crate::consensus::{self, Consensus, Directory, Network, ReplicaComponents, StateMachine};
 use crate::range_server::{RangeComponents, RangeServer};
-use crate::replica::{RowMachine, StartState};
+use crate::replica::{RangeStateMachine, StartState};
 
 /// Rows of replicas that are not open yet.
-type Machines = BTreeMap<ReplicaId, Arc<RowMachine>>;
+type Machines = BTreeMap<ReplicaId, Arc<RangeStateMachine>>;
 
 /// A replica that was opened, not yet serving.
 struct Opened {
     range: MapRange,
     replica: ReplicaId,
     slot: Arc<Slot>,
-    group: Arc<Group>,
-    machine: Arc<RowMachine>,
+    group: Arc<dyn Consensus>,
+    machine: Arc<RangeStateMachine>,
     last: Option<Position>,
 }
 
@@ -157,26 +157,26 @@ impl LocalNode {
         slot: &Arc<Slot>,
         range: &MapRange,
         replica: ReplicaId,
-        machine: Arc<RowMachine>,
+        machine: Arc<RangeStateMachine>,
     ) -> Result<Opened, NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::Replica(format!("{replica}: {error}"));
         let log = slot.log.replica(replica).map_err(|error| failed(&error))?;
         let last = log.bounds().last;
-        let rows: Arc<dyn Machine> = machine.clone();
-        let components = GroupComponents {
+        let rows: Arc<dyn StateMachine> = machine.clone();
+        let components = ReplicaComponents {
             replica,
             drive: slot.id,
             log,
-            machine: rows,
-            switchboard: self.switchboard.clone(),
+            state_machine: rows,
+            local_peers: self.local_peers.clone(),
             network: self.network(),
             env: self.env.clone(),
         };
         // A lone node holds the locks of all drives that replicas can be on, and has just started: no
         // leader from before can still count on a lease. Elsewhere one may, unless the replica is new.
         let quiet = !self.is_alone() && last.is_some();
-        let group = Group::start(components, self.settings.consensus, quiet).await.map_err(|error| failed(&error))?;
-        Ok(Opened { range: range.clone(), replica, slot: Arc::clone(slot), group: Arc::new(group), machine, last })
+        let group = consensus::start(components, self.settings.consensus, quiet).await.map_err(|error| failed(&error))?;
+        Ok(Opened { range: range.clone(), replica, slot: Arc::clone(slot), group, machine, last })
     }
 }
 
@@ -189,10 +189,10 @@ impl LocalNode {
 }
 
 /// The rows of a replica; `None` if they cannot be gone on with.
-fn open_machine(slot: &Slot, replica: ReplicaId) -> Result<Option<Arc<RowMachine>>, NodeError> {
+fn open_machine(slot: &Slot, replica: ReplicaId) -> Result<Option<Arc<RangeStateMachine>>, NodeError> {
     let failed = |error: &dyn std::fmt::Display| NodeError::Replica(format!("{replica}: {error}"));
     let store = slot.stores.open(&replica_store(replica)).map_err(|error| failed(&error))?;
-    let (machine, state) = RowMachine::open(store).map_err(|error| failed(&error))?;
+    let (machine, state) = RangeStateMachine::open(store).map_err(|error| failed(&error))?;
     let Ok(log) = slot.log.replica(replica) else { return Ok(None) };
     let purged = log.bounds().purged.map(|purged| purged.index);
     let behind = purged.is_some_and(|purged| machine.position().is_none_or(|applied| applied.index < purged));

@@ -47,7 +47,7 @@ impl Service for NodeService {
         let node = self.admit(from)?;
         match method {
             Method::Vote | Method::PreVote | Method::Append | Method::Snapshot | Method::HandOver => {
-                node.receiver.serve(from, method, message).await
+                node.raft_service.serve(from, method, message).await
             }
             Method::Report => {
                 let mut report = Report::decode(message.head).map_err(|_| Rejection::Malformed)?;

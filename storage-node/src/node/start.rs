@@ -24,7 +24,7 @@ use super::file::NodeFile;
 use super::slot::{NodeDrive, Slot};
 use super::{LocalNode, NodeError, NodeSettings, Routes, reports, supervision};
 use crate::clock::ClockGuard;
-use crate::consensus::{Directory, Receiver, Switchboard};
+use crate::consensus::{Directory, RaftService, LocalPeers};
 use crate::drive::{Identity, IdentityError};
 use crate::duties::{self, Duties};
 use crate::log::DriveLog;
@@ -76,10 +76,10 @@ impl LocalNode {
         map.show(supervision::view(&file.map, file.node, &slots));
         let id = file.node;
         let transport = connect.map(|connect| connect(id, Arc::clone(&map)));
-        let switchboard = Switchboard::default();
-        let receiver = Receiver::new(switchboard.clone(), Arc::clone(&map) as Arc<dyn Directory>);
+        let local_peers = LocalPeers::default();
+        let raft_service = RaftService::new(local_peers.clone(), Arc::clone(&map) as Arc<dyn Directory>);
         let node = Arc::new_cyclic(|here| Self {
-            receiver,
+            raft_service,
             routes: Arc::new(Routes::new(here.clone(), id, Arc::clone(&map), transport.clone())),
             transport,
             heard: Mutex::default(),
@@ -88,7 +88,7 @@ impl LocalNode {
             env,
             id,
             settings,
-            switchboard,
+            local_peers,
             slots: ArcSwap::from_pointee(slots),
             released: Mutex::default(),
             forgetful,

@@ -157,7 +157,7 @@ async fn watch_replicas(node: Weak<LocalNode>) {
         if !node.is_alone()
             && let Some((leader, to)) = balance.next(&node)
         {
-            leader.consensus().hand_over(&BTreeSet::from([to]), BALANCE_LAG_MAX).await;
+            leader.consensus().transfer_leadership(&BTreeSet::from([to]), BALANCE_LAG_MAX).await;
         }
     }
 }
@@ -191,7 +191,7 @@ impl LocalNode {
             keys.iter().filter_map(|key| servers.remove(key)).collect()
         };
         for server in lost {
-            self.switchboard.disconnect(server.replica());
+            self.local_peers.disconnect(server.replica());
             server.consensus().shutdown().await;
         }
         self.show_drives();
@@ -206,7 +206,7 @@ impl LocalNode {
             None => true,
             Some(reason) => {
                 tracing::error!(replica = %server.replica(), reason, "replica stopped");
-                self.switchboard.disconnect(server.replica());
+                self.local_peers.disconnect(server.replica());
                 false
             }
         });
@@ -284,7 +284,7 @@ impl LocalNode {
             let voters: BTreeSet<ReplicaId> = range.replicas.keys().copied().collect();
             let leader = leaders.iter().find(|leader| leader.descriptor().id == range.id);
             let serving = range.replicas.values().all(|drive| self.servers.read().contains_key(&(range.id, *drive)));
-            serving && leader.is_some_and(|leader| leader.consensus().settled_members().voters == [voters])
+            serving && leader.is_some_and(|leader| leader.consensus().committed_members().voters == [voters])
         })
     }
 
@@ -296,7 +296,7 @@ impl LocalNode {
         }
         let servers = std::mem::take(&mut *self.servers.write());
         for server in servers.into_values() {
-            self.switchboard.disconnect(server.replica());
+            self.local_peers.disconnect(server.replica());
             server.consensus().shutdown().await;
         }
     }
@@ -310,7 +310,7 @@ impl LocalNode {
             }
         }
         for server in self.all_servers() {
-            self.switchboard.disconnect(server.replica());
+            self.local_peers.disconnect(server.replica());
             server.consensus().shutdown().await;
         }
         for slot in self.slots() {

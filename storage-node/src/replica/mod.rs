@@ -7,5 +7,5 @@ mod state_machine;
 mod proposer;
 
 pub use latches::{LatchGuard, Latches};
-pub use state_machine::{RowMachine, StartState, applied_row};
+pub use state_machine::{RangeStateMachine, StartState, applied_row};
 pub(crate) use proposer::{Proposal, Proposer, fits};

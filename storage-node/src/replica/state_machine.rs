@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinError;
 
 use crate::consensus::types::{Entry, Payload, Position};
-use crate::consensus::{Applied, Machine, MachineError, SnapshotPiece, SnapshotPieces};
+use crate::consensus::{Applied, StateMachine, StateMachineError, SnapshotPiece, SnapshotPieces};
 use crate::log::{decode_members, encode_members, put_position, take_position};
 
 /// Bytes of rows in one piece of a snapshot, about.
@@ -42,32 +42,32 @@ pub enum StartState {
 }
 
 /// A replica's rows over a store.
-pub struct RowMachine {
+pub struct RangeStateMachine {
     store: Arc<dyn Store>,
     applied: Mutex<Applied>,
 }
 
-impl From<StoreError> for MachineError {
+impl From<StoreError> for StateMachineError {
     fn from(error: StoreError) -> Self {
         Self(error.to_string())
     }
 }
 
-impl From<JoinError> for MachineError {
+impl From<JoinError> for StateMachineError {
     fn from(error: JoinError) -> Self {
         Self(error.to_string())
     }
 }
 
-impl From<Malformed> for MachineError {
+impl From<Malformed> for StateMachineError {
     fn from(error: Malformed) -> Self {
         Self(error.to_string())
     }
 }
 
-impl RowMachine {
+impl RangeStateMachine {
     /// Opens the rows of a store and says whether they can be used.
-    pub fn open(store: Arc<dyn Store>) -> Result<(Self, StartState), MachineError> {
+    pub fn open(store: Arc<dyn Store>) -> Result<(Self, StartState), StateMachineError> {
         let (applied, installing) = {
             let view = store.view();
             (view.get(&applied_row())?, view.get(&installing_row())?.is_some())
@@ -92,14 +92,14 @@ impl RowMachine {
         self.store.unflushed_bytes()
     }
 
-    fn mark_installing(&self) -> Result<(), MachineError> {
+    fn mark_installing(&self) -> Result<(), StateMachineError> {
         let mut batch = Batch::default();
         batch.put(installing_row(), Bytes::from_static(b"1"));
         self.store.apply(&batch)?;
         Ok(self.store.flush()?)
     }
 
-    fn load_applied(&self) -> Result<Applied, MachineError> {
+    fn load_applied(&self) -> Result<Applied, StateMachineError> {
         let row = self.store.view().get(&applied_row())?;
         Ok(row.map(decode_applied).transpose()?.unwrap_or_default())
     }
@@ -112,11 +112,11 @@ pub(crate) fn encode_effects<'a>(effects: impl Iterator<Item = &'a Bytes> + Clon
     payload.into()
 }
 
-fn decode_effects(mut payload: Bytes, into: &mut Vec<Effect>) -> Result<(), MachineError> {
+fn decode_effects(mut payload: Bytes, into: &mut Vec<Effect>) -> Result<(), StateMachineError> {
     let mut reader = Reader::new(&mut payload, "effects");
     while !reader.is_empty() {
         let effect = reader.string()?;
-        into.push(Effect::decode(&effect).map_err(|error| MachineError(format!("effect: {error}")))?);
+        into.push(Effect::decode(&effect).map_err(|error| StateMachineError(format!("effect: {error}")))?);
     }
     Ok(())
 }
@@ -157,12 +157,12 @@ fn decode_applied(mut row: Bytes) -> Result<Applied, Malformed> {
 }
 
 #[async_trait]
-impl Machine for RowMachine {
+impl StateMachine for RangeStateMachine {
     fn applied(&self) -> Applied {
         self.applied.lock().clone()
     }
 
-    fn apply(&self, entries: Vec<Entry>) -> Result<(), MachineError> {
+    fn apply(&self, entries: Vec<Entry>) -> Result<(), StateMachineError> {
         let mut applied = self.applied.lock();
         let mut next = applied.clone();
         let mut effects = Vec::new();
@@ -184,7 +184,7 @@ impl Machine for RowMachine {
         Ok(())
     }
 
-    async fn flush(&self) -> Result<Applied, MachineError> {
+    async fn flush(&self) -> Result<Applied, StateMachineError> {
         let applied = self.applied();
         let store = Arc::clone(&self.store);
         blocking(move || store.flush()).await??;
@@ -219,7 +219,7 @@ impl Machine for RowMachine {
         from
     }
 
-    async fn replace_all(&self, mut pieces: SnapshotPieces) -> Result<Applied, MachineError> {
+    async fn replace_all(&self, mut pieces: SnapshotPieces) -> Result<Applied, StateMachineError> {
         self.mark_installing()?;
         // Wiping takes the mark with it; a crash before the second mark leaves an empty store, which
         // a start finds to be behind its log.
@@ -233,7 +233,7 @@ impl Machine for RowMachine {
         }
         let loaded = self.load_applied()?;
         if loaded.position.is_none() {
-            return Err(MachineError("snapshot ended early".to_owned()));
+            return Err(StateMachineError("snapshot ended early".to_owned()));
         }
         let store = Arc::clone(&self.store);
         blocking(move || {
@@ -251,7 +251,7 @@ impl Machine for RowMachine {
 
 /// Hands on all rows in key order, until `take` wants no more. The row with the applied position comes
 /// last of all, so that rows that were cut off are never taken for a whole snapshot.
-fn send_rows(store: &dyn Store, mut take: impl FnMut(SnapshotPiece) -> bool) -> Result<(), MachineError> {
+fn send_rows(store: &dyn Store, mut take: impl FnMut(SnapshotPiece) -> bool) -> Result<(), StateMachineError> {
     let view = store.view();
     let mut cursor = view.scan(Bound::Unbounded, Bound::Unbounded, false);
     let (mut piece, mut bytes) = (SnapshotPiece::new(), 0usize);

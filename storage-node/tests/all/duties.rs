@@ -20,7 +20,7 @@ use couronne_storage_node::disk::Disk;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::log::{DriveLog, FILE_BYTES};
 use couronne_storage_node::node::{LocalNode, Stores};
-use couronne_storage_node::replica::RowMachine;
+use couronne_storage_node::replica::RangeStateMachine;
 use tokio::time::sleep;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -349,7 +349,7 @@ async fn replayed(rig: &Rig) -> Vec<u64> {
     let replicas = log.replicas().into_iter().map(|(replica, _)| {
         let last = log.replica(replica).unwrap().bounds().last.unwrap();
         let rows = rig.drives[0].stores.open(&format!("replica-{:016x}", replica.0)).unwrap();
-        let (machine, _) = RowMachine::open(rows).unwrap();
+        let (machine, _) = RangeStateMachine::open(rows).unwrap();
         last.index - machine.position().map_or(0, |position| position.index)
     });
     replicas.collect()

@@ -1,4 +1,4 @@
-//! The pulse of a replica that keeps its own time: a leader's heartbeats, and when the library is to tick.
+//! The heartbeat timer of a replica that keeps its own time: a leader's heartbeats, and when the library is to tick.
 //!
 //! The library's ticks wake every replica twenty-five times a second, whatever goes on. Here they run only
 //! while a replica hears no leader, for then its timer for elections counts. A leader beats on a rhythm
@@ -21,9 +21,9 @@ use crate::consensus::ConsensusSettings;
 
 /// When a replica last took a message of its leader.
 #[derive(Clone, Default)]
-pub(super) struct Heard(Arc<Mutex<Option<Instant>>>);
+pub(super) struct LeaderContact(Arc<Mutex<Option<Instant>>>);
 
-impl Heard {
+impl LeaderContact {
     /// Takes note of a message.
     pub(super) fn now(&self) {
         *self.0.lock() = Some(Instant::now());
@@ -34,24 +34,24 @@ impl Heard {
     }
 }
 
-/// A pulse; it ends when this is dropped.
-pub(super) struct Pulse(AbortHandle);
+/// A heartbeat timer; it ends when this is dropped.
+pub(super) struct HeartbeatTimer(AbortHandle);
 
-impl Pulse {
+impl HeartbeatTimer {
     /// Begins to beat for a replica.
-    pub(super) fn begin(raft: LibraryRaft, heard: Heard, clock: Arc<dyn Clock>, settings: &ConsensusSettings) -> Self {
+    pub(super) fn begin(raft: LibraryRaft, leader_contact: LeaderContact, clock: Arc<dyn Clock>, settings: &ConsensusSettings) -> Self {
         let (heartbeat, lease) = (settings.heartbeat, settings.election_max);
-        Self(tokio::spawn(beat(raft, heard, clock, heartbeat, lease)).abort_handle())
+        Self(tokio::spawn(beat(raft, leader_contact, clock, heartbeat, lease)).abort_handle())
     }
 }
 
-impl Drop for Pulse {
+impl Drop for HeartbeatTimer {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-async fn beat(raft: LibraryRaft, heard: Heard, clock: Arc<dyn Clock>, heartbeat: Duration, lease: Duration) {
+async fn beat(raft: LibraryRaft, leader_contact: LeaderContact, clock: Arc<dyn Clock>, heartbeat: Duration, lease: Duration) {
     let library = raft.runtime_config();
     loop {
         if raft.metrics().borrow_watched().state == ServerState::Leader {
@@ -62,7 +62,7 @@ async fn beat(raft: LibraryRaft, heard: Heard, clock: Arc<dyn Clock>, heartbeat:
             }
             continue;
         }
-        match heard.last().map(|at| at + lease).filter(|end| Instant::now() < *end) {
+        match leader_contact.last().map(|at| at + lease).filter(|end| Instant::now() < *end) {
             Some(end) => {
                 library.tick(false);
                 sleep_until(end).await;

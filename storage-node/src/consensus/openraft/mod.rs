@@ -21,8 +21,7 @@ use couronne_ring::DriveId;
 use openraft::Raft;
 use openraft::impls::leader_id_std;
 
-pub(super) use self::endpoint::Endpoint;
-pub use self::group::{Group, GroupComponents};
+pub(super) use self::group::Group;
 use self::state_machine::MachineAdapter;
 
 /// The most bytes of entries sent to a follower in one message, unless one entry alone has more.

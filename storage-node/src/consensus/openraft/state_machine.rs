@@ -1,12 +1,12 @@
-//! Our machine in the library's form; also its "snapshot", whose rows are read only when wanted.
+//! Our state machine in the library's form; also its "snapshot", whose rows are read only when wanted.
 //!
-//! Rows that come over the network replace those of a replica before the library hears of it: it
+//! Rows that a peer sends replace those of a replica before the library hears of it: it
 //! takes a snapshot that fails for the end of the replica, and a cut line must not be one. In
-//! between the rows are hollow: nothing is applied to them, nothing is told of them, and the replica
+//! between a snapshot is pending: nothing is applied to the rows, nothing is told of them, and the replica
 //! takes no entries, for it could not vouch for them. That loses
 //! nothing that the replica vouched for: it was sent a snapshot because its log ends before what the
 //! leader has purged, so a quorum without it holds all that it ever acknowledged.
-//! Promises: nothing is applied to hollow rows; no snapshot of them is given.
+//! Promises: while a snapshot is pending nothing is applied, and no snapshot is given.
 //! Must not know: rows, messages.
 
 use std::io;
@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use super::convert::{from_entry, log_id, position, to_meta, to_stored};
 use super::{Done, Types};
 use crate::consensus::types::Entry;
-use crate::consensus::{Applied, Machine, MachineError, SnapshotPieces};
+use crate::consensus::{Applied, StateMachine, StateMachineError, SnapshotPieces};
 
 /// What the rows are worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +31,10 @@ pub(super) enum Rows {
     /// As the library knows them.
     Sound,
     /// Being replaced, or replaced in part.
-    Hollow,
+    SnapshotPending,
     /// Replaced as a whole, up to this index; the library does not know yet, and may never.
     Ahead(u64),
-    /// Given up while they were hollow.
+    /// Given up while a snapshot was pending.
     Lost,
 }
 
@@ -48,24 +48,19 @@ impl Rows {
 /// A replica's machine.
 #[derive(Clone)]
 pub(super) struct MachineAdapter {
-    machine: Arc<dyn Machine>,
+    machine: Arc<dyn StateMachine>,
     flushed: Arc<Mutex<Applied>>,
     rows: Arc<Mutex<Rows>>,
-    /// Told when rows are no longer hollow. Only the library's one worker waits.
+    /// Told when no snapshot is pending any more. Only the library's one worker waits.
     filled: Arc<Notify>,
 }
 
-/// A snapshot on its way to the library.
+/// A snapshot as the library carries it: whose rows are read once a peer wants them.
 #[derive(Clone)]
-pub(super) enum SnapshotData {
-    /// The rows of a replica of this process.
-    Local(MachineAdapter),
-    /// Rows that came over the network: they are in place already.
-    Received,
-}
+pub(super) struct SnapshotSource(pub(super) Arc<dyn StateMachine>);
 
 impl MachineAdapter {
-    pub(super) fn new(machine: Arc<dyn Machine>) -> Self {
+    pub(super) fn new(machine: Arc<dyn StateMachine>) -> Self {
         let flushed = Arc::new(Mutex::new(machine.applied()));
         Self { machine, flushed, rows: Arc::new(Mutex::new(Rows::Sound)), filled: Arc::default() }
     }
@@ -75,19 +70,24 @@ impl MachineAdapter {
     }
 
     /// The rows below.
-    pub(super) const fn machine(&self) -> &Arc<dyn Machine> {
+    pub(super) const fn machine(&self) -> &Arc<dyn StateMachine> {
         &self.machine
     }
 
-    /// Replaces the rows with those that come. Until it succeeds they are hollow.
-    pub(super) async fn replace(&self, pieces: SnapshotPieces) -> Result<Applied, MachineError> {
+    /// The rows below, for a peer that lacks them.
+    pub(super) fn source(&self) -> SnapshotSource {
+        SnapshotSource(Arc::clone(&self.machine))
+    }
+
+    /// Replaces the rows with those that come. Until it succeeds a snapshot is pending.
+    pub(super) async fn replace(&self, pieces: SnapshotPieces) -> Result<Applied, StateMachineError> {
         {
             // Whoever applies holds this lock, so nobody is half way now.
             let mut rows = self.rows.lock();
             if *rows == Rows::Lost {
-                return Err(MachineError("the replica has ended".to_owned()));
+                return Err(StateMachineError("the replica has ended".to_owned()));
             }
-            *rows = Rows::Hollow;
+            *rows = Rows::SnapshotPending;
         }
         let applied = self.machine.replace_all(pieces).await?;
         let upto = applied.position.map_or(0, |position| position.index);
@@ -96,28 +96,27 @@ impl MachineAdapter {
         Ok(applied)
     }
 
-    /// Gives hollow rows up: what waits for them fails. Says whether they were.
+    /// Gives up rows for which a snapshot is pending: what waits for them fails. Says whether one was.
     pub(super) fn give_up(&self) -> bool {
         let mut rows = self.rows.lock();
-        let hollow = *rows == Rows::Hollow;
-        if hollow {
+        let is_pending = *rows == Rows::SnapshotPending;
+        if is_pending {
             *rows = Rows::Lost;
             self.filled.notify_one();
         }
-        hollow
+        is_pending
     }
 
-    fn snapshot(&self, applied: &Applied) -> Result<SnapshotOf<Types, SnapshotData>, io::Error> {
-        let snapshot = SnapshotData::Local(self.clone());
-        Ok(SnapshotOf::<Types, SnapshotData> { meta: to_meta(applied)?, snapshot })
+    fn snapshot(&self, applied: &Applied) -> Result<SnapshotOf<Types, SnapshotSource>, io::Error> {
+        Ok(SnapshotOf::<Types, SnapshotSource> { meta: to_meta(applied)?, snapshot: self.source() })
     }
 
-    /// Applies the entries unless the rows are hollow.
-    fn try_apply(&self, entries: &mut Vec<Entry>) -> Result<bool, MachineError> {
+    /// Applies the entries unless a snapshot is pending.
+    fn try_apply(&self, entries: &mut Vec<Entry>) -> Result<bool, StateMachineError> {
         let mut rows = self.rows.lock();
         match *rows {
-            Rows::Hollow => return Ok(false),
-            Rows::Lost => return Err(MachineError("the rows were lost half way through a snapshot".to_owned())),
+            Rows::SnapshotPending => return Ok(false),
+            Rows::Lost => return Err(StateMachineError("the rows were lost half way through a snapshot".to_owned())),
             Rows::Sound | Rows::Ahead(_) => {}
         }
         let last = entries.last().map(|entry| entry.position.index);
@@ -143,9 +142,9 @@ impl MachineAdapter {
 }
 
 impl RaftSnapshotBuilder<Types> for MachineAdapter {
-    type SnapshotData = SnapshotData;
+    type SnapshotData = SnapshotSource;
 
-    async fn build_snapshot(&mut self) -> Result<SnapshotOf<Types, SnapshotData>, io::Error> {
+    async fn build_snapshot(&mut self) -> Result<SnapshotOf<Types, SnapshotSource>, io::Error> {
         let unflushed = mutant!(PurgeUnflushed).then(|| self.machine.applied());
         let applied = if let Some(applied) = unflushed { applied } else { self.machine.flush().await? };
         *self.flushed.lock() = applied.clone();
@@ -154,7 +153,7 @@ impl RaftSnapshotBuilder<Types> for MachineAdapter {
 }
 
 impl RaftStateMachine<Types> for MachineAdapter {
-    type SnapshotData = SnapshotData;
+    type SnapshotData = SnapshotSource;
     type SnapshotBuilder = Self;
 
     async fn applied_state(&mut self) -> Result<(Option<LogIdOf<Types>>, StoredMembershipOf<Types>), io::Error> {
@@ -187,18 +186,12 @@ impl RaftStateMachine<Types> for MachineAdapter {
         self.clone()
     }
 
-    async fn install_snapshot(&mut self, meta: &SnapshotMetaOf<Types>, data: SnapshotData) -> Result<(), io::Error> {
-        match data {
-            SnapshotData::Received => self.take_received(meta),
-            SnapshotData::Local(source) => {
-                let applied = self.machine.replace_all(source.machine.read_all()).await?;
-                *self.flushed.lock() = applied;
-                Ok(())
-            }
-        }
+    /// The rows are in place already.
+    async fn install_snapshot(&mut self, meta: &SnapshotMetaOf<Types>, _: SnapshotSource) -> Result<(), io::Error> {
+        self.take_received(meta)
     }
 
-    async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<Types, SnapshotData>>, io::Error> {
+    async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<Types, SnapshotSource>>, io::Error> {
         let flushed = self.flushed.lock().clone();
         if flushed.position.is_none() || !self.rows().are_whole() {
             return Ok(None);

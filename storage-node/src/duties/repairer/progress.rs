@@ -243,7 +243,7 @@ fn lacks_members(node: &LocalNode, leader: &RangeServer, standing: &Standing) ->
     let map = node.map();
     let Some(range) = map.range(leader.descriptor().id) else { return false };
     let wanted: BTreeSet<_> = range.replicas.keys().copied().collect();
-    leader.consensus().settled_members().voters != [wanted]
+    leader.consensus().committed_members().voters != [wanted]
         && range.replicas.values().all(|drive| standing.up.contains(drive))
 }
 
