@@ -5,6 +5,7 @@
 //! evaluated under an earlier leadership is refused before it is appended.
 //! Must not know: rows, commands, S3.
 
+mod local_peers;
 mod message;
 mod network;
 mod openraft;
@@ -12,7 +13,6 @@ mod peer;
 mod peer_client;
 mod service;
 mod sessions;
-mod local_peers;
 pub mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,9 +27,9 @@ use couronne_ring::DriveId;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+pub use self::local_peers::LocalPeers;
 pub use self::network::{Directory, Network};
 pub use self::service::RaftService;
-pub use self::local_peers::LocalPeers;
 use self::types::{Entry, Members, Position, ReplicaId};
 use crate::log::ReplicaLog;
 

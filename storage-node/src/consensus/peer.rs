@@ -9,7 +9,9 @@ use couronne_ring::DriveId;
 use thiserror::Error;
 
 use super::SnapshotPieces;
-use super::message::{Answer, AppendAnswer, AppendAsk, Refusal, SnapshotBegin, TransferLeadership, VoteAnswer, VoteAsk};
+use super::message::{
+    Answer, AppendAnswer, AppendAsk, Refusal, SnapshotBegin, TransferLeadership, VoteAnswer, VoteAsk,
+};
 use super::types::{Position, ReplicaId, Vote};
 
 /// Whether a vote is given, or only foretold.

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::message::{Answer, Refusal, SnapshotBegin};
 use super::peer::Peer;
 use super::types::ReplicaId;
-use super::{StateMachineError, SnapshotPiece};
+use super::{SnapshotPiece, StateMachineError};
 
 /// Pieces of a snapshot that wait to be written.
 const PIECES_AHEAD: usize = 4;

@@ -43,7 +43,7 @@ use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 
 use crate::clock::ClockGuard;
-use crate::consensus::{ConsensusSettings, RaftService, LocalPeers};
+use crate::consensus::{ConsensusSettings, LocalPeers, RaftService};
 use crate::duties::{self, Duties, DutySettings};
 use crate::range_server::RangeServer;
 use file::NodeFile;

@@ -175,7 +175,8 @@ impl LocalNode {
         // A lone node holds the locks of all drives that replicas can be on, and has just started: no
         // leader from before can still count on a lease. Elsewhere one may, unless the replica is new.
         let quiet = !self.is_alone() && last.is_some();
-        let group = consensus::start(components, self.settings.consensus, quiet).await.map_err(|error| failed(&error))?;
+        let group =
+            consensus::start(components, self.settings.consensus, quiet).await.map_err(|error| failed(&error))?;
         Ok(Opened { range: range.clone(), replica, slot: Arc::clone(slot), group, machine, last })
     }
 }

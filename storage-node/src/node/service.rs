@@ -46,7 +46,7 @@ impl Service for NodeService {
     async fn serve(&self, from: Peer, method: Method, message: Message) -> Result<Message, Rejection> {
         let node = self.admit(from)?;
         match method {
-            Method::Vote | Method::PreVote | Method::Append | Method::Snapshot | Method::HandOver => {
+            Method::Vote | Method::PreVote | Method::Append | Method::Snapshot | Method::TransferLeadership => {
                 node.raft_service.serve(from, method, message).await
             }
             Method::Report => {

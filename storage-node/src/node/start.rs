@@ -24,7 +24,7 @@ use super::file::NodeFile;
 use super::slot::{NodeDrive, Slot};
 use super::{LocalNode, NodeError, NodeSettings, Routes, reports, supervision};
 use crate::clock::ClockGuard;
-use crate::consensus::{Directory, RaftService, LocalPeers};
+use crate::consensus::{Directory, LocalPeers, RaftService};
 use crate::drive::{Identity, IdentityError};
 use crate::duties::{self, Duties};
 use crate::log::DriveLog;

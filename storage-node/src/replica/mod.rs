@@ -3,9 +3,9 @@
 //! Must not know: HTTP, S3, Swift, the consensus library.
 
 mod latches;
-mod state_machine;
 mod proposer;
+mod state_machine;
 
 pub use latches::{LatchGuard, Latches};
-pub use state_machine::{RangeStateMachine, StartState, applied_row};
 pub(crate) use proposer::{Proposal, Proposer, fits};
+pub use state_machine::{RangeStateMachine, StartState, applied_row};

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinError;
 
 use crate::consensus::types::{Entry, Payload, Position};
-use crate::consensus::{Applied, StateMachine, StateMachineError, SnapshotPiece, SnapshotPieces};
+use crate::consensus::{Applied, SnapshotPiece, SnapshotPieces, StateMachine, StateMachineError};
 use crate::log::{decode_members, encode_members, put_position, take_position};
 
 /// Bytes of rows in one piece of a snapshot, about.

@@ -12,7 +12,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Role};
 use couronne_ring::NodeId;
-use couronne_storage_node::consensus::Consensus;
 use couronne_storage_node::consensus::types::ReplicaId;
 use tokio::time::{Instant, sleep, timeout};
 

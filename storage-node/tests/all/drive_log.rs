@@ -1,7 +1,6 @@
 //! A drive's log over a simulated disk: many files, purges, crashes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_base::env::Env;
@@ -10,7 +9,6 @@ use couronne_ring::DriveId;
 use couronne_storage_node::consensus::types::{Entry, Payload, Position, ReplicaId, Vote};
 use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::log::{DriveLog, LogError};
-use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 fn env(seed: u64) -> Env {

@@ -25,6 +25,8 @@ use tokio::time::sleep;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
+const DAY_MS: i64 = 86_400_000;
+
 /// Long enough for many rounds: what was not done by then is not done.
 const LONG: Duration = Duration::from_secs(1);
 

@@ -9,8 +9,8 @@ use couronne_protocol::transport::Message;
 use couronne_ring::DriveId;
 
 use super::{
-    Answer, AppendAnswer, AppendAsk, Ask, ENTRIES_BYTES_MAX, ENTRIES_MAX, TransferLeadership, PIECE_BYTES_MAX, Refusal, Request,
-    Sender, SnapshotBegin, VoteAnswer, VoteAsk,
+    Answer, AppendAnswer, AppendAsk, Ask, ENTRIES_BYTES_MAX, ENTRIES_MAX, PIECE_BYTES_MAX, Refusal, Request, Sender,
+    SnapshotBegin, TransferLeadership, VoteAnswer, VoteAsk,
 };
 use crate::consensus::SnapshotPiece;
 use crate::consensus::types::{Entry, Members, Payload, Position, ReplicaId};

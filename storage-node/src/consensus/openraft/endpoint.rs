@@ -53,7 +53,8 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     pub(super) fn new(raft: LibraryRaft, machine: MachineAdapter, replica: ReplicaId, votes_from: Instant) -> Self {
-        let (stopped_campaigning, leader_contact, replacing) = (Arc::default(), LeaderContact::default(), Arc::default());
+        let (stopped_campaigning, leader_contact, replacing) =
+            (Arc::default(), LeaderContact::default(), Arc::default());
         Self { raft, machine, replica, votes_from, stopped_campaigning, leader_contact, replacing }
     }
 

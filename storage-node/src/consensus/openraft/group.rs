@@ -44,11 +44,11 @@ use tokio::time::Instant;
 
 use super::convert::from_membership;
 use super::endpoint::Endpoint;
+use super::heartbeat::HeartbeatTimer;
 use super::link::Links;
 use super::log::LogAdapter;
-use super::state_machine::{MachineAdapter, Rows};
-use super::heartbeat::HeartbeatTimer;
 use super::runtime::seeded;
+use super::state_machine::{MachineAdapter, Rows};
 use super::{Effects, LibraryRaft, Place, Types};
 use crate::consensus::message::Sender;
 use crate::consensus::types::{Members, Position, ReplicaId};
@@ -59,7 +59,7 @@ use crate::log::ReplicaLog;
 const CHECKPOINT_WAIT: Duration = Duration::from_secs(60);
 
 /// One replica's part in its range's consensus.
-pub(super) struct Group {
+pub(in crate::consensus) struct Group {
     raft: LibraryRaft,
     log: ReplicaLog,
     replica: ReplicaId,
@@ -107,12 +107,12 @@ impl Group {
             });
         }
         local_peers.connect(replica, Arc::new(endpoint.clone()));
-        let timer = settings
-            .own_time
-            .then(|| HeartbeatTimer::begin(raft.clone(), endpoint.leader_contact().clone(), env.clock.clone(), &settings));
+        let timer = settings.own_time.then(|| {
+            HeartbeatTimer::begin(raft.clone(), endpoint.leader_contact().clone(), env.clock.clone(), &settings)
+        });
         let suspension = Suspension::new(&env);
         let transferred_in = AtomicU64::new(0);
-        Ok(Self { raft, log, replica, machine, endpoint, settings, suspension, transferred_in, env, _pulse: timer })
+        Ok(Self { raft, log, replica, machine, endpoint, settings, suspension, transferred_in, env, _timer: timer })
     }
 
     async fn change(&self, members: Vec<(ReplicaId, DriveId)>) -> Result<(), ProposeError> {

@@ -39,7 +39,12 @@ pub(super) struct HeartbeatTimer(AbortHandle);
 
 impl HeartbeatTimer {
     /// Begins to beat for a replica.
-    pub(super) fn begin(raft: LibraryRaft, leader_contact: LeaderContact, clock: Arc<dyn Clock>, settings: &ConsensusSettings) -> Self {
+    pub(super) fn begin(
+        raft: LibraryRaft,
+        leader_contact: LeaderContact,
+        clock: Arc<dyn Clock>,
+        settings: &ConsensusSettings,
+    ) -> Self {
         let (heartbeat, lease) = (settings.heartbeat, settings.election_max);
         Self(tokio::spawn(beat(raft, leader_contact, clock, heartbeat, lease)).abort_handle())
     }
@@ -51,7 +56,13 @@ impl Drop for HeartbeatTimer {
     }
 }
 
-async fn beat(raft: LibraryRaft, leader_contact: LeaderContact, clock: Arc<dyn Clock>, heartbeat: Duration, lease: Duration) {
+async fn beat(
+    raft: LibraryRaft,
+    leader_contact: LeaderContact,
+    clock: Arc<dyn Clock>,
+    heartbeat: Duration,
+    lease: Duration,
+) {
     let library = raft.runtime_config();
     loop {
         if raft.metrics().borrow_watched().state == ServerState::Leader {

@@ -138,7 +138,8 @@ impl RaftNetworkV2<Types> for Link {
         let Some(least) = snapshot.meta.last_log_id.as_ref().map(position) else {
             return Err(lost("there is nothing to send").into());
         };
-        let sending = self.0.send_snapshot(from_vote(&vote), least, Arc::clone(&snapshot.snapshot.0), option.soft_ttl());
+        let sending =
+            self.0.send_snapshot(from_vote(&vote), least, Arc::clone(&snapshot.snapshot.0), option.soft_ttl());
         // In this order: whether a snapshot was cancelled must not depend on chance.
         tokio::select! {
             biased;

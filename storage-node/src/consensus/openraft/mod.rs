@@ -8,11 +8,11 @@
 mod convert;
 mod endpoint;
 mod group;
+mod heartbeat;
 mod link;
 mod log;
-mod state_machine;
-mod heartbeat;
 mod runtime;
+mod state_machine;
 
 use std::fmt;
 

@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use super::convert::{from_entry, log_id, position, to_meta, to_stored};
 use super::{Done, Types};
 use crate::consensus::types::Entry;
-use crate::consensus::{Applied, StateMachine, StateMachineError, SnapshotPieces};
+use crate::consensus::{Applied, SnapshotPieces, StateMachine, StateMachineError};
 
 /// What the rows are worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,6 @@ pub mod several;
 pub mod told;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use couronne_base::env::Env;
 use couronne_base::testing::{self, TestClock};
@@ -25,7 +23,6 @@ use couronne_storage_node::drive::{Identity, Settings as DriveSettings};
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{LocalNode, NodeDrive, NodeSettings};
 use mortal::MortalStores;
-use parking_lot::Mutex;
 
 /// A drive that outlives the nodes that use it.
 #[derive(Clone)]
