@@ -55,11 +55,11 @@ async fn execute(node: &LocalNode, envelope: Envelope) {
 
 async fn try_execute(node: &LocalNode, envelope: Envelope) -> Result<Outcome, RangeError> {
     let position = RangeDescriptor::position(envelope.bucket, envelope.key.as_bytes());
-    let ranges = node.describe(position.clone(), Bytes::new()).await.unwrap();
+    let ranges = node.local().describe(position.clone(), Bytes::new()).await.unwrap();
     let range = ranges.into_iter().find(|range| range.contains(&position)).unwrap();
-    let replica = node.leader_hint(range.id).unwrap();
+    let replica = node.local().leader_hint(range.id).unwrap();
     let address = RangeAddress { range: range.id, generation: range.generation, replica };
-    node.execute(address, envelope).await
+    node.local().execute(address, envelope).await
 }
 
 fn main() {

@@ -17,7 +17,7 @@ use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::NodeId;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{Connect, LocalNode, NodeDrive, NodeError, NodeSettings};
+use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeDrive, NodeError, NodeSettings};
 use tokio::time::{sleep, timeout};
 
 use crate::process::Seat;
@@ -84,7 +84,7 @@ impl StorageNode {
 
     async fn start(self, env: Env, seat: &Seat) -> Result<(), NodeError> {
         let Self { id, drives, known, scrubbed, transport } = self;
-        LocalNode::settle_again(&env, &drives, id, &known, &*transport).await?;
+        Membership::settle_again(&env, &drives, id, &known, &*transport).await?;
         let connect: Connect = Box::new(move |_, _| transport);
         let node = LocalNode::prepare(env, drives, node_settings(scrubbed), Some(connect)).await?;
         *seat.service.lock() = Some(Arc::new(node.service()));

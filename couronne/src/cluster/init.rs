@@ -10,7 +10,7 @@ use couronne_protocol::map::{Formation, MapNode};
 use couronne_protocol::net::certificates::{Authority, PrivateKey, node_of_request};
 use couronne_protocol::transport::Role;
 use couronne_ring::{RegionName, ZoneName};
-use couronne_storage_node::node::LocalNode;
+use couronne_storage_node::node::Membership;
 
 use super::{ClusterError, folder_names};
 use crate::cli::ClusterInitArguments;
@@ -49,7 +49,7 @@ pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterE
     folder.keep_founding(&Founding { authority_key: encoded(authority_key.as_pkcs8()), secrets: secrets.text() })?;
 
     let drives = parts::drives(&settings.data.drive_folders()).await?;
-    let planned = LocalNode::plan_drives(&env, &drives).await?;
+    let planned = Membership::plan_drives(&env, &drives).await?;
     let map_node = MapNode {
         role: Role::StorageNode,
         name: settings.cluster.name.as_str().into(),
@@ -59,7 +59,7 @@ pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterE
     };
     let formation = Formation { nodes: arguments.nodes, ranges: settings.storage.metadata_ranges };
     let policy = parts::policy(redundancy);
-    LocalNode::found(&env, &drives, &planned, (cluster, node, map_node), &policy, formation).await?;
+    Membership::found(&env, &drives, &planned, (cluster, node, map_node), &policy, formation).await?;
     let authority = authority.certificate().to_vec();
     folder.keep(&Member { cluster, node, role: Role::StorageNode, certificate, authority, key })?;
     say(&format!("cluster {cluster:032x} founded in {}", folder_names(&settings.data.folders)));

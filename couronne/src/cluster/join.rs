@@ -9,7 +9,7 @@ use couronne_protocol::map::MapState;
 use couronne_protocol::net::certificates::{Fingerprint, PrivateKey};
 use couronne_protocol::net::{Joiner, NetSettings, ask_once};
 use couronne_protocol::transport::{Message, Method, Role};
-use couronne_storage_node::node::{LocalNode, NodeDrive};
+use couronne_storage_node::node::{Membership, NodeDrive};
 
 use super::{ClusterError, folder_names};
 use crate::cli::ClusterJoinArguments;
@@ -36,7 +36,7 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
     let joining = match folder.joining()? {
         Some(joining) => joining,
         None => {
-            let drives = LocalNode::plan_drives(&env, &drives).await?;
+            let drives = Membership::plan_drives(&env, &drives).await?;
             let joining = Joining { key: PrivateKey::generate()?, drives };
             folder.keep_joining(&joining)?;
             joining
@@ -55,7 +55,7 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
     let state = MapState::decode(map.clone()).map_err(|_| ClusterError::Answer)?;
     let cluster = state.cluster;
     match role {
-        Role::StorageNode => LocalNode::settle(&env, &drives, &joining.drives, node, state).await?,
+        Role::StorageNode => Membership::settle(&env, &drives, &joining.drives, node, state).await?,
         _ => folder.keep_map(&map)?,
     }
     let (certificate, authority) = (certificate.to_vec(), authority.to_vec());

@@ -17,7 +17,7 @@ use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Role, Service};
 use couronne_ring::NodeId;
-use couronne_storage_node::node::{Connect, LocalNode, NodeDrive, NodeService};
+use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeDrive, NodeService};
 use tokio::sync::watch;
 
 use super::traffic::Traffic;
@@ -137,7 +137,7 @@ async fn settle_again(
     let Some(known) = folder.map()?.and_then(|map| MapState::decode(map.into()).ok()) else { return Ok(()) };
     let map = Arc::new(SharedMap::new(known.clone()));
     let transport = NetTransport::new(Arc::clone(tls), map, NetSettings::default());
-    Ok(LocalNode::settle_again(env, drives, member.node, &known, &*transport).await?)
+    Ok(Membership::settle_again(env, drives, member.node, &known, &*transport).await?)
 }
 
 /// Keeps a copy of the map beside the drives, so that a node that lost them all finds its cluster again.

@@ -13,7 +13,7 @@ mod peer;
 mod peer_client;
 mod service;
 mod sessions;
-pub mod types;
+pub use crate::log::types;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

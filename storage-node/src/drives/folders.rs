@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use couronne_metadata::rocks::{RocksDrive, RocksSettings};
 
-use super::NodeError;
-use super::slot::NodeDrive;
-use super::stores::RocksStores;
+use super::NodeDrive;
+use super::RocksStores;
 use crate::disk::files::FileDisk;
 use crate::disk::{Access, Disk};
+use crate::error::NodeError;
 
 /// The folder of a drive's RocksDB within its own.
 const STORES: &str = "stores";

@@ -12,10 +12,10 @@ use couronne_protocol::map::Intake;
 use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
 
-use super::NodeError;
 use super::stores::{SHARD_INDEX, Stores};
+use super::{Drive, Identity, Parts, Settings};
 use crate::disk::Disk;
-use crate::drive::{Drive, Identity, Parts, Settings};
+use crate::error::NodeError;
 use crate::log::{DriveLog, LogError};
 
 /// A drive given to a node at its start.
@@ -32,7 +32,7 @@ pub struct NodeDrive {
 }
 
 /// A drive that was opened.
-pub(crate) struct Slot {
+pub(crate) struct MountedDrive {
     pub(crate) name: String,
     pub(crate) id: DriveId,
     pub(crate) disk: Arc<dyn Disk>,
@@ -42,10 +42,10 @@ pub(crate) struct Slot {
     down: ArcSwapOption<String>,
     full: AtomicBool,
     leaving: AtomicBool,
-    mourned: AtomicBool,
+    is_marked: AtomicBool,
 }
 
-impl Slot {
+impl MountedDrive {
     /// Opens the log and the shard store of a drive whose identity was booted.
     pub(super) async fn open(drive: &NodeDrive, identity: Identity, env: &Env) -> Result<Self, NodeError> {
         let NodeDrive { name, disk, stores, settings } = drive.clone();
@@ -62,8 +62,8 @@ impl Slot {
         let parts = Parts { disk: Arc::clone(&disk), index, env: env.clone(), settings };
         let shards = Drive::start(parts, identity, false).await.map_err(|error| failed(&error))?;
         let down = ArcSwapOption::empty();
-        let [full, leaving, mourned] = [false; 3].map(AtomicBool::new);
-        Ok(Self { name, id: identity.drive, disk, stores, log: Arc::new(log), shards, down, full, leaving, mourned })
+        let [full, leaving, is_marked] = [false; 3].map(AtomicBool::new);
+        Ok(Self { name, id: identity.drive, disk, stores, log: Arc::new(log), shards, down, full, leaving, is_marked })
     }
 
     /// Takes the drive out of service for good; the first reason stays.
@@ -73,8 +73,8 @@ impl Slot {
     }
 
     /// Whether this is the first time that the node learns of the drive's end.
-    pub(crate) fn mourn(&self) -> bool {
-        !self.mourned.swap(true, Ordering::Relaxed)
+    pub(crate) fn mark_failed(&self) -> bool {
+        !self.is_marked.swap(true, Ordering::Relaxed)
     }
 
     /// Looks how much space is left. New rows are refused once half of what shards must leave free
@@ -86,7 +86,7 @@ impl Slot {
     }
 
     /// The drive's node is about to stop.
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.leaving.store(true, Ordering::Relaxed);
     }
 

@@ -10,7 +10,7 @@ use couronne_metadata::rocks::RocksDrive;
 use couronne_metadata::store::{Store, StoreError};
 use parking_lot::Mutex;
 
-use crate::consensus::types::ReplicaId;
+use couronne_protocol::map::ReplicaId;
 
 /// The name of the shard index's store.
 pub(super) const SHARD_INDEX: &str = "shards";

@@ -15,8 +15,8 @@ use couronne_protocol::shard::Owner;
 use couronne_ring::DriveId;
 use tokio::time::{sleep, timeout};
 
-use crate::node::LocalNode;
-use crate::range_server::RangeServer;
+use super::DutyContext;
+use crate::replicas::RangeServer;
 
 /// How long a duty's command may take.
 const COMMAND_DEADLINE_MS: u64 = 30_000;
@@ -32,13 +32,13 @@ const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
 /// Executes a duty's command at the leader of a range.
 pub(super) async fn execute(
-    node: &LocalNode,
+    context: &DutyContext,
     leader: &RangeServer,
     (bucket, key): (BucketId, ObjectKey),
     command: Command,
 ) -> Result<Outcome, RangeError> {
-    let now_ms = node.env().clock.wall_ms();
-    let commit = CommitId::new(now_ms, node.env().random_bytes());
+    let now_ms = context.env.clock.wall_ms();
+    let commit = CommitId::new(now_ms, context.env.random_bytes());
     let deadline_ms = now_ms.saturating_add(COMMAND_DEADLINE_MS);
     let envelope = Envelope { commit, deadline_ms, bucket, rules_version: 0, key, command, is_repeat: false };
     leader.execute(address_of(leader), envelope).await
@@ -60,19 +60,19 @@ pub(super) async fn ask_about(leader: &RangeServer, bucket: BucketId, query: Que
 }
 
 /// Asks whoever leads the range of an owner, trying again while that changes. Only a leader answers.
-pub(super) async fn ask_owner(node: &LocalNode, owner: &Owner, query: Query) -> Result<Answer, RangeError> {
+pub(super) async fn ask_owner(context: &DutyContext, owner: &Owner, query: Query) -> Result<Answer, RangeError> {
     let position = RangeDescriptor::position(owner.bucket, &owner.key.as_bytes()[..]);
     let mut failure = RangeError::Overloaded;
     let mut hint: Option<DriveId> = None;
     for turn in 0..TRIES {
-        let ranges = node.describe(position.clone(), Bytes::new()).await?;
+        let ranges = context.routes.describe(position.clone(), Bytes::new()).await?;
         let Some(range) = ranges.into_iter().find(|range| range.contains(&position)) else { return Err(failure) };
         let any = turn.checked_rem(range.replicas.len()).and_then(|place| range.replicas.get(place).copied());
-        let hinted = hint.take().or_else(|| node.leader_hint(range.id).filter(|_| turn % 2 == 0));
+        let hinted = hint.take().or_else(|| context.routes.leader_hint(range.id).filter(|_| turn % 2 == 0));
         let Some(replica) = hinted.or(any) else { return Err(failure) };
         let address = RangeAddress { range: range.id, generation: range.generation, replica };
         let envelope = QueryEnvelope { bucket: owner.bucket, rules_version: None, query: query.clone() };
-        match timeout(ANSWER_WAIT, node.routes().query(address, envelope)).await {
+        match timeout(ANSWER_WAIT, context.routes.query(address, envelope)).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error @ RangeError::Corrupt(_))) => return Err(error),
             Ok(Err(RangeError::NotLeader(Some(leader)))) if leader != replica => {
@@ -91,12 +91,12 @@ pub(super) async fn ask_owner(node: &LocalNode, owner: &Owner, query: Query) -> 
 }
 
 /// The policy of a bucket's blobs: it keeps that of its birth. Nobody is asked while there is but one.
-pub(super) async fn policy_of(node: &LocalNode, owner: &Owner) -> Result<PolicyId, String> {
-    let map = node.current();
+pub(super) async fn policy_of(context: &DutyContext, owner: &Owner) -> Result<PolicyId, String> {
+    let map = context.map.current();
     if map.policies.len() < 2 {
         return Ok(map.default_policy);
     }
-    let answer = ask_owner(node, owner, Query::Rules { key: owner.key.clone() }).await;
+    let answer = ask_owner(context, owner, Query::Rules { key: owner.key.clone() }).await;
     match answer.map_err(|error| error.to_string())? {
         Answer::Rules(Some(rules)) => Ok(rules.policy),
         _ => Err("its bucket has no rules there".to_owned()),

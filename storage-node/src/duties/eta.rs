@@ -24,7 +24,7 @@ const ITEMS_MIN: u64 = 12;
 
 /// Items to be done, or that were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Work {
+pub(super) struct WorkEstimate {
     /// Chunks or shards.
     pub(super) items: u64,
     /// What they cost: bytes that are moved, and for each item as many as could be moved while it is looked for.
@@ -33,7 +33,7 @@ pub(super) struct Work {
     pub(super) paced: u64,
 }
 
-impl Work {
+impl WorkEstimate {
     /// So many of the same.
     pub(super) fn times(self, count: u64) -> Self {
         let Self { items, cost, paced } = self;
@@ -45,7 +45,7 @@ impl Work {
     }
 }
 
-impl Add for Work {
+impl Add for WorkEstimate {
     type Output = Self;
 
     fn add(self, more: Self) -> Self {
@@ -57,7 +57,7 @@ impl Add for Work {
     }
 }
 
-impl Sub for Work {
+impl Sub for WorkEstimate {
     type Output = Self;
 
     fn sub(self, less: Self) -> Self {
@@ -73,20 +73,20 @@ impl Sub for Work {
 #[derive(Clone, Copy, Default)]
 struct Sample {
     at: Duration,
-    work: Work,
+    work: WorkEstimate,
     bytes: u64,
 }
 
 /// What was done since the start, and when.
 #[derive(Default)]
-pub(super) struct Speed {
-    done: Work,
+pub(super) struct EtaEstimator {
+    done: WorkEstimate,
     /// Bytes that the pace held up.
     bytes: u64,
     samples: VecDeque<Sample>,
 }
 
-impl Speed {
+impl EtaEstimator {
     /// Something begins, or goes on otherwise than before: it is measured anew.
     pub(super) fn begin(&mut self, now: Duration) {
         self.samples.clear();
@@ -94,7 +94,7 @@ impl Speed {
     }
 
     /// Something is done, and took so many bytes of the pace.
-    pub(super) fn done(&mut self, now: Duration, work: Work, bytes: u64) {
+    pub(super) fn done(&mut self, now: Duration, work: WorkEstimate, bytes: u64) {
         self.done = self.done + work;
         self.bytes = self.bytes.saturating_add(bytes);
         if self.samples.back().is_none_or(|last| now.saturating_sub(last.at) >= SAMPLE_EVERY) {
@@ -111,7 +111,7 @@ impl Speed {
     }
 
     /// What was done since the start.
-    pub(super) const fn all_done(&self) -> Work {
+    pub(super) const fn all_done(&self) -> WorkEstimate {
         self.done
     }
 
@@ -122,7 +122,7 @@ impl Speed {
 
     /// How long is measured over by now, in milliseconds, and what was done in that time: at least so many items,
     /// if there were.
-    fn of_late(&self, now: Duration, items_min: u64) -> Option<(u64, Work, u64)> {
+    fn of_late(&self, now: Duration, items_min: u64) -> Option<(u64, WorkEstimate, u64)> {
         let is_late = |sample: &&Sample| {
             now.saturating_sub(sample.at) <= SPAN || self.done.items - sample.work.items <= items_min
         };
@@ -139,7 +139,7 @@ impl Speed {
 
     /// Seconds until this is done, if no more than `pace` bytes are moved in a second; `None`: nothing to tell
     /// it by.
-    pub(super) fn seconds_left(&self, now: Duration, left: Work, pace: u64) -> Option<u64> {
+    pub(super) fn seconds_left(&self, now: Duration, left: WorkEstimate, pace: u64) -> Option<u64> {
         let (passed_ms, done, bytes) = self.of_late(now, SPAN_ITEMS)?;
         if passed_ms < 1000 || done.items < ITEMS_MIN {
             return None;
@@ -173,9 +173,9 @@ mod tests {
     const LOOK: u64 = MIB;
 
     /// A chunk of 4+2 of which shards are missing.
-    fn chunk(len: u64, missing: u64) -> Work {
+    fn chunk(len: u64, missing: u64) -> WorkEstimate {
         let shard = len.div_ceil(4);
-        Work { items: 1, cost: LOOK + (4 + missing) * shard, paced: missing * shard }
+        WorkEstimate { items: 1, cost: LOOK + (4 + missing) * shard, paced: missing * shard }
     }
 
     proptest! {
@@ -191,8 +191,8 @@ mod tests {
         ) {
             let chunks: Vec<_> = sizes.iter().flat_map(|(len, count)| vec![chunk(*len, missing); *count]).collect();
             let looking = Duration::from_secs_f64(LOOK as f64 * look_share as f64 / 10.0 / rate as f64);
-            let mut left = chunks.iter().copied().fold(Work::default(), Add::add);
-            let (mut now, mut speed, mut said) = (Duration::from_secs(1000), Speed::default(), Vec::new());
+            let mut left = chunks.iter().copied().fold(WorkEstimate::default(), Add::add);
+            let (mut now, mut speed, mut said) = (Duration::from_secs(1000), EtaEstimator::default(), Vec::new());
             speed.begin(now);
             for work in chunks {
                 let moving = Duration::from_secs_f64((work.cost - LOOK) as f64 / rate as f64);
@@ -201,7 +201,7 @@ mod tests {
                 speed.done(now, work, work.paced);
                 said.push((now, speed.seconds_left(now, left, pace)));
             }
-            prop_assert_eq!(left, Work::default());
+            prop_assert_eq!(left, WorkEstimate::default());
             // With chunks that are all alike it is always told.
             let mut late = said.iter().skip(11).filter(|(at, _)| *at >= Duration::from_secs(1001));
             prop_assert!(sizes.len() > 1 || late.all(|(_, said)| said.is_some()));
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn nothing_is_told_without_a_measure() {
         let (at, work) = (Duration::from_secs(5), chunk(MIB, 1));
-        let mut speed = Speed::default();
+        let mut speed = EtaEstimator::default();
         assert_eq!((speed.seconds_left(at, work, MIB), speed.bytes_per_second(at)), (None, 0));
         speed.begin(at);
         let soon = at + Duration::from_millis(900);

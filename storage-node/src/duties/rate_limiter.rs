@@ -6,12 +6,12 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 /// Spreads bytes over time. Several tasks may share one.
-pub(super) struct Pace {
+pub(super) struct RateLimiter {
     bytes_per_second: u64,
     free_at: Mutex<Option<Instant>>,
 }
 
-impl Pace {
+impl RateLimiter {
     pub(super) const fn new(bytes_per_second: u64) -> Self {
         Self { bytes_per_second, free_at: Mutex::new(None) }
     }

@@ -1,30 +1,47 @@
-//! Moving on a range's marks: the disown horizon, and from when outcomes of commands are remembered.
+//! Moving on a range's watermarks: the disown horizon, and from when outcomes of commands are remembered.
 //!
 //! Must not know: who owns what.
 
-use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use couronne_metadata::command::Command;
 
-use super::{execute, some_key};
-use crate::node::LocalNode;
+use super::settings::DutySettings;
+use super::{Duty, DutyContext, execute, some_key};
 
-/// One round over the ranges led here.
-pub(super) async fn round(node: Arc<LocalNode>) {
-    if !node.clock.trusts() {
-        return;
+/// The duty that moves watermarks on.
+pub(super) struct Watermarks;
+
+#[async_trait]
+impl Duty for Watermarks {
+    const NAME: &'static str = "watermarks";
+
+    type Status = ();
+
+    fn status(_: &DutyContext) {}
+
+    fn interval(settings: &DutySettings) -> Duration {
+        settings.marks_interval
     }
-    let settings = &node.duties.settings;
-    let now_ms = node.env().clock.wall_ms();
-    let horizon_ms = now_ms.saturating_sub(settings.disown_age_ms);
-    let before_ms = now_ms.saturating_sub(settings.commit_memory_ms);
-    for leader in node.leaders() {
-        let Some(key) = some_key(leader.descriptor()) else { continue };
-        for command in [Command::AdvanceHorizon { horizon_ms }, Command::ForgetCommits { before_ms }] {
-            if let Err(error) = execute(&node, &leader, key.clone(), command).await {
-                tracing::warn!(range = leader.descriptor().id.0, %error, "marks move on later");
+
+    /// Over the ranges led here.
+    async fn round(&mut self, context: &DutyContext) {
+        if !context.clock.trusts() {
+            return;
+        }
+        let settings = &context.settings;
+        let now_ms = context.env.clock.wall_ms();
+        let horizon_ms = now_ms.saturating_sub(settings.disown_age_ms);
+        let before_ms = now_ms.saturating_sub(settings.commit_memory_ms);
+        for leader in context.replicas.leaders() {
+            let Some(key) = some_key(leader.descriptor()) else { continue };
+            for command in [Command::AdvanceHorizon { horizon_ms }, Command::ForgetCommits { before_ms }] {
+                if let Err(error) = execute(context, &leader, key.clone(), command).await {
+                    tracing::warn!(range = leader.descriptor().id.0, %error, "watermarks move on later");
+                }
             }
         }
+        context.map_store.note_time().await;
     }
-    node.note_time().await;
 }

@@ -23,16 +23,16 @@ const BYTES_MAX: u64 = 64 << 20;
 
 /// What a node knows when it starts.
 #[derive(Clone, Debug)]
-pub(super) struct NodeFile {
-    pub(super) node: NodeId,
+pub(crate) struct NodeFile {
+    pub(crate) node: NodeId,
     /// What the wall clock said when it was last noted (milliseconds since 1970).
-    pub(super) seen_ms: u64,
-    pub(super) map: MapState,
+    pub(crate) seen_ms: u64,
+    pub(crate) map: MapState,
 }
 
 impl NodeFile {
     /// Reads the copy of a drive; `None` if there is none or it does not verify.
-    pub(super) async fn read(disk: &dyn Disk) -> io::Result<Option<Self>> {
+    pub(crate) async fn read(disk: &dyn Disk) -> io::Result<Option<Self>> {
         let file = match disk.open(PATH, Access::Buffered).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
@@ -47,7 +47,7 @@ impl NodeFile {
     }
 
     /// Writes a copy to a drive: whole and durably, or not at all.
-    pub(super) async fn write(&self, disk: &dyn Disk) -> io::Result<()> {
+    pub(crate) async fn write(&self, disk: &dyn Disk) -> io::Result<()> {
         match disk.remove(NEW_PATH).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -11,7 +11,7 @@ use couronne_placement::{Policy, replicas};
 use couronne_protocol::map::{Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive};
 use couronne_ring::{DriveId, NodeId, Ring, RingBuilder, RingDrive};
 
-use super::NodeError;
+use crate::error::NodeError;
 
 /// Partitions of a ring are 2 to this power.
 const PARTITION_BITS: u8 = 10;
@@ -160,7 +160,7 @@ pub(super) mod tests {
     }
 
     /// A formed cluster of so many nodes of one drive each, spread over so many zones.
-    pub(in crate::node) fn formed(nodes: u16, zones: u128) -> MapState {
+    pub(in crate::membership) fn formed(nodes: u16, zones: u128) -> MapState {
         let formation = Formation { nodes, ranges: 4 };
         let mut map = found(9, node(1, 1 % zones), &[(DriveId(10), 1)], &policy(), formation).unwrap();
         for number in 2..=u128::from(nodes) {
@@ -177,7 +177,7 @@ pub(super) mod tests {
         map.drives.insert(DriveId(10 * number), StoredDrive::new(id, 1));
     }
 
-    pub(in crate::node) fn policy() -> Policy {
+    pub(in crate::membership) fn policy() -> Policy {
         Policy {
             id: PolicyId(0),
             name: "standard".into(),

@@ -15,11 +15,12 @@ use couronne_ring::{DriveId, NodeId, WEIGHT_MAX};
 use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 
+use super::Membership;
 use super::file::NodeFile;
 use super::formation::found;
-use super::{LocalNode, NodeDrive, NodeError};
 use crate::disk::Space;
-use crate::drive::{Identity, IdentityError};
+use crate::drives::{Identity, IdentityError, NodeDrive};
+use crate::error::NodeError;
 
 /// How long a node may take to give the map.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
@@ -27,7 +28,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// The pause after no node gave the map.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
-impl LocalNode {
+impl Membership {
     /// The ids that new drives will have, and their shares in rings. A drive that has an id keeps it;
     /// one that was in use is refused.
     pub async fn plan_drives(env: &Env, drives: &[NodeDrive]) -> Result<Vec<(DriveId, u32)>, NodeError> {

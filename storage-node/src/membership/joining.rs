@@ -19,7 +19,8 @@ use couronne_protocol::transport::Role;
 use couronne_ring::{NodeId, RegionName, WEIGHT_MAX, ZoneName};
 use zeroize::Zeroizing;
 
-use super::{LocalNode, NodeError};
+use super::Membership;
+use crate::error::NodeError;
 
 const AUTHORITY_KEY: &[u8] = b"authority";
 const SECRETS_KEY: &[u8] = b"secrets";
@@ -60,7 +61,7 @@ impl TokenRow {
     }
 }
 
-impl LocalNode {
+impl Membership {
     /// Makes a token with which processes of a role can join for a while.
     pub async fn make_token(&self, role: Role, lifetime: Duration) -> Result<JoinToken, NodeError> {
         let authority = self.authority().await?;
@@ -72,16 +73,16 @@ impl LocalNode {
         let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
         let expires_ms = self.env.clock.wall_ms().saturating_add(lifetime_ms);
         let row = TokenRow { hash: hash(secret.as_slice()), role, expires_ms };
-        if self.write_row(&token_key(id), Expect::Absent, Some(row.encode())).await?.is_none() {
+        if self.map_store.write_row(&token_key(id), Expect::Absent, Some(row.encode())).await?.is_none() {
             return Err(NodeError::Map("the token's number is taken".to_owned()));
         }
         Ok(JoinToken { id, secret, authority: authority.fingerprint().0, address: own.address.to_string() })
     }
 
     /// Admits a new member, or says why not.
-    pub(super) async fn admit(&self, request: JoinRequest) -> Result<Admission, NotAdmitted> {
+    pub(crate) async fn admit(&self, request: JoinRequest) -> Result<Admission, NotAdmitted> {
         let refused = |error: &dyn std::fmt::Display| NotAdmitted(error.to_string());
-        let row = self.read_row(&token_key(request.id)).await.map_err(|error| refused(&error))?;
+        let row = self.map_store.read_row(&token_key(request.id)).await.map_err(|error| refused(&error))?;
         let token = row.and_then(|row| TokenRow::decode(row.value).ok());
         let now_ms = self.env.clock.wall_ms();
         // Hashes are compared: how long that takes says nothing of the secret.
@@ -95,11 +96,12 @@ impl LocalNode {
         let authority = self.authority().await.map_err(|error| refused(&error))?;
         let node = node_of_request(&request.request).map_err(|error| refused(&error))?;
         let certificate = authority
-            .sign(&request.request, node, request.role, self.settings.certificate_lifetime, &self.env)
+            .sign(&request.request, node, request.role, self.certificate_lifetime, &self.env)
             .map_err(|error| refused(&error))?;
         let mut why = None;
         let map = self
-            .change_map(|map| {
+            .map_store
+            .update(|map| {
                 why = enter(map, node, &request).err();
                 Ok(why.is_none())
             })
@@ -114,18 +116,18 @@ impl LocalNode {
     }
 
     /// Signs a member's new key; its place and role stay as they are.
-    pub(super) async fn renew(&self, node: NodeId, role: Role, request: &[u8]) -> Result<Bytes, NodeError> {
+    pub(crate) async fn renew(&self, node: NodeId, role: Role, request: &[u8]) -> Result<Bytes, NodeError> {
         if self.map().nodes.get(&node).is_none_or(|known| known.role != role) {
             return Err(NodeError::Map("this member is not in the map".to_owned()));
         }
-        let lifetime = self.settings.certificate_lifetime;
+        let lifetime = self.certificate_lifetime;
         let signed = self.authority().await?.sign(request, node, role, lifetime, &self.env);
         signed.map(Bytes::from).map_err(|error| NodeError::Map(error.to_string()))
     }
 
     /// What the founder keeps beside the map for gateways, opaque here; `None` if it kept nothing.
     pub async fn secrets(&self) -> Result<Option<Bytes>, NodeError> {
-        Ok(self.read_row(SECRETS_KEY).await?.map(|row| row.value))
+        Ok(self.map_store.read_row(SECRETS_KEY).await?.map(|row| row.value))
     }
 
     /// Keeps the founder's secrets and the authority, once.
@@ -134,14 +136,14 @@ impl LocalNode {
         put_string(&mut row, authority.certificate());
         put_string(&mut row, key.as_pkcs8());
         // What is there was kept by an earlier try of the same founder.
-        self.write_row(SECRETS_KEY, Expect::Absent, Some(secrets)).await?;
-        self.write_row(AUTHORITY_KEY, Expect::Absent, Some(row.into())).await?;
+        self.map_store.write_row(SECRETS_KEY, Expect::Absent, Some(secrets)).await?;
+        self.map_store.write_row(AUTHORITY_KEY, Expect::Absent, Some(row.into())).await?;
         Ok(())
     }
 
     async fn authority(&self) -> Result<Authority, NodeError> {
         let absent = || NodeError::Map("this cluster has no authority".to_owned());
-        let mut row = self.read_row(AUTHORITY_KEY).await?.ok_or_else(absent)?.value;
+        let mut row = self.map_store.read_row(AUTHORITY_KEY).await?.ok_or_else(absent)?.value;
         let failed = |error: &dyn std::fmt::Display| NodeError::Map(format!("authority: {error}"));
         let mut reader = Reader::new(&mut row, "authority row");
         if reader.u8().map_err(|error| failed(&error))? != VERSION {

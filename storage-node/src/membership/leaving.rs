@@ -5,15 +5,14 @@
 //! Promises: it ends in time: a node whose leaderships nobody can take leaves all the same.
 //! Must not know: signals, listeners.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_protocol::map::{DriveState, Intake, MapSource, ReplicaId};
+use couronne_protocol::map::Intake;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::LocalNode;
-use crate::range_server::RangeServer;
+use super::Membership;
+use crate::replicas::RangeServer;
 
 /// How long the map may take to say that the drives are closed.
 const CLOSING_WAIT: Duration = Duration::from_secs(3);
@@ -27,15 +26,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Storage nodes ask for newer maps twice a second, and gateways ask them: in so long all have asked.
 const LEARNT_AFTER: Duration = Duration::from_millis(1200);
 
-impl LocalNode {
+impl Membership {
     /// Makes ready to stop: to be called before the doors close.
-    pub async fn leave(&self) {
+    pub(crate) async fn leave(&self) {
         if self.is_alone() {
             return;
         }
-        self.slots().for_each(|slot| slot.leave());
-        self.show_drives();
-        let servers = self.all_servers();
+        self.drives.mounted().for_each(|drive| drive.leave());
+        self.drives.show();
+        let servers = self.replicas.all_servers();
         servers.iter().for_each(|server| server.consensus().stop_campaigning());
         if timeout(CLOSING_WAIT, self.close_in_the_map()).await.is_err() {
             tracing::warn!("the map does not say yet that this node is about to stop");
@@ -44,10 +43,10 @@ impl LocalNode {
         let leaders: Vec<Arc<RangeServer>> =
             servers.into_iter().filter(|server| server.consensus().leadership().is_some()).collect();
         for leader in &leaders {
-            self.hand_over(leader).await;
+            self.replicas.transfer_leadership(leader).await;
         }
         let began = Instant::now();
-        while began.elapsed() < FOLLOWED_WAIT && !leaders.iter().all(|leader| self.is_followed(leader)) {
+        while began.elapsed() < FOLLOWED_WAIT && !leaders.iter().all(|leader| self.replicas.is_followed(leader)) {
             sleep(LOOK_EVERY).await;
         }
     }
@@ -67,20 +66,5 @@ impl LocalNode {
             }
             sleep(LOOK_EVERY).await;
         }
-    }
-
-    /// Hands a range that is led here to a replica on a drive that takes new data, if there is one.
-    pub(super) async fn hand_over(&self, leader: &RangeServer) {
-        let (map, view) = (self.map(), self.map.current());
-        let Some(range) = map.range(leader.descriptor().id) else { return };
-        let is_up = |drive| view.drives.get(drive).is_some_and(|drive| drive.state == DriveState::Up);
-        let others = range.replicas.iter().filter(|(replica, drive)| **replica != leader.replica() && is_up(drive));
-        let others: BTreeSet<ReplicaId> = others.map(|(replica, _)| *replica).collect();
-        leader.consensus().transfer_leadership(&others, u64::MAX).await;
-    }
-
-    /// Whether another replica is known to lead the range.
-    fn is_followed(&self, server: &RangeServer) -> bool {
-        server.consensus().leader().is_some_and(|leader| leader != server.replica())
     }
 }

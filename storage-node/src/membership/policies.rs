@@ -10,17 +10,18 @@ use couronne_placement::{Policy, PolicyId};
 use couronne_protocol::map::{MapPolicy, MapState};
 use couronne_ring::{FailureDomain, Ring};
 
+use super::Membership;
 use super::formation::first_ring;
-use super::{LocalNode, NodeError};
+use crate::error::NodeError;
 
 /// The longest name of a policy, in bytes.
 const NAME_BYTES_MAX: usize = 63;
 
-impl LocalNode {
+impl Membership {
     /// Adds a policy; its number is given here.
     pub async fn create_policy(&self, policy: Policy) -> Result<(), NodeError> {
         check_name(&policy.name)?;
-        self.change_map(|map| add(map, policy.clone())).await.map(drop)
+        self.map_store.update(|map| add(map, policy.clone())).await.map(drop)
     }
 
     /// Makes the policy of this name the one of new buckets that name none.
@@ -32,7 +33,7 @@ impl LocalNode {
             map.default_policy = id;
             Ok(changed)
         };
-        self.change_map(set).await.map(drop)
+        self.map_store.update(set).await.map(drop)
     }
 }
 

@@ -15,10 +15,9 @@ use couronne_protocol::map::{ClusterMap, DriveState, MapSource};
 use couronne_ring::DriveId;
 use tokio::time::{Instant, sleep};
 
-use super::slot::{NodeDrive, Slot};
-use super::start::open_slot;
-use super::{LocalNode, NodeError, supervision};
-use crate::drive::Identity;
+use super::Membership;
+use crate::drives::{self, Identity, NodeDrive, OnFailure};
+use crate::error::NodeError;
 
 /// How long what still uses a drive's old files may take to end.
 const RELEASE_WAIT: Duration = Duration::from_secs(15);
@@ -26,10 +25,10 @@ const RELEASE_WAIT: Duration = Duration::from_secs(15);
 /// The pause before it is looked at again.
 const RELEASE_PAUSE: Duration = Duration::from_millis(50);
 
-impl LocalNode {
+impl Membership {
     /// What operators call the drives that were opened.
     pub fn drive_names(&self) -> Vec<(DriveId, String)> {
-        self.slots().map(|slot| (slot.id, slot.name.clone())).collect()
+        self.drives.mounted().map(|drive| (drive.id, drive.name.clone())).collect()
     }
 
     /// Lets go of a drive of this node that does not serve, or that is forced to stop. Returns once nothing
@@ -39,60 +38,49 @@ impl LocalNode {
         if map.drives.get(&id).is_none_or(|drive| drive.node != self.id) {
             return Err(NodeError::Drive(format!("{id}: is not a drive of this node")));
         }
-        if let Some(slot) = self.slot(id) {
-            if slot.down().is_none() {
+        if let Some(drive) = self.drives.find(id) {
+            if drive.down().is_none() {
                 if !is_forced {
                     return Err(NodeError::Drive(format!("{id}: serves; nothing is replaced")));
                 }
                 check_spare(&self.map.current(), id)?;
-                self.lose_drive(&slot, "it is being replaced").await;
+                self.replicas.drive_failed(&drive, "it is being replaced").await;
             }
-            self.released.lock().insert(id, [slot.stores.in_use(), slot.disk.in_use()]);
-            self.change_slots(|slots| drop(slots.remove(&id)));
+            self.drives.release(&drive);
         }
         self.await_release(id).await
     }
 
     async fn await_release(&self, id: DriveId) -> Result<(), NodeError> {
         let began = Instant::now();
-        while self.released.lock().get(&id).is_some_and(|uses| uses.iter().any(|used| used.strong_count() > 0)) {
+        while self.drives.is_in_use(id) {
             if began.elapsed() > RELEASE_WAIT {
                 let reason = format!("{id}: its old files are still in use; try again, or restart the node");
                 return Err(NodeError::Drive(reason));
             }
             sleep(RELEASE_PAUSE).await;
         }
-        self.released.lock().remove(&id);
+        self.drives.forget_release(id);
         Ok(())
     }
 
     /// Begins a drive anew in an empty folder.
     pub async fn replace_drive(self: &Arc<Self>, id: DriveId, drive: &NodeDrive) -> Result<(), NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{}: {error}", drive.name));
-        if self.slot(id).is_some() || self.released.lock().contains_key(&id) {
+        if self.drives.find(id).is_some() || self.drives.is_released(id) {
             return Err(failed(&"is in use"));
         }
         let cluster = self.map().cluster;
         let formatted = Identity::format_as(&drive.disk, &self.env, cluster, id).await;
         formatted.map_err(|error| failed(&error))?;
-        self.file.lock().await.write(&*drive.disk).await?;
-        let slot = Arc::new(open_slot(&self.env, cluster, drive).await?);
+        self.map_store.write_to(&*drive.disk).await?;
+        let mounted = Arc::new(drives::mount(&self.env, cluster, drive).await?);
         tracing::warn!(drive = %id, name = drive.name, "the drive begins anew");
-        self.change_slots(|slots| drop(slots.insert(id, Arc::clone(&slot))));
-        supervision::watch(self, &slot);
+        self.drives.add(Arc::clone(&mounted));
+        self.watch_drive(&mounted);
         let gone = self.register(&[]).await?;
-        self.forget(&gone).await;
-        self.open_replicas().await
-    }
-
-    /// Has another set of drives open.
-    fn change_slots(&self, change: impl Fn(&mut std::collections::BTreeMap<DriveId, Arc<Slot>>)) {
-        self.slots.rcu(|slots| {
-            let mut slots = std::collections::BTreeMap::clone(slots);
-            change(&mut slots);
-            slots
-        });
-        self.show_drives();
+        self.replicas.forget(&gone).await;
+        self.replicas.open_assigned(&*self.map_store).await
     }
 }
 

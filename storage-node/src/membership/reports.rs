@@ -8,21 +8,32 @@
 //! Must not know: how repair works.
 
 use std::collections::BTreeMap;
-use std::sync::Weak;
+use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use couronne_base::watch;
 use couronne_metadata::ids::Ordinal;
 use couronne_protocol::map::{Intake, MapRange, MapState};
 use couronne_protocol::report::{ClockWord, DriveHealth, Report, ReportAnswer};
 use couronne_protocol::transport::{Message, Method};
 use couronne_ring::{DriveId, NodeId};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::clocks::{NodeClock, median_ms};
-use super::{LocalNode, formation};
+use super::{Membership, formation};
+use crate::drives::MountedDrive;
+use crate::rounds::Rounds;
 
 /// How often a member reports.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
+
+/// How often the map is looked at where the meta group is led.
+const KEEP_MAP_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the map's replicas are looked for although it did not change.
+const FOLLOW_AGAIN: Duration = Duration::from_secs(3600);
 
 /// How long an answer to a report may take.
 const REPORT_WAIT: Duration = Duration::from_secs(2);
@@ -109,23 +120,51 @@ impl Heard {
     }
 }
 
-/// Reports for as long as the node runs.
-pub(super) async fn report(node: Weak<LocalNode>) {
-    let mut keeper = None;
-    loop {
-        let Some(node) = node.upgrade() else { return };
-        if node.is_stopping() {
-            return;
-        }
-        node.report_once(&mut keeper).await;
-        drop(node);
-        sleep(REPORT_EVERY).await;
+/// Reports for as long as the node runs, at once and then twice a second.
+#[derive(Default)]
+pub(super) struct Reporting {
+    has_reported: bool,
+    /// The drive of a replica of the meta group that is to be told.
+    keeper: Option<DriveId>,
+}
+
+#[async_trait]
+impl Rounds for Reporting {
+    type Of = Membership;
+
+    fn rest(&self, _: &Membership) -> Duration {
+        if self.has_reported { REPORT_EVERY } else { Duration::ZERO }
+    }
+
+    async fn round(&mut self, membership: &Arc<Membership>) -> bool {
+        self.has_reported = true;
+        membership.report_once(&mut self.keeper).await;
+        true
     }
 }
 
-impl LocalNode {
+/// Has the map say how its members are, where the meta group is led.
+pub(super) struct MapKeeping;
+
+#[async_trait]
+impl Rounds for MapKeeping {
+    type Of = Membership;
+
+    fn rest(&self, _: &Membership) -> Duration {
+        KEEP_MAP_EVERY
+    }
+
+    async fn round(&mut self, membership: &Arc<Membership>) -> bool {
+        if membership.leads_map() {
+            membership.keep_map().await;
+        }
+        true
+    }
+}
+
+impl Membership {
     /// Tells the leader of the map's group how this node is; `keeper` is whom to ask.
-    pub(super) async fn report_once(&self, keeper: &mut Option<DriveId>) {
+    pub(crate) async fn report_once(&self, keeper: &mut Option<DriveId>) {
         let report = self.own_report();
         let leads = self.leads_map();
         self.heard.lock().lead(leads);
@@ -164,7 +203,7 @@ impl LocalNode {
     /// Learns of what others changed, where the map's group is led: all others are told by this node.
     async fn learn_from_group(&self) {
         let known = self.heard.lock().read;
-        match self.read_map(known).await {
+        match self.map_store.read_map(known).await {
             Ok(read) => self.heard.lock().read = read,
             Err(error) => tracing::warn!(%error, "the map is read later"),
         }
@@ -172,7 +211,7 @@ impl LocalNode {
 
     async fn learn(&self, map: bytes::Bytes) {
         let learnt = match MapState::decode(map) {
-            Ok(map) if map.cluster == self.map().cluster => self.adopt(map).await,
+            Ok(map) if map.cluster == self.map().cluster => self.map_store.adopt(map).await,
             Ok(_) => return,
             Err(error) => {
                 tracing::warn!(%error, "a map that was sent does not decode");
@@ -194,7 +233,7 @@ impl LocalNode {
     }
 
     fn own_report(&self) -> Report {
-        let health = |slot: &super::Slot| match (slot.down(), slot.intake()) {
+        let health = |drive: &MountedDrive| match (drive.down(), drive.intake()) {
             (Some(_), _) => DriveHealth::Failed,
             // Until its clock is right again it is to lead nothing.
             (None, _) if self.clock.differs().is_some() => DriveHealth::Leaving,
@@ -202,8 +241,8 @@ impl LocalNode {
             (None, Intake::Leaving) => DriveHealth::Leaving,
             (None, Intake::Open) => DriveHealth::Serving,
         };
-        let drives = self.slots().map(|slot| (slot.id, health(&slot))).collect();
-        let servers = self.all_servers();
+        let drives = self.drives.mounted().map(|drive| (drive.id, health(&drive))).collect();
+        let servers = self.replicas.all_servers();
         let leads = servers.iter().filter(|server| server.is_ready()).map(|server| server.descriptor().id).collect();
         let build = env!("CARGO_PKG_VERSION").to_owned();
         let (wall_ms, doubts_clock) = (self.env.clock.wall_ms(), self.clock.doubts());
@@ -211,7 +250,7 @@ impl LocalNode {
     }
 
     /// Takes a member's report.
-    pub(super) fn take_report(&self, from: NodeId, report: Report) -> ReportAnswer {
+    pub(crate) fn take_report(&self, from: NodeId, report: Report) -> ReportAnswer {
         let map = self.map();
         let newer = map.version > report.map_version;
         let leads = self.leads_map();
@@ -227,29 +266,22 @@ impl LocalNode {
                 _ => ClockWord::Unknown,
             };
         }
-        let leader = self.keeper_hint();
+        let leader = self.replicas.map_leader_hint();
         ReportAnswer { leader, map: if newer { map.encode() } else { bytes::Bytes::new() }, clock }
     }
 
-    /// Whether the leader of the map's group is here.
-    pub(super) fn leads_map(&self) -> bool {
-        self.all_servers().iter().any(|server| server.keeps_map() && server.is_ready())
-    }
-
-    fn keeper_hint(&self) -> Option<DriveId> {
-        let servers = self.all_servers();
-        let mut keepers = servers.iter().filter(|server| server.keeps_map());
-        let own = keepers.clone().find(|server| server.is_ready()).map(|server| server.drive());
-        own.or_else(|| keepers.find_map(|server| server.leader_drive()))
+    /// Whether the leader of the meta group is here.
+    pub(crate) fn leads_map(&self) -> bool {
+        self.replicas.leads_map()
     }
 
     /// Has the map say how its members are. Only where the map's group is led.
-    pub(super) async fn keep_map(&self) {
+    pub(crate) async fn keep_map(&self) {
         let now_ms = self.env.clock.wall_ms();
         if !self.update(&mut MapState::clone(&self.map()), now_ms) {
             return;
         }
-        let changed = self.change_map(|map| {
+        let changed = self.map_store.update(|map| {
             let mut changed = self.update(map, now_ms);
             if formation::can_form(map) {
                 formation::form(map)?;
@@ -292,29 +324,33 @@ impl LocalNode {
     }
 }
 
-/// Wakes the node when its map changes, for as long as it runs.
-pub(super) async fn follow_map(node: Weak<LocalNode>) {
-    let Some(mut versions) = node.upgrade().map(|node| node.map.follow()) else { return };
-    while versions.changed().await.is_ok() {
-        let Some(node) = node.upgrade() else { return };
-        if node.is_stopping() {
-            return;
-        }
-        open_assigned(&node).await;
-    }
-}
+/// Opens the replicas that the map names here, whenever it changes.
+pub(super) struct MapFollowing(pub(super) watch::Receiver<u64>);
 
-/// Opens what replicas the map has here and are not open; whether that went well.
-pub(super) async fn open_assigned(node: &LocalNode) -> bool {
-    let opened = node.open_replicas().await;
-    if let Err(error) = &opened {
-        tracing::error!(%error, "replicas that the map names are not all open");
+#[async_trait]
+impl Rounds for MapFollowing {
+    type Of = Membership;
+
+    fn rest(&self, _: &Membership) -> Duration {
+        FOLLOW_AGAIN
     }
-    opened.is_ok()
+
+    async fn woken(&mut self) {
+        if self.0.changed().await.is_err() {
+            pending().await
+        }
+    }
+
+    async fn round(&mut self, membership: &Arc<Membership>) -> bool {
+        membership.replicas.try_open_assigned(&*membership.map_store).await;
+        true
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::sleep;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

@@ -16,8 +16,7 @@ use couronne_protocol::map::{DriveState, MapSource, ReplicaId};
 use couronne_ring::{DriveId, NodeId};
 use tokio::time::Instant;
 
-use super::LocalNode;
-use crate::range_server::RangeServer;
+use super::{RangeServer, Replicas};
 
 /// How long the drives must have stood as they do.
 const STEADY_FOR: Duration = Duration::from_secs(20);
@@ -36,8 +35,8 @@ pub(super) struct Balance {
 
 impl Balance {
     /// A range that is led here and ought to be led by another replica.
-    pub(super) fn next(&mut self, node: &LocalNode) -> Option<(Arc<RangeServer>, ReplicaId)> {
-        let (map, view) = (node.map(), node.shared_map().current());
+    pub(super) fn next(&mut self, replicas: &Replicas) -> Option<(Arc<RangeServer>, ReplicaId)> {
+        let (map, view) = (replicas.map.state(), replicas.map.current());
         let node_of = |drive: &DriveId| {
             view.drives.get(drive).filter(|drive| drive.state == DriveState::Up).map(|drive| drive.node)
         };
@@ -49,7 +48,7 @@ impl Balance {
             return None;
         }
         self.tried.retain(|_, at| at.elapsed() < LEFT_ALONE_FOR);
-        let leaders = node.all_servers().into_iter().filter(|server| server.is_ready());
+        let leaders = replicas.all_servers().into_iter().filter(|server| server.is_ready());
         let (leader, to) = leaders
             .filter(|leader| !self.tried.contains_key(&leader.descriptor().id))
             .filter_map(|leader| self.wanted.get(&leader.descriptor().id).map(|to| (leader, *to)))

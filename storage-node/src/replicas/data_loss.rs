@@ -25,14 +25,14 @@ const CHUNKS_MAX: u64 = 1000;
 
 /// Why shards on a drive may be gone. A drive that is lost or emptied again is another cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Cause {
+pub(crate) enum LossEvent {
     /// It is lost, since then (milliseconds).
     Lost(DriveId, u64),
     /// It came back emptied, then (milliseconds) for the last time.
     Emptied(DriveId, u64),
 }
 
-impl Cause {
+impl LossEvent {
     pub(crate) const fn drive(self) -> DriveId {
         match self {
             Self::Lost(drive, _) | Self::Emptied(drive, _) => drive,
@@ -48,25 +48,25 @@ impl Cause {
 }
 
 /// What was lost by the time of a map.
-pub(crate) struct Losses {
-    causes: BTreeSet<Cause>,
+pub(crate) struct DataLoss {
+    events: BTreeSet<LossEvent>,
     map: Arc<ClusterMap>,
 }
 
-impl Losses {
-    /// These causes, all of which `map` knows of.
-    pub(crate) const fn new(causes: BTreeSet<Cause>, map: Arc<ClusterMap>) -> Self {
-        Self { causes, map }
+impl DataLoss {
+    /// These events, all of which `map` knows of.
+    pub(crate) const fn new(events: BTreeSet<LossEvent>, map: Arc<ClusterMap>) -> Self {
+        Self { events, map }
     }
 
-    /// How many shards of the blob's worst chunk the causes may have taken, as far as it is looked at; 0 if none
+    /// How many shards of the blob's worst chunk the events may have taken, as far as it is looked at; 0 if none
     /// of `news` has.
-    pub(crate) fn missing(&self, blob: &BlobRef, news: &BTreeSet<Cause>) -> Result<u8, String> {
-        let concerning = |causes: &BTreeSet<Cause>| -> BTreeSet<DriveId> {
-            let concerning = causes.iter().filter(|cause| cause.concerns(blob.id.birth_ms()));
+    pub(crate) fn missing(&self, blob: &BlobRef, news: &BTreeSet<LossEvent>) -> Result<u8, String> {
+        let concerning = |events: &BTreeSet<LossEvent>| -> BTreeSet<DriveId> {
+            let concerning = events.iter().filter(|cause| cause.concerns(blob.id.birth_ms()));
             concerning.map(|cause| cause.drive()).collect()
         };
-        let (all, new) = (concerning(&self.causes), concerning(news));
+        let (all, new) = (concerning(&self.events), concerning(news));
         if new.is_empty() {
             return Ok(0);
         }
@@ -91,6 +91,6 @@ impl Losses {
             return;
         }
         // What cannot be told is looked at.
-        *missing = (*missing).max(self.missing(blob, &self.causes).unwrap_or(1));
+        *missing = (*missing).max(self.missing(blob, &self.events).unwrap_or(1));
     }
 }

@@ -48,12 +48,12 @@ impl Slot {
 
 /// The latches of one range at its leader.
 #[derive(Default)]
-pub struct Latches {
+pub(crate) struct Latches {
     slots: Mutex<BTreeMap<LatchKey, Slot>>,
 }
 
 /// A latch held; dropping it lets the next in.
-pub struct LatchGuard {
+pub(crate) struct LatchGuard {
     latches: Arc<Latches>,
     key: LatchKey,
     mode: LatchMode,
@@ -61,7 +61,7 @@ pub struct LatchGuard {
 
 impl Latches {
     /// Takes the latches one after another, in the order given (the order all commands use).
-    pub async fn take(self: &Arc<Self>, wanted: Vec<(LatchKey, LatchMode)>) -> Vec<LatchGuard> {
+    pub(crate) async fn take(self: &Arc<Self>, wanted: Vec<(LatchKey, LatchMode)>) -> Vec<LatchGuard> {
         let mut held = Vec::with_capacity(wanted.len());
         for (key, mode) in wanted {
             match self.enter(&key, mode) {

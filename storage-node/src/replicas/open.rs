@@ -7,17 +7,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use couronne_metadata::ids::RangeId;
 use couronne_protocol::map::{MAP_RANGE, MapRange, MapState, ReplicaId};
 use couronne_ring::DriveId;
 
-use super::slot::Slot;
-use super::stores::replica_store;
-use super::{LocalNode, NodeError};
+use super::range_server::{RangeComponents, RangeServer};
+use super::{RangeStateMachine, Replicas, StartState};
 use crate::consensus::types::Position;
-use crate::consensus::{self, Consensus, Directory, Network, ReplicaComponents, StateMachine};
-use crate::range_server::{RangeComponents, RangeServer};
-use crate::replica::{RangeStateMachine, StartState};
+use crate::consensus::{self, Consensus, ReplicaComponents, StateMachine};
+use crate::drives::{MountedDrive, replica_store};
+use crate::error::NodeError;
+
+/// Gives replicas new ids in the map.
+#[async_trait]
+pub(crate) trait RenewReplicas: Send + Sync + 'static {
+    /// Returns once the map known here names the new ones.
+    async fn renew_replicas(&self, replicas: &[(DriveId, ReplicaId)]) -> Result<(), NodeError>;
+}
 
 /// Rows of replicas that are not open yet.
 type Machines = BTreeMap<ReplicaId, Arc<RangeStateMachine>>;
@@ -26,37 +33,46 @@ type Machines = BTreeMap<ReplicaId, Arc<RangeStateMachine>>;
 struct Opened {
     range: MapRange,
     replica: ReplicaId,
-    slot: Arc<Slot>,
+    drive: Arc<MountedDrive>,
     group: Arc<dyn Consensus>,
     machine: Arc<RangeStateMachine>,
     last: Option<Position>,
 }
 
-impl LocalNode {
+impl Replicas {
     /// Opens the replicas that keep the map, on drives that have not forgotten anything.
-    pub(super) async fn open_keepers(&self) -> Result<(), NodeError> {
+    pub(crate) async fn open_keepers(&self, forgetful: &[DriveId]) -> Result<(), NodeError> {
         let _opening = self.opening.lock().await;
-        let map = self.map();
+        let map = self.map.state();
         let mut machines = BTreeMap::new();
         for (replica, drive) in &map.keepers.replicas {
-            let Some(slot) = self.slot(*drive).filter(|_| !self.forgetful.contains(drive)) else { continue };
-            match open_machine(&slot, *replica) {
+            let Some(place) = self.drives.find(*drive).filter(|_| !forgetful.contains(drive)) else { continue };
+            match open_machine(&place, *replica) {
                 Ok(Some(machine)) => drop(machines.insert(*replica, machine)),
                 Ok(None) => tracing::warn!(%replica, "replica was being rebuilt when it stopped: it waits"),
-                Err(error) => tracing::error!(%replica, drive = slot.name, %error, "replica is left out"),
+                Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
             }
         }
         self.begin_replicas(&[&map.keepers], machines).await
     }
 
     /// Opens every replica that the map has on drives here and that is not open yet.
-    pub(super) async fn open_replicas(&self) -> Result<(), NodeError> {
+    pub(crate) async fn open_assigned(&self, renew: &dyn RenewReplicas) -> Result<(), NodeError> {
         let _opening = self.opening.lock().await;
-        let (machines, broken) = self.open_machines(&self.map());
-        let machines = if broken.is_empty() { machines } else { self.replace_broken(machines, &broken).await? };
-        let map = self.map();
+        let (machines, broken) = self.open_machines(&self.map.state());
+        let machines = if broken.is_empty() { machines } else { self.replace_broken(machines, &broken, renew).await? };
+        let map = self.map.state();
         let ranges: Vec<&MapRange> = map.all_ranges().collect();
         self.begin_replicas(&ranges, machines).await
+    }
+
+    /// The same, reported where it fails; whether that went well.
+    pub(crate) async fn try_open_assigned(&self, renew: &dyn RenewReplicas) -> bool {
+        let opened = self.open_assigned(renew).await;
+        if let Err(error) = &opened {
+            tracing::error!(%error, "replicas that the map names are not all open");
+        }
+        opened.is_ok()
     }
 
     /// The rows of replicas that are not open yet, and those replicas whose rows are worthless.
@@ -64,24 +80,29 @@ impl LocalNode {
         let open: BTreeSet<ReplicaId> = self.servers.read().values().map(|server| server.replica()).collect();
         let (mut machines, mut broken) = (BTreeMap::new(), Vec::new());
         for (replica, drive) in map.places().into_iter().filter(|(replica, _)| !open.contains(replica)) {
-            let Some(slot) = self.slot(drive).filter(|slot| slot.down().is_none()) else { continue };
-            match open_machine(&slot, replica) {
+            let Some(place) = self.drives.find(drive).filter(|place| place.down().is_none()) else { continue };
+            match open_machine(&place, replica) {
                 Ok(Some(machine)) => drop(machines.insert(replica, machine)),
                 Ok(None) => broken.push((drive, replica)),
-                Err(error) => tracing::error!(%replica, drive = slot.name, %error, "replica is left out"),
+                Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
             }
         }
         (machines, broken)
     }
 
     /// Gives replicas whose rows were being replaced when they stopped new ids; they begin empty.
-    async fn replace_broken(&self, machines: Machines, broken: &[(DriveId, ReplicaId)]) -> Result<Machines, NodeError> {
+    async fn replace_broken(
+        &self,
+        machines: Machines,
+        broken: &[(DriveId, ReplicaId)],
+        renew: &dyn RenewReplicas,
+    ) -> Result<Machines, NodeError> {
         let worthless: BTreeSet<ReplicaId> = broken.iter().map(|(_, replica)| *replica).collect();
         let sound = |range: &MapRange| {
             let left = range.replicas.keys().filter(|replica| !worthless.contains(replica)).count();
             left * 2 > range.replicas.len()
         };
-        let map = self.map();
+        let map = self.map.state();
         let (replaced, left_out): (Vec<_>, Vec<_>) = broken.iter().copied().partition(|(_, replica)| {
             map.all_ranges().any(|range| range.replicas.contains_key(replica) && sound(range))
         });
@@ -92,27 +113,23 @@ impl LocalNode {
             return Ok(machines);
         }
         tracing::warn!(replicas = ?replaced, "replicas were being rebuilt when they stopped: they begin anew");
-        self.change_map(|map| {
-            replaced.iter().for_each(|(_, replica)| map.renew_replica(*replica));
-            Ok(true)
-        })
-        .await?;
+        renew.renew_replicas(&replaced).await?;
         self.forget(&replaced).await;
-        let (mut opened, _) = self.open_machines(&self.map());
+        let (mut opened, _) = self.open_machines(&self.map.state());
         opened.extend(machines);
         Ok(opened)
     }
 
     /// Removes what is left of replicas that were replaced. Failing at it costs space only.
-    pub(super) async fn forget(&self, gone: &[(DriveId, ReplicaId)]) {
+    pub(crate) async fn forget(&self, gone: &[(DriveId, ReplicaId)]) {
         for (drive, replica) in gone {
-            let Some(slot) = self.slot(*drive) else { continue };
-            if let Ok(log) = slot.log.replica(*replica)
+            let Some(place) = self.drives.find(*drive) else { continue };
+            if let Ok(log) = place.log.replica(*replica)
                 && let Err(error) = log.destroy().await
             {
                 tracing::warn!(%replica, %error, "old replica's log stays");
             }
-            if let Err(error) = slot.stores.remove(&replica_store(*replica)) {
+            if let Err(error) = place.stores.remove(&replica_store(*replica)) {
                 tracing::warn!(%replica, %error, "old replica's rows stay");
             }
         }
@@ -123,10 +140,12 @@ impl LocalNode {
         let mut opened = Vec::new();
         for range in ranges {
             for (replica, drive) in &range.replicas {
-                let (Some(slot), Some(machine)) = (self.slot(*drive), machines.remove(replica)) else { continue };
-                match self.open_replica(&slot, range, *replica, machine).await {
+                let (Some(place), Some(machine)) = (self.drives.find(*drive), machines.remove(replica)) else {
+                    continue;
+                };
+                match self.open_replica(&place, range, *replica, machine).await {
                     Ok(replica) => opened.push(replica),
-                    Err(error) => tracing::error!(%replica, drive = slot.name, %error, "replica is left out"),
+                    Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
                 }
             }
         }
@@ -135,37 +154,37 @@ impl LocalNode {
             elect(&opened).await;
         }
         let mut servers = self.servers.write();
-        for Opened { range, replica, slot, group, machine, .. } in opened {
+        for Opened { range, replica, drive, group, machine, .. } in opened {
             let components = RangeComponents {
                 descriptor: range.descriptor(),
                 replica,
-                drive: slot.id,
+                drive: drive.id,
                 consensus: group,
                 machine,
-                log: Arc::clone(&slot.log),
+                log: Arc::clone(&drive.log),
                 env: self.env.clone(),
                 clock: Arc::clone(&self.clock),
                 evaluation: self.settings.evaluation.clone(),
             };
-            servers.insert((range.id, slot.id), Arc::new(RangeServer::new(components)));
+            servers.insert((range.id, drive.id), Arc::new(RangeServer::new(components)));
         }
         Ok(())
     }
 
     async fn open_replica(
         &self,
-        slot: &Arc<Slot>,
+        drive: &Arc<MountedDrive>,
         range: &MapRange,
         replica: ReplicaId,
         machine: Arc<RangeStateMachine>,
     ) -> Result<Opened, NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::Replica(format!("{replica}: {error}"));
-        let log = slot.log.replica(replica).map_err(|error| failed(&error))?;
+        let log = drive.log.replica(replica).map_err(|error| failed(&error))?;
         let last = log.bounds().last;
         let rows: Arc<dyn StateMachine> = machine.clone();
         let components = ReplicaComponents {
             replica,
-            drive: slot.id,
+            drive: drive.id,
             log,
             state_machine: rows,
             local_peers: self.local_peers.clone(),
@@ -177,24 +196,16 @@ impl LocalNode {
         let quiet = !self.is_alone() && last.is_some();
         let group =
             consensus::start(components, self.settings.consensus, quiet).await.map_err(|error| failed(&error))?;
-        Ok(Opened { range: range.clone(), replica, slot: Arc::clone(slot), group, machine, last })
-    }
-}
-
-impl LocalNode {
-    /// The way to replicas on other nodes, if there are any.
-    fn network(&self) -> Option<Network> {
-        let directory: Arc<dyn Directory> = Arc::clone(&self.map) as Arc<dyn Directory>;
-        self.transport.clone().map(|transport| Network { transport, directory })
+        Ok(Opened { range: range.clone(), replica, drive: Arc::clone(drive), group, machine, last })
     }
 }
 
 /// The rows of a replica; `None` if they cannot be gone on with.
-fn open_machine(slot: &Slot, replica: ReplicaId) -> Result<Option<Arc<RangeStateMachine>>, NodeError> {
+fn open_machine(drive: &MountedDrive, replica: ReplicaId) -> Result<Option<Arc<RangeStateMachine>>, NodeError> {
     let failed = |error: &dyn std::fmt::Display| NodeError::Replica(format!("{replica}: {error}"));
-    let store = slot.stores.open(&replica_store(replica)).map_err(|error| failed(&error))?;
+    let store = drive.stores.open(&replica_store(replica)).map_err(|error| failed(&error))?;
     let (machine, state) = RangeStateMachine::open(store).map_err(|error| failed(&error))?;
-    let Ok(log) = slot.log.replica(replica) else { return Ok(None) };
+    let Ok(log) = drive.log.replica(replica) else { return Ok(None) };
     let purged = log.bounds().purged.map(|purged| purged.index);
     let behind = purged.is_some_and(|purged| machine.position().is_none_or(|applied| applied.index < purged));
     Ok((state == StartState::Sound && !behind).then(|| Arc::new(machine)))
@@ -224,12 +235,12 @@ async fn elect(opened: &[Opened]) {
     for (range, replicas) in ranges {
         let longest = replicas.iter().map(|replica| replica.last).max().flatten();
         let candidates = replicas.iter().filter(|replica| replica.last == longest);
-        let Some(best) = candidates.min_by_key(|replica| leads.get(&replica.slot.id).copied().unwrap_or(0)) else {
+        let Some(best) = candidates.min_by_key(|replica| leads.get(&replica.drive.id).copied().unwrap_or(0)) else {
             continue;
         };
         if longest.is_some() {
             // The keepers have little to do.
-            *leads.entry(best.slot.id).or_default() += usize::from(range != MAP_RANGE);
+            *leads.entry(best.drive.id).or_default() += usize::from(range != MAP_RANGE);
             best.group.elect().await;
         }
     }

@@ -28,12 +28,13 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
+use super::latches::{LatchGuard, Latches};
+use super::proposer::{Proposal, Proposer, fits};
+use super::{DataLoss, RangeStateMachine};
 use crate::clock::ClockGuard;
 use crate::consensus::types::ReplicaId;
 use crate::consensus::{Consensus, Leadership, ProposeError};
 use crate::log::DriveLog;
-use crate::losses::Losses;
-use crate::replica::{LatchGuard, Latches, Proposal, Proposer, RangeStateMachine, fits};
 
 /// Commands under way at one range; more are refused as overload.
 const COMMANDS_MAX: usize = 2048;
@@ -51,29 +52,29 @@ const READY_POLL: Duration = Duration::from_millis(5);
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What a serving replica is made of.
-pub struct RangeComponents {
+pub(crate) struct RangeComponents {
     /// What the range owns.
-    pub descriptor: RangeDescriptor,
+    pub(crate) descriptor: RangeDescriptor,
     /// This replica.
-    pub replica: ReplicaId,
+    pub(crate) replica: ReplicaId,
     /// The drive it lives on.
-    pub drive: DriveId,
+    pub(crate) drive: DriveId,
     /// Its consensus.
-    pub consensus: Arc<dyn Consensus>,
+    pub(crate) consensus: Arc<dyn Consensus>,
     /// Its rows.
-    pub machine: Arc<RangeStateMachine>,
+    pub(crate) machine: Arc<RangeStateMachine>,
     /// The log of its drive.
-    pub log: Arc<DriveLog>,
+    pub(crate) log: Arc<DriveLog>,
     /// Time.
-    pub env: Env,
+    pub(crate) env: Env,
     /// Whether the wall clock can be trusted.
-    pub clock: Arc<ClockGuard>,
+    pub(crate) clock: Arc<ClockGuard>,
     /// What is tuned of evaluation.
-    pub evaluation: evaluate::Settings,
+    pub(crate) evaluation: evaluate::Settings,
 }
 
 /// A replica that serves its range.
-pub struct RangeServer {
+pub(crate) struct RangeServer {
     components: RangeComponents,
     latches: Arc<Latches>,
     proposer: Proposer,
@@ -81,12 +82,12 @@ pub struct RangeServer {
     queries: Semaphore,
     used: AtomicBool,
     /// What drives were last known to have lost.
-    losses: Mutex<Option<Arc<Losses>>>,
+    losses: Mutex<Option<Arc<DataLoss>>>,
 }
 
 impl RangeServer {
     /// Begins to serve.
-    pub fn new(components: RangeComponents) -> Self {
+    pub(crate) fn new(components: RangeComponents) -> Self {
         let proposer = Proposer::start(Arc::clone(&components.consensus));
         Self {
             components,
@@ -100,22 +101,22 @@ impl RangeServer {
     }
 
     /// What the range owns.
-    pub const fn descriptor(&self) -> &RangeDescriptor {
+    pub(crate) const fn descriptor(&self) -> &RangeDescriptor {
         &self.components.descriptor
     }
 
     /// Whether the range is the one that keeps the cluster map.
-    pub fn keeps_map(&self) -> bool {
+    pub(crate) fn keeps_map(&self) -> bool {
         self.components.descriptor.id == MAP_RANGE
     }
 
     /// This replica.
-    pub const fn replica(&self) -> ReplicaId {
+    pub(crate) const fn replica(&self) -> ReplicaId {
         self.components.replica
     }
 
     /// The drive it lives on.
-    pub const fn drive(&self) -> DriveId {
+    pub(crate) const fn drive(&self) -> DriveId {
         self.components.drive
     }
 
@@ -126,7 +127,7 @@ impl RangeServer {
 
     /// Has every commit of a blob know of these losses from now on. When this returns, those that did not are
     /// applied, or their outcome cannot be learnt here.
-    pub(crate) async fn take_note_of(&self, losses: Arc<Losses>) -> Result<(), String> {
+    pub(crate) async fn take_note_of(&self, losses: Arc<DataLoss>) -> Result<(), String> {
         // Whoever commits a blob shares the marks.
         let alone = self.latches.take(vec![(LatchKey::Marks, LatchMode::Exclusive)]);
         let _alone = tokio::time::timeout(ANSWER_WAIT_MAX, alone).await.map_err(|_| "latches are held too long")?;
@@ -135,23 +136,23 @@ impl RangeServer {
     }
 
     /// The replica's consensus.
-    pub fn consensus(&self) -> &Arc<dyn Consensus> {
+    pub(crate) fn consensus(&self) -> &Arc<dyn Consensus> {
         &self.components.consensus
     }
 
     /// The replica's rows.
-    pub const fn machine(&self) -> &Arc<RangeStateMachine> {
+    pub(crate) const fn machine(&self) -> &Arc<RangeStateMachine> {
         &self.components.machine
     }
 
     /// The drive of the leader that this replica last heard of.
-    pub fn leader_drive(&self) -> Option<DriveId> {
+    pub(crate) fn leader_drive(&self) -> Option<DriveId> {
         let leader = self.components.consensus.leader()?;
         self.components.consensus.members().places.get(&leader).copied()
     }
 
     /// Whether this replica leads and has applied all from before.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         let applied = self.components.machine.position();
         self.components
             .consensus
@@ -160,7 +161,7 @@ impl RangeServer {
     }
 
     /// Executes a command; answered once it is durable and applied here.
-    pub async fn execute(&self, address: RangeAddress, mut envelope: Envelope) -> Result<Outcome, RangeError> {
+    pub(crate) async fn execute(&self, address: RangeAddress, mut envelope: Envelope) -> Result<Outcome, RangeError> {
         self.check(address, envelope.bucket, Some(&envelope.key))?;
         self.used.store(true, Ordering::Relaxed);
         let Ok(_permit) = self.commands.try_acquire() else { return Err(RangeError::Overloaded) };
@@ -203,7 +204,7 @@ impl RangeServer {
     }
 
     /// Answers a query from applied rows.
-    pub async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
+    pub(crate) async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
         self.check(address, query.bucket, key_of(&query.query))?;
         self.used.store(true, Ordering::Relaxed);
         let Ok(_permit) = self.queries.try_acquire() else { return Err(RangeError::Overloaded) };

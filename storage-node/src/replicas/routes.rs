@@ -16,10 +16,10 @@ use couronne_protocol::map::{MapSource, SharedMap};
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError, ShardFrames};
-use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId};
 
-use super::LocalNode;
+use super::LocalService;
+use crate::surroundings::Surroundings;
 
 /// The drives and ranges of other nodes.
 struct Remote {
@@ -29,7 +29,7 @@ struct Remote {
 
 /// The cluster as one of its nodes reaches it.
 pub struct Routes {
-    here: Weak<LocalNode>,
+    here: Weak<LocalService>,
     id: NodeId,
     map: Arc<SharedMap>,
     remote: Option<Remote>,
@@ -37,24 +37,20 @@ pub struct Routes {
 
 /// Where something lives.
 enum Way<'a> {
-    Here(Arc<LocalNode>),
+    Here(Arc<LocalService>),
     There(&'a Remote),
     Nowhere,
 }
 
 impl Routes {
-    pub(super) fn new(
-        here: Weak<LocalNode>,
-        id: NodeId,
-        map: Arc<SharedMap>,
-        transport: Option<Arc<dyn Transport>>,
-    ) -> Self {
+    pub(crate) fn new(here: &Arc<LocalService>, surroundings: &Surroundings) -> Self {
+        let Surroundings { id, map, transport, .. } = surroundings.clone();
         let source: Arc<dyn MapSource> = Arc::clone(&map) as Arc<dyn MapSource>;
         let remote = transport.map(|transport| Remote {
             shards: RemoteShards::new(Arc::clone(&transport), Arc::clone(&source)),
             ranges: RemoteRanges::new(transport, source),
         });
-        Self { here, id, map, remote }
+        Self { here: Arc::downgrade(here), id, map, remote }
     }
 
     fn way(&self, drive: DriveId) -> Way<'_> {
@@ -77,7 +73,7 @@ fn no_range() -> RangeError {
 impl ShardClient for Routes {
     async fn put_shard(&self, drive: DriveId, request: PutShard) -> Result<(), ShardError> {
         match self.way(drive) {
-            Way::Here(node) => node.put_shard(drive, request).await,
+            Way::Here(here) => here.put_shard(drive, request).await,
             Way::There(remote) => remote.shards.put_shard(drive, request).await,
             Way::Nowhere => Err(nowhere()),
         }
@@ -85,7 +81,7 @@ impl ShardClient for Routes {
 
     async fn get_shard(&self, drive: DriveId, request: GetShard) -> Result<ShardFrames, ShardError> {
         match self.way(drive) {
-            Way::Here(node) => node.get_shard(drive, request).await,
+            Way::Here(here) => here.get_shard(drive, request).await,
             Way::There(remote) => remote.shards.get_shard(drive, request).await,
             Way::Nowhere => Err(nowhere()),
         }
@@ -93,7 +89,7 @@ impl ShardClient for Routes {
 
     async fn report(&self, drive: DriveId, shard: ShardId, owner: Owner) {
         match self.way(drive) {
-            Way::Here(node) => node.report(drive, shard, owner).await,
+            Way::Here(here) => here.report(drive, shard, owner).await,
             Way::There(remote) => remote.shards.report(drive, shard, owner).await,
             Way::Nowhere => {}
         }
@@ -104,7 +100,7 @@ impl ShardClient for Routes {
 impl ShardDuties for Routes {
     async fn delete_shard(&self, drive: DriveId, shard: ShardId) -> Result<bool, ShardError> {
         match self.way(drive) {
-            Way::Here(node) => node.delete_shard(drive, shard).await,
+            Way::Here(here) => here.delete_shard(drive, shard).await,
             Way::There(remote) => remote.shards.delete_shard(drive, shard).await,
             Way::Nowhere => Err(nowhere()),
         }
@@ -112,7 +108,7 @@ impl ShardDuties for Routes {
 
     async fn delete_blob(&self, drive: DriveId, blob: BlobId) -> Result<u64, ShardError> {
         match self.way(drive) {
-            Way::Here(node) => node.delete_blob(drive, blob).await,
+            Way::Here(here) => here.delete_blob(drive, blob).await,
             Way::There(remote) => remote.shards.delete_blob(drive, blob).await,
             Way::Nowhere => Err(nowhere()),
         }
@@ -120,7 +116,7 @@ impl ShardDuties for Routes {
 
     async fn verify_shard(&self, drive: DriveId, shard: ShardId) -> Result<(), ShardError> {
         match self.way(drive) {
-            Way::Here(node) => node.verify_shard(drive, shard).await,
+            Way::Here(here) => here.verify_shard(drive, shard).await,
             Way::There(remote) => remote.shards.verify_shard(drive, shard).await,
             Way::Nowhere => Err(nowhere()),
         }
@@ -131,14 +127,14 @@ impl ShardDuties for Routes {
 impl RangeClient for Routes {
     async fn describe(&self, start: Bytes, end: Bytes) -> Result<Vec<RangeDescriptor>, RangeError> {
         match self.here.upgrade() {
-            Some(node) => node.describe(start, end).await,
+            Some(here) => here.describe(start, end).await,
             None => Err(no_range()),
         }
     }
 
     async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
         match self.way(address.replica) {
-            Way::Here(node) => node.execute(address, envelope).await,
+            Way::Here(here) => here.execute(address, envelope).await,
             Way::There(remote) => remote.ranges.execute(address, envelope).await,
             Way::Nowhere => Err(no_range()),
         }
@@ -146,13 +142,13 @@ impl RangeClient for Routes {
 
     async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
         match self.way(address.replica) {
-            Way::Here(node) => node.query(address, query).await,
+            Way::Here(here) => here.query(address, query).await,
             Way::There(remote) => remote.ranges.query(address, query).await,
             Way::Nowhere => Err(no_range()),
         }
     }
 
     fn leader_hint(&self, range: RangeId) -> Option<DriveId> {
-        self.here.upgrade().and_then(|node| node.leader_hint(range))
+        self.here.upgrade().and_then(|here| here.leader_hint(range))
     }
 }

@@ -20,7 +20,7 @@ use couronne_storage_node::disk::Disk;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::log::{DriveLog, FILE_BYTES};
 use couronne_storage_node::node::{LocalNode, Stores};
-use couronne_storage_node::replica::RangeStateMachine;
+use couronne_storage_node::replicas::RangeStateMachine;
 use tokio::time::sleep;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -177,9 +177,9 @@ async fn a_reported_shard_is_written_again_on_its_drive() {
     sleep(LONG).await;
     assert_eq!(blob.is_on(&node, damaged[0], blob.primary(&node, damaged[0])).await, Some(false), "nobody told");
     for shard in damaged {
-        node.report(blob.primary(&node, shard), shard, blob.owner.clone()).await;
+        node.local().report(blob.primary(&node, shard), shard, blob.owner.clone()).await;
     }
-    node.report(unnamed.primary(&node, other), other, unnamed.owner.clone()).await;
+    node.local().report(unnamed.primary(&node, other), other, unnamed.owner.clone()).await;
     eventually("the shards are sound", async || blob.is_whole(&node).await).await;
     sleep(LONG).await;
     let found = unnamed.is_on(&node, other, unnamed.primary(&node, other)).await;

@@ -15,13 +15,13 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 
 use super::core::Core;
-use super::lane::{Append, Lanes};
-use super::ledger::Durable;
-use super::record::{Deleted, Place, Rank, Subject};
-use super::row::{SegmentRow, ShardRow, Stage, TombstoneRow};
+use super::record::{Deleted, Place, RecordVersion, Subject};
+use super::row::{SegmentRow, SegmentState, ShardRow, TombstoneRow};
 use super::scan::{self, Scan};
 use super::segment::{Class, PAGE_BYTES, SegmentNumber};
-use super::table::Purpose;
+use super::segment_manager::Purpose;
+use super::segment_writer::{Append, SegmentWriters};
+use super::shard_index::Durable;
 
 /// Bytes copied at once, so that copies share syncs.
 const COPY_BYTES: usize = 4 << 20;
@@ -60,13 +60,13 @@ struct State {
 }
 
 /// One round: flush, compact a few segments, recycle, sweep.
-pub(super) async fn round(core: &Core, lanes: &Lanes, memory: &Memory) -> Result<Maintained, ShardError> {
+pub(super) async fn round(core: &Core, writers: &SegmentWriters, memory: &Memory) -> Result<Maintained, ShardError> {
     core.health.check()?;
     let mut done = Maintained { flushed: flush_if_due(core)?, ..Maintained::default() };
     done.recycled += recycle(core, memory).await?;
     for _ in 0..SEGMENTS_PER_ROUND {
         let Some(number) = candidate(core, memory).await else { break };
-        match empty(core, lanes, number).await {
+        match empty(core, writers, number).await {
             Ok(true) => done.compacted += 1,
             Ok(false) => drop(memory.state.lock().stuck.insert(number)),
             // Not even the reserve has room for the copies: the next deletions make some.
@@ -81,8 +81,8 @@ pub(super) async fn round(core: &Core, lanes: &Lanes, memory: &Memory) -> Result
 }
 
 fn flush_if_due(core: &Core) -> Result<bool, ShardError> {
-    let due = core.ledger.unflushed_records() >= core.settings.replay_records_max
-        || core.ledger.unflushed_bytes() >= core.settings.unflushed_bytes_max;
+    let due = core.index.unflushed_records() >= core.settings.replay_records_max
+        || core.index.unflushed_bytes() >= core.settings.unflushed_bytes_max;
     if due {
         flush(core)?;
     }
@@ -93,7 +93,7 @@ fn flush_if_due(core: &Core) -> Result<bool, ShardError> {
 pub(super) fn flush(core: &Core) -> Result<(), ShardError> {
     use tokio::runtime::{Handle, RuntimeFlavor};
     let threads = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-    let flushed = if threads { tokio::task::block_in_place(|| core.ledger.flush()) } else { core.ledger.flush() };
+    let flushed = if threads { tokio::task::block_in_place(|| core.index.flush()) } else { core.index.flush() };
     core.stored(flushed)
 }
 
@@ -105,10 +105,10 @@ async fn candidate(core: &Core, memory: &Memory) -> Option<SegmentNumber> {
     let percent = if pressed { 90 } else { core.settings.compact_live_percent };
     let stuck = memory.state.lock().stuck.clone();
     let sealed = core
-        .ledger
+        .index
         .segments()
         .into_iter()
-        .filter(|(number, row)| row.stage == Stage::Sealed && row.live > 0 && !stuck.contains(number));
+        .filter(|(number, row)| row.state == SegmentState::Sealed && row.live > 0 && !stuck.contains(number));
     let share = |row: &SegmentRow| row.live.saturating_mul(100) / capacity(core, row.class).max(1);
     let worth = sealed.filter(|(_, row)| row.failed || share(row) <= percent);
     worth.min_by_key(|(_, row)| (!row.failed, share(row))).map(|(number, _)| number)
@@ -122,12 +122,12 @@ const fn capacity(core: &Core, class: Class) -> u64 {
 }
 
 /// Copies what counts out of a segment; whether nothing is left that does.
-async fn empty(core: &Core, lanes: &Lanes, number: SegmentNumber) -> Result<bool, ShardError> {
+async fn empty(core: &Core, writers: &SegmentWriters, number: SegmentNumber) -> Result<bool, ShardError> {
     let unreadable = |error: std::io::Error| ShardError::Corrupt(format!("segment {}: {error}", number.0));
-    let Some(row) = core.ledger.segment(number) else { return Ok(true) };
-    let Some(held) = core.table.hold(number).await.map_err(unreadable)? else { return Ok(false) };
+    let Some(row) = core.index.segment(number) else { return Ok(true) };
+    let Some(pinned) = core.segments.hold(number).await.map_err(unreadable)? else { return Ok(false) };
     let from = Place { generation: row.generation, offset: PAGE_BYTES, previous: row.generation };
-    let mut scan = Scan::new(held, from).await.map_err(unreadable)?;
+    let mut scan = Scan::new(pinned, from).await.map_err(unreadable)?;
     let mut copies = Vec::new();
     while let Ok(Some(record)) = scan.next().await {
         if record.header.place.offset >= row.end {
@@ -137,11 +137,11 @@ async fn empty(core: &Core, lanes: &Lanes, number: SegmentNumber) -> Result<bool
             copies.extend(copy(&scan, record).await);
         }
         if copies.iter().map(|copy: &Append| copy.payload.len()).sum::<usize>() >= COPY_BYTES {
-            append_all(core, lanes, number, &mut copies).await?;
+            append_all(core, writers, number, &mut copies).await?;
         }
     }
-    append_all(core, lanes, number, &mut copies).await?;
-    Ok(core.ledger.segment(number).is_none_or(|row| row.live == 0))
+    append_all(core, writers, number, &mut copies).await?;
+    Ok(core.index.segment(number).is_none_or(|row| row.live == 0))
 }
 
 /// Whether the index points at this very record; a tombstone besides must still be needed.
@@ -149,18 +149,18 @@ fn counts(core: &Core, number: SegmentNumber, record: &Durable) -> Result<bool, 
     let header = &record.header;
     match &header.subject {
         Subject::Shard(facts) => {
-            let row = core.stored(core.ledger.shard(facts.shard))?;
+            let row = core.stored(core.index.shard(facts.shard))?;
             Ok(row.is_some_and(|row| (row.segment, row.offset) == (number, header.place.offset)))
         }
         Subject::Tombstone(deleted) => {
-            let Some(row) = core.stored(core.ledger.tombstone(*deleted))? else { return Ok(false) };
-            if (row.segment, row.rank) != (number, header.rank) {
+            let Some(row) = core.stored(core.index.tombstone(*deleted))? else { return Ok(false) };
+            if (row.segment, row.version) != (number, header.version) {
                 return Ok(false);
             }
             // What is older only in this segment goes with it.
-            let needed = row.older.iter().any(|older| *older != number && core.ledger.segment(*older).is_some());
+            let needed = row.older.iter().any(|older| *older != number && core.index.segment(*older).is_some());
             if !needed {
-                core.stored(core.ledger.drop_tombstones(&[(TombstoneRow::key(*deleted), row)]))?;
+                core.stored(core.index.drop_tombstones(&[(TombstoneRow::key(*deleted), row)]))?;
             }
             Ok(needed)
         }
@@ -175,18 +175,18 @@ async fn copy(scan: &Scan, record: Durable) -> Option<Append> {
     if !scan::is_whole(&header.subject, &payload) {
         return None;
     }
-    let rank = Rank { revision: header.rank.revision.saturating_add(1), ..header.rank };
-    Some(Append { subject: header.subject, rank, payload, purpose: Purpose::Duties })
+    let version = RecordVersion { revision: header.version.revision.saturating_add(1), ..header.version };
+    Some(Append { subject: header.subject, version, payload, purpose: Purpose::Duties })
 }
 
 async fn append_all(
     core: &Core,
-    lanes: &Lanes,
+    writers: &SegmentWriters,
     number: SegmentNumber,
     copies: &mut Vec<Append>,
 ) -> Result<(), ShardError> {
     core.health.check()?;
-    for result in join_all(copies.drain(..).map(|append| lanes.append(append))).await {
+    for result in join_all(copies.drain(..).map(|append| writers.append(append))).await {
         if let Err(error) = result {
             tracing::warn!(segment = number.0, %error, "copying out of a segment failed");
             return Err(error);
@@ -197,23 +197,27 @@ async fn append_all(
 
 /// Gives back the files of segments in which nothing counts.
 async fn recycle(core: &Core, memory: &Memory) -> Result<u64, ShardError> {
-    let empty: Vec<(SegmentNumber, SegmentRow)> =
-        core.ledger.segments().into_iter().filter(|(_, row)| row.stage == Stage::Sealed && row.live == 0).collect();
+    let empty: Vec<(SegmentNumber, SegmentRow)> = core
+        .index
+        .segments()
+        .into_iter()
+        .filter(|(_, row)| row.state == SegmentState::Sealed && row.live == 0)
+        .collect();
     if empty.is_empty() {
         return Ok(0);
     }
     flush(core)?;
     let mut recycled = 0;
     for (number, row) in empty {
-        if !core.table.take(number) {
+        if !core.segments.take(number) {
             continue;
         }
         let worn = row.end.saturating_add(capacity(core, row.class) / 4) >= capacity(core, row.class);
-        if let Err(error) = core.table.discard(number, row.class, worn && !row.failed).await {
-            core.table.add(number, row.class);
+        if let Err(error) = core.segments.discard(number, row.class, worn && !row.failed).await {
+            core.segments.add(number, row.class);
             return Err(core.health.failed("recycling a segment", &error));
         }
-        core.stored(core.ledger.forget(number))?;
+        core.stored(core.index.forget(number))?;
         recycled += 1;
         memory.state.lock().sweep.get_or_insert_default();
     }
@@ -228,7 +232,7 @@ fn sweep(core: &Core, memory: &Memory) -> Result<u64, ShardError> {
     let mut dropped = Vec::new();
     let mut last = None;
     {
-        let view = core.ledger.view();
+        let view = core.index.view();
         let mut rows = view.scan(start, Bound::Excluded(end), false);
         for _ in 0..SWEEP_ROWS {
             let Some((key, value)) = core.stored(rows.next())? else {
@@ -237,14 +241,14 @@ fn sweep(core: &Core, memory: &Memory) -> Result<u64, ShardError> {
             };
             let row = core.stored(TombstoneRow::decode(&value))?;
             last = Some(key.clone());
-            let outlived = row.older.iter().all(|older| core.ledger.segment(*older).is_none());
+            let outlived = row.older.iter().all(|older| core.index.segment(*older).is_none());
             if outlived || mutant!(DropTombstoneEarly) {
                 dropped.push((key, row));
             }
         }
     }
     memory.state.lock().sweep = last;
-    core.stored(core.ledger.drop_tombstones(&dropped))?;
+    core.stored(core.index.drop_tombstones(&dropped))?;
     Ok(dropped.len() as u64)
 }
 
@@ -255,7 +259,7 @@ pub(super) fn holds_any(core: &Core, deleted: Deleted) -> Result<u64, ShardError
         Deleted::Blob(blob) => ShardRow::prefix(blob),
         Deleted::Shard(shard) => ShardRow::key(shard).to_vec(),
     };
-    let view = core.ledger.view();
+    let view = core.index.view();
     let mut rows = view.scan(Bound::Included(&prefix), Bound::Unbounded, false);
     let mut count = 0;
     while core.stored(rows.next())?.is_some_and(|(key, _)| key.starts_with(&prefix)) {

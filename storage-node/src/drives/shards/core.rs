@@ -10,9 +10,9 @@ use couronne_metadata::store::StoreError;
 use couronne_protocol::shard::ShardError;
 
 use super::identity::Identity;
-use super::ledger::Ledger;
+use super::segment_manager::SegmentManager;
 use super::settings::Settings;
-use super::table::Table;
+use super::shard_index::ShardIndex;
 use crate::disk::Disk;
 
 /// The shared parts.
@@ -21,8 +21,8 @@ pub(super) struct Core {
     pub(super) env: Env,
     pub(super) identity: Identity,
     pub(super) settings: Settings,
-    pub(super) table: Table,
-    pub(super) ledger: Ledger,
+    pub(super) segments: SegmentManager,
+    pub(super) index: ShardIndex,
     pub(super) health: Health,
     /// The sequence of the next record.
     pub(super) sequence: AtomicU64,

@@ -9,11 +9,11 @@ use couronne_protocol::shard::{Owner, ShardError};
 
 use super::Drive;
 use super::compaction::{self, Maintained};
-use super::lane::Append;
-use super::record::{Deleted, HEADER_BYTES_MAX, Header, Rank, Subject};
-use super::row::{ShardRow, Stage};
+use super::record::{Deleted, HEADER_BYTES_MAX, Header, RecordVersion, Subject};
+use super::row::{SegmentState, ShardRow};
 use super::segment::SegmentNumber;
-use super::table::Purpose;
+use super::segment_manager::Purpose;
+use super::segment_writer::Append;
 use crate::disk::Space;
 
 /// A shard as a listing shows it.
@@ -66,10 +66,10 @@ impl Drive {
         core.health.check()?;
         let count = compaction::holds_any(core, deleted)?;
         // A failed segment may hold records that the index never learnt of.
-        if count > 0 || core.ledger.any_failed() {
-            let rank = Rank { sequence: core.next_sequence(), revision: 0 };
+        if count > 0 || core.index.any_failed() {
+            let version = RecordVersion { sequence: core.next_sequence(), revision: 0 };
             let (subject, payload, purpose) = (Subject::Tombstone(deleted), Bytes::new(), Purpose::Duties);
-            self.lanes.append(Append { subject, rank, payload, purpose }).await?;
+            self.writers.append(Append { subject, version, payload, purpose }).await?;
         }
         Ok(count)
     }
@@ -79,7 +79,7 @@ impl Drive {
         let (start, end) = ShardRow::all();
         let after = after.map(ShardRow::key);
         let start = after.as_ref().map_or(Bound::Included(start), |key| Bound::Excluded(key.as_ref()));
-        let view = self.core.ledger.view();
+        let view = self.core.index.view();
         let mut rows = view.scan(start, Bound::Excluded(end), false);
         let mut listed = Vec::new();
         while listed.len() < limit {
@@ -93,11 +93,11 @@ impl Drive {
 
     /// Reads a shard whole and checks its header and every frame; returns its length in bytes.
     pub async fn verify(&self, shard: ShardId) -> Result<u32, ShardError> {
-        let (row, held) = self.find(shard).await?;
+        let (row, pinned) = self.find(shard).await?;
         let corrupt = |what: &str| ShardError::Corrupt(format!("shard {shard:?}: {what}"));
-        let head = held.read(row.offset, (row.extent.payload_offset as usize).min(HEADER_BYTES_MAX)).await;
+        let head = pinned.read(row.offset, (row.extent.payload_offset as usize).min(HEADER_BYTES_MAX)).await;
         let head = head.map_err(|error| corrupt(&format!("reading header: {error}")))?;
-        let generation = self.core.ledger.segment(row.segment).map_or(0, |segment| segment.generation);
+        let generation = self.core.index.segment(row.segment).map_or(0, |segment| segment.generation);
         let header = Header::decode_at(&head, generation, row.offset);
         let header = header.map_err(|error| corrupt(&error.to_string()))?;
         if !matches!(&header.subject, Subject::Shard(facts)
@@ -106,7 +106,7 @@ impl Drive {
             return Err(corrupt("its header says otherwise than the index"));
         }
         let offset = row.offset.saturating_add(u64::from(row.extent.payload_offset));
-        let payload = held.read(offset, row.shard_len as usize).await;
+        let payload = pinned.read(offset, row.shard_len as usize).await;
         let payload = payload.map_err(|error| corrupt(&format!("reading payload: {error}")))?;
         frame::verify(shard, row.geometry, 0, &row.frames, &payload).map_err(|error| corrupt(&error.to_string()))?;
         Ok(row.shard_len)
@@ -115,7 +115,7 @@ impl Drive {
     /// One round of housekeeping: flushes the index when that is due, compacts a few segments,
     /// recycles what is empty. Call it about every second, from one task.
     pub async fn maintain(&self) -> Result<Maintained, ShardError> {
-        compaction::round(&self.core, &self.lanes, &self.memory).await
+        compaction::round(&self.core, &self.writers, &self.memory).await
     }
 
     /// Makes the index durable, so that the next start has nothing to read again. May block.
@@ -126,7 +126,7 @@ impl Drive {
     /// How the drive is.
     pub async fn stats(&self) -> Result<Stats, ShardError> {
         let space = self.core.disk.space().await.map_err(|error| ShardError::Down(error.to_string()))?;
-        let segments = self.core.ledger.segments();
+        let segments = self.core.index.segments();
         let live_bytes = segments.iter().map(|(_, row)| row.live).sum();
         let used: u64 = segments.iter().map(|(_, row)| row.end.saturating_sub(super::segment::PAGE_BYTES)).sum();
         Ok(Stats {
@@ -134,8 +134,8 @@ impl Drive {
             live_bytes,
             dead_bytes: used.saturating_sub(live_bytes),
             segments: segments.len() as u64,
-            open_segments: segments.iter().filter(|(_, row)| row.stage == Stage::Open).count() as u64,
-            queued_bytes: self.lanes.queued_bytes(),
+            open_segments: segments.iter().filter(|(_, row)| row.state == SegmentState::Open).count() as u64,
+            queued_bytes: self.writers.queued_bytes(),
             down: self.core.health.reason(),
         })
     }

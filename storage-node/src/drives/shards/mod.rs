@@ -9,15 +9,15 @@ mod compaction;
 mod core;
 mod duties;
 mod identity;
-mod lane;
-mod ledger;
 mod record;
 mod recovery;
 mod row;
 mod scan;
 mod segment;
+mod segment_manager;
+mod segment_writer;
 mod settings;
-mod table;
+mod shard_index;
 
 use std::io;
 use std::sync::Arc;
@@ -34,13 +34,13 @@ pub use self::compaction::Maintained;
 use self::core::{Core, Health};
 pub use self::duties::{ListedShard, Stats};
 pub use self::identity::{Identity, IdentityError};
-use self::lane::{Append, Lanes};
-use self::ledger::Ledger;
-use self::record::{HEADER_BYTES_MAX, Rank, ShardFacts, Subject};
+use self::record::{HEADER_BYTES_MAX, RecordVersion, ShardFacts, Subject};
 use self::row::ShardRow;
 pub use self::segment::SegmentNumber;
+use self::segment_manager::{Purpose, SegmentManager, SegmentPin};
+use self::segment_writer::{Append, SegmentWriters};
 pub use self::settings::Settings;
-use self::table::{Held, Purpose, Table};
+use self::shard_index::ShardIndex;
 use crate::disk::Disk;
 
 /// How often a read looks again when compaction moved the shard under it.
@@ -76,7 +76,7 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Drive {
     core: Arc<Core>,
-    lanes: Arc<Lanes>,
+    writers: Arc<SegmentWriters>,
     memory: Arc<compaction::Memory>,
 }
 
@@ -93,14 +93,14 @@ impl Drive {
     pub async fn start(parts: Parts, identity: Identity, rebuild: bool) -> Result<Self, OpenError> {
         let Parts { disk, index, env, settings } = parts;
         recovery::claim_index(&index, identity.drive, rebuild)?;
-        let ledger = Ledger::open(index)?;
-        let table = Table::new(disk.clone(), env.clone(), identity.drive, settings);
-        let next = recovery::recover(&disk, &table, &ledger, &identity).await?;
+        let index = ShardIndex::open(index)?;
+        let segments = SegmentManager::new(disk.clone(), env.clone(), identity.drive, settings);
+        let next = recovery::recover(&disk, &segments, &index, &identity).await?;
         let health = Health::new(settings.failures_max);
         let sequence = AtomicU64::new(next);
-        let core = Arc::new(Core { disk, env, identity, settings, table, ledger, health, sequence });
-        let lanes = Arc::new(Lanes::start(&core));
-        Ok(Self { core, lanes, memory: Arc::default() })
+        let core = Arc::new(Core { disk, env, identity, settings, segments, index, health, sequence });
+        let writers = Arc::new(SegmentWriters::start(&core));
+        Ok(Self { core, writers, memory: Arc::default() })
     }
 
     /// Who it is.
@@ -115,8 +115,8 @@ impl Drive {
         let PutShard { shard, owner, geometry, policy, class, epoch, frames, payload } = request;
         let shard_len = u32::try_from(payload.len()).map_err(|_| refused("payload is too long"))?;
         let facts = ShardFacts { shard, owner, geometry, policy, class, epoch, frames, shard_len };
-        let rank = Rank { sequence: self.core.next_sequence(), revision: 0 };
-        self.lanes.append(Append { subject: Subject::Shard(facts), rank, payload, purpose: Purpose::Shards }).await
+        let version = RecordVersion { sequence: self.core.next_sequence(), revision: 0 };
+        self.writers.append(Append { subject: Subject::Shard(facts), version, payload, purpose: Purpose::Shards }).await
     }
 
     /// Checks a request against itself and the drive's rules.
@@ -147,7 +147,7 @@ impl Drive {
     /// Reads whole frames of a shard as they stand on the drive: one read of the disk.
     pub async fn get_shard(&self, request: GetShard) -> Result<ShardFrames, ShardError> {
         let GetShard { shard, first_frame, frames } = request;
-        let (row, held) = self.find(shard).await?;
+        let (row, pinned) = self.find(shard).await?;
         let last_frame = first_frame.saturating_add(frames).min(frame::frames(row.shard_len));
         let start = u64::from(first_frame) * u64::from(FRAME_BYTES);
         let end = (u64::from(last_frame) * u64::from(FRAME_BYTES)).min(u64::from(row.shard_len));
@@ -157,20 +157,20 @@ impl Drive {
             bytes::Bytes::new()
         } else {
             let offset = row.offset.saturating_add(u64::from(row.extent.payload_offset)).saturating_add(start);
-            let read = held.read(offset, len).await;
+            let read = pinned.read(offset, len).await;
             read.map_err(|error| ShardError::Corrupt(format!("reading shard {shard:?}: {error}")))?
         };
         Ok(ShardFrames { geometry: row.geometry, shard_len: row.shard_len, checksums, payload })
     }
 
-    /// The row of a shard, and its segment held so that it cannot be reused meanwhile.
-    async fn find(&self, shard: ShardId) -> Result<(ShardRow, Held), ShardError> {
+    /// The row of a shard, and its segment pinned so that it cannot be reused meanwhile.
+    async fn find(&self, shard: ShardId) -> Result<(ShardRow, SegmentPin), ShardError> {
         for _ in 0..MOVED_RETRIES {
-            let row = self.core.stored(self.core.ledger.shard(shard))?.ok_or(ShardError::NotFound)?;
-            let held = self.core.table.hold(row.segment).await;
-            let held = held.map_err(|error| ShardError::Corrupt(format!("opening segment: {error}")))?;
-            if let Some(held) = held {
-                return Ok((row, held));
+            let row = self.core.stored(self.core.index.shard(shard))?.ok_or(ShardError::NotFound)?;
+            let pinned = self.core.segments.hold(row.segment).await;
+            let pinned = pinned.map_err(|error| ShardError::Corrupt(format!("opening segment: {error}")))?;
+            if let Some(pinned) = pinned {
+                return Ok((row, pinned));
             }
         }
         Err(ShardError::Corrupt(format!("shard {shard:?}: its segment is missing")))

@@ -54,7 +54,7 @@ pub(super) enum Subject {
 
 /// Which of two records about one thing is the newer: the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Rank {
+pub(super) struct RecordVersion {
     /// Rises with each record that is asked for on the drive.
     pub(super) sequence: u64,
     /// How often compaction copied the record.
@@ -122,7 +122,7 @@ pub(super) struct Extent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) subject: Subject,
-    pub(super) rank: Rank,
+    pub(super) version: RecordVersion,
     pub(super) extent: Extent,
     pub(super) place: Place,
     pub(super) first_of_batch: bool,
@@ -209,8 +209,8 @@ impl Header {
         out.put_u32(self.subject.payload_len());
         out.put_u32(self.extent.payload_offset);
         out.put_u32(self.extent.stride);
-        out.put_u32(self.rank.revision);
-        out.put_u64(self.rank.sequence);
+        out.put_u32(self.version.revision);
+        out.put_u64(self.version.sequence);
         out.put_u64(self.place.generation);
         out.put_u64(self.place.offset);
         out.put_u64(self.place.previous);
@@ -268,7 +268,7 @@ impl Header {
         let shard_len = head.try_get_u32()?;
         let extent = Extent { payload_offset: head.try_get_u32()?, stride: head.try_get_u32()? };
         let revision = head.try_get_u32()?;
-        let rank = Rank { sequence: head.try_get_u64()?, revision };
+        let version = RecordVersion { sequence: head.try_get_u64()?, revision };
         let place =
             Place { generation: head.try_get_u64()?, offset: head.try_get_u64()?, previous: head.try_get_u64()? };
         let bucket = BucketId::from_bytes(sixteen(&mut head)?);
@@ -280,7 +280,7 @@ impl Header {
             3 => Subject::Tombstone(Deleted::Shard(shard)),
             _ => return Err(HeaderError::Senseless),
         };
-        let header = Self { subject, rank, extent, place, first_of_batch: flags & 1 == 1 };
+        let header = Self { subject, version, extent, place, first_of_batch: flags & 1 == 1 };
         header.check_extent(header_len)?;
         Ok((header, checksum))
     }
@@ -378,7 +378,7 @@ mod tests {
         let stride = (payload_offset + subject.payload_len()).next_multiple_of(8);
         Header {
             subject,
-            rank: Rank { sequence: 11, revision: 2 },
+            version: RecordVersion { sequence: 11, revision: 2 },
             extent: Extent { payload_offset, stride },
             place: Place { generation: 1, offset: 4096, previous: 3 },
             first_of_batch: true,
@@ -419,7 +419,7 @@ mod tests {
         let header = header("key", 1, 0);
         let mut bytes = Vec::new();
         header.encode(&mut bytes);
-        let golden = include_bytes!("../../tests/fixtures/shard-record-1.bin");
+        let golden = include_bytes!("../../../tests/fixtures/shard-record-1.bin");
         assert_eq!(bytes, golden);
         assert_eq!(Header::decode(golden, header.place).unwrap().0, header);
     }

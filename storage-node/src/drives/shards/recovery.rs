@@ -15,12 +15,12 @@ use couronne_ring::DriveId;
 
 use super::OpenError;
 use super::identity::Identity;
-use super::ledger::{Durable, Ledger};
 use super::record::Place;
-use super::row::{self, SegmentRow, Stage};
+use super::row::{self, SegmentRow, SegmentState};
 use super::scan::{self, Scan};
 use super::segment::{self, Class, PAGE_BYTES, SegmentNumber, SegmentPage};
-use super::table::Table;
+use super::segment_manager::SegmentManager;
+use super::shard_index::{Durable, ShardIndex};
 use crate::disk::Disk;
 
 /// Records applied to the index at once.
@@ -42,52 +42,52 @@ pub(super) fn claim_index(index: &Arc<dyn Store>, drive: DriveId, rebuild: bool)
 /// Brings the index up to date; returns the sequence of the next record.
 pub(super) async fn recover(
     disk: &Arc<dyn Disk>,
-    table: &Table,
-    ledger: &Ledger,
+    segments: &SegmentManager,
+    index: &ShardIndex,
     identity: &Identity,
 ) -> Result<u64, OpenError> {
     let drive = identity.drive;
-    table.reserve(last_before_boot(identity.boots));
+    segments.reserve(last_before_boot(identity.boots));
     disk.create_folder(segment::FOLDER).await?;
     let names = disk.list(segment::FOLDER).await?;
     let files: BTreeMap<SegmentNumber, Class> = names.iter().filter_map(|name| segment::parse_name(name)).collect();
-    for (number, row) in ledger.segments() {
+    for (number, row) in index.segments() {
         match files.get(&number) {
-            Some(class) if *class == row.class => table.add(number, *class),
+            Some(class) if *class == row.class => segments.add(number, *class),
             // Emptied, and gone before the index knew.
-            None if row.live == 0 => ledger.forget(number)?,
+            None if row.live == 0 => index.forget(number)?,
             _ => tracing::error!(segment = number.0, "segment file is missing; its shards need repair"),
         }
     }
     let mut unread = Vec::new();
     for (number, class) in files {
-        let known = ledger.segment(number);
-        if known.is_some_and(|row| row.stage == Stage::Sealed) {
+        let known = index.segment(number);
+        if known.is_some_and(|row| row.state == SegmentState::Sealed) {
             continue;
         }
         match judge(disk, drive, number, class, known).await? {
             Verdict::Read(generation) => {
                 if known.is_none() {
-                    table.add(number, class);
-                    ledger.add(number, class, generation, PAGE_BYTES);
+                    segments.add(number, class);
+                    index.add(number, class, generation, PAGE_BYTES);
                 }
                 unread.push(number);
             }
-            Verdict::Stray => table.remove_stray(number, class).await?,
+            Verdict::Stray => segments.remove_stray(number, class).await?,
             Verdict::Damaged => {
                 tracing::error!(segment = number.0, "segment page is damaged; what is not indexed is not read");
-                table.reserve(number);
-                ledger.set_stage(number, Stage::Sealed, false)?;
+                segments.reserve(number);
+                index.set_state(number, SegmentState::Sealed, false)?;
             }
         }
     }
     for number in unread {
-        read_again(table, ledger, number).await?;
-        ledger.set_stage(number, Stage::Sealed, false)?;
+        read_again(segments, index, number).await?;
+        index.set_state(number, SegmentState::Sealed, false)?;
     }
-    let sequences = ledger.segments().into_iter().map(|(_, row)| row.sequence_max);
+    let sequences = index.segments().into_iter().map(|(_, row)| row.sequence_max);
     let next = sequences.max().unwrap_or(0).saturating_add(1).max(first_of_boot(identity.boots));
-    ledger.serve(next);
+    index.serve(next);
     Ok(next)
 }
 
@@ -143,11 +143,11 @@ async fn judge(
 ///
 /// A batch is written only after the one before it is durable, so only the last batch can be torn: its
 /// payloads are verified, and a record whose payload is not whole was never acknowledged.
-async fn read_again(table: &Table, ledger: &Ledger, number: SegmentNumber) -> Result<(), OpenError> {
-    let Some(row) = ledger.segment(number) else { return Ok(()) };
-    let Some(held) = table.hold(number).await? else { return Ok(()) };
+async fn read_again(segments: &SegmentManager, index: &ShardIndex, number: SegmentNumber) -> Result<(), OpenError> {
+    let Some(row) = index.segment(number) else { return Ok(()) };
+    let Some(pinned) = segments.hold(number).await? else { return Ok(()) };
     let from = Place { generation: row.generation, offset: row.end, previous: row.chain };
-    let mut scan = Scan::new(held, from).await?;
+    let mut scan = Scan::new(pinned, from).await?;
     let mut records: Vec<Durable> = Vec::new();
     let mut batch_start = 0;
     loop {
@@ -162,7 +162,7 @@ async fn read_again(table: &Table, ledger: &Ledger, number: SegmentNumber) -> Re
         if record.header.first_of_batch {
             batch_start = records.len();
             if batch_start >= APPLY_RECORDS {
-                ledger.apply(number, &records)?;
+                index.apply(number, &records)?;
                 records.clear();
                 batch_start = 0;
             }
@@ -179,6 +179,6 @@ async fn read_again(table: &Table, ledger: &Ledger, number: SegmentNumber) -> Re
             records.push(record);
         }
     }
-    ledger.apply(number, &records)?;
+    index.apply(number, &records)?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use couronne_placement::{BlobId, ChunkId, Geometry, ShardId};
 use couronne_protocol::shard::Owner;
 use couronne_ring::DriveId;
 
-use super::record::{self, Deleted, Extent, HeaderError, Rank};
+use super::record::{self, Deleted, Extent, HeaderError, RecordVersion};
 use super::segment::{Class, SegmentNumber};
 
 const VERSION: u8 = 1;
@@ -42,7 +42,7 @@ pub(super) struct ShardRow {
     /// Where the record starts in its segment.
     pub(super) offset: u64,
     pub(super) extent: Extent,
-    pub(super) rank: Rank,
+    pub(super) version: RecordVersion,
     pub(super) geometry: Geometry,
     pub(super) shard_len: u32,
     pub(super) owner: Owner,
@@ -63,14 +63,14 @@ pub(super) struct ShardRow {
 pub(super) struct TombstoneRow {
     pub(super) segment: SegmentNumber,
     pub(super) stride: u32,
-    pub(super) rank: Rank,
+    pub(super) version: RecordVersion,
     /// Segments that hold, or may hold, older records of what was deleted.
     pub(super) older: Vec<SegmentNumber>,
 }
 
 /// Whether a segment still grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum SegmentState {
     /// Records are appended; after a start its rest is read again from `end`.
     Open,
     /// Nothing is appended any more.
@@ -82,13 +82,13 @@ pub(super) enum Stage {
 ///
 /// ```text
 /// key:   3 ‖ segment (8)
-/// value: version (1) ‖ class (1) ‖ stage (1) ‖ failed (1) ‖ generation (8) ‖ end (8) ‖ chain (8)
+/// value: version (1) ‖ class (1) ‖ state (1) ‖ failed (1) ‖ generation (8) ‖ end (8) ‖ chain (8)
 ///        ‖ highest sequence (8) ‖ live bytes (8)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SegmentRow {
     pub(super) class: Class,
-    pub(super) stage: Stage,
+    pub(super) state: SegmentState,
     /// A write or sync failed: what lies behind `end` is unknown.
     pub(super) failed: bool,
     pub(super) generation: u64,
@@ -151,7 +151,7 @@ impl ShardRow {
         out.put_u64(self.offset);
         out.put_u32(self.extent.payload_offset);
         out.put_u32(self.extent.stride);
-        put_rank(&mut out, self.rank);
+        put_version(&mut out, self.version);
         record::put_geometry(&mut out, self.geometry);
         out.put_u32(self.shard_len);
         out.put_slice(&self.owner.bucket.to_bytes());
@@ -173,7 +173,7 @@ impl ShardRow {
         }
         let (segment, offset) = (SegmentNumber(from.try_get_u64()?), from.try_get_u64()?);
         let extent = Extent { payload_offset: from.try_get_u32()?, stride: from.try_get_u32()? };
-        let rank = get_rank(from)?;
+        let version = get_version(from)?;
         let geometry = record::get_geometry(from)?;
         let shard_len = from.try_get_u32()?;
         let bucket = BucketId::from_bytes(record::sixteen(from)?);
@@ -190,7 +190,7 @@ impl ShardRow {
         for _ in 0..count {
             frames.push(from.try_get_u64()?);
         }
-        Ok(Self { segment, offset, extent, rank, geometry, shard_len, owner, older, frames })
+        Ok(Self { segment, offset, extent, version, geometry, shard_len, owner, older, frames })
     }
 }
 
@@ -214,7 +214,7 @@ impl TombstoneRow {
         out.put_u8(VERSION);
         out.put_u64(self.segment.0);
         out.put_u32(self.stride);
-        put_rank(&mut out, self.rank);
+        put_version(&mut out, self.version);
         put_segments(&mut out, &self.older);
         out.into()
     }
@@ -229,7 +229,7 @@ impl TombstoneRow {
             return Err(Bad);
         }
         let (segment, stride) = (SegmentNumber(from.try_get_u64()?), from.try_get_u32()?);
-        let row = Self { segment, stride, rank: get_rank(from)?, older: get_segments(from)? };
+        let row = Self { segment, stride, version: get_version(from)?, older: get_segments(from)? };
         if from.is_empty() { Ok(row) } else { Err(Bad) }
     }
 }
@@ -253,11 +253,11 @@ impl SegmentRow {
 
     pub(super) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(44);
-        let stage = match self.stage {
-            Stage::Open => 0,
-            Stage::Sealed => 1,
+        let state = match self.state {
+            SegmentState::Open => 0,
+            SegmentState::Sealed => 1,
         };
-        out.put_slice(&[VERSION, self.class.to_byte(), stage, u8::from(self.failed)]);
+        out.put_slice(&[VERSION, self.class.to_byte(), state, u8::from(self.failed)]);
         for number in [self.generation, self.end, self.chain, self.sequence_max, self.live] {
             out.put_u64(number);
         }
@@ -274,15 +274,15 @@ impl SegmentRow {
             return Err(Bad);
         }
         let class = Class::from_byte(from.try_get_u8()?).ok_or(Bad)?;
-        let stage = match from.try_get_u8()? {
-            0 => Stage::Open,
-            1 => Stage::Sealed,
+        let state = match from.try_get_u8()? {
+            0 => SegmentState::Open,
+            1 => SegmentState::Sealed,
             _ => return Err(Bad),
         };
         let failed = from.try_get_u8()? == 1;
         let mut number = || from.try_get_u64();
         let (generation, end, chain) = (number()?, number()?, number()?);
-        Ok(Self { class, stage, failed, generation, end, chain, sequence_max: number()?, live: number()? })
+        Ok(Self { class, state, failed, generation, end, chain, sequence_max: number()?, live: number()? })
     }
 }
 
@@ -302,13 +302,13 @@ fn get_shard(from: &mut &[u8]) -> Result<ShardId, TryGetError> {
     Ok(ShardId { chunk: ChunkId { blob, index: from.try_get_u32()? }, number: from.try_get_u8()? })
 }
 
-fn put_rank(out: &mut Vec<u8>, rank: Rank) {
-    out.put_u64(rank.sequence);
-    out.put_u32(rank.revision);
+fn put_version(out: &mut Vec<u8>, version: RecordVersion) {
+    out.put_u64(version.sequence);
+    out.put_u32(version.revision);
 }
 
-fn get_rank(from: &mut &[u8]) -> Result<Rank, TryGetError> {
-    Ok(Rank { sequence: from.try_get_u64()?, revision: from.try_get_u32()? })
+fn get_version(from: &mut &[u8]) -> Result<RecordVersion, TryGetError> {
+    Ok(RecordVersion { sequence: from.try_get_u64()?, revision: from.try_get_u32()? })
 }
 
 fn put_segments(out: &mut Vec<u8>, segments: &[SegmentNumber]) {
@@ -332,12 +332,12 @@ mod tests {
         #[test]
         fn rows_come_back(key in "[a-zé]{1,300}", older in proptest::collection::vec(any::<u64>(), 0..4), frames in 0u32..40) {
             let older: Vec<SegmentNumber> = older.into_iter().map(SegmentNumber).collect();
-            let rank = Rank { sequence: 9, revision: 1 };
+            let version = RecordVersion { sequence: 9, revision: 1 };
             let row = ShardRow {
                 segment: SegmentNumber(1),
                 offset: 2,
                 extent: Extent { payload_offset: 3, stride: 4 },
-                rank,
+                version,
                 geometry: Geometry::new(4, 2, 1 << 20).unwrap(),
                 shard_len: frames * frame::FRAME_BYTES,
                 owner: Owner { bucket: BucketId::new(ResidencyClass(4), [1; 14]), key: ObjectKey::new(key).unwrap() },
@@ -349,7 +349,7 @@ mod tests {
             for len in 0..bytes.len() {
                 assert!(ShardRow::decode(&bytes[..len]).is_err());
             }
-            let tombstone = TombstoneRow { segment: SegmentNumber(1), stride: 144, rank, older };
+            let tombstone = TombstoneRow { segment: SegmentNumber(1), stride: 144, version, older };
             assert_eq!(TombstoneRow::decode(&tombstone.encode()).unwrap(), tombstone);
         }
     }
@@ -358,7 +358,7 @@ mod tests {
     fn segment_rows_and_keys_come_back() {
         let row = SegmentRow {
             class: Class::Large,
-            stage: Stage::Sealed,
+            state: SegmentState::Sealed,
             failed: true,
             generation: 1,
             end: 2,

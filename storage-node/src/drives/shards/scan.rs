@@ -10,10 +10,10 @@ use bytes::Bytes;
 use couronne_placement::Geometry;
 use couronne_placement::frame;
 
-use super::ledger::Durable;
 use super::record::{HEADER_BYTES_MAX, Header, Place, ShardFacts, Subject};
 use super::segment::Class;
-use super::table::Held;
+use super::segment_manager::SegmentPin;
+use super::shard_index::Durable;
 use crate::disk::DIRECT_ALIGN;
 
 /// Bytes of small records read at once.
@@ -21,7 +21,7 @@ const WINDOW_BYTES: u64 = 1 << 20;
 
 /// A walk through one segment.
 pub(super) struct Scan {
-    held: Held,
+    pinned: SegmentPin,
     /// The file's length: nothing is read behind it.
     len: u64,
     next: Place,
@@ -31,9 +31,9 @@ pub(super) struct Scan {
 
 impl Scan {
     /// Starts at `from`, which is the end of a record or the segment's first.
-    pub(super) async fn new(held: Held, from: Place) -> io::Result<Self> {
-        let len = held.file().len().await?;
-        Ok(Self { held, len, next: from, window: Bytes::new(), window_start: 0 })
+    pub(super) async fn new(pinned: SegmentPin, from: Place) -> io::Result<Self> {
+        let len = pinned.file().len().await?;
+        Ok(Self { pinned, len, next: from, window: Bytes::new(), window_start: 0 })
     }
 
     /// The next record; `None` at the first break.
@@ -59,11 +59,11 @@ impl Scan {
         let end = offset.saturating_add(wanted);
         let in_window = self.window_start <= offset && end <= self.window_start + self.window.len() as u64;
         if !in_window {
-            let read = match self.held.class {
+            let read = match self.pinned.class {
                 Class::Small => left.min(WINDOW_BYTES),
                 Class::Large => left.min(DIRECT_ALIGN as u64),
             };
-            self.window = self.held.read(offset, usize::try_from(read).map_err(io::Error::other)?).await?;
+            self.window = self.pinned.read(offset, usize::try_from(read).map_err(io::Error::other)?).await?;
             self.window_start = offset;
         }
         let start = usize::try_from(offset - self.window_start).map_err(io::Error::other)?;
@@ -73,14 +73,14 @@ impl Scan {
 
     /// A record's payload, as it stands on the disk.
     pub(super) async fn payload(&self, record: &Durable) -> io::Result<Bytes> {
-        payload(&self.held, &record.header).await
+        payload(&self.pinned, &record.header).await
     }
 }
 
 /// Reads a record's payload.
-pub(super) async fn payload(held: &Held, header: &Header) -> io::Result<Bytes> {
+pub(super) async fn payload(pinned: &SegmentPin, header: &Header) -> io::Result<Bytes> {
     let offset = header.place.offset.saturating_add(u64::from(header.extent.payload_offset));
-    held.read(offset, header.subject.payload_len() as usize).await
+    pinned.read(offset, header.subject.payload_len() as usize).await
 }
 
 /// Whether a payload is what its header says; tombstones have none.

@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn the_first_format_is_still_read_and_written() {
         let page = SegmentPage { number: SegmentNumber(7), generation: 8, drive: DriveId(9), class: Class::Large };
-        let golden = include_bytes!("../../tests/fixtures/segment-page-1.bin");
+        let golden = include_bytes!("../../../tests/fixtures/segment-page-1.bin");
         assert_eq!(page.encode().get(..golden.len()), Some(&golden[..]));
         assert_eq!(SegmentPage::decode(golden), Some(page));
     }

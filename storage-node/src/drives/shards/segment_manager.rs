@@ -24,9 +24,9 @@ pub(super) enum Purpose {
     Duties,
 }
 
-/// A segment file that is held: as long as this lives, its extent is not used for anything else.
+/// A segment file that is pinned: as long as this lives, its extent is not used for anything else.
 #[derive(Clone)]
-pub(super) struct Held {
+pub(super) struct SegmentPin {
     pub(super) number: SegmentNumber,
     pub(super) class: Class,
     file: Arc<dyn DiskFile>,
@@ -35,7 +35,7 @@ pub(super) struct Held {
 
 /// A segment made just now.
 pub(super) struct Fresh {
-    pub(super) held: Held,
+    pub(super) pinned: SegmentPin,
     pub(super) generation: u64,
     pub(super) len: u64,
     /// It was made of what is reserved for duties: no new shard may use it.
@@ -45,7 +45,7 @@ pub(super) struct Fresh {
 }
 
 /// The segment files.
-pub(super) struct Table {
+pub(super) struct SegmentManager {
     disk: Arc<dyn Disk>,
     env: Env,
     drive: DriveId,
@@ -69,7 +69,7 @@ struct Entry {
     used: u64,
 }
 
-impl Held {
+impl SegmentPin {
     /// Reads `len` bytes from `offset`, rounding outwards as the class demands.
     pub(super) async fn read(&self, offset: u64, len: usize) -> io::Result<bytes::Bytes> {
         if self.class == Class::Small {
@@ -87,7 +87,7 @@ impl Held {
     }
 }
 
-impl Table {
+impl SegmentManager {
     pub(super) fn new(disk: Arc<dyn Disk>, env: Env, drive: DriveId, settings: Settings) -> Self {
         Self { disk, env, drive, settings, state: Mutex::default() }
     }
@@ -113,7 +113,7 @@ impl Table {
     }
 
     /// Holds a segment; `None` if there is none of this number (any more).
-    pub(super) async fn hold(&self, number: SegmentNumber) -> io::Result<Option<Held>> {
+    pub(super) async fn hold(&self, number: SegmentNumber) -> io::Result<Option<SegmentPin>> {
         let (class, pin) = {
             let mut state = self.state.lock();
             state.clock += 1;
@@ -122,7 +122,7 @@ impl Table {
             entry.used = now;
             if let Some(file) = &entry.file {
                 let (class, file, pin) = (entry.class, file.clone(), entry.pin.clone());
-                return Ok(Some(Held { number, class, file, _pin: pin }));
+                return Ok(Some(SegmentPin { number, class, file, _pin: pin }));
             }
             (entry.class, entry.pin.clone())
         };
@@ -132,7 +132,7 @@ impl Table {
         if let Some(entry) = state.entries.get_mut(&number) {
             entry.file = Some(file.clone());
         }
-        Ok(Some(Held { number, class, file, _pin: pin }))
+        Ok(Some(SegmentPin { number, class, file, _pin: pin }))
     }
 
     /// Takes a segment out of the table if nobody holds it; from then on nobody can.
@@ -202,7 +202,7 @@ impl Table {
         // was acknowledged before can still be read.
         let entry = Entry { class, pin: pin.clone(), file: None, used: 0 };
         self.state.lock().entries.insert(number, entry);
-        Ok(Fresh { held: Held { number, class, file, _pin: pin }, generation, len, reserved, prepared })
+        Ok(Fresh { pinned: SegmentPin { number, class, file, _pin: pin }, generation, len, reserved, prepared })
     }
 
     /// Whether a file of `len` bytes has to be made of the reserve.

@@ -1,4 +1,4 @@
-//! Lanes: each appends to one open segment, with one write and sync for all that queued meanwhile.
+//! SegmentWriters: each appends to one open segment, with one write and sync for all that queued meanwhile.
 //!
 //! Promises: an append is answered only once it is durable and indexed; a batch is written only after
 //! the one before it is durable; after a failed write or sync nothing is appended to that segment.
@@ -15,11 +15,11 @@ use couronne_protocol::shard::ShardError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::core::Core;
-use super::ledger::Durable;
-use super::record::{Extent, Header, Place, Rank, Subject};
-use super::row::Stage;
+use super::record::{Extent, Header, Place, RecordVersion, Subject};
+use super::row::SegmentState;
 use super::segment::{Class, PAGE_BYTES};
-use super::table::{Held, Purpose, zeroes};
+use super::segment_manager::{Purpose, SegmentPin, zeroes};
+use super::shard_index::Durable;
 use crate::disk::DIRECT_ALIGN;
 
 /// The most records of one batch.
@@ -28,7 +28,7 @@ const BATCH_RECORDS_MAX: usize = 512;
 /// A record to append.
 pub(super) struct Append {
     pub(super) subject: Subject,
-    pub(super) rank: Rank,
+    pub(super) version: RecordVersion,
     pub(super) payload: Bytes,
     pub(super) purpose: Purpose,
 }
@@ -53,52 +53,52 @@ impl Drop for Queued {
 }
 
 /// The way to one open segment.
-struct Lane {
+struct SegmentWriter {
     queue: mpsc::Sender<Waiting>,
     queued_bytes: Arc<AtomicU64>,
 }
 
-/// All lanes of a drive. Their tasks end when this is dropped.
-pub(super) struct Lanes {
+/// All writers of a drive. Their tasks end when this is dropped.
+pub(super) struct SegmentWriters {
     core: Arc<Core>,
-    small: Lane,
-    large: Vec<Lane>,
+    small: SegmentWriter,
+    large: Vec<SegmentWriter>,
 }
 
-impl Lanes {
-    /// Starts the lanes' tasks.
+impl SegmentWriters {
+    /// Starts the writers' tasks.
     pub(super) fn start(core: &Arc<Core>) -> Self {
         let start = |class| {
             let (queue, waiting) = mpsc::channel(core.settings.queue_records_max.max(1));
             tokio::spawn(Worker { core: core.clone(), class, open: None, carried: None }.run(waiting));
-            Lane { queue, queued_bytes: Arc::default() }
+            SegmentWriter { queue, queued_bytes: Arc::default() }
         };
-        let large = (0..core.settings.large_lanes.max(1)).map(|_| start(Class::Large)).collect();
+        let large = (0..core.settings.large_writers.max(1)).map(|_| start(Class::Large)).collect();
         Self { core: core.clone(), small: start(Class::Small), large }
     }
 
     /// Bytes that wait to be written.
     pub(super) fn queued_bytes(&self) -> u64 {
-        let lanes = self.large.iter().chain([&self.small]);
-        lanes.map(|lane| lane.queued_bytes.load(Ordering::Relaxed)).sum()
+        let writers = self.large.iter().chain([&self.small]);
+        writers.map(|writer| writer.queued_bytes.load(Ordering::Relaxed)).sum()
     }
 
     /// Appends a record; answers once it is durable and indexed. Shards are refused when too much
     /// waits; duties wait their turn.
     pub(super) async fn append(&self, append: Append) -> Result<(), ShardError> {
-        let lane = self.lane(&append).ok_or_else(|| ShardError::Down("no lane".to_owned()))?;
+        let writer = self.writer(&append).ok_or_else(|| ShardError::Down("no writer".to_owned()))?;
         let bytes = append.payload.len() as u64;
-        let waiting_bytes = lane.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let queued = Queued { bytes, all: lane.queued_bytes.clone() };
+        let waiting_bytes = writer.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let queued = Queued { bytes, all: writer.queued_bytes.clone() };
         let purpose = append.purpose;
         let (done, answer) = oneshot::channel();
         let waiting = Waiting { append, done, _queued: queued };
         match purpose {
-            Purpose::Duties => lane.queue.send(waiting).await.map_err(|_| ended())?,
+            Purpose::Duties => writer.queue.send(waiting).await.map_err(|_| ended())?,
             Purpose::Shards if waiting_bytes > self.core.settings.queue_bytes_max => {
                 return Err(ShardError::Overloaded);
             }
-            Purpose::Shards => lane.queue.try_send(waiting).map_err(|error| match error {
+            Purpose::Shards => writer.queue.try_send(waiting).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => ShardError::Overloaded,
                 mpsc::error::TrySendError::Closed(_) => ended(),
             })?,
@@ -106,12 +106,12 @@ impl Lanes {
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
-    /// The lane for a record: of those for large shards the one where least waits, the first of equals.
-    fn lane(&self, append: &Append) -> Option<&Lane> {
+    /// The writer for a record: of those for large shards the one where least waits, the first of equals.
+    fn writer(&self, append: &Append) -> Option<&SegmentWriter> {
         if append.payload.len() <= self.core.settings.small_bytes_max as usize {
             return Some(&self.small);
         }
-        self.large.iter().min_by_key(|lane| lane.queued_bytes.load(Ordering::Relaxed))
+        self.large.iter().min_by_key(|writer| writer.queued_bytes.load(Ordering::Relaxed))
     }
 }
 
@@ -121,7 +121,7 @@ fn ended() -> ShardError {
 
 /// A segment being appended to.
 struct Open {
-    held: Held,
+    pinned: SegmentPin,
     generation: u64,
     len: u64,
     /// Only duties may append to it.
@@ -131,7 +131,7 @@ struct Open {
     chain: u64,
 }
 
-/// The task of a lane.
+/// The task of a writer.
 struct Worker {
     core: Arc<Core>,
     class: Class,
@@ -165,7 +165,7 @@ impl Worker {
             self.write(batch).await;
         }
         if let Some(open) = self.open.take() {
-            let _ = self.core.ledger.set_stage(open.held.number, Stage::Sealed, false);
+            let _ = self.core.index.set_state(open.pinned.number, SegmentState::Sealed, false);
         }
     }
 
@@ -178,15 +178,15 @@ impl Worker {
             return Ok(());
         }
         // A full drive keeps its open segment: smaller records, and tombstones, may still fit.
-        let fresh = match self.core.table.make(self.class, append.purpose).await {
+        let fresh = match self.core.segments.make(self.class, append.purpose).await {
             Ok(fresh) => fresh,
             Err(error) if error.kind() == io::ErrorKind::StorageFull => return Err(ShardError::Full),
             Err(error) => return Err(self.core.health.failed("making a segment", &error)),
         };
         if let Some(full) = self.open.take() {
-            self.core.stored(self.core.ledger.set_stage(full.held.number, Stage::Sealed, false))?;
+            self.core.stored(self.core.index.set_state(full.pinned.number, SegmentState::Sealed, false))?;
         }
-        self.core.ledger.add(fresh.held.number, self.class, fresh.generation, PAGE_BYTES);
+        self.core.index.add(fresh.pinned.number, self.class, fresh.generation, PAGE_BYTES);
         let open = Open {
             generation: fresh.generation,
             len: fresh.len,
@@ -194,7 +194,7 @@ impl Worker {
             prepared: fresh.prepared,
             end: PAGE_BYTES,
             chain: fresh.generation,
-            held: fresh.held,
+            pinned: fresh.pinned,
         };
         let fits = self.fits(&open, open.end, append);
         self.open = Some(open);
@@ -247,13 +247,13 @@ impl Worker {
     async fn write_all(&mut self, appends: Vec<Append>) -> Result<(), ShardError> {
         let Some(open) = &self.open else { return Err(ended()) };
         let Plan { buffers, records, prepared } = self.plan(open, appends);
-        let number = open.held.number;
-        let written = open.held.file().write(open.end, buffers, !mutant!(SkipShardSync)).await;
+        let number = open.pinned.number;
+        let written = open.pinned.file().write(open.end, buffers, !mutant!(SkipShardSync)).await;
         if let Err(error) = written
             && !mutant!(IgnoreFailedSync)
         {
             self.open = None;
-            self.core.stored(self.core.ledger.set_stage(number, Stage::Sealed, true))?;
+            self.core.stored(self.core.index.set_state(number, SegmentState::Sealed, true))?;
             return Err(self.core.health.failed("appending to a segment", &error));
         }
         self.core.health.succeeded();
@@ -262,7 +262,7 @@ impl Worker {
             open.chain = last.checksum;
             open.prepared = prepared;
         }
-        self.core.stored(self.core.ledger.apply(number, &records))
+        self.core.stored(self.core.index.apply(number, &records))
     }
 
     /// Lays the records out behind the segment's end: headers and padding in one new buffer, payloads
@@ -282,8 +282,8 @@ impl Worker {
                 extent.stride = extent.stride.saturating_add(u32::try_from(padding).unwrap_or(0));
                 end += padding;
             }
-            let Append { subject, rank, payload, .. } = append;
-            let header = Header { subject, rank, extent, place, first_of_batch: at == 1 };
+            let Append { subject, version, payload, .. } = append;
+            let header = Header { subject, version, extent, place, first_of_batch: at == 1 };
             scratch.clear();
             let checksum = header.encode(&mut scratch);
             headers.extend_from_slice(&scratch);

@@ -15,12 +15,12 @@ pub struct Settings {
     /// The size of a segment of large shards, in bytes; at least the largest shard and two pages.
     pub large_segment_bytes: u64,
     /// How many segments of large shards may be written at once.
-    pub large_lanes: usize,
+    pub large_writers: usize,
     /// Blocks of a fresh segment of small records are written out this many bytes ahead.
     pub prepare_bytes: u64,
-    /// Records waiting for one lane; more are refused as overload.
+    /// Records waiting for one writer; more are refused as overload.
     pub queue_records_max: usize,
-    /// Payload bytes waiting for one lane; more are refused as overload.
+    /// Payload bytes waiting for one writer; more are refused as overload.
     pub queue_bytes_max: u64,
     /// Payload bytes written with one sync, about.
     pub batch_bytes_max: u64,
@@ -52,7 +52,7 @@ impl Settings {
             small_bytes_max: 24 << 10,
             small_segment_bytes: (large_segment_bytes / 4).clamp(16 * MIB, 64 * MIB),
             large_segment_bytes,
-            large_lanes: 2,
+            large_writers: 2,
             prepare_bytes: MIB,
             queue_records_max: 4096,
             queue_bytes_max: 64 * MIB,

@@ -2,7 +2,7 @@
 //! after a start and when it is rebuilt.
 //!
 //! Promises: applying records in any order between segments, once or again, ends in the same rows: of
-//! each thing the record of the highest rank counts. The rows of a batch and the account of its
+//! each thing the record of the highest version counts. The rows of a batch and the account of its
 //! segments change together.
 //! Must not know: files, queues.
 
@@ -16,7 +16,7 @@ use couronne_placement::ShardId;
 use parking_lot::Mutex;
 
 use super::record::{Deleted, Header, Subject};
-use super::row::{SegmentRow, ShardRow, Stage, TombstoneRow};
+use super::row::{SegmentRow, SegmentState, ShardRow, TombstoneRow};
 use super::segment::{Class, SegmentNumber};
 
 /// A record that is durable, and the checksum of its header.
@@ -34,7 +34,7 @@ impl Durable {
 }
 
 /// The index and its account of segments.
-pub(super) struct Ledger {
+pub(super) struct ShardIndex {
     index: Arc<dyn Store>,
     accounts: Mutex<Accounts>,
 }
@@ -66,7 +66,7 @@ struct Finished {
     tombstones_max: u64,
 }
 
-impl Ledger {
+impl ShardIndex {
     /// Takes an index with what its segment rows say.
     pub(super) fn open(index: Arc<dyn Store>) -> Result<Self, StoreError> {
         let mut accounts = Accounts { tombstones_max: u64::MAX, ..Accounts::default() };
@@ -122,7 +122,7 @@ impl Ledger {
     pub(super) fn add(&self, number: SegmentNumber, class: Class, generation: u64, start: u64) {
         let row = SegmentRow {
             class,
-            stage: Stage::Open,
+            state: SegmentState::Open,
             failed: false,
             generation,
             end: start,
@@ -134,10 +134,10 @@ impl Ledger {
     }
 
     /// Says what becomes of a segment.
-    pub(super) fn set_stage(&self, number: SegmentNumber, stage: Stage, failed: bool) -> Result<(), StoreError> {
+    pub(super) fn set_state(&self, number: SegmentNumber, state: SegmentState, failed: bool) -> Result<(), StoreError> {
         let mut accounts = self.accounts.lock();
         let Some(row) = accounts.segments.get_mut(&number) else { return Ok(()) };
-        row.stage = stage;
+        row.state = state;
         row.failed |= failed;
         let mut batch = Batch::default();
         batch.put(SegmentRow::key(number), row.encode());
@@ -182,7 +182,7 @@ impl Ledger {
         if let Some(account) = accounts.segments.get_mut(&segment) {
             account.end = last.end();
             account.chain = last.checksum;
-            let sequences = records.iter().map(|record| record.header.rank.sequence);
+            let sequences = records.iter().map(|record| record.header.version.sequence);
             account.sequence_max = sequences.fold(account.sequence_max, u64::max);
         }
         accounts.unflushed_records += records.len() as u64;
@@ -261,7 +261,7 @@ impl Change<'_> {
                     segment,
                     offset: header.place.offset,
                     extent: header.extent,
-                    rank: header.rank,
+                    version: header.version,
                     geometry: facts.geometry,
                     shard_len: facts.shard_len,
                     owner: facts.owner.clone(),
@@ -271,7 +271,8 @@ impl Change<'_> {
                 self.apply_shard(facts.shard, row)
             }
             Subject::Tombstone(deleted) => {
-                let row = TombstoneRow { segment, stride: header.extent.stride, rank: header.rank, older: Vec::new() };
+                let row =
+                    TombstoneRow { segment, stride: header.extent.stride, version: header.version, older: Vec::new() };
                 self.apply_tombstone(*deleted, row)
             }
         }
@@ -280,11 +281,11 @@ impl Change<'_> {
     /// A shard counts unless a newer tombstone or a newer record of it is known.
     fn apply_shard(&mut self, shard: ShardId, mut row: ShardRow) -> Result<(), StoreError> {
         let tombstones = [Deleted::Blob(shard.chunk.blob), Deleted::Shard(shard)];
-        for deleted in tombstones.into_iter().filter(|_| row.rank.sequence < self.tombstones_max) {
+        for deleted in tombstones.into_iter().filter(|_| row.version.sequence < self.tombstones_max) {
             let key = TombstoneRow::key(deleted);
             let Some(value) = self.get(&key)? else { continue };
             let mut tombstone = TombstoneRow::decode(&value)?;
-            if tombstone.rank.sequence > row.rank.sequence {
+            if tombstone.version.sequence > row.version.sequence {
                 note(&mut tombstone.older, row.segment);
                 self.rows.insert(key, Some(tombstone.encode()));
                 return Ok(());
@@ -297,7 +298,7 @@ impl Change<'_> {
             if (known.segment, known.offset) == (row.segment, row.offset) {
                 return Ok(());
             }
-            if known.rank >= row.rank {
+            if known.version >= row.version {
                 note(&mut known.older, row.segment);
                 self.rows.insert(key, Some(known.encode()));
                 return Ok(());
@@ -317,14 +318,14 @@ impl Change<'_> {
         let key = TombstoneRow::key(deleted);
         if let Some(value) = self.get(&key)? {
             let mut known = TombstoneRow::decode(&value)?;
-            if known.rank >= row.rank {
+            if known.version >= row.version {
                 return Ok(());
             }
             self.count(known.segment, -i64::from(known.stride));
             row.older.append(&mut known.older);
         }
         for (shard_key, shard) in self.shards(deleted)? {
-            if shard.rank.sequence < row.rank.sequence {
+            if shard.version.sequence < row.version.sequence {
                 self.count(shard.segment, -i64::from(shard.extent.stride));
                 shard.older.iter().chain([&shard.segment]).for_each(|segment| note(&mut row.older, *segment));
                 self.rows.insert(shard_key, None);
@@ -333,7 +334,7 @@ impl Change<'_> {
         // A failed segment may hold records that were never indexed.
         let failed = self.segments.iter().filter(|(_, account)| account.failed);
         failed.for_each(|(segment, _)| note(&mut row.older, *segment));
-        self.tombstones_max = self.tombstones_max.max(row.rank.sequence);
+        self.tombstones_max = self.tombstones_max.max(row.version.sequence);
         self.count(row.segment, i64::from(row.stride));
         self.rows.insert(key, Some(row.encode()));
         Ok(())

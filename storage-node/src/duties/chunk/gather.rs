@@ -71,7 +71,7 @@ impl Work<'_> {
         let id = self.shard(number);
         for drive in found.places.get(usize::from(number)).into_iter().flatten() {
             let request = GetShard { shard: id, first_frame: 0, frames: u32::MAX };
-            match timeout(BYTES_WAIT, self.node.routes().get_shard(*drive, request)).await {
+            match timeout(BYTES_WAIT, self.context.routes.get_shard(*drive, request)).await {
                 Ok(Ok(frames)) => {
                     let sound = frames.geometry == self.target.geometry
                         && u32::try_from(frames.payload.len()) == Ok(frames.shard_len)

@@ -18,7 +18,7 @@ use couronne_storage_node::consensus::{
 use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::log::DriveLog;
 use couronne_storage_node::node::{MemoryStores, Stores};
-use couronne_storage_node::replica::{RangeStateMachine, StartState};
+use couronne_storage_node::replicas::{RangeStateMachine, StartState};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::wire::{Wire, Wires};

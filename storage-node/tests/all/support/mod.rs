@@ -19,7 +19,7 @@ use couronne_ring::DriveId;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::disk::{Disk, Space};
-use couronne_storage_node::drive::{Identity, Settings as DriveSettings};
+use couronne_storage_node::drives::{Identity, Settings as DriveSettings};
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{LocalNode, NodeDrive, NodeSettings};
 use mortal::MortalStores;

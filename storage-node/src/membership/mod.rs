@@ -1,0 +1,110 @@
+//! The node's part in its cluster: its copy of the map, reports and what they lead to, who joins, what forms.
+//!
+//! Promises: a change of the map stands on this node's drives before anything here acts on it.
+//! Must not know: requests, duties.
+
+mod clocks;
+mod file;
+mod formation;
+mod founding;
+mod joining;
+mod leaving;
+mod map_store;
+mod policies;
+mod registration;
+mod replacement;
+mod reports;
+mod survey;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use couronne_base::env::Env;
+use couronne_protocol::map::{MapState, SharedMap};
+use couronne_protocol::transport::Transport;
+use couronne_ring::NodeId;
+use parking_lot::Mutex;
+
+pub(crate) use self::map_store::MapStore;
+pub use self::reports::HeardMember;
+use self::reports::{Heard, MapFollowing, MapKeeping, Reporting};
+pub(crate) use self::survey::survey;
+use crate::clock::ClockGuard;
+use crate::drives::{self, Drives, MountedDrive, OnFailure};
+use crate::replicas::{RenewReplicas, Replicas};
+use crate::rounds;
+use crate::stop::StopSignal;
+use crate::surroundings::Surroundings;
+
+/// The node as a member of its cluster.
+pub struct Membership {
+    env: Env,
+    id: NodeId,
+    /// How long certificates serve that this node signs.
+    certificate_lifetime: Duration,
+    drives: Arc<Drives>,
+    replicas: Arc<Replicas>,
+    /// The newest map known here.
+    pub(crate) map: Arc<SharedMap>,
+    pub(crate) map_store: Arc<MapStore>,
+    /// The way to other nodes, if there are any.
+    pub(crate) transport: Option<Arc<dyn Transport>>,
+    heard: Mutex<Heard>,
+    pub(crate) clock: Arc<ClockGuard>,
+    stop: Arc<StopSignal>,
+}
+
+impl Membership {
+    /// The membership of a node that signs certificates for `certificate_lifetime`.
+    pub(crate) fn new(
+        surroundings: Surroundings,
+        drives: Arc<Drives>,
+        replicas: Arc<Replicas>,
+        map_store: Arc<MapStore>,
+        certificate_lifetime: Duration,
+    ) -> Self {
+        let Surroundings { env, id, map, transport, clock, stop } = surroundings;
+        let heard = Mutex::default();
+        Self { env, id, certificate_lifetime, drives, replicas, map, map_store, transport, heard, clock, stop }
+    }
+
+    /// The newest map known here.
+    pub(crate) fn map(&self) -> Arc<MapState> {
+        self.map.state()
+    }
+
+    /// Whether there are no other nodes.
+    pub(crate) const fn is_alone(&self) -> bool {
+        self.transport.is_none()
+    }
+
+    /// Begins to watch over drives and replicas, and to report. The tasks end with the node.
+    pub(crate) fn watch(self: &Arc<Self>) {
+        self.drives.mounted().for_each(|drive| self.watch_drive(&drive));
+        let map_store: Arc<dyn RenewReplicas> = Arc::clone(&self.map_store) as Arc<dyn RenewReplicas>;
+        self.replicas.supervise(Arc::downgrade(&map_store));
+        rounds::begin(self, &self.stop, MapKeeping);
+        rounds::begin(self, &self.stop, Reporting::default());
+    }
+
+    /// Begins to open replicas as the map changes.
+    pub(crate) fn follow_map(self: &Arc<Self>) {
+        rounds::begin(self, &self.stop, MapFollowing(self.map.follow()));
+    }
+
+    fn watch_drive(&self, drive: &Arc<MountedDrive>) {
+        let replicas: Arc<dyn OnFailure> = Arc::clone(&self.replicas) as Arc<dyn OnFailure>;
+        drives::watch(&self.drives, drive, Arc::downgrade(&replicas), &self.stop);
+    }
+
+    /// What the leader of the meta group heard of members, and how many ranges none of them says that it leads;
+    /// elsewhere nothing.
+    pub(crate) fn heard_of(&self) -> (Vec<HeardMember>, u64) {
+        if !self.leads_map() {
+            return (Vec::new(), 0);
+        }
+        let (map, heard) = (self.map(), self.heard.lock());
+        let leaderless = map.ranges.iter().filter(|range| !heard.is_led(range)).count();
+        (heard.members(&map, self.id), u64::try_from(leaderless).unwrap_or(u64::MAX))
+    }
+}
