@@ -4,8 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement may fail, and prints")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_base::buffer::AlignedBuffer;

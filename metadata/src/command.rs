@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use couronne_placement::BlobId;
+use thiserror::Error;
 
 use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
 use crate::record::{
@@ -313,39 +314,40 @@ pub enum Refusal {
     /// The deadline has passed.
     DeadlinePassed,
     /// The command contradicts itself.
-    Invalid(&'static str),
+    Invalid(InvalidReason),
 }
 
-/// The reasons of [`Refusal::Invalid`]; one list, so that a decoder can give back the same text.
-pub const INVALID_REASONS: [&str; 9] = [
-    Refusal::OF_SYSTEM,
-    Refusal::NOT_OF_SYSTEM,
-    Refusal::NO_LOCK,
-    Refusal::NO_PARTS,
-    Refusal::UPLOAD_EXISTS,
-    Refusal::SIZES_DIFFER,
-    Refusal::TOO_EARLY,
-    Refusal::WRONG_STATE,
-    Refusal::NO_ROW,
-];
-
-impl Refusal {
+/// How a command contradicts itself or the rows that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InvalidReason {
     /// The command is none of the system bucket's.
-    pub const OF_SYSTEM: &'static str = "the system bucket holds system rows only";
+    #[error("the system bucket holds system rows only")]
+    OfSystem,
     /// The command is one of the system bucket's.
-    pub const NOT_OF_SYSTEM: &'static str = "system rows live in the system bucket only";
+    #[error("system rows live in the system bucket only")]
+    NotOfSystem,
     /// Retention or legal hold without object lock.
-    pub const NO_LOCK: &'static str = "the bucket has no object lock";
+    #[error("the bucket has no object lock")]
+    NoLock,
     /// A completion without parts.
-    pub const NO_PARTS: &'static str = "an upload is completed with at least one part";
+    #[error("an upload is completed with at least one part")]
+    NoParts,
     /// The upload id was given before.
-    pub const UPLOAD_EXISTS: &'static str = "the upload exists already";
+    #[error("the upload exists already")]
+    UploadExists,
     /// The size stated is not that of the data.
-    pub const SIZES_DIFFER: &'static str = "the size differs from that of the data";
+    #[error("the size differs from that of the data")]
+    SizesDiffer,
     /// A horizon or a forgetting time that is not in the past.
-    pub const TOO_EARLY: &'static str = "the time has not passed yet";
+    #[error("the time has not passed yet")]
+    TooEarly,
     /// Rules whose state does not fit the command.
-    pub const WRONG_STATE: &'static str = "the rules have the wrong state";
+    #[error("the rules have the wrong state")]
+    WrongState,
     /// Not the name of a reap row.
-    pub const NO_ROW: &'static str = "not the name of a reap row";
+    #[error("not the name of a reap row")]
+    NoRow,
+    /// A range of bytes that begins behind the object's end.
+    #[error("a range past the object's end")]
+    RangePastEnd,
 }

@@ -7,6 +7,8 @@
 //! failed says whether it may have had an effect.
 //! Must not know: what messages mean.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_ring::NodeId;
@@ -40,7 +42,7 @@ pub struct Peer {
 
 /// Messages that must not wait for each other travel apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Lane {
+pub enum TrafficClass {
     /// Small and urgent: votes, reports.
     Control,
     /// Entries of replicated logs.
@@ -50,7 +52,7 @@ pub enum Lane {
 }
 
 macro_rules! methods {
-    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $lane:ident, [$($role:ident),+];)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $class:ident, [$($role:ident),+];)*) => {
         /// What is asked. The numbers are the wire's: never changed, never given again.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Method { $($(#[doc = $doc])+ $name,)* }
@@ -75,8 +77,8 @@ macro_rules! methods {
             }
 
             /// What it travels with.
-            pub const fn lane(self) -> Lane {
-                match self { $(Self::$name => Lane::$lane,)* }
+            pub const fn class(self) -> TrafficClass {
+                match self { $(Self::$name => TrafficClass::$class,)* }
             }
 
             /// Whether a process of this role may ask it.
@@ -179,6 +181,11 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// The message did not leave, for this reason.
+    pub fn unreachable(why: impl fmt::Display) -> Self {
+        Self::Unreachable(why.to_string())
+    }
+
     /// Whether the message may have had, or may yet have, an effect.
     pub const fn maybe_done(&self) -> bool {
         matches!(self, Self::Lost(_))

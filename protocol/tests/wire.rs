@@ -7,7 +7,7 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use couronne_base::codec::Value;
-use couronne_metadata::command::{AttributeChange, Command, Envelope, Expect, Outcome, Refusal};
+use couronne_metadata::command::{AttributeChange, Command, Envelope, Expect, InvalidReason, Outcome, Refusal};
 use couronne_metadata::ids::{BucketId, CommitId, Generation, ObjectKey, Ordinal, RangeId, VersionId};
 use couronne_metadata::query::{Answer, Entry, ListQuery, Ownership, Page, Query as Question, SystemRow};
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
@@ -365,7 +365,7 @@ fn any_answer() -> impl Strategy<Value = Answer> {
 
 fn any_range_error() -> impl Strategy<Value = RangeError> {
     prop_oneof![
-        Just(RangeError::Refused(Refusal::Invalid(Refusal::NO_LOCK))),
+        Just(RangeError::Refused(Refusal::Invalid(InvalidReason::NoLock))),
         prop::option::of(drive()).prop_map(RangeError::NotLeader),
         prop::collection::vec(any_descriptor(), 0..4).prop_map(RangeError::StaleRange),
         Just(RangeError::StaleRules),

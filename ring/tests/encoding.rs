@@ -61,7 +61,7 @@ fn partitions_are_the_topmost_bits() {
 /// Puts a right length and checksum on any body, so that what lies behind them is tried too.
 fn seal(body: &[u8]) -> Vec<u8> {
     let mut bytes = [&b"COURRING\x00\x01"[..], &u32::try_from(body.len()).unwrap().to_be_bytes(), body].concat();
-    let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &bytes);
+    let crc = couronne_base::crc::of(&bytes);
     bytes.extend(crc.to_be_bytes());
     bytes
 }

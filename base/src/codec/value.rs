@@ -94,6 +94,24 @@ impl Value for u128 {
     }
 }
 
+/// `1 the value` or `2 the error`.
+impl<T: Value, E: Value> Value for Result<T, E> {
+    fn write(&self, out: &mut Writer) {
+        match self {
+            Ok(value) => value.put(1, out),
+            Err(error) => error.put(2, out),
+        }
+    }
+
+    fn read(mut input: Input<'_>) -> Result<Self, Corrupt> {
+        match input.next_field()? {
+            Some((1, value)) => T::read(value).map(Ok),
+            Some((2, error)) => E::read(error).map(Err),
+            _ => Err(Corrupt("neither a value nor an error")),
+        }
+    }
+}
+
 impl<A: Field, B: Field> Value for (A, B) {
     fn write(&self, out: &mut Writer) {
         self.0.put(1, out);

@@ -1,7 +1,6 @@
 //! Certificates of a small cluster, and TLS made of them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use couronne_base::env::{self, Env};
 use couronne_protocol::net::Tls;

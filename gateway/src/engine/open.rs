@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use couronne_metadata::command::Refusal;
+use couronne_metadata::command::{InvalidReason, Refusal};
 use couronne_metadata::ids::{ObjectKey, PartNumber, VersionId};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{Checksum, ChecksumAlgorithm, Content, Data, ObjectRecord, VersionRecord};
@@ -115,7 +115,7 @@ impl ObjectHandle {
     /// `ObjectChanged`: the version was replaced and its bytes are gone; open it again.
     pub async fn read(&self, range: Range<u64>) -> Result<BlobReader, EngineError> {
         if range.start > range.end || range.end > self.record.size {
-            return Err(Refusal::Invalid("a range past the object's end").into());
+            return Err(Refusal::Invalid(InvalidReason::RangePastEnd).into());
         }
         let owner = Owner { bucket: self.bucket.entry.id, key: self.key.clone() };
         let mut reader = BlobReader::new(self.engine.shared.clone(), owner, self.source(&range)?, &range);

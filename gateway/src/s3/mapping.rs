@@ -68,7 +68,7 @@ impl From<Refusal> for S3Error {
             Refusal::QuotaExceeded => Code::QuotaExceeded.into(),
             Refusal::BlobRefused | Refusal::DeadlinePassed => Code::ServiceUnavailable.into(),
             Refusal::Invalid(reason) => {
-                tracing::error!(reason, "a command contradicts itself");
+                tracing::error!(%reason, "a command contradicts itself");
                 Code::InternalError.into()
             }
         }

@@ -1,10 +1,10 @@
 //! The field numbers of commands and their results.
 
 use crate::command::{
-    AttributeChange, Command, CompletedPart, Envelope, EtagSet, Expect, NewData, Outcome, Precondition, Refusal,
+    AttributeChange, Command, CompletedPart, Envelope, EtagSet, Expect, InvalidReason, NewData, Outcome, Precondition,
+    Refusal,
 };
 use couronne_base::codec::table::{choice, record};
-use couronne_base::codec::{Corrupt, Input, Value, Writer};
 
 record! { Envelope { 1 commit, 2 deadline_ms, 3 bucket, 4 rules_version, 5 key, 6 command, 7 is_repeat } }
 
@@ -36,32 +36,12 @@ choice! { Command {
 choice! { AttributeChange { 1 Tags(1 tags), 2 Retention(1 retention), 3 LegalHold(1 hold), 4 All(1 attributes) } }
 choice! { Expect { 1 Any, 2 Absent, 3 Version(1 version) } }
 
-/// A number that no variant of [`Outcome`] has.
-const REFUSED: u16 = 5;
-
 choice! { Outcome {
     1 Put { 1 ordinal, 2 version },
     2 Deleted { 1 removed, 2 marker },
     3 Completed { 1 ordinal, 2 version, 3 etag, 4 size, 5 checksum },
     4 Done { 1 ordinal },
 } }
-
-/// What a commit row keeps: an outcome as it is, or `5 the refusal`.
-impl Value for Result<Outcome, Refusal> {
-    fn write(&self, out: &mut Writer) {
-        match self {
-            Ok(outcome) => outcome.write(out),
-            Err(refusal) => out.field(REFUSED, |out| refusal.write(out)),
-        }
-    }
-
-    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
-        match input.clone().next_field()? {
-            Some((REFUSED, refusal)) => Refusal::read(refusal).map(Err),
-            _ => Outcome::read(input).map(Ok),
-        }
-    }
-}
 
 choice! { Refusal {
     1 PreconditionFailed,
@@ -83,14 +63,7 @@ choice! { Refusal {
     17 Invalid(1 why),
 } }
 
-/// The reason is for a person; the other side shows a fixed text for one it does not have.
-impl Value for &'static str {
-    fn write(&self, out: &mut Writer) {
-        out.raw(self.as_bytes());
-    }
-
-    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
-        let known = crate::command::INVALID_REASONS.iter().find(|reason| reason.as_bytes() == input.bytes());
-        Ok(known.copied().unwrap_or("the command contradicts itself"))
-    }
-}
+choice! { InvalidReason {
+    1 OfSystem, 2 NotOfSystem, 3 NoLock, 4 NoParts, 5 UploadExists, 6 SizesDiffer, 7 TooEarly, 8 WrongState, 9 NoRow,
+    10 RangePastEnd
+} }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::put::bytes_delta;
 use super::version::Found;
 use super::{Evaluation, Stop, condition, digest};
-use crate::command::{CompletedPart, Outcome, Precondition, Refusal};
+use crate::command::{CompletedPart, InvalidReason, Outcome, Precondition, Refusal};
 use crate::ids::{UploadId, VersionId};
 use crate::key::RowKind;
 use crate::record::{BucketRules, Content, ObjectRecord, PartRecord, UploadRecord, VersionRecord};
@@ -112,7 +112,7 @@ impl Evaluation<'_> {
 
 fn check_order(parts: &[CompletedPart]) -> Result<(), Refusal> {
     if parts.is_empty() {
-        return Err(Refusal::Invalid(Refusal::NO_PARTS));
+        return Err(Refusal::Invalid(InvalidReason::NoParts));
     }
     let ascending = parts.windows(2).all(|pair| matches!(pair, [a, b] if a.number < b.number));
     if ascending { Ok(()) } else { Err(Refusal::InvalidPartOrder) }

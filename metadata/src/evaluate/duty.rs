@@ -7,7 +7,7 @@ use couronne_placement::BlobId;
 
 use super::{Evaluation, Stop};
 use crate::answer;
-use crate::command::{Outcome, Refusal};
+use crate::command::{InvalidReason, Outcome, Refusal};
 use crate::ids::{BucketId, ObjectKey};
 use crate::key::{self, RowKind};
 use crate::marks::Marks;
@@ -83,7 +83,7 @@ impl Evaluation<'_> {
     /// Raises the disown horizon. Refused blobs born before it are refused for that, so their rows go.
     pub(super) fn advance_horizon(&mut self, horizon_ms: u64) -> Result<Outcome, Stop> {
         if horizon_ms > self.now_ms() {
-            return Err(Refusal::Invalid(Refusal::TOO_EARLY).into());
+            return Err(Refusal::Invalid(InvalidReason::TooEarly).into());
         }
         if horizon_ms <= self.marks.horizon_ms {
             return Err(Stop::Settled(self.done()));
@@ -96,7 +96,7 @@ impl Evaluation<'_> {
     /// Forgets outcomes. A command as old as those is refused from then on.
     pub(super) fn forget_commits(&mut self, before_ms: u64) -> Result<Outcome, Stop> {
         if before_ms > self.now_ms() {
-            return Err(Refusal::Invalid(Refusal::TOO_EARLY).into());
+            return Err(Refusal::Invalid(InvalidReason::TooEarly).into());
         }
         if before_ms <= self.marks.forgotten_ms {
             return Err(Stop::Settled(self.done()));

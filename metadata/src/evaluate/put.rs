@@ -1,7 +1,7 @@
 //! Writing an object, and what writing objects and parts have in common.
 
 use super::{Evaluation, Stop, condition};
-use crate::command::{NewData, Outcome, Precondition, Refusal};
+use crate::command::{InvalidReason, NewData, Outcome, Precondition, Refusal};
 use crate::key::{self, RowKind};
 use crate::record::{
     Attributes, BlobRef, BucketRules, Checksum, Content, Data, Etag, ObjectRecord, RepairRecord, Retention,
@@ -46,7 +46,7 @@ impl Evaluation<'_> {
         let mut attributes = asked.clone();
         let Some(default) = rules.object_lock else {
             let asks_for_lock = attributes.retention.is_some() || attributes.legal_hold;
-            return if asks_for_lock { Err(Refusal::Invalid(Refusal::NO_LOCK).into()) } else { Ok(attributes) };
+            return if asks_for_lock { Err(Refusal::Invalid(InvalidReason::NoLock).into()) } else { Ok(attributes) };
         };
         if let (None, Some((compliance, for_ms))) = (attributes.retention, default) {
             attributes.retention = Some(Retention { compliance, until_ms: self.now_ms().saturating_add(for_ms) });
@@ -59,7 +59,7 @@ impl Evaluation<'_> {
         match data {
             NewData::Inline(bytes, crc64) => {
                 let len = u32::try_from(bytes.len()).ok().filter(|len| u64::from(*len) == size);
-                let len = len.ok_or(Refusal::Invalid(Refusal::SIZES_DIFFER))?;
+                let len = len.ok_or(Refusal::Invalid(InvalidReason::SizesDiffer))?;
                 self.effect.writes.push(Write::Put { key: payload_row, value: bytes.clone() });
                 Ok(Data::Inline { len, crc64: *crc64 })
             }

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use super::{Evaluation, Stop};
-use crate::command::{Outcome, Refusal};
+use crate::command::{InvalidReason, Outcome, Refusal};
 use crate::ids::{BucketId, Ordinal};
 use crate::key::{self, RowKind};
 use crate::record::{BucketRules, BucketState};
@@ -11,14 +11,14 @@ use crate::record::{BucketRules, BucketState};
 impl Evaluation<'_> {
     pub(super) fn put_rules(&mut self, rules: &BucketRules) -> Result<Outcome, Stop> {
         if self.bucket() == BucketId::SYSTEM {
-            return Err(Refusal::Invalid(Refusal::OF_SYSTEM).into());
+            return Err(Refusal::Invalid(InvalidReason::OfSystem).into());
         }
         self.replace_rules(rules)
     }
 
     pub(super) fn seal_bucket(&mut self, rules: &BucketRules) -> Result<Outcome, Stop> {
         if rules.state != BucketState::Deleting {
-            return Err(Refusal::Invalid(Refusal::WRONG_STATE).into());
+            return Err(Refusal::Invalid(InvalidReason::WrongState).into());
         }
         if self.rules()?.is_none() {
             return Err(Refusal::NoSuchBucket.into());

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Evaluation, Stop};
-use crate::command::{Expect, Outcome, Refusal};
+use crate::command::{Expect, InvalidReason, Outcome, Refusal};
 use crate::ids::BucketId;
 use crate::key::RowKind;
 use crate::query::SystemRow;
@@ -11,7 +11,7 @@ use crate::query::SystemRow;
 impl Evaluation<'_> {
     pub(super) fn system_write(&mut self, expect: Expect, value: Option<&Bytes>) -> Result<Outcome, Stop> {
         if self.bucket() != BucketId::SYSTEM {
-            return Err(Refusal::Invalid(Refusal::NOT_OF_SYSTEM).into());
+            return Err(Refusal::Invalid(InvalidReason::NotOfSystem).into());
         }
         let row = self.row(RowKind::System);
         let old: Option<SystemRow> = self.load(&row)?;

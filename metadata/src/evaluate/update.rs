@@ -2,7 +2,7 @@
 
 use super::version::Found;
 use super::{Evaluation, Stop, lock};
-use crate::command::{AttributeChange, Outcome, Refusal};
+use crate::command::{AttributeChange, InvalidReason, Outcome, Refusal};
 use crate::ids::VersionId;
 use crate::key::{self, RowKind};
 use crate::record::{Attributes, BucketRules, Retention, VersionRecord};
@@ -52,7 +52,7 @@ impl Evaluation<'_> {
             }
             AttributeChange::LegalHold(hold) => {
                 if rules.object_lock.is_none() {
-                    return Err(Refusal::Invalid(Refusal::NO_LOCK).into());
+                    return Err(Refusal::Invalid(InvalidReason::NoLock).into());
                 }
                 attributes.legal_hold = *hold;
             }
@@ -75,7 +75,7 @@ impl Evaluation<'_> {
         bypass_governance: bool,
     ) -> Result<(), Stop> {
         if rules.object_lock.is_none() {
-            return Err(Refusal::Invalid(Refusal::NO_LOCK).into());
+            return Err(Refusal::Invalid(InvalidReason::NoLock).into());
         }
         if !lock::allows_change(old, new, self.now_ms(), bypass_governance) {
             return Err(Refusal::Locked.into());

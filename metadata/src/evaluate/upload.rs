@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use super::put::bytes_delta;
 use super::{Evaluation, Stop};
-use crate::command::{NewData, Outcome, Refusal};
+use crate::command::{InvalidReason, NewData, Outcome, Refusal};
 use crate::ids::{Ordinal, PartNumber, UploadId};
 use crate::key::{self, RowKind};
 use crate::record::{
@@ -33,11 +33,11 @@ impl Evaluation<'_> {
     ) -> Result<Outcome, Stop> {
         let row = self.upload_row(RowKind::Upload, upload);
         if self.exists(&row)? || self.exists(&self.upload_row(RowKind::Completed, upload))? {
-            return Err(Refusal::Invalid(Refusal::UPLOAD_EXISTS).into());
+            return Err(Refusal::Invalid(InvalidReason::UploadExists).into());
         }
         let asks_for_lock = attributes.retention.is_some() || attributes.legal_hold;
         if asks_for_lock && rules.object_lock.is_none() {
-            return Err(Refusal::Invalid(Refusal::NO_LOCK).into());
+            return Err(Refusal::Invalid(InvalidReason::NoLock).into());
         }
         let created = self.next_ordinal(None);
         let record = UploadRecord {

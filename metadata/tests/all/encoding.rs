@@ -6,7 +6,8 @@ use crate::support::object_key;
 use bytes::Bytes;
 use couronne_base::codec::{Value, decode, encode};
 use couronne_metadata::command::{
-    AttributeChange, Command, CompletedPart, Envelope, EtagSet, Expect, NewData, Outcome, Precondition, Refusal,
+    AttributeChange, Command, CompletedPart, Envelope, EtagSet, Expect, InvalidReason, NewData, Outcome, Precondition,
+    Refusal,
 };
 use couronne_metadata::effect::{Effect, UsageDelta};
 use couronne_metadata::ids::{BucketId, CommitId, Ordinal, PartNumber, UploadId, VersionId};
@@ -316,8 +317,6 @@ fn messages_come_back_and_bent_ones_do_no_harm() {
     round_trip(&Outcome::Put { ordinal: Ordinal(1), version: VersionId::Null });
     round_trip(&Ok::<_, Refusal>(outcome(Ordinal(1))));
     round_trip(&Err::<Outcome, _>(Refusal::PreconditionFailed));
-    // As commit rows were written before they kept refusals.
-    assert_eq!(encode(&Ok::<_, Refusal>(outcome(Ordinal(1)))), encode(&outcome(Ordinal(1))));
     round_trip(&Outcome::Deleted { removed: Some(marker()), marker: Some(VersionId::Null) });
     round_trip(&Outcome::Deleted { removed: None, marker: None });
     round_trip(&Outcome::Completed {
@@ -328,7 +327,7 @@ fn messages_come_back_and_bent_ones_do_no_harm() {
         checksum: Some(checksum()),
     });
     let number = PartNumber::new(1).unwrap();
-    for refusal in [Refusal::NoSuchKey, Refusal::InvalidPart(number), Refusal::Invalid(Refusal::NO_LOCK)] {
+    for refusal in [Refusal::NoSuchKey, Refusal::InvalidPart(number), Refusal::Invalid(InvalidReason::NoLock)] {
         round_trip(&refusal);
     }
     round_trip(&Refusal::EntityTooSmall { number, size: 1 });

@@ -6,7 +6,7 @@ use crate::support::{BEGIN_US, Range, blob, delete, etag, list_all, object_key, 
 use bytes::Bytes;
 use couronne_metadata::answer::{QueryRefusal, answer};
 use couronne_metadata::command::{
-    AttributeChange, Command, CompletedPart, EtagSet, Expect, NewData, Outcome, Precondition, Refusal,
+    AttributeChange, Command, CompletedPart, EtagSet, Expect, InvalidReason, NewData, Outcome, Precondition, Refusal,
 };
 use couronne_metadata::evaluate::{Evaluated, evaluate};
 use couronne_metadata::ids::{BucketId, PartNumber, UploadId};
@@ -122,7 +122,7 @@ fn a_completion_is_refused_for_what_is_wrong_with_it() {
     range.run("k", part(upload, 2, "fives")).unwrap();
     let mut refusal = |command| range.run("k", command).unwrap_err();
     assert_eq!(refusal(complete(upload_id(9), &[(1, "four")])), Refusal::NoSuchUpload);
-    assert_eq!(refusal(complete(upload, &[])), Refusal::Invalid(Refusal::NO_PARTS));
+    assert_eq!(refusal(complete(upload, &[])), Refusal::Invalid(InvalidReason::NoParts));
     assert_eq!(refusal(complete(upload, &[(2, "fives"), (1, "four")])), Refusal::InvalidPartOrder);
     assert_eq!(refusal(complete(upload, &[(1, "four"), (1, "four")])), Refusal::InvalidPartOrder);
     assert_eq!(refusal(complete(upload, &[(1, "fuor!")])), Refusal::InvalidPart(number(1)));
@@ -327,7 +327,7 @@ fn locked_versions_stay() {
     range.put("plain", "x").unwrap();
     let lock = |change| Command::UpdateAttributes { version: None, change, bypass_governance: false };
     let retention = Some(Retention { compliance: false, until_ms: NOW_MS + 1000 });
-    let no_lock = Err(Refusal::Invalid(Refusal::NO_LOCK));
+    let no_lock = Err(Refusal::Invalid(InvalidReason::NoLock));
     assert_eq!(range.run("plain", lock(AttributeChange::Retention(retention))), no_lock);
     range.change_rules(|rules| rules.object_lock = Some(Some((true, 500))));
     let Outcome::Put { version, .. } = range.put("k", "x").unwrap() else { panic!() };
@@ -419,7 +419,7 @@ fn forgotten_commits_are_refused_and_their_rows_go() {
     envelope.deadline_ms = u64::MAX;
     range.execute(&envelope).unwrap();
     let before_ms = NOW_MS + 1;
-    let early = Err(Refusal::Invalid(Refusal::TOO_EARLY));
+    let early = Err(Refusal::Invalid(InvalidReason::TooEarly));
     assert_eq!(range.run("any", Command::ForgetCommits { before_ms }), early);
     range.now_us += 10_000;
     range.run("any", Command::ForgetCommits { before_ms }).unwrap();

@@ -63,7 +63,7 @@ impl Versions {
 
 /// What a packet is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PacketKind {
     /// A question, with its method's number: one that is not known here is rejected, not a violation.
     Request(u8),
     /// An answer.
@@ -79,7 +79,7 @@ pub(super) enum Kind {
 /// The first bytes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PacketHead {
-    pub(super) kind: Kind,
+    pub(super) kind: PacketKind,
     /// The call's number.
     pub(super) call: u64,
     /// Length of the head. Bytes.
@@ -91,11 +91,11 @@ pub(super) struct PacketHead {
 impl PacketHead {
     pub(super) fn encode(&self) -> [u8; PACKET_HEAD_BYTES] {
         let (kind, code) = match self.kind {
-            Kind::Request(method) => (1, method),
-            Kind::Answer => (2, 0),
-            Kind::Rejection(why) => (3, rejection_number(why)),
-            Kind::Ping => (4, 0),
-            Kind::Pong => (5, 0),
+            PacketKind::Request(method) => (1, method),
+            PacketKind::Answer => (2, 0),
+            PacketKind::Rejection(why) => (3, rejection_number(why)),
+            PacketKind::Ping => (4, 0),
+            PacketKind::Pong => (5, 0),
         };
         let [c0, c1, c2, c3, c4, c5, c6, c7] = self.call.to_be_bytes();
         let ([h0, h1, h2, h3], [b0, b1, b2, b3]) = (self.head_len.to_be_bytes(), self.body_len.to_be_bytes());
@@ -105,18 +105,18 @@ impl PacketHead {
     pub(super) fn decode(bytes: [u8; PACKET_HEAD_BYTES]) -> Result<Self, Violation> {
         let [kind, code, _, _, c0, c1, c2, c3, c4, c5, c6, c7, h0, h1, h2, h3, b0, b1, b2, b3] = bytes;
         let kind = match kind {
-            1 => Kind::Request(code),
-            2 => Kind::Answer,
-            3 => Kind::Rejection(rejection(code)),
-            4 => Kind::Ping,
-            5 => Kind::Pong,
+            1 => PacketKind::Request(code),
+            2 => PacketKind::Answer,
+            3 => PacketKind::Rejection(rejection(code)),
+            4 => PacketKind::Ping,
+            5 => PacketKind::Pong,
             _ => return Err(Violation("unknown kind of packet")),
         };
         let head_len = u32::from_be_bytes([h0, h1, h2, h3]);
         let body_len = u32::from_be_bytes([b0, b1, b2, b3]);
         let (head_max, body_max) = match kind {
-            Kind::Request(_) | Kind::Answer => (HEAD_BYTES_MAX, BODY_BYTES_MAX),
-            Kind::Rejection(_) | Kind::Ping | Kind::Pong => (0, 0),
+            PacketKind::Request(_) | PacketKind::Answer => (HEAD_BYTES_MAX, BODY_BYTES_MAX),
+            PacketKind::Rejection(_) | PacketKind::Ping | PacketKind::Pong => (0, 0),
         };
         if head_len as usize > head_max || body_len as usize > body_max {
             return Err(Violation("packet too long"));
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn packets_are_laid_out_as_released() {
         let head =
-            PacketHead { kind: Kind::Request(10), call: 0x0102_0304_0506_0708, head_len: 256, body_len: 1 << 20 };
+            PacketHead { kind: PacketKind::Request(10), call: 0x0102_0304_0506_0708, head_len: 256, body_len: 1 << 20 };
         let bytes = [1, 10, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 1, 0, 0, 0x10, 0, 0];
         assert_eq!(head.encode(), bytes);
         assert_eq!(PacketHead::decode(bytes), Ok(head));
@@ -167,8 +167,8 @@ mod tests {
     #[test]
     fn all_kinds_come_back() {
         let rejections = [Rejection::Malformed, Rejection::Forbidden, Rejection::Overloaded, Rejection::NotServing];
-        let kinds = [Kind::Request(255), Kind::Answer, Kind::Ping, Kind::Pong];
-        for kind in kinds.into_iter().chain(rejections.map(Kind::Rejection)) {
+        let kinds = [PacketKind::Request(255), PacketKind::Answer, PacketKind::Ping, PacketKind::Pong];
+        for kind in kinds.into_iter().chain(rejections.map(PacketKind::Rejection)) {
             let head = PacketHead { kind, call: 9, head_len: 0, body_len: 0 };
             assert_eq!(PacketHead::decode(head.encode()), Ok(head));
         }

@@ -8,8 +8,8 @@
 mod control;
 mod handshake;
 mod joiner;
+mod record_buffer;
 mod records;
-mod room;
 mod stream;
 
 use std::fmt;

@@ -89,7 +89,7 @@ pub fn pack_reply<D: Payload, F: Value>(reply: Result<D, F>) -> Message {
         }
         Err(failed) => (Err(failed), Bytes::new()),
     };
-    let head = encode(&Reply(result));
+    let head = encode(&result);
     if head.len() > HEAD_BYTES_MAX && body.is_empty() {
         return Message { head: body, body: head };
     }
@@ -102,28 +102,8 @@ pub fn unpack_reply<D: Payload, F: Value>(message: Message) -> Result<Result<D, 
     if head.is_empty() {
         std::mem::swap(&mut head, &mut body);
     }
-    match decode(&head)? {
-        Reply::<D::Head, F>(Ok(done)) => D::join(done, body).map(Ok),
-        Reply(Err(failed)) => Ok(Err(failed)),
-    }
-}
-
-struct Reply<D, F>(Result<D, F>);
-
-/// `1 what was done | 2 the error`.
-impl<D: Value, F: Value> Value for Reply<D, F> {
-    fn write(&self, out: &mut Writer) {
-        match &self.0 {
-            Ok(done) => out.field(1, |out| done.write(out)),
-            Err(failed) => out.field(2, |out| failed.write(out)),
-        }
-    }
-
-    fn read(mut input: Input<'_>) -> Result<Self, Corrupt> {
-        match input.next_field()? {
-            Some((1, done)) => D::read(done).map(|done| Self(Ok(done))),
-            Some((2, failed)) => F::read(failed).map(|failed| Self(Err(failed))),
-            _ => Err(Corrupt("neither an answer nor an error")),
-        }
+    match decode::<Result<D::Head, F>>(&head)? {
+        Ok(done) => D::join(done, body).map(Ok),
+        Err(failed) => Ok(Err(failed)),
     }
 }

@@ -24,6 +24,8 @@ use couronne_storage_node::replicas::RangeStateMachine;
 use tokio::time::sleep;
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// A day, in milliseconds.
+const DAY_MS: i64 = 86_400_000;
 
 const DAY_MS: i64 = 86_400_000;
 

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use crate::net::link::{Budget, Held, Outgoing, Packet, Side};
-use crate::net::packet::{Kind, PacketHead, Violation};
+use crate::net::link::{Budget, CallPermit, Outgoing, Packet, Side};
+use crate::net::packet::{PacketHead, PacketKind, Violation};
 use crate::net::settings::NetSettings;
 use crate::transport::{CallError, Message, Method, Rejection};
 
@@ -34,7 +34,7 @@ struct Table {
 pub(in crate::net) struct Waiting {
     caller: oneshot::Sender<Result<Message, CallError>>,
     left: bool,
-    _held: Held,
+    _held: CallPermit,
 }
 
 /// A connection as a caller sees it.
@@ -53,7 +53,7 @@ impl Link {
         let (caller, answer) = oneshot::channel();
         let bytes = message.head.len().saturating_add(message.body.len());
         let call = self.calls.begin(bytes, caller)?;
-        let packet = Packet { kind: Kind::Request(method.number()), call, message, held: None };
+        let packet = Packet { kind: PacketKind::Request(method.number()), call, message, held: None };
         if self.queue.send(Outgoing::Packet(packet)).is_err() {
             self.calls.end("the connection ended");
         }
@@ -99,7 +99,7 @@ impl Side for Calls {
     type Expected = Waiting;
 
     fn announced(&self, head: &PacketHead) -> Result<Option<Waiting>, Violation> {
-        if matches!(head.kind, Kind::Request(_)) {
+        if matches!(head.kind, PacketKind::Request(_)) {
             return Err(Violation("a request from the asked side"));
         }
         let waiting = {
@@ -109,7 +109,7 @@ impl Side for Calls {
                 _ => return Err(Violation("an answer to no call")),
             }
         };
-        if let Kind::Rejection(why) = head.kind {
+        if let PacketKind::Rejection(why) = head.kind {
             let _ = waiting.caller.send(Err(CallError::Rejected(why)));
             return Ok(None);
         }
@@ -121,7 +121,7 @@ impl Side for Calls {
     }
 
     fn leaves(&self, packet: &Packet) -> bool {
-        if !matches!(packet.kind, Kind::Request(_)) {
+        if !matches!(packet.kind, PacketKind::Request(_)) {
             return true;
         }
         let mut table = self.table.lock();

@@ -12,6 +12,7 @@ use super::calls::{Calls, Link};
 use crate::net::link::{self, End, Outgoing, Progress};
 use crate::net::settings::NetSettings;
 use crate::net::tls::{TlsStream, connect};
+use crate::transport::CallError;
 
 /// A connection that was opened and greeted, and the calls on it.
 pub(super) struct Connection {
@@ -27,7 +28,7 @@ pub(super) async fn dial(
     tls: Arc<ClientConfig>,
     name: ServerName<'static>,
     settings: &NetSettings,
-) -> Result<(Link, Connection), String> {
+) -> Result<(Link, Connection), CallError> {
     let opening = async {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
@@ -36,7 +37,8 @@ pub(super) async fn dial(
         Ok::<_, End>(stream)
     };
     let opened = timeout(settings.connect_timeout(), opening).await;
-    let stream = opened.map_err(|_| "connecting took too long".to_owned())?.map_err(|end| end.to_string())?;
+    let stream = opened.map_err(|_| CallError::unreachable("connecting took too long"))?;
+    let stream = stream.map_err(|end| CallError::unreachable(end))?;
     let (sender, receiver) = mpsc::unbounded_channel();
     let (calls, progress) = (Calls::new(settings), stream.progress());
     let queue = (sender.downgrade(), receiver);

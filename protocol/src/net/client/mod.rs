@@ -17,10 +17,12 @@ use parking_lot::RwLock;
 
 use self::calls::Link;
 use self::dial::{Connection, dial};
-use self::slot::Slot;
+use self::slot::ConnectionSlot;
 use super::settings::NetSettings;
 use super::tls::{Joiner, Tls};
-use crate::transport::{BODY_BYTES_MAX, CallError, HEAD_BYTES_MAX, Lane, Message, Method, Rejection, Transport};
+use crate::transport::{
+    BODY_BYTES_MAX, CallError, HEAD_BYTES_MAX, Message, Method, Rejection, TrafficClass, Transport,
+};
 
 /// Where processes listen.
 pub trait Addresses: Send + Sync + 'static {
@@ -31,7 +33,7 @@ pub trait Addresses: Send + Sync + 'static {
 /// The way to other processes over TLS. Those that are dialled are storage nodes: nobody else serves.
 pub struct NetTransport {
     dialer: Arc<Dialer>,
-    peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
+    peers: RwLock<BTreeMap<NodeId, Arc<PeerConnections>>>,
 }
 
 /// What opening a connection takes.
@@ -42,10 +44,10 @@ struct Dialer {
 }
 
 /// The places for connections to one peer.
-struct Peer {
-    control: Arc<Slot>,
-    log: Arc<Slot>,
-    data: Vec<Arc<Slot>>,
+struct PeerConnections {
+    control: Arc<ConnectionSlot>,
+    log: Arc<ConnectionSlot>,
+    data: Vec<Arc<ConnectionSlot>>,
 }
 
 impl NetTransport {
@@ -55,12 +57,12 @@ impl NetTransport {
         Arc::new(Self { dialer, peers: RwLock::default() })
     }
 
-    fn peer(&self, node: NodeId) -> Arc<Peer> {
+    fn peer(&self, node: NodeId) -> Arc<PeerConnections> {
         if let Some(peer) = self.peers.read().get(&node) {
             return peer.clone();
         }
         let settings = &self.dialer.settings;
-        self.peers.write().entry(node).or_insert_with(|| Arc::new(Peer::new(node, settings))).clone()
+        self.peers.write().entry(node).or_insert_with(|| Arc::new(PeerConnections::new(node, settings))).clone()
     }
 }
 
@@ -69,7 +71,7 @@ impl Transport for NetTransport {
     async fn call(&self, to: NodeId, method: Method, message: Message) -> Result<Message, CallError> {
         let bytes = checked_len(&message)?;
         let peer = self.peer(to);
-        let slot = peer.slot(method.lane());
+        let slot = peer.slot(method.class());
         let _load = slot.load(bytes);
         slot.link(&self.dialer).await?.call(method, message).await
     }
@@ -84,9 +86,8 @@ pub async fn ask_once(
     settings: &NetSettings,
 ) -> Result<Message, CallError> {
     checked_len(&message)?;
-    let unreachable = |why: String| CallError::Unreachable(why);
-    let name = Joiner::server_name().map_err(|error| unreachable(error.to_string()))?;
-    let (link, mut connection) = dial(address, tls.client(), name, settings).await.map_err(unreachable)?;
+    let name = Joiner::server_name().map_err(CallError::unreachable)?;
+    let (link, mut connection) = dial(address, tls.client(), name, settings).await?;
     let mut asked = std::pin::pin!(link.call(method, message));
     let answer = tokio::select! {
         answer = &mut asked => Some(answer),
@@ -110,27 +111,27 @@ fn checked_len(message: &Message) -> Result<usize, CallError> {
 }
 
 impl Dialer {
-    async fn dial(&self, node: NodeId) -> Result<(Link, Connection), String> {
-        let address = self.addresses.address(node).ok_or("its address is not known")?;
-        let name = self.tls.server_name(node).map_err(|error| error.to_string())?;
+    async fn dial(&self, node: NodeId) -> Result<(Link, Connection), CallError> {
+        let address = self.addresses.address(node).ok_or_else(|| CallError::unreachable("its address is not known"))?;
+        let name = self.tls.server_name(node).map_err(CallError::unreachable)?;
         dial(&address, self.tls.client(), name, &self.settings).await
     }
 }
 
-impl Peer {
+impl PeerConnections {
     fn new(node: NodeId, settings: &NetSettings) -> Self {
-        let slot = |backoff_ms| Slot::new(node, backoff_ms, settings.backoff_ms_max);
+        let slot = |backoff_ms| ConnectionSlot::new(node, backoff_ms, settings.backoff_ms_max);
         // Elections wait for nothing: the time after a failure does not grow.
-        let control = Slot::new(node, settings.backoff_control_ms, settings.backoff_control_ms);
+        let control = ConnectionSlot::new(node, settings.backoff_control_ms, settings.backoff_control_ms);
         let data = (0..settings.data_connections.max(1)).map(|_| slot(settings.backoff_ms)).collect();
         Self { control, log: slot(settings.backoff_ms), data }
     }
 
-    fn slot(&self, lane: Lane) -> &Arc<Slot> {
-        match lane {
-            Lane::Control => &self.control,
-            Lane::Log => &self.log,
-            Lane::Data => self.data.iter().min_by_key(|slot| slot.rank()).unwrap_or(&self.log),
+    fn slot(&self, class: TrafficClass) -> &Arc<ConnectionSlot> {
+        match class {
+            TrafficClass::Control => &self.control,
+            TrafficClass::Log => &self.log,
+            TrafficClass::Data => self.data.iter().min_by_key(|slot| slot.rank()).unwrap_or(&self.log),
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::transport::CallError;
 const CALL_WEIGHT_BYTES: usize = 64 << 10;
 
 /// A place for a connection.
-pub(super) struct Slot {
+pub(super) struct ConnectionSlot {
     peer: NodeId,
     backoff: Duration,
     backoff_max: Duration,
@@ -34,11 +34,11 @@ enum State {
     Closed,
     Opening(watch::Receiver<Opened>),
     Open(Arc<Link>),
-    Resting { until: Instant, failures: u32, why: String },
+    Resting { until: Instant, failures: u32, why: CallError },
 }
 
 /// What came of opening, once it is known.
-type Opened = Option<Result<Arc<Link>, String>>;
+type Opened = Option<Result<Arc<Link>, CallError>>;
 
 /// What one call adds to the load, until it is dropped.
 pub(super) struct Load<'a> {
@@ -52,7 +52,7 @@ impl Drop for Load<'_> {
     }
 }
 
-impl Slot {
+impl ConnectionSlot {
     pub(super) fn new(peer: NodeId, backoff_ms: u64, backoff_ms_max: u64) -> Arc<Self> {
         let (backoff, backoff_max) = (Duration::from_millis(backoff_ms), Duration::from_millis(backoff_ms_max));
         Arc::new(Self { peer, backoff, backoff_max, load: AtomicUsize::new(0), state: Mutex::new(State::Closed) })
@@ -83,7 +83,7 @@ impl Slot {
             let failures = match &*state {
                 State::Open(link) => return Ok(link.clone()),
                 State::Resting { until, why, .. } if Instant::now() < *until => {
-                    return Err(CallError::Unreachable(why.clone()));
+                    return Err(why.clone());
                 }
                 State::Opening(opening) if opening.has_changed().is_ok() => Err(opening.clone()),
                 // A task that was ended with its runtime opens nothing any more.
@@ -102,13 +102,13 @@ impl Slot {
         };
         let opened = opening.wait_for(Option::is_some).await.ok().and_then(|opened| opened.clone());
         match opened {
-            Some(opened) => opened.map_err(CallError::Unreachable),
-            None => Err(CallError::Unreachable("the process is stopping".to_owned())),
+            Some(opened) => opened,
+            None => Err(CallError::unreachable("the process is stopping")),
         }
     }
 
     /// Rests after a failure, the longer the more of them followed each other.
-    fn rest(&self, failures: u32, why: String) {
+    fn rest(&self, failures: u32, why: CallError) {
         let doubled = 1u32.checked_shl(failures).unwrap_or(u32::MAX);
         let pause = self.backoff.saturating_mul(doubled).min(self.backoff_max);
         let until = Instant::now() + pause;
@@ -117,7 +117,13 @@ impl Slot {
 }
 
 /// Opens a connection for a place, and drives it to its end. It does not keep the place alive.
-async fn open(slot: Weak<Slot>, peer: NodeId, dialer: Arc<Dialer>, failures: u32, tell: watch::Sender<Opened>) {
+async fn open(
+    slot: Weak<ConnectionSlot>,
+    peer: NodeId,
+    dialer: Arc<Dialer>,
+    failures: u32,
+    tell: watch::Sender<Opened>,
+) {
     let (link, mut connection) = match dialer.dial(peer).await {
         Ok(opened) => opened,
         Err(why) => {
@@ -140,7 +146,7 @@ async fn open(slot: Weak<Slot>, peer: NodeId, dialer: Arc<Dialer>, failures: u32
     if let Some(slot) = slot.upgrade()
         && !matches!(end, End::Released)
     {
-        slot.rest(0, end.to_string());
+        slot.rest(0, CallError::unreachable(end));
     }
     connection.close().await;
 }

@@ -20,7 +20,7 @@ struct Used {
 }
 
 /// What one call takes of a budget, until it is dropped.
-pub(in crate::net) struct Held {
+pub(in crate::net) struct CallPermit {
     budget: Arc<Budget>,
     bytes: usize,
 }
@@ -32,14 +32,14 @@ impl Budget {
 
     /// Takes what a call needs; `None` if that would be too much. A call alone always fits: its size
     /// has a bound of its own.
-    pub(in crate::net) fn take(self: &Arc<Self>, bytes: usize) -> Option<Held> {
+    pub(in crate::net) fn take(self: &Arc<Self>, bytes: usize) -> Option<CallPermit> {
         let mut used = self.used.lock();
         let bytes_after = used.bytes.saturating_add(bytes);
         if used.calls >= self.calls_max || (used.bytes > 0 && bytes_after > self.bytes_max) {
             return None;
         }
         *used = Used { calls: used.calls.saturating_add(1), bytes: bytes_after };
-        Some(Held { budget: self.clone(), bytes })
+        Some(CallPermit { budget: self.clone(), bytes })
     }
 
     /// Calls under way.
@@ -61,7 +61,7 @@ impl Budget {
     }
 }
 
-impl Held {
+impl CallPermit {
     /// Counts the bytes of an answer too. It exists already, so it may exceed the bound: then no
     /// further call is taken until it has left.
     pub(in crate::net) fn grow(&mut self, bytes: usize) {
@@ -71,7 +71,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for CallPermit {
     fn drop(&mut self) {
         let mut used = self.budget.used.lock();
         used.calls = used.calls.saturating_sub(1);

@@ -19,12 +19,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc::{UnboundedReceiver, WeakUnboundedSender};
 use tokio::time::{Instant, timeout};
 
-use super::packet::{GREETING_BYTES, Kind, PacketHead, VERSIONS, Violation};
+use super::packet::{GREETING_BYTES, PacketHead, PacketKind, VERSIONS, Violation};
 use super::settings::NetSettings;
 use crate::transport::Message;
 use watch::{Seen, Verdict, Watch};
 
-pub(super) use budget::{Budget, Held};
+pub(super) use budget::{Budget, CallPermit};
 pub(super) use progress::Progress;
 
 /// How long an ended connection may take to say so.
@@ -32,16 +32,16 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A packet to send.
 pub(super) struct Packet {
-    pub(super) kind: Kind,
+    pub(super) kind: PacketKind,
     pub(super) call: u64,
     pub(super) message: Message,
     /// What it takes of budgets until it has left.
-    pub(super) held: Option<(Held, Held)>,
+    pub(super) held: Option<(CallPermit, CallPermit)>,
 }
 
 impl Packet {
     /// A packet of no call.
-    fn of(kind: Kind) -> Self {
+    fn of(kind: PacketKind) -> Self {
         Self { kind, call: 0, message: Message::default(), held: None }
     }
 }
@@ -136,7 +136,7 @@ async fn watch_peer<S: Side>(
             Verdict::Fine => {}
             Verdict::Ask => {
                 if let Some(queue) = queue.upgrade() {
-                    let _ = queue.send(Outgoing::Packet(Packet::of(Kind::Ping)));
+                    let _ = queue.send(Outgoing::Packet(Packet::of(PacketKind::Ping)));
                 }
             }
             Verdict::GivenUp(why) => return End::GivenUp(why),

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::WeakUnboundedSender;
 use tokio::task::coop::consume_budget;
 
 use super::{End, Outgoing, Packet, Progress, Side};
-use crate::net::packet::{Kind, PACKET_HEAD_BYTES, PacketHead};
+use crate::net::packet::{PACKET_HEAD_BYTES, PacketHead, PacketKind};
 use crate::transport::Message;
 use couronne_base::buffer::AlignedBuffer;
 
@@ -29,11 +29,11 @@ pub(super) async fn receive<R: AsyncRead + Unpin, S: Side>(
     let mut incoming = Incoming { read, ahead: BytesMut::new() };
     loop {
         match incoming.packet(side).await {
-            Ok(Some(Kind::Ping)) => {
+            Ok(Some(PacketKind::Ping)) => {
                 if let Some(queue) = queue.upgrade()
                     && !progress.pong.swap(true, Ordering::Relaxed)
                 {
-                    let _ = queue.send(Outgoing::Packet(Packet::of(Kind::Pong)));
+                    let _ = queue.send(Outgoing::Packet(Packet::of(PacketKind::Pong)));
                 }
             }
             Ok(Some(_)) => {}
@@ -51,10 +51,10 @@ struct Incoming<R> {
 
 impl<R: AsyncRead + Unpin> Incoming<R> {
     /// The next packet, handed to `side`; `None` at the end.
-    async fn packet<S: Side>(&mut self, side: &S) -> Result<Option<Kind>, End> {
+    async fn packet<S: Side>(&mut self, side: &S) -> Result<Option<PacketKind>, End> {
         let Some(head) = self.packet_head().await? else { return Ok(None) };
         let head = PacketHead::decode(head)?;
-        if matches!(head.kind, Kind::Ping | Kind::Pong) {
+        if matches!(head.kind, PacketKind::Ping | PacketKind::Pong) {
             return Ok(Some(head.kind));
         }
         match side.announced(&head)? {

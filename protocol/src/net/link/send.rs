@@ -8,7 +8,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{End, Outgoing, Packet, Progress, Side};
-use crate::net::packet::{Kind, PacketHead};
+use crate::net::packet::{PacketHead, PacketKind};
 
 /// Pieces up to this are copied together; longer ones are sent from where they lie. Bytes.
 const COPIED_BYTES_MAX: usize = 16 << 10;
@@ -33,7 +33,7 @@ pub(super) async fn send<W: AsyncWrite + Unpin, S: Side>(
                 Outgoing::Packet(packet) => packet,
                 Outgoing::Cut(why) => return End::Cut(why),
             };
-            if packet.kind == Kind::Pong {
+            if packet.kind == PacketKind::Pong {
                 progress.pong.store(false, Ordering::Relaxed);
             }
             if side.leaves(&packet) {

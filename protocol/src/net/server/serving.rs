@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::net::link::{Budget, Held, Outgoing, Packet, Side};
-use crate::net::packet::{Kind, PacketHead, Violation};
+use crate::net::link::{Budget, CallPermit, Outgoing, Packet, Side};
+use crate::net::packet::{PacketHead, PacketKind, Violation};
 use crate::net::settings::NetSettings;
 use crate::transport::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Message, Method, Peer, Rejection, Role, Service};
 
@@ -35,7 +35,7 @@ pub(super) struct Serving {
 pub(in crate::net) struct Accepted {
     call: u64,
     method: Method,
-    held: (Held, Held),
+    held: (CallPermit, CallPermit),
 }
 
 impl Serving {
@@ -75,7 +75,7 @@ impl Serving {
         if self.refused.fetch_add(1, Ordering::Relaxed) >= self.refused_max {
             return Err(Violation("too many refused calls"));
         }
-        let packet = Packet { kind: Kind::Rejection(why), call, message: Message::default(), held: None };
+        let packet = Packet { kind: PacketKind::Rejection(why), call, message: Message::default(), held: None };
         // A queue that is closed belongs to a connection that ended.
         let _ = self.queue.send(Outgoing::Packet(packet));
         Ok(())
@@ -86,7 +86,7 @@ impl Side for Serving {
     type Expected = Accepted;
 
     fn announced(&self, head: &PacketHead) -> Result<Option<Accepted>, Violation> {
-        let Kind::Request(number) = head.kind else { return Err(Violation("an answer from the asking side")) };
+        let PacketKind::Request(number) = head.kind else { return Err(Violation("an answer from the asking side")) };
         if self.peer.role == Role::Stranger && head.message_len() > STRANGER_BYTES_MAX {
             return Err(Violation("too long a message from a stranger"));
         }
@@ -99,13 +99,13 @@ impl Side for Serving {
     fn arrived(&self, accepted: Accepted, message: Message) {
         let Accepted { call, method, held } = accepted;
         let (service, peer) = (self.service.clone(), self.peer);
-        let owed = Owed { call, held: Some(held), queue: self.queue.clone() };
-        tokio::spawn(async move { owed.pay(service.serve(peer, method, message).await) });
+        let pending = PendingReply { call, held: Some(held), queue: self.queue.clone() };
+        tokio::spawn(async move { pending.send(service.serve(peer, method, message).await) });
     }
 
     fn leaves(&self, packet: &Packet) -> bool {
         // What holds nothing was refused before it was let in.
-        if matches!(packet.kind, Kind::Rejection(_)) && packet.held.is_none() {
+        if matches!(packet.kind, PacketKind::Rejection(_)) && packet.held.is_none() {
             self.refused.fetch_sub(1, Ordering::Relaxed);
         }
         true
@@ -117,17 +117,17 @@ impl Side for Serving {
 }
 
 /// An answer that a peer waits for.
-struct Owed {
+struct PendingReply {
     call: u64,
-    held: Option<(Held, Held)>,
+    held: Option<(CallPermit, CallPermit)>,
     queue: UnboundedSender<Outgoing>,
 }
 
-impl Owed {
-    fn pay(mut self, answer: Result<Message, Rejection>) {
+impl PendingReply {
+    fn send(mut self, answer: Result<Message, Rejection>) {
         let (kind, message) = match answer {
-            Ok(message) => (Kind::Answer, message),
-            Err(why) => (Kind::Rejection(why), Message::default()),
+            Ok(message) => (PacketKind::Answer, message),
+            Err(why) => (PacketKind::Rejection(why), Message::default()),
         };
         if message.head.len() > HEAD_BYTES_MAX || message.body.len() > BODY_BYTES_MAX {
             tracing::error!(call = self.call, "an answer is too long to be sent");
@@ -143,7 +143,7 @@ impl Owed {
     }
 }
 
-impl Drop for Owed {
+impl Drop for PendingReply {
     fn drop(&mut self) {
         if self.held.is_some() {
             let _ = self.queue.send(Outgoing::Cut("a call ended without an answer"));

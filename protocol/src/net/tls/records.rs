@@ -25,7 +25,7 @@ const SEALED_BYTES_MAX: usize = PLAIN_BYTES_MAX + 256;
 
 /// What a record carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ContentType {
     Alert = 21,
     Handshake = 22,
     Data = 23,
@@ -46,7 +46,7 @@ pub(super) struct Keys {
 pub(super) fn record_len(received: &[u8]) -> Result<Option<usize>, Error> {
     let Some([kind, _, _, high, low]) = received.first_chunk::<HEAD_BYTES>() else { return Ok(None) };
     let len = usize::from(u16::from_be_bytes([*high, *low]));
-    if *kind != Kind::Data as u8 {
+    if *kind != ContentType::Data as u8 {
         return Err(InvalidMessage::InvalidContentType.into());
     }
     if !(KIND_BYTES + TAG_BYTES..=SEALED_BYTES_MAX).contains(&len) {
@@ -85,12 +85,12 @@ impl Keys {
 
     /// Seals a record at the start of `room`, which takes [`EXTRA_BYTES`] more than `plain` has, at least.
     /// Returns how long the record is.
-    pub(super) fn seal(&mut self, kind: Kind, plain: &[u8], room: &mut [u8]) -> Result<usize, Error> {
+    pub(super) fn seal(&mut self, kind: ContentType, plain: &[u8], room: &mut [u8]) -> Result<usize, Error> {
         let behind = plain.len() + KIND_BYTES + TAG_BYTES;
         let len = u16::try_from(behind).map_err(|_| Error::EncryptError)?;
         let (head, sealed) = room.split_first_chunk_mut::<HEAD_BYTES>().ok_or(Error::EncryptError)?;
         let [high, low] = len.to_be_bytes();
-        *head = [Kind::Data as u8, 3, 3, high, low];
+        *head = [ContentType::Data as u8, 3, 3, high, low];
         let (sealed, _) = sealed.split_at_mut_checked(behind).ok_or(Error::EncryptError)?;
         let (sealed, tail) = sealed.split_at_mut_checked(plain.len()).ok_or(Error::EncryptError)?;
         let nonce = self.nonce()?;
@@ -105,7 +105,7 @@ impl Keys {
         &mut self,
         record: &'a mut [u8],
         room: Option<&'a mut [u8]>,
-    ) -> Result<(Kind, &'a [u8]), Error> {
+    ) -> Result<(ContentType, &'a [u8]), Error> {
         let (head, sealed) = record.split_first_chunk_mut::<HEAD_BYTES>().ok_or(Error::DecryptError)?;
         let split = sealed.len().checked_sub(TAG_BYTES).and_then(|len| sealed.split_at_mut_checked(len));
         let (sealed, tag) = split.ok_or(Error::DecryptError)?;
@@ -122,13 +122,13 @@ impl Keys {
 }
 
 /// What a record carries: its kind is the last byte that is not zero (RFC 8446, section 5.4).
-fn unpadded(opened: &[u8]) -> Result<(Kind, &[u8]), Error> {
+fn unpadded(opened: &[u8]) -> Result<(ContentType, &[u8]), Error> {
     let at = opened.iter().rposition(|byte| *byte != 0).ok_or(InvalidMessage::InvalidContentType)?;
     let (plain, rest) = opened.split_at(at);
     let kind = match rest.first() {
-        Some(21) => Kind::Alert,
-        Some(22) => Kind::Handshake,
-        Some(23) => Kind::Data,
+        Some(21) => ContentType::Alert,
+        Some(22) => ContentType::Handshake,
+        Some(23) => ContentType::Data,
         _ => return Err(InvalidMessage::InvalidContentType.into()),
     };
     if plain.len() > PLAIN_BYTES_MAX {
@@ -149,7 +149,7 @@ mod tests {
         Keys::new((first, ConnectionTrafficSecrets::Aes256Gcm { key, iv })).unwrap()
     }
 
-    fn sealed(keys: &mut Keys, kind: Kind, plain: &[u8]) -> Vec<u8> {
+    fn sealed(keys: &mut Keys, kind: ContentType, plain: &[u8]) -> Vec<u8> {
         let mut room = vec![0; plain.len() + EXTRA_BYTES];
         assert_eq!(keys.seal(kind, plain, &mut room), Ok(room.len()));
         room
@@ -165,14 +165,14 @@ mod tests {
         ) {
             let (mut sealing, mut opening) = (keys(7), keys(7));
             for plain in plains {
-                let mut record = sealed(&mut sealing, Kind::Data, &plain);
+                let mut record = sealed(&mut sealing, ContentType::Data, &plain);
                 prop_assert_eq!(record_len(&record), Ok(Some(record.len())));
                 let mut bad = record.clone();
                 bad[changed.index(record.len())] ^= 1 << bit;
                 prop_assert!(keys(opening.number()).open(&mut bad, None).is_err());
                 let mut room = vec![0; record.len()];
                 let opened = opening.open(&mut record, is_direct.then_some(&mut room[..]));
-                prop_assert_eq!(opened, Ok((Kind::Data, &plain[..])));
+                prop_assert_eq!(opened, Ok((ContentType::Data, &plain[..])));
                 if is_direct {
                     prop_assert_eq!(&room[..plain.len()], &plain[..]);
                 }
@@ -191,22 +191,22 @@ mod tests {
     #[test]
     fn numbers_and_kinds_are_sealed_too() {
         let mut sealing = keys(0);
-        let mut first = sealed(&mut sealing, Kind::Alert, &[1, 0]);
-        let second = sealed(&mut sealing, Kind::Alert, &[1, 0]);
+        let mut first = sealed(&mut sealing, ContentType::Alert, &[1, 0]);
+        let second = sealed(&mut sealing, ContentType::Alert, &[1, 0]);
         assert_ne!(first, second, "no nonce twice");
         assert!(keys(0).open(&mut second.clone(), None).is_err(), "one is missing");
-        assert_eq!(keys(0).open(&mut first, None), Ok((Kind::Alert, &[1, 0][..])));
+        assert_eq!(keys(0).open(&mut first, None), Ok((ContentType::Alert, &[1, 0][..])));
         assert_eq!(sealing.number(), 2);
-        assert!(keys(u64::MAX).seal(Kind::Data, b"", &mut [0; EXTRA_BYTES]).is_err());
-        assert!(keys(0).seal(Kind::Data, b"longer", &mut [0; EXTRA_BYTES]).is_err());
-        let mut record = sealed(&mut keys(0), Kind::Data, b"longer");
+        assert!(keys(u64::MAX).seal(ContentType::Data, b"", &mut [0; EXTRA_BYTES]).is_err());
+        assert!(keys(0).seal(ContentType::Data, b"longer", &mut [0; EXTRA_BYTES]).is_err());
+        let mut record = sealed(&mut keys(0), ContentType::Data, b"longer");
         assert!(keys(0).open(&mut record, Some(&mut [0; 6])).is_err(), "its kind has no room");
     }
 
     #[test]
     fn padding_is_dropped_and_records_have_a_kind() {
-        assert_eq!(unpadded(&[4, 5, 0, 23, 0, 0]), Ok((Kind::Data, &[4, 5, 0][..])));
-        assert_eq!(unpadded(&[22]), Ok((Kind::Handshake, &[][..])));
+        assert_eq!(unpadded(&[4, 5, 0, 23, 0, 0]), Ok((ContentType::Data, &[4, 5, 0][..])));
+        assert_eq!(unpadded(&[22]), Ok((ContentType::Handshake, &[][..])));
         for none in [&[0, 0][..], &[], &[4, 20], &[4, 24, 0]] {
             assert!(unpadded(none).is_err(), "{none:?}");
         }

@@ -18,8 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::control::{CLOSE_NOTIFY, RENEWED, key_update, says_end};
 use super::handshake::invalid;
-use super::records::{EXTRA_BYTES, HEAD_BYTES, Keys, Kind, PLAIN_BYTES_MAX, Secrets, record_len};
-use super::room::Room;
+use super::record_buffer::RecordBuffer;
+use super::records::{ContentType, EXTRA_BYTES, HEAD_BYTES, Keys, PLAIN_BYTES_MAX, Secrets, record_len};
 use crate::net::link::Progress;
 
 /// Where the next keys come from.
@@ -44,13 +44,13 @@ pub(in crate::net) struct TlsStream<S> {
     progress: Arc<Progress>,
     rekey: Box<dyn Rekey>,
     opening: Keys,
-    received: Room,
+    received: RecordBuffer,
     /// What was opened where it was received, and is read next.
     opened: Range<usize>,
     /// Whether the peer has said that nothing more comes.
     is_ended: bool,
     sealing: Keys,
-    sealed: Room,
+    sealed: RecordBuffer,
     records_a_key_max: u64,
     /// Whether the peer wants this side to renew its keys.
     is_renewal_due: bool,
@@ -67,7 +67,7 @@ impl<S> TlsStream<S> {
         rekey: Box<dyn Rekey>,
         records_a_key_max: u64,
     ) -> Result<Self, Error> {
-        let mut left = Room::new();
+        let mut left = RecordBuffer::new();
         left.make(opened.len() + received.len());
         for bytes in [opened, received] {
             left.spare().get_mut(..bytes.len()).unwrap_or_default().copy_from_slice(bytes);
@@ -82,7 +82,7 @@ impl<S> TlsStream<S> {
             received: left,
             is_ended: false,
             sealing: Keys::new(sealing)?,
-            sealed: Room::new(),
+            sealed: RecordBuffer::new(),
             records_a_key_max,
             is_renewal_due: false,
             is_closed: false,
@@ -119,7 +119,7 @@ impl<S> TlsStream<S> {
         let room = fits.then(|| unsafe { &mut *(ptr::from_mut(out.unfilled_mut()) as *mut [u8]) });
         let (kind, plain) = self.opening.open(self.received.at(place.clone()), room)?;
         match kind {
-            Kind::Data => {
+            ContentType::Data => {
                 let count = plain.len();
                 if fits {
                     // SAFETY: it was opened into the start of the room that there was.
@@ -130,8 +130,8 @@ impl<S> TlsStream<S> {
                     self.opened = start..start.saturating_add(count);
                 }
             }
-            Kind::Alert => self.is_ended = says_end(plain)?,
-            Kind::Handshake => {
+            ContentType::Alert => self.is_ended = says_end(plain)?,
+            ContentType::Handshake => {
                 let update = key_update(plain)?;
                 if update.is_renewed {
                     self.opening = Keys::new(self.rekey.opening()?)?;
@@ -154,17 +154,17 @@ impl<S> TlsStream<S> {
                 break;
             }
             if self.is_renewal_due || self.sealing.number() >= self.records_a_key_max {
-                self.seal_one(Kind::Handshake, &RENEWED)?;
+                self.seal_one(ContentType::Handshake, &RENEWED)?;
                 self.sealing = Keys::new(self.rekey.sealing()?)?;
                 self.is_renewal_due = false;
             }
-            self.seal_one(Kind::Data, plain)?;
+            self.seal_one(ContentType::Data, plain)?;
             count += plain.len();
         }
         Ok(count)
     }
 
-    fn seal_one(&mut self, kind: Kind, plain: &[u8]) -> Result<(), Error> {
+    fn seal_one(&mut self, kind: ContentType, plain: &[u8]) -> Result<(), Error> {
         let len = self.sealing.seal(kind, plain, self.sealed.spare())?;
         self.sealed.add(len);
         Ok(())
@@ -241,7 +241,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TlsStream<S> {
         if !this.is_closed {
             this.is_closed = true;
             this.sealed.make(EXTRA_BYTES + CLOSE_NOTIFY.len());
-            this.seal_one(Kind::Alert, &CLOSE_NOTIFY).map_err(invalid)?;
+            this.seal_one(ContentType::Alert, &CLOSE_NOTIFY).map_err(invalid)?;
             ready!(this.poll_send(cx))?;
         }
         Pin::new(&mut this.socket).poll_shutdown(cx)
@@ -343,7 +343,7 @@ mod tests {
             let (near, far) = tokio::io::duplex(100_000);
             let mut sealing = Keys::new(secrets(&mut 0)).unwrap();
             let mut record = vec![0; 5 + EXTRA_BYTES];
-            sealing.seal(Kind::Data, b"later", &mut record).unwrap();
+            sealing.seal(ContentType::Data, b"later", &mut record).unwrap();
             let (here, to_come) = record.split_at(7);
             let mut near = stream(near, (b"early ", here), 9);
             let mut far = far;
@@ -360,7 +360,7 @@ mod tests {
             let (near, far) = tokio::io::duplex(100_000);
             let (mut near, mut far) = (stream(near, (b"", b""), 9), stream(far, (b"", b""), 9));
             near.sealed.make(100);
-            near.seal_one(Kind::Handshake, &ASK_TO_RENEW).unwrap();
+            near.seal_one(ContentType::Handshake, &ASK_TO_RENEW).unwrap();
             near.sealing = Keys::new(near.rekey.sealing().unwrap()).unwrap();
             near.write_all(b"question").await.unwrap();
             far.read_exact(&mut [0; 8]).await.unwrap();

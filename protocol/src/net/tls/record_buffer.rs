@@ -13,7 +13,7 @@ const BYTES_MAX: usize = 272 << 10;
 const SMALL_TIMES_MAX: u32 = 8;
 
 /// Bytes that come in at the end and are taken from the start.
-pub(super) struct Room {
+pub(super) struct RecordBuffer {
     bytes: Vec<u8>,
     /// Those that wait.
     waiting: Range<usize>,
@@ -22,7 +22,7 @@ pub(super) struct Room {
     small_times: u32,
 }
 
-impl Room {
+impl RecordBuffer {
     pub(super) const fn new() -> Self {
         Self { bytes: Vec::new(), waiting: 0..0, size: BYTES_MIN, small_times: 0 }
     }
@@ -44,7 +44,7 @@ impl Room {
         start..self.waiting.start
     }
 
-    /// Room for more bytes.
+    /// RecordBuffer for more bytes.
     pub(super) fn spare(&mut self) -> &mut [u8] {
         self.bytes.get_mut(self.waiting.end..).unwrap_or_default()
     }
@@ -89,7 +89,7 @@ impl Room {
 mod tests {
     use super::*;
 
-    fn receive(room: &mut Room, bytes: &[u8]) {
+    fn receive(room: &mut RecordBuffer, bytes: &[u8]) {
         room.make(bytes.len() + room.waiting().len());
         room.spare()[..bytes.len()].copy_from_slice(bytes);
         room.add(bytes.len());
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_comes_in_is_taken_in_order() {
-        let mut room = Room::new();
+        let mut room = RecordBuffer::new();
         assert_eq!(room.take(3), 0..0);
         receive(&mut room, b"abcdef");
         let first = room.take(4);
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn it_grows_at_once_and_shrinks_slowly() {
-        let mut room = Room::new();
+        let mut room = RecordBuffer::new();
         room.make(1);
         assert_eq!(room.spare().len(), BYTES_MIN);
         room.learn(100_000);
