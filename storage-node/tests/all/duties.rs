@@ -27,8 +27,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// A day, in milliseconds.
 const DAY_MS: i64 = 86_400_000;
 
-const DAY_MS: i64 = 86_400_000;
-
 /// Long enough for many rounds: what was not done by then is not done.
 const LONG: Duration = Duration::from_secs(1);
 
