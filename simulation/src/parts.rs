@@ -49,7 +49,7 @@ pub fn node_settings(scrubbed: bool) -> NodeSettings {
         duties: DutySettings {
             reap_interval: Duration::from_secs(5),
             repair_grace: Duration::from_secs(15),
-            marks_interval: Duration::from_secs(20),
+            watermarks_interval: Duration::from_secs(20),
             disown_age_ms: DISOWN_AGE_MS,
             commit_memory_ms: 120_000,
             scrub_interval: if scrubbed { Duration::from_secs(40) } else { Duration::ZERO },

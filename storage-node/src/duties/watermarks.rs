@@ -22,7 +22,7 @@ impl Duty for Watermarks {
     fn status(_: &DutyContext) {}
 
     fn interval(settings: &DutySettings) -> Duration {
-        settings.marks_interval
+        settings.watermarks_interval
     }
 
     /// Over the ranges led here.

@@ -1,11 +1,11 @@
 //! Which replica is to lead each range, so that all nodes lead about as many.
 //!
 //! After a death or a restart leaderships lie where they fell. Every leader works out from the map who is to lead
-//! its range, and comes to what all others come to; it hands over once the drives have stood as they do for a
+//! its range, and comes to what all others come to; it transfers leadership once the drives have stood as they do for a
 //! while.
-//! Promises: a node hands over one range at a time, to a replica that lacks hardly anything, and does not soon
+//! Promises: a node transfers one leadership at a time, to a replica that lacks hardly anything, and does not soon
 //! try again what did not help.
-//! Must not know: how leadership is handed over.
+//! Must not know: how leadership is transferred.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::{RangeServer, Replicas};
 /// How long the drives must have stood as they do.
 const STEADY_FOR: Duration = Duration::from_secs(20);
 
-/// How long a range that was handed over, or was to be, is left alone.
+/// How long a range whose leadership was transferred, or was to be, is left alone.
 const LEFT_ALONE_FOR: Duration = Duration::from_secs(60);
 
 /// What a node remembers from one look to the next.

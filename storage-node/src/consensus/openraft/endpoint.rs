@@ -21,7 +21,7 @@ use super::convert::{
     to_vote_request,
 };
 use super::heartbeat::LeaderContact;
-use super::state_machine::{MachineAdapter, SnapshotSource};
+use super::state_machine::{SnapshotSource, StateMachineAdapter};
 use super::{LibraryRaft, Types};
 use crate::consensus::message::{
     Answer, AppendAnswer, AppendAsk, Refusal, SnapshotBegin, TransferLeadership, VoteAnswer, VoteAsk,
@@ -39,7 +39,7 @@ const SNAPSHOT_PENDING_MAX: Duration = Duration::from_secs(120);
 #[derive(Clone)]
 pub(super) struct Endpoint {
     raft: LibraryRaft,
-    machine: MachineAdapter,
+    machine: StateMachineAdapter,
     replica: ReplicaId,
     /// Before this time the replica grants no vote: it may have promised a lease before it restarted.
     votes_from: Instant,
@@ -52,7 +52,12 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(raft: LibraryRaft, machine: MachineAdapter, replica: ReplicaId, votes_from: Instant) -> Self {
+    pub(super) fn new(
+        raft: LibraryRaft,
+        machine: StateMachineAdapter,
+        replica: ReplicaId,
+        votes_from: Instant,
+    ) -> Self {
         let (stopped_campaigning, leader_contact, replacing) =
             (Arc::default(), LeaderContact::default(), Arc::default());
         Self { raft, machine, replica, votes_from, stopped_campaigning, leader_contact, replacing }

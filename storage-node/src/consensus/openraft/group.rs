@@ -48,7 +48,7 @@ use super::heartbeat::HeartbeatTimer;
 use super::link::Links;
 use super::log::LogAdapter;
 use super::runtime::seeded;
-use super::state_machine::{MachineAdapter, Rows};
+use super::state_machine::{Rows, StateMachineAdapter};
 use super::{Effects, LibraryRaft, Place, Types};
 use crate::consensus::message::Sender;
 use crate::consensus::types::{Members, Position, ReplicaId};
@@ -63,7 +63,7 @@ pub(in crate::consensus) struct Group {
     raft: LibraryRaft,
     log: ReplicaLog,
     replica: ReplicaId,
-    machine: MachineAdapter,
+    machine: StateMachineAdapter,
     endpoint: Endpoint,
     settings: ConsensusSettings,
     suspension: Suspension,
@@ -85,7 +85,7 @@ impl Group {
         let ReplicaComponents { replica, drive, log, state_machine, local_peers, network, env } = components;
         let config = Arc::new(library_config(&settings)?);
         let quiet = quiet && !mutant!(VoteAfterRestart);
-        let machine = MachineAdapter::new(state_machine);
+        let machine = StateMachineAdapter::new(state_machine);
         let from = Sender { replica, drive };
         let links = Links { from, local_peers: local_peers.clone(), network, env: env.clone() };
         let seed = u64::from_be_bytes(env.random_bytes());

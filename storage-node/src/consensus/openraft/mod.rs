@@ -22,7 +22,7 @@ use openraft::Raft;
 use openraft::impls::leader_id_std;
 
 pub(super) use self::group::Group;
-use self::state_machine::MachineAdapter;
+use self::state_machine::StateMachineAdapter;
 
 /// The most bytes of entries sent to a follower in one message, unless one entry alone has more.
 const MESSAGE_BYTES_MAX: usize = super::message::ENTRIES_BYTES_MAX;
@@ -67,4 +67,4 @@ openraft::declare_raft_types!(
         AsyncRuntime = runtime::Runtime,
 );
 
-type LibraryRaft = Raft<Types, MachineAdapter>;
+type LibraryRaft = Raft<Types, StateMachineAdapter>;

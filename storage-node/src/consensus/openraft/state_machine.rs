@@ -47,7 +47,7 @@ impl Rows {
 
 /// A replica's machine.
 #[derive(Clone)]
-pub(super) struct MachineAdapter {
+pub(super) struct StateMachineAdapter {
     machine: Arc<dyn StateMachine>,
     flushed: Arc<Mutex<Applied>>,
     rows: Arc<Mutex<Rows>>,
@@ -59,7 +59,7 @@ pub(super) struct MachineAdapter {
 #[derive(Clone)]
 pub(super) struct SnapshotSource(pub(super) Arc<dyn StateMachine>);
 
-impl MachineAdapter {
+impl StateMachineAdapter {
     pub(super) fn new(machine: Arc<dyn StateMachine>) -> Self {
         let flushed = Arc::new(Mutex::new(machine.applied()));
         Self { machine, flushed, rows: Arc::new(Mutex::new(Rows::Sound)), filled: Arc::default() }
@@ -141,7 +141,7 @@ impl MachineAdapter {
     }
 }
 
-impl RaftSnapshotBuilder<Types> for MachineAdapter {
+impl RaftSnapshotBuilder<Types> for StateMachineAdapter {
     type SnapshotData = SnapshotSource;
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<Types, SnapshotSource>, io::Error> {
@@ -152,7 +152,7 @@ impl RaftSnapshotBuilder<Types> for MachineAdapter {
     }
 }
 
-impl RaftStateMachine<Types> for MachineAdapter {
+impl RaftStateMachine<Types> for StateMachineAdapter {
     type SnapshotData = SnapshotSource;
     type SnapshotBuilder = Self;
 
