@@ -9,6 +9,7 @@ mod asking;
 mod chunk;
 mod context;
 mod duty;
+mod error;
 mod eta;
 mod flusher;
 mod rate_limiter;

@@ -17,6 +17,7 @@ use couronne_protocol::shard::{ShardDuties, ShardError};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
+use super::error::DutyError;
 use super::settings::DutySettings;
 use super::snapshot::DriveSnapshot;
 use super::{Duty, DutyContext, ask, count, execute};
@@ -55,7 +56,7 @@ impl Duty for Reaper {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(error) => {
-                        tracing::warn!(range = leader.descriptor().id.0, error, "reaping goes on later");
+                        tracing::warn!(range = leader.descriptor().id.0, %error, "reaping goes on later");
                         break;
                     }
                 }
@@ -65,13 +66,13 @@ impl Duty for Reaper {
 }
 
 /// Reaps a page of rows; `true` if more may be due.
-async fn reap_some(context: &DutyContext, leader: &RangeServer) -> Result<bool, String> {
+async fn reap_some(context: &DutyContext, leader: &RangeServer) -> Result<bool, DutyError> {
     let now_ms = context.env.clock.wall_ms();
-    let answer = ask(leader, Query::Reap { now_ms, limit: ROWS }).await.map_err(|error| error.to_string())?;
-    let Answer::Reap(rows) = answer else { return Err("wrong answer".to_owned()) };
+    let answer = ask(leader, Query::Reap { now_ms, limit: ROWS }).await?;
+    let Answer::Reap(rows) = answer else { return Err(DutyError::WrongAnswer) };
     let more = u32::try_from(rows.len()).is_ok_and(|found| found == ROWS);
     let reaped = join_all(rows.into_iter().map(|row| reap(context, leader, row))).await;
-    reaped.into_iter().collect::<Result<Vec<()>, String>>()?;
+    reaped.into_iter().collect::<Result<Vec<()>, DutyError>>()?;
     Ok(more)
 }
 
@@ -79,7 +80,7 @@ async fn reap(
     context: &DutyContext,
     leader: &RangeServer,
     (row, record, parts): (Bytes, ReapRecord, Vec<BlobRef>),
-) -> Result<(), String> {
+) -> Result<(), DutyError> {
     let blobs: Vec<BlobId> = match &record.target {
         ReapTarget::Blob(blob) => vec![blob.id],
         ReapTarget::Upload(_) => parts.iter().map(|part| part.id).collect(),
@@ -88,12 +89,12 @@ async fn reap(
         delete(context, blob).await?;
     }
     let owner = (record.bucket, record.key);
-    execute(context, leader, owner, Command::Reaped { row }).await.map_err(|error| error.to_string())?;
+    execute(context, leader, owner, Command::Reaped { row }).await?;
     count(&context.counters.reaped, 1);
     Ok(())
 }
 
-async fn delete(context: &DutyContext, blob: BlobId) -> Result<(), String> {
+async fn delete(context: &DutyContext, blob: BlobId) -> Result<(), DutyError> {
     let up = DriveSnapshot::of(context).up;
     let deleting = up
         .into_iter()
@@ -103,8 +104,8 @@ async fn delete(context: &DutyContext, blob: BlobId) -> Result<(), String> {
             Ok(Ok(shards)) => count(&context.counters.shards_deleted, shards),
             // It went away since: as one that was away before.
             Ok(Err(ShardError::Down(_))) if !DriveSnapshot::of(context).up.contains(&drive) => {}
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => return Err(format!("drive {drive} does not answer in time")),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => return Err(DutyError::NoAnswer(drive)),
         }
     }
     Ok(())

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use couronne_base::mutant;
 use couronne_metadata::command::{Command, NewData};
 use couronne_metadata::record::BlobRef;
-use couronne_placement::{ChunkId, place};
+use couronne_placement::{ChunkId, PlaceError, place};
 use couronne_protocol::map::ClusterMap;
 use couronne_ring::DriveId;
+use thiserror::Error;
 
 /// A blob born so long after a drive was lost or emptied had no shard there: drives refuse births more
 /// than an hour ahead of their clock.
@@ -22,6 +23,23 @@ const MARGIN_MS: u64 = 3_600_000;
 /// So many chunks of a blob are looked at. A longer one has shards on about every drive, and its length is what
 /// a gateway says.
 const CHUNKS_MAX: u64 = 1000;
+
+/// What a loss took is not known.
+#[derive(Clone, Debug, Error)]
+pub(crate) enum LossError {
+    /// The map has no ring for the blob.
+    #[error("a blob's policy is unknown")]
+    UnknownPolicy,
+    /// The blob has more chunks than can be numbered.
+    #[error("a blob has too many chunks")]
+    ChunkNumber,
+    /// The ring does not fit the blob.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// Commands under way did not end in time, so that some may not know of the loss.
+    #[error("latches are held too long")]
+    Latches,
+}
 
 /// Why shards on a drive may be gone. A drive that is lost or emptied again is another cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +79,7 @@ impl DataLoss {
 
     /// How many shards of the blob's worst chunk the events may have taken, as far as it is looked at; 0 if none
     /// of `news` has.
-    pub(crate) fn missing(&self, blob: &BlobRef, news: &BTreeSet<LossEvent>) -> Result<u8, String> {
+    pub(crate) fn missing(&self, blob: &BlobRef, news: &BTreeSet<LossEvent>) -> Result<u8, LossError> {
         let concerning = |events: &BTreeSet<LossEvent>| -> BTreeSet<DriveId> {
             let concerning = events.iter().filter(|cause| cause.concerns(blob.id.birth_ms()));
             concerning.map(|cause| cause.drive()).collect()
@@ -70,13 +88,13 @@ impl DataLoss {
         if new.is_empty() {
             return Ok(0);
         }
-        let ring = self.map.rings.get(&blob.policy).ok_or("a blob's policy is unknown")?;
+        let ring = self.map.rings.get(&blob.policy).ok_or(LossError::UnknownPolicy)?;
         let chunks = blob.geometry.chunks(blob.len);
         let (mut worst, mut is_new) = (1, chunks > CHUNKS_MAX);
         for index in 0..chunks.min(CHUNKS_MAX) {
-            let index = u32::try_from(index).map_err(|error| error.to_string())?;
+            let index = u32::try_from(index).map_err(|_| LossError::ChunkNumber)?;
             let placement = place(ring, ChunkId { blob: blob.id, index }, &blob.geometry);
-            let primaries = placement.map_err(|error| error.to_string())?.primaries;
+            let primaries = placement?.primaries;
             is_new |= primaries.iter().any(|drive| new.contains(drive));
             worst = worst.max(primaries.iter().filter(|drive| all.contains(drive)).count());
         }

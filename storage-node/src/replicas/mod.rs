@@ -28,7 +28,7 @@ use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId};
 use parking_lot::RwLock;
 
-pub(crate) use self::data_loss::{DataLoss, LossEvent};
+pub(crate) use self::data_loss::{DataLoss, LossError, LossEvent};
 pub use self::local_service::LocalService;
 pub(crate) use self::open::RenewReplicas;
 pub(crate) use self::range_server::RangeServer;

@@ -30,7 +30,7 @@ use tokio::time::Instant;
 
 use super::latches::{LatchGuard, Latches};
 use super::proposer::{Proposal, Proposer, fits};
-use super::{DataLoss, RangeStateMachine};
+use super::{DataLoss, LossError, RangeStateMachine};
 use crate::clock::ClockGuard;
 use crate::consensus::types::ReplicaId;
 use crate::consensus::{Consensus, Leadership, ProposeError};
@@ -127,10 +127,10 @@ impl RangeServer {
 
     /// Has every commit of a blob know of these losses from now on. When this returns, those that did not are
     /// applied, or their outcome cannot be learnt here.
-    pub(crate) async fn take_note_of(&self, losses: Arc<DataLoss>) -> Result<(), String> {
+    pub(crate) async fn take_note_of(&self, losses: Arc<DataLoss>) -> Result<(), LossError> {
         // Whoever commits a blob shares the marks.
         let alone = self.latches.take(vec![(LatchKey::Marks, LatchMode::Exclusive)]);
-        let _alone = tokio::time::timeout(ANSWER_WAIT_MAX, alone).await.map_err(|_| "latches are held too long")?;
+        let _alone = tokio::time::timeout(ANSWER_WAIT_MAX, alone).await.map_err(|_| LossError::Latches)?;
         *self.losses.lock() = Some(losses);
         Ok(())
     }

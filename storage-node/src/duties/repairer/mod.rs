@@ -32,6 +32,7 @@ pub use progress::{Degraded, RepairStatus};
 pub(super) use sweep::mark;
 
 use super::chunk::{self, Chunk, Target};
+use super::error::DutyError;
 use super::settings::DutySettings;
 use super::snapshot::{DriveSnapshot, until_next_loss};
 use super::{Duty, DutyContext, ask_owner, count, policy_of, scrubber};
@@ -126,7 +127,7 @@ async fn round(context: &DutyContext) {
         let report = context.drives.damage.take();
         let Some(report) = report else { break };
         if let Err(error) = repair_reported(context, &report).await {
-            tracing::warn!(shard = ?report.1, error, "reported shard is not repaired");
+            tracing::warn!(shard = ?report.1, %error, "reported shard is not repaired");
         }
     }
     while context.clock.differs().is_none() {
@@ -153,7 +154,7 @@ async fn look_for_all(context: &DutyContext, pass: &RepairContext) -> bool {
                 looked = true;
             }),
             Ok(false) => return true,
-            Err(error) => tracing::warn!(range = leader.descriptor().id.0, error, "blobs are looked for later"),
+            Err(error) => tracing::warn!(range = leader.descriptor().id.0, %error, "blobs are looked for later"),
         }
     }
     looked
@@ -169,7 +170,7 @@ async fn repair_ranges(context: &DutyContext, pass: &RepairContext) {
         let rows = Rows { context, leader, pass };
         match prepare(context, leader, &rows).await {
             Ok(levels) => listed.push((rows, levels)),
-            Err(error) => tracing::warn!(range = leader.descriptor().id.0, error, "repair goes on later"),
+            Err(error) => tracing::warn!(range = leader.descriptor().id.0, %error, "repair goes on later"),
         }
     }
     progress.begin(context.env.clock.steady(), was_idle);
@@ -177,7 +178,7 @@ async fn repair_ranges(context: &DutyContext, pass: &RepairContext) {
     for level in levels.into_iter().rev() {
         for (rows, _) in listed.iter().filter(|(_, levels)| levels.contains(&level)) {
             if let Err(error) = rows.repair(level).await {
-                tracing::warn!(range = rows.leader.descriptor().id.0, error, "repair goes on later");
+                tracing::warn!(range = rows.leader.descriptor().id.0, %error, "repair goes on later");
             }
             if !pass.holds(context) {
                 return;
@@ -187,7 +188,7 @@ async fn repair_ranges(context: &DutyContext, pass: &RepairContext) {
 }
 
 /// Sweeps a range if that is due, and lists its rows: the numbers of missing shards that they name.
-async fn prepare(context: &DutyContext, leader: &RangeServer, rows: &Rows<'_>) -> Result<BTreeSet<u8>, String> {
+async fn prepare(context: &DutyContext, leader: &RangeServer, rows: &Rows<'_>) -> Result<BTreeSet<u8>, DutyError> {
     sweep::sweep(context, leader, &rows.pass.snapshot.events()).await?;
     rows.list().await
 }
@@ -196,9 +197,9 @@ async fn prepare(context: &DutyContext, leader: &RangeServer, rows: &Rows<'_>) -
 pub(super) async fn repair_reported(
     context: &DutyContext,
     (drive, shard, owner): &DamageReport,
-) -> Result<Option<Chunk>, String> {
+) -> Result<Option<Chunk>, DutyError> {
     let query = Query::OwnsBlob { key: owner.key.clone(), blob: shard.chunk.blob };
-    let answer = ask_owner(context, owner, query).await.map_err(|error| error.to_string())?;
+    let answer = ask_owner(context, owner, query).await?;
     if answer != Answer::OwnsBlob(Ownership::Owned) {
         return Ok(None);
     }
@@ -208,7 +209,7 @@ pub(super) async fn repair_reported(
     let width = map.rings.get(&policy).map_or(SHARDS_MAX, |ring| ring.width());
     // Any shard of the chunk tells how it is encoded.
     let geometry = chunk::geometry_of(context, &snapshot, shard.chunk, width).await;
-    let geometry = geometry.ok_or("no shard of its chunk was found")?;
+    let geometry = geometry.ok_or(DutyError::NoShard)?;
     // It is wrong only if it is there and does not verify; else it is missing, or was put back since.
     let verified = context.routes.verify_shard(*drive, *shard).await;
     let wrong = matches!(verified, Err(ShardError::Corrupt(_))).then_some((*drive, shard.number));

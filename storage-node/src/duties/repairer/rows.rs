@@ -17,6 +17,7 @@ use couronne_protocol::shard::Owner;
 use futures_util::stream::{self, StreamExt};
 
 use super::super::chunk::{self, Chunk, Target};
+use super::super::error::DutyError;
 use super::super::eta::WorkEstimate;
 use super::super::{DutyContext, ask, ask_about, count, execute};
 use super::RepairContext;
@@ -56,15 +57,15 @@ impl Rows<'_> {
         self.context.repair.range(self.leader.descriptor().id, with)
     }
 
-    async fn page(&self, after: Option<BlobId>) -> Result<Vec<RepairRecord>, String> {
-        let answer = ask(self.leader, Query::Repair { after, limit: ROWS }).await.map_err(|error| error.to_string())?;
-        let Answer::Repair(rows) = answer else { return Err("wrong answer".to_owned()) };
+    async fn page(&self, after: Option<BlobId>) -> Result<Vec<RepairRecord>, DutyError> {
+        let answer = ask(self.leader, Query::Repair { after, limit: ROWS }).await?;
+        let Answer::Repair(rows) = answer else { return Err(DutyError::WrongAnswer) };
         Ok(rows)
     }
 
     /// Goes through the rows and counts those that are to be looked at; the numbers of missing shards
     /// that they name.
-    pub(super) async fn list(&self) -> Result<BTreeSet<u8>, String> {
+    pub(super) async fn list(&self) -> Result<BTreeSet<u8>, DutyError> {
         let now = self.context.env.clock.steady();
         let mut known = self.progress(|range| {
             if range.snapshot.as_ref() != Some(&self.pass.snapshot) {
@@ -103,7 +104,7 @@ impl Rows<'_> {
     }
 
     /// Repairs the blobs of which so many shards are missing, until the drives stand otherwise.
-    pub(super) async fn repair(&self, missing: u8) -> Result<(), String> {
+    pub(super) async fn repair(&self, missing: u8) -> Result<(), DutyError> {
         let (mut after, mut failed) = (None, None);
         loop {
             let rows = self.page(after).await?;
@@ -116,7 +117,7 @@ impl Rows<'_> {
                 if self.pass.holds(self.context) { self.repair_blob(&row).await } else { Ok(()) }
             });
             // One blob's trouble is not the others'.
-            let repaired: Vec<Result<(), String>> =
+            let repaired: Vec<Result<(), DutyError>> =
                 stream::iter(repairing).buffer_unordered(BLOBS_AT_A_TIME).collect().await;
             failed = repaired.into_iter().find_map(Result::err).or(failed);
             if !self.pass.holds(self.context) {
@@ -125,7 +126,7 @@ impl Rows<'_> {
         }
     }
 
-    async fn repair_blob(&self, row: &RepairRecord) -> Result<(), String> {
+    async fn repair_blob(&self, row: &RepairRecord) -> Result<(), DutyError> {
         let owner = Owner { bucket: row.bucket, key: row.key.clone() };
         let chunks = stream::iter(0..row.blob.geometry.chunks(row.blob.len))
             .map(|index| self.repair_chunk(row, &owner, index))
@@ -161,16 +162,16 @@ impl Rows<'_> {
         Ok(())
     }
 
-    async fn is_named(&self, row: &RepairRecord) -> Result<bool, String> {
+    async fn is_named(&self, row: &RepairRecord) -> Result<bool, DutyError> {
         let query = Query::OwnsBlob { key: row.key.clone(), blob: row.blob.id };
-        let answer = ask_about(self.leader, row.bucket, query).await.map_err(|error| error.to_string())?;
+        let answer = ask_about(self.leader, row.bucket, query).await?;
         Ok(answer == Answer::OwnsBlob(Ownership::Owned))
     }
 
-    async fn repair_chunk(&self, row: &RepairRecord, owner: &Owner, index: u64) -> Result<Chunk, String> {
+    async fn repair_chunk(&self, row: &RepairRecord, owner: &Owner, index: u64) -> Result<Chunk, DutyError> {
         let (context, counters) = (self.context, &self.context.counters);
         let work = chunk_work(row, index);
-        let index = u32::try_from(index).map_err(|error| error.to_string())?;
+        let index = u32::try_from(index)?;
         let chunk = ChunkId { blob: row.blob.id, index };
         let (geometry, policy) = (row.blob.geometry, row.blob.policy);
         let target = Target { owner, chunk, geometry, policy, wrong: None, strays: true };
@@ -182,10 +183,10 @@ impl Rows<'_> {
         Ok(chunk)
     }
 
-    async fn drop_row(&self, row: &RepairRecord) -> Result<(), String> {
+    async fn drop_row(&self, row: &RepairRecord) -> Result<(), DutyError> {
         let (owner, blob) = ((row.bucket, row.key.clone()), row.blob.id);
         let repaired = execute(self.context, self.leader, owner, Command::Repaired { blob }).await;
-        repaired.map_err(|error| error.to_string())?;
+        repaired?;
         self.progress(|range| range.settle(row));
         Ok(())
     }

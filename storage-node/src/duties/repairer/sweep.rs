@@ -15,6 +15,7 @@ use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::RepairRecord;
 use couronne_protocol::map::MapSource;
 
+use super::super::error::DutyError;
 use super::super::{DutyContext, ask, count, execute, some_key};
 use crate::replicas::{DataLoss, LossEvent, RangeServer};
 
@@ -26,7 +27,7 @@ pub(super) async fn sweep(
     context: &DutyContext,
     leader: &RangeServer,
     events: &BTreeSet<LossEvent>,
-) -> Result<(), String> {
+) -> Result<(), DutyError> {
     let (range, progress) = (leader.descriptor().id, &context.repair);
     let news: BTreeSet<LossEvent> = progress.range(range, |range| events.difference(&range.swept).copied().collect());
     if news.is_empty() {
@@ -35,14 +36,14 @@ pub(super) async fn sweep(
     }
     tracing::info!(range = range.0, events = news.len(), "looking for blobs with shards on drives lost or emptied");
     progress.range(range, |range| range.looked = 0);
-    let key = some_key(leader.descriptor()).ok_or("the range has no key")?;
+    let key = some_key(leader.descriptor()).ok_or(DutyError::NoKey)?;
     let losses = Arc::new(DataLoss::new(events.clone(), context.map.current()));
     leader.take_note_of(Arc::clone(&losses)).await?;
     let (mut after, mut seen) = (Bytes::new(), 0u64);
     loop {
         let query = Query::Blobs { after: after.clone(), limit: BLOBS };
-        let answer = ask(leader, query).await.map_err(|error| error.to_string())?;
-        let Answer::Blobs(blobs, next) = answer else { return Err("wrong answer".to_owned()) };
+        let answer = ask(leader, query).await?;
+        let Answer::Blobs(blobs, next) = answer else { return Err(DutyError::WrongAnswer) };
         seen += u64::try_from(blobs.len()).unwrap_or(u64::MAX);
         let mut degraded = Vec::new();
         for (bucket, key, blob) in blobs {
@@ -75,11 +76,11 @@ pub(in crate::duties) async fn mark(
     leader: &RangeServer,
     key: (couronne_metadata::ids::BucketId, couronne_metadata::ids::ObjectKey),
     blobs: Vec<RepairRecord>,
-) -> Result<(), String> {
+) -> Result<(), DutyError> {
     if blobs.is_empty() {
         return Ok(());
     }
     count(&context.counters.blobs_marked, u64::try_from(blobs.len()).unwrap_or(u64::MAX));
     let marked = execute(context, leader, key, Command::MarkDegraded { blobs }).await;
-    marked.map(drop).map_err(|error| error.to_string())
+    Ok(marked.map(drop)?)
 }

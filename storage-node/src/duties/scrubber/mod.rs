@@ -30,6 +30,7 @@ pub(super) use progress::ScrubProgress;
 pub use progress::{DriveScrub, ScrubStatus};
 
 use super::chunk::{self, Target};
+use super::error::DutyError;
 use super::eta::WorkEstimate;
 use super::rate_limiter::RateLimiter;
 use super::settings::DutySettings;
@@ -108,20 +109,20 @@ async fn look_for_all(context: &DutyContext) {
     for leader in &leaders {
         match count_chunks(leader).await {
             Ok(chunks) => total = total + LOOK.times(chunks),
-            Err(error) => tracing::warn!(range = leader.descriptor().id.0, error, "a range's chunks are not counted"),
+            Err(error) => tracing::warn!(range = leader.descriptor().id.0, %error, "a range's chunks are not counted"),
         }
     }
     let now = || context.env.clock.steady();
     progress.counted(Of::Look, now(), total, 0);
     for leader in leaders.into_iter().filter(|_| context.clock.differs().is_none()) {
         if let Err(error) = look(context, &leader, || true, || progress.done(Of::Look, now(), LOOK)).await {
-            tracing::warn!(range = leader.descriptor().id.0, error, "scrubbing a range goes on next round");
+            tracing::warn!(range = leader.descriptor().id.0, %error, "scrubbing a range goes on next round");
         }
     }
     progress.part_ended(Of::Look);
 }
 
-async fn count_chunks(leader: &RangeServer) -> Result<u64, String> {
+async fn count_chunks(leader: &RangeServer) -> Result<u64, DutyError> {
     let (mut after, mut chunks) = (Bytes::new(), 0);
     loop {
         let (blobs, next) = blobs_after(leader, after).await?;
@@ -245,7 +246,7 @@ async fn repair(context: &DutyContext, report: &DamageReport) -> bool {
     match repairer::repair_reported(context, report).await {
         Ok(chunk) => chunk.is_some_and(|chunk| chunk.bytes > 0),
         Err(error) => {
-            tracing::warn!(shard = ?report.1, error, "shard is not repaired");
+            tracing::warn!(shard = ?report.1, %error, "shard is not repaired");
             false
         }
     }
@@ -257,10 +258,10 @@ async fn scrub_blob(
     owner: Owner,
     blob: BlobRef,
     looked: impl Fn(),
-) -> Result<Option<RepairRecord>, String> {
+) -> Result<Option<RepairRecord>, DutyError> {
     let mut worst = 0;
     for index in 0..blob.geometry.chunks(blob.len) {
-        let index = u32::try_from(index).map_err(|error| error.to_string())?;
+        let index = u32::try_from(index)?;
         let (chunk, geometry, policy) = (ChunkId { blob: blob.id, index }, blob.geometry, blob.policy);
         let target = Target { owner: &owner, chunk, geometry, policy, wrong: None, strays: false };
         let chunk = chunk::repair(context, &DriveSnapshot::of(context), &target).await?;
@@ -281,9 +282,9 @@ async fn scrub_blob(
 async fn blobs_after(
     leader: &RangeServer,
     after: Bytes,
-) -> Result<(Vec<(BucketId, ObjectKey, BlobRef)>, Option<Bytes>), String> {
-    let answer = ask(leader, Query::Blobs { after, limit: BLOBS }).await.map_err(|error| error.to_string())?;
-    let Answer::Blobs(blobs, next) = answer else { return Err("wrong answer".to_owned()) };
+) -> Result<(Vec<(BucketId, ObjectKey, BlobRef)>, Option<Bytes>), DutyError> {
+    let answer = ask(leader, Query::Blobs { after, limit: BLOBS }).await?;
+    let Answer::Blobs(blobs, next) = answer else { return Err(DutyError::WrongAnswer) };
     Ok((blobs, next))
 }
 
@@ -294,7 +295,7 @@ pub(super) async fn look(
     leader: &RangeServer,
     goes_on: impl Fn() -> bool,
     looked: impl Fn(),
-) -> Result<bool, String> {
+) -> Result<bool, DutyError> {
     let mut after = Bytes::new();
     loop {
         let (blobs, next) = blobs_after(leader, after).await?;
@@ -308,10 +309,10 @@ pub(super) async fn look(
         for found in found {
             match found {
                 Ok(found) => wanting.extend(found),
-                Err(error) => tracing::warn!(error, "a blob's shards are looked for next round"),
+                Err(error) => tracing::warn!(%error, "a blob's shards are looked for next round"),
             }
         }
-        repairer::mark(context, leader, some_key(leader.descriptor()).ok_or("the range has no key")?, wanting).await?;
+        repairer::mark(context, leader, some_key(leader.descriptor()).ok_or(DutyError::NoKey)?, wanting).await?;
         match next {
             Some(next) => after = next,
             None => return Ok(true),
