@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_gateway::engine::{BodyError, BodySource, CreateBucket, Expected, PutObject, Settings};
-use couronne_gateway::testing::{TwinCluster, TwinShape};
+use couronne_gateway::testing::{FakeCluster, FakeShape};
 use couronne_metadata::ids::ObjectKey;
 use couronne_metadata::record::Versioning;
 
@@ -40,7 +40,7 @@ fn cpu() -> Duration {
 }
 
 async fn cost(name: &str, len: usize, rounds: usize, signed: bool) {
-    let cluster = TwinCluster::with_settings(&TwinShape::default(), Settings::default());
+    let cluster = FakeCluster::with_settings(&FakeShape::default(), Settings::default());
     let home = cluster.engine.create_bucket(CreateBucket {
         name: "bucket".into(),
         account: "alice".into(),

@@ -12,7 +12,6 @@ pub mod metrics;
 pub mod pipeline;
 pub mod request;
 pub mod response;
-pub mod routing;
 pub mod s3;
 pub mod server;
 #[cfg(any(test, feature = "testing"))]

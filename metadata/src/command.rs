@@ -8,6 +8,7 @@ use couronne_placement::BlobId;
 use thiserror::Error;
 
 use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
+use crate::latch::LatchMode;
 use crate::record::{
     Attributes, BlobRef, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, RepairRecord, Retention,
     VersionRecord,
@@ -212,6 +213,82 @@ pub enum Command {
     },
 }
 
+/// What there is to know of a command without evaluating it. One table, [`Command::kind`], says it of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandKind {
+    /// Whether only the background duties of storage nodes give it: each such command can lose data. Duties repeat
+    /// themselves until their row is gone, and repeating changes nothing, so that outcomes are not kept.
+    pub is_duty: bool,
+    /// Whether it adds rows that the drives must have room for.
+    pub takes_space: bool,
+    /// How the marks of the range (the disown horizon, the expired commits) are latched.
+    pub marks: Option<LatchMode>,
+    /// How the rules row of the bucket is latched. Shared: the command may only happen in a bucket whose live rules
+    /// are those that the gateway knew.
+    pub rules: Option<LatchMode>,
+}
+
+impl CommandKind {
+    /// Neither a duty's nor in need of space, rules or marks.
+    const PLAIN: Self = Self { is_duty: false, takes_space: false, marks: None, rules: None };
+    /// A client's change to a bucket.
+    const IN_BUCKET: Self = Self { rules: Some(LatchMode::Shared), ..Self::PLAIN };
+    /// A client's new row in a bucket.
+    const NEW_ROW: Self = Self { takes_space: true, ..Self::IN_BUCKET };
+    /// A change to the bucket's rules.
+    const OF_RULES: Self = Self { rules: Some(LatchMode::Exclusive), ..Self::PLAIN };
+    /// A duty's.
+    const DUTY: Self = Self { is_duty: true, ..Self::PLAIN };
+}
+
+impl Command {
+    /// What kind of command it is.
+    pub const fn kind(&self) -> CommandKind {
+        match self {
+            Self::Put { data, .. } | Self::PutPart { data, .. } => match data {
+                // Whether a blob may be committed depends on the disown horizon.
+                NewData::Blob(..) => CommandKind { marks: Some(LatchMode::Shared), ..CommandKind::NEW_ROW },
+                NewData::Inline(..) => CommandKind::NEW_ROW,
+            },
+            Self::CreateUpload { .. } => CommandKind::NEW_ROW,
+            Self::Delete { .. }
+            | Self::UpdateAttributes { .. }
+            | Self::CompleteUpload { .. }
+            | Self::AbortUpload { .. } => CommandKind::IN_BUCKET,
+            Self::PutRules { .. } | Self::SealBucket { .. } | Self::DropRules => CommandKind::OF_RULES,
+            Self::SystemWrite { value, .. } => CommandKind { takes_space: value.is_some(), ..CommandKind::PLAIN },
+            Self::Abandon { .. } => CommandKind::PLAIN,
+            Self::Reaped { .. } | Self::Repaired { .. } | Self::MarkDegraded { .. } => CommandKind::DUTY,
+            Self::AdvanceHorizon { .. } | Self::ForgetCommits { .. } => {
+                CommandKind { marks: Some(LatchMode::Exclusive), ..CommandKind::DUTY }
+            }
+        }
+    }
+
+    /// Whether only duties give it.
+    pub const fn is_duty(&self) -> bool {
+        self.kind().is_duty
+    }
+
+    /// Whether it adds rows that the drives must have room for.
+    pub const fn takes_space(&self) -> bool {
+        self.kind().takes_space
+    }
+
+    /// Whether it may only happen in a bucket whose live rules are those that the gateway knew.
+    pub const fn needs_rules(&self) -> bool {
+        matches!(self.kind().rules, Some(LatchMode::Shared))
+    }
+
+    /// The new bytes that it commits, if it commits some.
+    pub const fn data_mut(&mut self) -> Option<&mut NewData> {
+        match self {
+            Self::Put { data, .. } | Self::PutPart { data, .. } => Some(data),
+            _ => None,
+        }
+    }
+}
+
 /// A change of attributes in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttributeChange {
@@ -350,4 +427,22 @@ pub enum InvalidReason {
     /// A range of bytes that begins behind the object's end.
     #[error("a range past the object's end")]
     RangePastEnd,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_lose_data_is_a_duty_and_what_frees_space_needs_none() {
+        let reaped = Command::Reaped { row: Bytes::new() };
+        let horizon = Command::AdvanceHorizon { horizon_ms: 1 };
+        assert!(reaped.is_duty() && !reaped.takes_space() && !reaped.needs_rules());
+        assert_eq!((horizon.is_duty(), horizon.kind().marks), (true, Some(LatchMode::Exclusive)));
+        let write = |value| Command::SystemWrite { expect: Expect::Any, value };
+        assert!(write(Some(Bytes::new())).takes_space() && !write(None).takes_space());
+        let abort = Command::AbortUpload { upload: UploadId::new(1, [2; 10]) };
+        assert!(abort.needs_rules() && !abort.takes_space() && !abort.is_duty());
+        assert!(!Command::DropRules.needs_rules(), "it latches them alone");
+    }
 }

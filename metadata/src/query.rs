@@ -118,6 +118,55 @@ pub enum Query {
     },
 }
 
+impl Query {
+    /// The key that it is about, if it is about one; it says which range is asked.
+    pub const fn key(&self) -> Option<&ObjectKey> {
+        match self {
+            Self::Get { key, .. }
+            | Self::Upload { key, .. }
+            | Self::Parts { key, .. }
+            | Self::PartPayload { key, .. }
+            | Self::Rules { key }
+            | Self::Usage { key }
+            | Self::SystemGet { key }
+            | Self::OwnsBlob { key, .. } => Some(key),
+            Self::List(_)
+            | Self::ListVersions { .. }
+            | Self::ListUploads { .. }
+            | Self::SystemScan { .. }
+            | Self::Reap { .. }
+            | Self::Repair { .. }
+            | Self::Blobs { .. } => None,
+        }
+    }
+
+    /// Whether it walks many rows, so that it must not hold up the tasks beside it.
+    pub const fn is_long(&self) -> bool {
+        match self {
+            Self::List(_)
+            | Self::ListVersions { .. }
+            | Self::ListUploads { .. }
+            | Self::Parts { .. }
+            | Self::SystemScan { .. }
+            | Self::Reap { .. }
+            | Self::Repair { .. }
+            | Self::Blobs { .. } => true,
+            Self::Get { .. }
+            | Self::Upload { .. }
+            | Self::PartPayload { .. }
+            | Self::Rules { .. }
+            | Self::Usage { .. }
+            | Self::SystemGet { .. }
+            | Self::OwnsBlob { .. } => false,
+        }
+    }
+
+    /// Whether only the background duties of storage nodes ask it.
+    pub const fn is_duty(&self) -> bool {
+        matches!(self, Self::Reap { .. } | Self::Repair { .. } | Self::Blobs { .. })
+    }
+}
+
 /// What to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListQuery {

@@ -6,27 +6,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use couronne_base::env::Env;
+use couronne_client::{Member, REPORT_EVERY, Reporter};
 use couronne_gateway::engine::{Components, Engine, Settings};
 use couronne_metadata::evaluate;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::net::certificates::MEMBER_LIFETIME;
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
-use couronne_protocol::report::{Report, ReportAnswer};
-use couronne_protocol::transport::{Message, Method, Transport};
+use couronne_protocol::report::Report;
+use couronne_protocol::transport::Transport;
 use couronne_ring::NodeId;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeDrive, NodeError, NodeSettings};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::process::Seat;
-
-/// How often a gateway reports, and learns of newer maps.
-const REPORT_EVERY: Duration = Duration::from_millis(500);
-
-/// How long a storage node may take to answer a gateway's report.
-const ANSWER_WAIT: Duration = Duration::from_secs(2);
 
 /// How long dropped blobs are kept for readers, in milliseconds.
 pub const REAP_DELAY_MS: u64 = 30_000;
@@ -115,30 +112,27 @@ impl Gateway {
             env,
         };
         *seat.engine.lock() = Some(Engine::new(components, Settings::default()));
-        let mut asked = 0usize;
+        let mut reporter = Reporter::new(Some(transport), Arc::clone(&map), None);
+        let reports = Reports(Arc::clone(&map));
         loop {
-            let learnt = report(&*transport, &map, asked).await;
-            if !learnt {
-                asked = asked.wrapping_add(1);
-            }
+            reporter.report_once(&reports).await;
             seat.begun.store(map.state().formation.is_none(), Ordering::Relaxed);
             sleep(REPORT_EVERY).await;
         }
     }
 }
 
-/// Tells a node that the gateway lives, and takes a newer map from it; whether it answered.
-async fn report(transport: &dyn Transport, map: &SharedMap, asked: usize) -> bool {
-    let state = map.state();
-    let nodes: Vec<NodeId> = state.storage_nodes().map(|(id, _)| *id).collect();
-    let Some(node) = asked.checked_rem(nodes.len()).and_then(|place| nodes.get(place)) else { return false };
-    let report = Report { map_version: state.version, ..Report::default() };
-    let call = transport.call(*node, Method::Report, Message::of(report.encode()));
-    let Ok(Ok(message)) = timeout(ANSWER_WAIT, call).await else { return false };
-    let Ok(answer) = ReportAnswer::decode(message.head) else { return false };
-    if let Ok(newer) = MapState::decode(answer.map) {
-        let view = newer.view();
-        map.learn(newer, view);
+/// A gateway as those that keep the map see it.
+struct Reports(Arc<SharedMap>);
+
+#[async_trait]
+impl Member for Reports {
+    fn own_report(&self) -> Report {
+        Report { map_version: self.0.state().version, ..Report::default() }
     }
-    true
+
+    async fn learn(&self, map: MapState, _: Bytes) {
+        let view = map.view();
+        self.0.learn(map, view);
+    }
 }

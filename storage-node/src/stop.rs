@@ -24,9 +24,14 @@ impl StopSignal {
         *self.0.borrow()
     }
 
+    /// The signal as a value to be watched.
+    pub(crate) fn receiver(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
+    }
+
     /// The signal for a task.
     pub(crate) fn watch(&self) -> Stopped {
-        Stopped(self.0.subscribe())
+        Stopped(self.receiver())
     }
 }
 

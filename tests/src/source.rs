@@ -42,6 +42,7 @@ pub fn rust_files() -> Vec<SourceFile> {
         "placement",
         "metadata",
         "protocol",
+        "client",
         "storage-node",
         "gateway",
         "couronne",

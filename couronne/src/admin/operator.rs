@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use couronne_client::storage_nodes;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
@@ -34,7 +35,7 @@ impl Operator {
             return here.carry_out(order).await;
         }
         let mut refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "no storage node answers");
-        for node in self.nodes() {
+        for node in storage_nodes(&self.map.state()) {
             match self.at(node, order.clone()).await {
                 // It did nothing: another may.
                 Err(why) if why.status == StatusCode::SERVICE_UNAVAILABLE.as_u16() => refused = why,
@@ -70,15 +71,6 @@ impl Operator {
             (Some(_), Some(_)) => Err(Refused::new(StatusCode::CONFLICT, format!("several drives begin with {text}"))),
             _ => Err(Refused::new(StatusCode::NOT_FOUND, format!("there is no drive {text}"))),
         }
-    }
-
-    /// The storage nodes, those with a drive that serves first.
-    fn nodes(&self) -> Vec<NodeId> {
-        let map = self.map.state();
-        let is_up = |id: &NodeId| map.drives.values().any(|drive| drive.node == *id && drive.down_since_ms.is_none());
-        let mut nodes: Vec<NodeId> = map.storage_nodes().map(|(id, _)| *id).collect();
-        nodes.sort_by_key(|id| !is_up(id));
-        nodes
     }
 
     async fn at(&self, node: NodeId, order: Order) -> Outcome {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_base::env::Env;
+use couronne_client::storage_nodes;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::Tls;
 use couronne_protocol::net::certificates::PrivateKey;
@@ -68,8 +69,7 @@ impl Renewal {
         let key = PrivateKey::generate().map_err(|error| error.to_string())?;
         let request = key.request().map_err(|error| error.to_string())?;
         let mut why = "the map names no storage node".to_owned();
-        let nodes: Vec<_> = self.map.state().storage_nodes().map(|(id, _)| *id).collect();
-        for node in nodes {
+        for node in storage_nodes(&self.map.state()) {
             let call = self.transport.call(node, Method::Renew, Message::of(request.clone().into()));
             let certificate = match timeout(SIGN_WAIT, call).await {
                 Ok(Ok(answer)) => answer.head,

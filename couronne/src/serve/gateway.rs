@@ -9,16 +9,17 @@ use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_base::env::Env;
+use couronne_client::{Member, Reporter, report, storage_nodes};
 use couronne_gateway::engine::Components;
 use couronne_gateway::server;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::net::{NetSettings, NetTransport, Tls};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
-use couronne_protocol::report::{Report, ReportAnswer};
+use couronne_protocol::report::Report;
 use couronne_protocol::transport::{Message, Method, Role, Transport};
-use couronne_ring::{DriveId, NodeId};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -37,9 +38,6 @@ use crate::settings::Settings;
 use crate::terminal::say;
 use couronne_base::env;
 
-/// How often the gateway reports, and learns of newer maps.
-const REPORT_EVERY: Duration = Duration::from_millis(500);
-
 /// How long a storage node may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
 
@@ -52,25 +50,6 @@ struct Cluster {
     map: Arc<SharedMap>,
     folder: Arc<MemberFolder>,
     env: Env,
-}
-
-/// Whom to report to: the leader of the map's group, as far as it is known.
-#[derive(Default)]
-struct Asked {
-    leader: Option<DriveId>,
-    /// Which of the nodes is asked where it is not known.
-    turn: usize,
-}
-
-impl Asked {
-    /// Takes note of who leads, by the node that was asked; `None` if it did not answer or does not know. Then
-    /// another one is asked: it may never know, if it does not keep the map.
-    const fn note(&mut self, leader: Option<DriveId>) {
-        self.leader = leader;
-        if leader.is_none() {
-            self.turn = self.turn.wrapping_add(1);
-        }
-    }
 }
 
 /// Start, serve, stop.
@@ -127,7 +106,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     });
     let (stop, stopped) = watch::channel(false);
     let admin_task = tokio::spawn(admin::server::serve(admin_listener, api, stopped.clone()));
-    let following = tokio::spawn(follow(Arc::clone(&cluster)));
+    let following = tokio::spawn(report(Arc::downgrade(&cluster), cluster.reporter()));
     let server = RunningServer { s3, tls: s3_tls.is_some(), admin, pid: std::process::id() };
     cluster.folder.announce(&server, &secrets.admin_token)?;
     say(&format!("Couronne {}: gateway {} on {s3}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
@@ -141,31 +120,13 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Follows the map for as long as the gateway runs.
-async fn follow(cluster: Arc<Cluster>) {
-    let mut asked = Asked::default();
-    loop {
-        cluster.report(&mut asked).await;
-        sleep(REPORT_EVERY).await;
-    }
-}
-
 impl Cluster {
-    /// The storage nodes, those with a drive that serves first.
-    fn nodes(&self) -> Vec<NodeId> {
-        let map = self.map.state();
-        let is_up = |id: &NodeId| map.drives.values().any(|drive| drive.node == *id && drive.down_since_ms.is_none());
-        let mut nodes: Vec<NodeId> = map.storage_nodes().map(|(id, _)| *id).collect();
-        nodes.sort_by_key(|id| !is_up(id));
-        nodes
-    }
-
     /// The cluster's secrets, as soon as a node gives them.
     async fn secrets(&self) -> Secrets {
-        let mut asked = Asked::default();
+        let mut reporter = self.reporter();
         loop {
-            self.report(&mut asked).await;
-            for node in self.nodes() {
+            reporter.report_once(self).await;
+            for node in storage_nodes(&self.map.state()) {
                 let call = self.transport.call(node, Method::Secrets, Message::default());
                 match timeout(ANSWER_WAIT, call).await {
                     Ok(Ok(message)) => match Secrets::parse(&message.head) {
@@ -180,56 +141,29 @@ impl Cluster {
         }
     }
 
-    /// Tells the leader of the map's group that the gateway lives, and takes a newer map from it; another
-    /// node each time one does not answer, or does not know who leads.
-    async fn report(&self, asked: &mut Asked) {
-        let nodes = self.nodes();
-        let leader = asked.leader.take().and_then(|drive| self.map.node_of(drive));
-        let any = asked.turn.checked_rem(nodes.len()).and_then(|place| nodes.get(place).copied());
-        let Some(node) = leader.or(any) else { return };
-        let report = Report {
+    /// The way of the gateway's reports.
+    fn reporter(&self) -> Reporter {
+        Reporter::new(Some(Arc::clone(&self.transport)), Arc::clone(&self.map), None)
+    }
+}
+
+#[async_trait]
+impl Member for Cluster {
+    fn own_report(&self) -> Report {
+        Report {
             map_version: self.map.state().version,
             build: env!("CARGO_PKG_VERSION").to_owned(),
             wall_ms: self.env.clock.wall_ms(),
             ..Report::default()
-        };
-        let call = self.transport.call(node, Method::Report, Message::of(report.encode()));
-        let answer = match timeout(ANSWER_WAIT, call).await {
-            Ok(Ok(message)) => ReportAnswer::decode(message.head).ok(),
-            Ok(Err(_)) | Err(_) => None,
-        };
-        asked.note(answer.as_ref().and_then(|answer| answer.leader));
-        if let Some(ReportAnswer { map, .. }) = answer.filter(|answer| !answer.map.is_empty()) {
-            self.learn(&map);
         }
     }
 
-    fn learn(&self, map: &Bytes) {
-        let Ok(state) = MapState::decode(map.clone()) else { return };
-        if state.cluster != self.map.state().cluster {
-            return;
-        }
-        let view = state.view();
-        if self.map.learn(state, view)
-            && let Err(error) = self.folder.keep_map(map)
+    async fn learn(&self, map: MapState, encoded: Bytes) {
+        let view = map.view();
+        if self.map.learn(map, view)
+            && let Err(error) = self.folder.keep_map(&encoded)
         {
             tracing::warn!(%error, "the newest map could not be kept");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_does_not_know_the_leader_is_not_asked_again_and_again() {
-        let mut asked = Asked::default();
-        asked.note(None);
-        assert_eq!((asked.leader, asked.turn), (None, 1));
-        asked.note(Some(DriveId(7)));
-        assert_eq!((asked.leader, asked.turn), (Some(DriveId(7)), 1));
-        asked.note(None);
-        assert_eq!((asked.leader, asked.turn), (None, 2), "what was said before holds no more");
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_base::env::Env;
+use couronne_client::Settings as ClientSettings;
 use couronne_gateway::auth::AuthSettings;
 use couronne_gateway::engine::{Components, Engine, Settings as EngineSettings};
 use couronne_gateway::identity::{Identity, IdentitySettings, RootCredentials, Secret};
@@ -126,8 +127,11 @@ pub(super) fn gateway(
     let engine = Engine::new(
         components,
         EngineSettings {
-            write_buffer_bytes_max: limits.write_buffer_bytes_max,
-            read_buffer_bytes_max: limits.read_buffer_bytes_max,
+            client: ClientSettings {
+                write_buffer_bytes_max: limits.write_buffer_bytes_max,
+                read_buffer_bytes_max: limits.read_buffer_bytes_max,
+                ..ClientSettings::default()
+            },
             ..EngineSettings::default()
         },
     );

@@ -9,12 +9,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use couronne_client::BucketView;
 use couronne_metadata::command::Command;
 use couronne_metadata::ids::ObjectKey;
 use couronne_metadata::record::BlobRef;
 
 use super::{Bucket, EngineError, Shared};
-use crate::routing::BucketView;
 
 /// Abandons a blob when dropped armed.
 pub(super) struct BlobGuard {
@@ -60,7 +60,7 @@ impl Drop for BlobGuard {
         let blob = BlobRef { len, ..self.blob.clone() };
         runtime.spawn(async move {
             let id = blob.id;
-            if let Err(error) = shared.router.execute(bucket, &key, Command::Abandon { blob }).await {
+            if let Err(error) = shared.client.router().execute(bucket, &key, Command::Abandon { blob }).await {
                 tracing::info!(blob = %id, %error, "a blob could not be abandoned; the scrubber will find it");
             }
         });

@@ -12,13 +12,13 @@ mod rules;
 
 use std::sync::Arc;
 
+use couronne_client::BucketView;
 use couronne_metadata::command::Refusal;
 use couronne_metadata::ids::Ordinal;
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BucketEntry, BucketState, Usage, Versioning};
 
 use super::{Engine, EngineError};
-use crate::routing::BucketView;
 pub(super) use cache::BucketCache;
 
 /// How often a sequence begins again because someone else changed the bucket meanwhile.
@@ -134,7 +134,7 @@ impl Engine {
         let mut next = Some(registry::first_key(None)?);
         while let Some(key) = next {
             let query = Query::Usage { key: key.clone() };
-            let answered = self.shared.router.query(bucket.view(), &key, query).await;
+            let answered = self.router().query(bucket.view(), &key, query).await;
             let (answer, known) = answered.map_err(|error| self.stale_if_gone(bucket, error))?;
             let Answer::Usage(usage) = answer else { return Err(EngineError::unexpected("Usage")) };
             sum.objects = sum.objects.saturating_add(usage.objects);

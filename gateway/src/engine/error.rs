@@ -4,6 +4,7 @@
 //! keeps its [`Refusal`]. Messages are for logs: no face shows them.
 //! Must not know: status codes, XML.
 
+use couronne_client::ClientError;
 use couronne_metadata::command::Refusal;
 use couronne_metadata::ids::{Ordinal, VersionId};
 use couronne_metadata::record::ChecksumAlgorithm;
@@ -89,9 +90,25 @@ impl From<Refusal> for EngineError {
     }
 }
 
+/// What ranges and drives answer is an answer of the verb. The two have one list of what can be said, because a face
+/// has one table for it, whichever of them said it.
+impl From<ClientError> for EngineError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Refused(refusal) => Self::Refused(refusal),
+            ClientError::StaleRules => Self::StaleRules,
+            ClientError::Overloaded(what) => Self::SlowDown(what),
+            ClientError::Full => Self::Full,
+            ClientError::Unavailable(what) => Self::Unavailable(what),
+            ClientError::Unreadable(what) => Self::Unreadable(what),
+            ClientError::Corrupt(what) => Self::Corrupt(what),
+        }
+    }
+}
+
 impl EngineError {
     /// An answer that is not of the shape of its question.
     pub(crate) fn unexpected(question: &str) -> Self {
-        Self::Corrupt(format!("unexpected answer to {question}"))
+        ClientError::unexpected(question).into()
     }
 }

@@ -74,7 +74,7 @@ impl Engine {
             list.limit = u32::try_from(left.max(1)).unwrap_or(PAGE_ENTRIES_MAX);
             let view = bucket.view();
             let asked = query(list.clone(), first);
-            let answered = self.shared.router.query_under(view.id, Some(view.rules_version), &start, asked).await;
+            let answered = self.router().query_under(view.id, Some(view.rules_version), &start, asked).await;
             let (answer, known) = answered.map_err(|error| self.stale_if_gone(bucket, error))?;
             if !walk.accepts(&known.descriptor, bucket) {
                 continue;

@@ -15,7 +15,6 @@
 mod abandon;
 mod body;
 mod bucket;
-mod budget;
 mod error;
 mod hash;
 mod list;
@@ -24,25 +23,18 @@ mod open;
 mod read;
 mod settings;
 mod stage;
-mod suspects;
 mod upload;
-mod write;
 
 use std::sync::Arc;
 
 use couronne_base::env::Env;
+pub use couronne_client::Components;
+use couronne_client::{Client, ClientError, Router};
 use couronne_metadata::command::{Command, Outcome, Refusal};
 use couronne_metadata::ids::ObjectKey;
 use couronne_metadata::query::{Answer, Query};
-use couronne_protocol::map::MapSource;
-use couronne_protocol::range::RangeClient;
-use couronne_protocol::shard::ShardClient;
-use couronne_ring::DriveId;
 
-use crate::routing::{Router, RoutingSettings};
 use bucket::BucketCache;
-use budget::Budget;
-use suspects::Suspects;
 
 pub use body::{BodyError, BodySource, BytesBody, Expected, ExpectedChecksum};
 pub use bucket::{Bucket, BucketPage, CreateBucket, ListBuckets, ListedBucket};
@@ -55,19 +47,6 @@ pub use settings::Settings;
 pub use stage::Staged;
 pub use upload::{CompleteUpload, CreateUpload, PartPage, WrittenPart};
 
-/// What the engine works with; passed in, so that tests pass in twins.
-#[derive(Clone)]
-pub struct Components {
-    /// The drives.
-    pub shards: Arc<dyn ShardClient>,
-    /// The metadata ranges.
-    pub ranges: Arc<dyn RangeClient>,
-    /// The cluster map.
-    pub map: Arc<dyn MapSource>,
-    /// Time and chance.
-    pub env: Env,
-}
-
 /// The verbs. Cheap to clone: clones share everything.
 #[derive(Clone)]
 pub struct Engine {
@@ -76,76 +55,58 @@ pub struct Engine {
 
 /// What all verbs share.
 struct Shared {
-    components: Components,
-    settings: Settings,
-    router: Router,
+    client: Client,
+    /// Chunks of one request that may be in flight to the drives.
+    chunks_in_flight_max: usize,
     buckets: BucketCache,
-    write_budget: Budget,
-    read_budget: Budget,
-    suspects: Suspects,
-}
-
-impl Shared {
-    /// Whether a drive was late a moment ago.
-    fn suspects(&self, drive: DriveId) -> bool {
-        self.suspects.has(drive, self.components.env.clock.steady())
-    }
 }
 
 impl Engine {
     /// Makes an engine. Must be called and used within a Tokio runtime.
     pub fn new(components: Components, settings: Settings) -> Self {
-        let routing = RoutingSettings {
-            command_timeout_ms: settings.command_timeout_ms,
-            query_timeout_ms: settings.query_timeout_ms,
-            attempt_timeout_ms: settings.attempt_timeout_ms,
-        };
+        let Settings { client, chunks_in_flight_max, bucket_cache_ms, bucket_cache_entries_max } = settings;
         let shared = Shared {
-            router: Router::new(components.ranges.clone(), components.env.clone(), routing),
-            buckets: BucketCache::new(settings.bucket_cache_ms, settings.bucket_cache_entries_max),
-            write_budget: Budget::new(settings.write_buffer_bytes_max, settings.buffer_wait_ms),
-            read_budget: Budget::new(settings.read_buffer_bytes_max, settings.buffer_wait_ms),
-            suspects: Suspects::default(),
-            components,
-            settings,
+            client: Client::new(components, client),
+            chunks_in_flight_max,
+            buckets: BucketCache::new(bucket_cache_ms, bucket_cache_entries_max),
         };
         Self { shared: Arc::new(shared) }
     }
 
     /// The way to ranges, for what else is kept in system rows.
     pub(crate) fn router(&self) -> &Router {
-        &self.shared.router
+        self.shared.client.router()
     }
 
     /// The cluster's own random identity.
     pub(crate) fn cluster(&self) -> u128 {
-        self.shared.components.map.current().cluster
+        self.shared.client.map().current().cluster
     }
 
     /// Time and chance.
     pub(crate) fn env(&self) -> &Env {
-        &self.shared.components.env
+        self.shared.client.env()
     }
 
     async fn execute(&self, bucket: &Bucket, key: &ObjectKey, command: Command) -> Result<Outcome, EngineError> {
-        let outcome = self.shared.router.execute(bucket.view(), key, command).await;
+        let outcome = self.router().execute(bucket.view(), key, command).await;
         outcome.map_err(|error| self.stale_if_gone(bucket, error))
     }
 
     async fn query(&self, bucket: &Bucket, key: &ObjectKey, query: Query) -> Result<Answer, EngineError> {
-        let answer = self.shared.router.query(bucket.view(), key, query).await;
+        let answer = self.router().query(bucket.view(), key, query).await;
         answer.map(|(answer, _)| answer).map_err(|error| self.stale_if_gone(bucket, error))
     }
 
     /// A range that does not hold the bucket means that its name is to be resolved again: the bucket
     /// was deleted, or its rules are not everywhere yet.
-    fn stale_if_gone(&self, bucket: &Bucket, error: EngineError) -> EngineError {
+    fn stale_if_gone(&self, bucket: &Bucket, error: ClientError) -> EngineError {
         match error {
-            EngineError::Refused(Refusal::NoSuchBucket) | EngineError::StaleRules => {
+            ClientError::Refused(Refusal::NoSuchBucket) | ClientError::StaleRules => {
                 self.shared.buckets.forget(&bucket.name);
                 EngineError::StaleRules
             }
-            error => error,
+            error => error.into(),
         }
     }
 }

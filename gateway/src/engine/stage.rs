@@ -14,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use couronne_base::buffer::AlignedBuffer;
 use couronne_base::mutant;
+use couronne_client::{ChunkToWrite, ChunkWritten, ClientError, Share};
 use couronne_metadata::command::NewData;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::record::{BlobRef, Checksum, Etag};
@@ -22,9 +23,7 @@ use couronne_protocol::shard::Owner;
 use tokio::task::{JoinSet, yield_now};
 
 use super::abandon::BlobGuard;
-use super::budget::Share;
 use super::hash::{BodyDigests, BodyHashes};
-use super::write::{ChunkToWrite, ChunkWritten, write_chunk};
 use super::{BodyError, BodySource, Bucket, Engine, EngineError, Shared};
 
 /// After hashing so much, about half a millisecond's work, a body lets others have the thread. Bytes.
@@ -92,7 +91,7 @@ impl Engine {
         key: &ObjectKey,
         body: &mut dyn BodySource,
     ) -> Result<Staged, EngineError> {
-        let map = self.shared.components.map.current();
+        let map = self.shared.client.map().current();
         let policy = map.policies.get(&bucket.entry.rules.policy).ok_or(EngineError::NoSuchPolicy)?;
         let mut intake = Intake::new(body, self.shared.clone(), policy.redundancy);
         let first = intake.chunk(policy.chunk_bytes).await?;
@@ -122,7 +121,7 @@ impl Engine {
         let known_len = if intake.ended { Some(intake.received) } else { intake.declared };
         let geometry =
             policy.geometry(known_len).map_err(|error| EngineError::Corrupt(format!("storage policy: {error}")))?;
-        let env = &self.shared.components.env;
+        let env = self.env();
         let id = BlobId::new(env.clock.wall_ms(), env.random_bytes());
         let mut blob = BlobRef { id, len: 0, policy: policy.id, geometry, crc64: 0 };
         let guard = BlobGuard::new(self.shared.clone(), bucket, owner.key.clone(), blob.clone());
@@ -249,9 +248,9 @@ impl<'a> Intake<'a> {
             Redundancy::Erasure { k, m } => data * u64::from(m) / u64::from(k.max(1)),
             Redundancy::Single | Redundancy::Replicated(_) => 0,
         };
-        let budget = &self.shared.write_budget;
+        let budget = self.shared.client.write_budget();
         // While a later chunk waits for memory, those before it are being written and give theirs back.
-        if first { budget.share(data + parity).await } else { budget.next_share(data + parity).await }
+        Ok(if first { budget.share(data + parity).await? } else { budget.next_share(data + parity).await? })
     }
 
     fn finish(self) -> Result<BodyDigests, EngineError> {
@@ -270,7 +269,7 @@ struct BlobWriter {
     started: u64,
     /// The worst of the chunks so far, and the oldest map that one of them was placed by.
     written: ChunkWritten,
-    in_flight: JoinSet<Result<ChunkWritten, EngineError>>,
+    in_flight: JoinSet<Result<ChunkWritten, ClientError>>,
 }
 
 impl BlobWriter {
@@ -284,7 +283,7 @@ impl BlobWriter {
     /// as far as chunks were started.
     async fn start(&mut self, chunk: Chunk) -> Result<u64, EngineError> {
         // The chunk being received counts as one of those in flight.
-        while self.in_flight.len() + 1 >= self.shared.settings.chunks_in_flight_max.max(2) {
+        while self.in_flight.len() + 1 >= self.shared.chunks_in_flight_max.max(2) {
             self.join_one().await?;
         }
         let index = u32::try_from(self.started).map_err(|_| EngineError::EntityTooLarge)?;
@@ -298,7 +297,7 @@ impl BlobWriter {
         };
         let (shared, share) = (self.shared.clone(), chunk.share);
         self.in_flight.spawn(async move {
-            let written = write_chunk(&shared, write).await;
+            let written = shared.client.write_chunk(write).await;
             drop(share);
             written
         });

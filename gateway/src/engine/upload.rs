@@ -66,7 +66,7 @@ impl Engine {
         key: &ObjectKey,
         create: CreateUpload,
     ) -> Result<UploadId, EngineError> {
-        let env = &self.shared.components.env;
+        let env = self.env();
         let upload = UploadId::new(env.clock.wall_ms(), env.random_bytes());
         let CreateUpload { attributes, initiator, checksum } = create;
         let command = Command::CreateUpload { upload, attributes, initiator, checksum };

@@ -105,19 +105,25 @@ pub(super) struct Rows<'a>(pub(super) &'a Engine);
 impl Rows<'_> {
     /// A row and its version.
     pub(super) async fn get<T: Value>(&self, name: String) -> Result<Option<(T, Ordinal)>, IdentityError> {
-        let Some(row) = self.0.router().system_get(&system_key(name)?).await? else { return Ok(None) };
+        let Some(row) = self.0.router().system_get(&system_key(name)?).await.map_err(EngineError::from)? else {
+            return Ok(None);
+        };
         Ok(Some((decode(&row.value)?, row.version)))
     }
 
     /// Writes a row; `false` if it is not what was expected.
     pub(super) async fn put<T: Value>(&self, name: String, expect: Expect, row: &T) -> Result<bool, IdentityError> {
-        let written = self.0.router().system_write(&system_key(name)?, expect, Some(codec::encode(row))).await?;
-        Ok(written.is_some())
+        self.write(name, expect, Some(codec::encode(row))).await
     }
 
     /// Removes a row; `false` if it is not what was expected.
     pub(super) async fn remove(&self, name: String, expect: Expect) -> Result<bool, IdentityError> {
-        Ok(self.0.router().system_write(&system_key(name)?, expect, None).await?.is_some())
+        self.write(name, expect, None).await
+    }
+
+    async fn write(&self, name: String, expect: Expect, value: Option<Bytes>) -> Result<bool, IdentityError> {
+        let written = self.0.router().system_write(&system_key(name)?, expect, value).await;
+        Ok(written.map_err(EngineError::from)?.is_some())
     }
 
     /// Rows whose names begin with `prefix`, as what follows it and their values, after `after`; and
@@ -129,7 +135,8 @@ impl Rows<'_> {
         limit: u32,
     ) -> Result<(Vec<(Box<str>, Bytes)>, bool), IdentityError> {
         let after = if after.is_empty() { String::new() } else { format!("{prefix}{after}") };
-        let (rows, more) = self.0.router().system_scan(prefix.as_bytes(), after.as_bytes(), limit).await?;
+        let scanned = self.0.router().system_scan(prefix.as_bytes(), after.as_bytes(), limit).await;
+        let (rows, more) = scanned.map_err(EngineError::from)?;
         let named = |(key, row): (ObjectKey, couronne_metadata::query::SystemRow)| {
             Some((key.as_str().strip_prefix(prefix)?.into(), row.value))
         };

@@ -1,7 +1,7 @@
 //! Buckets: names, creation and deletion by several gateways at once, broken off anywhere.
 
 use couronne_gateway::engine::{Engine, EngineError, ListBuckets, Settings};
-use couronne_gateway::testing::{RangeFault, TwinCluster, TwinShape};
+use couronne_gateway::testing::{FakeCluster, FakeShape, RangeFault};
 use couronne_metadata::command::Refusal;
 use proptest::prelude::*;
 
@@ -26,7 +26,7 @@ fn no_such_bucket<T>(result: &Result<T, EngineError>) -> bool {
 
 #[tokio::test]
 async fn a_name_means_one_bucket() {
-    let cluster = TwinCluster::new(&TwinShape::default());
+    let cluster = FakeCluster::new(&FakeShape::default());
     let engine = &cluster.engine;
     assert!(no_such_bucket(&engine.resolve_bucket("b").await));
     let made = engine.create_bucket(create("b", "alice")).await.unwrap();
@@ -46,7 +46,7 @@ async fn a_name_means_one_bucket() {
 
 #[tokio::test]
 async fn a_bucket_that_holds_anything_lives_on() {
-    let cluster = TwinCluster::new(&TwinShape::default());
+    let cluster = FakeCluster::new(&FakeShape::default());
     let (engine, home) = (&cluster.engine, bucket(&cluster.engine, "b").await);
     cluster.ranges.cut(home.entry.id, b"m");
     put(engine, &home, "x", &bytes(1, 10)).await.unwrap();
@@ -65,7 +65,7 @@ async fn a_bucket_that_holds_anything_lives_on() {
 
 #[tokio::test]
 async fn another_gateway_learns_that_a_bucket_is_gone_or_another() {
-    let cluster = TwinCluster::new(&TwinShape::default());
+    let cluster = FakeCluster::new(&FakeShape::default());
     let other = cluster.another_engine(Settings::default());
     let made = bucket(&cluster.engine, "b").await;
     let seen = other.resolve_bucket("b").await.unwrap();
@@ -79,7 +79,7 @@ async fn another_gateway_learns_that_a_bucket_is_gone_or_another() {
 
 #[tokio::test]
 async fn buckets_are_listed_in_pages() {
-    let cluster = TwinCluster::new(&TwinShape::default());
+    let cluster = FakeCluster::new(&FakeShape::default());
     let engine = &cluster.engine;
     for number in 0..7 {
         bucket(engine, &format!("p{number}")).await;
@@ -106,7 +106,7 @@ proptest! {
     #[test]
     fn broken_off_sequences_are_taken_further(answered in 0usize..14, deleting: bool, then in 0u8..4, seed: u64) {
         paused().block_on(async {
-            let cluster = TwinCluster::new(&TwinShape { seed, ..TwinShape::default() });
+            let cluster = FakeCluster::new(&FakeShape { seed, ..FakeShape::default() });
             let doomed = cluster.another_engine(Settings::default());
             let sequence = async {
                 if deleting {
@@ -166,7 +166,7 @@ proptest! {
     #[test]
     fn gateways_race(seed: u64, turns in proptest::collection::vec(0u8..3, 2..10)) {
         paused().block_on(async {
-            let cluster = TwinCluster::new(&TwinShape { seed, ..TwinShape::default() });
+            let cluster = FakeCluster::new(&FakeShape { seed, ..FakeShape::default() });
             let tasks: Vec<_> = turns.iter().enumerate().map(|(number, turn)| {
                 let (engine, turn) = (cluster.another_engine(Settings::default()), *turn);
                 tokio::spawn(async move {
@@ -214,6 +214,6 @@ proptest! {
 }
 
 /// After so many more answers from ranges there are no more: the gateway is as good as dead.
-fn freeze_after(cluster: &TwinCluster, answers: usize) {
+fn freeze_after(cluster: &FakeCluster, answers: usize) {
     cluster.ranges.fail_after(answers, RangeFault::Hangs);
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_client::Settings as ClientSettings;
 use couronne_gateway::engine::{EngineError, PutObject, Settings};
-use couronne_gateway::testing::{DriveFault, TwinCluster, TwinShape};
+use couronne_gateway::testing::{DriveFault, FakeCluster, FakeShape};
 use couronne_metadata::command::{Command, Envelope, NewData};
 use couronne_metadata::ids::CommitId;
 use couronne_placement::Redundancy;
@@ -14,8 +15,8 @@ use proptest::prelude::*;
 
 use super::support::*;
 
-fn shape(drives: u8) -> TwinShape {
-    TwinShape {
+fn shape(drives: u8) -> FakeShape {
+    FakeShape {
         redundancy: Redundancy::Erasure { k: 4, m: 2 },
         drives,
         ranges: 2,
@@ -24,6 +25,10 @@ fn shape(drives: u8) -> TwinShape {
         copies_bytes_max: 16 << 10,
         seed: 5,
     }
+}
+
+fn with_client(client: ClientSettings) -> Settings {
+    Settings { client, ..Settings::default() }
 }
 
 fn paused() -> tokio::runtime::Runtime {
@@ -52,9 +57,9 @@ proptest! {
     ) {
         let redundancy = if k == 1 { Redundancy::Replicated(m + 1) } else { Redundancy::Erasure { k, m } };
         let drives = k + m;
-        let shape = TwinShape { redundancy, seed, ..shape(drives) };
+        let shape = FakeShape { redundancy, seed, ..shape(drives) };
         paused().block_on(async {
-            let cluster = TwinCluster::new(&shape);
+            let cluster = FakeCluster::new(&shape);
             let bucket = bucket(&cluster.engine, "bucket").await;
             let body = bytes(seed, len);
             put(&cluster.engine, &bucket, "k", &body).await.unwrap();
@@ -78,7 +83,7 @@ proptest! {
         faults in proptest::collection::vec((any::<u8>(), any::<u8>()), 0..4), lost in any::<(u8, u8)>(),
     ) {
         paused().block_on(async {
-            let cluster = TwinCluster::new(&TwinShape { seed, ..shape(drives) });
+            let cluster = FakeCluster::new(&FakeShape { seed, ..shape(drives) });
             let bucket = bucket(&cluster.engine, "bucket").await;
             for number in 0..down {
                 let drive = DriveId(u128::from(number) + 1);
@@ -131,7 +136,7 @@ proptest! {
 #[test]
 fn two_of_six_drives_may_be_dead_and_writes_go_on() {
     paused().block_on(async {
-        let cluster = TwinCluster::new(&shape(6));
+        let cluster = FakeCluster::new(&shape(6));
         let bucket = bucket(&cluster.engine, "bucket").await;
         for drive in [DriveId(2), DriveId(5)] {
             cluster.map.set_state(drive, DriveState::Down);
@@ -156,7 +161,7 @@ fn two_of_six_drives_may_be_dead_and_writes_go_on() {
 fn a_commit_says_how_many_shards_of_its_worst_chunk_are_off_their_primaries() {
     paused().block_on(async {
         for (lost, missing) in [(vec![], 0), (vec![DriveId(4)], 1), (vec![DriveId(2), DriveId(5)], 2)] {
-            let cluster = TwinCluster::new(&shape(6));
+            let cluster = FakeCluster::new(&shape(6));
             let bucket = bucket(&cluster.engine, "bucket").await;
             for drive in lost {
                 cluster.map.set_state(drive, DriveState::Down);
@@ -176,7 +181,7 @@ fn a_commit_says_how_many_shards_of_its_worst_chunk_are_off_their_primaries() {
 fn a_drive_that_fails_without_being_down_costs_the_write_only_if_no_other_takes_its_shard() {
     paused().block_on(async {
         for (drives, fault) in [(7, DriveFault::Stuck), (7, DriveFault::Full), (6, DriveFault::Down)] {
-            let cluster = TwinCluster::new(&shape(drives));
+            let cluster = FakeCluster::new(&shape(drives));
             let bucket = bucket(&cluster.engine, "bucket").await;
             cluster.drives.set_fault(DriveId(3), Some(fault));
             let body = bytes(1, 600_000);
@@ -189,7 +194,7 @@ fn a_drive_that_fails_without_being_down_costs_the_write_only_if_no_other_takes_
 #[test]
 fn a_closed_drive_is_read_and_given_nothing_new_unless_all_are_closed() {
     paused().block_on(async {
-        let cluster = TwinCluster::new(&shape(7));
+        let cluster = FakeCluster::new(&shape(7));
         let bucket = bucket(&cluster.engine, "bucket").await;
         let body = bytes(1, 600_000);
         put(&cluster.engine, &bucket, "before", &body).await.unwrap();
@@ -213,7 +218,7 @@ fn a_closed_drive_is_read_and_given_nothing_new_unless_all_are_closed() {
 #[test]
 fn full_drives_are_said_to_be_full_and_reads_go_on() {
     paused().block_on(async {
-        let cluster = TwinCluster::new(&shape(6));
+        let cluster = FakeCluster::new(&shape(6));
         let bucket = bucket(&cluster.engine, "bucket").await;
         let body = bytes(1, 600_000);
         put(&cluster.engine, &bucket, "k", &body).await.unwrap();
@@ -232,7 +237,7 @@ fn full_drives_are_said_to_be_full_and_reads_go_on() {
 #[test]
 fn a_chunk_lies_under_one_epoch() {
     paused().block_on(async {
-        let cluster = TwinCluster::new(&shape(6));
+        let cluster = FakeCluster::new(&shape(6));
         let bucket = bucket(&cluster.engine, "bucket").await;
         // One drive is ahead of the map; the map follows while the write waits.
         let old = cluster.map.current().rings.values().next().unwrap().epoch();
@@ -254,7 +259,7 @@ fn a_chunk_lies_under_one_epoch() {
 fn a_flipped_bit_is_healed_with_parity_and_a_clear_error_without() {
     paused().block_on(async {
         let body = bytes(1, 300_000);
-        let cluster = TwinCluster::new(&shape(6));
+        let cluster = FakeCluster::new(&shape(6));
         let home = bucket(&cluster.engine, "bucket").await;
         put(&cluster.engine, &home, "k", &body).await.unwrap();
         cluster.drives.set_fault(DriveId(1), Some(DriveFault::Flips));
@@ -264,7 +269,7 @@ fn a_flipped_bit_is_healed_with_parity_and_a_clear_error_without() {
             *drive == DriveId(1) && owner.bucket == home.entry.id && owner.key == key("k")
         }));
 
-        let cluster = TwinCluster::new(&TwinShape { redundancy: Redundancy::Single, ..shape(1) });
+        let cluster = FakeCluster::new(&FakeShape { redundancy: Redundancy::Single, ..shape(1) });
         let home = bucket(&cluster.engine, "bucket").await;
         put(&cluster.engine, &home, "k", &body).await.unwrap();
         cluster.drives.set_fault(DriveId(1), Some(DriveFault::Flips));
@@ -278,7 +283,7 @@ fn a_flipped_bit_is_healed_with_parity_and_a_clear_error_without() {
 fn a_blob_that_is_not_what_its_row_says_is_unreadable_as_a_whole() {
     paused().block_on(async {
         for lost in [None, Some(DriveId(2))] {
-            let cluster = TwinCluster::new(&shape(6));
+            let cluster = FakeCluster::new(&shape(6));
             let bucket = bucket(&cluster.engine, "bucket").await;
             let body = bytes(1, 2_500_000);
             put(&cluster.engine, &bucket, "k", &body).await.unwrap();
@@ -300,7 +305,7 @@ fn a_blob_that_is_not_what_its_row_says_is_unreadable_as_a_whole() {
 #[test]
 fn an_object_replaced_and_reaped_under_a_reader_is_said_to_have_changed() {
     paused().block_on(async {
-        let cluster = TwinCluster::new(&shape(6));
+        let cluster = FakeCluster::new(&shape(6));
         let bucket = bucket(&cluster.engine, "bucket").await;
         put(&cluster.engine, &bucket, "k", &bytes(1, 300_000)).await.unwrap();
         let handle = cluster.engine.open(&bucket, &key("k"), None).await.unwrap();
@@ -318,7 +323,7 @@ fn an_object_replaced_and_reaped_under_a_reader_is_said_to_have_changed() {
 #[test]
 fn a_late_shard_does_not_make_a_read_late() {
     paused().block_on(async {
-        let cluster = TwinCluster::new(&shape(6));
+        let cluster = FakeCluster::new(&shape(6));
         let bucket = bucket(&cluster.engine, "bucket").await;
         let body = bytes(1, 250_000);
         put(&cluster.engine, &bucket, "k", &body).await.unwrap();
@@ -333,8 +338,8 @@ fn a_late_shard_does_not_make_a_read_late() {
 
 #[tokio::test]
 async fn memory_for_bodies_is_bounded() {
-    let settings = Settings { write_buffer_bytes_max: 3 << 20, ..Settings::default() };
-    let cluster = TwinCluster::with_settings(&shape(6), settings);
+    let settings = with_client(ClientSettings { write_buffer_bytes_max: 3 << 20, ..ClientSettings::default() });
+    let cluster = FakeCluster::with_settings(&shape(6), settings);
     let bucket = bucket(&cluster.engine, "bucket").await;
     for drive in cluster.drives.ids() {
         cluster.drives.set_fault(drive, Some(DriveFault::Late(Duration::from_millis(5))));
@@ -359,8 +364,8 @@ async fn memory_for_bodies_is_bounded() {
 #[test]
 fn without_memory_a_request_is_told_to_slow_down() {
     paused().block_on(async {
-        let settings = Settings { write_buffer_bytes_max: 1 << 20, ..Settings::default() };
-        let cluster = TwinCluster::with_settings(&shape(6), settings);
+        let settings = with_client(ClientSettings { write_buffer_bytes_max: 1 << 20, ..ClientSettings::default() });
+        let cluster = FakeCluster::with_settings(&shape(6), settings);
         let bucket = bucket(&cluster.engine, "bucket").await;
         for drive in cluster.drives.ids() {
             cluster.drives.set_fault(drive, Some(DriveFault::Late(Duration::from_secs(9))));
@@ -381,9 +386,9 @@ fn without_memory_a_request_is_told_to_slow_down() {
 #[test]
 fn slow_receivers_leave_room_for_others() {
     paused().block_on(async {
-        let settings = Settings { read_buffer_bytes_max: 6 << 20, ..Settings::default() };
-        let shape = TwinShape { chunk_bytes: 1 << 20, ..shape(6) };
-        let cluster = TwinCluster::with_settings(&shape, settings);
+        let settings = with_client(ClientSettings { read_buffer_bytes_max: 6 << 20, ..ClientSettings::default() });
+        let shape = FakeShape { chunk_bytes: 1 << 20, ..shape(6) };
+        let cluster = FakeCluster::with_settings(&shape, settings);
         let bucket = bucket(&cluster.engine, "bucket").await;
         let body = bytes(1, 3 << 20);
         put(&cluster.engine, &bucket, "k", &body).await.unwrap();
@@ -402,7 +407,7 @@ fn slow_receivers_leave_room_for_others() {
 #[test]
 fn a_stuck_drive_costs_a_few_requests_their_time_and_not_every_one() {
     paused().block_on(async {
-        let cluster = TwinCluster::new(&shape(6));
+        let cluster = FakeCluster::new(&shape(6));
         let bucket = bucket(&cluster.engine, "bucket").await;
         let body = bytes(1, 8 << 20);
         put(&cluster.engine, &bucket, "k", &body).await.unwrap();

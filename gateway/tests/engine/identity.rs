@@ -6,7 +6,7 @@ use couronne_gateway::engine::Settings;
 use couronne_gateway::identity::{
     CreateUser, Identity, IdentityError, IdentitySettings, NewKey, RootCredentials, Secret,
 };
-use couronne_gateway::testing::{TwinCluster, TwinShape};
+use couronne_gateway::testing::{FakeCluster, FakeShape};
 
 use super::support::*;
 
@@ -22,7 +22,7 @@ fn user(account: &str, user: &str, admin: bool, key: Option<(&str, &str)>) -> Cr
 
 #[tokio::test]
 async fn root_needs_no_row_and_others_do() {
-    let cluster = TwinCluster::new(&TwinShape::default());
+    let cluster = FakeCluster::new(&FakeShape::default());
     let identity = identity(cluster.engine.clone(), [1; 32]);
     let root = identity.credential("ROOTKEY").await.unwrap().unwrap();
     assert!(root.root && root.admin && root.secret.expose() == b"root-secret" && root.account.len() == 64);
@@ -50,7 +50,7 @@ async fn root_needs_no_row_and_others_do() {
 
 #[tokio::test]
 async fn an_access_key_has_one_owner() {
-    let cluster = TwinCluster::new(&TwinShape::default());
+    let cluster = FakeCluster::new(&FakeShape::default());
     let identity = identity(cluster.engine.clone(), [1; 32]);
     identity.create_account("acme").await.unwrap();
     identity.create_user(user("acme", "eve", false, Some(("CHOSEN", "chosen-secret")))).await.ok().unwrap();
@@ -66,7 +66,7 @@ async fn an_access_key_has_one_owner() {
 
 #[tokio::test(start_paused = true)]
 async fn a_revoked_key_stops_working_everywhere_within_the_bound() {
-    let cluster = TwinCluster::new(&TwinShape::default());
+    let cluster = FakeCluster::new(&FakeShape::default());
     let here = identity(cluster.engine.clone(), [1; 32]);
     let there = identity(cluster.another_engine(Settings::default()), [1; 32]);
     here.create_account("acme").await.unwrap();
@@ -92,7 +92,7 @@ async fn a_revoked_key_stops_working_everywhere_within_the_bound() {
 
 #[tokio::test]
 async fn accounts_and_users_are_listed_and_an_account_in_use_stays() {
-    let cluster = TwinCluster::new(&TwinShape::default());
+    let cluster = FakeCluster::new(&FakeShape::default());
     let identity = identity(cluster.engine.clone(), [1; 32]);
     for name in ["a", "b", "c"] {
         identity.create_account(name).await.unwrap();
@@ -121,7 +121,7 @@ async fn accounts_and_users_are_listed_and_an_account_in_use_stays() {
 
 #[tokio::test]
 async fn secrets_do_not_open_under_another_cluster_secret() {
-    let cluster = TwinCluster::new(&TwinShape::default());
+    let cluster = FakeCluster::new(&FakeShape::default());
     let right = identity(cluster.engine.clone(), [1; 32]);
     right.create_account("acme").await.unwrap();
     right.create_user(user("acme", "eve", false, Some(("CHOSEN", "chosen-secret")))).await.ok().unwrap();

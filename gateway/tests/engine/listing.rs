@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use couronne_gateway::testing::{TwinCluster, TwinShape};
+use couronne_gateway::testing::{FakeCluster, FakeShape};
 use couronne_metadata::query::{Entry, ListQuery};
 use proptest::prelude::*;
 
@@ -56,7 +56,7 @@ proptest! {
         limit in 1u32..7, seed: u64, reverse: bool,
     ) {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-            let cluster = TwinCluster::new(&TwinShape { seed, ..TwinShape::default() });
+            let cluster = FakeCluster::new(&FakeShape { seed, ..FakeShape::default() });
             let bucket = bucket(&cluster.engine, "bucket").await;
             for cut in &cuts {
                 cluster.ranges.cut(bucket.entry.id, cut.as_bytes());
@@ -104,7 +104,7 @@ proptest! {
 
 #[tokio::test]
 async fn a_page_of_nothing_is_legal() {
-    let cluster = TwinCluster::new(&TwinShape::default());
+    let cluster = FakeCluster::new(&FakeShape::default());
     let bucket = bucket(&cluster.engine, "bucket").await;
     put(&cluster.engine, &bucket, "k", &bytes(1, 3)).await.unwrap();
     let list = ListQuery {

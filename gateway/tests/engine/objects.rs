@@ -4,7 +4,7 @@ use bytes::Bytes;
 use couronne_gateway::engine::{
     BodyError, DeleteObject, DigestKind, EngineError, Expected, ExpectedChecksum, PutObject,
 };
-use couronne_gateway::testing::{TwinCluster, TwinShape};
+use couronne_gateway::testing::{FakeCluster, FakeShape};
 use couronne_metadata::command::{EtagSet, Precondition, Refusal};
 use couronne_metadata::ids::VersionId;
 use couronne_metadata::record::{ChecksumAlgorithm, Versioning};
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use super::support::*;
 
-const SMALL: TwinShape = TwinShape {
+const SMALL: FakeShape = FakeShape {
     redundancy: Redundancy::Erasure { k: 4, m: 2 },
     drives: 7,
     ranges: 3,
@@ -25,7 +25,7 @@ const SMALL: TwinShape = TwinShape {
 
 #[tokio::test]
 async fn what_is_put_is_what_is_got_at_every_threshold() {
-    let cluster = TwinCluster::new(&SMALL);
+    let cluster = FakeCluster::new(&SMALL);
     let bucket = bucket(&cluster.engine, "bucket").await;
     let chunk = SMALL.chunk_bytes as usize;
     for len in [0, 1, 1023, 1024, 1025, 16 << 10, (16 << 10) + 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3 * chunk + 5]
@@ -39,7 +39,7 @@ async fn what_is_put_is_what_is_got_at_every_threshold() {
 
 #[tokio::test]
 async fn the_tag_is_the_md5() {
-    let cluster = TwinCluster::new(&SMALL);
+    let cluster = FakeCluster::new(&SMALL);
     let bucket = bucket(&cluster.engine, "bucket").await;
     let written = put(&cluster.engine, &bucket, "key", &Bytes::from_static(b"123456789")).await.unwrap();
     assert_eq!(hex::encode(written.etag.digest), "25f9e794323b453885f5181f1b624d0b");
@@ -58,9 +58,9 @@ proptest! {
             (1, m) => Redundancy::Replicated(m + 1),
             (k, m) => Redundancy::Erasure { k, m: m.max(1) },
         };
-        let shape = TwinShape { redundancy, drives: 10, chunk_bytes, seed, copies_bytes_max: 20_000, ..SMALL };
+        let shape = FakeShape { redundancy, drives: 10, chunk_bytes, seed, copies_bytes_max: 20_000, ..SMALL };
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
-            let cluster = TwinCluster::new(&shape);
+            let cluster = FakeCluster::new(&shape);
             let bucket = bucket(&cluster.engine, "bucket").await;
             let body = bytes(seed, len);
             let mut source = Pieces::cut(&body, piece, declared.then_some(len as u64));
@@ -80,7 +80,7 @@ proptest! {
 
 #[tokio::test]
 async fn a_broken_digest_never_commits_and_the_blob_is_abandoned() {
-    let cluster = TwinCluster::new(&SMALL);
+    let cluster = FakeCluster::new(&SMALL);
     let bucket = bucket(&cluster.engine, "bucket").await;
     let body = bytes(3, 600_000);
     let checksum = |value: Option<Bytes>| Some(ExpectedChecksum { algorithm: ChecksumAlgorithm::Crc32c, value });
@@ -114,7 +114,7 @@ async fn a_broken_digest_never_commits_and_the_blob_is_abandoned() {
 
 #[tokio::test]
 async fn a_body_of_another_length_or_that_breaks_off_never_commits() {
-    let cluster = TwinCluster::new(&SMALL);
+    let cluster = FakeCluster::new(&SMALL);
     let bucket = bucket(&cluster.engine, "bucket").await;
     for len in [10, 2_000, 600_000] {
         let body = bytes(3, len);
@@ -131,7 +131,7 @@ async fn a_body_of_another_length_or_that_breaks_off_never_commits() {
 
 #[tokio::test]
 async fn a_staged_body_that_is_dropped_is_abandoned_and_one_that_was_sent_is_not() {
-    let cluster = TwinCluster::new(&SMALL);
+    let cluster = FakeCluster::new(&SMALL);
     let bucket = bucket(&cluster.engine, "bucket").await;
     let body = bytes(3, 600_000);
     let stage = async || {
@@ -162,7 +162,7 @@ async fn a_staged_body_that_is_dropped_is_abandoned_and_one_that_was_sent_is_not
 
 #[tokio::test]
 async fn conditions_hold() {
-    let cluster = TwinCluster::new(&SMALL);
+    let cluster = FakeCluster::new(&SMALL);
     let (engine, bucket) = (&cluster.engine, bucket(&cluster.engine, "bucket").await);
     let put_if = async |body: &Bytes, condition: Precondition| {
         let mut source = Pieces::cut(body, 1000, None);
@@ -185,7 +185,7 @@ async fn conditions_hold() {
 
 #[tokio::test]
 async fn versions_are_kept_read_and_removed() {
-    let cluster = TwinCluster::new(&SMALL);
+    let cluster = FakeCluster::new(&SMALL);
     let engine = &cluster.engine;
     let mut asked = create("bucket", "alice");
     asked.versioning = Versioning::Enabled;
@@ -212,7 +212,7 @@ async fn versions_are_kept_read_and_removed() {
 
 #[tokio::test]
 async fn a_copy_is_equal_and_its_own() {
-    let cluster = TwinCluster::new(&SMALL);
+    let cluster = FakeCluster::new(&SMALL);
     let (engine, bucket) = (&cluster.engine, bucket(&cluster.engine, "bucket").await);
     let body = bytes(9, 700_001);
     let written = put(engine, &bucket, "from", &body).await.unwrap();
@@ -228,7 +228,7 @@ async fn a_copy_is_equal_and_its_own() {
 
 #[tokio::test]
 async fn usage_is_what_is_there() {
-    let cluster = TwinCluster::new(&SMALL);
+    let cluster = FakeCluster::new(&SMALL);
     let (engine, bucket) = (&cluster.engine, bucket(&cluster.engine, "bucket").await);
     cluster.ranges.cut(bucket.entry.id, b"m");
     for at in ["a", "b", "x"] {

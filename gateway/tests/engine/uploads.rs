@@ -1,7 +1,7 @@
 //! Multipart: parts of any size, inline or not, and ranges over them.
 
 use couronne_gateway::engine::{BytesBody, CompleteUpload, CreateUpload, EngineError};
-use couronne_gateway::testing::{TwinCluster, TwinShape};
+use couronne_gateway::testing::{FakeCluster, FakeShape};
 use couronne_metadata::command::{CompletedPart, Precondition, Refusal};
 use couronne_metadata::ids::PartNumber;
 use proptest::prelude::*;
@@ -19,11 +19,11 @@ proptest! {
         sizes in proptest::collection::vec(prop_oneof![1usize..3000, 1usize..300_000], 1..7),
         uniform: bool, gap in 1u16..4, at in any::<(u32, u32)>(), seed: u64,
     ) {
-        let shape = TwinShape {
-            chunk_bytes: 100_000, inline_bytes_max: 1000, copies_bytes_max: 5000, drives: 7, seed, ..TwinShape::default()
+        let shape = FakeShape {
+            chunk_bytes: 100_000, inline_bytes_max: 1000, copies_bytes_max: 5000, drives: 7, seed, ..FakeShape::default()
         };
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
-            let cluster = TwinCluster::new(&shape);
+            let cluster = FakeCluster::new(&shape);
             let (engine, bucket) = (&cluster.engine, bucket(&cluster.engine, "bucket").await);
             let upload = engine.create_upload(&bucket, &key("k"), CreateUpload::default()).await.unwrap();
             let mut whole = Vec::new();
@@ -72,7 +72,7 @@ proptest! {
 
 #[tokio::test]
 async fn an_upload_that_is_gone_is_no_such_upload() {
-    let cluster = TwinCluster::new(&TwinShape::default());
+    let cluster = FakeCluster::new(&FakeShape::default());
     let (engine, bucket) = (&cluster.engine, bucket(&cluster.engine, "bucket").await);
     let upload = engine.create_upload(&bucket, &key("k"), CreateUpload::default()).await.unwrap();
     assert!(engine.upload(&bucket, &key("k"), upload).await.is_ok());
@@ -92,7 +92,7 @@ async fn an_upload_that_is_gone_is_no_such_upload() {
 
 #[tokio::test]
 async fn a_plain_object_is_its_own_part_one() {
-    let cluster = TwinCluster::new(&TwinShape::default());
+    let cluster = FakeCluster::new(&FakeShape::default());
     let (engine, bucket) = (&cluster.engine, bucket(&cluster.engine, "bucket").await);
     put(engine, &bucket, "k", &bytes(1, 10)).await.unwrap();
     let handle = engine.open(&bucket, &key("k"), None).await.unwrap();

@@ -271,18 +271,3 @@ impl Evaluation<'_> {
         self.effect.writes.push(Write::DeleteRange { start, end });
     }
 }
-
-impl Command {
-    /// Whether a background duty asks for it. Duties repeat themselves until their row is gone, and
-    /// repeating changes nothing, so their outcomes are not kept.
-    const fn is_duty(&self) -> bool {
-        matches!(
-            self,
-            Self::Reaped { .. }
-                | Self::Repaired { .. }
-                | Self::MarkDegraded { .. }
-                | Self::AdvanceHorizon { .. }
-                | Self::ForgetCommits { .. }
-        )
-    }
-}

@@ -1,7 +1,6 @@
 //! The answering half: a message in, a call on what lives in this process, a message out.
 
 use couronne_base::codec::Value;
-use couronne_metadata::command::Command;
 
 use crate::range::RangeClient;
 use crate::shard::{ShardClient, ShardDuties};
@@ -50,7 +49,7 @@ where
         }
         Method::Execute => {
             let Execute { address, envelope } = read(message)?;
-            if from.role != Role::StorageNode && is_duty(&envelope.command) {
+            if from.role != Role::StorageNode && envelope.command.is_duty() {
                 return Err(Rejection::Forbidden);
             }
             reply(node.execute(address, envelope).await)
@@ -71,27 +70,4 @@ fn reply<D: Payload, F: Value>(result: Result<D, F>) -> Result<Message, Rejectio
     let message = wire::pack_reply(result);
     // Nothing so long is ever answered to a change: it is bounded by pages and the inline threshold.
     if message.body.len() > BODY_BYTES_MAX { Err(Rejection::Malformed) } else { Ok(message) }
-}
-
-/// Whether only the duties of storage nodes give this command: each of them can lose data.
-const fn is_duty(command: &Command) -> bool {
-    match command {
-        Command::Reaped { .. }
-        | Command::Repaired { .. }
-        | Command::MarkDegraded { .. }
-        | Command::AdvanceHorizon { .. }
-        | Command::ForgetCommits { .. } => true,
-        Command::Put { .. }
-        | Command::Delete { .. }
-        | Command::UpdateAttributes { .. }
-        | Command::CreateUpload { .. }
-        | Command::PutPart { .. }
-        | Command::CompleteUpload { .. }
-        | Command::AbortUpload { .. }
-        | Command::Abandon { .. }
-        | Command::PutRules { .. }
-        | Command::SealBucket { .. }
-        | Command::DropRules
-        | Command::SystemWrite { .. } => false,
-    }
 }

@@ -2,33 +2,21 @@
 //!
 //! Must not know: why.
 
-use std::time::Duration;
-
 use bytes::Bytes;
+use couronne_client::ClientError;
 use couronne_metadata::command::{Command, Envelope, Outcome};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
 use couronne_placement::PolicyId;
 use couronne_protocol::map::MapSource;
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeDescriptor, RangeError};
 use couronne_protocol::shard::Owner;
-use couronne_ring::DriveId;
-use tokio::time::{sleep, timeout};
 
 use super::DutyContext;
 use crate::replicas::RangeServer;
 
 /// How long a duty's command may take.
 const COMMAND_DEADLINE_MS: u64 = 30_000;
-
-/// Tries of a duty's query before it is left to the next round.
-const TRIES: usize = 20;
-
-/// The pause between two tries.
-const TRY_AGAIN: Duration = Duration::from_millis(100);
-
-/// How long one replica may take.
-const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
 /// Executes a duty's command at the leader of a range.
 pub(super) async fn execute(
@@ -59,35 +47,10 @@ pub(super) async fn ask_about(leader: &RangeServer, bucket: BucketId, query: Que
     leader.query(address_of(leader), QueryEnvelope { bucket, rules_version: None, query }).await
 }
 
-/// Asks whoever leads the range of an owner, trying again while that changes. Only a leader answers.
-pub(super) async fn ask_owner(context: &DutyContext, owner: &Owner, query: Query) -> Result<Answer, RangeError> {
-    let position = RangeDescriptor::position(owner.bucket, &owner.key.as_bytes()[..]);
-    let mut failure = RangeError::Overloaded;
-    let mut hint: Option<DriveId> = None;
-    for turn in 0..TRIES {
-        let ranges = context.routes.describe(position.clone(), Bytes::new()).await?;
-        let Some(range) = ranges.into_iter().find(|range| range.contains(&position)) else { return Err(failure) };
-        let any = turn.checked_rem(range.replicas.len()).and_then(|place| range.replicas.get(place).copied());
-        let hinted = hint.take().or_else(|| context.routes.leader_hint(range.id).filter(|_| turn % 2 == 0));
-        let Some(replica) = hinted.or(any) else { return Err(failure) };
-        let address = RangeAddress { range: range.id, generation: range.generation, replica };
-        let envelope = QueryEnvelope { bucket: owner.bucket, rules_version: None, query: query.clone() };
-        match timeout(ANSWER_WAIT, context.routes.query(address, envelope)).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error @ RangeError::Corrupt(_))) => return Err(error),
-            Ok(Err(RangeError::NotLeader(Some(leader)))) if leader != replica => {
-                hint = Some(leader);
-                failure = RangeError::NotLeader(Some(leader));
-                continue;
-            }
-            Ok(Err(error)) => failure = error,
-            Err(_) => {
-                failure = RangeError::Unavailable { reason: "no answer in time".to_owned(), maybe_done: false };
-            }
-        }
-        sleep(TRY_AGAIN).await;
-    }
-    Err(failure)
+/// Asks the leader of an owner's range, wherever that is.
+pub(super) async fn ask_owner(context: &DutyContext, owner: &Owner, query: Query) -> Result<Answer, ClientError> {
+    let answered = context.client.router().query_under(owner.bucket, None, owner.key.as_bytes(), query).await;
+    answered.map(|(answer, _)| answer)
 }
 
 /// The policy of a bucket's blobs: it keeps that of its birth. Nobody is asked while there is but one.

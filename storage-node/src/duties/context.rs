@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use couronne_base::env::Env;
+use couronne_client::Client;
 use couronne_protocol::map::SharedMap;
 use tokio::sync::{Notify, Semaphore};
 
@@ -36,6 +37,8 @@ pub(crate) struct DutyContext {
     pub(super) replicas: Arc<Replicas>,
     /// The way to all drives and ranges of the cluster.
     pub(super) routes: Arc<Routes>,
+    /// What asks ranges and drives, wherever they are.
+    pub(super) client: Arc<Client>,
     pub(super) map_store: Arc<MapStore>,
     pub(super) repair: Progress,
     pub(super) repair_rate: RateLimiter,
@@ -52,7 +55,7 @@ impl DutyContext {
     pub(crate) fn new(
         surroundings: Surroundings,
         local: &LocalService,
-        routes: Arc<Routes>,
+        (routes, client): (Arc<Routes>, Arc<Client>),
         map_store: Arc<MapStore>,
         settings: DutySettings,
     ) -> Self {
@@ -67,6 +70,7 @@ impl DutyContext {
             drives: Arc::clone(&local.drives),
             replicas: Arc::clone(&local.replicas),
             routes,
+            client,
             map_store,
             repair: Progress::default(),
             repair_rate,

@@ -2,6 +2,7 @@
 
 use std::num::TryFromIntError;
 
+use couronne_client::ClientError;
 use couronne_protocol::range::RangeError;
 use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
@@ -15,6 +16,9 @@ pub(super) enum DutyError {
     /// A range did not do it.
     #[error(transparent)]
     Range(#[from] RangeError),
+    /// No leader of a range did it.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// A range answered something else than it was asked.
     #[error("wrong answer")]
     WrongAnswer,

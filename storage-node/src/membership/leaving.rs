@@ -53,9 +53,9 @@ impl Membership {
 
     /// Says that the drives take nothing new, until the map says so too: for ever, if nobody leads its group.
     async fn close_in_the_map(&self) {
-        let mut keeper = None;
+        let mut reporter = self.reporter();
         loop {
-            self.report_once(&mut keeper).await;
+            reporter.report_once(self).await;
             if self.leads_map() {
                 self.keep_map().await;
             }

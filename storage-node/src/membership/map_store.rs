@@ -6,62 +6,46 @@
 //! Must not know: what a change means.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_base::env::Env;
-use couronne_metadata::command::{Command, Envelope, Expect, Outcome, Refusal};
-use couronne_metadata::ids::{BucketId, CommitId, ObjectKey, Ordinal};
-use couronne_metadata::query::{Answer, Query, SystemRow};
-use couronne_protocol::map::{MAP_RANGE, MapState, ReplicaId, SharedMap};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
+use couronne_client::Client;
+use couronne_metadata::command::Expect;
+use couronne_metadata::ids::{ObjectKey, Ordinal};
+use couronne_metadata::query::SystemRow;
+use couronne_protocol::map::{MapState, ReplicaId, SharedMap};
 use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
-use parking_lot::Mutex;
-use tokio::time::{Instant, sleep, timeout};
 
 use super::file::NodeFile;
 use crate::disk::Disk;
 use crate::drives::{ById, Drives, view};
 use crate::error::NodeError;
-use crate::replicas::{RenewReplicas, Routes};
-use crate::stop::StopSignal;
+use crate::replicas::RenewReplicas;
 use crate::surroundings::Surroundings;
 
 /// The key of the map's row.
 const MAP_KEY: &[u8] = b"map";
-
-/// How long the keepers are asked before a change is given up.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long one keeper may take.
-const ATTEMPT: Duration = Duration::from_secs(3);
-
-/// The pause after all keepers were asked in vain.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// The cluster map as this node reads, changes and keeps it.
 pub(crate) struct MapStore {
     env: Env,
     id: NodeId,
     drives: Arc<Drives>,
-    routes: Arc<Routes>,
+    /// What asks the meta group.
+    client: Arc<Client>,
     /// The newest map known here. It stands in the file first.
     map: Arc<SharedMap>,
     /// Held while the file is written.
     file: tokio::sync::Mutex<NodeFile>,
-    /// The drive of the replica that led the meta group when last heard of.
-    leader_hint: Mutex<Option<DriveId>>,
-    stop: Arc<StopSignal>,
 }
 
 impl MapStore {
     /// The store of a node whose drives have this file.
-    pub(crate) fn new(surroundings: Surroundings, drives: Arc<Drives>, routes: Arc<Routes>, file: NodeFile) -> Self {
-        let Surroundings { env, id, map, stop, .. } = surroundings;
-        let (file, leader_hint) = (tokio::sync::Mutex::new(file), Mutex::default());
-        Self { env, id, drives, routes, map, file, leader_hint, stop }
+    pub(crate) fn new(surroundings: Surroundings, drives: Arc<Drives>, client: Arc<Client>, file: NodeFile) -> Self {
+        let Surroundings { env, id, map, .. } = surroundings;
+        Self { env, id, drives, client, map, file: tokio::sync::Mutex::new(file) }
     }
 
     /// The newest map known here.
@@ -137,13 +121,7 @@ impl MapStore {
 
     /// Reads a row of the map's group; what was acknowledged before is in the answer.
     pub(crate) async fn read_row(&self, key: &[u8]) -> Result<Option<SystemRow>, NodeError> {
-        let key = row_key(key)?;
-        let query = QueryEnvelope { bucket: BucketId::SYSTEM, rules_version: None, query: Query::SystemGet { key } };
-        match self.ask_keepers(|address, _| self.routes.query(address, query.clone())).await {
-            Ok(Answer::SystemGet(row)) => Ok(row),
-            Ok(_) => Err(NodeError::Map("wrong answer".to_owned())),
-            Err(error) => Err(NodeError::Map(error.to_string())),
-        }
+        self.client.router().meta_get(&row_key(key)?).await.map_err(|error| NodeError::Map(error.to_string()))
     }
 
     /// Writes or removes a row of the map's group; `None` if it is not what was expected.
@@ -153,73 +131,8 @@ impl MapStore {
         expect: Expect,
         value: Option<Bytes>,
     ) -> Result<Option<Ordinal>, NodeError> {
-        let now_ms = self.env.clock.wall_ms();
-        let envelope = Envelope {
-            commit: CommitId::new(now_ms, self.env.random_bytes()),
-            deadline_ms: now_ms.saturating_add(u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX)),
-            bucket: BucketId::SYSTEM,
-            rules_version: 0,
-            key: row_key(key)?,
-            command: Command::SystemWrite { expect, value },
-            is_repeat: false,
-        };
-        let attempt = |address, is_repeat| self.routes.execute(address, Envelope { is_repeat, ..envelope.clone() });
-        match self.ask_keepers(attempt).await {
-            Ok(Outcome::Done { ordinal }) => Ok(Some(ordinal)),
-            Ok(_) => Err(NodeError::Map("wrong answer".to_owned())),
-            Err(RangeError::Refused(Refusal::Conflict)) => Ok(None),
-            Err(error) => Err(NodeError::Map(error.to_string())),
-        }
-    }
-
-    /// Asks the keepers until one that leads answers. What is asked has the same meaning however often
-    /// it is repeated: a command carries its commit id. An attempt is told whether one before it went unanswered.
-    async fn ask_keepers<T, A>(&self, attempt: impl Fn(RangeAddress, bool) -> A) -> Result<T, RangeError>
-    where
-        A: Future<Output = Result<T, RangeError>>,
-    {
-        let began = Instant::now();
-        let (mut turn, mut hinted, mut is_repeat) = (0usize, false, false);
-        loop {
-            let keepers = self.map().keepers.clone();
-            let places: Vec<DriveId> = keepers.replicas.values().copied().collect();
-            // Never two hints in a row: those who are wrong about each other must not keep it from the rest.
-            let hint = self.leader_hint.lock().take().filter(|hint| !hinted && places.contains(hint));
-            hinted = hint.is_some();
-            let Some(replica) =
-                hint.or_else(|| turn.checked_rem(places.len()).and_then(|place| places.get(place).copied()))
-            else {
-                return Err(RangeError::Corrupt("nobody keeps the map".to_owned()));
-            };
-            let address = RangeAddress { range: MAP_RANGE, generation: keepers.generation, replica };
-            let error = match timeout(ATTEMPT, attempt(address, is_repeat)).await {
-                Ok(Ok(answer)) => {
-                    *self.leader_hint.lock() = Some(replica);
-                    return Ok(answer);
-                }
-                Ok(Err(error @ (RangeError::Refused(_) | RangeError::Corrupt(_)))) => {
-                    *self.leader_hint.lock() = Some(replica);
-                    return Err(error);
-                }
-                Ok(Err(RangeError::NotLeader(Some(leader)))) if leader != replica => {
-                    *self.leader_hint.lock() = Some(leader);
-                    RangeError::NotLeader(None)
-                }
-                Ok(Err(error)) => error,
-                Err(_) => RangeError::Unavailable { reason: "no answer in time".to_owned(), maybe_done: true },
-            };
-            is_repeat |= matches!(error, RangeError::Unavailable { maybe_done: true, .. });
-            if began.elapsed() > PATIENCE || self.stop.is_stopping() {
-                return Err(error);
-            }
-            if hinted {
-                continue;
-            }
-            turn = turn.wrapping_add(1);
-            if turn.checked_rem(places.len()).is_none_or(|left| left == 0) {
-                sleep(PAUSE).await;
-            }
-        }
+        let written = self.client.router().meta_write(&row_key(key)?, expect, value).await;
+        written.map_err(|error| NodeError::Map(error.to_string()))
     }
 }
 

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_base::env::Env;
+use couronne_client::report;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::transport::Transport;
 use couronne_ring::NodeId;
@@ -27,7 +28,7 @@ use parking_lot::Mutex;
 
 pub(crate) use self::map_store::MapStore;
 pub use self::reports::HeardMember;
-use self::reports::{Heard, MapFollowing, MapKeeping, Reporting};
+use self::reports::{Heard, MapFollowing, MapKeeping};
 pub(crate) use self::survey::survey;
 use crate::clock::ClockGuard;
 use crate::drives::{self, Drives, MountedDrive, OnFailure};
@@ -84,7 +85,7 @@ impl Membership {
         let map_store: Arc<dyn RenewReplicas> = Arc::clone(&self.map_store) as Arc<dyn RenewReplicas>;
         self.replicas.supervise(Arc::downgrade(&map_store));
         rounds::begin(self, &self.stop, MapKeeping);
-        rounds::begin(self, &self.stop, Reporting::default());
+        tokio::spawn(report(Arc::downgrade(self), self.reporter()));
     }
 
     /// Begins to open replicas as the map changes.

@@ -1,4 +1,4 @@
-//! Reports: every member tells the leader of the map's group how it is, and learns of newer maps.
+//! Reports as a storage node gives and takes them: how it is, and what the leader of the map's group heard of all.
 //!
 //! Promises: a change of the map is known to every member within about a second, whoever made it. A member
 //! that is not heard of for a few seconds has its drives marked down in the map, and up again at its next
@@ -13,30 +13,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use couronne_base::watch;
+use couronne_client::{Member, Reporter};
 use couronne_metadata::ids::Ordinal;
 use couronne_protocol::map::{Intake, MapRange, MapState};
 use couronne_protocol::report::{ClockWord, DriveHealth, Report, ReportAnswer};
-use couronne_protocol::transport::{Message, Method};
 use couronne_ring::{DriveId, NodeId};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::clocks::{NodeClock, median_ms};
 use super::{Membership, formation};
 use crate::drives::MountedDrive;
 use crate::rounds::Rounds;
 
-/// How often a member reports.
-const REPORT_EVERY: Duration = Duration::from_millis(500);
-
 /// How often the map is looked at where the meta group is led.
 const KEEP_MAP_EVERY: Duration = Duration::from_secs(1);
 
 /// How often the map's replicas are looked for although it did not change.
 const FOLLOW_AGAIN: Duration = Duration::from_secs(3600);
-
-/// How long an answer to a report may take.
-const REPORT_WAIT: Duration = Duration::from_secs(2);
 
 /// A member not heard of for so long is taken to be down.
 const DOWN_AFTER: Duration = Duration::from_secs(4);
@@ -120,29 +115,6 @@ impl Heard {
     }
 }
 
-/// Reports for as long as the node runs, at once and then twice a second.
-#[derive(Default)]
-pub(super) struct Reporting {
-    has_reported: bool,
-    /// The drive of a replica of the meta group that is to be told.
-    keeper: Option<DriveId>,
-}
-
-#[async_trait]
-impl Rounds for Reporting {
-    type Of = Membership;
-
-    fn rest(&self, _: &Membership) -> Duration {
-        if self.has_reported { REPORT_EVERY } else { Duration::ZERO }
-    }
-
-    async fn round(&mut self, membership: &Arc<Membership>) -> bool {
-        self.has_reported = true;
-        membership.report_once(&mut self.keeper).await;
-        true
-    }
-}
-
 /// Has the map say how its members are, where the meta group is led.
 pub(super) struct MapKeeping;
 
@@ -162,76 +134,8 @@ impl Rounds for MapKeeping {
     }
 }
 
-impl Membership {
-    /// Tells the leader of the map's group how this node is; `keeper` is whom to ask.
-    pub(crate) async fn report_once(&self, keeper: &mut Option<DriveId>) {
-        let report = self.own_report();
-        let leads = self.leads_map();
-        self.heard.lock().lead(leads);
-        if leads {
-            let answer = self.take_report(self.id, report);
-            self.hear_of_clock(answer.clock);
-            self.learn_from_group().await;
-            return;
-        }
-        let (map, Some(transport)) = (self.map(), &self.transport) else { return };
-        let keepers: Vec<DriveId> = map.keepers.replicas.values().copied().collect();
-        let others = keepers.iter().copied().filter(|drive| self.map.node_of(*drive) != Some(self.id));
-        let place = self.env.random_bytes::<1>().map(usize::from);
-        let others: Vec<DriveId> = others.collect();
-        let any = place.first().and_then(|place| others.get(place.checked_rem(others.len())?).copied());
-        let hinted = keeper.take().filter(|drive| others.contains(drive));
-        let Some(asked) = hinted.or(any) else { return };
-        let Some(to) = self.map.node_of(asked) else { return };
-        let call = transport.call(to, Method::Report, Message::of(report.encode()));
-        let answer = match timeout(REPORT_WAIT, call).await {
-            Ok(Ok(message)) => ReportAnswer::decode(message.head),
-            Ok(Err(error)) => {
-                tracing::debug!(node = %to, %error, "report was not taken");
-                return;
-            }
-            Err(_) => return,
-        };
-        let Ok(answer) = answer else { return };
-        *keeper = answer.leader;
-        self.hear_of_clock(answer.clock);
-        if !answer.map.is_empty() {
-            self.learn(answer.map).await;
-        }
-    }
-
-    /// Learns of what others changed, where the map's group is led: all others are told by this node.
-    async fn learn_from_group(&self) {
-        let known = self.heard.lock().read;
-        match self.map_store.read_map(known).await {
-            Ok(read) => self.heard.lock().read = read,
-            Err(error) => tracing::warn!(%error, "the map is read later"),
-        }
-    }
-
-    async fn learn(&self, map: bytes::Bytes) {
-        let learnt = match MapState::decode(map) {
-            Ok(map) if map.cluster == self.map().cluster => self.map_store.adopt(map).await,
-            Ok(_) => return,
-            Err(error) => {
-                tracing::warn!(%error, "a map that was sent does not decode");
-                return;
-            }
-        };
-        if let Err(error) = learnt {
-            tracing::error!(%error, "a newer map could not be kept");
-        }
-    }
-
-    /// Takes what was said of this node's clock. One that is alone has nobody to ask.
-    fn hear_of_clock(&self, word: ClockWord) {
-        match word {
-            ClockWord::Unknown if !self.is_alone() => self.clock.told(None),
-            ClockWord::Ahead(ms) if !self.is_alone() => self.clock.told(Some(ms)),
-            _ => {}
-        }
-    }
-
+#[async_trait]
+impl Member for Membership {
     fn own_report(&self) -> Report {
         let health = |drive: &MountedDrive| match (drive.down(), drive.intake()) {
             (Some(_), _) => DriveHealth::Failed,
@@ -247,6 +151,52 @@ impl Membership {
         let build = env!("CARGO_PKG_VERSION").to_owned();
         let (wall_ms, doubts_clock) = (self.env.clock.wall_ms(), self.clock.doubts());
         Report { map_version: self.map().version, drives, leads, build, wall_ms, doubts_clock }
+    }
+
+    async fn report_here(&self) -> bool {
+        let leads = self.leads_map();
+        self.heard.lock().lead(leads);
+        if leads {
+            let answer = self.take_report(self.id, self.own_report());
+            self.hear_of_clock(answer.clock);
+            self.learn_from_group().await;
+        }
+        leads
+    }
+
+    async fn learn(&self, map: MapState, _: Bytes) {
+        if let Err(error) = self.map_store.adopt(map).await {
+            tracing::error!(%error, "a newer map could not be kept");
+        }
+    }
+
+    /// A node that is alone has nobody to ask.
+    fn hear_of_clock(&self, word: ClockWord) {
+        match word {
+            ClockWord::Unknown if !self.is_alone() => self.clock.told(None),
+            ClockWord::Ahead(ms) if !self.is_alone() => self.clock.told(Some(ms)),
+            _ => {}
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.is_stopping()
+    }
+}
+
+impl Membership {
+    /// The way of this node's reports.
+    pub(crate) fn reporter(&self) -> Reporter {
+        Reporter::new(self.transport.clone(), Arc::clone(&self.map), Some(self.id))
+    }
+
+    /// Learns of what others changed, where the map's group is led: all others are told by this node.
+    async fn learn_from_group(&self) {
+        let known = self.heard.lock().read;
+        match self.map_store.read_map(known).await {
+            Ok(read) => self.heard.lock().read = read,
+            Err(error) => tracing::warn!(%error, "the map is read later"),
+        }
     }
 
     /// Takes a member's report.
@@ -267,7 +217,7 @@ impl Membership {
             };
         }
         let leader = self.replicas.map_leader_hint();
-        ReportAnswer { leader, map: if newer { map.encode() } else { bytes::Bytes::new() }, clock }
+        ReportAnswer { leader, map: if newer { map.encode() } else { Bytes::new() }, clock }
     }
 
     /// Whether the leader of the meta group is here.

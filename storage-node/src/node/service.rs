@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_metadata::command::{Envelope, Outcome};
-use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::query::Answer;
 use couronne_placement::{BlobId, ShardId};
 use couronne_protocol::join::{JoinRequest, encode_answer};
 use couronne_protocol::map::MAP_RANGE;
@@ -99,8 +99,11 @@ impl RangeClient for ForGateways {
     }
 
     async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
-        let is_duty = matches!(query.query, Query::Reap { .. } | Query::Repair { .. } | Query::Blobs { .. });
-        if address.range == MAP_RANGE || is_duty { not_yours() } else { self.0.query(address, query).await }
+        if address.range == MAP_RANGE || query.query.is_duty() {
+            not_yours()
+        } else {
+            self.0.query(address, query).await
+        }
     }
 }
 

@@ -71,7 +71,8 @@ impl LocalNode {
         let replicas = Arc::new(Replicas::new(surroundings.clone(), Arc::clone(&drives), tuned));
         let local = Arc::new(LocalService { drives: Arc::clone(&drives), replicas: Arc::clone(&replicas) });
         let routes = Arc::new(Routes::new(&local, &surroundings));
-        let map_store = MapStore::new(surroundings.clone(), Arc::clone(&drives), Arc::clone(&routes), file);
+        let client = Arc::new(routes.client(surroundings.env.clone(), stop.receiver()));
+        let map_store = MapStore::new(surroundings.clone(), Arc::clone(&drives), Arc::clone(&client), file);
         let map_store = Arc::new(map_store);
         let membership = Arc::new(Membership::new(
             surroundings.clone(),
@@ -80,7 +81,8 @@ impl LocalNode {
             Arc::clone(&map_store),
             settings.certificate_lifetime,
         ));
-        let duties = Arc::new(DutyContext::new(surroundings, &local, Arc::clone(&routes), map_store, settings.duties));
+        let duties =
+            Arc::new(DutyContext::new(surroundings, &local, (Arc::clone(&routes), client), map_store, settings.duties));
         replicas.open_keepers(&forgetful).await?;
         membership.watch();
         Ok(Arc::new(Self { id, drives, replicas, membership, duties, local, routes, forgetful, stop }))
@@ -112,7 +114,7 @@ impl LocalNode {
         let began = Instant::now();
         while began.elapsed() < LEADERS_WAIT {
             if self.replicas.have_leaders() {
-                self.membership.report_once(&mut None).await;
+                self.membership.reporter().report_once(&*self.membership).await;
                 if self.membership.leads_map() {
                     self.membership.keep_map().await;
                 }

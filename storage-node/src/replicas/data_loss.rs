@@ -103,8 +103,7 @@ impl DataLoss {
 
     /// Has a commit ask for repair if its blob may have been placed before these losses were known.
     pub(crate) fn note(&self, command: &mut Command) {
-        let (Command::Put { data, .. } | Command::PutPart { data, .. }) = command else { return };
-        let NewData::Blob(blob, missing, placed_by) = data else { return };
+        let Some(NewData::Blob(blob, missing, placed_by)) = command.data_mut() else { return };
         if placed_by.is_some_and(|version| version >= self.map.version) || mutant!(CommitBehindSweep) {
             return;
         }

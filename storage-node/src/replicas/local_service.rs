@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use couronne_metadata::command::{Command, Envelope, Outcome};
+use couronne_metadata::command::{Envelope, Outcome};
 use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::Answer;
 use couronne_placement::{BlobId, ShardId};
@@ -72,15 +72,11 @@ impl RangeClient for LocalService {
 
     async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
         let server = self.replicas.server(address)?;
-        let takes_space = matches!(
-            &envelope.command,
-            Command::Put { .. }
-                | Command::PutPart { .. }
-                | Command::CreateUpload { .. }
-                | Command::SystemWrite { value: Some(_), .. }
-        );
         // The map is small, and has to say that drives are full.
-        if takes_space && !server.keeps_map() && !self.drives.have_space(&server.descriptor().replicas) {
+        if envelope.command.takes_space()
+            && !server.keeps_map()
+            && !self.drives.have_space(&server.descriptor().replicas)
+        {
             return Err(RangeError::Full);
         }
         server.execute(address, envelope).await

@@ -19,7 +19,7 @@ use couronne_metadata::command::{Envelope, Outcome, Refusal};
 use couronne_metadata::evaluate::{self, Evaluated};
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::latch::{LatchKey, LatchMode};
-use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::query::Answer;
 use couronne_metadata::store::StoreError;
 use couronne_protocol::map::MAP_RANGE;
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeDescriptor, RangeError};
@@ -205,7 +205,7 @@ impl RangeServer {
 
     /// Answers a query from applied rows.
     pub(crate) async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
-        self.check(address, query.bucket, key_of(&query.query))?;
+        self.check(address, query.bucket, query.query.key())?;
         self.used.store(true, Ordering::Relaxed);
         let Ok(_permit) = self.queries.try_acquire() else { return Err(RangeError::Overloaded) };
         if !mutant!(ReadFromFollower) {
@@ -214,7 +214,7 @@ impl RangeServer {
         }
         let now_us = self.components.env.clock.wall_us();
         let store = Arc::clone(self.components.machine.store());
-        let is_long = is_long(&query.query);
+        let is_long = query.query.is_long();
         let work = move || {
             let QueryEnvelope { bucket, rules_version, query } = query;
             answer::answer(&*store.view(), bucket, rules_version, &query, now_us).map_err(refusal)
@@ -316,36 +316,6 @@ impl RangeServer {
             ProposeError::Unknown(reason) => unavailable(&reason, true),
         }
     }
-}
-
-/// The key that a query is about, if it is about one.
-const fn key_of(query: &Query) -> Option<&ObjectKey> {
-    match query {
-        Query::Get { key, .. }
-        | Query::Upload { key, .. }
-        | Query::Parts { key, .. }
-        | Query::PartPayload { key, .. }
-        | Query::Rules { key }
-        | Query::Usage { key }
-        | Query::SystemGet { key }
-        | Query::OwnsBlob { key, .. } => Some(key),
-        _ => None,
-    }
-}
-
-/// Whether a query walks many rows, so that it must not hold up the tasks beside it.
-const fn is_long(query: &Query) -> bool {
-    matches!(
-        query,
-        Query::List(_)
-            | Query::ListVersions { .. }
-            | Query::ListUploads { .. }
-            | Query::Parts { .. }
-            | Query::SystemScan { .. }
-            | Query::Reap { .. }
-            | Query::Repair { .. }
-            | Query::Blobs { .. }
-    )
 }
 
 fn unavailable(reason: &str, maybe_done: bool) -> RangeError {

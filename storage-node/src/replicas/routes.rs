@@ -8,6 +8,9 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_base::env::Env;
+use couronne_base::watch;
+use couronne_client::{Client, Components, MetaGroup, Settings};
 use couronne_metadata::command::{Envelope, Outcome};
 use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::Answer;
@@ -20,6 +23,10 @@ use couronne_ring::{DriveId, NodeId};
 
 use super::LocalService;
 use crate::surroundings::Surroundings;
+
+/// How long a drive may take to read or write a whole shard for a duty: it may be busy with its clients, and a duty
+/// has time. Milliseconds.
+const SHARD_TIMEOUT_MS: u64 = 30_000;
 
 /// The drives and ranges of other nodes.
 struct Remote {
@@ -51,6 +58,17 @@ impl Routes {
             ranges: RemoteRanges::new(transport, source),
         });
         Self { here: Arc::downgrade(here), id, map, remote }
+    }
+
+    /// The client of this node, which asks the meta group until `stopping` says so.
+    pub(crate) fn client(self: &Arc<Self>, env: Env, stopping: watch::Receiver<bool>) -> Client {
+        let components = Components { shards: self.clone(), ranges: self.clone(), map: self.map.clone(), env };
+        let settings = Settings {
+            shard_read_timeout_ms: SHARD_TIMEOUT_MS,
+            shard_write_timeout_ms: SHARD_TIMEOUT_MS,
+            ..Settings::default()
+        };
+        Client::with_meta(components, settings, MetaGroup::new(Arc::clone(&self.map), stopping))
     }
 
     fn way(&self, drive: DriveId) -> Way<'_> {

@@ -70,7 +70,7 @@ impl Engine {
     }
 
     fn policy_named(&self, name: Option<&str>) -> Result<PolicyId, EngineError> {
-        let map = self.shared.components.map.current();
+        let map = self.shared.client.map().current();
         let Some(name) = name else { return Ok(map.default_policy) };
         let named = map.policies.values().find(|policy| policy.name.as_ref() == name);
         named.map(|policy| policy.id).ok_or(EngineError::NoSuchPolicy)

@@ -8,13 +8,13 @@
 
 use bytes::Bytes;
 use couronne_base::codec;
+use couronne_client::next_key;
 use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{BucketId, ObjectKey, Ordinal};
 use couronne_metadata::record::BucketEntry;
 use couronne_protocol::range::RangeDescriptor;
 
 use super::{Engine, EngineError, ListBuckets, ListedBucket};
-use crate::routing::next_key;
 
 const OWNED_VERSION: u8 = 1;
 
@@ -29,7 +29,7 @@ impl Engine {
     /// The registry row of a name.
     pub(super) async fn registered(&self, name: &str) -> Result<Option<Registered>, EngineError> {
         let Ok(key) = registry_key(name) else { return Ok(None) };
-        let Some(row) = self.shared.router.system_get(&key).await? else { return Ok(None) };
+        let Some(row) = self.router().system_get(&key).await? else { return Ok(None) };
         let entry =
             codec::decode(&row.value).map_err(|error| EngineError::Corrupt(format!("registry row: {error}")))?;
         Ok(Some(Registered { entry, version: row.version }))
@@ -43,20 +43,22 @@ impl Engine {
         entry: Option<&BucketEntry>,
     ) -> Result<Option<Ordinal>, EngineError> {
         let value = entry.map(codec::encode);
-        let written = self.shared.router.system_write(&registry_key(name)?, expect, value).await;
+        let written = self.router().system_write(&registry_key(name)?, expect, value).await;
         self.shared.buckets.forget(name);
-        written
+        Ok(written?)
     }
 
     pub(super) async fn write_owned(&self, name: &str, entry: &BucketEntry) -> Result<(), EngineError> {
         let value = [&[OWNED_VERSION][..], &entry.created.0.to_be_bytes()].concat();
         let key = owned_key(&entry.account, name)?;
-        self.shared.router.system_write(&key, Expect::Any, Some(value.into())).await.map(|_| ())
+        self.router().system_write(&key, Expect::Any, Some(value.into())).await?;
+        Ok(())
     }
 
     pub(super) async fn remove_owned(&self, name: &str, entry: &BucketEntry) -> Result<(), EngineError> {
         let key = owned_key(&entry.account, name)?;
-        self.shared.router.system_write(&key, Expect::Any, None).await.map(|_| ())
+        self.router().system_write(&key, Expect::Any, None).await?;
+        Ok(())
     }
 
     /// A page of an account's buckets, and whether more follow.
@@ -64,7 +66,7 @@ impl Engine {
         let account = format!("owned/{}/", list.account);
         let prefix = format!("{account}{}", list.prefix);
         let after = if list.after.is_empty() { String::new() } else { format!("{account}{}", list.after) };
-        let (rows, more) = self.shared.router.system_scan(prefix.as_bytes(), after.as_bytes(), list.limit).await?;
+        let (rows, more) = self.router().system_scan(prefix.as_bytes(), after.as_bytes(), list.limit).await?;
         let listed = |(key, row): (ObjectKey, couronne_metadata::query::SystemRow)| {
             let name = key.as_str().strip_prefix(&account)?;
             let (version, created) = row.value.split_first()?;

@@ -4,6 +4,7 @@
 //! under the new ones until it gets them. A change is done when all ranges have it. After a crash in
 //! between, the next request that meets such a range brings it the rules ([`Engine::renew_bucket`]).
 
+use couronne_client::{BucketView, ClientError};
 use couronne_metadata::command::{Command, Expect, Refusal};
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
@@ -12,7 +13,6 @@ use couronne_protocol::range::RangeDescriptor;
 
 use super::registry::{first_key, key_past};
 use super::{Bucket, Engine, EngineError, TURNS_MAX};
-use crate::routing::BucketView;
 
 /// What is done with the rules row of one range.
 #[derive(Clone, Copy, Debug)]
@@ -74,15 +74,15 @@ impl Engine {
     ) -> Result<RangeDescriptor, EngineError> {
         for _ in 0..TURNS_MAX {
             let query = Query::Rules { key: key.clone() };
-            let answered = self.shared.router.query_under(bucket, None, key.as_bytes(), query).await;
+            let answered = self.router().query_under(bucket, None, key.as_bytes(), query).await;
             let (Answer::Rules(rules), known) = answered? else { return Err(EngineError::unexpected("Rules")) };
             let Some(command) = command(step, rules.as_ref())? else { return Ok(known.descriptor.clone()) };
             let view = BucketView { id: bucket, rules_version: rules.map_or(0, |rules| rules.version) };
-            match self.shared.router.execute_located(view, key, command).await {
+            match self.router().execute_located(view, key, command).await {
                 Ok((_, known)) => return Ok(known.descriptor.clone()),
                 // Someone else took a step in this range since its rules were read.
-                Err(EngineError::StaleRules | EngineError::Refused(Refusal::Conflict | Refusal::NoSuchBucket)) => {}
-                Err(error) => return Err(error),
+                Err(ClientError::StaleRules | ClientError::Refused(Refusal::Conflict | Refusal::NoSuchBucket)) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Err(EngineError::BucketBusy)

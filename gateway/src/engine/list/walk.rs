@@ -1,11 +1,11 @@
 //! The way through a bucket's ranges, in either direction.
 
 use bytes::Bytes;
+use couronne_client::{key_within, next_key};
 use couronne_metadata::query::ListQuery;
 use couronne_protocol::range::RangeDescriptor;
 
 use super::super::{Bucket, Engine, EngineError};
-use crate::routing::{key_within, next_key};
 
 /// How often a descending walk looks for its ranges anew because one was split meanwhile.
 const LOOKS_MAX: u32 = 8;
@@ -49,7 +49,7 @@ impl Walk {
         }
         let mut last = self.lower.clone();
         loop {
-            let known = engine.shared.router.range_at(bucket.entry.id, &last).await?;
+            let known = engine.router().range_at(bucket.entry.id, &last).await?;
             match self.beyond(&known.descriptor, bucket) {
                 Some(next) => last = next,
                 None => return Ok(Some(last)),

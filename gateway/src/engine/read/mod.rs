@@ -1,12 +1,9 @@
 //! Reading: a stream of an object's bytes, each verified before it is given out.
 //!
-//! A [`Source`] says which pieces make up the range asked for; a piece is fetched whole (at most one
+//! A [`Source`] says which units make up the range asked for; a unit is fetched whole (at most one
 //! chunk), and while it is given out the next one is being fetched, as memory allows.
 //! Must not know: rows other than parts, HTTP.
 
-mod chunk;
-mod fetch;
-mod gather;
 mod source;
 
 use std::collections::VecDeque;
@@ -15,25 +12,24 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use couronne_base::crc;
+use couronne_client::{Share, Slice};
 use couronne_protocol::shard::Owner;
 use tokio::task::JoinHandle;
 
-use super::budget::Share;
 use super::{EngineError, Shared};
-use fetch::Slice;
+use source::{BlobCheck, ReadUnit};
 pub(super) use source::{Parts, Source, check_payload};
-use source::{Piece, Whole};
 
-/// Pieces that are fetched before they are asked for.
-const PIECES_AHEAD: usize = 1;
+/// Units that are fetched before they are asked for.
+const UNITS_AHEAD: usize = 1;
 
 /// A stream of an object's bytes, each verified before it is given out.
 pub struct BlobReader {
     shared: Arc<Shared>,
     owner: Owner,
     source: Source,
-    /// The piece after those that are being fetched.
-    next: Option<Piece>,
+    /// The unit after those that are being fetched.
+    next: Option<ReadUnit>,
     ahead: VecDeque<Ahead>,
     ready: VecDeque<Bytes>,
     /// The memory of what is ready.
@@ -44,10 +40,10 @@ pub struct BlobReader {
     blob_crc: Option<u64>,
 }
 
-/// A piece being fetched. Dropped, the fetch ends.
+/// A unit being fetched. Dropped, the fetch ends.
 struct Ahead {
     task: JoinHandle<Result<Vec<Slice>, EngineError>>,
-    whole: Whole,
+    check: BlobCheck,
     share: Option<Share>,
 }
 
@@ -57,10 +53,10 @@ impl Drop for Ahead {
     }
 }
 
-/// A piece that was fetched.
+/// A unit that was fetched.
 struct Fetched {
     slices: Vec<Slice>,
-    whole: Whole,
+    check: BlobCheck,
     share: Option<Share>,
 }
 
@@ -104,37 +100,37 @@ impl BlobReader {
             self.start_ahead().await?;
             let task = (&mut ahead.task).await;
             let slices = task.map_err(|error| EngineError::Unavailable(format!("reading a chunk: {error}")))??;
-            return Ok(Some(Fetched { slices, whole: ahead.whole, share: ahead.share.take() }));
+            return Ok(Some(Fetched { slices, check: ahead.check, share: ahead.share.take() }));
         }
-        let Some(piece) = self.next_piece().await? else { return Ok(None) };
-        let budget = &self.shared.read_budget;
+        let Some(unit) = self.next_unit().await? else { return Ok(None) };
+        let budget = self.shared.client.read_budget();
         let share =
-            if self.begun { budget.next_share(piece.bytes()).await? } else { budget.share(piece.bytes()).await? };
+            if self.begun { budget.next_share(unit.bytes()).await? } else { budget.share(unit.bytes()).await? };
         self.begun = true;
         self.start_ahead().await?;
-        let whole = piece.whole();
-        let slices = piece.fetch(&self.shared, &self.owner).await?;
-        Ok(Some(Fetched { slices, whole, share: Some(share) }))
+        let check = unit.check();
+        let slices = unit.fetch(&self.shared, &self.owner).await?;
+        Ok(Some(Fetched { slices, check, share: Some(share) }))
     }
 
     /// Starts fetching what comes next, if there is plenty of memory.
     async fn start_ahead(&mut self) -> Result<(), EngineError> {
-        while self.ahead.len() < PIECES_AHEAD && !self.shared.read_budget.is_tight() {
-            let Some(piece) = self.next_piece().await? else { return Ok(()) };
-            let Some(share) = self.shared.read_budget.try_share(piece.bytes()) else {
-                self.next = Some(piece);
+        while self.ahead.len() < UNITS_AHEAD && !self.shared.client.read_budget().is_tight() {
+            let Some(unit) = self.next_unit().await? else { return Ok(()) };
+            let Some(share) = self.shared.client.read_budget().try_share(unit.bytes()) else {
+                self.next = Some(unit);
                 return Ok(());
             };
-            let (shared, owner, whole) = (self.shared.clone(), self.owner.clone(), piece.whole());
-            let task = tokio::spawn(async move { piece.fetch(&shared, &owner).await });
-            self.ahead.push_back(Ahead { task, whole, share: Some(share) });
+            let (shared, owner, check) = (self.shared.clone(), self.owner.clone(), unit.check());
+            let task = tokio::spawn(async move { unit.fetch(&shared, &owner).await });
+            self.ahead.push_back(Ahead { task, check, share: Some(share) });
         }
         Ok(())
     }
 
-    async fn next_piece(&mut self) -> Result<Option<Piece>, EngineError> {
+    async fn next_unit(&mut self) -> Result<Option<ReadUnit>, EngineError> {
         match self.next.take() {
-            Some(piece) => Ok(Some(piece)),
+            Some(unit) => Ok(Some(unit)),
             None => self.source.next(&self.shared).await,
         }
     }
@@ -142,7 +138,7 @@ impl BlobReader {
     /// Beside its frames, a blob that is read whole is checked against the CRC in its row: what no
     /// frame can tell is whether the right frames were put together.
     fn check_blob(&mut self, fetched: &Fetched) -> Result<(), EngineError> {
-        let Whole { first, last, crc64 } = fetched.whole;
+        let BlobCheck { first, last, crc64 } = fetched.check;
         if first {
             self.blob_crc = Some(0);
         }

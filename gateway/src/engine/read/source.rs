@@ -1,4 +1,4 @@
-//! Which pieces make up a range of an object: inline bytes, chunks of a blob, or those of its parts.
+//! Which units make up a range of an object: inline bytes, chunks of a blob, or those of its parts.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use couronne_base::crc;
+use couronne_client::{ChunkRead, Slice};
 use couronne_metadata::ids::{BucketId, ObjectKey, PartNumber, UploadId};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BlobRef, Data, PartRecord};
 use couronne_protocol::shard::Owner;
 
 use super::super::{EngineError, Shared};
-use super::chunk::ChunkRead;
-use super::fetch::Slice;
 
 /// Part rows asked for at once.
 const PART_PAGE: u16 = 100;
@@ -22,9 +21,9 @@ const PART_PAGE_SEEKING: u16 = 1000;
 
 /// The most that is read at once while memory for reading is tight, so that many slow receivers find
 /// room. Bytes.
-const TIGHT_PIECE_BYTES: u64 = 512 << 10;
+const TIGHT_UNIT_BYTES: u64 = 512 << 10;
 
-/// The pieces of a range, in order.
+/// The units of a range, in order.
 pub(in crate::engine) enum Source {
     /// Bytes that are here.
     Inline(Option<Bytes>),
@@ -35,18 +34,18 @@ pub(in crate::engine) enum Source {
 }
 
 /// What is fetched at once.
-pub(super) enum Piece {
+pub(super) enum ReadUnit {
     /// Bytes that are here.
     Bytes(Bytes),
     /// A range of a chunk.
-    Chunk(ChunkRead, Whole),
+    Chunk(ChunkRead, BlobCheck),
     /// A range of a part whose bytes are in a payload row.
     Payload { parts: Parts, number: PartNumber, len: u32, crc64: u64, range: Range<u32> },
 }
 
-/// Whether a piece is the first or last of a blob that is read whole, and that blob's CRC.
+/// Whether a unit is the first or last of a blob that is read whole, and that blob's CRC.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Whole {
+pub(super) struct BlobCheck {
     pub(super) first: bool,
     pub(super) last: bool,
     pub(super) crc64: u64,
@@ -67,16 +66,16 @@ impl Source {
         Self::Parts(Box::new(PartsCursor::new(parts, uniform_bytes, range.clone())))
     }
 
-    pub(super) async fn next(&mut self, shared: &Shared) -> Result<Option<Piece>, EngineError> {
+    pub(super) async fn next(&mut self, shared: &Shared) -> Result<Option<ReadUnit>, EngineError> {
         match self {
-            Self::Inline(bytes) => Ok(bytes.take().map(Piece::Bytes)),
+            Self::Inline(bytes) => Ok(bytes.take().map(ReadUnit::Bytes)),
             Self::Blob(cursor) => cursor.next(shared),
             Self::Parts(cursor) => cursor.next(shared).await,
         }
     }
 }
 
-impl Piece {
+impl ReadUnit {
     /// The memory it takes.
     pub(super) fn bytes(&self) -> u64 {
         match self {
@@ -86,10 +85,10 @@ impl Piece {
         }
     }
 
-    pub(super) const fn whole(&self) -> Whole {
+    pub(super) const fn check(&self) -> BlobCheck {
         match self {
-            Self::Chunk(_, whole) => *whole,
-            Self::Bytes(_) | Self::Payload { .. } => Whole { first: false, last: false, crc64: 0 },
+            Self::Chunk(_, check) => *check,
+            Self::Bytes(_) | Self::Payload { .. } => BlobCheck { first: false, last: false, crc64: 0 },
         }
     }
 
@@ -97,7 +96,7 @@ impl Piece {
         let one = |bytes| Ok(vec![Slice { bytes, crc64: None }]);
         match self {
             Self::Bytes(bytes) => one(bytes),
-            Self::Chunk(read, _) => read.fetch(shared, owner).await,
+            Self::Chunk(read, _) => Ok(shared.client.read_chunk(&read, owner).await?),
             Self::Payload { parts, number, len, crc64, range } => {
                 let payload = parts.payload(shared, number).await?;
                 let payload = check_payload(payload.as_ref(), len, crc64)?;
@@ -123,8 +122,8 @@ impl BlobCursor {
         Self { blob: Arc::new(blob), range, whole }
     }
 
-    /// The next piece: up to the chunk's end or, while memory is tight, less.
-    fn next(&mut self, shared: &Shared) -> Result<Option<Piece>, EngineError> {
+    /// The next unit: up to the chunk's end or, while memory is tight, less.
+    fn next(&mut self, shared: &Shared) -> Result<Option<ReadUnit>, EngineError> {
         if self.range.is_empty() {
             return Ok(None);
         }
@@ -135,17 +134,17 @@ impl BlobCursor {
         let chunk_end = layout.offset.saturating_add(u64::from(layout.len));
         let within = |position: u64| u32::try_from(position - layout.offset).map_err(|_| corrupt());
         let mut end = self.range.end.min(chunk_end);
-        if shared.read_budget.is_tight() {
-            end = end.min(self.range.start.saturating_add(TIGHT_PIECE_BYTES));
+        if shared.client.read_budget().is_tight() {
+            end = end.min(self.range.start.saturating_add(TIGHT_UNIT_BYTES));
         }
         let range = within(self.range.start)?..within(end)?;
-        let whole = Whole {
+        let check = BlobCheck {
             first: self.whole && self.range.start == 0,
             last: self.whole && end == self.blob.len,
             crc64: self.blob.crc64,
         };
         self.range.start = end;
-        Ok(Some(Piece::Chunk(ChunkRead { blob: self.blob.clone(), index, layout, range }, whole)))
+        Ok(Some(ReadUnit::Chunk(ChunkRead { blob: self.blob.clone(), index, layout, range }, check)))
     }
 }
 
@@ -167,7 +166,7 @@ impl Parts {
         limit: u16,
     ) -> Result<(Vec<PartRecord>, bool), EngineError> {
         let query = Query::Parts { key: self.key.clone(), upload: self.upload, after, limit };
-        match shared.router.query_under(self.bucket, None, self.key.as_bytes(), query).await? {
+        match shared.client.router().query_under(self.bucket, None, self.key.as_bytes(), query).await? {
             (Answer::Parts(Some(page)), _) => Ok(page),
             (Answer::Parts(None), _) => Err(EngineError::Unreadable("the object's parts are gone".to_owned())),
             _ => Err(EngineError::unexpected("Parts")),
@@ -176,7 +175,7 @@ impl Parts {
 
     async fn payload(&self, shared: &Shared, number: PartNumber) -> Result<Option<Bytes>, EngineError> {
         let query = Query::PartPayload { key: self.key.clone(), upload: self.upload, number };
-        match shared.router.query_under(self.bucket, None, self.key.as_bytes(), query).await? {
+        match shared.client.router().query_under(self.bucket, None, self.key.as_bytes(), query).await? {
             (Answer::PartPayload(payload), _) => Ok(payload),
             _ => Err(EngineError::unexpected("PartPayload")),
         }
@@ -205,11 +204,11 @@ impl PartsCursor {
         Self { parts, range, position, after, loaded: VecDeque::new(), more: true, current: None }
     }
 
-    async fn next(&mut self, shared: &Shared) -> Result<Option<Piece>, EngineError> {
+    async fn next(&mut self, shared: &Shared) -> Result<Option<ReadUnit>, EngineError> {
         loop {
             if let Some(cursor) = &mut self.current {
-                if let Some(piece) = cursor.next(shared)? {
-                    return Ok(Some(piece));
+                if let Some(unit) = cursor.next(shared)? {
+                    return Ok(Some(unit));
                 }
                 self.current = None;
             }
@@ -230,7 +229,7 @@ impl PartsCursor {
                     let narrow = |position| u32::try_from(position).map_err(|_| corrupt());
                     let range = narrow(within.start)?..narrow(within.end)?;
                     let (parts, number) = (self.parts.clone(), part.number);
-                    return Ok(Some(Piece::Payload { parts, number, len, crc64, range }));
+                    return Ok(Some(ReadUnit::Payload { parts, number, len, crc64, range }));
                 }
             }
         }

@@ -18,12 +18,12 @@ use super::*;
 use crate::identity::{CreateUser, Identity, IdentitySettings, NewKey, RootCredentials, Secret};
 use crate::metrics::Metrics;
 use crate::pipeline::GatewaySettings;
-use crate::testing::{TwinCluster, TwinShape};
+use crate::testing::{FakeCluster, FakeShape};
 use client::{Answer, Ask, Keys};
 
 /// A server with an account of its own, a bucket `bkt` of that account, and a stranger's account.
 struct House {
-    cluster: TwinCluster,
+    cluster: FakeCluster,
     gateway: Arc<Gateway>,
     address: SocketAddr,
     owner: Keys,
@@ -48,7 +48,7 @@ impl House {
         settings: GatewaySettings,
         tls: Option<Arc<rustls::ServerConfig>>,
     ) -> Self {
-        let cluster = TwinCluster::new(&TwinShape::default());
+        let cluster = FakeCluster::new(&FakeShape::default());
         let root = RootCredentials { access_key: "ROOT".into(), secret: Secret::new("root secret") };
         let identity =
             Identity::new(cluster.engine.clone(), root, Secret::new([7; 32]), IdentitySettings::default()).unwrap();

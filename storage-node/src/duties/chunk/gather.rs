@@ -4,14 +4,12 @@
 
 use bytes::Bytes;
 use couronne_placement::erasure::{Codec, Wanted};
-use couronne_placement::frame;
-use couronne_protocol::shard::{GetShard, ShardClient, ShardError};
+use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
 use futures_util::future::join_all;
-use tokio::time::timeout;
 
+use super::Work;
 use super::plan::{Found, Plan};
-use super::{BYTES_WAIT, Work};
 
 /// What asking for a shard gave, and the drives that failed on the way.
 struct Fetched {
@@ -70,21 +68,16 @@ impl Work<'_> {
         let mut fetched = Fetched { number, payload: None, wrong: Vec::new(), silent: Vec::new() };
         let id = self.shard(number);
         for drive in found.places.get(usize::from(number)).into_iter().flatten() {
-            let request = GetShard { shard: id, first_frame: 0, frames: u32::MAX };
-            match timeout(BYTES_WAIT, self.context.routes.get_shard(*drive, request)).await {
-                Ok(Ok(frames)) => {
-                    let sound = frames.geometry == self.target.geometry
-                        && u32::try_from(frames.payload.len()) == Ok(frames.shard_len)
-                        && frame::verify(id, frames.geometry, 0, &frames.checksums, &frames.payload).is_ok();
-                    if sound {
-                        fetched.payload = Some(frames.payload);
-                        return fetched;
-                    }
-                    tracing::warn!(shard = ?id, %drive, "shard does not verify");
+            match self.context.client.get_shard(*drive, id, self.target.geometry).await {
+                Ok(payload) => {
+                    fetched.payload = Some(payload);
+                    return fetched;
+                }
+                Err(error @ (ShardError::NotFound | ShardError::Corrupt(_))) => {
+                    tracing::warn!(shard = ?id, %drive, %error, "a shard is missing or wrong");
                     fetched.wrong.push(*drive);
                 }
-                Ok(Err(ShardError::NotFound | ShardError::Corrupt(_))) => fetched.wrong.push(*drive),
-                Ok(Err(_)) | Err(_) => fetched.silent.push(*drive),
+                Err(_) => fetched.silent.push(*drive),
             }
         }
         fetched

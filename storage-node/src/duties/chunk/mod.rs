@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_base::mutant;
+use couronne_client::SEARCHED_DRIVES_MAX;
 use couronne_placement::frame;
 use couronne_placement::{ChunkId, Geometry, Placement, PolicyId, ShardId, place};
 use couronne_protocol::map::MapSource;
@@ -31,17 +32,14 @@ use plan::{Found, Plan, plan};
 /// How often a plan is carried out before what is left is left to the next look.
 const ROUNDS: usize = 4;
 
-/// Drives that are searched for a shard that is not on its primary.
-const SEARCHED_DRIVES_MAX: usize = 24;
-
 /// Questions about one chunk at a time.
 const QUESTIONS: usize = 32;
 
 /// How long a drive may take to answer a question without bytes.
 const LOOK_WAIT: Duration = Duration::from_secs(5);
 
-/// How long a drive may take to read, write or verify a shard.
-const BYTES_WAIT: Duration = Duration::from_secs(30);
+/// How long a drive may take to verify or delete a shard.
+const DRIVE_WAIT: Duration = Duration::from_secs(30);
 
 /// What became of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,19 +195,18 @@ impl Work<'_> {
         let mut bytes = 0;
         for (number, drive, len, put) in join_all(puts).await {
             match put {
-                Ok(Ok(())) => {
+                Ok(()) => {
                     found.add(number, drive);
                     bytes += len;
                 }
-                Ok(Err(error @ (ShardError::Down(_) | ShardError::Overloaded))) => {
+                Err(error @ (ShardError::Down(_) | ShardError::Overloaded)) => {
                     tracing::debug!(shard = ?self.shard(number), %drive, %error, "shard is put later");
                     found.silent.insert(drive);
                 }
-                Ok(Err(error)) => {
+                Err(error) => {
                     tracing::warn!(shard = ?self.shard(number), %drive, %error, "shard could not be put");
                     found.refusing.insert(drive);
                 }
-                Err(_) => drop(found.silent.insert(drive)),
             }
         }
         drop(turn);
@@ -217,32 +214,28 @@ impl Work<'_> {
         Ok(bytes)
     }
 
-    async fn put(
-        &self,
-        number: u8,
-        drive: DriveId,
-        payload: Bytes,
-    ) -> Result<Result<(), ShardError>, tokio::time::error::Elapsed> {
+    async fn put(&self, number: u8, drive: DriveId, payload: Bytes) -> Result<(), ShardError> {
         let Target { owner, geometry, policy, .. } = self.target;
         let id = self.shard(number);
-        let request = PutShard {
+        let frames = frame::seal(id, *geometry, &payload);
+        let request = || PutShard {
             shard: id,
             owner: (*owner).clone(),
             geometry: *geometry,
             policy: *policy,
             class: owner.bucket.class(),
             epoch: self.placement.epoch,
-            frames: frame::seal(id, *geometry, &payload),
-            payload,
+            frames: frames.clone(),
+            payload: payload.clone(),
         };
-        timeout(BYTES_WAIT, self.context.routes.put_shard(drive, request)).await
+        self.context.client.put_shard(drive, request).await
     }
 
     /// Deletes copies off their primaries, once these have read the shard back.
     async fn drop_strays(&self, plan: &Plan, found: &mut Found) {
         for (number, stray) in &plan.strays {
             let Some(primary) = self.placement.primaries.get(usize::from(*number)) else { continue };
-            let verified = timeout(BYTES_WAIT, self.context.routes.verify_shard(*primary, self.shard(*number))).await;
+            let verified = timeout(DRIVE_WAIT, self.context.routes.verify_shard(*primary, self.shard(*number))).await;
             match verified {
                 Ok(Ok(())) => {}
                 _ if mutant!(DropHandoffEarly) => {}
@@ -255,7 +248,7 @@ impl Work<'_> {
                     continue;
                 }
             }
-            match timeout(BYTES_WAIT, self.context.routes.delete_shard(*stray, self.shard(*number))).await {
+            match timeout(DRIVE_WAIT, self.context.routes.delete_shard(*stray, self.shard(*number))).await {
                 Ok(Ok(_)) => found.remove(*number, *stray),
                 Ok(Err(error)) => {
                     tracing::debug!(drive = %stray, %error, "stray shard stays");

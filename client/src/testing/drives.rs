@@ -39,8 +39,8 @@ pub enum DriveFault {
 }
 
 /// Drives in memory.
-pub struct TwinDrives {
-    drives: Mutex<BTreeMap<DriveId, TwinDrive>>,
+pub struct FakeDrives {
+    drives: Mutex<BTreeMap<DriveId, FakeDrive>>,
     reports: Mutex<Vec<(DriveId, ShardId, Owner)>>,
     seed: u64,
     writing_bytes: AtomicUsize,
@@ -48,15 +48,15 @@ pub struct TwinDrives {
 }
 
 #[derive(Default)]
-struct TwinDrive {
+struct FakeDrive {
     shards: BTreeMap<ShardId, PutShard>,
     fault: Option<DriveFault>,
 }
 
-impl TwinDrives {
+impl FakeDrives {
     /// Empty drives.
     pub fn new(ids: &[DriveId], seed: u64) -> Self {
-        let drives = ids.iter().map(|id| (*id, TwinDrive::default())).collect();
+        let drives = ids.iter().map(|id| (*id, FakeDrive::default())).collect();
         Self {
             drives: Mutex::new(drives),
             reports: Mutex::default(),
@@ -160,7 +160,7 @@ impl TwinDrives {
 }
 
 #[async_trait]
-impl ShardClient for TwinDrives {
+impl ShardClient for FakeDrives {
     async fn put_shard(&self, drive: DriveId, request: PutShard) -> Result<(), ShardError> {
         let writing = Writing::begin(self, request.payload.len());
         let put = self.put(drive, request).await;
@@ -186,10 +186,10 @@ impl ShardClient for TwinDrives {
 }
 
 /// Counts the bytes of a write while it lasts, even if it is dropped.
-struct Writing<'a>(&'a TwinDrives, usize);
+struct Writing<'a>(&'a FakeDrives, usize);
 
 impl<'a> Writing<'a> {
-    fn begin(drives: &'a TwinDrives, bytes: usize) -> Self {
+    fn begin(drives: &'a FakeDrives, bytes: usize) -> Self {
         let now = drives.writing_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         drives.writing_bytes_peak.fetch_max(now, Ordering::Relaxed);
         Self(drives, bytes)

@@ -1,26 +1,21 @@
-//! Fetching frames of one shard from a drive, and verifying them.
+//! Fetching frames of the shards of one chunk, from their primaries or wherever else they may be.
 //!
-//! What a drive says of a shard is checked against the row that names the blob: geometry, length, and
-//! every frame's checksum, which binds it to its place. What a primary should have had and did not
-//! have, or had wrong, is reported, so that it is repaired.
-
-use std::time::Duration;
+//! What a primary should have had and did not have, or had wrong, is reported, so that it is repaired.
 
 use bytes::Bytes;
 use couronne_placement::ShardId;
-use couronne_placement::frame;
 use couronne_protocol::map::{ClusterMap, DriveState};
-use couronne_protocol::shard::{GetShard, Owner, ShardError, ShardFrames};
+use couronne_protocol::shard::{GetShard, Owner, ShardError};
 use couronne_ring::DriveId;
-use tokio::time::timeout;
 
-use super::super::Shared;
-use super::super::write::state;
 use super::chunk::{ChunkRead, FrameRange, Span};
+use super::shard::verify;
+use crate::client::Client;
+use crate::write::state;
 
 /// Asks drives for shards of one chunk.
-pub(super) struct Fetcher<'a> {
-    pub(super) shared: &'a Shared,
+pub(super) struct ShardFetcher<'a> {
+    pub(super) client: &'a Client,
     pub(super) map: &'a ClusterMap,
     pub(super) read: &'a ChunkRead,
     pub(super) owner: &'a Owner,
@@ -37,12 +32,14 @@ pub(super) struct Frames {
 
 /// Verified bytes, and their CRC-64/NVME if it is known from their frames.
 #[derive(Clone)]
-pub(super) struct Slice {
-    pub(super) bytes: Bytes,
-    pub(super) crc64: Option<u64>,
+pub struct Slice {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Their CRC-64/NVME.
+    pub crc64: Option<u64>,
 }
 
-impl Fetcher<'_> {
+impl ShardFetcher<'_> {
     /// Frames of a shard from the drive that ought to have it, unless that was late a moment ago.
     pub(super) async fn at_primary(
         &self,
@@ -50,14 +47,14 @@ impl Fetcher<'_> {
         frames: FrameRange,
         drive: DriveId,
     ) -> Result<Frames, ShardError> {
-        if self.shared.suspects(drive) {
+        if self.client.is_slow(drive) {
             return Err(ShardError::Down("it was late a moment ago".to_owned()));
         }
         let fetched = self.fetch(number, frames, drive).await;
         if let Err(error @ (ShardError::NotFound | ShardError::Corrupt(_))) = &fetched {
             let shard = self.shard(number);
             tracing::warn!(%drive, ?shard, %error, "a shard is missing or wrong");
-            let (shards, owner) = (self.shared.components.shards.clone(), self.owner.clone());
+            let (shards, owner) = (self.client.components.shards.clone(), self.owner.clone());
             tokio::spawn(async move { shards.report(drive, shard, owner).await });
         }
         fetched
@@ -92,30 +89,8 @@ impl Fetcher<'_> {
         }
         let shard = self.shard(number);
         let request = GetShard { shard, first_frame: frames.first, frames: frames.end - frames.first };
-        let within = Duration::from_millis(self.shared.settings.shard_read_timeout_ms);
-        let answer = timeout(within, self.shared.components.shards.get_shard(drive, request)).await;
-        let Ok(found) = answer else {
-            self.shared.suspects.timed_out(drive, self.shared.components.env.clock.steady());
-            return Err(ShardError::Down("no answer in time".to_owned()));
-        };
-        self.shared.suspects.answered(drive);
-        self.verify(shard, frames, found?)
-    }
-
-    fn verify(&self, shard: ShardId, range: FrameRange, found: ShardFrames) -> Result<Frames, ShardError> {
-        let corrupt = |what: &str| Err(ShardError::Corrupt(what.to_owned()));
-        let (geometry, shard_len) = (self.read.blob.geometry, self.read.layout.shard_len);
-        if found.geometry != geometry || found.shard_len != shard_len {
-            return corrupt("the drive's header contradicts the object's row");
-        }
-        let expected = range.bytes(shard_len);
-        if found.payload.len() as u64 != u64::from(expected.end - expected.start) {
-            return corrupt("the drive gave another number of bytes than it was asked for");
-        }
-        match frame::verify(shard, geometry, range.first, &found.checksums, &found.payload) {
-            Ok(crc64) => Ok(Frames { range, bytes: found.payload, crc64: Some(crc64) }),
-            Err(error) => corrupt(&error.to_string()),
-        }
+        let found = self.client.get_frames(drive, request).await?;
+        verify(shard, self.read.blob.geometry, self.read.layout.shard_len, frames, found)
     }
 }
 

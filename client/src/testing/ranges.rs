@@ -12,7 +12,7 @@ use couronne_metadata::command::{Envelope, Outcome};
 use couronne_metadata::evaluate::{Evaluated, evaluate};
 use couronne_metadata::ids::{BucketId, Generation, RangeId};
 use couronne_metadata::memory::MemoryStore;
-use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::query::Answer;
 use couronne_metadata::store::{Batch, Store, StoreError};
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeDescriptor, RangeError};
 use couronne_ring::DriveId;
@@ -34,8 +34,8 @@ pub enum RangeFault {
 }
 
 /// Ranges in memory.
-pub struct TwinRanges {
-    ranges: Mutex<Vec<TwinRange>>,
+pub struct FakeRanges {
+    ranges: Mutex<Vec<FakeRange>>,
     faults: Mutex<VecDeque<RangeFault>>,
     /// After so many answers, this happens to everything.
     lasting: Mutex<Option<(usize, RangeFault)>>,
@@ -43,13 +43,13 @@ pub struct TwinRanges {
     commands: Mutex<Vec<Envelope>>,
 }
 
-struct TwinRange {
+struct FakeRange {
     descriptor: RangeDescriptor,
     store: MemoryStore,
     leader: DriveId,
 }
 
-impl TwinRanges {
+impl FakeRanges {
     /// `count` ranges that cut the keyspace evenly, each with a replica on every drive.
     pub fn new(count: u16, drives: &[DriveId], clock: Arc<dyn Clock>) -> Self {
         // The residency class fills the first two bytes of a bucket id; chance begins with the third.
@@ -58,7 +58,7 @@ impl TwinRanges {
             let [.., high, low] = at.to_be_bytes();
             if number == 0 { Bytes::new() } else { Bytes::copy_from_slice(&[0, 0, high, low]) }
         };
-        let range = |number: u16| TwinRange {
+        let range = |number: u16| FakeRange {
             descriptor: RangeDescriptor {
                 id: RangeId(u64::from(number) + 1),
                 generation: Generation(1),
@@ -84,12 +84,12 @@ impl TwinRanges {
         self.faults.lock().extend(faults);
     }
 
-    /// What happens to everything after so many more answers, until [`TwinRanges::thaw`].
+    /// What happens to everything after so many more answers, until [`FakeRanges::thaw`].
     pub fn fail_after(&self, answers: usize, fault: RangeFault) {
         *self.lasting.lock() = Some((answers, fault));
     }
 
-    /// Ends what [`TwinRanges::fail_after`] began.
+    /// Ends what [`FakeRanges::fail_after`] began.
     pub fn thaw(&self) {
         *self.lasting.lock() = None;
     }
@@ -115,7 +115,7 @@ impl TwinRanges {
         range.descriptor.generation.0 += 1;
         let store = copy(&range.store);
         let leader = range.leader;
-        ranges.push(TwinRange { descriptor: upper, store, leader });
+        ranges.push(FakeRange { descriptor: upper, store, leader });
         ranges.sort_by(|a, b| a.descriptor.start.cmp(&b.descriptor.start));
     }
 
@@ -154,7 +154,7 @@ impl TwinRanges {
         &self,
         address: RangeAddress,
         position: &[u8],
-        work: impl FnOnce(&TwinRange) -> Result<T, RangeError>,
+        work: impl FnOnce(&FakeRange) -> Result<T, RangeError>,
     ) -> Result<T, RangeError> {
         let ranges = self.ranges.lock();
         let range = ranges.iter().find(|range| range.descriptor.contains(position));
@@ -167,7 +167,7 @@ impl TwinRanges {
         }
     }
 
-    fn run(&self, range: &TwinRange, envelope: &Envelope) -> Result<Outcome, RangeError> {
+    fn run(&self, range: &FakeRange, envelope: &Envelope) -> Result<Outcome, RangeError> {
         let evaluated = evaluate(&*range.store.view(), envelope, self.clock.wall_us()).map_err(store_error)?;
         match evaluated {
             Evaluated::Settled(settled) => settled.map_err(RangeError::Refused),
@@ -182,7 +182,7 @@ impl TwinRanges {
 }
 
 #[async_trait]
-impl RangeClient for TwinRanges {
+impl RangeClient for FakeRanges {
     async fn describe(&self, start: Bytes, end: Bytes) -> Result<Vec<RangeDescriptor>, RangeError> {
         let ranges = self.ranges.lock();
         let meets = |range: &RangeDescriptor| {
@@ -216,8 +216,8 @@ impl RangeClient for TwinRanges {
             Some(RangeFault::LosesRequest | RangeFault::LosesAnswer) => return Err(unavailable(false)),
             None => {}
         }
-        let key = key_of(&query.query);
-        let ask = |range: &TwinRange| {
+        let key = query.query.key();
+        let ask = |range: &FakeRange| {
             let view = range.store.view();
             let answered = answer(&*view, query.bucket, query.rules_version, &query.query, self.clock.wall_us());
             answered.map_err(|refusal| match refusal {
@@ -227,7 +227,7 @@ impl RangeClient for TwinRanges {
             })
         };
         match key {
-            Some(key) => self.at(address, &RangeDescriptor::position(query.bucket, &key), ask),
+            Some(key) => self.at(address, &RangeDescriptor::position(query.bucket, key.as_bytes()), ask),
             None => {
                 // A listing names no key: the address alone says which range is meant.
                 let ranges = self.ranges.lock();
@@ -242,20 +242,6 @@ impl RangeClient for TwinRanges {
                 }
             }
         }
-    }
-}
-
-fn key_of(query: &Query) -> Option<Bytes> {
-    match query {
-        Query::Get { key, .. }
-        | Query::Upload { key, .. }
-        | Query::Parts { key, .. }
-        | Query::PartPayload { key, .. }
-        | Query::Rules { key }
-        | Query::Usage { key }
-        | Query::SystemGet { key }
-        | Query::OwnsBlob { key, .. } => Some(key.as_bytes().clone()),
-        _ => None,
     }
 }
 

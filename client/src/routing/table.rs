@@ -1,4 +1,4 @@
-//! The range table: which range owns a position, as far as this gateway has learnt.
+//! The range table: which range owns a position, as far as this process has learnt.
 //!
 //! Promises: intervals in the table never overlap; what is newer replaces whatever it overlaps. The
 //! table may be wrong: a range that is asked for what it does not own says so, and what it says is learnt.
@@ -14,14 +14,19 @@ use couronne_protocol::range::RangeDescriptor;
 use couronne_ring::DriveId;
 use parking_lot::{Mutex, RwLock};
 
-/// A range as known here, and who led it when last heard of.
+/// A range as known here, and which replica led it when last heard of.
 #[derive(Debug)]
-pub(crate) struct KnownRange {
-    pub(crate) descriptor: RangeDescriptor,
+pub struct KnownRange {
+    /// What it owns, and where its replicas are.
+    pub descriptor: RangeDescriptor,
     leader: Mutex<Option<DriveId>>,
 }
 
 impl KnownRange {
+    pub(crate) const fn new(descriptor: RangeDescriptor, leader: Option<DriveId>) -> Self {
+        Self { descriptor, leader: Mutex::new(leader) }
+    }
+
     pub(crate) fn leader(&self) -> Option<DriveId> {
         *self.leader.lock()
     }
@@ -78,7 +83,7 @@ fn insert(ranges: &mut BTreeMap<Bytes, Arc<KnownRange>>, descriptor: RangeDescri
     for known in overlapped {
         ranges.remove(&known.descriptor.start);
     }
-    ranges.insert(descriptor.start.clone(), Arc::new(KnownRange { descriptor, leader: Mutex::new(leader) }));
+    ranges.insert(descriptor.start.clone(), Arc::new(KnownRange::new(descriptor, leader)));
 }
 
 fn leader_of(known: &[Arc<KnownRange>], id: RangeId) -> Option<DriveId> {

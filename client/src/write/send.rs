@@ -1,7 +1,6 @@
-//! Sending a chunk's shards: all at once, each to its primary or, if that fails, to spares.
+//! Sending a chunk's shards: all at once, each to its primary or, if that fails, to handoffs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use couronne_base::mutant;
 use couronne_placement::{Placement, ShardFate};
@@ -10,20 +9,14 @@ use couronne_protocol::shard::{PutShard, ShardError};
 use couronne_ring::{DriveId, Epoch, Ring};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
-use tokio::time::{sleep, timeout};
 
+use super::ChunkToWrite;
 use super::encode::EncodedShard;
-use super::spares::{Spares, state};
-use super::{ChunkToWrite, Shared};
-
-/// How often a shard is offered to a drive that has too much queued, before it is given up: another
-/// drive would only be loaded in its place.
-const OVERLOADED_ATTEMPTS_MAX: u32 = 5;
-/// The pause before a drive that has too much queued is asked again; it doubles.
-const OVERLOADED_PAUSE: Duration = Duration::from_millis(20);
+use super::handoffs::{HandoffPicker, state};
+use crate::client::Client;
 
 /// What became of a shard.
-pub(super) enum Sent {
+pub(super) enum SendOutcome {
     Durable(DriveId),
     /// The drive has this epoch; what was placed under another is not stored.
     Stale(Epoch),
@@ -36,7 +29,7 @@ pub(super) enum Sent {
     },
 }
 
-impl Sent {
+impl SendOutcome {
     pub(super) const fn fate(&self) -> ShardFate {
         match self {
             Self::Durable(drive) => ShardFate::Durable(*drive),
@@ -60,46 +53,46 @@ impl Sent {
 
 /// One chunk on its way to the drives of one placement.
 pub(super) struct Sending<'a> {
-    shared: &'a Shared,
+    client: &'a Client,
     map: &'a ClusterMap,
     chunk: &'a ChunkToWrite,
     placement: &'a Placement,
-    spares: Mutex<Spares<'a>>,
+    handoffs: Mutex<HandoffPicker<'a>>,
 }
 
 impl<'a> Sending<'a> {
     pub(super) fn new(
-        shared: &'a Shared,
+        client: &'a Client,
         map: &'a Arc<ClusterMap>,
         ring: &Ring,
         chunk: &'a ChunkToWrite,
         placement: &'a Placement,
     ) -> Self {
-        Self { shared, map, chunk, placement, spares: Mutex::new(Spares::new(map, ring, placement)) }
+        Self { client, map, chunk, placement, handoffs: Mutex::new(HandoffPicker::new(map, ring, placement)) }
     }
 
     /// Sends all shards in parallel; the answers are in shard order.
-    pub(super) async fn send_all(&self, shards: &[EncodedShard]) -> Vec<Sent> {
+    pub(super) async fn send_all(&self, shards: &[EncodedShard]) -> Vec<SendOutcome> {
         let sending = shards.iter().zip(&self.placement.primaries);
         join_all(sending.map(|(shard, primary)| self.send(shard, *primary))).await
     }
 
-    async fn send(&self, shard: &EncodedShard, primary: DriveId) -> Sent {
+    async fn send(&self, shard: &EncodedShard, primary: DriveId) -> SendOutcome {
         if mutant!(AcknowledgeOneEarly) && usize::from(shard.id.number) + 1 == self.placement.primaries.len() {
-            return Sent::Durable(primary);
+            return SendOutcome::Durable(primary);
         }
         let state = state(self.map, primary);
         let primary_down = state == DriveState::Down;
-        let mut next = match (state, self.shared.suspects(primary)) {
-            (DriveState::Down, _) => self.spare(),
-            (DriveState::Closed, _) | (DriveState::Up, true) => self.spare().or(Some(primary)),
+        let mut next = match (state, self.client.is_slow(primary)) {
+            (DriveState::Down, _) => self.handoff(),
+            (DriveState::Closed, _) | (DriveState::Up, true) => self.handoff().or(Some(primary)),
             (DriveState::Up, false) => Some(primary),
         };
         let (mut last, mut full) = (None, false);
         while let Some(drive) = next {
-            let error = match self.put(shard, drive).await {
-                Ok(()) => return Sent::Durable(drive),
-                Err(ShardError::StaleEpoch(epoch)) => return Sent::Stale(epoch),
+            let error = match self.client.put_shard(drive, || self.request(shard)).await {
+                Ok(()) => return SendOutcome::Durable(drive),
+                Err(ShardError::StaleEpoch(epoch)) => return SendOutcome::Stale(epoch),
                 Err(error) => error,
             };
             tracing::warn!(%drive, shard = ?shard.id, %error, "a drive did not take a shard");
@@ -109,37 +102,14 @@ impl<'a> Sending<'a> {
             if overloaded {
                 break;
             }
-            self.spares.lock().fail(drive);
-            next = self.spare();
+            self.handoffs.lock().fail(drive);
+            next = self.handoff();
         }
-        Sent::Nowhere { primary_down, error: last, full }
+        SendOutcome::Nowhere { primary_down, error: last, full }
     }
 
-    fn spare(&self) -> Option<DriveId> {
-        self.spares.lock().next(|drive| self.shared.suspects(drive))
-    }
-
-    async fn put(&self, shard: &EncodedShard, drive: DriveId) -> Result<(), ShardError> {
-        let within = Duration::from_millis(self.shared.settings.shard_write_timeout_ms);
-        let mut pause = OVERLOADED_PAUSE;
-        for attempt in 1.. {
-            let put = self.shared.components.shards.put_shard(drive, self.request(shard));
-            match timeout(within, put).await {
-                Ok(Err(ShardError::Overloaded)) if attempt < OVERLOADED_ATTEMPTS_MAX => {
-                    sleep(pause).await;
-                    pause *= 2;
-                }
-                Ok(answer) => {
-                    self.shared.suspects.answered(drive);
-                    return answer;
-                }
-                Err(_) => {
-                    self.shared.suspects.timed_out(drive, self.shared.components.env.clock.steady());
-                    return Err(ShardError::Down("no answer in time".to_owned()));
-                }
-            }
-        }
-        Err(ShardError::Overloaded)
+    fn handoff(&self) -> Option<DriveId> {
+        self.handoffs.lock().next(|drive| self.client.is_slow(drive))
     }
 
     fn request(&self, shard: &EncodedShard) -> PutShard {

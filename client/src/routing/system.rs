@@ -2,45 +2,40 @@
 //!
 //! Must not know: what the rows mean.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use couronne_metadata::command::{Command, Expect, Outcome, Refusal};
 use couronne_metadata::ids::{BucketId, ObjectKey, Ordinal};
 use couronne_metadata::query::{Answer, Query, SystemRow};
 
-use super::{BucketView, Router, next_key};
-use crate::engine::EngineError;
+use super::{BucketView, KnownRange, Router, next_key};
+use crate::error::ClientError;
 
 impl Router {
     /// One row.
-    pub(crate) async fn system_get(&self, key: &ObjectKey) -> Result<Option<SystemRow>, EngineError> {
-        match self.query(BucketView::SYSTEM, key, Query::SystemGet { key: key.clone() }).await? {
-            (Answer::SystemGet(row), _) => Ok(row),
-            _ => Err(EngineError::unexpected("SystemGet")),
-        }
+    pub async fn system_get(&self, key: &ObjectKey) -> Result<Option<SystemRow>, ClientError> {
+        let answered = self.query(BucketView::SYSTEM, key, Query::SystemGet { key: key.clone() }).await;
+        answered.and_then(|(answer, _)| read(answer))
     }
 
     /// Writes or removes a row. Returns the row's new version, or `None` if it is not what was expected.
-    pub(crate) async fn system_write(
+    pub async fn system_write(
         &self,
         key: &ObjectKey,
         expect: Expect,
         value: Option<Bytes>,
-    ) -> Result<Option<Ordinal>, EngineError> {
-        match self.execute(BucketView::SYSTEM, key, Command::SystemWrite { expect, value }).await {
-            Ok(Outcome::Done { ordinal }) => Ok(Some(ordinal)),
-            Ok(_) => Err(EngineError::unexpected("SystemWrite")),
-            Err(EngineError::Refused(Refusal::Conflict)) => Ok(None),
-            Err(error) => Err(error),
-        }
+    ) -> Result<Option<Ordinal>, ClientError> {
+        written(self.execute_located(BucketView::SYSTEM, key, Command::SystemWrite { expect, value }).await)
     }
 
     /// A page of rows whose keys begin with `prefix`, after `after` (empty for all); and whether more follow.
-    pub(crate) async fn system_scan(
+    pub async fn system_scan(
         &self,
         prefix: &[u8],
         after: &[u8],
         limit: u32,
-    ) -> Result<(Vec<(ObjectKey, SystemRow)>, bool), EngineError> {
+    ) -> Result<(Vec<(ObjectKey, SystemRow)>, bool), ClientError> {
         let mut rows = Vec::new();
         let mut start = Bytes::copy_from_slice(prefix.max(after));
         loop {
@@ -52,7 +47,7 @@ impl Router {
                 limit: left.max(1),
             };
             let (answer, known) = self.query_under(BucketId::SYSTEM, None, &start, query).await?;
-            let Answer::SystemScan(page, more) = answer else { return Err(EngineError::unexpected("SystemScan")) };
+            let Answer::SystemScan(page, more) = answer else { return Err(ClientError::unexpected("SystemScan")) };
             if left == 0 {
                 if !page.is_empty() {
                     return Ok((rows, true));
@@ -68,5 +63,25 @@ impl Router {
                 _ => return Ok((rows, false)),
             }
         }
+    }
+}
+
+/// The row in an answer.
+pub(super) fn read(answer: Answer) -> Result<Option<SystemRow>, ClientError> {
+    match answer {
+        Answer::SystemGet(row) => Ok(row),
+        _ => Err(ClientError::unexpected("SystemGet")),
+    }
+}
+
+/// The version that a write gave its row; `None` if the row was not what was expected.
+pub(super) fn written(
+    executed: Result<(Outcome, Arc<KnownRange>), ClientError>,
+) -> Result<Option<Ordinal>, ClientError> {
+    match executed {
+        Ok((Outcome::Done { ordinal }, _)) => Ok(Some(ordinal)),
+        Ok(_) => Err(ClientError::unexpected("SystemWrite")),
+        Err(ClientError::Refused(Refusal::Conflict)) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -8,17 +8,21 @@ use couronne_placement::frame::{FRAME_BYTES, frames};
 use couronne_placement::{ChunkId, ChunkLayout, place};
 use couronne_protocol::shard::Owner;
 
-use super::super::{EngineError, Shared};
-use super::fetch::{Fetcher, Slice};
-use super::gather::Gather;
+use super::fetch::{ShardFetcher, Slice};
+use super::reader::ChunkReader;
+use crate::client::Client;
+use crate::error::ClientError;
 
 /// A range of one chunk to read.
-pub(super) struct ChunkRead {
-    pub(super) blob: Arc<BlobRef>,
-    pub(super) index: u32,
-    pub(super) layout: ChunkLayout,
+pub struct ChunkRead {
+    /// The blob, as its row names it.
+    pub blob: Arc<BlobRef>,
+    /// Which of its chunks.
+    pub index: u32,
+    /// Where that chunk lies in the blob.
+    pub layout: ChunkLayout,
     /// Bytes within the chunk; not empty.
-    pub(super) range: Range<u32>,
+    pub range: Range<u32>,
 }
 
 /// Bytes wanted of one data shard.
@@ -54,15 +58,17 @@ impl ChunkRead {
         };
         (0..self.blob.geometry.k()).filter_map(span).collect()
     }
+}
 
-    /// Fetches, verifies and, if need be, decodes the range; slices in order.
-    pub(super) async fn fetch(&self, shared: &Shared, owner: &Owner) -> Result<Vec<Slice>, EngineError> {
-        let map = shared.components.map.current();
-        let unplaced = |what: &dyn std::fmt::Display| EngineError::Unavailable(format!("reading a chunk: {what}"));
-        let ring = map.rings.get(&self.blob.policy).ok_or_else(|| unplaced(&"the policy has no ring"))?;
-        let placement = place(ring, self.id(), &self.blob.geometry).map_err(|error| unplaced(&error))?;
-        let fetcher = Fetcher { shared, map: &map, read: self, owner };
-        Gather::new(&fetcher, self, ring, placement).run().await
+impl Client {
+    /// Fetches, verifies and, if need be, decodes the range of a chunk that belongs to `owner`; slices in order.
+    pub async fn read_chunk(&self, read: &ChunkRead, owner: &Owner) -> Result<Vec<Slice>, ClientError> {
+        let map = self.map().current();
+        let unplaced = |what: &dyn std::fmt::Display| ClientError::Unavailable(format!("reading a chunk: {what}"));
+        let ring = map.rings.get(&read.blob.policy).ok_or_else(|| unplaced(&"the policy has no ring"))?;
+        let placement = place(ring, read.id(), &read.blob.geometry).map_err(|error| unplaced(&error))?;
+        let fetcher = ShardFetcher { client: self, map: &map, read, owner };
+        ChunkReader::new(&fetcher, read, ring, placement).run().await
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::error::EngineError;
+use crate::error::ClientError;
 
 /// Budgets count in units of this many bytes, so that any budget fits a semaphore.
 const UNIT_BYTES: u64 = 1 << 10;
@@ -18,19 +18,20 @@ const BEGUN_PATIENCE: u32 = 12;
 
 /// Bytes that may be in buffers at once.
 #[derive(Clone)]
-pub(crate) struct Budget {
+pub struct Budget {
     units: Arc<Semaphore>,
     units_max: u32,
     wait: Duration,
 }
 
 /// A share of the budget; dropped, it is given back.
-pub(crate) struct Share {
+pub struct Share {
     _units: OwnedSemaphorePermit,
 }
 
 impl Budget {
-    pub(crate) fn new(bytes_max: u64, wait_ms: u64) -> Self {
+    /// A budget of so many bytes, for which a request waits so many milliseconds.
+    pub fn new(bytes_max: u64, wait_ms: u64) -> Self {
         let units_max = u32::try_from(bytes_max / UNIT_BYTES).unwrap_or(u32::MAX).max(1);
         let permits = usize::try_from(units_max).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self { units: Arc::new(Semaphore::new(permits)), units_max, wait: Duration::from_millis(wait_ms) }
@@ -38,32 +39,32 @@ impl Budget {
 
     /// The first share of a request: `bytes`, first come first served, or a refusal after a while. One
     /// request larger than the whole budget gets all of it, alone.
-    pub(crate) async fn share(&self, bytes: u64) -> Result<Share, EngineError> {
+    pub async fn share(&self, bytes: u64) -> Result<Share, ClientError> {
         self.share_within(self.wait, bytes).await
     }
 
     /// A further share of a request that has begun: it waits for much longer, since its client has
     /// already been served in part. Not for ever: a copy waits for two budgets, and two copies might
     /// wait for each other.
-    pub(crate) async fn next_share(&self, bytes: u64) -> Result<Share, EngineError> {
+    pub async fn next_share(&self, bytes: u64) -> Result<Share, ClientError> {
         self.share_within(self.wait * BEGUN_PATIENCE, bytes).await
     }
 
-    async fn share_within(&self, wait: Duration, bytes: u64) -> Result<Share, EngineError> {
+    async fn share_within(&self, wait: Duration, bytes: u64) -> Result<Share, ClientError> {
         match timeout(wait, self.units.clone().acquire_many_owned(self.units_of(bytes))).await {
             Ok(Ok(permit)) => Ok(Share { _units: permit }),
-            _ => Err(EngineError::SlowDown("the memory for buffers is used up")),
+            _ => Err(ClientError::Overloaded("the memory for buffers is used up")),
         }
     }
 
     /// A share of `bytes` if it is there at once.
-    pub(crate) fn try_share(&self, bytes: u64) -> Option<Share> {
+    pub fn try_share(&self, bytes: u64) -> Option<Share> {
         let permit = self.units.clone().try_acquire_many_owned(self.units_of(bytes)).ok()?;
         Some(Share { _units: permit })
     }
 
     /// Whether less than half of the budget is left.
-    pub(crate) fn is_tight(&self) -> bool {
+    pub fn is_tight(&self) -> bool {
         (self.units.available_permits() as u64) < u64::from(self.units_max) / 2
     }
 

@@ -9,7 +9,8 @@ use couronne_placement::ShardId;
 use couronne_placement::erasure::{Codec, ErasureError};
 use couronne_placement::frame;
 
-use super::{ChunkToWrite, EngineError};
+use super::ChunkToWrite;
+use crate::error::ClientError;
 
 /// One shard, ready to be sent.
 pub(crate) struct EncodedShard {
@@ -18,8 +19,8 @@ pub(crate) struct EncodedShard {
     pub(crate) payload: Bytes,
 }
 
-pub(super) fn encode(chunk: &ChunkToWrite) -> Result<Vec<EncodedShard>, EngineError> {
-    let payloads = payloads(chunk).map_err(|error| EngineError::Corrupt(format!("encoding a chunk: {error}")))?;
+pub(super) fn encode(chunk: &ChunkToWrite) -> Result<Vec<EncodedShard>, ClientError> {
+    let payloads = payloads(chunk).map_err(|error| ClientError::Corrupt(format!("encoding a chunk: {error}")))?;
     let seal = |(payload, number): (Bytes, u8)| {
         let id = ShardId { chunk: chunk.chunk, number };
         EncodedShard { id, frames: frame::seal(id, chunk.geometry, &payload), payload }

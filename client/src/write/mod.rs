@@ -7,8 +7,9 @@
 //! Must not know: bodies, rows.
 
 mod encode;
+mod handoffs;
 mod send;
-mod spares;
+mod shard;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +21,11 @@ use couronne_protocol::shard::Owner;
 use couronne_ring::{DriveId, Epoch};
 use tokio::time::sleep;
 
-use super::{EngineError, Shared};
+use crate::client::Client;
+use crate::error::ClientError;
 use encode::encode;
-use send::{Sending, Sent};
-pub(super) use spares::state;
+pub(crate) use handoffs::state;
+use send::{SendOutcome, Sending};
 
 /// How often a chunk is placed anew before the write is given up.
 const PLACEMENTS_MAX: u32 = 6;
@@ -31,46 +33,54 @@ const PLACEMENTS_MAX: u32 = 6;
 const MAP_PAUSE: Duration = Duration::from_millis(20);
 
 /// A chunk to write.
-pub(crate) struct ChunkToWrite {
-    pub(crate) owner: Owner,
-    pub(crate) chunk: ChunkId,
-    pub(crate) geometry: Geometry,
-    pub(crate) policy: PolicyId,
-    pub(crate) bytes: Bytes,
+pub struct ChunkToWrite {
+    /// The object that it belongs to.
+    pub owner: Owner,
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// The blob's geometry.
+    pub geometry: Geometry,
+    /// The policy by whose ring it is placed.
+    pub policy: PolicyId,
+    /// Its bytes.
+    pub bytes: Bytes,
 }
 
 /// A chunk that may be acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ChunkWritten {
+pub struct ChunkWritten {
     /// How many of its shards lie off their primaries or were left out.
-    pub(crate) missing: u8,
+    pub missing: u8,
     /// The version of the map it was placed by.
-    pub(crate) placed_by: u64,
+    pub placed_by: u64,
 }
 
 impl ChunkWritten {
     /// Both: the worse of them, and the older map.
-    pub(crate) fn and(self, other: Self) -> Self {
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
         Self { missing: self.missing.max(other.missing), placed_by: self.placed_by.min(other.placed_by) }
     }
 }
 
-/// Writes a chunk durably.
-pub(crate) async fn write_chunk(shared: &Shared, chunk: ChunkToWrite) -> Result<ChunkWritten, EngineError> {
-    let shards = encode(&chunk)?;
-    let mut pause = MAP_PAUSE;
-    for _ in 0..PLACEMENTS_MAX {
-        let map = shared.components.map.current();
-        match attempt(shared, &map, &chunk, &shards).await? {
-            Attempt::Written(written) => return Ok(written),
-            Attempt::Stale(epoch) => {
-                tracing::debug!(?epoch, map = map.version, "placing a chunk again");
-                sleep(pause).await;
-                pause *= 2;
+impl Client {
+    /// Writes a chunk durably: enough of its shards are on drives that it may be acknowledged.
+    pub async fn write_chunk(&self, chunk: ChunkToWrite) -> Result<ChunkWritten, ClientError> {
+        let shards = encode(&chunk)?;
+        let mut pause = MAP_PAUSE;
+        for _ in 0..PLACEMENTS_MAX {
+            let map = self.map().current();
+            match attempt(self, &map, &chunk, &shards).await? {
+                Attempt::Written(written) => return Ok(written),
+                Attempt::Stale(epoch) => {
+                    tracing::debug!(?epoch, map = map.version, "placing a chunk again");
+                    sleep(pause).await;
+                    pause *= 2;
+                }
             }
         }
+        Err(ClientError::Unavailable("the ring keeps changing".to_owned()))
     }
-    Err(EngineError::Unavailable("the ring keeps changing".to_owned()))
 }
 
 enum Attempt {
@@ -80,22 +90,22 @@ enum Attempt {
 }
 
 async fn attempt(
-    shared: &Shared,
+    client: &Client,
     map: &Arc<ClusterMap>,
     chunk: &ChunkToWrite,
     shards: &[encode::EncodedShard],
-) -> Result<Attempt, EngineError> {
-    let unavailable = |what: &dyn std::fmt::Display| EngineError::Unavailable(format!("writing a chunk: {what}"));
+) -> Result<Attempt, ClientError> {
+    let unavailable = |what: &dyn std::fmt::Display| ClientError::Unavailable(format!("writing a chunk: {what}"));
     let ring = map.rings.get(&chunk.policy).ok_or_else(|| unavailable(&"the policy has no ring"))?;
     let placement = place(ring, chunk.chunk, &chunk.geometry).map_err(|error| unavailable(&error))?;
     let demanded = map.policies.get(&chunk.policy).and_then(|policy| policy.survives);
     let quorum = Quorum::new(ring, &placement.primaries, &chunk.geometry, demanded);
     let quorum = quorum.map_err(|error| unavailable(&error))?;
-    let sent = Sending::new(shared, map, ring, chunk, &placement).send_all(shards).await;
+    let sent = Sending::new(client, map, ring, chunk, &placement).send_all(shards).await;
     if let Some(epoch) = sent.iter().find_map(|sent| sent.stale_epoch()) {
         return Ok(Attempt::Stale(epoch));
     }
-    let fates: Vec<ShardFate> = sent.iter().map(Sent::fate).collect();
+    let fates: Vec<ShardFate> = sent.iter().map(SendOutcome::fate).collect();
     if let Err(refused) = quorum.check(ring, &fates) {
         return Err(why(&sent).unwrap_or_else(|| unavailable(&refused)));
     }
@@ -106,9 +116,9 @@ async fn attempt(
 }
 
 /// The cause that a client can act on, if there is one: no space, or too much at once.
-fn why(sent: &[Sent]) -> Option<EngineError> {
-    if sent.iter().any(Sent::is_full) {
-        return Some(EngineError::Full);
+fn why(sent: &[SendOutcome]) -> Option<ClientError> {
+    if sent.iter().any(SendOutcome::is_full) {
+        return Some(ClientError::Full);
     }
-    sent.iter().any(Sent::is_overloaded).then_some(EngineError::SlowDown("the drives have too much queued"))
+    sent.iter().any(SendOutcome::is_overloaded).then_some(ClientError::Overloaded("the drives have too much queued"))
 }

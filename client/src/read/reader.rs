@@ -19,16 +19,14 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep;
 
-use super::super::EngineError;
 use super::chunk::{ChunkRead, FrameRange, Span};
-use super::fetch::{Fetcher, Frames, Slice};
+use super::fetch::{Frames, ShardFetcher, Slice};
+use super::shard::SEARCHED_DRIVES_MAX;
+use crate::error::ClientError;
 
-/// Drives that are searched for a shard that is not on its primary.
-const SEARCHED_DRIVES_MAX: usize = 24;
-
-/// One chunk being gathered.
-pub(super) struct Gather<'a> {
-    fetcher: &'a Fetcher<'a>,
+/// One chunk being read.
+pub(super) struct ChunkReader<'a> {
+    fetcher: &'a ShardFetcher<'a>,
     read: &'a ChunkRead,
     ring: &'a Ring,
     placement: Placement,
@@ -67,20 +65,25 @@ enum Round {
     Search,
 }
 
-impl<'a> Gather<'a> {
-    pub(super) fn new(fetcher: &'a Fetcher<'a>, read: &'a ChunkRead, ring: &'a Ring, placement: Placement) -> Self {
+impl<'a> ChunkReader<'a> {
+    pub(super) fn new(
+        fetcher: &'a ShardFetcher<'a>,
+        read: &'a ChunkRead,
+        ring: &'a Ring,
+        placement: Placement,
+    ) -> Self {
         let shards = placement.primaries.iter().map(|_| Shard::default()).collect();
         let (spans, fallback, round, hedged) = (read.spans(), None, Round::Data, false);
         Self { fetcher, read, ring, placement, spans, shards, fallback, round, hedged }
     }
 
     /// The range's bytes, in order, in few slices.
-    pub(super) async fn run(mut self) -> Result<Vec<Slice>, EngineError> {
+    pub(super) async fn run(mut self) -> Result<Vec<Slice>, ClientError> {
         let mut pending = Pending::new();
         for span in self.spans.clone() {
             self.ask_primary(span.number, span.frames(), &pending);
         }
-        let hedge = sleep(Duration::from_millis(self.fetcher.shared.settings.hedge_delay_ms));
+        let hedge = sleep(Duration::from_millis(self.fetcher.client.settings.hedge_delay_ms));
         tokio::pin!(hedge);
         loop {
             if let Some(slices) = self.assemble()? {
@@ -106,7 +109,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    fn next_round(&mut self, pending: &Pending<'a>) -> Result<(), EngineError> {
+    fn next_round(&mut self, pending: &Pending<'a>) -> Result<(), ClientError> {
         self.round = match self.round {
             Round::Data => Round::Parity,
             Round::Parity => Round::Search,
@@ -145,7 +148,7 @@ impl<'a> Gather<'a> {
 
     fn search(&self, number: u8, frames: FrameRange, primary: DriveId, pending: &Pending<'a>) {
         let elsewhere = self.placement.handoffs(self.ring).filter(|drive| *drive != primary);
-        // The primary comes last: it may have been passed over as a suspect.
+        // The primary comes last: it may have been passed over as a slow drive.
         let drives: Arc<[DriveId]> = elsewhere.take(SEARCHED_DRIVES_MAX).chain([primary]).collect();
         let fetcher = self.fetcher;
         pending.push(Box::pin(async move { Answer { number, frames: fetcher.at_any(number, frames, &drives).await } }));
@@ -156,13 +159,13 @@ impl<'a> Gather<'a> {
         if !self.hedged {
             return;
         }
-        let shared = self.fetcher.shared;
+        let client = self.fetcher.client;
         for number in self.spans.iter().map(|span| usize::from(span.number)) {
             let (Some(shard), Some(drive)) = (self.shards.get(number), self.placement.primaries.get(number)) else {
                 continue;
             };
             if !shard.failed && shard.frames.is_empty() {
-                shared.suspects.late(*drive, shared.components.env.clock.steady());
+                client.slow_drives.late(*drive, client.now());
             }
         }
     }
@@ -195,7 +198,7 @@ impl<'a> Gather<'a> {
     }
 
     /// The range, if what has come is enough.
-    fn assemble(&self) -> Result<Option<Vec<Slice>>, EngineError> {
+    fn assemble(&self) -> Result<Option<Vec<Slice>>, ClientError> {
         let direct: Option<Vec<Slice>> = self.spans.iter().map(|span| self.direct(span)).collect();
         if direct.is_some() {
             return Ok(direct);
@@ -207,7 +210,7 @@ impl<'a> Gather<'a> {
         if stripe.iter().flatten().count() < usize::from(self.read.blob.geometry.k()) {
             return Ok(None);
         }
-        let failed = |error| EngineError::Corrupt(format!("decoding a chunk: {error}"));
+        let failed = |error| ClientError::Corrupt(format!("decoding a chunk: {error}"));
         let codec = Codec::of(&self.read.blob.geometry).map_err(failed)?;
         codec.reconstruct(&mut stripe, Wanted::Data).map_err(failed)?;
         let decoded = |span: &Span| {
@@ -216,14 +219,14 @@ impl<'a> Gather<'a> {
         };
         let slices: Option<Vec<Slice>> =
             self.spans.iter().map(|span| self.direct(span).or_else(|| decoded(span))).collect();
-        slices.map(Some).ok_or_else(|| EngineError::Corrupt("a decoded chunk is too short".to_owned()))
+        slices.map(Some).ok_or_else(|| ClientError::Corrupt("a decoded chunk is too short".to_owned()))
     }
 
-    fn too_few(&self) -> EngineError {
+    fn too_few(&self) -> ClientError {
         let k = usize::from(self.read.blob.geometry.k());
         let found = self.shards.iter().filter(|shard| !shard.frames.is_empty()).count();
         let perhaps = self.shards.iter().filter(|shard| !shard.frames.is_empty() || shard.unreachable).count();
         let what = format!("{found} of the {k} shards needed of {:?} were found", self.read.id());
-        if perhaps >= k { EngineError::Unavailable(what) } else { EngineError::Unreadable(what) }
+        if perhaps >= k { ClientError::Unavailable(what) } else { ClientError::Unreadable(what) }
     }
 }

@@ -8,14 +8,14 @@ use couronne_placement::{Handoffs, Placement};
 use couronne_protocol::map::{ClusterMap, DriveState};
 use couronne_ring::{DriveId, Ring};
 
-/// The spare drives of one chunk.
-pub(super) struct Spares<'a> {
+/// The handoffs of one chunk that are still to be given.
+pub(super) struct HandoffPicker<'a> {
     map: &'a ClusterMap,
     handoffs: Handoffs,
     failed: BTreeSet<DriveId>,
 }
 
-impl<'a> Spares<'a> {
+impl<'a> HandoffPicker<'a> {
     pub(super) fn new(map: &'a ClusterMap, ring: &Ring, placement: &Placement) -> Self {
         Self { map, handoffs: placement.handoffs(ring), failed: BTreeSet::new() }
     }
@@ -33,6 +33,6 @@ impl<'a> Spares<'a> {
 }
 
 /// How a drive is, as the map says.
-pub(in crate::engine) fn state(map: &ClusterMap, drive: DriveId) -> DriveState {
+pub(crate) fn state(map: &ClusterMap, drive: DriveId) -> DriveState {
     map.drives.get(&drive).map_or(DriveState::Down, |drive| drive.state)
 }

@@ -1,0 +1,29 @@
+//! The client of ranges and drives: whatever asks them, asks through this crate. A gateway's verbs do, and so do the
+//! duties of storage nodes and what keeps the cluster map.
+//!
+//! Promises: one router finds the leader of any range, the meta group's included, and seeks an outcome until it is
+//! known or the time is up; bytes given out were verified; a chunk that was written may be acknowledged.
+//! Must not know: HTTP, S3, Swift, objects, accounts.
+
+mod budget;
+mod client;
+mod error;
+mod nodes;
+mod read;
+mod reporting;
+mod routing;
+mod settings;
+mod slow_drives;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod write;
+
+pub use budget::{Budget, Share};
+pub use client::{Client, Components};
+pub use error::ClientError;
+pub use nodes::storage_nodes;
+pub use read::{ChunkRead, SEARCHED_DRIVES_MAX, Slice};
+pub use reporting::{Member, REPORT_EVERY, Reporter, report};
+pub use routing::{BucketView, KnownRange, MetaGroup, Router, key_within, next_key};
+pub use settings::Settings;
+pub use write::{ChunkToWrite, ChunkWritten};

@@ -1,0 +1,144 @@
+//! Reports: every member tells the leader of the meta group how it is, and learns of newer maps from the answer.
+//!
+//! The leader is found by asking: each answer names it as far as the asked node knows. A node that does not answer,
+//! or does not know who leads, is not asked again at once: it may never know, if it does not keep the map.
+//! Promises: a member reports for as long as it lives, twice a second; a map of another cluster is never taken.
+//! Must not know: what a report says, what follows from a map.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use couronne_protocol::map::{MapState, SharedMap};
+use couronne_protocol::report::{ClockWord, Report, ReportAnswer};
+use couronne_protocol::transport::{Message, Method, Transport};
+use couronne_ring::{DriveId, NodeId};
+use tokio::time::{sleep, timeout};
+
+use crate::nodes::storage_nodes;
+
+/// The pause between two reports.
+pub const REPORT_EVERY: Duration = Duration::from_millis(500);
+
+/// How long an answer to a report may take.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+/// Every so many turns a node is asked that does not keep the map as it is known here: those that do may be gone.
+const OTHERS_EVERY: usize = 4;
+
+/// A process that reports.
+#[async_trait]
+pub trait Member: Send + Sync + 'static {
+    /// How it is now.
+    fn own_report(&self) -> Report;
+
+    /// Takes a newer map, decoded and as it was sent.
+    async fn learn(&self, map: MapState, encoded: Bytes);
+
+    /// Takes what the leader says of this process's clock.
+    fn hear_of_clock(&self, _: ClockWord) {}
+
+    /// Reports without a message if the leader is this very process; whether it is.
+    async fn report_here(&self) -> bool {
+        false
+    }
+
+    /// Whether it reports no more.
+    fn is_stopping(&self) -> bool {
+        false
+    }
+}
+
+/// The way of one member's reports.
+pub struct Reporter {
+    /// The way to other processes; `None`: there are none.
+    transport: Option<Arc<dyn Transport>>,
+    map: Arc<SharedMap>,
+    /// The member, if others could name it as the leader.
+    own: Option<NodeId>,
+    /// The drive whose replica leads the meta group, as far as it is known.
+    leader: Option<DriveId>,
+    /// The node that was last asked in vain.
+    passed_over: Option<NodeId>,
+    /// Which of the nodes is asked where the leader is not known.
+    turn: usize,
+}
+
+/// Reports for as long as the member lives.
+pub async fn report<M: Member>(member: Weak<M>, mut reporter: Reporter) {
+    loop {
+        let Some(member) = member.upgrade() else { return };
+        if member.is_stopping() {
+            return;
+        }
+        reporter.report_once(&*member).await;
+        drop(member);
+        sleep(REPORT_EVERY).await;
+    }
+}
+
+impl Reporter {
+    /// Reports of the member `own` (`None`: a gateway), which knows `map`, go through `transport`.
+    pub const fn new(transport: Option<Arc<dyn Transport>>, map: Arc<SharedMap>, own: Option<NodeId>) -> Self {
+        Self { transport, map, own, leader: None, passed_over: None, turn: 0 }
+    }
+
+    /// Tells the leader of the meta group, or a node that may know it, how the member is, and has the member learn
+    /// from the answer.
+    pub async fn report_once(&mut self, member: &dyn Member) {
+        if member.report_here().await {
+            return;
+        }
+        let (Some(transport), Some(node)) = (self.transport.clone(), self.next_node()) else { return };
+        let call = transport.call(node, Method::Report, Message::of(member.own_report().encode()));
+        let answer = match timeout(ANSWER_WAIT, call).await {
+            Ok(Ok(message)) => ReportAnswer::decode(message.head).ok(),
+            Ok(Err(error)) => {
+                tracing::debug!(%node, %error, "a report was not taken");
+                None
+            }
+            Err(_) => None,
+        };
+        self.note(node, answer.as_ref().and_then(|answer| answer.leader));
+        let Some(ReportAnswer { map, clock, .. }) = answer else { return };
+        member.hear_of_clock(clock);
+        if map.is_empty() {
+            return;
+        }
+        match MapState::decode(map.clone()) {
+            Ok(newer) if newer.cluster == self.map.state().cluster => member.learn(newer, map).await,
+            Ok(_) => tracing::warn!(%node, "a node sent the map of another cluster"),
+            Err(error) => tracing::warn!(%node, %error, "a map that was sent does not decode"),
+        }
+    }
+
+    /// The leader, if it is known; else a storage node that keeps the map, and every few turns another one.
+    fn next_node(&mut self) -> Option<NodeId> {
+        let is_other = |node: &NodeId| self.own != Some(*node);
+        if let Some(leader) = self.leader.and_then(|drive| self.map.node_of(drive)).filter(is_other) {
+            return Some(leader);
+        }
+        let map = self.map.state();
+        let keeps = |node: &NodeId| map.keepers.replicas.values().any(|drive| self.map.node_of(*drive) == Some(*node));
+        let (keepers, others): (Vec<NodeId>, Vec<NodeId>) =
+            storage_nodes(&map).into_iter().filter(is_other).partition(keeps);
+        let round = self.turn / OTHERS_EVERY;
+        let is_others_turn = keepers.is_empty() || self.turn % OTHERS_EVERY == OTHERS_EVERY - 1;
+        let (nodes, place) =
+            if is_others_turn && !others.is_empty() { (others, round) } else { (keepers, self.turn - round) };
+        let at = |place: usize| nodes.get(place.checked_rem(nodes.len())?).copied();
+        // A node that was just asked in vain waits for its next turn.
+        at(place).filter(|node| self.passed_over != Some(*node)).or_else(|| at(place + 1))
+    }
+
+    /// Takes note of which drive's replica leads, by the node that was asked; `None` if it did not answer or does
+    /// not know.
+    fn note(&mut self, asked: NodeId, leader: Option<DriveId>) {
+        self.leader = leader;
+        self.passed_over = if leader.is_none() { Some(asked) } else { None };
+        if leader.is_none() {
+            self.turn = self.turn.wrapping_add(1);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! A cluster map that tests change.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use couronne_placement::{Policy, PolicyId};
+use couronne_protocol::map::{ClusterMap, DriveState, MapDrive, MapSource};
+use couronne_ring::{DriveId, Epoch, NodeId, RegionName, Ring, RingBuilder, RingDrive, ZoneName};
+use parking_lot::RwLock;
+
+use super::FakeShape;
+
+/// A map that tests change.
+pub struct FakeMap(RwLock<Arc<ClusterMap>>);
+
+impl MapSource for FakeMap {
+    fn current(&self) -> Arc<ClusterMap> {
+        self.0.read().clone()
+    }
+}
+
+impl FakeMap {
+    pub(super) fn new(shape: &FakeShape, drives: &[DriveId]) -> Self {
+        Self(RwLock::new(Arc::new(cluster_map(shape, drives))))
+    }
+
+    /// Says that a drive is up or down.
+    pub fn set_state(&self, drive: DriveId, state: DriveState) {
+        self.change(|map| {
+            if let Some(drive) = map.drives.get_mut(&drive) {
+                drive.state = state;
+            }
+        });
+    }
+
+    /// Publishes the ring again under the next epoch.
+    pub fn next_epoch(&self) -> Epoch {
+        let ring = self.current().rings.values().next().cloned().expect("a cluster has a ring");
+        let next = RingBuilder::from_ring(&ring).rebalance().expect("the ring can be built again");
+        let epoch = next.epoch();
+        self.change(|map| map.rings.values_mut().for_each(|ring| *ring = Arc::new(next.clone())));
+        epoch
+    }
+
+    fn change(&self, change: impl FnOnce(&mut ClusterMap)) {
+        let mut map = self.0.write();
+        let mut next = ClusterMap::clone(&map);
+        next.version += 1;
+        change(&mut next);
+        *map = Arc::new(next);
+    }
+}
+
+fn cluster_map(shape: &FakeShape, drives: &[DriveId]) -> ClusterMap {
+    let id = PolicyId(0);
+    let policy = Policy {
+        id,
+        name: "default".into(),
+        redundancy: shape.redundancy,
+        chunk_bytes: shape.chunk_bytes,
+        inline_bytes_max: shape.inline_bytes_max,
+        copies_bytes_max: shape.copies_bytes_max,
+        survives: None,
+    };
+    let (zone, region) = (ZoneName("zone".into()), RegionName("region".into()));
+    let map_drive = |drive: &DriveId| {
+        let placed =
+            MapDrive { node: NodeId(drive.0), zone: zone.clone(), region: region.clone(), state: DriveState::Up };
+        (*drive, placed)
+    };
+    ClusterMap {
+        version: 1,
+        cluster: 7,
+        drives: drives.iter().map(map_drive).collect(),
+        rings: BTreeMap::from([(id, Arc::new(ring(&policy, drives, &zone, &region)))]),
+        policies: BTreeMap::from([(id, policy)]),
+        default_policy: id,
+    }
+}
+
+fn ring(policy: &Policy, drives: &[DriveId], zone: &ZoneName, region: &RegionName) -> Ring {
+    let width = policy.redundancy.data_shards() + policy.redundancy.losses();
+    let mut builder = RingBuilder::new(6, width).expect("a ring of this shape");
+    for id in drives {
+        let drive = RingDrive {
+            id: *id,
+            node: NodeId(id.0),
+            zone: zone.clone(),
+            region: region.clone(),
+            weight: 100,
+            state: couronne_ring::DriveState::Active,
+        };
+        builder.add(drive).expect("a drive of the ring");
+    }
+    builder.rebalance().expect("enough drives for the policy")
+}

@@ -1,0 +1,15 @@
+//! The client over ranges, drives and nodes in memory: what is asked is answered, whatever these do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics is a test that fails"
+)]
+
+mod hints;
+mod meta;
+mod reporting;
+mod routing;
+mod shards;
+mod support;
