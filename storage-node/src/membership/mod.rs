@@ -15,25 +15,24 @@ mod registration;
 mod replacement;
 mod reports;
 mod survey;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_base::env::Env;
-use couronne_client::report;
 use couronne_protocol::map::{MapState, SharedMap};
 use couronne_protocol::transport::Transport;
 use couronne_ring::NodeId;
 use parking_lot::Mutex;
 
 pub(crate) use self::map_store::MapStore;
+use self::reports::Heard;
 pub use self::reports::HeardMember;
-use self::reports::{Heard, MapFollowing, MapKeeping};
 pub(crate) use self::survey::survey;
 use crate::clock::ClockGuard;
-use crate::drives::{self, Drives, MountedDrive, OnFailure};
-use crate::replicas::{RenewReplicas, Replicas};
-use crate::rounds;
+use crate::drives::Drives;
+use crate::replicas::Replicas;
 use crate::stop::StopSignal;
 use crate::surroundings::Surroundings;
 
@@ -77,25 +76,6 @@ impl Membership {
     /// Whether there are no other nodes.
     pub(crate) const fn is_alone(&self) -> bool {
         self.transport.is_none()
-    }
-
-    /// Begins to watch over drives and replicas, and to report. The tasks end with the node.
-    pub(crate) fn watch(self: &Arc<Self>) {
-        self.drives.mounted().for_each(|drive| self.watch_drive(&drive));
-        let map_store: Arc<dyn RenewReplicas> = Arc::clone(&self.map_store) as Arc<dyn RenewReplicas>;
-        self.replicas.supervise(Arc::downgrade(&map_store));
-        rounds::begin(self, &self.stop, MapKeeping);
-        tokio::spawn(report(Arc::downgrade(self), self.reporter()));
-    }
-
-    /// Begins to open replicas as the map changes.
-    pub(crate) fn follow_map(self: &Arc<Self>) {
-        rounds::begin(self, &self.stop, MapFollowing(self.map.follow()));
-    }
-
-    fn watch_drive(&self, drive: &Arc<MountedDrive>) {
-        let replicas: Arc<dyn OnFailure> = Arc::clone(&self.replicas) as Arc<dyn OnFailure>;
-        drives::watch(&self.drives, drive, Arc::downgrade(&replicas), &self.stop);
     }
 
     /// What the leader of the meta group heard of members, and how many ranges none of them says that it leads;

@@ -8,13 +8,11 @@
 //! Must not know: how repair works.
 
 use std::collections::BTreeMap;
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use couronne_base::watch;
 use couronne_client::{Member, Reporter};
 use couronne_metadata::ids::Ordinal;
 use couronne_protocol::map::{Intake, MapRange, MapState};
@@ -25,13 +23,6 @@ use tokio::time::Instant;
 use super::clocks::{NodeClock, median_ms};
 use super::{Membership, formation};
 use crate::drives::MountedDrive;
-use crate::rounds::Rounds;
-
-/// How often the map is looked at where the meta group is led.
-const KEEP_MAP_EVERY: Duration = Duration::from_secs(1);
-
-/// How often the map's replicas are looked for although it did not change.
-const FOLLOW_AGAIN: Duration = Duration::from_secs(3600);
 
 /// A member not heard of for so long is taken to be down.
 const DOWN_AFTER: Duration = Duration::from_secs(4);
@@ -112,25 +103,6 @@ impl Heard {
             clock_ms: said.setting_ms.zip(median_ms).map(|(setting, median)| setting.saturating_sub(median)),
         };
         self.members.iter().map(member).collect()
-    }
-}
-
-/// Has the map say how its members are, where the meta group is led.
-pub(super) struct MapKeeping;
-
-#[async_trait]
-impl Rounds for MapKeeping {
-    type Of = Membership;
-
-    fn rest(&self, _: &Membership) -> Duration {
-        KEEP_MAP_EVERY
-    }
-
-    async fn round(&mut self, membership: &Arc<Membership>) -> bool {
-        if membership.leads_map() {
-            membership.keep_map().await;
-        }
-        true
     }
 }
 
@@ -271,29 +243,6 @@ impl Membership {
             }
         }
         changed
-    }
-}
-
-/// Opens the replicas that the map names here, whenever it changes.
-pub(super) struct MapFollowing(pub(super) watch::Receiver<u64>);
-
-#[async_trait]
-impl Rounds for MapFollowing {
-    type Of = Membership;
-
-    fn rest(&self, _: &Membership) -> Duration {
-        FOLLOW_AGAIN
-    }
-
-    async fn woken(&mut self) {
-        if self.0.changed().await.is_err() {
-            pending().await
-        }
-    }
-
-    async fn round(&mut self, membership: &Arc<Membership>) -> bool {
-        membership.replicas.try_open_assigned(&*membership.map_store).await;
-        true
     }
 }
 

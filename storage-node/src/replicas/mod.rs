@@ -35,6 +35,7 @@ pub(crate) use self::range_server::RangeServer;
 pub use self::routes::Routes;
 pub use self::state_machine::{RangeStateMachine, StartState, applied_row};
 pub use self::status::RangeStatus;
+pub(crate) use self::supervise::Supervision;
 use crate::clock::ClockGuard;
 use crate::consensus::{ConsensusSettings, Directory, LocalPeers, Network, RaftService};
 use crate::drives::Drives;

@@ -6,7 +6,7 @@
 //! Must not know: rows, requests.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,9 +19,6 @@ use super::balance::Balance;
 use super::{RangeServer, RenewReplicas, Replicas};
 use crate::drives::{MountedDrive, OnFailure};
 use crate::rounds::{self, Rounds};
-
-/// How often replicas are looked at.
-const ROUND: Duration = Duration::from_secs(1);
 
 /// How long a change of members may take before other ranges have their turn.
 const CATCH_UP_WAIT: Duration = Duration::from_secs(60);
@@ -46,10 +43,8 @@ const BALANCE_LAG_MAX: u64 = 256;
 const BEGIN_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 impl Replicas {
-    /// Begins to watch over the replicas.
-    pub(crate) fn supervise(self: &Arc<Self>, renew: Weak<dyn RenewReplicas>) {
-        rounds::begin(self, &self.stop, Supervision { renew, ended: None, balance: Balance::default() });
-        // With others about, every replica keeps its own time.
+    /// Begins to look after leaders, if nobody else does: with others about, every replica keeps its own time.
+    pub(crate) fn keep_leaders(self: &Arc<Self>) {
         if self.is_alone() {
             rounds::begin(self, &self.stop, LeaderKeeping::default());
         }
@@ -89,29 +84,22 @@ impl Rounds for LeaderKeeping {
     }
 }
 
-/// Looks after replicas that stopped, after members, and after leaderships.
-struct Supervision {
-    renew: Weak<dyn RenewReplicas>,
+/// What looking after replicas that stopped, after members and after leaderships leaves from one round to the next.
+#[derive(Default)]
+pub(crate) struct Supervision {
     /// When a replica last ended that was not opened again since.
     ended: Option<Instant>,
     balance: Balance,
 }
 
-#[async_trait]
-impl Rounds for Supervision {
-    type Of = Replicas;
-
-    fn rest(&self, _: &Replicas) -> Duration {
-        ROUND
-    }
-
-    async fn round(&mut self, replicas: &Arc<Replicas>) -> bool {
+impl Supervision {
+    /// One round, about once a second.
+    pub(crate) async fn round(&mut self, replicas: &Replicas, renew: &dyn RenewReplicas) {
         if replicas.drop_stopped() {
             self.ended = Some(Instant::now());
         }
         if self.ended.is_some_and(|at| at.elapsed() >= BEGIN_AGAIN_AFTER) {
-            let Some(renew) = self.renew.upgrade() else { return false };
-            self.ended = if replicas.try_open_assigned(&*renew).await { None } else { Some(Instant::now()) };
+            self.ended = if replicas.try_open_assigned(renew).await { None } else { Some(Instant::now()) };
         }
         for leader in replicas.all_leaders() {
             replicas.reconcile(&leader).await;
@@ -125,7 +113,6 @@ impl Rounds for Supervision {
         {
             leader.consensus().transfer_leadership(&BTreeSet::from([to]), BALANCE_LAG_MAX).await;
         }
-        true
     }
 }
 
