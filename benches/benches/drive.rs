@@ -17,7 +17,7 @@ use couronne_protocol::shard::{GetShard, Owner, PutShard};
 use couronne_ring::Epoch;
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::files::FileDisk;
-use couronne_storage_node::drive::{Drive, Identity, Parts, Settings};
+use couronne_storage_node::drives::{Drive, Identity, Parts, Settings};
 
 const CLUSTER: u128 = 77;
 const NOW_MS: u64 = testing::WALL_START_US / 1000;

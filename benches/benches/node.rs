@@ -27,7 +27,7 @@ use couronne_protocol::range::{RangeAddress, RangeClient, RangeError};
 use couronne_ring::{NodeId, RegionName, ZoneName};
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{LocalNode, NodeSettings, open_folders};
+use couronne_storage_node::node::{LocalNode, Membership, NodeSettings, open_folders};
 use rustix::time::{ClockId, clock_gettime};
 
 fn now(clock: ClockId) -> Duration {
@@ -58,11 +58,11 @@ async fn execute(node: &LocalNode, envelope: Envelope) {
 
 async fn try_execute(node: &LocalNode, envelope: Envelope) -> Result<Outcome, RangeError> {
     let position = RangeDescriptor::position(envelope.bucket, envelope.key.as_bytes());
-    let ranges = node.describe(position.clone(), Bytes::new()).await.unwrap();
+    let ranges = node.local().describe(position.clone(), Bytes::new()).await.unwrap();
     let range = ranges.into_iter().find(|range| range.contains(&position)).unwrap();
-    let replica = node.leader_hint(range.id).unwrap();
+    let replica = node.local().leader_hint(range.id).unwrap();
     let address = RangeAddress { range: range.id, generation: range.generation, replica };
-    node.execute(address, envelope).await
+    node.local().execute(address, envelope).await
 }
 
 fn main() {
@@ -105,11 +105,11 @@ async fn measure() {
     };
     let began = Instant::now();
     let opened = open_folders(&folders, &RocksSettings::default()).await.unwrap();
-    if LocalNode::owner(&opened).await.unwrap().is_none() {
-        let planned = LocalNode::plan_drives(&env, &opened).await.unwrap();
+    if Membership::owner(&opened).await.unwrap().is_none() {
+        let planned = Membership::plan_drives(&env, &opened).await.unwrap();
         let founder = (1, NodeId(1), place_alone());
         let formation = Formation { nodes: 1, ranges: 8 };
-        LocalNode::found(&env, &opened, &planned, founder, &policy, formation).await.unwrap();
+        Membership::found(&env, &opened, &planned, founder, &policy, formation).await.unwrap();
     }
     let node = LocalNode::open(env.clone(), opened, settings.clone()).await.unwrap();
     println!("start: {:?}, cpu {:.3}", began.elapsed(), cpu());

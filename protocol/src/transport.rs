@@ -120,7 +120,7 @@ methods! {
     /// A leader sends a piece of a snapshot.
     Snapshot = 33, Log, [StorageNode];
     /// A leader hands its leadership to another replica.
-    HandOver = 34, Control, [StorageNode];
+    TransferLeadership = 34, Control, [StorageNode];
 }
 
 /// A request or an answer.
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_gateway_deletes_nothing_and_votes_for_nobody() {
-        let consensus = [Method::Vote, Method::PreVote, Method::Append, Method::Snapshot, Method::HandOver];
+        let consensus = [Method::Vote, Method::PreVote, Method::Append, Method::Snapshot, Method::TransferLeadership];
         for method in [Method::DeleteShard, Method::DeleteBlob].into_iter().chain(consensus) {
             assert!(!method.may(Role::Gateway) && !method.may(Role::Stranger));
         }

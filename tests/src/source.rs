@@ -104,6 +104,63 @@ impl SourceFile {
     }
 }
 
+impl SourceFile {
+    /// The module at the top of its crate that the file belongs to: `duties` for `node/src/duties/reaper.rs`.
+    pub fn top_module(&self) -> Option<&str> {
+        let (_, path) = self.path.split_once("/src/")?;
+        let top = path.split('/').next()?;
+        Some(top.strip_suffix(".rs").unwrap_or(top))
+    }
+
+    /// The modules at the top of its crate that the file names, by `crate::` or by enough `super::`, each with the
+    /// line in which it does.
+    pub fn top_modules_named(&self) -> Vec<(usize, String)> {
+        let Some((_, path)) = self.path.split_once("/src/") else { return Vec::new() };
+        let depth = path.trim_end_matches("/mod.rs").trim_end_matches(".rs").split('/').count();
+        let to_top = ["crate::".to_owned(), "super::".repeat(depth)];
+        let is_comment = |line: &&String| line.trim_start().starts_with("//");
+        let code: Vec<&str> =
+            self.lines.iter().map(|line| if is_comment(&line) { "" } else { line.as_str() }).collect();
+        let code = code.join("\n");
+        let mut named = Vec::new();
+        for prefix in to_top {
+            for (at, _) in code.match_indices(&prefix) {
+                let before = code[..at].chars().next_back();
+                if before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | ':')) {
+                    continue;
+                }
+                let line = code[..at].matches('\n').count() + 1;
+                let names = first_names(&code[at + prefix.len()..]);
+                named.extend(names.into_iter().filter(|name| name != "super").map(|name| (line, name)));
+            }
+        }
+        named
+    }
+}
+
+/// The first segment of a path, or of each path of a group in braces.
+fn first_names(path: &str) -> Vec<String> {
+    let name = |text: &str| text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let Some(group) = path.strip_prefix('{') else { return vec![name(path)] };
+    let (mut names, mut nested, mut start) = (Vec::new(), 0u32, 0);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => nested += 1,
+            '}' if nested > 0 => nested -= 1,
+            ',' | '}' if nested == 0 => {
+                names.push(name(&group[start..at]));
+                start = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    names.retain(|name: &String| !name.is_empty());
+    names
+}
+
 /// Whether a line ends a declaration without a body, at the indent of its `fn`.
 fn closes(line: &str, indent: usize) -> bool {
     let own = line.len() - line.trim_start().len();
@@ -132,5 +189,14 @@ mod tests {
         let found: Vec<_> = file.functions().into_iter().map(|f| (f.name, f.line, f.lines)).collect();
         let expected = [("two", 3, 5), ("three", 9, 1), ("four", 11, 2)];
         assert_eq!(found, expected.map(|(name, line, lines)| (name.to_owned(), line, lines)));
+    }
+    #[test]
+    fn modules_at_the_top_are_found() {
+        let text = "use crate::log::DriveLog;\nuse crate::{disk::Disk, drives::{self, Drive},\n    node};\n// crate::a\nfn f() { crate::stop::now(); $crate::b; super::super::clock::now(); super::c; }\n";
+        let path = "some-crate/src/duties/reaper.rs".to_owned();
+        let file = SourceFile { path, lines: text.lines().map(str::to_owned).collect() };
+        assert_eq!(file.top_module(), Some("duties"));
+        let expected = [(1, "log"), (2, "disk"), (2, "drives"), (2, "node"), (5, "stop"), (5, "clock")];
+        assert_eq!(file.top_modules_named(), expected.map(|(line, name)| (line, name.to_owned())));
     }
 }

@@ -112,6 +112,46 @@ fn dependencies_run_one_way() {
     );
 }
 
+/// The modules of a crate, the lowest first: each may name those before it and itself.
+const FOLDERS: [(&str, &[&str]); 1] = [(
+    "storage-node",
+    &[
+        "error",
+        "stop",
+        "rounds",
+        "clock",
+        "surroundings",
+        "disk",
+        "log",
+        "drives",
+        "consensus",
+        "replicas",
+        "membership",
+        "duties",
+        "node",
+    ],
+)];
+
+#[test]
+fn within_a_crate_no_arrow_points_back() {
+    let files = source::rust_files();
+    let mut findings = Vec::new();
+    for (name, order) in FOLDERS {
+        let place = |module: &str| order.iter().position(|known| *known == module);
+        let sources = format!("{name}/src/");
+        for file in files.iter().filter(|file| file.path.starts_with(&sources)) {
+            let Some(top) = file.top_module().filter(|top| !matches!(*top, "lib" | "main")) else { continue };
+            let Some(own) = place(top) else {
+                findings.push(format!("{}: {top} stands at no place in the order", file.path));
+                continue;
+            };
+            let back = file.top_modules_named().into_iter().filter(|(_, named)| place(named) > Some(own));
+            findings.extend(back.map(|(line, named)| format!("{}:{line}: {top} names {named}", file.path)));
+        }
+    }
+    none("these modules name one that stands above them", findings);
+}
+
 #[test]
 fn folders_of_a_crate_depend_one_way() {
     // Of each crate its folders, lowest first: a folder imports none that stands after it. The last group may not

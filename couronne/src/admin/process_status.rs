@@ -81,7 +81,7 @@ impl StatusSource {
 /// A drive.
 fn drive_message(drive: DriveStatus) -> DriveMessage {
     let stats = drive.stats;
-    let figure = |read: fn(&couronne_storage_node::drive::Stats) -> u64| stats.as_ref().map_or(0, read);
+    let figure = |read: fn(&couronne_storage_node::drives::Stats) -> u64| stats.as_ref().map_or(0, read);
     DriveMessage {
         id: drive.id.to_string(),
         folder: drive.name,

@@ -11,10 +11,10 @@ use couronne_cluster::Role;
 use couronne_cluster::map::{Formation, MapNode};
 use couronne_placement::Redundancy;
 use couronne_protocol::net::certificates::CertificateError;
-use couronne_storage_node::node::{LocalNode, NodeDrive, NodeError};
+use couronne_storage_node::node::{Membership, NodeDrive, NodeError};
 use thiserror::Error;
 
-use crate::folder::{DataFolder, DataFolderError, Membership};
+use crate::folder::{DataFolder, DataFolderError, MemberFile};
 use crate::serve::parts;
 use crate::settings::Settings;
 
@@ -55,15 +55,15 @@ pub(crate) async fn found(
     let (cluster, node) = (founding.cluster, identity.node);
     let count = folder.drive_count()?;
     let drives = parts::drives(&folder.drive_folders()?).await?;
-    let planned = LocalNode::plan_drives(env, &drives).await?;
+    let planned = Membership::plan_drives(env, &drives).await?;
     let policy = parts::policy(plan.redundancy);
     let formation = Formation { nodes: plan.nodes, ranges: settings.storage.metadata_ranges };
-    LocalNode::found(env, &drives, &planned, (cluster, node, plan.place), &policy, formation).await?;
+    Membership::found(env, &drives, &planned, (cluster, node, plan.place), &policy, formation).await?;
 
     let lifetime = settings.cluster.certificate_lifetime();
     let certificate = founding.authority.sign(&identity.key.request()?, node, Role::StorageNode, lifetime, env)?;
     let authority = founding.authority.certificate().to_vec();
-    let membership = Membership { cluster, role: Role::StorageNode, drives: count, certificate, authority };
+    let membership = MemberFile { cluster, role: Role::StorageNode, drives: count, certificate, authority };
     folder.become_member(identity, membership)?;
     Ok(drives)
 }

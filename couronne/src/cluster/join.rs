@@ -12,11 +12,11 @@ use couronne_protocol::join::{Admission, JoinRequest, JoinToken, decode_answer};
 use couronne_protocol::net::certificates::Fingerprint;
 use couronne_protocol::net::{Joiner, Name, NetSettings, Tls, ask_once};
 use couronne_protocol::transport::{Message, Method};
-use couronne_storage_node::node::{LocalNode, NodeDrive};
+use couronne_storage_node::node::{Membership, NodeDrive};
 
 use super::ClusterError;
 use crate::cli::ClusterJoinArguments;
-use crate::folder::{DataFolder, Identity, Joining, Membership};
+use crate::folder::{DataFolder, Identity, Joining, MemberFile};
 use crate::serve::parts;
 use crate::terminal::say;
 
@@ -39,7 +39,7 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
     let joining = match folder.joining()? {
         Some(joining) => joining,
         None => {
-            let joining = Joining { drives: LocalNode::plan_drives(&env, &drives).await? };
+            let joining = Joining { drives: Membership::plan_drives(&env, &drives).await? };
             folder.keep_joining(&joining)?;
             joining
         }
@@ -50,12 +50,12 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
     check(&admission, &token, &identity, Name::new(state.cluster, identity.node, role), &env)?;
     let cluster = state.cluster;
     match role {
-        Role::StorageNode => LocalNode::settle(&env, &drives, &joining.drives, identity.node, state).await?,
+        Role::StorageNode => Membership::settle(&env, &drives, &joining.drives, identity.node, state).await?,
         _ => folder.keep_map(&admission.map)?,
     }
     let count = if role == Role::StorageNode { folder.drive_count()? } else { 0 };
     let (certificate, authority) = (admission.certificate.to_vec(), admission.authority.to_vec());
-    folder.become_member(identity, Membership { cluster, role, drives: count, certificate, authority })?;
+    folder.become_member(identity, MemberFile { cluster, role, drives: count, certificate, authority })?;
     say(&format!("joined cluster {cluster:032x} in {}; next: {next}", folder.names()));
     Ok(())
 }

@@ -37,13 +37,13 @@ pub(crate) struct Identity {
     pub(crate) node: NodeId,
     pub(crate) key: PrivateKey,
     /// What it belongs to; `None` before it has founded or joined a cluster.
-    pub(crate) membership: Option<Membership>,
+    pub(crate) membership: Option<MemberFile>,
     revision: u64,
 }
 
 /// What a process is in its cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Membership {
+pub(crate) struct MemberFile {
     pub(crate) cluster: u128,
     pub(crate) role: Role,
     /// How many drives it has.
@@ -58,7 +58,7 @@ pub(crate) struct Membership {
 pub(crate) struct Member {
     pub(crate) node: NodeId,
     pub(crate) key: PrivateKey,
-    pub(crate) membership: Membership,
+    pub(crate) membership: MemberFile,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,7 +132,7 @@ impl DataFolder {
     /// Refuses to make a member of one.
     pub(crate) fn refuse_member(&self) -> Result<(), DataFolderError> {
         match self.identity()?.and_then(|identity| identity.membership) {
-            Some(Membership { cluster, .. }) => Err(DataFolderError::Member { folder: self.name(), cluster }),
+            Some(MemberFile { cluster, .. }) => Err(DataFolderError::Member { folder: self.name(), cluster }),
             None => Ok(()),
         }
     }
@@ -148,7 +148,7 @@ impl DataFolder {
     }
 
     /// From now on the process is a member.
-    pub(crate) fn become_member(&self, identity: Identity, membership: Membership) -> Result<Member, DataFolderError> {
+    pub(crate) fn become_member(&self, identity: Identity, membership: MemberFile) -> Result<Member, DataFolderError> {
         let Identity { node, key, revision, .. } = identity;
         let identity = Identity { node, key, membership: Some(membership.clone()), revision: revision + 1 };
         self.keep_identity(&identity)?;
@@ -163,7 +163,7 @@ impl DataFolder {
     pub(crate) fn renew(&self, key: PrivateKey, certificate: Vec<u8>) -> Result<(), DataFolderError> {
         let absent = || DataFolderError::NoMember(self.name());
         let Identity { node, membership, revision, .. } = self.identity()?.ok_or_else(absent)?;
-        let membership = Membership { certificate, ..membership.ok_or_else(absent)? };
+        let membership = MemberFile { certificate, ..membership.ok_or_else(absent)? };
         self.keep_identity(&Identity { node, key, membership: Some(membership), revision: revision + 1 })
     }
 
@@ -196,7 +196,7 @@ fn parse(file: &IdentityFile, path: &Path) -> Result<Identity, DataFolderError> 
     check_version(path, file.format_version)?;
     let membership = |file: &MembershipFile| {
         let role = [Role::StorageNode, Role::Gateway].into_iter().find(|role| role_name(*role) == file.role)?;
-        Some(Membership {
+        Some(MemberFile {
             cluster: u128::from_str_radix(&file.cluster, 16).ok()?,
             role,
             drives: file.drives,
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(toml::to_string(&file).unwrap(), golden);
         let read = parse(&toml::from_str(&golden).unwrap(), Path::new("identity.toml")).unwrap();
         assert_eq!((read.node, read.key.as_pkcs8(), read.revision), (NodeId(7), &b"key"[..], 2));
-        let Membership { cluster, role, drives, certificate, authority } = read.membership.unwrap();
+        let MemberFile { cluster, role, drives, certificate, authority } = read.membership.unwrap();
         assert_eq!((cluster, role, drives), (9, Role::StorageNode, 6));
         assert_eq!((certificate, authority), (b"certificate".to_vec(), b"authority".to_vec()));
         file.membership = None;

@@ -43,7 +43,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 pub(crate) use announcement::{RunningServer, running_server};
-pub(crate) use identity::{Identity, Member, Membership};
+pub(crate) use identity::{Identity, Member, MemberFile};
 pub(crate) use joining::Joining;
 
 use crate::settings::DataSettings;

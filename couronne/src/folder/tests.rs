@@ -14,8 +14,8 @@ fn open(folders: &[&Path]) -> Result<DataFolder, DataFolderError> {
     DataFolder::open(&settings(folders, None))
 }
 
-fn membership(drives: u16) -> Membership {
-    Membership {
+fn membership(drives: u16) -> MemberFile {
+    MemberFile {
         cluster: 9,
         role: Role::StorageNode,
         drives,
@@ -50,7 +50,7 @@ fn a_process_stays_who_it_was_at_its_first_start() {
     let folder = open(&[home.path()]).unwrap();
     let member = folder.member(Role::StorageNode).unwrap();
     assert!(member.node == first.node && member.key.as_pkcs8() == renewed);
-    assert_eq!(member.membership, Membership { certificate: b"renewed".to_vec(), ..membership(6) });
+    assert_eq!(member.membership, MemberFile { certificate: b"renewed".to_vec(), ..membership(6) });
     assert_eq!(folder.drive_folders().unwrap().len(), 6, "however few the settings say");
     assert!(matches!(folder.refuse_member(), Err(DataFolderError::Member { cluster: 9, .. })));
     assert!(matches!(folder.member(Role::Gateway), Err(DataFolderError::Role { is: "storage-node", .. })));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use couronne_base::env::Env;
 use couronne_cluster::Role;
 use couronne_placement::Redundancy;
-use couronne_storage_node::node::{LocalNode, NodeDrive};
+use couronne_storage_node::node::{LocalNode, Membership, NodeDrive};
 
 use super::renewal::{CertificateSigner, Renewal};
 use super::{ServeError, parts, secrets};
@@ -61,7 +61,7 @@ async fn open(folder: &DataFolder, settings: &Settings, env: &Env) -> Result<(Me
     if folder.has_member()? {
         let member = folder.member(Role::StorageNode)?;
         let drives = parts::drives(&folder.drive_folders()?).await?;
-        folder.check_owner(LocalNode::owner(&drives).await?, &member)?;
+        folder.check_owner(Membership::owner(&drives).await?, &member)?;
         return Ok((member, drives));
     }
     let count = folder.drive_count()?;

@@ -16,7 +16,7 @@ use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
 use couronne_ring::NodeId;
-use couronne_storage_node::node::{Connect, LocalNode, NodeDrive, NodeService};
+use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeDrive, NodeService};
 use tokio::sync::watch;
 
 use super::renewal::{CertificateSigner, Renewal};
@@ -39,7 +39,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let redundancy = settings.data.policy.as_deref().map(str::parse).transpose()?;
     let folders = folder.drive_folders()?;
     let drives = parts::drives(&folders).await?;
-    folder.check_owner(LocalNode::owner(&drives).await?, &member)?;
+    folder.check_owner(Membership::owner(&drives).await?, &member)?;
     let (peers, peer_address) = listen(settings.cluster.listen, "`listen` in [cluster] of the settings file").await?;
     let (admin_listener, admin) = listen(settings.admin.listen, "`listen` in [admin] of the settings file").await?;
 
@@ -123,7 +123,7 @@ async fn settle_again(
     let Some(known) = folder.map()?.and_then(|map| MapState::from_file(&map).ok()) else { return Ok(()) };
     let map = Arc::new(SharedMap::new(known.clone()));
     let transport = NetTransport::new(Arc::clone(tls), map, NetSettings::default());
-    Ok(LocalNode::settle_again(env, drives, member.node, &known, &*transport).await?)
+    Ok(Membership::settle_again(env, drives, member.node, &known, &*transport).await?)
 }
 
 /// Keeps a copy of the map beside the drives, so that a node that lost them all finds its cluster again.

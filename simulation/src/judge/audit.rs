@@ -24,7 +24,7 @@ use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient};
 use couronne_protocol::shard::{GetShard, ShardClient, ShardError, ShardFrames};
 use couronne_ring::{DriveId, NodeId};
 use couronne_storage_node::node::{LocalNode, NodeStatus, Stores, replica_store};
-use couronne_storage_node::replica::applied_row;
+use couronne_storage_node::replicas::applied_row;
 use thiserror::Error;
 
 use crate::world::World;
@@ -196,7 +196,7 @@ fn read_shards(world: &mut World, map: &ClusterMap, wanted: &Shards) -> Result<B
             let mut read = Vec::new();
             for (shard, drive) in shards {
                 let whole = GetShard { shard, first_frame: 0, frames: u32::MAX };
-                read.push((shard, node.get_shard(drive, whole).await));
+                read.push((shard, node.local().get_shard(drive, whole).await));
             }
             read
         };

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::disk::{Access, Disk, DiskFile, Space};
-use couronne_storage_node::drive::Settings as DriveSettings;
+use couronne_storage_node::drives::Settings as DriveSettings;
 use couronne_storage_node::node::{MemoryStores, NodeDrive};
 use parking_lot::Mutex;
 use tokio::time::sleep;

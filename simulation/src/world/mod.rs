@@ -21,7 +21,7 @@ use couronne_cluster::map::MapState;
 use couronne_gateway::engine::Engine;
 use couronne_protocol::transport::{Peer, Rejection};
 use couronne_ring::NodeId;
-use couronne_storage_node::node::{LocalNode, NodeError};
+use couronne_storage_node::node::{LocalNode, Membership, NodeError};
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
@@ -83,7 +83,7 @@ impl World {
         let (env, _) = couronne_base::testing::still_env(rng.draw());
         for (node, drive) in &self.drives {
             let (drives, planned) = ([drive.for_node("new")], [(drive_of(*node), 1)]);
-            self.hands.block_on(LocalNode::settle(&env, &drives, &planned, *node, self.known.clone()))?;
+            self.hands.block_on(Membership::settle(&env, &drives, &planned, *node, self.known.clone()))?;
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use couronne_protocol::transport::Transport;
 use couronne_ring::NodeId;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{Connect, LocalNode, NodeDrive, NodeError, NodeSettings};
+use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeDrive, NodeError, NodeSettings};
 use tokio::time::sleep;
 
 use crate::world::process::Seat;
@@ -45,7 +45,7 @@ pub fn node_settings(scrubbed: bool) -> NodeSettings {
         duties: DutySettings {
             reap_interval: Duration::from_secs(5),
             repair_grace: Duration::from_secs(15),
-            marks_interval: Duration::from_secs(20),
+            watermarks_interval: Duration::from_secs(20),
             disown_age_ms: DISOWN_AGE_MS,
             commit_memory_ms: 120_000,
             scrub_interval: if scrubbed { Duration::from_secs(40) } else { Duration::ZERO },
@@ -80,7 +80,7 @@ impl StorageNode {
 
     async fn start(self, env: Env, seat: &Seat) -> Result<(), NodeError> {
         let Self { id, drives, known, scrubbed, transport } = self;
-        LocalNode::settle_again(&env, &drives, id, &known, &*transport).await?;
+        Membership::settle_again(&env, &drives, id, &known, &*transport).await?;
         let connect: Connect = Box::new(move |_, _| transport);
         let node = LocalNode::prepare(env, drives, node_settings(scrubbed), Some(connect)).await?;
         *seat.service.lock() = Some(Arc::new(node.service()));

@@ -5,30 +5,33 @@
 //! evaluated under an earlier leadership is refused before it is appended.
 //! Must not know: rows, commands, S3.
 
+mod local_peers;
 mod message;
 mod network;
 mod openraft;
-mod receiver;
+mod peer;
+mod peer_client;
+mod service;
 mod sessions;
-mod switchboard;
-pub mod types;
+pub use crate::log::types;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_base::env::Env;
 use couronne_base::mutant;
 use couronne_ring::DriveId;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+pub use self::local_peers::LocalPeers;
 pub use self::network::{Directory, Network};
-pub use self::openraft::{Group, GroupComponents};
-pub use self::receiver::Receiver;
-pub use self::switchboard::Switchboard;
+pub use self::service::RaftService;
 use self::types::{Entry, Members, Position, ReplicaId};
+use crate::log::ReplicaLog;
 
 /// Times of elections and leases. All clocks are the process's own.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +68,34 @@ impl ConsensusSettings {
     }
 }
 
+/// What a replica's consensus is made of.
+pub struct ReplicaComponents {
+    /// The replica.
+    pub replica: ReplicaId,
+    /// The drive it lives on.
+    pub drive: DriveId,
+    /// Its part of its drive's log.
+    pub log: ReplicaLog,
+    /// Its rows.
+    pub state_machine: Arc<dyn StateMachine>,
+    /// The way to its peers of this process.
+    pub local_peers: LocalPeers,
+    /// The way to all others; a lone node has none.
+    pub network: Option<Network>,
+    /// Time and chance.
+    pub env: Env,
+}
+
+/// Starts a replica's part in its range's consensus from its log and its rows. With `quiet`, it votes for nobody,
+/// itself included, until a lease that it may have promised before a restart has run out.
+pub async fn start(
+    components: ReplicaComponents,
+    settings: ConsensusSettings,
+    quiet: bool,
+) -> Result<Arc<dyn Consensus>, ProposeError> {
+    Ok(Arc::new(openraft::Group::start(components, settings, quiet).await?))
+}
+
 /// What a replica's store says it has applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
@@ -79,30 +110,30 @@ pub type SnapshotPiece = Vec<(Bytes, Bytes)>;
 
 /// The pieces of a snapshot as they come; it ends with `None` after the last piece, and an error
 /// means that what came is worthless.
-pub type SnapshotPieces = mpsc::Receiver<Result<SnapshotPiece, MachineError>>;
+pub type SnapshotPieces = mpsc::Receiver<Result<SnapshotPiece, StateMachineError>>;
 
 /// A replica's store failed or holds what it must not.
 #[derive(Clone, Debug, Error)]
 #[error("replica's store: {0}")]
-pub struct MachineError(pub String);
+pub struct StateMachineError(pub String);
 
 /// What consensus drives: the rows of one replica.
 #[async_trait]
-pub trait Machine: Send + Sync + 'static {
+pub trait StateMachine: Send + Sync + 'static {
     /// What was applied, in memory or flushed.
     fn applied(&self) -> Applied;
 
     /// Applies entries in order, those already applied excepted. Visible at once, durable at the next flush.
-    fn apply(&self, entries: Vec<Entry>) -> Result<(), MachineError>;
+    fn apply(&self, entries: Vec<Entry>) -> Result<(), StateMachineError>;
 
     /// Makes what was applied durable and says up to where.
-    async fn flush(&self) -> Result<Applied, MachineError>;
+    async fn flush(&self) -> Result<Applied, StateMachineError>;
 
     /// Reads all rows, as of at least what was applied when it was called.
     fn read_all(self: Arc<Self>) -> SnapshotPieces;
 
     /// Replaces all rows. A crash on the way leaves a mark, and the next start fetches again.
-    async fn replace_all(&self, pieces: SnapshotPieces) -> Result<Applied, MachineError>;
+    async fn replace_all(&self, pieces: SnapshotPieces) -> Result<Applied, StateMachineError>;
 }
 
 /// A replica's time as leader.
@@ -134,6 +165,10 @@ pub trait Consensus: Send + Sync + 'static {
     /// The leader that this replica last heard of.
     fn leader(&self) -> Option<ReplicaId>;
 
+    /// Makes the first members of a range that never had any. Every replica given the same members
+    /// writes the same first entry, so a repeat after a crash is harmless.
+    async fn initialize(&self, places: &BTreeMap<ReplicaId, DriveId>) -> Result<(), ProposeError>;
+
     /// Appends effects evaluated under `term`; answered once they are applied here.
     async fn propose(&self, term: u64, effects: Bytes) -> Result<(), ProposeError>;
 
@@ -147,13 +182,13 @@ pub trait Consensus: Send + Sync + 'static {
     /// Stands for election now, if a quorum would grant it.
     async fn elect(&self);
 
-    /// Hands leadership to that of these replicas whose log is longest, if this one leads. It ceases to lead
+    /// Transfers leadership to that of these replicas whose log is longest, if this one leads. It ceases to lead
     /// at once, whether or not the other is elected; nothing happens if none of them is a voter that lacks at
     /// most `lag_max` entries of this one's log.
-    async fn hand_over(&self, to: &BTreeSet<ReplicaId>, lag_max: u64);
+    async fn transfer_leadership(&self, to: &BTreeSet<ReplicaId>, lag_max: u64);
 
     /// Stands for no election any more.
-    fn retire(&self);
+    fn stop_campaigning(&self);
 
     /// Makes a leader known to its followers, which renews its lease.
     async fn heartbeat(&self);
@@ -164,11 +199,11 @@ pub trait Consensus: Send + Sync + 'static {
     /// Replaces the voters; new ones first learn. Only at the leader.
     async fn change_members(&self, members: Vec<(ReplicaId, DriveId)>) -> Result<(), ProposeError>;
 
-    /// The members in force here: a change counts from when it was written, before it is settled.
+    /// The members in force here: a change counts from when it was written, before it is committed.
     fn members(&self) -> Members;
 
-    /// The members that a quorum has settled on.
-    fn settled_members(&self) -> Members;
+    /// The members that a quorum has committed.
+    fn committed_members(&self) -> Members;
 
     /// Whether the replica's rows are some state that a quorum agreed on: not while others replace them.
     fn is_whole(&self) -> bool;

@@ -17,9 +17,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::message::{Answer, Refusal, SnapshotBegin};
-use super::openraft::Endpoint;
+use super::peer::Peer;
 use super::types::ReplicaId;
-use super::{MachineError, SnapshotPiece};
+use super::{SnapshotPiece, StateMachineError};
 
 /// Pieces of a snapshot that wait to be written.
 const PIECES_AHEAD: usize = 4;
@@ -30,10 +30,10 @@ const IDLE_WAIT: Duration = Duration::from_secs(60);
 /// Sessions that a replica remembers, so that a late repeat does not begin one again.
 const REMEMBERED: usize = 16;
 
-type Piece = Result<SnapshotPiece, MachineError>;
+type Piece = Result<SnapshotPiece, StateMachineError>;
 
 /// The way in for one snapshot's pieces.
-struct Intake {
+struct PieceStream {
     /// `None` once the end was announced.
     pieces: Option<mpsc::Sender<Piece>>,
     next: u64,
@@ -42,7 +42,7 @@ struct Intake {
 struct Session {
     id: u64,
     /// Taken in order, and held while a piece waits for room.
-    intake: tokio::sync::Mutex<Intake>,
+    stream: tokio::sync::Mutex<PieceStream>,
     /// Room in the stream kept for the error that ends it early.
     bail: Mutex<Option<mpsc::OwnedPermit<Piece>>>,
     /// Fires with the first piece: until then the old rows stay as they are.
@@ -58,7 +58,7 @@ impl Session {
     fn cut(&self, reason: &str) {
         if let Some(bail) = self.bail.lock().take() {
             self.is_cut.store(true, Ordering::Relaxed);
-            bail.send(Err(MachineError(reason.to_owned())));
+            bail.send(Err(StateMachineError(reason.to_owned())));
         }
         // Whoever waits for the first piece waits no longer.
         self.start.lock().take();
@@ -85,21 +85,21 @@ pub(super) struct Sessions {
 
 impl Sessions {
     /// Makes ready for a snapshot.
-    pub(super) async fn begin(&self, to: ReplicaId, endpoint: Endpoint, begin: SnapshotBegin) -> Answer {
+    pub(super) async fn begin(&self, to: ReplicaId, peer: Arc<dyn Peer>, begin: SnapshotBegin) -> Answer {
         if self.find(to, begin.session).is_some() {
             return Answer::GoOn;
         }
-        if let Some(settled) = endpoint.consider(begin).await {
+        if let Some(settled) = peer.consider(begin).await {
             return settled;
         }
         let (sender, pieces) = mpsc::channel(PIECES_AHEAD + 1);
         let Ok(bail) = sender.clone().reserve_owned().await else { return Answer::Refused(Refusal::Failed) };
         let (start, started) = oneshot::channel();
         let (outcome_to, outcome) = watch::channel(None);
-        let intake = Intake { pieces: Some(sender), next: 0 };
+        let stream = PieceStream { pieces: Some(sender), next: 0 };
         let session = Arc::new(Session {
             id: begin.session,
-            intake: tokio::sync::Mutex::new(intake),
+            stream: tokio::sync::Mutex::new(stream),
             bail: Mutex::new(Some(bail)),
             start: Mutex::new(Some(start)),
             heard: Mutex::new(Instant::now()),
@@ -113,10 +113,10 @@ impl Sessions {
             if started.await.is_err() {
                 return;
             }
-            let answer = match endpoint.install(begin.vote, begin.applied, pieces).await {
+            let answer = match peer.install(begin.vote, begin.applied, pieces).await {
                 Ok(vote) => Answer::Follows(vote),
                 Err(error) => {
-                    tracing::warn!(replica = to.0, error, "a snapshot failed");
+                    tracing::warn!(replica = to.0, %error, "a snapshot failed");
                     Answer::Refused(Refusal::Failed)
                 }
             };
@@ -153,12 +153,12 @@ impl Sessions {
     pub(super) async fn piece(&self, to: ReplicaId, id: u64, sequence: u64, rows: SnapshotPiece) -> Answer {
         let refused = Answer::Refused(Refusal::Session);
         let Some(session) = self.find(to, id) else { return refused };
-        let mut intake = session.intake.lock().await;
-        let Some(pieces) = intake.pieces.clone() else { return refused };
-        if sequence.checked_add(1) == Some(intake.next) {
+        let mut stream = session.stream.lock().await;
+        let Some(pieces) = stream.pieces.clone() else { return refused };
+        if sequence.checked_add(1) == Some(stream.next) {
             return Answer::GoOn;
         }
-        if sequence != intake.next {
+        if sequence != stream.next {
             return refused;
         }
         *session.heard.lock() = Instant::now();
@@ -168,7 +168,7 @@ impl Sessions {
         if pieces.send(Ok(rows)).await.is_err() {
             return Answer::Refused(Refusal::Failed);
         }
-        intake.next = intake.next.saturating_add(1);
+        stream.next = stream.next.saturating_add(1);
         *session.heard.lock() = Instant::now();
         Answer::GoOn
     }
@@ -178,11 +178,11 @@ impl Sessions {
         let refused = Answer::Refused(Refusal::Session);
         let Some(session) = self.find(to, id) else { return refused };
         {
-            let mut intake = session.intake.lock().await;
-            if intake.next != pieces || pieces == 0 {
+            let mut stream = session.stream.lock().await;
+            if stream.next != pieces || pieces == 0 {
                 return refused;
             }
-            if intake.pieces.take().is_some() {
+            if stream.pieces.take().is_some() {
                 // From here on nothing cuts the session: its stream closes with what it has.
                 let Some(bail) = session.bail.lock().take() else { return refused };
                 drop(bail);

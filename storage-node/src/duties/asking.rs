@@ -13,21 +13,21 @@ use couronne_protocol::map::MapSource;
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeError};
 use couronne_protocol::shard::Owner;
 
-use crate::node::LocalNode;
-use crate::range_server::RangeServer;
+use super::DutyContext;
+use crate::replicas::RangeServer;
 
 /// How long a duty's command may take.
 const COMMAND_DEADLINE_MS: u64 = 30_000;
 
 /// Executes a duty's command at the leader of a range.
 pub(super) async fn execute(
-    node: &LocalNode,
+    context: &DutyContext,
     leader: &RangeServer,
     (bucket, key): (BucketId, ObjectKey),
     command: Command,
 ) -> Result<Outcome, RangeError> {
-    let now_ms = node.env().clock.wall_ms();
-    let commit = CommitId::new(now_ms, node.env().random_bytes());
+    let now_ms = context.env.clock.wall_ms();
+    let commit = CommitId::new(now_ms, context.env.random_bytes());
     let deadline_ms = now_ms.saturating_add(COMMAND_DEADLINE_MS);
     let envelope = Envelope { commit, deadline_ms, bucket, rules_version: 0, key, command, is_repeat: false };
     leader.execute(address_of(leader), envelope).await
@@ -49,18 +49,18 @@ pub(super) async fn ask_about(leader: &RangeServer, bucket: BucketId, query: Que
 }
 
 /// Asks the leader of an owner's range, wherever that is.
-pub(super) async fn ask_owner(node: &LocalNode, owner: &Owner, query: Query) -> Result<Answer, ClientError> {
-    let answered = node.client().router().query_under(owner.bucket, None, owner.key.as_bytes(), query).await;
+pub(super) async fn ask_owner(context: &DutyContext, owner: &Owner, query: Query) -> Result<Answer, ClientError> {
+    let answered = context.client.router().query_under(owner.bucket, None, owner.key.as_bytes(), query).await;
     answered.map(|(answer, _)| answer)
 }
 
 /// The policy of a bucket's blobs: it keeps that of its birth. Nobody is asked while there is but one.
-pub(super) async fn policy_of(node: &LocalNode, owner: &Owner) -> Result<PolicyId, String> {
-    let map = node.current();
+pub(super) async fn policy_of(context: &DutyContext, owner: &Owner) -> Result<PolicyId, String> {
+    let map = context.map.current();
     if map.policies.len() < 2 {
         return Ok(map.default_policy);
     }
-    let answer = ask_owner(node, owner, Query::Rules { key: owner.key.clone() }).await;
+    let answer = ask_owner(context, owner, Query::Rules { key: owner.key.clone() }).await;
     match answer.map_err(|error| error.to_string())? {
         Answer::Rules(Some(rules)) => Ok(rules.policy),
         _ => Err("its bucket has no rules there".to_owned()),

@@ -5,26 +5,50 @@
 //! Must not know: what rows are.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::time::Duration;
 
-use super::count;
+use async_trait::async_trait;
+
+use super::settings::DutySettings;
+use super::{Duty, DutyContext, count};
 use crate::consensus::types::ReplicaId;
-use crate::node::LocalNode;
 
-/// One round: every replica whose store should be flushed.
-pub(super) async fn round(node: Arc<LocalNode>) {
-    let mut laggards: BTreeSet<ReplicaId> = BTreeSet::new();
-    for slot in node.slots().filter(|slot| slot.down().is_none()) {
-        laggards.extend(slot.log.laggards());
+/// How often stores are looked at.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// The flusher.
+pub(super) struct Flusher;
+
+#[async_trait]
+impl Duty for Flusher {
+    const NAME: &'static str = "flusher";
+
+    /// Stores flushed.
+    type Status = u64;
+
+    fn status(context: &DutyContext) -> u64 {
+        context.counters().flushes
     }
-    for server in node.all_servers() {
-        let lags = laggards.contains(&server.replica());
-        if !lags && server.machine().unflushed_bytes() < node.duties.settings.flush_bytes {
-            continue;
+
+    fn interval(_: &DutySettings) -> Duration {
+        ROUND
+    }
+
+    /// Every replica whose store should be flushed.
+    async fn round(&mut self, context: &DutyContext) {
+        let mut laggards: BTreeSet<ReplicaId> = BTreeSet::new();
+        for drive in context.drives.mounted().filter(|drive| drive.down().is_none()) {
+            laggards.extend(drive.log.laggards());
         }
-        match server.consensus().checkpoint(lags).await {
-            Ok(()) => count(&node.duties.counters.flushes, 1),
-            Err(error) => tracing::warn!(replica = %server.replica(), %error, "replica was not flushed"),
+        for server in context.replicas.all_servers() {
+            let lags = laggards.contains(&server.replica());
+            if !lags && server.machine().unflushed_bytes() < context.settings.flush_bytes {
+                continue;
+            }
+            match server.consensus().checkpoint(lags).await {
+                Ok(()) => count(&context.counters.flushes, 1),
+                Err(error) => tracing::warn!(replica = %server.replica(), %error, "replica was not flushed"),
+            }
         }
     }
 }

@@ -5,9 +5,9 @@
 //! drive that is away still holds, the scrubber finds when it is back.
 //! Must not know: why a blob was dropped.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_metadata::command::Command;
 use couronne_metadata::query::{Answer, Query};
@@ -17,10 +17,11 @@ use couronne_protocol::shard::{ShardDuties, ShardError};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
-use super::standing::Standing;
-use super::{ask, count, execute};
-use crate::node::LocalNode;
-use crate::range_server::RangeServer;
+use super::error::DutyError;
+use super::settings::DutySettings;
+use super::snapshot::DriveSnapshot;
+use super::{Duty, DutyContext, ask, count, execute};
+use crate::replicas::RangeServer;
 
 /// Rows taken at a time: as many deletions share a sync.
 const ROWS: u32 = 64;
@@ -28,16 +29,36 @@ const ROWS: u32 = 64;
 /// How long a drive may take to delete a blob's shards.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 
-/// One round: everything that is due in the ranges led here.
-pub(super) async fn round(node: Arc<LocalNode>) {
-    for leader in node.leaders() {
-        while node.clock.trusts() {
-            match reap_some(&node, &leader).await {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => {
-                    tracing::warn!(range = leader.descriptor().id.0, error, "reaping goes on later");
-                    break;
+/// The reaper.
+pub(super) struct Reaper;
+
+#[async_trait]
+impl Duty for Reaper {
+    const NAME: &'static str = "reaper";
+
+    /// Rows done away with, and shards deleted.
+    type Status = (u64, u64);
+
+    fn status(context: &DutyContext) -> (u64, u64) {
+        let counters = context.counters();
+        (counters.reaped, counters.shards_deleted)
+    }
+
+    fn interval(settings: &DutySettings) -> Duration {
+        settings.reap_interval
+    }
+
+    /// Everything that is due in the ranges led here.
+    async fn round(&mut self, context: &DutyContext) {
+        for leader in context.replicas.leaders() {
+            while context.clock.trusts() {
+                match reap_some(context, &leader).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        tracing::warn!(range = leader.descriptor().id.0, %error, "reaping goes on later");
+                        break;
+                    }
                 }
             }
         }
@@ -45,46 +66,46 @@ pub(super) async fn round(node: Arc<LocalNode>) {
 }
 
 /// Reaps a page of rows; `true` if more may be due.
-async fn reap_some(node: &LocalNode, leader: &RangeServer) -> Result<bool, String> {
-    let now_ms = node.env().clock.wall_ms();
-    let answer = ask(leader, Query::Reap { now_ms, limit: ROWS }).await.map_err(|error| error.to_string())?;
-    let Answer::Reap(rows) = answer else { return Err("wrong answer".to_owned()) };
+async fn reap_some(context: &DutyContext, leader: &RangeServer) -> Result<bool, DutyError> {
+    let now_ms = context.env.clock.wall_ms();
+    let answer = ask(leader, Query::Reap { now_ms, limit: ROWS }).await?;
+    let Answer::Reap(rows) = answer else { return Err(DutyError::WrongAnswer) };
     let more = u32::try_from(rows.len()).is_ok_and(|found| found == ROWS);
-    let reaped = join_all(rows.into_iter().map(|row| reap(node, leader, row))).await;
-    reaped.into_iter().collect::<Result<Vec<()>, String>>()?;
+    let reaped = join_all(rows.into_iter().map(|row| reap(context, leader, row))).await;
+    reaped.into_iter().collect::<Result<Vec<()>, DutyError>>()?;
     Ok(more)
 }
 
 async fn reap(
-    node: &LocalNode,
+    context: &DutyContext,
     leader: &RangeServer,
     (row, record, parts): (Bytes, ReapRecord, Vec<BlobRef>),
-) -> Result<(), String> {
+) -> Result<(), DutyError> {
     let blobs: Vec<BlobId> = match &record.target {
         ReapTarget::Blob(blob) => vec![blob.id],
         ReapTarget::Upload(_) => parts.iter().map(|part| part.id).collect(),
     };
     for blob in blobs {
-        delete(node, blob).await?;
+        delete(context, blob).await?;
     }
     let owner = (record.bucket, record.key);
-    execute(node, leader, owner, Command::Reaped { row }).await.map_err(|error| error.to_string())?;
-    count(&node.duties.counters.reaped, 1);
+    execute(context, leader, owner, Command::Reaped { row }).await?;
+    count(&context.counters.reaped, 1);
     Ok(())
 }
 
-async fn delete(node: &LocalNode, blob: BlobId) -> Result<(), String> {
-    let up = Standing::of(node).up;
+async fn delete(context: &DutyContext, blob: BlobId) -> Result<(), DutyError> {
+    let up = DriveSnapshot::of(context).up;
     let deleting = up
         .into_iter()
-        .map(|drive| async move { (drive, timeout(ANSWER_WAIT, node.routes().delete_blob(drive, blob)).await) });
+        .map(|drive| async move { (drive, timeout(ANSWER_WAIT, context.routes.delete_blob(drive, blob)).await) });
     for (drive, deleted) in join_all(deleting).await {
         match deleted {
-            Ok(Ok(shards)) => count(&node.duties.counters.shards_deleted, shards),
+            Ok(Ok(shards)) => count(&context.counters.shards_deleted, shards),
             // It went away since: as one that was away before.
-            Ok(Err(ShardError::Down(_))) if !Standing::of(node).up.contains(&drive) => {}
-            Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => return Err(format!("drive {drive} does not answer in time")),
+            Ok(Err(ShardError::Down(_))) if !DriveSnapshot::of(context).up.contains(&drive) => {}
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => return Err(DutyError::NoAnswer(drive)),
         }
     }
     Ok(())

@@ -17,7 +17,7 @@ pub struct DutySettings {
     /// How many bytes of shards the repairer puts in a second, at most.
     pub repair_bytes_per_second: u64,
     /// How often the disown horizon and the memory of commits are moved on.
-    pub marks_interval: Duration,
+    pub watermarks_interval: Duration,
     /// How old a blob must be before a range may disown it, in milliseconds.
     pub disown_age_ms: u64,
     /// How long outcomes of commands are remembered, in milliseconds; longer than any deadline.
@@ -42,7 +42,7 @@ impl Default for DutySettings {
             repair_interval: Duration::from_secs(5),
             repair_grace: Duration::from_secs(300),
             repair_bytes_per_second: 256 << 20,
-            marks_interval: Duration::from_secs(300),
+            watermarks_interval: Duration::from_secs(300),
             disown_age_ms: 7 * DAY_MS,
             commit_memory_ms: 3_600_000,
             scrub_interval: Duration::from_secs(6 * 3600),

@@ -9,6 +9,7 @@ mod batch;
 mod record;
 mod recovery;
 mod state;
+pub mod types;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use crate::consensus::types::{Entry, Position, ReplicaId, Vote};
+use self::types::{Entry, Position, ReplicaId, Vote};
 use crate::disk::Disk;
 use record::Record;
 pub(crate) use record::{decode_members, encode_members, put_position, put_vote, take_position, take_vote};

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::{BufMut, Bytes};
 use couronne_ring::DriveId;
 
-use crate::consensus::types::{Entry, Members, Payload, Position, ReplicaId, Vote};
+use super::types::{Entry, Members, Payload, Position, ReplicaId, Vote};
 use couronne_base::fixed::{Malformed, Reader, put_count, put_string};
 
 /// One record.

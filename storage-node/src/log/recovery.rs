@@ -16,8 +16,8 @@ use super::LogError;
 use super::batch::{self, BLOCK_BYTES, FileHeader};
 use super::record::{self, Record};
 use super::state::ReplicaState;
+use super::types::ReplicaId;
 use super::{FILE_BYTES, FOLDER};
-use crate::consensus::types::ReplicaId;
 use crate::disk::{Access, Disk, DiskFile};
 
 /// A file that holds records still needed.

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use super::record::Record;
-use crate::consensus::types::{Entry, Position, Vote};
+use super::types::{Entry, Position, Vote};
 use couronne_base::fixed::Malformed;
 
 /// One replica's log.

@@ -19,8 +19,8 @@ use tokio::sync::Notify;
 use super::batch::{self, BATCH_HEAD_BYTES, BLOCK_BYTES, FileHeader};
 use super::record::{self, Record};
 use super::recovery::{LiveFile, Recovered};
+use super::types::ReplicaId;
 use super::{Completion, FILE_BYTES, FOLDER, LIVE_FILES_WANTED, LogError, States};
-use crate::consensus::types::ReplicaId;
 use crate::disk::{Access, Disk, DiskFile};
 
 /// A chunk that has grown to this many bytes is closed, so that a batch fits a file.

@@ -20,7 +20,7 @@ use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuti
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
 use couronne_ring::DriveId;
 
-use super::LocalNode;
+use super::{LocalNode, LocalService};
 
 /// A node as its transport serves it.
 pub struct NodeService(Weak<LocalNode>);
@@ -35,7 +35,7 @@ impl LocalNode {
 impl NodeService {
     /// The node, if it serves, for those who may ask it at all.
     pub fn admit(&self, from: Peer) -> Result<Arc<LocalNode>, Rejection> {
-        let node = self.0.upgrade().filter(|node| !node.is_stopping()).ok_or(Rejection::NotServing)?;
+        let node = self.0.upgrade().filter(|node| !node.stop.is_stopping()).ok_or(Rejection::NotServing)?;
         // A certificate outlives a member's place in the map; a new member's place takes a moment to be known.
         let is_member = node.map().nodes.get(&from.node).is_some_and(|known| known.role == from.role);
         if is_member || from.role == Role::Stranger { Ok(node) } else { Err(Rejection::Forbidden) }
@@ -47,8 +47,8 @@ impl Service for NodeService {
     async fn serve(&self, from: Peer, method: Method, message: Message) -> Result<Message, Rejection> {
         let node = self.admit(from)?;
         match method {
-            Method::Vote | Method::PreVote | Method::Append | Method::Snapshot | Method::HandOver => {
-                node.receiver.serve(from, method, message).await
+            Method::Vote | Method::PreVote | Method::Append | Method::Snapshot | Method::TransferLeadership => {
+                node.replicas.raft_service().serve(from, method, message).await
             }
             Method::Report => {
                 let mut report = Report::decode(message.head).map_err(|_| Rejection::Malformed)?;
@@ -56,13 +56,13 @@ impl Service for NodeService {
                     // It has neither drives nor replicas, whatever it says.
                     report = Report { drives: Vec::new(), leads: Vec::new(), ..report };
                 }
-                Ok(Message::of(node.take_report(from.node, report).encode()))
+                Ok(Message::of(node.membership.take_report(from.node, report).encode()))
             }
             Method::Join => {
                 let request = JoinRequest::decode(message.head).map_err(|_| Rejection::Malformed)?;
-                Ok(Message::of(encode_answer(&node.admit(request).await)))
+                Ok(Message::of(encode_answer(&node.membership.admit(request).await)))
             }
-            Method::Renew => match node.renew(from.node, from.role, &message.head).await {
+            Method::Renew => match node.membership.renew(from.node, from.role, &message.head).await {
                 Ok(certificate) => Ok(Message::of(certificate)),
                 Err(error) => {
                     tracing::warn!(node = %from.node, %error, "a certificate was not renewed");
@@ -75,15 +75,15 @@ impl Service for NodeService {
             },
             Method::Status | Method::Operate => Err(Rejection::NotServing),
             method => match from.role {
-                Role::Gateway => remote::answer(&ForGateways(node), from, method, message).await,
-                Role::StorageNode | Role::Stranger => remote::answer(&*node, from, method, message).await,
+                Role::Gateway => remote::answer(&ForGateways(Arc::clone(&node.local)), from, method, message).await,
+                Role::StorageNode | Role::Stranger => remote::answer(&*node.local, from, method, message).await,
             },
         }
     }
 }
 
-/// A node as gateways may use it: all but what the cluster keeps for itself.
-struct ForGateways(Arc<LocalNode>);
+/// A node's ranges and drives as gateways may use them: all but what the cluster keeps for itself.
+struct ForGateways(Arc<LocalService>);
 
 fn not_yours<T>() -> Result<T, RangeError> {
     Err(RangeError::Unavailable { reason: "gateways may not ask this".to_owned(), maybe_done: false })

@@ -1,47 +1,41 @@
-//! Starting a node: which drives are here, what they remember, and which replicas may go on.
+//! Starting and stopping a node: its parts, in the order in which each needs the others.
 //!
-//! In two steps, because the map is kept by a group that this node may be part of: first what its own
-//! file says of the keepers, then, once the group answers, everything else by the map as it is now.
+//! A start is in two steps, because the map is kept by a group that this node may be part of: first what its own
+//! file says of that group, then, once the group answers, everything else by the map as it is now.
 //! Promises: a drive that comes back emptied, rolled back or with a corrupt log gets new replicas
 //! before any of them acts; a start that was cut off can be repeated.
 //! Must not know: requests.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use couronne_base::blocking::blocking;
 use couronne_base::env::Env;
-use couronne_base::watch;
-use couronne_cluster::changes::{self, StartedDrive};
-use couronne_cluster::map::{MapState, ReplicaId};
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::Transport;
-use couronne_ring::{DriveId, NodeId};
-use futures_util::future::join_all;
-use parking_lot::{Mutex, RwLock};
-use tokio::time::sleep;
+use couronne_ring::NodeId;
+use tokio::time::{Instant, sleep};
 
-use super::file::NodeFile;
-use super::slot::{NodeDrive, Slot};
-use super::{LocalNode, NodeError, NodeSettings, Routes, reports, supervision};
+use super::{LocalNode, NodeDrive, NodeError, NodeSettings};
 use crate::clock::ClockGuard;
-use crate::consensus::{Directory, Receiver, Switchboard};
-use crate::drive::{Identity, IdentityError};
-use crate::duties::{self, Duties};
-use crate::log::DriveLog;
+use crate::drives::{Drives, mount_all, view};
+use crate::duties::{self, DutyContext};
+use crate::membership::{MapStore, Membership, survey};
+use crate::replicas::{LocalService, ReplicaSettings, Replicas, Routes};
+use crate::stop::StopSignal;
+use crate::surroundings::Surroundings;
 
 /// The pause before a node that could not register tries again.
 const REGISTER_AGAIN: Duration = Duration::from_millis(200);
 
+/// How long a start waits for leaders.
+const LEADERS_WAIT: Duration = Duration::from_secs(5);
+
+/// How often a start looks whether there are leaders.
+const LEADERS_POLL: Duration = Duration::from_millis(10);
+
 /// Makes a node's transport, given who it is and the map in which it finds others.
 pub type Connect = Box<dyn FnOnce(NodeId, Arc<SharedMap>) -> Arc<dyn Transport> + Send>;
-
-struct Surveyed {
-    drive: NodeDrive,
-    identity: Option<Identity>,
-    file: Option<NodeFile>,
-}
 
 impl LocalNode {
     /// Starts a node that is alone, on drives that it settled on before. Returns once every range that has a
@@ -62,258 +56,103 @@ impl LocalNode {
         settings: NodeSettings,
         connect: Option<Connect>,
     ) -> Result<Arc<Self>, NodeError> {
-        if drives.is_empty() {
-            return Err(NodeError::TooFewDrives("there is none".to_owned()));
-        }
-        let surveyed = survey(&drives).await?;
-        let file = newest_file(&surveyed).cloned().ok_or(NodeError::NoMap)?;
-        if let Some(asked) = settings.redundancy {
-            changes::check_first_policy(&file.map, asked)?;
-        }
+        let (file, found) = survey(&drives, settings.redundancy).await?;
         if connect.is_none() && (file.map.nodes.len() > 1 || file.map.formation.is_some()) {
             return Err(NodeError::NotAlone);
         }
-        let (slots, forgetful) = open_slots(&env, &file, surveyed).await?;
-        let clock = Arc::new(ClockGuard::new(&env, file.seen_ms, settings.duties.clock_leap_ms, connect.is_some()));
-        let map = Arc::new(SharedMap::new(file.map.clone()));
-        map.show(supervision::view(&file.map, file.node, &slots));
         let id = file.node;
+        let (mounted, forgetful) = mount_all(&env, &file.map, id, found).await?;
+        let (leap_ms, has_peers) = (settings.duties.clock_leap_ms, connect.is_some());
+        let clock = Arc::new(ClockGuard::new(&env, file.seen_ms, leap_ms, has_peers));
+        let map = Arc::new(SharedMap::new(file.map.clone()));
+        map.show(view(&file.map, id, &mounted));
         let transport = connect.map(|connect| connect(id, Arc::clone(&map)));
-        let switchboard = Switchboard::default();
-        let receiver = Receiver::new(switchboard.clone(), Arc::clone(&map) as Arc<dyn Directory>);
-        let (stopping, stopped) = watch::channel(false);
-        let node = Arc::new_cyclic(|here| {
-            let routes = Arc::new(Routes::new(here.clone(), id, Arc::clone(&map), transport.clone()));
-            Self {
-                receiver,
-                client: routes.client(env.clone(), stopped),
-                routes,
-                transport,
-                heard: Mutex::default(),
-                duties: Duties::new(settings.duties.clone()),
-                clock,
-                env,
-                id,
-                settings,
-                switchboard,
-                slots: ArcSwap::from_pointee(slots),
-                released: Mutex::default(),
-                forgetful,
-                map,
-                file: tokio::sync::Mutex::new(file),
-                servers: RwLock::default(),
-                opening: tokio::sync::Mutex::default(),
-                stopping,
-            }
-        });
-        node.open_keepers().await?;
-        supervision::begin(&node);
-        Ok(node)
+        let stop = Arc::new(StopSignal::new());
+        let surroundings = Surroundings { env, id, map: Arc::clone(&map), transport, clock, stop: Arc::clone(&stop) };
+        let drives = Arc::new(Drives::new(id, map, mounted));
+        let tuned = ReplicaSettings { consensus: settings.consensus, evaluation: settings.evaluation };
+        let replicas = Arc::new(Replicas::new(surroundings.clone(), Arc::clone(&drives), tuned));
+        let local = Arc::new(LocalService { drives: Arc::clone(&drives), replicas: Arc::clone(&replicas) });
+        let routes = Arc::new(Routes::new(&local, &surroundings));
+        let client = Arc::new(routes.client(surroundings.env.clone(), stop.receiver()));
+        let map_store = MapStore::new(surroundings.clone(), Arc::clone(&drives), Arc::clone(&client), file);
+        let map_store = Arc::new(map_store);
+        let membership = Arc::new(Membership::new(
+            surroundings.clone(),
+            Arc::clone(&drives),
+            Arc::clone(&replicas),
+            Arc::clone(&map_store),
+            settings.certificate_lifetime,
+        ));
+        let duties =
+            Arc::new(DutyContext::new(surroundings, &local, (Arc::clone(&routes), client), map_store, settings.duties));
+        replicas.open_keepers(&forgetful).await?;
+        membership.watch();
+        Ok(Arc::new(Self { id, drives, replicas, membership, duties, local, routes, forgetful, stop }))
     }
 
     /// The second half of a start: registers with the map's group, then opens everything else. With
     /// other nodes about it waits for them as long as it takes.
-    pub async fn begin(self: &Arc<Self>) -> Result<(), NodeError> {
+    pub async fn begin(&self) -> Result<(), NodeError> {
+        let membership = &self.membership;
         let gone = loop {
-            match self.register(&self.forgetful).await {
-                Err(NodeError::Map(reason)) if !self.is_alone() && !self.is_stopping() => {
+            match membership.register(&self.forgetful).await {
+                Err(NodeError::Map(reason)) if !membership.is_alone() && !self.stop.is_stopping() => {
                     tracing::warn!(reason, "the cluster map does not answer yet");
                     sleep(REGISTER_AGAIN).await;
                 }
                 registered => break registered?,
             }
         };
-        self.forget(&gone).await;
-        self.open_replicas().await?;
-        tokio::spawn(reports::follow_map(Arc::downgrade(self)));
-        duties::begin(self);
+        self.replicas.forget(&gone).await;
+        self.replicas.open_assigned(&*membership.map_store).await?;
+        membership.follow_map();
+        duties::begin(&self.duties);
         self.await_leaders().await;
         Ok(())
     }
 
-    /// Tells the map that this node's drives are here, and how often each was started. Those that forgot
-    /// their past are noted as emptied and get new replicas; the old ones are returned.
-    pub(super) async fn register(&self, forgetful: &[DriveId]) -> Result<Vec<(DriveId, ReplicaId)>, NodeError> {
-        let slots = self.slots.load_full();
-        let started = |(id, slot): (&DriveId, &Arc<Slot>)| {
-            let Identity { boots, incarnation, .. } = *slot.shards.identity();
-            StartedDrive { drive: *id, boots, incarnation, writes: slot.writes() }
-        };
-        let started: Vec<StartedDrive> = slots.iter().filter(|(_, slot)| slot.down().is_none()).map(started).collect();
-        let (mut gone, now_ms) = (Vec::new(), self.env.clock.wall_ms());
-        self.change_map(|map| {
-            gone = changes::register(map, &started, forgetful, now_ms)?;
-            Ok(true)
-        })
-        .await?;
-        Ok(gone)
-    }
-
-    /// Takes a newer map: it stands on this node's drives before anything acts on it.
-    pub(super) async fn adopt(&self, map: MapState) -> Result<(), NodeError> {
-        let mut file = self.file.lock().await;
-        if map.version <= file.map.version {
-            return Ok(());
-        }
-        let next = NodeFile { map, ..file.clone() };
-        let slots = self.slots.load_full();
-        save(&next, &slots).await?;
-        let view = supervision::view(&next.map, self.id, &slots);
-        self.map.learn(next.map.clone(), view);
-        *file = next;
-        Ok(())
-    }
-
-    /// Notes the time, so that the next start can tell a leap of the clock. Not while it is doubted.
-    pub(crate) async fn note_time(&self) {
-        let mut file = self.file.lock().await;
-        file.seen_ms = self.env.clock.wall_ms();
-        if let Err(error) = save(&file, &self.slots.load_full()).await {
-            tracing::error!(%error, "the time could not be noted");
-        }
-    }
-}
-
-fn newest_file(surveyed: &[Surveyed]) -> Option<&NodeFile> {
-    let files = surveyed.iter().filter_map(|found| found.file.as_ref());
-    files.max_by_key(|file| (file.map.version, file.seen_ms))
-}
-
-async fn survey(drives: &[NodeDrive]) -> Result<Vec<Surveyed>, NodeError> {
-    let mut surveyed = Vec::new();
-    for drive in drives {
-        let identity = match Identity::read(&drive.disk).await {
-            Ok(identity) => Some(identity),
-            Err(IdentityError::Absent) => None,
-            Err(error @ (IdentityError::Format(_) | IdentityError::Cluster { .. })) => {
-                return Err(NodeError::Drive(format!("{}: {error}", drive.name)));
-            }
-            Err(error) => {
-                tracing::error!(drive = drive.name, %error, "drive is left out");
-                continue;
-            }
-        };
-        let file = match NodeFile::read(&*drive.disk).await {
-            Ok(file) => file,
-            Err(error) => {
-                tracing::error!(drive = drive.name, %error, "drive is left out");
-                continue;
-            }
-        };
-        surveyed.push(Surveyed { drive: drive.clone(), identity, file });
-    }
-    let clusters: BTreeSet<u128> =
-        surveyed.iter().filter_map(|found| found.identity.as_ref()).map(|identity| identity.cluster).collect();
-    if clusters.len() > 1 {
-        return Err(NodeError::Drive("folders belong to different clusters".to_owned()));
-    }
-    Ok(surveyed)
-}
-
-type Slots = BTreeMap<DriveId, Arc<Slot>>;
-
-/// Opens the node's drives that are here. Also says which of them have forgotten their past.
-async fn open_slots(env: &Env, file: &NodeFile, surveyed: Vec<Surveyed>) -> Result<(Slots, Vec<DriveId>), NodeError> {
-    let map = &file.map;
-    let present: BTreeSet<DriveId> =
-        surveyed.iter().filter_map(|found| found.identity.as_ref()).map(|identity| identity.drive).collect();
-    let mut absent = map.drives_of(file.node).filter(|drive| !present.contains(drive));
-    let (mut opening, mut renewed) = (Vec::new(), BTreeSet::new());
-    for Surveyed { drive, identity, .. } in surveyed {
-        let name = &drive.name;
-        let id = match identity {
-            Some(identity) => {
-                let known = map.drives.get(&identity.drive).filter(|known| known.node == file.node);
-                let Some(known) = known else {
-                    return Err(NodeError::Drive(format!("{name}: is not a drive of this node")));
-                };
-                if known.has_forgotten(identity.boots, identity.incarnation) {
-                    tracing::warn!(name, "drive was rolled back or formatted anew: its replicas begin anew");
-                    renewed.insert(identity.drive);
-                    if known.incarnation == Some(identity.incarnation) {
-                        begin_anew(&drive, env).await?;
-                    }
+    /// Waits until every range with a quorum here has a leader, a few seconds at most.
+    async fn await_leaders(&self) {
+        let began = Instant::now();
+        while began.elapsed() < LEADERS_WAIT {
+            if self.replicas.have_leaders() {
+                self.membership.reporter().report_once(&*self.membership).await;
+                if self.membership.leads_map() {
+                    self.membership.keep_map().await;
                 }
-                identity.drive
+                return;
             }
-            // An empty folder takes the place of a drive that is gone.
-            None => {
-                let Some(id) = absent.next() else {
-                    return Err(NodeError::Drive(format!(
-                        "{name}: no drive of this node is missing for it to replace"
-                    )));
-                };
-                tracing::warn!(name, drive = %id, "an empty folder replaces a missing drive");
-                let formatted = Identity::format_as(&drive.disk, env, map.cluster, id).await;
-                formatted.map_err(|error| NodeError::Drive(format!("{name}: {error}")))?;
-                renewed.insert(id);
-                id
-            }
-        };
-        opening.push((id, drive));
+            sleep(LEADERS_POLL).await;
+        }
+        tracing::warn!("some ranges have no leader yet");
     }
-    let opened = join_all(opening.iter().map(|(_, drive)| open_slot(env, map.cluster, drive))).await;
-    let mut slots = Slots::new();
-    for ((id, drive), opened) in opening.iter().zip(opened) {
-        let opened = match opened {
-            Err(error @ NodeError::CorruptLog(_)) => {
-                renewed.insert(*id);
-                changes::check_survivors(map, &renewed)?;
-                tracing::error!(drive = drive.name, %error, "the drive's replicas begin anew");
-                reopen_slot(env, drive).await
+
+    /// Makes ready to stop: to be called before the doors close.
+    pub async fn leave(&self) {
+        self.membership.leave().await;
+    }
+
+    /// Stops the node as a kill would: nothing is flushed. Returns once nothing of it runs.
+    pub async fn abandon(&self) {
+        self.stop.stop();
+        for drive in self.drives.mounted() {
+            drive.take_down("abandoned");
+        }
+        self.replicas.abandon().await;
+    }
+
+    /// Stops the node: what was applied is flushed, so that the next start has little to read again.
+    pub async fn shutdown(&self) {
+        self.stop.stop();
+        self.replicas.shutdown().await;
+        for drive in self.drives.mounted() {
+            let shards = drive.shards.clone();
+            let flushed = blocking(move || shards.flush()).await;
+            if !matches!(flushed, Ok(Ok(()))) {
+                tracing::warn!(drive = drive.name, "shard index was not flushed");
             }
-            opened => opened,
-        };
-        match opened {
-            Ok(slot) => drop(slots.insert(*id, Arc::new(slot))),
-            Err(error) => tracing::error!(drive = drive.name, %error, "drive is left out"),
+            drive.take_down("the node stopped");
         }
     }
-    changes::check_survivors(map, &renewed)?;
-    if slots.is_empty() {
-        return Err(NodeError::TooFewDrives("none can be opened".to_owned()));
-    }
-    Ok((slots, renewed.into_iter().collect()))
-}
-
-/// Notes on a drive that it has forgotten its past: by its count of starts alone that could not be told any more
-/// after a few further ones, if those are cut off before the map knows.
-async fn begin_anew(drive: &NodeDrive, env: &Env) -> Result<(), NodeError> {
-    let noted = Identity::begin_anew(&drive.disk, env).await;
-    noted.map_err(|error| NodeError::Drive(format!("{}: {error}", drive.name)))
-}
-
-/// Opens a drive whose log is corrupt with an empty one.
-async fn reopen_slot(env: &Env, drive: &NodeDrive) -> Result<Slot, NodeError> {
-    let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{}: {error}", drive.name));
-    begin_anew(drive, env).await?;
-    DriveLog::remove(&*drive.disk).await.map_err(|error| failed(&error))?;
-    let identity = Identity::read(&drive.disk).await.map_err(|error| failed(&error))?;
-    Slot::open(drive, identity, env).await
-}
-
-pub(super) async fn open_slot(env: &Env, cluster: u128, drive: &NodeDrive) -> Result<Slot, NodeError> {
-    let booted = Identity::boot(&drive.disk, cluster).await;
-    let identity = booted.map_err(|error| NodeError::Drive(format!("{}: {error}", drive.name)))?;
-    Slot::open(drive, identity, env).await
-}
-
-/// Writes the node's file to every drive that serves.
-async fn save(file: &NodeFile, slots: &Slots) -> Result<(), NodeError> {
-    let serving = || slots.values().filter(|slot| slot.down().is_none());
-    let written = join_all(serving().map(|slot| file.write(&*slot.disk))).await;
-    let mut saved = 0usize;
-    for (slot, written) in serving().zip(written) {
-        match written {
-            Ok(()) => saved += 1,
-            Err(error) => {
-                tracing::error!(drive = slot.name, %error, "drive does not take the map");
-                slot.take_down(&format!("writing the map: {error}"));
-            }
-        }
-    }
-    if saved == 0 {
-        return Err(NodeError::TooFewDrives("none takes the map".to_owned()));
-    }
-    Ok(())
 }

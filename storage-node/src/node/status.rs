@@ -3,13 +3,11 @@
 //! Must not know: how it is shown.
 
 use couronne_cluster::WriteState;
-use couronne_cluster::map::MapRange;
-use couronne_metadata::ids::RangeId;
 use couronne_ring::DriveId;
 
-use super::{HeardMember, LocalNode};
-use crate::drive::Stats;
-use crate::duties::{self, DutyCounters, RepairStatus, ScrubStatus};
+use super::{HeardMember, LocalNode, RangeStatus};
+use crate::drives::Stats;
+use crate::duties::{Duty, DutyCounters, RepairStatus, Repairer, ScrubStatus, Scrubber};
 
 /// A drive.
 #[derive(Clone, Debug)]
@@ -26,19 +24,6 @@ pub struct DriveStatus {
     pub stats: Option<Stats>,
     /// Bytes of log files in use, and of those kept to be used again.
     pub log_bytes: (u64, u64),
-}
-
-/// A range.
-#[derive(Clone, Debug)]
-pub struct RangeStatus {
-    /// The range.
-    pub id: RangeId,
-    /// The drives its replicas live on.
-    pub replicas: Vec<DriveId>,
-    /// Those that serve.
-    pub serving: Vec<DriveId>,
-    /// The one that leads.
-    pub leader: Option<DriveId>,
 }
 
 /// A node.
@@ -66,60 +51,26 @@ impl LocalNode {
     /// How the node is.
     pub async fn status(&self) -> NodeStatus {
         let mut drives = Vec::new();
-        for slot in self.slots() {
-            let down = slot.down();
-            let stats = if down.is_none() { slot.shards.stats().await.ok() } else { None };
-            let (id, name, is_full) = (slot.id, Some(slot.name.clone()), slot.writes() == WriteState::Full);
-            drives.push(DriveStatus { id, name, down, is_full, stats, log_bytes: slot.log.bytes() });
+        for drive in self.drives.mounted() {
+            let down = drive.down();
+            let stats = if down.is_none() { drive.shards.stats().await.ok() } else { None };
+            let (id, name, is_full) = (drive.id, Some(drive.name.clone()), drive.writes() == WriteState::Full);
+            drives.push(DriveStatus { id, name, down, is_full, stats, log_bytes: drive.log.bytes() });
         }
-        for id in &self.missing() {
+        for id in &self.drives.missing() {
             let down = Some("not here".to_owned());
             drives.push(DriveStatus { id: *id, name: None, down, is_full: false, stats: None, log_bytes: (0, 0) });
         }
-        let (heard, leaderless) = self.heard_of();
+        let (heard, leaderless) = self.membership.heard_of();
         NodeStatus {
             cluster: self.map().cluster,
             drives,
-            ranges: self.range_status(),
-            duties: DutyCounters { halted: self.clock.halted(), ..self.duties.counters() },
-            repair: duties::repair_status(self),
-            scrub: duties::scrub_status(self),
+            ranges: self.replicas.range_status(),
+            duties: self.duties.counters(),
+            repair: Repairer::status(&self.duties),
+            scrub: Scrubber::status(&self.duties),
             heard,
             leaderless,
         }
-    }
-
-    /// What the leader of the map's group heard of members and ranges; elsewhere nothing.
-    fn heard_of(&self) -> (Vec<HeardMember>, u64) {
-        if !self.leads_map() {
-            return (Vec::new(), 0);
-        }
-        let (map, heard) = (self.map(), self.heard.lock());
-        (heard.members(&map, self.id), heard.leaderless(&map))
-    }
-
-    /// How many replicas of its drives that serve are not to be counted on: they have ended, or a snapshot
-    /// replaces their rows.
-    pub(crate) fn replicas_wanting(&self) -> usize {
-        let (map, servers) = (self.map(), self.servers.read());
-        let serves = |drive: &DriveId| self.slot(*drive).is_some_and(|slot| slot.down().is_none());
-        let is_whole =
-            |place: &(RangeId, DriveId)| servers.get(place).is_some_and(|server| server.consensus().is_whole());
-        let places = map.all_ranges().flat_map(|range| range.replicas.values().map(|drive| (range.id, *drive)));
-        places.filter(|place| serves(&place.1) && !is_whole(place)).count()
-    }
-
-    fn range_status(&self) -> Vec<RangeStatus> {
-        let (map, servers) = (self.map(), self.servers.read());
-        let range_status = |range: &MapRange| {
-            let replicas: Vec<DriveId> = range.replicas.values().copied().collect();
-            let server = |drive: &DriveId| servers.get(&(range.id, *drive));
-            let leads = |drive: &&DriveId| server(drive).is_some_and(|s| s.consensus().leadership().is_some());
-            let leader = replicas.iter().find(leads).copied();
-            let serves = |drive: &&DriveId| server(drive).is_some_and(|server| server.consensus().is_whole());
-            let serving = replicas.iter().filter(serves).copied().collect();
-            RangeStatus { id: range.id, replicas, serving, leader }
-        };
-        map.ranges.iter().map(range_status).collect()
     }
 }

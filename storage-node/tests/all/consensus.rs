@@ -13,7 +13,6 @@ use bytes::Bytes;
 use couronne_cluster::Role;
 use couronne_protocol::transport::{Message, Method, Peer, Rejection};
 use couronne_ring::NodeId;
-use couronne_storage_node::consensus::Consensus;
 use couronne_storage_node::consensus::types::ReplicaId;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -91,8 +90,8 @@ fn a_leadership_is_handed_over_faster_than_a_lease_runs_out() {
             let old = rig.await_leader(SECOND * 10).await;
             let group = rig.running(old).group.clone();
             let term = group.leadership().unwrap().term;
-            group.retire();
-            group.hand_over(&rig.places().into_keys().collect(), u64::MAX).await;
+            group.stop_campaigning();
+            group.transfer_leadership(&rig.places().into_keys().collect(), u64::MAX).await;
             let began = Instant::now();
             while rig.leader().is_none_or(|(_, leads)| leads == term) {
                 assert!(group.leadership().is_none(), "it leads on: {} (seed {seed})", rig.look());
@@ -116,8 +115,8 @@ fn a_leadership_is_kept_rather_than_handed_to_nobody() {
     simulate(async {
         let rig = Rig::begin(9).await;
         let (leader, term) = rig.leader().unwrap();
-        rig.running(leader).group.hand_over(&BTreeSet::from([ReplicaId(99)]), u64::MAX).await;
-        rig.running(leader).group.hand_over(&BTreeSet::new(), u64::MAX).await;
+        rig.running(leader).group.transfer_leadership(&BTreeSet::from([ReplicaId(99)]), u64::MAX).await;
+        rig.running(leader).group.transfer_leadership(&BTreeSet::new(), u64::MAX).await;
         rig.write("after", b"value").await;
         assert_eq!(rig.leader(), Some((leader, term)));
         // Nor to one that lacks more than is said.
@@ -127,13 +126,13 @@ fn a_leadership_is_kept_rather_than_handed_to_nobody() {
         for number in 0..10 {
             rig.write(&format!("row {number}"), b"value").await;
         }
-        rig.running(leader).group.hand_over(&to, 5).await;
+        rig.running(leader).group.transfer_leadership(&to, 5).await;
         rig.write("last", b"value").await;
         assert_eq!(rig.leader(), Some((leader, term)));
         rig.cut_off(laggard, false, false);
         rig.await_level(SECOND * 20).await;
         let (leader, _) = rig.leader().unwrap();
-        rig.running(leader).group.hand_over(&to, 5).await;
+        rig.running(leader).group.transfer_leadership(&to, 5).await;
         assert_eq!(rig.await_leader(SECOND * 10).await, laggard);
         rig.stop().await;
     });

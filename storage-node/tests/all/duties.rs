@@ -20,7 +20,7 @@ use couronne_storage_node::disk::Disk;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::log::{DriveLog, FILE_BYTES};
 use couronne_storage_node::node::{LocalNode, Stores};
-use couronne_storage_node::replica::RowMachine;
+use couronne_storage_node::replicas::RangeStateMachine;
 use tokio::time::sleep;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -36,7 +36,7 @@ fn none() -> DutySettings {
     DutySettings {
         reap_interval: off,
         repair_interval: off,
-        marks_interval: off,
+        watermarks_interval: off,
         scrub_interval: off,
         scrub_bytes_per_second: 1 << 30,
         ..DutySettings::default()
@@ -97,7 +97,7 @@ async fn the_reaper_deletes_what_is_due_and_nothing_before() {
 
 #[tokio::test]
 async fn deleting_halts_when_the_clock_leapt_until_it_is_confirmed() {
-    let mut rig = rig(2, DutySettings { reap_interval: OFTEN, marks_interval: OFTEN, ..none() });
+    let mut rig = rig(2, DutySettings { reap_interval: OFTEN, watermarks_interval: OFTEN, ..none() });
     rig.evaluation.reap_delay_ms = 3_600_000;
     let node = rig.start().await;
     make_bucket(&rig.env, &node, owner("any").bucket).await;
@@ -177,9 +177,9 @@ async fn a_reported_shard_is_written_again_on_its_drive() {
     sleep(LONG).await;
     assert_eq!(blob.is_on(&node, damaged[0], blob.primary(&node, damaged[0])).await, Some(false), "nobody told");
     for shard in damaged {
-        node.report(blob.primary(&node, shard), shard, blob.owner.clone()).await;
+        node.local().report(blob.primary(&node, shard), shard, blob.owner.clone()).await;
     }
-    node.report(unnamed.primary(&node, other), other, unnamed.owner.clone()).await;
+    node.local().report(unnamed.primary(&node, other), other, unnamed.owner.clone()).await;
     eventually("the shards are sound", async || blob.is_whole(&node).await).await;
     sleep(LONG).await;
     let found = unnamed.is_on(&node, other, unnamed.primary(&node, other)).await;
@@ -192,7 +192,7 @@ async fn a_reported_shard_is_written_again_on_its_drive() {
 
 #[tokio::test]
 async fn the_scrubber_deletes_only_what_its_range_disowns() {
-    let rig = rig(5, DutySettings { scrub_interval: OFTEN, marks_interval: OFTEN, ..none() });
+    let rig = rig(5, DutySettings { scrub_interval: OFTEN, watermarks_interval: OFTEN, ..none() });
     let node = rig.start().await;
     make_bucket(&rig.env, &node, owner("any").bucket).await;
     let now_ms = rig.env.clock.wall_ms();
@@ -216,7 +216,7 @@ async fn the_scrubber_deletes_only_what_its_range_disowns() {
 
 #[tokio::test]
 async fn marks_move_on_in_ranges_that_nobody_asks() {
-    let rig = rig(8, DutySettings { marks_interval: 3 * LONG, ..none() });
+    let rig = rig(8, DutySettings { watermarks_interval: 3 * LONG, ..none() });
     let node = rig.start().await;
     make_bucket(&rig.env, &node, owner("any").bucket).await;
     let orphan = TestBlob::new(&owner("k"), rig.env.clock.wall_ms() - 8 * 86_400_000, 1);
@@ -351,7 +351,7 @@ async fn replayed(rig: &Rig) -> Vec<u64> {
     let replicas = log.replicas().into_iter().map(|(replica, _)| {
         let last = log.replica(replica).unwrap().bounds().last.unwrap();
         let rows = rig.drives[0].stores.open(&format!("replica-{:016x}", replica.0)).unwrap();
-        let (machine, _) = RowMachine::open(rows).unwrap();
+        let (machine, _) = RangeStateMachine::open(rows).unwrap();
         last.index - machine.position().map_or(0, |position| position.index)
     });
     replicas.collect()

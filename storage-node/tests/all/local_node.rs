@@ -63,7 +63,7 @@ async fn a_range_with_too_much_under_way_refuses_the_rest_and_goes_on() {
     write(&rig.env, &node, "first", "value", commit(10_000)).await.unwrap();
     let address = leader(&node).await;
     let envelope = |number: u64| row_write(&rig.env, &format!("key{number}"), Expect::Any, "value", commit(number));
-    let outcomes = join_all((0..5000).map(|number| node.execute(address, envelope(number)))).await;
+    let outcomes = join_all((0..5000).map(|number| node.local().execute(address, envelope(number)))).await;
     let refused: Vec<u64> = (0..5000).filter(|number| outcomes[*number as usize].is_err()).collect();
     assert!((1..5000).contains(&refused.len()), "{} of 5000 were refused", refused.len());
     for number in 0..5000 {
@@ -74,7 +74,7 @@ async fn a_range_with_too_much_under_way_refuses_the_rest_and_goes_on() {
         }
     }
     for number in refused {
-        node.execute(address, envelope(number)).await.unwrap();
+        node.local().execute(address, envelope(number)).await.unwrap();
     }
     node.shutdown().await;
 }

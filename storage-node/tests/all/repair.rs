@@ -28,7 +28,7 @@ fn duties() -> DutySettings {
         reap_interval: off,
         repair_interval: OFTEN,
         repair_grace: GRACE,
-        marks_interval: off,
+        watermarks_interval: off,
         scrub_interval: off,
         ..DutySettings::default()
     }

@@ -9,8 +9,8 @@ use couronne_protocol::transport::Message;
 use couronne_ring::DriveId;
 
 use super::{
-    Answer, AppendAnswer, AppendAsk, Ask, ENTRIES_BYTES_MAX, ENTRIES_MAX, HandOver, PIECE_BYTES_MAX, Refusal, Request,
-    Sender, SnapshotBegin, VoteAnswer, VoteAsk,
+    Answer, AppendAnswer, AppendAsk, Ask, ENTRIES_BYTES_MAX, ENTRIES_MAX, PIECE_BYTES_MAX, Refusal, Request, Sender,
+    SnapshotBegin, TransferLeadership, VoteAnswer, VoteAsk,
 };
 use crate::consensus::SnapshotPiece;
 use crate::consensus::types::{Entry, Members, Payload, Position, ReplicaId};
@@ -32,7 +32,7 @@ pub(super) fn encode_request(request: &Request) -> Message {
         Ask::Begin(_) => 3,
         Ask::Piece { .. } => 4,
         Ask::End { .. } => 5,
-        Ask::HandOver(_) => 6,
+        Ask::TransferLeadership(_) => 6,
     };
     let mut head = vec![VERSION, kind];
     head.put_u64(request.from.replica.0);
@@ -59,10 +59,10 @@ pub(super) fn encode_request(request: &Request) -> Message {
             head.put_u64(*session);
             head.put_u64(*pieces);
         }
-        Ask::HandOver(hand) => {
-            put_vote(&mut head, hand.vote);
-            head.put_u64(hand.successor.0);
-            put_optional(&mut head, hand.last);
+        Ask::TransferLeadership(transfer) => {
+            put_vote(&mut head, transfer.vote);
+            head.put_u64(transfer.successor.0);
+            put_optional(&mut head, transfer.last);
         }
     }
     Message { head: head.into(), body }
@@ -92,7 +92,7 @@ pub(super) fn decode_request(message: Message) -> Result<Request, Malformed> {
         5 => Ask::End { session: reader.u64()?, pieces: reader.u64()? },
         6 => {
             let (vote, successor) = (take_vote(&mut reader)?, ReplicaId(reader.u64()?));
-            Ask::HandOver(HandOver { vote, successor, last: take_optional(&mut reader)? })
+            Ask::TransferLeadership(TransferLeadership { vote, successor, last: take_optional(&mut reader)? })
         }
         _ => return Err(reader.malformed()),
     };
@@ -280,7 +280,7 @@ const fn refusal_number(refusal: Refusal) -> u8 {
         Refusal::Contradiction => 4,
         Refusal::Session => 5,
         Refusal::Failed => 6,
-        Refusal::Hollow => 7,
+        Refusal::SnapshotPending => 7,
     }
 }
 
@@ -292,7 +292,7 @@ const fn refusal(number: u8) -> Option<Refusal> {
         4 => Some(Refusal::Contradiction),
         5 => Some(Refusal::Session),
         6 => Some(Refusal::Failed),
-        7 => Some(Refusal::Hollow),
+        7 => Some(Refusal::SnapshotPending),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@
 //!   3 begin   session u64 | vote | position
 //!   4 piece   session u64 | sequence u64            body: count u32 { key, value: length u32, bytes }
 //!   5 end     session u64 | pieces u64
-//!   6 hand    vote | successor's replica u64 | last flag u8 [position]
+//!   6 transfer vote | successor's replica u64 | last flag u8 [position]
 //! answer: version u8 | kind u8 | then by kind:
 //!   0 refused  reason u8
 //!   1 vote     vote | last flag u8 [position] | granted u8
@@ -75,8 +75,8 @@ pub(super) enum Ask {
     Piece { session: u64, sequence: u64, rows: SnapshotPiece },
     /// To take what came for the whole.
     End { session: u64, pieces: u64 },
-    /// To owe this leader no faith any more, so that another replica can be elected.
-    HandOver(HandOver),
+    /// To keep this leader's lease no longer, so that another replica can be elected.
+    TransferLeadership(TransferLeadership),
 }
 
 /// A candidate's question.
@@ -112,12 +112,12 @@ pub(super) struct SnapshotBegin {
     pub(super) applied: Position,
 }
 
-/// A leader's last word: it has ceased to lead, and names its successor.
+/// A leader's last message: it has ceased to lead, and names its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HandOver {
+pub(super) struct TransferLeadership {
     /// The vote it led by.
     pub(super) vote: Vote,
-    /// Who is to stand for election at once.
+    /// The replica that is to stand for election at once.
     pub(super) successor: ReplicaId,
     /// What the successor must have in its log first.
     pub(super) last: Option<Position>,
@@ -132,7 +132,7 @@ pub(super) enum Answer {
     Vote(VoteAnswer),
     /// To entries.
     Append(AppendAnswer),
-    /// A step of a snapshot was done, or a leader's last word was taken.
+    /// A step of a snapshot was done, or a leader's last message was taken.
     GoOn,
     /// The snapshot is in place if the vote is the leader's own; else its reign is over.
     Follows(Vote),
@@ -185,7 +185,7 @@ pub(super) enum Refusal {
     Failed,
     /// Its rows are being replaced: it vouches for nothing new until they are whole.
     #[error("rows are being replaced")]
-    Hollow,
+    SnapshotPending,
 }
 
 impl Request {
@@ -209,7 +209,9 @@ impl Request {
             }
             Ask::Append(ask) => self.leads(ask.vote) && ask.is_consistent(),
             Ask::Begin(begin) => self.leads(begin.vote) && begin.applied.term <= begin.vote.term,
-            Ask::HandOver(hand) => self.leads(hand.vote) && hand.last.is_none_or(|last| last.term <= hand.vote.term),
+            Ask::TransferLeadership(transfer) => {
+                self.leads(transfer.vote) && transfer.last.is_none_or(|last| last.term <= transfer.vote.term)
+            }
             Ask::Piece { .. } | Ask::End { .. } => true,
         }
     }

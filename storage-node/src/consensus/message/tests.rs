@@ -73,7 +73,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         (any::<u64>(), any::<u64>(), rows).prop_map(|(session, sequence, rows)| Ask::Piece { session, sequence, rows }),
         (any::<u64>(), any::<u64>()).prop_map(|(session, pieces)| Ask::End { session, pieces }),
         (vote(true), any::<u64>(), proptest::option::of(position())).prop_map(|(vote, successor, last)| {
-            Ask::HandOver(HandOver { vote, successor: ReplicaId(successor), last })
+            Ask::TransferLeadership(TransferLeadership { vote, successor: ReplicaId(successor), last })
         }),
     ]
 }
@@ -94,7 +94,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         Refusal::Contradiction,
         Refusal::Session,
         Refusal::Failed,
-        Refusal::Hollow,
+        Refusal::SnapshotPending,
     ];
     prop_oneof![
         proptest::sample::select(refusals.to_vec()).prop_map(Answer::Refused),
@@ -201,7 +201,7 @@ fn what_no_replica_says_is_refused() {
     assert!(decode(Ask::Vote(VoteAsk { vote: Vote { candidate: ReplicaId(1), ..stands }, last: None })).is_err());
     assert!(decode(Ask::Vote(VoteAsk { vote: stands, last: Some(at(6, 0)) })).is_err());
     assert!(decode(Ask::Begin(SnapshotBegin { session: 1, vote: leads, applied: at(6, 9) })).is_err());
-    let hand = |vote, last| decode(Ask::HandOver(HandOver { vote, successor: ReplicaId(8), last }));
+    let hand = |vote, last| decode(Ask::TransferLeadership(TransferLeadership { vote, successor: ReplicaId(8), last }));
     assert!(hand(leads, Some(at(5, 9))).is_ok());
     assert!(hand(stands, None).is_err(), "does not lead");
     assert!(hand(Vote { candidate: ReplicaId(8), ..leads }, None).is_err(), "another's leadership");
@@ -258,7 +258,7 @@ fn the_wire_stays_as_it_is() {
         Ask::Begin(SnapshotBegin { session: 0x1122, vote: leads, applied: at(4, 9) }),
         Ask::Piece { session: 0x1122, sequence: 3, rows },
         Ask::End { session: 0x1122, pieces: 4 },
-        Ask::HandOver(HandOver { vote: leads, successor: ReplicaId(8), last: Some(at(5, 5)) }),
+        Ask::TransferLeadership(TransferLeadership { vote: leads, successor: ReplicaId(8), last: Some(at(5, 5)) }),
     ];
     let mut lines = Vec::new();
     for ask in asks {

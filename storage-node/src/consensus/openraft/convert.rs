@@ -11,9 +11,9 @@ use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, TransferLeader
 use openraft::type_config::alias::{EntryOf, LogIdOf, SnapshotMetaOf, StoredMembershipOf, VoteOf};
 use openraft::{EntryPayload, LogId, Membership, StoredMembership};
 
-use super::super::message::{AppendAnswer, AppendAsk, HandOver, VoteAnswer, VoteAsk};
+use super::super::message::{AppendAnswer, AppendAsk, TransferLeadership, VoteAnswer, VoteAsk};
 use super::super::types::{Entry, Members, Payload, Position, ReplicaId, Vote};
-use super::super::{Applied, MachineError};
+use super::super::{Applied, StateMachineError};
 use super::{Effects, Place, Types};
 use crate::log::LogError;
 
@@ -87,12 +87,12 @@ pub(super) fn from_vote_request(request: &VoteRequest<Types>) -> VoteAsk {
     VoteAsk { vote: from_vote(&request.vote), last: request.last_log_id.as_ref().map(position) }
 }
 
-pub(super) fn to_transfer(hand: HandOver) -> TransferLeaderRequest<Types> {
-    TransferLeaderRequest::new(to_vote(hand.vote), hand.successor.0, hand.last.map(log_id))
+pub(super) fn to_transfer(transfer: TransferLeadership) -> TransferLeaderRequest<Types> {
+    TransferLeaderRequest::new(to_vote(transfer.vote), transfer.successor.0, transfer.last.map(log_id))
 }
 
-pub(super) fn from_transfer(request: &TransferLeaderRequest<Types>) -> HandOver {
-    HandOver {
+pub(super) fn from_transfer(request: &TransferLeaderRequest<Types>) -> TransferLeadership {
+    TransferLeadership {
         vote: from_vote(request.from_leader()),
         successor: ReplicaId(*request.to_node_id()),
         last: request.last_log_id().map(position),
@@ -153,8 +153,8 @@ impl From<LogError> for io::Error {
     }
 }
 
-impl From<MachineError> for io::Error {
-    fn from(error: MachineError) -> Self {
+impl From<StateMachineError> for io::Error {
+    fn from(error: StateMachineError) -> Self {
         Self::other(error)
     }
 }

@@ -12,7 +12,7 @@
 //!   tells anyone it has ceased to lead, for good in that term. A vote that the old leader ordered would
 //!   override leases in the library; that mark does not travel, so who was not told keeps faith.
 //! - Leases are forgotten in a restart: a replica that may have promised one is quiet for `election_max`.
-//! - Heartbeats go out on a rhythm (`super::pulse`), apart from entries, also when nothing is written. The
+//! - Heartbeats go out on a rhythm (`super::heartbeat`), apart from entries, also when nothing is written. The
 //!   library ticks (13/64 of `heartbeat`) only in a replica that hears no leader.
 //! - After a leader's death a follower waits for its lease, then for a time drawn anew for every round
 //!   from `election_min..election_max`, then for a tick: one leads within 2 `election_max` and a few
@@ -44,68 +44,50 @@ use tokio::time::Instant;
 
 use super::convert::from_membership;
 use super::endpoint::Endpoint;
+use super::heartbeat::HeartbeatTimer;
 use super::link::Links;
 use super::log::LogAdapter;
-use super::machine::{MachineAdapter, Rows};
-use super::pulse::Pulse;
 use super::runtime::seeded;
+use super::state_machine::{Rows, StateMachineAdapter};
 use super::{Effects, LibraryRaft, Place, Types};
 use crate::consensus::message::Sender;
 use crate::consensus::types::{Members, Position, ReplicaId};
-use crate::consensus::{Consensus, ConsensusSettings, Leadership, Machine, Network, ProposeError, Switchboard};
+use crate::consensus::{Consensus, ConsensusSettings, Leadership, ProposeError, ReplicaComponents};
 use crate::log::ReplicaLog;
 
 /// How long a checkpoint waits for the library to take note of it.
 const CHECKPOINT_WAIT: Duration = Duration::from_secs(60);
 
-/// What a replica's consensus is made of.
-pub struct GroupComponents {
-    /// The replica.
-    pub replica: ReplicaId,
-    /// The drive it lives on.
-    pub drive: DriveId,
-    /// Its part of its drive's log.
-    pub log: ReplicaLog,
-    /// Its rows.
-    pub machine: Arc<dyn Machine>,
-    /// The way to its peers of this process.
-    pub switchboard: Switchboard,
-    /// The way to all others; a lone node has none.
-    pub network: Option<Network>,
-    /// Time and chance.
-    pub env: Env,
-}
-
 /// One replica's part in its range's consensus.
-pub struct Group {
+pub(in crate::consensus) struct Group {
     raft: LibraryRaft,
     log: ReplicaLog,
     replica: ReplicaId,
-    machine: MachineAdapter,
+    machine: StateMachineAdapter,
     endpoint: Endpoint,
     settings: ConsensusSettings,
     suspension: Suspension,
-    /// The last term in which this replica handed its leadership over; no leader has term 0.
-    handed_over: AtomicU64,
+    /// The last term in which this replica transferred its leadership; no leader has term 0.
+    transferred_in: AtomicU64,
     env: Env,
-    /// Beats as long as the group lives, if it keeps its own time.
-    _pulse: Option<Pulse>,
+    /// Runs as long as the group lives, if it keeps its own time.
+    _timer: Option<HeartbeatTimer>,
 }
 
 impl Group {
     /// Starts a replica from its log and store. With `quiet`, it votes for nobody, itself included,
     /// until a lease that it may have promised before a restart has run out.
-    pub async fn start(
-        components: GroupComponents,
+    pub(in crate::consensus) async fn start(
+        components: ReplicaComponents,
         settings: ConsensusSettings,
         quiet: bool,
     ) -> Result<Self, ProposeError> {
-        let GroupComponents { replica, drive, log, machine, switchboard, network, env } = components;
+        let ReplicaComponents { replica, drive, log, state_machine, local_peers, network, env } = components;
         let config = Arc::new(library_config(&settings)?);
         let quiet = quiet && !mutant!(VoteAfterRestart);
-        let machine = MachineAdapter::new(machine);
+        let machine = StateMachineAdapter::new(state_machine);
         let from = Sender { replica, drive };
-        let links = Links { from, switchboard: switchboard.clone(), network, env: env.clone() };
+        let links = Links { from, local_peers: local_peers.clone(), network, env: env.clone() };
         let seed = u64::from_be_bytes(env.random_bytes());
         let raft = seeded(seed, async {
             let (log, machine) = (LogAdapter(log.clone()), machine.clone());
@@ -124,28 +106,13 @@ impl Group {
                 waiting.settle_elections();
             });
         }
-        switchboard.connect(replica, endpoint.clone());
-        let pulse = settings
-            .own_time
-            .then(|| Pulse::begin(raft.clone(), endpoint.heard().clone(), env.clock.clone(), &settings));
+        local_peers.connect(replica, Arc::new(endpoint.clone()));
+        let timer = settings.own_time.then(|| {
+            HeartbeatTimer::begin(raft.clone(), endpoint.leader_contact().clone(), env.clock.clone(), &settings)
+        });
         let suspension = Suspension::new(&env);
-        let handed_over = AtomicU64::new(0);
-        Ok(Self { raft, log, replica, machine, endpoint, settings, suspension, handed_over, env, _pulse: pulse })
-    }
-
-    /// Makes the first members of a range that never had any. Every replica given the same members
-    /// writes the same first entry, so a repeat after a crash is harmless.
-    pub async fn initialize(&self, places: &BTreeMap<ReplicaId, DriveId>) -> Result<(), ProposeError> {
-        let members: BTreeMap<u64, Place> = places.iter().map(|(id, drive)| (id.0, Place(*drive))).collect();
-        match self.raft.initialize(members).await {
-            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
-            Err(error) => Err(unknown(error)),
-        }
-    }
-
-    /// Whether the replica ever had members.
-    pub async fn is_initialized(&self) -> Result<bool, ProposeError> {
-        self.raft.is_initialized().await.map_err(unknown)
+        let transferred_in = AtomicU64::new(0);
+        Ok(Self { raft, log, replica, machine, endpoint, settings, suspension, transferred_in, env, _timer: timer })
     }
 
     async fn change(&self, members: Vec<(ReplicaId, DriveId)>) -> Result<(), ProposeError> {
@@ -236,12 +203,20 @@ impl Consensus for Group {
                 age < self.settings.leader_lease() && woke.is_none_or(|woke| age < woke.elapsed())
             });
         // Looked at last: what was true before this replica ceased to lead, nobody could contradict yet.
-        let leads = leader.term() > self.handed_over.load(Ordering::SeqCst);
+        let leads = leader.term() > self.transferred_in.load(Ordering::SeqCst);
         leads.then(|| Leadership { term: leader.term(), lease })
     }
 
     fn leader(&self) -> Option<ReplicaId> {
         self.raft.metrics().borrow_watched().current_leader.map(ReplicaId)
+    }
+
+    async fn initialize(&self, places: &BTreeMap<ReplicaId, DriveId>) -> Result<(), ProposeError> {
+        let members: BTreeMap<u64, Place> = places.iter().map(|(id, drive)| (id.0, Place(*drive))).collect();
+        match self.raft.initialize(members).await {
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+            Err(error) => Err(unknown(error)),
+        }
     }
 
     async fn propose(&self, term: u64, effects: Bytes) -> Result<(), ProposeError> {
@@ -289,7 +264,7 @@ impl Consensus for Group {
         drop(self.raft.trigger().elect(true).await);
     }
 
-    async fn hand_over(&self, to: &BTreeSet<ReplicaId>, lag_max: u64) {
+    async fn transfer_leadership(&self, to: &BTreeSet<ReplicaId>, lag_max: u64) {
         let Some(leadership) = self.leadership() else { return };
         let successor = {
             let metrics = self.raft.metrics();
@@ -303,13 +278,13 @@ impl Consensus for Group {
             others.max_by_key(|(_, matched)| **matched).map(|(id, _)| *id)
         };
         let Some(successor) = successor.filter(|successor| *successor != self.replica.0) else { return };
-        self.handed_over.fetch_max(leadership.term, Ordering::SeqCst);
+        self.transferred_in.fetch_max(leadership.term, Ordering::SeqCst);
         // A replica that has stopped leads no more either.
         drop(self.raft.trigger().transfer_leader(successor).await);
     }
 
-    fn retire(&self) {
-        self.endpoint.retire();
+    fn stop_campaigning(&self) {
+        self.endpoint.stop_campaigning();
     }
 
     async fn heartbeat(&self) {
@@ -329,7 +304,7 @@ impl Consensus for Group {
         from_membership(self.raft.metrics().borrow_watched().membership_config.membership())
     }
 
-    fn settled_members(&self) -> Members {
+    fn committed_members(&self) -> Members {
         from_membership(self.raft.metrics().borrow_watched().committed_membership_config.membership())
     }
 

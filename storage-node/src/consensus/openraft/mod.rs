@@ -8,11 +8,11 @@
 mod convert;
 mod endpoint;
 mod group;
+mod heartbeat;
 mod link;
 mod log;
-mod machine;
-mod pulse;
 mod runtime;
+mod state_machine;
 
 use std::fmt;
 
@@ -21,9 +21,8 @@ use couronne_ring::DriveId;
 use openraft::Raft;
 use openraft::impls::leader_id_std;
 
-pub(super) use self::endpoint::Endpoint;
-pub use self::group::{Group, GroupComponents};
-use self::machine::MachineAdapter;
+pub(super) use self::group::Group;
+use self::state_machine::StateMachineAdapter;
 
 /// The most bytes of entries sent to a follower in one message, unless one entry alone has more.
 const MESSAGE_BYTES_MAX: usize = super::message::ENTRIES_BYTES_MAX;
@@ -68,4 +67,4 @@ openraft::declare_raft_types!(
         AsyncRuntime = runtime::Runtime,
 );
 
-type LibraryRaft = Raft<Types, MachineAdapter>;
+type LibraryRaft = Raft<Types, StateMachineAdapter>;

@@ -68,7 +68,7 @@ impl Work<'_> {
         let mut fetched = Fetched { number, payload: None, wrong: Vec::new(), silent: Vec::new() };
         let id = self.shard(number);
         for drive in found.places.get(usize::from(number)).into_iter().flatten() {
-            match self.node.client().get_shard(*drive, id, self.target.geometry).await {
+            match self.context.client.get_shard(*drive, id, self.target.geometry).await {
                 Ok(payload) => {
                     fetched.payload = Some(payload);
                     return fetched;

@@ -25,8 +25,8 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::timeout;
 
-use super::standing::Standing;
-use crate::node::LocalNode;
+use super::DutyContext;
+use super::snapshot::DriveSnapshot;
 use plan::{Found, Plan, plan};
 
 /// How often a plan is carried out before what is left is left to the next look.
@@ -68,18 +68,22 @@ pub(super) struct Target<'a> {
 
 /// A chunk being worked on.
 struct Work<'a> {
-    node: &'a LocalNode,
-    standing: &'a Standing,
+    context: &'a DutyContext,
+    snapshot: &'a DriveSnapshot,
     target: &'a Target<'a>,
     ring: Arc<Ring>,
     placement: Placement,
 }
 
 /// Makes a chunk as good as it can be.
-pub(super) async fn repair(node: &LocalNode, standing: &Standing, target: &Target<'_>) -> Result<Chunk, String> {
-    let ring = node.current().rings.get(&target.policy).cloned().ok_or("the blob's policy is unknown")?;
+pub(super) async fn repair(
+    context: &DutyContext,
+    snapshot: &DriveSnapshot,
+    target: &Target<'_>,
+) -> Result<Chunk, String> {
+    let ring = context.map.current().rings.get(&target.policy).cloned().ok_or("the blob's policy is unknown")?;
     let placement = place(&ring, target.chunk, &target.geometry).map_err(|error| error.to_string())?;
-    let work = Work { node, standing, target, ring, placement };
+    let work = Work { context, snapshot, target, ring, placement };
     let mut found = work.look().await;
     let mut bytes = 0;
     for _ in 0..ROUNDS {
@@ -98,11 +102,16 @@ pub(super) async fn repair(node: &LocalNode, standing: &Standing, target: &Targe
 
 /// The geometry that a drive's shard of the chunk names: its row is not at hand. The drives of the
 /// chunk's partition are asked first.
-pub(super) async fn geometry_of(node: &LocalNode, standing: &Standing, chunk: ChunkId, width: u8) -> Option<Geometry> {
+pub(super) async fn geometry_of(
+    context: &DutyContext,
+    snapshot: &DriveSnapshot,
+    chunk: ChunkId,
+    width: u8,
+) -> Option<Geometry> {
     for number in 0..width {
         let request = GetShard { shard: ShardId { chunk, number }, first_frame: 0, frames: 0 };
-        let asked = stream::iter(standing.up.iter().copied())
-            .map(|drive| timeout(LOOK_WAIT, node.routes().get_shard(drive, request)))
+        let asked = stream::iter(snapshot.up.iter().copied())
+            .map(|drive| timeout(LOOK_WAIT, context.routes.get_shard(drive, request)))
             .buffer_unordered(QUESTIONS);
         let answers: Vec<_> = asked.collect().await;
         let found = answers.into_iter().find_map(|answer| answer.ok()?.ok());
@@ -115,7 +124,7 @@ pub(super) async fn geometry_of(node: &LocalNode, standing: &Standing, chunk: Ch
 
 impl Work<'_> {
     fn plan(&self, found: &Found) -> Plan {
-        plan(&self.ring, &self.placement, self.standing, found, self.target.geometry.k())
+        plan(&self.ring, &self.placement, self.snapshot, found, self.target.geometry.k())
     }
 
     fn shard(&self, number: u8) -> ShardId {
@@ -131,7 +140,7 @@ impl Work<'_> {
     async fn look(&self) -> Found {
         let places = self.placement.primaries.iter().map(|_| BTreeSet::new()).collect();
         let mut found = Found { places, ..Found::default() };
-        let primaries = self.numbers().filter(|(_, drive)| self.standing.up.contains(drive));
+        let primaries = self.numbers().filter(|(_, drive)| self.snapshot.up.contains(drive));
         self.ask_for(primaries.collect(), &mut found).await;
         let wanted: Vec<(u8, DriveId)> = self
             .numbers()
@@ -145,7 +154,7 @@ impl Work<'_> {
         let searched: Vec<DriveId> = self
             .placement
             .handoffs(&self.ring)
-            .filter(|drive| self.standing.up.contains(drive) && !found.silent.contains(drive))
+            .filter(|drive| self.snapshot.up.contains(drive) && !found.silent.contains(drive))
             .take(SEARCHED_DRIVES_MAX)
             .collect();
         let elsewhere = wanted.into_iter().flat_map(|(number, primary)| {
@@ -158,7 +167,7 @@ impl Work<'_> {
     async fn ask_for(&self, questions: Vec<(u8, DriveId)>, found: &mut Found) {
         let ask = |(number, drive): (u8, DriveId)| async move {
             let request = GetShard { shard: self.shard(number), first_frame: 0, frames: 0 };
-            (number, drive, timeout(LOOK_WAIT, self.node.routes().get_shard(drive, request)).await)
+            (number, drive, timeout(LOOK_WAIT, self.context.routes.get_shard(drive, request)).await)
         };
         let mut answers = stream::iter(questions).map(ask).buffer_unordered(QUESTIONS);
         while let Some((number, drive, answer)) = answers.next().await {
@@ -177,7 +186,7 @@ impl Work<'_> {
     /// Carries a plan out as far as it goes, and notes in `found` what came of it; how many bytes were put.
     async fn carry_out(&self, plan: &Plan, found: &mut Found) -> Result<u64, String> {
         // Only what moves bytes waits for its turn.
-        let turn = if plan.puts.is_empty() { None } else { Some(self.node.duties.moving.acquire().await) };
+        let turn = if plan.puts.is_empty() { None } else { Some(self.context.moving.acquire().await) };
         let shards = self.gather(plan, found).await?;
         let puts = plan.puts.iter().filter_map(|(number, drive)| {
             let payload = shards.get(usize::from(*number))?.clone()?;
@@ -219,14 +228,14 @@ impl Work<'_> {
             frames: frames.clone(),
             payload: payload.clone(),
         };
-        self.node.client().put_shard(drive, request).await
+        self.context.client.put_shard(drive, request).await
     }
 
     /// Deletes copies off their primaries, once these have read the shard back.
     async fn drop_strays(&self, plan: &Plan, found: &mut Found) {
         for (number, stray) in &plan.strays {
             let Some(primary) = self.placement.primaries.get(usize::from(*number)) else { continue };
-            let verified = timeout(DRIVE_WAIT, self.node.routes().verify_shard(*primary, self.shard(*number))).await;
+            let verified = timeout(DRIVE_WAIT, self.context.routes.verify_shard(*primary, self.shard(*number))).await;
             match verified {
                 Ok(Ok(())) => {}
                 _ if mutant!(DropHandoffEarly) => {}
@@ -239,7 +248,7 @@ impl Work<'_> {
                     continue;
                 }
             }
-            match timeout(DRIVE_WAIT, self.node.routes().delete_shard(*stray, self.shard(*number))).await {
+            match timeout(DRIVE_WAIT, self.context.routes.delete_shard(*stray, self.shard(*number))).await {
                 Ok(Ok(_)) => found.remove(*number, *stray),
                 Ok(Err(error)) => {
                     tracing::debug!(drive = %stray, %error, "stray shard stays");

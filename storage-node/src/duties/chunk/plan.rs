@@ -11,7 +11,7 @@ use couronne_base::mutant;
 use couronne_placement::Placement;
 use couronne_ring::{DriveId, FailureDomain, Ring};
 
-use super::super::standing::Standing;
+use super::super::snapshot::DriveSnapshot;
 
 /// Where the shards of a chunk are, as far as drives that serve have said.
 #[derive(Clone, Debug, Default)]
@@ -91,26 +91,26 @@ impl Found {
 }
 
 /// Plans for a chunk of `k` data shards.
-pub(super) fn plan(ring: &Ring, placement: &Placement, standing: &Standing, found: &Found, k: u8) -> Plan {
+pub(super) fn plan(ring: &Ring, placement: &Placement, snapshot: &DriveSnapshot, found: &Found, k: u8) -> Plan {
     let mut plan = Plan::default();
     let can_rebuild = found.alive() >= usize::from(k);
     let takes = |drive: &DriveId| {
-        standing.up.contains(drive)
-            && !standing.closed.contains(drive)
+        snapshot.up.contains(drive)
+            && !snapshot.closed.contains(drive)
             && !found.silent.contains(drive)
             && !found.refusing.contains(drive)
     };
     let mut holding: BTreeSet<DriveId> = found.places.iter().flatten().copied().collect();
     let mut homeless = Vec::new();
     for ((number, primary), places) in (0u8..).zip(&placement.primaries).zip(&found.places) {
-        if places.contains(primary) || (mutant!(DropHandoffEarly) && standing.up.contains(primary)) {
+        if places.contains(primary) || (mutant!(DropHandoffEarly) && snapshot.up.contains(primary)) {
             plan.strays.extend(places.iter().filter(|place| *place != primary).map(|place| (number, *place)));
-        } else if standing.up.contains(primary) {
+        } else if snapshot.up.contains(primary) {
             if takes(primary) && (can_rebuild || !places.is_empty()) {
                 plan.puts.push((number, *primary));
                 holding.insert(*primary);
             }
-        } else if places.is_empty() && can_rebuild && standing.lost.contains_key(primary) {
+        } else if places.is_empty() && can_rebuild && snapshot.lost.contains_key(primary) {
             homeless.push(number);
         }
     }
@@ -118,7 +118,7 @@ pub(super) fn plan(ring: &Ring, placement: &Placement, standing: &Standing, foun
         return plan;
     }
     let away: Vec<DriveId> =
-        ring.all_drives().map(|(drive, _)| drive.id).filter(|drive| !standing.up.contains(drive)).collect();
+        ring.all_drives().map(|(drive, _)| drive.id).filter(|drive| !snapshot.up.contains(drive)).collect();
     let handoffs: Vec<DriveId> = placement.handoffs_without(ring, &away).filter(takes).collect();
     for (turn, number) in homeless.into_iter().enumerate() {
         let free = handoffs.iter().find(|drive| !holding.contains(drive));
@@ -157,15 +157,15 @@ mod tests {
         place(ring, chunk, &Geometry::new(K, 2, 1 << 20).unwrap()).unwrap()
     }
 
-    fn standing(ring: &Ring, away: &BTreeSet<DriveId>, lost: bool) -> Standing {
+    fn snapshot(ring: &Ring, away: &BTreeSet<DriveId>, lost: bool) -> DriveSnapshot {
         let up = ring.all_drives().map(|(drive, _)| drive.id).filter(|drive| !away.contains(drive)).collect();
         let lost = away.iter().filter(|_| lost).map(|drive| (*drive, 1)).collect();
-        Standing { up, lost, ..Standing::default() }
+        DriveSnapshot { up, lost, ..DriveSnapshot::default() }
     }
 
     /// All shards at home, seen from drives that serve.
-    fn at_home(placement: &Placement, standing: &Standing) -> Found {
-        let seen = |primary: &DriveId| standing.up.get(primary).copied().into_iter().collect();
+    fn at_home(placement: &Placement, snapshot: &DriveSnapshot) -> Found {
+        let seen = |primary: &DriveId| snapshot.up.get(primary).copied().into_iter().collect();
         Found { places: placement.primaries.iter().map(seen).collect(), ..Found::default() }
     }
 
@@ -189,10 +189,10 @@ mod tests {
         let ring = ring(7);
         let placement = placed(&ring, 1);
         let away: BTreeSet<DriveId> = [placement.primaries[2]].into();
-        let waiting = standing(&ring, &away, false);
+        let waiting = snapshot(&ring, &away, false);
         assert!(plan(&ring, &placement, &waiting, &at_home(&placement, &waiting), K).is_empty());
 
-        let lost = standing(&ring, &away, true);
+        let lost = snapshot(&ring, &away, true);
         let mut found = at_home(&placement, &lost);
         let planned = plan(&ring, &placement, &lost, &found, K);
         let spare = ring.all_drives().map(|(drive, _)| drive.id).find(|id| !placement.primaries.contains(id)).unwrap();
@@ -201,7 +201,7 @@ mod tests {
         assert!(plan(&ring, &placement, &lost, &found, K).is_empty());
 
         // It is back, emptied: its shard comes home first, then the copy goes.
-        let back = standing(&ring, &BTreeSet::new(), true);
+        let back = snapshot(&ring, &BTreeSet::new(), true);
         let planned = plan(&ring, &placement, &back, &found, K);
         assert_eq!(planned, Plan { puts: vec![(2, placement.primaries[2])], strays: Vec::new() });
         carry_out(&planned, &mut found, &placement);
@@ -216,7 +216,7 @@ mod tests {
         let ring = ring(6);
         let placement = placed(&ring, 1);
         let away: BTreeSet<DriveId> = placement.primaries[..2].iter().copied().collect();
-        let lost = standing(&ring, &away, true);
+        let lost = snapshot(&ring, &away, true);
         let planned = plan(&ring, &placement, &lost, &at_home(&placement, &lost), K);
         let targets: BTreeSet<DriveId> = planned.puts.iter().map(|(_, drive)| *drive).collect();
         assert_eq!((planned.puts.len(), targets.len()), (2, 2));
@@ -231,7 +231,7 @@ mod tests {
         let ring = ring(8);
         let placement = placed(&ring, 1);
         let away: BTreeSet<DriveId> = placement.primaries[..3].iter().copied().collect();
-        let lost = standing(&ring, &away, true);
+        let lost = snapshot(&ring, &away, true);
         let found = at_home(&placement, &lost);
         assert!(plan(&ring, &placement, &lost, &found, K).is_empty());
         assert_eq!(found.survives(&ring, &placement, K), -1);
@@ -251,20 +251,20 @@ mod tests {
             let ring = ring(drives);
             let placement = placed(&ring, seed);
             let away: BTreeSet<DriveId> = away.into_iter().map(DriveId).collect();
-            let standing = standing(&ring, &away, lost);
-            let seen = |places: BTreeSet<u128>| places.into_iter().map(DriveId).filter(|d| standing.up.contains(d)).collect();
+            let snapshot = snapshot(&ring, &away, lost);
+            let seen = |places: BTreeSet<u128>| places.into_iter().map(DriveId).filter(|d| snapshot.up.contains(d)).collect();
             let mut found = Found { places: places.into_iter().map(seen).collect(), ..Found::default() };
             let before = found.alive();
             for _ in 0..3 {
-                let planned = plan(&ring, &placement, &standing, &found, K);
+                let planned = plan(&ring, &placement, &snapshot, &found, K);
                 carry_out(&planned, &mut found, &placement);
             }
-            prop_assert!(plan(&ring, &placement, &standing, &found, K).is_empty());
+            prop_assert!(plan(&ring, &placement, &snapshot, &found, K).is_empty());
             prop_assert!(found.alive() >= before);
-            if before >= usize::from(K) && !standing.up.is_empty() {
+            if before >= usize::from(K) && !snapshot.up.is_empty() {
                 for (number, primary) in placement.primaries.iter().enumerate() {
                     let places = &found.places[number];
-                    if standing.up.contains(primary) {
+                    if snapshot.up.contains(primary) {
                         prop_assert_eq!(places, &BTreeSet::from([*primary]));
                     } else if lost {
                         prop_assert!(!places.is_empty());

@@ -12,9 +12,11 @@ mod rows;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Weak};
+use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use couronne_base::watch;
 use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::{Answer, Ownership, Query};
@@ -24,15 +26,18 @@ use couronne_protocol::shard::{ShardDuties, ShardError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
+pub(super) use progress::Progress;
+use progress::status;
 pub use progress::{Degraded, RepairStatus};
-pub(super) use progress::{Progress, status};
 pub(super) use sweep::mark;
 
 use super::chunk::{self, Chunk, Target};
-use super::standing::{Standing, until_next_loss};
-use super::{Report, ask_owner, count, policy_of, scrubber};
-use crate::node::LocalNode;
-use crate::range_server::RangeServer;
+use super::error::DutyError;
+use super::settings::DutySettings;
+use super::snapshot::{DriveSnapshot, until_next_loss};
+use super::{Duty, DutyContext, ask_owner, count, policy_of, scrubber};
+use crate::drives::DamageReport;
+use crate::replicas::RangeServer;
 use rows::Rows;
 
 /// The shortest rest between two rounds, however often the map changes.
@@ -41,81 +46,94 @@ const REST_MIN: Duration = Duration::from_millis(200);
 /// A round over many rows rests for so many times as long as it took.
 const REST_FACTOR: u32 = 4;
 
-/// Begins to repair, for as long as the node runs.
-pub(super) fn begin(node: &Arc<LocalNode>) {
-    let interval = node.duties.settings.repair_interval;
-    if interval.is_zero() {
-        return;
-    }
-    let (versions, started) = (node.shared_map().follow(), Arc::clone(&node.duties.repair_started));
-    tokio::spawn(run(Arc::downgrade(node), versions, started, interval));
+/// The repairer.
+pub(crate) struct Repairer {
+    versions: watch::Receiver<u64>,
+    started: Arc<Notify>,
+    /// How long the last round took.
+    took: Duration,
 }
 
-/// Has every blob of the ranges led here looked for, and everything that waits tried again.
-pub(super) fn start(node: &LocalNode) {
-    node.duties.repair.start(terms(&node.leaders()));
-    node.duties.repair_started.notify_one();
+impl Repairer {
+    pub(super) fn of(context: &DutyContext) -> Self {
+        Self { versions: context.map.follow(), started: Arc::clone(&context.repair_started), took: Duration::ZERO }
+    }
+}
+
+#[async_trait]
+impl Duty for Repairer {
+    const NAME: &'static str = "repairer";
+
+    type Status = RepairStatus;
+
+    fn status(context: &DutyContext) -> RepairStatus {
+        status(context)
+    }
+
+    fn interval(settings: &DutySettings) -> Duration {
+        settings.repair_interval
+    }
+
+    fn rest(&self, context: &DutyContext) -> Duration {
+        let rest = Self::interval(&context.settings).max(self.took.saturating_mul(REST_FACTOR));
+        let until_loss = until_next_loss(context).map_or(rest, |loss| loss.min(rest));
+        REST_MIN.min(rest).saturating_add(until_loss)
+    }
+
+    /// The map changed, or an operator wants a round.
+    async fn woken(&mut self) {
+        sleep(REST_MIN).await;
+        tokio::select! {
+            biased;
+            () = self.started.notified() => {}
+            changed = self.versions.changed() => if changed.is_err() { pending().await },
+        }
+    }
+
+    async fn round(&mut self, context: &DutyContext) {
+        let began = Instant::now();
+        round(context).await;
+        self.took = began.elapsed();
+    }
 }
 
 /// What a pass over the rows goes by; when it holds no longer, others may be the most endangered.
-struct Scene {
-    standing: Arc<Standing>,
+struct RepairContext {
+    snapshot: Arc<DriveSnapshot>,
     /// The ranges that are led here, and in which terms.
     led: BTreeMap<RangeId, u64>,
 }
 
-impl Scene {
-    fn of(node: &LocalNode) -> Self {
-        Self { standing: Arc::new(Standing::of(node)), led: terms(&node.leaders()) }
+impl RepairContext {
+    fn of(context: &DutyContext) -> Self {
+        Self { snapshot: Arc::new(DriveSnapshot::of(context)), led: terms(&context.replicas.leaders()) }
     }
 
-    fn holds(&self, node: &LocalNode) -> bool {
-        Standing::of(node) == *self.standing && terms(&node.leaders()) == self.led && node.clock.differs().is_none()
+    fn holds(&self, context: &DutyContext) -> bool {
+        DriveSnapshot::of(context) == *self.snapshot
+            && terms(&context.replicas.leaders()) == self.led
+            && context.clock.differs().is_none()
     }
 }
 
 /// The terms in which ranges are led here.
-fn terms(leaders: &[Arc<RangeServer>]) -> BTreeMap<RangeId, u64> {
+pub(super) fn terms(leaders: &[Arc<RangeServer>]) -> BTreeMap<RangeId, u64> {
     let term = |leader: &Arc<RangeServer>| Some((leader.descriptor().id, leader.consensus().leadership()?.term));
     leaders.iter().filter_map(term).collect()
 }
 
-async fn run(node: Weak<LocalNode>, mut versions: watch::Receiver<u64>, started: Arc<Notify>, interval: Duration) {
-    let mut took = Duration::ZERO;
-    loop {
-        let Some(loss) = node.upgrade().map(|node| until_next_loss(&node)) else { return };
-        let rest = interval.max(took.saturating_mul(REST_FACTOR));
-        sleep(REST_MIN.min(rest)).await;
-        tokio::select! {
-            biased;
-            () = sleep(loss.map_or(rest, |loss| loss.min(rest))) => {}
-            () = started.notified() => {}
-            changed = versions.changed() => if changed.is_err() { return },
-        }
-        let Some(node) = node.upgrade().filter(|node| !node.is_stopping()) else { return };
-        let began = Instant::now();
-        let stop = Arc::clone(&node);
-        tokio::select! {
-            biased;
-            () = stop.stopped() => return,
-            () = round(&node) => {}
-        }
-        took = began.elapsed();
-    }
-}
-
-async fn round(node: &LocalNode) {
-    while node.clock.differs().is_none() {
-        let report = node.duties.reports.lock().pop_front();
+async fn round(context: &DutyContext) {
+    while context.clock.differs().is_none() {
+        let report = context.drives.damage.take();
         let Some(report) = report else { break };
-        if let Err(error) = repair_reported(node, &report).await {
-            tracing::warn!(shard = ?report.1, error, "reported shard is not repaired");
+        if let Err(error) = repair_reported(context, &report).await {
+            tracing::warn!(shard = ?report.1, %error, "reported shard is not repaired");
         }
     }
-    while node.clock.differs().is_none() {
-        let scene = Scene::of(node);
-        repair_ranges(node, &scene).await;
-        if scene.holds(node) && !look_for_all(node, &scene).await {
+    while context.clock.differs().is_none() {
+        let pass = RepairContext::of(context);
+        repair_ranges(context, &pass).await;
+        if pass.holds(context) && !look_for_all(context, &pass).await {
             return;
         }
         tokio::task::yield_now().await;
@@ -124,45 +142,45 @@ async fn round(node: &LocalNode) {
 
 /// Looks for every shard of every blob where an operator wants it, and repairs what it can on the way;
 /// whether there may be rows to be looked at since.
-async fn look_for_all(node: &LocalNode, scene: &Scene) -> bool {
-    let is_started = |leader: &&Arc<RangeServer>| node.duties.repair.range(leader.descriptor().id, |r| r.is_started);
-    let leaders = node.leaders();
+async fn look_for_all(context: &DutyContext, pass: &RepairContext) -> bool {
+    let is_started = |leader: &&Arc<RangeServer>| context.repair.range(leader.descriptor().id, |r| r.is_started);
+    let leaders = context.replicas.leaders();
     let mut looked = false;
     for leader in leaders.iter().filter(is_started) {
-        match scrubber::look(node, leader, || scene.holds(node), || ()).await {
-            Ok(true) => node.duties.repair.range(leader.descriptor().id, |range| {
+        match scrubber::look(context, leader, || pass.holds(context), || ()).await {
+            Ok(true) => context.repair.range(leader.descriptor().id, |range| {
                 range.is_started = false;
-                range.standing = None;
+                range.snapshot = None;
                 looked = true;
             }),
             Ok(false) => return true,
-            Err(error) => tracing::warn!(range = leader.descriptor().id.0, error, "blobs are looked for later"),
+            Err(error) => tracing::warn!(range = leader.descriptor().id.0, %error, "blobs are looked for later"),
         }
     }
     looked
 }
 
-async fn repair_ranges(node: &LocalNode, scene: &Scene) {
-    let progress = &node.duties.repair;
-    progress.keep_only(&scene.led);
+async fn repair_ranges(context: &DutyContext, pass: &RepairContext) {
+    let progress = &context.repair;
+    progress.keep_only(&pass.led);
     let was_idle = progress.is_idle();
-    let leaders = node.leaders();
+    let leaders = context.replicas.leaders();
     let mut listed = Vec::new();
-    for leader in leaders.iter().filter(|leader| scene.led.contains_key(&leader.descriptor().id)) {
-        let rows = Rows { node, leader, scene };
-        match prepare(node, leader, &rows).await {
+    for leader in leaders.iter().filter(|leader| pass.led.contains_key(&leader.descriptor().id)) {
+        let rows = Rows { context, leader, pass };
+        match prepare(context, leader, &rows).await {
             Ok(levels) => listed.push((rows, levels)),
-            Err(error) => tracing::warn!(range = leader.descriptor().id.0, error, "repair goes on later"),
+            Err(error) => tracing::warn!(range = leader.descriptor().id.0, %error, "repair goes on later"),
         }
     }
-    progress.begin(node.env().clock.steady(), was_idle);
+    progress.begin(context.env.clock.steady(), was_idle);
     let levels: BTreeSet<u8> = listed.iter().flat_map(|(_, levels)| levels.iter().copied()).collect();
     for level in levels.into_iter().rev() {
         for (rows, _) in listed.iter().filter(|(_, levels)| levels.contains(&level)) {
             if let Err(error) = rows.repair(level).await {
-                tracing::warn!(range = rows.leader.descriptor().id.0, error, "repair goes on later");
+                tracing::warn!(range = rows.leader.descriptor().id.0, %error, "repair goes on later");
             }
-            if !scene.holds(node) {
+            if !pass.holds(context) {
                 return;
             }
         }
@@ -170,31 +188,34 @@ async fn repair_ranges(node: &LocalNode, scene: &Scene) {
 }
 
 /// Sweeps a range if that is due, and lists its rows: the numbers of missing shards that they name.
-async fn prepare(node: &LocalNode, leader: &RangeServer, rows: &Rows<'_>) -> Result<BTreeSet<u8>, String> {
-    sweep::sweep(node, leader, &rows.scene.standing.causes()).await?;
+async fn prepare(context: &DutyContext, leader: &RangeServer, rows: &Rows<'_>) -> Result<BTreeSet<u8>, DutyError> {
+    sweep::sweep(context, leader, &rows.pass.snapshot.events()).await?;
     rows.list().await
 }
 
 /// Repairs the chunk of a shard that was missing or wrong; `None` if nothing names it.
-pub(super) async fn repair_reported(node: &LocalNode, (drive, shard, owner): &Report) -> Result<Option<Chunk>, String> {
+pub(super) async fn repair_reported(
+    context: &DutyContext,
+    (drive, shard, owner): &DamageReport,
+) -> Result<Option<Chunk>, DutyError> {
     let query = Query::OwnsBlob { key: owner.key.clone(), blob: shard.chunk.blob };
-    let answer = ask_owner(node, owner, query).await.map_err(|error| error.to_string())?;
+    let answer = ask_owner(context, owner, query).await?;
     if answer != Answer::OwnsBlob(Ownership::Owned) {
         return Ok(None);
     }
-    count(&node.duties.counters.shards_damaged, 1);
-    let (standing, map) = (Standing::of(node), node.current());
-    let policy = policy_of(node, owner).await?;
+    count(&context.counters.shards_damaged, 1);
+    let (snapshot, map) = (DriveSnapshot::of(context), context.map.current());
+    let policy = policy_of(context, owner).await?;
     let width = map.rings.get(&policy).map_or(SHARDS_MAX, |ring| ring.width());
     // Any shard of the chunk tells how it is encoded.
-    let geometry = chunk::geometry_of(node, &standing, shard.chunk, width).await;
-    let geometry = geometry.ok_or("no shard of its chunk was found")?;
+    let geometry = chunk::geometry_of(context, &snapshot, shard.chunk, width).await;
+    let geometry = geometry.ok_or(DutyError::NoShard)?;
     // It is wrong only if it is there and does not verify; else it is missing, or was put back since.
-    let verified = node.routes().verify_shard(*drive, *shard).await;
+    let verified = context.routes.verify_shard(*drive, *shard).await;
     let wrong = matches!(verified, Err(ShardError::Corrupt(_))).then_some((*drive, shard.number));
     let target = Target { owner, chunk: shard.chunk, geometry, policy, wrong, strays: true };
-    let chunk = chunk::repair(node, &standing, &target).await?;
-    count(&node.duties.counters.chunks_repaired, u64::from(chunk.bytes > 0));
-    node.duties.repair_pace.take(chunk.bytes).await;
+    let chunk = chunk::repair(context, &snapshot, &target).await?;
+    count(&context.counters.chunks_repaired, u64::from(chunk.bytes > 0));
+    context.repair_rate.take(chunk.bytes).await;
     Ok(Some(chunk))
 }

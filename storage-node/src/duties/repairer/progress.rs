@@ -12,12 +12,11 @@ use couronne_metadata::record::RepairRecord;
 use couronne_placement::BlobId;
 use parking_lot::Mutex;
 
-use super::super::speed::{Speed, Work};
-use super::super::standing::Standing;
+use super::super::DutyContext;
+use super::super::eta::{EtaEstimator, WorkEstimate};
+use super::super::snapshot::DriveSnapshot;
 use super::terms;
-use crate::losses::Cause;
-use crate::node::LocalNode;
-use crate::range_server::RangeServer;
+use crate::replicas::{LossEvent, RangeServer};
 
 /// Repair of the ranges that a node leads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,9 +78,9 @@ pub(super) struct RangeProgress {
     /// The term it is led in.
     term: u64,
     /// How the drives stood when the rows were listed last; unset: they were not.
-    pub(super) standing: Option<Arc<Standing>>,
-    /// The causes that a finished sweep has looked for.
-    pub(super) swept: BTreeSet<Cause>,
+    pub(super) snapshot: Option<Arc<DriveSnapshot>>,
+    /// The events that a finished sweep has looked for.
+    pub(super) swept: BTreeSet<LossEvent>,
     /// How many blobs the last sweep saw, and the one under way has seen.
     pub(super) blobs: u64,
     pub(super) looked: u64,
@@ -90,7 +89,7 @@ pub(super) struct RangeProgress {
     /// Rows that are to be looked at, by how many more losses they say that their blobs survive.
     pub(super) pending: BTreeMap<i16, Degraded>,
     /// Their chunks that were not looked at yet.
-    pub(super) left: Work,
+    pub(super) left: WorkEstimate,
     /// An operator wants every blob looked for.
     pub(super) is_started: bool,
 }
@@ -99,7 +98,7 @@ pub(super) struct RangeProgress {
 #[derive(Default)]
 pub(in crate::duties) struct Progress {
     ranges: Mutex<BTreeMap<RangeId, RangeProgress>>,
-    speed: Mutex<Speed>,
+    speed: Mutex<EtaEstimator>,
     /// When something last began to be pending, and the chunks that were done before.
     began: Mutex<(Duration, u64)>,
 }
@@ -122,7 +121,7 @@ impl Progress {
 
     /// Has everything in these ranges, led in these terms, looked at anew: every blob is looked for, and none is
     /// parked.
-    pub(super) fn start(&self, led: BTreeMap<RangeId, u64>) {
+    pub(in crate::duties) fn start(&self, led: BTreeMap<RangeId, u64>) {
         for (id, term) in led {
             self.range(id, |range| *range = RangeProgress { term, is_started: true, ..RangeProgress::default() });
         }
@@ -143,7 +142,7 @@ impl Progress {
     }
 
     /// Notes a chunk that was looked at, and the bytes that it took.
-    pub(super) fn chunk_done(&self, now: Duration, range: RangeId, work: Work, bytes: u64) {
+    pub(super) fn chunk_done(&self, now: Duration, range: RangeId, work: WorkEstimate, bytes: u64) {
         self.range(range, |range| range.left = range.left - work);
         self.speed.lock().done(now, work, bytes);
     }
@@ -163,18 +162,18 @@ impl RangeProgress {
     }
 
     /// Whether everything that is to be looked at is known, given how the drives stand now.
-    fn is_counted(&self, now: &Standing) -> bool {
-        self.standing.as_deref() == Some(now) && now.causes().is_subset(&self.swept) && !self.is_started
+    fn is_counted(&self, now: &DriveSnapshot) -> bool {
+        self.snapshot.as_deref() == Some(now) && now.events().is_subset(&self.swept) && !self.is_started
     }
 
     /// Adds what is known of the range, given how the drives stand now.
-    fn add_to(&self, status: &mut RepairStatus, now: &Standing) {
+    fn add_to(&self, status: &mut RepairStatus, now: &DriveSnapshot) {
         status.pending_blobs += u64::from(self.is_started);
         let parked = u64::try_from(self.parked.len()).unwrap_or(u64::MAX);
-        if !now.causes().is_subset(&self.swept) {
+        if !now.events().is_subset(&self.swept) {
             status.pending_blobs += self.blobs.saturating_sub(self.looked).max(1);
         }
-        if self.standing.as_deref() == Some(now) {
+        if self.snapshot.as_deref() == Some(now) {
             status.pending_blobs += self.pending_blobs();
             status.parked_blobs += parked;
         } else {
@@ -195,19 +194,19 @@ impl RangeProgress {
 }
 
 /// How repair of the ranges led by a node gets on.
-pub(in crate::duties) fn status(node: &LocalNode) -> RepairStatus {
-    let (progress, standing) = (&node.duties.repair, Standing::of(node));
-    let reports = u64::try_from(node.duties.reports.lock().len()).unwrap_or(u64::MAX);
+pub(in crate::duties) fn status(context: &DutyContext) -> RepairStatus {
+    let (progress, snapshot) = (&context.repair, DriveSnapshot::of(context));
+    let reports = context.drives.damage.waiting();
     let mut status = RepairStatus { pending_blobs: reports, ..RepairStatus::default() };
-    let (mut left, mut is_counted) = (Work::default(), true);
+    let (mut left, mut is_counted) = (WorkEstimate::default(), true);
     {
         let ranges = progress.ranges.lock();
-        for (id, term) in terms(&node.leaders()) {
+        for (id, term) in terms(&context.replicas.leaders()) {
             match ranges.get(&id).filter(|range| range.term == term) {
                 Some(range) => {
-                    range.add_to(&mut status, &standing);
+                    range.add_to(&mut status, &snapshot);
                     left = left + range.left;
-                    is_counted &= range.is_counted(&standing);
+                    is_counted &= range.is_counted(&snapshot);
                 }
                 None => {
                     status.pending_blobs += 1;
@@ -217,12 +216,12 @@ pub(in crate::duties) fn status(node: &LocalNode) -> RepairStatus {
         }
     }
     status.pending_chunks = left.items;
-    let servers = node.all_servers();
+    let servers = context.replicas.all_servers();
     let leading = servers.iter().filter(|server| server.consensus().leadership().is_some());
-    let lacking = leading.filter(|leader| lacks_members(node, leader, &standing)).count();
-    status.pending_ranges = u64::try_from(lacking + node.replicas_wanting()).unwrap_or(u64::MAX);
-    status.grace_s = node.duties.settings.repair_grace.as_secs();
-    let (speed, now) = (progress.speed.lock(), node.env().clock.steady());
+    let lacking = leading.filter(|leader| lacks_members(context, leader, &snapshot)).count();
+    status.pending_ranges = u64::try_from(lacking + context.replicas.wanting()).unwrap_or(u64::MAX);
+    status.grace_s = context.settings.repair_grace.as_secs();
+    let (speed, now) = (progress.speed.lock(), context.env.clock.steady());
     let (began, done_before) = *progress.began.lock();
     status.done_chunks = speed.all_done().items - done_before;
     status.rebuilt_bytes = speed.bytes();
@@ -231,7 +230,7 @@ pub(in crate::duties) fn status(node: &LocalNode) -> RepairStatus {
         status.seconds_passed = now.saturating_sub(began).as_secs();
     }
     if is_counted && left.items > 0 {
-        status.seconds_left = speed.seconds_left(now, left, node.duties.settings.repair_bytes_per_second);
+        status.seconds_left = speed.seconds_left(now, left, context.settings.repair_bytes_per_second);
     }
     drop(speed);
     status
@@ -239,12 +238,12 @@ pub(in crate::duties) fn status(node: &LocalNode) -> RepairStatus {
 
 /// Whether replicas that serve are still to become members of a range: its rows do not survive yet what
 /// its blobs do.
-fn lacks_members(node: &LocalNode, leader: &RangeServer, standing: &Standing) -> bool {
-    let map = node.map();
+fn lacks_members(context: &DutyContext, leader: &RangeServer, snapshot: &DriveSnapshot) -> bool {
+    let map = context.map.state();
     let Some(range) = map.range(leader.descriptor().id) else { return false };
     let wanted: BTreeSet<_> = range.replicas.keys().copied().collect();
-    leader.consensus().settled_members().voters != [wanted]
-        && range.replicas.values().all(|drive| standing.up.contains(drive))
+    leader.consensus().committed_members().voters != [wanted]
+        && range.replicas.values().all(|drive| snapshot.up.contains(drive))
 }
 
 /// How many more shards a blob's worst chunk may lose, as its row says.

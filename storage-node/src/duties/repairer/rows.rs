@@ -17,12 +17,12 @@ use couronne_protocol::shard::Owner;
 use futures_util::stream::{self, StreamExt};
 
 use super::super::chunk::{self, Chunk, Target};
-use super::super::speed::Work;
-use super::super::{ask, ask_about, count, execute};
-use super::Scene;
+use super::super::error::DutyError;
+use super::super::eta::WorkEstimate;
+use super::super::{DutyContext, ask, ask_about, count, execute};
+use super::RepairContext;
 use super::progress::{Degraded, Parked, RangeProgress, survives};
-use crate::node::LocalNode;
-use crate::range_server::RangeServer;
+use crate::replicas::RangeServer;
 
 /// Rows listed at a time.
 const ROWS: u32 = 500;
@@ -47,37 +47,37 @@ const LOOK_BYTES: u64 = 1 << 20;
 
 /// A range that is led here, in one round.
 pub(super) struct Rows<'a> {
-    pub(super) node: &'a LocalNode,
+    pub(super) context: &'a DutyContext,
     pub(super) leader: &'a RangeServer,
-    pub(super) scene: &'a Scene,
+    pub(super) pass: &'a RepairContext,
 }
 
 impl Rows<'_> {
     fn progress<T>(&self, with: impl FnOnce(&mut RangeProgress) -> T) -> T {
-        self.node.duties.repair.range(self.leader.descriptor().id, with)
+        self.context.repair.range(self.leader.descriptor().id, with)
     }
 
-    async fn page(&self, after: Option<BlobId>) -> Result<Vec<RepairRecord>, String> {
-        let answer = ask(self.leader, Query::Repair { after, limit: ROWS }).await.map_err(|error| error.to_string())?;
-        let Answer::Repair(rows) = answer else { return Err("wrong answer".to_owned()) };
+    async fn page(&self, after: Option<BlobId>) -> Result<Vec<RepairRecord>, DutyError> {
+        let answer = ask(self.leader, Query::Repair { after, limit: ROWS }).await?;
+        let Answer::Repair(rows) = answer else { return Err(DutyError::WrongAnswer) };
         Ok(rows)
     }
 
     /// Goes through the rows and counts those that are to be looked at; the numbers of missing shards
     /// that they name.
-    pub(super) async fn list(&self) -> Result<BTreeSet<u8>, String> {
-        let now = self.node.env().clock.steady();
+    pub(super) async fn list(&self) -> Result<BTreeSet<u8>, DutyError> {
+        let now = self.context.env.clock.steady();
         let mut known = self.progress(|range| {
-            if range.standing.as_ref() != Some(&self.scene.standing) {
+            if range.snapshot.as_ref() != Some(&self.pass.snapshot) {
                 range.parked.clear();
             }
             range.parked.clone()
         });
-        let all_serve = self.node.map().drives.keys().all(|drive| self.scene.standing.up.contains(drive));
+        let all_serve = self.context.map.state().drives.keys().all(|drive| self.pass.snapshot.up.contains(drive));
         let parked_for = if all_serve { PARKED_BRIEFLY } else { PARKED_FOR };
         known.retain(|_, parked| now.saturating_sub(parked.since) < parked_for);
         let (mut parked, mut levels) = (BTreeMap::new(), BTreeSet::new());
-        let (mut pending, mut left) = (BTreeMap::<i16, Degraded>::new(), Work::default());
+        let (mut pending, mut left) = (BTreeMap::<i16, Degraded>::new(), WorkEstimate::default());
         let mut after = None;
         loop {
             let rows = self.page(after).await?;
@@ -96,7 +96,7 @@ impl Rows<'_> {
             }
         }
         self.progress(|range| {
-            range.standing = Some(Arc::clone(&self.scene.standing));
+            range.snapshot = Some(Arc::clone(&self.pass.snapshot));
             range.parked = parked;
             (range.pending, range.left) = (pending, left);
         });
@@ -104,7 +104,7 @@ impl Rows<'_> {
     }
 
     /// Repairs the blobs of which so many shards are missing, until the drives stand otherwise.
-    pub(super) async fn repair(&self, missing: u8) -> Result<(), String> {
+    pub(super) async fn repair(&self, missing: u8) -> Result<(), DutyError> {
         let (mut after, mut failed) = (None, None);
         loop {
             let rows = self.page(after).await?;
@@ -114,19 +114,19 @@ impl Rows<'_> {
                 |row: &RepairRecord| row.missing == missing && !self.progress(|r| r.parked.contains_key(&row.blob.id));
             let rows: Vec<RepairRecord> = rows.into_iter().filter(is_pending).collect();
             let repairing = rows.into_iter().map(|row| async move {
-                if self.scene.holds(self.node) { self.repair_blob(&row).await } else { Ok(()) }
+                if self.pass.holds(self.context) { self.repair_blob(&row).await } else { Ok(()) }
             });
             // One blob's trouble is not the others'.
-            let repaired: Vec<Result<(), String>> =
+            let repaired: Vec<Result<(), DutyError>> =
                 stream::iter(repairing).buffer_unordered(BLOBS_AT_A_TIME).collect().await;
             failed = repaired.into_iter().find_map(Result::err).or(failed);
-            if !self.scene.holds(self.node) {
+            if !self.pass.holds(self.context) {
                 return Ok(());
             }
         }
     }
 
-    async fn repair_blob(&self, row: &RepairRecord) -> Result<(), String> {
+    async fn repair_blob(&self, row: &RepairRecord) -> Result<(), DutyError> {
         let owner = Owner { bucket: row.bucket, key: row.key.clone() };
         let chunks = stream::iter(0..row.blob.geometry.chunks(row.blob.len))
             .map(|index| self.repair_chunk(row, &owner, index))
@@ -151,10 +151,10 @@ impl Rows<'_> {
             survives: worst,
             is_degraded: worst < i16::from(row.blob.geometry.m()),
             chunks: row.blob.geometry.chunks(row.blob.len),
-            since: self.node.env().clock.steady(),
+            since: self.context.env.clock.steady(),
         };
         self.progress(|range| {
-            if range.parked.len() < PARKED_MAX && range.standing.as_ref() == Some(&self.scene.standing) {
+            if range.parked.len() < PARKED_MAX && range.snapshot.as_ref() == Some(&self.pass.snapshot) {
                 range.parked.insert(row.blob.id, parked);
                 range.settle(row);
             }
@@ -162,50 +162,50 @@ impl Rows<'_> {
         Ok(())
     }
 
-    async fn is_named(&self, row: &RepairRecord) -> Result<bool, String> {
+    async fn is_named(&self, row: &RepairRecord) -> Result<bool, DutyError> {
         let query = Query::OwnsBlob { key: row.key.clone(), blob: row.blob.id };
-        let answer = ask_about(self.leader, row.bucket, query).await.map_err(|error| error.to_string())?;
+        let answer = ask_about(self.leader, row.bucket, query).await?;
         Ok(answer == Answer::OwnsBlob(Ownership::Owned))
     }
 
-    async fn repair_chunk(&self, row: &RepairRecord, owner: &Owner, index: u64) -> Result<Chunk, String> {
-        let (node, counters) = (self.node, &self.node.duties.counters);
+    async fn repair_chunk(&self, row: &RepairRecord, owner: &Owner, index: u64) -> Result<Chunk, DutyError> {
+        let (context, counters) = (self.context, &self.context.counters);
         let work = chunk_work(row, index);
-        let index = u32::try_from(index).map_err(|error| error.to_string())?;
+        let index = u32::try_from(index)?;
         let chunk = ChunkId { blob: row.blob.id, index };
         let (geometry, policy) = (row.blob.geometry, row.blob.policy);
         let target = Target { owner, chunk, geometry, policy, wrong: None, strays: true };
-        let chunk = chunk::repair(node, &self.scene.standing, &target).await?;
+        let chunk = chunk::repair(context, &self.pass.snapshot, &target).await?;
         count(&counters.chunks_repaired, u64::from(chunk.bytes > 0));
         count(&counters.chunks_unrepaired, u64::from(!chunk.whole));
-        node.duties.repair.chunk_done(node.env().clock.steady(), self.leader.descriptor().id, work, chunk.bytes);
-        node.duties.repair_pace.take(chunk.bytes).await;
+        context.repair.chunk_done(context.env.clock.steady(), self.leader.descriptor().id, work, chunk.bytes);
+        context.repair_rate.take(chunk.bytes).await;
         Ok(chunk)
     }
 
-    async fn drop_row(&self, row: &RepairRecord) -> Result<(), String> {
+    async fn drop_row(&self, row: &RepairRecord) -> Result<(), DutyError> {
         let (owner, blob) = ((row.bucket, row.key.clone()), row.blob.id);
-        let repaired = execute(self.node, self.leader, owner, Command::Repaired { blob }).await;
-        repaired.map_err(|error| error.to_string())?;
+        let repaired = execute(self.context, self.leader, owner, Command::Repaired { blob }).await;
+        repaired?;
         self.progress(|range| range.settle(row));
         Ok(())
     }
 }
 
 /// What it takes to repair a blob.
-fn blob_work(row: &RepairRecord) -> Work {
+fn blob_work(row: &RepairRecord) -> WorkEstimate {
     let chunks = row.blob.geometry.chunks(row.blob.len);
-    let Some(last) = chunks.checked_sub(1) else { return Work::default() };
+    let Some(last) = chunks.checked_sub(1) else { return WorkEstimate::default() };
     chunk_work(row, 0).times(last) + chunk_work(row, last)
 }
 
 /// The same of one of its chunks, if it lacks as many shards as the row says.
-fn chunk_work(row: &RepairRecord, index: u64) -> Work {
+fn chunk_work(row: &RepairRecord, index: u64) -> WorkEstimate {
     let geometry = &row.blob.geometry;
     let layout = u32::try_from(index).ok().and_then(|index| geometry.chunk(row.blob.len, index));
     let shard_len = layout.map_or(0, |layout| u64::from(layout.shard_len));
     let puts = u64::from(row.missing) * shard_len;
-    Work { items: 1, cost: LOOK_BYTES + u64::from(geometry.k()) * shard_len + puts, paced: puts }
+    WorkEstimate { items: 1, cost: LOOK_BYTES + u64::from(geometry.k()) * shard_len + puts, paced: puts }
 }
 
 #[cfg(test)]
@@ -226,9 +226,9 @@ mod tests {
             let blob = BlobRef { id: BlobId::new(0, [0; 10]), len, policy: PolicyId(0), geometry, crc64: 0 };
             let row = RepairRecord { blob, bucket: BucketId::SYSTEM, key: ObjectKey::new("key").unwrap(), missing: 2 };
             let chunks = (0..geometry.chunks(len)).map(|index| chunk_work(&row, index));
-            assert_eq!(blob_work(&row), chunks.fold(Work::default(), |sum, chunk| sum + chunk), "{len}");
+            assert_eq!(blob_work(&row), chunks.fold(WorkEstimate::default(), |sum, chunk| sum + chunk), "{len}");
             if len == 16 * MIB {
-                assert_eq!(blob_work(&row), Work { items: 1, cost: 25 * MIB, paced: 8 * MIB });
+                assert_eq!(blob_work(&row), WorkEstimate { items: 1, cost: 25 * MIB, paced: 8 * MIB });
             }
         }
     }

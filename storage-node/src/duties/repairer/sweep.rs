@@ -2,8 +2,8 @@
 //! rows for them.
 //!
 //! The range's rows and the ring say where every chunk is; no drive is asked.
-//! Promises: once a sweep for a set of causes is finished, every blob that they concern and that a row names
-//! has a repair row; those that are committed later get theirs with their row ([`Losses`]).
+//! Promises: once a sweep for a set of events is finished, every blob that they concern and that a row names
+//! has a repair row; those that are committed later get theirs with their row ([`DataLoss`]).
 //! Must not know: how a blob is repaired.
 
 use std::collections::BTreeSet;
@@ -15,32 +15,35 @@ use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::RepairRecord;
 use couronne_protocol::map::MapSource;
 
-use super::super::{ask, count, execute, some_key};
-use crate::losses::{Cause, Losses};
-use crate::node::LocalNode;
-use crate::range_server::RangeServer;
+use super::super::error::DutyError;
+use super::super::{DutyContext, ask, count, execute, some_key};
+use crate::replicas::{DataLoss, LossEvent, RangeServer};
 
 /// Blobs looked at between two steps.
 const BLOBS: u32 = 500;
 
-/// Looks for blobs that the causes concern, if some have not been looked for in this range.
-pub(super) async fn sweep(node: &LocalNode, leader: &RangeServer, causes: &BTreeSet<Cause>) -> Result<(), String> {
-    let (range, progress) = (leader.descriptor().id, &node.duties.repair);
-    let news: BTreeSet<Cause> = progress.range(range, |range| causes.difference(&range.swept).copied().collect());
+/// Looks for blobs that the events concern, if some have not been looked for in this range.
+pub(super) async fn sweep(
+    context: &DutyContext,
+    leader: &RangeServer,
+    events: &BTreeSet<LossEvent>,
+) -> Result<(), DutyError> {
+    let (range, progress) = (leader.descriptor().id, &context.repair);
+    let news: BTreeSet<LossEvent> = progress.range(range, |range| events.difference(&range.swept).copied().collect());
     if news.is_empty() {
-        progress.range(range, |range| range.swept.clone_from(causes));
+        progress.range(range, |range| range.swept.clone_from(events));
         return Ok(());
     }
-    tracing::info!(range = range.0, causes = news.len(), "looking for blobs with shards on drives lost or emptied");
+    tracing::info!(range = range.0, events = news.len(), "looking for blobs with shards on drives lost or emptied");
     progress.range(range, |range| range.looked = 0);
-    let key = some_key(leader.descriptor()).ok_or("the range has no key")?;
-    let losses = Arc::new(Losses::new(causes.clone(), node.current()));
+    let key = some_key(leader.descriptor()).ok_or(DutyError::NoKey)?;
+    let losses = Arc::new(DataLoss::new(events.clone(), context.map.current()));
     leader.take_note_of(Arc::clone(&losses)).await?;
     let (mut after, mut seen) = (Bytes::new(), 0u64);
     loop {
         let query = Query::Blobs { after: after.clone(), limit: BLOBS };
-        let answer = ask(leader, query).await.map_err(|error| error.to_string())?;
-        let Answer::Blobs(blobs, next) = answer else { return Err("wrong answer".to_owned()) };
+        let answer = ask(leader, query).await?;
+        let Answer::Blobs(blobs, next) = answer else { return Err(DutyError::WrongAnswer) };
         seen += u64::try_from(blobs.len()).unwrap_or(u64::MAX);
         let mut degraded = Vec::new();
         for (bucket, key, blob) in blobs {
@@ -51,7 +54,7 @@ pub(super) async fn sweep(node: &LocalNode, leader: &RangeServer, causes: &BTree
             // A blob may have thousands of chunks to be placed.
             tokio::task::yield_now().await;
         }
-        mark(node, leader, key.clone(), degraded).await?;
+        mark(context, leader, key.clone(), degraded).await?;
         progress.range(range, |range| range.looked = seen);
         match next {
             Some(next) => after = next,
@@ -59,25 +62,25 @@ pub(super) async fn sweep(node: &LocalNode, leader: &RangeServer, causes: &BTree
         }
     }
     progress.range(range, |range| {
-        range.swept.clone_from(causes);
+        range.swept.clone_from(events);
         range.blobs = seen;
         // The rows are others now: what was listed no longer counts.
-        range.standing = None;
+        range.snapshot = None;
     });
     Ok(())
 }
 
 /// Has the range leave repair rows.
 pub(in crate::duties) async fn mark(
-    node: &LocalNode,
+    context: &DutyContext,
     leader: &RangeServer,
     key: (couronne_metadata::ids::BucketId, couronne_metadata::ids::ObjectKey),
     blobs: Vec<RepairRecord>,
-) -> Result<(), String> {
+) -> Result<(), DutyError> {
     if blobs.is_empty() {
         return Ok(());
     }
-    count(&node.duties.counters.blobs_marked, u64::try_from(blobs.len()).unwrap_or(u64::MAX));
-    let marked = execute(node, leader, key, Command::MarkDegraded { blobs }).await;
-    marked.map(drop).map_err(|error| error.to_string())
+    count(&context.counters.blobs_marked, u64::try_from(blobs.len()).unwrap_or(u64::MAX));
+    let marked = execute(context, leader, key, Command::MarkDegraded { blobs }).await;
+    Ok(marked.map(drop)?)
 }

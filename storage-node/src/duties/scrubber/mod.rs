@@ -12,6 +12,7 @@ mod progress;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::query::{Answer, Ownership, Query};
@@ -21,6 +22,7 @@ use couronne_protocol::map::MapSource;
 use couronne_protocol::shard::{GetShard, Owner, ShardError};
 use futures_util::future::{join, join_all};
 use futures_util::stream::{self, StreamExt};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use progress::Of;
@@ -28,13 +30,14 @@ pub(super) use progress::ScrubProgress;
 pub use progress::{DriveScrub, ScrubStatus};
 
 use super::chunk::{self, Target};
-use super::pace::Pace;
-use super::speed::Work;
-use super::standing::Standing;
-use super::{Report, ask, ask_owner, count, policy_of, repairer, some_key};
-use crate::drive::ListedShard;
-use crate::node::{LocalNode, Slot};
-use crate::range_server::RangeServer;
+use super::error::DutyError;
+use super::eta::WorkEstimate;
+use super::rate_limiter::RateLimiter;
+use super::settings::DutySettings;
+use super::snapshot::DriveSnapshot;
+use super::{Duty, DutyContext, ask, ask_owner, count, policy_of, repairer, some_key};
+use crate::drives::{DamageReport, ListedShard, MountedDrive};
+use crate::replicas::RangeServer;
 
 /// Shards listed at a time.
 const SHARDS: usize = 256;
@@ -49,64 +52,77 @@ const BLOBS_AT_A_TIME: usize = 4;
 const ASK_BYTES: u64 = 256 << 10;
 
 /// Looking for a chunk's shards.
-const LOOK: Work = Work { items: 1, cost: 1, paced: 0 };
+const LOOK: WorkEstimate = WorkEstimate { items: 1, cost: 1, paced: 0 };
 
 /// Between two pages of blobs.
 const REST: Duration = Duration::from_millis(50);
 
-/// Begins to scrub, for as long as the node runs: with a rest before each round, which an operator may cut.
-pub(super) fn begin(node: &Arc<LocalNode>) {
-    let rest = node.duties.settings.scrub_interval;
-    if rest.is_zero() {
-        return;
+/// The scrubber.
+pub(crate) struct Scrubber {
+    started: Arc<Notify>,
+}
+
+impl Scrubber {
+    pub(super) fn of(context: &DutyContext) -> Self {
+        Self { started: Arc::clone(&context.scrub_started) }
     }
-    let (started, node) = (Arc::clone(&node.duties.scrub_started), Arc::downgrade(node));
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = sleep(rest) => {}
-                () = started.notified() => {}
-            }
-            let Some(node) = node.upgrade().filter(|node| !node.is_stopping()) else { return };
-            tokio::select! {
-                () = round(&node) => {}
-                () = node.stopped() => return,
-            }
-        }
-    });
+}
+
+#[async_trait]
+impl Duty for Scrubber {
+    const NAME: &'static str = "scrubber";
+
+    type Status = ScrubStatus;
+
+    fn status(context: &DutyContext) -> ScrubStatus {
+        context.scrub.status(context.env.clock.steady())
+    }
+
+    fn interval(settings: &DutySettings) -> Duration {
+        settings.scrub_interval
+    }
+
+    /// An operator may cut the rest.
+    async fn woken(&mut self) {
+        self.started.notified().await;
+    }
+
+    async fn round(&mut self, context: &DutyContext) {
+        round(context).await;
+    }
 }
 
 /// One round over all drives and all ranges led here.
-async fn round(node: &LocalNode) {
-    let slots: Vec<Arc<Slot>> = node.slots().filter(|slot| slot.serving().is_ok()).collect();
-    let progress = &node.duties.scrub;
-    progress.begin(node.env().clock.steady(), slots.iter().map(|slot| slot.id));
-    let read = join_all(slots.iter().map(|slot| scrub_drive(node, slot)));
-    join(read, look_for_all(node)).await;
-    progress.end(node.env().clock.wall_ms());
-    count(&node.duties.counters.scrub_rounds, 1);
+async fn round(context: &DutyContext) {
+    let drives: Vec<Arc<MountedDrive>> = context.drives.mounted().filter(|mounted| mounted.serving().is_ok()).collect();
+    let progress = &context.scrub;
+    progress.begin(context.env.clock.steady(), drives.iter().map(|mounted| mounted.id));
+    let read = join_all(drives.iter().map(|mounted| scrub_drive(context, mounted)));
+    join(read, look_for_all(context)).await;
+    progress.end(context.env.clock.wall_ms());
+    count(&context.counters.scrub_rounds, 1);
 }
 
-async fn look_for_all(node: &LocalNode) {
-    let (progress, leaders) = (&node.duties.scrub, node.leaders());
-    let mut total = Work::default();
+async fn look_for_all(context: &DutyContext) {
+    let (progress, leaders) = (&context.scrub, context.replicas.leaders());
+    let mut total = WorkEstimate::default();
     for leader in &leaders {
         match count_chunks(leader).await {
             Ok(chunks) => total = total + LOOK.times(chunks),
-            Err(error) => tracing::warn!(range = leader.descriptor().id.0, error, "a range's chunks are not counted"),
+            Err(error) => tracing::warn!(range = leader.descriptor().id.0, %error, "a range's chunks are not counted"),
         }
     }
-    let now = || node.env().clock.steady();
+    let now = || context.env.clock.steady();
     progress.counted(Of::Look, now(), total, 0);
-    for leader in leaders.into_iter().filter(|_| node.clock.differs().is_none()) {
-        if let Err(error) = look(node, &leader, || true, || progress.done(Of::Look, now(), LOOK)).await {
-            tracing::warn!(range = leader.descriptor().id.0, error, "scrubbing a range goes on next round");
+    for leader in leaders.into_iter().filter(|_| context.clock.differs().is_none()) {
+        if let Err(error) = look(context, &leader, || true, || progress.done(Of::Look, now(), LOOK)).await {
+            tracing::warn!(range = leader.descriptor().id.0, %error, "scrubbing a range goes on next round");
         }
     }
     progress.part_ended(Of::Look);
 }
 
-async fn count_chunks(leader: &RangeServer) -> Result<u64, String> {
+async fn count_chunks(leader: &RangeServer) -> Result<u64, DutyError> {
     let (mut after, mut chunks) = (Bytes::new(), 0);
     loop {
         let (blobs, next) = blobs_after(leader, after).await?;
@@ -119,29 +135,29 @@ async fn count_chunks(leader: &RangeServer) -> Result<u64, String> {
 }
 
 /// The scrubber's rate on a drive with so many bytes: what is set, or more if a round would take too long.
-fn pace_for(node: &LocalNode, bytes: u64) -> u64 {
-    let settings = &node.duties.settings;
+fn pace_for(context: &DutyContext, bytes: u64) -> u64 {
+    let settings = &context.settings;
     let in_time = bytes / settings.scrub_round_max.as_secs().max(1);
     settings.scrub_bytes_per_second.max(in_time)
 }
 
-async fn scrub_drive(node: &LocalNode, slot: &Slot) {
-    if let Err(error) = read_drive(node, slot).await {
-        tracing::warn!(drive = slot.name, %error, "scrubbing a drive goes on next round");
+async fn scrub_drive(context: &DutyContext, mounted: &MountedDrive) {
+    if let Err(error) = read_drive(context, mounted).await {
+        tracing::warn!(drive = mounted.name, %error, "scrubbing a drive goes on next round");
     }
-    node.duties.scrub.part_ended(Of::Drive(slot.id));
+    context.scrub.part_ended(Of::Drive(mounted.id));
 }
 
 /// Reading and checking a shard.
-fn reading(listed: &ListedShard) -> Work {
+fn reading(listed: &ListedShard) -> WorkEstimate {
     let bytes = u64::from(listed.shard_len);
-    Work { items: 1, cost: ASK_BYTES + bytes, paced: bytes }
+    WorkEstimate { items: 1, cost: ASK_BYTES + bytes, paced: bytes }
 }
 
-async fn count_shards(slot: &Slot) -> Result<Work, ShardError> {
-    let (mut total, mut after) = (Work::default(), None);
+async fn count_shards(mounted: &MountedDrive) -> Result<WorkEstimate, ShardError> {
+    let (mut total, mut after) = (WorkEstimate::default(), None);
     loop {
-        let page = slot.serving()?.list(after, SHARDS)?;
+        let page = mounted.serving()?.list(after, SHARDS)?;
         let Some(last) = page.last() else { return Ok(total) };
         after = Some(last.shard);
         total = page.iter().map(reading).fold(total, |total, shard| total + shard);
@@ -149,88 +165,88 @@ async fn count_shards(slot: &Slot) -> Result<Work, ShardError> {
     }
 }
 
-async fn read_drive(node: &LocalNode, slot: &Slot) -> Result<(), ShardError> {
-    let (progress, total) = (&node.duties.scrub, count_shards(slot).await?);
-    let bytes_per_second = pace_for(node, total.paced);
-    progress.counted(Of::Drive(slot.id), node.env().clock.steady(), total, bytes_per_second);
-    let pace = Pace::new(bytes_per_second);
+async fn read_drive(context: &DutyContext, mounted: &MountedDrive) -> Result<(), ShardError> {
+    let (progress, total) = (&context.scrub, count_shards(mounted).await?);
+    let bytes_per_second = pace_for(context, total.paced);
+    progress.counted(Of::Drive(mounted.id), context.env.clock.steady(), total, bytes_per_second);
+    let pace = RateLimiter::new(bytes_per_second);
     let mut after: Option<ShardId> = None;
     let mut disowned: Option<(BlobId, bool)> = None;
     loop {
-        let page = slot.serving()?.list(after, SHARDS)?;
+        let page = mounted.serving()?.list(after, SHARDS)?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.shard);
         for listed in page {
             let blob = listed.shard.chunk.blob;
             let is_disowned = match disowned {
                 Some((known, is_disowned)) if known == blob => is_disowned,
-                _ => owner_disowns(node, &listed).await,
+                _ => owner_disowns(context, &listed).await,
             };
             disowned = Some((blob, is_disowned));
             if is_disowned {
-                delete_orphan(node, slot, &listed).await;
+                delete_orphan(context, mounted, &listed).await;
             } else {
-                scrub_shard(node, slot, &listed).await;
+                scrub_shard(context, mounted, &listed).await;
             }
-            progress.done(Of::Drive(slot.id), node.env().clock.steady(), reading(&listed));
+            progress.done(Of::Drive(mounted.id), context.env.clock.steady(), reading(&listed));
             pace.take(u64::from(listed.shard_len)).await;
         }
     }
 }
 
 /// Only a leader's clear "no" counts.
-async fn owner_disowns(node: &LocalNode, listed: &ListedShard) -> bool {
+async fn owner_disowns(context: &DutyContext, listed: &ListedShard) -> bool {
     let query = Query::OwnsBlob { key: listed.owner.key.clone(), blob: listed.shard.chunk.blob };
-    let answer = ask_owner(node, &listed.owner, query).await;
+    let answer = ask_owner(context, &listed.owner, query).await;
     matches!(answer, Ok(Answer::OwnsBlob(Ownership::Disowned)))
 }
 
-async fn delete_orphan(node: &LocalNode, slot: &Slot, listed: &ListedShard) {
-    let Ok(drive) = slot.serving() else { return };
-    if !node.clock.trusts() {
+async fn delete_orphan(context: &DutyContext, mounted: &MountedDrive, listed: &ListedShard) {
+    let Ok(drive) = mounted.serving() else { return };
+    if !context.clock.trusts() {
         return;
     }
     match drive.delete_shard(listed.shard).await {
-        Ok(deleted) => count(&node.duties.counters.orphans_deleted, u64::from(deleted)),
-        Err(error) => tracing::warn!(drive = slot.name, %error, "orphan stays until the next round"),
+        Ok(deleted) => count(&context.counters.orphans_deleted, u64::from(deleted)),
+        Err(error) => tracing::warn!(drive = mounted.name, %error, "orphan stays until the next round"),
     }
 }
 
-async fn scrub_shard(node: &LocalNode, slot: &Slot, listed: &ListedShard) {
-    let Ok(drive) = slot.serving() else { return };
-    count(&node.duties.counters.shards_scrubbed, 1);
+async fn scrub_shard(context: &DutyContext, mounted: &MountedDrive, listed: &ListedShard) {
+    let Ok(drive) = mounted.serving() else { return };
+    count(&context.counters.shards_scrubbed, 1);
     match drive.verify(listed.shard).await {
-        Ok(_) => send_home(node, slot, listed).await,
+        Ok(_) => send_home(context, mounted, listed).await,
         Err(ShardError::NotFound | ShardError::Down(_)) => {}
         Err(error) => {
-            tracing::warn!(drive = slot.name, shard = ?listed.shard, %error, "shard does not verify");
-            let report = (slot.id, listed.shard, listed.owner.clone());
-            let healed = repair(node, &report).await;
-            node.duties.scrub.found(1, u64::from(healed));
+            tracing::warn!(drive = mounted.name, shard = ?listed.shard, %error, "shard does not verify");
+            let report = (mounted.id, listed.shard, listed.owner.clone());
+            let healed = repair(context, &report).await;
+            context.scrub.found(1, u64::from(healed));
         }
     }
 }
 
 /// A shard off its primary that serves is a copy that was left behind: repair moves it home or drops it.
-async fn send_home(node: &LocalNode, slot: &Slot, listed: &ListedShard) {
-    let Ok(drive) = slot.serving() else { return };
+async fn send_home(context: &DutyContext, mounted: &MountedDrive, listed: &ListedShard) {
+    let Ok(drive) = mounted.serving() else { return };
     let request = GetShard { shard: listed.shard, first_frame: 0, frames: 0 };
     let Ok(found) = drive.get_shard(request).await else { return };
-    let Ok(policy) = policy_of(node, &listed.owner).await else { return };
-    let ring = node.current().rings.get(&policy).cloned();
+    let Ok(policy) = policy_of(context, &listed.owner).await else { return };
+    let ring = context.map.current().rings.get(&policy).cloned();
     let placement = ring.and_then(|ring| place(&ring, listed.shard.chunk, &found.geometry).ok());
     let primary = placement.and_then(|placed| placed.primaries.get(usize::from(listed.shard.number)).copied());
-    if primary.is_some_and(|primary| primary != slot.id && Standing::of(node).up.contains(&primary)) {
-        repair(node, &(slot.id, listed.shard, listed.owner.clone())).await;
+    if primary.is_some_and(|primary| primary != mounted.id && DriveSnapshot::of(context).up.contains(&primary)) {
+        repair(context, &(mounted.id, listed.shard, listed.owner.clone())).await;
     }
 }
 
 /// Repairs a shard's chunk; whether a shard of it was put back.
-async fn repair(node: &LocalNode, report: &Report) -> bool {
-    match repairer::repair_reported(node, report).await {
+async fn repair(context: &DutyContext, report: &DamageReport) -> bool {
+    match repairer::repair_reported(context, report).await {
         Ok(chunk) => chunk.is_some_and(|chunk| chunk.bytes > 0),
         Err(error) => {
-            tracing::warn!(shard = ?report.1, error, "shard is not repaired");
+            tracing::warn!(shard = ?report.1, %error, "shard is not repaired");
             false
         }
     }
@@ -238,20 +254,20 @@ async fn repair(node: &LocalNode, report: &Report) -> bool {
 
 /// Looks for every shard of a blob and rebuilds what is missing; what is to be told to the repairer.
 async fn scrub_blob(
-    node: &LocalNode,
+    context: &DutyContext,
     owner: Owner,
     blob: BlobRef,
     looked: impl Fn(),
-) -> Result<Option<RepairRecord>, String> {
+) -> Result<Option<RepairRecord>, DutyError> {
     let mut worst = 0;
     for index in 0..blob.geometry.chunks(blob.len) {
-        let index = u32::try_from(index).map_err(|error| error.to_string())?;
+        let index = u32::try_from(index)?;
         let (chunk, geometry, policy) = (ChunkId { blob: blob.id, index }, blob.geometry, blob.policy);
         let target = Target { owner: &owner, chunk, geometry, policy, wrong: None, strays: false };
-        let chunk = chunk::repair(node, &Standing::of(node), &target).await?;
-        count(&node.duties.counters.shards_damaged, u64::from(chunk.bytes > 0));
-        node.duties.scrub.found(u64::from(chunk.bytes > 0), u64::from(chunk.bytes > 0));
-        node.duties.repair_pace.take(chunk.bytes).await;
+        let chunk = chunk::repair(context, &DriveSnapshot::of(context), &target).await?;
+        count(&context.counters.shards_damaged, u64::from(chunk.bytes > 0));
+        context.scrub.found(u64::from(chunk.bytes > 0), u64::from(chunk.bytes > 0));
+        context.repair_rate.take(chunk.bytes).await;
         looked();
         if !chunk.whole {
             let lost = i16::from(geometry.m()).saturating_sub(chunk.survives);
@@ -266,36 +282,37 @@ async fn scrub_blob(
 async fn blobs_after(
     leader: &RangeServer,
     after: Bytes,
-) -> Result<(Vec<(BucketId, ObjectKey, BlobRef)>, Option<Bytes>), String> {
-    let answer = ask(leader, Query::Blobs { after, limit: BLOBS }).await.map_err(|error| error.to_string())?;
-    let Answer::Blobs(blobs, next) = answer else { return Err("wrong answer".to_owned()) };
+) -> Result<(Vec<(BucketId, ObjectKey, BlobRef)>, Option<Bytes>), DutyError> {
+    let answer = ask(leader, Query::Blobs { after, limit: BLOBS }).await?;
+    let Answer::Blobs(blobs, next) = answer else { return Err(DutyError::WrongAnswer) };
     Ok((blobs, next))
 }
 
 /// Looks for every shard of every blob that the range names, while `goes_on`; `false` if that cut it short.
 /// `looked` is told of each chunk.
 pub(super) async fn look(
-    node: &LocalNode,
+    context: &DutyContext,
     leader: &RangeServer,
     goes_on: impl Fn() -> bool,
     looked: impl Fn(),
-) -> Result<bool, String> {
+) -> Result<bool, DutyError> {
     let mut after = Bytes::new();
     loop {
         let (blobs, next) = blobs_after(leader, after).await?;
         if !goes_on() {
             return Ok(false);
         }
-        let looks = blobs.into_iter().map(|(bucket, key, blob)| scrub_blob(node, Owner { bucket, key }, blob, &looked));
+        let looks =
+            blobs.into_iter().map(|(bucket, key, blob)| scrub_blob(context, Owner { bucket, key }, blob, &looked));
         let found: Vec<_> = stream::iter(looks).buffer_unordered(BLOBS_AT_A_TIME).collect().await;
         let mut wanting = Vec::new();
         for found in found {
             match found {
                 Ok(found) => wanting.extend(found),
-                Err(error) => tracing::warn!(error, "a blob's shards are looked for next round"),
+                Err(error) => tracing::warn!(%error, "a blob's shards are looked for next round"),
             }
         }
-        repairer::mark(node, leader, some_key(leader.descriptor()).ok_or("the range has no key")?, wanting).await?;
+        repairer::mark(context, leader, some_key(leader.descriptor()).ok_or(DutyError::NoKey)?, wanting).await?;
         match next {
             Some(next) => after = next,
             None => return Ok(true),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use couronne_ring::DriveId;
 use parking_lot::Mutex;
 
-use super::super::speed::{Speed, Work};
+use super::super::eta::{EtaEstimator, WorkEstimate};
 
 /// A drive in the scrubber's round.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +52,8 @@ pub struct ScrubStatus {
 #[derive(Default)]
 struct Part {
     /// What there was to be done when it began, once it is counted, and the bytes that may be read in a second.
-    total: Option<(Work, u64)>,
-    speed: Speed,
+    total: Option<(WorkEstimate, u64)>,
+    speed: EtaEstimator,
     is_ended: bool,
 }
 
@@ -109,14 +109,14 @@ impl ScrubProgress {
     }
 
     /// A part begins that has so much to do, and may read so many bytes in a second.
-    pub(super) fn counted(&self, of: Of, now: Duration, total: Work, pace: u64) {
+    pub(super) fn counted(&self, of: Of, now: Duration, total: WorkEstimate, pace: u64) {
         self.part(of, |part| {
             part.total = Some((total, pace));
             part.speed.begin(now);
         });
     }
 
-    pub(super) fn done(&self, of: Of, now: Duration, work: Work) {
+    pub(super) fn done(&self, of: Of, now: Duration, work: WorkEstimate) {
         self.part(of, |part| part.speed.done(now, work, work.paced));
     }
 

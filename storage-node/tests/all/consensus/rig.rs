@@ -13,12 +13,12 @@ use couronne_metadata::store::Write;
 use couronne_ring::{DriveId, NodeId};
 use couronne_storage_node::consensus::types::{Position, ReplicaId};
 use couronne_storage_node::consensus::{
-    Consensus, ConsensusSettings, Group, GroupComponents, Machine, Network, ProposeError, Receiver, Switchboard,
+    self, Consensus, ConsensusSettings, LocalPeers, Network, ProposeError, RaftService, ReplicaComponents, StateMachine,
 };
 use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::log::DriveLog;
 use couronne_storage_node::node::{MemoryStores, Stores};
-use couronne_storage_node::replica::{RowMachine, StartState};
+use couronne_storage_node::replicas::{RangeStateMachine, StartState};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::wire::{Wire, Wires};
@@ -29,8 +29,8 @@ pub(crate) const NODES: u128 = 5;
 /// What runs of a node.
 #[derive(Clone)]
 pub(crate) struct Running {
-    pub(crate) group: Arc<Group>,
-    pub(crate) machine: Arc<RowMachine>,
+    pub(crate) group: Arc<dyn Consensus>,
+    pub(crate) machine: Arc<RangeStateMachine>,
     log: Arc<DriveLog>,
 }
 
@@ -103,23 +103,23 @@ impl Rig {
         let (env, replica, drive) = (self.env.clone(), node.replica, node.drive);
         let log = Arc::new(DriveLog::open(Arc::new(node.disk.clone()), drive, &env).await.unwrap());
         let store = node.stores.open(&format!("replica-{}", replica.0)).unwrap();
-        let (machine, state) = RowMachine::open(store).unwrap();
+        let (machine, state) = RangeStateMachine::open(store).unwrap();
         assert_eq!(state, StartState::Sound);
         let machine = Arc::new(machine);
-        let switchboard = Switchboard::default();
-        let receiver = Arc::new(Receiver::new(switchboard.clone(), self.wires.clone()));
+        let local_peers = LocalPeers::default();
+        let receiver = Arc::new(RaftService::new(local_peers.clone(), self.wires.clone()));
         let transport = Arc::new(Wire { from: node.id, wires: self.wires.clone() });
         self.wires.connect(node.id, drive, receiver);
-        let components = GroupComponents {
+        let components = ReplicaComponents {
             replica,
             drive,
             log: log.replica(replica).unwrap(),
-            machine: machine.clone(),
-            switchboard,
+            state_machine: machine.clone(),
+            local_peers,
             network: Some(Network { transport, directory: self.wires.clone() }),
             env,
         };
-        let group = Arc::new(Group::start(components, self.settings, quiet).await.unwrap());
+        let group = consensus::start(components, self.settings, quiet).await.unwrap();
         self.nodes[number].running = Some(Running { group, machine, log });
     }
 

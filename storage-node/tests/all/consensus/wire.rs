@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use couronne_cluster::Role;
 use couronne_protocol::transport::{CallError, Message, Method, Peer, Rejection, Transport};
 use couronne_ring::{DriveId, NodeId};
-use couronne_storage_node::consensus::{Directory, Receiver};
+use couronne_storage_node::consensus::{Directory, RaftService};
 use parking_lot::Mutex;
 
 /// What goes wrong, in percent of messages.
@@ -28,7 +28,7 @@ pub(crate) const STORMY: Weather = Weather { delay_ms_max: 25, lost_requests: 4,
 struct State {
     random: u64,
     weather: Weather,
-    receivers: BTreeMap<NodeId, Arc<Receiver>>,
+    receivers: BTreeMap<NodeId, Arc<RaftService>>,
     cut: BTreeSet<(NodeId, NodeId)>,
     places: BTreeMap<DriveId, NodeId>,
     /// After so many more messages of snapshots to a node, what it is sent is lost.
@@ -58,7 +58,7 @@ impl Wires {
         self.0.lock().weather = weather;
     }
 
-    pub(crate) fn connect(&self, node: NodeId, drive: DriveId, receiver: Arc<Receiver>) {
+    pub(crate) fn connect(&self, node: NodeId, drive: DriveId, receiver: Arc<RaftService>) {
         let mut state = self.0.lock();
         state.receivers.insert(node, receiver);
         state.places.insert(drive, node);
@@ -96,7 +96,7 @@ impl Wires {
         self.0.lock().last[method.name()].clone()
     }
 
-    pub(crate) fn receiver(&self, node: NodeId) -> Arc<Receiver> {
+    pub(crate) fn receiver(&self, node: NodeId) -> Arc<RaftService> {
         self.0.lock().receivers[&node].clone()
     }
 }
@@ -158,7 +158,7 @@ impl Wire {
     }
 
     /// The recipient, if the way to it is open now.
-    fn reach(&self, to: NodeId) -> Option<Arc<Receiver>> {
+    fn reach(&self, to: NodeId) -> Option<Arc<RaftService>> {
         let state = self.wires.0.lock();
         if state.cut.contains(&(self.from, to)) { None } else { state.receivers.get(&to).cloned() }
     }

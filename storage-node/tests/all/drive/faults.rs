@@ -3,7 +3,7 @@
 use couronne_protocol::shard::{PutShard, ShardError};
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::simulated::Fault;
-use couronne_storage_node::drive::{Drive, Identity, IdentityError};
+use couronne_storage_node::drives::{Drive, Identity, IdentityError};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 

@@ -6,7 +6,7 @@ use couronne_metadata::memory::MemoryStore;
 use couronne_protocol::shard::{GetShard, ShardError};
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::files::FileDisk;
-use couronne_storage_node::drive::{Drive, Identity, Parts};
+use couronne_storage_node::drives::{Drive, Identity, Parts};
 
 use super::block_on;
 use super::world::{CLUSTER, blob, env, get, payload, put, settings, shard};
@@ -19,7 +19,7 @@ async fn open(folder: &std::path::Path, index: Arc<MemoryStore>) -> Drive {
             Err(_) => tokio::task::yield_now().await,
         }
     };
-    if matches!(Identity::read(&disk).await, Err(couronne_storage_node::drive::IdentityError::Absent)) {
+    if matches!(Identity::read(&disk).await, Err(couronne_storage_node::drives::IdentityError::Absent)) {
         Identity::format(&disk, &env(1), CLUSTER).await.unwrap();
     }
     Drive::open(Parts { disk, index, env: env(1), settings: settings() }, CLUSTER).await.unwrap()

@@ -18,7 +18,7 @@ use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardError};
 use couronne_ring::Epoch;
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::simulated::SimulatedDisk;
-use couronne_storage_node::drive::{Drive, Identity, Parts, Settings};
+use couronne_storage_node::drives::{Drive, Identity, Parts, Settings};
 
 pub(crate) const CLUSTER: u128 = 77;
 /// So many that only a test that means it takes the drive down.
@@ -94,7 +94,7 @@ pub(crate) fn settings() -> Settings {
         small_bytes_max: 8 << 10,
         small_segment_bytes: 64 << 10,
         large_segment_bytes: 256 << 10,
-        large_lanes: 2,
+        large_writers: 2,
         prepare_bytes: 16 << 10,
         queue_records_max: 64,
         queue_bytes_max: 1 << 20,

@@ -84,7 +84,7 @@ impl TestBlob {
             frames: frame::seal(shard, self.named.geometry, &payload),
             payload,
         };
-        node.put_shard(drive, request).await.unwrap();
+        node.local().put_shard(drive, request).await.unwrap();
     }
 
     /// The command that makes it an object.
@@ -107,7 +107,7 @@ impl TestBlob {
     /// Whether the shard is on that drive: `None` if it is not there, `false` if what is there is not
     /// its bytes.
     pub async fn is_on(&self, node: &LocalNode, shard: ShardId, drive: DriveId) -> Option<bool> {
-        match node.get_shard(drive, GetShard { shard, first_frame: 0, frames: u32::MAX }).await {
+        match node.local().get_shard(drive, GetShard { shard, first_frame: 0, frames: u32::MAX }).await {
             Ok(read) => {
                 let verified = frame::verify(shard, read.geometry, 0, &read.checksums, &read.payload).is_ok();
                 assert!(!verified || read.payload == self.payload(shard), "wrong bytes verify");

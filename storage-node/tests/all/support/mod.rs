@@ -21,9 +21,9 @@ use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::disk::{Disk, Space};
-use couronne_storage_node::drive::{Identity, Settings as DriveSettings};
+use couronne_storage_node::drives::{Identity, Settings as DriveSettings};
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{LocalNode, NodeDrive, NodeSettings};
+use couronne_storage_node::node::{LocalNode, Membership, NodeDrive, NodeSettings};
 use mortal::MortalStores;
 
 /// A drive that outlives the nodes that use it.
@@ -61,7 +61,7 @@ impl Rig {
     /// Starts with some of the drives only.
     pub async fn start_with(&self, here: impl Fn(usize) -> bool) -> Arc<LocalNode> {
         let (drives, settings) = (self.node_drives(here), self.settings());
-        if LocalNode::owner(&drives).await.unwrap().is_none() {
+        if Membership::owner(&drives).await.unwrap().is_none() {
             self.found(&drives).await;
         }
         LocalNode::open(self.env.clone(), drives, settings).await.unwrap()
@@ -77,9 +77,9 @@ impl Rig {
             zone: ZoneName("zone".into()),
         };
         let (cluster, formation) = (7, Formation { nodes: 1, ranges: 3 });
-        let planned = LocalNode::plan_drives(&self.env, drives).await.unwrap();
+        let planned = Membership::plan_drives(&self.env, drives).await.unwrap();
         let founder = (cluster, NodeId(1), place);
-        LocalNode::found(&self.env, drives, &planned, founder, &self.policy(), formation).await.unwrap();
+        Membership::found(&self.env, drives, &planned, founder, &self.policy(), formation).await.unwrap();
     }
 
     /// The drives as a node is given them.

@@ -31,9 +31,9 @@ pub async fn leader(node: &LocalNode) -> RangeAddress {
 
 async fn leader_of(node: &LocalNode, bucket: BucketId, key: &[u8]) -> RangeAddress {
     let position = RangeDescriptor::position(bucket, key);
-    let ranges = node.describe(position.clone(), Bytes::new()).await.unwrap();
+    let ranges = node.local().describe(position.clone(), Bytes::new()).await.unwrap();
     let range = ranges.into_iter().find(|range| range.contains(&position)).unwrap();
-    let replica = node.leader_hint(range.id).unwrap_or(range.replicas[0]);
+    let replica = node.local().leader_hint(range.id).unwrap_or(range.replicas[0]);
     RangeAddress { range: range.id, generation: range.generation, replica }
 }
 
@@ -41,7 +41,7 @@ async fn leader_of(node: &LocalNode, bucket: BucketId, key: &[u8]) -> RangeAddre
 pub async fn execute(env: &Env, node: &LocalNode, envelope: Envelope) -> Result<Outcome, RangeError> {
     loop {
         let address = leader_of(node, envelope.bucket, envelope.key.as_bytes()).await;
-        match node.execute(address, envelope.clone()).await {
+        match node.local().execute(address, envelope.clone()).await {
             Err(RangeError::NotLeader(_) | RangeError::Overloaded | RangeError::Unavailable { .. })
                 if env.clock.wall_ms() < envelope.deadline_ms =>
             {
@@ -57,7 +57,7 @@ pub async fn ask(env: &Env, node: &LocalNode, owner: &Owner, query: Query) -> An
     let until = env.clock.wall_ms() + 20_000;
     loop {
         let envelope = QueryEnvelope { bucket: owner.bucket, rules_version: None, query: query.clone() };
-        match node.query(leader_of(node, owner.bucket, owner.key.as_bytes()).await, envelope).await {
+        match node.local().query(leader_of(node, owner.bucket, owner.key.as_bytes()).await, envelope).await {
             Ok(answer) => return answer,
             Err(error) if env.clock.wall_ms() > until => panic!("{error}"),
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,

@@ -19,7 +19,7 @@ use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::transport::{CallError, Message, Method, Peer, Service, Transport};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
-use couronne_storage_node::node::{Connect, LocalNode, NodeService, NodeSettings};
+use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeService, NodeSettings};
 use parking_lot::Mutex;
 
 use super::Rig;
@@ -114,10 +114,10 @@ impl Several {
         let cluster = 7;
         let (authority, authority_key) = Authority::create(cluster, &rig.env).unwrap();
         let drives = rig.node_drives(|_| true);
-        let planned = LocalNode::plan_drives(&rig.env, &drives).await.unwrap();
+        let planned = Membership::plan_drives(&rig.env, &drives).await.unwrap();
         let formation = Formation { nodes: count, ranges: 3 };
         let founder = (cluster, NodeId(1), place(1));
-        LocalNode::found(&rig.env, &drives, &planned, founder, &rig.policy(), formation).await.unwrap();
+        Membership::found(&rig.env, &drives, &planned, founder, &rig.policy(), formation).await.unwrap();
         several.machines.push(Machine { rig, id: NodeId(1), node: None });
         several.start_node(0).await;
         let first = several.node(0);
@@ -163,10 +163,10 @@ impl Several {
     pub async fn join(&mut self, seed: u64, policy: &'static str, number: usize, token: &JoinToken) {
         let rig = self.rig(seed, policy);
         let drives = rig.node_drives(|_| true);
-        let planned = LocalNode::plan_drives(&rig.env, &drives).await.unwrap();
+        let planned = Membership::plan_drives(&rig.env, &drives).await.unwrap();
         let admission = self.admit(place(number), token, planned.clone()).await;
         let map = MapState::decode(admission.map).unwrap();
-        LocalNode::settle(&rig.env, &drives, &planned, admission.node, map).await.unwrap();
+        Membership::settle(&rig.env, &drives, &planned, admission.node, map).await.unwrap();
         self.machines.push(Machine { rig, id: admission.node, node: None });
         self.start_node(self.machines.len() - 1).await;
     }
@@ -241,7 +241,7 @@ impl Several {
         machine.rig.wipe(0);
         let (drives, node) = (machine.rig.node_drives(|_| true), machine.id);
         let wire = Wire { net: Arc::downgrade(&self.net), from: Peer { node, role: Role::StorageNode } };
-        LocalNode::settle_again(&machine.rig.env, &drives, node, &known, &wire).await.unwrap();
+        Membership::settle_again(&machine.rig.env, &drives, node, &known, &wire).await.unwrap();
     }
 
     /// Cuts or mends the way from one machine to another (one direction).
@@ -355,7 +355,7 @@ impl Several {
         let began = tokio::time::Instant::now();
         let (mut turn, mut hint) = (0, None);
         while began.elapsed() < Duration::from_secs(15) {
-            let ranges = through.describe(position.clone(), Bytes::new()).await.unwrap();
+            let ranges = through.local().describe(position.clone(), Bytes::new()).await.unwrap();
             let range = ranges.into_iter().find(|range| range.contains(&position)).unwrap();
             let replica = hint.take().unwrap_or(range.replicas[turn % range.replicas.len()]);
             turn += 1;

@@ -1,0 +1,120 @@
+//! Real drives: one folder each, its files beside its RocksDB.
+//!
+//! Promises: a folder that is gone is never made again once the node was formed, for it may only be
+//! unmounted; an empty folder in its place is taken as a new drive.
+//! Must not know: what drives hold.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use couronne_metadata::rocks::{RocksDrive, RocksSettings};
+
+use super::NodeDrive;
+use super::RocksStores;
+use crate::disk::files::FileDisk;
+use crate::disk::{Access, Disk};
+use crate::error::NodeError;
+
+/// The folder of a drive's RocksDB within its own.
+const STORES: &str = "stores";
+
+/// A file that stands in every drive's folder once the node was formed.
+const MAP: &str = "map";
+
+/// A file that stands in every drive's folder once the drive was formatted.
+const IDENTITY: &str = "drive";
+
+/// Opens the drives in these folders. At the first start, when no folder is in use, they are made.
+pub async fn open_folders(folders: &[PathBuf], settings: &RocksSettings) -> Result<Vec<NodeDrive>, NodeError> {
+    let mut formed = false;
+    for folder in folders {
+        formed |= exists(folder.join(MAP)).await?;
+    }
+    let mut drives = Vec::new();
+    for folder in folders {
+        let name = folder.display().to_string();
+        if formed && !exists(folder.clone()).await? {
+            tracing::error!(name, "drive folder is not there: its drive is left out");
+            continue;
+        }
+        match open(folder, settings, &name).await {
+            Ok(drive) => drives.push(drive),
+            Err(error @ NodeError::InUse(_)) => return Err(error),
+            Err(error) if formed && drives_left(folders) => {
+                tracing::error!(name, %error, "drive is left out");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let mut mapped = false;
+    for drive in &drives {
+        mapped |= exists_on(&*drive.disk, MAP).await?;
+    }
+    if formed && !mapped {
+        return Err(NodeError::TooFewDrives("no drive that knows the node can be opened".to_owned()));
+    }
+    Ok(drives)
+}
+
+/// Opens the drive in one folder, which is made if it is not there.
+pub async fn open_folder(folder: &Path, settings: &RocksSettings) -> Result<NodeDrive, NodeError> {
+    open(folder, settings, &folder.display().to_string()).await
+}
+
+/// Whether a folder holds a drive's files.
+pub async fn is_in_use(folder: &Path) -> Result<bool, NodeError> {
+    Ok(exists(folder.join(IDENTITY)).await? || exists(folder.join(STORES)).await?)
+}
+
+/// Removes everything in a folder.
+#[allow(clippy::disallowed_methods, reason = "a drive that is given up is no disk any more")]
+pub async fn empty_folder(folder: PathBuf) -> Result<(), NodeError> {
+    let emptied = tokio::task::spawn_blocking(move || -> std::io::Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            match entry.file_type()?.is_dir() {
+                true => std::fs::remove_dir_all(entry.path())?,
+                false => std::fs::remove_file(entry.path())?,
+            }
+        }
+        Ok(())
+    });
+    Ok(emptied.await.map_err(std::io::Error::other)??)
+}
+
+async fn exists_on(disk: &dyn Disk, path: &str) -> Result<bool, NodeError> {
+    match disk.open(path, Access::Buffered).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the node could do without one of its drives at all.
+const fn drives_left(folders: &[PathBuf]) -> bool {
+    folders.len() > 1
+}
+
+async fn open(folder: &Path, settings: &RocksSettings, name: &str) -> Result<NodeDrive, NodeError> {
+    let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{name}: {error}"));
+    let disk = FileDisk::open(folder).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => NodeError::InUse(name.to_owned()),
+        _ => failed(&error),
+    });
+    let disk: Arc<dyn Disk> = Arc::new(disk?);
+    disk.create_folder(STORES).await.map_err(|error| failed(&error))?;
+    let (path, settings) = (folder.join(STORES), settings.clone());
+    let opened = tokio::task::spawn_blocking(move || RocksDrive::open(&path, &settings)).await;
+    let database = opened.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let stores = Arc::new(RocksStores::new(database));
+    Ok(NodeDrive { name: name.to_owned(), disk, stores, settings: None })
+}
+
+async fn exists(path: PathBuf) -> Result<bool, NodeError> {
+    let looked = tokio::task::spawn_blocking(move || rustix::fs::stat(&path)).await;
+    match looked.map_err(std::io::Error::other)? {
+        Ok(_) => Ok(true),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(false),
+        Err(error) => Err(NodeError::Io(error.into())),
+    }
+}

@@ -1,0 +1,123 @@
+//! A drive in its place in the node: its files, its log, its stores, its shards.
+//!
+//! Promises: a drive that is down answers nothing any more; what it may still write reaches no one.
+//! Must not know: ranges.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwapOption;
+use couronne_base::env::Env;
+use couronne_cluster::{DriveState, WriteState};
+use couronne_protocol::shard::ShardError;
+use couronne_ring::DriveId;
+
+use super::stores::{SHARD_INDEX, Stores};
+use super::{Drive, Identity, Parts, Settings};
+use crate::disk::Disk;
+use crate::error::NodeError;
+use crate::log::{DriveLog, LogError};
+
+/// A drive given to a node at its start.
+#[derive(Clone)]
+pub struct NodeDrive {
+    /// What operators call it: its folder.
+    pub name: String,
+    /// Its files.
+    pub disk: Arc<dyn Disk>,
+    /// Its stores.
+    pub stores: Arc<dyn Stores>,
+    /// Sizes and limits of its shard store; by its space, if absent.
+    pub settings: Option<Settings>,
+}
+
+/// A drive that was opened.
+pub(crate) struct MountedDrive {
+    pub(crate) name: String,
+    pub(crate) id: DriveId,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) stores: Arc<dyn Stores>,
+    pub(crate) log: Arc<DriveLog>,
+    pub(crate) shards: Drive,
+    down: ArcSwapOption<String>,
+    full: AtomicBool,
+    leaving: AtomicBool,
+    is_marked: AtomicBool,
+}
+
+impl MountedDrive {
+    /// Opens the log and the shard store of a drive whose identity was booted.
+    pub(super) async fn open(drive: &NodeDrive, identity: Identity, env: &Env) -> Result<Self, NodeError> {
+        let NodeDrive { name, disk, stores, settings } = drive.clone();
+        let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{name}: {error}"));
+        let log = DriveLog::open(Arc::clone(&disk), identity.drive, env).await.map_err(|error| match error {
+            LogError::Corrupt(what) => NodeError::CorruptLog(format!("{name}: {what}")),
+            error => failed(&error),
+        })?;
+        let index = stores.open(SHARD_INDEX).map_err(|error| failed(&error))?;
+        let settings = match settings {
+            Some(settings) => settings,
+            None => Settings::for_space(disk.space().await.map_err(|error| failed(&error))?),
+        };
+        let parts = Parts { disk: Arc::clone(&disk), index, env: env.clone(), settings };
+        let shards = Drive::start(parts, identity, false).await.map_err(|error| failed(&error))?;
+        let down = ArcSwapOption::empty();
+        let [full, leaving, is_marked] = [false; 3].map(AtomicBool::new);
+        Ok(Self { name, id: identity.drive, disk, stores, log: Arc::new(log), shards, down, full, leaving, is_marked })
+    }
+
+    /// Takes the drive out of service for good; the first reason stays.
+    pub(crate) fn take_down(&self, reason: &str) {
+        self.down.rcu(|old| old.clone().or_else(|| Some(Arc::new(reason.to_owned()))));
+        self.log.close(reason);
+    }
+
+    /// Whether this is the first time that the node learns of the drive's end.
+    pub(crate) fn mark_failed(&self) -> bool {
+        !self.is_marked.swap(true, Ordering::Relaxed)
+    }
+
+    /// Looks how much space is left. New rows are refused once half of what shards must leave free
+    /// is gone: the rest is for the log, for deletions and for compaction. Whether that changed.
+    pub(crate) async fn look_at_space(&self) -> bool {
+        let Ok(space) = self.disk.space().await else { return false };
+        let full = space.free < Settings::for_space(space).reserve_bytes / 2;
+        self.full.swap(full, Ordering::Relaxed) != full
+    }
+
+    /// The drive's node is about to stop.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the drive, if it serves, takes new shards.
+    pub(crate) fn writes(&self) -> WriteState {
+        match () {
+            () if self.leaving.load(Ordering::Relaxed) => WriteState::Stopping,
+            () if self.full.load(Ordering::Relaxed) => WriteState::Full,
+            () => WriteState::Writable,
+        }
+    }
+
+    /// How the drive is, as this node knows.
+    pub(crate) fn state(&self) -> DriveState {
+        if self.is_down() { DriveState::DOWN } else { DriveState::up(self.writes()) }
+    }
+
+    fn is_down(&self) -> bool {
+        self.down.load().is_some()
+    }
+
+    /// Why the drive is out of service, if it is.
+    pub(crate) fn down(&self) -> Option<String> {
+        self.down.load_full().map(|reason| reason.to_string())
+    }
+
+    /// The shard store, if the drive serves.
+    pub(crate) fn serving(&self) -> Result<&Drive, ShardError> {
+        match self.down.load_full() {
+            None => Ok(&self.shards),
+            Some(reason) => Err(ShardError::Down(reason.to_string())),
+        }
+    }
+}

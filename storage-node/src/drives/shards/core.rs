@@ -1,0 +1,88 @@
+//! What all parts of a drive share: its files, its index, its health.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use arc_swap::ArcSwapOption;
+use couronne_base::env::Env;
+use couronne_metadata::store::StoreError;
+use couronne_protocol::shard::ShardError;
+
+use super::identity::Identity;
+use super::segment_manager::SegmentManager;
+use super::settings::Settings;
+use super::shard_index::ShardIndex;
+use crate::disk::Disk;
+
+/// The shared parts.
+pub(super) struct Core {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) env: Env,
+    pub(super) identity: Identity,
+    pub(super) settings: Settings,
+    pub(super) segments: SegmentManager,
+    pub(super) index: ShardIndex,
+    pub(super) health: Health,
+    /// The sequence of the next record.
+    pub(super) sequence: AtomicU64,
+}
+
+impl Core {
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.sequence.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Passes an index result on. An index that failed takes the drive down: what it says may be less
+    /// than what was answered.
+    pub(super) fn stored<T>(&self, result: Result<T, StoreError>) -> Result<T, ShardError> {
+        result.map_err(|error| match error {
+            StoreError::Corrupt(what) => ShardError::Corrupt(what),
+            StoreError::Full | StoreError::Failed(_) => self.health.down(&format!("index: {error}")),
+        })
+    }
+}
+
+/// Whether the drive can be written to.
+#[derive(Default)]
+pub(super) struct Health {
+    failures_max: u32,
+    failures: AtomicU32,
+    down: ArcSwapOption<String>,
+}
+
+impl Health {
+    pub(super) fn new(failures_max: u32) -> Self {
+        Self { failures_max, ..Self::default() }
+    }
+
+    /// Refuses if the drive is down.
+    pub(super) fn check(&self) -> Result<(), ShardError> {
+        self.down.load_full().map_or(Ok(()), |reason| Err(ShardError::Down(reason.to_string())))
+    }
+
+    /// Why the drive is down, if it is.
+    pub(super) fn reason(&self) -> Option<String> {
+        self.down.load_full().map(|reason| reason.to_string())
+    }
+
+    /// Takes the drive down for good.
+    pub(super) fn down(&self, reason: &str) -> ShardError {
+        tracing::error!(reason, "drive goes down");
+        self.down.store(Some(Arc::new(reason.to_owned())));
+        ShardError::Down(reason.to_owned())
+    }
+
+    /// Counts a failed write; too many in a row take the drive down.
+    pub(super) fn failed(&self, what: &str, error: &io::Error) -> ShardError {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        tracing::warn!(what, %error, failures, "drive failed a write");
+        let reason = format!("{what}: {error}");
+        if failures >= self.failures_max { self.down(&reason) } else { ShardError::Down(reason) }
+    }
+
+    /// A write succeeded.
+    pub(super) fn succeeded(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,142 @@
+//! What only the node's own duties ask of a drive: deleting, listing, verifying, counting.
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+use couronne_placement::frame;
+use couronne_placement::{BlobId, ShardId};
+use couronne_protocol::shard::{Owner, ShardError};
+
+use super::Drive;
+use super::compaction::{self, Maintained};
+use super::record::{Deleted, HEADER_BYTES_MAX, Header, RecordVersion, Subject};
+use super::row::{SegmentState, ShardRow};
+use super::segment::SegmentNumber;
+use super::segment_manager::Purpose;
+use super::segment_writer::Append;
+use crate::disk::Space;
+
+/// A shard as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedShard {
+    /// Which shard.
+    pub shard: ShardId,
+    /// Whose.
+    pub owner: Owner,
+    /// Its length in bytes.
+    pub shard_len: u32,
+    /// The segment it stands in.
+    pub segment: SegmentNumber,
+}
+
+/// How a drive is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// The space of its file system.
+    pub space: Space,
+    /// Bytes of records that count.
+    pub live_bytes: u64,
+    /// Bytes of records that do not: what compaction can win.
+    pub dead_bytes: u64,
+    /// Segments there are.
+    pub segments: u64,
+    /// Segments being appended to.
+    pub open_segments: u64,
+    /// Payload bytes that wait to be written.
+    pub queued_bytes: u64,
+    /// Why it is down, if it is.
+    pub down: Option<String>,
+}
+
+impl Drive {
+    /// Deletes all shards of a blob that are here, and returns how many there were. Durable when it
+    /// returns; shards whose write was asked for later are not meant. What is not here
+    /// costs nothing.
+    pub async fn delete_blob(&self, blob: BlobId) -> Result<u64, ShardError> {
+        self.delete(Deleted::Blob(blob)).await
+    }
+
+    /// Deletes one shard, as [`Self::delete_blob`] does; returns whether it was here.
+    pub async fn delete_shard(&self, shard: ShardId) -> Result<bool, ShardError> {
+        Ok(self.delete(Deleted::Shard(shard)).await? > 0)
+    }
+
+    async fn delete(&self, deleted: Deleted) -> Result<u64, ShardError> {
+        let core = &self.core;
+        core.health.check()?;
+        let count = compaction::holds_any(core, deleted)?;
+        // A failed segment may hold records that the index never learnt of.
+        if count > 0 || core.index.any_failed() {
+            let version = RecordVersion { sequence: core.next_sequence(), revision: 0 };
+            let (subject, payload, purpose) = (Subject::Tombstone(deleted), Bytes::new(), Purpose::Duties);
+            self.writers.append(Append { subject, version, payload, purpose }).await?;
+        }
+        Ok(count)
+    }
+
+    /// A page of the shards that are here, in the order of their ids: at most `limit` after `after`.
+    pub fn list(&self, after: Option<ShardId>, limit: usize) -> Result<Vec<ListedShard>, ShardError> {
+        let (start, end) = ShardRow::all();
+        let after = after.map(ShardRow::key);
+        let start = after.as_ref().map_or(Bound::Included(start), |key| Bound::Excluded(key.as_ref()));
+        let view = self.core.index.view();
+        let mut rows = view.scan(start, Bound::Excluded(end), false);
+        let mut listed = Vec::new();
+        while listed.len() < limit {
+            let Some((key, value)) = self.core.stored(rows.next())? else { break };
+            let shard = self.core.stored(ShardRow::shard(&key))?;
+            let row = self.core.stored(ShardRow::decode(&value))?;
+            listed.push(ListedShard { shard, owner: row.owner, shard_len: row.shard_len, segment: row.segment });
+        }
+        Ok(listed)
+    }
+
+    /// Reads a shard whole and checks its header and every frame; returns its length in bytes.
+    pub async fn verify(&self, shard: ShardId) -> Result<u32, ShardError> {
+        let (row, pinned) = self.find(shard).await?;
+        let corrupt = |what: &str| ShardError::Corrupt(format!("shard {shard:?}: {what}"));
+        let head = pinned.read(row.offset, (row.extent.payload_offset as usize).min(HEADER_BYTES_MAX)).await;
+        let head = head.map_err(|error| corrupt(&format!("reading header: {error}")))?;
+        let generation = self.core.index.segment(row.segment).map_or(0, |segment| segment.generation);
+        let header = Header::decode_at(&head, generation, row.offset);
+        let header = header.map_err(|error| corrupt(&error.to_string()))?;
+        if !matches!(&header.subject, Subject::Shard(facts)
+            if facts.shard == shard && facts.frames == row.frames && facts.geometry == row.geometry && facts.owner == row.owner)
+        {
+            return Err(corrupt("its header says otherwise than the index"));
+        }
+        let offset = row.offset.saturating_add(u64::from(row.extent.payload_offset));
+        let payload = pinned.read(offset, row.shard_len as usize).await;
+        let payload = payload.map_err(|error| corrupt(&format!("reading payload: {error}")))?;
+        frame::verify(shard, row.geometry, 0, &row.frames, &payload).map_err(|error| corrupt(&error.to_string()))?;
+        Ok(row.shard_len)
+    }
+
+    /// One round of housekeeping: flushes the index when that is due, compacts a few segments,
+    /// recycles what is empty. Call it about every second, from one task.
+    pub async fn maintain(&self) -> Result<Maintained, ShardError> {
+        compaction::round(&self.core, &self.writers, &self.memory).await
+    }
+
+    /// Makes the index durable, so that the next start has nothing to read again. May block.
+    pub fn flush(&self) -> Result<(), ShardError> {
+        compaction::flush(&self.core)
+    }
+
+    /// How the drive is.
+    pub async fn stats(&self) -> Result<Stats, ShardError> {
+        let space = self.core.disk.space().await.map_err(|error| ShardError::Down(error.to_string()))?;
+        let segments = self.core.index.segments();
+        let live_bytes = segments.iter().map(|(_, row)| row.live).sum();
+        let used: u64 = segments.iter().map(|(_, row)| row.end.saturating_sub(super::segment::PAGE_BYTES)).sum();
+        Ok(Stats {
+            space,
+            live_bytes,
+            dead_bytes: used.saturating_sub(live_bytes),
+            segments: segments.len() as u64,
+            open_segments: segments.iter().filter(|(_, row)| row.state == SegmentState::Open).count() as u64,
+            queued_bytes: self.writers.queued_bytes(),
+            down: self.core.health.reason(),
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! Watching mounted drives: whether each still writes, is there and has space.
+//!
+//! Promises: a drive that failed or vanished is out of service within about a second.
+//! Must not know: what lives on a drive besides its shards.
+
+use std::io;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use couronne_protocol::shard::ShardError;
+
+use super::{Drives, MountedDrive};
+use crate::disk::Access;
+use crate::rounds::{self, Rounds};
+use crate::stop::{StopSignal, Stopped};
+
+/// How often a drive is looked at.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// A file that a drive always has: gone, the folder was deleted.
+const IDENTITY: &str = "drive";
+
+/// Takes drives out of service, and what lives on them.
+#[async_trait]
+pub(crate) trait OnFailure: Send + Sync + 'static {
+    /// A drive failed, or is not there any more.
+    async fn drive_failed(&self, drive: &MountedDrive, reason: &str);
+}
+
+/// Begins to watch a drive, until it is out of service.
+pub(crate) fn watch(
+    drives: &Arc<Drives>,
+    drive: &Arc<MountedDrive>,
+    on_failure: Weak<dyn OnFailure>,
+    stop: &StopSignal,
+) {
+    tokio::spawn(watch_log(Arc::clone(drive), Weak::clone(&on_failure), stop.watch()));
+    rounds::begin(drives, stop, DriveRounds { drive: Arc::clone(drive), on_failure });
+}
+
+async fn watch_log(drive: Arc<MountedDrive>, on_failure: Weak<dyn OnFailure>, mut stopped: Stopped) {
+    let error = tokio::select! {
+        biased;
+        () = stopped.wait() => return,
+        error = drive.log.failed() => error,
+    };
+    if let Some(on_failure) = on_failure.upgrade() {
+        on_failure.drive_failed(&drive, &error.to_string()).await;
+    }
+}
+
+struct DriveRounds {
+    drive: Arc<MountedDrive>,
+    on_failure: Weak<dyn OnFailure>,
+}
+
+impl DriveRounds {
+    async fn fail(&self, reason: &str) {
+        if let Some(on_failure) = self.on_failure.upgrade() {
+            on_failure.drive_failed(&self.drive, reason).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Rounds for DriveRounds {
+    type Of = Drives;
+
+    fn rest(&self, _: &Drives) -> Duration {
+        ROUND
+    }
+
+    async fn round(&mut self, drives: &Arc<Drives>) -> bool {
+        let drive = &self.drive;
+        if drive.down().is_some() {
+            return false;
+        }
+        if let Err(error) = drive.disk.open(IDENTITY, Access::Buffered).await
+            && error.kind() == io::ErrorKind::NotFound
+        {
+            self.fail("its folder is gone").await;
+            return false;
+        }
+        if drive.look_at_space().await {
+            tracing::warn!(drive = drive.name, writes = ?drive.writes(), "the drive's space for new data changes");
+            drives.show();
+        }
+        match drive.shards.maintain().await {
+            Ok(_) => {}
+            Err(ShardError::Down(reason)) => {
+                self.fail(&reason).await;
+                return false;
+            }
+            Err(error) => tracing::warn!(drive = drive.name, %error, "housekeeping of a drive failed"),
+        }
+        true
+    }
+}

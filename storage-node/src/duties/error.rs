@@ -1,0 +1,52 @@
+//! Why a duty did not do what it wanted; the next round tries again.
+
+use std::num::TryFromIntError;
+
+use couronne_client::ClientError;
+use couronne_protocol::range::RangeError;
+use couronne_protocol::shard::ShardError;
+use couronne_ring::DriveId;
+use thiserror::Error;
+
+use crate::replicas::LossError;
+
+/// Why something was not done.
+#[derive(Debug, Error)]
+pub(super) enum DutyError {
+    /// A range did not do it.
+    #[error(transparent)]
+    Range(#[from] RangeError),
+    /// No leader of a range did it.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A range answered something else than it was asked.
+    #[error("wrong answer")]
+    WrongAnswer,
+    /// A drive did not do it.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
+    /// A drive did not answer in time.
+    #[error("drive {0} does not answer in time")]
+    NoAnswer(DriveId),
+    /// What a loss took is not known.
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    /// A chunk was not repaired.
+    #[error("{0}")]
+    Chunk(String),
+    /// No shard tells how a chunk is encoded.
+    #[error("no shard of its chunk was found")]
+    NoShard,
+    /// A blob has more chunks than can be numbered.
+    #[error("chunk number: {0}")]
+    ChunkNumber(#[from] TryFromIntError),
+    /// Nothing can be addressed to the range as a whole.
+    #[error("the range has no key")]
+    NoKey,
+}
+
+impl From<String> for DutyError {
+    fn from(why: String) -> Self {
+        Self::Chunk(why)
+    }
+}

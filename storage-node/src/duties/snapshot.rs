@@ -1,0 +1,69 @@
+//! How the cluster's drives stand: which serve, which are lost, which were emptied.
+//!
+//! A drive that is away for less than the grace is waited for; one that is away for longer is lost until
+//! it is back. Must not know: chunks, rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use couronne_cluster::map::Emptied;
+use couronne_protocol::map::MapSource;
+use couronne_ring::DriveId;
+
+use super::DutyContext;
+use crate::replicas::LossEvent;
+
+/// The drives at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct DriveSnapshot {
+    /// Those that serve.
+    pub(super) up: BTreeSet<DriveId>,
+    /// Of these, those that take nothing new now.
+    pub(super) closed: BTreeSet<DriveId>,
+    /// Those that are away for longer than the grace, and since when (milliseconds since 1970).
+    pub(super) lost: BTreeMap<DriveId, u64>,
+    /// Those that came back emptied.
+    pub(super) emptied: BTreeMap<DriveId, Emptied>,
+}
+
+impl DriveSnapshot {
+    /// How they stand now, as the node knows.
+    pub(super) fn of(context: &DutyContext) -> Self {
+        let (map, view) = (context.map.state(), context.map.current());
+        let mut snapshot = Self::default();
+        let (now_ms, grace_ms) = (context.env.clock.wall_ms(), grace_ms(context));
+        for (id, drive) in &map.drives {
+            let state = view.drive_state(*id);
+            if state.is_up() {
+                snapshot.up.insert(*id);
+                if !state.is_writable() {
+                    snapshot.closed.insert(*id);
+                }
+            } else if let Some(since_ms) = drive.lost_since_ms(now_ms, grace_ms) {
+                snapshot.lost.insert(*id, since_ms);
+            }
+            if drive.emptied.times > 0 {
+                snapshot.emptied.insert(*id, drive.emptied);
+            }
+        }
+        snapshot
+    }
+
+    /// Why shards may be gone.
+    pub(super) fn events(&self) -> BTreeSet<LossEvent> {
+        let lost = self.lost.iter().map(|(drive, since_ms)| LossEvent::Lost(*drive, *since_ms));
+        lost.chain(self.emptied.iter().map(|(drive, emptied)| LossEvent::Emptied(*drive, emptied.last_ms))).collect()
+    }
+}
+
+/// How long until a drive that is away now is lost; `None` if none is about to be.
+pub(super) fn until_next_loss(context: &DutyContext) -> Option<Duration> {
+    let now_ms = context.env.clock.wall_ms();
+    let due = |since_ms: u64| since_ms.saturating_add(grace_ms(context)).checked_sub(now_ms).filter(|left| *left > 0);
+    let map = context.map.state();
+    map.drives.values().filter_map(|drive| due(drive.down_since_ms?)).min().map(Duration::from_millis)
+}
+
+fn grace_ms(context: &DutyContext) -> u64 {
+    u64::try_from(context.settings.repair_grace.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,42 @@
+//! Why a node did not start, or did not do what an operator asked of it.
+
+use couronne_cluster::MapError;
+use thiserror::Error;
+
+/// Why a node did not start.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// A drive is not what it should be.
+    #[error("drive {0}")]
+    Drive(String),
+    /// A drive lost durable bytes of its log.
+    #[error("log of drive {0}")]
+    CorruptLog(String),
+    /// Another process has the drive.
+    #[error("drive {0} is in use by another process")]
+    InUse(String),
+    /// Too few drives of the node are here.
+    #[error("too few drives: {0}")]
+    TooFewDrives(String),
+    /// A file could not be read or written.
+    #[error("node: {0}")]
+    Io(#[from] std::io::Error),
+    /// A replica did not start.
+    #[error("starting replica: {0}")]
+    Replica(String),
+    /// No drive says which cluster and node it belongs to.
+    #[error("no drive of this node has the cluster's map: are its drives mounted, and were they not emptied?")]
+    NoMap,
+    /// The node is one of several, or waits for others.
+    #[error("its cluster has other members, or waits for them: start it with `couronne storage-node`")]
+    NotAlone,
+    /// The name or place that the node was given cannot be its own.
+    #[error("{0}")]
+    Place(String),
+    /// The group that keeps the cluster map does not answer.
+    #[error("cluster map: {0}")]
+    Map(String),
+    /// The map refuses to be changed so.
+    #[error(transparent)]
+    Change(#[from] MapError),
+}

@@ -1,0 +1,178 @@
+//! A node's very first step: founding a cluster, or settling in one that admitted it.
+//!
+//! Promises: drives get their identities before the map is written to them, and whatever was cut off can
+//! be repeated, with the same cluster and the same node. A drive that was prepared for another cluster is refused.
+//! A member that lost all its drives gets the map from its peers, and settles again.
+//! Must not know: tokens, certificates.
+
+use std::time::Duration;
+
+use couronne_base::env::Env;
+use couronne_cluster::changes::{self, Founding};
+use couronne_cluster::map::{Formation, MapNode, MapState};
+use couronne_cluster::report::{Report, ReportAnswer};
+use couronne_placement::Policy;
+use couronne_protocol::transport::{Message, Method, Transport};
+use couronne_ring::{DriveId, NodeId, WEIGHT_MAX};
+use futures_util::future::join_all;
+use tokio::time::{sleep, timeout};
+
+use super::Membership;
+use super::file::NodeFile;
+use crate::disk::Space;
+use crate::drives::{Identity, IdentityError, NodeDrive};
+use crate::error::NodeError;
+
+/// How long a node may take to give the map.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+/// The pause after no node gave the map.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+impl Membership {
+    /// The cluster and the node that drives belong to, as the newest map on them says; `None` if none has a map.
+    pub async fn owner(drives: &[NodeDrive]) -> Result<Option<(u128, NodeId)>, NodeError> {
+        let mut newest: Option<NodeFile> = None;
+        for drive in drives {
+            match NodeFile::read(&*drive.disk).await {
+                Ok(Some(file)) if newest.as_ref().is_none_or(|other| other.map.version < file.map.version) => {
+                    newest = Some(file);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(drive = drive.name, %error, "the drive's map cannot be read"),
+            }
+        }
+        Ok(newest.map(|file| (file.map.cluster, file.node)))
+    }
+
+    /// The ids that new drives will have, and their shares in rings. A drive that has an id keeps it;
+    /// one that was in use is refused.
+    pub async fn plan_drives(env: &Env, drives: &[NodeDrive]) -> Result<Vec<(DriveId, u32)>, NodeError> {
+        let mut planned = Vec::new();
+        for drive in drives {
+            let id = match identity(drive).await? {
+                Some(identity) => identity.drive,
+                None => DriveId(u128::from_be_bytes(env.random_bytes())),
+            };
+            let space = drive.disk.space().await.map_err(|error| failed(drive, &error))?;
+            planned.push((id, weight(space)));
+        }
+        Ok(planned)
+    }
+
+    /// Founds a cluster of this node: its drives get the ids of `planned`, and the first map.
+    pub async fn found(
+        env: &Env,
+        drives: &[NodeDrive],
+        planned: &[(DriveId, u32)],
+        (cluster, id, node): (u128, NodeId, MapNode),
+        policy: &Policy,
+        formation: Formation,
+    ) -> Result<(), NodeError> {
+        let (drives_planned, policy) = (planned.to_vec(), policy.clone());
+        let map = changes::found(Founding { cluster, id, node, drives: drives_planned, policy, formation })?;
+        Self::settle(env, drives, planned, id, map).await
+    }
+
+    /// Settles in a cluster that admitted this node: its drives get the ids of `planned`, and the map.
+    pub async fn settle(
+        env: &Env,
+        drives: &[NodeDrive],
+        planned: &[(DriveId, u32)],
+        node: NodeId,
+        map: MapState,
+    ) -> Result<(), NodeError> {
+        for (drive, (id, _)) in drives.iter().zip(planned) {
+            match identity(drive).await? {
+                Some(identity) if identity.cluster != map.cluster => {
+                    let (found, wanted) = (identity.cluster, map.cluster);
+                    let why = format!("was prepared for cluster {found:032x}, not {wanted:032x}: empty its folder");
+                    return Err(failed(drive, &why));
+                }
+                Some(_) => {}
+                None => {
+                    let formatted = Identity::format_as(&drive.disk, env, map.cluster, *id).await;
+                    formatted.map_err(|error| failed(drive, &error))?;
+                }
+            }
+        }
+        let file = NodeFile { node, seen_ms: env.clock.wall_ms(), map };
+        for drive in drives {
+            file.write(&*drive.disk).await?;
+        }
+        Ok(())
+    }
+
+    /// Settles again in its cluster if none of the drives has a map, be it that all were emptied: asks
+    /// the nodes of the map it knew until one answers, and gives its drives the ids that the map says
+    /// they had. What they had forgotten follows from their counts of starts.
+    pub async fn settle_again(
+        env: &Env,
+        drives: &[NodeDrive],
+        node: NodeId,
+        known: &MapState,
+        transport: &dyn Transport,
+    ) -> Result<(), NodeError> {
+        for drive in drives {
+            if NodeFile::read(&*drive.disk).await?.is_some() {
+                return Ok(());
+            }
+        }
+        tracing::warn!("no drive has the cluster's map: asking for it");
+        let map = ask_for_map(node, known, transport).await;
+        let mut present = Vec::new();
+        for drive in drives {
+            present.extend(identity(drive).await?.map(|identity| identity.drive));
+        }
+        let mut absent = map.drives_of(node).filter(|drive| !present.contains(drive)).collect::<Vec<_>>().into_iter();
+        let mut planned = Vec::new();
+        for drive in drives {
+            let id = match identity(drive).await? {
+                Some(identity) => Some(identity.drive),
+                None => absent.next(),
+            };
+            let spare = || NodeError::Drive(format!("{}: the cluster knows of no drive for it", drive.name));
+            planned.push((id.ok_or_else(spare)?, 0));
+        }
+        Self::settle(env, drives, &planned, node, map).await
+    }
+}
+
+/// The newest map that the other nodes know, as soon as one of them answers.
+async fn ask_for_map(node: NodeId, known: &MapState, transport: &dyn Transport) -> MapState {
+    loop {
+        let others = known.storage_nodes().map(|(id, _)| *id).filter(|id| *id != node);
+        let asked = others.map(|id| async move {
+            let call = transport.call(id, Method::Report, Message::of(Report::default().encode()));
+            let answer = timeout(ANSWER_WAIT, call).await.ok()?.ok()?;
+            let map = MapState::decode(ReportAnswer::decode(answer.head).ok()?.map).ok()?;
+            (map.cluster == known.cluster).then_some(map)
+        });
+        let newest = join_all(asked).await.into_iter().flatten().max_by_key(|map| map.version);
+        match newest {
+            Some(map) => return map,
+            None => tracing::warn!("no node gives the cluster's map yet"),
+        }
+        sleep(ASK_AGAIN).await;
+    }
+}
+
+async fn identity(drive: &NodeDrive) -> Result<Option<Identity>, NodeError> {
+    match Identity::read(&drive.disk).await {
+        Ok(identity) if identity.boots > 0 => {
+            Err(NodeError::Drive(format!("{}: has been in use: empty its folder, or name another", drive.name)))
+        }
+        Ok(identity) => Ok(Some(identity)),
+        Err(IdentityError::Absent) => Ok(None),
+        Err(error) => Err(failed(drive, &error)),
+    }
+}
+
+fn failed(drive: &NodeDrive, error: &dyn std::fmt::Display) -> NodeError {
+    NodeError::Drive(format!("{}: {error}", drive.name))
+}
+
+/// A drive's share in rings: its capacity in GiB.
+fn weight(space: Space) -> u32 {
+    u32::try_from(space.total >> 30).unwrap_or(WEIGHT_MAX).clamp(1, WEIGHT_MAX)
+}

@@ -1,0 +1,174 @@
+//! The cluster map: one row of the meta group, changed by compare-and-swap, with a copy on this node's drives.
+//!
+//! Promises: a change that was answered is durable at a quorum of the keepers, and stands on this
+//! node's drives before anything here acts on it; changes by several nodes at once are made one after
+//! the other, each on top of what the others left.
+//! Must not know: what a change means.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use couronne_base::env::Env;
+use couronne_client::Client;
+use couronne_cluster::map::{MapState, ReplicaId};
+use couronne_cluster::{MapError, changes};
+use couronne_metadata::command::Expect;
+use couronne_metadata::ids::{ObjectKey, Ordinal};
+use couronne_metadata::query::SystemRow;
+use couronne_protocol::map::SharedMap;
+use couronne_ring::{DriveId, NodeId};
+use futures_util::future::join_all;
+
+use super::file::NodeFile;
+use crate::disk::Disk;
+use crate::drives::{ById, Drives, view};
+use crate::error::NodeError;
+use crate::replicas::RenewReplicas;
+use crate::surroundings::Surroundings;
+
+/// The key of the map's row.
+const MAP_KEY: &[u8] = b"map";
+
+/// The cluster map as this node reads, changes and keeps it.
+pub(crate) struct MapStore {
+    env: Env,
+    id: NodeId,
+    drives: Arc<Drives>,
+    /// What asks the meta group.
+    client: Arc<Client>,
+    /// The newest map known here. It stands in the file first.
+    map: Arc<SharedMap>,
+    /// Held while the file is written.
+    file: tokio::sync::Mutex<NodeFile>,
+}
+
+impl MapStore {
+    /// The store of a node whose drives have this file.
+    pub(crate) fn new(surroundings: Surroundings, drives: Arc<Drives>, client: Arc<Client>, file: NodeFile) -> Self {
+        let Surroundings { env, id, map, .. } = surroundings;
+        Self { env, id, drives, client, map, file: tokio::sync::Mutex::new(file) }
+    }
+
+    /// The newest map known here.
+    pub(crate) fn map(&self) -> Arc<MapState> {
+        self.map.state()
+    }
+
+    /// Changes the map; `change` says whether it changed anything. It may be called several times, each
+    /// time with the map as it is then. Returns the map after the change.
+    pub(crate) async fn update(
+        &self,
+        mut change: impl FnMut(&mut MapState) -> Result<bool, MapError>,
+    ) -> Result<Arc<MapState>, NodeError> {
+        loop {
+            let row = self.read_row(MAP_KEY).await?;
+            let (expect, mut map) = match row {
+                Some(SystemRow { version, value }) => {
+                    let map = MapState::decode(value).map_err(|error| NodeError::Map(error.to_string()))?;
+                    (Expect::Version(version), map)
+                }
+                // The group was just made: the map that made it is its first row.
+                None => (Expect::Absent, MapState::clone(&self.map())),
+            };
+            let changed = change(&mut map)?;
+            if changed || expect == Expect::Absent {
+                map.version += 1;
+                if self.write_row(MAP_KEY, expect, Some(map.encode())).await?.is_none() {
+                    continue;
+                }
+            }
+            self.adopt(map).await?;
+            return Ok(self.map());
+        }
+    }
+
+    /// Takes the map as its group has it, unless the row is still the version that is `known`; which it is.
+    pub(crate) async fn read_map(&self, known: Option<Ordinal>) -> Result<Option<Ordinal>, NodeError> {
+        let Some(SystemRow { version, value }) = self.read_row(MAP_KEY).await? else { return Ok(None) };
+        if known != Some(version) {
+            self.adopt(MapState::decode(value).map_err(|error| NodeError::Map(error.to_string()))?).await?;
+        }
+        Ok(Some(version))
+    }
+
+    /// Takes a newer map: it stands on this node's drives before anything acts on it.
+    pub(crate) async fn adopt(&self, map: MapState) -> Result<(), NodeError> {
+        let mut file = self.file.lock().await;
+        if map.version <= file.map.version {
+            return Ok(());
+        }
+        let next = NodeFile { map, ..file.clone() };
+        let drives = self.drives.by_id();
+        save(&next, &drives).await?;
+        let view = view(&next.map, self.id, &drives);
+        self.map.learn(next.map.clone(), view);
+        *file = next;
+        Ok(())
+    }
+
+    /// Notes the time, so that the next start can tell a leap of the clock. Not while it is doubted.
+    pub(crate) async fn note_time(&self) {
+        let mut file = self.file.lock().await;
+        file.seen_ms = self.env.clock.wall_ms();
+        if let Err(error) = save(&file, &self.drives.by_id()).await {
+            tracing::error!(%error, "the time could not be noted");
+        }
+    }
+
+    /// Writes the map to a drive that is about to be mounted.
+    pub(crate) async fn write_to(&self, disk: &dyn Disk) -> Result<(), NodeError> {
+        Ok(self.file.lock().await.write(disk).await?)
+    }
+
+    /// Reads a row of the map's group; what was acknowledged before is in the answer.
+    pub(crate) async fn read_row(&self, key: &[u8]) -> Result<Option<SystemRow>, NodeError> {
+        self.client.router().meta_get(&row_key(key)?).await.map_err(|error| NodeError::Map(error.to_string()))
+    }
+
+    /// Writes or removes a row of the map's group; `None` if it is not what was expected.
+    pub(crate) async fn write_row(
+        &self,
+        key: &[u8],
+        expect: Expect,
+        value: Option<Bytes>,
+    ) -> Result<Option<Ordinal>, NodeError> {
+        let written = self.client.router().meta_write(&row_key(key)?, expect, value).await;
+        written.map_err(|error| NodeError::Map(error.to_string()))
+    }
+}
+
+fn row_key(key: &[u8]) -> Result<ObjectKey, NodeError> {
+    ObjectKey::new(Bytes::copy_from_slice(key)).map_err(|error| NodeError::Map(error.to_string()))
+}
+
+#[async_trait]
+impl RenewReplicas for MapStore {
+    async fn renew_replicas(&self, replicas: &[(DriveId, ReplicaId)]) -> Result<(), NodeError> {
+        let renew = |map: &mut MapState| {
+            changes::renew_replicas(map, replicas.iter().map(|(_, replica)| *replica));
+            Ok(true)
+        };
+        self.update(renew).await.map(drop)
+    }
+}
+
+/// Writes the node's file to every drive that serves.
+async fn save(file: &NodeFile, drives: &ById) -> Result<(), NodeError> {
+    let serving = || drives.values().filter(|drive| drive.down().is_none());
+    let written = join_all(serving().map(|drive| file.write(&*drive.disk))).await;
+    let mut saved = 0usize;
+    for (drive, written) in serving().zip(written) {
+        match written {
+            Ok(()) => saved += 1,
+            Err(error) => {
+                tracing::error!(drive = drive.name, %error, "drive does not take the map");
+                drive.take_down(&format!("writing the map: {error}"));
+            }
+        }
+    }
+    if saved == 0 {
+        return Err(NodeError::TooFewDrives("none takes the map".to_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! A drive that died and has an empty one in its place: it begins anew under the same identity.
+//!
+//! The drive keeps its id, so rings and places stay as they are; it gets another incarnation, so that
+//! everyone sees that it forgot what it knew. The steps: let go of what is left of the old one; give the
+//! empty folder the identity and open it; tell the map, which counts it as emptied and gives it new
+//! replicas. Repair then refills it. The old one's databases must be closed before: while they are open they
+//! write by path, into whatever has taken their place. What was cut off between two steps the next start goes on with.
+//! Promises: a drive that serves is left alone, unless that is forced and nothing else is in danger.
+//! Must not know: folders.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use couronne_cluster::changes;
+use couronne_protocol::map::MapSource;
+use couronne_ring::DriveId;
+use tokio::time::{Instant, sleep};
+
+use super::Membership;
+use crate::drives::{self, Identity, NodeDrive, OnFailure};
+use crate::error::NodeError;
+
+/// How long what still uses a drive's old files may take to end.
+const RELEASE_WAIT: Duration = Duration::from_secs(15);
+
+/// The pause before it is looked at again.
+const RELEASE_PAUSE: Duration = Duration::from_millis(50);
+
+impl Membership {
+    /// What operators call the drives that were opened.
+    pub fn drive_names(&self) -> Vec<(DriveId, String)> {
+        self.drives.mounted().map(|drive| (drive.id, drive.name.clone())).collect()
+    }
+
+    /// Lets go of a drive of this node that does not serve, or that is forced to stop. Returns once nothing
+    /// here uses its files: what is still open would write into those that take their place.
+    pub async fn release_drive(&self, id: DriveId, is_forced: bool) -> Result<(), NodeError> {
+        let map = self.map();
+        if map.drives.get(&id).is_none_or(|drive| drive.node != self.id) {
+            return Err(NodeError::Drive(format!("{id}: is not a drive of this node")));
+        }
+        if let Some(drive) = self.drives.find(id) {
+            if drive.down().is_none() {
+                if !is_forced {
+                    return Err(NodeError::Drive(format!("{id}: serves; nothing is replaced")));
+                }
+                changes::check_spare(&self.map.current(), id)?;
+                self.replicas.drive_failed(&drive, "it is being replaced").await;
+            }
+            self.drives.release(&drive);
+        }
+        self.await_release(id).await
+    }
+
+    async fn await_release(&self, id: DriveId) -> Result<(), NodeError> {
+        let began = Instant::now();
+        while self.drives.is_in_use(id) {
+            if began.elapsed() > RELEASE_WAIT {
+                let reason = format!("{id}: its old files are still in use; try again, or restart the node");
+                return Err(NodeError::Drive(reason));
+            }
+            sleep(RELEASE_PAUSE).await;
+        }
+        self.drives.forget_release(id);
+        Ok(())
+    }
+
+    /// Begins a drive anew in an empty folder.
+    pub async fn replace_drive(self: &Arc<Self>, id: DriveId, drive: &NodeDrive) -> Result<(), NodeError> {
+        let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{}: {error}", drive.name));
+        if self.drives.find(id).is_some() || self.drives.is_released(id) {
+            return Err(failed(&"is in use"));
+        }
+        let cluster = self.map().cluster;
+        let formatted = Identity::format_as(&drive.disk, &self.env, cluster, id).await;
+        formatted.map_err(|error| failed(&error))?;
+        self.map_store.write_to(&*drive.disk).await?;
+        let mounted = Arc::new(drives::mount(&self.env, cluster, drive).await?);
+        tracing::warn!(drive = %id, name = drive.name, "the drive begins anew");
+        self.drives.add(Arc::clone(&mounted));
+        self.watch_drive(&mounted);
+        let gone = self.register(&[]).await?;
+        self.replicas.forget(&gone).await;
+        self.replicas.open_assigned(&*self.map_store).await
+    }
+}

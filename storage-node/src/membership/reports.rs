@@ -1,0 +1,248 @@
+//! Reports as a storage node gives and takes them: how it is, and what the leader of the map's group heard of all.
+//!
+//! Promises: a change of the map is known to every member within about a second, whoever made it. A member
+//! that is not heard of for a few seconds has its drives marked down in the map, and up again at its next
+//! report; a new leader first listens for as long. A node says itself which of its drives are full, and that they are
+//! stopping before it does or while its clock is wrong: each hears how far it is from the median. What is
+//! marked is only what writers may leave out and repair may look after: no ring changes.
+//! Must not know: how repair works.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use couronne_client::{Member, Reporter};
+use couronne_cluster::changes::{self, NodeClock, median_ms};
+use couronne_cluster::map::MapState;
+use couronne_cluster::report::{ClockWord, Report, ReportAnswer};
+use couronne_cluster::{DriveState, WriteState};
+use couronne_metadata::ids::{Ordinal, RangeId};
+use couronne_ring::{DriveId, NodeId};
+use tokio::time::Instant;
+
+use super::Membership;
+use crate::drives::MountedDrive;
+
+/// A member not heard of for so long is taken to be down.
+const DOWN_AFTER: Duration = Duration::from_secs(4);
+
+/// What the leader of the map's group has heard. Worth nothing to anyone else.
+#[derive(Default)]
+pub(super) struct Heard {
+    leading_since: Option<Instant>,
+    /// Which version of its row the map known here is, as read under this leadership.
+    read: Option<Ordinal>,
+    members: BTreeMap<NodeId, Said>,
+}
+
+/// A member's last report.
+struct Said {
+    at: Instant,
+    report: Report,
+    /// The setting of its clock, if it said; the way of the report counts against it.
+    setting_ms: Option<i64>,
+}
+
+/// A member as the leader of the map's group knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeardMember {
+    /// Which.
+    pub node: NodeId,
+    /// How long ago it reported.
+    pub ago: Duration,
+    /// The version of its binary; empty: it did not say.
+    pub build: String,
+    /// How far its clock is ahead of the median of the storage nodes', in milliseconds, if that is known.
+    pub clock_ms: Option<i64>,
+}
+
+impl Heard {
+    /// Notes whether this node leads now. What was heard under an earlier leadership is forgotten.
+    fn lead(&mut self, leads: bool) {
+        if !leads {
+            *self = Self::default();
+        } else if self.leading_since.is_none() {
+            (self.leading_since, self.read) = (Some(Instant::now()), None);
+        }
+    }
+
+    /// The median of the clocks of the storage nodes that were heard of lately, as the leader `own` asks for
+    /// it. Gateways have no say: nothing is deleted on their word.
+    fn median_ms(&self, map: &MapState, own: NodeId) -> Option<i64> {
+        let lately = |id: &NodeId| self.members.get(id).filter(|said| said.at.elapsed() < DOWN_AFTER);
+        let clock = |said: &Said| Some(NodeClock { setting_ms: said.setting_ms?, doubted: said.report.doubts_clock });
+        let clocks = map.storage_nodes().filter_map(|(id, _)| lately(id).and_then(clock));
+        median_ms(clocks, map.storage_nodes().count(), self.members.get(&own)?.setting_ms?)
+    }
+
+    /// How many ranges of the keyspace no member says that it leads.
+    pub(super) fn leaderless(&self, map: &MapState) -> u64 {
+        let leaderless = map.ranges.iter().filter(|range| !changes::Reports::is_led(self, range.id)).count();
+        u64::try_from(leaderless).unwrap_or(u64::MAX)
+    }
+
+    /// Those that reported under this leadership, the leader `own` among them.
+    pub(super) fn members(&self, map: &MapState, own: NodeId) -> Vec<HeardMember> {
+        let median_ms = self.median_ms(map, own);
+        let member = |(node, said): (&NodeId, &Said)| HeardMember {
+            node: *node,
+            ago: said.at.elapsed(),
+            build: said.report.build.clone(),
+            clock_ms: said.setting_ms.zip(median_ms).map(|(setting, median)| setting.saturating_sub(median)),
+        };
+        self.members.iter().map(member).collect()
+    }
+}
+
+impl changes::Reports for Heard {
+    fn drive(&self, node: NodeId, drive: DriveId) -> Option<DriveState> {
+        let said = |report: &Report| report.drives.iter().find(|(id, _)| *id == drive).map(|(_, state)| *state);
+        match self.members.get(&node) {
+            Some(Said { at, report, .. }) if at.elapsed() < DOWN_AFTER => {
+                Some(said(report).unwrap_or(DriveState::DOWN))
+            }
+            _ if self.leading_since.is_none_or(|since| since.elapsed() < DOWN_AFTER) => None,
+            _ => Some(DriveState::DOWN),
+        }
+    }
+
+    fn is_led(&self, range: RangeId) -> bool {
+        self.members.values().any(|said| said.report.leads.contains(&range))
+    }
+}
+
+#[async_trait]
+impl Member for Membership {
+    fn own_report(&self) -> Report {
+        let state = |drive: &MountedDrive| match drive.state() {
+            // Until its clock is right again it is to lead nothing.
+            state if state.is_up() && self.clock.differs().is_some() => DriveState::up(WriteState::Stopping),
+            state => state,
+        };
+        let drives = self.drives.mounted().map(|drive| (drive.id, state(&drive))).collect();
+        let servers = self.replicas.all_servers();
+        let leads = servers.iter().filter(|server| server.is_ready()).map(|server| server.descriptor().id).collect();
+        let build = env!("CARGO_PKG_VERSION").to_owned();
+        let (wall_ms, doubts_clock) = (Some(self.env.clock.wall_ms()), self.clock.doubts());
+        Report { map_version: self.map().version, drives, leads, build, wall_ms, doubts_clock }
+    }
+
+    async fn report_here(&self) -> bool {
+        let leads = self.leads_map();
+        self.heard.lock().lead(leads);
+        if leads {
+            let answer = self.take_report(self.id, self.own_report());
+            self.hear_of_clock(answer.clock);
+            self.learn_from_group().await;
+        }
+        leads
+    }
+
+    async fn learn(&self, map: MapState) {
+        if let Err(error) = self.map_store.adopt(map).await {
+            tracing::error!(%error, "a newer map could not be kept");
+        }
+    }
+
+    /// A node that is alone has nobody to ask.
+    fn hear_of_clock(&self, word: ClockWord) {
+        match word {
+            ClockWord::Unknown if !self.is_alone() => self.clock.told(None),
+            ClockWord::Ahead(ms) if !self.is_alone() => self.clock.told(Some(ms)),
+            _ => {}
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.is_stopping()
+    }
+}
+
+impl Membership {
+    /// The way of this node's reports.
+    pub(crate) fn reporter(&self) -> Reporter {
+        Reporter::new(self.transport.clone(), Arc::clone(&self.map), Some(self.id))
+    }
+
+    /// Learns of what others changed, where the map's group is led: all others are told by this node.
+    async fn learn_from_group(&self) {
+        let known = self.heard.lock().read;
+        match self.map_store.read_map(known).await {
+            Ok(read) => self.heard.lock().read = read,
+            Err(error) => tracing::warn!(%error, "the map is read later"),
+        }
+    }
+
+    /// Takes a member's report.
+    pub(crate) fn take_report(&self, from: NodeId, report: Report) -> ReportAnswer {
+        let map = self.map();
+        let newer = map.version > report.map_version;
+        let leads = self.leads_map();
+        let mut clock = ClockWord::Unsaid;
+        if leads {
+            let steady_ms = i64::try_from(self.env.clock.steady().as_millis()).unwrap_or(i64::MAX);
+            let wall_ms = report.wall_ms.and_then(|wall_ms| i64::try_from(wall_ms).ok());
+            let setting_ms = wall_ms.map(|wall_ms| wall_ms.saturating_sub(steady_ms));
+            let mut heard = self.heard.lock();
+            heard.members.insert(from, Said { at: Instant::now(), report, setting_ms });
+            clock = match (heard.median_ms(&map, self.id), setting_ms) {
+                (Some(median_ms), Some(setting_ms)) => ClockWord::Ahead(setting_ms.saturating_sub(median_ms)),
+                _ => ClockWord::Unknown,
+            };
+        }
+        let leader = self.replicas.map_leader_hint();
+        ReportAnswer { leader, map: if newer { map.encode() } else { Bytes::new() }, clock }
+    }
+
+    /// Whether the leader of the meta group is here.
+    pub(crate) fn leads_map(&self) -> bool {
+        self.replicas.leads_map()
+    }
+
+    /// Has the map say how its members are. Only where the map's group is led.
+    pub(crate) async fn keep_map(&self) {
+        let now_ms = self.env.clock.wall_ms();
+        let follow = |map: &mut MapState| changes::follow_reports(map, &*self.heard.lock(), now_ms);
+        // Mostly there is nothing to do: then the map's group is not asked for its row.
+        if follow(&mut MapState::clone(&self.map())).is_ok_and(|followed| followed.is_empty()) {
+            return;
+        }
+        let changed = self.map_store.update(|map| {
+            let followed = follow(map)?;
+            for (drive, state) in &followed.drives {
+                tracing::info!(%drive, %state, "a drive's state changes in the map");
+            }
+            Ok(!followed.is_empty())
+        });
+        if let Err(error) = changed.await {
+            tracing::warn!(%error, "the map says later how its members are");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_leader_says_nothing_of_those_whom_it_has_not_listened_to() {
+        let (node, drive) = (NodeId(1), DriveId(2));
+        let mut heard = Heard::default();
+        assert_eq!(changes::Reports::drive(&heard, node, drive), None, "it leads, and has not noticed yet");
+        heard.lead(true);
+        sleep(DOWN_AFTER / 2).await;
+        assert_eq!(changes::Reports::drive(&heard, node, drive), None);
+        sleep(DOWN_AFTER).await;
+        assert_eq!(changes::Reports::drive(&heard, node, drive), Some(DriveState::DOWN));
+        let report = Report { drives: vec![(drive, DriveState::up(WriteState::Stopping))], ..Report::default() };
+        heard.members.insert(node, Said { at: Instant::now(), report, setting_ms: None });
+        assert_eq!(changes::Reports::drive(&heard, node, drive), Some(DriveState::up(WriteState::Stopping)));
+        assert_eq!(changes::Reports::drive(&heard, node, DriveId(3)), Some(DriveState::DOWN), "it does not name it");
+        sleep(DOWN_AFTER).await;
+        assert_eq!(changes::Reports::drive(&heard, node, drive), Some(DriveState::DOWN));
+    }
+}

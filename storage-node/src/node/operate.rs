@@ -1,0 +1,91 @@
+//! What operators and new members ask of a node.
+//!
+//! Must not know: who may ask.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_cluster::Role;
+use couronne_cluster::map::MapNode;
+use couronne_placement::Policy;
+use couronne_protocol::join::JoinToken;
+use couronne_protocol::net::certificates::{Authority, PrivateKey};
+use couronne_ring::{DriveId, NodeId};
+
+use super::{LocalNode, NodeDrive, NodeError};
+
+impl LocalNode {
+    /// An operator confirms that the wall clock is right: duties that were halted by a leap go on.
+    pub async fn confirm_clock(&self) {
+        self.membership.clock.confirm();
+        // The next start is to believe it too.
+        self.membership.map_store.note_time().await;
+    }
+
+    /// An operator wants everything repaired now: every blob of the ranges led here is looked for.
+    pub fn start_repair(&self) {
+        self.duties.start_repair();
+    }
+
+    /// An operator wants a round of the scrubber now; `false` if one is under way.
+    pub fn start_scrub(&self) -> bool {
+        self.duties.start_scrub()
+    }
+
+    /// Gives this node the name, address, region and zone with which it was started, if the map has others.
+    /// Waits for the map's group as long as it takes.
+    pub async fn take_place(&self, place: &MapNode) -> Result<(), NodeError> {
+        self.membership.take_place(place).await
+    }
+
+    /// Signs a member's new key; its place and role stay as they are.
+    pub async fn renew(&self, node: NodeId, role: Role, request: &[u8]) -> Result<Bytes, NodeError> {
+        self.membership.renew(node, role, request).await
+    }
+
+    /// Keeps other secrets in the place of those that there are.
+    pub async fn change_secrets(&self, secrets: Bytes) -> Result<(), NodeError> {
+        self.membership.change_secrets(secrets).await
+    }
+
+    /// Adds a policy; its number is given here.
+    pub async fn create_policy(&self, policy: Policy) -> Result<(), NodeError> {
+        self.membership.create_policy(policy).await
+    }
+
+    /// Makes the policy of this name the one of new buckets that name none.
+    pub async fn set_default_policy(&self, name: &str) -> Result<(), NodeError> {
+        self.membership.set_default_policy(name).await
+    }
+
+    /// What operators call the drives that were opened.
+    pub fn drive_names(&self) -> Vec<(DriveId, String)> {
+        self.membership.drive_names()
+    }
+
+    /// Lets go of a drive of this node that does not serve, or that is forced to stop. Returns once nothing
+    /// here uses its files: what is still open would write into those that take their place.
+    pub async fn release_drive(&self, id: DriveId, is_forced: bool) -> Result<(), NodeError> {
+        self.membership.release_drive(id, is_forced).await
+    }
+
+    /// Begins a drive anew in an empty folder.
+    pub async fn replace_drive(&self, id: DriveId, drive: &NodeDrive) -> Result<(), NodeError> {
+        self.membership.replace_drive(id, drive).await
+    }
+
+    /// Makes a token with which processes of a role can join for a while.
+    pub async fn make_token(&self, role: Role, lifetime: Duration) -> Result<JoinToken, NodeError> {
+        self.membership.make_token(role, lifetime).await
+    }
+
+    /// What the founder keeps beside the map for gateways, opaque here; `None` if it kept nothing.
+    pub async fn secrets(&self) -> Result<Option<Bytes>, NodeError> {
+        self.membership.secrets().await
+    }
+
+    /// Keeps the founder's secrets and the authority, once.
+    pub async fn keep_secrets(&self, secrets: Bytes, authority: &Authority, key: &PrivateKey) -> Result<(), NodeError> {
+        self.membership.keep_secrets(secrets, authority, key).await
+    }
+}

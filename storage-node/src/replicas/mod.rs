@@ -1,0 +1,168 @@
+//! The replicas of ranges on this node: opened as the map names them, led, supervised, asked.
+//!
+//! Promises: a replica that forgot its past never votes under its old id; what a leader answers is as
+//! [`range_server`] says.
+//! Must not know: who keeps the map, HTTP, S3, Swift, the consensus library.
+
+mod balance;
+mod data_loss;
+mod latches;
+mod local_service;
+mod open;
+mod proposer;
+pub(crate) mod range_server;
+mod routes;
+mod state_machine;
+mod status;
+mod supervise;
+mod transfer;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use couronne_base::env::Env;
+use couronne_metadata::evaluate;
+use couronne_metadata::ids::RangeId;
+use couronne_protocol::map::SharedMap;
+use couronne_protocol::transport::Transport;
+use couronne_ring::{DriveId, NodeId};
+use parking_lot::RwLock;
+
+pub(crate) use self::data_loss::{DataLoss, LossError, LossEvent};
+pub use self::local_service::LocalService;
+pub(crate) use self::open::RenewReplicas;
+pub(crate) use self::range_server::RangeServer;
+pub use self::routes::Routes;
+pub use self::state_machine::{RangeStateMachine, StartState, applied_row};
+pub use self::status::RangeStatus;
+pub(crate) use self::supervise::Supervision;
+use crate::clock::ClockGuard;
+use crate::consensus::{ConsensusSettings, Directory, LocalPeers, Network, RaftService};
+use crate::drives::Drives;
+use crate::stop::StopSignal;
+use crate::surroundings::Surroundings;
+
+/// What is tuned of replicas.
+pub(crate) struct ReplicaSettings {
+    /// Elections and leases.
+    pub(crate) consensus: ConsensusSettings,
+    /// Evaluation of commands.
+    pub(crate) evaluation: evaluate::Settings,
+}
+
+/// The replicas on the drives of a node.
+pub(crate) struct Replicas {
+    env: Env,
+    id: NodeId,
+    clock: Arc<ClockGuard>,
+    settings: ReplicaSettings,
+    drives: Arc<Drives>,
+    /// The newest map known here.
+    map: Arc<SharedMap>,
+    /// The way to other nodes, if there are any.
+    transport: Option<Arc<dyn Transport>>,
+    local_peers: LocalPeers,
+    /// What other nodes' replicas ask of those here.
+    raft_service: RaftService,
+    servers: RwLock<BTreeMap<(RangeId, DriveId), Arc<RangeServer>>>,
+    /// Held while replicas are opened.
+    opening: tokio::sync::Mutex<()>,
+    stop: Arc<StopSignal>,
+}
+
+impl Replicas {
+    /// The replicas of a node, of which none is open yet.
+    pub(crate) fn new(surroundings: Surroundings, drives: Arc<Drives>, settings: ReplicaSettings) -> Self {
+        let Surroundings { env, id, map, transport, clock, stop } = surroundings;
+        let local_peers = LocalPeers::default();
+        let raft_service = RaftService::new(local_peers.clone(), Arc::clone(&map) as Arc<dyn Directory>);
+        Self {
+            env,
+            id,
+            clock,
+            settings,
+            drives,
+            map,
+            transport,
+            local_peers,
+            raft_service,
+            servers: RwLock::default(),
+            opening: tokio::sync::Mutex::default(),
+            stop,
+        }
+    }
+
+    /// What other nodes' replicas ask of those here.
+    pub(crate) const fn raft_service(&self) -> &RaftService {
+        &self.raft_service
+    }
+
+    /// Whether there are no other nodes: then all replicas of all ranges are here.
+    pub(crate) const fn is_alone(&self) -> bool {
+        self.transport.is_none()
+    }
+
+    /// The way to replicas on other nodes, if there are any.
+    fn network(&self) -> Option<Network> {
+        let directory: Arc<dyn Directory> = Arc::clone(&self.map) as Arc<dyn Directory>;
+        self.transport.clone().map(|transport| Network { transport, directory })
+    }
+
+    /// The replicas of the keyspace's ranges that serve here.
+    pub(crate) fn servers(&self) -> Vec<Arc<RangeServer>> {
+        let servers = self.servers.read();
+        servers.values().filter(|server| !server.keeps_map()).cloned().collect()
+    }
+
+    /// The replicas of this node that lead their ranges of the keyspace.
+    pub(crate) fn leaders(&self) -> Vec<Arc<RangeServer>> {
+        self.servers().into_iter().filter(|server| server.consensus().leadership().is_some()).collect()
+    }
+
+    /// All replicas that serve here, those that keep the map included.
+    pub(crate) fn all_servers(&self) -> Vec<Arc<RangeServer>> {
+        self.servers.read().values().cloned().collect()
+    }
+
+    /// Those of them that lead.
+    pub(crate) fn all_leaders(&self) -> Vec<Arc<RangeServer>> {
+        self.all_servers().into_iter().filter(|server| server.consensus().leadership().is_some()).collect()
+    }
+
+    /// Whether the leader of the meta group is here.
+    pub(crate) fn leads_map(&self) -> bool {
+        self.all_servers().iter().any(|server| server.keeps_map() && server.is_ready())
+    }
+
+    /// The drive on which the meta group's leader was last known to live.
+    pub(crate) fn map_leader_hint(&self) -> Option<DriveId> {
+        let servers = self.all_servers();
+        let mut keepers = servers.iter().filter(|server| server.keeps_map());
+        let own = keepers.clone().find(|server| server.is_ready()).map(|server| server.drive());
+        own.or_else(|| keepers.find_map(|server| server.leader_drive()))
+    }
+
+    /// Ends replicas at once: nothing of them is flushed.
+    async fn end(&self, servers: Vec<Arc<RangeServer>>) {
+        for server in servers {
+            self.local_peers.disconnect(server.replica());
+            server.consensus().shutdown().await;
+        }
+    }
+
+    /// Ends all replicas as a kill would: nothing is flushed.
+    pub(crate) async fn abandon(&self) {
+        let servers = std::mem::take(&mut *self.servers.write());
+        self.end(servers.into_values().collect()).await;
+    }
+
+    /// Ends all replicas; what was applied is flushed, so that the next start has little to read again.
+    pub(crate) async fn shutdown(&self) {
+        for server in self.all_servers() {
+            if let Err(error) = server.consensus().checkpoint(false).await {
+                tracing::warn!(replica = %server.replica(), %error, "replica was not flushed");
+            }
+        }
+        self.end(self.all_servers()).await;
+    }
+}

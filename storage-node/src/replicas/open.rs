@@ -1,0 +1,243 @@
+//! The replicas of this node: opened as the map names them, at the start and whenever it changes.
+//!
+//! Promises: a replica whose rows cannot be gone on with begins anew under a new id, never under its
+//! old one; a range gets its first members once, the same whoever makes them.
+//! Must not know: requests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use couronne_cluster::changes;
+use couronne_cluster::map::{MAP_RANGE, MapRange, MapState, ReplicaId};
+use couronne_metadata::ids::RangeId;
+use couronne_ring::DriveId;
+
+use super::range_server::{RangeComponents, RangeServer};
+use super::{RangeStateMachine, Replicas, StartState};
+use crate::consensus::types::Position;
+use crate::consensus::{self, Consensus, ReplicaComponents, StateMachine};
+use crate::drives::{MountedDrive, replica_store};
+use crate::error::NodeError;
+
+/// Gives replicas new ids in the map.
+#[async_trait]
+pub(crate) trait RenewReplicas: Send + Sync + 'static {
+    /// Returns once the map known here names the new ones.
+    async fn renew_replicas(&self, replicas: &[(DriveId, ReplicaId)]) -> Result<(), NodeError>;
+}
+
+/// Rows of replicas that are not open yet.
+type Machines = BTreeMap<ReplicaId, Arc<RangeStateMachine>>;
+
+/// A replica that was opened, not yet serving.
+struct Opened {
+    range: MapRange,
+    replica: ReplicaId,
+    drive: Arc<MountedDrive>,
+    group: Arc<dyn Consensus>,
+    machine: Arc<RangeStateMachine>,
+    last: Option<Position>,
+}
+
+impl Replicas {
+    /// Opens the replicas that keep the map, on drives that have not forgotten anything.
+    pub(crate) async fn open_keepers(&self, forgetful: &[DriveId]) -> Result<(), NodeError> {
+        let _opening = self.opening.lock().await;
+        let map = self.map.state();
+        let mut machines = BTreeMap::new();
+        for (replica, drive) in &map.keepers.replicas {
+            let Some(place) = self.drives.find(*drive).filter(|_| !forgetful.contains(drive)) else { continue };
+            match open_machine(&place, *replica) {
+                Ok(Some(machine)) => drop(machines.insert(*replica, machine)),
+                Ok(None) => tracing::warn!(%replica, "replica was being rebuilt when it stopped: it waits"),
+                Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
+            }
+        }
+        self.begin_replicas(&[&map.keepers], machines).await
+    }
+
+    /// Opens every replica that the map has on drives here and that is not open yet.
+    pub(crate) async fn open_assigned(&self, renew: &dyn RenewReplicas) -> Result<(), NodeError> {
+        let _opening = self.opening.lock().await;
+        let (machines, broken) = self.open_machines(&self.map.state());
+        let machines = if broken.is_empty() { machines } else { self.replace_broken(machines, &broken, renew).await? };
+        let map = self.map.state();
+        let ranges: Vec<&MapRange> = map.all_ranges().collect();
+        self.begin_replicas(&ranges, machines).await
+    }
+
+    /// The same, reported where it fails; whether that went well.
+    pub(crate) async fn try_open_assigned(&self, renew: &dyn RenewReplicas) -> bool {
+        let opened = self.open_assigned(renew).await;
+        if let Err(error) = &opened {
+            tracing::error!(%error, "replicas that the map names are not all open");
+        }
+        opened.is_ok()
+    }
+
+    /// The rows of replicas that are not open yet, and those replicas whose rows are worthless.
+    fn open_machines(&self, map: &MapState) -> (Machines, Vec<(DriveId, ReplicaId)>) {
+        let open: BTreeSet<ReplicaId> = self.servers.read().values().map(|server| server.replica()).collect();
+        let (mut machines, mut broken) = (BTreeMap::new(), Vec::new());
+        for (replica, drive) in map.places().into_iter().filter(|(replica, _)| !open.contains(replica)) {
+            let Some(place) = self.drives.find(drive).filter(|place| place.down().is_none()) else { continue };
+            match open_machine(&place, replica) {
+                Ok(Some(machine)) => drop(machines.insert(replica, machine)),
+                Ok(None) => broken.push((drive, replica)),
+                Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
+            }
+        }
+        (machines, broken)
+    }
+
+    /// Gives replicas whose rows were being replaced when they stopped new ids; they begin empty.
+    async fn replace_broken(
+        &self,
+        machines: Machines,
+        broken: &[(DriveId, ReplicaId)],
+        renew: &dyn RenewReplicas,
+    ) -> Result<Machines, NodeError> {
+        let worthless: BTreeSet<ReplicaId> = broken.iter().map(|(_, replica)| *replica).collect();
+        let map = self.map.state();
+        let (replaced, left_out): (Vec<_>, Vec<_>) =
+            broken.iter().copied().partition(|(_, replica)| changes::renewable(&map, *replica, &worthless));
+        for (_, replica) in left_out {
+            tracing::error!(%replica, "rows are behind the log, and too few other replicas are left: left out");
+        }
+        if replaced.is_empty() {
+            return Ok(machines);
+        }
+        tracing::warn!(replicas = ?replaced, "replicas were being rebuilt when they stopped: they begin anew");
+        renew.renew_replicas(&replaced).await?;
+        self.forget(&replaced).await;
+        let (mut opened, _) = self.open_machines(&self.map.state());
+        opened.extend(machines);
+        Ok(opened)
+    }
+
+    /// Removes what is left of replicas that were replaced. Failing at it costs space only.
+    pub(crate) async fn forget(&self, gone: &[(DriveId, ReplicaId)]) {
+        for (drive, replica) in gone {
+            let Some(place) = self.drives.find(*drive) else { continue };
+            if let Ok(log) = place.log.replica(*replica)
+                && let Err(error) = log.destroy().await
+            {
+                tracing::warn!(%replica, %error, "old replica's log stays");
+            }
+            if let Err(error) = place.stores.remove(&replica_store(*replica)) {
+                tracing::warn!(%replica, %error, "old replica's rows stay");
+            }
+        }
+    }
+
+    /// Has replicas take part in their groups, and serve.
+    async fn begin_replicas(&self, ranges: &[&MapRange], mut machines: Machines) -> Result<(), NodeError> {
+        let mut opened = Vec::new();
+        for range in ranges {
+            for (replica, drive) in &range.replicas {
+                let (Some(place), Some(machine)) = (self.drives.find(*drive), machines.remove(replica)) else {
+                    continue;
+                };
+                match self.open_replica(&place, range, *replica, machine).await {
+                    Ok(replica) => opened.push(replica),
+                    Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
+                }
+            }
+        }
+        initialize(&opened).await?;
+        if self.is_alone() {
+            elect(&opened).await;
+        }
+        let mut servers = self.servers.write();
+        for Opened { range, replica, drive, group, machine, .. } in opened {
+            let components = RangeComponents {
+                descriptor: range.descriptor(),
+                replica,
+                drive: drive.id,
+                consensus: group,
+                machine,
+                log: Arc::clone(&drive.log),
+                env: self.env.clone(),
+                clock: Arc::clone(&self.clock),
+                evaluation: self.settings.evaluation.clone(),
+            };
+            servers.insert((range.id, drive.id), Arc::new(RangeServer::new(components)));
+        }
+        Ok(())
+    }
+
+    async fn open_replica(
+        &self,
+        drive: &Arc<MountedDrive>,
+        range: &MapRange,
+        replica: ReplicaId,
+        machine: Arc<RangeStateMachine>,
+    ) -> Result<Opened, NodeError> {
+        let failed = |error: &dyn std::fmt::Display| NodeError::Replica(format!("{replica}: {error}"));
+        let log = drive.log.replica(replica).map_err(|error| failed(&error))?;
+        let last = log.bounds().last;
+        let rows: Arc<dyn StateMachine> = machine.clone();
+        let components = ReplicaComponents {
+            replica,
+            drive: drive.id,
+            log,
+            state_machine: rows,
+            local_peers: self.local_peers.clone(),
+            network: self.network(),
+            env: self.env.clone(),
+        };
+        // A lone node holds the locks of all drives that replicas can be on, and has just started: no
+        // leader from before can still count on a lease. Elsewhere one may, unless the replica is new.
+        let quiet = !self.is_alone() && last.is_some();
+        let group =
+            consensus::start(components, self.settings.consensus, quiet).await.map_err(|error| failed(&error))?;
+        Ok(Opened { range: range.clone(), replica, drive: Arc::clone(drive), group, machine, last })
+    }
+}
+
+/// The rows of a replica; `None` if they cannot be gone on with.
+fn open_machine(drive: &MountedDrive, replica: ReplicaId) -> Result<Option<Arc<RangeStateMachine>>, NodeError> {
+    let failed = |error: &dyn std::fmt::Display| NodeError::Replica(format!("{replica}: {error}"));
+    let store = drive.stores.open(&replica_store(replica)).map_err(|error| failed(&error))?;
+    let (machine, state) = RangeStateMachine::open(store).map_err(|error| failed(&error))?;
+    let Ok(log) = drive.log.replica(replica) else { return Ok(None) };
+    let purged = log.bounds().purged.map(|purged| purged.index);
+    let behind = purged.is_some_and(|purged| machine.position().is_none_or(|applied| applied.index < purged));
+    Ok((state == StartState::Sound && !behind).then(|| Arc::new(machine)))
+}
+
+/// Makes the first members of ranges that never had a leader. In one process one of them does it; in
+/// several, each makes the same.
+async fn initialize(opened: &[Opened]) -> Result<(), NodeError> {
+    let mut done: BTreeSet<RangeId> =
+        opened.iter().filter(|opened| opened.last.is_some()).map(|opened| opened.range.id).collect();
+    for Opened { range, replica, group, .. } in opened {
+        if range.founders.contains_key(replica) && done.insert(range.id) {
+            let initialized = group.initialize(&range.founders).await;
+            initialized.map_err(|error| NodeError::Replica(error.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Has a replica with the longest log of each range stand for election at once, spread over drives.
+async fn elect(opened: &[Opened]) {
+    let mut leads: BTreeMap<DriveId, usize> = BTreeMap::new();
+    let mut ranges: BTreeMap<RangeId, Vec<&Opened>> = BTreeMap::new();
+    for replica in opened {
+        ranges.entry(replica.range.id).or_default().push(replica);
+    }
+    for (range, replicas) in ranges {
+        let longest = replicas.iter().map(|replica| replica.last).max().flatten();
+        let candidates = replicas.iter().filter(|replica| replica.last == longest);
+        let Some(best) = candidates.min_by_key(|replica| leads.get(&replica.drive.id).copied().unwrap_or(0)) else {
+            continue;
+        };
+        if longest.is_some() {
+            // The keepers have little to do.
+            *leads.entry(best.drive.id).or_default() += usize::from(range != MAP_RANGE);
+            best.group.elect().await;
+        }
+    }
+}

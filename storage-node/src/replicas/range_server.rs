@@ -1,0 +1,339 @@
+//! A replica serving its range: a command from evaluation to answer, a query from applied rows.
+//!
+//! Promises: only a leader that has applied everything from before its leadership evaluates; what it
+//! answers was applied under latches; reads are linearizable, by the leader's lease or, in doubt, by a
+//! read barrier. A leader whose clock is wrong takes no commands. A refused request changed nothing, and an
+//! unknown outcome is called so.
+//! Must not know: HTTP, S3, Swift, the consensus library.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_base::blocking::blocking;
+use couronne_base::env::Env;
+use couronne_base::mutant;
+use couronne_cluster::RangeDescriptor;
+use couronne_cluster::map::MAP_RANGE;
+use couronne_metadata::answer::{self, QueryRefusal};
+use couronne_metadata::command::{Envelope, Outcome, Refusal};
+use couronne_metadata::evaluate::{self, Evaluated};
+use couronne_metadata::ids::{BucketId, ObjectKey};
+use couronne_metadata::latch::{LatchKey, LatchMode};
+use couronne_metadata::query::Answer;
+use couronne_metadata::store::StoreError;
+use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeError};
+use couronne_ring::DriveId;
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Instant;
+
+use super::latches::{LatchGuard, Latches};
+use super::proposer::{Proposal, Proposer, fits};
+use super::{DataLoss, LossError, RangeStateMachine};
+use crate::clock::ClockGuard;
+use crate::consensus::types::ReplicaId;
+use crate::consensus::{Consensus, Leadership, ProposeError};
+use crate::log::DriveLog;
+
+/// Commands under way at one range; more are refused as overload.
+const COMMANDS_MAX: usize = 2048;
+
+/// Queries under way at one range; more are refused as overload.
+const QUERIES_MAX: usize = 2048;
+
+/// How long a request waits for a new leader to become ready.
+const READY_WAIT: Duration = Duration::from_secs(2);
+
+/// How often a request looks whether the new leader is ready.
+const READY_POLL: Duration = Duration::from_millis(5);
+
+/// The longest a command waits for its answer, whatever its deadline says.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// What a serving replica is made of.
+pub(crate) struct RangeComponents {
+    /// What the range owns.
+    pub(crate) descriptor: RangeDescriptor,
+    /// This replica.
+    pub(crate) replica: ReplicaId,
+    /// The drive it lives on.
+    pub(crate) drive: DriveId,
+    /// Its consensus.
+    pub(crate) consensus: Arc<dyn Consensus>,
+    /// Its rows.
+    pub(crate) machine: Arc<RangeStateMachine>,
+    /// The log of its drive.
+    pub(crate) log: Arc<DriveLog>,
+    /// Time.
+    pub(crate) env: Env,
+    /// Whether the wall clock can be trusted.
+    pub(crate) clock: Arc<ClockGuard>,
+    /// What is tuned of evaluation.
+    pub(crate) evaluation: evaluate::Settings,
+}
+
+/// A replica that serves its range.
+pub(crate) struct RangeServer {
+    components: RangeComponents,
+    latches: Arc<Latches>,
+    proposer: Proposer,
+    commands: Semaphore,
+    queries: Semaphore,
+    used: AtomicBool,
+    /// What drives were last known to have lost.
+    losses: Mutex<Option<Arc<DataLoss>>>,
+}
+
+impl RangeServer {
+    /// Begins to serve.
+    pub(crate) fn new(components: RangeComponents) -> Self {
+        let proposer = Proposer::start(Arc::clone(&components.consensus));
+        Self {
+            components,
+            latches: Arc::default(),
+            proposer,
+            commands: Semaphore::new(COMMANDS_MAX),
+            queries: Semaphore::new(QUERIES_MAX),
+            used: AtomicBool::new(true),
+            losses: Mutex::default(),
+        }
+    }
+
+    /// What the range owns.
+    pub(crate) const fn descriptor(&self) -> &RangeDescriptor {
+        &self.components.descriptor
+    }
+
+    /// Whether the range is the one that keeps the cluster map.
+    pub(crate) fn keeps_map(&self) -> bool {
+        self.components.descriptor.id == MAP_RANGE
+    }
+
+    /// This replica.
+    pub(crate) const fn replica(&self) -> ReplicaId {
+        self.components.replica
+    }
+
+    /// The drive it lives on.
+    pub(crate) const fn drive(&self) -> DriveId {
+        self.components.drive
+    }
+
+    /// Whether it was asked anything since this was last called.
+    pub(crate) fn take_used(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
+    }
+
+    /// Has every commit of a blob know of these losses from now on. When this returns, those that did not are
+    /// applied, or their outcome cannot be learnt here.
+    pub(crate) async fn take_note_of(&self, losses: Arc<DataLoss>) -> Result<(), LossError> {
+        // Whoever commits a blob shares the marks.
+        let alone = self.latches.take(vec![(LatchKey::Marks, LatchMode::Exclusive)]);
+        let _alone = tokio::time::timeout(ANSWER_WAIT_MAX, alone).await.map_err(|_| LossError::Latches)?;
+        *self.losses.lock() = Some(losses);
+        Ok(())
+    }
+
+    /// The replica's consensus.
+    pub(crate) fn consensus(&self) -> &Arc<dyn Consensus> {
+        &self.components.consensus
+    }
+
+    /// The replica's rows.
+    pub(crate) const fn machine(&self) -> &Arc<RangeStateMachine> {
+        &self.components.machine
+    }
+
+    /// The drive of the leader that this replica last heard of.
+    pub(crate) fn leader_drive(&self) -> Option<DriveId> {
+        let leader = self.components.consensus.leader()?;
+        self.components.consensus.members().places.get(&leader).copied()
+    }
+
+    /// Whether this replica leads and has applied all from before.
+    pub(crate) fn is_ready(&self) -> bool {
+        let applied = self.components.machine.position();
+        self.components
+            .consensus
+            .leadership()
+            .is_some_and(|leadership| applied.is_some_and(|position| position.term == leadership.term))
+    }
+
+    /// Executes a command; answered once it is durable and applied here.
+    pub(crate) async fn execute(&self, address: RangeAddress, mut envelope: Envelope) -> Result<Outcome, RangeError> {
+        self.check(address, envelope.bucket, Some(&envelope.key))?;
+        self.used.store(true, Ordering::Relaxed);
+        let Ok(_permit) = self.commands.try_acquire() else { return Err(RangeError::Overloaded) };
+        if self.components.log.is_crowded() {
+            return Err(RangeError::Overloaded);
+        }
+        let patience = self.patience(&envelope);
+        let wanted = if mutant!(EvaluateUnlatched) { Vec::new() } else { envelope.latches() };
+        let taken = tokio::time::timeout(patience, self.latches.take(wanted)).await;
+        let Ok(latches) = taken else { return Err(unavailable("latches are held too long", false)) };
+        let losses = self.losses.lock().clone();
+        losses.iter().for_each(|losses| losses.note(&mut envelope.command));
+        let leadership = self.ready().await?;
+        if let Some(off_ms) = self.components.clock.differs() {
+            let reason = format!("the leader's clock is {off_ms} ms ahead of the others'");
+            return Err(unavailable(&reason, false));
+        }
+        let now_us = self.components.env.clock.wall_us();
+        let evaluated = {
+            let view = self.components.machine.store().view();
+            evaluate::evaluate_with(&*view, &envelope, now_us, &self.components.evaluation).map_err(store_error)?
+        };
+        match evaluated {
+            Evaluated::Propose { effect, outcome } => {
+                // The lease of an idle leader has run out, and without one what it proposes is refused.
+                self.confirm(leadership).await?;
+                let proposed = self.propose(leadership, effect.encode(), latches, patience).await;
+                proposed.and(outcome.map_err(RangeError::Refused))
+            }
+            // What the rows say is only worth saying while this replica still leads.
+            Evaluated::Settled(settled) => {
+                self.confirm(leadership).await?;
+                settled.map_err(RangeError::Refused)
+            }
+            Evaluated::Stale => {
+                self.confirm(leadership).await?;
+                Err(RangeError::StaleRules)
+            }
+        }
+    }
+
+    /// Answers a query from applied rows.
+    pub(crate) async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
+        self.check(address, query.bucket, query.query.key())?;
+        self.used.store(true, Ordering::Relaxed);
+        let Ok(_permit) = self.queries.try_acquire() else { return Err(RangeError::Overloaded) };
+        if !mutant!(ReadFromFollower) {
+            let leadership = self.ready().await?;
+            self.confirm(leadership).await?;
+        }
+        let now_us = self.components.env.clock.wall_us();
+        let store = Arc::clone(self.components.machine.store());
+        let is_long = query.query.is_long();
+        let work = move || {
+            let QueryEnvelope { bucket, rules_version, query } = query;
+            answer::answer(&*store.view(), bucket, rules_version, &query, now_us).map_err(refusal)
+        };
+        if !is_long {
+            return work();
+        }
+        let answered = blocking(work).await;
+        answered.unwrap_or_else(|_| Err(unavailable("the query was cut off", false)))
+    }
+
+    async fn propose(
+        &self,
+        leadership: Leadership,
+        effect: Bytes,
+        mut latches: Vec<LatchGuard>,
+        patience: Duration,
+    ) -> Result<(), RangeError> {
+        if !fits(&effect) {
+            return Err(unavailable("the command's effect is too large", false));
+        }
+        if mutant!(ReleaseLatchesEarly) {
+            latches.clear();
+        }
+        let (answer, answered) = oneshot::channel();
+        let proposal = Proposal { term: leadership.term, effect, latches, answer };
+        self.proposer.submit(proposal).map_err(|_| RangeError::Overloaded)?;
+        match tokio::time::timeout(patience, answered).await {
+            Ok(Ok(result)) => result.map_err(|error| self.range_error(error)),
+            Ok(Err(_)) => Err(unavailable("the replica stopped", true)),
+            Err(_) => Err(unavailable("no quorum answered in time", true)),
+        }
+    }
+
+    /// Refuses what is meant for another range, or for this one as it was or will be.
+    fn check(&self, address: RangeAddress, bucket: BucketId, key: Option<&ObjectKey>) -> Result<(), RangeError> {
+        let own = &self.components.descriptor;
+        let owns = key.is_none_or(|key| own.contains(&RangeDescriptor::position(bucket, key.as_bytes())));
+        if address.range != own.id || address.generation != own.generation || !owns {
+            return Err(RangeError::StaleRange(vec![own.clone()]));
+        }
+        Ok(())
+    }
+
+    fn patience(&self, envelope: &Envelope) -> Duration {
+        let left = envelope.deadline_ms.saturating_sub(self.components.env.clock.wall_ms());
+        Duration::from_millis(left).min(ANSWER_WAIT_MAX)
+    }
+
+    /// Waits until this replica, leading, has applied an entry of its own term: then it has applied
+    /// all that any leader before it had acknowledged.
+    async fn ready(&self) -> Result<Leadership, RangeError> {
+        let began = Instant::now();
+        loop {
+            let Some(leadership) = self.components.consensus.leadership() else {
+                return Err(self.not_leader());
+            };
+            let applied = self.components.machine.position();
+            let caught_up = applied.is_some_and(|position| position.term == leadership.term);
+            if caught_up || mutant!(EvaluateBeforeReady) {
+                return Ok(leadership);
+            }
+            if began.elapsed() > READY_WAIT {
+                return Err(unavailable("the new leader is not ready yet", false));
+            }
+            tokio::time::sleep(READY_POLL).await;
+        }
+    }
+
+    /// Makes sure that this replica still leads: by its lease, or by asking a quorum.
+    async fn confirm(&self, leadership: Leadership) -> Result<(), RangeError> {
+        if leadership.lease || mutant!(ReadWithoutLease) {
+            return Ok(());
+        }
+        let asked = tokio::time::timeout(READY_WAIT, self.components.consensus.barrier()).await;
+        match asked {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(ProposeError::NotLeader(_))) => Err(self.not_leader()),
+            Ok(Err(ProposeError::Unknown(reason))) => Err(unavailable(&reason, false)),
+            Err(_) => Err(unavailable("no quorum confirms the leader", false)),
+        }
+    }
+
+    fn not_leader(&self) -> RangeError {
+        RangeError::NotLeader(self.components.consensus.leader().and_then(|leader| self.drive_of(leader)))
+    }
+
+    fn drive_of(&self, replica: ReplicaId) -> Option<DriveId> {
+        if replica == self.components.replica {
+            // It believed to lead and does not: no hint is better than itself.
+            return None;
+        }
+        self.components.consensus.members().places.get(&replica).copied()
+    }
+
+    fn range_error(&self, error: ProposeError) -> RangeError {
+        match error {
+            ProposeError::NotLeader(leader) => RangeError::NotLeader(leader.and_then(|leader| self.drive_of(leader))),
+            ProposeError::Unknown(reason) => unavailable(&reason, true),
+        }
+    }
+}
+
+fn unavailable(reason: &str, maybe_done: bool) -> RangeError {
+    RangeError::Unavailable { reason: reason.to_owned(), maybe_done }
+}
+
+fn store_error(error: StoreError) -> RangeError {
+    match error {
+        StoreError::Corrupt(what) => RangeError::Corrupt(what),
+        error @ (StoreError::Failed(_) | StoreError::Full) => unavailable(&error.to_string(), false),
+    }
+}
+
+fn refusal(refusal: QueryRefusal) -> RangeError {
+    match refusal {
+        QueryRefusal::Stale => RangeError::StaleRules,
+        QueryRefusal::NoSuchBucket => RangeError::Refused(Refusal::NoSuchBucket),
+        QueryRefusal::Store(error) => store_error(error),
+    }
+}

@@ -1,0 +1,217 @@
+//! Watching over the replicas of a running node: those that stop, members to be replaced, leaderships.
+//!
+//! Promises: the replicas of a drive that failed are out of service with it; a replica that replaces another becomes
+//! a voter once it has caught up. Leadership that is here and ought not to be is transferred: on a full drive, by a
+//! wrong clock, or for the sake of balance.
+//! Must not know: rows, requests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use couronne_cluster::WriteState;
+use couronne_cluster::map::{MapRange, ReplicaId};
+use couronne_metadata::ids::RangeId;
+use couronne_ring::DriveId;
+use tokio::time::Instant;
+
+use super::balance::Balance;
+use super::{RangeServer, RenewReplicas, Replicas};
+use crate::drives::{MountedDrive, OnFailure};
+use crate::rounds::{self, Rounds};
+
+/// How long a change of members may take before other ranges have their turn.
+const CATCH_UP_WAIT: Duration = Duration::from_secs(60);
+
+/// How often leaders are looked after.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A range in use gets a heartbeat every so many ticks: well within a leader's lease.
+const HEARTBEAT_TICKS: u32 = 2;
+
+/// A range not asked anything for so many ticks is idle.
+const IDLE_TICKS: u32 = 20;
+
+/// An idle range gets a heartbeat every so many ticks, so that followers learn what was committed.
+const RARE_TICKS: u32 = 50;
+
+/// What a replica may lack of its leader's log to lead instead for the sake of balance, in entries.
+const BALANCE_LAG_MAX: u64 = 256;
+
+/// So long after a replica ended it begins again, under a new id if its rows are worthless: what ended it
+/// is not to end it at once again.
+const BEGIN_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+impl Replicas {
+    /// Begins to look after leaders, if nobody else does: with others about, every replica keeps its own time.
+    pub(crate) fn keep_leaders(self: &Arc<Self>) {
+        if self.is_alone() {
+            rounds::begin(self, &self.stop, LeaderKeeping::default());
+        }
+    }
+}
+
+/// Has every range with a quorum here a leader, and keeps the leases of those in use. All replicas of
+/// a range live here, so nobody else stands for election, and idle ranges need no heartbeats: the
+/// first read asks a quorum.
+#[derive(Default)]
+struct LeaderKeeping {
+    idle_ticks: BTreeMap<RangeId, u32>,
+}
+
+#[async_trait]
+impl Rounds for LeaderKeeping {
+    type Of = Replicas;
+
+    fn rest(&self, _: &Replicas) -> Duration {
+        TICK
+    }
+
+    async fn round(&mut self, replicas: &Arc<Replicas>) -> bool {
+        for leader in replicas.all_leaders() {
+            let idle = self.idle_ticks.entry(leader.descriptor().id).or_default();
+            *idle = if leader.take_used() { 0 } else { idle.saturating_add(1) };
+            let due =
+                if *idle < IDLE_TICKS { idle.is_multiple_of(HEARTBEAT_TICKS) } else { idle.is_multiple_of(RARE_TICKS) };
+            if due {
+                leader.consensus().heartbeat().await;
+            }
+        }
+        for candidate in replicas.candidates() {
+            candidate.consensus().elect().await;
+        }
+        true
+    }
+}
+
+/// What looking after replicas that stopped, after members and after leaderships leaves from one round to the next.
+#[derive(Default)]
+pub(crate) struct Supervision {
+    /// When a replica last ended that was not opened again since.
+    ended: Option<Instant>,
+    balance: Balance,
+}
+
+impl Supervision {
+    /// One round, about once a second.
+    pub(crate) async fn round(&mut self, replicas: &Replicas, renew: &dyn RenewReplicas) {
+        if replicas.drop_stopped() {
+            self.ended = Some(Instant::now());
+        }
+        if self.ended.is_some_and(|at| at.elapsed() >= BEGIN_AGAIN_AFTER) {
+            self.ended = if replicas.try_open_assigned(renew).await { None } else { Some(Instant::now()) };
+        }
+        for leader in replicas.all_leaders() {
+            replicas.reconcile(&leader).await;
+            let is_full = replicas.drives.find(leader.drive()).is_some_and(|drive| drive.writes() == WriteState::Full);
+            if is_full || replicas.clock.differs().is_some() {
+                replicas.transfer_leadership(&leader).await;
+            }
+        }
+        if !replicas.is_alone()
+            && let Some((leader, to)) = self.balance.next(replicas)
+        {
+            leader.consensus().transfer_leadership(&BTreeSet::from([to]), BALANCE_LAG_MAX).await;
+        }
+    }
+}
+
+#[async_trait]
+impl OnFailure for Replicas {
+    /// Takes a drive out of service, and its replicas with it.
+    async fn drive_failed(&self, drive: &MountedDrive, reason: &str) {
+        drive.take_down(reason);
+        if self.stop.is_stopping() || !drive.mark_failed() {
+            return;
+        }
+        tracing::error!(drive = drive.name, id = %drive.id, reason, "drive is out of service");
+        let lost: Vec<Arc<RangeServer>> = {
+            let mut servers = self.servers.write();
+            let keys: Vec<_> = servers.keys().filter(|(_, place)| *place == drive.id).copied().collect();
+            keys.iter().filter_map(|key| servers.remove(key)).collect()
+        };
+        self.end(lost).await;
+        self.drives.show();
+    }
+}
+
+impl Replicas {
+    /// Of every range that has a quorum here and no leader, the replica with the longest log.
+    fn candidates(&self) -> Vec<Arc<RangeServer>> {
+        let mut ranges: BTreeMap<RangeId, Vec<Arc<RangeServer>>> = BTreeMap::new();
+        for ((range, _), server) in &*self.servers.read() {
+            ranges.entry(*range).or_default().push(Arc::clone(server));
+        }
+        ranges.retain(|_, replicas| {
+            let led = replicas.iter().any(|replica| replica.consensus().leadership().is_some());
+            let wanted = replicas.first().map_or(0, |replica| replica.descriptor().replicas.len());
+            !led && replicas.len() * 2 > wanted
+        });
+        let longest = |replicas: Vec<Arc<RangeServer>>| replicas.into_iter().max_by_key(|r| r.consensus().last());
+        ranges.into_values().filter_map(longest).collect()
+    }
+
+    /// Forgets replicas that have stopped for good; whether there were any.
+    fn drop_stopped(&self) -> bool {
+        if self.all_servers().iter().all(|server| server.consensus().stopped().is_none()) {
+            return false;
+        }
+        self.servers.write().retain(|_, server| match server.consensus().stopped() {
+            None => true,
+            Some(reason) => {
+                tracing::error!(replica = %server.replica(), reason, "replica stopped");
+                self.local_peers.disconnect(server.replica());
+                false
+            }
+        });
+        true
+    }
+
+    /// Makes the members of a range those that the map names.
+    async fn reconcile(&self, leader: &RangeServer) {
+        let wanted: BTreeMap<ReplicaId, DriveId> = {
+            let map = self.map.state();
+            map.range(leader.descriptor().id).map(|range| range.replicas.clone()).unwrap_or_default()
+        };
+        let members = leader.consensus().members();
+        let voters: BTreeSet<ReplicaId> = wanted.keys().copied().collect();
+        if wanted.is_empty() || members.voters == [voters] {
+            return;
+        }
+        let range = leader.descriptor().id;
+        let map = self.map.state();
+        let is_here = |drive: &DriveId| match map.drives.get(drive) {
+            Some(known) if known.node == self.id => self.servers.read().contains_key(&(range, *drive)),
+            Some(known) => known.down_since_ms.is_none(),
+            None => false,
+        };
+        if !wanted.values().all(is_here) {
+            // A member that cannot catch up would only be in the way.
+            return;
+        }
+        tracing::info!(range = range.0, "replacing members");
+        let changing = leader.consensus().change_members(wanted.into_iter().collect());
+        match tokio::time::timeout(CATCH_UP_WAIT, changing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(range = range.0, %error, "members could not be replaced yet"),
+            Err(_) => tracing::warn!(range = range.0, "a new member is still catching up"),
+        }
+    }
+
+    /// Whether every range with a quorum here has a leader that can be asked.
+    pub(crate) fn have_leaders(&self) -> bool {
+        let ready = self.all_servers().iter().filter(|server| server.is_ready()).count();
+        ready == self.ranges_with_quorum()
+    }
+
+    fn ranges_with_quorum(&self) -> usize {
+        let servers = self.servers.read();
+        let map = self.map.state();
+        let has_quorum = |range: &&MapRange| {
+            let here = range.replicas.values().filter(|drive| servers.contains_key(&(range.id, **drive))).count();
+            here * 2 > range.replicas.len()
+        };
+        map.all_ranges().filter(has_quorum).count()
+    }
+}
