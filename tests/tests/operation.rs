@@ -201,26 +201,19 @@ fn a_first_start_is_calm_and_shows_the_secret_on_a_terminal_only() {
         let secret = kept_secret(&piped);
         assert!(!out.contains(&secret) && !log.contains(&secret), "{out}");
         assert!(out.contains(&format!("secret key  in {}", piped.join("credentials.toml").display())), "{out}");
+        let export = out.lines().find(|line| line.contains("export AWS_ENDPOINT_URL=")).unwrap();
+        assert_eq!(in_a_shell_after(export), secret, "the line to paste works without the secret in it");
         assert_calm(&log);
         assert!(log.contains(" serving ") && log.contains(" stopped"), "nothing is lost at an orderly stop: {log}");
         let (out, _) = start(&shown, on_a_terminal);
         assert!(out.contains(&format!("secret key  {}", kept_secret(&shown))), "{out}");
         let (again, _) = start(&shown, on_a_terminal);
         assert!(!again.contains(&kept_secret(&shown)), "it is shown once: {again}");
-        // The line to paste works without the secret in it.
-        let export = out_of_export(&start_line(&home.path().join("third"), &start));
-        assert_eq!(export, kept_secret(&home.path().join("third")));
     }
 }
 
-/// The line of a welcome that sets the environment of S3 clients, of a start whose output is no terminal.
-fn start_line(data: &Path, start: &dyn Fn(&Path, fn(&[&str]) -> Command) -> (String, String)) -> String {
-    let (out, _) = start(data, plain);
-    out.lines().find(|line| line.contains("export AWS_ENDPOINT_URL=")).unwrap().to_owned()
-}
-
 /// The secret key that a shell has after such a line.
-fn out_of_export(line: &str) -> String {
+fn in_a_shell_after(line: &str) -> String {
     let shell = format!("{line}; printf %s \"$AWS_SECRET_ACCESS_KEY\"");
     String::from_utf8(Command::new("sh").args(["-c", &shell]).output().unwrap().stdout).unwrap()
 }
