@@ -69,6 +69,7 @@ pub(crate) async fn found(
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "the test takes a file back")]
 mod tests {
     use couronne_base::env;
 
