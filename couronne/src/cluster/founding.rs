@@ -67,3 +67,43 @@ pub(crate) async fn found(
     folder.become_member(identity, membership)?;
     Ok(drives)
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "the test takes a file back")]
+mod tests {
+    use couronne_base::env;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_was_cut_off_before_the_membership_is_gone_on_with() {
+        let (home, env) = (tempfile::tempdir().unwrap(), env::system());
+        let mut settings = Settings::default();
+        (settings.data.folders, settings.data.drives) = (vec![home.path().to_owned()], Some(2));
+        let folder = DataFolder::open(&settings.data).unwrap();
+        let plan = || Plan { redundancy: Redundancy::Single, nodes: 1, place: settings.place(String::new()) };
+        let drives = found(&folder, &settings, plan(), &env).await.unwrap();
+        let owner = LocalNode::owner(&drives).await.unwrap();
+        let ids = LocalNode::plan_drives(&env, &drives).await.unwrap();
+        let first = folder.member(Role::StorageNode).unwrap();
+        assert_eq!(owner, Some((first.membership.cluster, first.node)));
+        assert!(matches!(found(&folder, &settings, plan(), &env).await, Err(FoundingError::DataFolder(_))));
+        drop(drives);
+
+        let path = home.path().join("identity.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.split("[membership]").next().unwrap()).unwrap();
+        let mut again = found(&folder, &settings, plan(), &env).await;
+        for _ in 0..100 {
+            // The drives are let go of in the background.
+            let Err(FoundingError::Node(NodeError::InUse(_) | NodeError::Drive(_))) = &again else { break };
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            again = found(&folder, &settings, plan(), &env).await;
+        }
+        let drives = again.unwrap();
+        assert_eq!(LocalNode::owner(&drives).await.unwrap(), owner);
+        assert_eq!(LocalNode::plan_drives(&env, &drives).await.unwrap(), ids);
+        let second = folder.member(Role::StorageNode).unwrap();
+        assert_eq!((second.node, second.membership.authority), (first.node, first.membership.authority));
+    }
+}

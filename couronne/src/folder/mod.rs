@@ -129,7 +129,9 @@ pub(crate) enum DataFolderError {
     )]
     NoMember(PathBuf),
     /// The process belongs to a cluster already.
-    #[error("{folder} belongs to cluster {cluster:032x} already: name an empty folder with --data")]
+    #[error(
+        "{folder} belongs to cluster {cluster:032x} already: start it as it is, or name an empty folder with --data"
+    )]
     Member {
         /// The data folder.
         folder: PathBuf,
@@ -137,7 +139,7 @@ pub(crate) enum DataFolderError {
         cluster: u128,
     },
     /// The process has another role.
-    #[error("{folder} is a {is}'s: start it with `couronne {is}`, or name another folder with --data")]
+    #[error("{folder} is the folder of a `couronne {is}`: start that, or name another folder with --data")]
     Role {
         /// The data folder.
         folder: PathBuf,

@@ -1,5 +1,7 @@
 //! What the data folders keep over starts, losses and mistakes.
 
+#![allow(clippy::disallowed_methods, reason = "the tests look at the files, and break them")]
+
 use couronne_base::env;
 use couronne_cluster::Role;
 use couronne_protocol::net::certificates::PrivateKey;
