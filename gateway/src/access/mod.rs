@@ -16,7 +16,7 @@ pub struct Principal<'a> {
 pub struct Question<'a> {
     /// The caller.
     pub principal: Principal<'a>,
-    /// The action by its IAM name: `s3:GetObject`.
+    /// The action by its IAM name.
     pub action: &'static str,
     /// The canonical id of the account that owns the bucket.
     pub owner: &'a str,
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn the_owners_account_alone_is_served() {
-        for action in ["s3:GetObject", "s3:PutObject", "s3:DeleteBucket"] {
+        for action in ["api:Get", "api:Put", "api:DeleteBucket"] {
             let ask = |account| decide(&Question { principal: Principal { account }, action, owner: "acme" });
             assert_eq!(ask("acme"), Decision::Allow, "{action}");
             for other in ["", "acm", "acme2", "ACME"] {

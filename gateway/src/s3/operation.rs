@@ -197,6 +197,8 @@ const SELECT: &str = "no queries on what is in an object";
 const TORRENTS: &str = "no torrents";
 const WEBSITES: &str = "no static sites";
 
+// Of what is served: method, depth, selector, IAM action (and that on the source of a copy), the folder and file of the
+// handler (and its name, if it is not the operation's), the engine's verbs. Of what is not: why.
 operations! {
     served {
         // Object: bytes and what stands with them.
