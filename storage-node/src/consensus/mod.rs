@@ -29,6 +29,7 @@ use tokio::sync::mpsc;
 
 pub use self::local_peers::LocalPeers;
 pub use self::network::{Directory, Network};
+use self::openraft::Group;
 pub use self::service::RaftService;
 use self::types::{Entry, Members, Position, ReplicaId};
 use crate::log::ReplicaLog;
@@ -93,7 +94,7 @@ pub async fn start(
     settings: ConsensusSettings,
     quiet: bool,
 ) -> Result<Arc<dyn Consensus>, ProposeError> {
-    Ok(Arc::new(openraft::Group::start(components, settings, quiet).await?))
+    Ok(Arc::new(Group::start(components, settings, quiet).await?))
 }
 
 /// What a replica's store says it has applied.
