@@ -83,8 +83,8 @@ mod tests {
         let folder = DataFolder::open(&settings.data).unwrap();
         let plan = || Plan { redundancy: Redundancy::Single, nodes: 1, place: settings.place(String::new()) };
         let drives = found(&folder, &settings, plan(), &env).await.unwrap();
-        let owner = LocalNode::owner(&drives).await.unwrap();
-        let ids = LocalNode::plan_drives(&env, &drives).await.unwrap();
+        let owner = Membership::owner(&drives).await.unwrap();
+        let ids = Membership::plan_drives(&env, &drives).await.unwrap();
         let first = folder.member(Role::StorageNode).unwrap();
         assert_eq!(owner, Some((first.membership.cluster, first.node)));
         assert!(matches!(found(&folder, &settings, plan(), &env).await, Err(FoundingError::DataFolder(_))));
@@ -101,8 +101,8 @@ mod tests {
             again = found(&folder, &settings, plan(), &env).await;
         }
         let drives = again.unwrap();
-        assert_eq!(LocalNode::owner(&drives).await.unwrap(), owner);
-        assert_eq!(LocalNode::plan_drives(&env, &drives).await.unwrap(), ids);
+        assert_eq!(Membership::owner(&drives).await.unwrap(), owner);
+        assert_eq!(Membership::plan_drives(&env, &drives).await.unwrap(), ids);
         let second = folder.member(Role::StorageNode).unwrap();
         assert_eq!((second.node, second.membership.authority), (first.node, first.membership.authority));
     }
