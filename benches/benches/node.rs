@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use couronne_base::env::{self, Env};
-use couronne_cluster::map::{Formation, MapNode};
+use couronne_cluster::map::{Bootstrap, MapNode};
 use couronne_cluster::{RangeDescriptor, Role};
-use couronne_metadata::command::{Command, Envelope, NewData, Outcome, Precondition};
+use couronne_metadata::command::{Command, CommandRequest, NewData, Outcome, Precondition};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::record::{Attributes, BucketRules, BucketState, Etag, Versioning};
 use couronne_metadata::rocks::RocksSettings;
@@ -39,9 +39,9 @@ fn cpu() -> f64 {
     now(ClockId::ProcessCPUTime).as_secs_f64()
 }
 
-fn envelope(env: &Env, bucket: BucketId, rules_version: u64, key: &str, command: Command) -> Envelope {
+fn envelope(env: &Env, bucket: BucketId, rules_version: u64, key: &str, command: Command) -> CommandRequest {
     let now_ms = env.clock.wall_ms();
-    Envelope {
+    CommandRequest {
         commit: CommitId::new(now_ms, env.random_bytes()),
         deadline_ms: now_ms + 30_000,
         bucket,
@@ -52,11 +52,11 @@ fn envelope(env: &Env, bucket: BucketId, rules_version: u64, key: &str, command:
     }
 }
 
-async fn execute(node: &LocalNode, envelope: Envelope) {
+async fn execute(node: &LocalNode, envelope: CommandRequest) {
     try_execute(node, envelope).await.unwrap();
 }
 
-async fn try_execute(node: &LocalNode, envelope: Envelope) -> Result<Outcome, RangeError> {
+async fn try_execute(node: &LocalNode, envelope: CommandRequest) -> Result<Outcome, RangeError> {
     let position = RangeDescriptor::position(envelope.bucket, envelope.key.as_bytes());
     let ranges = node.local().describe(position.clone(), Bytes::new()).await.unwrap();
     let range = ranges.into_iter().find(|range| range.contains(&position)).unwrap();
@@ -108,8 +108,8 @@ async fn measure() {
     if Membership::owner(&opened).await.unwrap().is_none() {
         let planned = Membership::plan_drives(&env, &opened).await.unwrap();
         let founder = (1, NodeId(1), place_alone());
-        let formation = Formation { nodes: 1, ranges: 8 };
-        Membership::found(&env, &opened, &planned, founder, &policy, formation).await.unwrap();
+        let bootstrap = Bootstrap { nodes: 1, ranges: 8 };
+        Membership::found(&env, &opened, &planned, founder, &policy, bootstrap).await.unwrap();
     }
     let node = LocalNode::open(env.clone(), opened, settings.clone()).await.unwrap();
     println!("start: {:?}, cpu {:.3}", began.elapsed(), cpu());

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use couronne_metadata::answer::answer;
 use couronne_metadata::apply::apply;
-use couronne_metadata::command::{Command, Envelope, NewData, Precondition};
+use couronne_metadata::command::{Command, CommandRequest, NewData, Precondition};
 use couronne_metadata::evaluate::{Evaluated, evaluate};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::memory::MemoryStore;
@@ -24,10 +24,10 @@ fn bucket() -> BucketId {
     BucketId::new(ResidencyClass(0), [7; 14])
 }
 
-fn envelope(number: u64, key: String, rules_version: u64, command: Command) -> Envelope {
+fn envelope(number: u64, key: String, rules_version: u64, command: Command) -> CommandRequest {
     let mut random = [0; 10];
     random.iter_mut().zip(number.to_be_bytes()).for_each(|(to, from)| *to = from);
-    Envelope {
+    CommandRequest {
         commit: CommitId::new(NOW_US / 1000, random),
         deadline_ms: NOW_US / 1000 + 60_000,
         bucket: bucket(),
@@ -38,7 +38,7 @@ fn envelope(number: u64, key: String, rules_version: u64, command: Command) -> E
     }
 }
 
-fn put(number: u64) -> Envelope {
+fn put(number: u64) -> CommandRequest {
     let command = Command::Put {
         data: NewData::Inline(Bytes::from_static(&[7; 4096]), 0),
         size: 4096,
@@ -50,7 +50,7 @@ fn put(number: u64) -> Envelope {
     envelope(number, format!("folder-{}/object-{number:010}", number % 16), RULES_VERSION, command)
 }
 
-fn execute(store: &MemoryStore, envelope: &Envelope) {
+fn execute(store: &MemoryStore, envelope: &CommandRequest) {
     match evaluate(&*store.view(), envelope, NOW_US).unwrap() {
         Evaluated::Propose { effect, .. } => {
             let batch = apply(&*store.view(), &[effect]).unwrap();

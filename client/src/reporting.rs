@@ -9,8 +9,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use couronne_cluster::map::MapState;
-use couronne_cluster::report::{ClockWord, Report, ReportAnswer};
+use couronne_cluster::map::ClusterMap;
+use couronne_cluster::report::{ClockOffset, NodeReport, NodeReportAnswer};
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
@@ -31,13 +31,13 @@ const OTHERS_EVERY: usize = 4;
 #[async_trait]
 pub trait Member: Send + Sync + 'static {
     /// How it is now.
-    fn own_report(&self) -> Report;
+    fn own_report(&self) -> NodeReport;
 
     /// Takes a newer map.
-    async fn learn(&self, map: MapState);
+    async fn learn(&self, map: ClusterMap);
 
     /// Takes what the leader says of this process's clock.
-    fn hear_of_clock(&self, _: ClockWord) {}
+    fn hear_of_clock(&self, _: ClockOffset) {}
 
     /// Reports without a message if the leader is this very process; whether it is.
     async fn report_here(&self) -> bool {
@@ -95,7 +95,7 @@ impl Reporter {
         let (Some(transport), Some(node)) = (self.transport.clone(), self.next_node()) else { return };
         let call = transport.call(node, Method::Report, Message::of(member.own_report().encode()));
         let answer = match timeout(ANSWER_WAIT, call).await {
-            Ok(Ok(message)) => ReportAnswer::decode(message.head).ok(),
+            Ok(Ok(message)) => NodeReportAnswer::decode(message.head).ok(),
             Ok(Err(error)) => {
                 tracing::debug!(%node, %error, "a report was not taken");
                 None
@@ -103,12 +103,12 @@ impl Reporter {
             Err(_) => None,
         };
         self.note(node, answer.as_ref().and_then(|answer| answer.leader));
-        let Some(ReportAnswer { map, clock, .. }) = answer else { return };
+        let Some(NodeReportAnswer { map, clock, .. }) = answer else { return };
         member.hear_of_clock(clock);
         if map.is_empty() {
             return;
         }
-        match MapState::decode(map) {
+        match ClusterMap::decode(map) {
             Ok(newer) if newer.cluster == self.map.state().cluster => member.learn(newer).await,
             Ok(_) => tracing::warn!(%node, "a node sent the map of another cluster"),
             Err(error) => tracing::warn!(%node, %error, "a map that was sent does not decode"),
@@ -122,7 +122,8 @@ impl Reporter {
         }
         let is_other = |node: &NodeId| self.own != Some(*node);
         let map = self.map.state();
-        let keeps = |node: &NodeId| map.keepers.replicas.values().any(|drive| self.map.node_of(*drive) == Some(*node));
+        let keeps =
+            |node: &NodeId| map.meta_group.replicas.values().any(|drive| self.map.node_of(*drive) == Some(*node));
         let (keepers, others): (Vec<NodeId>, Vec<NodeId>) =
             storage_nodes(&map).into_iter().filter(is_other).partition(keeps);
         let round = self.turn / OTHERS_EVERY;

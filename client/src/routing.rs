@@ -18,10 +18,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_cluster::RangeDescriptor;
-use couronne_metadata::command::{Command, Envelope, Outcome};
+use couronne_metadata::command::{Command, CommandRequest, Outcome};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_ring::DriveId;
 use tokio::time::timeout;
 
@@ -116,7 +116,7 @@ impl Router {
         query: Query,
     ) -> Result<(Answer, Arc<KnownRange>), ClientError> {
         let position = RangeDescriptor::position(bucket, key);
-        let envelope = QueryEnvelope { bucket, rules_version, query };
+        let envelope = QueryRequest { bucket, rules_version, query };
         self.query_at(Destination::Position(&position), self.query, envelope).await
     }
 
@@ -143,7 +143,7 @@ impl Router {
         command: Command,
     ) -> Result<(Outcome, Arc<KnownRange>), ClientError> {
         let now_ms = self.env.clock.wall_ms();
-        let envelope = Envelope {
+        let envelope = CommandRequest {
             commit: CommitId::new(now_ms, self.env.random_bytes()),
             deadline_ms: now_ms.saturating_add(u64::try_from(patience.budget.as_millis()).unwrap_or(u64::MAX)),
             bucket: bucket.id,
@@ -152,7 +152,8 @@ impl Router {
             command,
             is_repeat: false,
         };
-        let attempt = |address, is_repeat| self.ranges.execute(address, Envelope { is_repeat, ..envelope.clone() });
+        let attempt =
+            |address, is_repeat| self.ranges.execute(address, CommandRequest { is_repeat, ..envelope.clone() });
         self.ask(destination, patience, attempt).await
     }
 
@@ -160,7 +161,7 @@ impl Router {
         &self,
         destination: Destination<'_>,
         patience: Patience,
-        envelope: QueryEnvelope,
+        envelope: QueryRequest,
     ) -> Result<(Answer, Arc<KnownRange>), ClientError> {
         self.ask(destination, patience, |address, _| self.ranges.query(address, envelope.clone())).await
     }

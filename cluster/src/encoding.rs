@@ -13,7 +13,7 @@ use couronne_base::codec::{self, Corrupt, Input, Value, Writer};
 use couronne_base::crc;
 
 use crate::drive_state::{DriveState, Liveness, WriteState};
-use crate::map::{Emptied, Formation, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive};
+use crate::map::{Bootstrap, ClusterMap, Emptied, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive};
 use crate::role::Role;
 
 const MAGIC: &[u8; 8] = b"COURMAP1";
@@ -26,18 +26,18 @@ const COUNT_MAX: u64 = 1 << 62;
 
 newtype! { ReplicaId }
 
-record! { MapState {
-    1 version, 2 cluster, 3 formation, 4 nodes, 5 drives, 6 policies, 7 default_policy, 8 keepers, 9 ranges,
+record! { ClusterMap {
+    1 version, 2 cluster, 3 bootstrap, 4 nodes, 5 drives, 6 policies, 7 default_policy, 8 meta_group, 9 ranges,
     10 next_replica,
 } }
-record! { Formation { 1 nodes, 2 ranges } }
+record! { Bootstrap { 1 nodes, 2 ranges } }
 record! { MapNode { 1 role, 2 name, 3 address, 4 region, 5 zone } }
 record! { StoredDrive { 1 node, 2 boots, 3 incarnation, 4 weight, 5 down_since_ms, 6 writes, 7 emptied } }
 record! { Emptied { 1 times, 2 last_ms } }
 record! { MapPolicy { 1 policy, 2 ring } }
-record! { MapRange { 1 id, 2 generation, 3 start, 4 end, 5 replicas, 6 founders } }
+record! { MapRange { 1 id, 2 generation, 3 start, 4 end, 5 replicas, 6 initial_voters } }
 
-impl MapState {
+impl ClusterMap {
     /// The map's bytes, as rows and messages carry them.
     pub fn encode(&self) -> Bytes {
         codec::encode(self)

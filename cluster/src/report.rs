@@ -16,7 +16,7 @@ const BUILD_BYTES_MAX: usize = 64;
 
 /// What a member says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct NodeReport {
     /// The version of the map it knows.
     pub map_version: u64,
     /// Its drives. One that it does not name is down.
@@ -33,7 +33,7 @@ pub struct Report {
 
 /// What is said of a member's wall clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClockWord {
+pub enum ClockOffset {
     /// The one asked cannot say.
     #[default]
     Unsaid,
@@ -45,21 +45,21 @@ pub enum ClockWord {
 
 /// What it is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReportAnswer {
+pub struct NodeReportAnswer {
     /// The drive whose keeper leads the map's group; none if the one asked knows of none. Then another
     /// is to be asked: one that is no member yet would never know.
     pub leader: Option<DriveId>,
     /// The map, if it is newer than what the member knows; else empty.
     pub map: Bytes,
     /// What is said of its wall clock.
-    pub clock: ClockWord,
+    pub clock: ClockOffset,
 }
 
-record! { Report { 1 map_version, 2 drives, 3 leads, 4 build, 5 wall_ms, 6 doubts_clock } }
-record! { ReportAnswer { 1 leader, 2 map, 3 clock } }
-choice! { ClockWord { 1 Unsaid, 2 Unknown, 3 Ahead(1 ms) } }
+record! { NodeReport { 1 map_version, 2 drives, 3 leads, 4 build, 5 wall_ms, 6 doubts_clock } }
+record! { NodeReportAnswer { 1 leader, 2 map, 3 clock } }
+choice! { ClockOffset { 1 Unsaid, 2 Unknown, 3 Ahead(1 ms) } }
 
-impl Report {
+impl NodeReport {
     /// The report's bytes.
     pub fn encode(&self) -> Bytes {
         codec::encode(self)
@@ -73,7 +73,7 @@ impl Report {
     }
 }
 
-impl ReportAnswer {
+impl NodeReportAnswer {
     /// The answer's bytes.
     pub fn encode(&self) -> Bytes {
         codec::encode_about(self, self.map.len().saturating_add(64))

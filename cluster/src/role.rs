@@ -10,14 +10,14 @@ pub enum Role {
     /// It keeps nothing.
     Gateway,
     /// It has no certificate yet: it may only ask to join.
-    Stranger,
+    Unjoined,
 }
 
 impl Role {
     /// A member's role as a number, on disks and wires; 0 for a stranger, which is none.
     pub const fn number(self) -> u8 {
         match self {
-            Self::Stranger => 0,
+            Self::Unjoined => 0,
             Self::StorageNode => 1,
             Self::Gateway => 2,
         }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use couronne_metadata::answer::answer;
 use couronne_metadata::apply::apply;
-use couronne_metadata::command::{Command, Envelope, NewData, Precondition};
+use couronne_metadata::command::{Command, CommandRequest, NewData, Precondition};
 use couronne_metadata::effect::Effect;
 use couronne_metadata::evaluate::{Evaluated, evaluate};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
@@ -33,10 +33,10 @@ fn main() {
     measure(&drive.store("range").unwrap());
 }
 
-fn envelope(number: u64, command: Command) -> Envelope {
+fn envelope(number: u64, command: Command) -> CommandRequest {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&number.to_be_bytes());
-    Envelope {
+    CommandRequest {
         commit: CommitId::new(NOW_US / 1000, random),
         deadline_ms: u64::MAX,
         bucket: BucketId::new(ResidencyClass(0), [7; 14]),
@@ -63,7 +63,7 @@ fn put() -> Command {
     }
 }
 
-fn execute(store: &dyn Store, envelope: &Envelope) -> (Effect, u64) {
+fn execute(store: &dyn Store, envelope: &CommandRequest) -> (Effect, u64) {
     let view = store.view();
     match evaluate(&*view, envelope, NOW_US).unwrap() {
         Evaluated::Propose { effect, .. } => (effect, 0),

@@ -1,6 +1,6 @@
 //! Applying effects: the same on every replica.
 //!
-//! The batch is a function of the view's counters and marks and of the effects, in order; no clock,
+//! The batch is a function of the view's counters and watermarks and of the effects, in order; no clock,
 //! no chance, no term. The caller adds its own rows (the applied index) to the same batch.
 
 use std::collections::BTreeMap;
@@ -8,26 +8,26 @@ use std::collections::BTreeMap;
 use crate::effect::Effect;
 use crate::ids::BucketId;
 use crate::key::{self, RowKind};
-use crate::marks::Marks;
 use crate::record::Usage;
 use crate::store::{Batch, StoreError, View};
+use crate::watermarks::Watermarks;
 use couronne_base::codec;
 
 /// The batch that the effects of one or more log entries make, given the rows before them.
 ///
 /// Effects applied together were evaluated under latches held until they are applied, so none reads
-/// or writes what another writes, but for counters and marks, which are summed and merged here.
+/// or writes what another writes, but for counters and watermarks, which are summed and merged here.
 pub fn apply(view: &dyn View, effects: &[Effect]) -> Result<Batch, StoreError> {
     let mut batch = Batch { writes: Vec::with_capacity(effects.iter().map(|effect| effect.writes.len() + 1).sum()) };
     let mut usage: BTreeMap<BucketId, Usage> = BTreeMap::new();
-    let mut marks: Option<Marks> = None;
+    let mut watermarks: Option<Watermarks> = None;
     for effect in effects {
         batch.writes.extend_from_slice(&effect.writes);
         for change in &effect.usage {
             usage.entry(change.bucket).or_default().add(change.delta);
         }
-        if let Some(raised) = effect.marks {
-            marks = Some(marks.unwrap_or_default().merge(raised));
+        if let Some(raised) = effect.watermarks {
+            watermarks = Some(watermarks.unwrap_or_default().merge(raised));
         }
     }
     for (bucket, delta) in usage {
@@ -38,8 +38,8 @@ pub fn apply(view: &dyn View, effects: &[Effect]) -> Result<Batch, StoreError> {
         sum.add(delta);
         batch.put(key::of_bucket(RowKind::Counters, bucket), codec::encode(&sum));
     }
-    if let Some(raised) = marks {
-        batch.put(Marks::row(), codec::encode(&Marks::load(view)?.merge(raised)));
+    if let Some(raised) = watermarks {
+        batch.put(Watermarks::row(), codec::encode(&Watermarks::load(view)?.merge(raised)));
     }
     Ok(batch)
 }

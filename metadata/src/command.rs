@@ -16,7 +16,7 @@ use crate::record::{
 
 /// A command with what every command carries.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Envelope {
+pub struct CommandRequest {
     /// The command's identity; the same for every repeat.
     pub commit: CommitId,
     /// Past this time (milliseconds since 1970, the leader's clock) the command is refused.
@@ -207,7 +207,7 @@ pub enum Command {
         horizon_ms: u64,
     },
     /// Forgets commit ids born before this time (milliseconds).
-    ForgetCommits {
+    ExpireDedupEntries {
         /// Ids born before go.
         before_ms: u64,
     },
@@ -221,16 +221,16 @@ pub struct CommandKind {
     pub is_duty: bool,
     /// Whether it adds rows that the drives must have room for.
     pub takes_space: bool,
-    /// How the marks of the range (the disown horizon, the expired commits) are latched.
-    pub marks: Option<LatchMode>,
+    /// How the watermarks of the range (the disown horizon, the expired commits) are latched.
+    pub watermarks: Option<LatchMode>,
     /// How the rules row of the bucket is latched. Shared: the command may only happen in a bucket whose live rules
     /// are those that the gateway knew.
     pub rules: Option<LatchMode>,
 }
 
 impl CommandKind {
-    /// Neither a duty's nor in need of space, rules or marks.
-    const PLAIN: Self = Self { is_duty: false, takes_space: false, marks: None, rules: None };
+    /// Neither a duty's nor in need of space, rules or watermarks.
+    const PLAIN: Self = Self { is_duty: false, takes_space: false, watermarks: None, rules: None };
     /// A client's change to a bucket.
     const IN_BUCKET: Self = Self { rules: Some(LatchMode::Shared), ..Self::PLAIN };
     /// A client's new row in a bucket.
@@ -247,7 +247,7 @@ impl Command {
         match self {
             Self::Put { data, .. } | Self::PutPart { data, .. } => match data {
                 // Whether a blob may be committed depends on the disown horizon.
-                NewData::Blob(..) => CommandKind { marks: Some(LatchMode::Shared), ..CommandKind::NEW_ROW },
+                NewData::Blob(..) => CommandKind { watermarks: Some(LatchMode::Shared), ..CommandKind::NEW_ROW },
                 NewData::Inline(..) => CommandKind::NEW_ROW,
             },
             Self::CreateUpload { .. } => CommandKind::NEW_ROW,
@@ -259,8 +259,8 @@ impl Command {
             Self::SystemWrite { value, .. } => CommandKind { takes_space: value.is_some(), ..CommandKind::PLAIN },
             Self::Abandon { .. } => CommandKind::PLAIN,
             Self::Reaped { .. } | Self::Repaired { .. } | Self::MarkDegraded { .. } => CommandKind::DUTY,
-            Self::AdvanceHorizon { .. } | Self::ForgetCommits { .. } => {
-                CommandKind { marks: Some(LatchMode::Exclusive), ..CommandKind::DUTY }
+            Self::AdvanceHorizon { .. } | Self::ExpireDedupEntries { .. } => {
+                CommandKind { watermarks: Some(LatchMode::Exclusive), ..CommandKind::DUTY }
             }
         }
     }
@@ -438,7 +438,7 @@ mod tests {
         let reaped = Command::Reaped { row: Bytes::new() };
         let horizon = Command::AdvanceHorizon { horizon_ms: 1 };
         assert!(reaped.is_duty() && !reaped.takes_space() && !reaped.needs_rules());
-        assert_eq!((horizon.is_duty(), horizon.kind().marks), (true, Some(LatchMode::Exclusive)));
+        assert_eq!((horizon.is_duty(), horizon.kind().watermarks), (true, Some(LatchMode::Exclusive)));
         let write = |value| Command::SystemWrite { expect: Expect::Any, value };
         assert!(write(Some(Bytes::new())).takes_space() && !write(None).takes_space());
         let abort = Command::AbortUpload { upload: UploadId::new(1, [2; 10]) };

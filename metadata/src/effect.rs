@@ -1,17 +1,17 @@
 //! What a command does to the rows: what the leader proposes and the log carries.
 //!
-//! An effect says plainly which rows become what. Only sums and monotone marks are left to apply,
+//! An effect says plainly which rows become what. Only sums and monotone watermarks are left to apply,
 //! since commands of other keys may change them between evaluation and application.
 //! Must not know: commands.
 
 use bytes::Bytes;
 
 use crate::ids::BucketId;
-use crate::marks::Marks;
 use crate::record::Usage;
 use crate::store::Batch;
 #[cfg(doc)]
 use crate::store::Write;
+use crate::watermarks::Watermarks;
 use couronne_base::codec::{self, Corrupt};
 
 /// About what numbers and lengths take in the encoding of a write, and of what is no write.
@@ -33,8 +33,8 @@ pub struct Effect {
     pub writes: Vec<crate::store::Write>,
     /// What is added to counters.
     pub usage: Vec<UsageDelta>,
-    /// What the marks are raised to; absent if they stay.
-    pub marks: Option<Marks>,
+    /// What the watermarks are raised to; absent if they stay.
+    pub watermarks: Option<Watermarks>,
 }
 
 impl Effect {

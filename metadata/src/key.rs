@@ -41,9 +41,9 @@ pub enum RowKind {
     /// What the reaper is to delete: time (8) ‖ tag (1) ‖ blob or upload id (16).
     Reap = 0x40,
     /// A blob that a reap row names: blob id.
-    Doomed = 0x41,
+    PendingDelete = 0x41,
     /// A blob that was abandoned, and that no commit may name: blob id.
-    Refused = 0x42,
+    Abandoned = 0x42,
     /// A blob with a shard off its primary: blob id.
     Repair = 0x43,
     /// Kept for lifecycle: what is due when.
@@ -51,7 +51,7 @@ pub enum RowKind {
     /// What the range holds of a bucket.
     Counters = 0x50,
     /// The range's monotone marks; one row.
-    Marks = 0x51,
+    Watermarks = 0x51,
     /// The outcome of a command: commit id.
     Commit = 0x52,
     /// A row of the cluster's own.
@@ -118,7 +118,7 @@ pub fn of_part(kind: RowKind, bucket: BucketId, key: &ObjectKey, upload: UploadI
     row.freeze()
 }
 
-/// A row of a blob (`Doomed`, `Refused`, `Repair`).
+/// A row of a blob (`PendingDelete`, `Abandoned`, `Repair`).
 pub fn of_blob(kind: RowKind, blob: BlobId) -> Bytes {
     of_range(kind, &blob.to_bytes())
 }

@@ -6,12 +6,12 @@ mod shared;
 
 use std::sync::Arc;
 
-use couronne_cluster::map::ClusterMap;
+use couronne_cluster::map::MapView;
 
 pub use shared::SharedMap;
 
 /// Where the current map comes from.
 pub trait MapSource: Send + Sync + 'static {
     /// The newest map known here.
-    fn current(&self) -> Arc<ClusterMap>;
+    fn current(&self) -> Arc<MapView>;
 }

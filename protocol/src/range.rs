@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_cluster::RangeDescriptor;
-use couronne_metadata::command::{Envelope, Outcome, Refusal};
+use couronne_metadata::command::{CommandRequest, Outcome, Refusal};
 use couronne_metadata::ids::{BucketId, Generation, RangeId};
 use couronne_metadata::query::{Answer, Query};
 use couronne_ring::DriveId;
@@ -22,7 +22,7 @@ pub struct RangeAddress {
 
 /// A query with what every query carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueryEnvelope {
+pub struct QueryRequest {
     /// The bucket.
     pub bucket: BucketId,
     /// The rules version the gateway authorized under; `None` for duties and system rows.
@@ -73,10 +73,10 @@ pub trait RangeClient: Send + Sync + 'static {
     async fn describe(&self, start: Bytes, end: Bytes) -> Result<Vec<RangeDescriptor>, RangeError>;
 
     /// Executes a command. Answered once it is durable and applied at the leader.
-    async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError>;
+    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError>;
 
     /// Answers a query from applied state, under the leader's lease.
-    async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError>;
+    async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError>;
 
     /// The leader that this side last heard of, if any; a hint.
     fn leader_hint(&self, range: RangeId) -> Option<DriveId> {

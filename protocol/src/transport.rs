@@ -81,7 +81,7 @@ macro_rules! methods {
 
 methods! {
     /// A stranger with a token asks for a certificate and a place in the map.
-    Join = 1, Control, [Stranger];
+    Join = 1, Control, [Unjoined];
     /// A member asks for a new certificate before its own runs out.
     Renew = 2, Control, [StorageNode, Gateway];
     /// A member says that it lives and how its drives are; the answer has the map, if it is newer.
@@ -212,9 +212,9 @@ mod tests {
     fn a_gateway_deletes_nothing_and_votes_for_nobody() {
         let consensus = [Method::Vote, Method::PreVote, Method::Append, Method::Snapshot, Method::TransferLeadership];
         for method in [Method::DeleteShard, Method::DeleteBlob].into_iter().chain(consensus) {
-            assert!(!method.may(Role::Gateway) && !method.may(Role::Stranger));
+            assert!(!method.may(Role::Gateway) && !method.may(Role::Unjoined));
         }
-        let strangers: Vec<_> = Method::ALL.iter().filter(|method| method.may(Role::Stranger)).collect();
+        let strangers: Vec<_> = Method::ALL.iter().filter(|method| method.may(Role::Unjoined)).collect();
         assert_eq!(strangers, [&Method::Join]);
     }
 }

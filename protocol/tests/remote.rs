@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use couronne_cluster::map::{ClusterMap, MapDrive};
+use couronne_cluster::map::{MapDrive, MapView};
 use couronne_cluster::{DriveState, RangeDescriptor, Role};
-use couronne_metadata::command::{Command, Envelope, Outcome};
+use couronne_metadata::command::{Command, CommandRequest, Outcome};
 use couronne_metadata::ids::{BucketId, CommitId, Generation, ObjectKey, Ordinal, RangeId};
 use couronne_metadata::query::{Answer, Query};
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
 use couronne_protocol::map::MapSource;
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards, answer};
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError, ShardFrames};
 use couronne_protocol::transport::{CallError, Message, Method, Peer, Rejection, Transport};
@@ -76,12 +76,12 @@ impl RangeClient for Node {
         Ok(vec![RangeDescriptor { id: RangeId(1), generation: Generation(2), start, end, replicas: vec![DriveId(11)] }])
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
+    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
         let _ = self.note((address, envelope));
         Ok(Outcome::Done { ordinal: Ordinal(5) })
     }
 
-    async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
+    async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError> {
         let _ = self.note((address, query));
         Err(RangeError::NotLeader(Some(DriveId(21))))
     }
@@ -136,7 +136,7 @@ impl Transport for World {
 }
 
 impl MapSource for World {
-    fn current(&self) -> Arc<ClusterMap> {
+    fn current(&self) -> Arc<MapView> {
         let away = self.away.lock().unwrap();
         let drive = |drive: DriveId, node| MapDrive {
             node,
@@ -145,7 +145,7 @@ impl MapSource for World {
             state: if away.contains(&drive) { DriveState::DOWN } else { DriveState::WRITABLE },
         };
         let drives = [(11, 1), (21, 2), (31, 3)].map(|(id, node)| (DriveId(id), drive(DriveId(id), NodeId(node))));
-        Arc::new(ClusterMap {
+        Arc::new(MapView {
             version: 1,
             cluster: 9,
             drives: drives.into(),
@@ -181,8 +181,8 @@ fn address(replica: u128) -> RangeAddress {
     RangeAddress { range: RangeId(1), generation: Generation(2), replica: DriveId(replica) }
 }
 
-fn envelope(command: Command) -> Envelope {
-    Envelope {
+fn envelope(command: Command) -> CommandRequest {
+    CommandRequest {
         commit: CommitId::from_bytes([2; 16]),
         deadline_ms: 1,
         bucket: BucketId::SYSTEM,
@@ -271,7 +271,7 @@ async fn a_failed_call_to_a_range_says_whether_it_may_have_been_done() {
 #[tokio::test]
 async fn a_query_reaches_the_replica_and_its_error_comes_back() {
     let world = World::new(Role::Gateway);
-    let query = QueryEnvelope {
+    let query = QueryRequest {
         bucket: BucketId::SYSTEM,
         rules_version: None,
         query: Query::OwnsBlob { key: ObjectKey::new("key").unwrap(), blob: BLOB },
@@ -308,7 +308,7 @@ async fn duties_are_for_storage_nodes() {
         Command::Repaired { blob: BLOB },
         Command::MarkDegraded { blobs: Vec::new() },
         Command::AdvanceHorizon { horizon_ms: 1 },
-        Command::ForgetCommits { before_ms: 1 },
+        Command::ExpireDedupEntries { before_ms: 1 },
     ];
     for (role, allowed) in [(Role::StorageNode, true), (Role::Gateway, false)] {
         let world = World::new(role);

@@ -8,11 +8,11 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use couronne_base::codec::Value;
 use couronne_cluster::RangeDescriptor;
-use couronne_metadata::command::{AttributeChange, Command, Envelope, Expect, InvalidReason, Outcome, Refusal};
+use couronne_metadata::command::{AttributeChange, Command, CommandRequest, Expect, InvalidReason, Outcome, Refusal};
 use couronne_metadata::ids::{BucketId, CommitId, Generation, ObjectKey, Ordinal, RangeId, VersionId};
 use couronne_metadata::query::{Answer, Entry, ListQuery, Ownership, Page, Query as Question, SystemRow};
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeError};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeError};
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardError, ShardFrames};
 use couronne_protocol::transport::{HEAD_BYTES_MAX, Message};
 use couronne_protocol::wire::{
@@ -104,8 +104,8 @@ fn address() -> RangeAddress {
     RangeAddress { range: RangeId(9), generation: Generation(1), replica: DriveId(8) }
 }
 
-fn envelope(command: Command) -> Envelope {
-    Envelope {
+fn envelope(command: Command) -> CommandRequest {
+    CommandRequest {
         commit: CommitId::from_bytes([2; 16]),
         deadline_ms: 1,
         bucket: BucketId::from_bytes([7; 16]),
@@ -117,7 +117,7 @@ fn envelope(command: Command) -> Envelope {
 }
 
 fn query(query: Question) -> Query {
-    Query { address: address(), query: QueryEnvelope { bucket: BucketId::SYSTEM, rules_version: Some(4), query } }
+    Query { address: address(), query: QueryRequest { bucket: BucketId::SYSTEM, rules_version: Some(4), query } }
 }
 
 fn hex(message: &Message) -> String {
@@ -465,7 +465,7 @@ proptest! {
         bit: usize,
     ) {
         let execute = Execute { address, envelope: envelope(command) };
-        let query = Query { address, query: QueryEnvelope { bucket: BucketId::SYSTEM, rules_version: None, query: question } };
+        let query = Query { address, query: QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query: question } };
         for message in [pack(execute.clone()), pack(query.clone()), pack_reply::<_, RangeError>(Ok(answer.clone()))] {
             bend(&message.head, at, bit);
         }

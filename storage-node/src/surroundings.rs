@@ -1,4 +1,4 @@
-//! What all parts of a node are given: its identity, time and chance, the map, the way to other nodes, its end.
+//! What all parts of a node are given: its identity, time and randomness, the map, the way to other nodes, its end.
 
 use std::sync::Arc;
 

@@ -20,10 +20,10 @@ use std::process::Output;
 use serde_json::Value;
 
 pub mod bytes_of;
-pub mod cell;
 pub mod clients;
 pub mod cluster;
 pub mod load;
+pub mod namespace;
 pub mod server;
 pub mod source;
 

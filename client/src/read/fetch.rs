@@ -3,7 +3,7 @@
 //! What a primary should have had and did not have, or had wrong, is reported, so that it is repaired.
 
 use bytes::Bytes;
-use couronne_cluster::map::ClusterMap;
+use couronne_cluster::map::MapView;
 use couronne_placement::ShardId;
 use couronne_protocol::shard::{GetShard, Owner, ShardError};
 use couronne_ring::DriveId;
@@ -15,7 +15,7 @@ use crate::client::Client;
 /// Asks drives for shards of one chunk.
 pub(super) struct ShardFetcher<'a> {
     pub(super) client: &'a Client,
-    pub(super) map: &'a ClusterMap,
+    pub(super) map: &'a MapView,
     pub(super) read: &'a ChunkRead,
     pub(super) owner: &'a Owner,
 }

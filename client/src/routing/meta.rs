@@ -12,7 +12,7 @@ use couronne_metadata::command::{Command, Expect};
 use couronne_metadata::ids::{BucketId, ObjectKey, Ordinal};
 use couronne_metadata::query::{Query, SystemRow};
 use couronne_protocol::map::SharedMap;
-use couronne_protocol::range::QueryEnvelope;
+use couronne_protocol::range::QueryRequest;
 use parking_lot::Mutex;
 
 use super::attempts::Patience;
@@ -49,7 +49,7 @@ impl MetaGroup {
 
     /// The group as the map has it now. Which replica led it outlasts a change of its replicas.
     pub(super) fn locate(&self) -> Arc<KnownRange> {
-        let descriptor = self.map.state().keepers.descriptor();
+        let descriptor = self.map.state().meta_group.descriptor();
         let mut known = self.known.lock();
         match &*known {
             Some(same) if same.descriptor == descriptor => same.clone(),
@@ -65,7 +65,7 @@ impl Router {
     /// A row of the meta group; what was acknowledged before is in the answer.
     pub async fn meta_get(&self, key: &ObjectKey) -> Result<Option<SystemRow>, ClientError> {
         let query = Query::SystemGet { key: key.clone() };
-        let envelope = QueryEnvelope { bucket: BucketId::SYSTEM, rules_version: None, query };
+        let envelope = QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query };
         self.query_at(self.meta()?, PATIENCE, envelope).await.and_then(|(answer, _)| read(answer))
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use couronne_cluster::DriveState;
-use couronne_cluster::map::{ClusterMap, MapDrive};
+use couronne_cluster::map::{MapDrive, MapView};
 use couronne_placement::{Policy, PolicyId};
 use couronne_protocol::map::MapSource;
 use couronne_ring::{DriveId, Epoch, NodeId, RegionName, Ring, RingBuilder, RingDrive, ZoneName};
@@ -13,10 +13,10 @@ use parking_lot::RwLock;
 use super::FakeShape;
 
 /// A map that tests change.
-pub struct FakeMap(RwLock<Arc<ClusterMap>>);
+pub struct FakeMap(RwLock<Arc<MapView>>);
 
 impl MapSource for FakeMap {
-    fn current(&self) -> Arc<ClusterMap> {
+    fn current(&self) -> Arc<MapView> {
         self.0.read().clone()
     }
 }
@@ -44,16 +44,16 @@ impl FakeMap {
         epoch
     }
 
-    fn change(&self, change: impl FnOnce(&mut ClusterMap)) {
+    fn change(&self, change: impl FnOnce(&mut MapView)) {
         let mut map = self.0.write();
-        let mut next = ClusterMap::clone(&map);
+        let mut next = MapView::clone(&map);
         next.version += 1;
         change(&mut next);
         *map = Arc::new(next);
     }
 }
 
-fn cluster_map(shape: &FakeShape, drives: &[DriveId]) -> ClusterMap {
+fn cluster_map(shape: &FakeShape, drives: &[DriveId]) -> MapView {
     let id = PolicyId(0);
     let policy = Policy {
         id,
@@ -70,7 +70,7 @@ fn cluster_map(shape: &FakeShape, drives: &[DriveId]) -> ClusterMap {
             MapDrive { node: NodeId(drive.0), zone: zone.clone(), region: region.clone(), state: DriveState::WRITABLE };
         (*drive, placed)
     };
-    ClusterMap {
+    MapView {
         version: 1,
         cluster: 7,
         drives: drives.iter().map(map_drive).collect(),

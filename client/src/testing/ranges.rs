@@ -9,13 +9,13 @@ use couronne_base::env::Clock;
 use couronne_cluster::RangeDescriptor;
 use couronne_metadata::answer::{QueryRefusal, answer};
 use couronne_metadata::apply::apply;
-use couronne_metadata::command::{Envelope, Outcome};
+use couronne_metadata::command::{CommandRequest, Outcome};
 use couronne_metadata::evaluate::{Evaluated, evaluate};
 use couronne_metadata::ids::{BucketId, Generation, RangeId};
 use couronne_metadata::memory::MemoryStore;
 use couronne_metadata::query::Answer;
 use couronne_metadata::store::{Batch, Store, StoreError};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_ring::DriveId;
 use parking_lot::Mutex;
 
@@ -41,7 +41,7 @@ pub struct FakeRanges {
     /// After so many answers, this happens to everything.
     lasting: Mutex<Option<(usize, RangeFault)>>,
     clock: Arc<dyn Clock>,
-    commands: Mutex<Vec<Envelope>>,
+    commands: Mutex<Vec<CommandRequest>>,
 }
 
 struct FakeRange {
@@ -121,7 +121,7 @@ impl FakeRanges {
     }
 
     /// Has a command arrive at whoever leads its range.
-    pub async fn arrive(&self, envelope: Envelope) -> Result<Outcome, RangeError> {
+    pub async fn arrive(&self, envelope: CommandRequest) -> Result<Outcome, RangeError> {
         let position = RangeDescriptor::position(envelope.bucket, envelope.key.as_bytes());
         let address = self.ranges.lock().iter().find(|range| range.descriptor.contains(&position)).map(|range| {
             let RangeDescriptor { id, generation, .. } = range.descriptor;
@@ -131,7 +131,7 @@ impl FakeRanges {
     }
 
     /// The commands that arrived, repeats included.
-    pub fn commands(&self) -> Vec<Envelope> {
+    pub fn commands(&self) -> Vec<CommandRequest> {
         self.commands.lock().clone()
     }
 
@@ -168,7 +168,7 @@ impl FakeRanges {
         }
     }
 
-    fn run(&self, range: &FakeRange, envelope: &Envelope) -> Result<Outcome, RangeError> {
+    fn run(&self, range: &FakeRange, envelope: &CommandRequest) -> Result<Outcome, RangeError> {
         let evaluated = evaluate(&*range.store.view(), envelope, self.clock.wall_us()).map_err(store_error)?;
         match evaluated {
             Evaluated::Settled(settled) => settled.map_err(RangeError::Refused),
@@ -192,7 +192,7 @@ impl RangeClient for FakeRanges {
         Ok(ranges.iter().map(|range| range.descriptor.clone()).filter(meets).collect())
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
+    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
         tokio::task::yield_now().await;
         let fault = self.fault();
         match fault {
@@ -208,7 +208,7 @@ impl RangeClient for FakeRanges {
         if fault == Some(RangeFault::LosesAnswer) { Err(unavailable(true)) } else { done }
     }
 
-    async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
+    async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError> {
         tokio::task::yield_now().await;
         match self.fault() {
             Some(RangeFault::Overloaded) => return Err(RangeError::Overloaded),

@@ -4,19 +4,19 @@
 
 use std::collections::BTreeSet;
 
-use couronne_cluster::map::ClusterMap;
+use couronne_cluster::map::MapView;
 use couronne_placement::{Handoffs, Placement};
 use couronne_ring::{DriveId, Ring};
 
 /// The handoffs of one chunk that are still to be given.
 pub(super) struct HandoffPicker<'a> {
-    map: &'a ClusterMap,
+    map: &'a MapView,
     handoffs: Handoffs,
     failed: BTreeSet<DriveId>,
 }
 
 impl<'a> HandoffPicker<'a> {
-    pub(super) fn new(map: &'a ClusterMap, ring: &Ring, placement: &Placement) -> Self {
+    pub(super) fn new(map: &'a MapView, ring: &Ring, placement: &Placement) -> Self {
         Self { map, handoffs: placement.handoffs(ring), failed: BTreeSet::new() }
     }
 

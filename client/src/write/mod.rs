@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use couronne_cluster::map::ClusterMap;
+use couronne_cluster::map::MapView;
 use couronne_placement::{ChunkId, Geometry, PolicyId, Quorum, ShardFate, place};
 use couronne_protocol::shard::Owner;
 use couronne_ring::{DriveId, Epoch};
@@ -90,7 +90,7 @@ enum Attempt {
 
 async fn attempt(
     client: &Client,
-    map: &Arc<ClusterMap>,
+    map: &Arc<MapView>,
     chunk: &ChunkToWrite,
     shards: &[encode::EncodedShard],
 ) -> Result<Attempt, ClientError> {

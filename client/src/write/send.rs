@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use couronne_base::mutant;
-use couronne_cluster::map::ClusterMap;
+use couronne_cluster::map::MapView;
 use couronne_placement::{Placement, ShardFate};
 use couronne_protocol::shard::{PutShard, ShardError};
 use couronne_ring::{DriveId, Epoch, Ring};
@@ -54,7 +54,7 @@ impl SendOutcome {
 /// One chunk on its way to the drives of one placement.
 pub(super) struct Sending<'a> {
     client: &'a Client,
-    map: &'a ClusterMap,
+    map: &'a MapView,
     chunk: &'a ChunkToWrite,
     placement: &'a Placement,
     handoffs: Mutex<HandoffPicker<'a>>,
@@ -63,7 +63,7 @@ pub(super) struct Sending<'a> {
 impl<'a> Sending<'a> {
     pub(super) fn new(
         client: &'a Client,
-        map: &'a Arc<ClusterMap>,
+        map: &'a Arc<MapView>,
         ring: &Ring,
         chunk: &'a ChunkToWrite,
         placement: &'a Placement,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use couronne_client::{Member, REPORT_EVERY, Reporter, report};
-use couronne_cluster::map::MapState;
-use couronne_cluster::report::{ClockWord, Report, ReportAnswer};
+use couronne_cluster::map::ClusterMap;
+use couronne_cluster::report::{ClockOffset, NodeReport, NodeReportAnswer};
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::{CallError, Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
@@ -18,13 +18,15 @@ use super::support::{map, paused};
 /// Nodes that answer reports as they are told; those that are not told anything do not answer.
 #[derive(Default)]
 struct ToldNodes {
-    answers: Mutex<BTreeMap<u128, ReportAnswer>>,
+    answers: Mutex<BTreeMap<u128, NodeReportAnswer>>,
     asked: Mutex<Vec<u128>>,
 }
 
 impl ToldNodes {
     fn tell(&self, node: u128, leader: Option<u128>) {
-        self.answers.lock().insert(node, ReportAnswer { leader: leader.map(DriveId), ..ReportAnswer::default() });
+        self.answers
+            .lock()
+            .insert(node, NodeReportAnswer { leader: leader.map(DriveId), ..NodeReportAnswer::default() });
     }
 
     fn asked(&self) -> Vec<u128> {
@@ -36,7 +38,7 @@ impl ToldNodes {
 impl Transport for ToldNodes {
     async fn call(&self, to: NodeId, method: Method, message: Message) -> Result<Message, CallError> {
         assert_eq!(method, Method::Report);
-        assert!(Report::decode(message.head).is_ok());
+        assert!(NodeReport::decode(message.head).is_ok());
         self.asked.lock().push(to.0);
         let answer = self.answers.lock().get(&to.0).cloned();
         answer.map(|answer| Message::of(answer.encode())).ok_or(CallError::Unreachable("it is away".to_owned()))
@@ -47,22 +49,22 @@ impl Transport for ToldNodes {
 struct Listener {
     map: Arc<SharedMap>,
     learnt: Mutex<Vec<u64>>,
-    clock: Mutex<Option<ClockWord>>,
+    clock: Mutex<Option<ClockOffset>>,
 }
 
 #[async_trait]
 impl Member for Listener {
-    fn own_report(&self) -> Report {
-        Report { map_version: self.map.state().version, ..Report::default() }
+    fn own_report(&self) -> NodeReport {
+        NodeReport { map_version: self.map.state().version, ..NodeReport::default() }
     }
 
-    async fn learn(&self, map: MapState) {
+    async fn learn(&self, map: ClusterMap) {
         self.learnt.lock().push(map.version);
         let view = map.view();
         self.map.learn(map, view);
     }
 
-    fn hear_of_clock(&self, word: ClockWord) {
+    fn hear_of_clock(&self, word: ClockOffset) {
         *self.clock.lock() = Some(word);
     }
 }
@@ -161,13 +163,13 @@ fn a_newer_map_is_learnt_within_a_second_and_that_of_another_cluster_never() {
         let task = tokio::spawn(report(Arc::downgrade(&member), reporter));
         tokio::time::sleep(REPORT_EVERY).await;
         let answer = |cluster, version| {
-            let map = MapState { cluster, version, ..map(1, 1) }.encode();
-            ReportAnswer { leader: Some(DriveId(1)), map, clock: ClockWord::Ahead(4) }
+            let map = ClusterMap { cluster, version, ..map(1, 1) }.encode();
+            NodeReportAnswer { leader: Some(DriveId(1)), map, clock: ClockOffset::Ahead(4) }
         };
         nodes.answers.lock().insert(1, answer(8, 9));
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert!(member.learnt.lock().is_empty());
-        assert_eq!(*member.clock.lock(), Some(ClockWord::Ahead(4)));
+        assert_eq!(*member.clock.lock(), Some(ClockOffset::Ahead(4)));
         nodes.answers.lock().insert(1, answer(7, 2));
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(member.learnt.lock().first(), Some(&2));

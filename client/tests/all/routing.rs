@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_client::testing::{FakeShape, FakeStorage, RangeFault};
 use couronne_client::{Client, ClientError, Settings};
-use couronne_metadata::command::{Envelope, Expect, Refusal};
+use couronne_metadata::command::{CommandRequest, Expect, Refusal};
 use couronne_metadata::ids::BucketId;
 use couronne_protocol::range::RangeError;
 use proptest::prelude::*;
@@ -68,7 +68,7 @@ fn an_attempt_that_comes_late_gets_what_its_repeat_was_refused() {
         assert!(repeat.is_repeat);
 
         router.system_write(&key("k"), Expect::Any, None).await.unwrap();
-        let late = storage.ranges.arrive(Envelope { is_repeat: false, ..repeat }).await;
+        let late = storage.ranges.arrive(CommandRequest { is_repeat: false, ..repeat }).await;
         assert_eq!(late, Err(RangeError::Refused(Refusal::Conflict)));
         assert_eq!(router.system_get(&key("k")).await.unwrap(), None, "it is removed");
     });

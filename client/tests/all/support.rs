@@ -8,14 +8,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_client::testing::{FakeShape, FakeStorage};
 use couronne_client::{Client, MetaGroup, Settings};
-use couronne_cluster::map::{MAP_RANGE, MapNode, MapRange, MapState, ReplicaId, StoredDrive};
+use couronne_cluster::map::{ClusterMap, MAP_RANGE, MapNode, MapRange, ReplicaId, StoredDrive};
 use couronne_cluster::{RangeDescriptor, Role};
-use couronne_metadata::command::{Envelope, Outcome};
+use couronne_metadata::command::{CommandRequest, Outcome};
 use couronne_metadata::ids::{Generation, ObjectKey, Ordinal, RangeId};
 use couronne_metadata::query::Answer;
 use couronne_placement::PolicyId;
 use couronne_protocol::map::SharedMap;
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use parking_lot::Mutex;
 
@@ -28,28 +28,28 @@ pub(crate) fn key(text: &str) -> ObjectKey {
 }
 
 /// A map of storage nodes, each with the drive of its number, of which the first `keepers` keep the map.
-pub(crate) fn map(nodes: u8, keepers: u8) -> MapState {
+pub(crate) fn map(nodes: u8, keepers: u8) -> ClusterMap {
     let node = |number: u8| {
         let (region, zone) = (RegionName("r".into()), ZoneName("z".into()));
         let known = MapNode { role: Role::StorageNode, name: "n".into(), address: "a".into(), region, zone };
         (NodeId(number.into()), known)
     };
     let drive = |number: u8| (DriveId(number.into()), StoredDrive::new(NodeId(number.into()), 1));
-    MapState {
+    ClusterMap {
         version: 1,
         cluster: 7,
-        formation: None,
+        bootstrap: None,
         nodes: (1..=nodes).map(node).collect(),
         drives: (1..=nodes).map(drive).collect(),
         policies: BTreeMap::new(),
         default_policy: PolicyId(0),
-        keepers: MapRange {
+        meta_group: MapRange {
             id: MAP_RANGE,
             generation: Generation(3),
             start: Bytes::new(),
             end: Bytes::new(),
             replicas: (1..=keepers).map(|number| (ReplicaId(number.into()), DriveId(number.into()))).collect(),
-            founders: BTreeMap::new(),
+            initial_voters: BTreeMap::new(),
         },
         ranges: Vec::new(),
         next_replica: 100,
@@ -74,7 +74,7 @@ pub(crate) enum Says {
 /// One range that owns everything, whose replicas answer as they are told; and the meta group on the same drives.
 pub(crate) struct ToldReplicas {
     says: Mutex<Vec<Says>>,
-    asked: Mutex<Vec<(RangeAddress, Option<Envelope>)>>,
+    asked: Mutex<Vec<(RangeAddress, Option<CommandRequest>)>>,
 }
 
 impl ToldReplicas {
@@ -99,11 +99,11 @@ impl ToldReplicas {
     }
 
     /// The commands that were sent.
-    pub(crate) fn commands(&self) -> Vec<Envelope> {
+    pub(crate) fn commands(&self) -> Vec<CommandRequest> {
         self.asked.lock().iter().filter_map(|(_, envelope)| envelope.clone()).collect()
     }
 
-    async fn answer(&self, address: RangeAddress, envelope: Option<Envelope>) -> Result<(), RangeError> {
+    async fn answer(&self, address: RangeAddress, envelope: Option<CommandRequest>) -> Result<(), RangeError> {
         self.asked.lock().push((address, envelope));
         assert!(self.asked.lock().len() < 20_000, "replicas are asked without a pause");
         let says = self.says.lock()[usize::try_from(address.replica.0).unwrap() - 1];
@@ -125,11 +125,11 @@ impl RangeClient for ToldReplicas {
         Ok(vec![RangeDescriptor { id: RangeId(1), generation: Generation(1), start, end, replicas }])
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
+    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
         self.answer(address, Some(envelope)).await.map(|()| Outcome::Done { ordinal: Ordinal(5) })
     }
 
-    async fn query(&self, address: RangeAddress, _: QueryEnvelope) -> Result<Answer, RangeError> {
+    async fn query(&self, address: RangeAddress, _: QueryRequest) -> Result<Answer, RangeError> {
         self.answer(address, None).await.map(|()| Answer::SystemGet(None))
     }
 }

@@ -11,18 +11,18 @@ use couronne_ring::Ring;
 
 use super::form::first_ring;
 use crate::error::{MapError, PolicyRefusal};
-use crate::map::{MapPolicy, MapState};
+use crate::map::{ClusterMap, MapPolicy};
 
 /// The longest name of a policy, in bytes.
 const NAME_BYTES_MAX: usize = 63;
 
 /// Adds a policy with its ring to the map, if its promise can be kept; its number is given here. Returns whether that
 /// changed the map.
-pub fn create_policy(map: &mut MapState, mut policy: Policy) -> Result<bool, MapError> {
+pub fn create_policy(map: &mut ClusterMap, mut policy: Policy) -> Result<bool, MapError> {
     let name = policy.name.to_string();
     let refused = |refusal| MapError::Policy(name.clone(), refusal);
     check_name(&policy.name).map_err(refused)?;
-    if map.formation.is_some() {
+    if map.bootstrap.is_some() {
         return Err(refused(PolicyRefusal::NotBegun));
     }
     if let Some(known) = map.policies.values().find(|known| known.policy.name == policy.name) {
@@ -43,7 +43,7 @@ pub fn create_policy(map: &mut MapState, mut policy: Policy) -> Result<bool, Map
 
 /// Refuses a setting that asks for another redundancy than the first policy has. (Which policy is the default is an
 /// operator's to change.)
-pub fn check_first_policy(map: &MapState, asked: Redundancy) -> Result<(), MapError> {
+pub fn check_first_policy(map: &ClusterMap, asked: Redundancy) -> Result<(), MapError> {
     match map.policies.values().next().map(|first| first.policy.redundancy) {
         Some(formed) if formed != asked => Err(MapError::OtherRedundancy { formed, asked }),
         _ => Ok(()),
@@ -57,7 +57,7 @@ fn check_name(name: &str) -> Result<(), PolicyRefusal> {
 }
 
 /// Metadata survives what its data survives: `2f + 1` replicas, and there are as many as there are.
-fn check_replicas(map: &MapState, policy: &Policy) -> Result<(), PolicyRefusal> {
+fn check_replicas(map: &ClusterMap, policy: &Policy) -> Result<(), PolicyRefusal> {
     let redundancy = policy.redundancy;
     let wanted = usize::from(redundancy.metadata_replicas());
     let fewest = map.all_ranges().map(|range| range.replicas.len()).min().unwrap_or(0);

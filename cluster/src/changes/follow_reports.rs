@@ -10,7 +10,7 @@ use couronne_ring::{DriveId, NodeId};
 use super::form::{can_form, form};
 use crate::drive_state::DriveState;
 use crate::error::MapError;
-use crate::map::MapState;
+use crate::map::ClusterMap;
 
 /// What was heard of the members.
 pub trait Reports {
@@ -40,7 +40,7 @@ impl Followed {
 }
 
 /// Brings the map up to what was heard, as of `now_ms` (since 1970).
-pub fn follow_reports(map: &mut MapState, heard: &impl Reports, now_ms: u64) -> Result<Followed, MapError> {
+pub fn follow_reports(map: &mut ClusterMap, heard: &impl Reports, now_ms: u64) -> Result<Followed, MapError> {
     let (mut changed, mut followed) = (map.clone(), Followed::default());
     for (id, drive) in &mut changed.drives {
         let Some(to) = heard.drive(drive.node, *id) else { continue };
@@ -48,9 +48,9 @@ pub fn follow_reports(map: &mut MapState, heard: &impl Reports, now_ms: u64) -> 
             followed.drives.push((*id, to));
         }
     }
-    for range in changed.all_ranges_mut().filter(|range| !range.founders.is_empty()) {
+    for range in changed.all_ranges_mut().filter(|range| !range.initial_voters.is_empty()) {
         if heard.is_led(range.id) {
-            range.founders.clear();
+            range.initial_voters.clear();
             followed.led.push(range.id);
         }
     }

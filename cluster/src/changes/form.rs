@@ -11,45 +11,45 @@ use couronne_placement::{Policy, replicas};
 use couronne_ring::{DriveId, Ring, RingBuilder, RingDrive};
 
 use crate::error::{MapError, PolicyRefusal};
-use crate::map::{MapPolicy, MapRange, MapState, ReplicaId};
+use crate::map::{ClusterMap, MapPolicy, MapRange, ReplicaId};
 
 /// Partitions of a ring are 2 to this power.
 const PARTITION_BITS: u8 = 10;
 
 /// Whether all that the cluster waits for is there.
-pub fn can_form(map: &MapState) -> bool {
-    map.formation.is_some_and(|formation| map.storage_nodes().count() >= usize::from(formation.nodes))
+pub fn can_form(map: &ClusterMap) -> bool {
+    map.bootstrap.is_some_and(|bootstrap| map.storage_nodes().count() >= usize::from(bootstrap.nodes))
 }
 
 /// Gives the map its rings, its ranges, and as many keepers as its policies survive losses. A map that is formed
 /// stays as it is.
-pub fn form(map: &mut MapState) -> Result<(), MapError> {
-    let Some(formation) = map.formation else { return Ok(()) };
+pub fn form(map: &mut ClusterMap) -> Result<(), MapError> {
+    let Some(bootstrap) = map.bootstrap else { return Ok(()) };
     let drives = map.ring_drives();
     let mut formed = map.clone();
-    formed.formation = None;
+    formed.bootstrap = None;
     let mut count = 1;
     for MapPolicy { policy, ring } in formed.policies.values_mut() {
         *ring = Some(Arc::new(first_ring(policy, &drives)?));
         count = count.max(replica_count(policy, drives.len())?);
     }
     let mut load: BTreeMap<DriveId, u32> = BTreeMap::new();
-    for (number, (start, end)) in (0u64..).zip(cuts(formation.ranges)) {
+    for (number, (start, end)) in (0u64..).zip(cuts(bootstrap.ranges)) {
         let chosen = replicas(&drives, count, number, |drive| load.get(&drive).copied().unwrap_or(0))?;
         let mut members: BTreeMap<ReplicaId, DriveId> = BTreeMap::new();
         for drive in chosen {
             *load.entry(drive).or_default() += 1;
             members.insert(formed.new_replica(), drive);
         }
-        let (id, generation, founders) = (RangeId(number + 1), Generation(1), members.clone());
-        formed.ranges.push(MapRange { id, generation, start, end, replicas: members, founders });
+        let (id, generation, initial_voters) = (RangeId(number + 1), Generation(1), members.clone());
+        formed.ranges.push(MapRange { id, generation, start, end, replicas: members, initial_voters });
     }
     // The keeper there is stays one: it holds the map.
-    let kept: Vec<DriveId> = formed.keepers.replicas.values().copied().collect();
+    let kept: Vec<DriveId> = formed.meta_group.replicas.values().copied().collect();
     let chosen = replicas(&drives, count, 0, |drive| u32::from(!kept.contains(&drive)))?;
     for drive in chosen.into_iter().filter(|drive| !kept.contains(drive)) {
         let replica = formed.new_replica();
-        formed.keepers.replicas.insert(replica, drive);
+        formed.meta_group.replicas.insert(replica, drive);
     }
     *map = formed;
     Ok(())

@@ -11,7 +11,7 @@ use couronne_ring::{DriveId, NodeId};
 
 use super::form::form;
 use crate::error::MapError;
-use crate::map::{Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive};
+use crate::map::{Bootstrap, ClusterMap, MAP_RANGE, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive};
 
 /// What a cluster begins with.
 #[derive(Clone, Debug)]
@@ -27,37 +27,37 @@ pub struct Founding {
     /// Its first policy.
     pub policy: Policy,
     /// What it waits for.
-    pub formation: Formation,
+    pub bootstrap: Bootstrap,
 }
 
 /// The first map, of one node and its drives.
-pub fn found(founding: Founding) -> Result<MapState, MapError> {
-    let Founding { cluster, id, node, drives, policy, formation } = founding;
+pub fn found(founding: Founding) -> Result<ClusterMap, MapError> {
+    let Founding { cluster, id, node, drives, policy, bootstrap } = founding;
     let (first, _) = drives.first().ok_or(MapError::NoDrive)?;
     let founder = BTreeMap::from([(ReplicaId(1), *first)]);
-    let mut map = MapState {
+    let mut map = ClusterMap {
         version: 1,
         cluster,
-        formation: Some(formation),
+        bootstrap: Some(bootstrap),
         nodes: BTreeMap::from([(id, node)]),
         drives: drives.iter().map(|(drive, weight)| (*drive, StoredDrive::new(id, *weight))).collect(),
         default_policy: policy.id,
         policies: BTreeMap::from([(policy.id, MapPolicy { policy, ring: None })]),
-        keepers: MapRange {
+        meta_group: MapRange {
             id: MAP_RANGE,
             generation: Generation(1),
             start: Bytes::new(),
             end: Bytes::new(),
             replicas: founder.clone(),
-            founders: founder,
+            initial_voters: founder,
         },
         ranges: Vec::new(),
         next_replica: 2,
     };
-    if formation.nodes <= 1 {
+    if bootstrap.nodes <= 1 {
         form(&mut map)?;
-        // Nobody has begun yet: all keepers are founders.
-        map.keepers.founders.clone_from(&map.keepers.replicas);
+        // Nobody has begun yet: all its replicas are initial voters.
+        map.meta_group.initial_voters.clone_from(&map.meta_group.replicas);
     }
     Ok(map)
 }

@@ -6,7 +6,7 @@
 use couronne_ring::{DriveId, NodeId, WEIGHT_MAX};
 
 use crate::error::MapError;
-use crate::map::{MapNode, MapState, StoredDrive};
+use crate::map::{ClusterMap, MapNode, StoredDrive};
 use crate::role::Role;
 
 /// The longest name of a member, region or zone, in bytes.
@@ -23,7 +23,7 @@ pub fn is_member_name(text: &str) -> bool {
 }
 
 /// Refuses a name that another member has.
-pub(super) fn check_name_is_free(map: &MapState, id: NodeId, name: &str) -> Result<(), MapError> {
+pub(super) fn check_name_is_free(map: &ClusterMap, id: NodeId, name: &str) -> Result<(), MapError> {
     match map.nodes.iter().any(|(other, node)| *other != id && &*node.name == name) {
         true => Err(MapError::NameTaken(name.to_owned())),
         false => Ok(()),
@@ -32,7 +32,7 @@ pub(super) fn check_name_is_free(map: &MapState, id: NodeId, name: &str) -> Resu
 
 /// Gives a member its place in the map, with its drives and their weights. The drives of a storage node that joins a
 /// formed cluster are in no ring.
-pub fn join(map: &mut MapState, id: NodeId, node: MapNode, drives: &[(DriveId, u32)]) -> Result<(), MapError> {
+pub fn join(map: &mut ClusterMap, id: NodeId, node: MapNode, drives: &[(DriveId, u32)]) -> Result<(), MapError> {
     check(&node, drives)?;
     check_name_is_free(map, id, &node.name)?;
     if map.nodes.get(&id).is_some_and(|known| known.role != node.role) {

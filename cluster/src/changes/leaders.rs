@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, NodeId};
 
-use crate::map::{ClusterMap, MapState, ReplicaId};
+use crate::map::{ClusterMap, MapView, ReplicaId};
 
 /// Which replica is to lead each range that has one on a drive which takes new shards, by how drives are in `view`.
-pub fn wanted_leaders(map: &MapState, view: &ClusterMap) -> BTreeMap<RangeId, ReplicaId> {
+pub fn wanted_leaders(map: &ClusterMap, view: &MapView) -> BTreeMap<RangeId, ReplicaId> {
     let node_of =
         |drive: &DriveId| view.drives.get(drive).filter(|drive| drive.state.is_writable()).map(|drive| drive.node);
     spread(map.all_ranges().map(|range| (range.id, &range.replicas)), node_of)

@@ -11,7 +11,7 @@ use couronne_ring::DriveId;
 use super::renew_replicas::renew_drive;
 use crate::drive_state::{DriveState, WriteState};
 use crate::error::MapError;
-use crate::map::{MapState, ReplicaId};
+use crate::map::{ClusterMap, ReplicaId};
 
 /// A drive that was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct StartedDrive {
 /// Notes that these drives serve. Those that forgot their past, by the map or as `forgetful` says, get new replicas;
 /// the old ones are returned.
 pub fn register(
-    map: &mut MapState,
+    map: &mut ClusterMap,
     started: &[StartedDrive],
     forgetful: &[DriveId],
     now_ms: u64,
@@ -61,8 +61,8 @@ pub fn register(
 
 /// Refuses to go on when more replicas of a range have forgotten their past than it survives: the
 /// rest could not elect a leader, and what is left must not be touched.
-pub fn check_survivors(map: &MapState, forgot: &BTreeSet<DriveId>) -> Result<(), MapError> {
-    for range in map.all_ranges().filter(|range| range.founders.is_empty()) {
+pub fn check_survivors(map: &ClusterMap, forgot: &BTreeSet<DriveId>) -> Result<(), MapError> {
+    for range in map.all_ranges().filter(|range| range.initial_voters.is_empty()) {
         let lost = range.replicas.values().filter(|drive| forgot.contains(drive)).count();
         if lost > 0 && (range.replicas.len() - lost) * 2 <= range.replicas.len() {
             return Err(MapError::TooManyForgot);

@@ -7,10 +7,10 @@ use couronne_ring::NodeId;
 
 use super::join::check_name_is_free;
 use crate::error::MapError;
-use crate::map::{MapNode, MapState};
+use crate::map::{ClusterMap, MapNode};
 
 /// Gives a member this name, address, region and zone.
-pub fn relocate(map: &mut MapState, id: NodeId, place: &MapNode) -> Result<(), MapError> {
+pub fn relocate(map: &mut ClusterMap, id: NodeId, place: &MapNode) -> Result<(), MapError> {
     check_name_is_free(map, id, &place.name)?;
     let is_spread = map.storage_nodes().count() > 1;
     let known = map.nodes.get_mut(&id).ok_or(MapError::UnknownMember)?;

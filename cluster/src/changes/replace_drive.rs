@@ -7,10 +7,10 @@ use couronne_ring::DriveId;
 
 use crate::drive_state::Liveness;
 use crate::error::MapError;
-use crate::map::ClusterMap;
+use crate::map::MapView;
 
 /// Refuses to do without a drive that serves while another is away, or if it holds the only copies.
-pub fn check_spare(map: &ClusterMap, id: DriveId) -> Result<(), MapError> {
+pub fn check_spare(map: &MapView, id: DriveId) -> Result<(), MapError> {
     if map.policies.values().any(|policy| policy.redundancy.losses() == 0) {
         return Err(MapError::OnlyCopy);
     }

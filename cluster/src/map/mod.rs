@@ -1,12 +1,12 @@
 //! The cluster map: nodes, drives, policies with their rings, and where the replicas of ranges live. Small, and the
 //! same for everyone at one version.
 //!
-//! [`MapState`] is what the map group keeps and what travels; [`ClusterMap`] is what readers and
+//! [`ClusterMap`] is what the map group keeps and what travels; [`MapView`] is what readers and
 //! writers of data look at.
 //! Must not know: who changes it, and when.
 
+mod bootstrap;
 mod drive;
-mod formation;
 mod node;
 mod policy;
 mod range;
@@ -19,22 +19,22 @@ use couronne_placement::{PolicyId, Redundancy};
 use couronne_ring::{DriveId, NodeId, RingDrive, RingMembership};
 
 use crate::role::Role;
+pub use bootstrap::Bootstrap;
 pub use drive::{Emptied, StoredDrive};
-pub use formation::Formation;
 pub use node::MapNode;
 pub use policy::MapPolicy;
 pub use range::{MAP_RANGE, MapRange, ReplicaId};
-pub use view::{ClusterMap, MapDrive};
+pub use view::{MapDrive, MapView};
 
 /// The map.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MapState {
+pub struct ClusterMap {
     /// Rises with every change.
     pub version: u64,
     /// The cluster's own random identity.
     pub cluster: u128,
     /// Set until there are rings and ranges.
-    pub formation: Option<Formation>,
+    pub bootstrap: Option<Bootstrap>,
     /// The processes.
     pub nodes: BTreeMap<NodeId, MapNode>,
     /// The drives.
@@ -44,22 +44,22 @@ pub struct MapState {
     /// The policy of buckets that name none.
     pub default_policy: PolicyId,
     /// The group that keeps the map.
-    pub keepers: MapRange,
+    pub meta_group: MapRange,
     /// The ranges of the keyspace, in its order.
     pub ranges: Vec<MapRange>,
     /// The next replica id to give; above all that were given.
     pub next_replica: u64,
 }
 
-impl MapState {
+impl ClusterMap {
     /// Every range, the keepers' first.
     pub fn all_ranges(&self) -> impl Iterator<Item = &MapRange> {
-        std::iter::once(&self.keepers).chain(&self.ranges)
+        std::iter::once(&self.meta_group).chain(&self.ranges)
     }
 
     /// Every range, to be changed.
     pub(crate) fn all_ranges_mut(&mut self) -> impl Iterator<Item = &mut MapRange> {
-        std::iter::once(&mut self.keepers).chain(&mut self.ranges)
+        std::iter::once(&mut self.meta_group).chain(&mut self.ranges)
     }
 
     /// The range of this id.
@@ -111,13 +111,13 @@ impl MapState {
     }
 
     /// The map as readers and writers of data look at it.
-    pub fn view(&self) -> ClusterMap {
+    pub fn view(&self) -> MapView {
         let map_drive = |(id, drive): (&DriveId, &StoredDrive)| {
             let node = self.nodes.get(&drive.node)?;
             let (zone, region, state) = (node.zone.clone(), node.region.clone(), drive.state());
             Some((*id, MapDrive { node: drive.node, zone, region, state }))
         };
-        ClusterMap {
+        MapView {
             version: self.version,
             cluster: self.cluster,
             drives: self.drives.iter().filter_map(map_drive).collect(),

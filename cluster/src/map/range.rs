@@ -38,7 +38,7 @@ pub struct MapRange {
     /// Its replicas and their drives.
     pub replicas: BTreeMap<ReplicaId, DriveId>,
     /// The members it begins with; empty once it was led, and then none is ever made anew.
-    pub founders: BTreeMap<ReplicaId, DriveId>,
+    pub initial_voters: BTreeMap<ReplicaId, DriveId>,
 }
 
 impl MapRange {

@@ -25,7 +25,7 @@ pub struct MapDrive {
 
 /// What everyone knows of the cluster.
 #[derive(Clone, Debug)]
-pub struct ClusterMap {
+pub struct MapView {
     /// Rises with every change.
     pub version: u64,
     /// The cluster's own random identity.
@@ -40,7 +40,7 @@ pub struct ClusterMap {
     pub default_policy: PolicyId,
 }
 
-impl ClusterMap {
+impl MapView {
     /// How a drive is; one that the map does not have is down.
     pub fn drive_state(&self, drive: DriveId) -> DriveState {
         self.drives.get(&drive).map_or(DriveState::DOWN, |drive| drive.state)

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use couronne_base::codec;
 use couronne_cluster::map::{
-    Emptied, Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive,
+    Bootstrap, ClusterMap, Emptied, MAP_RANGE, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive,
 };
-use couronne_cluster::report::{ClockWord, Report, ReportAnswer};
+use couronne_cluster::report::{ClockOffset, NodeReport, NodeReportAnswer};
 use couronne_cluster::{DriveState, Role, WriteState};
 use couronne_metadata::ids::{Generation, RangeId};
 use couronne_placement::{Policy, PolicyId};
@@ -38,7 +38,7 @@ fn policy(number: u16, name: &str, redundancy: &str, survives: Option<FailureDom
     }
 }
 
-fn range(id: RangeId, end: &'static [u8], replicas: &[(u64, u128)], founders: &[(u64, u128)]) -> MapRange {
+fn range(id: RangeId, end: &'static [u8], replicas: &[(u64, u128)], initial_voters: &[(u64, u128)]) -> MapRange {
     let members =
         |members: &[(u64, u128)]| members.iter().map(|(id, drive)| (ReplicaId(*id), DriveId(*drive))).collect();
     MapRange {
@@ -47,11 +47,11 @@ fn range(id: RangeId, end: &'static [u8], replicas: &[(u64, u128)], founders: &[
         start: Bytes::new(),
         end: Bytes::from_static(end),
         replicas: members(replicas),
-        founders: members(founders),
+        initial_voters: members(initial_voters),
     }
 }
 
-fn map() -> MapState {
+fn map() -> ClusterMap {
     let stopping = StoredDrive {
         boots: 3,
         incarnation: Some(0x1122_3344_5566_7788),
@@ -63,10 +63,10 @@ fn map() -> MapState {
     let ring: Arc<Ring> = codec::decode(&Bytes::from_static(RING)).unwrap();
     let standard = policy(0, "standard", "ec:4+2", Some(FailureDomain::Zone));
     let fast = policy(1, "fast", "replicated:3", None);
-    MapState {
+    ClusterMap {
         version: 7,
         cluster: 9,
-        formation: Some(Formation { nodes: 6, ranges: 4 }),
+        bootstrap: Some(Bootstrap { nodes: 6, ranges: 4 }),
         nodes: BTreeMap::from([
             (NodeId(1), member(Role::StorageNode, "n1", "n1:9100")),
             (NodeId(2), member(Role::Gateway, "g1", "")),
@@ -77,7 +77,7 @@ fn map() -> MapState {
             (PolicyId(1), MapPolicy { policy: fast, ring: Some(ring) }),
         ]),
         default_policy: PolicyId(0),
-        keepers: range(MAP_RANGE, b"", &[(1, 10)], &[(1, 10)]),
+        meta_group: range(MAP_RANGE, b"", &[(1, 10)], &[(1, 10)]),
         ranges: vec![range(RangeId(1), b"\x00\x00\x80\x00", &[(2, 10), (3, 11)], &[])],
         next_replica: 4,
     }
@@ -86,37 +86,37 @@ fn map() -> MapState {
 #[test]
 fn the_map_is_encoded_as_fixed() {
     assert_eq!(map().encode(), MAP);
-    assert_eq!(MapState::decode(Bytes::from_static(MAP)), Ok(map()));
+    assert_eq!(ClusterMap::decode(Bytes::from_static(MAP)), Ok(map()));
     assert_eq!(map().to_file(), MAP_FILE);
-    assert_eq!(MapState::from_file(MAP_FILE), Ok(map()));
+    assert_eq!(ClusterMap::from_file(MAP_FILE), Ok(map()));
 }
 
 #[test]
 fn a_file_cut_off_or_altered_is_refused() {
     for at in 0..MAP_FILE.len() {
-        assert!(MapState::from_file(&MAP_FILE[..at]).is_err());
+        assert!(ClusterMap::from_file(&MAP_FILE[..at]).is_err());
         let mut altered = MAP_FILE.to_vec();
         altered[at] ^= 1;
-        assert!(MapState::from_file(&altered).is_err());
+        assert!(ClusterMap::from_file(&altered).is_err());
     }
 }
 
 #[test]
 fn a_map_that_cannot_go_on_is_refused() {
-    let decoded = |map: &MapState| MapState::decode(map.encode());
-    assert!(decoded(&MapState { next_replica: 3, ..map() }).is_err(), "that id was given");
-    assert!(decoded(&MapState { next_replica: u64::MAX, ..map() }).is_err());
-    assert!(decoded(&MapState { version: u64::MAX, ..map() }).is_err());
+    let decoded = |map: &ClusterMap| ClusterMap::decode(map.encode());
+    assert!(decoded(&ClusterMap { next_replica: 3, ..map() }).is_err(), "that id was given");
+    assert!(decoded(&ClusterMap { next_replica: u64::MAX, ..map() }).is_err());
+    assert!(decoded(&ClusterMap { version: u64::MAX, ..map() }).is_err());
     let mut renumbered = map();
     renumbered.policies.values_mut().for_each(|policy| policy.policy.id = PolicyId(5));
     assert!(decoded(&renumbered).is_err());
     let mut stranger = map();
-    stranger.nodes.values_mut().for_each(|node| node.role = Role::Stranger);
+    stranger.nodes.values_mut().for_each(|node| node.role = Role::Unjoined);
     assert!(decoded(&stranger).is_err());
 }
 
-fn report() -> Report {
-    Report {
+fn report() -> NodeReport {
+    NodeReport {
         map_version: 7,
         drives: vec![
             (DriveId(1), DriveState::WRITABLE),
@@ -133,14 +133,14 @@ fn report() -> Report {
 #[test]
 fn reports_and_answers_are_encoded_as_fixed() {
     assert_eq!(report().encode(), REPORT);
-    assert_eq!(Report::decode(Bytes::from_static(REPORT)), Ok(report()));
+    assert_eq!(NodeReport::decode(Bytes::from_static(REPORT)), Ok(report()));
     let answer =
-        ReportAnswer { leader: Some(DriveId(9)), map: Bytes::from_static(b"map"), clock: ClockWord::Ahead(-2) };
+        NodeReportAnswer { leader: Some(DriveId(9)), map: Bytes::from_static(b"map"), clock: ClockOffset::Ahead(-2) };
     assert_eq!(answer.encode(), ANSWER);
-    assert_eq!(ReportAnswer::decode(Bytes::from_static(ANSWER)), Ok(answer.clone()));
-    for clock in [ClockWord::Unsaid, ClockWord::Unknown, ClockWord::Ahead(i64::MAX)] {
-        let answer = ReportAnswer { clock, leader: None, ..answer.clone() };
-        assert_eq!(ReportAnswer::decode(answer.encode()), Ok(answer));
+    assert_eq!(NodeReportAnswer::decode(Bytes::from_static(ANSWER)), Ok(answer.clone()));
+    for clock in [ClockOffset::Unsaid, ClockOffset::Unknown, ClockOffset::Ahead(i64::MAX)] {
+        let answer = NodeReportAnswer { clock, leader: None, ..answer.clone() };
+        assert_eq!(NodeReportAnswer::decode(answer.encode()), Ok(answer));
     }
 }
 
@@ -156,21 +156,21 @@ fn a_drive_in_a_later_release_s_state_serves_and_takes_nothing_new() {
 #[test]
 fn a_build_that_cannot_be_shown_is_refused() {
     for build in ["\x1b[2J".to_owned(), "two words".to_owned(), "x".repeat(65)] {
-        assert!(Report::decode(Report { build, ..report() }.encode()).is_err());
+        assert!(NodeReport::decode(NodeReport { build, ..report() }.encode()).is_err());
     }
 }
 
 fn try_all(bytes: Bytes) -> Result<(), TestCaseError> {
-    if let Ok(map) = MapState::decode(bytes.clone()) {
-        prop_assert_eq!(MapState::decode(map.encode()), Ok(map));
+    if let Ok(map) = ClusterMap::decode(bytes.clone()) {
+        prop_assert_eq!(ClusterMap::decode(map.encode()), Ok(map));
     }
-    if let Ok(report) = Report::decode(bytes.clone()) {
-        prop_assert_eq!(Report::decode(report.encode()), Ok(report));
+    if let Ok(report) = NodeReport::decode(bytes.clone()) {
+        prop_assert_eq!(NodeReport::decode(report.encode()), Ok(report));
     }
-    if let Ok(answer) = ReportAnswer::decode(bytes.clone()) {
-        prop_assert_eq!(ReportAnswer::decode(answer.encode()), Ok(answer));
+    if let Ok(answer) = NodeReportAnswer::decode(bytes.clone()) {
+        prop_assert_eq!(NodeReportAnswer::decode(answer.encode()), Ok(answer));
     }
-    let _ = MapState::from_file(&bytes);
+    let _ = ClusterMap::from_file(&bytes);
     Ok(())
 }
 

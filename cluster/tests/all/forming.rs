@@ -11,14 +11,14 @@ use crate::support::{founded, join};
 #[test]
 fn a_cluster_is_formed_when_all_are_there_and_its_replicas_are_on_distinct_nodes() {
     let mut map = founded(6, 0, "ec:4+2");
-    assert_eq!(map.keepers.replicas.len(), 1);
+    assert_eq!(map.meta_group.replicas.len(), 1);
     for number in 2..=6 {
         assert!(!changes::can_form(&map));
         join(&mut map, number, 0);
     }
     assert!(changes::can_form(&map));
     changes::form(&mut map).unwrap();
-    assert!(map.keepers.replicas.contains_key(&ReplicaId(1)) && map.keepers.founders.len() == 1);
+    assert!(map.meta_group.replicas.contains_key(&ReplicaId(1)) && map.meta_group.initial_voters.len() == 1);
     for range in map.all_ranges() {
         let nodes: BTreeSet<_> = range.replicas.values().map(|drive| map.drives[drive].node).collect();
         assert_eq!(nodes.len(), 5);
@@ -32,8 +32,8 @@ fn a_cluster_is_formed_when_all_are_there_and_its_replicas_are_on_distinct_nodes
 #[test]
 fn a_cluster_of_one_is_formed_at_once() {
     let map = founded(1, 0, "single");
-    assert!(map.formation.is_none() && map.ranges.len() == 4);
-    assert!(map.all_ranges().all(|range| range.founders == range.replicas));
+    assert!(map.bootstrap.is_none() && map.ranges.len() == 4);
+    assert!(map.all_ranges().all(|range| range.initial_voters == range.replicas));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use couronne_cluster::map::MapState;
+use couronne_cluster::map::ClusterMap;
 use couronne_cluster::{DriveState, WriteState, changes};
 use couronne_ring::NodeId;
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::support::{drive_of, formed};
 
 /// How many ranges each node is to lead, when the drives of some nodes are in other states.
-fn counts(map: &MapState, states: &BTreeMap<u128, DriveState>) -> Result<BTreeMap<NodeId, usize>, TestCaseError> {
+fn counts(map: &ClusterMap, states: &BTreeMap<u128, DriveState>) -> Result<BTreeMap<NodeId, usize>, TestCaseError> {
     let mut view = map.view();
     for (number, state) in states {
         view.drives.get_mut(&drive_of(*number)).unwrap().state = *state;

@@ -1,6 +1,6 @@
 //! New policies, and the default.
 
-use couronne_cluster::map::{Formation, MapState};
+use couronne_cluster::map::{Bootstrap, ClusterMap};
 use couronne_cluster::{MapError, changes};
 use couronne_placement::{Policy, PolicyId};
 use couronne_ring::FailureDomain;
@@ -11,7 +11,7 @@ fn named(name: &str, redundancy: &str, survives: Option<FailureDomain>) -> Polic
     Policy { name: name.into(), survives, ..policy(redundancy) }
 }
 
-fn why(map: &mut MapState, policy: Policy) -> String {
+fn why(map: &mut ClusterMap, policy: Policy) -> String {
     let before = map.clone();
     let error = changes::create_policy(map, policy).unwrap_err().to_string();
     assert_eq!(*map, before, "what is refused changes nothing");
@@ -37,7 +37,7 @@ fn what_can_never_be_held_is_refused() {
     let error = why(&mut map, named("safe", "replicated:4", None));
     assert!(error.contains("needs 7 replicas; the ranges have 5"), "{error}");
     assert!(why(&mut map, named("a b", "single", None)).contains("a name is 1 to 63"));
-    map.formation = Some(Formation { nodes: 9, ranges: 1 });
+    map.bootstrap = Some(Bootstrap { nodes: 9, ranges: 1 });
     assert!(why(&mut map, named("early", "single", None)).contains("not begun"));
 }
 

@@ -1,7 +1,7 @@
 //! Drives that come back, and drives that are given up.
 
 use couronne_cluster::changes::{self, StartedDrive};
-use couronne_cluster::map::{Emptied, MapState, ReplicaId};
+use couronne_cluster::map::{ClusterMap, Emptied, ReplicaId};
 use couronne_cluster::{DriveState, MapError, WriteState};
 
 use crate::support::{drive_of, formed};
@@ -11,16 +11,16 @@ fn started(number: u128, boots: u64, incarnation: u64) -> StartedDrive {
 }
 
 /// A cluster that every drive has been started in, and whose ranges are led.
-fn running() -> MapState {
+fn running() -> ClusterMap {
     let mut map = formed(6, 3, "ec:4+2");
-    map.keepers.founders.clear();
-    map.ranges.iter_mut().for_each(|range| range.founders.clear());
+    map.meta_group.initial_voters.clear();
+    map.ranges.iter_mut().for_each(|range| range.initial_voters.clear());
     let all: Vec<_> = (1..=6).map(|number| started(number, 3, 7)).collect();
     assert_eq!(changes::register(&mut map, &all, &[], 100), Ok(Vec::new()));
     map
 }
 
-fn replicas_on(map: &MapState, number: u128) -> Vec<ReplicaId> {
+fn replicas_on(map: &ClusterMap, number: u128) -> Vec<ReplicaId> {
     map.places().into_iter().filter(|(_, drive)| *drive == drive_of(number)).map(|(replica, _)| replica).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use couronne_cluster::changes::{self, Reports, StartedDrive};
-use couronne_cluster::map::{MapNode, MapState, ReplicaId};
+use couronne_cluster::map::{ClusterMap, MapNode, ReplicaId};
 use couronne_cluster::{DriveState, MapError, Role, WriteState};
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, NodeId};
@@ -67,7 +67,7 @@ fn changes() -> impl Strategy<Value = Change> {
 }
 
 /// Makes a change of the map.
-fn make(map: &mut MapState, change: &Change, now_ms: u64) -> Result<(), MapError> {
+fn make(map: &mut ClusterMap, change: &Change, now_ms: u64) -> Result<(), MapError> {
     match change {
         Change::Join { number, drive, is_gateway } => {
             let role = if *is_gateway { Role::Gateway } else { Role::StorageNode };
@@ -97,7 +97,7 @@ fn make(map: &mut MapState, change: &Change, now_ms: u64) -> Result<(), MapError
 }
 
 /// What holds of every map.
-fn check(map: &MapState) -> Result<(), TestCaseError> {
+fn check(map: &ClusterMap) -> Result<(), TestCaseError> {
     let mut replicas = BTreeSet::new();
     for range in map.all_ranges() {
         let drives: BTreeSet<DriveId> = range.replicas.values().copied().collect();
@@ -115,18 +115,18 @@ fn check(map: &MapState) -> Result<(), TestCaseError> {
     prop_assert_eq!(names.len(), map.nodes.len(), "two members share a name");
     prop_assert!(map.policies.contains_key(&map.default_policy));
     for policy in map.policies.values() {
-        prop_assert_eq!(policy.ring.is_some(), map.formation.is_none(), "rings come with the ranges");
+        prop_assert_eq!(policy.ring.is_some(), map.bootstrap.is_none(), "rings come with the ranges");
     }
-    prop_assert_eq!(map.ranges.is_empty(), map.formation.is_some());
-    prop_assert_eq!(MapState::decode(map.encode()), Ok(map.clone()));
+    prop_assert_eq!(map.ranges.is_empty(), map.bootstrap.is_some());
+    prop_assert_eq!(ClusterMap::decode(map.encode()), Ok(map.clone()));
     Ok(())
 }
 
 /// What holds from one map to the next.
-fn check_step(before: &MapState, after: &MapState, change: &Change) -> Result<(), TestCaseError> {
+fn check_step(before: &ClusterMap, after: &ClusterMap, change: &Change) -> Result<(), TestCaseError> {
     prop_assert_eq!((after.version, after.cluster), (before.version, before.cluster));
     prop_assert!(after.next_replica >= before.next_replica);
-    let ids = |map: &MapState| map.places().into_iter().map(|(replica, _)| replica).collect::<BTreeSet<_>>();
+    let ids = |map: &ClusterMap| map.places().into_iter().map(|(replica, _)| replica).collect::<BTreeSet<_>>();
     for new in ids(after).difference(&ids(before)) {
         prop_assert!(new.0 >= before.next_replica, "{new} was given before: {change:?}");
     }
@@ -139,7 +139,7 @@ fn check_step(before: &MapState, after: &MapState, change: &Change) -> Result<()
         prop_assert!(drive.emptied <= then.unwrap().emptied);
     }
     for (one, other) in before.all_ranges().zip(after.all_ranges()) {
-        let founded_again = one.founders.is_empty() && !other.founders.is_empty();
+        let founded_again = one.initial_voters.is_empty() && !other.initial_voters.is_empty();
         prop_assert!(one.id == other.id && !founded_again);
         prop_assert_eq!(one.replicas.len() <= other.replicas.len(), true, "a range loses no replica");
     }
@@ -165,7 +165,7 @@ proptest! {
             check(&map)?;
             if let Change::Follow { drives, led } = change {
                 // Ranges that were just made may be led for the first time.
-                let formed = before.formation.is_some() && map.formation.is_none();
+                let formed = before.bootstrap.is_some() && map.bootstrap.is_none();
                 if !formed && !drives.values().any(|state| *state == DriveState::LOST) {
                     let again = changes::follow_reports(&mut map.clone(), &Said(drives, led), now_ms + 1);
                     prop_assert_eq!(again, Ok(changes::Followed::default()), "twice the same");

@@ -2,7 +2,7 @@
 
 use couronne_cluster::Role;
 use couronne_cluster::changes::{self, Founding};
-use couronne_cluster::map::{Formation, MapNode, MapState};
+use couronne_cluster::map::{Bootstrap, ClusterMap, MapNode};
 use couronne_placement::{Policy, PolicyId};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 
@@ -35,25 +35,25 @@ pub(crate) fn policy(redundancy: &str) -> Policy {
 }
 
 /// The map of a first node that waits for so many.
-pub(crate) fn founded(nodes: u16, zone: u128, redundancy: &str) -> MapState {
+pub(crate) fn founded(nodes: u16, zone: u128, redundancy: &str) -> ClusterMap {
     changes::found(Founding {
         cluster: 9,
         id: NodeId(1),
         node: node(1, zone),
         drives: vec![(drive_of(1), 1)],
         policy: policy(redundancy),
-        formation: Formation { nodes, ranges: 4 },
+        bootstrap: Bootstrap { nodes, ranges: 4 },
     })
     .unwrap()
 }
 
 /// Another node with one drive.
-pub(crate) fn join(map: &mut MapState, number: u128, zone: u128) {
+pub(crate) fn join(map: &mut ClusterMap, number: u128, zone: u128) {
     changes::join(map, NodeId(number), node(number, zone), &[(drive_of(number), 1)]).unwrap();
 }
 
 /// A formed cluster of so many nodes of one drive each, spread over so many zones.
-pub(crate) fn formed(nodes: u16, zones: u128, redundancy: &str) -> MapState {
+pub(crate) fn formed(nodes: u16, zones: u128, redundancy: &str) -> ClusterMap {
     let mut map = founded(nodes, 1 % zones, redundancy);
     (2..=u128::from(nodes)).for_each(|number| join(&mut map, number, number % zones));
     assert!(changes::can_form(&map));

@@ -7,14 +7,14 @@
 use std::collections::BTreeSet;
 
 use couronne_admin::types::{ClusterStatus, Drive, DriveState, Durability, Policy, PolicyPromise, Range};
-use couronne_cluster::map::{Emptied, MapPolicy, MapState};
+use couronne_cluster::map::{ClusterMap, Emptied, MapPolicy};
 use couronne_ring::{DriveId, FailureDomain, Ring};
 
 /// So long after a drive came back emptied, in milliseconds, not all may have looked what it held.
 const SWEEP_MS: u64 = 30_000;
 
 /// The policies of the map.
-pub(super) fn policies(map: &MapState) -> Vec<Policy> {
+pub(super) fn policies(map: &ClusterMap) -> Vec<Policy> {
     let shown = |policy: &MapPolicy| Policy {
         name: policy.policy.name.to_string(),
         id: policy.policy.id.0,
@@ -27,7 +27,7 @@ pub(super) fn policies(map: &MapState) -> Vec<Policy> {
 }
 
 /// What the default policy can promise.
-pub(super) fn default_promise(map: &MapState) -> PolicyPromise {
+pub(super) fn default_promise(map: &ClusterMap) -> PolicyPromise {
     map.policies.get(&map.default_policy).map(promise).unwrap_or_default()
 }
 
@@ -50,10 +50,10 @@ fn promise(MapPolicy { policy, ring }: &MapPolicy) -> PolicyPromise {
 }
 
 /// What is in danger, once the drives, ranges and repair of all nodes are told.
-pub(super) fn durability(map: &MapState, status: &ClusterStatus) -> Durability {
+pub(super) fn durability(map: &ClusterMap, status: &ClusterStatus) -> Durability {
     let promised = map.redundancy().map_or(0, |redundancy| i64::from(redundancy.losses()));
     let awaited_nodes =
-        map.formation.map_or(0, |formation| usize::from(formation.nodes).saturating_sub(map.storage_nodes().count()));
+        map.bootstrap.map_or(0, |bootstrap| usize::from(bootstrap.nodes).saturating_sub(map.storage_nodes().count()));
     let away = drives_away(map, status);
     let degraded = &status.repair.degraded;
     let seen = degraded.first().map(|level| i64::from(level.survives));
@@ -80,7 +80,7 @@ pub(super) fn durability(map: &MapState, status: &ClusterStatus) -> Durability {
 
 /// The drives whose shards may be missing: those that are waited for; and as long as repair has something to
 /// do, those that are lost, and those that were emptied just now. Of others repair knows what they lack.
-fn drives_away(map: &MapState, status: &ClusterStatus) -> BTreeSet<DriveId> {
+fn drives_away(map: &ClusterMap, status: &ClusterStatus) -> BTreeSet<DriveId> {
     let is_quiet = status.repair.pending == 0;
     let is_made_up_for = |drive: &Drive| drive.state == DriveState::Lost && is_quiet;
     let is_unknown = |id: &DriveId| {

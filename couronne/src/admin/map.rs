@@ -2,12 +2,12 @@
 //!
 //! Must not know: how it is asked for or shown.
 
-use couronne_admin::types::{self, ClusterMap, DriveState, MapDrive, MapNode, NodeRole};
-use couronne_cluster::map::{MapRange, MapState};
+use couronne_admin::types::{self, DriveState, MapDrive, MapNode, NodeRole};
+use couronne_cluster::map::{ClusterMap, MapRange};
 use couronne_cluster::{Liveness, Role, WriteState};
 
 /// The map as the API shows it.
-pub(super) fn cluster_map(map: &MapState) -> ClusterMap {
+pub(super) fn cluster_map(map: &ClusterMap) -> types::ClusterMap {
     let nodes = map.nodes.iter().map(|(id, node)| MapNode {
         id: id.to_string(),
         name: node.name.to_string(),
@@ -28,10 +28,10 @@ pub(super) fn cluster_map(map: &MapState) -> ClusterMap {
         range: range.id.0,
         replicas: range.replicas.values().map(ToString::to_string).collect(),
     };
-    ClusterMap {
+    types::ClusterMap {
         cluster: format!("{:032x}", map.cluster),
         version: map.version,
-        formed: map.formation.is_none(),
+        formed: map.bootstrap.is_none(),
         policy: map.redundancy().map_or_else(String::new, |redundancy| redundancy.to_string()),
         nodes: nodes.collect(),
         drives: drives.collect(),

@@ -11,7 +11,7 @@ use couronne_base::env::Env;
 use couronne_protocol::map::SharedMap;
 use couronne_ring::DriveId;
 use couronne_storage_node::duties::{RepairStatus, ScrubStatus};
-use couronne_storage_node::node::{DriveStatus, HeardMember, LocalNode, NodeStatus, RangeStatus};
+use couronne_storage_node::node::{DriveStatus, LocalNode, MemberLiveness, NodeStatus, RangeStatus};
 
 use super::messages::{DriveMessage, HeardMessage, StatusMessage};
 
@@ -152,7 +152,7 @@ fn scrub(scrub: &ScrubStatus, node: &str, orphans: u64) -> Scrub {
 }
 
 /// A member as the leader of the map's group knows it.
-fn heard_message(heard: HeardMember) -> HeardMessage {
+fn heard_message(heard: MemberLiveness) -> HeardMessage {
     HeardMessage {
         id: heard.node.to_string(),
         ago_ms: u64::try_from(heard.ago.as_millis()).unwrap_or(u64::MAX),

@@ -8,7 +8,7 @@
 
 use couronne_base::env::Env;
 use couronne_cluster::Role;
-use couronne_cluster::map::{Formation, MapNode};
+use couronne_cluster::map::{Bootstrap, MapNode};
 use couronne_placement::Redundancy;
 use couronne_protocol::net::certificates::CertificateError;
 use couronne_storage_node::node::{Membership, NodeDrive, NodeError};
@@ -57,8 +57,8 @@ pub(crate) async fn found(
     let drives = parts::drives(&folder.drive_folders()?).await?;
     let planned = Membership::plan_drives(env, &drives).await?;
     let policy = parts::policy(plan.redundancy);
-    let formation = Formation { nodes: plan.nodes, ranges: settings.storage.metadata_ranges };
-    Membership::found(env, &drives, &planned, (cluster, node, plan.place), &policy, formation).await?;
+    let bootstrap = Bootstrap { nodes: plan.nodes, ranges: settings.storage.metadata_ranges };
+    Membership::found(env, &drives, &planned, (cluster, node, plan.place), &policy, bootstrap).await?;
 
     let lifetime = settings.cluster.certificate_lifetime();
     let certificate = founding.authority.sign(&identity.key.request()?, node, Role::StorageNode, lifetime, env)?;

@@ -7,7 +7,7 @@
 
 use couronne_base::env::{self, Env};
 use couronne_cluster::Role;
-use couronne_cluster::map::{MapNode, MapState};
+use couronne_cluster::map::{ClusterMap, MapNode};
 use couronne_protocol::join::{Admission, JoinRequest, JoinToken, decode_answer};
 use couronne_protocol::net::certificates::Fingerprint;
 use couronne_protocol::net::{Joiner, Name, NetSettings, Tls, ask_once};
@@ -46,11 +46,11 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
     };
     let place = MapNode { role, ..settings.place(address) };
     let admission = ask(&token, &request(&token, place, &identity, &joining)?, &env).await?;
-    let state = MapState::decode(admission.map.clone()).map_err(|_| ClusterError::Answer)?;
+    let state = ClusterMap::decode(admission.map.clone()).map_err(|_| ClusterError::Answer)?;
     check(&admission, &token, &identity, Name::new(state.cluster, identity.node, role), &env)?;
     let cluster = state.cluster;
     match role {
-        Role::StorageNode => Membership::settle(&env, &drives, &joining.drives, identity.node, state).await?,
+        Role::StorageNode => Membership::prepare_drives(&env, &drives, &joining.drives, identity.node, state).await?,
         _ => folder.keep_map(&admission.map)?,
     }
     let count = if role == Role::StorageNode { folder.drive_count()? } else { 0 };

@@ -220,7 +220,7 @@ const fn role_name(role: Role) -> &'static str {
     match role {
         Role::StorageNode => "storage-node",
         Role::Gateway => "gateway",
-        Role::Stranger => "stranger",
+        Role::Unjoined => "stranger",
     }
 }
 

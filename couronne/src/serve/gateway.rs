@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use couronne_base::env::Env;
 use couronne_client::{Member, Reporter, report, storage_nodes};
 use couronne_cluster::Role;
-use couronne_cluster::map::MapState;
-use couronne_cluster::report::Report;
+use couronne_cluster::map::ClusterMap;
+use couronne_cluster::report::NodeReport;
 use couronne_gateway::engine::Components;
 use couronne_gateway::front::server;
 use couronne_protocol::map::SharedMap;
@@ -53,7 +53,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let env = env::system();
     let folder = Arc::new(DataFolder::open(&settings.data)?);
     let member = folder.member(Role::Gateway)?;
-    let known = folder.map()?.and_then(|map| MapState::from_file(&map).ok());
+    let known = folder.map()?.and_then(|map| ClusterMap::from_file(&map).ok());
     let map = Arc::new(SharedMap::new(known.ok_or(ServeError::Cluster("map"))?));
     let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
     let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
@@ -140,16 +140,16 @@ impl Cluster {
 
 #[async_trait]
 impl Member for Cluster {
-    fn own_report(&self) -> Report {
-        Report {
+    fn own_report(&self) -> NodeReport {
+        NodeReport {
             map_version: self.map.state().version,
             build: env!("CARGO_PKG_VERSION").to_owned(),
             wall_ms: Some(self.env.clock.wall_ms()),
-            ..Report::default()
+            ..NodeReport::default()
         }
     }
 
-    async fn learn(&self, map: MapState) {
+    async fn learn(&self, map: ClusterMap) {
         let (view, file) = (map.view(), map.to_file());
         if self.map.learn(map, view)
             && let Err(error) = self.folder.keep_map(&file)

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use couronne_base::env::Env;
 use couronne_cluster::Role;
-use couronne_cluster::map::MapState;
+use couronne_cluster::map::ClusterMap;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
@@ -43,7 +43,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let (peers, peer_address) = listen(settings.cluster.listen, "`listen` in [cluster] of the settings file").await?;
     let (admin_listener, admin) = listen(settings.admin.listen, "`listen` in [admin] of the settings file").await?;
 
-    settle_again(&env, &folder, &member, &tls, &drives).await?;
+    prepare_drives_again(&env, &folder, &member, &tls, &drives).await?;
     let traffic = Traffic::new(Arc::clone(&env.clock))?;
     let connect: Connect = {
         let (tls, traffic) = (Arc::clone(&tls), traffic.clone());
@@ -113,17 +113,17 @@ fn renewal(
 }
 
 /// Gets the map from the cluster if no drive has it any more.
-async fn settle_again(
+async fn prepare_drives_again(
     env: &Env,
     folder: &DataFolder,
     member: &Member,
     tls: &Arc<Tls>,
     drives: &[NodeDrive],
 ) -> Result<(), ServeError> {
-    let Some(known) = folder.map()?.and_then(|map| MapState::from_file(&map).ok()) else { return Ok(()) };
+    let Some(known) = folder.map()?.and_then(|map| ClusterMap::from_file(&map).ok()) else { return Ok(()) };
     let map = Arc::new(SharedMap::new(known.clone()));
     let transport = NetTransport::new(Arc::clone(tls), map, NetSettings::default());
-    Ok(Membership::settle_again(env, drives, member.node, &known, &*transport).await?)
+    Ok(Membership::prepare_drives_again(env, drives, member.node, &known, &*transport).await?)
 }
 
 /// Keeps a copy of the map beside the drives, so that a node that lost them all finds its cluster again.

@@ -1,12 +1,12 @@
 //! Buckets: what a name means, as this gateway knows it.
 //!
-//! One cluster-wide registry row per name decides ([`registry`]); [`birth`], [`death`] and [`rules`]
+//! One cluster-wide registry row per name decides ([`registry`]); [`create`], [`delete`] and [`rules`]
 //! change it and the ranges in idempotent sequences that anyone may take further.
 //! Must not know: S3's naming rules, who may do what.
 
-mod birth;
 mod cache;
-mod death;
+mod create;
+mod delete;
 mod registry;
 mod rules;
 
@@ -107,7 +107,7 @@ impl Engine {
             if found.entry.rules.state == BucketState::Live {
                 return Ok(self.remember(name, found.entry));
             }
-            self.settle(name, found).await?;
+            self.resume(name, found).await?;
         }
         Err(EngineError::BucketBusy)
     }

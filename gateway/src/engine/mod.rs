@@ -83,7 +83,7 @@ impl Engine {
         self.shared.client.map().current().cluster
     }
 
-    /// Time and chance.
+    /// Time and randomness.
     pub(crate) fn env(&self) -> &Env {
         self.shared.client.env()
     }

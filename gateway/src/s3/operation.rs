@@ -247,11 +247,11 @@ operations! {
             "s3:ListBucketMultipartUploads", listing::list_multipart_uploads, ["list.rs::list_uploads"]);
 
         // Buckets.
-        CreateBucket(PUT, Bucket, Plain, "s3:CreateBucket", bucket::create_bucket, ["bucket/birth.rs::create_bucket"]);
+        CreateBucket(PUT, Bucket, Plain, "s3:CreateBucket", bucket::create_bucket, ["bucket/create.rs::create_bucket"]);
         HeadBucket(HEAD, Bucket, Plain, "s3:ListBucket", bucket::head_bucket, []);
         DeleteBucket(DELETE, Bucket, Plain,
             "s3:DeleteBucket", bucket::delete_bucket,
-            ["bucket/death.rs::delete_bucket", "list.rs::list_versions", "list.rs::list_uploads",
+            ["bucket/delete.rs::delete_bucket", "list.rs::list_versions", "list.rs::list_uploads",
              "upload.rs::abort_upload"]);
         GetBucketLocation(GET, Bucket, Sub("location"), "s3:GetBucketLocation", bucket::get_bucket_location, []);
 

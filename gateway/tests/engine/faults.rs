@@ -7,7 +7,7 @@ use couronne_client::Settings as ClientSettings;
 use couronne_cluster::{DriveState, WriteState};
 use couronne_gateway::engine::{EngineError, PutObject, Settings};
 use couronne_gateway::testing::{DriveFault, FakeCluster, FakeShape};
-use couronne_metadata::command::{Command, Envelope, NewData};
+use couronne_metadata::command::{Command, CommandRequest, NewData};
 use couronne_metadata::ids::CommitId;
 use couronne_placement::Redundancy;
 use couronne_protocol::map::MapSource;
@@ -292,7 +292,7 @@ fn a_blob_that_is_not_what_its_row_says_is_unreadable_as_a_whole() {
             let bucket = bucket(&cluster.engine, "bucket").await;
             let body = bytes(1, 2_500_000);
             put(&cluster.engine, &bucket, "k", &body).await.unwrap();
-            let is_put = |sent: &Envelope| matches!(sent.command, Command::Put { .. });
+            let is_put = |sent: &CommandRequest| matches!(sent.command, Command::Put { .. });
             let mut other = cluster.ranges.commands().into_iter().rfind(is_put).unwrap();
             let Command::Put { data: NewData::Blob(blob, ..), .. } = &mut other.command else { panic!("no blob") };
             blob.crc64 ^= 1 << 17;

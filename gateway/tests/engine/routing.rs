@@ -2,7 +2,7 @@
 
 use couronne_gateway::engine::{BytesBody, DeleteObject, EngineError, PutObject};
 use couronne_gateway::testing::{FakeCluster, FakeShape, RangeFault};
-use couronne_metadata::command::{Command, Envelope, Refusal};
+use couronne_metadata::command::{Command, CommandRequest, Refusal};
 use couronne_metadata::record::BucketRules;
 use couronne_protocol::range::RangeError;
 use proptest::prelude::*;
@@ -53,7 +53,7 @@ fn an_attempt_that_comes_late_gets_what_its_repeat_was_refused() {
         let (engine, bucket) = (&cluster.engine, bucket(&cluster.engine, "bucket").await);
         put(engine, &bucket, "k", &bytes(1, 10)).await.unwrap();
         let is_attempt =
-            |sent: &Envelope| matches!(&sent.command, Command::Put { condition, .. } if *condition == if_absent());
+            |sent: &CommandRequest| matches!(&sent.command, Command::Put { condition, .. } if *condition == if_absent());
         let refused = async |faults: &[RangeFault]| {
             let staged = engine.stage(&bucket, &key("k"), &mut BytesBody::new(bytes(2, 20))).await.unwrap();
             cluster.ranges.fail_next(faults.iter().copied());
@@ -69,7 +69,7 @@ fn an_attempt_that_comes_late_gets_what_its_repeat_was_refused() {
         assert!(repeat.is_repeat);
 
         engine.delete(&bucket, &key("k"), DeleteObject::default()).await.unwrap();
-        let late = cluster.ranges.arrive(Envelope { is_repeat: false, ..repeat }).await;
+        let late = cluster.ranges.arrive(CommandRequest { is_repeat: false, ..repeat }).await;
         assert_eq!(late, Err(RangeError::Refused(Refusal::PreconditionFailed)));
         assert!(
             matches!(get(engine, &bucket, "k").await, Err(EngineError::Refused(Refusal::NoSuchKey))),

@@ -9,12 +9,12 @@ use couronne_placement::BlobId;
 use super::load;
 use crate::ids::{BucketId, ObjectKey};
 use crate::key::{self, RowKind};
-use crate::marks::Marks;
 use crate::query::{Ownership, PAGE_ENTRIES_MAX};
 use crate::record::{
     BlobRef, BucketRules, Content, Data, ObjectRecord, PartRecord, ReapRecord, ReapTarget, RepairRecord, VersionRecord,
 };
 use crate::store::{Cursor, Row, StoreError, View};
+use crate::watermarks::Watermarks;
 use couronne_base::codec;
 use couronne_base::mutant;
 
@@ -28,8 +28,8 @@ pub(super) fn owns(view: &dyn View, bucket: BucketId, key: &ObjectKey, blob: Blo
     if names_blob(view, bucket, key, blob)? {
         return Ok(Ownership::Owned);
     }
-    let old = mutant!(DisownYoung) || Marks::load(view)?.disowns(blob);
-    let doomed = view.get(&key::of_blob(RowKind::Doomed, blob))?.is_some();
+    let old = mutant!(DisownYoung) || Watermarks::load(view)?.disowns(blob);
+    let doomed = view.get(&key::of_blob(RowKind::PendingDelete, blob))?.is_some();
     let rules: Option<BucketRules> = load(view, &key::of_bucket(RowKind::Rules, bucket))?;
     Ok(if old && !doomed && rules.is_some() { Ownership::Disowned } else { Ownership::Unknown })
 }

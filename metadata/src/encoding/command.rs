@@ -1,12 +1,12 @@
 //! The field numbers of commands and their results.
 
 use crate::command::{
-    AttributeChange, Command, CompletedPart, Envelope, EtagSet, Expect, InvalidReason, NewData, Outcome, Precondition,
-    Refusal,
+    AttributeChange, Command, CommandRequest, CompletedPart, EtagSet, Expect, InvalidReason, NewData, Outcome,
+    Precondition, Refusal,
 };
 use couronne_base::codec::table::{choice, record};
 
-record! { Envelope { 1 commit, 2 deadline_ms, 3 bucket, 4 rules_version, 5 key, 6 command, 7 is_repeat } }
+record! { CommandRequest { 1 commit, 2 deadline_ms, 3 bucket, 4 rules_version, 5 key, 6 command, 7 is_repeat } }
 
 choice! { EtagSet { 1 Any, 2 Tags(1 tags) } }
 record! { Precondition { 1 if_match, 2 if_none_match, 3 if_last_modified_s, 4 if_size } }
@@ -29,7 +29,7 @@ choice! { Command {
     13 Reaped { 1 row },
     14 Repaired { 1 blob },
     15 AdvanceHorizon { 1 horizon_ms },
-    16 ForgetCommits { 1 before_ms },
+    16 ExpireDedupEntries { 1 before_ms },
     17 MarkDegraded { 1 blobs },
 } }
 

@@ -1,7 +1,6 @@
 //! The field numbers of the records.
 
 use crate::effect::{Effect, UsageDelta};
-use crate::marks::Marks;
 use crate::query::SystemRow;
 use crate::record::{
     Attributes, BlobRef, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content,
@@ -9,6 +8,7 @@ use crate::record::{
     Usage, VersionRecord, Versioning,
 };
 use crate::store::Write;
+use crate::watermarks::Watermarks;
 use couronne_base::codec::table::{choice, record};
 use couronne_base::codec::{Corrupt, Field, Input, Value, Writer};
 
@@ -45,12 +45,12 @@ record! { ReapRecord { 1 target, 2 bucket, 3 key, 4 not_before_ms, 5 reason, 6 c
 record! { RepairRecord { 1 blob, 2 bucket, 3 key, 4 missing } }
 
 record! { Usage { 1 objects, 2 noncurrent, 3 bytes, 4 upload_bytes } }
-record! { Marks { 1 horizon_ms, 2 forgotten_ms, 3 ordinal_floor } }
+record! { Watermarks { 1 horizon_ms, 2 forgotten_ms, 3 ordinal_floor } }
 record! { SystemRow { 1 version, 2 value } }
 
 choice! { Write { 1 Put { 1 key, 2 value }, 2 Delete { 1 key }, 3 DeleteRange { 1 start, 2 end } } }
 record! { UsageDelta { 1 bucket, 2 delta } }
-record! { Effect { 1 writes, 2 usage, 3 marks } }
+record! { Effect { 1 writes, 2 usage, 3 watermarks } }
 
 /// `object_lock` in [`BucketRules`]: on, perhaps with a default retention.
 struct ObjectLock {

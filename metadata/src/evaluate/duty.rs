@@ -10,8 +10,8 @@ use crate::answer;
 use crate::command::{InvalidReason, Outcome, Refusal};
 use crate::ids::{BucketId, ObjectKey};
 use crate::key::{self, RowKind};
-use crate::marks::Marks;
 use crate::record::{BlobRef, ReapReason, ReapRecord, ReapTarget, RepairRecord};
+use crate::watermarks::Watermarks;
 
 impl Evaluation<'_> {
     /// Gives up a blob whose commit was never sent. One that a row names was sent after all: it stays.
@@ -20,7 +20,7 @@ impl Evaluation<'_> {
             return Err(Refusal::Conflict.into());
         }
         self.reap_blob(blob, ReapReason::Abandoned);
-        self.put_row(key::of_blob(RowKind::Refused, blob.id), &Bytes::new());
+        self.put_row(key::of_blob(RowKind::Abandoned, blob.id), &Bytes::new());
         Ok(self.done())
     }
 
@@ -31,7 +31,7 @@ impl Evaluation<'_> {
         self.delete_row(row);
         match record.target {
             ReapTarget::Blob(blob) => {
-                self.delete_row(key::of_blob(RowKind::Doomed, blob.id));
+                self.delete_row(key::of_blob(RowKind::PendingDelete, blob.id));
                 self.delete_row(key::of_blob(RowKind::Repair, blob.id));
             }
             ReapTarget::Upload(upload) => {
@@ -85,23 +85,23 @@ impl Evaluation<'_> {
         if horizon_ms > self.now_ms() {
             return Err(Refusal::Invalid(InvalidReason::TooEarly).into());
         }
-        if horizon_ms <= self.marks.horizon_ms {
+        if horizon_ms <= self.watermarks.horizon_ms {
             return Err(Stop::Settled(self.done()));
         }
-        self.raise_marks(Marks { horizon_ms, ..Marks::default() });
-        self.delete_born_before(RowKind::Refused, horizon_ms);
+        self.raise_watermarks(Watermarks { horizon_ms, ..Watermarks::default() });
+        self.delete_born_before(RowKind::Abandoned, horizon_ms);
         Ok(self.done())
     }
 
     /// Forgets outcomes. A command as old as those is refused from then on.
-    pub(super) fn forget_commits(&mut self, before_ms: u64) -> Result<Outcome, Stop> {
+    pub(super) fn expire_dedup_entries(&mut self, before_ms: u64) -> Result<Outcome, Stop> {
         if before_ms > self.now_ms() {
             return Err(Refusal::Invalid(InvalidReason::TooEarly).into());
         }
-        if before_ms <= self.marks.forgotten_ms {
+        if before_ms <= self.watermarks.forgotten_ms {
             return Err(Stop::Settled(self.done()));
         }
-        self.raise_marks(Marks { forgotten_ms: before_ms, ..Marks::default() });
+        self.raise_watermarks(Watermarks { forgotten_ms: before_ms, ..Watermarks::default() });
         self.delete_born_before(RowKind::Commit, before_ms);
         Ok(self.done())
     }

@@ -17,13 +17,13 @@ mod update;
 mod upload;
 mod version;
 
-use crate::command::{Command, Envelope, Outcome, Refusal};
+use crate::command::{Command, CommandRequest, Outcome, Refusal};
 use crate::effect::{Effect, UsageDelta};
 use crate::ids::{BucketId, Ordinal};
 use crate::key::{self, RowKind};
-use crate::marks::Marks;
 use crate::record::{BucketRules, BucketState, Usage};
 use crate::store::{StoreError, View, Write};
+use crate::watermarks::Watermarks;
 use couronne_base::codec::{self, Corrupt, Value};
 use couronne_base::mutant;
 
@@ -58,15 +58,15 @@ pub enum Evaluated {
 }
 
 /// Evaluates a command at `now_us` (microseconds since 1970, the leader's clock), with default settings.
-pub fn evaluate(view: &dyn View, envelope: &Envelope, now_us: u64) -> Result<Evaluated, StoreError> {
+pub fn evaluate(view: &dyn View, envelope: &CommandRequest, now_us: u64) -> Result<Evaluated, StoreError> {
     evaluate_with(view, envelope, now_us, &Settings::default())
 }
 
-/// Evaluates a command. The caller holds [`Envelope::latches`], and the view has everything proposed
+/// Evaluates a command. The caller holds [`CommandRequest::latches`], and the view has everything proposed
 /// under latches that overlap them.
 pub fn evaluate_with(
     view: &dyn View,
-    envelope: &Envelope,
+    envelope: &CommandRequest,
     now_us: u64,
     settings: &Settings,
 ) -> Result<Evaluated, StoreError> {
@@ -75,13 +75,13 @@ pub fn evaluate_with(
     {
         return Ok(Evaluated::Settled(codec::decode(&outcome)?));
     }
-    let marks = Marks::load(view)?;
+    let watermarks = Watermarks::load(view)?;
     let is_late = now_us / 1000 > envelope.deadline_ms && !mutant!(AcceptPastDeadline);
-    if is_late || marks.forgot(envelope.commit) {
+    if is_late || watermarks.forgot(envelope.commit) {
         return Ok(Evaluated::Settled(Err(Refusal::DeadlinePassed)));
     }
     let (effect, usage) = (Effect::default(), Usage::default());
-    let mut evaluation = Evaluation { view, envelope, now_us, settings, marks, effect, usage };
+    let mut evaluation = Evaluation { view, envelope, now_us, settings, watermarks, effect, usage };
     match evaluation.run() {
         Ok(outcome) => {
             let outcome = Ok(outcome);
@@ -128,10 +128,10 @@ impl From<Corrupt> for Stop {
 /// One command being evaluated, and the effect so far.
 struct Evaluation<'a> {
     view: &'a dyn View,
-    envelope: &'a Envelope,
+    envelope: &'a CommandRequest,
     now_us: u64,
     settings: &'a Settings,
-    marks: Marks,
+    watermarks: Watermarks,
     effect: Effect,
     /// Of the envelope's bucket.
     usage: Usage,
@@ -154,7 +154,7 @@ impl Evaluation<'_> {
             Command::Repaired { blob } => self.repaired(*blob),
             Command::MarkDegraded { blobs } => self.mark_degraded(blobs),
             Command::AdvanceHorizon { horizon_ms } => self.advance_horizon(*horizon_ms),
-            Command::ForgetCommits { before_ms } => self.forget_commits(*before_ms),
+            Command::ExpireDedupEntries { before_ms } => self.expire_dedup_entries(*before_ms),
             other => {
                 let rules = self.live_rules()?;
                 self.run_in_bucket(&rules, other)
@@ -235,17 +235,17 @@ impl Evaluation<'_> {
         if mutant!(OrdinalFromClockAlone) {
             return Ordinal(self.now_us);
         }
-        let above = newest.unwrap_or(self.marks.ordinal_floor).max(self.marks.ordinal_floor);
+        let above = newest.unwrap_or(self.watermarks.ordinal_floor).max(self.watermarks.ordinal_floor);
         Ordinal(self.now_us.max(above.0.saturating_add(1)))
     }
 
-    fn raise_marks(&mut self, marks: Marks) {
-        self.effect.marks = Some(self.effect.marks.unwrap_or_default().merge(marks));
+    fn raise_watermarks(&mut self, watermarks: Watermarks) {
+        self.effect.watermarks = Some(self.effect.watermarks.unwrap_or_default().merge(watermarks));
     }
 
     /// The version of this ordinal goes for good and was its key's newest.
     fn raise_floor(&mut self, removed: Ordinal) {
-        self.raise_marks(Marks { ordinal_floor: removed, ..Marks::default() });
+        self.raise_watermarks(Watermarks { ordinal_floor: removed, ..Watermarks::default() });
     }
 
     fn load<T: Value>(&self, row: &[u8]) -> Result<Option<T>, Stop> {

@@ -64,8 +64,8 @@ impl Evaluation<'_> {
                 Ok(Data::Inline { len, crc64: *crc64 })
             }
             NewData::Blob(blob, missing, _) => {
-                let disowned = self.marks.disowns(blob.id) && !mutant!(NameDisowned);
-                if disowned || self.exists(&key::of_blob(RowKind::Refused, blob.id))? {
+                let disowned = self.watermarks.disowns(blob.id) && !mutant!(NameDisowned);
+                if disowned || self.exists(&key::of_blob(RowKind::Abandoned, blob.id))? {
                     return Err(Refusal::BlobRefused.into());
                 }
                 if *missing > 0 && !mutant!(NoRepairRow) {

@@ -191,7 +191,7 @@ impl Evaluation<'_> {
 
     pub(super) fn reap_blob(&mut self, blob: &BlobRef, reason: ReapReason) {
         self.reap(ReapTarget::Blob(blob.clone()), reason);
-        self.put_row(key::of_blob(RowKind::Doomed, blob.id), &bytes::Bytes::new());
+        self.put_row(key::of_blob(RowKind::PendingDelete, blob.id), &bytes::Bytes::new());
     }
 
     pub(super) fn reap(&mut self, target: ReapTarget, reason: ReapReason) {

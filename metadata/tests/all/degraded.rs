@@ -18,7 +18,7 @@ fn rows(range: &Range) -> BTreeMap<BlobId, (String, u8)> {
     rows.into_iter().map(row).collect()
 }
 
-fn mark(range: &mut Range, marks: &[(&str, BlobRef, u8)]) {
+fn mark(range: &mut Range, watermarks: &[(&str, BlobRef, u8)]) {
     let bucket = range.bucket;
     let record = |(key, blob, missing): &(&str, BlobRef, u8)| RepairRecord {
         blob: blob.clone(),
@@ -26,7 +26,7 @@ fn mark(range: &mut Range, marks: &[(&str, BlobRef, u8)]) {
         key: object_key(key),
         missing: *missing,
     };
-    range.run("any", Command::MarkDegraded { blobs: marks.iter().map(record).collect() }).unwrap();
+    range.run("any", Command::MarkDegraded { blobs: watermarks.iter().map(record).collect() }).unwrap();
 }
 
 #[test]

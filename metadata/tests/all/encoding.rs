@@ -6,13 +6,12 @@ use crate::support::object_key;
 use bytes::Bytes;
 use couronne_base::codec::{Value, decode, encode};
 use couronne_metadata::command::{
-    AttributeChange, Command, CompletedPart, Envelope, EtagSet, Expect, InvalidReason, NewData, Outcome, Precondition,
-    Refusal,
+    AttributeChange, Command, CommandRequest, CompletedPart, EtagSet, Expect, InvalidReason, NewData, Outcome,
+    Precondition, Refusal,
 };
 use couronne_metadata::effect::{Effect, UsageDelta};
 use couronne_metadata::ids::{BucketId, CommitId, Ordinal, PartNumber, UploadId, VersionId};
 use couronne_metadata::key::{self, RowKind};
-use couronne_metadata::marks::Marks;
 use couronne_metadata::query::{Answer, Entry, ListQuery, Ownership, Page, Query, SystemRow};
 use couronne_metadata::record::{
     Attributes, BlobRef, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content,
@@ -20,6 +19,7 @@ use couronne_metadata::record::{
     Usage, VersionRecord, Versioning,
 };
 use couronne_metadata::store::{Batch, Write};
+use couronne_metadata::watermarks::Watermarks;
 use couronne_placement::{BlobId, Geometry, PolicyId};
 use proptest::prelude::*;
 
@@ -140,7 +140,7 @@ fn effect() -> Effect {
     Effect {
         writes: batch.writes,
         usage,
-        marks: Some(Marks { horizon_ms: 1, forgotten_ms: 2, ordinal_floor: Ordinal(3) }),
+        watermarks: Some(Watermarks { horizon_ms: 1, forgotten_ms: 2, ordinal_floor: Ordinal(3) }),
     }
 }
 
@@ -295,14 +295,14 @@ fn commands() -> Vec<Command> {
         Command::Repaired { blob: blob().id },
         Command::MarkDegraded { blobs: vec![repair()] },
         Command::AdvanceHorizon { horizon_ms: 1 },
-        Command::ForgetCommits { before_ms: 1 },
+        Command::ExpireDedupEntries { before_ms: 1 },
     ]
 }
 
 #[test]
 fn messages_come_back_and_bent_ones_do_no_harm() {
     for command in commands() {
-        round_trip(&Envelope {
+        round_trip(&CommandRequest {
             commit: CommitId::from_bytes([2; 16]),
             deadline_ms: 1,
             bucket: BucketId::from_bytes([6; 16]),
@@ -402,7 +402,7 @@ proptest! {
         let bytes = Bytes::from([&[1][..], &bytes].concat());
         let _ = decode::<VersionRecord>(&bytes);
         let _ = decode::<ObjectRecord>(&bytes);
-        let _ = decode::<Envelope>(&bytes);
+        let _ = decode::<CommandRequest>(&bytes);
         let _ = decode::<Answer>(&bytes);
         let _ = decode::<Effect>(&bytes);
         let _ = key::parse(&bytes);

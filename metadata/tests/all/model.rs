@@ -305,7 +305,7 @@ proptest! {
             panic!()
         };
         prop_assert_eq!(named, vec![]);
-        // What is left are rules, counters, marks and commits.
+        // What is left are rules, counters, watermarks and commits.
         let view = world.range.store.view();
         let mut rows = view.scan(Bound::Unbounded, Bound::Unbounded, false);
         while let Some((row, _)) = rows.next().unwrap() {

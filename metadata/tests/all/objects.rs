@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::support::{Range, delete, etag, list_all, put};
 use bytes::Bytes;
 use couronne_metadata::answer::answer;
-use couronne_metadata::command::{Envelope, EtagSet, Outcome, Precondition, Refusal};
+use couronne_metadata::command::{CommandRequest, EtagSet, Outcome, Precondition, Refusal};
 use couronne_metadata::ids::VersionId;
 use couronne_metadata::query::{Answer, Entry, ListQuery, Query};
 use couronne_metadata::record::{VersionRecord, Versioning};
@@ -155,7 +155,7 @@ fn what_was_refused_to_a_repeat_is_refused_to_the_late_first_attempt() {
     let before = rows(&range);
     assert_eq!(range.execute(&late), Err(Refusal::PreconditionFailed));
     assert_eq!(rows(&range), before, "what nobody may hear again is not kept");
-    let repeat = Envelope { is_repeat: true, ..late.clone() };
+    let repeat = CommandRequest { is_repeat: true, ..late.clone() };
     assert_eq!(range.execute(&repeat), Err(Refusal::PreconditionFailed));
     assert_eq!(rows(&range), before + 1);
     range.delete("k", None).unwrap();

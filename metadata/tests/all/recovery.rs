@@ -6,7 +6,7 @@ use std::ops::Bound;
 use crate::support::{Range, blob, delete, put, put_blob};
 use bytes::Bytes;
 use couronne_metadata::apply::apply;
-use couronne_metadata::command::{Envelope, Outcome, Precondition, Refusal};
+use couronne_metadata::command::{CommandRequest, Outcome, Precondition, Refusal};
 use couronne_metadata::effect::Effect;
 use couronne_metadata::evaluate::{Evaluated, evaluate};
 use couronne_metadata::key::{self, RowKind};
@@ -59,7 +59,7 @@ impl Replica {
         }
     }
 
-    fn execute(&mut self, envelope: &Envelope, now_us: u64) -> Result<Outcome, Refusal> {
+    fn execute(&mut self, envelope: &CommandRequest, now_us: u64) -> Result<Outcome, Refusal> {
         match evaluate(&*self.store.view(), envelope, now_us).unwrap() {
             Evaluated::Settled(settled) => settled,
             Evaluated::Stale => panic!("stale rules"),
@@ -87,9 +87,9 @@ proptest! {
         let mut range = Range::new(versioning);
         let mut replica = Replica { store: MemoryStore::new(), log: Vec::new() };
         let rules = couronne_metadata::command::Command::PutRules { rules: range.rules.clone() };
-        let first = Envelope { rules_version: 0, ..range.envelope("any", rules) };
+        let first = CommandRequest { rules_version: 0, ..range.envelope("any", rules) };
         replica.execute(&first, range.now_us).unwrap();
-        let mut done: Vec<(Envelope, Outcome)> = Vec::new();
+        let mut done: Vec<(CommandRequest, Outcome)> = Vec::new();
         for step in steps {
             range.now_us += 1000;
             let key = |at: usize| ["a", "b", "c"][at];

@@ -420,9 +420,9 @@ fn forgotten_commits_are_refused_and_their_rows_go() {
     range.execute(&envelope).unwrap();
     let before_ms = NOW_MS + 1;
     let early = Err(Refusal::Invalid(InvalidReason::TooEarly));
-    assert_eq!(range.run("any", Command::ForgetCommits { before_ms }), early);
+    assert_eq!(range.run("any", Command::ExpireDedupEntries { before_ms }), early);
     range.now_us += 10_000;
-    range.run("any", Command::ForgetCommits { before_ms }).unwrap();
+    range.run("any", Command::ExpireDedupEntries { before_ms }).unwrap();
     assert_eq!(range.execute(&envelope), Err(Refusal::DeadlinePassed));
     range.run("k", delete(None, Precondition::default())).unwrap();
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use couronne_cluster::map::{ClusterMap, MapState};
+use couronne_cluster::map::{ClusterMap, MapView};
 use couronne_ring::{DriveId, NodeId};
 
 use super::MapSource;
@@ -14,25 +14,25 @@ use couronne_base::watch;
 
 /// A process's map.
 pub struct SharedMap {
-    state: ArcSwap<MapState>,
-    view: ArcSwap<ClusterMap>,
+    state: ArcSwap<ClusterMap>,
+    view: ArcSwap<MapView>,
     version: watch::Sender<u64>,
 }
 
 impl SharedMap {
     /// Begins with this map.
-    pub fn new(state: MapState) -> Self {
+    pub fn new(state: ClusterMap) -> Self {
         let version = watch::channel(state.version).0;
         Self { view: ArcSwap::from_pointee(state.view()), state: ArcSwap::from_pointee(state), version }
     }
 
     /// The map as its group keeps it.
-    pub fn state(&self) -> Arc<MapState> {
+    pub fn state(&self) -> Arc<ClusterMap> {
         self.state.load_full()
     }
 
     /// Takes a newer map, seen as `view`; an older one is ignored. Returns whether it was newer.
-    pub fn learn(&self, state: MapState, view: ClusterMap) -> bool {
+    pub fn learn(&self, state: ClusterMap, view: MapView) -> bool {
         let version = state.version;
         // Whoever learns first under the channel's lock decides: two at once never go back.
         self.version.send_if_modified(|known| {
@@ -47,7 +47,7 @@ impl SharedMap {
     }
 
     /// Shows the same map in another way: what is known here of drives, before the map says it.
-    pub fn show(&self, view: ClusterMap) {
+    pub fn show(&self, view: MapView) {
         self.view.store(Arc::new(view));
     }
 
@@ -69,7 +69,7 @@ impl SharedMap {
 }
 
 impl MapSource for SharedMap {
-    fn current(&self) -> Arc<ClusterMap> {
+    fn current(&self) -> Arc<MapView> {
         self.view.load_full()
     }
 }

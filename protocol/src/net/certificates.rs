@@ -63,7 +63,7 @@ pub enum CertificateError {
     Request,
     /// Strangers get no certificate.
     #[error("a stranger gets no certificate")]
-    Stranger,
+    Unjoined,
     /// The time is out of the range of certificates.
     #[error("the clock is out of range")]
     Time,
@@ -216,7 +216,7 @@ impl Authority {
         lifetime: Duration,
         env: &Env,
     ) -> Result<Vec<u8>, CertificateError> {
-        let name = Name::new(self.cluster, node, role).ok_or(CertificateError::Stranger)?;
+        let name = Name::new(self.cluster, node, role).ok_or(CertificateError::Unjoined)?;
         let key = RequestedKey::proven(request)?;
         let mut params = CertificateParams::default();
         (params.not_before, params.not_after) = serving(env, lifetime)?;

@@ -45,7 +45,7 @@ impl Name {
         let role = match role {
             Role::StorageNode => Member::StorageNode,
             Role::Gateway => Member::Gateway,
-            Role::Stranger => return None,
+            Role::Unjoined => return None,
         };
         Some(Self { cluster, node, role })
     }
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(Name::parse(&text), Some(name));
         let gateway = Name::new(0xabc, NodeId(7), Role::Gateway).unwrap();
         assert_eq!(Name::parse(&gateway.to_string()), Some(gateway));
-        assert_eq!(Name::new(0xabc, NodeId(7), Role::Stranger), None);
+        assert_eq!(Name::new(0xabc, NodeId(7), Role::Unjoined), None);
     }
 
     #[test]

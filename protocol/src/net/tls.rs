@@ -127,7 +127,7 @@ impl Tls {
     /// Who is at the other end, by the certificates that its handshake verified.
     pub(super) fn peer(&self, certificates: Option<&[CertificateDer<'_>]>) -> Result<Peer, CertificateError> {
         let Some(certificate) = certificates.and_then(<[_]>::first) else {
-            return Ok(Peer { node: NodeId(0), role: Role::Stranger });
+            return Ok(Peer { node: NodeId(0), role: Role::Unjoined });
         };
         let name = name_of(certificate)?;
         if name.cluster() != self.name.cluster() {

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_cluster::RangeDescriptor;
-use couronne_metadata::command::{Envelope, Outcome};
+use couronne_metadata::command::{CommandRequest, Outcome};
 use couronne_metadata::query::Answer;
 use couronne_ring::NodeId;
 
 use super::{Reach, Unanswered};
 use crate::map::MapSource;
-use crate::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
+use crate::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use crate::transport::Transport;
 use crate::wire::{Describe, Execute, Query};
 
@@ -72,11 +72,11 @@ impl RangeClient for RemoteRanges {
         Err(error)
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
+    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
         self.reach.ask_drive(address.replica, Execute { address, envelope }).await?
     }
 
-    async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
+    async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError> {
         self.reach.ask_drive(address.replica, Query { address, query }).await?
     }
 }

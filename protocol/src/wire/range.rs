@@ -4,11 +4,11 @@
 use bytes::Bytes;
 use couronne_base::codec::table::{choice, record};
 use couronne_cluster::RangeDescriptor;
-use couronne_metadata::command::{Envelope, Outcome};
+use couronne_metadata::command::{CommandRequest, Outcome};
 use couronne_metadata::query::Answer;
 
 use super::Ask;
-use crate::range::{QueryEnvelope, RangeAddress, RangeError};
+use crate::range::{QueryRequest, RangeAddress, RangeError};
 use crate::transport::Method;
 
 /// Which ranges meet `start..end`.
@@ -33,7 +33,7 @@ pub struct Execute {
     /// The replica.
     pub address: RangeAddress,
     /// The command.
-    pub envelope: Envelope,
+    pub envelope: CommandRequest,
 }
 
 /// Answer a query at a replica.
@@ -42,11 +42,11 @@ pub struct Query {
     /// The replica.
     pub address: RangeAddress,
     /// The query.
-    pub query: QueryEnvelope,
+    pub query: QueryRequest,
 }
 
 record! { RangeAddress { 1 range, 2 generation, 3 replica } }
-record! { QueryEnvelope { 1 bucket, 2 rules_version, 3 query } }
+record! { QueryRequest { 1 bucket, 2 rules_version, 3 query } }
 
 record! { Describe { 1 start, 2 end } }
 record! { Ranges { 1 ranges } }

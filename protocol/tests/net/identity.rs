@@ -119,7 +119,7 @@ async fn a_stranger_may_only_ask_to_join() {
     for method in Method::ALL {
         let answer = ask(*method).await;
         if *method == Method::Join {
-            assert_eq!(answer.unwrap().head, "0 Stranger Join");
+            assert_eq!(answer.unwrap().head, "0 Unjoined Join");
         } else {
             assert_eq!(answer, Err(Rejection::Forbidden.into()), "{method:?}");
         }
@@ -159,7 +159,7 @@ fn the_authority_decides_whose_a_certificate_is() {
     let sign = |request: &[u8], role| cluster.authority.sign(request, NodeId(5), role, lifetime, &cluster.env);
     let key = PrivateKey::generate().unwrap();
     let request = key.request().unwrap();
-    assert!(matches!(sign(&request, Role::Stranger), Err(CertificateError::Stranger)));
+    assert!(matches!(sign(&request, Role::Unjoined), Err(CertificateError::Unjoined)));
     let certificate = sign(&request, Role::Gateway).unwrap();
     let tls = Tls::new(cluster.clock.clone(), cluster.authority.certificate(), &certificate, &key).unwrap();
     assert_eq!((tls.name().node(), tls.name().role(), tls.name().cluster()), (NodeId(5), Role::Gateway, 7));

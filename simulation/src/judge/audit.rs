@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use couronne_base::testing::WALL_START_US;
-use couronne_cluster::map::{ClusterMap, MapState};
+use couronne_cluster::map::{ClusterMap, MapView};
 use couronne_metadata::ids::{BucketId, RangeId};
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::query::{Answer, Query};
@@ -20,7 +20,7 @@ use couronne_placement::erasure::Codec;
 use couronne_placement::frame;
 use couronne_placement::{BlobId, ChunkId, ShardId, place};
 use couronne_protocol::map::MapSource;
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient};
 use couronne_protocol::shard::{GetShard, ShardClient, ShardError, ShardFrames};
 use couronne_ring::{DriveId, NodeId};
 use couronne_storage_node::node::{LocalNode, NodeStatus, Stores, replica_store};
@@ -140,7 +140,7 @@ pub fn audit(world: &mut World, strict: bool) -> Result<Vec<String>, AuditError>
 /// their rows outlast their shards.
 async fn list_blobs(node: Arc<LocalNode>, address: RangeAddress, going_ms: u64) -> Result<Vec<BlobRef>, AuditError> {
     let ask =
-        |query| node.routes().query(address, QueryEnvelope { bucket: BucketId::SYSTEM, rules_version: None, query });
+        |query| node.routes().query(address, QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query });
     let going: BTreeSet<BlobId> = match ask(Query::Reap { now_ms: going_ms, limit: PAGE }).await {
         Ok(Answer::Reap(rows)) => rows.into_iter().flat_map(|(_, _, parts)| parts).map(|part| part.id).collect(),
         other => return Err(AuditError(format!("what is to be reaped is not listed: {other:?}"))),
@@ -163,7 +163,7 @@ async fn list_blobs(node: Arc<LocalNode>, address: RangeAddress, going_ms: u64) 
 type Shards = BTreeMap<ShardId, DriveId>;
 
 /// Every shard there should be, and its drive.
-fn wanted_shards<'a>(map: &ClusterMap, blobs: impl Iterator<Item = &'a BlobRef>) -> Result<Shards, AuditError> {
+fn wanted_shards<'a>(map: &MapView, blobs: impl Iterator<Item = &'a BlobRef>) -> Result<Shards, AuditError> {
     let mut wanted = Shards::new();
     for blob in blobs {
         let ring = map.rings.get(&blob.policy).ok_or("a blob's policy has no ring")?;
@@ -183,7 +183,7 @@ fn chunks(blob: &BlobRef) -> impl Iterator<Item = ChunkId> {
 type Read = Result<ShardFrames, ShardError>;
 
 /// Reads every shard on its own drive.
-fn read_shards(world: &mut World, map: &ClusterMap, wanted: &Shards) -> Result<BTreeMap<ShardId, Read>, AuditError> {
+fn read_shards(world: &mut World, map: &MapView, wanted: &Shards) -> Result<BTreeMap<ShardId, Read>, AuditError> {
     let mut by_node: BTreeMap<NodeId, Vec<(ShardId, DriveId)>> = BTreeMap::new();
     for (shard, drive) in wanted {
         let node = map.drives.get(drive).ok_or("the map does not know a drive")?.node;
@@ -236,7 +236,7 @@ fn check_blob(blob: &BlobRef, found: &BTreeMap<ShardId, Read>, wrong: &mut Vec<S
 }
 
 /// Looks for shards that nobody names, or that stand on another drive than theirs.
-fn find_strays(world: &World, map: &ClusterMap, wanted: &Shards, wrong: &mut Vec<String>) -> Result<(), AuditError> {
+fn find_strays(world: &World, map: &MapView, wanted: &Shards, wrong: &mut Vec<String>) -> Result<(), AuditError> {
     for (drive, placed) in &map.drives {
         let node = world.node(placed.node).ok_or("a node is gone")?;
         let mut after = None;
@@ -269,7 +269,7 @@ struct Rows {
 }
 
 /// Compares the replicas of each range: with the same entries applied they hold the same rows.
-fn compare_replicas(world: &World, map: &MapState) -> Compared {
+fn compare_replicas(world: &World, map: &ClusterMap) -> Compared {
     let mut compared = Compared::default();
     for range in map.all_ranges() {
         let mut parties: BTreeMap<Bytes, BTreeMap<[u8; 32], Vec<String>>> = BTreeMap::new();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use couronne_cluster::Role;
-use couronne_cluster::map::{Formation, MAP_RANGE, MapNode, MapPolicy, MapRange, MapState, ReplicaId, StoredDrive};
+use couronne_cluster::map::{Bootstrap, ClusterMap, MAP_RANGE, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive};
 use couronne_metadata::ids::Generation;
 use couronne_placement::{Policy, PolicyId, Redundancy};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
@@ -82,7 +82,7 @@ impl Shape {
 }
 
 /// The first map.
-pub fn map(shape: &Shape) -> MapState {
+pub fn map(shape: &Shape) -> ClusterMap {
     let member = |id: NodeId, role, name: String| {
         let (region, zone) = (RegionName("region".into()), ZoneName(format!("zone{}", shape.zone_of(id)).into()));
         (id, MapNode { role, address: name.as_str().into(), name: name.into(), region, zone })
@@ -96,21 +96,21 @@ pub fn map(shape: &Shape) -> MapState {
     };
     let policy = policy(shape.redundancy);
     let founder = BTreeMap::from([(ReplicaId(1), drive_of(storage_node(1)))]);
-    MapState {
+    ClusterMap {
         version: 1,
         cluster: 7,
-        formation: Some(Formation { nodes: shape.nodes, ranges: RANGES }),
+        bootstrap: Some(Bootstrap { nodes: shape.nodes, ranges: RANGES }),
         nodes: storage.chain(gateways).collect(),
         drives: (1..=shape.nodes).map(drive).collect(),
         default_policy: policy.id,
         policies: BTreeMap::from([(policy.id, MapPolicy { policy, ring: None })]),
-        keepers: MapRange {
+        meta_group: MapRange {
             id: MAP_RANGE,
             generation: Generation(1),
             start: Bytes::new(),
             end: Bytes::new(),
             replicas: founder.clone(),
-            founders: founder,
+            initial_voters: founder,
         },
         ranges: Vec::new(),
         next_replica: 2,

@@ -17,7 +17,7 @@ use std::io;
 use std::sync::Arc;
 
 use couronne_cluster::Role;
-use couronne_cluster::map::MapState;
+use couronne_cluster::map::ClusterMap;
 use couronne_gateway::engine::Engine;
 use couronne_protocol::transport::{Peer, Rejection};
 use couronne_ring::NodeId;
@@ -56,7 +56,7 @@ pub struct World {
     /// The drives of the storage nodes.
     pub drives: BTreeMap<NodeId, SimulatedDrive>,
     processes: BTreeMap<NodeId, Process>,
-    known: MapState,
+    known: ClusterMap,
     /// For what is done to drives from outside.
     hands: Runtime,
     now_ms: u64,
@@ -83,7 +83,7 @@ impl World {
         let (env, _) = couronne_base::testing::still_env(rng.draw());
         for (node, drive) in &self.drives {
             let (drives, planned) = ([drive.for_node("new")], [(drive_of(*node), 1)]);
-            self.hands.block_on(Membership::settle(&env, &drives, &planned, *node, self.known.clone()))?;
+            self.hands.block_on(Membership::prepare_drives(&env, &drives, &planned, *node, self.known.clone()))?;
         }
         Ok(())
     }
@@ -231,7 +231,7 @@ impl World {
         for (id, process) in &self.processes {
             let begun = process.is_running() && process.seat().is_some_and(|seat| seat.has_begun());
             let is_formed = process.peer.role != Role::StorageNode
-                || self.node(*id).is_some_and(|node| node.map().formation.is_none());
+                || self.node(*id).is_some_and(|node| node.map().bootstrap.is_none());
             if !begun || !is_formed {
                 let failed = process.seat().and_then(|seat| seat.failed.lock().clone());
                 unready.push(format!("{}: {}", process.name, failed.unwrap_or_else(|| "has not begun".to_owned())));

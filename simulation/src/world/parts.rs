@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use couronne_base::env::Env;
 use couronne_client::{Member, REPORT_EVERY, Reporter};
-use couronne_cluster::map::MapState;
-use couronne_cluster::report::Report;
+use couronne_cluster::map::ClusterMap;
+use couronne_cluster::report::NodeReport;
 use couronne_gateway::engine::{Components, Engine, Settings};
 use couronne_metadata::evaluate;
 use couronne_protocol::map::SharedMap;
@@ -63,7 +63,7 @@ pub struct StorageNode {
     /// Its drives.
     pub drives: Vec<NodeDrive>,
     /// The map it finds the cluster by if its drives were emptied.
-    pub known: MapState,
+    pub known: ClusterMap,
     /// Whether it scrubs.
     pub scrubbed: bool,
     /// The way to the others.
@@ -80,7 +80,7 @@ impl StorageNode {
 
     async fn start(self, env: Env, seat: &Seat) -> Result<(), NodeError> {
         let Self { id, drives, known, scrubbed, transport } = self;
-        Membership::settle_again(&env, &drives, id, &known, &*transport).await?;
+        Membership::prepare_drives_again(&env, &drives, id, &known, &*transport).await?;
         let connect: Connect = Box::new(move |_, _| transport);
         let node = LocalNode::prepare(env, drives, node_settings(scrubbed), Some(connect)).await?;
         *seat.service.lock() = Some(Arc::new(node.service()));
@@ -94,7 +94,7 @@ impl StorageNode {
 /// A gateway's life.
 pub struct Gateway {
     /// The map it finds the cluster by.
-    pub known: MapState,
+    pub known: ClusterMap,
     /// The way to the storage nodes.
     pub transport: Arc<dyn Transport>,
 }
@@ -115,7 +115,7 @@ impl Gateway {
         let reports = Reports(Arc::clone(&map));
         loop {
             reporter.report_once(&reports).await;
-            seat.begun.store(map.state().formation.is_none(), Ordering::Relaxed);
+            seat.begun.store(map.state().bootstrap.is_none(), Ordering::Relaxed);
             sleep(REPORT_EVERY).await;
         }
     }
@@ -126,11 +126,11 @@ struct Reports(Arc<SharedMap>);
 
 #[async_trait]
 impl Member for Reports {
-    fn own_report(&self) -> Report {
-        Report { map_version: self.0.state().version, ..Report::default() }
+    fn own_report(&self) -> NodeReport {
+        NodeReport { map_version: self.0.state().version, ..NodeReport::default() }
     }
 
-    async fn learn(&self, map: MapState) {
+    async fn learn(&self, map: ClusterMap) {
         let view = map.view();
         self.0.learn(map, view);
     }

@@ -83,7 +83,7 @@ pub struct ReplicaComponents {
     pub local_peers: LocalPeers,
     /// The way to all others; a lone node has none.
     pub network: Option<Network>,
-    /// Time and chance.
+    /// Time and randomness.
     pub env: Env,
 }
 

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
-use couronne_cluster::map::{ClusterMap, MapState};
+use couronne_cluster::map::{ClusterMap, MapView};
 use couronne_cluster::{DriveState, WriteState};
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::shard::ShardError;
@@ -133,7 +133,7 @@ impl Drives {
 }
 
 /// The map as gateways see it: what is known here of this node's drives, whatever the map says yet.
-pub(crate) fn view(map: &MapState, node: NodeId, mounted: &ById) -> ClusterMap {
+pub(crate) fn view(map: &ClusterMap, node: NodeId, mounted: &ById) -> MapView {
     let mut view = map.view();
     for (id, drive) in view.drives.iter_mut().filter(|(_, drive)| drive.node == node) {
         match mounted.get(id).map_or(DriveState::DOWN, |mounted| mounted.state()) {

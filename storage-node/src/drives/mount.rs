@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use couronne_base::env::Env;
 use couronne_cluster::changes;
-use couronne_cluster::map::MapState;
+use couronne_cluster::map::ClusterMap;
 use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
 
@@ -26,7 +26,7 @@ pub(crate) struct Found {
 /// Mounts the drives of a node that are here. Also says which of them have forgotten their past.
 pub(crate) async fn mount_all(
     env: &Env,
-    map: &MapState,
+    map: &ClusterMap,
     node: NodeId,
     found: Vec<Found>,
 ) -> Result<(ById, Vec<DriveId>), NodeError> {

@@ -5,12 +5,12 @@
 use bytes::Bytes;
 use couronne_client::ClientError;
 use couronne_cluster::RangeDescriptor;
-use couronne_metadata::command::{Command, Envelope, Outcome};
+use couronne_metadata::command::{Command, CommandRequest, Outcome};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
 use couronne_placement::PolicyId;
 use couronne_protocol::map::MapSource;
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeError};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeError};
 use couronne_protocol::shard::Owner;
 
 use super::DutyContext;
@@ -29,7 +29,7 @@ pub(super) async fn execute(
     let now_ms = context.env.clock.wall_ms();
     let commit = CommitId::new(now_ms, context.env.random_bytes());
     let deadline_ms = now_ms.saturating_add(COMMAND_DEADLINE_MS);
-    let envelope = Envelope { commit, deadline_ms, bucket, rules_version: 0, key, command, is_repeat: false };
+    let envelope = CommandRequest { commit, deadline_ms, bucket, rules_version: 0, key, command, is_repeat: false };
     leader.execute(address_of(leader), envelope).await
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn ask(leader: &RangeServer, query: Query) -> Result<Answer, Ra
 
 /// Asks the leader of a range about a bucket.
 pub(super) async fn ask_about(leader: &RangeServer, bucket: BucketId, query: Query) -> Result<Answer, RangeError> {
-    leader.query(address_of(leader), QueryEnvelope { bucket, rules_version: None, query }).await
+    leader.query(address_of(leader), QueryRequest { bucket, rules_version: None, query }).await
 }
 
 /// Asks the leader of an owner's range, wherever that is.

@@ -36,7 +36,7 @@ impl Duty for Watermarks {
         let before_ms = now_ms.saturating_sub(settings.commit_memory_ms);
         for leader in context.replicas.leaders() {
             let Some(key) = some_key(leader.descriptor()) else { continue };
-            for command in [Command::AdvanceHorizon { horizon_ms }, Command::ForgetCommits { before_ms }] {
+            for command in [Command::AdvanceHorizon { horizon_ms }, Command::ExpireDedupEntries { before_ms }] {
                 if let Err(error) = execute(context, &leader, key.clone(), command).await {
                     tracing::warn!(range = leader.descriptor().id.0, %error, "watermarks move on later");
                 }

@@ -11,7 +11,7 @@ use std::io;
 
 use bytes::{Buf, BufMut, Bytes};
 use couronne_base::fixed::{Malformed, Reader};
-use couronne_cluster::map::MapState;
+use couronne_cluster::map::ClusterMap;
 use couronne_ring::NodeId;
 
 use crate::disk::{Access, Disk, replace};
@@ -26,7 +26,7 @@ pub(crate) struct NodeFile {
     pub(crate) node: NodeId,
     /// What the wall clock said when it was last noted (milliseconds since 1970).
     pub(crate) seen_ms: u64,
-    pub(crate) map: MapState,
+    pub(crate) map: ClusterMap,
 }
 
 impl NodeFile {
@@ -72,7 +72,7 @@ impl NodeFile {
         }
         let mut reader = Reader::new(&mut file, "node file");
         let (node, seen_ms) = (NodeId(reader.u128()?), reader.u64()?);
-        Ok(Self { node, seen_ms, map: MapState::decode(file).map_err(|_| Malformed("map of a node file"))? })
+        Ok(Self { node, seen_ms, map: ClusterMap::decode(file).map_err(|_| Malformed("map of a node file"))? })
     }
 }
 
@@ -84,14 +84,14 @@ fn checksum(bytes: &[u8]) -> u64 {
 mod tests {
     use couronne_cluster::Role;
     use couronne_cluster::changes::{self, Founding};
-    use couronne_cluster::map::{Formation, MapNode};
+    use couronne_cluster::map::{Bootstrap, MapNode};
     use couronne_placement::{Policy, PolicyId};
     use couronne_ring::{DriveId, RegionName, ZoneName};
 
     use super::*;
 
     /// The map of a node of one drive that is alone.
-    fn map() -> MapState {
+    fn map() -> ClusterMap {
         let policy = Policy {
             id: PolicyId(0),
             name: "standard".into(),
@@ -108,9 +108,9 @@ mod tests {
             region: RegionName("region".into()),
             zone: ZoneName("zone".into()),
         };
-        let formation = Formation { nodes: 1, ranges: 4 };
+        let bootstrap = Bootstrap { nodes: 1, ranges: 4 };
         let drives = vec![(DriveId(70), 1)];
-        changes::found(Founding { cluster: 9, id: NodeId(7), node, drives, policy, formation }).unwrap()
+        changes::found(Founding { cluster: 9, id: NodeId(7), node, drives, policy, bootstrap }).unwrap()
     }
 
     #[test]

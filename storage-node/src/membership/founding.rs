@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use couronne_base::env::Env;
 use couronne_cluster::changes::{self, Founding};
-use couronne_cluster::map::{Formation, MapNode, MapState};
-use couronne_cluster::report::{Report, ReportAnswer};
+use couronne_cluster::map::{Bootstrap, ClusterMap, MapNode};
+use couronne_cluster::report::{NodeReport, NodeReportAnswer};
 use couronne_placement::Policy;
 use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId, WEIGHT_MAX};
@@ -67,20 +67,20 @@ impl Membership {
         planned: &[(DriveId, u32)],
         (cluster, id, node): (u128, NodeId, MapNode),
         policy: &Policy,
-        formation: Formation,
+        bootstrap: Bootstrap,
     ) -> Result<(), NodeError> {
         let (drives_planned, policy) = (planned.to_vec(), policy.clone());
-        let map = changes::found(Founding { cluster, id, node, drives: drives_planned, policy, formation })?;
-        Self::settle(env, drives, planned, id, map).await
+        let map = changes::found(Founding { cluster, id, node, drives: drives_planned, policy, bootstrap })?;
+        Self::prepare_drives(env, drives, planned, id, map).await
     }
 
     /// Settles in a cluster that admitted this node: its drives get the ids of `planned`, and the map.
-    pub async fn settle(
+    pub async fn prepare_drives(
         env: &Env,
         drives: &[NodeDrive],
         planned: &[(DriveId, u32)],
         node: NodeId,
-        map: MapState,
+        map: ClusterMap,
     ) -> Result<(), NodeError> {
         for (drive, (id, _)) in drives.iter().zip(planned) {
             match identity(drive).await? {
@@ -106,11 +106,11 @@ impl Membership {
     /// Settles again in its cluster if none of the drives has a map, be it that all were emptied: asks
     /// the nodes of the map it knew until one answers, and gives its drives the ids that the map says
     /// they had. What they had forgotten follows from their counts of starts.
-    pub async fn settle_again(
+    pub async fn prepare_drives_again(
         env: &Env,
         drives: &[NodeDrive],
         node: NodeId,
-        known: &MapState,
+        known: &ClusterMap,
         transport: &dyn Transport,
     ) -> Result<(), NodeError> {
         for drive in drives {
@@ -134,18 +134,18 @@ impl Membership {
             let spare = || NodeError::Drive(format!("{}: the cluster knows of no drive for it", drive.name));
             planned.push((id.ok_or_else(spare)?, 0));
         }
-        Self::settle(env, drives, &planned, node, map).await
+        Self::prepare_drives(env, drives, &planned, node, map).await
     }
 }
 
 /// The newest map that the other nodes know, as soon as one of them answers.
-async fn ask_for_map(node: NodeId, known: &MapState, transport: &dyn Transport) -> MapState {
+async fn ask_for_map(node: NodeId, known: &ClusterMap, transport: &dyn Transport) -> ClusterMap {
     loop {
         let others = known.storage_nodes().map(|(id, _)| *id).filter(|id| *id != node);
         let asked = others.map(|id| async move {
-            let call = transport.call(id, Method::Report, Message::of(Report::default().encode()));
+            let call = transport.call(id, Method::Report, Message::of(NodeReport::default().encode()));
             let answer = timeout(ANSWER_WAIT, call).await.ok()?.ok()?;
-            let map = MapState::decode(ReportAnswer::decode(answer.head).ok()?.map).ok()?;
+            let map = ClusterMap::decode(NodeReportAnswer::decode(answer.head).ok()?.map).ok()?;
             (map.cluster == known.cluster).then_some(map)
         });
         let newest = join_all(asked).await.into_iter().flatten().max_by_key(|map| map.version);

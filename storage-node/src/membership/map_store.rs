@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_client::Client;
-use couronne_cluster::map::{MapState, ReplicaId};
+use couronne_cluster::map::{ClusterMap, ReplicaId};
 use couronne_cluster::{MapError, changes};
 use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{ObjectKey, Ordinal};
@@ -51,7 +51,7 @@ impl MapStore {
     }
 
     /// The newest map known here.
-    pub(crate) fn map(&self) -> Arc<MapState> {
+    pub(crate) fn map(&self) -> Arc<ClusterMap> {
         self.map.state()
     }
 
@@ -59,17 +59,17 @@ impl MapStore {
     /// time with the map as it is then. Returns the map after the change.
     pub(crate) async fn update(
         &self,
-        mut change: impl FnMut(&mut MapState) -> Result<bool, MapError>,
-    ) -> Result<Arc<MapState>, NodeError> {
+        mut change: impl FnMut(&mut ClusterMap) -> Result<bool, MapError>,
+    ) -> Result<Arc<ClusterMap>, NodeError> {
         loop {
             let row = self.read_row(MAP_KEY).await?;
             let (expect, mut map) = match row {
                 Some(SystemRow { version, value }) => {
-                    let map = MapState::decode(value).map_err(|error| NodeError::Map(error.to_string()))?;
+                    let map = ClusterMap::decode(value).map_err(|error| NodeError::Map(error.to_string()))?;
                     (Expect::Version(version), map)
                 }
                 // The group was just made: the map that made it is its first row.
-                None => (Expect::Absent, MapState::clone(&self.map())),
+                None => (Expect::Absent, ClusterMap::clone(&self.map())),
             };
             let changed = change(&mut map)?;
             if changed || expect == Expect::Absent {
@@ -87,13 +87,13 @@ impl MapStore {
     pub(crate) async fn read_map(&self, known: Option<Ordinal>) -> Result<Option<Ordinal>, NodeError> {
         let Some(SystemRow { version, value }) = self.read_row(MAP_KEY).await? else { return Ok(None) };
         if known != Some(version) {
-            self.adopt(MapState::decode(value).map_err(|error| NodeError::Map(error.to_string()))?).await?;
+            self.adopt(ClusterMap::decode(value).map_err(|error| NodeError::Map(error.to_string()))?).await?;
         }
         Ok(Some(version))
     }
 
     /// Takes a newer map: it stands on this node's drives before anything acts on it.
-    pub(crate) async fn adopt(&self, map: MapState) -> Result<(), NodeError> {
+    pub(crate) async fn adopt(&self, map: ClusterMap) -> Result<(), NodeError> {
         let mut file = self.file.lock().await;
         if map.version <= file.map.version {
             return Ok(());
@@ -145,7 +145,7 @@ fn row_key(key: &[u8]) -> Result<ObjectKey, NodeError> {
 #[async_trait]
 impl RenewReplicas for MapStore {
     async fn renew_replicas(&self, replicas: &[(DriveId, ReplicaId)]) -> Result<(), NodeError> {
-        let renew = |map: &mut MapState| {
+        let renew = |map: &mut ClusterMap| {
             changes::renew_replicas(map, replicas.iter().map(|(_, replica)| *replica));
             Ok(true)
         };

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_base::env::Env;
-use couronne_cluster::map::MapState;
+use couronne_cluster::map::ClusterMap;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::Transport;
 use couronne_ring::NodeId;
@@ -27,7 +27,7 @@ use parking_lot::Mutex;
 
 pub(crate) use self::map_store::MapStore;
 use self::reports::Heard;
-pub use self::reports::HeardMember;
+pub use self::reports::MemberLiveness;
 pub(crate) use self::survey::survey;
 use crate::clock::ClockGuard;
 use crate::drives::Drives;
@@ -68,7 +68,7 @@ impl Membership {
     }
 
     /// The newest map known here.
-    pub(crate) fn map(&self) -> Arc<MapState> {
+    pub(crate) fn map(&self) -> Arc<ClusterMap> {
         self.map.state()
     }
 
@@ -79,7 +79,7 @@ impl Membership {
 
     /// What the leader of the meta group heard of members, and how many ranges none of them says that it leads;
     /// elsewhere nothing.
-    pub(crate) fn heard_of(&self) -> (Vec<HeardMember>, u64) {
+    pub(crate) fn heard_of(&self) -> (Vec<MemberLiveness>, u64) {
         if !self.leads_map() {
             return (Vec::new(), 0);
         }

@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_client::{Member, Reporter};
 use couronne_cluster::changes::{self, NodeClock, median_ms};
-use couronne_cluster::map::MapState;
-use couronne_cluster::report::{ClockWord, Report, ReportAnswer};
+use couronne_cluster::map::ClusterMap;
+use couronne_cluster::report::{ClockOffset, NodeReport, NodeReportAnswer};
 use couronne_cluster::{DriveState, WriteState};
 use couronne_metadata::ids::{Ordinal, RangeId};
 use couronne_ring::{DriveId, NodeId};
@@ -34,20 +34,20 @@ pub(super) struct Heard {
     leading_since: Option<Instant>,
     /// Which version of its row the map known here is, as read under this leadership.
     read: Option<Ordinal>,
-    members: BTreeMap<NodeId, Said>,
+    members: BTreeMap<NodeId, MemberState>,
 }
 
 /// A member's last report.
-struct Said {
+struct MemberState {
     at: Instant,
-    report: Report,
+    report: NodeReport,
     /// The setting of its clock, if it said; the way of the report counts against it.
     setting_ms: Option<i64>,
 }
 
 /// A member as the leader of the map's group knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeardMember {
+pub struct MemberLiveness {
     /// Which.
     pub node: NodeId,
     /// How long ago it reported.
@@ -70,23 +70,24 @@ impl Heard {
 
     /// The median of the clocks of the storage nodes that were heard of lately, as the leader `own` asks for
     /// it. Gateways have no say: nothing is deleted on their word.
-    fn median_ms(&self, map: &MapState, own: NodeId) -> Option<i64> {
+    fn median_ms(&self, map: &ClusterMap, own: NodeId) -> Option<i64> {
         let lately = |id: &NodeId| self.members.get(id).filter(|said| said.at.elapsed() < DOWN_AFTER);
-        let clock = |said: &Said| Some(NodeClock { setting_ms: said.setting_ms?, doubted: said.report.doubts_clock });
+        let clock =
+            |said: &MemberState| Some(NodeClock { setting_ms: said.setting_ms?, doubted: said.report.doubts_clock });
         let clocks = map.storage_nodes().filter_map(|(id, _)| lately(id).and_then(clock));
         median_ms(clocks, map.storage_nodes().count(), self.members.get(&own)?.setting_ms?)
     }
 
     /// How many ranges of the keyspace no member says that it leads.
-    pub(super) fn leaderless(&self, map: &MapState) -> u64 {
+    pub(super) fn leaderless(&self, map: &ClusterMap) -> u64 {
         let leaderless = map.ranges.iter().filter(|range| !changes::Reports::is_led(self, range.id)).count();
         u64::try_from(leaderless).unwrap_or(u64::MAX)
     }
 
     /// Those that reported under this leadership, the leader `own` among them.
-    pub(super) fn members(&self, map: &MapState, own: NodeId) -> Vec<HeardMember> {
+    pub(super) fn members(&self, map: &ClusterMap, own: NodeId) -> Vec<MemberLiveness> {
         let median_ms = self.median_ms(map, own);
-        let member = |(node, said): (&NodeId, &Said)| HeardMember {
+        let member = |(node, said): (&NodeId, &MemberState)| MemberLiveness {
             node: *node,
             ago: said.at.elapsed(),
             build: said.report.build.clone(),
@@ -98,9 +99,9 @@ impl Heard {
 
 impl changes::Reports for Heard {
     fn drive(&self, node: NodeId, drive: DriveId) -> Option<DriveState> {
-        let said = |report: &Report| report.drives.iter().find(|(id, _)| *id == drive).map(|(_, state)| *state);
+        let said = |report: &NodeReport| report.drives.iter().find(|(id, _)| *id == drive).map(|(_, state)| *state);
         match self.members.get(&node) {
-            Some(Said { at, report, .. }) if at.elapsed() < DOWN_AFTER => {
+            Some(MemberState { at, report, .. }) if at.elapsed() < DOWN_AFTER => {
                 Some(said(report).unwrap_or(DriveState::DOWN))
             }
             _ if self.leading_since.is_none_or(|since| since.elapsed() < DOWN_AFTER) => None,
@@ -115,7 +116,7 @@ impl changes::Reports for Heard {
 
 #[async_trait]
 impl Member for Membership {
-    fn own_report(&self) -> Report {
+    fn own_report(&self) -> NodeReport {
         let state = |drive: &MountedDrive| match drive.state() {
             // Until its clock is right again it is to lead nothing.
             state if state.is_up() && self.clock.differs().is_some() => DriveState::up(WriteState::Stopping),
@@ -126,7 +127,7 @@ impl Member for Membership {
         let leads = servers.iter().filter(|server| server.is_ready()).map(|server| server.descriptor().id).collect();
         let build = env!("CARGO_PKG_VERSION").to_owned();
         let (wall_ms, doubts_clock) = (Some(self.env.clock.wall_ms()), self.clock.doubts());
-        Report { map_version: self.map().version, drives, leads, build, wall_ms, doubts_clock }
+        NodeReport { map_version: self.map().version, drives, leads, build, wall_ms, doubts_clock }
     }
 
     async fn report_here(&self) -> bool {
@@ -140,17 +141,17 @@ impl Member for Membership {
         leads
     }
 
-    async fn learn(&self, map: MapState) {
+    async fn learn(&self, map: ClusterMap) {
         if let Err(error) = self.map_store.adopt(map).await {
             tracing::error!(%error, "a newer map could not be kept");
         }
     }
 
     /// A node that is alone has nobody to ask.
-    fn hear_of_clock(&self, word: ClockWord) {
+    fn hear_of_clock(&self, word: ClockOffset) {
         match word {
-            ClockWord::Unknown if !self.is_alone() => self.clock.told(None),
-            ClockWord::Ahead(ms) if !self.is_alone() => self.clock.told(Some(ms)),
+            ClockOffset::Unknown if !self.is_alone() => self.clock.told(None),
+            ClockOffset::Ahead(ms) if !self.is_alone() => self.clock.told(Some(ms)),
             _ => {}
         }
     }
@@ -176,24 +177,24 @@ impl Membership {
     }
 
     /// Takes a member's report.
-    pub(crate) fn take_report(&self, from: NodeId, report: Report) -> ReportAnswer {
+    pub(crate) fn take_report(&self, from: NodeId, report: NodeReport) -> NodeReportAnswer {
         let map = self.map();
         let newer = map.version > report.map_version;
         let leads = self.leads_map();
-        let mut clock = ClockWord::Unsaid;
+        let mut clock = ClockOffset::Unsaid;
         if leads {
             let steady_ms = i64::try_from(self.env.clock.steady().as_millis()).unwrap_or(i64::MAX);
             let wall_ms = report.wall_ms.and_then(|wall_ms| i64::try_from(wall_ms).ok());
             let setting_ms = wall_ms.map(|wall_ms| wall_ms.saturating_sub(steady_ms));
             let mut heard = self.heard.lock();
-            heard.members.insert(from, Said { at: Instant::now(), report, setting_ms });
+            heard.members.insert(from, MemberState { at: Instant::now(), report, setting_ms });
             clock = match (heard.median_ms(&map, self.id), setting_ms) {
-                (Some(median_ms), Some(setting_ms)) => ClockWord::Ahead(setting_ms.saturating_sub(median_ms)),
-                _ => ClockWord::Unknown,
+                (Some(median_ms), Some(setting_ms)) => ClockOffset::Ahead(setting_ms.saturating_sub(median_ms)),
+                _ => ClockOffset::Unknown,
             };
         }
         let leader = self.replicas.map_leader_hint();
-        ReportAnswer { leader, map: if newer { map.encode() } else { Bytes::new() }, clock }
+        NodeReportAnswer { leader, map: if newer { map.encode() } else { Bytes::new() }, clock }
     }
 
     /// Whether the leader of the meta group is here.
@@ -204,9 +205,9 @@ impl Membership {
     /// Has the map say how its members are. Only where the map's group is led.
     pub(crate) async fn keep_map(&self) {
         let now_ms = self.env.clock.wall_ms();
-        let follow = |map: &mut MapState| changes::follow_reports(map, &*self.heard.lock(), now_ms);
+        let follow = |map: &mut ClusterMap| changes::follow_reports(map, &*self.heard.lock(), now_ms);
         // Mostly there is nothing to do: then the map's group is not asked for its row.
-        if follow(&mut MapState::clone(&self.map())).is_ok_and(|followed| followed.is_empty()) {
+        if follow(&mut ClusterMap::clone(&self.map())).is_ok_and(|followed| followed.is_empty()) {
             return;
         }
         let changed = self.map_store.update(|map| {
@@ -238,8 +239,9 @@ mod tests {
         assert_eq!(changes::Reports::drive(&heard, node, drive), None);
         sleep(DOWN_AFTER).await;
         assert_eq!(changes::Reports::drive(&heard, node, drive), Some(DriveState::DOWN));
-        let report = Report { drives: vec![(drive, DriveState::up(WriteState::Stopping))], ..Report::default() };
-        heard.members.insert(node, Said { at: Instant::now(), report, setting_ms: None });
+        let report =
+            NodeReport { drives: vec![(drive, DriveState::up(WriteState::Stopping))], ..NodeReport::default() };
+        heard.members.insert(node, MemberState { at: Instant::now(), report, setting_ms: None });
         assert_eq!(changes::Reports::drive(&heard, node, drive), Some(DriveState::up(WriteState::Stopping)));
         assert_eq!(changes::Reports::drive(&heard, node, DriveId(3)), Some(DriveState::DOWN), "it does not name it");
         sleep(DOWN_AFTER).await;

@@ -14,7 +14,7 @@ mod status;
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_cluster::map::{ClusterMap, MapState};
+use couronne_cluster::map::{ClusterMap, MapView};
 use couronne_metadata::evaluate;
 use couronne_placement::{Redundancy, ShardId};
 use couronne_protocol::map::{MapSource, SharedMap};
@@ -29,7 +29,7 @@ pub use crate::drives::{
 };
 use crate::duties::{DutyContext, DutySettings};
 pub use crate::error::NodeError;
-pub use crate::membership::{HeardMember, Membership};
+pub use crate::membership::{MemberLiveness, Membership};
 use crate::replicas::Replicas;
 pub use crate::replicas::{LocalService, RangeStatus, Routes};
 use crate::stop::StopSignal;
@@ -89,7 +89,7 @@ impl LocalNode {
     }
 
     /// The newest map known here.
-    pub fn map(&self) -> Arc<MapState> {
+    pub fn map(&self) -> Arc<ClusterMap> {
         self.membership.map()
     }
 
@@ -115,7 +115,7 @@ impl LocalNode {
 }
 
 impl MapSource for LocalNode {
-    fn current(&self) -> Arc<ClusterMap> {
+    fn current(&self) -> Arc<MapView> {
         self.membership.map.current()
     }
 }

@@ -8,13 +8,13 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_cluster::map::MAP_RANGE;
-use couronne_cluster::report::Report;
+use couronne_cluster::report::NodeReport;
 use couronne_cluster::{RangeDescriptor, Role};
-use couronne_metadata::command::{Envelope, Outcome};
+use couronne_metadata::command::{CommandRequest, Outcome};
 use couronne_metadata::query::Answer;
 use couronne_placement::{BlobId, ShardId};
 use couronne_protocol::join::{JoinRequest, encode_answer};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::remote;
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError, ShardFrames};
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
@@ -38,7 +38,7 @@ impl NodeService {
         let node = self.0.upgrade().filter(|node| !node.stop.is_stopping()).ok_or(Rejection::NotServing)?;
         // A certificate outlives a member's place in the map; a new member's place takes a moment to be known.
         let is_member = node.map().nodes.get(&from.node).is_some_and(|known| known.role == from.role);
-        if is_member || from.role == Role::Stranger { Ok(node) } else { Err(Rejection::Forbidden) }
+        if is_member || from.role == Role::Unjoined { Ok(node) } else { Err(Rejection::Forbidden) }
     }
 }
 
@@ -51,10 +51,10 @@ impl Service for NodeService {
                 node.replicas.raft_service().serve(from, method, message).await
             }
             Method::Report => {
-                let mut report = Report::decode(message.head).map_err(|_| Rejection::Malformed)?;
+                let mut report = NodeReport::decode(message.head).map_err(|_| Rejection::Malformed)?;
                 if from.role == Role::Gateway {
                     // It has neither drives nor replicas, whatever it says.
-                    report = Report { drives: Vec::new(), leads: Vec::new(), ..report };
+                    report = NodeReport { drives: Vec::new(), leads: Vec::new(), ..report };
                 }
                 Ok(Message::of(node.membership.take_report(from.node, report).encode()))
             }
@@ -76,7 +76,7 @@ impl Service for NodeService {
             Method::Status | Method::Operate => Err(Rejection::NotServing),
             method => match from.role {
                 Role::Gateway => remote::answer(&ForGateways(Arc::clone(&node.local)), from, method, message).await,
-                Role::StorageNode | Role::Stranger => remote::answer(&*node.local, from, method, message).await,
+                Role::StorageNode | Role::Unjoined => remote::answer(&*node.local, from, method, message).await,
             },
         }
     }
@@ -95,11 +95,11 @@ impl RangeClient for ForGateways {
         self.0.describe(start, end).await
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
+    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
         if address.range == MAP_RANGE { not_yours() } else { self.0.execute(address, envelope).await }
     }
 
-    async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
+    async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError> {
         if address.range == MAP_RANGE || query.query.is_duty() {
             not_yours()
         } else {

@@ -57,7 +57,7 @@ impl LocalNode {
         connect: Option<Connect>,
     ) -> Result<Arc<Self>, NodeError> {
         let (file, found) = survey(&drives, settings.redundancy).await?;
-        if connect.is_none() && (file.map.nodes.len() > 1 || file.map.formation.is_some()) {
+        if connect.is_none() && (file.map.nodes.len() > 1 || file.map.bootstrap.is_some()) {
             return Err(NodeError::NotAlone);
         }
         let id = file.node;
@@ -86,7 +86,7 @@ impl LocalNode {
         ));
         let duties =
             Arc::new(DutyContext::new(surroundings, &local, (Arc::clone(&routes), client), map_store, settings.duties));
-        replicas.open_keepers(&forgetful).await?;
+        replicas.open_meta_group(&forgetful).await?;
         membership.watch();
         Ok(Arc::new(Self { id, drives, replicas, membership, duties, local, routes, forgetful, stop }))
     }

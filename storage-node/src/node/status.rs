@@ -5,7 +5,7 @@
 use couronne_cluster::WriteState;
 use couronne_ring::DriveId;
 
-use super::{HeardMember, LocalNode, RangeStatus};
+use super::{LocalNode, MemberLiveness, RangeStatus};
 use crate::drives::Stats;
 use crate::duties::{Duty, DutyCounters, RepairStatus, Repairer, ScrubStatus, Scrubber};
 
@@ -42,7 +42,7 @@ pub struct NodeStatus {
     /// The scrubber's rounds over its drives and the ranges that it leads.
     pub scrub: ScrubStatus,
     /// What it heard of the cluster's members, if it leads the map's group.
-    pub heard: Vec<HeardMember>,
+    pub heard: Vec<MemberLiveness>,
     /// Ranges that none of them says that it leads, likewise.
     pub leaderless: u64,
 }

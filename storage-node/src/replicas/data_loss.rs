@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use couronne_base::mutant;
-use couronne_cluster::map::ClusterMap;
+use couronne_cluster::map::MapView;
 use couronne_metadata::command::{Command, NewData};
 use couronne_metadata::record::BlobRef;
 use couronne_placement::{ChunkId, PlaceError, place};
@@ -68,12 +68,12 @@ impl LossEvent {
 /// What was lost by the time of a map.
 pub(crate) struct DataLoss {
     events: BTreeSet<LossEvent>,
-    map: Arc<ClusterMap>,
+    map: Arc<MapView>,
 }
 
 impl DataLoss {
     /// These events, all of which `map` knows of.
-    pub(crate) const fn new(events: BTreeSet<LossEvent>, map: Arc<ClusterMap>) -> Self {
+    pub(crate) const fn new(events: BTreeSet<LossEvent>, map: Arc<MapView>) -> Self {
         Self { events, map }
     }
 

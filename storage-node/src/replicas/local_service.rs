@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_cluster::RangeDescriptor;
 use couronne_cluster::map::MapRange;
-use couronne_metadata::command::{Envelope, Outcome};
+use couronne_metadata::command::{CommandRequest, Outcome};
 use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::Answer;
 use couronne_placement::{BlobId, ShardId};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError, ShardFrames};
 use couronne_ring::DriveId;
 
@@ -71,11 +71,11 @@ impl RangeClient for LocalService {
         Ok(self.replicas.descriptors(&start, &end))
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
+    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
         let server = self.replicas.server(address)?;
         // The map is small, and has to say that drives are full.
         if envelope.command.takes_space()
-            && !server.keeps_map()
+            && !server.is_of_meta_group()
             && !self.drives.have_space(&server.descriptor().replicas)
         {
             return Err(RangeError::Full);
@@ -83,7 +83,7 @@ impl RangeClient for LocalService {
         server.execute(address, envelope).await
     }
 
-    async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
+    async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError> {
         self.replicas.server(address)?.query(address, query).await
     }
 

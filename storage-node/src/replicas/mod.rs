@@ -111,7 +111,7 @@ impl Replicas {
     /// The replicas of the keyspace's ranges that serve here.
     pub(crate) fn servers(&self) -> Vec<Arc<RangeServer>> {
         let servers = self.servers.read();
-        servers.values().filter(|server| !server.keeps_map()).cloned().collect()
+        servers.values().filter(|server| !server.is_of_meta_group()).cloned().collect()
     }
 
     /// The replicas of this node that lead their ranges of the keyspace.
@@ -131,13 +131,13 @@ impl Replicas {
 
     /// Whether the leader of the meta group is here.
     pub(crate) fn leads_map(&self) -> bool {
-        self.all_servers().iter().any(|server| server.keeps_map() && server.is_ready())
+        self.all_servers().iter().any(|server| server.is_of_meta_group() && server.is_ready())
     }
 
     /// The drive on which the meta group's leader was last known to live.
     pub(crate) fn map_leader_hint(&self) -> Option<DriveId> {
         let servers = self.all_servers();
-        let mut keepers = servers.iter().filter(|server| server.keeps_map());
+        let mut keepers = servers.iter().filter(|server| server.is_of_meta_group());
         let own = keepers.clone().find(|server| server.is_ready()).map(|server| server.drive());
         own.or_else(|| keepers.find_map(|server| server.leader_drive()))
     }

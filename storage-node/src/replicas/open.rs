@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use couronne_cluster::changes;
-use couronne_cluster::map::{MAP_RANGE, MapRange, MapState, ReplicaId};
+use couronne_cluster::map::{ClusterMap, MAP_RANGE, MapRange, ReplicaId};
 use couronne_metadata::ids::RangeId;
 use couronne_ring::DriveId;
 
@@ -42,11 +42,11 @@ struct Opened {
 
 impl Replicas {
     /// Opens the replicas that keep the map, on drives that have not forgotten anything.
-    pub(crate) async fn open_keepers(&self, forgetful: &[DriveId]) -> Result<(), NodeError> {
+    pub(crate) async fn open_meta_group(&self, forgetful: &[DriveId]) -> Result<(), NodeError> {
         let _opening = self.opening.lock().await;
         let map = self.map.state();
         let mut machines = BTreeMap::new();
-        for (replica, drive) in &map.keepers.replicas {
+        for (replica, drive) in &map.meta_group.replicas {
             let Some(place) = self.drives.find(*drive).filter(|_| !forgetful.contains(drive)) else { continue };
             match open_machine(&place, *replica) {
                 Ok(Some(machine)) => drop(machines.insert(*replica, machine)),
@@ -54,7 +54,7 @@ impl Replicas {
                 Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
             }
         }
-        self.begin_replicas(&[&map.keepers], machines).await
+        self.begin_replicas(&[&map.meta_group], machines).await
     }
 
     /// Opens every replica that the map has on drives here and that is not open yet.
@@ -77,7 +77,7 @@ impl Replicas {
     }
 
     /// The rows of replicas that are not open yet, and those replicas whose rows are worthless.
-    fn open_machines(&self, map: &MapState) -> (Machines, Vec<(DriveId, ReplicaId)>) {
+    fn open_machines(&self, map: &ClusterMap) -> (Machines, Vec<(DriveId, ReplicaId)>) {
         let open: BTreeSet<ReplicaId> = self.servers.read().values().map(|server| server.replica()).collect();
         let (mut machines, mut broken) = (BTreeMap::new(), Vec::new());
         for (replica, drive) in map.places().into_iter().filter(|(replica, _)| !open.contains(replica)) {
@@ -213,8 +213,8 @@ async fn initialize(opened: &[Opened]) -> Result<(), NodeError> {
     let mut done: BTreeSet<RangeId> =
         opened.iter().filter(|opened| opened.last.is_some()).map(|opened| opened.range.id).collect();
     for Opened { range, replica, group, .. } in opened {
-        if range.founders.contains_key(replica) && done.insert(range.id) {
-            let initialized = group.initialize(&range.founders).await;
+        if range.initial_voters.contains_key(replica) && done.insert(range.id) {
+            let initialized = group.initialize(&range.initial_voters).await;
             initialized.map_err(|error| NodeError::Replica(error.to_string()))?;
         }
     }

@@ -17,13 +17,13 @@ use couronne_base::mutant;
 use couronne_cluster::RangeDescriptor;
 use couronne_cluster::map::MAP_RANGE;
 use couronne_metadata::answer::{self, QueryRefusal};
-use couronne_metadata::command::{Envelope, Outcome, Refusal};
+use couronne_metadata::command::{CommandRequest, Outcome, Refusal};
 use couronne_metadata::evaluate::{self, Evaluated};
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::latch::{LatchKey, LatchMode};
 use couronne_metadata::query::Answer;
 use couronne_metadata::store::StoreError;
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeError};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeError};
 use couronne_ring::DriveId;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
@@ -107,7 +107,7 @@ impl RangeServer {
     }
 
     /// Whether the range is the one that keeps the cluster map.
-    pub(crate) fn keeps_map(&self) -> bool {
+    pub(crate) fn is_of_meta_group(&self) -> bool {
         self.components.descriptor.id == MAP_RANGE
     }
 
@@ -130,7 +130,7 @@ impl RangeServer {
     /// applied, or their outcome cannot be learnt here.
     pub(crate) async fn take_note_of(&self, losses: Arc<DataLoss>) -> Result<(), LossError> {
         // Whoever commits a blob shares the marks.
-        let alone = self.latches.take(vec![(LatchKey::Marks, LatchMode::Exclusive)]);
+        let alone = self.latches.take(vec![(LatchKey::Watermarks, LatchMode::Exclusive)]);
         let _alone = tokio::time::timeout(ANSWER_WAIT_MAX, alone).await.map_err(|_| LossError::Latches)?;
         *self.losses.lock() = Some(losses);
         Ok(())
@@ -162,7 +162,11 @@ impl RangeServer {
     }
 
     /// Executes a command; answered once it is durable and applied here.
-    pub(crate) async fn execute(&self, address: RangeAddress, mut envelope: Envelope) -> Result<Outcome, RangeError> {
+    pub(crate) async fn execute(
+        &self,
+        address: RangeAddress,
+        mut envelope: CommandRequest,
+    ) -> Result<Outcome, RangeError> {
         self.check(address, envelope.bucket, Some(&envelope.key))?;
         self.used.store(true, Ordering::Relaxed);
         let Ok(_permit) = self.commands.try_acquire() else { return Err(RangeError::Overloaded) };
@@ -205,7 +209,7 @@ impl RangeServer {
     }
 
     /// Answers a query from applied rows.
-    pub(crate) async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
+    pub(crate) async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError> {
         self.check(address, query.bucket, query.query.key())?;
         self.used.store(true, Ordering::Relaxed);
         let Ok(_permit) = self.queries.try_acquire() else { return Err(RangeError::Overloaded) };
@@ -217,7 +221,7 @@ impl RangeServer {
         let store = Arc::clone(self.components.machine.store());
         let is_long = query.query.is_long();
         let work = move || {
-            let QueryEnvelope { bucket, rules_version, query } = query;
+            let QueryRequest { bucket, rules_version, query } = query;
             answer::answer(&*store.view(), bucket, rules_version, &query, now_us).map_err(refusal)
         };
         if !is_long {
@@ -260,7 +264,7 @@ impl RangeServer {
         Ok(())
     }
 
-    fn patience(&self, envelope: &Envelope) -> Duration {
+    fn patience(&self, envelope: &CommandRequest) -> Duration {
         let left = envelope.deadline_ms.saturating_sub(self.components.env.clock.wall_ms());
         Duration::from_millis(left).min(ANSWER_WAIT_MAX)
     }

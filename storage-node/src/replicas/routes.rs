@@ -12,12 +12,12 @@ use couronne_base::env::Env;
 use couronne_base::watch;
 use couronne_client::{Client, Components, MetaGroup, Settings};
 use couronne_cluster::RangeDescriptor;
-use couronne_metadata::command::{Envelope, Outcome};
+use couronne_metadata::command::{CommandRequest, Outcome};
 use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::Answer;
 use couronne_placement::{BlobId, ShardId};
 use couronne_protocol::map::{MapSource, SharedMap};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError, ShardFrames};
 use couronne_ring::{DriveId, NodeId};
@@ -151,7 +151,7 @@ impl RangeClient for Routes {
         }
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: Envelope) -> Result<Outcome, RangeError> {
+    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
         match self.way(address.replica) {
             Way::Here(here) => here.execute(address, envelope).await,
             Way::There(remote) => remote.ranges.execute(address, envelope).await,
@@ -159,7 +159,7 @@ impl RangeClient for Routes {
         }
     }
 
-    async fn query(&self, address: RangeAddress, query: QueryEnvelope) -> Result<Answer, RangeError> {
+    async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError> {
         match self.way(address.replica) {
             Way::Here(here) => here.query(address, query).await,
             Way::There(remote) => remote.ranges.query(address, query).await,

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::support::Rig;
 use crate::support::blobs::TestBlob;
+use crate::support::eta_check::EtaCheck;
 use crate::support::rounds::{OFTEN, eventually, object, object_of, owner};
 use crate::support::rows::{ask, bucket_id, change, key, make_bucket, reap_rows, repair_rows};
-use crate::support::told::Told;
 use bytes::Bytes;
 use couronne_metadata::command::{AttributeChange, Command, NewData, Precondition};
 use couronne_metadata::ids::{PartNumber, UploadId};
@@ -206,7 +206,7 @@ async fn the_scrubber_deletes_only_what_its_range_disowns() {
         blob.write(&node, |_, primary| Some(primary)).await;
     }
     eventually("the orphan is gone", async || orphan.copies(&node).await == 0).await;
-    // Several more rounds change nothing.
+    // TestCluster more rounds change nothing.
     sleep(LONG).await;
     assert!(named.is_whole(&node).await, "a row names it");
     assert!(young.is_whole(&node).await, "its commit may yet come");
@@ -238,7 +238,7 @@ async fn the_scrubber_tells_how_long_its_round_takes() {
         object_of(&rig, &node, &format!("key{seed}"), seed, if seed < 20 { 100_000 } else { 2 << 20 }).await;
     }
     assert!(node.start_scrub());
-    let mut told = Told::begin();
+    let mut told = EtaCheck::begin();
     loop {
         let scrub = node.status().await.scrub;
         told.note(scrub.seconds_passed, scrub.seconds_left);

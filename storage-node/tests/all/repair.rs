@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::support::Rig;
 use crate::support::blobs::TestBlob;
+use crate::support::eta_check::EtaCheck;
 use crate::support::rounds::{OFTEN, eventually, object_of, owner};
 use crate::support::rows::{change, make_bucket, repair_rows};
-use crate::support::told::Told;
 use couronne_placement::ShardId;
 use couronne_protocol::map::MapSource;
 use couronne_protocol::shard::ShardDuties;
@@ -306,7 +306,7 @@ async fn the_time_left_is_right_within_a_factor_of_two() {
     rig.crash(node, 1).await;
     rig.wipe(3);
     let node = rig.start().await;
-    let mut told = Told::begin();
+    let mut told = EtaCheck::begin();
     loop {
         let status = status(&node).await;
         told.note(status.seconds_passed, status.seconds_left);

@@ -1,23 +1,23 @@
-//! Several nodes over a network in memory: forming, deaths, partitions, wiped drives.
+//! TestCluster nodes over a network in memory: forming, deaths, partitions, wiped drives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::rows::{commit, key};
-use crate::support::several::Several;
+use crate::support::several::TestCluster;
 use bytes::Bytes;
 use couronne_cluster::map::{MapRange, ReplicaId};
 use couronne_cluster::{DriveState, RangeDescriptor, Role, WriteState};
 use couronne_metadata::ids::BucketId;
 use couronne_metadata::query::{Answer, Query};
 use couronne_protocol::map::MapSource;
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::remote::RemoteRanges;
 use couronne_storage_node::node::{LocalNode, NodeError};
 
 /// Writes some rows through all running nodes in turn and notes what was acknowledged.
-async fn write_some(cluster: &Several, from: u64, count: u64, written: &mut BTreeMap<String, String>) {
+async fn write_some(cluster: &TestCluster, from: u64, count: u64, written: &mut BTreeMap<String, String>) {
     let nodes: Vec<_> = cluster.running().collect();
     for number in from..from + count {
         let node = &nodes[usize::try_from(number).unwrap() % nodes.len()];
@@ -28,7 +28,7 @@ async fn write_some(cluster: &Several, from: u64, count: u64, written: &mut BTre
 }
 
 /// Writes some rows through one node.
-async fn write_some_through(cluster: &Several, number: usize, from: u64, written: &mut BTreeMap<String, String>) {
+async fn write_some_through(cluster: &TestCluster, number: usize, from: u64, written: &mut BTreeMap<String, String>) {
     for row in from..from + 10 {
         let (at, value) = (format!("row/{}", row % 7), format!("value {row}"));
         assert!(cluster.write(&cluster.node(number), &at, &value, commit(row)).await, "row {row} was not taken");
@@ -41,7 +41,7 @@ fn position(at: &str) -> Bytes {
 }
 
 /// Every acknowledged row is there, whichever running node is asked.
-async fn compare(cluster: &Several, written: &BTreeMap<String, String>) {
+async fn compare(cluster: &TestCluster, written: &BTreeMap<String, String>) {
     for node in cluster.running().collect::<Vec<_>>() {
         for (at, value) in written {
             assert_eq!(cluster.read(&node, at).await, Some(Bytes::from(value.clone())), "{at}");
@@ -51,7 +51,7 @@ async fn compare(cluster: &Several, written: &BTreeMap<String, String>) {
 
 #[tokio::test(start_paused = true)]
 async fn any_two_nodes_may_die_and_all_may_lose_power_at_once() {
-    let mut cluster = Several::start(11, "ec:4+2", 6).await;
+    let mut cluster = TestCluster::start(11, "ec:4+2", 6).await;
     let mut written = BTreeMap::new();
     write_some(&cluster, 0, 20, &mut written).await;
     // The founder too is one like the others.
@@ -93,7 +93,7 @@ async fn any_two_nodes_may_die_and_all_may_lose_power_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_is_cut_off_acknowledges_nothing_and_catches_up() {
-    let cluster = Several::start(12, "ec:4+2", 6).await;
+    let cluster = TestCluster::start(12, "ec:4+2", 6).await;
     let mut written = BTreeMap::new();
     write_some(&cluster, 0, 10, &mut written).await;
     for number in 0..6 {
@@ -114,7 +114,7 @@ async fn a_node_that_is_cut_off_acknowledges_nothing_and_catches_up() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_a_node_that_leaves() {
-    let mut cluster = Several::start(14, "ec:4+2", 6).await;
+    let mut cluster = TestCluster::start(14, "ec:4+2", 6).await;
     let mut written = BTreeMap::new();
     for number in 0..6 {
         let leaves = cluster.node(number);
@@ -138,7 +138,7 @@ async fn nobody_waits_for_a_node_that_leaves() {
 
 #[tokio::test(start_paused = true)]
 async fn a_node_that_nobody_hears_leaves_all_the_same() {
-    let cluster = Several::start(18, "ec:2+1", 3).await;
+    let cluster = TestCluster::start(18, "ec:2+1", 3).await;
     cluster.isolate(0, true);
     let left = tokio::time::timeout(Duration::from_secs(15), cluster.node(0).leave()).await;
     assert!(left.is_ok(), "it waits for a map that never says so");
@@ -147,7 +147,7 @@ async fn a_node_that_nobody_hears_leaves_all_the_same() {
 /// Back before anyone took it to be away: only the map tells that its replicas are new ones.
 #[tokio::test(start_paused = true)]
 async fn an_emptied_node_that_nobody_missed_is_a_full_member_again() {
-    let mut cluster = Several::start(17, "ec:2+1", 3).await;
+    let mut cluster = TestCluster::start(17, "ec:2+1", 3).await;
     let mut written = BTreeMap::new();
     for number in 0..3 {
         write_some(&cluster, 10 * number as u64, 10, &mut written).await;
@@ -161,7 +161,7 @@ async fn an_emptied_node_that_nobody_missed_is_a_full_member_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_replica_that_was_left_half_replaced_begins_anew_by_itself() {
-    let mut cluster = Several::start_tuned(16, "ec:2+1", 3, |settings| {
+    let mut cluster = TestCluster::start_tuned(16, "ec:2+1", 3, |settings| {
         settings.consensus.lag_entries = 1;
         settings.duties.flush_bytes = 1 << 20;
     })
@@ -211,7 +211,7 @@ async fn leads(node: &LocalNode) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn every_node_leads_something_once_all_are_back() {
-    let cluster = Several::start(20, "ec:2+1", 3).await;
+    let cluster = TestCluster::start(20, "ec:2+1", 3).await;
     let mut written = BTreeMap::new();
     for number in [0, 1] {
         cluster.isolate(number, true);
@@ -228,8 +228,8 @@ async fn every_node_leads_something_once_all_are_back() {
         row += 10;
         let mut idle = 0;
         for node in cluster.running().collect::<Vec<_>>() {
-            let keeps_map = !node.status().await.heard.is_empty();
-            idle += usize::from(!keeps_map && leads(&node).await == 0);
+            let is_of_meta_group = !node.status().await.heard.is_empty();
+            idle += usize::from(!is_of_meta_group && leads(&node).await == 0);
         }
         if idle == 0 {
             break;
@@ -242,7 +242,7 @@ async fn every_node_leads_something_once_all_are_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_node_whose_clock_is_wrong_takes_no_writes_and_leads_nothing() {
-    let cluster = Several::start(19, "ec:2+1", 3).await;
+    let cluster = TestCluster::start(19, "ec:2+1", 3).await;
     let mut written = BTreeMap::new();
     // Whose clock goes wrong leads: the first node, which is not to be that one, is away for a while.
     cluster.isolate(0, true);
@@ -290,7 +290,7 @@ async fn a_node_whose_clock_is_wrong_takes_no_writes_and_leads_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_gateway_may_not_ask_for_what_the_cluster_keeps_for_itself() {
-    let cluster = Several::start(15, "ec:2+1", 3).await;
+    let cluster = TestCluster::start(15, "ec:2+1", 3).await;
     let (gateway, transport) = cluster.join_gateway("g1").await;
     let node = cluster.node(0);
     cluster.until("the gateway is known", || node.map().nodes.contains_key(&gateway)).await;
@@ -301,7 +301,7 @@ async fn a_gateway_may_not_ask_for_what_the_cluster_keeps_for_itself() {
             generation: range.generation,
             replica: *range.replicas.values().next().unwrap(),
         };
-        let query = QueryEnvelope { bucket: BucketId::SYSTEM, rules_version: None, query };
+        let query = QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query };
         let ranges = &ranges;
         async move { ranges.query(address, query).await }
     };
@@ -309,7 +309,7 @@ async fn a_gateway_may_not_ask_for_what_the_cluster_keeps_for_itself() {
     let get = |name: &str| Query::SystemGet { key: key(name) };
     let refused = |answer: Result<Answer, RangeError>| matches!(answer, Err(RangeError::Unavailable { reason, maybe_done: false }) if reason.contains("may not"));
     for row in ["map", "authority", "secrets"] {
-        assert!(refused(ask(&map.keepers, get(row)).await), "{row}");
+        assert!(refused(ask(&map.meta_group, get(row)).await), "{row}");
     }
     let range = map.ranges.iter().find(|range| range.descriptor().contains(&position("row"))).unwrap();
     assert!(refused(ask(range, Query::Repair { after: None, limit: 1 }).await));
@@ -318,7 +318,7 @@ async fn a_gateway_may_not_ask_for_what_the_cluster_keeps_for_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn one_way_cuts_do_not_stop_the_cluster() {
-    let cluster = Several::start(13, "ec:4+2", 6).await;
+    let cluster = TestCluster::start(13, "ec:4+2", 6).await;
     let mut written = BTreeMap::new();
     for (round, number) in (0u64..6).zip(0..6) {
         // It hears nobody, and everybody hears it.
@@ -335,7 +335,7 @@ async fn one_way_cuts_do_not_stop_the_cluster() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lone_nodes_drives_become_the_first_node_of_several() {
-    let mut cluster = Several::begin_alone(77, "single").await;
+    let mut cluster = TestCluster::begin_alone(77, "single").await;
     let node = cluster.node(0);
     let mut written = BTreeMap::new();
     write_some(&cluster, 1, 10, &mut written).await;

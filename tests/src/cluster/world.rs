@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Shape;
-use crate::cell::Cell;
+use crate::namespace::Namespace;
 
 /// The network of those who ask gateways.
 const CLIENTS: &str = "clients";
@@ -16,7 +16,7 @@ const BALLOON: &str = "balloon";
 
 /// Where they live.
 pub(super) struct World {
-    cell: Option<Cell>,
+    namespace: Option<Namespace>,
     is_apart: bool,
 }
 
@@ -31,18 +31,18 @@ pub(super) struct Network {
 impl World {
     /// Makes what the shape needs; an error says what is not allowed here.
     pub(super) fn make(shape: Shape) -> Result<Self, String> {
-        let needs_cell = shape.is_apart || shape.drive_mib.is_some();
-        let cell = if needs_cell { Some(Cell::open(shape.is_apart)?) } else { None };
-        let world = Self { cell, is_apart: shape.is_apart };
+        let needs_namespace = shape.is_apart || shape.drive_mib.is_some();
+        let namespace = if needs_namespace { Some(Namespace::open(shape.is_apart)?) } else { None };
+        let world = Self { namespace, is_apart: shape.is_apart };
         if world.is_apart {
-            world.cell().run("ip link add hub type bridge; ip link set hub up");
+            world.namespace().run("ip link add hub type bridge; ip link set hub up");
             world.network(CLIENTS, 253);
         }
         Ok(world)
     }
 
-    fn cell(&self) -> &Cell {
-        self.cell.as_ref().expect("a place of their own")
+    fn namespace(&self) -> &Namespace {
+        self.namespace.as_ref().expect("a place of their own")
     }
 
     /// A member's network, joined to all others; or loopback.
@@ -51,7 +51,7 @@ impl World {
             return Network { name: None, host: "127.0.0.1".to_owned() };
         }
         let host = format!("10.77.0.{}", number + 1);
-        self.cell().run(&format!(
+        self.namespace().run(&format!(
             "ip netns add {name}
              ip link add v-{name} type veth peer name eth0 netns {name}
              ip link set v-{name} master hub up
@@ -60,13 +60,14 @@ impl World {
              ip -n {name} link set eth0 up"
         ));
         let table = "nft add table inet cuts; nft add chain inet cuts in '{ type filter hook input priority 0; }'";
-        self.cell().run_in(Some(name), table).unwrap();
+        self.namespace().run_in(Some(name), table).unwrap();
         Network { name: Some(name.to_owned()), host }
     }
 
     /// A program where a member lives.
     pub(super) fn command(&self, network: &Network, program: &Path) -> Command {
-        let prefix = self.cell.as_ref().map(|cell| cell.prefix(network.name.as_deref())).unwrap_or_default();
+        let prefix =
+            self.namespace.as_ref().map(|namespace| namespace.prefix(network.name.as_deref())).unwrap_or_default();
         let mut words = prefix.into_iter().chain([program.to_string_lossy().into_owned()]);
         let mut command = Command::new(words.next().unwrap());
         command.args(words);
@@ -78,14 +79,14 @@ impl World {
         if !self.is_apart {
             return Vec::new();
         }
-        let mut prefix = self.cell().prefix(Some(CLIENTS));
+        let mut prefix = self.namespace().prefix(Some(CLIENTS));
         prefix.extend(["env".to_owned(), format!("--chdir={}", folder.display())]);
         prefix
     }
 
     /// Whether a URL answers with success where a member lives.
     pub(super) fn answers(&self, network: &Network, url: &str) -> bool {
-        self.cell().run_in(network.name.as_deref(), &format!("curl --silent --fail --max-time 5 {url}")).is_ok()
+        self.namespace().run_in(network.name.as_deref(), &format!("curl --silent --fail --max-time 5 {url}")).is_ok()
     }
 
     /// Loses what some send to others: it is dropped where it arrives, so that the senders learn nothing.
@@ -93,25 +94,25 @@ impl World {
         let senders: Vec<&str> = from.iter().map(|network| network.host.as_str()).collect();
         let rule = format!("nft add rule inet cuts in ip saddr '{{ {} }}' drop", senders.join(", "));
         for network in to {
-            self.cell().run_in(network.name.as_deref(), &rule).unwrap();
+            self.namespace().run_in(network.name.as_deref(), &rule).unwrap();
         }
     }
 
     /// Lets everything in again.
     pub(super) fn heal(&self, network: &Network) {
-        self.cell().run_in(network.name.as_deref(), "nft flush chain inet cuts in").unwrap();
+        self.namespace().run_in(network.name.as_deref(), "nft flush chain inet cuts in").unwrap();
     }
 
     /// Makes a folder a small file system of its own.
     pub(super) fn mount(&self, folder: &Path, mib: u32) {
         let folder = folder.display();
-        self.cell().run(&format!("mkdir -p {folder}; mount -t tmpfs -o size={mib}m none {folder}"));
+        self.namespace().run(&format!("mkdir -p {folder}; mount -t tmpfs -o size={mib}m none {folder}"));
     }
 
     /// Leaves only so many MiB of a small file system.
     pub(super) fn fill(&self, folder: &Path, left_mib: u32) {
         let folder = folder.display();
-        self.cell().run(&format!(
+        self.namespace().run(&format!(
             "free=$(df --output=avail -m {folder} | tail -n 1)
              fallocate -l $((free - {left_mib}))M {folder}/{BALLOON}"
         ));
@@ -119,6 +120,6 @@ impl World {
 
     /// Gives the space back.
     pub(super) fn unfill(&self, folder: &Path) {
-        self.cell().run(&format!("rm -f {}/{BALLOON}", folder.display()));
+        self.namespace().run(&format!("rm -f {}/{BALLOON}", folder.display()));
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_admin::types::{self, ClusterStatus, Drive, Node, NodeRole, Range};
-use couronne_cluster::map::{MapNode, MapState};
+use couronne_cluster::map::{ClusterMap, MapNode};
 use couronne_cluster::{DriveState, Role, WriteState};
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::{Message, Method, Transport};
@@ -147,7 +147,7 @@ fn merge(ranges: &mut BTreeMap<u64, Range>, said: Range) {
     range.serving.extend(said.serving);
 }
 
-fn node_of(map: &MapState, id: NodeId, node: &MapNode, said: Option<&StatusMessage>) -> Node {
+fn node_of(map: &ClusterMap, id: NodeId, node: &MapNode, said: Option<&StatusMessage>) -> Node {
     let down = || map.drives.values().filter(|drive| drive.node == id).map(|drive| drive.down_since_ms);
     Node {
         name: node.name.to_string(),
@@ -179,7 +179,7 @@ fn hear(status: &mut ClusterStatus, heard: Vec<HeardMessage>) {
 }
 
 /// Adds what the map knows of drives, and how they stand by that.
-fn complete_drives(map: &MapState, status: &mut ClusterStatus) {
+fn complete_drives(map: &ClusterMap, status: &mut ClusterStatus) {
     let (grace_ms, now_ms) = (status.repair.grace_s.saturating_mul(1000), status.now_ms);
     let is_filling = status.repair.pending_chunks > 0;
     for drive in &mut status.drives {

@@ -1,6 +1,6 @@
 //! `couronne cluster map`.
 
-use couronne_admin::types::ClusterMap;
+use couronne_admin::types::MapView;
 
 /// The cluster map.
 pub(crate) fn map(map: &ClusterMap) -> Vec<String> {

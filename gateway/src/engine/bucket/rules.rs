@@ -37,7 +37,7 @@ impl Engine {
             let Some(found) = found else { return Err(Refusal::NoSuchBucket.into()) };
             let current = &found.entry.rules;
             if current.state != BucketState::Live {
-                self.settle(&bucket.name, found).await?;
+                self.resume(&bucket.name, found).await?;
                 continue;
             }
             let rules = BucketRules { version: current.version + 1, state: BucketState::Live, ..edit(current)? };

@@ -37,7 +37,7 @@ pub(super) enum Defect {
     OtherQuery,
     Skewed,
     /// Right in every way, but of an account that owns nothing here.
-    Stranger,
+    Unjoined,
     /// The payload is not the one that was signed.
     OtherPayload,
     /// The first chunk's signature is wrong.

@@ -27,7 +27,7 @@ const HEAD_DEFECTS: [Defect; 10] = [
     Defect::OtherPath,
     Defect::OtherQuery,
     Defect::Skewed,
-    Defect::Stranger,
+    Defect::Unjoined,
 ];
 
 /// A well-formed request for each operation, from its entry in the table: method, target, headers, body.
@@ -110,7 +110,7 @@ impl Scene {
         let (method, target, headers, body) = example(operation, &self.upload);
         let mut ask = self.server.ask(method, &target).body(body).how(place, mode, defect);
         ask.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
-        if defect == Defect::Stranger {
+        if defect == Defect::Unjoined {
             ask.keys = self.server.world.stranger.clone();
         }
         ask
@@ -132,7 +132,7 @@ async fn a_defect_in_the_head_is_denied_and_touches_nothing() {
                 for defect in HEAD_DEFECTS {
                     // What belongs to no bucket belongs to whoever asks.
                     let own = matches!(operation, Operation::ListBuckets | Operation::CreateBucket);
-                    if own && defect == Defect::Stranger {
+                    if own && defect == Defect::Unjoined {
                         continue;
                     }
                     let answer = scene.server.send(&scene.ask(*operation, place, mode, defect)).await;
@@ -181,7 +181,7 @@ async fn version_2_denies_what_it_does_not_sign() {
     for operation in Operation::ALL {
         for defect in HEAD_DEFECTS {
             let own = matches!(operation, Operation::ListBuckets | Operation::CreateBucket);
-            if (own && defect == Defect::Stranger) || defect == Defect::UnsignedHost {
+            if (own && defect == Defect::Unjoined) || defect == Defect::UnsignedHost {
                 continue;
             }
             let answer = scene.server.send(&scene.ask(*operation, Place::QueryV2, PayloadMode::Unsigned, defect)).await;

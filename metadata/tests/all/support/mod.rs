@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use couronne_metadata::answer::answer;
 use couronne_metadata::apply::apply;
-use couronne_metadata::command::{Command, Envelope, NewData, Outcome, Precondition, Refusal};
+use couronne_metadata::command::{Command, CommandRequest, NewData, Outcome, Precondition, Refusal};
 use couronne_metadata::evaluate::{Evaluated, evaluate};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey, UploadId, VersionId};
 use couronne_metadata::memory::MemoryStore;
@@ -53,9 +53,9 @@ impl Range {
         self.execute(&envelope).unwrap();
     }
 
-    pub fn envelope(&mut self, key: &str, command: Command) -> Envelope {
+    pub fn envelope(&mut self, key: &str, command: Command) -> CommandRequest {
         self.commits += 1;
-        Envelope {
+        CommandRequest {
             commit: commit_id(self.now_us / 1000, self.commits),
             deadline_ms: self.now_us / 1000 + 60_000,
             bucket: self.bucket,
@@ -67,7 +67,7 @@ impl Range {
     }
 
     /// Evaluates and applies, and checks that applying is a function of rows and effect.
-    pub fn execute(&mut self, envelope: &Envelope) -> Result<Outcome, Refusal> {
+    pub fn execute(&mut self, envelope: &CommandRequest) -> Result<Outcome, Refusal> {
         let evaluated = evaluate(&*self.store.view(), envelope, self.now_us).unwrap();
         match evaluated {
             Evaluated::Settled(settled) => settled,

@@ -104,7 +104,7 @@ impl Server {
             Ok(Err(error)) => return tracing::debug!(%from, %error, "a handshake failed"),
             Err(_) => return tracing::debug!(%from, "a handshake took too long"),
         };
-        let end = if peer.role == Role::Stranger {
+        let end = if peer.role == Role::Unjoined {
             let Ok(_permit) = self.strangers.try_acquire() else {
                 return tracing::debug!(%from, "too many strangers");
             };

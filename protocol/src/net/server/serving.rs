@@ -88,7 +88,7 @@ impl Side for Serving {
 
     fn announced(&self, head: &PacketHead) -> Result<Option<Accepted>, Violation> {
         let PacketKind::Request(number) = head.kind else { return Err(Violation("an answer from the asking side")) };
-        if self.peer.role == Role::Stranger && head.message_len() > STRANGER_BYTES_MAX {
+        if self.peer.role == Role::Unjoined && head.message_len() > STRANGER_BYTES_MAX {
             return Err(Violation("too long a message from a stranger"));
         }
         match self.accept(number, head) {

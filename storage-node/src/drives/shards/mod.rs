@@ -66,7 +66,7 @@ pub struct Parts {
     pub disk: Arc<dyn Disk>,
     /// Its index, alone in its store. An empty one is rebuilt from the segments.
     pub index: Arc<dyn Store>,
-    /// Time and chance.
+    /// Time and randomness.
     pub env: Env,
     /// Sizes and limits.
     pub settings: Settings,

@@ -30,12 +30,12 @@ pub(crate) fn env(seed: u64) -> Env {
 }
 
 /// A store that dies with its machine.
-struct Mortal {
+struct CrashableStore {
     store: Arc<MemoryStore>,
     alive: Arc<AtomicBool>,
 }
 
-impl Mortal {
+impl CrashableStore {
     fn check(&self) -> Result<(), StoreError> {
         if self.alive.load(Ordering::Relaxed) { Ok(()) } else { Err(StoreError::Failed("lost power".to_owned())) }
     }
@@ -64,7 +64,7 @@ impl Cursor for Dead {
     }
 }
 
-impl Store for Mortal {
+impl Store for CrashableStore {
     fn view(&self) -> Box<dyn View + '_> {
         if self.check().is_ok() { self.store.view() } else { Box::new(Dead) }
     }
@@ -250,7 +250,7 @@ impl World {
 
 async fn start(disk: &SimulatedDisk, store: &Arc<MemoryStore>, env: &Env, rebuild: bool) -> (Drive, Arc<AtomicBool>) {
     let alive = Arc::new(AtomicBool::new(true));
-    let index = Arc::new(Mortal { store: store.clone(), alive: alive.clone() });
+    let index = Arc::new(CrashableStore { store: store.clone(), alive: alive.clone() });
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let identity = Identity::boot(&disk, CLUSTER).await.unwrap();
     let parts = Parts { disk, index, env: env.clone(), settings: settings() };

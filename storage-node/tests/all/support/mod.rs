@@ -2,18 +2,18 @@
 #![allow(unreachable_pub, reason = "for the other modules")]
 
 pub mod blobs;
-mod mortal;
+mod crashable;
+pub mod eta_check;
 pub mod rounds;
 pub mod rows;
 pub mod several;
-pub mod told;
 
 use std::sync::Arc;
 
 use couronne_base::env::Env;
 use couronne_base::testing::{self, TestClock};
 use couronne_cluster::Role;
-use couronne_cluster::map::{Formation, MapNode};
+use couronne_cluster::map::{Bootstrap, MapNode};
 use couronne_metadata::evaluate;
 use couronne_placement::{Policy, PolicyId};
 use couronne_protocol::net::certificates::MEMBER_LIFETIME;
@@ -24,13 +24,13 @@ use couronne_storage_node::disk::{Disk, Space};
 use couronne_storage_node::drives::{Identity, Settings as DriveSettings};
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{LocalNode, Membership, NodeDrive, NodeSettings};
-use mortal::MortalStores;
+use crashable::CrashableStores;
 
 /// A drive that outlives the nodes that use it.
 #[derive(Clone)]
 pub struct TestDrive {
     pub disk: SimulatedDisk,
-    pub stores: Arc<MortalStores>,
+    pub stores: Arc<CrashableStores>,
 }
 
 /// A machine: its drives, its clock, and how a node is started on them.
@@ -76,10 +76,10 @@ impl Rig {
             region: RegionName("region".into()),
             zone: ZoneName("zone".into()),
         };
-        let (cluster, formation) = (7, Formation { nodes: 1, ranges: 3 });
+        let (cluster, bootstrap) = (7, Bootstrap { nodes: 1, ranges: 3 });
         let planned = Membership::plan_drives(&self.env, drives).await.unwrap();
         let founder = (cluster, NodeId(1), place);
-        Membership::found(&self.env, drives, &planned, founder, &self.policy(), formation).await.unwrap();
+        Membership::found(&self.env, drives, &planned, founder, &self.policy(), bootstrap).await.unwrap();
     }
 
     /// The drives as a node is given them.

@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_cluster::RangeDescriptor;
-use couronne_metadata::command::{Command, Envelope, Expect, Outcome};
+use couronne_metadata::command::{Command, CommandRequest, Expect, Outcome};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BucketRules, BucketState, RepairRecord, Versioning};
 use couronne_placement::{PolicyId, ResidencyClass};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::shard::Owner;
 use couronne_storage_node::node::LocalNode;
 
@@ -38,7 +38,7 @@ async fn leader_of(node: &LocalNode, bucket: BucketId, key: &[u8]) -> RangeAddre
 }
 
 /// Executes a command, trying again until its deadline while no leader takes it.
-pub async fn execute(env: &Env, node: &LocalNode, envelope: Envelope) -> Result<Outcome, RangeError> {
+pub async fn execute(env: &Env, node: &LocalNode, envelope: CommandRequest) -> Result<Outcome, RangeError> {
     loop {
         let address = leader_of(node, envelope.bucket, envelope.key.as_bytes()).await;
         match node.local().execute(address, envelope.clone()).await {
@@ -56,7 +56,7 @@ pub async fn execute(env: &Env, node: &LocalNode, envelope: Envelope) -> Result<
 pub async fn ask(env: &Env, node: &LocalNode, owner: &Owner, query: Query) -> Answer {
     let until = env.clock.wall_ms() + 20_000;
     loop {
-        let envelope = QueryEnvelope { bucket: owner.bucket, rules_version: None, query: query.clone() };
+        let envelope = QueryRequest { bucket: owner.bucket, rules_version: None, query: query.clone() };
         match node.local().query(leader_of(node, owner.bucket, owner.key.as_bytes()).await, envelope).await {
             Ok(answer) => return answer,
             Err(error) if env.clock.wall_ms() > until => panic!("{error}"),
@@ -77,8 +77,8 @@ pub async fn write(
 }
 
 /// The command that writes a system row if it is as expected.
-pub fn row_write(env: &Env, at: &str, expect: Expect, value: &str, commit: [u8; 10]) -> Envelope {
-    Envelope {
+pub fn row_write(env: &Env, at: &str, expect: Expect, value: &str, commit: [u8; 10]) -> CommandRequest {
+    CommandRequest {
         commit: CommitId::new(1_800_000_000_000, commit),
         deadline_ms: env.clock.wall_ms() + 20_000,
         bucket: BucketId::SYSTEM,
@@ -108,7 +108,7 @@ pub fn bucket_id(first: u8) -> BucketId {
 /// Executes a command on a bucket made by [`make_bucket`].
 pub async fn change(env: &Env, node: &LocalNode, owner: &Owner, command: Command) -> Result<Outcome, RangeError> {
     let now_ms = env.clock.wall_ms();
-    let envelope = Envelope {
+    let envelope = CommandRequest {
         commit: CommitId::new(now_ms, env.random_bytes()),
         deadline_ms: now_ms + 20_000,
         bucket: owner.bucket,

@@ -1,4 +1,4 @@
-//! Several nodes in one runtime, joined by a transport in memory that can be cut, one way or both.
+//! TestCluster nodes in one runtime, joined by a transport in memory that can be cut, one way or both.
 //!
 //! They found, join and form as processes do: with tokens and certificates; only the way of a message is
 //! another.
@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use couronne_cluster::map::{Formation, MapNode, MapState};
+use couronne_cluster::map::{Bootstrap, ClusterMap, MapNode};
 use couronne_cluster::{RangeDescriptor, Role};
-use couronne_metadata::command::{Command, Envelope, Expect};
+use couronne_metadata::command::{Command, CommandRequest, Expect};
 use couronne_metadata::ids::{BucketId, CommitId};
 use couronne_metadata::query::{Answer, Query, SystemRow};
 use couronne_protocol::join::{Admission, JoinRequest, JoinToken, decode_answer};
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
-use couronne_protocol::range::{QueryEnvelope, RangeAddress, RangeClient, RangeError};
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::transport::{CallError, Message, Method, Peer, Service, Transport};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeService, NodeSettings};
@@ -83,8 +83,8 @@ pub struct Machine {
     pub node: Option<Arc<LocalNode>>,
 }
 
-/// Several nodes, one drive each.
-pub struct Several {
+/// TestCluster nodes, one drive each.
+pub struct TestCluster {
     net: Arc<Net>,
     pub machines: Vec<Machine>,
     /// Changes the settings with which nodes start.
@@ -101,13 +101,13 @@ fn place(number: usize) -> MapNode {
     }
 }
 
-impl Several {
+impl TestCluster {
     /// Founds a cluster, has `count` nodes join it, and waits until it is formed and led.
     pub async fn start(seed: u64, policy: &'static str, count: u16) -> Self {
         Self::start_tuned(seed, policy, count, |_| ()).await
     }
 
-    /// As [`Several::start`], with settings of its own.
+    /// As [`TestCluster::start`], with settings of its own.
     pub async fn start_tuned(seed: u64, policy: &'static str, count: u16, tune: fn(&mut NodeSettings)) -> Self {
         let mut several = Self { net: Arc::default(), machines: Vec::new(), tune };
         let rig = several.rig(seed, policy);
@@ -115,9 +115,9 @@ impl Several {
         let (authority, authority_key) = Authority::create(cluster, &rig.env).unwrap();
         let drives = rig.node_drives(|_| true);
         let planned = Membership::plan_drives(&rig.env, &drives).await.unwrap();
-        let formation = Formation { nodes: count, ranges: 3 };
+        let bootstrap = Bootstrap { nodes: count, ranges: 3 };
         let founder = (cluster, NodeId(1), place(1));
-        Membership::found(&rig.env, &drives, &planned, founder, &rig.policy(), formation).await.unwrap();
+        Membership::found(&rig.env, &drives, &planned, founder, &rig.policy(), bootstrap).await.unwrap();
         several.machines.push(Machine { rig, id: NodeId(1), node: None });
         several.start_node(0).await;
         let first = several.node(0);
@@ -165,8 +165,8 @@ impl Several {
         let drives = rig.node_drives(|_| true);
         let planned = Membership::plan_drives(&rig.env, &drives).await.unwrap();
         let admission = self.admit(place(number), token, planned.clone()).await;
-        let map = MapState::decode(admission.map).unwrap();
-        Membership::settle(&rig.env, &drives, &planned, admission.node, map).await.unwrap();
+        let map = ClusterMap::decode(admission.map).unwrap();
+        Membership::prepare_drives(&rig.env, &drives, &planned, admission.node, map).await.unwrap();
         self.machines.push(Machine { rig, id: admission.node, node: None });
         self.start_node(self.machines.len() - 1).await;
     }
@@ -192,7 +192,7 @@ impl Several {
             zone: place.zone.0.to_string(),
             drives,
         };
-        let stranger = Peer { node: NodeId(0), role: Role::Stranger };
+        let stranger = Peer { node: NodeId(0), role: Role::Unjoined };
         let service = self.node(0).service();
         let answer = service.serve(stranger, Method::Join, Message::of(request.encode())).await.unwrap();
         decode_answer(answer.head).unwrap().unwrap()
@@ -241,7 +241,7 @@ impl Several {
         machine.rig.wipe(0);
         let (drives, node) = (machine.rig.node_drives(|_| true), machine.id);
         let wire = Wire { net: Arc::downgrade(&self.net), from: Peer { node, role: Role::StorageNode } };
-        Membership::settle_again(&machine.rig.env, &drives, node, &known, &wire).await.unwrap();
+        Membership::prepare_drives_again(&machine.rig.env, &drives, node, &known, &wire).await.unwrap();
     }
 
     /// Cuts or mends the way from one machine to another (one direction).
@@ -280,7 +280,7 @@ impl Several {
     /// Waits until the map has ranges and a row of each can be read through every running node.
     pub async fn wait_until_led(&self) {
         self.until("the cluster is formed", || {
-            self.running().all(|node| node.map().formation.is_none() && !node.map().ranges.is_empty())
+            self.running().all(|node| node.map().bootstrap.is_none() && !node.map().ranges.is_empty())
         })
         .await;
         let nodes: Vec<Arc<LocalNode>> = self.running().collect();
@@ -305,7 +305,7 @@ impl Several {
     /// Writes a system row through a node; whether it was acknowledged.
     pub async fn write(&self, through: &LocalNode, at: &str, value: &str, commit: [u8; 10]) -> bool {
         let now_ms = self.machines[0].rig.env.clock.wall_ms();
-        let envelope = Envelope {
+        let envelope = CommandRequest {
             commit: CommitId::new(now_ms, commit),
             deadline_ms: now_ms + 15_000,
             bucket: BucketId::SYSTEM,
@@ -334,11 +334,8 @@ impl Several {
     }
 
     async fn get(&self, through: &LocalNode, at: &str) -> Option<Option<SystemRow>> {
-        let query = || QueryEnvelope {
-            bucket: BucketId::SYSTEM,
-            rules_version: None,
-            query: Query::SystemGet { key: key(at) },
-        };
+        let query =
+            || QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query: Query::SystemGet { key: key(at) } };
         let routes = through.routes();
         match self.ask(through, at, |address| routes.query(address, query())).await? {
             Answer::SystemGet(row) => Some(row),

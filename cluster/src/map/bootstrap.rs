@@ -4,7 +4,7 @@
 
 /// What a cluster waits for before it is formed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Formation {
+pub struct Bootstrap {
     /// How many storage nodes.
     pub nodes: u16,
     /// In how many ranges the keyspace will be cut.

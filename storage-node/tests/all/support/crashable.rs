@@ -10,12 +10,12 @@ use couronne_storage_node::node::{MemoryStores, Stores};
 
 /// The stores of a drive as one life of its machine sees them.
 #[derive(Default)]
-pub struct MortalStores {
+pub struct CrashableStores {
     stores: Arc<MemoryStores>,
     dead: Arc<AtomicBool>,
 }
 
-impl MortalStores {
+impl CrashableStores {
     /// Loses power; what a machine finds that starts again. `seed` chooses what is lost of unflushed rows.
     pub fn crash(&self, seed: u64) -> Self {
         self.dead.store(true, Ordering::SeqCst);
@@ -24,9 +24,9 @@ impl MortalStores {
     }
 }
 
-impl Stores for MortalStores {
+impl Stores for CrashableStores {
     fn open(&self, name: &str) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::new(Mortal { store: self.stores.open(name)?, dead: Arc::clone(&self.dead) }))
+        Ok(Arc::new(CrashableStore { store: self.stores.open(name)?, dead: Arc::clone(&self.dead) }))
     }
 
     fn remove(&self, name: &str) -> Result<(), StoreError> {
@@ -43,12 +43,12 @@ fn lost_power() -> StoreError {
     StoreError::Failed("lost power".to_owned())
 }
 
-struct Mortal {
+struct CrashableStore {
     store: Arc<dyn Store>,
     dead: Arc<AtomicBool>,
 }
 
-impl Store for Mortal {
+impl Store for CrashableStore {
     fn view(&self) -> Box<dyn View + '_> {
         if check(&self.dead).is_ok() { self.store.view() } else { Box::new(Dead) }
     }

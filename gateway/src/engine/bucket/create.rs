@@ -36,7 +36,7 @@ impl Engine {
                     let (yours, another) = (EngineError::BucketAlreadyOwnedByYou, EngineError::BucketAlreadyExists);
                     return Err(if own { yours } else { another });
                 }
-                Some(found) => self.settle(&create.name, found).await.map(|_| ())?,
+                Some(found) => self.resume(&create.name, found).await.map(|_| ())?,
             }
         }
         Err(EngineError::BucketBusy)

@@ -16,7 +16,7 @@ use super::{Bucket, Engine, EngineError, TURNS_MAX};
 
 /// What a sequence that was under way came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Settled {
+pub(super) enum Resumed {
     /// The bucket is live; it was just created, or someone else changed it.
     Live,
     /// It was not empty, and lives on.
@@ -46,22 +46,22 @@ impl Engine {
                 found = Registered { entry: deleting, version };
             }
             begun |= found.entry.rules.state != BucketState::Creating;
-            match self.settle(name, found).await? {
-                Settled::Gone => return Ok(()),
-                Settled::NotEmpty => return Err(Refusal::BucketNotEmpty.into()),
-                Settled::Live | Settled::Changed => {}
+            match self.resume(name, found).await? {
+                Resumed::Gone => return Ok(()),
+                Resumed::NotEmpty => return Err(Refusal::BucketNotEmpty.into()),
+                Resumed::Live | Resumed::Changed => {}
             }
         }
         Err(EngineError::BucketBusy)
     }
 
     /// Takes whatever sequence a registry row is in as far as it goes.
-    pub(super) async fn settle(&self, name: &str, found: Registered) -> Result<Settled, EngineError> {
+    pub(super) async fn resume(&self, name: &str, found: Registered) -> Result<Resumed, EngineError> {
         match found.entry.rules.state {
-            BucketState::Live => Ok(Settled::Live),
+            BucketState::Live => Ok(Resumed::Live),
             BucketState::Creating => {
                 let live = self.finish_creation(name, found).await?;
-                Ok(live.map_or(Settled::Changed, |_| Settled::Live))
+                Ok(live.map_or(Resumed::Changed, |_| Resumed::Live))
             }
             BucketState::Deleting => self.seal(name, found).await,
             BucketState::Dropping => self.drop_bucket(name, found).await,
@@ -69,7 +69,7 @@ impl Engine {
     }
 
     /// Steps 2 and 3.
-    async fn seal(&self, name: &str, found: Registered) -> Result<Settled, EngineError> {
+    async fn seal(&self, name: &str, found: Registered) -> Result<Resumed, EngineError> {
         let Registered { entry, version } = found;
         match self.in_every_range(entry.id, RulesStep::Seal(&entry.rules)).await {
             Ok(()) => {
@@ -77,30 +77,30 @@ impl Engine {
                     BucketEntry { rules: BucketRules { state: BucketState::Dropping, ..entry.rules.clone() }, ..entry };
                 match self.register(name, Expect::Version(version), Some(&dropping)).await? {
                     Some(version) => self.drop_bucket(name, Registered { entry: dropping, version }).await,
-                    None => Ok(Settled::Changed),
+                    None => Ok(Resumed::Changed),
                 }
             }
             Err(EngineError::Refused(Refusal::BucketNotEmpty)) => {
                 let live = with_state(entry, BucketState::Live);
                 if self.register(name, Expect::Version(version), Some(&live)).await?.is_none() {
-                    return Ok(Settled::Changed);
+                    return Ok(Resumed::Changed);
                 }
                 self.install(&live).await?;
-                Ok(Settled::NotEmpty)
+                Ok(Resumed::NotEmpty)
             }
             // A range has newer rules: someone rolled the deletion back meanwhile.
-            Err(EngineError::BucketBusy) => Ok(Settled::Changed),
+            Err(EngineError::BucketBusy) => Ok(Resumed::Changed),
             Err(error) => Err(error),
         }
     }
 
     /// Steps 4 to 6.
-    async fn drop_bucket(&self, name: &str, found: Registered) -> Result<Settled, EngineError> {
+    async fn drop_bucket(&self, name: &str, found: Registered) -> Result<Resumed, EngineError> {
         let Registered { entry, version } = found;
         self.in_every_range(entry.id, RulesStep::Drop(entry.rules.version)).await?;
         self.remove_owned(name, &entry).await?;
         let removed = self.register(name, Expect::Version(version), None).await?;
-        Ok(if removed.is_some() { Settled::Gone } else { Settled::Changed })
+        Ok(if removed.is_some() { Resumed::Gone } else { Resumed::Changed })
     }
 }
 

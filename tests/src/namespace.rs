@@ -13,13 +13,13 @@ use crate::load::Running;
 const MAKE_NETWORKS: &str = "mount -t tmpfs none /run && mkdir /run/netns && nft list ruleset";
 
 /// The place.
-pub struct Cell {
+pub struct Namespace {
     _keeper: Running,
     pid: String,
     has_networks: bool,
 }
 
-impl Cell {
+impl Namespace {
     /// Makes one; with networks of its own, or with this machine's. An error says why that is not allowed here.
     pub fn open(has_networks: bool) -> Result<Self, String> {
         let (network, begin) = if has_networks { (&["--net"][..], MAKE_NETWORKS) } else { (&[][..], "true") };

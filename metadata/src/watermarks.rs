@@ -8,9 +8,9 @@ use crate::key::{self, RowKind};
 use crate::store::{StoreError, View};
 use couronne_base::codec;
 
-/// The marks of a range.
+/// The watermarks of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Marks {
+pub struct Watermarks {
     /// The disown horizon: no commit may name a blob born before (milliseconds since 1970).
     pub horizon_ms: u64,
     /// Outcomes of commands born before were forgotten, so such a command is refused (milliseconds since 1970).
@@ -20,19 +20,19 @@ pub struct Marks {
     pub ordinal_floor: Ordinal,
 }
 
-impl Default for Marks {
+impl Default for Watermarks {
     fn default() -> Self {
         Self { horizon_ms: 0, forgotten_ms: 0, ordinal_floor: Ordinal(0) }
     }
 }
 
-impl Marks {
-    /// The marks row's key.
+impl Watermarks {
+    /// The watermarks row's key.
     pub fn row() -> Bytes {
-        key::of_range(RowKind::Marks, &[])
+        key::of_range(RowKind::Watermarks, &[])
     }
 
-    /// The range's marks as the view has them.
+    /// The range's watermarks as the view has them.
     pub fn load(view: &dyn View) -> Result<Self, StoreError> {
         match view.get(&Self::row())? {
             Some(bytes) => Ok(codec::decode(&bytes)?),
