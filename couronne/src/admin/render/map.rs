@@ -1,6 +1,6 @@
 //! `couronne cluster map`.
 
-use couronne_admin::types::MapView;
+use couronne_admin::types::ClusterMap;
 
 /// The cluster map.
 pub(crate) fn map(map: &ClusterMap) -> Vec<String> {
