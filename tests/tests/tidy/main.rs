@@ -293,15 +293,8 @@ fn every_lint_exception_says_why() {
 #[test]
 fn documents_name_real_files() {
     let mut findings = Vec::new();
-    for document in [
-        "README.md",
-        "ARCHITECTURE.md",
-        "docs/advisories.md",
-        "docs/benchmarks.md",
-        "docs/data-path.md",
-        "docs/s3-compatibility.md",
-    ] {
-        for name in code_spans(&source::read(document)) {
+    for document in documents() {
+        for name in code_spans(&source::read(&document)) {
             let path = name.split("::").next().unwrap_or_default();
             let is_path = path.contains('/') && path.ends_with(".rs");
             if is_path && !path.contains('*') && !source::root().join(path).exists() {
@@ -313,23 +306,40 @@ fn documents_name_real_files() {
 }
 
 #[test]
-fn the_data_path_names_real_functions() {
+fn documents_name_real_functions() {
     let mut findings = Vec::new();
-    for name in code_spans(&source::read("docs/data-path.md")) {
-        let Some((path, function)) = name.split_once("::") else { continue };
-        if !path.ends_with(".rs") || !source::root().join(path).exists() {
-            continue;
-        }
-        let function = function.rsplit("::").next().unwrap_or(function).trim_end_matches("()");
-        let text = source::read(path);
-        let is_there = ["fn ", "struct ", "enum ", "trait ", "const "]
-            .iter()
-            .any(|keyword| text.contains(&format!("{keyword}{function}")));
-        if !is_there {
-            findings.push(name);
+    for document in documents() {
+        for name in code_spans(&source::read(&document)) {
+            let Some((path, function)) = name.split_once("::") else { continue };
+            if !path.ends_with(".rs") || !source::root().join(path).exists() {
+                continue;
+            }
+            let function = function.rsplit("::").next().unwrap_or(function).trim_end_matches("()");
+            let text = source::read(path);
+            let is_there = ["fn ", "struct ", "enum ", "trait ", "const ", "static "]
+                .iter()
+                .any(|keyword| text.contains(&format!("{keyword}{function}")));
+            if !is_there {
+                findings.push(format!("{document}: {name}"));
+            }
         }
     }
-    none("docs/data-path.md names what is not in those files", findings);
+    none("these pages name what is not in those files", findings);
+}
+
+/// The pages that tell where things are; decisions tell what was.
+fn documents() -> Vec<String> {
+    let mut pages = vec!["README.md".to_owned(), "ARCHITECTURE.md".to_owned()];
+    for folder in ["docs", "docs/internals"] {
+        for entry in std::fs::read_dir(source::root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path.strip_prefix(source::root()).unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    pages.sort();
+    pages
 }
 
 #[test]

@@ -32,7 +32,10 @@ fn no_type_name_stands_twice_in_a_crate() {
         }
     }
     let twice = types.into_iter().filter(|(_, files)| files.len() > 1);
-    none("these names mean two things", twice.map(|((_, name), files)| format!("{name}: {}", files.join(", "))).collect());
+    none(
+        "these names mean two things",
+        twice.map(|((_, name), files)| format!("{name}: {}", files.join(", "))).collect(),
+    );
 }
 
 #[test]
