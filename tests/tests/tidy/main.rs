@@ -115,24 +115,52 @@ fn dependencies_run_one_way() {
 }
 
 /// The modules of a crate, the lowest first: each may name those before it and itself.
-const FOLDERS: [(&str, &[&str]); 1] = [(
-    "storage-node",
-    &[
-        "error",
-        "stop",
-        "rounds",
-        "clock",
-        "surroundings",
-        "disk",
-        "log",
-        "drives",
-        "consensus",
-        "replicas",
-        "membership",
-        "duties",
-        "node",
-    ],
-)];
+const FOLDERS: [(&str, &[&str]); 9] = [
+    ("base", &["blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "watch", "testing"]),
+    (
+        "placement",
+        &["value", "blob", "geometry", "frame", "spread", "erasure", "policy", "place", "quorum", "replicas"],
+    ),
+    ("cluster", &["descriptor", "drive_state", "role", "error", "map", "report", "changes", "encoding"]),
+    ("protocol", &["join", "range", "shard", "transport", "net", "wire", "map", "remote"]),
+    (
+        "client",
+        &[
+            "error",
+            "nodes",
+            "settings",
+            "slow_drives",
+            "testing",
+            "budget",
+            "reporting",
+            "routing",
+            "client",
+            "read",
+            "write",
+        ],
+    ),
+    ("admin", &["types", "control", "endpoints", "client", "server", "tests"]),
+    (
+        "storage-node",
+        &[
+            "error",
+            "stop",
+            "rounds",
+            "clock",
+            "surroundings",
+            "disk",
+            "log",
+            "drives",
+            "consensus",
+            "replicas",
+            "membership",
+            "duties",
+            "node",
+        ],
+    ),
+    ("gateway", &["engine", "access", "metrics", "identity", "testing", "front", "s3", "swift", "iam", "console"]),
+    ("simulation", &["trace", "world", "clients", "faults", "judge", "run"]),
+];
 
 #[test]
 fn within_a_crate_no_arrow_points_back() {
@@ -152,47 +180,6 @@ fn within_a_crate_no_arrow_points_back() {
         }
     }
     none("these modules name one that stands above them", findings);
-}
-
-#[test]
-fn folders_of_a_crate_depend_one_way() {
-    // Of each crate its folders, lowest first: a folder imports none that stands after it. The last group may not
-    // import each other either.
-    let lines: [(&str, &[&str], &[&str]); 1] =
-        [("gateway", &["engine", "access", "identity", "front"], &["s3", "swift", "iam", "console"])];
-    let mut findings = Vec::new();
-    for file in source::rust_files() {
-        let Some((name, lower, peers)) = lines.iter().find(|(name, ..)| file.path.starts_with(&format!("{name}/src/")))
-        else {
-            continue;
-        };
-        let folder = file.path.split('/').nth(2).unwrap_or_default().trim_end_matches(".rs");
-        let higher: Vec<&str> = match (lower.iter().position(|name| *name == folder), peers.contains(&folder)) {
-            (Some(at), _) => lower[at + 1..].iter().chain(peers.iter()).copied().collect(),
-            (None, true) => peers.iter().filter(|peer| **peer != folder).copied().collect(),
-            // A file beside the folders is below them all, but for the crate's root and its tests' helpers.
-            (None, false) if ["lib", "testing"].contains(&folder) => Vec::new(),
-            (None, false) => lower.iter().skip(1).chain(peers.iter()).copied().collect(),
-        };
-        for (at, line) in file.lines.iter().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
-            for found in imported_folders(line).filter(|found| higher.contains(&found.as_str())) {
-                findings.push(format!("{}:{}: {name}/src/{folder} names {found}", file.path, at + 1));
-            }
-        }
-    }
-    none("an arrow points back", findings);
-}
-
-/// The folders of its own crate that a line names: `crate::a::...`, or several in `use crate::{a, b}`.
-fn imported_folders(line: &str) -> impl Iterator<Item = String> {
-    let named = line.split("crate::").skip(1).flat_map(|rest| match rest.strip_prefix('{') {
-        Some(several) => {
-            several.split('}').next().unwrap_or_default().split(',').map(str::to_owned).collect::<Vec<_>>()
-        }
-        None => vec![rest.to_owned()],
-    });
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    named.map(move |path| path.trim_start().chars().take_while(|c| is_word(*c)).collect())
 }
 
 #[test]
