@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use couronne_gateway::engine::{BodyError, BodySource, CreateBucket, Expected, PutObject, Settings};
+use couronne_gateway::engine::{BodyError, BodySource, CreateBucketRequest, Expected, PutObjectRequest, Settings};
 use couronne_gateway::testing::{FakeCluster, FakeShape};
 use couronne_metadata::ids::ObjectKey;
 use couronne_metadata::record::Versioning;
@@ -41,7 +41,7 @@ fn cpu() -> Duration {
 
 async fn cost(name: &str, len: usize, rounds: usize, signed: bool) {
     let cluster = FakeCluster::with_settings(&FakeShape::default(), Settings::default());
-    let home = cluster.engine.create_bucket(CreateBucket {
+    let home = cluster.engine.create_bucket(CreateBucketRequest {
         name: "bucket".into(),
         account: "alice".into(),
         policy: None,

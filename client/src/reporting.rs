@@ -124,12 +124,12 @@ impl Reporter {
         let map = self.map.state();
         let keeps =
             |node: &NodeId| map.meta_group.replicas.values().any(|drive| self.map.node_of(*drive) == Some(*node));
-        let (keepers, others): (Vec<NodeId>, Vec<NodeId>) =
+        let (members, others): (Vec<NodeId>, Vec<NodeId>) =
             storage_nodes(&map).into_iter().filter(is_other).partition(keeps);
         let round = self.turn / OTHERS_EVERY;
-        let is_others_turn = keepers.is_empty() || self.turn % OTHERS_EVERY == OTHERS_EVERY - 1;
+        let is_others_turn = members.is_empty() || self.turn % OTHERS_EVERY == OTHERS_EVERY - 1;
         let (nodes, place) =
-            if is_others_turn && !others.is_empty() { (others, round) } else { (keepers, self.turn - round) };
+            if is_others_turn && !others.is_empty() { (others, round) } else { (members, self.turn - round) };
         let at = |place: usize| nodes.get(place.checked_rem(nodes.len())?).copied();
         // A node that was just asked in vain waits for its next turn.
         at(place).filter(|node| self.passed_over != Some(*node)).or_else(|| at(place + 1))

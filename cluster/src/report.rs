@@ -46,7 +46,7 @@ pub enum ClockOffset {
 /// What it is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeReportAnswer {
-    /// The drive whose keeper leads the map's group; none if the one asked knows of none. Then another
+    /// The drive whose replica leads the meta group; none if the one asked knows of none. Then another
     /// is to be asked: one that is no member yet would never know.
     pub leader: Option<DriveId>,
     /// The map, if it is newer than what the member knows; else empty.

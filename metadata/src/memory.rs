@@ -1,4 +1,4 @@
-//! The store in memory: the twin of RocksDB in tests and simulation.
+//! The store in memory: the fake of RocksDB in tests and simulation.
 //!
 //! It forgets as RocksDB without its log does: a crash leaves the effect of some prefix of the
 //! batches, at least up to the last flush. Views cost nothing to take; the first batch after one was
@@ -14,18 +14,18 @@ use parking_lot::Mutex;
 
 use crate::store::{Batch, Cursor, Row, Store, StoreError, View, Write};
 
-type Rows = BTreeMap<Bytes, Bytes>;
+type MemoryRows = BTreeMap<Bytes, Bytes>;
 
 /// A store in memory.
 #[derive(Default)]
 pub struct MemoryStore {
-    state: Mutex<State>,
+    state: Mutex<MemoryState>,
 }
 
 #[derive(Default)]
-struct State {
-    rows: Arc<Rows>,
-    flushed: Arc<Rows>,
+struct MemoryState {
+    rows: Arc<MemoryRows>,
+    flushed: Arc<MemoryRows>,
     unflushed: Vec<Batch>,
     unflushed_bytes: u64,
 }
@@ -59,7 +59,7 @@ impl MemoryStore {
     }
 }
 
-impl State {
+impl MemoryState {
     /// Makes the present rows durable.
     fn settle(&mut self) {
         self.flushed = Arc::clone(&self.rows);
@@ -87,7 +87,7 @@ impl Store for MemoryStore {
     }
 
     fn wipe(&self) -> Result<(), StoreError> {
-        *self.state.lock() = State::default();
+        *self.state.lock() = MemoryState::default();
         Ok(())
     }
 
@@ -96,7 +96,7 @@ impl Store for MemoryStore {
     }
 }
 
-fn write(rows: &mut Rows, batch: &Batch) {
+fn write(rows: &mut MemoryRows, batch: &Batch) {
     for write in &batch.writes {
         match write {
             Write::Put { key, value } => {
@@ -117,7 +117,7 @@ fn write(rows: &mut Rows, batch: &Batch) {
 }
 
 struct MemoryView {
-    rows: Arc<Rows>,
+    rows: Arc<MemoryRows>,
 }
 
 impl View for MemoryView {
@@ -134,7 +134,7 @@ impl View for MemoryView {
 }
 
 struct MemoryCursor<'a> {
-    rows: &'a Rows,
+    rows: &'a MemoryRows,
     start: Bound<Bytes>,
     end: Bound<Bytes>,
     reverse: bool,

@@ -24,15 +24,15 @@ pub(crate) fn settle(assignment: &mut Assignment) {
 
 /// One move: the drive that holds `slot` gives it to `to`.
 #[derive(Clone, Copy)]
-struct Link {
+struct ExchangeLink {
     slot: usize,
     to: usize,
 }
 
 /// Searches breadth first from all drives above their targets to the nearest one below.
-fn shortest_chain(assignment: &mut Assignment) -> Option<Vec<Link>> {
+fn shortest_chain(assignment: &mut Assignment) -> Option<Vec<ExchangeLink>> {
     let drives = assignment.tree().drive_count();
-    let mut reached_by: Vec<Option<Link>> = vec![None; drives];
+    let mut reached_by: Vec<Option<ExchangeLink>> = vec![None; drives];
     let mut queue: VecDeque<usize> = (0..drives).filter(|drive| assignment.excess(*drive) > 0).collect();
     let mut unseen: Vec<usize> = (0..drives).filter(|drive| assignment.excess(*drive) <= 0).collect();
 
@@ -49,7 +49,7 @@ fn shortest_chain(assignment: &mut Assignment) -> Option<Vec<Link>> {
             assignment.leave(partition);
             unseen = rest;
             for to in reached {
-                reached_by[to] = Some(Link { slot, to });
+                reached_by[to] = Some(ExchangeLink { slot, to });
                 if assignment.excess(to) < 0 {
                     return Some(chain_to(assignment, &reached_by, to));
                 }
@@ -61,7 +61,7 @@ fn shortest_chain(assignment: &mut Assignment) -> Option<Vec<Link>> {
 }
 
 /// The links that lead to `end`, last one first.
-fn chain_to(assignment: &Assignment, reached_by: &[Option<Link>], end: usize) -> Vec<Link> {
+fn chain_to(assignment: &Assignment, reached_by: &[Option<ExchangeLink>], end: usize) -> Vec<ExchangeLink> {
     let links =
         std::iter::successors(reached_by[end], |link| assignment.slot(link.slot).and_then(|holder| reached_by[holder]));
     links.collect()

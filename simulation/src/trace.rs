@@ -10,10 +10,10 @@ use parking_lot::Mutex;
 
 /// The hash of a run so far, and how many events it covers. Clones are the same trace.
 #[derive(Clone, Default)]
-pub struct Trace(Arc<Mutex<State>>);
+pub struct Trace(Arc<Mutex<TraceState>>);
 
 #[derive(Default)]
-struct State {
+struct TraceState {
     hasher: blake3::Hasher,
     events: u64,
     last_ms: u64,
@@ -33,7 +33,7 @@ impl Trace {
     #[allow(clippy::print_stderr, reason = "printed only for who asks to see the events")]
     pub fn note(&self, now_ms: u64, event: fmt::Arguments<'_>) {
         let mut state = self.0.lock();
-        let State { hasher, events, last_ms, line, shown } = &mut *state;
+        let TraceState { hasher, events, last_ms, line, shown } = &mut *state;
         *last_ms = now_ms;
         line.clear();
         // Writing to a string does not fail.

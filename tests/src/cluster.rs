@@ -28,7 +28,7 @@ const LOG_TAIL_BYTES: usize = 6 << 10;
 
 /// What a cluster is made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape {
+pub struct ClusterShape {
     /// Storage nodes.
     pub nodes: u16,
     /// Drives of each.
@@ -51,7 +51,7 @@ pub struct Shape {
     pub settings: &'static str,
 }
 
-impl Default for Shape {
+impl Default for ClusterShape {
     fn default() -> Self {
         Self {
             nodes: 6,
@@ -83,13 +83,13 @@ struct Member {
 
 impl Cluster {
     /// Founds a cluster, has everyone join, and waits until its gateways serve.
-    pub fn start(shape: Shape) -> Self {
+    pub fn start(shape: ClusterShape) -> Self {
         Self::try_start(shape).unwrap()
     }
 
     /// The same; an error says why this machine does not allow networks or file systems of one's own. It is
     /// printed, so that nobody takes the test for one that passed.
-    pub fn try_start(shape: Shape) -> Result<Self, String> {
+    pub fn try_start(shape: ClusterShape) -> Result<Self, String> {
         let mut cluster = Self::prepare(shape)?;
         let count = shape.nodes.to_string();
         cluster.run(&["cluster", "init", "--policy", shape.policy, "--nodes", &count], FOUNDER);
@@ -98,7 +98,7 @@ impl Cluster {
     }
 
     /// Makes a cluster whose first node is what a lone server, which was stopped, left in its data folder.
-    pub fn of_lone(server: &Server, shape: Shape) -> Self {
+    pub fn of_lone(server: &Server, shape: ClusterShape) -> Self {
         let mut cluster = Self::prepare(shape).unwrap();
         std::fs::rename(server.data(), cluster.data(FOUNDER)).unwrap();
         cluster.gather(shape);
@@ -106,7 +106,7 @@ impl Cluster {
     }
 
     /// Gives everyone a place and settings.
-    fn prepare(shape: Shape) -> Result<Self, String> {
+    fn prepare(shape: ClusterShape) -> Result<Self, String> {
         let world = World::make(shape).inspect_err(|why| eprintln!("NOT RUN: {why}"))?;
         let mut cluster = Self { home: tempfile::tempdir().unwrap(), world, members: BTreeMap::new() };
         nodes(shape).chain(gateways(shape)).for_each(|name| cluster.settle(&name, shape));
@@ -114,7 +114,7 @@ impl Cluster {
     }
 
     /// Starts the founder, has everyone else join it, and waits until the gateways serve.
-    fn gather(&mut self, shape: Shape) {
+    fn gather(&mut self, shape: ClusterShape) {
         self.start_member(FOUNDER);
         let token = self.token(FOUNDER, &[]);
         for node in nodes(shape).skip(1) {
@@ -357,7 +357,7 @@ impl Cluster {
     }
 
     /// Gives a member its ports and its settings.
-    fn settle(&mut self, name: &str, shape: Shape) {
+    fn settle(&mut self, name: &str, shape: ClusterShape) {
         let ports = free_ports();
         let (data, network) = (self.data(name), self.world.network(name, self.members.len()));
         let [peers, s3, admin] = ports;
@@ -409,11 +409,11 @@ impl Drop for Cluster {
     }
 }
 
-fn nodes(shape: Shape) -> impl Iterator<Item = String> {
+fn nodes(shape: ClusterShape) -> impl Iterator<Item = String> {
     (1..=shape.nodes).map(|number| format!("n{number}"))
 }
 
-fn gateways(shape: Shape) -> impl Iterator<Item = String> {
+fn gateways(shape: ClusterShape) -> impl Iterator<Item = String> {
     (1..=shape.gateways).map(|number| format!("g{number}"))
 }
 

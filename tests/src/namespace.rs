@@ -14,7 +14,7 @@ const MAKE_NETWORKS: &str = "mount -t tmpfs none /run && mkdir /run/netns && nft
 
 /// The place.
 pub struct Namespace {
-    _keeper: Running,
+    _holder: Running,
     pid: String,
     has_networks: bool,
 }
@@ -27,18 +27,18 @@ impl Namespace {
         unshare.args(["--user", "--map-root-user", "--mount"]).args(network).args(["sh", "-c"]);
         unshare.arg(format!("{begin} && echo ready && exec sleep infinity"));
         unshare.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut keeper = Running::start(&mut unshare);
+        let mut holder = Running::start(&mut unshare);
         let mut line = String::new();
-        let stdout = keeper.child().stdout.take().unwrap();
+        let stdout = holder.child().stdout.take().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
         if line.trim() != "ready" {
             let mut why = String::new();
-            let stderr = keeper.child().stderr.take().unwrap();
+            let stderr = holder.child().stderr.take().unwrap();
             BufReader::new(stderr).read_line(&mut why).unwrap();
             return Err(format!("namespaces cannot be used here: {}", why.trim()));
         }
-        let pid = keeper.child().id().to_string();
-        Ok(Self { _keeper: keeper, pid, has_networks })
+        let pid = holder.child().id().to_string();
+        Ok(Self { _holder: holder, pid, has_networks })
     }
 
     /// Words that, put before a command, have it run here; in a network of that name, if one is given.

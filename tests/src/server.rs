@@ -25,14 +25,14 @@ const LOG_TAIL_BYTES: usize = 16 << 10;
 
 /// How a server keeps its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub enum ServerShape {
     /// One drive, policy `single`.
     OneDrive,
     /// Six drives, policy `ec:4+2`.
     SixDrives,
 }
 
-impl Shape {
+impl ServerShape {
     /// Both of them.
     pub const ALL: [Self; 2] = [Self::OneDrive, Self::SixDrives];
 
@@ -59,7 +59,7 @@ pub struct Server {
 
 impl Server {
     /// Starts a server on a new data folder.
-    pub fn start(shape: Shape) -> Self {
+    pub fn start(shape: ServerShape) -> Self {
         Self::start_with(shape.flags(), &[])
     }
 
@@ -72,7 +72,7 @@ impl Server {
     }
 
     /// Starts a server that speaks TLS, under a certificate that it signed itself.
-    pub fn start_tls(shape: Shape) -> Self {
+    pub fn start_tls(shape: ServerShape) -> Self {
         let mut server = Self::prepare(shape.flags(), &[]);
         let (certificate, key) = (server.home.path().join("certificate.pem"), server.home.path().join("key.pem"));
         let mut openssl = Command::new("openssl");

@@ -4,19 +4,19 @@
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
-use couronne_tests::server::{Server, Shape};
+use couronne_tests::server::{Server, ServerShape};
 
 #[test]
 fn aws_cli_on_one_drive() {
-    aws_cli(Shape::OneDrive);
+    aws_cli(ServerShape::OneDrive);
 }
 
 #[test]
 fn aws_cli_on_six_drives() {
-    aws_cli(Shape::SixDrives);
+    aws_cli(ServerShape::SixDrives);
 }
 
-fn aws_cli(shape: Shape) {
+fn aws_cli(shape: ServerShape) {
     let server = Server::start(shape);
     let clients = Clients::of(&server);
     let scratch = server.scratch();
@@ -45,30 +45,30 @@ fn aws_cli(shape: Shape) {
 
 #[test]
 fn boto3_on_one_drive() {
-    boto3(Shape::OneDrive);
+    boto3(ServerShape::OneDrive);
 }
 
 #[test]
 fn boto3_on_six_drives() {
-    boto3(Shape::SixDrives);
+    boto3(ServerShape::SixDrives);
 }
 
-fn boto3(shape: Shape) {
+fn boto3(shape: ServerShape) {
     let server = Server::start(shape);
     Clients::of(&server).run_script("boto3_tour.py", &[]);
 }
 
 #[test]
 fn restic_on_one_drive() {
-    restic(Shape::OneDrive);
+    restic(ServerShape::OneDrive);
 }
 
 #[test]
 fn restic_on_six_drives() {
-    restic(Shape::SixDrives);
+    restic(ServerShape::SixDrives);
 }
 
-fn restic(shape: Shape) {
+fn restic(shape: ServerShape) {
     let server = Server::start(shape);
     let clients = Clients::of(&server);
     let source = server.scratch().join("source");
@@ -86,15 +86,15 @@ fn restic(shape: Shape) {
 
 #[test]
 fn rclone_on_one_drive() {
-    rclone(Shape::OneDrive);
+    rclone(ServerShape::OneDrive);
 }
 
 #[test]
 fn rclone_on_six_drives() {
-    rclone(Shape::SixDrives);
+    rclone(ServerShape::SixDrives);
 }
 
-fn rclone(shape: Shape) {
+fn rclone(shape: ServerShape) {
     let server = Server::start(shape);
     let clients = Clients::of(&server);
     let source = server.scratch().join("source");
@@ -112,15 +112,15 @@ fn rclone(shape: Shape) {
 
 #[test]
 fn s3cmd_on_one_drive() {
-    s3cmd(Shape::OneDrive);
+    s3cmd(ServerShape::OneDrive);
 }
 
 #[test]
 fn s3cmd_on_six_drives() {
-    s3cmd(Shape::SixDrives);
+    s3cmd(ServerShape::SixDrives);
 }
 
-fn s3cmd(shape: Shape) {
+fn s3cmd(shape: ServerShape) {
     let server = Server::start(shape);
     let clients = Clients::of(&server);
     let bytes = bytes_of::random(6, (16 << 20) + 1);

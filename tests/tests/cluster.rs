@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
-use couronne_tests::cluster::{Cluster, Shape};
+use couronne_tests::cluster::{Cluster, ClusterShape};
 use couronne_tests::load::{self, Load, Running};
 
 /// Load through a gateway.
@@ -33,7 +33,7 @@ fn pause(milliseconds: u64) {
 
 #[test]
 fn two_nodes_are_killed_while_restic_backs_up_and_everyone_loses_power_afterwards() {
-    let mut cluster = Cluster::start(Shape::default());
+    let mut cluster = Cluster::start(ClusterShape::default());
     let clients = Clients::of_gateway(&cluster, "g1");
     let source = cluster.scratch().join("source");
     bytes_of::tree(&source, 10);
@@ -68,7 +68,7 @@ fn two_nodes_are_killed_while_restic_backs_up_and_everyone_loses_power_afterward
 
 #[test]
 fn nodes_die_stall_and_restart_under_load_and_nothing_acknowledged_is_lost() {
-    let mut cluster = Cluster::start(Shape::default());
+    let mut cluster = Cluster::start(ClusterShape::default());
     Clients::of_gateway(&cluster, "g1").run("aws", &["s3", "mb", "s3://one"]);
     Clients::of_gateway(&cluster, "g2").run("aws", &["s3", "mb", "s3://two"]);
     let loads = [load(&cluster, "g1", "one"), load(&cluster, "g2", "two")];
@@ -99,7 +99,7 @@ fn nodes_die_stall_and_restart_under_load_and_nothing_acknowledged_is_lost() {
 
 #[test]
 fn a_gateway_dies_in_the_middle_of_uploads_and_the_other_goes_on() {
-    let mut cluster = Cluster::start(Shape::default());
+    let mut cluster = Cluster::start(ClusterShape::default());
     let clients = Clients::of_gateway(&cluster, "g2");
     clients.run("aws", &["s3", "mb", "s3://uploads"]);
     let bytes = bytes_of::random(60, 40 << 20);

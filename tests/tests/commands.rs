@@ -13,7 +13,7 @@ use std::process::Output;
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
-use couronne_tests::cluster::{Cluster, Shape};
+use couronne_tests::cluster::{Cluster, ClusterShape};
 use couronne_tests::json;
 use serde_json::Value;
 
@@ -198,7 +198,7 @@ fn a_drive_is_replaced(cluster: &mut Cluster) {
 
 #[test]
 fn an_operator_looks_and_orders() {
-    let mut cluster = Cluster::start(Shape::default());
+    let mut cluster = Cluster::start(ClusterShape::default());
     let clients = Clients::of_gateway(&cluster, "g1");
     let bytes = bytes_of::random(70, 9 << 20);
     bytes_of::write(&cluster.scratch().join("big"), &bytes);

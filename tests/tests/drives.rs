@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
-use couronne_tests::cluster::{Cluster, Shape};
+use couronne_tests::cluster::{Cluster, ClusterShape};
 use serde_json::Value;
 
 /// Bytes of each object.
@@ -37,7 +37,7 @@ fn compare(clients: &Clients, folder: &str, bucket: &str) {
 
 #[test]
 fn drives_are_emptied_and_rot_and_every_shard_is_back_in_its_place() {
-    let shape = Shape { nodes: 4, gateways: 1, policy: "ec:2+1", repair_grace_s: 2, ..Shape::default() };
+    let shape = ClusterShape { nodes: 4, gateways: 1, policy: "ec:2+1", repair_grace_s: 2, ..ClusterShape::default() };
     let mut cluster = Cluster::start(shape);
     let clients = Clients::of_gateway(&cluster, "g1");
     put(&clients, "objects", "kept", 8);
@@ -86,7 +86,8 @@ fn drives_are_emptied_and_rot_and_every_shard_is_back_in_its_place() {
 
 #[test]
 fn a_full_drive_is_left_out_and_full_drives_refuse_writes_and_nothing_else() {
-    let shape = Shape { nodes: 4, gateways: 1, policy: "ec:2+1", drive_mib: Some(360), ..Shape::default() };
+    let shape =
+        ClusterShape { nodes: 4, gateways: 1, policy: "ec:2+1", drive_mib: Some(360), ..ClusterShape::default() };
     let Ok(cluster) = Cluster::try_start(shape) else { return };
     let clients = Clients::of_gateway(&cluster, "g1");
     put(&clients, "objects", "full", 12);
@@ -127,7 +128,7 @@ fn a_full_drive_is_left_out_and_full_drives_refuse_writes_and_nothing_else() {
 #[test]
 fn too_much_at_once_is_told_to_slow_down_and_takes_no_memory() {
     let settings = "[limits]\nwrite_buffer_bytes_max = 16777216\n";
-    let shape = Shape { nodes: 3, gateways: 1, policy: "ec:2+1", settings, ..Shape::default() };
+    let shape = ClusterShape { nodes: 3, gateways: 1, policy: "ec:2+1", settings, ..ClusterShape::default() };
     let cluster = Cluster::start(shape);
     let clients = Clients::of_gateway(&cluster, "g1");
     put(&clients, "objects", "overload", 2);

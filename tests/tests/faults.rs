@@ -17,20 +17,20 @@ use std::time::{Duration, Instant};
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
 use couronne_tests::load::{self, Load, Running};
-use couronne_tests::server::{Server, Shape};
+use couronne_tests::server::{Server, ServerShape};
 
 #[test]
 fn killed_in_a_loop_on_one_drive() {
-    killed_in_a_loop(Shape::OneDrive);
+    killed_in_a_loop(ServerShape::OneDrive);
 }
 
 #[test]
 fn killed_in_a_loop_on_six_drives() {
-    killed_in_a_loop(Shape::SixDrives);
+    killed_in_a_loop(ServerShape::SixDrives);
 }
 
 /// Kills the server under load again and again; after each start every acknowledged byte is there.
-fn killed_in_a_loop(shape: Shape) {
+fn killed_in_a_loop(shape: ServerShape) {
     let cycles: u32 = std::env::var("COURONNE_KILL_CYCLES").map_or(3, |cycles| cycles.parse().unwrap());
     let mut server = Server::start(shape);
     Clients::of(&server).run("aws", &["s3", "mb", "s3://load"]);
@@ -50,7 +50,7 @@ fn killed_in_a_loop(shape: Shape) {
 
 #[test]
 fn two_of_six_drives_are_deleted_while_restic_backs_up() {
-    let mut server = Server::start(Shape::SixDrives);
+    let mut server = Server::start(ServerShape::SixDrives);
     let clients = Clients::of(&server);
     let source = server.scratch().join("source");
     bytes_of::tree(&source, 10);
@@ -80,7 +80,7 @@ fn two_of_six_drives_are_deleted_while_restic_backs_up() {
 
 #[test]
 fn a_flipped_bit_on_one_drive_is_an_error_never_wrong_bytes() {
-    let mut server = Server::start(Shape::OneDrive);
+    let mut server = Server::start(ServerShape::OneDrive);
     let (bytes, _) = put_and_flip(&mut server);
     let clients = Clients::of(&server);
     let (succeeded, ..) = clients.attempt("aws", &["s3", "cp", "--quiet", "s3://rot/object", "back"]);
@@ -93,7 +93,7 @@ fn a_flipped_bit_on_one_drive_is_an_error_never_wrong_bytes() {
 
 #[test]
 fn a_flipped_bit_is_healed_on_six_drives() {
-    let mut server = Server::start(Shape::SixDrives);
+    let mut server = Server::start(ServerShape::SixDrives);
     let (bytes, drive) = put_and_flip(&mut server);
     let clients = Clients::of(&server);
     clients.run("aws", &["s3", "cp", "--quiet", "s3://rot/object", "back"]);

@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
-use couronne_tests::cluster::{Cluster, Shape};
+use couronne_tests::cluster::{Cluster, ClusterShape};
 use couronne_tests::json;
 use couronne_tests::server::{self, Server, binary};
 
@@ -56,14 +56,14 @@ fn serve(folder: &Path) -> Output {
 
 #[test]
 fn a_lone_server_becomes_the_first_node_of_a_cluster() {
-    let mut server = Server::start(server::Shape::SixDrives);
+    let mut server = Server::start(server::ClusterShape::SixDrives);
     put(&Clients::of(&server), "alone", 100);
     let why = refused(&server.couronne(&["cluster", "token"]));
     assert!(why.contains("couronne storage-node"), "nobody could join it: {why}");
     let node = node_of(&server.data());
     server.stop();
 
-    let mut cluster = Cluster::of_lone(&server, Shape { nodes: 2, gateways: 1, ..Shape::default() });
+    let mut cluster = Cluster::of_lone(&server, ClusterShape { nodes: 2, gateways: 1, ..ClusterShape::default() });
     assert_eq!(node_of(&cluster.data("n1")), node);
     cluster.wait_for_status("g1", "everyone is heard of, and nothing is in danger", |status| {
         let nodes = status["nodes"].as_array().unwrap();

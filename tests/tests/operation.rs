@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 
 use couronne_tests::clients::Clients;
 use couronne_tests::json;
-use couronne_tests::server::{ACCESS_KEY, SECRET_KEY, Server, Shape, binary};
+use couronne_tests::server::{ACCESS_KEY, SECRET_KEY, Server, ServerShape, binary};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 #[test]
 fn accounts_users_and_status() {
-    let server = Server::start(Shape::SixDrives);
+    let server = Server::start(ServerShape::SixDrives);
     let account = json(&server.couronne(&["account", "create", "university", "--json"]));
     assert_eq!(account["name"], "university");
     let user = json(&server.couronne(&["user", "create", "university", "ada", "--admin", "--json"]));
@@ -55,7 +55,7 @@ fn accounts_users_and_status() {
 
 #[test]
 fn health_metrics_and_the_token() {
-    let server = Server::start(Shape::OneDrive);
+    let server = Server::start(ServerShape::OneDrive);
     Clients::of(&server).run("aws", &["s3", "mb", "s3://metrics"]);
     let (status, page) = server.admin_get("/metrics").unwrap();
     assert_eq!(status, 200);
@@ -68,7 +68,7 @@ fn health_metrics_and_the_token() {
 
 #[test]
 fn what_the_first_start_fixed_stays() {
-    let mut server = Server::start(Shape::SixDrives);
+    let mut server = Server::start(ServerShape::SixDrives);
     Clients::of(&server).run("aws", &["s3", "mb", "s3://stays"]);
     assert!(!server.data().join("founding.toml").exists(), "the cluster keeps its authority and secrets");
     for name in ["identity.toml", "credentials.toml", "admin.token"] {
@@ -99,7 +99,7 @@ fn what_the_first_start_fixed_stays() {
 
 #[test]
 fn bench_measures_a_running_server() {
-    let server = Server::start(Shape::OneDrive);
+    let server = Server::start(ServerShape::OneDrive);
     let words =
         ["bench", "mixed", "--size", "4KiB", "--objects", "20", "--duration", "0.5", "--warm-up", "0", "--json"];
     let report = json(&server.couronne(&words));
@@ -220,7 +220,7 @@ fn in_a_shell_after(line: &str) -> String {
 
 #[test]
 fn a_folder_named_by_a_flag_wins_over_a_server_named_by_the_environment() {
-    let server = Server::start(Shape::OneDrive);
+    let server = Server::start(ServerShape::OneDrive);
     let (data, port) = (server.data(), server.host());
     let mut command = plain(&["account", "list", "--data"]);
     command.arg(&data).env("COURONNE_ADMIN", "127.0.0.1:1").env("COURONNE_ADMIN_TOKEN", "of another server");

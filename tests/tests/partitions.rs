@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
-use couronne_tests::cluster::{Cluster, Shape};
+use couronne_tests::cluster::{Cluster, ClusterShape};
 use couronne_tests::load::{self, Load, Running};
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ fn expect_service(cluster: &Cluster, gateway: &str, what: &str) {
 
 #[test]
 fn the_network_is_cut_and_nothing_is_lost_or_stale() {
-    let shape = Shape { nodes: 5, policy: "ec:2+2", is_apart: true, ..Shape::default() };
+    let shape = ClusterShape { nodes: 5, policy: "ec:2+2", is_apart: true, ..ClusterShape::default() };
     let Ok(cluster) = Cluster::try_start(shape) else { return };
     let [one, two] = ["g1", "g2"].map(|gateway| Clients::of_gateway(&cluster, gateway));
     for bucket in ["one", "two", "fresh", "probes"] {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
-use couronne_tests::cluster::{Cluster, Shape};
+use couronne_tests::cluster::{Cluster, ClusterShape};
 
 /// How long certificates last here.
 const LIFETIME: Duration = Duration::from_secs(15);
@@ -15,7 +15,8 @@ const LIFETIME: Duration = Duration::from_secs(15);
 fn processes_serve_past_the_certificates_that_they_began_with() {
     let began = Instant::now();
     let lifetime = LIFETIME.as_secs();
-    let shape = Shape { nodes: 3, gateways: 1, policy: "ec:2+1", certificate_s: lifetime, ..Shape::default() };
+    let shape =
+        ClusterShape { nodes: 3, gateways: 1, policy: "ec:2+1", certificate_s: lifetime, ..ClusterShape::default() };
     let mut cluster = Cluster::start(shape);
     let clients = Clients::of_gateway(&cluster, "g1");
     clients.run("aws", &["s3", "mb", "s3://renewed"]);

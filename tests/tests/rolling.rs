@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
-use couronne_tests::cluster::{Cluster, Shape};
+use couronne_tests::cluster::{Cluster, ClusterShape};
 use couronne_tests::load::Running;
 
 #[test]
 fn every_process_restarts_in_turn_and_no_client_sees_an_error() {
-    let mut cluster = Cluster::start(Shape::default());
+    let mut cluster = Cluster::start(ClusterShape::default());
     let clients = Clients::of_gateway(&cluster, "g1");
     clients.run("aws", &["s3", "mb", "s3://steady"]);
     let stop = cluster.scratch().join("stop");

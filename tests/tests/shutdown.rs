@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
 use couronne_tests::load::{self, Load, Running};
-use couronne_tests::server::{Server, Shape};
+use couronne_tests::server::{Server, ServerShape};
 
 #[test]
 fn terminated_under_load_on_one_drive() {
-    terminated_under_load(Shape::OneDrive);
+    terminated_under_load(ServerShape::OneDrive);
 }
 
 #[test]
 fn terminated_under_load_on_six_drives() {
-    terminated_under_load(Shape::SixDrives);
+    terminated_under_load(ServerShape::SixDrives);
 }
 
-fn terminated_under_load(shape: Shape) {
+fn terminated_under_load(shape: ServerShape) {
     let mut server = Server::start(shape);
     let scratch = server.scratch();
     let name = |name: &str| scratch.join(name).to_string_lossy().into_owned();

@@ -4,11 +4,11 @@
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
-use couronne_tests::server::{Server, Shape};
+use couronne_tests::server::{Server, ServerShape};
 
 #[test]
 fn aws_cli_and_boto3_over_tls() {
-    let mut server = Server::start_tls(Shape::SixDrives);
+    let mut server = Server::start_tls(ServerShape::SixDrives);
     {
         let clients = Clients::of(&server);
         assert!(server.endpoint().starts_with("https://"));

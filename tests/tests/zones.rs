@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
-use couronne_tests::cluster::{Cluster, Shape};
+use couronne_tests::cluster::{Cluster, ClusterShape};
 use couronne_tests::load::{self, Load};
 
 #[test]
 fn a_zone_is_lost_under_load_and_what_it_held_is_rebuilt() {
-    let shape = Shape { zones: 3, policy: "ec:2+2", repair_grace_s: 4, ..Shape::default() };
+    let shape = ClusterShape { zones: 3, policy: "ec:2+2", repair_grace_s: 4, ..ClusterShape::default() };
     let mut cluster = Cluster::start(shape);
     let clients = Clients::of_gateway(&cluster, "g1");
     clients.run("aws", &["s3", "mb", "s3://zones"]);

@@ -1,4 +1,4 @@
-//! Forming a cluster: once all nodes are there, the map gets rings, ranges, and all keepers.
+//! Forming a cluster: once all nodes are there, the map gets rings, ranges, and all replicas of the meta group.
 //!
 //! Promises: deterministic in the drives' ids. Must not know: folders, tasks.
 
@@ -21,7 +21,7 @@ pub fn can_form(map: &ClusterMap) -> bool {
     map.bootstrap.is_some_and(|bootstrap| map.storage_nodes().count() >= usize::from(bootstrap.nodes))
 }
 
-/// Gives the map its rings, its ranges, and as many keepers as its policies survive losses. A map that is formed
+/// Gives the map its rings, its ranges, and as many replicas of the meta group as its policies survive losses. A map that is formed
 /// stays as it is.
 pub fn form(map: &mut ClusterMap) -> Result<(), MapError> {
     let Some(bootstrap) = map.bootstrap else { return Ok(()) };
@@ -44,7 +44,7 @@ pub fn form(map: &mut ClusterMap) -> Result<(), MapError> {
         let (id, generation, initial_voters) = (RangeId(number + 1), Generation(1), members.clone());
         formed.ranges.push(MapRange { id, generation, start, end, replicas: members, initial_voters });
     }
-    // The keeper there is stays one: it holds the map.
+    // The replica that there is stays one: it holds the map.
     let kept: Vec<DriveId> = formed.meta_group.replicas.values().copied().collect();
     let chosen = replicas(&drives, count, 0, |drive| u32::from(!kept.contains(&drive)))?;
     for drive in chosen.into_iter().filter(|drive| !kept.contains(drive)) {

@@ -52,7 +52,7 @@ pub struct ClusterMap {
 }
 
 impl ClusterMap {
-    /// Every range, the keepers' first.
+    /// Every range, the meta group first.
     pub fn all_ranges(&self) -> impl Iterator<Item = &MapRange> {
         std::iter::once(&self.meta_group).chain(&self.ranges)
     }

@@ -11,11 +11,11 @@ use prometheus::{Encoder, Error, IntGaugeVec, Opts, Registry, TextEncoder};
 use super::messages::{DriveMessage, StatusMessage};
 
 /// The metrics of one moment.
-struct Page(Registry);
+struct MetricsPage(Registry);
 
 /// The page of a process.
 pub(super) fn page(status: &StatusMessage) -> Result<String, Error> {
-    let page = Page(Registry::new());
+    let page = MetricsPage(Registry::new());
     page.drives(&status.drives)?;
     page.repair(status)?;
     page.scrub(status)?;
@@ -25,7 +25,7 @@ pub(super) fn page(status: &StatusMessage) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-impl Page {
+impl MetricsPage {
     /// A gauge by labels.
     fn gauge<const N: usize>(
         &self,

@@ -3,9 +3,10 @@
 //! Must not know: how load is made.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, TryFromFloatSecsError};
 
 use clap::{Args, ValueEnum};
+use thiserror::Error;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -102,19 +103,36 @@ pub(crate) struct BenchArguments {
     pub(crate) json: bool,
 }
 
+/// Why an argument is refused.
+#[derive(Debug, Error)]
+enum ArgumentError {
+    /// It is no size.
+    #[error("`{0}` is no size: use 4096, 4KiB, 16MiB, 5GiB")]
+    Size(String),
+    /// It is more bytes than can be counted.
+    #[error("`{0}` is too large")]
+    TooLarge(String),
+    /// It is no number.
+    #[error("`{0}` is no number of seconds")]
+    Seconds(String),
+    /// It is no duration.
+    #[error(transparent)]
+    Duration(#[from] TryFromFloatSecsError),
+}
+
 /// Reads `4096`, `4KiB`, `16MiB`, `5GiB`.
-fn parse_size(text: &str) -> Result<u64, String> {
+fn parse_size(text: &str) -> Result<u64, ArgumentError> {
     let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
     let (number, shift) =
         units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift))).unwrap_or((text, 0));
-    let number: u64 = number.trim().parse().map_err(|_| format!("`{text}` is no size: use 4096, 4KiB, 16MiB, 5GiB"))?;
-    number.checked_mul(1 << shift).ok_or_else(|| format!("`{text}` is too large"))
+    let number: u64 = number.trim().parse().map_err(|_| ArgumentError::Size(text.to_owned()))?;
+    number.checked_mul(1 << shift).ok_or_else(|| ArgumentError::TooLarge(text.to_owned()))
 }
 
 /// Reads seconds, with a fraction if need be.
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("`{text}` is no number of seconds"))?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+fn parse_seconds(text: &str) -> Result<Duration, ArgumentError> {
+    let seconds: f64 = text.parse().map_err(|_| ArgumentError::Seconds(text.to_owned()))?;
+    Ok(Duration::try_from_secs_f64(seconds)?)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::BenchError;
 use super::body::Bodies;
-use super::connection::{Answer, Call, Connection, Keep};
+use super::connection::{Answer, Connection, HttpCall, Keep};
 use super::signing::sha256_hex;
 
 /// S3 requests on one bucket over one connection.
@@ -112,7 +112,7 @@ impl Client {
             None => format!("/{}", self.bucket),
         };
         let (body, payload_hash) = body.unwrap_or_else(|| (Bytes::new(), self.empty_hash.clone()));
-        let call = Call { method, path: &path, query, payload_hash: &payload_hash, body };
+        let call = HttpCall { method, path: &path, query, payload_hash: &payload_hash, body };
         let answer = self.connection.call(&call, keep).await?;
         if answer.status.is_success() {
             return Ok(answer);

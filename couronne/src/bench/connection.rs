@@ -33,7 +33,7 @@ pub(crate) struct Connection {
 }
 
 /// What is asked of the endpoint.
-pub(crate) struct Call<'a> {
+pub(crate) struct HttpCall<'a> {
     /// The method.
     pub(crate) method: &'a str,
     /// Bucket and key, as `/bucket/key`.
@@ -74,7 +74,7 @@ impl Connection {
     }
 
     /// Makes one call. After a failure the next call opens a new connection.
-    pub(crate) async fn call(&mut self, call: &Call<'_>, keep: Keep) -> Result<Answer, BenchError> {
+    pub(crate) async fn call(&mut self, call: &HttpCall<'_>, keep: Keep) -> Result<Answer, BenchError> {
         let mut sender = match self.sender.take() {
             Some(sender) if !sender.is_closed() => sender,
             _ => self.open().await?,
@@ -86,8 +86,8 @@ impl Connection {
     }
 
     /// The signed request of a call.
-    fn request(&self, call: &Call<'_>) -> Result<Request<Full<Bytes>>, BenchError> {
-        let Call { method, path, query, payload_hash, ref body } = *call;
+    fn request(&self, call: &HttpCall<'_>) -> Result<Request<Full<Bytes>>, BenchError> {
+        let HttpCall { method, path, query, payload_hash, ref body } = *call;
         let host = self.endpoint.authority.as_str();
         let signed = self.signer.sign(&Unsigned { method, host, path, query, payload_hash });
         Ok(Request::builder()

@@ -35,7 +35,7 @@ pub struct Bucket {
 
 /// A bucket to be created.
 #[derive(Clone, Debug)]
-pub struct CreateBucket {
+pub struct CreateBucketRequest {
     /// Its name; the face has checked its form.
     pub name: Box<str>,
     /// The account that is to own it.
@@ -52,7 +52,7 @@ pub struct CreateBucket {
 
 /// Which buckets of an account to list.
 #[derive(Clone, Debug)]
-pub struct ListBuckets {
+pub struct ListBucketsRequest {
     /// The account.
     pub account: Box<str>,
     /// Names begin with this; may be empty.
@@ -123,7 +123,7 @@ impl Engine {
     }
 
     /// An account's buckets, by name.
-    pub async fn list_buckets(&self, list: ListBuckets) -> Result<BucketPage, EngineError> {
+    pub async fn list_buckets(&self, list: ListBucketsRequest) -> Result<BucketPage, EngineError> {
         let (buckets, truncated) = self.owned(&list).await?;
         Ok(BucketPage { buckets, truncated })
     }

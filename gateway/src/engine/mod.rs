@@ -37,10 +37,10 @@ use couronne_metadata::query::{Answer, Query};
 use bucket::BucketCache;
 
 pub use body::{BodyError, BodySource, BytesBody, Expected, ExpectedChecksum};
-pub use bucket::{Bucket, BucketPage, CreateBucket, ListBuckets, ListedBucket};
+pub use bucket::{Bucket, BucketPage, CreateBucketRequest, ListBucketsRequest, ListedBucket};
 pub use error::{DigestKind, EngineError};
 pub(crate) use hash::BodyHashes;
-pub use object::{DeleteObject, Deleted, PutObject, Written};
+pub use object::{DeleteObjectRequest, Deleted, PutObjectRequest, Written};
 pub use open::{HandleBody, ObjectHandle, PartSpan};
 pub use read::BlobReader;
 pub use settings::Settings;

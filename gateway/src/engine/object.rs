@@ -8,7 +8,7 @@ use super::{Bucket, Engine, EngineError, Staged};
 
 /// What an object is to be, beside its bytes.
 #[derive(Clone, Debug, Default)]
-pub struct PutObject {
+pub struct PutObjectRequest {
     /// Headers, metadata, tags, owner, lock.
     pub attributes: Attributes,
     /// What must hold of the current object.
@@ -32,7 +32,7 @@ pub struct Written {
 
 /// A deletion.
 #[derive(Clone, Debug, Default)]
-pub struct DeleteObject {
+pub struct DeleteObjectRequest {
     /// The version to remove for good; `None` is the plain deletion.
     pub version: Option<VersionId>,
     /// What must hold of the current object.
@@ -55,7 +55,12 @@ pub struct Deleted {
 impl Engine {
     /// Commits a staged body as an object of the bucket and key it was staged for. It may be
     /// acknowledged when this returns `Ok`.
-    pub async fn put_object(&self, bucket: &Bucket, staged: &Staged, put: PutObject) -> Result<Written, EngineError> {
+    pub async fn put_object(
+        &self,
+        bucket: &Bucket,
+        staged: &Staged,
+        put: PutObjectRequest,
+    ) -> Result<Written, EngineError> {
         let (size, etag, checksum) = (staged.size(), staged.etag(), staged.checksum().cloned());
         let command = Command::Put {
             data: staged.data().clone(),
@@ -72,8 +77,13 @@ impl Engine {
     }
 
     /// Deletes an object, or one version for good.
-    pub async fn delete(&self, bucket: &Bucket, key: &ObjectKey, delete: DeleteObject) -> Result<Deleted, EngineError> {
-        let DeleteObject { version, condition, bypass_governance, owner } = delete;
+    pub async fn delete(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        delete: DeleteObjectRequest,
+    ) -> Result<Deleted, EngineError> {
+        let DeleteObjectRequest { version, condition, bypass_governance, owner } = delete;
         let command = Command::Delete { version, condition, bypass_governance, owner };
         match self.execute(bucket, key, command).await? {
             Outcome::Deleted { removed, marker } => Ok(Deleted { removed, marker }),

@@ -1,6 +1,6 @@
 //! How a stage or an operation ends without an answer.
 //!
-//! Promises: that a bucket is stale is a variant of its own, so no face can mistake it for an error of the client's:
+//! Promises: that a bucket is stale is a variant of its own, so no face can take it for an error of the client's:
 //! an [`EngineError`] becomes a [`FrontError`] here, and nowhere else.
 //! Must not know: status codes, how a face words anything.
 

@@ -6,7 +6,7 @@ use couronne_metadata::ids::Ordinal;
 use super::names::check_name;
 use super::rows::{self, AccountRow};
 use super::{Account, Identity, IdentityError, ROOT_ACCOUNT};
-use crate::engine::ListBuckets;
+use crate::engine::ListBucketsRequest;
 
 impl Identity {
     /// Creates an account.

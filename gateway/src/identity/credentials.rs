@@ -13,12 +13,12 @@ use super::{Credential, Identity, IdentityError, LastDerived};
 
 /// Credentials by access key.
 pub(super) struct CredentialCache {
-    credentials: RwLock<HashMap<Box<str>, Cached>>,
+    credentials: RwLock<HashMap<Box<str>, CachedCredential>>,
     age_max: Duration,
     entries_max: usize,
 }
 
-struct Cached {
+struct CachedCredential {
     credential: Arc<Credential>,
     /// When its rows were read, by the steady clock: before the first of them.
     since: Duration,
@@ -47,7 +47,7 @@ impl CredentialCache {
         if credentials.len() >= self.entries_max {
             credentials.clear();
         }
-        credentials.insert(credential.access_key.clone(), Cached { credential, since });
+        credentials.insert(credential.access_key.clone(), CachedCredential { credential, since });
     }
 }
 

@@ -1,6 +1,6 @@
 //! Buckets: names, creation and deletion by several gateways at once, broken off anywhere.
 
-use couronne_gateway::engine::{Engine, EngineError, ListBuckets, Settings};
+use couronne_gateway::engine::{Engine, EngineError, ListBucketsRequest, Settings};
 use couronne_gateway::testing::{FakeCluster, FakeShape, RangeFault};
 use couronne_metadata::command::Refusal;
 use proptest::prelude::*;
@@ -11,8 +11,8 @@ fn paused() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
-fn list(account: &str, prefix: &str, after: &str, limit: u32) -> ListBuckets {
-    ListBuckets { account: account.into(), prefix: prefix.into(), after: after.into(), limit }
+fn list(account: &str, prefix: &str, after: &str, limit: u32) -> ListBucketsRequest {
+    ListBucketsRequest { account: account.into(), prefix: prefix.into(), after: after.into(), limit }
 }
 
 async fn names(engine: &Engine, account: &str) -> Vec<String> {
@@ -57,7 +57,7 @@ async fn a_bucket_that_holds_anything_lives_on() {
     assert_eq!(get(engine, &renewed, "x").await.unwrap(), bytes(1, 10));
     put(engine, &renewed, "a", &bytes(2, 10)).await.unwrap();
     for at in ["a", "x"] {
-        engine.delete(&renewed, &key(at), couronne_gateway::engine::DeleteObject::default()).await.unwrap();
+        engine.delete(&renewed, &key(at), couronne_gateway::engine::DeleteObjectRequest::default()).await.unwrap();
     }
     engine.delete_bucket(&renewed).await.unwrap();
     assert!(no_such_bucket(&engine.resolve_bucket("b").await));

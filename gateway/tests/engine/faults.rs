@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_client::Settings as ClientSettings;
 use couronne_cluster::{DriveState, WriteState};
-use couronne_gateway::engine::{EngineError, PutObject, Settings};
+use couronne_gateway::engine::{EngineError, PutObjectRequest, Settings};
 use couronne_gateway::testing::{DriveFault, FakeCluster, FakeShape};
 use couronne_metadata::command::{Command, CommandRequest, NewData};
 use couronne_metadata::ids::CommitId;
@@ -356,7 +356,7 @@ async fn memory_for_bodies_is_bounded() {
             let at = format!("k{number}");
             let mut source = Pieces::cut(&body, 50_000, Some(1 << 20));
             let staged = engine.stage(&bucket, &key(&at), &mut source).await.unwrap();
-            engine.put_object(&bucket, &staged, PutObject::default()).await.unwrap();
+            engine.put_object(&bucket, &staged, PutObjectRequest::default()).await.unwrap();
             assert_eq!(get(&engine, &bucket, &at).await.unwrap(), body);
         })
     });

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use couronne_gateway::engine::{
-    BodyError, DeleteObject, DigestKind, EngineError, Expected, ExpectedChecksum, PutObject,
+    BodyError, DeleteObjectRequest, DigestKind, EngineError, Expected, ExpectedChecksum, PutObjectRequest,
 };
 use couronne_gateway::testing::{FakeCluster, FakeShape};
 use couronne_metadata::command::{EtagSet, Precondition, Refusal};
@@ -66,7 +66,7 @@ proptest! {
             let mut source = Pieces::cut(&body, piece, declared.then_some(len as u64));
             let staged = cluster.engine.stage(&bucket, &key("k"), &mut source).await.unwrap();
             prop_assert_eq!(staged.crc64(), crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &body));
-            cluster.engine.put_object(&bucket, &staged, PutObject::default()).await.unwrap();
+            cluster.engine.put_object(&bucket, &staged, PutObjectRequest::default()).await.unwrap();
             let (start, end) = (at.0 as usize % (len + 1), at.1 as usize % (len + 1));
             let (start, end) = (start.min(end), start.max(end));
             let handle = cluster.engine.open(&bucket, &key("k"), None).await.unwrap();
@@ -144,14 +144,14 @@ async fn a_staged_body_that_is_dropped_is_abandoned_and_one_that_was_sent_is_not
     assert_eq!(abandoned(), 1);
 
     let staged = stage().await;
-    cluster.engine.put_object(&bucket, &staged, PutObject::default()).await.unwrap();
+    cluster.engine.put_object(&bucket, &staged, PutObjectRequest::default()).await.unwrap();
     drop(staged);
     settle().await;
     assert_eq!(abandoned(), 1);
 
     // A refusal is a known outcome: nothing names the blob.
     let staged = stage().await;
-    let put = PutObject { condition: if_absent(), ..PutObject::default() };
+    let put = PutObjectRequest { condition: if_absent(), ..PutObjectRequest::default() };
     let refused = cluster.engine.put_object(&bucket, &staged, put).await;
     assert!(matches!(refused, Err(EngineError::Refused(Refusal::PreconditionFailed))));
     drop(staged);
@@ -167,7 +167,7 @@ async fn conditions_hold() {
     let put_if = async |body: &Bytes, condition: Precondition| {
         let mut source = Pieces::cut(body, 1000, None);
         let staged = engine.stage(&bucket, &key("k"), &mut source).await.unwrap();
-        engine.put_object(&bucket, &staged, PutObject { condition, ..PutObject::default() }).await
+        engine.put_object(&bucket, &staged, PutObjectRequest { condition, ..PutObjectRequest::default() }).await
     };
     let (first, second) = (bytes(1, 5000), bytes(2, 5000));
     let etag = |written: &couronne_gateway::engine::Written| Precondition {
@@ -193,7 +193,7 @@ async fn versions_are_kept_read_and_removed() {
     let (first, second) = (bytes(1, 100_000), bytes(2, 50));
     let one = put(engine, &bucket, "k", &first).await.unwrap();
     let two = put(engine, &bucket, "k", &second).await.unwrap();
-    let deleted = engine.delete(&bucket, &key("k"), DeleteObject::default()).await.unwrap();
+    let deleted = engine.delete(&bucket, &key("k"), DeleteObjectRequest::default()).await.unwrap();
     let marker = deleted.marker.unwrap();
     assert!(matches!(
         get(engine, &bucket, "k").await,
@@ -203,7 +203,7 @@ async fn versions_are_kept_read_and_removed() {
     assert!(matches!(named, Some(EngineError::DeleteMarker { version, .. }) if version == marker), "{named:?}");
     assert_eq!(get_version(engine, &bucket, "k", one.version).await.unwrap(), first);
     assert_eq!(get_version(engine, &bucket, "k", two.version).await.unwrap(), second);
-    let gone = DeleteObject { version: Some(two.version), ..DeleteObject::default() };
+    let gone = DeleteObjectRequest { version: Some(two.version), ..DeleteObjectRequest::default() };
     engine.delete(&bucket, &key("k"), gone).await.unwrap();
     let missing = get_version(engine, &bucket, "k", two.version).await;
     assert!(matches!(missing, Err(EngineError::Refused(Refusal::NoSuchVersion))), "{missing:?}");
@@ -219,10 +219,10 @@ async fn a_copy_is_equal_and_its_own() {
     let handle = engine.open(&bucket, &key("from"), None).await.unwrap();
     let mut source = handle.body(0..700_001, Some(ChecksumAlgorithm::Sha256)).await.unwrap();
     let staged = engine.stage(&bucket, &key("to"), &mut source).await.unwrap();
-    let copied = engine.put_object(&bucket, &staged, PutObject::default()).await.unwrap();
+    let copied = engine.put_object(&bucket, &staged, PutObjectRequest::default()).await.unwrap();
     assert_eq!(copied.etag, written.etag);
     assert_eq!(copied.checksum.unwrap().value.len(), 32);
-    engine.delete(&bucket, &key("from"), DeleteObject::default()).await.unwrap();
+    engine.delete(&bucket, &key("from"), DeleteObjectRequest::default()).await.unwrap();
     assert_eq!(get(engine, &bucket, "to").await.unwrap(), body);
 }
 
@@ -234,7 +234,7 @@ async fn usage_is_what_is_there() {
     for at in ["a", "b", "x"] {
         put(engine, &bucket, at, &bytes(1, 1000)).await.unwrap();
     }
-    engine.delete(&bucket, &key("b"), DeleteObject::default()).await.unwrap();
+    engine.delete(&bucket, &key("b"), DeleteObjectRequest::default()).await.unwrap();
     let usage = engine.usage(&bucket).await.unwrap();
     assert_eq!((usage.objects, usage.bytes), (2, 2000));
 }

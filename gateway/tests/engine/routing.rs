@@ -1,6 +1,6 @@
 //! Ranges that lose requests and answers, or have other rules: what becomes of a write.
 
-use couronne_gateway::engine::{BytesBody, DeleteObject, EngineError, PutObject};
+use couronne_gateway::engine::{BytesBody, DeleteObjectRequest, EngineError, PutObjectRequest};
 use couronne_gateway::testing::{FakeCluster, FakeShape, RangeFault};
 use couronne_metadata::command::{Command, CommandRequest, Refusal};
 use couronne_metadata::record::BucketRules;
@@ -33,7 +33,7 @@ proptest! {
             let staged = cluster.engine.stage(&bucket, &key("k"), &mut Pieces::cut(&body, 500, None)).await.unwrap();
             cluster.ranges.fail_next(faults);
             // If a repeat were another command, `If-None-Match: *` would refuse it.
-            let put = PutObject { condition: if_absent(), ..PutObject::default() };
+            let put = PutObjectRequest { condition: if_absent(), ..PutObjectRequest::default() };
             let written = cluster.engine.put_object(&bucket, &staged, put).await.unwrap();
             let handle = cluster.engine.open(&bucket, &key("k"), None).await.unwrap();
             prop_assert_eq!(handle.record().ordinal, written.ordinal);
@@ -57,7 +57,7 @@ fn an_attempt_that_comes_late_gets_what_its_repeat_was_refused() {
         let refused = async |faults: &[RangeFault]| {
             let staged = engine.stage(&bucket, &key("k"), &mut BytesBody::new(bytes(2, 20))).await.unwrap();
             cluster.ranges.fail_next(faults.iter().copied());
-            let put = PutObject { condition: if_absent(), ..PutObject::default() };
+            let put = PutObjectRequest { condition: if_absent(), ..PutObjectRequest::default() };
             let refused = engine.put_object(&bucket, &staged, put).await;
             assert!(matches!(refused, Err(EngineError::Refused(Refusal::PreconditionFailed))), "{refused:?}");
             cluster.ranges.commands().into_iter().rfind(is_attempt).unwrap()
@@ -68,7 +68,7 @@ fn an_attempt_that_comes_late_gets_what_its_repeat_was_refused() {
         let repeat = refused(&[RangeFault::LosesRequest]).await;
         assert!(repeat.is_repeat);
 
-        engine.delete(&bucket, &key("k"), DeleteObject::default()).await.unwrap();
+        engine.delete(&bucket, &key("k"), DeleteObjectRequest::default()).await.unwrap();
         let late = cluster.ranges.arrive(CommandRequest { is_repeat: false, ..repeat }).await;
         assert_eq!(late, Err(RangeError::Refused(Refusal::PreconditionFailed)));
         assert!(
@@ -86,7 +86,7 @@ fn an_outcome_that_cannot_be_learnt_is_unavailable_and_nothing_is_abandoned() {
         let body = bytes(1, 200_000);
         let staged = cluster.engine.stage(&bucket, &key("k"), &mut Pieces::cut(&body, 500, None)).await.unwrap();
         cluster.ranges.fail_next(std::iter::repeat_n(RangeFault::LosesAnswer, 1000));
-        let unknown = cluster.engine.put_object(&bucket, &staged, PutObject::default()).await;
+        let unknown = cluster.engine.put_object(&bucket, &staged, PutObjectRequest::default()).await;
         assert!(matches!(unknown, Err(EngineError::Unavailable(_))), "{unknown:?}");
         drop(staged);
         for _ in 0..50 {
@@ -110,10 +110,10 @@ fn stale_rules_cost_no_second_body() {
             Ok(BucketRules { versioning: couronne_metadata::record::Versioning::Enabled, ..rules.clone() })
         };
         other.update_rules(&seen, edit).await.unwrap();
-        let stale = cluster.engine.put_object(&bucket, &staged, PutObject::default()).await;
+        let stale = cluster.engine.put_object(&bucket, &staged, PutObjectRequest::default()).await;
         assert!(matches!(stale, Err(EngineError::StaleRules)), "{stale:?}");
         let renewed = cluster.engine.renew_bucket(&bucket).await.unwrap();
-        let written = cluster.engine.put_object(&renewed, &staged, PutObject::default()).await.unwrap();
+        let written = cluster.engine.put_object(&renewed, &staged, PutObjectRequest::default()).await.unwrap();
         assert!(matches!(written.version, couronne_metadata::ids::VersionId::Ordinal(_)));
         assert_eq!(get(&cluster.engine, &renewed, "k").await.unwrap(), body);
         let old = get(&cluster.engine, &bucket, "k").await;

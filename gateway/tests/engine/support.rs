@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use couronne_gateway::engine::{
-    BodyError, BodySource, Bucket, BytesBody, CreateBucket, Engine, EngineError, Expected, ObjectHandle, PutObject,
-    Written,
+    BodyError, BodySource, Bucket, BytesBody, CreateBucketRequest, Engine, EngineError, Expected, ObjectHandle,
+    PutObjectRequest, Written,
 };
 use couronne_metadata::command::EtagSet;
 use couronne_metadata::command::Precondition;
@@ -21,8 +21,8 @@ pub(crate) fn bytes(seed: u64, len: usize) -> Bytes {
     bytes.into()
 }
 
-pub(crate) fn create(name: &str, account: &str) -> CreateBucket {
-    CreateBucket {
+pub(crate) fn create(name: &str, account: &str) -> CreateBucketRequest {
+    CreateBucketRequest {
         name: name.into(),
         account: account.into(),
         policy: None,
@@ -38,7 +38,7 @@ pub(crate) async fn bucket(engine: &Engine, name: &str) -> Bucket {
 
 pub(crate) async fn put(engine: &Engine, bucket: &Bucket, at: &str, bytes: &Bytes) -> Result<Written, EngineError> {
     let staged = engine.stage(bucket, &key(at), &mut BytesBody::new(bytes.clone())).await?;
-    engine.put_object(bucket, &staged, PutObject::default()).await
+    engine.put_object(bucket, &staged, PutObjectRequest::default()).await
 }
 
 pub(crate) async fn get(engine: &Engine, bucket: &Bucket, at: &str) -> Result<Bytes, EngineError> {

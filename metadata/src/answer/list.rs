@@ -19,7 +19,7 @@ pub(super) fn objects(
     list: &ListQuery,
 ) -> Result<Page<Box<ObjectRecord>>, StoreError> {
     let decode: Decode<Box<ObjectRecord>> = |_, value| Ok(Box::new(codec::decode::<ListedObject>(value)?.into()));
-    fill(list, &mut Rows::open(view, RowKind::Current, bucket, list, decode))
+    fill(list, &mut ListedRows::open(view, RowKind::Current, bucket, list, decode))
 }
 
 /// A page of open uploads, per key in the order of their creation. Forward only.
@@ -30,7 +30,7 @@ pub(super) fn uploads(
     after_upload: Option<UploadId>,
 ) -> Result<Page<(UploadId, UploadRecord)>, StoreError> {
     let list = &forward(list);
-    let mut rows = Rows::open(view, RowKind::Upload, bucket, list, |suffix, value| {
+    let mut rows = ListedRows::open(view, RowKind::Upload, bucket, list, |suffix, value| {
         let id = suffix.try_into().map_err(|_| codec::Corrupt("row key of an upload has a wrong length"))?;
         Ok((UploadId::from_bytes(id), codec::decode(value)?))
     });
@@ -50,9 +50,10 @@ pub(super) fn versions(
 ) -> Result<Page<(VersionRecord, bool)>, StoreError> {
     let list = &forward(list);
     let decode: Decode<VersionRecord> = |_, value| Ok(codec::decode(value)?);
-    let mut current =
-        Rows::open(view, RowKind::Current, bucket, list, |_, value| Ok(VersionRecord::Object(codec::decode(value)?)));
-    let mut noncurrent = Rows::open(view, RowKind::Version, bucket, list, decode);
+    let mut current = ListedRows::open(view, RowKind::Current, bucket, list, |_, value| {
+        Ok(VersionRecord::Object(codec::decode(value)?))
+    });
+    let mut noncurrent = ListedRows::open(view, RowKind::Version, bucket, list, decode);
     let mut seen = None;
     if let (Some(version), Ok(key)) = (after_version, ObjectKey::new(list.after.clone())) {
         let start = match place(view, bucket, &key, version)? {
@@ -103,8 +104,8 @@ fn place(view: &dyn View, bucket: BucketId, key: &ObjectKey, version: VersionId)
 /// Turns a row's suffix and value into an item.
 type Decode<T> = fn(&[u8], &Bytes) -> Result<T, StoreError>;
 
-/// Rows of one kind.
-struct Rows<'a, T> {
+/// ListedRows of one kind.
+struct ListedRows<'a, T> {
     cursor: Box<dyn Cursor + 'a>,
     kind: RowKind,
     bucket: BucketId,
@@ -112,7 +113,7 @@ struct Rows<'a, T> {
     decode: Decode<T>,
 }
 
-impl<'a, T> Rows<'a, T> {
+impl<'a, T> ListedRows<'a, T> {
     fn open(view: &'a dyn View, kind: RowKind, bucket: BucketId, list: &ListQuery, decode: Decode<T>) -> Self {
         let interval = Interval::of(kind, bucket, list);
         let (start, end) = interval.bounds();
@@ -129,7 +130,7 @@ impl<'a, T> Rows<'a, T> {
     }
 }
 
-impl<T> Source for Rows<'_, T> {
+impl<T> Source for ListedRows<'_, T> {
     type Item = T;
 
     fn next(&mut self) -> Result<Option<Row>, StoreError> {
@@ -149,14 +150,14 @@ impl<T> Source for Rows<'_, T> {
     }
 }
 
-/// Rows with one row of foresight.
+/// ListedRows with one row of foresight.
 struct Ahead<'a> {
-    rows: Rows<'a, VersionRecord>,
+    rows: ListedRows<'a, VersionRecord>,
     next: Option<Option<Row>>,
 }
 
 impl<'a> Ahead<'a> {
-    const fn new(rows: Rows<'a, VersionRecord>) -> Self {
+    const fn new(rows: ListedRows<'a, VersionRecord>) -> Self {
         Self { rows, next: None }
     }
 

@@ -8,9 +8,9 @@ use thiserror::Error;
 use crate::geometry::{Geometry, SHARDS_MAX};
 
 #[cfg(not(target_arch = "x86_64"))]
-use super::portable::Coder;
+use super::portable::PortableCoder as Coder;
 #[cfg(target_arch = "x86_64")]
-use super::vectored::Coder;
+use super::vectored::VectoredCoder as Coder;
 
 /// The erasure code of one shape `k + m`.
 #[derive(Debug)]

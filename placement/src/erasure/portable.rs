@@ -4,9 +4,9 @@
 use reed_solomon_erasure::galois_8::ReedSolomon;
 
 #[derive(Debug)]
-pub(super) struct Coder(ReedSolomon);
+pub(super) struct PortableCoder(ReedSolomon);
 
-impl Coder {
+impl PortableCoder {
     pub(super) fn new(k: usize, m: usize) -> Option<Self> {
         ReedSolomon::new(k, m).ok().map(Self)
     }

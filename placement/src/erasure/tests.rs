@@ -23,7 +23,7 @@ fn shapes() -> impl Iterator<Item = (u8, u8)> {
 fn every_geometry_agrees_with_reed_solomon_erasure() {
     for (k, m) in shapes().filter(|(_, m)| *m > 0) {
         let codec = Codec::of(&Geometry::new(k, m, 1 << 20).unwrap()).unwrap();
-        let oracle = portable::Coder::new(k.into(), m.into()).unwrap();
+        let oracle = portable::PortableCoder::new(k.into(), m.into()).unwrap();
         for shard_len in [1, 31, 64, 1_000, 4_097] {
             let data = codec.split(&noise(shard_len * usize::from(k), shard_len as u64));
             let slices: Vec<&[u8]> = data.iter().map(AsRef::as_ref).collect();
@@ -39,7 +39,7 @@ fn every_geometry_agrees_with_reed_solomon_erasure() {
 fn blocks_join_seamlessly() {
     for (k, m) in [(4, 2), (2, 1), (10, 6), (20, 12)] {
         let codec = Codec::of(&Geometry::new(k, m, 1 << 20).unwrap()).unwrap();
-        let oracle = portable::Coder::new(k.into(), m.into()).unwrap();
+        let oracle = portable::PortableCoder::new(k.into(), m.into()).unwrap();
         let shard_len = 300_001;
         let data = codec.split(&noise(shard_len * usize::from(k), 1));
         let slices: Vec<&[u8]> = data.iter().map(AsRef::as_ref).collect();
@@ -125,7 +125,7 @@ proptest! {
         prop_assert_eq!(repaired, all.iter().cloned().map(Some).collect::<Vec<_>>());
 
         if k > 1 && m > 0 && !lost.is_empty() {
-            let oracle = portable::Coder::new(k.into(), m.into()).unwrap();
+            let oracle = portable::PortableCoder::new(k.into(), m.into()).unwrap();
             let slices: Vec<Option<&[u8]>> = left.iter().map(|shard| shard.as_deref()).collect();
             let mut rebuilt = vec![vec![0; all[0].len()]; lost.len()];
             let mut outputs: Vec<&mut [u8]> = rebuilt.iter_mut().map(AsMut::as_mut).collect();

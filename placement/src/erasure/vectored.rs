@@ -10,9 +10,9 @@ use rusty_erasure::compat::reed_solomon_erasure_matrix;
 const STRIPE_BLOCK_BYTES: usize = 512 << 10;
 
 #[derive(Debug)]
-pub(super) struct Coder(rusty_erasure::Coder);
+pub(super) struct VectoredCoder(rusty_erasure::VectoredCoder);
 
-impl Coder {
+impl VectoredCoder {
     pub(super) fn new(k: usize, m: usize) -> Option<Self> {
         let matrix = reed_solomon_erasure_matrix(k, m).ok()?;
         rusty_erasure::coder(matrix).ok().map(Self)

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use couronne_gateway::engine::{
-    Bucket, BytesBody, CompleteUpload, CreateBucket, CreateUpload, DeleteObject, Engine, EngineError, PutObject, Staged,
+    Bucket, BytesBody, CompleteUpload, CreateBucketRequest, CreateUpload, DeleteObjectRequest, Engine, EngineError,
+    PutObjectRequest, Staged,
 };
 use couronne_metadata::command::{CompletedPart, EtagSet, Precondition, Refusal};
 use couronne_metadata::ids::{ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
@@ -117,7 +118,7 @@ pub enum Outcome {
 /// Makes a bucket; whether it is there.
 pub async fn make_bucket(engine: &Engine, name: &str, versioning: Versioning) -> bool {
     let (name, account) = (name.into(), "account".into());
-    let create = CreateBucket { name, account, policy: None, versioning, object_lock: None, extra: Vec::new() };
+    let create = CreateBucketRequest { name, account, policy: None, versioning, object_lock: None, extra: Vec::new() };
     matches!(engine.create_bucket(create).await, Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou))
 }
 
@@ -169,7 +170,7 @@ async fn attempt(engine: &Engine, bucket: &Bucket, request: &Request) -> Result<
                 Ok(staged) => staged,
                 Err(error) => return Ok(Outcome::NotDone(error.to_string())),
             };
-            let put = PutObject { condition: precondition(*condition), ..PutObject::default() };
+            let put = PutObjectRequest { condition: precondition(*condition), ..PutObject::default() };
             let written = engine.put_object(bucket, &staged, put).await?;
             Ok(Outcome::Written(written.etag, written.version, written.ordinal))
         }
@@ -238,7 +239,7 @@ async fn delete(
     key: &ObjectKey,
     version: Option<VersionId>,
 ) -> Result<Outcome, EngineError> {
-    let deleted = engine.delete(bucket, key, DeleteObject { version, ..DeleteObject::default() }).await?;
+    let deleted = engine.delete(bucket, key, DeleteObjectRequest { version, ..DeleteObject::default() }).await?;
     Ok(Outcome::Deleted(deleted.marker))
 }
 

@@ -38,9 +38,9 @@ struct Version {
 
 /// The versions of a key, newest last; without versioning at most one, which is never a marker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct State(Vec<Version>);
+struct KeyState(Vec<Version>);
 
-impl State {
+impl KeyState {
     fn current(&self) -> Option<&Version> {
         self.0.last().filter(|version| version.etag.is_some())
     }
@@ -93,7 +93,7 @@ type Past = Vec<u64>;
 struct Search<'a> {
     records: &'a [&'a Record],
     versioned: bool,
-    seen: HashSet<(Past, State)>,
+    seen: HashSet<(Past, KeyState)>,
     best: usize,
 }
 
@@ -133,7 +133,7 @@ fn needed<'a>(records: &[&'a Record]) -> Vec<&'a Record> {
 impl Search<'_> {
     /// Whether the rest can be ordered; `None` if that took too long.
     fn run(&mut self, past: Past, sure_left: usize) -> Option<bool> {
-        let mut open = vec![(past, State::default(), sure_left)];
+        let mut open = vec![(past, KeyState::default(), sure_left)];
         let all = sure_left;
         while let Some((past, state, left)) = open.pop() {
             self.best = self.best.max(all - left);
@@ -152,7 +152,7 @@ impl Search<'_> {
     }
 
     /// Adds what may come next: the most likely last, for that is tried first.
-    fn expand(&self, past: &[u64], state: &State, left: usize, open: &mut Vec<(Past, State, usize)>) {
+    fn expand(&self, past: &[u64], state: &KeyState, left: usize, open: &mut Vec<(Past, KeyState, usize)>) {
         let waiting = || (0..).zip(self.records).filter(|(place, _)| !has(past, *place));
         let first_end = waiting().filter(|(_, record)| record.is_sure).map(|(_, record)| record.ended).min();
         let Some(first_end) = first_end else { return };

@@ -114,7 +114,7 @@ impl World {
         let (call, from, to, method, message) = match parcel {
             Parcel::Answer(call, answer) => {
                 self.note(format_args!("answered {call} {}", answer.is_ok()));
-                return self.network.hand_over(call, answer);
+                return self.network.deliver(call, answer);
             }
             Parcel::Question { call, from, to, method, message } => (call, from, to, method, message),
         };

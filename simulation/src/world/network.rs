@@ -154,7 +154,7 @@ impl Network {
     }
 
     /// Hands an answer to who awaits it.
-    pub fn hand_over(&self, call: CallId, answer: Result<Message, CallError>) {
+    pub fn deliver(&self, call: CallId, answer: Result<Message, CallError>) {
         let waiting = self.0.lock().waiting.remove(&call);
         // Who asked may have given up.
         drop(waiting.map(|waiting| waiting.answer.send(answer)));

@@ -3,7 +3,7 @@
 //! Promises of every `Disk`: a write is durable only after a later `sync` on the same file (or a
 //! write with `sync: true`) has succeeded; a file's name is durable only after `sync_dir`; after a
 //! failed sync the caller must close the file for good, for what it holds is unknown. A crash keeps
-//! any subset of the unsynced sectors. `simulated` is the twin that does all of this on purpose.
+//! any subset of the unsynced sectors. `simulated` is the fake that does all of this on purpose.
 //! Must not know: what the bytes mean.
 
 pub mod files;

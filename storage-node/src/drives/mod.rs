@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 
 pub(crate) use self::damage::{DamageReport, DamageReports};
 pub use self::folders::{empty_folder, is_in_use, open_folder, open_folders};
-pub(crate) use self::mount::{Found, mount, mount_all};
+pub(crate) use self::mount::{FoundDrive, mount, mount_all};
 pub(crate) use self::mounted::MountedDrive;
 pub use self::mounted::NodeDrive;
 pub use self::shards::{Drive, Identity, IdentityError, ListedShard, Parts, Settings, Stats};

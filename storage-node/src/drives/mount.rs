@@ -18,7 +18,7 @@ use crate::error::NodeError;
 use crate::log::DriveLog;
 
 /// What a start found in a drive's place.
-pub(crate) struct Found {
+pub(crate) struct FoundDrive {
     pub(crate) drive: NodeDrive,
     pub(crate) identity: Option<Identity>,
 }
@@ -28,13 +28,13 @@ pub(crate) async fn mount_all(
     env: &Env,
     map: &ClusterMap,
     node: NodeId,
-    found: Vec<Found>,
+    found: Vec<FoundDrive>,
 ) -> Result<(ById, Vec<DriveId>), NodeError> {
     let present: BTreeSet<DriveId> =
         found.iter().filter_map(|found| found.identity.as_ref()).map(|identity| identity.drive).collect();
     let mut absent = map.drives_of(node).filter(|drive| !present.contains(drive));
     let (mut opening, mut renewed) = (Vec::new(), BTreeSet::new());
-    for Found { drive, identity } in found {
+    for FoundDrive { drive, identity } in found {
         let name = &drive.name;
         let id = match identity {
             Some(identity) => {

@@ -14,6 +14,7 @@ use couronne_protocol::range::{QueryRequest, RangeAddress, RangeError};
 use couronne_protocol::shard::Owner;
 
 use super::DutyContext;
+use super::error::DutyError;
 use crate::replicas::RangeServer;
 
 /// How long a duty's command may take.
@@ -55,15 +56,14 @@ pub(super) async fn ask_owner(context: &DutyContext, owner: &Owner, query: Query
 }
 
 /// The policy of a bucket's blobs: it keeps that of its birth. Nobody is asked while there is but one.
-pub(super) async fn policy_of(context: &DutyContext, owner: &Owner) -> Result<PolicyId, String> {
+pub(super) async fn policy_of(context: &DutyContext, owner: &Owner) -> Result<PolicyId, DutyError> {
     let map = context.map.current();
     if map.policies.len() < 2 {
         return Ok(map.default_policy);
     }
-    let answer = ask_owner(context, owner, Query::Rules { key: owner.key.clone() }).await;
-    match answer.map_err(|error| error.to_string())? {
+    match ask_owner(context, owner, Query::Rules { key: owner.key.clone() }).await? {
         Answer::Rules(Some(rules)) => Ok(rules.policy),
-        _ => Err("its bucket has no rules there".to_owned()),
+        _ => Err(DutyError::NoRules),
     }
 }
 

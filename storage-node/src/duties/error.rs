@@ -3,6 +3,8 @@
 use std::num::TryFromIntError;
 
 use couronne_client::ClientError;
+use couronne_placement::PlaceError;
+use couronne_placement::erasure::ErasureError;
 use couronne_protocol::range::RangeError;
 use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
@@ -31,9 +33,18 @@ pub(super) enum DutyError {
     /// What a loss took is not known.
     #[error(transparent)]
     Loss(#[from] LossError),
-    /// A chunk was not repaired.
-    #[error("{0}")]
-    Chunk(String),
+    /// A range has no rules of a bucket whose shards lie here.
+    #[error("its bucket has no rules there")]
+    NoRules,
+    /// The map has no ring of a blob's policy.
+    #[error("the blob's policy is unknown")]
+    NoPolicy,
+    /// A chunk has no place.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The shards of a chunk do not give the missing ones.
+    #[error(transparent)]
+    Erasure(#[from] ErasureError),
     /// No shard tells how a chunk is encoded.
     #[error("no shard of its chunk was found")]
     NoShard,
@@ -43,10 +54,4 @@ pub(super) enum DutyError {
     /// Nothing can be addressed to the range as a whole.
     #[error("the range has no key")]
     NoKey,
-}
-
-impl From<String> for DutyError {
-    fn from(why: String) -> Self {
-        Self::Chunk(why)
-    }
 }

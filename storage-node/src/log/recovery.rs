@@ -41,7 +41,7 @@ pub(super) struct Recovered {
     pub(super) next_name: u64,
 }
 
-struct Found {
+struct FoundLog {
     name: String,
     header: FileHeader,
     sum: u64,
@@ -96,7 +96,7 @@ pub(super) async fn recover(disk: &dyn Disk, drive: DriveId) -> Result<Recovered
     Ok(Recovered { replicas, live, spare, chain, next_sequence: last_sequence + 1, next_name })
 }
 
-type OpenedFiles = (Vec<Found>, Vec<(String, Arc<dyn DiskFile>)>, u64);
+type OpenedFiles = (Vec<FoundLog>, Vec<(String, Arc<dyn DiskFile>)>, u64);
 
 async fn open_all(disk: &dyn Disk, drive: DriveId) -> Result<OpenedFiles, LogError> {
     let (mut found, mut spare, mut next_name) = (Vec::new(), Vec::new(), 1);
@@ -113,7 +113,7 @@ async fn open_all(disk: &dyn Disk, drive: DriveId) -> Result<OpenedFiles, LogErr
         }
         let block = file.read(0, BLOCK_BYTES).await?;
         match FileHeader::decode(&block) {
-            Some((header, sum)) if header.drive == drive => found.push(Found { name, header, sum, file }),
+            Some((header, sum)) if header.drive == drive => found.push(FoundLog { name, header, sum, file }),
             Some((header, _)) => {
                 return Err(LogError::Corrupt(format!("{path} belongs to drive {}", header.drive)));
             }
@@ -126,7 +126,7 @@ async fn open_all(disk: &dyn Disk, drive: DriveId) -> Result<OpenedFiles, LogErr
 type Batches = Vec<Vec<(ReplicaId, Record)>>;
 
 /// The batches of a file up to the first break, and the checksum of the last.
-async fn read_file(found: &Found, is_newest: bool) -> Result<(Batches, u64), LogError> {
+async fn read_file(found: &FoundLog, is_newest: bool) -> Result<(Batches, u64), LogError> {
     let len = usize::try_from(FILE_BYTES).map_err(|_| LogError::Corrupt("file too long".to_owned()))?;
     let bytes: Bytes = found.file.read(0, len).await?;
     let (mut batches, mut offset, mut chain) = (Vec::new(), BLOCK_BYTES, found.sum);

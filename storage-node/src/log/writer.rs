@@ -34,7 +34,7 @@ const SPARE_FILES_MAX: usize = 2;
 
 /// What will be one batch.
 #[derive(Default)]
-struct Chunk {
+struct LogFileChunk {
     batch: Vec<u8>,
     touched: BTreeMap<ReplicaId, u64>,
     done: Vec<Completion>,
@@ -42,7 +42,7 @@ struct Chunk {
 
 #[derive(Default)]
 struct Pending {
-    chunks: VecDeque<Chunk>,
+    chunks: VecDeque<LogFileChunk>,
     failed: Option<LogError>,
 }
 
@@ -68,7 +68,7 @@ impl Queue {
         }
         if pending.chunks.back().is_none_or(|last| last.batch.len() >= CHUNK_BYTES) {
             let batch = vec![0; BATCH_HEAD_BYTES];
-            pending.chunks.push_back(Chunk { batch, ..Chunk::default() });
+            pending.chunks.push_back(LogFileChunk { batch, ..LogFileChunk::default() });
         }
         Ok(OpenChunk { pending, wake: &self.wake })
     }
@@ -84,7 +84,7 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    async fn take(&self) -> Result<VecDeque<Chunk>, LogError> {
+    async fn take(&self) -> Result<VecDeque<LogFileChunk>, LogError> {
         loop {
             {
                 let mut pending = self.pending.lock();
@@ -175,7 +175,7 @@ impl Writer {
         loop {
             let mut chunks = queue.take().await?;
             while let Some(chunk) = chunks.pop_front() {
-                let Chunk { batch, touched, done } = chunk;
+                let LogFileChunk { batch, touched, done } = chunk;
                 let result = self.write(batch, touched).await;
                 done.into_iter().for_each(|done| done(result.clone()));
                 if let Err(error) = result {

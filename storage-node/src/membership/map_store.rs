@@ -1,6 +1,6 @@
 //! The cluster map: one row of the meta group, changed by compare-and-swap, with a copy on this node's drives.
 //!
-//! Promises: a change that was answered is durable at a quorum of the keepers, and stands on this
+//! Promises: a change that was answered is durable at a quorum of the meta group, and stands on this
 //! node's drives before anything here acts on it; changes by several nodes at once are made one after
 //! the other, each on top of what the others left.
 //! Must not know: what a change means.

@@ -9,7 +9,7 @@ use couronne_cluster::changes;
 use couronne_placement::Redundancy;
 
 use super::file::NodeFile;
-use crate::drives::{Found, Identity, IdentityError, NodeDrive};
+use crate::drives::{FoundDrive, Identity, IdentityError, NodeDrive};
 use crate::error::NodeError;
 
 struct Surveyed {
@@ -23,7 +23,7 @@ struct Surveyed {
 pub(crate) async fn survey(
     drives: &[NodeDrive],
     redundancy: Option<Redundancy>,
-) -> Result<(NodeFile, Vec<Found>), NodeError> {
+) -> Result<(NodeFile, Vec<FoundDrive>), NodeError> {
     if drives.is_empty() {
         return Err(NodeError::TooFewDrives("there is none".to_owned()));
     }
@@ -32,7 +32,7 @@ pub(crate) async fn survey(
     if let Some(asked) = redundancy {
         changes::check_first_policy(&file.map, asked)?;
     }
-    let found = surveyed.into_iter().map(|Surveyed { drive, identity, .. }| Found { drive, identity });
+    let found = surveyed.into_iter().map(|Surveyed { drive, identity, .. }| FoundDrive { drive, identity });
     Ok((file, found.collect()))
 }
 

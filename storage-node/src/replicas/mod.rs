@@ -137,9 +137,9 @@ impl Replicas {
     /// The drive on which the meta group's leader was last known to live.
     pub(crate) fn map_leader_hint(&self) -> Option<DriveId> {
         let servers = self.all_servers();
-        let mut keepers = servers.iter().filter(|server| server.is_of_meta_group());
-        let own = keepers.clone().find(|server| server.is_ready()).map(|server| server.drive());
-        own.or_else(|| keepers.find_map(|server| server.leader_drive()))
+        let mut members = servers.iter().filter(|server| server.is_of_meta_group());
+        let own = members.clone().find(|server| server.is_ready()).map(|server| server.drive());
+        own.or_else(|| members.find_map(|server| server.leader_drive()))
     }
 
     /// Ends replicas at once: nothing of them is flushed.

@@ -235,7 +235,7 @@ async fn elect(opened: &[Opened]) {
             continue;
         };
         if longest.is_some() {
-            // The keepers have little to do.
+            // The meta group has little to do.
             *leads.entry(best.drive.id).or_default() += usize::from(range != MAP_RANGE);
             best.group.elect().await;
         }

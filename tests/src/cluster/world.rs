@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::Shape;
+use super::ClusterShape;
 use crate::namespace::Namespace;
 
 /// The network of those who ask gateways.
@@ -30,7 +30,7 @@ pub(super) struct Network {
 
 impl World {
     /// Makes what the shape needs; an error says what is not allowed here.
-    pub(super) fn make(shape: Shape) -> Result<Self, String> {
+    pub(super) fn make(shape: ClusterShape) -> Result<Self, String> {
         let needs_namespace = shape.is_apart || shape.drive_mib.is_some();
         let namespace = if needs_namespace { Some(Namespace::open(shape.is_apart)?) } else { None };
         let world = Self { namespace, is_apart: shape.is_apart };

@@ -10,11 +10,11 @@ use couronne_metadata::record::{BucketEntry, BucketRules, BucketState};
 use couronne_placement::{PolicyId, ResidencyClass};
 
 use super::registry::Registered;
-use super::{Bucket, CreateBucket, Engine, EngineError, TURNS_MAX};
+use super::{Bucket, CreateBucketRequest, Engine, EngineError, TURNS_MAX};
 
 impl Engine {
     /// Creates a bucket. `BucketAlreadyOwnedByYou` or `BucketAlreadyExists` if the name is taken.
-    pub async fn create_bucket(&self, create: CreateBucket) -> Result<Bucket, EngineError> {
+    pub async fn create_bucket(&self, create: CreateBucketRequest) -> Result<Bucket, EngineError> {
         let entry = self.new_entry(&create)?;
         for _ in 0..TURNS_MAX {
             match self.registered(&create.name).await? {
@@ -52,7 +52,7 @@ impl Engine {
         Ok(live.map(|_| self.remember(name, entry)))
     }
 
-    fn new_entry(&self, create: &CreateBucket) -> Result<BucketEntry, EngineError> {
+    fn new_entry(&self, create: &CreateBucketRequest) -> Result<BucketEntry, EngineError> {
         let rules = BucketRules {
             version: 1,
             state: BucketState::Creating,

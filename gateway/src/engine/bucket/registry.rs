@@ -14,7 +14,7 @@ use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{BucketId, ObjectKey, Ordinal};
 use couronne_metadata::record::BucketEntry;
 
-use super::{Engine, EngineError, ListBuckets, ListedBucket};
+use super::{Engine, EngineError, ListBucketsRequest, ListedBucket};
 
 const OWNED_VERSION: u8 = 1;
 
@@ -62,7 +62,7 @@ impl Engine {
     }
 
     /// A page of an account's buckets, and whether more follow.
-    pub(super) async fn owned(&self, list: &ListBuckets) -> Result<(Vec<ListedBucket>, bool), EngineError> {
+    pub(super) async fn owned(&self, list: &ListBucketsRequest) -> Result<(Vec<ListedBucket>, bool), EngineError> {
         let account = format!("owned/{}/", list.account);
         let prefix = format!("{account}{}", list.prefix);
         let after = if list.after.is_empty() { String::new() } else { format!("{account}{}", list.after) };

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::server::{ServerSettings, serve};
 use super::{Face, Faces, FrontSettings, Gateway};
-use crate::engine::{Bucket, CreateBucket};
+use crate::engine::{Bucket, CreateBucketRequest};
 use crate::identity::{CreateUser, Identity, IdentitySettings, NewKey, RootCredentials, Secret};
 use crate::metrics::Metrics;
 use crate::testing::{FakeCluster, FakeShape};
@@ -64,7 +64,7 @@ impl World {
 
     /// A bucket of an account.
     pub(crate) async fn bucket(&self, name: &str, account: &str) -> Bucket {
-        let create = CreateBucket {
+        let create = CreateBucketRequest {
             name: name.into(),
             account: self.identity.account(account).await.unwrap().id,
             policy: None,

@@ -82,7 +82,7 @@ async fn a_stale_bucket_is_resolved_and_authorized_again() {
     let bucket = other.resolve_bucket_now("bkt").await.unwrap();
     for note in ["k", "k2"] {
         let key = couronne_metadata::ids::ObjectKey::new(note.to_owned()).unwrap();
-        other.delete(&bucket, &key, crate::engine::DeleteObject::default()).await.unwrap();
+        other.delete(&bucket, &key, crate::engine::DeleteObjectRequest::default()).await.unwrap();
     }
     // First a read, then (the name is the owner's again, and remembered) a write.
     for method in ["GET", "PUT"] {

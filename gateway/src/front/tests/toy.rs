@@ -221,7 +221,7 @@ impl Handler for KeepNote {
         let staged = gateway.engine.stage(authorized.resources(), &note, body).await?;
         let (engine, staged) = (&gateway.engine, &staged);
         let commit = move |now: Authorized<Self>| async move {
-            engine.put_object(now.resources(), staged, engine::PutObject::default()).await
+            engine.put_object(now.resources(), staged, engine::PutObjectRequest::default()).await
         };
         authorized.commit(gateway, commit).await?;
         Ok(Response::ok())

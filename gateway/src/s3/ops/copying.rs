@@ -19,7 +19,7 @@ use crate::s3::wire::values::header_text;
 pub const SOURCE_BYTES_MAX: u64 = 5 << 30;
 
 /// The source of a copy.
-pub struct Source {
+pub struct CopiedObject {
     /// Its bucket.
     pub bucket: BucketName,
     /// Its key.
@@ -29,12 +29,12 @@ pub struct Source {
     conditions: ReadConditions,
 }
 
-impl Source {
+impl CopiedObject {
     /// Reads `x-amz-copy-source` and the conditions on it.
     pub fn parse(headers: &HeaderMap) -> Result<Self> {
         let text = header_text(headers, "x-amz-copy-source")?.unwrap_or_default();
         let invalid = || {
-            let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
+            let message = "Copy CopiedObject must mention the source bucket and key: sourcebucket/sourcekey";
             S3Error::invalid_argument(message, "x-amz-copy-source", text)
         };
         let source = CopySource::parse(text).ok_or_else(invalid)?;

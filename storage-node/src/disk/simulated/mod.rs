@@ -1,4 +1,4 @@
-//! The disk's twin in memory: seeded, without threads or time, and failing on purpose.
+//! The disk's fake in memory: seeded, without threads or time, and failing on purpose.
 //!
 //! Promises: what `Disk` promises and not a bit more. A crash keeps any subset of the unsynced
 //! sectors, any of the versions an unsynced sector had, and any subset of the unsynced names; every
@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 
-use self::state::{InodeId, State};
+use self::state::{DiskState, InodeId};
 use super::{Access, DIRECT_ALIGN, Disk, DiskFile, Space};
 
 pub use self::image::SECTOR_BYTES;
@@ -41,14 +41,14 @@ pub enum Fault {
 /// A disk in memory. Clones are the same disk.
 #[derive(Clone)]
 pub struct SimulatedDisk {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<DiskState>>,
     /// Handles made before the last crash are dead.
     incarnation: u64,
 }
 
 /// An open file of it.
 struct SimulatedFile {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<DiskState>>,
     incarnation: u64,
     inode: InodeId,
     access: Access,
@@ -59,7 +59,7 @@ struct SimulatedFile {
 impl SimulatedDisk {
     /// An empty disk that holds `capacity_bytes` bytes.
     pub fn new(seed: u64, capacity_bytes: u64) -> Self {
-        Self { state: Arc::new(Mutex::new(State::new(seed, capacity_bytes))), incarnation: 0 }
+        Self { state: Arc::new(Mutex::new(DiskState::new(seed, capacity_bytes))), incarnation: 0 }
     }
 
     /// Loses power. Every handle on the disk is dead from now on; the disk returned is what a machine
@@ -89,7 +89,7 @@ impl SimulatedDisk {
         self.state.lock().syncs
     }
 
-    async fn with<T>(&self, work: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
+    async fn with<T>(&self, work: impl FnOnce(&mut DiskState) -> io::Result<T>) -> io::Result<T> {
         pause(&self.state, self.incarnation).await;
         let mut state = self.state.lock();
         state.check(self.incarnation)?;
@@ -98,7 +98,7 @@ impl SimulatedDisk {
 }
 
 /// Lets other tasks run, as often as chance says, so that a seed decides how calls interleave.
-async fn pause(state: &Mutex<State>, incarnation: u64) {
+async fn pause(state: &Mutex<DiskState>, incarnation: u64) {
     let turns = {
         let mut state = state.lock();
         // A dead handle must not take from the chances of the living.
@@ -158,7 +158,7 @@ impl SimulatedDisk {
 }
 
 impl SimulatedFile {
-    async fn with<T>(&self, work: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
+    async fn with<T>(&self, work: impl FnOnce(&mut DiskState) -> io::Result<T>) -> io::Result<T> {
         pause(&self.state, self.incarnation).await;
         let mut state = self.state.lock();
         state.check(self.incarnation)?;

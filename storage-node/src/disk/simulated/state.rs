@@ -38,7 +38,7 @@ pub(super) type InodeId = u64;
 type NameChange = Vec<(String, Option<InodeId>)>;
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct DiskState {
     pub(super) random: Chance,
     pub(super) capacity: u64,
     pub(super) syncs: u64,
@@ -52,7 +52,7 @@ pub(super) struct State {
     faults: Vec<(Fault, u32)>,
 }
 
-impl State {
+impl DiskState {
     pub(super) fn new(seed: u64, capacity: u64) -> Self {
         Self {
             random: Chance(seed),

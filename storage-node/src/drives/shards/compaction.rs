@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 
 use super::core::Core;
-use super::record::{Deleted, Place, RecordVersion, Subject};
+use super::record::{Deleted, RecordPlace, RecordVersion, Subject};
 use super::row::{SegmentRow, SegmentState, ShardRow, TombstoneRow};
 use super::scan::{self, Scan};
 use super::segment::{Class, PAGE_BYTES, SegmentNumber};
@@ -48,11 +48,11 @@ pub struct Maintained {
 /// What maintenance remembers between rounds.
 #[derive(Default)]
 pub(super) struct Memory {
-    state: Mutex<State>,
+    state: Mutex<CompactionState>,
 }
 
 #[derive(Default)]
-struct State {
+struct CompactionState {
     /// Segments that could not be emptied since the start: something in them does not verify.
     stuck: BTreeSet<SegmentNumber>,
     /// Where the sweep over tombstones goes on; `None` if no segment went since it last ended.
@@ -126,7 +126,7 @@ async fn empty(core: &Core, writers: &SegmentWriters, number: SegmentNumber) -> 
     let unreadable = |error: std::io::Error| ShardError::Corrupt(format!("segment {}: {error}", number.0));
     let Some(row) = core.index.segment(number) else { return Ok(true) };
     let Some(pinned) = core.segments.hold(number).await.map_err(unreadable)? else { return Ok(false) };
-    let from = Place { generation: row.generation, offset: PAGE_BYTES, previous: row.generation };
+    let from = RecordPlace { generation: row.generation, offset: PAGE_BYTES, previous: row.generation };
     let mut scan = Scan::new(pinned, from).await.map_err(unreadable)?;
     let mut copies = Vec::new();
     while let Ok(Some(record)) = scan.next().await {

@@ -63,7 +63,7 @@ pub(super) struct RecordVersion {
 
 /// Where a record stands: what its header must repeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct RecordPlace {
     /// The generation of the segment.
     pub(super) generation: u64,
     /// The record's first byte within the segment.
@@ -124,7 +124,7 @@ pub(super) struct Header {
     pub(super) subject: Subject,
     pub(super) version: RecordVersion,
     pub(super) extent: Extent,
-    pub(super) place: Place,
+    pub(super) place: RecordPlace,
     pub(super) first_of_batch: bool,
 }
 
@@ -237,7 +237,7 @@ impl Header {
 
     /// Reads a header from the start of `bytes`, which must be for `place`; returns it with its
     /// checksum.
-    pub(super) fn decode(bytes: &[u8], place: Place) -> Result<(Self, u64), HeaderError> {
+    pub(super) fn decode(bytes: &[u8], place: RecordPlace) -> Result<(Self, u64), HeaderError> {
         let (header, checksum) = Self::decode_any(bytes)?;
         if header.place == place { Ok((header, checksum)) } else { Err(HeaderError::Misplaced) }
     }
@@ -270,7 +270,7 @@ impl Header {
         let revision = head.try_get_u32()?;
         let version = RecordVersion { sequence: head.try_get_u64()?, revision };
         let place =
-            Place { generation: head.try_get_u64()?, offset: head.try_get_u64()?, previous: head.try_get_u64()? };
+            RecordPlace { generation: head.try_get_u64()?, offset: head.try_get_u64()?, previous: head.try_get_u64()? };
         let bucket = BucketId::from_bytes(sixteen(&mut head)?);
         let blob = BlobId::from_bytes(sixteen(&mut head)?);
         let shard = ShardId { chunk: ChunkId { blob, index: head.try_get_u32()? }, number: head.try_get_u8()? };
@@ -380,7 +380,7 @@ mod tests {
             subject,
             version: RecordVersion { sequence: 11, revision: 2 },
             extent: Extent { payload_offset, stride },
-            place: Place { generation: 1, offset: 4096, previous: 3 },
+            place: RecordPlace { generation: 1, offset: 4096, previous: 3 },
             first_of_batch: true,
         }
     }
@@ -396,7 +396,7 @@ mod tests {
             let checksum = header.encode(&mut bytes);
             assert_eq!(bytes.len(), header.subject.header_len());
             assert_eq!(Header::decode(&bytes, header.place), Ok((header.clone(), checksum)));
-            let elsewhere = Place { offset: 0, ..header.place };
+            let elsewhere = RecordPlace { offset: 0, ..header.place };
             assert_eq!(Header::decode(&bytes, elsewhere), Err(HeaderError::Misplaced));
             let at = (at % bytes.len() as u64) as usize;
             bytes[at] ^= 1 << bit;

@@ -15,7 +15,7 @@ use couronne_ring::DriveId;
 
 use super::OpenError;
 use super::identity::Identity;
-use super::record::Place;
+use super::record::RecordPlace;
 use super::row::{self, SegmentRow, SegmentState};
 use super::scan::{self, Scan};
 use super::segment::{self, Class, PAGE_BYTES, SegmentNumber, SegmentPage};
@@ -146,7 +146,7 @@ async fn judge(
 async fn read_again(segments: &SegmentManager, index: &ShardIndex, number: SegmentNumber) -> Result<(), OpenError> {
     let Some(row) = index.segment(number) else { return Ok(()) };
     let Some(pinned) = segments.hold(number).await? else { return Ok(()) };
-    let from = Place { generation: row.generation, offset: row.end, previous: row.chain };
+    let from = RecordPlace { generation: row.generation, offset: row.end, previous: row.chain };
     let mut scan = Scan::new(pinned, from).await?;
     let mut records: Vec<Durable> = Vec::new();
     let mut batch_start = 0;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use couronne_placement::Geometry;
 use couronne_placement::frame;
 
-use super::record::{HEADER_BYTES_MAX, Header, Place, ShardFacts, Subject};
+use super::record::{HEADER_BYTES_MAX, Header, RecordPlace, ShardFacts, Subject};
 use super::segment::Class;
 use super::segment_manager::SegmentPin;
 use super::shard_index::Durable;
@@ -24,14 +24,14 @@ pub(super) struct Scan {
     pinned: SegmentPin,
     /// The file's length: nothing is read behind it.
     len: u64,
-    next: Place,
+    next: RecordPlace,
     window: Bytes,
     window_start: u64,
 }
 
 impl Scan {
     /// Starts at `from`, which is the end of a record or the segment's first.
-    pub(super) async fn new(pinned: SegmentPin, from: Place) -> io::Result<Self> {
+    pub(super) async fn new(pinned: SegmentPin, from: RecordPlace) -> io::Result<Self> {
         let len = pinned.file().len().await?;
         Ok(Self { pinned, len, next: from, window: Bytes::new(), window_start: 0 })
     }
@@ -45,7 +45,7 @@ impl Scan {
         if end > self.len {
             return Ok(None);
         }
-        self.next = Place { offset: end, previous: checksum, ..self.next };
+        self.next = RecordPlace { offset: end, previous: checksum, ..self.next };
         Ok(Some(record))
     }
 

@@ -55,14 +55,14 @@ pub(super) struct SegmentManager {
 
 #[derive(Default)]
 struct State {
-    entries: BTreeMap<SegmentNumber, Entry>,
+    entries: BTreeMap<SegmentNumber, SegmentEntry>,
     next_number: u64,
     /// Files of small segments that nothing refers to, by the number in their name.
     spares: Vec<SegmentNumber>,
     clock: u64,
 }
 
-struct Entry {
+struct SegmentEntry {
     class: Class,
     pin: Arc<()>,
     file: Option<Arc<dyn DiskFile>>,
@@ -96,7 +96,7 @@ impl SegmentManager {
     pub(super) fn add(&self, number: SegmentNumber, class: Class) {
         self.reserve(number);
         let mut state = self.state.lock();
-        state.entries.insert(number, Entry { class, pin: Arc::default(), file: None, used: 0 });
+        state.entries.insert(number, SegmentEntry { class, pin: Arc::default(), file: None, used: 0 });
     }
 
     /// Sees to it that a number is not used again.
@@ -200,7 +200,7 @@ impl SegmentManager {
         let pin = Arc::new(());
         // Readers open the file for themselves: a failed sync closes the writer's handle only, and what
         // was acknowledged before can still be read.
-        let entry = Entry { class, pin: pin.clone(), file: None, used: 0 };
+        let entry = SegmentEntry { class, pin: pin.clone(), file: None, used: 0 };
         self.state.lock().entries.insert(number, entry);
         Ok(Fresh { pinned: SegmentPin { number, class, file, _pin: pin }, generation, len, reserved, prepared })
     }

@@ -15,7 +15,7 @@ use couronne_protocol::shard::ShardError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::core::Core;
-use super::record::{Extent, Header, Place, RecordVersion, Subject};
+use super::record::{Extent, Header, RecordPlace, RecordVersion, Subject};
 use super::row::SegmentState;
 use super::segment::{Class, PAGE_BYTES};
 use super::segment_manager::{Purpose, SegmentPin, zeroes};
@@ -141,7 +141,7 @@ struct Worker {
 }
 
 /// What one write will put on the disk.
-struct Plan {
+struct WritePlan {
     buffers: Vec<Bytes>,
     records: Vec<Durable>,
     prepared: u64,
@@ -246,7 +246,7 @@ impl Worker {
 
     async fn write_all(&mut self, appends: Vec<Append>) -> Result<(), ShardError> {
         let Some(open) = &self.open else { return Err(ended()) };
-        let Plan { buffers, records, prepared } = self.plan(open, appends);
+        let WritePlan { buffers, records, prepared } = self.plan(open, appends);
         let number = open.pinned.number;
         let written = open.pinned.file().write(open.end, buffers, !mutant!(SkipShardSync)).await;
         if let Err(error) = written
@@ -267,13 +267,13 @@ impl Worker {
 
     /// Lays the records out behind the segment's end: headers and padding in one new buffer, payloads
     /// from where they are.
-    fn plan(&self, open: &Open, appends: Vec<Append>) -> Plan {
+    fn plan(&self, open: &Open, appends: Vec<Append>) -> WritePlan {
         let count = appends.len();
         let mut headers = AlignedBuffer::with_capacity(count * (2 * self.class.align()).max(256));
         let mut scratch = Vec::with_capacity(512);
         let mut records = Vec::with_capacity(count);
         let mut payloads = Vec::with_capacity(count);
-        let mut place = Place { generation: open.generation, offset: open.end, previous: open.chain };
+        let mut place = RecordPlace { generation: open.generation, offset: open.end, previous: open.chain };
         for (at, append) in (1..).zip(appends) {
             let mut extent = self.extent(&append);
             let mut end = place.offset + u64::from(extent.stride);
@@ -291,13 +291,13 @@ impl Worker {
             payloads.push((headers.len(), payload));
             let after = extent.payload_offset + header.subject.payload_len();
             headers.extend_zeroes((extent.stride as usize).saturating_sub(after as usize));
-            place = Place { offset: end, previous: checksum, ..place };
+            place = RecordPlace { offset: end, previous: checksum, ..place };
             records.push(Durable { header, checksum });
         }
         let (zeroes, prepared) = self.prepare(open, place.offset);
         let mut buffers = weave(headers.freeze(), payloads);
         buffers.extend(zeroes);
-        Plan { buffers, records, prepared }
+        WritePlan { buffers, records, prepared }
     }
 
     /// Zeroes to write behind `end`, so that the blocks of the next batches were written before, and

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 
 use super::Work;
 use super::plan::{Found, Plan};
+use crate::duties::error::DutyError;
 
 /// What asking for a shard gave, and the drives that failed on the way.
 struct Fetched {
@@ -21,7 +22,7 @@ struct Fetched {
 
 impl Work<'_> {
     /// The shards that the plan puts, as far as they can be had, by number.
-    pub(super) async fn gather(&self, plan: &Plan, found: &mut Found) -> Result<Vec<Option<Bytes>>, String> {
+    pub(super) async fn gather(&self, plan: &Plan, found: &mut Found) -> Result<Vec<Option<Bytes>>, DutyError> {
         let geometry = &self.target.geometry;
         let mut shards: Vec<Option<Bytes>> = vec![None; usize::from(geometry.shards())];
         if plan.puts.is_empty() {
@@ -46,8 +47,8 @@ impl Work<'_> {
             self.fetch_all(&next, &mut shards, found).await;
         }
         if shards.iter().flatten().count() >= k {
-            let codec = Codec::of(geometry).map_err(|error| error.to_string())?;
-            codec.reconstruct(&mut shards, Wanted::All).map_err(|error| error.to_string())?;
+            let codec = Codec::of(geometry)?;
+            codec.reconstruct(&mut shards, Wanted::All)?;
         }
         Ok(shards)
     }

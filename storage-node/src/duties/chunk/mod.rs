@@ -27,6 +27,7 @@ use tokio::time::timeout;
 
 use super::DutyContext;
 use super::snapshot::DriveSnapshot;
+use crate::duties::error::DutyError;
 use plan::{Found, Plan, plan};
 
 /// How often a plan is carried out before what is left is left to the next look.
@@ -80,9 +81,9 @@ pub(super) async fn repair(
     context: &DutyContext,
     snapshot: &DriveSnapshot,
     target: &Target<'_>,
-) -> Result<Chunk, String> {
-    let ring = context.map.current().rings.get(&target.policy).cloned().ok_or("the blob's policy is unknown")?;
-    let placement = place(&ring, target.chunk, &target.geometry).map_err(|error| error.to_string())?;
+) -> Result<Chunk, DutyError> {
+    let ring = context.map.current().rings.get(&target.policy).cloned().ok_or(DutyError::NoPolicy)?;
+    let placement = place(&ring, target.chunk, &target.geometry)?;
     let work = Work { context, snapshot, target, ring, placement };
     let mut found = work.look().await;
     let mut bytes = 0;
@@ -184,7 +185,7 @@ impl Work<'_> {
     }
 
     /// Carries a plan out as far as it goes, and notes in `found` what came of it; how many bytes were put.
-    async fn carry_out(&self, plan: &Plan, found: &mut Found) -> Result<u64, String> {
+    async fn carry_out(&self, plan: &Plan, found: &mut Found) -> Result<u64, DutyError> {
         // Only what moves bytes waits for its turn.
         let turn = if plan.puts.is_empty() { None } else { Some(self.context.moving.acquire().await) };
         let shards = self.gather(plan, found).await?;

@@ -38,7 +38,7 @@ use super::snapshot::{DriveSnapshot, until_next_loss};
 use super::{Duty, DutyContext, ask_owner, count, policy_of, scrubber};
 use crate::drives::DamageReport;
 use crate::replicas::RangeServer;
-use rows::Rows;
+use rows::RepairRows;
 
 /// The shortest rest between two rounds, however often the map changes.
 const REST_MIN: Duration = Duration::from_millis(200);
@@ -167,7 +167,7 @@ async fn repair_ranges(context: &DutyContext, pass: &RepairContext) {
     let leaders = context.replicas.leaders();
     let mut listed = Vec::new();
     for leader in leaders.iter().filter(|leader| pass.led.contains_key(&leader.descriptor().id)) {
-        let rows = Rows { context, leader, pass };
+        let rows = RepairRows { context, leader, pass };
         match prepare(context, leader, &rows).await {
             Ok(levels) => listed.push((rows, levels)),
             Err(error) => tracing::warn!(range = leader.descriptor().id.0, %error, "repair goes on later"),
@@ -188,7 +188,11 @@ async fn repair_ranges(context: &DutyContext, pass: &RepairContext) {
 }
 
 /// Sweeps a range if that is due, and lists its rows: the numbers of missing shards that they name.
-async fn prepare(context: &DutyContext, leader: &RangeServer, rows: &Rows<'_>) -> Result<BTreeSet<u8>, DutyError> {
+async fn prepare(
+    context: &DutyContext,
+    leader: &RangeServer,
+    rows: &RepairRows<'_>,
+) -> Result<BTreeSet<u8>, DutyError> {
     sweep::sweep(context, leader, &rows.pass.snapshot.events()).await?;
     rows.list().await
 }

@@ -84,9 +84,9 @@ pub(super) struct RangeProgress {
     /// How many blobs the last sweep saw, and the one under way has seen.
     pub(super) blobs: u64,
     pub(super) looked: u64,
-    /// Rows that need not be looked at again while the drives stand as they do.
+    /// RepairRows that need not be looked at again while the drives stand as they do.
     pub(super) parked: BTreeMap<BlobId, Parked>,
-    /// Rows that are to be looked at, by how many more losses they say that their blobs survive.
+    /// RepairRows that are to be looked at, by how many more losses they say that their blobs survive.
     pub(super) pending: BTreeMap<i16, Degraded>,
     /// Their chunks that were not looked at yet.
     pub(super) left: WorkEstimate,

@@ -24,7 +24,7 @@ use super::RepairContext;
 use super::progress::{Degraded, Parked, RangeProgress, survives};
 use crate::replicas::RangeServer;
 
-/// Rows listed at a time.
+/// RepairRows listed at a time.
 const ROWS: u32 = 500;
 
 /// Blobs worked on at a time, and chunks of one of them.
@@ -38,7 +38,7 @@ const PARKED_FOR: Duration = Duration::from_secs(1800);
 /// by a drive that was full.
 const PARKED_BRIEFLY: Duration = Duration::from_secs(300);
 
-/// Rows of a range whose state is kept; further ones are looked at in every round.
+/// RepairRows of a range whose state is kept; further ones are looked at in every round.
 const PARKED_MAX: usize = 200_000;
 
 /// What it costs to ask where a chunk's shards are and to do away with a row, in bytes that could be moved
@@ -46,13 +46,13 @@ const PARKED_MAX: usize = 200_000;
 const LOOK_BYTES: u64 = 1 << 20;
 
 /// A range that is led here, in one round.
-pub(super) struct Rows<'a> {
+pub(super) struct RepairRows<'a> {
     pub(super) context: &'a DutyContext,
     pub(super) leader: &'a RangeServer,
     pub(super) pass: &'a RepairContext,
 }
 
-impl Rows<'_> {
+impl RepairRows<'_> {
     fn progress<T>(&self, with: impl FnOnce(&mut RangeProgress) -> T) -> T {
         self.context.repair.range(self.leader.descriptor().id, with)
     }

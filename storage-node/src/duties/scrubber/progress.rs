@@ -24,7 +24,7 @@ pub struct DriveScrub {
 /// The scrubber's rounds over the drives of a node, and the ranges that it leads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScrubStatus {
-    /// Rounds finished since the start.
+    /// ScrubRounds finished since the start.
     pub rounds: u64,
     /// When the last one ended, in milliseconds since 1970; unset: none has since the start.
     pub ended_ms: Option<u64>,
@@ -69,7 +69,7 @@ impl Part {
 
 /// What is known of the rounds, in memory only.
 #[derive(Default)]
-struct Rounds {
+struct ScrubRounds {
     /// Since when a round is under way, if one is.
     since: Option<Duration>,
     finished: u64,
@@ -82,7 +82,7 @@ struct Rounds {
 
 /// The round under way, if there is one, and what came of those before.
 #[derive(Default)]
-pub(in crate::duties) struct ScrubProgress(Mutex<Rounds>);
+pub(in crate::duties) struct ScrubProgress(Mutex<ScrubRounds>);
 
 /// Which part of a round.
 #[derive(Clone, Copy)]

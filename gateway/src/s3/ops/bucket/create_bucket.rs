@@ -51,7 +51,7 @@ impl Handler for CreateBucket {
         check_location(&document, gateway.face.region())?;
         let name = &*authorized.resources().0;
         let object_lock = authorized.operation().object_lock;
-        let create = engine::CreateBucket {
+        let create = engine::CreateBucketRequest {
             name: name.into(),
             account: authorized.caller().account.clone(),
             policy: None,

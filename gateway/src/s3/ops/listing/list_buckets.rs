@@ -59,7 +59,7 @@ impl Handler for ListBuckets {
     async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let Self { prefix, after, limit, asked_region } = authorized.operation();
         let caller = authorized.caller();
-        let list = engine::ListBuckets {
+        let list = engine::ListBucketsRequest {
             account: caller.account.clone(),
             prefix: prefix.as_str().into(),
             after: after.as_str().into(),

@@ -19,7 +19,7 @@ use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
 use crate::s3::ops::attributes;
-use crate::s3::ops::copying::{SOURCE_BYTES_MAX, Source};
+use crate::s3::ops::copying::{CopiedObject, SOURCE_BYTES_MAX};
 use crate::s3::wire::dates::iso_date;
 use crate::s3::wire::etag::quoted_etag;
 use crate::s3::wire::range::RangeSpec;
@@ -30,7 +30,7 @@ use crate::s3::wire::{checksum, parameters};
 pub(crate) struct UploadPartCopy {
     upload: UploadId,
     number: PartNumber,
-    source: Source,
+    source: CopiedObject,
     range: Option<(u64, u64)>,
 }
 
@@ -43,7 +43,7 @@ impl Handler for UploadPartCopy {
         Ok(Self {
             upload: parameters::upload(request)?,
             number: parameters::need_part_number(request)?,
-            source: Source::parse(&request.headers)?,
+            source: CopiedObject::parse(&request.headers)?,
             range: request.header("x-amz-copy-source-range")?.map(read_range).transpose()?,
         })
     }

@@ -21,7 +21,7 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
-use crate::s3::ops::copying::{SOURCE_BYTES_MAX, Source};
+use crate::s3::ops::copying::{CopiedObject, SOURCE_BYTES_MAX};
 use crate::s3::ops::{attributes, lock, reading};
 use crate::s3::wire::dates::iso_date;
 use crate::s3::wire::etag::quoted_etag;
@@ -32,7 +32,7 @@ use crate::s3::wire::{checksum, conditions};
 
 /// Its parameters.
 pub(crate) struct CopyObject {
-    source: Source,
+    source: CopiedObject,
     given: Attributes,
     replace_metadata: bool,
     replace_tags: bool,
@@ -49,7 +49,7 @@ impl Handler for CopyObject {
         let replace_tags = directive(request, "x-amz-tagging-directive")?;
         let algorithm = request.header("x-amz-checksum-algorithm")?.map(checksum::parse_algorithm).transpose()?;
         Ok(Self {
-            source: Source::parse(&request.headers)?,
+            source: CopiedObject::parse(&request.headers)?,
             given: attributes::of_request(request)?,
             replace_metadata,
             replace_tags,
@@ -128,7 +128,7 @@ impl CopyObject {
         ))
     }
 
-    fn commit(&self, source: &ObjectRecord, owner: &str) -> engine::PutObject {
+    fn commit(&self, source: &ObjectRecord, owner: &str) -> engine::PutObjectRequest {
         let from = if self.replace_metadata { &self.given } else { &source.attributes };
         let tags = if self.replace_tags { &self.given.tags } else { &source.attributes.tags };
         let attributes = Attributes {
@@ -141,6 +141,6 @@ impl CopyObject {
             legal_hold: self.given.legal_hold,
             ..Attributes::default()
         };
-        engine::PutObject { attributes, condition: self.condition.clone() }
+        engine::PutObjectRequest { attributes, condition: self.condition.clone() }
     }
 }

@@ -50,7 +50,7 @@ impl Handler for DeleteObject {
     async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let operation = authorized.operation();
         let key = authorized.request().need_key()?;
-        let delete = engine::DeleteObject {
+        let delete = engine::DeleteObjectRequest {
             version: operation.version,
             condition: operation.condition.clone(),
             bypass_governance: operation.bypass_governance,

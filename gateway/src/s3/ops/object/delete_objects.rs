@@ -132,7 +132,7 @@ async fn delete(
         Ok(target) => target,
         Err(error) => return Ok(Err(error.clone())),
     };
-    let delete = engine::DeleteObject {
+    let delete = engine::DeleteObjectRequest {
         version: target.version,
         condition: target.condition.clone(),
         bypass_governance: authorized.operation().bypass_governance,

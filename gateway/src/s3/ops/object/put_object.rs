@@ -73,8 +73,8 @@ impl Handler for PutObject {
 }
 
 impl PutObject {
-    fn commit(&self, owner: &str) -> engine::PutObject {
+    fn commit(&self, owner: &str) -> engine::PutObjectRequest {
         let attributes = Attributes { owner: owner.into(), ..self.attributes.clone() };
-        engine::PutObject { attributes, condition: self.condition.clone() }
+        engine::PutObjectRequest { attributes, condition: self.condition.clone() }
     }
 }

@@ -6,6 +6,8 @@
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "test code")]
 
+mod names;
+
 use couronne_gateway::s3::operation::Operation;
 use couronne_tests::source;
 
@@ -113,24 +115,52 @@ fn dependencies_run_one_way() {
 }
 
 /// The modules of a crate, the lowest first: each may name those before it and itself.
-const FOLDERS: [(&str, &[&str]); 1] = [(
-    "storage-node",
-    &[
-        "error",
-        "stop",
-        "rounds",
-        "clock",
-        "surroundings",
-        "disk",
-        "log",
-        "drives",
-        "consensus",
-        "replicas",
-        "membership",
-        "duties",
-        "node",
-    ],
-)];
+const FOLDERS: [(&str, &[&str]); 9] = [
+    ("base", &["blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "watch", "testing"]),
+    (
+        "placement",
+        &["value", "blob", "geometry", "frame", "spread", "erasure", "policy", "place", "quorum", "replicas"],
+    ),
+    ("cluster", &["descriptor", "drive_state", "role", "error", "map", "report", "changes", "encoding"]),
+    ("protocol", &["join", "range", "shard", "transport", "net", "wire", "map", "remote"]),
+    (
+        "client",
+        &[
+            "error",
+            "nodes",
+            "settings",
+            "slow_drives",
+            "testing",
+            "budget",
+            "reporting",
+            "routing",
+            "client",
+            "read",
+            "write",
+        ],
+    ),
+    ("admin", &["types", "control", "endpoints", "client", "server", "tests"]),
+    (
+        "storage-node",
+        &[
+            "error",
+            "stop",
+            "rounds",
+            "clock",
+            "surroundings",
+            "disk",
+            "log",
+            "drives",
+            "consensus",
+            "replicas",
+            "membership",
+            "duties",
+            "node",
+        ],
+    ),
+    ("gateway", &["engine", "access", "metrics", "identity", "testing", "front", "s3", "swift", "iam", "console"]),
+    ("simulation", &["trace", "world", "clients", "faults", "judge", "run"]),
+];
 
 #[test]
 fn within_a_crate_no_arrow_points_back() {
@@ -153,47 +183,6 @@ fn within_a_crate_no_arrow_points_back() {
 }
 
 #[test]
-fn folders_of_a_crate_depend_one_way() {
-    // Of each crate its folders, lowest first: a folder imports none that stands after it. The last group may not
-    // import each other either.
-    let lines: [(&str, &[&str], &[&str]); 1] =
-        [("gateway", &["engine", "access", "identity", "front"], &["s3", "swift", "iam", "console"])];
-    let mut findings = Vec::new();
-    for file in source::rust_files() {
-        let Some((name, lower, peers)) = lines.iter().find(|(name, ..)| file.path.starts_with(&format!("{name}/src/")))
-        else {
-            continue;
-        };
-        let folder = file.path.split('/').nth(2).unwrap_or_default().trim_end_matches(".rs");
-        let higher: Vec<&str> = match (lower.iter().position(|name| *name == folder), peers.contains(&folder)) {
-            (Some(at), _) => lower[at + 1..].iter().chain(peers.iter()).copied().collect(),
-            (None, true) => peers.iter().filter(|peer| **peer != folder).copied().collect(),
-            // A file beside the folders is below them all, but for the crate's root and its tests' helpers.
-            (None, false) if ["lib", "testing"].contains(&folder) => Vec::new(),
-            (None, false) => lower.iter().skip(1).chain(peers.iter()).copied().collect(),
-        };
-        for (at, line) in file.lines.iter().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
-            for found in imported_folders(line).filter(|found| higher.contains(&found.as_str())) {
-                findings.push(format!("{}:{}: {name}/src/{folder} names {found}", file.path, at + 1));
-            }
-        }
-    }
-    none("an arrow points back", findings);
-}
-
-/// The folders of its own crate that a line names: `crate::a::...`, or several in `use crate::{a, b}`.
-fn imported_folders(line: &str) -> impl Iterator<Item = String> {
-    let named = line.split("crate::").skip(1).flat_map(|rest| match rest.strip_prefix('{') {
-        Some(several) => {
-            several.split('}').next().unwrap_or_default().split(',').map(str::to_owned).collect::<Vec<_>>()
-        }
-        None => vec![rest.to_owned()],
-    });
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    named.map(move |path| path.trim_start().chars().take_while(|c| is_word(*c)).collect())
-}
-
-#[test]
 fn what_is_shared_by_faces_names_none_of_them() {
     let shared = ["front", "engine", "identity", "access"].map(|folder| format!("gateway/src/{folder}/"));
     let mut findings = Vec::new();
@@ -211,7 +200,7 @@ fn what_is_shared_by_faces_names_none_of_them() {
 #[test]
 fn folders_hold_at_most_15_files() {
     let mut folders = std::collections::BTreeMap::<String, usize>::new();
-    for file in source::rust_files().iter().filter(|file| file.path.starts_with("gateway/")) {
+    for file in &source::rust_files() {
         let (folder, _) = file.path.rsplit_once('/').unwrap_or_default();
         *folders.entry(folder.to_owned()).or_default() += 1;
     }
@@ -259,7 +248,7 @@ fn pure_modules_are_told_from_others() {
 fn one_folder_imports_openraft() {
     let files: Vec<String> = source::rust_files()
         .iter()
-        .filter(|file| file.path != "tests/tests/tidy.rs")
+        .filter(|file| !file.path.starts_with("tests/tests/tidy/"))
         .filter(|file| !file.path.starts_with("storage-node/src/consensus/openraft/"))
         .filter(|file| {
             // `self::openraft` and the like is that one folder itself.
@@ -275,7 +264,7 @@ fn one_folder_imports_openraft() {
 #[test]
 fn every_lint_exception_says_why() {
     let mut findings = Vec::new();
-    for file in source::rust_files().iter().filter(|file| file.path != "tests/tests/tidy.rs") {
+    for file in source::rust_files().iter().filter(|file| !file.path.starts_with("tests/tests/tidy/")) {
         for (at, line) in file.lines.iter().enumerate() {
             let opens = line.trim_start().starts_with("#[allow(") || line.trim_start().starts_with("#![allow(");
             let end = file.lines[at..].iter().position(|line| line.contains(")]")).unwrap_or(0);
@@ -291,15 +280,8 @@ fn every_lint_exception_says_why() {
 #[test]
 fn documents_name_real_files() {
     let mut findings = Vec::new();
-    for document in [
-        "README.md",
-        "ARCHITECTURE.md",
-        "docs/advisories.md",
-        "docs/benchmarks.md",
-        "docs/data-path.md",
-        "docs/s3-compatibility.md",
-    ] {
-        for name in code_spans(&source::read(document)) {
+    for document in documents() {
+        for name in code_spans(&source::read(&document)) {
             let path = name.split("::").next().unwrap_or_default();
             let is_path = path.contains('/') && path.ends_with(".rs");
             if is_path && !path.contains('*') && !source::root().join(path).exists() {
@@ -311,23 +293,40 @@ fn documents_name_real_files() {
 }
 
 #[test]
-fn the_data_path_names_real_functions() {
+fn documents_name_real_functions() {
     let mut findings = Vec::new();
-    for name in code_spans(&source::read("docs/data-path.md")) {
-        let Some((path, function)) = name.split_once("::") else { continue };
-        if !path.ends_with(".rs") || !source::root().join(path).exists() {
-            continue;
-        }
-        let function = function.rsplit("::").next().unwrap_or(function).trim_end_matches("()");
-        let text = source::read(path);
-        let is_there = ["fn ", "struct ", "enum ", "trait ", "const "]
-            .iter()
-            .any(|keyword| text.contains(&format!("{keyword}{function}")));
-        if !is_there {
-            findings.push(name);
+    for document in documents() {
+        for name in code_spans(&source::read(&document)) {
+            let Some((path, function)) = name.split_once("::") else { continue };
+            if !path.ends_with(".rs") || !source::root().join(path).exists() {
+                continue;
+            }
+            let function = function.rsplit("::").next().unwrap_or(function).trim_end_matches("()");
+            let text = source::read(path);
+            let is_there = ["fn ", "struct ", "enum ", "trait ", "const ", "static "]
+                .iter()
+                .any(|keyword| text.contains(&format!("{keyword}{function}")));
+            if !is_there {
+                findings.push(format!("{document}: {name}"));
+            }
         }
     }
-    none("docs/data-path.md names what is not in those files", findings);
+    none("these pages name what is not in those files", findings);
+}
+
+/// The pages that tell where things are; decisions tell what was.
+fn documents() -> Vec<String> {
+    let mut pages = vec!["README.md".to_owned(), "ARCHITECTURE.md".to_owned()];
+    for folder in ["docs", "docs/internals"] {
+        for entry in std::fs::read_dir(source::root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path.strip_prefix(source::root()).unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    pages.sort();
+    pages
 }
 
 #[test]
