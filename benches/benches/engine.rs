@@ -60,7 +60,7 @@ async fn cost(name: &str, len: usize, rounds: usize, signed: bool) {
         let pieces = body.chunks(256 << 10).map(|piece| body.slice_ref(piece)).rev().collect();
         let mut source = Pieces { len: len as u64, expected, pieces };
         let staged = cluster.engine.stage(&home, &key, &mut source).await.unwrap();
-        cluster.engine.put_object(&home, &staged, PutObject::default()).await.unwrap();
+        cluster.engine.put_object(&home, &staged, PutObjectRequest::default()).await.unwrap();
         let between = cpu();
         let handle = cluster.engine.open(&home, &key, None).await.unwrap();
         let mut reader = handle.read(0..len as u64).await.unwrap();

@@ -56,7 +56,7 @@ fn serve(folder: &Path) -> Output {
 
 #[test]
 fn a_lone_server_becomes_the_first_node_of_a_cluster() {
-    let mut server = Server::start(server::ClusterShape::SixDrives);
+    let mut server = Server::start(server::ServerShape::SixDrives);
     put(&Clients::of(&server), "alone", 100);
     let why = refused(&server.couronne(&["cluster", "token"]));
     assert!(why.contains("couronne storage-node"), "nobody could join it: {why}");

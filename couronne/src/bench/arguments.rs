@@ -104,7 +104,7 @@ pub(crate) struct BenchArguments {
 }
 
 /// Why an argument is refused.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 enum ArgumentError {
     /// It is no size.
     #[error("`{0}` is no size: use 4096, 4KiB, 16MiB, 5GiB")]

@@ -66,7 +66,7 @@ impl Identity {
         if !users.is_empty() {
             return Err(IdentityError::NotEmpty("users"));
         }
-        let list = ListBuckets { account: row.id.clone(), prefix: "".into(), after: "".into(), limit: 1 };
+        let list = ListBucketsRequest { account: row.id.clone(), prefix: "".into(), after: "".into(), limit: 1 };
         if !self.engine.list_buckets(list).await?.buckets.is_empty() {
             return Err(IdentityError::NotEmpty("buckets"));
         }

@@ -10,7 +10,7 @@ use rusty_erasure::compat::reed_solomon_erasure_matrix;
 const STRIPE_BLOCK_BYTES: usize = 512 << 10;
 
 #[derive(Debug)]
-pub(super) struct VectoredCoder(rusty_erasure::VectoredCoder);
+pub(super) struct VectoredCoder(rusty_erasure::Coder);
 
 impl VectoredCoder {
     pub(super) fn new(k: usize, m: usize) -> Option<Self> {

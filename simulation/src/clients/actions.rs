@@ -170,7 +170,7 @@ async fn attempt(engine: &Engine, bucket: &Bucket, request: &Request) -> Result<
                 Ok(staged) => staged,
                 Err(error) => return Ok(Outcome::NotDone(error.to_string())),
             };
-            let put = PutObjectRequest { condition: precondition(*condition), ..PutObject::default() };
+            let put = PutObjectRequest { condition: precondition(*condition), ..PutObjectRequest::default() };
             let written = engine.put_object(bucket, &staged, put).await?;
             Ok(Outcome::Written(written.etag, written.version, written.ordinal))
         }
@@ -239,7 +239,7 @@ async fn delete(
     key: &ObjectKey,
     version: Option<VersionId>,
 ) -> Result<Outcome, EngineError> {
-    let deleted = engine.delete(bucket, key, DeleteObjectRequest { version, ..DeleteObject::default() }).await?;
+    let deleted = engine.delete(bucket, key, DeleteObjectRequest { version, ..DeleteObjectRequest::default() }).await?;
     Ok(Outcome::Deleted(deleted.marker))
 }
 
