@@ -67,7 +67,7 @@ fn a_lone_server_becomes_the_first_node_of_a_cluster() {
     assert_eq!(node_of(&cluster.data("n1")), node);
     cluster.wait_for_status("g1", "everyone is heard of, and nothing is in danger", |status| {
         let nodes = status["nodes"].as_array().unwrap();
-        nodes.len() == 2 && nodes.iter().all(|node| node["answers"] == true) && status["danger"]["survives"] == 2
+        nodes.len() == 2 && nodes.iter().all(|node| node["answers"] == true) && status["durability"]["survives"] == 2
     });
     for member in ["n1", "n2", "g1"] {
         let listed = json(&cluster.couronne(&["node", "list", "--json"], member));

@@ -120,7 +120,7 @@ const FOLDERS: [(&str, &[&str]); 9] = [
     ("base", &["blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "watch", "testing"]),
     (
         "placement",
-        &["value", "blob", "geometry", "frame", "spread", "erasure", "policy", "place", "quorum", "replicas"],
+        &["blob", "geometry", "frame", "spread", "erasure", "policy", "place", "quorum", "replicas", "value"],
     ),
     ("cluster", &["descriptor", "drive_state", "role", "error", "map", "report", "changes", "encoding"]),
     ("protocol", &["join", "range", "shard", "transport", "net", "wire", "map", "remote"]),
@@ -230,9 +230,10 @@ fn pure_crates_take_no_time_and_no_chance() {
 /// chance.
 fn names_pure_modules(path: &str) -> bool {
     let list = path.strip_prefix('{').and_then(|list| list.split('}').next());
-    let mut modules = list.unwrap_or(path.split([';', ' ']).next().unwrap_or_default()).split(',');
-    let first = |path: &str| path.split("::").next().unwrap_or_default().trim().to_owned();
-    modules.all(|module| ["codec", "crc", "buffer", "mutant", "fixed"].contains(&first(module).as_str()))
+    let modules = list.map_or_else(|| vec![path], |list| list.split(',').collect());
+    let is_word = |c: &char| c.is_alphanumeric() || *c == '_';
+    let first = |path: &str| path.trim_start().chars().take_while(is_word).collect::<String>();
+    modules.into_iter().all(|module| ["codec", "crc", "buffer", "mutant", "fixed"].contains(&first(module).as_str()))
 }
 
 #[test]
