@@ -1,6 +1,7 @@
-//! The gateway: S3, Swift, identity, admin. It keeps nothing: kill one at any moment.
+//! The gateway: the front that every request passes, S3 as its first face, identity, the verbs on objects. It keeps
+//! nothing: kill one at any moment.
 //!
-//! Promises: every request runs through one pipeline; both faces share the engine's verbs.
+//! Promises: every request runs through one pipeline; all faces share the engine's verbs.
 //! Must not know: disks, consensus.
 
 pub mod access;

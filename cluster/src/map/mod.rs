@@ -1,9 +1,9 @@
 //! The cluster map: nodes, drives, policies with their rings, and where the replicas of ranges live. Small, and the
 //! same for everyone at one version.
 //!
-//! [`ClusterMap`] is what the map group keeps and what travels; [`MapView`] is what readers and
+//! [`ClusterMap`] is what the meta group keeps and what travels; [`MapView`] is what readers and
 //! writers of data look at.
-//! Must not know: who changes it, and when.
+//! Must not know: which process changes it, and when.
 
 mod bootstrap;
 mod drive;

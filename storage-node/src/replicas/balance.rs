@@ -1,9 +1,8 @@
-//! Leaderships that lie elsewhere than where the map wants them are handed over, so that all nodes lead about as many.
+//! Leaderships that lie elsewhere than where the map wants them are transferred, so that all nodes lead about as many.
 //!
 //! After a death or a restart leaderships lie where they fell. Every leader works out from the map which replica is to
 //! lead its range, and comes to what all others come to; it transfers leadership once the drives have stood as they do
-//! for a
-//! while.
+//! for a while.
 //! Promises: a node transfers one leadership at a time, to a replica that lacks hardly anything, and does not soon
 //! try again what did not help.
 //! Must not know: how leadership is transferred.

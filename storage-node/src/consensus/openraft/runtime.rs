@@ -1,7 +1,7 @@
 //! The library's time, chance and channels: tokio's, but nothing left to the process's own chance.
 //!
 //! Chance comes from a seed that every group is started with, handed down from task to task; watch
-//! channels are those of `protocol::watch`. So on one thread, under paused time, the same seed gives
+//! channels are those of `couronne_base::watch`. So on one thread, under paused time, the same seed gives
 //! the same run.
 //! Must not know: consensus.
 
