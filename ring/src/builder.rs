@@ -126,7 +126,7 @@ impl RingBuilder {
         }
         let slots = self.previous_slots(&eligible);
         let mut tree = DomainTree::new(&DomainPath::of_drives(eligible.iter().copied()), usize::from(self.width));
-        tree.set_targets(&eligible, 1 << self.partition_bits, &slots);
+        tree.set_targets(&eligible, 1 << self.partition_bits, slots.iter().copied().flatten());
 
         let mut assignment = Assignment::new(tree, slots);
         assignment.shed();

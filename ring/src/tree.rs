@@ -10,9 +10,9 @@
 //! Caps and targets agree: splitting each domain's target evenly over the partitions breaks no
 //! cap, so a whole-numbered table that meets all targets exists as well (its constraints are those
 //! of a flow), and the builder reaches it.
+//! Must not know: the table, which slots are of one partition.
 #![expect(clippy::indexing_slicing, reason = "all indices are made here, from the tree's own vectors")]
 
-use crate::assignment::Slot;
 use crate::domain::{DomainPath, FailureDomain};
 use crate::drive::RingDrive;
 
@@ -102,16 +102,21 @@ impl DomainTree {
         }
     }
 
-    /// Sets the targets for `partitions` partitions, by the weights of `drives`; `slots` is the
-    /// table so far, whose drives keep the slot more or less that rounding gives or takes.
-    pub(crate) fn set_targets(&mut self, drives: &[&RingDrive], partitions: u64, slots: &[Slot]) {
+    /// Sets the targets for `partitions` partitions, by the weights of `drives`; `holders` are the drives
+    /// of the slots held so far, each of which keeps the slot more or less that rounding gives or takes.
+    pub(crate) fn set_targets(
+        &mut self,
+        drives: &[&RingDrive],
+        partitions: u64,
+        holders: impl IntoIterator<Item = usize>,
+    ) {
         for (drive, path) in drives.iter().zip(&self.paths) {
             for domain in path {
                 self.domains[*domain].weight += u64::from(drive.weight);
             }
         }
-        for drive in slots.iter().flatten() {
-            for domain in self.paths[*drive] {
+        for drive in holders {
+            for domain in self.paths[drive] {
                 self.domains[domain].held_before += 1;
             }
         }
