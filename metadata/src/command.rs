@@ -8,7 +8,7 @@ use couronne_placement::BlobId;
 use thiserror::Error;
 
 use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
-use crate::latch::LatchMode;
+use crate::latch::{LatchKey, LatchMode};
 use crate::record::{
     Attributes, BlobRef, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, RepairRecord, Retention,
     VersionRecord,
@@ -32,6 +32,18 @@ pub struct CommandRequest {
     /// Whether an attempt before this one went unanswered and may arrive yet: a refusal is then kept as a result
     /// is, so that it gets the same.
     pub is_repeat: bool,
+}
+
+impl CommandRequest {
+    /// The latches of the command, in the order to take them.
+    pub fn latches(&self) -> Vec<(LatchKey, LatchMode)> {
+        let mut latches = Vec::with_capacity(3);
+        let kind = self.command.kind();
+        latches.extend(kind.watermarks.map(|mode| (LatchKey::Watermarks, mode)));
+        latches.extend(kind.rules.map(|mode| (LatchKey::Rules(self.bucket), mode)));
+        latches.push((LatchKey::Key(self.bucket, self.key.clone()), LatchMode::Exclusive));
+        latches
+    }
 }
 
 /// A set of entity tags in `If-Match` or `If-None-Match`.

@@ -1,9 +1,9 @@
-//! Which latches a command holds from its evaluation until its effect is applied.
+//! Latches: what a command may hold from its evaluation until its effect is applied, and how.
 //!
-//! Two commands that could read or write the same row never overlap, so a leader may evaluate
+//! Promises: two commands that could read or write the same row never overlap, so a leader may evaluate
 //! against applied rows while earlier proposals are still on their way.
+//! Must not know: which command holds which latch.
 
-use crate::command::CommandRequest;
 use crate::ids::{BucketId, ObjectKey};
 
 /// What is latched. Latches are taken in this order, so that no two commands wait for each other.
@@ -24,16 +24,4 @@ pub enum LatchMode {
     Shared,
     /// Alone.
     Exclusive,
-}
-
-impl CommandRequest {
-    /// The latches of the command, in the order to take them.
-    pub fn latches(&self) -> Vec<(LatchKey, LatchMode)> {
-        let mut latches = Vec::with_capacity(3);
-        let kind = self.command.kind();
-        latches.extend(kind.watermarks.map(|mode| (LatchKey::Watermarks, mode)));
-        latches.extend(kind.rules.map(|mode| (LatchKey::Rules(self.bucket), mode)));
-        latches.push((LatchKey::Key(self.bucket, self.key.clone()), LatchMode::Exclusive));
-        latches
-    }
 }

@@ -116,7 +116,7 @@ fn dependencies_run_one_way() {
 }
 
 /// The modules of a crate, the lowest first: each may name those before it and itself.
-const FOLDERS: [(&str, &[&str]); 10] = [
+const FOLDERS: [(&str, &[&str]); 11] = [
     ("base", &["blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "watch", "testing"]),
     (
         "ring",
@@ -138,6 +138,26 @@ const FOLDERS: [(&str, &[&str]); 10] = [
     (
         "placement",
         &["blob", "geometry", "frame", "spread", "erasure", "policy", "place", "quorum", "replicas", "value"],
+    ),
+    (
+        "metadata",
+        &[
+            "ids",
+            "record",
+            "key",
+            "store",
+            "memory",
+            "rocks",
+            "watermarks",
+            "latch",
+            "command",
+            "query",
+            "effect",
+            "encoding",
+            "answer",
+            "evaluate",
+            "apply",
+        ],
     ),
     ("cluster", &["descriptor", "drive_state", "role", "error", "map", "report", "changes", "encoding"]),
     ("protocol", &["join", "range", "shard", "transport", "net", "wire", "map", "remote"]),
