@@ -15,7 +15,7 @@ use couronne_storage_node::node::{LocalNode, NodeError, empty_folder, is_in_use}
 use thiserror::Error;
 
 use super::messages::Order;
-use crate::serve::parts;
+use crate::{drives, policy};
 
 /// What became of an order: words for a person, or for [`Order::CreateToken`] the token.
 pub(crate) type Outcome = Result<String, ApiError>;
@@ -102,7 +102,7 @@ impl AdminActions {
     ) -> Result<String, ActionError> {
         let malformed = |error: RedundancyError| ApiError::new(ErrorCode::InvalidRequest, error);
         let redundancy: Redundancy = redundancy.parse().map_err(malformed)?;
-        let mut policy = parts::policy(redundancy);
+        let mut policy = policy::of(redundancy);
         policy.name = name.into();
         policy.survives = survive_zone_loss.then_some(FailureDomain::Zone);
         self.node.create_policy(policy).await?;
@@ -123,7 +123,7 @@ impl AdminActions {
         if in_use {
             empty_folder(folder.clone()).await?;
         }
-        let opened = parts::drive(&folder, self.folders.len()).await?;
+        let opened = drives::open_one(&folder, self.folders.len()).await?;
         self.node.replace_drive(id, &opened).await?;
         Ok(format!("drive {id} begins anew in {}; repair refills it", folder.display()))
     }

@@ -15,8 +15,8 @@ use couronne_storage_node::node::{Membership, NodeDrive, NodeError};
 use thiserror::Error;
 
 use crate::folder::{DataFolder, DataFolderError, MemberFile};
-use crate::serve::parts;
 use crate::settings::Settings;
+use crate::{drives, policy};
 
 /// Why no cluster was founded.
 #[derive(Debug, Error)]
@@ -54,9 +54,9 @@ pub(crate) async fn found(
     let founding = folder.make_founding(env)?;
     let (cluster, node) = (founding.cluster, identity.node);
     let count = folder.drive_count()?;
-    let drives = parts::drives(&folder.drive_folders()?).await?;
+    let drives = drives::open(&folder.drive_folders()?).await?;
     let planned = Membership::plan_drives(env, &drives).await?;
-    let policy = parts::policy(plan.redundancy);
+    let policy = policy::of(plan.redundancy);
     let bootstrap = Bootstrap { nodes: plan.nodes, ranges: settings.storage.metadata_ranges };
     Membership::found(env, &drives, &planned, (cluster, node, plan.place), &policy, bootstrap).await?;
 

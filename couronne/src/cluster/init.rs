@@ -6,10 +6,11 @@
 use couronne_base::env;
 use couronne_placement::Redundancy;
 
+use super::ClusterError;
 use super::founding::{Plan, found};
-use super::{ClusterError, policy};
 use crate::cli::ClusterInitArguments;
 use crate::folder::DataFolder;
+use crate::policy;
 use crate::terminal::{is_private, say};
 
 /// The default policy if neither flag nor setting names one.

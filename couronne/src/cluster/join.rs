@@ -16,8 +16,8 @@ use couronne_storage_node::node::{Membership, NodeDrive};
 
 use super::ClusterError;
 use crate::cli::ClusterJoinArguments;
+use crate::drives;
 use crate::folder::{DataFolder, Identity, Joining, MemberFile};
-use crate::serve::parts;
 use crate::terminal::say;
 
 /// Joins it.
@@ -33,7 +33,7 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
     folder.refuse_member()?;
     let identity = folder.make_identity()?;
     let drives: Vec<NodeDrive> = match role {
-        Role::StorageNode => parts::drives(&folder.drive_folders()?).await?,
+        Role::StorageNode => drives::open(&folder.drive_folders()?).await?,
         _ => Vec::new(),
     };
     let joining = match folder.joining()? {

@@ -5,7 +5,6 @@
 pub(crate) mod founding;
 mod init;
 mod join;
-pub(crate) mod policy;
 
 use couronne_protocol::net::certificates::CertificateError;
 use couronne_protocol::transport::CallError;
@@ -15,6 +14,7 @@ use thiserror::Error;
 use crate::admin::commands::{self, CommandError};
 use crate::cli::ClusterCommand;
 use crate::folder::DataFolderError;
+use crate::policy::TooFewDrives;
 use crate::settings::SettingsError;
 
 /// Why a cluster was not founded or joined, or does not answer.
@@ -57,7 +57,7 @@ pub(crate) enum ClusterError {
     NotAdmitted(#[from] couronne_protocol::join::NotAdmitted),
     /// Its drives could never hold the policy.
     #[error(transparent)]
-    TooFewDrives(#[from] crate::cluster::policy::TooFewDrives),
+    TooFewDrives(#[from] TooFewDrives),
     /// A cluster is not made of so few nodes.
     #[error("{0}")]
     TooSmall(String),

@@ -13,10 +13,10 @@ use couronne_storage_node::node::{LocalNode, Membership, NodeDrive};
 use super::renewal::{CertificateSigner, Renewal};
 use super::{ServeError, parts, secrets};
 use crate::cluster::founding::{self, Plan};
-use crate::cluster::policy;
 use crate::folder::secrets::Secrets;
 use crate::folder::{DataFolder, Member};
 use crate::settings::Settings;
+use crate::{drives, policy};
 
 /// A lone server's node and what it serves with.
 pub(super) struct Lone {
@@ -60,7 +60,7 @@ impl Lone {
 async fn open(folder: &DataFolder, settings: &Settings, env: &Env) -> Result<(Member, Vec<NodeDrive>), ServeError> {
     if folder.has_member()? {
         let member = folder.member(Role::StorageNode)?;
-        let drives = parts::drives(&folder.drive_folders()?).await?;
+        let drives = drives::open(&folder.drive_folders()?).await?;
         folder.check_owner(Membership::owner(&drives).await?, &member)?;
         return Ok((member, drives));
     }

@@ -9,7 +9,7 @@
 
 mod gateway;
 mod lone;
-pub(crate) mod parts;
+mod parts;
 mod renewal;
 mod secrets;
 mod signals;
@@ -40,10 +40,10 @@ use self::lone::Lone;
 
 use crate::admin::{self, AdminActions, AdminForwarder, ClusterStatusSource, StatusSource};
 use crate::cluster::founding::FoundingError;
-use crate::cluster::policy::TooFewDrives;
 use crate::folder::secrets::Secrets;
 use crate::folder::{DataFolder, DataFolderError, RunningServer};
 use crate::logs::{self, LogError};
+use crate::policy::TooFewDrives;
 use crate::settings::Settings;
 use couronne_base::env::{self, Env};
 

@@ -1,8 +1,7 @@
-//! The parts of a server, made from its settings: the node with its drives, the gateway over it.
+//! The parts of a server, made from its settings: the settings of its node, the gateway over the node.
 //!
-//! Must not know: listeners, signals.
+//! Must not know: drives, listeners, signals.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,68 +13,14 @@ use couronne_gateway::identity::{Identity, IdentitySettings, RootCredentials, Se
 use couronne_gateway::metrics::Metrics;
 use couronne_gateway::s3::S3;
 use couronne_metadata::evaluate;
-use couronne_metadata::rocks::RocksSettings;
-use couronne_placement::{CHUNK_BYTES_MAX, Policy, PolicyId, Redundancy};
+use couronne_placement::Redundancy;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{NodeDrive, NodeError, NodeSettings, open_folder, open_folders};
+use couronne_storage_node::node::NodeSettings;
 
 use super::ServeError;
 use crate::folder::secrets::Secrets;
 use crate::settings::{S3Settings, Settings};
-
-/// The size of a full shard of an erasure-coded chunk, in bytes: large enough that a disk's and a
-/// message's fixed costs vanish, small enough that a request's chunks in flight stay few MiB.
-const SHARD_BYTES: u32 = 1 << 20;
-/// The chunk size where a chunk is not divided among drives, in bytes.
-const WHOLE_CHUNK_BYTES: u32 = 4 << 20;
-/// Bodies up to this length (bytes) travel in the commit: one message less and no shard to write.
-const INLINE_BYTES_MAX: u32 = 8 << 10;
-/// Bodies up to this length (bytes) are kept as `m + 1` whole copies: the number of appends is what
-/// small objects cost.
-const COPIES_BYTES_MAX: u32 = 128 << 10;
-/// RocksDB memory of all drives together, in bytes: unflushed rows, and cached blocks.
-const ROCKS_BYTES: usize = 128 << 20;
-
-/// The default policy of a cluster.
-pub(crate) fn policy(redundancy: Redundancy) -> Policy {
-    let chunk_bytes = match redundancy {
-        Redundancy::Single | Redundancy::Replicated(_) => WHOLE_CHUNK_BYTES,
-        Redundancy::Erasure { k, .. } => (u32::from(k) * SHARD_BYTES).min(CHUNK_BYTES_MAX),
-    };
-    Policy {
-        id: PolicyId(0),
-        name: redundancy.to_string().into(),
-        redundancy,
-        chunk_bytes,
-        inline_bytes_max: INLINE_BYTES_MAX,
-        copies_bytes_max: COPIES_BYTES_MAX,
-        survives: None,
-    }
-}
-
-/// The drives in these folders.
-pub(crate) async fn drives(folders: &[PathBuf]) -> Result<Vec<NodeDrive>, NodeError> {
-    open_folders(folders, &rocks_settings(folders.len())).await
-}
-
-/// The drive in one folder, of a node that has so many.
-pub(crate) async fn drive(folder: &Path, count: usize) -> Result<NodeDrive, NodeError> {
-    open_folder(folder, &rocks_settings(count)).await
-}
-
-/// A drive's share of the memory.
-fn rocks_settings(drives: usize) -> RocksSettings {
-    let share = ROCKS_BYTES / drives.max(1);
-    let write_buffers_bytes = share.clamp(12 << 20, 48 << 20);
-    RocksSettings {
-        write_buffers_bytes,
-        // The larger a flush, the fewer files that a row may be in, and the less compaction.
-        write_buffer_bytes: write_buffers_bytes / 3 * 2,
-        block_cache_bytes: share.clamp(8 << 20, 32 << 20),
-        ..RocksSettings::default()
-    }
-}
 
 /// A node's settings. Of several, each replica keeps its own time.
 pub(super) fn node_settings(settings: &Settings, redundancy: Option<Redundancy>, is_alone: bool) -> NodeSettings {

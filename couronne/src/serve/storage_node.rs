@@ -24,6 +24,7 @@ use super::traffic::Traffic;
 use super::{ServeError, api, end, gateway_of, listen, parts, secrets, signals};
 use crate::admin::messages::Order;
 use crate::admin::{AdminActions, StatusSource};
+use crate::drives;
 use crate::folder::{DataFolder, Member, RunningServer};
 use crate::settings::Settings;
 use crate::terminal::say;
@@ -38,7 +39,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
     let redundancy = settings.data.policy.as_deref().map(str::parse).transpose()?;
     let folders = folder.drive_folders()?;
-    let drives = parts::drives(&folders).await?;
+    let drives = drives::open(&folders).await?;
     folder.check_owner(Membership::owner(&drives).await?, &member)?;
     let (peers, peer_address) = listen(settings.cluster.listen, "`listen` in [cluster] of the settings file").await?;
     let (admin_listener, admin) = listen(settings.admin.listen, "`listen` in [admin] of the settings file").await?;

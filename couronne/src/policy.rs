@@ -1,10 +1,22 @@
-//! Which redundancy a number of drives gets when none is asked for, and which ones it cannot hold.
+//! The policies that this binary makes: which redundancy a number of drives gets when none is asked for, which ones it
+//! cannot hold, and the policy that a redundancy stands for.
 //!
 //! Promises: with four or more drives one lost drive neither loses a byte nor stops a write.
 //! Must not know: folders, files.
 
-use couronne_placement::Redundancy;
+use couronne_placement::{CHUNK_BYTES_MAX, Policy, PolicyId, Redundancy};
 use thiserror::Error;
+
+/// The size of a full shard of an erasure-coded chunk, in bytes: large enough that a disk's and a
+/// message's fixed costs vanish, small enough that a request's chunks in flight stay few MiB.
+const SHARD_BYTES: u32 = 1 << 20;
+/// The chunk size where a chunk is not divided among drives, in bytes.
+const WHOLE_CHUNK_BYTES: u32 = 4 << 20;
+/// Bodies up to this length (bytes) travel in the commit: one message less and no shard to write.
+const INLINE_BYTES_MAX: u32 = 8 << 10;
+/// Bodies up to this length (bytes) are kept as `m + 1` whole copies: the number of appends is what
+/// small objects cost.
+const COPIES_BYTES_MAX: u32 = 128 << 10;
 
 /// A redundancy that the drives cannot hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -46,6 +58,23 @@ pub(crate) fn check(redundancy: Redundancy, drives: u16) -> Result<(), TooFewDri
         return Err(TooFewDrives { redundancy, shards, replicas, needed, drives });
     }
     Ok(())
+}
+
+/// The policy that a redundancy stands for, named after it.
+pub(crate) fn of(redundancy: Redundancy) -> Policy {
+    let chunk_bytes = match redundancy {
+        Redundancy::Single | Redundancy::Replicated(_) => WHOLE_CHUNK_BYTES,
+        Redundancy::Erasure { k, .. } => (u32::from(k) * SHARD_BYTES).min(CHUNK_BYTES_MAX),
+    };
+    Policy {
+        id: PolicyId(0),
+        name: redundancy.to_string().into(),
+        redundancy,
+        chunk_bytes,
+        inline_bytes_max: INLINE_BYTES_MAX,
+        copies_bytes_max: COPIES_BYTES_MAX,
+        survives: None,
+    }
 }
 
 #[cfg(test)]
