@@ -1,4 +1,4 @@
-//! The code of one geometry, made once and shared by all who use it.
+//! The code of one geometry, made once and shared by all its users.
 
 use std::sync::OnceLock;
 
