@@ -1,4 +1,4 @@
-//! What the leader of the map's group heard of the members, put into the map.
+//! What the leader of the meta group learnt from node reports, put into the map.
 //!
 //! Promises: a drive changes its state only as the tables allow; a range that was led once is never founded again;
 //! the cluster is formed as soon as all nodes are there.
