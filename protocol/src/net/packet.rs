@@ -46,7 +46,7 @@ impl Versions {
         [m0, m1, m2, m3, m4, m5, m6, m7, o0, o1, n0, n1]
     }
 
-    /// The version to speak with whoever sent this greeting.
+    /// The version to speak with the peer that sent this greeting.
     pub(super) fn agree(self, greeting: [u8; GREETING_BYTES]) -> Result<u16, Violation> {
         let [m0, m1, m2, m3, m4, m5, m6, m7, o0, o1, n0, n1] = greeting;
         if [m0, m1, m2, m3, m4, m5, m6, m7] != MAGIC {
@@ -155,7 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn packets_are_laid_out_as_released() {
+    fn packets_are_laid_out_as_fixed() {
         let head =
             PacketHead { kind: PacketKind::Request(10), call: 0x0102_0304_0506_0708, head_len: 256, body_len: 1 << 20 };
         let bytes = [1, 10, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 1, 0, 0, 0x10, 0, 0];
