@@ -1,8 +1,8 @@
 //! The drives of a node: mounted at its start or in place of a lost one, watched, shown to gateways and peers.
 //!
 //! Promises: a drive that is out of service answers nothing any more; what is known here of this node's drives is
-//! seen in its map at once, whatever the map's group says yet.
-//! Must not know: ranges, who asks.
+//! seen in its map at once, whatever the meta group says yet.
+//! Must not know: ranges, callers.
 
 mod damage;
 pub(crate) mod folders;

@@ -1,4 +1,4 @@
-//! Who a drive is: a small file at its top, so that it can be moved to another node and is never
+//! The identity of a drive: a small file at its top, so that it can be moved to another node and is never
 //! taken for another.
 //!
 //! Promises: written whole and durably or not at all; a drive of another cluster, a newer format or
