@@ -58,7 +58,7 @@ pub(crate) enum Command {
     /// Manage the users of an account.
     #[command(subcommand)]
     User(UserCommand),
-    /// Settle doubts about the clock.
+    /// Confirm that the clock is right, after a leap.
     #[command(subcommand)]
     Clock(ClockCommand),
     /// Put load on any S3 endpoint and measure it.
@@ -111,7 +111,7 @@ pub(crate) enum ClusterCommand {
     Init(ClusterInitArguments),
     /// Join a cluster, as a storage node or a gateway. Then run `couronne storage-node` or `couronne gateway`.
     Join(ClusterJoinArguments),
-    /// Print a token with which others join, for a while.
+    /// Print a token with which other processes join, for a while.
     Token(ClusterTokenArguments),
     /// As `couronne status`.
     Status(StatusArguments),

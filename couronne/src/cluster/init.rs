@@ -1,7 +1,7 @@
 //! `couronne cluster init`: this storage node founds a cluster that waits for others.
 //!
 //! A policy that so many nodes with as many drives as this one can never hold is refused.
-//! Must not know: how the cluster is formed later.
+//! Must not know: how the cluster is bootstrapped later.
 
 use couronne_base::env;
 use couronne_placement::Redundancy;

@@ -1,4 +1,4 @@
-//! What a founder has made and its cluster does not keep yet: the cluster's id, its authority, its secrets.
+//! What a founding node has made and its cluster does not keep yet: the cluster's id, its authority, its secrets.
 //!
 //! ```text
 //! format_version = 1
@@ -46,7 +46,7 @@ struct FoundingFile {
 }
 
 impl DataFolder {
-    /// What the founder made, if the cluster does not keep it yet.
+    /// What the founding node made, if the cluster does not keep it yet.
     pub(crate) fn founding(&self) -> Result<Option<Founding>, DataFolderError> {
         let Some(file) = self.read::<FoundingFile>(FOUNDING)? else { return Ok(None) };
         let path = self.name().join(FOUNDING);

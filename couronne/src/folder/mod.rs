@@ -1,11 +1,11 @@
-//! The data folders of a process: who it is, what it belongs to, its secrets, where it listens. All roles have the
+//! The data folders of a process: its identity, its cluster, its secrets, where it listens. All roles have the
 //! same format, so a folder that `couronne serve` made is that of a cluster's first node.
 //!
 //! ```text
 //! DIR/identity.toml      node and private key; in a cluster also role, drives, certificate, authority
-//! DIR/founding.toml      of a founder, until the cluster keeps it itself: authority with its key, secrets
+//! DIR/founding.toml      of a founding node, until the cluster keeps it itself: authority with its key, secrets
 //! DIR/joining.toml       of one that joins, until it is admitted: the ids of its drives
-//! DIR/credentials.toml   of a founder: the root credentials, for its operator
+//! DIR/credentials.toml   of a founding node: the root credentials, for its operator
 //! DIR/map                the newest map known (base64), with which a member finds its cluster again
 //! DIR/server.json        where the running process listens
 //! DIR/admin.token        the token of its admin listener

@@ -1,7 +1,7 @@
 //! What a cluster's gateways work with: root credentials, what seals users' keys, the admin token.
 //!
-//! The founder makes them once; the cluster keeps them beside its map and gives them to its gateways.
-//! Promises: no `Debug`. Must not know: who asks for them.
+//! The founding node makes them once; the cluster keeps them beside its map and gives them to its gateways.
+//! Promises: no `Debug`. Must not know: the processes that ask for them.
 
 use std::path::PathBuf;
 

@@ -116,7 +116,7 @@ impl Renewal {
         };
         match tls() {
             Err(RenewalError::Certificate(error)) => {
-                tracing::warn!(%error, "the certificate serves no more: it is renewed");
+                tracing::warn!(%error, "the certificate is not usable any more: it is renewed");
                 self.renew(None).await?;
                 tls()
             }
