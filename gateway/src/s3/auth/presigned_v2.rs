@@ -2,7 +2,7 @@
 //! still takes it. In headers version 2 is refused.
 //!
 //! Promises: stricter than AWS where version 2 leaves gaps. A parameter that it does not sign is refused,
-//! so whoever holds a URL cannot turn it into another operation; every `x-amz-*` header is signed; a URL
+//! so the holder of a URL cannot turn it into another operation; every `x-amz-*` header is signed; a URL
 //! is valid for seven days at most, as in version 4.
 //! Must not know: accounts, bodies.
 //!
