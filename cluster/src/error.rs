@@ -107,7 +107,7 @@ pub enum PolicyRefusal {
         /// Replicas of the range that has the fewest.
         fewest: usize,
     },
-    /// The same, before there are ranges.
+    /// The metadata would be lost before the data, once there are ranges.
     #[error(
         "{redundancy} survives {} losses, so its metadata needs {wanted} drives; there are {drives}",
         .redundancy.losses()

@@ -68,7 +68,7 @@ pub(crate) enum Command {
     Reference,
 }
 
-/// Flags of whatever runs on a data folder, in any role; of `couronne storage-node` and `couronne gateway` all.
+/// Flags of every server on a data folder, in any role; of `couronne storage-node` and `couronne gateway` all.
 #[derive(Args)]
 pub(crate) struct FolderArguments {
     /// Data folder; given several times, each is one drive

@@ -31,7 +31,7 @@ pub(crate) enum LogError {
     Filter {
         /// The filter.
         filter: String,
-        /// What is wrong with it.
+        /// What is wrong with the filter.
         source: ParseError,
     },
     /// The thread that writes the log cannot begin.

@@ -265,7 +265,7 @@ impl Command {
         }
     }
 
-    /// Whether only duties give it.
+    /// Whether only duties give this command.
     pub const fn is_duty(&self) -> bool {
         self.kind().is_duty
     }

@@ -52,7 +52,7 @@ pub enum QuorumError {
     /// Another number of shards than the geometry has.
     #[error("{found} shards are accounted for where the chunk has {expected}")]
     ShardCount {
-        /// As the geometry has it.
+        /// The number of shards of the geometry.
         expected: usize,
         /// As given.
         found: usize,

@@ -78,7 +78,7 @@ pub struct JoinRequest {
     pub id: u64,
     /// The token's secret.
     pub secret: Zeroizing<[u8; 16]>,
-    /// What it wants to be.
+    /// The role that it wants.
     pub role: Role,
     /// A request for a certificate, for a key that only it has.
     pub request: Bytes,
@@ -101,7 +101,7 @@ pub struct Admission {
     pub node: NodeId,
     /// Its certificate.
     pub certificate: Bytes,
-    /// The authority's.
+    /// The authority's certificate.
     pub authority: Bytes,
     /// The map, with the new member in it.
     pub map: Bytes,

@@ -26,7 +26,7 @@ pub const BODY_BYTES_MAX: usize = 32 << 20;
 pub struct Peer {
     /// The process; 0 for an unjoined one.
     pub node: NodeId,
-    /// What it is.
+    /// Its role.
     pub role: Role,
 }
 

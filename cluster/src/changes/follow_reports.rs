@@ -28,12 +28,12 @@ pub struct Followed {
     pub drives: Vec<(DriveId, DriveState)>,
     /// Ranges that are led for the first time.
     pub led: Vec<RangeId>,
-    /// Whether the cluster was formed.
+    /// Whether the map got its rings and ranges.
     pub formed: bool,
 }
 
 impl Followed {
-    /// Whether nothing did.
+    /// Whether nothing followed.
     pub const fn is_empty(&self) -> bool {
         self.drives.is_empty() && self.led.is_empty() && !self.formed
     }

@@ -20,13 +20,13 @@ pub struct Founding {
     pub cluster: u128,
     /// Its first node.
     pub id: NodeId,
-    /// What the map says of it.
+    /// What the map says of that node.
     pub node: MapNode,
     /// That node's drives, with their weights.
     pub drives: Vec<(DriveId, u32)>,
     /// Its first policy.
     pub policy: Policy,
-    /// What it waits for.
+    /// What the cluster waits for.
     pub bootstrap: Bootstrap,
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use couronne_admin::types::{NodeRole, PolicyRequest, Range, Repair, Scrub, TokenRequest};
 use serde::{Deserialize, Serialize};
 
-/// How a process is.
+/// The status of a process.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct StatusMessage {
     /// The version of its binary.
@@ -101,7 +101,7 @@ pub(crate) enum Order {
     StartScrub,
     /// A token with which a process joins.
     CreateToken {
-        /// What joins with it.
+        /// The role of the process that joins with it.
         role: NodeRole,
         /// For how many minutes it is good.
         lifetime_minutes: u32,

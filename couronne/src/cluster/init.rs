@@ -15,7 +15,7 @@ use crate::terminal::{is_private, say};
 /// The default policy if neither flag nor setting names one.
 const POLICY: &str = "ec:4+2";
 
-/// Founds it.
+/// Founds a cluster.
 pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterError> {
     let settings = arguments.folder.settings()?;
     let redundancy: Redundancy =

@@ -20,7 +20,7 @@ use crate::folder::{DataFolder, Identity, Joining, MemberFile};
 use crate::serve::parts;
 use crate::terminal::say;
 
-/// Joins it.
+/// Joins a cluster.
 pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterError> {
     let settings = arguments.folder.settings()?;
     let token = JoinToken::parse(&arguments.token)?;

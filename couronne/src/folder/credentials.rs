@@ -18,7 +18,7 @@ pub(crate) const ACCESS_KEY_VARIABLE: &str = "COURONNE_ACCESS_KEY";
 /// The variable that presets the root secret key.
 pub(crate) const SECRET_KEY_VARIABLE: &str = "COURONNE_SECRET_KEY";
 
-/// The file that keeps them.
+/// The file that keeps the root credentials.
 pub(super) const NAME: &str = "credentials.toml";
 
 /// An access key and its secret.

@@ -59,7 +59,7 @@ impl DataFolder {
         Ok(Some(Founding { cluster, authority, authority_key, secrets: file.secrets }))
     }
 
-    /// The same; made now, if nothing was made yet.
+    /// What the founding node made; made now, if nothing was made yet.
     pub(crate) fn make_founding(&self, env: &Env) -> Result<Founding, DataFolderError> {
         if let Some(founding) = self.founding()? {
             return Ok(founding);

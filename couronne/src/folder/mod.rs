@@ -80,7 +80,7 @@ pub(crate) enum DataFolderError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         reason: String,
     },
     /// Two data folders are not of one process.
@@ -111,9 +111,9 @@ pub(crate) enum DataFolderError {
     DrivesFixed {
         /// The data folder.
         folder: PathBuf,
-        /// What it is.
+        /// The number of drives that it was made with.
         fixed: u16,
-        /// What was asked.
+        /// The number of drives that the settings ask for.
         asked: u16,
     },
     /// `--drives` beside several `--data`.

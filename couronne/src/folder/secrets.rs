@@ -30,7 +30,7 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// New ones, around these root credentials.
+    /// New secrets, around these root credentials.
     pub(super) fn make(root: Credentials, env: &Env) -> Self {
         Self {
             access_key: root.access_key,
@@ -45,7 +45,7 @@ impl Secrets {
         Credentials { access_key: self.access_key.clone(), secret_key: self.secret_key.clone() }
     }
 
-    /// As the cluster keeps them.
+    /// The secrets as text, as the cluster keeps them.
     pub(crate) fn text(&self) -> Zeroizing<String> {
         Zeroizing::new(toml::to_string(self).unwrap_or_default())
     }

@@ -69,7 +69,7 @@ pub(super) enum CertificateSigner {
     Peers {
         /// The map.
         map: Arc<SharedMap>,
-        /// The way to them.
+        /// The way to the storage nodes.
         transport: Arc<dyn Transport>,
     },
     /// The node of this process, which is alone.

@@ -36,7 +36,7 @@ pub enum ErasureError {
     /// Another number of shards than the geometry has.
     #[error("{found} shards given where the geometry has {expected}")]
     ShardCount {
-        /// As the geometry has it.
+        /// The number of shards of the geometry.
         expected: usize,
         /// As given.
         found: usize,

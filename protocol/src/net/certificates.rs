@@ -67,10 +67,10 @@ pub enum CertificateError {
     /// The time is out of the range of certificates.
     #[error("the clock is out of range")]
     Time,
-    /// TLS does not take them.
+    /// TLS does not take the certificate and its key.
     #[error("taking certificate and key: {0}")]
     Tls(#[from] rustls::Error),
-    /// The authority's certificate is none.
+    /// The authority's certificate cannot verify others.
     #[error("the authority's certificate does not serve: {0}")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
 }

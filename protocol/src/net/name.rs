@@ -80,7 +80,7 @@ impl Name {
         self.node
     }
 
-    /// What it is.
+    /// Its role.
     pub const fn role(&self) -> Role {
         match self.role {
             Member::StorageNode => Role::StorageNode,

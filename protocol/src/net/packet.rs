@@ -39,7 +39,7 @@ pub(super) struct Versions {
 }
 
 impl Versions {
-    /// The greeting that tells them.
+    /// The greeting that names these versions.
     pub(super) fn greeting(self) -> [u8; GREETING_BYTES] {
         let ([m0, m1, m2, m3, m4, m5, m6, m7], [o0, o1]) = (MAGIC, self.oldest.to_be_bytes());
         let [n0, n1] = self.newest.to_be_bytes();
@@ -61,7 +61,7 @@ impl Versions {
     }
 }
 
-/// What a packet is.
+/// The kind of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PacketKind {
     /// A question, with its method's number: one that is not known here is rejected, not a violation.

@@ -96,7 +96,7 @@ impl Tls {
         Ok(())
     }
 
-    /// Whose the certificate is.
+    /// The member that the certificate names.
     pub const fn name(&self) -> Name {
         self.name
     }

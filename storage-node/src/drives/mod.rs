@@ -53,12 +53,12 @@ impl Drives {
         Self { node, map, mounted, released: Mutex::default(), damage: DamageReports::default() }
     }
 
-    /// The mounted drives, those out of service among them.
+    /// The mounted drives, those marked failed among them.
     pub(crate) fn mounted(&self) -> impl Iterator<Item = Arc<MountedDrive>> + use<> {
         self.mounted.load().values().cloned().collect::<Vec<_>>().into_iter()
     }
 
-    /// The same, by their ids.
+    /// The mounted drives by their ids, those marked failed among them.
     pub(crate) fn by_id(&self) -> Arc<ById> {
         self.mounted.load_full()
     }

@@ -91,7 +91,7 @@ impl Presigned {
         Ok(Self { access_key: field(ACCESS_KEY)?, signature, expires: field(EXPIRES)? })
     }
 
-    /// Verifies it.
+    /// Verifies the signature.
     pub(super) fn verify(&self, request: &Request, secret: &Secret) -> Result<Payload> {
         self.check_time(request.received_us / 1_000_000)?;
         check_coverage(request)?;

@@ -28,7 +28,7 @@ use crate::consensus::{Applied, SnapshotPieces, StateMachine, StateMachineError}
 /// What the rows are worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rows {
-    /// As the library knows them.
+    /// The rows are as the library knows them.
     Sound,
     /// Being replaced, or replaced in part.
     SnapshotPending,
