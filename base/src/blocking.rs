@@ -1,7 +1,7 @@
 //! Work that holds its thread for long: a scan of many rows, a flush.
 //!
 //! A server does it on a thread of its own, so that the tasks beside it go on. On a runtime of one
-//! thread there is none to keep free, and a second one would leave to chance what comes first: there it
+//! thread there is none to keep free, and a second one would leave it open what comes first: there it
 //! is done at once, and a simulation stays repeatable.
 //! Must not know: what the work is.
 

@@ -1,5 +1,7 @@
 //! Fixed-width integers and byte strings, written and read back with every step checked.
 //!
+//! For layouts that are fixed for speed: records of a log, messages of consensus, rows written with every batch. A
+//! record that may gain fields takes the field codec of [`crate::codec`].
 //! Promises: reading hostile bytes ends in [`Malformed`], never in a panic or a large allocation.
 //! Must not know: what the fields mean.
 

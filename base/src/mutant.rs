@@ -56,7 +56,7 @@ mutants! {
     DropRepairRowEarly,
     /// a copy off its primary goes once the primary has read the shard back
     DropHandoffEarly,
-    /// whoever uses a shard verifies it
+    /// the reader of a shard verifies it
     SkipVerification,
     /// a dropped blob is kept until its readers have finished
     ReapAtOnce,

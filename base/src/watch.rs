@@ -1,6 +1,6 @@
 //! A value that others watch: they see the newest, and are woken when it changes.
 //!
-//! Tokio's own wakes those who wait in an order drawn at random. Here they wake in the order in which
+//! Tokio's own wakes its waiters in an order drawn at random. Here they wake in the order in which
 //! their receivers were made, so that on one thread, under paused time, the same seed gives the same run.
 //! Must not know: what is watched.
 
@@ -21,7 +21,7 @@ pub struct Closed;
 struct Shared<T> {
     /// The value, and how often it was changed.
     value: RwLock<(T, u64)>,
-    /// Those who wait, by the number of their receiver.
+    /// The waiters, by the number of their receiver.
     waiting: Mutex<BTreeMap<u64, Waker>>,
     senders: AtomicU64,
     receivers: AtomicU64,
@@ -58,7 +58,7 @@ impl<T> Shared<T> {
         Receiver { shared: Arc::clone(self), number, seen }
     }
 
-    /// Wakes all that wait. Called after the change, so that whoever comes to wait later sees it.
+    /// Wakes all that wait. Called after the change, so that a later waiter sees it.
     fn wake(&self) {
         let waiting = std::mem::take(&mut *self.waiting.lock());
         waiting.into_values().for_each(Waker::wake);
@@ -108,7 +108,7 @@ impl<T> Sender<T> {
         self.0.receivers.load(Ordering::SeqCst) > 0
     }
 
-    /// Changes the value as `modify` does, and wakes those who wait if that says it changed.
+    /// Changes the value as `modify` does, and wakes the waiters if that says it changed.
     pub fn send_if_modified(&self, modify: impl FnOnce(&mut T) -> bool) -> bool {
         let modified = {
             let mut value = self.0.value.write();
@@ -153,7 +153,7 @@ impl<T> Receiver<T> {
     /// Waits for a value that was not seen yet, which is then seen.
     pub async fn changed(&mut self) -> Result<(), Closed> {
         poll_fn(|context| {
-            // Held over the look at the value: a change is either seen, or wakes who is entered here.
+            // Held over the look at the value: a change is either seen, or wakes the waiter that is entered here.
             let mut waiting = self.shared.waiting.lock();
             let version = self.shared.value.read().1;
             if version != self.seen {

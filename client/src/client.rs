@@ -46,7 +46,7 @@ impl Client {
         Self::build(components, settings, None)
     }
 
-    /// The same, which may ask the meta group, too.
+    /// A client that may ask the meta group, too.
     pub fn with_meta(components: Components, settings: Settings, meta: MetaGroup) -> Self {
         Self::build(components, settings, Some(meta))
     }

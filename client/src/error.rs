@@ -6,7 +6,7 @@
 use couronne_metadata::command::Refusal;
 use thiserror::Error;
 
-/// Why ranges or drives did not do it.
+/// Why ranges or drives did not do what was asked.
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The leader of the range evaluated the command and refused. Nothing was changed.

@@ -1,5 +1,5 @@
-//! The client of ranges and drives: whatever asks them, asks through this crate. A gateway's verbs do, and so do the
-//! duties of storage nodes and what keeps the cluster map.
+//! The client of ranges and drives: every question to them goes through this crate, those of a gateway's verbs, of the
+//! duties of storage nodes and of the code that keeps the cluster map.
 //!
 //! Promises: one router finds the leader of any range, the meta group's included, and seeks an outcome until it is
 //! known or the time is up; bytes given out were verified; a chunk that was written may be acknowledged.

@@ -1,7 +1,7 @@
 //! Reports: every member tells the leader of the meta group how it is, and learns of newer maps from the answer.
 //!
 //! The leader is found by asking: each answer names it as far as the asked node knows. A node that does not answer,
-//! or does not know who leads, is not asked again at once: it may never know, if it does not keep the map.
+//! or does not know the leader, is not asked again at once: it may never know, if it does not keep the map.
 //! Promises: a member reports for as long as it lives, twice a second; a map of another cluster is never taken.
 //! Must not know: what a report says, what follows from a map.
 
@@ -97,7 +97,7 @@ impl Reporter {
         let answer = match timeout(ANSWER_WAIT, call).await {
             Ok(Ok(message)) => NodeReportAnswer::decode(message.head).ok(),
             Ok(Err(error)) => {
-                tracing::debug!(%node, %error, "a report was not taken");
+                tracing::debug!(%node, %error, "a node report was not taken");
                 None
             }
             Err(_) => None,

@@ -10,21 +10,21 @@ use std::fmt;
 /// Whether a drive answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Liveness {
-    /// It does.
+    /// The drive answers.
     Up,
-    /// It does not, and is waited for: a shard meant for it may be left out.
+    /// The drive does not answer, and is waited for: a shard meant for it may be left out.
     Down,
-    /// It does not, for longer than the grace: what it held is rebuilt elsewhere.
+    /// The drive has not answered for longer than the grace: its shards are rebuilt elsewhere.
     Lost,
 }
 
 /// Whether a drive that answers takes new shards. It serves what it holds in each of these states.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WriteState {
-    /// It does.
+    /// The drive takes new shards.
     #[default]
     Writable,
-    /// It has no space for them.
+    /// The drive has no space for new shards.
     Full,
     /// Its node is about to stop for a while, or must not lead: its clock is wrong.
     Stopping,
@@ -79,10 +79,10 @@ impl DriveState {
     /// It answers and takes new shards.
     pub const WRITABLE: Self = Self::up(WriteState::Writable);
 
-    /// It does not answer.
+    /// A drive that does not answer.
     pub const DOWN: Self = Self { liveness: Liveness::Down, writes: WriteState::Writable };
 
-    /// It has not answered for longer than the grace.
+    /// A drive that has not answered for longer than the grace.
     pub const LOST: Self = Self { liveness: Liveness::Lost, writes: WriteState::Writable };
 
     /// A drive that answers.

@@ -17,9 +17,9 @@ pub enum MapError {
     /// More replicas of a range would begin anew than it survives: the rest could not elect a leader.
     #[error("too few drives: more drives were emptied, rolled back or damaged than the policy survives")]
     TooManyForgot,
-    /// A drive that serves is not given up while another one is away.
-    #[error("too few drives: drive {0} is away: none is given up meanwhile")]
-    AnotherIsAway(DriveId),
+    /// A drive that is up is not replaced while another one is down or lost.
+    #[error("too few drives: drive {0} is down: no drive that is up can be replaced meanwhile")]
+    AnotherIsDown(DriveId),
     /// A drive that serves is not given up where it holds the only copies.
     #[error("a policy keeps one copy: what the drive holds would be lost")]
     OnlyCopy,
@@ -107,7 +107,7 @@ pub enum PolicyRefusal {
         /// Replicas of the range that has the fewest.
         fewest: usize,
     },
-    /// The same, before there are ranges.
+    /// The metadata would be lost before the data, once there are ranges.
     #[error(
         "{redundancy} survives {} losses, so its metadata needs {wanted} drives; there are {drives}",
         .redundancy.losses()
@@ -138,10 +138,10 @@ pub enum PolicyRefusal {
         /// Domains of that level.
         domains: usize,
     },
-    /// It has no geometry.
+    /// The redundancy has no geometry.
     #[error("{0}: {1}")]
     Geometry(Redundancy, couronne_placement::GeometryError),
-    /// It has no ring.
+    /// The redundancy has no ring over these drives.
     #[error("{0}: {1}")]
     Ring(Redundancy, BuildError),
 }

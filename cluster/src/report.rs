@@ -1,4 +1,4 @@
-//! How a member tells those who keep the map that it lives, and learns of newer maps.
+//! How a member tells the meta group that it lives, and learns of newer maps.
 //!
 //! Promises: bytes of any origin give a report, an answer or [`Corrupt`]; what a member calls its build can be shown.
 //! Must not know: what follows from a report.
@@ -31,27 +31,27 @@ pub struct NodeReport {
     pub doubts_clock: bool,
 }
 
-/// What is said of a member's wall clock.
+/// How far a member's wall clock is off, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClockOffset {
-    /// The one asked cannot say.
+    /// The node that was asked cannot say.
     #[default]
     Unsaid,
-    /// Nobody can: too few storage nodes were heard of, or most of them doubt their clocks.
+    /// No node can say: too few storage nodes reported, or most of them doubt their clocks.
     Unknown,
-    /// How far it is ahead of the median of the storage nodes', in milliseconds.
+    /// How far the clock is ahead of the median of the storage nodes', in milliseconds.
     Ahead(i64),
 }
 
-/// What it is told.
+/// The answer to a node report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeReportAnswer {
-    /// The drive whose replica leads the meta group; none if the one asked knows of none. Then another
-    /// is to be asked: one that is no member yet would never know.
+    /// The drive whose replica leads the meta group; unset: the node that was asked knows of none. Then another
+    /// node is to be asked: one that is no member yet would never know.
     pub leader: Option<DriveId>,
     /// The map, if it is newer than what the member knows; else empty.
     pub map: Bytes,
-    /// What is said of its wall clock.
+    /// How far its wall clock is off, as far as it is known.
     pub clock: ClockOffset,
 }
 

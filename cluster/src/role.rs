@@ -14,7 +14,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// A member's role as a number, on disks and wires; 0 for a stranger, which is none.
+    /// A member's role as a number, on disks and wires; 0 for an unjoined process, which is none.
     pub const fn number(self) -> u8 {
         match self {
             Self::Unjoined => 0,

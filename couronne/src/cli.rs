@@ -58,7 +58,7 @@ pub(crate) enum Command {
     /// Manage the users of an account.
     #[command(subcommand)]
     User(UserCommand),
-    /// Settle doubts about the clock.
+    /// Confirm that the clock is right, after a leap.
     #[command(subcommand)]
     Clock(ClockCommand),
     /// Put load on any S3 endpoint and measure it.
@@ -68,7 +68,7 @@ pub(crate) enum Command {
     Reference,
 }
 
-/// Flags of whatever runs on a data folder, in any role; of `couronne storage-node` and `couronne gateway` all.
+/// Flags of every server on a data folder, in any role; of `couronne storage-node` and `couronne gateway` all.
 #[derive(Args)]
 pub(crate) struct FolderArguments {
     /// Data folder; given several times, each is one drive
@@ -111,7 +111,7 @@ pub(crate) enum ClusterCommand {
     Init(ClusterInitArguments),
     /// Join a cluster, as a storage node or a gateway. Then run `couronne storage-node` or `couronne gateway`.
     Join(ClusterJoinArguments),
-    /// Print a token with which others join, for a while.
+    /// Print a token with which other processes join, for a while.
     Token(ClusterTokenArguments),
     /// As `couronne status`.
     Status(StatusArguments),

@@ -1,6 +1,6 @@
 //! Log lines: to standard error, as text or JSON, filtered as the settings say.
 //!
-//! Promises: nothing is logged before `start` and everything after it; a wrong filter stops the start; whoever logs
+//! Promises: nothing is logged before `start` and everything after it; a wrong filter stops the start; a task that logs
 //! waits neither for a disk nor for the reader of a pipe ([`queue`]).
 //! Must not know: what is logged.
 
@@ -31,7 +31,7 @@ pub(crate) enum LogError {
     Filter {
         /// The filter.
         filter: String,
-        /// What is wrong with it.
+        /// What is wrong with the filter.
         source: ParseError,
     },
     /// The thread that writes the log cannot begin.

@@ -1,4 +1,4 @@
-//! What the command line says to whoever typed it: the one place that writes to standard output and error.
+//! What the command line says to its user: the one place that writes to standard output and error.
 //!
 //! Promises: a closed pipe is no failure.
 //! Must not know: what is said.

@@ -1,7 +1,7 @@
 //! Applying effects: the same on every replica.
 //!
 //! The batch is a function of the view's counters and watermarks and of the effects, in order; no clock,
-//! no chance, no term. The caller adds its own rows (the applied index) to the same batch.
+//! no randomness, no term. The caller adds its own rows (the applied index) to the same batch.
 
 use std::collections::BTreeMap;
 

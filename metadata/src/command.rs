@@ -51,20 +51,20 @@ impl CommandRequest {
 pub enum EtagSet {
     /// `*`: any existing object.
     Any,
-    /// These tags.
+    /// An object with one of these tags.
     Tags(Vec<Etag>),
 }
 
 /// What must hold of the current object for a write to happen (compare-and-swap).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Precondition {
-    /// It exists (else `NoSuchKey`) and has one of these tags (else `PreconditionFailed`).
+    /// The object exists (else `NoSuchKey`) and has one of these tags (else `PreconditionFailed`).
     pub if_match: Option<EtagSet>,
-    /// It does not exist, or has none of these tags (else `PreconditionFailed`).
+    /// The object does not exist, or has none of these tags (else `PreconditionFailed`).
     pub if_none_match: Option<EtagSet>,
-    /// It was last modified at this second (since 1970); for conditional deletes.
+    /// The object was last modified at this second (since 1970); for conditional deletes.
     pub if_last_modified_s: Option<u64>,
-    /// It has this size in bytes; for conditional deletes.
+    /// The object has this size in bytes; for conditional deletes.
     pub if_size: Option<u64>,
 }
 
@@ -115,7 +115,7 @@ pub enum Command {
         condition: Precondition,
         /// Whether governance retention may be overridden.
         bypass_governance: bool,
-        /// The canonical id of who deletes (a delete marker keeps it).
+        /// The canonical id of the account that deletes (a delete marker keeps it).
         owner: Box<str>,
     },
     /// Replaces attributes of an existing version in place: tags, retention, legal hold, Swift's POST.
@@ -133,7 +133,7 @@ pub enum Command {
         upload: UploadId,
         /// What the object will carry.
         attributes: Attributes,
-        /// Who opens it.
+        /// The canonical id of the account that opens it.
         initiator: Box<str>,
         /// The checksum asked for.
         checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
@@ -178,7 +178,7 @@ pub enum Command {
         /// The blob.
         blob: BlobRef,
     },
-    /// Sets the bucket's rules in this range. The envelope's `rules_version` is the version replaced.
+    /// Sets the bucket's rules in this range. The request's `rules_version` is the version replaced.
     PutRules {
         /// The new rules.
         rules: BucketRules,
@@ -190,7 +190,7 @@ pub enum Command {
     },
     /// Drops a deleted bucket's rules row from this range.
     DropRules,
-    /// Writes or removes one row of [`BucketId::SYSTEM`]; the envelope's key names it.
+    /// Writes or removes one row of [`BucketId::SYSTEM`]; the request's key names it.
     SystemWrite {
         /// What must be there.
         expect: Expect,
@@ -277,7 +277,7 @@ impl Command {
         }
     }
 
-    /// Whether only duties give it.
+    /// Whether only duties give this command.
     pub const fn is_duty(&self) -> bool {
         self.kind().is_duty
     }

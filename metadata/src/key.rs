@@ -50,7 +50,7 @@ pub enum RowKind {
     TimeIndex = 0x44,
     /// What the range holds of a bucket.
     Counters = 0x50,
-    /// The range's monotone marks; one row.
+    /// The range's watermarks; one row.
     Watermarks = 0x51,
     /// The outcome of a command: commit id.
     Commit = 0x52,

@@ -106,8 +106,8 @@ fn write(rows: &mut MemoryRows, batch: &Batch) {
                 rows.remove(key);
             }
             Write::DeleteRange { start, end } if start < end => {
-                let doomed: Vec<Bytes> = rows.range(start.clone()..end.clone()).map(|(key, _)| key.clone()).collect();
-                for key in doomed {
+                let dropped: Vec<Bytes> = rows.range(start.clone()..end.clone()).map(|(key, _)| key.clone()).collect();
+                for key in dropped {
                     rows.remove(&key);
                 }
             }

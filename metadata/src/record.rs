@@ -120,7 +120,7 @@ pub struct Attributes {
     pub metadata: Vec<Pair>,
     /// Tags.
     pub tags: Vec<(Box<str>, Box<str>)>,
-    /// The canonical id of who wrote it.
+    /// The canonical id of the account that wrote it.
     pub owner: Box<str>,
     /// Retention, if locked.
     pub retention: Option<Retention>,
@@ -164,7 +164,7 @@ pub enum VersionRecord {
         version: VersionId,
         /// The command that wrote it.
         commit: CommitId,
-        /// The canonical id of who deleted.
+        /// The canonical id of the account that deleted.
         owner: Box<str>,
     },
 }
@@ -196,7 +196,7 @@ pub struct UploadRecord {
     pub commit: CommitId,
     /// What the object will carry.
     pub attributes: Attributes,
-    /// The canonical id of who created it.
+    /// The canonical id of the account that created it.
     pub initiator: Box<str>,
     /// The checksum the parts and the object are to have, if one was asked for.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
@@ -243,7 +243,7 @@ pub enum BucketState {
     /// Its deletion began: every range is asked to refuse new rows, and may yet object.
     Deleting,
     /// Every range was sealed empty: the deletion is decided and only goes forward. In the registry
-    /// row alone, so that who rolls a deletion back and who completes it never both succeed.
+    /// row alone, so that a rollback of a deletion and its completion never both succeed.
     Dropping,
 }
 
@@ -296,7 +296,7 @@ pub enum ReapTarget {
     Upload(UploadId),
 }
 
-/// A reap row: what to delete, for whom, and not before when.
+/// A reap row: what to delete, for which owner, and not before when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReapRecord {
     /// What to delete.

@@ -2,7 +2,7 @@
 //!
 //! Promises of every `Store`: a batch is visible whole or not at all, at once; what `flush` returned
 //! for is durable; after a crash the store holds the effect of a prefix of the batches applied, at
-//! least up to the last flush. There is no write-ahead log here: who needs the suffix keeps a log of
+//! least up to the last flush. There is no write-ahead log here: a user that needs the suffix keeps a log of
 //! its own (the Raft log, the segments) and applies it again.
 //! Must not know: rows, objects, Raft, shards.
 

@@ -40,7 +40,7 @@ impl Watermarks {
         }
     }
 
-    /// The higher of both in each mark.
+    /// The higher of both of each watermark.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
         Self {

@@ -1,8 +1,8 @@
 //! Where the shards of a chunk go.
 //!
 //! `BLAKE3(blob, chunk index)` picks a partition of the policy's ring, and the partition lists the
-//! drives in shard order. The same hash orders the handoffs. Both orders are a format: whoever
-//! looks for a shard must come by the same drives as whoever wrote it, in any release.
+//! drives in shard order. The same hash orders the handoffs. Both orders are a format: a
+//! process that looks for a shard must come by the same drives as the one that wrote it, in any release.
 
 use couronne_ring::{DomainPath, DriveId, Epoch, Partition, Ring};
 use thiserror::Error;

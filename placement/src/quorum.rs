@@ -27,11 +27,11 @@ use crate::geometry::Geometry;
 /// What became of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShardFate {
-    /// It is fsynced on this drive, be it the primary or a handoff.
+    /// The shard is fsynced on this drive, be it the primary or a handoff.
     Durable(DriveId),
-    /// It was left out: the cluster map says its drive is down, and no handoff took it.
+    /// The shard was left out: the cluster map says its drive is down, and no handoff took it.
     DriveDown,
-    /// It is not known to be durable anywhere.
+    /// The shard is not known to be durable anywhere.
     Missing,
 }
 
@@ -52,7 +52,7 @@ pub enum QuorumError {
     /// Another number of shards than the geometry has.
     #[error("{found} shards are accounted for where the chunk has {expected}")]
     ShardCount {
-        /// As the geometry has it.
+        /// The number of shards of the geometry.
         expected: usize,
         /// As given.
         found: usize,

@@ -8,7 +8,7 @@ use couronne_placement::{BlobId, Geometry, PolicyId, ResidencyClass, ShardId};
 use couronne_ring::{DriveId, Epoch};
 use thiserror::Error;
 
-/// Whom a shard belongs to, for life.
+/// The bucket and key that a shard belongs to, for life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// The bucket.

@@ -1,9 +1,9 @@
 //! The seam between the cluster's processes: one process asks, another answers.
 //!
-//! A message has a head, small and encoded by whoever owns the method, and a body, bulk bytes that
+//! A message has a head, small and encoded by the code that owns the method, and a body, bulk bytes that
 //! travel without a further copy. Real clusters carry messages over TLS; a simulated one carries the
 //! same bytes within one process, and may lose, delay or repeat them.
-//! Promises: the asked side learns who asks from the transport, never from the message; a call that
+//! Promises: the asked side learns its peer from the transport, never from the message; a call that
 //! failed says whether it may have had an effect.
 //! Must not know: what messages mean.
 
@@ -21,12 +21,12 @@ pub const HEAD_BYTES_MAX: usize = 9 << 20;
 /// The longest body of a message, in bytes.
 pub const BODY_BYTES_MAX: usize = 32 << 20;
 
-/// Who asks, as its certificate says.
+/// The process that asks, as its certificate says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Peer {
-    /// The process; 0 for a stranger.
+    /// The process; 0 for an unjoined one.
     pub node: NodeId,
-    /// What it is.
+    /// Its role.
     pub role: Role,
 }
 
@@ -80,7 +80,7 @@ macro_rules! methods {
 }
 
 methods! {
-    /// A stranger with a token asks for a certificate and a place in the map.
+    /// An unjoined process with a token asks for a certificate and a place in the map.
     Join = 1, Control, [Unjoined];
     /// A member asks for a new certificate before its own runs out.
     Renew = 2, Control, [StorageNode, Gateway];
@@ -142,7 +142,7 @@ impl Message {
 /// Why the asked side did not answer with a message of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Rejection {
-    /// It does not know the method, or what it was sent does not decode.
+    /// The asked side does not know the method, or the message does not decode.
     #[error("the message is malformed or unknown")]
     Malformed,
     /// The sender's role may not ask this.
@@ -151,7 +151,7 @@ pub enum Rejection {
     /// Too much is queued; nothing was done.
     #[error("too much is queued")]
     Overloaded,
-    /// It is starting or stopping; nothing was done.
+    /// The asked side is starting or stopping; nothing was done.
     #[error("not serving")]
     NotServing,
 }
@@ -185,7 +185,7 @@ impl CallError {
 /// The way to other processes.
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
-    /// Asks a process. There is no time-out here: who waits no longer drops the call, and the answer
+    /// Asks a process. There is no time-out here: a caller that waits no longer drops the call, and the answer
     /// with it.
     async fn call(&self, to: NodeId, method: Method, message: Message) -> Result<Message, CallError>;
 }
@@ -214,7 +214,7 @@ mod tests {
         for method in [Method::DeleteShard, Method::DeleteBlob].into_iter().chain(consensus) {
             assert!(!method.may(Role::Gateway) && !method.may(Role::Unjoined));
         }
-        let strangers: Vec<_> = Method::ALL.iter().filter(|method| method.may(Role::Unjoined)).collect();
-        assert_eq!(strangers, [&Method::Join]);
+        let unjoined: Vec<_> = Method::ALL.iter().filter(|method| method.may(Role::Unjoined)).collect();
+        assert_eq!(unjoined, [&Method::Join]);
     }
 }

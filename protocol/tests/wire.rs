@@ -1,4 +1,4 @@
-//! The encoding of questions and answers: golden bytes as released, round trips, bytes of ill will.
+//! The encoding of questions and answers: golden bytes, round trips, bytes of ill will.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -104,7 +104,7 @@ fn address() -> RangeAddress {
     RangeAddress { range: RangeId(9), generation: Generation(1), replica: DriveId(8) }
 }
 
-fn envelope(command: Command) -> CommandRequest {
+fn request(command: Command) -> CommandRequest {
     CommandRequest {
         commit: CommitId::from_bytes([2; 16]),
         deadline_ms: 1,
@@ -125,24 +125,24 @@ fn hex(message: &Message) -> String {
     format!("{}/{}", hex(&message.head), hex(&message.body))
 }
 
-fn golden<P: Payload + Clone + PartialEq + Debug>(value: &P, released: &str) {
+fn golden<P: Payload + Clone + PartialEq + Debug>(value: &P, fixed: &str) {
     let message = pack(value.clone());
-    assert_eq!(hex(&message), released, "{value:?}");
+    assert_eq!(hex(&message), fixed, "{value:?}");
     assert_eq!(unpack::<P>(message).unwrap(), *value);
 }
 
-fn golden_reply<D, F>(reply: Result<D, F>, released: &str)
+fn golden_reply<D, F>(reply: Result<D, F>, fixed: &str)
 where
     D: Payload + Clone + PartialEq + Debug,
     F: Value + Clone + PartialEq + Debug,
 {
     let message = pack_reply::<D, F>(reply.clone());
-    assert_eq!(hex(&message), released, "{reply:?}");
+    assert_eq!(hex(&message), fixed, "{reply:?}");
     assert_eq!(unpack_reply::<D, F>(message).unwrap(), reply);
 }
 
 #[test]
-fn questions_to_drives_are_encoded_as_released() {
+fn questions_to_drives_are_encoded_as_fixed() {
     golden(
         &put(),
         "010110000000000000000000000000000000080215010101010101010101010101010101010203040506031701100707\
@@ -174,7 +174,7 @@ fn questions_to_drives_are_encoded_as_released() {
 }
 
 #[test]
-fn answers_of_drives_are_encoded_as_released() {
+fn answers_of_drives_are_encoded_as_fixed() {
     golden_reply::<_, ShardError>(Ok(frames()), "0101170106040200400000020380804003080000000000000005/6672616d6573");
     golden_reply::<_, ShardError>(Ok(Done), "010100/");
     golden_reply::<_, ShardError>(Ok(3u64), "01010103/");
@@ -184,10 +184,10 @@ fn answers_of_drives_are_encoded_as_released() {
 }
 
 #[test]
-fn questions_to_ranges_are_encoded_as_released() {
+fn questions_to_ranges_are_encoded_as_fixed() {
     golden(&Describe { start: Bytes::from_static(b"a"), end: Bytes::new() }, "010101610200/");
     golden(
-        &Execute { address: address(), envelope: envelope(Command::DropRules) },
+        &Execute { address: address(), request: request(Command::DropRules) },
         "010118010109020101031000000000000000000000000000000008023301100202020202020202020202020202020202\
          010103100707070707070707070707070707070704010205036b657906020b00/",
     );
@@ -200,7 +200,7 @@ fn questions_to_ranges_are_encoded_as_released() {
 }
 
 #[test]
-fn answers_of_ranges_are_encoded_as_released() {
+fn answers_of_ranges_are_encoded_as_fixed() {
     golden_reply::<_, RangeError>(
         Ok(Ranges { ranges: vec![descriptor()] }),
         "01013201300101090202ac0203016104000510000000000000000000000000000000010510ffffffffffffffffffffff\
@@ -464,7 +464,7 @@ proptest! {
         at: usize,
         bit: usize,
     ) {
-        let execute = Execute { address, envelope: envelope(command) };
+        let execute = Execute { address, request: request(command) };
         let query = Query { address, query: QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query: question } };
         for message in [pack(execute.clone()), pack(query.clone()), pack_reply::<_, RangeError>(Ok(answer.clone()))] {
             bend(&message.head, at, bit);

@@ -12,9 +12,9 @@ pub struct Move {
     pub partition: Partition,
     /// The slot within it: the shard's number.
     pub slot: u8,
-    /// Who has it. The drive may be gone from the newer ring.
+    /// The drive that has it. It may be gone from the newer ring.
     pub from: DriveId,
-    /// Who is to have it.
+    /// The drive that is to have it.
     pub to: DriveId,
 }
 

@@ -153,7 +153,7 @@ fn apportion(total: u64, shares: &[Share]) -> Vec<u64> {
     let mut open: Vec<usize> = (0..shares.len()).collect();
     let mut rest = total;
     let mut weight: u64 = shares.iter().map(|share| share.weight).sum();
-    // Whoever would exceed its limit gets the limit; the others share what is left, until all fit.
+    // A share that would exceed its limit gets the limit; the others share what is left, until all fit.
     loop {
         let full = |index: &usize| rest * shares[*index].weight > shares[*index].limit * weight;
         let (capped, fitting): (Vec<usize>, Vec<usize>) = open.iter().partition(|index| full(index));
@@ -170,7 +170,7 @@ fn apportion(total: u64, shares: &[Share]) -> Vec<u64> {
     for index in &open {
         targets[*index] = rest * shares[*index].weight / weight;
     }
-    // The slots that rounding down left over: first to whoever holds one more already.
+    // The slots that rounding down left over: first to those that hold one more already.
     let left_over = rest - open.iter().map(|index| targets[*index]).sum::<u64>();
     let fraction = |index: usize| rest * shares[index].weight % weight;
     open.retain(|index| fraction(*index) > 0);

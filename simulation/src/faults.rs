@@ -1,7 +1,7 @@
 //! The faults: processes that die, stop or are cut off, machines that lose power, drives that fail, fill up,
 //! slow down, rot or are swapped, messages that are late, lost or repeated, clocks that are wrong.
 //!
-//! Crashes and cuts may hit as many as chance likes: then operations fail, and nothing is lost. What
+//! Crashes and cuts may hit any number of processes: then operations fail, and nothing is lost. What
 //! takes durable bytes away hits one drive, the round's victim: more than one failure domain at a time is
 //! more than was promised for what was written while others were away.
 //! Promises: every fault ends; after [`Faults::heal`] all is well but what repair has to do.

@@ -47,7 +47,7 @@ const ORPHAN_TURNS_MAX: usize = 4;
 /// What is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// The seed of all chance.
+    /// The seed of the rng.
     pub seed: u64,
     /// What the cluster is made of.
     pub shape: Shape,

@@ -30,7 +30,7 @@ impl Trace {
     }
 
     /// Notes an event.
-    #[allow(clippy::print_stderr, reason = "printed only for who asks to see the events")]
+    #[allow(clippy::print_stderr, reason = "printed only where the events were asked for")]
     pub fn note(&self, now_ms: u64, event: fmt::Arguments<'_>) {
         let mut state = self.0.lock();
         let TraceState { hasher, events, last_ms, line, shown } = &mut *state;

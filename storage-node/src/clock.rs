@@ -23,12 +23,12 @@ struct Seen {
     wall_ms: u64,
     steady: Duration,
     halted: Option<String>,
-    word: Option<Word>,
+    known: Option<KnownOffset>,
 }
 
 /// What the others' clocks said of this one.
 #[derive(Clone, Copy)]
-struct Word {
+struct KnownOffset {
     /// How far it was ahead of them, in milliseconds.
     off_ms: i64,
     wall_ms: u64,
@@ -48,12 +48,12 @@ impl ClockGuard {
     /// by more than `leap_ms` is doubted.
     pub(crate) fn new(env: &Env, last_seen_ms: u64, leap_ms: u64, has_peers: bool) -> Self {
         let wall_ms = env.clock.wall_ms();
-        let away_ms = wall_ms.saturating_sub(last_seen_ms);
-        let halted = (last_seen_ms > 0 && away_ms > leap_ms).then(|| {
-            tracing::error!(away_ms, "the wall clock is far ahead of when this node last ran: nothing is deleted");
-            format!("the wall clock is {} days ahead of when this node last ran", away_ms / 86_400_000)
+        let ahead_ms = wall_ms.saturating_sub(last_seen_ms);
+        let halted = (last_seen_ms > 0 && ahead_ms > leap_ms).then(|| {
+            tracing::error!(ahead_ms, "the wall clock is far ahead of when this node last ran: nothing is deleted");
+            format!("the wall clock is {} days ahead of when this node last ran", ahead_ms / 86_400_000)
         });
-        let seen = Mutex::new(Seen { wall_ms, steady: env.clock.steady(), halted, word: None });
+        let seen = Mutex::new(Seen { wall_ms, steady: env.clock.steady(), halted, known: None });
         Self { env: env.clone(), leap_ms, has_peers, seen }
     }
 
@@ -80,19 +80,22 @@ impl ClockGuard {
 
     /// The members' clocks, taken together, say how far this one is ahead of them, in milliseconds; `None` if
     /// they do not know themselves, which makes no clock right that was wrong.
-    pub(crate) fn told(&self, off_ms: Option<i64>) {
+    pub(crate) fn set_offset(&self, off_ms: Option<i64>) {
         let (wall_ms, steady) = (self.env.clock.wall_ms(), self.env.clock.steady());
         let mut seen = self.seen.lock();
-        let was_wrong = seen.word.is_some_and(|word| !is_near(word.off_ms));
+        let was_wrong = seen.known.is_some_and(|known| !is_near(known.off_ms));
         match off_ms {
             Some(off_ms) if is_near(off_ms) => seen.halted = None,
             Some(off_ms) if !was_wrong => {
-                tracing::error!(off_ms, "the wall clock is not that of the others: nothing is led here");
+                tracing::error!(
+                    offset_ms = off_ms,
+                    "the wall clock differs from the other nodes': no range is led here"
+                );
             }
             None if was_wrong => return,
             _ => {}
         }
-        seen.word = off_ms.map(|off_ms| Word { off_ms, wall_ms, steady });
+        seen.known = off_ms.map(|off_ms| KnownOffset { off_ms, wall_ms, steady });
     }
 
     /// How far the clock is ahead of the others', in milliseconds, if that is too far.
@@ -102,13 +105,13 @@ impl ClockGuard {
 
     /// How far the clock is ahead of the others', as far as is known.
     fn off_ms(&self) -> Option<i64> {
-        let word = self.seen.lock().word?;
-        let since = self.env.clock.steady().saturating_sub(word.steady);
-        if is_near(word.off_ms) && since > AGREED_FOR {
+        let known = self.seen.lock().known?;
+        let since = self.env.clock.steady().saturating_sub(known.steady);
+        if is_near(known.off_ms) && since > AGREED_FOR {
             return None;
         }
-        let leapt = i128::from(self.env.clock.wall_ms()) - i128::from(word.wall_ms) - i128::from(millis(since));
-        Some(word.off_ms.saturating_add(i64::try_from(leapt).unwrap_or(i64::MAX)))
+        let leapt = i128::from(self.env.clock.wall_ms()) - i128::from(known.wall_ms) - i128::from(millis(since));
+        Some(known.off_ms.saturating_add(i64::try_from(leapt).unwrap_or(i64::MAX)))
     }
 
     /// An operator confirms the clock.
@@ -163,16 +166,16 @@ mod tests {
     fn among_others_their_clocks_decide() {
         let (clock, guard) = guard(true);
         assert!(!guard.trusts() && guard.differs().is_none(), "they were not asked");
-        guard.told(Some(4000));
+        guard.set_offset(Some(4000));
         assert!(guard.trusts());
         clock.leap_ms(2000);
         assert_eq!(guard.differs(), Some(6000), "nobody has to say so");
         assert!(!guard.trusts());
         clock.leap_ms(-12_000);
         assert_eq!(guard.differs(), Some(-6000));
-        guard.told(Some(-6000));
+        guard.set_offset(Some(-6000));
         clock.pass(Duration::from_millis(3_600_000));
-        guard.told(None);
+        guard.set_offset(None);
         assert_eq!(guard.differs(), Some(-6000), "it does not mend by waiting");
         clock.leap_ms(6000);
         assert!(guard.trusts(), "it was set right");
@@ -181,19 +184,19 @@ mod tests {
     #[test]
     fn a_leap_is_forgiven_once_the_others_agree() {
         let (clock, guard) = guard(true);
-        guard.told(Some(0));
+        guard.set_offset(Some(0));
         clock.leap_ms(i64::try_from(2 * DAY_MS).unwrap());
         assert!(guard.doubts() && guard.differs().is_some());
-        guard.told(None);
-        assert!(!guard.trusts() && guard.differs().is_none(), "all leapt: who is right is not known");
-        guard.told(Some(100));
+        guard.set_offset(None);
+        assert!(!guard.trusts() && guard.differs().is_none(), "all leapt: which clock is right is not known");
+        guard.set_offset(Some(100));
         assert!(guard.trusts() && !guard.doubts());
     }
 
     #[test]
     fn agreement_is_not_for_ever() {
         let (clock, guard) = guard(true);
-        guard.told(Some(0));
+        guard.set_offset(Some(0));
         clock.pass(Duration::from_millis(29_000));
         assert!(guard.trusts());
         clock.pass(Duration::from_millis(2000));

@@ -69,7 +69,7 @@ s3.upload_part(Bucket=BUCKET, Key="aborted", UploadId=aborted, PartNumber=1, Bod
 s3.abort_multipart_upload(Bucket=BUCKET, Key="aborted", UploadId=aborted)
 refused("NoSuchUpload", s3.list_parts, Bucket=BUCKET, Key="aborted", UploadId=aborted)
 
-# Who asks for no checksum gets S3's own.
+# A client that asks for no checksum gets S3's own.
 plain = boto3.client("s3", config=Config(request_checksum_calculation="when_required"))
 upload = plain.create_multipart_upload(Bucket=BUCKET, Key="default sum")["UploadId"]
 etag = plain.upload_part(Bucket=BUCKET, Key="default sum", UploadId=upload, PartNumber=1, Body=b"123456789")["ETag"]

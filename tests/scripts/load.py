@@ -34,7 +34,7 @@ def content(seed, size):
 
 
 def work(number, bucket, record, lock, stop):
-    s3, chance = client(), random.Random(os.urandom(8))
+    s3, rng = client(), random.Random(os.urandom(8))
 
     def note(**entry):
         with lock:
@@ -42,10 +42,10 @@ def work(number, bucket, record, lock, stop):
             record.flush()
 
     while not os.path.exists(stop):
-        key = f"{number}/{chance.randrange(KEYS_PER_THREAD)}"
+        key = f"{number}/{rng.randrange(KEYS_PER_THREAD)}"
         name = f"{time.time_ns()}-{number}"
-        size = chance.choice(SIZES)
-        is_delete = chance.random() < 0.15
+        size = rng.choice(SIZES)
+        is_delete = rng.random() < 0.15
         value = None if is_delete else [name, size]
         note(what="try", name=name, key=key, value=value)
         try:

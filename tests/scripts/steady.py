@@ -45,7 +45,7 @@ class Worker:
         self.number, self.bucket, self.stop = number, bucket, stop
         retries = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=30)
         self.s3 = boto3.session.Session().client("s3", endpoint_url=f"http://{NAME}", config=retries)
-        self.chance, self.held = random.Random(number), {}
+        self.rng, self.held = random.Random(number), {}
         self.done, self.longest, self.failure = 0, (0, "nothing"), None
 
     def timed(self, what, call):
@@ -66,8 +66,8 @@ class Worker:
         assert found == set(self.held), f"listed {sorted(found)}, should be {sorted(self.held)}"
 
     def step(self):
-        key = f"{self.number}/{self.chance.randrange(KEYS_PER_THREAD)}"
-        draw = self.chance.random()
+        key = f"{self.number}/{self.rng.randrange(KEYS_PER_THREAD)}"
+        draw = self.rng.random()
         if key in self.held and draw < 0.3:
             self.read(key)
         elif draw < 0.4:
@@ -76,7 +76,7 @@ class Worker:
             self.timed("DELETE", lambda: self.s3.delete_object(Bucket=self.bucket, Key=key))
             del self.held[key]
         else:
-            name, size = f"{self.number}-{self.done}", self.chance.choice(SIZES)
+            name, size = f"{self.number}-{self.done}", self.rng.choice(SIZES)
             put = lambda: self.s3.put_object(Bucket=self.bucket, Key=key, Body=content(name, size))
             self.timed("PUT", put)
             self.held[key] = (name, size)

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// So long repair has nothing to do before it counts as done.
 const SETTLED_FOR: Duration = Duration::from_secs(3);
 /// The first storage node.
-const FOUNDER: &str = "n1";
+const FOUNDING_NODE: &str = "n1";
 /// How much of each log is shown when a test fails, in bytes.
 const LOG_TAIL_BYTES: usize = 6 << 10;
 
@@ -92,7 +92,7 @@ impl Cluster {
     pub fn try_start(shape: ClusterShape) -> Result<Self, String> {
         let mut cluster = Self::prepare(shape)?;
         let count = shape.nodes.to_string();
-        cluster.run(&["cluster", "init", "--policy", shape.policy, "--nodes", &count], FOUNDER);
+        cluster.run(&["cluster", "init", "--policy", shape.policy, "--nodes", &count], FOUNDING_NODE);
         cluster.gather(shape);
         Ok(cluster)
     }
@@ -100,7 +100,7 @@ impl Cluster {
     /// Makes a cluster whose first node is what a lone server, which was stopped, left in its data folder.
     pub fn of_lone(server: &Server, shape: ClusterShape) -> Self {
         let mut cluster = Self::prepare(shape).unwrap();
-        std::fs::rename(server.data(), cluster.data(FOUNDER)).unwrap();
+        std::fs::rename(server.data(), cluster.data(FOUNDING_NODE)).unwrap();
         cluster.gather(shape);
         cluster
     }
@@ -113,15 +113,15 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts the founder, has everyone else join it, and waits until the gateways serve.
+    /// Starts the founding node, has all others join it, and waits until the gateways serve.
     fn gather(&mut self, shape: ClusterShape) {
-        self.start_member(FOUNDER);
-        let token = self.token(FOUNDER, &[]);
+        self.start_member(FOUNDING_NODE);
+        let token = self.token(FOUNDING_NODE, &[]);
         for node in nodes(shape).skip(1) {
             self.run(&["cluster", "join", &token], &node);
             self.start_member(&node);
         }
-        let token = self.token(FOUNDER, &["--gateway"]);
+        let token = self.token(FOUNDING_NODE, &["--gateway"]);
         for gateway in gateways(shape) {
             self.run(&["cluster", "join", &token, "--gateway"], &gateway);
             self.start_member(&gateway);
@@ -238,7 +238,7 @@ impl Cluster {
         self.home.path().join(name)
     }
 
-    /// Who a member is, with its certificate, as it stands in its folder now.
+    /// The identity of a member, with its certificate, as it stands in its folder now.
     pub fn identity_file(&self, name: &str) -> String {
         std::fs::read_to_string(self.data(name).join("identity.toml")).unwrap()
     }
@@ -344,7 +344,7 @@ impl Cluster {
     fn token(&self, of: &str, flags: &[&str]) -> String {
         let arguments: Vec<&str> = ["cluster", "token"].into_iter().chain(flags.iter().copied()).collect();
         let mut token = String::new();
-        self.wait_for("the founder makes tokens", || {
+        self.wait_for("the founding node makes tokens", || {
             let output = self.couronne(&arguments, of);
             token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             output.status.success()

@@ -93,7 +93,7 @@ fn lists_show_who_is_there(cluster: &Cluster) {
     }
 }
 
-/// Whoever has the address and the token of an admin listener needs no folder of it.
+/// An operator that has the address and the token of an admin listener needs no folder of it.
 fn users_are_made_from_elsewhere(cluster: &Cluster) {
     said(&cluster.couronne_at(&["account", "create", "university"], "g2"));
     let keys = ["--access-key", "ADAADAADAADAADAADAAD", "--secret-key", "0123456789012345678901234567890123456789"];
@@ -180,7 +180,7 @@ fn a_drive_is_replaced(cluster: &mut Cluster) {
     assert!(drive["live_bytes"].as_u64() > Some(1 << 20) && drive["emptied_times"] == 1, "{drive}");
     nothing_is_amiss(cluster);
 
-    // Emptied before its second start, with nobody told: it is known all the same.
+    // Emptied before its second start, without a word to the cluster: it is known all the same.
     cluster.kill("n6");
     cluster.wipe("n6");
     cluster.start_member("n6");

@@ -54,7 +54,7 @@ fn drives_are_emptied_and_rot_and_every_shard_is_back_in_its_place() {
     cluster.start_member("n4");
     cluster.wait_until_repaired("n1");
 
-    // Rot: what is wrong in the middle of a shard is found by whoever reads it, and put right where it lies.
+    // Rot: what is wrong in the middle of a shard is found by its reader, and put right where it lies.
     cluster.stop("n3");
     let drive = cluster.data("n3").join("drive-01");
     let block = |(seed, at): (u64, usize)| bytes_of::random(seed, OBJECT_BYTES)[at..at + 1024].to_vec();

@@ -73,7 +73,7 @@ fn a_lone_server_becomes_the_first_node_of_a_cluster() {
         let listed = json(&cluster.couronne(&["node", "list", "--json"], member));
         let names: Vec<&str> = listed.as_array().unwrap().iter().map(|node| node["name"].as_str().unwrap()).collect();
         assert!(names.len() == 3 && ["n1", "n2", "g1"].iter().all(|name| names.contains(name)), "{listed}");
-        assert!(listed.to_string().contains(&node), "the first node is who it was: {listed}");
+        assert!(listed.to_string().contains(&node), "the first node keeps its identity: {listed}");
     }
     let clients = Clients::of_gateway(&cluster, "g1");
     compare(&clients, "alone", 100);

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 const ALL: [&str; 7] = ["n1", "n2", "n3", "n4", "n5", "g1", "g2"];
 
-/// Within so long those who have a quorum serve again.
+/// Within so long the nodes that have a quorum serve again.
 const SERVICE_WITHIN: Duration = Duration::from_secs(15);
 
 fn others<'a>(than: &[&str]) -> Vec<&'a str> {

@@ -46,7 +46,7 @@ impl ClusterControl for Fake {
         ClusterMap {
             cluster: "0a".to_owned(),
             version: 7,
-            formed: true,
+            bootstrapped: true,
             policy: "ec:4+2".to_owned(),
             nodes: vec![MapNode { id: "1".to_owned(), name, role: NodeRole::Gateway, address, region, zone }],
             drives: vec![MapDrive {
@@ -143,7 +143,7 @@ fn status() -> ClusterStatus {
     let node = Node {
         version: Some("0.1.0".to_owned()),
         down_since_ms: Some(1),
-        heard_ago_ms: Some(2),
+        report_age_ms: Some(2),
         clock_offset_ms: Some(-3),
         ..Node::default()
     };

@@ -1,24 +1,24 @@
-//! The words for how a drive is.
+//! The words for the state of a drive.
 
 use serde::{Deserialize, Serialize};
 
-/// How a drive is.
+/// The state of a drive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DriveState {
-    /// It takes new shards and rows.
+    /// The drive takes new shards and rows.
     #[default]
     Writable,
-    /// It has no space for new shards and rows; what it holds is read.
+    /// The drive has no space for new shards and rows; what it holds is read.
     Full,
     /// Its node is about to stop.
     Stopping,
-    /// It came back emptied, and repair is not done.
+    /// The drive came back emptied, and repair is not done.
     Refilling,
-    /// It does not serve, and is waited for.
+    /// The drive does not serve, and is waited for.
     Down,
-    /// It does not serve for longer than the grace: what it held is rebuilt elsewhere.
+    /// The drive does not serve for longer than the grace: what it held is rebuilt elsewhere.
     Lost,
 }
 

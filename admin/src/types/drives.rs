@@ -18,7 +18,7 @@ pub struct Drive {
     pub region: String,
     /// Its zone.
     pub zone: String,
-    /// How it is.
+    /// Its state.
     pub state: DriveState,
     /// Its folder; unset: its node does not have it, or does not answer.
     pub folder: Option<String>,
@@ -26,13 +26,13 @@ pub struct Drive {
     pub down_reason: Option<String>,
     /// Since when it does not serve, by the cluster map, in milliseconds since 1970; unset: it serves.
     pub down_since_ms: Option<u64>,
-    /// Whether it has no space for new rows.
+    /// Whether it takes no new shards for want of space.
     pub full: bool,
     /// How often it came back emptied or rolled back.
     pub emptied_times: u64,
-    /// What it can hold, in bytes; 0: not known.
+    /// Its capacity, in bytes; 0: not known.
     pub total_bytes: u64,
-    /// What is free, in bytes.
+    /// Its free space, in bytes.
     pub free_bytes: u64,
     /// Bytes of shards that are named.
     pub live_bytes: u64,
@@ -47,7 +47,7 @@ pub struct Drive {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReplaceRequest {
-    /// Although it serves: what it holds is dropped.
+    /// Whether a drive that serves is replaced too: what it holds is dropped.
     #[serde(default)]
     pub force: bool,
 }

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 pub struct Durability {
     /// How many more losses everything survives, as far as is known; below 0: something is out of reach now.
     pub survives: i64,
-    /// How many the default policy promises.
+    /// How many losses the default policy promises to survive.
     pub promised: i64,
     /// Chunks known to survive no more losses than `survives`.
     pub chunks: u64,
     /// Chunks known to survive fewer losses than their policy promises.
     pub degraded_chunks: u64,
-    /// Drives that are away and whose shards were not made up for yet.
+    /// Drives that are down, lost or emptied, and whose shards repair has not made up for yet.
     pub drives_away: u64,
     /// Ranges without a leader: their keys can be neither read nor written.
     pub leaderless: Vec<u64>,

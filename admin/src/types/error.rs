@@ -19,13 +19,13 @@ pub enum ErrorCode {
     NotFound,
     /// The path takes other methods.
     MethodNotAllowed,
-    /// What is there does not allow it.
+    /// The present state does not allow the request.
     Conflict,
     /// The body is longer than the server takes.
     BodyTooLarge,
-    /// Nothing was done: whatever must answer does not. Another try may succeed.
+    /// Nothing was done: a process that must answer does not. Another try may succeed.
     Unavailable,
-    /// No answer came in time: it may have been done, or yet be.
+    /// No answer came in time: the order may have been carried out, or yet be.
     OutcomeUnknown,
     /// The server failed. Codes that a client does not know count as this one.
     #[serde(other)]

@@ -12,17 +12,17 @@ use super::{DriveState, NodeRole};
 pub struct ClusterMap {
     /// The cluster's identity, hexadecimal.
     pub cluster: String,
-    /// Rises with every change.
+    /// Its version, which rises with every change.
     pub version: u64,
-    /// Whether it has rings and ranges.
-    pub formed: bool,
+    /// Whether it has rings and ranges: once all storage nodes that it waits for have joined.
+    pub bootstrapped: bool,
     /// The redundancy of the default policy.
     pub policy: String,
     /// Its processes.
     pub nodes: Vec<MapNode>,
     /// Its drives.
     pub drives: Vec<MapDrive>,
-    /// Its ranges, the one that keeps the map first.
+    /// Its ranges, that of the meta group first.
     pub ranges: Vec<MapRange>,
 }
 
@@ -34,7 +34,7 @@ pub struct MapNode {
     pub id: String,
     /// What operators call it.
     pub name: String,
-    /// What it is.
+    /// Its role.
     pub role: NodeRole,
     /// Where its peers reach it; empty: it serves no peers.
     pub address: String,
@@ -54,7 +54,7 @@ pub struct MapDrive {
     pub node: String,
     /// Its share in rings.
     pub weight: u32,
-    /// How it is, by the map alone: a drive that is refilled or lost is not told apart.
+    /// Its state by the map alone, which tells neither a drive that is refilled nor one that is lost apart.
     pub state: DriveState,
     /// Since when it does not serve, in milliseconds since 1970; unset: it serves.
     pub down_since_ms: Option<u64>,

@@ -34,7 +34,7 @@ pub struct Node {
     pub name: String,
     /// Its identity, hexadecimal.
     pub id: String,
-    /// What it is.
+    /// Its role.
     pub role: NodeRole,
     /// Its region.
     pub region: String,
@@ -48,8 +48,8 @@ pub struct Node {
     pub version: Option<String>,
     /// Since when none of its drives serves, in milliseconds since 1970; unset: one does.
     pub down_since_ms: Option<u64>,
-    /// How long ago it last reported, in milliseconds; unset: not to the leader there is now.
-    pub heard_ago_ms: Option<u64>,
+    /// How long ago it sent its last node report, in milliseconds; unset: none to the present leader of the meta group.
+    pub report_age_ms: Option<u64>,
     /// How far its clock is ahead of the median of the storage nodes', in milliseconds; unset: not known.
     pub clock_offset_ms: Option<i64>,
     /// How many drives it has by the map.
@@ -61,7 +61,7 @@ pub struct Node {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
-    /// What joins with it.
+    /// The role of the process that joins with it.
     pub role: NodeRole,
     /// For how many minutes it is good.
     pub lifetime_minutes: u32,

@@ -44,13 +44,13 @@ pub struct PolicyPromise {
     pub policy: String,
     /// Nodes that hold chunks.
     pub nodes: usize,
-    /// Zones that do.
+    /// Zones that hold chunks.
     pub zones: usize,
     /// How many drives may be lost, whichever they are.
     pub drives_survived: usize,
-    /// How many nodes.
+    /// How many nodes may be lost, whichever they are.
     pub nodes_survived: usize,
-    /// How many zones.
+    /// How many zones may be lost, whichever they are.
     pub zones_survived: usize,
     /// The zones that may not be lost.
     pub zones_not_survived: Vec<String>,

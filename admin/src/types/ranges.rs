@@ -10,8 +10,8 @@ pub struct Range {
     pub range: u64,
     /// The drives of its replicas, by their identities.
     pub replicas: Vec<String>,
-    /// Those that serve.
+    /// The drives of the replicas that serve, by their identities.
     pub serving: Vec<String>,
-    /// The one that leads; unset: none does.
+    /// The drive of the replica that leads; unset: the range has no leader.
     pub leader: Option<String>,
 }

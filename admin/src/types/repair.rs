@@ -11,7 +11,7 @@ pub struct Repair {
     /// Blobs that could be better with the drives that serve now, or that were not looked at yet, and ranges
     /// that lack members; 0: all are as good as they can be.
     pub pending: u64,
-    /// Their chunks, as far as they were counted.
+    /// The chunks of these blobs, as far as they were counted.
     pub pending_chunks: u64,
     /// Chunks looked at since something last was to be done.
     pub done_chunks: u64,
@@ -27,7 +27,7 @@ pub struct Repair {
     pub remaining_s: Option<u64>,
     /// How many more losses the most endangered of these chunks survives; unset: there is none.
     pub survives: Option<i16>,
-    /// What survives fewer losses than its policy promises, the most endangered first.
+    /// Chunks that survive fewer losses than their policy promises, the most endangered first.
     pub degraded: Vec<DegradedChunks>,
     /// How long a drive is waited for until its shards are rebuilt elsewhere, in seconds.
     pub grace_s: u64,
@@ -37,10 +37,10 @@ pub struct Repair {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DegradedChunks {
-    /// How many; below 0 they cannot be read now.
+    /// How many more losses they survive; below 0 they cannot be read now.
     pub survives: i16,
-    /// Their blobs.
+    /// The number of their blobs.
     pub blobs: u64,
-    /// The chunks of these.
+    /// The number of chunks.
     pub chunks: u64,
 }

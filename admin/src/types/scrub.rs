@@ -14,11 +14,11 @@ pub struct Scrub {
     pub rounds: u64,
     /// When the last such round ended, in milliseconds since 1970; unset: there was none.
     pub ended_ms: Option<u64>,
-    /// From shards to owners, by drive.
+    /// How far the drives are read, each shard of which is checked and its row looked for.
     pub drives: Vec<ScrubDrive>,
-    /// From owners to shards: chunks looked for in the round under way, or in the last one.
+    /// Chunks of rows whose shards were looked for in the round under way, or in the last one.
     pub looked_chunks: u64,
-    /// Chunks there were to be looked for; unset until they are counted.
+    /// All chunks whose shards are looked for in a round; unset until they are counted.
     pub total_chunks: Option<u64>,
     /// Bytes read in a second.
     pub bytes_per_second: u64,
@@ -44,6 +44,6 @@ pub struct ScrubDrive {
     pub node: String,
     /// Bytes read.
     pub read_bytes: u64,
-    /// Bytes there were to be read.
+    /// All bytes that are read in a round.
     pub total_bytes: u64,
 }

@@ -2,7 +2,7 @@
 //!
 //! Promises: memory starts at a multiple of [`BUFFER_ALIGN`], grows without losing that, and freezes
 //! into `Bytes` without a copy; no byte is readable before it was written.
-//! Must not know: who fills it and who drains it.
+//! Must not know: the code that fills it and drains it.
 
 mod block;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::table::{self, Slot};
 use super::{Corrupt, Field, Input, Value, Writer};
@@ -97,6 +98,17 @@ impl<T: Value> Value for Box<T> {
 }
 
 impl<T: Value> Value for Arc<T> {
+    fn write(&self, out: &mut Writer) {
+        (**self).write(out);
+    }
+
+    fn read(input: Input<'_>) -> Result<Self, Corrupt> {
+        T::read(input).map(Self::new)
+    }
+}
+
+/// A secret, as the bytes that it is: they are cleared where it is kept, not in the message.
+impl<T: Value + Zeroize> Value for Zeroizing<T> {
     fn write(&self, out: &mut Writer) {
         (**self).write(out);
     }

@@ -1,7 +1,7 @@
 //! The real clock and the real randomness: the one place that asks the kernel for either.
 //!
 //! Promises: `steady` counts suspension (CLOCK_BOOTTIME); random bytes are fit for keys.
-//! Must not know: who asks.
+//! Must not know: its callers.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -94,7 +94,7 @@ impl<'a> ChunkReader<'a> {
                 self.next_round(&pending)?;
                 continue;
             }
-            // In this order: what is done first must not depend on chance.
+            // In this order: what is done first must not be random.
             let failed = tokio::select! {
                 biased;
                 Some(answer) = pending.next() => self.take(answer),

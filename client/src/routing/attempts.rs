@@ -57,8 +57,8 @@ pub(super) struct Attempts<'a> {
     pause: Duration,
     /// Attempts that followed no hint and got no answer from a leader: walks through the replicas.
     turn: usize,
-    /// The replica to ask next, if one was named.
-    told: Option<Told>,
+    /// The replica to ask next, if the last attempt named one.
+    named: Option<NamedReplica>,
     /// The last attempt followed a hint.
     followed_hint: bool,
     overloaded: u32,
@@ -69,12 +69,12 @@ pub(super) struct Attempts<'a> {
     last: String,
 }
 
-/// Why a replica is to be asked next.
+/// A replica that is to be asked next, by the reason.
 #[derive(Clone, Copy)]
-enum Told {
-    /// Another one said that it leads.
+enum NamedReplica {
+    /// Another replica said that this one leads.
     Hint(DriveId),
-    /// It has too much to do just now.
+    /// The replica has too much to do just now.
     Overloaded(DriveId),
 }
 
@@ -86,7 +86,7 @@ impl<'a> Attempts<'a> {
             end: env.clock.steady().saturating_add(patience.budget),
             pause: PAUSE_MIN,
             turn: 0,
-            told: None,
+            named: None,
             followed_hint: false,
             overloaded: 0,
             stale: 0,
@@ -111,12 +111,12 @@ impl<'a> Attempts<'a> {
     }
 
     /// The replica that the last attempt named, if it is one; the attempt that follows is taken to ask it.
-    pub(super) fn told(&mut self, replicas: &[DriveId]) -> Option<DriveId> {
-        let told = self.told.take();
+    pub(super) fn take_named(&mut self, replicas: &[DriveId]) -> Option<DriveId> {
+        let named = self.named.take();
         self.followed_hint = false;
-        let (drive, is_hint) = match told? {
-            Told::Hint(drive) => (drive, true),
-            Told::Overloaded(drive) => (drive, false),
+        let (drive, is_hint) = match named? {
+            NamedReplica::Hint(drive) => (drive, true),
+            NamedReplica::Overloaded(drive) => (drive, false),
         };
         let is_replica = replicas.contains(&drive);
         self.followed_hint = is_hint && is_replica;
@@ -125,13 +125,13 @@ impl<'a> Attempts<'a> {
 
     /// Waits a random part of a time that doubles, so that clients do not come back in step.
     pub(super) async fn pause(&mut self) {
-        let [chance] = self.env.random_bytes::<1>();
-        let pause = self.pause / 2 + self.pause * u32::from(chance) / 512;
+        let [random] = self.env.random_bytes::<1>();
+        let pause = self.pause / 2 + self.pause * u32::from(random) / 512;
         self.pause = (self.pause * 2).min(self.patience.pause_max);
         sleep(pause.min(self.left().unwrap_or_default())).await;
     }
 
-    /// What the caller is told when no attempt brought an answer.
+    /// The error that the caller gets when no attempt brought an answer.
     pub(super) fn give_up(self) -> ClientError {
         ClientError::Unavailable(self.last)
     }
@@ -173,7 +173,7 @@ impl<'a> Attempts<'a> {
         let hint = hint.filter(|hint| *hint != replica && replicas.contains(hint) && !self.followed_hint);
         known.set_leader(hint);
         self.next_turn();
-        self.told = hint.map(Told::Hint);
+        self.named = hint.map(NamedReplica::Hint);
         let tried_all = self.turn.is_multiple_of(replicas.len().max(1));
         if hint.is_none() && tried_all { Next::AfterPause } else { Next::AtOnce }
     }
@@ -192,7 +192,7 @@ impl<'a> Attempts<'a> {
     }
 
     fn ask_again(&mut self, asked: Option<Asked<'_>>) -> Next {
-        self.told = asked.map(|asked| Told::Overloaded(asked.replica));
+        self.named = asked.map(|asked| NamedReplica::Overloaded(asked.replica));
         Next::AfterPause
     }
 

@@ -35,7 +35,7 @@ pub struct FakeShape {
     pub inline_bytes_max: u32,
     /// The policy's bound of whole copies, in bytes.
     pub copies_bytes_max: u32,
-    /// Seed of all chance.
+    /// Seed of the rng.
     pub seed: u64,
 }
 

@@ -20,7 +20,7 @@ pub(super) enum SendOutcome {
     Durable(DriveId),
     /// The drive has this epoch; what was placed under another is not stored.
     Stale(Epoch),
-    /// No drive took it.
+    /// No drive took the shard.
     Nowhere {
         primary_down: bool,
         /// The last drive's reason.

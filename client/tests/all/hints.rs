@@ -1,4 +1,4 @@
-//! Replicas that are wrong about who leads: whoever does lead is asked soon all the same.
+//! Replicas that name a wrong leader: the one that does lead is asked soon all the same.
 
 use std::time::Duration;
 

@@ -27,8 +27,8 @@ pub(crate) fn key(text: &str) -> ObjectKey {
     ObjectKey::new(text.to_owned()).unwrap()
 }
 
-/// A map of storage nodes, each with the drive of its number, of which the first `keepers` keep the map.
-pub(crate) fn map(nodes: u8, keepers: u8) -> ClusterMap {
+/// A map of storage nodes, each with the drive of its number, of which the first `voters` are the meta group.
+pub(crate) fn map(nodes: u8, voters: u8) -> ClusterMap {
     let node = |number: u8| {
         let (region, zone) = (RegionName("r".into()), ZoneName("z".into()));
         let known = MapNode { role: Role::StorageNode, name: "n".into(), address: "a".into(), region, zone };
@@ -48,7 +48,7 @@ pub(crate) fn map(nodes: u8, keepers: u8) -> ClusterMap {
             generation: Generation(3),
             start: Bytes::new(),
             end: Bytes::new(),
-            replicas: (1..=keepers).map(|number| (ReplicaId(number.into()), DriveId(number.into()))).collect(),
+            replicas: (1..=voters).map(|number| (ReplicaId(number.into()), DriveId(number.into()))).collect(),
             initial_voters: BTreeMap::new(),
         },
         ranges: Vec::new(),
@@ -100,11 +100,11 @@ impl ToldReplicas {
 
     /// The commands that were sent.
     pub(crate) fn commands(&self) -> Vec<CommandRequest> {
-        self.asked.lock().iter().filter_map(|(_, envelope)| envelope.clone()).collect()
+        self.asked.lock().iter().filter_map(|(_, request)| request.clone()).collect()
     }
 
-    async fn answer(&self, address: RangeAddress, envelope: Option<CommandRequest>) -> Result<(), RangeError> {
-        self.asked.lock().push((address, envelope));
+    async fn answer(&self, address: RangeAddress, request: Option<CommandRequest>) -> Result<(), RangeError> {
+        self.asked.lock().push((address, request));
         assert!(self.asked.lock().len() < 20_000, "replicas are asked without a pause");
         let says = self.says.lock()[usize::try_from(address.replica.0).unwrap() - 1];
         match says {
@@ -125,8 +125,8 @@ impl RangeClient for ToldReplicas {
         Ok(vec![RangeDescriptor { id: RangeId(1), generation: Generation(1), start, end, replicas }])
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
-        self.answer(address, Some(envelope)).await.map(|()| Outcome::Done { ordinal: Ordinal(5) })
+    async fn execute(&self, address: RangeAddress, request: CommandRequest) -> Result<Outcome, RangeError> {
+        self.answer(address, Some(request)).await.map(|()| Outcome::Done { ordinal: Ordinal(5) })
     }
 
     async fn query(&self, address: RangeAddress, _: QueryRequest) -> Result<Answer, RangeError> {

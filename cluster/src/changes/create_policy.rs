@@ -2,7 +2,7 @@
 //!
 //! Promises: a policy that the drives can never hold, or that promises more than the metadata survives,
 //! is refused and changes nothing; the same policy again is no error.
-//! Must not know: who asks.
+//! Must not know: the operator that asks for it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the leader of the map's group heard of the members, put into the map.
+//! What the leader of the meta group learnt from node reports, put into the map.
 //!
 //! Promises: a drive changes its state only as the tables allow; a range that was led once is never founded again;
 //! the cluster is formed as soon as all nodes are there.
@@ -28,12 +28,12 @@ pub struct Followed {
     pub drives: Vec<(DriveId, DriveState)>,
     /// Ranges that are led for the first time.
     pub led: Vec<RangeId>,
-    /// Whether the cluster was formed.
+    /// Whether the map got its rings and ranges.
     pub formed: bool,
 }
 
 impl Followed {
-    /// Whether nothing did.
+    /// Whether nothing followed.
     pub const fn is_empty(&self) -> bool {
         self.drives.is_empty() && self.led.is_empty() && !self.formed
     }

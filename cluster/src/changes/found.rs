@@ -20,13 +20,13 @@ pub struct Founding {
     pub cluster: u128,
     /// Its first node.
     pub id: NodeId,
-    /// What the map says of it.
+    /// What the map says of that node.
     pub node: MapNode,
     /// That node's drives, with their weights.
     pub drives: Vec<(DriveId, u32)>,
     /// Its first policy.
     pub policy: Policy,
-    /// What it waits for.
+    /// What the cluster waits for.
     pub bootstrap: Bootstrap,
 }
 
@@ -34,7 +34,7 @@ pub struct Founding {
 pub fn found(founding: Founding) -> Result<ClusterMap, MapError> {
     let Founding { cluster, id, node, drives, policy, bootstrap } = founding;
     let (first, _) = drives.first().ok_or(MapError::NoDrive)?;
-    let founder = BTreeMap::from([(ReplicaId(1), *first)]);
+    let voters = BTreeMap::from([(ReplicaId(1), *first)]);
     let mut map = ClusterMap {
         version: 1,
         cluster,
@@ -48,8 +48,8 @@ pub fn found(founding: Founding) -> Result<ClusterMap, MapError> {
             generation: Generation(1),
             start: Bytes::new(),
             end: Bytes::new(),
-            replicas: founder.clone(),
-            initial_voters: founder,
+            replicas: voters.clone(),
+            initial_voters: voters,
         },
         ranges: Vec::new(),
         next_replica: 2,

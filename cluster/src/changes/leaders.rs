@@ -1,6 +1,7 @@
 //! Which replica is to lead each range, so that all nodes lead about as many.
 //!
-//! Promises: whoever works it out from the same map comes to the same. Must not know: how leadership is handed over.
+//! Promises: every node that works it out from the same map comes to the same. Must not know: how leadership is
+//! transferred.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ pub fn wanted_leaders(map: &ClusterMap, view: &MapView) -> BTreeMap<RangeId, Rep
     spread(map.all_ranges().map(|range| (range.id, &range.replicas)), node_of)
 }
 
-/// Who is to lead each range: of its replicas on drives that are up, one on the node that leads the fewest of the
+/// The replica that is to lead each range: of those on drives that are up, one on the node that leads the fewest of the
 /// ranges before it. Of a drive that is up `node_of` says whose it is.
 fn spread<'a>(
     ranges: impl Iterator<Item = (RangeId, &'a BTreeMap<ReplicaId, DriveId>)>,
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_away_leads_nothing() {
+    fn a_node_that_is_down_leads_nothing() {
         let some = counts(|drive| drive != 2 && drive != 5);
         assert!(!some.contains_key(&2) && !some.contains_key(&5));
         assert!(some.len() == 4 && some.values().all(|count| (2..=3).contains(count)), "{some:?}");

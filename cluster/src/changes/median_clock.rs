@@ -2,7 +2,7 @@
 //!
 //! A clock's *setting* is what it says less what a steady clock says at that moment, in milliseconds. Settings
 //! that were taken at different times can be compared, and a leap of any clock shows.
-//! Must not know: what follows for whoever is wrong.
+//! Must not know: what follows for a node whose clock is wrong.
 
 /// A node's clock.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +14,8 @@ pub struct NodeClock {
 }
 
 /// The median of the settings that were heard of `nodes` nodes; `None` where too few were heard of, or most
-/// doubt theirs. Of two in the middle the one nearer to `own_ms` counts, the setting of who asks: where nobody
-/// can tell, at least one goes on.
+/// doubt theirs. Of two in the middle the one nearer to `own_ms` counts, the setting of the node that asks: where it is
+/// not known which is right, at least one goes on.
 pub fn median_ms(heard: impl Iterator<Item = NodeClock>, nodes: usize, own_ms: i64) -> Option<i64> {
     let (doubted, believed): (Vec<_>, Vec<_>) = heard.partition(|clock| clock.doubted);
     let too_few = doubted.len().saturating_add(believed.len()) <= nodes / 2;
@@ -34,7 +34,7 @@ pub fn median_ms(heard: impl Iterator<Item = NodeClock>, nodes: usize, own_ms: i
 mod tests {
     use super::*;
 
-    /// The first is who asks.
+    /// The first setting is that of the node that asks.
     fn median(settings_ms: &[i64], nodes: usize) -> Option<i64> {
         let heard = settings_ms.iter().map(|setting_ms| NodeClock { setting_ms: *setting_ms, doubted: false });
         median_ms(heard, nodes, settings_ms.first().copied().unwrap_or(0))

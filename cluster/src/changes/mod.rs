@@ -1,4 +1,4 @@
-//! The ways in which the map may change, one a file, and what follows from a map for those who act by it.
+//! The ways in which the map may change, one a file, and what follows from a map for the processes that act by it.
 //!
 //! Promises: pure; a change that is refused leaves the map as it was.
 //! Must not know: how a change is made durable.

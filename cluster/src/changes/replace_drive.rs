@@ -9,14 +9,14 @@ use crate::drive_state::Liveness;
 use crate::error::MapError;
 use crate::map::MapView;
 
-/// Refuses to do without a drive that serves while another is away, or if it holds the only copies.
+/// Refuses to do without a drive that is up while another one is not, or if it holds the only copies.
 pub fn check_spare(map: &MapView, id: DriveId) -> Result<(), MapError> {
     if map.policies.values().any(|policy| policy.redundancy.losses() == 0) {
         return Err(MapError::OnlyCopy);
     }
     let mut others = map.drives.iter().filter(|(other, _)| **other != id);
     match others.find(|(_, drive)| drive.state.liveness() != Liveness::Up) {
-        Some((other, _)) => Err(MapError::AnotherIsAway(*other)),
+        Some((other, _)) => Err(MapError::AnotherIsDown(*other)),
         None => Ok(()),
     }
 }

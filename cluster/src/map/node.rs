@@ -11,7 +11,7 @@ use crate::role::Role;
 /// A process of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapNode {
-    /// What it is.
+    /// Its role.
     pub role: Role,
     /// What operators call it.
     pub name: Arc<str>,

@@ -110,9 +110,9 @@ fn a_map_that_cannot_go_on_is_refused() {
     let mut renumbered = map();
     renumbered.policies.values_mut().for_each(|policy| policy.policy.id = PolicyId(5));
     assert!(decoded(&renumbered).is_err());
-    let mut stranger = map();
-    stranger.nodes.values_mut().for_each(|node| node.role = Role::Unjoined);
-    assert!(decoded(&stranger).is_err());
+    let mut unjoined = map();
+    unjoined.nodes.values_mut().for_each(|node| node.role = Role::Unjoined);
+    assert!(decoded(&unjoined).is_err());
 }
 
 fn report() -> NodeReport {

@@ -70,8 +70,8 @@ fn a_member_takes_another_name_and_address_and_keeps_its_zone_among_others() {
     place.zone = ZoneName("elsewhere".into());
     let refused = changes::relocate(&mut map, NodeId(2), &place);
     assert!(matches!(refused, Err(MapError::Spread { .. })), "{refused:?}");
-    let stranger = MapNode { name: "n99".into(), ..place.clone() };
-    assert_eq!(changes::relocate(&mut map, NodeId(99), &stranger), Err(MapError::UnknownMember));
+    let unknown = MapNode { name: "n99".into(), ..place.clone() };
+    assert_eq!(changes::relocate(&mut map, NodeId(99), &unknown), Err(MapError::UnknownMember));
     let turned = MapNode { role: Role::Gateway, ..place.clone() };
     assert_eq!(changes::relocate(&mut map, NodeId(2), &turned), Err(MapError::OtherRole));
     map.nodes.retain(|id, _| *id == NodeId(2));

@@ -62,12 +62,12 @@ fn more_that_forgot_than_are_survived_are_refused() {
 }
 
 #[test]
-fn no_drive_is_given_up_while_another_is_away_or_where_it_holds_the_only_copies() {
+fn no_drive_is_given_up_while_another_is_down_or_where_it_holds_the_only_copies() {
     let mut view = running().view();
     assert_eq!(changes::check_spare(&view, drive_of(2)), Ok(()));
     view.drives.get_mut(&drive_of(2)).unwrap().state = DriveState::DOWN;
-    assert_eq!(changes::check_spare(&view, drive_of(2)), Ok(()), "it is the one that is away");
-    assert_eq!(changes::check_spare(&view, drive_of(3)), Err(MapError::AnotherIsAway(drive_of(2))));
+    assert_eq!(changes::check_spare(&view, drive_of(2)), Ok(()), "it is the one that is down");
+    assert_eq!(changes::check_spare(&view, drive_of(3)), Err(MapError::AnotherIsDown(drive_of(2))));
     let view = formed(2, 1, "single").view();
     assert_eq!(changes::check_spare(&view, drive_of(1)), Err(MapError::OnlyCopy));
 }

@@ -1,7 +1,7 @@
 //! Orders of operators, carried out at a storage node.
 //!
 //! Promises: an order that was carried out already is no error; one that is refused changed nothing.
-//! Must not know: who asked, how an order travels.
+//! Must not know: the process that was asked, how an order travels.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl From<ActionError> for ApiError {
 impl AdminActions {
     /// Carries out an order here.
     pub(crate) async fn carry_out(&self, order: Order) -> Outcome {
-        tracing::info!(?order, "an operator's order");
+        tracing::info!(?order, "carrying out an operator's order");
         Ok(self.perform(order).await?)
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use couronne_admin::types::{NodeRole, PolicyRequest, Range, Repair, Scrub, TokenRequest};
 use serde::{Deserialize, Serialize};
 
-/// How a process is.
+/// The status of a process.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct StatusMessage {
     /// The version of its binary.
@@ -28,8 +28,8 @@ pub(crate) struct StatusMessage {
     pub(crate) repair: Repair,
     /// Scrubbing of its drives and of the ranges that it leads.
     pub(crate) scrub: Scrub,
-    /// What it heard of the members, if it leads the map's group; else nothing.
-    pub(crate) heard: Vec<HeardMessage>,
+    /// The members, by the node reports that it took, if it leads the meta group; else none.
+    pub(crate) members: Vec<MemberMessage>,
     /// Ranges that no member says that it leads, likewise.
     pub(crate) leaderless: u64,
 }
@@ -43,11 +43,11 @@ pub(crate) struct DriveMessage {
     pub(crate) folder: Option<String>,
     /// Why it does not serve; unset: it serves.
     pub(crate) down_reason: Option<String>,
-    /// Whether it has no space for new rows.
+    /// Whether it takes no new shards for want of space.
     pub(crate) full: bool,
-    /// What it can hold, in bytes.
+    /// Its capacity, in bytes.
     pub(crate) total_bytes: u64,
-    /// What is free, in bytes.
+    /// Its free space, in bytes.
     pub(crate) free_bytes: u64,
     /// Bytes of shards that are named.
     pub(crate) live_bytes: u64,
@@ -57,13 +57,13 @@ pub(crate) struct DriveMessage {
     pub(crate) log_bytes: u64,
 }
 
-/// A member as the leader of the map's group knows it.
+/// A member as the leader of the meta group knows it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct HeardMessage {
+pub(crate) struct MemberMessage {
     /// Its identity, hexadecimal.
     pub(crate) id: String,
-    /// How long ago it reported, in milliseconds.
-    pub(crate) ago_ms: u64,
+    /// How long ago it sent its last node report, in milliseconds.
+    pub(crate) report_age_ms: u64,
     /// The version of its binary; empty: it did not say.
     pub(crate) version: String,
     /// How far its clock is ahead of the median of the storage nodes', in milliseconds; unset: not known.
@@ -101,7 +101,7 @@ pub(crate) enum Order {
     StartScrub,
     /// A token with which a process joins.
     CreateToken {
-        /// What joins with it.
+        /// The role of the process that joins with it.
         role: NodeRole,
         /// For how many minutes it is good.
         lifetime_minutes: u32,

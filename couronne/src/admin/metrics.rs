@@ -1,6 +1,6 @@
-//! What a process tells of itself as Prometheus text: its drives, the ranges that it leads, repair, scrubbing,
-//! reports. Every process says its own; sums over them are the cluster's. What members report is known where
-//! the map's group is led.
+//! What a process says of itself as Prometheus text: its drives, the ranges that it leads, repair, scrubbing, node
+//! reports. Every process says its own; sums over them are the cluster's. Node reports are known to the process that
+//! leads the meta group.
 //!
 //! Must not know: how the numbers are served.
 
@@ -46,7 +46,7 @@ impl MetricsPage {
     }
 
     fn seconds_left(&self, name: &str, left: Option<u64>) -> Result<(), Error> {
-        let help = "Seconds until it is done, while that can be told; the cluster's is the largest.";
+        let help = "Seconds until it is done, while that is known; the cluster's is the largest.";
         self.gauge((name, help), [], left.map(|left| ([], left)))
     }
 
@@ -59,20 +59,36 @@ impl MetricsPage {
             .chain(space("live", |drive| drive.live_bytes))
             .chain(space("dead", |drive| drive.dead_bytes))
             .chain(space("log", |drive| drive.log_bytes));
-        self.gauge(("couronne_drive_bytes", "Space of the drives here, by part."), ["drive", "part"], values)?;
-        let serving = drives.iter().map(|drive| ([drive.id.clone()], u64::from(drive.down_reason.is_none())));
-        self.gauge(("couronne_drive_serving", "Whether a drive serves."), ["drive"], serving)?;
+        self.gauge(
+            ("couronne_drive_bytes", "Space of the drives of this process, by part."),
+            ["drive", "part"],
+            values,
+        )?;
+        let up = drives.iter().map(|drive| ([drive.id.clone()], u64::from(drive.down_reason.is_none())));
+        self.gauge(("couronne_drive_up", "1: the drive is up; 0: it is down or lost."), ["drive"], up)?;
         let full = drives.iter().map(|drive| ([drive.id.clone()], u64::from(drive.full)));
-        self.gauge(("couronne_drive_full", "Whether a drive has no space for new rows."), ["drive"], full)
+        self.gauge(("couronne_drive_full", "1: the drive is full and takes no new shards."), ["drive"], full)
     }
 
     fn repair(&self, status: &StatusMessage) -> Result<(), Error> {
         let repair = &status.repair;
-        self.one("couronne_repair_pending", "Blobs and ranges that could be better now.", repair.pending)?;
-        self.one("couronne_repair_pending_chunks", "Their chunks.", repair.pending_chunks)?;
-        self.one("couronne_repair_parked", "Blobs that wait for a drive.", repair.parked)?;
+        self.one(
+            "couronne_repair_pending",
+            "Blobs and ranges that repair may make better with the drives that are up.",
+            repair.pending,
+        )?;
+        self.one("couronne_repair_pending_chunks", "Chunks of these blobs.", repair.pending_chunks)?;
+        self.one(
+            "couronne_repair_parked",
+            "Blobs that repair cannot make better until a drive is up again.",
+            repair.parked,
+        )?;
         self.one("couronne_repair_rebuilt_bytes", "Bytes of shards rebuilt since the start.", repair.rebuilt_bytes)?;
-        self.one("couronne_repair_bytes_per_second", "The same in a second, of late.", repair.bytes_per_second)?;
+        self.one(
+            "couronne_repair_bytes_per_second",
+            "Bytes of shards rebuilt in a second, of late.",
+            repair.bytes_per_second,
+        )?;
         self.seconds_left("couronne_repair_seconds_left", repair.remaining_s)?;
         let degraded = repair.degraded.iter().map(|level| ([level.survives.to_string()], level.chunks));
         let name =
@@ -86,8 +102,12 @@ impl MetricsPage {
             scrub.drives.iter().map(move |drive| ([drive.drive.clone(), part.to_owned()], read(drive)))
         };
         let values = part("read", |drive| drive.read_bytes).chain(part("total", |drive| drive.total_bytes));
-        self.gauge(("couronne_scrub_bytes", "The scrubber's round over a drive."), ["drive", "part"], values)?;
-        self.one("couronne_scrub_running", "Whether a round is under way.", u64::from(scrub.running))?;
+        self.gauge(
+            ("couronne_scrub_bytes", "Bytes of a drive in the scrubber's round, by part."),
+            ["drive", "part"],
+            values,
+        )?;
+        self.one("couronne_scrub_running", "1: a round of the scrubber is under way.", u64::from(scrub.running))?;
         self.one(
             "couronne_scrub_bytes_per_second",
             "Bytes that the scrubber reads in a second.",
@@ -95,25 +115,41 @@ impl MetricsPage {
         )?;
         self.one(
             "couronne_scrub_ended_seconds",
-            "When the last round ended, in seconds since 1970.",
+            "When the last round of the scrubber ended, in seconds since 1970; 0: none has.",
             scrub.ended_ms.unwrap_or(0) / 1000,
         )?;
         self.seconds_left("couronne_scrub_seconds_left", scrub.remaining_s)?;
-        self.one("couronne_scrub_found", "Shards found missing or wrong since the start.", scrub.found)?;
-        self.one("couronne_scrub_healed", "Chunks of which shards were put back.", scrub.healed)
+        self.one(
+            "couronne_scrub_found",
+            "Shards that the scrubber found missing or wrong since the start.",
+            scrub.found,
+        )?;
+        self.one(
+            "couronne_scrub_healed",
+            "Chunks of which the scrubber had shards put back since the start.",
+            scrub.healed,
+        )
     }
 
     fn cluster(&self, status: &StatusMessage) -> Result<(), Error> {
         let work = status.background.iter().map(|(name, count)| ([name.clone()], *count));
-        self.gauge(("couronne_background", "Background work since the start, by kind."), ["kind"], work)?;
+        self.gauge(("couronne_background", "What the duties did since the start, by kind."), ["kind"], work)?;
         let led = status.ranges.iter().filter(|range| range.leader.is_some()).count();
-        self.one("couronne_ranges_led", "Metadata ranges led here.", u64::try_from(led).unwrap_or(u64::MAX))?;
-        if status.heard.is_empty() {
+        self.one(
+            "couronne_ranges_led",
+            "Metadata ranges that this process leads.",
+            u64::try_from(led).unwrap_or(u64::MAX),
+        )?;
+        if status.members.is_empty() {
             return Ok(());
         }
-        self.one("couronne_ranges_leaderless", "Metadata ranges that nobody leads.", status.leaderless)?;
-        let ages = status.heard.iter().map(|heard| ([heard.id.clone()], heard.ago_ms));
-        let name = ("couronne_report_age_milliseconds", "How long ago members reported.");
+        self.one(
+            "couronne_ranges_leaderless",
+            "Metadata ranges without a leader, by the node reports.",
+            status.leaderless,
+        )?;
+        let ages = status.members.iter().map(|member| ([member.id.clone()], member.report_age_ms));
+        let name = ("couronne_node_report_age_milliseconds", "How long ago a member sent its last node report.");
         self.gauge(name, ["node"], ages)
     }
 }

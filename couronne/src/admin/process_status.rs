@@ -13,7 +13,7 @@ use couronne_ring::DriveId;
 use couronne_storage_node::duties::{RepairStatus, ScrubStatus};
 use couronne_storage_node::node::{DriveStatus, LocalNode, MemberLiveness, NodeStatus, RangeStatus};
 
-use super::messages::{DriveMessage, HeardMessage, StatusMessage};
+use super::messages::{DriveMessage, MemberMessage, StatusMessage};
 
 /// Where the status of this process comes from.
 pub(crate) struct StatusSource {
@@ -62,17 +62,17 @@ impl StatusSource {
         };
         let own = self.node.as_ref().and_then(|node| map.nodes.get(&node.id()));
         let name = own.map_or_else(String::new, |node| node.name.to_string());
-        let figures = status.duties.figures().into_iter();
+        let metrics = status.duties.metrics().into_iter();
         StatusMessage {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             map_version: map.version,
             drives: status.drives.into_iter().map(drive_message).collect(),
             ranges: status.ranges.iter().map(range).collect(),
             halted: status.duties.halted.clone(),
-            background: figures.map(|(name, figure)| (name.to_owned(), figure)).collect(),
+            background: metrics.map(|(name, value)| (name.to_owned(), value)).collect(),
             repair: repair(&status.repair),
             scrub: scrub(&status.scrub, &name, status.duties.orphans_deleted),
-            heard: status.heard.into_iter().map(heard_message).collect(),
+            members: status.members.into_iter().map(member_message).collect(),
             leaderless: status.leaderless,
         }
     }
@@ -81,15 +81,15 @@ impl StatusSource {
 /// A drive.
 fn drive_message(drive: DriveStatus) -> DriveMessage {
     let stats = drive.stats;
-    let figure = |read: fn(&couronne_storage_node::drives::Stats) -> u64| stats.as_ref().map_or(0, read);
+    let space = |read: fn(&couronne_storage_node::drives::Stats) -> u64| stats.as_ref().map_or(0, read);
     DriveMessage {
         id: drive.id.to_string(),
         folder: drive.name,
         full: drive.is_full,
-        total_bytes: figure(|stats| stats.space.total),
-        free_bytes: figure(|stats| stats.space.free),
-        live_bytes: figure(|stats| stats.live_bytes),
-        dead_bytes: figure(|stats| stats.dead_bytes),
+        total_bytes: space(|stats| stats.space.total),
+        free_bytes: space(|stats| stats.space.free),
+        live_bytes: space(|stats| stats.live_bytes),
+        dead_bytes: space(|stats| stats.dead_bytes),
         down_reason: drive.down.or_else(|| stats.as_ref().and_then(|stats| stats.down.clone())),
         log_bytes: drive.log_bytes.0,
     }
@@ -151,12 +151,12 @@ fn scrub(scrub: &ScrubStatus, node: &str, orphans: u64) -> Scrub {
     }
 }
 
-/// A member as the leader of the map's group knows it.
-fn heard_message(heard: MemberLiveness) -> HeardMessage {
-    HeardMessage {
-        id: heard.node.to_string(),
-        ago_ms: u64::try_from(heard.ago.as_millis()).unwrap_or(u64::MAX),
-        version: heard.build,
-        clock_offset_ms: heard.clock_ms,
+/// A member as the leader of the meta group knows it.
+fn member_message(member: MemberLiveness) -> MemberMessage {
+    MemberMessage {
+        id: member.node.to_string(),
+        report_age_ms: u64::try_from(member.ago.as_millis()).unwrap_or(u64::MAX),
+        version: member.build,
+        clock_offset_ms: member.clock_ms,
     }
 }

@@ -106,16 +106,16 @@ pub(crate) struct BenchArguments {
 /// Why an argument is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 enum ArgumentError {
-    /// It is no size.
+    /// The argument is no size.
     #[error("`{0}` is no size: use 4096, 4KiB, 16MiB, 5GiB")]
     Size(String),
-    /// It is more bytes than can be counted.
+    /// The argument is more bytes than can be counted.
     #[error("`{0}` is too large")]
     TooLarge(String),
-    /// It is no number.
+    /// The argument is no number.
     #[error("`{0}` is no number of seconds")]
     Seconds(String),
-    /// It is no duration.
+    /// The argument is no duration.
     #[error(transparent)]
     Duration(#[from] TryFromFloatSecsError),
 }

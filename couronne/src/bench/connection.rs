@@ -61,9 +61,9 @@ pub(crate) struct Answer {
 /// What happens to the body of an answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// It is counted.
+    /// Its bytes are counted and dropped.
     Length,
-    /// It is kept.
+    /// Its bytes are kept.
     Bytes,
 }
 

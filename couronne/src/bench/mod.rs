@@ -136,7 +136,7 @@ pub(crate) async fn run(arguments: BenchArguments) -> Result<(), BenchError> {
     if report.has_errors() { Err(BenchError::Failures) } else { Ok(()) }
 }
 
-/// Where the load goes and who signs it.
+/// Where the load goes, and the keys that sign it.
 struct Target {
     endpoint: Arc<Endpoint>,
     signer: Arc<Signer>,

@@ -4,7 +4,7 @@
 //! Steps, each durable before the next: the key pair, from which the node's id comes; the cluster's id, authority
 //! and secrets; the drives' identities and the first map; the node's certificate and membership. The last decides:
 //! what was cut off before it is gone on with, of the same cluster.
-//! Must not know: how the cluster is formed later, who keeps its secrets.
+//! Must not know: how the cluster is bootstrapped later, where its secrets are kept.
 
 use couronne_base::env::Env;
 use couronne_cluster::Role;

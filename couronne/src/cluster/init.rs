@@ -1,7 +1,7 @@
 //! `couronne cluster init`: this storage node founds a cluster that waits for others.
 //!
 //! A policy that so many nodes with as many drives as this one can never hold is refused.
-//! Must not know: how the cluster is formed later.
+//! Must not know: how the cluster is bootstrapped later.
 
 use couronne_base::env;
 use couronne_placement::Redundancy;
@@ -16,7 +16,7 @@ use crate::terminal::{is_private, say};
 /// The default policy if neither flag nor setting names one.
 const POLICY: &str = "ec:4+2";
 
-/// Founds it.
+/// Founds a cluster.
 pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterError> {
     let settings = arguments.folder.settings()?;
     let redundancy: Redundancy =

@@ -3,7 +3,7 @@
 //! It makes its key pair and the ids of its drives and keeps them, then asks; so a repeat after a lost answer
 //! is the same request, and is admitted as the same member.
 //! Promises: the private key never leaves this machine; the answer counts only if it comes from the cluster of the
-//! token and names this process. Must not know: who decides.
+//! token and names this process. Must not know: how the cluster decides.
 
 use couronne_base::env::{self, Env};
 use couronne_cluster::Role;
@@ -20,7 +20,7 @@ use crate::drives;
 use crate::folder::{DataFolder, Identity, Joining, MemberFile};
 use crate::terminal::say;
 
-/// Joins it.
+/// Joins a cluster.
 pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterError> {
     let settings = arguments.folder.settings()?;
     let token = JoinToken::parse(&arguments.token)?;

@@ -44,7 +44,7 @@ pub(crate) enum ClusterError {
     /// The member that the token names does not answer.
     #[error("asking {address}: {error}")]
     Call {
-        /// Who was asked.
+        /// The address of the process that was asked.
         address: String,
         /// What happened.
         error: CallError,

@@ -1,7 +1,7 @@
 //! Where the running process listens: what `couronne status` and other commands find in its data folder.
 //!
 //! Promises: it stands there only while the process serves, or after the process was killed.
-//! Must not know: who listens.
+//! Must not know: what listens there.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -40,7 +40,7 @@ impl DataFolder {
     /// Takes the announcement back, at the end of a clean shutdown.
     pub(crate) fn withdraw(&self) {
         if let Err(error) = self.remove(SERVER) {
-            tracing::warn!(%error, "taking back where this process listens");
+            tracing::warn!(%error, "removing the file that says where this process listens");
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) const ACCESS_KEY_VARIABLE: &str = "COURONNE_ACCESS_KEY";
 /// The variable that presets the root secret key.
 pub(crate) const SECRET_KEY_VARIABLE: &str = "COURONNE_SECRET_KEY";
 
-/// The file that keeps them.
+/// The file that keeps the root credentials.
 pub(super) const NAME: &str = "credentials.toml";
 
 /// An access key and its secret.
@@ -103,7 +103,7 @@ pub(crate) fn keep(folders: &[PathBuf], credentials: &Credentials) -> Result<(),
     write_everywhere(folders, NAME, &text)
 }
 
-/// The root credentials kept in a data folder, if any are, for the commands of whoever may read it.
+/// The root credentials kept in a data folder, if any are, for the commands of a user that may read it.
 pub(crate) fn read(folder: &Path) -> Result<Option<Credentials>, DataFolderError> {
     read_anywhere(&[folder.to_owned()], NAME)?.map(|text| parse(&text)).transpose()
 }

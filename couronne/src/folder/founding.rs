@@ -1,4 +1,4 @@
-//! What a founder has made and its cluster does not keep yet: the cluster's id, its authority, its secrets.
+//! What a founding node has made and its cluster does not keep yet: the cluster's id, its authority, its secrets.
 //!
 //! ```text
 //! format_version = 1
@@ -46,7 +46,7 @@ struct FoundingFile {
 }
 
 impl DataFolder {
-    /// What the founder made, if the cluster does not keep it yet.
+    /// What the founding node made, if the cluster does not keep it yet.
     pub(crate) fn founding(&self) -> Result<Option<Founding>, DataFolderError> {
         let Some(file) = self.read::<FoundingFile>(FOUNDING)? else { return Ok(None) };
         let path = self.name().join(FOUNDING);
@@ -59,7 +59,7 @@ impl DataFolder {
         Ok(Some(Founding { cluster, authority, authority_key, secrets: file.secrets }))
     }
 
-    /// The same; made now, if nothing was made yet.
+    /// What the founding node made; made now, if nothing was made yet.
     pub(crate) fn make_founding(&self, env: &Env) -> Result<Founding, DataFolderError> {
         if let Some(founding) = self.founding()? {
             return Ok(founding);

@@ -1,4 +1,4 @@
-//! Who a process is: a node id that comes from a key pair of its first start, and its membership in a cluster.
+//! The identity of a process: a node id that comes from a key pair of its first start, and its membership in a cluster.
 //!
 //! ```text
 //! format_version = 1
@@ -16,7 +16,7 @@
 //! The key is that of the certificate and is renewed with it; the node id stays that of the first one. The membership
 //! is written last when a cluster is founded or joined, and decides: whatever was cut off before it is done again.
 //! Promises: key and certificate change together. Of copies in several folders the newest counts, and those of
-//! another node are refused. Must not know: who signs certificates.
+//! another node are refused. Must not know: how certificates are signed.
 
 use std::path::Path;
 
@@ -83,7 +83,7 @@ struct MembershipFile {
 }
 
 impl DataFolder {
-    /// Who lives here; `None` before anything was begun.
+    /// The identity of the process of this folder; `None` before anything was begun.
     pub(crate) fn identity(&self) -> Result<Option<Identity>, DataFolderError> {
         let mut newest: Option<(Identity, &Path)> = None;
         for folder in &self.folders {
@@ -103,7 +103,7 @@ impl DataFolder {
         Ok(newest.map(|(identity, _)| identity))
     }
 
-    /// Who lives here; made now, with a key pair, if nobody does.
+    /// The identity of the process of this folder; made now, with a key pair, if there is none.
     pub(crate) fn make_identity(&self) -> Result<Identity, DataFolderError> {
         if let Some(identity) = self.identity()? {
             return Ok(identity);
@@ -220,7 +220,7 @@ const fn role_name(role: Role) -> &'static str {
     match role {
         Role::StorageNode => "storage-node",
         Role::Gateway => "gateway",
-        Role::Unjoined => "stranger",
+        Role::Unjoined => "unjoined",
     }
 }
 

@@ -5,7 +5,7 @@
 //! format_version = 1
 //! drives = [["<drive, 32 hexadecimal digits>", <weight>], ...]
 //! ```
-//! Must not know: who admits it.
+//! Must not know: how the cluster admits it.
 
 use couronne_ring::DriveId;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,11 @@
-//! The data folders of a process: who it is, what it belongs to, its secrets, where it listens. All roles have the
+//! The data folders of a process: its identity, its cluster, its secrets, where it listens. All roles have the
 //! same format, so a folder that `couronne serve` made is that of a cluster's first node.
 //!
 //! ```text
 //! DIR/identity.toml      node and private key; in a cluster also role, drives, certificate, authority
-//! DIR/founding.toml      of a founder, until the cluster keeps it itself: authority with its key, secrets
+//! DIR/founding.toml      of a founding node, until the cluster keeps it itself: authority with its key, secrets
 //! DIR/joining.toml       of one that joins, until it is admitted: the ids of its drives
-//! DIR/credentials.toml   of a founder: the root credentials, for its operator
+//! DIR/credentials.toml   of a founding node: the root credentials, for its operator
 //! DIR/map                the newest map known (base64), with which a member finds its cluster again
 //! DIR/server.json        where the running process listens
 //! DIR/admin.token        the token of its admin listener
@@ -80,7 +80,7 @@ pub(crate) enum DataFolderError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         reason: String,
     },
     /// Two data folders are not of one process.
@@ -111,9 +111,9 @@ pub(crate) enum DataFolderError {
     DrivesFixed {
         /// The data folder.
         folder: PathBuf,
-        /// What it is.
+        /// The number of drives that it was made with.
         fixed: u16,
-        /// What was asked.
+        /// The number of drives that the settings ask for.
         asked: u16,
     },
     /// `--drives` beside several `--data`.

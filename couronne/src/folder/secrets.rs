@@ -1,7 +1,7 @@
 //! What a cluster's gateways work with: root credentials, what seals users' keys, the admin token.
 //!
-//! The founder makes them once; the cluster keeps them beside its map and gives them to its gateways.
-//! Promises: no `Debug`. Must not know: who asks for them.
+//! The founding node makes them once; the cluster keeps them beside its map and gives them to its gateways.
+//! Promises: no `Debug`. Must not know: the processes that ask for them.
 
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// New ones, around these root credentials.
+    /// New secrets, around these root credentials.
     pub(super) fn make(root: Credentials, env: &Env) -> Self {
         Self {
             access_key: root.access_key,
@@ -45,7 +45,7 @@ impl Secrets {
         Credentials { access_key: self.access_key.clone(), secret_key: self.secret_key.clone() }
     }
 
-    /// As the cluster keeps them.
+    /// The secrets as text, as the cluster keeps them.
     pub(crate) fn text(&self) -> Zeroizing<String> {
         Zeroizing::new(toml::to_string(self).unwrap_or_default())
     }

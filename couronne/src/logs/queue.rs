@@ -25,7 +25,7 @@ use tracing_subscriber::fmt::MakeWriter;
 const GATHERING: Duration = Duration::from_millis(20);
 /// How many bytes of lines may wait; a warning or an error may wait behind as many again.
 const WAITING_BYTES_MAX: usize = 4 << 20;
-/// What a pipe takes in one piece, whoever else writes to it (PIPE_BUF of Linux). Bytes.
+/// Bytes that a pipe takes in one piece, though other processes write to it too (PIPE_BUF of Linux).
 const PIECE_BYTES_MAX: usize = 4096;
 /// How long a stop waits for a reader of the log that takes nothing.
 const STOP_WAIT: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! `couronne gateway`: S3 over a cluster's storage nodes. It keeps nothing but who it is.
+//! `couronne gateway`: S3 over a cluster's storage nodes. It keeps nothing but its identity.
 //!
 //! Start: member, the last known map, the way to the nodes; then what the cluster tells it (the newest
 //! map, its secrets), for which it waits; then the doors open. While it runs it follows the map.

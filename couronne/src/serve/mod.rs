@@ -155,7 +155,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
 
     let stop = signals::stop().map_err(ServeError::Runtime)?;
     let server = RunningServer { s3: Some(s3), tls: tls.is_some(), peers: None, admin, pid: std::process::id() };
-    // The admin listener stays open until requests are finished: whoever watches sees the end.
+    // The admin listener stays open until requests are finished: an operator that watches sees the end.
     let (admin_stop, admin_stopped) = watch::channel(false);
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_stopped));
     data.folder.announce(&server, &data.secrets.admin_token)?;

@@ -69,7 +69,7 @@ pub(super) enum CertificateSigner {
     Peers {
         /// The map.
         map: Arc<SharedMap>,
-        /// The way to them.
+        /// The way to the storage nodes.
         transport: Arc<dyn Transport>,
     },
     /// The node of this process, which is alone.
@@ -116,7 +116,7 @@ impl Renewal {
         };
         match tls() {
             Err(RenewalError::Certificate(error)) => {
-                tracing::warn!(%error, "the certificate serves no more: it is renewed");
+                tracing::warn!(%error, "the certificate is not usable any more: it is renewed");
                 self.renew(None).await?;
                 tls()
             }

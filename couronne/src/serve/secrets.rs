@@ -1,6 +1,6 @@
-//! The cluster's secrets at a storage node: a founder has its cluster keep them, everyone else is given them.
+//! The cluster's secrets at a storage node: a founding node has its cluster keep them, others are given them.
 //!
-//! Promises: a founder's file of them goes only after the cluster keeps them at a quorum.
+//! Promises: a founding node's file of them goes only after the cluster keeps them at a quorum.
 //! Must not know: what they open.
 
 use couronne_base::env::Env;
@@ -10,7 +10,7 @@ use super::ServeError;
 use crate::folder::secrets::Secrets;
 use crate::folder::{DataFolder, Member};
 
-/// The cluster's secrets; the founder has the cluster keep them first.
+/// The cluster's secrets; the founding node has the cluster keep them first.
 pub(super) async fn of_cluster(folder: &DataFolder, member: &Member, node: &LocalNode) -> Result<Secrets, ServeError> {
     if let Some(founding) = folder.founding()?.filter(|founding| founding.cluster == member.membership.cluster) {
         let text = founding.secrets.text().as_bytes().to_vec();
@@ -35,6 +35,6 @@ pub(super) async fn of_lone(
     }
     let changed = Secrets { access_key: root.access_key, secret_key: root.secret_key, ..kept };
     node.change_secrets(changed.text().as_bytes().to_vec().into()).await?;
-    tracing::info!(access_key = changed.access_key, "the root credentials are others now");
+    tracing::info!(access_key = changed.access_key, "the root credentials were changed");
     Ok(changed)
 }

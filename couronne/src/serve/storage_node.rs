@@ -1,8 +1,8 @@
 //! `couronne storage-node`: drives and replicas of a cluster, served to its peers and gateways.
 //!
 //! Start: member, drives (with the map from the cluster, if all were emptied), the node's first half, the
-//! doors for peers (its replicas are needed for the map's group to answer), then the node's second half,
-//! the founder's secrets if it is the first, and the admin listener. Stop: the node makes others lead what it
+//! doors for peers (its replicas are needed for the meta group to answer), then the node's second half,
+//! the cluster's secrets if it is the founding node, and the admin listener. Stop: the node makes others lead what it
 //! leads, the doors close, calls under way finish, the node flushes.
 //! Must not know: S3.
 

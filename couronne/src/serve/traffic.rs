@@ -29,7 +29,7 @@ pub(super) struct Traffic {
 enum Direction {
     /// From this process to another.
     Asked,
-    /// From another to this one.
+    /// From another process to this one.
     Answered,
 }
 

@@ -12,7 +12,7 @@ use super::lone::Lone;
 use crate::folder::RunningServer;
 use crate::terminal::{is_private, say};
 
-/// Says it.
+/// Prints the endpoint, the keys and the next commands.
 pub(super) fn print(data: &Lone, s3: SocketAddr, server: &RunningServer) {
     let scheme = if server.tls { "https" } else { "http" };
     let endpoint = format!("{scheme}://{}", reachable(s3));

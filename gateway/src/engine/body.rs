@@ -1,6 +1,6 @@
 //! Bodies as the engine takes them: plain bytes, and what their sender said of them.
 //!
-//! Whoever implements [`BodySource`] has undone transfer and chunk encodings and checked chunk
+//! An implementation of [`BodySource`] has undone transfer and chunk encodings and checked chunk
 //! signatures. The engine alone hashes whole bodies, each algorithm once, and compares.
 //! Must not know: HTTP.
 

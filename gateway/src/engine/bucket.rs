@@ -2,7 +2,7 @@
 //!
 //! One cluster-wide registry row per name decides ([`registry`]); [`create`], [`delete`] and [`rules`]
 //! change it and the ranges in idempotent sequences that anyone may take further.
-//! Must not know: S3's naming rules, who may do what.
+//! Must not know: S3's naming rules, what a principal may do.
 
 mod cache;
 mod create;

@@ -10,7 +10,7 @@
 //!
 //! Promises: what was acknowledged is durable and visible; bytes given out were verified; memory is
 //! bounded; a gateway killed at any moment leaves nothing that needs cleaning by hand.
-//! Must not know: HTTP, XML, signatures, who may do what.
+//! Must not know: HTTP, XML, signatures, what a principal may do.
 
 mod abandon;
 mod body;

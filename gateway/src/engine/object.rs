@@ -39,7 +39,7 @@ pub struct DeleteObjectRequest {
     pub condition: Precondition,
     /// Whether governance retention may be overridden.
     pub bypass_governance: bool,
-    /// The canonical id of who deletes.
+    /// The canonical id of the account that deletes.
     pub owner: Box<str>,
 }
 

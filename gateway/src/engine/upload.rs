@@ -15,7 +15,7 @@ use super::{Bucket, Engine, EngineError, Staged, Written};
 pub struct CreateUpload {
     /// What the object will carry.
     pub attributes: Attributes,
-    /// The canonical id of who opens it.
+    /// The canonical id of the account that opens it.
     pub initiator: Box<str>,
     /// The checksum that parts and object are to have.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,

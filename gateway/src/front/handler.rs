@@ -57,10 +57,10 @@ pub trait Handler: Sized + Send + Sync + 'static {
     /// Takes the parameters from path, query and headers, with the API's own errors.
     fn parse(request: &RequestOf<Self>) -> Result<Self, ErrorOf<Self>>;
 
-    /// The buckets it touches.
+    /// The buckets that the operation touches.
     fn resources(&self, request: &RequestOf<Self>) -> Result<Self::Resources, ErrorOf<Self>>;
 
-    /// Does it.
+    /// Carries the operation out.
     fn execute(
         authorized: Authorized<Self>,
         gateway: &Gateway<Self::Face>,

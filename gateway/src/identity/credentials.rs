@@ -1,4 +1,4 @@
-//! Whom an access key belongs to, kept in memory for a bounded while.
+//! The owners of access keys, kept in memory for a bounded while.
 //!
 //! An unknown key is never remembered: one that was made a moment ago works at once.
 
@@ -52,7 +52,7 @@ impl CredentialCache {
 }
 
 impl Identity {
-    /// Whom an access key belongs to; `None` if nobody. Perhaps from memory, at most
+    /// The identity that an access key belongs to; `None` if there is none. Perhaps from memory, at most
     /// [`super::IdentitySettings::credential_cache_ms`] old.
     pub async fn credential(&self, access_key: &str) -> Result<Option<Arc<Credential>>, IdentityError> {
         if access_key == &*self.root.access_key {

@@ -50,7 +50,7 @@ impl Default for IdentitySettings {
     }
 }
 
-/// The credentials that need no row: who sets the cluster up signs with them.
+/// The credentials that need no row: the operator that sets the cluster up signs with them.
 #[derive(Clone)]
 pub struct RootCredentials {
     /// The access key.
@@ -59,7 +59,7 @@ pub struct RootCredentials {
     pub secret: Secret,
 }
 
-/// Who a request comes from, found by its access key.
+/// The identity that a request comes from, found by its access key.
 pub struct Credential {
     /// The access key.
     pub access_key: Box<str>,
@@ -103,7 +103,7 @@ pub struct User {
     pub access_keys: Vec<Box<str>>,
 }
 
-/// An access key and its secret, as shown once to whom it was made for.
+/// An access key and its secret, as shown once, when it is made.
 pub struct NewKey {
     /// The access key.
     pub access_key: Box<str>,

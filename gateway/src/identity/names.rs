@@ -25,7 +25,7 @@ pub(super) fn check_new_key(key: &NewKey) -> Result<(), IdentityError> {
     Ok(())
 }
 
-/// An access key, chosen or sent by whoever asks.
+/// An access key, chosen or sent by the client.
 pub(super) fn check_access_key(access_key: &str) -> Result<(), IdentityError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     if !(3..=128).contains(&access_key.len()) || !access_key.bytes().all(allowed) {
@@ -84,6 +84,6 @@ mod tests {
             assert!(secret.iter().all(u8::is_ascii_alphanumeric));
             used.extend(secret.iter().copied());
         }
-        assert_eq!(used.len(), 62, "of 8,000 characters none is missing but by a chance of 1 in 10^54");
+        assert_eq!(used.len(), 62, "of 8,000 characters none is missing but with a probability of 1 in 10^54");
     }
 }

@@ -135,7 +135,7 @@ codes! {
     XAmzContentSHA256Mismatch 400 "The provided 'x-amz-content-sha256' header does not match what was computed.",
 }
 
-/// An S3 error on its way to the client. Everything in it may be shown to whoever asked.
+/// An S3 error on its way to the client. Everything in it may be shown to any client.
 #[derive(Clone, Debug)]
 pub struct S3Error {
     code: Code,

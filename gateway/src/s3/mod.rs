@@ -1,4 +1,4 @@
-//! The S3 face: which operation a request means, who signed it, and what each operation does.
+//! The S3 face: which operation a request means, the identity that signed it, and what each operation does.
 //!
 //! Must not know: disks, placement, how rows are stored.
 

@@ -29,10 +29,10 @@ pub struct Entry {
     pub selector: Selector,
 }
 
-/// What serves an operation.
+/// The code that serves an operation.
 #[derive(Debug)]
 pub struct Served {
-    /// How a request means it.
+    /// The method, level and selector by which a request means the operation.
     pub entry: Entry,
     /// The IAM action that it is in the bucket that the request names.
     pub action: &'static str,
@@ -47,7 +47,7 @@ pub struct Served {
 /// A request that S3 knows and that is answered with 501 `NotImplemented`.
 #[derive(Debug)]
 pub struct NotServed {
-    /// How a request means it.
+    /// The method, level and selector by which a request means the operation.
     pub entry: Entry,
     /// Why it is not served.
     pub why: &'static str,
@@ -76,7 +76,7 @@ macro_rules! operations {
             /// All of them, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// What serves it.
+            /// The code that serves the operation.
             pub const fn served(self) -> &'static Served {
                 match self {$(
                     Self::$name => &Served {
@@ -145,7 +145,7 @@ macro_rules! handler {
 }
 
 impl Operation {
-    /// How a request means it.
+    /// The method, level and selector by which a request means the operation.
     pub const fn entry(self) -> &'static Entry {
         &self.served().entry
     }

@@ -107,16 +107,16 @@ proptest! {
     fn broken_off_sequences_are_taken_further(answered in 0usize..14, deleting: bool, then in 0u8..4, seed: u64) {
         paused().block_on(async {
             let cluster = FakeCluster::new(&FakeShape { seed, ..FakeShape::default() });
-            let doomed = cluster.another_engine(Settings::default());
+            let crashing = cluster.another_engine(Settings::default());
             let sequence = async {
                 if deleting {
                     let made = bucket(&cluster.engine, "b").await;
                     cluster.ranges.cut(made.entry.id, b"m");
                     freeze_after(&cluster, answered);
-                    doomed.delete_bucket(&made).await
+                    crashing.delete_bucket(&made).await
                 } else {
                     freeze_after(&cluster, answered);
-                    doomed.create_bucket(create("b", "alice")).await.map(|_| ())
+                    crashing.create_bucket(create("b", "alice")).await.map(|_| ())
                 }
             };
             let finished = tokio::time::timeout(std::time::Duration::from_secs(2), sequence).await;
@@ -162,7 +162,7 @@ proptest! {
         })?;
     }
 
-    /// Creators, deleters and writers at once: whoever was told "done" was told the truth.
+    /// Creators, deleters and writers at once: a caller that was told "done" was told the truth.
     #[test]
     fn gateways_race(seed: u64, turns in proptest::collection::vec(0u8..3, 2..10)) {
         paused().block_on(async {

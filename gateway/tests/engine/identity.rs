@@ -1,4 +1,4 @@
-//! Accounts, users and keys: who is found, and until when.
+//! Accounts, users and keys: which identity is found, and until when.
 
 use std::time::Duration;
 

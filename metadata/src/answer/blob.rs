@@ -1,4 +1,4 @@
-//! What the duties ask: who owns a blob, what is to be reaped and repaired, which blobs there are.
+//! What the duties ask: whether a row names a blob, what is to be reaped and repaired, which blobs there are.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -29,9 +29,9 @@ pub(super) fn owns(view: &dyn View, bucket: BucketId, key: &ObjectKey, blob: Blo
         return Ok(Ownership::Owned);
     }
     let old = mutant!(DisownYoung) || Watermarks::load(view)?.disowns(blob);
-    let doomed = view.get(&key::of_blob(RowKind::PendingDelete, blob))?.is_some();
+    let pending_delete = view.get(&key::of_blob(RowKind::PendingDelete, blob))?.is_some();
     let rules: Option<BucketRules> = load(view, &key::of_bucket(RowKind::Rules, bucket))?;
-    Ok(if old && !doomed && rules.is_some() { Ownership::Disowned } else { Ownership::Unknown })
+    Ok(if old && !pending_delete && rules.is_some() { Ownership::Disowned } else { Ownership::Unknown })
 }
 
 /// Whether a current, version or part row of the key names the blob.
@@ -170,7 +170,7 @@ struct NamingRows<'a> {
 }
 
 impl<'a> NamingRows<'a> {
-    /// Those after a row, or all.
+    /// The rows after one, or all.
     fn after(view: &'a dyn View, after: &Bytes) -> Result<Self, StoreError> {
         let mut cursors = Vec::new();
         for kind in NAMING {

@@ -2,7 +2,7 @@
 //!
 //! Promises: bounded work per page; nothing is decoded that the answer does not need; a row that does
 //! not decode is an error, never a guess.
-//! Must not know: consensus, leases, who asked.
+//! Must not know: consensus, leases, the caller.
 
 mod blob;
 mod list;

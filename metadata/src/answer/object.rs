@@ -75,7 +75,7 @@ fn newest_noncurrent(view: &dyn View, bucket: BucketId, key: &ObjectKey) -> Resu
 }
 
 /// Parts with a number above `after`, and whether more follow. They are found as long as their rows
-/// stand, so that a reader who began before the object was replaced can finish; `None` only if there
+/// stand, so that a reader that began before the object was replaced can finish; `None` only if there
 /// is neither part nor open upload.
 pub(super) fn parts(
     view: &dyn View,

@@ -49,7 +49,7 @@ impl Evaluation<'_> {
         let object = ObjectRecord {
             ordinal: room.ordinal,
             version: room.version,
-            commit: self.envelope.commit,
+            commit: self.request.commit,
             etag: digest::etag(&parts),
             size,
             content: content(upload, &parts),

@@ -36,7 +36,7 @@ impl Evaluation<'_> {
         self.add_version_row(&VersionRecord::DeleteMarker {
             ordinal: room.ordinal,
             version: room.version,
-            commit: self.envelope.commit,
+            commit: self.request.commit,
             owner: owner.into(),
         });
         Ok(Outcome::Deleted { removed: room.removed, marker: Some(room.version) })

@@ -11,7 +11,7 @@ pub(super) fn forbids_removal(attributes: &Attributes, now_ms: u64, bypass_gover
 }
 
 /// Whether retention may be changed so now: within its mode it may always grow; governance may be
-/// loosened or made compliance by whoever may bypass it; compliance may be loosened by nobody.
+/// loosened or made compliance by a caller that may bypass it; compliance may be loosened by none.
 pub(super) fn allows_change(
     old: Option<Retention>,
     new: Option<Retention>,

@@ -1,4 +1,4 @@
-//! The encoding: golden bytes of every record as released, round trips, and bytes of ill will.
+//! The encoding: golden bytes of every record, round trips, and bytes of ill will.
 
 use std::fmt::Debug;
 
@@ -144,11 +144,11 @@ fn effect() -> Effect {
     }
 }
 
-/// The record still encodes as released, and what was released still decodes to it.
-fn golden<T: Value + PartialEq + Debug>(value: &T, released: &str) {
+/// The record encodes as the golden bytes, and these decode to it.
+fn golden<T: Value + PartialEq + Debug>(value: &T, fixed: &str) {
     let encoded = encode(value);
     let hex: String = encoded.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, released, "{value:?}");
+    assert_eq!(hex, fixed, "{value:?}");
     assert_eq!(&decode::<T>(&encoded).unwrap(), value);
     for cut in 0..encoded.len() {
         let _ = decode::<T>(&encoded.slice(..cut));
@@ -156,7 +156,7 @@ fn golden<T: Value + PartialEq + Debug>(value: &T, released: &str) {
 }
 
 #[test]
-fn records_are_encoded_as_released() {
+fn records_are_encoded_as_fixed() {
     golden(
         &object(),
         "0101088080e2c4f2a2990302088080e2c4f2a29903031002020202020202020202020202020202041501100303030303\

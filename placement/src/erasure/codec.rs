@@ -1,4 +1,4 @@
-//! The code of one geometry, made once and shared by all who use it.
+//! The code of one geometry, made once and shared by all its users.
 
 use std::sync::OnceLock;
 
@@ -36,7 +36,7 @@ pub enum ErasureError {
     /// Another number of shards than the geometry has.
     #[error("{found} shards given where the geometry has {expected}")]
     ShardCount {
-        /// As the geometry has it.
+        /// The number of shards of the geometry.
         expected: usize,
         /// As given.
         found: usize,

@@ -9,7 +9,7 @@
 //! Every byte position is coded by itself. So a range of a shard is reconstructed from the same
 //! range of others, and a range read need not fetch whole shards.
 //!
-//! Must not know: where shards lie, checksums (whoever passes a shard in has verified it).
+//! Must not know: where shards lie, checksums (the caller has verified the shards that it passes in).
 
 mod codec;
 #[cfg(any(test, not(target_arch = "x86_64")))]

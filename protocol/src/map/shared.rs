@@ -34,7 +34,7 @@ impl SharedMap {
     /// Takes a newer map, seen as `view`; an older one is ignored. Returns whether it was newer.
     pub fn learn(&self, state: ClusterMap, view: MapView) -> bool {
         let version = state.version;
-        // Whoever learns first under the channel's lock decides: two at once never go back.
+        // The task that learns first under the channel's lock decides: two at once never go back.
         self.version.send_if_modified(|known| {
             let is_newer = version > *known;
             if is_newer {

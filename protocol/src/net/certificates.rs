@@ -2,7 +2,7 @@
 //!
 //! The authority decides whose a certificate is. A request says nothing of that: it is a public key,
 //! and the proof that its sender has the private one. So it has a form of our own, and no parser of
-//! PKCS #10 stands open to strangers.
+//! PKCS #10 stands open to unjoined processes.
 //!
 //! ```text
 //! request = public key: a point on P-256, uncompressed (65) ‖ ECDSA signature with SHA-256 over
@@ -61,16 +61,16 @@ pub enum CertificateError {
     /// The request has another form, or does not prove that the sender has the key.
     #[error("the request is malformed or proves nothing")]
     Request,
-    /// Strangers get no certificate.
-    #[error("a stranger gets no certificate")]
+    /// An unjoined process gets no certificate.
+    #[error("an unjoined process gets no certificate")]
     Unjoined,
     /// The time is out of the range of certificates.
     #[error("the clock is out of range")]
     Time,
-    /// TLS does not take them.
+    /// TLS does not take the certificate and its key.
     #[error("taking certificate and key: {0}")]
     Tls(#[from] rustls::Error),
-    /// The authority's certificate is none.
+    /// The authority's certificate cannot verify others.
     #[error("the authority's certificate does not serve: {0}")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
 }
@@ -89,7 +89,7 @@ impl PrivateKey {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The key's bytes; whoever writes them down keeps them secret.
+    /// The key's bytes; a caller that writes them down keeps them secret.
     pub fn as_pkcs8(&self) -> &[u8] {
         &self.0
     }
@@ -234,7 +234,7 @@ impl Authority {
     }
 }
 
-/// What the authority of a cluster says of itself; whoever verifies a member's certificate looks for it.
+/// What the authority of a cluster says of itself; the verifier of a member's certificate looks for it.
 fn authority_params(cluster: u128) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = common_name(format!("couronne {cluster:032x}"));
@@ -247,8 +247,8 @@ fn authority_params(cluster: u128) -> CertificateParams {
     params
 }
 
-/// The identity of the member whose key a request is for: the same key is the same member, whoever
-/// signs and however often it asks. Nobody else can ask as that member: the request proves the private key.
+/// The identity of the member whose key a request is for: the same key is the same member, whichever
+/// node signs and however often it asks. No other process can ask as that member: the request proves the private key.
 pub fn node_of_request(request: &[u8]) -> Result<NodeId, CertificateError> {
     let RequestedKey(point) = RequestedKey::proven(request)?;
     node_of_point(point)
@@ -261,7 +261,7 @@ fn node_of_point(point: &[u8]) -> Result<NodeId, CertificateError> {
     Ok(NodeId(u128::from_be_bytes(*id)))
 }
 
-/// Whose a certificate is. Who signed it is not looked at here.
+/// The member that a certificate names. Its signature is not looked at here.
 pub(super) fn name_of(certificate: &CertificateDer<'_>) -> Result<Name, CertificateError> {
     let certificate = parsed(certificate)?;
     let mut names = certificate.valid_dns_names();

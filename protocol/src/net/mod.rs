@@ -1,7 +1,7 @@
 //! Messages between processes over TLS 1.3 and TCP.
 //!
-//! Each side proves who it is by a certificate of the cluster's own authority; one that has none yet
-//! is a stranger and may only ask to join. A connection carries many calls at once in packets of our
+//! Each side proves its identity by a certificate of the cluster's own authority; one that has none yet
+//! is unjoined and may only ask to join. A connection carries many calls at once in packets of our
 //! own; a peer has a few connections, so that what is urgent does not wait behind bulk.
 //! Promises: sizes, calls, bytes, connections and times are bounded on both sides; a peer that falls
 //! silent is noticed; nothing a peer sends leads to a panic or to memory beyond the bounds.

@@ -1,4 +1,4 @@
-//! Whom a certificate was given to: node, role and cluster, written as one DNS name.
+//! The member that a certificate was given to: node, role and cluster, written as one DNS name.
 //!
 //! ```text
 //! <node, 32 hex digits>.<role>.<cluster, 32 hex digits>.couronne.internal
@@ -15,7 +15,7 @@ use couronne_cluster::Role;
 /// What all names end with.
 const SUFFIX: &str = "couronne.internal";
 
-/// The name of a member. Strangers have none.
+/// The name of a member. An unjoined process has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Name {
     cluster: u128,
@@ -40,7 +40,7 @@ impl Member {
 }
 
 impl Name {
-    /// The name of a member; `None` for a stranger.
+    /// The name of a member; `None` for an unjoined process.
     pub const fn new(cluster: u128, node: NodeId, role: Role) -> Option<Self> {
         let role = match role {
             Role::StorageNode => Member::StorageNode,
@@ -80,7 +80,7 @@ impl Name {
         self.node
     }
 
-    /// What it is.
+    /// Its role.
     pub const fn role(&self) -> Role {
         match self.role {
             Member::StorageNode => Role::StorageNode,
@@ -125,7 +125,7 @@ mod tests {
             text.to_uppercase(),
             text.replace("abc", "aBc"),
             text.replacen('0', "+", 1),
-            text.replace("storage-node", "stranger"),
+            text.replace("storage-node", "unjoined"),
             text.replace(".internal", ".internal."),
             text.replace(".internal", ".internal.evil"),
             text.replace("couronne.", ""),

@@ -39,14 +39,14 @@ pub(super) struct Versions {
 }
 
 impl Versions {
-    /// The greeting that tells them.
+    /// The greeting that names these versions.
     pub(super) fn greeting(self) -> [u8; GREETING_BYTES] {
         let ([m0, m1, m2, m3, m4, m5, m6, m7], [o0, o1]) = (MAGIC, self.oldest.to_be_bytes());
         let [n0, n1] = self.newest.to_be_bytes();
         [m0, m1, m2, m3, m4, m5, m6, m7, o0, o1, n0, n1]
     }
 
-    /// The version to speak with whoever sent this greeting.
+    /// The version to speak with the peer that sent this greeting.
     pub(super) fn agree(self, greeting: [u8; GREETING_BYTES]) -> Result<u16, Violation> {
         let [m0, m1, m2, m3, m4, m5, m6, m7, o0, o1, n0, n1] = greeting;
         if [m0, m1, m2, m3, m4, m5, m6, m7] != MAGIC {
@@ -61,7 +61,7 @@ impl Versions {
     }
 }
 
-/// What a packet is.
+/// The kind of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PacketKind {
     /// A question, with its method's number: one that is not known here is rejected, not a violation.
@@ -155,7 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn packets_are_laid_out_as_released() {
+    fn packets_are_laid_out_as_fixed() {
         let head =
             PacketHead { kind: PacketKind::Request(10), call: 0x0102_0304_0506_0708, head_len: 256, body_len: 1 << 20 };
         let bytes = [1, 10, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 1, 0, 0, 0x10, 0, 0];

@@ -31,10 +31,10 @@ pub struct NetSettings {
     pub served_bytes_max: usize,
     /// Connections that a process accepts; more wait.
     pub connections_max: usize,
-    /// Connections of strangers among them.
-    pub strangers_max: usize,
-    /// How long a stranger's connection may last. Milliseconds.
-    pub stranger_ms_max: u64,
+    /// Connections of unjoined processes among them.
+    pub unjoined_max: usize,
+    /// How long the connection of an unjoined process may last. Milliseconds.
+    pub unjoined_ms_max: u64,
     /// How long a handshake may take that another process began. Milliseconds.
     pub handshake_timeout_ms: u64,
     /// How long calls under way may take after the stop began. Milliseconds.
@@ -59,8 +59,8 @@ impl Default for NetSettings {
             served_max: 8192,
             served_bytes_max: 512 << 20,
             connections_max: 4096,
-            strangers_max: 16,
-            stranger_ms_max: 10_000,
+            unjoined_max: 16,
+            unjoined_ms_max: 10_000,
             handshake_timeout_ms: 5000,
             drain_ms_max: 10_000,
             records_a_key_max: 1 << 24,

@@ -96,7 +96,7 @@ impl Tls {
         Ok(())
     }
 
-    /// Whose the certificate is.
+    /// The member that the certificate names.
     pub const fn name(&self) -> Name {
         self.name
     }
@@ -124,7 +124,7 @@ impl Tls {
         ServerName::try_from(name).map_err(|_| CertificateError::NotAMember)
     }
 
-    /// Who is at the other end, by the certificates that its handshake verified.
+    /// The peer at the other end, by the certificates that its handshake verified.
     pub(super) fn peer(&self, certificates: Option<&[CertificateDer<'_>]>) -> Result<Peer, CertificateError> {
         let Some(certificate) = certificates.and_then(<[_]>::first) else {
             return Ok(Peer { node: NodeId(0), role: Role::Unjoined });
@@ -141,7 +141,7 @@ impl Tls {
 fn speak_ours(client: &mut ClientConfig) {
     client.resumption = Resumption::disabled();
     client.alpn_protocols = vec![ALPN.to_vec()];
-    // It would tell the node's name to whoever listens, and servers have one certificate only.
+    // It would tell the node's name to every eavesdropper, and servers have one certificate only.
     client.enable_sni = false;
     client.enable_secret_extraction = true;
 }

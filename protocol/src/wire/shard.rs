@@ -55,7 +55,7 @@ pub struct ReportShard {
     pub drive: DriveId,
     /// The shard.
     pub shard: ShardId,
-    /// Whose it is.
+    /// The bucket and key that the shard belongs to.
     pub owner: Owner,
 }
 

@@ -123,7 +123,7 @@ async fn unknown_methods_are_rejected_and_the_connection_goes_on() {
     let mut got = vec![0; expected.concat().len()];
     raw.read_exact(&mut got).await.unwrap();
     assert_eq!(got[..20], expected[0]);
-    // Whether the pong or the answer comes first is a matter of chance.
+    // Whether the pong or the answer comes first is random.
     assert!(got == expected.concat() || got[20..] == [&expected[2][..], &expected[1]].concat());
 }
 

@@ -1,4 +1,4 @@
-//! Who may talk to whom: certificates of others, impostors, strangers, certificates that ran out.
+//! Which process may talk to which: certificates of others, impostors, unjoined processes, certificates that ran out.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -49,8 +49,8 @@ async fn another_clusters_members_are_nobody_here() {
     let transport = theirs.transport(2, Role::StorageNode, &[(1, &server.address)]);
     assert!(is_unreachable(&transport.call(ONE, Method::Status, told("echo")).await));
     // The same cluster's number, but another authority.
-    let twin = Cluster::new(7);
-    let transport = twin.transport(2, Role::StorageNode, &[(1, &server.address)]);
+    let other = Cluster::new(7);
+    let transport = other.transport(2, Role::StorageNode, &[(1, &server.address)]);
     assert!(is_unreachable(&transport.call(ONE, Method::Status, told("echo")).await));
     assert_eq!(server.service.served.load(Ordering::Relaxed), 0);
 }
@@ -110,7 +110,7 @@ impl couronne_protocol::net::Addresses for OneAddress {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_may_only_ask_to_join() {
+async fn an_unjoined_process_may_only_ask_to_join() {
     let cluster = Cluster::new(7);
     let server = Running::start(cluster.tls(1, Role::StorageNode)).await;
     let joiner = Joiner::new(cluster.clock.clone(), cluster.authority.fingerprint()).unwrap();
@@ -132,7 +132,7 @@ async fn a_stranger_may_only_ask_to_join() {
     assert_eq!(rejection[..], packet(3, 2, 5, b"", b""), "forbidden");
     // It may be cut off before the last byte has left.
     let _ = raw.write_all(&packet(1, Method::Join.number(), 6, &[b'x'; 70_000], b"")).await;
-    assert!(is_closed(&mut raw).await, "what a stranger sends is short");
+    assert!(is_closed(&mut raw).await, "what an unjoined process sends is short");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
-//! Keys of a connection are renewed, whichever side began it and whoever is at the other end; and what does not
-//! verify is not taken.
+//! Keys of a connection are renewed, whichever side began it and whichever library is at the other end; and a record
+//! that does not verify is not taken.
 
 use bytes::Bytes;
 use couronne_cluster::Role;

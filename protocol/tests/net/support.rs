@@ -70,7 +70,7 @@ impl Cluster {
         NetTransport::new(self.tls(node, role), Arc::new(Book(Mutex::new(book))), settings)
     }
 
-    /// Configurations of raw peers: of a member, or of a stranger.
+    /// Configurations of raw peers: of a member, or of an unjoined process.
     pub fn raw_client(&self, member: Option<(u128, Role)>) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from(self.authority.certificate().to_vec())).unwrap();

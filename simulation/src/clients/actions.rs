@@ -1,7 +1,7 @@
 //! What clients ask of a gateway, and what came of it: the engine's verbs as the S3 operations use them.
 //!
 //! Promises: what is told as refused or not done has no effect; a commit whose outcome the gateway does
-//! not know is told as unknown. Must not know: who asks, what was asked before.
+//! not know is told as unknown. Must not know: the client that asks, what was asked before.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -142,7 +142,7 @@ pub async fn perform(engine: &Engine, request: &Request) -> Outcome {
     Outcome::NotDone("the bucket's rules or the object keep changing".to_owned())
 }
 
-/// What an error means to who asked. Of a body that was not staged nothing can be left.
+/// What an error means to the client. Of a body that was not staged nothing can be left.
 fn judge(action: &Action, error: &EngineError) -> Outcome {
     let text = error.to_string();
     match (error, action) {

@@ -74,8 +74,8 @@ impl Workload {
     }
 
     fn note(&mut self, asked: &Asked, place: Place, ended: Moment, step: Step) {
-        let who = format!("client {} at {}", asked.client, asked.gateway);
-        self.history.add(place, Record { began: asked.began, ended, step, is_sure: true, who });
+        let asked_by = format!("client {} at {}", asked.client, asked.gateway);
+        self.history.add(place, Record { began: asked.began, ended, step, is_sure: true, asked_by });
     }
 
     fn note_unknown(&mut self, now_ms: u64, asked: &Asked, place: Place) {
@@ -90,8 +90,8 @@ impl Workload {
             _ => return,
         };
         let ended = Moment::at_ms(now_ms.saturating_add(DEADLINE_MS));
-        let who = format!("client {} at {}", asked.client, asked.gateway);
-        self.history.add(place, Record { began: asked.began, ended, step, is_sure: false, who });
+        let asked_by = format!("client {} at {}", asked.client, asked.gateway);
+        self.history.add(place, Record { began: asked.began, ended, step, is_sure: false, asked_by });
     }
 
     /// What was seen must be what someone sent, whole and in its place.

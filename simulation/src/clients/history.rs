@@ -67,8 +67,8 @@ pub struct Record {
     pub step: Step,
     /// Whether it surely happened.
     pub is_sure: bool,
-    /// Who asked through whom, for a person.
-    pub who: String,
+    /// The client that asked and the gateway that it asked, for a person.
+    pub asked_by: String,
 }
 
 /// A key of a bucket.
@@ -128,7 +128,7 @@ impl fmt::Display for Place {
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sure = if self.is_sure { "" } else { " (perhaps)" };
-        write!(f, "{:>8}..{:<8} {}: {}{sure}", self.began.ms(), self.ended.ms(), self.who, self.step)
+        write!(f, "{:>8}..{:<8} {}: {}{sure}", self.began.ms(), self.ended.ms(), self.asked_by, self.step)
     }
 }
 

@@ -1,6 +1,6 @@
-//! Values: bytes that name themselves, so that whatever is read tells who wrote it.
+//! Values: bytes that name themselves, so that a content that is read names the write that it comes from.
 //!
-//! Must not know: who writes them.
+//! Must not know: the clients that write them.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

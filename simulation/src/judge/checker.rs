@@ -215,7 +215,7 @@ mod tests {
     }
 
     fn record(began: u64, ended: u64, step: Step, is_sure: bool) -> Record {
-        Record { began: Moment::at_ms(began), ended: Moment::at_ms(ended), step, is_sure, who: String::new() }
+        Record { began: Moment::at_ms(began), ended: Moment::at_ms(ended), step, is_sure, asked_by: String::new() }
     }
 
     fn put(number: u64) -> Step {

@@ -1,7 +1,7 @@
 //! The cluster's first map: all are members from the start, without tokens and certificates (other tests
 //! join with those); rings and ranges are made once all storage nodes are up, as in a real cluster.
 //!
-//! Must not know: time, chance.
+//! Must not know: time, randomness.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +95,7 @@ pub fn map(shape: &Shape) -> ClusterMap {
         (drive_of(node), drive)
     };
     let policy = policy(shape.redundancy);
-    let founder = BTreeMap::from([(ReplicaId(1), drive_of(storage_node(1)))]);
+    let voters = BTreeMap::from([(ReplicaId(1), drive_of(storage_node(1)))]);
     ClusterMap {
         version: 1,
         cluster: 7,
@@ -109,8 +109,8 @@ pub fn map(shape: &Shape) -> ClusterMap {
             generation: Generation(1),
             start: Bytes::new(),
             end: Bytes::new(),
-            replicas: founder.clone(),
-            initial_voters: founder,
+            replicas: voters.clone(),
+            initial_voters: voters,
         },
         ranges: Vec::new(),
         next_replica: 2,

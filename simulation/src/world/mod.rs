@@ -1,6 +1,6 @@
 //! The world: all processes and drives, the network between them, and the time that passes for all.
 //!
-//! It goes on by ticks of a millisecond. In each, what arrives is handed over, then every process runs as
+//! It goes on by ticks of a millisecond. In each, what arrives is delivered, then every process runs as
 //! far as its own clock says, always in the same order; so nothing depends on threads.
 //! Promises: the same seed and the same calls give the same trace.
 //! Must not know: objects, what the processes are asked.

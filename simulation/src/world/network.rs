@@ -3,7 +3,7 @@
 //!
 //! A call whose message or answer is lost ends as it does on a real connection that falls silent: after
 //! a few seconds the sender is told that nothing came. What may be repeated is what says so itself, by a
-//! position or a session, or changes nothing. Commands are repeated by those who send them, not by the
+//! position or a session, or changes nothing. Commands are repeated by their senders, not by the
 //! network (TLS delivers once): what a range refused it does not remember.
 //! Promises: what happens to a message follows from the seed alone.
 //! Must not know: what messages mean.
@@ -61,9 +61,9 @@ pub enum Parcel {
     Question {
         /// Its call; `None` if it is a repeat, whose answer nobody awaits.
         call: Option<CallId>,
-        /// Who asks.
+        /// The process that asks.
         from: Peer,
-        /// Who is asked.
+        /// The process that is asked.
         to: NodeId,
         /// What is asked.
         method: Method,
@@ -153,10 +153,10 @@ impl Network {
         state.under_way.pop_first().map(|(_, parcel)| parcel)
     }
 
-    /// Hands an answer to who awaits it.
+    /// Hands an answer to the call that awaits it.
     pub fn deliver(&self, call: CallId, answer: Result<Message, CallError>) {
         let waiting = self.0.lock().waiting.remove(&call);
-        // Who asked may have given up.
+        // The caller may have given up.
         drop(waiting.map(|waiting| waiting.answer.send(answer)));
     }
 

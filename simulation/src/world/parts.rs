@@ -58,7 +58,7 @@ pub fn node_settings(scrubbed: bool) -> NodeSettings {
 
 /// A storage node's life.
 pub struct StorageNode {
-    /// Who it is.
+    /// Its identity.
     pub id: NodeId,
     /// Its drives.
     pub drives: Vec<NodeDrive>,

@@ -53,7 +53,7 @@ struct Life {
 
 /// A process of the cluster.
 pub struct Process {
-    /// Who it is.
+    /// Its identity and role.
     pub peer: Peer,
     /// What operators call it.
     pub name: String,

@@ -44,7 +44,7 @@ pub struct ConsensusSettings {
     /// The most; also how long a follower that heard a leader grants nobody a vote (its lease).
     pub election_max: Duration,
     /// Whether each replica keeps its own time, as in a cluster. If not, the node that has all of a
-    /// range's replicas sees who is gone, and drives elections and heartbeats itself: idle ranges cost nothing.
+    /// range's replicas sees which are gone, and drives elections and heartbeats itself: idle ranges cost nothing.
     pub own_time: bool,
     /// Entries that a checkpoint leaves in the log for followers a little behind.
     pub lag_entries: u64,

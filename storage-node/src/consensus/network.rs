@@ -1,4 +1,4 @@
-//! The way to replicas of other processes: who has a drive, and what carries messages there.
+//! The way to replicas of other processes: which node has a drive, and what carries messages there.
 //!
 //! Must not know: what messages say, the consensus library.
 
@@ -8,7 +8,7 @@ use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId};
 
-/// Who has which drive, as the newest map known here says.
+/// Which node has which drive, as the newest map known here says.
 pub trait Directory: Send + Sync + 'static {
     /// The node that has a drive.
     fn node_of(&self, drive: DriveId) -> Option<NodeId>;

@@ -1,7 +1,7 @@
 //! What other nodes' replicas ask of those of this process.
 //!
 //! Promises: a replica is heard only if the node that sends has its drive, by the map known here and
-//! by the members known to the recipient; whom nobody here knows is told so, and nothing is done.
+//! by the members known to the recipient; a sender that no member here knows is told so, and nothing is done.
 //! Must not know: the consensus library, how messages travel.
 
 use std::sync::Arc;

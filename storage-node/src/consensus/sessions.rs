@@ -3,7 +3,7 @@
 //! Promises: a replica takes one snapshot at a time, a new one ends the old; a message that is neither
 //! the next nor the last one again is refused, and the last one again is answered again, no more; a
 //! snapshot that stops coming ends in an error, never in a shorter snapshot; only a few pieces wait in
-//! memory, and who sends waits with them.
+//! memory, and the sender waits with them.
 //! Must not know: the consensus library, how messages travel.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -60,7 +60,7 @@ impl Session {
             self.is_cut.store(true, Ordering::Relaxed);
             bail.send(Err(StateMachineError(reason.to_owned())));
         }
-        // Whoever waits for the first piece waits no longer.
+        // The task that waits for the first piece waits no longer.
         self.start.lock().take();
     }
 

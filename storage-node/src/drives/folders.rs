@@ -34,7 +34,7 @@ pub async fn open_folders(folders: &[PathBuf], settings: &RocksSettings) -> Resu
     for folder in folders {
         let name = folder.display().to_string();
         if formed && !exists(folder.clone()).await? {
-            tracing::error!(name, "drive folder is not there: its drive is left out");
+            tracing::error!(name, "a drive's folder is not there: the drive is left out");
             continue;
         }
         match open(folder, settings, &name).await {

@@ -1,8 +1,8 @@
 //! The drives of a node: mounted at its start or in place of a lost one, watched, shown to gateways and peers.
 //!
 //! Promises: a drive that is out of service answers nothing any more; what is known here of this node's drives is
-//! seen in its map at once, whatever the map's group says yet.
-//! Must not know: ranges, who asks.
+//! seen in its map at once, whatever the meta group says yet.
+//! Must not know: ranges, callers.
 
 mod damage;
 pub(crate) mod folders;
@@ -53,12 +53,12 @@ impl Drives {
         Self { node, map, mounted, released: Mutex::default(), damage: DamageReports::default() }
     }
 
-    /// The mounted drives, those out of service among them.
+    /// The mounted drives, those marked failed among them.
     pub(crate) fn mounted(&self) -> impl Iterator<Item = Arc<MountedDrive>> + use<> {
         self.mounted.load().values().cloned().collect::<Vec<_>>().into_iter()
     }
 
-    /// The same, by their ids.
+    /// The mounted drives by their ids, those marked failed among them.
     pub(crate) fn by_id(&self) -> Arc<ById> {
         self.mounted.load_full()
     }

@@ -2,7 +2,7 @@
 //!
 //! Promises: a drive that comes back emptied, rolled back or with a corrupt log is known as such; a mount that was
 //! cut off can be repeated; one that would leave a range without most of its replicas is refused.
-//! Must not know: what the map's group says.
+//! Must not know: what the meta group says.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What duties are given of their node, and what they share.
 //!
-//! Must not know: how a node starts, who asks it.
+//! Must not know: how a node starts, the peers that ask it.
 
 use std::sync::Arc;
 

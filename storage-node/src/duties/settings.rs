@@ -66,8 +66,8 @@ pub struct DutyCounters {
     pub chunks_repaired: u64,
     /// Chunks that could not be made whole yet.
     pub chunks_unrepaired: u64,
-    /// Blobs that a sweep found to have had shards on a lost or emptied drive.
-    pub blobs_marked: u64,
+    /// Blobs that were given a repair row: they have had shards on a lost or emptied drive.
+    pub blobs_degraded: u64,
     /// Shards the scrubber read and checked.
     pub shards_scrubbed: u64,
     /// Shards found missing or wrong.
@@ -83,15 +83,15 @@ pub struct DutyCounters {
 }
 
 impl DutyCounters {
-    /// Every figure by its name, for operators and metrics; `halted` is 1 while deleting is halted.
-    pub fn figures(&self) -> [(&'static str, u64); 12] {
+    /// Every metric by its name, for operators and metrics; `halted` is 1 while deleting is halted.
+    pub fn metrics(&self) -> [(&'static str, u64); 12] {
         [
             ("flushes", self.flushes),
             ("reaped", self.reaped),
             ("shards_deleted", self.shards_deleted),
             ("chunks_repaired", self.chunks_repaired),
             ("chunks_unrepaired", self.chunks_unrepaired),
-            ("blobs_marked", self.blobs_marked),
+            ("blobs_degraded", self.blobs_degraded),
             ("shards_scrubbed", self.shards_scrubbed),
             ("shards_damaged", self.shards_damaged),
             ("orphans_deleted", self.orphans_deleted),
@@ -109,7 +109,7 @@ pub(super) struct Counters {
     pub(super) shards_deleted: AtomicU64,
     pub(super) chunks_repaired: AtomicU64,
     pub(super) chunks_unrepaired: AtomicU64,
-    pub(super) blobs_marked: AtomicU64,
+    pub(super) blobs_degraded: AtomicU64,
     pub(super) shards_scrubbed: AtomicU64,
     pub(super) shards_damaged: AtomicU64,
     pub(super) orphans_deleted: AtomicU64,
@@ -121,7 +121,7 @@ pub(super) fn count(counter: &AtomicU64, by: u64) {
 }
 
 impl Counters {
-    /// The figures; those that are not counters are left out.
+    /// The counters; those that are not counters are left out.
     pub(super) fn read(&self) -> DutyCounters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         DutyCounters {
@@ -130,7 +130,7 @@ impl Counters {
             shards_deleted: read(&self.shards_deleted),
             chunks_repaired: read(&self.chunks_repaired),
             chunks_unrepaired: read(&self.chunks_unrepaired),
-            blobs_marked: read(&self.blobs_marked),
+            blobs_degraded: read(&self.blobs_degraded),
             shards_scrubbed: read(&self.shards_scrubbed),
             shards_damaged: read(&self.shards_damaged),
             orphans_deleted: read(&self.orphans_deleted),

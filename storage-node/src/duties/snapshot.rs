@@ -16,13 +16,13 @@ use crate::replicas::LossEvent;
 /// The drives at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct DriveSnapshot {
-    /// Those that serve.
+    /// Drives that serve.
     pub(super) up: BTreeSet<DriveId>,
-    /// Of these, those that take nothing new now.
+    /// The drives among these that take nothing new now.
     pub(super) closed: BTreeSet<DriveId>,
-    /// Those that are away for longer than the grace, and since when (milliseconds since 1970).
+    /// Drives that are down for longer than the grace, and since when (milliseconds since 1970).
     pub(super) lost: BTreeMap<DriveId, u64>,
-    /// Those that came back emptied.
+    /// Drives that came back emptied.
     pub(super) emptied: BTreeMap<DriveId, Emptied>,
 }
 

@@ -1,6 +1,6 @@
 //! Moving on a range's watermarks: the disown horizon, and from when outcomes of commands are remembered.
 //!
-//! Must not know: who owns what.
+//! Must not know: which row names which blob.
 
 use std::time::Duration;
 

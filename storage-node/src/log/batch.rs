@@ -15,7 +15,7 @@
 //! ```
 //! Checksums are CRC-64/NVME, integers big-endian. Generation and offset keep old valid bytes of a
 //! recycled file, or a misdirected write, from being taken for new ones; the chain keeps order.
-//! Must not know: what records mean, who writes.
+//! Must not know: what records mean, the replicas that write.
 
 use bytes::{Buf, BufMut, Bytes};
 use couronne_ring::DriveId;

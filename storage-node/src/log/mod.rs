@@ -2,7 +2,7 @@
 //!
 //! Promises: what was acknowledged is read back after any crash, in order; entries are readable as
 //! soon as they are submitted; after a failed write the log takes nothing more, so every replica on
-//! the drive stops. Whoever submits for one replica does so in order.
+//! the drive stops. The submissions of one replica come in order.
 //! Must not know: elections, rows.
 
 mod batch;

@@ -12,7 +12,9 @@
 //! payload: 0 blank | 1 members | 2 length u32, effects
 //! members: count of sets u32 { count u32 { replica u64 } } | count u32 { replica u64 | drive u128 }
 //! ```
-//! Integers are big-endian. A batch's checksum covers its records, so they carry none.
+//! Integers are big-endian. A batch's checksum covers its records, so they carry none. The layout is fixed, not of the
+//! field codec: every command of every range is written and read back as such a record, and the effects of an entry
+//! stay where they are in the batch's memory. A new need gets a new kind.
 //! Must not know: files, consensus rules.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -24,13 +24,13 @@ pub struct Position {
 pub struct Vote {
     /// The term voted in.
     pub term: u64,
-    /// Who got the vote.
+    /// The replica that got the vote.
     pub candidate: ReplicaId,
     /// Whether a quorum is known to have given the same vote: the candidate leads.
     pub committed: bool,
 }
 
-/// Who takes part in a range's consensus.
+/// The replicas that take part in a range's consensus.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Members {
     /// The voters; two sets while a change is under way, and then both must agree.

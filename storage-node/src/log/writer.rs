@@ -120,7 +120,7 @@ impl OpenChunk<'_> {
     }
 }
 
-/// What the log takes of the disk, and who holds it back.
+/// What the log takes of the disk, and the replicas that hold it back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
     pub(super) live_files: usize,
@@ -270,7 +270,7 @@ impl Writer {
         Ok((name, file))
     }
 
-    /// Takes the oldest files that hold nothing needed out of use, and says who holds back the next.
+    /// Takes the oldest files that hold nothing needed out of use, and says which replicas hold back the next.
     async fn retire(&mut self) -> Result<(), LogError> {
         let needless = self.live.iter().take_while(|file| self.holders(file).is_empty()).count();
         let needless = needless.min(self.live.len().saturating_sub(1));

@@ -1,16 +1,19 @@
-//! The node's own file on each of its drives: who it is, and the map as it last knew it.
+//! The node's own file on each of its drives: which node it is, and the map as it last knew it.
 //!
-//! The newest copy counts. The map's own group decides what the map is; this copy says where that
-//! group lives, and which of this node's replicas may go on, before anyone can be asked.
+//! The newest copy counts. The meta group decides what the map is; this copy says where that group lives, and which of
+//! this node's replicas may go on, before anyone can be asked.
 //! ```text
-//! magic "COURNOD1" | CRC-64/NVME of the rest u64 | node u128 | wall clock when last noted, milliseconds u64 | map
+//! file   = magic "COURNOD1" | CRC-64/NVME of the rest u64 | record
+//! record = 1 node | 2 wall clock when last noted, milliseconds since 1970 | 3 map         by the field codec
 //! ```
-//! Must not know: where folders are, who leads.
+//! Must not know: where folders are, which replica leads.
 
 use std::io;
 
-use bytes::{Buf, BufMut, Bytes};
-use couronne_base::fixed::{Malformed, Reader};
+use bytes::Bytes;
+use couronne_base::codec::table::record;
+use couronne_base::codec::{self, Corrupt};
+use couronne_base::crc;
 use couronne_cluster::map::ClusterMap;
 use couronne_ring::NodeId;
 
@@ -28,6 +31,16 @@ pub(crate) struct NodeFile {
     pub(crate) seen_ms: u64,
     pub(crate) map: ClusterMap,
 }
+
+/// What stands in the file behind its checksum.
+struct NodeRecord {
+    node: NodeId,
+    seen_ms: u64,
+    /// The map's own bytes.
+    map: Bytes,
+}
+
+record! { NodeRecord { 1 node, 2 seen_ms, 3 map } }
 
 impl NodeFile {
     /// Reads the copy of a drive; `None` if there is none or it does not verify.
@@ -51,33 +64,22 @@ impl NodeFile {
     }
 
     fn encode(&self) -> Bytes {
-        let mut body = Vec::new();
-        body.put_u128(self.node.0);
-        body.put_u64(self.seen_ms);
-        body.extend_from_slice(&self.map.encode());
-        let mut file = MAGIC.to_vec();
-        file.put_u64(checksum(&body));
-        file.extend_from_slice(&body);
-        file.into()
+        let map = self.map.encode();
+        let bytes = map.len().saturating_add(64);
+        let record = codec::encode_about(&NodeRecord { node: self.node, seen_ms: self.seen_ms, map }, bytes);
+        [&MAGIC[..], &crc::of(&record).to_be_bytes(), &record].concat().into()
     }
 
-    fn decode(mut file: Bytes) -> Result<Self, Malformed> {
-        if !file.starts_with(MAGIC) {
-            return Err(Malformed("node file"));
+    fn decode(file: Bytes) -> Result<Self, Corrupt> {
+        let rest = file.strip_prefix(MAGIC).ok_or(Corrupt("no file of a node"))?;
+        match rest.split_first_chunk::<8>() {
+            Some((sum, record)) if crc::of(record) == u64::from_be_bytes(*sum) => {
+                let NodeRecord { node, seen_ms, map } = codec::decode(&file.slice_ref(record))?;
+                Ok(Self { node, seen_ms, map: ClusterMap::decode(map)? })
+            }
+            _ => Err(Corrupt("a file of a node that was altered or cut off")),
         }
-        file.advance(MAGIC.len());
-        let sum = Reader::new(&mut file, "node file").u64()?;
-        if checksum(&file) != sum {
-            return Err(Malformed("node file"));
-        }
-        let mut reader = Reader::new(&mut file, "node file");
-        let (node, seen_ms) = (NodeId(reader.u128()?), reader.u64()?);
-        Ok(Self { node, seen_ms, map: ClusterMap::decode(file).map_err(|_| Malformed("map of a node file"))? })
     }
-}
-
-fn checksum(bytes: &[u8]) -> u64 {
-    couronne_base::crc::of(bytes)
 }
 
 #[cfg(test)]
@@ -117,12 +119,14 @@ mod tests {
     fn is_written_as_its_format_says_and_shows_every_flipped_bit() {
         let file = NodeFile { node: NodeId(7), seen_ms: 0x0102_0304, map: map() };
         let bytes = file.encode();
-        let (head, map) = bytes.split_at(40);
+        let map = file.map.encode();
         let mut expected = b"COURNOD1".to_vec();
-        expected.extend_from_slice(&couronne_base::crc::of(&bytes[16..]).to_be_bytes());
-        expected.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 1, 2, 3, 4]);
-        assert_eq!(head, expected);
-        assert_eq!(map, file.map.encode());
+        expected.extend_from_slice(&crc::of(&bytes[16..]).to_be_bytes());
+        expected.extend_from_slice(&[1, 1, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7]);
+        expected.extend_from_slice(&[2, 4, 0x84, 0x86, 0x88, 0x08]);
+        expected.extend_from_slice(&[3, (map.len() & 0x7f) as u8 | 0x80, (map.len() >> 7) as u8]);
+        expected.extend_from_slice(&map);
+        assert_eq!(bytes, expected);
         let read = NodeFile::decode(bytes.clone()).unwrap();
         assert_eq!((read.node, read.seen_ms, read.encode()), (file.node, file.seen_ms, bytes.clone()));
         for at in (0..bytes.len()).filter(|at| *at < 64 || at % 101 == 0) {

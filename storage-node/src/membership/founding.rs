@@ -118,7 +118,7 @@ impl Membership {
                 return Ok(());
             }
         }
-        tracing::warn!("no drive has the cluster's map: asking for it");
+        tracing::warn!("no drive has the cluster's map: asking other nodes for it");
         let map = ask_for_map(node, known, transport).await;
         let mut present = Vec::new();
         for drive in drives {

@@ -1,16 +1,17 @@
 //! New members: tokens, certificates, and their place in the map.
 //!
 //! The authority's key and the tokens are rows beside the map, so any storage node can admit a member
-//! as long as the map's group answers. A member is named by its key: a repeat of a request whose answer
+//! as long as the meta group answers. A member is named by its key: a repeat of a request whose answer
 //! was lost admits the same member again.
 //! Promises: without a live token nobody gets a certificate; the token's secret is never kept, only its
 //! hash; private keys stay where they were made.
-//! Must not know: who carries tokens.
+//! Must not know: how tokens reach a new process.
 
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes};
-use couronne_base::fixed::{Malformed, Reader, put_string};
+use bytes::Bytes;
+use couronne_base::codec;
+use couronne_base::codec::table::record;
 use couronne_cluster::Role;
 use couronne_cluster::changes;
 use couronne_cluster::map::MapNode;
@@ -29,35 +30,28 @@ const PLACE_AGAIN: Duration = Duration::from_millis(200);
 
 const AUTHORITY_KEY: &[u8] = b"authority";
 const SECRETS_KEY: &[u8] = b"secrets";
-const VERSION: u8 = 1;
 
-/// What the cluster knows of a token.
+/// What the cluster keeps of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct TokenRow {
+    /// The hash of the token's secret.
     hash: [u8; 32],
+    /// The role of the members that join with it.
     role: Role,
+    /// Wall clock from which on the token admits nobody, in milliseconds since 1970.
     expires_ms: u64,
 }
 
-impl TokenRow {
-    fn encode(&self) -> Bytes {
-        let mut row = vec![VERSION, self.role.number()];
-        row.put_u64(self.expires_ms);
-        row.extend_from_slice(&self.hash);
-        row.into()
-    }
-
-    fn decode(mut row: Bytes) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(&mut row, "token row");
-        if reader.u8()? != VERSION {
-            return Err(reader.malformed());
-        }
-        let role = Role::from_number(reader.u8()?).ok_or(reader.malformed())?;
-        let expires_ms = reader.u64()?;
-        let hash = [reader.u128()?.to_be_bytes(), reader.u128()?.to_be_bytes()].concat();
-        let hash = hash.try_into().map_err(|_| reader.malformed())?;
-        Ok(Self { hash, role, expires_ms })
-    }
+/// The cluster's certificate authority. A secret: no `Debug`.
+struct AuthorityRow {
+    /// The authority's own certificate, DER.
+    certificate: Bytes,
+    /// Its private key, PKCS #8.
+    key: Bytes,
 }
+
+record! { TokenRow { 1 hash, 2 role, 3 expires_ms } }
+record! { AuthorityRow { 1 certificate, 2 key } }
 
 impl Membership {
     /// Makes a token with which processes of a role can join for a while.
@@ -73,7 +67,7 @@ impl Membership {
         let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
         let expires_ms = self.env.clock.wall_ms().saturating_add(lifetime_ms);
         let row = TokenRow { hash: hash(secret.as_slice()), role, expires_ms };
-        if self.map_store.write_row(&token_key(id), Expect::Absent, Some(row.encode())).await?.is_none() {
+        if self.map_store.write_row(&token_key(id), Expect::Absent, Some(codec::encode(&row))).await?.is_none() {
             return Err(NodeError::Map("the token's number is taken".to_owned()));
         }
         Ok(JoinToken { id, secret, authority: authority.fingerprint().0, address: own.address.to_string() })
@@ -83,7 +77,7 @@ impl Membership {
     pub(crate) async fn admit(&self, request: JoinRequest) -> Result<Admission, NotAdmitted> {
         let refused = |error: &dyn std::fmt::Display| NotAdmitted(error.to_string());
         let row = self.map_store.read_row(&token_key(request.id)).await.map_err(|error| refused(&error))?;
-        let token = row.and_then(|row| TokenRow::decode(row.value).ok());
+        let token = row.and_then(|row| codec::decode::<TokenRow>(&row.value).ok());
         let now_ms = self.env.clock.wall_ms();
         // Hashes are compared: how long that takes says nothing of the secret.
         let is_live = token.is_some_and(|token| {
@@ -122,19 +116,20 @@ impl Membership {
         signed.map(Bytes::from).map_err(|error| NodeError::Map(error.to_string()))
     }
 
-    /// What the founder keeps beside the map for gateways, opaque here; `None` if it kept nothing.
+    /// What the founding node keeps beside the map for gateways, opaque here; `None` if it kept nothing.
     pub async fn secrets(&self) -> Result<Option<Bytes>, NodeError> {
         Ok(self.map_store.read_row(SECRETS_KEY).await?.map(|row| row.value))
     }
 
-    /// Keeps the founder's secrets and the authority, once.
+    /// Keeps the founding node's secrets and the authority, once.
     pub async fn keep_secrets(&self, secrets: Bytes, authority: &Authority, key: &PrivateKey) -> Result<(), NodeError> {
-        let mut row = vec![VERSION];
-        put_string(&mut row, authority.certificate());
-        put_string(&mut row, key.as_pkcs8());
-        // Rows that are there were kept by the same founder, which was cut off.
+        let row = AuthorityRow {
+            certificate: Bytes::copy_from_slice(authority.certificate()),
+            key: Bytes::copy_from_slice(key.as_pkcs8()),
+        };
+        // Rows that are there were kept by the same founding node, which was cut off.
         self.map_store.write_row(SECRETS_KEY, Expect::Absent, Some(secrets)).await?;
-        self.map_store.write_row(AUTHORITY_KEY, Expect::Absent, Some(row.into())).await?;
+        self.map_store.write_row(AUTHORITY_KEY, Expect::Absent, Some(codec::encode(&row))).await?;
         Ok(())
     }
 
@@ -147,7 +142,7 @@ impl Membership {
     }
 
     /// Gives this node the name, address, region and zone with which it was started, if the map has others.
-    /// Waits for the map's group as long as it takes.
+    /// Waits for the meta group as long as it takes.
     pub async fn take_place(&self, place: &MapNode) -> Result<(), NodeError> {
         if self.map().nodes.get(&self.id) == Some(place) {
             return Ok(());
@@ -169,15 +164,11 @@ impl Membership {
 
     async fn authority(&self) -> Result<Authority, NodeError> {
         let absent = || NodeError::Map("this cluster has no authority".to_owned());
-        let mut row = self.map_store.read_row(AUTHORITY_KEY).await?.ok_or_else(absent)?.value;
+        let row = self.map_store.read_row(AUTHORITY_KEY).await?.ok_or_else(absent)?.value;
         let failed = |error: &dyn std::fmt::Display| NodeError::Map(format!("authority: {error}"));
-        let mut reader = Reader::new(&mut row, "authority row");
-        if reader.u8().map_err(|error| failed(&error))? != VERSION {
-            return Err(absent());
-        }
-        let certificate = reader.string().map_err(|error| failed(&error))?;
-        let key = PrivateKey::from_pkcs8(reader.string().map_err(|error| failed(&error))?.to_vec());
-        Authority::load(self.map().cluster, &certificate, &key).map_err(|error| failed(&error))
+        let row: AuthorityRow = codec::decode(&row).map_err(|error| failed(&error))?;
+        let key = PrivateKey::from_pkcs8(row.key.to_vec());
+        Authority::load(self.map().cluster, &row.certificate, &key).map_err(|error| failed(&error))
     }
 }
 
@@ -187,4 +178,41 @@ fn token_key(id: u64) -> Vec<u8> {
 
 fn hash(secret: &[u8]) -> [u8; 32] {
     blake3::derive_key("couronne 2026 join token", secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The bytes of the rows on disks: a change of these numbers is another format.
+    #[test]
+    fn rows_are_encoded_as_fixed() {
+        let token = TokenRow { hash: [7; 32], role: Role::Gateway, expires_ms: 300 };
+        let row = codec::encode(&token);
+        assert_eq!(row, [&[1, 1, 32][..], &[7; 32], &[2, 1, 2, 3, 2, 0xac, 2]].concat());
+        assert_eq!(codec::decode(&row), Ok(token));
+        let authority =
+            AuthorityRow { certificate: Bytes::from_static(b"certificate"), key: Bytes::from_static(b"key") };
+        let row = codec::encode(&authority);
+        assert_eq!(row, b"\x01\x01\x0bcertificate\x02\x03key"[..]);
+        let again: AuthorityRow = codec::decode(&row).unwrap();
+        assert_eq!((again.certificate, again.key), (authority.certificate, authority.key));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn rows_come_back_and_a_row_cut_off_does_not(hash: [u8; 32], gateway: bool, expires_ms: u64) {
+            let role = if gateway { Role::Gateway } else { Role::StorageNode };
+            let token = TokenRow { hash, role, expires_ms };
+            let row = codec::encode(&token);
+            for len in 0..row.len() {
+                prop_assert!(codec::decode::<TokenRow>(&row.slice(..len)).is_err());
+            }
+            prop_assert_eq!(codec::decode(&row), Ok(token));
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What a node does before it stops, so that nobody misses it.
 //!
-//! Its drives are closed in the map, then it waits until those who write have learnt of that, then whatever it
+//! Its drives are closed in the map, then it waits until the writers have learnt of that, then whatever it
 //! leads is led by others. It serves all the while.
 //! Promises: it ends in time: a node whose leaderships nobody can take leaves all the same.
 //! Must not know: signals, listeners.
@@ -37,7 +37,7 @@ impl Membership {
         let servers = self.replicas.all_servers();
         servers.iter().for_each(|server| server.consensus().stop_campaigning());
         if timeout(CLOSING_WAIT, self.close_in_the_map()).await.is_err() {
-            tracing::warn!("the map does not say yet that this node is about to stop");
+            tracing::warn!("the map does not show the drives of this node as stopping yet");
         }
         sleep(LEARNT_AFTER).await;
         let leaders: Vec<Arc<RangeServer>> =

@@ -112,7 +112,7 @@ impl MapStore {
         let mut file = self.file.lock().await;
         file.seen_ms = self.env.clock.wall_ms();
         if let Err(error) = save(&file, &self.drives.by_id()).await {
-            tracing::error!(%error, "the time could not be noted");
+            tracing::error!(%error, "the wall clock could not be written to the node's file");
         }
     }
 
@@ -121,12 +121,12 @@ impl MapStore {
         Ok(self.file.lock().await.write(disk).await?)
     }
 
-    /// Reads a row of the map's group; what was acknowledged before is in the answer.
+    /// Reads a row of the meta group; what was acknowledged before is in the answer.
     pub(crate) async fn read_row(&self, key: &[u8]) -> Result<Option<SystemRow>, NodeError> {
         self.client.router().meta_get(&row_key(key)?).await.map_err(|error| NodeError::Map(error.to_string()))
     }
 
-    /// Writes or removes a row of the map's group; `None` if it is not what was expected.
+    /// Writes or removes a row of the meta group; `None` if it is not what was expected.
     pub(crate) async fn write_row(
         &self,
         key: &[u8],
@@ -162,7 +162,7 @@ async fn save(file: &NodeFile, drives: &ById) -> Result<(), NodeError> {
         match written {
             Ok(()) => saved += 1,
             Err(error) => {
-                tracing::error!(drive = drive.name, %error, "drive does not take the map");
+                tracing::error!(drive = drive.name, %error, "the map was not written to a drive");
                 drive.take_down(&format!("writing the map: {error}"));
             }
         }

@@ -1,4 +1,4 @@
-//! The node's part in its cluster: its copy of the map, reports and what they lead to, who joins, what forms.
+//! The node's part in its cluster: its copy of the map, node reports and what they lead to, joining, bootstrap.
 //!
 //! Promises: a change of the map stands on this node's drives before anything here acts on it.
 //! Must not know: requests, duties.
@@ -26,8 +26,8 @@ use couronne_ring::NodeId;
 use parking_lot::Mutex;
 
 pub(crate) use self::map_store::MapStore;
-use self::reports::Heard;
 pub use self::reports::MemberLiveness;
+use self::reports::ReceivedReports;
 pub(crate) use self::survey::survey;
 use crate::clock::ClockGuard;
 use crate::drives::Drives;
@@ -48,7 +48,7 @@ pub struct Membership {
     pub(crate) map_store: Arc<MapStore>,
     /// The way to other nodes, if there are any.
     pub(crate) transport: Option<Arc<dyn Transport>>,
-    heard: Mutex<Heard>,
+    reports: Mutex<ReceivedReports>,
     pub(crate) clock: Arc<ClockGuard>,
     stop: Arc<StopSignal>,
 }
@@ -63,8 +63,8 @@ impl Membership {
         certificate_lifetime: Duration,
     ) -> Self {
         let Surroundings { env, id, map, transport, clock, stop } = surroundings;
-        let heard = Mutex::default();
-        Self { env, id, certificate_lifetime, drives, replicas, map, map_store, transport, heard, clock, stop }
+        let reports = Mutex::default();
+        Self { env, id, certificate_lifetime, drives, replicas, map, map_store, transport, reports, clock, stop }
     }
 
     /// The newest map known here.
@@ -77,13 +77,13 @@ impl Membership {
         self.transport.is_none()
     }
 
-    /// What the leader of the meta group heard of members, and how many ranges none of them says that it leads;
-    /// elsewhere nothing.
-    pub(crate) fn heard_of(&self) -> (Vec<MemberLiveness>, u64) {
+    /// The members by their node reports, and the number of ranges that none of them says that it leads. Nothing where
+    /// the meta group is not led.
+    pub(crate) fn reported_members(&self) -> (Vec<MemberLiveness>, u64) {
         if !self.leads_map() {
             return (Vec::new(), 0);
         }
-        let (map, heard) = (self.map(), self.heard.lock());
-        (heard.members(&map, self.id), heard.leaderless(&map))
+        let (map, reports) = (self.map(), self.reports.lock());
+        (reports.members(&map, self.id), reports.leaderless(&map))
     }
 }

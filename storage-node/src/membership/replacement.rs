@@ -76,7 +76,7 @@ impl Membership {
         formatted.map_err(|error| failed(&error))?;
         self.map_store.write_to(&*drive.disk).await?;
         let mounted = Arc::new(drives::mount(&self.env, cluster, drive).await?);
-        tracing::warn!(drive = %id, name = drive.name, "the drive begins anew");
+        tracing::warn!(drive = %id, name = drive.name, "a drive begins anew");
         self.drives.add(Arc::clone(&mounted));
         self.watch_drive(&mounted);
         let gone = self.register(&[]).await?;

@@ -1,6 +1,7 @@
-//! Reports as a storage node gives and takes them: how it is, and what the leader of the map's group heard of all.
+//! Node reports as a storage node sends and takes them: its own state, and those of all members at the leader of the
+//! meta group.
 //!
-//! Promises: a change of the map is known to every member within about a second, whoever made it. A member
+//! Promises: a change of the map is known to every member within about a second, whichever node made it. A member
 //! that is not heard of for a few seconds has its drives marked down in the map, and up again at its next
 //! report; a new leader first listens for as long. A node says itself which of its drives are full, and that they are
 //! stopping before it does or while its clock is wrong: each hears how far it is from the median. What is
@@ -28,9 +29,9 @@ use crate::drives::MountedDrive;
 /// A member not heard of for so long is taken to be down.
 const DOWN_AFTER: Duration = Duration::from_secs(4);
 
-/// What the leader of the map's group has heard. Worth nothing to anyone else.
+/// The node reports that the leader of the meta group took. Worth nothing on any other node.
 #[derive(Default)]
-pub(super) struct Heard {
+pub(super) struct ReceivedReports {
     leading_since: Option<Instant>,
     /// Which version of its row the map known here is, as read under this leadership.
     read: Option<Ordinal>,
@@ -45,7 +46,7 @@ struct MemberState {
     setting_ms: Option<i64>,
 }
 
-/// A member as the leader of the map's group knows it.
+/// A member as the leader of the meta group knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberLiveness {
     /// Which.
@@ -58,7 +59,7 @@ pub struct MemberLiveness {
     pub clock_ms: Option<i64>,
 }
 
-impl Heard {
+impl ReceivedReports {
     /// Notes whether this node leads now. What was heard under an earlier leadership is forgotten.
     fn lead(&mut self, leads: bool) {
         if !leads {
@@ -84,7 +85,7 @@ impl Heard {
         u64::try_from(leaderless).unwrap_or(u64::MAX)
     }
 
-    /// Those that reported under this leadership, the leader `own` among them.
+    /// The members that reported under this leadership, the leader `own` among them.
     pub(super) fn members(&self, map: &ClusterMap, own: NodeId) -> Vec<MemberLiveness> {
         let median_ms = self.median_ms(map, own);
         let member = |(node, said): (&NodeId, &MemberState)| MemberLiveness {
@@ -97,7 +98,7 @@ impl Heard {
     }
 }
 
-impl changes::Reports for Heard {
+impl changes::Reports for ReceivedReports {
     fn drive(&self, node: NodeId, drive: DriveId) -> Option<DriveState> {
         let said = |report: &NodeReport| report.drives.iter().find(|(id, _)| *id == drive).map(|(_, state)| *state);
         match self.members.get(&node) {
@@ -132,7 +133,7 @@ impl Member for Membership {
 
     async fn report_here(&self) -> bool {
         let leads = self.leads_map();
-        self.heard.lock().lead(leads);
+        self.reports.lock().lead(leads);
         if leads {
             let answer = self.take_report(self.id, self.own_report());
             self.hear_of_clock(answer.clock);
@@ -150,8 +151,8 @@ impl Member for Membership {
     /// A node that is alone has nobody to ask.
     fn hear_of_clock(&self, word: ClockOffset) {
         match word {
-            ClockOffset::Unknown if !self.is_alone() => self.clock.told(None),
-            ClockOffset::Ahead(ms) if !self.is_alone() => self.clock.told(Some(ms)),
+            ClockOffset::Unknown if !self.is_alone() => self.clock.set_offset(None),
+            ClockOffset::Ahead(ms) if !self.is_alone() => self.clock.set_offset(Some(ms)),
             _ => {}
         }
     }
@@ -167,11 +168,11 @@ impl Membership {
         Reporter::new(self.transport.clone(), Arc::clone(&self.map), Some(self.id))
     }
 
-    /// Learns of what others changed, where the map's group is led: all others are told by this node.
+    /// Learns of what others changed, where the meta group is led: all others are told by this node.
     async fn learn_from_group(&self) {
-        let known = self.heard.lock().read;
+        let known = self.reports.lock().read;
         match self.map_store.read_map(known).await {
-            Ok(read) => self.heard.lock().read = read,
+            Ok(read) => self.reports.lock().read = read,
             Err(error) => tracing::warn!(%error, "the map is read later"),
         }
     }
@@ -186,9 +187,9 @@ impl Membership {
             let steady_ms = i64::try_from(self.env.clock.steady().as_millis()).unwrap_or(i64::MAX);
             let wall_ms = report.wall_ms.and_then(|wall_ms| i64::try_from(wall_ms).ok());
             let setting_ms = wall_ms.map(|wall_ms| wall_ms.saturating_sub(steady_ms));
-            let mut heard = self.heard.lock();
-            heard.members.insert(from, MemberState { at: Instant::now(), report, setting_ms });
-            clock = match (heard.median_ms(&map, self.id), setting_ms) {
+            let mut reports = self.reports.lock();
+            reports.members.insert(from, MemberState { at: Instant::now(), report, setting_ms });
+            clock = match (reports.median_ms(&map, self.id), setting_ms) {
                 (Some(median_ms), Some(setting_ms)) => ClockOffset::Ahead(setting_ms.saturating_sub(median_ms)),
                 _ => ClockOffset::Unknown,
             };
@@ -202,11 +203,11 @@ impl Membership {
         self.replicas.leads_map()
     }
 
-    /// Has the map say how its members are. Only where the map's group is led.
+    /// Has the map say how its members are. Only where the meta group is led.
     pub(crate) async fn keep_map(&self) {
         let now_ms = self.env.clock.wall_ms();
-        let follow = |map: &mut ClusterMap| changes::follow_reports(map, &*self.heard.lock(), now_ms);
-        // Mostly there is nothing to do: then the map's group is not asked for its row.
+        let follow = |map: &mut ClusterMap| changes::follow_reports(map, &*self.reports.lock(), now_ms);
+        // Mostly there is nothing to do: then the meta group is not asked for its row.
         if follow(&mut ClusterMap::clone(&self.map())).is_ok_and(|followed| followed.is_empty()) {
             return;
         }
@@ -218,7 +219,7 @@ impl Membership {
             Ok(!followed.is_empty())
         });
         if let Err(error) = changed.await {
-            tracing::warn!(%error, "the map says later how its members are");
+            tracing::warn!(%error, "the map follows the node reports later");
         }
     }
 }
@@ -230,21 +231,21 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_new_leader_says_nothing_of_those_whom_it_has_not_listened_to() {
+    async fn a_new_leader_says_nothing_of_members_that_it_has_not_listened_to() {
         let (node, drive) = (NodeId(1), DriveId(2));
-        let mut heard = Heard::default();
-        assert_eq!(changes::Reports::drive(&heard, node, drive), None, "it leads, and has not noticed yet");
-        heard.lead(true);
+        let mut reports = ReceivedReports::default();
+        assert_eq!(changes::Reports::drive(&reports, node, drive), None, "it leads, and has not noticed yet");
+        reports.lead(true);
         sleep(DOWN_AFTER / 2).await;
-        assert_eq!(changes::Reports::drive(&heard, node, drive), None);
+        assert_eq!(changes::Reports::drive(&reports, node, drive), None);
         sleep(DOWN_AFTER).await;
-        assert_eq!(changes::Reports::drive(&heard, node, drive), Some(DriveState::DOWN));
+        assert_eq!(changes::Reports::drive(&reports, node, drive), Some(DriveState::DOWN));
         let report =
             NodeReport { drives: vec![(drive, DriveState::up(WriteState::Stopping))], ..NodeReport::default() };
-        heard.members.insert(node, MemberState { at: Instant::now(), report, setting_ms: None });
-        assert_eq!(changes::Reports::drive(&heard, node, drive), Some(DriveState::up(WriteState::Stopping)));
-        assert_eq!(changes::Reports::drive(&heard, node, DriveId(3)), Some(DriveState::DOWN), "it does not name it");
+        reports.members.insert(node, MemberState { at: Instant::now(), report, setting_ms: None });
+        assert_eq!(changes::Reports::drive(&reports, node, drive), Some(DriveState::up(WriteState::Stopping)));
+        assert_eq!(changes::Reports::drive(&reports, node, DriveId(3)), Some(DriveState::DOWN), "it does not name it");
         sleep(DOWN_AFTER).await;
-        assert_eq!(changes::Reports::drive(&heard, node, drive), Some(DriveState::DOWN));
+        assert_eq!(changes::Reports::drive(&reports, node, drive), Some(DriveState::DOWN));
     }
 }

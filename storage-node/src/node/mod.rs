@@ -103,7 +103,7 @@ impl LocalNode {
         self.replicas.are_whole()
     }
 
-    /// A page of the shards on a drive of this node, those after one, in their order: for whoever audits.
+    /// A page of the shards on a drive of this node, those after one, in their order: for audits.
     pub fn list_shards(
         &self,
         drive: DriveId,

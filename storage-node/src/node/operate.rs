@@ -1,6 +1,6 @@
 //! What operators and new members ask of a node.
 //!
-//! Must not know: who may ask.
+//! Must not know: which peers may ask.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl LocalNode {
     }
 
     /// Gives this node the name, address, region and zone with which it was started, if the map has others.
-    /// Waits for the map's group as long as it takes.
+    /// Waits for the meta group as long as it takes.
     pub async fn take_place(&self, place: &MapNode) -> Result<(), NodeError> {
         self.membership.take_place(place).await
     }
@@ -79,12 +79,12 @@ impl LocalNode {
         self.membership.make_token(role, lifetime).await
     }
 
-    /// What the founder keeps beside the map for gateways, opaque here; `None` if it kept nothing.
+    /// What the founding node keeps beside the map for gateways, opaque here; `None` if it kept nothing.
     pub async fn secrets(&self) -> Result<Option<Bytes>, NodeError> {
         self.membership.secrets().await
     }
 
-    /// Keeps the founder's secrets and the authority, once.
+    /// Keeps the founding node's secrets and the authority, once.
     pub async fn keep_secrets(&self, secrets: Bytes, authority: &Authority, key: &PrivateKey) -> Result<(), NodeError> {
         self.membership.keep_secrets(secrets, authority, key).await
     }

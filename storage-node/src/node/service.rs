@@ -33,7 +33,7 @@ impl LocalNode {
 }
 
 impl NodeService {
-    /// The node, if it serves, for those who may ask it at all.
+    /// The node, if it serves, for a peer that may ask it at all.
     pub fn admit(&self, from: Peer) -> Result<Arc<LocalNode>, Rejection> {
         let node = self.0.upgrade().filter(|node| !node.stop.is_stopping()).ok_or(Rejection::NotServing)?;
         // A certificate outlives a member's place in the map; a new member's place takes a moment to be known.
@@ -95,8 +95,8 @@ impl RangeClient for ForGateways {
         self.0.describe(start, end).await
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
-        if address.range == MAP_RANGE { not_yours() } else { self.0.execute(address, envelope).await }
+    async fn execute(&self, address: RangeAddress, request: CommandRequest) -> Result<Outcome, RangeError> {
+        if address.range == MAP_RANGE { not_yours() } else { self.0.execute(address, request).await }
     }
 
     async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError> {

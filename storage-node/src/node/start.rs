@@ -34,7 +34,7 @@ const LEADERS_WAIT: Duration = Duration::from_secs(5);
 /// How often a start looks whether there are leaders.
 const LEADERS_POLL: Duration = Duration::from_millis(10);
 
-/// Makes a node's transport, given who it is and the map in which it finds others.
+/// Makes a node's transport, given its identity and the map in which it finds others.
 pub type Connect = Box<dyn FnOnce(NodeId, Arc<SharedMap>) -> Arc<dyn Transport> + Send>;
 
 impl LocalNode {
@@ -48,7 +48,7 @@ impl LocalNode {
 
     /// The first half of a start: opens the drives, and the replicas that keep the map. A node that is
     /// one of several is given `connect`, which makes its transport; it must then be reachable
-    /// ([`LocalNode::service`]) before the second half, [`LocalNode::begin`], for which the map's group
+    /// ([`LocalNode::service`]) before the second half, [`LocalNode::begin`], for which the meta group
     /// is needed.
     pub async fn prepare(
         env: Env,
@@ -91,7 +91,7 @@ impl LocalNode {
         Ok(Arc::new(Self { id, drives, replicas, membership, duties, local, routes, forgetful, stop }))
     }
 
-    /// The second half of a start: registers with the map's group, then opens everything else. With
+    /// The second half of a start: registers with the meta group, then opens everything else. With
     /// other nodes about it waits for them as long as it takes.
     pub async fn begin(&self) -> Result<(), NodeError> {
         let membership = &self.membership;

@@ -18,7 +18,7 @@ pub struct DriveStatus {
     pub name: Option<String>,
     /// Why it does not serve, if it does not.
     pub down: Option<String>,
-    /// Whether it has no space for new rows.
+    /// Whether it takes no new shards for want of space.
     pub is_full: bool,
     /// Its shard store, if it serves.
     pub stats: Option<Stats>,
@@ -41,8 +41,8 @@ pub struct NodeStatus {
     pub repair: RepairStatus,
     /// The scrubber's rounds over its drives and the ranges that it leads.
     pub scrub: ScrubStatus,
-    /// What it heard of the cluster's members, if it leads the map's group.
-    pub heard: Vec<MemberLiveness>,
+    /// The cluster's members by the node reports that it took, if it leads the meta group.
+    pub members: Vec<MemberLiveness>,
     /// Ranges that none of them says that it leads, likewise.
     pub leaderless: u64,
 }
@@ -61,7 +61,7 @@ impl LocalNode {
             let down = Some("not here".to_owned());
             drives.push(DriveStatus { id: *id, name: None, down, is_full: false, stats: None, log_bytes: (0, 0) });
         }
-        let (heard, leaderless) = self.membership.heard_of();
+        let (members, leaderless) = self.membership.reported_members();
         NodeStatus {
             cluster: self.map().cluster,
             drives,
@@ -69,7 +69,7 @@ impl LocalNode {
             duties: self.duties.counters(),
             repair: Repairer::status(&self.duties),
             scrub: Scrubber::status(&self.duties),
-            heard,
+            members,
             leaderless,
         }
     }

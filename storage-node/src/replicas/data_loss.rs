@@ -44,9 +44,9 @@ pub(crate) enum LossError {
 /// Why shards on a drive may be gone. A drive that is lost or emptied again is another cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LossEvent {
-    /// It is lost, since then (milliseconds).
+    /// The drive is lost, since then (milliseconds since 1970).
     Lost(DriveId, u64),
-    /// It came back emptied, then (milliseconds) for the last time.
+    /// The drive came back emptied, for the last time then (milliseconds since 1970).
     Emptied(DriveId, u64),
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct DataLoss {
 }
 
 impl DataLoss {
-    /// These events, all of which `map` knows of.
+    /// The losses of these events, all of which `map` knows of.
     pub(crate) const fn new(events: BTreeSet<LossEvent>, map: Arc<MapView>) -> Self {
         Self { events, map }
     }

@@ -1,4 +1,4 @@
-//! Latches: who may evaluate against which rows.
+//! Latches: which commands may be evaluated against which rows at once.
 //!
 //! Promises: exclusive holders are alone; waiters are served in the order they came, so none starves;
 //! a waiter that gives up leaves no trace. Latches of one command are taken in one order by all.

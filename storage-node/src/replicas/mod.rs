@@ -2,7 +2,7 @@
 //!
 //! Promises: a replica that forgot its past never votes under its old id; what a leader answers is as
 //! [`range_server`] says.
-//! Must not know: who keeps the map, HTTP, S3, Swift, the consensus library.
+//! Must not know: where the map is kept, HTTP, S3, Swift, the consensus library.
 
 mod balance;
 mod data_loss;
@@ -119,12 +119,12 @@ impl Replicas {
         self.servers().into_iter().filter(|server| server.consensus().leadership().is_some()).collect()
     }
 
-    /// All replicas that serve here, those that keep the map included.
+    /// All replicas that serve here, one of the meta group included.
     pub(crate) fn all_servers(&self) -> Vec<Arc<RangeServer>> {
         self.servers.read().values().cloned().collect()
     }
 
-    /// Those of them that lead.
+    /// The replicas that lead, one of the meta group included.
     pub(crate) fn all_leaders(&self) -> Vec<Arc<RangeServer>> {
         self.all_servers().into_iter().filter(|server| server.consensus().leadership().is_some()).collect()
     }

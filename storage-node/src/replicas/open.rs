@@ -1,7 +1,7 @@
 //! The replicas of this node: opened as the map names them, at the start and whenever it changes.
 //!
 //! Promises: a replica whose rows cannot be gone on with begins anew under a new id, never under its
-//! old one; a range gets its first members once, the same whoever makes them.
+//! old one; a range gets its first members once, the same whichever replica makes them.
 //! Must not know: requests.
 
 use std::collections::{BTreeMap, BTreeSet};

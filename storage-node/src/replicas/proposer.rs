@@ -28,7 +28,7 @@ pub(crate) struct Proposal {
     pub(crate) effect: Bytes,
     /// Held until it is applied.
     pub(crate) latches: Vec<LatchGuard>,
-    /// Told the result.
+    /// Takes the result.
     pub(crate) answer: oneshot::Sender<Result<(), ProposeError>>,
 }
 
@@ -46,7 +46,7 @@ impl Proposer {
         Self { queue }
     }
 
-    /// Hands over a proposal; gives it back if the queue is full.
+    /// Queues a proposal; gives it back if the queue is full.
     pub(crate) fn submit(&self, proposal: Proposal) -> Result<(), Proposal> {
         self.queue.try_send(proposal).map_err(|error| match error {
             mpsc::error::TrySendError::Full(proposal) | mpsc::error::TrySendError::Closed(proposal) => proposal,
@@ -84,7 +84,7 @@ async fn run(consensus: Arc<dyn Consensus>, mut waiting: mpsc::Receiver<Proposal
         let result = consensus.propose(term, payload).await;
         for Proposal { latches, answer, .. } in batch {
             drop(latches);
-            // Who asked may have given up; the outcome stands in the range.
+            // The caller may have given up; the outcome stands in the range.
             drop(answer.send(result.clone()));
         }
     }

@@ -129,7 +129,7 @@ impl RangeServer {
     /// Has every commit of a blob know of these losses from now on. When this returns, those that did not are
     /// applied, or their outcome cannot be learnt here.
     pub(crate) async fn take_note_of(&self, losses: Arc<DataLoss>) -> Result<(), LossError> {
-        // Whoever commits a blob shares the marks.
+        // A commit of a blob takes the watermarks shared.
         let alone = self.latches.take(vec![(LatchKey::Watermarks, LatchMode::Exclusive)]);
         let _alone = tokio::time::timeout(ANSWER_WAIT_MAX, alone).await.map_err(|_| LossError::Latches)?;
         *self.losses.lock() = Some(losses);
@@ -165,20 +165,20 @@ impl RangeServer {
     pub(crate) async fn execute(
         &self,
         address: RangeAddress,
-        mut envelope: CommandRequest,
+        mut request: CommandRequest,
     ) -> Result<Outcome, RangeError> {
-        self.check(address, envelope.bucket, Some(&envelope.key))?;
+        self.check(address, request.bucket, Some(&request.key))?;
         self.used.store(true, Ordering::Relaxed);
         let Ok(_permit) = self.commands.try_acquire() else { return Err(RangeError::Overloaded) };
         if self.components.log.is_crowded() {
             return Err(RangeError::Overloaded);
         }
-        let patience = self.patience(&envelope);
-        let wanted = if mutant!(EvaluateUnlatched) { Vec::new() } else { envelope.latches() };
+        let patience = self.patience(&request);
+        let wanted = if mutant!(EvaluateUnlatched) { Vec::new() } else { request.latches() };
         let taken = tokio::time::timeout(patience, self.latches.take(wanted)).await;
         let Ok(latches) = taken else { return Err(unavailable("latches are held too long", false)) };
         let losses = self.losses.lock().clone();
-        losses.iter().for_each(|losses| losses.note(&mut envelope.command));
+        losses.iter().for_each(|losses| losses.note(&mut request.command));
         let leadership = self.ready().await?;
         if let Some(off_ms) = self.components.clock.differs() {
             let reason = format!("the leader's clock is {off_ms} ms ahead of the others'");
@@ -187,7 +187,7 @@ impl RangeServer {
         let now_us = self.components.env.clock.wall_us();
         let evaluated = {
             let view = self.components.machine.store().view();
-            evaluate::evaluate_with(&*view, &envelope, now_us, &self.components.evaluation).map_err(store_error)?
+            evaluate::evaluate_with(&*view, &request, now_us, &self.components.evaluation).map_err(store_error)?
         };
         match evaluated {
             Evaluated::Propose { effect, outcome } => {
@@ -264,8 +264,8 @@ impl RangeServer {
         Ok(())
     }
 
-    fn patience(&self, envelope: &CommandRequest) -> Duration {
-        let left = envelope.deadline_ms.saturating_sub(self.components.env.clock.wall_ms());
+    fn patience(&self, request: &CommandRequest) -> Duration {
+        let left = request.deadline_ms.saturating_sub(self.components.env.clock.wall_ms());
         Duration::from_millis(left).min(ANSWER_WAIT_MAX)
     }
 

@@ -105,7 +105,8 @@ impl RangeStateMachine {
     }
 }
 
-/// The payload of an entry: the effects of the commands that were proposed together.
+/// The payload of an entry: the effects of the commands that were proposed together. In a fixed layout, a length and
+/// bytes for each: effects are the bulk of a log, and each is encoded by the field codec itself.
 pub(crate) fn encode_effects<'a>(effects: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
     let mut payload = Vec::with_capacity(effects.clone().map(|effect| effect.len() + 4).sum());
     effects.for_each(|effect| put_string(&mut payload, effect));
@@ -130,6 +131,7 @@ fn installing_row() -> Bytes {
     key::of_range(RowKind::Replica, b"installing")
 }
 
+/// In a fixed layout: the row is written again with every batch that is applied.
 fn encode_applied(applied: &Applied) -> Bytes {
     let mut row = vec![APPLIED_VERSION, u8::from(applied.position.is_some())];
     applied.position.iter().for_each(|position| put_position(&mut row, *position));
@@ -271,7 +273,7 @@ fn send_rows(store: &dyn Store, mut take: impl FnMut(SnapshotPiece) -> bool) -> 
     if let Some(applied) = view.get(&applied_row())? {
         piece.push((applied_row(), applied));
     }
-    // Whoever takes them may have given up; its own error says why.
+    // The taker may have given up; its own error says why.
     take(piece);
     Ok(())
 }

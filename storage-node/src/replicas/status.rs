@@ -17,9 +17,9 @@ pub struct RangeStatus {
     pub id: RangeId,
     /// The drives its replicas live on.
     pub replicas: Vec<DriveId>,
-    /// Those that serve.
+    /// The drives of the replicas that serve.
     pub serving: Vec<DriveId>,
-    /// The one that leads.
+    /// The drive of the replica that leads.
     pub leader: Option<DriveId>,
 }
 

@@ -125,7 +125,7 @@ impl OnFailure for Replicas {
         if self.stop.is_stopping() || !drive.mark_failed() {
             return;
         }
-        tracing::error!(drive = drive.name, id = %drive.id, reason, "drive is out of service");
+        tracing::error!(drive = drive.name, id = %drive.id, reason, "the drive was marked failed");
         let lost: Vec<Arc<RangeServer>> = {
             let mut servers = self.servers.write();
             let keys: Vec<_> = servers.keys().filter(|(_, place)| *place == drive.id).copied().collect();
@@ -160,7 +160,7 @@ impl Replicas {
         self.servers.write().retain(|_, server| match server.consensus().stopped() {
             None => true,
             Some(reason) => {
-                tracing::error!(replica = %server.replica(), reason, "replica stopped");
+                tracing::error!(replica = %server.replica(), reason, "a replica stopped");
                 self.local_peers.disconnect(server.replica());
                 false
             }

@@ -76,7 +76,7 @@ fn an_idle_leader_keeps_its_lease_and_its_place() {
     });
 }
 
-/// Who hands over ceases to lead before anyone else may, and need not be waited for.
+/// A leader that transfers leadership ceases to lead before another one may, and need not be waited for.
 #[test]
 fn a_leadership_is_handed_over_faster_than_a_lease_runs_out() {
     for seed in seeds(20) {
@@ -111,7 +111,7 @@ fn a_leadership_is_handed_over_faster_than_a_lease_runs_out() {
 
 /// Nobody there to follow: the leader stays.
 #[test]
-fn a_leadership_is_kept_rather_than_handed_to_nobody() {
+fn a_leadership_is_kept_rather_than_transferred_to_nobody() {
     simulate(async {
         let rig = Rig::begin(9).await;
         let (leader, term) = rig.leader().unwrap();
@@ -321,7 +321,7 @@ fn a_snapshot_cut_in_the_middle_is_never_taken_for_whole_and_comes_again() {
     }
 }
 
-/// Whoever follows a leader that died half way through a snapshot may have purged nothing, so it sends
+/// A successor of a leader that died half way through a snapshot may have purged nothing, so it sends
 /// entries and no snapshot; those the replica cannot take. It must vouch for nothing and end.
 #[test]
 fn a_replica_that_is_left_half_replaced_ends() {
@@ -345,7 +345,7 @@ fn a_replica_that_is_left_half_replaced_ends() {
     });
 }
 
-/// The leader dies half way, and whoever follows it has purged too: the replica gets all rows after all.
+/// The leader dies half way, and its successor has purged too: the replica gets all rows after all.
 #[test]
 fn a_snapshot_is_sent_again_by_the_next_leader() {
     for seed in seeds(4) {

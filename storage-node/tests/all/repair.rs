@@ -175,7 +175,7 @@ async fn a_drive_that_died_begins_anew_and_is_filled_again() {
     rig.drives[2].disk.remove("drive").await.unwrap();
     eventually("it is seen", async || node.status().await.drives.iter().any(|drive| drive.down.is_some())).await;
     let refused = node.release_drive(other, true).await.unwrap_err().to_string();
-    assert!(refused.contains("is away"), "none is given up meanwhile: {refused}");
+    assert!(refused.contains("is down"), "none is given up meanwhile: {refused}");
 
     rig.wipe(2);
     let new = rig.node_drives(|number| number == 2).remove(0);

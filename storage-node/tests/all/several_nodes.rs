@@ -54,7 +54,7 @@ async fn any_two_nodes_may_die_and_all_may_lose_power_at_once() {
     let mut cluster = TestCluster::start(11, "ec:4+2", 6).await;
     let mut written = BTreeMap::new();
     write_some(&cluster, 0, 20, &mut written).await;
-    // The founder too is one like the others.
+    // The founding node too is one like the others.
     cluster.crash(0, 1).await;
     cluster.crash(3, 2).await;
     write_some(&cluster, 20, 20, &mut written).await;
@@ -62,7 +62,7 @@ async fn any_two_nodes_may_die_and_all_may_lose_power_at_once() {
     let survivor = cluster.node(1);
     let lost = [0, 3].map(|number| cluster.machines[number].id);
     cluster
-        .until("the map says who is down", || {
+        .until("the map says which drives are down", || {
             survivor
                 .shared_map()
                 .current()
@@ -223,12 +223,12 @@ async fn every_node_leads_something_once_all_are_back() {
     let began = tokio::time::Instant::now();
     let mut row = 1000;
     loop {
-        // Nobody notices who leads.
+        // No client notices which replica leads.
         write_some(&cluster, row, 10, &mut written).await;
         row += 10;
         let mut idle = 0;
         for node in cluster.running().collect::<Vec<_>>() {
-            let is_of_meta_group = !node.status().await.heard.is_empty();
+            let is_of_meta_group = !node.status().await.members.is_empty();
             idle += usize::from(!is_of_meta_group && leads(&node).await == 0);
         }
         if idle == 0 {
@@ -266,10 +266,10 @@ async fn a_node_whose_clock_is_wrong_takes_no_writes_and_leads_nothing() {
     assert_eq!(leads(&wrong).await, 0, "others lead what it led");
     let mut heard = Vec::new();
     for node in cluster.running().collect::<Vec<_>>() {
-        heard.extend(node.status().await.heard.into_iter().filter(|heard| heard.node == wrong.id()));
+        heard.extend(node.status().await.members.into_iter().filter(|heard| heard.node == wrong.id()));
     }
     assert!(heard.iter().all(|heard| heard.clock_ms.is_some_and(|ms| (3_599_000..3_601_000).contains(&ms))));
-    assert_eq!(heard.len(), 1, "the leader of the map's group knows of it");
+    assert_eq!(heard.len(), 1, "the leader of the meta group knows of it");
     let writes = || {
         let map = cluster.node(0).map();
         map.drives.values().find(|drive| drive.node == wrong.id()).map(|drive| drive.writes)

@@ -9,7 +9,7 @@ use std::process::Command;
 use super::ClusterShape;
 use crate::namespace::Namespace;
 
-/// The network of those who ask gateways.
+/// The network of the clients of gateways.
 const CLIENTS: &str = "clients";
 /// What is left of a small drive is taken up by this file.
 const BALLOON: &str = "balloon";

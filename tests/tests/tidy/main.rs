@@ -264,7 +264,7 @@ fn folders_hold_at_most_15_files() {
 }
 
 #[test]
-fn pure_crates_take_no_time_and_no_chance() {
+fn pure_crates_take_no_time_and_no_randomness() {
     let mut findings = Vec::new();
     for file in source::rust_files() {
         let pure = ["ring/src/", "placement/src/", "metadata/src/", "cluster/src/"];
@@ -281,7 +281,7 @@ fn pure_crates_take_no_time_and_no_chance() {
 }
 
 /// Whether what follows `couronne_base::` begins with modules, one or several in braces, that know neither time nor
-/// chance.
+/// randomness.
 fn names_pure_modules(path: &str) -> bool {
     let list = path.strip_prefix('{').and_then(|list| list.split('}').next());
     let modules = list.map_or_else(|| vec![path], |list| list.split(',').collect());

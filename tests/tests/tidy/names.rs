@@ -63,14 +63,38 @@ fn choices_of_the_simulated_are_biased() {
             }
         }
     }
-    none("these leave to chance which branch goes first, so that a seed gives two runs", findings);
+    none("these leave it open which branch goes first, so that a seed gives two runs", findings);
 }
 
-/// The closed list at the end of the glossary: words that the field has another one for.
-fn refused_words() -> Vec<(String, String)> {
+/// The line of the glossary's head before the closed list.
+const CLOSED_LIST: &str = "## Words that are refused";
+
+/// The closed list at the end of the glossary: words and phrases that the field has another one for.
+fn refused() -> Vec<(String, String)> {
     let glossary = source::read("docs/glossary.md");
-    let lines = glossary.lines().filter_map(|line| line.split_once(" -> "));
-    lines.filter(|(wrong, _)| !wrong.contains(' ')).map(|(wrong, right)| (wrong.to_owned(), right.to_owned())).collect()
+    let list = glossary.split_once(CLOSED_LIST).unwrap().1;
+    let lines = list.lines().filter_map(|line| line.split_once(" -> "));
+    lines.map(|(wrong, right)| (wrong.to_owned(), right.to_owned())).collect()
+}
+
+/// The pages, and what is run beside the binary; of the glossary what comes before its closed list.
+fn pages() -> Vec<(String, String)> {
+    let read = |path: String| {
+        let page = source::read(&path);
+        let page = page.split_once(CLOSED_LIST).map_or(page.as_str(), |(terms, _)| terms).to_owned();
+        (path, page)
+    };
+    let mut pages: Vec<_> = ["README.md", "ARCHITECTURE.md"].map(|path| read(path.to_owned())).into();
+    for folder in ["docs", "docs/decisions", "docs/internals", "scripts", "benches", "tests/scripts"] {
+        for entry in std::fs::read_dir(source::root().join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            if entry.path().is_file() && !name.ends_with(".toml") {
+                pages.push(read(format!("{folder}/{name}")));
+            }
+        }
+    }
+    pages
 }
 
 /// The words of a line: parts of identifiers in lower case, and whole identifiers as they are.
@@ -85,16 +109,25 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// The refused words that a line has, and the phrases, these in any case.
+fn refused_in<'a>(line: &str, refused: &'a [(String, String)]) -> Vec<&'a (String, String)> {
+    let (words, lower) = (words(line), line.to_lowercase());
+    let is_phrase = |wrong: &str| wrong.contains(|c: char| !c.is_alphanumeric() && c != '_');
+    let has = |wrong: &String| if is_phrase(wrong) { lower.contains(wrong) } else { words.contains(wrong) };
+    refused.iter().filter(|(wrong, _)| has(wrong)).collect()
+}
+
+/// Identifiers, comments, log messages, names of metrics, keys of JSON, and pages.
 #[test]
 fn words_are_the_glossarys() {
-    let refused = refused_words();
+    let refused = refused();
     assert!(refused.len() > 10, "the glossary ends with its closed list");
+    let sources = sources().map(|file| (file.path, file.lines.join("\n")));
     let mut findings = Vec::new();
-    for file in sources() {
-        for (at, line) in file.lines.iter().enumerate() {
-            let words = words(line);
-            for (wrong, right) in refused.iter().filter(|(wrong, _)| words.contains(wrong)) {
-                findings.push(format!("{}:{}: {wrong}, say {right}", file.path, at + 1));
+    for (path, text) in sources.chain(pages()) {
+        for (at, line) in text.lines().enumerate() {
+            for (wrong, right) in refused_in(line, &refused) {
+                findings.push(format!("{path}:{}: {wrong}, say {right}", at + 1));
             }
         }
     }
@@ -106,6 +139,15 @@ fn words_are_found_in_identifiers() {
     assert!(words("let x = self.hand_over(to);").contains(&"hand_over".to_owned()));
     assert!(words("fn open_twin()").contains(&"twin".to_owned()));
     assert!(!words("between").contains(&"twin".to_owned()));
+    let refused = ["couronne_old_name", "the map's group", "stranger"].map(|wrong| (wrong.to_owned(), String::new()));
+    for line in [
+        "Opts::new(\"couronne_old_name\", \"Help.\")",
+        "// The map's group answers.",
+        "tracing::warn!(%node, \"a stranger\")",
+    ] {
+        assert_eq!(refused_in(line, &refused).len(), 1, "{line}");
+    }
+    assert!(refused_in("Opts::new(\"couronne_name\", \"Estranged.\")", &refused).is_empty());
     assert_eq!(defined_type("pub(crate) struct Name<T> {"), Some("Name"));
     assert_eq!(defined_type("    struct Inner;"), None);
 }

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::durability;
 use super::map::{drive_state, role};
-use super::messages::{DriveMessage, HeardMessage, StatusMessage};
+use super::messages::{DriveMessage, MemberMessage, StatusMessage};
 use super::process_status::StatusSource;
 use sums::{add_repair, joined_scrub};
 
@@ -30,8 +30,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// A drive that came back emptied so long ago, in milliseconds, is full again.
 const REFILL_MS_MAX: u64 = 86_400_000;
 
-/// A gateway not heard of for so long, in milliseconds, is taken to be away.
-const GATEWAY_AWAY_MS: u64 = 4000;
+/// A gateway whose last node report is older, in milliseconds, is shown as one that does not answer.
+const GATEWAY_REPORT_AGE_MS_MAX: u64 = 4000;
 
 /// Where the status of the cluster comes from.
 pub(crate) struct ClusterStatusSource {
@@ -64,7 +64,7 @@ impl ClusterStatusSource {
             ..ClusterStatus::default()
         };
         let behind = behind(own.map_version, &said.iter().flatten().map(|said| said.map_version).collect::<Vec<_>>());
-        let (mut ranges, mut scrub, mut heard) = (BTreeMap::new(), None, Vec::new());
+        let (mut ranges, mut scrub, mut members) = (BTreeMap::new(), None, Vec::new());
         for ((id, node), said) in map.storage_nodes().zip(said) {
             status.nodes.push(node_of(&map, *id, node, said.as_ref()));
             let Some(said) = said else {
@@ -79,7 +79,7 @@ impl ClusterStatusSource {
             status.halted = status.halted.take().or(said.halted);
             status.drives.extend(said.drives.into_iter().map(|drive| drive_of(drive, &node.name)));
             said.ranges.into_iter().for_each(|range| merge(&mut ranges, range));
-            heard.extend(said.heard);
+            members.extend(said.members);
         }
         status.scrub = scrub.unwrap_or_default();
         status.ranges = ranges.into_values().collect();
@@ -88,7 +88,7 @@ impl ClusterStatusSource {
         status.repair.pending += u64::try_from(unled.saturating_add(behind)).unwrap_or(u64::MAX);
         let gateways = map.nodes.iter().filter(|(_, node)| node.role == Role::Gateway);
         status.gateways = gateways.map(|(id, node)| node_of(&map, *id, node, None)).collect();
-        hear(&mut status, heard);
+        add_members(&mut status, members);
         complete_drives(&map, &mut status);
         status.durability = durability::durability(&map, &status);
         for nodes in [&mut status.nodes, &mut status.gateways] {
@@ -164,16 +164,17 @@ fn node_of(map: &ClusterMap, id: NodeId, node: &MapNode, said: Option<&StatusMes
     }
 }
 
-/// Adds what the leader of the map's group heard of the members.
-fn hear(status: &mut ClusterStatus, heard: Vec<HeardMessage>) {
-    let heard: BTreeMap<String, HeardMessage> = heard.into_iter().map(|heard| (heard.id.clone(), heard)).collect();
+/// Adds what the leader of the meta group knows of the members.
+fn add_members(status: &mut ClusterStatus, members: Vec<MemberMessage>) {
+    let members: BTreeMap<String, MemberMessage> =
+        members.into_iter().map(|member| (member.id.clone(), member)).collect();
     for node in status.nodes.iter_mut().chain(&mut status.gateways) {
-        let Some(heard) = heard.get(&node.id) else { continue };
-        node.heard_ago_ms = Some(heard.ago_ms);
-        node.clock_offset_ms = heard.clock_offset_ms;
-        node.version = node.version.take().or(Some(heard.version.clone()).filter(|version| !version.is_empty()));
+        let Some(member) = members.get(&node.id) else { continue };
+        node.report_age_ms = Some(member.report_age_ms);
+        node.clock_offset_ms = member.clock_offset_ms;
+        node.version = node.version.take().or(Some(member.version.clone()).filter(|version| !version.is_empty()));
         if node.role == NodeRole::Gateway {
-            node.answers = heard.ago_ms < GATEWAY_AWAY_MS;
+            node.answers = member.report_age_ms < GATEWAY_REPORT_AGE_MS_MAX;
         }
     }
 }

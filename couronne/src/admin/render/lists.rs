@@ -9,8 +9,8 @@ use couronne_admin::types::{ClusterStatus, Policy};
 pub(crate) fn nodes(status: &ClusterStatus) -> Vec<String> {
     let mut table = Table::default();
     for node in status.nodes.iter().chain(&status.gateways) {
-        let heard =
-            node.heard_ago_ms.map_or_else(String::new, |ago_ms| format!("heard {} ago", duration(ago_ms / 1000)));
+        let report =
+            node.report_age_ms.map_or_else(String::new, |ago_ms| format!("reported {} ago", duration(ago_ms / 1000)));
         let clock = node.clock_offset_ms.map_or_else(String::new, |clock_ms| format!("clock {clock_ms:+} ms"));
         let drives = match node.drives {
             0 => String::new(),
@@ -23,7 +23,7 @@ pub(crate) fn nodes(status: &ClusterStatus) -> Vec<String> {
             node.address.clone(),
             node.version.clone().unwrap_or_else(|| "version not known".to_owned()),
             node_state(node, status.now_ms),
-            heard,
+            report,
             clock,
             drives,
             node.id.clone(),

@@ -121,11 +121,11 @@ fn short(id: &str) -> String {
 
 /// How a process is, for a person.
 fn node_state(node: &Node, now_ms: u64) -> String {
-    match (node.answers, node.down_since_ms, node.heard_ago_ms) {
+    match (node.answers, node.down_since_ms, node.report_age_ms) {
         (true, ..) => "up".to_owned(),
         (false, Some(since_ms), _) if node.drives > 0 => format!("down for {}", since(since_ms, now_ms)),
-        (false, _, Some(ago_ms)) => format!("not heard of for {}", duration(ago_ms / 1000)),
-        (false, _, None) if node.role == NodeRole::Gateway => "not heard of".to_owned(),
+        (false, _, Some(ago_ms)) => format!("no node report for {}", duration(ago_ms / 1000)),
+        (false, _, None) if node.role == NodeRole::Gateway => "no node report".to_owned(),
         (false, ..) => "does not answer".to_owned(),
     }
 }

@@ -32,7 +32,7 @@ fn node(number: u64) -> Node {
         address: format!("127.0.0.1:{number}"),
         answers: true,
         version: Some("0.1.0".to_owned()),
-        heard_ago_ms: Some(300),
+        report_age_ms: Some(300),
         clock_offset_ms: Some(-2),
         drives: 1,
         ..Node::default()
@@ -290,9 +290,9 @@ fn lists() {
     assert_eq!(
         nodes(&message),
         [
-            "n1  storage node  region/zone0  127.0.0.1:1  0.1.0  up  heard 0 s ago  clock -2 ms  1 drive  00000000000000000000000000000001",
-            "n2  storage node  region/zone0  127.0.0.1:2  0.1.0  up  heard 0 s ago  clock -2 ms  1 drive  00000000000000000000000000000002",
-            "g1  gateway       region/zone3  127.0.0.1:7  0.1.0  up  heard 0 s ago  clock -2 ms           00000000000000000000000000000007",
+            "n1  storage node  region/zone0  127.0.0.1:1  0.1.0  up  reported 0 s ago  clock -2 ms  1 drive  00000000000000000000000000000001",
+            "n2  storage node  region/zone0  127.0.0.1:2  0.1.0  up  reported 0 s ago  clock -2 ms  1 drive  00000000000000000000000000000002",
+            "g1  gateway       region/zone3  127.0.0.1:7  0.1.0  up  reported 0 s ago  clock -2 ms           00000000000000000000000000000007",
         ]
     );
     assert_eq!(

@@ -2,7 +2,7 @@
 //!
 //! Its steps: (1) a registry row in state Creating claims the name; (2) every range of the bucket gets
 //! its rules; (3) the owner's listing gets its row; (4) the registry row becomes Live: from here on
-//! it exists. After a crash between two steps, whoever next asks for the name takes the rest of them.
+//! it exists. After a crash between two steps, the next request for the name takes the rest of them.
 
 use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{BucketId, Ordinal};

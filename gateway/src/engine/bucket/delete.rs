@@ -5,7 +5,7 @@
 //! yet newer rules that are installed everywhere; (3) all sealed: the registry row becomes Dropping,
 //! and from here on there is no way back; (4) every range drops its rules; (5) the owner's listing
 //! loses its row; (6) the registry row goes: the name is free. After a crash between two steps,
-//! whoever next asks for the name takes the rest of them.
+//! the next request for the name takes the rest of them.
 
 use couronne_metadata::command::{Expect, Refusal};
 use couronne_metadata::record::{BucketEntry, BucketRules, BucketState};
@@ -17,13 +17,13 @@ use super::{Bucket, Engine, EngineError, TURNS_MAX};
 /// What a sequence that was under way came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resumed {
-    /// The bucket is live; it was just created, or someone else changed it.
+    /// The bucket is live; it was just created, or another request changed it.
     Live,
-    /// It was not empty, and lives on.
+    /// The bucket was not empty, and stays.
     NotEmpty,
-    /// It is gone.
+    /// The bucket is gone.
     Gone,
-    /// Someone else took it further: look again.
+    /// Another request took the deletion further: look again.
     Changed,
 }
 
@@ -34,7 +34,7 @@ impl Engine {
         let mut begun = false;
         for _ in 0..TURNS_MAX {
             let found = self.registered(name).await?.filter(|found| found.entry.id == bucket.entry.id);
-            // Gone since we began: it is deleted, whoever took the last step.
+            // Gone since we began: it is deleted, whichever request took the last step.
             let Some(mut found) = found else {
                 return if begun { Ok(()) } else { Err(Refusal::NoSuchBucket.into()) };
             };

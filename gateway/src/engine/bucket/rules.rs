@@ -17,11 +17,11 @@ use super::{Bucket, Engine, EngineError, TURNS_MAX};
 /// What is done with the rules row of one range.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RulesStep<'a> {
-    /// Have at least these.
+    /// Makes the row these rules, unless it has newer ones.
     Install(&'a BucketRules),
-    /// Take no more rows, if there are none.
+    /// Makes the range take no more rows of the bucket, if it has none.
     Seal(&'a BucketRules),
-    /// Have none; they are at most this version.
+    /// Removes the rules, which have at most this version.
     Drop(u64),
 }
 

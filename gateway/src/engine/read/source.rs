@@ -158,7 +158,7 @@ pub(in crate::engine) struct Parts {
 
 impl Parts {
     /// Parts with numbers above `after`, and whether more follow. They are asked for whatever the rules
-    /// are by now: who opened the object was allowed to read it.
+    /// are by now: the client that opened the object was allowed to read it.
     pub(in crate::engine) async fn page(
         &self,
         shared: &Shared,

@@ -2,7 +2,7 @@
 //!
 //! Promises: covers the same path and query that routing and storage use, encoded once; the path is not
 //! normalised. Every `x-amz-*` header of the request is covered, or the request is refused:
-//! an unsigned one would let whoever holds a URL turn a PUT into a copy of what its signer may read.
+//! an unsigned one would let the holder of a URL turn a PUT into a copy of what its signer may read.
 //! Must not know: keys.
 //!
 //! Source: "Signature Calculations for the Authorization Header", Amazon S3 API Reference.

@@ -7,7 +7,7 @@
 //!
 //! Promises: incremental, without copying data; lines, trailers and their number are bounded; each call
 //! makes progress or asks for more, so nothing can make it loop. The bytes given out are a chunk's own
-//! only once the chunk ended well: whoever reads must not commit before [`Decoder::finish`] said so.
+//! only once the chunk ended well: the reader must not commit before [`Decoder::finish`] said so.
 //! Must not know: HTTP, what the bytes are for.
 //!
 //! Source: "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks"

@@ -13,9 +13,9 @@ const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 /// How a payload is secured, as its sender says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Not at all.
+    /// The payload is not secured.
     Unsigned,
-    /// The signature covers its SHA-256.
+    /// The signature covers the payload's SHA-256.
     Signed([u8; 32]),
     /// In aws-chunked framing, each chunk signed or none, with or without trailers.
     Chunked { signed: bool, trailers: bool },
@@ -23,9 +23,9 @@ pub(super) enum Mode {
 
 /// How a payload is secured, once its request was verified.
 pub enum Payload {
-    /// Not at all.
+    /// The payload is not secured.
     Unsigned,
-    /// The signature covers its SHA-256.
+    /// The signature covers the payload's SHA-256.
     Signed([u8; 32]),
     /// In aws-chunked framing.
     Chunked {

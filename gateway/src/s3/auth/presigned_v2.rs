@@ -2,7 +2,7 @@
 //! still takes it. In headers version 2 is refused.
 //!
 //! Promises: stricter than AWS where version 2 leaves gaps. A parameter that it does not sign is refused,
-//! so whoever holds a URL cannot turn it into another operation; every `x-amz-*` header is signed; a URL
+//! so the holder of a URL cannot turn it into another operation; every `x-amz-*` header is signed; a URL
 //! is valid for seven days at most, as in version 4.
 //! Must not know: accounts, bodies.
 //!
@@ -91,7 +91,7 @@ impl Presigned {
         Ok(Self { access_key: field(ACCESS_KEY)?, signature, expires: field(EXPIRES)? })
     }
 
-    /// Verifies it.
+    /// Verifies the signature.
     pub(super) fn verify(&self, request: &Request, secret: &Secret) -> Result<Payload> {
         self.check_time(request.received_us / 1_000_000)?;
         check_coverage(request)?;

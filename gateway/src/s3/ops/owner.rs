@@ -1,4 +1,4 @@
-//! Who owns a bucket and all that is in it, as documents show it.
+//! The owner of a bucket and of all that is in it, as documents show it.
 
 use crate::engine::Bucket;
 use crate::front::Gateway;
@@ -36,7 +36,7 @@ impl Owner {
         xml.element(element, |xml| self.write_children(xml));
     }
 
-    /// Writes who opened an upload: the owner, or another canonical id.
+    /// Writes the account that opened an upload: the owner, or another canonical id.
     pub fn write_initiator(&self, xml: &mut Writer, initiator: &str) {
         xml.element("Initiator", |xml| {
             xml.text("ID", initiator);

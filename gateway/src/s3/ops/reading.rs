@@ -84,9 +84,9 @@ pub struct ReadParameters {
 
 /// The bytes of an object that an answer is about.
 pub struct Selection {
-    /// Them.
+    /// Their offsets in the object.
     pub range: Range<u64>,
-    /// Whether they are less than was stored, or one part: 206.
+    /// Whether the answer is less than the stored object, or one part: 206.
     partial: bool,
     /// How many parts the object has, if one was asked for.
     parts: Option<u16>,

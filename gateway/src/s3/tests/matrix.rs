@@ -130,7 +130,7 @@ async fn a_defect_in_the_head_is_denied_and_touches_nothing() {
         for place in PLACES {
             for mode in MODES {
                 for defect in HEAD_DEFECTS {
-                    // What belongs to no bucket belongs to whoever asks.
+                    // What belongs to no bucket belongs to the account that asks.
                     let own = matches!(operation, Operation::ListBuckets | Operation::CreateBucket);
                     if own && defect == Defect::Unjoined {
                         continue;

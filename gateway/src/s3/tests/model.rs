@@ -114,7 +114,7 @@ async fn what_is_not_served_answers_501() {
             assert_eq!((answer.status, answer.code()), (501, "NotImplemented"), "{}: {answer:?}", listed.name);
             assert!(answer.text().contains(listed.entry_name()), "{}: {answer:?}", listed.name);
         }
-        // One who is not known is not told so.
+        // An unknown caller is not told so.
         ask.keys.secret.push('x');
         assert_eq!(server.send(&ask).await.code(), "SignatureDoesNotMatch", "{}", listed.name);
     }

@@ -46,9 +46,9 @@ pub fn bounded(name: &str, value: Option<&str>, default: u32, most: u32) -> Resu
 /// How names in a listing are to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameEncoding {
-    /// As they are.
+    /// Names as they are.
     Plain,
-    /// Percent-encoded, `/` kept.
+    /// Names percent-encoded, `/` kept.
     Url,
 }
 

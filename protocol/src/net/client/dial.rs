@@ -22,7 +22,7 @@ pub(super) struct Connection {
     queue: (mpsc::WeakUnboundedSender<Outgoing>, mpsc::UnboundedReceiver<Outgoing>),
 }
 
-/// Opens a connection to whoever has the certificate of `name`.
+/// Opens a connection to the process that has the certificate of `name`.
 pub(super) async fn dial(
     address: &str,
     tls: Arc<ClientConfig>,

@@ -127,7 +127,7 @@ async fn open(
     let (link, mut connection) = match dialer.dial(peer).await {
         Ok(opened) => opened,
         Err(why) => {
-            tracing::debug!(%peer, %why, "connecting to a peer");
+            tracing::debug!(%peer, error = %why, "connecting to a peer");
             if let Some(slot) = slot.upgrade() {
                 slot.rest(failures, why.clone());
             }

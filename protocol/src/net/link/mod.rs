@@ -62,7 +62,7 @@ pub(super) trait Side: Sync {
     /// A message comes; `None` if its bytes are not wanted.
     fn announced(&self, head: &PacketHead) -> Result<Option<Self::Expected>, Violation>;
 
-    /// It is here.
+    /// A message has arrived whole.
     fn arrived(&self, expected: Self::Expected, message: Message);
 
     /// A packet is about to leave; whether it still should.
@@ -78,7 +78,7 @@ pub(super) enum End {
     /// The peer closed it between two packets.
     #[error("the peer closed the connection")]
     ByPeer,
-    /// Nobody here uses it any more.
+    /// This side uses the connection no more.
     #[error("the connection is not used any more")]
     Released,
     /// This side cut it.
@@ -155,6 +155,6 @@ pub(super) async fn greet<T: AsyncRead + AsyncWrite + Unpin>(stream: &mut T) -> 
 
 /// Tells the peer that nothing more comes, if it still listens.
 pub(super) async fn say_goodbye<T: AsyncWrite + Unpin>(stream: &mut T) {
-    // Whoever does not hear it notices the closed socket.
+    // A peer that does not receive it notices the closed socket.
     let _ = timeout(GOODBYE, stream.shutdown()).await;
 }

@@ -1,4 +1,4 @@
-//! What passed through a connection so far, for whoever watches over it.
+//! What passed through a connection so far, for the task that watches over it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -80,7 +80,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         }
     }
 
-    /// A message's head. Whoever keeps a part of it keeps it alive, and nothing else.
+    /// A message's head. A value that shares a part of its memory keeps it alive, and nothing else.
     async fn head(&mut self, len: u32) -> io::Result<Bytes> {
         let mut head = Vec::with_capacity(len as usize);
         self.take(&mut head, len as usize).await?;

@@ -1,6 +1,6 @@
 //! The answering half: connections of peers, and their end.
 //!
-//! Promises: handshakes, connections, strangers and calls are bounded in number and time; a stop
+//! Promises: handshakes, connections, unjoined peers and calls are bounded in number and time; a stop
 //! answers what is under way, within a bound. Each call has a task of its own, which goes on when its
 //! connection does not: what was begun is finished.
 //! Must not know: what messages mean.
@@ -33,7 +33,7 @@ struct Server {
     settings: NetSettings,
     /// The calls of all connections.
     budget: Arc<Budget>,
-    strangers: Semaphore,
+    unjoined: Semaphore,
 }
 
 /// Serves peers until `stop` is ready, then finishes what is under way.
@@ -47,8 +47,8 @@ pub async fn serve(
     let permits = Arc::new(Semaphore::new(settings.connections_max));
     let grace = Duration::from_millis(settings.drain_ms_max);
     let budget = Budget::new(settings.served_max, settings.served_bytes_max);
-    let strangers = Semaphore::new(settings.strangers_max);
-    let server = Arc::new(Server { tls, service, settings, budget, strangers });
+    let unjoined = Semaphore::new(settings.unjoined_max);
+    let server = Arc::new(Server { tls, service, settings, budget, unjoined });
     let (tell, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
@@ -105,12 +105,12 @@ impl Server {
             Err(_) => return tracing::debug!(%from, "a handshake took too long"),
         };
         let end = if peer.role == Role::Unjoined {
-            let Ok(_permit) = self.strangers.try_acquire() else {
-                return tracing::debug!(%from, "too many strangers");
+            let Ok(_permit) = self.unjoined.try_acquire() else {
+                return tracing::debug!(%from, "too many unjoined processes are connected");
             };
-            let limit = Duration::from_millis(self.settings.stranger_ms_max);
+            let limit = Duration::from_millis(self.settings.unjoined_ms_max);
             let served = timeout(limit, self.serve(&mut stream, peer, stopping)).await;
-            served.unwrap_or(End::Cut("a stranger stayed too long"))
+            served.unwrap_or(End::Cut("an unjoined process stayed too long"))
         } else {
             self.serve(&mut stream, peer, stopping).await
         };

@@ -1,4 +1,4 @@
-//! What one peer asks on one connection: what is let in, who answers it, how the answer leaves.
+//! What one peer asks on one connection: what is let in, what answers it, how the answer leaves.
 //!
 //! Promises: a call that is refused takes no memory; refusals that the peer does not read are
 //! bounded; a task that ends without an answer cuts the connection, so that nobody waits for it.
@@ -14,8 +14,8 @@ use crate::net::settings::NetSettings;
 use crate::transport::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Message, Method, Peer, Rejection, Service};
 use couronne_cluster::Role;
 
-/// The longest message of a stranger, in bytes.
-const STRANGER_BYTES_MAX: usize = 64 << 10;
+/// The longest message of an unjoined process, in bytes.
+const UNJOINED_BYTES_MAX: usize = 64 << 10;
 
 /// The answering side of a connection.
 pub(super) struct Serving {
@@ -88,8 +88,8 @@ impl Side for Serving {
 
     fn announced(&self, head: &PacketHead) -> Result<Option<Accepted>, Violation> {
         let PacketKind::Request(number) = head.kind else { return Err(Violation("an answer from the asking side")) };
-        if self.peer.role == Role::Unjoined && head.message_len() > STRANGER_BYTES_MAX {
-            return Err(Violation("too long a message from a stranger"));
+        if self.peer.role == Role::Unjoined && head.message_len() > UNJOINED_BYTES_MAX {
+            return Err(Violation("too long a message from an unjoined process"));
         }
         match self.accept(number, head) {
             Ok(accepted) => Ok(Some(accepted)),

@@ -1,4 +1,4 @@
-//! Handshakes: by rustls, which hands over the keys once both sides have verified each other.
+//! Handshakes: by rustls, which gives out the keys once both sides have verified each other.
 //!
 //! Promises: what a peer may send until then is bounded; one that is refused is told why.
 //! Must not know: how long it may take.
@@ -20,7 +20,7 @@ use crate::net::settings::NetSettings;
 /// The most bytes that wait to be understood. A handshake of ours takes 2 KiB.
 const INCOMING_BYTES_MAX: usize = 64 << 10;
 
-/// Opens a connection as the one that dialled, to whoever has the certificate of `name`.
+/// Opens a connection as the one that dialled, to the process that has the certificate of `name`.
 pub(in crate::net) async fn connect<S>(
     socket: S,
     config: Arc<ClientConfig>,
@@ -38,7 +38,7 @@ where
     wire.into_stream(secrets, rekey, settings.records_a_key_max)
 }
 
-/// Accepts a connection; returns the certificates of who dialled too, if it showed any.
+/// Accepts a connection; returns the certificates of the peer that dialled too, if it showed any.
 pub(in crate::net) async fn accept<S>(
     socket: S,
     config: Arc<ServerConfig>,
@@ -94,7 +94,7 @@ where
             Err(error) => {
                 // The alert that says why is next, if there is one.
                 while let Ok(Next::Step) = wire.step(process, connection) {}
-                // Whoever does not take it learns that the connection is closed.
+                // A peer that does not take it learns that the connection is closed.
                 let _ = wire.send().await;
                 return Err(invalid(error));
             }

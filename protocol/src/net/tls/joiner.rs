@@ -15,7 +15,7 @@ use crate::net::certificates::{CertificateError, Fingerprint, name_of};
 use couronne_base::env::Clock;
 use couronne_cluster::Role;
 
-/// What a stranger speaks TLS with. It talks to storage nodes of the pinned authority only.
+/// What an unjoined process speaks TLS with. It talks to storage nodes of the pinned authority only.
 pub struct Joiner {
     client: Arc<ClientConfig>,
 }

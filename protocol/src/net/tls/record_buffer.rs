@@ -15,9 +15,9 @@ const SMALL_TIMES_MAX: u32 = 8;
 /// Bytes that come in at the end and are taken from the start.
 pub(super) struct RecordBuffer {
     bytes: Vec<u8>,
-    /// Those that wait.
+    /// The place in `bytes` of those that wait.
     waiting: Range<usize>,
-    /// How large it ought to be. Bytes.
+    /// The size that the buffer ought to have. Bytes.
     size: usize,
     small_times: u32,
 }
@@ -89,46 +89,46 @@ impl RecordBuffer {
 mod tests {
     use super::*;
 
-    fn receive(room: &mut RecordBuffer, bytes: &[u8]) {
-        room.make(bytes.len() + room.waiting().len());
-        room.spare()[..bytes.len()].copy_from_slice(bytes);
-        room.add(bytes.len());
+    fn receive(buffer: &mut RecordBuffer, bytes: &[u8]) {
+        buffer.make(bytes.len() + buffer.waiting().len());
+        buffer.spare()[..bytes.len()].copy_from_slice(bytes);
+        buffer.add(bytes.len());
     }
 
     #[test]
     fn what_comes_in_is_taken_in_order() {
-        let mut room = RecordBuffer::new();
-        assert_eq!(room.take(3), 0..0);
-        receive(&mut room, b"abcdef");
-        let first = room.take(4);
-        assert_eq!(room.at(first), b"abcd");
-        assert_eq!(room.waiting(), b"ef");
-        receive(&mut room, &[7; 20_000]);
-        assert_eq!(room.waiting(), [b"ef", &[7; 20_000][..]].concat());
-        assert_eq!(room.take(usize::MAX).len(), 20_002);
-        assert!(room.waiting().is_empty());
+        let mut buffer = RecordBuffer::new();
+        assert_eq!(buffer.take(3), 0..0);
+        receive(&mut buffer, b"abcdef");
+        let first = buffer.take(4);
+        assert_eq!(buffer.at(first), b"abcd");
+        assert_eq!(buffer.waiting(), b"ef");
+        receive(&mut buffer, &[7; 20_000]);
+        assert_eq!(buffer.waiting(), [b"ef", &[7; 20_000][..]].concat());
+        assert_eq!(buffer.take(usize::MAX).len(), 20_002);
+        assert!(buffer.waiting().is_empty());
     }
 
     #[test]
     fn it_grows_at_once_and_shrinks_slowly() {
-        let mut room = RecordBuffer::new();
-        room.make(1);
-        assert_eq!(room.spare().len(), BYTES_MIN);
-        room.learn(100_000);
-        room.make(1);
-        assert_eq!(room.spare().len(), 100_000);
-        room.learn(usize::MAX);
+        let mut buffer = RecordBuffer::new();
+        buffer.make(1);
+        assert_eq!(buffer.spare().len(), BYTES_MIN);
+        buffer.learn(100_000);
+        buffer.make(1);
+        assert_eq!(buffer.spare().len(), 100_000);
+        buffer.learn(usize::MAX);
         for _ in 0..SMALL_TIMES_MAX {
-            room.learn(10);
-            room.make(1);
-            assert_eq!(room.spare().len(), BYTES_MAX);
+            buffer.learn(10);
+            buffer.make(1);
+            assert_eq!(buffer.spare().len(), BYTES_MAX);
         }
         for _ in 0..100 {
-            room.learn(10);
-            room.make(1);
+            buffer.learn(10);
+            buffer.make(1);
         }
-        assert_eq!(room.spare().len(), BYTES_MIN);
-        room.make(20_000);
-        assert_eq!(room.spare().len(), 20_000, "what is needed now is there");
+        assert_eq!(buffer.spare().len(), BYTES_MIN);
+        buffer.make(20_000);
+        assert_eq!(buffer.spare().len(), 20_000, "what is needed now is there");
     }
 }

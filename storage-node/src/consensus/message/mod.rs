@@ -20,7 +20,9 @@
 //!   4 follows  vote
 //! vote: term u64 | candidate u64 | committed u8         position: term u64 | index u64
 //! ```
-//! Integers are big-endian; members stand as in the log. The transport's method says for what a vote is asked.
+//! Integers are big-endian; members stand as in the log. The layout is fixed, not of the field codec: every command is
+//! sent in such messages, and they are answered before it is. A new need gets a new kind or version. The transport's
+//! method says for what a vote is asked.
 //! Must not know: how messages travel, the consensus library.
 
 mod codec;
@@ -45,12 +47,12 @@ pub(super) const ENTRIES_MAX: usize = 4096;
 /// The longest body of a piece of a snapshot in bytes: it is closed by a row that may be as long as an entry.
 pub(super) const PIECE_BYTES_MAX: usize = ENTRY_BYTES_MAX + (2 << 20);
 
-/// Who sends.
+/// The replica that sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sender {
     /// The replica.
     pub(super) replica: ReplicaId,
-    /// Where it lives: the recipient looks up who has that drive.
+    /// The drive on which it lives: the recipient looks up the node that has that drive.
     pub(super) drive: DriveId,
 }
 
@@ -141,7 +143,7 @@ pub(super) enum Answer {
 /// The answer to a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct VoteAnswer {
-    /// The vote of who answers, after the question.
+    /// The vote of the replica that answers, after the question.
     pub(super) vote: Vote,
     /// The last position of its log.
     pub(super) last: Option<Position>,
@@ -152,9 +154,9 @@ pub(super) struct VoteAnswer {
 /// The answer to entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AppendAnswer {
-    /// All are durable.
+    /// All entries are durable.
     All,
-    /// Those up to a position are.
+    /// The entries up to a position are durable.
     UpTo(Option<Position>),
     /// The log does not have the position before them.
     Conflict,
@@ -168,10 +170,10 @@ pub(super) enum Refusal {
     /// The recipient does not live here.
     #[error("no such replica here")]
     Unknown,
-    /// It has just started and may have promised a lease before.
+    /// The recipient has just started and may have promised a lease before.
     #[error("has just started")]
     Quiet,
-    /// It has stopped.
+    /// The recipient has stopped.
     #[error("stopped")]
     Stopped,
     /// The message contradicts what the replica knows for certain.

@@ -77,8 +77,8 @@ pub(super) fn from_entry(entry: EntryOf<Types>) -> Entry {
     Entry { position: position(&entry.log_id), payload }
 }
 
-/// The library's mark of an election that the old leader ordered is left out: who may be elected is
-/// told by that leader itself, and a vote that overrides a lease would make leases worthless.
+/// The library's mark of an election that the old leader ordered is left out: that leader itself
+/// says which follower may be elected, and a vote that overrides a lease would make leases worthless.
 pub(super) fn to_vote_request(ask: VoteAsk) -> VoteRequest<Types> {
     VoteRequest::new(to_vote(ask.vote), ask.last.map(log_id))
 }

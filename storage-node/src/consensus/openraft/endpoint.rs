@@ -130,7 +130,7 @@ impl Endpoint {
             tokio::time::sleep(SNAPSHOT_PENDING_MAX).await;
             let turn = endpoint.replacing.lock().await;
             if *turn == tries && endpoint.machine.give_up() {
-                tracing::error!(replica = endpoint.replica.0, "no snapshot came whole: the replica ends");
+                tracing::error!(replica = endpoint.replica.0, "no snapshot was received whole: the replica stops");
                 drop(endpoint.raft.shutdown().await);
             }
         });

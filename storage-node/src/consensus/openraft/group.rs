@@ -10,13 +10,13 @@
 //!   Not even the leader itself votes for another before a whole `election_max` has passed.
 //! - Only the leader itself frees its followers of their leases, to be followed without a wait. Before it
 //!   tells anyone it has ceased to lead, for good in that term. A vote that the old leader ordered would
-//!   override leases in the library; that mark does not travel, so who was not told keeps faith.
+//!   override leases in the library; that mark does not travel, so a follower that was not told keeps faith.
 //! - Leases are forgotten in a restart: a replica that may have promised one is quiet for `election_max`.
 //! - Heartbeats go out on a rhythm (`super::heartbeat`), apart from entries, also when nothing is written. The
 //!   library ticks (13/64 of `heartbeat`) only in a replica that hears no leader.
 //! - After a leader's death a follower waits for its lease, then for a time drawn anew for every round
 //!   from `election_min..election_max`, then for a tick: one leads within 2 `election_max` and a few
-//!   messages. If votes split, the next round comes within 1 more. Whoever saw a longer log waits 2 more.
+//!   messages. If votes split, the next round comes within 1 more. A replica that saw a longer log waits 2 more.
 //! - A leader whose answers get lost would keep its followers faithful for ever. So without a quorum it
 //!   falls silent for 3 `election_max` at a time, long enough for the others to elect.
 //!
@@ -260,7 +260,7 @@ impl Consensus for Group {
         if !self.endpoint.may_stand() {
             return;
         }
-        // A replica that has stopped cannot be elected; `stopped` says so to who asks.
+        // A replica that has stopped cannot be elected; `stopped` says so to callers.
         drop(self.raft.trigger().elect(true).await);
     }
 
@@ -318,7 +318,7 @@ impl Consensus for Group {
 
     async fn shutdown(&self) {
         if let Err(error) = self.raft.shutdown().await {
-            tracing::warn!(replica = self.replica.0, %error, "replica did not stop cleanly");
+            tracing::warn!(replica = self.replica.0, %error, "the replica did not stop cleanly");
         }
     }
 }

@@ -140,7 +140,7 @@ impl RaftNetworkV2<Types> for Link {
         };
         let sending =
             self.0.send_snapshot(from_vote(&vote), least, Arc::clone(&snapshot.snapshot.0), option.soft_ttl());
-        // In this order: whether a snapshot was cancelled must not depend on chance.
+        // In this order: whether a snapshot was cancelled must not be random.
         tokio::select! {
             biased;
             closed = cancel => Err(StreamingError::Closed(closed)),

@@ -1,6 +1,6 @@
-//! The library's time, chance and channels: tokio's, but nothing left to the process's own chance.
+//! The library's time, rng and channels: tokio's, but nothing left to the process's own rng.
 //!
-//! Chance comes from a seed that every group is started with, handed down from task to task; watch
+//! Random numbers come from a seed that every group is started with, handed down from task to task; watch
 //! channels are those of `couronne_base::watch`. So on one thread, under paused time, the same seed gives
 //! the same run.
 //! Must not know: consensus.
@@ -22,7 +22,7 @@ type Base = DeterministicRng<TokioRuntime>;
 #[derive(Debug)]
 pub(super) struct Runtime(Base);
 
-/// Runs `work`, and the tasks it begins, with chance drawn from `seed`.
+/// Runs `work`, and the tasks it begins, with random numbers drawn from `seed`.
 pub(super) async fn seeded<T>(seed: u64, work: impl Future<Output = T>) -> T {
     Base::scope(seed, work).await
 }

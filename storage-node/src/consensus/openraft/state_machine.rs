@@ -28,7 +28,7 @@ use crate::consensus::{Applied, SnapshotPieces, StateMachine, StateMachineError}
 /// What the rows are worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rows {
-    /// As the library knows them.
+    /// The rows are as the library knows them.
     Sound,
     /// Being replaced, or replaced in part.
     SnapshotPending,
@@ -51,7 +51,7 @@ pub(super) struct StateMachineAdapter {
     machine: Arc<dyn StateMachine>,
     flushed: Arc<Mutex<Applied>>,
     rows: Arc<Mutex<Rows>>,
-    /// Told when no snapshot is pending any more. Only the library's one worker waits.
+    /// Notified when no snapshot is pending any more. Only the library's one worker waits.
     filled: Arc<Notify>,
 }
 
@@ -82,7 +82,7 @@ impl StateMachineAdapter {
     /// Replaces the rows with those that come. Until it succeeds a snapshot is pending.
     pub(super) async fn replace(&self, pieces: SnapshotPieces) -> Result<Applied, StateMachineError> {
         {
-            // Whoever applies holds this lock, so nobody is half way now.
+            // An apply holds this lock, so none is half way now.
             let mut rows = self.rows.lock();
             if *rows == Rows::Lost {
                 return Err(StateMachineError("the replica has ended".to_owned()));

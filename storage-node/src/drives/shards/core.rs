@@ -68,7 +68,7 @@ impl Health {
 
     /// Takes the drive down for good.
     pub(super) fn down(&self, reason: &str) -> ShardError {
-        tracing::error!(reason, "drive goes down");
+        tracing::error!(reason, "the drive goes down for good");
         self.down.store(Some(Arc::new(reason.to_owned())));
         ShardError::Down(reason.to_owned())
     }
@@ -76,7 +76,7 @@ impl Health {
     /// Counts a failed write; too many in a row take the drive down.
     pub(super) fn failed(&self, what: &str, error: &io::Error) -> ShardError {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        tracing::warn!(what, %error, failures, "drive failed a write");
+        tracing::warn!(operation = what, %error, failures, "the drive failed a write");
         let reason = format!("{what}: {error}");
         if failures >= self.failures_max { self.down(&reason) } else { ShardError::Down(reason) }
     }

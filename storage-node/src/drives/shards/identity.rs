@@ -1,4 +1,4 @@
-//! Who a drive is: a small file at its top, so that it can be moved to another node and is never
+//! The identity of a drive: a small file at its top, so that it can be moved to another node and is never
 //! taken for another.
 //!
 //! Promises: written whole and durably or not at all; a drive of another cluster, a newer format or
@@ -56,15 +56,15 @@ pub enum IdentityError {
     /// The file is not what was written.
     #[error("drive identity is damaged")]
     Damaged,
-    /// A newer release wrote it.
+    /// A newer release wrote the identity.
     #[error("drive has format {0}, this release knows format 1")]
     Format(u64),
-    /// It belongs elsewhere.
+    /// The drive belongs to another cluster.
     #[error("drive belongs to cluster {found:032x}, not {expected:032x}")]
     Cluster {
-        /// The cluster it says it belongs to.
+        /// The cluster that the identity names.
         found: u128,
-        /// The cluster that wanted it.
+        /// The cluster of this node.
         expected: u128,
     },
     /// The drive could not be read or written.

@@ -103,7 +103,7 @@ impl Drive {
         Ok(Self { core, writers, memory: Arc::default() })
     }
 
-    /// Who it is.
+    /// Its identity.
     pub fn identity(&self) -> &Identity {
         &self.core.identity
     }

@@ -46,9 +46,9 @@ pub(super) enum Deleted {
 /// What a record says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// These are a shard's bytes.
+    /// The payload is a shard.
     Shard(ShardFacts),
-    /// This is deleted.
+    /// A shard or a blob is deleted.
     Tombstone(Deleted),
 }
 
@@ -413,7 +413,7 @@ mod tests {
         }
     }
 
-    /// A released format is read for ever: these bytes were written by the first release.
+    /// The format of a disk is read for ever: these bytes must stay what is written, and decode.
     #[test]
     fn the_first_format_is_still_read_and_written() {
         let header = header("key", 1, 0);

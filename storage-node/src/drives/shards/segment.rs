@@ -138,7 +138,7 @@ impl SegmentPage {
 mod tests {
     use super::*;
 
-    /// A released format is read for ever: these bytes were written by the first release.
+    /// The format of a disk is read for ever: these bytes must stay what is written, and decode.
     #[test]
     fn the_first_format_is_still_read_and_written() {
         let page = SegmentPage { number: SegmentNumber(7), generation: 8, drive: DriveId(9), class: Class::Large };

@@ -4,7 +4,7 @@
 //! is to be put, put it, and delete the copies that are no longer needed; again while that changes the plan.
 //! Promises: only verified bytes are rebuilt from or copied; a copy off its primary is deleted only
 //! after the primary has read the shard back where it lies; never fewer shards are alive than before.
-//! Must not know: who asked.
+//! Must not know: the duty that asks.
 
 mod gather;
 mod plan;

@@ -2,7 +2,7 @@
 //!
 //! A round: what readers reported; then, for every range led here, a sweep if drives were lost or
 //! emptied since the last one, and the repair rows, those with the most missing shards first over all
-//! ranges. The map wakes it: a drive that is up again, or one whose grace is over; so does an operator, who
+//! ranges. The map wakes it: a drive that is up again, or one whose grace is over; so does an operator that
 //! has every blob looked for once more.
 //! Promises: as [`rows`] and [`sweep`] say; a report is believed only for a blob that its owner still names.
 //! Must not know: how a chunk is repaired.
@@ -154,7 +154,9 @@ async fn look_for_all(context: &DutyContext, pass: &RepairContext) -> bool {
                 looked = true;
             }),
             Ok(false) => return true,
-            Err(error) => tracing::warn!(range = leader.descriptor().id.0, %error, "blobs are looked for later"),
+            Err(error) => {
+                tracing::warn!(range = leader.descriptor().id.0, %error, "looking for every shard goes on later")
+            }
         }
     }
     looked

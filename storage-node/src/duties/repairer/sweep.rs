@@ -34,7 +34,7 @@ pub(super) async fn sweep(
         progress.range(range, |range| range.swept.clone_from(events));
         return Ok(());
     }
-    tracing::info!(range = range.0, events = news.len(), "looking for blobs with shards on drives lost or emptied");
+    tracing::info!(range = range.0, events = news.len(), "sweeping for blobs with shards on lost or emptied drives");
     progress.range(range, |range| range.looked = 0);
     let key = some_key(leader.descriptor()).ok_or(DutyError::NoKey)?;
     let losses = Arc::new(DataLoss::new(events.clone(), context.map.current()));
@@ -80,7 +80,7 @@ pub(in crate::duties) async fn mark(
     if blobs.is_empty() {
         return Ok(());
     }
-    count(&context.counters.blobs_marked, u64::try_from(blobs.len()).unwrap_or(u64::MAX));
+    count(&context.counters.blobs_degraded, u64::try_from(blobs.len()).unwrap_or(u64::MAX));
     let marked = execute(context, leader, key, Command::MarkDegraded { blobs }).await;
     Ok(marked.map(drop)?)
 }

@@ -152,7 +152,7 @@ impl Rig {
         (0..self.nodes.len()).filter(|number| self.nodes[*number].running.is_some()).collect()
     }
 
-    /// Who leads under the highest term.
+    /// The replica that leads under the highest term.
     pub(crate) fn leader(&self) -> Option<(usize, u64)> {
         let leads = |number: usize| self.running(number).group.leadership().map(|leads| (number, leads.term));
         self.alive().into_iter().filter_map(leads).max_by_key(|(_, term)| *term)
@@ -177,7 +177,7 @@ impl Rig {
         }
     }
 
-    /// Proposes a row at whoever leads, until it is acknowledged. Rows are the same when repeated.
+    /// Proposes a row at the leader, until it is acknowledged. Rows are the same when repeated.
     pub(crate) async fn write(&self, name: &str, value: &[u8]) {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(30) {

@@ -78,8 +78,8 @@ impl Rig {
         };
         let (cluster, bootstrap) = (7, Bootstrap { nodes: 1, ranges: 3 });
         let planned = Membership::plan_drives(&self.env, drives).await.unwrap();
-        let founder = (cluster, NodeId(1), place);
-        Membership::found(&self.env, drives, &planned, founder, &self.policy(), bootstrap).await.unwrap();
+        let founding_node = (cluster, NodeId(1), place);
+        Membership::found(&self.env, drives, &planned, founding_node, &self.policy(), bootstrap).await.unwrap();
     }
 
     /// The drives as a node is given them.

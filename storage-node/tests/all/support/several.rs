@@ -116,8 +116,8 @@ impl TestCluster {
         let drives = rig.node_drives(|_| true);
         let planned = Membership::plan_drives(&rig.env, &drives).await.unwrap();
         let bootstrap = Bootstrap { nodes: count, ranges: 3 };
-        let founder = (cluster, NodeId(1), place(1));
-        Membership::found(&rig.env, &drives, &planned, founder, &rig.policy(), bootstrap).await.unwrap();
+        let founding_node = (cluster, NodeId(1), place(1));
+        Membership::found(&rig.env, &drives, &planned, founding_node, &rig.policy(), bootstrap).await.unwrap();
         several.machines.push(Machine { rig, id: NodeId(1), node: None });
         several.start_node(0).await;
         let first = several.node(0);
@@ -140,7 +140,7 @@ impl TestCluster {
         rig
     }
 
-    /// Begins with a node alone, which keeps an authority and secrets as every founder does.
+    /// Begins with a node alone, which keeps an authority and secrets as every founding node does.
     pub async fn begin_alone(seed: u64, policy: &'static str) -> Self {
         let mut several = Self { net: Arc::default(), machines: Vec::new(), tune: |_| () };
         let rig = several.rig(seed, policy);
@@ -171,7 +171,7 @@ impl TestCluster {
         self.start_node(self.machines.len() - 1).await;
     }
 
-    /// A gateway joins: who it is, and its way to the nodes.
+    /// A gateway joins: its identity, and its way to the nodes.
     pub async fn join_gateway(&self, name: &str) -> (NodeId, Arc<dyn Transport>) {
         let place = MapNode { role: Role::Gateway, name: name.into(), ..place(0) };
         let token = self.node(0).make_token(Role::Gateway, Duration::from_secs(600)).await.unwrap();
@@ -192,9 +192,9 @@ impl TestCluster {
             zone: place.zone.0.to_string(),
             drives,
         };
-        let stranger = Peer { node: NodeId(0), role: Role::Unjoined };
+        let unjoined = Peer { node: NodeId(0), role: Role::Unjoined };
         let service = self.node(0).service();
-        let answer = service.serve(stranger, Method::Join, Message::of(request.encode())).await.unwrap();
+        let answer = service.serve(unjoined, Method::Join, Message::of(request.encode())).await.unwrap();
         decode_answer(answer.head).unwrap().unwrap()
     }
 
@@ -234,7 +234,7 @@ impl TestCluster {
         machine.rig.crash(node, seed).await;
     }
 
-    /// Puts an empty drive in the place of that of a machine whose node does not run. It still knows who it is.
+    /// Puts an empty drive in the place of that of a machine whose node does not run, and which keeps its identity.
     pub async fn empty(&mut self, number: usize) {
         let known = self.running().next().expect("another runs").map();
         let machine = &mut self.machines[number];
@@ -305,7 +305,7 @@ impl TestCluster {
     /// Writes a system row through a node; whether it was acknowledged.
     pub async fn write(&self, through: &LocalNode, at: &str, value: &str, commit: [u8; 10]) -> bool {
         let now_ms = self.machines[0].rig.env.clock.wall_ms();
-        let envelope = CommandRequest {
+        let request = CommandRequest {
             commit: CommitId::new(now_ms, commit),
             deadline_ms: now_ms + 15_000,
             bucket: BucketId::SYSTEM,
@@ -315,7 +315,7 @@ impl TestCluster {
             is_repeat: false,
         };
         let routes = through.routes();
-        self.ask(through, at, |address| routes.execute(address, envelope.clone())).await.is_some()
+        self.ask(through, at, |address| routes.execute(address, request.clone())).await.is_some()
     }
 
     /// Reads a system row through a node.
@@ -323,7 +323,7 @@ impl TestCluster {
         self.try_read(through, at).await.expect("an answer")
     }
 
-    /// The version of a system row: when it was written by the clock of who led, in microseconds since 1970.
+    /// The version of a system row: when it was written by the clock of the leader, in microseconds since 1970.
     pub async fn version(&self, through: &LocalNode, at: &str) -> u64 {
         self.get(through, at).await.flatten().expect("the row").version.0
     }
@@ -343,7 +343,7 @@ impl TestCluster {
         }
     }
 
-    /// Asks whoever leads the range of a key, for fifteen seconds.
+    /// Asks the leader of the range of a key, for fifteen seconds.
     async fn ask<T, A>(&self, through: &LocalNode, at: &str, attempt: impl Fn(RangeAddress) -> A) -> Option<T>
     where
         A: Future<Output = Result<T, RangeError>>,

@@ -1,4 +1,4 @@
-//! GetBucketOwnershipControls: who owns the objects of a bucket. It is always the bucket's owner:
+//! GetBucketOwnershipControls: the owner of the objects of a bucket. It is always the bucket's owner:
 //! access control lists are not kept, which S3 calls `BucketOwnerEnforced`.
 //!
 //! Steps: write the document.

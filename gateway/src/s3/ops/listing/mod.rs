@@ -32,7 +32,7 @@ const ENTRY_BYTES: usize = 320;
 /// The parameters of every listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListParameters {
-    /// Keys begin with this.
+    /// The keys that are listed begin with this.
     pub prefix: String,
     /// Keys are rolled into common prefixes up to this.
     pub delimiter: String,

@@ -1,7 +1,7 @@
 //! PutObjectRetention: sets until when and how firmly an object version is locked, in place.
 //!
-//! Promises: neither tag nor date of the object changes. A lock may always grow; governance may be loosened by whoever
-//! bypasses it, compliance by nobody. The range decides.
+//! Promises: neither tag nor date of the object changes. A lock may always grow; governance may be loosened by a
+//! request that bypasses it, compliance by none. The range decides.
 //! Steps: 1. the document; 2. one command (`engine.update_attributes`), again if the bucket's rules
 //! changed meanwhile.
 //! Writes: the version row; no chunks.

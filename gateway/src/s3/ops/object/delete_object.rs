@@ -57,12 +57,12 @@ impl Handler for DeleteObject {
             owner: authorized.caller().account.clone(),
         };
         let deleted = gateway.engine.delete(authorized.resources(), key, delete).await?;
-        let told = deleting::tell(&deleted, operation.version);
+        let shown = deleting::show(&deleted, operation.version);
         let mut response = Response::no_content();
-        if told.marker {
+        if shown.marker {
             response.headers.insert(DELETE_MARKER, HeaderValue::from_static("true"));
         }
-        if let Some(version) = told.version {
+        if let Some(version) = shown.version {
             response.headers.insert(VERSION_ID, header_value(&version_text(version)));
         }
         Ok(response)

@@ -17,7 +17,7 @@ use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
-use crate::s3::ops::object::deleting::{Told, tell};
+use crate::s3::ops::object::deleting::{ShownDeletion, show};
 use crate::s3::wire::version_text::version_text;
 use crate::s3::wire::xml::{self, Element, Writer};
 use crate::s3::wire::{checksum, conditions, parameters};
@@ -73,7 +73,7 @@ impl Handler for DeleteObjects {
             return Err(Code::MalformedXML.into());
         }
         let targets: Vec<Result<Target>> = entries.iter().map(|entry| read_target(entry)).collect();
-        let mut outcomes: Vec<Option<Result<Told>>> = targets.iter().map(|_| None).collect();
+        let mut outcomes: Vec<Option<Result<ShownDeletion>>> = targets.iter().map(|_| None).collect();
         // What was done stays done: when the bucket's rules change midway, only the rest is repeated.
         while round(&authorized, gateway, &targets, &mut outcomes).await {
             authorized.renew(gateway).await?;
@@ -103,7 +103,7 @@ async fn round(
     authorized: &Authorized<DeleteObjects>,
     gateway: &Gateway<S3>,
     targets: &[Result<Target>],
-    outcomes: &mut [Option<Result<Told>>],
+    outcomes: &mut [Option<Result<ShownDeletion>>],
 ) -> bool {
     let mut stale = false;
     for (targets, outcomes) in targets.chunks(DELETIONS_AT_ONCE).zip(outcomes.chunks_mut(DELETIONS_AT_ONCE)) {
@@ -112,7 +112,7 @@ async fn round(
         let done = join_all(deletions).await;
         for ((_, outcome), done) in open.into_iter().zip(done) {
             match done {
-                Ok(told) => *outcome = Some(told),
+                Ok(shown) => *outcome = Some(shown),
                 Err(StaleRules) => stale = true,
             }
         }
@@ -127,7 +127,7 @@ async fn delete(
     authorized: &Authorized<DeleteObjects>,
     gateway: &Gateway<S3>,
     target: &Result<Target>,
-) -> std::result::Result<Result<Told>, StaleRules> {
+) -> std::result::Result<Result<ShownDeletion>, StaleRules> {
     let target = match target {
         Ok(target) => target,
         Err(error) => return Ok(Err(error.clone())),
@@ -141,7 +141,7 @@ async fn delete(
     match gateway.engine.delete(authorized.resources(), &target.key, delete).await {
         Err(EngineError::StaleRules) => Err(StaleRules),
         Err(error) => Ok(Err(S3Error::of_engine(error))),
-        Ok(deleted) => Ok(Ok(tell(&deleted, target.version))),
+        Ok(deleted) => Ok(Ok(show(&deleted, target.version))),
     }
 }
 
@@ -149,19 +149,19 @@ fn write_outcome(
     xml: &mut Writer,
     entry: &Element,
     target: &Result<Target>,
-    outcome: &Option<Result<Told>>,
+    outcome: &Option<Result<ShownDeletion>>,
     quiet: bool,
 ) {
     let key = entry.child_text("Key").unwrap_or_default();
     let asked = entry.child_text("VersionId").filter(|text| !text.is_empty());
     match outcome {
         Some(Ok(_)) if quiet => {}
-        Some(Ok(told)) => xml.element("Deleted", |xml| {
+        Some(Ok(shown)) => xml.element("Deleted", |xml| {
             xml.text("Key", key);
             xml.optional("VersionId", asked);
-            if told.marker {
+            if shown.marker {
                 xml.text("DeleteMarker", "true");
-                xml.optional("DeleteMarkerVersionId", told.version.map(version_text).as_deref());
+                xml.optional("DeleteMarkerVersionId", shown.version.map(version_text).as_deref());
             }
         }),
         failed => {
