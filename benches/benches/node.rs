@@ -39,7 +39,7 @@ fn cpu() -> f64 {
     now(ClockId::ProcessCPUTime).as_secs_f64()
 }
 
-fn envelope(env: &Env, bucket: BucketId, rules_version: u64, key: &str, command: Command) -> CommandRequest {
+fn request(env: &Env, bucket: BucketId, rules_version: u64, key: &str, command: Command) -> CommandRequest {
     let now_ms = env.clock.wall_ms();
     CommandRequest {
         commit: CommitId::new(now_ms, env.random_bytes()),
@@ -52,17 +52,17 @@ fn envelope(env: &Env, bucket: BucketId, rules_version: u64, key: &str, command:
     }
 }
 
-async fn execute(node: &LocalNode, envelope: CommandRequest) {
-    try_execute(node, envelope).await.unwrap();
+async fn execute(node: &LocalNode, request: CommandRequest) {
+    try_execute(node, request).await.unwrap();
 }
 
-async fn try_execute(node: &LocalNode, envelope: CommandRequest) -> Result<Outcome, RangeError> {
-    let position = RangeDescriptor::position(envelope.bucket, envelope.key.as_bytes());
+async fn try_execute(node: &LocalNode, request: CommandRequest) -> Result<Outcome, RangeError> {
+    let position = RangeDescriptor::position(request.bucket, request.key.as_bytes());
     let ranges = node.local().describe(position.clone(), Bytes::new()).await.unwrap();
     let range = ranges.into_iter().find(|range| range.contains(&position)).unwrap();
     let replica = node.local().leader_hint(range.id).unwrap();
     let address = RangeAddress { range: range.id, generation: range.generation, replica };
-    node.local().execute(address, envelope).await
+    node.local().execute(address, request).await
 }
 
 fn main() {
@@ -130,7 +130,7 @@ async fn measure() {
             policy: PolicyId(0),
             extra: Vec::new(),
         };
-        let put_rules = envelope(&env, bucket, 0, "\u{1}", Command::PutRules { rules });
+        let put_rules = request(&env, bucket, 0, "\u{1}", Command::PutRules { rules });
         // The second run finds them there.
         drop(try_execute(&node, put_rules).await);
         buckets.push(bucket);
@@ -156,7 +156,7 @@ async fn measure() {
                     condition: Precondition::default(),
                 };
                 let bucket = buckets[usize::try_from(number % 8).unwrap()];
-                execute(&node, envelope(&env, bucket, 1, &format!("key{number:08}"), put)).await;
+                execute(&node, request(&env, bucket, 1, &format!("key{number:08}"), put)).await;
             }
         })
     });

@@ -24,7 +24,7 @@ fn bucket() -> BucketId {
     BucketId::new(ResidencyClass(0), [7; 14])
 }
 
-fn envelope(number: u64, key: String, rules_version: u64, command: Command) -> CommandRequest {
+fn request(number: u64, key: String, rules_version: u64, command: Command) -> CommandRequest {
     let mut random = [0; 10];
     random.iter_mut().zip(number.to_be_bytes()).for_each(|(to, from)| *to = from);
     CommandRequest {
@@ -47,11 +47,11 @@ fn put(number: u64) -> CommandRequest {
         attributes: Attributes { owner: "owner".into(), ..Attributes::default() },
         condition: Precondition::default(),
     };
-    envelope(number, format!("folder-{}/object-{number:010}", number % 16), RULES_VERSION, command)
+    request(number, format!("folder-{}/object-{number:010}", number % 16), RULES_VERSION, command)
 }
 
-fn execute(store: &MemoryStore, envelope: &CommandRequest) {
-    match evaluate(&*store.view(), envelope, NOW_US).unwrap() {
+fn execute(store: &MemoryStore, request: &CommandRequest) {
+    match evaluate(&*store.view(), request, NOW_US).unwrap() {
         Evaluated::Propose { effect, .. } => {
             let batch = apply(&*store.view(), &[effect]).unwrap();
             store.apply(&batch).unwrap();
@@ -71,7 +71,7 @@ fn range(objects: u64) -> MemoryStore {
         policy: PolicyId(0),
         extra: Vec::new(),
     };
-    execute(&store, &envelope(u64::MAX, "rules".to_owned(), 0, Command::PutRules { rules }));
+    execute(&store, &request(u64::MAX, "rules".to_owned(), 0, Command::PutRules { rules }));
     (0..objects).for_each(|number| execute(&store, &put(number)));
     store
 }

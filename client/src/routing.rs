@@ -116,8 +116,8 @@ impl Router {
         query: Query,
     ) -> Result<(Answer, Arc<KnownRange>), ClientError> {
         let position = RangeDescriptor::position(bucket, key);
-        let envelope = QueryRequest { bucket, rules_version, query };
-        self.query_at(Destination::Position(&position), self.query, envelope).await
+        let request = QueryRequest { bucket, rules_version, query };
+        self.query_at(Destination::Position(&position), self.query, request).await
     }
 
     /// The range that owns a key, as far as is known here.
@@ -143,7 +143,7 @@ impl Router {
         command: Command,
     ) -> Result<(Outcome, Arc<KnownRange>), ClientError> {
         let now_ms = self.env.clock.wall_ms();
-        let envelope = CommandRequest {
+        let request = CommandRequest {
             commit: CommitId::new(now_ms, self.env.random_bytes()),
             deadline_ms: now_ms.saturating_add(u64::try_from(patience.budget.as_millis()).unwrap_or(u64::MAX)),
             bucket: bucket.id,
@@ -153,7 +153,7 @@ impl Router {
             is_repeat: false,
         };
         let attempt =
-            |address, is_repeat| self.ranges.execute(address, CommandRequest { is_repeat, ..envelope.clone() });
+            |address, is_repeat| self.ranges.execute(address, CommandRequest { is_repeat, ..request.clone() });
         self.ask(destination, patience, attempt).await
     }
 
@@ -161,9 +161,9 @@ impl Router {
         &self,
         destination: Destination<'_>,
         patience: Patience,
-        envelope: QueryRequest,
+        request: QueryRequest,
     ) -> Result<(Answer, Arc<KnownRange>), ClientError> {
-        self.ask(destination, patience, |address, _| self.ranges.query(address, envelope.clone())).await
+        self.ask(destination, patience, |address, _| self.ranges.query(address, request.clone())).await
     }
 
     /// Attempts until there is an answer, a refusal, or no time. Each is told whether one before it went unanswered.

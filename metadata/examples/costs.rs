@@ -33,7 +33,7 @@ fn main() {
     measure(&drive.store("range").unwrap());
 }
 
-fn envelope(number: u64, command: Command) -> CommandRequest {
+fn request(number: u64, command: Command) -> CommandRequest {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&number.to_be_bytes());
     CommandRequest {
@@ -63,9 +63,9 @@ fn put() -> Command {
     }
 }
 
-fn execute(store: &dyn Store, envelope: &CommandRequest) -> (Effect, u64) {
+fn execute(store: &dyn Store, request: &CommandRequest) -> (Effect, u64) {
     let view = store.view();
-    match evaluate(&*view, envelope, NOW_US).unwrap() {
+    match evaluate(&*view, request, NOW_US).unwrap() {
         Evaluated::Propose { effect, .. } => (effect, 0),
         _ => (Effect::default(), 1),
     }
@@ -80,14 +80,13 @@ fn measure(store: &dyn Store) {
         policy: PolicyId(0),
         extra: Vec::new(),
     };
-    let (effect, _) = execute(store, &envelope(0, Command::PutRules { rules }));
+    let (effect, _) = execute(store, &request(0, Command::PutRules { rules }));
     store.apply(&apply(&*store.view(), &[effect]).unwrap()).unwrap();
 
     let (mut evaluating, mut coding, mut applying, mut writing) = (0.0, 0.0, 0.0, 0.0);
     for batch in 0..KEYS / 16 {
         let at = cpu_seconds();
-        let effects: Vec<Effect> =
-            (0..16).map(|one| execute(store, &envelope(batch * 16 + one + 1, put())).0).collect();
+        let effects: Vec<Effect> = (0..16).map(|one| execute(store, &request(batch * 16 + one + 1, put())).0).collect();
         evaluating += cpu_seconds() - at;
         let at = cpu_seconds();
         let entries: Vec<Bytes> = effects.iter().map(Effect::encode).collect();

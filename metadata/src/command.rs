@@ -178,7 +178,7 @@ pub enum Command {
         /// The blob.
         blob: BlobRef,
     },
-    /// Sets the bucket's rules in this range. The envelope's `rules_version` is the version replaced.
+    /// Sets the bucket's rules in this range. The request's `rules_version` is the version replaced.
     PutRules {
         /// The new rules.
         rules: BucketRules,
@@ -190,7 +190,7 @@ pub enum Command {
     },
     /// Drops a deleted bucket's rules row from this range.
     DropRules,
-    /// Writes or removes one row of [`BucketId::SYSTEM`]; the envelope's key names it.
+    /// Writes or removes one row of [`BucketId::SYSTEM`]; the request's key names it.
     SystemWrite {
         /// What must be there.
         expect: Expect,

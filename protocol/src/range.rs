@@ -73,7 +73,7 @@ pub trait RangeClient: Send + Sync + 'static {
     async fn describe(&self, start: Bytes, end: Bytes) -> Result<Vec<RangeDescriptor>, RangeError>;
 
     /// Executes a command. Answered once it is durable and applied at the leader.
-    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError>;
+    async fn execute(&self, address: RangeAddress, request: CommandRequest) -> Result<Outcome, RangeError>;
 
     /// Answers a query from applied state, under the leader's lease.
     async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError>;

@@ -76,8 +76,8 @@ impl RangeClient for Node {
         Ok(vec![RangeDescriptor { id: RangeId(1), generation: Generation(2), start, end, replicas: vec![DriveId(11)] }])
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
-        let _ = self.note((address, envelope));
+    async fn execute(&self, address: RangeAddress, request: CommandRequest) -> Result<Outcome, RangeError> {
+        let _ = self.note((address, request));
         Ok(Outcome::Done { ordinal: Ordinal(5) })
     }
 
@@ -181,7 +181,7 @@ fn address(replica: u128) -> RangeAddress {
     RangeAddress { range: RangeId(1), generation: Generation(2), replica: DriveId(replica) }
 }
 
-fn envelope(command: Command) -> CommandRequest {
+fn request(command: Command) -> CommandRequest {
     CommandRequest {
         commit: CommitId::from_bytes([2; 16]),
         deadline_ms: 1,
@@ -246,7 +246,7 @@ async fn a_failed_call_is_an_error_of_the_drive() {
 async fn a_failed_call_to_a_range_says_whether_it_may_have_been_done() {
     let world = World::new(Role::Gateway);
     let ranges = world.ranges();
-    assert!(ranges.execute(address(11), envelope(Command::DropRules)).await.is_ok());
+    assert!(ranges.execute(address(11), request(Command::DropRules)).await.is_ok());
     let cases: [(CallError, bool); 4] = [
         (CallError::Unreachable("x".to_owned()), false),
         (CallError::Lost("x".to_owned()), true),
@@ -255,15 +255,15 @@ async fn a_failed_call_to_a_range_says_whether_it_may_have_been_done() {
     ];
     for (error, expected) in cases {
         world.breaks(1, error);
-        match ranges.execute(address(11), envelope(Command::DropRules)).await {
+        match ranges.execute(address(11), request(Command::DropRules)).await {
             Err(RangeError::Unavailable { maybe_done, .. }) => assert_eq!(maybe_done, expected),
             other => panic!("{other:?}"),
         }
     }
     world.breaks(1, Rejection::Overloaded.into());
-    assert_eq!(ranges.execute(address(11), envelope(Command::DropRules)).await, Err(RangeError::Overloaded));
+    assert_eq!(ranges.execute(address(11), request(Command::DropRules)).await, Err(RangeError::Overloaded));
     assert!(matches!(
-        ranges.execute(address(99), envelope(Command::DropRules)).await,
+        ranges.execute(address(99), request(Command::DropRules)).await,
         Err(RangeError::Unavailable { maybe_done: false, .. })
     ));
 }
@@ -313,7 +313,7 @@ async fn duties_are_for_storage_nodes() {
     for (role, allowed) in [(Role::StorageNode, true), (Role::Gateway, false)] {
         let world = World::new(role);
         for command in duties.clone() {
-            let done = world.ranges().execute(address(11), envelope(command)).await;
+            let done = world.ranges().execute(address(11), request(command)).await;
             assert_eq!(done.is_ok(), allowed, "{done:?}");
         }
         let shards = world.shards();

@@ -104,7 +104,7 @@ fn address() -> RangeAddress {
     RangeAddress { range: RangeId(9), generation: Generation(1), replica: DriveId(8) }
 }
 
-fn envelope(command: Command) -> CommandRequest {
+fn request(command: Command) -> CommandRequest {
     CommandRequest {
         commit: CommitId::from_bytes([2; 16]),
         deadline_ms: 1,
@@ -187,7 +187,7 @@ fn answers_of_drives_are_encoded_as_released() {
 fn questions_to_ranges_are_encoded_as_released() {
     golden(&Describe { start: Bytes::from_static(b"a"), end: Bytes::new() }, "010101610200/");
     golden(
-        &Execute { address: address(), envelope: envelope(Command::DropRules) },
+        &Execute { address: address(), request: request(Command::DropRules) },
         "010118010109020101031000000000000000000000000000000008023301100202020202020202020202020202020202\
          010103100707070707070707070707070707070704010205036b657906020b00/",
     );
@@ -464,7 +464,7 @@ proptest! {
         at: usize,
         bit: usize,
     ) {
-        let execute = Execute { address, envelope: envelope(command) };
+        let execute = Execute { address, request: request(command) };
         let query = Query { address, query: QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query: question } };
         for message in [pack(execute.clone()), pack(query.clone()), pack_reply::<_, RangeError>(Ok(answer.clone()))] {
             bend(&message.head, at, bit);

@@ -65,8 +65,8 @@ impl Router {
     /// A row of the meta group; what was acknowledged before is in the answer.
     pub async fn meta_get(&self, key: &ObjectKey) -> Result<Option<SystemRow>, ClientError> {
         let query = Query::SystemGet { key: key.clone() };
-        let envelope = QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query };
-        self.query_at(self.meta()?, PATIENCE, envelope).await.and_then(|(answer, _)| read(answer))
+        let request = QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query };
+        self.query_at(self.meta()?, PATIENCE, request).await.and_then(|(answer, _)| read(answer))
     }
 
     /// Writes or removes a row of the meta group. Returns the row's new version, or `None` if it is not what was

@@ -121,13 +121,13 @@ impl FakeRanges {
     }
 
     /// Has a command arrive at whoever leads its range.
-    pub async fn arrive(&self, envelope: CommandRequest) -> Result<Outcome, RangeError> {
-        let position = RangeDescriptor::position(envelope.bucket, envelope.key.as_bytes());
+    pub async fn arrive(&self, request: CommandRequest) -> Result<Outcome, RangeError> {
+        let position = RangeDescriptor::position(request.bucket, request.key.as_bytes());
         let address = self.ranges.lock().iter().find(|range| range.descriptor.contains(&position)).map(|range| {
             let RangeDescriptor { id, generation, .. } = range.descriptor;
             RangeAddress { range: id, generation, replica: range.leader }
         });
-        self.execute(address.ok_or(RangeError::StaleRange(Vec::new()))?, envelope).await
+        self.execute(address.ok_or(RangeError::StaleRange(Vec::new()))?, request).await
     }
 
     /// The commands that arrived, repeats included.
@@ -168,8 +168,8 @@ impl FakeRanges {
         }
     }
 
-    fn run(&self, range: &FakeRange, envelope: &CommandRequest) -> Result<Outcome, RangeError> {
-        let evaluated = evaluate(&*range.store.view(), envelope, self.clock.wall_us()).map_err(store_error)?;
+    fn run(&self, range: &FakeRange, request: &CommandRequest) -> Result<Outcome, RangeError> {
+        let evaluated = evaluate(&*range.store.view(), request, self.clock.wall_us()).map_err(store_error)?;
         match evaluated {
             Evaluated::Settled(settled) => settled.map_err(RangeError::Refused),
             Evaluated::Stale => Err(RangeError::StaleRules),
@@ -192,7 +192,7 @@ impl RangeClient for FakeRanges {
         Ok(ranges.iter().map(|range| range.descriptor.clone()).filter(meets).collect())
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
+    async fn execute(&self, address: RangeAddress, request: CommandRequest) -> Result<Outcome, RangeError> {
         tokio::task::yield_now().await;
         let fault = self.fault();
         match fault {
@@ -202,9 +202,9 @@ impl RangeClient for FakeRanges {
             Some(RangeFault::Hangs) => return std::future::pending().await,
             Some(RangeFault::LosesAnswer) | None => {}
         }
-        let position = RangeDescriptor::position(envelope.bucket, envelope.key.as_bytes());
-        self.commands.lock().push(envelope.clone());
-        let done = self.at(address, &position, |range| self.run(range, &envelope));
+        let position = RangeDescriptor::position(request.bucket, request.key.as_bytes());
+        self.commands.lock().push(request.clone());
+        let done = self.at(address, &position, |range| self.run(range, &request));
         if fault == Some(RangeFault::LosesAnswer) { Err(unavailable(true)) } else { done }
     }
 

@@ -100,11 +100,11 @@ impl ToldReplicas {
 
     /// The commands that were sent.
     pub(crate) fn commands(&self) -> Vec<CommandRequest> {
-        self.asked.lock().iter().filter_map(|(_, envelope)| envelope.clone()).collect()
+        self.asked.lock().iter().filter_map(|(_, request)| request.clone()).collect()
     }
 
-    async fn answer(&self, address: RangeAddress, envelope: Option<CommandRequest>) -> Result<(), RangeError> {
-        self.asked.lock().push((address, envelope));
+    async fn answer(&self, address: RangeAddress, request: Option<CommandRequest>) -> Result<(), RangeError> {
+        self.asked.lock().push((address, request));
         assert!(self.asked.lock().len() < 20_000, "replicas are asked without a pause");
         let says = self.says.lock()[usize::try_from(address.replica.0).unwrap() - 1];
         match says {
@@ -125,8 +125,8 @@ impl RangeClient for ToldReplicas {
         Ok(vec![RangeDescriptor { id: RangeId(1), generation: Generation(1), start, end, replicas }])
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
-        self.answer(address, Some(envelope)).await.map(|()| Outcome::Done { ordinal: Ordinal(5) })
+    async fn execute(&self, address: RangeAddress, request: CommandRequest) -> Result<Outcome, RangeError> {
+        self.answer(address, Some(request)).await.map(|()| Outcome::Done { ordinal: Ordinal(5) })
     }
 
     async fn query(&self, address: RangeAddress, _: QueryRequest) -> Result<Answer, RangeError> {

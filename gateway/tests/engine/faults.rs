@@ -169,7 +169,7 @@ fn a_commit_says_how_many_shards_of_its_worst_chunk_are_off_their_primaries() {
                 cluster.drives.set_fault(drive, Some(DriveFault::Down));
             }
             put(&cluster.engine, &bucket, "k", &bytes(1, 1_000_000)).await.unwrap();
-            let said = cluster.ranges.commands().into_iter().find_map(|envelope| match envelope.command {
+            let said = cluster.ranges.commands().into_iter().find_map(|request| match request.command {
                 Command::Put { data: NewData::Blob(_, missing, placed_by), .. } => Some((missing, placed_by)),
                 _ => None,
             });

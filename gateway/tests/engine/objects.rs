@@ -246,6 +246,6 @@ async fn settle() {
     }
 }
 
-fn is_abandon(envelope: &couronne_metadata::command::CommandRequest) -> bool {
-    matches!(envelope.command, couronne_metadata::command::Command::Abandon { .. })
+fn is_abandon(request: &couronne_metadata::command::CommandRequest) -> bool {
+    matches!(request.command, couronne_metadata::command::Command::Abandon { .. })
 }

@@ -16,7 +16,7 @@ use crate::watermarks::Watermarks;
 impl Evaluation<'_> {
     /// Gives up a blob whose commit was never sent. One that a row names was sent after all: it stays.
     pub(super) fn abandon(&mut self, blob: &BlobRef) -> Result<Outcome, Stop> {
-        if answer::names_blob(self.view, self.bucket(), &self.envelope.key, blob.id)? {
+        if answer::names_blob(self.view, self.bucket(), &self.request.key, blob.id)? {
             return Err(Refusal::Conflict.into());
         }
         self.reap_blob(blob, ReapReason::Abandoned);

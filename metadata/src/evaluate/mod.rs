@@ -58,37 +58,37 @@ pub enum Evaluated {
 }
 
 /// Evaluates a command at `now_us` (microseconds since 1970, the leader's clock), with default settings.
-pub fn evaluate(view: &dyn View, envelope: &CommandRequest, now_us: u64) -> Result<Evaluated, StoreError> {
-    evaluate_with(view, envelope, now_us, &Settings::default())
+pub fn evaluate(view: &dyn View, request: &CommandRequest, now_us: u64) -> Result<Evaluated, StoreError> {
+    evaluate_with(view, request, now_us, &Settings::default())
 }
 
 /// Evaluates a command. The caller holds [`CommandRequest::latches`], and the view has everything proposed
 /// under latches that overlap them.
 pub fn evaluate_with(
     view: &dyn View,
-    envelope: &CommandRequest,
+    request: &CommandRequest,
     now_us: u64,
     settings: &Settings,
 ) -> Result<Evaluated, StoreError> {
-    if let Some(outcome) = view.get(&key::of_commit(envelope.commit))?
+    if let Some(outcome) = view.get(&key::of_commit(request.commit))?
         && !mutant!(RepeatExecutesAgain)
     {
         return Ok(Evaluated::Settled(codec::decode(&outcome)?));
     }
     let watermarks = Watermarks::load(view)?;
-    let is_late = now_us / 1000 > envelope.deadline_ms && !mutant!(AcceptPastDeadline);
-    if is_late || watermarks.forgot(envelope.commit) {
+    let is_late = now_us / 1000 > request.deadline_ms && !mutant!(AcceptPastDeadline);
+    if is_late || watermarks.forgot(request.commit) {
         return Ok(Evaluated::Settled(Err(Refusal::DeadlinePassed)));
     }
     let (effect, usage) = (Effect::default(), Usage::default());
-    let mut evaluation = Evaluation { view, envelope, now_us, settings, watermarks, effect, usage };
+    let mut evaluation = Evaluation { view, request, now_us, settings, watermarks, effect, usage };
     match evaluation.run() {
         Ok(outcome) => {
             let outcome = Ok(outcome);
             Ok(Evaluated::Propose { effect: evaluation.finish(&outcome), outcome })
         }
         Err(Stop::Settled(outcome)) => Ok(Evaluated::Settled(Ok(outcome))),
-        Err(Stop::Refused(refusal)) if envelope.is_repeat && !mutant!(ForgetRefusals) => {
+        Err(Stop::Refused(refusal)) if request.is_repeat && !mutant!(ForgetRefusals) => {
             let outcome = Err(refusal);
             Ok(Evaluated::Propose { effect: evaluation.refuse(&outcome), outcome })
         }
@@ -128,23 +128,23 @@ impl From<Corrupt> for Stop {
 /// One command being evaluated, and the effect so far.
 struct Evaluation<'a> {
     view: &'a dyn View,
-    envelope: &'a CommandRequest,
+    request: &'a CommandRequest,
     now_us: u64,
     settings: &'a Settings,
     watermarks: Watermarks,
     effect: Effect,
-    /// Of the envelope's bucket.
+    /// Of the request's bucket.
     usage: Usage,
 }
 
 impl Evaluation<'_> {
     fn run(&mut self) -> Result<Outcome, Stop> {
-        let envelope = self.envelope;
-        if envelope.command.needs_rules() {
+        let request = self.request;
+        if request.command.needs_rules() {
             let rules = self.live_rules()?;
-            return self.run_in_bucket(&rules, &envelope.command);
+            return self.run_in_bucket(&rules, &request.command);
         }
-        match &envelope.command {
+        match &request.command {
             Command::PutRules { rules } => self.put_rules(rules),
             Command::SealBucket { rules } => self.seal_bucket(rules),
             Command::DropRules => self.drop_rules(),
@@ -192,7 +192,7 @@ impl Evaluation<'_> {
     /// The bucket's rules, if they are live and those that the gateway authorized under.
     fn live_rules(&self) -> Result<BucketRules, Stop> {
         let rules = self.rules()?.ok_or(Refusal::NoSuchBucket)?;
-        if rules.version != self.envelope.rules_version {
+        if rules.version != self.request.rules_version {
             return Err(Stop::Stale);
         }
         if rules.state != BucketState::Live {
@@ -202,7 +202,7 @@ impl Evaluation<'_> {
     }
 
     fn rules(&self) -> Result<Option<BucketRules>, Stop> {
-        self.load(&key::of_bucket(RowKind::Rules, self.envelope.bucket))
+        self.load(&key::of_bucket(RowKind::Rules, self.request.bucket))
     }
 
     /// What a command leaves that was refused: that, and nothing of what it was about to do.
@@ -214,16 +214,16 @@ impl Evaluation<'_> {
     /// Closes the effect with what every command leaves.
     fn finish(mut self, outcome: &Result<Outcome, Refusal>) -> Effect {
         if self.usage != Usage::default() {
-            self.effect.usage.push(UsageDelta { bucket: self.envelope.bucket, delta: self.usage });
+            self.effect.usage.push(UsageDelta { bucket: self.request.bucket, delta: self.usage });
         }
-        if !self.envelope.command.is_duty() {
-            self.put_row(key::of_commit(self.envelope.commit), outcome);
+        if !self.request.command.is_duty() {
+            self.put_row(key::of_commit(self.request.commit), outcome);
         }
         self.effect
     }
 
     fn bucket(&self) -> BucketId {
-        self.envelope.bucket
+        self.request.bucket
     }
 
     const fn now_ms(&self) -> u64 {

@@ -24,21 +24,21 @@ impl Evaluation<'_> {
         let attributes = self.locked_attributes(rules, new.attributes)?;
         let current = self.current()?;
         condition::check(new.condition, current.as_deref())?;
-        let room = self.make_room(rules, current)?;
-        let payload_row = key::of_payload(self.bucket(), &self.envelope.key, room.ordinal);
+        let new_version = self.make_new_version(rules, current)?;
+        let payload_row = key::of_payload(self.bucket(), &self.request.key, new_version.ordinal);
         let data = self.admit(new.data, new.size, payload_row)?;
         self.usage.bytes += bytes_delta(new.size);
         self.set_current(&ObjectRecord {
-            ordinal: room.ordinal,
-            version: room.version,
-            commit: self.envelope.commit,
+            ordinal: new_version.ordinal,
+            version: new_version.version,
+            commit: self.request.commit,
             etag: *new.etag,
             size: new.size,
             content: Content::Whole(data),
             attributes,
             checksum: new.checksum.clone(),
         });
-        Ok(Outcome::Put { ordinal: room.ordinal, version: room.version })
+        Ok(Outcome::Put { ordinal: new_version.ordinal, version: new_version.version })
     }
 
     /// The attributes of a new version: the bucket's default retention is added if none was asked for.
@@ -77,7 +77,7 @@ impl Evaluation<'_> {
     }
 
     fn ask_for_repair(&mut self, blob: &BlobRef, missing: u8) {
-        let (bucket, key) = (self.bucket(), self.envelope.key.clone());
+        let (bucket, key) = (self.bucket(), self.request.key.clone());
         let record = RepairRecord { blob: blob.clone(), bucket, key, missing };
         self.put_row(key::of_blob(RowKind::Repair, blob.id), &record);
     }

@@ -50,7 +50,7 @@ impl Evaluation<'_> {
         match self.rules()? {
             Some(old) if old == *rules => return Err(Stop::Settled(self.done())),
             Some(old) if old.version >= rules.version => return Err(Refusal::Conflict.into()),
-            None if self.envelope.rules_version != 0 => return Err(Refusal::Conflict.into()),
+            None if self.request.rules_version != 0 => return Err(Refusal::Conflict.into()),
             _ => {}
         }
         self.put_row(key::of_bucket(RowKind::Rules, self.bucket()), rules);

@@ -28,7 +28,7 @@ impl Evaluation<'_> {
             }
             Found::Noncurrent(VersionRecord::Object(mut object)) => {
                 self.change(rules, &mut object.attributes, change, bypass_governance)?;
-                let row = key::of_version(self.bucket(), &self.envelope.key, object.ordinal);
+                let row = key::of_version(self.bucket(), &self.request.key, object.ordinal);
                 let ordinal = object.ordinal;
                 self.put_row(row, &VersionRecord::Object(object));
                 ordinal

@@ -42,7 +42,7 @@ impl Evaluation<'_> {
         let created = self.next_ordinal(None);
         let record = UploadRecord {
             created,
-            commit: self.envelope.commit,
+            commit: self.request.commit,
             attributes: attributes.clone(),
             initiator: initiator.into(),
             checksum,
@@ -66,7 +66,7 @@ impl Evaluation<'_> {
         let record = PartRecord {
             number: new.number,
             ordinal,
-            commit: self.envelope.commit,
+            commit: self.request.commit,
             etag: *new.etag,
             size: new.size,
             data,
@@ -91,7 +91,7 @@ impl Evaluation<'_> {
     /// All parts of an upload, ascending; up to 10,000.
     pub(super) fn parts(&self, upload: UploadId) -> Result<Vec<PartRecord>, Stop> {
         let start = self.upload_row(RowKind::Part, upload);
-        let end = key::end_of_upload(RowKind::Part, self.bucket(), &self.envelope.key, upload);
+        let end = key::end_of_upload(RowKind::Part, self.bucket(), &self.request.key, upload);
         let mut cursor = self.view.scan(Bound::Included(&start), Bound::Excluded(&end), false);
         let mut parts = Vec::new();
         while let Some((_, bytes)) = cursor.next()? {
@@ -115,10 +115,10 @@ impl Evaluation<'_> {
     }
 
     pub(super) fn upload_row(&self, kind: RowKind, upload: UploadId) -> bytes::Bytes {
-        key::of_upload(kind, self.bucket(), &self.envelope.key, upload)
+        key::of_upload(kind, self.bucket(), &self.request.key, upload)
     }
 
     fn part_row(&self, kind: RowKind, upload: UploadId, number: PartNumber) -> bytes::Bytes {
-        key::of_part(kind, self.bucket(), &self.envelope.key, upload, number)
+        key::of_part(kind, self.bucket(), &self.request.key, upload, number)
     }
 }

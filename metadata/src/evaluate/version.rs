@@ -22,7 +22,7 @@ pub(super) enum Found {
 }
 
 /// The place of a new newest version.
-pub(super) struct Room {
+pub(super) struct NewVersion {
     pub(super) ordinal: Ordinal,
     pub(super) version: VersionId,
     /// The version that had to go for it.
@@ -31,7 +31,7 @@ pub(super) struct Room {
 
 impl Evaluation<'_> {
     pub(super) fn row(&self, kind: RowKind) -> bytes::Bytes {
-        key::of_key(kind, self.bucket(), &self.envelope.key)
+        key::of_key(kind, self.bucket(), &self.request.key)
     }
 
     pub(super) fn current(&self) -> Result<Option<Box<ObjectRecord>>, Stop> {
@@ -40,9 +40,9 @@ impl Evaluation<'_> {
 
     /// The newest version row of the key, or the newest below an ordinal.
     pub(super) fn newest_noncurrent(&self, below: Option<Ordinal>) -> Result<Option<VersionRecord>, Stop> {
-        let end = key::end_of_key(RowKind::Version, self.bucket(), &self.envelope.key);
+        let end = key::end_of_key(RowKind::Version, self.bucket(), &self.request.key);
         let start = match below {
-            Some(ordinal) => key::of_version(self.bucket(), &self.envelope.key, ordinal),
+            Some(ordinal) => key::of_version(self.bucket(), &self.request.key, ordinal),
             None => self.row(RowKind::Version),
         };
         let row = self.view.scan(Bound::Excluded(&start), Bound::Excluded(&end), false).next()?;
@@ -61,14 +61,18 @@ impl Evaluation<'_> {
                 None => return Ok(None),
             },
         };
-        let record: Option<VersionRecord> = self.load(&key::of_version(self.bucket(), &self.envelope.key, ordinal))?;
+        let record: Option<VersionRecord> = self.load(&key::of_version(self.bucket(), &self.request.key, ordinal))?;
         Ok(record.filter(|record| record.version() == version).map(Found::Noncurrent))
     }
 
     /// Makes room for a new newest version as the bucket's versioning says: the current version becomes
     /// noncurrent or goes, and so does the `null` version if the new one is to be that. The caller
     /// writes or removes the current row.
-    pub(super) fn make_room(&mut self, rules: &BucketRules, current: Option<Box<ObjectRecord>>) -> Result<Room, Stop> {
+    pub(super) fn make_new_version(
+        &mut self,
+        rules: &BucketRules,
+        current: Option<Box<ObjectRecord>>,
+    ) -> Result<NewVersion, Stop> {
         let newest = match &current {
             Some(current) => Some(current.ordinal),
             None if rules.versioning == Versioning::Off => None,
@@ -79,7 +83,7 @@ impl Evaluation<'_> {
             if let Some(current) = current {
                 self.demote(current);
             }
-            return Ok(Room { ordinal, version: VersionId::Ordinal(ordinal), removed: None });
+            return Ok(NewVersion { ordinal, version: VersionId::Ordinal(ordinal), removed: None });
         }
         let removed = match current {
             Some(null) if null.version == VersionId::Null => {
@@ -95,7 +99,7 @@ impl Evaluation<'_> {
                 removed
             }
         };
-        Ok(Room { ordinal, version: VersionId::Null, removed })
+        Ok(NewVersion { ordinal, version: VersionId::Null, removed })
     }
 
     fn remove_noncurrent_null(&mut self, rules: &BucketRules) -> Result<Option<VersionRecord>, Stop> {
@@ -112,7 +116,7 @@ impl Evaluation<'_> {
 
     fn find_noncurrent_null(&self) -> Result<Option<Found>, Stop> {
         let Some(ordinal) = self.load(&self.row(RowKind::NullPointer))? else { return Ok(None) };
-        let record = self.load(&key::of_version(self.bucket(), &self.envelope.key, ordinal))?;
+        let record = self.load(&key::of_version(self.bucket(), &self.request.key, ordinal))?;
         Ok(record.map(Found::Noncurrent))
     }
 
@@ -133,7 +137,7 @@ impl Evaluation<'_> {
     /// Writes a version row, and the null pointer if it is the `null` version's.
     pub(super) fn add_version_row(&mut self, record: &VersionRecord) {
         self.usage.noncurrent += 1;
-        self.put_row(key::of_version(self.bucket(), &self.envelope.key, record.ordinal()), record);
+        self.put_row(key::of_version(self.bucket(), &self.request.key, record.ordinal()), record);
         if record.version() == VersionId::Null {
             self.put_row(self.row(RowKind::NullPointer), &record.ordinal());
         }
@@ -142,7 +146,7 @@ impl Evaluation<'_> {
     /// Removes a version row, and the null pointer if it was the `null` version's.
     pub(super) fn remove_version_row(&mut self, record: &VersionRecord) {
         self.usage.noncurrent -= 1;
-        self.delete_row(key::of_version(self.bucket(), &self.envelope.key, record.ordinal()));
+        self.delete_row(key::of_version(self.bucket(), &self.request.key, record.ordinal()));
         if record.version() == VersionId::Null {
             self.delete_row(self.row(RowKind::NullPointer));
         }
@@ -179,11 +183,11 @@ impl Evaluation<'_> {
         self.usage.bytes -= i64::try_from(object.size).unwrap_or(i64::MAX);
         match &object.content {
             Content::Whole(Data::Inline { .. }) => {
-                self.delete_row(key::of_payload(self.bucket(), &self.envelope.key, object.ordinal));
+                self.delete_row(key::of_payload(self.bucket(), &self.request.key, object.ordinal));
             }
             Content::Whole(Data::Blob(blob)) => self.reap_blob(blob, ReapReason::Dropped),
             Content::Parts { upload, .. } => {
-                self.delete_row(key::of_upload(RowKind::Completed, self.bucket(), &self.envelope.key, *upload));
+                self.delete_row(key::of_upload(RowKind::Completed, self.bucket(), &self.request.key, *upload));
                 self.reap(ReapTarget::Upload(*upload), ReapReason::Dropped);
             }
         }
@@ -198,10 +202,10 @@ impl Evaluation<'_> {
         let record = ReapRecord {
             target,
             bucket: self.bucket(),
-            key: self.envelope.key.clone(),
+            key: self.request.key.clone(),
             not_before_ms: self.now_ms().saturating_add(self.settings.reap_delay_ms),
             reason,
-            commit: self.envelope.commit,
+            commit: self.request.commit,
         };
         self.put_row(key::of_reap(&record), &record);
     }

@@ -326,9 +326,9 @@ proptest! {
         for (key, body) in KEYS.iter().zip(bodies) {
             let none = Precondition::default();
             let command = body.map_or_else(|| delete(None, none.clone()), |body| put(BODIES[body], none.clone()));
-            let envelope = world.range.envelope(key, command);
+            let request = world.range.request(key, command);
             if let Evaluated::Propose { effect, .. } =
-                evaluate(&*world.range.store.view(), &envelope, world.range.now_us).unwrap()
+                evaluate(&*world.range.store.view(), &request, world.range.now_us).unwrap()
             {
                 effects.push(effect);
             }
@@ -352,12 +352,12 @@ proptest! {
     fn evaluating_twice_gives_the_same_rows(steps in prop::collection::vec(step(), 1..20), body in 0..BODIES.len()) {
         let mut world = World { range: Range::new(Versioning::Enabled), model: Model::default(), blobs: 0 };
         steps.iter().for_each(|step| world.take(step));
-        let envelope = world.range.envelope(KEYS[0], put(BODIES[body], Precondition::default()));
+        let request = world.range.request(KEYS[0], put(BODIES[body], Precondition::default()));
         let view = world.range.store.view();
-        let once = evaluate(&*view, &envelope, world.range.now_us).unwrap();
+        let once = evaluate(&*view, &request, world.range.now_us).unwrap();
         let proposed = matches!(once, Evaluated::Propose { .. });
         prop_assert!(proposed);
-        prop_assert_eq!(once, evaluate(&*view, &envelope, world.range.now_us).unwrap());
+        prop_assert_eq!(once, evaluate(&*view, &request, world.range.now_us).unwrap());
     }
 }
 

@@ -123,13 +123,13 @@ fn conditions_hold_as_s3_says() {
 #[test]
 fn a_repeat_gets_the_first_result_even_past_its_deadline() {
     let mut range = Range::new(Versioning::Enabled);
-    let envelope = range.envelope("k", put("one", Precondition::default()));
-    let first = range.execute(&envelope).unwrap();
+    let request = range.request("k", put("one", Precondition::default()));
+    let first = range.execute(&request).unwrap();
     range.put("k", "two").unwrap();
     range.now_us += 3_600_000_000;
-    assert_eq!(range.execute(&envelope), Ok(first));
+    assert_eq!(range.execute(&request), Ok(first));
     assert_eq!(body(&range, "k", None).as_deref(), Some("two"));
-    let mut late = envelope.clone();
+    let mut late = request.clone();
     late.commit = crate::support::commit_id(range.now_us / 1000, 1 << 40);
     assert_eq!(range.execute(&late), Err(Refusal::DeadlinePassed));
 }
@@ -138,10 +138,10 @@ fn a_repeat_gets_the_first_result_even_past_its_deadline() {
 fn a_delete_that_found_nothing_deletes_nothing_when_it_is_repeated() {
     for versioning in [Versioning::Off, Versioning::Enabled, Versioning::Suspended] {
         let mut range = Range::new(versioning);
-        let envelope = range.envelope("k", delete(None, Precondition::default()));
-        let first = range.execute(&envelope);
+        let request = range.request("k", delete(None, Precondition::default()));
+        let first = range.execute(&request);
         range.put("k", "newer").unwrap();
-        assert_eq!(range.execute(&envelope), first, "{versioning:?}");
+        assert_eq!(range.execute(&request), first, "{versioning:?}");
         assert_eq!(body(&range, "k", None).as_deref(), Some("newer"), "{versioning:?}");
     }
 }
@@ -150,7 +150,7 @@ fn a_delete_that_found_nothing_deletes_nothing_when_it_is_repeated() {
 fn what_was_refused_to_a_repeat_is_refused_to_the_late_first_attempt() {
     let mut range = Range::new(Versioning::Off);
     let absent = Precondition { if_none_match: Some(EtagSet::Any), ..Precondition::default() };
-    let late = range.envelope("k", put("late", absent));
+    let late = range.request("k", put("late", absent));
     range.put("k", "other").unwrap();
     let before = rows(&range);
     assert_eq!(range.execute(&late), Err(Refusal::PreconditionFailed));

@@ -59,8 +59,8 @@ impl Replica {
         }
     }
 
-    fn execute(&mut self, envelope: &CommandRequest, now_us: u64) -> Result<Outcome, Refusal> {
-        match evaluate(&*self.store.view(), envelope, now_us).unwrap() {
+    fn execute(&mut self, request: &CommandRequest, now_us: u64) -> Result<Outcome, Refusal> {
+        match evaluate(&*self.store.view(), request, now_us).unwrap() {
             Evaluated::Settled(settled) => settled,
             Evaluated::Stale => panic!("stale rules"),
             Evaluated::Propose { effect, outcome } => {
@@ -87,7 +87,7 @@ proptest! {
         let mut range = Range::new(versioning);
         let mut replica = Replica { store: MemoryStore::new(), log: Vec::new() };
         let rules = couronne_metadata::command::Command::PutRules { rules: range.rules.clone() };
-        let first = CommandRequest { rules_version: 0, ..range.envelope("any", rules) };
+        let first = CommandRequest { rules_version: 0, ..range.request("any", rules) };
         replica.execute(&first, range.now_us).unwrap();
         let mut done: Vec<(CommandRequest, Outcome)> = Vec::new();
         for step in steps {
@@ -98,8 +98,8 @@ proptest! {
                 Step::PutBlob(at, number) => (at, put_blob(blob(range.now_us / 1000, number, 1 << 20), u8::from(number % 2 == 0))),
                 Step::Delete(at) => (at, delete(None, Precondition::default())),
                 Step::Repeat(at) => {
-                    if let Some((envelope, outcome)) = done.get(at.checked_rem(done.len()).unwrap_or(0)) {
-                        prop_assert_eq!(&replica.execute(envelope, range.now_us).unwrap(), outcome);
+                    if let Some((request, outcome)) = done.get(at.checked_rem(done.len()).unwrap_or(0)) {
+                        prop_assert_eq!(&replica.execute(request, range.now_us).unwrap(), outcome);
                     }
                     continue;
                 }
@@ -113,11 +113,11 @@ proptest! {
                     continue;
                 }
             };
-            let envelope = range.envelope(key(at), command);
+            let request = range.request(key(at), command);
             let before = replica.log.len();
-            let outcome = replica.execute(&envelope, range.now_us).unwrap();
+            let outcome = replica.execute(&request, range.now_us).unwrap();
             if replica.log.len() > before {
-                done.push((envelope, outcome));
+                done.push((request, outcome));
             }
         }
         let never_crashed = Replica { store: MemoryStore::new(), log: replica.log.clone() };

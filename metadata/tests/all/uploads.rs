@@ -364,8 +364,8 @@ fn a_bucket_is_sealed_only_when_empty_and_its_rules_gate_every_write() {
     assert_eq!(range.run("any", Command::DropRules), Err(Refusal::Conflict));
     range.run("any", seal.clone()).unwrap();
     range.run("any", seal).unwrap();
-    let envelope = range.envelope("k", put("x", Precondition::default()));
-    assert_eq!(evaluate(&*range.store.view(), &envelope, range.now_us).unwrap(), Evaluated::Stale);
+    let request = range.request("k", put("x", Precondition::default()));
+    assert_eq!(evaluate(&*range.store.view(), &request, range.now_us).unwrap(), Evaluated::Stale);
     let query = Query::Get { key: object_key("k"), version: None };
     let refused = answer(&*range.store.view(), range.bucket, Some(range.rules.version), &query, range.now_us);
     assert!(matches!(refused, Err(QueryRefusal::Stale)));
@@ -415,15 +415,15 @@ fn system_rows_are_compared_and_swapped() {
 #[test]
 fn forgotten_commits_are_refused_and_their_rows_go() {
     let mut range = Range::new(Versioning::Off);
-    let mut envelope = range.envelope("k", put("x", Precondition::default()));
-    envelope.deadline_ms = u64::MAX;
-    range.execute(&envelope).unwrap();
+    let mut request = range.request("k", put("x", Precondition::default()));
+    request.deadline_ms = u64::MAX;
+    range.execute(&request).unwrap();
     let before_ms = NOW_MS + 1;
     let early = Err(Refusal::Invalid(InvalidReason::TooEarly));
     assert_eq!(range.run("any", Command::ExpireDedupEntries { before_ms }), early);
     range.now_us += 10_000;
     range.run("any", Command::ExpireDedupEntries { before_ms }).unwrap();
-    assert_eq!(range.execute(&envelope), Err(Refusal::DeadlinePassed));
+    assert_eq!(range.execute(&request), Err(Refusal::DeadlinePassed));
     range.run("k", delete(None, Precondition::default())).unwrap();
 }
 

@@ -49,11 +49,11 @@ where
             reply(node.describe(start, end).await.map(|ranges| Ranges { ranges }))
         }
         Method::Execute => {
-            let Execute { address, envelope } = read(message)?;
-            if from.role != Role::StorageNode && envelope.command.is_duty() {
+            let Execute { address, request } = read(message)?;
+            if from.role != Role::StorageNode && request.command.is_duty() {
                 return Err(Rejection::Forbidden);
             }
-            reply(node.execute(address, envelope).await)
+            reply(node.execute(address, request).await)
         }
         Method::Query => {
             let Query { address, query } = read(message)?;

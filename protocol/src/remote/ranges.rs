@@ -72,8 +72,8 @@ impl RangeClient for RemoteRanges {
         Err(error)
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
-        self.reach.ask_drive(address.replica, Execute { address, envelope }).await?
+    async fn execute(&self, address: RangeAddress, request: CommandRequest) -> Result<Outcome, RangeError> {
+        self.reach.ask_drive(address.replica, Execute { address, request }).await?
     }
 
     async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError> {

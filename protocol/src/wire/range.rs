@@ -33,7 +33,7 @@ pub struct Execute {
     /// The replica.
     pub address: RangeAddress,
     /// The command.
-    pub envelope: CommandRequest,
+    pub request: CommandRequest,
 }
 
 /// Answer a query at a replica.
@@ -50,7 +50,7 @@ record! { QueryRequest { 1 bucket, 2 rules_version, 3 query } }
 
 record! { Describe { 1 start, 2 end } }
 record! { Ranges { 1 ranges } }
-record! { Execute { 1 address, 2 envelope } }
+record! { Execute { 1 address, 2 request } }
 record! { Query { 1 address, 2 query } }
 
 choice! { RangeError {

@@ -48,12 +48,12 @@ impl Range {
         let replaced = self.rules.version;
         change(&mut self.rules);
         self.rules.version += 1;
-        let mut envelope = self.envelope("any", Command::PutRules { rules: self.rules.clone() });
-        envelope.rules_version = replaced;
-        self.execute(&envelope).unwrap();
+        let mut request = self.request("any", Command::PutRules { rules: self.rules.clone() });
+        request.rules_version = replaced;
+        self.execute(&request).unwrap();
     }
 
-    pub fn envelope(&mut self, key: &str, command: Command) -> CommandRequest {
+    pub fn request(&mut self, key: &str, command: Command) -> CommandRequest {
         self.commits += 1;
         CommandRequest {
             commit: commit_id(self.now_us / 1000, self.commits),
@@ -67,8 +67,8 @@ impl Range {
     }
 
     /// Evaluates and applies, and checks that applying is a function of rows and effect.
-    pub fn execute(&mut self, envelope: &CommandRequest) -> Result<Outcome, Refusal> {
-        let evaluated = evaluate(&*self.store.view(), envelope, self.now_us).unwrap();
+    pub fn execute(&mut self, request: &CommandRequest) -> Result<Outcome, Refusal> {
+        let evaluated = evaluate(&*self.store.view(), request, self.now_us).unwrap();
         match evaluated {
             Evaluated::Settled(settled) => settled,
             Evaluated::Stale => panic!("stale rules"),
@@ -84,8 +84,8 @@ impl Range {
     }
 
     pub fn run(&mut self, key: &str, command: Command) -> Result<Outcome, Refusal> {
-        let envelope = self.envelope(key, command);
-        self.execute(&envelope)
+        let request = self.request(key, command);
+        self.execute(&request)
     }
 
     pub fn query(&self, query: &Query) -> Answer {
