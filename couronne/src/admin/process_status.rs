@@ -62,14 +62,14 @@ impl StatusSource {
         };
         let own = self.node.as_ref().and_then(|node| map.nodes.get(&node.id()));
         let name = own.map_or_else(String::new, |node| node.name.to_string());
-        let figures = status.duties.figures().into_iter();
+        let metrics = status.duties.metrics().into_iter();
         StatusMessage {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             map_version: map.version,
             drives: status.drives.into_iter().map(drive_message).collect(),
             ranges: status.ranges.iter().map(range).collect(),
             halted: status.duties.halted.clone(),
-            background: figures.map(|(name, figure)| (name.to_owned(), figure)).collect(),
+            background: metrics.map(|(name, value)| (name.to_owned(), value)).collect(),
             repair: repair(&status.repair),
             scrub: scrub(&status.scrub, &name, status.duties.orphans_deleted),
             heard: status.heard.into_iter().map(heard_message).collect(),

@@ -30,8 +30,8 @@ pub(super) async fn execute(
     let now_ms = context.env.clock.wall_ms();
     let commit = CommitId::new(now_ms, context.env.random_bytes());
     let deadline_ms = now_ms.saturating_add(COMMAND_DEADLINE_MS);
-    let envelope = CommandRequest { commit, deadline_ms, bucket, rules_version: 0, key, command, is_repeat: false };
-    leader.execute(address_of(leader), envelope).await
+    let request = CommandRequest { commit, deadline_ms, bucket, rules_version: 0, key, command, is_repeat: false };
+    leader.execute(address_of(leader), request).await
 }
 
 fn address_of(leader: &RangeServer) -> RangeAddress {

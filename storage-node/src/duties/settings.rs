@@ -83,8 +83,8 @@ pub struct DutyCounters {
 }
 
 impl DutyCounters {
-    /// Every figure by its name, for operators and metrics; `halted` is 1 while deleting is halted.
-    pub fn figures(&self) -> [(&'static str, u64); 12] {
+    /// Every metric by its name, for operators; `halted` is 1 while deleting is halted.
+    pub fn metrics(&self) -> [(&'static str, u64); 12] {
         [
             ("flushes", self.flushes),
             ("reaped", self.reaped),
@@ -121,7 +121,7 @@ pub(super) fn count(counter: &AtomicU64, by: u64) {
 }
 
 impl Counters {
-    /// The figures; those that are not counters are left out.
+    /// The counters; what is not one is left out.
     pub(super) fn read(&self) -> DutyCounters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         DutyCounters {

@@ -95,8 +95,8 @@ impl RangeClient for ForGateways {
         self.0.describe(start, end).await
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
-        if address.range == MAP_RANGE { not_yours() } else { self.0.execute(address, envelope).await }
+    async fn execute(&self, address: RangeAddress, request: CommandRequest) -> Result<Outcome, RangeError> {
+        if address.range == MAP_RANGE { not_yours() } else { self.0.execute(address, request).await }
     }
 
     async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError> {

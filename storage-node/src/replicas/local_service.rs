@@ -71,16 +71,16 @@ impl RangeClient for LocalService {
         Ok(self.replicas.descriptors(&start, &end))
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
+    async fn execute(&self, address: RangeAddress, request: CommandRequest) -> Result<Outcome, RangeError> {
         let server = self.replicas.server(address)?;
         // The map is small, and has to say that drives are full.
-        if envelope.command.takes_space()
+        if request.command.takes_space()
             && !server.is_of_meta_group()
             && !self.drives.have_space(&server.descriptor().replicas)
         {
             return Err(RangeError::Full);
         }
-        server.execute(address, envelope).await
+        server.execute(address, request).await
     }
 
     async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError> {

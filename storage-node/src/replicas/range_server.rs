@@ -63,7 +63,7 @@ pub(crate) struct RangeComponents {
     /// Its consensus.
     pub(crate) consensus: Arc<dyn Consensus>,
     /// Its rows.
-    pub(crate) machine: Arc<RangeStateMachine>,
+    pub(crate) state_machine: Arc<RangeStateMachine>,
     /// The log of its drive.
     pub(crate) log: Arc<DriveLog>,
     /// Time.
@@ -142,8 +142,8 @@ impl RangeServer {
     }
 
     /// The replica's rows.
-    pub(crate) const fn machine(&self) -> &Arc<RangeStateMachine> {
-        &self.components.machine
+    pub(crate) const fn state_machine(&self) -> &Arc<RangeStateMachine> {
+        &self.components.state_machine
     }
 
     /// The drive of the leader that this replica last heard of.
@@ -154,7 +154,7 @@ impl RangeServer {
 
     /// Whether this replica leads and has applied all from before.
     pub(crate) fn is_ready(&self) -> bool {
-        let applied = self.components.machine.position();
+        let applied = self.components.state_machine.position();
         self.components
             .consensus
             .leadership()
@@ -165,20 +165,20 @@ impl RangeServer {
     pub(crate) async fn execute(
         &self,
         address: RangeAddress,
-        mut envelope: CommandRequest,
+        mut request: CommandRequest,
     ) -> Result<Outcome, RangeError> {
-        self.check(address, envelope.bucket, Some(&envelope.key))?;
+        self.check(address, request.bucket, Some(&request.key))?;
         self.used.store(true, Ordering::Relaxed);
         let Ok(_permit) = self.commands.try_acquire() else { return Err(RangeError::Overloaded) };
         if self.components.log.is_crowded() {
             return Err(RangeError::Overloaded);
         }
-        let patience = self.patience(&envelope);
-        let wanted = if mutant!(EvaluateUnlatched) { Vec::new() } else { envelope.latches() };
+        let patience = self.patience(&request);
+        let wanted = if mutant!(EvaluateUnlatched) { Vec::new() } else { request.latches() };
         let taken = tokio::time::timeout(patience, self.latches.take(wanted)).await;
         let Ok(latches) = taken else { return Err(unavailable("latches are held too long", false)) };
         let losses = self.losses.lock().clone();
-        losses.iter().for_each(|losses| losses.note(&mut envelope.command));
+        losses.iter().for_each(|losses| losses.note(&mut request.command));
         let leadership = self.ready().await?;
         if let Some(off_ms) = self.components.clock.differs() {
             let reason = format!("the leader's clock is {off_ms} ms ahead of the others'");
@@ -186,8 +186,8 @@ impl RangeServer {
         }
         let now_us = self.components.env.clock.wall_us();
         let evaluated = {
-            let view = self.components.machine.store().view();
-            evaluate::evaluate_with(&*view, &envelope, now_us, &self.components.evaluation).map_err(store_error)?
+            let view = self.components.state_machine.store().view();
+            evaluate::evaluate_with(&*view, &request, now_us, &self.components.evaluation).map_err(store_error)?
         };
         match evaluated {
             Evaluated::Propose { effect, outcome } => {
@@ -218,7 +218,7 @@ impl RangeServer {
             self.confirm(leadership).await?;
         }
         let now_us = self.components.env.clock.wall_us();
-        let store = Arc::clone(self.components.machine.store());
+        let store = Arc::clone(self.components.state_machine.store());
         let is_long = query.query.is_long();
         let work = move || {
             let QueryRequest { bucket, rules_version, query } = query;
@@ -264,8 +264,8 @@ impl RangeServer {
         Ok(())
     }
 
-    fn patience(&self, envelope: &CommandRequest) -> Duration {
-        let left = envelope.deadline_ms.saturating_sub(self.components.env.clock.wall_ms());
+    fn patience(&self, request: &CommandRequest) -> Duration {
+        let left = request.deadline_ms.saturating_sub(self.components.env.clock.wall_ms());
         Duration::from_millis(left).min(ANSWER_WAIT_MAX)
     }
 
@@ -277,7 +277,7 @@ impl RangeServer {
             let Some(leadership) = self.components.consensus.leadership() else {
                 return Err(self.not_leader());
             };
-            let applied = self.components.machine.position();
+            let applied = self.components.state_machine.position();
             let caught_up = applied.is_some_and(|position| position.term == leadership.term);
             if caught_up || mutant!(EvaluateBeforeReady) {
                 return Ok(leadership);

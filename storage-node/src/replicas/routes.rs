@@ -151,10 +151,10 @@ impl RangeClient for Routes {
         }
     }
 
-    async fn execute(&self, address: RangeAddress, envelope: CommandRequest) -> Result<Outcome, RangeError> {
+    async fn execute(&self, address: RangeAddress, request: CommandRequest) -> Result<Outcome, RangeError> {
         match self.way(address.replica) {
-            Way::Here(here) => here.execute(address, envelope).await,
-            Way::There(remote) => remote.ranges.execute(address, envelope).await,
+            Way::Here(here) => here.execute(address, request).await,
+            Way::There(remote) => remote.ranges.execute(address, request).await,
             Way::Nowhere => Err(no_range()),
         }
     }

@@ -42,8 +42,8 @@ async fn of_many_who_create_a_row_at_once_one_does() {
             let at = format!("key{round}");
             let create = async |number: u64| {
                 let value = format!("value{number}");
-                let envelope = row_write(&rig.env, &at, Expect::Absent, &value, commit(round * 100 + number));
-                execute(&rig.env, &node, envelope).await
+                let request = row_write(&rig.env, &at, Expect::Absent, &value, commit(round * 100 + number));
+                execute(&rig.env, &node, request).await
             };
             let outcomes = join_all((0..32).map(create)).await;
             let created: Vec<usize> = (0..32).filter(|number| outcomes[*number].is_ok()).collect();
@@ -62,8 +62,8 @@ async fn a_range_with_too_much_under_way_refuses_the_rest_and_goes_on() {
     let node = rig.start().await;
     write(&rig.env, &node, "first", "value", commit(10_000)).await.unwrap();
     let address = leader(&node).await;
-    let envelope = |number: u64| row_write(&rig.env, &format!("key{number}"), Expect::Any, "value", commit(number));
-    let outcomes = join_all((0..5000).map(|number| node.local().execute(address, envelope(number)))).await;
+    let request = |number: u64| row_write(&rig.env, &format!("key{number}"), Expect::Any, "value", commit(number));
+    let outcomes = join_all((0..5000).map(|number| node.local().execute(address, request(number)))).await;
     let refused: Vec<u64> = (0..5000).filter(|number| outcomes[*number as usize].is_err()).collect();
     assert!((1..5000).contains(&refused.len()), "{} of 5000 were refused", refused.len());
     for number in 0..5000 {
@@ -74,7 +74,7 @@ async fn a_range_with_too_much_under_way_refuses_the_rest_and_goes_on() {
         }
     }
     for number in refused {
-        node.local().execute(address, envelope(number)).await.unwrap();
+        node.local().execute(address, request(number)).await.unwrap();
     }
     node.shutdown().await;
 }

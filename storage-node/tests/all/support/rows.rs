@@ -38,12 +38,12 @@ async fn leader_of(node: &LocalNode, bucket: BucketId, key: &[u8]) -> RangeAddre
 }
 
 /// Executes a command, trying again until its deadline while no leader takes it.
-pub async fn execute(env: &Env, node: &LocalNode, envelope: CommandRequest) -> Result<Outcome, RangeError> {
+pub async fn execute(env: &Env, node: &LocalNode, request: CommandRequest) -> Result<Outcome, RangeError> {
     loop {
-        let address = leader_of(node, envelope.bucket, envelope.key.as_bytes()).await;
-        match node.local().execute(address, envelope.clone()).await {
+        let address = leader_of(node, request.bucket, request.key.as_bytes()).await;
+        match node.local().execute(address, request.clone()).await {
             Err(RangeError::NotLeader(_) | RangeError::Overloaded | RangeError::Unavailable { .. })
-                if env.clock.wall_ms() < envelope.deadline_ms =>
+                if env.clock.wall_ms() < request.deadline_ms =>
             {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -56,8 +56,8 @@ pub async fn execute(env: &Env, node: &LocalNode, envelope: CommandRequest) -> R
 pub async fn ask(env: &Env, node: &LocalNode, owner: &Owner, query: Query) -> Answer {
     let until = env.clock.wall_ms() + 20_000;
     loop {
-        let envelope = QueryRequest { bucket: owner.bucket, rules_version: None, query: query.clone() };
-        match node.local().query(leader_of(node, owner.bucket, owner.key.as_bytes()).await, envelope).await {
+        let request = QueryRequest { bucket: owner.bucket, rules_version: None, query: query.clone() };
+        match node.local().query(leader_of(node, owner.bucket, owner.key.as_bytes()).await, request).await {
             Ok(answer) => return answer,
             Err(error) if env.clock.wall_ms() > until => panic!("{error}"),
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -108,7 +108,7 @@ pub fn bucket_id(first: u8) -> BucketId {
 /// Executes a command on a bucket made by [`make_bucket`].
 pub async fn change(env: &Env, node: &LocalNode, owner: &Owner, command: Command) -> Result<Outcome, RangeError> {
     let now_ms = env.clock.wall_ms();
-    let envelope = CommandRequest {
+    let request = CommandRequest {
         commit: CommitId::new(now_ms, env.random_bytes()),
         deadline_ms: now_ms + 20_000,
         bucket: owner.bucket,
@@ -117,7 +117,7 @@ pub async fn change(env: &Env, node: &LocalNode, owner: &Owner, command: Command
         command,
         is_repeat: false,
     };
-    execute(env, node, envelope).await
+    execute(env, node, request).await
 }
 
 /// Makes a bucket live in the range of its first key.

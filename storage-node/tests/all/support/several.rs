@@ -305,7 +305,7 @@ impl TestCluster {
     /// Writes a system row through a node; whether it was acknowledged.
     pub async fn write(&self, through: &LocalNode, at: &str, value: &str, commit: [u8; 10]) -> bool {
         let now_ms = self.machines[0].rig.env.clock.wall_ms();
-        let envelope = CommandRequest {
+        let request = CommandRequest {
             commit: CommitId::new(now_ms, commit),
             deadline_ms: now_ms + 15_000,
             bucket: BucketId::SYSTEM,
@@ -315,7 +315,7 @@ impl TestCluster {
             is_repeat: false,
         };
         let routes = through.routes();
-        self.ask(through, at, |address| routes.execute(address, envelope.clone())).await.is_some()
+        self.ask(through, at, |address| routes.execute(address, request.clone())).await.is_some()
     }
 
     /// Reads a system row through a node.
