@@ -340,7 +340,7 @@ pub(crate) struct UserCreateArguments {
     pub(crate) account: String,
     /// Name of the user
     pub(crate) user: String,
-    /// The user may do everything in its account
+    /// Note the user as one who administers its account; until there are policies all users of an account may do the same
     #[arg(long)]
     pub(crate) admin: bool,
     /// Access key, instead of a random one
