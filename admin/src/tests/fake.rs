@@ -46,7 +46,7 @@ impl ClusterControl for Fake {
         ClusterMap {
             cluster: "0a".to_owned(),
             version: 7,
-            formed: true,
+            bootstrapped: true,
             policy: "ec:4+2".to_owned(),
             nodes: vec![MapNode { id: "1".to_owned(), name, role: NodeRole::Gateway, address, region, zone }],
             drives: vec![MapDrive {

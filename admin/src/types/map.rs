@@ -14,8 +14,8 @@ pub struct ClusterMap {
     pub cluster: String,
     /// Rises with every change.
     pub version: u64,
-    /// Whether it has rings and ranges.
-    pub formed: bool,
+    /// Whether it has rings and ranges, for as many storage nodes joined as it waited for.
+    pub bootstrapped: bool,
     /// The redundancy of the default policy.
     pub policy: String,
     /// Its processes.

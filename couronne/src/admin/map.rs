@@ -31,7 +31,7 @@ pub(super) fn cluster_map(map: &ClusterMap) -> types::ClusterMap {
     types::ClusterMap {
         cluster: format!("{:032x}", map.cluster),
         version: map.version,
-        formed: map.bootstrap.is_none(),
+        bootstrapped: map.bootstrap.is_none(),
         policy: map.redundancy().map_or_else(String::new, |redundancy| redundancy.to_string()),
         nodes: nodes.collect(),
         drives: drives.collect(),
