@@ -170,6 +170,9 @@ pub(crate) struct ServerArguments {
     /// Data folder of the running server [default: data]
     #[arg(long = "data", value_name = "DIR", global = true)]
     pub(crate) data: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Address of its admin listener, instead of a data folder [env: COURONNE_ADMIN]
     #[arg(long, value_name = "ADDR", conflicts_with = "data", global = true)]
     pub(crate) admin_address: Option<SocketAddr>,
@@ -251,6 +254,9 @@ pub(crate) enum PolicyCommand {
     /// Have new buckets that name no policy get this one.
     SetDefault(PolicyDefaultArguments),
 }
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 
 /// Flags of `couronne policy create`.
 #[derive(Args)]
@@ -277,21 +283,27 @@ pub(crate) struct PolicyDefaultArguments {
 }
 
 /// `couronne repair ...`
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 #[derive(Subcommand)]
 pub(crate) enum RepairCommand {
     /// Show what is pending, what waits for a drive, how fast it goes, and how long it will take.
     Status(StatusArguments),
     /// Look for every shard of every blob now, and try again what waits.
-    Start(ServerArguments),
+    Start(StatusArguments),
 }
 
 /// `couronne scrub ...`
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 #[derive(Subcommand)]
 pub(crate) enum ScrubCommand {
     /// Show how far the round is, how fast it goes, and what was found.
     Status(StatusArguments),
     /// Begin a round now.
-    Start(ServerArguments),
+    Start(StatusArguments),
 }
 
 /// `couronne account ...`
@@ -436,7 +448,21 @@ mod tests {
         let line = CommandLine::parse_from(["couronne", "repair", "start"].iter().chain(words));
         let Command::Repair(RepairCommand::Start(arguments)) = line.command else { panic!("not repair start") };
         let variable = |name: &str| environment.iter().find(|pair| pair.0 == name).map(|pair| pair.1.to_owned());
-        arguments.choice(variable).unwrap()
+        arguments.server.choice(variable).unwrap()
+    }
+
+    /// Whatever an operator asks or orders can be read by a program.
+    #[test]
+    fn every_command_on_a_server_has_json() {
+        fn check(path: &str, command: &clap::Command) {
+            let path = format!("{path} {}", command.get_name());
+            let has = |flag| command.get_arguments().any(|argument| argument.get_long() == Some(flag));
+            assert!(command.has_subcommands() || !has("admin-address") || has("json"), "{path}");
+            command.get_subcommands().filter(|below| below.get_name() != "help").for_each(|below| check(&path, below));
+        }
+        let mut command = CommandLine::command();
+        command.build();
+        check("", &command);
     }
 
     #[test]
