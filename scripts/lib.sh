@@ -43,7 +43,7 @@ build_server() {
     ensure_build_tools
     local target=${CARGO_TARGET_DIR:-target} quiet=()
     if ! compgen -G "$target/release/build/librocksdb-sys-*/out/librocksdb.a" >/dev/null; then
-        echo "first build: RocksDB (C++) and 280 crates, about $(minutes $FIRST_BUILD_CPU_S) minutes on $(nproc) cores;" \
+        echo "first build: RocksDB (C++) and about 210 crates, about $(minutes $FIRST_BUILD_CPU_S) minutes on $(nproc) cores;" \
             "RocksDB alone is two thirds of that"
     elif [ ! -x "$target/release/couronne" ] || [ -n "$(newer_sources "$target/release/couronne")" ]; then
         echo "building what changed, at most about $(minutes $LATER_BUILD_CPU_S) minutes on $(nproc) cores"

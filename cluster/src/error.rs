@@ -2,8 +2,9 @@
 //!
 //! Must not know: how the map is kept.
 
+use couronne_metadata::ids::RangeId;
 use couronne_placement::{Redundancy, ReplicasError};
-use couronne_ring::{BuildError, DriveId, FailureDomain};
+use couronne_ring::{BuildError, DriveId, FailureDomain, ZoneName};
 use thiserror::Error;
 
 use crate::drive_state::DriveState;
@@ -137,6 +138,25 @@ pub enum PolicyRefusal {
         spare: usize,
         /// Domains of that level.
         domains: usize,
+    },
+    /// The loss of a domain takes a range its majority.
+    #[error(
+        "the loss of a {word} takes up to {inside} of the {replicas} replicas of range {} (zone {}), so its metadata would \
+         be out of reach; moving them is to come",
+        .range.0, .zone.0,
+        word = word(*.level)
+    )]
+    MetadataSurvives {
+        /// The domain.
+        level: FailureDomain,
+        /// The range that has the most replicas in one domain.
+        range: RangeId,
+        /// The zone of that domain.
+        zone: ZoneName,
+        /// Replicas in it.
+        inside: usize,
+        /// Replicas of the range.
+        replicas: usize,
     },
     /// The redundancy has no geometry.
     #[error("{0}: {1}")]

@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::bench::arguments::BenchArguments;
 use crate::settings::{Settings, SettingsError};
 
-/// S3 and Swift object storage, from a laptop to racks.
+/// S3 object storage, from a laptop to racks.
 #[derive(Parser)]
 #[command(name = "couronne", version, about)]
 pub(crate) struct CommandLine {
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     /// Run a storage node of a cluster.
     StorageNode(FolderArguments),
     /// Run a gateway of a cluster.
-    Gateway(FolderArguments),
+    Gateway(GatewayArguments),
     /// Found a cluster, join one, and look at it.
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -68,7 +68,7 @@ pub(crate) enum Command {
     Reference,
 }
 
-/// Flags of every server on a data folder, in any role; of `couronne storage-node` and `couronne gateway` all.
+/// Flags of whatever runs on a data folder with drives; of `couronne storage-node` all.
 #[derive(Args)]
 pub(crate) struct FolderArguments {
     /// Data folder; given several times, each is one drive
@@ -77,6 +77,20 @@ pub(crate) struct FolderArguments {
     /// Make N drive folders below the one data folder
     #[arg(long, value_name = "N")]
     drives: Option<u16>,
+    /// Address of the admin listener
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<SocketAddr>,
+    /// Settings file (TOML); see docs/configuration.md
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Flags of `couronne gateway`, which has no drives.
+#[derive(Args)]
+pub(crate) struct GatewayArguments {
+    /// Data folder; given several times, each has a copy of what the gateway keeps
+    #[arg(long = "data", value_name = "DIR")]
+    data: Vec<PathBuf>,
     /// Address of the admin listener
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<SocketAddr>,
@@ -123,10 +137,10 @@ pub(crate) enum ClusterCommand {
 #[derive(Args)]
 pub(crate) struct ClusterInitArguments {
     #[command(flatten)]
-    pub(crate) folder: FolderArguments,
+    folder: FolderArguments,
     /// replicated:N or ec:K+M, of the default policy; ec:4+2 if none is named
     #[arg(long, value_name = "POLICY")]
-    pub(crate) policy: Option<String>,
+    policy: Option<String>,
     /// How many storage nodes the cluster waits for until it begins
     #[arg(long, value_name = "N")]
     pub(crate) nodes: u16,
@@ -140,8 +154,8 @@ pub(crate) struct ClusterJoinArguments {
     pub(crate) token: String,
     #[command(flatten)]
     pub(crate) folder: FolderArguments,
-    /// Join as a gateway
-    #[arg(long)]
+    /// Join as a gateway, which has no drives
+    #[arg(long, conflicts_with = "drives")]
     pub(crate) gateway: bool,
 }
 
@@ -156,6 +170,9 @@ pub(crate) struct ClusterTokenArguments {
     /// For how many minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 60)]
     pub(crate) minutes: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The variable that names the admin listener where no flag names a server.
@@ -237,6 +254,9 @@ pub(crate) struct DriveReplaceArguments {
     /// Although it serves: what it holds is dropped
     #[arg(long)]
     pub(crate) force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
 }
@@ -263,6 +283,9 @@ pub(crate) struct PolicyCreateArguments {
     /// Acknowledge only what survives the loss of any one zone
     #[arg(long)]
     pub(crate) survive_zone_loss: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
 }
@@ -272,6 +295,9 @@ pub(crate) struct PolicyCreateArguments {
 pub(crate) struct PolicyDefaultArguments {
     /// Name of the policy
     pub(crate) name: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
 }
@@ -282,7 +308,7 @@ pub(crate) enum RepairCommand {
     /// Show what is pending, what waits for a drive, how fast it goes, and how long it will take.
     Status(StatusArguments),
     /// Look for every shard of every blob now, and try again what waits.
-    Start(ServerArguments),
+    Start(StatusArguments),
 }
 
 /// `couronne scrub ...`
@@ -291,7 +317,7 @@ pub(crate) enum ScrubCommand {
     /// Show how far the round is, how fast it goes, and what was found.
     Status(StatusArguments),
     /// Begin a round now.
-    Start(ServerArguments),
+    Start(StatusArguments),
 }
 
 /// `couronne account ...`
@@ -340,7 +366,7 @@ pub(crate) struct UserCreateArguments {
     pub(crate) account: String,
     /// Name of the user
     pub(crate) user: String,
-    /// The user may do everything in its account
+    /// Note the user as one who administers its account; until there are policies all users of an account may do the same
     #[arg(long)]
     pub(crate) admin: bool,
     /// Access key, instead of a random one
@@ -384,12 +410,37 @@ impl FolderArguments {
     }
 
     fn overlay(self) -> Result<Settings, SettingsError> {
+        let Self { data, drives, admin_listen, config } = self;
+        let mut settings = GatewayArguments { data, admin_listen, config }.overlay()?;
+        settings.data.drives = drives.or(settings.data.drives);
+        Ok(settings)
+    }
+}
+
+impl GatewayArguments {
+    /// The settings of the file, with the flags over them.
+    pub(crate) fn settings(self) -> Result<Settings, SettingsError> {
+        let settings = self.overlay()?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn overlay(self) -> Result<Settings, SettingsError> {
         let mut settings = Settings::load(self.config.as_deref())?;
         if !self.data.is_empty() {
             settings.data.folders = self.data;
         }
-        settings.data.drives = self.drives.or(settings.data.drives);
         settings.admin.listen = self.admin_listen.unwrap_or(settings.admin.listen);
+        Ok(settings)
+    }
+}
+
+impl ClusterInitArguments {
+    /// The settings of the file, with the flags over them.
+    pub(crate) fn settings(self) -> Result<Settings, SettingsError> {
+        let mut settings = self.folder.overlay()?;
+        settings.data.policy = self.policy.or(settings.data.policy);
+        settings.check()?;
         Ok(settings)
     }
 }
@@ -436,7 +487,49 @@ mod tests {
         let line = CommandLine::parse_from(["couronne", "repair", "start"].iter().chain(words));
         let Command::Repair(RepairCommand::Start(arguments)) = line.command else { panic!("not repair start") };
         let variable = |name: &str| environment.iter().find(|pair| pair.0 == name).map(|pair| pair.1.to_owned());
-        arguments.choice(variable).unwrap()
+        arguments.server.choice(variable).unwrap()
+    }
+
+    #[test]
+    fn a_gateway_has_no_drives() {
+        let is_taken = |words: &[&str]| CommandLine::try_parse_from([&["couronne"], words].concat()).is_ok();
+        assert!(is_taken(&["storage-node", "--drives", "2"]) && !is_taken(&["gateway", "--drives", "2"]));
+        assert!(is_taken(&["cluster", "join", "token", "--gateway"]));
+        assert!(is_taken(&["cluster", "join", "token", "--drives", "2"]));
+        assert!(!is_taken(&["cluster", "join", "token", "--gateway", "--drives", "2"]));
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused_before_anything_is_done() {
+        let settings = |words: &[&str]| match CommandLine::parse_from([&["couronne", "serve"], words].concat()).command
+        {
+            Command::Serve(arguments) => arguments.settings(),
+            _ => panic!("not serve"),
+        };
+        assert!(matches!(settings(&["--policy", "foo"]), Err(SettingsError::Policy(_))));
+        assert!(matches!(settings(&["--drives", "0"]), Err(SettingsError::DriveCount(0))));
+        assert!(matches!(settings(&["--drives", "300"]), Err(SettingsError::DriveCount(300))));
+        let both = ["--data", "/a", "--data", "/b", "--drives", "2"];
+        assert!(matches!(settings(&both), Err(SettingsError::DrivesBesideFolders)));
+        let init = ["couronne", "cluster", "init", "--nodes", "6", "--policy", "foo"];
+        let Command::Cluster(ClusterCommand::Init(arguments)) = CommandLine::parse_from(init).command else {
+            panic!("not init");
+        };
+        assert!(matches!(arguments.settings(), Err(SettingsError::Policy(_))));
+    }
+
+    /// Whatever an operator asks or orders can be read by a program.
+    #[test]
+    fn every_command_on_a_server_has_json() {
+        fn check(path: &str, command: &clap::Command) {
+            let path = format!("{path} {}", command.get_name());
+            let has = |flag| command.get_arguments().any(|argument| argument.get_long() == Some(flag));
+            assert!(command.has_subcommands() || !has("admin-address") || has("json"), "{path}");
+            command.get_subcommands().filter(|below| below.get_name() != "help").for_each(|below| check(&path, below));
+        }
+        let mut command = CommandLine::command();
+        command.build();
+        check("", &command);
     }
 
     #[test]

@@ -46,8 +46,6 @@ pub enum RowKind {
     Abandoned = 0x42,
     /// A blob with a shard off its primary: blob id.
     Repair = 0x43,
-    /// Kept for lifecycle: what is due when.
-    TimeIndex = 0x44,
     /// What the range holds of a bucket.
     Counters = 0x50,
     /// The range's watermarks; one row.

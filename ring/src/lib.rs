@@ -22,5 +22,5 @@ pub use difference::{Move, ShapesDiffer};
 pub use domain::{DomainPath, FailureDomain};
 pub use drive::{RingDrive, RingMembership, WEIGHT_MAX};
 pub use ids::{DriveId, Epoch, NodeId, Partition, RegionName, ZoneName};
-pub use report::{Dispersion, DriveLoad, RingReport};
+pub use report::{Dispersion, DriveLoad, RingReport, domains_survived};
 pub use ring::{DRIVES_MAX, PARTITION_BITS_DEFAULT, PARTITION_BITS_MAX, Ring, RingError, WIDTH_MAX};

@@ -51,6 +51,17 @@ impl RingReport {
     }
 }
 
+/// How many domains may be lost, whichever they are, if each holds so many of something and `spare` of it may go.
+pub fn domains_survived(held: impl Iterator<Item = usize>, spare: usize) -> usize {
+    let mut held: Vec<usize> = held.collect();
+    held.sort_unstable_by(|one, other| other.cmp(one));
+    let lost = held.iter().scan(0, |lost, count| {
+        *lost += count;
+        Some(*lost)
+    });
+    lost.take_while(|lost| *lost <= spare).count()
+}
+
 impl Ring {
     /// Measures the ring.
     pub fn report(&self) -> RingReport {
@@ -75,15 +86,7 @@ impl Ring {
     /// How many domains of a level may be lost, whichever they are, so that no partition loses more
     /// than `spare` slots.
     pub fn losses_survived(&self, level: FailureDomain, spare: usize) -> usize {
-        let survived = |partition| {
-            let mut counts: Vec<usize> = self.slots_by_domain(partition, level).into_values().collect();
-            counts.sort_unstable_by(|one, other| other.cmp(one));
-            let lost = counts.iter().scan(0, |lost, count| {
-                *lost += count;
-                Some(*lost)
-            });
-            lost.take_while(|lost| *lost <= spare).count()
-        };
+        let survived = |partition| domains_survived(self.slots_by_domain(partition, level).into_values(), spare);
         self.partitions().map(survived).min().unwrap_or(0)
     }
 

@@ -18,6 +18,9 @@ pub enum NodeError {
     /// Too few drives of the node are here.
     #[error("too few drives: {0}")]
     TooFewDrives(String),
+    /// No drive of the node serves now: all failed, or are being replaced.
+    #[error("no drive of this node serves now")]
+    NoneServes,
     /// A file could not be read or written.
     #[error("node: {0}")]
     Io(#[from] std::io::Error),

@@ -93,6 +93,7 @@ fn what_the_first_start_fixed_stays() {
     let empty = tempfile::tempdir().unwrap();
     let refusal = start(empty.path(), &["--drives", "3", "--policy", "ec:4+2"]);
     assert!(refusal.contains("at least 6 drives"), "{refusal}");
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "nothing is left");
     server.restart();
     assert!(Clients::of(&server).run("aws", &["s3", "ls"]).contains("stays"));
 }

@@ -15,7 +15,7 @@ const WRITE: &str = "COURONNE_WRITE_OPENAPI";
 /// A body for each operation that takes one.
 fn body_of(operation: &str) -> Option<Value> {
     Some(match operation {
-        "create_token" => json!({ "role": "storage_node", "lifetime_minutes": 60 }),
+        "create_token" => json!({ "role": "storage-node", "lifetime_minutes": 60 }),
         "create_policy" => json!({ "name": "copies", "redundancy": "replicated:3", "survive_zone_loss": true }),
         "replace_drive" => json!({ "force": true }),
         "create_account" => json!({ "name": "university" }),

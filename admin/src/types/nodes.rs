@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What a process of the cluster is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum NodeRole {
     /// It keeps drives and replicas of ranges.
     #[default]
@@ -17,10 +17,10 @@ pub enum NodeRole {
 }
 
 impl NodeRole {
-    /// Its name for a person.
+    /// Its name, in `identity.toml` too.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::StorageNode => "storage node",
+            Self::StorageNode => "storage-node",
             Self::Gateway => "gateway",
         }
     }

@@ -32,7 +32,7 @@ pub struct Policy {
     pub default: bool,
     /// Whether a chunk is acknowledged only if the loss of any zone is survived.
     pub survive_zone_loss: bool,
-    /// What it can promise with the nodes there are.
+    /// What it can promise with the nodes there are: what its data and all metadata survive.
     pub promise: PolicyPromise,
 }
 

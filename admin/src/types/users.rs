@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct UserRequest {
     /// Its name, unique in its account.
     pub name: String,
-    /// Whether it may do everything in its account.
+    /// Whether it is noted as one who administers its account. That gives it no right yet: until there are policies all
+    /// users of an account may do the same.
     #[serde(default)]
     pub admin: bool,
     /// Its access key; unset: a random one.
@@ -28,7 +29,8 @@ pub struct UserRequest {
 pub struct User {
     /// Its name, unique in its account.
     pub name: String,
-    /// Whether it may do everything in its account.
+    /// Whether it is noted as one who administers its account. That gives it no right yet: until there are policies all
+    /// users of an account may do the same.
     pub admin: bool,
     /// Its access keys.
     pub access_keys: Vec<String>,
@@ -44,7 +46,8 @@ pub struct NewUser {
     pub account_id: String,
     /// Its name.
     pub user: String,
-    /// Whether it may do everything in its account.
+    /// Whether it is noted as one who administers its account. That gives it no right yet: until there are policies all
+    /// users of an account may do the same.
     pub admin: bool,
     /// Its access key.
     pub access_key: String,

@@ -4,6 +4,7 @@
 //! is refused and changes nothing; the same policy again is no error.
 //! Must not know: the operator that asks for it.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use couronne_placement::{Policy, PolicyId, Redundancy};
@@ -11,7 +12,7 @@ use couronne_ring::Ring;
 
 use super::form::first_ring;
 use crate::error::{MapError, PolicyRefusal};
-use crate::map::{ClusterMap, MapPolicy};
+use crate::map::{ClusterMap, Crowded, MapPolicy};
 
 /// The longest name of a policy, in bytes.
 const NAME_BYTES_MAX: usize = 63;
@@ -37,6 +38,7 @@ pub fn create_policy(map: &mut ClusterMap, mut policy: Policy) -> Result<bool, M
     check_replicas(map, &policy).map_err(refused)?;
     let ring = first_ring(&policy, &map.ring_drives())?;
     check_survives(&policy, &ring).map_err(refused)?;
+    check_metadata_survives(map, &policy).map_err(refused)?;
     map.policies.insert(policy.id, MapPolicy { policy, ring: Some(Arc::new(ring)) });
     Ok(true)
 }
@@ -56,7 +58,7 @@ fn check_name(name: &str) -> Result<(), PolicyRefusal> {
     if is_name { Ok(()) } else { Err(PolicyRefusal::Name) }
 }
 
-/// Metadata survives what its data survives: `2f + 1` replicas, and there are as many as there are.
+/// Metadata survives the loss of as many drives as its data: `2f + 1` replicas, each on a drive of its own.
 fn check_replicas(map: &ClusterMap, policy: &Policy) -> Result<(), PolicyRefusal> {
     let redundancy = policy.redundancy;
     let wanted = usize::from(redundancy.metadata_replicas());
@@ -75,4 +77,14 @@ fn check_survives(policy: &Policy, ring: &Ring) -> Result<(), PolicyRefusal> {
         return Ok(());
     }
     Err(PolicyRefusal::Survives { redundancy, level, worst, spare, domains })
+}
+
+/// Whether every range keeps a majority of its replicas after the loss of whatever the policy demands. Where they lie
+/// was decided when the cluster began: nodes that joined later hold none.
+fn check_metadata_survives(map: &ClusterMap, policy: &Policy) -> Result<(), PolicyRefusal> {
+    let Some(level) = policy.survives else { return Ok(()) };
+    let crowded = map.crowded_domains(level).into_iter().max_by_key(|crowded| (crowded.inside, Reverse(crowded.range)));
+    crowded.map_or(Ok(()), |Crowded { range, zone, inside, replicas }| {
+        Err(PolicyRefusal::MetadataSurvives { level, range, zone, inside, replicas })
+    })
 }

@@ -31,7 +31,7 @@ pub(super) fn check_name_is_free(map: &ClusterMap, id: NodeId, name: &str) -> Re
 }
 
 /// Gives a member its place in the map, with its drives and their weights. The drives of a storage node that joins a
-/// formed cluster are in no ring.
+/// cluster that has begun are in none of its rings; the ring of a policy that is created later includes them.
 pub fn join(map: &mut ClusterMap, id: NodeId, node: MapNode, drives: &[(DriveId, u32)]) -> Result<(), MapError> {
     check(&node, drives)?;
     check_name_is_free(map, id, &node.name)?;

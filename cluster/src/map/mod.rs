@@ -10,6 +10,7 @@ mod drive;
 mod node;
 mod policy;
 mod range;
+mod spread;
 mod view;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use drive::{Emptied, StoredDrive};
 pub use node::MapNode;
 pub use policy::MapPolicy;
 pub use range::{MAP_RANGE, MapRange, ReplicaId};
+pub use spread::Crowded;
 pub use view::{MapDrive, MapView};
 
 /// The map.

@@ -1,11 +1,12 @@
 //! New policies, and the default.
 
-use couronne_cluster::map::{Bootstrap, ClusterMap};
+use couronne_cluster::map::{Bootstrap, ClusterMap, ReplicaId};
 use couronne_cluster::{MapError, changes};
+use couronne_metadata::ids::RangeId;
 use couronne_placement::{Policy, PolicyId};
 use couronne_ring::FailureDomain;
 
-use crate::support::{formed, policy};
+use crate::support::{drive_of, formed, grown, policy};
 
 fn named(name: &str, redundancy: &str, survives: Option<FailureDomain>) -> Policy {
     Policy { name: name.into(), survives, ..policy(redundancy) }
@@ -48,8 +49,44 @@ fn the_loss_of_a_zone_is_survived_where_there_are_enough() {
     assert!(changes::create_policy(&mut over(3), named("zoned", "ec:4+2", zone)).unwrap());
     let error = why(&mut over(2), named("zoned", "ec:4+2", zone));
     assert!(error.contains("up to 3 shards") && error.contains("can spare 2; there are 2 zones"), "{error}");
-    assert!(changes::create_policy(&mut over(2), named("copies", "replicated:2", zone)).unwrap());
+    assert!(changes::create_policy(&mut over(3), named("copies", "replicated:2", zone)).unwrap());
     assert!(why(&mut over(1), named("copies", "replicated:2", zone)).contains("1 zones"));
+}
+
+#[test]
+fn a_zone_that_holds_a_majority_of_a_range_is_not_survived() {
+    let zone = Some(FailureDomain::Zone);
+    // Two copies in two zones are enough for data; of five replicas in two zones one zone has three.
+    let error = why(&mut formed(6, 2, "ec:4+2"), named("copies", "replicated:2", zone));
+    assert!(error.contains("the loss of a zone takes up to 3 of the 5 replicas of range 0"), "{error}");
+    // A server that ran alone, and a node that joined it: all replicas are where they were.
+    let mut map = grown("ec:4+2", 6, 2);
+    let error = why(&mut map, named("copies", "replicated:2", zone));
+    assert!(error.contains("the loss of a zone takes up to 5 of the 5 replicas of range 0 (zone zone1)"), "{error}");
+    let error = why(&mut map, named("copies", "replicated:2", Some(FailureDomain::Node)));
+    assert!(error.contains("the loss of a node takes up to 5"), "{error}");
+    assert!(changes::create_policy(&mut map, named("copies", "replicated:2", None)).unwrap(), "it promises no zone");
+}
+
+#[test]
+fn metadata_survives_what_leaves_each_range_a_majority() {
+    let survived = |map: &ClusterMap| {
+        [FailureDomain::Drive, FailureDomain::Node, FailureDomain::Zone]
+            .map(|level| map.metadata_losses_survived(level))
+    };
+    assert_eq!(survived(&formed(6, 3, "ec:4+2")), [2, 2, 1]);
+    assert_eq!(survived(&formed(6, 2, "ec:4+2")), [2, 2, 0]);
+    assert_eq!(survived(&formed(6, 6, "ec:4+2")), [2, 2, 2]);
+    assert_eq!(survived(&grown("ec:4+2", 6, 4)), [2, 0, 0]);
+    assert_eq!(survived(&grown("single", 1, 4)), [0, 0, 0]);
+    // One range that lies ill is enough.
+    let mut map = formed(6, 3, "ec:4+2");
+    let all: Vec<ReplicaId> = map.ranges[0].replicas.keys().copied().collect();
+    map.ranges[0].replicas.retain(|id, _| all[..3].contains(id));
+    map.ranges[0].replicas.values_mut().take(2).for_each(|drive| *drive = drive_of(1));
+    assert_eq!(survived(&map), [0, 0, 0]);
+    let ranges: Vec<RangeId> = map.crowded_domains(FailureDomain::Zone).iter().map(|crowded| crowded.range).collect();
+    assert_eq!(ranges, [map.ranges[0].id]);
 }
 
 #[test]

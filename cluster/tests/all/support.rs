@@ -60,3 +60,18 @@ pub(crate) fn formed(nodes: u16, zones: u128, redundancy: &str) -> ClusterMap {
     changes::form(&mut map).unwrap();
     map
 }
+
+/// A server that ran alone on so many drives, and other nodes of one drive each that joined it, each in its own zone.
+pub(crate) fn grown(redundancy: &str, drives: u128, nodes: u128) -> ClusterMap {
+    let mut map = changes::found(Founding {
+        cluster: 9,
+        id: NodeId(1),
+        node: node(1, 1),
+        drives: (0..drives).map(|drive| (DriveId(1000 + drive), 1)).collect(),
+        policy: policy(redundancy),
+        bootstrap: Bootstrap { nodes: 1, ranges: 4 },
+    })
+    .unwrap();
+    (2..=nodes).for_each(|number| join(&mut map, number, number));
+    map
+}

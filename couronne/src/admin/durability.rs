@@ -2,13 +2,14 @@
 //!
 //! Chunks that were looked at since the drives stand as they do are told by repair. Of those whose drives
 //! are only waited for, or that nobody looked at yet, the ring tells the worst that can be.
-//! Promises: pure; in doubt more is in danger than less. Must not know: how it is asked for or shown.
+//! Promises: pure; in doubt more is in danger than less; nothing is promised of data whose metadata would be out of
+//! reach. Must not know: how it is asked for or shown.
 
 use std::collections::BTreeSet;
 
 use couronne_admin::types::{ClusterStatus, Drive, DriveState, Durability, Policy, PolicyPromise, Range};
 use couronne_cluster::map::{ClusterMap, Emptied, MapPolicy};
-use couronne_ring::{DriveId, FailureDomain, Ring};
+use couronne_ring::{DriveId, FailureDomain, Ring, ZoneName};
 
 /// So long after a drive came back emptied, in milliseconds, not all may have looked what it held.
 const SWEEP_MS: u64 = 30_000;
@@ -21,30 +22,33 @@ pub(super) fn policies(map: &ClusterMap) -> Vec<Policy> {
         redundancy: policy.policy.redundancy.to_string(),
         default: policy.policy.id == map.default_policy,
         survive_zone_loss: policy.policy.survives >= Some(FailureDomain::Zone),
-        promise: promise(policy),
+        promise: promise(map, policy),
     };
     map.policies.values().map(shown).collect()
 }
 
 /// What the default policy can promise.
 pub(super) fn default_promise(map: &ClusterMap) -> PolicyPromise {
-    map.policies.get(&map.default_policy).map(promise).unwrap_or_default()
+    map.policies.get(&map.default_policy).map(|policy| promise(map, policy)).unwrap_or_default()
 }
 
-fn promise(MapPolicy { policy, ring }: &MapPolicy) -> PolicyPromise {
+/// What data and metadata both survive, at each level of failure domains.
+fn promise(map: &ClusterMap, MapPolicy { policy, ring }: &MapPolicy) -> PolicyPromise {
     let named = PolicyPromise { policy: policy.name.to_string(), ..PolicyPromise::default() };
     let Some(ring) = ring else { return named };
     let spare = usize::from(policy.redundancy.losses());
-    let survived = |level| ring.losses_survived(level, spare);
+    let survived = |level| ring.losses_survived(level, spare).min(map.metadata_losses_survived(level));
     let zones = ring.fullest(FailureDomain::Zone);
-    let too_full = zones.iter().filter(|(_, fullest)| *fullest > spare);
+    let too_full = zones.iter().filter(|(_, fullest)| *fullest > spare).map(|(drive, _)| &drive.zone);
+    let crowded = map.crowded_domains(FailureDomain::Zone);
+    let not_survived: BTreeSet<&ZoneName> = too_full.chain(crowded.iter().map(|crowded| &crowded.zone)).collect();
     PolicyPromise {
         nodes: ring.fullest(FailureDomain::Node).len(),
         zones: zones.len(),
         drives_survived: survived(FailureDomain::Drive),
         nodes_survived: survived(FailureDomain::Node),
         zones_survived: survived(FailureDomain::Zone),
-        zones_not_survived: too_full.map(|(drive, _)| drive.zone.0.to_string()).collect(),
+        zones_not_survived: not_survived.into_iter().map(|zone| zone.0.to_string()).collect(),
         ..named
     }
 }
@@ -109,4 +113,69 @@ fn range_survives(range: &Range) -> Option<i64> {
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy;
+    use couronne_cluster::Role;
+    use couronne_cluster::changes::{self, Founding};
+    use couronne_cluster::map::{Bootstrap, MapNode};
+    use couronne_ring::{NodeId, RegionName};
+
+    fn node(number: u128) -> MapNode {
+        MapNode {
+            role: Role::StorageNode,
+            name: format!("n{number}").into(),
+            address: format!("127.0.0.1:{number}").into(),
+            region: RegionName("region".into()),
+            zone: ZoneName(format!("zone{number}").into()),
+        }
+    }
+
+    fn drives(number: u128) -> Vec<(DriveId, u32)> {
+        (0..6).map(|drive| (DriveId(10 * number + drive), 1)).collect()
+    }
+
+    /// A cluster that waits for so many nodes of six drives, each in its own zone, and as many.
+    fn founded(nodes: u16, redundancy: &str) -> ClusterMap {
+        let mut map = changes::found(Founding {
+            cluster: 9,
+            id: NodeId(1),
+            node: node(1),
+            drives: drives(1),
+            policy: policy::of(redundancy.parse().unwrap()),
+            bootstrap: Bootstrap { nodes, ranges: 4 },
+        })
+        .unwrap();
+        (2..=u128::from(nodes)).for_each(|number| join(&mut map, number));
+        changes::form(&mut map).unwrap();
+        map
+    }
+
+    fn join(map: &mut ClusterMap, number: u128) {
+        changes::join(map, NodeId(number), node(number), &drives(number)).unwrap();
+    }
+
+    fn promised(map: &ClusterMap, name: &str) -> (usize, [usize; 3], Vec<String>) {
+        let policy = policies(map).into_iter().find(|policy| policy.name == name).unwrap();
+        let PolicyPromise { nodes, drives_survived, nodes_survived, zones_survived, zones_not_survived, .. } =
+            policy.promise;
+        (nodes, [drives_survived, nodes_survived, zones_survived], zones_not_survived)
+    }
+
+    #[test]
+    fn no_more_is_promised_than_metadata_survives() {
+        let mut map = founded(1, "ec:4+2");
+        (2..=3).for_each(|number| join(&mut map, number));
+        changes::create_policy(&mut map, policy::of("replicated:2".parse().unwrap())).unwrap();
+        // Each copy is on a node of its own, but all replicas are on the first.
+        assert_eq!(promised(&map, "replicated:2"), (3, [1, 0, 0], vec!["zone1".to_owned()]));
+        assert_eq!(promised(&map, "ec:4+2"), (1, [2, 0, 0], vec!["zone1".to_owned()]));
+        assert_eq!(promised(&founded(3, "replicated:2"), "replicated:2"), (3, [1, 1, 1], Vec::new()));
+        // Of two zones one has two of the three replicas of each range; which, its number decides.
+        let (_, survived, not_survived) = promised(&founded(2, "replicated:2"), "replicated:2");
+        assert_eq!((survived, not_survived.len()), ([1, 0, 0], 2));
+    }
 }

@@ -13,25 +13,25 @@ use crate::folder::DataFolder;
 use crate::policy;
 use crate::terminal::{is_private, say};
 
-/// The default policy if neither flag nor setting names one.
-const POLICY: &str = "ec:4+2";
+/// The redundancy of the default policy if neither flag nor setting names one.
+const REDUNDANCY: Redundancy = Redundancy::Erasure { k: 4, m: 2 };
 
 /// Founds a cluster.
 pub(super) async fn init(arguments: ClusterInitArguments) -> Result<(), ClusterError> {
-    let settings = arguments.folder.settings()?;
-    let redundancy: Redundancy =
-        arguments.policy.as_deref().or(settings.data.policy.as_deref()).unwrap_or(POLICY).parse()?;
+    let nodes = arguments.nodes;
+    let settings = arguments.settings()?;
+    let redundancy = settings.data.redundancy()?.unwrap_or(REDUNDANCY);
     let needed = u16::from(redundancy.losses()) + 1;
-    if arguments.nodes < needed {
+    if nodes < needed {
         let why = format!("{redundancy} survives {} nodes only with {needed} nodes or more", redundancy.losses());
         return Err(ClusterError::TooSmall(why));
     }
     let env = env::system();
     let folder = DataFolder::open(&settings.data)?;
-    policy::check(redundancy, arguments.nodes.saturating_mul(folder.drive_count()?))?;
-    let plan = Plan { redundancy, nodes: arguments.nodes, place: settings.place(settings.cluster.address()) };
+    policy::check(redundancy, nodes.saturating_mul(folder.drive_count()?))?;
+    let plan = Plan { redundancy, nodes, place: settings.place(settings.cluster.address()) };
     found(&folder, &settings, plan, &env).await?;
-    announce(&folder, arguments.nodes)
+    announce(&folder, nodes)
 }
 
 /// Says what was founded, and what comes next.

@@ -35,9 +35,6 @@ pub(crate) enum ClusterError {
     /// Keys or certificates could not be made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// The policy is no policy.
-    #[error(transparent)]
-    Redundancy(#[from] couronne_placement::RedundancyError),
     /// The token is none.
     #[error(transparent)]
     Token(#[from] couronne_protocol::join::NotAToken),

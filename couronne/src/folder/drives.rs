@@ -8,11 +8,6 @@ use std::path::{Path, PathBuf};
 use couronne_cluster::Role;
 
 use super::{DataFolder, DataFolderError};
-use crate::settings::DataSettings;
-
-/// Drives of one process, at most.
-const DRIVES_MAX: u16 = 256;
-
 impl DataFolder {
     /// How many drives the process has: those it is a member with, else as many as the settings ask for.
     pub(crate) fn drive_count(&self) -> Result<u16, DataFolderError> {
@@ -39,19 +34,5 @@ impl DataFolder {
             Some(asked) => Err(DataFolderError::DrivesFixed { folder: self.name(), fixed: membership.drives, asked }),
             None => Ok(()),
         }
-    }
-}
-
-/// How many drives the settings ask for; `None` if they leave it to the folder.
-pub(super) fn asked(settings: &DataSettings) -> Result<Option<u16>, DataFolderError> {
-    let count = match (settings.folders.len(), settings.drives) {
-        (0 | 1, None) => return Ok(None),
-        (0 | 1, Some(drives)) => usize::from(drives),
-        (_, Some(_)) => return Err(DataFolderError::DrivesBesideFolders),
-        (folders, None) => folders,
-    };
-    match u16::try_from(count) {
-        Ok(drives @ 1..=DRIVES_MAX) => Ok(Some(drives)),
-        _ => Err(DataFolderError::DriveCount(count)),
     }
 }

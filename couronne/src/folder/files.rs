@@ -10,7 +10,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Reads a small text file; `None` if it is not there.
@@ -55,11 +55,27 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether a folder holds this file and nothing else.
+pub(crate) fn is_alone(folder: &Path, file: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else { return false };
+    entries.map(|entry| entry.is_ok_and(|entry| entry.path() == file)).eq([true])
+}
+
+/// Removes a folder, unless it holds anything.
+pub(crate) fn remove_empty_folder(path: &Path) {
+    // A folder that is not empty is refused, which is what is wanted.
+    let _ = fs::remove_dir(path);
+}
+
 /// Takes the lock of a folder for the life of the process; `None` if another process has it.
 pub(crate) fn lock(path: PathBuf) -> io::Result<Option<File>> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        // A process whose first start was refused may have removed the file before it let go of the lock.
+        Ok(()) => match fs::metadata(&path) {
+            Ok(found) if found.ino() == file.metadata()?.ino() => Ok(Some(file)),
+            _ => Ok(None),
+        },
         Err(fs::TryLockError::WouldBlock) => Ok(None),
         Err(fs::TryLockError::Error(error)) => Err(error),
     }

@@ -15,7 +15,8 @@
 //!
 //! Promises: folders that are made here have mode 0700, files 0600; every data folder holds a copy of each file, so
 //! the loss of one loses nothing, and one that lacks them gets them back; folders of two processes are refused; the
-//! number of drives is fixed when the process becomes a member. Private keys and secrets have no `Debug`.
+//! number of drives is fixed when the process becomes a member; a first start that is refused before it wrote anything
+//! leaves nothing. Private keys and secrets have no `Debug`.
 //! Must not know: what is on a drive, how members talk.
 
 mod announcement;
@@ -26,6 +27,7 @@ mod founding;
 mod identity;
 mod joining;
 mod map;
+mod new_files;
 pub(crate) mod secret;
 pub(crate) mod secrets;
 
@@ -45,8 +47,9 @@ use zeroize::Zeroizing;
 pub(crate) use announcement::{RunningServer, running_server};
 pub(crate) use identity::{Identity, Member, MemberFile};
 pub(crate) use joining::Joining;
+use new_files::NewFiles;
 
-use crate::settings::DataSettings;
+use crate::settings::{DataSettings, SettingsError};
 
 /// The version of the files that this binary writes and reads.
 const FORMAT_VERSION: u32 = 1;
@@ -56,6 +59,8 @@ pub(crate) struct DataFolder {
     folders: Vec<PathBuf>,
     /// How many drives the settings ask for; `None` if they leave it to the folder.
     asked_drives: Option<u16>,
+    /// Goes before the locks do.
+    _new_files: NewFiles,
     _locks: Vec<File>,
 }
 
@@ -116,12 +121,9 @@ pub(crate) enum DataFolderError {
         /// The number of drives that the settings ask for.
         asked: u16,
     },
-    /// `--drives` beside several `--data`.
-    #[error("--drives makes drive folders below one --data folder; with several --data folders each is one drive")]
-    DrivesBesideFolders,
-    /// No drives, or more than there are numbers for.
-    #[error("the number of drives must be 1 to 256, not {0} (--drives)")]
-    DriveCount(usize),
+    /// The settings make no sense.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The process belongs to no cluster.
     #[error(
         "{0} belongs to no cluster: found one with `couronne serve` or `couronne cluster init`, or join one with \
@@ -170,15 +172,23 @@ impl DataFolderError {
 impl DataFolder {
     /// Opens and locks the data folders, making those that are not there.
     pub(crate) fn open(settings: &DataSettings) -> Result<Self, DataFolderError> {
-        let asked_drives = drives::asked(settings)?;
+        let asked_drives = settings.asked_drives()?;
         let mut locks = Vec::new();
+        // After the locks: it goes before them.
+        let mut new_files = NewFiles::default();
         for folder in &settings.folders {
-            files::create_folder(folder).map_err(DataFolderError::io("making", folder))?;
             let path = folder.join("lock");
+            new_files.note_folder(folder);
+            files::create_folder(folder).map_err(DataFolderError::io("making", folder))?;
+            let is_new = !path.exists();
             let lock = files::lock(path.clone()).map_err(DataFolderError::io("locking", &path))?;
             locks.push(lock.ok_or_else(|| DataFolderError::InUse(folder.clone()))?);
+            if is_new {
+                // Only now: another process may have made it meanwhile.
+                new_files.note_lock(path);
+            }
         }
-        let folder = Self { folders: settings.folders.clone(), asked_drives, _locks: locks };
+        let folder = Self { folders: settings.folders.clone(), asked_drives, _new_files: new_files, _locks: locks };
         folder.check_drives()?;
         folder.complete_identity()?;
         Ok(folder)

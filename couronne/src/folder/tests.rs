@@ -106,11 +106,30 @@ fn the_number_of_drives_is_fixed() {
     join(&[home.path()], 6);
     let asked = |drives| DataFolder::open(&settings(&[home.path()], Some(drives)));
     assert!(matches!(asked(7).err(), Some(DataFolderError::DrivesFixed { fixed: 6, asked: 7, .. })));
-    assert!(matches!(asked(0).err(), Some(DataFolderError::DriveCount(0))));
+    assert!(matches!(asked(0).err(), Some(DataFolderError::Settings(SettingsError::DriveCount(0)))));
     asked(6).unwrap();
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let both = DataFolder::open(&settings(&[one.path(), two.path()], Some(2)));
-    assert!(matches!(both.err(), Some(DataFolderError::DrivesBesideFolders)));
+    assert!(matches!(both.err(), Some(DataFolderError::Settings(SettingsError::DrivesBesideFolders))));
+}
+
+#[test]
+fn a_first_start_that_is_refused_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let (above, kept) = (home.path().join("a"), home.path().join("kept"));
+    std::fs::create_dir(&kept).unwrap();
+    let folders = [above.join("b"), kept.clone()];
+    let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+    drop(open(&folders).unwrap());
+    assert!(!above.exists(), "it was not there before");
+    assert_eq!(std::fs::read_dir(&kept).unwrap().count(), 0, "it was there, and empty");
+    // A second process is refused and takes nothing from the first.
+    let running = open(&folders).unwrap();
+    assert!(open(&folders).is_err());
+    assert!(folders.iter().all(|folder| folder.join("lock").exists()));
+    running.make_identity().unwrap();
+    drop(running);
+    assert!(folders.iter().all(|folder| folder.join("lock").exists()), "something was begun");
 }
 
 #[test]

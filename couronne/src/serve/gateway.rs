@@ -22,7 +22,7 @@ use couronne_protocol::net::{NetSettings, NetTransport, Tls};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
 use couronne_protocol::transport::{Message, Method, Transport};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::renewal::{CertificateSigner, Renewal};
 use super::traffic::Traffic;
@@ -39,6 +39,10 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 
 /// The pause after no storage node answered.
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
+
+/// How long storage nodes may give no secrets before that is worth a warning: processes that are started together are
+/// ready one after the other, and a cluster that forms gives none until it has begun.
+const CALM_FOR: Duration = Duration::from_secs(10);
 
 /// The way to the cluster's storage nodes.
 struct Cluster {
@@ -115,15 +119,19 @@ impl Cluster {
     /// The cluster's secrets, as soon as a node gives them.
     async fn secrets(&self) -> Secrets {
         let mut reporter = self.reporter();
+        let began = Instant::now();
         loop {
             reporter.report_once(self).await;
             for node in storage_nodes(&self.map.state()) {
                 let call = self.transport.call(node, Method::Secrets, Message::default());
+                let is_early = began.elapsed() < CALM_FOR;
                 match timeout(ANSWER_WAIT, call).await {
                     Ok(Ok(message)) => match Secrets::parse(&message.head) {
                         Some(secrets) => return secrets,
                         None => tracing::warn!(%node, "a node's answer does not parse"),
                     },
+                    Ok(Err(error)) if is_early => tracing::info!(%node, %error, "a node does not give the secrets yet"),
+                    Err(_) if is_early => tracing::info!(%node, "a node does not answer yet"),
                     Ok(Err(error)) => tracing::warn!(%node, %error, "a node does not give the secrets"),
                     Err(_) => tracing::warn!(%node, "a node does not answer"),
                 }

@@ -36,7 +36,7 @@ impl Lone {
     pub(super) async fn start(folder: Arc<DataFolder>, settings: &Settings, env: &Env) -> Result<Self, ServeError> {
         let is_new = !folder.has_member()?;
         let (member, opened) = open(&folder, settings, env).await?;
-        let asked = settings.data.policy.as_deref().map(str::parse).transpose()?;
+        let asked = settings.data.redundancy()?;
         let node = LocalNode::open(env.clone(), opened, parts::node_settings(settings, asked, true)).await?;
         // No peer can reach it.
         node.take_place(&settings.place(String::new())).await?;
@@ -65,7 +65,7 @@ async fn open(folder: &DataFolder, settings: &Settings, env: &Env) -> Result<(Me
         return Ok((member, drives));
     }
     let count = folder.drive_count()?;
-    let asked: Option<Redundancy> = settings.data.policy.as_deref().map(str::parse).transpose()?;
+    let asked = settings.data.redundancy()?;
     let redundancy = asked.unwrap_or_else(|| policy::default_redundancy(count));
     policy::check(redundancy, count)?;
     let plan = Plan { redundancy, nodes: 1, place: settings.place(String::new()) };

@@ -44,7 +44,7 @@ use crate::folder::secrets::Secrets;
 use crate::folder::{DataFolder, DataFolderError, RunningServer};
 use crate::logs::{self, LogError};
 use crate::policy::TooFewDrives;
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsError};
 use couronne_base::env::{self, Env};
 
 /// Why a server did not start, or did not stop well.
@@ -86,9 +86,9 @@ pub(crate) enum ServeError {
     /// The first start founded no cluster.
     #[error(transparent)]
     Founding(#[from] FoundingError),
-    /// The policy is no policy.
+    /// The settings make no sense.
     #[error(transparent)]
-    Redundancy(#[from] couronne_placement::RedundancyError),
+    Settings(#[from] SettingsError),
     /// The drives are too few for the policy.
     #[error(transparent)]
     TooFewDrives(#[from] TooFewDrives),

@@ -37,7 +37,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let member = folder.member(Role::StorageNode)?;
     let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
     let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
-    let redundancy = settings.data.policy.as_deref().map(str::parse).transpose()?;
+    let redundancy = settings.data.redundancy()?;
     let folders = folder.drive_folders()?;
     let drives = drives::open(&folders).await?;
     folder.check_owner(Membership::owner(&drives).await?, &member)?;

@@ -13,9 +13,13 @@ use std::time::Duration;
 use couronne_cluster::Role;
 use couronne_cluster::changes::is_member_name;
 use couronne_cluster::map::MapNode;
+use couronne_placement::{Redundancy, RedundancyError};
 use couronne_ring::{RegionName, ZoneName};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+/// Drives of one process, at most.
+const DRIVES_MAX: u16 = 256;
 
 /// One field as the reference page shows it.
 pub(crate) struct Field {
@@ -168,6 +172,27 @@ settings! {
     }
 }
 
+impl DataSettings {
+    /// The redundancy that is asked for; `None` if the choice is left to the process that founds the cluster.
+    pub(crate) fn redundancy(&self) -> Result<Option<Redundancy>, SettingsError> {
+        Ok(self.policy.as_deref().map(str::parse).transpose()?)
+    }
+
+    /// How many drives are asked for; `None` if that is left to the folder.
+    pub(crate) fn asked_drives(&self) -> Result<Option<u16>, SettingsError> {
+        let count = match (self.folders.len(), self.drives) {
+            (0 | 1, None) => return Ok(None),
+            (0 | 1, Some(drives)) => usize::from(drives),
+            (_, Some(_)) => return Err(SettingsError::DrivesBesideFolders),
+            (folders, None) => folders,
+        };
+        match u16::try_from(count) {
+            Ok(drives @ 1..=DRIVES_MAX) => Ok(Some(drives)),
+            _ => Err(SettingsError::DriveCount(count)),
+        }
+    }
+}
+
 impl ClusterSettings {
     /// Where others reach a storage node.
     pub(crate) fn address(&self) -> String {
@@ -202,13 +227,24 @@ pub(crate) enum SettingsError {
         source: std::io::Error,
     },
     /// The file is not TOML, or a field is unknown or of the wrong type.
-    #[error("parsing settings from {path}: {source}")]
+    #[error("parsing settings from {path}, line {line}: {reason}")]
     Parse {
         /// The file.
         path: PathBuf,
-        /// What went wrong, with line and column.
-        source: Box<toml::de::Error>,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong there.
+        reason: String,
     },
+    /// The policy is no policy.
+    #[error("{0} (--policy, or data.policy)")]
+    Policy(#[from] RedundancyError),
+    /// `--drives` beside several `--data`.
+    #[error("--drives makes drive folders below one --data folder; with several --data folders each is one drive")]
+    DrivesBesideFolders,
+    /// No drives, or more than there are numbers for.
+    #[error("the number of drives must be 1 to {DRIVES_MAX}, not {0} (--drives, or data.drives)")]
+    DriveCount(usize),
     /// Only one of certificate and key is given.
     #[error("TLS takes both a certificate (--tls-cert) and its key (--tls-key)")]
     HalfTls,
@@ -236,7 +272,11 @@ impl Settings {
         let Some(path) = path else { return Ok(Self::default()) };
         let text =
             std::fs::read_to_string(path).map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text).map_err(|source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) })
+        toml::from_str(&text).map_err(|error: toml::de::Error| {
+            let begins = error.span().map_or(0, |span| span.start);
+            let line = text.bytes().take(begins).filter(|byte| *byte == b'\n').count() + 1;
+            SettingsError::Parse { path: path.to_owned(), line, reason: error.message().to_owned() }
+        })
     }
 
     /// Refuses settings that contradict each other.
@@ -250,6 +290,8 @@ impl Settings {
         if self.data.folders.is_empty() {
             return Err(SettingsError::NoData);
         }
+        self.data.redundancy()?;
+        self.data.asked_drives()?;
         let ClusterSettings { name, region, zone, advertise, .. } = &self.cluster;
         for (key, text) in [("cluster.name", name), ("cluster.region", region), ("cluster.zone", zone)] {
             if !is_member_name(text) {

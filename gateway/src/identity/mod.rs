@@ -71,7 +71,7 @@ pub struct Credential {
     pub account_name: Box<str>,
     /// The user's name within the account.
     pub user: Box<str>,
-    /// Whether the user may administer the account.
+    /// Whether the user is noted as an administrator of the account; nothing is decided by it yet.
     pub admin: bool,
     /// Whether these are the root credentials.
     pub root: bool,
@@ -95,7 +95,7 @@ pub struct Account {
 pub struct User {
     /// Its name, unique in the account.
     pub name: Box<str>,
-    /// Whether it may administer the account.
+    /// Whether it is noted as an administrator of the account; nothing is decided by it yet.
     pub admin: bool,
     /// When it was created; microseconds since 1970.
     pub created: Ordinal,
@@ -117,7 +117,7 @@ pub struct CreateUser {
     pub account: Box<str>,
     /// The user's name.
     pub user: Box<str>,
-    /// Whether it may administer the account.
+    /// Whether it is noted as an administrator of the account; nothing is decided by it yet.
     pub admin: bool,
     /// Its first key; `None` makes a random one.
     pub key: Option<NewKey>,

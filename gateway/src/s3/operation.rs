@@ -180,6 +180,8 @@ const ANNOTATIONS: &str = "an object carries metadata and tags, no annotations";
 const BUCKET_TAGS: &str = "buckets carry no tags yet";
 const CORS: &str = "no answers to browsers of other origins yet";
 const DIRECTORY_BUCKETS: &str = "there are general purpose buckets only";
+const LIST_DIRECTORY_BUCKETS: &str = "there are general purpose buckets only. Clients sign it for the service `s3express`, \
+     which is not served at all: 400 `AuthorizationHeaderMalformed`";
 const ENCRYPTION: &str = "objects are not encrypted by the server yet";
 const EVENTS: &str = "changes are not told to others yet";
 const FORMS: &str = "no uploads by HTML form yet";
@@ -372,7 +374,7 @@ operations! {
         PutObjectAnnotation(PUT, Object, Sub("annotation"), ANNOTATIONS);
         DeleteObjectAnnotation(DELETE, Object, Sub("annotation"), ANNOTATIONS);
 
-        ListDirectoryBuckets(GET, Service, Parameter("x-id", "ListDirectoryBuckets"), DIRECTORY_BUCKETS);
+        ListDirectoryBuckets(GET, Service, Parameter("x-id", "ListDirectoryBuckets"), LIST_DIRECTORY_BUCKETS);
         CreateSession(GET, Bucket, Sub("session"), DIRECTORY_BUCKETS);
         RenameObject(PUT, Object, Sub("renameObject"), DIRECTORY_BUCKETS);
         UpdateObjectEncryption(PUT, Object, Sub("encryption"), ENCRYPTION);

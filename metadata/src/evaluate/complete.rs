@@ -45,10 +45,10 @@ impl Evaluation<'_> {
         }
         let current = self.current()?;
         condition::check(condition, current.as_deref())?;
-        let room = self.make_room(rules, current)?;
+        let new_version = self.make_new_version(rules, current)?;
         let object = ObjectRecord {
-            ordinal: room.ordinal,
-            version: room.version,
+            ordinal: new_version.ordinal,
+            version: new_version.version,
             commit: self.request.commit,
             etag: digest::etag(&parts),
             size,
@@ -59,7 +59,10 @@ impl Evaluation<'_> {
         self.usage.upload_bytes -= bytes_delta(size);
         self.usage.bytes += bytes_delta(size);
         self.delete_row(row);
-        self.put_row(self.upload_row(RowKind::Completed, upload), &(room.ordinal, room.version == VersionId::Null));
+        self.put_row(
+            self.upload_row(RowKind::Completed, upload),
+            &(new_version.ordinal, new_version.version == VersionId::Null),
+        );
         self.set_current(&object);
         Ok(outcome(object))
     }

@@ -25,21 +25,21 @@ impl Evaluation<'_> {
             return Ok(NOTHING);
         }
         let newest = current.as_ref().map(|current| current.ordinal);
-        let room = self.make_room(rules, current)?;
+        let new_version = self.make_new_version(rules, current)?;
         if had_current {
             self.delete_row(self.row(RowKind::Current));
         }
         if rules.versioning == Versioning::Off {
             newest.into_iter().for_each(|ordinal| self.raise_floor(ordinal));
-            return Ok(Outcome::Deleted { removed: room.removed, marker: None });
+            return Ok(Outcome::Deleted { removed: new_version.removed, marker: None });
         }
         self.add_version_row(&VersionRecord::DeleteMarker {
-            ordinal: room.ordinal,
-            version: room.version,
+            ordinal: new_version.ordinal,
+            version: new_version.version,
             commit: self.request.commit,
             owner: owner.into(),
         });
-        Ok(Outcome::Deleted { removed: room.removed, marker: Some(room.version) })
+        Ok(Outcome::Deleted { removed: new_version.removed, marker: Some(new_version.version) })
     }
 
     pub(super) fn delete_version(

@@ -24,13 +24,13 @@ impl Evaluation<'_> {
         let attributes = self.locked_attributes(rules, new.attributes)?;
         let current = self.current()?;
         condition::check(new.condition, current.as_deref())?;
-        let room = self.make_room(rules, current)?;
-        let payload_row = key::of_payload(self.bucket(), &self.request.key, room.ordinal);
+        let new_version = self.make_new_version(rules, current)?;
+        let payload_row = key::of_payload(self.bucket(), &self.request.key, new_version.ordinal);
         let data = self.admit(new.data, new.size, payload_row)?;
         self.usage.bytes += bytes_delta(new.size);
         self.set_current(&ObjectRecord {
-            ordinal: room.ordinal,
-            version: room.version,
+            ordinal: new_version.ordinal,
+            version: new_version.version,
             commit: self.request.commit,
             etag: *new.etag,
             size: new.size,
@@ -38,7 +38,7 @@ impl Evaluation<'_> {
             attributes,
             checksum: new.checksum.clone(),
         });
-        Ok(Outcome::Put { ordinal: room.ordinal, version: room.version })
+        Ok(Outcome::Put { ordinal: new_version.ordinal, version: new_version.version })
     }
 
     /// The attributes of a new version: the bucket's default retention is added if none was asked for.

@@ -22,7 +22,7 @@ pub(super) enum Found {
 }
 
 /// The place of a new newest version.
-pub(super) struct Room {
+pub(super) struct NewVersion {
     pub(super) ordinal: Ordinal,
     pub(super) version: VersionId,
     /// The version that had to go for it.
@@ -68,7 +68,11 @@ impl Evaluation<'_> {
     /// Makes room for a new newest version as the bucket's versioning says: the current version becomes
     /// noncurrent or goes, and so does the `null` version if the new one is to be that. The caller
     /// writes or removes the current row.
-    pub(super) fn make_room(&mut self, rules: &BucketRules, current: Option<Box<ObjectRecord>>) -> Result<Room, Stop> {
+    pub(super) fn make_new_version(
+        &mut self,
+        rules: &BucketRules,
+        current: Option<Box<ObjectRecord>>,
+    ) -> Result<NewVersion, Stop> {
         let newest = match &current {
             Some(current) => Some(current.ordinal),
             None if rules.versioning == Versioning::Off => None,
@@ -79,7 +83,7 @@ impl Evaluation<'_> {
             if let Some(current) = current {
                 self.demote(current);
             }
-            return Ok(Room { ordinal, version: VersionId::Ordinal(ordinal), removed: None });
+            return Ok(NewVersion { ordinal, version: VersionId::Ordinal(ordinal), removed: None });
         }
         let removed = match current {
             Some(null) if null.version == VersionId::Null => {
@@ -95,7 +99,7 @@ impl Evaluation<'_> {
                 removed
             }
         };
-        Ok(Room { ordinal, version: VersionId::Null, removed })
+        Ok(NewVersion { ordinal, version: VersionId::Null, removed })
     }
 
     fn remove_noncurrent_null(&mut self, rules: &BucketRules) -> Result<Option<VersionRecord>, Stop> {

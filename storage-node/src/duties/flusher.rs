@@ -42,7 +42,7 @@ impl Duty for Flusher {
         }
         for server in context.replicas.all_servers() {
             let lags = laggards.contains(&server.replica());
-            if !lags && server.machine().unflushed_bytes() < context.settings.flush_bytes {
+            if !lags && server.state_machine().unflushed_bytes() < context.settings.flush_bytes {
                 continue;
             }
             match server.consensus().checkpoint(lags).await {

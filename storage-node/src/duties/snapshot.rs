@@ -19,7 +19,7 @@ pub(super) struct DriveSnapshot {
     /// Drives that serve.
     pub(super) up: BTreeSet<DriveId>,
     /// The drives among these that take nothing new now.
-    pub(super) closed: BTreeSet<DriveId>,
+    pub(super) unwritable: BTreeSet<DriveId>,
     /// Drives that are down for longer than the grace, and since when (milliseconds since 1970).
     pub(super) lost: BTreeMap<DriveId, u64>,
     /// Drives that came back emptied.
@@ -37,7 +37,7 @@ impl DriveSnapshot {
             if state.is_up() {
                 snapshot.up.insert(*id);
                 if !state.is_writable() {
-                    snapshot.closed.insert(*id);
+                    snapshot.unwritable.insert(*id);
                 }
             } else if let Some(since_ms) = drive.lost_since_ms(now_ms, grace_ms) {
                 snapshot.lost.insert(*id, since_ms);

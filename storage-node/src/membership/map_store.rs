@@ -111,8 +111,10 @@ impl MapStore {
     pub(crate) async fn note_time(&self) {
         let mut file = self.file.lock().await;
         file.seen_ms = self.env.clock.wall_ms();
-        if let Err(error) = save(&file, &self.drives.by_id()).await {
-            tracing::error!(%error, "the wall clock could not be written to the node's file");
+        match save(&file, &self.drives.by_id()).await {
+            Ok(()) => {}
+            Err(error @ NodeError::NoneServes) => tracing::debug!(%error, "the time is noted later"),
+            Err(error) => tracing::error!(%error, "the time could not be noted"),
         }
     }
 
@@ -155,10 +157,13 @@ impl RenewReplicas for MapStore {
 
 /// Writes the node's file to every drive that serves.
 async fn save(file: &NodeFile, drives: &ById) -> Result<(), NodeError> {
-    let serving = || drives.values().filter(|drive| drive.down().is_none());
-    let written = join_all(serving().map(|drive| file.write(&*drive.disk))).await;
+    let serving: Vec<_> = drives.values().filter(|drive| drive.down().is_none()).collect();
+    if serving.is_empty() {
+        return Err(NodeError::NoneServes);
+    }
+    let written = join_all(serving.iter().map(|drive| file.write(&*drive.disk))).await;
     let mut saved = 0usize;
-    for (drive, written) in serving().zip(written) {
+    for (drive, written) in serving.into_iter().zip(written) {
         match written {
             Ok(()) => saved += 1,
             Err(error) => {

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 use super::Membership;
 use crate::drives::MountedDrive;
+use crate::error::NodeError;
 
 /// A member not heard of for so long is taken to be down.
 const DOWN_AFTER: Duration = Duration::from_secs(4);
@@ -143,8 +144,11 @@ impl Member for Membership {
     }
 
     async fn learn(&self, map: ClusterMap) {
-        if let Err(error) = self.map_store.adopt(map).await {
-            tracing::error!(%error, "a newer map could not be kept");
+        match self.map_store.adopt(map).await {
+            Ok(()) => {}
+            // Its only drive is being replaced, or failed, which was said then. A later answer has the map again.
+            Err(error @ NodeError::NoneServes) => tracing::debug!(%error, "a newer map is kept later"),
+            Err(error) => tracing::error!(%error, "a newer map could not be kept"),
         }
     }
 

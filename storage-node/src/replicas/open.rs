@@ -28,7 +28,7 @@ pub(crate) trait RenewReplicas: Send + Sync + 'static {
 }
 
 /// Rows of replicas that are not open yet.
-type Machines = BTreeMap<ReplicaId, Arc<RangeStateMachine>>;
+type StateMachines = BTreeMap<ReplicaId, Arc<RangeStateMachine>>;
 
 /// A replica that was opened, not yet serving.
 struct Opened {
@@ -36,7 +36,7 @@ struct Opened {
     replica: ReplicaId,
     drive: Arc<MountedDrive>,
     group: Arc<dyn Consensus>,
-    machine: Arc<RangeStateMachine>,
+    state_machine: Arc<RangeStateMachine>,
     last: Option<Position>,
 }
 
@@ -45,26 +45,30 @@ impl Replicas {
     pub(crate) async fn open_meta_group(&self, forgetful: &[DriveId]) -> Result<(), NodeError> {
         let _opening = self.opening.lock().await;
         let map = self.map.state();
-        let mut machines = BTreeMap::new();
+        let mut state_machines = BTreeMap::new();
         for (replica, drive) in &map.meta_group.replicas {
             let Some(place) = self.drives.find(*drive).filter(|_| !forgetful.contains(drive)) else { continue };
-            match open_machine(&place, *replica) {
-                Ok(Some(machine)) => drop(machines.insert(*replica, machine)),
+            match open_state_machine(&place, *replica) {
+                Ok(Some(state_machine)) => drop(state_machines.insert(*replica, state_machine)),
                 Ok(None) => tracing::warn!(%replica, "replica was being rebuilt when it stopped: it waits"),
                 Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
             }
         }
-        self.begin_replicas(&[&map.meta_group], machines).await
+        self.begin_replicas(&[&map.meta_group], state_machines).await
     }
 
     /// Opens every replica that the map has on drives here and that is not open yet.
     pub(crate) async fn open_assigned(&self, renew: &dyn RenewReplicas) -> Result<(), NodeError> {
         let _opening = self.opening.lock().await;
-        let (machines, broken) = self.open_machines(&self.map.state());
-        let machines = if broken.is_empty() { machines } else { self.replace_broken(machines, &broken, renew).await? };
+        let (state_machines, broken) = self.open_state_machines(&self.map.state());
+        let state_machines = if broken.is_empty() {
+            state_machines
+        } else {
+            self.replace_broken(state_machines, &broken, renew).await?
+        };
         let map = self.map.state();
         let ranges: Vec<&MapRange> = map.all_ranges().collect();
-        self.begin_replicas(&ranges, machines).await
+        self.begin_replicas(&ranges, state_machines).await
     }
 
     /// The same, reported where it fails; whether that went well.
@@ -77,27 +81,27 @@ impl Replicas {
     }
 
     /// The rows of replicas that are not open yet, and those replicas whose rows are worthless.
-    fn open_machines(&self, map: &ClusterMap) -> (Machines, Vec<(DriveId, ReplicaId)>) {
+    fn open_state_machines(&self, map: &ClusterMap) -> (StateMachines, Vec<(DriveId, ReplicaId)>) {
         let open: BTreeSet<ReplicaId> = self.servers.read().values().map(|server| server.replica()).collect();
-        let (mut machines, mut broken) = (BTreeMap::new(), Vec::new());
+        let (mut state_machines, mut broken) = (BTreeMap::new(), Vec::new());
         for (replica, drive) in map.places().into_iter().filter(|(replica, _)| !open.contains(replica)) {
             let Some(place) = self.drives.find(drive).filter(|place| place.down().is_none()) else { continue };
-            match open_machine(&place, replica) {
-                Ok(Some(machine)) => drop(machines.insert(replica, machine)),
+            match open_state_machine(&place, replica) {
+                Ok(Some(state_machine)) => drop(state_machines.insert(replica, state_machine)),
                 Ok(None) => broken.push((drive, replica)),
                 Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
             }
         }
-        (machines, broken)
+        (state_machines, broken)
     }
 
     /// Gives replicas whose rows were being replaced when they stopped new ids; they begin empty.
     async fn replace_broken(
         &self,
-        machines: Machines,
+        state_machines: StateMachines,
         broken: &[(DriveId, ReplicaId)],
         renew: &dyn RenewReplicas,
-    ) -> Result<Machines, NodeError> {
+    ) -> Result<StateMachines, NodeError> {
         let worthless: BTreeSet<ReplicaId> = broken.iter().map(|(_, replica)| *replica).collect();
         let map = self.map.state();
         let (replaced, left_out): (Vec<_>, Vec<_>) =
@@ -106,13 +110,13 @@ impl Replicas {
             tracing::error!(%replica, "rows are behind the log, and too few other replicas are left: left out");
         }
         if replaced.is_empty() {
-            return Ok(machines);
+            return Ok(state_machines);
         }
         tracing::warn!(replicas = ?replaced, "replicas were being rebuilt when they stopped: they begin anew");
         renew.renew_replicas(&replaced).await?;
         self.forget(&replaced).await;
-        let (mut opened, _) = self.open_machines(&self.map.state());
-        opened.extend(machines);
+        let (mut opened, _) = self.open_state_machines(&self.map.state());
+        opened.extend(state_machines);
         Ok(opened)
     }
 
@@ -132,14 +136,15 @@ impl Replicas {
     }
 
     /// Has replicas take part in their groups, and serve.
-    async fn begin_replicas(&self, ranges: &[&MapRange], mut machines: Machines) -> Result<(), NodeError> {
+    async fn begin_replicas(&self, ranges: &[&MapRange], mut state_machines: StateMachines) -> Result<(), NodeError> {
         let mut opened = Vec::new();
         for range in ranges {
             for (replica, drive) in &range.replicas {
-                let (Some(place), Some(machine)) = (self.drives.find(*drive), machines.remove(replica)) else {
+                let (Some(place), Some(state_machine)) = (self.drives.find(*drive), state_machines.remove(replica))
+                else {
                     continue;
                 };
-                match self.open_replica(&place, range, *replica, machine).await {
+                match self.open_replica(&place, range, *replica, state_machine).await {
                     Ok(replica) => opened.push(replica),
                     Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
                 }
@@ -150,13 +155,13 @@ impl Replicas {
             elect(&opened).await;
         }
         let mut servers = self.servers.write();
-        for Opened { range, replica, drive, group, machine, .. } in opened {
+        for Opened { range, replica, drive, group, state_machine, .. } in opened {
             let components = RangeComponents {
                 descriptor: range.descriptor(),
                 replica,
                 drive: drive.id,
                 consensus: group,
-                machine,
+                state_machine,
                 log: Arc::clone(&drive.log),
                 env: self.env.clone(),
                 clock: Arc::clone(&self.clock),
@@ -172,12 +177,12 @@ impl Replicas {
         drive: &Arc<MountedDrive>,
         range: &MapRange,
         replica: ReplicaId,
-        machine: Arc<RangeStateMachine>,
+        state_machine: Arc<RangeStateMachine>,
     ) -> Result<Opened, NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::Replica(format!("{replica}: {error}"));
         let log = drive.log.replica(replica).map_err(|error| failed(&error))?;
         let last = log.bounds().last;
-        let rows: Arc<dyn StateMachine> = machine.clone();
+        let rows: Arc<dyn StateMachine> = state_machine.clone();
         let components = ReplicaComponents {
             replica,
             drive: drive.id,
@@ -192,19 +197,19 @@ impl Replicas {
         let quiet = !self.is_alone() && last.is_some();
         let group =
             consensus::start(components, self.settings.consensus, quiet).await.map_err(|error| failed(&error))?;
-        Ok(Opened { range: range.clone(), replica, drive: Arc::clone(drive), group, machine, last })
+        Ok(Opened { range: range.clone(), replica, drive: Arc::clone(drive), group, state_machine, last })
     }
 }
 
 /// The rows of a replica; `None` if they cannot be gone on with.
-fn open_machine(drive: &MountedDrive, replica: ReplicaId) -> Result<Option<Arc<RangeStateMachine>>, NodeError> {
+fn open_state_machine(drive: &MountedDrive, replica: ReplicaId) -> Result<Option<Arc<RangeStateMachine>>, NodeError> {
     let failed = |error: &dyn std::fmt::Display| NodeError::Replica(format!("{replica}: {error}"));
     let store = drive.stores.open(&replica_store(replica)).map_err(|error| failed(&error))?;
-    let (machine, state) = RangeStateMachine::open(store).map_err(|error| failed(&error))?;
+    let (state_machine, state) = RangeStateMachine::open(store).map_err(|error| failed(&error))?;
     let Ok(log) = drive.log.replica(replica) else { return Ok(None) };
     let purged = log.bounds().purged.map(|purged| purged.index);
-    let behind = purged.is_some_and(|purged| machine.position().is_none_or(|applied| applied.index < purged));
-    Ok((state == StartState::Sound && !behind).then(|| Arc::new(machine)))
+    let behind = purged.is_some_and(|purged| state_machine.position().is_none_or(|applied| applied.index < purged));
+    Ok((state == StartState::Sound && !behind).then(|| Arc::new(state_machine)))
 }
 
 /// Makes the first members of ranges that never had a leader. In one process one of them does it; in

@@ -63,7 +63,7 @@ pub(crate) struct RangeComponents {
     /// Its consensus.
     pub(crate) consensus: Arc<dyn Consensus>,
     /// Its rows.
-    pub(crate) machine: Arc<RangeStateMachine>,
+    pub(crate) state_machine: Arc<RangeStateMachine>,
     /// The log of its drive.
     pub(crate) log: Arc<DriveLog>,
     /// Time.
@@ -142,8 +142,8 @@ impl RangeServer {
     }
 
     /// The replica's rows.
-    pub(crate) const fn machine(&self) -> &Arc<RangeStateMachine> {
-        &self.components.machine
+    pub(crate) const fn state_machine(&self) -> &Arc<RangeStateMachine> {
+        &self.components.state_machine
     }
 
     /// The drive of the leader that this replica last heard of.
@@ -154,7 +154,7 @@ impl RangeServer {
 
     /// Whether this replica leads and has applied all from before.
     pub(crate) fn is_ready(&self) -> bool {
-        let applied = self.components.machine.position();
+        let applied = self.components.state_machine.position();
         self.components
             .consensus
             .leadership()
@@ -186,7 +186,7 @@ impl RangeServer {
         }
         let now_us = self.components.env.clock.wall_us();
         let evaluated = {
-            let view = self.components.machine.store().view();
+            let view = self.components.state_machine.store().view();
             evaluate::evaluate_with(&*view, &request, now_us, &self.components.evaluation).map_err(store_error)?
         };
         match evaluated {
@@ -218,7 +218,7 @@ impl RangeServer {
             self.confirm(leadership).await?;
         }
         let now_us = self.components.env.clock.wall_us();
-        let store = Arc::clone(self.components.machine.store());
+        let store = Arc::clone(self.components.state_machine.store());
         let is_long = query.query.is_long();
         let work = move || {
             let QueryRequest { bucket, rules_version, query } = query;
@@ -277,7 +277,7 @@ impl RangeServer {
             let Some(leadership) = self.components.consensus.leadership() else {
                 return Err(self.not_leader());
             };
-            let applied = self.components.machine.position();
+            let applied = self.components.state_machine.position();
             let caught_up = applied.is_some_and(|position| position.term == leadership.term);
             if caught_up || mutant!(EvaluateBeforeReady) {
                 return Ok(leadership);

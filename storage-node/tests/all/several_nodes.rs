@@ -15,6 +15,7 @@ use couronne_protocol::map::MapSource;
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::remote::RemoteRanges;
 use couronne_storage_node::node::{LocalNode, NodeError};
+use parking_lot::Mutex;
 
 /// Writes some rows through all running nodes in turn and notes what was acknowledged.
 async fn write_some(cluster: &TestCluster, from: u64, count: u64, written: &mut BTreeMap<String, String>) {
@@ -142,6 +143,57 @@ async fn a_node_that_nobody_hears_leaves_all_the_same() {
     cluster.isolate(0, true);
     let left = tokio::time::timeout(Duration::from_secs(15), cluster.node(0).leave()).await;
     assert!(left.is_ok(), "it waits for a map that never says so");
+}
+
+/// Others mark it down meanwhile, and tell it so: there is no drive then to keep that map on.
+#[tokio::test(start_paused = true)]
+async fn the_only_drive_of_a_node_is_replaced_without_an_error_in_its_log() {
+    let mut cluster = TestCluster::start(24, "replicated:2", 3).await;
+    let mut written = BTreeMap::new();
+    write_some(&cluster, 0, 10, &mut written).await;
+    let (node, errors) = (cluster.node(2), Errors::default());
+    let heard = errors.0.clone();
+    let _listening = tracing::subscriber::set_default(errors);
+    let id = cluster.machines[2].rig.id_of(0).await;
+    cluster.machines[2].rig.wipe(0);
+    let new = cluster.machines[2].rig.node_drives(|_| true).remove(0);
+    node.release_drive(id, true).await.unwrap();
+    let other = cluster.node(0);
+    cluster.until("others know", || other.map().drives[&id].down_since_ms.is_some()).await;
+    // So long that its time is noted, too.
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    node.replace_drive(id, &new).await.unwrap();
+    cluster.until("it serves again", || node.map().drives[&id].down_since_ms.is_none()).await;
+    write_some(&cluster, 10, 10, &mut written).await;
+    compare(&cluster, &written).await;
+    assert_eq!(*heard.lock(), Vec::<String>::new());
+}
+
+/// Keeps the errors that are logged.
+#[derive(Default)]
+struct Errors(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Errors {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::ERROR
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut text = String::new();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            text += &format!("{field}={value:?} ");
+        });
+        self.0.lock().push(text);
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 /// Back before anyone took it to be away: only the map tells that its replicas are new ones.

@@ -8,8 +8,8 @@
 #![allow(clippy::disallowed_methods, reason = "it reads the source tree")]
 
 mod names;
+mod pages;
 
-use couronne_gateway::s3::operation::Operation;
 use couronne_tests::source;
 
 /// Fails with every finding at once.
@@ -331,69 +331,4 @@ fn every_lint_exception_says_why() {
         }
     }
     none("these exceptions carry no reason", findings);
-}
-
-#[test]
-fn documents_name_real_files() {
-    let mut findings = Vec::new();
-    for document in documents() {
-        for name in code_spans(&source::read(&document)) {
-            let path = name.split("::").next().unwrap_or_default();
-            let is_path = path.contains('/') && path.ends_with(".rs");
-            if is_path && !path.contains('*') && !source::root().join(path).exists() {
-                findings.push(format!("{document}: {name}"));
-            }
-        }
-    }
-    none("these files do not exist", findings);
-}
-
-#[test]
-fn documents_name_real_functions() {
-    let mut findings = Vec::new();
-    for document in documents() {
-        for name in code_spans(&source::read(&document)) {
-            let Some((path, function)) = name.split_once("::") else { continue };
-            if !path.ends_with(".rs") || !source::root().join(path).exists() {
-                continue;
-            }
-            let function = function.rsplit("::").next().unwrap_or(function).trim_end_matches("()");
-            let text = source::read(path);
-            let is_there = ["fn ", "struct ", "enum ", "trait ", "const ", "static "]
-                .iter()
-                .any(|keyword| text.contains(&format!("{keyword}{function}")));
-            if !is_there {
-                findings.push(format!("{document}: {name}"));
-            }
-        }
-    }
-    none("these pages name what is not in those files", findings);
-}
-
-/// The pages that tell where things are; decisions tell what was.
-fn documents() -> Vec<String> {
-    let mut pages = vec!["README.md".to_owned(), "ARCHITECTURE.md".to_owned()];
-    for folder in ["docs", "docs/internals"] {
-        for entry in std::fs::read_dir(source::root().join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "md") {
-                pages.push(path.strip_prefix(source::root()).unwrap().to_string_lossy().into_owned());
-            }
-        }
-    }
-    pages.sort();
-    pages
-}
-
-#[test]
-fn every_operation_has_its_row_in_the_data_path() {
-    let page = source::read("docs/data-path.md");
-    let missing = |name: &&str| !page.contains(&format!("| {name} |"));
-    let names = Operation::ALL.iter().map(|operation| operation.entry().name);
-    none("docs/data-path.md has no row (| Operation | ...) for", names.filter(missing).map(str::to_owned).collect());
-}
-
-/// What stands between backticks.
-fn code_spans(text: &str) -> Vec<String> {
-    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
 }

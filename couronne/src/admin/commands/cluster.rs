@@ -25,7 +25,11 @@ pub(crate) async fn status(arguments: StatusArguments) -> Result<(), CommandErro
 pub(crate) async fn token(arguments: ClusterTokenArguments) -> Result<(), CommandError> {
     let role = if arguments.gateway { NodeRole::Gateway } else { NodeRole::StorageNode };
     let request = TokenRequest { role, lifetime_minutes: arguments.minutes };
-    say(&find_server(&arguments.server)?.send(at::CreateToken {}, &request).await?.token);
+    let token = find_server(&arguments.server)?.send(at::CreateToken {}, &request).await?;
+    if arguments.json {
+        return print_json(&token);
+    }
+    say(&token.token);
     Ok(())
 }
 
@@ -64,7 +68,7 @@ pub(crate) async fn drive(command: DriveCommand) -> Result<(), CommandError> {
         DriveCommand::Replace(arguments) => {
             let request = ReplaceRequest { force: arguments.force };
             let call = at::ReplaceDrive { drive: arguments.drive };
-            say_done(&find_server(&arguments.server)?.send(call, &request).await?)
+            say_done(&find_server(&arguments.server)?.send(call, &request).await?, arguments.json)
         }
     }
 }
@@ -86,11 +90,11 @@ pub(crate) async fn policy(command: PolicyCommand) -> Result<(), CommandError> {
                 redundancy: arguments.redundancy.to_string(),
                 survive_zone_loss: arguments.survive_zone_loss,
             };
-            say_done(&find_server(&arguments.server)?.send(at::CreatePolicy {}, &request).await?)
+            say_done(&find_server(&arguments.server)?.send(at::CreatePolicy {}, &request).await?, arguments.json)
         }
         PolicyCommand::SetDefault(arguments) => {
             let call = at::SetDefaultPolicy { name: arguments.name };
-            say_done(&find_server(&arguments.server)?.call(call).await?)
+            say_done(&find_server(&arguments.server)?.call(call).await?, arguments.json)
         }
     }
 }
@@ -106,7 +110,9 @@ pub(crate) async fn repair(command: RepairCommand) -> Result<(), CommandError> {
             say_all(&render::repair(&status.repair));
             Ok(())
         }
-        RepairCommand::Start(arguments) => say_done(&find_server(&arguments)?.call(at::StartRepair {}).await?),
+        RepairCommand::Start(arguments) => {
+            say_done(&find_server(&arguments.server)?.call(at::StartRepair {}).await?, arguments.json)
+        }
     }
 }
 
@@ -121,7 +127,9 @@ pub(crate) async fn scrub(command: ScrubCommand) -> Result<(), CommandError> {
             say_all(&render::scrub_drives(&status.scrub, status.now_ms));
             Ok(())
         }
-        ScrubCommand::Start(arguments) => say_done(&find_server(&arguments)?.call(at::StartScrub {}).await?),
+        ScrubCommand::Start(arguments) => {
+            say_done(&find_server(&arguments.server)?.call(at::StartScrub {}).await?, arguments.json)
+        }
     }
 }
 
@@ -129,7 +137,10 @@ async fn ask(server: &ServerArguments) -> Result<ClusterStatus, CommandError> {
     Ok(find_server(server)?.call(at::GetStatus {}).await?)
 }
 
-fn say_done(done: &Done) -> Result<(), CommandError> {
+fn say_done(done: &Done, as_json: bool) -> Result<(), CommandError> {
+    if as_json {
+        return print_json(done);
+    }
     say(&done.message);
     Ok(())
 }

@@ -290,8 +290,8 @@ fn lists() {
     assert_eq!(
         nodes(&message),
         [
-            "n1  storage node  region/zone0  127.0.0.1:1  0.1.0  up  reported 0 s ago  clock -2 ms  1 drive  00000000000000000000000000000001",
-            "n2  storage node  region/zone0  127.0.0.1:2  0.1.0  up  reported 0 s ago  clock -2 ms  1 drive  00000000000000000000000000000002",
+            "n1  storage-node  region/zone0  127.0.0.1:1  0.1.0  up  reported 0 s ago  clock -2 ms  1 drive  00000000000000000000000000000001",
+            "n2  storage-node  region/zone0  127.0.0.1:2  0.1.0  up  reported 0 s ago  clock -2 ms  1 drive  00000000000000000000000000000002",
             "g1  gateway       region/zone3  127.0.0.1:7  0.1.0  up  reported 0 s ago  clock -2 ms           00000000000000000000000000000007",
         ]
     );

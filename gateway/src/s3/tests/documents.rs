@@ -60,9 +60,8 @@ fn compatibility_page() -> String {
          that S3\ndefines, as botocore {botocore} has it (`gateway/src/s3/operations.json`, made anew by \
          `scripts/s3-operations`); a test compares.\n\n\
          Of {} operations {count} are served; {absent} of these are about configurations that no bucket can have yet: they\n\
-         tell so, or delete nothing. Every other answers `501 NotImplemented` to a signed request and changes \
-         nothing. So\ndoes a sub-resource that the table does not name: a `PUT ?something` is never taken for the creation \
-         of a bucket.\n\n\
+         tell so, or delete nothing. Every other answers `501 NotImplemented` to a request that is signed for\nthe service `s3`, and changes nothing. So does \
+         a sub-resource that the table does not name: a `PUT ?something` is never taken\nfor the creation of a bucket.\n\n\
          | operation | request | served | IAM action |\n|---|---|---|---|\n",
         operations.len()
     );

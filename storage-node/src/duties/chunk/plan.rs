@@ -96,7 +96,7 @@ pub(super) fn plan(ring: &Ring, placement: &Placement, snapshot: &DriveSnapshot,
     let can_rebuild = found.alive() >= usize::from(k);
     let takes = |drive: &DriveId| {
         snapshot.up.contains(drive)
-            && !snapshot.closed.contains(drive)
+            && !snapshot.unwritable.contains(drive)
             && !found.silent.contains(drive)
             && !found.refusing.contains(drive)
     };
