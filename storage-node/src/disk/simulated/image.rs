@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-
-use super::state::Chance;
+use couronne_base::testing::Rng;
 
 /// What a disk writes whole or not at all, in bytes.
 pub const SECTOR_BYTES: usize = 512;
@@ -65,12 +64,12 @@ impl Image {
     }
 
     /// Makes some versions of some sectors durable and forgets that the others are not.
-    pub(super) fn sync_some(&mut self, chance: &mut Chance) {
-        if chance.one_in(2) {
+    pub(super) fn sync_some(&mut self, rng: &mut Rng) {
+        if rng.one_in(2) {
             self.durable.resize(self.current.len(), 0);
         }
         for (sector, versions) in std::mem::take(&mut self.pending) {
-            let kept = chance.below(versions.len() as u64 + 1);
+            let kept = rng.below(versions.len() as u64 + 1);
             let version = usize::try_from(kept).ok().and_then(|kept| kept.checked_sub(1));
             if let Some(version) = version.and_then(|at| versions.get(at)) {
                 keep(&mut self.durable, sector, version);
@@ -79,8 +78,8 @@ impl Image {
     }
 
     /// What a crash leaves.
-    pub(super) fn crash(&mut self, chance: &mut Chance) {
-        self.sync_some(chance);
+    pub(super) fn crash(&mut self, rng: &mut Rng) {
+        self.sync_some(rng);
         self.current = self.durable.clone();
     }
 

@@ -97,12 +97,12 @@ impl SimulatedDisk {
     }
 }
 
-/// Lets other tasks run, as often as chance says, so that a seed decides how calls interleave.
+/// Lets other tasks run, as often as the rng says, so that a seed decides how calls interleave.
 async fn pause(state: &Mutex<DiskState>, incarnation: u64) {
     let turns = {
         let mut state = state.lock();
-        // A dead handle must not take from the chances of the living.
-        if state.check(incarnation).is_ok() { state.random.below(3) } else { 0 }
+        // A dead handle must not take random numbers from the living.
+        if state.check(incarnation).is_ok() { state.rng.below(3) } else { 0 }
     };
     for _ in 0..turns {
         tokio::task::yield_now().await;

@@ -4,33 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use bytes::Bytes;
+use couronne_base::testing::Rng;
 use rustix::io::Errno;
 
 use super::Fault;
 use super::image::Image;
-
-/// A small generator of chances (SplitMix64): the simulation's only source of randomness.
-#[derive(Debug)]
-pub(super) struct Chance(u64);
-
-impl Chance {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number in `0..bound`; 0 if `bound` is.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.next().checked_rem(bound).unwrap_or(0)
-    }
-
-    pub(super) fn one_in(&mut self, bound: u64) -> bool {
-        self.below(bound) == 0
-    }
-}
 
 pub(super) type InodeId = u64;
 
@@ -39,7 +17,7 @@ type NameChange = Vec<(String, Option<InodeId>)>;
 
 #[derive(Debug)]
 pub(super) struct DiskState {
-    pub(super) random: Chance,
+    pub(super) rng: Rng,
     pub(super) capacity: u64,
     pub(super) syncs: u64,
     incarnation: u64,
@@ -55,7 +33,7 @@ pub(super) struct DiskState {
 impl DiskState {
     pub(super) fn new(seed: u64, capacity: u64) -> Self {
         Self {
-            random: Chance(seed),
+            rng: Rng::new(seed),
             capacity,
             syncs: 0,
             incarnation: 0,
@@ -194,11 +172,11 @@ impl DiskState {
         match fault {
             Some(Fault::MisdirectWrite) => {
                 let places = len.saturating_sub(bytes.len()) / super::DIRECT_ALIGN;
-                let place = self.random.below(places as u64 + 1);
+                let place = self.rng.below(places as u64 + 1);
                 at = usize::try_from(place).map_err(io::Error::other)? * super::DIRECT_ALIGN;
             }
             Some(_) => {
-                let part = self.random.below(bytes.len() as u64 + 1);
+                let part = self.rng.below(bytes.len() as u64 + 1);
                 bytes = bytes.get(..usize::try_from(part).unwrap_or(0)).unwrap_or_default();
             }
             None => {}
@@ -213,7 +191,7 @@ impl DiskState {
         match self.due(&[Fault::FailRead, Fault::MisdirectRead]) {
             Some(Fault::MisdirectRead) => {
                 let places = size.saturating_sub(len) / super::DIRECT_ALIGN;
-                let place = self.random.below(places as u64 + 1);
+                let place = self.rng.below(places as u64 + 1);
                 at = usize::try_from(place).map_err(io::Error::other)? * super::DIRECT_ALIGN;
             }
             Some(_) => return Err(Errno::IO.into()),
@@ -225,11 +203,11 @@ impl DiskState {
     pub(super) fn sync(&mut self, inode: InodeId) -> io::Result<()> {
         self.image(inode)?;
         let fault = self.due(&[Fault::FailSync, Fault::LoseSync]);
-        let Self { inodes, random, syncs, .. } = self;
+        let Self { inodes, rng, syncs, .. } = self;
         let image = inodes.get_mut(&inode).ok_or(io::ErrorKind::NotFound)?;
         match fault {
             Some(Fault::FailSync) => {
-                image.sync_some(random);
+                image.sync_some(rng);
                 return Err(Errno::IO.into());
             }
             Some(_) => {}
@@ -250,14 +228,14 @@ impl DiskState {
         self.incarnation += 1;
         self.faults.clear();
         for change in std::mem::take(&mut self.pending_names) {
-            if self.random.one_in(2) {
+            if self.rng.one_in(2) {
                 set_names(&mut self.durable_names, &change);
             }
         }
         self.names = self.durable_names.clone();
         self.drop_unnamed();
         for image in self.inodes.values_mut() {
-            image.crash(&mut self.random);
+            image.crash(&mut self.rng);
         }
         self.incarnation
     }
