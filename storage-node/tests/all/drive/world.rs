@@ -106,7 +106,6 @@ pub(crate) fn settings() -> Settings {
         open_files_max: 4,
         spare_segments: 2,
         failures_max: FAILURES_MAX,
-        birth_ahead_ms_max: 3_600_000,
     }
 }
 
