@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_base::testing::paused;
 use couronne_client::testing::{DriveFault, FakeShape, FakeStorage};
 use couronne_client::{Client, Settings, storage_nodes};
 use couronne_metadata::ids::BucketId;
@@ -11,7 +12,7 @@ use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ShardId};
 use couronne_protocol::shard::{Owner, PutShard, ShardError};
 use couronne_ring::{DriveId, Epoch, NodeId};
 
-use super::support::{key, map, paused, timed};
+use super::support::{key, map, timed};
 
 #[test]
 fn a_shard_is_put_on_one_drive_and_read_back_verified_or_not_at_all() {

@@ -1,4 +1,4 @@
-//! What these tests share: a runtime under paused time, a map, replicas that answer as they are told.
+//! What these tests share: a map, replicas that answer as they are told.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,16 +19,12 @@ use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeErr
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use parking_lot::Mutex;
 
-pub(crate) fn paused() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
-}
-
 pub(crate) fn key(text: &str) -> ObjectKey {
     ObjectKey::new(text.to_owned()).unwrap()
 }
 
-/// A map of storage nodes, each with the drive of its number, of which the first `keepers` keep the map.
-pub(crate) fn map(nodes: u8, keepers: u8) -> ClusterMap {
+/// A map of storage nodes, each with the drive of its number, of which the first `voters` are the meta group.
+pub(crate) fn map(nodes: u8, voters: u8) -> ClusterMap {
     let node = |number: u8| {
         let (region, zone) = (RegionName("r".into()), ZoneName("z".into()));
         let known = MapNode { role: Role::StorageNode, name: "n".into(), address: "a".into(), region, zone };
@@ -48,7 +44,7 @@ pub(crate) fn map(nodes: u8, keepers: u8) -> ClusterMap {
             generation: Generation(3),
             start: Bytes::new(),
             end: Bytes::new(),
-            replicas: (1..=keepers).map(|number| (ReplicaId(number.into()), DriveId(number.into()))).collect(),
+            replicas: (1..=voters).map(|number| (ReplicaId(number.into()), DriveId(number.into()))).collect(),
             initial_voters: BTreeMap::new(),
         },
         ranges: Vec::new(),
