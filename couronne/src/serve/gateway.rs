@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use couronne_base::env::Env;
-use couronne_client::{Member, Reporter, report, storage_nodes};
+use couronne_client::{Member, Reporter, report};
 use couronne_cluster::Role;
 use couronne_cluster::map::ClusterMap;
 use couronne_cluster::report::NodeReport;
 use couronne_gateway::engine::Components;
 use couronne_gateway::front::server;
-use couronne_protocol::map::SharedMap;
+use couronne_protocol::map::{MapSource as _, SharedMap};
 use couronne_protocol::net::{NetSettings, NetTransport, Tls};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
 use couronne_protocol::transport::{Message, Method, Transport};
@@ -117,7 +117,7 @@ impl Cluster {
         let mut reporter = self.reporter();
         loop {
             reporter.report_once(self).await;
-            for node in storage_nodes(&self.map.state()) {
+            for node in self.map.current().storage_nodes() {
                 let call = self.transport.call(node, Method::Secrets, Message::default());
                 match timeout(ANSWER_WAIT, call).await {
                     Ok(Ok(message)) => match Secrets::parse(&message.head) {
