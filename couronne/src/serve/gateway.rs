@@ -53,7 +53,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let env = env::system();
     let folder = Arc::new(DataFolder::open(&settings.data)?);
     let member = folder.member(Role::Gateway)?;
-    let known = folder.map()?.and_then(|map| ClusterMap::from_file(&map).ok());
+    let known = folder.map()?;
     let map = Arc::new(SharedMap::new(known.ok_or(ServeError::Cluster("map"))?));
     let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
     let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
@@ -150,9 +150,9 @@ impl Member for Cluster {
     }
 
     async fn learn(&self, map: ClusterMap) {
-        let (view, file) = (map.view(), map.to_file());
-        if self.map.learn(map, view)
-            && let Err(error) = self.folder.keep_map(&file)
+        let view = map.view();
+        if self.map.learn(map.clone(), view)
+            && let Err(error) = self.folder.keep_map(&map)
         {
             tracing::warn!(%error, "the newest map could not be kept");
         }
