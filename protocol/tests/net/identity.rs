@@ -49,8 +49,8 @@ async fn another_clusters_members_are_nobody_here() {
     let transport = theirs.transport(2, Role::StorageNode, &[(1, &server.address)]);
     assert!(is_unreachable(&transport.call(ONE, Method::Status, told("echo")).await));
     // The same cluster's number, but another authority.
-    let twin = Cluster::new(7);
-    let transport = twin.transport(2, Role::StorageNode, &[(1, &server.address)]);
+    let other = Cluster::new(7);
+    let transport = other.transport(2, Role::StorageNode, &[(1, &server.address)]);
     assert!(is_unreachable(&transport.call(ONE, Method::Status, told("echo")).await));
     assert_eq!(server.service.served.load(Ordering::Relaxed), 0);
 }
