@@ -7,10 +7,11 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "test code")]
 #![allow(clippy::disallowed_methods, reason = "it reads the source tree")]
 
+mod arrows;
 mod names;
 
 use couronne_gateway::s3::operation::Operation;
-use couronne_tests::source;
+use couronne_tests::source::{self, items};
 
 /// Fails with every finding at once.
 fn none(rule: &str, findings: Vec<String>) {
@@ -115,128 +116,6 @@ fn dependencies_run_one_way() {
     );
 }
 
-/// The modules of a crate, the lowest first: each may name those before it and itself.
-const FOLDERS: [(&str, &[&str]); 12] = [
-    ("base", &["blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "watch", "testing"]),
-    (
-        "ring",
-        &[
-            "ids",
-            "drive",
-            "domain",
-            "ring",
-            "difference",
-            "report",
-            "encoding",
-            "tree",
-            "assignment",
-            "exchange",
-            "economy",
-            "builder",
-        ],
-    ),
-    (
-        "placement",
-        &["blob", "geometry", "frame", "spread", "erasure", "policy", "place", "quorum", "replicas", "value"],
-    ),
-    (
-        "metadata",
-        &[
-            "ids",
-            "record",
-            "key",
-            "store",
-            "memory",
-            "rocks",
-            "watermarks",
-            "latch",
-            "command",
-            "query",
-            "effect",
-            "encoding",
-            "answer",
-            "evaluate",
-            "apply",
-        ],
-    ),
-    ("cluster", &["descriptor", "drive_state", "role", "error", "map", "report", "changes", "encoding"]),
-    ("protocol", &["join", "range", "shard", "transport", "net", "wire", "map", "remote"]),
-    (
-        "client",
-        &[
-            "error",
-            "nodes",
-            "settings",
-            "slow_drives",
-            "testing",
-            "budget",
-            "reporting",
-            "routing",
-            "client",
-            "read",
-            "write",
-        ],
-    ),
-    ("admin", &["types", "control", "endpoints", "client", "server", "tests"]),
-    (
-        "storage-node",
-        &[
-            "error",
-            "stop",
-            "rounds",
-            "clock",
-            "surroundings",
-            "disk",
-            "log",
-            "drives",
-            "consensus",
-            "replicas",
-            "membership",
-            "duties",
-            "node",
-        ],
-    ),
-    ("gateway", &["engine", "access", "metrics", "identity", "testing", "front", "s3", "swift", "iam", "console"]),
-    (
-        "couronne",
-        &[
-            "allocator",
-            "terminal",
-            "policy",
-            "settings",
-            "logs",
-            "folder",
-            "drives",
-            "bench",
-            "cli",
-            "admin",
-            "cluster",
-            "serve",
-        ],
-    ),
-    ("simulation", &["trace", "world", "clients", "faults", "judge", "run"]),
-];
-
-#[test]
-fn within_a_crate_no_arrow_points_back() {
-    let files = source::rust_files();
-    let mut findings = Vec::new();
-    for (name, order) in FOLDERS {
-        let place = |module: &str| order.iter().position(|known| *known == module);
-        let sources = format!("{name}/src/");
-        for file in files.iter().filter(|file| file.path.starts_with(&sources)) {
-            let Some(top) = file.top_module().filter(|top| !matches!(*top, "lib" | "main")) else { continue };
-            let Some(own) = place(top) else {
-                findings.push(format!("{}: {top} stands at no place in the order", file.path));
-                continue;
-            };
-            let back = file.top_modules_named().into_iter().filter(|(_, named)| place(named) > Some(own));
-            findings.extend(back.map(|(line, named)| format!("{}:{line}: {top} names {named}", file.path)));
-        }
-    }
-    none("these modules name one that stands above them", findings);
-}
-
 #[test]
 fn what_is_shared_by_faces_names_none_of_them() {
     let shared = ["front", "engine", "identity", "access"].map(|folder| format!("gateway/src/{folder}/"));
@@ -264,7 +143,7 @@ fn folders_hold_at_most_15_files() {
 }
 
 #[test]
-fn pure_crates_take_no_time_and_no_chance() {
+fn pure_crates_take_no_time_and_no_randomness() {
     let mut findings = Vec::new();
     for file in source::rust_files() {
         let pure = ["ring/src/", "placement/src/", "metadata/src/", "cluster/src/"];
@@ -281,7 +160,7 @@ fn pure_crates_take_no_time_and_no_chance() {
 }
 
 /// Whether what follows `couronne_base::` begins with modules, one or several in braces, that know neither time nor
-/// chance.
+/// randomness.
 fn names_pure_modules(path: &str) -> bool {
     let list = path.strip_prefix('{').and_then(|list| list.split('}').next());
     let modules = list.map_or_else(|| vec![path], |list| list.split(',').collect());
@@ -358,11 +237,7 @@ fn documents_name_real_functions() {
                 continue;
             }
             let function = function.rsplit("::").next().unwrap_or(function).trim_end_matches("()");
-            let text = source::read(path);
-            let is_there = ["fn ", "struct ", "enum ", "trait ", "const ", "static "]
-                .iter()
-                .any(|keyword| text.contains(&format!("{keyword}{function}")));
-            if !is_there {
+            if !items::defines(&source::read(path), function) {
                 findings.push(format!("{document}: {name}"));
             }
         }

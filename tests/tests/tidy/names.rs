@@ -2,33 +2,32 @@
 
 use std::collections::BTreeMap;
 
+use couronne_tests::source::items::defined_type;
+use couronne_tests::source::words::said;
 use couronne_tests::source::{self, SourceFile};
 
 use super::none;
-
-/// The name of a type that a line at the margin defines.
-fn defined_type(line: &str) -> Option<&str> {
-    let mut rest = line;
-    for word in ["pub(crate) ", "pub(super) ", "pub "] {
-        rest = rest.strip_prefix(word).unwrap_or(rest);
-    }
-    let kinds = ["struct ", "enum ", "trait ", "union ", "type "];
-    let name = kinds.iter().find_map(|kind| rest.strip_prefix(kind))?;
-    name.split(|c: char| !c.is_alphanumeric() && c != '_').next().filter(|name| !name.is_empty())
-}
 
 /// The files of the crates themselves, without what is compiled for tests only.
 fn sources() -> impl Iterator<Item = SourceFile> {
     source::rust_files().into_iter().filter(|file| file.path.contains("/src/") && !file.is_test())
 }
 
+/// What is compiled as one: a crate with its own tests, or a crate of tests.
+fn unit(file: &SourceFile) -> &str {
+    let Some((of, rest)) = file.path.split_once("/tests/").filter(|(of, _)| !of.contains("/src")) else {
+        return file.crate_name();
+    };
+    let top = rest.find('/').unwrap_or(rest.len());
+    &file.path[..of.len() + "/tests/".len() + top]
+}
+
 #[test]
 fn no_type_name_stands_twice_in_a_crate() {
     let mut types: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-    for file in sources() {
-        let crate_name = file.path.split('/').next().unwrap_or_default().to_owned();
-        for name in file.lines_without_tests().iter().filter_map(|line| defined_type(line)) {
-            types.entry((crate_name.clone(), name.to_owned())).or_default().push(file.path.clone());
+    for file in source::rust_files() {
+        for name in file.lines_without_tests().into_iter().filter_map(|(_, line)| defined_type(line)) {
+            types.entry((unit(&file).to_owned(), name.to_owned())).or_default().push(file.path.clone());
         }
     }
     let twice = types.into_iter().filter(|(_, files)| files.len() > 1);
@@ -39,13 +38,27 @@ fn no_type_name_stands_twice_in_a_crate() {
 }
 
 #[test]
+fn units_are_what_is_compiled_as_one() {
+    for (path, expected) in [
+        ("gateway/src/front/tests/toy.rs", "gateway"),
+        ("gateway/src/front/error.rs", "gateway"),
+        ("protocol/tests/wire.rs", "protocol/tests/wire.rs"),
+        ("storage-node/tests/all/drive/world.rs", "storage-node/tests/all"),
+        ("tests/tests/tidy/main.rs", "tests/tests/tidy"),
+        ("tests/src/server.rs", "tests"),
+    ] {
+        assert_eq!(unit(&SourceFile::new(path, "")), expected);
+    }
+}
+
+#[test]
 fn no_error_is_a_text() {
     let mut findings = Vec::new();
     // What `tests` holds is scaffolding of tests.
     for file in sources().filter(|file| !file.path.starts_with("tests/")) {
-        for (at, line) in file.lines_without_tests().iter().enumerate() {
+        for (at, line) in file.lines_without_tests() {
             if line.contains("Result<") && line.contains(", String>") && !line.contains("BTreeMap") {
-                findings.push(format!("{}:{}: {}", file.path, at + 1, line.trim()));
+                findings.push(format!("{}:{at}: {}", file.path, line.trim()));
             }
         }
     }
@@ -63,49 +76,58 @@ fn choices_of_the_simulated_are_biased() {
             }
         }
     }
-    none("these leave to chance which branch goes first, so that a seed gives two runs", findings);
+    none("these leave it open which branch goes first, so that a seed gives two runs", findings);
 }
 
-/// The closed list at the end of the glossary: words that the field has another one for.
-fn refused_words() -> Vec<(String, String)> {
+/// The line of the glossary's head before the closed list.
+const CLOSED_LIST: &str = "## Words that are refused";
+
+/// The closed list at the end of the glossary: words and phrases that the field has another one for.
+fn refused() -> Vec<(String, String)> {
     let glossary = source::read("docs/glossary.md");
-    let lines = glossary.lines().filter_map(|line| line.split_once(" -> "));
-    lines.filter(|(wrong, _)| !wrong.contains(' ')).map(|(wrong, right)| (wrong.to_owned(), right.to_owned())).collect()
+    let list = glossary.split_once(CLOSED_LIST).unwrap().1;
+    let lines = list.lines().filter_map(|line| line.split_once(" -> "));
+    lines.map(|(wrong, right)| (wrong.to_owned(), right.to_owned())).collect()
 }
 
-/// The words of a line: parts of identifiers in lower case, and whole identifiers as they are.
-fn words(line: &str) -> Vec<String> {
-    let identifiers = line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
-    let mut words = Vec::new();
-    for identifier in identifiers {
-        words.push(identifier.to_owned());
-        words.push(identifier.to_lowercase());
-        words.extend(identifier.split('_').map(str::to_lowercase));
+/// The pages, and what is run beside the binary; of the glossary what comes before its closed list.
+fn pages() -> Vec<(String, String)> {
+    let read = |path: String| {
+        let page = source::read(&path);
+        let page = page.split_once(CLOSED_LIST).map_or(page.as_str(), |(terms, _)| terms).to_owned();
+        (path, page)
+    };
+    let mut pages: Vec<_> = ["README.md", "ARCHITECTURE.md"].map(|path| read(path.to_owned())).into();
+    for folder in ["docs", "docs/decisions", "docs/internals", "scripts", "benches", "tests/scripts"] {
+        for entry in std::fs::read_dir(source::root().join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            if entry.path().is_file() && !name.ends_with(".toml") {
+                pages.push(read(format!("{folder}/{name}")));
+            }
+        }
     }
-    words
+    pages
 }
 
+/// The file that has to write refused words: that which looks for them.
+const LOOKS_FOR_THEM: &str = "tests/src/source/words.rs";
+
+/// Identifiers, comments, log messages, names of metrics, keys of JSON, and pages; tests as well.
 #[test]
 fn words_are_the_glossarys() {
-    let refused = refused_words();
+    let refused = refused();
     assert!(refused.len() > 10, "the glossary ends with its closed list");
+    let sources = source::rust_files().into_iter();
+    let sources = sources.map(|file| (file.path, file.lines.join("\n")));
     let mut findings = Vec::new();
-    for file in sources() {
-        for (at, line) in file.lines.iter().enumerate() {
-            let words = words(line);
-            for (wrong, right) in refused.iter().filter(|(wrong, _)| words.contains(wrong)) {
-                findings.push(format!("{}:{}: {wrong}, say {right}", file.path, at + 1));
+    let is_read = |(path, _): &(String, String)| path != LOOKS_FOR_THEM;
+    for (path, text) in sources.chain(pages()).filter(is_read) {
+        for (at, line) in text.lines().enumerate() {
+            for (wrong, right) in said(line, &refused) {
+                findings.push(format!("{path}:{}: {wrong}, say {right}", at + 1));
             }
         }
     }
     none("these words have another one in the glossary", findings);
-}
-
-#[test]
-fn words_are_found_in_identifiers() {
-    assert!(words("let x = self.hand_over(to);").contains(&"hand_over".to_owned()));
-    assert!(words("fn open_twin()").contains(&"twin".to_owned()));
-    assert!(!words("between").contains(&"twin".to_owned()));
-    assert_eq!(defined_type("pub(crate) struct Name<T> {"), Some("Name"));
-    assert_eq!(defined_type("    struct Inner;"), None);
 }
