@@ -1,7 +1,7 @@
 //! The newest map that the process knows, beside its drives: with it a gateway finds its cluster, and a storage
 //! node that lost all its drives.
 //!
-//! Promises: what is kept has the envelope of a map's file, so that a file cut short or altered is no map.
+//! Promises: what is kept is a file of a map, with its magic and CRC, so that a file cut short or altered is no map.
 //! Must not know: what a map says.
 
 use couronne_cluster::map::ClusterMap;

@@ -66,7 +66,7 @@ fn a_map_is_kept_as_a_file_and_a_damaged_one_is_none() {
     folder.keep_map(&map()).unwrap();
     assert_eq!(folder.map().unwrap(), Some(map()));
     let text = files::read(&home.path().join("map")).unwrap().unwrap();
-    assert_eq!(decoded(&text).unwrap(), map().to_file(), "with its envelope");
+    assert_eq!(decoded(&text).unwrap(), map().to_file(), "with its magic and CRC");
     for damaged in [encoded(&map().encode()), encoded(&map().to_file()[1..]), Zeroizing::new("?".to_owned())] {
         files::replace(home.path(), "map", &damaged).unwrap();
         assert_eq!(folder.map().unwrap(), None);

@@ -1,7 +1,7 @@
 //! The cluster's first map: all are members from the start, without tokens and certificates (other tests
 //! join with those); rings and ranges are made once all storage nodes are up, as in a real cluster.
 //!
-//! Must not know: time, chance.
+//! Must not know: time, randomness.
 
 use couronne_cluster::changes::{Founding, found, join};
 use couronne_cluster::map::{Bootstrap, ClusterMap, MapNode};
