@@ -8,7 +8,6 @@
 mod budget;
 mod client;
 mod error;
-mod nodes;
 mod read;
 mod reporting;
 mod routing;
@@ -21,7 +20,6 @@ mod write;
 pub use budget::{Budget, Share};
 pub use client::{Client, Components};
 pub use error::ClientError;
-pub use nodes::storage_nodes;
 pub use read::{ChunkRead, SEARCHED_DRIVES_MAX, Slice};
 pub use reporting::{Member, REPORT_EVERY, Reporter, report};
 pub use routing::{BucketView, KnownRange, MetaGroup, Router, key_within, next_key};

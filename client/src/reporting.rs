@@ -11,12 +11,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use couronne_cluster::map::ClusterMap;
 use couronne_cluster::report::{ClockOffset, NodeReport, NodeReportAnswer};
-use couronne_protocol::map::SharedMap;
+use couronne_protocol::map::{MapSource as _, SharedMap};
 use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
 use tokio::time::{sleep, timeout};
-
-use crate::nodes::storage_nodes;
 
 /// The pause between two reports.
 pub const REPORT_EVERY: Duration = Duration::from_millis(500);
@@ -125,7 +123,7 @@ impl Reporter {
         let keeps =
             |node: &NodeId| map.meta_group.replicas.values().any(|drive| self.map.node_of(*drive) == Some(*node));
         let (members, others): (Vec<NodeId>, Vec<NodeId>) =
-            storage_nodes(&map).into_iter().filter(is_other).partition(keeps);
+            self.map.current().storage_nodes().filter(is_other).partition(keeps);
         let round = self.turn / OTHERS_EVERY;
         let is_others_turn = members.is_empty() || self.turn % OTHERS_EVERY == OTHERS_EVERY - 1;
         let (nodes, place) =

@@ -11,8 +11,7 @@ use couronne_storage_node::node::NodeStatus;
 use thiserror::Error;
 
 use crate::clients::actions::{Action, Request, WHOLE, make_bucket};
-use crate::clients::client_log::keeps_versions;
-use crate::clients::workload::{BUCKETS, Counts, KEYS, Workload};
+use crate::clients::workload::{BUCKETS, Counts, KEYS, Workload, keeps_versions};
 use crate::faults::Faults;
 use crate::judge::audit::{AuditError, audit, statuses, unrest};
 use crate::judge::checker::{self, Verdict};

@@ -8,18 +8,11 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// `len` bytes that do not compress, from a seed (xorshift64*).
+use couronne_base::testing::Rng;
+
+/// `len` bytes that do not compress, from a seed.
 pub fn random(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        bytes.extend_from_slice(&state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes());
-    }
-    bytes.truncate(len);
-    bytes
+    Rng::new(seed).bytes(len)
 }
 
 /// Writes a file and the folders above it.

@@ -3,7 +3,8 @@
 //!
 //! Promises: a server is ended by the process id it was started with; a test that fails shows the end
 //! of the server's log.
-//! Must not know: the server's code. It is met only through its sockets and its folders.
+//! Must not know: the server's code, but for the random source of all tests. It is met only through its sockets and
+//! its folders.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,6 +25,7 @@ pub mod clients;
 pub mod cluster;
 pub mod load;
 pub mod namespace;
+pub mod running;
 pub mod server;
 pub mod source;
 

@@ -1,47 +1,13 @@
-//! Load by real clients, with a record of what was acknowledged; child processes that end with their test.
+//! Load by real clients, with a record of what was acknowledged.
 
-use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::bytes_of;
 use crate::clients::Clients;
-
-/// A child process that is ended when dropped, so that a failed test leaves nothing running.
-pub struct Running(Child);
-
-impl Running {
-    /// Starts a process.
-    pub fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap())
-    }
-
-    /// The process.
-    pub const fn child(&mut self) -> &mut Child {
-        &mut self.0
-    }
-
-    /// Waits for its end; what it wrote to its standard output, if that was piped.
-    pub fn output(&mut self) -> Output {
-        let mut stdout = Vec::new();
-        self.0.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
-        Output { status: self.end(), stdout, stderr: Vec::new() }
-    }
-
-    /// Waits for its end.
-    pub fn end(&mut self) -> ExitStatus {
-        self.0.wait().unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::running::Running;
 
 /// Puts, overwrites and deletions in a bucket, until it is told to finish.
 pub struct Load {

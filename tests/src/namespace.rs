@@ -7,7 +7,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::load::Running;
+use crate::running::Running;
 
 /// What is done first where networks are made: `ip netns` keeps their names below /run.
 const MAKE_NETWORKS: &str = "mount -t tmpfs none /run && mkdir /run/netns && nft list ruleset";

@@ -1,6 +1,10 @@
-//! The source tree as the tidy test reads it: files, their lines, their functions.
+//! The source tree as the tidy test reads it: files, their lines, their items, and the modules they name.
 //!
 //! Must not know: the rules.
+
+pub mod items;
+pub mod modules;
+pub mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -10,17 +14,6 @@ pub struct SourceFile {
     pub path: String,
     /// Its lines.
     pub lines: Vec<String>,
-}
-
-/// A function and how many lines it has, from its signature to its closing brace.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Function {
-    /// Its name.
-    pub name: String,
-    /// Its first line, counted from 1.
-    pub line: usize,
-    /// Its length in lines.
-    pub lines: usize,
 }
 
 /// The root of the workspace.
@@ -66,137 +59,87 @@ fn collect(folder: &Path, files: &mut Vec<SourceFile>) {
                 collect(&path, files);
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let lines = std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
-            let path = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
-            files.push(SourceFile { path, lines });
+            let text = std::fs::read_to_string(&path).unwrap();
+            files.push(SourceFile::new(&path.strip_prefix(root()).unwrap().to_string_lossy(), &text));
         }
     }
 }
 
 impl SourceFile {
+    /// A file of this text.
+    pub fn new(path: &str, text: &str) -> Self {
+        Self { path: path.to_owned(), lines: text.lines().map(str::to_owned).collect() }
+    }
+
+    /// The crate that the file belongs to.
+    pub fn crate_name(&self) -> &str {
+        self.path.split('/').next().unwrap_or_default()
+    }
+
     /// Whether the whole file is tests.
     pub fn is_test(&self) -> bool {
         self.path.contains("/tests/") || self.path.ends_with("/tests.rs") || self.path.starts_with("benches/benches/")
     }
 
-    /// The lines before the file's own tests.
-    pub fn lines_without_tests(&self) -> &[String] {
-        let tests = self.lines.iter().position(|line| line.trim() == "#[cfg(test)]");
-        // A `#[cfg(test)]` on something in the middle of a file does not end it; on a module it does.
-        let end = tests.filter(|at| self.lines.get(at + 1).is_some_and(|line| line.trim_start().starts_with("mod ")));
-        &self.lines[..end.unwrap_or(self.lines.len())]
-    }
-
-    /// The functions of a file that rustfmt formatted: the closing brace stands where the `fn` line begins.
-    pub fn functions(&self) -> Vec<Function> {
-        let mut functions = Vec::new();
-        for (at, line) in self.lines.iter().enumerate() {
-            let Some(name) = function_name(line) else { continue };
-            let indent = line.len() - line.trim_start().len();
-            let closing = format!("{}}}", " ".repeat(indent));
-            let body = self.lines[at..].iter();
-            let length = body
-                .take_while(|line| !(line.starts_with(&closing) || line.ends_with(';') && closes(line, indent)))
-                .count();
-            functions.push(Function { name, line: at + 1, lines: length + 1 });
-        }
-        functions
-    }
-}
-
-impl SourceFile {
-    /// The module at the top of its crate that the file belongs to: `duties` for `node/src/duties/reaper.rs`.
-    pub fn top_module(&self) -> Option<&str> {
-        let (_, path) = self.path.split_once("/src/")?;
-        let top = path.split('/').next()?;
-        Some(top.strip_suffix(".rs").unwrap_or(top))
-    }
-
-    /// The modules at the top of its crate that the file names, by `crate::` or by enough `super::`, each with the
-    /// line in which it does.
-    pub fn top_modules_named(&self) -> Vec<(usize, String)> {
-        let Some((_, path)) = self.path.split_once("/src/") else { return Vec::new() };
-        let depth = path.trim_end_matches("/mod.rs").trim_end_matches(".rs").split('/').count();
-        let to_top = ["crate::".to_owned(), "super::".repeat(depth)];
-        let is_comment = |line: &&String| line.trim_start().starts_with("//");
-        let code: Vec<&str> =
-            self.lines.iter().map(|line| if is_comment(&line) { "" } else { line.as_str() }).collect();
-        let code = code.join("\n");
-        let mut named = Vec::new();
-        for prefix in to_top {
-            for (at, _) in code.match_indices(&prefix) {
-                let before = code[..at].chars().next_back();
-                if before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | ':')) {
-                    continue;
-                }
-                let line = code[..at].matches('\n').count() + 1;
-                let names = first_names(&code[at + prefix.len()..]);
-                named.extend(names.into_iter().filter(|name| name != "super").map(|name| (line, name)));
+    /// The lines outside the file's own tests, each with its number: all but the modules under `#[cfg(test)]` whose
+    /// text stands here. One that is only declared has its text in a file of its own, and hides nothing of this one.
+    pub fn lines_without_tests(&self) -> Vec<(usize, &str)> {
+        let mut kept = Vec::new();
+        let mut at = 0;
+        while at < self.lines.len() {
+            let end = self.end_of_tests(at);
+            if end.is_none() {
+                kept.push((at + 1, self.lines[at].as_str()));
             }
+            at = end.unwrap_or(at + 1);
         }
-        named
+        kept
     }
-}
 
-/// The first segment of a path, or of each path of a group in braces.
-fn first_names(path: &str) -> Vec<String> {
-    let name = |text: &str| text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    let Some(group) = path.strip_prefix('{') else { return vec![name(path)] };
-    let (mut names, mut nested, mut start) = (Vec::new(), 0u32, 0);
-    for (at, c) in group.char_indices() {
-        match c {
-            '{' => nested += 1,
-            '}' if nested > 0 => nested -= 1,
-            ',' | '}' if nested == 0 => {
-                names.push(name(&group[start..at]));
-                start = at + 1;
-                if c == '}' {
-                    break;
-                }
-            }
-            _ => {}
+    /// Where a module of tests that begins in a line ends: the line after it.
+    fn end_of_tests(&self, at: usize) -> Option<usize> {
+        let line = &self.lines[at];
+        if line.trim() != "#[cfg(test)]" {
+            return None;
         }
+        let is_attribute = |line: &&String| line.trim_start().starts_with("#[");
+        let head = at + self.lines[at..].iter().take_while(is_attribute).count();
+        let opens = self.lines.get(head).filter(|line| line.ends_with('{'));
+        opens.filter(|line| items::without_visibility(line.trim_start()).starts_with("mod "))?;
+        let closing = format!("{}}}", &line[..items::indent(line)]);
+        let body = self.lines[head..].iter().position(|line| *line == closing);
+        Some(body.map_or(self.lines.len(), |length| head + length + 1))
     }
-    names.retain(|name: &String| !name.is_empty());
-    names
-}
-
-/// Whether a line ends a declaration without a body, at the indent of its `fn`.
-fn closes(line: &str, indent: usize) -> bool {
-    let own = line.len() - line.trim_start().len();
-    own == indent
-}
-
-/// The name a line begins a function with.
-fn function_name(line: &str) -> Option<String> {
-    let mut rest = line.trim_start();
-    for word in ["pub(crate) ", "pub(super) ", "pub ", "const ", "async ", "unsafe "] {
-        rest = rest.strip_prefix(word).unwrap_or(rest);
-    }
-    let name: String = rest.strip_prefix("fn ")?.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    // A function on one line has its brace at the end of that line.
-    (!line.trim_end().ends_with('}')).then_some(name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn functions_are_measured() {
-        let text = "fn one() {}\nimpl A {\n    pub async fn two(\n        a: u8,\n    ) {\n        a;\n    }\n\n    fn three(&self);\n}\nfn four() {\n}\n";
-        let file = SourceFile { path: "a.rs".to_owned(), lines: text.lines().map(str::to_owned).collect() };
-        let found: Vec<_> = file.functions().into_iter().map(|f| (f.name, f.line, f.lines)).collect();
-        let expected = [("two", 3, 5), ("three", 9, 1), ("four", 11, 2)];
-        assert_eq!(found, expected.map(|(name, line, lines)| (name.to_owned(), line, lines)));
+    fn without_tests(text: &str) -> Vec<usize> {
+        SourceFile::new("a.rs", text).lines_without_tests().into_iter().map(|(line, _)| line).collect()
     }
+
     #[test]
-    fn modules_at_the_top_are_found() {
-        let text = "use crate::log::DriveLog;\nuse crate::{disk::Disk, drives::{self, Drive},\n    node};\n// crate::a\nfn f() { crate::stop::now(); $crate::b; super::super::clock::now(); super::c; }\n";
-        let path = "some-crate/src/duties/reaper.rs".to_owned();
-        let file = SourceFile { path, lines: text.lines().map(str::to_owned).collect() };
-        assert_eq!(file.top_module(), Some("duties"));
-        let expected = [(1, "log"), (2, "disk"), (2, "drives"), (2, "node"), (5, "stop"), (5, "clock")];
-        assert_eq!(file.top_modules_named(), expected.map(|(line, name)| (line, name.to_owned())));
+    fn a_module_of_tests_is_left_out() {
+        assert_eq!(without_tests("fn a() {\n}\n#[cfg(test)]\nmod tests {\n    fn b() {\n    }\n}\n"), [1, 2]);
+        assert_eq!(without_tests("#[cfg(test)]\n#[allow(a)]\npub(crate) mod tests {\n}\nfn a() {}\n"), [5]);
+    }
+
+    #[test]
+    fn what_follows_a_declaration_of_tests_is_kept() {
+        assert_eq!(without_tests("#[cfg(test)]\nmod tests;\nfn a() {}\n"), [1, 2, 3]);
+        assert_eq!(without_tests("#[cfg(test)]\nuse a::b;\nfn a() {}\n"), [1, 2, 3]);
+        assert_eq!(without_tests("#[cfg(test)]\nfn modest() {\n}\n"), [1, 2, 3]);
+    }
+
+    #[test]
+    fn files_of_tests_are_told_from_others() {
+        for test in ["a/tests/all/main.rs", "a/src/b/tests.rs", "a/src/tests/mod.rs", "tests/tests/lone.rs"] {
+            assert!(SourceFile::new(test, "").is_test(), "{test}");
+        }
+        for other in ["tests/src/source.rs", "a/src/testing/mod.rs"] {
+            assert!(!SourceFile::new(other, "").is_test(), "{other}");
+        }
     }
 }

@@ -14,7 +14,8 @@ use std::time::Duration;
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
 use couronne_tests::cluster::{Cluster, ClusterShape};
-use couronne_tests::load::{self, Load, Running};
+use couronne_tests::load::{self, Load};
+use couronne_tests::running::Running;
 
 /// Load through a gateway.
 fn load(cluster: &Cluster, gateway: &str, bucket: &str) -> Load {

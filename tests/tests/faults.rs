@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
-use couronne_tests::load::{self, Load, Running};
+use couronne_tests::load::{self, Load};
+use couronne_tests::running::Running;
 use couronne_tests::server::{Server, ServerShape};
 
 #[test]

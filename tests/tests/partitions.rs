@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
 use couronne_tests::cluster::{Cluster, ClusterShape};
-use couronne_tests::load::{self, Load, Running};
+use couronne_tests::load::{self, Load};
+use couronne_tests::running::Running;
 use serde_json::Value;
 
 const ALL: [&str; 7] = ["n1", "n2", "n3", "n4", "n5", "g1", "g2"];

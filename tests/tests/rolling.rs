@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
 use couronne_tests::cluster::{Cluster, ClusterShape};
-use couronne_tests::load::Running;
+use couronne_tests::running::Running;
 
 #[test]
 fn every_process_restarts_in_turn_and_no_client_sees_an_error() {

@@ -31,8 +31,8 @@ fn aws_cli_and_boto3_over_tls() {
         clients.run_script("boto3_tour.py", &[]);
 
         // Neither a client that does not know the certificate nor one without TLS gets anything.
-        let stranger = clients.command("curl").env_remove("CURL_CA_BUNDLE").args(["--silent", link.trim()]).output();
-        assert!(!stranger.unwrap().status.success());
+        let untrusting = clients.command("curl").env_remove("CURL_CA_BUNDLE").args(["--silent", link.trim()]).output();
+        assert!(!untrusting.unwrap().status.success());
         let plain = clients.refused("curl", &["--silent", "--show-error", &link.trim().replace("https://", "http://")]);
         assert!(!plain.contains("200 OK"), "{plain}");
     }

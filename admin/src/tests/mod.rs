@@ -13,3 +13,4 @@ mod fake;
 mod openapi;
 mod schema;
 mod server;
+mod undeclared;

@@ -34,6 +34,11 @@ impl Rng {
         least.saturating_add(self.below(most.saturating_sub(least).saturating_add(1)))
     }
 
+    /// True in one of so many draws.
+    pub fn one_in(&mut self, bound: u64) -> bool {
+        self.below(bound) == 0
+    }
+
     /// True in so many of a thousand draws.
     pub fn permille(&mut self, yes: u64) -> bool {
         self.below(1000) < yes
@@ -43,6 +48,16 @@ impl Rng {
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
         let place = self.below(u64::try_from(from.len()).unwrap_or(0));
         from.get(usize::try_from(place).unwrap_or(0))
+    }
+
+    /// So many bytes, which do not compress.
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(len.saturating_add(8));
+        while bytes.len() < len {
+            bytes.extend_from_slice(&self.draw().to_le_bytes());
+        }
+        bytes.truncate(len);
+        bytes
     }
 
     /// A generator of its own for a part of a run, so that what one part draws does not shift another's.

@@ -5,13 +5,7 @@ use std::sync::Arc;
 
 use couronne_metadata::record::BlobRef;
 use couronne_placement::frame::{FRAME_BYTES, frames};
-use couronne_placement::{ChunkId, ChunkLayout, place};
-use couronne_protocol::shard::Owner;
-
-use super::fetch::{ShardFetcher, Slice};
-use super::reader::ChunkReader;
-use crate::client::Client;
-use crate::error::ClientError;
+use couronne_placement::{ChunkId, ChunkLayout};
 
 /// A range of one chunk to read.
 pub struct ChunkRead {
@@ -57,18 +51,6 @@ impl ChunkRead {
             (!bytes.is_empty()).then_some(Span { number, bytes })
         };
         (0..self.blob.geometry.k()).filter_map(span).collect()
-    }
-}
-
-impl Client {
-    /// Fetches, verifies and, if need be, decodes the range of a chunk that belongs to `owner`; slices in order.
-    pub async fn read_chunk(&self, read: &ChunkRead, owner: &Owner) -> Result<Vec<Slice>, ClientError> {
-        let map = self.map().current();
-        let unplaced = |what: &dyn std::fmt::Display| ClientError::Unavailable(format!("reading a chunk: {what}"));
-        let ring = map.rings.get(&read.blob.policy).ok_or_else(|| unplaced(&"the policy has no ring"))?;
-        let placement = place(ring, read.id(), &read.blob.geometry).map_err(|error| unplaced(&error))?;
-        let fetcher = ShardFetcher { client: self, map: &map, read, owner };
-        ChunkReader::new(&fetcher, read, ring, placement).run().await
     }
 }
 

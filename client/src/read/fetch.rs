@@ -2,14 +2,13 @@
 //!
 //! What a primary should have had and did not have, or had wrong, is reported, so that it is repaired.
 
-use bytes::Bytes;
 use couronne_cluster::map::MapView;
 use couronne_placement::ShardId;
 use couronne_protocol::shard::{GetShard, Owner, ShardError};
 use couronne_ring::DriveId;
 
-use super::chunk::{ChunkRead, FrameRange, Span};
-use super::shard::verify;
+use super::chunk::{ChunkRead, FrameRange};
+use super::shard::{Frames, verify};
 use crate::client::Client;
 
 /// Asks drives for shards of one chunk.
@@ -18,24 +17,6 @@ pub(super) struct ShardFetcher<'a> {
     pub(super) map: &'a MapView,
     pub(super) read: &'a ChunkRead,
     pub(super) owner: &'a Owner,
-}
-
-/// Frames of a shard, verified or decoded.
-#[derive(Clone)]
-pub(super) struct Frames {
-    pub(super) range: FrameRange,
-    pub(super) bytes: Bytes,
-    /// CRC-64/NVME of the bytes, if it is known.
-    pub(super) crc64: Option<u64>,
-}
-
-/// Verified bytes, and their CRC-64/NVME if it is known from their frames.
-#[derive(Clone)]
-pub struct Slice {
-    /// The bytes.
-    pub bytes: Bytes,
-    /// Their CRC-64/NVME.
-    pub crc64: Option<u64>,
 }
 
 impl ShardFetcher<'_> {
@@ -90,28 +71,5 @@ impl ShardFetcher<'_> {
         let request = GetShard { shard, first_frame: frames.first, frames: frames.end - frames.first };
         let found = self.client.get_frames(drive, request).await?;
         verify(shard, self.read.blob.geometry, self.read.layout.shard_len, frames, found)
-    }
-}
-
-impl Frames {
-    /// A span's bytes, if the frames hold them.
-    pub(super) fn slice(&self, span: &Span) -> Option<Slice> {
-        self.range.covers(span.frames()).then_some(())?;
-        let bytes = self.part(span.bytes.start, span.bytes.end)?;
-        let crc64 = self.crc64.filter(|_| bytes.len() == self.bytes.len());
-        Some(Slice { bytes, crc64 })
-    }
-
-    /// The bytes of other frames, if these cover them.
-    pub(super) fn cut(&self, frames: FrameRange, shard_len: u32) -> Option<Bytes> {
-        self.range.covers(frames).then_some(())?;
-        let bytes = frames.bytes(shard_len);
-        self.part(bytes.start, bytes.end)
-    }
-
-    fn part(&self, start: u32, end: u32) -> Option<Bytes> {
-        let first = self.range.bytes(u32::MAX).start;
-        let (start, end) = (start.checked_sub(first)? as usize, end.checked_sub(first)? as usize);
-        (start <= end && end <= self.bytes.len()).then(|| self.bytes.slice(start..end))
     }
 }

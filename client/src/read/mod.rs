@@ -10,5 +10,4 @@ mod reader;
 mod shard;
 
 pub use chunk::ChunkRead;
-pub use fetch::Slice;
-pub use shard::SEARCHED_DRIVES_MAX;
+pub use shard::{SEARCHED_DRIVES_MAX, Slice};

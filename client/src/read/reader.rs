@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use couronne_placement::Placement;
 use couronne_placement::erasure::{Codec, Wanted};
-use couronne_protocol::shard::ShardError;
+use couronne_placement::{Placement, place};
+use couronne_protocol::shard::{Owner, ShardError};
 use couronne_ring::{DriveId, Ring};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -20,12 +20,13 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep;
 
 use super::chunk::{ChunkRead, FrameRange, Span};
-use super::fetch::{Frames, ShardFetcher, Slice};
-use super::shard::SEARCHED_DRIVES_MAX;
+use super::fetch::ShardFetcher;
+use super::shard::{Frames, SEARCHED_DRIVES_MAX, Slice};
+use crate::client::Client;
 use crate::error::ClientError;
 
 /// One chunk being read.
-pub(super) struct ChunkReader<'a> {
+struct ChunkReader<'a> {
     fetcher: &'a ShardFetcher<'a>,
     read: &'a ChunkRead,
     ring: &'a Ring,
@@ -65,20 +66,27 @@ enum Round {
     Search,
 }
 
+impl Client {
+    /// Fetches, verifies and, if need be, decodes the range of a chunk that belongs to `owner`; slices in order.
+    pub async fn read_chunk(&self, read: &ChunkRead, owner: &Owner) -> Result<Vec<Slice>, ClientError> {
+        let map = self.map().current();
+        let unplaced = |what: &dyn std::fmt::Display| ClientError::Unavailable(format!("reading a chunk: {what}"));
+        let ring = map.rings.get(&read.blob.policy).ok_or_else(|| unplaced(&"the policy has no ring"))?;
+        let placement = place(ring, read.id(), &read.blob.geometry).map_err(|error| unplaced(&error))?;
+        let fetcher = ShardFetcher { client: self, map: &map, read, owner };
+        ChunkReader::new(&fetcher, read, ring, placement).run().await
+    }
+}
+
 impl<'a> ChunkReader<'a> {
-    pub(super) fn new(
-        fetcher: &'a ShardFetcher<'a>,
-        read: &'a ChunkRead,
-        ring: &'a Ring,
-        placement: Placement,
-    ) -> Self {
+    fn new(fetcher: &'a ShardFetcher<'a>, read: &'a ChunkRead, ring: &'a Ring, placement: Placement) -> Self {
         let shards = placement.primaries.iter().map(|_| Shard::default()).collect();
         let (spans, fallback, round, hedged) = (read.spans(), None, Round::Data, false);
         Self { fetcher, read, ring, placement, spans, shards, fallback, round, hedged }
     }
 
     /// The range's bytes, in order, in few slices.
-    pub(super) async fn run(mut self) -> Result<Vec<Slice>, ClientError> {
+    async fn run(mut self) -> Result<Vec<Slice>, ClientError> {
         let mut pending = Pending::new();
         for span in self.spans.clone() {
             self.ask_primary(span.number, span.frames(), &pending);

@@ -13,12 +13,29 @@ use couronne_protocol::shard::{GetShard, ShardError, ShardFrames};
 use couronne_ring::DriveId;
 use tokio::time::timeout;
 
-use super::chunk::FrameRange;
-use super::fetch::Frames;
+use super::chunk::{FrameRange, Span};
 use crate::client::Client;
 
 /// Drives, in the order of handoffs, that are searched for a shard that is not on its primary.
 pub const SEARCHED_DRIVES_MAX: usize = 24;
+
+/// Frames of a shard, verified or decoded.
+#[derive(Clone)]
+pub(super) struct Frames {
+    pub(super) range: FrameRange,
+    pub(super) bytes: Bytes,
+    /// CRC-64/NVME of the bytes, if it is known.
+    pub(super) crc64: Option<u64>,
+}
+
+/// Verified bytes, and their CRC-64/NVME if it is known from their frames.
+#[derive(Clone)]
+pub struct Slice {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Their CRC-64/NVME.
+    pub crc64: Option<u64>,
+}
 
 impl Client {
     /// A whole shard from this drive and no other, verified. A drive that does not answer in time counts as down,
@@ -61,5 +78,28 @@ pub(super) fn verify(
     match frame::verify(shard, geometry, range.first, &found.checksums, &found.payload) {
         Ok(crc64) => Ok(Frames { range, bytes: found.payload, crc64: Some(crc64) }),
         Err(error) => corrupt(&error.to_string()),
+    }
+}
+
+impl Frames {
+    /// A span's bytes, if the frames hold them.
+    pub(super) fn slice(&self, span: &Span) -> Option<Slice> {
+        self.range.covers(span.frames()).then_some(())?;
+        let bytes = self.part(span.bytes.start, span.bytes.end)?;
+        let crc64 = self.crc64.filter(|_| bytes.len() == self.bytes.len());
+        Some(Slice { bytes, crc64 })
+    }
+
+    /// The bytes of other frames, if these cover them.
+    pub(super) fn cut(&self, frames: FrameRange, shard_len: u32) -> Option<Bytes> {
+        self.range.covers(frames).then_some(())?;
+        let bytes = frames.bytes(shard_len);
+        self.part(bytes.start, bytes.end)
+    }
+
+    fn part(&self, start: u32, end: u32) -> Option<Bytes> {
+        let first = self.range.bytes(u32::MAX).start;
+        let (start, end) = (start.checked_sub(first)? as usize, end.checked_sub(first)? as usize);
+        (start <= end && end <= self.bytes.len()).then(|| self.bytes.slice(start..end))
     }
 }

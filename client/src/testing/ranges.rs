@@ -34,6 +34,11 @@ pub enum RangeFault {
     Hangs,
 }
 
+impl RangeFault {
+    /// The faults that a client overcomes by asking again, whether the command took effect or not.
+    pub const RETRIED: &'static [Self] = &[Self::LosesRequest, Self::LosesAnswer, Self::NoLeader, Self::Hangs];
+}
+
 /// Ranges in memory.
 pub struct FakeRanges {
     ranges: Mutex<Vec<FakeRange>>,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::support::{Says, ToldReplicas, client_of, key, paused, timed};
+use couronne_base::testing::paused;
+
+use super::support::{Says, ToldReplicas, client_of, key, timed};
 
 /// Drives 1 and 2 name each other, all others name 1; the last one leads.
 fn wrong_about_each_other(replicas: u8) -> Vec<Says> {

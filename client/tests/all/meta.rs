@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_base::testing::paused;
 use couronne_client::testing::{FakeShape, FakeStorage};
 use couronne_client::{Client, ClientError, Settings};
 use couronne_cluster::map::MAP_RANGE;
 use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{Generation, Ordinal};
 
-use super::support::{Says, ToldReplicas, client_of, key, paused, timed};
+use super::support::{Says, ToldReplicas, client_of, key, timed};
 
 #[test]
 fn a_write_that_went_unanswered_is_repeated_as_such_and_as_the_same() {

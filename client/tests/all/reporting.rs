@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use couronne_base::testing::paused;
 use couronne_client::{Member, REPORT_EVERY, Reporter, report};
 use couronne_cluster::map::ClusterMap;
 use couronne_cluster::report::{ClockOffset, NodeReport, NodeReportAnswer};
@@ -13,7 +14,7 @@ use couronne_protocol::transport::{CallError, Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
 use parking_lot::Mutex;
 
-use super::support::{map, paused};
+use super::support::map;
 
 /// Nodes that answer reports as they are told; those that are not told anything do not answer.
 #[derive(Default)]
@@ -151,6 +152,24 @@ fn nodes_that_are_wrong_about_each_other_do_not_keep_a_report_from_the_leader() 
             reporter.report_once(&member).await;
         }
         assert_eq!(nodes.asked(), [3, 2, 2]);
+    });
+}
+
+#[test]
+fn a_hint_on_a_hint_is_not_followed() {
+    paused().block_on(async {
+        let (nodes, map) = (Arc::new(ToldNodes::default()), Arc::new(SharedMap::new(map(5, 5))));
+        let member = listener(&map);
+        let mut reporter = Reporter::new(Some(nodes.clone()), map, None);
+        nodes.tell(1, Some(2));
+        nodes.tell(2, Some(5));
+        nodes.tell(3, Some(4));
+        nodes.tell(4, Some(4));
+        for _ in 0..5 {
+            reporter.report_once(&member).await;
+        }
+        // Node 2, asked on a hint, hints at node 5: the next in turn is asked instead, and its hint is followed again.
+        assert_eq!(nodes.asked(), [1, 2, 3, 4, 4]);
     });
 }
 

@@ -1,17 +1,18 @@
-//! One shard on exactly one drive, and which storage nodes are asked first.
+//! One shard on exactly one drive.
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_base::testing::paused;
 use couronne_client::testing::{DriveFault, FakeShape, FakeStorage};
-use couronne_client::{Client, Settings, storage_nodes};
+use couronne_client::{Client, Settings};
 use couronne_metadata::ids::BucketId;
 use couronne_placement::frame::{FRAME_BYTES, seal};
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ShardId};
 use couronne_protocol::shard::{Owner, PutShard, ShardError};
-use couronne_ring::{DriveId, Epoch, NodeId};
+use couronne_ring::{DriveId, Epoch};
 
-use super::support::{key, map, paused, timed};
+use super::support::{key, timed};
 
 #[test]
 fn a_shard_is_put_on_one_drive_and_read_back_verified_or_not_at_all() {
@@ -53,13 +54,4 @@ fn a_shard_is_put_on_one_drive_and_read_back_verified_or_not_at_all() {
         storage.drives.set_fault(here, Some(DriveFault::Overloaded));
         assert_eq!(client.put_shard(here, request).await, Err(ShardError::Overloaded));
     });
-}
-
-#[test]
-fn storage_nodes_that_serve_are_asked_first() {
-    let mut map = map(4, 3);
-    for away in [1, 3] {
-        map.drives.get_mut(&DriveId(away)).unwrap().down_since_ms = Some(1);
-    }
-    assert_eq!(storage_nodes(&map), [2, 4, 1, 3].map(NodeId));
 }

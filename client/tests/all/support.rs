@@ -1,4 +1,4 @@
-//! What these tests share: a runtime under paused time, a map, replicas that answer as they are told.
+//! What these tests share: a map, replicas that answer as they are told.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,10 +18,6 @@ use couronne_protocol::map::SharedMap;
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use parking_lot::Mutex;
-
-pub(crate) fn paused() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
-}
 
 pub(crate) fn key(text: &str) -> ObjectKey {
     ObjectKey::new(text.to_owned()).unwrap()

@@ -2,7 +2,7 @@
 //!
 //! Must not know: ranges, members.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use couronne_placement::{Policy, PolicyId};
@@ -44,5 +44,20 @@ impl MapView {
     /// How a drive is; one that the map does not have is down.
     pub fn drive_state(&self, drive: DriveId) -> DriveState {
         self.drives.get(&drive).map_or(DriveState::DOWN, |drive| drive.state)
+    }
+
+    /// The storage nodes with a drive that serves, and all others: where any of them will do, these are asked after those.
+    pub fn serving_and_other_nodes(&self) -> (Vec<NodeId>, Vec<NodeId>) {
+        let drives = || self.drives.values();
+        let serving: BTreeSet<NodeId> = drives().filter(|drive| drive.state.is_up()).map(|drive| drive.node).collect();
+        let others: BTreeSet<NodeId> =
+            drives().map(|drive| drive.node).filter(|node| !serving.contains(node)).collect();
+        (serving.into_iter().collect(), others.into_iter().collect())
+    }
+
+    /// The storage nodes, those with a drive that serves first.
+    pub fn storage_nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let (serving, others) = self.serving_and_other_nodes();
+        serving.into_iter().chain(others)
     }
 }

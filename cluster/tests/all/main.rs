@@ -15,3 +15,4 @@ mod policies;
 mod registering;
 mod sequences;
 mod support;
+mod view;

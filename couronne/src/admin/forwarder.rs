@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_admin::types::{ApiError, ErrorCode};
-use couronne_client::storage_nodes;
-use couronne_protocol::map::SharedMap;
+use couronne_protocol::map::{MapSource as _, SharedMap};
 use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
@@ -36,7 +35,7 @@ impl AdminForwarder {
             return here.carry_out(order).await;
         }
         let mut refused = ApiError::new(ErrorCode::Unavailable, "no storage node answers");
-        for node in storage_nodes(&self.map.state()) {
+        for node in self.map.current().storage_nodes() {
             match self.at(node, order.clone()).await {
                 // It did nothing: another may.
                 Err(why) if why.code == ErrorCode::Unavailable => refused = why,

@@ -51,7 +51,7 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
     let cluster = state.cluster;
     match role {
         Role::StorageNode => Membership::prepare_drives(&env, &drives, &joining.drives, identity.node, state).await?,
-        _ => folder.keep_map(&state.to_file())?,
+        _ => folder.keep_map(&state)?,
     }
     let count = if role == Role::StorageNode { folder.drive_count()? } else { 0 };
     let (certificate, authority) = (admission.certificate.to_vec(), admission.authority.to_vec());

@@ -4,7 +4,11 @@
 
 use couronne_base::env;
 use couronne_cluster::Role;
+use couronne_cluster::changes::{Founding, found};
+use couronne_cluster::map::{Bootstrap, ClusterMap, MapNode};
+use couronne_placement::{Policy, PolicyId};
 use couronne_protocol::net::certificates::PrivateKey;
+use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 
 use super::*;
 
@@ -31,6 +35,42 @@ fn join(folders: &[&Path], drives: u16) -> Member {
     let folder = open(folders).unwrap();
     let identity = folder.make_identity().unwrap();
     folder.become_member(identity, membership(drives)).unwrap()
+}
+
+fn map() -> ClusterMap {
+    let node = MapNode {
+        role: Role::StorageNode,
+        name: "n1".into(),
+        address: "n1:1".into(),
+        region: RegionName("r".into()),
+        zone: ZoneName("z".into()),
+    };
+    let policy = Policy {
+        id: PolicyId(0),
+        name: "single".into(),
+        redundancy: "single".parse().unwrap(),
+        chunk_bytes: 1 << 20,
+        inline_bytes_max: 16 << 10,
+        copies_bytes_max: 128 << 10,
+        survives: None,
+    };
+    let (drives, bootstrap) = (vec![(DriveId(3), 1)], Bootstrap { nodes: 1, ranges: 1 });
+    found(Founding { cluster: 9, id: NodeId(1), node, drives, policy, bootstrap }).unwrap()
+}
+
+#[test]
+fn a_map_is_kept_as_a_file_and_a_damaged_one_is_none() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = open(&[home.path()]).unwrap();
+    assert_eq!(folder.map().unwrap(), None);
+    folder.keep_map(&map()).unwrap();
+    assert_eq!(folder.map().unwrap(), Some(map()));
+    let text = files::read(&home.path().join("map")).unwrap().unwrap();
+    assert_eq!(decoded(&text).unwrap(), map().to_file(), "with its magic and CRC");
+    for damaged in [encoded(&map().encode()), encoded(&map().to_file()[1..]), Zeroizing::new("?".to_owned())] {
+        files::replace(home.path(), "map", &damaged).unwrap();
+        assert_eq!(folder.map().unwrap(), None);
+    }
 }
 
 #[test]

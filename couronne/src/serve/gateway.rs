@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use couronne_base::env::Env;
-use couronne_client::{Member, Reporter, report, storage_nodes};
+use couronne_client::{Member, Reporter, report};
 use couronne_cluster::Role;
 use couronne_cluster::map::ClusterMap;
 use couronne_cluster::report::NodeReport;
 use couronne_gateway::engine::Components;
 use couronne_gateway::front::server;
-use couronne_protocol::map::SharedMap;
+use couronne_protocol::map::{MapSource as _, SharedMap};
 use couronne_protocol::net::{NetSettings, NetTransport, Tls};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
 use couronne_protocol::transport::{Message, Method, Transport};
@@ -57,7 +57,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let env = env::system();
     let folder = Arc::new(DataFolder::open(&settings.data)?);
     let member = folder.member(Role::Gateway)?;
-    let known = folder.map()?.and_then(|map| ClusterMap::from_file(&map).ok());
+    let known = folder.map()?;
     let map = Arc::new(SharedMap::new(known.ok_or(ServeError::Cluster("map"))?));
     let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
     let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
@@ -122,7 +122,7 @@ impl Cluster {
         let began = Instant::now();
         loop {
             reporter.report_once(self).await;
-            for node in storage_nodes(&self.map.state()) {
+            for node in self.map.current().storage_nodes() {
                 let call = self.transport.call(node, Method::Secrets, Message::default());
                 let is_early = began.elapsed() < CALM_FOR;
                 match timeout(ANSWER_WAIT, call).await {
@@ -158,9 +158,9 @@ impl Member for Cluster {
     }
 
     async fn learn(&self, map: ClusterMap) {
-        let (view, file) = (map.view(), map.to_file());
-        if self.map.learn(map, view)
-            && let Err(error) = self.folder.keep_map(&file)
+        let view = map.view();
+        if self.map.learn(map.clone(), view)
+            && let Err(error) = self.folder.keep_map(&map)
         {
             tracing::warn!(%error, "the newest map could not be kept");
         }

@@ -10,9 +10,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use couronne_base::env::Env;
-use couronne_client::storage_nodes;
 use couronne_cluster::Role;
-use couronne_protocol::map::SharedMap;
+use couronne_protocol::map::{MapSource as _, SharedMap};
 use couronne_protocol::net::Tls;
 use couronne_protocol::net::certificates::{CertificateError, PrivateKey};
 use couronne_protocol::transport::{CallError, Message, Method, Transport};
@@ -147,7 +146,7 @@ impl Renewal {
             }
         };
         let mut why = RenewalError::Unanswered;
-        for node in storage_nodes(&map.state()) {
+        for node in map.current().storage_nodes() {
             let call = transport.call(node, Method::Renew, Message::of(request.clone().into()));
             match timeout(SIGN_WAIT, call).await {
                 Ok(Ok(answer)) => return Ok(answer.head.to_vec()),

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use couronne_base::env::Env;
 use couronne_cluster::Role;
-use couronne_cluster::map::ClusterMap;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
@@ -121,7 +120,7 @@ async fn prepare_drives_again(
     tls: &Arc<Tls>,
     drives: &[NodeDrive],
 ) -> Result<(), ServeError> {
-    let Some(known) = folder.map()?.and_then(|map| ClusterMap::from_file(&map).ok()) else { return Ok(()) };
+    let Some(known) = folder.map()? else { return Ok(()) };
     let map = Arc::new(SharedMap::new(known.clone()));
     let transport = NetTransport::new(Arc::clone(tls), map, NetSettings::default());
     Ok(Membership::prepare_drives_again(env, drives, member.node, &known, &*transport).await?)
@@ -132,7 +131,7 @@ async fn keep_map(folder: Arc<DataFolder>, map: Arc<SharedMap>) {
     let mut versions = map.follow();
     loop {
         let (folder, state) = (Arc::clone(&folder), map.state());
-        match tokio::task::spawn_blocking(move || folder.keep_map(&state.to_file())).await {
+        match tokio::task::spawn_blocking(move || folder.keep_map(&state)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the newest map could not be kept"),
             Err(_) => return,

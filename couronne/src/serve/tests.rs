@@ -54,8 +54,8 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
         let (admin_address, admin_token) = (Some(address), Some(token.to_owned()));
         find_server(&ServerArguments { data: None, admin_address, admin_token }).unwrap()
     };
-    let stranger = client("wrong").call(at::ConfirmClock {}).await;
-    assert!(stranger.is_err(), "not without the token");
+    let refused = client("wrong").call(at::ConfirmClock {}).await;
+    assert!(refused.is_err(), "not without the token");
     let client = client(&secrets.admin_token);
     let status = client.call(at::GetStatus {}).await.unwrap();
     let why = status.halted.unwrap();

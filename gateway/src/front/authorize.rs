@@ -7,11 +7,10 @@
 
 use std::sync::Arc;
 
-use super::error::{FrontError, Rejection};
+use super::error::{FrontError, Rejection, of_face};
 use super::face::{Face, FaceOperation as _};
 use super::gateway::Gateway;
 use super::handler::{ErrorOf, Handler, RequestOf};
-use super::pipeline::of_face;
 use super::resources::{ResolvedResources, Resources};
 use crate::access::{self, Decision, Principal, Question};
 use crate::engine::EngineError;

@@ -6,7 +6,8 @@
 
 use http::HeaderName;
 
-use super::face::FaceError;
+use super::request_id::RequestId;
+use super::response::Response;
 use crate::engine::EngineError;
 
 /// What the front itself refuses, or what the engine could not do. Each face words it as its API does.
@@ -35,6 +36,15 @@ pub enum Rejection {
     },
     /// The engine did not do it.
     Engine(EngineError),
+}
+
+/// A face's error on its way to a client.
+pub trait FaceError: From<Rejection> + Send + 'static {
+    /// The error's name in the API: metric label, log field. Of a closed set.
+    fn code_name(&self) -> &'static str;
+
+    /// The answer. `resource` is the request's path, decoded.
+    fn into_response(self, resource: &str, id: RequestId) -> Response;
 }
 
 /// How a stage or an operation ends without an answer.
@@ -75,4 +85,9 @@ impl<E: FaceError> From<EngineError> for FrontError<E> {
             error => Self::Face(Rejection::Engine(error).into()),
         }
     }
+}
+
+/// What the front refuses, in the words of the face.
+pub(super) fn of_face<E: FaceError>(rejection: Rejection) -> FrontError<E> {
+    FrontError::Face(rejection.into())
 }

@@ -9,10 +9,12 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::body::{BodyUse, Framing};
-use super::error::{FrontError, Rejection};
+use super::error::{FaceError, FrontError};
 use super::gateway::Gateway;
 use super::pipeline::Authenticated;
-use super::request::{RequestHead, RequestId};
+use super::request::RequestHead;
+use super::request_id::RequestId;
+use super::resources::BucketRole;
 use super::response::Response;
 use super::trace::Trace;
 use crate::engine::{BodyError, Bucket};
@@ -76,15 +78,6 @@ pub struct Verified<P> {
     pub payload: P,
 }
 
-/// What a bucket is to an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BucketRole {
-    /// The one that the request names.
-    Target,
-    /// The one that a copy reads.
-    Source,
-}
-
 /// An operation of a face, by name.
 pub trait FaceOperation: Copy + Send + Sync + 'static {
     /// Its name in the API: span name, metric label. Of a closed set.
@@ -92,15 +85,6 @@ pub trait FaceOperation: Copy + Send + Sync + 'static {
 
     /// The IAM action that it is in a bucket of this role.
     fn action(self, role: BucketRole) -> &'static str;
-}
-
-/// A face's error on its way to a client.
-pub trait FaceError: From<Rejection> + Send + 'static {
-    /// The error's name in the API: metric label, log field. Of a closed set.
-    fn code_name(&self) -> &'static str;
-
-    /// The answer. `resource` is the request's path, decoded.
-    fn into_response(self, resource: &str, id: RequestId) -> Response;
 }
 
 /// Takes a face's framing off a body.

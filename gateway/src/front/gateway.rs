@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use couronne_base::env::Env;
 
-use super::face::Face;
 use crate::engine::Engine;
 use crate::identity::Identity;
 use crate::metrics::Metrics;
 
 /// A face and the components it works with; passed in. The faces of one process share the components, which are cheap
 /// to clone.
-pub struct Gateway<F: Face> {
+pub struct Gateway<F> {
     /// The verbs on buckets and objects.
     pub engine: Engine,
     /// Accounts, users, keys.

@@ -12,11 +12,12 @@ use hyper::body::Body as _;
 
 use super::authorize::{RENEWALS_MAX, authorize};
 use super::body::{Body, BodyUse, Incoming};
-use super::error::FrontError;
-use super::face::{Face, FaceError as _, FaceOperation as _, Verified};
+use super::error::{FaceError as _, FrontError, of_face};
+use super::face::{Face, FaceOperation as _, Verified};
 use super::gateway::Gateway;
 use super::handler::{ErrorOf, Handler};
-use super::request::{self, RequestHead, RequestId};
+use super::request::{self, RequestHead};
+use super::request_id::RequestId;
 use super::resources::{ResolvedResources as _, Resources as _};
 use super::response::Response;
 use super::trace::{Stage, Trace};
@@ -119,9 +120,4 @@ pub async fn carry_out<H: Handler>(
         }
     }
     Err(FrontError::Stale)
-}
-
-/// What the front refuses, in the words of the face.
-pub(super) fn of_face<E: super::FaceError>(rejection: super::Rejection) -> FrontError<E> {
-    FrontError::Face(rejection.into())
 }

@@ -3,8 +3,16 @@
 //! Must not know: faces, permissions.
 
 use super::error::Rejection;
-use super::face::BucketRole;
 use crate::engine::{Bucket, Engine, EngineError};
+
+/// What a bucket is to an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BucketRole {
+    /// The one that the request names.
+    Target,
+    /// The one that a copy reads.
+    Source,
+}
 
 /// Which buckets an operation touches, by name.
 pub trait Resources: Send + Sync + 'static {

@@ -31,7 +31,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::faces::Faces;
 use super::pipeline::Received;
-use super::request::RequestId;
+use super::request_id::RequestId;
 use super::response::{Response, ResponseBody};
 use super::trace::Trace;
 use connection::Connection;

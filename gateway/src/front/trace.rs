@@ -11,7 +11,7 @@ use couronne_base::env::Clock;
 use http::request::Parts;
 use http::{Method, StatusCode};
 
-use super::request::RequestId;
+use super::request_id::RequestId;
 use super::response::StreamError;
 use crate::identity::Credential;
 use crate::metrics::{Ended, Metrics};

@@ -1,4 +1,4 @@
-//! The one table of S3 error codes: code, HTTP status, message as AWS words it; and the XML body.
+//! The one table of S3 error codes: code, HTTP status, message as AWS words it; and the error that carries one.
 //!
 //! Promises: whatever goes wrong, a client sees a code of this table; what the table does not say
 //! (an inner failure's text, a path, a drive) never reaches a client.
@@ -9,11 +9,9 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use crate::front::{FaceError, FrontError, RequestId, Response};
-use crate::s3::wire::xml::Writer;
+use crate::front::{FrontError, RequestId};
 
 /// Declares the codes, so that no list can forget one.
 macro_rules! codes {
@@ -205,41 +203,20 @@ impl S3Error {
         self.said.message.as_deref().unwrap_or(self.code.message())
     }
 
-    fn body(&self, resource: &str, id: RequestId) -> String {
-        Writer::plain_document("Error", |xml| {
-            xml.text("Code", self.code.name());
-            xml.text("Message", self.message());
-            for (element, value) in &self.said.details {
-                xml.text(element, value);
-            }
-            xml.text("Resource", resource);
-            xml.text("RequestId", &id.to_string());
-            xml.text("HostId", &host_id(id));
-        })
+    /// The elements of the XML body beside `Code` and `Message`.
+    pub(super) fn details(&self) -> &[(&'static str, String)] {
+        &self.said.details
+    }
+
+    /// The headers of the answer.
+    pub(super) fn into_headers(self) -> HeaderMap {
+        self.said.headers
     }
 }
 
 /// What S3 calls the id of the host: the other half of the request's.
 pub fn host_id(id: RequestId) -> String {
     BASE64_STANDARD.encode(id.as_bytes().get(8..).unwrap_or_default())
-}
-
-impl FaceError for S3Error {
-    fn code_name(&self) -> &'static str {
-        self.code.name()
-    }
-
-    /// Status, headers, and the XML body unless the status allows none. For HEAD the server leaves the body out.
-    fn into_response(self, resource: &str, id: RequestId) -> Response {
-        let mut response = Response::new(self.code.status());
-        if self.code != Code::NotModified {
-            let body = self.body(resource, id);
-            response.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-            response.body = body.into();
-        }
-        response.headers.extend(self.said.headers);
-        response
-    }
 }
 
 impl<T> From<T> for FrontError<S3Error>
@@ -268,25 +245,6 @@ impl std::error::Error for S3Error {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::front::response::ResponseBody;
-
-    #[test]
-    fn bodies_escape_what_clients_sent() {
-        let id = RequestId::from_random([7; 16]);
-        let error = S3Error::new(Code::NoSuchKey).detail("Key", "a<b>&\u{1}\"c");
-        let response = error.into_response("/b/a<b", id);
-        assert_eq!(response.status, StatusCode::NOT_FOUND);
-        let ResponseBody::Bytes(bytes) = response.body else { panic!("a body") };
-        let text = std::str::from_utf8(&bytes).unwrap();
-        assert!(text.contains("<Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>"), "{text}");
-        assert!(text.contains("<Key>a&lt;b&gt;&amp;&#x1;&quot;c</Key><Resource>/b/a&lt;b</Resource>"), "{text}");
-    }
-
-    #[test]
-    fn not_modified_has_no_body() {
-        let response = S3Error::new(Code::NotModified).into_response("/", RequestId::from_random([0; 16]));
-        assert!(matches!(response.body, ResponseBody::Empty));
-    }
 
     #[test]
     fn every_code_has_an_error_status() {

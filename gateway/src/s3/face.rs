@@ -14,8 +14,9 @@ use super::route::{Route, route};
 use super::wire::values::header_value;
 use crate::engine::Bucket;
 use crate::front::body::Framing;
-use crate::front::face::{BucketRole, Verified};
+use crate::front::face::Verified;
 use crate::front::pipeline::Authenticated;
+use crate::front::resources::BucketRole;
 use crate::front::trace::Trace;
 use crate::front::{BodyUse, Face, Gateway, RequestHead, RequestId, Response};
 

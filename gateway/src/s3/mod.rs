@@ -6,6 +6,7 @@ pub mod address;
 pub mod auth;
 pub mod body;
 pub mod error;
+mod error_document;
 pub mod face;
 mod mapping;
 pub mod operation;

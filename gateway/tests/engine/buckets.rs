@@ -1,15 +1,12 @@
 //! Buckets: names, creation and deletion by several gateways at once, broken off anywhere.
 
+use couronne_base::testing::paused;
 use couronne_gateway::engine::{Engine, EngineError, ListBucketsRequest, Settings};
 use couronne_gateway::testing::{FakeCluster, FakeShape, RangeFault};
 use couronne_metadata::command::Refusal;
 use proptest::prelude::*;
 
 use super::support::*;
-
-fn paused() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
-}
 
 fn list(account: &str, prefix: &str, after: &str, limit: u32) -> ListBucketsRequest {
     ListBucketsRequest { account: account.into(), prefix: prefix.into(), after: after.into(), limit }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_base::testing::paused;
 use couronne_client::Settings as ClientSettings;
 use couronne_cluster::{DriveState, WriteState};
 use couronne_gateway::engine::{EngineError, PutObjectRequest, Settings};
@@ -30,10 +31,6 @@ fn shape(drives: u8) -> FakeShape {
 
 fn with_client(client: ClientSettings) -> Settings {
     Settings { client, ..Settings::default() }
-}
-
-fn paused() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
 fn read_fault(choice: u8) -> DriveFault {

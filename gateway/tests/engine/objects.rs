@@ -1,6 +1,7 @@
 //! Objects of all sizes and shapes, whole and in ranges; conditions, versions, digests.
 
 use bytes::Bytes;
+use couronne_base::testing::paused;
 use couronne_gateway::engine::{
     BodyError, DeleteObjectRequest, DigestKind, EngineError, Expected, ExpectedChecksum, PutObjectRequest,
 };
@@ -59,7 +60,7 @@ proptest! {
             (k, m) => Redundancy::Erasure { k, m: m.max(1) },
         };
         let shape = FakeShape { redundancy, drives: 10, chunk_bytes, seed, copies_bytes_max: 20_000, ..SMALL };
-        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+        paused().block_on(async {
             let cluster = FakeCluster::new(&shape);
             let bucket = bucket(&cluster.engine, "bucket").await;
             let body = bytes(seed, len);

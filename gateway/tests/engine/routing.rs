@@ -1,5 +1,6 @@
 //! Ranges that lose requests and answers, or have other rules: what becomes of a write.
 
+use couronne_base::testing::paused;
 use couronne_gateway::engine::{BytesBody, DeleteObjectRequest, EngineError, PutObjectRequest};
 use couronne_gateway::testing::{FakeCluster, FakeShape, RangeFault};
 use couronne_metadata::command::{Command, CommandRequest, Refusal};
@@ -9,23 +10,10 @@ use proptest::prelude::*;
 
 use super::support::*;
 
-fn paused() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
-}
-
-fn range_fault() -> impl Strategy<Value = RangeFault> {
-    prop_oneof![
-        Just(RangeFault::LosesRequest),
-        Just(RangeFault::LosesAnswer),
-        Just(RangeFault::NoLeader),
-        Just(RangeFault::Hangs),
-    ]
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     #[test]
-    fn a_command_takes_effect_once_whatever_is_lost(faults in proptest::collection::vec(range_fault(), 0..3), seed: u64) {
+    fn a_command_takes_effect_once_whatever_is_lost(faults in proptest::collection::vec(proptest::sample::select(RangeFault::RETRIED), 0..3), seed: u64) {
         paused().block_on(async {
             let cluster = FakeCluster::new(&FakeShape { seed, ..FakeShape::default() });
             let bucket = bucket(&cluster.engine, "bucket").await;

@@ -1,5 +1,6 @@
 //! Multipart: parts of any size, inline or not, and ranges over them.
 
+use couronne_base::testing::paused;
 use couronne_gateway::engine::{BytesBody, CompleteUpload, CreateUpload, EngineError};
 use couronne_gateway::testing::{FakeCluster, FakeShape};
 use couronne_metadata::command::{CompletedPart, Precondition, Refusal};
@@ -22,7 +23,7 @@ proptest! {
         let shape = FakeShape {
             chunk_bytes: 100_000, inline_bytes_max: 1000, copies_bytes_max: 5000, drives: 7, seed, ..FakeShape::default()
         };
-        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+        paused().block_on(async {
             let cluster = FakeCluster::new(&shape);
             let (engine, bucket) = (&cluster.engine, bucket(&cluster.engine, "bucket").await);
             let upload = engine.create_upload(&bucket, &key("k"), CreateUpload::default()).await.unwrap();

@@ -49,7 +49,7 @@ fn a_row_is_left_for_what_is_named_and_keeps_the_larger_number() {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum DamageStep {
     Put { key: usize, degraded: bool },
     Delete { key: usize },
     Mark { key: usize, blob: usize, missing: u8 },
@@ -57,13 +57,13 @@ enum Step {
     Reap,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = DamageStep> {
     prop_oneof![
-        3 => (0..KEYS.len(), any::<bool>()).prop_map(|(key, degraded)| Step::Put { key, degraded }),
-        1 => (0..KEYS.len()).prop_map(|key| Step::Delete { key }),
-        4 => (0..KEYS.len(), 0..8usize, 1..4u8).prop_map(|(key, blob, missing)| Step::Mark { key, blob, missing }),
-        1 => (0..8usize).prop_map(|blob| Step::Repaired { blob }),
-        1 => Just(Step::Reap),
+        3 => (0..KEYS.len(), any::<bool>()).prop_map(|(key, degraded)| DamageStep::Put { key, degraded }),
+        1 => (0..KEYS.len()).prop_map(|key| DamageStep::Delete { key }),
+        4 => (0..KEYS.len(), 0..8usize, 1..4u8).prop_map(|(key, blob, missing)| DamageStep::Mark { key, blob, missing }),
+        1 => (0..8usize).prop_map(|blob| DamageStep::Repaired { blob }),
+        1 => Just(DamageStep::Reap),
     ]
 }
 
@@ -78,7 +78,7 @@ proptest! {
         let mut dropped: Vec<BlobId> = Vec::new();
         for step in steps {
             match step {
-                Step::Put { key, degraded } => {
+                DamageStep::Put { key, degraded } => {
                     let new = blob(range.now_us / 1000, blobs.len() as u64, 9);
                     range.run(KEYS[key], put_blob(new.clone(), u8::from(degraded))).unwrap();
                     dropped.extend(current.insert(key, new.id));
@@ -87,11 +87,11 @@ proptest! {
                     }
                     blobs.push(new);
                 }
-                Step::Delete { key } => {
+                DamageStep::Delete { key } => {
                     range.delete(KEYS[key], None).unwrap();
                     dropped.extend(current.remove(&key));
                 }
-                Step::Mark { key, blob, missing } => {
+                DamageStep::Mark { key, blob, missing } => {
                     let Some(blob) = blobs.get(blob).cloned() else { continue };
                     mark(&mut range, &[(KEYS[key], blob.clone(), missing)]);
                     if current.get(&key) == Some(&blob.id) {
@@ -99,12 +99,12 @@ proptest! {
                         row.1 = row.1.max(missing);
                     }
                 }
-                Step::Repaired { blob } => {
+                DamageStep::Repaired { blob } => {
                     let Some(blob) = blobs.get(blob) else { continue };
                     range.run("any", Command::Repaired { blob: blob.id }).unwrap();
                     model.remove(&blob.id);
                 }
-                Step::Reap => {
+                DamageStep::Reap => {
                     range.now_us += 7_200_000_000;
                     let now_ms = range.now_us / 1000;
                     let Answer::Reap(due) = range.query(&Query::Reap { now_ms, limit: 100 }) else { panic!("wrong answer") };

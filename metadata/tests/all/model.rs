@@ -28,7 +28,7 @@ enum Condition {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum ObjectStep {
     Put(usize, usize, Condition),
     Delete(usize, Condition),
     DeleteVersion(usize, usize),
@@ -37,7 +37,7 @@ enum Step {
     Clock(i64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = ObjectStep> {
     let condition = || {
         prop_oneof![
             4 => Just(Condition::None),
@@ -48,12 +48,12 @@ fn step() -> impl Strategy<Value = Step> {
     };
     let key = || 0..KEYS.len();
     prop_oneof![
-        6 => (key(), 0..BODIES.len(), condition()).prop_map(|(key, body, on)| Step::Put(key, body, on)),
-        3 => (key(), condition()).prop_map(|(key, on)| Step::Delete(key, on)),
-        4 => (key(), 0usize..6).prop_map(|(key, at)| Step::DeleteVersion(key, at)),
-        2 => (key(), 1usize..4).prop_map(|(key, parts)| Step::Multipart(key, parts)),
-        2 => prop::sample::select(vec![Versioning::Enabled, Versioning::Suspended]).prop_map(Step::Versioning),
-        2 => (-2_000_000i64..2_000_000).prop_map(Step::Clock),
+        6 => (key(), 0..BODIES.len(), condition()).prop_map(|(key, body, on)| ObjectStep::Put(key, body, on)),
+        3 => (key(), condition()).prop_map(|(key, on)| ObjectStep::Delete(key, on)),
+        4 => (key(), 0usize..6).prop_map(|(key, at)| ObjectStep::DeleteVersion(key, at)),
+        2 => (key(), 1usize..4).prop_map(|(key, parts)| ObjectStep::Multipart(key, parts)),
+        2 => prop::sample::select(vec![Versioning::Enabled, Versioning::Suspended]).prop_map(ObjectStep::Versioning),
+        2 => (-2_000_000i64..2_000_000).prop_map(ObjectStep::Clock),
     ]
 }
 
@@ -66,11 +66,11 @@ struct Version {
 
 /// What S3 says: per key its versions, newest first.
 #[derive(Default)]
-struct Model {
+struct ObjectModel {
     keys: BTreeMap<&'static str, Vec<Version>>,
 }
 
-impl Model {
+impl ObjectModel {
     fn versions(&mut self, key: &'static str) -> &mut Vec<Version> {
         self.keys.entry(key).or_default()
     }
@@ -123,15 +123,15 @@ fn precondition(condition: Condition) -> Precondition {
 /// A range, its model, and a number for the next blob.
 struct World {
     range: Range,
-    model: Model,
+    model: ObjectModel,
     blobs: u64,
 }
 
 impl World {
-    fn take(&mut self, step: &Step) {
+    fn take(&mut self, step: &ObjectStep) {
         let versioning = self.range.rules.versioning;
         match *step {
-            Step::Put(key, body, on) => {
+            ObjectStep::Put(key, body, on) => {
                 let (key, text) = (KEYS[key], BODIES[body]);
                 let expected = self.model.check(key, on);
                 let outcome = self.range.run(key, put(text, precondition(on)));
@@ -141,8 +141,8 @@ impl World {
                     self.model.add(key, Version { name: version, object }, versioning);
                 }
             }
-            Step::Delete(key, on) => self.delete(KEYS[key], on),
-            Step::DeleteVersion(key, at) => {
+            ObjectStep::Delete(key, on) => self.delete(KEYS[key], on),
+            ObjectStep::DeleteVersion(key, at) => {
                 let key = KEYS[key];
                 let versions = self.model.versions(key);
                 let name = versions.get(at).map_or(VersionId::Null, |version| version.name);
@@ -152,9 +152,9 @@ impl World {
                 };
                 assert_eq!(removed.as_ref().map(seen), expected);
             }
-            Step::Multipart(key, parts) => self.multipart(KEYS[key], parts),
-            Step::Versioning(to) => self.range.change_rules(|rules| rules.versioning = to),
-            Step::Clock(by) => self.range.now_us = self.range.now_us.checked_add_signed(by).unwrap(),
+            ObjectStep::Multipart(key, parts) => self.multipart(KEYS[key], parts),
+            ObjectStep::Versioning(to) => self.range.change_rules(|rules| rules.versioning = to),
+            ObjectStep::Clock(by) => self.range.now_us = self.range.now_us.checked_add_signed(by).unwrap(),
         }
     }
 
@@ -278,7 +278,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..40),
         page in 1u32..5,
     ) {
-        let mut world = World { range: Range::new(from), model: Model::default(), blobs: 0 };
+        let mut world = World { range: Range::new(from), model: ObjectModel::default(), blobs: 0 };
         for step in &steps {
             world.take(step);
             world.check(page);
@@ -290,7 +290,7 @@ proptest! {
         from in prop::sample::select(vec![Versioning::Off, Versioning::Enabled]),
         steps in prop::collection::vec(step(), 1..30),
     ) {
-        let mut world = World { range: Range::new(from), model: Model::default(), blobs: 0 };
+        let mut world = World { range: Range::new(from), model: ObjectModel::default(), blobs: 0 };
         steps.iter().for_each(|step| world.take(step));
         for (key, version, _) in all_versions(&world.range, 1000) {
             world.range.delete(&key, Some(version.name)).unwrap();
@@ -320,7 +320,7 @@ proptest! {
         steps in prop::collection::vec(step(), 0..20),
         bodies in prop::collection::vec(prop::option::of(0..BODIES.len()), KEYS.len()),
     ) {
-        let mut world = World { range: Range::new(Versioning::Enabled), model: Model::default(), blobs: 0 };
+        let mut world = World { range: Range::new(Versioning::Enabled), model: ObjectModel::default(), blobs: 0 };
         steps.iter().for_each(|step| world.take(step));
         let mut effects = Vec::new();
         for (key, body) in KEYS.iter().zip(bodies) {
@@ -350,7 +350,7 @@ proptest! {
 
     #[test]
     fn evaluating_twice_gives_the_same_rows(steps in prop::collection::vec(step(), 1..20), body in 0..BODIES.len()) {
-        let mut world = World { range: Range::new(Versioning::Enabled), model: Model::default(), blobs: 0 };
+        let mut world = World { range: Range::new(Versioning::Enabled), model: ObjectModel::default(), blobs: 0 };
         steps.iter().for_each(|step| world.take(step));
         let request = world.range.request(KEYS[0], put(BODIES[body], Precondition::default()));
         let view = world.range.store.view();

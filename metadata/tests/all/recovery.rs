@@ -16,7 +16,7 @@ use couronne_metadata::store::{Row, Store};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
-enum Step {
+enum RecoveryStep {
     Put(usize, u64),
     PutBlob(usize, u64),
     Delete(usize),
@@ -25,14 +25,14 @@ enum Step {
     Crash(u64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = RecoveryStep> {
     prop_oneof![
-        4 => (0usize..3, any::<u64>()).prop_map(|(key, body)| Step::Put(key, body)),
-        2 => (0usize..3, any::<u64>()).prop_map(|(key, number)| Step::PutBlob(key, number)),
-        2 => (0usize..3).prop_map(Step::Delete),
-        2 => any::<usize>().prop_map(Step::Repeat),
-        1 => Just(Step::Flush),
-        2 => any::<u64>().prop_map(Step::Crash),
+        4 => (0usize..3, any::<u64>()).prop_map(|(key, body)| RecoveryStep::Put(key, body)),
+        2 => (0usize..3, any::<u64>()).prop_map(|(key, number)| RecoveryStep::PutBlob(key, number)),
+        2 => (0usize..3).prop_map(RecoveryStep::Delete),
+        2 => any::<usize>().prop_map(RecoveryStep::Repeat),
+        1 => Just(RecoveryStep::Flush),
+        2 => any::<u64>().prop_map(RecoveryStep::Crash),
     ]
 }
 
@@ -94,20 +94,20 @@ proptest! {
             range.now_us += 1000;
             let key = |at: usize| ["a", "b", "c"][at];
             let (at, command) = match step {
-                Step::Put(at, body) => (at, put(&body.to_string(), Precondition::default())),
-                Step::PutBlob(at, number) => (at, put_blob(blob(range.now_us / 1000, number, 1 << 20), u8::from(number % 2 == 0))),
-                Step::Delete(at) => (at, delete(None, Precondition::default())),
-                Step::Repeat(at) => {
+                RecoveryStep::Put(at, body) => (at, put(&body.to_string(), Precondition::default())),
+                RecoveryStep::PutBlob(at, number) => (at, put_blob(blob(range.now_us / 1000, number, 1 << 20), u8::from(number % 2 == 0))),
+                RecoveryStep::Delete(at) => (at, delete(None, Precondition::default())),
+                RecoveryStep::Repeat(at) => {
                     if let Some((request, outcome)) = done.get(at.checked_rem(done.len()).unwrap_or(0)) {
                         prop_assert_eq!(&replica.execute(request, range.now_us).unwrap(), outcome);
                     }
                     continue;
                 }
-                Step::Flush => {
+                RecoveryStep::Flush => {
                     replica.store.flush().unwrap();
                     continue;
                 }
-                Step::Crash(seed) => {
+                RecoveryStep::Crash(seed) => {
                     replica.store.crash(seed);
                     replica.catch_up();
                     continue;

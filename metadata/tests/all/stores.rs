@@ -11,10 +11,10 @@ use couronne_metadata::rocks::{RocksDrive, RocksSettings};
 use couronne_metadata::store::{Batch, Store};
 use proptest::prelude::*;
 
-type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+type RowModel = BTreeMap<Vec<u8>, Vec<u8>>;
 
 #[derive(Clone, Debug)]
-enum Step {
+enum StoreStep {
     Apply(Vec<Change>),
     Flush,
     Wipe,
@@ -46,12 +46,12 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = StoreStep> {
     prop_oneof![
-        12 => prop::collection::vec(change(), 0..5).prop_map(Step::Apply),
-        2 => Just(Step::Flush),
-        1 => Just(Step::Wipe),
-        2 => any::<u64>().prop_map(Step::Crash),
+        12 => prop::collection::vec(change(), 0..5).prop_map(StoreStep::Apply),
+        2 => Just(StoreStep::Flush),
+        1 => Just(StoreStep::Wipe),
+        2 => any::<u64>().prop_map(StoreStep::Crash),
     ]
 }
 
@@ -67,7 +67,7 @@ fn batch(changes: &[Change]) -> Batch {
     batch
 }
 
-fn apply(model: &mut Model, changes: &[Change]) {
+fn apply(model: &mut RowModel, changes: &[Change]) {
     for change in changes.iter().cloned() {
         match change {
             Change::Put(key, value) => drop(model.insert(key, value)),
@@ -77,10 +77,10 @@ fn apply(model: &mut Model, changes: &[Change]) {
     }
 }
 
-fn rows(store: &dyn Store) -> Model {
+fn rows(store: &dyn Store) -> RowModel {
     let view = store.view();
     let mut cursor = view.scan(Bound::Unbounded, Bound::Unbounded, false);
-    let mut rows = Model::new();
+    let mut rows = RowModel::new();
     while let Some((key, value)) = cursor.next().unwrap() {
         rows.insert(key.to_vec(), value.to_vec());
     }
@@ -90,7 +90,7 @@ fn rows(store: &dyn Store) -> Model {
 /// A walk with seeks gives what the same walk over the model gives.
 fn check_walk(
     store: &dyn Store,
-    model: &Model,
+    model: &RowModel,
     bounds: (Bound<Vec<u8>>, Bound<Vec<u8>>),
     reverse: bool,
     seeks: &[Vec<u8>],
@@ -142,24 +142,24 @@ proptest! {
     #[test]
     fn memory_is_a_map_and_a_crash_leaves_a_prefix(steps in prop::collection::vec(step(), 0..30)) {
         let store = MemoryStore::new();
-        let mut history = vec![Model::new()];
+        let mut history = vec![RowModel::new()];
         for step in steps {
             match step {
-                Step::Apply(changes) => {
+                StoreStep::Apply(changes) => {
                     store.apply(&batch(&changes)).unwrap();
                     let mut next = history.last().unwrap().clone();
                     apply(&mut next, &changes);
                     history.push(next);
                 }
-                Step::Flush => {
+                StoreStep::Flush => {
                     store.flush().unwrap();
                     history = vec![history.pop().unwrap()];
                 }
-                Step::Wipe => {
+                StoreStep::Wipe => {
                     store.wipe().unwrap();
-                    history = vec![Model::new()];
+                    history = vec![RowModel::new()];
                 }
-                Step::Crash(seed) => {
+                StoreStep::Crash(seed) => {
                     store.crash(seed);
                     let survived = rows(&store);
                     prop_assert!(history.contains(&survived));
@@ -177,7 +177,7 @@ proptest! {
     ) {
         let memory = MemoryStore::new();
         memory.apply(&batch(&changes)).unwrap();
-        let mut model = Model::new();
+        let mut model = RowModel::new();
         apply(&mut model, &changes);
         for (start, end, reverse, seeks) in &walks {
             check_walk(&memory, &model, (start.clone(), end.clone()), *reverse, seeks);
@@ -230,25 +230,25 @@ proptest! {
         other.apply(&untouched).unwrap();
         other.flush().unwrap();
         drop(other);
-        let mut history = vec![Model::new()];
+        let mut history = vec![RowModel::new()];
         for step in steps {
             match step {
-                Step::Apply(changes) => {
+                StoreStep::Apply(changes) => {
                     store.apply(&batch(&changes)).unwrap();
                     let mut next = history.last().unwrap().clone();
                     apply(&mut next, &changes);
                     history.push(next);
                 }
-                Step::Flush => {
+                StoreStep::Flush => {
                     store.flush().unwrap();
                     prop_assert_eq!(store.unflushed_bytes(), 0);
                     history = vec![history.pop().unwrap()];
                 }
-                Step::Wipe => {
+                StoreStep::Wipe => {
                     store.wipe().unwrap();
-                    history = vec![Model::new()];
+                    history = vec![RowModel::new()];
                 }
-                Step::Crash(_) => {
+                StoreStep::Crash(_) => {
                     let image = crash_image(folder.path());
                     drop((store, drive));
                     folder = image;

@@ -1,6 +1,5 @@
 //! Ranges whose replicas live in other processes.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -30,18 +29,12 @@ impl RemoteRanges {
         Self { reach: Reach { transport, map }, first: AtomicUsize::new(0) }
     }
 
-    /// All storage nodes, those with a drive that serves before the others.
+    /// All storage nodes, those with a drive that serves before the others; which of them is the first changes.
     fn nodes(&self) -> Vec<NodeId> {
-        let map = self.reach.map.current();
-        let drives = || map.drives.values();
-        let up: BTreeSet<NodeId> = drives().filter(|drive| drive.state.is_writable()).map(|drive| drive.node).collect();
-        let mut nodes: Vec<NodeId> = up.iter().copied().collect();
-        if !nodes.is_empty() {
-            let first = self.first.load(Ordering::Relaxed) % nodes.len();
-            nodes.rotate_left(first);
-        }
-        let away: BTreeSet<NodeId> = drives().map(|drive| drive.node).filter(|node| !up.contains(node)).collect();
-        nodes.extend(away);
+        let (mut nodes, others) = self.reach.map.current().serving_and_other_nodes();
+        let first = self.first.load(Ordering::Relaxed).checked_rem(nodes.len());
+        nodes.rotate_left(first.unwrap_or(0));
+        nodes.extend(others);
         nodes
     }
 }

@@ -4,21 +4,16 @@
 //! Must not know: how clients choose, how a history is judged.
 
 use couronne_metadata::ids::{Ordinal, VersionId};
-use couronne_metadata::record::{Etag, Versioning};
+use couronne_metadata::record::Etag;
 
 use crate::clients::actions::{Action, Condition, Outcome, Seen};
 use crate::clients::history::{Moment, Place, Record, Step, short};
 use crate::clients::values::{self, etag_of_parts};
-use crate::clients::workload::{Asked, BUCKETS, KEYS, Workload};
+use crate::clients::workload::{Asked, KEYS, Workload, keeps_versions};
 
 /// A write whose outcome nobody knows has its effect within this time or never: its deadline on the
 /// gateway's clock, and how far clocks may differ. Milliseconds.
 const DEADLINE_MS: u64 = 30_000;
-
-/// Whether a bucket keeps versions.
-pub fn keeps_versions(bucket: &str) -> bool {
-    BUCKETS.iter().any(|(name, versioning)| *name == bucket && *versioning == Versioning::Enabled)
-}
 
 impl Workload {
     /// Notes an answer.

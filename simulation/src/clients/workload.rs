@@ -15,7 +15,6 @@ use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
 use crate::clients::actions::{Action, Condition, Outcome, Request, WHOLE, perform};
-use crate::clients::client_log::keeps_versions;
 use crate::clients::history::{History, Moment, Place};
 use crate::clients::values::{Contents, Value, etag_of_parts};
 use crate::world::World;
@@ -23,6 +22,11 @@ use couronne_base::testing::Rng;
 
 /// The buckets, and whether they keep versions.
 pub const BUCKETS: [(&str, Versioning); 2] = [("plain", Versioning::Off), ("kept", Versioning::Enabled)];
+
+/// Whether a bucket keeps versions.
+pub fn keeps_versions(bucket: &str) -> bool {
+    BUCKETS.iter().any(|(name, versioning)| *name == bucket && *versioning == Versioning::Enabled)
+}
 
 /// The keys of each bucket: few, so that clients meet.
 pub const KEYS: [&str; 5] = ["a", "a/1", "b", "c/x", "d"];

@@ -3,12 +3,9 @@
 //!
 //! Must not know: time, randomness.
 
-use std::collections::BTreeMap;
-
-use bytes::Bytes;
-use couronne_cluster::Role;
-use couronne_cluster::map::{Bootstrap, ClusterMap, MAP_RANGE, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive};
-use couronne_metadata::ids::Generation;
+use couronne_cluster::changes::{Founding, found, join};
+use couronne_cluster::map::{Bootstrap, ClusterMap, MapNode};
+use couronne_cluster::{MapError, Role};
 use couronne_placement::{Policy, PolicyId, Redundancy};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 
@@ -81,38 +78,27 @@ impl Shape {
     }
 }
 
-/// The first map.
-pub fn map(shape: &Shape) -> ClusterMap {
-    let member = |id: NodeId, role, name: String| {
+/// The map with which the simulation begins: founded as any cluster is, and joined by all others.
+pub fn map(shape: &Shape) -> Result<ClusterMap, MapError> {
+    let place = |id: NodeId, role, name: String| {
         let (region, zone) = (RegionName("region".into()), ZoneName(format!("zone{}", shape.zone_of(id)).into()));
-        (id, MapNode { role, address: name.as_str().into(), name: name.into(), region, zone })
+        MapNode { role, address: format!("{name}:1").into(), name: name.into(), region, zone }
     };
-    let storage = (1..=shape.nodes).map(|n| member(storage_node(n), Role::StorageNode, format!("n{n}")));
-    let gateways = (1..=shape.gateways).map(|n| member(gateway(n), Role::Gateway, format!("g{n}")));
-    let drive = |n| {
-        let node = storage_node(n);
-        let drive = StoredDrive::new(node, 1);
-        (drive_of(node), drive)
-    };
-    let policy = policy(shape.redundancy);
-    let voters = BTreeMap::from([(ReplicaId(1), drive_of(storage_node(1)))]);
-    ClusterMap {
-        version: 1,
+    let storage = |number| place(storage_node(number), Role::StorageNode, format!("n{number}"));
+    let drives = |number| vec![(drive_of(storage_node(number)), 1)];
+    let mut map = found(Founding {
         cluster: 7,
-        bootstrap: Some(Bootstrap { nodes: shape.nodes, ranges: RANGES }),
-        nodes: storage.chain(gateways).collect(),
-        drives: (1..=shape.nodes).map(drive).collect(),
-        default_policy: policy.id,
-        policies: BTreeMap::from([(policy.id, MapPolicy { policy, ring: None })]),
-        meta_group: MapRange {
-            id: MAP_RANGE,
-            generation: Generation(1),
-            start: Bytes::new(),
-            end: Bytes::new(),
-            replicas: voters.clone(),
-            initial_voters: voters,
-        },
-        ranges: Vec::new(),
-        next_replica: 2,
+        id: storage_node(1),
+        node: storage(1),
+        drives: drives(1),
+        policy: policy(shape.redundancy),
+        bootstrap: Bootstrap { nodes: shape.nodes, ranges: RANGES },
+    })?;
+    for number in 2..=shape.nodes {
+        join(&mut map, storage_node(number), storage(number), &drives(number))?;
     }
+    for number in 1..=shape.gateways {
+        join(&mut map, gateway(number), place(gateway(number), Role::Gateway, format!("g{number}")), &[])?;
+    }
+    Ok(map)
 }

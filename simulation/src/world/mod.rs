@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use couronne_cluster::Role;
 use couronne_cluster::map::ClusterMap;
+use couronne_cluster::{MapError, Role};
 use couronne_gateway::engine::Engine;
 use couronne_protocol::transport::{Peer, Rejection};
 use couronne_ring::NodeId;
@@ -40,6 +40,9 @@ pub enum WorldError {
     /// No runtime.
     #[error("making a runtime: {0}")]
     Runtime(#[from] io::Error),
+    /// No map.
+    #[error("founding: {0}")]
+    Map(#[from] MapError),
     /// No cluster.
     #[error("founding: {0}")]
     Node(#[from] NodeError),
@@ -65,7 +68,7 @@ pub struct World {
 impl World {
     /// A world whose cluster is founded and not started.
     pub fn new(shape: Shape, mut rng: Rng, trace: Trace) -> Result<Self, WorldError> {
-        let known = founding::map(&shape);
+        let known = founding::map(&shape)?;
         let network = Network::new(rng.fork(), trace.clone());
         let member = |(id, member): (&NodeId, &couronne_cluster::map::MapNode)| {
             let peer = Peer { node: *id, role: member.role };

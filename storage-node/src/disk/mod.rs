@@ -9,6 +9,7 @@
 pub mod files;
 mod pieces;
 mod replace;
+#[cfg(feature = "testing")]
 pub mod simulated;
 
 use std::io;

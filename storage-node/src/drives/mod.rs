@@ -28,7 +28,7 @@ pub use self::folders::{empty_folder, is_in_use, open_folder, open_folders};
 pub(crate) use self::mount::{FoundDrive, mount, mount_all};
 pub(crate) use self::mounted::MountedDrive;
 pub use self::mounted::NodeDrive;
-pub use self::shards::{Drive, Identity, IdentityError, ListedShard, Parts, Settings, Stats};
+pub use self::shards::{BIRTH_AHEAD_MS_MAX, Drive, Identity, IdentityError, ListedShard, Parts, Settings, Stats};
 pub use self::stores::{MemoryStores, RocksStores, Stores, replica_store};
 pub(crate) use self::watch::{OnFailure, watch};
 

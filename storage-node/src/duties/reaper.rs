@@ -19,7 +19,6 @@ use tokio::time::timeout;
 
 use super::error::DutyError;
 use super::settings::DutySettings;
-use super::snapshot::DriveSnapshot;
 use super::{Duty, DutyContext, ask, count, execute};
 use crate::replicas::RangeServer;
 
@@ -95,7 +94,7 @@ async fn reap(
 }
 
 async fn delete(context: &DutyContext, blob: BlobId) -> Result<(), DutyError> {
-    let up = DriveSnapshot::of(context).up;
+    let up = context.drive_snapshot().up;
     let deleting = up
         .into_iter()
         .map(|drive| async move { (drive, timeout(ANSWER_WAIT, context.routes.delete_blob(drive, blob)).await) });
@@ -103,7 +102,7 @@ async fn delete(context: &DutyContext, blob: BlobId) -> Result<(), DutyError> {
         match deleted {
             Ok(Ok(shards)) => count(&context.counters.shards_deleted, shards),
             // It went away since: as one that was away before.
-            Ok(Err(ShardError::Down(_))) if !DriveSnapshot::of(context).up.contains(&drive) => {}
+            Ok(Err(ShardError::Down(_))) if !context.drive_snapshot().up.contains(&drive) => {}
             Ok(Err(error)) => return Err(error.into()),
             Err(_) => return Err(DutyError::NoAnswer(drive)),
         }

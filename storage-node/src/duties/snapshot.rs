@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use couronne_cluster::map::Emptied;
-use couronne_protocol::map::MapSource;
+use couronne_protocol::map::{MapSource as _, SharedMap};
 use couronne_ring::DriveId;
 
-use super::DutyContext;
 use crate::replicas::LossEvent;
 
 /// The drives at one moment.
@@ -27,11 +26,10 @@ pub(super) struct DriveSnapshot {
 }
 
 impl DriveSnapshot {
-    /// How they stand now, as the node knows.
-    pub(super) fn of(context: &DutyContext) -> Self {
-        let (map, view) = (context.map.state(), context.map.current());
+    /// How they stand, as the map says by then; one that is away for longer than the grace is lost.
+    pub(super) fn of(map: &SharedMap, now_ms: u64, grace: Duration) -> Self {
+        let (map, view) = (map.state(), map.current());
         let mut snapshot = Self::default();
-        let (now_ms, grace_ms) = (context.env.clock.wall_ms(), grace_ms(context));
         for (id, drive) in &map.drives {
             let state = view.drive_state(*id);
             if state.is_up() {
@@ -39,7 +37,7 @@ impl DriveSnapshot {
                 if !state.is_writable() {
                     snapshot.unwritable.insert(*id);
                 }
-            } else if let Some(since_ms) = drive.lost_since_ms(now_ms, grace_ms) {
+            } else if let Some(since_ms) = drive.lost_since_ms(now_ms, whole_ms(grace)) {
                 snapshot.lost.insert(*id, since_ms);
             }
             if drive.emptied.times > 0 {
@@ -57,13 +55,11 @@ impl DriveSnapshot {
 }
 
 /// How long until a drive that is away now is lost; `None` if none is about to be.
-pub(super) fn until_next_loss(context: &DutyContext) -> Option<Duration> {
-    let now_ms = context.env.clock.wall_ms();
-    let due = |since_ms: u64| since_ms.saturating_add(grace_ms(context)).checked_sub(now_ms).filter(|left| *left > 0);
-    let map = context.map.state();
-    map.drives.values().filter_map(|drive| due(drive.down_since_ms?)).min().map(Duration::from_millis)
+pub(super) fn until_next_loss(map: &SharedMap, now_ms: u64, grace: Duration) -> Option<Duration> {
+    let due = |since_ms: u64| since_ms.saturating_add(whole_ms(grace)).checked_sub(now_ms).filter(|left| *left > 0);
+    map.state().drives.values().filter_map(|drive| due(drive.down_since_ms?)).min().map(Duration::from_millis)
 }
 
-fn grace_ms(context: &DutyContext) -> u64 {
-    u64::try_from(context.settings.repair_grace.as_millis()).unwrap_or(u64::MAX)
+fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -16,9 +16,7 @@ use couronne_placement::{ChunkId, PlaceError, place};
 use couronne_ring::DriveId;
 use thiserror::Error;
 
-/// A blob born so long after a drive was lost or emptied had no shard there: drives refuse births more
-/// than an hour ahead of their clock.
-const MARGIN_MS: u64 = 3_600_000;
+use crate::drives::BIRTH_AHEAD_MS_MAX;
 
 /// So many chunks of a blob are looked at. A longer one has shards on about every drive, and its length is what
 /// a gateway says.
@@ -57,10 +55,10 @@ impl LossEvent {
         }
     }
 
-    /// Whether a blob of this birth may have had shards there.
+    /// Whether a blob of this birth may have had shards there: not one that the drive would have refused.
     const fn concerns(self, birth_ms: u64) -> bool {
         match self {
-            Self::Lost(_, at_ms) | Self::Emptied(_, at_ms) => birth_ms <= at_ms.saturating_add(MARGIN_MS),
+            Self::Lost(_, at_ms) | Self::Emptied(_, at_ms) => birth_ms <= at_ms.saturating_add(BIRTH_AHEAD_MS_MAX),
         }
     }
 }

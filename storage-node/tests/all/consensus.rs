@@ -16,7 +16,7 @@ use couronne_ring::NodeId;
 use couronne_storage_node::consensus::types::ReplicaId;
 use tokio::time::{Instant, sleep, timeout};
 
-use rig::{Rig, simulate};
+use rig::{RangeRig, simulate};
 use wire::{CALM, STORMY};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ fn seeds(usual: u64) -> Range<u64> {
 fn a_dead_leader_is_followed_and_nothing_acknowledged_is_lost() {
     for seed in seeds(12) {
         simulate(async {
-            let mut rig = Rig::begin(seed).await;
+            let mut rig = RangeRig::begin(seed).await;
             let max = rig.settings.election_max;
             rig.wires.set_weather(if seed % 2 == 0 { CALM } else { STORMY });
             for round in 0..3 {
@@ -64,7 +64,7 @@ fn a_dead_leader_is_followed_and_nothing_acknowledged_is_lost() {
 #[test]
 fn an_idle_leader_keeps_its_lease_and_its_place() {
     simulate(async {
-        let rig = Rig::begin(3).await;
+        let rig = RangeRig::begin(3).await;
         let leads = rig.leader().unwrap();
         let began = Instant::now();
         while began.elapsed() < SECOND * 30 {
@@ -81,7 +81,7 @@ fn an_idle_leader_keeps_its_lease_and_its_place() {
 fn a_leadership_is_handed_over_faster_than_a_lease_runs_out() {
     for seed in seeds(20) {
         simulate(async {
-            let rig = Rig::begin(seed).await;
+            let rig = RangeRig::begin(seed).await;
             let is_calm = seed % 3 != 2;
             rig.wires.set_weather(if is_calm { CALM } else { STORMY });
             for number in 0..5 {
@@ -113,7 +113,7 @@ fn a_leadership_is_handed_over_faster_than_a_lease_runs_out() {
 #[test]
 fn a_leadership_is_kept_rather_than_transferred_to_nobody() {
     simulate(async {
-        let rig = Rig::begin(9).await;
+        let rig = RangeRig::begin(9).await;
         let (leader, term) = rig.leader().unwrap();
         rig.running(leader).group.transfer_leadership(&BTreeSet::from([ReplicaId(99)]), u64::MAX).await;
         rig.running(leader).group.transfer_leadership(&BTreeSet::new(), u64::MAX).await;
@@ -144,7 +144,7 @@ fn a_leadership_is_kept_rather_than_transferred_to_nobody() {
 fn a_leader_cut_off_one_way_is_followed() {
     for seed in seeds(12) {
         simulate(async {
-            let rig = Rig::begin(seed).await;
+            let rig = RangeRig::begin(seed).await;
             let (old, _) = rig.leader().unwrap();
             let (from, to) = if seed % 2 == 0 { (false, true) } else { (true, false) };
             rig.cut_off(old, from, to);
@@ -164,7 +164,7 @@ fn a_leader_cut_off_one_way_is_followed() {
 #[test]
 fn a_follower_that_hears_nothing_unseats_nobody() {
     simulate(async {
-        let rig = Rig::begin(5).await;
+        let rig = RangeRig::begin(5).await;
         let leads = rig.leader().unwrap();
         let follower = rig.alive().into_iter().find(|number| *number != leads.0).unwrap();
         rig.cut_off(follower, false, true);
@@ -182,7 +182,7 @@ fn a_follower_that_hears_nothing_unseats_nobody() {
 fn a_partitioned_leader_has_no_lease_once_another_leads() {
     for seed in seeds(20) {
         simulate(async {
-            let rig = Rig::begin(seed).await;
+            let rig = RangeRig::begin(seed).await;
             rig.wires.set_weather(if seed % 3 == 0 { STORMY } else { CALM });
             sleep(Duration::from_millis(100 * seed)).await;
             let old = rig.await_leader(SECOND * 10).await;
@@ -220,7 +220,7 @@ fn a_partitioned_leader_has_no_lease_once_another_leads() {
 fn a_restarted_replica_grants_no_vote_for_one_lease() {
     for seed in seeds(6) {
         simulate(async {
-            let mut rig = Rig::begin(seed).await;
+            let mut rig = RangeRig::begin(seed).await;
             let (leader, _) = rig.leader().unwrap();
             let others: Vec<_> = rig.alive().into_iter().filter(|number| *number != leader).collect();
             rig.kill(others[0]).await;
@@ -241,12 +241,12 @@ fn a_restarted_replica_grants_no_vote_for_one_lease() {
 }
 
 /// Fills a range while one follower is cut off, and purges what it lacks from all logs.
-async fn leave_behind(rig: &Rig) -> usize {
+async fn leave_behind(rig: &RangeRig) -> usize {
     leave_behind_at(rig, |_| true).await
 }
 
 /// The same, but purges only the logs of some.
-async fn leave_behind_at(rig: &Rig, purges: impl Fn(usize) -> bool) -> usize {
+async fn leave_behind_at(rig: &RangeRig, purges: impl Fn(usize) -> bool) -> usize {
     let (leader, _) = rig.leader().unwrap();
     let behind = rig.alive().into_iter().find(|number| *number != leader).unwrap();
     rig.write("before", b"value").await;
@@ -261,7 +261,7 @@ async fn leave_behind_at(rig: &Rig, purges: impl Fn(usize) -> bool) -> usize {
     behind
 }
 
-fn check_rows(rig: &Rig, number: usize) {
+fn check_rows(rig: &RangeRig, number: usize) {
     assert_eq!(rig.read(number, "before").as_deref(), Some(&b"value"[..]));
     for row in 0..60u8 {
         assert_eq!(rig.read(number, &format!("row {row}")), Some(vec![row; 50_000].into()), "seed {}", rig.seed);
@@ -272,7 +272,7 @@ fn check_rows(rig: &Rig, number: usize) {
 fn a_replica_far_behind_is_sent_all_rows() {
     for seed in seeds(6) {
         simulate(async {
-            let mut rig = Rig::begin(seed).await;
+            let mut rig = RangeRig::begin(seed).await;
             let behind = leave_behind(&rig).await;
             rig.wires.set_weather(if seed % 2 == 0 { CALM } else { STORMY });
             rig.cut_off(behind, false, false);
@@ -299,7 +299,7 @@ fn a_replica_far_behind_is_sent_all_rows() {
 fn a_snapshot_cut_in_the_middle_is_never_taken_for_whole_and_comes_again() {
     for (seed, after) in [(1, 0), (2, 1), (3, 2), (4, 5), (5, 9), (6, 12), (7, 11)] {
         simulate(async {
-            let rig = Rig::begin(seed).await;
+            let rig = RangeRig::begin(seed).await;
             let behind = leave_behind(&rig).await;
             let had = rig.applied(behind);
             rig.wires.cut_snapshot_after(rig.nodes[behind].id, after);
@@ -326,7 +326,7 @@ fn a_snapshot_cut_in_the_middle_is_never_taken_for_whole_and_comes_again() {
 #[test]
 fn a_replica_that_is_left_half_replaced_ends() {
     simulate(async {
-        let mut rig = Rig::begin(4).await;
+        let mut rig = RangeRig::begin(4).await;
         let (leader, _) = rig.leader().unwrap();
         let behind = leave_behind_at(&rig, |number| number == leader).await;
         let had = rig.applied(behind);
@@ -350,7 +350,7 @@ fn a_replica_that_is_left_half_replaced_ends() {
 fn a_snapshot_is_sent_again_by_the_next_leader() {
     for seed in seeds(4) {
         simulate(async {
-            let mut rig = Rig::begin(seed).await;
+            let mut rig = RangeRig::begin(seed).await;
             let behind = leave_behind(&rig).await;
             rig.wires.cut_snapshot_after(rig.nodes[behind].id, 6);
             rig.cut_off(behind, false, false);
@@ -371,7 +371,7 @@ fn a_wiped_replica_is_replaced_under_a_new_id() {
     // With seed 7 the last answer of the snapshot is lost, and the leader has purged all its log.
     for seed in seeds(8) {
         simulate(async {
-            let mut rig = Rig::begin(seed).await;
+            let mut rig = RangeRig::begin(seed).await;
             rig.wires.set_weather(if seed % 2 == 0 { CALM } else { STORMY });
             for number in 0..20u8 {
                 rig.write(&format!("row {number}"), &vec![number; 40_000]).await;
@@ -416,7 +416,7 @@ fn a_wiped_replica_is_replaced_under_a_new_id() {
 #[test]
 fn who_does_not_have_the_senders_drive_is_not_heard() {
     simulate(async {
-        let rig = Rig::begin(2).await;
+        let rig = RangeRig::begin(2).await;
         let (from, to, message) = rig.wires.last(Method::Append);
         let receiver = rig.wires.receiver(to);
         let peer = |node| Peer { node, role: Role::StorageNode };
@@ -440,7 +440,7 @@ fn who_does_not_have_the_senders_drive_is_not_heard() {
 /// What is seen from outside of a run full of faults, every 20 ms.
 fn trace(seed: u64) -> Vec<String> {
     simulate(async {
-        let mut rig = Rig::begin(seed).await;
+        let mut rig = RangeRig::begin(seed).await;
         rig.wires.set_weather(STORMY);
         let mut lines = Vec::new();
         let mut dead = None;

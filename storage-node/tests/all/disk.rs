@@ -1,4 +1,4 @@
-//! One model for both disks: what `FileDisk` does, `SimulatedDisk` does; and what the twin does
+//! One model for both disks: what `FileDisk` does, `SimulatedDisk` does; and what the fake does
 //! besides, when it is told to fail.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 const UNIT: usize = 4096;
 
 #[derive(Clone, Debug)]
-enum Step {
+enum DiskStep {
     Create { name: u8, units: usize },
     Remove { name: u8 },
     Rename { from: u8, to: u8 },
@@ -23,17 +23,17 @@ enum Step {
     SyncDir,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = DiskStep> {
     let name = || 0u8..3;
     prop_oneof![
-        2 => (name(), 0usize..8).prop_map(|(name, units)| Step::Create { name, units }),
-        1 => name().prop_map(|name| Step::Remove { name }),
-        1 => (name(), name()).prop_map(|(from, to)| Step::Rename { from, to }),
+        2 => (name(), 0usize..8).prop_map(|(name, units)| DiskStep::Create { name, units }),
+        1 => name().prop_map(|name| DiskStep::Remove { name }),
+        1 => (name(), name()).prop_map(|(from, to)| DiskStep::Rename { from, to }),
         4 => (name(), 0usize..8, proptest::collection::vec(1usize..3, 0..3), any::<u8>(), any::<bool>())
-            .prop_map(|(name, unit, sizes, byte, sync)| Step::Write { name, unit, sizes, byte, sync }),
-        4 => (name(), 0usize..8, 0usize..4).prop_map(|(name, unit, units)| Step::Read { name, unit, units }),
-        1 => name().prop_map(|name| Step::Reopen { name }),
-        1 => Just(Step::SyncDir),
+            .prop_map(|(name, unit, sizes, byte, sync)| DiskStep::Write { name, unit, sizes, byte, sync }),
+        4 => (name(), 0usize..8, 0usize..4).prop_map(|(name, unit, units)| DiskStep::Read { name, unit, units }),
+        1 => name().prop_map(|name| DiskStep::Reopen { name }),
+        1 => Just(DiskStep::SyncDir),
     ]
 }
 
@@ -42,24 +42,24 @@ fn path(name: u8) -> String {
 }
 
 /// Runs the steps on a disk and on plain vectors, and compares after each.
-async fn check(disk: &dyn Disk, access: Access, steps: &[Step]) {
+async fn check(disk: &dyn Disk, access: Access, steps: &[DiskStep]) {
     disk.create_folder("a/b").await.unwrap();
     let mut model: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
     let mut open: BTreeMap<u8, Arc<dyn DiskFile>> = BTreeMap::new();
     for step in steps.iter().cloned() {
         match step {
-            Step::Create { name, units } => match disk.create(&path(name), (units * UNIT) as u64, access).await {
+            DiskStep::Create { name, units } => match disk.create(&path(name), (units * UNIT) as u64, access).await {
                 Ok(file) => {
                     assert!(model.insert(name, vec![0; units * UNIT]).is_none(), "created over a file");
                     open.insert(name, file);
                 }
                 Err(_) => assert!(model.contains_key(&name)),
             },
-            Step::Remove { name } => {
+            DiskStep::Remove { name } => {
                 assert_eq!(disk.remove(&path(name)).await.is_ok(), model.remove(&name).is_some());
                 open.remove(&name);
             }
-            Step::Rename { from, to } if from != to => {
+            DiskStep::Rename { from, to } if from != to => {
                 assert_eq!(disk.rename(&path(from), &path(to)).await.is_ok(), model.contains_key(&from));
                 if let Some(bytes) = model.remove(&from) {
                     model.insert(to, bytes);
@@ -67,8 +67,8 @@ async fn check(disk: &dyn Disk, access: Access, steps: &[Step]) {
                     open.insert(to, file);
                 }
             }
-            Step::Rename { .. } => {}
-            Step::Write { name, unit, sizes, byte, sync } => {
+            DiskStep::Rename { .. } => {}
+            DiskStep::Write { name, unit, sizes, byte, sync } => {
                 let Some(bytes) = model.get_mut(&name) else { continue };
                 let buffers: Vec<Bytes> = sizes.iter().map(|units| vec![byte; units * UNIT].into()).collect();
                 let flat = buffers.concat();
@@ -79,7 +79,7 @@ async fn check(disk: &dyn Disk, access: Access, steps: &[Step]) {
                     bytes[unit * UNIT..end].copy_from_slice(&flat);
                 }
             }
-            Step::Read { name, unit, units } => {
+            DiskStep::Read { name, unit, units } => {
                 let Some(bytes) = model.get(&name) else { continue };
                 let read = open[&name].read((unit * UNIT) as u64, units * UNIT).await;
                 if units > 0 {
@@ -87,11 +87,11 @@ async fn check(disk: &dyn Disk, access: Access, steps: &[Step]) {
                     assert_eq!(read.ok().as_deref(), expected, "{name} {unit} {units}");
                 }
             }
-            Step::Reopen { name } => match disk.open(&path(name), access).await {
+            DiskStep::Reopen { name } => match disk.open(&path(name), access).await {
                 Ok(file) => drop(open.insert(name, file)),
                 Err(_) => assert!(!model.contains_key(&name)),
             },
-            Step::SyncDir => disk.sync_dir("a/b").await.unwrap(),
+            DiskStep::SyncDir => disk.sync_dir("a/b").await.unwrap(),
         }
         let names: Vec<String> = model.keys().map(u8::to_string).collect();
         assert_eq!(disk.list("a/b").await.unwrap(), names);
@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn the_twin_behaves_as_the_model(steps in proptest::collection::vec(step(), 0..40), direct: bool, seed: u64) {
+    fn the_fake_behaves_as_the_model(steps in proptest::collection::vec(step(), 0..40), direct: bool, seed: u64) {
         let access = if direct { Access::Direct } else { Access::Buffered };
         block_on(check(&SimulatedDisk::new(seed, 1 << 30), access, &steps));
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::Rig;
+use crate::support::NodeRig;
 use crate::support::blobs::TestBlob;
 use crate::support::eta_check::EtaCheck;
 use crate::support::rounds::{OFTEN, eventually, object, object_of, owner};
@@ -44,11 +44,11 @@ fn none() -> DutySettings {
 }
 
 /// Six drives, of which each holds a shard of every chunk.
-fn rig(seed: u64, duties: DutySettings) -> Rig {
-    Rig { duties, ..Rig::new(seed, "ec:4+2", 6) }
+fn rig(seed: u64, duties: DutySettings) -> NodeRig {
+    NodeRig { duties, ..NodeRig::new(seed, "ec:4+2", 6) }
 }
 
-async fn delete(rig: &Rig, node: &LocalNode, blob: &TestBlob) {
+async fn delete(rig: &NodeRig, node: &LocalNode, blob: &TestBlob) {
     let (version, condition) = (None, Precondition::default());
     let delete = Command::Delete { version, condition, bypass_governance: false, owner: "me".into() };
     change(&rig.env, node, &blob.owner, delete).await.unwrap();
@@ -298,7 +298,7 @@ async fn the_scrubber_rebuilds_what_is_missing_or_damaged() {
 #[tokio::test]
 async fn the_flusher_keeps_the_log_and_the_restart_short() {
     const ROWS: u64 = 80;
-    let mut rig = Rig { duties: none(), ..Rig::new(7, "single", 1) };
+    let mut rig = NodeRig { duties: none(), ..NodeRig::new(7, "single", 1) };
     let node = rig.start().await;
     // A range that is written once and then never again must not hold the log back.
     let (busy, idle) =
@@ -345,7 +345,7 @@ async fn the_flusher_keeps_the_log_and_the_restart_short() {
 }
 
 /// How many entries of its log each replica of the only drive would apply again at a start.
-async fn replayed(rig: &Rig) -> Vec<u64> {
+async fn replayed(rig: &NodeRig) -> Vec<u64> {
     let disk: Arc<dyn Disk> = Arc::new(rig.drives[0].disk.clone());
     let log = DriveLog::open(disk, rig.id_of(0).await, &rig.env).await.unwrap();
     let replicas = log.replicas().into_iter().map(|(replica, _)| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::Rig;
+use crate::support::NodeRig;
 use crate::support::rows::{commit, execute, leader, read, row_write, write};
 use couronne_metadata::command::{Expect, Refusal};
 use couronne_protocol::range::{RangeClient, RangeError};
@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 #[tokio::test]
 async fn acknowledged_rows_survive_crashes_and_repeats_give_the_first_result() {
     for (seed, policy, drives) in [(1, "single", 1), (2, "single", 3), (3, "ec:4+2", 6), (4, "replicated:2", 3)] {
-        let mut rig = Rig::new(seed, policy, drives);
+        let mut rig = NodeRig::new(seed, policy, drives);
         let mut first = Vec::new();
         for round in 0..4u64 {
             let node = rig.start().await;
@@ -36,7 +36,7 @@ async fn acknowledged_rows_survive_crashes_and_repeats_give_the_first_result() {
 #[tokio::test]
 async fn of_many_who_create_a_row_at_once_one_does() {
     for (seed, policy, drives) in [(5, "single", 1), (6, "ec:4+2", 6)] {
-        let rig = Rig::new(seed, policy, drives);
+        let rig = NodeRig::new(seed, policy, drives);
         let node = rig.start().await;
         for round in 0..4u64 {
             let at = format!("key{round}");
@@ -58,7 +58,7 @@ async fn of_many_who_create_a_row_at_once_one_does() {
 
 #[tokio::test]
 async fn a_range_with_too_much_under_way_refuses_the_rest_and_goes_on() {
-    let rig = Rig::new(8, "single", 1);
+    let rig = NodeRig::new(8, "single", 1);
     let node = rig.start().await;
     write(&rig.env, &node, "first", "value", commit(10_000)).await.unwrap();
     let address = leader(&node).await;
@@ -82,7 +82,7 @@ async fn a_range_with_too_much_under_way_refuses_the_rest_and_goes_on() {
 #[tokio::test]
 async fn any_two_drives_of_five_replicas_may_be_lost_and_come_back_empty() {
     for (one, two) in [(0, 1), (2, 5), (3, 4)] {
-        let mut rig = Rig::new(7, "ec:4+2", 6);
+        let mut rig = NodeRig::new(7, "ec:4+2", 6);
         let node = rig.start().await;
         for number in 0..20 {
             write(&rig.env, &node, &format!("key{number}"), "before", commit(number)).await.unwrap();
@@ -117,7 +117,7 @@ async fn any_two_drives_of_five_replicas_may_be_lost_and_come_back_empty() {
 
 #[tokio::test]
 async fn a_drive_that_forgot_its_past_says_so_until_the_map_knows() {
-    let mut rig = Rig::new(9, "ec:4+2", 6);
+    let mut rig = NodeRig::new(9, "ec:4+2", 6);
     let node = rig.start().await;
     write(&rig.env, &node, "key", "value", commit(1)).await.unwrap();
     rig.crash(node, 1).await;
@@ -140,7 +140,7 @@ async fn a_drive_that_forgot_its_past_says_so_until_the_map_knows() {
 
 #[tokio::test]
 async fn a_leader_whose_log_fails_is_replaced_and_a_vanished_drive_is_left_out() {
-    let rig = Rig::new(11, "ec:4+2", 6);
+    let rig = NodeRig::new(11, "ec:4+2", 6);
     let node = rig.start().await;
     for number in 0..10 {
         write(&rig.env, &node, &format!("key{number}"), "before", commit(number)).await.unwrap();

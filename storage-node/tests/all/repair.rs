@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::support::Rig;
+use crate::support::NodeRig;
 use crate::support::blobs::TestBlob;
 use crate::support::eta_check::EtaCheck;
 use crate::support::rounds::{OFTEN, eventually, object_of, owner};
@@ -34,17 +34,17 @@ fn duties() -> DutySettings {
     }
 }
 
-fn rig(seed: u64, drives: u64) -> Rig {
-    Rig { duties: duties(), ..Rig::new(seed, "ec:4+2", drives) }
+fn rig(seed: u64, drives: u64) -> NodeRig {
+    NodeRig { duties: duties(), ..NodeRig::new(seed, "ec:4+2", drives) }
 }
 
 /// Objects whose shards are all where they belong.
-async fn objects(rig: &Rig, node: &LocalNode, count: u8) -> Vec<TestBlob> {
+async fn objects(rig: &NodeRig, node: &LocalNode, count: u8) -> Vec<TestBlob> {
     objects_of(rig, node, &vec![1_300_000; usize::from(count)]).await
 }
 
 /// The same, of so many bytes each.
-async fn objects_of(rig: &Rig, node: &LocalNode, lens: &[usize]) -> Vec<TestBlob> {
+async fn objects_of(rig: &NodeRig, node: &LocalNode, lens: &[usize]) -> Vec<TestBlob> {
     make_bucket(&rig.env, node, owner("any").bucket).await;
     let mut blobs = Vec::new();
     for (seed, len) in (0..).zip(lens) {

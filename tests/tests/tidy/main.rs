@@ -7,6 +7,7 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "test code")]
 #![allow(clippy::disallowed_methods, reason = "it reads the source tree")]
 
+mod arrows;
 mod names;
 mod pages;
 
@@ -113,128 +114,6 @@ fn dependencies_run_one_way() {
         "against base > ring > placement > metadata > cluster > protocol > client > admin > {storage-node, gateway} > couronne",
         findings,
     );
-}
-
-/// The modules of a crate, the lowest first: each may name those before it and itself.
-const FOLDERS: [(&str, &[&str]); 12] = [
-    ("base", &["blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "watch", "testing"]),
-    (
-        "ring",
-        &[
-            "ids",
-            "drive",
-            "domain",
-            "ring",
-            "difference",
-            "report",
-            "encoding",
-            "tree",
-            "assignment",
-            "exchange",
-            "economy",
-            "builder",
-        ],
-    ),
-    (
-        "placement",
-        &["blob", "geometry", "frame", "spread", "erasure", "policy", "place", "quorum", "replicas", "value"],
-    ),
-    (
-        "metadata",
-        &[
-            "ids",
-            "record",
-            "key",
-            "store",
-            "memory",
-            "rocks",
-            "watermarks",
-            "latch",
-            "command",
-            "query",
-            "effect",
-            "encoding",
-            "answer",
-            "evaluate",
-            "apply",
-        ],
-    ),
-    ("cluster", &["descriptor", "drive_state", "role", "error", "map", "report", "changes", "encoding"]),
-    ("protocol", &["join", "range", "shard", "transport", "net", "wire", "map", "remote"]),
-    (
-        "client",
-        &[
-            "error",
-            "nodes",
-            "settings",
-            "slow_drives",
-            "testing",
-            "budget",
-            "reporting",
-            "routing",
-            "client",
-            "read",
-            "write",
-        ],
-    ),
-    ("admin", &["types", "control", "endpoints", "client", "server", "tests"]),
-    (
-        "storage-node",
-        &[
-            "error",
-            "stop",
-            "rounds",
-            "clock",
-            "surroundings",
-            "disk",
-            "log",
-            "drives",
-            "consensus",
-            "replicas",
-            "membership",
-            "duties",
-            "node",
-        ],
-    ),
-    ("gateway", &["engine", "access", "metrics", "identity", "testing", "front", "s3", "swift", "iam", "console"]),
-    (
-        "couronne",
-        &[
-            "allocator",
-            "terminal",
-            "policy",
-            "settings",
-            "logs",
-            "folder",
-            "drives",
-            "bench",
-            "cli",
-            "admin",
-            "cluster",
-            "serve",
-        ],
-    ),
-    ("simulation", &["trace", "world", "clients", "faults", "judge", "run"]),
-];
-
-#[test]
-fn within_a_crate_no_arrow_points_back() {
-    let files = source::rust_files();
-    let mut findings = Vec::new();
-    for (name, order) in FOLDERS {
-        let place = |module: &str| order.iter().position(|known| *known == module);
-        let sources = format!("{name}/src/");
-        for file in files.iter().filter(|file| file.path.starts_with(&sources)) {
-            let Some(top) = file.top_module().filter(|top| !matches!(*top, "lib" | "main")) else { continue };
-            let Some(own) = place(top) else {
-                findings.push(format!("{}: {top} stands at no place in the order", file.path));
-                continue;
-            };
-            let back = file.top_modules_named().into_iter().filter(|(_, named)| place(named) > Some(own));
-            findings.extend(back.map(|(line, named)| format!("{}:{line}: {top} names {named}", file.path)));
-        }
-    }
-    none("these modules name one that stands above them", findings);
 }
 
 #[test]

@@ -2,33 +2,32 @@
 
 use std::collections::BTreeMap;
 
+use couronne_tests::source::items::defined_type;
+use couronne_tests::source::words::said;
 use couronne_tests::source::{self, SourceFile};
 
 use super::none;
-
-/// The name of a type that a line at the margin defines.
-fn defined_type(line: &str) -> Option<&str> {
-    let mut rest = line;
-    for word in ["pub(crate) ", "pub(super) ", "pub "] {
-        rest = rest.strip_prefix(word).unwrap_or(rest);
-    }
-    let kinds = ["struct ", "enum ", "trait ", "union ", "type "];
-    let name = kinds.iter().find_map(|kind| rest.strip_prefix(kind))?;
-    name.split(|c: char| !c.is_alphanumeric() && c != '_').next().filter(|name| !name.is_empty())
-}
 
 /// The files of the crates themselves, without what is compiled for tests only.
 fn sources() -> impl Iterator<Item = SourceFile> {
     source::rust_files().into_iter().filter(|file| file.path.contains("/src/") && !file.is_test())
 }
 
+/// What is compiled as one: a crate with its own tests, or a crate of tests.
+fn unit(file: &SourceFile) -> &str {
+    let Some((of, rest)) = file.path.split_once("/tests/").filter(|(of, _)| !of.contains("/src")) else {
+        return file.crate_name();
+    };
+    let top = rest.find('/').unwrap_or(rest.len());
+    &file.path[..of.len() + "/tests/".len() + top]
+}
+
 #[test]
 fn no_type_name_stands_twice_in_a_crate() {
     let mut types: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-    for file in sources() {
-        let crate_name = file.path.split('/').next().unwrap_or_default().to_owned();
-        for name in file.lines_without_tests().iter().filter_map(|line| defined_type(line)) {
-            types.entry((crate_name.clone(), name.to_owned())).or_default().push(file.path.clone());
+    for file in source::rust_files() {
+        for name in file.lines_without_tests().into_iter().filter_map(|(_, line)| defined_type(line)) {
+            types.entry((unit(&file).to_owned(), name.to_owned())).or_default().push(file.path.clone());
         }
     }
     let twice = types.into_iter().filter(|(_, files)| files.len() > 1);
@@ -39,13 +38,27 @@ fn no_type_name_stands_twice_in_a_crate() {
 }
 
 #[test]
+fn units_are_what_is_compiled_as_one() {
+    for (path, expected) in [
+        ("gateway/src/front/tests/toy.rs", "gateway"),
+        ("gateway/src/front/error.rs", "gateway"),
+        ("protocol/tests/wire.rs", "protocol/tests/wire.rs"),
+        ("storage-node/tests/all/drive/world.rs", "storage-node/tests/all"),
+        ("tests/tests/tidy/main.rs", "tests/tests/tidy"),
+        ("tests/src/server.rs", "tests"),
+    ] {
+        assert_eq!(unit(&SourceFile::new(path, "")), expected);
+    }
+}
+
+#[test]
 fn no_error_is_a_text() {
     let mut findings = Vec::new();
     // What `tests` holds is scaffolding of tests.
     for file in sources().filter(|file| !file.path.starts_with("tests/")) {
-        for (at, line) in file.lines_without_tests().iter().enumerate() {
+        for (at, line) in file.lines_without_tests() {
             if line.contains("Result<") && line.contains(", String>") && !line.contains("BTreeMap") {
-                findings.push(format!("{}:{}: {}", file.path, at + 1, line.trim()));
+                findings.push(format!("{}:{at}: {}", file.path, line.trim()));
             }
         }
     }
@@ -97,57 +110,24 @@ fn pages() -> Vec<(String, String)> {
     pages
 }
 
-/// The words of a line: parts of identifiers in lower case, and whole identifiers as they are.
-fn words(line: &str) -> Vec<String> {
-    let identifiers = line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
-    let mut words = Vec::new();
-    for identifier in identifiers {
-        words.push(identifier.to_owned());
-        words.push(identifier.to_lowercase());
-        words.extend(identifier.split('_').map(str::to_lowercase));
-    }
-    words
-}
+/// The file that has to write refused words: that which looks for them.
+const LOOKS_FOR_THEM: &str = "tests/src/source/words.rs";
 
-/// The refused words that a line has, and the phrases, these in any case.
-fn refused_in<'a>(line: &str, refused: &'a [(String, String)]) -> Vec<&'a (String, String)> {
-    let (words, lower) = (words(line), line.to_lowercase());
-    let is_phrase = |wrong: &str| wrong.contains(|c: char| !c.is_alphanumeric() && c != '_');
-    let has = |wrong: &String| if is_phrase(wrong) { lower.contains(wrong) } else { words.contains(wrong) };
-    refused.iter().filter(|(wrong, _)| has(wrong)).collect()
-}
-
-/// Identifiers, comments, log messages, names of metrics, keys of JSON, and pages.
+/// Identifiers, comments, log messages, names of metrics, keys of JSON, and pages; tests as well.
 #[test]
 fn words_are_the_glossarys() {
     let refused = refused();
     assert!(refused.len() > 10, "the glossary ends with its closed list");
-    let sources = sources().map(|file| (file.path, file.lines.join("\n")));
+    let sources = source::rust_files().into_iter();
+    let sources = sources.map(|file| (file.path, file.lines.join("\n")));
     let mut findings = Vec::new();
-    for (path, text) in sources.chain(pages()) {
+    let is_read = |(path, _): &(String, String)| path != LOOKS_FOR_THEM;
+    for (path, text) in sources.chain(pages()).filter(is_read) {
         for (at, line) in text.lines().enumerate() {
-            for (wrong, right) in refused_in(line, &refused) {
+            for (wrong, right) in said(line, &refused) {
                 findings.push(format!("{path}:{}: {wrong}, say {right}", at + 1));
             }
         }
     }
     none("these words have another one in the glossary", findings);
-}
-
-#[test]
-fn words_are_found_in_identifiers() {
-    assert!(words("let x = self.hand_over(to);").contains(&"hand_over".to_owned()));
-    assert!(words("fn open_twin()").contains(&"twin".to_owned()));
-    assert!(!words("between").contains(&"twin".to_owned()));
-    let refused = ["couronne_old_name", "the map's group", "stranger"].map(|wrong| (wrong.to_owned(), String::new()));
-    for line in [
-        "Opts::new(\"couronne_old_name\", \"Help.\")",
-        "// The map's group answers.",
-        "tracing::warn!(%node, \"a stranger\")",
-    ] {
-        assert_eq!(refused_in(line, &refused).len(), 1, "{line}");
-    }
-    assert!(refused_in("Opts::new(\"couronne_name\", \"Estranged.\")", &refused).is_empty());
-    assert_eq!(defined_type("pub(crate) struct Name<T> {"), Some("Name"));
-    assert_eq!(defined_type("    struct Inner;"), None);
 }

@@ -5,12 +5,9 @@
 use std::collections::BTreeSet;
 
 use couronne_gateway::s3::operation::Operation;
-use couronne_tests::source;
+use couronne_tests::source::{self, items};
 
 use super::none;
-
-/// What declares a name in Rust.
-const DECLARES: [&str; 8] = ["fn ", "struct ", "enum ", "trait ", "const ", "static ", "type ", "macro_rules! "];
 
 #[test]
 fn documents_name_real_files() {
@@ -37,7 +34,7 @@ fn documents_name_real_functions() {
                 continue;
             }
             let item = item.rsplit("::").next().unwrap_or(item).trim_end_matches("()");
-            if !declares(&source::read(path), item) {
+            if !items::defines(&source::read(path), item) {
                 findings.push(format!("{document}: {name}"));
             }
         }
@@ -93,7 +90,7 @@ fn the_glossarys_types_are_where_it_says() {
         let texts = files.filter(|path| source::root().join(path).exists()).map(|path| source::read(&path));
         let is_variant =
             |line: &str| line.trim_start().strip_prefix(term).is_some_and(|rest| rest.starts_with([',', '(', ' ']));
-        let is_there = |text: String| declares(&text, term) || text.lines().any(is_variant);
+        let is_there = |text: String| items::defines(&text, term) || text.lines().any(is_variant);
         if is_type && !texts.into_iter().any(is_there) {
             findings.push(line.to_owned());
         }
@@ -180,17 +177,6 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Whether a Rust file declares an item of this name.
-fn declares(text: &str, item: &str) -> bool {
-    DECLARES.iter().any(|keyword| {
-        let declaration = format!("{keyword}{item}");
-        text.match_indices(&declaration).any(|(at, _)| {
-            let after = text[at + declaration.len()..].chars().next();
-            !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
-        })
-    })
-}
-
 fn without_comments(text: &str) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
@@ -216,6 +202,6 @@ fn names_are_found_in_pages() {
         ("c.rs::S", "large"),
     ];
     assert_eq!(fields_named(page), expected.map(|(file, name)| (file.to_owned(), name.to_owned())));
-    assert!(declares("pub(super) const fn ask<T>(", "ask") && !declares("fn asking()", "ask"));
+    assert!(items::defines("pub(super) const fn ask<T>(", "ask") && !items::defines("fn asking()", "ask"));
     assert!(has_word("    pub size: u64,", "size") && !has_word("    pub sizes: u64,", "size"));
 }

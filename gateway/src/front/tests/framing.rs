@@ -127,7 +127,7 @@ async fn a_body_is_asked_for_only_once_it_is_welcome() {
     let answer = read(&mut connection).await;
     assert_eq!((answer.status, answer.continued), (200, true), "{answer:?}");
 
-    for (refused, status) in [(ask.clone().with_wrong_secret(), 401), (ask.clone().keys(&server.world.stranger), 403)] {
+    for (refused, status) in [(ask.clone().with_wrong_secret(), 401), (ask.clone().keys(&server.world.other), 403)] {
         let mut connection = open(server.listener.address, &refused.head()).await;
         let answer = read(&mut connection).await;
         assert_eq!((answer.status, answer.continued), (status, false), "{answer:?}");

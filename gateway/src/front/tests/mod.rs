@@ -30,13 +30,13 @@ pub(crate) struct Keys {
     pub(crate) secret: String,
 }
 
-/// A cluster with an account of its own and a stranger's.
+/// A cluster with an account of its own and another's.
 pub(crate) struct World {
     pub(crate) cluster: FakeCluster,
     pub(crate) identity: Identity,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) owner: Keys,
-    pub(crate) stranger: Keys,
+    pub(crate) other: Keys,
 }
 
 impl World {
@@ -46,8 +46,8 @@ impl World {
         let settings = IdentitySettings::default();
         let identity = Identity::new(cluster.engine.clone(), root, Secret::new([7; 32]), settings).unwrap();
         let owner = user(&identity, "acme").await;
-        let stranger = user(&identity, "other").await;
-        Self { cluster, identity, metrics: Arc::new(Metrics::new().unwrap()), owner, stranger }
+        let other = user(&identity, "other").await;
+        Self { cluster, identity, metrics: Arc::new(Metrics::new().unwrap()), owner, other }
     }
 
     /// A face over the cluster.

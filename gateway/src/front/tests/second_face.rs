@@ -52,8 +52,8 @@ async fn it_is_authenticated_and_authorized() {
         }
     }
     for (method, target) in [("PUT", "/bkt/k"), ("GET", "/bkt/k"), ("GET", "/bkt/none")] {
-        let stranger = server.ask(method, target).keys(&server.world.stranger).body("other content");
-        let denied = server.send(&stranger).await;
+        let by_other = server.ask(method, target).keys(&server.world.other).body("other content");
+        let denied = server.send(&by_other).await;
         assert_eq!((denied.status, denied.word()), (403, "not-yours"), "{method} {target}");
     }
     let elsewhere = server.send(&server.ask("GET", "/bkt/k").header("x-toy-bucket", "other")).await;
@@ -93,7 +93,7 @@ async fn a_stale_bucket_is_resolved_and_authorized_again() {
         other.delete_bucket(&other.resolve_bucket_now("bkt").await.unwrap()).await.unwrap();
         server.world.bucket("bkt", "acme").await;
         tokio::time::sleep(Duration::from_millis(10)).await;
-        let answer = server.send(&server.ask("GET", "/bkt/k").keys(&server.world.stranger)).await;
+        let answer = server.send(&server.ask("GET", "/bkt/k").keys(&server.world.other)).await;
         assert_eq!(answer.status, 403, "{answer:?}");
         assert_eq!(server.get("k").await.word(), "no-such-note");
     }

@@ -13,9 +13,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::engine::{self, BodyError, Bucket, EngineError, Expected};
 use crate::front::body::Framing;
-use crate::front::face::{BodyDecoder, BucketRole, DecoderStep, Verified};
+use crate::front::face::{BodyDecoder, DecoderStep, Verified};
 use crate::front::pipeline::{Authenticated, carry_out};
-use crate::front::resources::InBucket;
+use crate::front::resources::{BucketRole, InBucket};
 use crate::front::response::{ResponseBody, StreamError};
 use crate::front::trace::Trace;
 use crate::front::{

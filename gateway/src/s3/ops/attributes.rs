@@ -9,9 +9,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Result, S3Error};
-use crate::s3::ops::{acl, lock};
-use crate::s3::wire::tags;
+use crate::s3::ops::acl;
 use crate::s3::wire::values::header_text;
+use crate::s3::wire::{lock, tags};
 
 const USER_PREFIX: &str = "x-amz-meta-";
 /// The most user metadata, names and values together, in bytes.

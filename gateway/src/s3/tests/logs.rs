@@ -51,7 +51,7 @@ async fn no_secret_is_logged_at_any_level() {
     }
     assert!(line.contains(answer.header("x-amz-request-id").unwrap()), "{line}");
     for secret in
-        [server.world.owner.secret.as_str(), server.world.stranger.secret.as_str(), "root secret", "a private content"]
+        [server.world.owner.secret.as_str(), server.world.other.secret.as_str(), "root secret", "a private content"]
     {
         assert!(!logged.contains(secret), "{secret} was logged");
     }

@@ -111,7 +111,7 @@ impl Scene {
         let mut ask = self.server.ask(method, &target).body(body).how(place, mode, defect);
         ask.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
         if defect == Defect::Unjoined {
-            ask.keys = self.server.world.stranger.clone();
+            ask.keys = self.server.world.other.clone();
         }
         ask
     }
@@ -222,10 +222,10 @@ async fn a_copy_needs_both_its_buckets() {
     let scene = Scene::new().await;
     let server = &scene.server;
     let mut create = server.ask("PUT", "/theirs");
-    create.keys = server.world.stranger.clone();
+    create.keys = server.world.other.clone();
     assert_eq!(server.send(&create).await.status, 200);
     for (target, source) in [("/theirs/x", "/bkt/k"), ("/bkt/x", "/theirs/x"), ("/bkt/x", "/theirs/none")] {
-        for keys in [&server.world.owner, &server.world.stranger] {
+        for keys in [&server.world.owner, &server.world.other] {
             let mut copy = server.ask("PUT", target).header("x-amz-copy-source", source);
             copy.keys = keys.clone();
             let answer = server.send(&copy).await;

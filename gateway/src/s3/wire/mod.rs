@@ -8,6 +8,7 @@ pub mod conditions;
 pub mod copy_source;
 pub mod dates;
 pub mod etag;
+pub mod lock;
 pub mod parameters;
 pub mod range;
 pub mod tags;

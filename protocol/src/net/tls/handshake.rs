@@ -14,7 +14,7 @@ use rustls::{ClientConfig, Error, ExtractedSecrets, ServerConfig};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::stream::{Rekey, TlsStream};
+use super::stream::{Rekey, TlsStream, invalid};
 use crate::net::settings::NetSettings;
 
 /// The most bytes that wait to be understood. A handshake of ours takes 2 KiB.
@@ -172,9 +172,4 @@ fn encode<D>(mut data: EncodeTlsData<'_, D>, outgoing: &mut Vec<u8>) -> Result<(
     outgoing.resize(start.saturating_add(needed), 0);
     let encoded = data.encode(outgoing.get_mut(start..).unwrap_or_default());
     encoded.map(|_| ()).map_err(|error| Error::General(error.to_string()))
-}
-
-/// What tokio calls an error of TLS.
-pub(super) fn invalid(error: Error) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
 }

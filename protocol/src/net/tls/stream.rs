@@ -17,7 +17,6 @@ use rustls::kernel::KernelConnection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::control::{CLOSE_NOTIFY, RENEWED, key_update, says_end};
-use super::handshake::invalid;
 use super::record_buffer::RecordBuffer;
 use super::records::{ContentType, EXTRA_BYTES, HEAD_BYTES, Keys, PLAIN_BYTES_MAX, Secrets, record_len};
 use crate::net::link::Progress;
@@ -36,6 +35,11 @@ impl<D: Send> Rekey for KernelConnection<D> {
     fn opening(&mut self) -> Result<Secrets, Error> {
         self.update_rx_secret()
     }
+}
+
+/// What tokio calls an error of TLS.
+pub(super) fn invalid(error: Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 /// A socket with TLS.

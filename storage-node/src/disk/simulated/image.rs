@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-
-use super::state::SimulatedRng;
+use couronne_base::testing::Rng;
 
 /// What a disk writes whole or not at all, in bytes.
 pub const SECTOR_BYTES: usize = 512;
@@ -65,7 +64,7 @@ impl Image {
     }
 
     /// Makes some versions of some sectors durable and forgets that the others are not.
-    pub(super) fn sync_some(&mut self, rng: &mut SimulatedRng) {
+    pub(super) fn sync_some(&mut self, rng: &mut Rng) {
         if rng.one_in(2) {
             self.durable.resize(self.current.len(), 0);
         }
@@ -79,7 +78,7 @@ impl Image {
     }
 
     /// What a crash leaves.
-    pub(super) fn crash(&mut self, rng: &mut SimulatedRng) {
+    pub(super) fn crash(&mut self, rng: &mut Rng) {
         self.sync_some(rng);
         self.current = self.durable.clone();
     }

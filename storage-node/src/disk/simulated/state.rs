@@ -4,33 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use bytes::Bytes;
+use couronne_base::testing::Rng;
 use rustix::io::Errno;
 
 use super::Fault;
 use super::image::Image;
-
-/// A small generator of random numbers (SplitMix64): the simulation's only source of randomness.
-#[derive(Debug)]
-pub(super) struct SimulatedRng(u64);
-
-impl SimulatedRng {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number in `0..bound`; 0 if `bound` is.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.next().checked_rem(bound).unwrap_or(0)
-    }
-
-    pub(super) fn one_in(&mut self, bound: u64) -> bool {
-        self.below(bound) == 0
-    }
-}
 
 pub(super) type InodeId = u64;
 
@@ -39,7 +17,7 @@ type NameChange = Vec<(String, Option<InodeId>)>;
 
 #[derive(Debug)]
 pub(super) struct DiskState {
-    pub(super) rng: SimulatedRng,
+    pub(super) rng: Rng,
     pub(super) capacity: u64,
     pub(super) syncs: u64,
     incarnation: u64,
@@ -55,7 +33,7 @@ pub(super) struct DiskState {
 impl DiskState {
     pub(super) fn new(seed: u64, capacity: u64) -> Self {
         Self {
-            rng: SimulatedRng(seed),
+            rng: Rng::new(seed),
             capacity,
             syncs: 0,
             incarnation: 0,

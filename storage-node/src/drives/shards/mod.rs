@@ -39,7 +39,7 @@ use self::row::ShardRow;
 pub use self::segment::SegmentNumber;
 use self::segment_manager::{Purpose, SegmentManager, SegmentPin};
 use self::segment_writer::{Append, SegmentWriters};
-pub use self::settings::Settings;
+pub use self::settings::{BIRTH_AHEAD_MS_MAX, Settings};
 use self::shard_index::ShardIndex;
 use crate::disk::Disk;
 
@@ -123,7 +123,7 @@ impl Drive {
     fn admit(&self, request: &PutShard) -> Result<(), ShardError> {
         let PutShard { shard, owner, geometry, frames, payload, .. } = request;
         let now_ms = self.core.env.clock.wall_ms();
-        if shard.chunk.blob.birth_ms() > now_ms.saturating_add(self.core.settings.birth_ahead_ms_max) {
+        if shard.chunk.blob.birth_ms() > now_ms.saturating_add(BIRTH_AHEAD_MS_MAX) {
             return Err(refused("blob was born ahead of the drive's clock"));
         }
         if shard.number >= geometry.shards() {

@@ -38,9 +38,11 @@ pub struct Settings {
     pub spare_segments: usize,
     /// The drive goes down after this many failed writes in a row.
     pub failures_max: u32,
-    /// Blobs born further ahead of the clock than this (milliseconds) are refused.
-    pub birth_ahead_ms_max: u64,
 }
+
+/// Blobs born further ahead of a drive's clock than this (milliseconds) are refused. No setting: which blobs a loss may
+/// concern is told by it, on any node.
+pub const BIRTH_AHEAD_MS_MAX: u64 = 3_600_000;
 
 const MIB: u64 = 1 << 20;
 
@@ -64,7 +66,6 @@ impl Settings {
             open_files_max: 256,
             spare_segments: 2,
             failures_max: 3,
-            birth_ahead_ms_max: 3_600_000,
         }
     }
 

@@ -7,7 +7,6 @@
 //! Promises: as [`rows`] and [`sweep`] say; a report is believed only for a blob that its owner still names.
 //! Must not know: how a chunk is repaired.
 
-mod progress;
 mod rows;
 mod sweep;
 
@@ -26,15 +25,13 @@ use couronne_protocol::shard::{ShardDuties, ShardError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-pub(super) use progress::Progress;
-use progress::status;
-pub use progress::{Degraded, RepairStatus};
 pub(super) use sweep::mark;
 
 use super::chunk::{self, Chunk, Target};
 use super::error::DutyError;
+use super::progress::{RepairStatus, terms};
 use super::settings::DutySettings;
-use super::snapshot::{DriveSnapshot, until_next_loss};
+use super::snapshot::DriveSnapshot;
 use super::{Duty, DutyContext, ask_owner, count, policy_of, scrubber};
 use crate::drives::DamageReport;
 use crate::replicas::RangeServer;
@@ -76,7 +73,7 @@ impl Duty for Repairer {
 
     fn rest(&self, context: &DutyContext) -> Duration {
         let rest = Self::interval(&context.settings).max(self.took.saturating_mul(REST_FACTOR));
-        let until_loss = until_next_loss(context).map_or(rest, |loss| loss.min(rest));
+        let until_loss = context.until_next_loss().map_or(rest, |loss| loss.min(rest));
         REST_MIN.min(rest).saturating_add(until_loss)
     }
 
@@ -106,20 +103,38 @@ struct RepairContext {
 
 impl RepairContext {
     fn of(context: &DutyContext) -> Self {
-        Self { snapshot: Arc::new(DriveSnapshot::of(context)), led: terms(&context.replicas.leaders()) }
+        Self { snapshot: Arc::new(context.drive_snapshot()), led: terms(&context.replicas.leaders()) }
     }
 
     fn holds(&self, context: &DutyContext) -> bool {
-        DriveSnapshot::of(context) == *self.snapshot
+        context.drive_snapshot() == *self.snapshot
             && terms(&context.replicas.leaders()) == self.led
             && context.clock.differs().is_none()
     }
 }
 
-/// The terms in which ranges are led here.
-pub(super) fn terms(leaders: &[Arc<RangeServer>]) -> BTreeMap<RangeId, u64> {
-    let term = |leader: &Arc<RangeServer>| Some((leader.descriptor().id, leader.consensus().leadership()?.term));
-    leaders.iter().filter_map(term).collect()
+/// How repair of the ranges led by a node gets on.
+fn status(context: &DutyContext) -> RepairStatus {
+    let (snapshot, now) = (context.drive_snapshot(), context.env.clock.steady());
+    let led = terms(&context.replicas.leaders());
+    let mut status = context.repair.status(led, &snapshot, now, context.settings.repair_bytes_per_second);
+    status.pending_blobs += context.drives.damage.waiting();
+    let servers = context.replicas.all_servers();
+    let leading = servers.iter().filter(|server| server.consensus().leadership().is_some());
+    let lacking = leading.filter(|leader| lacks_members(context, leader, &snapshot)).count();
+    status.pending_ranges = u64::try_from(lacking + context.replicas.wanting()).unwrap_or(u64::MAX);
+    status.grace_s = context.settings.repair_grace.as_secs();
+    status
+}
+
+/// Whether replicas that serve are still to become members of a range: its rows do not survive yet what
+/// its blobs do.
+fn lacks_members(context: &DutyContext, leader: &RangeServer, snapshot: &DriveSnapshot) -> bool {
+    let map = context.map.state();
+    let Some(range) = map.range(leader.descriptor().id) else { return false };
+    let wanted: BTreeSet<_> = range.replicas.keys().copied().collect();
+    leader.consensus().committed_members().voters != [wanted]
+        && range.replicas.values().all(|drive| snapshot.up.contains(drive))
 }
 
 async fn round(context: &DutyContext) {
@@ -210,7 +225,7 @@ pub(super) async fn repair_reported(
         return Ok(None);
     }
     count(&context.counters.shards_damaged, 1);
-    let (snapshot, map) = (DriveSnapshot::of(context), context.map.current());
+    let (snapshot, map) = (context.drive_snapshot(), context.map.current());
     let policy = policy_of(context, owner).await?;
     let width = map.rings.get(&policy).map_or(SHARDS_MAX, |ring| ring.width());
     // Any shard of the chunk tells how it is encoded.

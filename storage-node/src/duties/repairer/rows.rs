@@ -19,9 +19,9 @@ use futures_util::stream::{self, StreamExt};
 use super::super::chunk::{self, Chunk, Target};
 use super::super::error::DutyError;
 use super::super::eta::WorkEstimate;
+use super::super::progress::{Degraded, Parked, RangeProgress, survives};
 use super::super::{DutyContext, ask, ask_about, count, execute};
 use super::RepairContext;
-use super::progress::{Degraded, Parked, RangeProgress, survives};
 use crate::replicas::RangeServer;
 
 /// RepairRows listed at a time.

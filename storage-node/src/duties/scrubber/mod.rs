@@ -7,8 +7,6 @@
 //! is the leaders'. In doubt nothing is deleted.
 //! Must not know: how a chunk is rebuilt.
 
-mod progress;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,16 +23,12 @@ use futures_util::stream::{self, StreamExt};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use progress::Of;
-pub(super) use progress::ScrubProgress;
-pub use progress::{DriveScrub, ScrubStatus};
-
 use super::chunk::{self, Target};
 use super::error::DutyError;
 use super::eta::WorkEstimate;
+use super::progress::{Of, ScrubStatus};
 use super::rate_limiter::RateLimiter;
 use super::settings::DutySettings;
-use super::snapshot::DriveSnapshot;
 use super::{Duty, DutyContext, ask, ask_owner, count, policy_of, repairer, some_key};
 use crate::drives::{DamageReport, ListedShard, MountedDrive};
 use crate::replicas::RangeServer;
@@ -236,7 +230,7 @@ async fn send_home(context: &DutyContext, mounted: &MountedDrive, listed: &Liste
     let ring = context.map.current().rings.get(&policy).cloned();
     let placement = ring.and_then(|ring| place(&ring, listed.shard.chunk, &found.geometry).ok());
     let primary = placement.and_then(|placed| placed.primaries.get(usize::from(listed.shard.number)).copied());
-    if primary.is_some_and(|primary| primary != mounted.id && DriveSnapshot::of(context).up.contains(&primary)) {
+    if primary.is_some_and(|primary| primary != mounted.id && context.drive_snapshot().up.contains(&primary)) {
         repair(context, &(mounted.id, listed.shard, listed.owner.clone())).await;
     }
 }
@@ -264,7 +258,7 @@ async fn scrub_blob(
         let index = u32::try_from(index)?;
         let (chunk, geometry, policy) = (ChunkId { blob: blob.id, index }, blob.geometry, blob.policy);
         let target = Target { owner: &owner, chunk, geometry, policy, wrong: None, strays: false };
-        let chunk = chunk::repair(context, &DriveSnapshot::of(context), &target).await?;
+        let chunk = chunk::repair(context, &context.drive_snapshot(), &target).await?;
         count(&context.counters.shards_damaged, u64::from(chunk.bytes > 0));
         context.scrub.found(u64::from(chunk.bytes > 0), u64::from(chunk.bytes > 0));
         context.repair_rate.take(chunk.bytes).await;

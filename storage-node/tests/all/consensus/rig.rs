@@ -45,7 +45,7 @@ pub(crate) struct TestNode {
 }
 
 /// The nodes of a range.
-pub(crate) struct Rig {
+pub(crate) struct RangeRig {
     pub(crate) env: Env,
     pub(crate) wires: Arc<Wires>,
     pub(crate) nodes: Vec<TestNode>,
@@ -73,7 +73,7 @@ fn payload(name: &str, value: &[u8]) -> Bytes {
     payload.into()
 }
 
-impl Rig {
+impl RangeRig {
     /// Five nodes that have begun, and lead.
     pub(crate) async fn begin(seed: u64) -> Self {
         let (env, _) = testing::env(seed);

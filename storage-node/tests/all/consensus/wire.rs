@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use couronne_base::testing::Rng;
 use couronne_cluster::Role;
 use couronne_protocol::transport::{CallError, Message, Method, Peer, Rejection, Transport};
 use couronne_ring::{DriveId, NodeId};
@@ -26,7 +27,7 @@ pub(crate) const CALM: Weather = Weather { delay_ms_max: 2, lost_requests: 0, lo
 pub(crate) const STORMY: Weather = Weather { delay_ms_max: 25, lost_requests: 4, lost_answers: 4, repeated: 10 };
 
 struct State {
-    random: u64,
+    rng: Rng,
     weather: Weather,
     receivers: BTreeMap<NodeId, Arc<RaftService>>,
     cut: BTreeSet<(NodeId, NodeId)>,
@@ -43,7 +44,7 @@ pub(crate) struct Wires(Mutex<State>);
 impl Wires {
     pub(crate) fn new(seed: u64) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
-            random: seed,
+            rng: Rng::new(seed),
             weather: CALM,
             receivers: BTreeMap::new(),
             cut: BTreeSet::new(),
@@ -108,14 +109,6 @@ impl Directory for Wires {
 }
 
 impl State {
-    fn draw(&mut self, below: u64) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % below.max(1)
-    }
-
     fn loses_snapshot(&mut self, to: NodeId, method: Method) -> bool {
         let Some(left) = self.cut_snapshot.get_mut(&to).filter(|_| method == Method::Snapshot) else { return false };
         let lost = *left == 0;
@@ -144,10 +137,10 @@ impl Wire {
         *state.sent.entry(method.name()).or_default() += 1;
         state.last.insert(method.name(), (self.from, to, message.clone()));
         let weather = state.weather;
-        let mut percent = |of: u64| state.draw(100) < of;
+        let mut percent = |of: u64| state.rng.below(100) < of;
         let (request, answer, repeated) =
             (percent(weather.lost_requests), percent(weather.lost_answers), percent(weather.repeated));
-        let mut delay = || Duration::from_micros(200 + state.draw(weather.delay_ms_max * 1000));
+        let mut delay = || Duration::from_micros(200 + state.rng.below(weather.delay_ms_max * 1000));
         Fate {
             there: delay(),
             back: delay(),

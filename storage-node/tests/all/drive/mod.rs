@@ -10,7 +10,7 @@ use couronne_storage_node::disk::simulated::Fault;
 use world::{Known, World, blob, get, put, shard};
 
 #[derive(Clone, Debug)]
-enum Step {
+enum DriveStep {
     /// Puts of these shards at once.
     Put(Vec<(u8, u32)>),
     Delete(u8),
@@ -39,34 +39,34 @@ enum Step {
     },
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = DriveStep> {
     let id = || (0u8..12, 0u32..4);
     let ids = || proptest::collection::vec(id(), 1..10);
     prop_oneof![
-        8 => ids().prop_map(Step::Put),
-        4 => (0u8..12).prop_map(Step::Delete),
-        1 => id().prop_map(|(blob, chunk)| Step::DeleteShard(blob, chunk)),
-        6 => Just(Step::Maintain),
-        1 => Just(Step::Flush),
-        1 => Just(Step::Check),
-        2 => (any::<u64>(), any::<bool>()).prop_map(|(seed, rebuild)| Step::Crash { seed, rebuild }),
-        2 => (0u8..12).prop_map(|delete| Step::ReadAmid { delete }),
+        8 => ids().prop_map(DriveStep::Put),
+        4 => (0u8..12).prop_map(DriveStep::Delete),
+        1 => id().prop_map(|(blob, chunk)| DriveStep::DeleteShard(blob, chunk)),
+        6 => Just(DriveStep::Maintain),
+        1 => Just(DriveStep::Flush),
+        1 => Just(DriveStep::Check),
+        2 => (any::<u64>(), any::<bool>()).prop_map(|(seed, rebuild)| DriveStep::Crash { seed, rebuild }),
+        2 => (0u8..12).prop_map(|delete| DriveStep::ReadAmid { delete }),
         2 => (ids(), 0u8..12, 0u32..60, any::<u64>())
-            .prop_map(|(puts, delete, turns, seed)| Step::CrashAmid { puts, delete, turns, seed }),
-        1 => (any::<bool>(), 0u32..6).prop_map(|(sync, after)| Step::Fail { sync, after }),
+            .prop_map(|(puts, delete, turns, seed)| DriveStep::CrashAmid { puts, delete, turns, seed }),
+        1 => (any::<bool>(), 0u32..6).prop_map(|(sync, after)| DriveStep::Fail { sync, after }),
     ]
 }
 
-async fn run(seed: u64, steps: Vec<Step>) {
+async fn run(seed: u64, steps: Vec<DriveStep>) {
     let mut world = World::new(seed, 64 << 20).await;
     for step in steps {
         match step {
-            Step::Put(ids) => put_all(&mut world, &ids).await,
-            Step::Delete(number) => {
+            DriveStep::Put(ids) => put_all(&mut world, &ids).await,
+            DriveStep::Delete(number) => {
                 let deleted = world.drive.delete_blob(blob(number)).await;
                 world.learn_delete(blob(number), deleted.is_ok());
             }
-            Step::DeleteShard(number, chunk) => {
+            DriveStep::DeleteShard(number, chunk) => {
                 let id = shard(number, chunk);
                 let deleted = world.drive.delete_shard(id).await;
                 let known = world.known.entry(id).or_insert(Known::Absent);
@@ -76,16 +76,18 @@ async fn run(seed: u64, steps: Vec<Step>) {
                     Err(_) => {}
                 }
             }
-            Step::Maintain => drop(world.drive.maintain().await),
-            Step::Flush => drop(world.drive.flush()),
-            Step::Check => world.check().await,
-            Step::Crash { seed, rebuild } => {
+            DriveStep::Maintain => drop(world.drive.maintain().await),
+            DriveStep::Flush => drop(world.drive.flush()),
+            DriveStep::Check => world.check().await,
+            DriveStep::Crash { seed, rebuild } => {
                 world.crash(seed, rebuild).await;
                 world.check().await;
             }
-            Step::ReadAmid { delete } => read_amid(&mut world, delete).await,
-            Step::CrashAmid { puts, delete, turns, seed } => crash_amid(&mut world, &puts, delete, turns, seed).await,
-            Step::Fail { sync, after } => {
+            DriveStep::ReadAmid { delete } => read_amid(&mut world, delete).await,
+            DriveStep::CrashAmid { puts, delete, turns, seed } => {
+                crash_amid(&mut world, &puts, delete, turns, seed).await
+            }
+            DriveStep::Fail { sync, after } => {
                 world.failing = true;
                 world.disk.inject(if sync { Fault::FailSync } else { Fault::FailWrite }, after);
             }

@@ -2,7 +2,6 @@
 //! each shard.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +10,6 @@ use couronne_base::env::Env;
 use couronne_base::testing;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::memory::MemoryStore;
-use couronne_metadata::store::{Batch, Cursor, Row, Store, StoreError, View};
 use couronne_placement::frame;
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardError};
@@ -20,6 +18,8 @@ use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::drives::{Drive, Identity, Parts, Settings};
 
+use crate::support::crashable::CrashableStore;
+
 pub(crate) const CLUSTER: u128 = 77;
 /// So many that only a test that means it takes the drive down.
 pub(crate) const FAILURES_MAX: u32 = 20;
@@ -27,66 +27,6 @@ pub(crate) const NOW_MS: u64 = testing::WALL_START_US / 1000;
 
 pub(crate) fn env(seed: u64) -> Env {
     testing::still_env(seed).0
-}
-
-/// A store that dies with its machine.
-struct CrashableStore {
-    store: Arc<MemoryStore>,
-    alive: Arc<AtomicBool>,
-}
-
-impl CrashableStore {
-    fn check(&self) -> Result<(), StoreError> {
-        if self.alive.load(Ordering::Relaxed) { Ok(()) } else { Err(StoreError::Failed("lost power".to_owned())) }
-    }
-}
-
-/// What a dead machine reads.
-struct Dead;
-
-impl View for Dead {
-    fn get(&self, _: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Err(StoreError::Failed("lost power".to_owned()))
-    }
-
-    fn scan<'a>(&'a self, _: Bound<&[u8]>, _: Bound<&[u8]>, _: bool) -> Box<dyn Cursor + 'a> {
-        Box::new(Dead)
-    }
-}
-
-impl Cursor for Dead {
-    fn next(&mut self) -> Result<Option<Row>, StoreError> {
-        Err(StoreError::Failed("lost power".to_owned()))
-    }
-
-    fn seek(&mut self, _: &[u8]) -> Result<(), StoreError> {
-        Err(StoreError::Failed("lost power".to_owned()))
-    }
-}
-
-impl Store for CrashableStore {
-    fn view(&self) -> Box<dyn View + '_> {
-        if self.check().is_ok() { self.store.view() } else { Box::new(Dead) }
-    }
-
-    fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.check()?;
-        self.store.apply(batch)
-    }
-
-    fn flush(&self) -> Result<(), StoreError> {
-        self.check()?;
-        self.store.flush()
-    }
-
-    fn wipe(&self) -> Result<(), StoreError> {
-        self.check()?;
-        self.store.wipe()
-    }
-
-    fn unflushed_bytes(&self) -> u64 {
-        self.store.unflushed_bytes()
-    }
 }
 
 pub(crate) fn settings() -> Settings {
@@ -106,7 +46,6 @@ pub(crate) fn settings() -> Settings {
         open_files_max: 4,
         spare_segments: 2,
         failures_max: FAILURES_MAX,
-        birth_ahead_ms_max: 3_600_000,
     }
 }
 
@@ -178,7 +117,7 @@ pub(crate) struct World {
     /// again.
     pub(crate) failing: bool,
     store: Arc<MemoryStore>,
-    alive: Arc<AtomicBool>,
+    dead: Arc<AtomicBool>,
     env: Env,
 }
 
@@ -188,19 +127,19 @@ impl World {
         let env = env(seed);
         Identity::format(&(Arc::new(disk.clone()) as Arc<dyn Disk>), &env, CLUSTER).await.unwrap();
         let store = Arc::new(MemoryStore::new());
-        let (drive, alive) = start(&disk, &store, &env, false).await;
-        Self { disk, drive, known: BTreeMap::new(), failing: false, store, alive, env }
+        let (drive, dead) = start(&disk, &store, &env, false).await;
+        Self { disk, drive, known: BTreeMap::new(), failing: false, store, dead, env }
     }
 
     /// Loses power and starts again; with `rebuild`, the index is gone too.
     pub(crate) async fn crash(&mut self, seed: u64, rebuild: bool) {
         self.disk = self.disk.crash();
-        self.alive.store(false, Ordering::Relaxed);
+        self.dead.store(true, Ordering::SeqCst);
         self.store.crash(seed);
         if rebuild && seed.is_multiple_of(2) {
             self.store = Arc::new(MemoryStore::new());
         }
-        (self.drive, self.alive) = start(&self.disk, &self.store, &self.env, rebuild && seed % 2 == 1).await;
+        (self.drive, self.dead) = start(&self.disk, &self.store, &self.env, rebuild && seed % 2 == 1).await;
     }
 
     /// Takes an answer to a put into account.
@@ -249,10 +188,10 @@ impl World {
 }
 
 async fn start(disk: &SimulatedDisk, store: &Arc<MemoryStore>, env: &Env, rebuild: bool) -> (Drive, Arc<AtomicBool>) {
-    let alive = Arc::new(AtomicBool::new(true));
-    let index = Arc::new(CrashableStore { store: store.clone(), alive: alive.clone() });
+    let dead = Arc::<AtomicBool>::default();
+    let index = Arc::new(CrashableStore { store: store.clone(), dead: dead.clone() });
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let identity = Identity::boot(&disk, CLUSTER).await.unwrap();
     let parts = Parts { disk, index, env: env.clone(), settings: settings() };
-    (Drive::start(parts, identity, rebuild).await.unwrap(), alive)
+    (Drive::start(parts, identity, rebuild).await.unwrap(), dead)
 }

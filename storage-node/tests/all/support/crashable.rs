@@ -43,9 +43,11 @@ fn lost_power() -> StoreError {
     StoreError::Failed("lost power".to_owned())
 }
 
-struct CrashableStore {
-    store: Arc<dyn Store>,
-    dead: Arc<AtomicBool>,
+/// A store as one life of its machine sees it.
+pub struct CrashableStore {
+    pub store: Arc<dyn Store>,
+    /// Whether that life is over.
+    pub dead: Arc<AtomicBool>,
 }
 
 impl Store for CrashableStore {

@@ -2,7 +2,7 @@
 #![allow(unreachable_pub, reason = "for the other modules")]
 
 pub mod blobs;
-mod crashable;
+pub mod crashable;
 pub mod eta_check;
 pub mod rounds;
 pub mod rows;
@@ -34,7 +34,7 @@ pub struct TestDrive {
 }
 
 /// A machine: its drives, its clock, and how a node is started on them.
-pub struct Rig {
+pub struct NodeRig {
     pub env: Env,
     pub clock: Arc<TestClock>,
     pub drives: Vec<TestDrive>,
@@ -45,7 +45,7 @@ pub struct Rig {
     pub policy: &'static str,
 }
 
-impl Rig {
+impl NodeRig {
     pub fn new(seed: u64, policy: &'static str, drives: u64) -> Self {
         let (env, clock) = testing::env(seed);
         let drive = |number| TestDrive { disk: SimulatedDisk::new(seed + number, 1 << 30), stores: Arc::default() };

@@ -6,7 +6,7 @@ use couronne_protocol::shard::Owner;
 use couronne_storage_node::node::LocalNode;
 use tokio::time::{Instant, sleep};
 
-use super::Rig;
+use super::NodeRig;
 use super::blobs::TestBlob;
 use super::rows::{bucket_id, change, key};
 
@@ -27,12 +27,12 @@ pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 /// An object of two chunks whose shards are all where they belong.
-pub async fn object(rig: &Rig, node: &LocalNode, at: &str, seed: u8) -> TestBlob {
+pub async fn object(rig: &NodeRig, node: &LocalNode, at: &str, seed: u8) -> TestBlob {
     object_of(rig, node, at, seed, 1_300_000).await
 }
 
 /// The same, of so many bytes.
-pub async fn object_of(rig: &Rig, node: &LocalNode, at: &str, seed: u8, len: usize) -> TestBlob {
+pub async fn object_of(rig: &NodeRig, node: &LocalNode, at: &str, seed: u8, len: usize) -> TestBlob {
     let blob = TestBlob::of_len(&owner(at), rig.env.clock.wall_ms(), seed, len);
     blob.write(node, |_, primary| Some(primary)).await;
     change(&rig.env, node, &blob.owner, blob.commit(0)).await.unwrap();

@@ -22,7 +22,7 @@ use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeService, NodeSettings};
 use parking_lot::Mutex;
 
-use super::Rig;
+use super::NodeRig;
 use super::rows::key;
 
 /// How long anything may take to come true.
@@ -50,13 +50,13 @@ impl Net {
 }
 
 /// The way from one node to all others.
-struct Wire {
+struct InMemoryTransport {
     net: Weak<Net>,
     from: Peer,
 }
 
 #[async_trait]
-impl Transport for Wire {
+impl Transport for InMemoryTransport {
     async fn call(&self, to: NodeId, method: Method, message: Message) -> Result<Message, CallError> {
         let unreachable = || CallError::Unreachable("nobody there".to_owned());
         let net = self.net.upgrade().ok_or_else(unreachable)?;
@@ -78,7 +78,7 @@ impl Transport for Wire {
 
 /// A machine of the cluster, and its node while that runs.
 pub struct Machine {
-    pub rig: Rig,
+    pub rig: NodeRig,
     pub id: NodeId,
     pub node: Option<Arc<LocalNode>>,
 }
@@ -130,8 +130,8 @@ impl TestCluster {
         several
     }
 
-    fn rig(&self, seed: u64, policy: &'static str) -> Rig {
-        let mut rig = Rig::new(seed, policy, 1);
+    fn rig(&self, seed: u64, policy: &'static str) -> NodeRig {
+        let mut rig = NodeRig::new(seed, policy, 1);
         if let Some(first) = self.machines.first() {
             // All clocks are set alike.
             rig.clock = Arc::new(first.rig.clock.another());
@@ -177,7 +177,7 @@ impl TestCluster {
         let token = self.node(0).make_token(Role::Gateway, Duration::from_secs(600)).await.unwrap();
         let node = self.admit(place, &token, Vec::new()).await.node;
         let from = Peer { node, role: Role::Gateway };
-        (node, Arc::new(Wire { net: Arc::downgrade(&self.net), from }))
+        (node, Arc::new(InMemoryTransport { net: Arc::downgrade(&self.net), from }))
     }
 
     async fn admit(&self, place: MapNode, token: &JoinToken, drives: Vec<(DriveId, u32)>) -> Admission {
@@ -208,7 +208,7 @@ impl TestCluster {
     pub async fn begin_node(&mut self, number: usize) -> Arc<LocalNode> {
         let net = Arc::downgrade(&self.net);
         let connect: Connect =
-            Box::new(move |node, _| Arc::new(Wire { net, from: Peer { node, role: Role::StorageNode } }));
+            Box::new(move |node, _| Arc::new(InMemoryTransport { net, from: Peer { node, role: Role::StorageNode } }));
         let machine = &mut self.machines[number];
         let mut settings = machine.rig.settings();
         settings.redundancy = None;
@@ -240,7 +240,7 @@ impl TestCluster {
         let machine = &mut self.machines[number];
         machine.rig.wipe(0);
         let (drives, node) = (machine.rig.node_drives(|_| true), machine.id);
-        let wire = Wire { net: Arc::downgrade(&self.net), from: Peer { node, role: Role::StorageNode } };
+        let wire = InMemoryTransport { net: Arc::downgrade(&self.net), from: Peer { node, role: Role::StorageNode } };
         Membership::prepare_drives_again(&machine.rig.env, &drives, node, &known, &wire).await.unwrap();
     }
 

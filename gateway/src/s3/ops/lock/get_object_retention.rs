@@ -7,8 +7,8 @@ use crate::engine::{Bucket, ObjectHandle};
 use crate::front::{Authorized, Gateway, Response};
 use crate::s3::error::{Code, Executed, Result};
 use crate::s3::face::S3;
-use crate::s3::ops::lock;
 use crate::s3::ops::of_version::{OfVersion, VersionView};
+use crate::s3::wire::lock;
 
 /// The operation.
 pub(crate) type GetObjectRetention = OfVersion<Retention>;

@@ -17,7 +17,7 @@ use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
-use crate::s3::ops::lock;
+use crate::s3::wire::lock;
 use crate::s3::wire::xml;
 
 /// Its parameters are all in the document.

@@ -16,7 +16,7 @@ use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
-use crate::s3::ops::lock;
+use crate::s3::wire::lock;
 use crate::s3::wire::{parameters, xml};
 
 /// Its parameters, beside the document.

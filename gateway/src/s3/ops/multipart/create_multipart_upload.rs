@@ -16,9 +16,9 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
-use crate::s3::ops::{attributes, lock};
-use crate::s3::wire::checksum;
+use crate::s3::ops::attributes;
 use crate::s3::wire::xml::Writer;
+use crate::s3::wire::{checksum, lock};
 
 /// Its parameters.
 pub(crate) struct CreateMultipartUpload {

@@ -22,13 +22,13 @@ use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
 use crate::s3::ops::copying::{CopiedObject, SOURCE_BYTES_MAX};
-use crate::s3::ops::{attributes, lock, reading};
+use crate::s3::ops::{attributes, reading};
 use crate::s3::wire::dates::iso_date;
 use crate::s3::wire::etag::quoted_etag;
 use crate::s3::wire::values::header_value;
 use crate::s3::wire::version_text::version_text;
 use crate::s3::wire::xml::Writer;
-use crate::s3::wire::{checksum, conditions};
+use crate::s3::wire::{checksum, conditions, lock};
 
 /// Its parameters.
 pub(crate) struct CopyObject {

@@ -19,10 +19,10 @@ use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result, S3Error};
 use crate::s3::face::S3;
-use crate::s3::ops::{attributes, lock, reading};
+use crate::s3::ops::{attributes, reading};
 use crate::s3::wire::etag::quoted_etag;
 use crate::s3::wire::values::header_value;
-use crate::s3::wire::{checksum, conditions};
+use crate::s3::wire::{checksum, conditions, lock};
 
 /// Its parameters.
 pub(crate) struct PutObject {

@@ -86,13 +86,13 @@ pub(in crate::duties) struct ScrubProgress(Mutex<ScrubRounds>);
 
 /// Which part of a round.
 #[derive(Clone, Copy)]
-pub(super) enum Of {
+pub(in crate::duties) enum Of {
     Drive(DriveId),
     Look,
 }
 
 impl ScrubProgress {
-    pub(super) fn begin(&self, now: Duration, drives: impl Iterator<Item = DriveId>) {
+    pub(in crate::duties) fn begin(&self, now: Duration, drives: impl Iterator<Item = DriveId>) {
         let mut rounds = self.0.lock();
         rounds.since = Some(now);
         rounds.drives = drives.map(|drive| (drive, Part::default())).collect();
@@ -109,28 +109,28 @@ impl ScrubProgress {
     }
 
     /// A part begins that has so much to do, and may read so many bytes in a second.
-    pub(super) fn counted(&self, of: Of, now: Duration, total: WorkEstimate, pace: u64) {
+    pub(in crate::duties) fn counted(&self, of: Of, now: Duration, total: WorkEstimate, pace: u64) {
         self.part(of, |part| {
             part.total = Some((total, pace));
             part.speed.begin(now);
         });
     }
 
-    pub(super) fn done(&self, of: Of, now: Duration, work: WorkEstimate) {
+    pub(in crate::duties) fn done(&self, of: Of, now: Duration, work: WorkEstimate) {
         self.part(of, |part| part.speed.done(now, work, work.paced));
     }
 
-    pub(super) fn part_ended(&self, of: Of) {
+    pub(in crate::duties) fn part_ended(&self, of: Of) {
         self.part(of, |part| part.is_ended = true);
     }
 
-    pub(super) fn found(&self, shards: u64, healed: u64) {
+    pub(in crate::duties) fn found(&self, shards: u64, healed: u64) {
         let mut rounds = self.0.lock();
         rounds.found += shards;
         rounds.healed += healed;
     }
 
-    pub(super) fn end(&self, wall_ms: u64) {
+    pub(in crate::duties) fn end(&self, wall_ms: u64) {
         let mut rounds = self.0.lock();
         rounds.since = None;
         rounds.finished += 1;

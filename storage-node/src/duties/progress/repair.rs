@@ -12,10 +12,8 @@ use couronne_metadata::record::RepairRecord;
 use couronne_placement::BlobId;
 use parking_lot::Mutex;
 
-use super::super::DutyContext;
 use super::super::eta::{EtaEstimator, WorkEstimate};
 use super::super::snapshot::DriveSnapshot;
-use super::terms;
 use crate::replicas::{LossEvent, RangeServer};
 
 /// Repair of the ranges that a node leads.
@@ -61,37 +59,37 @@ pub struct Degraded {
 
 /// A blob that is as good as it can be now.
 #[derive(Clone, Copy)]
-pub(super) struct Parked {
+pub(in crate::duties) struct Parked {
     /// How many more losses its worst chunk survives.
-    pub(super) survives: i16,
+    pub(in crate::duties) survives: i16,
     /// Whether that is fewer than its policy promises.
-    pub(super) is_degraded: bool,
+    pub(in crate::duties) is_degraded: bool,
     /// Its chunks.
-    pub(super) chunks: u64,
+    pub(in crate::duties) chunks: u64,
     /// When that was seen.
-    pub(super) since: Duration,
+    pub(in crate::duties) since: Duration,
 }
 
 /// What is known of a range.
 #[derive(Default)]
-pub(super) struct RangeProgress {
+pub(in crate::duties) struct RangeProgress {
     /// The term it is led in.
     term: u64,
     /// How the drives stood when the rows were listed last; unset: they were not.
-    pub(super) snapshot: Option<Arc<DriveSnapshot>>,
+    pub(in crate::duties) snapshot: Option<Arc<DriveSnapshot>>,
     /// The events that a finished sweep has looked for.
-    pub(super) swept: BTreeSet<LossEvent>,
+    pub(in crate::duties) swept: BTreeSet<LossEvent>,
     /// How many blobs the last sweep saw, and the one under way has seen.
-    pub(super) blobs: u64,
-    pub(super) looked: u64,
+    pub(in crate::duties) blobs: u64,
+    pub(in crate::duties) looked: u64,
     /// RepairRows that need not be looked at again while the drives stand as they do.
-    pub(super) parked: BTreeMap<BlobId, Parked>,
+    pub(in crate::duties) parked: BTreeMap<BlobId, Parked>,
     /// RepairRows that are to be looked at, by how many more losses they say that their blobs survive.
-    pub(super) pending: BTreeMap<i16, Degraded>,
+    pub(in crate::duties) pending: BTreeMap<i16, Degraded>,
     /// Their chunks that were not looked at yet.
-    pub(super) left: WorkEstimate,
+    pub(in crate::duties) left: WorkEstimate,
     /// An operator wants every blob looked for.
-    pub(super) is_started: bool,
+    pub(in crate::duties) is_started: bool,
 }
 
 /// What the repairer knows, in memory only.
@@ -105,13 +103,13 @@ pub(in crate::duties) struct Progress {
 
 impl Progress {
     /// Looks at or changes what is known of a range.
-    pub(super) fn range<T>(&self, id: RangeId, with: impl FnOnce(&mut RangeProgress) -> T) -> T {
+    pub(in crate::duties) fn range<T>(&self, id: RangeId, with: impl FnOnce(&mut RangeProgress) -> T) -> T {
         with(self.ranges.lock().entry(id).or_default())
     }
 
     /// Forgets the ranges that are not led here any more, or were not all the time: others may have changed
     /// them. `led` tells the terms.
-    pub(super) fn keep_only(&self, led: &BTreeMap<RangeId, u64>) {
+    pub(in crate::duties) fn keep_only(&self, led: &BTreeMap<RangeId, u64>) {
         let mut ranges = self.ranges.lock();
         ranges.retain(|id, range| led.get(id) == Some(&range.term));
         for (id, term) in led {
@@ -128,12 +126,12 @@ impl Progress {
     }
 
     /// Whether no chunk is known that is to be looked at.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(in crate::duties) fn is_idle(&self) -> bool {
         self.ranges.lock().values().all(|range| range.left.items == 0)
     }
 
     /// Everything is listed and repair begins, or goes on with the drives as they stand now.
-    pub(super) fn begin(&self, now: Duration, was_idle: bool) {
+    pub(in crate::duties) fn begin(&self, now: Duration, was_idle: bool) {
         let mut speed = self.speed.lock();
         speed.begin(now);
         if was_idle {
@@ -142,15 +140,55 @@ impl Progress {
     }
 
     /// Notes a chunk that was looked at, and the bytes that it took.
-    pub(super) fn chunk_done(&self, now: Duration, range: RangeId, work: WorkEstimate, bytes: u64) {
+    pub(in crate::duties) fn chunk_done(&self, now: Duration, range: RangeId, work: WorkEstimate, bytes: u64) {
         self.range(range, |range| range.left = range.left - work);
         self.speed.lock().done(now, work, bytes);
+    }
+
+    /// How repair of the ranges led in these terms gets on, with the drives as they stand now.
+    pub(in crate::duties) fn status(
+        &self,
+        led: BTreeMap<RangeId, u64>,
+        snapshot: &DriveSnapshot,
+        now: Duration,
+        bytes_per_second_max: u64,
+    ) -> RepairStatus {
+        let (mut status, mut left, mut is_counted) = (RepairStatus::default(), WorkEstimate::default(), true);
+        {
+            let ranges = self.ranges.lock();
+            for (id, term) in led {
+                match ranges.get(&id).filter(|range| range.term == term) {
+                    Some(range) => {
+                        range.add_to(&mut status, snapshot);
+                        left = left + range.left;
+                        is_counted &= range.is_counted(snapshot);
+                    }
+                    None => {
+                        status.pending_blobs += 1;
+                        is_counted = false;
+                    }
+                }
+            }
+        }
+        status.pending_chunks = left.items;
+        let speed = self.speed.lock();
+        let (began, done_before) = *self.began.lock();
+        status.done_chunks = speed.all_done().items - done_before;
+        status.rebuilt_bytes = speed.bytes();
+        status.bytes_per_second = speed.bytes_per_second(now);
+        if left.items > 0 {
+            status.seconds_passed = now.saturating_sub(began).as_secs();
+        }
+        if is_counted && left.items > 0 {
+            status.seconds_left = speed.seconds_left(now, left, bytes_per_second_max);
+        }
+        status
     }
 }
 
 impl RangeProgress {
     /// A row is not pending any more.
-    pub(super) fn settle(&mut self, row: &RepairRecord) {
+    pub(in crate::duties) fn settle(&mut self, row: &RepairRecord) {
         if let Some(level) = self.pending.get_mut(&survives(row)) {
             level.blobs = level.blobs.saturating_sub(1);
             level.chunks = level.chunks.saturating_sub(row.blob.geometry.chunks(row.blob.len));
@@ -193,60 +231,13 @@ impl RangeProgress {
     }
 }
 
-/// How repair of the ranges led by a node gets on.
-pub(in crate::duties) fn status(context: &DutyContext) -> RepairStatus {
-    let (progress, snapshot) = (&context.repair, DriveSnapshot::of(context));
-    let reports = context.drives.damage.waiting();
-    let mut status = RepairStatus { pending_blobs: reports, ..RepairStatus::default() };
-    let (mut left, mut is_counted) = (WorkEstimate::default(), true);
-    {
-        let ranges = progress.ranges.lock();
-        for (id, term) in terms(&context.replicas.leaders()) {
-            match ranges.get(&id).filter(|range| range.term == term) {
-                Some(range) => {
-                    range.add_to(&mut status, &snapshot);
-                    left = left + range.left;
-                    is_counted &= range.is_counted(&snapshot);
-                }
-                None => {
-                    status.pending_blobs += 1;
-                    is_counted = false;
-                }
-            }
-        }
-    }
-    status.pending_chunks = left.items;
-    let servers = context.replicas.all_servers();
-    let leading = servers.iter().filter(|server| server.consensus().leadership().is_some());
-    let lacking = leading.filter(|leader| lacks_members(context, leader, &snapshot)).count();
-    status.pending_ranges = u64::try_from(lacking + context.replicas.wanting()).unwrap_or(u64::MAX);
-    status.grace_s = context.settings.repair_grace.as_secs();
-    let (speed, now) = (progress.speed.lock(), context.env.clock.steady());
-    let (began, done_before) = *progress.began.lock();
-    status.done_chunks = speed.all_done().items - done_before;
-    status.rebuilt_bytes = speed.bytes();
-    status.bytes_per_second = speed.bytes_per_second(now);
-    if left.items > 0 {
-        status.seconds_passed = now.saturating_sub(began).as_secs();
-    }
-    if is_counted && left.items > 0 {
-        status.seconds_left = speed.seconds_left(now, left, context.settings.repair_bytes_per_second);
-    }
-    drop(speed);
-    status
-}
-
-/// Whether replicas that serve are still to become members of a range: its rows do not survive yet what
-/// its blobs do.
-fn lacks_members(context: &DutyContext, leader: &RangeServer, snapshot: &DriveSnapshot) -> bool {
-    let map = context.map.state();
-    let Some(range) = map.range(leader.descriptor().id) else { return false };
-    let wanted: BTreeSet<_> = range.replicas.keys().copied().collect();
-    leader.consensus().committed_members().voters != [wanted]
-        && range.replicas.values().all(|drive| snapshot.up.contains(drive))
+/// The terms in which ranges are led here.
+pub(in crate::duties) fn terms(leaders: &[Arc<RangeServer>]) -> BTreeMap<RangeId, u64> {
+    let term = |leader: &Arc<RangeServer>| Some((leader.descriptor().id, leader.consensus().leadership()?.term));
+    leaders.iter().filter_map(term).collect()
 }
 
 /// How many more shards a blob's worst chunk may lose, as its row says.
-pub(super) fn survives(row: &RepairRecord) -> i16 {
+pub(in crate::duties) fn survives(row: &RepairRecord) -> i16 {
     i16::from(row.blob.geometry.m()) - i16::from(row.missing)
 }
