@@ -3,14 +3,30 @@
 //!
 //! Must not know: what a map says.
 
-use super::{DataFolder, DataFolderError, decoded, encoded, read_anywhere, write_everywhere};
+use couronne_cluster::map::ClusterMap;
 
-const MAP: &str = "map";
+use super::{DataFolder, DataFolderError, decoded, encoded, read_copy, write_everywhere};
+
+pub(super) const MAP: &str = "map";
 
 impl DataFolder {
-    /// The last known map.
-    pub(crate) fn map(&self) -> Result<Option<Vec<u8>>, DataFolderError> {
-        Ok(read_anywhere(&self.folders, MAP)?.and_then(|text| decoded(&text)))
+    /// The newest known map. A damaged copy counts for nothing: the cluster has the map.
+    pub(crate) fn map(&self) -> Result<Option<ClusterMap>, DataFolderError> {
+        let mut newest: Option<ClusterMap> = None;
+        for folder in &self.folders {
+            let path = folder.join(MAP);
+            let text = match read_copy(&path) {
+                Err(DataFolderError::Damaged { .. }) => continue,
+                text => text?,
+            };
+            let Some(text) = text else { continue };
+            match decoded(&text).and_then(|map| ClusterMap::from_file(&map).ok()) {
+                Some(map) if newest.as_ref().is_none_or(|known| known.version < map.version) => newest = Some(map),
+                Some(_) => {}
+                None => tracing::warn!(path = %path.display(), "this copy of the cluster map is damaged"),
+            }
+        }
+        Ok(newest)
     }
 
     /// Keeps the newest map.

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use couronne_base::env::Env;
 use couronne_cluster::Role;
-use couronne_cluster::map::ClusterMap;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
@@ -34,6 +33,9 @@ use couronne_base::env;
 pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let env = env::system();
     let folder = Arc::new(DataFolder::open(&settings.data)?);
+    if !folder.has_member()? {
+        drives::refuse_used(&folder).await?;
+    }
     let member = folder.member(Role::StorageNode)?;
     let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
     let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
@@ -78,10 +80,10 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let gateway = gateway_of(&node, &secrets, &settings, &env)?;
     traffic.register(gateway.metrics.registry())?;
     let api = api(&secrets, &gateway, own, actions);
-    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped));
     let (peers, pid) = (Some(peer_address), std::process::id());
     let server = RunningServer { s3: None, tls: false, peers, admin, pid };
     folder.announce(&server, &secrets.admin_token)?;
+    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped));
     say(&format!("Couronne {}: storage node {} on {peer_address}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%peer_address, %admin, node = %node.id(), "serving");
     signal.await;
@@ -121,7 +123,7 @@ async fn prepare_drives_again(
     tls: &Arc<Tls>,
     drives: &[NodeDrive],
 ) -> Result<(), ServeError> {
-    let Some(known) = folder.map()?.and_then(|map| ClusterMap::from_file(&map).ok()) else { return Ok(()) };
+    let Some(known) = folder.map()? else { return Ok(()) };
     let map = Arc::new(SharedMap::new(known.clone()));
     let transport = NetTransport::new(Arc::clone(tls), map, NetSettings::default());
     Ok(Membership::prepare_drives_again(env, drives, member.node, &known, &*transport).await?)
