@@ -323,3 +323,55 @@ fn members_of_a_cluster_start_calmly_and_name_the_setting_of_a_port_in_use() {
     let (_, log) = ended(running.unwrap(), &node);
     assert_calm(&log);
 }
+
+/// How many drives of a node the cluster map has.
+fn drives_in_map(data: &Path, node: &str) -> usize {
+    let map = plain(&["cluster", "map", "--json", "--data"]).arg(data).output().unwrap();
+    let map: serde_json::Value = serde_json::from_slice(&map.stdout).unwrap();
+    map["drives"].as_array().unwrap().iter().filter(|drive| drive["node"] == node).count()
+}
+
+#[test]
+fn a_refused_join_decides_nothing_for_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    let (node, config) = member(home.path(), "n1", [free_port(), 0, free_port()]);
+    let init = ["cluster", "init", "--nodes", "1", "--policy", "single", "--config", &config];
+    assert!(plain(&init).output().unwrap().status.success());
+    let running = plain(&["storage-node", "--config", &config]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    announced(&node);
+    let token = |more: &[&str]| {
+        let token = plain(&["cluster", "token", "--data"]).arg(&node).args(more).output().unwrap();
+        String::from_utf8(token.stdout).unwrap().trim().to_owned()
+    };
+    let join = |config: &str, words: &[&str]| {
+        let output = plain(&["cluster", "join", "--config", config]).args(words).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (of_node, of_gateway) = (token(&[]), token(&["--gateway"]));
+
+    let (other, config) = member(home.path(), "n2", [free_port(), 0, free_port()]);
+    let (joined, said) = join(&config, &[&of_gateway, "--drives", "3"]);
+    assert!(!joined && said.contains("not admitted"), "{said}");
+    let (joined, said) = join(&config, &[&of_node, "--gateway"]);
+    assert!(!joined && said.contains("not admitted"), "{said}");
+    assert!(!other.join("joining.toml").exists());
+    let (joined, said) = join(&config, &[&of_node, "--drives", "2"]);
+    assert!(joined, "{said}");
+    let identity: toml::Table = std::fs::read_to_string(other.join("identity.toml")).unwrap().parse().unwrap();
+    assert_eq!(identity["membership"]["drives"].as_integer(), Some(2));
+    assert_eq!(drives_in_map(&node, identity["node"].as_str().unwrap()), 2);
+    ended(running.unwrap(), &node);
+}
+
+#[test]
+fn a_server_whose_admin_token_cannot_be_kept_never_answers() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    std::fs::create_dir_all(data.join("admin.token")).unwrap();
+    let addresses = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let said = refusal(plain(&["serve", "--data"]).arg(&data).args(addresses));
+    assert!(said.contains("admin.token") && said.contains("folder"), "{said}");
+    for name in ["identity.toml", "credentials.toml", "founding.toml", "drive-01"] {
+        assert!(!data.join(name).exists(), "{name}: a refused start makes nothing");
+    }
+}

@@ -20,7 +20,7 @@ use declare::endpoints;
 #[cfg(test)]
 pub(crate) use route::parameter_name;
 pub(crate) use route::path_of;
-pub use route::{Unrouted, route};
+pub use route::{Route, Unrouted, route};
 
 /// One endpoint of the API; a value of it is a call with the parameters of its path.
 pub trait Endpoint: Sized {

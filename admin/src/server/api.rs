@@ -1,6 +1,7 @@
 //! From a request to its answer.
 //!
-//! Promises: below `/admin/` the token is asked for before anything else is looked at.
+//! Promises: the token is asked for once a request is routed, by the row that it was routed to, and before anything
+//! else of the request is looked at. Below `/admin/` whatever is routed nowhere asks for it too.
 //! Must not know: connections, how a call is carried out.
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use hyper::body::Incoming;
 use super::AdminToken;
 use super::body::{json, read, text};
 use crate::control::{ClusterControl, IdentityControl};
-use crate::endpoints::{self as at, Call, Endpoint, Unrouted, route};
+use crate::endpoints::{self as at, Access, Call, Endpoint, Route, Unrouted, route};
 use crate::types::{ApiError, ErrorCode};
 
 /// What the API works with.
@@ -35,11 +36,12 @@ impl AdminApi {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         let (method, path) = (&head.method, head.uri.path());
-        if path.starts_with("/admin/") && !self.token.opens(&head.headers) {
+        let Route { access, call } = route(method, path);
+        if access != Access::Open && !self.token.opens(&head.headers) {
             let error = ApiError::new(ErrorCode::Unauthenticated, "the admin token is missing or wrong");
             return refusal(method, path, &error);
         }
-        match route(method, path) {
+        match call {
             Ok(call) => self.carry_out(call, body).await.unwrap_or_else(|error| refusal(method, path, &error)),
             Err(Unrouted::NotFound) => {
                 refusal(method, path, &ApiError::new(ErrorCode::NotFound, "there is nothing here"))

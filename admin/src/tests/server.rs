@@ -94,6 +94,43 @@ async fn paths_and_methods_that_are_not_there() {
     assert_eq!(server.ask(&Method::POST, "/health", None, String::new()).await.refused(), ErrorCode::MethodNotAllowed);
 }
 
+/// Each letter of a path in turn, percent-encoded in both cases of hexadecimal digits; and all of them.
+fn spellings(path: &str) -> Vec<String> {
+    let encoded = |letter: char, upper: bool| match upper {
+        true => format!("%{:02X}", u32::from(letter)),
+        false => format!("%{:02x}", u32::from(letter)),
+    };
+    let mut spellings = Vec::new();
+    for upper in [false, true] {
+        for (at, letter) in path.char_indices().skip(1) {
+            spellings.push(format!("{}{}{}", &path[..at], encoded(letter, upper), &path[at + letter.len_utf8()..]));
+        }
+        let all = path.chars().map(|letter| if letter == '/' { "/".to_owned() } else { encoded(letter, upper) });
+        spellings.push(all.collect());
+    }
+    spellings
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_path_opens_it_without_the_token() {
+    let server = Running::start(Fake::default()).await;
+    for row in at::ENDPOINTS.iter().filter(|row| row.access == at::Access::Token) {
+        let path = row.path.replace(['{', '}'], "");
+        for token in [None, Some("wrong"), Some("")] {
+            let answer = server.ask(&row.method, &path, token, String::new()).await;
+            assert_eq!(answer.refused(), ErrorCode::Unauthenticated, "{} {path}", row.method);
+            let answer = server.ask(&Method::PATCH, &path, token, String::new()).await;
+            assert_eq!(answer.refused(), ErrorCode::Unauthenticated, "PATCH {path}: its methods are not told");
+        }
+        for spelling in spellings(&path) {
+            let answer = server.ask(&row.method, &spelling, None, String::new()).await;
+            assert!(!answer.status.is_success(), "{} {spelling}: {}", row.method, answer.status);
+            let refused = answer.refused();
+            assert!(matches!(refused, ErrorCode::Unauthenticated | ErrorCode::NotFound), "{spelling}: {refused:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_refused_body_is_not_quoted() {
     let server = Running::start(Fake::default()).await;

@@ -1,9 +1,10 @@
 //! Founding a cluster on the drives of this process: by `couronne cluster init`, or by the first start of
 //! `couronne serve`, whose cluster is one node alone.
 //!
-//! Steps, each durable before the next: the key pair, from which the node's id comes; the cluster's id, authority
-//! and secrets; the drives' identities and the first map; the node's certificate and membership. The last decides:
-//! what was cut off before it is gone on with, of the same cluster.
+//! The drives are looked at and opened first: where they are refused nothing is written. Steps after that, each durable
+//! before the next: the key pair, from which the node's id comes; the cluster's id, authority and secrets; the drives'
+//! identities and the first map; the node's certificate and membership. The last decides: what was cut off before it is
+//! gone on with, of the same cluster.
 //! Must not know: how the cluster is bootstrapped later, where its secrets are kept.
 
 use couronne_base::env::Env;
@@ -14,9 +15,10 @@ use couronne_protocol::net::certificates::CertificateError;
 use couronne_storage_node::node::{Membership, NodeDrive, NodeError};
 use thiserror::Error;
 
+use crate::drives::{self, DrivesError};
 use crate::folder::{DataFolder, DataFolderError, MemberFile};
+use crate::policy;
 use crate::settings::Settings;
-use crate::{drives, policy};
 
 /// Why no cluster was founded.
 #[derive(Debug, Error)]
@@ -24,6 +26,9 @@ pub(crate) enum FoundingError {
     /// The data folders were refused.
     #[error(transparent)]
     DataFolder(#[from] DataFolderError),
+    /// The drives are not this process's to found a cluster on.
+    #[error(transparent)]
+    Drives(#[from] DrivesError),
     /// The drives were refused.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -50,12 +55,17 @@ pub(crate) async fn found(
     env: &Env,
 ) -> Result<Vec<NodeDrive>, FoundingError> {
     folder.refuse_member()?;
-    let identity = folder.make_identity()?;
-    let founding = folder.make_founding(env)?;
+    let identity = folder.identity_or_new()?;
+    let founding = folder.founding_or_new(env)?;
     let (cluster, node) = (founding.cluster, identity.node);
+    if let Some(prepared) = drives::refuse_used(folder).await?.filter(|owner| owner.cluster != cluster) {
+        return Err(DataFolderError::Prepared { drive: prepared.folder }.into());
+    }
     let count = folder.drive_count()?;
     let drives = drives::open(&folder.drive_folders()?).await?;
     let planned = Membership::plan_drives(env, &drives).await?;
+    folder.keep_identity(&identity)?;
+    folder.keep_founding(&founding)?;
     let policy = policy::of(plan.redundancy);
     let bootstrap = Bootstrap { nodes: plan.nodes, ranges: settings.storage.metadata_ranges };
     Membership::found(env, &drives, &planned, (cluster, node, plan.place), &policy, bootstrap).await?;
@@ -63,7 +73,9 @@ pub(crate) async fn found(
     let lifetime = settings.cluster.certificate_lifetime();
     let certificate = founding.authority.sign(&identity.key.request()?, node, Role::StorageNode, lifetime, env)?;
     let authority = founding.authority.certificate().to_vec();
-    let membership = MemberFile { cluster, role: Role::StorageNode, drives: count, certificate, authority };
+    let data_folders = folder.folder_count();
+    let role = Role::StorageNode;
+    let membership = MemberFile { cluster, role, drives: count, data_folders, certificate, authority };
     folder.become_member(identity, membership)?;
     Ok(drives)
 }
@@ -96,7 +108,10 @@ mod tests {
         let mut again = found(&folder, &settings, plan(), &env).await;
         for _ in 0..100 {
             // The drives are let go of in the background.
-            let Err(FoundingError::Node(NodeError::InUse(_) | NodeError::Drive(_))) = &again else { break };
+            let Err(FoundingError::Node(NodeError::InUse(_) | NodeError::Drive(_)) | FoundingError::Drives(_)) = &again
+            else {
+                break;
+            };
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             again = found(&folder, &settings, plan(), &env).await;
         }

@@ -1,7 +1,8 @@
 //! `couronne cluster join`: a process asks a cluster to be one of it.
 //!
 //! It makes its key pair and the ids of its drives and keeps them, then asks; so a repeat after a lost answer
-//! is the same request, and is admitted as the same member.
+//! is the same request, and is admitted as the same member. A refusal ends that: what was decided is forgotten, unless an
+//! earlier try may have been admitted.
 //! Promises: the private key never leaves this machine; the answer counts only if it comes from the cluster of the
 //! token and names this process. Must not know: how the cluster decides.
 
@@ -31,21 +32,20 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
     let env = env::system();
     let folder = DataFolder::open(&settings.data)?;
     folder.refuse_member()?;
-    let identity = folder.make_identity()?;
+    drives::refuse_used(&folder).await?;
     let drives: Vec<NodeDrive> = match role {
         Role::StorageNode => drives::open(&folder.drive_folders()?).await?,
         _ => Vec::new(),
     };
-    let joining = match folder.joining()? {
-        Some(joining) => joining,
-        None => {
-            let joining = Joining { drives: Membership::plan_drives(&env, &drives).await? };
-            folder.keep_joining(&joining)?;
-            joining
-        }
-    };
+    let (identity, joining, is_new) = decide(&folder, role, &drives, &env).await?;
     let place = MapNode { role, ..settings.place(address) };
-    let admission = ask(&token, &request(&token, place, &identity, &joining)?, &env).await?;
+    let admission = match ask(&token, &request(&token, place, &identity, &joining)?, &env).await {
+        Err(error @ ClusterError::NotAdmitted(_)) if is_new => {
+            folder.forget_joining()?;
+            return Err(error);
+        }
+        admission => admission?,
+    };
     let state = ClusterMap::decode(admission.map.clone()).map_err(|_| ClusterError::Answer)?;
     check(&admission, &token, &identity, Name::new(state.cluster, identity.node, role), &env)?;
     let cluster = state.cluster;
@@ -53,11 +53,39 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
         Role::StorageNode => Membership::prepare_drives(&env, &drives, &joining.drives, identity.node, state).await?,
         _ => folder.keep_map(&state)?,
     }
-    let count = if role == Role::StorageNode { folder.drive_count()? } else { 0 };
+    let count = u16::try_from(joining.drives.len()).unwrap_or(u16::MAX);
     let (certificate, authority) = (admission.certificate.to_vec(), admission.authority.to_vec());
-    folder.become_member(identity, MemberFile { cluster, role, drives: count, certificate, authority })?;
+    let data_folders = folder.folder_count();
+    folder
+        .become_member(identity, MemberFile { cluster, role, drives: count, data_folders, certificate, authority })?;
     say(&format!("joined cluster {cluster:032x} in {}; next: {next}", folder.names()));
     Ok(())
+}
+
+/// Who asks to be what, with which drives; whether that was decided now. What an earlier try decided is kept if it asked
+/// for the same; if it asked for another role it may be a member of that role, so another key pair is taken.
+async fn decide(
+    folder: &DataFolder,
+    role: Role,
+    drives: &[NodeDrive],
+    env: &Env,
+) -> Result<(Identity, Joining, bool), ClusterError> {
+    let before = folder.joining()?;
+    let identity = match &before {
+        Some(before) if before.role != role => {
+            folder.forget_identity()?;
+            Identity::new()?
+        }
+        _ => folder.identity_or_new()?,
+    };
+    let is_same = |before: &Joining| before.role == role && before.drives.len() == drives.len();
+    let (joining, is_new) = match before.filter(is_same) {
+        Some(before) => (before, false),
+        None => (Joining { role, drives: Membership::plan_drives(env, drives).await? }, true),
+    };
+    folder.keep_identity(&identity)?;
+    folder.keep_joining(&joining)?;
+    Ok((identity, joining, is_new))
 }
 
 async fn ask(token: &JoinToken, request: &JoinRequest, env: &Env) -> Result<Admission, ClusterError> {
@@ -101,4 +129,43 @@ fn request(
         zone: place.zone.0.to_string(),
         drives: joining.drives.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::DataSettings;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_try_is_repeated_as_it_was_and_another_one_is_decided_anew() {
+        let (home, env) = (tempfile::tempdir().unwrap(), env::system());
+        let data = DataSettings { folders: vec![home.path().to_owned()], drives: Some(3), policy: None };
+        let folder = DataFolder::open(&data).unwrap();
+        let three = drives::open(&folder.drive_folders().unwrap()).await.unwrap();
+        let (two, none) = (three.get(..2).unwrap(), three.get(..0).unwrap());
+        let decide = async |role: Role, drives: &[NodeDrive]| {
+            let (identity, joining, is_new) = decide(&folder, role, drives, &env).await.unwrap();
+            assert_eq!((joining.role, joining.drives.len()), (role, drives.len()));
+            assert_eq!(folder.joining().unwrap().as_ref(), Some(&joining));
+            assert_eq!(folder.identity().unwrap().unwrap().node, identity.node);
+            (identity.node, joining, is_new)
+        };
+        let mut nodes = Vec::new();
+        for (role, drives, same_node) in [
+            (Role::StorageNode, three.as_slice(), false),
+            (Role::StorageNode, two, true),
+            // The node may be a member of the other role by now.
+            (Role::Gateway, none, false),
+            (Role::StorageNode, two, false),
+        ] {
+            let (node, joining, is_new) = decide(role, drives).await;
+            assert!(is_new);
+            assert_eq!(nodes.last() == Some(&node), same_node, "{role:?}");
+            nodes.push(node);
+            assert_eq!(decide(role, drives).await, (node, joining, false), "a repeat is the same request");
+        }
+        folder.forget_joining().unwrap();
+        let (node, _, is_new) = decide(Role::Gateway, none).await;
+        assert!(is_new && nodes.last() == Some(&node), "a refusal ended what was decided, and a key is a key");
+    }
 }

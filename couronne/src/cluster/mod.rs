@@ -29,6 +29,9 @@ pub(crate) enum ClusterError {
     /// No cluster was founded.
     #[error(transparent)]
     Founding(#[from] founding::FoundingError),
+    /// The drives are another node's.
+    #[error(transparent)]
+    Drives(#[from] crate::drives::DrivesError),
     /// The drives were refused.
     #[error(transparent)]
     Node(#[from] NodeError),

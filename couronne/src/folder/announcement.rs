@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use super::{DataFolder, DataFolderError, files, write_everywhere};
 
-const SERVER: &str = "server.json";
-const TOKEN: &str = "admin.token";
+pub(super) const SERVER: &str = "server.json";
+pub(super) const TOKEN: &str = "admin.token";
 
 /// What `server.json` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

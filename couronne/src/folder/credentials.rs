@@ -1,4 +1,5 @@
-//! The root credentials: made at the first start, preset by the environment, kept in the data folders.
+//! The root credentials: made or preset when a cluster is founded, changed by the environment of a lone server, and
+//! shown to the operator in the data folders. What counts is what the cluster keeps.
 //!
 //! Promises: a secret key never appears in `Debug`, and leaves this process only where the operator asked.
 //! Must not know: what root may do.
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{DataFolderError, read_anywhere, write_everywhere};
+use super::{DataFolderError, damaged, first_sound, write_everywhere};
 
 /// The variable that presets the root access key.
 pub(crate) const ACCESS_KEY_VARIABLE: &str = "COURONNE_ACCESS_KEY";
@@ -85,16 +86,12 @@ pub(crate) fn of_aws() -> Result<Option<Credentials>, CredentialsError> {
     Credentials::chosen(variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"))
 }
 
-/// The root credentials: those of the environment, else those kept, else new ones; kept in every folder.
-pub(super) fn open(folders: &[PathBuf], env: &Env) -> Result<Credentials, DataFolderError> {
-    let preset = preset()?;
-    let credentials = match (preset, read_anywhere(folders, NAME)?) {
-        (Some(preset), _) => preset,
-        (None, Some(text)) => parse(&text)?,
-        (None, None) => Credentials::generate(env),
-    };
-    keep(folders, &credentials)?;
-    Ok(credentials)
+/// The root credentials of a cluster that is founded: those of the environment, else those of the file, else new ones.
+pub(super) fn of_founding(folders: &[PathBuf], env: &Env) -> Result<Credentials, DataFolderError> {
+    match preset()? {
+        Some(preset) => Ok(preset),
+        None => Ok(first_sound(folders, NAME, parse)?.unwrap_or_else(|| Credentials::generate(env))),
+    }
 }
 
 /// Keeps the root credentials in every folder, readable by the owner only.
@@ -105,14 +102,12 @@ pub(crate) fn keep(folders: &[PathBuf], credentials: &Credentials) -> Result<(),
 
 /// The root credentials kept in a data folder, if any are, for the commands of a user that may read it.
 pub(crate) fn read(folder: &Path) -> Result<Option<Credentials>, DataFolderError> {
-    read_anywhere(&[folder.to_owned()], NAME)?.map(|text| parse(&text)).transpose()
+    first_sound(&[folder.to_owned()], NAME, parse)
 }
 
 /// Reads the file's text.
-fn parse(text: &str) -> Result<Credentials, DataFolderError> {
-    // Only the message of an error: its full text quotes the line, and the line may be the secret.
-    toml::from_str(text)
-        .map_err(|error| DataFolderError::Damaged { path: NAME.into(), reason: error.message().to_owned() })
+pub(super) fn parse(path: &Path, text: &str) -> Result<Credentials, DataFolderError> {
+    toml::from_str(text).map_err(|error| damaged(path, &error))
 }
 
 /// A variable of the environment that is set to something.

@@ -10,7 +10,9 @@
 //! access_key, secret_key, sealing_secret, admin_token
 //! ```
 //! Promises: it is made once and stands here before any drive is prepared; so a founding that was cut off is gone
-//! on with, of the same cluster. Must not know: how a cluster keeps it.
+//! on with, of the same cluster. Until it is kept nothing of it stands anywhere. Must not know: how a cluster keeps it.
+
+use std::path::Path;
 
 use couronne_base::env::Env;
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
@@ -18,7 +20,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::secrets::Secrets;
-use super::{DataFolder, DataFolderError, FORMAT_VERSION, check_version, credentials, decoded, encoded};
+use super::{
+    DataFolder, DataFolderError, FORMAT_VERSION, check_version, credentials, damaged, decoded, encoded, first_sound,
+};
 
 pub(super) const FOUNDING: &str = "founding.toml";
 
@@ -48,41 +52,51 @@ struct FoundingFile {
 impl DataFolder {
     /// What the founding node made, if the cluster does not keep it yet.
     pub(crate) fn founding(&self) -> Result<Option<Founding>, DataFolderError> {
-        let Some(file) = self.read::<FoundingFile>(FOUNDING)? else { return Ok(None) };
-        let path = self.name().join(FOUNDING);
-        check_version(&path, file.format_version)?;
-        let parsed = || Some((u128::from_str_radix(&file.cluster, 16).ok()?, decoded(&file.authority)?));
-        let reason = "the cluster or its authority does not parse".to_owned();
-        let (cluster, certificate) = parsed().ok_or(DataFolderError::Damaged { path, reason })?;
-        let authority_key = PrivateKey::from_pkcs8(decoded(&file.authority_key).unwrap_or_default());
-        let authority = Authority::load(cluster, &certificate, &authority_key)?;
-        Ok(Some(Founding { cluster, authority, authority_key, secrets: file.secrets }))
+        first_sound(&self.folders, FOUNDING, parse)
     }
 
-    /// What the founding node made; made now, if nothing was made yet.
-    pub(crate) fn make_founding(&self, env: &Env) -> Result<Founding, DataFolderError> {
+    /// The same; a new one, which stands nowhere yet, if nothing was made.
+    pub(crate) fn founding_or_new(&self, env: &Env) -> Result<Founding, DataFolderError> {
         if let Some(founding) = self.founding()? {
             return Ok(founding);
         }
-        let root = credentials::open(&self.folders, env)?;
+        let root = credentials::of_founding(&self.folders, env)?;
         let cluster = u128::from_be_bytes(env.random_bytes());
         let (authority, authority_key) = Authority::create(cluster, env)?;
-        let founding = Founding { cluster, authority, authority_key, secrets: Secrets::make(root, env) };
+        Ok(Founding { cluster, authority, authority_key, secrets: Secrets::make(root, env) })
+    }
+
+    /// Keeps it until the cluster does, with the root credentials for the operator.
+    pub(crate) fn keep_founding(&self, founding: &Founding) -> Result<(), DataFolderError> {
+        credentials::keep(&self.folders, &founding.secrets.root())?;
         let file = FoundingFile {
             format_version: FORMAT_VERSION,
-            cluster: format!("{cluster:032x}"),
+            cluster: format!("{:032x}", founding.cluster),
             authority: encoded(founding.authority.certificate()).to_string(),
             authority_key: encoded(founding.authority_key.as_pkcs8()),
             secrets: founding.secrets.clone(),
         };
-        self.write(FOUNDING, &file)?;
-        Ok(founding)
+        self.write(FOUNDING, &file)
     }
 
     /// The cluster keeps it now.
     pub(crate) fn forget_founding(&self) -> Result<(), DataFolderError> {
         self.remove(FOUNDING)
     }
+}
+
+/// What a file means.
+fn parse(path: &Path, text: &str) -> Result<Founding, DataFolderError> {
+    let file: FoundingFile = toml::from_str(text).map_err(|error| damaged(path, &error))?;
+    check_version(path, file.format_version)?;
+    let damaged = |reason: String| DataFolderError::Damaged { path: path.to_owned(), reason };
+    let parsed = || Some((u128::from_str_radix(&file.cluster, 16).ok()?, decoded(&file.authority)?));
+    let reason = || damaged("the cluster or its authority does not parse".to_owned());
+    let (cluster, certificate) = parsed().ok_or_else(reason)?;
+    let authority_key = PrivateKey::from_pkcs8(decoded(&file.authority_key).unwrap_or_default());
+    let authority =
+        Authority::load(cluster, &certificate, &authority_key).map_err(|error| damaged(error.to_string()))?;
+    Ok(Founding { cluster, authority, authority_key, secrets: file.secrets })
 }
 
 #[cfg(test)]

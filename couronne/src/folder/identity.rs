@@ -10,13 +10,14 @@
 //! cluster = "<32 hexadecimal digits>"
 //! role = "storage-node" or "gateway"
 //! drives = <their number>
+//! data_folders = <their number>
 //! certificate = "<DER, base64>"
 //! authority = "<certificate, DER, base64>"
 //! ```
 //! The key is that of the certificate and is renewed with it; the node id stays that of the first one. The membership
 //! is written last when a cluster is founded or joined, and decides: whatever was cut off before it is done again.
-//! Promises: key and certificate change together. Of copies in several folders the newest counts, and those of
-//! another node are refused. Must not know: how certificates are signed.
+//! Promises: key and certificate change together. Of copies in several folders the newest counts; those that are missing,
+//! older or damaged are written again, and those of another node are refused. Must not know: how certificates are signed.
 
 use std::path::Path;
 
@@ -28,9 +29,10 @@ use zeroize::Zeroizing;
 
 use super::founding::FOUNDING;
 use super::joining::JOINING;
-use super::{DataFolder, DataFolderError, FORMAT_VERSION, check_version, damaged, decoded, encoded, files};
+use super::role_names::{parse_role, role_name};
+use super::{DataFolder, DataFolderError, FORMAT_VERSION, check_version, damaged, decoded, encoded, read_copy};
 
-const IDENTITY: &str = "identity.toml";
+pub(super) const IDENTITY: &str = "identity.toml";
 
 /// A process.
 pub(crate) struct Identity {
@@ -48,6 +50,8 @@ pub(crate) struct MemberFile {
     pub(crate) role: Role,
     /// How many drives it has.
     pub(crate) drives: u16,
+    /// How many data folders it has.
+    pub(crate) data_folders: u16,
     /// Its certificate.
     pub(crate) certificate: Vec<u8>,
     /// The certificate of the cluster's authority.
@@ -78,6 +82,7 @@ struct MembershipFile {
     cluster: String,
     role: String,
     drives: u16,
+    data_folders: u16,
     certificate: String,
     authority: String,
 }
@@ -85,12 +90,30 @@ struct MembershipFile {
 impl DataFolder {
     /// The identity of the process of this folder; `None` before anything was begun.
     pub(crate) fn identity(&self) -> Result<Option<Identity>, DataFolderError> {
-        let mut newest: Option<(Identity, &Path)> = None;
+        match self.newest_identity()? {
+            (None, Some(DataFolderError::Damaged { path, reason })) => {
+                let then = "put a sound copy in its place; a server that ran alone makes it again from its drives once \
+                            the file is moved away";
+                Err(DataFolderError::Damaged { path, reason: format!("{reason}; {then}") })
+            }
+            (None, Some(damage)) => Err(damage),
+            (identity, _) => Ok(identity),
+        }
+    }
+
+    /// The newest sound copy, and what is wrong with the first damaged one.
+    fn newest_identity(&self) -> Result<(Option<Identity>, Option<DataFolderError>), DataFolderError> {
+        let (mut newest, mut damage): (Option<(Identity, &Path)>, _) = (None, None);
         for folder in &self.folders {
-            let path = folder.join(IDENTITY);
-            let Some(text) = files::read(&path).map_err(DataFolderError::io("reading", &path))? else { continue };
-            let file = toml::from_str(&Zeroizing::new(text)).map_err(|error| damaged(&path, &error))?;
-            let identity = parse(&file, &path)?;
+            let identity = match read(&folder.join(IDENTITY)) {
+                Ok(Some(identity)) => identity,
+                Ok(None) => continue,
+                Err(error @ DataFolderError::Damaged { .. }) => {
+                    damage = damage.or(Some(error));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             match &newest {
                 Some((other, first)) if other.node != identity.node => {
                     let nodes = (other.node, identity.node);
@@ -100,18 +123,12 @@ impl DataFolder {
                 _ => newest = Some((identity, folder)),
             }
         }
-        Ok(newest.map(|(identity, _)| identity))
+        Ok((newest.map(|(identity, _)| identity), damage))
     }
 
-    /// The identity of the process of this folder; made now, with a key pair, if there is none.
-    pub(crate) fn make_identity(&self) -> Result<Identity, DataFolderError> {
-        if let Some(identity) = self.identity()? {
-            return Ok(identity);
-        }
-        let key = PrivateKey::generate()?;
-        let identity = Identity { node: key.node()?, key, membership: None, revision: 1 };
-        self.keep_identity(&identity)?;
-        Ok(identity)
+    /// The identity of the process of this folder; a new one, which stands nowhere yet, if there is none.
+    pub(crate) fn identity_or_new(&self) -> Result<Identity, DataFolderError> {
+        self.identity()?.map_or_else(Identity::new, Ok)
     }
 
     /// The member that lives here.
@@ -167,16 +184,28 @@ impl DataFolder {
         self.keep_identity(&Identity { node, key, membership: Some(membership), revision: revision + 1 })
     }
 
-    /// Gives folders that lack the newest identity a copy.
+    /// Gives folders that lack the newest identity a copy, and those whose copy is damaged.
     pub(super) fn complete_identity(&self) -> Result<(), DataFolderError> {
-        self.identity()?.map_or(Ok(()), |identity| self.keep_identity(&identity))
+        let (identity, damage) = self.newest_identity()?;
+        let Some(identity) = identity else { return Ok(()) };
+        if let Some(damage) = damage {
+            tracing::warn!(%damage, "this copy of the identity is written again");
+        }
+        self.keep_identity(&identity)
     }
 
-    fn keep_identity(&self, identity: &Identity) -> Result<(), DataFolderError> {
+    /// Forgets the process that these folders were of.
+    pub(crate) fn forget_identity(&self) -> Result<(), DataFolderError> {
+        self.remove(IDENTITY)
+    }
+
+    /// Keeps the identity in every folder.
+    pub(crate) fn keep_identity(&self, identity: &Identity) -> Result<(), DataFolderError> {
         let membership = identity.membership.as_ref().map(|membership| MembershipFile {
             cluster: format!("{:032x}", membership.cluster),
             role: role_name(membership.role).to_owned(),
             drives: membership.drives,
+            data_folders: membership.data_folders,
             certificate: encoded(&membership.certificate).to_string(),
             authority: encoded(&membership.authority).to_string(),
         });
@@ -191,15 +220,39 @@ impl DataFolder {
     }
 }
 
+impl Identity {
+    /// A process of a new key pair.
+    pub(crate) fn new() -> Result<Self, DataFolderError> {
+        let key = PrivateKey::generate()?;
+        Ok(Self { node: key.node()?, key, membership: None, revision: 1 })
+    }
+
+    /// A process that is known by its id and has another key pair now.
+    pub(crate) const fn with_key(node: NodeId, key: PrivateKey) -> Self {
+        Self { node, key, membership: None, revision: 1 }
+    }
+}
+
+/// Reads a copy; `None` if there is none. One whose key is no key is damaged.
+fn read(path: &Path) -> Result<Option<Identity>, DataFolderError> {
+    let Some(text) = read_copy(path)? else { return Ok(None) };
+    let identity = parse(&toml::from_str(&text).map_err(|error| damaged(path, &error))?, path)?;
+    match identity.key.node() {
+        Ok(_) => Ok(Some(identity)),
+        Err(error) => Err(DataFolderError::Damaged { path: path.to_owned(), reason: error.to_string() }),
+    }
+}
+
 /// What a file means.
 fn parse(file: &IdentityFile, path: &Path) -> Result<Identity, DataFolderError> {
     check_version(path, file.format_version)?;
     let membership = |file: &MembershipFile| {
-        let role = [Role::StorageNode, Role::Gateway].into_iter().find(|role| role_name(*role) == file.role)?;
+        let role = parse_role(&file.role)?;
         Some(MemberFile {
             cluster: u128::from_str_radix(&file.cluster, 16).ok()?,
             role,
             drives: file.drives,
+            data_folders: file.data_folders,
             certificate: decoded(&file.certificate)?,
             authority: decoded(&file.authority)?,
         })
@@ -216,14 +269,6 @@ fn parse(file: &IdentityFile, path: &Path) -> Result<Identity, DataFolderError> 
     identity().ok_or_else(|| DataFolderError::Damaged { path: path.to_owned(), reason: reason() })
 }
 
-const fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::StorageNode => "storage-node",
-        Role::Gateway => "gateway",
-        Role::Unjoined => "unjoined",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +279,7 @@ mod tests {
             cluster: format!("{:032x}", 9),
             role: "storage-node".to_owned(),
             drives: 6,
+            data_folders: 2,
             certificate: encoded(b"certificate").to_string(),
             authority: encoded(b"authority").to_string(),
         };
@@ -247,13 +293,13 @@ mod tests {
         let head = "format_version = 1\nrevision = 2\nnode = \"00000000000000000000000000000007\"\nkey = \"a2V5\"\n";
         let golden = format!(
             "{head}\n[membership]\ncluster = \"00000000000000000000000000000009\"\nrole = \"storage-node\"\ndrives = 6\n\
-             certificate = \"Y2VydGlmaWNhdGU=\"\nauthority = \"YXV0aG9yaXR5\"\n"
+             data_folders = 2\ncertificate = \"Y2VydGlmaWNhdGU=\"\nauthority = \"YXV0aG9yaXR5\"\n"
         );
         assert_eq!(toml::to_string(&file).unwrap(), golden);
         let read = parse(&toml::from_str(&golden).unwrap(), Path::new("identity.toml")).unwrap();
         assert_eq!((read.node, read.key.as_pkcs8(), read.revision), (NodeId(7), &b"key"[..], 2));
-        let MemberFile { cluster, role, drives, certificate, authority } = read.membership.unwrap();
-        assert_eq!((cluster, role, drives), (9, Role::StorageNode, 6));
+        let MemberFile { cluster, role, drives, data_folders, certificate, authority } = read.membership.unwrap();
+        assert_eq!((cluster, role, drives, data_folders), (9, Role::StorageNode, 6, 2));
         assert_eq!((certificate, authority), (b"certificate".to_vec(), b"authority".to_vec()));
         file.membership = None;
         assert_eq!(toml::to_string(&file).unwrap(), head);

@@ -6,15 +6,28 @@
 
 use couronne_cluster::map::ClusterMap;
 
-use super::{DataFolder, DataFolderError, decoded, encoded, read_anywhere, write_everywhere};
+use super::{DataFolder, DataFolderError, decoded, encoded, read_copy, write_everywhere};
 
-const MAP: &str = "map";
+pub(super) const MAP: &str = "map";
 
 impl DataFolder {
-    /// The last known map; none if what is kept is damaged.
+    /// The newest known map. A damaged copy counts for nothing: the cluster has the map.
     pub(crate) fn map(&self) -> Result<Option<ClusterMap>, DataFolderError> {
-        let file = read_anywhere(&self.folders, MAP)?.and_then(|text| decoded(&text));
-        Ok(file.and_then(|file| ClusterMap::from_file(&file).ok()))
+        let mut newest: Option<ClusterMap> = None;
+        for folder in &self.folders {
+            let path = folder.join(MAP);
+            let text = match read_copy(&path) {
+                Err(DataFolderError::Damaged { .. }) => continue,
+                text => text?,
+            };
+            let Some(text) = text else { continue };
+            match decoded(&text).and_then(|map| ClusterMap::from_file(&map).ok()) {
+                Some(map) if newest.as_ref().is_none_or(|known| known.version < map.version) => newest = Some(map),
+                Some(_) => {}
+                None => tracing::warn!(path = %path.display(), "this copy of the cluster map is damaged"),
+            }
+        }
+        Ok(newest)
     }
 
     /// Keeps the newest map.

@@ -4,8 +4,8 @@
 //! ```text
 //! DIR/identity.toml      node and private key; in a cluster also role, drives, certificate, authority
 //! DIR/founding.toml      of a founding node, until the cluster keeps it itself: authority with its key, secrets
-//! DIR/joining.toml       of one that joins, until it is admitted: the ids of its drives
-//! DIR/credentials.toml   of a founding node: the root credentials, for its operator
+//! DIR/joining.toml       of one that joins, until it is admitted or refused: its role, the ids of its drives
+//! DIR/credentials.toml   of a founding node: the root credentials that the cluster keeps, for its operator
 //! DIR/map                the newest map known (base64), with which a member finds its cluster again
 //! DIR/server.json        where the running process listens
 //! DIR/admin.token        the token of its admin listener
@@ -13,10 +13,12 @@
 //! DIR/drive-01/...       a drive; with several data folders, the one drive of each is DIR/drive
 //! ```
 //!
-//! Promises: folders that are made here have mode 0700, files 0600; every data folder holds a copy of each file, so
-//! the loss of one loses nothing, and one that lacks them gets them back; folders of two processes are refused; the
-//! number of drives is fixed when the process becomes a member; a first start that is refused before it wrote anything
-//! leaves nothing. Private keys and secrets have no `Debug`.
+//! Of several data folders each holds a copy of each file: the loss or damage of one loses nothing, and is mended. One data
+//! folder has each file once. Of these only `identity.toml` cannot be had again from the cluster: a server that is alone
+//! in its cluster makes it again from its drives, any other member needs it back or joins as a new one.
+//!
+//! Promises: folders that are made here have mode 0700, files 0600; folders of two processes are refused; the numbers of
+//! drives and of data folders are fixed when the process becomes a member. Private keys and secrets have no `Debug`.
 //! Must not know: what is on a drive, how members talk.
 
 mod announcement;
@@ -28,6 +30,7 @@ mod identity;
 mod joining;
 mod map;
 mod new_files;
+mod role_names;
 pub(crate) mod secret;
 pub(crate) mod secrets;
 
@@ -40,7 +43,6 @@ use base64::engine::general_purpose::STANDARD;
 use couronne_protocol::net::certificates::CertificateError;
 use couronne_ring::NodeId;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -50,6 +52,17 @@ pub(crate) use joining::Joining;
 use new_files::NewFiles;
 
 use crate::settings::{DataSettings, SettingsError};
+
+/// The control files.
+const NAMES: [&str; 7] = [
+    identity::IDENTITY,
+    founding::FOUNDING,
+    joining::JOINING,
+    credentials::NAME,
+    map::MAP,
+    announcement::SERVER,
+    announcement::TOKEN,
+];
 
 /// The version of the files that this binary writes and reads.
 const FORMAT_VERSION: u32 = 1;
@@ -81,12 +94,20 @@ pub(crate) enum DataFolderError {
     #[error("{0} is in use by another server")]
     InUse(PathBuf),
     /// A file says something this binary cannot make sense of.
-    #[error("{path} is damaged or from another version: {reason}")]
+    #[error("{path} is damaged: {reason}")]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with the file.
         reason: String,
+    },
+    /// A file is of another version of this binary.
+    #[error("{path} has format version {found}, this binary knows {FORMAT_VERSION}")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
     },
     /// Two data folders are not of one process.
     #[error("{first} is of node {} and {second} of node {}: name the folders of one process with --data", nodes.0, nodes.1)]
@@ -110,6 +131,60 @@ pub(crate) enum DataFolderError {
         found: NodeId,
         /// Its cluster.
         cluster: u128,
+    },
+    /// The identity of a node that has drives here is gone, and its cluster goes on without this server.
+    #[error(
+        "{folder} has no identity.toml, and its drives belong to {node} of cluster {cluster:032x}, which has other \
+         members: put the identity.toml of that node back. If it is lost for good, and `couronne status` of the cluster \
+         says that it can do without these drives, empty their folders and join as a new member with `couronne cluster \
+         join`"
+    )]
+    IdentityLost {
+        /// The data folder.
+        folder: PathBuf,
+        /// The node, as far as the drives say.
+        node: String,
+        /// Its cluster.
+        cluster: u128,
+    },
+    /// The same of a node that is its whole cluster.
+    #[error(
+        "{folder} has no identity.toml, and its drives belong to {node} of cluster {cluster:032x}, which has no other \
+         members: start it with `couronne serve`, which makes the identity again from the drives"
+    )]
+    LoneIdentityLost {
+        /// The data folder.
+        folder: PathBuf,
+        /// The node.
+        node: String,
+        /// Its cluster.
+        cluster: u128,
+    },
+    /// A drive of the node lies elsewhere than its data folders say.
+    #[error("{drive} is a drive of this node, which was made with other data folders: name all of them with --data")]
+    DriveElsewhere {
+        /// The folder of the drive.
+        drive: PathBuf,
+    },
+    /// A drive was prepared for another cluster.
+    #[error(
+        "{drive} was prepared for another cluster and was never used: empty it, or name another folder with --data"
+    )]
+    Prepared {
+        /// The folder of the drive.
+        drive: PathBuf,
+    },
+    /// Another number of data folders is named.
+    #[error(
+        "{folder} was made with {fixed} data folders and cannot be started with {asked}: name all of them with --data"
+    )]
+    FoldersFixed {
+        /// The data folder.
+        folder: PathBuf,
+        /// What it is.
+        fixed: u16,
+        /// What was asked.
+        asked: usize,
     },
     /// The settings ask for another number of drives.
     #[error("{folder} was made with {fixed} drives and cannot be started with {asked} (--drives, --data)")]
@@ -189,6 +264,7 @@ impl DataFolder {
             }
         }
         let folder = Self { folders: settings.folders.clone(), asked_drives, _new_files: new_files, _locks: locks };
+        folder.check_files()?;
         folder.check_drives()?;
         folder.complete_identity()?;
         Ok(folder)
@@ -204,10 +280,22 @@ impl DataFolder {
         self.folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
     }
 
-    /// Reads the first copy of a TOML file.
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, DataFolderError> {
-        let Some(text) = read_anywhere(&self.folders, name)? else { return Ok(None) };
-        toml::from_str(&text).map(Some).map_err(|error| damaged(&self.name().join(name), &error))
+    /// Refuses a folder where a file has to be, before anything is begun that needs the file.
+    fn check_files(&self) -> Result<(), DataFolderError> {
+        for folder in &self.folders {
+            for name in NAMES {
+                let path = folder.join(name);
+                if files::is_folder(&path).map_err(DataFolderError::io("reading", &path))? {
+                    return Err(DataFolderError::Damaged { path, reason: "it is a folder".to_owned() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many data folders there are.
+    pub(crate) fn folder_count(&self) -> u16 {
+        u16::try_from(self.folders.len()).unwrap_or(u16::MAX)
     }
 
     /// Writes a TOML file to every folder.
@@ -236,29 +324,50 @@ fn damaged(path: &Path, error: &toml::de::Error) -> DataFolderError {
 
 /// Refuses a file of another version.
 fn check_version(path: &Path, version: u32) -> Result<(), DataFolderError> {
-    if version == FORMAT_VERSION {
-        return Ok(());
+    match version {
+        FORMAT_VERSION => Ok(()),
+        found => Err(DataFolderError::Version { path: path.to_owned(), found }),
     }
-    let reason = format!("format version {version}, this binary knows {FORMAT_VERSION}");
-    Err(DataFolderError::Damaged { path: path.to_owned(), reason })
 }
 
-/// The first copy of a file.
-fn read_anywhere(folders: &[PathBuf], name: &str) -> Result<Option<Zeroizing<String>>, DataFolderError> {
+/// Reads a file; `None` if it is not there.
+fn read_copy(path: &Path) -> Result<Option<Zeroizing<String>>, DataFolderError> {
+    match files::read(path) {
+        Ok(text) => Ok(text.map(Zeroizing::new)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(DataFolderError::Damaged { path: path.to_owned(), reason: "it is not text".to_owned() })
+        }
+        Err(error) => Err(DataFolderError::io("reading", path)(error)),
+    }
+}
+
+/// The first copy of a file that `parse` takes. What is wrong with a damaged one is told only if no copy is sound.
+fn first_sound<T>(
+    folders: &[PathBuf],
+    name: &str,
+    parse: impl Fn(&Path, &str) -> Result<T, DataFolderError>,
+) -> Result<Option<T>, DataFolderError> {
+    let mut damage = None;
     for folder in folders {
         let path = folder.join(name);
-        if let Some(text) = files::read(&path).map_err(DataFolderError::io("reading", &path))? {
-            return Ok(Some(Zeroizing::new(text)));
+        match read_copy(&path).and_then(|text| text.map(|text| parse(&path, &text)).transpose()) {
+            Ok(None) => {}
+            Ok(sound) => return Ok(sound),
+            Err(error @ DataFolderError::Damaged { .. }) => damage = damage.or(Some(error)),
+            Err(error) => return Err(error),
         }
     }
-    Ok(None)
+    damage.map_or(Ok(None), Err)
 }
 
-/// Writes a file to every folder that lacks it or has another text.
+/// Writes a file to every folder that lacks it, or whose copy is another text or damaged.
 fn write_everywhere(folders: &[PathBuf], name: &str, text: &str) -> Result<(), DataFolderError> {
     for folder in folders {
         let path = folder.join(name);
-        let found = files::read(&path).map_err(DataFolderError::io("reading", &path))?.map(Zeroizing::new);
+        let found = match read_copy(&path) {
+            Err(DataFolderError::Damaged { .. }) => None,
+            found => found?,
+        };
         if found.as_ref().map(|found| found.as_str()) != Some(text) {
             files::replace(folder, name, text).map_err(DataFolderError::io("writing", &path))?;
         }

@@ -9,8 +9,8 @@ use couronne_base::env::Env;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::credentials::{self, Credentials};
-use super::{DataFolder, DataFolderError, read_anywhere};
+use super::credentials::{self, ACCESS_KEY_VARIABLE, Credentials, SECRET_KEY_VARIABLE};
+use super::{DataFolder, DataFolderError, first_sound};
 
 /// The secrets.
 #[derive(Clone, Serialize, Deserialize)]
@@ -64,13 +64,22 @@ impl Secrets {
 }
 
 impl DataFolder {
-    /// The root credentials as the operator of a lone server wants them: those of the environment, else those of the
-    /// file, which is made of what the cluster keeps if it is gone.
-    pub(crate) fn root_credentials(&self, kept: &Secrets, env: &Env) -> Result<Credentials, DataFolderError> {
-        if read_anywhere(&self.folders, credentials::NAME)?.is_none() {
-            self.write(credentials::NAME, &kept.root())?;
+    /// Has the operator find the root credentials that the cluster keeps. What else the file said counts for nothing:
+    /// it may be damaged, or left by another cluster, and keys that clients use must not change by such an accident.
+    pub(crate) fn show_credentials(&self, kept: &Secrets) -> Result<(), DataFolderError> {
+        let others = match first_sound(&self.folders, credentials::NAME, credentials::parse) {
+            Err(DataFolderError::Damaged { .. }) => true,
+            found => found?.is_some_and(|found| found != kept.root()),
+        };
+        if others {
+            let path = self.credentials_path();
+            tracing::warn!(
+                path = %path.display(),
+                "the file had other root credentials than the cluster keeps, which stay: it is written again; \
+                 {ACCESS_KEY_VARIABLE} and {SECRET_KEY_VARIABLE} change them"
+            );
         }
-        credentials::open(&self.folders, env)
+        credentials::keep(&self.folders, &kept.root())
     }
 
     /// The file that keeps the root credentials for the operator.

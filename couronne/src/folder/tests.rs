@@ -20,11 +20,12 @@ fn open(folders: &[&Path]) -> Result<DataFolder, DataFolderError> {
     DataFolder::open(&settings(folders, None))
 }
 
-fn membership(drives: u16) -> MemberFile {
+fn membership(drives: u16, data_folders: u16) -> MemberFile {
     MemberFile {
         cluster: 9,
         role: Role::StorageNode,
         drives,
+        data_folders,
         certificate: b"certificate".to_vec(),
         authority: b"authority".to_vec(),
     }
@@ -33,8 +34,14 @@ fn membership(drives: u16) -> MemberFile {
 /// Makes a member of the process of these folders.
 fn join(folders: &[&Path], drives: u16) -> Member {
     let folder = open(folders).unwrap();
-    let identity = folder.make_identity().unwrap();
-    folder.become_member(identity, membership(drives)).unwrap()
+    folder.become_member(Identity::new().unwrap(), membership(drives, folder.folder_count())).unwrap()
+}
+
+/// What was made so far of a founding.
+fn begin_founding(folder: &DataFolder) -> founding::Founding {
+    let founding = folder.founding_or_new(&env::system()).unwrap();
+    folder.keep_founding(&founding).unwrap();
+    founding
 }
 
 fn map() -> ClusterMap {
@@ -78,13 +85,15 @@ fn a_process_stays_who_it_was_at_its_first_start() {
     let home = tempfile::tempdir().unwrap();
     let folder = open(&[home.path()]).unwrap();
     assert!(matches!(folder.member(Role::StorageNode), Err(DataFolderError::NoMember(_))));
-    let first = folder.make_identity().unwrap();
+    let first = folder.identity_or_new().unwrap();
     assert_eq!(first.node, first.key.node().unwrap(), "the id comes from the key");
+    assert!(folder.identity().unwrap().is_none(), "it is kept when it is needed, not before");
+    folder.keep_identity(&first).unwrap();
     drop(folder);
     let folder = open(&[home.path()]).unwrap();
-    let again = folder.make_identity().unwrap();
+    let again = folder.identity_or_new().unwrap();
     assert!(again.node == first.node && again.key.as_pkcs8() == first.key.as_pkcs8());
-    folder.become_member(again, membership(6)).unwrap();
+    folder.become_member(again, membership(6, 1)).unwrap();
     let other_key = PrivateKey::generate().unwrap();
     let renewed = other_key.as_pkcs8().to_vec();
     folder.renew(other_key, b"renewed".to_vec()).unwrap();
@@ -92,7 +101,7 @@ fn a_process_stays_who_it_was_at_its_first_start() {
     let folder = open(&[home.path()]).unwrap();
     let member = folder.member(Role::StorageNode).unwrap();
     assert!(member.node == first.node && member.key.as_pkcs8() == renewed);
-    assert_eq!(member.membership, MemberFile { certificate: b"renewed".to_vec(), ..membership(6) });
+    assert_eq!(member.membership, MemberFile { certificate: b"renewed".to_vec(), ..membership(6, 1) });
     assert_eq!(folder.drive_folders().unwrap().len(), 6, "however few the settings say");
     assert!(matches!(folder.refuse_member(), Err(DataFolderError::Member { cluster: 9, .. })));
     assert!(matches!(folder.member(Role::Gateway), Err(DataFolderError::Role { is: "storage-node", .. })));
@@ -104,10 +113,15 @@ fn a_process_stays_who_it_was_at_its_first_start() {
 
 #[test]
 fn a_founding_that_was_cut_off_is_gone_on_with() {
-    let (home, env) = (tempfile::tempdir().unwrap(), env::system());
-    let first = open(&[home.path()]).unwrap().make_founding(&env).unwrap();
+    let home = tempfile::tempdir().unwrap();
     let folder = open(&[home.path()]).unwrap();
-    let again = folder.make_founding(&env).unwrap();
+    folder.founding_or_new(&env::system()).unwrap();
+    let names = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["lock"], "nothing of it stands anywhere before it is kept");
+    let first = begin_founding(&folder);
+    drop(folder);
+    let folder = open(&[home.path()]).unwrap();
+    let again = folder.founding_or_new(&env::system()).unwrap();
     assert_eq!((again.cluster, again.authority.fingerprint()), (first.cluster, first.authority.fingerprint()));
     assert!(again.secrets.text() == first.secrets.text());
     assert!(credentials::read(home.path()).unwrap() == Some(first.secrets.root()), "the operator finds them");
@@ -117,27 +131,122 @@ fn a_founding_that_was_cut_off_is_gone_on_with() {
 
 #[test]
 fn one_that_joins_forgets_what_it_had_begun() {
-    let (home, env) = (tempfile::tempdir().unwrap(), env::system());
+    let home = tempfile::tempdir().unwrap();
     let folder = open(&[home.path()]).unwrap();
-    folder.make_founding(&env).unwrap();
-    let joining = Joining { drives: vec![(couronne_ring::DriveId(5), 40)] };
+    begin_founding(&folder);
+    let joining = Joining { role: Role::StorageNode, drives: vec![(couronne_ring::DriveId(5), 40)] };
     folder.keep_joining(&joining).unwrap();
     assert_eq!(folder.joining().unwrap(), Some(joining));
-    let identity = folder.make_identity().unwrap();
-    folder.become_member(identity, membership(1)).unwrap();
+    folder.become_member(Identity::new().unwrap(), membership(1, 1)).unwrap();
     assert!(folder.joining().unwrap().is_none() && folder.founding().unwrap().is_none());
 }
 
 #[test]
-fn the_root_credentials_are_those_of_the_file_and_it_comes_back() {
-    let (home, env) = (tempfile::tempdir().unwrap(), env::system());
+fn the_root_credentials_that_the_cluster_keeps_are_shown_whatever_the_file_said() {
+    let home = tempfile::tempdir().unwrap();
     let folder = open(&[home.path()]).unwrap();
-    let secrets = folder.make_founding(&env).unwrap().secrets;
+    let kept = begin_founding(&folder).secrets;
+    let shown = || {
+        folder.show_credentials(&kept).unwrap();
+        credentials::read(home.path()).unwrap()
+    };
     std::fs::remove_file(folder.credentials_path()).unwrap();
-    assert!(folder.root_credentials(&secrets, &env).unwrap() == secrets.root());
-    assert!(credentials::read(home.path()).unwrap() == Some(secrets.root()));
-    std::fs::write(folder.credentials_path(), "access_key = 'CHOSEN'\nsecret_key = 'by-the-operator'\n").unwrap();
-    assert_eq!(folder.root_credentials(&secrets, &env).unwrap().access_key, "CHOSEN");
+    assert!(shown() == Some(kept.root()));
+    let others: [&[u8]; 3] = [b"access_key = 'OTHER'\nsecret_key = 'of-another-cluster'\n", b"access_key = ", b"\xff"];
+    for other in others {
+        std::fs::write(folder.credentials_path(), other).unwrap();
+        assert!(shown() == Some(kept.root()), "{other:?}");
+    }
+}
+
+#[test]
+fn a_damaged_copy_is_read_over_and_one_that_says_who_lives_here_is_written_again() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let both = [one.path(), two.path()];
+    let sound = |text: &str| text.to_owned().into_bytes();
+    let damage = |name: &str, sound: &[u8]| {
+        let half = sound.get(..sound.len() / 2).unwrap().to_vec();
+        let keyless = String::from_utf8(sound.to_vec()).unwrap().replace("key = \"M", "key = \"W").into_bytes();
+        let mut damaged = vec![half, b"\xff\xfe".to_vec(), Vec::new()];
+        if name == "identity.toml" {
+            damaged.push(keyless);
+        }
+        damaged
+    };
+    let folder = open(&both).unwrap();
+    let founding = begin_founding(&folder);
+    let joining = Joining { role: Role::Gateway, drives: Vec::new() };
+    folder.keep_joining(&joining).unwrap();
+    drop(folder);
+    for place in both {
+        for name in ["founding.toml", "joining.toml"] {
+            let before = std::fs::read(place.join(name)).unwrap();
+            for damaged in damage(name, &before) {
+                std::fs::write(place.join(name), &damaged).unwrap();
+                let folder = open(&both).unwrap();
+                assert_eq!(folder.founding().unwrap().unwrap().cluster, founding.cluster, "{name}");
+                assert_eq!(folder.joining().unwrap().as_ref(), Some(&joining), "{name}");
+            }
+            std::fs::write(place.join(name), &before).unwrap();
+        }
+    }
+    let member = join(&both, 2);
+    let before = std::fs::read_to_string(one.path().join("identity.toml")).map(|text| sound(&text)).unwrap();
+    for place in both {
+        let path = place.join("identity.toml");
+        for damaged in damage("identity.toml", &before) {
+            std::fs::write(&path, &damaged).unwrap();
+            assert_eq!(open(&both).unwrap().member(Role::StorageNode).unwrap().node, member.node);
+            assert_eq!(std::fs::read(&path).unwrap(), before, "it is written again");
+        }
+    }
+    // Of another version is not damaged: a newer binary wrote it.
+    let newer = String::from_utf8(before.clone()).unwrap().replace("format_version = 1", "format_version = 2");
+    std::fs::write(two.path().join("identity.toml"), newer).unwrap();
+    assert!(matches!(open(&both).err(), Some(DataFolderError::Version { found: 2, .. })));
+    for place in both {
+        std::fs::write(place.join("identity.toml"), "key").unwrap();
+    }
+    assert!(matches!(open(&both).err(), Some(DataFolderError::Damaged { .. })), "no copy is sound");
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_is_refused_before_anything_is_begun() {
+    for name in NAMES {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join(name)).unwrap();
+        let refused = open(&[home.path()]).err();
+        assert!(matches!(&refused, Some(DataFolderError::Damaged { path, .. }) if path.ends_with(name)), "{refused:?}");
+    }
+    // A file that is no text is only an old copy.
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("admin.token"), b"\xff").unwrap();
+    let folder = open(&[home.path()]).unwrap();
+    let server = RunningServer { s3: None, tls: false, peers: None, admin: "127.0.0.1:9001".parse().unwrap(), pid: 7 };
+    folder.announce(&server, "token").unwrap();
+    assert_eq!(running_server(home.path()).unwrap().1.as_str(), "token");
+}
+
+#[test]
+fn the_number_of_data_folders_is_fixed() {
+    let (one, two, three) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    join(&[one.path(), two.path()], 2);
+    let names = |folder: &tempfile::TempDir| std::fs::read_dir(folder.path()).unwrap().count();
+    for folders in [[one.path()].as_slice(), &[two.path()], &[one.path(), two.path(), three.path()]] {
+        let refused = open(folders).err();
+        assert!(matches!(refused, Some(DataFolderError::FoldersFixed { fixed: 2, .. })), "{folders:?} {refused:?}");
+    }
+    assert!(matches!(
+        DataFolder::open(&settings(&[one.path()], Some(2))).err(),
+        Some(DataFolderError::FoldersFixed { fixed: 2, asked: 1, .. })
+    ));
+    open(&[one.path(), three.path()]).unwrap();
+    assert!(names(&three) > 1, "a lost folder gets its copies back");
+    let (alone, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    join(&[alone.path()], 2);
+    let refused = open(&[alone.path(), other.path()]).err();
+    assert!(matches!(refused, Some(DataFolderError::FoldersFixed { fixed: 1, asked: 2, .. })), "{refused:?}");
+    assert!(!other.path().join("identity.toml").exists());
 }
 
 #[test]
@@ -167,7 +276,7 @@ fn a_first_start_that_is_refused_leaves_nothing() {
     let running = open(&folders).unwrap();
     assert!(open(&folders).is_err());
     assert!(folders.iter().all(|folder| folder.join("lock").exists()));
-    running.make_identity().unwrap();
+    running.keep_identity(&running.identity_or_new().unwrap()).unwrap();
     drop(running);
     assert!(folders.iter().all(|folder| folder.join("lock").exists()), "something was begun");
 }
@@ -205,11 +314,11 @@ fn a_lost_folder_gets_its_copies_back_and_a_strange_one_is_refused() {
 #[test]
 fn files_are_for_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;
-    let (home, env) = (tempfile::tempdir().unwrap(), env::system());
+    let home = tempfile::tempdir().unwrap();
     let data = home.path().join("data");
     let folder = open(&[&data]).unwrap();
-    folder.make_founding(&env).unwrap();
-    folder.make_identity().unwrap();
+    begin_founding(&folder);
+    folder.keep_identity(&Identity::new().unwrap()).unwrap();
     assert_eq!(std::fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
     for entry in std::fs::read_dir(&data).unwrap() {
         let entry = entry.unwrap();

@@ -57,8 +57,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let env = env::system();
     let folder = Arc::new(DataFolder::open(&settings.data)?);
     let member = folder.member(Role::Gateway)?;
-    let known = folder.map()?;
-    let map = Arc::new(SharedMap::new(known.ok_or(ServeError::Cluster("map"))?));
+    let map = Arc::new(SharedMap::new(folder.map()?.ok_or(ServeError::Cluster("map"))?));
     let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
     let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
     let traffic = Traffic::new(Arc::clone(&env.clock))?;
@@ -100,10 +99,10 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let forwarder = AdminForwarder { here: None, map, transport: Some(Arc::clone(&cluster.transport)) };
     let api = admin::api(secrets.admin_token.clone(), &gateway, status, forwarder);
     let (stop, stopped) = watch::channel(false);
-    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped.clone()));
     let following = tokio::spawn(report(Arc::downgrade(&cluster), cluster.reporter()));
     let server = RunningServer { s3: Some(s3), tls: s3_tls.is_some(), peers: None, admin, pid: std::process::id() };
     cluster.folder.announce(&server, &secrets.admin_token)?;
+    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped.clone()));
     say(&format!("Couronne {}: gateway {} on {s3}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%s3, %admin, "serving");
     server::serve(s3_listener, gateway, parts::server_settings(&settings), s3_tls, signal).await;

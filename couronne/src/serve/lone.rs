@@ -11,10 +11,11 @@ use couronne_placement::Redundancy;
 use couronne_storage_node::node::{LocalNode, Membership, NodeDrive};
 
 use super::renewal::{CertificateSigner, Renewal};
-use super::{ServeError, parts, secrets};
+use super::{ServeError, parts, recovery, secrets};
 use crate::cluster::founding::{self, Plan};
+use crate::folder::credentials;
 use crate::folder::secrets::Secrets;
-use crate::folder::{DataFolder, Member};
+use crate::folder::{DataFolder, DataFolderError, Member};
 use crate::settings::Settings;
 use crate::{drives, policy};
 
@@ -34,13 +35,20 @@ pub(super) struct Lone {
 impl Lone {
     /// Starts the node, and looks after its certificate.
     pub(super) async fn start(folder: Arc<DataFolder>, settings: &Settings, env: &Env) -> Result<Self, ServeError> {
-        let is_new = !folder.has_member()?;
-        let (member, opened) = open(&folder, settings, env).await?;
+        let preset = credentials::preset().map_err(DataFolderError::from)?;
+        let (begun, opened) = open(&folder, settings, env).await?;
+        let is_new = matches!(begun, Begun::Founded(_));
         let asked = settings.data.redundancy()?;
         let node = LocalNode::open(env.clone(), opened, parts::node_settings(settings, asked, true)).await?;
         // No peer can reach it.
         node.take_place(&settings.place(String::new())).await?;
-        let secrets = secrets::of_lone(&folder, &member, &node, env).await?;
+        let member = match begun {
+            Begun::Founded(member) | Begun::Opened(member) => member,
+            Begun::IdentityLost => {
+                recovery::recover(&folder, &node, settings.cluster.certificate_lifetime(), env).await?
+            }
+        };
+        let secrets = secrets::of_lone(&folder, &member, &node, preset).await?;
         let renewal = Renewal {
             role: Role::StorageNode,
             folder: Arc::clone(&folder),
@@ -56,13 +64,30 @@ impl Lone {
     }
 }
 
-/// The member of this folder and its drives; founds a cluster of it alone at the first start.
-async fn open(folder: &DataFolder, settings: &Settings, env: &Env) -> Result<(Member, Vec<NodeDrive>), ServeError> {
+/// How a start begins.
+enum Begun {
+    /// With a cluster of this server alone, founded now.
+    Founded(Member),
+    /// With the member that the data folders say.
+    Opened(Member),
+    /// With drives that were in use here, while the data folders do not say by which node.
+    IdentityLost,
+}
+
+/// The member of this folder and its drives; founds a cluster of it alone at the first start. Where that is refused
+/// nothing was made or written.
+async fn open(folder: &DataFolder, settings: &Settings, env: &Env) -> Result<(Begun, Vec<NodeDrive>), ServeError> {
     if folder.has_member()? {
         let member = folder.member(Role::StorageNode)?;
-        let drives = drives::open(&folder.drive_folders()?).await?;
+        let folders = folder.drive_folders()?;
+        drives::require_any(&folders).await?;
+        let drives = drives::open(&folders).await?;
         folder.check_owner(Membership::owner(&drives).await?, &member)?;
-        return Ok((member, drives));
+        return Ok((Begun::Opened(member), drives));
+    }
+    if let Some(owner) = drives::owner(folder).await?.filter(|owner| owner.is_used) {
+        let folders = recovery::drive_folders(folder, &owner)?;
+        return Ok((Begun::IdentityLost, drives::open(&folders).await?));
     }
     let count = folder.drive_count()?;
     let asked = settings.data.redundancy()?;
@@ -70,5 +95,5 @@ async fn open(folder: &DataFolder, settings: &Settings, env: &Env) -> Result<(Me
     policy::check(redundancy, count)?;
     let plan = Plan { redundancy, nodes: 1, place: settings.place(String::new()) };
     let drives = founding::found(folder, settings, plan, env).await?;
-    Ok((folder.member(Role::StorageNode)?, drives))
+    Ok((Begun::Founded(folder.member(Role::StorageNode)?), drives))
 }

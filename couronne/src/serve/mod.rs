@@ -10,6 +10,7 @@
 mod gateway;
 mod lone;
 mod parts;
+mod recovery;
 mod renewal;
 mod secrets;
 mod signals;
@@ -40,6 +41,7 @@ use self::lone::Lone;
 
 use crate::admin::{self, AdminActions, AdminForwarder, ClusterStatusSource, StatusSource};
 use crate::cluster::founding::FoundingError;
+use crate::drives::DrivesError;
 use crate::folder::secrets::Secrets;
 use crate::folder::{DataFolder, DataFolderError, RunningServer};
 use crate::logs::{self, LogError};
@@ -80,6 +82,9 @@ pub(crate) enum ServeError {
     /// The certificate or its key is unusable.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The drives are another node's.
+    #[error(transparent)]
+    Drives(#[from] DrivesError),
     /// The node did not start.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -157,8 +162,8 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let server = RunningServer { s3: Some(s3), tls: tls.is_some(), peers: None, admin, pid: std::process::id() };
     // The admin listener stays open until requests are finished: an operator that watches sees the end.
     let (admin_stop, admin_stopped) = watch::channel(false);
-    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_stopped));
     data.folder.announce(&server, &data.secrets.admin_token)?;
+    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_stopped));
     welcome::print(&data, s3, &server);
     tracing::info!(%s3, %admin, policy = %data.redundancy, drives = data.drives.len(), "serving");
     server::serve(s3_listener, gateway, parts::server_settings(&settings), tls, stop).await;

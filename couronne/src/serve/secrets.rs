@@ -3,10 +3,10 @@
 //! Promises: a founding node's file of them goes only after the cluster keeps them at a quorum.
 //! Must not know: what they open.
 
-use couronne_base::env::Env;
 use couronne_storage_node::node::LocalNode;
 
 use super::ServeError;
+use crate::folder::credentials::Credentials;
 use crate::folder::secrets::Secrets;
 use crate::folder::{DataFolder, Member};
 
@@ -21,20 +21,20 @@ pub(super) async fn of_cluster(folder: &DataFolder, member: &Member, node: &Loca
     kept.and_then(|kept| Secrets::parse(&kept)).ok_or(ServeError::Cluster("secrets"))
 }
 
-/// The same at a lone server, with the root credentials that its operator wants.
+/// The same at a lone server: with the root credentials that `preset` has, if it has any. Only the environment presets
+/// them; no file does, which may be there by accident.
 pub(super) async fn of_lone(
     folder: &DataFolder,
     member: &Member,
     node: &LocalNode,
-    env: &Env,
+    preset: Option<Credentials>,
 ) -> Result<Secrets, ServeError> {
-    let kept = of_cluster(folder, member, node).await?;
-    let root = folder.root_credentials(&kept, env)?;
-    if root == kept.root() {
-        return Ok(kept);
+    let mut secrets = of_cluster(folder, member, node).await?;
+    if let Some(root) = preset.filter(|preset| *preset != secrets.root()) {
+        secrets = Secrets { access_key: root.access_key, secret_key: root.secret_key, ..secrets };
+        node.change_secrets(secrets.text().as_bytes().to_vec().into()).await?;
+        tracing::info!(access_key = secrets.access_key, "the root credentials are others now");
     }
-    let changed = Secrets { access_key: root.access_key, secret_key: root.secret_key, ..kept };
-    node.change_secrets(changed.text().as_bytes().to_vec().into()).await?;
-    tracing::info!(access_key = changed.access_key, "the root credentials were changed");
-    Ok(changed)
+    folder.show_credentials(&secrets)?;
+    Ok(secrets)
 }

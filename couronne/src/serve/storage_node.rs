@@ -33,6 +33,9 @@ use couronne_base::env;
 pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let env = env::system();
     let folder = Arc::new(DataFolder::open(&settings.data)?);
+    if !folder.has_member()? {
+        drives::refuse_used(&folder).await?;
+    }
     let member = folder.member(Role::StorageNode)?;
     let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
     let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
@@ -77,10 +80,10 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let gateway = gateway_of(&node, &secrets, &settings, &env)?;
     traffic.register(gateway.metrics.registry())?;
     let api = api(&secrets, &gateway, own, actions);
-    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped));
     let (peers, pid) = (Some(peer_address), std::process::id());
     let server = RunningServer { s3: None, tls: false, peers, admin, pid };
     folder.announce(&server, &secrets.admin_token)?;
+    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped));
     say(&format!("Couronne {}: storage node {} on {peer_address}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%peer_address, %admin, node = %node.id(), "serving");
     signal.await;

@@ -15,6 +15,8 @@ use crate::engine::EngineError;
 pub enum Rejection {
     /// The path or query does not parse: a `%` that no two hexadecimal digits follow, or text that is not UTF-8.
     MalformedTarget,
+    /// The request has both Content-Length and Transfer-Encoding.
+    FramedTwice,
     /// The request has not one Host header that is text.
     BadHost,
     /// A header that may be sent once only was repeated.

@@ -1,16 +1,18 @@
 //! Which face a request is for.
 //!
 //! A listener serves one face ([`Gateway`] is a choice of one), or several told apart by path ([`ByPath`], which may be
-//! nested). Whatever is wrong before a face is chosen is answered with a bare status.
+//! nested). What the server itself refuses is told in the words of the face that the path belongs to.
 //! Must not know: any face.
 
 use std::sync::Arc;
 
 use couronne_base::env::Env;
 
+use super::error::Rejection;
 use super::face::Face;
 use super::gateway::Gateway;
 use super::pipeline::{self, Received};
+use super::request_id::RequestId;
 use super::response::Response;
 use super::trace::Trace;
 use crate::metrics::Metrics;
@@ -25,6 +27,9 @@ pub trait Faces: Send + Sync + 'static {
 
     /// Chooses the face, and answers.
     fn answer(&self, received: Received, trace: &mut Trace) -> impl Future<Output = Response> + Send;
+
+    /// Chooses the face, and has it word what the server refuses.
+    fn refuse(&self, rejection: Rejection, id: RequestId, trace: &mut Trace) -> Response;
 }
 
 impl<F: Face> Faces for Gateway<F> {
@@ -39,6 +44,10 @@ impl<F: Face> Faces for Gateway<F> {
     fn answer(&self, received: Received, trace: &mut Trace) -> impl Future<Output = Response> + Send {
         pipeline::answer(self, received, trace)
     }
+
+    fn refuse(&self, rejection: Rejection, id: RequestId, trace: &mut Trace) -> Response {
+        pipeline::refuse(self, rejection, id, trace)
+    }
 }
 
 impl<A: Faces> Faces for Arc<A> {
@@ -52,6 +61,10 @@ impl<A: Faces> Faces for Arc<A> {
 
     fn answer(&self, received: Received, trace: &mut Trace) -> impl Future<Output = Response> + Send {
         (**self).answer(received, trace)
+    }
+
+    fn refuse(&self, rejection: Rejection, id: RequestId, trace: &mut Trace) -> Response {
+        (**self).refuse(rejection, id, trace)
     }
 }
 
@@ -80,6 +93,14 @@ impl<A: Faces, B: Faces> Faces for ByPath<A, B> {
             self.below.answer(received, trace).await
         } else {
             self.others.answer(received, trace).await
+        }
+    }
+
+    fn refuse(&self, rejection: Rejection, id: RequestId, trace: &mut Trace) -> Response {
+        if is_below(self.prefix, trace.path()) {
+            self.below.refuse(rejection, id, trace)
+        } else {
+            self.others.refuse(rejection, id, trace)
         }
     }
 }

@@ -12,7 +12,7 @@ use hyper::body::Body as _;
 
 use super::authorize::{RENEWALS_MAX, authorize};
 use super::body::{Body, BodyUse, Incoming};
-use super::error::{FaceError as _, FrontError, of_face};
+use super::error::{FaceError, FrontError, Rejection, of_face};
 use super::face::{Face, FaceOperation as _, Verified};
 use super::gateway::Gateway;
 use super::handler::{ErrorOf, Handler};
@@ -54,15 +54,29 @@ pub async fn answer<F: Face>(gateway: &Gateway<F>, received: Received, trace: &m
     let id = received.id;
     let mut response = match stages(gateway, received, trace).await {
         Ok(response) => response,
-        Err(error) => {
-            let error = error.into_face();
-            trace.failed(error.code_name());
-            let resource = request::decode(trace.path()).unwrap_or_default();
-            error.into_response(&String::from_utf8_lossy(&resource), id)
-        }
+        Err(error) => told(error.into_face(), id, trace),
     };
     gateway.face.mark_answer(&mut response.headers, id);
     response
+}
+
+/// Answers a request that the server refuses, of which no stage sees anything.
+pub(super) fn refuse<F: Face>(
+    gateway: &Gateway<F>,
+    rejection: Rejection,
+    id: RequestId,
+    trace: &mut Trace,
+) -> Response {
+    let mut response = told(F::Error::from(rejection), id, trace);
+    gateway.face.mark_answer(&mut response.headers, id);
+    response
+}
+
+/// What the client is told of an error.
+fn told<E: FaceError>(error: E, id: RequestId, trace: &mut Trace) -> Response {
+    trace.failed(error.code_name());
+    let resource = request::decode(trace.path()).unwrap_or_default();
+    error.into_response(&String::from_utf8_lossy(&resource), id)
 }
 
 /// The stages up to the choice of the operation; [`carry_out`] has the others.

@@ -1,7 +1,7 @@
 //! The HTTP server: connections, TLS, limits; hands each request to its face's pipeline and sends the answer.
 //!
 //! Promises: heads, bodies, answers, connections and their times are bounded. A request whose framing
-//! has two meanings is refused with a bare status, since no face was chosen yet, and its connection closed. On shutdown, requests under way
+//! has two meanings is refused, and its connection closed. On shutdown, requests under way
 //! are finished.
 //! Must not know: faces, operations, signatures.
 
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, SERVER, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method};
 use http_body_util::BodyExt as _;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -29,6 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
+use super::error::Rejection;
 use super::faces::Faces;
 use super::pipeline::Received;
 use super::request_id::RequestId;
@@ -79,8 +80,6 @@ impl Default for ServerSettings {
 
 /// The buffer that hyper reads heads and bodies into: one read of a large body fills up to this. Bytes.
 const READ_BUFFER_BYTES_MAX: usize = 512 << 10;
-/// The error, in counts and logs, of a request that has both Content-Length and Transfer-Encoding.
-const FRAMED_TWICE: &str = "FramedTwice";
 /// How long accepting pauses after it failed for want of a resource.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -218,8 +217,7 @@ impl<A: Faces> Server<A> {
         let body = FromHyper::new(body, tracker.clone()).boxed_unsync();
         let answer = if conflict {
             drop(body);
-            trace.failed(FRAMED_TWICE);
-            Response::new(StatusCode::BAD_REQUEST)
+            self.faces.refuse(Rejection::FramedTwice, id, &mut trace)
         } else {
             self.faces.answer(Received { head, body, id }, &mut trace).await
         };

@@ -53,6 +53,9 @@ impl From<Rejection> for S3Error {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::MalformedTarget => Code::InvalidURI.into(),
+            Rejection::FramedTwice => {
+                Self::with_message(Code::BadRequest, "A request has either Content-Length or Transfer-Encoding.")
+            }
             Rejection::BadHost => Self::with_message(Code::BadRequest, "A request has one Host header."),
             Rejection::RepeatedHeader(name) => {
                 Self::invalid_argument("The header may be sent once only", name.as_str(), "")

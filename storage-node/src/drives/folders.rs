@@ -110,6 +110,18 @@ async fn open(folder: &Path, settings: &RocksSettings, name: &str) -> Result<Nod
     Ok(NodeDrive { name: name.to_owned(), disk, stores, settings: None })
 }
 
+/// Whether something is there that is a folder; an error if it is anything else.
+pub(crate) async fn is_folder(path: &Path) -> Result<bool, NodeError> {
+    let (path, name) = (path.to_owned(), path.display().to_string());
+    let looked = tokio::task::spawn_blocking(move || rustix::fs::stat(&path)).await;
+    match looked.map_err(std::io::Error::other)? {
+        Ok(found) if rustix::fs::FileType::from_raw_mode(found.st_mode).is_dir() => Ok(true),
+        Ok(_) => Err(NodeError::Drive(format!("{name}: it is no folder"))),
+        Err(rustix::io::Errno::NOENT) => Ok(false),
+        Err(error) => Err(NodeError::Drive(format!("{name}: {}", std::io::Error::from(error)))),
+    }
+}
+
 async fn exists(path: PathBuf) -> Result<bool, NodeError> {
     let looked = tokio::task::spawn_blocking(move || rustix::fs::stat(&path)).await;
     match looked.map_err(std::io::Error::other)? {

@@ -24,6 +24,7 @@ use couronne_ring::{DriveId, NodeId};
 use parking_lot::Mutex;
 
 pub(crate) use self::damage::{DamageReport, DamageReports};
+pub(crate) use self::folders::is_folder;
 pub use self::folders::{empty_folder, is_in_use, open_folder, open_folders};
 pub(crate) use self::mount::{FoundDrive, mount, mount_all};
 pub(crate) use self::mounted::MountedDrive;

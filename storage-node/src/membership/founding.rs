@@ -50,7 +50,7 @@ impl Membership {
     pub async fn plan_drives(env: &Env, drives: &[NodeDrive]) -> Result<Vec<(DriveId, u32)>, NodeError> {
         let mut planned = Vec::new();
         for drive in drives {
-            let id = match identity(drive).await? {
+            let id = match unused_identity(drive).await? {
                 Some(identity) => identity.drive,
                 None => DriveId(u128::from_be_bytes(env.random_bytes())),
             };
@@ -83,10 +83,12 @@ impl Membership {
         map: ClusterMap,
     ) -> Result<(), NodeError> {
         for (drive, (id, _)) in drives.iter().zip(planned) {
-            match identity(drive).await? {
+            match unused_identity(drive).await? {
                 Some(identity) if identity.cluster != map.cluster => {
                     let (found, wanted) = (identity.cluster, map.cluster);
-                    let why = format!("was prepared for cluster {found:032x}, not {wanted:032x}: empty its folder");
+                    let why = format!(
+                        "was prepared for cluster {found:032x}, not {wanted:032x}, and never used: empty its folder"
+                    );
                     return Err(failed(drive, &why));
                 }
                 Some(_) => {}
@@ -122,7 +124,13 @@ impl Membership {
         let map = ask_for_map(node, known, transport).await;
         let mut present = Vec::new();
         for drive in drives {
-            present.extend(identity(drive).await?.map(|identity| identity.drive));
+            let known = identity(drive).await?;
+            if known.is_some_and(|identity| identity.boots > 0) {
+                let why = "has been in use, and its copy of the cluster map is gone: once `couronne status` says that the \
+                           cluster can do without what it holds, empty its folder";
+                return Err(failed(drive, &why));
+            }
+            present.extend(known.map(|identity| identity.drive));
         }
         let mut absent = map.drives_of(node).filter(|drive| !present.contains(drive)).collect::<Vec<_>>().into_iter();
         let mut planned = Vec::new();
@@ -157,11 +165,19 @@ async fn ask_for_map(node: NodeId, known: &ClusterMap, transport: &dyn Transport
     }
 }
 
+/// The identity of a drive that was never started, if it has one.
+async fn unused_identity(drive: &NodeDrive) -> Result<Option<Identity>, NodeError> {
+    match identity(drive).await? {
+        Some(Identity { boots: 1.., cluster, .. }) => {
+            let why = "and its node's identity.toml is not here: put that back, or name another folder";
+            Err(failed(drive, &format!("has been in use in cluster {cluster:032x}, {why}")))
+        }
+        identity => Ok(identity),
+    }
+}
+
 async fn identity(drive: &NodeDrive) -> Result<Option<Identity>, NodeError> {
     match Identity::read(&drive.disk).await {
-        Ok(identity) if identity.boots > 0 => {
-            Err(NodeError::Drive(format!("{}: has been in use: empty its folder, or name another", drive.name)))
-        }
         Ok(identity) => Ok(Some(identity)),
         Err(IdentityError::Absent) => Ok(None),
         Err(error) => Err(failed(drive, &error)),

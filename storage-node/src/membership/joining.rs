@@ -116,6 +116,11 @@ impl Membership {
         signed.map(Bytes::from).map_err(|error| NodeError::Map(error.to_string()))
     }
 
+    /// The certificate of the cluster's authority.
+    pub async fn authority_certificate(&self) -> Result<Bytes, NodeError> {
+        Ok(Bytes::copy_from_slice(self.authority().await?.certificate()))
+    }
+
     /// What the founding node keeps beside the map for gateways, opaque here; `None` if it kept nothing.
     pub async fn secrets(&self) -> Result<Option<Bytes>, NodeError> {
         Ok(self.map_store.read_row(SECRETS_KEY).await?.map(|row| row.value))

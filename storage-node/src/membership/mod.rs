@@ -8,6 +8,7 @@ mod founding;
 mod joining;
 mod leaving;
 mod map_store;
+mod ownership;
 mod policies;
 mod registration;
 mod replacement;
@@ -26,6 +27,7 @@ use couronne_ring::NodeId;
 use parking_lot::Mutex;
 
 pub(crate) use self::map_store::MapStore;
+pub use self::ownership::{DriveOwner, OwnerNode};
 pub use self::reports::MemberLiveness;
 use self::reports::ReceivedReports;
 pub(crate) use self::survey::survey;

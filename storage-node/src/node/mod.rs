@@ -29,7 +29,7 @@ pub use crate::drives::{
 };
 use crate::duties::{DutyContext, DutySettings};
 pub use crate::error::NodeError;
-pub use crate::membership::{MemberLiveness, Membership};
+pub use crate::membership::{DriveOwner, MemberLiveness, Membership, OwnerNode};
 use crate::replicas::Replicas;
 pub use crate::replicas::{LocalService, RangeStatus, Routes};
 use crate::stop::StopSignal;

@@ -43,6 +43,11 @@ impl LocalNode {
         self.membership.renew(node, role, request).await
     }
 
+    /// The certificate of the cluster's authority.
+    pub async fn authority_certificate(&self) -> Result<Bytes, NodeError> {
+        self.membership.authority_certificate().await
+    }
+
     /// Keeps other secrets in the place of those that there are.
     pub async fn change_secrets(&self, secrets: Bytes) -> Result<(), NodeError> {
         self.membership.change_secrets(secrets).await

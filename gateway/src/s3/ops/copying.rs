@@ -34,7 +34,7 @@ impl CopiedObject {
     pub fn parse(headers: &HeaderMap) -> Result<Self> {
         let text = header_text(headers, "x-amz-copy-source")?.unwrap_or_default();
         let invalid = || {
-            let message = "Copy CopiedObject must mention the source bucket and key: sourcebucket/sourcekey";
+            let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
             S3Error::invalid_argument(message, "x-amz-copy-source", text)
         };
         let source = CopySource::parse(text).ok_or_else(invalid)?;

@@ -25,6 +25,20 @@ async fn a_client_that_stops_sending_is_told() {
 }
 
 #[tokio::test]
+async fn two_framings_are_refused_as_s3_refuses() {
+    let server = S3Server::new().await;
+    let wire = String::from_utf8(server.ask("PUT", "/bkt/k").body("hello").wire()).unwrap();
+    let both = wire.replacen("content-length", "transfer-encoding: chunked\r\ncontent-length", 1);
+    let mut connection = open(server.listener.address, both.as_bytes()).await;
+    let answer = read(&mut connection).await;
+    assert_eq!((answer.status, answer.code()), (400, "BadRequest"), "{answer:?}");
+    let id = answer.header("x-amz-request-id").unwrap();
+    assert_eq!(answer.between("<RequestId>", "</RequestId>"), id);
+    assert_eq!(answer.between("<Resource>", "</Resource>"), "/bkt/k");
+    assert!(is_closed(&mut connection).await);
+}
+
+#[tokio::test]
 async fn a_body_that_ends_early_commits_nothing() {
     let server = S3Server::new().await;
     for mode in [PayloadMode::Unsigned, PayloadMode::Signed, PayloadMode::Chunks, PayloadMode::UnsignedTrailer] {

@@ -238,6 +238,22 @@ async fn a_copy_needs_both_its_buckets() {
 }
 
 #[tokio::test]
+async fn a_copy_that_names_no_source_is_told_in_the_words_of_s3() {
+    let scene = Scene::new().await;
+    let server = &scene.server;
+    for target in ["/bkt/x".to_owned(), format!("/bkt/m?partNumber=1&uploadId={}", scene.upload)] {
+        for source in ["", "/", "//", "/aaa", "aaa", "aaa/"] {
+            let answer = server.send(&server.ask("PUT", &target).header("x-amz-copy-source", source)).await;
+            assert_eq!((answer.status, answer.code()), (400, "InvalidArgument"), "{target} {source}: {answer:?}");
+            assert_eq!(
+                answer.between("<Message>", "</Message>"),
+                "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_expected_owner_is_compared() {
     let scene = Scene::new().await;
     let server = &scene.server;
