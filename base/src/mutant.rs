@@ -44,6 +44,10 @@ mutants! {
     DropTombstoneEarly,
     /// a valid batch behind a break proves that the log lost promises
     TakeLossForTornTail,
+    /// a log file whose header is neither valid nor unwritten proves that the log lost promises
+    TakeRottenHeaderForSpare,
+    /// a log without the file that was noted as newest lost promises
+    ForgetNewestFile,
     /// all k+m shards are written before a chunk is acknowledged
     AcknowledgeOneEarly,
     /// an object is committed once all its chunks are durable

@@ -6,6 +6,7 @@
 //! Must not know: elections, rows.
 
 mod batch;
+mod newest;
 mod record;
 mod recovery;
 mod state;
@@ -31,6 +32,9 @@ use writer::{Queue, Writer};
 
 /// The folder of a drive's log files.
 pub const FOLDER: &str = "log";
+
+/// How the name of a log file ends while the file is made.
+const UNFINISHED: &str = ".new";
 
 /// The length of a log file in bytes; each is written out once, then used again and again.
 pub const FILE_BYTES: u64 = 8 << 20;
@@ -135,7 +139,8 @@ impl DriveLog {
         for name in disk.list(FOLDER).await? {
             disk.remove(&format!("{FOLDER}/{name}")).await?;
         }
-        Ok(disk.sync_dir(FOLDER).await?)
+        disk.sync_dir(FOLDER).await?;
+        Ok(newest::remove(disk).await?)
     }
 
     /// The replicas the log knows, and whether each was destroyed.

@@ -2,7 +2,8 @@
 //!
 //! Promises: every batch that was ever acknowledged is replayed, in order, or the log is refused as
 //! corrupt. Reading stops at the first break. Writes go to the disk one at a time, so a valid batch
-//! beyond a break cannot be the remains of a torn write: it proves that durable bytes were lost.
+//! beyond a break cannot be the remains of a torn write: it proves that durable bytes were lost. So do a file of
+//! another length, a header that neither verifies nor was never written, and the want of the file noted as newest.
 //! Must not know: consensus rules.
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use super::batch::{self, BLOCK_BYTES, FileHeader};
 use super::record::{self, Record};
 use super::state::ReplicaState;
 use super::types::ReplicaId;
-use super::{FILE_BYTES, FOLDER};
+use super::{FILE_BYTES, FOLDER, UNFINISHED, newest};
 use crate::disk::{Access, Disk, DiskFile};
 
 /// A file that holds records still needed.
@@ -52,6 +53,10 @@ struct FoundLog {
 pub(super) async fn recover(disk: &dyn Disk, drive: DriveId) -> Result<Recovered, LogError> {
     let (mut found, mut spare, next_name) = open_all(disk, drive).await?;
     found.sort_by_key(|file| file.header.sequence);
+    let noted = newest::read(disk, drive).await?;
+    if found.last().map_or(0, |file| file.header.sequence) < noted && !mutant!(ForgetNewestFile) {
+        return Err(LogError::Corrupt(format!("file {noted}, the newest, is missing")));
+    }
     let Some(newest) = found.last() else {
         let replicas = BTreeMap::new();
         return Ok(Recovered { replicas, live: Vec::new(), spare, chain: 0, next_sequence: 1, next_name });
@@ -101,15 +106,18 @@ type OpenedFiles = (Vec<FoundLog>, Vec<(String, Arc<dyn DiskFile>)>, u64);
 async fn open_all(disk: &dyn Disk, drive: DriveId) -> Result<OpenedFiles, LogError> {
     let (mut found, mut spare, mut next_name) = (Vec::new(), Vec::new(), 1);
     for name in disk.list(FOLDER).await? {
-        let Ok(number) = u64::from_str_radix(&name, 16) else { continue };
-        next_name = next_name.max(number.saturating_add(1));
         let path = format!("{FOLDER}/{name}");
-        let file = disk.open(&path, Access::Direct).await?;
-        if file.len().await? != FILE_BYTES {
+        if name.ends_with(UNFINISHED) {
             // Its making was cut off: it was never used.
-            drop(file);
             disk.remove(&path).await?;
             continue;
+        }
+        let Ok(number) = u64::from_str_radix(&name, 16) else { continue };
+        next_name = next_name.max(number.saturating_add(1));
+        let file = disk.open(&path, Access::Direct).await?;
+        let len = file.len().await?;
+        if len != FILE_BYTES {
+            return Err(LogError::Corrupt(format!("{path} has {len} bytes, not {FILE_BYTES}")));
         }
         let block = file.read(0, BLOCK_BYTES).await?;
         match FileHeader::decode(&block) {
@@ -117,7 +125,8 @@ async fn open_all(disk: &dyn Disk, drive: DriveId) -> Result<OpenedFiles, LogErr
             Some((header, _)) => {
                 return Err(LogError::Corrupt(format!("{path} belongs to drive {}", header.drive)));
             }
-            None => spare.push((name, file)),
+            None if FileHeader::is_unwritten(&block) || mutant!(TakeRottenHeaderForSpare) => spare.push((name, file)),
+            None => return Err(LogError::Corrupt(format!("{path}: the header does not verify"))),
         }
     }
     Ok((found, spare, next_name))
