@@ -35,7 +35,7 @@ impl Membership {
         let mut newest: Option<NodeFile> = None;
         for drive in drives {
             match NodeFile::read(&*drive.disk).await {
-                Ok(Some(file)) if newest.as_ref().is_none_or(|other| other.map.version < file.map.version) => {
+                Ok(Some(file)) if newest.as_ref().is_none_or(|other| other.age() < file.age()) => {
                     newest = Some(file);
                 }
                 Ok(_) => {}
