@@ -240,6 +240,45 @@ fn a_restarted_replica_grants_no_vote_for_one_lease() {
     }
 }
 
+/// Two followers acknowledge, restart and forget that they promised their leader a lease; another one, which heard
+/// nothing of that leader for long, asks for their votes at once.
+#[test]
+fn a_lease_outlives_the_restart_of_those_who_promised_it() {
+    for seed in seeds(6) {
+        simulate(async {
+            let mut rig = Rig::begin(seed).await;
+            let (leader, term) = rig.leader().unwrap();
+            let others: Vec<_> = rig.alive().into_iter().filter(|number| *number != leader).collect();
+            let [gone, candidate, first, second] = others[..] else { panic!("five replicas") };
+            rig.kill(gone).await;
+            rig.cut_off(candidate, true, true);
+            sleep(SECOND * 2).await;
+            // The votes of the candidate and of both followers are a quorum, and so is the leader with both.
+            rig.running(leader).group.heartbeat().await;
+            sleep(Duration::from_millis(50)).await;
+            for follower in [first, second] {
+                rig.kill(follower).await;
+                rig.start(follower, true).await;
+            }
+            rig.cut_off(candidate, false, false);
+            rig.cut_off(leader, true, true);
+            let cut = Instant::now();
+            assert!(rig.running(leader).group.leadership().is_some_and(|leads| leads.lease), "seed {seed}");
+            let leads_since = |number: usize, term: u64| {
+                rig.running(number).group.leadership().is_some_and(|leads| leads.term > term)
+            };
+            while !leads_since(candidate, term) && !leads_since(first, term) && !leads_since(second, term) {
+                assert!(cut.elapsed() < SECOND * 20, "nobody follows (seed {seed})");
+                rig.running(candidate).group.elect().await;
+                sleep(Duration::from_millis(5)).await;
+            }
+            let lease = rig.running(leader).group.leadership().is_some_and(|leads| leads.lease);
+            assert!(!lease, "two may answer reads {:?} after the cut (seed {seed})", cut.elapsed());
+            rig.stop().await;
+        });
+    }
+}
+
 /// Fills a range while one follower is cut off, and purges what it lacks from all logs.
 async fn leave_behind(rig: &Rig) -> usize {
     leave_behind_at(rig, |_| true).await
