@@ -48,6 +48,10 @@ mutants! {
     TakeRottenHeaderForSpare,
     /// a log without the file that was noted as newest lost promises
     ForgetNewestFile,
+    /// a log that ends before it was durable lost promises
+    TrustShorterLog,
+    /// a drive that counts no more starts than the map has forgotten its past
+    TrustOlderStart,
     /// all k+m shards are written before a chunk is acknowledged
     AcknowledgeOneEarly,
     /// an object is committed once all its chunks are durable

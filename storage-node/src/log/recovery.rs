@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use couronne_base::mutant;
+use couronne_cluster::map::LogEnd;
 use couronne_ring::DriveId;
 
 use super::LogError;
@@ -40,6 +41,8 @@ pub(super) struct Recovered {
     pub(super) chain: u64,
     pub(super) next_sequence: u64,
     pub(super) next_name: u64,
+    /// Where the log ends.
+    pub(super) end: LogEnd,
 }
 
 struct FoundLog {
@@ -59,10 +62,12 @@ pub(super) async fn recover(disk: &dyn Disk, drive: DriveId) -> Result<Recovered
     }
     let Some(newest) = found.last() else {
         let replicas = BTreeMap::new();
-        return Ok(Recovered { replicas, live: Vec::new(), spare, chain: 0, next_sequence: 1, next_name });
+        let end = LogEnd::START;
+        return Ok(Recovered { replicas, live: Vec::new(), spare, chain: 0, next_sequence: 1, next_name, end });
     };
     let last_sequence = newest.header.sequence;
-    let (newest_batches, chain) = read_file(newest, true).await?;
+    let (newest_batches, chain, offset) = read_file(newest, true).await?;
+    let end = LogEnd { file: last_sequence, offset };
     let retired = newest_batches.iter().flatten().filter_map(|(_, record)| match record {
         Record::Retire(below) => Some(*below),
         _ => None,
@@ -87,8 +92,8 @@ pub(super) async fn recover(disk: &dyn Disk, drive: DriveId) -> Result<Recovered
         let batches = match newest_batches.take_if(|_| is_newest) {
             Some(batches) => batches,
             None => {
-                let (batches, end) = read_file(&found, false).await?;
-                previous = Some(end);
+                let (batches, chain, _) = read_file(&found, false).await?;
+                previous = Some(chain);
                 batches
             }
         };
@@ -98,7 +103,7 @@ pub(super) async fn recover(disk: &dyn Disk, drive: DriveId) -> Result<Recovered
     if let Some((replica, _)) = replicas.iter().find(|(_, state)| !state.is_whole()) {
         return Err(LogError::Corrupt(format!("{replica}: entries are missing")));
     }
-    Ok(Recovered { replicas, live, spare, chain, next_sequence: last_sequence + 1, next_name })
+    Ok(Recovered { replicas, live, spare, chain, next_sequence: last_sequence + 1, next_name, end })
 }
 
 type OpenedFiles = (Vec<FoundLog>, Vec<(String, Arc<dyn DiskFile>)>, u64);
@@ -134,8 +139,8 @@ async fn open_all(disk: &dyn Disk, drive: DriveId) -> Result<OpenedFiles, LogErr
 
 type Batches = Vec<Vec<(ReplicaId, Record)>>;
 
-/// The batches of a file up to the first break, and the checksum of the last.
-async fn read_file(found: &FoundLog, is_newest: bool) -> Result<(Batches, u64), LogError> {
+/// The batches of a file up to the first break, the checksum of the last, and where it ends.
+async fn read_file(found: &FoundLog, is_newest: bool) -> Result<(Batches, u64, u64), LogError> {
     let len = usize::try_from(FILE_BYTES).map_err(|_| LogError::Corrupt("file too long".to_owned()))?;
     let bytes: Bytes = found.file.read(0, len).await?;
     let (mut batches, mut offset, mut chain) = (Vec::new(), BLOCK_BYTES, found.sum);
@@ -153,7 +158,7 @@ async fn read_file(found: &FoundLog, is_newest: bool) -> Result<(Batches, u64), 
         let reason = format!("file {}: a durable batch before offset {at} does not verify", found.name);
         return Err(LogError::Corrupt(reason));
     }
-    Ok((batches, chain))
+    Ok((batches, chain, u64::try_from(offset).unwrap_or(FILE_BYTES)))
 }
 
 fn replay(

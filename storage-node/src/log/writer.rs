@@ -12,6 +12,7 @@ use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_base::mutant;
 use couronne_base::watch;
+use couronne_cluster::map::LogEnd;
 use couronne_ring::DriveId;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -145,6 +146,7 @@ pub(super) struct Writer {
     offset: u64,
     chain: u64,
     usage: watch::Sender<Usage>,
+    end: Arc<Mutex<LogEnd>>,
 }
 
 impl Writer {
@@ -153,6 +155,7 @@ impl Writer {
         components: Components,
         recovered: Recovered,
         usage: watch::Sender<Usage>,
+        end: Arc<Mutex<LogEnd>>,
     ) -> Result<Self, LogError> {
         let mut writer = Self {
             components,
@@ -164,6 +167,7 @@ impl Writer {
             offset: 0,
             chain: recovered.chain,
             usage,
+            end,
         };
         writer.roll().await?;
         writer.retire().await?;
@@ -212,6 +216,7 @@ impl Writer {
         current.file.write(self.offset, vec![Bytes::from(batch)], !mutant!(SkipLogSync)).await?;
         self.chain = chain;
         self.offset = self.offset.saturating_add(len);
+        *self.end.lock() = LogEnd { file: current.sequence, offset: self.offset };
         Ok(())
     }
 

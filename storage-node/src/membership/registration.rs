@@ -10,7 +10,7 @@ use couronne_cluster::map::ReplicaId;
 use couronne_ring::DriveId;
 
 use super::Membership;
-use crate::drives::{Identity, MountedDrive};
+use crate::drives::MountedDrive;
 use crate::error::NodeError;
 
 impl Membership {
@@ -18,9 +18,10 @@ impl Membership {
     /// their past are noted as emptied and get new replicas; the old ones are returned.
     pub(crate) async fn register(&self, forgetful: &[DriveId]) -> Result<Vec<(DriveId, ReplicaId)>, NodeError> {
         let drives = self.drives.by_id();
-        let started = |(id, mounted): (&DriveId, &Arc<MountedDrive>)| {
-            let Identity { boots, incarnation, .. } = *mounted.shards.identity();
-            StartedDrive { drive: *id, boots, incarnation, writes: mounted.writes() }
+        let started = |(id, mounted): (&DriveId, &Arc<MountedDrive>)| StartedDrive {
+            drive: *id,
+            start: mounted.drive_start(),
+            writes: mounted.writes(),
         };
         let serving = drives.iter().filter(|(_, mounted)| mounted.down().is_none());
         let started: Vec<StartedDrive> = serving.map(started).collect();

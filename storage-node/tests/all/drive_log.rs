@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_base::testing;
+use couronne_cluster::map::LogEnd;
 use couronne_ring::DriveId;
 use couronne_storage_node::consensus::types::{Entry, Payload, Position, ReplicaId, Vote};
 use couronne_storage_node::disk::simulated::SimulatedDisk;
@@ -17,7 +18,7 @@ fn env(seed: u64) -> Env {
 }
 
 async fn open(disk: &SimulatedDisk, env: &Env) -> Result<DriveLog, LogError> {
-    DriveLog::open(Arc::new(disk.clone()), DriveId(7), env).await
+    DriveLog::open(Arc::new(disk.clone()), DriveId(7), LogEnd::START, env).await
 }
 
 fn entry(replica: u64, index: u64) -> Entry {
@@ -214,4 +215,29 @@ async fn a_log_may_be_removed_whole_and_begun_anew() {
     DriveLog::remove(&disk).await.unwrap();
     let log = open(&disk.crash(), &env).await.unwrap();
     assert_eq!(log.replica(ReplicaId(1)).unwrap().bounds().last, None);
+}
+
+#[tokio::test]
+async fn a_log_that_ends_before_it_was_durable_is_corrupt() {
+    let env = env(13);
+    let disk = SimulatedDisk::new(13, 1 << 30);
+    let reopen = async |disk: &SimulatedDisk, end| DriveLog::open(Arc::new(disk.clone()), DriveId(7), end, &env).await;
+    let log = open(&disk, &env).await.unwrap();
+    assert_eq!(log.recovered_end(), LogEnd::START);
+    append(&log, 1, 0).await;
+    let first = log.end();
+    append(&log, 1, 1).await;
+    let second = log.end();
+    assert!(LogEnd::START < first && first < second && first.file == second.file);
+    drop(log);
+    let disk = disk.crash();
+    let log = reopen(&disk, second).await.unwrap();
+    assert_eq!(log.recovered_end(), second, "what was acknowledged is all there");
+    assert!(log.end() > second, "a start goes on in another file");
+    let third = log.end();
+    drop(log);
+    let disk = disk.crash();
+    assert!(matches!(reopen(&disk, LogEnd { offset: third.offset + 1, ..third }).await, Err(LogError::Corrupt(_))));
+    assert!(matches!(reopen(&disk, LogEnd { file: third.file + 1, offset: 0 }).await, Err(LogError::Corrupt(_))));
+    assert!(reopen(&disk, third).await.is_ok());
 }

@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::wire::{Wire, Wires};
 use couronne_base::testing;
+use couronne_cluster::map::LogEnd;
 
 pub(crate) const NODES: u128 = 5;
 
@@ -101,7 +102,7 @@ impl Rig {
     pub(crate) async fn start(&mut self, number: usize, quiet: bool) {
         let node = &self.nodes[number];
         let (env, replica, drive) = (self.env.clone(), node.replica, node.drive);
-        let log = Arc::new(DriveLog::open(Arc::new(node.disk.clone()), drive, &env).await.unwrap());
+        let log = Arc::new(DriveLog::open(Arc::new(node.disk.clone()), drive, LogEnd::START, &env).await.unwrap());
         let store = node.stores.open(&format!("replica-{}", replica.0)).unwrap();
         let (machine, state) = RangeStateMachine::open(store).unwrap();
         assert_eq!(state, StartState::Sound);
