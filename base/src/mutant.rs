@@ -52,6 +52,8 @@ mutants! {
     TrustShorterLog,
     /// a drive that counts no more starts than the map has forgotten its past
     TrustOlderStart,
+    /// a follower that lacks what it had acknowledged is noted
+    IgnoreReversion,
     /// all k+m shards are written before a chunk is acknowledged
     AcknowledgeOneEarly,
     /// an object is committed once all its chunks are durable

@@ -48,14 +48,19 @@ pub fn register(
     }
     let mut gone = Vec::new();
     for drive in forgot {
-        if let Some(emptied) = changed.drives.get_mut(&drive).map(|drive| &mut drive.emptied) {
-            emptied.times = emptied.times.saturating_add(1);
-            emptied.last_ms = now_ms;
-        }
-        gone.extend(renew_drive(&mut changed, drive).into_iter().map(|replica| (drive, replica)));
+        gone.extend(forget_past(&mut changed, drive, now_ms).into_iter().map(|replica| (drive, replica)));
     }
     *map = changed;
     Ok(gone)
+}
+
+/// Notes that a drive has forgotten its past: it is emptied, and its replicas get new ids. Returns the old ones.
+pub(super) fn forget_past(map: &mut ClusterMap, drive: DriveId, now_ms: u64) -> Vec<ReplicaId> {
+    if let Some(emptied) = map.drives.get_mut(&drive).map(|drive| &mut drive.emptied) {
+        emptied.times = emptied.times.saturating_add(1);
+        emptied.last_ms = now_ms;
+    }
+    renew_drive(map, drive)
 }
 
 /// Refuses to go on when more replicas of a range have forgotten their past than it survives: the

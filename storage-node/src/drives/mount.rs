@@ -107,7 +107,7 @@ fn about_to_start(identity: &Identity, known: &StoredDrive) -> DriveStart {
 /// after a few further ones, if those are cut off before the map knows.
 async fn begin_anew(drive: &NodeDrive, env: &Env) -> Result<(), NodeError> {
     let noted = Identity::begin_anew(&drive.disk, env).await;
-    noted.map_err(|error| NodeError::Drive(format!("{}: {error}", drive.name)))
+    noted.map(drop).map_err(|error| NodeError::Drive(format!("{}: {error}", drive.name)))
 }
 
 /// Mounts a drive whose log is corrupt with an empty one.

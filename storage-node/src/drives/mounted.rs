@@ -4,7 +4,7 @@
 //! Must not know: ranges.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use couronne_base::env::Env;
@@ -15,7 +15,7 @@ use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
 
 use super::stores::{SHARD_INDEX, Stores};
-use super::{Drive, Identity, Parts, Settings};
+use super::{Drive, Identity, IdentityError, Parts, Settings};
 use crate::disk::Disk;
 use crate::error::NodeError;
 use crate::log::{DriveLog, LogError};
@@ -43,6 +43,8 @@ pub(crate) struct MountedDrive {
     pub(crate) shards: Drive,
     /// The random number of this start of the drive.
     start: u64,
+    /// As its identity says now: another one than its shards were opened with, once it was found to have forgotten.
+    incarnation: AtomicU64,
     down: ArcSwapOption<String>,
     full: AtomicBool,
     leaving: AtomicBool,
@@ -74,13 +76,22 @@ impl MountedDrive {
         let down = ArcSwapOption::empty();
         let [full, leaving, is_marked] = [false; 3].map(AtomicBool::new);
         let (id, log, start) = (identity.drive, Arc::new(log), u64::from_be_bytes(env.random_bytes()));
-        Ok(Self { name, id, disk, stores, log, shards, start, down, full, leaving, is_marked })
+        let incarnation = AtomicU64::new(identity.incarnation);
+        Ok(Self { name, id, disk, stores, log, shards, start, incarnation, down, full, leaving, is_marked })
     }
 
     /// How the drive came back.
     pub(crate) fn drive_start(&self) -> DriveStart {
-        let Identity { boots, incarnation, .. } = *self.shards.identity();
+        let (boots, incarnation) = (self.shards.identity().boots, self.incarnation.load(Ordering::Relaxed));
         DriveStart { boots, incarnation, start: self.start, log_end: self.log.recovered_end() }
+    }
+
+    /// Notes that the drive has forgotten its past: by its count of starts alone that could not be told any more
+    /// after a few further ones.
+    pub(crate) async fn begin_anew(&self, env: &Env) -> Result<(), IdentityError> {
+        let incarnation = Identity::begin_anew(&self.disk, env).await?;
+        self.incarnation.store(incarnation, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Up to where its log is durable.

@@ -9,6 +9,7 @@ mod joining;
 mod leaving;
 mod map_store;
 mod policies;
+mod recollection;
 mod registration;
 mod replacement;
 mod reports;

@@ -80,8 +80,8 @@ impl Membership {
         tracing::warn!(drive = %id, name = drive.name, "the drive begins anew");
         self.drives.add(Arc::clone(&mounted));
         self.watch_drive(&mounted);
-        let gone = self.register(&[]).await?;
-        self.replicas.forget(&gone).await;
+        self.register(&[]).await?;
+        self.replicas.forget_unnamed().await;
         self.replicas.open_assigned(&*self.map_store).await
     }
 }

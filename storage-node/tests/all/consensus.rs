@@ -279,6 +279,36 @@ fn a_lease_outlives_the_restart_of_those_who_promised_it() {
     }
 }
 
+/// A follower acknowledges entries, and is put back to the state before them under its old id.
+#[test]
+fn a_follower_put_back_is_noted_by_its_leader_and_none_that_only_restarted_is() {
+    for seed in seeds(6) {
+        simulate(async {
+            let mut rig = Rig::begin(seed).await;
+            let (leader, term) = rig.leader().unwrap();
+            let followers: Vec<_> = rig.alive().into_iter().filter(|number| *number != leader).collect();
+            let snapshot = rig.backup(followers[0]);
+            for number in 0..20 {
+                rig.write(&format!("row {number}"), b"value").await;
+            }
+            rig.await_level(SECOND * 10).await;
+            for follower in [followers[0], followers[1]] {
+                rig.kill(follower).await;
+            }
+            rig.restore(followers[0], snapshot);
+            for follower in [followers[0], followers[1]] {
+                rig.start(follower, true).await;
+            }
+            rig.write("after", b"value").await;
+            sleep(SECOND * 3).await;
+            assert_eq!(rig.leader(), Some((leader, term)), "seed {seed}");
+            assert_eq!(rig.reverted(leader), BTreeSet::from([rig.nodes[followers[0]].replica]), "seed {seed}");
+            assert!(rig.read(followers[0], "row 19").is_none(), "it is sent nothing (seed {seed})");
+            rig.stop().await;
+        });
+    }
+}
+
 /// Fills a range while one follower is cut off, and purges what it lacks from all logs.
 async fn leave_behind(rig: &Rig) -> usize {
     leave_behind_at(rig, |_| true).await

@@ -11,7 +11,7 @@ use super::state::Chance;
 pub const SECTOR_BYTES: usize = 512;
 
 /// One file's bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Image {
     current: Vec<u8>,
     durable: Vec<u8>,

@@ -10,7 +10,7 @@ use super::Fault;
 use super::image::Image;
 
 /// A small generator of chances (SplitMix64): the simulation's only source of randomness.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Chance(u64);
 
 impl Chance {
@@ -37,7 +37,7 @@ pub(super) type InodeId = u64;
 /// A change of names that takes effect whole or, if it is lost in a crash, not at all.
 type NameChange = Vec<(String, Option<InodeId>)>;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct DiskState {
     pub(super) random: Chance,
     pub(super) capacity: u64,

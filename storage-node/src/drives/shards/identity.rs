@@ -123,10 +123,11 @@ impl Identity {
         Ok(identity)
     }
 
-    /// Gives the drive another incarnation, since it has forgotten its past.
-    pub async fn begin_anew(disk: &Arc<dyn Disk>, env: &Env) -> Result<(), IdentityError> {
+    /// Gives the drive another incarnation, since it has forgotten its past; returns which.
+    pub async fn begin_anew(disk: &Arc<dyn Disk>, env: &Env) -> Result<u64, IdentityError> {
         let incarnation = u64::from_be_bytes(env.random_bytes());
-        Self { incarnation, ..Self::read(disk).await? }.write(disk).await
+        Self { incarnation, ..Self::read(disk).await? }.write(disk).await?;
+        Ok(incarnation)
     }
 
     async fn write(&self, disk: &Arc<dyn Disk>) -> Result<(), IdentityError> {
