@@ -44,6 +44,16 @@ mutants! {
     DropTombstoneEarly,
     /// a valid batch behind a break proves that the log lost promises
     TakeLossForTornTail,
+    /// a log file whose header is neither valid nor unwritten proves that the log lost promises
+    TakeRottenHeaderForSpare,
+    /// a log without the file that was noted as newest lost promises
+    ForgetNewestFile,
+    /// a log that ends before it was durable lost promises
+    TrustShorterLog,
+    /// a drive that counts no more starts than the map has forgotten its past
+    TrustOlderStart,
+    /// a follower that lacks what it had acknowledged is noted
+    IgnoreReversion,
     /// all k+m shards are written before a chunk is acknowledged
     AcknowledgeOneEarly,
     /// an object is committed once all its chunks are durable

@@ -13,7 +13,7 @@ use couronne_base::codec::{self, Corrupt, Input, Value, Writer};
 use couronne_base::crc;
 
 use crate::drive_state::{DriveState, Liveness, WriteState};
-use crate::map::{Bootstrap, ClusterMap, Emptied, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive};
+use crate::map::{Bootstrap, ClusterMap, Emptied, LogEnd, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive};
 use crate::role::Role;
 
 const MAGIC: &[u8; 8] = b"COURMAP1";
@@ -32,7 +32,10 @@ record! { ClusterMap {
 } }
 record! { Bootstrap { 1 nodes, 2 ranges } }
 record! { MapNode { 1 role, 2 name, 3 address, 4 region, 5 zone } }
-record! { StoredDrive { 1 node, 2 boots, 3 incarnation, 4 weight, 5 down_since_ms, 6 writes, 7 emptied } }
+record! { StoredDrive {
+    1 node, 2 boots, 3 incarnation, 4 weight, 5 down_since_ms, 6 writes, 7 emptied, 8 start, 9 log_end,
+} }
+record! { LogEnd { 1 file, 2 offset } }
 record! { Emptied { 1 times, 2 last_ms } }
 record! { MapPolicy { 1 policy, 2 ring } }
 record! { MapRange { 1 id, 2 generation, 3 start, 4 end, 5 replicas, 6 initial_voters } }

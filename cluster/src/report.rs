@@ -10,6 +10,7 @@ use couronne_metadata::ids::RangeId;
 use couronne_ring::DriveId;
 
 use crate::drive_state::DriveState;
+use crate::map::LogEnd;
 
 /// The longest name of a build, in bytes.
 const BUILD_BYTES_MAX: usize = 64;
@@ -29,6 +30,19 @@ pub struct NodeReport {
     pub wall_ms: Option<u64>,
     /// Whether it doubts its wall clock.
     pub doubts_clock: bool,
+    /// Up to where the logs of its drives are durable.
+    pub log_ends: Vec<DriveLogEnd>,
+}
+
+/// Up to where the log of a drive is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DriveLogEnd {
+    /// The drive.
+    pub drive: DriveId,
+    /// The random number of its start: the log of another start says nothing of this one.
+    pub start: u64,
+    /// Up to where.
+    pub end: LogEnd,
 }
 
 /// How far a member's wall clock is off, as far as it is known.
@@ -55,7 +69,8 @@ pub struct NodeReportAnswer {
     pub clock: ClockOffset,
 }
 
-record! { NodeReport { 1 map_version, 2 drives, 3 leads, 4 build, 5 wall_ms, 6 doubts_clock } }
+record! { NodeReport { 1 map_version, 2 drives, 3 leads, 4 build, 5 wall_ms, 6 doubts_clock, 7 log_ends } }
+record! { DriveLogEnd { 1 drive, 2 start, 3 end } }
 record! { NodeReportAnswer { 1 leader, 2 map, 3 clock } }
 choice! { ClockOffset { 1 Unsaid, 2 Unknown, 3 Ahead(1 ms) } }
 

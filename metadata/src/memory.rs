@@ -22,7 +22,7 @@ pub struct MemoryStore {
     state: Mutex<MemoryState>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct MemoryState {
     rows: Arc<MemoryRows>,
     flushed: Arc<MemoryRows>,
@@ -46,6 +46,13 @@ impl MemoryStore {
         }
         state.rows = Arc::new(rows);
         state.settle();
+    }
+
+    /// Another store that holds what a snapshot of this one taken now would: what a crash leaves.
+    pub fn backup(&self, seed: u64) -> Self {
+        let copy = Self { state: Mutex::new(self.state.lock().clone()) };
+        copy.crash(seed);
+        copy
     }
 
     /// How many batches a crash could lose.

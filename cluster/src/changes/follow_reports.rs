@@ -10,12 +10,19 @@ use couronne_ring::{DriveId, NodeId};
 use super::form::{can_form, form};
 use crate::drive_state::DriveState;
 use crate::error::MapError;
-use crate::map::ClusterMap;
+use crate::map::{ClusterMap, LogEnd, StoredDrive};
+use crate::report::DriveLogEnd;
 
 /// What was heard of the members.
 pub trait Reports {
     /// How a drive of a node is; `None` while it is too early to say.
     fn drive(&self, node: NodeId, drive: DriveId) -> Option<DriveState>;
+
+    /// Up to where a drive's log is durable, if its node said so lately.
+    fn log_end(&self, node: NodeId, drive: DriveId) -> Option<DriveLogEnd>;
+
+    /// Whether the ends of logs are noted also where no log began another file: about once a minute.
+    fn log_ends_are_due(&self) -> bool;
 
     /// Whether any member says that it leads the range.
     fn is_led(&self, range: RangeId) -> bool;
@@ -30,12 +37,14 @@ pub struct Followed {
     pub led: Vec<RangeId>,
     /// Whether the map got its rings and ranges.
     pub formed: bool,
+    /// Whether ends of logs were noted.
+    pub log_ends: bool,
 }
 
 impl Followed {
     /// Whether nothing followed.
     pub const fn is_empty(&self) -> bool {
-        self.drives.is_empty() && self.led.is_empty() && !self.formed
+        self.drives.is_empty() && self.led.is_empty() && !self.formed && !self.log_ends
     }
 }
 
@@ -48,6 +57,7 @@ pub fn follow_reports(map: &mut ClusterMap, heard: &impl Reports, now_ms: u64) -
             followed.drives.push((*id, to));
         }
     }
+    followed.log_ends = note_log_ends(&mut changed, heard);
     for range in changed.all_ranges_mut().filter(|range| !range.initial_voters.is_empty()) {
         if heard.is_led(range.id) {
             range.initial_voters.clear();
@@ -60,4 +70,25 @@ pub fn follow_reports(map: &mut ClusterMap, heard: &impl Reports, now_ms: u64) -
     }
     *map = changed;
     Ok(followed)
+}
+
+/// Notes up to where logs are durable: all of them once one began another file, or when they are due.
+fn note_log_ends(map: &mut ClusterMap, heard: &impl Reports) -> bool {
+    let further = |(id, drive): (&DriveId, &StoredDrive)| {
+        let said = heard.log_end(drive.node, *id)?;
+        (said.start == drive.start && drive.log_end < said.end).then_some((*id, said.end))
+    };
+    let further: Vec<(DriveId, LogEnd)> = map.drives.iter().filter_map(further).collect();
+    let is_in_another_file =
+        |(id, end): &(DriveId, LogEnd)| map.drives.get(id).is_some_and(|drive| drive.log_end.file < end.file);
+    let notes = heard.log_ends_are_due() || further.iter().any(is_in_another_file);
+    if !notes {
+        return false;
+    }
+    for (id, end) in &further {
+        if let Some(drive) = map.drives.get_mut(id) {
+            drive.log_end = *end;
+        }
+    }
+    !further.is_empty()
 }

@@ -1,4 +1,4 @@
-//! A node's drives when it starts: each says how often it was started, and which incarnation it is.
+//! A node's drives when it starts: each says how often it was started, which incarnation it is, and where its log ends.
 //!
 //! Promises: a drive that forgot its past is noted as emptied, and none of its replicas votes again under its id;
 //! where too many forgot at once nothing is touched.
@@ -11,17 +11,15 @@ use couronne_ring::DriveId;
 use super::renew_replicas::renew_drive;
 use crate::drive_state::{DriveState, WriteState};
 use crate::error::MapError;
-use crate::map::{ClusterMap, ReplicaId};
+use crate::map::{ClusterMap, DriveStart, ReplicaId};
 
 /// A drive that was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StartedDrive {
     /// Which.
     pub drive: DriveId,
-    /// How often it was started.
-    pub boots: u64,
-    /// The random number it was given when it was formatted.
-    pub incarnation: u64,
+    /// What its identity and its log say.
+    pub start: DriveStart,
     /// Whether it takes new shards.
     pub writes: WriteState,
 }
@@ -34,29 +32,35 @@ pub fn register(
     forgetful: &[DriveId],
     now_ms: u64,
 ) -> Result<Vec<(DriveId, ReplicaId)>, MapError> {
-    let forgot = |one: &&StartedDrive| {
-        map.drives.get(&one.drive).is_some_and(|known| known.has_forgotten(one.boots, one.incarnation))
-    };
+    let forgot = |one: &&StartedDrive| map.drives.get(&one.drive).is_some_and(|known| known.has_forgotten(&one.start));
     let forgot = started.iter().filter(forgot).map(|one| one.drive);
     let forgot: BTreeSet<DriveId> = forgot.chain(forgetful.iter().copied()).collect();
     check_survivors(map, &forgot)?;
     let mut changed = map.clone();
-    for StartedDrive { drive: id, boots, incarnation, writes } in started {
+    for StartedDrive { drive: id, start, writes } in started {
         let Some(drive) = changed.drives.get_mut(id) else { continue };
-        (drive.boots, drive.incarnation) = (*boots, Some(*incarnation));
+        let is_repeated = drive.start == start.start;
+        (drive.boots, drive.incarnation, drive.start) = (start.boots, Some(start.incarnation), start.start);
+        // What was noted since a start that is registered once more is no less true.
+        drive.log_end = if is_repeated { drive.log_end.max(start.log_end) } else { start.log_end };
         let to = DriveState::up(*writes);
         drive.enter(to, now_ms).map_err(|from| MapError::Transition { drive: *id, from, to })?;
     }
     let mut gone = Vec::new();
     for drive in forgot {
-        if let Some(emptied) = changed.drives.get_mut(&drive).map(|drive| &mut drive.emptied) {
-            emptied.times = emptied.times.saturating_add(1);
-            emptied.last_ms = now_ms;
-        }
-        gone.extend(renew_drive(&mut changed, drive).into_iter().map(|replica| (drive, replica)));
+        gone.extend(forget_past(&mut changed, drive, now_ms).into_iter().map(|replica| (drive, replica)));
     }
     *map = changed;
     Ok(gone)
+}
+
+/// Notes that a drive has forgotten its past: it is emptied, and its replicas get new ids. Returns the old ones.
+pub(super) fn forget_past(map: &mut ClusterMap, drive: DriveId, now_ms: u64) -> Vec<ReplicaId> {
+    if let Some(emptied) = map.drives.get_mut(&drive).map(|drive| &mut drive.emptied) {
+        emptied.times = emptied.times.saturating_add(1);
+        emptied.last_ms = now_ms;
+    }
+    renew_drive(map, drive)
 }
 
 /// Refuses to go on when more replicas of a range have forgotten their past than it survives: the

@@ -2,6 +2,7 @@
 //!
 //! Promises: its state changes only as the tables of [`DriveState`] allow. Must not know: rings, reports.
 
+use couronne_base::mutant;
 use couronne_ring::NodeId;
 
 use crate::drive_state::{DriveState, Liveness, WriteState};
@@ -16,6 +17,11 @@ pub struct StoredDrive {
     /// The random number it was given when it was formatted; another one means that it was formatted anew. Unset:
     /// it was never started.
     pub incarnation: Option<u64>,
+    /// The random number of the start that was registered last: by it a registration that is repeated is told from
+    /// another start.
+    pub start: u64,
+    /// Up to where its log was durable, as far as that was noted: a log that ends before has forgotten something.
+    pub log_end: LogEnd,
     /// Its share in rings, in GiB of capacity.
     pub weight: u32,
     /// Since when it does not serve, in milliseconds since 1970; unset: it serves.
@@ -24,6 +30,33 @@ pub struct StoredDrive {
     pub writes: WriteState,
     /// How it lost what it held.
     pub emptied: Emptied,
+}
+
+/// A place in the log of a drive: places are ordered as they are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogEnd {
+    /// The sequence of the log file; rises by one with each.
+    pub file: u64,
+    /// The place in the file, in bytes.
+    pub offset: u64,
+}
+
+impl LogEnd {
+    /// Before everything.
+    pub const START: Self = Self { file: 0, offset: 0 };
+}
+
+/// How a drive comes back: what its identity and its log say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DriveStart {
+    /// How often it was started, this start included.
+    pub boots: u64,
+    /// The random number it was given when it was formatted.
+    pub incarnation: u64,
+    /// The random number of this start.
+    pub start: u64,
+    /// Where its log ended before this start.
+    pub log_end: LogEnd,
 }
 
 /// How often a drive came back emptied or rolled back: what it had to hold then must be looked for.
@@ -39,7 +72,17 @@ impl StoredDrive {
     /// A drive that was never started.
     pub const fn new(node: NodeId, weight: u32) -> Self {
         let (writes, emptied) = (WriteState::Writable, Emptied { times: 0, last_ms: 0 });
-        Self { node, boots: 0, incarnation: None, weight, down_since_ms: None, writes, emptied }
+        Self {
+            node,
+            boots: 0,
+            incarnation: None,
+            start: 0,
+            log_end: LogEnd::START,
+            weight,
+            down_since_ms: None,
+            writes,
+            emptied,
+        }
     }
 
     /// Its state, as long as nobody asks whether it is lost.
@@ -78,10 +121,17 @@ impl StoredDrive {
         Ok(true)
     }
 
-    /// Whether a drive that comes back with this count of starts and this incarnation forgot what it knew when the
-    /// map last heard of it.
-    pub fn has_forgotten(&self, boots: u64, incarnation: u64) -> bool {
-        self.incarnation.is_some_and(|known| known != incarnation) || boots < self.boots
+    /// Whether a drive that comes back like this forgot what it knew when the map last heard of it: it was formatted
+    /// anew, or an older state of it was put back, which counts no more starts than the map or has a shorter log.
+    pub fn has_forgotten(&self, back: &DriveStart) -> bool {
+        match self.incarnation {
+            None => false,
+            Some(_) if self.start == back.start => false,
+            Some(known) if known != back.incarnation => true,
+            // The mutant is the rule of old: the start that the map knows is no older one.
+            Some(_) if mutant!(TrustOlderStart) => back.boots < self.boots,
+            Some(_) => back.boots <= self.boots || back.log_end < self.log_end,
+        }
     }
 }
 
@@ -106,11 +156,19 @@ mod tests {
     }
 
     #[test]
-    fn a_drive_has_forgotten_when_it_counts_less_or_was_formatted_anew() {
+    fn a_drive_has_forgotten_when_it_counts_no_more_its_log_is_shorter_or_it_was_formatted_anew() {
         let never_started = StoredDrive::new(NodeId(1), 1);
-        assert!(!never_started.has_forgotten(0, 7));
-        let known = StoredDrive { boots: 3, incarnation: Some(7), ..never_started };
-        assert!(!known.has_forgotten(3, 7) && !known.has_forgotten(4, 7));
-        assert!(known.has_forgotten(2, 7) && known.has_forgotten(4, 8));
+        let end = |file, offset| LogEnd { file, offset };
+        let back = |boots, incarnation, log_end| DriveStart { boots, incarnation, start: 2, log_end };
+        assert!(!never_started.has_forgotten(&back(1, 7, LogEnd::START)));
+        let known = StoredDrive { boots: 3, incarnation: Some(7), start: 1, log_end: end(5, 100), ..never_started };
+        assert!(!known.has_forgotten(&back(4, 7, end(5, 100))) && !known.has_forgotten(&back(9, 7, end(6, 0))));
+        assert!(known.has_forgotten(&back(2, 7, end(5, 100))), "an older start");
+        assert!(known.has_forgotten(&back(3, 7, end(5, 100))), "the last start, a second time");
+        assert!(known.has_forgotten(&back(4, 8, end(5, 100))), "another incarnation");
+        assert!(known.has_forgotten(&back(4, 7, end(5, 99))), "this start from an earlier state");
+        assert!(known.has_forgotten(&back(4, 7, end(4, 8_000))), "the same, a file ago");
+        let registered = DriveStart { start: 1, ..back(3, 7, LogEnd::START) };
+        assert!(!known.has_forgotten(&registered), "its registration is repeated");
     }
 }

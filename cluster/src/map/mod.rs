@@ -21,7 +21,7 @@ use couronne_ring::{DriveId, NodeId, RingDrive, RingMembership};
 
 use crate::role::Role;
 pub use bootstrap::Bootstrap;
-pub use drive::{Emptied, StoredDrive};
+pub use drive::{DriveStart, Emptied, LogEnd, StoredDrive};
 pub use node::MapNode;
 pub use policy::MapPolicy;
 pub use range::{MAP_RANGE, MapRange, ReplicaId};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use couronne_base::codec;
 use couronne_cluster::map::{
-    Bootstrap, ClusterMap, Emptied, MAP_RANGE, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive,
+    Bootstrap, ClusterMap, Emptied, LogEnd, MAP_RANGE, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive,
 };
-use couronne_cluster::report::{ClockOffset, NodeReport, NodeReportAnswer};
+use couronne_cluster::report::{ClockOffset, DriveLogEnd, NodeReport, NodeReportAnswer};
 use couronne_cluster::{DriveState, Role, WriteState};
 use couronne_metadata::ids::{Generation, RangeId};
 use couronne_placement::{Policy, PolicyId};
@@ -57,6 +57,8 @@ fn map() -> ClusterMap {
         incarnation: Some(0x1122_3344_5566_7788),
         writes: WriteState::Stopping,
         emptied: Emptied { times: 2, last_ms: 900 },
+        start: 0x0102,
+        log_end: LogEnd { file: 5, offset: 4096 },
         ..StoredDrive::new(NodeId(1), 40)
     };
     let down = StoredDrive { down_since_ms: Some(1000), ..StoredDrive::new(NodeId(1), 40) };
@@ -127,6 +129,7 @@ fn report() -> NodeReport {
         build: "0.1.0".to_owned(),
         wall_ms: Some(1_800_000_000_000),
         doubts_clock: true,
+        log_ends: vec![DriveLogEnd { drive: DriveId(1), start: 0x0102, end: LogEnd { file: 5, offset: 4096 } }],
     }
 }
 

@@ -11,6 +11,7 @@ mod encoding;
 mod forming;
 mod joining;
 mod leaders;
+mod log_ends;
 mod policies;
 mod registering;
 mod sequences;

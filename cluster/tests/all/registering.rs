@@ -1,13 +1,20 @@
 //! Drives that come back, and drives that are given up.
 
 use couronne_cluster::changes::{self, StartedDrive};
-use couronne_cluster::map::{ClusterMap, Emptied, ReplicaId};
+use couronne_cluster::map::{ClusterMap, DriveStart, Emptied, LogEnd, ReplicaId};
 use couronne_cluster::{DriveState, MapError, WriteState};
 
 use crate::support::{drive_of, formed};
 
 fn started(number: u128, boots: u64, incarnation: u64) -> StartedDrive {
-    StartedDrive { drive: drive_of(number), boots, incarnation, writes: WriteState::Writable }
+    let log_end = LogEnd { file: boots, offset: 4096 };
+    let start = DriveStart { boots, incarnation, start: number_of_start(boots, incarnation), log_end };
+    StartedDrive { drive: drive_of(number), start, writes: WriteState::Writable }
+}
+
+/// Another for each start.
+fn number_of_start(boots: u64, incarnation: u64) -> u64 {
+    boots * 100 + incarnation
 }
 
 /// A cluster that every drive has been started in, and whose ranges are led.
@@ -26,7 +33,17 @@ fn replicas_on(map: &ClusterMap, number: u128) -> Vec<ReplicaId> {
 
 #[test]
 fn a_drive_that_forgot_gets_new_replicas_and_is_noted_as_emptied() {
-    for (forgetful, back) in [(false, started(2, 4, 8)), (false, started(2, 2, 7)), (true, started(2, 4, 7))] {
+    let again = DriveStart { start: 9, ..started(2, 3, 7).start };
+    let shorter = DriveStart { log_end: LogEnd { file: 3, offset: 0 }, ..started(2, 4, 7).start };
+    let with = |start| StartedDrive { start, ..started(2, 4, 7) };
+    let cases = [
+        (false, started(2, 4, 8)),
+        (false, started(2, 2, 7)),
+        (false, with(again)),
+        (false, with(shorter)),
+        (true, started(2, 4, 7)),
+    ];
+    for (forgetful, back) in cases {
         let mut map = running();
         let (old, next) = (replicas_on(&map, 2), map.next_replica);
         let forgetful = if forgetful { vec![drive_of(2)] } else { Vec::new() };
@@ -36,7 +53,8 @@ fn a_drive_that_forgot_gets_new_replicas_and_is_noted_as_emptied() {
         assert_eq!(new.len(), old.len());
         assert!(new.iter().all(|replica| replica.0 >= next));
         assert_eq!(map.drives[&drive_of(2)].emptied, Emptied { times: 1, last_ms: 200 });
-        assert_eq!(map.drives[&drive_of(2)].boots, back.boots);
+        assert_eq!(map.drives[&drive_of(2)].boots, back.start.boots);
+        assert_eq!(map.drives[&drive_of(2)].log_end, back.start.log_end);
     }
 }
 
@@ -50,6 +68,10 @@ fn a_drive_that_comes_back_as_it_was_serves_again() {
     assert_eq!(changes::register(&mut map, &[back], &[], 200), Ok(Vec::new()));
     assert_eq!(map.drives[&drive_of(2)].state(), DriveState::up(WriteState::Full));
     assert_eq!(map.places(), before);
+    // A registration whose answer was lost is repeated, when more of the log was noted already.
+    map.drives.get_mut(&drive_of(2)).unwrap().log_end = LogEnd { file: 8, offset: 0 };
+    assert_eq!(changes::register(&mut map, &[back], &[], 200), Ok(Vec::new()));
+    assert_eq!(map.drives[&drive_of(2)].log_end, LogEnd { file: 8, offset: 0 });
 }
 
 #[test]

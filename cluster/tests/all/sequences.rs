@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use couronne_cluster::changes::{self, Reports, StartedDrive};
-use couronne_cluster::map::{ClusterMap, MapNode, ReplicaId};
+use couronne_cluster::map::{ClusterMap, DriveStart, LogEnd, MapNode, ReplicaId};
+use couronne_cluster::report::DriveLogEnd;
 use couronne_cluster::{DriveState, MapError, Role, WriteState};
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, NodeId};
@@ -31,6 +32,15 @@ struct Said<'a>(&'a BTreeMap<u128, DriveState>, &'a BTreeSet<u64>);
 impl Reports for Said<'_> {
     fn drive(&self, _: NodeId, drive: DriveId) -> Option<DriveState> {
         self.0.iter().find(|(number, _)| drive_of(**number) == drive).map(|(_, state)| *state)
+    }
+
+    fn log_end(&self, _: NodeId, drive: DriveId) -> Option<DriveLogEnd> {
+        let is_named = self.0.keys().any(|number| drive_of(*number) == drive);
+        is_named.then_some(DriveLogEnd { drive, start: 0, end: LogEnd { file: 1, offset: 4096 } })
+    }
+
+    fn log_ends_are_due(&self) -> bool {
+        true
     }
 
     fn is_led(&self, range: RangeId) -> bool {
@@ -80,7 +90,9 @@ fn make(map: &mut ClusterMap, change: &Change, now_ms: u64) -> Result<(), MapErr
             let boots = known.map_or(0, |drive| drive.boots);
             let boots = if *fewer_boots { boots.saturating_sub(1) } else { boots + 1 };
             let incarnation = known.and_then(|drive| drive.incarnation).unwrap_or(7) + u64::from(*is_formatted);
-            let started = StartedDrive { drive: drive_of(*number), boots, incarnation, writes: *writes };
+            let log_end = known.map_or(LogEnd::START, |drive| drive.log_end);
+            let start = DriveStart { boots, incarnation, start: now_ms, log_end };
+            let started = StartedDrive { drive: drive_of(*number), start, writes: *writes };
             let forgetful: &[DriveId] = if *forgets { &[drive_of(*number)] } else { &[] };
             changes::register(map, &[started], forgetful, now_ms).map(drop)
         }

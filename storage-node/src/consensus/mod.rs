@@ -11,6 +11,7 @@ mod network;
 mod openraft;
 mod peer;
 mod peer_client;
+mod reversions;
 mod service;
 mod sessions;
 pub use crate::log::types;
@@ -30,6 +31,7 @@ use tokio::sync::mpsc;
 pub use self::local_peers::LocalPeers;
 pub use self::network::{Directory, Network};
 use self::openraft::Group;
+pub use self::reversions::Reversions;
 pub use self::service::RaftService;
 use self::types::{Entry, Members, Position, ReplicaId};
 use crate::log::ReplicaLog;
@@ -83,6 +85,8 @@ pub struct ReplicaComponents {
     pub local_peers: LocalPeers,
     /// The way to all others; a lone node has none.
     pub network: Option<Network>,
+    /// Where replicas go that were found to lack what they had acknowledged.
+    pub reversions: Reversions,
     /// Time and randomness.
     pub env: Env,
 }

@@ -12,7 +12,7 @@ use couronne_metadata::rocks::{RocksDrive, RocksSettings};
 use super::NodeDrive;
 use super::RocksStores;
 use crate::disk::files::FileDisk;
-use crate::disk::{Access, Disk};
+use crate::disk::{Disk, copies, read_copies};
 use crate::error::NodeError;
 
 /// The folder of a drive's RocksDB within its own.
@@ -28,7 +28,7 @@ const IDENTITY: &str = "drive";
 pub async fn open_folders(folders: &[PathBuf], settings: &RocksSettings) -> Result<Vec<NodeDrive>, NodeError> {
     let mut formed = false;
     for folder in folders {
-        formed |= exists(folder.join(MAP)).await?;
+        formed |= exists_in(folder, MAP).await?;
     }
     let mut drives = Vec::new();
     for folder in folders {
@@ -48,7 +48,7 @@ pub async fn open_folders(folders: &[PathBuf], settings: &RocksSettings) -> Resu
     }
     let mut mapped = false;
     for drive in &drives {
-        mapped |= exists_on(&*drive.disk, MAP).await?;
+        mapped |= !read_copies(&*drive.disk, MAP, 1).await?.is_empty();
     }
     if formed && !mapped {
         return Err(NodeError::TooFewDrives("no drive that knows the node can be opened".to_owned()));
@@ -63,7 +63,7 @@ pub async fn open_folder(folder: &Path, settings: &RocksSettings) -> Result<Node
 
 /// Whether a folder holds a drive's files.
 pub async fn is_in_use(folder: &Path) -> Result<bool, NodeError> {
-    Ok(exists(folder.join(IDENTITY)).await? || exists(folder.join(STORES)).await?)
+    Ok(exists_in(folder, IDENTITY).await? || exists(folder.join(STORES)).await?)
 }
 
 /// Removes everything in a folder.
@@ -80,14 +80,6 @@ pub async fn empty_folder(folder: PathBuf) -> Result<(), NodeError> {
         Ok(())
     });
     Ok(emptied.await.map_err(std::io::Error::other)??)
-}
-
-async fn exists_on(disk: &dyn Disk, path: &str) -> Result<bool, NodeError> {
-    match disk.open(path, Access::Buffered).await {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Whether the node could do without one of its drives at all.
@@ -120,6 +112,12 @@ pub(crate) async fn is_folder(path: &Path) -> Result<bool, NodeError> {
         Err(rustix::io::Errno::NOENT) => Ok(false),
         Err(error) => Err(NodeError::Drive(format!("{name}: {}", std::io::Error::from(error)))),
     }
+}
+
+/// Whether either copy of a file is in a folder.
+async fn exists_in(folder: &Path, file: &str) -> Result<bool, NodeError> {
+    let [first, second] = copies::names(file).map(|name| folder.join(name));
+    Ok(exists(first).await? || exists(second).await?)
 }
 
 async fn exists(path: PathBuf) -> Result<bool, NodeError> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use couronne_base::env::Env;
 use couronne_cluster::changes;
-use couronne_cluster::map::ClusterMap;
+use couronne_cluster::map::{ClusterMap, DriveStart, LogEnd, StoredDrive};
 use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
 
@@ -42,7 +42,7 @@ pub(crate) async fn mount_all(
                 let Some(known) = known else {
                     return Err(NodeError::Drive(format!("{name}: is not a drive of this node")));
                 };
-                if known.has_forgotten(identity.boots, identity.incarnation) {
+                if known.has_forgotten(&about_to_start(&identity, known)) {
                     tracing::warn!(name, "drive was rolled back or formatted anew: its replicas begin anew");
                     renewed.insert(identity.drive);
                     if known.incarnation == Some(identity.incarnation) {
@@ -67,7 +67,12 @@ pub(crate) async fn mount_all(
         };
         opening.push((id, drive));
     }
-    let opened = join_all(opening.iter().map(|(_, drive)| mount(env, map.cluster, drive))).await;
+    let known_end = |id: &DriveId| match map.drives.get(id) {
+        Some(known) if !renewed.contains(id) => known.log_end,
+        _ => LogEnd::START,
+    };
+    let mounting = opening.iter().map(|(id, drive)| mount(env, map.cluster, drive, known_end(id)));
+    let opened = join_all(mounting.collect::<Vec<_>>()).await;
     let mut mounted = ById::new();
     for ((id, drive), opened) in opening.iter().zip(opened) {
         let opened = match opened {
@@ -91,11 +96,18 @@ pub(crate) async fn mount_all(
     Ok((mounted, renewed.into_iter().collect()))
 }
 
+/// How a drive comes back as far as its identity says: what its log says is seen when it is opened.
+fn about_to_start(identity: &Identity, known: &StoredDrive) -> DriveStart {
+    let Identity { boots, incarnation, .. } = *identity;
+    let (boots, start) = (boots.saturating_add(1), known.start.wrapping_add(1));
+    DriveStart { boots, incarnation, start, log_end: known.log_end }
+}
+
 /// Notes on a drive that it has forgotten its past: by its count of starts alone that could not be told any more
 /// after a few further ones, if those are cut off before the map knows.
 async fn begin_anew(drive: &NodeDrive, env: &Env) -> Result<(), NodeError> {
     let noted = Identity::begin_anew(&drive.disk, env).await;
-    noted.map_err(|error| NodeError::Drive(format!("{}: {error}", drive.name)))
+    noted.map(drop).map_err(|error| NodeError::Drive(format!("{}: {error}", drive.name)))
 }
 
 /// Mounts a drive whose log is corrupt with an empty one.
@@ -104,12 +116,17 @@ async fn mount_without_log(env: &Env, drive: &NodeDrive) -> Result<MountedDrive,
     begin_anew(drive, env).await?;
     DriveLog::remove(&*drive.disk).await.map_err(|error| failed(&error))?;
     let identity = Identity::read(&drive.disk).await.map_err(|error| failed(&error))?;
-    MountedDrive::open(drive, identity, env).await
+    MountedDrive::open(drive, identity, LogEnd::START, env).await
 }
 
-/// Mounts a drive that was formatted.
-pub(crate) async fn mount(env: &Env, cluster: u128, drive: &NodeDrive) -> Result<MountedDrive, NodeError> {
+/// Mounts a drive that was formatted. Its log was durable up to `known_end`.
+pub(crate) async fn mount(
+    env: &Env,
+    cluster: u128,
+    drive: &NodeDrive,
+    known_end: LogEnd,
+) -> Result<MountedDrive, NodeError> {
     let booted = Identity::boot(&drive.disk, cluster).await;
     let identity = booted.map_err(|error| NodeError::Drive(format!("{}: {error}", drive.name)))?;
-    MountedDrive::open(drive, identity, env).await
+    MountedDrive::open(drive, identity, known_end, env).await
 }

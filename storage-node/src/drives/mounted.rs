@@ -4,16 +4,18 @@
 //! Must not know: ranges.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use couronne_base::env::Env;
+use couronne_cluster::map::{DriveStart, LogEnd};
+use couronne_cluster::report::DriveLogEnd;
 use couronne_cluster::{DriveState, WriteState};
 use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
 
 use super::stores::{SHARD_INDEX, Stores};
-use super::{Drive, Identity, Parts, Settings};
+use super::{Drive, Identity, IdentityError, Parts, Settings};
 use crate::disk::Disk;
 use crate::error::NodeError;
 use crate::log::{DriveLog, LogError};
@@ -39,6 +41,10 @@ pub(crate) struct MountedDrive {
     pub(crate) stores: Arc<dyn Stores>,
     pub(crate) log: Arc<DriveLog>,
     pub(crate) shards: Drive,
+    /// The random number of this start of the drive.
+    start: u64,
+    /// As its identity says now: another one than its shards were opened with, once it was found to have forgotten.
+    incarnation: AtomicU64,
     down: ArcSwapOption<String>,
     full: AtomicBool,
     leaving: AtomicBool,
@@ -46,14 +52,20 @@ pub(crate) struct MountedDrive {
 }
 
 impl MountedDrive {
-    /// Opens the log and the shard store of a drive whose identity was booted.
-    pub(super) async fn open(drive: &NodeDrive, identity: Identity, env: &Env) -> Result<Self, NodeError> {
+    /// Opens the log, which was durable up to `known_end`, and the shard store of a drive whose identity was booted.
+    pub(super) async fn open(
+        drive: &NodeDrive,
+        identity: Identity,
+        known_end: LogEnd,
+        env: &Env,
+    ) -> Result<Self, NodeError> {
         let NodeDrive { name, disk, stores, settings } = drive.clone();
         let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{name}: {error}"));
-        let log = DriveLog::open(Arc::clone(&disk), identity.drive, env).await.map_err(|error| match error {
-            LogError::Corrupt(what) => NodeError::CorruptLog(format!("{name}: {what}")),
-            error => failed(&error),
-        })?;
+        let log =
+            DriveLog::open(Arc::clone(&disk), identity.drive, known_end, env).await.map_err(|error| match error {
+                LogError::Corrupt(what) => NodeError::CorruptLog(format!("{name}: {what}")),
+                error => failed(&error),
+            })?;
         let index = stores.open(SHARD_INDEX).map_err(|error| failed(&error))?;
         let settings = match settings {
             Some(settings) => settings,
@@ -63,7 +75,28 @@ impl MountedDrive {
         let shards = Drive::start(parts, identity, false).await.map_err(|error| failed(&error))?;
         let down = ArcSwapOption::empty();
         let [full, leaving, is_marked] = [false; 3].map(AtomicBool::new);
-        Ok(Self { name, id: identity.drive, disk, stores, log: Arc::new(log), shards, down, full, leaving, is_marked })
+        let (id, log, start) = (identity.drive, Arc::new(log), u64::from_be_bytes(env.random_bytes()));
+        let incarnation = AtomicU64::new(identity.incarnation);
+        Ok(Self { name, id, disk, stores, log, shards, start, incarnation, down, full, leaving, is_marked })
+    }
+
+    /// How the drive came back.
+    pub(crate) fn drive_start(&self) -> DriveStart {
+        let (boots, incarnation) = (self.shards.identity().boots, self.incarnation.load(Ordering::Relaxed));
+        DriveStart { boots, incarnation, start: self.start, log_end: self.log.recovered_end() }
+    }
+
+    /// Notes that the drive has forgotten its past: by its count of starts alone that could not be told any more
+    /// after a few further ones.
+    pub(crate) async fn begin_anew(&self, env: &Env) -> Result<(), IdentityError> {
+        let incarnation = Identity::begin_anew(&self.disk, env).await?;
+        self.incarnation.store(incarnation, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Up to where its log is durable.
+    pub(crate) fn log_end(&self) -> DriveLogEnd {
+        DriveLogEnd { drive: self.id, start: self.start, end: self.log.end() }
     }
 
     /// Takes the drive out of service for good; the first reason stays.

@@ -75,6 +75,15 @@ impl MemoryStores {
     }
 }
 
+impl MemoryStores {
+    /// Other stores that hold what a snapshot of these taken now would: what a crash leaves, chosen by `seed`.
+    pub fn backup(&self, seed: u64) -> Self {
+        let copies =
+            self.stores.lock().iter().map(|(name, store)| (name.clone(), Arc::new(store.backup(seed)))).collect();
+        Self { stores: Mutex::new(copies) }
+    }
+}
+
 impl Stores for MemoryStores {
     fn open(&self, name: &str) -> Result<Arc<dyn Store>, StoreError> {
         let mut stores = self.stores.lock();

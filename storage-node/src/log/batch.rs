@@ -64,6 +64,12 @@ impl FileHeader {
         (block, sum)
     }
 
+    /// Whether no header was ever written to this block: a file is written out with zeroes before it has its name,
+    /// and a header lies within one sector, which a disk writes whole or not at all.
+    pub(super) fn is_unwritten(block: &Bytes) -> bool {
+        block.get(..FILE_HEAD_BYTES).is_some_and(|head| head.iter().all(|byte| *byte == 0))
+    }
+
     /// Reads a header block; `None` if it is not one. Also gives the checksum the first batch chains.
     pub(super) fn decode(block: &Bytes) -> Option<(Self, u64)> {
         let covered = block.get(..FILE_HEAD_BYTES - 8)?;

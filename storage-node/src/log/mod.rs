@@ -6,6 +6,7 @@
 //! Must not know: elections, rows.
 
 mod batch;
+mod newest;
 mod record;
 mod recovery;
 mod state;
@@ -16,7 +17,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use couronne_base::env::Env;
+use couronne_base::mutant;
 use couronne_base::watch;
+use couronne_cluster::map::LogEnd;
 use couronne_ring::DriveId;
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -31,6 +34,9 @@ use writer::{Queue, Writer};
 
 /// The folder of a drive's log files.
 pub const FOLDER: &str = "log";
+
+/// How the name of a log file ends while the file is made.
+const UNFINISHED: &str = ".new";
 
 /// The length of a log file in bytes; each is written out once, then used again and again.
 pub const FILE_BYTES: u64 = 8 << 20;
@@ -92,6 +98,10 @@ pub struct DriveLog {
     queue: Arc<Queue>,
     failed: watch::Receiver<Option<LogError>>,
     usage: watch::Receiver<writer::Usage>,
+    /// Where the log ended when it was opened.
+    recovered_end: LogEnd,
+    /// Up to where the log is durable.
+    end: Arc<Mutex<LogEnd>>,
 }
 
 /// One replica's part of its drive's log.
@@ -104,10 +114,15 @@ pub struct ReplicaLog {
 
 impl DriveLog {
     /// Reads back the drive's log and opens it for writing. The writer runs as a task until the log
-    /// is dropped or fails.
-    pub async fn open(disk: Arc<dyn Disk>, drive: DriveId, env: &Env) -> Result<Self, LogError> {
+    /// is dropped or fails. A log that ends before `known_end`, up to where it was durable, is corrupt.
+    pub async fn open(disk: Arc<dyn Disk>, drive: DriveId, known_end: LogEnd, env: &Env) -> Result<Self, LogError> {
         disk.create_folder(FOLDER).await?;
         let mut recovered = recovery::recover(&*disk, drive).await?;
+        let recovered_end = recovered.end;
+        if recovered_end < known_end && !mutant!(TrustShorterLog) {
+            return Err(LogError::Corrupt(format!("ends at {recovered_end:?}, was durable up to {known_end:?}")));
+        }
+        let end = Arc::new(Mutex::new(recovered_end));
         let replicas = std::mem::take(&mut recovered.replicas);
         let replicas = replicas.into_iter().map(|(id, state)| (id, Arc::new(Mutex::new(state))));
         let states = Arc::new(Mutex::new(replicas.collect()));
@@ -115,7 +130,7 @@ impl DriveLog {
         let (failed_to, failed) = watch::channel(None);
         let (usage_to, usage) = watch::channel(writer::Usage::default());
         let components = writer::Components { disk, drive, env: env.clone(), states: Arc::clone(&states) };
-        let mut writer = Writer::open(components, recovered, usage_to).await?;
+        let mut writer = Writer::open(components, recovered, usage_to, Arc::clone(&end)).await?;
         let for_task = Arc::clone(&queue);
         tokio::spawn(async move {
             if let Err(error) = writer.run(&for_task).await {
@@ -127,7 +142,7 @@ impl DriveLog {
                 failed_to.send_replace(Some(error));
             }
         });
-        Ok(Self { states, queue, failed, usage })
+        Ok(Self { states, queue, failed, usage, recovered_end, end })
     }
 
     /// Removes a drive's log whole: its replicas have forgotten their past and get new ids.
@@ -135,7 +150,8 @@ impl DriveLog {
         for name in disk.list(FOLDER).await? {
             disk.remove(&format!("{FOLDER}/{name}")).await?;
         }
-        Ok(disk.sync_dir(FOLDER).await?)
+        disk.sync_dir(FOLDER).await?;
+        Ok(newest::remove(disk).await?)
     }
 
     /// The replicas the log knows, and whether each was destroyed.
@@ -151,6 +167,16 @@ impl DriveLog {
             return Err(LogError::Destroyed);
         }
         Ok(ReplicaLog { replica, state, queue: Arc::clone(&self.queue) })
+    }
+
+    /// Where the log ended when it was opened.
+    pub const fn recovered_end(&self) -> LogEnd {
+        self.recovered_end
+    }
+
+    /// Up to where the log is durable.
+    pub fn end(&self) -> LogEnd {
+        *self.end.lock()
     }
 
     /// The replicas whose stores should be flushed so that the oldest file can be used again.

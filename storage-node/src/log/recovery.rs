@@ -2,7 +2,8 @@
 //!
 //! Promises: every batch that was ever acknowledged is replayed, in order, or the log is refused as
 //! corrupt. Reading stops at the first break. Writes go to the disk one at a time, so a valid batch
-//! beyond a break cannot be the remains of a torn write: it proves that durable bytes were lost.
+//! beyond a break cannot be the remains of a torn write: it proves that durable bytes were lost. So do a file of
+//! another length, a header that neither verifies nor was never written, and the want of the file noted as newest.
 //! Must not know: consensus rules.
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use couronne_base::mutant;
+use couronne_cluster::map::LogEnd;
 use couronne_ring::DriveId;
 
 use super::LogError;
@@ -17,7 +19,7 @@ use super::batch::{self, BLOCK_BYTES, FileHeader};
 use super::record::{self, Record};
 use super::state::ReplicaState;
 use super::types::ReplicaId;
-use super::{FILE_BYTES, FOLDER};
+use super::{FILE_BYTES, FOLDER, UNFINISHED, newest};
 use crate::disk::{Access, Disk, DiskFile};
 
 /// A file that holds records still needed.
@@ -39,6 +41,8 @@ pub(super) struct Recovered {
     pub(super) chain: u64,
     pub(super) next_sequence: u64,
     pub(super) next_name: u64,
+    /// Where the log ends.
+    pub(super) end: LogEnd,
 }
 
 struct FoundLog {
@@ -52,12 +56,18 @@ struct FoundLog {
 pub(super) async fn recover(disk: &dyn Disk, drive: DriveId) -> Result<Recovered, LogError> {
     let (mut found, mut spare, next_name) = open_all(disk, drive).await?;
     found.sort_by_key(|file| file.header.sequence);
+    let noted = newest::read(disk, drive).await?;
+    if found.last().map_or(0, |file| file.header.sequence) < noted && !mutant!(ForgetNewestFile) {
+        return Err(LogError::Corrupt(format!("file {noted}, the newest, is missing")));
+    }
     let Some(newest) = found.last() else {
         let replicas = BTreeMap::new();
-        return Ok(Recovered { replicas, live: Vec::new(), spare, chain: 0, next_sequence: 1, next_name });
+        let end = LogEnd::START;
+        return Ok(Recovered { replicas, live: Vec::new(), spare, chain: 0, next_sequence: 1, next_name, end });
     };
     let last_sequence = newest.header.sequence;
-    let (newest_batches, chain) = read_file(newest, true).await?;
+    let (newest_batches, chain, offset) = read_file(newest, true).await?;
+    let end = LogEnd { file: last_sequence, offset };
     let retired = newest_batches.iter().flatten().filter_map(|(_, record)| match record {
         Record::Retire(below) => Some(*below),
         _ => None,
@@ -82,8 +92,8 @@ pub(super) async fn recover(disk: &dyn Disk, drive: DriveId) -> Result<Recovered
         let batches = match newest_batches.take_if(|_| is_newest) {
             Some(batches) => batches,
             None => {
-                let (batches, end) = read_file(&found, false).await?;
-                previous = Some(end);
+                let (batches, chain, _) = read_file(&found, false).await?;
+                previous = Some(chain);
                 batches
             }
         };
@@ -93,7 +103,7 @@ pub(super) async fn recover(disk: &dyn Disk, drive: DriveId) -> Result<Recovered
     if let Some((replica, _)) = replicas.iter().find(|(_, state)| !state.is_whole()) {
         return Err(LogError::Corrupt(format!("{replica}: entries are missing")));
     }
-    Ok(Recovered { replicas, live, spare, chain, next_sequence: last_sequence + 1, next_name })
+    Ok(Recovered { replicas, live, spare, chain, next_sequence: last_sequence + 1, next_name, end })
 }
 
 type OpenedFiles = (Vec<FoundLog>, Vec<(String, Arc<dyn DiskFile>)>, u64);
@@ -101,15 +111,18 @@ type OpenedFiles = (Vec<FoundLog>, Vec<(String, Arc<dyn DiskFile>)>, u64);
 async fn open_all(disk: &dyn Disk, drive: DriveId) -> Result<OpenedFiles, LogError> {
     let (mut found, mut spare, mut next_name) = (Vec::new(), Vec::new(), 1);
     for name in disk.list(FOLDER).await? {
-        let Ok(number) = u64::from_str_radix(&name, 16) else { continue };
-        next_name = next_name.max(number.saturating_add(1));
         let path = format!("{FOLDER}/{name}");
-        let file = disk.open(&path, Access::Direct).await?;
-        if file.len().await? != FILE_BYTES {
+        if name.ends_with(UNFINISHED) {
             // Its making was cut off: it was never used.
-            drop(file);
             disk.remove(&path).await?;
             continue;
+        }
+        let Ok(number) = u64::from_str_radix(&name, 16) else { continue };
+        next_name = next_name.max(number.saturating_add(1));
+        let file = disk.open(&path, Access::Direct).await?;
+        let len = file.len().await?;
+        if len != FILE_BYTES {
+            return Err(LogError::Corrupt(format!("{path} has {len} bytes, not {FILE_BYTES}")));
         }
         let block = file.read(0, BLOCK_BYTES).await?;
         match FileHeader::decode(&block) {
@@ -117,7 +130,8 @@ async fn open_all(disk: &dyn Disk, drive: DriveId) -> Result<OpenedFiles, LogErr
             Some((header, _)) => {
                 return Err(LogError::Corrupt(format!("{path} belongs to drive {}", header.drive)));
             }
-            None => spare.push((name, file)),
+            None if FileHeader::is_unwritten(&block) || mutant!(TakeRottenHeaderForSpare) => spare.push((name, file)),
+            None => return Err(LogError::Corrupt(format!("{path}: the header does not verify"))),
         }
     }
     Ok((found, spare, next_name))
@@ -125,8 +139,8 @@ async fn open_all(disk: &dyn Disk, drive: DriveId) -> Result<OpenedFiles, LogErr
 
 type Batches = Vec<Vec<(ReplicaId, Record)>>;
 
-/// The batches of a file up to the first break, and the checksum of the last.
-async fn read_file(found: &FoundLog, is_newest: bool) -> Result<(Batches, u64), LogError> {
+/// The batches of a file up to the first break, the checksum of the last, and where it ends.
+async fn read_file(found: &FoundLog, is_newest: bool) -> Result<(Batches, u64, u64), LogError> {
     let len = usize::try_from(FILE_BYTES).map_err(|_| LogError::Corrupt("file too long".to_owned()))?;
     let bytes: Bytes = found.file.read(0, len).await?;
     let (mut batches, mut offset, mut chain) = (Vec::new(), BLOCK_BYTES, found.sum);
@@ -144,7 +158,7 @@ async fn read_file(found: &FoundLog, is_newest: bool) -> Result<(Batches, u64), 
         let reason = format!("file {}: a durable batch before offset {at} does not verify", found.name);
         return Err(LogError::Corrupt(reason));
     }
-    Ok((batches, chain))
+    Ok((batches, chain, u64::try_from(offset).unwrap_or(FILE_BYTES)))
 }
 
 fn replay(

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_base::mutant;
 use couronne_base::watch;
+use couronne_cluster::map::LogEnd;
 use couronne_ring::DriveId;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -20,7 +21,7 @@ use super::batch::{self, BATCH_HEAD_BYTES, BLOCK_BYTES, FileHeader};
 use super::record::{self, Record};
 use super::recovery::{LiveFile, Recovered};
 use super::types::ReplicaId;
-use super::{Completion, FILE_BYTES, FOLDER, LIVE_FILES_WANTED, LogError, States};
+use super::{Completion, FILE_BYTES, FOLDER, LIVE_FILES_WANTED, LogError, States, UNFINISHED, newest};
 use crate::disk::{Access, Disk, DiskFile};
 
 /// A chunk that has grown to this many bytes is closed, so that a batch fits a file.
@@ -145,6 +146,7 @@ pub(super) struct Writer {
     offset: u64,
     chain: u64,
     usage: watch::Sender<Usage>,
+    end: Arc<Mutex<LogEnd>>,
 }
 
 impl Writer {
@@ -153,6 +155,7 @@ impl Writer {
         components: Components,
         recovered: Recovered,
         usage: watch::Sender<Usage>,
+        end: Arc<Mutex<LogEnd>>,
     ) -> Result<Self, LogError> {
         let mut writer = Self {
             components,
@@ -164,6 +167,7 @@ impl Writer {
             offset: 0,
             chain: recovered.chain,
             usage,
+            end,
         };
         writer.roll().await?;
         writer.retire().await?;
@@ -212,6 +216,7 @@ impl Writer {
         current.file.write(self.offset, vec![Bytes::from(batch)], !mutant!(SkipLogSync)).await?;
         self.chain = chain;
         self.offset = self.offset.saturating_add(len);
+        *self.end.lock() = LogEnd { file: current.sequence, offset: self.offset };
         Ok(())
     }
 
@@ -233,7 +238,7 @@ impl Writer {
         batch
     }
 
-    /// Opens the next file: its header durable first, then what came before it.
+    /// Opens the next file: its header durable first, then the note that it is the newest, then what came before it.
     async fn roll(&mut self) -> Result<(), LogError> {
         let (name, file) = match self.spare.pop_front() {
             Some(spare) => spare,
@@ -247,18 +252,21 @@ impl Writer {
         let header = FileHeader { sequence, generation: self.generation, drive, oldest_live, chain: self.chain };
         let (block, sum) = header.encode();
         file.write(0, vec![Bytes::from(block)], true).await?;
+        newest::write(&*self.components.disk, drive, sequence).await?;
         self.chain = sum;
         self.offset = to_u64(BLOCK_BYTES);
         self.live.push_back(LiveFile { name, sequence, file, touched: BTreeMap::new() });
         self.append_batch(self.bases()).await
     }
 
-    /// Makes a file and writes it out: a first write to a fresh extent costs a journal commit.
+    /// Makes a file and writes it out: a first write to a fresh extent costs a journal commit. The file gets its
+    /// name once it is whole, so that one of another length is proof of loss.
     async fn create(&mut self) -> Result<(String, Arc<dyn DiskFile>), LogError> {
         let name = format!("{:08x}", self.next_name);
         self.next_name += 1;
         let disk = &self.components.disk;
-        let file = disk.create(&format!("{FOLDER}/{name}"), FILE_BYTES, Access::Direct).await?;
+        let (path, unfinished) = (format!("{FOLDER}/{name}"), format!("{FOLDER}/{name}{UNFINISHED}"));
+        let file = disk.create(&unfinished, FILE_BYTES, Access::Direct).await?;
         let zeroes = Bytes::from(vec![0; CHUNK_BYTES]);
         let mut offset = 0;
         while offset < FILE_BYTES {
@@ -266,6 +274,7 @@ impl Writer {
             offset += to_u64(CHUNK_BYTES);
         }
         file.sync().await?;
+        disk.rename(&unfinished, &path).await?;
         disk.sync_dir(FOLDER).await?;
         Ok((name, file))
     }

@@ -1,7 +1,6 @@
-//! The node's own file on each of its drives: which node it is, and the map as it last knew it.
+//! The node's own file on each of its drives, in two copies: which node it is, and the map as it last knew it.
 //!
-//! The newest copy counts. The meta group decides what the map is; this copy says where that group lives, and which of
-//! this node's replicas may go on, before anyone can be asked.
+//! The newest copy of all counts. The meta group decides what the map is; this copy says where that group lives, and which of this node's replicas may go on, before anyone can be asked.
 //! ```text
 //! file   = magic "COURNOD1" | CRC-64/NVME of the rest u64 | record
 //! record = 1 node | 2 wall clock when last noted, milliseconds since 1970 | 3 map         by the field codec
@@ -17,7 +16,7 @@ use couronne_base::crc;
 use couronne_cluster::map::ClusterMap;
 use couronne_ring::NodeId;
 
-use crate::disk::{Access, Disk, replace};
+use crate::disk::{Disk, read_copies, write_copies};
 
 const PATH: &str = "map";
 const MAGIC: &[u8; 8] = b"COURNOD1";
@@ -43,24 +42,27 @@ struct NodeRecord {
 record! { NodeRecord { 1 node, 2 seen_ms, 3 map } }
 
 impl NodeFile {
-    /// Reads the copy of a drive; `None` if there is none or it does not verify.
+    /// Reads a drive's newest copy; `None` if there is none or none verifies.
     pub(crate) async fn read(disk: &dyn Disk) -> io::Result<Option<Self>> {
-        let file = match disk.open(PATH, Access::Buffered).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other?,
-        };
-        let len = file.len().await?.min(BYTES_MAX);
-        let bytes = file.read(0, usize::try_from(len).map_err(io::Error::other)?).await?;
-        let read = Self::decode(bytes);
-        if let Err(error) = &read {
-            tracing::warn!(%error, "a drive's copy of the map does not verify; another drive's is wanted");
+        let mut newest: Option<Self> = None;
+        for copy in read_copies(disk, PATH, BYTES_MAX).await? {
+            match Self::decode(copy) {
+                Ok(read) if newest.as_ref().is_none_or(|known| known.age() < read.age()) => newest = Some(read),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "a copy of the map does not verify; another is wanted"),
+            }
         }
-        Ok(read.ok())
+        Ok(newest)
     }
 
-    /// Writes a copy to a drive: whole and durably, or not at all.
+    /// The greater, the newer: the map's version, then the time noted.
+    pub(crate) const fn age(&self) -> (u64, u64) {
+        (self.map.version, self.seen_ms)
+    }
+
+    /// Writes both copies of a drive: each whole and durably, or not at all.
     pub(crate) async fn write(&self, disk: &dyn Disk) -> io::Result<()> {
-        replace(disk, PATH, self.encode()).await
+        write_copies(disk, PATH, self.encode()).await
     }
 
     fn encode(&self) -> Bytes {

@@ -10,21 +10,17 @@ use std::time::Duration;
 use couronne_base::env::Env;
 use couronne_cluster::changes::{self, Founding};
 use couronne_cluster::map::{Bootstrap, ClusterMap, MapNode};
-use couronne_cluster::report::{NodeReport, NodeReportAnswer};
 use couronne_placement::Policy;
-use couronne_protocol::transport::{Message, Method, Transport};
+use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId, WEIGHT_MAX};
-use futures_util::future::join_all;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::Membership;
 use super::file::NodeFile;
+use super::recollection::ask_for_maps;
 use crate::disk::Space;
 use crate::drives::{Identity, IdentityError, NodeDrive};
 use crate::error::NodeError;
-
-/// How long a node may take to give the map.
-const ANSWER_WAIT: Duration = Duration::from_secs(2);
 
 /// The pause after no node gave the map.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
@@ -35,7 +31,7 @@ impl Membership {
         let mut newest: Option<NodeFile> = None;
         for drive in drives {
             match NodeFile::read(&*drive.disk).await {
-                Ok(Some(file)) if newest.as_ref().is_none_or(|other| other.map.version < file.map.version) => {
+                Ok(Some(file)) if newest.as_ref().is_none_or(|other| other.age() < file.age()) => {
                     newest = Some(file);
                 }
                 Ok(_) => {}
@@ -150,14 +146,8 @@ impl Membership {
 async fn ask_for_map(node: NodeId, known: &ClusterMap, transport: &dyn Transport) -> ClusterMap {
     loop {
         let others = known.storage_nodes().map(|(id, _)| *id).filter(|id| *id != node);
-        let asked = others.map(|id| async move {
-            let call = transport.call(id, Method::Report, Message::of(NodeReport::default().encode()));
-            let answer = timeout(ANSWER_WAIT, call).await.ok()?.ok()?;
-            let map = ClusterMap::decode(NodeReportAnswer::decode(answer.head).ok()?.map).ok()?;
-            (map.cluster == known.cluster).then_some(map)
-        });
-        let newest = join_all(asked).await.into_iter().flatten().max_by_key(|map| map.version);
-        match newest {
+        let maps = ask_for_maps(others, known.cluster, transport).await;
+        match maps.into_values().max_by_key(|map| map.version) {
             Some(map) => return map,
             None => tracing::warn!("no node gives the cluster's map yet"),
         }

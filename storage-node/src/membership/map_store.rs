@@ -153,6 +153,18 @@ impl RenewReplicas for MapStore {
         };
         self.update(renew).await.map(drop)
     }
+
+    async fn give_up_replica(&self, replica: ReplicaId) -> Result<(), NodeError> {
+        let now_ms = self.env.clock.wall_ms();
+        let give_up = |map: &mut ClusterMap| {
+            let given_up = changes::give_up_replica(map, replica, now_ms)?;
+            if let Some(drive) = given_up {
+                tracing::error!(%drive, %replica, "drive was rolled back: its replicas begin anew");
+            }
+            Ok(given_up.is_some())
+        };
+        self.update(give_up).await.map(drop)
+    }
 }
 
 /// Writes the node's file to every drive that serves.

@@ -10,6 +10,7 @@ mod leaving;
 mod map_store;
 mod ownership;
 mod policies;
+mod recollection;
 mod registration;
 mod replacement;
 mod reports;

@@ -6,30 +6,31 @@
 use std::sync::Arc;
 
 use couronne_cluster::changes::{self, StartedDrive};
-use couronne_cluster::map::ReplicaId;
 use couronne_ring::DriveId;
 
 use super::Membership;
-use crate::drives::{Identity, MountedDrive};
+use crate::drives::MountedDrive;
 use crate::error::NodeError;
 
 impl Membership {
     /// Tells the map that this node's drives are here, and how often each was started. Those that forgot
-    /// their past are noted as emptied and get new replicas; the old ones are returned.
-    pub(crate) async fn register(&self, forgetful: &[DriveId]) -> Result<Vec<(DriveId, ReplicaId)>, NodeError> {
+    /// their past are noted as emptied and get new replicas: the map known here names these when this returns.
+    pub(crate) async fn register(&self, forgetful: &[DriveId]) -> Result<(), NodeError> {
         let drives = self.drives.by_id();
-        let started = |(id, mounted): (&DriveId, &Arc<MountedDrive>)| {
-            let Identity { boots, incarnation, .. } = *mounted.shards.identity();
-            StartedDrive { drive: *id, boots, incarnation, writes: mounted.writes() }
+        let started = |(id, mounted): (&DriveId, &Arc<MountedDrive>)| StartedDrive {
+            drive: *id,
+            start: mounted.drive_start(),
+            writes: mounted.writes(),
         };
         let serving = drives.iter().filter(|(_, mounted)| mounted.down().is_none());
         let started: Vec<StartedDrive> = serving.map(started).collect();
-        let (mut gone, now_ms) = (Vec::new(), self.env.clock.wall_ms());
+        let now_ms = self.env.clock.wall_ms();
         let registering = self.map_store.update(|map| {
-            gone = changes::register(map, &started, forgetful, now_ms)?;
+            for (drive, replica) in changes::register(map, &started, forgetful, now_ms)? {
+                tracing::warn!(%drive, %replica, "replica is given up: its drive forgot its past");
+            }
             Ok(true)
         });
-        registering.await?;
-        Ok(gone)
+        registering.await.map(drop)
     }
 }

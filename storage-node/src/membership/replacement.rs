@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_cluster::changes;
+use couronne_cluster::map::LogEnd;
 use couronne_protocol::map::MapSource;
 use couronne_ring::DriveId;
 use tokio::time::{Instant, sleep};
@@ -75,12 +76,12 @@ impl Membership {
         let formatted = Identity::format_as(&drive.disk, &self.env, cluster, id).await;
         formatted.map_err(|error| failed(&error))?;
         self.map_store.write_to(&*drive.disk).await?;
-        let mounted = Arc::new(drives::mount(&self.env, cluster, drive).await?);
+        let mounted = Arc::new(drives::mount(&self.env, cluster, drive, LogEnd::START).await?);
         tracing::warn!(drive = %id, name = drive.name, "a drive begins anew");
         self.drives.add(Arc::clone(&mounted));
         self.watch_drive(&mounted);
-        let gone = self.register(&[]).await?;
-        self.replicas.forget(&gone).await;
+        self.register(&[]).await?;
+        self.replicas.forget_unnamed().await;
         self.replicas.open_assigned(&*self.map_store).await
     }
 }

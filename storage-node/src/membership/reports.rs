@@ -17,7 +17,7 @@ use bytes::Bytes;
 use couronne_client::{Member, Reporter};
 use couronne_cluster::changes::{self, NodeClock, median_ms};
 use couronne_cluster::map::ClusterMap;
-use couronne_cluster::report::{ClockOffset, NodeReport, NodeReportAnswer};
+use couronne_cluster::report::{ClockOffset, DriveLogEnd, NodeReport, NodeReportAnswer};
 use couronne_cluster::{DriveState, WriteState};
 use couronne_metadata::ids::{Ordinal, RangeId};
 use couronne_ring::{DriveId, NodeId};
@@ -30,6 +30,10 @@ use crate::error::NodeError;
 /// A member not heard of for so long is taken to be down.
 const DOWN_AFTER: Duration = Duration::from_secs(4);
 
+/// So often the map says up to where logs are durable, if none began another file: what a log loses that was
+/// written since is told by the map alone no more.
+const NOTE_LOG_ENDS: Duration = Duration::from_secs(60);
+
 /// The node reports that the leader of the meta group took. Worth nothing on any other node.
 #[derive(Default)]
 pub(super) struct ReceivedReports {
@@ -37,6 +41,8 @@ pub(super) struct ReceivedReports {
     /// Which version of its row the map known here is, as read under this leadership.
     read: Option<Ordinal>,
     members: BTreeMap<NodeId, MemberState>,
+    /// When the map last said up to where logs are durable.
+    log_ends_noted: Option<Instant>,
 }
 
 /// A member's last report.
@@ -111,6 +117,15 @@ impl changes::Reports for ReceivedReports {
         }
     }
 
+    fn log_end(&self, node: NodeId, drive: DriveId) -> Option<DriveLogEnd> {
+        let said = self.members.get(&node).filter(|said| said.at.elapsed() < DOWN_AFTER)?;
+        said.report.log_ends.iter().find(|said| said.drive == drive).copied()
+    }
+
+    fn log_ends_are_due(&self) -> bool {
+        self.log_ends_noted.is_none_or(|at| at.elapsed() >= NOTE_LOG_ENDS)
+    }
+
     fn is_led(&self, range: RangeId) -> bool {
         self.members.values().any(|said| said.report.leads.contains(&range))
     }
@@ -129,7 +144,9 @@ impl Member for Membership {
         let leads = servers.iter().filter(|server| server.is_ready()).map(|server| server.descriptor().id).collect();
         let build = env!("CARGO_PKG_VERSION").to_owned();
         let (wall_ms, doubts_clock) = (Some(self.env.clock.wall_ms()), self.clock.doubts());
-        NodeReport { map_version: self.map().version, drives, leads, build, wall_ms, doubts_clock }
+        let map_version = self.map().version;
+        let log_ends = self.drives.mounted().map(|drive| drive.log_end()).collect();
+        NodeReport { map_version, drives, leads, build, wall_ms, doubts_clock, log_ends }
     }
 
     async fn report_here(&self) -> bool {
@@ -215,15 +232,19 @@ impl Membership {
         if follow(&mut ClusterMap::clone(&self.map())).is_ok_and(|followed| followed.is_empty()) {
             return;
         }
+        let mut notes_log_ends = false;
         let changed = self.map_store.update(|map| {
             let followed = follow(map)?;
+            notes_log_ends = followed.log_ends;
             for (drive, state) in &followed.drives {
                 tracing::info!(%drive, %state, "a drive's state changes in the map");
             }
             Ok(!followed.is_empty())
         });
-        if let Err(error) = changed.await {
-            tracing::warn!(%error, "the map follows the node reports later");
+        match changed.await {
+            Ok(_) if notes_log_ends => self.reports.lock().log_ends_noted = Some(Instant::now()),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the map follows the node reports later"),
         }
     }
 }

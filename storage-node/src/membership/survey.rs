@@ -38,7 +38,7 @@ pub(crate) async fn survey(
 
 fn newest_file(surveyed: &[Surveyed]) -> Option<&NodeFile> {
     let files = surveyed.iter().filter_map(|found| found.file.as_ref());
-    files.max_by_key(|file| (file.map.version, file.seen_ms))
+    files.max_by_key(|file| file.age())
 }
 
 async fn look_at(drives: &[NodeDrive]) -> Result<Vec<Surveyed>, NodeError> {

@@ -85,6 +85,7 @@ impl Rounds for MapFollowing {
     }
 
     async fn round(&mut self, membership: &Arc<Membership>) -> bool {
+        membership.replicas.forget_unnamed().await;
         membership.replicas.try_open_assigned(&*membership.map_store).await;
         true
     }

@@ -46,10 +46,9 @@ impl LocalNode {
         Ok(node)
     }
 
-    /// The first half of a start: opens the drives, and the replicas that keep the map. A node that is
-    /// one of several is given `connect`, which makes its transport; it must then be reachable
-    /// ([`LocalNode::service`]) before the second half, [`LocalNode::begin`], for which the meta group
-    /// is needed.
+    /// The first half of a start: opens the drives. A node that is one of several is given `connect`, which makes its
+    /// transport; it must then be reachable ([`LocalNode::service`]) before the second half, [`LocalNode::begin`], for
+    /// which the meta group is needed.
     pub async fn prepare(
         env: Env,
         drives: Vec<NodeDrive>,
@@ -86,25 +85,28 @@ impl LocalNode {
         ));
         let duties =
             Arc::new(DutyContext::new(surroundings, &local, (Arc::clone(&routes), client), map_store, settings.duties));
-        replicas.open_meta_group(&forgetful).await?;
         membership.watch();
         Ok(Arc::new(Self { id, drives, replicas, membership, duties, local, routes, forgetful, stop }))
     }
 
-    /// The second half of a start: registers with the meta group, then opens everything else. With
-    /// other nodes about it waits for them as long as it takes.
+    /// The second half of a start: opens the replicas that keep the map, once the others were asked what they know of
+    /// the drives here, registers with the meta group, then opens everything else. With other nodes about it waits for
+    /// them as long as it takes.
     pub async fn begin(&self) -> Result<(), NodeError> {
         let membership = &self.membership;
-        let gone = loop {
-            match membership.register(&self.forgetful).await {
+        let mut forgetful = self.forgetful.clone();
+        forgetful.extend(membership.forgotten_by_others().await);
+        self.replicas.open_meta_group(&forgetful).await?;
+        loop {
+            match membership.register(&forgetful).await {
                 Err(NodeError::Map(reason)) if !membership.is_alone() && !self.stop.is_stopping() => {
                     tracing::warn!(reason, "the cluster map does not answer yet");
                     sleep(REGISTER_AGAIN).await;
                 }
                 registered => break registered?,
             }
-        };
-        self.replicas.forget(&gone).await;
+        }
+        self.replicas.forget_unnamed().await;
         self.replicas.open_assigned(&*membership.map_store).await?;
         membership.follow_map();
         duties::begin(&self.duties);

@@ -37,7 +37,7 @@ pub use self::state_machine::{RangeStateMachine, StartState, applied_row};
 pub use self::status::RangeStatus;
 pub(crate) use self::supervise::Supervision;
 use crate::clock::ClockGuard;
-use crate::consensus::{ConsensusSettings, Directory, LocalPeers, Network, RaftService};
+use crate::consensus::{ConsensusSettings, Directory, LocalPeers, Network, RaftService, Reversions};
 use crate::drives::Drives;
 use crate::stop::StopSignal;
 use crate::surroundings::Surroundings;
@@ -62,6 +62,8 @@ pub(crate) struct Replicas {
     /// The way to other nodes, if there are any.
     transport: Option<Arc<dyn Transport>>,
     local_peers: LocalPeers,
+    /// Replicas, here or elsewhere, that leaders here found to lack what they had acknowledged.
+    reversions: Reversions,
     /// What other nodes' replicas ask of those here.
     raft_service: RaftService,
     servers: RwLock<BTreeMap<(RangeId, DriveId), Arc<RangeServer>>>,
@@ -85,6 +87,7 @@ impl Replicas {
             map,
             transport,
             local_peers,
+            reversions: Reversions::default(),
             raft_service,
             servers: RwLock::default(),
             opening: tokio::sync::Mutex::default(),

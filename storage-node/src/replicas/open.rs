@@ -25,6 +25,9 @@ use crate::error::NodeError;
 pub(crate) trait RenewReplicas: Send + Sync + 'static {
     /// Returns once the map known here names the new ones.
     async fn renew_replicas(&self, replicas: &[(DriveId, ReplicaId)]) -> Result<(), NodeError>;
+
+    /// Gives all replicas of a replica's drive new ids: it lacks what it had acknowledged.
+    async fn give_up_replica(&self, replica: ReplicaId) -> Result<(), NodeError>;
 }
 
 /// Rows of replicas that are not open yet.
@@ -114,23 +117,38 @@ impl Replicas {
         }
         tracing::warn!(replicas = ?replaced, "replicas were being rebuilt when they stopped: they begin anew");
         renew.renew_replicas(&replaced).await?;
-        self.forget(&replaced).await;
+        self.forget_unnamed().await;
         let (mut opened, _) = self.open_state_machines(&self.map.state());
         opened.extend(state_machines);
         Ok(opened)
     }
 
-    /// Removes what is left of replicas that were replaced. Failing at it costs space only.
-    pub(crate) async fn forget(&self, gone: &[(DriveId, ReplicaId)]) {
-        for (drive, replica) in gone {
-            let Some(place) = self.drives.find(*drive) else { continue };
-            if let Ok(log) = place.log.replica(*replica)
-                && let Err(error) = log.destroy().await
-            {
-                tracing::warn!(%replica, %error, "old replica's log stays");
-            }
-            if let Err(error) = place.stores.remove(&replica_store(*replica)) {
-                tracing::warn!(%replica, %error, "old replica's rows stay");
+    /// Ends the replicas here that the map does not name, and removes what is left of them: their ids were given up,
+    /// so they vote no more. Failing at it costs space only.
+    pub(crate) async fn forget_unnamed(&self) {
+        let named: BTreeSet<ReplicaId> = self.map.state().places().into_iter().map(|(replica, _)| replica).collect();
+        let ended: Vec<Arc<RangeServer>> = {
+            let mut servers = self.servers.write();
+            let unnamed = servers.iter().filter(|(_, server)| !named.contains(&server.replica()));
+            let keys: Vec<_> = unnamed.map(|(key, _)| *key).collect();
+            keys.iter().filter_map(|key| servers.remove(key)).collect()
+        };
+        self.end(ended).await;
+        for drive in self.drives.mounted().filter(|drive| drive.down().is_none()) {
+            let left = drive
+                .log
+                .replicas()
+                .into_iter()
+                .filter(|(replica, is_destroyed)| !is_destroyed && !named.contains(replica));
+            for (replica, _) in left {
+                if let Ok(log) = drive.log.replica(replica)
+                    && let Err(error) = log.destroy().await
+                {
+                    tracing::warn!(%replica, %error, "old replica's log stays");
+                }
+                if let Err(error) = drive.stores.remove(&replica_store(replica)) {
+                    tracing::warn!(%replica, %error, "old replica's rows stay");
+                }
             }
         }
     }
@@ -190,6 +208,7 @@ impl Replicas {
             state_machine: rows,
             local_peers: self.local_peers.clone(),
             network: self.network(),
+            reversions: self.reversions.clone(),
             env: self.env.clone(),
         };
         // A lone node holds the locks of all drives that replicas can be on, and has just started: no

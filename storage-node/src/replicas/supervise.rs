@@ -102,6 +102,11 @@ impl Supervision {
         if self.ended.is_some_and(|at| at.elapsed() >= BEGIN_AGAIN_AFTER) {
             self.ended = if replicas.try_open_assigned(renew).await { None } else { Some(Instant::now()) };
         }
+        for reverted in replicas.reversions.take() {
+            if let Err(error) = renew.give_up_replica(reverted).await {
+                tracing::error!(replica = %reverted, %error, "replica that lacks what it had acknowledged stays");
+            }
+        }
         for leader in replicas.all_leaders() {
             replicas.reconcile(&leader).await;
             let is_full = replicas.drives.find(leader.drive()).is_some_and(|drive| drive.writes() == WriteState::Full);

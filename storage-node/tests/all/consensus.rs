@@ -240,6 +240,75 @@ fn a_restarted_replica_grants_no_vote_for_one_lease() {
     }
 }
 
+/// Two followers acknowledge, restart and forget that they promised their leader a lease; another one, which heard
+/// nothing of that leader for long, asks for their votes at once.
+#[test]
+fn a_lease_outlives_the_restart_of_those_who_promised_it() {
+    for seed in seeds(6) {
+        simulate(async {
+            let mut rig = RangeRig::begin(seed).await;
+            let (leader, term) = rig.leader().unwrap();
+            let others: Vec<_> = rig.alive().into_iter().filter(|number| *number != leader).collect();
+            let [gone, candidate, first, second] = others[..] else { panic!("five replicas") };
+            rig.kill(gone).await;
+            rig.cut_off(candidate, true, true);
+            sleep(SECOND * 2).await;
+            // The votes of the candidate and of both followers are a quorum, and so is the leader with both.
+            rig.running(leader).group.heartbeat().await;
+            sleep(Duration::from_millis(50)).await;
+            for follower in [first, second] {
+                rig.kill(follower).await;
+                rig.start(follower, true).await;
+            }
+            rig.cut_off(candidate, false, false);
+            rig.cut_off(leader, true, true);
+            let cut = Instant::now();
+            assert!(rig.running(leader).group.leadership().is_some_and(|leads| leads.lease), "seed {seed}");
+            let leads_since = |number: usize, term: u64| {
+                rig.running(number).group.leadership().is_some_and(|leads| leads.term > term)
+            };
+            while !leads_since(candidate, term) && !leads_since(first, term) && !leads_since(second, term) {
+                assert!(cut.elapsed() < SECOND * 20, "nobody follows (seed {seed})");
+                rig.running(candidate).group.elect().await;
+                sleep(Duration::from_millis(5)).await;
+            }
+            let lease = rig.running(leader).group.leadership().is_some_and(|leads| leads.lease);
+            assert!(!lease, "two may answer reads {:?} after the cut (seed {seed})", cut.elapsed());
+            rig.stop().await;
+        });
+    }
+}
+
+/// A follower acknowledges entries, and is put back to the state before them under its old id.
+#[test]
+fn a_follower_put_back_is_noted_by_its_leader_and_none_that_only_restarted_is() {
+    for seed in seeds(6) {
+        simulate(async {
+            let mut rig = RangeRig::begin(seed).await;
+            let (leader, term) = rig.leader().unwrap();
+            let followers: Vec<_> = rig.alive().into_iter().filter(|number| *number != leader).collect();
+            let snapshot = rig.backup(followers[0]);
+            for number in 0..20 {
+                rig.write(&format!("row {number}"), b"value").await;
+            }
+            rig.await_level(SECOND * 10).await;
+            for follower in [followers[0], followers[1]] {
+                rig.kill(follower).await;
+            }
+            rig.restore(followers[0], snapshot);
+            for follower in [followers[0], followers[1]] {
+                rig.start(follower, true).await;
+            }
+            rig.write("after", b"value").await;
+            sleep(SECOND * 3).await;
+            assert_eq!(rig.leader(), Some((leader, term)), "seed {seed}");
+            assert_eq!(rig.reverted(leader), BTreeSet::from([rig.nodes[followers[0]].replica]), "seed {seed}");
+            assert!(rig.read(followers[0], "row 19").is_none(), "it is sent nothing (seed {seed})");
+            rig.stop().await;
+        });
+    }
+}
+
 /// Fills a range while one follower is cut off, and purges what it lacks from all logs.
 async fn leave_behind(rig: &RangeRig) -> usize {
     leave_behind_at(rig, |_| true).await

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_base::testing;
+use couronne_cluster::map::LogEnd;
 use couronne_ring::DriveId;
 use couronne_storage_node::consensus::types::{Entry, Payload, Position, ReplicaId, Vote};
 use couronne_storage_node::disk::simulated::SimulatedDisk;
+use couronne_storage_node::disk::{Access, Disk};
 use couronne_storage_node::log::{DriveLog, LogError};
 use tokio::sync::oneshot;
 
@@ -16,7 +18,7 @@ fn env(seed: u64) -> Env {
 }
 
 async fn open(disk: &SimulatedDisk, env: &Env) -> Result<DriveLog, LogError> {
-    DriveLog::open(Arc::new(disk.clone()), DriveId(7), env).await
+    DriveLog::open(Arc::new(disk.clone()), DriveId(7), LogEnd::START, env).await
 }
 
 fn entry(replica: u64, index: u64) -> Entry {
@@ -102,4 +104,140 @@ async fn a_flipped_bit_before_durable_batches_is_corruption_not_a_torn_tail() {
     let disk = disk.crash();
     disk.flip_bit("log/00000001", 300_000, 3).unwrap();
     assert!(matches!(open(&disk, &env).await, Err(LogError::Corrupt(_))));
+}
+
+/// A log of three files that were all in use when the power went, each file named by its sequence.
+async fn three_files(seed: u64) -> (SimulatedDisk, Env) {
+    let env = env(seed);
+    let disk = SimulatedDisk::new(seed, 1 << 30);
+    for start in 0..3u64 {
+        // A start never goes on with the file of the one before.
+        let log = open(&disk, &env).await.unwrap();
+        append(&log, 1, start).await;
+        log.close("killed");
+    }
+    let disk = disk.crash();
+    assert_eq!(disk.list("log").await.unwrap(), ["00000001", "00000002", "00000003"]);
+    (disk, env)
+}
+
+async fn overwrite(disk: &SimulatedDisk, path: &str, bytes: Vec<u8>) {
+    let file = disk.open(path, Access::Direct).await.unwrap();
+    file.write(0, vec![Bytes::from(bytes)], true).await.unwrap();
+}
+
+async fn is_corrupt(disk: &SimulatedDisk, env: &Env) -> bool {
+    match open(disk, env).await {
+        Ok(_) => false,
+        Err(LogError::Corrupt(_)) => true,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn a_log_whose_files_are_as_they_were_written_is_opened() {
+    let (disk, env) = three_files(6).await;
+    let log = open(&disk, &env).await.unwrap();
+    assert_eq!(log.replica(ReplicaId(1)).unwrap().bounds().last.map(|last| last.index), Some(2));
+}
+
+#[tokio::test]
+async fn a_rotten_header_is_corruption_whichever_file_has_it() {
+    for file in 1..=3 {
+        for byte in [0, 8, 9, 17, 25, 41, 49, 57, 63] {
+            let (disk, env) = three_files(7).await;
+            disk.flip_bit(&format!("log/0000000{file}"), byte, 2).unwrap();
+            assert!(is_corrupt(&disk, &env).await, "file {file}, byte {byte}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_only_file_with_a_rotten_header_is_corruption_not_an_empty_log() {
+    let env = env(8);
+    let disk = SimulatedDisk::new(8, 1 << 30);
+    append(&open(&disk, &env).await.unwrap(), 1, 0).await;
+    let disk = disk.crash();
+    disk.flip_bit("log/00000001", 8, 0).unwrap();
+    assert!(is_corrupt(&disk, &env).await);
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_or_reads_as_zeroes_is_corruption() {
+    for file in 1..=3 {
+        let path = format!("log/0000000{file}");
+        let (disk, env) = three_files(9).await;
+        disk.remove(&path).await.unwrap();
+        assert!(is_corrupt(&disk, &env).await, "file {file} is gone");
+        let (disk, env) = three_files(9).await;
+        overwrite(&disk, &path, vec![0; 4096]).await;
+        assert!(is_corrupt(&disk, &env).await, "file {file} reads as zeroes");
+    }
+    let (disk, env) = three_files(9).await;
+    for file in 1..=3 {
+        disk.remove(&format!("log/0000000{file}")).await.unwrap();
+    }
+    assert!(is_corrupt(&disk, &env).await, "all files are gone");
+}
+
+#[tokio::test]
+async fn a_file_of_another_length_is_corruption() {
+    for file in 1..=3 {
+        let path = format!("log/0000000{file}");
+        for len in [0, 4096, (8 << 20) - 4096] {
+            let (disk, env) = three_files(10).await;
+            let bytes = disk.open(&path, Access::Direct).await.unwrap().read(0, len).await.unwrap();
+            disk.remove(&path).await.unwrap();
+            disk.create(&path, len as u64, Access::Direct).await.unwrap();
+            overwrite(&disk, &path, bytes.to_vec()).await;
+            assert!(is_corrupt(&disk, &env).await, "file {file} has {len} bytes");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_whose_making_was_cut_off_is_no_loss_and_a_lost_note_neither() {
+    let (disk, env) = three_files(11).await;
+    disk.create("log/00000004.new", 4096, Access::Direct).await.unwrap();
+    disk.flip_bit("log-newest", 30, 1).unwrap();
+    let log = open(&disk, &env).await.unwrap();
+    assert_eq!(log.replica(ReplicaId(1)).unwrap().bounds().last.map(|last| last.index), Some(2));
+    assert!(!disk.list("log").await.unwrap().contains(&"00000004.new".to_owned()));
+    log.close("killed");
+    drop(log);
+    disk.remove("log-newest").await.unwrap();
+    assert!(open(&disk, &env).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_log_may_be_removed_whole_and_begun_anew() {
+    let (disk, env) = three_files(12).await;
+    DriveLog::remove(&disk).await.unwrap();
+    let log = open(&disk.crash(), &env).await.unwrap();
+    assert_eq!(log.replica(ReplicaId(1)).unwrap().bounds().last, None);
+}
+
+#[tokio::test]
+async fn a_log_that_ends_before_it_was_durable_is_corrupt() {
+    let env = env(13);
+    let disk = SimulatedDisk::new(13, 1 << 30);
+    let reopen = async |disk: &SimulatedDisk, end| DriveLog::open(Arc::new(disk.clone()), DriveId(7), end, &env).await;
+    let log = open(&disk, &env).await.unwrap();
+    assert_eq!(log.recovered_end(), LogEnd::START);
+    append(&log, 1, 0).await;
+    let first = log.end();
+    append(&log, 1, 1).await;
+    let second = log.end();
+    assert!(LogEnd::START < first && first < second && first.file == second.file);
+    drop(log);
+    let disk = disk.crash();
+    let log = reopen(&disk, second).await.unwrap();
+    assert_eq!(log.recovered_end(), second, "what was acknowledged is all there");
+    assert!(log.end() > second, "a start goes on in another file");
+    let third = log.end();
+    drop(log);
+    let disk = disk.crash();
+    assert!(matches!(reopen(&disk, LogEnd { offset: third.offset + 1, ..third }).await, Err(LogError::Corrupt(_))));
+    assert!(matches!(reopen(&disk, LogEnd { file: third.file + 1, offset: 0 }).await, Err(LogError::Corrupt(_))));
+    assert!(reopen(&disk, third).await.is_ok());
 }

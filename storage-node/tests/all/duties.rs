@@ -9,6 +9,7 @@ use crate::support::eta_check::EtaCheck;
 use crate::support::rounds::{OFTEN, eventually, object, object_of, owner};
 use crate::support::rows::{ask, bucket_id, change, key, make_bucket, reap_rows, repair_rows};
 use bytes::Bytes;
+use couronne_cluster::map::LogEnd;
 use couronne_metadata::command::{AttributeChange, Command, NewData, Precondition};
 use couronne_metadata::ids::{PartNumber, UploadId};
 use couronne_metadata::query::{Answer, Ownership, Query};
@@ -347,7 +348,7 @@ async fn the_flusher_keeps_the_log_and_the_restart_short() {
 /// How many entries of its log each replica of the only drive would apply again at a start.
 async fn replayed(rig: &NodeRig) -> Vec<u64> {
     let disk: Arc<dyn Disk> = Arc::new(rig.drives[0].disk.clone());
-    let log = DriveLog::open(disk, rig.id_of(0).await, &rig.env).await.unwrap();
+    let log = DriveLog::open(disk, rig.id_of(0).await, LogEnd::START, &rig.env).await.unwrap();
     let replicas = log.replicas().into_iter().map(|(replica, _)| {
         let last = log.replica(replica).unwrap().bounds().last.unwrap();
         let rows = rig.drives[0].stores.open(&format!("replica-{:016x}", replica.0)).unwrap();

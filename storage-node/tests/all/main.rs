@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod amnesia;
 mod consensus;
 mod disk;
 mod drive;

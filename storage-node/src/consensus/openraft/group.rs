@@ -82,12 +82,13 @@ impl Group {
         settings: ConsensusSettings,
         quiet: bool,
     ) -> Result<Self, ProposeError> {
-        let ReplicaComponents { replica, drive, log, state_machine, local_peers, network, env } = components;
+        let ReplicaComponents { replica, drive, log, state_machine, local_peers, network, reversions, env } =
+            components;
         let config = Arc::new(library_config(&settings)?);
         let quiet = quiet && !mutant!(VoteAfterRestart);
         let machine = StateMachineAdapter::new(state_machine);
         let from = Sender { replica, drive };
-        let links = Links { from, local_peers: local_peers.clone(), network, env: env.clone() };
+        let links = Links { from, local_peers: local_peers.clone(), network, reversions, env: env.clone() };
         let seed = u64::from_be_bytes(env.random_bytes());
         let raft = seeded(seed, async {
             let (log, machine) = (LogAdapter(log.clone()), machine.clone());

@@ -1,7 +1,8 @@
 //! The way from one replica to another, as the library asks for it.
 //!
 //! Promises: a peer that cannot be reached, or refuses, is told to the library as such, so that it backs off;
-//! nothing of the library's goes to a peer.
+//! nothing of the library's goes to a peer. A follower that lacks what it had acknowledged to this leader is noted, and
+//! sent nothing any more: the library, which holds that for impossible, would go on for ever.
 //! Must not know: how messages travel, where peers live.
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_base::env::Env;
+use couronne_base::mutant;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
 use openraft::network::RPCOption;
 use openraft::raft::{
@@ -25,11 +27,11 @@ use super::convert::{
 };
 use super::state_machine::SnapshotSource;
 use super::{Place, Types};
-use crate::consensus::message::Sender;
+use crate::consensus::message::{AppendAnswer, Sender};
 use crate::consensus::peer::VoteRound;
 use crate::consensus::peer_client::{PeerClient, SendError};
-use crate::consensus::types::ReplicaId;
-use crate::consensus::{LocalPeers, Network};
+use crate::consensus::types::{Position, ReplicaId, Vote};
+use crate::consensus::{LocalPeers, Network, Reversions};
 
 /// How long entries may take to be written by a follower. The library sends heartbeats apart, so a
 /// slow disk delays neither them nor leases; what is sent again after this is written by then, or soon.
@@ -40,6 +42,7 @@ pub(super) struct Links {
     pub(super) from: Sender,
     pub(super) local_peers: LocalPeers,
     pub(super) network: Option<Network>,
+    pub(super) reversions: Reversions,
     pub(super) env: Env,
 }
 
@@ -47,19 +50,27 @@ impl RaftNetworkFactory<Types> for Links {
     type Network = Link;
 
     async fn new_client(&mut self, target: u64, place: &Place) -> Link {
-        Link(PeerClient {
+        let peer = PeerClient {
             from: self.from,
             to: ReplicaId(target),
             drive: place.0,
             local_peers: self.local_peers.clone(),
             network: self.network.clone(),
             env: self.env.clone(),
-        })
+        };
+        Link { peer, acknowledged: None, reversions: self.reversions.clone(), is_reverted: false }
     }
 }
 
 /// The way from one replica to another.
-pub(super) struct Link(PeerClient);
+pub(super) struct Link {
+    peer: PeerClient,
+    /// The vote under which the peer last acknowledged entries, and the last of these.
+    acknowledged: Option<(Vote, Position)>,
+    reversions: Reversions,
+    /// Whether the peer lacks what it had acknowledged.
+    is_reverted: bool,
+}
 
 impl Link {
     /// What an error means to the library.
@@ -68,7 +79,7 @@ impl Link {
             SendError::Unreachable(_) => RPCError::Unreachable(Unreachable::from_string(error.to_string())),
             SendError::Lost(_) => lost(error),
             SendError::TimedOut(timeout) => {
-                RPCError::Timeout(Timeout { action, id: self.0.from.replica.0, target: self.0.to.0, timeout })
+                RPCError::Timeout(Timeout { action, id: self.peer.from.replica.0, target: self.peer.to.0, timeout })
             }
         }
     }
@@ -79,8 +90,39 @@ impl Link {
         round: VoteRound,
         wait: Duration,
     ) -> Result<VoteResponse<Types>, RPCError<Types>> {
-        let answer = self.0.vote(from_vote_request(request), round, wait).await;
+        let answer = self.peer.vote(from_vote_request(request), round, wait).await;
         answer.map(to_vote_response).map_err(|error| self.failed(RPCTypes::Vote, error))
+    }
+}
+
+impl Link {
+    /// Compares an answer with what the peer had acknowledged. Only entries count: what the peer says of those that it
+    /// had before may not be durable yet. Under one vote a follower's log never goes back.
+    fn heed(
+        &mut self,
+        vote: Vote,
+        previous: Option<Position>,
+        last: Option<Position>,
+        answer: &AppendAnswer,
+    ) -> Result<(), SendError> {
+        match (answer, last) {
+            (AppendAnswer::All, Some(last)) => self.acknowledged = Some((vote, last)),
+            (AppendAnswer::Conflict, _) => {
+                let had = self.acknowledged.filter(|(under, _)| *under == vote).map(|(_, last)| last);
+                if had.is_some_and(|had| previous.is_none_or(|previous| previous <= had)) && !mutant!(IgnoreReversion) {
+                    tracing::error!(replica = %self.peer.to, ?had, ?previous, "replica lacks what it had acknowledged");
+                    self.is_reverted = true;
+                    self.reversions.note(self.peer.to);
+                    return Err(self.reverted());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn reverted(&self) -> SendError {
+        SendError::Unreachable(format!("{} lacks what it had acknowledged", self.peer.to))
     }
 }
 
@@ -99,8 +141,14 @@ impl RaftNetworkV2<Types> for Link {
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
         // The library's own limit is for what it sends to keep its lease; entries are not bound by it.
         let wait = if request.entries.is_empty() { option.soft_ttl() } else { ENTRIES_WAIT.max(option.soft_ttl()) };
-        let answer = self.0.append(from_append_request(request), wait).await;
-        answer.map(to_append_response).map_err(|error| self.failed(RPCTypes::AppendEntries, error))
+        if self.is_reverted {
+            return Err(self.failed(RPCTypes::AppendEntries, self.reverted()));
+        }
+        let ask = from_append_request(request);
+        let (vote, previous, last) = (ask.vote, ask.previous, ask.entries.last().map(|entry| entry.position));
+        let answer = self.peer.append(ask, wait).await.map_err(|error| self.failed(RPCTypes::AppendEntries, error))?;
+        self.heed(vote, previous, last, &answer).map_err(|error| self.failed(RPCTypes::AppendEntries, error))?;
+        Ok(to_append_response(answer))
     }
 
     async fn vote(
@@ -124,7 +172,7 @@ impl RaftNetworkV2<Types> for Link {
         request: TransferLeaderRequest<Types>,
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
-        let taken = self.0.transfer_leadership(from_transfer(&request), option.soft_ttl()).await;
+        let taken = self.peer.transfer_leadership(from_transfer(&request), option.soft_ttl()).await;
         taken.map(Ok).map_err(|error| self.failed(RPCTypes::AppendEntries, error))
     }
 
@@ -139,7 +187,7 @@ impl RaftNetworkV2<Types> for Link {
             return Err(lost("there is nothing to send").into());
         };
         let sending =
-            self.0.send_snapshot(from_vote(&vote), least, Arc::clone(&snapshot.snapshot.0), option.soft_ttl());
+            self.peer.send_snapshot(from_vote(&vote), least, Arc::clone(&snapshot.snapshot.0), option.soft_ttl());
         // In this order: whether a snapshot was cancelled must not be random.
         tokio::select! {
             biased;

@@ -10,7 +10,7 @@ use couronne_base::testing::Rng;
 pub const SECTOR_BYTES: usize = 512;
 
 /// One file's bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Image {
     current: Vec<u8>,
     durable: Vec<u8>,

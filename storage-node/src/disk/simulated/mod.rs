@@ -69,6 +69,13 @@ impl SimulatedDisk {
         Self { state: self.state.clone(), incarnation }
     }
 
+    /// Another disk that holds what a snapshot of this one taken now would: what a crash leaves.
+    pub fn backup(&self) -> Self {
+        let mut state = self.state.lock().clone();
+        let incarnation = state.crash();
+        Self { state: Arc::new(Mutex::new(state)), incarnation }
+    }
+
     /// Orders a fault: the operation of its kind after the next `after` ones suffers it.
     pub fn inject(&self, fault: Fault, after: u32) {
         self.state.lock().inject(fault, after);

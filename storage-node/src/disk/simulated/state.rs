@@ -15,7 +15,7 @@ pub(super) type InodeId = u64;
 /// A change of names that takes effect whole or, if it is lost in a crash, not at all.
 type NameChange = Vec<(String, Option<InodeId>)>;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct DiskState {
     pub(super) rng: Rng,
     pub(super) capacity: u64,

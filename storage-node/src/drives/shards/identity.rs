@@ -1,8 +1,8 @@
 //! The identity of a drive: a small file at its top, so that it can be moved to another node and is never
 //! taken for another.
 //!
-//! Promises: written whole and durably or not at all; a drive of another cluster, a newer format or
-//! with a damaged identity is refused, never formatted over.
+//! Promises: written whole and durably or not at all, in two copies; a drive of another cluster, a newer format or
+//! with both copies damaged is refused, never formatted over.
 //! Must not know: segments, nodes.
 
 use std::io;
@@ -14,13 +14,13 @@ use couronne_ring::DriveId;
 use thiserror::Error;
 
 use super::record::crc64;
-use crate::disk::{Access, Disk, replace};
+use crate::disk::{Disk, read_copies, write_copies};
 
 const PATH: &str = "drive";
 const FORMAT: u64 = 1;
 const FILE_BYTES_MAX: u64 = 4096;
 
-/// A drive's identity, as its file says it:
+/// A drive's identity, as both copies of its file say it:
 ///
 /// ```text
 /// couronne drive
@@ -97,18 +97,19 @@ impl Identity {
         Ok(identity)
     }
 
-    /// Reads the identity of a drive.
+    /// Reads the identity of a drive: of the copies that verify the one that counts more starts.
     pub async fn read(disk: &Arc<dyn Disk>) -> Result<Self, IdentityError> {
-        let file = match disk.open(PATH, Access::Buffered).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(IdentityError::Absent),
-            other => other?,
-        };
-        let len = file.len().await?;
-        if len > FILE_BYTES_MAX {
-            return Err(IdentityError::Damaged);
+        let mut newest: Result<Self, IdentityError> = Err(IdentityError::Absent);
+        for copy in read_copies(&**disk, PATH, FILE_BYTES_MAX).await? {
+            match (&newest, Self::decode(&copy)) {
+                // A newer release wrote it: what an older copy says counts no more.
+                (_, Err(error @ IdentityError::Format(_))) => return Err(error),
+                (Ok(known), Ok(read)) if read.boots <= known.boots => {}
+                (Ok(_), Err(_)) => {}
+                (_, read) => newest = read,
+            }
         }
-        let bytes = file.read(0, usize::try_from(len).map_err(|_| IdentityError::Damaged)?).await?;
-        Self::decode(&bytes)
+        newest
     }
 
     /// Reads the identity, checks the cluster, and counts this start.
@@ -122,14 +123,15 @@ impl Identity {
         Ok(identity)
     }
 
-    /// Gives the drive another incarnation, since it has forgotten its past.
-    pub async fn begin_anew(disk: &Arc<dyn Disk>, env: &Env) -> Result<(), IdentityError> {
+    /// Gives the drive another incarnation, since it has forgotten its past; returns which.
+    pub async fn begin_anew(disk: &Arc<dyn Disk>, env: &Env) -> Result<u64, IdentityError> {
         let incarnation = u64::from_be_bytes(env.random_bytes());
-        Self { incarnation, ..Self::read(disk).await? }.write(disk).await
+        Self { incarnation, ..Self::read(disk).await? }.write(disk).await?;
+        Ok(incarnation)
     }
 
     async fn write(&self, disk: &Arc<dyn Disk>) -> Result<(), IdentityError> {
-        Ok(replace(&**disk, PATH, self.encode()).await?)
+        Ok(write_copies(&**disk, PATH, self.encode()).await?)
     }
 
     fn encode(&self) -> Bytes {
@@ -171,6 +173,8 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::simulated::SimulatedDisk;
+    use crate::disk::{copies, replace};
 
     #[test]
     fn comes_back_and_shows_every_flipped_bit() {
@@ -198,6 +202,41 @@ mod tests {
         let (unformatted, _) = written.split_once("incarnation ").unwrap();
         let unformatted = format!("{unformatted}check {:016x}\n", crc64(unformatted.as_bytes()));
         assert!(matches!(Identity::decode(unformatted.as_bytes()), Err(IdentityError::Damaged)));
+    }
+
+    #[tokio::test]
+    async fn one_damaged_copy_costs_nothing_and_two_are_never_formatted_over() {
+        let simulated = SimulatedDisk::new(1, 1 << 20);
+        let disk: Arc<dyn Disk> = Arc::new(simulated.clone());
+        let env = couronne_base::testing::still_env(1).0;
+        let formatted = Identity::format(&disk, &env, 5).await.unwrap();
+        let booted = Identity::boot(&disk, 5).await.unwrap();
+        assert_eq!(booted, Identity { boots: 1, ..formatted });
+        for copy in copies::names(PATH) {
+            simulated.flip_bit(&copy, 60, 3).unwrap();
+            assert_eq!(Identity::read(&disk).await.unwrap(), booted, "{copy} is damaged");
+            simulated.flip_bit(&copy, 60, 3).unwrap();
+            disk.remove(&copy).await.unwrap();
+            assert_eq!(Identity::read(&disk).await.unwrap(), booted, "{copy} is gone");
+            booted.write(&disk).await.unwrap();
+        }
+        for copy in copies::names(PATH) {
+            simulated.flip_bit(&copy, 60, 3).unwrap();
+        }
+        assert!(matches!(Identity::format(&disk, &env, 5).await, Err(IdentityError::Damaged)));
+    }
+
+    #[tokio::test]
+    async fn a_start_that_is_cut_off_between_the_copies_is_counted() {
+        let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(2, 1 << 20));
+        let old = Identity { cluster: 5, drive: DriveId(9), boots: 41, incarnation: 7 };
+        old.write(&disk).await.unwrap();
+        let counted = Identity { boots: 42, ..old };
+        for copy in copies::names(PATH) {
+            old.write(&disk).await.unwrap();
+            replace(&*disk, &copy, counted.encode()).await.unwrap();
+            assert_eq!(Identity::read(&disk).await.unwrap(), counted);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Nodes with one replica each of one range, over simulated disks and stores in memory, in one thread
 //! under paused time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use couronne_metadata::store::Write;
 use couronne_ring::{DriveId, NodeId};
 use couronne_storage_node::consensus::types::{Position, ReplicaId};
 use couronne_storage_node::consensus::{
-    self, Consensus, ConsensusSettings, LocalPeers, Network, ProposeError, RaftService, ReplicaComponents, StateMachine,
+    self, Consensus, ConsensusSettings, LocalPeers, Network, ProposeError, RaftService, ReplicaComponents, Reversions,
+    StateMachine,
 };
 use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::log::DriveLog;
@@ -23,6 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::wire::{Wire, Wires};
 use couronne_base::testing;
+use couronne_cluster::map::LogEnd;
 
 pub(crate) const NODES: u128 = 5;
 
@@ -41,6 +43,7 @@ pub(crate) struct TestNode {
     pub(crate) replica: ReplicaId,
     disk: SimulatedDisk,
     stores: Arc<MemoryStores>,
+    reversions: Reversions,
     running: Option<Running>,
 }
 
@@ -83,6 +86,7 @@ impl RangeRig {
             replica: ReplicaId(u64::try_from(number).unwrap()),
             disk: SimulatedDisk::new(seed.wrapping_mul(31).wrapping_add(u64::try_from(number).unwrap()), 1 << 30),
             stores: Arc::default(),
+            reversions: Reversions::default(),
             running: None,
         });
         let settings = ConsensusSettings { own_time: true, ..ConsensusSettings::default() };
@@ -101,7 +105,7 @@ impl RangeRig {
     pub(crate) async fn start(&mut self, number: usize, quiet: bool) {
         let node = &self.nodes[number];
         let (env, replica, drive) = (self.env.clone(), node.replica, node.drive);
-        let log = Arc::new(DriveLog::open(Arc::new(node.disk.clone()), drive, &env).await.unwrap());
+        let log = Arc::new(DriveLog::open(Arc::new(node.disk.clone()), drive, LogEnd::START, &env).await.unwrap());
         let store = node.stores.open(&format!("replica-{}", replica.0)).unwrap();
         let (machine, state) = RangeStateMachine::open(store).unwrap();
         assert_eq!(state, StartState::Sound);
@@ -117,6 +121,7 @@ impl RangeRig {
             state_machine: machine.clone(),
             local_peers,
             network: Some(Network { transport, directory: self.wires.clone() }),
+            reversions: node.reversions.clone(),
             env,
         };
         let group = consensus::start(components, self.settings, quiet).await.unwrap();
@@ -132,6 +137,24 @@ impl RangeRig {
         running.group.shutdown().await;
         node.disk = node.disk.crash();
         node.stores.crash(self.seed);
+    }
+
+    /// A snapshot of a node's drive as it is now.
+    pub(crate) fn backup(&self, number: usize) -> (SimulatedDisk, Arc<MemoryStores>) {
+        let node = &self.nodes[number];
+        (node.disk.backup(), Arc::new(node.stores.backup(self.seed)))
+    }
+
+    /// Puts a snapshot in the place of the drive of a node that does not run.
+    pub(crate) fn restore(&mut self, number: usize, (disk, stores): (SimulatedDisk, Arc<MemoryStores>)) {
+        let node = &mut self.nodes[number];
+        assert!(node.running.is_none());
+        (node.disk, node.stores) = (disk, stores);
+    }
+
+    /// The replicas that a node found to lack what they had acknowledged, since this was asked last.
+    pub(crate) fn reverted(&self, number: usize) -> BTreeSet<ReplicaId> {
+        self.nodes[number].reversions.take()
     }
 
     /// Gives a node that does not run an empty drive, and its replica a new id.

@@ -24,6 +24,13 @@ impl CrashableStores {
     }
 }
 
+impl CrashableStores {
+    /// Other stores that hold what a snapshot of these taken now would.
+    pub fn backup(&self, seed: u64) -> Self {
+        Self { stores: Arc::new(self.stores.backup(seed)), dead: Arc::default() }
+    }
+}
+
 impl Stores for CrashableStores {
     fn open(&self, name: &str) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(CrashableStore { store: self.stores.open(name)?, dead: Arc::clone(&self.dead) }))

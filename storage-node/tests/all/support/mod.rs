@@ -148,6 +148,13 @@ impl NodeRig {
         panic!("no such drive");
     }
 
+    /// Snapshots of all drives as they are now.
+    pub fn backup(&self, seed: u64) -> Vec<TestDrive> {
+        let backup =
+            |drive: &TestDrive| TestDrive { disk: drive.disk.backup(), stores: Arc::new(drive.stores.backup(seed)) };
+        self.drives.iter().map(backup).collect()
+    }
+
     /// Puts an empty drive in the place of one.
     pub fn wipe(&mut self, number: usize) {
         self.drives[number] =

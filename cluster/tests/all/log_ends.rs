@@ -1,0 +1,81 @@
+//! Up to where logs are durable, as the map notes it.
+
+use std::collections::BTreeMap;
+
+use couronne_cluster::changes::{self, Reports, StartedDrive};
+use couronne_cluster::map::{ClusterMap, DriveStart, LogEnd};
+use couronne_cluster::report::DriveLogEnd;
+use couronne_cluster::{DriveState, WriteState};
+use couronne_metadata::ids::RangeId;
+use couronne_ring::{DriveId, NodeId};
+
+use crate::support::{drive_of, formed};
+
+/// The number of the start that every drive of the map registered with.
+const START: u64 = 5;
+
+/// The ends that drives said, and whether ends within a file are due.
+struct Said {
+    ends: BTreeMap<u128, (u64, LogEnd)>,
+    are_due: bool,
+}
+
+impl Reports for Said {
+    fn drive(&self, _: NodeId, _: DriveId) -> Option<DriveState> {
+        None
+    }
+
+    fn log_end(&self, _: NodeId, drive: DriveId) -> Option<DriveLogEnd> {
+        let (_, (start, end)) = self.ends.iter().find(|(number, _)| drive_of(**number) == drive)?;
+        Some(DriveLogEnd { drive, start: *start, end: *end })
+    }
+
+    fn log_ends_are_due(&self) -> bool {
+        self.are_due
+    }
+
+    fn is_led(&self, _: RangeId) -> bool {
+        false
+    }
+}
+
+const fn end(file: u64, offset: u64) -> LogEnd {
+    LogEnd { file, offset }
+}
+
+/// Six drives, each with a log that ended at 4096 in its first file.
+fn running() -> ClusterMap {
+    let mut map = formed(6, 3, "ec:4+2");
+    let start = DriveStart { boots: 1, incarnation: 7, start: START, log_end: end(1, 4096) };
+    let started = |number| StartedDrive { drive: drive_of(number), start, writes: WriteState::Writable };
+    changes::register(&mut map, &(1..=6).map(started).collect::<Vec<_>>(), &[], 100).unwrap();
+    map
+}
+
+fn noted(ends: &[(u128, u64, LogEnd)], are_due: bool) -> Vec<LogEnd> {
+    let mut map = running();
+    let ends = ends.iter().map(|(number, start, end)| (*number, (*start, *end))).collect();
+    let followed = changes::follow_reports(&mut map, &Said { ends, are_due }, 200).unwrap();
+    let ends = (1..=6).map(|number| map.drives[&drive_of(number)].log_end).collect::<Vec<_>>();
+    assert_eq!(followed.log_ends, ends.iter().any(|noted| *noted != end(1, 4096)));
+    ends
+}
+
+#[test]
+fn ends_within_a_file_are_noted_when_they_are_due() {
+    let said = [(1, START, end(1, 8192)), (2, START, end(1, 4096))];
+    assert_eq!(noted(&said, false), [end(1, 4096); 6]);
+    assert_eq!(noted(&said, true)[..2], [end(1, 8192), end(1, 4096)]);
+}
+
+#[test]
+fn a_log_that_began_another_file_has_all_ends_noted() {
+    let said = [(1, START, end(1, 8192)), (2, START, end(2, 0))];
+    assert_eq!(noted(&said, false)[..3], [end(1, 8192), end(2, 0), end(1, 4096)]);
+}
+
+#[test]
+fn an_end_never_goes_back_and_another_start_s_end_says_nothing() {
+    let said = [(1, START, end(0, 9000)), (2, START + 1, end(9, 0))];
+    assert_eq!(noted(&said, true), [end(1, 4096); 6]);
+}

@@ -1,0 +1,139 @@
+//! Drives that were put back to an earlier state: noticed before they vote, whatever the age of that state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use couronne_cluster::RangeDescriptor;
+use couronne_cluster::map::ReplicaId;
+use couronne_metadata::ids::BucketId;
+
+use crate::support::TestDrive;
+use crate::support::rows::commit;
+use crate::support::several::TestCluster;
+
+/// The machine whose drive is put back.
+const VICTIM: usize = 2;
+
+/// The replicas on a machine's drive, as another machine's map has them.
+fn replicas(cluster: &TestCluster, victim: usize) -> BTreeSet<ReplicaId> {
+    let map = cluster.node(0).map();
+    let id = cluster.machines[victim].id;
+    map.places().into_iter().filter(|(_, drive)| map.drives[drive].node == id).map(|(replica, _)| replica).collect()
+}
+
+fn times_emptied(cluster: &TestCluster, victim: usize) -> u64 {
+    let id = cluster.machines[victim].id;
+    cluster.node(0).map().drives.values().filter(|drive| drive.node == id).map(|drive| drive.emptied.times).sum()
+}
+
+async fn write_some(cluster: &TestCluster, from: u64, written: &mut BTreeMap<String, String>) {
+    for number in from..from + 20 {
+        let (at, value) = (format!("row/{}", number % 7), format!("value {number}"));
+        assert!(cluster.write(&cluster.node(0), &at, &value, commit(number)).await);
+        written.insert(at, value);
+    }
+}
+
+/// Puts the drive back, starts its node, writes some rows, and waits until it is seen to have forgotten its past: none
+/// of the replicas that it had is any longer a member, and its rows are those of the others.
+async fn put_back(
+    cluster: &mut TestCluster,
+    victim: usize,
+    snapshot: Vec<TestDrive>,
+    written: &mut BTreeMap<String, String>,
+) {
+    let (old, emptied) = (replicas(cluster, victim), times_emptied(cluster, victim));
+    assert!(!old.is_empty());
+    cluster.crash(victim, 5).await;
+    cluster.machines[victim].rig.drives = snapshot;
+    cluster.start_node(victim).await;
+    write_some(cluster, 1000, written).await;
+    cluster.until("it is seen to have forgotten", || times_emptied(cluster, victim) > emptied).await;
+    assert_eq!(times_emptied(cluster, victim), emptied + 1, "once");
+    assert!(replicas(cluster, victim).is_disjoint(&old));
+    // With another node gone the replicas of the victim are needed, and have every row.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let other = (1..4).find(|number| *number != victim).unwrap();
+    cluster.crash(other, 6).await;
+    for node in [cluster.node(0), cluster.node(victim)] {
+        for (at, value) in &*written {
+            assert_eq!(cluster.read(&node, at).await.as_deref(), Some(value.as_bytes()), "{at}");
+        }
+    }
+    cluster.start_node(other).await;
+}
+
+/// A machine that has a replica of the rows written here, and does not lead them.
+async fn follower(cluster: &TestCluster) -> usize {
+    let map = cluster.node(0).map();
+    let position = RangeDescriptor::position(BucketId::SYSTEM, b"row/0");
+    let range = map.ranges.iter().rfind(|range| range.start <= position).unwrap();
+    for number in 1..4 {
+        let drives: BTreeSet<_> = map.drives_of(cluster.machines[number].id).collect();
+        let status = cluster.node(number).status().await.ranges;
+        let leads = status.iter().any(|seen| seen.id == range.id && seen.leader.is_some());
+        if !leads && range.replicas.values().any(|drive| drives.contains(drive)) {
+            return number;
+        }
+    }
+    panic!("three replicas on four nodes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drive_put_back_to_any_earlier_start_is_noticed() {
+    let mut cluster = TestCluster::start(61, "ec:2+1", 4).await;
+    let mut written = BTreeMap::new();
+    write_some(&cluster, 0, &mut written).await;
+    let of_first_start = cluster.machines[VICTIM].rig.backup(1);
+    for seed in 0..2 {
+        cluster.crash(VICTIM, seed).await;
+        cluster.start_node(VICTIM).await;
+    }
+    let of_last_start = cluster.machines[VICTIM].rig.backup(2);
+    cluster.crash(VICTIM, 3).await;
+    cluster.start_node(VICTIM).await;
+    write_some(&cluster, 20, &mut written).await;
+    put_back(&mut cluster, VICTIM, of_last_start, &mut written).await;
+    put_back(&mut cluster, VICTIM, of_first_start, &mut written).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drive_put_back_to_an_earlier_moment_of_its_start_is_noticed_by_where_its_log_ends() {
+    let mut cluster = TestCluster::start(62, "ec:2+1", 4).await;
+    let mut written = BTreeMap::new();
+    write_some(&cluster, 0, &mut written).await;
+    let snapshot = cluster.machines[VICTIM].rig.backup(1);
+    write_some(&cluster, 20, &mut written).await;
+    // By then the map says how far its log was.
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    put_back(&mut cluster, VICTIM, snapshot, &mut written).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drive_put_back_by_seconds_is_noticed_by_the_leaders_whose_entries_it_lacks() {
+    let mut cluster = TestCluster::start(63, "ec:2+1", 4).await;
+    let mut written = BTreeMap::new();
+    // The map says how far its log was just before.
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    write_some(&cluster, 0, &mut written).await;
+    let victim = follower(&cluster).await;
+    let snapshot = cluster.machines[victim].rig.backup(1);
+    write_some(&cluster, 20, &mut written).await;
+    put_back(&mut cluster, victim, snapshot, &mut written).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drive_that_only_restarts_has_forgotten_nothing() {
+    let mut cluster = TestCluster::start(64, "ec:2+1", 4).await;
+    let mut written = BTreeMap::new();
+    for turn in 0..6u64 {
+        write_some(&cluster, turn * 20, &mut written).await;
+        tokio::time::sleep(Duration::from_secs(turn * 20)).await;
+        for number in 0..4 {
+            cluster.crash(number, turn).await;
+            cluster.start_node(number).await;
+        }
+    }
+    let map = cluster.node(0).map();
+    assert!(map.drives.values().all(|drive| drive.emptied.times == 0), "{:?}", map.drives);
+}
