@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 use super::address::Request;
 use super::auth;
 use super::auth::payload::Payload;
-use super::body::{self, AwsChunked};
+use super::body::{self, Unframe};
 use super::error::{Code, Executed, Result, S3Error, host_id};
 use super::operation::{self, Operation};
 use super::route::{Route, route};
@@ -51,7 +51,7 @@ impl Face for S3 {
     type Operation = Operation;
     type Request = Request;
     type Payload = Payload;
-    type Decoder = AwsChunked;
+    type Decoder = Unframe;
     type Error = S3Error;
 
     fn parse(&self, head: RequestHead) -> Result<Request> {
@@ -100,7 +100,7 @@ impl Face for S3 {
         payload: Payload,
         body_use: BodyUse,
         sent_bytes: Option<u64>,
-    ) -> Result<Framing<AwsChunked>> {
+    ) -> Result<Framing<Unframe>> {
         body::framing(request, payload, body_use, sent_bytes)
     }
 
