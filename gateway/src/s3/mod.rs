@@ -7,6 +7,7 @@ pub mod auth;
 pub mod body;
 pub mod error;
 pub mod face;
+mod hoisted;
 mod mapping;
 pub mod operation;
 pub mod ops;

@@ -138,8 +138,7 @@ impl Presigned {
             text.extend_from_slice(line);
             text.push(b'\n');
         }
-        let mut names: Vec<_> =
-            request.headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-")).collect();
+        let mut names: Vec<_> = request.sent_names().filter(|name| name.starts_with("x-amz-")).collect();
         names.sort_unstable();
         for name in names {
             let values: Vec<_> =

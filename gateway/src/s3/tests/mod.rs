@@ -5,6 +5,7 @@ mod bodies;
 mod client;
 mod documents;
 mod framing;
+mod hoisting;
 mod logs;
 mod matrix;
 mod model;
