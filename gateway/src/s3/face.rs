@@ -67,6 +67,13 @@ impl Face for S3 {
                 Code::InvalidArgument,
                 "Conflicting query string parameters: a request has one sub-resource.",
             )),
+            Route::Unread(name) => {
+                let message = match name {
+                    "versionId" => "This operation does not accept a version-id.".to_owned(),
+                    _ => format!("This operation does not accept {name}"),
+                };
+                Err(S3Error::invalid_argument(message, name, request.query.get(name).unwrap_or_default()))
+            }
         }
     }
 

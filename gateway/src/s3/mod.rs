@@ -11,6 +11,7 @@ mod hoisted;
 mod mapping;
 pub mod operation;
 pub mod ops;
+mod qualifiers;
 pub mod route;
 #[cfg(test)]
 mod tests;

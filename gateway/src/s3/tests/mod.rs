@@ -9,6 +9,7 @@ mod hoisting;
 mod logs;
 mod matrix;
 mod model;
+mod smuggling;
 
 use crate::front::server::ServerSettings;
 use crate::front::tests::wire::Answer;
