@@ -10,6 +10,7 @@ mod cli;
 mod cluster;
 mod folder;
 mod logs;
+mod secret_argument;
 mod serve;
 mod settings;
 mod terminal;

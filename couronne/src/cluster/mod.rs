@@ -38,6 +38,9 @@ pub(crate) enum ClusterError {
     /// The policy is no policy.
     #[error(transparent)]
     Redundancy(#[from] couronne_placement::RedundancyError),
+    /// The token cannot be read.
+    #[error(transparent)]
+    Secret(#[from] crate::secret_argument::SecretArgumentError),
     /// The token is none.
     #[error(transparent)]
     Token(#[from] couronne_protocol::join::NotAToken),
