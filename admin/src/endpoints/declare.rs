@@ -56,6 +56,15 @@ macro_rules! endpoints {
             )+
         }
 
+        impl Call {
+            /// What opens the endpoint.
+            pub const fn access(&self) -> Access {
+                match self {
+                    $(Self::$name(_) => Access::$access,)+
+                }
+            }
+        }
+
         /// All endpoints.
         pub const ENDPOINTS: &[Row] = &[$(<$name as Endpoint>::ROW),+];
     };

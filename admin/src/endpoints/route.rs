@@ -65,7 +65,7 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{CreateUser, GetAccount, GetStatus};
+    use super::super::{Access, CreateUser, GetAccount, GetStatus};
     use super::*;
 
     #[test]
@@ -91,6 +91,15 @@ mod tests {
         assert_eq!(route(&Method::PUT, "/admin/accounts"), allowed(&[Method::GET, Method::POST]));
         assert_eq!(route(&Method::POST, "/admin/accounts/x"), allowed(&[Method::GET, Method::DELETE]));
         assert_eq!(route(&Method::DELETE, "/health"), allowed(&[Method::GET]));
+    }
+
+    #[test]
+    fn what_changes_anything_is_an_order() {
+        for row in ENDPOINTS {
+            let is_order = row.access == Access::Orders;
+            assert_eq!(is_order, row.method != Method::GET, "{} {}", row.method, row.path);
+            assert_eq!(row.access == Access::Open, !row.path.starts_with("/admin/"), "{}", row.path);
+        }
     }
 
     #[test]
