@@ -5,6 +5,9 @@
 //! [`OutcomeUnknown`](crate::types::ErrorCode::OutcomeUnknown).
 //! Must not know: HTTP.
 
+use std::fmt;
+use std::net::SocketAddr;
+
 use async_trait::async_trait;
 
 use crate::types::{
@@ -12,7 +15,22 @@ use crate::types::{
     NewUser, Policy, PolicyRequest, ReplaceRequest, TokenRequest, UserRequest,
 };
 
-/// Looks at a cluster, and orders it about.
+/// Who gave an order: what it was opened with, and where from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The credential.
+    pub credential: &'static str,
+    /// The address that the order came from.
+    pub peer: SocketAddr,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.credential, self.peer)
+    }
+}
+
+/// Looks at a cluster, and orders it about. Whoever gave an order is logged with it.
 #[async_trait]
 pub trait ClusterControl: Send + Sync {
     /// Whether metadata can be read: what every request of a client needs.
@@ -28,28 +46,28 @@ pub trait ClusterControl: Send + Sync {
     async fn map(&self) -> ClusterMap;
 
     /// A token with which one process joins.
-    async fn create_token(&self, request: TokenRequest) -> Result<JoinToken, ApiError>;
+    async fn create_token(&self, actor: &Actor, request: TokenRequest) -> Result<JoinToken, ApiError>;
 
     /// The storage policies.
     async fn policies(&self) -> Vec<Policy>;
 
     /// A new policy over all drives.
-    async fn create_policy(&self, request: PolicyRequest) -> Result<Done, ApiError>;
+    async fn create_policy(&self, actor: &Actor, request: PolicyRequest) -> Result<Done, ApiError>;
 
     /// New buckets that name no policy have this one from then on.
-    async fn set_default_policy(&self, name: String) -> Result<Done, ApiError>;
+    async fn set_default_policy(&self, actor: &Actor, name: String) -> Result<Done, ApiError>;
 
     /// The drive whose identity begins with `drive` begins anew in its folder.
-    async fn replace_drive(&self, drive: String, request: ReplaceRequest) -> Result<Done, ApiError>;
+    async fn replace_drive(&self, actor: &Actor, drive: String, request: ReplaceRequest) -> Result<Done, ApiError>;
 
     /// Every storage node looks for every shard of the ranges that it leads.
-    async fn start_repair(&self) -> Result<Done, ApiError>;
+    async fn start_repair(&self, actor: &Actor) -> Result<Done, ApiError>;
 
     /// Every storage node begins a round of its scrubber.
-    async fn start_scrub(&self) -> Result<Done, ApiError>;
+    async fn start_scrub(&self, actor: &Actor) -> Result<Done, ApiError>;
 
     /// The clock of every storage node is right: duties that a leap of the clock halted go on.
-    async fn confirm_clock(&self) -> Result<ClockConfirmation, ApiError>;
+    async fn confirm_clock(&self, actor: &Actor) -> Result<ClockConfirmation, ApiError>;
 }
 
 /// Looks after accounts and users.
@@ -59,14 +77,14 @@ pub trait IdentityControl: Send + Sync {
     async fn accounts(&self) -> Result<Vec<Account>, ApiError>;
 
     /// A new account.
-    async fn create_account(&self, request: AccountRequest) -> Result<Account, ApiError>;
+    async fn create_account(&self, actor: &Actor, request: AccountRequest) -> Result<Account, ApiError>;
 
     /// An account and its users.
     async fn account(&self, name: String) -> Result<AccountDetail, ApiError>;
 
     /// Deletes an account that has neither users nor buckets.
-    async fn delete_account(&self, name: String) -> Result<(), ApiError>;
+    async fn delete_account(&self, actor: &Actor, name: String) -> Result<(), ApiError>;
 
     /// A new user with its first key.
-    async fn create_user(&self, account: String, request: UserRequest) -> Result<NewUser, ApiError>;
+    async fn create_user(&self, actor: &Actor, account: String, request: UserRequest) -> Result<NewUser, ApiError>;
 }

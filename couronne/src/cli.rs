@@ -12,6 +12,7 @@ use couronne_placement::Redundancy;
 use thiserror::Error;
 
 use crate::bench::arguments::BenchArguments;
+use crate::secret_argument::SecretArgument;
 use crate::settings::{Settings, SettingsError};
 
 /// S3 object storage, from a laptop to racks.
@@ -149,9 +150,9 @@ pub(crate) struct ClusterInitArguments {
 /// Flags of `couronne cluster join`.
 #[derive(Args)]
 pub(crate) struct ClusterJoinArguments {
-    /// The token, as `couronne cluster token` printed it
+    /// The token, as `couronne cluster token` printed it: `-` to read it from standard input, `@FILE` from a file
     #[arg(env = "COURONNE_JOIN_TOKEN", hide_env_values = true)]
-    pub(crate) token: String,
+    pub(crate) token: SecretArgument,
     #[command(flatten)]
     pub(crate) folder: FolderArguments,
     /// Join as a gateway, which has no drives
@@ -177,6 +178,8 @@ pub(crate) struct ClusterTokenArguments {
 
 /// The variable that names the admin listener where no flag names a server.
 pub(crate) const ADMIN_VARIABLE: &str = "COURONNE_ADMIN";
+/// The variable that has the secret key of a new user whose access key is given.
+pub(crate) const USER_SECRET_KEY_VARIABLE: &str = "COURONNE_USER_SECRET_KEY";
 /// The variable that has its token.
 pub(crate) const ADMIN_TOKEN_VARIABLE: &str = "COURONNE_ADMIN_TOKEN";
 
@@ -190,9 +193,10 @@ pub(crate) struct ServerArguments {
     /// Address of its admin listener, instead of a data folder [env: COURONNE_ADMIN]
     #[arg(long, value_name = "ADDR", conflicts_with = "data", global = true)]
     pub(crate) admin_address: Option<SocketAddr>,
-    /// Token of its admin listener (the text of DIR/admin.token) [env: COURONNE_ADMIN_TOKEN, with COURONNE_ADMIN]
+    /// Token of its admin listener (the text of DIR/admin.token): `-` to read it from standard input, `@FILE` from a file
+    /// [env: COURONNE_ADMIN_TOKEN, with COURONNE_ADMIN]
     #[arg(long, value_name = "TOKEN", global = true)]
-    pub(crate) admin_token: Option<String>,
+    pub(crate) admin_token: Option<SecretArgument>,
 }
 
 /// The running server that a command talks to.
@@ -203,14 +207,14 @@ pub(crate) enum ServerChoice {
         /// The data folder.
         folder: PathBuf,
         /// A token to use instead of the folder's.
-        token: Option<String>,
+        token: Option<SecretArgument>,
     },
     /// The server that has an admin listener there.
     Address {
         /// The address of the admin listener.
         address: SocketAddr,
         /// Its token, if one is known.
-        token: Option<String>,
+        token: Option<SecretArgument>,
     },
 }
 
@@ -369,12 +373,13 @@ pub(crate) struct UserCreateArguments {
     /// Note the user as one who administers its account; until there are policies all users of an account may do the same
     #[arg(long)]
     pub(crate) admin: bool,
-    /// Access key, instead of a random one
-    #[arg(long, value_name = "K", requires = "secret_key")]
+    /// Access key, instead of a random one; takes a secret key as well
+    #[arg(long, value_name = "K")]
     pub(crate) access_key: Option<String>,
-    /// Secret key, instead of a random one
+    /// Secret key, instead of a random one: `-` to read it from standard input, `@FILE` from a file
+    /// [env: COURONNE_USER_SECRET_KEY, with --access-key]
     #[arg(long, value_name = "S", requires = "access_key")]
-    pub(crate) secret_key: Option<String>,
+    pub(crate) secret_key: Option<SecretArgument>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -397,7 +402,8 @@ impl ServerArguments {
             (None, Some(text)) => text.parse()?,
             (None, None) => return Ok(ServerChoice::Folder { folder: "data".into(), token }),
         };
-        Ok(ServerChoice::Address { address, token: token.or_else(|| variable(ADMIN_TOKEN_VARIABLE)) })
+        let kept = || variable(ADMIN_TOKEN_VARIABLE).map(|text| SecretArgument::Given(text.into()));
+        Ok(ServerChoice::Address { address, token: token.or_else(kept) })
     }
 }
 
@@ -536,11 +542,11 @@ mod tests {
     fn a_server_named_by_a_flag_wins_over_the_environment() {
         let folder = |folder: &str, token: Option<&str>| ServerChoice::Folder {
             folder: folder.into(),
-            token: token.map(str::to_owned),
+            token: token.map(|token| token.parse().unwrap()),
         };
         let address = |address: &str, token: Option<&str>| ServerChoice::Address {
             address: address.parse().unwrap(),
-            token: token.map(str::to_owned),
+            token: token.map(|token| token.parse().unwrap()),
         };
         let there = [("COURONNE_ADMIN", "10.0.0.1:1"), ("COURONNE_ADMIN_TOKEN", "env")];
         assert_eq!(choice(&[], &[]), folder("data", None));
@@ -549,10 +555,36 @@ mod tests {
         assert_eq!(choice(&["--data", "d"], &[("COURONNE_ADMIN", "nonsense")]), folder("d", None));
         assert_eq!(choice(&["--data", "d", "--admin-token", "t"], &there), folder("d", Some("t")));
         assert_eq!(choice(&["--admin-address", "10.0.0.2:2"], &there), address("10.0.0.2:2", Some("env")));
+        assert_eq!(choice(&["--admin-token", "@f"], &there), address("10.0.0.1:1", Some("@f")));
         assert_eq!(choice(&["--admin-token", "t"], &there), address("10.0.0.1:1", Some("t")));
         let both = ["couronne", "repair", "start", "--data", "d", "--admin-address", "10.0.0.2:2"];
         assert!(CommandLine::try_parse_from(both).is_err(), "two servers are named");
         assert!(ServerArguments::default().choice(|_| Some("nonsense".to_owned())).is_err());
+    }
+
+    /// Secrets need not stand in the arguments, which others on the machine see.
+    #[test]
+    fn secrets_are_read_from_input_and_files() {
+        let secret = |words: &[&str]| {
+            let line = CommandLine::parse_from(["couronne"].iter().chain(words));
+            match line.command {
+                Command::Cluster(ClusterCommand::Join(arguments)) => Some(arguments.token),
+                Command::User(UserCommand::Create(arguments)) => arguments.secret_key,
+                Command::Bench(arguments) => arguments.secret_key,
+                _ => None,
+            }
+        };
+        let create = ["user", "create", "a", "u", "--access-key", "k", "--secret-key"];
+        let bench = ["bench", "put", "--access-key", "k", "--secret-key"];
+        let join = ["cluster", "join"];
+        for words in [create.as_slice(), &bench, &join] {
+            let with = |value| secret(&[words, &[value]].concat());
+            assert_eq!(with("-"), Some(SecretArgument::Input), "{words:?}");
+            assert_eq!(with("@/run/secret"), Some(SecretArgument::File("/run/secret".into())), "{words:?}");
+        }
+        // The variable has it.
+        assert_eq!(secret(&create[..6]), None);
+        assert!(CommandLine::try_parse_from(["couronne", "user", "create", "a", "u", "--secret-key", "-"]).is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod drives;
 mod folder;
 mod logs;
 mod policy;
+mod secret_argument;
 mod serve;
 mod settings;
 mod terminal;

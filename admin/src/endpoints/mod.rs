@@ -40,8 +40,10 @@ pub trait Endpoint: Sized {
 pub enum Access {
     /// Nothing is asked for.
     Open,
+    /// The token that reads, or the admin token.
+    Reading,
     /// The admin token.
-    Token,
+    Orders,
 }
 
 /// How the answer of an endpoint is written.
@@ -87,54 +89,54 @@ endpoints! {
     GetMetrics {}: GET "/metrics", Open, () => 200 Text String, [];
 
     /// How the whole cluster is: what is in danger, what is promised, nodes, drives, ranges and background work.
-    GetStatus {}: GET "/admin/status", Token, () => 200 Json ClusterStatus, [];
+    GetStatus {}: GET "/admin/status", Reading, () => 200 Json ClusterStatus, [];
 
     /// The cluster map: its processes, drives and ranges.
-    GetMap {}: GET "/admin/cluster/map", Token, () => 200 Json ClusterMap, [];
+    GetMap {}: GET "/admin/cluster/map", Reading, () => 200 Json ClusterMap, [];
 
     /// Makes a token with which one process joins.
-    CreateToken {}: POST "/admin/cluster/tokens", Token, TokenRequest => 201 Json JoinToken,
+    CreateToken {}: POST "/admin/cluster/tokens", Orders, TokenRequest => 201 Json JoinToken,
         [Unavailable, OutcomeUnknown];
 
     /// The storage policies, and what each can promise with the nodes there are.
-    ListPolicies {}: GET "/admin/policies", Token, () => 200 Json Vec<Policy>, [];
+    ListPolicies {}: GET "/admin/policies", Reading, () => 200 Json Vec<Policy>, [];
 
     /// Makes a policy over all drives. One of the same name and redundancy that is there already is no error.
-    CreatePolicy {}: POST "/admin/policies", Token, PolicyRequest => 200 Json Done,
+    CreatePolicy {}: POST "/admin/policies", Orders, PolicyRequest => 200 Json Done,
         [Conflict, Unavailable, OutcomeUnknown];
 
     /// Has new buckets that name no policy get this one.
-    SetDefaultPolicy { name }: POST "/admin/policies/{name}/default", Token, () => 200 Json Done,
+    SetDefaultPolicy { name }: POST "/admin/policies/{name}/default", Orders, () => 200 Json Done,
         [Conflict, Unavailable, OutcomeUnknown];
 
     /// Begins the drive anew whose identity begins with `drive`, in its folder: repair refills it.
-    ReplaceDrive { drive }: POST "/admin/drives/{drive}/replace", Token, ReplaceRequest => 200 Json Done,
+    ReplaceDrive { drive }: POST "/admin/drives/{drive}/replace", Orders, ReplaceRequest => 200 Json Done,
         [NotFound, Conflict, Unavailable, OutcomeUnknown];
 
     /// Has every storage node look for every shard of the ranges that it leads, and try again what waits.
-    StartRepair {}: POST "/admin/repair/start", Token, () => 200 Json Done, [Unavailable];
+    StartRepair {}: POST "/admin/repair/start", Orders, () => 200 Json Done, [Unavailable];
 
     /// Has every storage node begin a round of its scrubber.
-    StartScrub {}: POST "/admin/scrub/start", Token, () => 200 Json Done, [Unavailable];
+    StartScrub {}: POST "/admin/scrub/start", Orders, () => 200 Json Done, [Unavailable];
 
     /// Says that the clock of every storage node is right: duties that a leap of the clock halted go on.
-    ConfirmClock {}: POST "/admin/clock/confirm", Token, () => 200 Json ClockConfirmation,
+    ConfirmClock {}: POST "/admin/clock/confirm", Orders, () => 200 Json ClockConfirmation,
         [Unavailable, OutcomeUnknown];
 
     /// The accounts.
-    ListAccounts {}: GET "/admin/accounts", Token, () => 200 Json Vec<Account>, [Unavailable];
+    ListAccounts {}: GET "/admin/accounts", Reading, () => 200 Json Vec<Account>, [Unavailable];
 
     /// Makes an account.
-    CreateAccount {}: POST "/admin/accounts", Token, AccountRequest => 201 Json Account, [Conflict, Unavailable];
+    CreateAccount {}: POST "/admin/accounts", Orders, AccountRequest => 201 Json Account, [Conflict, Unavailable];
 
     /// An account and its users.
-    GetAccount { name }: GET "/admin/accounts/{name}", Token, () => 200 Json AccountDetail, [NotFound, Unavailable];
+    GetAccount { name }: GET "/admin/accounts/{name}", Reading, () => 200 Json AccountDetail, [NotFound, Unavailable];
 
     /// Deletes an account that has neither users nor buckets.
-    DeleteAccount { name }: DELETE "/admin/accounts/{name}", Token, () => 204 Json (),
+    DeleteAccount { name }: DELETE "/admin/accounts/{name}", Orders, () => 204 Json (),
         [NotFound, Conflict, Unavailable];
 
     /// Makes a user with its first access key. The secret key is in this answer and in no later one.
-    CreateUser { account }: POST "/admin/accounts/{account}/users", Token, UserRequest => 201 Json NewUser,
+    CreateUser { account }: POST "/admin/accounts/{account}/users", Orders, UserRequest => 201 Json NewUser,
         [NotFound, Conflict, Unavailable];
 }

@@ -29,15 +29,15 @@ pub struct Route {
 
 /// What a request means. It is open only if the rows of its path say so, or if its path lies outside the API.
 pub fn route(method: &Method, path: &str) -> Route {
-    let mut access = if path.starts_with("/admin/") { Access::Token } else { Access::Open };
+    let mut access = if path.starts_with("/admin/") { Access::Reading } else { Access::Open };
     let mut allowed = Vec::new();
     for row in ENDPOINTS {
         let Some(parameters) = row.parameters_of(path) else { continue };
         if row.method == *method {
             return Route { access: row.access, call: (row.call)(parameters).ok_or(Unrouted::NotFound) };
         }
-        if row.access == Access::Token {
-            access = Access::Token;
+        if access == Access::Open {
+            access = row.access;
         }
         allowed.push(row.method.clone());
     }
@@ -82,7 +82,7 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{CreateUser, GetAccount, GetStatus};
+    use super::super::{Access, CreateUser, GetAccount, GetStatus};
     use super::*;
 
     fn call_of(method: &Method, path: &str) -> Result<Call, Unrouted> {
@@ -135,13 +135,23 @@ mod tests {
             assert_eq!(row.access == Access::Open, !row.path.starts_with("/admin/"), "{}", row.path);
             for method in [Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::HEAD] {
                 let path = row.path.replace(['{', '}'], "");
-                assert_eq!(route(&method, &path).access, row.access, "{method} {path}");
+                let is_open = route(&method, &path).access == Access::Open;
+                assert_eq!(is_open, row.access == Access::Open, "{method} {path}");
             }
         }
         for (path, access) in
-            [("/admin/", Access::Token), ("/admin/nothing", Access::Token), ("/nothing", Access::Open)]
+            [("/admin/", Access::Reading), ("/admin/nothing", Access::Reading), ("/nothing", Access::Open)]
         {
             assert_eq!(route(&Method::GET, path).access, access, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_changes_anything_is_an_order() {
+        for row in ENDPOINTS {
+            let is_order = row.access == Access::Orders;
+            assert_eq!(is_order, row.method != Method::GET, "{} {}", row.method, row.path);
+            assert_eq!(row.access == Access::Open, !row.path.starts_with("/admin/"), "{}", row.path);
         }
     }
 

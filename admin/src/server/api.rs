@@ -1,9 +1,12 @@
 //! From a request to its answer.
 //!
-//! Promises: the token is asked for once a request is routed, by the row that it was routed to, and before anything
-//! else of the request is looked at. Below `/admin/` whatever is routed nowhere asks for it too.
+//! Promises: a token is asked for once a request is routed, as the row says that it was routed to, and before anything
+//! else of the request is looked at; below `/admin/` what is routed nowhere asks for one too. The token that only
+//! reads gives no orders. Each order is logged with its actor, and so is each refusal (but for those of wrong tokens that
+//! come too fast).
 //! Must not know: connections, how a call is carried out.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,16 +15,17 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::AdminToken;
+use super::AdminTokens;
 use super::body::{json, read, text};
-use crate::control::{ClusterControl, IdentityControl};
+use super::tokens::Opened;
+use crate::control::{Actor, ClusterControl, IdentityControl};
 use crate::endpoints::{self as at, Access, Call, Endpoint, Route, Unrouted, route};
 use crate::types::{ApiError, ErrorCode};
 
 /// What the API works with.
 pub struct AdminApi {
-    /// The token that opens `/admin/`.
-    pub token: AdminToken,
+    /// The tokens that open `/admin/`.
+    pub tokens: AdminTokens,
     /// The cluster.
     pub cluster: Arc<dyn ClusterControl>,
     /// Accounts, users and keys.
@@ -32,24 +36,33 @@ pub struct AdminApi {
 type Answer = Result<Response<Full<Bytes>>, ApiError>;
 
 impl AdminApi {
-    /// Answers a request.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    /// Answers a request that came from there.
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         let (method, path) = (&head.method, head.uri.path());
+        let refused = |error: &ApiError| refusal(method, path, peer, error);
         let Route { access, call } = route(method, path);
-        if access != Access::Open && !self.token.opens(&head.headers) {
-            let error = ApiError::new(ErrorCode::Unauthenticated, "the admin token is missing or wrong");
-            return refusal(method, path, &error);
-        }
+        let opened = match (access != Access::Open).then(|| self.tokens.open(&head.headers)).transpose() {
+            Ok(opened) => opened,
+            Err(error) => return refused(&error),
+        };
         match call {
-            Ok(call) => self.carry_out(call, body).await.unwrap_or_else(|error| refusal(method, path, &error)),
-            Err(Unrouted::NotFound) => {
-                refusal(method, path, &ApiError::new(ErrorCode::NotFound, "there is nothing here"))
+            Ok(call) => {
+                let is_order = access == Access::Orders;
+                if is_order && opened != Some(Opened::Orders) {
+                    return refused(&ApiError::new(ErrorCode::Forbidden, "this token reads, and gives no orders"));
+                }
+                let actor = Actor { credential: opened.map_or("nobody", Opened::credential), peer };
+                if is_order {
+                    tracing::info!(%actor, %method, path, "an order through the admin API");
+                }
+                self.carry_out(call, body, &actor).await.unwrap_or_else(|error| refused(&error))
             }
+            Err(Unrouted::NotFound) => refused(&ApiError::new(ErrorCode::NotFound, "there is nothing here")),
             Err(Unrouted::MethodNotAllowed(allowed)) => {
                 let allowed = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
                 let message = format!("this path takes {allowed}");
-                let mut response = refusal(method, path, &ApiError::new(ErrorCode::MethodNotAllowed, message));
+                let mut response = refused(&ApiError::new(ErrorCode::MethodNotAllowed, message));
                 if let Ok(allowed) = HeaderValue::from_str(&allowed) {
                     response.headers_mut().insert(ALLOW, allowed);
                 }
@@ -59,37 +72,44 @@ impl AdminApi {
     }
 
     /// Carries out a call.
-    async fn carry_out(&self, call: Call, body: Incoming) -> Answer {
+    async fn carry_out(&self, call: Call, body: Incoming, actor: &Actor) -> Answer {
         let (cluster, identities) = (&self.cluster, &self.identities);
         match call {
             Call::GetHealth(_) => {
                 cluster.check_health().await?;
                 Ok(text(StatusCode::OK, "text/plain", "ok\n".to_owned()))
             }
-            Call::GetMetrics(_) => Ok(text(StatusCode::OK, "text/plain; version=0.0.4", cluster.metrics().await?)),
+            Call::GetMetrics(_) => {
+                let page = cluster.metrics().await? + &self.tokens.metrics();
+                Ok(text(StatusCode::OK, "text/plain; version=0.0.4", page))
+            }
             Call::GetStatus(_) => answer::<at::GetStatus>(&cluster.status().await),
             Call::GetMap(_) => answer::<at::GetMap>(&cluster.map().await),
-            Call::CreateToken(_) => answer::<at::CreateToken>(&cluster.create_token(read(body).await?).await?),
+            Call::CreateToken(_) => answer::<at::CreateToken>(&cluster.create_token(actor, read(body).await?).await?),
             Call::ListPolicies(_) => answer::<at::ListPolicies>(&cluster.policies().await),
-            Call::CreatePolicy(_) => answer::<at::CreatePolicy>(&cluster.create_policy(read(body).await?).await?),
+            Call::CreatePolicy(_) => {
+                answer::<at::CreatePolicy>(&cluster.create_policy(actor, read(body).await?).await?)
+            }
             Call::SetDefaultPolicy(at::SetDefaultPolicy { name }) => {
-                answer::<at::SetDefaultPolicy>(&cluster.set_default_policy(name).await?)
+                answer::<at::SetDefaultPolicy>(&cluster.set_default_policy(actor, name).await?)
             }
             Call::ReplaceDrive(at::ReplaceDrive { drive }) => {
-                answer::<at::ReplaceDrive>(&cluster.replace_drive(drive, read(body).await?).await?)
+                answer::<at::ReplaceDrive>(&cluster.replace_drive(actor, drive, read(body).await?).await?)
             }
-            Call::StartRepair(_) => answer::<at::StartRepair>(&cluster.start_repair().await?),
-            Call::StartScrub(_) => answer::<at::StartScrub>(&cluster.start_scrub().await?),
-            Call::ConfirmClock(_) => answer::<at::ConfirmClock>(&cluster.confirm_clock().await?),
+            Call::StartRepair(_) => answer::<at::StartRepair>(&cluster.start_repair(actor).await?),
+            Call::StartScrub(_) => answer::<at::StartScrub>(&cluster.start_scrub(actor).await?),
+            Call::ConfirmClock(_) => answer::<at::ConfirmClock>(&cluster.confirm_clock(actor).await?),
             Call::ListAccounts(_) => answer::<at::ListAccounts>(&identities.accounts().await?),
-            Call::CreateAccount(_) => answer::<at::CreateAccount>(&identities.create_account(read(body).await?).await?),
+            Call::CreateAccount(_) => {
+                answer::<at::CreateAccount>(&identities.create_account(actor, read(body).await?).await?)
+            }
             Call::GetAccount(at::GetAccount { name }) => answer::<at::GetAccount>(&identities.account(name).await?),
             Call::DeleteAccount(at::DeleteAccount { name }) => {
-                identities.delete_account(name).await?;
+                identities.delete_account(actor, name).await?;
                 answer::<at::DeleteAccount>(&())
             }
             Call::CreateUser(at::CreateUser { account }) => {
-                answer::<at::CreateUser>(&identities.create_user(account, read(body).await?).await?)
+                answer::<at::CreateUser>(&identities.create_user(actor, account, read(body).await?).await?)
             }
         }
     }
@@ -102,7 +122,10 @@ fn answer<E: Endpoint>(response: &E::Response) -> Answer {
 }
 
 /// The answer of a call that was not carried out.
-fn refusal(method: &Method, path: &str, error: &ApiError) -> Response<Full<Bytes>> {
-    tracing::info!(%method, path, code = ?error.code, %error, "admin request refused");
+fn refusal(method: &Method, path: &str, peer: SocketAddr, error: &ApiError) -> Response<Full<Bytes>> {
+    // Those are counted: a log that whoever guesses can fill tells nothing.
+    if error.code != ErrorCode::TooManyRequests {
+        tracing::info!(%peer, %method, path, code = ?error.code, %error, "admin request refused");
+    }
     json(error.code.status(), error)
 }

@@ -1,7 +1,10 @@
 //! Bodies of requests and responses.
 //!
-//! Promises: at most [`BODY_BYTES_MAX`] of a request are taken; what it says is never quoted, as it may be a secret.
+//! Promises: at most [`BODY_BYTES_MAX`] of a request are taken, within [`BODY_TIMEOUT`]; what it says is never quoted, as it
+//! may be a secret.
 //! Must not know: what a body means.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -15,10 +18,14 @@ use crate::types::{ApiError, ErrorCode};
 
 /// The largest body of a request, in bytes.
 pub(super) const BODY_BYTES_MAX: usize = 64 << 10;
+/// How long a client may take to send it.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads a request's JSON.
 pub(super) async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, ApiError> {
-    let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|error| {
+    let late = |_| ApiError::new(ErrorCode::InvalidRequest, "the body does not come");
+    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await.map_err(late)?;
+    let body = body.map_err(|error| {
         if error.is::<LengthLimitError>() {
             return ApiError::new(ErrorCode::BodyTooLarge, format!("a body has at most {BODY_BYTES_MAX} bytes"));
         }

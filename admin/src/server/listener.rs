@@ -1,21 +1,23 @@
 //! The admin listener's connections: plain HTTP/1.1, few and small.
 //!
-//! Promises: a connection that sends nothing is closed after ten seconds; requests that run at shutdown
-//! are finished.
+//! Promises: a connection that sends nothing is closed after ten seconds; one whose client does not take its answers
+//! gives way to others; requests that run at shutdown are finished.
 //! Must not know: what the requests mean.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use super::AdminApi;
+use super::connection_limit::{ConnectionLimit, ConnectionPermit};
 
 /// Connections at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 64;
@@ -27,40 +29,65 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Serves until `stop` says so.
 pub async fn serve(listener: TcpListener, api: Arc<AdminApi>, mut stop: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = ConnectionLimit::new(CONNECTIONS_MAX);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            biased;
             _ = stop.wait_for(|stop| *stop) => break,
+            accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "accepting an admin connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        let api = Arc::clone(&api);
-        let service = service_fn(move |request| {
-            let api = Arc::clone(&api);
-            async move { Ok::<_, Infallible>(api.answer(request).await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(64 << 10)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "serving an admin connection");
-            }
-            drop(place);
-        });
+        let place = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => break,
+            place = places.take() => place,
+        };
+        let Some(place) = place else { break };
+        tokio::spawn(connection(Arc::clone(&api), stream, peer, Arc::new(place), graceful.watcher()));
     }
     if tokio::time::timeout(SHUTDOWN_GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("admin requests did not finish in time");
+    }
+}
+
+/// Serves one connection to its end, or until it loses its place.
+async fn connection(
+    api: Arc<AdminApi>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Arc<ConnectionPermit>,
+    watcher: Watcher,
+) {
+    let of_requests = Arc::clone(&place);
+    let service = service_fn(move |request| {
+        let (api, work) = (Arc::clone(&api), of_requests.work());
+        async move {
+            let answer = api.answer(request, peer).await;
+            drop(work);
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(64 << 10)
+        .serve_connection(TokioIo::new(stream), service);
+    let served = tokio::select! {
+        biased;
+        served = watcher.watch(connection) => served,
+        () = place.lost() => {
+            tracing::debug!(%peer, "an admin connection whose client does not go on is closed");
+            return;
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%peer, %error, "serving an admin connection");
     }
 }

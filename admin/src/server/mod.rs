@@ -1,12 +1,13 @@
-//! The server of the admin API: connections, the token, routing, and answers over the two traits of control.
+//! The server of the admin API: connections, the tokens, routing, and answers over the two traits of control.
 //!
 //! Must not know: how anything is carried out.
 
 mod api;
 mod body;
+mod connection_limit;
 mod listener;
-mod token;
+mod tokens;
 
 pub use api::AdminApi;
 pub use listener::serve;
-pub use token::AdminToken;
+pub use tokens::{AdminTokens, reading_token};

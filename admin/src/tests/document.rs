@@ -88,6 +88,9 @@ async fn every_refusal_is_answered_as_the_document_says() {
         assert_eq!(answer.refused(), ErrorCode::Unauthenticated, "{method} {path}");
         assert_eq!(findings(&document, &error, &answer.json()), [""; 0]);
         assert!(operation["responses"]["401"].is_object(), "{method} {path}");
+        let reads = method == Method::GET;
+        assert_eq!(operation["responses"]["403"].is_object(), !reads, "{method} {path}");
+        assert_eq!(operation["security"].as_array().unwrap().len(), if reads { 2 } else { 1 }, "{method} {path}");
         if operation["requestBody"].is_object() {
             let answer = server.ask(&method, &filled(&path), Some("token"), r#"{"more":1}"#.to_owned()).await;
             assert_eq!(answer.refused(), ErrorCode::InvalidRequest, "{method} {path}: an unknown field");

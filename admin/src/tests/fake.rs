@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::control::{ClusterControl, IdentityControl};
+use crate::control::{Actor, ClusterControl, IdentityControl};
 use crate::types::{
     Account, AccountDetail, AccountRequest, ApiError, ClockConfirmation, ClusterMap, ClusterStatus, DegradedChunks,
     Done, Drive, DriveState, Durability, JoinToken, MapDrive, MapNode, MapRange, NewUser, Node, NodeRole, Policy,
@@ -60,7 +60,7 @@ impl ClusterControl for Fake {
         }
     }
 
-    async fn create_token(&self, request: TokenRequest) -> Result<JoinToken, ApiError> {
+    async fn create_token(&self, _: &Actor, request: TokenRequest) -> Result<JoinToken, ApiError> {
         self.give(JoinToken { token: format!("{} {}", request.role.name(), request.lifetime_minutes) })
     }
 
@@ -75,27 +75,27 @@ impl ClusterControl for Fake {
         }]
     }
 
-    async fn create_policy(&self, request: PolicyRequest) -> Result<Done, ApiError> {
+    async fn create_policy(&self, _: &Actor, request: PolicyRequest) -> Result<Done, ApiError> {
         self.done(&request.name)
     }
 
-    async fn set_default_policy(&self, name: String) -> Result<Done, ApiError> {
+    async fn set_default_policy(&self, _: &Actor, name: String) -> Result<Done, ApiError> {
         self.done(&name)
     }
 
-    async fn replace_drive(&self, drive: String, request: ReplaceRequest) -> Result<Done, ApiError> {
+    async fn replace_drive(&self, _: &Actor, drive: String, request: ReplaceRequest) -> Result<Done, ApiError> {
         self.done(&format!("{drive} {}", request.force))
     }
 
-    async fn start_repair(&self) -> Result<Done, ApiError> {
+    async fn start_repair(&self, _: &Actor) -> Result<Done, ApiError> {
         self.done("repair")
     }
 
-    async fn start_scrub(&self) -> Result<Done, ApiError> {
-        self.done("scrub")
+    async fn start_scrub(&self, actor: &Actor) -> Result<Done, ApiError> {
+        self.done(&actor.to_string())
     }
 
-    async fn confirm_clock(&self) -> Result<ClockConfirmation, ApiError> {
+    async fn confirm_clock(&self, _: &Actor) -> Result<ClockConfirmation, ApiError> {
         self.give(ClockConfirmation { halted: None })
     }
 }
@@ -106,7 +106,7 @@ impl IdentityControl for Fake {
         self.give(vec![account("one"), account("two")])
     }
 
-    async fn create_account(&self, request: AccountRequest) -> Result<Account, ApiError> {
+    async fn create_account(&self, _: &Actor, request: AccountRequest) -> Result<Account, ApiError> {
         self.give(account(&request.name))
     }
 
@@ -115,11 +115,11 @@ impl IdentityControl for Fake {
         self.give(AccountDetail { account: account(&name), users: vec![user] })
     }
 
-    async fn delete_account(&self, _name: String) -> Result<(), ApiError> {
+    async fn delete_account(&self, _: &Actor, _name: String) -> Result<(), ApiError> {
         self.give(())
     }
 
-    async fn create_user(&self, account: String, request: UserRequest) -> Result<NewUser, ApiError> {
+    async fn create_user(&self, _: &Actor, account: String, request: UserRequest) -> Result<NewUser, ApiError> {
         self.give(NewUser {
             account,
             account_id: "0".to_owned(),

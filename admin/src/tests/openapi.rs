@@ -38,6 +38,11 @@ pub(super) fn document() -> Value {
                     "scheme": "bearer",
                     "description": "The text of `admin.token` in the data folder of a process.",
                 },
+                "reading_token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The text of `admin-reading.token` there: it reads, and gives no orders.",
+                },
             },
         },
     })
@@ -47,7 +52,8 @@ fn operation(row: &Row, request: &Schema, response: &Schema, error: &Schema) -> 
     let summary = row.summary.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
     let security = match row.access {
         Access::Open => json!([]),
-        Access::Token => json!([{ "admin_token": [] }]),
+        Access::Reading => json!([{ "reading_token": [] }, { "admin_token": [] }]),
+        Access::Orders => json!([{ "admin_token": [] }]),
     };
     let parameters = row.path.split('/').filter_map(parameter_name);
     let parameters: Vec<Value> = parameters
@@ -79,7 +85,12 @@ fn responses(row: &Row, has_request: bool, response: &Schema, error: &Schema) ->
         done["content"] = json!({ content_type: { "schema": response } });
     }
     let mut responses = json!({ row.status.to_string(): done });
-    let of_tokens = (row.access == Access::Token).then_some(ErrorCode::Unauthenticated);
+    let of_tokens: &[ErrorCode] = match row.access {
+        Access::Open => &[],
+        Access::Reading => &[ErrorCode::Unauthenticated, ErrorCode::TooManyRequests],
+        Access::Orders => &[ErrorCode::Unauthenticated, ErrorCode::TooManyRequests, ErrorCode::Forbidden],
+    };
+    let of_tokens = of_tokens.iter().copied();
     let of_bodies = if has_request { vec![ErrorCode::InvalidRequest, ErrorCode::BodyTooLarge] } else { Vec::new() };
     let codes = row.errors.iter().copied().chain(of_tokens).chain(of_bodies).chain([ErrorCode::Internal]);
     for code in codes {

@@ -1,7 +1,8 @@
-//! The server over a fake control: routing, the token, refusals; and the client of the same table.
+//! The server over a fake control: routing, the tokens, refusals, places; and the client of the same table.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE};
@@ -9,6 +10,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -16,7 +18,7 @@ use zeroize::Zeroizing;
 use super::fake::Fake;
 use crate::client::{AdminClient, ClientError};
 use crate::endpoints as at;
-use crate::server::{AdminApi, AdminToken, serve};
+use crate::server::{AdminApi, AdminTokens, reading_token, serve};
 use crate::types::{ApiError, ErrorCode, ReplaceRequest, UserRequest};
 
 /// A server that runs until it is dropped.
@@ -50,8 +52,8 @@ impl Running {
     pub(super) async fn start(fake: Fake) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let token = AdminToken::new(Zeroizing::new("token".to_owned()));
-        let api = AdminApi { token, cluster: Arc::new(fake.clone()), identities: Arc::new(fake) };
+        let tokens = AdminTokens::new(Zeroizing::new("token".to_owned()));
+        let api = AdminApi { tokens, cluster: Arc::new(fake.clone()), identities: Arc::new(fake) };
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(serve(listener, Arc::new(api), stopped));
         Self { address, _stop: stop }
@@ -114,7 +116,7 @@ fn spellings(path: &str) -> Vec<String> {
 #[tokio::test]
 async fn no_spelling_of_a_path_opens_it_without_the_token() {
     let server = Running::start(Fake::default()).await;
-    for row in at::ENDPOINTS.iter().filter(|row| row.access == at::Access::Token) {
+    for row in at::ENDPOINTS.iter().filter(|row| row.access != at::Access::Open) {
         let path = row.path.replace(['{', '}'], "");
         for token in [None, Some("wrong"), Some("")] {
             let answer = server.ask(&row.method, &path, token, String::new()).await;
@@ -161,6 +163,105 @@ async fn the_client_calls_what_the_table_declares() {
     let server = Running::start(Fake { refusal: Some(refusal) }).await;
     let refused = server.client("token").call(at::DeleteAccount { name: "x".to_owned() }).await.err().unwrap();
     assert_eq!(refused.to_string(), "it is not empty");
+}
+
+#[tokio::test]
+async fn the_token_that_reads_gives_no_orders() {
+    let server = Running::start(Fake::default()).await;
+    let reading = reading_token("token");
+    for row in at::ENDPOINTS {
+        let path = row.path.replace("{name}", "x").replace("{drive}", "x").replace("{account}", "x");
+        let answer = server.ask(&row.method, &path, Some(&reading), String::new()).await;
+        if row.method == Method::GET {
+            assert!(answer.status.is_success(), "{path}: {}", answer.status);
+        } else {
+            assert_eq!(answer.refused(), ErrorCode::Forbidden, "{} {path}", row.method);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_order_tells_who_gave_it() {
+    let server = Running::start(Fake::default()).await;
+    let log = Log::default();
+    // For this thread only, which is the test's whole runtime.
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let done = server.client("token").call(at::StartScrub {}).await.unwrap();
+    let actor = done.message;
+    assert!(actor.starts_with("the admin token at 127.0.0.1:"), "{actor}");
+    let _ = server.client("guess").call(at::StartScrub {}).await;
+    let log = log.0.lock().unwrap().join("\n");
+    assert!(log.contains(&format!("actor={actor}")) && log.contains("/admin/scrub/start"), "{log}");
+    assert!(log.contains("peer=127.0.0.1:") && log.contains("code=Unauthenticated"), "{log}");
+    assert!(!log.contains("guess"), "{log}");
+}
+
+#[tokio::test]
+async fn wrong_tokens_are_counted_and_slowed_down() {
+    let server = Running::start(Fake::default()).await;
+    let guess = async || server.ask(&Method::GET, "/admin/status", Some("guess"), String::new()).await.refused();
+    let mut codes = Vec::new();
+    for _ in 0..30 {
+        codes.push(guess().await);
+    }
+    assert!(codes[..10].iter().all(|code| *code == ErrorCode::Unauthenticated), "{codes:?}");
+    assert_eq!(codes.last(), Some(&ErrorCode::TooManyRequests));
+    server.ask(&Method::GET, "/admin/status", None, String::new()).await;
+    assert!(server.ask(&Method::GET, "/admin/status", Some("token"), String::new()).await.status.is_success());
+    let metrics = server.ask(&Method::GET, "/metrics", None, String::new()).await;
+    let page = String::from_utf8_lossy(&metrics.body).into_owned();
+    assert!(page.contains("couronne_admin_refused_tokens_total{why=\"wrong\"} 30\n"), "{page}");
+    assert!(page.contains("couronne_admin_refused_tokens_total{why=\"missing\"} 1\n"), "{page}");
+}
+
+/// As many connections as there are places, whose clients ask and ask and read nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_do_not_read_shut_nobody_out() {
+    let server = Running::start(Fake::default()).await;
+    let asks = "GET /metrics HTTP/1.1\r\nhost: admin\r\n\r\n".repeat(1000);
+    let mut hostile = Vec::new();
+    for _ in 0..64 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        // Until neither side takes any more.
+        let full = async { while stream.write_all(asks.as_bytes()).await.is_ok() {} };
+        let _ = tokio::time::timeout(Duration::from_millis(100), full).await;
+        hostile.push(stream);
+    }
+    for _ in 0..3 {
+        let answer = server.ask(&Method::GET, "/health", None, String::new());
+        let answer = tokio::time::timeout(Duration::from_secs(5), answer).await.expect("an answer in time");
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+}
+
+/// What is logged, a line an event.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("couronne")
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = String::new();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            line.push_str(&format!("{}={value:?} ", field.name()));
+        });
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 #[test]

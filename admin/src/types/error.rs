@@ -15,6 +15,10 @@ pub enum ErrorCode {
     InvalidRequest,
     /// The admin token is missing or wrong.
     Unauthenticated,
+    /// The token reads only.
+    Forbidden,
+    /// Too many wrong tokens were tried of late.
+    TooManyRequests,
     /// There is no such endpoint, or nothing of this name.
     NotFound,
     /// The path takes other methods.
@@ -38,6 +42,8 @@ impl ErrorCode {
         match self {
             Self::InvalidRequest => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict => StatusCode::CONFLICT,

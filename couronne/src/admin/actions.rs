@@ -1,7 +1,7 @@
 //! Orders of operators, carried out at a storage node.
 //!
-//! Promises: an order that was carried out already is no error; one that is refused changed nothing.
-//! Must not know: the process that was asked, how an order travels.
+//! Promises: an order that was carried out already is no error; one that is refused changed nothing. Each is logged with
+//! its actor. Must not know: the process that was asked, how an order travels.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use couronne_ring::{DriveId, FailureDomain};
 use couronne_storage_node::node::{LocalNode, NodeError, empty_folder, is_in_use};
 use thiserror::Error;
 
-use super::messages::Order;
+use super::messages::{GivenOrder, Order};
 use crate::{drives, policy};
 
 /// What became of an order: words for a person, or for [`Order::CreateToken`] the token.
@@ -53,8 +53,8 @@ impl From<ActionError> for ApiError {
 
 impl AdminActions {
     /// Carries out an order here.
-    pub(crate) async fn carry_out(&self, order: Order) -> Outcome {
-        tracing::info!(?order, "carrying out an operator's order");
+    pub(crate) async fn carry_out(&self, GivenOrder { order, actor }: GivenOrder) -> Outcome {
+        tracing::info!(?order, actor, "carrying out an operator's order");
         Ok(self.perform(order).await?)
     }
 

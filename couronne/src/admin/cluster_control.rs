@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use couronne_admin::control::ClusterControl;
+use couronne_admin::control::{Actor, ClusterControl};
 use couronne_admin::types::{
     ApiError, ClockConfirmation, ClusterMap, ClusterStatus, Done, ErrorCode, JoinToken, Policy, PolicyRequest,
     ReplaceRequest, TokenRequest,
@@ -62,52 +62,52 @@ impl ClusterControl for AdminClusterControl {
         cluster_map(&self.forwarder.map.state())
     }
 
-    async fn create_token(&self, request: TokenRequest) -> Result<JoinToken, ApiError> {
-        Ok(JoinToken { token: self.forwarder.anywhere(request.into()).await? })
+    async fn create_token(&self, actor: &Actor, request: TokenRequest) -> Result<JoinToken, ApiError> {
+        Ok(JoinToken { token: self.forwarder.anywhere(request.into(), actor).await? })
     }
 
     async fn policies(&self) -> Vec<Policy> {
         durability::policies(&self.forwarder.map.state())
     }
 
-    async fn create_policy(&self, request: PolicyRequest) -> Result<Done, ApiError> {
-        Ok(Done { message: self.forwarder.anywhere(request.into()).await? })
+    async fn create_policy(&self, actor: &Actor, request: PolicyRequest) -> Result<Done, ApiError> {
+        Ok(Done { message: self.forwarder.anywhere(request.into(), actor).await? })
     }
 
-    async fn set_default_policy(&self, name: String) -> Result<Done, ApiError> {
-        Ok(Done { message: self.forwarder.anywhere(Order::SetDefaultPolicy { name }).await? })
+    async fn set_default_policy(&self, actor: &Actor, name: String) -> Result<Done, ApiError> {
+        Ok(Done { message: self.forwarder.anywhere(Order::SetDefaultPolicy { name }, actor).await? })
     }
 
-    async fn replace_drive(&self, drive: String, request: ReplaceRequest) -> Result<Done, ApiError> {
+    async fn replace_drive(&self, actor: &Actor, drive: String, request: ReplaceRequest) -> Result<Done, ApiError> {
         let drive = self.forwarder.drive(&drive)?;
         let order = Order::ReplaceDrive { drive: drive.to_string(), force: request.force };
-        Ok(Done { message: self.forwarder.at_drive(drive, order).await? })
+        Ok(Done { message: self.forwarder.at_drive(drive, order, actor).await? })
     }
 
-    async fn start_repair(&self) -> Result<Done, ApiError> {
-        self.start(Order::StartRepair).await
+    async fn start_repair(&self, actor: &Actor) -> Result<Done, ApiError> {
+        self.start(Order::StartRepair, actor).await
     }
 
-    async fn start_scrub(&self) -> Result<Done, ApiError> {
-        self.start(Order::StartScrub).await
+    async fn start_scrub(&self, actor: &Actor) -> Result<Done, ApiError> {
+        self.start(Order::StartScrub, actor).await
     }
 
-    async fn confirm_clock(&self) -> Result<ClockConfirmation, ApiError> {
+    async fn confirm_clock(&self, actor: &Actor) -> Result<ClockConfirmation, ApiError> {
         let mut halted = None;
-        for (node, outcome) in self.forwarder.everywhere(Order::ConfirmClock).await {
+        for (node, outcome) in self.forwarder.everywhere(Order::ConfirmClock, actor).await {
             let was = outcome.map_err(|error| ApiError { message: format!("{node}: {}", error.message), ..error })?;
             halted = halted.or(Some(was).filter(|was| !was.is_empty()));
         }
-        tracing::warn!(halted, "the clock was confirmed");
+        tracing::warn!(halted, %actor, "the clock was confirmed");
         Ok(ClockConfirmation { halted })
     }
 }
 
 impl AdminClusterControl {
     /// Has every storage node begin something; one that does is enough.
-    async fn start(&self, order: Order) -> Result<Done, ApiError> {
+    async fn start(&self, order: Order, actor: &Actor) -> Result<Done, ApiError> {
         let mut said = Vec::new();
-        for (node, outcome) in self.forwarder.everywhere(order).await {
+        for (node, outcome) in self.forwarder.everywhere(order, actor).await {
             match outcome {
                 Ok(done) => said.push((node, done, true)),
                 Err(refused) => said.push((node, refused.message, false)),

@@ -1,10 +1,12 @@
 //! Orders of operators on their way: to any storage node, to all, or to the one that has a drive.
 //!
-//! Promises: whichever process was asked, the same is done. Must not know: how an order is carried out.
+//! Promises: whichever process was asked, the same is done, and whoever gave it is told along.
+//! Must not know: how an order is carried out.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use couronne_admin::control::Actor;
 use couronne_admin::types::{ApiError, ErrorCode};
 use couronne_protocol::map::{MapSource as _, SharedMap};
 use couronne_protocol::transport::{Message, Method, Transport};
@@ -13,7 +15,7 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use super::actions::{AdminActions, Outcome};
-use super::messages::Order;
+use super::messages::{GivenOrder, Order};
 
 /// How long a node may take to carry out an order.
 const ANSWER_WAIT: Duration = Duration::from_secs(25);
@@ -30,7 +32,8 @@ pub(crate) struct AdminForwarder {
 
 impl AdminForwarder {
     /// Has any storage node carry out an order.
-    pub(crate) async fn anywhere(&self, order: Order) -> Outcome {
+    pub(crate) async fn anywhere(&self, order: Order, actor: &Actor) -> Outcome {
+        let order = GivenOrder { order, actor: actor.to_string() };
         if let Some(here) = &self.here {
             return here.carry_out(order).await;
         }
@@ -46,7 +49,8 @@ impl AdminForwarder {
     }
 
     /// Has every storage node carry out an order: what each answered, by its name.
-    pub(crate) async fn everywhere(&self, order: Order) -> Vec<(String, Outcome)> {
+    pub(crate) async fn everywhere(&self, order: Order, actor: &Actor) -> Vec<(String, Outcome)> {
+        let order = GivenOrder { order, actor: actor.to_string() };
         let map = self.map.state();
         let nodes = map.storage_nodes().map(|(id, node)| {
             let order = order.clone();
@@ -56,7 +60,8 @@ impl AdminForwarder {
     }
 
     /// Has the node of a drive carry out an order.
-    pub(crate) async fn at_drive(&self, drive: DriveId, order: Order) -> Outcome {
+    pub(crate) async fn at_drive(&self, drive: DriveId, order: Order, actor: &Actor) -> Outcome {
+        let order = GivenOrder { order, actor: actor.to_string() };
         let node = self.map.node_of(drive);
         let unknown = || ApiError::new(ErrorCode::NotFound, format!("there is no drive {drive}"));
         self.at(node.ok_or_else(unknown)?, order).await
@@ -73,7 +78,7 @@ impl AdminForwarder {
         }
     }
 
-    async fn at(&self, node: NodeId, order: Order) -> Outcome {
+    async fn at(&self, node: NodeId, order: GivenOrder) -> Outcome {
         if let Some(here) = self.here.as_ref().filter(|here| here.node.id() == node) {
             return here.carry_out(order).await;
         }

@@ -3,7 +3,7 @@
 //! Must not know: HTTP.
 
 use async_trait::async_trait;
-use couronne_admin::control::IdentityControl;
+use couronne_admin::control::{Actor, IdentityControl};
 use couronne_admin::types::{self, AccountDetail, AccountRequest, ApiError, ErrorCode, NewUser, UserRequest};
 use couronne_gateway::engine::EngineError;
 use couronne_gateway::identity::{Account, CreateUser, Identity, IdentityError, NewKey, Secret, User};
@@ -31,9 +31,9 @@ impl IdentityControl for AdminIdentityControl {
         }
     }
 
-    async fn create_account(&self, request: AccountRequest) -> Result<types::Account, ApiError> {
+    async fn create_account(&self, actor: &Actor, request: AccountRequest) -> Result<types::Account, ApiError> {
         let account = self.0.create_account(&request.name).await.map_err(|error| refusal(&error))?;
-        tracing::info!(account = %account.name, "account created");
+        tracing::info!(account = %account.name, %actor, "account created");
         Ok(shown_account(&account))
     }
 
@@ -52,11 +52,13 @@ impl IdentityControl for AdminIdentityControl {
         }
     }
 
-    async fn delete_account(&self, name: String) -> Result<(), ApiError> {
-        self.0.delete_account(&name).await.map_err(|error| refusal(&error))
+    async fn delete_account(&self, actor: &Actor, name: String) -> Result<(), ApiError> {
+        self.0.delete_account(&name).await.map_err(|error| refusal(&error))?;
+        tracing::info!(account = name, %actor, "account deleted");
+        Ok(())
     }
 
-    async fn create_user(&self, account: String, request: UserRequest) -> Result<NewUser, ApiError> {
+    async fn create_user(&self, actor: &Actor, account: String, request: UserRequest) -> Result<NewUser, ApiError> {
         let key = Credentials::chosen(request.access_key, request.secret_key)
             .map_err(|error| ApiError::new(ErrorCode::InvalidRequest, error))?
             .map(|chosen| NewKey {
@@ -67,7 +69,7 @@ impl IdentityControl for AdminIdentityControl {
             CreateUser { account: account.as_str().into(), user: request.name.into(), admin: request.admin, key };
         let (user, key) = self.0.create_user(create).await.map_err(|error| refusal(&error))?;
         let account = self.0.account(&account).await.map_err(|error| refusal(&error))?;
-        tracing::info!(account = %account.name, user = %user.name, admin = user.admin, "user created");
+        tracing::info!(account = %account.name, user = %user.name, admin = user.admin, %actor, "user created");
         Ok(NewUser {
             account: account.name.into(),
             account_id: account.id.into(),

@@ -110,6 +110,17 @@ pub(crate) enum Order {
     ConfirmClock,
 }
 
+/// An order on its way, with who gave it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct GivenOrder {
+    /// The order.
+    #[serde(flatten)]
+    pub(crate) order: Order,
+    /// Who gave it, as logs show it. The process that passed it on says so, and is not asked for proof.
+    #[serde(default)]
+    pub(crate) actor: String,
+}
+
 impl From<PolicyRequest> for Order {
     fn from(PolicyRequest { name, redundancy, survive_zone_loss }: PolicyRequest) -> Self {
         Self::CreatePolicy { name, redundancy, survive_zone_loss }
@@ -130,6 +141,10 @@ mod tests {
     fn a_message_that_says_more_is_read() {
         let order = r#"{"order":"create_policy","name":"n","redundancy":"single","survive_zone_loss":false,"more":1}"#;
         assert!(matches!(serde_json::from_str(order).unwrap(), Order::CreatePolicy { name, .. } if name == "n"));
+        let given = GivenOrder { order: Order::StartScrub, actor: "ada".to_owned() };
+        let given = serde_json::to_value(given).unwrap();
+        assert_eq!(given, serde_json::json!({ "order": "start_scrub", "actor": "ada" }));
+        assert_eq!(serde_json::from_str::<GivenOrder>(order).unwrap().actor, "");
         let mut status = serde_json::to_value(StatusMessage { map_version: 7, ..StatusMessage::default() }).unwrap();
         status["more"] = 1.into();
         status["repair"]["more"] = 1.into();

@@ -18,7 +18,7 @@ mod render;
 
 use std::sync::Arc;
 
-use couronne_admin::server::{AdminApi, AdminToken};
+use couronne_admin::server::{AdminApi, AdminTokens};
 use couronne_gateway::front::Gateway;
 use couronne_gateway::s3::S3;
 use zeroize::Zeroizing;
@@ -30,7 +30,7 @@ pub(crate) use forwarder::AdminForwarder;
 use identity_control::AdminIdentityControl;
 pub(crate) use process_status::StatusSource;
 
-/// The API of a process, opened by its token.
+/// The API of a process, opened by its token and by the one that follows from it.
 pub(crate) fn api(
     token: Zeroizing<String>,
     gateway: &Gateway<S3>,
@@ -39,7 +39,7 @@ pub(crate) fn api(
 ) -> Arc<AdminApi> {
     let (identity, metrics) = (gateway.identity.clone(), Arc::clone(&gateway.metrics));
     Arc::new(AdminApi {
-        token: AdminToken::new(token),
+        tokens: AdminTokens::new(token),
         identities: Arc::new(AdminIdentityControl(identity.clone())),
         cluster: Arc::new(AdminClusterControl { identity, metrics, status, forwarder }),
     })

@@ -8,6 +8,8 @@ use std::time::{Duration, TryFromFloatSecsError};
 use clap::{Args, ValueEnum};
 use thiserror::Error;
 
+use crate::secret_argument::SecretArgument;
+
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Workload {
@@ -48,11 +50,12 @@ pub(crate) struct BenchArguments {
     #[arg(long = "data", value_name = "DIR", default_value = "data")]
     pub(crate) data: PathBuf,
     /// Access key; unset: root's in the data folder, else AWS_ACCESS_KEY_ID
-    #[arg(long, requires = "secret_key", value_name = "K")]
+    #[arg(long, value_name = "K")]
     pub(crate) access_key: Option<String>,
-    /// Secret key; unset: root's in the data folder, else AWS_SECRET_ACCESS_KEY
+    /// Secret key (`-` to read it from standard input, `@FILE` from a file); unset: AWS_SECRET_ACCESS_KEY, or without an
+    /// access key root's in the data folder before it
     #[arg(long, requires = "access_key", value_name = "S")]
-    pub(crate) secret_key: Option<String>,
+    pub(crate) secret_key: Option<SecretArgument>,
     /// Region in the signatures
     #[arg(long, default_value = "us-east-1")]
     pub(crate) region: String,

@@ -41,6 +41,7 @@ use self::signing::Signer;
 use self::worker::{End, Shared, Worker};
 use crate::folder;
 use crate::folder::credentials::{self, Credentials, CredentialsError};
+use crate::secret_argument::{SecretArgument, SecretArgumentError};
 use crate::terminal;
 use couronne_base::env;
 
@@ -53,6 +54,9 @@ pub(crate) enum BenchError {
     /// The keys cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// The secret key cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretArgumentError),
     /// S3 said no.
     #[error("{code}: {message}")]
     S3 {
@@ -165,9 +169,13 @@ fn target(arguments: &BenchArguments, env: &couronne_base::env::Env) -> Result<(
             (format!("{scheme}://{s3}"), credentials::read(&arguments.data)?)
         }
     };
-    let flags = Credentials::chosen(arguments.access_key.clone(), arguments.secret_key.clone())?;
+    let secret_key = arguments.secret_key.as_ref().map(SecretArgument::read).transpose()?;
+    let flags = match arguments.access_key.clone() {
+        None => None,
+        given => credentials::of_client(given, secret_key)?,
+    };
     let Some(Credentials { access_key, secret_key }) =
-        flags.or(kept).map_or_else(credentials::of_aws, |keys| Ok(Some(keys)))?
+        flags.or(kept).map_or_else(|| credentials::of_client(None, None), |keys| Ok(Some(keys)))?
     else {
         return Err(BenchError::Endpoint(
             "an access key and a secret key are needed: give --access-key and --secret-key".to_owned(),

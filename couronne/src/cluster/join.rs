@@ -24,7 +24,7 @@ use crate::terminal::say;
 /// Joins a cluster.
 pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterError> {
     let settings = arguments.folder.settings()?;
-    let token = JoinToken::parse(&arguments.token)?;
+    let token = JoinToken::parse(&arguments.token.read()?)?;
     let (role, address, next) = match arguments.gateway {
         true => (Role::Gateway, String::new(), "couronne gateway"),
         false => (Role::StorageNode, settings.cluster.address(), "couronne storage-node"),

@@ -38,6 +38,9 @@ pub(crate) enum ClusterError {
     /// Keys or certificates could not be made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// The token cannot be read.
+    #[error(transparent)]
+    Secret(#[from] crate::secret_argument::SecretArgumentError),
     /// The token is none.
     #[error(transparent)]
     Token(#[from] couronne_protocol::join::NotAToken),

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use couronne_admin::server::reading_token;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -13,6 +14,8 @@ use super::{DataFolder, DataFolderError, files, write_everywhere};
 
 pub(super) const SERVER: &str = "server.json";
 pub(super) const TOKEN: &str = "admin.token";
+/// The token that gives no orders.
+const READING_TOKEN: &str = "admin-reading.token";
 
 /// What `server.json` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,9 +34,10 @@ pub(crate) struct RunningServer {
 }
 
 impl DataFolder {
-    /// Tells other processes where this one listens, and the token of its admin listener.
+    /// Tells other processes where this one listens, and the tokens of its admin listener.
     pub(crate) fn announce(&self, server: &RunningServer, admin_token: &str) -> Result<(), DataFolderError> {
         write_everywhere(&self.folders, TOKEN, admin_token)?;
+        write_everywhere(&self.folders, READING_TOKEN, &reading_token(admin_token))?;
         write_everywhere(&self.folders, SERVER, &serde_json::to_string(server).unwrap_or_default())
     }
 

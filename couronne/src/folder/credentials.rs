@@ -19,6 +19,10 @@ pub(crate) const ACCESS_KEY_VARIABLE: &str = "COURONNE_ACCESS_KEY";
 /// The variable that presets the root secret key.
 pub(crate) const SECRET_KEY_VARIABLE: &str = "COURONNE_SECRET_KEY";
 
+/// The shortest secret key of this cluster, in bytes: the reader of one signature can try secrets without asking a
+/// server.
+const SECRET_BYTES_MIN: usize = 16;
+
 /// The file that keeps the root credentials.
 pub(super) const NAME: &str = "credentials.toml";
 
@@ -28,7 +32,7 @@ pub(super) const NAME: &str = "credentials.toml";
 pub(crate) struct Credentials {
     /// The access key, 3 to 128 letters, digits, `_`, `-` or `.`.
     pub(crate) access_key: String,
-    /// The secret key, 8 to 128 visible ASCII characters.
+    /// The secret key, visible ASCII characters.
     #[serde(with = "super::secret")]
     pub(crate) secret_key: Zeroizing<String>,
 }
@@ -43,8 +47,8 @@ pub(crate) enum CredentialsError {
     #[error("an access key takes 3 to 128 letters, digits, `_`, `-` or `.`")]
     AccessKey,
     /// The secret key is unusable.
-    #[error("a secret key takes 8 to 128 visible ASCII characters")]
-    SecretKey,
+    #[error("a secret key takes {0} to 128 visible ASCII characters")]
+    SecretKey(usize),
 }
 
 impl Credentials {
@@ -60,17 +64,26 @@ impl Credentials {
         access_key: Option<String>,
         secret_key: Option<String>,
     ) -> Result<Option<Self>, CredentialsError> {
+        Self::checked(access_key, secret_key.map(Zeroizing::new), SECRET_BYTES_MIN)
+    }
+
+    fn checked(
+        access_key: Option<String>,
+        secret_key: Option<Zeroizing<String>>,
+        secret_bytes_min: usize,
+    ) -> Result<Option<Self>, CredentialsError> {
         let (access_key, secret_key) = match (access_key, secret_key) {
             (None, None) => return Ok(None),
-            (Some(access_key), Some(secret_key)) => (access_key, Zeroizing::new(secret_key)),
+            (Some(access_key), Some(secret_key)) => (access_key, secret_key),
             _ => return Err(CredentialsError::Half),
         };
         let fit = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
         if !(3..=128).contains(&access_key.len()) || !access_key.bytes().all(fit) {
             return Err(CredentialsError::AccessKey);
         }
-        if !(8..=128).contains(&secret_key.len()) || !secret_key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(CredentialsError::SecretKey);
+        let fits = (secret_bytes_min..=128).contains(&secret_key.len());
+        if !fits || !secret_key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(CredentialsError::SecretKey(secret_bytes_min));
         }
         Ok(Some(Self { access_key, secret_key }))
     }
@@ -81,9 +94,15 @@ pub(crate) fn preset() -> Result<Option<Credentials>, CredentialsError> {
     Credentials::chosen(variable(ACCESS_KEY_VARIABLE), variable(SECRET_KEY_VARIABLE))
 }
 
-/// The credentials that the environment has for AWS's own tools, if it has any.
-pub(crate) fn of_aws() -> Result<Option<Credentials>, CredentialsError> {
-    Credentials::chosen(variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"))
+/// The credentials of a client of any server, which has its own rules: as given, else as the environment has them for AWS's
+/// own tools, if it has any. The secret key may be there and the access key be given.
+pub(crate) fn of_client(
+    access_key: Option<String>,
+    secret_key: Option<Zeroizing<String>>,
+) -> Result<Option<Credentials>, CredentialsError> {
+    let access_key = access_key.or_else(|| variable("AWS_ACCESS_KEY_ID"));
+    let secret_key = secret_key.or_else(|| variable("AWS_SECRET_ACCESS_KEY").map(Zeroizing::new));
+    Credentials::checked(access_key, secret_key, 1)
 }
 
 /// The root credentials of a cluster that is founded: those of the environment, else those of the file, else new ones.
@@ -136,8 +155,19 @@ mod tests {
         let some = |text: &str| Some(text.to_owned());
         let refused = |access_key, secret_key| Credentials::chosen(access_key, secret_key).err();
         assert_eq!(refused(some("abc"), None), Some(CredentialsError::Half));
-        assert_eq!(refused(some("a/b"), some("12345678")), Some(CredentialsError::AccessKey));
-        assert_eq!(refused(some("abc"), some("1234 5678")), Some(CredentialsError::SecretKey));
-        assert_eq!(refused(some("abc"), some("1234567")), Some(CredentialsError::SecretKey));
+        assert_eq!(refused(some("a/b"), some("1234567890123456")), Some(CredentialsError::AccessKey));
+        assert_eq!(refused(some("abc"), some("12345678 0123456")), Some(CredentialsError::SecretKey(16)));
+    }
+
+    #[test]
+    fn a_secret_that_can_be_guessed_is_refused_with_the_bound() {
+        let chosen = |secret: &str| Credentials::chosen(Some("abc".to_owned()), Some(secret.to_owned()));
+        assert_eq!(chosen("").err(), Some(CredentialsError::SecretKey(16)));
+        let error = chosen("123456789012345").err().unwrap();
+        assert_eq!(error.to_string(), "a secret key takes 16 to 128 visible ASCII characters");
+        assert!(chosen("1234567890123456").unwrap().is_some());
+        // What another server takes is its own affair.
+        let client = of_client(Some("abc".to_owned()), Some(Zeroizing::new("12345678".to_owned())));
+        assert!(client.unwrap().is_some());
     }
 }

@@ -341,6 +341,8 @@ fn an_announcement_is_found_until_it_is_withdrawn() {
     folder.announce(&server, "token").unwrap();
     let (found, token) = running_server(home.path()).unwrap();
     assert_eq!((found, token.as_str()), (server, "token"));
+    let reading = files::read(&home.path().join("admin-reading.token")).unwrap().unwrap();
+    assert_eq!(reading, couronne_admin::server::reading_token("token").as_str());
     folder.withdraw();
     assert!(matches!(running_server(home.path()), Err(DataFolderError::NotRunning(_))));
 }

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use super::renewal::{CertificateSigner, Renewal};
 use super::traffic::Traffic;
 use super::{ServeError, api, end, gateway_of, listen, parts, secrets, signals};
-use crate::admin::messages::Order;
+use crate::admin::messages::GivenOrder;
 use crate::admin::{AdminActions, StatusSource};
 use crate::drives;
 use crate::folder::{DataFolder, Member, RunningServer};
@@ -162,7 +162,7 @@ impl Service for MemberService {
             }
             Method::Operate => {
                 self.node.admit(from)?;
-                let order: Order = serde_json::from_slice(&message.head).map_err(|_| Rejection::Malformed)?;
+                let order: GivenOrder = serde_json::from_slice(&message.head).map_err(|_| Rejection::Malformed)?;
                 serde_json::to_vec(&self.actions.carry_out(order).await)
             }
             method => return self.node.serve(from, method, message).await,

@@ -62,7 +62,7 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
     let serving = tokio::spawn(couronne_admin::server::serve(listener, api, stopped));
 
     let client = |token: &str| {
-        let (admin_address, admin_token) = (Some(address), Some(token.to_owned()));
+        let (admin_address, admin_token) = (Some(address), Some(token.parse().unwrap()));
         find_server(&ServerArguments { data: None, admin_address, admin_token }).unwrap()
     };
     let refused = client("wrong").call(at::ConfirmClock {}).await;

@@ -59,6 +59,20 @@ pub enum BodyError {
     /// It went on past the length its sender said.
     #[error("the body is longer than declared")]
     TooLong,
+    /// It goes on past what an object or a part may have, without a length that could have been refused before.
+    #[error("the body is longer than {bytes_max} bytes")]
+    TooLarge {
+        /// The most that is taken.
+        bytes_max: u64,
+    },
+    /// A chunk that is smaller than all but the last have to be is followed by another.
+    #[error("chunk {number} follows one of {bytes} bytes")]
+    ShortChunk {
+        /// The chunk that follows, counted from 1.
+        number: u64,
+        /// The size of the small one.
+        bytes: u64,
+    },
     /// Its chunk framing or trailer does not parse.
     #[error("malformed framing: {0}")]
     Malformed(&'static str),

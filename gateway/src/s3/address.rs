@@ -1,16 +1,20 @@
-//! What S3 reads from a request's head: the bucket and the key, from the host or the path.
+//! What S3 reads from a request's head: the bucket and the key, from the host or the path, and headers in the query.
 //!
-//! Promises: bucket and key are parts of the one decoded path that the signature covers.
+//! Promises: bucket and key are parts of the one decoded path that the signature covers. No parameter has two values: the
+//! signature covers them sorted, so which is the first would be anybody's choice.
 //! Must not know: signatures, operations, the engine.
 
 use std::fmt;
 use std::ops::Deref;
 
 use couronne_metadata::ids::ObjectKey;
+use http::HeaderName;
 
 use super::error::{Code, Result, S3Error};
+use super::hoisted::Hoisted;
 use super::route::Level;
 use crate::front::RequestHead;
+use crate::front::request::Query;
 use crate::front::resources::{CopyBetween, InBucket, NewBucket};
 
 /// A bucket's name as a request has it: 1 to 255 bytes without control characters or slashes.
@@ -47,6 +51,7 @@ impl fmt::Display for BucketName {
 #[derive(Debug)]
 pub struct Request {
     head: RequestHead,
+    hoisted: Hoisted,
     /// The bucket, from the path or the host.
     pub bucket: Option<BucketName>,
     /// Whether it was the host that named the bucket.
@@ -66,7 +71,9 @@ impl Deref for Request {
 impl Request {
     /// Finds bucket and key. `base_domains` are the domains below which a bucket's name is a host name;
     /// lower case, without a leading dot.
-    pub fn parse(head: RequestHead, base_domains: &[String]) -> Result<Self> {
+    pub fn parse(mut head: RequestHead, base_domains: &[String]) -> Result<Self> {
+        refuse_two_values(&head.query)?;
+        let hoisted = Hoisted::take(&mut head)?;
         let host_bucket = bucket_of_host(&head.host, base_domains);
         let is_virtual_host = host_bucket.is_some();
         let (bucket, key) = match host_bucket {
@@ -75,7 +82,17 @@ impl Request {
         };
         let bucket = bucket.as_deref().map(BucketName::new).transpose()?;
         let key = if key.is_empty() { None } else { Some(ObjectKey::new(key)?) };
-        Ok(Self { head, bucket, is_virtual_host, key })
+        Ok(Self { head, hoisted, bucket, is_virtual_host, key })
+    }
+
+    /// Whether a header was sent as one: not if it stands in the query only.
+    pub fn was_sent(&self, name: &str) -> bool {
+        self.headers.contains_key(name) && !self.hoisted.contains(name)
+    }
+
+    /// The names of the headers that were sent as such.
+    pub fn sent_names(&self) -> impl Iterator<Item = &str> {
+        self.headers.keys().map(HeaderName::as_str).filter(|name| !self.hoisted.contains(name))
     }
 
     /// How deep the path reaches.
@@ -115,6 +132,17 @@ impl Request {
     /// The bucket that the request names, to be written from another one.
     pub fn copy_from(&self, source: &BucketName) -> Result<CopyBetween> {
         Ok(CopyBetween { source: source.as_str().into(), target: self.need_bucket()?.as_str().into() })
+    }
+}
+
+fn refuse_two_values(query: &Query) -> Result<()> {
+    let mut pairs: Vec<_> = query.iter().collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    let mut neighbours = pairs.windows(2).filter_map(|pair| pair.first().zip(pair.last()));
+    match neighbours.find(|(one, other)| one.0 == other.0) {
+        None => Ok(()),
+        Some(((name, value), _)) => Err(S3Error::invalid_argument("The parameter may be sent once only", name, value)),
     }
 }
 
@@ -197,5 +225,7 @@ mod tests {
         assert_eq!(code("//k"), Code::InvalidBucketName);
         assert_eq!(code(&format!("/b/{}", "k".repeat(1025))), Code::KeyTooLongError);
         assert!(parse("h", &format!("/b/{}", "k".repeat(1024))).is_ok());
+        assert_eq!(code("/b/k?versionId=a&x=&versionId=b"), Code::InvalidArgument);
+        assert!(parse("h", "/b/k?x-id=a&x-id=a").is_ok());
     }
 }

@@ -1,6 +1,8 @@
 //! How the bodies of S3's requests are framed, and what their senders say of them.
 //!
-//! Promises: a body that is aws-chunked is stored without its framing; a trailer is the announced one or refused.
+//! Promises: a body that is aws-chunked is stored without its framing; a trailer is the announced one or refused. A body
+//! that is larger than S3 takes in one request is refused before any of it is taken, or, if its sender does not say its
+//! length, as soon as it is.
 //! Must not know: how bodies are received or stored.
 
 use base64::Engine as _;
@@ -19,6 +21,41 @@ use crate::front::body::Framing;
 use crate::front::face::{BodyDecoder, DecoderStep};
 
 const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
+/// The largest body of one request. Bytes.
+const BODY_BYTES_MAX: u64 = 5 << 30;
+
+/// How a body becomes what is stored.
+#[allow(clippy::large_enum_variant, reason = "the front boxes it")]
+pub enum Unframe {
+    /// It is aws-chunked.
+    AwsChunked(AwsChunked),
+    /// It is sent as it is, and how long it will be its sender does not say.
+    Counted {
+        /// How many more bytes may come.
+        left: u64,
+    },
+}
+
+impl BodyDecoder for Unframe {
+    fn step(&mut self, input: &mut Bytes) -> std::result::Result<DecoderStep, BodyError> {
+        match self {
+            Self::AwsChunked(chunked) => chunked.decoder.step(input),
+            Self::Counted { .. } if input.is_empty() => Ok(DecoderStep::NeedInput),
+            Self::Counted { left } => {
+                let taken = u64::try_from(input.len()).ok().and_then(|bytes| left.checked_sub(bytes));
+                *left = taken.ok_or(BodyError::TooLarge { bytes_max: BODY_BYTES_MAX })?;
+                Ok(DecoderStep::Data(std::mem::take(input)))
+            }
+        }
+    }
+
+    fn finish(&mut self) -> std::result::Result<Option<Bytes>, BodyError> {
+        match self {
+            Self::AwsChunked(chunked) => chunked.finish(),
+            Self::Counted { .. } => Ok(None),
+        }
+    }
+}
 
 /// Takes aws-chunked framing off, and the announced checksum from its trailer.
 pub struct AwsChunked {
@@ -27,11 +64,7 @@ pub struct AwsChunked {
     announced: Option<ChecksumAlgorithm>,
 }
 
-impl BodyDecoder for AwsChunked {
-    fn step(&mut self, input: &mut Bytes) -> std::result::Result<DecoderStep, BodyError> {
-        self.decoder.step(input)
-    }
-
+impl AwsChunked {
     fn finish(&mut self) -> std::result::Result<Option<Bytes>, BodyError> {
         self.decoder.finish()?;
         match (self.announced, self.decoder.trailers()) {
@@ -50,7 +83,7 @@ pub(super) fn framing(
     payload: Payload,
     body_use: BodyUse,
     sent_bytes: Option<u64>,
-) -> Result<Framing<AwsChunked>> {
+) -> Result<Framing<Unframe>> {
     let covered = matches!(body_use, BodyUse::Read { checksum_covers_body: true });
     let header = if covered { checksum::of_headers(&request.headers)? } else { None };
     let mut expected = Expected { md5: content_md5(request)?, sha256: None, checksum: None };
@@ -64,9 +97,15 @@ pub(super) fn framing(
             let length = decoded_length(request)?;
             let announced = if trailers { announced_checksum(request)? } else { None };
             let decoder = Decoder::new(length, signatures, trailers);
-            (Some(Box::new(AwsChunked { decoder, announced })), Some(length), announced)
+            (Some(Unframe::AwsChunked(AwsChunked { decoder, announced })), Some(length), announced)
         }
     };
+    if let Some(length) = length.filter(|length| *length > BODY_BYTES_MAX) {
+        return Err(S3Error::new(Code::EntityTooLarge)
+            .detail("ProposedSize", length.to_string())
+            .detail("MaxSizeAllowed", BODY_BYTES_MAX.to_string()));
+    }
+    let decoder = decoder.or_else(|| length.is_none().then_some(Unframe::Counted { left: BODY_BYTES_MAX }));
     expected.checksum = match (header, announced) {
         (Some(_), Some(_)) => {
             return Err(S3Error::with_message(
@@ -77,7 +116,7 @@ pub(super) fn framing(
         (Some((algorithm, value)), None) => Some(ExpectedChecksum { algorithm, value: Some(value) }),
         (None, announced) => announced.map(|algorithm| ExpectedChecksum { algorithm, value: None }),
     };
-    Ok(Framing { decoder, length, expected })
+    Ok(Framing { decoder: decoder.map(Box::new), length, expected })
 }
 
 fn content_md5(request: &Request) -> Result<Option<[u8; 16]>> {
@@ -114,4 +153,19 @@ fn announced_checksum(request: &Request) -> Result<Option<ChecksumAlgorithm>> {
     algorithm.map(Some).ok_or_else(|| {
         S3Error::with_message(Code::InvalidRequest, "The value specified in the x-amz-trailer header is not supported")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_of_unknown_length_ends_where_none_may_be_larger() {
+        let mut unframe = Unframe::Counted { left: 3 };
+        let mut step = |bytes: &'static [u8]| unframe.step(&mut Bytes::from_static(bytes));
+        assert!(matches!(step(b"ab"), Ok(DecoderStep::Data(data)) if data == "ab"));
+        assert!(matches!(step(b""), Ok(DecoderStep::NeedInput)));
+        assert!(matches!(step(b"c"), Ok(DecoderStep::Data(data)) if data == "c"));
+        assert!(matches!(step(b"d"), Err(BodyError::TooLarge { bytes_max: BODY_BYTES_MAX })));
+    }
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 use super::address::Request;
 use super::auth;
 use super::auth::payload::Payload;
-use super::body::{self, AwsChunked};
+use super::body::{self, Unframe};
 use super::error::{Code, Executed, Result, S3Error, host_id};
 use super::operation::{self, Operation};
 use super::route::{Route, route};
@@ -52,7 +52,7 @@ impl Face for S3 {
     type Operation = Operation;
     type Request = Request;
     type Payload = Payload;
-    type Decoder = AwsChunked;
+    type Decoder = Unframe;
     type Error = S3Error;
 
     fn parse(&self, head: RequestHead) -> Result<Request> {
@@ -68,6 +68,13 @@ impl Face for S3 {
                 Code::InvalidArgument,
                 "Conflicting query string parameters: a request has one sub-resource.",
             )),
+            Route::Unread(name) => {
+                let message = match name {
+                    "versionId" => "This operation does not accept a version-id.".to_owned(),
+                    _ => format!("This operation does not accept {name}"),
+                };
+                Err(S3Error::invalid_argument(message, name, request.query.get(name).unwrap_or_default()))
+            }
         }
     }
 
@@ -101,7 +108,7 @@ impl Face for S3 {
         payload: Payload,
         body_use: BodyUse,
         sent_bytes: Option<u64>,
-    ) -> Result<Framing<AwsChunked>> {
+    ) -> Result<Framing<Unframe>> {
         body::framing(request, payload, body_use, sent_bytes)
     }
 

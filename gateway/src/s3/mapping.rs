@@ -122,6 +122,12 @@ impl From<BodyError> for S3Error {
             BodyError::TooLong => {
                 Self::with_message(Code::IncompleteBody, "The request body is longer than its declared length.")
             }
+            BodyError::TooLarge { bytes_max } => {
+                Self::new(Code::EntityTooLarge).detail("MaxSizeAllowed", bytes_max.to_string())
+            }
+            BodyError::ShortChunk { number, bytes } => Self::new(Code::InvalidChunkSizeError)
+                .detail("Chunk", number.to_string())
+                .detail("BadChunkSize", bytes.to_string()),
             BodyError::Malformed(what) => Self::with_message(Code::InvalidRequest, what),
             BodyError::Signature => Code::SignatureDoesNotMatch.into(),
             BodyError::Trailer => Code::MalformedTrailerError.into(),

@@ -8,9 +8,11 @@ pub mod body;
 pub mod error;
 mod error_document;
 pub mod face;
+mod hoisted;
 mod mapping;
 pub mod operation;
 pub mod ops;
+mod qualifiers;
 pub mod route;
 #[cfg(test)]
 mod tests;

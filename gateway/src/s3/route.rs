@@ -2,12 +2,14 @@
 //!
 //! A request's method, the depth of its path (service, bucket, object), its sub-resource, and a few parameters and
 //! headers decide; nothing else does. A sub-resource that the table does not name is [`Route::NotServed`] too: a
-//! `PUT ?policy` must never be taken for the creation of a bucket.
+//! `PUT ?policy` must never be taken for the creation of a bucket. Nor is a version or a part that the request names ever
+//! left aside ([`Route::Unread`]).
 //! Must not know: signatures, the engine, bodies.
 
 use http::{HeaderMap, Method};
 
 use super::operation::{Entry, NotServed, Operation};
+use super::qualifiers;
 
 /// How deep a request's path reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub enum Route {
     NotAllowed,
     /// To two sub-resources at once: 400 `InvalidArgument`.
     Conflicting,
+    /// To an operation that does not read this parameter, which would change what is meant: 400 `InvalidArgument`.
+    Unread(&'static str),
 }
 
 /// What tells the entries of one method and level apart. Of those that match, the one with a condition wins.
@@ -99,7 +103,7 @@ pub fn route<'q>(
     query: impl Iterator<Item = (&'q str, &'q str)> + Clone,
     headers: &HeaderMap,
 ) -> Route {
-    let mut subs = query.clone().filter(|(name, value)| is_sub_resource(level, name, value)).map(|(name, _)| name);
+    let mut subs = query.clone().filter(|(name, value)| is_sub_resource(name, value)).map(|(name, _)| name);
     let sub = subs.next();
     if subs.next().is_some() {
         return Route::Conflicting;
@@ -119,13 +123,16 @@ pub fn route<'q>(
     for (entry, route) in entries() {
         let place = entry.level == level && entry.method == method.as_str() && entry.selector.sub_resource() == sub;
         if place && holds(entry.selector) {
-            if entry.selector.has_condition() {
-                return route;
-            }
             found = route;
+            if entry.selector.has_condition() {
+                break;
+            }
         }
     }
-    found
+    match found {
+        Route::Serve(operation) => qualifiers::unread(operation, query).map_or(found, Route::Unread),
+        _ => found,
+    }
 }
 
 /// All entries, with where each leads.
@@ -138,10 +145,10 @@ fn is_known_sub(level: Level, name: &str) -> bool {
     entries().any(|(entry, _)| entry.level == level && entry.selector.sub_resource() == Some(name))
 }
 
-/// A name in the table is a sub-resource whatever its value. Any other that stands without a value could
-/// be one that S3 has and the table has not: it must not fall through to the plain operation.
-fn is_sub_resource(level: Level, name: &str, value: &str) -> bool {
-    if is_known_sub(level, name) {
+/// A name in the table is a sub-resource whatever its value and at whichever level. Any other that stands without a value
+/// could be one that S3 has and the table has not: neither may fall through to the plain operation.
+fn is_sub_resource(name: &str, value: &str) -> bool {
+    if entries().any(|(entry, _)| entry.selector.sub_resource() == Some(name)) {
         return true;
     }
     let signing = name.get(..6).is_some_and(|head| head.eq_ignore_ascii_case("x-amz-"));
@@ -200,5 +207,23 @@ mod tests {
         check("POST", Object, "", Route::NotAllowed);
         check("PUT", Service, "", Route::NotAllowed);
         check("GET", Bucket, "acl&policy", Route::Conflicting);
+        check("PUT", Object, "policy=x", NotServed("UnknownSubResource"));
+        check("PUT", Bucket, "retention=x", NotServed("UnknownSubResource"));
+        check("GET", Bucket, "uploadId=u", NotServed("UnknownSubResource"));
+    }
+
+    #[test]
+    fn what_would_change_the_meaning_and_is_not_read_is_refused() {
+        let mut copy = HeaderMap::new();
+        copy.insert("x-amz-copy-source", http::HeaderValue::from_static("a/b"));
+        check("PUT", Object, "partNumber=1", Route::Unread("partNumber"));
+        check_with("PUT", Object, "partNumber=1", &copy, Route::Unread("partNumber"));
+        check_with("PUT", Object, "versionId=v", &copy, Route::Unread("versionId"));
+        check("PUT", Object, "versionId=", Route::Unread("versionId"));
+        check("DELETE", Object, "uploadId=u&versionId=v", Route::Unread("versionId"));
+        check("POST", Object, "uploads&partNumber=1", Route::Unread("partNumber"));
+        check("GET", Bucket, "versionId=v", Route::Unread("versionId"));
+        check("GET", Object, "select-type=2", Route::Unread("select-type"));
+        check("DELETE", Object, "versionId=v", Serve(Op::DeleteObject));
     }
 }

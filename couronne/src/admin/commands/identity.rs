@@ -4,7 +4,7 @@ use couronne_admin::endpoints as at;
 use couronne_admin::types::{AccountRequest, UserRequest};
 
 use super::{CommandError, find_server, print_json};
-use crate::cli::{AccountCommand, ClockCommand, UserCommand};
+use crate::cli::{AccountCommand, ClockCommand, USER_SECRET_KEY_VARIABLE, UserCommand};
 use crate::terminal::say;
 
 /// `couronne clock ...`.
@@ -64,12 +64,14 @@ pub(crate) async fn account(command: AccountCommand) -> Result<(), CommandError>
 pub(crate) async fn user(command: UserCommand) -> Result<(), CommandError> {
     let UserCommand::Create(arguments) = command;
     let client = find_server(&arguments.server)?;
-    let request = UserRequest {
-        name: arguments.user,
-        admin: arguments.admin,
-        access_key: arguments.access_key,
-        secret_key: arguments.secret_key,
+    let kept = || std::env::var(USER_SECRET_KEY_VARIABLE).ok().filter(|value| !value.is_empty());
+    let secret_key = match &arguments.secret_key {
+        Some(argument) => Some(argument.read()?.to_string()),
+        None if arguments.access_key.is_some() => kept(),
+        None => None,
     };
+    let request =
+        UserRequest { name: arguments.user, admin: arguments.admin, access_key: arguments.access_key, secret_key };
     let user = client.send(at::CreateUser { account: arguments.account }, &request).await?;
     if arguments.json {
         return print_json(&user);

@@ -7,10 +7,10 @@ pub(crate) mod identity;
 
 use couronne_admin::client::{AdminClient, ClientError};
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use crate::cli::{BadAdminVariable, ServerArguments, ServerChoice};
 use crate::folder::{self, DataFolderError};
+use crate::secret_argument::SecretArgumentError;
 use crate::terminal::say;
 
 /// Why a command could not be carried out.
@@ -22,6 +22,9 @@ pub(crate) enum CommandError {
     /// COURONNE_ADMIN is no address.
     #[error(transparent)]
     Variable(#[from] BadAdminVariable),
+    /// A secret that the command names cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretArgumentError),
     /// An admin address without a token.
     #[error("an admin address takes a token as well: set COURONNE_ADMIN_TOKEN to the text of DIR/admin.token")]
     NoToken,
@@ -35,11 +38,11 @@ pub(crate) fn find_server(arguments: &ServerArguments) -> Result<AdminClient, Co
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     match arguments.choice(variable)? {
         ServerChoice::Address { address, token } => {
-            Ok(AdminClient::new(address, Zeroizing::new(token.ok_or(CommandError::NoToken)?)))
+            Ok(AdminClient::new(address, token.ok_or(CommandError::NoToken)?.read()?))
         }
         ServerChoice::Folder { folder, token } => {
             let (server, kept) = folder::running_server(&folder)?;
-            Ok(AdminClient::new(server.admin, token.map_or(kept, Zeroizing::new)))
+            Ok(AdminClient::new(server.admin, token.map_or(Ok(kept), |token| token.read())?))
         }
     }
 }

@@ -13,14 +13,14 @@ use tokio_rustls::client::TlsStream;
 use super::*;
 use crate::front::server::{TlsError, tls_config};
 
-const CERT: &[u8] = include_bytes!("localhost.cert.pem");
-const KEY: &[u8] = include_bytes!("localhost.key.pem");
+pub(crate) const CERT: &[u8] = include_bytes!("localhost.cert.pem");
+pub(crate) const KEY: &[u8] = include_bytes!("localhost.key.pem");
 
 async fn server() -> ToyServer {
     ToyServer::with(ServerSettings::default(), FrontSettings::default(), Some(tls_config(CERT, KEY).unwrap())).await
 }
 
-async fn connect(address: SocketAddr, protocol: &[u8]) -> TlsStream<TcpStream> {
+pub(crate) async fn connect(address: SocketAddr, protocol: &[u8]) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(CERT).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -31,6 +31,7 @@ async fn connect(address: SocketAddr, protocol: &[u8]) -> TlsStream<TcpStream> {
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.to_vec()];
     let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
     let connector = TlsConnector::from(Arc::new(config));
     connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap()
 }

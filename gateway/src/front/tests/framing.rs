@@ -32,6 +32,32 @@ async fn two_framings_are_refused() {
     assert_eq!(server.get("k").await.body, b"content");
 }
 
+/// Source: an empty number after 49 spaces ended the guard's look at the connection.
+#[tokio::test]
+async fn no_padding_and_no_malformed_length_hides_two_framings() {
+    let server = ToyServer::new().await;
+    server.put("k", "content").await;
+    let mut ask = server.ask("PUT", "/bkt/k").body("hello");
+    ask.with_length = false;
+    let wire = String::from_utf8(ask.wire()).unwrap();
+    for padding in ["", " ", "\t", " \t ", &" ".repeat(48), &" ".repeat(49), &" ".repeat(60), &" ".repeat(2000)] {
+        for value in ["5", "0", "+5", "-5", "0x5", "5 5", "5, 5", "", "99999999999999999999"] {
+            let line = format!("Content-Length:{padding}{value}{padding}\r\n");
+            for both in [
+                wire.replacen("transfer-encoding", &format!("{line}transfer-encoding"), 1),
+                wire.replacen("chunked\r\n", &format!("chunked\r\n{line}"), 1),
+                wire.replacen("chunked\r\n", &format!("chunked\r\n{line}{line}"), 1),
+            ] {
+                let mut connection = open(server.listener.address, both.as_bytes()).await;
+                let answer = read(&mut connection).await;
+                assert_eq!((answer.status, answer.body.len()), (400, 0), "{both:?}: {answer:?}");
+                assert!(is_closed(&mut connection).await, "{both:?}");
+            }
+        }
+    }
+    assert_eq!(server.get("k").await.body, b"content");
+}
+
 #[tokio::test]
 async fn a_transfer_encoded_request_is_the_last_of_its_connection() {
     let server = ToyServer::new().await;

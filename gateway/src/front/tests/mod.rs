@@ -1,7 +1,7 @@
 //! The front as clients see it: a server in this process over a cluster in memory, spoken to in raw bytes, with a toy
 //! for its face.
 
-mod encrypted;
+pub(crate) mod encrypted;
 mod framing;
 mod second_face;
 pub(crate) mod toy;

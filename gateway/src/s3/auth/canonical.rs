@@ -1,7 +1,7 @@
 //! The canonical request: what a signature covers.
 //!
 //! Promises: covers the same path and query that routing and storage use, encoded once; the path is not
-//! normalised. Every `x-amz-*` header of the request is covered, or the request is refused:
+//! normalised. Every `x-amz-*` header that was sent is covered, or the request is refused:
 //! an unsigned one would let the holder of a URL turn a PUT into a copy of what its signer may read.
 //! Must not know: keys.
 //!
@@ -49,12 +49,8 @@ pub(super) fn digest(request: &Request, path: &str, signed: &V4, payload: &str) 
 /// Refuses a request of which a header that matters is not signed.
 pub(super) fn check_coverage(request: &Request, signed: &V4) -> Result<()> {
     let signed = |name: &str| signed.signed_headers.binary_search_by(|signed| signed.as_str().cmp(name)).is_ok();
-    let mut unsigned: Vec<_> = request
-        .headers
-        .keys()
-        .map(|name| name.as_str())
-        .filter(|name| name.starts_with("x-amz-") && !signed(name))
-        .collect();
+    let mut unsigned: Vec<_> =
+        request.sent_names().filter(|name| name.starts_with("x-amz-") && !signed(name)).collect();
     if !signed(HOST.as_str()) {
         unsigned.push(HOST.as_str());
     }
@@ -90,11 +86,11 @@ fn header_value(request: &Request, name: &str, text: &mut Vec<u8>) -> Result<()>
         text.extend_from_slice(request.host.as_bytes());
         return Ok(());
     }
-    let mut values = request.headers.get_all(name).iter().peekable();
-    if values.peek().is_none() {
+    if !request.was_sent(name) {
         // Signed, but gone on the way.
         return Err(Code::SignatureDoesNotMatch.into());
     }
+    let mut values = request.headers.get_all(name).iter().peekable();
     while let Some(value) = values.next() {
         let mut words = value.as_bytes().split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
         if let Some(first) = words.next() {

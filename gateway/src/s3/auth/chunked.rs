@@ -7,7 +7,8 @@
 //!
 //! Promises: incremental, without copying data; lines, trailers and their number are bounded; each call
 //! makes progress or asks for more, so nothing can make it loop. The bytes given out are a chunk's own
-//! only once the chunk ended well: the reader must not commit before [`Decoder::finish`] said so.
+//! only once the chunk ended well: the reader must not commit before [`Decoder::finish`] said so. As on S3 only the last
+//! chunk is small: each costs a line, and an HMAC if it is signed.
 //! Must not know: HTTP, what the bytes are for.
 //!
 //! Source: "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks"
@@ -24,6 +25,8 @@ use crate::front::face::DecoderStep;
 /// The longest line: a chunk's size with its signature, or a trailer. Bytes.
 const LINE_BYTES_MAX: usize = 1024;
 const TRAILERS_MAX: usize = 8;
+/// The smallest chunk that another may follow. Bytes.
+const CHUNK_BYTES_MIN: u64 = 8192;
 const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
 
 enum FramingState {
@@ -45,6 +48,10 @@ pub(crate) struct Decoder {
     line: Vec<u8>,
     /// Bytes of payload still to come, by what the sender said.
     left: u64,
+    /// Chunks with data so far.
+    chunks: u64,
+    /// The size of the last of them, if none may follow it. Bytes.
+    short: Option<u64>,
     signatures: Option<Box<ChunkSignatures>>,
     chunk: Option<OpenChunk>,
     trailers_allowed: bool,
@@ -66,6 +73,8 @@ impl Decoder {
             state: FramingState::Size,
             line: Vec::new(),
             left: length,
+            chunks: 0,
+            short: None,
             signatures,
             chunk: None,
             trailers_allowed,
@@ -157,11 +166,20 @@ impl Decoder {
         };
         self.left = self.left.checked_sub(size).ok_or(BodyError::TooLong)?;
         if size > 0 {
-            self.state = FramingState::Data { left: size };
-            return Ok(());
+            return self.begin_data(size);
         }
         self.state = FramingState::Trailers;
         self.end_of_chunk()
+    }
+
+    fn begin_data(&mut self, size: u64) -> Result<(), BodyError> {
+        self.chunks = self.chunks.saturating_add(1);
+        if let Some(bytes) = self.short {
+            return Err(BodyError::ShortChunk { number: self.chunks, bytes });
+        }
+        self.short = Some(size).filter(|size| *size < CHUNK_BYTES_MIN);
+        self.state = FramingState::Data { left: size };
+        Ok(())
     }
 
     fn data(&mut self, data: Bytes, left: u64) -> Result<Bytes, BodyError> {
@@ -260,7 +278,8 @@ mod tests {
     #[test]
     fn well_formed_bodies_are_decoded() {
         check("5\r\nhello\r\n0\r\n\r\n", 5, "hello", &[]);
-        check("5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n", 6, "hello!", &[]);
+        let long = "x".repeat(8192);
+        check(&format!("2000\r\n{long}\r\n1\r\n!\r\n0\r\n\r\n"), 8193, &(long + "!"), &[]);
         check("0\r\n\r\n", 0, "", &[]);
         check("0\r\n", 0, "", &[]);
         check("2\r\n\r\n\r\n0\r\n\r\n", 2, "\r\n", &[]);
@@ -299,6 +318,20 @@ mod tests {
         assert_eq!(error(many.as_bytes(), 0), "Trailer");
     }
 
+    #[test]
+    fn only_the_last_chunk_may_be_small() {
+        let error = |sizes: &[usize]| {
+            let chunks = sizes.iter().map(|size| format!("{size:x}\r\n{}\r\n", "x".repeat(*size)));
+            let wire = chunks.collect::<String>() + "0\r\n\r\n";
+            let length = sizes.iter().sum::<usize>() as u64;
+            decode(wire.as_bytes(), length, true, 1000).err().map(|error| format!("{error:?}"))
+        };
+        assert_eq!(error(&[8192, 8192, 1]), None);
+        assert_eq!(error(&[8191]), None);
+        assert_eq!(error(&[8191, 1]).as_deref(), Some("ShortChunk { number: 2, bytes: 8191 }"));
+        assert_eq!(error(&[9000, 1, 9000]).as_deref(), Some("ShortChunk { number: 3, bytes: 1 }"));
+    }
+
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(wire in proptest::collection::vec(any::<u8>(), 0..300), piece in 1usize..50) {
@@ -312,10 +345,13 @@ mod tests {
 
         #[test]
         fn what_was_framed_comes_back(
-            chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..400), 0..6),
+            sizes in proptest::collection::vec(8192usize..8200, 0..4),
+            last in proptest::collection::vec(any::<u8>(), 1..400),
             piece in 1usize..900,
         ) {
             let mut wire = Vec::new();
+            let mut chunks: Vec<Vec<u8>> = sizes.iter().map(|size| vec![last[0]; *size]).collect();
+            chunks.push(last);
             for chunk in &chunks {
                 wire.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
                 wire.extend_from_slice(chunk);

@@ -39,7 +39,7 @@ pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Re
 
 /// Verifies all that the head can show: scope, time, coverage, signature.
 fn verify(request: &Request, signed: &SignedRequest, caller: &Credential, face: &S3) -> Result<Payload> {
-    if request.headers.contains_key("x-amz-security-token") || request.query.has("X-Amz-Security-Token") {
+    if request.headers.contains_key("x-amz-security-token") {
         // There are no temporary credentials yet, so no token can be valid.
         return Err(Code::InvalidToken.into());
     }

@@ -51,12 +51,7 @@ impl Mode {
                 let message = "Missing required header for this request: x-amz-content-sha256";
                 S3Error::with_message(Code::MissingSecurityHeader, message).detail("MissingHeaderName", HEADER)
             })?,
-            SignatureLocation::Query { .. } => match (request.query.get("X-Amz-Content-Sha256"), header) {
-                (Some(query), Some(header)) if query != header => {
-                    return Err(S3Error::invalid_argument("The query and the header differ", HEADER, header));
-                }
-                (query, header) => query.or(header).unwrap_or(UNSIGNED),
-            },
+            SignatureLocation::Query { .. } => header.unwrap_or(UNSIGNED),
         };
         Ok((word, Self::parse(word)?))
     }

@@ -2,11 +2,15 @@
 //! still takes it. In headers version 2 is refused.
 //!
 //! Promises: stricter than AWS where version 2 leaves gaps. A parameter that it does not sign is refused,
-//! so the holder of a URL cannot turn it into another operation; every `x-amz-*` header is signed; a URL
-//! is valid for seven days at most, as in version 4.
+//! so the holder of a URL cannot turn it into another operation; nor is one taken that is repeated, or whose value reads
+//! as further parameters (values are signed unescaped). Every `x-amz-*` header is signed; a URL is valid for seven days at
+//! most, as in version 4. What no server can tell: that a signer put `&` and a signed name into a value, and another took
+//! them for two parameters.
 //! Must not know: accounts, bodies.
 //!
 //! Source: "Signing and authenticating REST requests (AWS signature version 2)", Amazon S3 API Reference.
+
+use std::collections::BTreeSet;
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -138,8 +142,7 @@ impl Presigned {
             text.extend_from_slice(line);
             text.push(b'\n');
         }
-        let mut names: Vec<_> =
-            request.headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-")).collect();
+        let mut names: Vec<_> = request.sent_names().filter(|name| name.starts_with("x-amz-")).collect();
         names.sort_unstable();
         for name in names {
             let values: Vec<_> =
@@ -177,13 +180,28 @@ fn resource(request: &Request, text: &mut Vec<u8>) {
 
 fn check_coverage(request: &Request) -> Result<()> {
     let known = |name: &str| SIGNED.contains(&name) || [ACCESS_KEY, SIGNATURE, EXPIRES].contains(&name);
-    match request.query.iter().find(|(name, _)| !known(name)) {
-        None => Ok(()),
-        Some((name, _)) => {
-            let message = "There were parameters present in the request which were not signed";
-            Err(S3Error::with_message(Code::AccessDenied, message).detail("ParametersNotSigned", name))
+    let refused = |message: &'static str, name: &str| {
+        Err(S3Error::with_message(Code::AccessDenied, message).detail("ParametersNotSigned", name))
+    };
+    let mut names = BTreeSet::new();
+    for (name, value) in request.query.iter() {
+        if !known(name) {
+            return refused("There were parameters present in the request which were not signed", name);
+        }
+        if !names.insert(name) {
+            return refused("A parameter may be sent once only", name);
+        }
+        if let Some(inner) = merged(value) {
+            return refused("The value of a parameter reads as another parameter", inner);
         }
     }
+    Ok(())
+}
+
+/// The parameter that a value would be taken for, too, in the string to sign.
+fn merged(value: &str) -> Option<&str> {
+    let rest = value.split('&').skip(1);
+    rest.map(|part| part.split_once('=').map_or(part, |(name, _)| name)).find(|name| SIGNED.contains(name))
 }
 
 #[cfg(test)]
@@ -237,6 +255,9 @@ mod tests {
         assert_eq!(changed("Expires=1175139620", "Expires=never"), Some(Code::AccessDenied));
         assert_eq!(changed("&Expires=1175139620", ""), Some(Code::AccessDenied));
         assert_eq!(code(EXAMPLE, Some(("x-amz-copy-source", "a/b")), now), Some(Code::SignatureDoesNotMatch));
+        assert_eq!(changed("Expires=", "AWSAccessKeyId=AKIA&Expires="), Some(Code::InvalidArgument));
+        assert_eq!(changed("Expires=", "acl&acl&Expires="), Some(Code::AccessDenied));
+        assert_eq!(changed("Expires=", "response-expires=a%26versionId%3Db&Expires="), Some(Code::AccessDenied));
         let elsewhere = verify(EXAMPLE, "other.s3.amazonaws.com", None, now);
         assert_eq!(elsewhere.err().map(|error| error.code()), Some(Code::SignatureDoesNotMatch));
     }

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use super::presigned_v2::Presigned;
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::hoisted::OF_SIGNATURES;
 
 /// The one algorithm that is served.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -75,7 +76,7 @@ impl SignedRequest {
     /// Reads a request's credentials, wherever they stand. A request without any is `AccessDenied`.
     pub(super) fn of(request: &Request) -> Result<Self> {
         let header = request.header(AUTHORIZATION)?;
-        let in_query = ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"].iter().any(|n| request.query.has(n));
+        let in_query = OF_SIGNATURES.iter().any(|name| request.query.has(name));
         let version_2 = Presigned::is_meant(request);
         match (header, in_query, version_2) {
             (Some(header), false, false) => V4::of_header(request, header).map(Self::V4),

@@ -90,7 +90,8 @@ fn user_metadata(headers: &HeaderMap) -> Result<Vec<Pair>> {
 
 /// Refuses encryption headers: they ask for something that is not served.
 pub fn refuse_encryption(headers: &HeaderMap) -> Result<()> {
-    let asks = |name: &&str| name.starts_with("x-amz-server-side-encryption");
+    let prefixes = ["x-amz-server-side-encryption", "x-amz-copy-source-server-side-encryption-"];
+    let asks = |name: &&str| prefixes.iter().any(|prefix| name.starts_with(prefix));
     match headers.keys().map(HeaderName::as_str).find(asks) {
         Some(name) => Err(S3Error::not_implemented(name)),
         None => Ok(()),

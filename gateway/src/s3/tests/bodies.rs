@@ -101,7 +101,7 @@ async fn decoded_lengths_are_verified() {
         let answer = server.send_raw(&[head.as_slice(), text.as_bytes()].concat()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         // Sizes that go past the length, or end before it. The head, signed, stays the same.
-        let longer = text.replacen("2", "6", 1);
+        let longer = text.replacen("5", "6", 1);
         let answer = server.send_raw(&[head.as_slice(), longer.as_bytes()].concat()).await;
         assert_eq!(answer.code(), "IncompleteBody", "{mode:?} {answer:?}");
     }
@@ -142,4 +142,46 @@ async fn hostile_documents_are_refused() {
     }
     let answer = send(&" ".repeat(9 << 20)).await;
     assert_eq!(answer.code(), "MaxMessageLengthExceeded");
+}
+
+#[tokio::test]
+async fn only_the_last_chunk_may_be_small() {
+    let server = S3Server::new().await;
+    for mode in [PayloadMode::Chunks, PayloadMode::ChunksTrailer, PayloadMode::UnsignedTrailer] {
+        let small = vec![b'x'; 20];
+        let mut ask = server.ask("PUT", "/bkt/k").body(&small).how(Place::Header, mode, Defect::None);
+        ask.chunk_bytes = Some(10);
+        let answer = server.send(&ask).await;
+        assert_eq!((answer.status, answer.code()), (403, "InvalidChunkSizeError"), "{mode:?} {answer:?}");
+        let (chunk, bytes) =
+            (answer.between("<Chunk>", "</Chunk>"), answer.between("<BadChunkSize>", "</BadChunkSize>"));
+        assert_eq!((chunk, bytes), ("2", "10"));
+        let mut ask = server.ask("PUT", "/bkt/k").body(vec![b'x'; 8193]).how(Place::Header, mode, Defect::None);
+        ask.chunk_bytes = Some(8192);
+        assert_eq!(server.send(&ask).await.status, 200, "{mode:?}");
+        assert_eq!(server.send(&server.ask("DELETE", "/bkt/k")).await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_5_gib_is_refused_before_it_is_taken() {
+    let server = S3Server::new().await;
+    let answer = server.send(&server.ask("POST", "/bkt/k?uploads")).await;
+    let part = format!("/bkt/k?partNumber=1&uploadId={}", answer.between("<UploadId>", "</UploadId>"));
+    for target in ["/bkt/k", &part] {
+        for place in [Place::Header, Place::Query] {
+            let ask = server.ask("PUT", target).header("expect", "100-continue");
+            let (head, _) = ask.how(place, PayloadMode::Unsigned, Defect::None).head_and_body();
+            let head = String::from_utf8(head).unwrap();
+            let with = |bytes: u64| head.replacen("content-length: 0", &format!("content-length: {bytes}"), 1);
+            let answer = server.send_raw(with((5 << 30) + 1).as_bytes()).await;
+            assert_eq!((answer.status, answer.code()), (400, "EntityTooLarge"), "{answer:?}");
+            assert!(!answer.continued);
+            assert_eq!(answer.between("<MaxSizeAllowed>", "<"), "5368709120");
+            let mut connection = wire::open(server.listener.address, with(5 << 30).as_bytes()).await;
+            let mut head = [0; 12];
+            tokio::io::AsyncReadExt::read_exact(&mut connection, &mut head).await.unwrap();
+            assert_eq!(&head, b"HTTP/1.1 100", "5 GiB are welcome");
+        }
+    }
 }

@@ -64,6 +64,10 @@ pub(super) struct Ask {
     pub(super) with_length: bool,
     /// Trailer to send, in a trailer mode.
     pub(super) trailer: Option<(String, String)>,
+    /// The size of the chunks of a framed body; unset: half of it, or all of it if that is small.
+    pub(super) chunk_bytes: Option<usize>,
+    /// What the signature says of the payload, where that is not what the mode says.
+    pub(super) word: Option<String>,
 }
 
 impl Ask {
@@ -81,6 +85,8 @@ impl Ask {
             now_us,
             with_length: true,
             trailer: None,
+            chunk_bytes: None,
+            word: None,
         }
     }
 
@@ -91,6 +97,13 @@ impl Ask {
 
     pub(super) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With a header that stands in the query.
+    pub(super) fn hoisted(mut self, name: &str, value: &str) -> Self {
+        let joint = if self.target.contains('?') { '&' } else { '?' };
+        self.target.push_str(&format!("{joint}{name}={}", encode(value)));
         self
     }
 
@@ -208,9 +221,14 @@ impl Ask {
         let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
         let mut parts: Vec<_> = query.split('&').filter(|part| !part.is_empty()).collect();
         parts.sort_unstable();
+        let unescaped = |part: &&str| percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned();
         let question = if parts.is_empty() { "" } else { "?" };
         let md5 = value("content-md5");
-        let text = format!("{}\n{md5}\n\n{expires}\n{amz}{path}{question}{}", self.method, parts.join("&"));
+        let text = format!(
+            "{}\n{md5}\n\n{expires}\n{amz}{path}{question}{}",
+            self.method,
+            parts.iter().map(unescaped).collect::<Vec<_>>().join("&")
+        );
         let secret = if self.defect == Defect::WrongSecret { "wrong" } else { self.keys.secret.as_str() };
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
         let mut signature = BASE64_STANDARD.encode(hmac::sign(&key, text.as_bytes()));
@@ -237,6 +255,9 @@ impl Ask {
     }
 
     fn payload_word(&self) -> String {
+        if let Some(word) = &self.word {
+            return word.clone();
+        }
         match self.mode {
             PayloadMode::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
             PayloadMode::Signed if self.defect == Defect::OtherPayload => sha256(b"another payload"),
@@ -256,7 +277,7 @@ impl Ask {
         key
     }
 
-    /// The body in two chunks and the last one, as the mode frames it.
+    /// The body in chunks and the last one, as the mode frames it.
     fn framed(&self, key: &hmac::Key, at: &str, scope: &str, seed: &str) -> Vec<u8> {
         if matches!(self.mode, PayloadMode::Unsigned | PayloadMode::Signed) {
             return self.body.clone();
@@ -264,8 +285,9 @@ impl Ask {
         let signed = self.mode != PayloadMode::UnsignedTrailer;
         let mut previous = seed.to_owned();
         let mut wire = Vec::new();
-        let (first, second) = self.body.split_at(self.body.len() / 2);
-        for chunk in [first, second].into_iter().filter(|chunk| !chunk.is_empty()).chain([&b""[..]]) {
+        let half = self.body.len().div_ceil(2);
+        let chunk_bytes = self.chunk_bytes.unwrap_or(if half < 8192 { self.body.len().max(1) } else { half });
+        for chunk in self.body.chunks(chunk_bytes).chain([&b""[..]]) {
             let context = format!("{at}\n{scope}\n{previous}\n{}\n{}", sha256(b""), sha256(chunk));
             previous = mac(key, &format!("AWS4-HMAC-SHA256-PAYLOAD\n{context}"));
             if self.defect == Defect::OtherChunk {
@@ -291,6 +313,13 @@ impl Ask {
         wire.extend(b"\r\n");
         wire
     }
+}
+
+/// A value as it stands in a query.
+pub(super) fn encode(value: &str) -> String {
+    const KEPT: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    percent_encoding::utf8_percent_encode(value, KEPT).to_string()
 }
 
 fn sha256(bytes: &[u8]) -> String {

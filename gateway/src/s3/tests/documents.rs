@@ -79,6 +79,10 @@ fn compatibility_page() -> String {
         "| signatures | version 4 in the header and in the query (presigned URLs), payloads signed, unsigned or \
          aws-chunked, with or without trailers; version 2 in presigned URLs only \
          ([why](decisions/0004-presigned-version-2.md)) |\n\
+         | headers `x-amz-*` in the query, where presigners move them | as if sent as headers; 400 if the header is sent \
+         too and differs |\n\
+         | bodies | at most 5 GiB a request (400 `EntityTooLarge`); of aws-chunked every chunk but the last has at least \
+         8 KiB (403 `InvalidChunkSizeError`) |\n\
          | temporary credentials (`x-amz-security-token`) | no: 400 `InvalidToken`, since no token was ever given out |\n\
          | ACLs | the owner has full control and nobody else has any (`BucketOwnerEnforced`); a list that says so is \
          accepted, any other refused |\n\

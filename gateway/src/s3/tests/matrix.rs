@@ -1,5 +1,5 @@
-//! Operation x credential place x payload mode x defect, generated from the table of operations: whatever
-//! is wrong with a request, it is denied and touches no data.
+//! Operation x credential place x payload mode x defect, generated from the table of operations, over HTTP/1 and HTTP/2:
+//! whatever is wrong with a request, it is denied and touches no data.
 //!
 //! Source: MinIO CVE-2025-31489, 2026-40344, 2026-41145; Swift CVE-2026-71191; RustFS GHSA-g8w9-qw9q-fghr.
 
@@ -95,8 +95,16 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::on(S3Server::without_bucket(ServerSettings::default(), FrontSettings::default(), S3::default()).await)
+            .await
+    }
+
+    async fn over_http2() -> Self {
+        Self::on(S3Server::over_http2().await).await
+    }
+
+    async fn on(server: S3Server) -> Self {
         // With object lock, so that operations on locks go as far as their bodies.
-        let server = S3Server::without_bucket(ServerSettings::default(), FrontSettings::default(), S3::default()).await;
         let create = server.ask("PUT", "/bkt").header("x-amz-bucket-object-lock-enabled", "true");
         assert_eq!(server.send(&create).await.status, 200);
         server.put("k", "content").await;
@@ -124,7 +132,15 @@ impl Scene {
 
 #[tokio::test]
 async fn a_defect_in_the_head_is_denied_and_touches_nothing() {
-    let scene = Scene::new().await;
+    deny_heads(Scene::new().await).await;
+}
+
+#[tokio::test]
+async fn a_defect_in_the_head_is_denied_over_http2() {
+    deny_heads(Scene::over_http2().await).await;
+}
+
+async fn deny_heads(scene: Scene) {
     let before = scene.changes();
     for operation in Operation::ALL {
         for place in PLACES {
@@ -148,7 +164,15 @@ async fn a_defect_in_the_head_is_denied_and_touches_nothing() {
 
 #[tokio::test]
 async fn a_defect_in_the_body_is_refused_and_commits_nothing() {
-    let scene = Scene::new().await;
+    refuse_bodies(Scene::new().await).await;
+}
+
+#[tokio::test]
+async fn a_defect_in_the_body_is_refused_over_http2() {
+    refuse_bodies(Scene::over_http2().await).await;
+}
+
+async fn refuse_bodies(scene: Scene) {
     let before = scene.changes();
     for operation in Operation::ALL {
         for place in PLACES {
@@ -176,7 +200,11 @@ async fn a_defect_in_the_body_is_refused_and_commits_nothing() {
 /// Version 2 signs fewer parameters: what it does not sign is denied, whatever else is right.
 #[tokio::test]
 async fn version_2_denies_what_it_does_not_sign() {
-    let scene = Scene::new().await;
+    deny_version_2(Scene::new().await).await;
+    deny_version_2(Scene::over_http2().await).await;
+}
+
+async fn deny_version_2(scene: Scene) {
     let before = scene.changes();
     for operation in Operation::ALL {
         for defect in HEAD_DEFECTS {
@@ -208,10 +236,12 @@ async fn version_2_denies_what_it_does_not_sign() {
 async fn without_a_defect_none_is_denied() {
     for place in PLACES {
         for mode in MODES {
-            let scene = Scene::new().await;
-            for operation in Operation::ALL {
-                let answer = scene.server.send(&scene.ask(*operation, place, mode, Defect::None)).await;
-                assert!(answer.status != 403 && answer.status < 500, "{operation:?} {place:?} {mode:?}: {answer:?}");
+            for scene in [Scene::new().await, Scene::over_http2().await] {
+                for operation in Operation::ALL {
+                    let answer = scene.server.send(&scene.ask(*operation, place, mode, Defect::None)).await;
+                    let fine = answer.status != 403 && answer.status < 500;
+                    assert!(fine, "{operation:?} {place:?} {mode:?}: {answer:?}");
+                }
             }
         }
     }

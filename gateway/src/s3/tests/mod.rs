@@ -5,21 +5,27 @@ mod bodies;
 mod client;
 mod documents;
 mod framing;
+mod hoisting;
+mod http2;
 mod logs;
 mod matrix;
 mod model;
+mod smuggling;
 
-use crate::front::server::ServerSettings;
+use crate::front::server::{ServerSettings, tls_config};
 use crate::front::tests::wire::Answer;
-use crate::front::tests::{Listener, World, listen, toy, wire};
+use crate::front::tests::{Listener, World, encrypted, listen, toy, wire};
 use crate::front::{ByPath, FrontSettings};
 use crate::s3::S3;
 use client::Ask;
+use http2::Http2;
 
 /// A server whose one face is S3, with a bucket `bkt` of the owner's.
 struct S3Server {
     world: World,
     listener: Listener,
+    /// Where requests go that are not raw bytes, unless over HTTP/1.
+    http2: Option<Http2>,
 }
 
 impl S3Server {
@@ -32,7 +38,17 @@ impl S3Server {
     async fn without_bucket(server: ServerSettings, settings: FrontSettings, face: S3) -> Self {
         let world = World::new().await;
         let listener = listen(world.gateway(face, settings), server, None).await;
-        Self { world, listener }
+        Self { world, listener, http2: None }
+    }
+
+    /// Without a bucket, over HTTP/2.
+    async fn over_http2() -> Self {
+        let world = World::new().await;
+        let tls = tls_config(encrypted::CERT, encrypted::KEY).unwrap();
+        let gateway = world.gateway(S3::default(), FrontSettings::default());
+        let listener = listen(gateway, ServerSettings::default(), Some(tls)).await;
+        let http2 = Some(Http2::connect(listener.address).await);
+        Self { world, listener, http2 }
     }
 
     /// A request of the owner's.
@@ -41,7 +57,10 @@ impl S3Server {
     }
 
     async fn send(&self, ask: &Ask) -> Answer {
-        self.send_raw(&ask.wire()).await
+        match &self.http2 {
+            Some(http2) => http2.send(ask).await,
+            None => self.send_raw(&ask.wire()).await,
+        }
     }
 
     async fn send_raw(&self, wire: &[u8]) -> Answer {
@@ -133,7 +152,7 @@ async fn another_face_beside_it_shares_its_listener_and_its_buckets() {
         others: world.gateway(S3::default(), FrontSettings::default()),
     };
     let listener = listen(faces, ServerSettings::default(), None).await;
-    let server = S3Server { world, listener };
+    let server = S3Server { world, listener, http2: None };
     server.put("k", "hello").await;
     let (key, secret) = (&server.world.owner.access_key, &server.world.owner.secret);
     let show = format!("GET /notes/bkt/k HTTP/1.1\r\nhost: localhost\r\nauthorization: Toy {key}:{secret}\r\n\r\n");

@@ -17,7 +17,7 @@ use crate::engine;
 use crate::front::resources::InBucket;
 use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
 use crate::s3::address::Request;
-use crate::s3::error::{Executed, Result, S3Error};
+use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
 use crate::s3::ops::{attributes, reading};
 use crate::s3::wire::etag::quoted_etag;
@@ -36,10 +36,6 @@ impl Handler for PutObject {
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
 
     fn parse(request: &Request) -> Result<Self> {
-        if let Some(number) = request.query.get("partNumber") {
-            let message = "This operation does not accept partNumber without uploadId";
-            return Err(S3Error::invalid_argument(message, "partNumber", number));
-        }
         Ok(Self {
             attributes: attributes::of_request(request)?,
             condition: conditions::write_condition(&request.headers)?,
