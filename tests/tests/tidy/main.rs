@@ -117,7 +117,7 @@ fn dependencies_run_one_way() {
 
 /// The modules of a crate, the lowest first: each may name those before it and itself.
 const FOLDERS: [(&str, &[&str]); 9] = [
-    ("base", &["blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "watch", "testing"]),
+    ("base", &["blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "fair", "watch", "testing"]),
     (
         "placement",
         &["blob", "geometry", "frame", "spread", "erasure", "policy", "place", "quorum", "replicas", "value"],
