@@ -6,6 +6,7 @@
 //! any subset of the unsynced sectors. `simulated` is the fake that does all of this on purpose.
 //! Must not know: what the bytes mean.
 
+mod descriptors;
 pub mod files;
 mod pieces;
 mod replace;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub(crate) use descriptors::{is_out_of_files, when_files_are_left};
 pub(crate) use replace::replace;
 
 /// How a file is used. Buffered and direct I/O never meet on one file.
