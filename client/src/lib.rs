@@ -5,7 +5,6 @@
 //! known or the time is up; bytes given out were verified; a chunk that was written may be acknowledged.
 //! Must not know: HTTP, S3, Swift, objects, accounts.
 
-mod budget;
 mod client;
 mod error;
 mod nodes;
@@ -18,7 +17,6 @@ mod slow_drives;
 pub mod testing;
 mod write;
 
-pub use budget::{Budget, Share};
 pub use client::{Client, Components};
 pub use error::ClientError;
 pub use nodes::storage_nodes;

@@ -126,19 +126,7 @@ const FOLDERS: [(&str, &[&str]); 9] = [
     ("protocol", &["join", "range", "shard", "transport", "net", "wire", "map", "remote"]),
     (
         "client",
-        &[
-            "error",
-            "nodes",
-            "settings",
-            "slow_drives",
-            "testing",
-            "budget",
-            "reporting",
-            "routing",
-            "client",
-            "read",
-            "write",
-        ],
+        &["error", "nodes", "settings", "slow_drives", "testing", "reporting", "routing", "client", "read", "write"],
     ),
     ("admin", &["types", "control", "endpoints", "client", "server", "tests"]),
     (
