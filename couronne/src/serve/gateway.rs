@@ -24,6 +24,7 @@ use couronne_protocol::transport::{Message, Method, Transport};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::descriptors::Descriptors;
 use super::renewal::{CertificateSigner, Renewal};
 use super::traffic::Traffic;
 use super::{ServeError, end, listen, parts, signals};
@@ -50,6 +51,7 @@ struct Cluster {
 
 /// Start, serve, stop.
 pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let descriptors = Descriptors::raise();
     let env = env::system();
     let folder = Arc::new(DataFolder::open(&settings.data)?);
     let member = folder.member(Role::Gateway)?;
@@ -102,7 +104,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     cluster.folder.announce(&server, &secrets.admin_token)?;
     say(&format!("Couronne {}: gateway {} on {s3}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%s3, %admin, "serving");
-    server::serve(s3_listener, gateway, parts::server_settings(&settings), s3_tls, signal).await;
+    let served = parts::server_settings(&settings, descriptors, 0);
+    server::serve(s3_listener, gateway, served, s3_tls, signal).await;
 
     tracing::info!("stopping");
     following.abort();

@@ -13,14 +13,14 @@ use tokio_rustls::client::TlsStream;
 use super::*;
 use crate::front::server::{TlsError, tls_config};
 
-const CERT: &[u8] = include_bytes!("localhost.cert.pem");
-const KEY: &[u8] = include_bytes!("localhost.key.pem");
+pub(super) const CERT: &[u8] = include_bytes!("localhost.cert.pem");
+pub(super) const KEY: &[u8] = include_bytes!("localhost.key.pem");
 
 async fn server() -> ToyServer {
     ToyServer::with(ServerSettings::default(), FrontSettings::default(), Some(tls_config(CERT, KEY).unwrap())).await
 }
 
-async fn connect(address: SocketAddr, protocol: &[u8]) -> TlsStream<TcpStream> {
+pub(super) async fn connect(address: SocketAddr, protocol: &[u8]) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(CERT).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -36,7 +36,7 @@ async fn connect(address: SocketAddr, protocol: &[u8]) -> TlsStream<TcpStream> {
 }
 
 /// A request as hyper's client takes it.
-fn request(ask: &ToyAsk) -> http::Request<Full<bytes::Bytes>> {
+pub(super) fn request(ask: &ToyAsk) -> http::Request<Full<bytes::Bytes>> {
     let head = String::from_utf8(ask.head()).unwrap();
     let mut request =
         http::Request::builder().method(ask.method.as_str()).uri(format!("https://localhost{}", ask.target));
