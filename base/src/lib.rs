@@ -10,6 +10,7 @@ pub mod buffer;
 pub mod codec;
 pub mod crc;
 pub mod env;
+pub mod fair;
 pub mod fixed;
 pub mod mutant;
 #[cfg(feature = "testing")]

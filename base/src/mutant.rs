@@ -100,6 +100,8 @@ mutants! {
     LeadByWrongClock,
     /// the log is purged up to what the store has flushed
     PurgeUnflushed,
+    /// when a pool is short, whoever holds most gives way
+    CutTheSmallest,
 }
 
 /// Whether this process runs the mutant of this name: `mutant!(SkipLogSync)`.

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_base::env::Env;
+use couronne_base::fair::Pool;
 use couronne_protocol::map::MapSource;
 use couronne_protocol::range::RangeClient;
 use couronne_protocol::shard::ShardClient;
 use couronne_ring::DriveId;
 
-use crate::budget::Budget;
 use crate::routing::{MetaGroup, Router};
 use crate::settings::Settings;
 use crate::slow_drives::SlowDrives;
+
+/// A request that has begun waits this many times as long for memory as one that has not.
+const BEGUN_PATIENCE: u64 = 12;
 
 /// What the client works with; passed in, so that tests pass in fakes.
 #[derive(Clone)]
@@ -35,8 +38,8 @@ pub struct Client {
     pub(crate) components: Components,
     pub(crate) settings: Settings,
     router: Router,
-    write_budget: Budget,
-    read_budget: Budget,
+    write_budget: Pool,
+    read_budget: Pool,
     pub(crate) slow_drives: SlowDrives,
 }
 
@@ -54,8 +57,8 @@ impl Client {
     fn build(components: Components, settings: Settings, meta: Option<MetaGroup>) -> Self {
         Self {
             router: Router::new(components.ranges.clone(), components.env.clone(), &settings, meta),
-            write_budget: Budget::new(settings.write_buffer_bytes_max, settings.buffer_wait_ms),
-            read_budget: Budget::new(settings.read_buffer_bytes_max, settings.buffer_wait_ms),
+            write_budget: Pool::new(settings.write_buffer_bytes_max, settings.buffer_patience()),
+            read_budget: Pool::new(settings.read_buffer_bytes_max, settings.buffer_patience()),
             slow_drives: SlowDrives::default(),
             components,
             settings,
@@ -78,13 +81,20 @@ impl Client {
     }
 
     /// The memory for chunks on their way to the drives.
-    pub const fn write_budget(&self) -> &Budget {
+    pub const fn write_budget(&self) -> &Pool {
         &self.write_budget
     }
 
     /// The memory for chunks that were read.
-    pub const fn read_budget(&self) -> &Budget {
+    pub const fn read_budget(&self) -> &Pool {
         &self.read_budget
+    }
+
+    /// How long a request waits for buffer memory. One that has begun waits for much longer, since its client has
+    /// already been served in part; not for ever, since a copy waits for two budgets.
+    pub const fn buffer_wait(&self, has_begun: bool) -> Duration {
+        let wait_ms = self.settings.buffer_wait_ms;
+        Duration::from_millis(if has_begun { wait_ms.saturating_mul(BEGUN_PATIENCE) } else { wait_ms })
     }
 
     /// Whether a drive was late a moment ago.

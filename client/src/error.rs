@@ -3,6 +3,7 @@
 //! Whatever a range refused keeps its [`Refusal`]. Messages are for logs.
 //! Must not know: what the caller makes of it.
 
+use couronne_base::fair::Short;
 use couronne_metadata::command::Refusal;
 use thiserror::Error;
 
@@ -37,5 +38,15 @@ impl ClientError {
     /// An answer that is not of the shape of its question.
     pub fn unexpected(question: &str) -> Self {
         Self::Corrupt(format!("unexpected answer to {question}"))
+    }
+}
+
+/// No memory for buffers.
+impl From<Short> for ClientError {
+    fn from(short: Short) -> Self {
+        Self::Overloaded(match short {
+            Short::Cut => "the memory for buffers is short, and the request was the slowest of whoever holds most",
+            Short::Waited => "the memory for buffers is used up",
+        })
     }
 }

@@ -5,7 +5,6 @@
 //! known or the time is up; bytes given out were verified; a chunk that was written may be acknowledged.
 //! Must not know: HTTP, S3, Swift, objects, accounts.
 
-mod budget;
 mod client;
 mod error;
 mod read;
@@ -17,7 +16,6 @@ mod slow_drives;
 pub mod testing;
 mod write;
 
-pub use budget::{Budget, Share};
 pub use client::{Client, Components};
 pub use error::ClientError;
 pub use read::{ChunkRead, SEARCHED_DRIVES_MAX, Slice};

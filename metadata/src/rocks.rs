@@ -189,7 +189,7 @@ impl<'a> RocksView<'a> {
 
 impl View for RocksView<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        let value = self.database.get_pinned_cf_opt(self.family()?, key, &self.reads).map_err(failed)?;
+        let value = self.database.get_pinned_cf_opt(self.family()?, key, &self.reads).map_err(unread)?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
@@ -280,7 +280,7 @@ impl Cursor for RocksCursor<'_> {
             self.state = State::On;
             return Ok(Some(row));
         }
-        rows.status().map_err(failed)?;
+        rows.status().map_err(unread)?;
         self.state = State::Done;
         Ok(None)
     }
@@ -310,7 +310,7 @@ impl Cursor for RocksCursor<'_> {
             rows.seek(key)
         }
         self.state = State::Sought;
-        rows.status().map_err(failed)
+        rows.status().map_err(unread)
     }
 }
 
@@ -365,6 +365,15 @@ fn options(settings: &RocksSettings) -> Options {
     options.set_stats_dump_period_sec(0);
     options.set_stats_persist_period_sec(0);
     options
+}
+
+/// A read that failed.
+fn unread(error: rocksdb::Error) -> StoreError {
+    // RocksDB tells the want of descriptors by the system's words only.
+    if error.kind() == ErrorKind::IOError && error.as_ref().contains("Too many open files") {
+        return StoreError::OutOfFiles;
+    }
+    failed(error)
 }
 
 fn failed(error: rocksdb::Error) -> StoreError {

@@ -24,6 +24,9 @@ pub enum StoreError {
     /// No space is left for writes; reads go on.
     #[error("store is full")]
     Full,
+    /// A read found the process out of open files. The medium is sound, and a later read may succeed.
+    #[error("out of open files")]
+    OutOfFiles,
 }
 
 impl From<Corrupt> for StoreError {

@@ -1,7 +1,8 @@
 """More writers than a gateway has memory for.
 
-overload.py BUCKET    some slow uploads hold all of the gateway's buffers while many others want some; those must be
-                      told to slow down, and nothing else. Then the slow ones go on, and what they wrote must be there.
+overload.py BUCKET    some uploads stop while they hold all of the gateway's buffers, and many others want some: the
+                      stopped ones give way, as many as it takes, and are told to slow down. Then those that are left go
+                      on, and what they wrote must be there.
 """
 import http.client
 import json
@@ -14,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 HOLDERS, WRITERS, BYTES = 8, 60, 4 << 20
-BEGUN = 64 << 10
+BEGUN = 1900 << 10
 
 s3 = boto3.client("s3", config=Config(retries={"max_attempts": 0}, read_timeout=60, max_pool_connections=WRITERS))
 

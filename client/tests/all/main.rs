@@ -7,6 +7,7 @@
     reason = "a test that panics is a test that fails"
 )]
 
+mod fair;
 mod hints;
 mod meta;
 mod reporting;

@@ -17,6 +17,7 @@ use couronne_gateway::metrics::Metrics;
 
 use super::cluster_status::ClusterStatusSource;
 use super::forwarder::AdminForwarder;
+use super::health::Health;
 use super::identity_control::refusal;
 use super::map::cluster_map;
 use super::messages::Order;
@@ -29,6 +30,8 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct AdminClusterControl {
     /// What reads metadata, to know whether it can be read.
     pub(super) identity: Identity,
+    /// What was found of that a moment ago.
+    pub(super) health: Health,
     /// What this process counted.
     pub(super) metrics: Arc<Metrics>,
     /// The status of the cluster.
@@ -37,14 +40,20 @@ pub(super) struct AdminClusterControl {
     pub(super) forwarder: AdminForwarder,
 }
 
-#[async_trait]
-impl ClusterControl for AdminClusterControl {
-    async fn check_health(&self) -> Result<(), ApiError> {
+impl AdminClusterControl {
+    async fn read_metadata(&self) -> Result<(), ApiError> {
         match tokio::time::timeout(HEALTH_TIMEOUT, self.identity.list_accounts("", 1)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(refusal(&error)),
             Err(_) => Err(ApiError::new(ErrorCode::Unavailable, "metadata does not answer")),
         }
+    }
+}
+
+#[async_trait]
+impl ClusterControl for AdminClusterControl {
+    async fn check_health(&self) -> Result<(), ApiError> {
+        self.health.check(self.read_metadata()).await
     }
 
     async fn metrics(&self) -> Result<String, ApiError> {

@@ -9,6 +9,7 @@ mod cluster_status;
 pub(crate) mod commands;
 mod durability;
 mod forwarder;
+mod health;
 mod identity_control;
 mod map;
 pub(crate) mod messages;
@@ -27,6 +28,7 @@ pub(crate) use actions::AdminActions;
 use cluster_control::AdminClusterControl;
 pub(crate) use cluster_status::ClusterStatusSource;
 pub(crate) use forwarder::AdminForwarder;
+use health::Health;
 use identity_control::AdminIdentityControl;
 pub(crate) use process_status::StatusSource;
 
@@ -41,6 +43,6 @@ pub(crate) fn api(
     Arc::new(AdminApi {
         tokens: AdminTokens::new(token),
         identities: Arc::new(AdminIdentityControl(identity.clone())),
-        cluster: Arc::new(AdminClusterControl { identity, metrics, status, forwarder }),
+        cluster: Arc::new(AdminClusterControl { identity, health: Health::default(), metrics, status, forwarder }),
     })
 }

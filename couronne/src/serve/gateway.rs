@@ -24,6 +24,7 @@ use couronne_protocol::transport::{Message, Method, Transport};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::descriptors::Descriptors;
 use super::renewal::{CertificateSigner, Renewal};
 use super::traffic::Traffic;
 use super::{ServeError, end, listen, parts, signals};
@@ -54,6 +55,7 @@ struct Cluster {
 
 /// Start, serve, stop.
 pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let descriptors = Descriptors::raise();
     let env = env::system();
     let folder = Arc::new(DataFolder::open(&settings.data)?);
     let member = folder.member(Role::Gateway)?;
@@ -105,7 +107,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped.clone()));
     say(&format!("Couronne {}: gateway {} on {s3}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%s3, %admin, "serving");
-    server::serve(s3_listener, gateway, parts::server_settings(&settings), s3_tls, signal).await;
+    let served = parts::server_settings(&settings, descriptors, 0);
+    server::serve(s3_listener, gateway, served, s3_tls, signal).await;
 
     tracing::info!("stopping");
     following.abort();

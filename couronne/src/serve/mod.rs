@@ -7,6 +7,7 @@
 //! Promises: nothing is served before the node has recovered.
 //! Must not know: what is served.
 
+mod descriptors;
 mod gateway;
 mod lone;
 mod parts;
@@ -37,6 +38,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::descriptors::Descriptors;
 use self::lone::Lone;
 
 use crate::admin::{self, AdminActions, AdminForwarder, ClusterStatusSource, StatusSource};
@@ -144,6 +146,7 @@ fn run_role(settings: &Settings, role: impl Future<Output = Result<(), ServeErro
 
 /// Start, serve, stop.
 async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let descriptors = Descriptors::raise();
     let env = env::system();
     // The listeners first: a first start whose port is taken leaves nothing behind, and the next one is the first again.
     let (s3_listener, s3) = listen(settings.s3.listen, "--listen, or `listen` in [s3] of the settings file,").await?;
@@ -166,7 +169,8 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_stopped));
     welcome::print(&data, s3, &server);
     tracing::info!(%s3, %admin, policy = %data.redundancy, drives = data.drives.len(), "serving");
-    server::serve(s3_listener, gateway, parts::server_settings(&settings), tls, stop).await;
+    let served = parts::server_settings(&settings, descriptors, data.drives.len());
+    server::serve(s3_listener, gateway, served, tls, stop).await;
 
     tracing::info!("stopping");
     node.shutdown().await;

@@ -19,6 +19,7 @@ use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::NodeSettings;
 
 use super::ServeError;
+use super::descriptors::Descriptors;
 use crate::folder::secrets::Secrets;
 use crate::settings::{S3Settings, Settings};
 
@@ -77,17 +78,29 @@ pub(super) fn gateway(
     let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?);
     let base_domains = settings.s3.base_domains.iter().map(|domain| domain.to_lowercase()).collect();
     let face = S3 { base_domains, regions: vec![settings.s3.region.clone()] };
-    let settings = FrontSettings { body_stall_ms: limits.body_stall_ms };
-    Ok(Arc::new(Gateway { engine, identity, env, metrics, settings, face }))
+    let settings = FrontSettings {
+        body_stall_ms: limits.body_stall_ms,
+        bytes_per_s_min: limits.client_bytes_per_s_min,
+        rate_over_ms: limits.client_rate_over_s.saturating_mul(1000),
+        document_bytes_max: limits.document_bytes_max,
+        ..FrontSettings::default()
+    };
+    let documents = settings.documents();
+    Ok(Arc::new(Gateway { engine, identity, env, metrics, settings, documents, face }))
 }
 
-/// The S3 listener's bounds.
-pub(super) fn server_settings(settings: &Settings) -> ServerSettings {
+/// The S3 listener's bounds, in a process with so many drives.
+pub(super) fn server_settings(settings: &Settings, descriptors: Descriptors, drives: usize) -> ServerSettings {
     let limits = &settings.limits;
     ServerSettings {
-        connections_max: limits.connections_max,
+        connections_max: descriptors.connections(drives, limits.connections_max),
         head_timeout_ms: limits.head_timeout_ms,
         send_stall_ms: limits.send_stall_ms,
+        bytes_per_s_min: limits.client_bytes_per_s_min,
+        rate_over_ms: limits.client_rate_over_s.saturating_mul(1000),
+        peer_connections_max: limits.peer_connections_max.unwrap_or(usize::MAX),
+        requests_max: limits.requests_max,
+        request_time_max_s: limits.request_time_max_s,
         shutdown_grace_ms: settings.process.shutdown_grace_s.saturating_mul(1000),
         ..ServerSettings::default()
     }

@@ -18,6 +18,7 @@ use couronne_ring::NodeId;
 use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeDrive, NodeService};
 use tokio::sync::watch;
 
+use super::descriptors::Descriptors;
 use super::renewal::{CertificateSigner, Renewal};
 use super::traffic::Traffic;
 use super::{ServeError, api, end, gateway_of, listen, parts, secrets, signals};
@@ -31,6 +32,7 @@ use couronne_base::env;
 
 /// Start, serve, stop.
 pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let descriptors = Descriptors::raise();
     let env = env::system();
     let folder = Arc::new(DataFolder::open(&settings.data)?);
     if !folder.has_member()? {
@@ -42,6 +44,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let redundancy = settings.data.redundancy()?;
     let folders = folder.drive_folders()?;
     let drives = drives::open(&folders).await?;
+    let drives_count = drives.len();
     folder.check_owner(Membership::owner(&drives).await?, &member)?;
     let (peers, peer_address) = listen(settings.cluster.listen, "`listen` in [cluster] of the settings file").await?;
     let (admin_listener, admin) = listen(settings.admin.listen, "`listen` in [admin] of the settings file").await?;
@@ -62,8 +65,10 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     tokio::spawn(renewal(&folder, &node, &env, &settings)?.run(Arc::clone(&tls)));
     let actions = Arc::new(AdminActions { node: Arc::clone(&node), folders });
     let service = MemberService { node: node.service(), status: Arc::clone(&own), actions: Arc::clone(&actions) };
-    let serving =
-        net::serve(peers, tls, traffic.service(Arc::new(service)), NetSettings::default(), closing(stopped.clone()));
+    let of_peers = NetSettings::default();
+    let connections_max = descriptors.connections(drives_count, of_peers.connections_max);
+    let of_peers = NetSettings { connections_max, ..of_peers };
+    let serving = net::serve(peers, tls, traffic.service(Arc::new(service)), of_peers, closing(stopped.clone()));
     let peers_task = tokio::spawn(serving);
     let signal = signals::stop().map_err(ServeError::Runtime)?;
     let mut signal = std::pin::pin!(signal);

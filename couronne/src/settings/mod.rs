@@ -126,19 +126,35 @@ settings! {
 
     /// Bounds of what requests may take.
     limits: LimitSettings {
-        /// S3 connections at once; more wait to be accepted.
+        /// S3 connections at once. When they are used up, a new one takes the place of a silent one, or of a busy one of
+        /// an address that has more; else it is refused. Fewer if the limit of open files (`ulimit -n`) leaves room for
+        /// fewer beside what the drives need.
         connections_max: usize = 10_000,
+        /// S3 connections at once of one address (of IPv6: of one /64 network), whatever is free. Unset: no bound but
+        /// the fair one, since a proxy's clients all have its address.
+        peer_connections_max: Option<usize> = None,
+        /// S3 requests under way at once. More wait a while, then the slowest of the account that has most is cut with 503.
+        requests_max: usize = 2_048,
+        /// How long a request may take, its body and its answer included, in seconds. Below a day.
+        request_time_max_s: u64 = 21_600,
         /// How long a request's head may take to arrive, and how long a connection may be idle, in milliseconds.
         head_timeout_ms: u64 = 60_000,
         /// How long a client may send nothing of a body that is awaited, in milliseconds.
         body_stall_ms: u64 = 30_000,
         /// How long a client may take nothing of an answer, in milliseconds.
         send_stall_ms: u64 = 60_000,
-        /// Memory of bodies being received, encoded and written, parity included, in bytes. When it is used up,
-        /// requests wait a while and are then told to slow down.
+        /// How many bytes a second a client has to send of a body, or to take of an answer, while it is waited for.
+        client_bytes_per_s_min: u64 = 1_024,
+        /// Over how much time of waiting for a client that rate is taken, in seconds.
+        client_rate_over_s: u64 = 60,
+        /// Memory of bodies being received, encoded and written, parity included, in bytes. It is taken as bytes arrive.
+        /// When it is short, requests wait a while, then the slowest of the account that holds most is cut with 503.
         write_buffer_bytes_max: u64 = 512 << 20,
-        /// Memory of bodies read ahead of their receivers, in bytes.
+        /// Memory of bodies read ahead of their receivers, in bytes. When it is short, the answer that its client takes
+        /// most slowly, of the account that holds most, is cut off.
         read_buffer_bytes_max: u64 = 256 << 20,
+        /// Memory of XML documents that clients send, of what is made of them included, in bytes. Shared as the others.
+        document_bytes_max: u64 = 64 << 20,
         /// How long a revoked key may still be taken as valid, in milliseconds.
         credential_cache_ms: u64 = 5_000,
     }
@@ -260,6 +276,9 @@ pub(crate) enum SettingsError {
     /// Others could not reach the process.
     #[error("cluster.advertise is an address as host:port, not {0}")]
     Advertise(String),
+    /// A part could be older than a day before its commit.
+    #[error("a request takes less than a day (limits.request_time_max_s)")]
+    LongRequests,
     /// There is no data folder.
     #[error("at least one data folder is needed (--data)")]
     NoData,
@@ -286,6 +305,9 @@ impl Settings {
         }
         if self.cluster.certificate_lifetime_s < 15 {
             return Err(SettingsError::ShortCertificates);
+        }
+        if self.limits.request_time_max_s >= 86_400 {
+            return Err(SettingsError::LongRequests);
         }
         if self.data.folders.is_empty() {
             return Err(SettingsError::NoData);
@@ -355,6 +377,12 @@ mod tests {
         assert!(refused("[cluster]\nname = 'n 1'").contains("cluster.name"));
         assert!(refused("[cluster]\nzone = ''").contains("cluster.zone"));
         assert!(refused("[cluster]\nadvertise = 'host'").contains("cluster.advertise"));
+    }
+
+    #[test]
+    fn a_request_of_a_day_is_refused() {
+        let settings: Settings = toml::from_str("[limits]\nrequest_time_max_s = 86400").unwrap();
+        assert!(matches!(settings.check(), Err(SettingsError::LongRequests)));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_base::fair::Short;
 use couronne_metadata::record::ChecksumAlgorithm;
 use thiserror::Error;
 
@@ -85,6 +86,9 @@ pub enum BodyError {
     /// The sender was silent for too long.
     #[error("the sender stalled")]
     TimedOut,
+    /// The request gave way to others.
+    #[error("the request gave way to others: {0}")]
+    Short(Short),
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Disconnected(String),

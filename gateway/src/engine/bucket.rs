@@ -12,6 +12,7 @@ mod rules;
 
 use std::sync::Arc;
 
+use couronne_base::fair::Holder;
 use couronne_client::BucketView;
 use couronne_metadata::command::Refusal;
 use couronne_metadata::ids::Ordinal;
@@ -84,6 +85,11 @@ pub struct BucketPage {
 impl Bucket {
     pub(super) fn view(&self) -> BucketView {
         BucketView { id: self.entry.id, rules_version: self.entry.rules.version }
+    }
+
+    /// For whom shares of what is scarce are taken: its account, and within it the bucket.
+    pub(crate) fn holder(&self) -> Holder {
+        Holder::new(&*self.entry.account, Arc::clone(&self.name))
     }
 }
 

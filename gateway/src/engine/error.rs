@@ -4,6 +4,7 @@
 //! keeps its [`Refusal`]. Messages are for logs: no face shows them.
 //! Must not know: status codes, XML.
 
+use couronne_base::fair::Short;
 use couronne_client::ClientError;
 use couronne_metadata::command::Refusal;
 use couronne_metadata::ids::{Ordinal, VersionId};
@@ -103,6 +104,13 @@ impl From<ClientError> for EngineError {
             ClientError::Unreadable(what) => Self::Unreadable(what),
             ClientError::Corrupt(what) => Self::Corrupt(what),
         }
+    }
+}
+
+/// No memory for buffers.
+impl From<Short> for EngineError {
+    fn from(short: Short) -> Self {
+        ClientError::from(short).into()
     }
 }
 

@@ -118,7 +118,8 @@ impl ObjectHandle {
             return Err(Refusal::Invalid(InvalidReason::RangePastEnd).into());
         }
         let owner = Owner { bucket: self.bucket.entry.id, key: self.key.clone() };
-        let mut reader = BlobReader::new(self.engine.shared.clone(), owner, self.source(&range)?, &range);
+        let (shared, holder) = (self.engine.shared.clone(), self.bucket.holder());
+        let mut reader = BlobReader::new(shared, owner, holder, self.source(&range)?, &range);
         match reader.prime().await {
             Ok(()) => Ok(reader),
             Err(EngineError::Unreadable(what)) => Err(self.why_unreadable(what).await),

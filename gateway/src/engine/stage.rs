@@ -1,7 +1,8 @@
 //! Staging: receiving a body into a durable blob that no row names yet.
 //!
 //! The body is cut in chunks as it arrives: while one chunk is received and hashed, the one before is
-//! encoded and written. A body that fits the policy's inline bound stays in memory, to travel in its
+//! encoded and written. A chunk's share of the write budget is taken as its bytes arrive, in the name of the bucket's
+//! account. A body that fits the policy's inline bound stays in memory, to travel in its
 //! commit. The blob's geometry is chosen when the first chunk is complete, since by then a short body
 //! has ended and its length is known.
 //!
@@ -13,8 +14,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use couronne_base::buffer::AlignedBuffer;
+use couronne_base::fair::{Claim, Cut, Holder, OnBehalf, Short};
 use couronne_base::mutant;
-use couronne_client::{ChunkToWrite, ChunkWritten, ClientError, Share};
+use couronne_client::{ChunkToWrite, ChunkWritten, ClientError};
 use couronne_metadata::command::NewData;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::record::{BlobRef, Checksum, Etag};
@@ -93,7 +95,7 @@ impl Engine {
     ) -> Result<Staged, EngineError> {
         let map = self.shared.client.map().current();
         let policy = map.policies.get(&bucket.entry.rules.policy).ok_or(EngineError::NoSuchPolicy)?;
-        let mut intake = Intake::new(body, self.shared.clone(), policy.redundancy);
+        let mut intake = Intake::new(body, self.shared.clone(), policy.redundancy, bucket.holder());
         let first = intake.chunk(policy.chunk_bytes).await?;
         let owner = Owner { bucket: bucket.entry.id, key: key.clone() };
         let (data, digests, guard) = if intake.ended && intake.received <= u64::from(policy.inline_bytes_max) {
@@ -145,7 +147,7 @@ impl Engine {
 /// A received chunk and its share of the memory budget.
 struct Chunk {
     bytes: Bytes,
-    share: Share,
+    share: Claim,
 }
 
 /// The receiving side: takes the body's pieces, hashes them, and cuts chunks.
@@ -153,6 +155,9 @@ struct Intake<'a> {
     body: &'a mut dyn BodySource,
     shared: Arc<Shared>,
     redundancy: Redundancy,
+    /// For whom memory is taken.
+    holder: Holder,
+    cut: Cut,
     hashes: BodyHashes,
     declared: Option<u64>,
     /// What the last piece had beyond its chunk.
@@ -163,13 +168,15 @@ struct Intake<'a> {
 }
 
 impl<'a> Intake<'a> {
-    fn new(body: &'a mut dyn BodySource, shared: Arc<Shared>, redundancy: Redundancy) -> Self {
+    fn new(body: &'a mut dyn BodySource, shared: Arc<Shared>, redundancy: Redundancy, holder: Holder) -> Self {
         let hashes = BodyHashes::new(body.expected());
         let declared = body.length();
         Self {
             body,
             shared,
             redundancy,
+            holder,
+            cut: OnBehalf::of_task().cut,
             hashes,
             declared,
             rest: Bytes::new(),
@@ -183,38 +190,45 @@ impl<'a> Intake<'a> {
     async fn chunk(&mut self, chunk_bytes: u32) -> Result<Chunk, EngineError> {
         let left = self.declared.map_or(u64::MAX, |declared| declared.saturating_sub(self.received));
         let wanted = usize::try_from(left.min(u64::from(chunk_bytes))).unwrap_or(usize::MAX);
-        let share = self.share(wanted).await?;
-        let first = self.piece(chunk_bytes as usize).await?;
+        let mut share = self.share(wanted.min(chunk_bytes as usize));
+        let first = self.piece(chunk_bytes as usize, &mut share).await?;
         // One piece that is the whole chunk is taken as it is.
         if first.len() == wanted && self.declared == Some(self.received) {
-            self.expect_end().await?;
+            self.expect_end(&mut share).await?;
             return Ok(Chunk { bytes: first, share });
         }
         let mut buffer = AlignedBuffer::with_capacity(first.len().max(self.declared.map_or(0, |_| wanted)));
         buffer.extend_from_slice(&first);
         while !self.ended && buffer.len() < chunk_bytes as usize {
-            let piece = self.piece(chunk_bytes as usize - buffer.len()).await?;
+            let piece = self.piece(chunk_bytes as usize - buffer.len(), &mut share).await?;
             buffer.extend_from_slice(&piece);
         }
         if self.declared == Some(self.received) {
-            self.expect_end().await?;
+            self.expect_end(&mut share).await?;
         }
         Ok(Chunk { bytes: buffer.freeze(), share })
     }
 
-    /// Up to `bytes_max` bytes of the body, hashed; empty only at its end.
-    async fn piece(&mut self, bytes_max: usize) -> Result<Bytes, EngineError> {
+    /// Up to `bytes_max` bytes of the body, hashed, and covered by a share; empty only at its end.
+    async fn piece(&mut self, bytes_max: usize, share: &mut Claim) -> Result<Bytes, EngineError> {
         while self.rest.is_empty() && !self.ended {
-            match self.body.next().await? {
+            let next = tokio::select! {
+                biased;
+                () = self.cut.wait() => return Err(Short::Cut.into()),
+                next = self.body.next() => next?,
+            };
+            match next {
                 Some(bytes) => self.rest = bytes,
                 None => self.end()?,
             }
         }
         let piece = self.rest.split_to(self.rest.len().min(bytes_max));
+        let wait = self.shared.client.buffer_wait(self.received > 0);
         self.received += piece.len() as u64;
         if self.declared.is_some_and(|declared| self.received > declared) {
             return Err(BodyError::TooLong.into());
         }
+        share.take_within(self.with_parity(piece.len()), wait).await?;
         self.hashes.update(&piece);
         self.hashed_since_yield += piece.len();
         if self.hashed_since_yield >= HASHED_BYTES_PER_TURN {
@@ -225,8 +239,8 @@ impl<'a> Intake<'a> {
     }
 
     /// All declared bytes are here: nothing but the end may follow.
-    async fn expect_end(&mut self) -> Result<(), EngineError> {
-        if !self.ended && !self.piece(1).await?.is_empty() {
+    async fn expect_end(&mut self, share: &mut Claim) -> Result<(), EngineError> {
+        if !self.ended && !self.piece(1, share).await?.is_empty() {
             return Err(BodyError::TooLong.into());
         }
         Ok(())
@@ -240,17 +254,22 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Memory for a chunk of this length and its parity. (Copies share the data's memory.)
-    async fn share(&mut self, chunk_len: usize) -> Result<Share, EngineError> {
-        let data = chunk_len as u64;
-        let first = self.received == 0;
-        let parity = match self.redundancy {
-            Redundancy::Erasure { k, m } => data * u64::from(m) / u64::from(k.max(1)),
-            Redundancy::Single | Redundancy::Replicated(_) => 0,
-        };
-        let budget = self.shared.client.write_budget();
-        // While a later chunk waits for memory, those before it are being written and give theirs back.
-        Ok(if first { budget.share(data + parity).await? } else { budget.next_share(data + parity).await? })
+    /// What will take the memory of a chunk of this length at most. While a later chunk waits for memory, those before it
+    /// are being written and give theirs back.
+    fn share(&self, chunk_len: usize) -> Claim {
+        let need = self.with_parity(chunk_len);
+        self.shared.client.write_budget().claim(self.holder.clone(), need, &self.cut)
+    }
+
+    /// The memory of so many bytes and their parity. (Copies share the data's memory.)
+    fn with_parity(&self, len: usize) -> u64 {
+        let data = len as u64;
+        match self.redundancy {
+            Redundancy::Erasure { k, m } => {
+                data.saturating_add(data.saturating_mul(u64::from(m)).div_ceil(u64::from(k.max(1))))
+            }
+            Redundancy::Single | Redundancy::Replicated(_) => data,
+        }
     }
 
     fn finish(self) -> Result<BodyDigests, EngineError> {
@@ -296,6 +315,7 @@ impl BlobWriter {
             bytes: chunk.bytes,
         };
         let (shared, share) = (self.shared.clone(), chunk.share);
+        share.settle();
         self.in_flight.spawn(async move {
             let written = shared.client.write_chunk(write).await;
             drop(share);

@@ -2,27 +2,41 @@
 //!
 //! Promises: what an operation reads was unframed by the face's decoder, which checks signatures before the end is told;
 //! what the sender said of the whole (length, MD5, SHA-256, checksum) goes along as [`Expected`] to whatever hashes it. A
-//! silent client is given up after a while. Memory does not grow with the body.
+//! client that is silent for a while or too slow is given up. Memory does not grow with the body; that of a body read
+//! whole is taken from a pool as it comes, in the name of the request's bucket.
 //! Must not know: faces, operations, how bodies are stored.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use couronne_base::fair::{Claim, Holder, Pool, Short, lend};
 use couronne_metadata::record::ChecksumAlgorithm;
+use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Frame;
+use tokio::time::{Instant, timeout_at};
 
 use super::error::Rejection;
 use super::face::{BodyDecoder as _, DecoderStep, Face};
 use super::gateway::FrontSettings;
+use super::limits::pace::{LeastRate, Pace};
+use super::limits::under_way::UnderWay;
 use crate::engine::{BodyError, BodyHashes, BodySource, Expected, ExpectedChecksum};
 
 /// A body as the server hands it over.
 pub type Incoming = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
+/// What comes next of a body.
+type NextFrame = Option<Result<Frame<Bytes>, Box<dyn std::error::Error + Send + Sync>>>;
+
 /// The largest body that an operation without one is sent, in bytes.
 const DISCARDED_BYTES_MAX: usize = 64 << 10;
+
+/// What a byte of a document takes: itself, and what is made of it while it is read. Bytes.
+const DOCUMENT_COST: u64 = 4;
 
 /// What an operation does with its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +61,24 @@ pub struct Framing<D> {
     pub expected: Expected,
 }
 
+/// What a body is received with.
+pub(super) struct Reception {
+    /// The request's place.
+    pub(super) under_way: UnderWay,
+    /// Until when the request has to be answered.
+    pub(super) deadline: Instant,
+    /// The memory of bodies that are read whole.
+    pub(super) documents: Pool,
+}
+
 /// A request's body.
 pub struct Body<F: Face> {
     incoming: Incoming,
+    reception: Reception,
+    /// For whom memory is taken.
+    holder: Holder,
+    least: LeastRate,
+    pace: Pace,
     decoder: Option<Box<F::Decoder>>,
     /// What came and is still framed.
     input: Bytes,
@@ -63,11 +92,33 @@ pub struct Body<F: Face> {
 
 impl<F: Face> Body<F> {
     /// A body framed in this way, of a request whose head was verified.
-    pub(super) fn new(incoming: Incoming, framing: Framing<F::Decoder>, settings: &FrontSettings) -> Self {
+    pub(super) fn new(
+        incoming: Incoming,
+        framing: Framing<F::Decoder>,
+        reception: Reception,
+        settings: &FrontSettings,
+    ) -> Self {
         let Framing { decoder, length, expected } = framing;
-        let stall = Duration::from_millis(settings.body_stall_ms);
-        let (input, trailer, document) = (Bytes::new(), None, None);
-        Self { incoming, decoder, input, trailer, length, expected, stall, touched: false, document }
+        Self {
+            incoming,
+            reception,
+            holder: Holder::new("", ""),
+            least: settings.least_rate(),
+            pace: Pace::default(),
+            decoder,
+            input: Bytes::new(),
+            trailer: None,
+            length,
+            expected,
+            stall: Duration::from_millis(settings.body_stall_ms),
+            touched: false,
+            document: None,
+        }
+    }
+
+    /// Its memory counts for this holder.
+    pub(super) fn counts_for(&mut self, holder: Holder) {
+        self.holder = holder;
     }
 
     /// The whole body, at most `bytes_max` bytes, verified against all that its sender said of it.
@@ -76,17 +127,28 @@ impl<F: Face> Body<F> {
         if let Some(document) = &self.document {
             return Ok(document.clone());
         }
+        // What is longer than it may be is not read at all if its sender says so.
+        if self.length.is_some_and(|length| length > bytes_max as u64) {
+            return Err(Rejection::DocumentTooLong);
+        }
+        let need = self.length.unwrap_or(bytes_max as u64).saturating_mul(DOCUMENT_COST);
+        let mut share = None;
         let mut hashes = BodyHashes::new(self.expected.clone());
         let mut document = BytesMut::new();
         while let Some(bytes) = self.receive().await.map_err(|error| Rejection::Engine(error.into()))? {
-            if document.len() + bytes.len() > bytes_max {
+            if document.len().saturating_add(bytes.len()) > bytes_max {
                 return Err(Rejection::DocumentTooLong);
             }
+            let cost = (bytes.len() as u64).saturating_mul(DOCUMENT_COST);
+            let Reception { documents, under_way, .. } = &self.reception;
+            let share = share.get_or_insert_with(|| documents.claim(self.holder.clone(), need, under_way.cut()));
+            share.take(cost).await.map_err(|short| Rejection::Engine(short.into()))?;
             hashes.update(&bytes);
             document.extend_from_slice(&bytes);
         }
         hashes.finish(self.trailer.take().as_deref()).map_err(Rejection::Engine)?;
-        let document = document.freeze();
+        share.iter().for_each(Claim::settle);
+        let document = lend(document.freeze(), share.map(Arc::new).as_ref());
         self.document = Some(document.clone());
         Ok(document)
     }
@@ -107,21 +169,62 @@ impl<F: Face> Body<F> {
     }
 
     async fn receive(&mut self) -> Result<Option<Bytes>, BodyError> {
-        let Some(decoder) = &mut self.decoder else {
-            return frame(&mut self.incoming, self.stall).await;
-        };
         loop {
+            let Some(decoder) = &mut self.decoder else { return self.frame().await };
             match decoder.step(&mut self.input)? {
                 DecoderStep::Data(data) => return Ok(Some(data)),
                 DecoderStep::NeedInput | DecoderStep::End => {}
             }
-            match frame(&mut self.incoming, self.stall).await? {
+            match self.frame().await? {
                 Some(more) => self.input = more,
                 None => break,
             }
         }
-        self.trailer = decoder.finish()?;
+        self.trailer = match &mut self.decoder {
+            Some(decoder) => decoder.finish()?,
+            None => None,
+        };
         Ok(None)
+    }
+
+    /// The next bytes from the connection. HTTP's own trailers mean nothing here and are dropped.
+    async fn frame(&mut self) -> Result<Option<Bytes>, BodyError> {
+        loop {
+            // What is here already was not waited for.
+            let next = match self.incoming.frame().now_or_never() {
+                Some(next) => next,
+                None => self.awaited_frame().await?,
+            };
+            match next {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(BodyError::Disconnected(error.to_string())),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data()
+                        && !data.is_empty()
+                    {
+                        self.pace.moved(data.len() as u64);
+                        self.reception.under_way.moved(data.len());
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next frame, for which the client is waited for: within bounds, and only as long as the request is not cut.
+    async fn awaited_frame(&mut self) -> Result<NextFrame, BodyError> {
+        let Reception { under_way, deadline, .. } = &self.reception;
+        let since = Instant::now();
+        let awaits_client = under_way.await_client();
+        let frame = timeout_at((since + self.stall).min(*deadline), self.incoming.frame());
+        let next = tokio::select! {
+            biased;
+            () = under_way.cut().wait() => return Err(BodyError::Short(Short::Cut)),
+            next = frame => next.map_err(|_| BodyError::TimedOut)?,
+        };
+        drop(awaits_client);
+        let is_too_slow = self.pace.is_too_slow(since.elapsed(), self.least);
+        if is_too_slow { Err(BodyError::TimedOut) } else { Ok(next) }
     }
 }
 
@@ -142,22 +245,5 @@ impl<F: Face> BodySource for Body<F> {
 
     fn trailer_checksum(&mut self) -> Option<Bytes> {
         self.trailer.take()
-    }
-}
-
-/// The next bytes from the connection. HTTP's own trailers mean nothing here and are dropped.
-async fn frame(incoming: &mut Incoming, stall: Duration) -> Result<Option<Bytes>, BodyError> {
-    loop {
-        match tokio::time::timeout(stall, incoming.frame()).await.map_err(|_| BodyError::TimedOut)? {
-            None => return Ok(None),
-            Some(Err(error)) => return Err(BodyError::Disconnected(error.to_string())),
-            Some(Ok(frame)) => {
-                if let Ok(data) = frame.into_data()
-                    && !data.is_empty()
-                {
-                    return Ok(Some(data));
-                }
-            }
-        }
     }
 }

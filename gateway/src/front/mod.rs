@@ -20,6 +20,7 @@ pub mod face;
 pub mod faces;
 pub mod gateway;
 pub mod handler;
+pub mod limits;
 pub mod pipeline;
 pub mod request;
 pub mod request_id;

@@ -7,15 +7,18 @@
 
 use std::sync::Arc;
 
+use couronne_base::fair::Short;
 use http::request::Parts;
 use hyper::body::Body as _;
+use tokio::time::Instant;
 
 use super::authorize::{RENEWALS_MAX, authorize};
-use super::body::{Body, BodyUse, Incoming};
+use super::body::{Body, BodyUse, Incoming, Reception};
 use super::error::{FaceError, FrontError, Rejection, of_face};
 use super::face::{Face, FaceOperation as _, Verified};
 use super::gateway::Gateway;
 use super::handler::{ErrorOf, Handler};
+use super::limits::under_way::UnderWay;
 use super::request::{self, RequestHead};
 use super::request_id::RequestId;
 use super::resources::{ResolvedResources as _, Resources as _};
@@ -31,6 +34,10 @@ pub struct Received {
     pub body: Incoming,
     /// Its identity.
     pub id: RequestId,
+    /// Its place among the requests under way, unless there was none.
+    pub under_way: Result<UnderWay, Short>,
+    /// Until when it has to be answered.
+    pub deadline: Instant,
 }
 
 /// A request of a known caller, and the operation that it means. Only the authenticate stage makes one.
@@ -40,6 +47,8 @@ pub struct Authenticated<F: Face> {
     caller: Arc<Credential>,
     payload: F::Payload,
     incoming: Incoming,
+    under_way: UnderWay,
+    deadline: Instant,
 }
 
 impl<F: Face> Authenticated<F> {
@@ -85,7 +94,8 @@ async fn stages<F: Face>(
     received: Received,
     trace: &mut Trace,
 ) -> Result<Response, FrontError<F::Error>> {
-    let Received { head, body: incoming, id } = received;
+    let Received { head, body: incoming, id, under_way, deadline } = received;
+    let under_way = under_way.map_err(|short| of_face(super::Rejection::Engine(short.into())))?;
 
     let head = RequestHead::parse(head, id, gateway.env.clock.wall_us()).map_err(of_face)?;
     let request = gateway.face.parse(head).map_err(FrontError::Face)?;
@@ -94,11 +104,13 @@ async fn stages<F: Face>(
 
     let Verified { caller, payload } = F::authenticate(gateway, &request).await.map_err(FrontError::Face)?;
     trace.caller(&caller);
+    under_way.authenticated(&caller.account);
     trace.passed(Stage::Authenticate);
 
     let operation = operation.map_err(FrontError::Face)?;
     trace.operation(operation.name());
-    let authenticated = Authenticated { request: Arc::new(request), operation, caller, payload, incoming };
+    let request = Arc::new(request);
+    let authenticated = Authenticated { request, operation, caller, payload, incoming, under_way, deadline };
     F::dispatch(gateway, authenticated, trace).await
 }
 
@@ -109,14 +121,19 @@ pub async fn carry_out<H: Handler>(
     authenticated: Authenticated<H::Face>,
     trace: &mut Trace,
 ) -> Result<Response, FrontError<ErrorOf<H>>> {
-    let Authenticated { request, operation, caller, payload, incoming } = authenticated;
+    let Authenticated { request, operation, caller, payload, incoming, under_way, deadline } = authenticated;
 
     let sent_bytes = incoming.size_hint().exact();
     let framing = gateway.face.framing(&request, payload, H::BODY, sent_bytes).map_err(FrontError::Face)?;
-    let mut body = Body::<H::Face>::new(incoming, framing, &gateway.settings);
+    let reception = Reception { under_way: under_way.clone(), deadline, documents: gateway.documents.clone() };
+    let mut body = Body::<H::Face>::new(incoming, framing, reception, &gateway.settings);
     let parameters = Arc::new(H::parse(&request).map_err(FrontError::Face)?);
     let resources = parameters.resources(&request).map_err(FrontError::Face)?;
     let mut resolved = resources.resolve(&gateway.engine).await.map_err(of_face)?;
+    if let Some((bucket, _)) = resolved.buckets().next() {
+        under_way.resolved(bucket);
+        body.counts_for(bucket.holder());
+    }
     trace.passed(Stage::Resolve);
 
     for _ in 0..RENEWALS_MAX {

@@ -1,36 +1,41 @@
 //! The HTTP server: connections, TLS, limits; hands each request to its face's pipeline and sends the answer.
 //!
-//! Promises: heads, bodies, answers, connections and their times are bounded. A request whose framing
-//! has two meanings is refused, and its connection closed. On shutdown, requests under way
-//! are finished.
+//! Promises: heads, bodies, answers, connections and their times are bounded; connections and requests under way are
+//! shared fairly. A request whose framing has two meanings is refused, and its connection closed. On shutdown, requests
+//! under way are finished.
 //! Must not know: faces, operations, signatures.
 
 mod connection;
 mod guard;
 mod incoming;
 mod outgoing;
+mod places;
+mod progress;
+mod settings;
+mod streams;
 mod tls;
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use couronne_base::fair::{Cut, OnBehalf, Pool};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, SERVER, TRANSFER_ENCODING};
 use http::{HeaderValue, Method};
 use http_body_util::BodyExt as _;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::error::Rejection;
 use super::faces::Faces;
+use super::limits::under_way::UnderWay;
 use super::pipeline::Received;
 use super::request_id::RequestId;
 use super::response::{Response, ResponseBody};
@@ -38,48 +43,21 @@ use super::trace::Trace;
 use connection::Connection;
 use guard::{Conflict, Guard};
 use incoming::{BodyTracker, FromHyper};
-use outgoing::Outgoing;
+use outgoing::{Answered, Outgoing};
+use places::{Place, Places};
+use progress::Progress;
+use streams::Streams;
 
+pub use settings::ServerSettings;
 pub use tls::{TlsError, config as tls_config};
-
-/// What an operator may tune of the server.
-#[derive(Clone, Debug)]
-pub struct ServerSettings {
-    /// Connections at once; more wait to be accepted.
-    pub connections_max: usize,
-    /// Headers of a request.
-    pub headers_max: usize,
-    /// Size of a request's head. Bytes.
-    pub head_bytes_max: usize,
-    /// How long a head may take to arrive; also how long a connection may be idle. Milliseconds.
-    pub head_timeout_ms: u64,
-    /// How long a TLS handshake may take. Milliseconds.
-    pub handshake_timeout_ms: u64,
-    /// How long a client may take nothing of an answer. Milliseconds.
-    pub send_stall_ms: u64,
-    /// Requests at once on one HTTP/2 connection.
-    pub h2_streams_max: u32,
-    /// How long requests under way may take after a shutdown began. Milliseconds.
-    pub shutdown_grace_ms: u64,
-}
-
-impl Default for ServerSettings {
-    fn default() -> Self {
-        Self {
-            connections_max: 10_000,
-            headers_max: 200,
-            head_bytes_max: 64 << 10,
-            head_timeout_ms: 60_000,
-            handshake_timeout_ms: 10_000,
-            send_stall_ms: 60_000,
-            h2_streams_max: 128,
-            shutdown_grace_ms: 30_000,
-        }
-    }
-}
 
 /// The buffer that hyper reads heads and bodies into: one read of a large body fills up to this. Bytes.
 const READ_BUFFER_BYTES_MAX: usize = 512 << 10;
+/// What a client may send of a connection, and of one stream, over HTTP/2 before it is read. Bytes.
+const H2_CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
+const H2_STREAM_WINDOW_BYTES: u32 = 512 << 10;
+/// How much of an answer a stream takes before its client has room for it, beside the last piece given. Bytes.
+const H2_SEND_BUFFER_BYTES: usize = 256 << 10;
 /// How long accepting pauses after it failed for want of a resource.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -91,6 +69,19 @@ struct Server<A> {
     faces: A,
     settings: ServerSettings,
     tls: Option<TlsAcceptor>,
+    places: Places,
+    /// The requests under way.
+    requests: Pool,
+}
+
+/// What a request comes on.
+struct Link {
+    peer: SocketAddr,
+    place: Place,
+    progress: Progress,
+    /// The request has two framings.
+    conflict: bool,
+    is_h2: bool,
 }
 
 /// Serves these faces until `shutdown` is ready, then finishes what is under way.
@@ -102,20 +93,24 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let grace = Duration::from_millis(settings.shutdown_grace_ms);
-    let permits = Arc::new(Semaphore::new(settings.connections_max));
-    let server = Arc::new(Server { faces, settings, tls: tls.map(TlsAcceptor::from) });
+    let places = Places::new(settings.connections_max, settings.peer_connections_max);
+    let requests = Pool::new(settings.requests_max as u64, settings.request_patience());
+    let server = Arc::new(Server { faces, settings, tls: tls.map(TlsAcceptor::from), places, requests });
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break,
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer, permit)) => {
-                tokio::spawn(server.clone().connection(stream, peer, graceful.watcher(), permit));
-            }
+            Ok((stream, peer)) => match server.places.take(peer, &Cut::default()) {
+                Ok(place) => {
+                    tokio::spawn(server.clone().connection(stream, peer, graceful.watcher(), place));
+                }
+                Err(_) => tracing::debug!(%peer, "no place is left for a connection"),
+            },
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -128,48 +123,42 @@ pub async fn serve(
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, peer, permit))
-}
-
 impl<A: Faces> Server<A> {
     /// Serves one connection to its end.
-    async fn connection(
-        self: Arc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        watcher: Watcher,
-        _permit: OwnedSemaphorePermit,
-    ) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: Watcher, place: Place) {
+        if let Err(error) = stream.set_nodelay(true) {
+            return tracing::debug!(%peer, %error, "a connection ended at once");
+        }
         let Some(acceptor) = &self.tls else {
-            return self.http1(stream, peer, watcher).await;
+            return self.http1(stream, peer, watcher, place).await;
         };
         let limit = Duration::from_millis(self.settings.handshake_timeout_ms);
-        match tokio::time::timeout(limit, acceptor.accept(stream)).await {
+        let accepted = tokio::select! {
+            biased;
+            () = place.cut().wait() => return tracing::debug!(%peer, "a TLS handshake gave way to another connection"),
+            accepted = tokio::time::timeout(limit, acceptor.accept(stream)) => accepted,
+        };
+        match accepted {
             Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(tls::H2) => {
-                self.http2(stream, peer, watcher).await;
+                self.http2(stream, peer, watcher, place).await;
             }
-            Ok(Ok(stream)) => self.http1(stream, peer, watcher).await,
+            Ok(Ok(stream)) => self.http1(stream, peer, watcher, place).await,
             Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
         }
     }
 
-    async fn http1(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher) {
+    async fn http1(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher, place: Place) {
         let conflict = Conflict::default();
         let guard = Guard::new(conflict.clone());
-        let stall = Duration::from_millis(self.settings.send_stall_ms);
-        let io = TokioIo::new(Connection::new(stream, Some(guard), stall));
+        let io = TokioIo::new(Connection::new(stream, Some(guard), self.settings.send_bounds()));
         let settings = self.settings.clone();
+        let progress = Progress::new(place.cut().clone());
+        let beside = progress.clone();
         let service = service_fn(move |request| {
-            let (server, conflict) = (self.clone(), conflict.is_set());
-            async move { server.request(request, peer, conflict).await }
+            let (place, progress, conflict) = (place.clone(), progress.clone(), conflict.is_set());
+            let (server, link) = (self.clone(), Link { peer, place, progress, conflict, is_h2: false });
+            async move { server.request(request, link).await }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -179,32 +168,50 @@ impl<A: Faces> Server<A> {
             .max_buf_size(READ_BUFFER_BYTES_MAX)
             .half_close(true)
             .serve_connection(io, service);
-        note_end(watcher.watch(connection).await, peer);
+        tokio::select! {
+            biased;
+            ended = watcher.watch(connection) => note_end(ended, peer),
+            () = beside.cut_off() => tracing::debug!(%peer, "a connection gave way to others"),
+        }
     }
 
-    async fn http2(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher) {
-        let stall = Duration::from_millis(self.settings.send_stall_ms);
-        let io = TokioIo::new(Connection::new(stream, None, stall));
+    async fn http2(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher, place: Place) {
+        let bounds = self.settings.send_bounds();
+        let io = TokioIo::new(Connection::new(stream, None, bounds));
         let settings = self.settings.clone();
+        let cut = place.cut().clone();
         let service = service_fn(move |request| {
-            let server = self.clone();
-            async move { server.request(request, peer, false).await }
+            let (server, place) = (self.clone(), place.clone());
+            async move {
+                let progress = Streams::progress();
+                server.request(request, Link { peer, place, progress, conflict: false, is_h2: true }).await
+            }
         });
-        let connection = http2::Builder::new(TokioExecutor::new())
+        let connection = http2::Builder::new(Streams { bounds })
             .timer(TokioTimer::new())
             .max_concurrent_streams(settings.h2_streams_max)
             .max_header_list_size(u32::try_from(settings.head_bytes_max).unwrap_or(u32::MAX))
+            .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
+            .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
+            .max_send_buf_size(H2_SEND_BUFFER_BYTES)
             .keep_alive_interval(Duration::from_millis(settings.head_timeout_ms))
             .serve_connection(io, service);
-        note_end(watcher.watch(connection).await, peer);
+        tokio::select! {
+            biased;
+            ended = watcher.watch(connection) => note_end(ended, peer),
+            () = cut.wait() => tracing::debug!(%peer, "a connection gave way to others"),
+        }
     }
 
     async fn request(
         &self,
         request: http::Request<hyper::body::Incoming>,
-        peer: SocketAddr,
-        conflict: bool,
+        link: Link,
     ) -> Result<http::Response<Outgoing>, Infallible> {
+        let Link { peer, place, progress, conflict, is_h2 } = link;
+        let busy = place.begin();
+        progress.receive();
+        let deadline = Instant::now() + Duration::from_secs(self.settings.request_time_max_s);
         let (head, body) = request.into_parts();
         let env = self.faces.env();
         let id = RequestId::from_random(env.random_bytes());
@@ -213,22 +220,28 @@ impl<A: Faces> Server<A> {
         // See `guard`: after such a request a connection is never used again.
         let encoded = head.headers.contains_key(TRANSFER_ENCODING);
         let expects = head.headers.contains_key(EXPECT);
+        let mut under_way = None;
         let tracker = BodyTracker::default();
         let body = FromHyper::new(body, tracker.clone()).boxed_unsync();
         let answer = if conflict {
             drop(body);
             self.faces.refuse(Rejection::FramedTwice, id, &mut trace)
         } else {
-            self.faces.answer(Received { head, body, id }, &mut trace).await
+            let behalf = OnBehalf { cut: progress.cut().clone(), peer: place.peer().clone() };
+            let begun = UnderWay::begin(&self.requests, behalf.peer.clone(), &behalf.cut).await;
+            under_way = begun.as_ref().ok().cloned();
+            let received = Received { head, body, id, under_way: begun, deadline };
+            behalf.scope(self.faces.answer(received, &mut trace)).await
         };
         // A body that still waits to be asked for is not asked for now. Nor is the connection used again
         // where none was asked for because it is empty: botocore takes the status of an answer that came
         // without `100 Continue` for that of the next one too, whatever that is.
         let unasked = expects && tracker.received_bytes() == 0;
-        let at_end = !unasked && !conflict && tracker.drain().await;
+        let at_end = !unasked && !conflict && tracker.drain().await && !progress.cut().is_cut();
         trace.received_bytes = tracker.received_bytes();
-        let mut response = respond(answer, is_head, trace);
-        if encoded || !at_end {
+        let request = Answered { progress, under_way, deadline, is_h2, _busy: busy };
+        let mut response = respond(answer, is_head, trace, request);
+        if (encoded || !at_end) && !is_h2 {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response)
@@ -236,7 +249,7 @@ impl<A: Faces> Server<A> {
 }
 
 /// The respond stage: what every answer carries, and nothing of a body for HEAD.
-fn respond(answer: Response, is_head: bool, mut trace: Trace) -> http::Response<Outgoing> {
+fn respond(answer: Response, is_head: bool, mut trace: Trace, request: Answered) -> http::Response<Outgoing> {
     let Response { status, mut headers, mut body } = answer;
     if is_head {
         match std::mem::take(&mut body) {
@@ -251,7 +264,7 @@ fn respond(answer: Response, is_head: bool, mut trace: Trace) -> http::Response<
     }
     headers.insert(SERVER, HeaderValue::from_static("Couronne"));
     trace.status(status);
-    let mut response = http::Response::new(Outgoing::new(body, trace));
+    let mut response = http::Response::new(Outgoing::new(body, trace, request));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

@@ -1,6 +1,7 @@
 //! The owners of access keys, kept in memory for a bounded while.
 //!
-//! An unknown key is never remembered: one that was made a moment ago works at once.
+//! A key that nobody has is remembered for a short while ([`super::lookups`]): one that another process made a moment
+//! ago works after that.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use parking_lot::RwLock;
 
 use super::rows::{self, KeyRow, UserRow};
 use super::{Credential, Identity, IdentityError, LastDerived};
+use crate::engine::EngineError;
 
 /// Credentials by access key.
 pub(super) struct CredentialCache {
@@ -62,14 +64,20 @@ impl Identity {
         if let Some(credential) = self.credentials.find(access_key, now) {
             return Ok(Some(credential));
         }
-        let Some(credential) = self.read_credential(access_key).await? else { return Ok(None) };
+        if super::names::check_access_key(access_key).is_err() || self.lookups.is_unknown(access_key, now) {
+            return Ok(None);
+        }
+        let lookup = self.lookups.begin(now).await.map_err(EngineError::from)?;
+        let Some(credential) = self.read_credential(access_key).await? else {
+            self.lookups.remember(access_key, &lookup);
+            return Ok(None);
+        };
         let credential = Arc::new(credential);
         self.credentials.remember(credential.clone(), now);
         Ok(Some(credential))
     }
 
     async fn read_credential(&self, access_key: &str) -> Result<Option<Credential>, IdentityError> {
-        let Ok(()) = super::names::check_access_key(access_key) else { return Ok(None) };
         let Some((key, _)) = self.rows().get::<KeyRow>(rows::key(access_key)).await? else { return Ok(None) };
         let user = self.rows().get::<UserRow>(rows::user(&key.account_id, &key.user)).await?;
         let account = self.find_account(&key.account_name).await?;

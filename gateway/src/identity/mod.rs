@@ -9,6 +9,7 @@
 mod accounts;
 mod credentials;
 mod derived;
+mod lookups;
 mod names;
 mod rows;
 mod seal;
@@ -24,6 +25,7 @@ use crate::engine::{Engine, EngineError};
 
 use credentials::CredentialCache;
 pub use derived::LastDerived;
+use lookups::Lookups;
 pub use names::random_key;
 use rows::Rows;
 use seal::Sealer;
@@ -42,11 +44,26 @@ pub struct IdentitySettings {
     pub credential_cache_ms: u64,
     /// Credentials kept in memory.
     pub credential_cache_entries_max: usize,
+    /// How long an access key that nobody has may be taken as unknown from memory. Milliseconds.
+    pub unknown_key_cache_ms: u64,
+    /// Unknown access keys kept in memory.
+    pub unknown_key_cache_entries_max: usize,
+    /// Lookups of access keys under way at once; more wait, those of a peer with few before those of one with many.
+    pub lookups_max: usize,
+    /// How long a request waits to look its access key up. Milliseconds.
+    pub lookup_wait_ms: u64,
 }
 
 impl Default for IdentitySettings {
     fn default() -> Self {
-        Self { credential_cache_ms: 5_000, credential_cache_entries_max: 10_000 }
+        Self {
+            credential_cache_ms: 5_000,
+            credential_cache_entries_max: 10_000,
+            unknown_key_cache_ms: 1_000,
+            unknown_key_cache_entries_max: 10_000,
+            lookups_max: 64,
+            lookup_wait_ms: 5_000,
+        }
     }
 }
 
@@ -159,6 +176,7 @@ pub struct Identity {
     root: Arc<Credential>,
     sealer: Arc<Sealer>,
     credentials: Arc<CredentialCache>,
+    lookups: Arc<Lookups>,
 }
 
 impl Identity {
@@ -173,10 +191,13 @@ impl Identity {
             return Err(IdentityError::Invalid("the cluster secret has 32 bytes"));
         }
         let sealer = Arc::new(Sealer::new(&cluster_secret)?);
-        let IdentitySettings { credential_cache_ms, credential_cache_entries_max } = settings;
+        let IdentitySettings { credential_cache_ms, credential_cache_entries_max, .. } = settings;
+        let IdentitySettings { unknown_key_cache_ms, unknown_key_cache_entries_max, .. } = settings;
+        let IdentitySettings { lookups_max, lookup_wait_ms, .. } = settings;
+        let lookups = Lookups::new(lookups_max, lookup_wait_ms, unknown_key_cache_ms, unknown_key_cache_entries_max);
         let credentials = Arc::new(CredentialCache::new(credential_cache_ms, credential_cache_entries_max));
         let root = Arc::new(root.credential(root_account(engine.cluster())));
-        Ok(Self { engine, root, sealer, credentials })
+        Ok(Self { engine, root, sealer, credentials, lookups: Arc::new(lookups) })
     }
 
     /// The account of the root credentials: it needs no row.

@@ -106,6 +106,7 @@ impl Identity {
         if !self.rows().put(rows::key(access_key), Expect::Absent, &made).await? {
             return Err(IdentityError::Exists("access key"));
         }
+        self.lookups.forget_all();
         Ok(())
     }
 

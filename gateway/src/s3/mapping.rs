@@ -132,6 +132,7 @@ impl From<BodyError> for S3Error {
             BodyError::Signature => Code::SignatureDoesNotMatch.into(),
             BodyError::Trailer => Code::MalformedTrailerError.into(),
             BodyError::TimedOut => Code::RequestTimeout.into(),
+            BodyError::Short(_) => Code::SlowDown.into(),
             BodyError::Source(error) => Self::of_engine(*error),
         }
     }

@@ -6,7 +6,7 @@ use couronne_gateway::engine::Settings;
 use couronne_gateway::identity::{
     CreateUser, Identity, IdentityError, IdentitySettings, NewKey, RootCredentials, Secret,
 };
-use couronne_gateway::testing::{FakeCluster, FakeShape};
+use couronne_gateway::testing::{FakeCluster, FakeShape, RangeFault};
 
 use super::support::*;
 
@@ -129,4 +129,18 @@ async fn secrets_do_not_open_under_another_cluster_secret() {
     assert!(matches!(wrong.credential("CHOSEN").await, Err(IdentityError::Sealed)));
     let in_rows = cluster.ranges.commands().iter().any(|sent| format!("{sent:?}").contains("chosen-secret"));
     assert!(!in_rows);
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_not_looked_up_again_at_once() {
+    let cluster = FakeCluster::new(&FakeShape::default());
+    let identity = identity(cluster.engine.clone(), [1; 32]);
+    assert!(identity.credential("NOBODY").await.unwrap().is_none());
+    cluster.ranges.fail_after(0, RangeFault::Hangs);
+    let again = tokio::time::timeout(Duration::from_secs(1), identity.credential("NOBODY")).await;
+    assert!(again.expect("it was looked up").unwrap().is_none());
+    cluster.ranges.thaw();
+    identity.create_account("acme").await.unwrap();
+    identity.create_user(user("acme", "eve", false, Some(("NOBODY", "chosen-secret")))).await.ok().unwrap();
+    assert!(identity.credential("NOBODY").await.unwrap().is_some(), "it works as soon as it was made here");
 }

@@ -7,6 +7,7 @@
 //! Must not know: what the bytes mean.
 
 pub(crate) mod copies;
+mod descriptors;
 pub mod files;
 mod pieces;
 mod replace;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub(crate) use copies::{read_copies, write_copies};
+pub(crate) use descriptors::{is_out_of_files, when_files_are_left};
 pub(crate) use replace::replace;
 
 /// How a file is used. Buffered and direct I/O never meet on one file.

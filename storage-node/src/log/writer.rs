@@ -2,7 +2,7 @@
 //! and makes it durable with one write and one fdatasync.
 //!
 //! Promises: batches reach the disk in the order they were queued, one write at a time; the first
-//! failure is the last write. A file is used again only after a record saying so is durable.
+//! failure is the last write (but for the want of open files, which is waited out). A file is used again only after a record saying so is durable.
 //! Must not know: what entries mean.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -22,7 +22,7 @@ use super::record::{self, Record};
 use super::recovery::{LiveFile, Recovered};
 use super::types::ReplicaId;
 use super::{Completion, FILE_BYTES, FOLDER, LIVE_FILES_WANTED, LogError, States, UNFINISHED, newest};
-use crate::disk::{Access, Disk, DiskFile};
+use crate::disk::{Access, Disk, DiskFile, when_files_are_left};
 
 /// A chunk that has grown to this many bytes is closed, so that a batch fits a file.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -266,7 +266,7 @@ impl Writer {
         self.next_name += 1;
         let disk = &self.components.disk;
         let (path, unfinished) = (format!("{FOLDER}/{name}"), format!("{FOLDER}/{name}{UNFINISHED}"));
-        let file = disk.create(&unfinished, FILE_BYTES, Access::Direct).await?;
+        let file = when_files_are_left(|| disk.create(&unfinished, FILE_BYTES, Access::Direct)).await?;
         let zeroes = Bytes::from(vec![0; CHUNK_BYTES]);
         let mut offset = 0;
         while offset < FILE_BYTES {
@@ -275,7 +275,7 @@ impl Writer {
         }
         file.sync().await?;
         disk.rename(&unfinished, &path).await?;
-        disk.sync_dir(FOLDER).await?;
+        when_files_are_left(|| disk.sync_dir(FOLDER)).await?;
         Ok((name, file))
     }
 

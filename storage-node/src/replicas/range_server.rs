@@ -330,6 +330,7 @@ fn unavailable(reason: &str, maybe_done: bool) -> RangeError {
 fn store_error(error: StoreError) -> RangeError {
     match error {
         StoreError::Corrupt(what) => RangeError::Corrupt(what),
+        StoreError::OutOfFiles => RangeError::Overloaded,
         error @ (StoreError::Failed(_) | StoreError::Full) => unavailable(&error.to_string(), false),
     }
 }

@@ -8,7 +8,7 @@ use couronne_base::testing;
 use couronne_cluster::map::LogEnd;
 use couronne_ring::DriveId;
 use couronne_storage_node::consensus::types::{Entry, Payload, Position, ReplicaId, Vote};
-use couronne_storage_node::disk::simulated::SimulatedDisk;
+use couronne_storage_node::disk::simulated::{Fault, SimulatedDisk};
 use couronne_storage_node::disk::{Access, Disk};
 use couronne_storage_node::log::{DriveLog, LogError};
 use tokio::sync::oneshot;
@@ -240,4 +240,20 @@ async fn a_log_that_ends_before_it_was_durable_is_corrupt() {
     assert!(matches!(reopen(&disk, LogEnd { offset: third.offset + 1, ..third }).await, Err(LogError::Corrupt(_))));
     assert!(matches!(reopen(&disk, LogEnd { file: third.file + 1, offset: 0 }).await, Err(LogError::Corrupt(_))));
     assert!(reopen(&disk, third).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_waits_while_no_descriptor_is_left_for_its_next_file() {
+    let env = env(5);
+    let disk = SimulatedDisk::new(3, 1 << 30);
+    let log = open(&disk, &env).await.unwrap();
+    for index in 0..120 {
+        if index < 60 {
+            (0..3).for_each(|_| disk.inject(Fault::OutOfFiles, 0));
+        }
+        append(&log, 0, index).await;
+    }
+    drop(log);
+    let log = open(&disk.crash(), &env).await.unwrap();
+    assert_eq!(log.replica(ReplicaId(0)).unwrap().bounds().last.map(|last| last.index), Some(119));
 }

@@ -7,7 +7,7 @@ use super::none;
 
 /// The modules of a crate, the lowest first: each may name those before it and itself.
 const FOLDERS: [(&str, &[&str]); 13] = [
-    ("base", &["blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "watch", "testing"]),
+    ("base", &["blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "fair", "watch", "testing"]),
     (
         "ring",
         &[
@@ -53,7 +53,7 @@ const FOLDERS: [(&str, &[&str]); 13] = [
     ("protocol", &["join", "range", "shard", "transport", "net", "wire", "map", "remote"]),
     (
         "client",
-        &["error", "settings", "slow_drives", "budget", "reporting", "routing", "client", "read", "write", "testing"],
+        &["error", "settings", "slow_drives", "reporting", "routing", "client", "read", "write", "testing"],
     ),
     ("admin", &["types", "control", "endpoints", "client", "server", "tests"]),
     (

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use couronne_base::crc;
-use couronne_client::{Share, Slice};
+use couronne_base::fair::{Claim, Cut, Holder, OnBehalf, Short, lend};
+use couronne_client::Slice;
 use couronne_protocol::shard::Owner;
 use tokio::task::JoinHandle;
 
@@ -32,8 +33,9 @@ pub struct BlobReader {
     next: Option<ReadUnit>,
     ahead: VecDeque<Ahead>,
     ready: VecDeque<Bytes>,
-    /// The memory of what is ready.
-    share: Option<Share>,
+    /// For whom memory is taken.
+    holder: Holder,
+    cut: Cut,
     left: u64,
     begun: bool,
     /// CRC-64/NVME of what was read of a blob, if that is read from its start.
@@ -44,7 +46,7 @@ pub struct BlobReader {
 struct Ahead {
     task: JoinHandle<Result<Vec<Slice>, EngineError>>,
     check: BlobCheck,
-    share: Option<Share>,
+    share: Option<Arc<Claim>>,
 }
 
 impl Drop for Ahead {
@@ -57,14 +59,24 @@ impl Drop for Ahead {
 struct Fetched {
     slices: Vec<Slice>,
     check: BlobCheck,
-    share: Option<Share>,
+    share: Option<Arc<Claim>>,
 }
 
 impl BlobReader {
-    pub(super) fn new(shared: Arc<Shared>, owner: Owner, source: Source, range: &Range<u64>) -> Self {
-        let left = range.end.saturating_sub(range.start);
-        let (ahead, ready) = (VecDeque::new(), VecDeque::new());
-        Self { shared, owner, source, next: None, ahead, ready, share: None, left, begun: false, blob_crc: None }
+    pub(super) fn new(shared: Arc<Shared>, owner: Owner, holder: Holder, source: Source, range: &Range<u64>) -> Self {
+        Self {
+            shared,
+            owner,
+            source,
+            next: None,
+            ahead: VecDeque::new(),
+            ready: VecDeque::new(),
+            holder,
+            cut: OnBehalf::of_task().cut,
+            left: range.end.saturating_sub(range.start),
+            begun: false,
+            blob_crc: None,
+        }
     }
 
     /// How many bytes are still to come.
@@ -83,14 +95,16 @@ impl BlobReader {
 
     /// Makes bytes ready, if any are left.
     pub(super) async fn prime(&mut self) -> Result<(), EngineError> {
+        if self.cut.is_cut() {
+            return Err(Short::Cut.into());
+        }
         while self.ready.is_empty() && self.left > 0 {
-            self.share = None;
             let Some(fetched) = self.fetch().await? else {
                 return Err(EngineError::Corrupt("an object has fewer bytes than its row says".to_owned()));
             };
             self.check_blob(&fetched)?;
-            self.share = fetched.share;
-            self.ready.extend(fetched.slices.into_iter().map(|slice| slice.bytes).filter(|bytes| !bytes.is_empty()));
+            let slices = fetched.slices.into_iter().map(|slice| slice.bytes).filter(|bytes| !bytes.is_empty());
+            self.ready.extend(slices.map(|bytes| lend(bytes, fetched.share.as_ref())));
         }
         Ok(())
     }
@@ -103,27 +117,40 @@ impl BlobReader {
             return Ok(Some(Fetched { slices, check: ahead.check, share: ahead.share.take() }));
         }
         let Some(unit) = self.next_unit().await? else { return Ok(None) };
-        let budget = self.shared.client.read_budget();
-        let share =
-            if self.begun { budget.next_share(unit.bytes()).await? } else { budget.share(unit.bytes()).await? };
+        let share = self.share(unit.bytes()).await?;
         self.begun = true;
         self.start_ahead().await?;
         let check = unit.check();
+        // The drives are waited for, and not the client.
+        share.iter().for_each(|share| share.settle());
         let slices = unit.fetch(&self.shared, &self.owner).await?;
-        Ok(Some(Fetched { slices, check, share: Some(share) }))
+        share.iter().for_each(|share| share.depend());
+        Ok(Some(Fetched { slices, check, share }))
+    }
+
+    /// Memory for a unit; none for one that takes none.
+    async fn share(&self, bytes: u64) -> Result<Option<Arc<Claim>>, EngineError> {
+        if bytes == 0 {
+            return Ok(None);
+        }
+        let client = &self.shared.client;
+        let mut share = client.read_budget().claim(self.holder.clone(), bytes, &self.cut);
+        share.take_within(bytes, client.buffer_wait(self.begun)).await?;
+        Ok(Some(Arc::new(share)))
     }
 
     /// Starts fetching what comes next, if there is plenty of memory.
     async fn start_ahead(&mut self) -> Result<(), EngineError> {
         while self.ahead.len() < UNITS_AHEAD && !self.shared.client.read_budget().is_tight() {
             let Some(unit) = self.next_unit().await? else { return Ok(()) };
-            let Some(share) = self.shared.client.read_budget().try_share(unit.bytes()) else {
+            let budget = self.shared.client.read_budget();
+            let Some(share) = budget.claim_now(self.holder.clone(), unit.bytes(), &self.cut) else {
                 self.next = Some(unit);
                 return Ok(());
             };
             let (shared, owner, check) = (self.shared.clone(), self.owner.clone(), unit.check());
             let task = tokio::spawn(async move { unit.fetch(&shared, &owner).await });
-            self.ahead.push_back(Ahead { task, check, share: Some(share) });
+            self.ahead.push_back(Ahead { task, check, share: Some(Arc::new(share)) });
         }
         Ok(())
     }

@@ -1,38 +1,56 @@
-//! A client's connection: bytes in and out, with a bound on how long it may take none of ours.
+//! A client's connection: bytes in and out, with bounds on how long it may take none of ours, and how slowly it may take
+//! them.
 //!
 //! Must not know: HTTP (but for the guard that looks on).
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::guard::Guard;
+use super::progress::Bounds;
+use crate::front::limits::pace::Pace;
 
-/// A connection that fails once its peer has taken nothing for a while, and shows a guard what it sends.
+/// A connection that fails once its peer has taken nothing for a while, or too little; it shows a guard what it sends.
 pub(super) struct Connection<T> {
     stream: T,
     guard: Option<Guard>,
-    stall: Duration,
-    /// Runs while a write waits.
-    deadline: Option<Pin<Box<Sleep>>>,
+    bounds: Bounds,
+    pace: Pace,
+    /// Since when a write waits, and what runs out meanwhile.
+    waits: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 impl<T> Connection<T> {
-    pub(super) const fn new(stream: T, guard: Option<Guard>, stall: Duration) -> Self {
-        Self { stream, guard, stall, deadline: None }
+    pub(super) fn new(stream: T, guard: Option<Guard>, bounds: Bounds) -> Self {
+        Self { stream, guard, bounds, pace: Pace::default(), waits: None }
     }
 
-    fn bound<R>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+    /// The outcome of a write or flush, which may fail because it waited for too long; `moved` are the bytes written.
+    fn bound<R>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<R>>,
+        moved: impl Fn(&R) -> usize,
+    ) -> Poll<io::Result<R>> {
+        let Bounds { stall, least } = self.bounds;
         if written.is_ready() {
-            self.deadline = None;
+            if let Poll::Ready(Ok(result)) = &written {
+                self.pace.moved(moved(result) as u64);
+            }
+            let waited = self.waits.take().map(|(since, _)| since.elapsed());
+            if waited.is_some_and(|waited| self.pace.is_too_slow(waited, least)) {
+                return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+            }
             return written;
         }
-        let stall = self.stall;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + stall)));
+        let (_, deadline) = self.waits.get_or_insert_with(|| {
+            let now = Instant::now();
+            (now, Box::pin(tokio::time::sleep_until(now + stall)))
+        });
         ready!(deadline.as_mut().poll(context));
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
@@ -54,19 +72,19 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
-        this.bound(context, written)
+        this.bound(context, written, |bytes| *bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let flushed = Pin::new(&mut this.stream).poll_flush(context);
-        this.bound(context, flushed)
+        this.bound(context, flushed, |()| 0)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let shut = Pin::new(&mut this.stream).poll_shutdown(context);
-        this.bound(context, shut)
+        this.bound(context, shut, |()| 0)
     }
 
     fn poll_write_vectored(
@@ -76,7 +94,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
-        this.bound(context, written)
+        this.bound(context, written, |bytes| *bytes)
     }
 
     fn is_write_vectored(&self) -> bool {

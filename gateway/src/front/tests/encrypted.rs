@@ -37,7 +37,7 @@ pub(crate) async fn connect(address: SocketAddr, protocol: &[u8]) -> TlsStream<T
 }
 
 /// A request as hyper's client takes it.
-fn request(ask: &ToyAsk) -> http::Request<Full<bytes::Bytes>> {
+pub(super) fn request(ask: &ToyAsk) -> http::Request<Full<bytes::Bytes>> {
     let head = String::from_utf8(ask.head()).unwrap();
     let mut request =
         http::Request::builder().method(ask.method.as_str()).uri(format!("https://localhost{}", ask.target));

@@ -9,7 +9,7 @@ use super::*;
 
 async fn quick() -> ToyServer {
     let settings = ServerSettings { head_timeout_ms: 300, ..ServerSettings::default() };
-    ToyServer::with(settings, FrontSettings { body_stall_ms: 300 }, None).await
+    ToyServer::with(settings, FrontSettings { body_stall_ms: 300, ..FrontSettings::default() }, None).await
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 //! for its face.
 
 pub(crate) mod encrypted;
+mod fairness;
 mod framing;
+mod places;
 mod second_face;
 pub(crate) mod toy;
 pub(crate) mod wire;
@@ -41,7 +43,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let cluster = FakeCluster::new(&FakeShape::default());
+        Self::with(crate::engine::Settings::default()).await
+    }
+
+    pub(crate) async fn with(settings: crate::engine::Settings) -> Self {
+        let cluster = FakeCluster::with_settings(&FakeShape::default(), settings);
         let root = RootCredentials { access_key: "ROOT".into(), secret: Secret::new("root secret") };
         let settings = IdentitySettings::default();
         let identity = Identity::new(cluster.engine.clone(), root, Secret::new([7; 32]), settings).unwrap();
@@ -57,6 +63,7 @@ impl World {
             identity: self.identity.clone(),
             env: self.cluster.env.clone(),
             metrics: self.metrics.clone(),
+            documents: settings.documents(),
             settings,
             face,
         }

@@ -103,7 +103,7 @@ async fn a_stale_bucket_is_resolved_and_authorized_again() {
 async fn two_faces_share_a_listener_by_path() {
     let world = World::new().await;
     world.bucket("bkt", "acme").await;
-    let quick = FrontSettings { body_stall_ms: 100 };
+    let quick = FrontSettings { body_stall_ms: 100, ..FrontSettings::default() };
     let faces = ByPath {
         prefix: "/notes",
         below: world.gateway(Toy, FrontSettings::default()),

@@ -71,6 +71,9 @@ impl From<Rejection> for ToyError {
             Rejection::RulesKeepChanging => Self(StatusCode::SERVICE_UNAVAILABLE, "restless"),
             Rejection::Unresolved { .. } => Self(StatusCode::NOT_FOUND, "no-such-bucket"),
             Rejection::Engine(EngineError::Refused(Refusal::NoSuchKey)) => Self(StatusCode::NOT_FOUND, "no-such-note"),
+            Rejection::Engine(EngineError::SlowDown(_) | EngineError::Body(BodyError::Short(_))) => {
+                Self(StatusCode::SERVICE_UNAVAILABLE, "slow-down")
+            }
             Rejection::Engine(EngineError::Body(BodyError::TimedOut)) => Self(StatusCode::BAD_REQUEST, "too-slow"),
             Rejection::Engine(EngineError::Body(_)) => Self(StatusCode::BAD_REQUEST, "broken-body"),
             Rejection::Engine(_) => Self(StatusCode::INTERNAL_SERVER_ERROR, "broken"),

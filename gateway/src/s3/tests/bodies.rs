@@ -13,7 +13,7 @@ const MODES: [PayloadMode; 5] = [
     PayloadMode::UnsignedTrailer,
 ];
 
-fn crc32(body: &[u8]) -> String {
+pub(super) fn crc32(body: &[u8]) -> String {
     let value = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, body);
     BASE64_STANDARD.encode(u32::try_from(value).unwrap().to_be_bytes())
 }

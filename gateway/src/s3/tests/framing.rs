@@ -6,7 +6,12 @@ use crate::front::tests::wire::{is_closed, open, read};
 use tokio::io::AsyncWriteExt as _;
 
 async fn quick(face: S3) -> S3Server {
-    let server = S3Server::without_bucket(ServerSettings::default(), FrontSettings { body_stall_ms: 300 }, face).await;
+    let server = S3Server::without_bucket(
+        ServerSettings::default(),
+        FrontSettings { body_stall_ms: 300, ..FrontSettings::default() },
+        face,
+    )
+    .await;
     assert_eq!(server.send(&server.ask("PUT", "/bkt")).await.status, 200);
     server
 }

@@ -2,6 +2,7 @@
 //! between helps or hides.
 
 mod bodies;
+mod bounds;
 mod client;
 mod documents;
 mod framing;

@@ -12,9 +12,24 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use thiserror::Error;
 
-/// The largest document read, in bytes: 10,000 parts with SHA-256 checksums, or 1,000 keys of 1,024
-/// bytes with every byte escaped, both fit.
-pub const XML_BYTES_MAX: usize = 8 << 20;
+/// The largest document of any kind, in bytes.
+const XML_BYTES_MAX: usize = document_bytes::DELETE_MAX;
+
+/// How long a document of each kind may be, in bytes: what S3 lets it say, with room for white space and namespaces.
+pub mod document_bytes {
+    /// A word or two: a retention, a legal hold, versioning, a bucket's location.
+    pub const WORDS_MAX: usize = 4 << 10;
+    /// A default retention rule.
+    pub const LOCK_CONFIGURATION_MAX: usize = 8 << 10;
+    /// 100 grants.
+    pub const ACL_MAX: usize = 64 << 10;
+    /// 10 tags of 128 and 256 characters, each of up to four bytes or escaped.
+    pub const TAGGING_MAX: usize = 64 << 10;
+    /// 10,000 parts with SHA-256 checksums.
+    pub const COMPLETE_MAX: usize = 4 << 20;
+    /// 1,000 keys of 1,024 bytes with every byte escaped, and their versions.
+    pub const DELETE_MAX: usize = 8 << 20;
+}
 const ELEMENTS_MAX: usize = 100_000;
 const DEPTH_MAX: usize = 16;
 const ATTRIBUTES_MAX: usize = 16;

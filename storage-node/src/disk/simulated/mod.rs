@@ -36,6 +36,8 @@ pub enum Fault {
     MisdirectRead,
     /// A read reports EIO.
     FailRead,
+    /// A file or folder cannot be opened, for the process is out of descriptors (EMFILE).
+    OutOfFiles,
 }
 
 /// A disk in memory. Clones are the same disk.
@@ -124,7 +126,7 @@ impl Disk for SimulatedDisk {
     }
 
     async fn open(&self, path: &str, access: Access) -> io::Result<Arc<dyn DiskFile>> {
-        let inode = self.with(|state| state.find(path)).await?;
+        let inode = self.with(|state| state.check_files().and_then(|()| state.find(path))).await?;
         Ok(self.handle(inode, access))
     }
 

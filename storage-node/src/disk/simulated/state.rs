@@ -77,7 +77,13 @@ impl DiskState {
         if self.used().saturating_add(more) > self.capacity { Err(Errno::NOSPC.into()) } else { Ok(()) }
     }
 
+    /// A file or folder is about to be opened.
+    pub(super) fn check_files(&mut self) -> io::Result<()> {
+        if self.due(&[Fault::OutOfFiles]).is_some() { Err(Errno::MFILE.into()) } else { Ok(()) }
+    }
+
     pub(super) fn create(&mut self, path: &str, len: u64) -> io::Result<InodeId> {
+        self.check_files()?;
         let folder = folder_of(path);
         if !folder.is_empty() && !self.folders.contains(folder) {
             return Err(io::ErrorKind::NotFound.into());
@@ -135,6 +141,7 @@ impl DiskState {
     }
 
     pub(super) fn sync_dir(&mut self, folder: &str) -> io::Result<()> {
+        self.check_files()?;
         let (synced, pending) = std::mem::take(&mut self.pending_names)
             .into_iter()
             .partition(|change| change.iter().any(|(path, _)| folder_of(path) == folder));

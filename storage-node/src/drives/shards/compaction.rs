@@ -22,6 +22,8 @@ use super::segment::{Class, PAGE_BYTES, SegmentNumber};
 use super::segment_manager::Purpose;
 use super::segment_writer::{Append, SegmentWriters};
 use super::shard_index::Durable;
+use super::unopened;
+use crate::disk::is_out_of_files;
 
 /// Bytes copied at once, so that copies share syncs.
 const COPY_BYTES: usize = 4 << 20;
@@ -125,7 +127,8 @@ const fn capacity(core: &Core, class: Class) -> u64 {
 async fn empty(core: &Core, writers: &SegmentWriters, number: SegmentNumber) -> Result<bool, ShardError> {
     let unreadable = |error: std::io::Error| ShardError::Corrupt(format!("segment {}: {error}", number.0));
     let Some(row) = core.index.segment(number) else { return Ok(true) };
-    let Some(pinned) = core.segments.hold(number).await.map_err(unreadable)? else { return Ok(false) };
+    let pinned = core.segments.hold(number).await.map_err(|error| unopened(&error))?;
+    let Some(pinned) = pinned else { return Ok(false) };
     let from = RecordPlace { generation: row.generation, offset: PAGE_BYTES, previous: row.generation };
     let mut scan = Scan::new(pinned, from).await.map_err(unreadable)?;
     let mut copies = Vec::new();
@@ -215,6 +218,9 @@ async fn recycle(core: &Core, memory: &Memory) -> Result<u64, ShardError> {
         let worn = row.end.saturating_add(capacity(core, row.class) / 4) >= capacity(core, row.class);
         if let Err(error) = core.segments.discard(number, row.class, worn && !row.failed).await {
             core.segments.add(number, row.class);
+            if is_out_of_files(&error) {
+                return Err(ShardError::Overloaded);
+            }
             return Err(core.health.failed("recycling a segment", &error));
         }
         core.stored(core.index.forget(number))?;

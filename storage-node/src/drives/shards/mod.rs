@@ -41,7 +41,7 @@ use self::segment_manager::{Purpose, SegmentManager, SegmentPin};
 use self::segment_writer::{Append, SegmentWriters};
 pub use self::settings::{BIRTH_AHEAD_MS_MAX, Settings};
 use self::shard_index::ShardIndex;
-use crate::disk::Disk;
+use crate::disk::{Disk, is_out_of_files};
 
 /// How often a read looks again when compaction moved the shard under it.
 const MOVED_RETRIES: usize = 8;
@@ -168,13 +168,21 @@ impl Drive {
         for _ in 0..MOVED_RETRIES {
             let row = self.core.stored(self.core.index.shard(shard))?.ok_or(ShardError::NotFound)?;
             let pinned = self.core.segments.hold(row.segment).await;
-            let pinned = pinned.map_err(|error| ShardError::Corrupt(format!("opening segment: {error}")))?;
+            let pinned = pinned.map_err(|error| unopened(&error))?;
             if let Some(pinned) = pinned {
                 return Ok((row, pinned));
             }
         }
         Err(ShardError::Corrupt(format!("shard {shard:?}: its segment is missing")))
     }
+}
+
+/// A segment could not be opened. That the process is out of open files says nothing of the shard.
+fn unopened(error: &io::Error) -> ShardError {
+    if is_out_of_files(error) {
+        return ShardError::Overloaded;
+    }
+    ShardError::Corrupt(format!("opening segment: {error}"))
 }
 
 fn refused(why: &str) -> ShardError {

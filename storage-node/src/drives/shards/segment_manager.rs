@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use super::segment::{self, Class, PAGE_BYTES, SegmentNumber, SegmentPage};
 use super::settings::Settings;
-use crate::disk::{DIRECT_ALIGN, Disk, DiskFile};
+use crate::disk::{DIRECT_ALIGN, Disk, DiskFile, is_out_of_files, when_files_are_left};
 
 /// For what a segment is made: duties may use the reserve, new shards may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +126,11 @@ impl SegmentManager {
             }
             (entry.class, entry.pin.clone())
         };
-        let file = self.disk.open(&segment::path(number, class), class.access()).await?;
+        let opened = self.disk.open(&segment::path(number, class), class.access()).await;
+        if opened.as_ref().is_err_and(is_out_of_files) {
+            self.state.lock().close_oldest(0);
+        }
+        let file = opened?;
         let mut state = self.state.lock();
         state.close_oldest(self.settings.open_files_max);
         if let Some(entry) = state.entries.get_mut(&number) {
@@ -161,7 +165,7 @@ impl SegmentManager {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        self.disk.sync_dir(segment::FOLDER).await
+        when_files_are_left(|| self.disk.sync_dir(segment::FOLDER)).await
     }
 
     /// Makes a segment of `class`; `StorageFull` if that would eat into what `purpose` must leave.
@@ -183,7 +187,11 @@ impl SegmentManager {
         let (file, len, prepared, reserved) = match spare {
             Some(spare) => {
                 let old_path = segment::path(spare, class);
-                let file = self.disk.open(&old_path, class.access()).await?;
+                let opened = self.disk.open(&old_path, class.access()).await;
+                if opened.as_ref().is_err_and(is_out_of_files) {
+                    self.state.lock().spares.push(spare);
+                }
+                let file = opened?;
                 file.write(0, vec![page], true).await?;
                 self.disk.rename(&old_path, &path).await?;
                 let len = file.len().await?;
@@ -196,7 +204,7 @@ impl SegmentManager {
                 (file, len, PAGE_BYTES, reserved)
             }
         };
-        self.disk.sync_dir(segment::FOLDER).await?;
+        when_files_are_left(|| self.disk.sync_dir(segment::FOLDER)).await?;
         let pin = Arc::new(());
         // Readers open the file for themselves: a failed sync closes the writer's handle only, and what
         // was acknowledged before can still be read.

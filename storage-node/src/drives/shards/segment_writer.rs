@@ -20,7 +20,7 @@ use super::row::SegmentState;
 use super::segment::{Class, PAGE_BYTES};
 use super::segment_manager::{Purpose, SegmentPin, zeroes};
 use super::shard_index::Durable;
-use crate::disk::DIRECT_ALIGN;
+use crate::disk::{DIRECT_ALIGN, is_out_of_files};
 
 /// The most records of one batch.
 const BATCH_RECORDS_MAX: usize = 512;
@@ -181,6 +181,7 @@ impl Worker {
         let fresh = match self.core.segments.make(self.class, append.purpose).await {
             Ok(fresh) => fresh,
             Err(error) if error.kind() == io::ErrorKind::StorageFull => return Err(ShardError::Full),
+            Err(error) if is_out_of_files(&error) => return Err(ShardError::Overloaded),
             Err(error) => return Err(self.core.health.failed("making a segment", &error)),
         };
         if let Some(full) = self.open.take() {

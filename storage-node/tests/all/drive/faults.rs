@@ -294,3 +294,41 @@ fn puts_at_once_share_syncs() {
         assert!(syncs <= 8, "{syncs} syncs for 49 puts");
     });
 }
+
+#[test]
+fn want_of_descriptors_is_no_fault_of_the_drive() {
+    block_on(async {
+        let mut world = filled(7).await;
+        // Reads: segments are opened anew, since only four may be open.
+        let (mut refused, mut read) = (0, 0);
+        for round in 0..20 {
+            (0..round % 3).for_each(|after| world.disk.inject(Fault::OutOfFiles, after));
+            for number in 0..12 {
+                match get(&world.drive, shard(number, 1)).await {
+                    Ok(_) => read += 1,
+                    Err(error) => {
+                        assert_eq!(error, ShardError::Overloaded);
+                        refused += 1;
+                    }
+                }
+            }
+        }
+        assert!(refused > 0 && read > 0, "{refused} refused, {read} read");
+        // Writes: more often in a row than the drive bears of failures.
+        let (mut full, mut next) = (0, 0);
+        while full < FAILURES_MAX + 5 {
+            (0..4).for_each(|_| world.disk.inject(Fault::OutOfFiles, 0));
+            let id = shard(3, 100 + next);
+            next += 1;
+            match world.drive.put_shard(put(id)).await {
+                Ok(()) => world.learn_put(id, true),
+                Err(error) => {
+                    assert_eq!(error, ShardError::Overloaded);
+                    full += 1;
+                }
+            }
+            let _ = world.drive.maintain().await;
+        }
+        assert_eq!(world.drive.stats().await.unwrap().down, None);
+    });
+}

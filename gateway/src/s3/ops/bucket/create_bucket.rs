@@ -47,7 +47,7 @@ impl Handler for CreateBucket {
     }
 
     async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
-        let document = body.document(xml::XML_BYTES_MAX).await?;
+        let document = body.document(xml::document_bytes::WORDS_MAX).await?;
         check_location(&document, gateway.face.region())?;
         let name = &*authorized.resources().0;
         let object_lock = authorized.operation().object_lock;

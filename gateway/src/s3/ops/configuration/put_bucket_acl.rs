@@ -33,7 +33,7 @@ impl Handler for PutBucketAcl {
 
     async fn execute(authorized: Authorized<Self>, _: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
         let bucket = authorized.resources();
-        let document = body.document(xml::XML_BYTES_MAX).await?;
+        let document = body.document(xml::document_bytes::ACL_MAX).await?;
         if !authorized.operation().canned {
             acl::check_document(&xml::read(&document, "AccessControlPolicy")?, &bucket.entry.account)?;
         }

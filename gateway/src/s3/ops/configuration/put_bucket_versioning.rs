@@ -36,7 +36,7 @@ impl Handler for PutBucketVersioning {
     }
 
     async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
-        let document = body.document(xml::XML_BYTES_MAX).await?;
+        let document = body.document(xml::document_bytes::WORDS_MAX).await?;
         let versioning = read(&xml::read(&document, "VersioningConfiguration")?)?;
         let bucket = authorized.resources();
         if versioning == Versioning::Suspended && bucket.entry.rules.object_lock.is_some() {

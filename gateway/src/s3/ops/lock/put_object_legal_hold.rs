@@ -42,7 +42,7 @@ impl Handler for PutObjectLegalHold {
         body: &mut Body<S3>,
     ) -> Executed<Response> {
         lock::need(&authorized.resources().entry.rules)?;
-        let document = xml::read(&body.document(xml::XML_BYTES_MAX).await?, "LegalHold")?;
+        let document = xml::read(&body.document(xml::document_bytes::WORDS_MAX).await?, "LegalHold")?;
         let hold = lock::read_legal_hold(&document)?;
         let key = authorized.request().need_key()?.clone();
         let version = authorized.operation().version;

@@ -37,7 +37,8 @@ impl Handler for PutObjectLockConfiguration {
     }
 
     async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
-        let document = xml::read(&body.document(xml::XML_BYTES_MAX).await?, "ObjectLockConfiguration")?;
+        let document =
+            xml::read(&body.document(xml::document_bytes::LOCK_CONFIGURATION_MAX).await?, "ObjectLockConfiguration")?;
         let bucket = authorized.resources();
         if bucket.entry.rules.versioning != Versioning::Enabled {
             let message = "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration";

@@ -46,7 +46,7 @@ impl Handler for PutObjectRetention {
         body: &mut Body<S3>,
     ) -> Executed<Response> {
         lock::need(&authorized.resources().entry.rules)?;
-        let document = xml::read(&body.document(xml::XML_BYTES_MAX).await?, "Retention")?;
+        let document = xml::read(&body.document(xml::document_bytes::WORDS_MAX).await?, "Retention")?;
         let retention = lock::read_retention(&document, gateway.env.clock.wall_us() / 1000)?;
         let key = authorized.request().need_key()?.clone();
         let &Self { version, bypass_governance } = authorized.operation();

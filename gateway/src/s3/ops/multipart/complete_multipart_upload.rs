@@ -62,7 +62,10 @@ impl Handler for CompleteMultipartUpload {
         gateway: &Gateway<S3>,
         body: &mut Body<S3>,
     ) -> Executed<Response> {
-        let parts = read_parts(&xml::read(&body.document(xml::XML_BYTES_MAX).await?, "CompleteMultipartUpload")?)?;
+        let parts = read_parts(&xml::read(
+            &body.document(xml::document_bytes::COMPLETE_MAX).await?,
+            "CompleteMultipartUpload",
+        )?)?;
         let key = authorized.request().need_key()?.clone();
         let (engine, of_key, parts) = (&gateway.engine, &key, &parts);
         let commit = move |now: Authorized<Self>| async move {

@@ -36,7 +36,7 @@ impl Handler for PutObjectAcl {
 
     async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
         let bucket = authorized.resources();
-        let document = body.document(xml::XML_BYTES_MAX).await?;
+        let document = body.document(xml::document_bytes::ACL_MAX).await?;
         let key = authorized.request().need_key()?;
         reading::open(&gateway.engine, bucket, key, authorized.operation().version).await?;
         if !authorized.operation().canned {

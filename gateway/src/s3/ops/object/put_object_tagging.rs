@@ -39,7 +39,8 @@ impl Handler for PutObjectTagging {
         gateway: &Gateway<S3>,
         body: &mut Body<S3>,
     ) -> Executed<Response> {
-        let tags = tags::read_document(&xml::read(&body.document(xml::XML_BYTES_MAX).await?, "Tagging")?)?;
+        let tags =
+            tags::read_document(&xml::read(&body.document(xml::document_bytes::TAGGING_MAX).await?, "Tagging")?)?;
         let key = authorized.request().need_key()?.clone();
         let version = authorized.operation().version;
         let (engine, key, tags) = (&gateway.engine, &key, &tags);

@@ -1,0 +1,480 @@
+//! Who holds how much of a pool, who gets the next of it, and who is cut. Pure: the time is passed in.
+//!
+//! A claim says how much it will need at most, and takes it as it comes. While it is filled it depends on its client;
+//! once it is *settled* (or cut) its share comes back by our own doing.
+//!
+//! Half-filled claims cannot all wait for each other: of what the pool holds, as much as the largest unfinished claim
+//! needs is out of reach for all but one claim, the *front*. So the front is always filled, settled, and its share comes
+//! back. The front is chosen among those that wait, and may be replaced once its client stops or takes long.
+//!
+//! Must not know: what is shared, clocks, tasks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Holder;
+use crate::mutant;
+
+/// A claim's rate is taken as if so many bytes more had been moved in one second more: one that began a moment ago is
+/// not slow.
+const ASSUMED_BYTES: u64 = 1 << 20;
+
+/// The front is left in its place for this many times the patience of those that wait, as long as it gets on.
+const FRONT_PATIENCE: u32 = 4;
+
+/// A claim of the pool. Those made later are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ClaimId(u64);
+
+/// The shares of a pool.
+#[derive(Debug)]
+pub(super) struct Shares {
+    capacity: u64,
+    /// What all claims hold.
+    held: u64,
+    /// Of that, what claims hold that are neither settled nor cut.
+    unsettled: u64,
+    claims: BTreeMap<ClaimId, ClaimState>,
+    waiting: BTreeMap<ClaimId, Wait>,
+    outer: BTreeMap<Arc<str>, u64>,
+    inner: BTreeMap<Holder, HolderState>,
+    /// What claims need that are unfinished, and how many of them need as much.
+    needs: BTreeMap<u64, usize>,
+    front: Option<ClaimId>,
+    /// When the front became it.
+    front_since: Duration,
+    /// When anybody was given anything.
+    granted_at: Duration,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct ClaimState {
+    holder: Holder,
+    need: u64,
+    held: u64,
+    /// Its share comes back by our own doing.
+    is_settled: bool,
+    is_cut: bool,
+    /// Its client asks for nothing at the moment.
+    is_idle: bool,
+    /// What its client moved beside what it holds.
+    moved: u64,
+    since: Duration,
+    granted_at: Duration,
+    /// How long it waited for the pool.
+    waited: Duration,
+}
+
+#[derive(Debug, Default)]
+struct HolderState {
+    held: u64,
+    claims: BTreeSet<ClaimId>,
+}
+
+#[derive(Debug)]
+struct Wait {
+    amount: u64,
+    since: Duration,
+}
+
+impl ClaimState {
+    fn is_unfinished(&self) -> bool {
+        !self.is_settled && self.held < self.need
+    }
+
+    /// Bytes a second that its client moves.
+    fn rate(&self, now: Duration, waits_since: Option<Duration>) -> u64 {
+        let waiting = waits_since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        let spent = now.saturating_sub(self.since).saturating_sub(self.waited).saturating_sub(waiting);
+        let millis = u64::try_from(spent.as_millis()).unwrap_or(u64::MAX).saturating_add(1000);
+        let moved = self.held.saturating_add(self.moved).saturating_add(ASSUMED_BYTES);
+        moved.saturating_mul(1000) / millis
+    }
+}
+
+impl Shares {
+    pub(super) const fn new(capacity: u64) -> Self {
+        Self {
+            capacity,
+            held: 0,
+            unsettled: 0,
+            claims: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            outer: BTreeMap::new(),
+            inner: BTreeMap::new(),
+            needs: BTreeMap::new(),
+            front: None,
+            front_since: Duration::ZERO,
+            granted_at: Duration::ZERO,
+            next: 0,
+        }
+    }
+
+    /// What is left.
+    pub(super) const fn free(&self) -> u64 {
+        self.capacity.saturating_sub(self.held)
+    }
+
+    pub(super) const fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Whether a claim waits for what it took.
+    pub(super) fn is_waiting(&self, id: ClaimId) -> bool {
+        self.waiting.contains_key(&id)
+    }
+
+    /// A new claim, which will need so much at most. One that needs more than the pool is given all of it, alone.
+    pub(super) fn join(&mut self, holder: Holder, need: u64, now: Duration) -> ClaimId {
+        let id = ClaimId(self.next);
+        self.next += 1;
+        let claim = ClaimState {
+            holder,
+            need: need.min(self.capacity),
+            held: 0,
+            is_settled: false,
+            is_cut: false,
+            is_idle: false,
+            moved: 0,
+            since: now,
+            granted_at: now,
+            waited: Duration::ZERO,
+        };
+        self.count_need(claim.need, true);
+        self.inner.entry(claim.holder.clone()).or_default().claims.insert(id);
+        self.claims.insert(id, claim);
+        id
+    }
+
+    /// Takes so much more, at once or, as [`Shares::grants`] will say, later.
+    pub(super) fn take(&mut self, id: ClaimId, amount: u64, now: Duration) -> bool {
+        let Some(claim) = self.claims.get_mut(&id) else { return true };
+        let amount = amount.min(self.capacity.saturating_sub(claim.held));
+        let (before, wanted) = (claim.need, claim.held.saturating_add(amount));
+        if amount == 0 {
+            return true;
+        }
+        if wanted > before && !claim.is_settled {
+            let was_counted = claim.is_unfinished();
+            claim.need = wanted;
+            if was_counted {
+                self.count_need(before, false);
+            }
+            self.count_need(wanted, true);
+        }
+        if self.waiting.is_empty() && self.fits(id, amount) {
+            self.grant(id, amount, now);
+            return true;
+        }
+        self.waiting.insert(id, Wait { amount, since: now });
+        false
+    }
+
+    /// The claim does not wait any more.
+    pub(super) fn stop_waiting(&mut self, id: ClaimId) {
+        self.waiting.remove(&id);
+    }
+
+    /// Who of those that wait gets what it took, now that something may have come back.
+    pub(super) fn grants(&mut self, now: Duration) -> Vec<ClaimId> {
+        let mut granted = Vec::new();
+        while !self.waiting.is_empty() {
+            if self.front.is_none() {
+                self.put_first(self.first_waiting(|_| true), now);
+            }
+            // Nobody takes before the front what the front waits for.
+            let front = self.front.filter(|front| self.is_waiting(*front));
+            let Some(id) = front.or_else(|| self.first_waiting(|_| true)) else { break };
+            let Some(amount) = self.waiting.get(&id).map(|wait| wait.amount).filter(|amount| self.fits(id, *amount))
+            else {
+                break;
+            };
+            if let (Some(wait), Some(claim)) = (self.waiting.remove(&id), self.claims.get_mut(&id)) {
+                claim.waited += now.saturating_sub(wait.since);
+            }
+            self.grant(id, amount, now);
+            granted.push(id);
+        }
+        granted
+    }
+
+    /// Who is cut, now that a claim has waited for `patience`: the slowest of the holder that holds most, as many as it
+    /// takes for that claim to be filled. If no holder holds more than that of the claim, then, with `stagnates`, the
+    /// slowest of its own, once nobody was given anything for as long.
+    pub(super) fn cuts(&mut self, patience: Duration, stagnates: bool, now: Duration) -> Vec<ClaimId> {
+        let overdue = |wait: &Wait| now.saturating_sub(wait.since) >= patience;
+        let Some(first) = self.first_waiting(overdue) else { return Vec::new() };
+        // A front that gets on is left in its place: what it waits for comes first.
+        let id = match self.front.filter(|front| !self.is_replaceable(*front, patience, now)) {
+            Some(front) if self.waiting.get(&front).is_some_and(overdue) => front,
+            Some(front) if front != first => return Vec::new(),
+            _ => first,
+        };
+        let stagnates = stagnates && now.saturating_sub(self.granted_at) >= patience;
+        let mut cut = Vec::new();
+        // As much as the front may need has to be out of reach for all others.
+        while self.unsettled_without(id) > self.capacity.saturating_sub(self.need_max()) {
+            let Some(victim) = self.slowest_of_largest(id, stagnates, now) else { return cut };
+            self.cut(victim);
+            cut.push(victim);
+            if victim == id {
+                return cut;
+            }
+        }
+        self.put_first(Some(id), now);
+        cut
+    }
+
+    /// Who is cut at once so that a claim that waits for a place has it, in a pool whose claims hold one place each. The
+    /// place is the claim's from now on, though whoever was cut ends a moment later.
+    pub(super) fn replace(&mut self, id: ClaimId, now: Duration) -> Option<Vec<ClaimId>> {
+        let wanted = self.waiting.get(&id)?.amount;
+        let mut cut = Vec::new();
+        while self.free() < wanted {
+            let victim = self.slowest_of_largest(id, false, now).filter(|victim| *victim != id)?;
+            self.cut(victim);
+            if let Some(claim) = self.claims.get_mut(&victim) {
+                let held = std::mem::take(&mut claim.held);
+                self.held = self.held.saturating_sub(held);
+            }
+            cut.push(victim);
+        }
+        self.waiting.remove(&id);
+        self.grant(id, wanted, now);
+        Some(cut)
+    }
+
+    /// Whether the claim's share will come back by our own doing, or depends on its client.
+    pub(super) fn settle(&mut self, id: ClaimId, is_settled: bool) {
+        let Some(claim) = self.claims.get_mut(&id) else { return };
+        if claim.is_settled == is_settled || claim.is_cut {
+            return;
+        }
+        let (need, held, counted) = (claim.need, claim.held, claim.is_unfinished());
+        claim.is_settled = is_settled;
+        let counts = claim.is_unfinished();
+        if counted != counts {
+            self.count_need(need, counts);
+        }
+        if is_settled {
+            self.unsettled = self.unsettled.saturating_sub(held);
+            self.front = self.front.filter(|front| *front != id);
+        } else {
+            self.unsettled = self.unsettled.saturating_add(held);
+        }
+    }
+
+    /// The claim gives back a part of what it holds, and needs as much less.
+    pub(super) fn give_back(&mut self, id: ClaimId, amount: u64) {
+        let Some(claim) = self.claims.get_mut(&id) else { return };
+        let amount = amount.min(claim.held);
+        let (need, counted) = (claim.need, claim.is_unfinished());
+        claim.held = claim.held.saturating_sub(amount);
+        claim.need = claim.need.saturating_sub(amount);
+        let (holder, is_settled, is_cut, needs) = (claim.holder.clone(), claim.is_settled, claim.is_cut, claim.need);
+        if counted {
+            self.count_need(need, false);
+            self.count_need(needs, true);
+        }
+        self.held = self.held.saturating_sub(amount);
+        if !is_settled {
+            self.unsettled = self.unsettled.saturating_sub(amount);
+        }
+        if !is_cut {
+            self.count_held(&holder, amount, false);
+        }
+    }
+
+    /// The claim ends, and gives back what it holds.
+    pub(super) fn leave(&mut self, id: ClaimId) {
+        self.waiting.remove(&id);
+        self.settle(id, true);
+        let Some(claim) = self.claims.remove(&id) else { return };
+        self.held = self.held.saturating_sub(claim.held);
+        if !claim.is_cut {
+            self.count_held(&claim.holder, claim.held, false);
+        }
+        self.leave_holder(id, &claim.holder);
+    }
+
+    /// The claim's client moved so many bytes.
+    pub(super) fn moved(&mut self, id: ClaimId, bytes: u64) {
+        if let Some(claim) = self.claims.get_mut(&id) {
+            claim.moved = claim.moved.saturating_add(bytes);
+        }
+    }
+
+    /// The claim's client begins or ends asking for something. An idle claim is cut before others of its holder, and
+    /// for whoever waits.
+    pub(super) fn set_idle(&mut self, id: ClaimId, is_idle: bool, now: Duration) {
+        if let Some(claim) = self.claims.get_mut(&id) {
+            claim.is_idle = is_idle;
+            // What it does from now on is judged.
+            (claim.since, claim.waited, claim.moved) = (now, Duration::ZERO, 0);
+        }
+    }
+
+    /// From now on the claim is another holder's.
+    pub(super) fn move_to(&mut self, id: ClaimId, holder: Holder) {
+        let Some(claim) = self.claims.get_mut(&id) else { return };
+        let (held, is_cut) = (claim.held, claim.is_cut);
+        let before = std::mem::replace(&mut claim.holder, holder.clone());
+        self.inner.entry(holder.clone()).or_default().claims.insert(id);
+        if !is_cut {
+            self.count_held(&before, held, false);
+            self.count_held(&holder, held, true);
+        }
+        if before != holder {
+            self.leave_holder(id, &before);
+        }
+    }
+
+    /// What a holder holds, cut claims apart: of the outer level, and of the inner.
+    pub(super) fn held_by(&self, holder: &Holder) -> (u64, u64) {
+        let outer = self.outer.get(&holder.outer).copied().unwrap_or(0);
+        (outer, self.inner.get(holder).map_or(0, |state| state.held))
+    }
+
+    /// Whether the claim may have so much more now.
+    fn fits(&self, id: ClaimId, amount: u64) -> bool {
+        if amount > self.free() {
+            return false;
+        }
+        let (Some(claim), false) = (self.claims.get(&id), self.front == Some(id)) else { return true };
+        let finishes = claim.is_unfinished() && claim.held.saturating_add(amount) >= claim.need;
+        let need_max = if finishes { self.need_max_without(claim.need) } else { self.need_max() };
+        let others = self.front.and_then(|front| self.claims.get(&front)).map_or(0, |front| front.held);
+        self.unsettled.saturating_sub(others).saturating_add(amount) <= self.capacity.saturating_sub(need_max)
+    }
+
+    fn grant(&mut self, id: ClaimId, amount: u64, now: Duration) {
+        let Some(claim) = self.claims.get_mut(&id) else { return };
+        let (was_counted, need) = (claim.is_unfinished(), claim.need);
+        claim.held = claim.held.saturating_add(amount);
+        claim.granted_at = now;
+        let (is_finished, is_settled, is_cut) = (!claim.is_unfinished(), claim.is_settled, claim.is_cut);
+        let holder = claim.holder.clone();
+        self.held = self.held.saturating_add(amount);
+        if !is_settled {
+            self.unsettled = self.unsettled.saturating_add(amount);
+        }
+        if !is_cut {
+            self.count_held(&holder, amount, true);
+        }
+        if was_counted && is_finished {
+            self.count_need(need, false);
+        }
+        if is_finished {
+            self.front = self.front.filter(|front| *front != id);
+        }
+        self.granted_at = now;
+    }
+
+    fn cut(&mut self, id: ClaimId) {
+        self.settle(id, true);
+        self.waiting.remove(&id);
+        let Some(claim) = self.claims.get_mut(&id) else { return };
+        claim.is_cut = true;
+        let (holder, held) = (claim.holder.clone(), claim.held);
+        self.count_held(&holder, held, false);
+    }
+
+    /// Makes a claim the front, if it is unfinished.
+    fn put_first(&mut self, id: Option<ClaimId>, now: Duration) {
+        let is_unfinished = |id: &ClaimId| self.claims.get(id).is_some_and(ClaimState::is_unfinished);
+        let before = std::mem::replace(&mut self.front, id.filter(is_unfinished));
+        if self.front != before {
+            self.front_since = now;
+        }
+    }
+
+    /// Whether the front's client has stopped, or the front has been it for long.
+    fn is_replaceable(&self, front: ClaimId, patience: Duration, now: Duration) -> bool {
+        let Some(claim) = self.claims.get(&front) else { return true };
+        let stopped = !self.is_waiting(front) && now.saturating_sub(claim.granted_at) >= patience;
+        stopped || now.saturating_sub(self.front_since) >= patience * FRONT_PATIENCE
+    }
+
+    /// Of those that wait, the one whose holder holds least; of these the oldest.
+    fn first_waiting(&self, of: impl Fn(&Wait) -> bool) -> Option<ClaimId> {
+        let waiting = self.waiting.iter().filter(|(_, wait)| of(wait)).map(|(id, _)| *id);
+        waiting.min_by_key(|id| (self.claims.get(id).map(|claim| self.held_by(&claim.holder)), *id))
+    }
+
+    /// The slowest claim of the holder that holds most, if it is to be cut for `id`; else one that is idle.
+    fn slowest_of_largest(&self, id: ClaimId, stagnates: bool, now: Duration) -> Option<ClaimId> {
+        let own = &self.claims.get(&id)?.holder;
+        let wanted = self.waiting.get(&id)?.amount;
+        let (outer, inner) = self.held_by(own);
+        let is_owed_by = |holder: &Holder, (outer_of, inner_of)| {
+            let (of, than) = if holder.outer == own.outer { (inner_of, inner) } else { (outer_of, outer) };
+            stagnates || of > than.saturating_add(wanted)
+        };
+        let mut holders: Vec<_> =
+            self.inner.iter().map(|(holder, state)| (self.held_by(holder), holder, state)).collect();
+        holders.sort_by_key(|(held, ..)| *held);
+        if !mutant!(CutTheSmallest) {
+            holders.reverse();
+        }
+        let owing = holders.iter().filter(|(held, holder, _)| is_owed_by(holder, *held));
+        let slowest = owing.map(|(.., state)| self.slowest(state, false, now)).find_map(|slowest| slowest);
+        slowest.or_else(|| holders.iter().find_map(|(.., state)| self.slowest(state, true, now)))
+    }
+
+    /// The slowest claim of a holder that can be cut: idle ones first, then those that do not wait for the pool.
+    fn slowest(&self, holder: &HolderState, idle_only: bool, now: Duration) -> Option<ClaimId> {
+        let claims = holder.claims.iter().filter_map(|id| Some((*id, self.claims.get(id)?)));
+        let cuttable = claims.filter(|(_, claim)| !claim.is_settled && claim.held > 0 && (claim.is_idle || !idle_only));
+        let slowest = cuttable.min_by_key(|(id, claim)| {
+            let waits_since = self.waiting.get(id).map(|wait| wait.since);
+            (!claim.is_idle, waits_since.is_some(), claim.rate(now, waits_since))
+        });
+        slowest.map(|(id, _)| id)
+    }
+
+    fn unsettled_without(&self, id: ClaimId) -> u64 {
+        let own = self.claims.get(&id).filter(|claim| !claim.is_settled).map_or(0, |claim| claim.held);
+        self.unsettled.saturating_sub(own)
+    }
+
+    fn need_max(&self) -> u64 {
+        self.needs.last_key_value().map_or(0, |(need, _)| *need)
+    }
+
+    /// The largest need of all but one claim that needs so much.
+    fn need_max_without(&self, need: u64) -> u64 {
+        let others = self.needs.iter().rev().find(|(other, count)| **other != need || **count > 1);
+        others.map_or(0, |(need, _)| *need)
+    }
+
+    fn count_need(&mut self, need: u64, more: bool) {
+        let count = self.needs.entry(need).or_default();
+        *count = if more { count.saturating_add(1) } else { count.saturating_sub(1) };
+        if *count == 0 {
+            self.needs.remove(&need);
+        }
+    }
+
+    fn count_held(&mut self, holder: &Holder, amount: u64, more: bool) {
+        let change = |held: u64| if more { held.saturating_add(amount) } else { held.saturating_sub(amount) };
+        let outer = change(self.outer.get(&holder.outer).copied().unwrap_or(0));
+        if outer == 0 {
+            self.outer.remove(&holder.outer);
+        } else {
+            self.outer.insert(Arc::clone(&holder.outer), outer);
+        }
+        if let Some(state) = self.inner.get_mut(holder) {
+            state.held = change(state.held);
+        }
+    }
+
+    fn leave_holder(&mut self, id: ClaimId, holder: &Holder) {
+        let Some(state) = self.inner.get_mut(holder) else { return };
+        state.claims.remove(&id);
+        if state.claims.is_empty() {
+            self.inner.remove(holder);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The shares against a model: nothing is given twice, everybody gets on, whoever holds most gives way.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::Holder;
+use super::shares::{ClaimId, Shares};
+
+const PATIENCE: Duration = Duration::from_millis(50);
+
+fn holder(number: u8) -> Holder {
+    Holder::new(format!("account {}", number / 2), format!("bucket {number}"))
+}
+
+/// A client of the pool in a model: it fills its claim in steps, is written for a while, and begins again.
+#[derive(Debug)]
+struct Client {
+    holder: Holder,
+    need: u64,
+    step: u64,
+    /// How many chunks it still has to send.
+    chunks: u32,
+    /// It stops sending once it holds so much of a chunk.
+    stalls_at: Option<u64>,
+    claim: Option<ClaimId>,
+    held: u64,
+    written_at: Option<Duration>,
+    is_cut: bool,
+}
+
+impl Client {
+    fn new(holder: Holder, need: u64, step: u64, chunks: u32) -> Self {
+        Self { holder, need, step, chunks, stalls_at: None, claim: None, held: 0, written_at: None, is_cut: false }
+    }
+
+    fn stalling_at(self, held: u64) -> Self {
+        Self { stalls_at: Some(held), ..self }
+    }
+
+    fn is_done(&self) -> bool {
+        self.chunks == 0 || self.is_cut
+    }
+}
+
+struct Model {
+    shares: Shares,
+    capacity: u64,
+    clients: Vec<Client>,
+    now: Duration,
+    stagnates: bool,
+}
+
+impl Model {
+    fn new(capacity: u64, clients: Vec<Client>) -> Self {
+        Self { shares: Shares::new(capacity), capacity, clients, now: Duration::ZERO, stagnates: true }
+    }
+
+    /// One millisecond: every client that can go on does so by a step.
+    fn tick(&mut self) {
+        self.now += Duration::from_millis(1);
+        for at in 0..self.clients.len() {
+            self.step(at);
+        }
+        self.take_up();
+        for cut in self.shares.cuts(PATIENCE, self.stagnates, self.now) {
+            let client = self.clients.iter_mut().find(|client| client.claim == Some(cut)).unwrap();
+            client.is_cut = true;
+            client.held = 0;
+            client.claim = None;
+            self.shares.leave(cut);
+        }
+        self.take_up();
+        let held: u64 = self.clients.iter().map(|client| client.held).sum();
+        assert!(held <= self.capacity, "{held} of {} are held", self.capacity);
+        assert_eq!(self.shares.free(), self.capacity - held);
+    }
+
+    fn step(&mut self, at: usize) {
+        let client = &mut self.clients[at];
+        if client.is_done() {
+            return;
+        }
+        let Some(claim) = client.claim else {
+            client.claim = Some(self.shares.join(client.holder.clone(), client.need, self.now));
+            return;
+        };
+        if let Some(written_at) = client.written_at {
+            if self.now >= written_at {
+                (client.claim, client.written_at, client.held) = (None, None, 0);
+                client.chunks -= 1;
+                self.shares.leave(claim);
+            }
+            return;
+        }
+        let need = client.need.min(self.capacity);
+        if client.held == need {
+            self.shares.settle(claim, true);
+            client.written_at = Some(self.now + Duration::from_millis(3));
+            return;
+        }
+        if self.shares.is_waiting(claim) || client.stalls_at.is_some_and(|stalls| client.held >= stalls) {
+            return;
+        }
+        let step = client.step.min(need - client.held);
+        if self.shares.take(claim, step, self.now) {
+            client.held += step;
+        }
+    }
+
+    fn take_up(&mut self) {
+        for granted in self.shares.grants(self.now) {
+            let client = self.clients.iter_mut().find(|client| client.claim == Some(granted)).unwrap();
+            client.held += client.step.min(client.need.min(self.capacity) - client.held);
+        }
+    }
+
+    /// Runs until all that do not stall are done; how many of these were cut.
+    fn run(&mut self, within: Duration) -> usize {
+        let end = self.now + within;
+        let sends = |client: &Client| client.stalls_at.is_none();
+        while !self.clients.iter().filter(|client| sends(client)).all(Client::is_done) {
+            assert!(self.now < end, "nobody gets on: {:?}", self.shares);
+            self.tick();
+        }
+        self.clients.iter().filter(|client| sends(client) && client.is_cut).count()
+    }
+}
+
+fn sending() -> impl Strategy<Value = Client> {
+    (0u8..8, 1u64..200, 1u64..60, 1u32..5)
+        .prop_map(|(number, need, step, chunks)| Client::new(holder(number), need, step, chunks))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Clients that all send fill the pool many times over: nobody is cut, and all get through.
+    #[test]
+    fn half_filled_claims_never_wait_for_each_other(
+        clients in prop::collection::vec(sending(), 1..40), capacity in 50u64..400,
+    ) {
+        let mut model = Model::new(capacity, clients);
+        // Whatever waits, waits for what comes back.
+        model.stagnates = false;
+        let lone = holder(0);
+        model.clients.iter_mut().for_each(|client| client.holder = lone.clone());
+        prop_assert_eq!(model.run(Duration::from_secs(60)), 0);
+    }
+
+    /// Some stop in the middle for ever: the others get through all the same.
+    #[test]
+    fn whoever_stops_keeps_nobody_waiting(
+        sending in prop::collection::vec(sending(), 1..20),
+        stalling in prop::collection::vec((sending(), 0u64..200), 0..20),
+        capacity in 200u64..600,
+    ) {
+        let stalling = stalling.into_iter().map(|(client, at)| client.stalling_at(at));
+        let mut model = Model::new(capacity, sending.into_iter().chain(stalling).collect());
+        model.run(Duration::from_secs(60));
+    }
+
+    /// One account fills the pool with claims that stop. Another, whose need is below its share, is never cut, and each
+    /// of its chunks waits for a bounded time, however many the first one has.
+    #[test]
+    fn whoever_holds_most_gives_way(
+        hoarders in 20usize..60, held in 1u64..100, need in 1u64..100, step in 1u64..100,
+    ) {
+        let hoard = |_| Client::new(holder(0), 100, 50, 9).stalling_at(held);
+        let victim = Client::new(holder(7), need, step, 3);
+        let mut model = Model::new(1000, (0..hoarders).map(hoard).chain([victim]).collect());
+        (0..20).for_each(|_| model.tick());
+        prop_assert_eq!(model.run(Duration::from_millis(900)), 0);
+        prop_assert!(!model.clients.last().unwrap().is_cut);
+    }
+
+    /// What the shares say of holders is what their claims hold, whatever happens in whatever order.
+    #[test]
+    fn holders_hold_what_their_claims_hold(
+        steps in prop::collection::vec((0u8..8, 0usize..12, 0u8..8, 0u64..60), 0..300), capacity in 1u64..200,
+    ) {
+        let mut shares = Shares::new(capacity);
+        let mut claims = BTreeMap::<ClaimId, (Holder, u64, u64)>::new();
+        let mut now = Duration::ZERO;
+        for (what, which, number, amount) in steps {
+            now += Duration::from_millis(amount * 10);
+            let chosen = claims.keys().nth(which).copied();
+            match (what, chosen) {
+                (0, _) | (_, None) => {
+                    let id = shares.join(holder(number), amount, now);
+                    claims.insert(id, (holder(number), 0, 0));
+                }
+                (1 | 2, Some(id)) if !shares.is_waiting(id) => {
+                    let entry = claims.get_mut(&id).unwrap();
+                    let taken = amount.min(capacity - entry.1);
+                    if shares.take(id, amount, now) { entry.1 += taken } else { entry.2 = taken }
+                }
+                (3, Some(id)) => {
+                    shares.move_to(id, holder(number));
+                    claims.get_mut(&id).unwrap().0 = holder(number);
+                }
+                (4, Some(id)) => {
+                    for cut in shares.cuts(PATIENCE, number % 2 == 0, now) {
+                        shares.leave(cut);
+                        claims.remove(&cut);
+                    }
+                    shares.set_idle(id, number % 2 == 0, now);
+                }
+                (6, Some(id)) => {
+                    shares.give_back(id, amount);
+                    let entry = claims.get_mut(&id).unwrap();
+                    entry.1 -= amount.min(entry.1);
+                }
+                (7, Some(id)) => shares.settle(id, number % 2 == 0),
+                (5, Some(id)) => {
+                    shares.leave(id);
+                    claims.remove(&id);
+                }
+                _ => {}
+            }
+            for id in shares.grants(now) {
+                let entry = claims.get_mut(&id).unwrap();
+                entry.1 += entry.2;
+            }
+            let held: u64 = claims.values().map(|(_, held, _)| held).sum();
+            prop_assert!(held <= capacity);
+            prop_assert_eq!(shares.free(), capacity - held);
+            for number in 0..8 {
+                let of = |same: &dyn Fn(&Holder) -> bool| -> u64 {
+                    claims.values().filter(|(holder, ..)| same(holder)).map(|(_, held, _)| held).sum()
+                };
+                let one = holder(number);
+                let expected = (of(&|other| other.outer == one.outer), of(&|other| *other == one));
+                prop_assert_eq!(shares.held_by(&one), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_that_is_alone_may_use_all() {
+    let mut shares = Shares::new(100);
+    for _ in 0..100 {
+        let id = shares.join(holder(0), 1, Duration::ZERO);
+        assert!(shares.take(id, 1, Duration::ZERO));
+    }
+    assert_eq!(shares.free(), 0);
+}
+
+#[test]
+fn an_idle_claim_gives_way_to_anybody() {
+    let mut shares = Shares::new(3);
+    let ids: Vec<_> = (0..3).map(|number| shares.join(holder(2 * number), 1, Duration::ZERO)).collect();
+    assert!(ids.iter().all(|id| shares.take(*id, 1, Duration::ZERO)));
+    let late = shares.join(holder(0), 1, Duration::ZERO);
+    let now = Duration::from_secs(9);
+    assert!(!shares.take(late, 1, now));
+    assert_eq!(shares.replace(late, now), None, "nobody is idle");
+    shares.set_idle(ids[2], true, now);
+    shares.set_idle(ids[1], true, now + Duration::from_secs(1));
+    assert_eq!(shares.replace(late, now), Some(vec![ids[2]]));
+    assert!(!shares.is_waiting(late));
+    shares.leave(ids[2]);
+    assert_eq!(shares.free(), 0);
+}

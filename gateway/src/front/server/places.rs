@@ -1,0 +1,80 @@
+//! The places of connections, shared fairly among peers.
+//!
+//! Promises: when places are short, a new connection takes that of a silent one, or that of the busy one that got on
+//! least of a peer that has more; else it is refused. Must not know: what is spoken on connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use couronne_base::fair::{Claim, Cut, Holder, Patience, Pool, Short};
+
+use crate::front::limits::under_way::peer_holder;
+
+/// All places.
+pub(super) struct Places {
+    pool: Pool,
+    peer_max: u64,
+}
+
+/// A connection's place. Clones are the same; it is given back with the last of them.
+#[derive(Clone)]
+pub(super) struct Place(Arc<Held>);
+
+struct Held {
+    claim: Claim,
+    peer: Holder,
+    requests: AtomicUsize,
+}
+
+/// A request on a connection: as long as it lives, the connection is not silent.
+pub(super) struct Busy(Place);
+
+impl Places {
+    /// So many, of which one peer may have so many.
+    pub(super) fn new(connections_max: usize, peer_max: usize) -> Self {
+        let patience = Patience { cut_after: Duration::ZERO, cuts_own: false, give_up_after: Duration::ZERO };
+        Self { pool: Pool::new(connections_max as u64, patience), peer_max: peer_max as u64 }
+    }
+
+    /// A place for a connection of this peer, which hears `cut` when it has to give it up.
+    pub(super) fn take(&self, peer: SocketAddr, cut: &Cut) -> Result<Place, Short> {
+        let holder = peer_holder(peer);
+        if self.pool.held_by(&holder).1 >= self.peer_max {
+            return Err(Short::Waited);
+        }
+        let mut claim = self.pool.claim(holder.clone(), 1, cut);
+        claim.take_now(1)?;
+        claim.set_idle(true);
+        Ok(Place(Arc::new(Held { claim, peer: holder, requests: AtomicUsize::new(0) })))
+    }
+}
+
+impl Place {
+    /// A request begins.
+    pub(super) fn begin(&self) -> Busy {
+        if self.0.requests.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.0.claim.set_idle(false);
+        }
+        Busy(self.clone())
+    }
+
+    /// Whom the connection counts for.
+    pub(super) fn peer(&self) -> &Holder {
+        &self.0.peer
+    }
+
+    /// The word that the place is another's.
+    pub(super) fn cut(&self) -> &Cut {
+        self.0.claim.cut()
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if self.0.0.requests.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.0.claim.set_idle(true);
+        }
+    }
+}
