@@ -324,7 +324,7 @@ fn members_of_a_cluster_start_calmly_and_name_the_setting_of_a_port_in_use() {
     assert_calm(&log);
 }
 
-/// How many drives of a node the cluster map has.
+/// How many drives the cluster map has of the node of this name.
 fn drives_in_map(data: &Path, node: &str) -> usize {
     let map = plain(&["cluster", "map", "--json", "--data"]).arg(data).output().unwrap();
     let map: serde_json::Value = serde_json::from_slice(&map.stdout).unwrap();
@@ -359,7 +359,7 @@ fn a_refused_join_decides_nothing_for_the_next() {
     assert!(joined, "{said}");
     let identity: toml::Table = std::fs::read_to_string(other.join("identity.toml")).unwrap().parse().unwrap();
     assert_eq!(identity["membership"]["drives"].as_integer(), Some(2));
-    assert_eq!(drives_in_map(&node, identity["node"].as_str().unwrap()), 2);
+    assert_eq!(drives_in_map(&node, "n2"), 2, "no drive of a refused try");
     ended(running.unwrap(), &node);
 }
 
