@@ -1,5 +1,6 @@
 //! The faults: processes that die, stop or are cut off, machines that lose power, drives that fail, fill up,
-//! slow down, rot or are swapped, messages that are late, lost or repeated, clocks that are wrong.
+//! slow down, rot, are swapped or put back to an earlier state, messages that are late, lost or repeated, clocks that are
+//! wrong.
 //!
 //! Crashes and cuts may hit any number of processes: then operations fail, and nothing is lost. What
 //! takes durable bytes away hits one drive, the round's victim: more than one failure domain at a time is
@@ -9,13 +10,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::atomic::Ordering;
 
 use couronne_ring::NodeId;
 use couronne_storage_node::disk::simulated::Fault;
 use couronne_storage_node::disk::{Access, Disk};
 
 use crate::world::World;
-use crate::world::disks::CAPACITY;
+use crate::world::disks::{CAPACITY, SimulatedDrive};
 use crate::world::network::Weather;
 use couronne_base::testing::Rng;
 
@@ -31,6 +33,12 @@ const RATE_PPM: (u64, u64) = (950_000, 1_050_000);
 /// How wrong a wall clock may be, in milliseconds, one way or the other.
 const OFFSET_MS_MAX: u64 = 2500;
 
+/// Bytes of a log file's header.
+const LOG_HEADER_BYTES: u64 = 64;
+
+/// Files of a drive of which it has another copy, or that it can do without.
+const SMALL_FILES: [&str; 3] = ["drive", "map", "log-newest"];
+
 /// What ends a fault.
 #[derive(Clone, Copy, Debug)]
 enum Cure {
@@ -44,6 +52,24 @@ enum Cure {
     Speed(NodeId),
 }
 
+/// An earlier state of the victim's drive.
+struct Snapshot {
+    drive: SimulatedDrive,
+    age: SnapshotAge,
+}
+
+/// How old a snapshot is. One of the start that runs is not put back: by less than a minute a drive may be put back and
+/// only its leaders notice, if they lead still.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SnapshotAge {
+    /// The start that runs is that of the snapshot.
+    OfThisStart,
+    /// The process was killed since.
+    Killed,
+    /// The process was started again since, and is registered.
+    OfAnEarlierStart,
+}
+
 /// What goes wrong, and when it ends.
 pub struct Faults {
     rng: Rng,
@@ -53,6 +79,8 @@ pub struct Faults {
     number: u64,
     /// The drive that may lose what was durable.
     victim: Option<NodeId>,
+    /// An earlier state of it.
+    snapshot: Option<Snapshot>,
     /// Nodes whose drive failed: they need a restart.
     sick: BTreeSet<NodeId>,
     /// How many there were.
@@ -65,7 +93,16 @@ impl Faults {
         let nodes: Vec<NodeId> = world.shape.storage_nodes().collect();
         let victim = rng.pick(&nodes).copied().filter(|_| lossy);
         let next_ms = world.now_ms() + rng.between(PAUSE_MS.0, PAUSE_MS.1);
-        Self { rng, next_ms, cures: BTreeMap::new(), number: 0, victim, sick: BTreeSet::new(), count: 0 }
+        Self {
+            rng,
+            next_ms,
+            cures: BTreeMap::new(),
+            number: 0,
+            victim,
+            snapshot: None,
+            sick: BTreeSet::new(),
+            count: 0,
+        }
     }
 
     /// Has every process's clocks be a little wrong.
@@ -115,6 +152,7 @@ impl Faults {
             self.cure(world, cure)?;
         }
         self.restart_failed(world);
+        self.age_snapshot(world);
         if world.now_ms() >= self.next_ms {
             self.next_ms = world.now_ms() + self.rng.between(PAUSE_MS.0, PAUSE_MS.1);
             self.count += 1;
@@ -206,14 +244,20 @@ impl Faults {
             }
             89..=90 => self.skew(world, some),
             91 => self.leap(world, some),
-            92..=96 => self.rot(world)?,
-            _ => self.victim.into_iter().for_each(|id| self.wipe(world, id)),
+            92..=94 => self.rot(world)?,
+            95..=96 => self.victim.into_iter().for_each(|id| self.wipe(world, id)),
+            _ => self.victim.into_iter().for_each(|id| self.put_back(world, id)),
         }
         Ok(())
     }
 
     fn kill(&mut self, world: &mut World, id: NodeId, away_ms: (u64, u64)) {
         self.sick.remove(&id);
+        if let Some(snapshot) = self.snapshot.as_mut().filter(|_| self.victim == Some(id))
+            && snapshot.age == SnapshotAge::OfThisStart
+        {
+            snapshot.age = SnapshotAge::Killed;
+        }
         world.kill(id, self.rng.permille(500));
         self.later(world, away_ms, Cure::Start(id));
     }
@@ -294,21 +338,55 @@ impl Faults {
         Ok(())
     }
 
-    /// Flips some bits of what the victim keeps.
+    /// Flips some bits of what the victim keeps: of its segments, of the headers of its log, of one copy of its small
+    /// files. (The last batch of a log that is rotten looks like a torn write; by design nothing tells them apart.)
     fn rot(&mut self, world: &World) -> io::Result<()> {
         let victim = self.victim.filter(|_| world.shape.scrubbed);
         let Some((id, drive)) = victim.and_then(|id| Some((id, world.drives.get(&id)?))) else { return Ok(()) };
-        let names = world.by_hand(drive.disk.list("segments"))?;
+        let (folder, span) = match self.rng.below(10) {
+            0..=6 => ("segments", 256 << 10),
+            7..=8 => ("log", LOG_HEADER_BYTES),
+            _ => ("", 64),
+        };
+        let mut names = world.by_hand(drive.disk.list(folder))?;
+        names.retain(|name| !folder.is_empty() || SMALL_FILES.contains(&name.as_str()));
         let Some(name) = self.rng.pick(&names) else { return Ok(()) };
-        let path = format!("segments/{name}");
+        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
         let len = world.by_hand(async { drive.disk.open(&path, Access::Buffered).await?.len().await })?;
-        let first = self.rng.below(len);
+        let first = if folder == "segments" { self.rng.below(len) } else { 0 };
         for _ in 0..self.rng.between(1, 200) {
-            let at = first.saturating_add(self.rng.below(256 << 10)).min(len.saturating_sub(1));
+            let at = first.saturating_add(self.rng.below(span)).min(len.saturating_sub(1));
             drive.disk.flip_bit(&path, at, u8::try_from(self.rng.below(8)).unwrap_or(0))?;
         }
         world.note(format_args!("rot {id} {path} {first}"));
         Ok(())
+    }
+
+    /// Takes a snapshot of the victim's drive, if there is none; notes whether it was started again since.
+    fn age_snapshot(&mut self, world: &mut World) {
+        let Some(id) = self.victim else { return };
+        let is_running = world.process(id).is_some_and(|process| process.is_alive());
+        if !is_running || !world.seat(id).is_some_and(|seat| seat.begun.load(Ordering::Relaxed)) {
+            return;
+        }
+        match &mut self.snapshot {
+            Some(snapshot) if snapshot.age == SnapshotAge::Killed => snapshot.age = SnapshotAge::OfAnEarlierStart,
+            Some(_) => {}
+            None => {
+                let drive = world.drives.get_mut(&id).map(SimulatedDrive::snapshot);
+                self.snapshot = drive.map(|drive| Snapshot { drive, age: SnapshotAge::OfThisStart });
+                world.note(format_args!("snapshot {id}"));
+            }
+        }
+    }
+
+    /// Puts the snapshot in the place of the victim's drive, if it is of an earlier start.
+    fn put_back(&mut self, world: &mut World, id: NodeId) {
+        let is_old = self.snapshot.as_ref().is_some_and(|snapshot| snapshot.age == SnapshotAge::OfAnEarlierStart);
+        let Some(snapshot) = self.snapshot.take_if(|_| is_old) else { return };
+        self.kill(world, id, (100, 12_000));
+        world.drives.insert(id, snapshot.drive);
+        world.note(format_args!("put back {id}"));
     }
 
     /// Swaps a drive for an empty one.

@@ -65,6 +65,13 @@ impl SimulatedDrive {
         self.set_slow(0);
     }
 
+    /// Another drive that holds what a snapshot of this one taken now would.
+    pub fn snapshot(&mut self) -> Self {
+        let pace = Arc::new(Pace { rng: Mutex::new(self.rng.fork()), slow_ms: AtomicU64::new(0) });
+        let (disk, stores) = (self.disk.backup(), Arc::new(self.stores.backup(self.rng.draw())));
+        Self { disk, stores, pace, rng: self.rng.fork() }
+    }
+
     /// Another, empty drive takes its place.
     pub fn wipe(&mut self) {
         *self = Self::new(self.rng.fork());
