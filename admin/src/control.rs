@@ -30,7 +30,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// Looks at a cluster, and orders it about. Whoever gave an order is logged with it.
+/// Looks at a cluster, and orders it about. An order is logged with its actor.
 #[async_trait]
 pub trait ClusterControl: Send + Sync {
     /// Whether metadata can be read: what every request of a client needs.

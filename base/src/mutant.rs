@@ -100,7 +100,7 @@ mutants! {
     LeadByWrongClock,
     /// the log is purged up to what the store has flushed
     PurgeUnflushed,
-    /// when a pool is short, whoever holds most gives way
+    /// when a pool is short, the holder of most gives way
     CutTheSmallest,
 }
 

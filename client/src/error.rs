@@ -45,7 +45,7 @@ impl ClientError {
 impl From<Short> for ClientError {
     fn from(short: Short) -> Self {
         Self::Overloaded(match short {
-            Short::Cut => "the memory for buffers is short, and the request was the slowest of whoever holds most",
+            Short::Cut => "the memory for buffers is short, and the request was the slowest of the holder of most",
             Short::Waited => "the memory for buffers is used up",
         })
     }

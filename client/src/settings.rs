@@ -13,7 +13,7 @@ pub struct Settings {
     pub read_buffer_bytes_max: u64,
     /// How long a request waits for buffer memory before it is told to slow down. Milliseconds.
     pub buffer_wait_ms: u64,
-    /// How long a request waits for buffer memory before the slowest of whoever holds most of it is cut. Milliseconds.
+    /// How long a request waits for buffer memory before the slowest of the holder of most of it is cut. Milliseconds.
     pub buffer_cut_ms: u64,
     /// How long a drive may take to write a shard before it counts as down. Milliseconds.
     pub shard_write_timeout_ms: u64,

@@ -1,6 +1,6 @@
 //! A secret that a command line names: `-` is a line of standard input, `@FILE` the first line of a file.
 //!
-//! Whoever is on the machine sees the arguments of its processes, so these two (or a variable, which only its user sees)
+//! Every user of the machine sees the arguments of its processes, so these two (or a variable, which only its user sees)
 //! are the ways that the manual shows; the secret itself is taken as well.
 //! Promises: a secret is never shown, and is wiped from memory when dropped.
 //! Must not know: what a secret opens.

@@ -123,7 +123,7 @@ fn answer<E: Endpoint>(response: &E::Response) -> Answer {
 
 /// The answer of a call that was not carried out.
 fn refusal(method: &Method, path: &str, peer: SocketAddr, error: &ApiError) -> Response<Full<Bytes>> {
-    // Those are counted: a log that whoever guesses can fill tells nothing.
+    // Those are counted: a log that a guesser can fill tells nothing.
     if error.code != ErrorCode::TooManyRequests {
         tracing::info!(%peer, %method, path, code = ?error.code, %error, "admin request refused");
     }

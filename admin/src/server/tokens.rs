@@ -1,7 +1,7 @@
 //! The two tokens of what is below `/admin/`: one gives orders and reads, the other only reads.
 //!
 //! The token that reads follows from the one that gives orders, and not the other way about; so it is known wherever that
-//! one is, and whoever watches a cluster need not be able to change it.
+//! one is, and a person that watches a cluster need not be able to change it.
 //! Promises: tokens are compared in constant time, and never shown. A wrong one is answered ten times at once and then
 //! once a second; a right one always opens, so nobody can shut an operator out by guessing.
 //! Must not know: where tokens come from.

@@ -1,4 +1,4 @@
-//! For whom a share is taken.
+//! The owner that a share counts for.
 //!
 //! Must not know: what the two levels mean.
 

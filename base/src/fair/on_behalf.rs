@@ -1,6 +1,6 @@
 //! On whose behalf a task works: the word that cuts its request, and its peer.
 //!
-//! Whoever serves a request carries it out within [`OnBehalf::scope`]; what takes shares for the request finds both with
+//! The server of a request carries it out within [`OnBehalf::scope`]; what takes shares for the request finds both with
 //! [`OnBehalf::of_task`], so that no verb between the two has to pass them on.
 //! Must not know: what is shared.
 
@@ -15,7 +15,7 @@ tokio::task_local! {
 pub struct OnBehalf {
     /// The word that the request is cut.
     pub cut: Cut,
-    /// Whom the request counts for until it is authenticated.
+    /// The holder that the request counts for until it is authenticated.
     pub peer: Holder,
 }
 

@@ -113,7 +113,7 @@ impl Pool {
         self.0.began.elapsed()
     }
 
-    /// Changes the shares; whoever waited for that goes on.
+    /// Changes the shares; the claims that waited for that go on.
     fn change<T>(&self, change: impl FnOnce(&mut Shares) -> T) -> T {
         let mut state = self.0.state.lock();
         let State { shares, signals } = &mut *state;
@@ -124,7 +124,7 @@ impl Pool {
         changed
     }
 
-    /// Cuts whoever is to be cut for those that wait.
+    /// Cuts the claims that are to be cut for those that wait.
     fn cut_slowest(&self) {
         let Patience { cut_after, cuts_own, .. } = self.0.patience;
         let mut state = self.0.state.lock();

@@ -228,7 +228,7 @@ impl Shares {
     }
 
     /// Who is cut at once so that a claim that waits for a place has it, in a pool whose claims hold one place each. The
-    /// place is the claim's from now on, though whoever was cut ends a moment later.
+    /// place is the claim's from now on, though the claim that was cut ends a moment later.
     pub(super) fn replace(&mut self, id: ClaimId, now: Duration) -> Option<Vec<ClaimId>> {
         let wanted = self.waiting.get(&id)?.amount;
         let mut cut = Vec::new();
@@ -307,7 +307,7 @@ impl Shares {
     }
 
     /// The claim's client begins or ends asking for something. An idle claim is cut before others of its holder, and
-    /// for whoever waits.
+    /// for the claims that wait.
     pub(super) fn set_idle(&mut self, id: ClaimId, is_idle: bool, now: Duration) {
         if let Some(claim) = self.claims.get_mut(&id) {
             claim.is_idle = is_idle;

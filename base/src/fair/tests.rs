@@ -1,4 +1,4 @@
-//! The shares against a model: nothing is given twice, everybody gets on, whoever holds most gives way.
+//! The shares against a model: nothing is given twice, everybody gets on, the holder of most gives way.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -151,7 +151,7 @@ proptest! {
 
     /// Some stop in the middle for ever: the others get through all the same.
     #[test]
-    fn whoever_stops_keeps_nobody_waiting(
+    fn a_claim_that_stops_keeps_nobody_waiting(
         sending in prop::collection::vec(sending(), 1..20),
         stalling in prop::collection::vec((sending(), 0u64..200), 0..20),
         capacity in 200u64..600,
@@ -164,7 +164,7 @@ proptest! {
     /// One account fills the pool with claims that stop. Another, whose need is below its share, is never cut, and each
     /// of its chunks waits for a bounded time, however many the first one has.
     #[test]
-    fn whoever_holds_most_gives_way(
+    fn the_holder_of_most_gives_way(
         hoarders in 20usize..60, held in 1u64..100, need in 1u64..100, step in 1u64..100,
     ) {
         let hoard = |_| Client::new(holder(0), 100, 50, 9).stalling_at(held);

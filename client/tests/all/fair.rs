@@ -20,7 +20,7 @@ async fn filled(pool: &Pool, account: &str, amount: u64, need: u64) -> Claim {
 
 /// One account fills the pool with claims that stop, another has a little and asks for a little more.
 #[test]
-fn whoever_holds_most_gives_way() {
+fn the_holder_of_most_gives_way() {
     paused().block_on(async {
         let pool = Pool::new(1000, PATIENCE);
         let little = filled(&pool, "little", 100, 100).await;
@@ -28,7 +28,7 @@ fn whoever_holds_most_gives_way() {
         for _ in 0..9 {
             much.push(filled(&pool, "much", 100, 100).await);
         }
-        // Whoever is cut gives back what it holds.
+        // A claim that is cut gives back what it holds.
         let ends = much.into_iter().map(|claim| {
             let cut = claim.cut().clone();
             tokio::spawn(async move {

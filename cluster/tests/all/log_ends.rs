@@ -15,12 +15,12 @@ use crate::support::{drive_of, formed};
 const START: u64 = 5;
 
 /// The ends that drives said, and whether ends within a file are due.
-struct Said {
+struct SaidEnds {
     ends: BTreeMap<u128, (u64, LogEnd)>,
     are_due: bool,
 }
 
-impl Reports for Said {
+impl Reports for SaidEnds {
     fn drive(&self, _: NodeId, _: DriveId) -> Option<DriveState> {
         None
     }
@@ -55,7 +55,7 @@ fn running() -> ClusterMap {
 fn noted(ends: &[(u128, u64, LogEnd)], are_due: bool) -> Vec<LogEnd> {
     let mut map = running();
     let ends = ends.iter().map(|(number, start, end)| (*number, (*start, *end))).collect();
-    let followed = changes::follow_reports(&mut map, &Said { ends, are_due }, 200).unwrap();
+    let followed = changes::follow_reports(&mut map, &SaidEnds { ends, are_due }, 200).unwrap();
     let ends = (1..=6).map(|number| map.drives[&drive_of(number)].log_end).collect::<Vec<_>>();
     assert_eq!(followed.log_ends, ends.iter().any(|noted| *noted != end(1, 4096)));
     ends

@@ -1,6 +1,6 @@
 //! Orders of operators on their way: to any storage node, to all, or to the one that has a drive.
 //!
-//! Promises: whichever process was asked, the same is done, and whoever gave it is told along.
+//! Promises: whichever process was asked, the same is done, and the actor is told along.
 //! Must not know: how an order is carried out.
 
 use std::sync::Arc;

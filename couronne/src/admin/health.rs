@@ -17,7 +17,7 @@ const LOOK_AGE_MAX: Duration = Duration::from_secs(1);
 pub(super) struct Health(Mutex<Option<(Instant, Result<(), ApiError>)>>);
 
 impl Health {
-    /// What a look finds: this one, or one of a moment ago. Whoever asks during a look waits for it.
+    /// What a look finds: this one, or one of a moment ago. A question that comes during a look waits for it.
     pub(super) async fn check(&self, look: impl Future<Output = Result<(), ApiError>>) -> Result<(), ApiError> {
         let mut last = self.0.lock().await;
         if let Some((_, found)) = last.as_ref().filter(|(taken, _)| taken.elapsed() < LOOK_AGE_MAX) {

@@ -292,7 +292,7 @@ fn only_the_environment_changes_the_root_credentials() {
         let shown = credentials::read(home.path()).unwrap();
         assert!(shown == Some(first.root()), "the file says what counts");
         let member = lone.folder.member(Role::StorageNode).unwrap();
-        let preset = Credentials::chosen(Some("CHOSEN".to_owned()), Some("by-the-operator".to_owned())).unwrap();
+        let preset = Credentials::chosen(Some("CHOSEN".to_owned()), Some("chosen-by-the-operator".to_owned())).unwrap();
         let changed = secrets::of_lone(&lone.folder, &member, &lone.node, preset).await.unwrap();
         assert_eq!((changed.access_key.as_str(), changed.sealing_secret), ("CHOSEN", first.sealing_secret));
         let later = secrets::of_lone(&lone.folder, &member, &lone.node, None).await.unwrap();

@@ -87,7 +87,7 @@ impl Bucket {
         BucketView { id: self.entry.id, rules_version: self.entry.rules.version }
     }
 
-    /// For whom shares of what is scarce are taken: its account, and within it the bucket.
+    /// The holder of the shares that are taken: its account, and within it the bucket.
     pub(crate) fn holder(&self) -> Holder {
         Holder::new(&*self.entry.account, Arc::clone(&self.name))
     }

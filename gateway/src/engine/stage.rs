@@ -155,7 +155,7 @@ struct Intake<'a> {
     body: &'a mut dyn BodySource,
     shared: Arc<Shared>,
     redundancy: Redundancy,
-    /// For whom memory is taken.
+    /// The holder that memory is taken for.
     holder: Holder,
     cut: Cut,
     hashes: BodyHashes,

@@ -75,7 +75,7 @@ pub(super) struct Reception {
 pub struct Body<F: Face> {
     incoming: Incoming,
     reception: Reception,
-    /// For whom memory is taken.
+    /// The holder that memory is taken for.
     holder: Holder,
     least: LeastRate,
     pace: Pace,

@@ -43,7 +43,7 @@ pub struct FrontSettings {
     pub rate_over_ms: u64,
     /// Memory of bodies that are read whole, of what is made of them included. Bytes.
     pub document_bytes_max: u64,
-    /// How long a request waits for that memory before the slowest of whoever holds most is cut. Milliseconds.
+    /// How long a request waits for that memory before the slowest of the holder of most is cut. Milliseconds.
     pub document_cut_ms: u64,
     /// How long a request waits for that memory. Milliseconds.
     pub document_wait_ms: u64,

@@ -44,7 +44,7 @@ use connection::Connection;
 use guard::{Conflict, Guard};
 use incoming::{BodyTracker, FromHyper};
 use outgoing::{Answered, Outgoing};
-use places::{Place, Places};
+use places::{ConnectionPlace, Places};
 use progress::Progress;
 use streams::Streams;
 
@@ -77,7 +77,7 @@ struct Server<A> {
 /// What a request comes on.
 struct Link {
     peer: SocketAddr,
-    place: Place,
+    place: ConnectionPlace,
     progress: Progress,
     /// The request has two framings.
     conflict: bool,
@@ -125,7 +125,13 @@ pub async fn serve(
 
 impl<A: Faces> Server<A> {
     /// Serves one connection to its end.
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, watcher: Watcher, place: Place) {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        watcher: Watcher,
+        place: ConnectionPlace,
+    ) {
         if let Err(error) = stream.set_nodelay(true) {
             return tracing::debug!(%peer, %error, "a connection ended at once");
         }
@@ -148,7 +154,7 @@ impl<A: Faces> Server<A> {
         }
     }
 
-    async fn http1(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher, place: Place) {
+    async fn http1(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher, place: ConnectionPlace) {
         let conflict = Conflict::default();
         let guard = Guard::new(conflict.clone());
         let io = TokioIo::new(Connection::new(stream, Some(guard), self.settings.send_bounds()));
@@ -175,7 +181,7 @@ impl<A: Faces> Server<A> {
         }
     }
 
-    async fn http2(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher, place: Place) {
+    async fn http2(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher, place: ConnectionPlace) {
         let bounds = self.settings.send_bounds();
         let io = TokioIo::new(Connection::new(stream, None, bounds));
         let settings = self.settings.clone();

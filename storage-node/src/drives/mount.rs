@@ -71,8 +71,7 @@ pub(crate) async fn mount_all(
         Some(known) if !renewed.contains(id) => known.log_end,
         _ => LogEnd::START,
     };
-    let mounting = opening.iter().map(|(id, drive)| mount(env, map.cluster, drive, known_end(id)));
-    let opened = join_all(mounting.collect::<Vec<_>>()).await;
+    let opened = join_all(opening.iter().map(|(id, drive)| mount(env, map.cluster, drive, known_end(id)))).await;
     let mut mounted = ById::new();
     for ((id, drive), opened) in opening.iter().zip(opened) {
         let opened = match opened {

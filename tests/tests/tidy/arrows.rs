@@ -77,6 +77,7 @@ const FOLDERS: [(&str, &[&str]); 13] = [
         &[
             "allocator",
             "terminal",
+            "secret_argument",
             "policy",
             "settings",
             "logs",

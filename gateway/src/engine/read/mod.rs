@@ -33,7 +33,7 @@ pub struct BlobReader {
     next: Option<ReadUnit>,
     ahead: VecDeque<Ahead>,
     ready: VecDeque<Bytes>,
-    /// For whom memory is taken.
+    /// The holder that memory is taken for.
     holder: Holder,
     cut: Cut,
     left: u64,

@@ -1,7 +1,7 @@
 //! The least rate at which a client has to move its bytes.
 //!
-//! Only the time counts during which the client is waited for: a server that is slow itself gives nobody up. Whoever
-//! waits measures: a body while its next bytes are awaited, a connection while it takes no more.
+//! Only the time counts during which the client is waited for: a server that is slow itself gives nobody up. The
+//! code that waits measures: a body while its next bytes are awaited, a connection while it takes no more.
 //! Must not know: which way the bytes go.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A request under way: its place among all that are, and for whom it holds that place.
+//! A request under way: its place among all that are, and the holder that the place counts for.
 //!
 //! Promises: until it is authenticated a request counts for its peer, and all that are not authenticated count as one
 //! account; then it counts for its account, and for its bucket once that is found. Only while it waits for its client
@@ -11,10 +11,10 @@ use couronne_base::fair::{Claim, Cut, Holder, Pool, Short};
 
 use crate::engine::Bucket;
 
-/// Whom all requests of unknown callers count for. No account has this id.
+/// The account that all requests of unknown callers count for. No account has this id.
 const UNKNOWN: &str = "unknown";
 
-/// For whom a peer's connections and unauthenticated requests count. An address of IPv6 counts as its network of 64
+/// The holder that a peer's connections and unauthenticated requests count for. An address of IPv6 counts as its network of 64
 /// bits, which one client may have to itself.
 pub fn peer_holder(peer: SocketAddr) -> Holder {
     let inner = match peer.ip().to_canonical() {

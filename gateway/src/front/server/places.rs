@@ -20,7 +20,7 @@ pub(super) struct Places {
 
 /// A connection's place. Clones are the same; it is given back with the last of them.
 #[derive(Clone)]
-pub(super) struct Place(Arc<Held>);
+pub(super) struct ConnectionPlace(Arc<Held>);
 
 struct Held {
     claim: Claim,
@@ -29,7 +29,7 @@ struct Held {
 }
 
 /// A request on a connection: as long as it lives, the connection is not silent.
-pub(super) struct Busy(Place);
+pub(super) struct Busy(ConnectionPlace);
 
 impl Places {
     /// So many, of which one peer may have so many.
@@ -39,7 +39,7 @@ impl Places {
     }
 
     /// A place for a connection of this peer, which hears `cut` when it has to give it up.
-    pub(super) fn take(&self, peer: SocketAddr, cut: &Cut) -> Result<Place, Short> {
+    pub(super) fn take(&self, peer: SocketAddr, cut: &Cut) -> Result<ConnectionPlace, Short> {
         let holder = peer_holder(peer);
         if self.pool.held_by(&holder).1 >= self.peer_max {
             return Err(Short::Waited);
@@ -47,11 +47,11 @@ impl Places {
         let mut claim = self.pool.claim(holder.clone(), 1, cut);
         claim.take_now(1)?;
         claim.set_idle(true);
-        Ok(Place(Arc::new(Held { claim, peer: holder, requests: AtomicUsize::new(0) })))
+        Ok(ConnectionPlace(Arc::new(Held { claim, peer: holder, requests: AtomicUsize::new(0) })))
     }
 }
 
-impl Place {
+impl ConnectionPlace {
     /// A request begins.
     pub(super) fn begin(&self) -> Busy {
         if self.0.requests.fetch_add(1, Ordering::AcqRel) == 0 {
@@ -60,7 +60,7 @@ impl Place {
         Busy(self.clone())
     }
 
-    /// Whom the connection counts for.
+    /// The holder that the connection counts for.
     pub(super) fn peer(&self) -> &Holder {
         &self.0.peer
     }

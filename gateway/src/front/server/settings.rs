@@ -17,7 +17,7 @@ pub struct ServerSettings {
     pub peer_connections_max: usize,
     /// Requests under way at once; more wait for a while, and are then told to slow down.
     pub requests_max: usize,
-    /// How long a request waits for its place before the slowest of whoever has most under way is cut. Milliseconds.
+    /// How long a request waits for its place before the slowest of the holder of most is cut. Milliseconds.
     pub request_cut_ms: u64,
     /// How long a request waits for its place. Milliseconds.
     pub request_wait_ms: u64,

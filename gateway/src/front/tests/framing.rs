@@ -50,7 +50,9 @@ async fn no_padding_and_no_malformed_length_hides_two_framings() {
             ] {
                 let mut connection = open(server.listener.address, both.as_bytes()).await;
                 let answer = read(&mut connection).await;
-                assert_eq!((answer.status, answer.body.len()), (400, 0), "{both:?}: {answer:?}");
+                // A length that is none is refused before that, in no face's words.
+                let is_worded = !["5", "0"].contains(&value) || answer.text().contains("framed-twice");
+                assert!(answer.status == 400 && is_worded, "{both:?}: {answer:?}");
                 assert!(is_closed(&mut connection).await, "{both:?}");
             }
         }

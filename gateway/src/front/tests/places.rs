@@ -1,4 +1,4 @@
-//! Sockets that hold places: silent ones, busy ones, and whoever comes later.
+//! Sockets that hold places: silent ones, busy ones, and those that come later.
 
 use std::time::Duration;
 

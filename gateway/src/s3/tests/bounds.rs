@@ -50,7 +50,7 @@ async fn half_sent_documents_share_their_memory() {
     let mut half_sent = Vec::new();
     for _ in 0..30 {
         let mut connection = open(server.listener.address, &head).await;
-        // Whoever is told to wait does not read on: that must not stop the test.
+        // A client that is told to wait does not read on: that must not stop the test.
         let sent = connection.write_all(&body[..1_000_000]);
         let _ = tokio::time::timeout(Duration::from_millis(300), sent).await;
         half_sent.push(connection);

@@ -39,7 +39,7 @@ async fn no_secret_is_logged_at_any_level() {
             server.send(&ask).await;
         }
     }
-    // Whom a client claims to speak for is not believed, and not logged.
+    // The address that a client claims to speak for is not believed, and not logged.
     let forwarded = ["x-forwarded-for", "forwarded", "x-real-ip"].iter();
     let forwarded =
         forwarded.fold(server.ask("GET", "/bkt/the-logged-key"), |ask, name| ask.header(name, "203.0.113.9"));
