@@ -167,6 +167,28 @@ async fn a_drive_that_comes_back_emptied_is_filled_again() {
     node.shutdown().await;
 }
 
+/// The node registers its emptied drive while its clock is off. Before that is set right its drives may refuse the
+/// blobs' births, and repair tries again later; but the rows for that must be there.
+#[tokio::test]
+async fn whatever_blobs_an_emptied_drive_held_are_marked_though_the_clock_was_off() {
+    const DAY_MS: i64 = 86_400_000;
+    for (seed, offset_ms) in [(12, -20 * 365 * DAY_MS), (13, -3 * DAY_MS), (14, 3 * DAY_MS)] {
+        let mut rig = rig(seed, 6);
+        let node = rig.start().await;
+        let blobs = objects(&rig, &node, 4).await;
+        rig.crash(node, 1).await;
+        rig.wipe(3);
+        rig.clock.set_offset_ms(offset_ms);
+        let node = rig.start().await;
+        sleep(Duration::from_secs(1)).await;
+        rig.clock.set_offset_ms(0);
+        let marked = async || node.status().await.duties.blobs_degraded;
+        eventually("what it held is marked", async || marked().await >= 4).await;
+        assert_eq!((marked().await, blobs.len()), (4, 4), "each once");
+        node.shutdown().await;
+    }
+}
+
 /// Every blob of an upload's parts lies under the one key: a page of them is more than one command can mark.
 #[tokio::test]
 async fn a_long_key_with_many_parts_stops_the_repair_of_no_other_key() {
