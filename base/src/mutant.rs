@@ -62,6 +62,8 @@ mutants! {
     NoRepairRow,
     /// a blob committed after the sweep for a loss that it had before gets its repair row with the commit
     CommitBehindSweep,
+    /// repair rows are cut into commands whose effects fit an entry
+    MarkPageAtOnce,
     /// a repair row goes once every shard is on its primary
     DropRepairRowEarly,
     /// a copy off its primary goes once the primary has read the shard back

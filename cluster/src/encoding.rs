@@ -36,7 +36,7 @@ record! { StoredDrive {
     1 node, 2 boots, 3 incarnation, 4 weight, 5 down_since_ms, 6 writes, 7 emptied, 8 start, 9 log_end,
 } }
 record! { LogEnd { 1 file, 2 offset } }
-record! { Emptied { 1 times, 2 last_ms } }
+record! { Emptied { 1 times, 2 last_ms, 3 version } }
 record! { MapPolicy { 1 policy, 2 ring } }
 record! { MapRange { 1 id, 2 generation, 3 start, 4 end, 5 replicas, 6 initial_voters } }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::effect::Effect;
+use crate::effect::{Effect, RemovedRows};
 use crate::ids::BucketId;
 use crate::key::{self, RowKind};
 use crate::record::Usage;
@@ -23,6 +23,7 @@ pub fn apply(view: &dyn View, effects: &[Effect]) -> Result<Batch, StoreError> {
     let mut watermarks: Option<Watermarks> = None;
     for effect in effects {
         batch.writes.extend_from_slice(&effect.writes);
+        effect.removed.iter().flat_map(RemovedRows::keys).for_each(|key| batch.delete(key));
         for change in &effect.usage {
             usage.entry(change.bucket).or_default().add(change.delta);
         }

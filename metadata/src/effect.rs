@@ -15,7 +15,10 @@ use crate::watermarks::Watermarks;
 use couronne_base::codec::{self, Corrupt};
 
 /// About what numbers and lengths take in the encoding of a write, and of what is no write.
-const FIELD_BYTES: u64 = 24;
+pub(crate) const FIELD_BYTES: u64 = 24;
+
+/// An effect is shorter than this, or it cannot be proposed.
+pub const EFFECT_BYTES_MAX: usize = (6 << 20) - 1024;
 
 /// A change of what the range holds of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,22 @@ pub struct UsageDelta {
     pub bucket: BucketId,
     /// What is added.
     pub delta: Usage,
+}
+
+/// Rows that are removed, and whose keys begin alike: the rows of a key are many, and the key may be long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovedRows {
+    /// How the rows' keys begin.
+    pub prefix: Bytes,
+    /// How each goes on.
+    pub suffixes: Vec<Bytes>,
+}
+
+impl RemovedRows {
+    /// The rows' keys.
+    pub fn keys(&self) -> impl Iterator<Item = Bytes> {
+        self.suffixes.iter().map(|suffix| [&self.prefix[..], suffix].concat().into())
+    }
 }
 
 /// The row writes of one command.
@@ -35,6 +54,8 @@ pub struct Effect {
     pub usage: Vec<UsageDelta>,
     /// What the watermarks are raised to; absent if they stay.
     pub watermarks: Option<Watermarks>,
+    /// Rows removed besides; no write is of one of them.
+    pub removed: Vec<RemovedRows>,
 }
 
 impl Effect {

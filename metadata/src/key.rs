@@ -112,8 +112,13 @@ pub fn end_of_upload(kind: RowKind, bucket: BucketId, key: &ObjectKey, upload: U
 pub fn of_part(kind: RowKind, bucket: BucketId, key: &ObjectKey, upload: UploadId, number: PartNumber) -> Bytes {
     let mut row = keyed(kind, bucket, key, 18);
     row.put_slice(&upload.to_bytes());
-    row.put_u16(number.get());
+    row.put_slice(&part_suffix(number));
     row.freeze()
+}
+
+/// How a part's row goes on after that of its upload.
+pub fn part_suffix(number: PartNumber) -> Bytes {
+    Bytes::copy_from_slice(&number.get().to_be_bytes())
 }
 
 /// A row of a blob (`PendingDelete`, `Abandoned`, `Repair`).
@@ -121,11 +126,12 @@ pub fn of_blob(kind: RowKind, blob: BlobId) -> Bytes {
     of_range(kind, &blob.to_bytes())
 }
 
-/// A reap row: due time, then a tag (1 blob, 2 upload), then the id.
+/// A reap row: due time, then a tag (1 blob, 2 upload, 3 parts of one), then the id.
 pub fn of_reap(record: &ReapRecord) -> Bytes {
     let (tag, id) = match &record.target {
         ReapTarget::Blob(blob) => (1, blob.id.to_bytes()),
         ReapTarget::Upload(upload) => (2, upload.to_bytes()),
+        ReapTarget::Parts { upload, .. } => (3, upload.to_bytes()),
     };
     let mut row = BytesMut::with_capacity(26);
     row.put_u8(RowKind::Reap as u8);

@@ -13,6 +13,7 @@ pub mod evaluate;
 pub mod ids;
 pub mod key;
 pub mod latch;
+pub mod marks;
 pub mod memory;
 pub mod query;
 pub mod record;

@@ -294,6 +294,14 @@ pub enum ReapTarget {
     Blob(BlobRef),
     /// The part rows of an upload and the blobs that they name.
     Upload(UploadId),
+    /// The blobs of parts that the completion of their upload did not name; their rows went with it. In one row, for
+    /// there may be thousands, and each reap row repeats the key.
+    Parts {
+        /// The upload.
+        upload: UploadId,
+        /// The blobs.
+        blobs: Vec<BlobRef>,
+    },
 }
 
 /// A reap row: what to delete, for which owner, and not before when.

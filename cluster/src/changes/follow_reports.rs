@@ -39,12 +39,14 @@ pub struct Followed {
     pub formed: bool,
     /// Whether ends of logs were noted.
     pub log_ends: bool,
+    /// Whether it was noted when drives were emptied.
+    pub emptied: bool,
 }
 
 impl Followed {
     /// Whether nothing followed.
     pub const fn is_empty(&self) -> bool {
-        self.drives.is_empty() && self.led.is_empty() && !self.formed && !self.log_ends
+        self.drives.is_empty() && self.led.is_empty() && !self.formed && !self.log_ends && !self.emptied
     }
 }
 
@@ -55,6 +57,12 @@ pub fn follow_reports(map: &mut ClusterMap, heard: &impl Reports, now_ms: u64) -
         let Some(to) = heard.drive(drive.node, *id) else { continue };
         if drive.enter(to, now_ms).map_err(|from| MapError::Transition { drive: *id, from, to })? {
             followed.drives.push((*id, to));
+        }
+    }
+    for emptied in changed.drives.values_mut().map(|drive| &mut drive.emptied) {
+        if emptied.times > 0 && emptied.last_ms.is_none() {
+            emptied.last_ms = Some(now_ms);
+            followed.emptied = true;
         }
     }
     followed.log_ends = note_log_ends(&mut changed, heard);

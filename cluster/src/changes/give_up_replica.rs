@@ -13,9 +13,9 @@ use crate::map::{ClusterMap, ReplicaId};
 
 /// Takes the drive of a replica for one that forgot its past: the drive is noted as emptied, and all its replicas get
 /// new ids. Returns the drive; none if the map does not name the replica.
-pub fn give_up_replica(map: &mut ClusterMap, replica: ReplicaId, now_ms: u64) -> Result<Option<DriveId>, MapError> {
+pub fn give_up_replica(map: &mut ClusterMap, replica: ReplicaId) -> Result<Option<DriveId>, MapError> {
     let Some((_, drive)) = map.places().into_iter().find(|(named, _)| *named == replica) else { return Ok(None) };
     check_survivors(map, &BTreeSet::from([drive]))?;
-    forget_past(map, drive, now_ms);
+    forget_past(map, drive);
     Ok(Some(drive))
 }

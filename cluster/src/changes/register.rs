@@ -1,6 +1,6 @@
 //! A node's drives when it starts: each says how often it was started, which incarnation it is, and where its log ends.
 //!
-//! Promises: a drive that forgot its past is noted as emptied, and none of its replicas votes again under its id;
+//! Promises: no clock of the node counts; a drive that forgot its past is noted as emptied, and none of its replicas votes again under its id;
 //! where too many forgot at once nothing is touched.
 //! Must not know: how a drive is opened.
 
@@ -30,7 +30,6 @@ pub fn register(
     map: &mut ClusterMap,
     started: &[StartedDrive],
     forgetful: &[DriveId],
-    now_ms: u64,
 ) -> Result<Vec<(DriveId, ReplicaId)>, MapError> {
     let forgot = |one: &&StartedDrive| map.drives.get(&one.drive).is_some_and(|known| known.has_forgotten(&one.start));
     let forgot = started.iter().filter(forgot).map(|one| one.drive);
@@ -44,21 +43,24 @@ pub fn register(
         // What was noted since a start that is registered once more is no less true.
         drive.log_end = if is_repeated { drive.log_end.max(start.log_end) } else { start.log_end };
         let to = DriveState::up(*writes);
-        drive.enter(to, now_ms).map_err(|from| MapError::Transition { drive: *id, from, to })?;
+        // A drive that serves has no time of its own.
+        drive.enter(to, 0).map_err(|from| MapError::Transition { drive: *id, from, to })?;
     }
     let mut gone = Vec::new();
     for drive in forgot {
-        gone.extend(forget_past(&mut changed, drive, now_ms).into_iter().map(|replica| (drive, replica)));
+        gone.extend(forget_past(&mut changed, drive).into_iter().map(|replica| (drive, replica)));
     }
     *map = changed;
     Ok(gone)
 }
 
-/// Notes that a drive has forgotten its past: it is emptied, and its replicas get new ids. Returns the old ones.
-pub(super) fn forget_past(map: &mut ClusterMap, drive: DriveId, now_ms: u64) -> Vec<ReplicaId> {
+/// Notes that a drive has forgotten its past: it is emptied as of the map's next version, and its replicas get new ids.
+/// Returns the old ones.
+pub(super) fn forget_past(map: &mut ClusterMap, drive: DriveId) -> Vec<ReplicaId> {
+    let version = map.version.saturating_add(1);
     if let Some(emptied) = map.drives.get_mut(&drive).map(|drive| &mut drive.emptied) {
         emptied.times = emptied.times.saturating_add(1);
-        emptied.last_ms = now_ms;
+        (emptied.last_ms, emptied.version) = (None, version);
     }
     renew_drive(map, drive)
 }

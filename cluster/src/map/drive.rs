@@ -64,14 +64,17 @@ pub struct DriveStart {
 pub struct Emptied {
     /// How often.
     pub times: u64,
-    /// When last, in milliseconds since 1970.
-    pub last_ms: u64,
+    /// When last, in milliseconds since 1970, by the clock of the meta group's leader: that of the drive's node may be
+    /// off by any time. Unset: the leader has not noted it yet.
+    pub last_ms: Option<u64>,
+    /// The first version of the map that knew it. A blob that was placed by an earlier one may have lost its shard.
+    pub version: u64,
 }
 
 impl StoredDrive {
     /// A drive that was never started.
     pub const fn new(node: NodeId, weight: u32) -> Self {
-        let (writes, emptied) = (WriteState::Writable, Emptied { times: 0, last_ms: 0 });
+        let (writes, emptied) = (WriteState::Writable, Emptied { times: 0, last_ms: None, version: 0 });
         Self {
             node,
             boots: 0,

@@ -56,7 +56,7 @@ fn map() -> ClusterMap {
         boots: 3,
         incarnation: Some(0x1122_3344_5566_7788),
         writes: WriteState::Stopping,
-        emptied: Emptied { times: 2, last_ms: 900 },
+        emptied: Emptied { times: 2, last_ms: Some(900), version: 6 },
         start: 0x0102,
         log_end: LogEnd { file: 5, offset: 4096 },
         ..StoredDrive::new(NodeId(1), 40)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use couronne_cluster::changes::{self, Reports, StartedDrive};
-use couronne_cluster::map::{ClusterMap, DriveStart, LogEnd};
+use couronne_cluster::map::{ClusterMap, DriveStart, Emptied, LogEnd};
 use couronne_cluster::report::DriveLogEnd;
 use couronne_cluster::{DriveState, WriteState};
 use couronne_metadata::ids::RangeId;
@@ -48,8 +48,23 @@ fn running() -> ClusterMap {
     let mut map = formed(6, 3, "ec:4+2");
     let start = DriveStart { boots: 1, incarnation: 7, start: START, log_end: end(1, 4096) };
     let started = |number| StartedDrive { drive: drive_of(number), start, writes: WriteState::Writable };
-    changes::register(&mut map, &(1..=6).map(started).collect::<Vec<_>>(), &[], 100).unwrap();
+    changes::register(&mut map, &(1..=6).map(started).collect::<Vec<_>>(), &[]).unwrap();
     map
+}
+
+/// When a drive was emptied is told by the clock of the leader that follows the reports, once.
+#[test]
+fn the_leader_notes_when_a_drive_was_emptied() {
+    let (mut map, nothing) = (running(), Said { ends: BTreeMap::new(), are_due: false });
+    let start = DriveStart { boots: 1, incarnation: 8, start: 6, log_end: LogEnd::START };
+    let back = StartedDrive { drive: drive_of(2), start, writes: WriteState::Writable };
+    changes::register(&mut map, &[back], &[]).unwrap();
+    let (version, emptied) = (map.version + 1, |map: &ClusterMap| map.drives[&drive_of(2)].emptied);
+    assert_eq!(emptied(&map), Emptied { times: 1, last_ms: None, version });
+    map.version = version;
+    assert!(changes::follow_reports(&mut map, &nothing, 900).unwrap().emptied);
+    assert_eq!(emptied(&map), Emptied { times: 1, last_ms: Some(900), version });
+    assert!(changes::follow_reports(&mut map, &nothing, 950).unwrap().is_empty());
 }
 
 fn noted(ends: &[(u128, u64, LogEnd)], are_due: bool) -> Vec<LogEnd> {

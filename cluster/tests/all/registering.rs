@@ -23,7 +23,7 @@ fn running() -> ClusterMap {
     map.meta_group.initial_voters.clear();
     map.ranges.iter_mut().for_each(|range| range.initial_voters.clear());
     let all: Vec<_> = (1..=6).map(|number| started(number, 3, 7)).collect();
-    assert_eq!(changes::register(&mut map, &all, &[], 100), Ok(Vec::new()));
+    assert_eq!(changes::register(&mut map, &all, &[]), Ok(Vec::new()));
     map
 }
 
@@ -47,12 +47,13 @@ fn a_drive_that_forgot_gets_new_replicas_and_is_noted_as_emptied() {
         let mut map = running();
         let (old, next) = (replicas_on(&map, 2), map.next_replica);
         let forgetful = if forgetful { vec![drive_of(2)] } else { Vec::new() };
-        let gone = changes::register(&mut map, &[back], &forgetful, 200).unwrap();
+        let gone = changes::register(&mut map, &[back], &forgetful).unwrap();
         assert_eq!(gone.iter().map(|(_, replica)| *replica).collect::<Vec<_>>(), old);
         let new = replicas_on(&map, 2);
         assert_eq!(new.len(), old.len());
         assert!(new.iter().all(|replica| replica.0 >= next));
-        assert_eq!(map.drives[&drive_of(2)].emptied, Emptied { times: 1, last_ms: 200 });
+        let version = map.version + 1;
+        assert_eq!(map.drives[&drive_of(2)].emptied, Emptied { times: 1, last_ms: None, version });
         assert_eq!(map.drives[&drive_of(2)].boots, back.start.boots);
         assert_eq!(map.drives[&drive_of(2)].log_end, back.start.log_end);
     }
@@ -65,12 +66,12 @@ fn a_drive_that_comes_back_as_it_was_serves_again() {
     drive.down_since_ms = Some(150);
     let before = map.places();
     let back = StartedDrive { writes: WriteState::Full, ..started(2, 4, 7) };
-    assert_eq!(changes::register(&mut map, &[back], &[], 200), Ok(Vec::new()));
+    assert_eq!(changes::register(&mut map, &[back], &[]), Ok(Vec::new()));
     assert_eq!(map.drives[&drive_of(2)].state(), DriveState::up(WriteState::Full));
     assert_eq!(map.places(), before);
     // A registration whose answer was lost is repeated, when more of the log was noted already.
     map.drives.get_mut(&drive_of(2)).unwrap().log_end = LogEnd { file: 8, offset: 0 };
-    assert_eq!(changes::register(&mut map, &[back], &[], 200), Ok(Vec::new()));
+    assert_eq!(changes::register(&mut map, &[back], &[]), Ok(Vec::new()));
     assert_eq!(map.drives[&drive_of(2)].log_end, LogEnd { file: 8, offset: 0 });
 }
 
@@ -79,7 +80,7 @@ fn more_that_forgot_than_are_survived_are_refused() {
     let mut map = running();
     let before = map.clone();
     let all: Vec<_> = (1..=6).map(|number| started(number, 1, 7)).collect();
-    assert_eq!(changes::register(&mut map, &all, &[], 200), Err(MapError::TooManyForgot));
+    assert_eq!(changes::register(&mut map, &all, &[]), Err(MapError::TooManyForgot));
     assert_eq!(map, before);
 }
 

@@ -94,7 +94,7 @@ fn make(map: &mut ClusterMap, change: &Change, now_ms: u64) -> Result<(), MapErr
             let start = DriveStart { boots, incarnation, start: now_ms, log_end };
             let started = StartedDrive { drive: drive_of(*number), start, writes: *writes };
             let forgetful: &[DriveId] = if *forgets { &[drive_of(*number)] } else { &[] };
-            changes::register(map, &[started], forgetful, now_ms).map(drop)
+            changes::register(map, &[started], forgetful).map(drop)
         }
         Change::Renew { replicas } => {
             changes::renew_replicas(map, replicas.iter().copied().map(ReplicaId));

@@ -89,7 +89,8 @@ fn drives_away(map: &ClusterMap, status: &ClusterStatus) -> BTreeSet<DriveId> {
     let is_made_up_for = |drive: &Drive| drive.state == DriveState::Lost && is_quiet;
     let is_unknown = |id: &DriveId| {
         let emptied = map.drives.get(id).map_or(Emptied::default(), |drive| drive.emptied);
-        !is_quiet && emptied.times > 0 && status.now_ms < emptied.last_ms.saturating_add(SWEEP_MS)
+        let is_recent = |last_ms: u64| status.now_ms < last_ms.saturating_add(SWEEP_MS);
+        !is_quiet && emptied.times > 0 && emptied.last_ms.is_none_or(is_recent)
     };
     let away = status.drives.iter().filter_map(|drive| {
         let id = DriveId::parse(&drive.id)?;

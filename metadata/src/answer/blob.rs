@@ -81,7 +81,7 @@ fn blob_of(kind: RowKind, value: &Bytes) -> Result<Option<BlobRef>, StoreError> 
     }
 }
 
-/// Reap rows due by `now_ms`, each with its name and, for an upload, its parts' blobs.
+/// Reap rows due by `now_ms`, each with its name and, for an upload or some of its parts, the parts' blobs.
 pub(super) fn due(
     view: &dyn View,
     now_ms: u64,
@@ -97,6 +97,7 @@ pub(super) fn due(
         let record: ReapRecord = codec::decode(&value)?;
         let blobs = match &record.target {
             ReapTarget::Blob(_) => Vec::new(),
+            ReapTarget::Parts { blobs, .. } => blobs.clone(),
             ReapTarget::Upload(upload) => {
                 let start = key::of_upload(RowKind::Part, record.bucket, &record.key, *upload);
                 let end = key::end_of_upload(RowKind::Part, record.bucket, &record.key, *upload);

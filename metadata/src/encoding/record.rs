@@ -1,6 +1,6 @@
 //! The field numbers of the records.
 
-use crate::effect::{Effect, UsageDelta};
+use crate::effect::{Effect, RemovedRows, UsageDelta};
 use crate::query::SystemRow;
 use crate::record::{
     Attributes, BlobRef, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content,
@@ -40,7 +40,7 @@ choice! { BucketState { 1 Creating, 2 Live, 3 Deleting, 4 Dropping } }
 record! { BucketEntry { 1 id, 2 account, 3 created, 4 rules } }
 
 choice! { ReapReason { 1 Dropped, 2 Abandoned } }
-choice! { ReapTarget { 1 Blob(1 blob), 2 Upload(1 upload) } }
+choice! { ReapTarget { 1 Blob(1 blob), 2 Upload(1 upload), 3 Parts { 1 upload, 2 blobs } } }
 record! { ReapRecord { 1 target, 2 bucket, 3 key, 4 not_before_ms, 5 reason, 6 commit } }
 record! { RepairRecord { 1 blob, 2 bucket, 3 key, 4 missing } }
 
@@ -50,7 +50,8 @@ record! { SystemRow { 1 version, 2 value } }
 
 choice! { Write { 1 Put { 1 key, 2 value }, 2 Delete { 1 key }, 3 DeleteRange { 1 start, 2 end } } }
 record! { UsageDelta { 1 bucket, 2 delta } }
-record! { Effect { 1 writes, 2 usage, 3 watermarks } }
+record! { RemovedRows { 1 prefix, 2 suffixes } }
+record! { Effect { 1 writes, 2 usage, 3 watermarks, 4 removed } }
 
 /// `object_lock` in [`BucketRules`]: on, perhaps with a default retention.
 struct ObjectLock {

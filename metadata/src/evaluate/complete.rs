@@ -92,7 +92,7 @@ impl Evaluation<'_> {
     /// The parts that the client names; the others are dropped.
     fn named_parts(&mut self, upload: UploadId, said: &[CompletedPart]) -> Result<Vec<PartRecord>, Stop> {
         let mut said = said.iter().peekable();
-        let mut named = Vec::with_capacity(said.len());
+        let (mut named, mut dropped) = (Vec::with_capacity(said.len()), Vec::new());
         for part in self.parts(upload)? {
             match said.peek() {
                 Some(wanted) if wanted.number < part.number => break,
@@ -103,12 +103,15 @@ impl Evaluation<'_> {
                     said.next();
                     named.push(part);
                 }
-                _ => self.drop_part(upload, &part),
+                _ => dropped.push(part),
             }
         }
         match said.next() {
             Some(missing) => Err(Refusal::InvalidPart(missing.number).into()),
-            None => Ok(named),
+            None => {
+                self.drop_parts(upload, &dropped);
+                Ok(named)
+            }
         }
     }
 }

@@ -30,10 +30,8 @@ impl Evaluation<'_> {
         let Some(record) = self.load::<ReapRecord>(&row)? else { return Err(Stop::Settled(self.done())) };
         self.delete_row(row);
         match record.target {
-            ReapTarget::Blob(blob) => {
-                self.delete_row(key::of_blob(RowKind::PendingDelete, blob.id));
-                self.delete_row(key::of_blob(RowKind::Repair, blob.id));
-            }
+            ReapTarget::Blob(blob) => self.forget_blob(blob.id),
+            ReapTarget::Parts { blobs, .. } => blobs.iter().for_each(|blob| self.forget_blob(blob.id)),
             ReapTarget::Upload(upload) => {
                 for kind in [RowKind::Part, RowKind::PartPayload] {
                     self.delete_rows(
@@ -44,6 +42,11 @@ impl Evaluation<'_> {
             }
         }
         Ok(self.done())
+    }
+
+    fn forget_blob(&mut self, blob: BlobId) {
+        self.delete_row(key::of_blob(RowKind::PendingDelete, blob));
+        self.delete_row(key::of_blob(RowKind::Repair, blob));
     }
 
     /// The blob is whole again on its primaries.

@@ -5,11 +5,12 @@ use std::ops::Bound;
 use super::put::bytes_delta;
 use super::{Evaluation, Stop};
 use crate::command::{InvalidReason, NewData, Outcome, Refusal};
+use crate::effect::RemovedRows;
 use crate::ids::{Ordinal, PartNumber, UploadId};
 use crate::key::{self, RowKind};
 use crate::record::{
-    Attributes, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Data, Etag, PartRecord, ReapReason, ReapTarget,
-    UploadRecord,
+    Attributes, BlobRef, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Data, Etag, PartRecord, ReapReason,
+    ReapTarget, UploadRecord,
 };
 use couronne_base::codec;
 
@@ -100,10 +101,30 @@ impl Evaluation<'_> {
         Ok(parts)
     }
 
-    /// Gives up a part for good, its row included.
-    pub(super) fn drop_part(&mut self, upload: UploadId, part: &PartRecord) {
-        self.drop_part_data(upload, part);
-        self.delete_row(self.part_row(RowKind::Part, upload, part.number));
+    /// Gives up parts for good, their rows included. There may be thousands, under a long key: what the effect says of
+    /// each is short.
+    pub(super) fn drop_parts(&mut self, upload: UploadId, parts: &[PartRecord]) {
+        let is_inline = |part: &&PartRecord| matches!(part.data, Data::Inline { .. });
+        self.remove_part_rows(RowKind::Part, upload, parts.iter());
+        self.remove_part_rows(RowKind::PartPayload, upload, parts.iter().filter(is_inline));
+        self.usage.upload_bytes -= parts.iter().map(|part| bytes_delta(part.size)).sum::<i64>();
+        let blob = |part: &PartRecord| match &part.data {
+            Data::Blob(blob) => Some(blob.clone()),
+            Data::Inline { .. } => None,
+        };
+        let blobs: Vec<BlobRef> = parts.iter().filter_map(blob).collect();
+        blobs.iter().for_each(|blob| self.put_row(key::of_blob(RowKind::PendingDelete, blob.id), &bytes::Bytes::new()));
+        if !blobs.is_empty() {
+            self.reap(ReapTarget::Parts { upload, blobs }, ReapReason::Dropped);
+        }
+    }
+
+    fn remove_part_rows<'p>(&mut self, kind: RowKind, upload: UploadId, parts: impl Iterator<Item = &'p PartRecord>) {
+        let prefix = self.upload_row(kind, upload);
+        let suffixes: Vec<bytes::Bytes> = parts.map(|part| key::part_suffix(part.number)).collect();
+        if !suffixes.is_empty() {
+            self.effect.removed.push(RemovedRows { prefix, suffixes });
+        }
     }
 
     fn drop_part_data(&mut self, upload: UploadId, part: &PartRecord) {

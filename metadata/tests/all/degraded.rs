@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use crate::support::{BEGIN_US, Range, blob, object_key, put_blob};
 use couronne_metadata::command::Command;
+use couronne_metadata::marks::mark_degraded;
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BlobRef, RepairRecord, Versioning};
 use couronne_placement::BlobId;
@@ -46,6 +49,27 @@ fn a_row_is_left_for_what_is_named_and_keeps_the_larger_number() {
     assert_eq!(rows(&range), BTreeMap::new());
     mark(&mut range, &[("k", kept.clone(), 1)]);
     assert_eq!(rows(&range)[&kept.id].1, 1);
+}
+
+/// A page of blobs never ends inside a key. Every effect fits an entry, which the range of the tests checks.
+#[test]
+fn a_page_of_a_long_keys_blobs_is_marked_by_several_commands() {
+    let mut range = Range::new(Versioning::Enabled);
+    let key = "k".repeat(1024);
+    for number in 0..7_000 {
+        range.run(&key, put_blob(blob(BEGIN_US / 1000, number, 9), 0)).unwrap();
+    }
+    let Answer::Blobs(page, None) = range.query(&Query::Blobs { after: Bytes::new(), limit: 500 }) else { panic!() };
+    assert_eq!(page.len(), 7_000);
+    let row = |(bucket, key, blob)| RepairRecord { blob, bucket, key, missing: 1 };
+    let commands = mark_degraded(page.into_iter().map(row).collect());
+    assert!((2..20).contains(&commands.len()), "{} commands", commands.len());
+    for command in commands {
+        range.run("any", command).unwrap();
+    }
+    let Answer::Repair(rows) = range.query(&Query::Repair { after: None, limit: 10_000 }) else { panic!() };
+    assert_eq!(rows.len(), 7_000);
+    assert_eq!(mark_degraded(Vec::new()), []);
 }
 
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use couronne_metadata::command::{
     AttributeChange, Command, CommandRequest, CompletedPart, EtagSet, Expect, InvalidReason, NewData, Outcome,
     Precondition, Refusal,
 };
-use couronne_metadata::effect::{Effect, UsageDelta};
+use couronne_metadata::effect::{Effect, RemovedRows, UsageDelta};
 use couronne_metadata::ids::{BucketId, CommitId, Ordinal, PartNumber, UploadId, VersionId};
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::query::{Answer, Entry, ListQuery, Ownership, Page, Query, SystemRow};
@@ -141,6 +141,7 @@ fn effect() -> Effect {
         writes: batch.writes,
         usage,
         watermarks: Some(Watermarks { horizon_ms: 1, forgotten_ms: 2, ordinal_floor: Ordinal(3) }),
+        removed: vec![RemovedRows { prefix: "p".into(), suffixes: vec!["x".into(), "y".into()] }],
     }
 }
 
@@ -197,6 +198,12 @@ fn records_are_encoded_as_fixed() {
          ffffffffff0102100606060606060606060606060606060603016b040105050202000610020202020202020202020202\
          02020202",
     );
+    let target = ReapTarget::Parts { upload: UploadId::from_bytes([9; 16]), blobs: vec![blob()] };
+    golden(
+        &target,
+        "010343011009090909090909090909090909090909022f01100101010101010101010101010101010102048080c00203\
+         01030406040200400000050affffffffffffffffff01",
+    );
     golden(
         &repair(),
         "01012f01100101010101010101010101010101010102048080c0020301030406040200400000050affffffffffffffff\
@@ -207,7 +214,8 @@ fn records_are_encoded_as_fixed() {
     golden(
         &effect(),
         "010108010601016b0201760105020301016b010803060101610201620232011006060606060606060606060606060606\
-         021e010101020104030affffffffffffffffff01040afeffffffffffffffff010309010101020102030103",
+         021e010101020104030affffffffffffffffff01040afeffffffffffffffff0103090101010201020301030409010170\
+         020178020179",
     );
 }
 

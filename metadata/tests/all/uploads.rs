@@ -98,7 +98,7 @@ fn an_upload_becomes_an_object_and_a_repeat_gets_the_same_answer() {
 
     range.now_us += 7_200_000_000;
     let stray = due(&range);
-    assert!(matches!(&stray[..], [(_, ReapTarget::Blob(blob), _)] if blob.crc64 == 1003));
+    assert!(matches!(&stray[..], [(_, ReapTarget::Parts { .. }, blobs)] if blobs == &[1003]));
     range.delete("k", None).unwrap();
     assert_eq!(range.run("k", complete(upload, &named)), Err(Refusal::NoSuchUpload));
     range.now_us += 7_200_000_000;
@@ -111,6 +111,37 @@ fn an_upload_becomes_an_object_and_a_repeat_gets_the_same_answer() {
     assert_eq!(due(&range), []);
     assert_eq!(range.query(&Query::Parts { key: object_key("k"), upload, after: 0, limit: 10 }), Answer::Parts(None));
     assert_eq!(range.usage(), Default::default());
+}
+
+/// Thousands of parts under a long key: every effect fits an entry, which the range of the tests checks.
+#[test]
+fn a_completion_may_leave_thousands_of_parts_of_a_long_key_out() {
+    let mut range = Range::new(Versioning::Off);
+    let (key, upload) = ("\0".repeat(1024), upload_id(1));
+    range.run(&key, create(upload, None)).unwrap();
+    for at in 1..=PartNumber::MAX {
+        let body = if at % 3 == 0 { "inline" } else { "a blob" };
+        let mut command = part(upload, at, body);
+        if let (Command::PutPart { data, .. }, "inline") = (&mut command, body) {
+            *data = NewData::Inline(Bytes::from_static(b"inline"), 0);
+        }
+        range.run(&key, command).unwrap();
+    }
+    range.run(&key, complete(upload, &[(2, "a blob"), (9_999, "inline")])).unwrap();
+    assert_eq!((range.usage().bytes, range.usage().upload_bytes), (12, 0));
+    let Answer::Parts(Some((parts, false))) =
+        range.query(&Query::Parts { key: object_key(&key), upload, after: 0, limit: 10 })
+    else {
+        panic!()
+    };
+    assert_eq!(parts.iter().map(|part| part.number.get()).collect::<Vec<_>>(), [2, 9_999]);
+    range.now_us += 7_200_000_000;
+    let rows = due(&range);
+    assert!(matches!(&rows[..], [(_, ReapTarget::Parts { .. }, blobs)] if blobs.len() == 6_666), "all but one");
+    for (row, ..) in rows {
+        range.run(&key, Command::Reaped { row }).unwrap();
+    }
+    assert_eq!(due(&range), []);
 }
 
 #[test]

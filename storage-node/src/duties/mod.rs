@@ -19,6 +19,7 @@ mod repairer;
 mod scrubber;
 mod settings;
 mod snapshot;
+mod walk;
 mod watermarks;
 
 use std::sync::Arc;

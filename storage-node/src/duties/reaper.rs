@@ -82,7 +82,7 @@ async fn reap(
 ) -> Result<(), DutyError> {
     let blobs: Vec<BlobId> = match &record.target {
         ReapTarget::Blob(blob) => vec![blob.id],
-        ReapTarget::Upload(_) => parts.iter().map(|part| part.id).collect(),
+        ReapTarget::Upload(_) | ReapTarget::Parts { .. } => parts.iter().map(|part| part.id).collect(),
     };
     for blob in blobs {
         delete(context, blob).await?;

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use couronne_cluster::map::Emptied;
 use couronne_protocol::map::{MapSource as _, SharedMap};
 use couronne_ring::DriveId;
 
@@ -21,8 +20,8 @@ pub(super) struct DriveSnapshot {
     pub(super) unwritable: BTreeSet<DriveId>,
     /// Drives that are down for longer than the grace, and since when (milliseconds since 1970).
     pub(super) lost: BTreeMap<DriveId, u64>,
-    /// Drives that came back emptied.
-    pub(super) emptied: BTreeMap<DriveId, Emptied>,
+    /// Drives that came back emptied, and the versions of the map that first knew it.
+    pub(super) emptied: BTreeMap<DriveId, u64>,
 }
 
 impl DriveSnapshot {
@@ -41,7 +40,7 @@ impl DriveSnapshot {
                 snapshot.lost.insert(*id, since_ms);
             }
             if drive.emptied.times > 0 {
-                snapshot.emptied.insert(*id, drive.emptied);
+                snapshot.emptied.insert(*id, drive.emptied.version);
             }
         }
         snapshot
@@ -50,7 +49,7 @@ impl DriveSnapshot {
     /// Why shards may be gone.
     pub(super) fn events(&self) -> BTreeSet<LossEvent> {
         let lost = self.lost.iter().map(|(drive, since_ms)| LossEvent::Lost(*drive, *since_ms));
-        lost.chain(self.emptied.iter().map(|(drive, emptied)| LossEvent::Emptied(*drive, emptied.last_ms))).collect()
+        lost.chain(self.emptied.iter().map(|(drive, version)| LossEvent::Emptied(*drive, *version))).collect()
     }
 }
 

@@ -155,9 +155,8 @@ impl RenewReplicas for MapStore {
     }
 
     async fn give_up_replica(&self, replica: ReplicaId) -> Result<(), NodeError> {
-        let now_ms = self.env.clock.wall_ms();
         let give_up = |map: &mut ClusterMap| {
-            let given_up = changes::give_up_replica(map, replica, now_ms)?;
+            let given_up = changes::give_up_replica(map, replica)?;
             if let Some(drive) = given_up {
                 tracing::error!(%drive, %replica, "drive was rolled back: its replicas begin anew");
             }

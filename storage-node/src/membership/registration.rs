@@ -24,9 +24,8 @@ impl Membership {
         };
         let serving = drives.iter().filter(|(_, mounted)| mounted.down().is_none());
         let started: Vec<StartedDrive> = serving.map(started).collect();
-        let now_ms = self.env.clock.wall_ms();
         let registering = self.map_store.update(|map| {
-            for (drive, replica) in changes::register(map, &started, forgetful, now_ms)? {
+            for (drive, replica) in changes::register(map, &started, forgetful)? {
                 tracing::warn!(%drive, %replica, "replica is given up: its drive forgot its past");
             }
             Ok(true)

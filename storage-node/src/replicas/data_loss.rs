@@ -16,8 +16,6 @@ use couronne_placement::{ChunkId, PlaceError, place};
 use couronne_ring::DriveId;
 use thiserror::Error;
 
-use crate::drives::BIRTH_AHEAD_MS_MAX;
-
 /// So many chunks of a blob are looked at. A longer one has shards on about every drive, and its length is what
 /// a gateway says.
 const CHUNKS_MAX: u64 = 1000;
@@ -44,7 +42,7 @@ pub(crate) enum LossError {
 pub(crate) enum LossEvent {
     /// The drive is lost, since then (milliseconds since 1970).
     Lost(DriveId, u64),
-    /// The drive came back emptied, for the last time then (milliseconds since 1970).
+    /// The drive came back emptied, and this version of the map was the first to know it.
     Emptied(DriveId, u64),
 }
 
@@ -55,10 +53,12 @@ impl LossEvent {
         }
     }
 
-    /// Whether a blob of this birth may have had shards there: not one that the drive would have refused.
-    const fn concerns(self, birth_ms: u64) -> bool {
+    /// Whether a blob that was placed by this version of the map may have lost shards there; unset: that is not known.
+    /// No time is asked for: the clocks of nodes and gateways may be off.
+    fn concerns(self, placed_by: Option<u64>) -> bool {
         match self {
-            Self::Lost(_, at_ms) | Self::Emptied(_, at_ms) => birth_ms <= at_ms.saturating_add(BIRTH_AHEAD_MS_MAX),
+            Self::Lost(..) => true,
+            Self::Emptied(_, version) => placed_by.is_none_or(|placed_by| placed_by < version),
         }
     }
 }
@@ -78,11 +78,8 @@ impl DataLoss {
     /// How many shards of the blob's worst chunk the events may have taken, as far as it is looked at; 0 if none
     /// of `news` has.
     pub(crate) fn missing(&self, blob: &BlobRef, news: &BTreeSet<LossEvent>) -> Result<u8, LossError> {
-        let concerning = |events: &BTreeSet<LossEvent>| -> BTreeSet<DriveId> {
-            let concerning = events.iter().filter(|cause| cause.concerns(blob.id.birth_ms()));
-            concerning.map(|cause| cause.drive()).collect()
-        };
-        let (all, new) = (concerning(&self.events), concerning(news));
+        let drives = |events: &BTreeSet<LossEvent>| events.iter().map(|event| event.drive()).collect();
+        let (all, new): (BTreeSet<DriveId>, BTreeSet<DriveId>) = (drives(&self.events), drives(news));
         if new.is_empty() {
             return Ok(0);
         }
@@ -105,7 +102,21 @@ impl DataLoss {
         if placed_by.is_some_and(|version| version >= self.map.version) || mutant!(CommitBehindSweep) {
             return;
         }
+        let concerning = self.events.iter().filter(|event| event.concerns(*placed_by)).copied().collect();
         // What cannot be told is looked at.
-        *missing = (*missing).max(self.missing(blob, &self.events).unwrap_or(1));
+        *missing = (*missing).max(self.missing(blob, &concerning).unwrap_or(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_emptied_drive_lost_is_what_was_placed_by_an_earlier_map() {
+        let emptied = LossEvent::Emptied(DriveId(1), 7);
+        assert!(emptied.concerns(Some(6)) && !emptied.concerns(Some(7)) && !emptied.concerns(Some(8)));
+        assert!(emptied.concerns(None), "what is not known is looked at");
+        assert!(LossEvent::Lost(DriveId(1), 7).concerns(Some(8)), "since when the map knows of it is not kept");
     }
 }

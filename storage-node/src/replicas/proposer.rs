@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use couronne_metadata::effect::EFFECT_BYTES_MAX;
 use tokio::sync::{mpsc, oneshot};
 
 use super::latches::LatchGuard;
@@ -19,6 +20,9 @@ const QUEUE_MAX: usize = 1024;
 
 /// An entry takes no further effect once it has this many bytes.
 const ENTRY_BYTES: usize = 1 << 20;
+
+/// An effect is an entry with a few bytes about it.
+const _: () = assert!(EFFECT_BYTES_MAX + 1024 <= ENTRY_BYTES_MAX);
 
 /// An evaluated command on its way.
 pub(crate) struct Proposal {
@@ -56,7 +60,7 @@ impl Proposer {
 
 /// Whether an effect can be proposed at all.
 pub(crate) const fn fits(effect: &Bytes) -> bool {
-    effect.len() < ENTRY_BYTES_MAX - 1024
+    effect.len() < EFFECT_BYTES_MAX
 }
 
 async fn run(consensus: Arc<dyn Consensus>, mut waiting: mpsc::Receiver<Proposal>) {

@@ -8,14 +8,18 @@ use crate::support::NodeRig;
 use crate::support::blobs::TestBlob;
 use crate::support::eta_check::EtaCheck;
 use crate::support::rounds::{OFTEN, eventually, object_of, owner};
-use crate::support::rows::{change, make_bucket, repair_rows};
-use couronne_placement::ShardId;
+use crate::support::rows::{change, commit, make_bucket, repair_rows};
+use couronne_metadata::command::{Command, NewData};
+use couronne_metadata::ids::{PartNumber, UploadId};
+use couronne_metadata::record::{Attributes, BlobRef, Etag};
+use couronne_placement::{BlobId, PolicyId, ShardId};
 use couronne_protocol::map::MapSource;
 use couronne_protocol::shard::ShardDuties;
 use couronne_ring::DriveId;
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::duties::{DutySettings, RepairStatus};
 use couronne_storage_node::node::LocalNode;
+use futures_util::StreamExt;
 use tokio::time::sleep;
 
 /// How long a drive is waited for.
@@ -160,6 +164,68 @@ async fn a_drive_that_comes_back_emptied_is_filled_again() {
     let node = rig.start().await;
     nothing_pending(&node).await;
     assert_eq!(status(&node).await.rebuilt_bytes, 0);
+    node.shutdown().await;
+}
+
+/// The node registers its emptied drive while its clock is off. Before that is set right its drives may refuse the
+/// blobs' births, and repair tries again later; but the rows for that must be there.
+#[tokio::test]
+async fn whatever_blobs_an_emptied_drive_held_are_marked_though_the_clock_was_off() {
+    const DAY_MS: i64 = 86_400_000;
+    for (seed, offset_ms) in [(12, -20 * 365 * DAY_MS), (13, -3 * DAY_MS), (14, 3 * DAY_MS)] {
+        let mut rig = rig(seed, 6);
+        let node = rig.start().await;
+        let blobs = objects(&rig, &node, 4).await;
+        rig.crash(node, 1).await;
+        rig.wipe(3);
+        rig.clock.set_offset_ms(offset_ms);
+        let node = rig.start().await;
+        sleep(Duration::from_secs(1)).await;
+        rig.clock.set_offset_ms(0);
+        let marked = async || node.status().await.duties.blobs_degraded;
+        eventually("what it held is marked", async || marked().await >= 4).await;
+        assert_eq!((marked().await, blobs.len()), (4, 4), "each once");
+        node.shutdown().await;
+    }
+}
+
+/// Every blob of an upload's parts lies under the one key: a page of them is more than one command can mark.
+#[tokio::test]
+async fn a_long_key_with_many_parts_stops_the_repair_of_no_other_key() {
+    let mut rig = rig(11, 6);
+    let node = rig.start().await;
+    let blobs = objects(&rig, &node, 4).await;
+    let (long, born_ms) = (owner(&"k".repeat(1024)), rig.env.clock.wall_ms());
+    let upload = UploadId::new(born_ms, [1; 10]);
+    let (attributes, initiator) = (Attributes::default(), "any".into());
+    change(&rig.env, &node, &long, Command::CreateUpload { upload, attributes, initiator, checksum: None })
+        .await
+        .unwrap();
+    let named = |number: u16, policy| BlobRef {
+        id: BlobId::new(born_ms, commit(u64::from(number))),
+        len: 100,
+        policy,
+        geometry: blobs[0].named.geometry,
+        crc64: 0,
+    };
+    let part = |number| Command::PutPart {
+        upload,
+        number: PartNumber::new(number).unwrap(),
+        // A gateway may say anything of a blob's policy, also what no map knows.
+        data: NewData::Blob(named(number, PolicyId(if number == 1 { 77 } else { 0 })), 0, None),
+        size: 100,
+        etag: Etag { digest: [1; 16], parts: None },
+        checksum: None,
+    };
+    let parts = (1..=5_700).map(|number| change(&rig.env, &node, &long, part(number)));
+    for put in futures_util::stream::iter(parts).buffer_unordered(200).collect::<Vec<_>>().await {
+        put.unwrap();
+    }
+    rig.crash(node, 1).await;
+    rig.wipe(3);
+    let node = rig.start().await;
+    eventually("the other keys are whole", async || all_whole(&node, &blobs).await).await;
+    eventually("every part was marked", async || node.status().await.duties.blobs_degraded >= 5_704).await;
     node.shutdown().await;
 }
 

@@ -43,6 +43,7 @@ const FOLDERS: [(&str, &[&str]); 13] = [
             "command",
             "query",
             "effect",
+            "marks",
             "encoding",
             "answer",
             "evaluate",

@@ -197,7 +197,9 @@ fn complete_drives(map: &ClusterMap, status: &mut ClusterStatus) {
             None if drive.full && known.writes == WriteState::Writable => DriveState::up(WriteState::Full),
             None => DriveState::up(known.writes),
         };
-        let is_refilling = is_filling && now_ms < known.emptied.last_ms.saturating_add(REFILL_MS_MAX);
+        let is_refilling = is_filling
+            && known.emptied.times > 0
+            && known.emptied.last_ms.is_none_or(|last_ms| now_ms < last_ms.saturating_add(REFILL_MS_MAX));
         drive.state = if state.is_up() && is_refilling { types::DriveState::Refilling } else { drive_state(state) };
     }
 }

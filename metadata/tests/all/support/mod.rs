@@ -5,6 +5,7 @@ use bytes::Bytes;
 use couronne_metadata::answer::answer;
 use couronne_metadata::apply::apply;
 use couronne_metadata::command::{Command, CommandRequest, NewData, Outcome, Precondition, Refusal};
+use couronne_metadata::effect::EFFECT_BYTES_MAX;
 use couronne_metadata::evaluate::{Evaluated, evaluate};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey, UploadId, VersionId};
 use couronne_metadata::memory::MemoryStore;
@@ -74,6 +75,7 @@ impl Range {
             Evaluated::Stale => panic!("stale rules"),
             Evaluated::Propose { effect, outcome } => {
                 let entry = effect.encode();
+                assert!(entry.len() < EFFECT_BYTES_MAX, "an effect of {} bytes fits no entry", entry.len());
                 let effect = couronne_metadata::effect::Effect::decode(&entry).unwrap();
                 let batch = apply(&*self.store.view(), std::slice::from_ref(&effect)).unwrap();
                 assert_eq!(batch, apply(&*self.store.view(), &[effect]).unwrap());

@@ -190,6 +190,30 @@ pub(super) enum Refusal {
     SnapshotPending,
 }
 
+/// Terms and indexes of replicas stay below: a range that counts a million a second gets there in a hundred thousand
+/// years. What is above would overflow soon, and a vote is durable.
+const NUMBER_MAX: u64 = 1 << 62;
+
+fn is_countable(vote: Option<Vote>, positions: &[Option<Position>]) -> bool {
+    let is_near = |position: &Position| position.term < NUMBER_MAX && position.index < NUMBER_MAX;
+    vote.is_none_or(|vote| vote.term < NUMBER_MAX) && positions.iter().flatten().all(is_near)
+}
+
+impl Ask {
+    fn is_countable(&self) -> bool {
+        match self {
+            Self::Vote(ask) => is_countable(Some(ask.vote), &[ask.last]),
+            Self::Append(ask) => {
+                let last = ask.entries.last().map(|entry| entry.position);
+                is_countable(Some(ask.vote), &[ask.previous, last, ask.committed])
+            }
+            Self::Begin(begin) => is_countable(Some(begin.vote), &[Some(begin.applied)]),
+            Self::TransferLeadership(transfer) => is_countable(Some(transfer.vote), &[transfer.last]),
+            Self::Piece { .. } | Self::End { .. } => true,
+        }
+    }
+}
+
 impl Request {
     /// The message on the wire.
     pub(super) fn encode(&self) -> Message {
@@ -199,7 +223,11 @@ impl Request {
     /// Reads a message and checks that a replica could have sent it.
     pub(super) fn decode(message: Message) -> Result<Self, Malformed> {
         let request = codec::decode_request(message)?;
-        if request.is_plausible() { Ok(request) } else { Err(Malformed("request of a replica")) }
+        if request.ask.is_countable() && request.is_plausible() {
+            Ok(request)
+        } else {
+            Err(Malformed("request of a replica"))
+        }
     }
 
     fn is_plausible(&self) -> bool {
@@ -240,13 +268,23 @@ impl AppendAsk {
 }
 
 impl Answer {
+    fn is_countable(&self) -> bool {
+        match self {
+            Self::Vote(answer) => is_countable(Some(answer.vote), &[answer.last]),
+            Self::Append(AppendAnswer::UpTo(position)) => is_countable(None, &[*position]),
+            Self::Append(AppendAnswer::HigherVote(vote)) | Self::Follows(vote) => is_countable(Some(*vote), &[]),
+            Self::Append(AppendAnswer::All | AppendAnswer::Conflict) | Self::Refused(_) | Self::GoOn => true,
+        }
+    }
+
     /// The message on the wire.
     pub(super) fn encode(&self) -> Message {
         codec::encode_answer(self)
     }
 
-    /// Reads an answer.
+    /// Reads an answer and checks that a replica could have sent it.
     pub(super) fn decode(message: Message) -> Result<Self, Malformed> {
-        codec::decode_answer(message)
+        let answer = codec::decode_answer(message)?;
+        if answer.is_countable() { Ok(answer) } else { Err(Malformed("answer of a replica")) }
     }
 }

@@ -11,15 +11,15 @@ use super::*;
 use crate::consensus::types::{Members, Payload};
 
 fn position() -> impl Strategy<Value = Position> {
-    (0u64..1000, any::<u64>()).prop_map(|(term, index)| Position { term, index })
+    (0u64..1000, 0u64..1 << 62).prop_map(|(term, index)| Position { term, index })
 }
 
 fn vote(committed: bool) -> impl Strategy<Value = Vote> {
-    (1000u64.., Just(committed)).prop_map(|(term, committed)| Vote { term, candidate: ReplicaId(7), committed })
+    (1000u64..1 << 62, Just(committed)).prop_map(|(term, committed)| Vote { term, candidate: ReplicaId(7), committed })
 }
 
 fn any_vote() -> impl Strategy<Value = Vote> {
-    (any::<u64>(), any::<u64>(), any::<bool>()).prop_map(|(term, candidate, committed)| Vote {
+    (0u64..1 << 62, any::<u64>(), any::<bool>()).prop_map(|(term, candidate, committed)| Vote {
         term,
         candidate: ReplicaId(candidate),
         committed,
@@ -44,7 +44,7 @@ fn payload() -> impl Strategy<Value = Payload> {
 
 fn append() -> impl Strategy<Value = AppendAsk> {
     let entries = proptest::collection::vec((0u64..3, payload()), 0..6);
-    let previous = proptest::option::of((0u64..900, 0u64..u64::MAX - 10));
+    let previous = proptest::option::of((0u64..900, 0u64..(1 << 62) - 10));
     (vote(true), previous, entries, proptest::option::of(position())).prop_map(
         |(vote, previous, entries, committed)| {
             let previous = previous.map(|(term, index)| Position { term, index });
@@ -206,6 +206,48 @@ fn what_no_replica_says_is_refused() {
     assert!(hand(stands, None).is_err(), "does not lead");
     assert!(hand(Vote { candidate: ReplicaId(8), ..leads }, None).is_err(), "another's leadership");
     assert!(hand(leads, Some(at(6, 0))).is_err(), "a term after the leader's");
+}
+
+/// A term or an index near the end of its numbers would overflow at the next election or entry, after it was made durable.
+#[test]
+fn numbers_that_no_range_counts_up_to_are_refused() {
+    let at = |term, index| Position { term, index };
+    let votes = |term| {
+        (
+            Vote { term, candidate: ReplicaId(7), committed: false },
+            Vote { term, candidate: ReplicaId(7), committed: true },
+        )
+    };
+    let entry = |position| Entry { position, payload: Payload::Blank };
+    let append = |vote, previous, entries, committed| Ask::Append(AppendAsk { vote, previous, entries, committed });
+    for (number, is_taken) in [(1000, true), (1 << 62, false), (u64::MAX - 1, false), (u64::MAX, false)] {
+        let ((stands, leads), (_, led)) = (votes(number), votes(1));
+        let far = Some(at(1, number));
+        let asks = [
+            Ask::Vote(VoteAsk { vote: stands, last: None }),
+            Ask::Vote(VoteAsk { vote: votes(1).0, last: far }),
+            append(leads, None, vec![], None),
+            append(led, far, vec![], None),
+            append(led, None, vec![], far),
+            append(led, Some(at(1, number - 1)), vec![entry(at(1, number))], None),
+            Ask::Begin(SnapshotBegin { session: 1, vote: leads, applied: at(1, 1) }),
+            Ask::Begin(SnapshotBegin { session: 1, vote: led, applied: at(1, number) }),
+            Ask::TransferLeadership(TransferLeadership { vote: led, successor: ReplicaId(8), last: far }),
+        ];
+        for ask in asks {
+            assert_eq!(decode(ask.clone()).is_ok(), is_taken, "{ask:?}");
+        }
+        let answers = [
+            Answer::Vote(VoteAnswer { vote: stands, last: None, granted: false }),
+            Answer::Vote(VoteAnswer { vote: votes(1).0, last: far, granted: false }),
+            Answer::Append(AppendAnswer::UpTo(far)),
+            Answer::Append(AppendAnswer::HigherVote(leads)),
+            Answer::Follows(leads),
+        ];
+        for answer in answers {
+            assert_eq!(Answer::decode(answer.encode()).is_ok(), is_taken, "{answer:?}");
+        }
+    }
 }
 
 #[test]

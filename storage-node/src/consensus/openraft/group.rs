@@ -86,7 +86,7 @@ impl Group {
             components;
         let config = Arc::new(library_config(&settings)?);
         let quiet = quiet && !mutant!(VoteAfterRestart);
-        let machine = StateMachineAdapter::new(state_machine);
+        let machine = StateMachineAdapter::new(state_machine).await.map_err(unknown)?;
         let from = Sender { replica, drive };
         let links = Links { from, local_peers: local_peers.clone(), network, reversions, env: env.clone() };
         let seed = u64::from_be_bytes(env.random_bytes());

@@ -60,9 +60,11 @@ pub(super) struct StateMachineAdapter {
 pub(super) struct SnapshotSource(pub(super) Arc<dyn StateMachine>);
 
 impl StateMachineAdapter {
-    pub(super) fn new(machine: Arc<dyn StateMachine>) -> Self {
-        let flushed = Arc::new(Mutex::new(machine.applied()));
-        Self { machine, flushed, rows: Arc::new(Mutex::new(Rows::Sound)), filled: Arc::default() }
+    /// The adapter of a machine that was just opened. One that was opened before in this process may hold rows that were
+    /// never flushed: they are now, or the log would be purged past what the store keeps.
+    pub(super) async fn new(machine: Arc<dyn StateMachine>) -> Result<Self, StateMachineError> {
+        let flushed = Arc::new(Mutex::new(machine.flush().await?));
+        Ok(Self { machine, flushed, rows: Arc::new(Mutex::new(Rows::Sound)), filled: Arc::default() })
     }
 
     pub(super) fn rows(&self) -> Rows {
@@ -197,5 +199,56 @@ impl RaftStateMachine<Types> for StateMachineAdapter {
             return Ok(None);
         }
         self.snapshot(&flushed).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::consensus::types::Position;
+
+    /// A machine that was opened before: it has applied an entry, and flushed nothing.
+    #[derive(Default)]
+    struct OpenedAgain {
+        is_flushed: AtomicBool,
+    }
+
+    #[async_trait]
+    impl StateMachine for OpenedAgain {
+        fn applied(&self) -> Applied {
+            Applied { position: Some(Position { term: 1, index: 0 }), members: None }
+        }
+
+        fn apply(&self, _: Vec<Entry>) -> Result<(), StateMachineError> {
+            Ok(())
+        }
+
+        async fn flush(&self) -> Result<Applied, StateMachineError> {
+            self.is_flushed.store(true, Ordering::Relaxed);
+            Ok(self.applied())
+        }
+
+        fn read_all(self: Arc<Self>) -> SnapshotPieces {
+            mpsc::channel(1).1
+        }
+
+        async fn replace_all(&self, _: SnapshotPieces) -> Result<Applied, StateMachineError> {
+            Ok(self.applied())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_is_opened_again_is_flushed_before_that_is_said() {
+        let machine = Arc::new(OpenedAgain::default());
+        let adapter = StateMachineAdapter::new(machine.clone()).await.unwrap();
+        assert_eq!(adapter.flushed.lock().position, machine.applied().position);
+        assert!(machine.is_flushed.load(Ordering::Relaxed));
     }
 }

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use super::super::eta::{EtaEstimator, WorkEstimate};
 use super::super::snapshot::DriveSnapshot;
+use super::super::walk::BlobWalk;
 use crate::replicas::{LossEvent, RangeServer};
 
 /// Repair of the ranges that a node leads.
@@ -79,6 +80,8 @@ pub(in crate::duties) struct RangeProgress {
     pub(in crate::duties) snapshot: Option<Arc<DriveSnapshot>>,
     /// The events that a finished sweep has looked for.
     pub(in crate::duties) swept: BTreeSet<LossEvent>,
+    /// The events of the sweep that is not finished, and how far it got; unset: none was begun.
+    pub(in crate::duties) unfinished: Option<(BTreeSet<LossEvent>, BlobWalk)>,
     /// How many blobs the last sweep saw, and the one under way has seen.
     pub(in crate::duties) blobs: u64,
     pub(in crate::duties) looked: u64,

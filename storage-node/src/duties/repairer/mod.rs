@@ -204,13 +204,16 @@ async fn repair_ranges(context: &DutyContext, pass: &RepairContext) {
     }
 }
 
-/// Sweeps a range if that is due, and lists its rows: the numbers of missing shards that they name.
+/// Sweeps a range if that is due, and lists its rows: the numbers of missing shards that they name. The rows that there
+/// are do not wait for a sweep that failed.
 async fn prepare(
     context: &DutyContext,
     leader: &RangeServer,
     rows: &RepairRows<'_>,
 ) -> Result<BTreeSet<u8>, DutyError> {
-    sweep::sweep(context, leader, &rows.pass.snapshot.events()).await?;
+    if let Err(error) = sweep::sweep(context, leader, &rows.pass.snapshot.events()).await {
+        tracing::warn!(range = leader.descriptor().id.0, %error, "the sweep goes on later");
+    }
     rows.list().await
 }
 

@@ -3,20 +3,21 @@
 //!
 //! The range's rows and the ring say where every chunk is; no drive is asked.
 //! Promises: once a sweep for a set of events is finished, every blob that they concern and that a row names
-//! has a repair row; those that are committed later get theirs with their row ([`DataLoss`]).
+//! has a repair row; those that are committed later get theirs with their row ([`DataLoss`]). A page of blobs whose rows
+//! cannot be left is tried again in the next round: it does not stop the sweep, which is not finished before.
 //! Must not know: how a blob is repaired.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use couronne_metadata::command::Command;
-use couronne_metadata::query::{Answer, Query};
-use couronne_metadata::record::RepairRecord;
+use couronne_metadata::ids::{BucketId, ObjectKey};
+use couronne_metadata::marks::mark_degraded;
+use couronne_metadata::record::{BlobRef, RepairRecord};
 use couronne_protocol::map::MapSource;
 
 use super::super::error::DutyError;
-use super::super::{DutyContext, ask, count, execute, some_key};
+use super::super::walk::BlobWalk;
+use super::super::{DutyContext, count, execute, some_key};
 use crate::replicas::{DataLoss, LossEvent, RangeServer};
 
 /// Blobs looked at between two steps.
@@ -34,53 +35,101 @@ pub(super) async fn sweep(
         progress.range(range, |range| range.swept.clone_from(events));
         return Ok(());
     }
-    tracing::info!(range = range.0, events = news.len(), "sweeping for blobs with shards on lost or emptied drives");
-    progress.range(range, |range| range.looked = 0);
-    let key = some_key(leader.descriptor()).ok_or(DutyError::NoKey)?;
     let losses = Arc::new(DataLoss::new(events.clone(), context.map.current()));
-    leader.take_note_of(Arc::clone(&losses)).await?;
-    let (mut after, mut seen) = (Bytes::new(), 0u64);
-    loop {
-        let query = Query::Blobs { after: after.clone(), limit: BLOBS };
-        let answer = ask(leader, query).await?;
-        let Answer::Blobs(blobs, next) = answer else { return Err(DutyError::WrongAnswer) };
-        seen += u64::try_from(blobs.len()).unwrap_or(u64::MAX);
-        let mut degraded = Vec::new();
-        for (bucket, key, blob) in blobs {
-            let missing = losses.missing(&blob, &news)?;
-            if missing > 0 {
-                degraded.push(RepairRecord { blob, bucket, key, missing });
-            }
-            // A blob may have thousands of chunks to be placed.
-            tokio::task::yield_now().await;
+    let unfinished = progress.range(range, |range| range.unfinished.take()).filter(|(of, _)| of == events);
+    let mut walk = match unfinished {
+        Some((_, walk)) => walk,
+        None => {
+            tracing::info!(
+                range = range.0,
+                events = news.len(),
+                "sweeping for blobs with shards on lost or emptied drives"
+            );
+            progress.range(range, |range| range.looked = 0);
+            leader.take_note_of(Arc::clone(&losses)).await?;
+            BlobWalk::new()
         }
-        mark(context, leader, key.clone(), degraded).await?;
-        progress.range(range, |range| range.looked = seen);
-        match next {
-            Some(next) => after = next,
-            None => break,
-        }
-    }
+    };
+    let walked = walk_on(context, leader, &mut walk, &losses, &news).await;
     progress.range(range, |range| {
-        range.swept.clone_from(events);
-        range.blobs = seen;
-        // The rows are others now: what was listed no longer counts.
-        range.snapshot = None;
+        if walk.is_done() {
+            range.swept.clone_from(events);
+            range.blobs = range.looked;
+        } else {
+            range.unfinished = Some((events.clone(), walk));
+        }
     });
-    Ok(())
+    walked
 }
 
-/// Has the range leave repair rows.
+/// One round of a sweep over what is left of it.
+async fn walk_on(
+    context: &DutyContext,
+    leader: &RangeServer,
+    walk: &mut BlobWalk,
+    losses: &DataLoss,
+    news: &BTreeSet<LossEvent>,
+) -> Result<(), DutyError> {
+    let (range, progress, mut walked) = (leader.descriptor().id, &context.repair, Ok(()));
+    walk.begin_round();
+    while let Some(page) = walk.next(leader, BLOBS).await {
+        let marked = match page {
+            Ok(page) => {
+                let seen = u64::try_from(page.blobs.len()).unwrap_or(u64::MAX);
+                progress.range(range, |range| range.looked = range.looked.saturating_add(seen));
+                let degraded = degraded(&page.blobs, losses, news).await;
+                // The rows are others now: what was listed no longer counts.
+                progress.range(range, |range| range.snapshot = range.snapshot.take().filter(|_| degraded.is_empty()));
+                let marked = mark(context, leader, degraded).await;
+                if marked.is_err() {
+                    walk.leave(page);
+                }
+                marked
+            }
+            Err(error) => Err(error),
+        };
+        if marked.is_err() {
+            walked = marked;
+            if leader.consensus().leadership().is_none() {
+                break;
+            }
+        }
+    }
+    walked
+}
+
+/// The blobs of a page that have lost a shard.
+async fn degraded(
+    blobs: &[(BucketId, ObjectKey, BlobRef)],
+    losses: &DataLoss,
+    news: &BTreeSet<LossEvent>,
+) -> Vec<RepairRecord> {
+    let mut degraded = Vec::new();
+    for (bucket, key, blob) in blobs {
+        // What cannot be told is looked at: one blob's trouble is not the others'.
+        let missing = losses.missing(blob, news).unwrap_or(1);
+        if missing > 0 {
+            degraded.push(RepairRecord { blob: blob.clone(), bucket: *bucket, key: key.clone(), missing });
+        }
+        // A blob may have thousands of chunks to be placed.
+        tokio::task::yield_now().await;
+    }
+    degraded
+}
+
+/// Has the range leave repair rows, as many as can be; an error if some were not left.
 pub(in crate::duties) async fn mark(
     context: &DutyContext,
     leader: &RangeServer,
-    key: (couronne_metadata::ids::BucketId, couronne_metadata::ids::ObjectKey),
-    blobs: Vec<RepairRecord>,
+    rows: Vec<RepairRecord>,
 ) -> Result<(), DutyError> {
-    if blobs.is_empty() {
-        return Ok(());
+    let key = some_key(leader.descriptor()).ok_or(DutyError::NoKey)?;
+    count(&context.counters.blobs_degraded, u64::try_from(rows.len()).unwrap_or(u64::MAX));
+    let mut marked = Ok(());
+    for command in mark_degraded(rows) {
+        if let Err(error) = execute(context, leader, key.clone(), command).await {
+            marked = Err(error.into());
+        }
     }
-    count(&context.counters.blobs_degraded, u64::try_from(blobs.len()).unwrap_or(u64::MAX));
-    let marked = execute(context, leader, key, Command::MarkDegraded { blobs }).await;
-    Ok(marked.map(drop)?)
+    marked
 }

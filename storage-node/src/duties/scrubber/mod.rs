@@ -29,7 +29,8 @@ use super::eta::WorkEstimate;
 use super::progress::{Of, ScrubStatus};
 use super::rate_limiter::RateLimiter;
 use super::settings::DutySettings;
-use super::{Duty, DutyContext, ask, ask_owner, count, policy_of, repairer, some_key};
+use super::walk::BlobWalk;
+use super::{Duty, DutyContext, ask, ask_owner, count, policy_of, repairer};
 use crate::drives::{DamageReport, ListedShard, MountedDrive};
 use crate::replicas::RangeServer;
 
@@ -47,6 +48,9 @@ const ASK_BYTES: u64 = 256 << 10;
 
 /// Looking for a chunk's shards.
 const LOOK: WorkEstimate = WorkEstimate { items: 1, cost: 1, paced: 0 };
+
+/// So often the pages that failed are tried in one look.
+const LOOK_ROUNDS: usize = 3;
 
 /// Between two pages of blobs.
 const REST: Duration = Duration::from_millis(50);
@@ -247,17 +251,27 @@ async fn repair(context: &DutyContext, report: &DamageReport) -> bool {
 }
 
 /// Looks for every shard of a blob and rebuilds what is missing; what is to be told to the repairer.
-async fn scrub_blob(
+async fn scrub_blob(context: &DutyContext, owner: Owner, blob: BlobRef, looked: impl Fn()) -> Option<RepairRecord> {
+    let missing = look_for_blob(context, &owner, &blob, looked).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a blob's shards are left to the repairer");
+        1
+    });
+    let Owner { bucket, key } = owner;
+    (missing > 0).then_some(RepairRecord { blob, bucket, key, missing })
+}
+
+/// The same; how many shards its worst chunk lacks then.
+async fn look_for_blob(
     context: &DutyContext,
-    owner: Owner,
-    blob: BlobRef,
+    owner: &Owner,
+    blob: &BlobRef,
     looked: impl Fn(),
-) -> Result<Option<RepairRecord>, DutyError> {
+) -> Result<u8, DutyError> {
     let mut worst = 0;
     for index in 0..blob.geometry.chunks(blob.len) {
         let index = u32::try_from(index)?;
         let (chunk, geometry, policy) = (ChunkId { blob: blob.id, index }, blob.geometry, blob.policy);
-        let target = Target { owner: &owner, chunk, geometry, policy, wrong: None, strays: false };
+        let target = Target { owner, chunk, geometry, policy, wrong: None, strays: false };
         let chunk = chunk::repair(context, &context.drive_snapshot(), &target).await?;
         count(&context.counters.shards_damaged, u64::from(chunk.bytes > 0));
         context.scrub.found(u64::from(chunk.bytes > 0), u64::from(chunk.bytes > 0));
@@ -268,8 +282,7 @@ async fn scrub_blob(
             worst = worst.max(u8::try_from(lost).unwrap_or(0).max(1));
         }
     }
-    let Owner { bucket, key } = owner;
-    Ok((worst > 0).then_some(RepairRecord { blob, bucket, key, missing: worst }))
+    Ok(worst)
 }
 
 /// Some of the blobs that the range names, and where those after them begin.
@@ -283,34 +296,41 @@ async fn blobs_after(
 }
 
 /// Looks for every shard of every blob that the range names, while `goes_on`; `false` if that cut it short.
-/// `looked` is told of each chunk.
+/// `looked` is told of each chunk. A page that fails is tried again when the others are done; an error if one still
+/// fails then.
 pub(super) async fn look(
     context: &DutyContext,
     leader: &RangeServer,
     goes_on: impl Fn() -> bool,
     looked: impl Fn(),
 ) -> Result<bool, DutyError> {
-    let mut after = Bytes::new();
-    loop {
-        let (blobs, next) = blobs_after(leader, after).await?;
-        if !goes_on() {
-            return Ok(false);
-        }
-        let looks =
-            blobs.into_iter().map(|(bucket, key, blob)| scrub_blob(context, Owner { bucket, key }, blob, &looked));
-        let found: Vec<_> = stream::iter(looks).buffer_unordered(BLOBS_AT_A_TIME).collect().await;
-        let mut wanting = Vec::new();
-        for found in found {
-            match found {
-                Ok(found) => wanting.extend(found),
-                Err(error) => tracing::warn!(%error, "a blob's shards are looked for next round"),
+    let (mut walk, mut failed) = (BlobWalk::new(), None);
+    for _ in 0..LOOK_ROUNDS {
+        walk.begin_round();
+        while let Some(page) = walk.next(leader, BLOBS).await {
+            if !goes_on() {
+                return Ok(false);
             }
+            let marked = match page {
+                Ok(page) => {
+                    let looks = page.blobs.clone().into_iter();
+                    let looks =
+                        looks.map(|(bucket, key, blob)| scrub_blob(context, Owner { bucket, key }, blob, &looked));
+                    let found: Vec<_> = stream::iter(looks).buffer_unordered(BLOBS_AT_A_TIME).collect().await;
+                    let marked = repairer::mark(context, leader, found.into_iter().flatten().collect()).await;
+                    if marked.is_err() {
+                        walk.leave(page);
+                    }
+                    marked
+                }
+                Err(error) => Err(error),
+            };
+            failed = marked.err().or(failed);
+            sleep(REST).await;
         }
-        repairer::mark(context, leader, some_key(leader.descriptor()).ok_or(DutyError::NoKey)?, wanting).await?;
-        match next {
-            Some(next) => after = next,
-            None => return Ok(true),
+        if walk.is_done() {
+            return Ok(true);
         }
-        sleep(REST).await;
     }
+    failed.map_or(Ok(true), Err)
 }
