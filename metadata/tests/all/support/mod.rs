@@ -71,7 +71,6 @@ impl Range {
         let evaluated = evaluate(&*self.store.view(), request, self.now_us).unwrap();
         match evaluated {
             Evaluated::Settled(settled) => settled,
-            Evaluated::Stale => panic!("stale rules"),
             Evaluated::Propose { effect, outcome } => {
                 let entry = effect.encode();
                 let effect = couronne_metadata::effect::Effect::decode(&entry).unwrap();
