@@ -80,7 +80,7 @@ mutants! {
     OrdinalFromClockAlone,
     /// a repeated command gets its first outcome
     RepeatExecutesAgain,
-    /// a repeat's refusal is kept, so that an attempt that went unanswered gets it when it arrives late
+    /// what a repeat is answered is kept, also a refusal, so that an attempt that went unanswered gets it when it arrives late
     ForgetRefusals,
     /// a command is refused past its deadline
     AcceptPastDeadline,

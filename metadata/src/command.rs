@@ -29,8 +29,8 @@ pub struct CommandRequest {
     pub key: ObjectKey,
     /// The change.
     pub command: Command,
-    /// Whether an attempt before this one went unanswered and may arrive yet: a refusal is then kept as a result
-    /// is, so that it gets the same.
+    /// Whether an attempt before this one went unanswered and may arrive yet: whatever is answered is
+    /// then kept, also that nothing was changed, so that it gets the same.
     pub is_repeat: bool,
 }
 
@@ -390,6 +390,8 @@ pub enum Refusal {
     BadDigest,
     /// A lock forbids it.
     Locked,
+    /// The gateway knew other rules of the bucket: it has to resolve and authorize again.
+    StaleRules,
     /// The bucket is not in this range, or not live.
     NoSuchBucket,
     /// The bucket holds versions or open uploads.

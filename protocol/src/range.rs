@@ -66,6 +66,16 @@ pub enum RangeError {
     Corrupt(String),
 }
 
+impl From<Refusal> for RangeError {
+    /// Stale rules are an error of their own, for a query meets them as well.
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::StaleRules => Self::StaleRules,
+            refusal => Self::Refused(refusal),
+        }
+    }
+}
+
 /// Ranges as a gateway sees them.
 #[async_trait]
 pub trait RangeClient: Send + Sync + 'static {

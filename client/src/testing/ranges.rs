@@ -176,12 +176,11 @@ impl FakeRanges {
     fn run(&self, range: &FakeRange, request: &CommandRequest) -> Result<Outcome, RangeError> {
         let evaluated = evaluate(&*range.store.view(), request, self.clock.wall_us()).map_err(store_error)?;
         match evaluated {
-            Evaluated::Settled(settled) => settled.map_err(RangeError::Refused),
-            Evaluated::Stale => Err(RangeError::StaleRules),
+            Evaluated::Settled(settled) => settled.map_err(RangeError::from),
             Evaluated::Propose { effect, outcome } => {
                 let batch = apply(&*range.store.view(), &[effect]).map_err(store_error)?;
                 range.store.apply(&batch).map_err(store_error)?;
-                outcome.map_err(RangeError::Refused)
+                outcome.map_err(RangeError::from)
             }
         }
     }

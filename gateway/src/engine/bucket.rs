@@ -7,6 +7,7 @@
 mod cache;
 mod create;
 mod delete;
+mod owned;
 mod registry;
 mod rules;
 

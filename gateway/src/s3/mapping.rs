@@ -91,7 +91,7 @@ impl From<Refusal> for S3Error {
             Refusal::BucketNotEmpty => Code::BucketNotEmpty.into(),
             Refusal::Conflict => Code::OperationAborted.into(),
             Refusal::QuotaExceeded => Code::QuotaExceeded.into(),
-            Refusal::BlobRefused | Refusal::DeadlinePassed => Code::ServiceUnavailable.into(),
+            Refusal::StaleRules | Refusal::BlobRefused | Refusal::DeadlinePassed => Code::ServiceUnavailable.into(),
             Refusal::Invalid(reason) => {
                 tracing::error!(%reason, "a command contradicts itself");
                 Code::InternalError.into()

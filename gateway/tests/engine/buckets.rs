@@ -210,6 +210,134 @@ proptest! {
     }
 }
 
+/// What a gateway is asked to do with the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Create,
+    Delete,
+    List,
+}
+
+impl Turn {
+    async fn take(self, engine: &Engine) {
+        match self {
+            Self::Create => drop(engine.create_bucket(create("b", "alice")).await),
+            Self::Delete => {
+                if let Ok(found) = engine.resolve_bucket("b").await {
+                    let _ = engine.delete_bucket(&found).await;
+                }
+            }
+            Self::List => drop(engine.list_buckets(list("alice", "", "", 1000)).await),
+        }
+    }
+}
+
+/// Lets a gateway take so many steps of a turn, each at most one question to a range. Whether the turn is over.
+async fn take_steps(turn: &mut std::pin::Pin<Box<impl Future<Output = ()>>>, steps: usize) -> bool {
+    for _ in 0..steps {
+        if std::future::poll_fn(|context| std::task::Poll::Ready(turn.as_mut().poll(context).is_ready())).await {
+            return true;
+        }
+    }
+    false
+}
+
+/// One gateway begins with the name, stalls after any step while another one takes its turns, and goes on or dies.
+/// A gateway before it may have died after any step of its own. Then the account's listing is what the names say.
+#[test]
+fn no_gateway_that_stalls_makes_a_bucket_vanish_from_a_listing_or_haunt_it() {
+    use Turn::{Create, Delete, List};
+    let mut cases = 0;
+    for begun in [None, Some(Create), Some(Delete)] {
+        for died_after in (0..60).step_by(3) {
+            let mut is_over = false;
+            for stalled in [Create, Delete, List] {
+                for others in [&[Create, Delete][..], &[Delete, Create], &[Delete, Create, Delete], &[List, Delete]] {
+                    for goes_on in [true, false] {
+                        is_over = stalls_anywhere((begun, died_after), stalled, others, goes_on, &mut cases);
+                    }
+                }
+            }
+            if is_over {
+                break;
+            }
+        }
+    }
+    assert!(cases > 1000, "{cases}");
+}
+
+/// Tries each step at which the gateway may stall. Whether the turn of the gateway before was over.
+fn stalls_anywhere(
+    (begun, died_after): (Option<Turn>, usize),
+    stalled: Turn,
+    others: &[Turn],
+    goes_on: bool,
+    cases: &mut u32,
+) -> bool {
+    for steps in 0.. {
+        let (was_over, is_over) = paused().block_on(async {
+            let cluster = FakeCluster::new(&FakeShape::default());
+            let [first, one, other] = [(); 3].map(|()| cluster.another_engine(Settings::default()));
+            if begun != Some(Turn::Create) {
+                bucket(&first, "b").await;
+            }
+            let was_over = match begun {
+                Some(begun) => take_steps(&mut Box::pin(begun.take(&first)), died_after).await,
+                None => true,
+            };
+            let mut turn = Box::pin(stalled.take(&one));
+            let is_over = take_steps(&mut turn, steps).await;
+            for turn in others {
+                turn.take(&other).await;
+            }
+            if goes_on && !is_over {
+                turn.await;
+            }
+            let told = format!("{begun:?} {died_after}, {stalled:?} {steps}, {others:?}, goes on: {goes_on}");
+            let found = cluster.engine.resolve_bucket_now("b").await.ok().map(|found| found.entry.created);
+            let page = cluster.engine.list_buckets(list("alice", "", "", 1000)).await.unwrap();
+            let listed: Vec<_> = page.buckets.iter().map(|bucket| bucket.created).collect();
+            assert_eq!(listed, Vec::from_iter(found), "{told}");
+            (was_over, is_over)
+        });
+        *cases += 1;
+        if is_over {
+            return was_over;
+        }
+    }
+    unreachable!("a turn has an end")
+}
+
+/// A bucket whose deletion is decided is not listed, though the gateway died that decided it; a page is as long as was
+/// asked also where rows of buckets that are gone stand between.
+#[test]
+fn what_a_dead_gateway_left_is_not_listed_and_shortens_no_page() {
+    paused().block_on(async {
+        let cluster = FakeCluster::new(&FakeShape::default());
+        let (engine, dying) = (&cluster.engine, cluster.another_engine(Settings::default()));
+        for name in ["a", "b", "c", "d"] {
+            bucket(engine, name).await;
+        }
+        let found = engine.resolve_bucket("b").await.unwrap();
+        let mut deletion = Box::pin(async { drop(dying.delete_bucket(&found).await) });
+        let mut unlisted = None;
+        for step in 0..60 {
+            let is_over = take_steps(&mut deletion, 1).await;
+            let is_listed = names(engine, "alice").await == ["a", "b", "c", "d"];
+            assert!(is_listed || names(engine, "alice").await == ["a", "c", "d"]);
+            assert!(unlisted.is_none() || !is_listed, "it does not come back");
+            let page = engine.list_buckets(list("alice", "", "", 3)).await.unwrap();
+            assert_eq!((page.buckets.len(), page.truncated), (3, is_listed), "step {step}");
+            unlisted = unlisted.or((!is_listed).then_some(step));
+            if is_over {
+                break;
+            }
+        }
+        let unlisted = unlisted.expect("it was deleted");
+        assert!(unlisted > 0);
+    });
+}
+
 /// After so many more answers from ranges there are no more: the gateway is as good as dead.
 fn freeze_after(cluster: &FakeCluster, answers: usize) {
     cluster.ranges.fail_after(answers, RangeFault::Hangs);

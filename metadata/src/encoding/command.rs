@@ -61,6 +61,7 @@ choice! { Refusal {
     15 QuotaExceeded,
     16 DeadlinePassed,
     17 Invalid(1 why),
+    18 StaleRules,
 } }
 
 choice! { InvalidReason {

@@ -50,11 +50,8 @@ pub enum Evaluated {
         /// The answer.
         outcome: Result<Outcome, Refusal>,
     },
-    /// Nothing to propose: a repeat's first outcome, a command with nothing to do, or a refusal that nothing
-    /// can contradict later.
+    /// Nothing to propose: the outcome that was kept, or an answer that no attempt before may contradict yet.
     Settled(Result<Outcome, Refusal>),
-    /// The gateway knew other rules of the bucket: it has to resolve and authorize again.
-    Stale,
 }
 
 /// Evaluates a command at `now_us` (microseconds since 1970, the leader's clock), with default settings.
@@ -64,6 +61,10 @@ pub fn evaluate(view: &dyn View, request: &CommandRequest, now_us: u64) -> Resul
 
 /// Evaluates a command. The caller holds [`CommandRequest::latches`], and the view has everything proposed
 /// under latches that overlap them.
+///
+/// What a repeat is answered is kept, whatever it is: an attempt before it went unanswered and may arrive late, and
+/// must not do what the gateway was told was not done. A command past its deadline needs no row, for its attempts stay
+/// refused; a duty's outcome is never kept.
 pub fn evaluate_with(
     view: &dyn View,
     request: &CommandRequest,
@@ -82,20 +83,21 @@ pub fn evaluate_with(
     }
     let (effect, usage) = (Effect::default(), Usage::default());
     let mut evaluation = Evaluation { view, request, now_us, settings, watermarks, effect, usage };
-    match evaluation.run() {
+    let unchanged = match evaluation.run() {
         Ok(outcome) => {
             let outcome = Ok(outcome);
-            Ok(Evaluated::Propose { effect: evaluation.finish(&outcome), outcome })
+            return Ok(Evaluated::Propose { effect: evaluation.finish(&outcome), outcome });
         }
-        Err(Stop::Settled(outcome)) => Ok(Evaluated::Settled(Ok(outcome))),
-        Err(Stop::Refused(refusal)) if request.is_repeat && !mutant!(ForgetRefusals) => {
-            let outcome = Err(refusal);
-            Ok(Evaluated::Propose { effect: evaluation.refuse(&outcome), outcome })
-        }
-        Err(Stop::Refused(refusal)) => Ok(Evaluated::Settled(Err(refusal))),
-        Err(Stop::Stale) => Ok(Evaluated::Stale),
-        Err(Stop::Store(error)) => Err(error),
-    }
+        Err(Stop::Settled(outcome)) => Ok(outcome),
+        Err(Stop::Refused(refusal)) => Err(refusal),
+        Err(Stop::Store(error)) => return Err(error),
+    };
+    let is_kept = request.is_repeat && !request.command.is_duty() && !mutant!(ForgetRefusals);
+    Ok(if is_kept {
+        Evaluated::Propose { effect: evaluation.leave_outcome_alone(&unchanged), outcome: unchanged }
+    } else {
+        Evaluated::Settled(unchanged)
+    })
 }
 
 /// Why an evaluation ends before it has an effect.
@@ -103,7 +105,6 @@ enum Stop {
     /// There is nothing to do; this is the answer.
     Settled(Outcome),
     Refused(Refusal),
-    Stale,
     Store(StoreError),
 }
 
@@ -193,7 +194,7 @@ impl Evaluation<'_> {
     fn live_rules(&self) -> Result<BucketRules, Stop> {
         let rules = self.rules()?.ok_or(Refusal::NoSuchBucket)?;
         if rules.version != self.request.rules_version {
-            return Err(Stop::Stale);
+            return Err(Refusal::StaleRules.into());
         }
         if rules.state != BucketState::Live {
             return Err(Refusal::NoSuchBucket.into());
@@ -205,8 +206,8 @@ impl Evaluation<'_> {
         self.load(&key::of_bucket(RowKind::Rules, self.request.bucket))
     }
 
-    /// What a command leaves that was refused: that, and nothing of what it was about to do.
-    fn refuse(mut self, outcome: &Result<Outcome, Refusal>) -> Effect {
+    /// What a command leaves that changes nothing: its outcome, and nothing of what it was about to do.
+    fn leave_outcome_alone(mut self, outcome: &Result<Outcome, Refusal>) -> Effect {
         (self.effect, self.usage) = (Effect::default(), Usage::default());
         self.finish(outcome)
     }

@@ -12,6 +12,7 @@ mod encoding;
 mod model;
 mod objects;
 mod recovery;
+mod repeats;
 mod stores;
 mod support;
 mod uploads;

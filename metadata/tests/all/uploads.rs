@@ -8,7 +8,6 @@ use couronne_metadata::answer::{QueryRefusal, answer};
 use couronne_metadata::command::{
     AttributeChange, Command, CompletedPart, EtagSet, Expect, InvalidReason, NewData, Outcome, Precondition, Refusal,
 };
-use couronne_metadata::evaluate::{Evaluated, evaluate};
 use couronne_metadata::ids::{BucketId, PartNumber, UploadId};
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_metadata::record::{
@@ -396,7 +395,7 @@ fn a_bucket_is_sealed_only_when_empty_and_its_rules_gate_every_write() {
     range.run("any", seal.clone()).unwrap();
     range.run("any", seal).unwrap();
     let request = range.request("k", put("x", Precondition::default()));
-    assert_eq!(evaluate(&*range.store.view(), &request, range.now_us).unwrap(), Evaluated::Stale);
+    assert_eq!(range.execute(&request), Err(Refusal::StaleRules));
     let query = Query::Get { key: object_key("k"), version: None };
     let refused = answer(&*range.store.view(), range.bucket, Some(range.rules.version), &query, range.now_us);
     assert!(matches!(refused, Err(QueryRefusal::Stale)));

@@ -194,16 +194,12 @@ impl RangeServer {
                 // The lease of an idle leader has run out, and without one what it proposes is refused.
                 self.confirm(leadership).await?;
                 let proposed = self.propose(leadership, effect.encode(), latches, patience).await;
-                proposed.and(outcome.map_err(RangeError::Refused))
+                proposed.and(outcome.map_err(RangeError::from))
             }
             // What the rows say is only worth saying while this replica still leads.
             Evaluated::Settled(settled) => {
                 self.confirm(leadership).await?;
-                settled.map_err(RangeError::Refused)
-            }
-            Evaluated::Stale => {
-                self.confirm(leadership).await?;
-                Err(RangeError::StaleRules)
+                settled.map_err(RangeError::from)
             }
         }
     }

@@ -1,8 +1,8 @@
 //! The creation of a bucket.
 //!
 //! Its steps: (1) a registry row in state Creating claims the name; (2) every range of the bucket gets
-//! its rules; (3) the owner's listing gets its row; (4) the registry row becomes Live: from here on
-//! it exists. After a crash between two steps, the next request for the name takes the rest of them.
+//! its rules; (3) the owner's listing gets its row, pending; (4) the registry row becomes Live: from here on
+//! it exists; (5) the listing's row is confirmed, if no listing has done so. After a crash between two steps, the next request for the name takes the rest of them.
 
 use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{BucketId, Ordinal};
@@ -42,14 +42,17 @@ impl Engine {
         Err(EngineError::BucketBusy)
     }
 
-    /// Steps 2 to 4. `None`: someone else changed the registry row meanwhile.
+    /// Steps 2 to 5. `None`: someone else changed the registry row meanwhile.
     pub(super) async fn finish_creation(&self, name: &str, claimed: Registered) -> Result<Option<Bucket>, EngineError> {
         let Registered { mut entry, version } = claimed;
         entry.rules.state = BucketState::Live;
         self.install(&entry).await?;
-        self.write_owned(name, &entry).await?;
-        let live = self.register(name, Expect::Version(version), Some(&entry)).await?;
-        Ok(live.map(|_| self.remember(name, entry)))
+        let Some(listing) = self.list_pending(name, &entry).await? else { return Ok(None) };
+        if self.register(name, Expect::Version(version), Some(&entry)).await?.is_none() {
+            return Ok(None);
+        }
+        self.confirm_listed(name, &entry, listing).await?;
+        Ok(Some(self.remember(name, entry)))
     }
 
     fn new_entry(&self, create: &CreateBucketRequest) -> Result<BucketEntry, EngineError> {

@@ -2,10 +2,10 @@
 //!
 //! Its steps: (1) the registry row becomes Deleting, under new rules; (2) every range is sealed; one
 //! that holds a version or an open upload refuses, and then the registry row becomes Live again, under
-//! yet newer rules that are installed everywhere; (3) all sealed: the registry row becomes Dropping,
-//! and from here on there is no way back; (4) every range drops its rules; (5) the owner's listing
-//! loses its row; (6) the registry row goes: the name is free. After a crash between two steps,
-//! the next request for the name takes the rest of them.
+//! yet newer rules that are installed everywhere; (3) all sealed: the row of the owner's listing becomes
+//! pending, then the registry row Dropping: from here on there is no way back, and the bucket is listed no
+//! more; (4) every range drops its rules; (5) the owner's listing loses its row; (6) the registry row goes:
+//! the name is free. After a crash between two steps, the next request for the name takes the rest of them.
 
 use couronne_metadata::command::{Expect, Refusal};
 use couronne_metadata::record::{BucketEntry, BucketRules, BucketState};
@@ -73,6 +73,7 @@ impl Engine {
         let Registered { entry, version } = found;
         match self.in_every_range(entry.id, RulesStep::Seal(&entry.rules)).await {
             Ok(()) => {
+                self.list_pending_again(name, &entry).await?;
                 let dropping =
                     BucketEntry { rules: BucketRules { state: BucketState::Dropping, ..entry.rules.clone() }, ..entry };
                 match self.register(name, Expect::Version(version), Some(&dropping)).await? {
@@ -98,7 +99,7 @@ impl Engine {
     async fn drop_bucket(&self, name: &str, found: Registered) -> Result<Resumed, EngineError> {
         let Registered { entry, version } = found;
         self.in_every_range(entry.id, RulesStep::Drop(entry.rules.version)).await?;
-        self.remove_owned(name, &entry).await?;
+        self.unlist(name, &entry).await?;
         let removed = self.register(name, Expect::Version(version), None).await?;
         Ok(if removed.is_some() { Resumed::Gone } else { Resumed::Changed })
     }

@@ -1,10 +1,11 @@
-//! The registry: one row per bucket name, and one per account and bucket for listing them.
+//! The registry: one row per bucket name, which decides what the name means.
 //!
 //! ```text
-//! bucket/<name>             BucketEntry                   decides what the name means
-//! owned/<account>/<name>    version (1) ‖ created (8)     written before the bucket is live,
-//!                                                         removed once its deletion is decided
+//! bucket/<name>    BucketEntry
 //! ```
+//!
+//! Promises: it is changed by compare-and-swap alone.
+//! Must not know: how an account's buckets are listed.
 
 use bytes::Bytes;
 use couronne_base::codec;
@@ -14,9 +15,7 @@ use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{BucketId, ObjectKey, Ordinal};
 use couronne_metadata::record::BucketEntry;
 
-use super::{Engine, EngineError, ListBucketsRequest, ListedBucket};
-
-const OWNED_VERSION: u8 = 1;
+use super::{Engine, EngineError};
 
 /// A registry row as read.
 pub(super) struct Registered {
@@ -47,47 +46,13 @@ impl Engine {
         self.shared.buckets.forget(name);
         Ok(written?)
     }
-
-    pub(super) async fn write_owned(&self, name: &str, entry: &BucketEntry) -> Result<(), EngineError> {
-        let value = [&[OWNED_VERSION][..], &entry.created.0.to_be_bytes()].concat();
-        let key = owned_key(&entry.account, name)?;
-        self.router().system_write(&key, Expect::Any, Some(value.into())).await?;
-        Ok(())
-    }
-
-    pub(super) async fn remove_owned(&self, name: &str, entry: &BucketEntry) -> Result<(), EngineError> {
-        let key = owned_key(&entry.account, name)?;
-        self.router().system_write(&key, Expect::Any, None).await?;
-        Ok(())
-    }
-
-    /// A page of an account's buckets, and whether more follow.
-    pub(super) async fn owned(&self, list: &ListBucketsRequest) -> Result<(Vec<ListedBucket>, bool), EngineError> {
-        let account = format!("owned/{}/", list.account);
-        let prefix = format!("{account}{}", list.prefix);
-        let after = if list.after.is_empty() { String::new() } else { format!("{account}{}", list.after) };
-        let (rows, more) = self.router().system_scan(prefix.as_bytes(), after.as_bytes(), list.limit).await?;
-        let listed = |(key, row): (ObjectKey, couronne_metadata::query::SystemRow)| {
-            let name = key.as_str().strip_prefix(&account)?;
-            let (version, created) = row.value.split_first()?;
-            let created = u64::from_be_bytes(created.try_into().ok()?);
-            (*version == OWNED_VERSION).then(|| ListedBucket { name: name.into(), created: Ordinal(created) })
-        };
-        let buckets: Option<Vec<ListedBucket>> = rows.into_iter().map(listed).collect();
-        let buckets = buckets.ok_or_else(|| EngineError::Corrupt("a row of an account's buckets".to_owned()))?;
-        Ok((buckets, more))
-    }
 }
 
 fn registry_key(name: &str) -> Result<ObjectKey, EngineError> {
     system_key(format!("bucket/{name}"))
 }
 
-fn owned_key(account: &str, name: &str) -> Result<ObjectKey, EngineError> {
-    system_key(format!("owned/{account}/{name}"))
-}
-
-fn system_key(text: String) -> Result<ObjectKey, EngineError> {
+pub(super) fn system_key(text: String) -> Result<ObjectKey, EngineError> {
     ObjectKey::new(text).map_err(|error| EngineError::Corrupt(format!("system row: {error}")))
 }
 

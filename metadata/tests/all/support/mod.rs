@@ -72,7 +72,6 @@ impl Range {
         let evaluated = evaluate(&*self.store.view(), request, self.now_us).unwrap();
         match evaluated {
             Evaluated::Settled(settled) => settled,
-            Evaluated::Stale => panic!("stale rules"),
             Evaluated::Propose { effect, outcome } => {
                 let entry = effect.encode();
                 assert!(entry.len() < EFFECT_BYTES_MAX, "an effect of {} bytes fits no entry", entry.len());
