@@ -55,7 +55,7 @@ fn running() -> ClusterMap {
 /// When a drive was emptied is told by the clock of the leader that follows the reports, once.
 #[test]
 fn the_leader_notes_when_a_drive_was_emptied() {
-    let (mut map, nothing) = (running(), Said { ends: BTreeMap::new(), are_due: false });
+    let (mut map, nothing) = (running(), SaidEnds { ends: BTreeMap::new(), are_due: false });
     let start = DriveStart { boots: 1, incarnation: 8, start: 6, log_end: LogEnd::START };
     let back = StartedDrive { drive: drive_of(2), start, writes: WriteState::Writable };
     changes::register(&mut map, &[back], &[]).unwrap();
