@@ -16,8 +16,8 @@ use super::types::ReplicaId;
 pub struct Reversions(Arc<Mutex<BTreeSet<ReplicaId>>>);
 
 impl Reversions {
-    /// Notes a replica.
-    pub(super) fn note(&self, replica: ReplicaId) {
+    /// Notes a replica; again, if what follows could not be done yet.
+    pub(crate) fn note(&self, replica: ReplicaId) {
         self.0.lock().insert(replica);
     }
 

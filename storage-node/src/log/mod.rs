@@ -27,6 +27,7 @@ use tokio::sync::oneshot;
 
 use self::types::{Entry, Position, ReplicaId, Vote};
 use crate::disk::Disk;
+use newest::NewestNote;
 use record::Record;
 pub(crate) use record::{decode_members, encode_members, put_position, put_vote, take_position, take_vote};
 use state::ReplicaState;
@@ -117,7 +118,8 @@ impl DriveLog {
     /// is dropped or fails. A log that ends before `known_end`, up to where it was durable, is corrupt.
     pub async fn open(disk: Arc<dyn Disk>, drive: DriveId, known_end: LogEnd, env: &Env) -> Result<Self, LogError> {
         disk.create_folder(FOLDER).await?;
-        let mut recovered = recovery::recover(&*disk, drive).await?;
+        let (note, noted) = NewestNote::open(&*disk, drive).await?;
+        let mut recovered = recovery::recover(&*disk, drive, noted).await?;
         let recovered_end = recovered.end;
         if recovered_end < known_end && !mutant!(TrustShorterLog) {
             return Err(LogError::Corrupt(format!("ends at {recovered_end:?}, was durable up to {known_end:?}")));
@@ -129,7 +131,7 @@ impl DriveLog {
         let queue = Arc::new(Queue::default());
         let (failed_to, failed) = watch::channel(None);
         let (usage_to, usage) = watch::channel(writer::Usage::default());
-        let components = writer::Components { disk, drive, env: env.clone(), states: Arc::clone(&states) };
+        let components = writer::Components { disk, drive, note, env: env.clone(), states: Arc::clone(&states) };
         let mut writer = Writer::open(components, recovered, usage_to, Arc::clone(&end)).await?;
         let for_task = Arc::clone(&queue);
         tokio::spawn(async move {

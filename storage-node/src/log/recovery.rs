@@ -19,7 +19,7 @@ use super::batch::{self, BLOCK_BYTES, FileHeader};
 use super::record::{self, Record};
 use super::state::ReplicaState;
 use super::types::ReplicaId;
-use super::{FILE_BYTES, FOLDER, UNFINISHED, newest};
+use super::{FILE_BYTES, FOLDER, UNFINISHED};
 use crate::disk::{Access, Disk, DiskFile};
 
 /// A file that holds records still needed.
@@ -52,11 +52,10 @@ struct FoundLog {
     file: Arc<dyn DiskFile>,
 }
 
-/// Reads all files of the drive's log.
-pub(super) async fn recover(disk: &dyn Disk, drive: DriveId) -> Result<Recovered, LogError> {
+/// Reads all files of the drive's log, of which the newest was noted to have the sequence `noted`.
+pub(super) async fn recover(disk: &dyn Disk, drive: DriveId, noted: u64) -> Result<Recovered, LogError> {
     let (mut found, mut spare, next_name) = open_all(disk, drive).await?;
     found.sort_by_key(|file| file.header.sequence);
-    let noted = newest::read(disk, drive).await?;
     if found.last().map_or(0, |file| file.header.sequence) < noted && !mutant!(ForgetNewestFile) {
         return Err(LogError::Corrupt(format!("file {noted}, the newest, is missing")));
     }

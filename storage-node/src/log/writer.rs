@@ -18,10 +18,11 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::batch::{self, BATCH_HEAD_BYTES, BLOCK_BYTES, FileHeader};
+use super::newest::NewestNote;
 use super::record::{self, Record};
 use super::recovery::{LiveFile, Recovered};
 use super::types::ReplicaId;
-use super::{Completion, FILE_BYTES, FOLDER, LIVE_FILES_WANTED, LogError, States, UNFINISHED, newest};
+use super::{Completion, FILE_BYTES, FOLDER, LIVE_FILES_WANTED, LogError, States, UNFINISHED};
 use crate::disk::{Access, Disk, DiskFile, when_files_are_left};
 
 /// A chunk that has grown to this many bytes is closed, so that a batch fits a file.
@@ -132,6 +133,7 @@ pub(super) struct Usage {
 pub(super) struct Components {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) drive: DriveId,
+    pub(super) note: NewestNote,
     pub(super) env: Env,
     pub(super) states: Arc<States>,
 }
@@ -252,7 +254,7 @@ impl Writer {
         let header = FileHeader { sequence, generation: self.generation, drive, oldest_live, chain: self.chain };
         let (block, sum) = header.encode();
         file.write(0, vec![Bytes::from(block)], true).await?;
-        newest::write(&*self.components.disk, drive, sequence).await?;
+        self.components.note.write(sequence).await?;
         self.chain = sum;
         self.offset = to_u64(BLOCK_BYTES);
         self.live.push_back(LiveFile { name, sequence, file, touched: BTreeMap::new() });

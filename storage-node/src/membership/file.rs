@@ -85,7 +85,7 @@ impl NodeFile {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::membership) mod tests {
     use couronne_cluster::Role;
     use couronne_cluster::changes::{self, Founding};
     use couronne_cluster::map::{Bootstrap, MapNode};
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     /// The map of a node of one drive that is alone.
-    fn map() -> ClusterMap {
+    pub(in crate::membership) fn lone_map() -> ClusterMap {
         let policy = Policy {
             id: PolicyId(0),
             name: "standard".into(),
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn is_written_as_its_format_says_and_shows_every_flipped_bit() {
-        let file = NodeFile { node: NodeId(7), seen_ms: 0x0102_0304, map: map() };
+        let file = NodeFile { node: NodeId(7), seen_ms: 0x0102_0304, map: lone_map() };
         let bytes = file.encode();
         let map = file.map.encode();
         let mut expected = b"COURNOD1".to_vec();

@@ -5,6 +5,7 @@
 //! the other, each on top of what the others left.
 //! Must not know: what a change means.
 
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -166,7 +167,7 @@ impl RenewReplicas for MapStore {
     }
 }
 
-/// Writes the node's file to every drive that serves.
+/// Writes the node's file to every drive that serves: to one of them at least, or it is an error.
 async fn save(file: &NodeFile, drives: &ById) -> Result<(), NodeError> {
     let serving: Vec<_> = drives.values().filter(|drive| drive.down().is_none()).collect();
     if serving.is_empty() {
@@ -177,6 +178,10 @@ async fn save(file: &NodeFile, drives: &ById) -> Result<(), NodeError> {
     for (drive, written) in serving.into_iter().zip(written) {
         match written {
             Ok(()) => saved += 1,
+            // A full drive is read from all the same; it takes the map once there is space.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                tracing::error!(drive = drive.name, %error, "the map was not written to a full drive");
+            }
             Err(error) => {
                 tracing::error!(drive = drive.name, %error, "the map was not written to a drive");
                 drive.take_down(&format!("writing the map: {error}"));

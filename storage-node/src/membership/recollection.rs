@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use couronne_cluster::map::ClusterMap;
+use couronne_cluster::map::{ClusterMap, DriveStart};
 use couronne_cluster::report::{NodeReport, NodeReportAnswer};
 use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
@@ -71,9 +71,7 @@ impl Membership {
         }
         let mut forgotten = Vec::new();
         for drive in self.drives.mounted() {
-            let start = drive.drive_start();
-            let forgot = |map: &ClusterMap| map.drives.get(&drive.id).is_some_and(|known| known.has_forgotten(&start));
-            if known.values().any(forgot) {
+            if has_forgotten(&map, known.values(), drive.id, &drive.drive_start()) {
                 tracing::warn!(
                     drive = drive.name,
                     "drive was rolled back, as others remember: its replicas begin anew"
@@ -85,5 +83,53 @@ impl Membership {
             }
         }
         forgotten
+    }
+}
+
+/// Whether a drive that starts forgot its past by the maps of others. Only those newer than this node's own tell
+/// something: by an older one a drive that was replaced since would be another's.
+fn has_forgotten<'a>(
+    own: &ClusterMap,
+    others: impl IntoIterator<Item = &'a ClusterMap>,
+    drive: DriveId,
+    start: &DriveStart,
+) -> bool {
+    let newer = others.into_iter().filter(|map| map.version > own.version);
+    newer.filter_map(|map| map.drives.get(&drive)).any(|known| known.has_forgotten(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use couronne_cluster::WriteState;
+    use couronne_cluster::changes;
+    use couronne_cluster::map::LogEnd;
+
+    use super::*;
+    use crate::membership::file::tests::lone_map;
+
+    const DRIVE: DriveId = DriveId(70);
+
+    const fn start(boots: u64, incarnation: u64) -> DriveStart {
+        DriveStart { boots, incarnation, start: boots * 100 + incarnation, log_end: LogEnd::START }
+    }
+
+    /// A map of this version, in which the drive was last registered like this.
+    fn map(version: u64, registered: DriveStart) -> ClusterMap {
+        let mut map = lone_map();
+        let started = changes::StartedDrive { drive: DRIVE, start: registered, writes: WriteState::Writable };
+        changes::register(&mut map, &[started], &[]).unwrap();
+        map.version = version;
+        map
+    }
+
+    #[test]
+    fn a_newer_map_tells_that_a_drive_was_put_back_and_an_older_one_nothing() {
+        let own = map(10, start(5, 2));
+        let again = DriveStart { start: 1, ..start(6, 2) };
+        assert!(has_forgotten(&own, [&map(11, start(6, 2))], DRIVE, &again), "put back by a start");
+        assert!(!has_forgotten(&own, [&map(11, start(5, 2))], DRIVE, &start(6, 2)));
+        // Another node has not heard yet that the drive was replaced.
+        assert!(!has_forgotten(&own, [&map(9, start(5, 1))], DRIVE, &start(6, 2)));
+        assert!(!has_forgotten(&own, [&map(10, start(5, 2))], DRIVE, &start(6, 2)));
     }
 }

@@ -105,6 +105,7 @@ impl Supervision {
         for reverted in replicas.reversions.take() {
             if let Err(error) = renew.give_up_replica(reverted).await {
                 tracing::error!(replica = %reverted, %error, "replica that lacks what it had acknowledged stays");
+                replicas.reversions.note(reverted);
             }
         }
         for leader in replicas.all_leaders() {

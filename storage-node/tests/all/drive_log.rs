@@ -199,7 +199,9 @@ async fn a_file_of_another_length_is_corruption() {
 async fn a_file_whose_making_was_cut_off_is_no_loss_and_a_lost_note_neither() {
     let (disk, env) = three_files(11).await;
     disk.create("log/00000004.new", 4096, Access::Direct).await.unwrap();
-    disk.flip_bit("log-newest", 30, 1).unwrap();
+    for block in [0, 4096] {
+        disk.flip_bit("log-newest", block + 30, 1).unwrap();
+    }
     let log = open(&disk, &env).await.unwrap();
     assert_eq!(log.replica(ReplicaId(1)).unwrap().bounds().last.map(|last| last.index), Some(2));
     assert!(!disk.list("log").await.unwrap().contains(&"00000004.new".to_owned()));
@@ -256,4 +258,39 @@ async fn a_log_waits_while_no_descriptor_is_left_for_its_next_file() {
     drop(log);
     let log = open(&disk.crash(), &env).await.unwrap();
     assert_eq!(log.replica(ReplicaId(0)).unwrap().bounds().last.map(|last| last.index), Some(119));
+}
+
+#[tokio::test]
+async fn a_note_with_one_rotten_block_still_tells_of_the_file_before() {
+    for (block, gone) in [(4096, vec![3, 2]), (0, vec![3])] {
+        let (disk, env) = three_files(14).await;
+        disk.flip_bit("log-newest", block + 30, 1).unwrap();
+        for file in gone {
+            assert!(open(&disk.backup(), &env).await.is_ok(), "with the files that the note names");
+            disk.remove(&format!("log/0000000{file}")).await.unwrap();
+        }
+        assert!(is_corrupt(&disk, &env).await, "block at {block}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_drive_goes_on_with_the_log_files_that_it_has() {
+    let env = env(15);
+    let disk = SimulatedDisk::new(15, 1 << 30);
+    let log = open(&disk, &env).await.unwrap();
+    let mut index = 0;
+    let mut append_and_purge = async || {
+        append(&log, 1, index).await;
+        log.replica(ReplicaId(1)).unwrap().purge(Position { term: 1, index }).unwrap();
+        index += 1;
+    };
+    while log.bytes().1 == 0 {
+        append_and_purge().await;
+    }
+    let space = disk.space().await.unwrap();
+    disk.set_capacity(space.total - space.free);
+    let full_at = log.end().file;
+    while log.end().file == full_at {
+        append_and_purge().await;
+    }
 }
