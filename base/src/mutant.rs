@@ -36,6 +36,10 @@ mutants! {
     SkipLogSync,
     /// after a failed fsync a segment takes nothing more, and what was to be written is not acknowledged
     IgnoreFailedSync,
+    /// of two folders that say they are the same drive neither is opened
+    TakeTwoOfOneIdentity,
+    /// an empty folder on another file system than noted is a missing mount, and is never formatted
+    FormatMissingMount,
     /// every use of a segment file has a fresh generation
     ReuseGeneration,
     /// a start takes no record of the last batch whose payload is not whole

@@ -27,7 +27,7 @@ use couronne_protocol::range::{RangeAddress, RangeClient, RangeError};
 use couronne_ring::{NodeId, RegionName, ZoneName};
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{LocalNode, Membership, NodeSettings, open_folders};
+use couronne_storage_node::node::{DriveNotes, LocalNode, Membership, NodeSettings, open_folders};
 use rustix::time::{ClockId, clock_gettime};
 
 fn now(clock: ClockId) -> Duration {
@@ -102,10 +102,12 @@ async fn measure() {
         evaluation: couronne_metadata::evaluate::Settings::default(),
         duties: DutySettings::default(),
         certificate_lifetime: MEMBER_LIFETIME,
+        node: None,
+        noted: DriveNotes::default(),
     };
     let began = Instant::now();
-    let opened = open_folders(&folders, &RocksSettings::default()).await.unwrap();
-    if Membership::owner(&opened).await.unwrap().is_none() {
+    let opened = open_folders(&folders, &RocksSettings::default(), &DriveNotes::default()).await.unwrap();
+    if Membership::owner(&opened, None).await.unwrap().is_none() {
         let planned = Membership::plan_drives(&env, &opened).await.unwrap();
         let founding_node = (1, NodeId(1), place_alone());
         let bootstrap = Bootstrap { nodes: 1, ranges: 8 };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use couronne_metadata::rocks::RocksSettings;
 use couronne_storage_node::node::{
-    DriveOwner, Membership, NodeDrive, NodeError, OwnerNode, is_in_use, open_folder, open_folders,
+    DriveNotes, DriveOwner, Membership, NodeDrive, NodeError, OwnerNode, is_in_use, open_folder, open_folders,
 };
 use thiserror::Error;
 
@@ -15,9 +15,9 @@ use crate::folder::{DataFolder, DataFolderError};
 /// RocksDB memory of all drives together, in bytes: unflushed rows, and cached blocks.
 const ROCKS_BYTES: usize = 128 << 20;
 
-/// The drives in these folders.
-pub(crate) async fn open(folders: &[PathBuf]) -> Result<Vec<NodeDrive>, NodeError> {
-    open_folders(folders, &rocks_settings(folders.len())).await
+/// The drives in these folders, of which this is noted.
+pub(crate) async fn open(folders: &[PathBuf], notes: &DriveNotes) -> Result<Vec<NodeDrive>, NodeError> {
+    open_folders(folders, &rocks_settings(folders.len()), notes).await
 }
 
 /// The drive in one folder, of a node that has so many.

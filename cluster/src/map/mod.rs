@@ -86,6 +86,11 @@ impl ClusterMap {
         self.nodes.iter().filter(|(_, node)| node.role == Role::StorageNode)
     }
 
+    /// What an operator calls a node: its name, and its id.
+    pub fn name_of(&self, node: NodeId) -> String {
+        self.nodes.get(&node).map_or_else(|| format!("node {node}"), |known| format!("node {} ({node})", known.name))
+    }
+
     /// A node's drives.
     pub fn drives_of(&self, node: NodeId) -> impl Iterator<Item = DriveId> {
         self.drives.iter().filter(move |(_, drive)| drive.node == node).map(|(id, _)| *id)

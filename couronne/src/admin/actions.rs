@@ -15,6 +15,7 @@ use couronne_storage_node::node::{LocalNode, NodeError, empty_folder, is_in_use}
 use thiserror::Error;
 
 use super::messages::{GivenOrder, Order};
+use crate::folder::DataFolder;
 use crate::{drives, policy};
 
 /// What became of an order: words for a person, or for [`Order::CreateToken`] the token.
@@ -24,6 +25,8 @@ pub(crate) type Outcome = Result<String, ApiError>;
 pub(crate) struct AdminActions {
     /// The node.
     pub(crate) node: Arc<LocalNode>,
+    /// Where is noted which drive each folder holds.
+    pub(crate) folder: Arc<DataFolder>,
     /// The folders of its drives, as its settings name them.
     pub(crate) folders: Vec<PathBuf>,
 }
@@ -125,16 +128,23 @@ impl AdminActions {
         }
         let opened = drives::open_one(&folder, self.folders.len()).await?;
         self.node.replace_drive(id, &opened).await?;
+        let noted = self.folder.keep_drive_notes(&self.node.noted_drives().await);
+        noted.map_err(|error| ApiError::new(ErrorCode::Unavailable, error))?;
         Ok(format!("drive {id} begins anew in {}; repair refills it", folder.display()))
     }
 
-    /// The folder of a drive: where it was opened, or else the first of the settings that no drive has.
+    /// The folder of a drive: where it was opened, else the one that is noted for it, else the first of the settings that
+    /// no drive has and that is noted for none.
     async fn folder_of(&self, id: DriveId) -> Result<PathBuf, ActionError> {
         let names = self.node.drive_names();
         if let Some((_, name)) = names.iter().find(|(drive, _)| *drive == id) {
             return Ok(PathBuf::from(name));
         }
-        for folder in &self.folders {
+        let notes = self.folder.drive_notes().map_err(|error| ApiError::new(ErrorCode::Unavailable, error))?;
+        let of_id = |folder: &PathBuf| notes.0.get(&folder.display().to_string()).map(|noted| noted.drive == id);
+        let (noted, others): (Vec<_>, Vec<_>) = self.folders.iter().partition(|folder| of_id(folder) == Some(true));
+        let unnoted = others.into_iter().filter(|folder| of_id(folder).is_none());
+        for folder in noted.into_iter().chain(unnoted) {
             let is_taken = names.iter().any(|(_, name)| *name == folder.display().to_string());
             if !is_taken && !is_in_use(folder).await? {
                 return Ok(folder.clone());

@@ -12,7 +12,7 @@ use couronne_cluster::Role;
 use couronne_cluster::map::{Bootstrap, MapNode};
 use couronne_placement::Redundancy;
 use couronne_protocol::net::certificates::CertificateError;
-use couronne_storage_node::node::{Membership, NodeDrive, NodeError};
+use couronne_storage_node::node::{DriveNotes, Membership, NodeDrive, NodeError};
 use thiserror::Error;
 
 use crate::drives::{self, DrivesError};
@@ -62,7 +62,7 @@ pub(crate) async fn found(
         return Err(DataFolderError::Prepared { drive: prepared.folder }.into());
     }
     let count = folder.drive_count()?;
-    let drives = drives::open(&folder.drive_folders()?).await?;
+    let drives = drives::open(&folder.drive_folders()?, &DriveNotes::default()).await?;
     let planned = Membership::plan_drives(env, &drives).await?;
     folder.keep_identity(&identity)?;
     folder.keep_founding(&founding)?;
@@ -95,7 +95,7 @@ mod tests {
         let folder = DataFolder::open(&settings.data).unwrap();
         let plan = || Plan { redundancy: Redundancy::Single, nodes: 1, place: settings.place(String::new()) };
         let drives = found(&folder, &settings, plan(), &env).await.unwrap();
-        let owner = Membership::owner(&drives).await.unwrap();
+        let owner = Membership::owner(&drives, None).await.unwrap();
         let ids = Membership::plan_drives(&env, &drives).await.unwrap();
         let first = folder.member(Role::StorageNode).unwrap();
         assert_eq!(owner, Some((first.membership.cluster, first.node)));
@@ -116,7 +116,7 @@ mod tests {
             again = found(&folder, &settings, plan(), &env).await;
         }
         let drives = again.unwrap();
-        assert_eq!(Membership::owner(&drives).await.unwrap(), owner);
+        assert_eq!(Membership::owner(&drives, None).await.unwrap(), owner);
         assert_eq!(Membership::plan_drives(&env, &drives).await.unwrap(), ids);
         let second = folder.member(Role::StorageNode).unwrap();
         assert_eq!((second.node, second.membership.authority), (first.node, first.membership.authority));

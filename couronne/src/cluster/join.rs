@@ -13,7 +13,7 @@ use couronne_protocol::join::{Admission, JoinRequest, JoinToken, decode_answer};
 use couronne_protocol::net::certificates::Fingerprint;
 use couronne_protocol::net::{Joiner, Name, NetSettings, Tls, ask_once};
 use couronne_protocol::transport::{Message, Method};
-use couronne_storage_node::node::{Membership, NodeDrive};
+use couronne_storage_node::node::{DriveNotes, Membership, NodeDrive};
 
 use super::ClusterError;
 use crate::cli::ClusterJoinArguments;
@@ -34,7 +34,7 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
     folder.refuse_member()?;
     drives::refuse_used(&folder).await?;
     let drives: Vec<NodeDrive> = match role {
-        Role::StorageNode => drives::open(&folder.drive_folders()?).await?,
+        Role::StorageNode => drives::open(&folder.drive_folders()?, &DriveNotes::default()).await?,
         _ => Vec::new(),
     };
     let (identity, joining, is_new) = decide(&folder, role, &drives, &env).await?;
@@ -141,7 +141,7 @@ mod tests {
         let (home, env) = (tempfile::tempdir().unwrap(), env::system());
         let data = DataSettings { folders: vec![home.path().to_owned()], drives: Some(3), policy: None };
         let folder = DataFolder::open(&data).unwrap();
-        let three = drives::open(&folder.drive_folders().unwrap()).await.unwrap();
+        let three = drives::open(&folder.drive_folders().unwrap(), &DriveNotes::default()).await.unwrap();
         let (two, none) = (three.get(..2).unwrap(), three.get(..0).unwrap());
         let decide = async |role: Role, drives: &[NodeDrive]| {
             let (identity, joining, is_new) = decide(&folder, role, drives, &env).await.unwrap();

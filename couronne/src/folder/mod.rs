@@ -6,6 +6,7 @@
 //! DIR/founding.toml      of a founding node, until the cluster keeps it itself: authority with its key, secrets
 //! DIR/joining.toml       of one that joins, until it is admitted or refused: its role, the ids of its drives
 //! DIR/credentials.toml   of a founding node: the root credentials that the cluster keeps, for its operator
+//! DIR/drives.toml        which drive each folder holds, and on which file system: an empty one may be a missing mount
 //! DIR/map                the newest map known (base64), with which a member finds its cluster again
 //! DIR/server.json        where the running process listens
 //! DIR/admin.token        the token of its admin listener
@@ -24,6 +25,7 @@
 
 mod announcement;
 pub(crate) mod credentials;
+mod drive_notes;
 mod drives;
 mod files;
 mod founding;
@@ -55,7 +57,8 @@ use new_files::NewFiles;
 use crate::settings::{DataSettings, SettingsError};
 
 /// The control files.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
+    drive_notes::NOTES,
     identity::IDENTITY,
     founding::FOUNDING,
     joining::JOINING,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use couronne_base::env::Env;
 use couronne_cluster::Role;
 use couronne_placement::Redundancy;
-use couronne_storage_node::node::{LocalNode, Membership, NodeDrive};
+use couronne_storage_node::node::{DriveNotes, LocalNode, Membership, NodeDrive, NodeSettings};
 
 use super::renewal::{CertificateSigner, Renewal};
 use super::{ServeError, parts, recovery, secrets};
@@ -39,7 +39,9 @@ impl Lone {
         let (begun, opened) = open(&folder, settings, env).await?;
         let is_new = matches!(begun, Begun::Founded(_));
         let asked = settings.data.redundancy()?;
-        let node = LocalNode::open(env.clone(), opened, parts::node_settings(settings, asked, true)).await?;
+        let (known, noted) = (begun.member().map(|member| member.node), folder.drive_notes()?);
+        let node_settings = NodeSettings { node: known, noted, ..parts::node_settings(settings, asked, true) };
+        let node = LocalNode::open(env.clone(), opened, node_settings).await?;
         // No peer can reach it.
         node.take_place(&settings.place(String::new())).await?;
         let member = match begun {
@@ -48,6 +50,7 @@ impl Lone {
                 recovery::recover(&folder, &node, settings.cluster.certificate_lifetime(), env).await?
             }
         };
+        folder.keep_drive_notes(&node.noted_drives().await)?;
         let secrets = secrets::of_lone(&folder, &member, &node, preset).await?;
         let renewal = Renewal {
             role: Role::StorageNode,
@@ -74,6 +77,16 @@ enum Begun {
     IdentityLost,
 }
 
+impl Begun {
+    /// The member, if the data folders say which.
+    const fn member(&self) -> Option<&Member> {
+        match self {
+            Self::Founded(member) | Self::Opened(member) => Some(member),
+            Self::IdentityLost => None,
+        }
+    }
+}
+
 /// The member of this folder and its drives; founds a cluster of it alone at the first start. Where that is refused
 /// nothing was made or written.
 async fn open(folder: &DataFolder, settings: &Settings, env: &Env) -> Result<(Begun, Vec<NodeDrive>), ServeError> {
@@ -81,13 +94,13 @@ async fn open(folder: &DataFolder, settings: &Settings, env: &Env) -> Result<(Be
         let member = folder.member(Role::StorageNode)?;
         let folders = folder.drive_folders()?;
         drives::require_any(&folders).await?;
-        let drives = drives::open(&folders).await?;
-        folder.check_owner(Membership::owner(&drives).await?, &member)?;
+        let drives = drives::open(&folders, &folder.drive_notes()?).await?;
+        folder.check_owner(Membership::owner(&drives, Some(member.node)).await?, &member)?;
         return Ok((Begun::Opened(member), drives));
     }
     if let Some(owner) = drives::owner(folder).await?.filter(|owner| owner.is_used) {
         let folders = recovery::drive_folders(folder, &owner)?;
-        return Ok((Begun::IdentityLost, drives::open(&folders).await?));
+        return Ok((Begun::IdentityLost, drives::open(&folders, &DriveNotes::default()).await?));
     }
     let count = folder.drive_count()?;
     let asked = settings.data.redundancy()?;

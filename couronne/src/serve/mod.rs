@@ -158,7 +158,11 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let node = Arc::clone(&data.node);
     let gateway = gateway_of(&node, &data.secrets, &settings, &env)?;
     let own = Arc::new(StatusSource::new(Arc::clone(&node), env, s3));
-    let actions = Arc::new(AdminActions { node: Arc::clone(&node), folders: data.drives.clone() });
+    let actions = Arc::new(AdminActions {
+        node: Arc::clone(&node),
+        folder: Arc::clone(&data.folder),
+        folders: data.drives.clone(),
+    });
     let api = api(&data.secrets, &gateway, own, actions);
 
     let stop = signals::stop().map_err(ServeError::Runtime)?;

@@ -14,9 +14,10 @@ use couronne_gateway::metrics::Metrics;
 use couronne_gateway::s3::S3;
 use couronne_metadata::evaluate;
 use couronne_placement::Redundancy;
+use couronne_ring::NodeId;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::NodeSettings;
+use couronne_storage_node::node::{DriveNotes, NodeSettings};
 
 use super::ServeError;
 use super::descriptors::Descriptors;
@@ -34,7 +35,18 @@ pub(super) fn node_settings(settings: &Settings, redundancy: Option<Redundancy>,
             ..DutySettings::default()
         },
         certificate_lifetime: settings.cluster.certificate_lifetime(),
+        node: None,
+        noted: DriveNotes::default(),
     }
+}
+
+/// The settings of one node of several, and what is noted of the folders of its drives.
+pub(super) fn member_settings(
+    settings: &Settings,
+    redundancy: Option<Redundancy>,
+    (node, noted): (NodeId, DriveNotes),
+) -> NodeSettings {
+    NodeSettings { node: Some(node), noted, ..node_settings(settings, redundancy, false) }
 }
 
 /// The secrets that a gateway works with.

@@ -15,7 +15,7 @@ use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
 use couronne_ring::NodeId;
-use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeDrive, NodeService};
+use couronne_storage_node::node::{Connect, DriveNotes, LocalNode, Membership, NodeDrive, NodeService};
 use tokio::sync::watch;
 
 use super::descriptors::Descriptors;
@@ -42,14 +42,14 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
     let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
     let redundancy = settings.data.redundancy()?;
-    let folders = folder.drive_folders()?;
-    let drives = drives::open(&folders).await?;
+    let (folders, notes) = (folder.drive_folders()?, folder.drive_notes()?);
+    let drives = drives::open(&folders, &notes).await?;
     let drives_count = drives.len();
-    folder.check_owner(Membership::owner(&drives).await?, &member)?;
+    folder.check_owner(Membership::owner(&drives, Some(member.node)).await?, &member)?;
     let (peers, peer_address) = listen(settings.cluster.listen, "`listen` in [cluster] of the settings file").await?;
     let (admin_listener, admin) = listen(settings.admin.listen, "`listen` in [admin] of the settings file").await?;
 
-    prepare_drives_again(&env, &folder, &member, &tls, &drives).await?;
+    prepare_drives_again(&env, &folder, &member, &tls, (&drives, &notes)).await?;
     let traffic = Traffic::new(Arc::clone(&env.clock))?;
     let connect: Connect = {
         let (tls, traffic) = (Arc::clone(&tls), traffic.clone());
@@ -57,13 +57,13 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
             traffic.transport(NetTransport::new(tls, map, NetSettings::default()))
         })
     };
-    let node_settings = parts::node_settings(&settings, redundancy, false);
+    let node_settings = parts::member_settings(&settings, redundancy, (member.node, notes));
     let node = LocalNode::prepare(env.clone(), drives, node_settings, Some(connect)).await?;
     let (stop, stopped) = watch::channel(false);
     let closing = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
     let own = Arc::new(StatusSource::new(Arc::clone(&node), env.clone(), peer_address));
     tokio::spawn(renewal(&folder, &node, &env, &settings)?.run(Arc::clone(&tls)));
-    let actions = Arc::new(AdminActions { node: Arc::clone(&node), folders });
+    let actions = Arc::new(AdminActions { node: Arc::clone(&node), folder: Arc::clone(&folder), folders });
     let service = MemberService { node: node.service(), status: Arc::clone(&own), actions: Arc::clone(&actions) };
     let of_peers = NetSettings::default();
     let connections_max = descriptors.connections(drives_count, of_peers.connections_max);
@@ -76,6 +76,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
         begun = node.begin() => begun?,
         () = &mut signal => return Ok(()),
     }
+    folder.keep_drive_notes(&node.noted_drives().await)?;
     // It may be another one than when it joined.
     let address = settings.cluster.advertise.clone().unwrap_or_else(|| peer_address.to_string());
     node.take_place(&settings.place(address)).await?;
@@ -126,12 +127,12 @@ async fn prepare_drives_again(
     folder: &DataFolder,
     member: &Member,
     tls: &Arc<Tls>,
-    drives: &[NodeDrive],
+    (drives, notes): (&[NodeDrive], &DriveNotes),
 ) -> Result<(), ServeError> {
     let Some(known) = folder.map()? else { return Ok(()) };
     let map = Arc::new(SharedMap::new(known.clone()));
     let transport = NetTransport::new(Arc::clone(tls), map, NetSettings::default());
-    Ok(Membership::prepare_drives_again(env, drives, member.node, &known, &*transport).await?)
+    Ok(Membership::prepare_drives_again(env, drives, member.node, &known, &*transport, notes).await?)
 }
 
 /// Keeps a copy of the map beside the drives, so that a node that lost them all finds its cluster again.

@@ -56,7 +56,7 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
     let gateway = gateway_of(&node, &secrets, &settings, &env).unwrap();
     let (listener, address) = listen("127.0.0.1:0".parse().unwrap(), "a test").await.unwrap();
     let own = Arc::new(StatusSource::new(Arc::clone(&node), env, address));
-    let actions = Arc::new(AdminActions { node: Arc::clone(&node), folders: Vec::new() });
+    let actions = Arc::new(AdminActions { node: Arc::clone(&node), folder: Arc::clone(&data), folders: Vec::new() });
     let api = api(&secrets, &gateway, own, actions);
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(couronne_admin::server::serve(listener, api, stopped));

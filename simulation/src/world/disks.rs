@@ -148,6 +148,10 @@ impl Disk for PacedDisk {
     async fn space(&self) -> io::Result<Space> {
         self.disk.space().await
     }
+
+    async fn file_system(&self) -> io::Result<u64> {
+        self.disk.file_system().await
+    }
 }
 
 /// A file whose calls take time.

@@ -20,7 +20,7 @@ use couronne_protocol::transport::Transport;
 use couronne_ring::NodeId;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeDrive, NodeError, NodeSettings};
+use couronne_storage_node::node::{Connect, DriveNotes, LocalNode, Membership, NodeDrive, NodeError, NodeSettings};
 use tokio::time::sleep;
 
 use crate::world::process::Seat;
@@ -53,6 +53,8 @@ pub fn node_settings(scrubbed: bool) -> NodeSettings {
             ..DutySettings::default()
         },
         certificate_lifetime: MEMBER_LIFETIME,
+        node: None,
+        noted: DriveNotes::default(),
     }
 }
 
@@ -80,7 +82,7 @@ impl StorageNode {
 
     async fn start(self, env: Env, seat: &Seat) -> Result<(), NodeError> {
         let Self { id, drives, known, scrubbed, transport } = self;
-        Membership::prepare_drives_again(&env, &drives, id, &known, &*transport).await?;
+        Membership::prepare_drives_again(&env, &drives, id, &known, &*transport, &DriveNotes::default()).await?;
         let connect: Connect = Box::new(move |_, _| transport);
         let node = LocalNode::prepare(env, drives, node_settings(scrubbed), Some(connect)).await?;
         *seat.service.lock() = Some(Arc::new(node.service()));

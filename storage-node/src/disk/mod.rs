@@ -72,6 +72,9 @@ pub trait Disk: Send + Sync + 'static {
     /// The drive's space.
     async fn space(&self) -> io::Result<Space>;
 
+    /// A number for the file system that the drive's folder is on; another one is another file system.
+    async fn file_system(&self) -> io::Result<u64>;
+
     /// Lives as long as the disk or a file of it is in use: until then the folder is locked. Memory has no folder.
     fn in_use(&self) -> Weak<()> {
         Weak::new()

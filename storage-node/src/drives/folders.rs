@@ -1,7 +1,7 @@
 //! Real drives: one folder each, its files beside its RocksDB.
 //!
 //! Promises: a folder that is gone is never made again once the node was formed, for it may only be
-//! unmounted; an empty folder in its place is taken as a new drive.
+//! unmounted; nothing is made in an empty folder whose file system is not the one that was noted.
 //! Must not know: what drives hold.
 
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use couronne_metadata::rocks::{RocksDrive, RocksSettings};
 
 use super::NodeDrive;
 use super::RocksStores;
+use super::noted::{DriveNotes, LeftOut};
 use crate::disk::files::FileDisk;
 use crate::disk::{Disk, copies, read_copies};
 use crate::error::NodeError;
@@ -24,8 +25,13 @@ const MAP: &str = "map";
 /// A file that stands in every drive's folder once the drive was formatted.
 const IDENTITY: &str = "drive";
 
-/// Opens the drives in these folders. At the first start, when no folder is in use, they are made.
-pub async fn open_folders(folders: &[PathBuf], settings: &RocksSettings) -> Result<Vec<NodeDrive>, NodeError> {
+/// Opens the drives in these folders. At the first start, when no folder is in use, they are made. What is noted of them
+/// tells which are not mounted.
+pub async fn open_folders(
+    folders: &[PathBuf],
+    settings: &RocksSettings,
+    notes: &DriveNotes,
+) -> Result<Vec<NodeDrive>, NodeError> {
     let mut formed = false;
     for folder in folders {
         formed |= exists_in(folder, MAP).await?;
@@ -35,6 +41,10 @@ pub async fn open_folders(folders: &[PathBuf], settings: &RocksSettings) -> Resu
         let name = folder.display().to_string();
         if formed && !exists(folder.clone()).await? {
             tracing::error!(name, "a drive's folder is not there: the drive is left out");
+            continue;
+        }
+        if formed && let Err(why) = check_mounted(folder, &name, notes).await? {
+            tracing::error!(name, %why, "drive is left out");
             continue;
         }
         match open(folder, settings, &name).await {
@@ -54,6 +64,17 @@ pub async fn open_folders(folders: &[PathBuf], settings: &RocksSettings) -> Resu
         return Err(NodeError::TooFewDrives("no drive that knows the node can be opened".to_owned()));
     }
     Ok(drives)
+}
+
+/// Refuses an empty folder on another file system than was noted, before anything is made in it.
+async fn check_mounted(folder: &Path, name: &str, notes: &DriveNotes) -> Result<Result<(), LeftOut>, NodeError> {
+    if is_in_use(folder).await? {
+        return Ok(Ok(()));
+    }
+    let folder = folder.to_owned();
+    let looked = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&folder)).await;
+    let file_system = looked.map_err(std::io::Error::other)?.map_err(std::io::Error::from)?.f_fsid;
+    Ok(notes.check_mounted(name, file_system))
 }
 
 /// Opens the drive in one folder, which is made if it is not there.

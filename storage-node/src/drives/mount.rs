@@ -4,15 +4,17 @@
 //! cut off can be repeated; one that would leave a range without most of its replicas is refused.
 //! Must not know: what the meta group says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use couronne_base::env::Env;
+use couronne_base::mutant;
 use couronne_cluster::changes;
 use couronne_cluster::map::{ClusterMap, DriveStart, LogEnd, StoredDrive};
 use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
 
+use super::noted::{DriveNotes, LeftOut};
 use super::{ById, Identity, MountedDrive, NodeDrive};
 use crate::error::NodeError;
 use crate::log::DriveLog;
@@ -29,44 +31,9 @@ pub(crate) async fn mount_all(
     map: &ClusterMap,
     node: NodeId,
     found: Vec<FoundDrive>,
+    notes: &DriveNotes,
 ) -> Result<(ById, Vec<DriveId>), NodeError> {
-    let present: BTreeSet<DriveId> =
-        found.iter().filter_map(|found| found.identity.as_ref()).map(|identity| identity.drive).collect();
-    let mut absent = map.drives_of(node).filter(|drive| !present.contains(drive));
-    let (mut opening, mut renewed) = (Vec::new(), BTreeSet::new());
-    for FoundDrive { drive, identity } in found {
-        let name = &drive.name;
-        let id = match identity {
-            Some(identity) => {
-                let known = map.drives.get(&identity.drive).filter(|known| known.node == node);
-                let Some(known) = known else {
-                    return Err(NodeError::Drive(format!("{name}: is not a drive of this node")));
-                };
-                if known.has_forgotten(&about_to_start(&identity, known)) {
-                    tracing::warn!(name, "drive was rolled back or formatted anew: its replicas begin anew");
-                    renewed.insert(identity.drive);
-                    if known.incarnation == Some(identity.incarnation) {
-                        begin_anew(&drive, env).await?;
-                    }
-                }
-                identity.drive
-            }
-            // An empty folder takes the place of a drive that is gone.
-            None => {
-                let Some(id) = absent.next() else {
-                    return Err(NodeError::Drive(format!(
-                        "{name}: no drive of this node is missing for it to replace"
-                    )));
-                };
-                tracing::warn!(name, drive = %id, "an empty folder replaces a missing drive");
-                let formatted = Identity::format_as(&drive.disk, env, map.cluster, id).await;
-                formatted.map_err(|error| NodeError::Drive(format!("{name}: {error}")))?;
-                renewed.insert(id);
-                id
-            }
-        };
-        opening.push((id, drive));
-    }
+    let (opening, mut renewed) = identify(env, map, node, found, notes).await?;
     let known_end = |id: &DriveId| match map.drives.get(id) {
         Some(known) if !renewed.contains(id) => known.log_end,
         _ => LogEnd::START,
@@ -93,6 +60,83 @@ pub(crate) async fn mount_all(
         return Err(NodeError::TooFewDrives("none can be opened".to_owned()));
     }
     Ok((mounted, renewed.into_iter().collect()))
+}
+
+/// The drive that each folder is, those left out that are none of this node's; and which of them have forgotten their
+/// past. Empty folders are formatted.
+async fn identify(
+    env: &Env,
+    map: &ClusterMap,
+    node: NodeId,
+    found: Vec<FoundDrive>,
+    notes: &DriveNotes,
+) -> Result<(Vec<(DriveId, NodeDrive)>, BTreeSet<DriveId>), NodeError> {
+    let own: BTreeSet<DriveId> = map.drives_of(node).collect();
+    let mut taken = refuse_doubles(&found)?;
+    let (mut opening, mut renewed) = (Vec::new(), BTreeSet::new());
+    for FoundDrive { drive, identity } in found {
+        let name = &drive.name;
+        let id = match identity {
+            Some(identity) => {
+                let known = map.drives.get(&identity.drive);
+                let Some(known) = known.filter(|known| known.node == node) else {
+                    let owner = known.map_or_else(|| "no node".to_owned(), |known| map.name_of(known.node));
+                    tracing::error!(name, "is a drive of {owner} of this cluster, not of this node: it is left out");
+                    continue;
+                };
+                if known.has_forgotten(&about_to_start(&identity, known)) {
+                    tracing::warn!(name, "drive was rolled back or formatted anew: its replicas begin anew");
+                    renewed.insert(identity.drive);
+                    if known.incarnation == Some(identity.incarnation) {
+                        begin_anew(&drive, env).await?;
+                    }
+                }
+                identity.drive
+            }
+            // An empty folder takes the place of a drive that is gone.
+            None => {
+                let id = match place_of(&drive, notes, &own, &taken).await? {
+                    Ok(id) => id,
+                    Err(why) => {
+                        tracing::error!(name, %why, "drive is left out");
+                        continue;
+                    }
+                };
+                tracing::warn!(name, drive = %id, "an empty folder replaces a missing drive");
+                taken.insert(id);
+                let formatted = Identity::format_as(&drive.disk, env, map.cluster, id).await;
+                formatted.map_err(|error| NodeError::Drive(format!("{name}: {error}")))?;
+                renewed.insert(id);
+                id
+            }
+        };
+        opening.push((id, drive));
+    }
+    Ok((opening, renewed))
+}
+
+/// The identities that the folders have. Two of one are refused: which of them is the drive cannot be told.
+fn refuse_doubles(found: &[FoundDrive]) -> Result<BTreeSet<DriveId>, NodeError> {
+    let mut names: BTreeMap<DriveId, &str> = BTreeMap::new();
+    for FoundDrive { drive, identity } in found {
+        let Some(identity) = identity else { continue };
+        if let Some(other) = names.insert(identity.drive, &drive.name).filter(|_| !mutant!(TakeTwoOfOneIdentity)) {
+            let both = format!("{other} and {}: both say that they are drive {}", drive.name, identity.drive);
+            return Err(NodeError::Drive(format!("{both}; one is a copy: take it away")));
+        }
+    }
+    Ok(names.into_keys().collect())
+}
+
+/// The drive whose place an empty folder takes.
+async fn place_of(
+    drive: &NodeDrive,
+    notes: &DriveNotes,
+    own: &BTreeSet<DriveId>,
+    taken: &BTreeSet<DriveId>,
+) -> Result<Result<DriveId, LeftOut>, NodeError> {
+    let file_system = drive.disk.file_system().await?;
+    Ok(notes.check_mounted(&drive.name, file_system).and_then(|()| notes.place_of(&drive.name, own, taken)))
 }
 
 /// How a drive comes back as far as its identity says: what its log says is seen when it is opened.

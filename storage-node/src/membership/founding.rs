@@ -5,6 +5,7 @@
 //! A member that lost all its drives gets the map from its peers, and settles again.
 //! Must not know: tokens, certificates.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use couronne_base::env::Env;
@@ -19,19 +20,21 @@ use super::Membership;
 use super::file::NodeFile;
 use super::recollection::ask_for_maps;
 use crate::disk::Space;
-use crate::drives::{Identity, IdentityError, NodeDrive};
+use crate::drives::{DriveNotes, Identity, IdentityError, NodeDrive};
 use crate::error::NodeError;
 
 /// The pause after no node gave the map.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 impl Membership {
-    /// The cluster and the node that drives belong to, as the newest map on them says; `None` if none has a map.
-    pub async fn owner(drives: &[NodeDrive]) -> Result<Option<(u128, NodeId)>, NodeError> {
+    /// The cluster and the node that drives belong to, as the newest map on them says; `None` if none has a map. A map
+    /// of the node `expected`, if one is given and has any, counts before those of others.
+    pub async fn owner(drives: &[NodeDrive], expected: Option<NodeId>) -> Result<Option<(u128, NodeId)>, NodeError> {
         let mut newest: Option<NodeFile> = None;
+        let rank = |file: &NodeFile| (Some(file.node) == expected, file.age());
         for drive in drives {
             match NodeFile::read(&*drive.disk).await {
-                Ok(Some(file)) if newest.as_ref().is_none_or(|other| other.age() < file.age()) => {
+                Ok(Some(file)) if newest.as_ref().is_none_or(|other| rank(other) < rank(&file)) => {
                     newest = Some(file);
                 }
                 Ok(_) => {}
@@ -110,6 +113,7 @@ impl Membership {
         node: NodeId,
         known: &ClusterMap,
         transport: &dyn Transport,
+        notes: &DriveNotes,
     ) -> Result<(), NodeError> {
         for drive in drives {
             if NodeFile::read(&*drive.disk).await?.is_some() {
@@ -118,7 +122,7 @@ impl Membership {
         }
         tracing::warn!("no drive has the cluster's map: asking other nodes for it");
         let map = ask_for_map(node, known, transport).await;
-        let mut present = Vec::new();
+        let mut taken = BTreeSet::new();
         for drive in drives {
             let known = identity(drive).await?;
             if known.is_some_and(|identity| identity.boots > 0) {
@@ -126,17 +130,17 @@ impl Membership {
                            cluster can do without what it holds, empty its folder";
                 return Err(failed(drive, &why));
             }
-            present.extend(known.map(|identity| identity.drive));
+            taken.extend(known.map(|identity| identity.drive));
         }
-        let mut absent = map.drives_of(node).filter(|drive| !present.contains(drive)).collect::<Vec<_>>().into_iter();
+        let own = map.drives_of(node).collect();
         let mut planned = Vec::new();
         for drive in drives {
             let id = match identity(drive).await? {
-                Some(identity) => Some(identity.drive),
-                None => absent.next(),
+                Some(identity) => identity.drive,
+                None => notes.place_of(&drive.name, &own, &taken).map_err(|why| failed(drive, &why))?,
             };
-            let spare = || NodeError::Drive(format!("{}: the cluster knows of no drive for it", drive.name));
-            planned.push((id.ok_or_else(spare)?, 0));
+            taken.insert(id);
+            planned.push((id, 0));
         }
         Self::prepare_drives(env, drives, &planned, node, map).await
     }

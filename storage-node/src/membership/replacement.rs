@@ -18,7 +18,7 @@ use couronne_ring::DriveId;
 use tokio::time::{Instant, sleep};
 
 use super::Membership;
-use crate::drives::{self, Identity, NodeDrive, OnFailure};
+use crate::drives::{self, DriveNotes, Identity, NodeDrive, NotedDrive, OnFailure};
 use crate::error::NodeError;
 
 /// How long what still uses a drive's old files may take to end.
@@ -31,6 +31,20 @@ impl Membership {
     /// What operators call the drives that were opened.
     pub fn drive_names(&self) -> Vec<(DriveId, String)> {
         self.drives.mounted().map(|drive| (drive.id, drive.name.clone())).collect()
+    }
+
+    /// Which drive each folder holds, and on which file system it is.
+    pub async fn noted_drives(&self) -> DriveNotes {
+        let mut notes = DriveNotes::default();
+        for drive in self.drives.mounted() {
+            match drive.disk.file_system().await {
+                Ok(file_system) => {
+                    notes.0.insert(drive.name.clone(), NotedDrive { drive: drive.id, file_system });
+                }
+                Err(error) => tracing::warn!(name = drive.name, %error, "the drive's file system cannot be asked for"),
+            }
+        }
+        notes
     }
 
     /// Lets go of a drive of this node that does not serve, or that is forced to stop. Returns once nothing

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use couronne_cluster::changes;
 use couronne_placement::Redundancy;
+use couronne_ring::NodeId;
 
 use super::file::NodeFile;
 use crate::drives::{FoundDrive, Identity, IdentityError, NodeDrive};
@@ -19,21 +20,35 @@ struct Surveyed {
 }
 
 /// The drives as they were found, and the newest of their files. `redundancy`, if given, must be that of the policy
-/// with which the cluster was founded.
+/// with which the cluster was founded. Drives of other nodes than `node`, if given, are left out.
 pub(crate) async fn survey(
     drives: &[NodeDrive],
     redundancy: Option<Redundancy>,
+    node: Option<NodeId>,
 ) -> Result<(NodeFile, Vec<FoundDrive>), NodeError> {
     if drives.is_empty() {
         return Err(NodeError::TooFewDrives("there is none".to_owned()));
     }
-    let surveyed = look_at(drives).await?;
+    let mut surveyed = look_at(drives).await?;
+    if let Some(node) = node {
+        surveyed.retain(|found| is_of(found, node));
+    }
     let file = newest_file(&surveyed).cloned().ok_or(NodeError::NoMap)?;
     if let Some(asked) = redundancy {
         changes::check_first_policy(&file.map, asked)?;
     }
     let found = surveyed.into_iter().map(|Surveyed { drive, identity, .. }| FoundDrive { drive, identity });
     Ok((file, found.collect()))
+}
+
+/// Whether a drive says of no other node that it is its own.
+fn is_of(found: &Surveyed, node: NodeId) -> bool {
+    let other = found.file.as_ref().filter(|file| file.node != node);
+    if let Some(file) = other {
+        let (name, owner) = (&found.drive.name, file.map.name_of(file.node));
+        tracing::error!(name, "is a drive of {owner}, not of this node: it is left out");
+    }
+    other.is_none()
 }
 
 fn newest_file(surveyed: &[Surveyed]) -> Option<&NodeFile> {

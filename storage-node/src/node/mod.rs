@@ -23,10 +23,11 @@ use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId};
 
 use crate::consensus::ConsensusSettings;
-use crate::drives::{Drives, ListedShard};
 pub use crate::drives::{
-    MemoryStores, NodeDrive, RocksStores, Stores, empty_folder, is_in_use, open_folder, open_folders, replica_store,
+    DriveNotes, MemoryStores, NodeDrive, NotedDrive, RocksStores, Stores, empty_folder, is_in_use, open_folder,
+    open_folders, replica_store,
 };
+use crate::drives::{Drives, ListedShard};
 use crate::duties::{DutyContext, DutySettings};
 pub use crate::error::NodeError;
 pub use crate::membership::{DriveOwner, MemberLiveness, Membership, OwnerNode};
@@ -51,6 +52,10 @@ pub struct NodeSettings {
     pub duties: DutySettings,
     /// How long certificates serve that this node signs.
     pub certificate_lifetime: Duration,
+    /// Which node it is, if that is known before its drives are read: drives of other nodes are left out.
+    pub node: Option<NodeId>,
+    /// What is noted of the drives' folders.
+    pub noted: DriveNotes,
 }
 
 /// One process with all its drives.

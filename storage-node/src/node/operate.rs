@@ -12,7 +12,7 @@ use couronne_protocol::join::JoinToken;
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_ring::{DriveId, NodeId};
 
-use super::{LocalNode, NodeDrive, NodeError};
+use super::{DriveNotes, LocalNode, NodeDrive, NodeError};
 
 impl LocalNode {
     /// An operator confirms that the wall clock is right: duties that were halted by a leap go on.
@@ -66,6 +66,11 @@ impl LocalNode {
     /// What operators call the drives that were opened.
     pub fn drive_names(&self) -> Vec<(DriveId, String)> {
         self.membership.drive_names()
+    }
+
+    /// Which drive each folder holds, and on which file system it is.
+    pub async fn noted_drives(&self) -> DriveNotes {
+        self.membership.noted_drives().await
     }
 
     /// Lets go of a drive of this node that does not serve, or that is forced to stop. Returns once nothing

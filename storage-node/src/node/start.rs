@@ -55,12 +55,12 @@ impl LocalNode {
         settings: NodeSettings,
         connect: Option<Connect>,
     ) -> Result<Arc<Self>, NodeError> {
-        let (file, found) = survey(&drives, settings.redundancy).await?;
+        let (file, found) = survey(&drives, settings.redundancy, settings.node).await?;
         if connect.is_none() && (file.map.nodes.len() > 1 || file.map.bootstrap.is_some()) {
             return Err(NodeError::NotAlone);
         }
         let id = file.node;
-        let (mounted, forgetful) = mount_all(&env, &file.map, id, found).await?;
+        let (mounted, forgetful) = mount_all(&env, &file.map, id, found, &settings.noted).await?;
         let (leap_ms, has_peers) = (settings.duties.clock_leap_ms, connect.is_some());
         let clock = Arc::new(ClockGuard::new(&env, file.seen_ms, leap_ms, has_peers));
         let map = Arc::new(SharedMap::new(file.map.clone()));

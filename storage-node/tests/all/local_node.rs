@@ -1,13 +1,17 @@
 //! A node over simulated drives: restarts, lost drives, wiped drives.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::NodeRig;
 use crate::support::rows::{commit, execute, leader, read, row_write, write};
 use couronne_metadata::command::{Expect, Refusal};
 use couronne_protocol::range::{RangeClient, RangeError};
+use couronne_ring::NodeId;
+use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::simulated::Fault;
-use couronne_storage_node::node::LocalNode;
+use couronne_storage_node::drives::{Identity, IdentityError};
+use couronne_storage_node::node::{LocalNode, Membership, NotedDrive};
 use futures_util::future::join_all;
 
 #[tokio::test]
@@ -161,5 +165,95 @@ async fn a_leader_whose_log_fails_is_replaced_and_a_vanished_drive_is_left_out()
         let down = status.drives.iter().find(|drive| drive.id == lost).unwrap();
         assert!(down.down.is_some(), "the drive is out of service: {status:?}");
     }
+    node.shutdown().await;
+}
+
+/// What is noted of all drives of the rig as they are.
+async fn note_drives(rig: &mut NodeRig) {
+    for number in 0..rig.drives.len() {
+        let noted = NotedDrive { drive: rig.id_of(number).await, file_system: number as u64 };
+        rig.drives[number].disk.set_file_system(number as u64);
+        rig.noted.0.insert(format!("drive {number}"), noted);
+    }
+}
+
+/// Whether a folder was never formatted.
+async fn is_empty(rig: &NodeRig, number: usize) -> bool {
+    let disk: Arc<dyn Disk> = Arc::new(rig.drives[number].disk.clone());
+    matches!(Identity::read(&disk).await, Err(IdentityError::Absent))
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_mounted_is_left_out_and_an_empty_one_takes_its_own_drive() {
+    let mut rig = NodeRig::new(12, "ec:4+2", 6);
+    let node = rig.start().await;
+    write(&rig.env, &node, "key", "value", commit(1)).await.unwrap();
+    rig.crash(node, 1).await;
+    note_drives(&mut rig).await;
+    let ids = [rig.id_of(1).await, rig.id_of(4).await];
+    // The folder of drive 1 is only its mount point; drive 4 has an empty disk on the same file system.
+    let unmounted = rig.drives[1].clone();
+    rig.wipe(1);
+    rig.wipe(4);
+    rig.drives[1].disk.set_file_system(100);
+    rig.drives[4].disk.set_file_system(4);
+    let node = rig.start().await;
+    assert!(is_empty(&rig, 1).await, "a missing mount is never formatted");
+    assert_eq!(rig.id_of(4).await, ids[1], "not the least id that is missing");
+    assert_eq!(read(&rig.env, &node, "key").await.unwrap(), "value");
+    rig.crash(node, 2).await;
+    // It is mounted again: nothing was lost of it.
+    rig.drives[1] = unmounted;
+    let node = rig.start().await;
+    assert_eq!(node.drive_names().len(), 6);
+    assert_eq!(node.noted_drives().await, rig.noted);
+    assert!(node.map().drives[&ids[0]].emptied.times == 0);
+    rig.crash(node, 3).await;
+    // A folder of which nothing is noted takes no identity that is noted for another folder, mounted or not.
+    for number in [1, 4] {
+        rig.wipe(number);
+    }
+    let own = rig.noted.0.remove("drive 4").unwrap();
+    rig.drives[1].disk.set_file_system(100);
+    let node = rig.start().await;
+    assert!(is_empty(&rig, 1).await);
+    assert_eq!(rig.id_of(4).await, own.drive);
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn two_folders_of_one_identity_are_refused_with_both_names() {
+    let mut rig = NodeRig::new(13, "single", 3);
+    let node = rig.start().await;
+    rig.crash(node, 1).await;
+    rig.drives[2] = rig.backup(5).swap_remove(0);
+    let refused = LocalNode::open(rig.env.clone(), rig.node_drives(|_| true), rig.settings()).await.err();
+    let told = refused.expect("it is refused").to_string();
+    assert!(told.contains("drive 0") && told.contains("drive 2"), "{told}");
+}
+
+#[tokio::test]
+async fn a_drive_of_another_node_is_left_out_and_the_others_go_on() {
+    let mut rig = NodeRig::new(14, "ec:4+2", 6);
+    let node = rig.start().await;
+    write(&rig.env, &node, "key", "value", commit(1)).await.unwrap();
+    rig.crash(node, 1).await;
+    // Another node's drive, with a newer map than the drives here have.
+    let mut other = NodeRig::new(15, "single", 1);
+    other.node = NodeId(2);
+    for round in 0..3 {
+        let node = other.start().await;
+        other.crash(node, round).await;
+    }
+    let theirs = other.id_of(0).await;
+    rig.drives[3] = other.drives[0].clone();
+    let mut settings = rig.settings();
+    settings.node = Some(NodeId(1));
+    let drives = rig.node_drives(|_| true);
+    assert_eq!(Membership::owner(&drives, Some(NodeId(1))).await.unwrap(), Some((7, NodeId(1))));
+    let node = LocalNode::open(rig.env.clone(), drives, settings).await.unwrap();
+    assert_eq!(node.drive_names().len(), 5);
+    assert_eq!(read(&rig.env, &node, "key").await.unwrap(), "value");
+    assert_eq!(rig.id_of(3).await, theirs, "it is as it was");
     node.shutdown().await;
 }

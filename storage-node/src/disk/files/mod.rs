@@ -225,6 +225,10 @@ impl Disk for FileDisk {
         .await
     }
 
+    async fn file_system(&self) -> io::Result<u64> {
+        self.on(|folder| Ok(rustix::fs::fstatvfs(folder)?.f_fsid)).await
+    }
+
     fn in_use(&self) -> Weak<()> {
         Arc::downgrade(&self.root.in_use)
     }

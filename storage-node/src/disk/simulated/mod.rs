@@ -88,6 +88,11 @@ impl SimulatedDisk {
         self.state.lock().capacity = bytes;
     }
 
+    /// Says that the disk is on the file system of this number; 0 at first.
+    pub fn set_file_system(&self, number: u64) {
+        self.state.lock().file_system = number;
+    }
+
     /// Flips one bit of a file, in what is read now and after a crash.
     pub fn flip_bit(&self, path: &str, offset: u64, bit: u8) -> io::Result<()> {
         self.state.lock().flip_bit(path, offset, bit)
@@ -156,6 +161,10 @@ impl Disk for SimulatedDisk {
             Ok(Space { total: state.capacity, free: state.capacity.saturating_sub(used) })
         })
         .await
+    }
+
+    async fn file_system(&self) -> io::Result<u64> {
+        self.with(|state| Ok(state.file_system)).await
     }
 }
 

@@ -23,7 +23,7 @@ use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::disk::{Disk, Space};
 use couronne_storage_node::drives::{Identity, Settings as DriveSettings};
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{LocalNode, Membership, NodeDrive, NodeSettings};
+use couronne_storage_node::node::{DriveNotes, LocalNode, Membership, NodeDrive, NodeSettings};
 use crashable::CrashableStores;
 
 /// A drive that outlives the nodes that use it.
@@ -43,6 +43,10 @@ pub struct NodeRig {
     /// The evaluation of the next start.
     pub evaluation: evaluate::Settings,
     pub policy: &'static str,
+    /// What is noted of the drives for the next start.
+    pub noted: DriveNotes,
+    /// The node that founds a cluster here.
+    pub node: NodeId,
 }
 
 impl NodeRig {
@@ -51,7 +55,7 @@ impl NodeRig {
         let drive = |number| TestDrive { disk: SimulatedDisk::new(seed + number, 1 << 30), stores: Arc::default() };
         let drives = (0..drives).map(drive).collect();
         let (duties, evaluation) = (DutySettings::default(), evaluate::Settings::default());
-        Self { env, clock, drives, duties, evaluation, policy }
+        Self { env, clock, drives, duties, evaluation, policy, noted: DriveNotes::default(), node: NodeId(1) }
     }
 
     pub async fn start(&self) -> Arc<LocalNode> {
@@ -61,7 +65,7 @@ impl NodeRig {
     /// Starts with some of the drives only.
     pub async fn start_with(&self, here: impl Fn(usize) -> bool) -> Arc<LocalNode> {
         let (drives, settings) = (self.node_drives(here), self.settings());
-        if Membership::owner(&drives).await.unwrap().is_none() {
+        if Membership::owner(&drives, None).await.unwrap().is_none() {
             self.found(&drives).await;
         }
         LocalNode::open(self.env.clone(), drives, settings).await.unwrap()
@@ -78,7 +82,7 @@ impl NodeRig {
         };
         let (cluster, bootstrap) = (7, Bootstrap { nodes: 1, ranges: 3 });
         let planned = Membership::plan_drives(&self.env, drives).await.unwrap();
-        let founding_node = (cluster, NodeId(1), place);
+        let founding_node = (cluster, self.node, place);
         Membership::found(&self.env, drives, &planned, founding_node, &self.policy(), bootstrap).await.unwrap();
     }
 
@@ -119,6 +123,8 @@ impl NodeRig {
             evaluation: self.evaluation.clone(),
             duties: self.duties.clone(),
             certificate_lifetime: MEMBER_LIFETIME,
+            node: None,
+            noted: self.noted.clone(),
         }
     }
 

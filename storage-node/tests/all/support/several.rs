@@ -241,7 +241,9 @@ impl TestCluster {
         machine.rig.wipe(0);
         let (drives, node) = (machine.rig.node_drives(|_| true), machine.id);
         let wire = InMemoryTransport { net: Arc::downgrade(&self.net), from: Peer { node, role: Role::StorageNode } };
-        Membership::prepare_drives_again(&machine.rig.env, &drives, node, &known, &wire).await.unwrap();
+        Membership::prepare_drives_again(&machine.rig.env, &drives, node, &known, &wire, &machine.rig.noted)
+            .await
+            .unwrap();
     }
 
     /// Cuts or mends the way from one machine to another (one direction).

@@ -1,0 +1,75 @@
+//! Which drive each folder of the node held when it was last used, and on which file system the folder was.
+//!
+//! An empty folder says nothing of itself: it may be that of a drive whose disk was replaced, that of a new one, or a
+//! mount point whose disk is not mounted. By these notes the three are told apart.
+//! Promises: a folder keeps the identity that it was given; an empty folder on another file system than noted is taken
+//! for a missing mount, never for a drive.
+//! Must not know: where the notes are kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use couronne_base::mutant;
+use couronne_ring::DriveId;
+use thiserror::Error;
+
+/// What is noted of one folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotedDrive {
+    /// The drive that it held.
+    pub drive: DriveId,
+    /// The number of the file system that it was on.
+    pub file_system: u64,
+}
+
+/// What is noted of the folders that the node is given, by the names of their drives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DriveNotes(pub BTreeMap<String, NotedDrive>);
+
+/// Why an empty folder is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum LeftOut {
+    /// It is on another file system.
+    #[error(
+        "the folder is empty and is not on the file system that drive {0} was on: its disk is probably not mounted. \
+         Mount it and restart the node. If another disk is to take its place, mount that and run `couronne drive \
+         replace {0}`; where no other drive of the node is left to run it, remove the folder's entry from drives.toml \
+         beside the drives and restart the node"
+    )]
+    NotMounted(DriveId),
+    /// The drive that it held is in another folder.
+    #[error("the folder is empty, and the drive that it held, {0}, is in another folder now")]
+    Elsewhere(DriveId),
+    /// Each drive of the node is here or has a folder of its own.
+    #[error("no drive of this node is missing whose place it could take")]
+    NoneMissing,
+}
+
+impl DriveNotes {
+    /// Refuses an empty folder that is on another file system than was noted.
+    pub(crate) fn check_mounted(&self, name: &str, file_system: u64) -> Result<(), LeftOut> {
+        match self.0.get(name) {
+            Some(noted) if noted.file_system != file_system && !mutant!(FormatMissingMount) => {
+                Err(LeftOut::NotMounted(noted.drive))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The drive whose place an empty folder takes: the one that is noted for it; if none is, the first of those that
+    /// are missing and that are noted for no folder. `own` are the drives of the node, `taken` those that have a folder.
+    pub(crate) fn place_of(
+        &self,
+        name: &str,
+        own: &BTreeSet<DriveId>,
+        taken: &BTreeSet<DriveId>,
+    ) -> Result<DriveId, LeftOut> {
+        match self.0.get(name).filter(|noted| own.contains(&noted.drive)) {
+            Some(noted) if taken.contains(&noted.drive) => Err(LeftOut::Elsewhere(noted.drive)),
+            Some(noted) => Ok(noted.drive),
+            None => {
+                let is_noted = |id: &DriveId| self.0.values().any(|noted| noted.drive == *id);
+                own.difference(taken).copied().find(|id| !is_noted(id)).ok_or(LeftOut::NoneMissing)
+            }
+        }
+    }
+}
