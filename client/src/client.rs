@@ -13,12 +13,16 @@ use couronne_protocol::range::RangeClient;
 use couronne_protocol::shard::ShardClient;
 use couronne_ring::DriveId;
 
+use crate::pauses::Pauses;
 use crate::routing::{MetaGroup, Router};
 use crate::settings::Settings;
 use crate::slow_drives::SlowDrives;
 
 /// A request that has begun waits this many times as long for memory as one that has not.
 const BEGUN_PATIENCE: u64 = 12;
+
+/// The longest pause before a chunk is attempted anew.
+const CHUNK_PAUSE_MAX: Duration = Duration::from_millis(250);
 
 /// What the client works with; passed in, so that tests pass in fakes.
 #[derive(Clone)]
@@ -100,6 +104,11 @@ impl Client {
     /// Whether a drive was late a moment ago.
     pub(crate) fn is_slow(&self, drive: DriveId) -> bool {
         self.slow_drives.has(drive, self.now())
+    }
+
+    /// The pauses between attempts at one chunk.
+    pub(crate) fn chunk_pauses(&self) -> Pauses<'_> {
+        Pauses::new(self.env(), Duration::from_millis(self.settings.chunk_patience_ms), CHUNK_PAUSE_MAX)
     }
 
     /// The steady clock.

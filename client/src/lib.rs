@@ -7,6 +7,7 @@
 
 mod client;
 mod error;
+mod pauses;
 mod read;
 mod reporting;
 mod routing;

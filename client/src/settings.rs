@@ -21,6 +21,9 @@ pub struct Settings {
     pub shard_read_timeout_ms: u64,
     /// How long a data shard may be late before parity is read beside it. Milliseconds.
     pub hedge_delay_ms: u64,
+    /// How long a chunk is attempted anew while it has too few shards only because drives cannot be asked: one that
+    /// has just come back is not heard of everywhere at once. Milliseconds.
+    pub chunk_patience_ms: u64,
     /// Within this time a command is done, refused, or its outcome given up. Milliseconds.
     pub command_timeout_ms: u64,
     /// Within this time a query is answered or given up. Milliseconds.
@@ -39,6 +42,7 @@ impl Default for Settings {
             shard_write_timeout_ms: 10_000,
             shard_read_timeout_ms: 10_000,
             hedge_delay_ms: 150,
+            chunk_patience_ms: 3_000,
             command_timeout_ms: 15_000,
             query_timeout_ms: 10_000,
             attempt_timeout_ms: 5_000,

@@ -3,7 +3,7 @@
 //! The rounds: (1) the frames wanted of the data shards, from their primaries; (2) once one of these
 //! fails, or is late, the frames still missing from all other shards; (3) once all have answered and
 //! there are still too few, every shard that is missing from the drives it may have been handed to.
-//! The first `k` shards that cover what is missing decide.
+//! The first `k` shards that cover what is missing decide. (4) if some drives could not be asked, all of it once more.
 //! Must not know: rows, bodies.
 
 use std::sync::Arc;
@@ -68,7 +68,22 @@ enum Round {
 
 impl Client {
     /// Fetches, verifies and, if need be, decodes the range of a chunk that belongs to `owner`; slices in order.
+    ///
+    /// While too few of its shards can be reached, it is attempted anew, by the newest map, for a bounded time.
     pub async fn read_chunk(&self, read: &ChunkRead, owner: &Owner) -> Result<Vec<Slice>, ClientError> {
+        let mut pauses = self.chunk_pauses();
+        loop {
+            let attempt = self.attempt_chunk(read, owner).await;
+            let Err(ClientError::Unavailable(reason)) = &attempt else { return attempt };
+            if pauses.left().is_none() {
+                return attempt;
+            }
+            tracing::debug!(%reason, "reading a chunk again");
+            pauses.pause().await;
+        }
+    }
+
+    async fn attempt_chunk(&self, read: &ChunkRead, owner: &Owner) -> Result<Vec<Slice>, ClientError> {
         let map = self.map().current();
         let unplaced = |what: &dyn std::fmt::Display| ClientError::Unavailable(format!("reading a chunk: {what}"));
         let ring = map.rings.get(&read.blob.policy).ok_or_else(|| unplaced(&"the policy has no ring"))?;

@@ -11,13 +11,11 @@ use couronne_base::env::Env;
 use couronne_metadata::command::Refusal;
 use couronne_protocol::range::RangeError;
 use couronne_ring::DriveId;
-use tokio::time::sleep;
 
 use super::table::KnownRange;
 use crate::error::ClientError;
+use crate::pauses::Pauses;
 
-/// The first pause before a range is asked again; it doubles.
-const PAUSE_MIN: Duration = Duration::from_millis(5);
 /// How often an overloaded range is asked before the caller is told so.
 const OVERLOADED_ATTEMPTS_MAX: u32 = 3;
 
@@ -50,11 +48,8 @@ pub(super) struct Asked<'a> {
 
 /// How one request has fared so far.
 pub(super) struct Attempts<'a> {
-    env: &'a Env,
     patience: Patience,
-    /// When the time is up, by the steady clock.
-    end: Duration,
-    pause: Duration,
+    pauses: Pauses<'a>,
     /// Attempts that followed no hint and got no answer from a leader: walks through the replicas.
     turn: usize,
     /// The replica to ask next, if the last attempt named one.
@@ -81,10 +76,8 @@ enum NamedReplica {
 impl<'a> Attempts<'a> {
     pub(super) fn new(env: &'a Env, patience: Patience) -> Self {
         Self {
-            env,
             patience,
-            end: env.clock.steady().saturating_add(patience.budget),
-            pause: PAUSE_MIN,
+            pauses: Pauses::new(env, patience.budget, patience.pause_max),
             turn: 0,
             named: None,
             followed_hint: false,
@@ -97,7 +90,7 @@ impl<'a> Attempts<'a> {
 
     /// The time that is left, if any is.
     pub(super) fn left(&self) -> Option<Duration> {
-        self.end.checked_sub(self.env.clock.steady()).filter(|left| !left.is_zero())
+        self.pauses.left()
     }
 
     /// Whether an attempt may have taken effect, or may yet.
@@ -123,12 +116,9 @@ impl<'a> Attempts<'a> {
         is_replica.then_some(drive)
     }
 
-    /// Waits a random part of a time that doubles, so that clients do not come back in step.
+    /// Waits before the next attempt.
     pub(super) async fn pause(&mut self) {
-        let [random] = self.env.random_bytes::<1>();
-        let pause = self.pause / 2 + self.pause * u32::from(random) / 512;
-        self.pause = (self.pause * 2).min(self.patience.pause_max);
-        sleep(pause.min(self.left().unwrap_or_default())).await;
+        self.pauses.pause().await;
     }
 
     /// The error that the caller gets when no attempt brought an answer.

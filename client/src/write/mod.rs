@@ -2,8 +2,8 @@
 //!
 //! The steps: [`encode`] makes the `k + m` sealed shards; `place` finds their drives under the
 //! current ring; [`send`] writes each to its primary or a handoff; the quorum rule decides. If a drive
-//! has another epoch than the map the chunk was placed by, all of it is placed and sent again, so
-//! that one chunk lies under one epoch.
+//! has another epoch than the map the chunk was placed by, or too few drives could be reached, all of it is placed and
+//! sent again, so that one chunk lies under one epoch.
 //! Must not know: bodies, rows.
 
 mod encode;
@@ -12,24 +12,17 @@ mod send;
 mod shard;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_cluster::map::MapView;
 use couronne_placement::{ChunkId, Geometry, PolicyId, Quorum, ShardFate, place};
 use couronne_protocol::shard::Owner;
 use couronne_ring::{DriveId, Epoch};
-use tokio::time::sleep;
 
 use crate::client::Client;
 use crate::error::ClientError;
 use encode::encode;
 use send::{SendOutcome, Sending};
-
-/// How often a chunk is placed anew before the write is given up.
-const PLACEMENTS_MAX: u32 = 6;
-/// The pause before the map is looked at again; it doubles.
-const MAP_PAUSE: Duration = Duration::from_millis(20);
 
 /// A chunk to write.
 pub struct ChunkToWrite {
@@ -64,21 +57,25 @@ impl ChunkWritten {
 
 impl Client {
     /// Writes a chunk durably: enough of its shards are on drives that it may be acknowledged.
+    ///
+    /// While a drive knows a newer ring, or too few drives can be reached, it is placed anew, by the newest map, for a
+    /// bounded time.
     pub async fn write_chunk(&self, chunk: ChunkToWrite) -> Result<ChunkWritten, ClientError> {
         let shards = encode(&chunk)?;
-        let mut pause = MAP_PAUSE;
-        for _ in 0..PLACEMENTS_MAX {
+        let mut pauses = self.chunk_pauses();
+        loop {
             let map = self.map().current();
-            match attempt(self, &map, &chunk, &shards).await? {
-                Attempt::Written(written) => return Ok(written),
-                Attempt::Stale(epoch) => {
-                    tracing::debug!(?epoch, map = map.version, "placing a chunk again");
-                    sleep(pause).await;
-                    pause *= 2;
-                }
+            let refused = match attempt(self, &map, &chunk, &shards).await {
+                Ok(Attempt::Written(written)) => return Ok(written),
+                Ok(Attempt::Stale(epoch)) => ClientError::Unavailable(format!("drives are at {epoch:?} of the ring")),
+                Err(refused) => refused,
+            };
+            if pauses.left().is_none() || !matches!(refused, ClientError::Unavailable(_)) {
+                return Err(refused);
             }
+            tracing::debug!(%refused, map = map.version, "writing a chunk again");
+            pauses.pause().await;
         }
-        Err(ClientError::Unavailable("the ring keeps changing".to_owned()))
     }
 }
 

@@ -13,7 +13,9 @@ use couronne_metadata::ids::CommitId;
 use couronne_placement::Redundancy;
 use couronne_protocol::map::MapSource;
 use couronne_ring::DriveId;
+use futures_util::future::join;
 use proptest::prelude::*;
+use tokio::time::{Instant, sleep};
 
 use super::support::*;
 
@@ -152,6 +154,43 @@ fn two_of_six_drives_may_be_dead_and_writes_go_on() {
         }
         let refused = put(&cluster.engine, &bucket, "l", &body).await;
         assert!(matches!(refused, Err(EngineError::Unavailable(_))), "{refused:?}");
+    });
+}
+
+#[test]
+fn a_drive_that_comes_back_within_seconds_is_waited_for_when_too_few_are_left() {
+    paused().block_on(async {
+        let cluster = FakeCluster::new(&shape(6));
+        let bucket = bucket(&cluster.engine, "bucket").await;
+        let body = bytes(1, 1_000_000);
+        put(&cluster.engine, &bucket, "k", &body).await.unwrap();
+        let set = |drive: DriveId, is_up: bool| {
+            cluster.map.set_state(drive, if is_up { DriveState::WRITABLE } else { DriveState::DOWN });
+            cluster.drives.set_fault(drive, (!is_up).then_some(DriveFault::Down));
+        };
+        [DriveId(1), DriveId(2), DriveId(3)].iter().for_each(|drive| set(*drive, false));
+        let back = async {
+            sleep(Duration::from_secs(1)).await;
+            set(DriveId(1), true);
+        };
+        let (read, ()) = join(get(&cluster.engine, &bucket, "k"), back).await;
+        assert_eq!(read.unwrap(), body);
+
+        // A write does with three drives, two shards on each.
+        [DriveId(1), DriveId(4)].iter().for_each(|drive| set(*drive, false));
+        let back = async {
+            sleep(Duration::from_secs(1)).await;
+            set(DriveId(1), true);
+        };
+        let (written, ()) = join(put(&cluster.engine, &bucket, "l", &body), back).await;
+        written.unwrap();
+
+        // But not for ever.
+        set(DriveId(1), false);
+        let began = Instant::now();
+        assert!(matches!(get(&cluster.engine, &bucket, "k").await, Err(EngineError::Unavailable(_))));
+        assert!(matches!(put(&cluster.engine, &bucket, "m", &body).await, Err(EngineError::Unavailable(_))));
+        assert!(began.elapsed() < Duration::from_secs(10));
     });
 }
 
