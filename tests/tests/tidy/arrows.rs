@@ -52,7 +52,10 @@ const FOLDERS: [(&str, &[&str]); 13] = [
     ),
     ("cluster", &["descriptor", "drive_state", "role", "error", "map", "report", "changes", "encoding"]),
     ("protocol", &["join", "range", "shard", "transport", "net", "wire", "map", "remote"]),
-    ("client", &["error", "settings", "slow_drives", "reporting", "routing", "client", "read", "write", "testing"]),
+    (
+        "client",
+        &["error", "settings", "slow_drives", "pauses", "reporting", "routing", "client", "read", "write", "testing"],
+    ),
     ("admin", &["types", "control", "endpoints", "client", "server", "tests"]),
     (
         "storage-node",
