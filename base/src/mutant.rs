@@ -104,6 +104,8 @@ mutants! {
     VoteAfterRestart,
     /// a leader whose clock differs from the others' by too much takes no writes
     LeadByWrongClock,
+    /// locks are judged by the cluster time
+    JudgeLocksByWallClock,
     /// the log is purged up to what the store has flushed
     PurgeUnflushed,
     /// when a pool is short, the holder of most gives way

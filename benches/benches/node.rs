@@ -27,7 +27,7 @@ use couronne_protocol::range::{RangeAddress, RangeClient, RangeError};
 use couronne_ring::{NodeId, RegionName, ZoneName};
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{DriveNotes, LocalNode, Membership, NodeSettings, open_folders};
+use couronne_storage_node::node::{DriveNotes, LocalNode, Membership, NodeSettings, ReadPolicy, open_folders};
 use rustix::time::{ClockId, clock_gettime};
 
 fn now(clock: ClockId) -> Duration {
@@ -100,6 +100,7 @@ async fn measure() {
         redundancy: None,
         consensus: ConsensusSettings::default(),
         evaluation: couronne_metadata::evaluate::Settings::default(),
+        reads: ReadPolicy::default(),
         duties: DutySettings::default(),
         certificate_lifetime: MEMBER_LIFETIME,
         node: None,

@@ -352,7 +352,8 @@ pub(crate) struct AccountArguments {
 /// `couronne clock ...`
 #[derive(Subcommand)]
 pub(crate) enum ClockCommand {
-    /// Say that the server's clock is right: what a leap forward halted goes on.
+    /// Say that the clocks are right: what a leap forward halted goes on, and the time by which object locks are judged
+    /// catches up.
     Confirm(StatusArguments),
 }
 

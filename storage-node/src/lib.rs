@@ -5,6 +5,7 @@
 //! Must not know: S3, Swift, HTTP.
 
 pub mod clock;
+mod cluster_time;
 pub mod consensus;
 pub mod disk;
 pub mod drives;

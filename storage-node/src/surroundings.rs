@@ -8,6 +8,7 @@ use couronne_protocol::transport::Transport;
 use couronne_ring::NodeId;
 
 use crate::clock::ClockGuard;
+use crate::cluster_time::ClusterTime;
 use crate::stop::StopSignal;
 
 /// The surroundings of a node's parts.
@@ -20,5 +21,7 @@ pub(crate) struct Surroundings {
     /// The way to other nodes, if there are any.
     pub(crate) transport: Option<Arc<dyn Transport>>,
     pub(crate) clock: Arc<ClockGuard>,
+    /// By which locks are judged.
+    pub(crate) time: Arc<ClusterTime>,
     pub(crate) stop: Arc<StopSignal>,
 }

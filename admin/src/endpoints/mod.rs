@@ -119,7 +119,8 @@ endpoints! {
     /// Has every storage node begin a round of its scrubber.
     StartScrub {}: POST "/admin/scrub/start", Orders, () => 200 Json Done, [Unavailable];
 
-    /// Says that the clock of every storage node is right: duties that a leap of the clock halted go on.
+    /// Says that the clock of every storage node is right: duties that a leap of the clock halted go on, and the cluster
+    /// time, by which object locks are judged, catches up.
     ConfirmClock {}: POST "/admin/clock/confirm", Orders, () => 200 Json ClockConfirmation,
         [Unavailable, OutcomeUnknown];
 

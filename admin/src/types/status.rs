@@ -40,6 +40,9 @@ pub struct ClusterStatus {
     pub ranges: Vec<Range>,
     /// Why the duties that delete are halted; unset: they are not.
     pub halted: Option<String>,
+    /// How far the cluster time, by which object locks are judged, is behind the clocks of the storage nodes, in
+    /// milliseconds: for so much longer locks hold.
+    pub time_lag_ms: u64,
     /// Background work since the nodes started: counters by name.
     pub background: BTreeMap<String, u64>,
     /// Repair.

@@ -49,6 +49,7 @@ pub(crate) fn map(nodes: u8, voters: u8) -> ClusterMap {
         },
         ranges: Vec::new(),
         next_replica: 100,
+        time_ms: 0,
     }
 }
 

@@ -8,6 +8,7 @@ use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, NodeId};
 
 use super::form::{can_form, form};
+use super::raise_time::raise_time;
 use crate::drive_state::DriveState;
 use crate::error::MapError;
 use crate::map::{ClusterMap, LogEnd, StoredDrive};
@@ -21,8 +22,13 @@ pub trait Reports {
     /// Up to where a drive's log is durable, if its node said so lately.
     fn log_end(&self, node: NodeId, drive: DriveId) -> Option<DriveLogEnd>;
 
-    /// Whether the ends of logs are noted also where no log began another file: about once a minute.
-    fn log_ends_are_due(&self) -> bool;
+    /// Whether the cluster time and the ends of logs are noted, these also where no log began another file: about once
+    /// a minute.
+    fn notes_are_due(&self) -> bool;
+
+    /// The cluster time as the leader counts it, in milliseconds since 1970, bounded by what most clocks say; `None`
+    /// while that is not known.
+    fn time_ms(&self) -> Option<u64>;
 
     /// Whether any member says that it leads the range.
     fn is_led(&self, range: RangeId) -> bool;
@@ -39,6 +45,8 @@ pub struct Followed {
     pub formed: bool,
     /// Whether ends of logs were noted.
     pub log_ends: bool,
+    /// Whether the cluster time was noted.
+    pub time: bool,
     /// Whether it was noted when drives were emptied.
     pub emptied: bool,
 }
@@ -46,7 +54,8 @@ pub struct Followed {
 impl Followed {
     /// Whether nothing followed.
     pub const fn is_empty(&self) -> bool {
-        self.drives.is_empty() && self.led.is_empty() && !self.formed && !self.log_ends && !self.emptied
+        let notes_nothing = !self.log_ends && !self.time && !self.emptied;
+        self.drives.is_empty() && self.led.is_empty() && !self.formed && notes_nothing
     }
 }
 
@@ -66,6 +75,11 @@ pub fn follow_reports(map: &mut ClusterMap, heard: &impl Reports, now_ms: u64) -
         }
     }
     followed.log_ends = note_log_ends(&mut changed, heard);
+    if heard.notes_are_due()
+        && let Some(time_ms) = heard.time_ms()
+    {
+        followed.time = raise_time(&mut changed, time_ms);
+    }
     for range in changed.all_ranges_mut().filter(|range| !range.initial_voters.is_empty()) {
         if heard.is_led(range.id) {
             range.initial_voters.clear();
@@ -89,7 +103,7 @@ fn note_log_ends(map: &mut ClusterMap, heard: &impl Reports) -> bool {
     let further: Vec<(DriveId, LogEnd)> = map.drives.iter().filter_map(further).collect();
     let is_in_another_file =
         |(id, end): &(DriveId, LogEnd)| map.drives.get(id).is_some_and(|drive| drive.log_end.file < end.file);
-    let notes = heard.log_ends_are_due() || further.iter().any(is_in_another_file);
+    let notes = heard.notes_are_due() || further.iter().any(is_in_another_file);
     if !notes {
         return false;
     }

@@ -28,11 +28,13 @@ pub struct Founding {
     pub policy: Policy,
     /// What the cluster waits for.
     pub bootstrap: Bootstrap,
+    /// What the founding node's wall clock says, in milliseconds since 1970: the cluster time begins there.
+    pub now_ms: u64,
 }
 
 /// The first map, of one node and its drives.
 pub fn found(founding: Founding) -> Result<ClusterMap, MapError> {
-    let Founding { cluster, id, node, drives, policy, bootstrap } = founding;
+    let Founding { cluster, id, node, drives, policy, bootstrap, now_ms } = founding;
     let (first, _) = drives.first().ok_or(MapError::NoDrive)?;
     let voters = BTreeMap::from([(ReplicaId(1), *first)]);
     let mut map = ClusterMap {
@@ -53,6 +55,7 @@ pub fn found(founding: Founding) -> Result<ClusterMap, MapError> {
         },
         ranges: Vec::new(),
         next_replica: 2,
+        time_ms: now_ms,
     };
     if bootstrap.nodes <= 1 {
         form(&mut map)?;

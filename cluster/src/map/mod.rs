@@ -51,6 +51,9 @@ pub struct ClusterMap {
     pub ranges: Vec<MapRange>,
     /// The next replica id to give; above all that were given.
     pub next_replica: u64,
+    /// The cluster time as it was last noted, in milliseconds since 1970: it only rises, and stands still while the
+    /// cluster is off.
+    pub time_ms: u64,
 }
 
 impl ClusterMap {

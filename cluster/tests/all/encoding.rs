@@ -82,6 +82,7 @@ fn map() -> ClusterMap {
         meta_group: range(MAP_RANGE, b"", &[(1, 10)], &[(1, 10)]),
         ranges: vec![range(RangeId(1), b"\x00\x00\x80\x00", &[(2, 10), (3, 11)], &[])],
         next_replica: 4,
+        time_ms: 5,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Up to where logs are durable, as the map notes it.
+//! What the map notes about once a minute: up to where logs are durable, and the cluster time.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ const START: u64 = 5;
 struct SaidEnds {
     ends: BTreeMap<u128, (u64, LogEnd)>,
     are_due: bool,
+    /// The cluster time, as the leader counts it.
+    time_ms: Option<u64>,
 }
 
 impl Reports for SaidEnds {
@@ -30,8 +32,12 @@ impl Reports for SaidEnds {
         Some(DriveLogEnd { drive, start: *start, end: *end })
     }
 
-    fn log_ends_are_due(&self) -> bool {
+    fn notes_are_due(&self) -> bool {
         self.are_due
+    }
+
+    fn time_ms(&self) -> Option<u64> {
+        self.time_ms
     }
 
     fn is_led(&self, _: RangeId) -> bool {
@@ -55,7 +61,7 @@ fn running() -> ClusterMap {
 /// When a drive was emptied is told by the clock of the leader that follows the reports, once.
 #[test]
 fn the_leader_notes_when_a_drive_was_emptied() {
-    let (mut map, nothing) = (running(), SaidEnds { ends: BTreeMap::new(), are_due: false });
+    let (mut map, nothing) = (running(), SaidEnds { ends: BTreeMap::new(), are_due: false, time_ms: None });
     let start = DriveStart { boots: 1, incarnation: 8, start: 6, log_end: LogEnd::START };
     let back = StartedDrive { drive: drive_of(2), start, writes: WriteState::Writable };
     changes::register(&mut map, &[back], &[]).unwrap();
@@ -70,7 +76,7 @@ fn the_leader_notes_when_a_drive_was_emptied() {
 fn noted(ends: &[(u128, u64, LogEnd)], are_due: bool) -> Vec<LogEnd> {
     let mut map = running();
     let ends = ends.iter().map(|(number, start, end)| (*number, (*start, *end))).collect();
-    let followed = changes::follow_reports(&mut map, &SaidEnds { ends, are_due }, 200).unwrap();
+    let followed = changes::follow_reports(&mut map, &SaidEnds { ends, are_due, time_ms: None }, 200).unwrap();
     let ends = (1..=6).map(|number| map.drives[&drive_of(number)].log_end).collect::<Vec<_>>();
     assert_eq!(followed.log_ends, ends.iter().any(|noted| *noted != end(1, 4096)));
     ends
@@ -93,4 +99,21 @@ fn a_log_that_began_another_file_has_all_ends_noted() {
 fn an_end_never_goes_back_and_another_start_s_end_says_nothing() {
     let said = [(1, START, end(0, 9000)), (2, START + 1, end(9, 0))];
     assert_eq!(noted(&said, true), [end(1, 4096); 6]);
+}
+
+/// The cluster time is noted with the ends of logs, and never goes back.
+#[test]
+fn the_cluster_time_is_noted_when_notes_are_due_and_only_rises() {
+    let mut map = running();
+    let start_ms = map.time_ms;
+    let mut heard = SaidEnds { ends: BTreeMap::new(), are_due: false, time_ms: Some(start_ms + 60_000) };
+    assert!(changes::follow_reports(&mut map, &heard, 0).unwrap().is_empty());
+    heard.are_due = true;
+    assert!(changes::follow_reports(&mut map, &heard, 0).unwrap().time);
+    assert_eq!(map.time_ms, start_ms + 60_000);
+    for time_ms in [None, Some(0), Some(start_ms + 59_999), Some(start_ms + 60_000)] {
+        heard.time_ms = time_ms;
+        assert!(changes::follow_reports(&mut map, &heard, 0).unwrap().is_empty());
+        assert_eq!(map.time_ms, start_ms + 60_000);
+    }
 }

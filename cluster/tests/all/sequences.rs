@@ -39,8 +39,12 @@ impl Reports for Said<'_> {
         is_named.then_some(DriveLogEnd { drive, start: 0, end: LogEnd { file: 1, offset: 4096 } })
     }
 
-    fn log_ends_are_due(&self) -> bool {
+    fn notes_are_due(&self) -> bool {
         true
+    }
+
+    fn time_ms(&self) -> Option<u64> {
+        None
     }
 
     fn is_led(&self, range: RangeId) -> bool {

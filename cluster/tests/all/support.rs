@@ -17,6 +17,9 @@ pub(crate) fn node(number: u128, zone: u128) -> MapNode {
     }
 }
 
+/// When the clusters of these maps are founded, in milliseconds since 1970.
+pub(crate) const START_MS: u64 = 1_000_000;
+
 /// The drive of a node.
 pub(crate) const fn drive_of(number: u128) -> DriveId {
     DriveId(10 * number)
@@ -43,6 +46,7 @@ pub(crate) fn founded(nodes: u16, zone: u128, redundancy: &str) -> ClusterMap {
         drives: vec![(drive_of(1), 1)],
         policy: policy(redundancy),
         bootstrap: Bootstrap { nodes, ranges: 4 },
+        now_ms: START_MS,
     })
     .unwrap()
 }
@@ -70,6 +74,7 @@ pub(crate) fn grown(redundancy: &str, drives: u128, nodes: u128) -> ClusterMap {
         drives: (0..drives).map(|drive| (DriveId(1000 + drive), 1)).collect(),
         policy: policy(redundancy),
         bootstrap: Bootstrap { nodes: 1, ranges: 4 },
+        now_ms: START_MS,
     })
     .unwrap();
     (2..=nodes).for_each(|number| join(&mut map, number, number));

@@ -91,7 +91,7 @@ impl AdminActions {
             }
             Order::ConfirmClock => {
                 let halted = self.node.status().await.duties.halted;
-                self.node.confirm_clock().await;
+                self.node.confirm_clock().await?;
                 Ok(halted.unwrap_or_default())
             }
         }

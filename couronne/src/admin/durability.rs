@@ -148,6 +148,7 @@ mod tests {
             drives: drives(1),
             policy: policy::of(redundancy.parse().unwrap()),
             bootstrap: Bootstrap { nodes, ranges: 4 },
+            now_ms: 0,
         })
         .unwrap();
         (2..=u128::from(nodes)).for_each(|number| join(&mut map, number));

@@ -22,6 +22,9 @@ pub(crate) struct StatusMessage {
     pub(crate) ranges: Vec<Range>,
     /// Why its duties that delete are halted; unset: they are not.
     pub(crate) halted: Option<String>,
+    /// How far the cluster time, as it counts it, is behind its clock, in milliseconds.
+    #[serde(default)]
+    pub(crate) time_lag_ms: u64,
     /// Background work since its start: counters by name.
     pub(crate) background: BTreeMap<String, u64>,
     /// Repair of the ranges that it leads.

@@ -134,6 +134,11 @@ impl MetricsPage {
     fn cluster(&self, status: &StatusMessage) -> Result<(), Error> {
         let work = status.background.iter().map(|(name, count)| ([name.clone()], *count));
         self.gauge(("couronne_background", "What the duties did since the start, by kind."), ["kind"], work)?;
+        self.one(
+            "couronne_cluster_time_lag_milliseconds",
+            "How far the cluster time is behind this process's clock: for so much longer object locks hold.",
+            status.time_lag_ms,
+        )?;
         let led = status.ranges.iter().filter(|range| range.leader.is_some()).count();
         self.one(
             "couronne_ranges_led",

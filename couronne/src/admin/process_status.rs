@@ -69,6 +69,7 @@ impl StatusSource {
             drives: status.drives.into_iter().map(drive_message).collect(),
             ranges: status.ranges.iter().map(range).collect(),
             halted: status.duties.halted.clone(),
+            time_lag_ms: status.time_lag_ms,
             background: metrics.map(|(name, value)| (name.to_owned(), value)).collect(),
             repair: repair(&status.repair),
             scrub: scrub(&status.scrub, &name, status.duties.orphans_deleted),

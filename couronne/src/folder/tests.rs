@@ -62,7 +62,7 @@ fn map() -> ClusterMap {
         survives: None,
     };
     let (drives, bootstrap) = (vec![(DriveId(3), 1)], Bootstrap { nodes: 1, ranges: 1 });
-    found(Founding { cluster: 9, id: NodeId(1), node, drives, policy, bootstrap }).unwrap()
+    found(Founding { cluster: 9, id: NodeId(1), node, drives, policy, bootstrap, now_ms: 0 }).unwrap()
 }
 
 #[test]

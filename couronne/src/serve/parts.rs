@@ -17,12 +17,12 @@ use couronne_placement::Redundancy;
 use couronne_ring::NodeId;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{DriveNotes, NodeSettings};
+use couronne_storage_node::node::{DriveNotes, NodeSettings, ReadPolicy};
 
 use super::ServeError;
 use super::descriptors::Descriptors;
 use crate::folder::secrets::Secrets;
-use crate::settings::{S3Settings, Settings};
+use crate::settings::{Reads, S3Settings, Settings};
 
 /// A node's settings. Of several, each replica keeps its own time.
 pub(super) fn node_settings(settings: &Settings, redundancy: Option<Redundancy>, is_alone: bool) -> NodeSettings {
@@ -30,6 +30,10 @@ pub(super) fn node_settings(settings: &Settings, redundancy: Option<Redundancy>,
         redundancy,
         consensus: ConsensusSettings { own_time: !is_alone, ..ConsensusSettings::default() },
         evaluation: evaluate::Settings { reap_delay_ms: settings.storage.reap_delay_ms },
+        reads: match settings.storage.reads {
+            Reads::Lease => ReadPolicy::Lease,
+            Reads::Quorum => ReadPolicy::Quorum,
+        },
         duties: DutySettings {
             repair_grace: Duration::from_secs(settings.storage.repair_grace_s),
             ..DutySettings::default()

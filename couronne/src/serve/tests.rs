@@ -46,7 +46,7 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
     let Lone { node, is_new, .. } = Lone::start(Arc::clone(&data), &settings, &env).await.unwrap();
     assert!(is_new);
     // Notes the time.
-    node.confirm_clock().await;
+    node.confirm_clock().await.unwrap();
     node.shutdown().await;
     drop(node);
     clock.leap_ms(8 * 86_400_000);

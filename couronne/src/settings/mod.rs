@@ -167,6 +167,10 @@ settings! {
         repair_grace_s: u64 = 300,
         /// How long deleted bytes are kept for readers that began before the deletion, in milliseconds.
         reap_delay_ms: u64 = 3_600_000,
+        /// By what a storage node answers reads of metadata: `lease` or `quorum`. By its lease it asks nobody; where a
+        /// hypervisor pauses machines (snapshots, live migration) such a read may be stale within one lease (0.64 s) of
+        /// the resume, for no clock inside shows the pause. By a quorum each read asks the other replicas first, and is never stale.
+        reads: Reads = Reads::Lease,
     }
 
     /// Logs, on standard error.
@@ -219,6 +223,16 @@ impl ClusterSettings {
     pub(crate) const fn certificate_lifetime(&self) -> Duration {
         Duration::from_secs(self.certificate_lifetime_s)
     }
+}
+
+/// By what reads of metadata are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Reads {
+    /// By the leader's lease.
+    Lease,
+    /// By asking a quorum.
+    Quorum,
 }
 
 /// How a log line is written.

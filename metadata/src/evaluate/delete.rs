@@ -56,7 +56,7 @@ impl Evaluation<'_> {
         };
         condition::check(condition, target)?;
         if let Some(object) = target {
-            if lock::forbids_removal(&object.attributes, self.now_ms(), bypass_governance) {
+            if lock::forbids_removal(&object.attributes, self.cluster_ms, bypass_governance) {
                 return Err(Refusal::Locked.into());
             }
             self.drop_object(object);

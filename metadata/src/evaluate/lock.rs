@@ -1,4 +1,6 @@
 //! Object lock: what retention and legal hold forbid. Fails closed: what is not clearly allowed is not.
+//!
+//! `now_ms` is the cluster time throughout, never a wall clock.
 
 use crate::record::{Attributes, Retention};
 

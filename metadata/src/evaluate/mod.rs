@@ -54,9 +54,26 @@ pub enum Evaluated {
     Settled(Result<Outcome, Refusal>),
 }
 
-/// Evaluates a command at `now_us` (microseconds since 1970, the leader's clock), with default settings.
+/// The times by which a command is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// The leader's wall clock, in microseconds since 1970: ordinals and deadlines go by it.
+    pub wall_us: u64,
+    /// The cluster time, in milliseconds since 1970: by it alone locks are judged.
+    pub cluster_ms: u64,
+}
+
+impl Now {
+    /// The times where the cluster time is that of the wall clock.
+    pub const fn of_wall(wall_us: u64) -> Self {
+        Self { wall_us, cluster_ms: wall_us / 1000 }
+    }
+}
+
+/// Evaluates a command at `now_us` (microseconds since 1970, by the leader's clock and the cluster's), with default
+/// settings.
 pub fn evaluate(view: &dyn View, request: &CommandRequest, now_us: u64) -> Result<Evaluated, StoreError> {
-    evaluate_with(view, request, now_us, &Settings::default())
+    evaluate_with(view, request, Now::of_wall(now_us), &Settings::default())
 }
 
 /// Evaluates a command. The caller holds [`CommandRequest::latches`], and the view has everything proposed
@@ -68,7 +85,7 @@ pub fn evaluate(view: &dyn View, request: &CommandRequest, now_us: u64) -> Resul
 pub fn evaluate_with(
     view: &dyn View,
     request: &CommandRequest,
-    now_us: u64,
+    now: Now,
     settings: &Settings,
 ) -> Result<Evaluated, StoreError> {
     if let Some(outcome) = view.get(&key::of_commit(request.commit))?
@@ -77,12 +94,13 @@ pub fn evaluate_with(
         return Ok(Evaluated::Settled(codec::decode(&outcome)?));
     }
     let watermarks = Watermarks::load(view)?;
+    let Now { wall_us: now_us, cluster_ms } = now;
     let is_late = now_us / 1000 > request.deadline_ms && !mutant!(AcceptPastDeadline);
     if is_late || watermarks.forgot(request.commit) {
         return Ok(Evaluated::Settled(Err(Refusal::DeadlinePassed)));
     }
     let (effect, usage) = (Effect::default(), Usage::default());
-    let mut evaluation = Evaluation { view, request, now_us, settings, watermarks, effect, usage };
+    let mut evaluation = Evaluation { view, request, now_us, cluster_ms, settings, watermarks, effect, usage };
     let unchanged = match evaluation.run() {
         Ok(outcome) => {
             let outcome = Ok(outcome);
@@ -130,7 +148,10 @@ impl From<Corrupt> for Stop {
 struct Evaluation<'a> {
     view: &'a dyn View,
     request: &'a CommandRequest,
+    /// By the leader's wall clock.
     now_us: u64,
+    /// The cluster time, by which locks are judged.
+    cluster_ms: u64,
     settings: &'a Settings,
     watermarks: Watermarks,
     effect: Effect,

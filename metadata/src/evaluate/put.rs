@@ -49,7 +49,9 @@ impl Evaluation<'_> {
             return if asks_for_lock { Err(Refusal::Invalid(InvalidReason::NoLock).into()) } else { Ok(attributes) };
         };
         if let (None, Some((compliance, for_ms))) = (attributes.retention, default) {
-            attributes.retention = Some(Retention { compliance, until_ms: self.now_ms().saturating_add(for_ms) });
+            // From the later of both times: were the cluster time to catch up, the lock would end early.
+            let from_ms = self.now_ms().max(self.cluster_ms);
+            attributes.retention = Some(Retention { compliance, until_ms: from_ms.saturating_add(for_ms) });
         }
         Ok(attributes)
     }

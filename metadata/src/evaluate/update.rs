@@ -77,7 +77,7 @@ impl Evaluation<'_> {
         if rules.object_lock.is_none() {
             return Err(Refusal::Invalid(InvalidReason::NoLock).into());
         }
-        if !lock::allows_change(old, new, self.now_ms(), bypass_governance) {
+        if !lock::allows_change(old, new, self.cluster_ms, bypass_governance) {
             return Err(Refusal::Locked.into());
         }
         Ok(())

@@ -121,7 +121,7 @@ impl Evaluation<'_> {
     }
 
     fn drop_unlocked(&mut self, object: &ObjectRecord) -> Result<(), Stop> {
-        if lock::forbids_removal(&object.attributes, self.now_ms(), false) {
+        if lock::forbids_removal(&object.attributes, self.cluster_ms, false) {
             return Err(Refusal::Locked.into());
         }
         self.drop_object(object);

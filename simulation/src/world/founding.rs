@@ -3,6 +3,7 @@
 //!
 //! Must not know: time, randomness.
 
+use couronne_base::testing::WALL_START_US;
 use couronne_cluster::changes::{Founding, found, join};
 use couronne_cluster::map::{Bootstrap, ClusterMap, MapNode};
 use couronne_cluster::{MapError, Role};
@@ -93,6 +94,7 @@ pub fn map(shape: &Shape) -> Result<ClusterMap, MapError> {
         drives: drives(1),
         policy: policy(shape.redundancy),
         bootstrap: Bootstrap { nodes: shape.nodes, ranges: RANGES },
+        now_ms: WALL_START_US / 1000,
     })?;
     for number in 2..=shape.nodes {
         join(&mut map, storage_node(number), storage(number), &drives(number))?;

@@ -20,7 +20,9 @@ use couronne_protocol::transport::Transport;
 use couronne_ring::NodeId;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{Connect, DriveNotes, LocalNode, Membership, NodeDrive, NodeError, NodeSettings};
+use couronne_storage_node::node::{
+    Connect, DriveNotes, LocalNode, Membership, NodeDrive, NodeError, NodeSettings, ReadPolicy,
+};
 use tokio::time::sleep;
 
 use crate::world::process::Seat;
@@ -42,6 +44,7 @@ pub fn node_settings(scrubbed: bool) -> NodeSettings {
         redundancy: None,
         consensus: ConsensusSettings { own_time: true, lag_entries: LAG_ENTRIES, ..ConsensusSettings::default() },
         evaluation: evaluate::Settings { reap_delay_ms: REAP_DELAY_MS },
+        reads: ReadPolicy::default(),
         duties: DutySettings {
             reap_interval: Duration::from_secs(5),
             repair_grace: Duration::from_secs(15),

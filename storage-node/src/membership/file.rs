@@ -114,7 +114,7 @@ pub(in crate::membership) mod tests {
         };
         let bootstrap = Bootstrap { nodes: 1, ranges: 4 };
         let drives = vec![(DriveId(70), 1)];
-        changes::found(Founding { cluster: 9, id: NodeId(7), node, drives, policy, bootstrap }).unwrap()
+        changes::found(Founding { cluster: 9, id: NodeId(7), node, drives, policy, bootstrap, now_ms: 0 }).unwrap()
     }
 
     #[test]

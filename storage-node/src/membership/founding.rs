@@ -69,7 +69,8 @@ impl Membership {
         bootstrap: Bootstrap,
     ) -> Result<(), NodeError> {
         let (drives_planned, policy) = (planned.to_vec(), policy.clone());
-        let map = changes::found(Founding { cluster, id, node, drives: drives_planned, policy, bootstrap })?;
+        let now_ms = env.clock.wall_ms();
+        let map = changes::found(Founding { cluster, id, node, drives: drives_planned, policy, bootstrap, now_ms })?;
         Self::prepare_drives(env, drives, planned, id, map).await
     }
 

@@ -22,6 +22,7 @@ use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
 
 use super::file::NodeFile;
+use crate::cluster_time::ClusterTime;
 use crate::disk::Disk;
 use crate::drives::{ById, Drives, view};
 use crate::error::NodeError;
@@ -40,6 +41,8 @@ pub(crate) struct MapStore {
     client: Arc<Client>,
     /// The newest map known here. It stands in the file first.
     map: Arc<SharedMap>,
+    /// Is told what the map notes of it.
+    time: Arc<ClusterTime>,
     /// Held while the file is written.
     file: tokio::sync::Mutex<NodeFile>,
 }
@@ -47,8 +50,8 @@ pub(crate) struct MapStore {
 impl MapStore {
     /// The store of a node whose drives have this file.
     pub(crate) fn new(surroundings: Surroundings, drives: Arc<Drives>, client: Arc<Client>, file: NodeFile) -> Self {
-        let Surroundings { env, id, map, .. } = surroundings;
-        Self { env, id, drives, client, map, file: tokio::sync::Mutex::new(file) }
+        let Surroundings { env, id, map, time, .. } = surroundings;
+        Self { env, id, drives, client, map, time, file: tokio::sync::Mutex::new(file) }
     }
 
     /// The newest map known here.
@@ -103,6 +106,7 @@ impl MapStore {
         let drives = self.drives.by_id();
         save(&next, &drives).await?;
         let view = view(&next.map, self.id, &drives);
+        self.time.learn(next.map.time_ms);
         self.map.learn(next.map.clone(), view);
         *file = next;
         Ok(())

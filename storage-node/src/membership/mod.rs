@@ -33,6 +33,7 @@ pub use self::reports::MemberLiveness;
 use self::reports::ReceivedReports;
 pub(crate) use self::survey::survey;
 use crate::clock::ClockGuard;
+use crate::cluster_time::ClusterTime;
 use crate::drives::Drives;
 use crate::replicas::Replicas;
 use crate::stop::StopSignal;
@@ -53,6 +54,8 @@ pub struct Membership {
     pub(crate) transport: Option<Arc<dyn Transport>>,
     reports: Mutex<ReceivedReports>,
     pub(crate) clock: Arc<ClockGuard>,
+    /// By which locks are judged.
+    pub(crate) time: Arc<ClusterTime>,
     stop: Arc<StopSignal>,
 }
 
@@ -65,9 +68,9 @@ impl Membership {
         map_store: Arc<MapStore>,
         certificate_lifetime: Duration,
     ) -> Self {
-        let Surroundings { env, id, map, transport, clock, stop } = surroundings;
+        let Surroundings { env, id, map, transport, clock, time, stop } = surroundings;
         let reports = Mutex::default();
-        Self { env, id, certificate_lifetime, drives, replicas, map, map_store, transport, reports, clock, stop }
+        Self { env, id, certificate_lifetime, drives, replicas, map, map_store, transport, reports, clock, time, stop }
     }
 
     /// The newest map known here.

@@ -30,9 +30,9 @@ use crate::error::NodeError;
 /// A member not heard of for so long is taken to be down.
 const DOWN_AFTER: Duration = Duration::from_secs(4);
 
-/// So often the map says up to where logs are durable, if none began another file: what a log loses that was
-/// written since is told by the map alone no more.
-const NOTE_LOG_ENDS: Duration = Duration::from_secs(60);
+/// So often the map says what the cluster time is, and up to where logs are durable, if none began another file: what
+/// a log loses that was written since is told by the map alone no more.
+const NOTE_AGAIN: Duration = Duration::from_secs(60);
 
 /// The node reports that the leader of the meta group took. Worth nothing on any other node.
 #[derive(Default)]
@@ -41,8 +41,10 @@ pub(super) struct ReceivedReports {
     /// Which version of its row the map known here is, as read under this leadership.
     read: Option<Ordinal>,
     members: BTreeMap<NodeId, MemberState>,
-    /// When the map last said up to where logs are durable.
-    log_ends_noted: Option<Instant>,
+    /// When the map last said what the time is, and up to where logs are durable.
+    noted: Option<Instant>,
+    /// The cluster time as it was counted last, bounded by what most clocks say.
+    time_ms: Option<u64>,
 }
 
 /// A member's last report.
@@ -122,8 +124,12 @@ impl changes::Reports for ReceivedReports {
         said.report.log_ends.iter().find(|said| said.drive == drive).copied()
     }
 
-    fn log_ends_are_due(&self) -> bool {
-        self.log_ends_noted.is_none_or(|at| at.elapsed() >= NOTE_LOG_ENDS)
+    fn notes_are_due(&self) -> bool {
+        self.noted.is_none_or(|at| at.elapsed() >= NOTE_AGAIN)
+    }
+
+    fn time_ms(&self) -> Option<u64> {
+        self.time_ms
     }
 
     fn is_led(&self, range: RangeId) -> bool {
@@ -224,25 +230,48 @@ impl Membership {
         self.replicas.leads_map()
     }
 
+    /// An operator confirms that the wall clock is right.
+    pub(crate) async fn confirm_clock(&self) -> Result<(), NodeError> {
+        self.clock.confirm();
+        // The next start is to believe it too.
+        self.map_store.note_time().await;
+        // A clock that the others contradict says nothing of the cluster's.
+        if self.clock.differs().is_none() {
+            let now_ms = self.env.clock.wall_ms();
+            self.map_store.update(|map| Ok(changes::raise_time(map, now_ms))).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts the cluster time on, as far as most clocks say that it has come.
+    fn count_time(&self) {
+        let steady_ms = i64::try_from(self.env.clock.steady().as_millis()).unwrap_or(i64::MAX);
+        let mut reports = self.reports.lock();
+        let median_ms = reports.median_ms(&self.map(), self.id).map(|median_ms| median_ms.saturating_add(steady_ms));
+        let bound_ms = median_ms.and_then(|median_ms| u64::try_from(median_ms).ok());
+        reports.time_ms = bound_ms.map(|bound_ms| self.time.now_ms().min(bound_ms));
+    }
+
     /// Has the map say how its members are. Only where the meta group is led.
     pub(crate) async fn keep_map(&self) {
         let now_ms = self.env.clock.wall_ms();
+        self.count_time();
         let follow = |map: &mut ClusterMap| changes::follow_reports(map, &*self.reports.lock(), now_ms);
         // Mostly there is nothing to do: then the meta group is not asked for its row.
         if follow(&mut ClusterMap::clone(&self.map())).is_ok_and(|followed| followed.is_empty()) {
             return;
         }
-        let mut notes_log_ends = false;
+        let mut notes = false;
         let changed = self.map_store.update(|map| {
             let followed = follow(map)?;
-            notes_log_ends = followed.log_ends;
+            notes = followed.log_ends || followed.time;
             for (drive, state) in &followed.drives {
                 tracing::info!(%drive, %state, "a drive's state changes in the map");
             }
             Ok(!followed.is_empty())
         });
         match changed.await {
-            Ok(_) if notes_log_ends => self.reports.lock().log_ends_noted = Some(Instant::now()),
+            Ok(_) if notes => self.reports.lock().noted = Some(Instant::now()),
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the map follows the node reports later"),
         }

@@ -32,7 +32,7 @@ use crate::duties::{DutyContext, DutySettings};
 pub use crate::error::NodeError;
 pub use crate::membership::{DriveOwner, MemberLiveness, Membership, OwnerNode};
 use crate::replicas::Replicas;
-pub use crate::replicas::{LocalService, RangeStatus, Routes};
+pub use crate::replicas::{LocalService, RangeStatus, ReadPolicy, Routes};
 use crate::stop::StopSignal;
 pub use service::NodeService;
 pub use start::Connect;
@@ -48,6 +48,8 @@ pub struct NodeSettings {
     pub consensus: ConsensusSettings,
     /// Evaluation of commands.
     pub evaluation: evaluate::Settings,
+    /// By what leaders answer reads.
+    pub reads: ReadPolicy,
     /// Background duties.
     pub duties: DutySettings,
     /// How long certificates serve that this node signs.

@@ -15,11 +15,10 @@ use couronne_ring::{DriveId, NodeId};
 use super::{DriveNotes, LocalNode, NodeDrive, NodeError};
 
 impl LocalNode {
-    /// An operator confirms that the wall clock is right: duties that were halted by a leap go on.
-    pub async fn confirm_clock(&self) {
-        self.membership.clock.confirm();
-        // The next start is to believe it too.
-        self.membership.map_store.note_time().await;
+    /// An operator confirms that the wall clock is right: duties that were halted by a leap go on, and the cluster time
+    /// catches up with it.
+    pub async fn confirm_clock(&self) -> Result<(), NodeError> {
+        self.membership.confirm_clock().await
     }
 
     /// An operator wants everything repaired now: every blob of the ranges led here is looked for.

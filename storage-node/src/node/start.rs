@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{LocalNode, NodeDrive, NodeError, NodeSettings};
 use crate::clock::ClockGuard;
+use crate::cluster_time::ClusterTime;
 use crate::drives::{Drives, mount_all, view};
 use crate::duties::{self, DutyContext};
 use crate::membership::{MapStore, Membership, survey};
@@ -63,13 +64,16 @@ impl LocalNode {
         let (mounted, forgetful) = mount_all(&env, &file.map, id, found, &settings.noted).await?;
         let (leap_ms, has_peers) = (settings.duties.clock_leap_ms, connect.is_some());
         let clock = Arc::new(ClockGuard::new(&env, file.seen_ms, leap_ms, has_peers));
+        let time = Arc::new(ClusterTime::new(&env, file.map.time_ms));
         let map = Arc::new(SharedMap::new(file.map.clone()));
         map.show(view(&file.map, id, &mounted));
         let transport = connect.map(|connect| connect(id, Arc::clone(&map)));
         let stop = Arc::new(StopSignal::new());
-        let surroundings = Surroundings { env, id, map: Arc::clone(&map), transport, clock, stop: Arc::clone(&stop) };
+        let (shared, stopping) = (Arc::clone(&map), Arc::clone(&stop));
+        let surroundings = Surroundings { env, id, map: shared, transport, clock, time, stop: stopping };
         let drives = Arc::new(Drives::new(id, map, mounted));
-        let tuned = ReplicaSettings { consensus: settings.consensus, evaluation: settings.evaluation };
+        let NodeSettings { consensus, evaluation, reads, .. } = settings;
+        let tuned = ReplicaSettings { consensus, evaluation, reads };
         let replicas = Arc::new(Replicas::new(surroundings.clone(), Arc::clone(&drives), tuned));
         let local = Arc::new(LocalService { drives: Arc::clone(&drives), replicas: Arc::clone(&replicas) });
         let routes = Arc::new(Routes::new(&local, &surroundings));

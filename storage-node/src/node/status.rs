@@ -37,6 +37,8 @@ pub struct NodeStatus {
     pub ranges: Vec<RangeStatus>,
     /// Background work.
     pub duties: DutyCounters,
+    /// How far the cluster time is behind its clock, in milliseconds.
+    pub time_lag_ms: u64,
     /// Repair of the ranges that it leads.
     pub repair: RepairStatus,
     /// The scrubber's rounds over its drives and the ranges that it leads.
@@ -67,6 +69,7 @@ impl LocalNode {
             drives,
             ranges: self.replicas.range_status(),
             duties: self.duties.counters(),
+            time_lag_ms: self.membership.time.lag_ms(),
             repair: Repairer::status(&self.duties),
             scrub: Scrubber::status(&self.duties),
             members,

@@ -32,11 +32,13 @@ pub(crate) use self::data_loss::{DataLoss, LossError, LossEvent};
 pub use self::local_service::LocalService;
 pub(crate) use self::open::RenewReplicas;
 pub(crate) use self::range_server::RangeServer;
+pub use self::range_server::ReadPolicy;
 pub use self::routes::Routes;
 pub use self::state_machine::{RangeStateMachine, StartState, applied_row};
 pub use self::status::RangeStatus;
 pub(crate) use self::supervise::Supervision;
 use crate::clock::ClockGuard;
+use crate::cluster_time::ClusterTime;
 use crate::consensus::{ConsensusSettings, Directory, LocalPeers, Network, RaftService, Reversions};
 use crate::drives::Drives;
 use crate::stop::StopSignal;
@@ -48,6 +50,8 @@ pub(crate) struct ReplicaSettings {
     pub(crate) consensus: ConsensusSettings,
     /// Evaluation of commands.
     pub(crate) evaluation: evaluate::Settings,
+    /// By what a leader answers reads.
+    pub(crate) reads: ReadPolicy,
 }
 
 /// The replicas on the drives of a node.
@@ -55,6 +59,7 @@ pub(crate) struct Replicas {
     env: Env,
     id: NodeId,
     clock: Arc<ClockGuard>,
+    time: Arc<ClusterTime>,
     settings: ReplicaSettings,
     drives: Arc<Drives>,
     /// The newest map known here.
@@ -75,13 +80,14 @@ pub(crate) struct Replicas {
 impl Replicas {
     /// The replicas of a node, of which none is open yet.
     pub(crate) fn new(surroundings: Surroundings, drives: Arc<Drives>, settings: ReplicaSettings) -> Self {
-        let Surroundings { env, id, map, transport, clock, stop } = surroundings;
+        let Surroundings { env, id, map, transport, clock, time, stop } = surroundings;
         let local_peers = LocalPeers::default();
         let raft_service = RaftService::new(local_peers.clone(), Arc::clone(&map) as Arc<dyn Directory>);
         Self {
             env,
             id,
             clock,
+            time,
             settings,
             drives,
             map,

@@ -183,7 +183,9 @@ impl Replicas {
                 log: Arc::clone(&drive.log),
                 env: self.env.clone(),
                 clock: Arc::clone(&self.clock),
+                time: Arc::clone(&self.time),
                 evaluation: self.settings.evaluation.clone(),
+                reads: self.settings.reads,
             };
             servers.insert((range.id, drive.id), Arc::new(RangeServer::new(components)));
         }

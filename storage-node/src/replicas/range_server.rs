@@ -18,7 +18,7 @@ use couronne_cluster::RangeDescriptor;
 use couronne_cluster::map::MAP_RANGE;
 use couronne_metadata::answer::{self, QueryRefusal};
 use couronne_metadata::command::{CommandRequest, Outcome, Refusal};
-use couronne_metadata::evaluate::{self, Evaluated};
+use couronne_metadata::evaluate::{self, Evaluated, Now};
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::latch::{LatchKey, LatchMode};
 use couronne_metadata::query::Answer;
@@ -33,6 +33,7 @@ use super::latches::{LatchGuard, Latches};
 use super::proposer::{Proposal, Proposer, fits};
 use super::{DataLoss, LossError, RangeStateMachine};
 use crate::clock::ClockGuard;
+use crate::cluster_time::ClusterTime;
 use crate::consensus::types::ReplicaId;
 use crate::consensus::{Consensus, Leadership, ProposeError};
 use crate::log::DriveLog;
@@ -52,6 +53,17 @@ const READY_POLL: Duration = Duration::from_millis(5);
 /// The longest a command waits for its answer, whatever its deadline says.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// By what a leader knows, before it answers a read, that no other replica leads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadPolicy {
+    /// By its lease. A hypervisor that pauses the machine hides that from every clock inside: what is read within a
+    /// lease of the resume may be stale.
+    #[default]
+    Lease,
+    /// By asking a quorum, for each read.
+    Quorum,
+}
+
 /// What a serving replica is made of.
 pub(crate) struct RangeComponents {
     /// What the range owns.
@@ -70,8 +82,12 @@ pub(crate) struct RangeComponents {
     pub(crate) env: Env,
     /// Whether the wall clock can be trusted.
     pub(crate) clock: Arc<ClockGuard>,
+    /// By it locks are judged.
+    pub(crate) time: Arc<ClusterTime>,
     /// What is tuned of evaluation.
     pub(crate) evaluation: evaluate::Settings,
+    /// By what reads are answered.
+    pub(crate) reads: ReadPolicy,
 }
 
 /// A replica that serves its range.
@@ -184,10 +200,11 @@ impl RangeServer {
             let reason = format!("the leader's clock is {off_ms} ms ahead of the others'");
             return Err(unavailable(&reason, false));
         }
-        let now_us = self.components.env.clock.wall_us();
+        let (wall_us, cluster_ms) = (self.components.env.clock.wall_us(), self.components.time.now_ms());
+        let now = Now { wall_us, cluster_ms };
         let evaluated = {
             let view = self.components.state_machine.store().view();
-            evaluate::evaluate_with(&*view, &request, now_us, &self.components.evaluation).map_err(store_error)?
+            evaluate::evaluate_with(&*view, &request, now, &self.components.evaluation).map_err(store_error)?
         };
         match evaluated {
             Evaluated::Propose { effect, outcome } => {
@@ -198,7 +215,7 @@ impl RangeServer {
             }
             // What the rows say is only worth saying while this replica still leads.
             Evaluated::Settled(settled) => {
-                self.confirm(leadership).await?;
+                self.confirm_read(leadership).await?;
                 settled.map_err(RangeError::from)
             }
         }
@@ -211,7 +228,7 @@ impl RangeServer {
         let Ok(_permit) = self.queries.try_acquire() else { return Err(RangeError::Overloaded) };
         if !mutant!(ReadFromFollower) {
             let leadership = self.ready().await?;
-            self.confirm(leadership).await?;
+            self.confirm_read(leadership).await?;
         }
         let now_us = self.components.env.clock.wall_us();
         let store = Arc::clone(self.components.state_machine.store());
@@ -283,6 +300,12 @@ impl RangeServer {
             }
             tokio::time::sleep(READY_POLL).await;
         }
+    }
+
+    /// Makes sure that no other replica leads, for what is read of the rows: as [`ReadPolicy`] says.
+    async fn confirm_read(&self, leadership: Leadership) -> Result<(), RangeError> {
+        let lease = leadership.lease && self.components.reads == ReadPolicy::Lease;
+        self.confirm(Leadership { lease, ..leadership }).await
     }
 
     /// Makes sure that this replica still leads: by its lease, or by asking a quorum.

@@ -109,7 +109,7 @@ async fn deleting_halts_when_the_clock_leapt_until_it_is_confirmed() {
     assert!(blob.is_whole(&node).await, "nobody knows whether its readers have finished");
     assert_eq!(reap_rows(&rig.env, &node, &blob.owner).await, 1);
     assert!(node.status().await.duties.halted.is_some());
-    node.confirm_clock().await;
+    node.confirm_clock().await.unwrap();
     eventually("reaped after the clock was confirmed", async || blob.copies(&node).await == 0).await;
     eventually("and its row gone", async || reap_rows(&rig.env, &node, &blob.owner).await == 0).await;
     assert_eq!(node.status().await.duties.halted, None);
@@ -123,7 +123,7 @@ async fn deleting_halts_when_the_clock_leapt_until_it_is_confirmed() {
     let node = rig.start().await;
     sleep(LONG).await;
     assert!(blob.is_whole(&node).await && node.status().await.duties.halted.is_some());
-    node.confirm_clock().await;
+    node.confirm_clock().await.unwrap();
     rig.crash(node, 1).await;
     let node = rig.start().await;
     eventually("reaped after a restart", async || blob.copies(&node).await == 0).await;

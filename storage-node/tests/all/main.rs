@@ -14,6 +14,7 @@ mod drive;
 mod drive_log;
 mod duties;
 mod local_node;
+mod locks;
 mod repair;
 mod several_nodes;
 mod support;

@@ -64,6 +64,7 @@ const FOLDERS: [(&str, &[&str]); 13] = [
             "stop",
             "rounds",
             "clock",
+            "cluster_time",
             "surroundings",
             "disk",
             "log",

@@ -77,6 +77,7 @@ impl ClusterStatusSource {
             add_repair(&mut status.repair, &said.repair);
             scrub = Some(joined_scrub(scrub, said.scrub));
             status.halted = status.halted.take().or(said.halted);
+            status.time_lag_ms = status.time_lag_ms.max(said.time_lag_ms);
             status.drives.extend(said.drives.into_iter().map(|drive| drive_of(drive, &node.name)));
             said.ranges.into_iter().for_each(|range| merge(&mut ranges, range));
             members.extend(said.members);

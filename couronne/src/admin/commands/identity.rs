@@ -15,8 +15,8 @@ pub(crate) async fn clock(command: ClockCommand) -> Result<(), CommandError> {
         return print_json(&clock);
     }
     match clock.halted {
-        Some(halted) => say(&format!("deleting goes on; it was halted: {halted}")),
-        None => say("nothing was halted"),
+        Some(halted) => say(&format!("the clock is confirmed, for deleting and for object locks. Deleting was halted: {halted}")),
+        None => say("the clock is confirmed, for deleting and for object locks"),
     }
     Ok(())
 }

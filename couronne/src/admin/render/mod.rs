@@ -30,6 +30,9 @@ const DRIVES_MAX: usize = 16;
 /// A clock that differs by more than this, in milliseconds, is worth a line.
 const CLOCK_MS: u64 = 1000;
 
+/// A cluster time that is behind by more than this, in milliseconds, is worth a line: two notes of it are as far apart.
+const TIME_LAG_MS: u64 = 60_000;
+
 /// The status in one screen.
 pub(crate) fn status(status: &ClusterStatus) -> Vec<String> {
     let mut lines = durability::lines(status);
@@ -46,6 +49,7 @@ pub(crate) fn status(status: &ClusterStatus) -> Vec<String> {
     if let Some(halted) = &status.halted {
         lines.push(format!("halted    deleting: {halted}. Once the clock is right: couronne clock confirm"));
     }
+    lines.extend(time_line(status));
     lines.push(format!("ranges    {}", range_line(status)));
     lines.extend(clock_line(status));
     lines.push(format!("versions  {}", version_line(status)));
@@ -168,6 +172,16 @@ fn range_line(status: &ClusterStatus) -> String {
         line += &format!("; {missing} replicas away");
     }
     line
+}
+
+fn time_line(status: &ClusterStatus) -> Option<String> {
+    let lag = duration(status.time_lag_ms / 1000);
+    let line = || {
+        format!(
+            "locks     hold {lag} longer: so far the cluster time lags. Once all clocks are right: couronne clock confirm"
+        )
+    };
+    (status.time_lag_ms > TIME_LAG_MS).then(line)
 }
 
 fn clock_line(status: &ClusterStatus) -> Option<String> {

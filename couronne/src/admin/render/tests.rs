@@ -218,6 +218,15 @@ fn a_cluster_in_danger() {
 }
 
 #[test]
+fn a_cluster_time_that_lags_is_shown() {
+    let lagging = |time_lag_ms| shown(&ClusterStatus { time_lag_ms, ..healthy() });
+    assert!(!lagging(60_000).contains("locks"), "the next note of it is not due yet");
+    let line =
+        "locks     hold 3 days longer: so far the cluster time lags. Once all clocks are right: couronne clock confirm";
+    assert!(lagging(3 * 86_400_000).contains(line), "{}", lagging(3 * 86_400_000));
+}
+
+#[test]
 fn first_lines() {
     let first = |durability| status(&ClusterStatus { durability, ..healthy() }).remove(0);
     let whole = Durability { survives: 2, promised: 2, ..Durability::default() };

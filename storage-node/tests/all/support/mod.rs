@@ -23,7 +23,7 @@ use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::disk::{Disk, Space};
 use couronne_storage_node::drives::{Identity, Settings as DriveSettings};
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{DriveNotes, LocalNode, Membership, NodeDrive, NodeSettings};
+use couronne_storage_node::node::{DriveNotes, LocalNode, Membership, NodeDrive, NodeSettings, ReadPolicy};
 use crashable::CrashableStores;
 
 /// A drive that outlives the nodes that use it.
@@ -121,6 +121,7 @@ impl NodeRig {
             redundancy: Some(self.policy.parse().unwrap()),
             consensus: ConsensusSettings::default(),
             evaluation: self.evaluation.clone(),
+            reads: ReadPolicy::default(),
             duties: self.duties.clone(),
             certificate_lifetime: MEMBER_LIFETIME,
             node: None,

@@ -345,6 +345,32 @@ impl TestCluster {
         }
     }
 
+    /// Which machine's node leads the range of a system row.
+    pub async fn leader_of_system_row(&self, at: &str) -> usize {
+        let began = tokio::time::Instant::now();
+        while began.elapsed() < PATIENCE {
+            for number in (0..self.machines.len()).filter(|number| self.machines[*number].node.is_some()) {
+                if self.read_here_at_once(number, at).await.is_ok() {
+                    return number;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("nobody leads the range of {at}");
+    }
+
+    /// Asks a machine's own replica for a system row, once.
+    pub async fn read_here_at_once(&self, number: usize, at: &str) -> Result<Answer, RangeError> {
+        let node = self.node(number);
+        let position = RangeDescriptor::position(BucketId::SYSTEM, at.as_bytes());
+        let ranges = node.local().describe(position.clone(), Bytes::new()).await.unwrap();
+        let range = ranges.into_iter().find(|range| range.contains(&position)).unwrap();
+        let address = RangeAddress { range: range.id, generation: range.generation, replica: range.replicas[0] };
+        let query =
+            QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query: Query::SystemGet { key: key(at) } };
+        node.local().query(address, query).await
+    }
+
     /// Asks the leader of the range of a key, for fifteen seconds.
     async fn ask<T, A>(&self, through: &LocalNode, at: &str, attempt: impl Fn(RangeAddress) -> A) -> Option<T>
     where
