@@ -40,6 +40,8 @@ mutants! {
     TakeTwoOfOneIdentity,
     /// an empty folder on another file system than noted is a missing mount, and is never formatted
     FormatMissingMount,
+    /// a shard that is there and sound is not written over
+    ReplaceShard,
     /// every use of a segment file has a fresh generation
     ReuseGeneration,
     /// a start takes no record of the last batch whose payload is not whole
@@ -80,6 +82,14 @@ mutants! {
     DisownYoung,
     /// a commit that names a blob born before the disown horizon is refused
     NameDisowned,
+    /// a commit that names a blob which a row names, or which was given up, is refused
+    NameTwice,
+    /// a blob is named, and given up, under the key alone that its id is bound to
+    NameForeign,
+    /// a blob that a row names is not given up
+    AbandonNamed,
+    /// the reaper looks at a blob's row once more before it deletes
+    ReapUnlooked,
     /// an ordinal is above the newest of its key, whatever the clock says
     OrdinalFromClockAlone,
     /// a repeated command gets its first outcome

@@ -5,14 +5,17 @@
 use bytes::Bytes;
 use couronne_placement::erasure::{Codec, Wanted};
 use couronne_placement::frame;
-use couronne_placement::{BlobId, ChunkId, Geometry, ShardId};
+use couronne_placement::{Binding, BlobId, ChunkId, Geometry, ShardId};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 /// A full chunk of `ec:4+2`, in bytes.
 const CHUNK_BYTES: u32 = 4 << 20;
 
 fn shard() -> ShardId {
-    ShardId { chunk: ChunkId { blob: BlobId::new(1_800_000_000_000, [7; 10]), index: 3 }, number: 1 }
+    ShardId {
+        chunk: ChunkId { blob: BlobId::new(1_800_000_000_000, [7; 10], Binding::to(b"bucket", b"key")), index: 3 },
+        number: 1,
+    }
 }
 
 fn chunk() -> Bytes {

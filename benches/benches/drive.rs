@@ -32,8 +32,12 @@ fn cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
+fn owner() -> Owner {
+    Owner { bucket: BucketId::SYSTEM, key: ObjectKey::new("key").unwrap() }
+}
+
 fn id(number: u32) -> ShardId {
-    ShardId { chunk: ChunkId { blob: BlobId::new(NOW_MS, [7; 10]), index: number }, number: 0 }
+    ShardId { chunk: ChunkId { blob: BlobId::new(NOW_MS, [7; 10], owner().binding()), index: number }, number: 0 }
 }
 
 async fn each<F: Future<Output = ()> + Send>(

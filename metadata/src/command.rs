@@ -11,7 +11,7 @@ use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId, V
 use crate::latch::{LatchKey, LatchMode};
 use crate::record::{
     Attributes, BlobRef, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, RepairRecord, Retention,
-    VersionRecord,
+    SweepMarks, VersionRecord,
 };
 
 /// A command with what every command carries.
@@ -213,6 +213,17 @@ pub enum Command {
         /// The rows to leave.
         blobs: Vec<RepairRecord>,
     },
+    /// A sweep for lost shards begins, by this version of the map: from then on a blob that was placed by an older one
+    /// asks for repair with its commit.
+    BeginSweep {
+        /// The version of the map.
+        map_version: u64,
+    },
+    /// The sweep for these losses has looked through every blob of the range.
+    EndSweep {
+        /// For which losses the range's blobs were looked through by then.
+        marks: SweepMarks,
+    },
     /// Raises the disown horizon to this birth time (milliseconds); never lowers it.
     AdvanceHorizon {
         /// The new horizon.
@@ -270,8 +281,10 @@ impl Command {
             Self::PutRules { .. } | Self::SealBucket { .. } | Self::DropRules => CommandKind::OF_RULES,
             Self::SystemWrite { value, .. } => CommandKind { takes_space: value.is_some(), ..CommandKind::PLAIN },
             Self::Abandon { .. } => CommandKind::PLAIN,
-            Self::Reaped { .. } | Self::Repaired { .. } | Self::MarkDegraded { .. } => CommandKind::DUTY,
-            Self::AdvanceHorizon { .. } | Self::ExpireDedupEntries { .. } => {
+            Self::Reaped { .. } | Self::Repaired { .. } | Self::MarkDegraded { .. } | Self::EndSweep { .. } => {
+                CommandKind::DUTY
+            }
+            Self::AdvanceHorizon { .. } | Self::ExpireDedupEntries { .. } | Self::BeginSweep { .. } => {
                 CommandKind { watermarks: Some(LatchMode::Exclusive), ..CommandKind::DUTY }
             }
         }
@@ -290,14 +303,6 @@ impl Command {
     /// Whether it may only happen in a bucket whose live rules are those that the gateway knew.
     pub const fn needs_rules(&self) -> bool {
         matches!(self.kind().rules, Some(LatchMode::Shared))
-    }
-
-    /// The new bytes that it commits, if it commits some.
-    pub const fn data_mut(&mut self) -> Option<&mut NewData> {
-        match self {
-            Self::Put { data, .. } | Self::PutPart { data, .. } => Some(data),
-            _ => None,
-        }
     }
 }
 

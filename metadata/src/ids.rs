@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use couronne_placement::ResidencyClass;
+use couronne_placement::{Binding, BlobId, ResidencyClass, birth};
 use thiserror::Error;
 
 /// The longest object key, in bytes of UTF-8 (S3 and ours).
@@ -140,19 +140,19 @@ hex_display!(UploadId);
 impl CommitId {
     /// Makes a commit id born at `birth_ms` (milliseconds since 1970).
     pub fn new(birth_ms: u64, random: [u8; 10]) -> Self {
-        Self(couronne_placement::BlobId::new(birth_ms, random).to_bytes())
+        Self(birth::id(birth_ms, random))
     }
 
     /// When the command was born, in milliseconds since 1970.
     pub fn birth_ms(self) -> u64 {
-        couronne_placement::BlobId::from_bytes(self.0).birth_ms()
+        birth::birth_ms(&self.0)
     }
 }
 
 impl UploadId {
     /// Makes an upload id born at `birth_ms` (milliseconds since 1970).
     pub fn new(birth_ms: u64, random: [u8; 10]) -> Self {
-        Self(couronne_placement::BlobId::new(birth_ms, random).to_bytes())
+        Self(birth::id(birth_ms, random))
     }
 }
 
@@ -160,6 +160,16 @@ impl fmt::Debug for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ObjectKey({:?})", self.as_str())
     }
+}
+
+/// What binds a blob to this bucket and key: nobody else may name it.
+pub fn binding(bucket: BucketId, key: &ObjectKey) -> Binding {
+    Binding::to(&bucket.to_bytes(), key.as_bytes())
+}
+
+/// Whether a blob's id says that it belongs to this bucket and key.
+pub fn is_bound(blob: BlobId, bucket: BucketId, key: &ObjectKey) -> bool {
+    blob.is_bound_to(binding(bucket, key))
 }
 
 /// A range's number, never reused.

@@ -22,6 +22,8 @@ use couronne_base::codec::Corrupt;
 pub enum RowKind {
     /// A bucket's rules.
     Rules = 0x10,
+    /// A bucket that the range held and that is gone for good.
+    DroppedBucket = 0x11,
     /// The newest version of a key, if it is an object.
     Current = 0x20,
     /// Every other version and delete marker; suffix: the ordinal, inverted, so that the newest is first.
@@ -38,18 +40,18 @@ pub enum RowKind {
     Payload = 0x30,
     /// Inline bytes of a part; suffix: the upload id, the part number.
     PartPayload = 0x31,
-    /// What the reaper is to delete: time (8) ‖ tag (1) ‖ blob or upload id (16).
+    /// What the reaper is to delete: time (8) ‖ commit id (16) ‖ tag (1) ‖ blob id (32) or upload id (16).
     Reap = 0x40,
-    /// A blob that a reap row names: blob id.
-    PendingDelete = 0x41,
-    /// A blob that was abandoned, and that no commit may name: blob id.
-    Abandoned = 0x42,
+    /// What names a blob, or that it is to be deleted: blob id.
+    Blob = 0x41,
     /// A blob with a shard off its primary: blob id.
     Repair = 0x43,
     /// What the range holds of a bucket.
     Counters = 0x50,
     /// The range's watermarks; one row.
     Watermarks = 0x51,
+    /// For which losses of drives the range's blobs were looked through; one row.
+    SweepMarks = 0x53,
     /// The outcome of a command: commit id.
     Commit = 0x52,
     /// A row of the cluster's own.
@@ -121,23 +123,38 @@ pub fn part_suffix(number: PartNumber) -> Bytes {
     Bytes::copy_from_slice(&number.get().to_be_bytes())
 }
 
-/// A row of a blob (`PendingDelete`, `Abandoned`, `Repair`).
+/// A row of a blob (`Blob`, `Repair`).
 pub fn of_blob(kind: RowKind, blob: BlobId) -> Bytes {
     of_range(kind, &blob.to_bytes())
 }
 
-/// A reap row: due time, then a tag (1 blob, 2 upload, 3 parts of one), then the id.
+/// The blob of a row of a blob.
+pub fn blob_of(row: &[u8]) -> Result<BlobId, Corrupt> {
+    let id = row.get(1..).and_then(|id| id.try_into().ok());
+    id.map(BlobId::from_bytes).ok_or(Corrupt("row key holds no blob id"))
+}
+
+/// A reap row: due time, the command that asked for it, a tag (1 blob, 2 upload, 3 parts of one), then the id. With the
+/// command in it no other's row is written over: keys may have uploads of one id.
 pub fn of_reap(record: &ReapRecord) -> Bytes {
-    let (tag, id) = match &record.target {
-        ReapTarget::Blob(blob) => (1, blob.id.to_bytes()),
-        ReapTarget::Upload(upload) => (2, upload.to_bytes()),
-        ReapTarget::Parts { upload, .. } => (3, upload.to_bytes()),
-    };
-    let mut row = BytesMut::with_capacity(26);
+    let mut row = BytesMut::with_capacity(1 + 8 + 16 + 1 + BlobId::BYTES);
     row.put_u8(RowKind::Reap as u8);
     row.put_u64(record.not_before_ms);
-    row.put_u8(tag);
-    row.put_slice(&id);
+    row.put_slice(&record.commit.to_bytes());
+    match &record.target {
+        ReapTarget::Blob(blob) => {
+            row.put_u8(1);
+            row.put_slice(&blob.id.to_bytes());
+        }
+        ReapTarget::Upload(upload) => {
+            row.put_u8(2);
+            row.put_slice(&upload.to_bytes());
+        }
+        ReapTarget::Parts { upload, .. } => {
+            row.put_u8(3);
+            row.put_slice(&upload.to_bytes());
+        }
+    }
     row.freeze()
 }
 

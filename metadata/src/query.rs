@@ -5,7 +5,7 @@ use couronne_placement::BlobId;
 
 use crate::ids::{BucketId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
 use crate::record::{
-    BucketRules, ObjectRecord, PartRecord, ReapRecord, RepairRecord, UploadRecord, Usage, VersionRecord,
+    BucketRules, ObjectRecord, PartRecord, ReapRecord, RepairRecord, SweepMarks, UploadRecord, Usage, VersionRecord,
 };
 
 /// The most entries (keys and common prefixes) of one page.
@@ -109,11 +109,13 @@ pub enum Query {
         /// At most so many.
         limit: u32,
     },
-    /// Blobs that the range names, in key order: the scrubber's way from owner to shards.
+    /// For which losses of drives the range's blobs were looked through.
+    SweepMarks,
+    /// Blobs that the range names, in the order of their ids: the scrubber's way from owner to shards.
     Blobs {
-        /// Go on after this row (opaque), from an earlier answer.
-        after: Bytes,
-        /// At most so many, but for those of the last key.
+        /// Go on after this blob, from an earlier answer.
+        after: Option<BlobId>,
+        /// At most so many.
         limit: u32,
     },
 }
@@ -136,6 +138,7 @@ impl Query {
             | Self::SystemScan { .. }
             | Self::Reap { .. }
             | Self::Repair { .. }
+            | Self::SweepMarks
             | Self::Blobs { .. } => None,
         }
     }
@@ -157,13 +160,14 @@ impl Query {
             | Self::Rules { .. }
             | Self::Usage { .. }
             | Self::SystemGet { .. }
+            | Self::SweepMarks
             | Self::OwnsBlob { .. } => false,
         }
     }
 
     /// Whether only the background duties of storage nodes ask it.
     pub const fn is_duty(&self) -> bool {
-        matches!(self, Self::Reap { .. } | Self::Repair { .. } | Self::Blobs { .. })
+        matches!(self, Self::Reap { .. } | Self::Repair { .. } | Self::SweepMarks | Self::Blobs { .. })
     }
 }
 
@@ -217,6 +221,8 @@ pub struct SystemRow {
 pub enum Ownership {
     /// A row names it.
     Owned,
+    /// No row that can be read names it any more, and a reap row does: it is the reaper's to delete, once that is due.
+    Dropped,
     /// No row names it and none ever will: it may be deleted.
     Disowned,
     /// This range cannot tell (too young, not its key, bucket unknown).
@@ -254,6 +260,8 @@ pub enum Answer {
     Reap(Vec<(Bytes, ReapRecord, Vec<crate::record::BlobRef>)>),
     /// To `Repair`.
     Repair(Vec<RepairRecord>),
+    /// To `SweepMarks`.
+    SweepMarks(SweepMarks),
     /// To `Blobs`: owner, blob; then where to go on, if more follow.
-    Blobs(Vec<(BucketId, ObjectKey, crate::record::BlobRef)>, Option<Bytes>),
+    Blobs(Vec<(BucketId, ObjectKey, crate::record::BlobRef)>, Option<BlobId>),
 }

@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 use couronne_placement::{BlobId, Geometry, PolicyId};
+use couronne_ring::DriveId;
 
 use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
 
@@ -278,6 +279,45 @@ pub struct BucketEntry {
     pub rules: BucketRules,
 }
 
+/// Which row names a blob: it is the blob's for as long as that row is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// The key's version of this ordinal, wherever that stands.
+    Version(Ordinal),
+    /// A part, of an upload that is open, completed or dropped.
+    Part {
+        /// The upload.
+        upload: UploadId,
+        /// The part.
+        number: PartNumber,
+    },
+}
+
+/// A blob that a row names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedBlob {
+    /// The blob.
+    pub blob: BlobRef,
+    /// The bucket that owns it.
+    pub bucket: BucketId,
+    /// The key that owns it.
+    pub key: ObjectKey,
+    /// Which row of the key names it.
+    pub by: NamedBy,
+}
+
+/// The one row of a blob, from the commit that names it (or the command that abandons it) until the reaper has been
+/// there. No commit names a blob that has one, so no two rows ever name one blob, and what was given up stays so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlobState {
+    /// A version or a part names it.
+    Named(Box<NamedBlob>),
+    /// What named it was dropped, and a reap row names it.
+    PendingDelete,
+    /// A gateway gave it up before its commit was sent, and a reap row names it.
+    Abandoned,
+}
+
 /// Why a blob is to be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReapReason {
@@ -332,6 +372,23 @@ pub struct RepairRecord {
     pub key: ObjectKey,
     /// How many shards of its worst chunk were not on their primaries when the row was written.
     pub missing: u8,
+}
+
+/// Why shards on a drive may be gone. A drive that is lost or emptied again is another cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LossEvent {
+    /// The drive is lost, since then (milliseconds since 1970).
+    Lost(DriveId, u64),
+    /// The drive came back emptied, and this version of the map was the first to know it.
+    Emptied(DriveId, u64),
+}
+
+/// For which losses every blob of the range was looked through, and left a repair row if it was concerned. It is kept
+/// with the rows, so that another leader need not look again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SweepMarks {
+    /// The losses, in order.
+    pub swept: Vec<LossEvent>,
 }
 
 /// What a bucket holds, as a sum over its ranges of deltas added at apply.

@@ -18,11 +18,14 @@ pub struct Watermarks {
     /// No new ordinal at or below this: the highest that was removed for good, so that a key deleted and
     /// written again rises even if the clock went back.
     pub ordinal_floor: Ordinal,
+    /// The newest version of the map by which a sweep for lost shards went, from its beginning on. A blob that was placed
+    /// by an older one may have lost shards, and the sweep may have passed: it asks for repair with its commit.
+    pub sweep_map: u64,
 }
 
 impl Default for Watermarks {
     fn default() -> Self {
-        Self { horizon_ms: 0, forgotten_ms: 0, ordinal_floor: Ordinal(0) }
+        Self { horizon_ms: 0, forgotten_ms: 0, ordinal_floor: Ordinal(0), sweep_map: 0 }
     }
 }
 
@@ -47,12 +50,18 @@ impl Watermarks {
             horizon_ms: self.horizon_ms.max(other.horizon_ms),
             forgotten_ms: self.forgotten_ms.max(other.forgotten_ms),
             ordinal_floor: self.ordinal_floor.max(other.ordinal_floor),
+            sweep_map: self.sweep_map.max(other.sweep_map),
         }
     }
 
     /// Whether a blob was born too long ago to be named by a new commit.
     pub fn disowns(&self, blob: BlobId) -> bool {
         blob.birth_ms() < self.horizon_ms
+    }
+
+    /// Whether a sweep may have passed a blob that was placed by this version of the map; unset: that is not known.
+    pub fn swept_past(&self, placed_by: Option<u64>) -> bool {
+        placed_by.unwrap_or(0) < self.sweep_map
     }
 
     /// Whether the outcome of such a command may have been forgotten.

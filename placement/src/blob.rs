@@ -6,40 +6,71 @@
 
 use std::fmt;
 
-/// A blob's identity: 48 bits of birth time (milliseconds since 1970, big-endian), then 80 random bits.
-///
-/// The birth time lets a range's disown horizon and a drive's clock judge a blob by its id alone.
+use crate::birth;
+
+/// What binds a blob to the one bucket and key that may name it: 128 bits of BLAKE3 over both, each behind its length.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BlobId([u8; 16]);
+pub struct Binding([u8; 16]);
+
+impl Binding {
+    /// Binds to a bucket and a key, as they stand on a wire.
+    pub fn to(bucket: &[u8], key: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for part in [bucket, key] {
+            hasher.update(&(part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        let mut bytes = [0; 16];
+        hasher.finalize_xof().fill(&mut bytes);
+        Self(bytes)
+    }
+}
+
+/// A blob's identity: 48 bits of birth time (milliseconds since 1970, big-endian), 80 random bits, and its [`Binding`].
+///
+/// The birth time lets a range's disown horizon and a drive's clock judge a blob by its id alone; the binding lets
+/// ranges and drives refuse a blob that is named in another key's place, whoever sends it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlobId([u8; Self::BYTES]);
 
 impl BlobId {
+    /// The length of an id in bytes.
+    pub const BYTES: usize = 32;
+
     /// Makes an id born at `birth_ms` (milliseconds since 1970; the upper 16 bits are dropped).
-    pub fn new(birth_ms: u64, random: [u8; 10]) -> Self {
-        let [_, _, b0, b1, b2, b3, b4, b5] = birth_ms.to_be_bytes();
-        let [r0, r1, r2, r3, r4, r5, r6, r7, r8, r9] = random;
-        Self([b0, b1, b2, b3, b4, b5, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9])
+    pub fn new(birth_ms: u64, random: [u8; 10], binding: Binding) -> Self {
+        let mut bytes = [0; Self::BYTES];
+        let head = birth::id(birth_ms, random);
+        for (to, from) in bytes.iter_mut().zip(head.into_iter().chain(binding.0)) {
+            *to = from;
+        }
+        Self(bytes)
     }
 
     /// Takes an id as it stands on a disk or a wire.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+    pub const fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         Self(bytes)
     }
 
     /// The id as it stands on a disk or a wire.
-    pub const fn to_bytes(self) -> [u8; 16] {
+    pub const fn to_bytes(self) -> [u8; Self::BYTES] {
         self.0
     }
 
     /// When the blob was born, in milliseconds since 1970.
     pub fn birth_ms(self) -> u64 {
-        let [b0, b1, b2, b3, b4, b5, ..] = self.0;
-        u64::from_be_bytes([0, 0, b0, b1, b2, b3, b4, b5])
+        birth::birth_ms(&self.0)
+    }
+
+    /// Whether the blob belongs to what the binding is of.
+    pub fn is_bound_to(self, binding: Binding) -> bool {
+        self.0.ends_with(&binding.0)
     }
 }
 
 impl fmt::Display for BlobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use couronne_base::{crc, mutant};
 use thiserror::Error;
 
-use crate::{Geometry, ShardId};
+use crate::{BlobId, Geometry, ShardId};
 
 /// Payload bytes of a full frame.
 pub const FRAME_BYTES: u32 = 64 << 10;
@@ -70,7 +70,7 @@ fn checksum(shard: ShardId, geometry: Geometry, frame: u32, bytes: &[u8]) -> u64
 
 /// The CRC of a frame before its first byte.
 fn seeded(shard: ShardId, geometry: Geometry, frame: u32) -> crc_fast::Digest {
-    let mut identity = [0u8; 16 + 4 + 1 + 4 + 1 + 1 + 4];
+    let mut identity = [0u8; BlobId::BYTES + 4 + 1 + 4 + 1 + 1 + 4];
     let fields: [&[u8]; 7] = [
         &shard.chunk.blob.to_bytes(),
         &shard.chunk.index.to_be_bytes(),

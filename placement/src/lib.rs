@@ -3,6 +3,7 @@
 //! Promises: pure and deterministic; the same map and blob give the same places on every machine.
 //! Must not know: HTTP, disks, time, tasks.
 
+pub mod birth;
 mod blob;
 pub mod erasure;
 pub mod frame;
@@ -14,7 +15,7 @@ mod replicas;
 mod spread;
 mod value;
 
-pub use blob::{BlobId, ChunkId, ShardId};
+pub use blob::{Binding, BlobId, ChunkId, ShardId};
 pub use geometry::{CHUNK_BYTES_MAX, ChunkLayout, Geometry, GeometryError, SHARDS_MAX};
 pub use place::{Handoffs, PlaceError, Placement, place};
 pub use policy::{Policy, PolicyId, Redundancy, RedundancyError, ResidencyClass};

@@ -26,7 +26,7 @@ impl Value for Redundancy {
     }
 }
 
-/// The blob's 16 bytes, the chunk's number as four (big-endian), the shard's number.
+/// The blob's 32 bytes, the chunk's number as four (big-endian), the shard's number.
 impl Value for ShardId {
     fn write(&self, out: &mut Writer) {
         out.raw(&self.chunk.blob.to_bytes());
@@ -36,8 +36,8 @@ impl Value for ShardId {
 
     fn read(input: Input<'_>) -> Result<Self, Corrupt> {
         const SHORT: Corrupt = Corrupt("shard id cut off");
-        let bytes: [u8; 21] = input.array()?;
-        let (blob, rest) = bytes.split_first_chunk::<16>().ok_or(SHORT)?;
+        let bytes: [u8; BlobId::BYTES + 5] = input.array()?;
+        let (blob, rest) = bytes.split_first_chunk::<{ BlobId::BYTES }>().ok_or(SHORT)?;
         let (index, rest) = rest.split_first_chunk::<4>().ok_or(SHORT)?;
         let number = *rest.first().ok_or(SHORT)?;
         let chunk = ChunkId { blob: BlobId::from_bytes(*blob), index: u32::from_be_bytes(*index) };

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use couronne_placement::{
-    BlobId, ChunkId, Geometry, PlaceError, Quorum, QuorumError, ReplicasError, ShardFate, place, replicas,
+    Binding, BlobId, ChunkId, Geometry, PlaceError, Quorum, QuorumError, ReplicasError, ShardFate, place, replicas,
 };
 use couronne_ring::{
     DriveId, FailureDomain, NodeId, RegionName, Ring, RingBuilder, RingDrive, RingMembership, ZoneName,
@@ -33,7 +33,10 @@ fn ring(width: u8, members: &[RingDrive]) -> Ring {
 }
 
 fn chunk(number: u64) -> ChunkId {
-    ChunkId { blob: BlobId::new(number, [7; 10]), index: u32::try_from(number % 3).unwrap() }
+    ChunkId {
+        blob: BlobId::new(number, [7; 10], Binding::to(b"bucket", b"key")),
+        index: u32::try_from(number % 3).unwrap(),
+    }
 }
 
 fn geometry(k: u8, m: u8) -> Geometry {
@@ -220,6 +223,6 @@ fn places_are_a_format() {
     let ring = ring(6, &drives(3, 2, 2));
     let placement = place(&ring, chunk(1_700_000_000_000), &geometry(4, 2)).unwrap();
     let handoffs: Vec<String> = placement.handoffs(&ring).take(2).map(|id| id.to_string()).collect();
-    let expected = ["00010207000000000000000000020100", "01000107000000000000000000010001"];
-    assert_eq!((placement.partition.0, &handoffs[..]), (214, &expected.map(String::from)[..]));
+    let expected = ["01010007000000000000000000000101", "00000207000000000000000000020000"];
+    assert_eq!((placement.partition.0, &handoffs[..]), (240, &expected.map(String::from)[..]));
 }

@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use couronne_metadata::ids::{BucketId, ObjectKey};
-use couronne_placement::{BlobId, Geometry, PolicyId, ResidencyClass, ShardId};
+use couronne_metadata::ids::{self, BucketId, ObjectKey};
+use couronne_placement::{Binding, BlobId, Geometry, PolicyId, ResidencyClass, ShardId};
 use couronne_ring::{DriveId, Epoch};
 use thiserror::Error;
 
@@ -15,6 +15,18 @@ pub struct Owner {
     pub bucket: BucketId,
     /// The object's key.
     pub key: ObjectKey,
+}
+
+impl Owner {
+    /// What binds blobs to this owner.
+    pub fn binding(&self) -> Binding {
+        ids::binding(self.bucket, &self.key)
+    }
+
+    /// Whether a blob's id says that it is this owner's.
+    pub fn is_of(&self, blob: BlobId) -> bool {
+        ids::is_bound(blob, self.bucket, &self.key)
+    }
 }
 
 /// A shard to write. Answered once it is durable.
@@ -80,6 +92,9 @@ pub enum ShardError {
     /// The request contradicts itself or the drive's rules (a birth too far ahead, a wrong length).
     #[error("refused: {0}")]
     Refused(String),
+    /// The drive has a sound shard of this identity with other bytes or another owner: it stays.
+    #[error("the drive has another shard in this place")]
+    Conflict,
     /// Too much is queued; try later.
     #[error("drive is overloaded")]
     Overloaded,
@@ -91,7 +106,7 @@ pub enum ShardError {
 /// Drives as a gateway sees them. A call may end without an answer only by being dropped.
 #[async_trait]
 pub trait ShardClient: Send + Sync + 'static {
-    /// Writes a shard durably. Repeating it is harmless.
+    /// Writes a shard durably. Repeating it is harmless; it never changes one that is there.
     async fn put_shard(&self, drive: DriveId, request: PutShard) -> Result<(), ShardError>;
 
     /// Reads whole frames.
@@ -104,11 +119,14 @@ pub trait ShardClient: Send + Sync + 'static {
 /// Drives as the duties of storage nodes see them.
 #[async_trait]
 pub trait ShardDuties: Send + Sync + 'static {
-    /// Deletes one shard, durably, and returns whether it was there.
-    async fn delete_shard(&self, drive: DriveId, shard: ShardId) -> Result<bool, ShardError>;
+    /// Writes a shard durably for repair: of a blob however old, and in the place of one that does not verify.
+    async fn restore_shard(&self, drive: DriveId, request: PutShard) -> Result<(), ShardError>;
 
-    /// Deletes all shards of a blob, durably, and returns how many there were.
-    async fn delete_blob(&self, drive: DriveId, blob: BlobId) -> Result<u64, ShardError>;
+    /// Deletes one shard of the owner, durably, and returns whether it was there. Another's is refused.
+    async fn delete_shard(&self, drive: DriveId, shard: ShardId, owner: &Owner) -> Result<bool, ShardError>;
+
+    /// Deletes all shards of a blob of the owner, durably, and returns how many there were. Another's is refused.
+    async fn delete_blob(&self, drive: DriveId, blob: BlobId, owner: &Owner) -> Result<u64, ShardError>;
 
     /// Reads a shard where it lies; done if it is whole and sound.
     async fn verify_shard(&self, drive: DriveId, shard: ShardId) -> Result<(), ShardError>;

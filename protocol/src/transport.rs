@@ -105,6 +105,8 @@ methods! {
     DeleteBlob = 14, Data, [StorageNode];
     /// Read a shard where it lies and say whether it is sound.
     VerifyShard = 15, Data, [StorageNode];
+    /// Write a shard for repair, of a blob however old: a duty's, never a gateway's.
+    RestoreShard = 16, Data, [StorageNode];
     /// Which ranges there are.
     Describe = 20, Data, [StorageNode, Gateway];
     /// Execute a command of a range.
@@ -211,7 +213,7 @@ mod tests {
     #[test]
     fn a_gateway_deletes_nothing_and_votes_for_nobody() {
         let consensus = [Method::Vote, Method::PreVote, Method::Append, Method::Snapshot, Method::TransferLeadership];
-        for method in [Method::DeleteShard, Method::DeleteBlob].into_iter().chain(consensus) {
+        for method in [Method::DeleteShard, Method::DeleteBlob, Method::RestoreShard].into_iter().chain(consensus) {
             assert!(!method.may(Role::Gateway) && !method.may(Role::Unjoined));
         }
         let unjoined: Vec<_> = Method::ALL.iter().filter(|method| method.may(Role::Unjoined)).collect();

@@ -12,6 +12,7 @@ use couronne_cluster::{DriveState, RangeDescriptor, Role};
 use couronne_metadata::command::{Command, CommandRequest, Outcome};
 use couronne_metadata::ids::{BucketId, CommitId, Generation, ObjectKey, Ordinal, RangeId};
 use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::record::SweepMarks;
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
 use couronne_protocol::map::MapSource;
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
@@ -20,8 +21,8 @@ use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuti
 use couronne_protocol::transport::{CallError, Message, Method, Peer, Rejection, Transport};
 use couronne_ring::{DriveId, Epoch, NodeId, RegionName, ZoneName};
 
-const SHARD: ShardId = ShardId { chunk: ChunkId { blob: BlobId::from_bytes([1; 16]), index: 2 }, number: 3 };
-const BLOB: BlobId = BlobId::from_bytes([1; 16]);
+const SHARD: ShardId = ShardId { chunk: ChunkId { blob: BlobId::from_bytes([1; BlobId::BYTES]), index: 2 }, number: 3 };
+const BLOB: BlobId = BlobId::from_bytes([1; BlobId::BYTES]);
 
 /// A node that writes down what it is asked.
 #[derive(Default)]
@@ -56,12 +57,16 @@ impl ShardClient for Node {
 
 #[async_trait]
 impl ShardDuties for Node {
-    async fn delete_shard(&self, drive: DriveId, shard: ShardId) -> Result<bool, ShardError> {
-        self.note((drive, shard)).map(|()| true)
+    async fn restore_shard(&self, drive: DriveId, request: PutShard) -> Result<(), ShardError> {
+        self.note(("restore", drive, request))
     }
 
-    async fn delete_blob(&self, drive: DriveId, blob: BlobId) -> Result<u64, ShardError> {
-        self.note((drive, blob)).map(|()| 6)
+    async fn delete_shard(&self, drive: DriveId, shard: ShardId, owner: &Owner) -> Result<bool, ShardError> {
+        self.note((drive, shard, owner)).map(|()| true)
+    }
+
+    async fn delete_blob(&self, drive: DriveId, blob: BlobId, owner: &Owner) -> Result<u64, ShardError> {
+        self.note((drive, blob, owner)).map(|()| 6)
     }
 
     async fn verify_shard(&self, drive: DriveId, shard: ShardId) -> Result<(), ShardError> {
@@ -205,8 +210,12 @@ async fn what_is_asked_of_a_drive_arrives_at_its_node() {
     assert_eq!(world.last_asked(3), format!("{:?}", (DriveId(31), get)));
     shards.report(DriveId(11), SHARD, owner()).await;
     assert_eq!(world.last_asked(1), format!("{:?}", (DriveId(11), SHARD, owner())));
-    assert!(shards.delete_shard(DriveId(11), SHARD).await.unwrap());
-    assert_eq!(shards.delete_blob(DriveId(11), BLOB).await.unwrap(), 6);
+    assert!(shards.delete_shard(DriveId(11), SHARD, &owner()).await.unwrap());
+    assert_eq!(world.last_asked(1), format!("{:?}", (DriveId(11), SHARD, owner())));
+    assert_eq!(shards.delete_blob(DriveId(11), BLOB, &owner()).await.unwrap(), 6);
+    assert_eq!(world.last_asked(1), format!("{:?}", (DriveId(11), BLOB, owner())));
+    shards.restore_shard(DriveId(11), put()).await.unwrap();
+    assert_eq!(world.last_asked(1), format!("{:?}", ("restore", DriveId(11), put())));
     shards.verify_shard(DriveId(11), SHARD).await.unwrap();
     assert_eq!(world.last_asked(1), format!("{:?}", (DriveId(11), SHARD)));
 }
@@ -307,6 +316,8 @@ async fn duties_are_for_storage_nodes() {
         Command::Reaped { row: Bytes::from_static(b"row") },
         Command::Repaired { blob: BLOB },
         Command::MarkDegraded { blobs: Vec::new() },
+        Command::BeginSweep { map_version: 1 },
+        Command::EndSweep { marks: SweepMarks::default() },
         Command::AdvanceHorizon { horizon_ms: 1 },
         Command::ExpireDedupEntries { before_ms: 1 },
     ];
@@ -317,8 +328,9 @@ async fn duties_are_for_storage_nodes() {
             assert_eq!(done.is_ok(), allowed, "{done:?}");
         }
         let shards = world.shards();
-        assert_eq!(shards.delete_shard(DriveId(11), SHARD).await.is_ok(), allowed);
-        assert_eq!(shards.delete_blob(DriveId(11), BLOB).await.is_ok(), allowed);
+        assert_eq!(shards.delete_shard(DriveId(11), SHARD, &owner()).await.is_ok(), allowed);
+        assert_eq!(shards.delete_blob(DriveId(11), BLOB, &owner()).await.is_ok(), allowed);
+        assert_eq!(shards.restore_shard(DriveId(11), put()).await.is_ok(), allowed);
         assert_eq!(world.nodes[&NodeId(1)].asked.lock().unwrap().is_empty(), !allowed, "refused before it is tried");
     }
 }

@@ -17,7 +17,7 @@ use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardError, ShardFrame
 use couronne_protocol::transport::{HEAD_BYTES_MAX, Message};
 use couronne_protocol::wire::{
     DeleteBlob, DeleteShard, Describe, Done, Execute, GetShardAt, Payload, PutShardAt, Query, Ranges, ReportShard,
-    VerifyShard, pack, pack_reply, unpack, unpack_reply,
+    RestoreShardAt, VerifyShard, pack, pack_reply, unpack, unpack_reply,
 };
 use couronne_ring::{DriveId, Epoch};
 use proptest::prelude::*;
@@ -54,7 +54,7 @@ fn allocated(work: impl FnOnce()) -> usize {
 }
 
 fn shard() -> ShardId {
-    ShardId { chunk: ChunkId { blob: BlobId::from_bytes([1; 16]), index: 0x0203_0405 }, number: 6 }
+    ShardId { chunk: ChunkId { blob: BlobId::from_bytes([1; BlobId::BYTES]), index: 0x0203_0405 }, number: 6 }
 }
 
 fn owner() -> Owner {
@@ -145,31 +145,40 @@ where
 fn questions_to_drives_are_encoded_as_fixed() {
     golden(
         &put(),
-        "010110000000000000000000000000000000080215010101010101010101010101010101010203040506031701100707\
-         070707070707070707070707070702036b657904060402004000000501030601020702ac0208100000000000000001ff\
-         ffffffffffffff/7061796c6f6164",
+        "010110000000000000000000000000000000080225010101010101010101010101010101010101010101010101010101\
+         01010101010203040506031701100707070707070707070707070707070702036b657904060402004000000501030601\
+         020702ac0208100000000000000001ffffffffffffffff/7061796c6f6164",
     );
     golden(
         &get(),
-        "01011000000000000000000000000000000008021d011501010101010101010101010101010101020304050602010003\
-         0110/",
+        "01011000000000000000000000000000000008022d012501010101010101010101010101010101010101010101010101\
+         010101010101010203040506020100030110/",
     );
     golden(
         &ReportShard { drive: DriveId(8), shard: shard(), owner: owner() },
-        "010110000000000000000000000000000000080215010101010101010101010101010101010203040506031701100707\
-         070707070707070707070707070702036b6579/",
+        "010110000000000000000000000000000000080225010101010101010101010101010101010101010101010101010101\
+         01010101010203040506031701100707070707070707070707070707070702036b6579/",
     );
     golden(
-        &DeleteShard { drive: DriveId(8), shard: shard() },
-        "010110000000000000000000000000000000080215010101010101010101010101010101010203040506/",
+        &DeleteShard { drive: DriveId(8), shard: shard(), owner: owner() },
+        "010110000000000000000000000000000000080225010101010101010101010101010101010101010101010101010101\
+         01010101010203040506031701100707070707070707070707070707070702036b6579/",
     );
     golden(
-        &DeleteBlob { drive: DriveId(8), blob: BlobId::from_bytes([1; 16]) },
-        "01011000000000000000000000000000000008021001010101010101010101010101010101/",
+        &DeleteBlob { drive: DriveId(8), blob: BlobId::from_bytes([1; BlobId::BYTES]), owner: owner() },
+        "010110000000000000000000000000000000080220010101010101010101010101010101010101010101010101010101\
+         0101010101031701100707070707070707070707070707070702036b6579/",
+    );
+    golden(
+        &RestoreShardAt(put()),
+        "010110000000000000000000000000000000080225010101010101010101010101010101010101010101010101010101\
+         01010101010203040506031701100707070707070707070707070707070702036b657904060402004000000501030601\
+         020702ac0208100000000000000001ffffffffffffffff/7061796c6f6164",
     );
     golden(
         &VerifyShard { drive: DriveId(8), shard: shard() },
-        "010110000000000000000000000000000000080215010101010101010101010101010101010203040506/",
+        "010110000000000000000000000000000000080225010101010101010101010101010101010101010101010101010101\
+         01010101010203040506/",
     );
 }
 
@@ -180,6 +189,7 @@ fn answers_of_drives_are_encoded_as_fixed() {
     golden_reply::<_, ShardError>(Ok(3u64), "01010103/");
     golden_reply::<Done, _>(Err(ShardError::NotFound), "0102020100/");
     golden_reply::<Done, _>(Err(ShardError::StaleEpoch(Epoch(300))), "01020602040102ac02/");
+    golden_reply::<Done, _>(Err(ShardError::Conflict), "0102020800/");
     golden_reply::<Done, _>(Err(ShardError::Corrupt("why".to_owned())), "01020704050103776879/");
 }
 
@@ -264,7 +274,7 @@ fn drive() -> impl Strategy<Value = DriveId> {
 }
 
 fn any_shard() -> impl Strategy<Value = ShardId> {
-    (any::<[u8; 16]>(), any::<u32>(), any::<u8>())
+    (any::<[u8; BlobId::BYTES]>(), any::<u32>(), any::<u8>())
         .prop_map(|(blob, index, number)| ShardId { chunk: ChunkId { blob: BlobId::from_bytes(blob), index }, number })
 }
 
@@ -305,6 +315,7 @@ fn any_shard_error() -> impl Strategy<Value = ShardError> {
         ".*".prop_map(ShardError::Corrupt),
         ".*".prop_map(ShardError::Refused),
         Just(ShardError::Overloaded),
+        Just(ShardError::Conflict),
         ".*".prop_map(ShardError::Down),
     ]
 }
@@ -348,7 +359,11 @@ fn any_question() -> impl Strategy<Value = Question> {
         Question::List(ListQuery { prefix, after, reverse, limit, ..ListQuery::default() })
     });
     let get = any_owner().prop_map(|owner| Question::Get { key: owner.key, version: None });
-    prop_oneof![list, get, (any_bytes(), any::<u32>()).prop_map(|(after, limit)| Question::Blobs { after, limit })]
+    prop_oneof![
+        list,
+        get,
+        (any_shard(), any::<u32>()).prop_map(|(after, limit)| Question::Blobs { after: Some(after.chunk.blob), limit })
+    ]
 }
 
 fn any_answer() -> impl Strategy<Value = Answer> {
@@ -444,9 +459,9 @@ proptest! {
         bend(&pack_reply::<Done, _>(Err(error.clone())).head, at, bit);
         comes_back(put);
         comes_back(GetShardAt { drive, request: GetShard { shard, first_frame: 3, frames: u32::MAX } });
-        comes_back(ReportShard { drive, shard, owner });
-        comes_back(DeleteShard { drive, shard });
-        comes_back(DeleteBlob { drive, blob: shard.chunk.blob });
+        comes_back(ReportShard { drive, shard, owner: owner.clone() });
+        comes_back(DeleteShard { drive, shard, owner: owner.clone() });
+        comes_back(DeleteBlob { drive, blob: shard.chunk.blob, owner });
         comes_back(VerifyShard { drive, shard });
         reply_comes_back::<_, ShardError>(Ok(frames));
         reply_comes_back::<_, ShardError>(Ok(count));

@@ -80,7 +80,7 @@ impl FrameRange {
 
 #[cfg(test)]
 mod tests {
-    use couronne_placement::{BlobId, Geometry, PolicyId};
+    use couronne_placement::{Binding, BlobId, Geometry, PolicyId};
     use proptest::prelude::*;
 
     use super::*;
@@ -95,7 +95,8 @@ mod tests {
             let layout = geometry.chunk(len, index).unwrap();
             let start = u32::try_from(at % u64::from(layout.len)).unwrap();
             let end = start + 1 + take % (layout.len - start);
-            let blob = BlobRef { id: BlobId::new(1, [7; 10]), len, policy: PolicyId(0), geometry, crc64: 0 };
+            let id = BlobId::new(1, [7; 10], Binding::to(b"bucket", b"key"));
+            let blob = BlobRef { id, len, policy: PolicyId(0), geometry, crc64: 0 };
             let read = ChunkRead { blob: Arc::new(blob), index, layout, range: start..end };
             let mut position = start;
             for span in read.spans() {

@@ -130,6 +130,10 @@ impl FakeDrives {
             return Err(ShardError::Refused("frames do not match the length".to_owned()));
         }
         if let Some(drive) = self.drives.lock().get_mut(&drive) {
+            let stored = drive.shards.get(&request.shard);
+            if stored.is_some_and(|stored| stored.owner != request.owner || stored.payload != request.payload) {
+                return Err(ShardError::Conflict);
+            }
             drive.shards.insert(request.shard, request);
         }
         Ok(())

@@ -21,10 +21,18 @@ impl Client {
     /// Writes the shard that `request` makes onto this drive and no other. A drive that does not answer in time
     /// counts as down, and as slow for a while.
     pub async fn put_shard(&self, drive: DriveId, request: impl Fn() -> PutShard) -> Result<(), ShardError> {
+        self.offer(drive, || self.components.shards.put_shard(drive, request())).await
+    }
+
+    /// Offers a shard to this drive and no other, in the way that `put` does it.
+    pub async fn offer<P>(&self, drive: DriveId, put: impl Fn() -> P) -> Result<(), ShardError>
+    where
+        P: Future<Output = Result<(), ShardError>>,
+    {
         let within = Duration::from_millis(self.settings.shard_write_timeout_ms);
         let mut pause = OVERLOADED_PAUSE;
         for attempt in 1.. {
-            match timeout(within, self.components.shards.put_shard(drive, request())).await {
+            match timeout(within, put()).await {
                 Ok(Err(ShardError::Overloaded)) if attempt < OVERLOADED_ATTEMPTS_MAX => {
                     sleep(pause).await;
                     pause *= 2;

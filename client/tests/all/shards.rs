@@ -20,9 +20,10 @@ fn a_shard_is_put_on_one_drive_and_read_back_verified_or_not_at_all() {
         let storage = FakeStorage::new(&FakeShape::default());
         let client = Client::new(storage.components(), Settings::default());
         let geometry = Geometry::new(4, 2, 1 << 20).unwrap();
-        let id = ShardId { chunk: ChunkId { blob: BlobId::new(1, [7; 10]), index: 0 }, number: 3 };
-        let payload = Bytes::from(vec![5; FRAME_BYTES as usize + 9]);
         let owner = Owner { bucket: BucketId::SYSTEM, key: key("k") };
+        let blob = BlobId::new(1, [7; 10], owner.binding());
+        let id = ShardId { chunk: ChunkId { blob, index: 0 }, number: 3 };
+        let payload = Bytes::from(vec![5; FRAME_BYTES as usize + 9]);
         let request = || PutShard {
             shard: id,
             owner: owner.clone(),

@@ -124,7 +124,7 @@ impl Engine {
         let geometry =
             policy.geometry(known_len).map_err(|error| EngineError::Corrupt(format!("storage policy: {error}")))?;
         let env = self.env();
-        let id = BlobId::new(env.clock.wall_ms(), env.random_bytes());
+        let id = BlobId::new(env.clock.wall_ms(), env.random_bytes(), owner.binding());
         let mut blob = BlobRef { id, len: 0, policy: policy.id, geometry, crc64: 0 };
         let guard = BlobGuard::new(self.shared.clone(), bucket, owner.key.clone(), blob.clone());
         let mut writer = BlobWriter::new(self.shared.clone(), owner, &blob);

@@ -19,7 +19,7 @@ use crate::record::{BucketRules, BucketState, Usage};
 use crate::store::{StoreError, View};
 use couronne_base::codec::{self, Corrupt, Value};
 
-pub(crate) use blob::{blobs_of, names_blob};
+pub(crate) use blob::{blobs_of_upload, is_upload};
 
 /// Why a query was not answered.
 #[derive(Debug, Error)]
@@ -81,8 +81,12 @@ pub fn answer(
         Query::OwnsBlob { key, blob } => Answer::OwnsBlob(blob::owns(view, bucket, key, *blob)?),
         Query::Reap { now_ms, limit } => Answer::Reap(blob::due(view, (*now_ms).min(now_us / 1000), *limit)?),
         Query::Repair { after, limit } => Answer::Repair(blob::repairs(view, *after, *limit)?),
+        Query::SweepMarks => {
+            let marks = load(view, &key::of_range(RowKind::SweepMarks, &[]))?;
+            Answer::SweepMarks(marks.unwrap_or_default())
+        }
         Query::Blobs { after, limit } => {
-            let (blobs, next) = blob::named(view, after, *limit)?;
+            let (blobs, next) = blob::named(view, *after, *limit)?;
             Answer::Blobs(blobs, next)
         }
     };

@@ -31,6 +31,8 @@ choice! { Command {
     15 AdvanceHorizon { 1 horizon_ms },
     16 ExpireDedupEntries { 1 before_ms },
     17 MarkDegraded { 1 blobs },
+    18 BeginSweep { 1 map_version },
+    19 EndSweep { 1 marks },
 } }
 
 choice! { AttributeChange { 1 Tags(1 tags), 2 Retention(1 retention), 3 LegalHold(1 hold), 4 All(1 attributes) } }

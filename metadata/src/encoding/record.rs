@@ -3,9 +3,9 @@
 use crate::effect::{Effect, RemovedRows, UsageDelta};
 use crate::query::SystemRow;
 use crate::record::{
-    Attributes, BlobRef, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content,
-    Data, Etag, ObjectRecord, PartRecord, ReapReason, ReapRecord, ReapTarget, RepairRecord, Retention, UploadRecord,
-    Usage, VersionRecord, Versioning,
+    Attributes, BlobRef, BlobState, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind,
+    Content, Data, Etag, LossEvent, NamedBlob, NamedBy, ObjectRecord, PartRecord, ReapReason, ReapRecord, ReapTarget,
+    RepairRecord, Retention, SweepMarks, UploadRecord, Usage, VersionRecord, Versioning,
 };
 use crate::store::Write;
 use crate::watermarks::Watermarks;
@@ -39,13 +39,20 @@ choice! { Versioning { 1 Off, 2 Enabled, 3 Suspended } }
 choice! { BucketState { 1 Creating, 2 Live, 3 Deleting, 4 Dropping } }
 record! { BucketEntry { 1 id, 2 account, 3 created, 4 rules } }
 
+choice! { NamedBy { 1 Version(1 ordinal), 2 Part { 1 upload, 2 number } } }
+record! { NamedBlob { 1 blob, 2 bucket, 3 key, 4 by } }
+choice! { BlobState { 1 Named(1 named), 2 PendingDelete, 3 Abandoned } }
+
 choice! { ReapReason { 1 Dropped, 2 Abandoned } }
 choice! { ReapTarget { 1 Blob(1 blob), 2 Upload(1 upload), 3 Parts { 1 upload, 2 blobs } } }
 record! { ReapRecord { 1 target, 2 bucket, 3 key, 4 not_before_ms, 5 reason, 6 commit } }
 record! { RepairRecord { 1 blob, 2 bucket, 3 key, 4 missing } }
 
+choice! { LossEvent { 1 Lost(1 drive, 2 since_ms), 2 Emptied(1 drive, 2 version) } }
+record! { SweepMarks { 1 swept } }
+
 record! { Usage { 1 objects, 2 noncurrent, 3 bytes, 4 upload_bytes } }
-record! { Watermarks { 1 horizon_ms, 2 forgotten_ms, 3 ordinal_floor } }
+record! { Watermarks { 1 horizon_ms, 2 forgotten_ms, 3 ordinal_floor, 4 sweep_map } }
 record! { SystemRow { 1 version, 2 value } }
 
 choice! { Write { 1 Put { 1 key, 2 value }, 2 Delete { 1 key }, 3 DeleteRange { 1 start, 2 end } } }

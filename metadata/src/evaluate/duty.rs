@@ -1,52 +1,61 @@
-//! What gateways give up and what background duties report.
-
-use std::collections::BTreeSet;
+//! What background duties report.
 
 use bytes::Bytes;
-use couronne_placement::BlobId;
+use couronne_placement::{BlobId, birth};
 
 use super::{Evaluation, Stop};
 use crate::answer;
 use crate::command::{InvalidReason, Outcome, Refusal};
-use crate::ids::{BucketId, ObjectKey};
 use crate::key::{self, RowKind};
-use crate::record::{BlobRef, ReapReason, ReapRecord, ReapTarget, RepairRecord};
+use crate::record::{BlobRef, BlobState, ReapRecord, ReapTarget, RepairRecord, SweepMarks};
 use crate::watermarks::Watermarks;
 
 impl Evaluation<'_> {
-    /// Gives up a blob whose commit was never sent. One that a row names was sent after all: it stays.
-    pub(super) fn abandon(&mut self, blob: &BlobRef) -> Result<Outcome, Stop> {
-        if answer::names_blob(self.view, self.bucket(), &self.request.key, blob.id)? {
-            return Err(Refusal::Conflict.into());
-        }
-        self.reap_blob(blob, ReapReason::Abandoned);
-        self.put_row(key::of_blob(RowKind::Abandoned, blob.id), &Bytes::new());
-        Ok(self.done())
-    }
-
-    /// The drives deleted what a reap row named: the row goes, and with an upload its parts' rows.
+    /// The drives deleted what a reap row named: the row goes, and with it the rows of the blobs, and of an upload those
+    /// of its parts. What is named after all, the reaper left alone, and so does this.
     pub(super) fn reaped(&mut self, name: &Bytes) -> Result<Outcome, Stop> {
         let row = key::of_range(RowKind::Reap, name);
         let Some(record) = self.load::<ReapRecord>(&row)? else { return Err(Stop::Settled(self.done())) };
         self.delete_row(row);
-        match record.target {
-            ReapTarget::Blob(blob) => self.forget_blob(blob.id),
-            ReapTarget::Parts { blobs, .. } => blobs.iter().for_each(|blob| self.forget_blob(blob.id)),
+        match &record.target {
+            ReapTarget::Blob(blob) => match self.blob_state(blob.id)? {
+                Some(BlobState::PendingDelete) => self.forget_blobs(&[blob.id]),
+                Some(BlobState::Abandoned) => self.reaped_abandoned(blob, &record),
+                Some(BlobState::Named(_)) | None => {}
+            },
+            ReapTarget::Parts { blobs, .. } => {
+                let mut gone = Vec::with_capacity(blobs.len());
+                for blob in blobs {
+                    if self.blob_state(blob.id)? == Some(BlobState::PendingDelete) {
+                        gone.push(blob.id);
+                    }
+                }
+                self.forget_blobs(&gone);
+            }
             ReapTarget::Upload(upload) => {
-                for kind in [RowKind::Part, RowKind::PartPayload] {
-                    self.delete_rows(
-                        key::of_upload(kind, record.bucket, &record.key, upload),
-                        key::end_of_upload(kind, record.bucket, &record.key, upload),
-                    );
+                let (bucket, key, upload) = (record.bucket, &record.key, *upload);
+                if !answer::is_upload(self.view, bucket, key, upload)? {
+                    let blobs = answer::blobs_of_upload(self.view, bucket, key, upload)?;
+                    self.forget_blobs(&blobs.iter().map(|blob| blob.id).collect::<Vec<_>>());
+                    for kind in [RowKind::Part, RowKind::PartPayload] {
+                        let end = key::end_of_upload(kind, bucket, key, upload);
+                        self.delete_rows(key::of_upload(kind, bucket, key, upload), end);
+                    }
                 }
             }
         }
         Ok(self.done())
     }
 
-    fn forget_blob(&mut self, blob: BlobId) {
-        self.delete_row(key::of_blob(RowKind::PendingDelete, blob));
-        self.delete_row(key::of_blob(RowKind::Repair, blob));
+    /// A blob that was abandoned is refused until the horizon has passed its birth: until then its row stays, and by
+    /// then the reaper comes once more, for what was written late.
+    fn reaped_abandoned(&mut self, blob: &BlobRef, record: &ReapRecord) {
+        let Some(left_ms) = blob.id.birth_ms().checked_sub(self.watermarks.horizon_ms) else {
+            return self.forget_blobs(&[blob.id]);
+        };
+        let not_before_ms = self.now_ms().saturating_add(left_ms.max(self.settings.reap_delay_ms));
+        let again = ReapRecord { not_before_ms, ..record.clone() };
+        self.put_row(key::of_reap(&again), &again);
     }
 
     /// The blob is whole again on its primaries.
@@ -62,28 +71,36 @@ impl Evaluation<'_> {
     /// Blobs had shards on drives that were lost or emptied. One that no row names any more needs no
     /// repair; should it be dropped while this is on its way, the reaper takes the repair row along.
     pub(super) fn mark_degraded(&mut self, blobs: &[RepairRecord]) -> Result<Outcome, Stop> {
-        // Blobs come in the order of their keys; the parts of an upload share one.
-        let mut named: Option<(BucketId, &ObjectKey, BTreeSet<BlobId>)> = None;
         for degraded in blobs {
             let row = key::of_blob(RowKind::Repair, degraded.blob.id);
             let known = self.load::<RepairRecord>(&row)?;
             if known.is_some_and(|known| known.missing >= degraded.missing) {
                 continue;
             }
-            let owner = (degraded.bucket, &degraded.key);
-            let names = match named.take().filter(|(bucket, key, _)| (*bucket, *key) == owner) {
-                Some((_, _, names)) => names,
-                None => answer::blobs_of(self.view, owner.0, owner.1)?,
-            };
-            if names.contains(&degraded.blob.id) {
+            let Some(BlobState::Named(named)) = self.blob_state(degraded.blob.id)? else { continue };
+            if named.bucket == degraded.bucket && named.key == degraded.key {
                 self.put_row(row, degraded);
             }
-            named = Some((owner.0, owner.1, names));
         }
         if self.effect.writes.is_empty() { Err(Stop::Settled(self.done())) } else { Ok(self.done()) }
     }
 
-    /// Raises the disown horizon. Refused blobs born before it are refused for that, so their rows go.
+    /// A sweep begins. Its latch waits for every commit that was evaluated before.
+    pub(super) fn begin_sweep(&mut self, map_version: u64) -> Result<Outcome, Stop> {
+        if map_version <= self.watermarks.sweep_map {
+            return Err(Stop::Settled(self.done()));
+        }
+        self.raise_watermarks(Watermarks { sweep_map: map_version, ..Watermarks::default() });
+        Ok(self.done())
+    }
+
+    /// A sweep is finished.
+    pub(super) fn end_sweep(&mut self, marks: &SweepMarks) -> Result<Outcome, Stop> {
+        self.put_row(key::of_range(RowKind::SweepMarks, &[]), marks);
+        Ok(self.done())
+    }
+
+    /// Raises the disown horizon.
     pub(super) fn advance_horizon(&mut self, horizon_ms: u64) -> Result<Outcome, Stop> {
         if horizon_ms > self.now_ms() {
             return Err(Refusal::Invalid(InvalidReason::TooEarly).into());
@@ -92,7 +109,6 @@ impl Evaluation<'_> {
             return Err(Stop::Settled(self.done()));
         }
         self.raise_watermarks(Watermarks { horizon_ms, ..Watermarks::default() });
-        self.delete_born_before(RowKind::Abandoned, horizon_ms);
         Ok(self.done())
     }
 
@@ -105,13 +121,9 @@ impl Evaluation<'_> {
             return Err(Stop::Settled(self.done()));
         }
         self.raise_watermarks(Watermarks { forgotten_ms: before_ms, ..Watermarks::default() });
-        self.delete_born_before(RowKind::Commit, before_ms);
+        // Commit ids begin with their birth time.
+        let end = key::of_range(RowKind::Commit, &birth::id(before_ms, [0; 10]));
+        self.delete_rows(key::of_range(RowKind::Commit, &[]), end);
         Ok(self.done())
-    }
-
-    /// Commit and blob ids begin with their birth time alike.
-    fn delete_born_before(&mut self, kind: RowKind, before_ms: u64) {
-        let end = key::of_range(kind, &BlobId::new(before_ms, [0; 10]).to_bytes());
-        self.delete_rows(key::of_range(kind, &[]), end);
     }
 }

@@ -4,6 +4,7 @@
 //! leader decides is in the effect; replicas repeat nothing of it.
 //! Must not know: consensus, replicas, the caller.
 
+mod blob;
 mod complete;
 mod condition;
 mod delete;
@@ -26,6 +27,10 @@ use crate::store::{StoreError, View, Write};
 use crate::watermarks::Watermarks;
 use couronne_base::codec::{self, Corrupt, Value};
 use couronne_base::mutant;
+
+/// A blob that was born longer ago than this (milliseconds) is not committed: drives take shards of a blob from gateways
+/// for a day, and by then it is named or never will be.
+pub const COMMIT_AGE_MS_MAX: u64 = 23 * 3_600_000;
 
 /// What an operator may tune of evaluation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,6 +180,8 @@ impl Evaluation<'_> {
             Command::Reaped { row } => self.reaped(row),
             Command::Repaired { blob } => self.repaired(*blob),
             Command::MarkDegraded { blobs } => self.mark_degraded(blobs),
+            Command::BeginSweep { map_version } => self.begin_sweep(*map_version),
+            Command::EndSweep { marks } => self.end_sweep(marks),
             Command::AdvanceHorizon { horizon_ms } => self.advance_horizon(*horizon_ms),
             Command::ExpireDedupEntries { before_ms } => self.expire_dedup_entries(*before_ms),
             other => {

@@ -4,10 +4,13 @@ use super::{Evaluation, Stop, condition};
 use crate::command::{InvalidReason, NewData, Outcome, Precondition, Refusal};
 use crate::key::{self, RowKind};
 use crate::record::{
-    Attributes, BlobRef, BucketRules, Checksum, Content, Data, Etag, ObjectRecord, RepairRecord, Retention,
+    Attributes, BlobRef, BucketRules, Checksum, Content, Data, Etag, NamedBy, ObjectRecord, RepairRecord, Retention,
 };
 use crate::store::Write;
 use couronne_base::mutant;
+
+/// The longest blob, in bytes: the sizes of all parts of an upload can be added up.
+const BLOB_BYTES_MAX: u64 = 1 << 48;
 
 /// What a put says of the object.
 pub(super) struct NewObject<'a> {
@@ -26,7 +29,7 @@ impl Evaluation<'_> {
         condition::check(new.condition, current.as_deref())?;
         let new_version = self.make_new_version(rules, current)?;
         let payload_row = key::of_payload(self.bucket(), &self.request.key, new_version.ordinal);
-        let data = self.admit(new.data, new.size, payload_row)?;
+        let data = self.admit(new.data, new.size, payload_row, NamedBy::Version(new_version.ordinal))?;
         self.usage.bytes += bytes_delta(new.size);
         self.set_current(&ObjectRecord {
             ordinal: new_version.ordinal,
@@ -56,8 +59,14 @@ impl Evaluation<'_> {
         Ok(attributes)
     }
 
-    /// Takes new bytes: inline ones into their row, a blob by name unless it may no longer be named.
-    pub(super) fn admit(&mut self, data: &NewData, size: u64, payload_row: bytes::Bytes) -> Result<Data, Stop> {
+    /// Takes new bytes: inline ones into their row, a blob by name unless it may not be named.
+    pub(super) fn admit(
+        &mut self,
+        data: &NewData,
+        size: u64,
+        payload_row: bytes::Bytes,
+        by: NamedBy,
+    ) -> Result<Data, Stop> {
         match data {
             NewData::Inline(bytes, crc64) => {
                 let len = u32::try_from(bytes.len()).ok().filter(|len| u64::from(*len) == size);
@@ -65,13 +74,17 @@ impl Evaluation<'_> {
                 self.effect.writes.push(Write::Put { key: payload_row, value: bytes.clone() });
                 Ok(Data::Inline { len, crc64: *crc64 })
             }
-            NewData::Blob(blob, missing, _) => {
-                let disowned = self.watermarks.disowns(blob.id) && !mutant!(NameDisowned);
-                if disowned || self.exists(&key::of_blob(RowKind::Abandoned, blob.id))? {
-                    return Err(Refusal::BlobRefused.into());
+            NewData::Blob(blob, missing, placed_by) => {
+                // What a gateway says of sizes is added up.
+                if blob.len != size || size > BLOB_BYTES_MAX {
+                    return Err(Refusal::Invalid(InvalidReason::SizesDiffer).into());
                 }
-                if *missing > 0 && !mutant!(NoRepairRow) {
-                    self.ask_for_repair(blob, *missing);
+                self.name_blob(blob, by)?;
+                // A drive may have lost what it was sent before, and the sweep for that may have passed.
+                let is_behind = self.watermarks.swept_past(*placed_by) && !mutant!(CommitBehindSweep);
+                let missing = (*missing).max(u8::from(is_behind));
+                if missing > 0 && !mutant!(NoRepairRow) {
+                    self.ask_for_repair(blob, missing);
                 }
                 Ok(Data::Blob(blob.clone()))
             }

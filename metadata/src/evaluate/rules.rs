@@ -2,6 +2,8 @@
 
 use std::ops::Bound;
 
+use bytes::Bytes;
+
 use super::{Evaluation, Stop};
 use crate::command::{InvalidReason, Outcome, Refusal};
 use crate::ids::{BucketId, Ordinal};
@@ -12,6 +14,10 @@ impl Evaluation<'_> {
     pub(super) fn put_rules(&mut self, rules: &BucketRules) -> Result<Outcome, Stop> {
         if self.bucket() == BucketId::SYSTEM {
             return Err(Refusal::Invalid(InvalidReason::OfSystem).into());
+        }
+        // Only a bucket that is sealed because it is empty is deleted.
+        if matches!(rules.state, BucketState::Deleting | BucketState::Dropping) {
+            return Err(Refusal::Invalid(InvalidReason::WrongState).into());
         }
         self.replace_rules(rules)
     }
@@ -38,23 +44,28 @@ impl Evaluation<'_> {
             Some(rules) if rules.state == BucketState::Deleting => {
                 self.delete_row(key::of_bucket(RowKind::Rules, self.bucket()));
                 self.delete_row(key::of_bucket(RowKind::Counters, self.bucket()));
+                self.put_row(key::of_bucket(RowKind::DroppedBucket, self.bucket()), &Bytes::new());
                 Ok(self.done())
             }
             Some(_) => Err(Refusal::Conflict.into()),
         }
     }
 
-    /// Rules only ever give way to newer ones, and a range that never had any takes only first ones:
-    /// a late repeat must not bring a deleted bucket back.
+    /// Rules only ever give way to newer ones, a range that never had any takes only first ones, and a bucket that was
+    /// dropped takes none: a late repeat must not bring it back.
     fn replace_rules(&mut self, rules: &BucketRules) -> Result<Outcome, Stop> {
         match self.rules()? {
             Some(old) if old == *rules => return Err(Stop::Settled(self.done())),
             Some(old) if old.version >= rules.version => return Err(Refusal::Conflict.into()),
-            None if self.request.rules_version != 0 => return Err(Refusal::Conflict.into()),
+            None if self.request.rules_version != 0 || self.is_dropped()? => return Err(Refusal::Conflict.into()),
             _ => {}
         }
         self.put_row(key::of_bucket(RowKind::Rules, self.bucket()), rules);
         Ok(self.done())
+    }
+
+    fn is_dropped(&self) -> Result<bool, Stop> {
+        self.exists(&key::of_bucket(RowKind::DroppedBucket, self.bucket()))
     }
 
     pub(super) const fn done(&self) -> Outcome {

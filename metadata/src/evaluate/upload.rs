@@ -4,13 +4,14 @@ use std::ops::Bound;
 
 use super::put::bytes_delta;
 use super::{Evaluation, Stop};
+use crate::answer;
 use crate::command::{InvalidReason, NewData, Outcome, Refusal};
 use crate::effect::RemovedRows;
 use crate::ids::{Ordinal, PartNumber, UploadId};
 use crate::key::{self, RowKind};
 use crate::record::{
-    Attributes, BlobRef, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Data, Etag, PartRecord, ReapReason,
-    ReapTarget, UploadRecord,
+    Attributes, BlobRef, BlobState, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Data, Etag, NamedBy,
+    PartRecord, ReapReason, ReapTarget, UploadRecord,
 };
 use couronne_base::codec;
 
@@ -33,7 +34,8 @@ impl Evaluation<'_> {
         checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
     ) -> Result<Outcome, Stop> {
         let row = self.upload_row(RowKind::Upload, upload);
-        if self.exists(&row)? || self.exists(&self.upload_row(RowKind::Completed, upload))? {
+        // Parts of a dropped upload are on their way out: nobody may take them up again.
+        if answer::is_upload(self.view, self.bucket(), &self.request.key, upload)? || self.has_parts(upload)? {
             return Err(Refusal::Invalid(InvalidReason::UploadExists).into());
         }
         let asks_for_lock = attributes.retention.is_some() || attributes.legal_hold;
@@ -62,7 +64,8 @@ impl Evaluation<'_> {
         if let Some(old) = &old {
             self.drop_part_data(upload, old);
         }
-        let data = self.admit(new.data, new.size, self.part_row(RowKind::PartPayload, upload, new.number))?;
+        let payload_row = self.part_row(RowKind::PartPayload, upload, new.number);
+        let data = self.admit(new.data, new.size, payload_row, NamedBy::Part { upload, number: new.number })?;
         self.usage.upload_bytes += bytes_delta(new.size);
         let record = PartRecord {
             number: new.number,
@@ -101,6 +104,12 @@ impl Evaluation<'_> {
         Ok(parts)
     }
 
+    fn has_parts(&self, upload: UploadId) -> Result<bool, Stop> {
+        let start = self.upload_row(RowKind::Part, upload);
+        let end = key::end_of_upload(RowKind::Part, self.bucket(), &self.request.key, upload);
+        Ok(self.view.scan(Bound::Included(&start), Bound::Excluded(&end), false).next()?.is_some())
+    }
+
     /// Gives up parts for good, their rows included. There may be thousands, under a long key: what the effect says of
     /// each is short.
     pub(super) fn drop_parts(&mut self, upload: UploadId, parts: &[PartRecord]) {
@@ -113,7 +122,9 @@ impl Evaluation<'_> {
             Data::Inline { .. } => None,
         };
         let blobs: Vec<BlobRef> = parts.iter().filter_map(blob).collect();
-        blobs.iter().for_each(|blob| self.put_row(key::of_blob(RowKind::PendingDelete, blob.id), &bytes::Bytes::new()));
+        for blob in &blobs {
+            self.put_row(key::of_blob(RowKind::Blob, blob.id), &BlobState::PendingDelete);
+        }
         if !blobs.is_empty() {
             self.reap(ReapTarget::Parts { upload, blobs }, ReapReason::Dropped);
         }
@@ -131,7 +142,7 @@ impl Evaluation<'_> {
         self.usage.upload_bytes -= bytes_delta(part.size);
         match &part.data {
             Data::Inline { .. } => self.delete_row(self.part_row(RowKind::PartPayload, upload, part.number)),
-            Data::Blob(blob) => self.reap_blob(blob, ReapReason::Dropped),
+            Data::Blob(blob) => self.drop_blob(blob),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::command::Refusal;
 use crate::ids::{Ordinal, VersionId};
 use crate::key::{self, RowKind};
 use crate::record::{
-    BlobRef, BucketRules, Content, Data, ObjectRecord, ReapReason, ReapRecord, ReapTarget, VersionRecord, Versioning,
+    BucketRules, Content, Data, ObjectRecord, ReapReason, ReapRecord, ReapTarget, VersionRecord, Versioning,
 };
 use couronne_base::codec;
 
@@ -185,17 +185,12 @@ impl Evaluation<'_> {
             Content::Whole(Data::Inline { .. }) => {
                 self.delete_row(key::of_payload(self.bucket(), &self.request.key, object.ordinal));
             }
-            Content::Whole(Data::Blob(blob)) => self.reap_blob(blob, ReapReason::Dropped),
+            Content::Whole(Data::Blob(blob)) => self.drop_blob(blob),
             Content::Parts { upload, .. } => {
                 self.delete_row(key::of_upload(RowKind::Completed, self.bucket(), &self.request.key, *upload));
                 self.reap(ReapTarget::Upload(*upload), ReapReason::Dropped);
             }
         }
-    }
-
-    pub(super) fn reap_blob(&mut self, blob: &BlobRef, reason: ReapReason) {
-        self.reap(ReapTarget::Blob(blob.clone()), reason);
-        self.put_row(key::of_blob(RowKind::PendingDelete, blob.id), &bytes::Bytes::new());
     }
 
     pub(super) fn reap(&mut self, target: ReapTarget, reason: ReapReason) {

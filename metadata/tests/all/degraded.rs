@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
 use crate::support::{BEGIN_US, Range, blob, object_key, put_blob};
-use couronne_metadata::command::Command;
+use couronne_metadata::command::{Command, NewData};
 use couronne_metadata::marks::mark_degraded;
 use couronne_metadata::query::{Answer, Query};
-use couronne_metadata::record::{BlobRef, RepairRecord, Versioning};
+use couronne_metadata::record::{BlobRef, LossEvent, RepairRecord, SweepMarks, Versioning};
 use couronne_placement::BlobId;
+use couronne_ring::DriveId;
 use proptest::prelude::*;
 
 fn rows(range: &Range) -> BTreeMap<BlobId, (String, u8)> {
@@ -36,7 +35,7 @@ fn mark(range: &mut Range, watermarks: &[(&str, BlobRef, u8)]) {
 fn a_row_is_left_for_what_is_named_and_keeps_the_larger_number() {
     let mut range = Range::new(Versioning::Off);
     let (kept, dropped, unknown) =
-        (blob(BEGIN_US / 1000, 1, 9), blob(BEGIN_US / 1000, 2, 9), blob(BEGIN_US / 1000, 3, 9));
+        (blob("k", BEGIN_US / 1000, 1, 9), blob("k", BEGIN_US / 1000, 2, 9), blob("k", BEGIN_US / 1000, 3, 9));
     range.run("k", put_blob(dropped.clone(), 0)).unwrap();
     range.run("k", put_blob(kept.clone(), 0)).unwrap();
     mark(&mut range, &[("k", kept.clone(), 2), ("k", dropped, 2), ("k", unknown, 1), ("other", kept.clone(), 3)]);
@@ -51,15 +50,15 @@ fn a_row_is_left_for_what_is_named_and_keeps_the_larger_number() {
     assert_eq!(rows(&range)[&kept.id].1, 1);
 }
 
-/// A page of blobs never ends inside a key. Every effect fits an entry, which the range of the tests checks.
+/// A page of blobs may be of one long key. Every effect fits an entry, which the range of the tests checks.
 #[test]
 fn a_page_of_a_long_keys_blobs_is_marked_by_several_commands() {
     let mut range = Range::new(Versioning::Enabled);
     let key = "k".repeat(1024);
     for number in 0..7_000 {
-        range.run(&key, put_blob(blob(BEGIN_US / 1000, number, 9), 0)).unwrap();
+        range.run(&key, put_blob(blob(&key, BEGIN_US / 1000, number, 9), 0)).unwrap();
     }
-    let Answer::Blobs(page, None) = range.query(&Query::Blobs { after: Bytes::new(), limit: 500 }) else { panic!() };
+    let Answer::Blobs(page, None) = range.query(&Query::Blobs { after: None, limit: 7_000 }) else { panic!() };
     assert_eq!(page.len(), 7_000);
     let row = |(bucket, key, blob)| RepairRecord { blob, bucket, key, missing: 1 };
     let commands = mark_degraded(page.into_iter().map(row).collect());
@@ -70,6 +69,32 @@ fn a_page_of_a_long_keys_blobs_is_marked_by_several_commands() {
     let Answer::Repair(rows) = range.query(&Query::Repair { after: None, limit: 10_000 }) else { panic!() };
     assert_eq!(rows.len(), 7_000);
     assert_eq!(mark_degraded(Vec::new()), []);
+}
+
+/// The sweep may have passed a blob whose shards were written before it began, and whose row comes after.
+#[test]
+fn a_commit_behind_a_sweep_asks_for_repair() {
+    let mut range = Range::new(Versioning::Off);
+    let missing = |range: &mut Range, number, placed_by| {
+        let new = blob("k", range.now_us / 1000, number, 9);
+        let Command::Put { data: NewData::Blob(blob, missing, _), size, etag, checksum, attributes, condition } =
+            put_blob(new.clone(), 0)
+        else {
+            panic!()
+        };
+        let data = NewData::Blob(blob, missing, placed_by);
+        range.run("k", Command::Put { data, size, etag, checksum, attributes, condition }).unwrap();
+        rows(range).get(&new.id).map(|(_, missing)| *missing)
+    };
+    assert_eq!(missing(&mut range, 1, None), None, "no sweep began yet");
+    range.run("any", Command::BeginSweep { map_version: 7 }).unwrap();
+    range.run("any", Command::BeginSweep { map_version: 3 }).unwrap();
+    assert_eq!(missing(&mut range, 2, Some(6)), Some(1));
+    assert_eq!(missing(&mut range, 3, None), Some(1), "what is not known is looked at");
+    assert_eq!(missing(&mut range, 4, Some(7)), None);
+    let marks = SweepMarks { swept: vec![LossEvent::Emptied(DriveId(1), 7), LossEvent::Lost(DriveId(2), 5)] };
+    range.run("any", Command::EndSweep { marks: marks.clone() }).unwrap();
+    assert_eq!(range.query(&Query::SweepMarks), Answer::SweepMarks(marks));
 }
 
 #[derive(Clone, Debug)]
@@ -103,7 +128,7 @@ proptest! {
         for step in steps {
             match step {
                 DamageStep::Put { key, degraded } => {
-                    let new = blob(range.now_us / 1000, blobs.len() as u64, 9);
+                    let new = blob(KEYS[key], range.now_us / 1000, blobs.len() as u64, 9);
                     range.run(KEYS[key], put_blob(new.clone(), u8::from(degraded))).unwrap();
                     dropped.extend(current.insert(key, new.id));
                     if degraded {

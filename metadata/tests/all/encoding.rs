@@ -14,18 +14,19 @@ use couronne_metadata::ids::{BucketId, CommitId, Ordinal, PartNumber, UploadId, 
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::query::{Answer, Entry, ListQuery, Ownership, Page, Query, SystemRow};
 use couronne_metadata::record::{
-    Attributes, BlobRef, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content,
-    Data, Etag, ObjectRecord, PartRecord, ReapReason, ReapRecord, ReapTarget, RepairRecord, Retention, UploadRecord,
-    Usage, VersionRecord, Versioning,
+    Attributes, BlobRef, BlobState, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind,
+    Content, Data, Etag, LossEvent, NamedBlob, NamedBy, ObjectRecord, PartRecord, ReapReason, ReapRecord, ReapTarget,
+    RepairRecord, Retention, SweepMarks, UploadRecord, Usage, VersionRecord, Versioning,
 };
 use couronne_metadata::store::{Batch, Write};
 use couronne_metadata::watermarks::Watermarks;
 use couronne_placement::{BlobId, Geometry, PolicyId};
+use couronne_ring::DriveId;
 use proptest::prelude::*;
 
 fn blob() -> BlobRef {
     BlobRef {
-        id: BlobId::from_bytes([1; 16]),
+        id: BlobId::from_bytes([1; BlobId::BYTES]),
         len: 5 << 20,
         policy: PolicyId(3),
         geometry: Geometry::new(4, 2, 4 << 20).unwrap(),
@@ -123,6 +124,11 @@ fn reap() -> ReapRecord {
     }
 }
 
+fn named(by: NamedBy) -> BlobState {
+    let (bucket, key) = (BucketId::from_bytes([6; 16]), object_key("k"));
+    BlobState::Named(Box::new(NamedBlob { blob: blob(), bucket, key, by }))
+}
+
 fn repair() -> RepairRecord {
     RepairRecord { blob: blob(), bucket: BucketId::from_bytes([6; 16]), key: object_key("k"), missing: 2 }
 }
@@ -140,7 +146,7 @@ fn effect() -> Effect {
     Effect {
         writes: batch.writes,
         usage,
-        watermarks: Some(Watermarks { horizon_ms: 1, forgotten_ms: 2, ordinal_floor: Ordinal(3) }),
+        watermarks: Some(Watermarks { horizon_ms: 1, forgotten_ms: 2, ordinal_floor: Ordinal(3), sweep_map: 4 }),
         removed: vec![RemovedRows { prefix: "p".into(), suffixes: vec!["x".into(), "y".into()] }],
     }
 }
@@ -183,8 +189,8 @@ fn records_are_encoded_as_fixed() {
     golden(
         &PartRecord { data: Data::Blob(blob()), checksum: Some(checksum()), ..part() },
         "010102904e02010903100202020202020202020202020202020204120110050505050505050505050505050505050501\
-         0106330231012f01100101010101010101010101010101010102048080c0020301030406040200400000050affffffff\
-         ffffffffff01070e0102020002020100030409080706",
+         0106430241013f0120010101010101010101010101010101010101010101010101010101010101010102048080c00203\
+         01030406040200400000050affffffffffffffffff01070e0102020002020100030409080706",
     );
     golden(&rules(), "010101040202020003020300040601040202e8070501012804636f7273");
     golden(
@@ -194,28 +200,48 @@ fn records_are_encoded_as_fixed() {
     );
     golden(
         &reap(),
-        "0101330131012f01100101010101010101010101010101010102048080c0020301030406040200400000050affffffff\
-         ffffffffff0102100606060606060606060606060606060603016b040105050202000610020202020202020202020202\
-         02020202",
+        "0101430141013f0120010101010101010101010101010101010101010101010101010101010101010102048080c00203\
+         01030406040200400000050affffffffffffffffff0102100606060606060606060606060606060603016b0401050502\
+         0200061002020202020202020202020202020202",
     );
     let target = ReapTarget::Parts { upload: UploadId::from_bytes([9; 16]), blobs: vec![blob()] };
     golden(
         &target,
-        "010343011009090909090909090909090909090909022f01100101010101010101010101010101010102048080c00203\
-         01030406040200400000050affffffffffffffffff01",
+        "010353011009090909090909090909090909090909023f01200101010101010101010101010101010101010101010101\
+         01010101010101010102048080c0020301030406040200400000050affffffffffffffffff01",
     );
     golden(
+        &named(NamedBy::Version(Ordinal(300))),
+        "010160015e013f0120010101010101010101010101010101010101010101010101010101010101010102048080c00203\
+         01030406040200400000050affffffffffffffffff0102100606060606060606060606060606060603016b0406010401\
+         02ac02",
+    );
+    golden(
+        &named(NamedBy::Part { upload: UploadId::from_bytes([9; 16]), number: PartNumber::new(3).unwrap() }),
+        "010171016f013f0120010101010101010101010101010101010101010101010101010101010101010102048080c00203\
+         01030406040200400000050affffffffffffffffff0102100606060606060606060606060606060603016b0417021501\
+         1009090909090909090909090909090909020103",
+    );
+    golden(&BlobState::PendingDelete, "010200");
+    golden(&BlobState::Abandoned, "010300");
+    golden(
         &repair(),
-        "01012f01100101010101010101010101010101010102048080c0020301030406040200400000050affffffffffffffff\
-         ff0102100606060606060606060606060606060603016b040102",
+        "01013f0120010101010101010101010101010101010101010101010101010101010101010102048080c0020301030406\
+         040200400000050affffffffffffffffff0102100606060606060606060606060606060603016b040102",
+    );
+    let swept = vec![LossEvent::Lost(DriveId(1), 300), LossEvent::Emptied(DriveId(2), 7)];
+    golden(
+        &SweepMarks { swept },
+        "01011801160110000000000000000000000000000000010202ac02011702150110000000000000000000000000000000\
+         02020107",
     );
     golden(&usage(), "01010101020104030affffffffffffffffff01040afeffffffffffffffff01");
     golden(&SystemRow { version: Ordinal(300), value: Bytes::from_static(b"x") }, "010102ac02020178");
     golden(
         &effect(),
         "010108010601016b0201760105020301016b010803060101610201620232011006060606060606060606060606060606\
-         021e010101020104030affffffffffffffffff01040afeffffffffffffffff0103090101010201020301030409010170\
-         020178020179",
+         021e010101020104030affffffffffffffffff01040afeffffffffffffffff01030c0101010201020301030401040409\
+         010170020178020179",
     );
 }
 
@@ -301,6 +327,8 @@ fn commands() -> Vec<Command> {
         Command::SystemWrite { expect: Expect::Absent, value: None },
         Command::Reaped { row: Bytes::from_static(b"row") },
         Command::Repaired { blob: blob().id },
+        Command::BeginSweep { map_version: 7 },
+        Command::EndSweep { marks: SweepMarks { swept: vec![LossEvent::Emptied(DriveId(2), 7)] } },
         Command::MarkDegraded { blobs: vec![repair()] },
         Command::AdvanceHorizon { horizon_ms: 1 },
         Command::ExpireDedupEntries { before_ms: 1 },
@@ -357,7 +385,9 @@ fn questions_and_answers_come_back() {
     round_trip(&Query::ListUploads { list: list.clone(), after_upload: Some(upload) });
     round_trip(&Query::List(list));
     round_trip(&Query::Parts { key: key.clone(), upload, after: 1, limit: 2 });
-    round_trip(&Query::Blobs { after: Bytes::from_static(b"row"), limit: 2 });
+    round_trip(&Query::SweepMarks);
+    round_trip(&Answer::SweepMarks(SweepMarks::default()));
+    round_trip(&Query::Blobs { after: Some(blob().id), limit: 2 });
     round_trip(&Answer::Get(Some((VersionRecord::Object(Box::new(object())), Some(Bytes::from_static(b"x"))))));
     round_trip(&Answer::Get(None));
     let entries = vec![Entry::Row(key.clone(), Box::new(object())), Entry::CommonPrefix("p/".into())];
@@ -375,7 +405,7 @@ fn questions_and_answers_come_back() {
     round_trip(&Answer::OwnsBlob(Ownership::Disowned));
     round_trip(&Answer::Reap(vec![(Bytes::from_static(b"row"), reap(), vec![blob()])]));
     round_trip(&Answer::Repair(vec![repair()]));
-    round_trip(&Answer::Blobs(vec![(BucketId::SYSTEM, key, blob())], Some(Bytes::from_static(b"next"))));
+    round_trip(&Answer::Blobs(vec![(BucketId::SYSTEM, key, blob())], Some(blob().id)));
 }
 
 #[test]

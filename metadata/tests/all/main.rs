@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod blobs;
 mod degraded;
 mod encoding;
 mod model;

@@ -94,7 +94,10 @@ proptest! {
             let key = |at: usize| ["a", "b", "c"][at];
             let (at, command) = match step {
                 RecoveryStep::Put(at, body) => (at, put(&body.to_string(), Precondition::default())),
-                RecoveryStep::PutBlob(at, number) => (at, put_blob(blob(range.now_us / 1000, number, 1 << 20), u8::from(number % 2 == 0))),
+                RecoveryStep::PutBlob(at, number) => {
+                    let blob = blob(key(at), range.now_us / 1000, number, 1 << 20);
+                    (at, put_blob(blob, u8::from(number % 2 == 0)))
+                }
                 RecoveryStep::Delete(at) => (at, delete(None, Precondition::default())),
                 RecoveryStep::Repeat(at) => {
                     if let Some((request, outcome)) = done.get(at.checked_rem(done.len()).unwrap_or(0)) {

@@ -45,7 +45,7 @@ fn under_next_rules(range: &mut Range, key: &str, command: Command) -> CommandRe
 fn a_late_put_that_was_called_stale_drops_nothing_that_was_committed_since() {
     for versioning in [Versioning::Off, Versioning::Enabled] {
         let mut range = Range::new(versioning);
-        let staged = blob(NOW_MS, 1, 1 << 20);
+        let staged = blob("k", NOW_MS, 1, 1 << 20);
         // Attempt 1 waits at a leader that is cut off. Attempt 2 meets a range that lacks the newest rules.
         let late = under_next_rules(&mut range, "k", put_blob(staged.clone(), 0));
         assert_eq!(range.execute(&repeat_of(&late)), Err(Refusal::StaleRules));
@@ -64,7 +64,7 @@ fn a_late_command_that_was_called_stale_undoes_nothing_that_was_acknowledged_sin
     let commands = [
         delete(None, Precondition::default()),
         put("late", Precondition::default()),
-        put_blob(blob(NOW_MS, 1, 1 << 20), 0),
+        put_blob(blob("k", NOW_MS, 1, 1 << 20), 0),
     ];
     for command in commands {
         let mut range = Range::new(Versioning::Off);
@@ -72,7 +72,7 @@ fn a_late_command_that_was_called_stale_undoes_nothing_that_was_acknowledged_sin
         assert_eq!(range.execute(&repeat_of(&late)), Err(Refusal::StaleRules));
         range.change_rules(|_| {});
         range.run("k", command).unwrap();
-        let other = blob(NOW_MS, 2, 1 << 20);
+        let other = blob("k", NOW_MS, 2, 1 << 20);
         range.run("k", put_blob(other.clone(), 0)).unwrap();
         assert_eq!(range.execute(&late), Err(Refusal::StaleRules));
         assert_eq!(named(&range, "k"), Some(other.id), "{:?}", late.command);
@@ -107,7 +107,7 @@ fn every_answer_to_a_repeat_is_kept() {
         range.request("any", Command::PutRules { rules: rules.clone() }),
         range.request("any", Command::SealBucket { rules: BucketRules { state: BucketState::Deleting, ..rules } }),
         range.request("any", Command::DropRules),
-        range.request("k", Command::Abandon { blob: blob(NOW_MS, 7, 9) }),
+        range.request("k", Command::Abandon { blob: blob("k", NOW_MS, 7, 9) }),
     ];
     requests.push(under_next_rules(&mut range, "k", delete(None, Precondition::default())));
     for request in requests {
@@ -121,7 +121,7 @@ fn every_answer_to_a_repeat_is_kept() {
 #[test]
 fn a_repeat_of_a_duty_leaves_no_row() {
     let mut range = Range::new(Versioning::Off);
-    let duty = range.request("any", Command::Repaired { blob: blob(NOW_MS, 1, 9).id });
+    let duty = range.request("any", Command::Repaired { blob: blob("k", NOW_MS, 1, 9).id });
     let answered = evaluate(&*range.store.view(), &repeat_of(&duty), range.now_us).unwrap();
     assert!(matches!(answered, Evaluated::Settled(Ok(_))), "{answered:?}");
 }

@@ -1,20 +1,23 @@
 //! Multipart uploads, blobs and their reaping, buckets' rules and system rows, case by case.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::support::{BEGIN_US, Range, blob, delete, etag, list_all, object_key, put, put_blob, upload_id};
 use bytes::Bytes;
 use couronne_metadata::answer::{QueryRefusal, answer};
 use couronne_metadata::command::{
-    AttributeChange, Command, CompletedPart, EtagSet, Expect, InvalidReason, NewData, Outcome, Precondition, Refusal,
+    AttributeChange, Command, CommandRequest, CompletedPart, EtagSet, Expect, InvalidReason, NewData, Outcome,
+    Precondition, Refusal,
 };
 use couronne_metadata::ids::{BucketId, PartNumber, UploadId};
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_metadata::record::{
-    Attributes, BlobRef, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content, ReapReason, ReapTarget,
-    Retention, VersionRecord, Versioning,
+    Attributes, BlobRef, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content, ReapReason,
+    ReapTarget, Retention, VersionRecord, Versioning,
 };
 use couronne_metadata::store::Store;
+use couronne_placement::ResidencyClass;
 
 const NOW_MS: u64 = BEGIN_US / 1000;
 
@@ -26,11 +29,14 @@ fn create(upload: UploadId, checksum: Option<(ChecksumAlgorithm, ChecksumKind)>)
     Command::CreateUpload { upload, attributes: Attributes::default(), initiator: "me".into(), checksum }
 }
 
-fn part(upload: UploadId, at: u16, body: &str) -> Command {
+/// A part with a blob of its own, which bears the part's number.
+fn part(key: &str, upload: UploadId, at: u16, body: &str) -> Command {
+    static BLOBS: AtomicU64 = AtomicU64::new(0);
+    let id = blob(key, NOW_MS, BLOBS.fetch_add(1, Ordering::Relaxed), 0).id;
     Command::PutPart {
         upload,
         number: number(at),
-        data: NewData::Blob(blob(NOW_MS, 1000 + u64::from(at), body.len() as u64), 0, None),
+        data: NewData::Blob(BlobRef { id, ..blob(key, NOW_MS, 1000 + u64::from(at), body.len() as u64) }, 0, None),
         size: body.len() as u64,
         etag: etag(body),
         checksum: None,
@@ -62,7 +68,8 @@ fn due(range: &Range) -> Vec<(Bytes, ReapTarget, Vec<u64>)> {
 }
 
 fn owner(range: &Range, key: &str, blob: couronne_placement::BlobId) -> Ownership {
-    match range.query(&Query::OwnsBlob { key: object_key(key), blob }) {
+    let query = Query::OwnsBlob { key: object_key(key), blob };
+    match answer(&*range.store.view(), range.bucket, None, &query, range.now_us).unwrap() {
         Answer::OwnsBlob(ownership) => ownership,
         other => panic!("{other:?}"),
     }
@@ -74,7 +81,7 @@ fn an_upload_becomes_an_object_and_a_repeat_gets_the_same_answer() {
     let upload = upload_id(1);
     range.run("k", create(upload, None)).unwrap();
     for (at, body) in [(1, "first"), (2, "other"), (3, "stray"), (4, "end")] {
-        range.run("k", part(upload, at, body)).unwrap();
+        range.run("k", part("k", upload, at, body)).unwrap();
     }
     assert_eq!(range.usage().upload_bytes, 18);
     let named = [(1, "first"), (2, "other"), (4, "end")];
@@ -84,7 +91,7 @@ fn an_upload_becomes_an_object_and_a_repeat_gets_the_same_answer() {
     assert_eq!(range.run("k", complete(upload, &named[..2])), Err(Refusal::InvalidPartOrder));
     assert_eq!(range.run("k", complete(upload, &[(1, "wrong")])), Err(Refusal::InvalidPart(number(1))));
     assert_eq!((range.usage().objects, range.usage().bytes, range.usage().upload_bytes), (1, 13, 0));
-    assert_eq!(range.run("k", part(upload, 5, "late")), Err(Refusal::NoSuchUpload));
+    assert_eq!(range.run("k", part("k", upload, 5, "late")), Err(Refusal::NoSuchUpload));
 
     let Some((VersionRecord::Object(object), None)) = range.get("k", None) else { panic!() };
     assert_eq!(object.content, Content::Parts { upload, count: 3, uniform_bytes: None });
@@ -120,7 +127,7 @@ fn a_completion_may_leave_thousands_of_parts_of_a_long_key_out() {
     range.run(&key, create(upload, None)).unwrap();
     for at in 1..=PartNumber::MAX {
         let body = if at % 3 == 0 { "inline" } else { "a blob" };
-        let mut command = part(upload, at, body);
+        let mut command = part(&key, upload, at, body);
         if let (Command::PutPart { data, .. }, "inline") = (&mut command, body) {
             *data = NewData::Inline(Bytes::from_static(b"inline"), 0);
         }
@@ -148,8 +155,8 @@ fn a_completion_is_refused_for_what_is_wrong_with_it() {
     let mut range = Range::new(Versioning::Off);
     let upload = upload_id(1);
     range.run("k", create(upload, None)).unwrap();
-    range.run("k", part(upload, 1, "four")).unwrap();
-    range.run("k", part(upload, 2, "fives")).unwrap();
+    range.run("k", part("k", upload, 1, "four")).unwrap();
+    range.run("k", part("k", upload, 2, "fives")).unwrap();
     let mut refusal = |command| range.run("k", command).unwrap_err();
     assert_eq!(refusal(complete(upload_id(9), &[(1, "four")])), Refusal::NoSuchUpload);
     assert_eq!(refusal(complete(upload, &[])), Refusal::Invalid(InvalidReason::NoParts));
@@ -196,7 +203,9 @@ fn checksums_of_parts_make_the_whole_one() {
         range.run("k", create(upload, Some((algorithm, kind)))).unwrap();
         let (first, second) = ("the first part", "and the second, longer one");
         for (at, body) in [(1, first), (2, second)] {
-            let Command::PutPart { upload, number, data, size, etag, .. } = part(upload, at, body) else { panic!() };
+            let Command::PutPart { upload, number, data, size, etag, .. } = part("k", upload, at, body) else {
+                panic!()
+            };
             let value = Bytes::from(sum(algorithm, body.as_bytes()));
             let checksum = Some(Checksum { algorithm, kind: FullObject, value });
             range.run("k", Command::PutPart { upload, number, data, size, etag, checksum }).unwrap();
@@ -231,9 +240,9 @@ fn an_upload_that_asked_for_no_checksum_has_the_default_one() {
     let crc64 = |bytes: &str| crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes.as_bytes());
     let bodies = ["the first part", "and the second, in a blob", "end"];
     for (at, body) in (1..).zip(bodies) {
-        let Command::PutPart { upload, number, size, etag, .. } = part(upload, at, body) else { panic!() };
+        let Command::PutPart { upload, number, size, etag, .. } = part("k", upload, at, body) else { panic!() };
         let data = match at {
-            2 => NewData::Blob(BlobRef { crc64: crc64(body), ..blob(NOW_MS, 2, size) }, 0, None),
+            2 => NewData::Blob(BlobRef { crc64: crc64(body), ..blob("k", NOW_MS, 2, size) }, 0, None),
             _ => NewData::Inline(Bytes::from(body), crc64(body)),
         };
         range.run("k", Command::PutPart { upload, number, data, size, etag, checksum: None }).unwrap();
@@ -250,7 +259,7 @@ fn an_aborted_upload_leaves_one_reap_row_and_no_upload() {
     let (one, two) = (upload_id(1), upload_id(2));
     range.run("k", create(one, None)).unwrap();
     range.run("k", create(two, None)).unwrap();
-    range.run("k", part(one, 7, "bytes")).unwrap();
+    range.run("k", part("k", one, 7, "bytes")).unwrap();
     let listed = |range: &Range, after_upload| match range.query(&Query::ListUploads {
         list: couronne_metadata::query::ListQuery {
             after: if after_upload == Some(one) { "k".into() } else { Bytes::new() },
@@ -275,7 +284,7 @@ fn an_aborted_upload_leaves_one_reap_row_and_no_upload() {
 #[test]
 fn blobs_are_owned_abandoned_reaped_and_disowned() {
     let mut range = Range::new(Versioning::Off);
-    let (kept, dropped, given_up) = (blob(NOW_MS, 1, 9), blob(NOW_MS, 2, 9), blob(NOW_MS, 3, 9));
+    let (kept, dropped, given_up) = (blob("k", NOW_MS, 1, 9), blob("k", NOW_MS, 2, 9), blob("k", NOW_MS, 3, 9));
     range.run("k", put_blob(dropped.clone(), 2)).unwrap();
     range.run("k", put_blob(kept.clone(), 0)).unwrap();
     let Answer::Repair(repairs) = range.query(&Query::Repair { after: None, limit: 9 }) else { panic!() };
@@ -285,14 +294,16 @@ fn blobs_are_owned_abandoned_reaped_and_disowned() {
     assert_eq!(range.run("k", put_blob(given_up.clone(), 0)), Err(Refusal::BlobRefused));
     assert_eq!(owner(&range, "k", kept.id), Ownership::Owned);
     assert_eq!(owner(&range, "other", kept.id), Ownership::Unknown);
-    assert_eq!(owner(&range, "k", dropped.id), Ownership::Unknown);
+    assert_eq!(owner(&range, "k", dropped.id), Ownership::Dropped);
+    assert_eq!(owner(&range, "k", given_up.id), Ownership::Dropped);
+    assert_eq!(range.run("k", put_blob(dropped.clone(), 0)), Err(Refusal::BlobRefused), "what was dropped stays so");
 
     range.now_us += 7_200_000_000;
     let horizon_ms = NOW_MS + 1;
     range.run("k", Command::AdvanceHorizon { horizon_ms }).unwrap();
     assert_eq!(owner(&range, "k", kept.id), Ownership::Owned);
-    assert_eq!(owner(&range, "k", dropped.id), Ownership::Unknown, "its readers have until it is reaped");
-    assert_eq!(range.run("k", put_blob(blob(NOW_MS, 4, 9), 0)), Err(Refusal::BlobRefused));
+    assert_eq!(owner(&range, "k", dropped.id), Ownership::Dropped, "its readers have until it is reaped");
+    assert_eq!(range.run("k", put_blob(blob("k", NOW_MS, 4, 9), 0)), Err(Refusal::BlobRefused));
     assert_eq!(range.run("k", put_blob(given_up, 0)), Err(Refusal::BlobRefused));
     for (row, ..) in due(&range) {
         range.run("k", Command::Reaped { row }).unwrap();
@@ -304,22 +315,63 @@ fn blobs_are_owned_abandoned_reaped_and_disowned() {
     assert_eq!(owner(&range, "k", dropped.id), Ownership::Disowned, "the horizon never falls");
 }
 
+/// Until the horizon has passed it, an abandoned blob is refused; and the reaper comes again for what was written late.
+#[test]
+fn an_abandoned_blob_is_refused_and_reaped_until_the_horizon_has_passed_it() {
+    let mut range = Range::new(Versioning::Off);
+    let blob = blob("k", NOW_MS, 1, 9);
+    range.run("k", Command::AdvanceHorizon { horizon_ms: NOW_MS - 7 * 86_400_000 }).unwrap();
+    range.run("k", Command::Abandon { blob: blob.clone() }).unwrap();
+    let mut rounds = 0;
+    while let Some((row, ..)) = {
+        range.now_us += 3_700_000_000;
+        due(&range).pop()
+    } {
+        rounds += 1;
+        range.run("k", Command::Reaped { row }).unwrap();
+        assert_eq!(due(&range), [], "not before it is due again");
+        assert_eq!(owner(&range, "k", blob.id), if rounds < 2 { Ownership::Dropped } else { Ownership::Disowned });
+        assert_eq!(range.run("k", put_blob(blob.clone(), 0)), Err(Refusal::BlobRefused));
+        range.now_us += 7 * 86_400_000_000;
+        range.run("k", Command::AdvanceHorizon { horizon_ms: NOW_MS + 1 }).unwrap();
+    }
+    assert_eq!(rounds, 2);
+}
+
+/// A gateway may choose an upload's id: it must not take up parts that the reaper is about to delete.
+#[test]
+fn an_upload_that_was_dropped_is_not_opened_again() {
+    let mut range = Range::new(Versioning::Off);
+    let upload = upload_id(1);
+    range.run("k", create(upload, None)).unwrap();
+    range.run("k", part("k", upload, 1, "bytes")).unwrap();
+    range.run("k", Command::AbortUpload { upload }).unwrap();
+    assert_eq!(range.run("k", create(upload, None)), Err(Refusal::Invalid(InvalidReason::UploadExists)));
+    range.run("other", create(upload, None)).unwrap();
+    range.run("other", part("other", upload, 1, "bytes")).unwrap();
+    range.run("other", Command::AbortUpload { upload }).unwrap();
+    range.now_us += 7_200_000_000;
+    assert_eq!(due(&range).len(), 2, "neither's reap row is written over by the other's");
+}
+
 #[test]
 fn every_named_blob_is_told_page_by_page() {
     let mut range = Range::new(Versioning::Enabled);
     for (at, key) in ["a", "b", "b", "c"].iter().enumerate() {
-        range.run(key, put_blob(blob(NOW_MS, at as u64, 9), 0)).unwrap();
+        range.run(key, put_blob(blob(key, NOW_MS, at as u64, 9), 0)).unwrap();
     }
     range.put("inline", "bytes").unwrap();
     range.run("u", create(upload_id(1), None)).unwrap();
-    range.run("u", part(upload_id(1), 1, "bytes")).unwrap();
+    range.run("u", part("u", upload_id(1), 1, "bytes")).unwrap();
     for limit in [1, 2, 100] {
-        let (mut after, mut told) = (Bytes::new(), Vec::new());
+        let (mut after, mut told) = (None, Vec::new());
         loop {
             let Answer::Blobs(blobs, next) = range.query(&Query::Blobs { after, limit }) else { panic!() };
             told.extend(blobs.into_iter().map(|(_, _, blob)| blob.crc64));
-            let Some(next) = next else { break };
             after = next;
+            if after.is_none() {
+                break;
+            }
         }
         told.sort_unstable();
         assert_eq!(told, [0, 1, 2, 3, 1001]);
@@ -332,16 +384,18 @@ fn a_blob_named_all_the_time_is_told_though_its_version_becomes_current() {
     for limit in 1..6 {
         let (mut range, mut oldest) = (Range::new(Versioning::Enabled), None);
         for (at, key) in ["a", "k", "k", "k", "z"].iter().enumerate() {
-            range.run(key, put_blob(blob(NOW_MS, at as u64, 9), 0)).unwrap();
+            range.run(key, put_blob(blob(key, NOW_MS, at as u64, 9), 0)).unwrap();
             range.now_us += 1000;
             oldest = oldest.or_else(|| range.get("k", None).map(|(record, _)| record.version()));
         }
-        let (mut after, mut told) = (Bytes::new(), BTreeSet::new());
+        let (mut after, mut told) = (None, BTreeSet::new());
         loop {
             let Answer::Blobs(blobs, next) = range.query(&Query::Blobs { after, limit }) else { panic!() };
             told.extend(blobs.into_iter().map(|(_, _, blob)| blob.crc64));
-            let Some(next) = next else { break };
             after = next;
+            if after.is_none() {
+                break;
+            }
             let (newest, _) = range.get("k", None).unwrap();
             if Some(newest.version()) != oldest {
                 range.delete("k", Some(newest.version())).unwrap();
@@ -409,6 +463,27 @@ fn a_bucket_is_sealed_only_when_empty_and_its_rules_gate_every_write() {
     assert_eq!(range.run("any", Command::PutRules { rules: late }), Err(Refusal::Conflict));
 }
 
+/// Of a bucket that is gone nobody else would ever say whose its blobs are.
+#[test]
+fn what_is_left_of_a_dropped_bucket_is_disowned_and_it_never_comes_back() {
+    let mut range = Range::new(Versioning::Off);
+    let first = range.rules.clone();
+    let (orphan, old_enough) = (blob("k", NOW_MS, 1, 9), Command::AdvanceHorizon { horizon_ms: NOW_MS + 1 });
+    range.now_us += 10_000;
+    range.run("any", old_enough).unwrap();
+    assert_eq!(owner(&range, "k", orphan.id), Ownership::Disowned);
+    let rules = BucketRules { version: 2, state: BucketState::Deleting, ..first.clone() };
+    let not_sealed = Err(Refusal::Invalid(InvalidReason::WrongState));
+    assert_eq!(range.run("any", Command::PutRules { rules: rules.clone() }), not_sealed, "only an empty bucket goes");
+    range.run("any", Command::SealBucket { rules }).unwrap();
+    range.run("any", Command::DropRules).unwrap();
+    assert_eq!(owner(&range, "k", orphan.id), Ownership::Disowned, "the range remembers that it held the bucket");
+    let again = CommandRequest { rules_version: 0, ..range.request("any", Command::PutRules { rules: first }) };
+    assert_eq!(range.execute(&again), Err(Refusal::Conflict));
+    range.bucket = BucketId::new(ResidencyClass(0), [8; 14]);
+    assert_eq!(owner(&range, "k", orphan.id), Ownership::Unknown, "it may have held a bucket that is yet to come");
+}
+
 #[test]
 fn system_rows_are_compared_and_swapped() {
     let mut range = Range::new(Versioning::Off);
@@ -460,7 +535,7 @@ fn forgotten_commits_are_refused_and_their_rows_go() {
 #[test]
 fn a_reap_row_tells_why() {
     let mut range = Range::new(Versioning::Off);
-    range.run("k", Command::Abandon { blob: blob(NOW_MS, 1, 9) }).unwrap();
+    range.run("k", Command::Abandon { blob: blob("k", NOW_MS, 1, 9) }).unwrap();
     let Answer::Reap(early) = range.query(&Query::Reap { now_ms: u64::MAX, limit: 9 }) else { panic!() };
     assert_eq!(early, []);
     range.now_us += 3_600_000_000;

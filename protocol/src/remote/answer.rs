@@ -7,7 +7,7 @@ use crate::shard::{ShardClient, ShardDuties};
 use crate::transport::{BODY_BYTES_MAX, Message, Method, Peer, Rejection};
 use crate::wire::{
     self, DeleteBlob, DeleteShard, Describe, Done, Execute, GetShardAt, Payload, PutShardAt, Query, Ranges,
-    ReportShard, VerifyShard,
+    ReportShard, RestoreShardAt, VerifyShard,
 };
 use couronne_cluster::Role;
 
@@ -23,6 +23,10 @@ where
             let PutShardAt { drive, request } = read(message)?;
             reply(node.put_shard(drive, request).await.map(|()| Done))
         }
+        Method::RestoreShard => {
+            let RestoreShardAt(PutShardAt { drive, request }) = read(message)?;
+            reply(node.restore_shard(drive, request).await.map(|()| Done))
+        }
         Method::GetShard => {
             let GetShardAt { drive, request } = read(message)?;
             reply(node.get_shard(drive, request).await)
@@ -33,12 +37,12 @@ where
             reply(Ok::<_, crate::shard::ShardError>(Done))
         }
         Method::DeleteShard => {
-            let DeleteShard { drive, shard } = read(message)?;
-            reply(node.delete_shard(drive, shard).await.map(u64::from))
+            let DeleteShard { drive, shard, owner } = read(message)?;
+            reply(node.delete_shard(drive, shard, &owner).await.map(u64::from))
         }
         Method::DeleteBlob => {
-            let DeleteBlob { drive, blob } = read(message)?;
-            reply(node.delete_blob(drive, blob).await)
+            let DeleteBlob { drive, blob, owner } = read(message)?;
+            reply(node.delete_blob(drive, blob, &owner).await)
         }
         Method::VerifyShard => {
             let VerifyShard { drive, shard } = read(message)?;

@@ -10,7 +10,7 @@ use super::{Reach, Unanswered};
 use crate::map::MapSource;
 use crate::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError, ShardFrames};
 use crate::transport::Transport;
-use crate::wire::{Ask, DeleteBlob, DeleteShard, GetShardAt, PutShardAt, ReportShard, VerifyShard};
+use crate::wire::{Ask, DeleteBlob, DeleteShard, GetShardAt, PutShardAt, ReportShard, RestoreShardAt, VerifyShard};
 
 /// Drives wherever they are, by the map. Duties are for storage nodes: the other side refuses them
 /// to a gateway.
@@ -56,12 +56,16 @@ impl ShardClient for RemoteShards {
 
 #[async_trait]
 impl ShardDuties for RemoteShards {
-    async fn delete_shard(&self, drive: DriveId, shard: ShardId) -> Result<bool, ShardError> {
-        self.ask(drive, DeleteShard { drive, shard }).await.map(|count| count > 0)
+    async fn restore_shard(&self, drive: DriveId, request: PutShard) -> Result<(), ShardError> {
+        self.ask(drive, RestoreShardAt(PutShardAt { drive, request })).await.map(|_| ())
     }
 
-    async fn delete_blob(&self, drive: DriveId, blob: BlobId) -> Result<u64, ShardError> {
-        self.ask(drive, DeleteBlob { drive, blob }).await
+    async fn delete_shard(&self, drive: DriveId, shard: ShardId, owner: &Owner) -> Result<bool, ShardError> {
+        self.ask(drive, DeleteShard { drive, shard, owner: owner.clone() }).await.map(|count| count > 0)
+    }
+
+    async fn delete_blob(&self, drive: DriveId, blob: BlobId, owner: &Owner) -> Result<u64, ShardError> {
+        self.ask(drive, DeleteBlob { drive, blob, owner: owner.clone() }).await
     }
 
     async fn verify_shard(&self, drive: DriveId, shard: ShardId) -> Result<(), ShardError> {

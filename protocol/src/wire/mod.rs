@@ -20,7 +20,7 @@ use couronne_base::codec::{Corrupt, Input, Value, Writer, decode, encode};
 use crate::transport::{HEAD_BYTES_MAX, Message, Method};
 
 pub use range::{Describe, Execute, Query, Ranges};
-pub use shard::{DeleteBlob, DeleteShard, GetShardAt, PutShardAt, ReportShard, VerifyShard};
+pub use shard::{DeleteBlob, DeleteShard, GetShardAt, PutShardAt, ReportShard, RestoreShardAt, VerifyShard};
 
 /// A question: its method, and what answers it.
 pub trait Ask: Payload + Send {

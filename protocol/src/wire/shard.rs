@@ -20,6 +20,10 @@ pub struct PutShardAt {
     pub request: PutShard,
 }
 
+/// Write a shard on a drive for repair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreShardAt(pub PutShardAt);
+
 /// All of [`PutShardAt`] but the shard's bytes.
 pub struct PutShardHead {
     drive: DriveId,
@@ -60,21 +64,25 @@ pub struct ReportShard {
 }
 
 /// Delete one shard from a drive; the answer is 1 if it was there, else 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeleteShard {
     /// The drive.
     pub drive: DriveId,
     /// The shard.
     pub shard: ShardId,
+    /// The bucket and key that the shard belongs to.
+    pub owner: Owner,
 }
 
 /// Delete a blob's shards from a drive; the answer is how many there were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeleteBlob {
     /// The drive.
     pub drive: DriveId,
     /// The blob.
     pub blob: BlobId,
+    /// The bucket and key that the blob belongs to.
+    pub owner: Owner,
 }
 
 /// Read a shard on its drive and say whether it is sound.
@@ -93,8 +101,8 @@ record! { PutShardHead { 1 drive, 2 shard, 3 owner, 4 geometry, 5 policy, 6 clas
 record! { GetShardAt { 1 drive, 2 request } }
 record! { ShardFramesHead { 1 geometry, 2 shard_len, 3 checksums } }
 record! { ReportShard { 1 drive, 2 shard, 3 owner } }
-record! { DeleteShard { 1 drive, 2 shard } }
-record! { DeleteBlob { 1 drive, 2 blob } }
+record! { DeleteShard { 1 drive, 2 shard, 3 owner } }
+record! { DeleteBlob { 1 drive, 2 blob, 3 owner } }
 record! { VerifyShard { 1 drive, 2 shard } }
 
 choice! { ShardError {
@@ -105,6 +113,7 @@ choice! { ShardError {
     5 Refused(1 why),
     6 Overloaded,
     7 Down(1 why),
+    8 Conflict,
 } }
 
 macro_rules! asks {
@@ -119,6 +128,7 @@ macro_rules! asks {
 
 asks! {
     PutShardAt, PutShard -> Done;
+    RestoreShardAt, RestoreShard -> Done;
     GetShardAt, GetShard -> ShardFrames;
     ReportShard, ReportShard -> Done;
     DeleteShard, DeleteShard -> u64;
@@ -139,6 +149,18 @@ impl Payload for PutShardAt {
         let PutShardHead { drive, shard, owner, geometry, policy, class, epoch, frames } = head;
         let request = PutShard { shard, owner, geometry, policy, class, epoch, frames: frames.0, payload };
         Ok(Self { drive, request })
+    }
+}
+
+impl Payload for RestoreShardAt {
+    type Head = PutShardHead;
+
+    fn split(self) -> (PutShardHead, Bytes) {
+        self.0.split()
+    }
+
+    fn join(head: PutShardHead, payload: Bytes) -> Result<Self, Corrupt> {
+        PutShardAt::join(head, payload).map(Self)
     }
 }
 

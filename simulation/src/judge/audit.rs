@@ -1,5 +1,6 @@
 //! The audit: once all is quiet, every shard of every chunk stands on the drive that the ring names, with
-//! the bytes that its chunk has; no drive holds anything else; all replicas of a range hold the same rows.
+//! the bytes that its chunk has; no drive holds anything else; all replicas of a range hold the same rows, by which no
+//! blob is named twice ([`super::names`]).
 //!
 //! Must not know: how that came about.
 
@@ -27,6 +28,7 @@ use couronne_storage_node::node::{LocalNode, NodeStatus, Stores, replica_store};
 use couronne_storage_node::replicas::applied_row;
 use thiserror::Error;
 
+use super::names::check_names;
 use crate::world::World;
 
 /// How long a node may take to answer, in milliseconds.
@@ -127,9 +129,9 @@ pub fn audit(world: &mut World, strict: bool) -> Result<Vec<String>, AuditError>
     }
     let until_ms = world.now_ms() + FOLLOW_MS_MAX;
     loop {
-        let Compared { differing, uneven } = compare_replicas(world, &map);
+        let Compared { differing, uneven, misnamed } = compare_replicas(world, &map);
         if uneven.is_empty() || !differing.is_empty() || world.now_ms() >= until_ms {
-            wrong.extend(differing.into_iter().chain(uneven));
+            wrong.extend(differing.into_iter().chain(uneven).chain(misnamed));
             return Ok(wrong);
         }
         world.tick();
@@ -145,14 +147,14 @@ async fn list_blobs(node: Arc<LocalNode>, address: RangeAddress, going_ms: u64) 
         Ok(Answer::Reap(rows)) => rows.into_iter().flat_map(|(_, _, parts)| parts).map(|part| part.id).collect(),
         other => return Err(AuditError(format!("what is to be reaped is not listed: {other:?}"))),
     };
-    let (mut blobs, mut after) = (Vec::new(), Bytes::new());
+    let (mut blobs, mut after) = (Vec::new(), None);
     loop {
         match ask(Query::Blobs { after, limit: PAGE }).await {
             Ok(Answer::Blobs(page, next)) => {
                 blobs.extend(page.into_iter().map(|(_, _, blob)| blob).filter(|blob| !going.contains(&blob.id)));
-                match next {
-                    Some(next) => after = next,
-                    None => return Ok(blobs),
+                after = next;
+                if after.is_none() {
+                    return Ok(blobs);
                 }
             }
             other => return Err(AuditError(format!("blobs are not listed: {other:?}"))),
@@ -258,6 +260,8 @@ struct Compared {
     differing: Vec<String>,
     /// Ranges whose replicas have not applied the same entries.
     uneven: Vec<String>,
+    /// What is wrong with the names of blobs, by any replica.
+    misnamed: BTreeSet<String>,
 }
 
 /// The rows of a replica, but for what it keeps of itself.
@@ -277,6 +281,7 @@ fn compare_replicas(world: &World, map: &ClusterMap) -> Compared {
             let node = map.drives.get(drive).map(|drive| drive.node);
             let rows = node.and_then(|node| world.drives.get(&node)).map(|drive| {
                 let store = drive.stores.open(&replica_store(*replica)).map_err(AuditError::of)?;
+                compared.misnamed.extend(check_names(&*store.view()).map_err(AuditError::of)?);
                 rows_of(&*store.view())
             });
             match rows {

@@ -31,7 +31,9 @@ pub(crate) use self::mount::{FoundDrive, mount, mount_all};
 pub(crate) use self::mounted::MountedDrive;
 pub use self::mounted::NodeDrive;
 pub use self::noted::{DriveNotes, NotedDrive};
-pub use self::shards::{BIRTH_AHEAD_MS_MAX, Drive, Identity, IdentityError, ListedShard, Parts, Settings, Stats};
+pub use self::shards::{
+    BIRTH_AHEAD_MS_MAX, BIRTH_BEHIND_MS_MAX, Drive, Identity, IdentityError, ListedShard, Parts, Settings, Stats,
+};
 pub use self::stores::{MemoryStores, RocksStores, Stores, replica_store};
 pub(crate) use self::watch::{OnFailure, watch};
 

@@ -10,8 +10,6 @@ use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
 use thiserror::Error;
 
-use crate::replicas::LossError;
-
 /// Why something was not done.
 #[derive(Debug, Error)]
 pub(super) enum DutyError {
@@ -30,9 +28,6 @@ pub(super) enum DutyError {
     /// A drive did not answer in time.
     #[error("drive {0} does not answer in time")]
     NoAnswer(DriveId),
-    /// What a loss took is not known.
-    #[error(transparent)]
-    Loss(#[from] LossError),
     /// A range has no rules of a bucket whose shards lie here.
     #[error("its bucket has no rules there")]
     NoRules,

@@ -8,6 +8,7 @@
 mod asking;
 mod chunk;
 mod context;
+mod data_loss;
 mod duty;
 mod error;
 mod eta;

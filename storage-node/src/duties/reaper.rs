@@ -1,7 +1,7 @@
 //! The reaper: has the drives delete what a range dropped, then drops the reap row.
 //!
-//! Promises: only rows that are due and that a leader reads under its lease are acted upon; the row
-//! goes only after every drive of the map that is up answered that its shards are durably deleted. What a
+//! Promises: only rows that are due and that a leader reads under its lease are acted upon, and of these only blobs whose
+//! own row says, immediately before, that nothing names them; the row goes only after every drive of the map that is up answered that its shards are durably deleted. What a
 //! drive that is away still holds, the scrubber finds when it is back.
 //! Must not know: why a blob was dropped.
 
@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_base::mutant;
 use couronne_metadata::command::Command;
-use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_metadata::record::{BlobRef, ReapRecord, ReapTarget};
 use couronne_placement::BlobId;
-use couronne_protocol::shard::{ShardDuties, ShardError};
+use couronne_protocol::shard::{Owner, ShardDuties, ShardError};
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use super::error::DutyError;
 use super::settings::DutySettings;
-use super::{Duty, DutyContext, ask, count, execute};
+use super::{Duty, DutyContext, ask, ask_about, count, execute};
 use crate::replicas::RangeServer;
 
 /// Rows taken at a time: as many deletions share a sync.
@@ -84,20 +85,31 @@ async fn reap(
         ReapTarget::Blob(blob) => vec![blob.id],
         ReapTarget::Upload(_) | ReapTarget::Parts { .. } => parts.iter().map(|part| part.id).collect(),
     };
+    let owner = Owner { bucket: record.bucket, key: record.key };
     for blob in blobs {
-        delete(context, blob).await?;
+        if is_dropped(leader, blob, &owner).await? || mutant!(ReapUnlooked) {
+            delete(context, blob, &owner).await?;
+        } else {
+            tracing::error!(%blob, row = ?record.target, "what was to be reaped is not dropped, and stays");
+        }
     }
-    let owner = (record.bucket, record.key);
+    let owner = (owner.bucket, owner.key);
     execute(context, leader, owner, Command::Reaped { row }).await?;
     count(&context.counters.reaped, 1);
     Ok(())
 }
 
-async fn delete(context: &DutyContext, blob: BlobId) -> Result<(), DutyError> {
+/// The last look before a blob is deleted, at its own row: a reap row alone deletes nothing.
+async fn is_dropped(leader: &RangeServer, blob: BlobId, owner: &Owner) -> Result<bool, DutyError> {
+    let query = Query::OwnsBlob { key: owner.key.clone(), blob };
+    Ok(ask_about(leader, owner.bucket, query).await? == Answer::OwnsBlob(Ownership::Dropped))
+}
+
+async fn delete(context: &DutyContext, blob: BlobId, owner: &Owner) -> Result<(), DutyError> {
     let up = context.drive_snapshot().up;
-    let deleting = up
-        .into_iter()
-        .map(|drive| async move { (drive, timeout(ANSWER_WAIT, context.routes.delete_blob(drive, blob)).await) });
+    let deleting = up.into_iter().map(|drive| async move {
+        (drive, timeout(ANSWER_WAIT, context.routes.delete_blob(drive, blob, owner)).await)
+    });
     for (drive, deleted) in join_all(deleting).await {
         match deleted {
             Ok(Ok(shards)) => count(&context.counters.shards_deleted, shards),

@@ -6,10 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use couronne_metadata::record::LossEvent;
 use couronne_protocol::map::{MapSource as _, SharedMap};
 use couronne_ring::DriveId;
-
-use crate::replicas::LossEvent;
 
 /// The drives at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

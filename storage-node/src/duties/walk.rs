@@ -7,10 +7,10 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::BlobRef;
+use couronne_placement::BlobId;
 
 use super::ask;
 use super::error::DutyError;
@@ -19,16 +19,16 @@ use crate::replicas::RangeServer;
 /// Stretches that are left at most; beyond, the last one takes in what lies between.
 const LEFT_MAX: usize = 1000;
 
-/// The rows behind one, up to and with another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The blobs behind one, up to and with another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stretch {
-    /// Empty: from the first row on.
-    after: Bytes,
-    /// Unset: to the last row.
-    until: Option<Bytes>,
+    /// Unset: from the first blob on.
+    after: Option<BlobId>,
+    /// Unset: to the last blob.
+    until: Option<BlobId>,
 }
 
-/// A page of blobs, in the order of their keys.
+/// A page of blobs, in the order of their ids.
 pub(super) struct BlobPage {
     /// The blobs, with their owners.
     pub(super) blobs: Vec<(BucketId, ObjectKey, BlobRef)>,
@@ -46,13 +46,13 @@ pub(super) struct BlobWalk {
 impl BlobWalk {
     /// A walk over all blobs.
     pub(super) fn new() -> Self {
-        Self { ahead: VecDeque::new(), left: vec![Stretch { after: Bytes::new(), until: None }] }
+        Self { ahead: VecDeque::new(), left: vec![Stretch { after: None, until: None }] }
     }
 
     /// Begins a round over what is left.
     pub(super) fn begin_round(&mut self) {
         let mut ahead: Vec<Stretch> = self.ahead.drain(..).chain(self.left.drain(..)).collect();
-        ahead.sort_by(|one, other| order(&one.after).cmp(&order(&other.after)));
+        ahead.sort_unstable_by_key(|stretch| stretch.after);
         self.ahead = ahead.into();
     }
 
@@ -64,7 +64,7 @@ impl BlobWalk {
     /// The next page of this round, of about so many blobs; `None` at its end.
     pub(super) async fn next(&mut self, leader: &RangeServer, limit: u32) -> Option<Result<BlobPage, DutyError>> {
         let stretch = self.ahead.pop_front()?;
-        let error = match ask(leader, Query::Blobs { after: stretch.after.clone(), limit }).await {
+        let error = match ask(leader, Query::Blobs { after: stretch.after, limit }).await {
             Ok(Answer::Blobs(blobs, next)) => return Some(Ok(BlobPage { blobs, stretch: self.cut(stretch, next) })),
             Ok(_) => DutyError::WrongAnswer,
             Err(error) => error.into(),
@@ -74,11 +74,11 @@ impl BlobWalk {
     }
 
     /// The page's part of a stretch; what is behind it comes next.
-    fn cut(&mut self, stretch: Stretch, next: Option<Bytes>) -> Stretch {
+    fn cut(&mut self, stretch: Stretch, next: Option<BlobId>) -> Stretch {
         let Stretch { after, until } = stretch;
-        let is_within = |next: &Bytes| until.as_ref().is_none_or(|until| order(next) < order(until));
-        let Some(end) = next.filter(is_within) else { return Stretch { after, until } };
-        self.ahead.push_front(Stretch { after: end.clone(), until });
+        let is_within = |next: &BlobId| until.is_none_or(|until| *next < until);
+        let Some(end) = next.filter(is_within) else { return stretch };
+        self.ahead.push_front(Stretch { after: Some(end), until });
         Stretch { after, until: Some(end) }
     }
 
@@ -91,37 +91,33 @@ impl BlobWalk {
     fn leave_stretch(&mut self, stretch: Stretch) {
         let is_crowded = self.left.len() >= LEFT_MAX;
         match self.left.last_mut() {
-            Some(last) if is_crowded || last.until.as_ref() == Some(&stretch.after) => last.until = stretch.until,
+            Some(last) if is_crowded || (last.until.is_some() && last.until == stretch.after) => {
+                last.until = stretch.until
+            }
             _ => self.left.push(stretch),
         }
     }
-}
-
-/// The order of the rows that name blobs: by their keys, and only then by their kinds.
-fn order(row: &Bytes) -> (Option<&[u8]>, Option<&u8>) {
-    (row.get(1..), row.first())
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+    use couronne_placement::Binding;
+
     use super::*;
 
-    /// Rows of two kinds, which alternate along the keys.
-    fn row(number: u32) -> Bytes {
-        let mut row = vec![if number.is_multiple_of(2) { 2 } else { 1 }];
-        row.extend(number.to_be_bytes());
-        row.into()
+    fn row(number: u32) -> BlobId {
+        BlobId::new(u64::from(number), [0; 10], Binding::to(b"bucket", b"key"))
     }
 
     /// Walks rows 1 to `rows`, ten a page; the rows of the pages that did not fail.
     fn round(walk: &mut BlobWalk, rows: u32, fails: impl Fn(u32) -> bool) -> Vec<u32> {
-        let number = |row: &Bytes| row.get(1..).map_or(0, |number| u32::from_be_bytes(number.try_into().unwrap()));
+        let number = |row: Option<BlobId>| row.map_or(0, |row| u32::try_from(row.birth_ms()).unwrap());
         let mut walked = Vec::new();
         walk.begin_round();
         while let Some(stretch) = walk.ahead.pop_front() {
-            let first = number(&stretch.after) + 1;
+            let first = number(stretch.after) + 1;
             let last = (first + 9).min(rows);
             let page = walk.cut(stretch, (last < rows).then(|| row(last)));
             if (first..=last).any(&fails) { walk.leave_stretch(page) } else { walked.extend(first..=last) }

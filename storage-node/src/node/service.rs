@@ -126,11 +126,15 @@ impl ShardClient for ForGateways {
 /// The transport refuses these to gateways by their method; here they are refused once more.
 #[async_trait]
 impl ShardDuties for ForGateways {
-    async fn delete_shard(&self, _: DriveId, _: ShardId) -> Result<bool, ShardError> {
+    async fn restore_shard(&self, _: DriveId, _: PutShard) -> Result<(), ShardError> {
+        Err(ShardError::Refused("gateways restore nothing".to_owned()))
+    }
+
+    async fn delete_shard(&self, _: DriveId, _: ShardId, _: &Owner) -> Result<bool, ShardError> {
         Err(ShardError::Refused("gateways delete nothing".to_owned()))
     }
 
-    async fn delete_blob(&self, _: DriveId, _: BlobId) -> Result<u64, ShardError> {
+    async fn delete_blob(&self, _: DriveId, _: BlobId, _: &Owner) -> Result<u64, ShardError> {
         Err(ShardError::Refused("gateways delete nothing".to_owned()))
     }
 

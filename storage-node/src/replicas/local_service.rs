@@ -105,18 +105,25 @@ impl ShardClient for LocalService {
     }
 
     async fn report(&self, drive: DriveId, shard: ShardId, owner: Owner) {
-        self.drives.damage.add(drive, shard, owner);
+        if owner.is_of(shard.chunk.blob) {
+            self.drives.damage.add(drive, shard, owner);
+        }
     }
 }
 
 #[async_trait]
 impl ShardDuties for LocalService {
-    async fn delete_shard(&self, drive: DriveId, shard: ShardId) -> Result<bool, ShardError> {
-        self.drives.shards(drive)?.delete_shard(shard).await
+    async fn restore_shard(&self, drive: DriveId, request: PutShard) -> Result<(), ShardError> {
+        self.drives.shards(drive)?.restore_shard(request).await?;
+        self.drives.shards(drive).map(|_| ())
     }
 
-    async fn delete_blob(&self, drive: DriveId, blob: BlobId) -> Result<u64, ShardError> {
-        self.drives.shards(drive)?.delete_blob(blob).await
+    async fn delete_shard(&self, drive: DriveId, shard: ShardId, owner: &Owner) -> Result<bool, ShardError> {
+        self.drives.shards(drive)?.delete_shard(shard, owner).await
+    }
+
+    async fn delete_blob(&self, drive: DriveId, blob: BlobId, owner: &Owner) -> Result<u64, ShardError> {
+        self.drives.shards(drive)?.delete_blob(blob, owner).await
     }
 
     async fn verify_shard(&self, drive: DriveId, shard: ShardId) -> Result<(), ShardError> {

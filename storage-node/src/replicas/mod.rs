@@ -5,7 +5,6 @@
 //! Must not know: where the map is kept, HTTP, S3, Swift, the consensus library.
 
 mod balance;
-mod data_loss;
 mod latches;
 mod local_service;
 mod open;
@@ -28,7 +27,6 @@ use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId};
 use parking_lot::RwLock;
 
-pub(crate) use self::data_loss::{DataLoss, LossError, LossEvent};
 pub use self::local_service::LocalService;
 pub(crate) use self::open::RenewReplicas;
 pub(crate) use self::range_server::RangeServer;

@@ -20,18 +20,16 @@ use couronne_metadata::answer::{self, QueryRefusal};
 use couronne_metadata::command::{CommandRequest, Outcome, Refusal};
 use couronne_metadata::evaluate::{self, Evaluated, Now};
 use couronne_metadata::ids::{BucketId, ObjectKey};
-use couronne_metadata::latch::{LatchKey, LatchMode};
 use couronne_metadata::query::Answer;
 use couronne_metadata::store::StoreError;
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeError};
 use couronne_ring::DriveId;
-use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
+use super::RangeStateMachine;
 use super::latches::{LatchGuard, Latches};
 use super::proposer::{Proposal, Proposer, fits};
-use super::{DataLoss, LossError, RangeStateMachine};
 use crate::clock::ClockGuard;
 use crate::cluster_time::ClusterTime;
 use crate::consensus::types::ReplicaId;
@@ -98,8 +96,6 @@ pub(crate) struct RangeServer {
     commands: Semaphore,
     queries: Semaphore,
     used: AtomicBool,
-    /// What drives were last known to have lost.
-    losses: Mutex<Option<Arc<DataLoss>>>,
 }
 
 impl RangeServer {
@@ -113,7 +109,6 @@ impl RangeServer {
             commands: Semaphore::new(COMMANDS_MAX),
             queries: Semaphore::new(QUERIES_MAX),
             used: AtomicBool::new(true),
-            losses: Mutex::default(),
         }
     }
 
@@ -142,16 +137,6 @@ impl RangeServer {
         self.used.swap(false, Ordering::Relaxed)
     }
 
-    /// Has every commit of a blob know of these losses from now on. When this returns, those that did not are
-    /// applied, or their outcome cannot be learnt here.
-    pub(crate) async fn take_note_of(&self, losses: Arc<DataLoss>) -> Result<(), LossError> {
-        // A commit of a blob takes the watermarks shared.
-        let alone = self.latches.take(vec![(LatchKey::Watermarks, LatchMode::Exclusive)]);
-        let _alone = tokio::time::timeout(ANSWER_WAIT_MAX, alone).await.map_err(|_| LossError::Latches)?;
-        *self.losses.lock() = Some(losses);
-        Ok(())
-    }
-
     /// The replica's consensus.
     pub(crate) fn consensus(&self) -> &Arc<dyn Consensus> {
         &self.components.consensus
@@ -178,11 +163,7 @@ impl RangeServer {
     }
 
     /// Executes a command; answered once it is durable and applied here.
-    pub(crate) async fn execute(
-        &self,
-        address: RangeAddress,
-        mut request: CommandRequest,
-    ) -> Result<Outcome, RangeError> {
+    pub(crate) async fn execute(&self, address: RangeAddress, request: CommandRequest) -> Result<Outcome, RangeError> {
         self.check(address, request.bucket, Some(&request.key))?;
         self.used.store(true, Ordering::Relaxed);
         let Ok(_permit) = self.commands.try_acquire() else { return Err(RangeError::Overloaded) };
@@ -193,8 +174,6 @@ impl RangeServer {
         let wanted = if mutant!(EvaluateUnlatched) { Vec::new() } else { request.latches() };
         let taken = tokio::time::timeout(patience, self.latches.take(wanted)).await;
         let Ok(latches) = taken else { return Err(unavailable("latches are held too long", false)) };
-        let losses = self.losses.lock().clone();
-        losses.iter().for_each(|losses| losses.note(&mut request.command));
         let leadership = self.ready().await?;
         if let Some(off_ms) = self.components.clock.differs() {
             let reason = format!("the leader's clock is {off_ms} ms ahead of the others'");

@@ -117,18 +117,26 @@ impl ShardClient for Routes {
 
 #[async_trait]
 impl ShardDuties for Routes {
-    async fn delete_shard(&self, drive: DriveId, shard: ShardId) -> Result<bool, ShardError> {
+    async fn restore_shard(&self, drive: DriveId, request: PutShard) -> Result<(), ShardError> {
         match self.way(drive) {
-            Way::Here(here) => here.delete_shard(drive, shard).await,
-            Way::There(remote) => remote.shards.delete_shard(drive, shard).await,
+            Way::Here(here) => here.restore_shard(drive, request).await,
+            Way::There(remote) => remote.shards.restore_shard(drive, request).await,
             Way::Nowhere => Err(nowhere()),
         }
     }
 
-    async fn delete_blob(&self, drive: DriveId, blob: BlobId) -> Result<u64, ShardError> {
+    async fn delete_shard(&self, drive: DriveId, shard: ShardId, owner: &Owner) -> Result<bool, ShardError> {
         match self.way(drive) {
-            Way::Here(here) => here.delete_blob(drive, blob).await,
-            Way::There(remote) => remote.shards.delete_blob(drive, blob).await,
+            Way::Here(here) => here.delete_shard(drive, shard, owner).await,
+            Way::There(remote) => remote.shards.delete_shard(drive, shard, owner).await,
+            Way::Nowhere => Err(nowhere()),
+        }
+    }
+
+    async fn delete_blob(&self, drive: DriveId, blob: BlobId, owner: &Owner) -> Result<u64, ShardError> {
+        match self.way(drive) {
+            Way::Here(here) => here.delete_blob(drive, blob, owner).await,
+            Way::There(remote) => remote.shards.delete_blob(drive, blob, owner).await,
             Way::Nowhere => Err(nowhere()),
         }
     }

@@ -7,20 +7,24 @@ use crate::support::NodeRig;
 use crate::support::blobs::TestBlob;
 use crate::support::eta_check::EtaCheck;
 use crate::support::rounds::{OFTEN, eventually, object, object_of, owner};
-use crate::support::rows::{ask, bucket_id, change, key, make_bucket, reap_rows, repair_rows};
+use crate::support::rows::{ask, bucket_id, change, key, make_bucket, reap_rows, repair_rows, rules};
 use bytes::Bytes;
+use couronne_base::codec;
+use couronne_cluster::RangeDescriptor;
 use couronne_cluster::map::LogEnd;
 use couronne_metadata::command::{AttributeChange, Command, NewData, Precondition};
-use couronne_metadata::ids::{PartNumber, UploadId};
+use couronne_metadata::ids::{CommitId, PartNumber, UploadId};
+use couronne_metadata::key::of_reap;
 use couronne_metadata::query::{Answer, Ownership, Query};
-use couronne_metadata::record::{Attributes, Etag};
+use couronne_metadata::record::{Attributes, BucketRules, BucketState, Etag, ReapReason, ReapRecord, ReapTarget};
+use couronne_metadata::store::Batch;
 use couronne_placement::ShardId;
 use couronne_protocol::range::RangeError;
 use couronne_protocol::shard::{Owner, ShardClient};
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::log::{DriveLog, FILE_BYTES};
-use couronne_storage_node::node::{LocalNode, Stores};
+use couronne_storage_node::node::{LocalNode, Stores, replica_store};
 use couronne_storage_node::replicas::RangeStateMachine;
 use tokio::time::sleep;
 
@@ -93,6 +97,33 @@ async fn the_reaper_deletes_what_is_due_and_nothing_before() {
     let node = rig.start().await;
     assert_eq!((dropped.copies(&node).await, part.copies(&node).await), (0, 0), "what was deleted stays deleted");
     assert!(kept.is_whole(&node).await);
+    node.shutdown().await;
+}
+
+/// A reap row that no commit left: the blob's own row is the second key.
+#[tokio::test]
+async fn a_reap_row_alone_deletes_nothing() {
+    let rig = rig(11, DutySettings { reap_interval: OFTEN, ..none() });
+    let node = rig.start().await;
+    make_bucket(&rig.env, &node, owner("any").bucket).await;
+    let kept = object(&rig, &node, "kept", 1).await;
+    let Owner { bucket, key } = kept.owner.clone();
+    let position = RangeDescriptor::position(bucket, key.as_bytes());
+    let range = node.map().ranges.iter().find(|range| range.descriptor().contains(&position)).unwrap().clone();
+    node.shutdown().await;
+    let (target, commit) = (ReapTarget::Blob(kept.named.clone()), CommitId::new(1, [1; 10]));
+    let record = ReapRecord { target, bucket, key, not_before_ms: 1, reason: ReapReason::Dropped, commit };
+    for (replica, drive) in &range.replicas {
+        let store = rig.drives[rig.number_of(*drive).await].stores.open(&replica_store(*replica)).unwrap();
+        let mut batch = Batch::default();
+        batch.put(of_reap(&record), codec::encode(&record));
+        store.apply(&batch).unwrap();
+        store.flush().unwrap();
+    }
+    let node = rig.start().await;
+    eventually("the row is gone", async || node.status().await.duties.reaped > 0).await;
+    assert_eq!(reap_rows(&rig.env, &node, &kept.owner).await, 0);
+    assert!(kept.is_whole(&node).await, "it is named");
     node.shutdown().await;
 }
 
@@ -203,10 +234,17 @@ async fn the_scrubber_deletes_only_what_its_range_disowns() {
     let young = TestBlob::new(&named.owner, now_ms, 3);
     let unknown_bucket = Owner { bucket: bucket_id(101), key: key("k") };
     let unknown = TestBlob::new(&unknown_bucket, long_ago_ms, 4);
-    for blob in [&orphan, &young, &unknown] {
+    let deleted_bucket = Owner { bucket: bucket_id(102), key: key("k") };
+    make_bucket(&rig.env, &node, deleted_bucket.bucket).await;
+    let left_over = TestBlob::new(&deleted_bucket, long_ago_ms, 5);
+    for blob in [&orphan, &young, &unknown, &left_over] {
         blob.write(&node, |_, primary| Some(primary)).await;
     }
+    let deleting = BucketRules { version: 2, state: BucketState::Deleting, ..rules() };
+    change(&rig.env, &node, &deleted_bucket, Command::SealBucket { rules: deleting }).await.unwrap();
+    change(&rig.env, &node, &deleted_bucket, Command::DropRules).await.unwrap();
     eventually("the orphan is gone", async || orphan.copies(&node).await == 0).await;
+    eventually("what the deleted bucket left is gone", async || left_over.copies(&node).await == 0).await;
     // TestCluster more rounds change nothing.
     sleep(LONG).await;
     assert!(named.is_whole(&node).await, "a row names it");

@@ -7,7 +7,7 @@ use couronne_metadata::apply::apply;
 use couronne_metadata::command::{Command, CommandRequest, NewData, Outcome, Precondition, Refusal};
 use couronne_metadata::effect::EFFECT_BYTES_MAX;
 use couronne_metadata::evaluate::{Evaluated, evaluate};
-use couronne_metadata::ids::{BucketId, CommitId, ObjectKey, UploadId, VersionId};
+use couronne_metadata::ids::{BucketId, CommitId, ObjectKey, UploadId, VersionId, binding};
 use couronne_metadata::memory::MemoryStore;
 use couronne_metadata::query::{Answer, ListQuery, Query};
 use couronne_metadata::record::{
@@ -31,7 +31,7 @@ pub struct Range {
 impl Range {
     /// A range that holds one live bucket.
     pub fn new(versioning: Versioning) -> Self {
-        let bucket = BucketId::new(ResidencyClass(0), [7; 14]);
+        let bucket = bucket();
         let rules = BucketRules {
             version: 0,
             state: BucketState::Live,
@@ -134,9 +134,15 @@ pub fn object_key(key: &str) -> ObjectKey {
     ObjectKey::new(key.to_owned()).unwrap()
 }
 
-pub fn blob(birth_ms: u64, number: u64, len: u64) -> BlobRef {
+/// The bucket that the tests' range holds.
+pub fn bucket() -> BucketId {
+    BucketId::new(ResidencyClass(0), [7; 14])
+}
+
+/// A blob of that key of the tests' bucket.
+pub fn blob(key: &str, birth_ms: u64, number: u64, len: u64) -> BlobRef {
     BlobRef {
-        id: BlobId::new(birth_ms, ten_bytes(number)),
+        id: BlobId::new(birth_ms, ten_bytes(number), binding(bucket(), &object_key(key))),
         len,
         policy: PolicyId(1),
         geometry: Geometry::new(4, 2, 4 << 20).unwrap(),

@@ -189,7 +189,7 @@ async fn append_all(
     copies: &mut Vec<Append>,
 ) -> Result<(), ShardError> {
     core.health.check()?;
-    for result in join_all(copies.drain(..).map(|append| writers.append(append))).await {
+    for result in join_all(copies.drain(..).map(|append| writers.append(append, None))).await {
         if let Err(error) = result {
             tracing::warn!(segment = number.0, %error, "copying out of a segment failed");
             return Err(error);

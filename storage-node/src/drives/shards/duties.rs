@@ -7,13 +7,13 @@ use couronne_placement::frame;
 use couronne_placement::{BlobId, ShardId};
 use couronne_protocol::shard::{Owner, ShardError};
 
-use super::Drive;
 use super::compaction::{self, Maintained};
 use super::record::{Deleted, HEADER_BYTES_MAX, Header, RecordVersion, Subject};
 use super::row::{SegmentState, ShardRow};
 use super::segment::SegmentNumber;
 use super::segment_manager::Purpose;
 use super::segment_writer::Append;
+use super::{Drive, check_owner};
 use crate::disk::Space;
 
 /// A shard as a listing shows it.
@@ -51,13 +51,15 @@ pub struct Stats {
 impl Drive {
     /// Deletes all shards of a blob that are here, and returns how many there were. Durable when it
     /// returns; shards whose write was asked for later are not meant. What is not here
-    /// costs nothing.
-    pub async fn delete_blob(&self, blob: BlobId) -> Result<u64, ShardError> {
+    /// costs nothing. A blob of another owner is refused.
+    pub async fn delete_blob(&self, blob: BlobId, owner: &Owner) -> Result<u64, ShardError> {
+        check_owner(blob, owner)?;
         self.delete(Deleted::Blob(blob)).await
     }
 
     /// Deletes one shard, as [`Self::delete_blob`] does; returns whether it was here.
-    pub async fn delete_shard(&self, shard: ShardId) -> Result<bool, ShardError> {
+    pub async fn delete_shard(&self, shard: ShardId, owner: &Owner) -> Result<bool, ShardError> {
+        check_owner(shard.chunk.blob, owner)?;
         Ok(self.delete(Deleted::Shard(shard)).await? > 0)
     }
 
@@ -69,7 +71,7 @@ impl Drive {
         if count > 0 || core.index.any_failed() {
             let version = RecordVersion { sequence: core.next_sequence(), revision: 0 };
             let (subject, payload, purpose) = (Subject::Tombstone(deleted), Bytes::new(), Purpose::Duties);
-            self.writers.append(Append { subject, version, payload, purpose }).await?;
+            self.writers.append(Append { subject, version, payload, purpose }, None).await?;
         }
         Ok(count)
     }
@@ -93,6 +95,11 @@ impl Drive {
 
     /// Reads a shard whole and checks its header and every frame; returns its length in bytes.
     pub async fn verify(&self, shard: ShardId) -> Result<u32, ShardError> {
+        self.read_sound(shard).await.map(|(row, _)| row.shard_len)
+    }
+
+    /// The same; its row and its bytes.
+    pub(super) async fn read_sound(&self, shard: ShardId) -> Result<(ShardRow, Bytes), ShardError> {
         let (row, pinned) = self.find(shard).await?;
         let corrupt = |what: &str| ShardError::Corrupt(format!("shard {shard:?}: {what}"));
         let head = pinned.read(row.offset, (row.extent.payload_offset as usize).min(HEADER_BYTES_MAX)).await;
@@ -109,7 +116,7 @@ impl Drive {
         let payload = pinned.read(offset, row.shard_len as usize).await;
         let payload = payload.map_err(|error| corrupt(&format!("reading payload: {error}")))?;
         frame::verify(shard, row.geometry, 0, &row.frames, &payload).map_err(|error| corrupt(&error.to_string()))?;
-        Ok(row.shard_len)
+        Ok((row, payload))
     }
 
     /// One round of housekeeping: flushes the index when that is due, compacts a few segments,

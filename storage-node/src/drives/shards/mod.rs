@@ -1,7 +1,7 @@
 //! A drive's shard store: append-only segments for the bytes, an index for where they are.
 //!
 //! Promises: a put that was answered is on stable media and comes back equal, or the read fails
-//! loudly; what was deleted never comes back, whatever is recycled, lost or rebuilt; memory and queues
+//! loudly; no put changes a shard that is there and sound; what was deleted never comes back, whatever is recycled, lost or rebuilt; memory and queues
 //! are bounded.
 //! Must not know: where shards are placed and why, networks, S3, Swift.
 
@@ -18,16 +18,18 @@ mod segment_manager;
 mod segment_writer;
 mod settings;
 mod shard_index;
+mod turns;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use couronne_base::env::Env;
+use couronne_base::mutant;
 use couronne_metadata::store::{Store, StoreError};
-use couronne_placement::ShardId;
 use couronne_placement::frame::{self, FRAME_BYTES};
-use couronne_protocol::shard::{GetShard, PutShard, ShardError, ShardFrames};
+use couronne_placement::{BlobId, ShardId};
+use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardError, ShardFrames};
 use thiserror::Error;
 
 pub use self::compaction::Maintained;
@@ -39,8 +41,9 @@ use self::row::ShardRow;
 pub use self::segment::SegmentNumber;
 use self::segment_manager::{Purpose, SegmentManager, SegmentPin};
 use self::segment_writer::{Append, SegmentWriters};
-pub use self::settings::{BIRTH_AHEAD_MS_MAX, Settings};
+pub use self::settings::{BIRTH_AHEAD_MS_MAX, BIRTH_BEHIND_MS_MAX, Settings};
 use self::shard_index::ShardIndex;
+use self::turns::Turns;
 use crate::disk::{Disk, is_out_of_files};
 
 /// How often a read looks again when compaction moved the shard under it.
@@ -78,6 +81,7 @@ pub struct Drive {
     core: Arc<Core>,
     writers: Arc<SegmentWriters>,
     memory: Arc<compaction::Memory>,
+    turns: Arc<Turns>,
 }
 
 impl Drive {
@@ -100,7 +104,7 @@ impl Drive {
         let sequence = AtomicU64::new(next);
         let core = Arc::new(Core { disk, env, identity, settings, segments, index, health, sequence });
         let writers = Arc::new(SegmentWriters::start(&core));
-        Ok(Self { core, writers, memory: Arc::default() })
+        Ok(Self { core, writers, memory: Arc::default(), turns: Arc::default() })
     }
 
     /// Its identity.
@@ -108,15 +112,38 @@ impl Drive {
         &self.core.identity
     }
 
-    /// Writes a shard; answers once it is durable. Writing it again is harmless: the newest counts.
+    /// Writes a shard for a gateway; answers once it is durable. Writing the same again is harmless; other bytes in its
+    /// place are refused, and so is a blob that was born too long ago to be written still.
     pub async fn put_shard(&self, request: PutShard) -> Result<(), ShardError> {
+        let now_ms = self.core.env.clock.wall_ms();
+        if request.shard.chunk.blob.birth_ms().saturating_add(BIRTH_BEHIND_MS_MAX) < now_ms {
+            return Err(refused("blob was born too long ago"));
+        }
+        self.write_shard(request, false).await
+    }
+
+    /// Writes a shard for repair, however old its blob is, also in the place of one that does not verify.
+    pub async fn restore_shard(&self, request: PutShard) -> Result<(), ShardError> {
+        self.write_shard(request, true).await
+    }
+
+    async fn write_shard(&self, request: PutShard, replaces_damaged: bool) -> Result<(), ShardError> {
         self.core.health.check()?;
         self.admit(&request)?;
+        let turn = self.turns.take(request.shard).await;
+        match self.read_sound(request.shard).await {
+            Ok(stored) if is_same(&stored, &request) => return Ok(()),
+            Ok(_) if !mutant!(ReplaceShard) => return Err(ShardError::Conflict),
+            Err(ShardError::NotFound) | Ok(_) => {}
+            Err(ShardError::Corrupt(_)) if replaces_damaged => {}
+            Err(error) => return Err(error),
+        }
         let PutShard { shard, owner, geometry, policy, class, epoch, frames, payload } = request;
         let shard_len = u32::try_from(payload.len()).map_err(|_| refused("payload is too long"))?;
         let facts = ShardFacts { shard, owner, geometry, policy, class, epoch, frames, shard_len };
         let version = RecordVersion { sequence: self.core.next_sequence(), revision: 0 };
-        self.writers.append(Append { subject: Subject::Shard(facts), version, payload, purpose: Purpose::Shards }).await
+        let append = Append { subject: Subject::Shard(facts), version, payload, purpose: Purpose::Shards };
+        self.writers.append(append, Some(turn)).await
     }
 
     /// Checks a request against itself and the drive's rules.
@@ -126,6 +153,7 @@ impl Drive {
         if shard.chunk.blob.birth_ms() > now_ms.saturating_add(BIRTH_AHEAD_MS_MAX) {
             return Err(refused("blob was born ahead of the drive's clock"));
         }
+        check_owner(shard.chunk.blob, owner)?;
         if shard.number >= geometry.shards() {
             return Err(refused("shard number is beyond the geometry"));
         }
@@ -177,12 +205,25 @@ impl Drive {
     }
 }
 
+/// Whether what is stored is what is to be written, byte by byte: checksums without a key prove nothing here.
+fn is_same((row, payload): &(ShardRow, bytes::Bytes), request: &PutShard) -> bool {
+    row.owner == request.owner
+        && row.geometry == request.geometry
+        && row.frames == request.frames
+        && *payload == request.payload
+}
+
 /// A segment could not be opened. That the process is out of open files says nothing of the shard.
 fn unopened(error: &io::Error) -> ShardError {
     if is_out_of_files(error) {
         return ShardError::Overloaded;
     }
     ShardError::Corrupt(format!("opening segment: {error}"))
+}
+
+/// A blob belongs to one bucket and key for life: its id says which.
+fn check_owner(blob: BlobId, owner: &Owner) -> Result<(), ShardError> {
+    if owner.is_of(blob) { Ok(()) } else { Err(refused("the blob belongs to another key")) }
 }
 
 fn refused(why: &str) -> ShardError {

@@ -16,7 +16,7 @@ use thiserror::Error;
 pub(super) const HEADER_BYTES_MAX: usize = 4096;
 
 const MAGIC: &[u8; 8] = b"COURREC1";
-const FIXED_BYTES: usize = 128;
+const FIXED_BYTES: usize = 144;
 const CHECKSUM_BYTES: usize = 8;
 
 /// What is said of a shard beside its bytes.
@@ -100,18 +100,18 @@ pub(super) struct Extent {
 ///     48    8  offset of the record in the segment
 ///     56    8  checksum of the record before (of the first: the generation)
 ///     64   16  owner's bucket                          tombstones: 0
-///     80   16  blob
-///     96    4  chunk
-///    100    1  shard number
-///    101    1  k                                       tombstones: 0, to the end
-///    102    1  m
-///    103    1  0
-///    104    4  chunk size
-///    108    2  policy
-///    110    2  residency class
-///    112    8  ring epoch
-///    120    8  0
-///    128    K  owner's key
+///     80   32  blob
+///    112    4  chunk
+///    116    1  shard number
+///    117    1  k                                       tombstones: 0, to the end
+///    118    1  m
+///    119    1  0
+///    120    4  chunk size
+///    124    2  policy
+///    126    2  residency class
+///    128    8  ring epoch
+///    136    8  0
+///    144    K  owner's key
 ///          8F  frame checksums (CRC-64/NVME, seeded with their identity)
 ///           8  CRC-64/NVME of all bytes before
 /// ```
@@ -226,7 +226,7 @@ impl Header {
                 out.put_u64(facts.epoch.0);
                 out.put_u64(0);
             }
-            None => out.put_bytes(0, FIXED_BYTES - 101),
+            None => out.put_bytes(0, FIXED_BYTES - 117),
         }
         out.put_slice(&key);
         frames.iter().for_each(|checksum| out.put_u64(*checksum));
@@ -272,7 +272,7 @@ impl Header {
         let place =
             RecordPlace { generation: head.try_get_u64()?, offset: head.try_get_u64()?, previous: head.try_get_u64()? };
         let bucket = BucketId::from_bytes(sixteen(&mut head)?);
-        let blob = BlobId::from_bytes(sixteen(&mut head)?);
+        let blob = blob_id(&mut head)?;
         let shard = ShardId { chunk: ChunkId { blob, index: head.try_get_u32()? }, number: head.try_get_u8()? };
         let subject = match kind {
             1 => Subject::Shard(decode_facts(covered, head, shard, bucket, (key_len, frames, shard_len))?),
@@ -338,6 +338,13 @@ pub(super) fn sixteen(from: &mut &[u8]) -> Result<[u8; 16], TryGetError> {
     Ok(from.try_get_u128()?.to_be_bytes())
 }
 
+/// Reads a blob's id.
+pub(super) fn blob_id(from: &mut &[u8]) -> Result<BlobId, TryGetError> {
+    let mut bytes = [0; BlobId::BYTES];
+    from.try_copy_to_slice(&mut bytes)?;
+    Ok(BlobId::from_bytes(bytes))
+}
+
 /// CRC-64/NVME.
 pub(super) fn crc64(bytes: &[u8]) -> u64 {
     couronne_base::crc::of(bytes)
@@ -351,10 +358,14 @@ fn small(len: usize) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use couronne_placement::Binding;
     use proptest::prelude::*;
 
     fn header(key: &str, frames: u32, subject: u8) -> Header {
-        let shard = ShardId { chunk: ChunkId { blob: BlobId::new(7, [9; 10]), index: 3 }, number: 5 };
+        let shard = ShardId {
+            chunk: ChunkId { blob: BlobId::new(7, [9; 10], Binding::to(b"bucket", b"key")), index: 3 },
+            number: 5,
+        };
         let shard_len = frames * frame::FRAME_BYTES - 1;
         let facts = ShardFacts {
             shard,

@@ -29,7 +29,7 @@ pub(super) const IDENTITY_KEY: &[u8] = &[IDENTITY];
 /// A shard that is here.
 ///
 /// ```text
-/// key:   1 ‖ blob (16) ‖ chunk (4) ‖ shard number (1)
+/// key:   1 ‖ blob (32) ‖ chunk (4) ‖ shard number (1)
 /// value: version (1) ‖ segment (8) ‖ offset (8) ‖ payload offset (4) ‖ stride (4) ‖ sequence (8)
 ///        ‖ revision (4) ‖ k, m, 0, chunk size (7) ‖ shard length (4) ‖ bucket (16)
 ///        ‖ key length (2) ‖ key ‖ count of older segments (2) ‖ each (8) ‖ frame checksums (8 each)
@@ -54,8 +54,8 @@ pub(super) struct ShardRow {
 /// A deletion that must be kept while a record older than it exists.
 ///
 /// ```text
-/// key:   2 ‖ blob (16)                                      of all shards of a blob
-///        2 ‖ blob (16) ‖ chunk (4) ‖ shard number (1)       of one shard
+/// key:   2 ‖ blob (32)                                      of all shards of a blob
+///        2 ‖ blob (32) ‖ chunk (4) ‖ shard number (1)       of one shard
 /// value: version (1) ‖ segment (8) ‖ stride (4) ‖ sequence (8) ‖ revision (4)
 ///        ‖ count of older segments (2) ‖ each (8)
 /// ```
@@ -298,7 +298,7 @@ fn put_shard(out: &mut Vec<u8>, shard: ShardId) {
 }
 
 fn get_shard(from: &mut &[u8]) -> Result<ShardId, TryGetError> {
-    let blob = BlobId::from_bytes(record::sixteen(from)?);
+    let blob = record::blob_id(from)?;
     Ok(ShardId { chunk: ChunkId { blob, index: from.try_get_u32()? }, number: from.try_get_u8()? })
 }
 
@@ -324,7 +324,7 @@ fn get_segments(from: &mut &[u8]) -> Result<Vec<SegmentNumber>, TryGetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use couronne_placement::ResidencyClass;
+    use couronne_placement::{Binding, ResidencyClass};
     use proptest::prelude::*;
 
     proptest! {
@@ -368,7 +368,10 @@ mod tests {
         };
         assert_eq!(SegmentRow::decode(&row.encode()).unwrap(), row);
         assert_eq!(SegmentRow::number(&SegmentRow::key(SegmentNumber(9))).unwrap(), SegmentNumber(9));
-        let shard = ShardId { chunk: ChunkId { blob: BlobId::new(1, [2; 10]), index: 3 }, number: 4 };
+        let shard = ShardId {
+            chunk: ChunkId { blob: BlobId::new(1, [2; 10], Binding::to(b"bucket", b"key")), index: 3 },
+            number: 4,
+        };
         let key = ShardRow::key(shard);
         assert_eq!(ShardRow::shard(&key).unwrap(), shard);
         assert!(key.starts_with(&ShardRow::prefix(shard.chunk.blob)));

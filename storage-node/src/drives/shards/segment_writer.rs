@@ -20,6 +20,7 @@ use super::row::SegmentState;
 use super::segment::{Class, PAGE_BYTES};
 use super::segment_manager::{Purpose, SegmentPin, zeroes};
 use super::shard_index::Durable;
+use super::turns::Turn;
 use crate::disk::{DIRECT_ALIGN, is_out_of_files};
 
 /// The most records of one batch.
@@ -40,10 +41,11 @@ struct Waiting {
     _queued: Queued,
 }
 
-/// Counts an append's bytes for as long as it waits.
+/// Counts an append's bytes, and keeps its turn, for as long as it waits: also if its caller no longer does.
 struct Queued {
     bytes: u64,
     all: Arc<AtomicU64>,
+    _turn: Option<Turn>,
 }
 
 impl Drop for Queued {
@@ -83,13 +85,13 @@ impl SegmentWriters {
         writers.map(|writer| writer.queued_bytes.load(Ordering::Relaxed)).sum()
     }
 
-    /// Appends a record; answers once it is durable and indexed. Shards are refused when too much
-    /// waits; duties wait their turn.
-    pub(super) async fn append(&self, append: Append) -> Result<(), ShardError> {
+    /// Appends a record; answers once it is durable and indexed, and only then ends the shard's turn. Shards are refused
+    /// when too much waits; duties wait.
+    pub(super) async fn append(&self, append: Append, turn: Option<Turn>) -> Result<(), ShardError> {
         let writer = self.writer(&append).ok_or_else(|| ShardError::Down("no writer".to_owned()))?;
         let bytes = append.payload.len() as u64;
         let waiting_bytes = writer.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let queued = Queued { bytes, all: writer.queued_bytes.clone() };
+        let queued = Queued { bytes, all: writer.queued_bytes.clone(), _turn: turn };
         let purpose = append.purpose;
         let (done, answer) = oneshot::channel();
         let waiting = Waiting { append, done, _queued: queued };

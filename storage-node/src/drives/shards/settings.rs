@@ -44,6 +44,10 @@ pub struct Settings {
 /// concern is told by it, on any node.
 pub const BIRTH_AHEAD_MS_MAX: u64 = 3_600_000;
 
+/// From gateways a drive takes no shards of blobs that were born longer ago than this (milliseconds): such a blob was
+/// committed, or never will be ([`couronne_metadata::evaluate::COMMIT_AGE_MS_MAX`]).
+pub const BIRTH_BEHIND_MS_MAX: u64 = 24 * 3_600_000;
+
 const MIB: u64 = 1 << 20;
 
 impl Settings {

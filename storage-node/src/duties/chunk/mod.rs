@@ -229,7 +229,7 @@ impl Work<'_> {
             frames: frames.clone(),
             payload: payload.clone(),
         };
-        self.context.client.put_shard(drive, request).await
+        self.context.client.offer(drive, || self.context.routes.restore_shard(drive, request())).await
     }
 
     /// Deletes copies off their primaries, once these have read the shard back.
@@ -249,7 +249,8 @@ impl Work<'_> {
                     continue;
                 }
             }
-            match timeout(DRIVE_WAIT, self.context.routes.delete_shard(*stray, self.shard(*number))).await {
+            let deleting = self.context.routes.delete_shard(*stray, self.shard(*number), self.target.owner);
+            match timeout(DRIVE_WAIT, deleting).await {
                 Ok(Ok(_)) => found.remove(*number, *stray),
                 Ok(Err(error)) => {
                     tracing::debug!(drive = %stray, %error, "stray shard stays");

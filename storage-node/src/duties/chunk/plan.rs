@@ -134,7 +134,7 @@ pub(super) fn plan(ring: &Ring, placement: &Placement, snapshot: &DriveSnapshot,
 
 #[cfg(test)]
 mod tests {
-    use couronne_placement::{BlobId, ChunkId, Geometry, place};
+    use couronne_placement::{Binding, BlobId, ChunkId, Geometry, place};
     use couronne_ring::{NodeId, RegionName, RingBuilder, RingDrive, RingMembership, ZoneName};
     use proptest::prelude::*;
 
@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn placed(ring: &Ring, seed: u8) -> Placement {
-        let chunk = ChunkId { blob: BlobId::new(1, [seed; 10]), index: 0 };
+        let chunk = ChunkId { blob: BlobId::new(1, [seed; 10], Binding::to(b"bucket", b"key")), index: 0 };
         place(ring, chunk, &Geometry::new(K, 2, 1 << 20).unwrap()).unwrap()
     }
 

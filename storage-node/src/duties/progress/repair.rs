@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_metadata::ids::RangeId;
-use couronne_metadata::record::RepairRecord;
+use couronne_metadata::record::{LossEvent, RepairRecord};
 use couronne_placement::BlobId;
 use parking_lot::Mutex;
 
 use super::super::eta::{EtaEstimator, WorkEstimate};
 use super::super::snapshot::DriveSnapshot;
 use super::super::walk::BlobWalk;
-use crate::replicas::{LossEvent, RangeServer};
+use crate::replicas::RangeServer;
 
 /// Repair of the ranges that a node leads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,8 +78,8 @@ pub(in crate::duties) struct RangeProgress {
     term: u64,
     /// How the drives stood when the rows were listed last; unset: they were not.
     pub(in crate::duties) snapshot: Option<Arc<DriveSnapshot>>,
-    /// The events that a finished sweep has looked for.
-    pub(in crate::duties) swept: BTreeSet<LossEvent>,
+    /// The events that finished sweeps have looked for, as the range's row says; unset: it was not read yet.
+    pub(in crate::duties) swept: Option<BTreeSet<LossEvent>>,
     /// The events of the sweep that is not finished, and how far it got; unset: none was begun.
     pub(in crate::duties) unfinished: Option<(BTreeSet<LossEvent>, BlobWalk)>,
     /// How many blobs the last sweep saw, and the one under way has seen.
@@ -204,14 +204,19 @@ impl RangeProgress {
 
     /// Whether everything that is to be looked at is known, given how the drives stand now.
     fn is_counted(&self, now: &DriveSnapshot) -> bool {
-        self.snapshot.as_deref() == Some(now) && now.events().is_subset(&self.swept) && !self.is_started
+        self.snapshot.as_deref() == Some(now) && self.is_swept(now) && !self.is_started
+    }
+
+    /// Whether every blob was looked through for all that may be gone.
+    fn is_swept(&self, now: &DriveSnapshot) -> bool {
+        self.swept.as_ref().is_some_and(|swept| now.events().is_subset(swept))
     }
 
     /// Adds what is known of the range, given how the drives stand now.
     fn add_to(&self, status: &mut RepairStatus, now: &DriveSnapshot) {
         status.pending_blobs += u64::from(self.is_started);
         let parked = u64::try_from(self.parked.len()).unwrap_or(u64::MAX);
-        if !now.events().is_subset(&self.swept) {
+        if !self.is_swept(now) {
             status.pending_blobs += self.blobs.saturating_sub(self.looked).max(1);
         }
         if self.snapshot.as_deref() == Some(now) {

@@ -214,7 +214,7 @@ mod tests {
 
     use couronne_metadata::ids::{BucketId, ObjectKey};
     use couronne_metadata::record::BlobRef;
-    use couronne_placement::{Geometry, PolicyId};
+    use couronne_placement::{Binding, Geometry, PolicyId};
 
     use super::*;
 
@@ -223,7 +223,13 @@ mod tests {
         const MIB: u64 = 1 << 20;
         let geometry = Geometry::new(4, 2, 16 << 20).unwrap();
         for len in [0, 1, 16 * MIB - 1, 16 * MIB, 16 * MIB + 1, 50 * MIB] {
-            let blob = BlobRef { id: BlobId::new(0, [0; 10]), len, policy: PolicyId(0), geometry, crc64: 0 };
+            let blob = BlobRef {
+                id: BlobId::new(0, [0; 10], Binding::to(b"bucket", b"key")),
+                len,
+                policy: PolicyId(0),
+                geometry,
+                crc64: 0,
+            };
             let row = RepairRecord { blob, bucket: BucketId::SYSTEM, key: ObjectKey::new("key").unwrap(), missing: 2 };
             let chunks = (0..geometry.chunks(len)).map(|index| chunk_work(&row, index));
             assert_eq!(blob_work(&row), chunks.fold(WorkEstimate::default(), |sum, chunk| sum + chunk), "{len}");

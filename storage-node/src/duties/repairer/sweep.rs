@@ -3,22 +3,26 @@
 //!
 //! The range's rows and the ring say where every chunk is; no drive is asked.
 //! Promises: once a sweep for a set of events is finished, every blob that they concern and that a row names
-//! has a repair row; those that are committed later get theirs with their row ([`DataLoss`]). A page of blobs whose rows
-//! cannot be left is tried again in the next round: it does not stop the sweep, which is not finished before.
+//! has a repair row; those that are committed later get theirs with their row, for the range knows by which map the sweep
+//! went before it begins. What was swept stands in a row of the range: another leader sweeps only for what is new. A page
+//! of blobs whose rows cannot be left is tried again in the next round: it does not stop the sweep, which is not finished
+//! before.
 //! Must not know: how a blob is repaired.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
+use couronne_metadata::command::Command;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::marks::mark_degraded;
-use couronne_metadata::record::{BlobRef, RepairRecord};
+use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::record::{BlobRef, LossEvent, RepairRecord, SweepMarks};
 use couronne_protocol::map::MapSource;
 
+use super::super::data_loss::DataLoss;
 use super::super::error::DutyError;
 use super::super::walk::BlobWalk;
-use super::super::{DutyContext, count, execute, some_key};
-use crate::replicas::{DataLoss, LossEvent, RangeServer};
+use super::super::{DutyContext, ask, count, execute, some_key};
+use crate::replicas::RangeServer;
 
 /// Blobs looked at between two steps.
 const BLOBS: u32 = 500;
@@ -30,12 +34,15 @@ pub(super) async fn sweep(
     events: &BTreeSet<LossEvent>,
 ) -> Result<(), DutyError> {
     let (range, progress) = (leader.descriptor().id, &context.repair);
-    let news: BTreeSet<LossEvent> = progress.range(range, |range| events.difference(&range.swept).copied().collect());
+    let swept = match progress.range(range, |range| range.swept.clone()) {
+        Some(swept) => swept,
+        None => read_marks(context, leader).await?,
+    };
+    let news: BTreeSet<LossEvent> = events.difference(&swept).copied().collect();
     if news.is_empty() {
-        progress.range(range, |range| range.swept.clone_from(events));
         return Ok(());
     }
-    let losses = Arc::new(DataLoss::new(events.clone(), context.map.current()));
+    let losses = DataLoss::new(events.clone(), context.map.current());
     let unfinished = progress.range(range, |range| range.unfinished.take()).filter(|(of, _)| of == events);
     let mut walk = match unfinished {
         Some((_, walk)) => walk,
@@ -46,20 +53,37 @@ pub(super) async fn sweep(
                 "sweeping for blobs with shards on lost or emptied drives"
             );
             progress.range(range, |range| range.looked = 0);
-            leader.take_note_of(Arc::clone(&losses)).await?;
+            say(context, leader, Command::BeginSweep { map_version: losses.map_version() }).await?;
             BlobWalk::new()
         }
     };
     let walked = walk_on(context, leader, &mut walk, &losses, &news).await;
+    if !walk.is_done() {
+        progress.range(range, |range| range.unfinished = Some((events.clone(), walk)));
+        return walked;
+    }
+    let marks = SweepMarks { swept: events.iter().copied().collect() };
+    say(context, leader, Command::EndSweep { marks }).await?;
     progress.range(range, |range| {
-        if walk.is_done() {
-            range.swept.clone_from(events);
-            range.blobs = range.looked;
-        } else {
-            range.unfinished = Some((events.clone(), walk));
-        }
+        range.swept = Some(events.clone());
+        range.blobs = range.looked;
     });
     walked
+}
+
+/// What sweeps of this leader or those before it have finished.
+async fn read_marks(context: &DutyContext, leader: &RangeServer) -> Result<BTreeSet<LossEvent>, DutyError> {
+    let Answer::SweepMarks(marks) = ask(leader, Query::SweepMarks).await? else { return Err(DutyError::WrongAnswer) };
+    let swept: BTreeSet<LossEvent> = marks.swept.into_iter().collect();
+    context.repair.range(leader.descriptor().id, |range| range.swept = Some(swept.clone()));
+    Ok(swept)
+}
+
+/// Tells the range how its sweep stands.
+async fn say(context: &DutyContext, leader: &RangeServer, command: Command) -> Result<(), DutyError> {
+    let key = some_key(leader.descriptor()).ok_or(DutyError::NoKey)?;
+    execute(context, leader, key, command).await?;
+    Ok(())
 }
 
 /// One round of a sweep over what is left of it.

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_metadata::record::{BlobRef, RepairRecord};
@@ -121,13 +120,13 @@ async fn look_for_all(context: &DutyContext) {
 }
 
 async fn count_chunks(leader: &RangeServer) -> Result<u64, DutyError> {
-    let (mut after, mut chunks) = (Bytes::new(), 0);
+    let (mut after, mut chunks) = (None, 0);
     loop {
         let (blobs, next) = blobs_after(leader, after).await?;
         chunks += blobs.iter().map(|(.., blob)| blob.geometry.chunks(blob.len)).sum::<u64>();
-        match next {
-            Some(next) => after = next,
-            None => return Ok(chunks),
+        after = next;
+        if after.is_none() {
+            return Ok(chunks);
         }
     }
 }
@@ -204,7 +203,7 @@ async fn delete_orphan(context: &DutyContext, mounted: &MountedDrive, listed: &L
     if !context.clock.trusts() {
         return;
     }
-    match drive.delete_shard(listed.shard).await {
+    match drive.delete_shard(listed.shard, &listed.owner).await {
         Ok(deleted) => count(&context.counters.orphans_deleted, u64::from(deleted)),
         Err(error) => tracing::warn!(drive = mounted.name, %error, "orphan stays until the next round"),
     }
@@ -288,8 +287,8 @@ async fn look_for_blob(
 /// Some of the blobs that the range names, and where those after them begin.
 async fn blobs_after(
     leader: &RangeServer,
-    after: Bytes,
-) -> Result<(Vec<(BucketId, ObjectKey, BlobRef)>, Option<Bytes>), DutyError> {
+    after: Option<BlobId>,
+) -> Result<(Vec<(BucketId, ObjectKey, BlobRef)>, Option<BlobId>), DutyError> {
     let answer = ask(leader, Query::Blobs { after, limit: BLOBS }).await?;
     let Answer::Blobs(blobs, next) = answer else { return Err(DutyError::WrongAnswer) };
     Ok((blobs, next))

@@ -1,14 +1,17 @@
 //! Faults of the medium, one at a time.
 
+use bytes::Bytes;
+use couronne_metadata::evaluate::COMMIT_AGE_MS_MAX;
+use couronne_placement::{BlobId, ShardId, frame};
 use couronne_protocol::shard::{PutShard, ShardError};
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::simulated::Fault;
-use couronne_storage_node::drives::{Drive, Identity, IdentityError};
+use couronne_storage_node::drives::{BIRTH_BEHIND_MS_MAX, Drive, Identity, IdentityError};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 
 use super::block_on;
-use super::world::{CLUSTER, FAILURES_MAX, NOW_MS, World, blob, env, get, put, shard};
+use super::world::{CLUSTER, FAILURES_MAX, NOW_MS, World, blob, env, get, owner, put, shard};
 
 async fn filled(seed: u64) -> World {
     let mut world = World::new(seed, 64 << 20).await;
@@ -104,8 +107,78 @@ fn scrub_sees_a_flipped_bit_and_a_new_put_heals_it() {
             }
         }
         assert!(seen > 0);
-        world.drive.put_shard(put(id)).await.unwrap();
-        assert_eq!(world.drive.verify(id).await, Ok(expected));
+        assert!(matches!(world.drive.verify(id).await, Err(ShardError::Corrupt(_))));
+        let answer = world.drive.put_shard(put(id)).await;
+        assert!(matches!(answer, Err(ShardError::Corrupt(_))), "no gateway replaces what is there: {answer:?}");
+        world.drive.restore_shard(put(id)).await.unwrap();
+        assert_eq!(world.drive.verify(id).await, Ok(expected), "repair does");
+    });
+}
+
+/// Other bytes of a shard, with checksums that verify.
+fn forged(id: ShardId) -> PutShard {
+    let sound = put(id);
+    let payload: Bytes = sound.payload.iter().map(|byte| byte ^ 0x11).collect::<Vec<u8>>().into();
+    PutShard { frames: frame::seal(id, sound.geometry, &payload), payload, ..sound }
+}
+
+#[test]
+fn what_is_there_and_sound_is_never_written_over() {
+    block_on(async {
+        let mut world = World::new(7, 64 << 20).await;
+        for id in [shard(0, 1), shard(3, 1)] {
+            world.drive.put_shard(put(id)).await.unwrap();
+            let used = world.drive.stats().await.unwrap().live_bytes;
+            assert_eq!(world.drive.put_shard(put(id)).await, Ok(()), "a repeat");
+            assert_eq!(world.drive.stats().await.unwrap().live_bytes, used);
+            assert_eq!(world.drive.put_shard(forged(id)).await, Err(ShardError::Conflict));
+            assert_eq!(world.drive.restore_shard(forged(id)).await, Err(ShardError::Conflict));
+            assert_eq!(get(&world.drive, id).await, Ok(()));
+        }
+        for rebuild in [false, true] {
+            world.crash(9, rebuild).await;
+            assert_eq!((get(&world.drive, shard(0, 1)).await, get(&world.drive, shard(3, 1)).await), (Ok(()), Ok(())));
+        }
+        // Of two that come at once the first counts, also if nobody waits for its answer.
+        for id in [shard(4, 1), shard(7, 1)] {
+            let (first, second) = (world.drive.clone(), world.drive.clone());
+            let first = tokio::spawn(async move { first.put_shard(put(id)).await });
+            tokio::task::yield_now().await;
+            let second = tokio::spawn(async move { second.put_shard(forged(id)).await });
+            tokio::task::yield_now().await;
+            first.abort();
+            assert_eq!(second.await.unwrap(), Err(ShardError::Conflict));
+            assert_eq!(get(&world.drive, id).await, Ok(()));
+        }
+    });
+}
+
+#[test]
+fn a_blob_is_its_owners_alone_and_gateways_write_it_for_a_day() {
+    block_on(async {
+        let world = World::new(8, 64 << 20).await;
+        let good = put(shard(1, 1));
+        let foreign = PutShard { owner: owner(2), ..good.clone() };
+        for answer in [world.drive.put_shard(foreign.clone()).await, world.drive.restore_shard(foreign).await] {
+            assert!(matches!(answer, Err(ShardError::Refused(_))), "{answer:?}");
+        }
+        world.drive.put_shard(good).await.unwrap();
+        assert!(world.drive.delete_blob(blob(1), &owner(2)).await.is_err());
+        assert!(world.drive.delete_shard(shard(1, 1), &owner(2)).await.is_err());
+        assert_eq!(get(&world.drive, shard(1, 1)).await, Ok(()));
+        let old = |age_ms: u64| {
+            let blob = BlobId::new(NOW_MS - age_ms, [1; 10], owner(1).binding());
+            let mut request = put(shard(1, 1));
+            request.shard.chunk.blob = blob;
+            request.frames = frame::seal(request.shard, request.geometry, &request.payload);
+            request
+        };
+        assert_eq!(world.drive.put_shard(old(BIRTH_BEHIND_MS_MAX)).await, Ok(()));
+        let late = world.drive.put_shard(old(BIRTH_BEHIND_MS_MAX + 1)).await;
+        assert!(matches!(late, Err(ShardError::Refused(_))), "{late:?}");
+        assert_eq!(world.drive.restore_shard(old(BIRTH_BEHIND_MS_MAX + 1)).await, Ok(()));
+        // What may still be committed may still be written, with room for clocks that differ.
+        const { assert!(COMMIT_AGE_MS_MAX + 1_000_000 < BIRTH_BEHIND_MS_MAX) };
     });
 }
 
@@ -160,7 +233,7 @@ fn a_full_drive_refuses_puts_and_goes_on_deleting() {
         world.check().await;
         let last = numbers.next().unwrap();
         for number in (0..last).filter(|number| number % 4 != 0) {
-            let deleted = world.drive.delete_blob(blob(number)).await;
+            let deleted = world.drive.delete_blob(blob(number), &owner(number)).await;
             assert!(deleted.is_ok(), "{number}: {deleted:?}");
             world.learn_delete(blob(number), true);
             world.drive.maintain().await.unwrap();
@@ -189,7 +262,7 @@ fn space_of_deleted_blobs_comes_back_and_tombstones_go() {
                     let id = shard(number, round * 3 + chunk);
                     world.drive.put_shard(put(id)).await.unwrap();
                 }
-                world.drive.delete_blob(blob(number)).await.unwrap();
+                world.drive.delete_blob(blob(number), &owner(number)).await.unwrap();
             }
             for _ in 0..6 {
                 world.drive.maintain().await.unwrap();
@@ -212,7 +285,7 @@ fn requests_that_contradict_themselves_are_refused() {
     block_on(async {
         let world = World::new(2, 8 << 20).await;
         let good = put(shard(1, 1));
-        let ahead = couronne_placement::BlobId::new(NOW_MS + 3_700_000, [0; 10]);
+        let ahead = BlobId::new(NOW_MS + 3_700_000, [0; 10], owner(0).binding());
         let mut future = good.clone();
         future.shard.chunk.blob = ahead;
         let bad = [
@@ -220,7 +293,7 @@ fn requests_that_contradict_themselves_are_refused() {
             PutShard { payload: bytes::Bytes::new(), frames: Vec::new(), ..good.clone() },
             PutShard { frames: Vec::new(), ..good.clone() },
             PutShard { frames: vec![0], ..good.clone() },
-            PutShard { shard: couronne_placement::ShardId { number: 9, ..good.shard }, ..good.clone() },
+            PutShard { shard: ShardId { number: 9, ..good.shard }, ..good.clone() },
             PutShard { payload: vec![0; 2 << 20].into(), ..good.clone() },
             future,
         ];

@@ -9,7 +9,7 @@ use couronne_storage_node::disk::files::FileDisk;
 use couronne_storage_node::drives::{Drive, Identity, Parts};
 
 use super::block_on;
-use super::world::{CLUSTER, blob, env, get, payload, put, settings, shard};
+use super::world::{CLUSTER, blob, env, get, owner, payload, put, settings, shard};
 
 async fn open(folder: &std::path::Path, index: Arc<MemoryStore>) -> Drive {
     let disk: Arc<dyn Disk> = loop {
@@ -36,7 +36,7 @@ fn shards_survive_restarts_with_and_without_the_index() {
                 drive.put_shard(put(shard(number, chunk))).await.unwrap();
             }
         }
-        drive.delete_blob(blob(5)).await.unwrap();
+        drive.delete_blob(blob(5), &owner(5)).await.unwrap();
         for _ in 0..4 {
             drive.maintain().await.unwrap();
         }

@@ -7,7 +7,7 @@ mod world;
 use proptest::prelude::*;
 
 use couronne_storage_node::disk::simulated::Fault;
-use world::{Known, World, blob, get, put, shard};
+use world::{Known, World, blob, get, owner, put, shard};
 
 #[derive(Clone, Debug)]
 enum DriveStep {
@@ -63,12 +63,12 @@ async fn run(seed: u64, steps: Vec<DriveStep>) {
         match step {
             DriveStep::Put(ids) => put_all(&mut world, &ids).await,
             DriveStep::Delete(number) => {
-                let deleted = world.drive.delete_blob(blob(number)).await;
+                let deleted = world.drive.delete_blob(blob(number), &owner(number)).await;
                 world.learn_delete(blob(number), deleted.is_ok());
             }
             DriveStep::DeleteShard(number, chunk) => {
                 let id = shard(number, chunk);
-                let deleted = world.drive.delete_shard(id).await;
+                let deleted = world.drive.delete_shard(id, &owner(number)).await;
                 let known = world.known.entry(id).or_insert(Known::Absent);
                 match deleted {
                     Ok(_) => *known = Known::Absent,
@@ -113,7 +113,7 @@ async fn put_all(world: &mut World, ids: &[(u8, u32)]) {
 
 async fn read_amid(world: &mut World, delete: u8) {
     let drive = world.drive.clone();
-    let deletion = tokio::spawn(async move { drive.delete_blob(blob(delete)).await });
+    let deletion = tokio::spawn(async move { drive.delete_blob(blob(delete), &owner(delete)).await });
     let drive = world.drive.clone();
     let maintenance = tokio::spawn(async move {
         for _ in 0..3 {
@@ -144,7 +144,7 @@ async fn crash_amid(world: &mut World, puts: &[(u8, u32)], delete: u8, turns: u3
         })
         .collect();
     let drive = world.drive.clone();
-    let deletion = tokio::spawn(async move { drive.delete_blob(blob(delete)).await });
+    let deletion = tokio::spawn(async move { drive.delete_blob(blob(delete), &owner(delete)).await });
     let drive = world.drive.clone();
     let maintenance = tokio::spawn(async move { drop(drive.maintain().await) });
     for _ in 0..turns {

@@ -49,8 +49,18 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
+/// Whose blob it is.
+pub(crate) fn owner(number: u8) -> Owner {
+    let key = ObjectKey::new(format!("key of {number}")).unwrap();
+    Owner { bucket: BucketId::new(ResidencyClass(0), [3; 14]), key }
+}
+
 pub(crate) fn blob(number: u8) -> BlobId {
-    BlobId::new(NOW_MS, [number; 10])
+    BlobId::new(NOW_MS, [number; 10], owner(number).binding())
+}
+
+fn number_of(blob: BlobId) -> u8 {
+    blob.to_bytes()[6]
 }
 
 pub(crate) fn shard(number: u8, chunk: u32) -> ShardId {
@@ -59,7 +69,7 @@ pub(crate) fn shard(number: u8, chunk: u32) -> ShardId {
 
 /// What a shard's bytes are: its id decides.
 pub(crate) fn payload(shard: ShardId) -> Bytes {
-    let [.., last] = shard.chunk.blob.to_bytes();
+    let last = number_of(shard.chunk.blob);
     let len = match last % 4 {
         0 => 100 + usize::from(last),
         1 => 4096,
@@ -74,10 +84,7 @@ pub(crate) fn put(shard: ShardId) -> PutShard {
     let payload = payload(shard);
     PutShard {
         shard,
-        owner: Owner {
-            bucket: BucketId::new(ResidencyClass(0), [3; 14]),
-            key: ObjectKey::new(format!("key of {}", shard.chunk.blob)).unwrap(),
-        },
+        owner: owner(number_of(shard.chunk.blob)),
         geometry,
         policy: PolicyId(1),
         class: ResidencyClass(0),

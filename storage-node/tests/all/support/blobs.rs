@@ -7,7 +7,7 @@ use couronne_placement::erasure::Codec;
 use couronne_placement::frame;
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ShardId, place};
 use couronne_protocol::map::MapSource;
-use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardError};
+use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError};
 use couronne_ring::DriveId;
 use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::disk::{Access, Disk};
@@ -29,7 +29,7 @@ impl TestBlob {
     /// The same, of as many bytes.
     pub fn of_len(owner: &Owner, born_ms: u64, seed: u8, len: usize) -> Self {
         let geometry = Geometry::new(4, 2, 1 << 20).unwrap();
-        let id = BlobId::new(born_ms, [seed; 10]);
+        let id = BlobId::new(born_ms, [seed; 10], owner.binding());
         let mut bytes = vec![0; len];
         blake3::Hasher::new().update(&id.to_bytes()).finalize_xof().fill(&mut bytes);
         let bytes = Bytes::from(bytes);
@@ -73,8 +73,14 @@ impl TestBlob {
     }
 
     async fn write_one(&self, node: &LocalNode, shard: ShardId, drive: DriveId) {
-        let payload = self.payload(shard).clone();
-        let request = PutShard {
+        // As repair writes, which takes blobs of any age.
+        let request = self.put(node, shard, self.payload(shard).clone());
+        node.routes().restore_shard(drive, request).await.unwrap();
+    }
+
+    /// What is asked of a drive to write these bytes as one of the blob's shards.
+    pub fn put(&self, node: &LocalNode, shard: ShardId, payload: Bytes) -> PutShard {
+        PutShard {
             shard,
             owner: self.owner.clone(),
             geometry: self.named.geometry,
@@ -83,8 +89,7 @@ impl TestBlob {
             epoch: node.current().rings[&self.named.policy].epoch(),
             frames: frame::seal(shard, self.named.geometry, &payload),
             payload,
-        };
-        node.local().put_shard(drive, request).await.unwrap();
+        }
     }
 
     /// The command that makes it an object.
@@ -107,7 +112,7 @@ impl TestBlob {
     /// Whether the shard is on that drive: `None` if it is not there, `false` if what is there is not
     /// its bytes.
     pub async fn is_on(&self, node: &LocalNode, shard: ShardId, drive: DriveId) -> Option<bool> {
-        match node.local().get_shard(drive, GetShard { shard, first_frame: 0, frames: u32::MAX }).await {
+        match node.routes().get_shard(drive, GetShard { shard, first_frame: 0, frames: u32::MAX }).await {
             Ok(read) => {
                 let verified = frame::verify(shard, read.geometry, 0, &read.checksums, &read.payload).is_ok();
                 assert!(!verified || read.payload == self.payload(shard), "wrong bytes verify");

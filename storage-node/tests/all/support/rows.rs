@@ -39,12 +39,25 @@ async fn leader_of(node: &LocalNode, bucket: BucketId, key: &[u8]) -> RangeAddre
 
 /// Executes a command, trying again until its deadline while no leader takes it.
 pub async fn execute(env: &Env, node: &LocalNode, request: CommandRequest) -> Result<Outcome, RangeError> {
+    execute_through(env, node, &**node.routes(), request).await
+}
+
+/// The same, on another's way to the ranges.
+pub async fn execute_through(
+    env: &Env,
+    node: &LocalNode,
+    ranges: &dyn RangeClient,
+    request: CommandRequest,
+) -> Result<Outcome, RangeError> {
+    let mut hint = None;
     loop {
         let address = leader_of(node, request.bucket, request.key.as_bytes()).await;
-        match node.local().execute(address, request.clone()).await {
-            Err(RangeError::NotLeader(_) | RangeError::Overloaded | RangeError::Unavailable { .. })
+        let address = RangeAddress { replica: hint.take().unwrap_or(address.replica), ..address };
+        match ranges.execute(address, request.clone()).await {
+            Err(error @ (RangeError::NotLeader(_) | RangeError::Overloaded | RangeError::Unavailable { .. }))
                 if env.clock.wall_ms() < request.deadline_ms =>
             {
+                hint = if let RangeError::NotLeader(leader) = error { leader } else { None };
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             other => return other,
@@ -107,8 +120,13 @@ pub fn bucket_id(first: u8) -> BucketId {
 
 /// Executes a command on a bucket made by [`make_bucket`].
 pub async fn change(env: &Env, node: &LocalNode, owner: &Owner, command: Command) -> Result<Outcome, RangeError> {
+    execute(env, node, request(env, owner, command)).await
+}
+
+/// The request for that.
+pub fn request(env: &Env, owner: &Owner, command: Command) -> CommandRequest {
     let now_ms = env.clock.wall_ms();
-    let request = CommandRequest {
+    CommandRequest {
         commit: CommitId::new(now_ms, env.random_bytes()),
         deadline_ms: now_ms + 20_000,
         bucket: owner.bucket,
@@ -116,20 +134,24 @@ pub async fn change(env: &Env, node: &LocalNode, owner: &Owner, command: Command
         key: owner.key.clone(),
         command,
         is_repeat: false,
-    };
-    execute(env, node, request).await
+    }
 }
 
-/// Makes a bucket live in the range of its first key.
-pub async fn make_bucket(env: &Env, node: &LocalNode, bucket: BucketId) {
-    let rules = BucketRules {
+/// The rules of a bucket of the tests.
+pub fn rules() -> BucketRules {
+    BucketRules {
         version: 1,
         state: BucketState::Live,
         versioning: Versioning::Off,
         object_lock: None,
         policy: PolicyId(0),
         extra: Vec::new(),
-    };
+    }
+}
+
+/// Makes a bucket live in the range of its first key.
+pub async fn make_bucket(env: &Env, node: &LocalNode, bucket: BucketId) {
+    let rules = rules();
     change(env, node, &Owner { bucket, key: key("any") }, Command::PutRules { rules }).await.unwrap();
 }
 
