@@ -9,19 +9,28 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
+use zeroize::Zeroizing;
 
 use crate::types::{
-    Account, AccountDetail, AccountRequest, ApiError, ClockConfirmation, ClusterMap, ClusterStatus, Done, JoinToken,
-    NewUser, Policy, PolicyRequest, ReplaceRequest, TokenRequest, UserRequest,
+    Account, AccountDetail, AccountRequest, ApiError, ClockConfirmation, ClusterMap, ClusterStatus, Done, ExpelRequest,
+    JoinToken, KeyRequest, NewKey, NewUser, Policy, PolicyRequest, ReplaceRequest, RotateRequest, RotatedSecret,
+    TokenDetail, TokenRequest, UserRequest,
 };
 
+/// The token that an operator gave. A storage node that carries an order out asks for it, whichever process passed the
+/// order on. A secret: no `Debug`.
+#[derive(Clone, Default)]
+pub struct Bearer(pub Zeroizing<String>);
+
 /// Who gave an order: what it was opened with, and where from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Actor {
     /// The credential.
     pub credential: &'static str,
     /// The address that the order came from.
     pub peer: SocketAddr,
+    /// The token itself.
+    pub bearer: Bearer,
 }
 
 impl fmt::Display for Actor {
@@ -45,8 +54,25 @@ pub trait ClusterControl: Send + Sync {
     /// The newest cluster map that this process knows.
     async fn map(&self) -> ClusterMap;
 
-    /// A token with which one process joins.
+    /// The join tokens that are live.
+    async fn tokens(&self, actor: &Actor) -> Result<Vec<TokenDetail>, ApiError>;
+
+    /// A token with which processes join.
     async fn create_token(&self, actor: &Actor, request: TokenRequest) -> Result<JoinToken, ApiError>;
+
+    /// Revokes the join token of this identity.
+    async fn revoke_token(&self, actor: &Actor, token: String) -> Result<(), ApiError>;
+
+    /// Expels the member whose name is `node`, or whose identity begins so.
+    async fn expel_node(&self, actor: &Actor, node: String, request: ExpelRequest) -> Result<Done, ApiError>;
+
+    /// Has another secret take the place of the one of this name.
+    async fn rotate_secret(
+        &self,
+        actor: &Actor,
+        secret: String,
+        request: RotateRequest,
+    ) -> Result<RotatedSecret, ApiError>;
 
     /// The storage policies.
     async fn policies(&self) -> Vec<Policy>;
@@ -87,4 +113,19 @@ pub trait IdentityControl: Send + Sync {
 
     /// A new user with its first key.
     async fn create_user(&self, actor: &Actor, account: String, request: UserRequest) -> Result<NewUser, ApiError>;
+
+    /// Deletes a user and its access keys.
+    async fn delete_user(&self, actor: &Actor, account: String, user: String) -> Result<(), ApiError>;
+
+    /// Another access key of a user.
+    async fn create_key(
+        &self,
+        actor: &Actor,
+        account: String,
+        user: String,
+        request: KeyRequest,
+    ) -> Result<NewKey, ApiError>;
+
+    /// Deletes an access key of a user.
+    async fn delete_key(&self, actor: &Actor, account: String, user: String, key: String) -> Result<(), ApiError>;
 }

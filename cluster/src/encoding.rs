@@ -28,7 +28,7 @@ newtype! { ReplicaId }
 
 record! { ClusterMap {
     1 version, 2 cluster, 3 bootstrap, 4 nodes, 5 drives, 6 policies, 7 default_policy, 8 meta_group, 9 ranges,
-    10 next_replica, 11 time_ms,
+    10 next_replica, 11 time_ms, 12 expelled, 13 secrets_version,
 } }
 record! { Bootstrap { 1 nodes, 2 ranges } }
 record! { MapNode { 1 role, 2 name, 3 address, 4 region, 5 zone } }

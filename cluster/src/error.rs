@@ -19,7 +19,7 @@ pub enum MapError {
     #[error("too few drives: more drives were emptied, rolled back or damaged than the policy survives")]
     TooManyForgot,
     /// A drive that is up is not replaced while another one is down or lost.
-    #[error("too few drives: drive {0} is down: no drive that is up can be replaced meanwhile")]
+    #[error("too few drives: drive {0} is down: nothing that is up can be done without meanwhile")]
     AnotherIsDown(DriveId),
     /// A drive that serves is not given up where it holds the only copies.
     #[error("a policy keeps one copy: what the drive holds would be lost")]
@@ -40,6 +40,18 @@ pub enum MapError {
     /// A member stays what it is.
     #[error("this key is a member's of another role: join from an empty folder")]
     OtherRole,
+    /// An identity that was expelled is never a member again.
+    #[error("this key is a member's that was expelled: join from an empty folder")]
+    Expelled,
+    /// Without the member's replicas a range would have no quorum.
+    #[error(
+        "range {} would be left without a majority of its replicas: no member is expelled before others have enough of \
+         them", .0.0
+    )]
+    NoQuorumLeft(RangeId),
+    /// The member's drives hold shards that nothing else has, or more of a chunk than its policy can spare.
+    #[error("policy {0} cannot spare what the drives of this member hold: what has no other copy would be lost")]
+    NotSpared(String),
     /// The map has no such member.
     #[error("this member is not in the map")]
     UnknownMember,

@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Cluster(ClusterCommand),
     /// Show what is in danger, what can be promised, nodes, drives, ranges and background work.
     Status(StatusArguments),
-    /// Show the processes of a cluster.
+    /// Show the processes of a cluster, and expel one.
     #[command(subcommand)]
     Node(NodeCommand),
     /// Show drives, and replace those that died.
@@ -59,6 +59,12 @@ pub(crate) enum Command {
     /// Manage the users of an account.
     #[command(subcommand)]
     User(UserCommand),
+    /// Make further access keys of a user, and delete them.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Change secrets of the cluster while it runs.
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Confirm that the clock is right, after a leap.
     #[command(subcommand)]
     Clock(ClockCommand),
@@ -126,8 +132,9 @@ pub(crate) enum ClusterCommand {
     Init(ClusterInitArguments),
     /// Join a cluster, as a storage node or a gateway. Then run `couronne storage-node` or `couronne gateway`.
     Join(ClusterJoinArguments),
-    /// Print a token with which other processes join, for a while.
-    Token(ClusterTokenArguments),
+    /// Make tokens with which other processes join, list and revoke them.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// As `couronne status`.
     Status(StatusArguments),
     /// Show the cluster map: nodes, drives, policies, ranges.
@@ -160,20 +167,47 @@ pub(crate) struct ClusterJoinArguments {
     pub(crate) gateway: bool,
 }
 
-/// Flags of `couronne cluster token`.
+/// `couronne cluster token ...`
+#[derive(Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Print a token with which other processes join, for a while.
+    Create(TokenCreateArguments),
+    /// List the tokens that are live, without their secrets.
+    List(StatusArguments),
+    /// Revoke a token: it admits nobody any more.
+    Revoke(TokenRevokeArguments),
+}
+
+/// Flags of `couronne cluster token create`.
 #[derive(Args)]
-pub(crate) struct ClusterTokenArguments {
+pub(crate) struct TokenCreateArguments {
     #[command(flatten)]
     pub(crate) server: ServerArguments,
-    /// For a gateway, instead of a storage node
+    /// For gateways, instead of storage nodes
     #[arg(long)]
     pub(crate) gateway: bool,
-    /// For how many minutes
+    /// For how many minutes: 10080 (7 days) at most
     #[arg(long, value_name = "MINUTES", default_value_t = 60)]
     pub(crate) minutes: u32,
+    /// How many processes may join with it: 256 at most
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) joins: u32,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Flags of `couronne cluster token revoke`.
+#[derive(Args)]
+pub(crate) struct TokenRevokeArguments {
+    /// The token's identity, as `couronne cluster token list` shows it
+    #[arg(value_name = "ID")]
+    pub(crate) token: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
 }
 
 /// The variable that names the admin listener where no flag names a server.
@@ -238,6 +272,24 @@ pub(crate) struct StatusArguments {
 pub(crate) enum NodeCommand {
     /// List the processes: role, zone, address, version, state, clock.
     List(StatusArguments),
+    /// Expel a process: within a second no other one hears it any more, and it never joins again.
+    Expel(NodeExpelArguments),
+}
+
+/// Flags of `couronne node expel`.
+#[derive(Args)]
+pub(crate) struct NodeExpelArguments {
+    /// The name of the process, or as many digits of its identity as tell it from others
+    #[arg(value_name = "NAME|ID")]
+    pub(crate) node: String,
+    /// Although data is lost or in danger without its drives
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
 }
 
 /// `couronne drive ...`
@@ -349,6 +401,29 @@ pub(crate) struct AccountArguments {
     pub(crate) json: bool,
 }
 
+/// `couronne secret ...`
+#[derive(Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Have another secret take the place of one: every process refuses the old one within two seconds.
+    Rotate(SecretRotateArguments),
+}
+
+/// Flags of `couronne secret rotate`.
+#[derive(Args)]
+pub(crate) struct SecretRotateArguments {
+    /// root, admin-token or sealing-key (which seals users' secret keys)
+    #[arg(value_parser = ["root", "admin-token", "sealing-key"])]
+    pub(crate) secret: String,
+    /// Take the old root credentials beside the new ones for so many minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 0)]
+    pub(crate) keep_minutes: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+}
+
 /// `couronne clock ...`
 #[derive(Subcommand)]
 pub(crate) enum ClockCommand {
@@ -362,6 +437,55 @@ pub(crate) enum ClockCommand {
 pub(crate) enum UserCommand {
     /// Make a user and print its keys, which are shown only now.
     Create(UserCreateArguments),
+    /// Delete a user and all its access keys.
+    Delete(UserArguments),
+}
+
+/// Flags of `couronne user delete`.
+#[derive(Args)]
+pub(crate) struct UserArguments {
+    /// Name of the account
+    pub(crate) account: String,
+    /// Name of the user
+    pub(crate) user: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+}
+
+/// `couronne key ...`
+#[derive(Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make another access key of a user and print it with its secret key, which is shown only now.
+    Create(KeyCreateArguments),
+    /// Delete an access key of a user.
+    Delete(KeyDeleteArguments),
+}
+
+/// Flags of `couronne key create`.
+#[derive(Args)]
+pub(crate) struct KeyCreateArguments {
+    #[command(flatten)]
+    pub(crate) of: UserArguments,
+    /// Access key, instead of a random one; takes a secret key as well
+    #[arg(long, value_name = "K")]
+    pub(crate) access_key: Option<String>,
+    /// Secret key, instead of a random one: `-` to read it from standard input, `@FILE` from a file
+    /// [env: COURONNE_USER_SECRET_KEY, with --access-key]
+    #[arg(long, value_name = "S", requires = "access_key")]
+    pub(crate) secret_key: Option<SecretArgument>,
+}
+
+/// Flags of `couronne key delete`.
+#[derive(Args)]
+pub(crate) struct KeyDeleteArguments {
+    #[command(flatten)]
+    pub(crate) of: UserArguments,
+    /// The access key
+    #[arg(value_name = "KEY")]
+    pub(crate) key: String,
 }
 
 /// Flags of `couronne user create`.
@@ -571,14 +695,16 @@ mod tests {
             match line.command {
                 Command::Cluster(ClusterCommand::Join(arguments)) => Some(arguments.token),
                 Command::User(UserCommand::Create(arguments)) => arguments.secret_key,
+                Command::Key(KeyCommand::Create(arguments)) => arguments.secret_key,
                 Command::Bench(arguments) => arguments.secret_key,
                 _ => None,
             }
         };
         let create = ["user", "create", "a", "u", "--access-key", "k", "--secret-key"];
         let bench = ["bench", "put", "--access-key", "k", "--secret-key"];
+        let another = ["key", "create", "a", "u", "--access-key", "k", "--secret-key"];
         let join = ["cluster", "join"];
-        for words in [create.as_slice(), &bench, &join] {
+        for words in [create.as_slice(), &another, &bench, &join] {
             let with = |value| secret(&[words, &[value]].concat());
             assert_eq!(with("-"), Some(SecretArgument::Input), "{words:?}");
             assert_eq!(with("@/run/secret"), Some(SecretArgument::File("/run/secret".into())), "{words:?}");

@@ -63,13 +63,15 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         }
         Command::Reference => terminal::say(settings::reference::page().trim_end()),
         Command::Status(arguments) => client_runtime()?.block_on(admin::commands::cluster::status(arguments))?,
-        Command::Node(command) => client_runtime()?.block_on(admin::commands::cluster::node(command))?,
+        Command::Node(command) => client_runtime()?.block_on(admin::commands::members::node(command))?,
         Command::Drive(command) => client_runtime()?.block_on(admin::commands::cluster::drive(command))?,
         Command::Policy(command) => client_runtime()?.block_on(admin::commands::cluster::policy(command))?,
         Command::Repair(command) => client_runtime()?.block_on(admin::commands::cluster::repair(command))?,
         Command::Scrub(command) => client_runtime()?.block_on(admin::commands::cluster::scrub(command))?,
         Command::Account(command) => client_runtime()?.block_on(admin::commands::identity::account(command))?,
         Command::Clock(command) => client_runtime()?.block_on(admin::commands::identity::clock(command))?,
+        Command::Secret(command) => client_runtime()?.block_on(admin::commands::members::secret(command))?,
+        Command::Key(command) => client_runtime()?.block_on(admin::commands::identity::key(command))?,
         Command::User(command) => client_runtime()?.block_on(admin::commands::identity::user(command))?,
     }
     Ok(())

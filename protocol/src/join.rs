@@ -3,12 +3,15 @@
 //! ```text
 //! token   = "couronne1-" | base64 (URL alphabet) of: id u64 | secret 16 bytes | authority's fingerprint 32 bytes | address
 //! request = 1 id | 2 secret | 3 role | 4 certificate request | 5 name | 6 address | 7 region | 8 zone
-//!         | 9 { 1 drive | 2 weight }*
+//!         | 9 { 1 drive | 2 weight }* | 10 challenge
 //! answer  = 1 { 1 node | 2 certificate | 3 authority's certificate | 4 map } of an admission
 //!         | 2 reason of a refusal
 //! ```
 //! Request and answer are records of the field codec: a later release may say more. A token's layout is fixed, because
 //! a person carries it and each byte makes it longer; another layout gets another prefix.
+//! A process that joins asks for a challenge first. Its certificate request is signed for the digest of all the rest of
+//! the join request, the challenge included ([`JoinRequest::statement`]): what was sent once is of no use again, and no
+//! part of it in another request.
 //! Promises: a token names the authority, so that a process that joins knows that it talks to the cluster that
 //! made the token, before it says the secret. Must not know: which processes may join.
 
@@ -44,7 +47,7 @@ pub struct JoinToken {
 
 /// The text is no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("this is not a join token of this version; it is printed by `couronne cluster token`")]
+#[error("this is not a join token of this version; it is printed by `couronne cluster token create`")]
 pub struct NotAToken;
 
 impl JoinToken {
@@ -73,6 +76,7 @@ impl JoinToken {
 }
 
 /// What a process that wants to join says. Has a secret: no `Debug`.
+#[derive(Clone)]
 pub struct JoinRequest {
     /// Its token.
     pub id: u64,
@@ -80,7 +84,7 @@ pub struct JoinRequest {
     pub secret: Zeroizing<[u8; 16]>,
     /// The role that it wants.
     pub role: Role,
-    /// A request for a certificate, for a key that only it has.
+    /// A request for a certificate, for a key that only it has, made for [`Self::statement`].
     pub request: Bytes,
     /// What operators call it.
     pub name: String,
@@ -92,6 +96,8 @@ pub struct JoinRequest {
     pub zone: String,
     /// Its drives, with their weights.
     pub drives: Vec<(DriveId, u32)>,
+    /// The challenge that it was given.
+    pub challenge: Bytes,
 }
 
 /// What a new member is given.
@@ -118,11 +124,17 @@ impl fmt::Debug for Admission {
 #[error("not admitted: {0}")]
 pub struct NotAdmitted(pub String);
 
-record! { JoinRequest { 1 id, 2 secret, 3 role, 4 request, 5 name, 6 address, 7 region, 8 zone, 9 drives } }
+record! { JoinRequest { 1 id, 2 secret, 3 role, 4 request, 5 name, 6 address, 7 region, 8 zone, 9 drives, 10 challenge } }
 record! { Admission { 1 node, 2 certificate, 3 authority, 4 map } }
 newtype! { NotAdmitted }
 
 impl JoinRequest {
+    /// What the certificate request is signed for: the digest of the rest.
+    pub fn statement(&self) -> [u8; 32] {
+        let rest = Self { request: Bytes::new(), ..self.clone() };
+        blake3::derive_key("couronne 2026 join request", &rest.encode())
+    }
+
     /// The request's bytes.
     pub fn encode(&self) -> Bytes {
         codec::encode(self)

@@ -80,18 +80,20 @@ macro_rules! methods {
 }
 
 methods! {
+    /// An unjoined process asks for what it has to sign along in its request to join.
+    Challenge = 7, Control, [Unjoined];
     /// An unjoined process with a token asks for a certificate and a place in the map.
     Join = 1, Control, [Unjoined];
     /// A member asks for a new certificate before its own runs out.
     Renew = 2, Control, [StorageNode, Gateway];
     /// A member says that it lives and how its drives are; the answer has the map, if it is newer.
     Report = 3, Control, [StorageNode, Gateway];
-    /// What a gateway must know beside the map: the cluster's secrets that it works with.
+    /// What a gateway must know beside the map: those of the cluster's secrets that it works with.
     Secrets = 4, Control, [Gateway];
     /// How a process is, for operators.
     Status = 5, Control, [StorageNode, Gateway];
-    /// What an operator orders, passed on by the process that was asked. (A gateway knows the token of the
-    /// admin listeners as well.)
+    /// What an operator orders, passed on by the process that was asked, with the operator's own token: the asked side
+    /// carries nothing out without it, for no process gives orders of its own.
     Operate = 6, Control, [StorageNode, Gateway];
     /// Write a shard.
     PutShard = 10, Data, [StorageNode, Gateway];
@@ -217,6 +219,6 @@ mod tests {
             assert!(!method.may(Role::Gateway) && !method.may(Role::Unjoined));
         }
         let unjoined: Vec<_> = Method::ALL.iter().filter(|method| method.may(Role::Unjoined)).collect();
-        assert_eq!(unjoined, [&Method::Join]);
+        assert_eq!(unjoined, [&Method::Challenge, &Method::Join]);
     }
 }

@@ -36,6 +36,9 @@ pub enum NodeError {
     /// The name or place that the node was given cannot be its own.
     #[error("{0}")]
     Place(String),
+    /// A join token is not made.
+    #[error("{0}")]
+    Token(String),
     /// The group that keeps the cluster map does not answer.
     #[error("cluster map: {0}")]
     Map(String),

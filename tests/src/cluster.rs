@@ -116,12 +116,12 @@ impl Cluster {
     /// Starts the founding node, has all others join it, and waits until the gateways serve.
     fn gather(&mut self, shape: ClusterShape) {
         self.start_member(FOUNDING_NODE);
-        let token = self.token(FOUNDING_NODE, &[]);
+        let token = self.token(FOUNDING_NODE, &["--joins", "100"]);
         for node in nodes(shape).skip(1) {
             self.run(&["cluster", "join", &token], &node);
             self.start_member(&node);
         }
-        let token = self.token(FOUNDING_NODE, &["--gateway"]);
+        let token = self.token(FOUNDING_NODE, &["--gateway", "--joins", "100"]);
         for gateway in gateways(shape) {
             self.run(&["cluster", "join", &token, "--gateway"], &gateway);
             self.start_member(&gateway);
@@ -248,6 +248,11 @@ impl Cluster {
         self.command(name).args(arguments).arg("--config").arg(self.settings_path(name)).output().unwrap()
     }
 
+    /// A command of the binary with these words alone, where a member lives.
+    pub fn couronne_alone(&self, arguments: &[&str], name: &str) -> Output {
+        self.command(name).args(arguments).output().unwrap()
+    }
+
     /// What `couronne status` says, asked of a member that runs.
     pub fn status(&self, of: &str) -> Value {
         let output = self.couronne(&["status", "--json"], of);
@@ -323,15 +328,21 @@ impl Cluster {
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Runs a command of the binary against a member.
+    /// Runs a command of the binary against a member. A gateway's folder has no token that gives orders: the operator
+    /// has it from a storage node.
     pub fn couronne(&self, arguments: &[&str], of: &str) -> Output {
-        self.command(of).args(arguments).arg("--data").arg(self.data(of)).output().unwrap()
+        let mut command = self.command(of);
+        command.args(arguments).arg("--data").arg(self.data(of));
+        if !self.data(of).join("admin.token").exists() && arguments.first() != Some(&"cluster") {
+            command.arg("--admin-token").arg(format!("@{}", self.data(FOUNDING_NODE).join("admin.token").display()));
+        }
+        command.output().unwrap()
     }
 
     /// The same, found by the address and the token of its admin listener.
     pub fn couronne_at(&self, arguments: &[&str], of: &str) -> Output {
         let mut command = self.command(of);
-        let token = std::fs::read_to_string(self.data(of).join("admin.token")).unwrap();
+        let token = std::fs::read_to_string(self.data(FOUNDING_NODE).join("admin.token")).unwrap();
         command.env("COURONNE_ADMIN", format!("127.0.0.1:{}", self.members[of].ports[2]));
         command.env("COURONNE_ADMIN_TOKEN", token.trim()).args(arguments).output().unwrap()
     }
@@ -342,7 +353,7 @@ impl Cluster {
     }
 
     fn token(&self, of: &str, flags: &[&str]) -> String {
-        let arguments: Vec<&str> = ["cluster", "token"].into_iter().chain(flags.iter().copied()).collect();
+        let arguments: Vec<&str> = ["cluster", "token", "create"].into_iter().chain(flags.iter().copied()).collect();
         let mut token = String::new();
         self.wait_for("the founding node makes tokens", || {
             let output = self.couronne(&arguments, of);

@@ -58,7 +58,7 @@ fn serve(folder: &Path) -> Output {
 fn a_lone_server_becomes_the_first_node_of_a_cluster() {
     let mut server = Server::start(server::ServerShape::SixDrives);
     put(&Clients::of(&server), "alone", 100);
-    let why = refused(&server.couronne(&["cluster", "token"]));
+    let why = refused(&server.couronne(&["cluster", "token", "create"]));
     assert!(why.contains("couronne storage-node"), "nobody could join it: {why}");
     let node = node_of(&server.data());
     server.stop();

@@ -13,8 +13,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::types::{
-    Account, AccountDetail, AccountRequest, ClockConfirmation, ClusterMap, ClusterStatus, Done, ErrorCode, JoinToken,
-    NewUser, Policy, PolicyRequest, ReplaceRequest, TokenRequest, UserRequest,
+    Account, AccountDetail, AccountRequest, ClockConfirmation, ClusterMap, ClusterStatus, Done, ErrorCode,
+    ExpelRequest, JoinToken, KeyRequest, NewKey, NewUser, Policy, PolicyRequest, ReplaceRequest, RotateRequest,
+    RotatedSecret, TokenDetail, TokenRequest, UserRequest,
 };
 use declare::endpoints;
 #[cfg(test)]
@@ -94,9 +95,26 @@ endpoints! {
     /// The cluster map: its processes, drives and ranges.
     GetMap {}: GET "/admin/cluster/map", Reading, () => 200 Json ClusterMap, [];
 
-    /// Makes a token with which one process joins.
+    /// The join tokens that are live, without their secrets.
+    ListTokens {}: GET "/admin/cluster/tokens", Reading, () => 200 Json Vec<TokenDetail>, [Unavailable];
+
+    /// Makes a token with which processes join.
     CreateToken {}: POST "/admin/cluster/tokens", Orders, TokenRequest => 201 Json JoinToken,
-        [Unavailable, OutcomeUnknown];
+        [Conflict, Unavailable, OutcomeUnknown];
+
+    /// Revokes a join token: it admits nobody any more.
+    RevokeToken { token }: DELETE "/admin/cluster/tokens/{token}", Orders, () => 204 Json (),
+        [NotFound, Unavailable, OutcomeUnknown];
+
+    /// Expels the member whose name is `node`, or whose identity begins so. Within a second every member refuses it, and it
+    /// is never a member again.
+    ExpelNode { node }: POST "/admin/nodes/{node}/expel", Orders, ExpelRequest => 200 Json Done,
+        [NotFound, Conflict, Unavailable, OutcomeUnknown];
+
+    /// Has another secret take the place of one of the cluster's: `root`, `admin-token` or `sealing-key`. Within two seconds
+    /// every process refuses the old one.
+    RotateSecret { secret }: POST "/admin/secrets/{secret}/rotate", Orders, RotateRequest => 200 Json RotatedSecret,
+        [NotFound, Unavailable, OutcomeUnknown];
 
     /// The storage policies, and what each can promise with the nodes there are.
     ListPolicies {}: GET "/admin/policies", Reading, () => 200 Json Vec<Policy>, [];
@@ -140,4 +158,16 @@ endpoints! {
     /// Makes a user with its first access key. The secret key is in this answer and in no later one.
     CreateUser { account }: POST "/admin/accounts/{account}/users", Orders, UserRequest => 201 Json NewUser,
         [NotFound, Conflict, Unavailable];
+
+    /// Deletes a user and its access keys, which every gateway refuses within `limits.credential_cache_ms`.
+    DeleteUser { account, user }: DELETE "/admin/accounts/{account}/users/{user}", Orders, () => 204 Json (),
+        [NotFound, Unavailable];
+
+    /// Makes another access key of a user. The secret key is in this answer and in no later one.
+    CreateKey { account, user }: POST "/admin/accounts/{account}/users/{user}/keys", Orders, KeyRequest => 201 Json NewKey,
+        [NotFound, Conflict, Unavailable];
+
+    /// Deletes an access key of a user, which every gateway refuses within `limits.credential_cache_ms`.
+    DeleteKey { account, user, key }: DELETE "/admin/accounts/{account}/users/{user}/keys/{key}", Orders, () => 204 Json (),
+        [NotFound, Unavailable];
 }

@@ -25,7 +25,7 @@ use crate::types::{ApiError, ErrorCode};
 /// What the API works with.
 pub struct AdminApi {
     /// The tokens that open `/admin/`.
-    pub tokens: AdminTokens,
+    pub tokens: Arc<AdminTokens>,
     /// The cluster.
     pub cluster: Arc<dyn ClusterControl>,
     /// Accounts, users and keys.
@@ -49,10 +49,12 @@ impl AdminApi {
         match call {
             Ok(call) => {
                 let is_order = access == Access::Orders;
-                if is_order && opened != Some(Opened::Orders) {
+                if is_order && !matches!(opened, Some((Opened::Orders, _))) {
                     return refused(&ApiError::new(ErrorCode::Forbidden, "this token reads, and gives no orders"));
                 }
-                let actor = Actor { credential: opened.map_or("nobody", Opened::credential), peer };
+                let credential = opened.as_ref().map_or("nobody", |(opened, _)| opened.credential());
+                let bearer = opened.map(|(_, bearer)| bearer).unwrap_or_default();
+                let actor = Actor { credential, peer, bearer };
                 if is_order {
                     tracing::info!(%actor, %method, path, "an order through the admin API");
                 }
@@ -85,7 +87,18 @@ impl AdminApi {
             }
             Call::GetStatus(_) => answer::<at::GetStatus>(&cluster.status().await),
             Call::GetMap(_) => answer::<at::GetMap>(&cluster.map().await),
+            Call::ListTokens(_) => answer::<at::ListTokens>(&cluster.tokens(actor).await?),
+            Call::RevokeToken(at::RevokeToken { token }) => {
+                cluster.revoke_token(actor, token).await?;
+                answer::<at::RevokeToken>(&())
+            }
+            Call::ExpelNode(at::ExpelNode { node }) => {
+                answer::<at::ExpelNode>(&cluster.expel_node(actor, node, read(body).await?).await?)
+            }
             Call::CreateToken(_) => answer::<at::CreateToken>(&cluster.create_token(actor, read(body).await?).await?),
+            Call::RotateSecret(at::RotateSecret { secret }) => {
+                answer::<at::RotateSecret>(&cluster.rotate_secret(actor, secret, read(body).await?).await?)
+            }
             Call::ListPolicies(_) => answer::<at::ListPolicies>(&cluster.policies().await),
             Call::CreatePolicy(_) => {
                 answer::<at::CreatePolicy>(&cluster.create_policy(actor, read(body).await?).await?)
@@ -110,6 +123,17 @@ impl AdminApi {
             }
             Call::CreateUser(at::CreateUser { account }) => {
                 answer::<at::CreateUser>(&identities.create_user(actor, account, read(body).await?).await?)
+            }
+            Call::DeleteUser(at::DeleteUser { account, user }) => {
+                identities.delete_user(actor, account, user).await?;
+                answer::<at::DeleteUser>(&())
+            }
+            Call::CreateKey(at::CreateKey { account, user }) => {
+                answer::<at::CreateKey>(&identities.create_key(actor, account, user, read(body).await?).await?)
+            }
+            Call::DeleteKey(at::DeleteKey { account, user, key }) => {
+                identities.delete_key(actor, account, user, key).await?;
+                answer::<at::DeleteKey>(&())
             }
         }
     }

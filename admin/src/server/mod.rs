@@ -10,4 +10,4 @@ mod tokens;
 
 pub use api::AdminApi;
 pub use listener::serve;
-pub use tokens::{AdminTokens, reading_token};
+pub use tokens::{AdminTokens, Opened, TokenDigests, reading_token};

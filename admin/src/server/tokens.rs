@@ -2,6 +2,7 @@
 //!
 //! The token that reads follows from the one that gives orders, and not the other way about; so it is known wherever that
 //! one is, and a person that watches a cluster need not be able to change it.
+//! A process knows digests alone, so one that only passes orders on cannot give any.
 //! Promises: tokens are compared in constant time, and never shown. A wrong one is answered ten times at once and then
 //! once a second; a right one always opens, so nobody can shut an operator out by guessing.
 //! Must not know: where tokens come from.
@@ -10,22 +11,32 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use arc_swap::ArcSwapOption;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use crate::control::Bearer;
 use crate::types::{ApiError, ErrorCode};
 
 /// Wrong tokens that are answered at once; one more in each second after that.
 const WRONG_AT_ONCE: u64 = 10;
 
-/// The tokens. Secrets: no `Debug`.
+/// What tells the tokens from others, and cannot be made into them: they are random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenDigests {
+    /// The SHA-256 of the token that gives orders.
+    pub orders: [u8; 32],
+    /// The SHA-256 of the token that reads.
+    pub reading: [u8; 32],
+}
+
+/// The tokens that open a process, which may be others from one moment to the next.
 pub struct AdminTokens {
-    orders: Zeroizing<String>,
-    reading: Zeroizing<String>,
+    digests: ArcSwapOption<TokenDigests>,
     missing: AtomicU64,
     wrong: AtomicU64,
     allowance: Mutex<Allowance>,
@@ -33,7 +44,7 @@ pub struct AdminTokens {
 
 /// What a token opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Opened {
+pub enum Opened {
     /// Everything.
     Orders,
     /// What changes nothing.
@@ -67,38 +78,63 @@ pub fn reading_token(orders: &str) -> Zeroizing<String> {
     text
 }
 
+impl TokenDigests {
+    /// Those of the token that gives orders, and of the one that follows from it.
+    pub fn of(orders: &str) -> Self {
+        Self { orders: sha256(orders.as_bytes()), reading: Self::of_reading(&reading_token(orders)) }
+    }
+
+    /// That of a token that reads.
+    pub fn of_reading(reading: &str) -> [u8; 32] {
+        sha256(reading.as_bytes())
+    }
+}
+
 impl AdminTokens {
-    /// The tokens, of the one that gives orders.
-    pub fn new(orders: Zeroizing<String>) -> Self {
+    /// The tokens with these digests; with none nothing opens until [`Self::change`].
+    pub fn new(digests: Option<TokenDigests>) -> Self {
         Self {
-            reading: reading_token(&orders),
-            orders,
+            digests: ArcSwapOption::from_pointee(digests),
             missing: AtomicU64::new(0),
             wrong: AtomicU64::new(0),
             allowance: Mutex::new(Allowance { left: WRONG_AT_ONCE, at: Instant::now() }),
         }
     }
 
-    /// What the head of a request opens: `Authorization: Bearer ...`.
-    pub(super) fn open(&self, headers: &HeaderMap) -> Result<Opened, ApiError> {
+    /// From now on the tokens with these digests open, and no others.
+    pub fn change(&self, digests: TokenDigests) {
+        self.digests.store(Some(digests.into()));
+    }
+
+    /// What a token opens, if it is one.
+    pub fn opened_by(&self, token: &[u8]) -> Option<Opened> {
+        let (digests, given) = (self.digests.load(), sha256(token));
+        let digests = digests.as_ref()?;
+        let is = |digest: &[u8; 32]| verify_slices_are_equal(&given, digest).is_ok();
+        match (is(&digests.orders), is(&digests.reading)) {
+            (true, _) => Some(Opened::Orders),
+            (false, true) => Some(Opened::Reading),
+            (false, false) => None,
+        }
+    }
+
+    /// What the head of a request opens, and with which token: `Authorization: Bearer ...`.
+    pub(super) fn open(&self, headers: &HeaderMap) -> Result<(Opened, Bearer), ApiError> {
         let given = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
         let Some(given) = given else {
             self.missing.fetch_add(1, Ordering::Relaxed);
             return Err(ApiError::new(ErrorCode::Unauthenticated, "the admin token is missing"));
         };
-        let is = |token: &Zeroizing<String>| verify_slices_are_equal(given, token.as_bytes()).is_ok();
-        match (is(&self.orders), is(&self.reading)) {
-            (true, _) => Ok(Opened::Orders),
-            (false, true) => Ok(Opened::Reading),
-            (false, false) => {
-                self.wrong.fetch_add(1, Ordering::Relaxed);
-                Err(if self.allowance.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                    ApiError::new(ErrorCode::Unauthenticated, "the admin token is wrong")
-                } else {
-                    ApiError::new(ErrorCode::TooManyRequests, "too many wrong tokens: wait a second")
-                })
-            }
+        if let Some(opened) = self.opened_by(given) {
+            let text = String::from_utf8_lossy(given).into_owned();
+            return Ok((opened, Bearer(Zeroizing::new(text))));
         }
+        self.wrong.fetch_add(1, Ordering::Relaxed);
+        Err(if self.allowance.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            ApiError::new(ErrorCode::Unauthenticated, "the admin token is wrong")
+        } else {
+            ApiError::new(ErrorCode::TooManyRequests, "too many wrong tokens: wait a second")
+        })
     }
 
     /// What was refused so far, as Prometheus text.
@@ -111,6 +147,14 @@ impl AdminTokens {
         }
         text
     }
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    for (to, from) in digest.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()) {
+        *to = *from;
+    }
+    digest
 }
 
 impl Allowance {
@@ -129,12 +173,12 @@ mod tests {
 
     fn opened(tokens: &AdminTokens, value: &str) -> Result<Opened, ErrorCode> {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
-        tokens.open(&headers).map_err(|error| error.code)
+        tokens.open(&headers).map(|(opened, _)| opened).map_err(|error| error.code)
     }
 
     #[tokio::test]
     async fn each_token_opens_its_own() {
-        let tokens = AdminTokens::new(Zeroizing::new("token".to_owned()));
+        let tokens = AdminTokens::new(Some(TokenDigests::of("token")));
         let reading = reading_token("token");
         assert_eq!(opened(&tokens, "Bearer token"), Ok(Opened::Orders));
         assert_eq!(opened(&tokens, &format!("Bearer {}", reading.as_str())), Ok(Opened::Reading));
@@ -145,9 +189,23 @@ mod tests {
         assert!(tokens.open(&HeaderMap::new()).is_err());
     }
 
+    #[tokio::test]
+    async fn tokens_that_were_changed_open_no_more() {
+        let tokens = AdminTokens::new(None);
+        assert_eq!(opened(&tokens, "Bearer token"), Err(ErrorCode::Unauthenticated), "there are none yet");
+        tokens.change(TokenDigests::of("token"));
+        assert_eq!(opened(&tokens, "Bearer token"), Ok(Opened::Orders));
+        tokens.change(TokenDigests::of("another"));
+        let reading = format!("Bearer {}", reading_token("token").as_str());
+        for old in ["Bearer token", &reading] {
+            assert_eq!(opened(&tokens, old), Err(ErrorCode::Unauthenticated));
+        }
+        assert_eq!(opened(&tokens, "Bearer another"), Ok(Opened::Orders));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn guesses_are_counted_and_slow() {
-        let tokens = AdminTokens::new(Zeroizing::new("token".to_owned()));
+        let tokens = AdminTokens::new(Some(TokenDigests::of("token")));
         let guess = || opened(&tokens, "Bearer guess").unwrap_err();
         for _ in 0..WRONG_AT_ONCE {
             assert_eq!(guess(), ErrorCode::Unauthenticated);

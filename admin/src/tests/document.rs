@@ -16,6 +16,9 @@ const WRITE: &str = "COURONNE_WRITE_OPENAPI";
 fn body_of(operation: &str) -> Option<Value> {
     Some(match operation {
         "create_token" => json!({ "role": "storage-node", "lifetime_minutes": 60 }),
+        "rotate_secret" => json!({ "keep_minutes": 5 }),
+        "expel_node" => json!({ "force": true }),
+        "create_key" => json!({ "access_key": "KEY", "secret_key": "SECRETSECRET" }),
         "create_policy" => json!({ "name": "copies", "redundancy": "replicated:3", "survive_zone_loss": true }),
         "replace_drive" => json!({ "force": true }),
         "create_account" => json!({ "name": "university" }),

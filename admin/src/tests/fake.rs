@@ -5,8 +5,9 @@ use async_trait::async_trait;
 use crate::control::{Actor, ClusterControl, IdentityControl};
 use crate::types::{
     Account, AccountDetail, AccountRequest, ApiError, ClockConfirmation, ClusterMap, ClusterStatus, DegradedChunks,
-    Done, Drive, DriveState, Durability, JoinToken, MapDrive, MapNode, MapRange, NewUser, Node, NodeRole, Policy,
-    PolicyPromise, PolicyRequest, Range, Repair, ReplaceRequest, Scrub, ScrubDrive, TokenRequest, User, UserRequest,
+    Done, Drive, DriveState, Durability, ExpelRequest, JoinToken, KeyRequest, MapDrive, MapNode, MapRange, NewKey,
+    NewUser, Node, NodeRole, Policy, PolicyPromise, PolicyRequest, Range, Repair, ReplaceRequest, RotateRequest,
+    RotatedSecret, Scrub, ScrubDrive, TokenDetail, TokenRequest, User, UserRequest,
 };
 
 /// The control.
@@ -57,11 +58,37 @@ impl ClusterControl for Fake {
                 down_since_ms: Some(5),
             }],
             ranges: vec![MapRange { range: 0, replicas: vec!["d".to_owned()] }],
+            expelled: vec!["2".to_owned()],
         }
     }
 
     async fn create_token(&self, _: &Actor, request: TokenRequest) -> Result<JoinToken, ApiError> {
-        self.give(JoinToken { token: format!("{} {}", request.role.name(), request.lifetime_minutes) })
+        let token = format!("{} {} {}", request.role.name(), request.lifetime_minutes, request.joins_max);
+        self.give(JoinToken { id: "5".to_owned(), token })
+    }
+
+    async fn tokens(&self, _: &Actor) -> Result<Vec<TokenDetail>, ApiError> {
+        let (id, role, joined) = ("5".to_owned(), NodeRole::Gateway, vec!["1".to_owned()]);
+        self.give(vec![TokenDetail { id, role, expires_ms: 9, joins_max: 2, joined }])
+    }
+
+    async fn revoke_token(&self, _: &Actor, _token: String) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn expel_node(&self, _: &Actor, node: String, request: ExpelRequest) -> Result<Done, ApiError> {
+        self.done(&format!("{node} {}", request.force))
+    }
+
+    async fn rotate_secret(
+        &self,
+        _: &Actor,
+        secret: String,
+        request: RotateRequest,
+    ) -> Result<RotatedSecret, ApiError> {
+        let message = format!("{secret} {}", request.keep_minutes);
+        let (access_key, secret_key) = (Some("KEY".to_owned()), Some("SECRET".to_owned()));
+        self.give(RotatedSecret { message, access_key, secret_key })
     }
 
     async fn policies(&self) -> Vec<Policy> {
@@ -129,6 +156,25 @@ impl IdentityControl for Fake {
             secret_key: request.secret_key.unwrap_or_default(),
         })
     }
+
+    async fn delete_user(&self, _: &Actor, _account: String, _user: String) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn create_key(
+        &self,
+        _: &Actor,
+        _account: String,
+        _user: String,
+        request: KeyRequest,
+    ) -> Result<NewKey, ApiError> {
+        let (access_key, secret_key) = (request.access_key.unwrap_or_default(), request.secret_key.unwrap_or_default());
+        self.give(NewKey { access_key, secret_key })
+    }
+
+    async fn delete_key(&self, _: &Actor, _account: String, _user: String, _key: String) -> Result<(), ApiError> {
+        self.give(())
+    }
 }
 
 fn account(name: &str) -> Account {
@@ -145,6 +191,7 @@ fn status() -> ClusterStatus {
         down_since_ms: Some(1),
         report_age_ms: Some(2),
         clock_offset_ms: Some(-3),
+        expelled_ms: Some(4),
         ..Node::default()
     };
     let states = [

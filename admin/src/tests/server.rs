@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::fake::Fake;
 use crate::client::{AdminClient, ClientError};
 use crate::endpoints as at;
-use crate::server::{AdminApi, AdminTokens, reading_token, serve};
+use crate::server::{AdminApi, AdminTokens, TokenDigests, reading_token, serve};
 use crate::types::{ApiError, ErrorCode, ReplaceRequest, UserRequest};
 
 /// A server that runs until it is dropped.
@@ -52,7 +52,7 @@ impl Running {
     pub(super) async fn start(fake: Fake) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let tokens = AdminTokens::new(Zeroizing::new("token".to_owned()));
+        let tokens = Arc::new(AdminTokens::new(Some(TokenDigests::of("token"))));
         let api = AdminApi { tokens, cluster: Arc::new(fake.clone()), identities: Arc::new(fake) };
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(serve(listener, Arc::new(api), stopped));

@@ -24,6 +24,9 @@ pub struct ClusterMap {
     pub drives: Vec<MapDrive>,
     /// Its ranges, that of the meta group first.
     pub ranges: Vec<MapRange>,
+    /// The processes that were expelled, by their identities. Storage nodes among them stay in `nodes`, for their drives do.
+    #[serde(default)]
+    pub expelled: Vec<String>,
 }
 
 /// A process of the map.

@@ -54,23 +54,61 @@ pub struct Node {
     pub clock_offset_ms: Option<i64>,
     /// How many drives it has by the map.
     pub drives: usize,
+    /// When it was expelled, in milliseconds since 1970; unset: it is a member.
+    #[serde(default)]
+    pub expelled_ms: Option<u64>,
 }
 
-/// Asks for a token with which one process joins.
+/// Asks for a token with which processes join.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
-    /// The role of the process that joins with it.
+    /// The role of the processes that join with it.
     pub role: NodeRole,
-    /// For how many minutes it is good.
+    /// For how many minutes it is good: 7 days at most.
     pub lifetime_minutes: u32,
+    /// How many processes join with it: 256 at most.
+    #[serde(default = "one")]
+    pub joins_max: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// A token as it is listed, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TokenDetail {
+    /// Its identity, hexadecimal.
+    pub id: String,
+    /// The role of the processes that join with it.
+    pub role: NodeRole,
+    /// When it runs out, in milliseconds since 1970.
+    pub expires_ms: u64,
+    /// How many processes join with it.
+    pub joins_max: u32,
+    /// Those that did, by their identities.
+    pub joined: Vec<String>,
+}
+
+/// Asks for a member to be expelled.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ExpelRequest {
+    /// Although data is lost or in danger by it.
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// A token. A secret: no `Debug`.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct JoinToken {
+    /// Its identity, hexadecimal, with which it is revoked.
+    pub id: String,
     /// Its text.
     pub token: String,
 }

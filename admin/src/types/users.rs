@@ -54,3 +54,26 @@ pub struct NewUser {
     /// Its secret key.
     pub secret_key: String,
 }
+
+/// Asks for another access key of a user.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct KeyRequest {
+    /// The access key; unset: a random one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key: Option<String>,
+    /// The secret key of `access_key`; both are set or neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_key: Option<String>,
+}
+
+/// An access key that was just made, with the secret that no later answer has.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NewKey {
+    /// The access key.
+    pub access_key: String,
+    /// Its secret key.
+    pub secret_key: String,
+}

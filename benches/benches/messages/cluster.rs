@@ -5,7 +5,7 @@ use std::sync::Arc;
 use couronne_base::env::{self, Env};
 use couronne_cluster::Role;
 use couronne_protocol::net::Tls;
-use couronne_protocol::net::certificates::{Authority, MEMBER_LIFETIME, PrivateKey};
+use couronne_protocol::net::certificates::{Authority, CertificateRequest, MEMBER_LIFETIME, PrivateKey};
 use couronne_ring::NodeId;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -23,7 +23,8 @@ impl Cluster {
 
     fn certificate(&self, node: u128) -> (PrivateKey, Vec<u8>) {
         let key = PrivateKey::generate().unwrap();
-        let request = key.request().unwrap();
+        let request = key.request(b"").unwrap();
+        let request = CertificateRequest::proven(&request, b"").unwrap();
         let role = Role::StorageNode;
         let certificate = self.authority.sign(&request, NodeId(node), role, MEMBER_LIFETIME, &self.env).unwrap();
         (key, certificate)

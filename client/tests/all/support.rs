@@ -48,6 +48,8 @@ pub(crate) fn map(nodes: u8, voters: u8) -> ClusterMap {
             initial_voters: BTreeMap::new(),
         },
         ranges: Vec::new(),
+        expelled: BTreeMap::new(),
+        secrets_version: 1,
         next_replica: 100,
         time_ms: 0,
     }

@@ -36,7 +36,9 @@ pub fn create_policy(map: &mut ClusterMap, mut policy: Policy) -> Result<bool, M
     let last = map.policies.keys().next_back().map_or(0, |last| last.0);
     policy.id = PolicyId(last.checked_add(1).ok_or_else(|| refused(PolicyRefusal::TooMany))?);
     check_replicas(map, &policy).map_err(refused)?;
-    let ring = first_ring(&policy, &map.ring_drives())?;
+    let mut drives = map.ring_drives();
+    drives.retain(|drive| !map.is_expelled(drive.node));
+    let ring = first_ring(&policy, &drives)?;
     check_survives(&policy, &ring).map_err(refused)?;
     check_metadata_survives(map, &policy).map_err(refused)?;
     map.policies.insert(policy.id, MapPolicy { policy, ring: Some(Arc::new(ring)) });

@@ -63,7 +63,9 @@ impl Followed {
 pub fn follow_reports(map: &mut ClusterMap, heard: &impl Reports, now_ms: u64) -> Result<Followed, MapError> {
     let (mut changed, mut followed) = (map.clone(), Followed::default());
     for (id, drive) in &mut changed.drives {
-        let Some(to) = heard.drive(drive.node, *id) else { continue };
+        // What an expelled member said before counts no more.
+        let heard = if map.is_expelled(drive.node) { Some(DriveState::DOWN) } else { heard.drive(drive.node, *id) };
+        let Some(to) = heard else { continue };
         if drive.enter(to, now_ms).map_err(|from| MapError::Transition { drive: *id, from, to })? {
             followed.drives.push((*id, to));
         }

@@ -54,6 +54,8 @@ pub fn found(founding: Founding) -> Result<ClusterMap, MapError> {
             initial_voters: voters,
         },
         ranges: Vec::new(),
+        expelled: BTreeMap::new(),
+        secrets_version: 1,
         next_replica: 2,
         time_ms: now_ms,
     };

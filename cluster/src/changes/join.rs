@@ -1,7 +1,7 @@
 //! A new member: its place in the map, and its drives'.
 //!
-//! Promises: the same member again changes nothing but what it says of itself; no two members have one name, and
-//! no drive two nodes. Must not know: tokens, certificates.
+//! Promises: the same member again changes nothing but what it says of itself; an identity has one role for life, and one
+//! that was expelled never joins again; no two members have one name, and no drive two nodes. Must not know: tokens, certificates.
 
 use couronne_ring::{DriveId, NodeId, WEIGHT_MAX};
 
@@ -22,9 +22,9 @@ pub fn is_member_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-/// Refuses a name that another member has.
+/// Refuses a name that another member has. Those that were expelled need theirs no more.
 pub(super) fn check_name_is_free(map: &ClusterMap, id: NodeId, name: &str) -> Result<(), MapError> {
-    match map.nodes.iter().any(|(other, node)| *other != id && &*node.name == name) {
+    match map.nodes.iter().any(|(other, node)| *other != id && &*node.name == name && !map.is_expelled(*other)) {
         true => Err(MapError::NameTaken(name.to_owned())),
         false => Ok(()),
     }
@@ -33,6 +33,9 @@ pub(super) fn check_name_is_free(map: &ClusterMap, id: NodeId, name: &str) -> Re
 /// Gives a member its place in the map, with its drives and their weights. The drives of a storage node that joins a
 /// cluster that has begun are in none of its rings; the ring of a policy that is created later includes them.
 pub fn join(map: &mut ClusterMap, id: NodeId, node: MapNode, drives: &[(DriveId, u32)]) -> Result<(), MapError> {
+    if map.is_expelled(id) {
+        return Err(MapError::Expelled);
+    }
     check(&node, drives)?;
     check_name_is_free(map, id, &node.name)?;
     if map.nodes.get(&id).is_some_and(|known| known.role != node.role) {

@@ -3,7 +3,9 @@
 //! Promises: pure; a change that is refused leaves the map as it was.
 //! Must not know: how a change is made durable.
 
+mod announce_secrets;
 mod create_policy;
+mod expel;
 mod follow_reports;
 mod form;
 mod found;
@@ -18,7 +20,9 @@ mod renew_replicas;
 mod replace_drive;
 mod set_default_policy;
 
+pub use announce_secrets::announce_secrets;
 pub use create_policy::{check_first_policy, create_policy};
+pub use expel::expel;
 pub use follow_reports::{Followed, Reports, follow_reports};
 pub use form::{can_form, form};
 pub use found::{Founding, found};

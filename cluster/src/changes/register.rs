@@ -31,6 +31,10 @@ pub fn register(
     started: &[StartedDrive],
     forgetful: &[DriveId],
 ) -> Result<Vec<(DriveId, ReplicaId)>, MapError> {
+    let is_expelled = |one: &StartedDrive| map.drives.get(&one.drive).is_some_and(|known| map.is_expelled(known.node));
+    if started.iter().any(is_expelled) {
+        return Err(MapError::Expelled);
+    }
     let forgot = |one: &&StartedDrive| map.drives.get(&one.drive).is_some_and(|known| known.has_forgotten(&one.start));
     let forgot = started.iter().filter(forgot).map(|one| one.drive);
     let forgot: BTreeSet<DriveId> = forgot.chain(forgetful.iter().copied()).collect();

@@ -11,6 +11,9 @@ use crate::map::{ClusterMap, MapNode};
 
 /// Gives a member this name, address, region and zone.
 pub fn relocate(map: &mut ClusterMap, id: NodeId, place: &MapNode) -> Result<(), MapError> {
+    if map.is_expelled(id) {
+        return Err(MapError::Expelled);
+    }
     check_name_is_free(map, id, &place.name)?;
     let is_spread = map.storage_nodes().count() > 1;
     let known = map.nodes.get_mut(&id).ok_or(MapError::UnknownMember)?;

@@ -54,6 +54,11 @@ pub struct ClusterMap {
     /// The cluster time as it was last noted, in milliseconds since 1970: it only rises, and stands still while the
     /// cluster is off.
     pub time_ms: u64,
+    /// The members that were expelled, each with the time, in milliseconds since 1970. None of them is ever a member
+    /// again. A storage node stays among `nodes`, for its drives have places in rings.
+    pub expelled: BTreeMap<NodeId, u64>,
+    /// Rises whenever the cluster's secrets change: then each member has itself told them again.
+    pub secrets_version: u64,
 }
 
 impl ClusterMap {
@@ -77,6 +82,16 @@ impl ClusterMap {
         self.all_ranges().flat_map(|range| range.replicas.iter().map(|(replica, drive)| (*replica, *drive))).collect()
     }
 
+    /// Whether a replica may be spoken to by another one: both are members of one range, and the sender lives on a drive of
+    /// the node that sends.
+    pub fn hears(&self, recipient: ReplicaId, (node, drive, sender): (NodeId, DriveId, ReplicaId)) -> bool {
+        let is_its_drive = self.drives.get(&drive).is_some_and(|known| known.node == node) && !self.is_expelled(node);
+        let has_recipient = |range: &&MapRange| {
+            range.replicas.contains_key(&recipient) || range.initial_voters.contains_key(&recipient)
+        };
+        is_its_drive && self.all_ranges().find(has_recipient).is_some_and(|range| range.has_member(sender, drive))
+    }
+
     /// A replica id that was never given before.
     pub(crate) const fn new_replica(&mut self) -> ReplicaId {
         let id = ReplicaId(self.next_replica);
@@ -84,9 +99,19 @@ impl ClusterMap {
         id
     }
 
-    /// The storage nodes.
+    /// Whether a process is a member in this role. A certificate alone does not make it one: the map decides.
+    pub fn is_member(&self, node: NodeId, role: Role) -> bool {
+        !self.is_expelled(node) && self.nodes.get(&node).is_some_and(|known| known.role == role)
+    }
+
+    /// Whether a member was expelled.
+    pub fn is_expelled(&self, node: NodeId) -> bool {
+        self.expelled.contains_key(&node)
+    }
+
+    /// The storage nodes, but for those that were expelled.
     pub fn storage_nodes(&self) -> impl Iterator<Item = (&NodeId, &MapNode)> {
-        self.nodes.iter().filter(|(_, node)| node.role == Role::StorageNode)
+        self.nodes.iter().filter(|(id, node)| node.role == Role::StorageNode && !self.is_expelled(**id))
     }
 
     /// What an operator calls a node: its name, and its id.

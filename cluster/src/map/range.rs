@@ -42,6 +42,12 @@ pub struct MapRange {
 }
 
 impl MapRange {
+    /// Whether a replica on a drive is a member of the range: one that is wanted, that joins, or that the range began with.
+    pub fn has_member(&self, replica: ReplicaId, drive: DriveId) -> bool {
+        let names = |members: &BTreeMap<ReplicaId, DriveId>| members.get(&replica) == Some(&drive);
+        names(&self.replicas) || names(&self.initial_voters)
+    }
+
     /// The range as gateways know it.
     pub fn descriptor(&self) -> RangeDescriptor {
         RangeDescriptor {

@@ -83,6 +83,8 @@ fn map() -> ClusterMap {
         ranges: vec![range(RangeId(1), b"\x00\x00\x80\x00", &[(2, 10), (3, 11)], &[])],
         next_replica: 4,
         time_ms: 5,
+        expelled: BTreeMap::from([(NodeId(3), 2000)]),
+        secrets_version: 5,
     }
 }
 

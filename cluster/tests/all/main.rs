@@ -8,7 +8,9 @@
 )]
 
 mod encoding;
+mod expelling;
 mod forming;
+mod hearing;
 mod joining;
 mod leaders;
 mod log_ends;

@@ -24,6 +24,7 @@ enum Change {
     Renew { replicas: Vec<u64> },
     CreatePolicy { name: u8, redundancy: &'static str },
     SetDefault { name: u8 },
+    Expel { number: u128, is_forced: bool },
 }
 
 /// What was heard: of the drives that are named, and of the ranges.
@@ -77,6 +78,7 @@ fn changes() -> impl Strategy<Value = Change> {
         1 => prop::collection::vec(0..40u64, 0..3).prop_map(|replicas| Change::Renew { replicas }),
         2 => (0..4u8, redundancy).prop_map(|(name, redundancy)| Change::CreatePolicy { name, redundancy }),
         1 => (0..4u8).prop_map(|name| Change::SetDefault { name }),
+        1 => (NUMBERS, any::<bool>()).prop_map(|(number, is_forced)| Change::Expel { number, is_forced }),
     ]
 }
 
@@ -108,6 +110,7 @@ fn make(map: &mut ClusterMap, change: &Change, now_ms: u64) -> Result<(), MapErr
             let policy = couronne_placement::Policy { name: format!("p{name}").into(), ..policy(redundancy) };
             changes::create_policy(map, policy).map(drop)
         }
+        Change::Expel { number, is_forced } => changes::expel(map, NodeId(*number), *is_forced, now_ms).map(drop),
         Change::SetDefault { name } => changes::set_default_policy(map, &format!("p{name}")).map(drop),
     }
 }
@@ -158,6 +161,10 @@ fn check_step(before: &ClusterMap, after: &ClusterMap, change: &Change) -> Resul
         let founded_again = one.initial_voters.is_empty() && !other.initial_voters.is_empty();
         prop_assert!(one.id == other.id && !founded_again);
         prop_assert_eq!(one.replicas.len() <= other.replicas.len(), true, "a range loses no replica");
+    }
+    prop_assert!(before.expelled.keys().all(|id| after.is_expelled(*id)), "an identity that was expelled stays so");
+    for (id, drive) in &after.drives {
+        prop_assert!(!after.is_expelled(drive.node) || !drive.state().is_up(), "{id:?} is up: {change:?}");
     }
     for (id, policy) in &before.policies {
         prop_assert_eq!(&policy.policy, &after.policies[id].policy, "a policy keeps what it promised");

@@ -1,24 +1,30 @@
 //! Orders of operators, carried out at a storage node.
 //!
-//! Promises: an order that was carried out already is no error; one that is refused changed nothing. Each is logged with
-//! its actor. Must not know: the process that was asked, how an order travels.
+//! Promises: no order is carried out without the operator's own token, whichever process passed it on; one that was carried
+//! out already is no error; one that is refused changed nothing. Each is logged with its actor. Must not know: the process that was asked, how an order travels.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use couronne_admin::types::{ApiError, ErrorCode, NodeRole};
+use couronne_admin::server::{AdminTokens, Opened};
+use couronne_admin::types::{ApiError, ErrorCode, JoinToken, NodeRole, TokenDetail};
 use couronne_cluster::Role;
+use couronne_gateway::identity::Identity;
 use couronne_placement::{Redundancy, RedundancyError};
-use couronne_ring::{DriveId, FailureDomain};
-use couronne_storage_node::node::{LocalNode, NodeError, empty_folder, is_in_use};
+use couronne_ring::{DriveId, FailureDomain, NodeId};
+use couronne_storage_node::node::{LocalNode, NodeError, TokenPlan, TokenRow, empty_folder, is_in_use};
+use serde::Serialize;
 use thiserror::Error;
 
+use super::cluster_status::ClusterStatusSource;
+use super::map::role;
 use super::messages::{GivenOrder, Order};
+use super::{rotation, spare};
 use crate::folder::DataFolder;
 use crate::{drives, policy};
 
-/// What became of an order: words for a person, or for [`Order::CreateToken`] the token.
+/// What became of an order: words for a person, or JSON where something was made or found.
 pub(crate) type Outcome = Result<String, ApiError>;
 
 /// A storage node as an operator orders it about.
@@ -29,11 +35,17 @@ pub(crate) struct AdminActions {
     pub(crate) folder: Arc<DataFolder>,
     /// The folders of its drives, as its settings name them.
     pub(crate) folders: Vec<PathBuf>,
+    /// The tokens of operators.
+    pub(crate) tokens: Arc<AdminTokens>,
+    /// How the whole cluster is.
+    pub(crate) status: Arc<ClusterStatusSource>,
+    /// Accounts, users and keys; unset until the cluster's secrets are known here.
+    pub(crate) identity: OnceLock<Identity>,
 }
 
 /// Why an order was not carried out here.
 #[derive(Debug, Error)]
-enum ActionError {
+pub(super) enum ActionError {
     /// The node refused, or failed.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -56,7 +68,15 @@ impl From<ActionError> for ApiError {
 
 impl AdminActions {
     /// Carries out an order here.
-    pub(crate) async fn carry_out(&self, GivenOrder { order, actor }: GivenOrder) -> Outcome {
+    pub(crate) async fn carry_out(&self, GivenOrder { order, actor, token }: GivenOrder) -> Outcome {
+        match self.tokens.opened_by(token.as_bytes()) {
+            Some(Opened::Orders) => {}
+            Some(Opened::Reading) if order.only_reads() => {}
+            _ => {
+                tracing::warn!(?order, actor, "an order came without the token that it takes");
+                return Err(ApiError::new(ErrorCode::Forbidden, "the order came without the token that it takes"));
+            }
+        }
         tracing::info!(?order, actor, "carrying out an operator's order");
         Ok(self.perform(order).await?)
     }
@@ -79,22 +99,50 @@ impl AdminActions {
                 let begins = self.node.start_scrub();
                 Ok(if begins { "a round begins" } else { "a round is under way" }.to_owned())
             }
-            Order::CreateToken { role, lifetime_minutes } => {
+            Order::CreateToken { role, lifetime_minutes, joins_max } => {
                 let role = match role {
                     NodeRole::Gateway => Role::Gateway,
                     NodeRole::StorageNode => Role::StorageNode,
                 };
                 let lifetime = Duration::from_secs(u64::from(lifetime_minutes) * 60);
-                let token = self.node.make_token(role, lifetime).await;
-                let unavailable = |error| ApiError::new(ErrorCode::Unavailable, error);
-                Ok(token.map_err(unavailable)?.text().to_string())
+                let token = self.node.make_token(TokenPlan { role, lifetime, joins_max }).await?;
+                json(&JoinToken { id: format!("{:016x}", token.id), token: token.text().to_string() })
             }
+            Order::ListTokens => {
+                let tokens = self.node.list_tokens().await?;
+                json(&tokens.iter().map(shown_token).collect::<Vec<_>>())
+            }
+            Order::RevokeToken { token } => {
+                let unknown = || ApiError::new(ErrorCode::NotFound, format!("there is no join token {token}"));
+                let id = u64::from_str_radix(&token, 16).map_err(|_| unknown())?;
+                match self.node.revoke_token(id).await? {
+                    true => Ok(String::new()),
+                    false => Err(unknown().into()),
+                }
+            }
+            Order::RotateSecret { secret, keep_minutes } => json(&rotation::rotate(self, secret, keep_minutes).await?),
+            Order::ExpelNode { node, force } => self.expel(&node, force).await,
             Order::ConfirmClock => {
                 let halted = self.node.status().await.duties.halted;
                 self.node.confirm_clock().await?;
                 Ok(halted.unwrap_or_default())
             }
         }
+    }
+
+    /// Expels a member. Where a storage node is not expelled by force the cluster must be able to do without its drives.
+    async fn expel(&self, node: &str, is_forced: bool) -> Result<String, ActionError> {
+        let id = NodeId::parse(node).ok_or_else(|| ApiError::new(ErrorCode::InvalidRequest, "no member's identity"))?;
+        let map = self.node.map();
+        let name = map.name_of(id);
+        if !is_forced && map.is_member(id, Role::StorageNode) {
+            let own_name = map.nodes.get(&id).map(|node| node.name.to_string()).unwrap_or_default();
+            spare::check(&self.status.read().await, |drive| drive.node == own_name)?;
+        }
+        Ok(match self.node.expel(id, is_forced).await? {
+            true => format!("{name} is expelled: within a second no member hears it any more"),
+            false => format!("{name} was expelled before"),
+        })
     }
 
     async fn create_policy(
@@ -118,6 +166,9 @@ impl AdminActions {
             DriveId::parse(drive).ok_or_else(|| ApiError::new(ErrorCode::InvalidRequest, "no drive's identity"))?;
         let folder = self.folder_of(id).await?;
         let in_use = is_in_use(&folder).await?;
+        if is_forced {
+            spare::check(&self.status.read().await, |other| other.id == id.to_string())?;
+        }
         if in_use && !is_forced {
             let why = format!("{} holds a drive's files: put an empty drive in its place first", folder.display());
             return Err(ApiError::new(ErrorCode::Conflict, why).into());
@@ -151,5 +202,21 @@ impl AdminActions {
             }
         }
         Err(ApiError::new(ErrorCode::Conflict, "the node's settings name no empty folder for it").into())
+    }
+}
+
+/// What an order found, as text.
+fn json(found: &impl Serialize) -> Result<String, ActionError> {
+    serde_json::to_string(found).map_err(|error| ApiError::new(ErrorCode::Internal, error).into())
+}
+
+/// A join token as the API shows it.
+fn shown_token(token: &TokenRow) -> TokenDetail {
+    TokenDetail {
+        id: format!("{:016x}", token.id),
+        role: role(token.role),
+        expires_ms: token.expires_ms,
+        joins_max: token.joins_max,
+        joined: token.joined.iter().map(ToString::to_string).collect(),
     }
 }

@@ -9,11 +9,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use couronne_admin::control::{Actor, ClusterControl};
 use couronne_admin::types::{
-    ApiError, ClockConfirmation, ClusterMap, ClusterStatus, Done, ErrorCode, JoinToken, Policy, PolicyRequest,
-    ReplaceRequest, TokenRequest,
+    ApiError, ClockConfirmation, ClusterMap, ClusterStatus, Done, ErrorCode, ExpelRequest, JoinToken, Policy,
+    PolicyRequest, ReplaceRequest, RotateRequest, RotatedSecret, SecretName, TokenDetail, TokenRequest,
 };
 use couronne_gateway::identity::Identity;
 use couronne_gateway::metrics::Metrics;
+use serde::de::DeserializeOwned;
 
 use super::cluster_status::ClusterStatusSource;
 use super::forwarder::AdminForwarder;
@@ -35,7 +36,7 @@ pub(super) struct AdminClusterControl {
     /// What this process counted.
     pub(super) metrics: Arc<Metrics>,
     /// The status of the cluster.
-    pub(super) status: ClusterStatusSource,
+    pub(super) status: Arc<ClusterStatusSource>,
     /// The way of orders.
     pub(super) forwarder: AdminForwarder,
 }
@@ -71,8 +72,34 @@ impl ClusterControl for AdminClusterControl {
         cluster_map(&self.forwarder.map.state())
     }
 
+    async fn tokens(&self, actor: &Actor) -> Result<Vec<TokenDetail>, ApiError> {
+        parsed(&self.forwarder.anywhere(Order::ListTokens, actor).await?)
+    }
+
     async fn create_token(&self, actor: &Actor, request: TokenRequest) -> Result<JoinToken, ApiError> {
-        Ok(JoinToken { token: self.forwarder.anywhere(request.into(), actor).await? })
+        parsed(&self.forwarder.anywhere(request.into(), actor).await?)
+    }
+
+    async fn revoke_token(&self, actor: &Actor, token: String) -> Result<(), ApiError> {
+        self.forwarder.anywhere(Order::RevokeToken { token }, actor).await.map(drop)
+    }
+
+    async fn expel_node(&self, actor: &Actor, node: String, request: ExpelRequest) -> Result<Done, ApiError> {
+        let node = self.forwarder.node(&node)?;
+        let order = Order::ExpelNode { node: node.to_string(), force: request.force };
+        Ok(Done { message: self.forwarder.elsewhere(node, order, actor).await? })
+    }
+
+    async fn rotate_secret(
+        &self,
+        actor: &Actor,
+        secret: String,
+        request: RotateRequest,
+    ) -> Result<RotatedSecret, ApiError> {
+        let named = SecretName::ALL.into_iter().find(|known| known.name() == secret);
+        let unknown = || ApiError::new(ErrorCode::NotFound, format!("there is no secret {secret}"));
+        let order = Order::RotateSecret { secret: named.ok_or_else(unknown)?, keep_minutes: request.keep_minutes };
+        parsed(&self.forwarder.anywhere(order, actor).await?)
     }
 
     async fn policies(&self) -> Vec<Policy> {
@@ -132,4 +159,9 @@ impl AdminClusterControl {
             (false, None) => Err(ApiError::new(ErrorCode::Unavailable, "no storage node is known")),
         }
     }
+}
+
+/// What a storage node found.
+fn parsed<T: DeserializeOwned>(said: &str) -> Result<T, ApiError> {
+    serde_json::from_str(said).map_err(|error| ApiError::new(ErrorCode::Internal, error))
 }

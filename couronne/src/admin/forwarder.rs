@@ -1,8 +1,10 @@
 //! Orders of operators on their way: to any storage node, to all, or to the one that has a drive.
 //!
-//! Promises: whichever process was asked, the same is done, and the actor is told along.
+//! Promises: whichever process was asked, the same is done; the actor and its token are told along, and this process adds
+//! nothing to what they may do.
 //! Must not know: how an order is carried out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,12 +35,17 @@ pub(crate) struct AdminForwarder {
 impl AdminForwarder {
     /// Has any storage node carry out an order.
     pub(crate) async fn anywhere(&self, order: Order, actor: &Actor) -> Outcome {
-        let order = GivenOrder { order, actor: actor.to_string() };
+        let order = given(order, actor);
         if let Some(here) = &self.here {
             return here.carry_out(order).await;
         }
+        self.first_of(self.map.current().storage_nodes(), &order).await
+    }
+
+    /// Has the first of these nodes that can carry out an order.
+    async fn first_of(&self, nodes: impl Iterator<Item = NodeId> + Send, order: &GivenOrder) -> Outcome {
         let mut refused = ApiError::new(ErrorCode::Unavailable, "no storage node answers");
-        for node in self.map.current().storage_nodes() {
+        for node in nodes {
             match self.at(node, order.clone()).await {
                 // It did nothing: another may.
                 Err(why) if why.code == ErrorCode::Unavailable => refused = why,
@@ -48,9 +55,17 @@ impl AdminForwarder {
         Err(refused)
     }
 
+    /// Has any storage node but this one carry out an order.
+    pub(crate) async fn elsewhere(&self, than: NodeId, order: Order, actor: &Actor) -> Outcome {
+        if self.here.as_ref().is_none_or(|here| here.node.id() != than) {
+            return self.anywhere(order, actor).await;
+        }
+        self.first_of(self.map.current().storage_nodes().filter(|node| *node != than), &given(order, actor)).await
+    }
+
     /// Has every storage node carry out an order: what each answered, by its name.
     pub(crate) async fn everywhere(&self, order: Order, actor: &Actor) -> Vec<(String, Outcome)> {
-        let order = GivenOrder { order, actor: actor.to_string() };
+        let order = given(order, actor);
         let map = self.map.state();
         let nodes = map.storage_nodes().map(|(id, node)| {
             let order = order.clone();
@@ -61,7 +76,7 @@ impl AdminForwarder {
 
     /// Has the node of a drive carry out an order.
     pub(crate) async fn at_drive(&self, drive: DriveId, order: Order, actor: &Actor) -> Outcome {
-        let order = GivenOrder { order, actor: actor.to_string() };
+        let order = given(order, actor);
         let node = self.map.node_of(drive);
         let unknown = || ApiError::new(ErrorCode::NotFound, format!("there is no drive {drive}"));
         self.at(node.ok_or_else(unknown)?, order).await
@@ -75,6 +90,23 @@ impl AdminForwarder {
             (Some(drive), None) if !text.is_empty() => Ok(drive),
             (Some(_), Some(_)) => Err(ApiError::new(ErrorCode::Conflict, format!("several drives begin with {text}"))),
             _ => Err(ApiError::new(ErrorCode::NotFound, format!("there is no drive {text}"))),
+        }
+    }
+
+    /// The member of this name, or whose identity begins so.
+    pub(crate) fn node(&self, text: &str) -> Result<NodeId, ApiError> {
+        let map = self.map.state();
+        let known = map.nodes.keys().chain(map.expelled.keys()).copied().collect::<BTreeSet<_>>();
+        let named =
+            map.nodes.iter().find(|(id, node)| &*node.name == text && !map.is_expelled(**id)).map(|(id, _)| *id);
+        let mut found = known.into_iter().filter(|node| node.to_string().starts_with(text));
+        match (named, found.next(), found.next()) {
+            (Some(node), ..) => Ok(node),
+            (None, Some(node), None) if !text.is_empty() => Ok(node),
+            (None, Some(_), Some(_)) => {
+                Err(ApiError::new(ErrorCode::Conflict, format!("several members begin with {text}")))
+            }
+            _ => Err(ApiError::new(ErrorCode::NotFound, format!("there is no member {text}"))),
         }
     }
 
@@ -94,4 +126,9 @@ impl AdminForwarder {
             Err(_) => Err(ApiError::new(ErrorCode::OutcomeUnknown, "the node does not answer in time")),
         }
     }
+}
+
+/// An order with its actor, and the token that the actor gave.
+fn given(order: Order, actor: &Actor) -> GivenOrder {
+    GivenOrder { order, actor: actor.to_string(), token: actor.bearer.0.clone() }
 }

@@ -4,7 +4,9 @@
 
 use async_trait::async_trait;
 use couronne_admin::control::{Actor, IdentityControl};
-use couronne_admin::types::{self, AccountDetail, AccountRequest, ApiError, ErrorCode, NewUser, UserRequest};
+use couronne_admin::types::{
+    self, AccountDetail, AccountRequest, ApiError, ErrorCode, KeyRequest, NewUser, UserRequest,
+};
 use couronne_gateway::engine::EngineError;
 use couronne_gateway::identity::{Account, CreateUser, Identity, IdentityError, NewKey, Secret, User};
 
@@ -59,12 +61,7 @@ impl IdentityControl for AdminIdentityControl {
     }
 
     async fn create_user(&self, actor: &Actor, account: String, request: UserRequest) -> Result<NewUser, ApiError> {
-        let key = Credentials::chosen(request.access_key, request.secret_key)
-            .map_err(|error| ApiError::new(ErrorCode::InvalidRequest, error))?
-            .map(|chosen| NewKey {
-                access_key: chosen.access_key.into(),
-                secret: Secret::new(chosen.secret_key.as_bytes()),
-            });
+        let key = chosen_key(request.access_key, request.secret_key)?;
         let create =
             CreateUser { account: account.as_str().into(), user: request.name.into(), admin: request.admin, key };
         let (user, key) = self.0.create_user(create).await.map_err(|error| refusal(&error))?;
@@ -79,6 +76,42 @@ impl IdentityControl for AdminIdentityControl {
             secret_key: String::from_utf8_lossy(key.secret.expose()).into_owned(),
         })
     }
+
+    async fn delete_user(&self, actor: &Actor, account: String, user: String) -> Result<(), ApiError> {
+        self.0.delete_user(&account, &user).await.map_err(|error| refusal(&error))?;
+        tracing::info!(account, user, %actor, "user deleted");
+        Ok(())
+    }
+
+    async fn create_key(
+        &self,
+        actor: &Actor,
+        account: String,
+        user: String,
+        request: KeyRequest,
+    ) -> Result<types::NewKey, ApiError> {
+        let chosen = chosen_key(request.access_key, request.secret_key)?;
+        let key = self.0.create_key(&account, &user, chosen).await.map_err(|error| refusal(&error))?;
+        tracing::info!(account, user, access_key = %key.access_key, %actor, "access key created");
+        let secret_key = String::from_utf8_lossy(key.secret.expose()).into_owned();
+        Ok(types::NewKey { access_key: key.access_key.into(), secret_key })
+    }
+
+    async fn delete_key(&self, actor: &Actor, account: String, user: String, key: String) -> Result<(), ApiError> {
+        self.0.delete_key(&account, &user, &key).await.map_err(|error| refusal(&error))?;
+        tracing::info!(account, user, access_key = key, %actor, "access key deleted");
+        Ok(())
+    }
+}
+
+/// The key pair that a request names, if it names one.
+fn chosen_key(access_key: Option<String>, secret_key: Option<String>) -> Result<Option<NewKey>, ApiError> {
+    let chosen = Credentials::chosen(access_key, secret_key);
+    let chosen = chosen.map_err(|error| ApiError::new(ErrorCode::InvalidRequest, error))?;
+    Ok(chosen.map(|chosen| NewKey {
+        access_key: chosen.access_key.into(),
+        secret: Secret::new(chosen.secret_key.as_bytes()),
+    }))
 }
 
 /// An identity error as the API says it.

@@ -36,6 +36,7 @@ pub(super) fn cluster_map(map: &ClusterMap) -> types::ClusterMap {
         nodes: nodes.collect(),
         drives: drives.collect(),
         ranges: map.all_ranges().map(range).collect(),
+        expelled: map.expelled.keys().map(ToString::to_string).collect(),
     }
 }
 

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use couronne_admin::types::{NodeRole, PolicyRequest, Range, Repair, Scrub, TokenRequest};
+use couronne_admin::types::{NodeRole, PolicyRequest, Range, Repair, Scrub, SecretName, TokenRequest};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// The status of a process.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -102,19 +103,42 @@ pub(crate) enum Order {
     StartRepair,
     /// Begin a round of the scrubber over the drives here.
     StartScrub,
-    /// A token with which a process joins.
+    /// A token with which processes join.
     CreateToken {
-        /// The role of the process that joins with it.
+        /// The role of the processes that join with it.
         role: NodeRole,
         /// For how many minutes it is good.
         lifetime_minutes: u32,
+        /// How many processes join with it.
+        joins_max: u32,
+    },
+    /// The join tokens that are live.
+    ListTokens,
+    /// Revoke a join token.
+    RevokeToken {
+        /// Its identity, hexadecimal.
+        token: String,
+    },
+    /// Expel a member.
+    ExpelNode {
+        /// Its identity, hexadecimal.
+        node: String,
+        /// Although data is lost or in danger by it.
+        force: bool,
+    },
+    /// Have another secret take the place of one.
+    RotateSecret {
+        /// Which.
+        secret: SecretName,
+        /// For how many minutes the old root credentials are taken beside the new ones.
+        keep_minutes: u32,
     },
     /// The clock of this node is right.
     ConfirmClock,
 }
 
-/// An order on its way, with who gave it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// An order on its way, with who gave it and the token that the operator gave with it. A secret: no `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct GivenOrder {
     /// The order.
     #[serde(flatten)]
@@ -122,6 +146,17 @@ pub(crate) struct GivenOrder {
     /// Who gave it, as logs show it. The process that passed it on says so, and is not asked for proof.
     #[serde(default)]
     pub(crate) actor: String,
+    /// The operator's token. The storage node that carries the order out asks for it: a process that passes orders on
+    /// can give none.
+    #[serde(default, with = "crate::folder::secret")]
+    pub(crate) token: Zeroizing<String>,
+}
+
+impl Order {
+    /// Whether the token that reads is enough for it.
+    pub(crate) const fn only_reads(&self) -> bool {
+        matches!(self, Self::ListTokens)
+    }
 }
 
 impl From<PolicyRequest> for Order {
@@ -131,8 +166,8 @@ impl From<PolicyRequest> for Order {
 }
 
 impl From<TokenRequest> for Order {
-    fn from(TokenRequest { role, lifetime_minutes }: TokenRequest) -> Self {
-        Self::CreateToken { role, lifetime_minutes }
+    fn from(TokenRequest { role, lifetime_minutes, joins_max }: TokenRequest) -> Self {
+        Self::CreateToken { role, lifetime_minutes, joins_max }
     }
 }
 
@@ -144,10 +179,12 @@ mod tests {
     fn a_message_that_says_more_is_read() {
         let order = r#"{"order":"create_policy","name":"n","redundancy":"single","survive_zone_loss":false,"more":1}"#;
         assert!(matches!(serde_json::from_str(order).unwrap(), Order::CreatePolicy { name, .. } if name == "n"));
-        let given = GivenOrder { order: Order::StartScrub, actor: "ada".to_owned() };
+        let given =
+            GivenOrder { order: Order::StartScrub, actor: "ada".to_owned(), token: Zeroizing::new("t".to_owned()) };
         let given = serde_json::to_value(given).unwrap();
-        assert_eq!(given, serde_json::json!({ "order": "start_scrub", "actor": "ada" }));
-        assert_eq!(serde_json::from_str::<GivenOrder>(order).unwrap().actor, "");
+        assert_eq!(given, serde_json::json!({ "order": "start_scrub", "actor": "ada", "token": "t" }));
+        let given: GivenOrder = serde_json::from_str(order).unwrap();
+        assert_eq!((given.actor.as_str(), given.token.as_str()), ("", ""));
         let mut status = serde_json::to_value(StatusMessage { map_version: 7, ..StatusMessage::default() }).unwrap();
         status["more"] = 1.into();
         status["repair"]["more"] = 1.into();

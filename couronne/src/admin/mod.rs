@@ -16,13 +16,14 @@ pub(crate) mod messages;
 mod metrics;
 mod process_status;
 mod render;
+mod rotation;
+mod spare;
 
 use std::sync::Arc;
 
 use couronne_admin::server::{AdminApi, AdminTokens};
 use couronne_gateway::front::Gateway;
 use couronne_gateway::s3::S3;
-use zeroize::Zeroizing;
 
 pub(crate) use actions::AdminActions;
 use cluster_control::AdminClusterControl;
@@ -32,16 +33,16 @@ use health::Health;
 use identity_control::AdminIdentityControl;
 pub(crate) use process_status::StatusSource;
 
-/// The API of a process, opened by its token and by the one that follows from it.
+/// The API of a process, opened by these tokens.
 pub(crate) fn api(
-    token: Zeroizing<String>,
+    tokens: Arc<AdminTokens>,
     gateway: &Gateway<S3>,
-    status: ClusterStatusSource,
+    status: Arc<ClusterStatusSource>,
     forwarder: AdminForwarder,
 ) -> Arc<AdminApi> {
     let (identity, metrics) = (gateway.identity.clone(), Arc::clone(&gateway.metrics));
     Arc::new(AdminApi {
-        tokens: AdminTokens::new(token),
+        tokens,
         identities: Arc::new(AdminIdentityControl(identity.clone())),
         cluster: Arc::new(AdminClusterControl { identity, health: Health::default(), metrics, status, forwarder }),
     })

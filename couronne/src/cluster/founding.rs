@@ -11,7 +11,7 @@ use couronne_base::env::Env;
 use couronne_cluster::Role;
 use couronne_cluster::map::{Bootstrap, MapNode};
 use couronne_placement::Redundancy;
-use couronne_protocol::net::certificates::CertificateError;
+use couronne_protocol::net::certificates::{CertificateError, CertificateRequest};
 use couronne_storage_node::node::{DriveNotes, Membership, NodeDrive, NodeError};
 use thiserror::Error;
 
@@ -71,7 +71,9 @@ pub(crate) async fn found(
     Membership::found(env, &drives, &planned, (cluster, node, plan.place), &policy, bootstrap).await?;
 
     let lifetime = settings.cluster.certificate_lifetime();
-    let certificate = founding.authority.sign(&identity.key.request()?, node, Role::StorageNode, lifetime, env)?;
+    let request = identity.key.request(b"")?;
+    let request = CertificateRequest::proven(&request, b"")?;
+    let certificate = founding.authority.sign(&request, node, Role::StorageNode, lifetime, env)?;
     let authority = founding.authority.certificate().to_vec();
     let data_folders = folder.folder_count();
     let role = Role::StorageNode;

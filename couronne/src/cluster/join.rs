@@ -1,11 +1,12 @@
 //! `couronne cluster join`: a process asks a cluster to be one of it.
 //!
 //! It makes its key pair and the ids of its drives and keeps them, then asks; so a repeat after a lost answer
-//! is the same request, and is admitted as the same member. A refusal ends that: what was decided is forgotten, unless an
+//! is of the same process, and is admitted as the same member. A refusal ends that: what was decided is forgotten, unless an
 //! earlier try may have been admitted.
 //! Promises: the private key never leaves this machine; the answer counts only if it comes from the cluster of the
 //! token and names this process. Must not know: how the cluster decides.
 
+use bytes::Bytes;
 use couronne_base::env::{self, Env};
 use couronne_cluster::Role;
 use couronne_cluster::map::{ClusterMap, MapNode};
@@ -39,7 +40,7 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
     };
     let (identity, joining, is_new) = decide(&folder, role, &drives, &env).await?;
     let place = MapNode { role, ..settings.place(address) };
-    let admission = match ask(&token, &request(&token, place, &identity, &joining)?, &env).await {
+    let admission = match ask(&token, place, &identity, &joining, &env).await {
         Err(error @ ClusterError::NotAdmitted(_)) if is_new => {
             folder.forget_joining()?;
             return Err(error);
@@ -88,12 +89,24 @@ async fn decide(
     Ok((identity, joining, is_new))
 }
 
-async fn ask(token: &JoinToken, request: &JoinRequest, env: &Env) -> Result<Admission, ClusterError> {
+/// Asks the member that the token names: for a challenge, then for admission.
+async fn ask(
+    token: &JoinToken,
+    place: MapNode,
+    identity: &Identity,
+    joining: &Joining,
+    env: &Env,
+) -> Result<Admission, ClusterError> {
     let joiner = Joiner::new(env.clock.clone(), Fingerprint(token.authority))?;
-    let message = Message::of(request.encode());
-    let answer = ask_once(&token.address, &joiner, Method::Join, message, &NetSettings::default()).await;
-    let answer = answer.map_err(|error| ClusterError::Call { address: token.address.clone(), error })?;
-    Ok(decode_answer(answer.head).map_err(|_| ClusterError::Answer)??)
+    let settings = NetSettings::default();
+    let ask = async |method, head: Bytes| {
+        let answer = ask_once(&token.address, &joiner, method, Message::of(head), &settings).await;
+        answer.map(|answer| answer.head).map_err(|error| ClusterError::Call { address: token.address.clone(), error })
+    };
+    let challenge = ask(Method::Challenge, Bytes::new()).await?;
+    let request = request(token, place, identity, joining, challenge)?;
+    let answer = ask(Method::Join, request.encode()).await?;
+    Ok(decode_answer(answer).map_err(|_| ClusterError::Answer)??)
 }
 
 /// Refuses an answer of another cluster's authority, or that makes another member of this process than its key does.
@@ -117,18 +130,22 @@ fn request(
     place: MapNode,
     identity: &Identity,
     joining: &Joining,
+    challenge: Bytes,
 ) -> Result<JoinRequest, ClusterError> {
-    Ok(JoinRequest {
+    let mut request = JoinRequest {
         id: token.id,
         secret: token.secret.clone(),
         role: place.role,
-        request: identity.key.request()?.into(),
+        request: Bytes::new(),
         name: place.name.to_string(),
         address: place.address.to_string(),
         region: place.region.0.to_string(),
         zone: place.zone.0.to_string(),
         drives: joining.drives.clone(),
-    })
+        challenge,
+    };
+    request.request = identity.key.request(&request.statement())?.into();
+    Ok(request)
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ pub(crate) async fn run(command: ClusterCommand) -> Result<(), ClusterError> {
     match command {
         ClusterCommand::Init(arguments) => init::init(arguments).await,
         ClusterCommand::Join(arguments) => join::join(arguments).await,
-        ClusterCommand::Token(arguments) => Ok(commands::cluster::token(arguments).await?),
+        ClusterCommand::Token(command) => Ok(commands::members::token(command).await?),
         ClusterCommand::Status(arguments) => Ok(commands::cluster::status(arguments).await?),
         ClusterCommand::Map(arguments) => Ok(commands::cluster::map(arguments).await?),
     }

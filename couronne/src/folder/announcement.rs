@@ -6,7 +6,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use couronne_admin::server::reading_token;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -34,10 +33,17 @@ pub(crate) struct RunningServer {
 }
 
 impl DataFolder {
-    /// Tells other processes where this one listens, and the tokens of its admin listener.
-    pub(crate) fn announce(&self, server: &RunningServer, admin_token: &str) -> Result<(), DataFolderError> {
-        write_everywhere(&self.folders, TOKEN, admin_token)?;
-        write_everywhere(&self.folders, READING_TOKEN, &reading_token(admin_token))?;
+    /// Keeps the tokens of the admin listener for its operator; a gateway knows only the one that reads.
+    pub(crate) fn keep_tokens(&self, admin_token: Option<&str>, reading_token: &str) -> Result<(), DataFolderError> {
+        match admin_token {
+            Some(admin_token) => write_everywhere(&self.folders, TOKEN, admin_token)?,
+            None => self.remove(TOKEN)?,
+        }
+        write_everywhere(&self.folders, READING_TOKEN, reading_token)
+    }
+
+    /// Tells other processes where this one listens.
+    pub(crate) fn announce(&self, server: &RunningServer) -> Result<(), DataFolderError> {
         write_everywhere(&self.folders, SERVER, &serde_json::to_string(server).unwrap_or_default())
     }
 
@@ -49,16 +55,22 @@ impl DataFolder {
     }
 }
 
-/// Where the process of a data folder listens, and the token of its admin listener.
+/// Where the process of a data folder listens, and the token of its admin listener: the one that gives orders, if the
+/// folder has it.
 pub(crate) fn running_server(folder: &Path) -> Result<(RunningServer, Zeroizing<String>), DataFolderError> {
     let read = |name: &str| {
         let path = folder.join(name);
         let text = files::read(&path).map_err(DataFolderError::io("reading", &path))?;
-        text.map(Zeroizing::new).ok_or_else(|| DataFolderError::NotRunning(folder.to_owned()))
+        Ok::<_, DataFolderError>(text.map(Zeroizing::new))
     };
-    let server = serde_json::from_str(&read(SERVER)?)
+    let absent = || DataFolderError::NotRunning(folder.to_owned());
+    let server = serde_json::from_str(&read(SERVER)?.ok_or_else(absent)?)
         .map_err(|error| DataFolderError::Damaged { path: folder.join(SERVER), reason: error.to_string() })?;
-    Ok((server, Zeroizing::new(read(TOKEN)?.trim().to_owned())))
+    let token = match read(TOKEN)? {
+        Some(token) => token,
+        None => read(READING_TOKEN)?.ok_or_else(absent)?,
+    };
+    Ok((server, Zeroizing::new(token.trim().to_owned())))
 }
 
 #[cfg(test)]

@@ -116,6 +116,8 @@ mod tests {
                 secret_key: secret("secret key"),
                 sealing_secret: secret("00"),
                 admin_token: secret("11"),
+                opening_secret: None,
+                retiring: None,
             },
         };
         let golden = "format_version = 1\ncluster = \"00000000000000000000000000000009\"\n\

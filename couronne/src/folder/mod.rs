@@ -9,7 +9,7 @@
 //! DIR/drives.toml        which drive each folder holds, and on which file system: an empty one may be a missing mount
 //! DIR/map                the newest map known (base64), with which a member finds its cluster again
 //! DIR/server.json        where the running process listens
-//! DIR/admin.token        the token of its admin listener
+//! DIR/admin.token        of a storage node: the token of its admin listener
 //! DIR/admin-reading.token   the same, for who reads and gives no orders
 //! DIR/lock               held while it runs
 //! DIR/drive-01/...       a drive; with several data folders, the one drive of each is DIR/drive

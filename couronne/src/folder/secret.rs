@@ -2,7 +2,7 @@
 //!
 //! For `#[serde(with = "...")]`. Must not know: which secret it is.
 
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 /// Writes the secret.
@@ -14,3 +14,8 @@ pub(crate) fn serialize<S: Serializer>(secret: &Zeroizing<String>, serializer: S
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
     String::deserialize(deserializer).map(Zeroizing::new)
 }
+
+/// A secret of which there may be none. No `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct SecretText(#[serde(with = "super::secret")] pub(crate) Zeroizing<String>);

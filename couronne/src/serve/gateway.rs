@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use couronne_admin::server::AdminTokens;
 use couronne_base::env::Env;
 use couronne_client::{Member, Reporter, report};
 use couronne_cluster::Role;
@@ -17,6 +18,7 @@ use couronne_cluster::map::ClusterMap;
 use couronne_cluster::report::NodeReport;
 use couronne_gateway::engine::Components;
 use couronne_gateway::front::server;
+use couronne_gateway::identity::Identity;
 use couronne_protocol::map::{MapSource as _, SharedMap};
 use couronne_protocol::net::{NetSettings, NetTransport, Tls};
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
@@ -29,7 +31,7 @@ use super::renewal::{CertificateSigner, Renewal};
 use super::traffic::Traffic;
 use super::{ServeError, end, listen, parts, signals};
 use crate::admin::{self, AdminForwarder, ClusterStatusSource, StatusSource};
-use crate::folder::secrets::Secrets;
+use crate::folder::secrets::SharedSecrets;
 use crate::folder::{DataFolder, RunningServer};
 use crate::settings::Settings;
 use crate::terminal::say;
@@ -79,7 +81,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let cluster = Arc::new(Cluster { transport, map, folder, env: env.clone() });
     let signal = signals::stop().map_err(ServeError::Runtime)?;
     let mut signal = std::pin::pin!(signal);
-    let secrets = tokio::select! {
+    let (secrets, secrets_version) = tokio::select! {
         secrets = cluster.secrets() => secrets,
         () = &mut signal => return Ok(()),
     };
@@ -90,20 +92,24 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
         map: map.clone(),
         env: env.clone(),
     };
-    let gateway = parts::gateway(components, secrets.for_gateway()?, &settings)?;
+    let gateway = parts::gateway(components, &secrets, &settings)?;
     traffic.register(gateway.metrics.registry())?;
-    let status = ClusterStatusSource {
+    let digests = secrets.token_digests().ok_or(ServeError::Cluster("admin token"))?;
+    let status = Arc::new(ClusterStatusSource {
         own: Arc::new(StatusSource::of_gateway(Arc::clone(&map), env, s3)),
         id: None,
         map: Arc::clone(&map),
         transport: Some(Arc::clone(&cluster.transport)),
-    };
+    });
     let forwarder = AdminForwarder { here: None, map, transport: Some(Arc::clone(&cluster.transport)) };
-    let api = admin::api(secrets.admin_token.clone(), &gateway, status, forwarder);
+    let tokens = Arc::new(AdminTokens::new(Some(digests)));
+    tokio::spawn(follow_secrets(Arc::clone(&cluster), gateway.identity.clone(), Arc::clone(&tokens), secrets_version));
+    let api = admin::api(tokens, &gateway, status, forwarder);
     let (stop, stopped) = watch::channel(false);
     let following = tokio::spawn(report(Arc::downgrade(&cluster), cluster.reporter()));
     let server = RunningServer { s3: Some(s3), tls: s3_tls.is_some(), peers: None, admin, pid: std::process::id() };
-    cluster.folder.announce(&server, &secrets.admin_token)?;
+    cluster.folder.keep_tokens(None, &secrets.reading_token)?;
+    cluster.folder.announce(&server)?;
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped.clone()));
     say(&format!("Couronne {}: gateway {} on {s3}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%s3, %admin, "serving");
@@ -118,18 +124,20 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
 }
 
 impl Cluster {
-    /// The cluster's secrets, as soon as a node gives them.
-    async fn secrets(&self) -> Secrets {
+    /// The cluster's secrets, as soon as a node gives them, and the version of the map that counts them, which may be an
+    /// older one.
+    async fn secrets(&self) -> (SharedSecrets, u64) {
         let mut reporter = self.reporter();
         let began = Instant::now();
         loop {
             reporter.report_once(self).await;
+            let version = self.map.state().secrets_version;
             for node in self.map.current().storage_nodes() {
                 let call = self.transport.call(node, Method::Secrets, Message::default());
                 let is_early = began.elapsed() < CALM_FOR;
                 match timeout(ANSWER_WAIT, call).await {
-                    Ok(Ok(message)) => match Secrets::parse(&message.head) {
-                        Some(secrets) => return secrets,
+                    Ok(Ok(message)) => match SharedSecrets::parse(&message.head) {
+                        Some(secrets) => return (secrets, version),
                         None => tracing::warn!(%node, "a node's answer does not parse"),
                     },
                     Ok(Err(error)) if is_early => tracing::info!(%node, %error, "a node does not give the secrets yet"),
@@ -145,6 +153,31 @@ impl Cluster {
     /// The way of the gateway's reports.
     fn reporter(&self) -> Reporter {
         Reporter::new(Some(Arc::clone(&self.transport)), Arc::clone(&self.map), None)
+    }
+}
+
+/// Follows the cluster's secrets for as long as the process runs: whenever the map says that they were changed they are
+/// asked for again, and count from then on.
+async fn follow_secrets(cluster: Arc<Cluster>, identity: Identity, tokens: Arc<AdminTokens>, mut known: u64) {
+    let mut versions = cluster.map.follow();
+    loop {
+        if cluster.map.state().secrets_version != known {
+            let (secrets, version) = cluster.secrets().await;
+            known = version;
+            let (Some(identities), Some(digests)) = (secrets.identities(), secrets.token_digests()) else {
+                tracing::error!("the cluster's new secrets are unusable");
+                continue;
+            };
+            tokens.change(digests);
+            if let Err(error) = identity.change_secrets(identities) {
+                tracing::error!(%error, "the cluster's new secrets are unusable");
+            }
+            if let Err(error) = cluster.folder.keep_tokens(None, &secrets.reading_token) {
+                tracing::warn!(%error, "the token that reads could not be kept");
+            }
+        } else if versions.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Lone {
     pub(super) folder: Arc<DataFolder>,
     pub(super) node: Arc<LocalNode>,
     pub(super) secrets: Secrets,
+    /// The version of the secrets, as the map counts them.
+    pub(super) secrets_version: u64,
     /// The folder of each drive.
     pub(super) drives: Vec<PathBuf>,
     /// The redundancy of the default policy.
@@ -51,6 +53,7 @@ impl Lone {
             }
         };
         folder.keep_drive_notes(&node.noted_drives().await)?;
+        let secrets_version = node.map().secrets_version;
         let secrets = secrets::of_lone(&folder, &member, &node, preset).await?;
         let renewal = Renewal {
             role: Role::StorageNode,
@@ -63,7 +66,7 @@ impl Lone {
         tokio::spawn(renewal.run(tls));
         let (drives, redundancy) = (folder.drive_folders()?, node.map().redundancy());
         let redundancy = redundancy.ok_or(ServeError::Cluster("policy"))?;
-        Ok(Self { folder, node, secrets, drives, redundancy, is_new })
+        Ok(Self { folder, node, secrets, secrets_version, drives, redundancy, is_new })
     }
 }
 

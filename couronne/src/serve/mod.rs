@@ -10,6 +10,7 @@
 mod descriptors;
 mod gateway;
 mod lone;
+mod operators;
 mod parts;
 mod recovery;
 mod renewal;
@@ -25,7 +26,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use couronne_admin::server::AdminApi;
 use couronne_gateway::engine::Components;
 use couronne_gateway::front::Gateway;
 use couronne_gateway::front::server::{self, TlsError};
@@ -40,11 +40,12 @@ use tokio::task::JoinHandle;
 
 use self::descriptors::Descriptors;
 use self::lone::Lone;
+use self::operators::Operators;
 
-use crate::admin::{self, AdminActions, AdminForwarder, ClusterStatusSource, StatusSource};
+use crate::admin::StatusSource;
 use crate::cluster::founding::FoundingError;
 use crate::drives::DrivesError;
-use crate::folder::secrets::Secrets;
+use crate::folder::secrets::SharedSecrets;
 use crate::folder::{DataFolder, DataFolderError, RunningServer};
 use crate::logs::{self, LogError};
 use crate::policy::TooFewDrives;
@@ -156,20 +157,17 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let tls = parts::tls(&settings.s3)?;
     let data = Lone::start(folder, &settings, &env).await?;
     let node = Arc::clone(&data.node);
-    let gateway = gateway_of(&node, &data.secrets, &settings, &env)?;
-    let own = Arc::new(StatusSource::new(Arc::clone(&node), env, s3));
-    let actions = Arc::new(AdminActions {
-        node: Arc::clone(&node),
-        folder: Arc::clone(&data.folder),
-        folders: data.drives.clone(),
-    });
-    let api = api(&data.secrets, &gateway, own, actions);
+    let gateway = gateway_of(&node, &data.secrets.shared(), &settings, &env)?;
+    let operators =
+        Operators::new(&node, &data.folder, data.drives.clone(), StatusSource::new(Arc::clone(&node), env, s3));
+    let api = operators.open(&data.folder, &data.secrets, &gateway)?;
+    tokio::spawn(secrets::follow(Arc::clone(&node), operators, Arc::clone(&data.folder), data.secrets_version));
 
     let stop = signals::stop().map_err(ServeError::Runtime)?;
     let server = RunningServer { s3: Some(s3), tls: tls.is_some(), peers: None, admin, pid: std::process::id() };
     // The admin listener stays open until requests are finished: an operator that watches sees the end.
     let (admin_stop, admin_stopped) = watch::channel(false);
-    data.folder.announce(&server, &data.secrets.admin_token)?;
+    data.folder.announce(&server)?;
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_stopped));
     welcome::print(&data, s3, &server);
     tracing::info!(%s3, %admin, policy = %data.redundancy, drives = data.drives.len(), "serving");
@@ -190,22 +188,13 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
 /// The gateway over the node of this process, and through it over its cluster.
 fn gateway_of(
     node: &Arc<LocalNode>,
-    secrets: &Secrets,
+    secrets: &SharedSecrets,
     settings: &Settings,
     env: &Env,
 ) -> Result<Arc<Gateway<S3>>, ServeError> {
     let routes = Arc::clone(node.routes());
     let components = Components { shards: routes.clone(), ranges: routes, map: node.clone(), env: env.clone() };
-    parts::gateway(components, secrets.for_gateway()?, settings)
-}
-
-/// The admin API of a storage node: that of the whole cluster, asked at this node.
-fn api(secrets: &Secrets, gateway: &Gateway<S3>, own: Arc<StatusSource>, actions: Arc<AdminActions>) -> Arc<AdminApi> {
-    let (id, map) = (actions.node.id(), Arc::clone(actions.node.shared_map()));
-    let transport = actions.node.transport().cloned();
-    let status = ClusterStatusSource { own, id: Some(id), map: Arc::clone(&map), transport: transport.clone() };
-    let forwarder = AdminForwarder { here: Some(actions), map, transport };
-    admin::api(secrets.admin_token.clone(), gateway, status, forwarder)
+    parts::gateway(components, secrets, settings)
 }
 
 /// The end of a cluster's process, once its doors were told to close: what is under way there finishes,

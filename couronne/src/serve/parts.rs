@@ -9,7 +9,7 @@ use couronne_client::Settings as ClientSettings;
 use couronne_gateway::engine::{Components, Engine, Settings as EngineSettings};
 use couronne_gateway::front::server::{self, ServerSettings};
 use couronne_gateway::front::{FrontSettings, Gateway};
-use couronne_gateway::identity::{Identity, IdentitySettings, RootCredentials, Secret};
+use couronne_gateway::identity::{Identity, IdentitySettings};
 use couronne_gateway::metrics::Metrics;
 use couronne_gateway::s3::S3;
 use couronne_metadata::evaluate;
@@ -21,7 +21,7 @@ use couronne_storage_node::node::{DriveNotes, NodeSettings, ReadPolicy};
 
 use super::ServeError;
 use super::descriptors::Descriptors;
-use crate::folder::secrets::Secrets;
+use crate::folder::secrets::SharedSecrets;
 use crate::settings::{Reads, S3Settings, Settings};
 
 /// A node's settings. Of several, each replica keeps its own time.
@@ -53,25 +53,10 @@ pub(super) fn member_settings(
     NodeSettings { node: Some(node), noted, ..node_settings(settings, redundancy, false) }
 }
 
-/// The secrets that a gateway works with.
-pub(super) struct GatewaySecrets {
-    pub(super) root: RootCredentials,
-    pub(super) sealing: Secret,
-}
-
-impl Secrets {
-    /// What of them a gateway works with.
-    pub(super) fn for_gateway(&self) -> Result<GatewaySecrets, ServeError> {
-        let sealing = self.sealing_bytes().ok_or(ServeError::Cluster("sealing secret"))?;
-        let (access_key, secret) = (self.access_key.clone().into(), Secret::new(self.secret_key.as_bytes()));
-        Ok(GatewaySecrets { root: RootCredentials { access_key, secret }, sealing: Secret::new(sealing.as_slice()) })
-    }
-}
-
 /// The gateway over drives and ranges, wherever they are.
 pub(super) fn gateway(
     components: Components,
-    secrets: GatewaySecrets,
+    secrets: &SharedSecrets,
     settings: &Settings,
 ) -> Result<Arc<Gateway<S3>>, ServeError> {
     let env = components.env.clone();
@@ -87,10 +72,10 @@ pub(super) fn gateway(
             ..EngineSettings::default()
         },
     );
-    let GatewaySecrets { root, sealing } = secrets;
+    let secrets = secrets.identities().ok_or(ServeError::Cluster("sealing secret"))?;
     let identity_settings =
         IdentitySettings { credential_cache_ms: limits.credential_cache_ms, ..IdentitySettings::default() };
-    let identity = Identity::new(engine.clone(), root, sealing, identity_settings)?;
+    let identity = Identity::new(engine.clone(), secrets, identity_settings)?;
     let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?);
     let base_domains = settings.s3.base_domains.iter().map(|domain| domain.to_lowercase()).collect();
     let face = S3 { base_domains, regions: vec![settings.s3.region.clone()] };

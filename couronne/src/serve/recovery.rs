@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use couronne_base::env::Env;
 use couronne_cluster::Role;
-use couronne_protocol::net::certificates::PrivateKey;
+use couronne_protocol::net::certificates::{CertificateRequest, PrivateKey};
 use couronne_storage_node::node::{DriveOwner, LocalNode, OwnerNode};
 
 use super::ServeError;
@@ -38,12 +38,13 @@ pub(super) async fn recover(
 ) -> Result<Member, ServeError> {
     let (id, map, role) = (node.id(), node.map(), Role::StorageNode);
     let key = PrivateKey::generate()?;
-    let request = key.request()?;
+    let request = key.request(b"")?;
     // A founding node that was cut off has not given the cluster its authority yet.
     let founding = folder.founding()?.filter(|founding| founding.cluster == map.cluster);
     let (authority, certificate) = match founding {
         Some(founding) => {
-            let certificate = founding.authority.sign(&request, id, role, lifetime, env)?;
+            let proven = CertificateRequest::proven(&request, b"")?;
+            let certificate = founding.authority.sign(&proven, id, role, lifetime, env)?;
             (founding.authority.certificate().to_vec(), certificate)
         }
         None => (node.authority_certificate().await?.to_vec(), node.renew(id, role, &request).await?.to_vec()),

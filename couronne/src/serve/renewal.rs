@@ -125,7 +125,7 @@ impl Renewal {
 
     async fn renew(&self, tls: Option<&Tls>) -> Result<(), RenewalError> {
         let key = PrivateKey::generate()?;
-        let certificate = self.sign(key.request()?).await?;
+        let certificate = self.sign(key.request(b"")?).await?;
         // What the new one is worth is seen before the old one is overwritten.
         match tls {
             Some(tls) => tls.renew(&certificate, &key)?,

@@ -3,18 +3,26 @@
 //! Promises: a founding node's file of them goes only after the cluster keeps them at a quorum.
 //! Must not know: what they open.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
 use couronne_storage_node::node::LocalNode;
+use tokio::time::sleep;
 
 use super::ServeError;
+use super::operators::Operators;
 use crate::folder::credentials::Credentials;
 use crate::folder::secrets::Secrets;
 use crate::folder::{DataFolder, Member};
 
+/// The pause after secrets that were changed could not be read.
+const READ_AGAIN: Duration = Duration::from_millis(500);
+
 /// The cluster's secrets; the founding node has the cluster keep them first.
 pub(super) async fn of_cluster(folder: &DataFolder, member: &Member, node: &LocalNode) -> Result<Secrets, ServeError> {
     if let Some(founding) = folder.founding()?.filter(|founding| founding.cluster == member.membership.cluster) {
-        let text = founding.secrets.text().as_bytes().to_vec();
-        node.keep_secrets(text.into(), &founding.authority, &founding.authority_key).await?;
+        node.keep_secrets(founding.secrets.bytes(), &founding.authority, &founding.authority_key).await?;
         folder.forget_founding()?;
     }
     let kept = node.secrets().await?;
@@ -31,10 +39,39 @@ pub(super) async fn of_lone(
 ) -> Result<Secrets, ServeError> {
     let mut secrets = of_cluster(folder, member, node).await?;
     if let Some(root) = preset.filter(|preset| *preset != secrets.root()) {
-        secrets = Secrets { access_key: root.access_key, secret_key: root.secret_key, ..secrets };
-        node.change_secrets(secrets.text().as_bytes().to_vec().into()).await?;
+        let preset = |kept: &Bytes| -> Result<Bytes, ServeError> {
+            let kept = Secrets::parse(kept).ok_or(ServeError::Cluster("secrets"))?;
+            let Credentials { access_key, secret_key } = root.clone();
+            Ok(Secrets { access_key, secret_key, ..kept }.bytes())
+        };
+        node.change_secrets(preset).await?;
+        secrets = Secrets { access_key: root.access_key.clone(), secret_key: root.secret_key.clone(), ..secrets };
         tracing::info!(access_key = secrets.access_key, "the root credentials are others now");
     }
     folder.show_credentials(&secrets)?;
     Ok(secrets)
+}
+
+/// Follows the cluster's secrets at a storage node, for as long as the process runs: whenever the map says that they were
+/// changed they are read again, and count from then on.
+pub(super) async fn follow(node: Arc<LocalNode>, operators: Operators, folder: Arc<DataFolder>, mut known: u64) {
+    let mut versions = node.shared_map().follow();
+    loop {
+        let told = node.map().secrets_version;
+        if told != known {
+            let kept = node.secrets().await.ok().flatten().and_then(|kept| Secrets::parse(&kept));
+            let changed = kept.map(|secrets| operators.change(&folder, &secrets));
+            match changed {
+                Some(Ok(())) => known = told,
+                Some(Err(error)) => tracing::error!(%error, "the cluster's new secrets cannot be kept"),
+                None => tracing::warn!("the cluster's new secrets cannot be read yet"),
+            }
+        }
+        let is_told = known == told;
+        tokio::select! {
+            biased;
+            changed = versions.changed() => if changed.is_err() { return },
+            () = sleep(READ_AGAIN), if !is_told => {}
+        }
+    }
 }

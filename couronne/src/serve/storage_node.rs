@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_cluster::Role;
 use couronne_protocol::map::SharedMap;
@@ -19,12 +20,14 @@ use couronne_storage_node::node::{Connect, DriveNotes, LocalNode, Membership, No
 use tokio::sync::watch;
 
 use super::descriptors::Descriptors;
+use super::operators::Operators;
 use super::renewal::{CertificateSigner, Renewal};
 use super::traffic::Traffic;
-use super::{ServeError, api, end, gateway_of, listen, parts, secrets, signals};
+use super::{ServeError, end, gateway_of, listen, parts, secrets, signals};
 use crate::admin::messages::GivenOrder;
 use crate::admin::{AdminActions, StatusSource};
 use crate::drives;
+use crate::folder::secrets::Secrets;
 use crate::folder::{DataFolder, Member, RunningServer};
 use crate::settings::Settings;
 use crate::terminal::say;
@@ -41,7 +44,6 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let member = folder.member(Role::StorageNode)?;
     let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
     let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
-    let redundancy = settings.data.redundancy()?;
     let (folders, notes) = (folder.drive_folders()?, folder.drive_notes()?);
     let drives = drives::open(&folders, &notes).await?;
     let drives_count = drives.len();
@@ -57,21 +59,20 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
             traffic.transport(NetTransport::new(tls, map, NetSettings::default()))
         })
     };
-    let node_settings = parts::member_settings(&settings, redundancy, (member.node, notes));
+    let node_settings = parts::member_settings(&settings, settings.data.redundancy()?, (member.node, notes));
     let node = LocalNode::prepare(env.clone(), drives, node_settings, Some(connect)).await?;
     let (stop, stopped) = watch::channel(false);
     let closing = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
-    let own = Arc::new(StatusSource::new(Arc::clone(&node), env.clone(), peer_address));
+    let own = StatusSource::new(Arc::clone(&node), env.clone(), peer_address);
+    let operators = Operators::new(&node, &folder, folders, own);
     tokio::spawn(renewal(&folder, &node, &env, &settings)?.run(Arc::clone(&tls)));
-    let actions = Arc::new(AdminActions { node: Arc::clone(&node), folder: Arc::clone(&folder), folders });
-    let service = MemberService { node: node.service(), status: Arc::clone(&own), actions: Arc::clone(&actions) };
-    let of_peers = NetSettings::default();
-    let connections_max = descriptors.connections(drives_count, of_peers.connections_max);
-    let of_peers = NetSettings { connections_max, ..of_peers };
+    let (status, actions) = (Arc::clone(&operators.own), Arc::clone(&operators.actions));
+    let service = MemberService { node: node.service(), status, actions };
+    let connections_max = descriptors.connections(drives_count, NetSettings::default().connections_max);
+    let of_peers = NetSettings { connections_max, ..NetSettings::default() };
     let serving = net::serve(peers, tls, traffic.service(Arc::new(service)), of_peers, closing(stopped.clone()));
     let peers_task = tokio::spawn(serving);
-    let signal = signals::stop().map_err(ServeError::Runtime)?;
-    let mut signal = std::pin::pin!(signal);
+    let mut signal = std::pin::pin!(signals::stop().map_err(ServeError::Runtime)?);
     tokio::select! {
         begun = node.begin() => begun?,
         () = &mut signal => return Ok(()),
@@ -80,15 +81,17 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     // It may be another one than when it joined.
     let address = settings.cluster.advertise.clone().unwrap_or_else(|| peer_address.to_string());
     node.take_place(&settings.place(address)).await?;
+    let secrets_version = node.map().secrets_version;
     let secrets = secrets::of_cluster(&folder, &member, &node).await?;
     let keeping = tokio::spawn(keep_map(Arc::clone(&folder), Arc::clone(node.shared_map())));
 
-    let gateway = gateway_of(&node, &secrets, &settings, &env)?;
+    let gateway = gateway_of(&node, &secrets.shared(), &settings, &env)?;
     traffic.register(gateway.metrics.registry())?;
-    let api = api(&secrets, &gateway, own, actions);
+    let api = operators.open(&folder, &secrets, &gateway)?;
+    tokio::spawn(secrets::follow(Arc::clone(&node), operators, Arc::clone(&folder), secrets_version));
     let (peers, pid) = (Some(peer_address), std::process::id());
     let server = RunningServer { s3: None, tls: false, peers, admin, pid };
-    folder.announce(&server, &secrets.admin_token)?;
+    folder.announce(&server)?;
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped));
     say(&format!("Couronne {}: storage node {} on {peer_address}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%peer_address, %admin, node = %node.id(), "serving");
@@ -170,6 +173,12 @@ impl Service for MemberService {
                 self.node.admit(from)?;
                 let order: GivenOrder = serde_json::from_slice(&message.head).map_err(|_| Rejection::Malformed)?;
                 serde_json::to_vec(&self.actions.carry_out(order).await)
+            }
+            // What gateways are given is not all that the cluster keeps.
+            Method::Secrets => {
+                let kept = self.node.admit(from)?.secrets().await.ok().flatten();
+                let kept = kept.and_then(|kept| Secrets::parse(&kept)).ok_or(Rejection::NotServing)?;
+                return Ok(Message::of(Bytes::copy_from_slice(kept.shared().text().as_bytes())));
             }
             method => return self.node.serve(from, method, message).await,
         };

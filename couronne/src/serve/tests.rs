@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_admin::endpoints as at;
+use couronne_admin::server::reading_token;
+use couronne_admin::types::{ApiError, ErrorCode};
 use couronne_base::testing;
 use couronne_cluster::Role;
 use couronne_protocol::net::Tls;
@@ -17,13 +19,16 @@ use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::files::FileDisk;
 use couronne_storage_node::drives::Identity;
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use super::*;
 use crate::admin::commands::find_server;
+use crate::admin::messages::{GivenOrder, Order};
 use crate::cli::ServerArguments;
 use crate::cluster::founding::{Plan, found};
 use crate::folder::Member;
 use crate::folder::credentials::{self, Credentials};
+use crate::folder::secrets::Secrets;
 
 /// Starts the node once the last of the one before has let go of its files.
 async fn start_again(folder: &Arc<DataFolder>, settings: &Settings, env: &Env) -> Lone {
@@ -53,11 +58,10 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
 
     let Lone { node, secrets, is_new, .. } = start_again(&data, &settings, &env).await;
     assert!(!is_new);
-    let gateway = gateway_of(&node, &secrets, &settings, &env).unwrap();
+    let gateway = gateway_of(&node, &secrets.shared(), &settings, &env).unwrap();
     let (listener, address) = listen("127.0.0.1:0".parse().unwrap(), "a test").await.unwrap();
-    let own = Arc::new(StatusSource::new(Arc::clone(&node), env, address));
-    let actions = Arc::new(AdminActions { node: Arc::clone(&node), folder: Arc::clone(&data), folders: Vec::new() });
-    let api = api(&secrets, &gateway, own, actions);
+    let operators = Operators::new(&node, &data, Vec::new(), StatusSource::new(Arc::clone(&node), env, address));
+    let api = operators.open(&data, &secrets, &gateway).unwrap();
     let (stop, stopped) = watch::channel(false);
     let serving = tokio::spawn(couronne_admin::server::serve(listener, api, stopped));
 
@@ -79,6 +83,39 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
     assert_eq!(again.halted, None);
     stop.send_replace(true);
     serving.await.unwrap();
+    node.shutdown().await;
+}
+
+/// Whichever process passes an order on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_order_is_carried_out_without_the_operators_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = env::system();
+    let mut settings = Settings::default();
+    settings.data.folders = vec![folder.path().to_owned()];
+    let data = Arc::new(DataFolder::open(&settings.data).unwrap());
+    let Lone { node, secrets, .. } = Lone::start(Arc::clone(&data), &settings, &env).await.unwrap();
+    let gateway = gateway_of(&node, &secrets.shared(), &settings, &env).unwrap();
+    let status = StatusSource::new(Arc::clone(&node), env, settings.s3.listen);
+    let operators = Operators::new(&node, &data, Vec::new(), status);
+    let given = async |order: &Order, token: &str| {
+        let (order, actor) = (order.clone(), "the admin token at 127.0.0.1:1".to_owned());
+        operators.actions.carry_out(GivenOrder { order, actor, token: Zeroizing::new(token.to_owned()) }).await
+    };
+    let (admin, reading) = (secrets.admin_token.clone(), reading_token(&secrets.admin_token));
+    let digest = secrets.shared().admin_token_digest;
+    let forbidden = |outcome: Result<String, ApiError>| outcome.err().map(|error| error.code);
+    assert_eq!(forbidden(given(&Order::StartScrub, &admin).await), Some(ErrorCode::Forbidden), "none is known yet");
+    let _api = operators.open(&data, &secrets, &gateway).unwrap();
+    let wipe = Order::ReplaceDrive { drive: "0".repeat(32), force: true };
+    for order in [Order::StartScrub, wipe, Order::ExpelNode { node: "0".repeat(32), force: true }] {
+        for token in ["", "guess", &reading, &digest] {
+            assert_eq!(forbidden(given(&order, token).await), Some(ErrorCode::Forbidden), "{order:?}");
+        }
+        assert_ne!(forbidden(given(&order, &admin).await), Some(ErrorCode::Forbidden), "{order:?}");
+    }
+    assert_eq!(given(&Order::ListTokens, &reading).await, Ok("[]".to_owned()), "it changes nothing");
+    assert_eq!(forbidden(given(&Order::ListTokens, "guess").await), Some(ErrorCode::Forbidden));
     node.shutdown().await;
 }
 

@@ -57,8 +57,8 @@ impl Identity {
     /// The identity that an access key belongs to; `None` if there is none. Perhaps from memory, at most
     /// [`super::IdentitySettings::credential_cache_ms`] old.
     pub async fn credential(&self, access_key: &str) -> Result<Option<Arc<Credential>>, IdentityError> {
-        if access_key == &*self.root.access_key {
-            return Ok(Some(Arc::clone(&self.root)));
+        if let Some(root) = self.secrets.load().root_of(access_key, self.engine.env().clock.wall_ms()) {
+            return Ok(Some(root));
         }
         let now = self.engine.env().clock.steady();
         if let Some(credential) = self.credentials.find(access_key, now) {
@@ -85,9 +85,10 @@ impl Identity {
         if user.created != key.user_created || account.id != key.account_id {
             return Ok(None);
         }
+        let secret = self.secrets.load().sealer.open(key.sealed_for(access_key), &key.sealed)?;
         Ok(Some(Credential {
             access_key: access_key.into(),
-            secret: self.sealer.open(access_key, &key.sealed)?,
+            secret,
             account: account.id,
             account_name: account.name,
             user: key.user,

@@ -1,7 +1,7 @@
 //! Accounts, users and access keys, kept as system rows.
 //!
-//! An account owns buckets; its users act for it; a user has access keys. The root credentials come
-//! from settings and need no row. Secrets are sealed at rest.
+//! An account owns buckets; its users act for it; a user has access keys. The root credentials are a
+//! secret of the cluster and need no row. Secrets are sealed at rest.
 //!
 //! Promises: a key that was revoked stops working within [`IdentitySettings::credential_cache_ms`].
 //! Must not know: how signatures are made, HTTP.
@@ -14,10 +14,12 @@ mod names;
 mod rows;
 mod seal;
 mod secret;
+mod secrets;
 mod users;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use couronne_metadata::ids::Ordinal;
 use thiserror::Error;
 
@@ -28,8 +30,9 @@ pub use derived::LastDerived;
 use lookups::Lookups;
 pub use names::random_key;
 use rows::Rows;
-use seal::Sealer;
 pub use secret::Secret;
+use secrets::Ready;
+pub use secrets::{IdentitySecrets, RetiringRoot, RootCredentials};
 
 /// The longest name of an account or user, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -65,15 +68,6 @@ impl Default for IdentitySettings {
             lookup_wait_ms: 5_000,
         }
     }
-}
-
-/// The credentials that need no row: the operator that sets the cluster up signs with them.
-#[derive(Clone)]
-pub struct RootCredentials {
-    /// The access key.
-    pub access_key: Box<str>,
-    /// The secret key.
-    pub secret: Secret,
 }
 
 /// The identity that a request comes from, found by its access key.
@@ -173,31 +167,22 @@ pub enum IdentityError {
 #[derive(Clone)]
 pub struct Identity {
     engine: Engine,
-    root: Arc<Credential>,
-    sealer: Arc<Sealer>,
+    secrets: Arc<ArcSwap<Ready>>,
     credentials: Arc<CredentialCache>,
     lookups: Arc<Lookups>,
 }
 
 impl Identity {
-    /// Opens the store. `cluster_secret` (32 bytes) seals the secrets of access keys.
-    pub fn new(
-        engine: Engine,
-        root: RootCredentials,
-        cluster_secret: Secret,
-        settings: IdentitySettings,
-    ) -> Result<Self, IdentityError> {
-        if cluster_secret.expose().len() != 32 {
-            return Err(IdentityError::Invalid("the cluster secret has 32 bytes"));
-        }
-        let sealer = Arc::new(Sealer::new(&cluster_secret)?);
+    /// Opens the store.
+    pub fn new(engine: Engine, secrets: IdentitySecrets, settings: IdentitySettings) -> Result<Self, IdentityError> {
+        let secrets = Ready::new(secrets, &root_account(engine.cluster()))?;
+        let secrets = Arc::new(ArcSwap::from_pointee(secrets));
         let IdentitySettings { credential_cache_ms, credential_cache_entries_max, .. } = settings;
         let IdentitySettings { unknown_key_cache_ms, unknown_key_cache_entries_max, .. } = settings;
         let IdentitySettings { lookups_max, lookup_wait_ms, .. } = settings;
         let lookups = Lookups::new(lookups_max, lookup_wait_ms, unknown_key_cache_ms, unknown_key_cache_entries_max);
         let credentials = Arc::new(CredentialCache::new(credential_cache_ms, credential_cache_entries_max));
-        let root = Arc::new(root.credential(root_account(engine.cluster())));
-        Ok(Self { engine, root, sealer, credentials, lookups: Arc::new(lookups) })
+        Ok(Self { engine, secrets, credentials, lookups: Arc::new(lookups) })
     }
 
     /// The account of the root credentials: it needs no row.
@@ -207,21 +192,6 @@ impl Identity {
 
     const fn rows(&self) -> Rows<'_> {
         Rows(&self.engine)
-    }
-}
-
-impl RootCredentials {
-    fn credential(self, account: Account) -> Credential {
-        Credential {
-            access_key: self.access_key,
-            secret: self.secret,
-            account: account.id,
-            account_name: account.name,
-            user: ROOT_ACCOUNT.into(),
-            admin: true,
-            root: true,
-            derived: LastDerived::default(),
-        }
     }
 }
 

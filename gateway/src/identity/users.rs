@@ -71,17 +71,19 @@ impl Identity {
         Ok(key)
     }
 
-    /// Revokes an access key.
-    pub async fn delete_key(&self, access_key: &str) -> Result<(), IdentityError> {
+    /// Revokes an access key of a user.
+    pub async fn delete_key(&self, account: &str, user: &str, access_key: &str) -> Result<(), IdentityError> {
+        let account = self.account(account).await?;
         let found = self.rows().get::<KeyRow>(rows::key(access_key)).await?;
-        let (row, _) = found.ok_or(IdentityError::NoSuchKey)?;
-        self.remove_key(&row.account_id, &row.user, access_key).await
+        let is_theirs = |row: &KeyRow| row.account_id == account.id && *row.user == *user;
+        found.filter(|(row, _)| is_theirs(row)).ok_or(IdentityError::NoSuchKey)?;
+        self.remove_key(&account.id, user, access_key).await
     }
 
     fn key_to_make(&self, key: Option<NewKey>) -> Result<NewKey, IdentityError> {
         let key = key.unwrap_or_else(|| random_key(self.engine.env()));
         check_new_key(&key)?;
-        if key.access_key == self.root.access_key {
+        if self.secrets.load().root_of(&key.access_key, 0).is_some() {
             return Err(IdentityError::Exists("access key"));
         }
         Ok(key)
@@ -90,14 +92,15 @@ impl Identity {
     async fn make_key(&self, account: &Account, user: &str, row: &UserRow, key: &NewKey) -> Result<(), IdentityError> {
         let access_key = &key.access_key;
         let env = self.engine.env();
-        let made = KeyRow {
+        let mut made = KeyRow {
             account_id: account.id.clone(),
             account_name: account.name.clone(),
             user: user.into(),
             user_created: row.created,
             created: Ordinal(env.clock.wall_us()),
-            sealed: self.sealer.seal(access_key, &key.secret, env.random_bytes())?,
+            sealed: Bytes::new(),
         };
+        made.sealed = self.secrets.load().sealer.seal(made.sealed_for(access_key), &key.secret, env.random_bytes())?;
         if self.rows().get::<KeyRow>(rows::key(access_key)).await?.is_some() {
             return Err(IdentityError::Exists("access key"));
         }

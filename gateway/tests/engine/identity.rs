@@ -4,15 +4,21 @@ use std::time::Duration;
 
 use couronne_gateway::engine::Settings;
 use couronne_gateway::identity::{
-    CreateUser, Identity, IdentityError, IdentitySettings, NewKey, RootCredentials, Secret,
+    CreateUser, Identity, IdentityError, IdentitySecrets, IdentitySettings, NewKey, RetiringRoot, RootCredentials,
+    Secret,
 };
 use couronne_gateway::testing::{FakeCluster, FakeShape, RangeFault};
 
 use super::support::*;
 
 fn identity(engine: couronne_gateway::engine::Engine, cluster_secret: [u8; 32]) -> Identity {
-    let root = RootCredentials { access_key: "ROOTKEY".into(), secret: Secret::new("root-secret") };
-    Identity::new(engine, root, Secret::new(cluster_secret), IdentitySettings::default()).ok().unwrap()
+    Identity::new(engine, secrets("ROOTKEY", cluster_secret, &[]), IdentitySettings::default()).ok().unwrap()
+}
+
+fn secrets(root: &str, sealing: [u8; 32], opening: &[[u8; 32]]) -> IdentitySecrets {
+    let root = RootCredentials { access_key: root.into(), secret: Secret::new("root-secret") };
+    let opening = opening.iter().map(|secret| Secret::new(*secret)).collect();
+    IdentitySecrets { root, retiring: None, sealing: Secret::new(sealing), opening }
 }
 
 fn user(account: &str, user: &str, admin: bool, key: Option<(&str, &str)>) -> CreateUser {
@@ -75,12 +81,14 @@ async fn a_revoked_key_stops_working_everywhere_within_the_bound() {
     for key in [&first, &second] {
         assert!(there.credential(&key.access_key).await.unwrap().is_some());
     }
-    here.delete_key(&first.access_key).await.unwrap();
+    let anothers = here.delete_key("acme", "bob", &first.access_key).await;
+    assert!(matches!(anothers, Err(IdentityError::NoSuchKey)), "a key of another user");
+    here.delete_key("acme", "eve", &first.access_key).await.unwrap();
     assert!(here.credential(&first.access_key).await.unwrap().is_none());
     tokio::time::sleep(Duration::from_millis(5_001)).await;
     assert!(there.credential(&first.access_key).await.unwrap().is_none());
     assert!(there.credential(&second.access_key).await.unwrap().is_some());
-    assert!(matches!(here.delete_key(&first.access_key).await, Err(IdentityError::NoSuchKey)));
+    assert!(matches!(here.delete_key("acme", "eve", &first.access_key).await, Err(IdentityError::NoSuchKey)));
 
     here.delete_user("acme", "eve").await.unwrap();
     tokio::time::sleep(Duration::from_millis(5_001)).await;
@@ -143,4 +151,62 @@ async fn an_unknown_key_is_not_looked_up_again_at_once() {
     identity.create_account("acme").await.unwrap();
     identity.create_user(user("acme", "eve", false, Some(("NOBODY", "chosen-secret")))).await.ok().unwrap();
     assert!(identity.credential("NOBODY").await.unwrap().is_some(), "it works as soon as it was made here");
+}
+
+#[tokio::test(start_paused = true)]
+async fn root_credentials_are_changed_while_requests_run() {
+    let cluster = FakeCluster::new(&FakeShape::default());
+    let identity = identity(cluster.engine.clone(), [1; 32]);
+    let until_ms = identity.create_account("acme").await.unwrap().created.0 / 1000 + 60_000;
+    let old = RootCredentials { access_key: "ROOTKEY".into(), secret: Secret::new("root-secret") };
+    let retiring = Some(RetiringRoot { root: old, until_ms });
+    identity.change_secrets(IdentitySecrets { retiring, ..secrets("NEWROOT", [1; 32], &[]) }).unwrap();
+    for key in ["ROOTKEY", "NEWROOT"] {
+        assert!(identity.credential(key).await.unwrap().unwrap().root, "{key}");
+    }
+    let taken = identity.create_user(user("acme", "bob", false, Some(("NEWROOT", "other-secret")))).await;
+    assert!(matches!(taken, Err(IdentityError::Exists("access key"))));
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert!(identity.credential("ROOTKEY").await.unwrap().is_none(), "its time is over");
+    assert!(identity.credential("NEWROOT").await.unwrap().is_some());
+    identity.change_secrets(secrets("THIRD", [1; 32], &[])).unwrap();
+    assert!(identity.credential("NEWROOT").await.unwrap().is_none(), "at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_seals_is_changed_and_every_key_works_all_the_time() {
+    let cluster = FakeCluster::new(&FakeShape::default());
+    let here = identity(cluster.engine.clone(), [1; 32]);
+    let there = identity(cluster.another_engine(Settings::default()), [1; 32]);
+    here.create_account("acme").await.unwrap();
+    let mut keys = Vec::new();
+    for number in 0..5 {
+        let (_, key) = here.create_user(user("acme", &format!("user{number}"), false, None)).await.ok().unwrap();
+        keys.push(key.access_key);
+    }
+    let all_work = async |identity: &Identity| {
+        for key in &keys {
+            // What is in memory says nothing of what is sealed.
+            tokio::time::sleep(Duration::from_millis(5_001)).await;
+            assert!(identity.credential(key).await.unwrap().is_some(), "{key}");
+        }
+    };
+    // Both know the new secret before anything is sealed with it.
+    for identity in [&here, &there] {
+        identity.change_secrets(secrets("ROOTKEY", [1; 32], &[[2; 32]])).unwrap();
+    }
+    here.change_secrets(secrets("ROOTKEY", [2; 32], &[[1; 32]])).unwrap();
+    all_work(&there).await;
+    assert_eq!(here.seal_anew().await.unwrap(), 5);
+    assert_eq!(here.seal_anew().await.unwrap(), 0);
+    all_work(&there).await;
+    for identity in [&here, &there] {
+        identity.change_secrets(secrets("ROOTKEY", [2; 32], &[])).unwrap();
+        all_work(identity).await;
+    }
+    // The old secret opens nothing any more.
+    there.change_secrets(secrets("ROOTKEY", [1; 32], &[])).unwrap();
+    for key in &keys {
+        assert!(matches!(there.credential(key).await, Err(IdentityError::Sealed)));
+    }
 }

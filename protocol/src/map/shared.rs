@@ -56,9 +56,12 @@ impl SharedMap {
         self.version.subscribe()
     }
 
-    /// Where a process is reached, if the map says it.
+    /// Where a process is reached, if the map says it. One that was expelled is not asked any more.
     pub fn address_of(&self, node: NodeId) -> Option<Arc<str>> {
         let state = self.state.load();
+        if state.is_expelled(node) {
+            return None;
+        }
         state.nodes.get(&node).map(|node| Arc::clone(&node.address)).filter(|address| !address.is_empty())
     }
 
@@ -77,5 +80,9 @@ impl MapSource for SharedMap {
 impl Addresses for SharedMap {
     fn address(&self, node: NodeId) -> Option<String> {
         self.address_of(node).map(|address| address.to_string())
+    }
+
+    fn serves(&self, node: NodeId) -> bool {
+        self.address_of(node).is_some()
     }
 }

@@ -6,8 +6,10 @@
 //!
 //! ```text
 //! request = public key: a point on P-256, uncompressed (65) ‖ ECDSA signature with SHA-256 over
-//!           "couronne certificate request 1" ‖ the public key (DER, the rest)
+//!           "couronne certificate request 2" ‖ the public key ‖ the statement (DER, the rest)
 //! ```
+//! The statement is what the request is for, which both sides know: nothing for a member that renews its certificate; for
+//! one that joins the digest of its join request, challenge and all, so that neither can be used with another.
 //! Promises: private keys are wiped when dropped and never shown; names parse strictly; every
 //! certificate has one name.
 //! Must not know: connections, files.
@@ -39,7 +41,7 @@ pub const AUTHORITY_LIFETIME: Duration = Duration::from_hours(20 * 365 * 24);
 /// Certificates serve from a little before they were made: clocks differ.
 const BACKDATED: Duration = Duration::from_hours(1);
 /// What a request's signature covers before the key: it is of no use elsewhere.
-const REQUEST_CONTEXT: &[u8] = b"couronne certificate request 1";
+const REQUEST_CONTEXT: &[u8] = b"couronne certificate request 2";
 /// A point on P-256, uncompressed, in bytes.
 const P256_POINT_BYTES: usize = 65;
 
@@ -94,16 +96,16 @@ impl PrivateKey {
         &self.0
     }
 
-    /// A request for a certificate for this key.
-    pub fn request(&self) -> Result<Vec<u8>, CertificateError> {
+    /// A request for a certificate for this key, made for a statement.
+    pub fn request(&self, statement: &[u8]) -> Result<Vec<u8>, CertificateError> {
         let mut pair = self.pair()?;
         let point = pair.der_bytes().to_vec();
-        let signature = pair.sign(&[REQUEST_CONTEXT, &point].concat());
+        let signature = pair.sign(&[REQUEST_CONTEXT, &point, statement].concat());
         pair.zeroize();
         Ok([point, signature?].concat())
     }
 
-    /// The identity of the process that made this key first: [`node_of_request`] of its requests.
+    /// The identity of the process that made this key first: [`CertificateRequest::node`] of its requests.
     pub fn node(&self) -> Result<NodeId, CertificateError> {
         let mut pair = self.pair()?;
         let node = node_of_point(pair.der_bytes());
@@ -122,21 +124,27 @@ impl PrivateKey {
     }
 }
 
-/// The public key of a request.
-struct RequestedKey<'a>(&'a [u8]);
+/// A request whose sender has proved that it has the private key: the public key.
+pub struct CertificateRequest<'a>(&'a [u8]);
 
-impl<'a> RequestedKey<'a> {
-    /// Takes the key if the request proves that its sender has the private one.
-    fn proven(request: &'a [u8]) -> Result<Self, CertificateError> {
+impl<'a> CertificateRequest<'a> {
+    /// Takes a request if it proves that its sender has the private key, and made it for this statement.
+    pub fn proven(request: &'a [u8], statement: &[u8]) -> Result<Self, CertificateError> {
         let (point, signature) = request.split_at_checked(P256_POINT_BYTES).ok_or(CertificateError::Request)?;
-        let signed = [REQUEST_CONTEXT, point].concat();
+        let signed = [REQUEST_CONTEXT, point, statement].concat();
         let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
         key.verify(&signed, signature).map_err(|_| CertificateError::Request)?;
         Ok(Self(point))
     }
+
+    /// The identity of the member whose key it is: the same key is the same member, whichever node signs and however
+    /// often it asks.
+    pub fn node(&self) -> Result<NodeId, CertificateError> {
+        node_of_point(self.0)
+    }
 }
 
-impl PublicKeyData for RequestedKey<'_> {
+impl PublicKeyData for CertificateRequest<'_> {
     fn der_bytes(&self) -> &[u8] {
         self.0
     }
@@ -210,14 +218,13 @@ impl Authority {
     /// Signs the key of a request as that of a member.
     pub fn sign(
         &self,
-        request: &[u8],
+        request: &CertificateRequest<'_>,
         node: NodeId,
         role: Role,
         lifetime: Duration,
         env: &Env,
     ) -> Result<Vec<u8>, CertificateError> {
         let name = Name::new(self.cluster, node, role).ok_or(CertificateError::Unjoined)?;
-        let key = RequestedKey::proven(request)?;
         let mut params = CertificateParams::default();
         (params.not_before, params.not_after) = serving(env, lifetime)?;
         params.serial_number = Some(serial(env));
@@ -230,7 +237,7 @@ impl Authority {
             params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
         }
         params.use_authority_key_identifier_extension = true;
-        Ok(params.signed_by(&key, &self.issuer)?.der().to_vec())
+        Ok(params.signed_by(request, &self.issuer)?.der().to_vec())
     }
 }
 
@@ -245,13 +252,6 @@ fn authority_params(cluster: u128) -> CertificateParams {
         excluded_subtrees: Vec::new(),
     });
     params
-}
-
-/// The identity of the member whose key a request is for: the same key is the same member, whichever
-/// node signs and however often it asks. No other process can ask as that member: the request proves the private key.
-pub fn node_of_request(request: &[u8]) -> Result<NodeId, CertificateError> {
-    let RequestedKey(point) = RequestedKey::proven(request)?;
-    node_of_point(point)
 }
 
 /// The first 16 bytes of a hash of the public key.

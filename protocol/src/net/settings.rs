@@ -25,13 +25,15 @@ pub struct NetSettings {
     pub calls_max: usize,
     /// Bytes of the calls under way on one connection, on either side.
     pub call_bytes_max: usize,
-    /// Calls that a process answers at once.
+    /// Calls of members that a process answers at once.
     pub served_max: usize,
-    /// Bytes of the calls that a process answers at once.
+    /// Bytes of the calls of members that a process answers at once.
     pub served_bytes_max: usize,
-    /// Connections that a process accepts; more wait.
+    /// Connections of members that a process serves.
     pub connections_max: usize,
-    /// Connections of unjoined processes among them.
+    /// Connections beside those whose handshake is not over; a new one takes the place of the oldest.
+    pub handshakes_max: usize,
+    /// Connections of unjoined processes beside those; a new one takes the place of the oldest.
     pub unjoined_max: usize,
     /// How long the connection of an unjoined process may last. Milliseconds.
     pub unjoined_ms_max: u64,
@@ -59,6 +61,7 @@ impl Default for NetSettings {
             served_max: 8192,
             served_bytes_max: 512 << 20,
             connections_max: 4096,
+            handshakes_max: 256,
             unjoined_max: 16,
             unjoined_ms_max: 10_000,
             handshake_timeout_ms: 5000,

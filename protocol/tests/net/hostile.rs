@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use couronne_cluster::Role;
-use couronne_protocol::net::NetSettings;
+use couronne_protocol::net::{Joiner, NetSettings, ask_once};
 use couronne_protocol::transport::{BODY_BYTES_MAX, CallError, HEAD_BYTES_MAX, Method, Transport as _};
 use couronne_ring::NodeId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -209,4 +209,38 @@ async fn a_server_that_answers_nonsense_is_cut_off() {
     let transport = cluster.transport(2, Role::StorageNode, &[(1, &address)]);
     let none = transport.call(ONE, Method::Status, told("echo")).await;
     assert!(matches!(none, Err(CallError::Unreachable(_))), "{none:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unjoined_processes_take_nothing_from_members() {
+    let cluster = Cluster::new(7);
+    let settings = NetSettings { handshakes_max: 4, unjoined_max: 2, connections_max: 8, served_max: 1, ..settings() };
+    let server = Running::start_with(cluster.tls(1, Role::StorageNode), settings, "127.0.0.1:0").await;
+    // Some that say nothing, and some that greet and stay: each beyond all places that there are.
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(&server.address).await.unwrap());
+    }
+    let greet = || raw_greeted(cluster.raw_client(None), 7, 1, &server.address);
+    let mut first = greet().await;
+    first.write_all(&packet(1, Method::Join.number(), 5, b"wait", b"")).await.unwrap();
+    until("its call is under way", || server.service.waiting.load(Ordering::Relaxed) == 1).await;
+    // One call at a time: the second is refused, and holds nothing.
+    first.write_all(&packet(1, Method::Join.number(), 6, b"echo", b"")).await.unwrap();
+    let mut rejection = [0; 20];
+    first.read_exact(&mut rejection).await.unwrap();
+    assert_eq!(rejection[..], packet(3, 3, 6, b"", b""), "overloaded");
+    // The one call that the budget of members has is theirs.
+    let transport = cluster.transport(2, Role::StorageNode, &[(1, &server.address)]);
+    let answer = transport.call(ONE, Method::Report, told("echo")).await;
+    assert_eq!(answer.unwrap().head, "echo");
+    let mut others = Vec::new();
+    for _ in 0..5 {
+        others.push(greet().await);
+    }
+    assert!(is_closed(&mut first).await, "the oldest gave its place");
+    let joiner = Joiner::new(cluster.clock.clone(), cluster.authority.fingerprint()).unwrap();
+    let joined = ask_once(&server.address, &joiner, Method::Join, told("echo"), &NetSettings::default()).await;
+    assert_eq!(joined.unwrap().head, "echo", "one that joins gets in as well");
+    assert!(is_closed(&mut silent[0]).await);
 }

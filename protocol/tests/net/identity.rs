@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use couronne_cluster::Role;
-use couronne_protocol::net::certificates::{CertificateError, Fingerprint, PrivateKey, node_of_request};
+use couronne_protocol::net::certificates::{CertificateError, CertificateRequest, Fingerprint, PrivateKey};
 use couronne_protocol::net::{Joiner, Tls, ask_once};
 use couronne_protocol::transport::{CallError, Method, Rejection, Transport as _};
 use couronne_ring::NodeId;
@@ -118,13 +118,13 @@ async fn an_unjoined_process_may_only_ask_to_join() {
     let ask = |method| ask_once(&server.address, &joiner, method, told("who"), &settings);
     for method in Method::ALL {
         let answer = ask(*method).await;
-        if *method == Method::Join {
-            assert_eq!(answer.unwrap().head, "0 Unjoined Join");
+        if matches!(method, Method::Join | Method::Challenge) {
+            assert_eq!(answer.unwrap().head, format!("0 Unjoined {}", method.name()));
         } else {
             assert_eq!(answer, Err(Rejection::Forbidden.into()), "{method:?}");
         }
     }
-    assert_eq!(server.service.served.load(Ordering::Relaxed), 1);
+    assert_eq!(server.service.served.load(Ordering::Relaxed), 2);
     let mut raw = raw_greeted(cluster.raw_client(None), 7, 1, &server.address).await;
     raw.write_all(&packet(1, Method::PutShard.number(), 5, b"echo", b"body")).await.unwrap();
     let mut rejection = [0; 20];
@@ -156,14 +156,17 @@ async fn one_that_joins_talks_to_the_pinned_authoritys_storage_nodes_only() {
 fn the_authority_decides_whose_a_certificate_is() {
     let cluster = Cluster::new(7);
     let lifetime = Duration::from_hours(1);
-    let sign = |request: &[u8], role| cluster.authority.sign(request, NodeId(5), role, lifetime, &cluster.env);
+    let sign = |request: &[u8], role| {
+        let request = CertificateRequest::proven(request, b"statement")?;
+        cluster.authority.sign(&request, NodeId(5), role, lifetime, &cluster.env)
+    };
     let key = PrivateKey::generate().unwrap();
-    let request = key.request().unwrap();
+    let request = key.request(b"statement").unwrap();
     assert!(matches!(sign(&request, Role::Unjoined), Err(CertificateError::Unjoined)));
     let certificate = sign(&request, Role::Gateway).unwrap();
     let tls = Tls::new(cluster.clock.clone(), cluster.authority.certificate(), &certificate, &key).unwrap();
     assert_eq!((tls.name().node(), tls.name().role(), tls.name().cluster()), (NodeId(5), Role::Gateway, 7));
-    let other = PrivateKey::generate().unwrap().request().unwrap();
+    let other = PrivateKey::generate().unwrap().request(b"statement").unwrap();
     for at in 0..request.len() {
         let mut bent = request.clone();
         bent[at] ^= 1;
@@ -172,6 +175,8 @@ fn the_authority_decides_whose_a_certificate_is() {
     }
     let swapped = [&other[..65], &request[65..]].concat();
     assert!(matches!(sign(&swapped, Role::Gateway), Err(CertificateError::Request)), "another's key");
+    let renewal = key.request(b"").unwrap();
+    assert!(matches!(sign(&renewal, Role::Gateway), Err(CertificateError::Request)), "made for another statement");
     assert!(matches!(sign(&[4; 100_000], Role::Gateway), Err(CertificateError::Request)));
 }
 
@@ -185,15 +190,16 @@ const NODE_OF_KEY: &str = "dabfdd5c3c317d799d1ef0446a34aee3";
 fn a_node_is_named_by_its_key_and_nobody_else_can_ask_as_that_node() {
     let digit = |at: usize| u8::from_str_radix(&KEY[at..at + 2], 16).unwrap();
     let key = PrivateKey::from_pkcs8((0..KEY.len()).step_by(2).map(digit).collect());
-    let request = key.request().unwrap();
+    let request = key.request(b"").unwrap();
     assert_eq!(key.node().unwrap().to_string(), NODE_OF_KEY);
-    assert_eq!(node_of_request(&request).unwrap(), key.node().unwrap());
-    assert_eq!(node_of_request(&key.request().unwrap()).unwrap(), key.node().unwrap(), "however often it asks");
+    let node_of = |request: &[u8]| CertificateRequest::proven(request, b"").and_then(|request| request.node());
+    assert_eq!(node_of(&request).unwrap(), key.node().unwrap());
+    assert_eq!(node_of(&key.request(b"").unwrap()).unwrap(), key.node().unwrap(), "however often it asks");
     let other = PrivateKey::generate().unwrap();
     assert!(other.node().unwrap() != key.node().unwrap());
     // Another's public key with a signature of one's own: the private key is not there to prove it.
-    let claimed = [&request[..65], &other.request().unwrap()[65..]].concat();
-    assert!(matches!(node_of_request(&claimed), Err(CertificateError::Request)));
+    let claimed = [&request[..65], &other.request(b"").unwrap()[65..]].concat();
+    assert!(matches!(node_of(&claimed), Err(CertificateError::Request)));
 }
 
 #[test]
@@ -219,7 +225,8 @@ fn an_authority_is_kept_and_loaded() {
     let loaded = couronne_protocol::net::certificates::Authority::load(7, authority.certificate(), &kept).unwrap();
     assert_eq!(loaded.fingerprint(), authority.fingerprint());
     let member = PrivateKey::generate().unwrap();
-    let request = member.request().unwrap();
+    let request = member.request(b"").unwrap();
+    let request = CertificateRequest::proven(&request, b"").unwrap();
     let certificate =
         loaded.sign(&request, NodeId(3), Role::StorageNode, Duration::from_hours(1), &cluster.env).unwrap();
     assert!(Tls::new(cluster.clock.clone(), authority.certificate(), &certificate, &member).is_ok());

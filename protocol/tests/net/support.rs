@@ -10,7 +10,7 @@ use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_base::testing::{Rng, SeededRandom, TestClock};
 use couronne_cluster::Role;
-use couronne_protocol::net::certificates::{Authority, MEMBER_LIFETIME, PrivateKey};
+use couronne_protocol::net::certificates::{Authority, CertificateRequest, MEMBER_LIFETIME, PrivateKey};
 use couronne_protocol::net::{Addresses, NetSettings, NetTransport, Tls, serve};
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
 use couronne_ring::NodeId;
@@ -44,7 +44,8 @@ impl Cluster {
     /// A key and its certificate.
     pub fn certificate(&self, node: u128, role: Role) -> (PrivateKey, Vec<u8>) {
         let key = PrivateKey::generate().unwrap();
-        let request = key.request().unwrap();
+        let request = key.request(b"").unwrap();
+        let request = CertificateRequest::proven(&request, b"").unwrap();
         let certificate = self.authority.sign(&request, NodeId(node), role, MEMBER_LIFETIME, &self.env).unwrap();
         (key, certificate)
     }

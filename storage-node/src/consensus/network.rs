@@ -8,15 +8,24 @@ use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId};
 
-/// Which node has which drive, as the newest map known here says.
+use super::types::ReplicaId;
+
+/// Which node has which drive, and which replicas are members of one range, as the newest map known here says.
 pub trait Directory: Send + Sync + 'static {
     /// The node that has a drive.
     fn node_of(&self, drive: DriveId) -> Option<NodeId>;
+
+    /// Whether a replica here may be spoken to by a sender: node, drive and replica.
+    fn hears(&self, recipient: ReplicaId, sender: (NodeId, DriveId, ReplicaId)) -> bool;
 }
 
 impl Directory for SharedMap {
     fn node_of(&self, drive: DriveId) -> Option<NodeId> {
         Self::node_of(self, drive)
+    }
+
+    fn hears(&self, recipient: ReplicaId, sender: (NodeId, DriveId, ReplicaId)) -> bool {
+        self.state().hears(recipient, sender)
     }
 }
 

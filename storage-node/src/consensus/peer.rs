@@ -5,14 +5,13 @@
 //! Must not know: how messages travel, rows.
 
 use async_trait::async_trait;
-use couronne_ring::DriveId;
 use thiserror::Error;
 
 use super::SnapshotPieces;
 use super::message::{
     Answer, AppendAnswer, AppendAsk, Refusal, SnapshotBegin, TransferLeadership, VoteAnswer, VoteAsk,
 };
-use super::types::{Position, ReplicaId, Vote};
+use super::types::{Position, Vote};
 
 /// Whether a vote is given, or only foretold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +30,6 @@ pub(super) struct InstallError(pub(super) String);
 /// A replica of this process, as its peers address it.
 #[async_trait]
 pub(super) trait Peer: Send + Sync + 'static {
-    /// The drive on which this replica knows another one to live.
-    fn drive_of(&self, replica: ReplicaId) -> Option<DriveId>;
-
     /// Answers a candidate.
     async fn vote(&self, ask: VoteAsk, round: VoteRound) -> Result<VoteAnswer, Refusal>;
 

@@ -1,7 +1,8 @@
 //! What other nodes' replicas ask of those of this process.
 //!
-//! Promises: a replica is heard only if the node that sends has its drive, by the map known here and
-//! by the members known to the recipient; a sender that no member here knows is told so, and nothing is done.
+//! Promises: a replica is heard only if the map known here names it, its drive and the node that sends among the members of
+//! the recipient's range. What the recipient itself knows of its members, which may be older, refuses nobody. A sender
+//! whose recipient is not here is told so, and nothing is done.
 //! Must not know: the consensus library, how messages travel.
 
 use std::sync::Arc;
@@ -33,7 +34,7 @@ impl RaftService {
         let Some(peer) = self.local_peers.find(request.to) else {
             return Ok(Answer::Refused(Refusal::Unknown).encode());
         };
-        if peer.drive_of(request.from.replica).is_some_and(|drive| drive != request.from.drive) {
+        if !self.directory.hears(request.to, (from.node, request.from.drive, request.from.replica)) {
             return Err(Rejection::Forbidden);
         }
         Ok(self.local_peers.answer(request.to, peer, method, request.ask).await?.encode())

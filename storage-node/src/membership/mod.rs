@@ -3,11 +3,12 @@
 //! Promises: a change of the map stands on this node's drives before anything here acts on it.
 //! Must not know: requests, duties.
 
+mod fetching;
 mod file;
 mod founding;
-mod joining;
 mod leaving;
 mod map_store;
+mod members;
 mod ownership;
 mod policies;
 mod recollection;
@@ -27,7 +28,10 @@ use couronne_protocol::transport::Transport;
 use couronne_ring::NodeId;
 use parking_lot::Mutex;
 
+use self::fetching::LastFetch;
 pub(crate) use self::map_store::MapStore;
+use self::members::Challenges;
+pub use self::members::{TOKEN_JOINS_MAX, TOKEN_LIFETIME_MAX, TokenPlan, TokenRow};
 pub use self::ownership::{DriveOwner, OwnerNode};
 pub use self::reports::MemberLiveness;
 use self::reports::ReceivedReports;
@@ -53,6 +57,9 @@ pub struct Membership {
     /// The way to other nodes, if there are any.
     pub(crate) transport: Option<Arc<dyn Transport>>,
     reports: Mutex<ReceivedReports>,
+    challenges: Challenges,
+    /// Held while another node is asked for a newer map.
+    fetching: tokio::sync::Mutex<LastFetch>,
     pub(crate) clock: Arc<ClockGuard>,
     /// By which locks are judged.
     pub(crate) time: Arc<ClusterTime>,
@@ -69,8 +76,23 @@ impl Membership {
         certificate_lifetime: Duration,
     ) -> Self {
         let Surroundings { env, id, map, transport, clock, time, stop } = surroundings;
-        let reports = Mutex::default();
-        Self { env, id, certificate_lifetime, drives, replicas, map, map_store, transport, reports, clock, time, stop }
+        let (reports, challenges, fetching) = (Mutex::default(), Challenges::new(env.clone()), Default::default());
+        Self {
+            env,
+            id,
+            certificate_lifetime,
+            drives,
+            replicas,
+            map,
+            map_store,
+            transport,
+            reports,
+            challenges,
+            fetching,
+            clock,
+            time,
+            stop,
+        }
     }
 
     /// The newest map known here.

@@ -30,7 +30,9 @@ pub use crate::drives::{
 use crate::drives::{Drives, ListedShard};
 use crate::duties::{DutyContext, DutySettings};
 pub use crate::error::NodeError;
-pub use crate::membership::{DriveOwner, MemberLiveness, Membership, OwnerNode};
+pub use crate::membership::{
+    DriveOwner, MemberLiveness, Membership, OwnerNode, TOKEN_JOINS_MAX, TOKEN_LIFETIME_MAX, TokenPlan, TokenRow,
+};
 use crate::replicas::Replicas;
 pub use crate::replicas::{LocalService, RangeStatus, ReadPolicy, Routes};
 use crate::stop::StopSignal;

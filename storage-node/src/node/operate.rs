@@ -2,8 +2,6 @@
 //!
 //! Must not know: which peers may ask.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use couronne_cluster::Role;
 use couronne_cluster::map::MapNode;
@@ -12,7 +10,7 @@ use couronne_protocol::join::JoinToken;
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_ring::{DriveId, NodeId};
 
-use super::{DriveNotes, LocalNode, NodeDrive, NodeError};
+use super::{DriveNotes, LocalNode, NodeDrive, NodeError, TokenPlan, TokenRow};
 
 impl LocalNode {
     /// An operator confirms that the wall clock is right: duties that were halted by a leap go on, and the cluster time
@@ -47,9 +45,13 @@ impl LocalNode {
         self.membership.authority_certificate().await
     }
 
-    /// Keeps other secrets in the place of those that there are.
-    pub async fn change_secrets(&self, secrets: Bytes) -> Result<(), NodeError> {
-        self.membership.change_secrets(secrets).await
+    /// Changes the secrets: `change` makes others of those that there are, and may be called several times. Every member
+    /// is told by the map.
+    pub async fn change_secrets<E: From<NodeError>>(
+        &self,
+        change: impl FnMut(&Bytes) -> Result<Bytes, E>,
+    ) -> Result<(), E> {
+        self.membership.change_secrets(change).await
     }
 
     /// Adds a policy; its number is given here.
@@ -83,9 +85,24 @@ impl LocalNode {
         self.membership.replace_drive(id, drive).await
     }
 
-    /// Makes a token with which processes of a role can join for a while.
-    pub async fn make_token(&self, role: Role, lifetime: Duration) -> Result<JoinToken, NodeError> {
-        self.membership.make_token(role, lifetime).await
+    /// Makes a token with which processes join.
+    pub async fn make_token(&self, plan: TokenPlan) -> Result<JoinToken, NodeError> {
+        self.membership.make_token(plan).await
+    }
+
+    /// The join tokens that are live.
+    pub async fn list_tokens(&self) -> Result<Vec<TokenRow>, NodeError> {
+        self.membership.list_tokens().await
+    }
+
+    /// Revokes a join token: it admits nobody any more. Whether there was one.
+    pub async fn revoke_token(&self, id: u64) -> Result<bool, NodeError> {
+        self.membership.revoke_token(id).await
+    }
+
+    /// Expels a member; whether it was one. Forced: although data is lost or in danger by it.
+    pub async fn expel(&self, node: NodeId, is_forced: bool) -> Result<bool, NodeError> {
+        self.membership.expel(node, is_forced).await
     }
 
     /// What the founding node keeps beside the map for gateways, opaque here; `None` if it kept nothing.

@@ -36,8 +36,8 @@ impl NodeService {
     /// The node, if it serves, for a peer that may ask it at all.
     pub fn admit(&self, from: Peer) -> Result<Arc<LocalNode>, Rejection> {
         let node = self.0.upgrade().filter(|node| !node.stop.is_stopping()).ok_or(Rejection::NotServing)?;
-        // A certificate outlives a member's place in the map; a new member's place takes a moment to be known.
-        let is_member = node.map().nodes.get(&from.node).is_some_and(|known| known.role == from.role);
+        // A certificate outlives a member's place in the map: one that was expelled is refused here; a new member's place takes a moment to be known.
+        let is_member = node.map().is_member(from.node, from.role);
         if is_member || from.role == Role::Unjoined { Ok(node) } else { Err(Rejection::Forbidden) }
     }
 }
@@ -48,7 +48,14 @@ impl Service for NodeService {
         let node = self.admit(from)?;
         match method {
             Method::Vote | Method::PreVote | Method::Append | Method::Snapshot | Method::TransferLeadership => {
-                node.replicas.raft_service().serve(from, method, message).await
+                let service = node.replicas.raft_service();
+                match service.serve(from, method, message.clone()).await {
+                    // The map may name the sender by now.
+                    Err(Rejection::Forbidden) if node.membership.fetch_map_of(from.node).await => {
+                        service.serve(from, method, message).await
+                    }
+                    answer => answer,
+                }
             }
             Method::Report => {
                 let mut report = NodeReport::decode(message.head).map_err(|_| Rejection::Malformed)?;
@@ -58,6 +65,7 @@ impl Service for NodeService {
                 }
                 Ok(Message::of(node.membership.take_report(from.node, report).encode()))
             }
+            Method::Challenge => Ok(Message::of(node.membership.challenge())),
             Method::Join => {
                 let request = JoinRequest::decode(message.head).map_err(|_| Rejection::Malformed)?;
                 Ok(Message::of(encode_answer(&node.membership.admit(request).await)))
@@ -69,11 +77,7 @@ impl Service for NodeService {
                     Err(Rejection::Forbidden)
                 }
             },
-            Method::Secrets => match node.secrets().await {
-                Ok(Some(secrets)) => Ok(Message::of(secrets)),
-                Ok(None) | Err(_) => Err(Rejection::NotServing),
-            },
-            Method::Status | Method::Operate => Err(Rejection::NotServing),
+            Method::Status | Method::Operate | Method::Secrets => Err(Rejection::NotServing),
             method => match from.role {
                 Role::Gateway => remote::answer(&ForGateways(Arc::clone(&node.local)), from, method, message).await,
                 Role::StorageNode | Role::Unjoined => remote::answer(&*node.local, from, method, message).await,

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use couronne_cluster::Role;
 use couronne_protocol::transport::{Message, Method, Peer, Rejection};
 use couronne_ring::NodeId;
+use couronne_storage_node::consensus::Directory as _;
 use couronne_storage_node::consensus::types::ReplicaId;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -502,6 +503,25 @@ fn who_does_not_have_the_senders_drive_is_not_heard() {
         let third = rig.nodes.iter().map(|node| node.id).find(|id| *id != from && *id != to).unwrap();
         let answer = rig.wires.receiver(third).serve(peer(from), Method::Append, message).await.unwrap();
         assert_eq!(&answer.head[..], [1, 0, 1], "refused: unknown");
+        rig.stop().await;
+    });
+}
+
+/// It has a drive of the cluster, and the recipient's own log may name it: the map decides.
+#[test]
+fn a_replica_that_the_map_does_not_name_is_not_heard() {
+    simulate(async {
+        let rig = RangeRig::begin(3).await;
+        let (from, to, message) = rig.wires.last(Method::Append);
+        let receiver = rig.wires.receiver(to);
+        let peer = Peer { node: from, role: Role::StorageNode };
+        assert!(receiver.serve(peer, Method::Append, message.clone()).await.is_ok());
+        let sender = rig.places().into_iter().find(|(_, drive)| rig.wires.node_of(*drive) == Some(from)).unwrap().0;
+        rig.wires.unname(sender);
+        for method in [Method::Append, Method::Vote, Method::PreVote, Method::Snapshot, Method::TransferLeadership] {
+            let refused = receiver.serve(peer, method, message.clone()).await;
+            assert_eq!(refused, Err(Rejection::Forbidden), "{method:?}");
+        }
         rig.stop().await;
     });
 }

@@ -19,3 +19,4 @@ mod locks;
 mod repair;
 mod several_nodes;
 mod support;
+mod trust;

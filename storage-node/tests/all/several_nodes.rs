@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::rows::{commit, key};
-use crate::support::several::TestCluster;
+use crate::support::several::{TestCluster, plan};
 use bytes::Bytes;
 use couronne_cluster::map::{MapRange, ReplicaId};
 use couronne_cluster::{DriveState, RangeDescriptor, Role, WriteState};
@@ -393,14 +393,14 @@ async fn a_lone_nodes_drives_become_the_first_node_of_several() {
     let node = cluster.node(0);
     let mut written = BTreeMap::new();
     write_some(&cluster, 1, 10, &mut written).await;
-    let alone = node.make_token(Role::StorageNode, Duration::from_secs(60)).await.err().unwrap();
+    let alone = node.make_token(plan(Role::StorageNode)).await.err().unwrap();
     assert!(alone.to_string().contains("runs alone"), "{alone}");
     let id = node.id();
     drop(node);
 
     cluster.restart_as_first(0).await;
     assert_eq!(cluster.node(0).id(), id);
-    let token = cluster.node(0).make_token(Role::StorageNode, Duration::from_secs(600)).await.unwrap();
+    let token = cluster.node(0).make_token(plan(Role::StorageNode)).await.unwrap();
     cluster.join(78, "single", 2, &token).await;
     cluster.until("both know each other", || cluster.running().all(|node| node.map().nodes.len() == 2)).await;
     let second = cluster.machines[1].id;

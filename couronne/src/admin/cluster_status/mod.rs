@@ -50,7 +50,9 @@ impl ClusterStatusSource {
     pub(crate) async fn read(&self) -> ClusterStatus {
         let map = self.map.state();
         let own = self.own.read().await;
-        let asked = map.storage_nodes().map(|(id, _)| self.ask(*id, &own));
+        // The drives of those that were expelled are the cluster's still.
+        let nodes = || map.nodes.iter().filter(|(_, node)| node.role == Role::StorageNode);
+        let asked = nodes().map(|(id, _)| self.ask(*id, &own));
         let said = join_all(asked).await;
         let mut status = ClusterStatus {
             version: own.version,
@@ -65,7 +67,7 @@ impl ClusterStatusSource {
         };
         let behind = behind(own.map_version, &said.iter().flatten().map(|said| said.map_version).collect::<Vec<_>>());
         let (mut ranges, mut scrub, mut members) = (BTreeMap::new(), None, Vec::new());
-        for ((id, node), said) in map.storage_nodes().zip(said) {
+        for ((id, node), said) in nodes().zip(said) {
             status.nodes.push(node_of(&map, *id, node, said.as_ref()));
             let Some(said) = said else {
                 status.drives.extend(map.drives_of(*id).map(|drive| silent_drive(drive, &node.name)));
@@ -161,6 +163,7 @@ fn node_of(map: &ClusterMap, id: NodeId, node: &MapNode, said: Option<&StatusMes
         version: said.map(|said| said.version.clone()),
         down_since_ms: if down().all(|since| since.is_some()) { down().flatten().max() } else { None },
         drives: map.drives_of(id).count(),
+        expelled_ms: map.expelled.get(&id).copied(),
         ..Node::default()
     }
 }

@@ -1,15 +1,11 @@
-//! `couronne status`, `cluster map`, `cluster token`, `node`, `drive`, `policy`, `repair` and `scrub`.
+//! `couronne status`, `cluster map`, `drive`, `policy`, `repair` and `scrub`.
 
 use couronne_admin::endpoints as at;
-use couronne_admin::types::{ClusterStatus, Done, Node, NodeRole, PolicyRequest, ReplaceRequest, TokenRequest};
+use couronne_admin::types::{PolicyRequest, ReplaceRequest};
 
 use super::super::render;
-use super::{CommandError, find_server, print_json, say_all};
-use crate::cli::{
-    ClusterTokenArguments, DriveCommand, NodeCommand, PolicyCommand, RepairCommand, ScrubCommand, ServerArguments,
-    StatusArguments,
-};
-use crate::terminal::say;
+use super::{CommandError, ask, find_server, print_json, say_all, say_done};
+use crate::cli::{DriveCommand, PolicyCommand, RepairCommand, ScrubCommand, StatusArguments};
 
 /// `couronne status`.
 pub(crate) async fn status(arguments: StatusArguments) -> Result<(), CommandError> {
@@ -21,18 +17,6 @@ pub(crate) async fn status(arguments: StatusArguments) -> Result<(), CommandErro
     Ok(())
 }
 
-/// `couronne cluster token`.
-pub(crate) async fn token(arguments: ClusterTokenArguments) -> Result<(), CommandError> {
-    let role = if arguments.gateway { NodeRole::Gateway } else { NodeRole::StorageNode };
-    let request = TokenRequest { role, lifetime_minutes: arguments.minutes };
-    let token = find_server(&arguments.server)?.send(at::CreateToken {}, &request).await?;
-    if arguments.json {
-        return print_json(&token);
-    }
-    say(&token.token);
-    Ok(())
-}
-
 /// `couronne cluster map`.
 pub(crate) async fn map(arguments: StatusArguments) -> Result<(), CommandError> {
     let map = find_server(&arguments.server)?.call(at::GetMap {}).await?;
@@ -40,17 +24,6 @@ pub(crate) async fn map(arguments: StatusArguments) -> Result<(), CommandError> 
         return print_json(&map);
     }
     say_all(&render::map(&map));
-    Ok(())
-}
-
-/// `couronne node ...`.
-pub(crate) async fn node(command: NodeCommand) -> Result<(), CommandError> {
-    let NodeCommand::List(arguments) = command;
-    let status = ask(&arguments.server).await?;
-    if arguments.json {
-        return print_json(&status.nodes.iter().chain(&status.gateways).collect::<Vec<&Node>>());
-    }
-    say_all(&render::nodes(&status));
     Ok(())
 }
 
@@ -131,16 +104,4 @@ pub(crate) async fn scrub(command: ScrubCommand) -> Result<(), CommandError> {
             say_done(&find_server(&arguments.server)?.call(at::StartScrub {}).await?, arguments.json)
         }
     }
-}
-
-async fn ask(server: &ServerArguments) -> Result<ClusterStatus, CommandError> {
-    Ok(find_server(server)?.call(at::GetStatus {}).await?)
-}
-
-fn say_done(done: &Done, as_json: bool) -> Result<(), CommandError> {
-    if as_json {
-        return print_json(done);
-    }
-    say(&done.message);
-    Ok(())
 }

@@ -4,8 +4,11 @@
 
 pub(crate) mod cluster;
 pub(crate) mod identity;
+pub(crate) mod members;
 
 use couronne_admin::client::{AdminClient, ClientError};
+use couronne_admin::endpoints::GetStatus;
+use couronne_admin::types::{ClusterStatus, Done};
 use thiserror::Error;
 
 use crate::cli::{BadAdminVariable, ServerArguments, ServerChoice};
@@ -55,4 +58,18 @@ fn print_json(message: &impl serde::Serialize) -> Result<(), CommandError> {
 
 fn say_all(lines: &[String]) {
     lines.iter().for_each(|line| say(line));
+}
+
+/// How the cluster is, as a server says.
+async fn ask(server: &ServerArguments) -> Result<ClusterStatus, CommandError> {
+    Ok(find_server(server)?.call(GetStatus {}).await?)
+}
+
+/// Prints what was done.
+fn say_done(done: &Done, as_json: bool) -> Result<(), CommandError> {
+    if as_json {
+        return print_json(done);
+    }
+    say(&done.message);
+    Ok(())
 }

@@ -1,9 +1,9 @@
-//! `couronne node list`, `drive list`, `policy list`.
+//! `couronne node list`, `drive list`, `policy list`, `cluster token list`.
 
 use super::durability::promise;
 use super::text::{Table, duration, fill, many};
 use super::{drive_state, node_state, used};
-use couronne_admin::types::{ClusterStatus, Policy};
+use couronne_admin::types::{ClusterStatus, Policy, TokenDetail};
 
 /// The processes.
 pub(crate) fn nodes(status: &ClusterStatus) -> Vec<String> {
@@ -61,6 +61,20 @@ pub(crate) fn policies(policies: &[Policy]) -> Vec<String> {
             default.to_owned(),
             demands.to_owned(),
             promise(&policy.promise),
+        ]);
+    }
+    table.lines()
+}
+
+/// The join tokens, at a time in milliseconds since 1970.
+pub(crate) fn tokens(tokens: &[TokenDetail], now_ms: u64) -> Vec<String> {
+    let mut table = Table::default();
+    for token in tokens {
+        table.row([
+            token.id.clone(),
+            token.role.name().to_owned(),
+            format!("{} of {} joined", token.joined.len(), token.joins_max),
+            format!("runs out in {}", duration(token.expires_ms.saturating_sub(now_ms) / 1000)),
         ]);
     }
     table.lines()

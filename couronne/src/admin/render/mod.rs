@@ -20,7 +20,7 @@ use couronne_admin::types::{ClusterStatus, Drive, DriveState, Node, NodeRole};
 use text::{Table, duration, fill, since};
 
 pub(crate) use durability::promise;
-pub(crate) use lists::{drives, nodes, policies};
+pub(crate) use lists::{drives, nodes, policies, tokens};
 pub(crate) use map::map;
 pub(crate) use work::{repair, scrub_drives};
 
@@ -125,6 +125,9 @@ fn short(id: &str) -> String {
 
 /// How a process is, for a person.
 fn node_state(node: &Node, now_ms: u64) -> String {
+    if let Some(since_ms) = node.expelled_ms {
+        return format!("expelled {} ago", since(since_ms, now_ms));
+    }
     match (node.answers, node.down_since_ms, node.report_age_ms) {
         (true, ..) => "up".to_owned(),
         (false, Some(since_ms), _) if node.drives > 0 => format!("down for {}", since(since_ms, now_ms)),

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use super::server::{ServerSettings, serve};
 use super::{Face, Faces, FrontSettings, Gateway};
 use crate::engine::{Bucket, CreateBucketRequest};
-use crate::identity::{CreateUser, Identity, IdentitySettings, NewKey, RootCredentials, Secret};
+use crate::identity::{CreateUser, Identity, IdentitySecrets, IdentitySettings, NewKey, RootCredentials, Secret};
 use crate::metrics::Metrics;
 use crate::testing::{FakeCluster, FakeShape};
 use toy::Toy;
@@ -49,8 +49,9 @@ impl World {
     pub(crate) async fn with(settings: crate::engine::Settings) -> Self {
         let cluster = FakeCluster::with_settings(&FakeShape::default(), settings);
         let root = RootCredentials { access_key: "ROOT".into(), secret: Secret::new("root secret") };
-        let settings = IdentitySettings::default();
-        let identity = Identity::new(cluster.engine.clone(), root, Secret::new([7; 32]), settings).unwrap();
+        let (sealing, settings) = (Secret::new([7; 32]), IdentitySettings::default());
+        let secrets = IdentitySecrets { root, retiring: None, sealing, opening: Vec::new() };
+        let identity = Identity::new(cluster.engine.clone(), secrets, settings).unwrap();
         let owner = user(&identity, "acme").await;
         let other = user(&identity, "other").await;
         Self { cluster, identity, metrics: Arc::new(Metrics::new().unwrap()), owner, other }

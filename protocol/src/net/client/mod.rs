@@ -24,10 +24,18 @@ use crate::transport::{
     BODY_BYTES_MAX, CallError, HEAD_BYTES_MAX, Message, Method, Rejection, TrafficClass, Transport,
 };
 
+/// Why a node is not asked: the map does not say where it is, or that it was expelled.
+const UNKNOWN_ADDRESS: &str = "its address is not known";
+
 /// Where processes listen.
 pub trait Addresses: Send + Sync + 'static {
     /// The address of a node, as `host:port`.
     fn address(&self, node: NodeId) -> Option<String>;
+
+    /// Whether a node may be asked at all, on a connection that is open too.
+    fn serves(&self, node: NodeId) -> bool {
+        self.address(node).is_some()
+    }
 }
 
 /// The way to other processes over TLS. Those that are dialled are storage nodes: nobody else serves.
@@ -70,6 +78,9 @@ impl NetTransport {
 impl Transport for NetTransport {
     async fn call(&self, to: NodeId, method: Method, message: Message) -> Result<Message, CallError> {
         let bytes = checked_len(&message)?;
+        if !self.dialer.addresses.serves(to) {
+            return Err(CallError::unreachable(UNKNOWN_ADDRESS));
+        }
         let peer = self.peer(to);
         let slot = peer.slot(method.class());
         let _load = slot.load(bytes);
@@ -112,7 +123,7 @@ fn checked_len(message: &Message) -> Result<usize, CallError> {
 
 impl Dialer {
     async fn dial(&self, node: NodeId) -> Result<(Link, Connection), CallError> {
-        let address = self.addresses.address(node).ok_or_else(|| CallError::unreachable("its address is not known"))?;
+        let address = self.addresses.address(node).ok_or_else(|| CallError::unreachable(UNKNOWN_ADDRESS))?;
         let name = self.tls.server_name(node).map_err(CallError::unreachable)?;
         dial(&address, self.tls.client(), name, &self.settings).await
     }

@@ -1,10 +1,12 @@
 //! The answering half: connections of peers, and their end.
 //!
-//! Promises: handshakes, connections, unjoined peers and calls are bounded in number and time; a stop
-//! answers what is under way, within a bound. Each call has a task of its own, which goes on when its
+//! Promises: handshakes, connections, unjoined peers and calls are bounded in number and time, each apart: whatever unjoined
+//! processes do, members get in, and their calls have a budget of their own. A stop answers what is under way, within a
+//! bound. Each call has a task of its own, which goes on when its
 //! connection does not: what was begun is finished.
 //! Must not know: what messages mean.
 
+mod places;
 mod serving;
 
 use std::io;
@@ -13,11 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use self::serving::Serving;
+use self::places::{Place, Places};
+use self::serving::{Serving, UNJOINED_BYTES_MAX};
 use super::link::{self, Budget, End};
 use super::settings::NetSettings;
 use super::tls::{Tls, TlsStream, accept as accept_tls};
@@ -31,9 +34,16 @@ struct Server {
     tls: Arc<Tls>,
     service: Arc<dyn Service>,
     settings: NetSettings,
-    /// The calls of all connections.
+    /// The calls of all members.
     budget: Arc<Budget>,
-    unjoined: Semaphore,
+    /// The calls of all unjoined processes.
+    unjoined_budget: Arc<Budget>,
+    /// Connections of members.
+    members: Arc<Semaphore>,
+    /// Connections that are not greeted yet.
+    handshakes: Arc<Places>,
+    /// Connections of unjoined processes.
+    unjoined: Arc<Places>,
 }
 
 /// Serves peers until `stop` is ready, then finishes what is under way.
@@ -44,23 +54,25 @@ pub async fn serve(
     settings: NetSettings,
     stop: impl Future<Output = ()>,
 ) {
-    let permits = Arc::new(Semaphore::new(settings.connections_max));
+    let members = Arc::new(Semaphore::new(settings.connections_max));
+    let (handshakes, unjoined) = (Places::new(settings.handshakes_max), Places::new(settings.unjoined_max));
     let grace = Duration::from_millis(settings.drain_ms_max);
     let budget = Budget::new(settings.served_max, settings.served_bytes_max);
-    let unjoined = Semaphore::new(settings.unjoined_max);
-    let server = Arc::new(Server { tls, service, settings, budget, unjoined });
+    let unjoined_budget = Budget::new(settings.unjoined_max, settings.unjoined_max.saturating_mul(UNJOINED_BYTES_MAX));
+    let server = Arc::new(Server { tls, service, settings, budget, unjoined_budget, members, handshakes, unjoined });
     let (tell, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = listener.accept() => accepted,
             () = &mut stop => break,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((socket, from, permit)) => {
-                connections.spawn(server.clone().connection(socket, from, stopping.clone(), permit));
+            Ok((socket, from)) => {
+                let place = server.handshakes.take();
+                connections.spawn(server.clone().connection(socket, from, stopping.clone(), place));
             }
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection");
@@ -76,15 +88,6 @@ pub async fn serve(
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (socket, from) = listener.accept().await?;
-    Ok((socket, from, permit))
-}
-
 impl Server {
     /// Serves one connection to its end.
     async fn connection(
@@ -92,27 +95,34 @@ impl Server {
         socket: TcpStream,
         from: SocketAddr,
         stopping: watch::Receiver<bool>,
-        _permit: OwnedSemaphorePermit,
+        mut place: Place,
     ) {
         let mut gone = stopping.clone();
+        let greeting = place.hold(timeout(self.settings.handshake_timeout(), self.greet(socket)));
         let greeted = tokio::select! {
-            greeted = timeout(self.settings.handshake_timeout(), self.greet(socket)) => greeted,
+            greeted = greeting => greeted,
             _ = gone.wait_for(|stopping| *stopping) => return,
         };
         let (mut stream, peer) = match greeted {
-            Ok(Ok(greeted)) => greeted,
-            Ok(Err(error)) => return tracing::debug!(%from, %error, "a handshake failed"),
-            Err(_) => return tracing::debug!(%from, "a handshake took too long"),
+            Some(Ok(Ok(greeted))) => greeted,
+            Some(Ok(Err(error))) => return tracing::debug!(%from, %error, "a handshake failed"),
+            Some(Err(_)) => return tracing::debug!(%from, "a handshake took too long"),
+            None => return tracing::debug!(%from, "a handshake gave way to newer ones"),
         };
         let end = if peer.role == Role::Unjoined {
-            let Ok(_permit) = self.unjoined.try_acquire() else {
-                return tracing::debug!(%from, "too many unjoined processes are connected");
-            };
+            // A place for those alone; that for handshakes is free again.
+            place = self.unjoined.take();
             let limit = Duration::from_millis(self.settings.unjoined_ms_max);
-            let served = timeout(limit, self.serve(&mut stream, peer, stopping)).await;
-            served.unwrap_or(End::Cut("an unjoined process stayed too long"))
+            match place.hold(timeout(limit, self.serve(&mut stream, peer, stopping))).await {
+                Some(served) => served.unwrap_or(End::Cut("an unjoined process stayed too long")),
+                None => End::Cut("an unjoined process gave way to newer ones"),
+            }
         } else {
-            self.serve(&mut stream, peer, stopping).await
+            drop(place);
+            match self.members.clone().try_acquire_owned() {
+                Ok(_permit) => self.serve(&mut stream, peer, stopping).await,
+                Err(_) => End::Cut("too many members are connected"),
+            }
         };
         tracing::debug!(%from, node = %peer.node, role = ?peer.role, %end, "a peer's connection ended");
         link::say_goodbye(&mut stream).await;
@@ -129,7 +139,8 @@ impl Server {
     async fn serve(&self, stream: &mut TlsStream<TcpStream>, peer: Peer, mut stopping: watch::Receiver<bool>) -> End {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let queue = (sender.downgrade(), &mut receiver);
-        let serving = Serving::new(peer, self.service.clone(), &self.settings, self.budget.clone(), sender);
+        let all = if peer.role == Role::Unjoined { &self.unjoined_budget } else { &self.budget };
+        let serving = Serving::new(peer, self.service.clone(), &self.settings, all.clone(), sender);
         let progress = stream.progress();
         let stopped = async {
             // A server that is gone without a word has stopped too.

@@ -15,7 +15,10 @@ use crate::transport::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Message, Method, Peer, Re
 use couronne_cluster::Role;
 
 /// The longest message of an unjoined process, in bytes.
-const UNJOINED_BYTES_MAX: usize = 64 << 10;
+pub(super) const UNJOINED_BYTES_MAX: usize = 64 << 10;
+
+/// Calls of an unjoined process under way: one that joins asks one thing after the other.
+const UNJOINED_CALLS_MAX: usize = 1;
 
 /// The answering side of a connection.
 pub(super) struct Serving {
@@ -47,9 +50,10 @@ impl Serving {
         all: Arc<Budget>,
         queue: UnboundedSender<Outgoing>,
     ) -> Self {
-        let own = Budget::new(settings.calls_max, settings.call_bytes_max);
+        let calls_max = if peer.role == Role::Unjoined { UNJOINED_CALLS_MAX } else { settings.calls_max };
+        let own = Budget::new(calls_max, settings.call_bytes_max);
         let (stopping, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Self { peer, service, own, all, queue, stopping, refused, refused_max: settings.calls_max }
+        Self { peer, service, own, all, queue, stopping, refused, refused_max: calls_max }
     }
 
     /// Takes no more calls, and returns when the answers of those under way have left.

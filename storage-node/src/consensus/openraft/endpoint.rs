@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use couronne_ring::DriveId;
 use openraft::async_runtime::WatchReceiver;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse};
 use openraft::type_config::alias::SnapshotOf;
@@ -139,12 +138,6 @@ impl Endpoint {
 
 #[async_trait]
 impl Peer for Endpoint {
-    fn drive_of(&self, replica: ReplicaId) -> Option<DriveId> {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        metrics.membership_config.membership().get_node(&replica.0).map(|place| place.0)
-    }
-
     async fn vote(&self, ask: VoteAsk, round: VoteRound) -> Result<VoteAnswer, Refusal> {
         if !self.may_vote() {
             return Err(Refusal::Quiet);

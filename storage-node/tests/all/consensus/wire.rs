@@ -11,6 +11,7 @@ use couronne_base::testing::Rng;
 use couronne_cluster::Role;
 use couronne_protocol::transport::{CallError, Message, Method, Peer, Rejection, Transport};
 use couronne_ring::{DriveId, NodeId};
+use couronne_storage_node::consensus::types::ReplicaId;
 use couronne_storage_node::consensus::{Directory, RaftService};
 use parking_lot::Mutex;
 
@@ -32,6 +33,8 @@ struct State {
     receivers: BTreeMap<NodeId, Arc<RaftService>>,
     cut: BTreeSet<(NodeId, NodeId)>,
     places: BTreeMap<DriveId, NodeId>,
+    /// Replicas that the map does not name.
+    unnamed: BTreeSet<ReplicaId>,
     /// After so many more messages of snapshots to a node, what it is sent is lost.
     cut_snapshot: BTreeMap<NodeId, u64>,
     sent: BTreeMap<&'static str, u64>,
@@ -49,6 +52,7 @@ impl Wires {
             receivers: BTreeMap::new(),
             cut: BTreeSet::new(),
             places: BTreeMap::new(),
+            unnamed: BTreeSet::new(),
             cut_snapshot: BTreeMap::new(),
             sent: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -87,6 +91,11 @@ impl Wires {
         self.0.lock().cut_snapshot.clear();
     }
 
+    /// Has the map name a replica no more.
+    pub(crate) fn unname(&self, replica: ReplicaId) {
+        self.0.lock().unnamed.insert(replica);
+    }
+
     /// How many messages of a method were sent.
     pub(crate) fn sent(&self, method: Method) -> u64 {
         self.0.lock().sent.get(method.name()).copied().unwrap_or(0)
@@ -105,6 +114,10 @@ impl Wires {
 impl Directory for Wires {
     fn node_of(&self, drive: DriveId) -> Option<NodeId> {
         self.0.lock().places.get(&drive).copied()
+    }
+
+    fn hears(&self, _: ReplicaId, (node, drive, sender): (NodeId, DriveId, ReplicaId)) -> bool {
+        self.node_of(drive) == Some(node) && !self.0.lock().unnamed.contains(&sender)
     }
 }
 

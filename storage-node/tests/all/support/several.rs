@@ -14,12 +14,12 @@ use couronne_cluster::{RangeDescriptor, Role};
 use couronne_metadata::command::{Command, CommandRequest, Expect};
 use couronne_metadata::ids::{BucketId, CommitId};
 use couronne_metadata::query::{Answer, Query, SystemRow};
-use couronne_protocol::join::{Admission, JoinRequest, JoinToken, decode_answer};
+use couronne_protocol::join::{Admission, JoinRequest, JoinToken, NotAdmitted, decode_answer};
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::transport::{CallError, Message, Method, Peer, Service, Transport};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
-use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeService, NodeSettings};
+use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeService, NodeSettings, TokenPlan};
 use parking_lot::Mutex;
 
 use super::NodeRig;
@@ -91,7 +91,12 @@ pub struct TestCluster {
     tune: fn(&mut NodeSettings),
 }
 
-fn place(number: usize) -> MapNode {
+/// A token for some members.
+pub const fn plan(role: Role) -> TokenPlan {
+    TokenPlan { role, lifetime: Duration::from_secs(600), joins_max: 10 }
+}
+
+pub fn place(number: usize) -> MapNode {
     MapNode {
         role: Role::StorageNode,
         name: format!("n{number}").into(),
@@ -122,7 +127,7 @@ impl TestCluster {
         several.start_node(0).await;
         let first = several.node(0);
         first.keep_secrets(Bytes::from_static(b"secrets"), &authority, &authority_key).await.unwrap();
-        let token = first.make_token(Role::StorageNode, Duration::from_secs(600)).await.unwrap();
+        let token = first.make_token(plan(Role::StorageNode)).await.unwrap();
         for number in 1..usize::from(count) {
             several.join(seed + 100 * number as u64, policy, number + 1, &token).await;
         }
@@ -174,28 +179,56 @@ impl TestCluster {
     /// A gateway joins: its identity, and its way to the nodes.
     pub async fn join_gateway(&self, name: &str) -> (NodeId, Arc<dyn Transport>) {
         let place = MapNode { role: Role::Gateway, name: name.into(), ..place(0) };
-        let token = self.node(0).make_token(Role::Gateway, Duration::from_secs(600)).await.unwrap();
+        let token = self.node(0).make_token(plan(Role::Gateway)).await.unwrap();
         let node = self.admit(place, &token, Vec::new()).await.node;
-        let from = Peer { node, role: Role::Gateway };
-        (node, Arc::new(InMemoryTransport { net: Arc::downgrade(&self.net), from }))
+        (node, self.transport_of(Peer { node, role: Role::Gateway }))
+    }
+
+    /// The way of a process that has such a certificate to the nodes.
+    pub fn transport_of(&self, from: Peer) -> Arc<dyn Transport> {
+        Arc::new(InMemoryTransport { net: Arc::downgrade(&self.net), from })
     }
 
     async fn admit(&self, place: MapNode, token: &JoinToken, drives: Vec<(DriveId, u32)>) -> Admission {
-        let request = JoinRequest {
+        let key = PrivateKey::generate().unwrap();
+        let request = self.request(place, token, drives, &key).await;
+        self.ask_to_join(0, &request).await.unwrap()
+    }
+
+    /// What a process with this key asks of the first node to join, with a challenge of that node.
+    pub async fn request(
+        &self,
+        place: MapNode,
+        token: &JoinToken,
+        drives: Vec<(DriveId, u32)>,
+        key: &PrivateKey,
+    ) -> JoinRequest {
+        let challenge = self.ask_unjoined(0, Method::Challenge, Bytes::new()).await;
+        let mut request = JoinRequest {
             id: token.id,
             secret: token.secret.clone(),
             role: place.role,
-            request: PrivateKey::generate().unwrap().request().unwrap().into(),
+            request: Bytes::new(),
             name: place.name.to_string(),
             address: place.address.to_string(),
             region: place.region.0.to_string(),
             zone: place.zone.0.to_string(),
             drives,
+            challenge,
         };
+        request.request = key.request(&request.statement()).unwrap().into();
+        request
+    }
+
+    /// Asks a node to join.
+    pub async fn ask_to_join(&self, number: usize, request: &JoinRequest) -> Result<Admission, NotAdmitted> {
+        decode_answer(self.ask_unjoined(number, Method::Join, request.encode()).await).unwrap()
+    }
+
+    /// Asks a node as a process that is no member.
+    async fn ask_unjoined(&self, number: usize, method: Method, head: Bytes) -> Bytes {
         let unjoined = Peer { node: NodeId(0), role: Role::Unjoined };
-        let service = self.node(0).service();
-        let answer = service.serve(unjoined, Method::Join, Message::of(request.encode())).await.unwrap();
-        decode_answer(answer.head).unwrap().unwrap()
+        self.node(number).service().serve(unjoined, method, Message::of(head)).await.unwrap().head
     }
 
     /// Starts a machine's node; returns once it is registered.

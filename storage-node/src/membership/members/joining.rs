@@ -1,10 +1,10 @@
 //! New members: tokens, certificates, and their place in the map.
 //!
 //! The authority's key and the tokens are rows beside the map, so any storage node can admit a member
-//! as long as the meta group answers. A member is named by its key: a repeat of a request whose answer
-//! was lost admits the same member again.
-//! Promises: without a live token nobody gets a certificate; the token's secret is never kept, only its
-//! hash; private keys stay where they were made.
+//! as long as the meta group answers. A member is named by its key: one that asks again, for the answer to its request
+//! was lost, is admitted as the same member.
+//! Promises: without a live token that has a place left nobody gets a certificate; a request that was made once is of no
+//! use to anybody else, nor later; one that is refused changes nothing; private keys stay where they were made.
 //! Must not know: how tokens reach a new process.
 
 use std::time::Duration;
@@ -14,33 +14,27 @@ use couronne_base::codec;
 use couronne_base::codec::table::record;
 use couronne_cluster::Role;
 use couronne_cluster::changes;
-use couronne_cluster::map::MapNode;
+use couronne_cluster::map::{ClusterMap, MapNode};
 use couronne_metadata::command::Expect;
 use couronne_protocol::join::{Admission, JoinRequest, JoinToken, NotAdmitted};
-use couronne_protocol::net::certificates::{Authority, PrivateKey, node_of_request};
+use couronne_protocol::net::certificates::{Authority, CertificateRequest, PrivateKey};
 use couronne_ring::{NodeId, RegionName, ZoneName};
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
-use super::Membership;
+use super::tokens::{self, TokenPlan, TokenRow, TokenStore};
 use crate::error::NodeError;
+use crate::membership::Membership;
 
 /// The pause before a name and address that were not taken are given again.
 const PLACE_AGAIN: Duration = Duration::from_millis(200);
 
+/// Why a token admits nobody.
+const NO_TOKEN: &str =
+    "the token is unknown, for another role, was revoked, has run out, or has admitted as many as it may";
+
 const AUTHORITY_KEY: &[u8] = b"authority";
 const SECRETS_KEY: &[u8] = b"secrets";
-
-/// What the cluster keeps of a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct TokenRow {
-    /// The hash of the token's secret.
-    hash: [u8; 32],
-    /// The role of the members that join with it.
-    role: Role,
-    /// Wall clock from which on the token admits nobody, in milliseconds since 1970.
-    expires_ms: u64,
-}
 
 /// The cluster's certificate authority. A secret: no `Debug`.
 struct AuthorityRow {
@@ -50,12 +44,12 @@ struct AuthorityRow {
     key: Bytes,
 }
 
-record! { TokenRow { 1 hash, 2 role, 3 expires_ms } }
 record! { AuthorityRow { 1 certificate, 2 key } }
 
 impl Membership {
-    /// Makes a token with which processes of a role can join for a while.
-    pub async fn make_token(&self, role: Role, lifetime: Duration) -> Result<JoinToken, NodeError> {
+    /// Makes a token with which processes join.
+    pub async fn make_token(&self, plan: TokenPlan) -> Result<JoinToken, NodeError> {
+        plan.check()?;
         let map = self.map();
         let own = map.nodes.get(&self.id).filter(|node| !node.address.is_empty());
         let alone = "this server runs alone, and nobody can reach it to join: stop it, and start its folder with \
@@ -64,33 +58,39 @@ impl Membership {
         let authority = self.authority().await?;
         let id = u64::from_be_bytes(self.env.random_bytes());
         let secret = Zeroizing::new(self.env.random_bytes::<16>());
+        let TokenPlan { role, lifetime, joins_max } = plan;
         let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
         let expires_ms = self.env.clock.wall_ms().saturating_add(lifetime_ms);
-        let row = TokenRow { hash: hash(secret.as_slice()), role, expires_ms };
-        if self.map_store.write_row(&token_key(id), Expect::Absent, Some(codec::encode(&row))).await?.is_none() {
-            return Err(NodeError::Map("the token's number is taken".to_owned()));
-        }
+        let hash = tokens::hash(secret.as_slice());
+        self.tokens().add(&TokenRow { id, hash, role, expires_ms, joins_max, joined: Vec::new() }).await?;
         Ok(JoinToken { id, secret, authority: authority.fingerprint().0, address: own.address.to_string() })
     }
 
-    /// Admits a new member, or says why not.
+    /// The tokens that are live.
+    pub async fn list_tokens(&self) -> Result<Vec<TokenRow>, NodeError> {
+        self.tokens().list().await
+    }
+
+    /// Revokes a token: it admits nobody any more. Whether there was one.
+    pub async fn revoke_token(&self, id: u64) -> Result<bool, NodeError> {
+        self.tokens().revoke(id).await
+    }
+
+    fn tokens(&self) -> TokenStore<'_> {
+        TokenStore { rows: &self.map_store, now_ms: self.env.clock.wall_ms() }
+    }
+
+    /// What a process that joins has to sign along.
+    pub(crate) fn challenge(&self) -> Bytes {
+        self.challenges.give()
+    }
+
+    /// Admits a new member, or says why not. Where it is refused nothing is changed.
     pub(crate) async fn admit(&self, request: JoinRequest) -> Result<Admission, NotAdmitted> {
         let refused = |error: &dyn std::fmt::Display| NotAdmitted(error.to_string());
-        let row = self.map_store.read_row(&token_key(request.id)).await.map_err(|error| refused(&error))?;
-        let token = row.and_then(|row| codec::decode::<TokenRow>(&row.value).ok());
-        let now_ms = self.env.clock.wall_ms();
-        // Hashes are compared: how long that takes says nothing of the secret.
-        let is_live = token.is_some_and(|token| {
-            token.hash == hash(request.secret.as_slice()) && token.role == request.role && now_ms < token.expires_ms
-        });
-        if !is_live {
-            return Err(NotAdmitted("the token is unknown, for another role, or has run out".to_owned()));
-        }
-        let authority = self.authority().await.map_err(|error| refused(&error))?;
-        let node = node_of_request(&request.request).map_err(|error| refused(&error))?;
-        let certificate = authority
-            .sign(&request.request, node, request.role, self.certificate_lifetime, &self.env)
-            .map_err(|error| refused(&error))?;
+        let proven =
+            CertificateRequest::proven(&request.request, &request.statement()).map_err(|error| refused(&error))?;
+        let node = proven.node().map_err(|error| refused(&error))?;
         let place = MapNode {
             role: request.role,
             name: request.name.as_str().into(),
@@ -98,22 +98,45 @@ impl Membership {
             region: RegionName(request.region.as_str().into()),
             zone: ZoneName(request.zone.as_str().into()),
         };
-        let joined =
-            self.map_store.update(|map| changes::join(map, node, place.clone(), &request.drives).map(|()| true));
-        let map = joined.await.map_err(|error| refused(&error))?;
-        tracing::info!(%node, name = request.name, "a member joined");
-        let authority = Bytes::copy_from_slice(authority.certificate());
-        Ok(Admission { node, certificate: certificate.into(), authority, map: map.encode() })
+        let join = |map: &mut ClusterMap| changes::join(map, node, place.clone(), &request.drives).map(|()| true);
+        let token = (request.id, &tokens::hash(request.secret.as_slice()));
+        let took_place = self.tokens().take_place(token, request.role, node).await.map_err(|error| refused(&error))?;
+        let took_place = took_place.ok_or_else(|| NotAdmitted(NO_TOKEN.to_owned()))?;
+        let admitted = async {
+            // Only now: what an unjoined process says takes no place among the challenges that were used.
+            if !self.challenges.take(&request.challenge) {
+                return Err(NotAdmitted("the request to join is too old, or was made before: try again".to_owned()));
+            }
+            let authority = self.authority().await.map_err(|error| refused(&error))?;
+            let certificate = authority.sign(&proven, node, request.role, self.certificate_lifetime, &self.env);
+            let certificate = certificate.map_err(|error| refused(&error))?;
+            let map = self.map_store.update(join).await.map_err(|error| refused(&error))?;
+            let authority = Bytes::copy_from_slice(authority.certificate());
+            Ok(Admission { node, certificate: certificate.into(), authority, map: map.encode() })
+        };
+        let admitted = admitted.await;
+        match &admitted {
+            Ok(_) => tracing::info!(%node, name = request.name, "a member joined"),
+            Err(_) if took_place => {
+                if let Err(error) = self.tokens().give_back(request.id, node).await {
+                    tracing::warn!(%error, "a token has a place less than it might");
+                }
+            }
+            Err(_) => {}
+        }
+        admitted
     }
 
     /// Signs a member's new key; its place and role stay as they are.
     pub async fn renew(&self, node: NodeId, role: Role, request: &[u8]) -> Result<Bytes, NodeError> {
-        if self.map().nodes.get(&node).is_none_or(|known| known.role != role) {
+        if !self.map().is_member(node, role) {
             return Err(NodeError::Map("this member is not in the map".to_owned()));
         }
-        let lifetime = self.certificate_lifetime;
-        let signed = self.authority().await?.sign(request, node, role, lifetime, &self.env);
-        signed.map(Bytes::from).map_err(|error| NodeError::Map(error.to_string()))
+        let authority = self.authority().await?;
+        let sign = || {
+            authority.sign(&CertificateRequest::proven(request, b"")?, node, role, self.certificate_lifetime, &self.env)
+        };
+        sign().map(Bytes::from).map_err(|error| NodeError::Map(error.to_string()))
     }
 
     /// The certificate of the cluster's authority.
@@ -138,12 +161,26 @@ impl Membership {
         Ok(())
     }
 
-    /// Keeps other secrets in the place of those that there are.
-    pub async fn change_secrets(&self, secrets: Bytes) -> Result<(), NodeError> {
-        let absent = || NodeError::Map("this cluster has no secrets".to_owned());
-        let version = self.map_store.read_row(SECRETS_KEY).await?.ok_or_else(absent)?.version;
-        let written = self.map_store.write_row(SECRETS_KEY, Expect::Version(version), Some(secrets)).await?;
-        written.map(drop).ok_or_else(|| NodeError::Map("the secrets were changed at the same time".to_owned()))
+    /// Changes the secrets: `change` makes others of those that there are, and may be called several times. Every member
+    /// is told by the map.
+    pub async fn change_secrets<E: From<NodeError>>(
+        &self,
+        mut change: impl FnMut(&Bytes) -> Result<Bytes, E>,
+    ) -> Result<(), E> {
+        loop {
+            let absent = || NodeError::Map("this cluster has no secrets".to_owned());
+            let row = self.map_store.read_row(SECRETS_KEY).await?.ok_or_else(absent)?;
+            let secrets = change(&row.value)?;
+            let expect = Expect::Version(row.version);
+            if self.map_store.write_row(SECRETS_KEY, expect, Some(secrets)).await?.is_some() {
+                break;
+            }
+        }
+        let announce = |map: &mut ClusterMap| {
+            changes::announce_secrets(map);
+            Ok(true)
+        };
+        Ok(self.map_store.update(announce).await.map(drop)?)
     }
 
     /// Gives this node the name, address, region and zone with which it was started, if the map has others.
@@ -177,47 +214,18 @@ impl Membership {
     }
 }
 
-fn token_key(id: u64) -> Vec<u8> {
-    format!("token/{id:016x}").into_bytes()
-}
-
-fn hash(secret: &[u8]) -> [u8; 32] {
-    blake3::derive_key("couronne 2026 join token", secret)
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     /// The bytes of the rows on disks: a change of these numbers is another format.
     #[test]
     fn rows_are_encoded_as_fixed() {
-        let token = TokenRow { hash: [7; 32], role: Role::Gateway, expires_ms: 300 };
-        let row = codec::encode(&token);
-        assert_eq!(row, [&[1, 1, 32][..], &[7; 32], &[2, 1, 2, 3, 2, 0xac, 2]].concat());
-        assert_eq!(codec::decode(&row), Ok(token));
         let authority =
             AuthorityRow { certificate: Bytes::from_static(b"certificate"), key: Bytes::from_static(b"key") };
         let row = codec::encode(&authority);
         assert_eq!(row, b"\x01\x01\x0bcertificate\x02\x03key"[..]);
         let again: AuthorityRow = codec::decode(&row).unwrap();
         assert_eq!((again.certificate, again.key), (authority.certificate, authority.key));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn rows_come_back_and_a_row_cut_off_does_not(hash: [u8; 32], gateway: bool, expires_ms: u64) {
-            let role = if gateway { Role::Gateway } else { Role::StorageNode };
-            let token = TokenRow { hash, role, expires_ms };
-            let row = codec::encode(&token);
-            for len in 0..row.len() {
-                prop_assert!(codec::decode::<TokenRow>(&row.slice(..len)).is_err());
-            }
-            prop_assert_eq!(codec::decode(&row), Ok(token));
-        }
     }
 }

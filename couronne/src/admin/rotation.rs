@@ -1,0 +1,105 @@
+//! Changing the cluster's secrets, as an operator orders it, while everything runs.
+//!
+//! The secrets are one row beside the map. After a change the map says so, and each process has itself told them again:
+//! within two seconds all of them go by the new ones. What seals users' keys is changed in steps, each known everywhere
+//! before the next: the new key opens beside the old; it seals, and the old one opens; every row is sealed anew; the old
+//! one goes. What was cut off between two steps the next order goes on with.
+//! Must not know: how a secret is used.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_admin::types::{ApiError, ErrorCode, RotatedSecret, SecretName};
+use couronne_base::env;
+use couronne_gateway::identity::Identity;
+use tokio::time::sleep;
+use zeroize::Zeroizing;
+
+use super::actions::{ActionError, AdminActions};
+use crate::folder::credentials::Credentials;
+use crate::folder::secret::SecretText;
+use crate::folder::secrets::{RetiringCredentials, Secrets, random_secret};
+
+/// The longest that old root credentials are taken beside new ones, in minutes.
+const KEEP_MINUTES_MAX: u32 = 24 * 60;
+
+/// How long a change takes at most until every process that serves goes by it: a report, its answer, and the reading of
+/// the secrets.
+const KNOWN_AFTER: Duration = Duration::from_secs(3);
+
+/// Has another secret take the place of one.
+pub(super) async fn rotate(
+    actions: &AdminActions,
+    secret: SecretName,
+    keep_minutes: u32,
+) -> Result<RotatedSecret, ActionError> {
+    match secret {
+        SecretName::Root => rotate_root(actions, keep_minutes).await,
+        SecretName::AdminToken => {
+            let token = random_secret(&env::system());
+            change(actions, |secrets| secrets.admin_token = token.clone()).await?;
+            done("the admin token is another, and so is the one that reads: they are in the data folders".to_owned())
+        }
+        SecretName::SealingKey => {
+            let unready = || ApiError::new(ErrorCode::Unavailable, "the cluster's secrets are not known here yet");
+            let identity = actions.identity.get().ok_or_else(unready)?;
+            let count = rotate_sealing_key(actions, identity).await?;
+            done(format!("what seals users' keys is another: {count} keys were sealed anew"))
+        }
+    }
+}
+
+async fn rotate_root(actions: &AdminActions, keep_minutes: u32) -> Result<RotatedSecret, ActionError> {
+    if keep_minutes > KEEP_MINUTES_MAX {
+        let why = format!("old root credentials are kept for {KEEP_MINUTES_MAX} minutes at most");
+        return Err(ApiError::new(ErrorCode::InvalidRequest, why).into());
+    }
+    let env = env::system();
+    let (new, now_ms) = (Credentials::generate(&env), env.clock.wall_ms());
+    let until_ms = now_ms.saturating_add(u64::from(keep_minutes) * 60_000);
+    change(actions, |secrets| {
+        secrets.retiring = (keep_minutes > 0).then(|| RetiringCredentials { until_ms, root: secrets.root() });
+        (secrets.access_key, secrets.secret_key) = (new.access_key.clone(), new.secret_key.clone());
+    })
+    .await?;
+    let message = match keep_minutes {
+        0 => "the root credentials are others, and those that were are refused".to_owned(),
+        minutes => format!("the root credentials are others; those that were are taken for {minutes} minutes"),
+    };
+    let (access_key, secret_key) = (Some(new.access_key), Some(new.secret_key.to_string()));
+    Ok(RotatedSecret { message, access_key, secret_key })
+}
+
+/// Changes what seals users' secret keys; how many were sealed anew.
+async fn rotate_sealing_key(actions: &AdminActions, identity: &Identity) -> Result<u64, ActionError> {
+    let failed = |error| ActionError::from(ApiError::new(ErrorCode::Unavailable, error));
+    // One that was cut off left two keys: nothing is to be sealed under the one that goes.
+    identity.seal_anew().await.map_err(failed)?;
+    let new = random_secret(&env::system());
+    let with_opening = |text: &Zeroizing<String>| Some(SecretText(text.clone()));
+    change(actions, |secrets| secrets.opening_secret = with_opening(&new)).await?;
+    sleep(KNOWN_AFTER).await;
+    change(actions, |secrets| {
+        secrets.opening_secret = with_opening(&secrets.sealing_secret);
+        secrets.sealing_secret = new.clone();
+    })
+    .await?;
+    sleep(KNOWN_AFTER).await;
+    let count = identity.seal_anew().await.map_err(failed)?;
+    change(actions, |secrets| secrets.opening_secret = None).await?;
+    Ok(count)
+}
+
+async fn change(actions: &AdminActions, mut change: impl FnMut(&mut Secrets)) -> Result<(), ActionError> {
+    let unusable = || ApiError::new(ErrorCode::Internal, "the cluster's secrets are unusable");
+    let changed = |kept: &Bytes| -> Result<Bytes, ActionError> {
+        let mut secrets = Secrets::parse(kept).ok_or_else(unusable)?;
+        change(&mut secrets);
+        Ok(secrets.bytes())
+    };
+    actions.node.change_secrets(changed).await
+}
+
+const fn done(message: String) -> Result<RotatedSecret, ActionError> {
+    Ok(RotatedSecret { message, access_key: None, secret_key: None })
+}

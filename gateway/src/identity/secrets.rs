@@ -1,0 +1,131 @@
+//! The secrets that identities rest on: the root credentials, and what seals users' secret keys. They may be changed while
+//! requests run.
+//!
+//! Promises: a request sees the secrets of one moment; those that were changed count from the next request on.
+//! Must not know: where the secrets come from.
+
+use std::sync::Arc;
+
+use super::rows::{self, KeyRow};
+use super::seal::{SealedFor, Sealer};
+use super::{Account, Credential, Identity, IdentityError, LastDerived, ROOT_ACCOUNT, Secret};
+use couronne_metadata::command::Expect;
+
+/// Rows that are looked at at a time.
+const PAGE: u32 = 200;
+
+/// The credentials that need no row: the operator that sets the cluster up signs with them.
+#[derive(Clone)]
+pub struct RootCredentials {
+    /// The access key.
+    pub access_key: Box<str>,
+    /// The secret key.
+    pub secret: Secret,
+}
+
+/// Root credentials that are taken beside the others for a while.
+#[derive(Clone)]
+pub struct RetiringRoot {
+    /// The credentials.
+    pub root: RootCredentials,
+    /// From when on they are taken no more, in milliseconds since 1970.
+    pub until_ms: u64,
+}
+
+/// The secrets that identities rest on.
+pub struct IdentitySecrets {
+    /// The root credentials.
+    pub root: RootCredentials,
+    /// Those that were the root credentials before, if they are still taken.
+    pub retiring: Option<RetiringRoot>,
+    /// What seals users' secret keys, 32 bytes.
+    pub sealing: Secret,
+    /// What opens them beside it, 32 bytes each.
+    pub opening: Vec<Secret>,
+}
+
+/// The same, made ready.
+pub(super) struct Ready {
+    pub(super) root: Arc<Credential>,
+    retiring: Option<(Arc<Credential>, u64)>,
+    pub(super) sealer: Sealer,
+}
+
+impl Ready {
+    pub(super) fn new(secrets: IdentitySecrets, account: &Account) -> Result<Self, IdentityError> {
+        let IdentitySecrets { root, retiring, sealing, opening } = secrets;
+        if std::iter::once(&sealing).chain(&opening).any(|secret| secret.expose().len() != 32) {
+            return Err(IdentityError::Invalid("the secret that seals has 32 bytes"));
+        }
+        let retiring = retiring.map(|RetiringRoot { root, until_ms }| (credential(root, account), until_ms));
+        Ok(Self { root: credential(root, account), retiring, sealer: Sealer::new(&sealing, &opening)? })
+    }
+
+    /// The root credentials with this access key, at a time in milliseconds since 1970.
+    pub(super) fn root_of(&self, access_key: &str, now_ms: u64) -> Option<Arc<Credential>> {
+        let retiring = self.retiring.as_ref().filter(|(_, until_ms)| now_ms < *until_ms).map(|(root, _)| root);
+        std::iter::once(&self.root).chain(retiring).find(|root| &*root.access_key == access_key).cloned()
+    }
+}
+
+impl Identity {
+    /// From now on these secrets count, and no others.
+    pub fn change_secrets(&self, secrets: IdentitySecrets) -> Result<(), IdentityError> {
+        self.secrets.store(Arc::new(Ready::new(secrets, &self.root_account())?));
+        self.credentials.forget_all();
+        Ok(())
+    }
+
+    /// Seals every user's secret key anew that is not sealed under the secret that seals now; how many.
+    pub async fn seal_anew(&self) -> Result<u64, IdentityError> {
+        let (mut after, mut count) = (String::new(), 0);
+        loop {
+            let (page, more) = self.rows().scan(&rows::key(""), &after, PAGE).await?;
+            for (access_key, _) in &page {
+                count += u64::from(self.seal_key_anew(access_key).await?);
+            }
+            match page.last() {
+                Some((last, _)) if more => after = last.to_string(),
+                _ => return Ok(count),
+            }
+        }
+    }
+
+    /// Seals one anew; whether that was to be done. One that is deleted meanwhile stays deleted.
+    async fn seal_key_anew(&self, access_key: &str) -> Result<bool, IdentityError> {
+        while let Some((row, version)) = self.rows().get::<KeyRow>(rows::key(access_key)).await? {
+            let secrets = self.secrets.load_full();
+            if secrets.sealer.is_newest(&row.sealed) {
+                return Ok(false);
+            }
+            let secret = secrets.sealer.open(row.sealed_for(access_key), &row.sealed)?;
+            let nonce = self.engine.env().random_bytes();
+            let sealed = secrets.sealer.seal(row.sealed_for(access_key), &secret, nonce)?;
+            let anew = KeyRow { sealed, ..row };
+            if self.rows().put(rows::key(access_key), Expect::Version(version), &anew).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl KeyRow {
+    /// Whose secret key the row has.
+    pub(super) fn sealed_for<'a>(&'a self, access_key: &'a str) -> SealedFor<'a> {
+        SealedFor { access_key, account: &self.account_id, user: &self.user }
+    }
+}
+
+fn credential(root: RootCredentials, account: &Account) -> Arc<Credential> {
+    Arc::new(Credential {
+        access_key: root.access_key,
+        secret: root.secret,
+        account: account.id.clone(),
+        account_name: account.name.clone(),
+        user: ROOT_ACCOUNT.into(),
+        admin: true,
+        root: true,
+        derived: LastDerived::default(),
+    })
+}

@@ -1,0 +1,184 @@
+//! Who is a member, and for how long: joining by tokens, roles for life, members that are expelled.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use couronne_cluster::map::MapNode;
+use couronne_cluster::{DriveState, MapError, Role};
+use couronne_metadata::ids::BucketId;
+use couronne_metadata::query::Query;
+use couronne_protocol::join::{JoinRequest, NotAdmitted};
+use couronne_protocol::map::MapSource;
+use couronne_protocol::net::certificates::PrivateKey;
+use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient};
+use couronne_protocol::remote::RemoteRanges;
+use couronne_protocol::transport::{CallError, Message, Method, Peer, Rejection, Service};
+use couronne_ring::{DriveId, NodeId};
+use couronne_storage_node::node::{NodeError, TOKEN_LIFETIME_MAX, TokenPlan};
+
+use crate::support::rows::{commit, key};
+use crate::support::several::{TestCluster, place, plan};
+
+fn gateway(name: &str) -> MapNode {
+    MapNode { role: Role::Gateway, name: name.into(), address: "".into(), ..place(0) }
+}
+
+/// Asks a node for the authority's private key, as a peer that says it has this role; whether it is given.
+async fn is_given_the_authority(cluster: &TestCluster, peer: Peer) -> bool {
+    let node = cluster.node(0);
+    let transport = cluster.transport_of(peer);
+    let ranges = RemoteRanges::new(transport, Arc::clone(node.shared_map()) as Arc<dyn MapSource>);
+    let map = node.map();
+    for replica in map.meta_group.replicas.values() {
+        let address =
+            RangeAddress { range: map.meta_group.id, generation: map.meta_group.generation, replica: *replica };
+        let query = Query::SystemGet { key: key("authority") };
+        if ranges.query(address, QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query }).await.is_ok() {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_never_becomes_a_storage_node() {
+    let cluster = TestCluster::start(31, "ec:2+1", 3).await;
+    let node = cluster.node(0);
+    let (of_gateway, of_node) =
+        (node.make_token(plan(Role::Gateway)).await.unwrap(), node.make_token(plan(Role::StorageNode)).await.unwrap());
+    let own = PrivateKey::generate().unwrap();
+    let request = cluster.request(gateway("g1"), &of_gateway, Vec::new(), &own).await;
+    let id = cluster.ask_to_join(0, &request).await.unwrap().node;
+    cluster.until("the gateway is known", || node.map().is_member(id, Role::Gateway)).await;
+    let before = node.map();
+    let turned = cluster.request(place(9), &of_node, vec![(DriveId(77), 1)], &own).await;
+    let refused = cluster.ask_to_join(0, &turned).await;
+    assert_eq!(refused, Err(NotAdmitted(MapError::OtherRole.to_string())));
+    assert_eq!(*node.map(), *before, "a refused join changes nothing");
+    let joined = node.list_tokens().await.unwrap().into_iter().map(|token| (token.id, token.joined.len()));
+    let joined = joined.filter(|(id, _)| [of_gateway.id, of_node.id].contains(id)).collect::<BTreeMap<_, _>>();
+    assert_eq!(joined, BTreeMap::from([(of_gateway.id, 1), (of_node.id, 0)]), "nor a token");
+    assert!(!is_given_the_authority(&cluster, Peer { node: id, role: Role::StorageNode }).await);
+    assert!(
+        is_given_the_authority(&cluster, Peer { node: node.id(), role: Role::StorageNode }).await,
+        "a storage node is"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_once_to_join_is_of_no_use_again_nor_elsewhere() {
+    let cluster = TestCluster::start(32, "ec:2+1", 3).await;
+    let token = cluster.node(0).make_token(plan(Role::Gateway)).await.unwrap();
+    let own = PrivateKey::generate().unwrap();
+    let request = cluster.request(gateway("g1"), &token, Vec::new(), &own).await;
+    let refused = |answer: Result<_, NotAdmitted>| answer.map(drop).unwrap_err().0;
+    // Whatever is altered was not signed for.
+    let named = JoinRequest { name: "g2".to_owned(), ..request.clone() };
+    let challenged = cluster.request(gateway("g1"), &token, Vec::new(), &own).await.challenge;
+    for altered in [named, JoinRequest { challenge: challenged, ..request.clone() }] {
+        assert!(refused(cluster.ask_to_join(0, &altered).await).contains("proves nothing"));
+    }
+    assert!(refused(cluster.ask_to_join(1, &request).await).contains("try again"), "another node's challenge");
+    let first = cluster.ask_to_join(0, &request).await.unwrap();
+    assert!(refused(cluster.ask_to_join(0, &request).await).contains("try again"), "a replay");
+    // The process itself, whose answer was lost, asks anew.
+    let again = cluster.request(gateway("g1"), &token, Vec::new(), &own).await;
+    assert_eq!(cluster.ask_to_join(0, &again).await.unwrap().node, first.node);
+    let late = cluster.request(gateway("g1"), &token, Vec::new(), &own).await;
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert!(refused(cluster.ask_to_join(0, &late).await).contains("try again"), "too late");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_admits_so_many_for_so_long_and_none_once_it_is_revoked() {
+    let cluster = TestCluster::start(33, "ec:2+1", 3).await;
+    let node = cluster.node(0);
+    for (lifetime, joins_max) in [(TOKEN_LIFETIME_MAX * 2, 1), (Duration::MAX, 1), (Duration::from_secs(60), 0)] {
+        let plan = TokenPlan { role: Role::Gateway, lifetime, joins_max };
+        assert!(matches!(node.make_token(plan).await.map(drop), Err(NodeError::Token(_))));
+    }
+    let token = node.make_token(TokenPlan { joins_max: 2, ..plan(Role::Gateway) }).await.unwrap();
+    let join = async |name: &str, key: &PrivateKey| {
+        let request = cluster.request(gateway(name), &token, Vec::new(), key).await;
+        cluster.ask_to_join(0, &request).await.map(drop)
+    };
+    let keys = [(); 3].map(|()| PrivateKey::generate().unwrap());
+    join("n1", &keys[0]).await.expect_err("the name is taken");
+    join("g1", &keys[0]).await.unwrap();
+    join("g1", &keys[0]).await.expect("the same member again takes no place");
+    join("g2", &keys[1]).await.expect("the refused join took no place either");
+    let refused = join("g3", &keys[2]).await.unwrap_err();
+    assert!(refused.0.contains("as many as it may"), "{refused}");
+    let live = node.list_tokens().await.unwrap();
+    let live = live.iter().find(|live| live.id == token.id).unwrap();
+    assert_eq!((live.joins_max, live.joined.len()), (2, 2));
+
+    let token = node.make_token(plan(Role::Gateway)).await.unwrap();
+    assert_eq!(cluster.node(1).revoke_token(token.id).await.ok(), Some(true));
+    assert_eq!(cluster.node(2).revoke_token(token.id).await.ok(), Some(false));
+    let request = cluster.request(gateway("g3"), &token, Vec::new(), &keys[2]).await;
+    assert!(cluster.ask_to_join(0, &request).await.is_err(), "it was revoked");
+
+    let token = node.make_token(plan(Role::Gateway)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(601)).await;
+    let request = cluster.request(gateway("g3"), &token, Vec::new(), &keys[2]).await;
+    assert!(cluster.ask_to_join(0, &request).await.is_err(), "it has run out");
+    assert!(node.list_tokens().await.unwrap().is_empty(), "nor is it kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expelled_gateway_is_refused_by_every_member_within_a_second() {
+    let cluster = TestCluster::start(34, "ec:2+1", 3).await;
+    let (gateway, transport) = cluster.join_gateway("g1").await;
+    cluster.until("all know it", || cluster.running().all(|node| node.map().is_member(gateway, Role::Gateway))).await;
+    let asked =
+        async |number: usize| transport.call(cluster.machines[number].id, Method::Describe, Message::default()).await;
+    for number in 0..3 {
+        assert_ne!(asked(number).await, Err(CallError::Rejected(Rejection::Forbidden)));
+    }
+    assert_eq!(cluster.node(1).expel(gateway, false).await.ok(), Some(true));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for number in 0..3 {
+        assert_eq!(asked(number).await, Err(CallError::Rejected(Rejection::Forbidden)), "node {number}");
+        let request = PrivateKey::generate().unwrap().request(b"").unwrap();
+        assert!(cluster.node(number).renew(gateway, Role::Gateway, &request).await.is_err());
+    }
+    assert_eq!(cluster.node(0).expel(gateway, false).await.ok(), Some(false), "a repeat");
+    assert!(matches!(cluster.node(0).expel(NodeId(99), false).await, Err(NodeError::Change(MapError::UnknownMember))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expelled_storage_node_is_nobody_and_the_others_go_on() {
+    let mut cluster = TestCluster::start(35, "ec:4+2", 6).await;
+    let write = async |cluster: &TestCluster, number: usize, row: u64| {
+        cluster.write(&cluster.node(number), "row", &row.to_string(), commit(row)).await
+    };
+    assert!(write(&cluster, 0, 1).await);
+    assert!(matches!(cluster.node(2).expel(cluster.machines[2].id, true).await, Err(NodeError::Place(_))), "itself");
+    let expelled = Peer { node: cluster.machines[2].id, role: Role::StorageNode };
+    assert!(is_given_the_authority(&cluster, expelled).await);
+    assert_eq!(cluster.node(1).expel(expelled.node, false).await.ok(), Some(true));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!is_given_the_authority(&cluster, expelled).await);
+    for number in [0, 1, 3, 4, 5] {
+        let node = cluster.node(number);
+        let answer = node.service().serve(expelled, Method::Report, Message::of(Bytes::new())).await;
+        assert_eq!(answer, Err(Rejection::Forbidden), "node {number}");
+        assert!(node.shared_map().address_of(expelled.node).is_none(), "nor is it asked");
+    }
+    // It runs on, and is down for all that.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let map = cluster.node(0).map();
+    assert!(map.drives_of(expelled.node).all(|drive| map.drives[&drive].state() == DriveState::DOWN));
+    for (row, number) in [0, 1, 3, 4, 5].into_iter().enumerate() {
+        assert!(write(&cluster, number, 10 + row as u64).await);
+    }
+    assert!(!write(&cluster, 2, 99).await, "through it nothing is written");
+    // Another one may die: the group of what is left is a majority still.
+    cluster.crash(4, 1).await;
+    assert!(write(&cluster, 0, 100).await);
+    let refused = cluster.node(0).expel(cluster.machines[1].id, false).await;
+    assert!(matches!(refused, Err(NodeError::Change(_))), "{refused:?}");
+}
