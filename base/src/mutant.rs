@@ -60,6 +60,14 @@ mutants! {
     TrustOlderStart,
     /// a follower that lacks what it had acknowledged is noted
     IgnoreReversion,
+    /// a replica gets a vote once it has what the leader has, but for little
+    PromoteUnready,
+    /// a start is judged by the voters that a quorum committed, not by the replicas that are wanted
+    CountUnpromoted,
+    /// a cluster is formed once the meta group has its voters
+    FormWithoutVoters,
+    /// a replica of a lost drive goes to another
+    LeaveOnLostDrive,
     /// all k+m shards are written before a chunk is acknowledged
     AcknowledgeOneEarly,
     /// an object is committed once all its chunks are durable

@@ -120,8 +120,7 @@ impl Reporter {
         }
         let is_other = |node: &NodeId| self.own != Some(*node);
         let map = self.map.state();
-        let keeps =
-            |node: &NodeId| map.meta_group.replicas.values().any(|drive| self.map.node_of(*drive) == Some(*node));
+        let keeps = |node: &NodeId| map.meta_group.places().any(|(_, drive)| self.map.node_of(drive) == Some(*node));
         let (members, others): (Vec<NodeId>, Vec<NodeId>) =
             self.map.current().storage_nodes().filter(is_other).partition(keeps);
         let round = self.turn / OTHERS_EVERY;

@@ -203,7 +203,12 @@ impl Router {
             if let RangeError::StaleRange(ranges) = &error {
                 self.correct(destination, &known, ranges);
             }
+            let is_elsewhere = matches!(&error, RangeError::NotLeader(Some(hint)) if !known.has_replica(*hint));
             let next = attempts.classify(Some(Asked { known: &known, replica }), error)?;
+            if is_elsewhere || (attempts.turn() > 0 && attempts.has_tried_all(&known)) {
+                // Its replicas may be others by now.
+                self.forget(destination, &known);
+            }
             if destination.is_stopped() {
                 break;
             }
@@ -245,10 +250,17 @@ impl Router {
         self.table.find(position).ok_or_else(|| unavailable("no range owns the position"))
     }
 
-    /// Learns from a replica that the range is another by now. What the meta group is, the map alone says.
-    fn correct(&self, destination: Destination<'_>, known: &KnownRange, ranges: &[RangeDescriptor]) {
+    /// Has the range be asked for anew. Of the meta group the map alone says where it is.
+    fn forget(&self, destination: Destination<'_>, known: &KnownRange) {
         if matches!(destination, Destination::Position(_)) {
             self.table.forget(known);
+        }
+    }
+
+    /// Learns from a replica that the range is another by now. What the meta group is, the map alone says.
+    fn correct(&self, destination: Destination<'_>, known: &KnownRange, ranges: &[RangeDescriptor]) {
+        self.forget(destination, known);
+        if matches!(destination, Destination::Position(_)) {
             self.table.learn(ranges.to_vec());
         }
     }

@@ -13,13 +13,13 @@ use couronne_ring::DriveId;
 pub struct RangeDescriptor {
     /// The range.
     pub id: RangeId,
-    /// How often its interval or replicas changed.
+    /// How often its interval changed.
     pub generation: Generation,
     /// First position it owns.
     pub start: Bytes,
     /// First position it does not own; empty for the end of the keyspace.
     pub end: Bytes,
-    /// The drives its replicas live on.
+    /// The drives on which its replicas live, as far as the process knows that gave this.
     pub replicas: Vec<DriveId>,
 }
 

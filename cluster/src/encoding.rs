@@ -13,7 +13,9 @@ use couronne_base::codec::{self, Corrupt, Input, Value, Writer};
 use couronne_base::crc;
 
 use crate::drive_state::{DriveState, Liveness, WriteState};
-use crate::map::{Bootstrap, ClusterMap, Emptied, LogEnd, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive};
+use crate::map::{
+    Bootstrap, ClusterMap, CommittedMembers, Emptied, LogEnd, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive,
+};
 use crate::role::Role;
 
 const MAGIC: &[u8; 8] = b"COURMAP1";
@@ -38,7 +40,8 @@ record! { StoredDrive {
 record! { LogEnd { 1 file, 2 offset } }
 record! { Emptied { 1 times, 2 last_ms, 3 version } }
 record! { MapPolicy { 1 policy, 2 ring } }
-record! { MapRange { 1 id, 2 generation, 3 start, 4 end, 5 replicas, 6 initial_voters } }
+record! { MapRange { 1 id, 2 generation, 3 start, 4 end, 5 replicas, 6 initial_voters, 7 leaving, 8 members } }
+record! { CommittedMembers { 1 index, 2 voters, 3 earlier_voters, 4 learners } }
 
 impl ClusterMap {
     /// The map's bytes, as rows and messages carry them.

@@ -10,7 +10,7 @@ use couronne_metadata::ids::RangeId;
 use couronne_ring::DriveId;
 
 use crate::drive_state::DriveState;
-use crate::map::LogEnd;
+use crate::map::{CommittedMembers, LogEnd};
 
 /// The longest name of a build, in bytes.
 const BUILD_BYTES_MAX: usize = 64;
@@ -32,6 +32,17 @@ pub struct NodeReport {
     pub doubts_clock: bool,
     /// Up to where the logs of its drives are durable.
     pub log_ends: Vec<DriveLogEnd>,
+    /// The members of groups that it leads, where the map that it knows has others.
+    pub groups: Vec<GroupReport>,
+}
+
+/// The members of the group of a range, as its leader has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupReport {
+    /// The range.
+    pub range: RangeId,
+    /// The members that are committed.
+    pub members: CommittedMembers,
 }
 
 /// Up to where the log of a drive is durable.
@@ -69,7 +80,8 @@ pub struct NodeReportAnswer {
     pub clock: ClockOffset,
 }
 
-record! { NodeReport { 1 map_version, 2 drives, 3 leads, 4 build, 5 wall_ms, 6 doubts_clock, 7 log_ends } }
+record! { NodeReport { 1 map_version, 2 drives, 3 leads, 4 build, 5 wall_ms, 6 doubts_clock, 7 log_ends, 8 groups } }
+record! { GroupReport { 1 range, 2 members } }
 record! { DriveLogEnd { 1 drive, 2 start, 3 end } }
 record! { NodeReportAnswer { 1 leader, 2 map, 3 clock } }
 choice! { ClockOffset { 1 Unsaid, 2 Unknown, 3 Ahead(1 ms) } }

@@ -20,4 +20,4 @@ pub use geometry::{CHUNK_BYTES_MAX, ChunkLayout, Geometry, GeometryError, SHARDS
 pub use place::{Handoffs, PlaceError, Placement, place};
 pub use policy::{Policy, PolicyId, Redundancy, RedundancyError, ResidencyClass};
 pub use quorum::{Quorum, QuorumError, ShardFate};
-pub use replicas::{ReplicasError, replicas};
+pub use replicas::{ReplicasError, replica_beside, replicas};

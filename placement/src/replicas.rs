@@ -30,16 +30,10 @@ pub fn replicas(
     seed: u64,
     load: impl Fn(DriveId) -> u32,
 ) -> Result<Vec<DriveId>, ReplicasError> {
-    let mut left: Vec<(u32, u64, DriveId, DomainPath)> = drives
-        .iter()
-        .zip(DomainPath::of_drives(drives))
-        .filter(|(drive, _)| drive.is_eligible())
-        .map(|(drive, path)| (load(drive.id), drive_hash(seed, drive.id), drive.id, path))
-        .collect();
+    let mut left = by_preference(drives, seed, load, RingDrive::is_eligible);
     if left.len() < count {
         return Err(ReplicasError::TooFewDrives { wanted: count, eligible: left.len() });
     }
-    left.sort_unstable();
     let mut crowd = Crowd::default();
     let mut chosen = Vec::with_capacity(count);
     while chosen.len() < count {
@@ -49,4 +43,37 @@ pub fn replicas(
         chosen.push(id);
     }
     Ok(chosen)
+}
+
+/// Chooses the drive of one more replica beside those on `kept`, of the drives that are `allowed`: as [`replicas`]
+/// does. None if no drive is allowed.
+pub fn replica_beside(
+    drives: &[RingDrive],
+    kept: &[DriveId],
+    seed: u64,
+    load: impl Fn(DriveId) -> u32,
+    allowed: impl Fn(&RingDrive) -> bool,
+) -> Option<DriveId> {
+    let mut crowd = Crowd::default();
+    let paths = drives.iter().zip(DomainPath::of_drives(drives));
+    paths.filter(|(drive, _)| kept.contains(&drive.id)).for_each(|(_, path)| crowd.add(path));
+    let left =
+        by_preference(drives, seed, load, |drive| drive.is_eligible() && !kept.contains(&drive.id) && allowed(drive));
+    left.into_iter().min_by_key(|(.., path)| crowd.around(*path)).map(|(_, _, id, _)| id)
+}
+
+/// Some of the drives, with their domains: those with the least load first, then as the hash of `seed` decides.
+fn by_preference(
+    drives: &[RingDrive],
+    seed: u64,
+    load: impl Fn(DriveId) -> u32,
+    included: impl Fn(&RingDrive) -> bool,
+) -> Vec<(u32, u64, DriveId, DomainPath)> {
+    let all = drives.iter().zip(DomainPath::of_drives(drives));
+    let mut sorted: Vec<_> = all
+        .filter(|(drive, _)| included(drive))
+        .map(|(drive, path)| (load(drive.id), drive_hash(seed, drive.id), drive.id, path))
+        .collect();
+    sorted.sort_unstable();
+    sorted
 }

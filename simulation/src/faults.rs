@@ -2,6 +2,7 @@
 //! slow down, rot, are swapped or put back to an earlier state, messages that are late, lost or repeated, clocks that are
 //! wrong.
 //!
+//! A node may be away for longer than the grace, and then have an empty drive: it died for good and was replaced.
 //! Crashes and cuts may hit any number of processes: then operations fail, and nothing is lost. What
 //! takes durable bytes away hits one drive, the round's victim: more than one failure domain at a time is
 //! more than was promised for what was written while others were away.
@@ -23,6 +24,12 @@ use couronne_base::testing::Rng;
 
 /// The pause between two faults, in milliseconds.
 const PAUSE_MS: (u64, u64) = (100, 2500);
+
+/// How long a node is away that dies, in milliseconds.
+const AWAY_MS: (u64, u64) = (50, 12_000);
+
+/// How long one is away whose drive is lost by then: longer than the grace.
+const LOST_MS: (u64, u64) = (16_000, 28_000);
 
 /// How wrong a clock may be that is thought to be right no more: milliseconds, least and most.
 const LEAP_MS: (u64, u64) = (6000, 20 * 86_400_000);
@@ -223,7 +230,7 @@ impl Faults {
         };
         let some = if self.rng.permille(200) { gateway } else { node };
         match self.rng.below(100) {
-            0..=16 => self.kill(world, node, (50, 12_000)),
+            0..=16 => self.die(world, node, 100),
             17..=21 => self.leave(world, node),
             22..=27 => self.kill(world, gateway, (100, 3000)),
             28..=30 => nodes.iter().chain(&gateways).for_each(|id| self.kill(world, *id, (100, 4000))),
@@ -249,6 +256,12 @@ impl Faults {
             _ => self.victim.into_iter().for_each(|id| self.put_back(world, id)),
         }
         Ok(())
+    }
+
+    /// Kills a node, now and then until its drive is lost.
+    fn die(&mut self, world: &mut World, id: NodeId, for_good_permille: u64) {
+        let away_ms = if self.rng.permille(for_good_permille) { LOST_MS } else { AWAY_MS };
+        self.kill(world, id, away_ms);
     }
 
     fn kill(&mut self, world: &mut World, id: NodeId, away_ms: (u64, u64)) {
@@ -391,7 +404,7 @@ impl Faults {
 
     /// Swaps a drive for an empty one.
     fn wipe(&mut self, world: &mut World, id: NodeId) {
-        self.kill(world, id, (100, 12_000));
+        self.die(world, id, 300);
         world.drives.get_mut(&id).into_iter().for_each(|drive| drive.wipe());
         world.note(format_args!("wipe {id}"));
     }

@@ -25,6 +25,9 @@ use couronne_base::testing::Rng;
 /// How long a cluster may take to come up, in milliseconds.
 const START_MS_MAX: u64 = 60_000;
 
+/// How long things go wrong while the cluster is formed, in milliseconds.
+const FORMING_MS: u64 = 12_000;
+
 /// How often a bucket is tried to be made.
 const MAKE_TURNS_MAX: usize = 10;
 
@@ -121,7 +124,8 @@ pub fn run(plan: &Plan, trace: Trace) -> Result<Report, Failure> {
     let mut rng = Rng::new(plan.seed);
     let world = World::new(plan.shape, rng.fork(), trace)?;
     let mut run = Run { world, workload: Workload::new(rng.fork()), faults: 0 };
-    run.begin()?;
+    let forming = (!plan.calm).then(|| Faults::new(rng.fork(), &run.world, false));
+    run.begin(forming)?;
     for round in 0..plan.rounds {
         let faults = match plan.calm {
             true => None,
@@ -251,11 +255,19 @@ impl Run {
         Err(Failure::Late(what.to_owned()))
     }
 
-    /// Starts all processes and makes the buckets.
-    fn begin(&mut self) -> Result<(), Failure> {
+    /// Starts all processes, has the cluster be formed while things go wrong, and makes the buckets.
+    fn begin(&mut self, forming: Option<Faults>) -> Result<(), Failure> {
         let all: Vec<NodeId> = self.world.processes().map(|process| process.peer.node).collect();
         for process in all {
             self.world.start(process)?;
+        }
+        if let Some(mut faults) = forming {
+            for _ in 0..FORMING_MS {
+                faults.tick(&mut self.world)?;
+                self.tick();
+            }
+            faults.heal(&mut self.world)?;
+            self.faults += faults.count;
         }
         self.come_up()?;
         // Until all replicas are members, a range does not survive yet what it is meant to.

@@ -97,6 +97,15 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Founds a cluster that all have joined, and of which all run but one node.
+    pub fn start_without(shape: ClusterShape, absent: &str) -> Self {
+        let mut cluster = Self::prepare(shape).unwrap();
+        let count = shape.nodes.to_string();
+        cluster.run(&["cluster", "init", "--policy", shape.policy, "--nodes", &count], FOUNDING_NODE);
+        cluster.join_all(shape, Some(absent));
+        cluster
+    }
+
     /// Makes a cluster whose first node is what a lone server, which was stopped, left in its data folder.
     pub fn of_lone(server: &Server, shape: ClusterShape) -> Self {
         let mut cluster = Self::prepare(shape).unwrap();
@@ -115,18 +124,25 @@ impl Cluster {
 
     /// Starts the founding node, has all others join it, and waits until the gateways serve.
     fn gather(&mut self, shape: ClusterShape) {
+        self.join_all(shape, None);
+        gateways(shape).for_each(|gateway| self.wait_until_healthy(&gateway));
+    }
+
+    /// Starts the founding node, and has all others join it and start, but for one that is absent.
+    fn join_all(&mut self, shape: ClusterShape, absent: Option<&str>) {
         self.start_member(FOUNDING_NODE);
         let token = self.token(FOUNDING_NODE, &["--joins", "100"]);
         for node in nodes(shape).skip(1) {
             self.run(&["cluster", "join", &token], &node);
-            self.start_member(&node);
+            if Some(&*node) != absent {
+                self.start_member(&node);
+            }
         }
         let token = self.token(FOUNDING_NODE, &["--gateway", "--joins", "100"]);
         for gateway in gateways(shape) {
             self.run(&["cluster", "join", &token, "--gateway"], &gateway);
             self.start_member(&gateway);
         }
-        gateways(shape).for_each(|gateway| self.wait_until_healthy(&gateway));
     }
 
     /// Starts a member again.
@@ -295,9 +311,25 @@ impl Cluster {
     pub fn wait_until_all_serve(&self, of: &str) {
         self.wait_for_status(of, "all nodes answer and all replicas serve", |status| {
             let count = |range: &Value, list: &str| range[list].as_array().map_or(0, Vec::len);
-            let is_whole = |range: &Value| count(range, "serving") == count(range, "replicas");
+            let is_whole = |range: &Value| range["wanted"] == count(range, "serving");
             status["nodes"].as_array().unwrap().iter().all(|node| node["answers"] == true)
                 && status["ranges"].as_array().unwrap().iter().all(is_whole)
+        });
+    }
+
+    /// Waits until every replica that a range is to have votes and serves, but for those of nodes that are dead; and
+    /// repair has nothing left to do.
+    pub fn wait_until_voters_serve(&self, of: &str, dead: &[&str]) {
+        self.wait_for_status(of, "all replicas vote and serve", |status| {
+            let is_dead = |drive: &Value| {
+                let drives = status["drives"].as_array().unwrap();
+                drives.iter().any(|known| known["id"] == *drive && dead.iter().any(|name| known["node"] == *name))
+            };
+            let is_whole = |range: &Value| {
+                let serving = range["serving"].as_array().unwrap();
+                range["replicas"].as_array().unwrap().iter().all(|drive| serving.contains(drive) || is_dead(drive))
+            };
+            status["ranges"].as_array().unwrap().iter().all(is_whole) && status["repair"]["pending"] == 0
         });
     }
 

@@ -307,7 +307,7 @@ fn members_of_a_cluster_start_calmly_and_name_the_setting_of_a_port_in_use() {
     let (_, config) = member(home.path(), "n1", [peers, 0, admin]);
     let running = plain(&["storage-node", "--config", &config]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     announced(&node);
-    let token = plain(&["cluster", "token", "--gateway", "--data"]).arg(&node).output().unwrap();
+    let token = plain(&["cluster", "token", "create", "--gateway", "--data"]).arg(&node).output().unwrap();
     let token = String::from_utf8(token.stdout).unwrap();
     let (gateway, config) = member(home.path(), "g1", [0, s3, 0]);
     let joined = plain(&["cluster", "join", token.trim(), "--gateway", "--config", &config]).output().unwrap();
@@ -340,7 +340,7 @@ fn a_refused_join_decides_nothing_for_the_next() {
     let running = plain(&["storage-node", "--config", &config]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     announced(&node);
     let token = |more: &[&str]| {
-        let token = plain(&["cluster", "token", "--data"]).arg(&node).args(more).output().unwrap();
+        let token = plain(&["cluster", "token", "create", "--data"]).arg(&node).args(more).output().unwrap();
         String::from_utf8(token.stdout).unwrap().trim().to_owned()
     };
     let join = |config: &str, words: &[&str]| {

@@ -57,7 +57,7 @@ impl ClusterControl for Fake {
                 state: DriveState::Down,
                 down_since_ms: Some(5),
             }],
-            ranges: vec![MapRange { range: 0, replicas: vec!["d".to_owned()] }],
+            ranges: vec![MapRange { range: 0, replicas: vec!["d".to_owned()], voters: vec!["d".to_owned()] }],
             expelled: vec!["2".to_owned()],
         }
     }
@@ -216,7 +216,14 @@ fn status() -> ClusterStatus {
         nodes: vec![node.clone(), Node::default()],
         gateways: vec![Node { role: NodeRole::Gateway, ..node }],
         drives: states.into_iter().map(drive).chain([Drive::default()]).collect(),
-        ranges: vec![Range { range: 1, replicas: vec![text()], serving: vec![text()], leader: Some(text()) }],
+        ranges: vec![Range {
+            range: 1,
+            replicas: vec![text()],
+            voters: vec![text()],
+            wanted: 5,
+            serving: vec![text()],
+            leader: Some(text()),
+        }],
         halted: Some("the clock leapt".to_owned()),
         background: [("flushes".to_owned(), 4)].into(),
         repair: Repair {

@@ -18,10 +18,15 @@ pub struct Durability {
     pub degraded_chunks: u64,
     /// Drives that are down, lost or emptied, and whose shards repair has not made up for yet.
     pub drives_away: u64,
-    /// Ranges without a leader: their keys can be neither read nor written.
+    /// Ranges without a leader: their keys can be neither read nor written. Without the meta group (0) the cluster map
+    /// cannot change.
     pub leaderless: Vec<u64>,
     /// Ranges that survive no more losses than `survives`, and fewer than promised.
     pub ranges: u64,
+    /// Ranges that have fewer voters than the policies want.
+    pub smaller_ranges: u64,
     /// Storage nodes that are still to join until the cluster begins.
     pub awaited_nodes: u64,
+    /// Voters that the meta group is still to get until the cluster begins.
+    pub awaited_voters: u64,
 }

@@ -14,7 +14,8 @@ pub struct ClusterMap {
     pub cluster: String,
     /// Its version, which rises with every change.
     pub version: u64,
-    /// Whether it has rings and ranges: once all storage nodes that it waits for have joined.
+    /// Whether it has rings and ranges: once all storage nodes that it waits for have joined, and the meta group has its
+    /// voters.
     pub bootstrapped: bool,
     /// The redundancy of the default policy.
     pub policy: String,
@@ -69,6 +70,8 @@ pub struct MapDrive {
 pub struct MapRange {
     /// Its number.
     pub range: u64,
-    /// The drives of its replicas, by their identities.
+    /// The drives of the replicas that it is to have, by their identities.
     pub replicas: Vec<String>,
+    /// The drives of the replicas that have a vote, by their identities.
+    pub voters: Vec<String>,
 }

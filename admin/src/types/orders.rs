@@ -1,4 +1,6 @@
-//! What became of an order.
+//! Orders on the cluster's secrets, and what became of an order.
+//!
+//! Promises: whatever has a secret has no `Debug`.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,4 +18,56 @@ pub struct Done {
 pub struct ClockConfirmation {
     /// Why duties were halted until then; unset: they were not.
     pub halted: Option<String>,
+}
+
+/// A secret of the cluster that can be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretName {
+    /// The root credentials.
+    Root,
+    /// The admin token, and the one that reads, which follows from it.
+    AdminToken,
+    /// What seals users' secret keys at rest.
+    SealingKey,
+}
+
+impl SecretName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Root, Self::AdminToken, Self::SealingKey];
+
+    /// Its name, in paths and on the command line too.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::AdminToken => "admin-token",
+            Self::SealingKey => "sealing-key",
+        }
+    }
+}
+
+/// Asks for another secret in the place of one.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RotateRequest {
+    /// For how many minutes the root credentials that were are taken beside the new ones; 0: they are refused at once.
+    /// A day at most. Of no other secret is that asked.
+    #[serde(default)]
+    pub keep_minutes: u32,
+}
+
+/// A secret was changed.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RotatedSecret {
+    /// What was done, for a person.
+    pub message: String,
+    /// The new root access key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key: Option<String>,
+    /// The new root secret key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_key: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Metadata ranges: which replicas serve, and which leads.
+//! Metadata ranges: which replicas have a vote, which of these serve, and which leads.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,11 +6,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Range {
-    /// Its number.
+    /// Its number; 0 is the meta group, which keeps the cluster map.
     pub range: u64,
-    /// The drives of its replicas, by their identities.
+    /// The drives of the replicas that it is to have, by their identities.
     pub replicas: Vec<String>,
-    /// The drives of the replicas that serve, by their identities.
+    /// The drives of the replicas that have a vote, by their identities.
+    pub voters: Vec<String>,
+    /// How many replicas it is to have by the policies. It has fewer while there are too few drives for them.
+    pub wanted: usize,
+    /// The drives of the voters that serve, by their identities.
     pub serving: Vec<String>,
     /// The drive of the replica that leads; unset: the range has no leader.
     pub leader: Option<String>,

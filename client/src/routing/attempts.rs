@@ -103,6 +103,11 @@ impl<'a> Attempts<'a> {
         self.turn
     }
 
+    /// Whether every replica of a range was asked in vain, and the next is asked for another time.
+    pub(super) fn has_tried_all(&self, known: &KnownRange) -> bool {
+        self.turn.is_multiple_of(known.descriptor.replicas.len().max(1))
+    }
+
     /// The replica that the last attempt named, if it is one; the attempt that follows is taken to ask it.
     pub(super) fn take_named(&mut self, replicas: &[DriveId]) -> Option<DriveId> {
         let named = self.named.take();
@@ -159,13 +164,14 @@ impl<'a> Attempts<'a> {
     }
 
     fn not_leader(&mut self, Asked { known, replica }: Asked<'_>, hint: Option<DriveId>) -> Next {
-        let replicas = &known.descriptor.replicas;
-        let hint = hint.filter(|hint| *hint != replica && replicas.contains(hint) && !self.followed_hint);
-        known.set_leader(hint);
+        let hint = hint.filter(|hint| *hint != replica && !self.followed_hint);
+        let to_known = hint.filter(|hint| known.has_replica(*hint));
+        known.set_leader(to_known);
         self.next_turn();
+        // One that is not known here is, once the range was asked for anew.
         self.named = hint.map(NamedReplica::Hint);
-        let tried_all = self.turn.is_multiple_of(replicas.len().max(1));
-        if hint.is_none() && tried_all { Next::AfterPause } else { Next::AtOnce }
+        let is_in_vain = hint.is_some() || self.has_tried_all(known);
+        if to_known.is_none() && is_in_vain { Next::AfterPause } else { Next::AtOnce }
     }
 
     fn overloaded(&mut self, asked: Option<Asked<'_>>) -> Result<Next, ClientError> {

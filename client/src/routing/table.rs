@@ -27,6 +27,11 @@ impl KnownRange {
         Self { descriptor, leader: Mutex::new(leader) }
     }
 
+    /// Whether a replica of the range is known to be on a drive.
+    pub(crate) fn has_replica(&self, drive: DriveId) -> bool {
+        self.descriptor.replicas.contains(&drive)
+    }
+
     pub(crate) fn leader(&self) -> Option<DriveId> {
         *self.leader.lock()
     }

@@ -45,6 +45,8 @@ pub(crate) fn map(nodes: u8, voters: u8) -> ClusterMap {
             start: Bytes::new(),
             end: Bytes::new(),
             replicas: (1..=voters).map(|number| (ReplicaId(number.into()), DriveId(number.into()))).collect(),
+            leaving: BTreeMap::new(),
+            members: None,
             initial_voters: BTreeMap::new(),
         },
         ranges: Vec::new(),

@@ -36,11 +36,10 @@ pub fn expel(map: &mut ClusterMap, id: NodeId, is_forced: bool, now_ms: u64) -> 
     Ok(true)
 }
 
-/// Refuses to go on where a range would have no majority of replicas on drives that are up.
+/// Refuses to go on where a range would have no majority of its voters on drives that are up.
 fn check_quorums(map: &ClusterMap, id: NodeId) -> Result<(), MapError> {
     let is_left = |drive: &_| map.drives.get(drive).is_some_and(|drive| drive.node != id && drive.state().is_up());
-    let has_quorum =
-        |range: &&MapRange| range.replicas.values().filter(|drive| is_left(drive)).count() * 2 > range.replicas.len();
+    let has_quorum = |range: &&MapRange| range.keeps_quorum(|_, drive| !is_left(&drive));
     map.all_ranges().find(|range| !has_quorum(range)).map_or(Ok(()), |range| Err(MapError::NoQuorumLeft(range.id)))
 }
 

@@ -1,17 +1,21 @@
 //! What the leader of the meta group learnt from node reports, put into the map.
 //!
 //! Promises: a drive changes its state only as the tables allow; a range that was led once is never founded again;
-//! the cluster is formed as soon as all nodes are there.
+//! the members of a group are those of its latest report; the cluster is formed as soon as all nodes are there and the
+//! meta group has its voters; replicas of lost drives get other places.
 //! Must not know: how long a member may be silent.
+
+use std::collections::BTreeMap;
 
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, NodeId};
 
-use super::form::{can_form, form};
+use super::form::{are_all_there, can_form, complete_meta_group, form};
+use super::place_replicas::{Placed, place_replicas};
 use super::raise_time::raise_time;
 use crate::drive_state::DriveState;
 use crate::error::MapError;
-use crate::map::{ClusterMap, LogEnd, StoredDrive};
+use crate::map::{ClusterMap, CommittedMembers, LogEnd, StoredDrive};
 use crate::report::DriveLogEnd;
 
 /// What was heard of the members.
@@ -19,7 +23,7 @@ pub trait Reports {
     /// How a drive of a node is; `None` while it is too early to say.
     fn drive(&self, node: NodeId, drive: DriveId) -> Option<DriveState>;
 
-    /// Up to where a drive's log is durable, if its node said so lately.
+    /// Up to where a drive's log is durable, as its node said last.
     fn log_end(&self, node: NodeId, drive: DriveId) -> Option<DriveLogEnd>;
 
     /// Whether the cluster time and the ends of logs are noted, these also where no log began another file: about once
@@ -32,6 +36,12 @@ pub trait Reports {
 
     /// Whether any member says that it leads the range.
     fn is_led(&self, range: RangeId) -> bool;
+
+    /// The latest members of a range's group that a leader of it told of.
+    fn group(&self, range: RangeId) -> Option<CommittedMembers>;
+
+    /// After how long a drive that is down is lost, in milliseconds; unset: no drive is, for the time is in doubt.
+    fn grace_ms(&self) -> Option<u64>;
 }
 
 /// What changed.
@@ -41,6 +51,12 @@ pub struct Followed {
     pub drives: Vec<(DriveId, DriveState)>,
     /// Ranges that are led for the first time.
     pub led: Vec<RangeId>,
+    /// Ranges whose groups have other members.
+    pub groups: Vec<RangeId>,
+    /// Replicas that got other places.
+    pub placed: Vec<Placed>,
+    /// Whether the meta group got the replicas that the cluster is formed with.
+    pub completed: bool,
     /// Whether the map got its rings and ranges.
     pub formed: bool,
     /// Whether ends of logs were noted.
@@ -53,9 +69,8 @@ pub struct Followed {
 
 impl Followed {
     /// Whether nothing followed.
-    pub const fn is_empty(&self) -> bool {
-        let notes_nothing = !self.log_ends && !self.time && !self.emptied;
-        self.drives.is_empty() && self.led.is_empty() && !self.formed && notes_nothing
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -76,7 +91,7 @@ pub fn follow_reports(map: &mut ClusterMap, heard: &impl Reports, now_ms: u64) -
             followed.emptied = true;
         }
     }
-    followed.log_ends = note_log_ends(&mut changed, heard);
+    followed.log_ends = note_log_ends(&mut changed, heard, !followed.drives.is_empty());
     if heard.notes_are_due()
         && let Some(time_ms) = heard.time_ms()
     {
@@ -88,16 +103,48 @@ pub fn follow_reports(map: &mut ClusterMap, heard: &impl Reports, now_ms: u64) -
             followed.led.push(range.id);
         }
     }
+    followed.groups = note_members(&mut changed, heard);
+    if are_all_there(&changed) {
+        followed.completed = complete_meta_group(&mut changed)?;
+    }
     if can_form(&changed) {
         form(&mut changed)?;
         followed.formed = true;
+    }
+    if let Some(grace_ms) = heard.grace_ms() {
+        followed.placed = place_replicas(&mut changed, |range| heard.is_led(range), now_ms, grace_ms);
     }
     *map = changed;
     Ok(followed)
 }
 
-/// Notes up to where logs are durable: all of them once one began another file, or when they are due.
-fn note_log_ends(map: &mut ClusterMap, heard: &impl Reports) -> bool {
+/// Notes the members of groups of which something later was heard. Where they are what they ought to be, no replica is
+/// leaving any more.
+fn note_members(map: &mut ClusterMap, heard: &impl Reports) -> Vec<RangeId> {
+    let mut noted = Vec::new();
+    let next_replica = map.next_replica;
+    for range in map.all_ranges_mut() {
+        let Some(members) = heard.group(range.id) else { continue };
+        let is_later = range.members.as_ref().is_none_or(|known| known.index < members.index);
+        let replicas =
+            [&members.voters, &members.earlier_voters, &members.learners].into_iter().flat_map(BTreeMap::keys);
+        // An id that was never given is nobody's.
+        let are_given = replicas.into_iter().all(|replica| replica.0 < next_replica);
+        if is_later && are_given && !members.voters.is_empty() {
+            range.members = Some(members);
+            noted.push(range.id);
+        }
+    }
+    for range in map.all_ranges_mut().filter(|range| range.is_settled() && !range.leaving.is_empty()) {
+        range.leaving.clear();
+        noted.push(range.id);
+    }
+    noted
+}
+
+/// Notes up to where logs are durable: all of them once one began another file, when they are due, and when a drive
+/// changes its state: what was heard last of one that is down is what it has to have when it comes back.
+fn note_log_ends(map: &mut ClusterMap, heard: &impl Reports, changes_drives: bool) -> bool {
     let further = |(id, drive): (&DriveId, &StoredDrive)| {
         let said = heard.log_end(drive.node, *id)?;
         (said.start == drive.start && drive.log_end < said.end).then_some((*id, said.end))
@@ -105,7 +152,7 @@ fn note_log_ends(map: &mut ClusterMap, heard: &impl Reports) -> bool {
     let further: Vec<(DriveId, LogEnd)> = map.drives.iter().filter_map(further).collect();
     let is_in_another_file =
         |(id, end): &(DriveId, LogEnd)| map.drives.get(id).is_some_and(|drive| drive.log_end.file < end.file);
-    let notes = heard.notes_are_due() || further.iter().any(is_in_another_file);
+    let notes = changes_drives || heard.notes_are_due() || further.iter().any(is_in_another_file);
     if !notes {
         return false;
     }

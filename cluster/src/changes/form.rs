@@ -1,11 +1,15 @@
-//! Forming a cluster: once all nodes are there, the map gets rings, ranges, and all replicas of the meta group.
+//! Forming a cluster, in two steps: once all nodes are there, the meta group gets all its replicas; once these are its
+//! voters, the map gets rings and ranges.
 //!
-//! Promises: deterministic in the drives' ids. Must not know: folders, tasks.
+//! Promises: deterministic in the drives' ids; a cluster is formed once and for good; before it is, nothing can be
+//! written, for the map would lie on fewer drives than the policies promise.
+//! Must not know: folders, tasks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use couronne_base::mutant;
 use couronne_metadata::ids::{Generation, RangeId};
 use couronne_placement::{Policy, replicas};
 use couronne_ring::{DriveId, Ring, RingBuilder, RingDrive};
@@ -16,23 +20,48 @@ use crate::map::{ClusterMap, MapPolicy, MapRange, ReplicaId};
 /// Partitions of a ring are 2 to this power.
 const PARTITION_BITS: u8 = 10;
 
-/// Whether all that the cluster waits for is there.
-pub fn can_form(map: &ClusterMap) -> bool {
+/// Whether all nodes that the cluster waits for have joined, and it is not formed.
+pub fn are_all_there(map: &ClusterMap) -> bool {
     map.bootstrap.is_some_and(|bootstrap| map.storage_nodes().count() >= usize::from(bootstrap.nodes))
 }
 
-/// Gives the map its rings, its ranges, and as many replicas of the meta group as its policies survive losses. A map that is formed
-/// stays as it is.
+/// Whether the cluster can be formed: all nodes are there, and the meta group has its voters.
+pub fn can_form(map: &ClusterMap) -> bool {
+    let has_voters = map.meta_group.replicas.len() >= map.metadata_replicas() && map.meta_group.is_settled();
+    are_all_there(map) && (has_voters || mutant!(FormWithoutVoters))
+}
+
+/// Gives the meta group as many replicas as its policies survive losses; whether it had fewer.
+pub fn complete_meta_group(map: &mut ClusterMap) -> Result<bool, MapError> {
+    let drives = map.ring_drives();
+    let mut count = 1;
+    for MapPolicy { policy, .. } in map.policies.values() {
+        count = count.max(replica_count(policy, drives.len())?);
+    }
+    if map.meta_group.replicas.len() >= count {
+        return Ok(false);
+    }
+    // The replica that there is stays one: it holds the map.
+    let kept: Vec<DriveId> = map.meta_group.replicas.values().copied().collect();
+    let chosen = replicas(&drives, count, 0, |drive| u32::from(!kept.contains(&drive)))?;
+    for drive in chosen.into_iter().filter(|drive| !kept.contains(drive)) {
+        let replica = map.new_replica();
+        map.meta_group.replicas.insert(replica, drive);
+    }
+    Ok(true)
+}
+
+/// Gives the map its rings and its ranges. A map that is formed stays as it is.
 pub fn form(map: &mut ClusterMap) -> Result<(), MapError> {
     let Some(bootstrap) = map.bootstrap else { return Ok(()) };
     let drives = map.ring_drives();
     let mut formed = map.clone();
     formed.bootstrap = None;
-    let mut count = 1;
     for MapPolicy { policy, ring } in formed.policies.values_mut() {
+        replica_count(policy, drives.len())?;
         *ring = Some(Arc::new(first_ring(policy, &drives)?));
-        count = count.max(replica_count(policy, drives.len())?);
     }
+    let count = formed.metadata_replicas();
     let mut load: BTreeMap<DriveId, u32> = BTreeMap::new();
     for (number, (start, end)) in (0u64..).zip(cuts(bootstrap.ranges)) {
         let chosen = replicas(&drives, count, number, |drive| load.get(&drive).copied().unwrap_or(0))?;
@@ -42,14 +71,16 @@ pub fn form(map: &mut ClusterMap) -> Result<(), MapError> {
             members.insert(formed.new_replica(), drive);
         }
         let (id, generation, initial_voters) = (RangeId(number + 1), Generation(1), members.clone());
-        formed.ranges.push(MapRange { id, generation, start, end, replicas: members, initial_voters });
-    }
-    // The replica that there is stays one: it holds the map.
-    let kept: Vec<DriveId> = formed.meta_group.replicas.values().copied().collect();
-    let chosen = replicas(&drives, count, 0, |drive| u32::from(!kept.contains(&drive)))?;
-    for drive in chosen.into_iter().filter(|drive| !kept.contains(drive)) {
-        let replica = formed.new_replica();
-        formed.meta_group.replicas.insert(replica, drive);
+        formed.ranges.push(MapRange {
+            id,
+            generation,
+            start,
+            end,
+            replicas: members,
+            leaving: BTreeMap::new(),
+            members: None,
+            initial_voters,
+        });
     }
     *map = formed;
     Ok(())

@@ -9,7 +9,7 @@ use couronne_metadata::ids::Generation;
 use couronne_placement::Policy;
 use couronne_ring::{DriveId, NodeId};
 
-use super::form::form;
+use super::form::{complete_meta_group, form};
 use crate::error::MapError;
 use crate::map::{Bootstrap, ClusterMap, MAP_RANGE, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive};
 
@@ -51,6 +51,8 @@ pub fn found(founding: Founding) -> Result<ClusterMap, MapError> {
             start: Bytes::new(),
             end: Bytes::new(),
             replicas: voters.clone(),
+            leaving: BTreeMap::new(),
+            members: None,
             initial_voters: voters,
         },
         ranges: Vec::new(),
@@ -60,6 +62,7 @@ pub fn found(founding: Founding) -> Result<ClusterMap, MapError> {
         time_ms: now_ms,
     };
     if bootstrap.nodes <= 1 {
+        complete_meta_group(&mut map)?;
         form(&mut map)?;
         // Nobody has begun yet: all its replicas are initial voters.
         map.meta_group.initial_voters.clone_from(&map.meta_group.replicas);

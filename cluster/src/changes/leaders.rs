@@ -1,4 +1,4 @@
-//! Which replica is to lead each range, so that all nodes lead about as many.
+//! Which voter is to lead each range, so that all nodes lead about as many.
 //!
 //! Promises: every node that works it out from the same map comes to the same. Must not know: how leadership is
 //! transferred.
@@ -8,13 +8,20 @@ use std::collections::BTreeMap;
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, NodeId};
 
-use crate::map::{ClusterMap, MapView, ReplicaId};
+use crate::map::{ClusterMap, MapRange, MapView, ReplicaId};
 
 /// Which replica is to lead each range that has one on a drive which takes new shards, by how drives are in `view`.
 pub fn wanted_leaders(map: &ClusterMap, view: &MapView) -> BTreeMap<RangeId, ReplicaId> {
     let node_of =
         |drive: &DriveId| view.drives.get(drive).filter(|drive| drive.state.is_writable()).map(|drive| drive.node);
-    spread(map.all_ranges().map(|range| (range.id, &range.replicas)), node_of)
+    let voters: Vec<(RangeId, BTreeMap<ReplicaId, DriveId>)> = map.all_ranges().map(wanted_voters).collect();
+    spread(voters.iter().map(|(range, voters)| (*range, voters)), node_of)
+}
+
+/// The replicas of a range that have a vote.
+fn wanted_voters(range: &MapRange) -> (RangeId, BTreeMap<ReplicaId, DriveId>) {
+    let votes = |(replica, _): &(&ReplicaId, &DriveId)| range.is_voter(**replica);
+    (range.id, range.replicas.iter().filter(votes).map(|(replica, drive)| (*replica, *drive)).collect())
 }
 
 /// The replica that is to lead each range: of those on drives that are up, one on the node that leads the fewest of the

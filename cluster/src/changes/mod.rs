@@ -3,7 +3,6 @@
 //! Promises: pure; a change that is refused leaves the map as it was.
 //! Must not know: how a change is made durable.
 
-mod announce_secrets;
 mod create_policy;
 mod expel;
 mod follow_reports;
@@ -13,6 +12,7 @@ mod give_up_replica;
 mod join;
 mod leaders;
 mod median_clock;
+mod place_replicas;
 mod raise_time;
 mod register;
 mod relocate;
@@ -20,16 +20,16 @@ mod renew_replicas;
 mod replace_drive;
 mod set_default_policy;
 
-pub use announce_secrets::announce_secrets;
 pub use create_policy::{check_first_policy, create_policy};
 pub use expel::expel;
 pub use follow_reports::{Followed, Reports, follow_reports};
-pub use form::{can_form, form};
+pub use form::{are_all_there, can_form, complete_meta_group, form};
 pub use found::{Founding, found};
 pub use give_up_replica::give_up_replica;
 pub use join::{is_member_name, join};
 pub use leaders::wanted_leaders;
 pub use median_clock::{NodeClock, median_ms};
+pub use place_replicas::{Placed, place_replicas};
 pub use raise_time::raise_time;
 pub use register::{StartedDrive, check_survivors, register};
 pub use relocate::relocate;

@@ -69,12 +69,13 @@ pub(super) fn forget_past(map: &mut ClusterMap, drive: DriveId) -> Vec<ReplicaId
     renew_drive(map, drive)
 }
 
-/// Refuses to go on when more replicas of a range have forgotten their past than it survives: the
-/// rest could not elect a leader, and what is left must not be touched.
+/// Refuses to go on when more voters of a range have forgotten their past than it survives, these drives' and those that
+/// were given up before: the rest could not elect a leader, and what is left must not be touched.
 pub fn check_survivors(map: &ClusterMap, forgot: &BTreeSet<DriveId>) -> Result<(), MapError> {
     for range in map.all_ranges().filter(|range| range.initial_voters.is_empty()) {
-        let lost = range.replicas.values().filter(|drive| forgot.contains(drive)).count();
-        if lost > 0 && (range.replicas.len() - lost) * 2 <= range.replicas.len() {
+        let mut voters = range.places().filter(|(replica, _)| range.is_voter(*replica));
+        let loses = voters.any(|(_, drive)| forgot.contains(&drive));
+        if loses && !range.keeps_quorum(|_, drive| forgot.contains(&drive)) {
             return Err(MapError::TooManyForgot);
         }
     }

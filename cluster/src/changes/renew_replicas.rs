@@ -1,4 +1,4 @@
-//! Replicas that cannot go on begin anew: under new ids, on the drives that they were on.
+//! Replicas that cannot go on begin anew: under new ids, on the drives that they were on. One that was leaving is gone.
 //!
 //! Promises: an id that was given up is never given again. Must not know: logs, rows.
 
@@ -13,6 +13,7 @@ pub fn renew_replicas(map: &mut ClusterMap, replicas: impl IntoIterator<Item = R
     for old in replicas {
         let new = map.new_replica();
         for range in map.all_ranges_mut() {
+            range.leaving.remove(&old);
             if let Some(drive) = range.replicas.remove(&old) {
                 range.replicas.insert(new, drive);
             }
@@ -29,10 +30,8 @@ pub(super) fn renew_drive(map: &mut ClusterMap, drive: DriveId) -> Vec<ReplicaId
     gone
 }
 
-/// Whether the rows of a replica that is `worthless` can be had from the others of its range: most of these are not.
+/// Whether the group of a replica can do without it: it has no vote, or most of the voters are not `worthless`.
 pub fn renewable(map: &ClusterMap, replica: ReplicaId, worthless: &BTreeSet<ReplicaId>) -> bool {
-    map.all_ranges().filter(|range| range.replicas.contains_key(&replica)).any(|range| {
-        let left = range.replicas.keys().filter(|replica| !worthless.contains(replica)).count();
-        left * 2 > range.replicas.len()
-    })
+    let mut ranges = map.all_ranges().filter(|range| range.places().any(|(place, _)| place == replica));
+    ranges.any(|range| !range.is_voter(replica) || range.keeps_quorum(|voter, _| worthless.contains(&voter)))
 }

@@ -7,19 +7,25 @@ use couronne_ring::DriveId;
 
 use crate::drive_state::Liveness;
 use crate::error::MapError;
-use crate::map::{MapDrive, MapView};
+use crate::map::{ClusterMap, MapDrive, MapView};
 
-/// Refuses to do without a drive that is up while another one is not, or if it holds the only copies.
-pub fn check_spare(map: &MapView, id: DriveId) -> Result<(), MapError> {
-    if map.policies.values().any(|policy| policy.redundancy.losses() == 0) {
+/// Refuses to do without a drive that is up while another one is not, if it holds the only copies, or if the voters that
+/// serve elsewhere are too few for the quorum of any group. How drives are, `view` says.
+pub fn check_spare(map: &ClusterMap, view: &MapView, id: DriveId) -> Result<(), MapError> {
+    if view.policies.values().any(|policy| policy.redundancy.losses() == 0) {
         return Err(MapError::OnlyCopy);
     }
-    check_others(map, |drive, _| drive == id)
+    check_others(view, |drive, _| drive == id)?;
+    let is_gone = |_, drive: DriveId| drive == id || !view.drive_state(drive).is_up();
+    let unserved = map.all_ranges().find(|range| {
+        range.places().any(|(replica, drive)| drive == id && range.is_voter(replica)) && !range.keeps_quorum(is_gone)
+    });
+    unserved.map_or(Ok(()), |range| Err(MapError::QuorumNeedsIt(range.id)))
 }
 
 /// Refuses to do without the drives that `is_spared` names while another one is not up.
-pub(super) fn check_others(map: &MapView, is_spared: impl Fn(DriveId, &MapDrive) -> bool) -> Result<(), MapError> {
-    let mut others = map.drives.iter().filter(|(id, drive)| !is_spared(**id, drive));
+pub(super) fn check_others(view: &MapView, is_spared: impl Fn(DriveId, &MapDrive) -> bool) -> Result<(), MapError> {
+    let mut others = view.drives.iter().filter(|(id, drive)| !is_spared(**id, drive));
     match others.find(|(_, drive)| drive.state.liveness() != Liveness::Up) {
         Some((other, _)) => Err(MapError::AnotherIsDown(*other)),
         None => Ok(()),

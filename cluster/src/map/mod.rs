@@ -7,6 +7,7 @@
 
 mod bootstrap;
 mod drive;
+mod members;
 mod node;
 mod policy;
 mod range;
@@ -22,6 +23,7 @@ use couronne_ring::{DriveId, NodeId, RingDrive, RingMembership};
 use crate::role::Role;
 pub use bootstrap::Bootstrap;
 pub use drive::{DriveStart, Emptied, LogEnd, StoredDrive};
+pub use members::CommittedMembers;
 pub use node::MapNode;
 pub use policy::MapPolicy;
 pub use range::{MAP_RANGE, MapRange, ReplicaId};
@@ -77,9 +79,9 @@ impl ClusterMap {
         self.all_ranges().find(|range| range.id == id)
     }
 
-    /// Every replica of every range, and its drive.
+    /// Every replica of every range that runs, and its drive.
     pub fn places(&self) -> Vec<(ReplicaId, DriveId)> {
-        self.all_ranges().flat_map(|range| range.replicas.iter().map(|(replica, drive)| (*replica, *drive))).collect()
+        self.all_ranges().flat_map(MapRange::places).collect()
     }
 
     /// Whether a replica may be spoken to by another one: both are members of one range, and the sender lives on a drive of
@@ -90,6 +92,11 @@ impl ClusterMap {
             range.replicas.contains_key(&recipient) || range.initial_voters.contains_key(&recipient)
         };
         is_its_drive && self.all_ranges().find(has_recipient).is_some_and(|range| range.has_member(sender, drive))
+    }
+
+    /// Notes that the cluster's secrets are others: thereby every member is told.
+    pub const fn announce_secrets(&mut self) {
+        self.secrets_version = self.secrets_version.saturating_add(1);
     }
 
     /// A replica id that was never given before.
@@ -138,6 +145,17 @@ impl ClusterMap {
             })
         };
         self.drives.iter().filter_map(ring_drive).collect()
+    }
+
+    /// How many losses metadata must survive: as many as the data of each policy.
+    pub fn metadata_losses(&self) -> usize {
+        let losses = self.policies.values().map(|policy| policy.policy.redundancy.losses());
+        usize::from(losses.max().unwrap_or(0))
+    }
+
+    /// How many replicas a range ought to have: most of them remain after these losses.
+    pub fn metadata_replicas(&self) -> usize {
+        2 * self.metadata_losses() + 1
     }
 
     /// The redundancy of the default policy.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use couronne_metadata::ids::{Generation, RangeId};
 use couronne_ring::DriveId;
 
+use super::CommittedMembers;
 use crate::descriptor::RangeDescriptor;
 
 /// The range that keeps the map itself: a group of its own, not part of the keyspace.
@@ -29,23 +30,33 @@ impl fmt::Display for ReplicaId {
 pub struct MapRange {
     /// The range.
     pub id: RangeId,
-    /// How often its interval or replicas changed.
+    /// How often its interval changed.
     pub generation: Generation,
     /// First position it owns.
     pub start: Bytes,
     /// First position it does not own; empty for the end of the keyspace.
     pub end: Bytes,
-    /// Its replicas and their drives.
+    /// The replicas that it ought to have, and their drives.
     pub replicas: BTreeMap<ReplicaId, DriveId>,
+    /// Replicas that it ought to have no longer, and that run until their group is without them: they may be needed for
+    /// its quorum.
+    pub leaving: BTreeMap<ReplicaId, DriveId>,
+    /// The members of its group, as the leader last reported them; unset: none did.
+    pub members: Option<CommittedMembers>,
     /// The members it begins with; empty once it was led, and then none is ever made anew.
     pub initial_voters: BTreeMap<ReplicaId, DriveId>,
 }
 
 impl MapRange {
-    /// Whether a replica on a drive is a member of the range: one that is wanted, that joins, or that the range began with.
+    /// Whether a replica on a drive may be heard in the range's group: it is wanted, joins, leaves, or began the group.
     pub fn has_member(&self, replica: ReplicaId, drive: DriveId) -> bool {
         let names = |members: &BTreeMap<ReplicaId, DriveId>| members.get(&replica) == Some(&drive);
-        names(&self.replicas) || names(&self.initial_voters)
+        names(&self.replicas) || names(&self.leaving) || names(&self.initial_voters)
+    }
+
+    /// The replicas that run, and their drives.
+    pub fn places(&self) -> impl Iterator<Item = (ReplicaId, DriveId)> {
+        self.replicas.iter().chain(&self.leaving).map(|(replica, drive)| (*replica, *drive))
     }
 
     /// The range as gateways know it.
@@ -55,7 +66,7 @@ impl MapRange {
             generation: self.generation,
             start: self.start.clone(),
             end: self.end.clone(),
-            replicas: self.replicas.values().copied().collect(),
+            replicas: self.places().map(|(_, drive)| drive).collect(),
         }
     }
 }

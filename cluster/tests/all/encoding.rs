@@ -6,9 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use couronne_base::codec;
 use couronne_cluster::map::{
-    Bootstrap, ClusterMap, Emptied, LogEnd, MAP_RANGE, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive,
+    Bootstrap, ClusterMap, CommittedMembers, Emptied, LogEnd, MAP_RANGE, MapNode, MapPolicy, MapRange, ReplicaId,
+    StoredDrive,
 };
-use couronne_cluster::report::{ClockOffset, DriveLogEnd, NodeReport, NodeReportAnswer};
+use couronne_cluster::report::{ClockOffset, DriveLogEnd, GroupReport, NodeReport, NodeReportAnswer};
 use couronne_cluster::{DriveState, Role, WriteState};
 use couronne_metadata::ids::{Generation, RangeId};
 use couronne_placement::{Policy, PolicyId};
@@ -48,6 +49,18 @@ fn range(id: RangeId, end: &'static [u8], replicas: &[(u64, u128)], initial_vote
         end: Bytes::from_static(end),
         replicas: members(replicas),
         initial_voters: members(initial_voters),
+        leaving: BTreeMap::new(),
+        members: None,
+    }
+}
+
+/// A group of which one voter is exchanged, half done, and another replica learns.
+fn members() -> CommittedMembers {
+    CommittedMembers {
+        index: 300,
+        voters: BTreeMap::from([(ReplicaId(2), DriveId(10)), (ReplicaId(3), DriveId(11))]),
+        earlier_voters: BTreeMap::from([(ReplicaId(1), DriveId(11)), (ReplicaId(2), DriveId(10))]),
+        learners: BTreeMap::from([(ReplicaId(3), DriveId(10))]),
     }
 }
 
@@ -80,7 +93,11 @@ fn map() -> ClusterMap {
         ]),
         default_policy: PolicyId(0),
         meta_group: range(MAP_RANGE, b"", &[(1, 10)], &[(1, 10)]),
-        ranges: vec![range(RangeId(1), b"\x00\x00\x80\x00", &[(2, 10), (3, 11)], &[])],
+        ranges: vec![MapRange {
+            leaving: BTreeMap::from([(ReplicaId(1), DriveId(11))]),
+            members: Some(members()),
+            ..range(RangeId(1), b"\x00\x00\x80\x00", &[(2, 10), (3, 11)], &[])
+        }],
         next_replica: 4,
         time_ms: 5,
         expelled: BTreeMap::from([(NodeId(3), 2000)]),
@@ -133,6 +150,7 @@ fn report() -> NodeReport {
         wall_ms: Some(1_800_000_000_000),
         doubts_clock: true,
         log_ends: vec![DriveLogEnd { drive: DriveId(1), start: 0x0102, end: LogEnd { file: 5, offset: 4096 } }],
+        groups: vec![GroupReport { range: RangeId(3), members: members() }],
     }
 }
 

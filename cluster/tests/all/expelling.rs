@@ -1,7 +1,7 @@
 //! Members that are expelled.
 
 use couronne_cluster::changes::Reports;
-use couronne_cluster::map::MapNode;
+use couronne_cluster::map::{CommittedMembers, MapNode};
 use couronne_cluster::report::DriveLogEnd;
 use couronne_cluster::{DriveState, MapError, Role, changes};
 use couronne_metadata::ids::RangeId;
@@ -21,12 +21,24 @@ impl Reports for AllWell {
         None
     }
 
-    fn log_ends_are_due(&self) -> bool {
+    fn notes_are_due(&self) -> bool {
         false
+    }
+
+    fn time_ms(&self) -> Option<u64> {
+        None
     }
 
     fn is_led(&self, _: RangeId) -> bool {
         true
+    }
+
+    fn group(&self, _: RangeId) -> Option<CommittedMembers> {
+        None
+    }
+
+    fn grace_ms(&self) -> Option<u64> {
+        None
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use couronne_cluster::changes::{self, Reports, StartedDrive};
-use couronne_cluster::map::{ClusterMap, DriveStart, Emptied, LogEnd};
+use couronne_cluster::map::{ClusterMap, CommittedMembers, DriveStart, Emptied, LogEnd};
 use couronne_cluster::report::DriveLogEnd;
 use couronne_cluster::{DriveState, WriteState};
 use couronne_metadata::ids::RangeId;
@@ -15,7 +15,9 @@ use crate::support::{drive_of, formed};
 const START: u64 = 5;
 
 /// The ends that drives said, and whether ends within a file are due.
+#[derive(Default)]
 struct SaidEnds {
+    down: Option<DriveId>,
     ends: BTreeMap<u128, (u64, LogEnd)>,
     are_due: bool,
     /// The cluster time, as the leader counts it.
@@ -23,8 +25,8 @@ struct SaidEnds {
 }
 
 impl Reports for SaidEnds {
-    fn drive(&self, _: NodeId, _: DriveId) -> Option<DriveState> {
-        None
+    fn drive(&self, _: NodeId, drive: DriveId) -> Option<DriveState> {
+        (self.down == Some(drive)).then_some(DriveState::DOWN)
     }
 
     fn log_end(&self, _: NodeId, drive: DriveId) -> Option<DriveLogEnd> {
@@ -42,6 +44,14 @@ impl Reports for SaidEnds {
 
     fn is_led(&self, _: RangeId) -> bool {
         false
+    }
+
+    fn group(&self, _: RangeId) -> Option<CommittedMembers> {
+        None
+    }
+
+    fn grace_ms(&self) -> Option<u64> {
+        None
     }
 }
 
@@ -61,7 +71,7 @@ fn running() -> ClusterMap {
 /// When a drive was emptied is told by the clock of the leader that follows the reports, once.
 #[test]
 fn the_leader_notes_when_a_drive_was_emptied() {
-    let (mut map, nothing) = (running(), SaidEnds { ends: BTreeMap::new(), are_due: false, time_ms: None });
+    let (mut map, nothing) = (running(), SaidEnds::default());
     let start = DriveStart { boots: 1, incarnation: 8, start: 6, log_end: LogEnd::START };
     let back = StartedDrive { drive: drive_of(2), start, writes: WriteState::Writable };
     changes::register(&mut map, &[back], &[]).unwrap();
@@ -76,7 +86,7 @@ fn the_leader_notes_when_a_drive_was_emptied() {
 fn noted(ends: &[(u128, u64, LogEnd)], are_due: bool) -> Vec<LogEnd> {
     let mut map = running();
     let ends = ends.iter().map(|(number, start, end)| (*number, (*start, *end))).collect();
-    let followed = changes::follow_reports(&mut map, &SaidEnds { ends, are_due, time_ms: None }, 200).unwrap();
+    let followed = changes::follow_reports(&mut map, &SaidEnds { ends, are_due, ..SaidEnds::default() }, 200).unwrap();
     let ends = (1..=6).map(|number| map.drives[&drive_of(number)].log_end).collect::<Vec<_>>();
     assert_eq!(followed.log_ends, ends.iter().any(|noted| *noted != end(1, 4096)));
     ends
@@ -95,6 +105,18 @@ fn a_log_that_began_another_file_has_all_ends_noted() {
     assert_eq!(noted(&said, false)[..3], [end(1, 8192), end(2, 0), end(1, 4096)]);
 }
 
+/// What a drive is put back to within the minute is older than what was heard of it last.
+#[test]
+fn a_drive_that_goes_down_has_noted_what_was_heard_of_it_last() {
+    let mut map = running();
+    let ends = BTreeMap::from([(1, (START, end(1, 8192)))]);
+    let heard = SaidEnds { ends, down: Some(drive_of(1)), ..SaidEnds::default() };
+    assert!(changes::follow_reports(&mut map, &heard, 200).unwrap().log_ends);
+    let back = |log_end| DriveStart { boots: 2, incarnation: 7, start: START + 1, log_end };
+    assert!(map.drives[&drive_of(1)].has_forgotten(&back(end(1, 8000))));
+    assert!(!map.drives[&drive_of(1)].has_forgotten(&back(end(1, 8192))));
+}
+
 #[test]
 fn an_end_never_goes_back_and_another_start_s_end_says_nothing() {
     let said = [(1, START, end(0, 9000)), (2, START + 1, end(9, 0))];
@@ -106,7 +128,7 @@ fn an_end_never_goes_back_and_another_start_s_end_says_nothing() {
 fn the_cluster_time_is_noted_when_notes_are_due_and_only_rises() {
     let mut map = running();
     let start_ms = map.time_ms;
-    let mut heard = SaidEnds { ends: BTreeMap::new(), are_due: false, time_ms: Some(start_ms + 60_000) };
+    let mut heard = SaidEnds { time_ms: Some(start_ms + 60_000), ..SaidEnds::default() };
     assert!(changes::follow_reports(&mut map, &heard, 0).unwrap().is_empty());
     heard.are_due = true;
     assert!(changes::follow_reports(&mut map, &heard, 0).unwrap().time);

@@ -14,6 +14,7 @@ mod hearing;
 mod joining;
 mod leaders;
 mod log_ends;
+mod placing;
 mod policies;
 mod registering;
 mod sequences;

@@ -4,7 +4,7 @@ use couronne_cluster::changes::{self, StartedDrive};
 use couronne_cluster::map::{ClusterMap, DriveStart, Emptied, LogEnd, ReplicaId};
 use couronne_cluster::{DriveState, MapError, WriteState};
 
-use crate::support::{drive_of, formed};
+use crate::support::{drive_of, formed, settle};
 
 fn started(number: u128, boots: u64, incarnation: u64) -> StartedDrive {
     let log_end = LogEnd { file: boots, offset: 4096 };
@@ -20,8 +20,7 @@ fn number_of_start(boots: u64, incarnation: u64) -> u64 {
 /// A cluster that every drive has been started in, and whose ranges are led.
 fn running() -> ClusterMap {
     let mut map = formed(6, 3, "ec:4+2");
-    map.meta_group.initial_voters.clear();
-    map.ranges.iter_mut().for_each(|range| range.initial_voters.clear());
+    settle(&mut map, 1);
     let all: Vec<_> = (1..=6).map(|number| started(number, 3, 7)).collect();
     assert_eq!(changes::register(&mut map, &all, &[]), Ok(Vec::new()));
     map
@@ -86,11 +85,71 @@ fn more_that_forgot_than_are_survived_are_refused() {
 
 #[test]
 fn no_drive_is_given_up_while_another_is_down_or_where_it_holds_the_only_copies() {
-    let mut view = running().view();
-    assert_eq!(changes::check_spare(&view, drive_of(2)), Ok(()));
+    let map = running();
+    let mut view = map.view();
+    assert_eq!(changes::check_spare(&map, &view, drive_of(2)), Ok(()));
     view.drives.get_mut(&drive_of(2)).unwrap().state = DriveState::DOWN;
-    assert_eq!(changes::check_spare(&view, drive_of(2)), Ok(()), "it is the one that is down");
-    assert_eq!(changes::check_spare(&view, drive_of(3)), Err(MapError::AnotherIsDown(drive_of(2))));
-    let view = formed(2, 1, "single").view();
-    assert_eq!(changes::check_spare(&view, drive_of(1)), Err(MapError::OnlyCopy));
+    assert_eq!(changes::check_spare(&map, &view, drive_of(2)), Ok(()), "it is the one that is down");
+    assert_eq!(changes::check_spare(&map, &view, drive_of(3)), Err(MapError::AnotherIsDown(drive_of(2))));
+    let map = formed(2, 1, "single");
+    assert_eq!(changes::check_spare(&map, &map.view(), drive_of(1)), Err(MapError::OnlyCopy));
+}
+
+/// The drives of a range's replicas, by their numbers.
+fn numbers(map: &ClusterMap) -> Vec<u128> {
+    map.ranges[0].replicas.values().map(|drive| drive.0 / 10).collect()
+}
+
+#[test]
+fn voters_that_were_given_up_count_as_forgotten_until_others_have_their_votes() {
+    let mut map = running();
+    let [first, second, third, fourth, ..] = numbers(&map)[..] else { panic!("five replicas") };
+    for number in [first, second] {
+        changes::register(&mut map, &[started(number, 4, 8)], &[]).unwrap();
+    }
+    // All the replicas that the map names would be there but for one; of the voters only two.
+    let before = map.clone();
+    assert_eq!(changes::register(&mut map, &[started(third, 4, 8)], &[]), Err(MapError::TooManyForgot));
+    assert_eq!(map, before);
+    assert_eq!(
+        changes::check_spare(&map, &map.view(), drive_of(third)).map_err(|error| error.to_string().is_empty()),
+        Err(false)
+    );
+    // One whose own voter was given up takes none with it, however often it is emptied.
+    changes::register(&mut map, &[started(first, 5, 9)], &[]).unwrap();
+    // Once the first has its vote again the third may go, and then nobody else.
+    let mut later = map.clone();
+    for range in std::iter::once(&mut later.meta_group).chain(&mut later.ranges) {
+        let members = range.members.as_mut().unwrap();
+        members.index += 1;
+        members.voters.retain(|_, drive| *drive != drive_of(first));
+        let joined = range.replicas.iter().filter(|(_, drive)| **drive == drive_of(first));
+        members.voters.extend(joined.map(|(replica, drive)| (*replica, *drive)));
+    }
+    changes::register(&mut later, &[started(third, 4, 8)], &[]).unwrap();
+    assert_eq!(changes::register(&mut later, &[started(fourth, 4, 8)], &[]), Err(MapError::TooManyForgot));
+}
+
+#[test]
+fn most_of_both_sets_of_voters_must_remain_while_a_change_is_half_done() {
+    let mut map = running();
+    let range = map.ranges[0].clone();
+    let drives: Vec<_> = range.replicas.values().copied().collect();
+    let members = map.ranges[0].members.as_mut().unwrap();
+    members.earlier_voters = members.voters.iter().take(3).map(|(replica, drive)| (*replica, *drive)).collect();
+    // Two of five may go, and only one of three.
+    assert_eq!(changes::check_survivors(&map, &drives[3..].iter().copied().collect()), Ok(()));
+    assert_eq!(changes::check_survivors(&map, &drives[..2].iter().copied().collect()), Err(MapError::TooManyForgot));
+}
+
+#[test]
+fn a_replica_may_begin_anew_if_its_group_can_do_without_it() {
+    let mut map = running();
+    let ids: Vec<ReplicaId> = map.ranges[0].replicas.keys().copied().collect();
+    let worthless = |some: &[ReplicaId]| some.iter().copied().collect();
+    assert!(changes::renewable(&map, ids[0], &worthless(&ids[..2])));
+    assert!(!changes::renewable(&map, ids[0], &worthless(&ids[..3])));
+    // One that has no vote is not missed.
+    map.ranges[0].members.as_mut().unwrap().voters.remove(&ids[0]);
+    assert!(changes::renewable(&map, ids[0], &worthless(&ids[..3])));
 }

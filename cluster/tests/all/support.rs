@@ -1,8 +1,10 @@
 //! Maps to begin with.
 
+use std::collections::BTreeMap;
+
 use couronne_cluster::Role;
 use couronne_cluster::changes::{self, Founding};
-use couronne_cluster::map::{Bootstrap, ClusterMap, MapNode};
+use couronne_cluster::map::{Bootstrap, ClusterMap, CommittedMembers, MapNode, ReplicaId};
 use couronne_placement::{Policy, PolicyId};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 
@@ -60,9 +62,24 @@ pub(crate) fn join(map: &mut ClusterMap, number: u128, zone: u128) {
 pub(crate) fn formed(nodes: u16, zones: u128, redundancy: &str) -> ClusterMap {
     let mut map = founded(nodes, 1 % zones, redundancy);
     (2..=u128::from(nodes)).for_each(|number| join(&mut map, number, number % zones));
-    assert!(changes::can_form(&map));
+    assert!(changes::are_all_there(&map));
+    changes::complete_meta_group(&mut map).unwrap();
     changes::form(&mut map).unwrap();
     map
+}
+
+/// What the leader of a range's group says once its voters are these.
+pub(crate) fn members(index: u64, voters: BTreeMap<ReplicaId, DriveId>) -> CommittedMembers {
+    CommittedMembers { index, voters, earlier_voters: BTreeMap::new(), learners: BTreeMap::new() }
+}
+
+/// Has every range be led, and be what it ought to be.
+pub(crate) fn settle(map: &mut ClusterMap, index: u64) {
+    for range in std::iter::once(&mut map.meta_group).chain(&mut map.ranges) {
+        range.members = Some(members(index, range.replicas.clone()));
+        range.initial_voters.clear();
+        range.leaving.clear();
+    }
 }
 
 /// A server that ran alone on so many drives, and other nodes of one drive each that joined it, each in its own zone.

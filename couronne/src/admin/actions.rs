@@ -20,6 +20,7 @@ use thiserror::Error;
 use super::cluster_status::ClusterStatusSource;
 use super::map::role;
 use super::messages::{GivenOrder, Order};
+use super::rotation::RotationError;
 use super::{rotation, spare};
 use crate::folder::DataFolder;
 use crate::{drives, policy};
@@ -45,13 +46,22 @@ pub(crate) struct AdminActions {
 
 /// Why an order was not carried out here.
 #[derive(Debug, Error)]
-pub(super) enum ActionError {
+enum ActionError {
     /// The node refused, or failed.
     #[error(transparent)]
     Node(#[from] NodeError),
     /// What was ordered makes no sense, or is not allowed as things stand.
     #[error(transparent)]
     Refused(#[from] ApiError),
+}
+
+impl From<RotationError> for ActionError {
+    fn from(error: RotationError) -> Self {
+        match error {
+            RotationError::Node(error) => Self::Node(error),
+            RotationError::Refused(refused) => Self::Refused(refused),
+        }
+    }
 }
 
 impl From<ActionError> for ApiError {
@@ -120,7 +130,9 @@ impl AdminActions {
                     false => Err(unknown().into()),
                 }
             }
-            Order::RotateSecret { secret, keep_minutes } => json(&rotation::rotate(self, secret, keep_minutes).await?),
+            Order::RotateSecret { secret, keep_minutes } => {
+                json(&rotation::rotate(&self.node, self.identity.get(), secret, keep_minutes).await?)
+            }
             Order::ExpelNode { node, force } => self.expel(&node, force).await,
             Order::ConfirmClock => {
                 let halted = self.node.status().await.duties.halted;

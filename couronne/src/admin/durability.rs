@@ -5,10 +5,11 @@
 //! Promises: pure; in doubt more is in danger than less; nothing is promised of data whose metadata would be out of
 //! reach. Must not know: how it is asked for or shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use couronne_admin::types::{ClusterStatus, Drive, DriveState, Durability, Policy, PolicyPromise, Range};
-use couronne_cluster::map::{ClusterMap, Emptied, MapPolicy};
+use couronne_cluster::map::{ClusterMap, Emptied, MapPolicy, MapRange, ReplicaId};
+use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, FailureDomain, Ring, ZoneName};
 
 /// So long after a drive came back emptied, in milliseconds, not all may have looked what it held.
@@ -58,6 +59,8 @@ pub(super) fn durability(map: &ClusterMap, status: &ClusterStatus) -> Durability
     let promised = map.redundancy().map_or(0, |redundancy| i64::from(redundancy.losses()));
     let awaited_nodes =
         map.bootstrap.map_or(0, |bootstrap| usize::from(bootstrap.nodes).saturating_sub(map.storage_nodes().count()));
+    let is_awaited = map.bootstrap.is_some() && awaited_nodes == 0;
+    let awaited_voters = if is_awaited { lacking_voters(map, &map.meta_group) } else { 0 };
     let away = drives_away(map, status);
     let degraded = &status.repair.degraded;
     let seen = degraded.first().map(|level| i64::from(level.survives));
@@ -65,7 +68,7 @@ pub(super) fn durability(map: &ClusterMap, status: &ClusterStatus) -> Durability
         let lost = most_lost(policy.ring.as_deref()?, &away);
         (lost > 0).then(|| i64::from(policy.policy.redundancy.losses()).saturating_sub(lost))
     });
-    let ranges = || status.ranges.iter().filter_map(range_survives);
+    let ranges = || status.ranges.iter().filter_map(|range| range_survives(map, range));
     let survives = [promised].into_iter().chain(seen).chain(feared).chain(ranges()).min().unwrap_or(promised);
     let chunks = |is_counted: &dyn Fn(i64) -> bool| -> u64 {
         degraded.iter().filter(|level| is_counted(i64::from(level.survives))).map(|level| level.chunks).sum()
@@ -78,7 +81,9 @@ pub(super) fn durability(map: &ClusterMap, status: &ClusterStatus) -> Durability
         drives_away: count(away.len()),
         leaderless: status.ranges.iter().filter(|range| range.leader.is_none()).map(|range| range.range).collect(),
         ranges: count(ranges().filter(|level| *level <= survives && *level < promised).count()),
+        smaller_ranges: count(map.all_ranges().filter(|range| lacking_voters(map, range) > 0).count()),
         awaited_nodes: count(awaited_nodes),
+        awaited_voters: count(awaited_voters),
     }
 }
 
@@ -103,13 +108,25 @@ fn most_lost(ring: &Ring, away: &BTreeSet<DriveId>) -> i64 {
     if away.is_empty() { 0 } else { i64::try_from(ring.most_lost(away)).unwrap_or(i64::MAX) }
 }
 
-/// How many more of its replicas a range can do without; below 0 it has no leader.
-fn range_survives(range: &Range) -> Option<i64> {
+/// How many voters a range lacks of what the policies want.
+fn lacking_voters(map: &ClusterMap, range: &MapRange) -> usize {
+    let fewest = range.voter_sets().into_iter().map(BTreeMap::len).min().unwrap_or(0);
+    map.metadata_replicas().saturating_sub(fewest)
+}
+
+/// How many more of its voters a range can do without; below 0 it has no leader. Only voters that serve count, and while
+/// a change of voters is half done most of both sets are needed.
+fn range_survives(map: &ClusterMap, range: &Range) -> Option<i64> {
     if range.leader.is_none() {
         return Some(-1);
     }
-    let majority = range.replicas.len() / 2 + 1;
-    i64::try_from(range.serving.len().saturating_sub(majority)).ok()
+    let serving: BTreeSet<DriveId> = range.serving.iter().filter_map(|id| DriveId::parse(id)).collect();
+    let survives = |voters: &BTreeMap<ReplicaId, DriveId>| {
+        let serve = voters.values().filter(|drive| serving.contains(drive)).count();
+        serve.saturating_sub(voters.len() / 2 + 1)
+    };
+    let known = map.range(RangeId(range.range))?;
+    i64::try_from(known.voter_sets().into_iter().map(survives).min()?).ok()
 }
 
 fn count(number: usize) -> u64 {
@@ -152,6 +169,7 @@ mod tests {
         })
         .unwrap();
         (2..=u128::from(nodes)).for_each(|number| join(&mut map, number));
+        changes::complete_meta_group(&mut map).unwrap();
         changes::form(&mut map).unwrap();
         map
     }

@@ -2,6 +2,8 @@
 //!
 //! Must not know: how it is asked for or shown.
 
+use std::collections::BTreeMap;
+
 use couronne_admin::types::{self, DriveState, MapDrive, MapNode, NodeRole};
 use couronne_cluster::map::{ClusterMap, MapRange};
 use couronne_cluster::{Liveness, Role, WriteState};
@@ -27,6 +29,7 @@ pub(super) fn cluster_map(map: &ClusterMap) -> types::ClusterMap {
     let range = |range: &MapRange| types::MapRange {
         range: range.id.0,
         replicas: range.replicas.values().map(ToString::to_string).collect(),
+        voters: range.voter_sets().into_iter().flat_map(BTreeMap::values).map(ToString::to_string).collect(),
     };
     types::ClusterMap {
         cluster: format!("{:032x}", map.cluster),

@@ -102,6 +102,8 @@ fn range(range: &RangeStatus) -> Range {
     Range {
         range: range.id.0,
         replicas: names(&range.replicas),
+        voters: names(&range.voters),
+        wanted: range.wanted,
         serving: names(&range.serving),
         leader: range.leader.map(|drive| drive.to_string()),
     }

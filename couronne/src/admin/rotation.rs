@@ -12,10 +12,11 @@ use bytes::Bytes;
 use couronne_admin::types::{ApiError, ErrorCode, RotatedSecret, SecretName};
 use couronne_base::env;
 use couronne_gateway::identity::Identity;
+use couronne_storage_node::node::{LocalNode, NodeError};
+use thiserror::Error;
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
-use super::actions::{ActionError, AdminActions};
 use crate::folder::credentials::Credentials;
 use crate::folder::secret::SecretText;
 use crate::folder::secrets::{RetiringCredentials, Secrets, random_secret};
@@ -27,29 +28,41 @@ const KEEP_MINUTES_MAX: u32 = 24 * 60;
 /// the secrets.
 const KNOWN_AFTER: Duration = Duration::from_secs(3);
 
-/// Has another secret take the place of one.
+/// Why a secret was not changed.
+#[derive(Debug, Error)]
+pub(super) enum RotationError {
+    /// The node did not change it.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// What was ordered makes no sense, or cannot be done now.
+    #[error(transparent)]
+    Refused(#[from] ApiError),
+}
+
+/// Has another secret take the place of one, at a node. `identity` has users' keys, once the node knows the secrets.
 pub(super) async fn rotate(
-    actions: &AdminActions,
+    node: &LocalNode,
+    identity: Option<&Identity>,
     secret: SecretName,
     keep_minutes: u32,
-) -> Result<RotatedSecret, ActionError> {
+) -> Result<RotatedSecret, RotationError> {
     match secret {
-        SecretName::Root => rotate_root(actions, keep_minutes).await,
+        SecretName::Root => rotate_root(node, keep_minutes).await,
         SecretName::AdminToken => {
             let token = random_secret(&env::system());
-            change(actions, |secrets| secrets.admin_token = token.clone()).await?;
+            change(node, |secrets| secrets.admin_token = token.clone()).await?;
             done("the admin token is another, and so is the one that reads: they are in the data folders".to_owned())
         }
         SecretName::SealingKey => {
             let unready = || ApiError::new(ErrorCode::Unavailable, "the cluster's secrets are not known here yet");
-            let identity = actions.identity.get().ok_or_else(unready)?;
-            let count = rotate_sealing_key(actions, identity).await?;
+            let identity = identity.ok_or_else(unready)?;
+            let count = rotate_sealing_key(node, identity).await?;
             done(format!("what seals users' keys is another: {count} keys were sealed anew"))
         }
     }
 }
 
-async fn rotate_root(actions: &AdminActions, keep_minutes: u32) -> Result<RotatedSecret, ActionError> {
+async fn rotate_root(node: &LocalNode, keep_minutes: u32) -> Result<RotatedSecret, RotationError> {
     if keep_minutes > KEEP_MINUTES_MAX {
         let why = format!("old root credentials are kept for {KEEP_MINUTES_MAX} minutes at most");
         return Err(ApiError::new(ErrorCode::InvalidRequest, why).into());
@@ -57,7 +70,7 @@ async fn rotate_root(actions: &AdminActions, keep_minutes: u32) -> Result<Rotate
     let env = env::system();
     let (new, now_ms) = (Credentials::generate(&env), env.clock.wall_ms());
     let until_ms = now_ms.saturating_add(u64::from(keep_minutes) * 60_000);
-    change(actions, |secrets| {
+    change(node, |secrets| {
         secrets.retiring = (keep_minutes > 0).then(|| RetiringCredentials { until_ms, root: secrets.root() });
         (secrets.access_key, secrets.secret_key) = (new.access_key.clone(), new.secret_key.clone());
     })
@@ -71,35 +84,35 @@ async fn rotate_root(actions: &AdminActions, keep_minutes: u32) -> Result<Rotate
 }
 
 /// Changes what seals users' secret keys; how many were sealed anew.
-async fn rotate_sealing_key(actions: &AdminActions, identity: &Identity) -> Result<u64, ActionError> {
-    let failed = |error| ActionError::from(ApiError::new(ErrorCode::Unavailable, error));
+async fn rotate_sealing_key(node: &LocalNode, identity: &Identity) -> Result<u64, RotationError> {
+    let failed = |error| RotationError::from(ApiError::new(ErrorCode::Unavailable, error));
     // One that was cut off left two keys: nothing is to be sealed under the one that goes.
     identity.seal_anew().await.map_err(failed)?;
     let new = random_secret(&env::system());
     let with_opening = |text: &Zeroizing<String>| Some(SecretText(text.clone()));
-    change(actions, |secrets| secrets.opening_secret = with_opening(&new)).await?;
+    change(node, |secrets| secrets.opening_secret = with_opening(&new)).await?;
     sleep(KNOWN_AFTER).await;
-    change(actions, |secrets| {
+    change(node, |secrets| {
         secrets.opening_secret = with_opening(&secrets.sealing_secret);
         secrets.sealing_secret = new.clone();
     })
     .await?;
     sleep(KNOWN_AFTER).await;
     let count = identity.seal_anew().await.map_err(failed)?;
-    change(actions, |secrets| secrets.opening_secret = None).await?;
+    change(node, |secrets| secrets.opening_secret = None).await?;
     Ok(count)
 }
 
-async fn change(actions: &AdminActions, mut change: impl FnMut(&mut Secrets)) -> Result<(), ActionError> {
+async fn change(node: &LocalNode, mut change: impl FnMut(&mut Secrets)) -> Result<(), RotationError> {
     let unusable = || ApiError::new(ErrorCode::Internal, "the cluster's secrets are unusable");
-    let changed = |kept: &Bytes| -> Result<Bytes, ActionError> {
+    let changed = |kept: &Bytes| -> Result<Bytes, RotationError> {
         let mut secrets = Secrets::parse(kept).ok_or_else(unusable)?;
         change(&mut secrets);
         Ok(secrets.bytes())
     };
-    actions.node.change_secrets(changed).await
+    node.change_secrets(changed).await
 }
 
-const fn done(message: String) -> Result<RotatedSecret, ActionError> {
+const fn done(message: String) -> Result<RotatedSecret, RotationError> {
     Ok(RotatedSecret { message, access_key: None, secret_key: None })
 }

@@ -51,6 +51,8 @@ mod tests {
             replicas: texts(&["a", "b", "c"]),
             serving: texts(serving),
             leader: leader.map(str::to_owned),
+            voters: texts(&["a", "b", "c"]),
+            wanted: 3,
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use couronne_base::testing::WALL_START_US;
-use couronne_cluster::map::{ClusterMap, MapView};
+use couronne_cluster::map::{ClusterMap, MAP_RANGE, MapView};
 use couronne_metadata::ids::{BucketId, RangeId};
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::query::{Answer, Query};
@@ -111,7 +111,8 @@ pub fn audit(world: &mut World, strict: bool) -> Result<Vec<String>, AuditError>
         }
     }
     let mut blobs = BTreeMap::new();
-    for (id, range, drive) in leaders(&statuses) {
+    // The meta group names no blobs.
+    for (id, range, drive) in leaders(&statuses).filter(|(_, range, _)| *range != MAP_RANGE) {
         let node = world.node(id).ok_or("a node is gone")?;
         let generation = map.range(range).ok_or("the map does not know a range")?.generation;
         let address = RangeAddress { range, generation, replica: drive };

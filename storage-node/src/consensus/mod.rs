@@ -161,6 +161,55 @@ pub enum ProposeError {
     Unknown(String),
 }
 
+/// One change of a group's members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberChange {
+    /// Make an end of a change of voters that was left half done.
+    Finish,
+    /// A replica and its drive: it follows, without a vote.
+    AddLearner(ReplicaId, DriveId),
+    /// A replica without a vote follows no more.
+    RemoveLearner(ReplicaId),
+    /// A learner gets a vote, and a voter is no member any more; or only one of both.
+    Exchange {
+        /// The learner, if one gets a vote.
+        joins: Option<ReplicaId>,
+        /// The voter, if one loses it.
+        leaves: Option<ReplicaId>,
+    },
+}
+
+/// Why members were not changed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ChangeError {
+    /// The replica that was to get a vote lacks more than it may; nothing was changed.
+    #[error("{0} has not caught up")]
+    Behind(ReplicaId),
+    /// The members are not known to be those that the change is for; nothing was changed.
+    #[error("the members changed meanwhile")]
+    Changed,
+    /// As of a proposal.
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
+}
+
+/// The members of a group, none of whose changes is under way, as its leader knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettledMembers {
+    /// The entry that set them.
+    pub set_at: Position,
+    /// The members: a quorum has committed them.
+    pub members: Members,
+    /// Those that answered the leader just now, itself included.
+    pub heard: BTreeSet<ReplicaId>,
+    /// Those that lack at most [`PROMOTION_LAG_MAX`] entries of the leader's log, and can have these from it: the leader
+    /// included.
+    pub caught_up: BTreeSet<ReplicaId>,
+}
+
+/// What a replica may lack of its leader's log when it gets a vote, in entries.
+pub const PROMOTION_LAG_MAX: u64 = 256;
+
 /// Consensus of one replica's range.
 #[async_trait]
 pub trait Consensus: Send + Sync + 'static {
@@ -201,14 +250,19 @@ pub trait Consensus: Send + Sync + 'static {
     /// The last position of the replica's log.
     fn last(&self) -> Option<Position>;
 
-    /// Replaces the voters; new ones first learn. Only at the leader.
-    async fn change_members(&self, members: Vec<(ReplicaId, DriveId)>) -> Result<(), ProposeError>;
+    /// Makes one change of the members that were set at `set_at`, if they are still those; a replica that is to get a
+    /// vote is looked at once more. Returns once a quorum has committed it. Only at the leader.
+    async fn change_members(&self, set_at: Position, change: MemberChange) -> Result<(), ChangeError>;
+
+    /// The members, if this replica leads and no change of them is under way.
+    fn settled_members(&self) -> Option<SettledMembers>;
 
     /// The members in force here: a change counts from when it was written, before it is committed.
     fn members(&self) -> Members;
 
-    /// The members that a quorum has committed.
-    fn committed_members(&self) -> Members;
+    /// The members that a quorum has committed, as far as this replica knows, and the entry that set them; unset: it
+    /// knows of none.
+    fn committed_members(&self) -> Option<(Position, Members)>;
 
     /// Whether the replica's rows are some state that a quorum agreed on: not while others replace them.
     fn is_whole(&self) -> bool;

@@ -49,6 +49,8 @@ pub struct Membership {
     id: NodeId,
     /// How long certificates serve that this node signs.
     certificate_lifetime: Duration,
+    /// After how long a drive that is down is lost.
+    repair_grace: Duration,
     drives: Arc<Drives>,
     replicas: Arc<Replicas>,
     /// The newest map known here.
@@ -67,13 +69,14 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// The membership of a node that signs certificates for `certificate_lifetime`.
+    /// The membership of a node that signs certificates for `certificate_lifetime`, and takes a drive for lost that is
+    /// down for `repair_grace`.
     pub(crate) fn new(
         surroundings: Surroundings,
         drives: Arc<Drives>,
         replicas: Arc<Replicas>,
         map_store: Arc<MapStore>,
-        certificate_lifetime: Duration,
+        (certificate_lifetime, repair_grace): (Duration, Duration),
     ) -> Self {
         let Surroundings { env, id, map, transport, clock, time, stop } = surroundings;
         let (reports, challenges, fetching) = (Mutex::default(), Challenges::new(env.clone()), Default::default());
@@ -81,6 +84,7 @@ impl Membership {
             env,
             id,
             certificate_lifetime,
+            repair_grace,
             drives,
             replicas,
             map,

@@ -50,7 +50,7 @@ impl Membership {
         let Some(transport) = self.transport.clone() else { return Vec::new() };
         let map = self.map();
         let voters: BTreeSet<NodeId> =
-            map.meta_group.replicas.values().filter_map(|drive| Some(map.drives.get(drive)?.node)).collect();
+            map.meta_group.places().filter_map(|(_, drive)| Some(map.drives.get(&drive)?.node)).collect();
         if !voters.contains(&self.id) {
             return Vec::new();
         }

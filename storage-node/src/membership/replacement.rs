@@ -59,7 +59,7 @@ impl Membership {
                 if !is_forced {
                     return Err(NodeError::Drive(format!("{id}: serves; nothing is replaced")));
                 }
-                changes::check_spare(&self.map.current(), id)?;
+                changes::check_spare(&map, &self.map.current(), id)?;
                 self.replicas.drive_failed(&drive, "it is being replaced").await;
             }
             self.drives.release(&drive);

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_client::{Member, Reporter};
 use couronne_cluster::changes::{self, NodeClock, median_ms};
-use couronne_cluster::map::ClusterMap;
+use couronne_cluster::map::{ClusterMap, CommittedMembers};
 use couronne_cluster::report::{ClockOffset, DriveLogEnd, NodeReport, NodeReportAnswer};
 use couronne_cluster::{DriveState, WriteState};
 use couronne_metadata::ids::{Ordinal, RangeId};
@@ -45,6 +45,8 @@ pub(super) struct ReceivedReports {
     noted: Option<Instant>,
     /// The cluster time as it was counted last, bounded by what most clocks say.
     time_ms: Option<u64>,
+    /// After how long a drive that is down is lost, in milliseconds, unless the time is in doubt.
+    grace_ms: Option<u64>,
 }
 
 /// A member's last report.
@@ -88,6 +90,11 @@ impl ReceivedReports {
         median_ms(clocks, map.storage_nodes().count(), self.members.get(&own)?.setting_ms?)
     }
 
+    /// The members that were heard of lately.
+    fn lately(&self) -> impl Iterator<Item = (&NodeId, &MemberState)> {
+        self.members.iter().filter(|(_, said)| said.at.elapsed() < DOWN_AFTER)
+    }
+
     /// How many ranges of the keyspace no member says that it leads.
     pub(super) fn leaderless(&self, map: &ClusterMap) -> u64 {
         let leaderless = map.ranges.iter().filter(|range| !changes::Reports::is_led(self, range.id)).count();
@@ -120,7 +127,7 @@ impl changes::Reports for ReceivedReports {
     }
 
     fn log_end(&self, node: NodeId, drive: DriveId) -> Option<DriveLogEnd> {
-        let said = self.members.get(&node).filter(|said| said.at.elapsed() < DOWN_AFTER)?;
+        let said = self.members.get(&node)?;
         said.report.log_ends.iter().find(|said| said.drive == drive).copied()
     }
 
@@ -133,7 +140,19 @@ impl changes::Reports for ReceivedReports {
     }
 
     fn is_led(&self, range: RangeId) -> bool {
-        self.members.values().any(|said| said.report.leads.contains(&range))
+        self.lately().any(|(_, said)| said.report.leads.contains(&range))
+    }
+
+    fn group(&self, range: RangeId) -> Option<CommittedMembers> {
+        let groups = self.members.values().flat_map(|said| &said.report.groups);
+        let of_range = groups.filter(|group| group.range == range).map(|group| &group.members);
+        of_range.max_by_key(|members| members.index).cloned()
+    }
+
+    fn grace_ms(&self) -> Option<u64> {
+        // A leader that has not listened yet knows of no node whether it is there.
+        let listens = self.leading_since.is_some_and(|since| since.elapsed() >= DOWN_AFTER);
+        self.grace_ms.filter(|_| listens)
     }
 }
 
@@ -152,7 +171,8 @@ impl Member for Membership {
         let (wall_ms, doubts_clock) = (Some(self.env.clock.wall_ms()), self.clock.doubts());
         let map_version = self.map().version;
         let log_ends = self.drives.mounted().map(|drive| drive.log_end()).collect();
-        NodeReport { map_version, drives, leads, build, wall_ms, doubts_clock, log_ends }
+        let groups = self.replicas.group_reports();
+        NodeReport { map_version, drives, leads, build, wall_ms, doubts_clock, log_ends, groups }
     }
 
     async fn report_here(&self) -> bool {
@@ -256,6 +276,9 @@ impl Membership {
     pub(crate) async fn keep_map(&self) {
         let now_ms = self.env.clock.wall_ms();
         self.count_time();
+        let is_sure = !self.clock.doubts() && self.clock.differs().is_none();
+        let grace_ms = u64::try_from(self.repair_grace.as_millis()).unwrap_or(u64::MAX);
+        self.reports.lock().grace_ms = is_sure.then_some(grace_ms);
         let follow = |map: &mut ClusterMap| changes::follow_reports(map, &*self.reports.lock(), now_ms);
         // Mostly there is nothing to do: then the meta group is not asked for its row.
         if follow(&mut ClusterMap::clone(&self.map())).is_ok_and(|followed| followed.is_empty()) {
@@ -267,6 +290,9 @@ impl Membership {
             notes = followed.log_ends || followed.time;
             for (drive, state) in &followed.drives {
                 tracing::info!(%drive, %state, "a drive's state changes in the map");
+            }
+            for placed in &followed.placed {
+                tracing::warn!(?placed, "a replica gets another place");
             }
             Ok(!followed.is_empty())
         });

@@ -61,7 +61,13 @@ impl Service for NodeService {
                 let mut report = NodeReport::decode(message.head).map_err(|_| Rejection::Malformed)?;
                 if from.role == Role::Gateway {
                     // It has neither drives nor replicas, whatever it says.
-                    report = NodeReport { drives: Vec::new(), leads: Vec::new(), log_ends: Vec::new(), ..report };
+                    report = NodeReport {
+                        drives: Vec::new(),
+                        leads: Vec::new(),
+                        log_ends: Vec::new(),
+                        groups: Vec::new(),
+                        ..report
+                    };
                 }
                 Ok(Message::of(node.membership.take_report(from.node, report).encode()))
             }

@@ -85,7 +85,7 @@ impl LocalNode {
             Arc::clone(&drives),
             Arc::clone(&replicas),
             Arc::clone(&map_store),
-            settings.certificate_lifetime,
+            (settings.certificate_lifetime, settings.duties.repair_grace),
         ));
         let duties =
             Arc::new(DutyContext::new(surroundings, &local, (Arc::clone(&routes), client), map_store, settings.duties));

@@ -34,6 +34,11 @@ impl Replicas {
         map.ranges.iter().filter(meets).map(MapRange::descriptor).collect()
     }
 
+    /// The drives of a range's replicas.
+    fn drives_of(&self, range: RangeId) -> Vec<DriveId> {
+        self.map.state().range(range).map_or_else(Vec::new, |range| range.replicas.values().copied().collect())
+    }
+
     /// The replica that a request is addressed to.
     fn server(&self, address: RangeAddress) -> Result<Arc<RangeServer>, RangeError> {
         if let Some(server) = self.servers.read().get(&(address.range, address.replica)) {
@@ -76,7 +81,7 @@ impl RangeClient for LocalService {
         // The map is small, and has to say that drives are full.
         if request.command.takes_space()
             && !server.is_of_meta_group()
-            && !self.drives.have_space(&server.descriptor().replicas)
+            && !self.drives.have_space(&self.replicas.drives_of(address.range))
         {
             return Err(RangeError::Full);
         }

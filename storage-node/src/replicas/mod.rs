@@ -5,8 +5,10 @@
 //! Must not know: where the map is kept, HTTP, S3, Swift, the consensus library.
 
 mod balance;
+mod exchange;
 mod latches;
 mod local_service;
+mod next_step;
 mod open;
 mod proposer;
 pub(crate) mod range_server;

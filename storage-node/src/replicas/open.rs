@@ -49,10 +49,10 @@ impl Replicas {
         let _opening = self.opening.lock().await;
         let map = self.map.state();
         let mut state_machines = BTreeMap::new();
-        for (replica, drive) in &map.meta_group.replicas {
-            let Some(place) = self.drives.find(*drive).filter(|_| !forgetful.contains(drive)) else { continue };
-            match open_state_machine(&place, *replica) {
-                Ok(Some(state_machine)) => drop(state_machines.insert(*replica, state_machine)),
+        for (replica, drive) in map.meta_group.places() {
+            let Some(place) = self.drives.find(drive).filter(|_| !forgetful.contains(&drive)) else { continue };
+            match open_state_machine(&place, replica) {
+                Ok(Some(state_machine)) => drop(state_machines.insert(replica, state_machine)),
                 Ok(None) => tracing::warn!(%replica, "replica was being rebuilt when it stopped: it waits"),
                 Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
             }
@@ -157,12 +157,12 @@ impl Replicas {
     async fn begin_replicas(&self, ranges: &[&MapRange], mut state_machines: StateMachines) -> Result<(), NodeError> {
         let mut opened = Vec::new();
         for range in ranges {
-            for (replica, drive) in &range.replicas {
-                let (Some(place), Some(state_machine)) = (self.drives.find(*drive), state_machines.remove(replica))
+            for (replica, drive) in range.places() {
+                let (Some(place), Some(state_machine)) = (self.drives.find(drive), state_machines.remove(&replica))
                 else {
                     continue;
                 };
-                match self.open_replica(&place, range, *replica, state_machine).await {
+                match self.open_replica(&place, range, replica, state_machine).await {
                     Ok(replica) => opened.push(replica),
                     Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
                 }

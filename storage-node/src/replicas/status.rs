@@ -2,22 +2,27 @@
 //!
 //! Must not know: how it is shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use couronne_cluster::map::{MapRange, ReplicaId};
 use couronne_metadata::ids::RangeId;
 use couronne_ring::DriveId;
 
-use super::Replicas;
+use super::{RangeServer, Replicas};
 
 /// A range.
 #[derive(Clone, Debug)]
 pub struct RangeStatus {
-    /// The range.
+    /// The range; the meta group's is the first.
     pub id: RangeId,
-    /// The drives its replicas live on.
+    /// The drives its replicas are to live on.
     pub replicas: Vec<DriveId>,
-    /// The drives of the replicas that serve.
+    /// The drives of the replicas that have a vote.
+    pub voters: Vec<DriveId>,
+    /// How many replicas it is to have by the policies.
+    pub wanted: usize,
+    /// The drives of the voters that serve.
     pub serving: Vec<DriveId>,
     /// The drive of the replica that leads.
     pub leader: Option<DriveId>,
@@ -31,7 +36,8 @@ impl Replicas {
             let voters: BTreeSet<ReplicaId> = range.replicas.keys().copied().collect();
             let leader = leaders.iter().find(|leader| leader.descriptor().id == range.id);
             let serving = range.replicas.values().all(|drive| self.servers.read().contains_key(&(range.id, *drive)));
-            serving && leader.is_some_and(|leader| leader.consensus().committed_members().voters == [voters])
+            let committed = leader.and_then(|leader| leader.consensus().committed_members());
+            serving && committed.is_some_and(|(_, members)| members.voters == [voters])
         })
     }
 
@@ -46,18 +52,27 @@ impl Replicas {
         places.filter(|place| serves(&place.1) && !is_whole(place)).count()
     }
 
-    /// The keyspace's ranges, as they are seen here.
+    /// All ranges, as they are seen here.
     pub(crate) fn range_status(&self) -> Vec<RangeStatus> {
         let (map, servers) = (self.map.state(), self.servers.read());
+        let wanted = map.metadata_replicas();
         let range_status = |range: &MapRange| {
-            let replicas: Vec<DriveId> = range.replicas.values().copied().collect();
-            let server = |drive: &DriveId| servers.get(&(range.id, *drive));
-            let leads = |drive: &&DriveId| server(drive).is_some_and(|s| s.consensus().leadership().is_some());
-            let leader = replicas.iter().find(leads).copied();
-            let serves = |drive: &&DriveId| server(drive).is_some_and(|server| server.consensus().is_whole());
-            let serving = replicas.iter().filter(serves).copied().collect();
-            RangeStatus { id: range.id, replicas, serving, leader }
+            let here = || servers.range((range.id, DriveId(0))..=(range.id, DriveId(u128::MAX)));
+            let leader = here().find(|(_, server)| server.consensus().leadership().is_some());
+            let serves = |(_, server): &(&(RangeId, DriveId), &Arc<RangeServer>)| {
+                range.is_voter(server.replica()) && server.consensus().is_whole()
+            };
+            let voters: BTreeSet<DriveId> =
+                range.voter_sets().into_iter().flat_map(BTreeMap::values).copied().collect();
+            RangeStatus {
+                id: range.id,
+                replicas: range.replicas.values().copied().collect(),
+                voters: voters.into_iter().collect(),
+                wanted,
+                serving: here().filter(serves).map(|((_, drive), _)| *drive).collect(),
+                leader: leader.map(|((_, drive), _)| *drive),
+            }
         };
-        map.ranges.iter().map(range_status).collect()
+        map.all_ranges().map(range_status).collect()
     }
 }

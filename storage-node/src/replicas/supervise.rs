@@ -1,7 +1,7 @@
 //! Watching over the replicas of a running node: those that stop, members to be replaced, leaderships.
 //!
-//! Promises: the replicas of a drive that failed are out of service with it; a replica that replaces another becomes
-//! a voter once it has caught up. Leadership that is here and ought not to be is transferred: on a full drive, by a
+//! Promises: the replicas of a drive that failed are out of service with it; the members of a group that is led here
+//! become those that the map wants (`super::exchange`). Leadership that is here and ought not to be is transferred: on a full drive, by a
 //! wrong clock, or for the sake of balance.
 //! Must not know: rows, requests.
 
@@ -11,18 +11,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use couronne_cluster::WriteState;
-use couronne_cluster::map::{MapRange, ReplicaId};
 use couronne_metadata::ids::RangeId;
-use couronne_ring::DriveId;
 use tokio::time::Instant;
 
 use super::balance::Balance;
 use super::{RangeServer, RenewReplicas, Replicas};
 use crate::drives::{MountedDrive, OnFailure};
 use crate::rounds::{self, Rounds};
-
-/// How long a change of members may take before other ranges have their turn.
-const CATCH_UP_WAIT: Duration = Duration::from_secs(60);
 
 /// How often leaders are looked after.
 const TICK: Duration = Duration::from_millis(100);
@@ -109,7 +104,7 @@ impl Supervision {
             }
         }
         for leader in replicas.all_leaders() {
-            replicas.reconcile(&leader).await;
+            replicas.exchange_members(&leader).await;
             let is_full = replicas.drives.find(leader.drive()).is_some_and(|drive| drive.writes() == WriteState::Full);
             if is_full || replicas.clock.differs().is_some() {
                 replicas.transfer_leadership(&leader).await;
@@ -151,10 +146,19 @@ impl Replicas {
         }
         ranges.retain(|_, replicas| {
             let led = replicas.iter().any(|replica| replica.consensus().leadership().is_some());
-            let wanted = replicas.first().map_or(0, |replica| replica.descriptor().replicas.len());
-            !led && replicas.len() * 2 > wanted
+            let here: BTreeSet<_> = replicas.iter().map(|replica| replica.replica()).collect();
+            let elects = |replica: &Arc<RangeServer>| {
+                let sets = replica.consensus().members().voters;
+                sets.iter().all(|set| set.intersection(&here).count() * 2 > set.len())
+            };
+            !led && replicas.iter().any(elects)
         });
-        let longest = |replicas: Vec<Arc<RangeServer>>| replicas.into_iter().max_by_key(|r| r.consensus().last());
+        // One that has no vote stands in vain.
+        let votes = |replica: &Arc<RangeServer>| {
+            replica.consensus().members().voters.iter().any(|set| set.contains(&replica.replica()))
+        };
+        let rank = |replica: &Arc<RangeServer>| (votes(replica), replica.consensus().last());
+        let longest = |replicas: Vec<Arc<RangeServer>>| replicas.into_iter().max_by_key(rank);
         ranges.into_values().filter_map(longest).collect()
     }
 
@@ -174,37 +178,6 @@ impl Replicas {
         true
     }
 
-    /// Makes the members of a range those that the map names.
-    async fn reconcile(&self, leader: &RangeServer) {
-        let wanted: BTreeMap<ReplicaId, DriveId> = {
-            let map = self.map.state();
-            map.range(leader.descriptor().id).map(|range| range.replicas.clone()).unwrap_or_default()
-        };
-        let members = leader.consensus().members();
-        let voters: BTreeSet<ReplicaId> = wanted.keys().copied().collect();
-        if wanted.is_empty() || members.voters == [voters] {
-            return;
-        }
-        let range = leader.descriptor().id;
-        let map = self.map.state();
-        let is_here = |drive: &DriveId| match map.drives.get(drive) {
-            Some(known) if known.node == self.id => self.servers.read().contains_key(&(range, *drive)),
-            Some(known) => known.down_since_ms.is_none(),
-            None => false,
-        };
-        if !wanted.values().all(is_here) {
-            // A member that cannot catch up would only be in the way.
-            return;
-        }
-        tracing::info!(range = range.0, "replacing members");
-        let changing = leader.consensus().change_members(wanted.into_iter().collect());
-        match tokio::time::timeout(CATCH_UP_WAIT, changing).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(range = range.0, %error, "members could not be replaced yet"),
-            Err(_) => tracing::warn!(range = range.0, "a new member is still catching up"),
-        }
-    }
-
     /// Whether every range with a quorum here has a leader that can be asked.
     pub(crate) fn have_leaders(&self) -> bool {
         let ready = self.all_servers().iter().filter(|server| server.is_ready()).count();
@@ -213,11 +186,8 @@ impl Replicas {
 
     fn ranges_with_quorum(&self) -> usize {
         let servers = self.servers.read();
+        let here: BTreeSet<_> = servers.values().map(|server| server.replica()).collect();
         let map = self.map.state();
-        let has_quorum = |range: &&MapRange| {
-            let here = range.replicas.values().filter(|drive| servers.contains_key(&(range.id, **drive))).count();
-            here * 2 > range.replicas.len()
-        };
-        map.all_ranges().filter(has_quorum).count()
+        map.all_ranges().filter(|range| range.keeps_quorum(|replica, _| !here.contains(&replica))).count()
     }
 }

@@ -13,8 +13,10 @@ use bytes::Bytes;
 use couronne_cluster::Role;
 use couronne_protocol::transport::{Message, Method, Peer, Rejection};
 use couronne_ring::NodeId;
-use couronne_storage_node::consensus::Directory as _;
-use couronne_storage_node::consensus::types::ReplicaId;
+use couronne_storage_node::consensus::types::{Position, ReplicaId};
+use couronne_storage_node::consensus::{
+    ChangeError, Consensus, Directory as _, MemberChange, PROMOTION_LAG_MAX, SettledMembers,
+};
 use tokio::time::{Instant, sleep, timeout};
 
 use rig::{RangeRig, simulate};
@@ -300,10 +302,11 @@ fn a_follower_put_back_is_noted_by_its_leader_and_none_that_only_restarted_is() 
             for follower in [followers[0], followers[1]] {
                 rig.start(follower, true).await;
             }
-            rig.write("after", b"value").await;
+            // Nobody writes anything: heartbeats tell.
             sleep(SECOND * 3).await;
             assert_eq!(rig.leader(), Some((leader, term)), "seed {seed}");
             assert_eq!(rig.reverted(leader), BTreeSet::from([rig.nodes[followers[0]].replica]), "seed {seed}");
+            rig.write("after", b"value").await;
             assert!(rig.read(followers[0], "row 19").is_none(), "it is sent nothing (seed {seed})");
             rig.stop().await;
         });
@@ -463,8 +466,8 @@ fn a_wiped_replica_is_replaced_under_a_new_id() {
                 if group.members().voters == [voters.clone()] {
                     break;
                 }
-                let change = group.change_members(rig.places().into_iter().collect());
-                drop(timeout(SECOND * 10, change).await);
+                take_step(&rig, &*group).await;
+                sleep(Duration::from_millis(100)).await;
                 assert!(began.elapsed() < SECOND * 120, "not replaced: {:?} (seed {seed})", group.members());
             }
             rig.wires.set_weather(CALM);
@@ -478,6 +481,133 @@ fn a_wiped_replica_is_replaced_under_a_new_id() {
             }
             rig.write("after", b"value").await;
             rig.await_level(SECOND * 20).await;
+            rig.stop().await;
+        });
+    }
+}
+
+/// Has the leader make the next change towards the replicas that there are, if it can.
+async fn take_step(rig: &RangeRig, leader: &dyn Consensus) {
+    let Some(SettledMembers { set_at, members, caught_up, .. }) = leader.settled_members() else { return };
+    let wanted = rig.places();
+    let [voters] = &members.voters[..] else {
+        drop(timeout(SECOND * 10, leader.change_members(set_at, MemberChange::Finish)).await);
+        return;
+    };
+    let new = wanted.iter().find(|(replica, _)| !voters.contains(replica));
+    let change = match new {
+        None => return,
+        Some((replica, drive)) if !members.places.contains_key(replica) => MemberChange::AddLearner(*replica, *drive),
+        Some((replica, _)) if !caught_up.contains(replica) => return,
+        Some((replica, _)) => MemberChange::Exchange {
+            joins: Some(*replica),
+            leaves: voters.iter().find(|voter| !wanted.contains_key(voter)).copied(),
+        },
+    };
+    drop(timeout(SECOND * 10, leader.change_members(set_at, change)).await);
+}
+
+/// Waits until a leader of this group has what `wanted` says, of its settled members.
+async fn await_members(rig: &RangeRig, wanted: impl Fn(&SettledMembers) -> bool) -> (usize, SettledMembers) {
+    let began = Instant::now();
+    loop {
+        let leader = rig.await_leader(SECOND * 20).await;
+        match rig.running(leader).group.settled_members() {
+            Some(settled) if wanted(&settled) => return (leader, settled),
+            settled => assert!(began.elapsed() < SECOND * 60, "never came true: {settled:?}"),
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[test]
+fn a_replica_gets_a_vote_only_once_it_has_caught_up_whoever_leads() {
+    for seed in seeds(4) {
+        simulate(async {
+            let mut rig = RangeRig::begin(seed).await;
+            let leader = rig.await_leader(SECOND * 5).await;
+            let wiped = (leader + 1) % 5;
+            let old = rig.nodes[wiped].replica;
+            rig.kill(wiped).await;
+            rig.wipe(wiped, 77);
+            rig.start(wiped, false).await;
+            let new = rig.nodes[wiped].replica;
+            // The new replica hears nothing, and the group writes on.
+            rig.cut_off(wiped, true, true);
+            for number in 0..PROMOTION_LAG_MAX + 20 {
+                rig.write(&format!("row {number}"), b"value").await;
+            }
+            let (leader, settled) = await_members(&rig, |_| true).await;
+            let add = MemberChange::AddLearner(new, rig.nodes[wiped].drive);
+            rig.running(leader).group.change_members(settled.set_at, add).await.unwrap();
+            let exchange = MemberChange::Exchange { joins: Some(new), leaves: Some(old) };
+            let has_learner = |settled: &SettledMembers| settled.members.places.contains_key(&new);
+            // Neither this leader nor the next one gives it the vote of the old one, with which it would be worth nothing.
+            for turn in 0..2 {
+                let (leader, settled) = await_members(&rig, has_learner).await;
+                assert!(!settled.caught_up.contains(&new) && !settled.heard.contains(&new));
+                let changed = rig.running(leader).group.change_members(settled.set_at, exchange).await;
+                assert_eq!(changed, Err(ChangeError::Behind(new)), "turn {turn}");
+                rig.kill(leader).await;
+                rig.await_leader(SECOND * 20).await;
+                rig.start(leader, true).await;
+            }
+            // It hears the leader again, and is still far behind at first.
+            rig.cut_off(wiped, false, false);
+            let (leader, settled) = await_members(&rig, |settled| settled.caught_up.contains(&new)).await;
+            let group = &rig.running(leader).group;
+            let earlier = Position { index: settled.set_at.index - 1, ..settled.set_at };
+            assert_eq!(group.change_members(earlier, exchange).await, Err(ChangeError::Changed), "other members");
+            group.change_members(settled.set_at, exchange).await.unwrap();
+            let voters: BTreeSet<ReplicaId> = rig.places().into_keys().collect();
+            assert_eq!(group.members().voters, [voters]);
+            assert!(!group.members().places.contains_key(&old), "the old one follows no more");
+            rig.stop().await;
+        });
+    }
+}
+
+#[test]
+fn members_are_exchanged_while_another_is_dead_and_a_change_left_half_done_is_finished() {
+    for seed in seeds(6) {
+        simulate(async {
+            let mut rig = RangeRig::begin(seed).await;
+            rig.write("row", b"value").await;
+            let leader = rig.await_leader(SECOND * 5).await;
+            let [dead, wiped] = [1, 2].map(|further| (leader + further) % 5);
+            rig.kill(dead).await;
+            rig.kill(wiped).await;
+            let dead_replica = rig.nodes[dead].replica;
+            rig.wipe(wiped, 77);
+            rig.start(wiped, false).await;
+            let new = rig.nodes[wiped].replica;
+            let (_, settled) = await_members(&rig, |_| true).await;
+            let old = *settled.members.places.keys().find(|member| !rig.places().contains_key(member)).unwrap();
+            let add = MemberChange::AddLearner(new, rig.nodes[wiped].drive);
+            rig.running(leader).group.change_members(settled.set_at, add).await.unwrap();
+            let (leader, settled) = await_members(&rig, |settled| settled.caught_up.contains(&new)).await;
+            // The leader is killed while it exchanges the two: the next one may find both sets of voters.
+            let exchange = MemberChange::Exchange { joins: Some(new), leaves: Some(old) };
+            let group = rig.running(leader).group.clone();
+            let changing = tokio::spawn(async move { group.change_members(settled.set_at, exchange).await });
+            sleep(Duration::from_millis(2 * seed)).await;
+            rig.kill(leader).await;
+            drop(changing.await);
+            rig.start(leader, true).await;
+            let began = Instant::now();
+            let voters: BTreeSet<ReplicaId> = rig.places().into_keys().collect();
+            assert!(voters.contains(&dead_replica));
+            loop {
+                let leader = rig.await_leader(SECOND * 20).await;
+                let group = rig.running(leader).group.clone();
+                if group.settled_members().is_some_and(|settled| settled.members.voters == [voters.clone()]) {
+                    break;
+                }
+                take_step(&rig, &*group).await;
+                sleep(Duration::from_millis(100)).await;
+                assert!(began.elapsed() < SECOND * 60, "{:?} (seed {seed})", group.members());
+            }
+            rig.write("after", b"value").await;
             rig.stop().await;
         });
     }

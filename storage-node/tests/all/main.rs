@@ -13,6 +13,7 @@ mod disk;
 mod drive;
 mod drive_log;
 mod duties;
+mod groups;
 mod hostile;
 mod local_node;
 mod locks;

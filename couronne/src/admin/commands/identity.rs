@@ -19,7 +19,9 @@ pub(crate) async fn clock(command: ClockCommand) -> Result<(), CommandError> {
         return print_json(&clock);
     }
     match clock.halted {
-        Some(halted) => say(&format!("the clock is confirmed, for deleting and for object locks. Deleting was halted: {halted}")),
+        Some(halted) => {
+            say(&format!("the clock is confirmed, for deleting and for object locks. Deleting was halted: {halted}"))
+        }
         None => say("the clock is confirmed, for deleting and for object locks"),
     }
     Ok(())

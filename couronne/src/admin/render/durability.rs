@@ -1,6 +1,6 @@
 //! The first lines of the status: what is in durability; and what a policy can promise.
 
-use super::text::many;
+use super::text::{many, range_name};
 use couronne_admin::types::{ClusterStatus, Durability, PolicyPromise};
 
 /// What is in danger, the worst first.
@@ -12,9 +12,13 @@ pub(super) fn lines(status: &ClusterStatus) -> Vec<String> {
             many(durability.awaited_nodes, "storage node is", "storage nodes are")
         )];
     }
+    if durability.awaited_voters > 0 {
+        let voters = many(durability.awaited_voters, "drive is", "drives are");
+        return vec![format!("not begun: {voters} to vote in the meta group yet; until then nothing is taken")];
+    }
     let mut lines = vec![first(durability)];
     if !durability.leaderless.is_empty() {
-        let ranges: Vec<String> = durability.leaderless.iter().map(u64::to_string).collect();
+        let ranges: Vec<String> = durability.leaderless.iter().map(|range| range_name(*range)).collect();
         lines.push(format!("  no leader: ranges {}; their keys can be neither read nor written", ranges.join(", ")));
     }
     for level in &status.repair.degraded {
@@ -37,7 +41,20 @@ pub(super) fn lines(status: &ClusterStatus) -> Vec<String> {
     if durability.ranges > 0 && durability.leaderless.is_empty() {
         lines.push(format!("  metadata: {} with replicas away", many(durability.ranges, "range", "ranges")));
     }
+    lines.extend(smaller(status));
     lines
+}
+
+/// What the groups survive that have fewer voters than the policies want.
+fn smaller(status: &ClusterStatus) -> Option<String> {
+    let lacking = || status.ranges.iter().filter(|range| range.voters.len() < range.wanted);
+    let fewest = lacking().min_by_key(|range| range.voters.len())?;
+    let (voters, wanted) = (fewest.voters.len(), fewest.wanted);
+    let ranges = many(u64::try_from(lacking().count()).unwrap_or(u64::MAX), "range has", "ranges have");
+    let spare = fewest.serving.len().saturating_sub(voters / 2 + 1);
+    let survived = many(u64::try_from(spare).unwrap_or(u64::MAX), "more loss is", "more losses are");
+    let name = if fewest.range == 0 { range_name(0) } else { format!("range {}", fewest.range) };
+    Some(format!("  metadata: {ranges} fewer than {wanted} voters; {name} has {voters}: {survived} survived"))
 }
 
 fn first(durability: &Durability) -> String {

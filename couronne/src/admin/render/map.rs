@@ -15,7 +15,8 @@ pub(crate) fn map(map: &ClusterMap) -> Vec<String> {
         lines.push(format!("  drive {}  of {}  weight {}  {state}{since}", drive.id, drive.node, drive.weight));
     }
     for range in &map.ranges {
-        lines.push(format!("  range {}: {} replicas", range.range, range.replicas.len()));
+        let (replicas, voters) = (range.replicas.len(), range.voters.len());
+        lines.push(format!("  range {}: {replicas} replicas, {voters} voters", range.range));
     }
     lines
 }

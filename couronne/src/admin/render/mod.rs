@@ -17,7 +17,7 @@ use couronne_storage_node::clock::CLOCK_OFF_MS_MAX;
 use std::collections::BTreeMap;
 
 use couronne_admin::types::{ClusterStatus, Drive, DriveState, Node, NodeRole};
-use text::{Table, duration, fill, since};
+use text::{Table, duration, fill, range_name, since};
 
 pub(crate) use durability::promise;
 pub(crate) use lists::{drives, nodes, policies, tokens};
@@ -161,7 +161,7 @@ fn leads(status: &ClusterStatus) -> BTreeMap<&str, usize> {
 fn range_line(status: &ClusterStatus) -> String {
     let leaders = leads(status);
     let led: Vec<String> = leaders.iter().map(|(node, count)| format!("{node} {count}")).collect();
-    let unled: Vec<String> = status.durability.leaderless.iter().map(u64::to_string).collect();
+    let unled: Vec<String> = status.durability.leaderless.iter().map(|range| range_name(*range)).collect();
     let mut line = format!("{} of {} led", leaders.values().sum::<usize>(), status.ranges.len());
     if status.nodes.len() > 1 && !led.is_empty() {
         line += &format!(": {}", led.join(", "));
@@ -169,8 +169,7 @@ fn range_line(status: &ClusterStatus) -> String {
     if !unled.is_empty() {
         line += &format!("; without a leader: {}", unled.join(", "));
     }
-    let missing: usize =
-        status.ranges.iter().map(|range| range.replicas.len().saturating_sub(range.serving.len())).sum();
+    let missing: usize = status.ranges.iter().map(|range| range.wanted.saturating_sub(range.serving.len())).sum();
     if missing > 0 {
         line += &format!("; {missing} replicas away");
     }

@@ -41,7 +41,14 @@ fn node(number: u64) -> Node {
 
 fn range(number: u64) -> Range {
     let replicas: Vec<String> = (1..=5).map(|number| drive(number).id).collect();
-    Range { range: number, serving: replicas.clone(), leader: replicas.get(number as usize).cloned(), replicas }
+    Range {
+        range: number,
+        voters: replicas.clone(),
+        wanted: replicas.len(),
+        serving: replicas.clone(),
+        leader: replicas.get(number as usize).cloned(),
+        replicas,
+    }
 }
 
 /// Six nodes in three zones; nothing is amiss.

@@ -45,6 +45,11 @@ pub(super) fn since(then_ms: u64, now_ms: u64) -> String {
     duration(now_ms.saturating_sub(then_ms) / 1000)
 }
 
+/// What operators call a range: its number, unless it is the meta group.
+pub(super) fn range_name(range: u64) -> String {
+    if range == 0 { "the meta group".to_owned() } else { range.to_string() }
+}
+
 /// A number of things: `1 chunk`, `2 chunks`.
 pub(super) fn many(count: u64, one: &str, several: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }

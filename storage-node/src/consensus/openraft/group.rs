@@ -38,11 +38,11 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, InitializeError, RaftError};
 use openraft::impls::ProgressResponder;
 use openraft::type_config::alias::WriteResponderOf;
-use openraft::{Config, Raft, ReadPolicy, ServerState, SnapshotPolicy};
+use openraft::{ChangeMembers, Config, Precondition, Raft, RaftMetrics, ReadPolicy, ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::convert::from_membership;
+use super::convert::{from_membership, log_id, position};
 use super::endpoint::Endpoint;
 use super::heartbeat::HeartbeatTimer;
 use super::link::Links;
@@ -52,11 +52,17 @@ use super::state_machine::{Rows, StateMachineAdapter};
 use super::{Effects, LibraryRaft, Place, Types};
 use crate::consensus::message::Sender;
 use crate::consensus::types::{Members, Position, ReplicaId};
-use crate::consensus::{Consensus, ConsensusSettings, Leadership, ProposeError, ReplicaComponents};
+use crate::consensus::{
+    ChangeError, Consensus, ConsensusSettings, Leadership, LocalPeers, MemberChange, PROMOTION_LAG_MAX, ProposeError,
+    ReplicaComponents, SettledMembers,
+};
 use crate::log::ReplicaLog;
 
 /// How long a checkpoint waits for the library to take note of it.
 const CHECKPOINT_WAIT: Duration = Duration::from_secs(60);
+
+/// A member that answered within so many leases is heard: as long as a leader without a quorum falls silent.
+const HEARD_LEASES: u32 = 3;
 
 /// One replica's part in its range's consensus.
 pub(in crate::consensus) struct Group {
@@ -65,6 +71,7 @@ pub(in crate::consensus) struct Group {
     replica: ReplicaId,
     machine: StateMachineAdapter,
     endpoint: Endpoint,
+    local_peers: LocalPeers,
     settings: ConsensusSettings,
     suspension: Suspension,
     /// The last term in which this replica transferred its leadership; no leader has term 0.
@@ -88,7 +95,8 @@ impl Group {
         let quiet = quiet && !mutant!(VoteAfterRestart);
         let machine = StateMachineAdapter::new(state_machine).await.map_err(unknown)?;
         let from = Sender { replica, drive };
-        let links = Links { from, local_peers: local_peers.clone(), network, reversions, env: env.clone() };
+        let known = BTreeMap::new();
+        let links = Links { from, local_peers: local_peers.clone(), network, reversions, env: env.clone(), known };
         let seed = u64::from_be_bytes(env.random_bytes());
         let raft = seeded(seed, async {
             let (log, machine) = (LogAdapter(log.clone()), machine.clone());
@@ -113,17 +121,45 @@ impl Group {
         });
         let suspension = Suspension::new(&env);
         let transferred_in = AtomicU64::new(0);
-        Ok(Self { raft, log, replica, machine, endpoint, settings, suspension, transferred_in, env, _timer: timer })
+        Ok(Self {
+            raft,
+            log,
+            replica,
+            machine,
+            endpoint,
+            local_peers,
+            settings,
+            suspension,
+            transferred_in,
+            env,
+            _timer: timer,
+        })
     }
 
-    async fn change(&self, members: Vec<(ReplicaId, DriveId)>) -> Result<(), ProposeError> {
-        let known = Consensus::members(self).places;
-        for (replica, drive) in members.iter().filter(|(replica, _)| !known.contains_key(replica)) {
-            self.raft.add_learner(replica.0, Place(*drive), true).await.map_err(from_write_error)?;
+    /// Whether a member answered this leader just now. On a lone node, which beats for ranges in use only, every
+    /// replica that runs would answer.
+    fn is_heard(&self, metrics: &RaftMetrics<Types>, member: ReplicaId) -> bool {
+        if member == self.replica {
+            return true;
         }
-        let voters: BTreeSet<u64> = members.iter().map(|(replica, _)| replica.0).collect();
-        self.raft.change_membership(voters, false).await.map_err(from_write_error)?;
-        Ok(())
+        if !self.settings.own_time {
+            return self.local_peers.find(member).is_some();
+        }
+        let answered = metrics.heartbeat.as_ref().and_then(|heard| heard.get(&member.0)?.as_ref());
+        answered.is_some_and(|at| at.elapsed() < self.settings.election_max.saturating_mul(HEARD_LEASES))
+    }
+
+    /// Whether a member lacks so little of this leader's log that it may have a vote. What it lacks must be in the log:
+    /// a member that needs a snapshot has rows that are not whole.
+    fn has_caught_up(&self, metrics: &RaftMetrics<Types>, member: ReplicaId) -> bool {
+        let matched = metrics.replication.as_ref().and_then(|matched| matched.get(&member.0)?.as_ref());
+        let bounds = self.log.bounds();
+        let last = bounds.last.map_or(0, |last| last.index);
+        let is_close = matched.is_some_and(|matched| {
+            let from_log = bounds.purged.is_none_or(|purged| matched.index() >= purged.index);
+            from_log && last.saturating_sub(matched.index()) <= PROMOTION_LAG_MAX
+        });
+        member == self.replica || is_close || mutant!(PromoteUnready)
     }
 }
 
@@ -136,7 +172,6 @@ fn library_config(settings: &ConsensusSettings) -> Result<Config, ProposeError> 
         election_timeout_max: millis(settings.election_max),
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: settings.lag_entries,
-        replication_lag_threshold: u64::MAX,
         install_snapshot_timeout: millis(Duration::from_secs(3600)),
         api_channel_size: Some(4096),
         notification_channel_size: Some(4096),
@@ -297,16 +332,65 @@ impl Consensus for Group {
         self.log.bounds().last
     }
 
-    async fn change_members(&self, members: Vec<(ReplicaId, DriveId)>) -> Result<(), ProposeError> {
-        self.change(members).await
+    async fn change_members(&self, set_at: Position, change: MemberChange) -> Result<(), ChangeError> {
+        if let MemberChange::Exchange { joins: Some(joins), .. } = change {
+            let metrics = self.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            if !self.is_heard(&metrics, joins) || !self.has_caught_up(&metrics, joins) {
+                return Err(ChangeError::Behind(joins));
+            }
+        }
+        let one = |replica: ReplicaId| BTreeSet::from([replica.0]);
+        let change = match change {
+            // To what the change that was left half done was for.
+            MemberChange::Finish => ChangeMembers::AddVoterIds(BTreeSet::new()),
+            MemberChange::AddLearner(replica, drive) => {
+                ChangeMembers::AddNodes(BTreeMap::from([(replica.0, Place(drive))]))
+            }
+            MemberChange::RemoveLearner(replica) => ChangeMembers::RemoveNodes(one(replica)),
+            MemberChange::Exchange { joins, leaves } => {
+                let (settled, members) = self.committed_members().ok_or(ChangeError::Changed)?;
+                let [voters] = &members.voters[..] else { return Err(ChangeError::Changed) };
+                if settled != set_at {
+                    return Err(ChangeError::Changed);
+                }
+                let stays = voters.iter().filter(|voter| Some(**voter) != leaves);
+                ChangeMembers::ReplaceAllVoters(stays.chain(&joins).map(|voter| voter.0).collect())
+            }
+        };
+        let unchanged = Precondition::LastMembershipLogId { last_membership_log_id: Some(log_id(set_at)) };
+        match self.raft.change_membership_if(change, false, [unchanged]).await {
+            Ok(_) => Ok(()),
+            Err(RaftError::APIError(ClientWriteError::PreconditionFailed(_))) => Err(ChangeError::Changed),
+            Err(error) => Err(from_write_error(error).into()),
+        }
+    }
+
+    fn settled_members(&self) -> Option<SettledMembers> {
+        self.leadership()?;
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let committed = &metrics.committed_membership_config;
+        if metrics.membership_config.log_id() != committed.log_id() {
+            return None;
+        }
+        let set_at = position(committed.log_id().as_ref()?);
+        let members = from_membership(committed.membership());
+        let all = || members.places.keys().copied();
+        let heard = all().filter(|member| self.is_heard(&metrics, *member)).collect();
+        let caught_up = all().filter(|member| self.has_caught_up(&metrics, *member)).collect();
+        Some(SettledMembers { set_at, members, heard, caught_up })
     }
 
     fn members(&self) -> Members {
         from_membership(self.raft.metrics().borrow_watched().membership_config.membership())
     }
 
-    fn committed_members(&self) -> Members {
-        from_membership(self.raft.metrics().borrow_watched().committed_membership_config.membership())
+    fn committed_members(&self) -> Option<(Position, Members)> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let committed = &metrics.committed_membership_config;
+        Some((position(committed.log_id().as_ref()?), from_membership(committed.membership())))
     }
 
     fn is_whole(&self) -> bool {

@@ -5,6 +5,7 @@
 //! sent nothing any more: the library, which holds that for impossible, would go on for ever.
 //! Must not know: how messages travel, where peers live.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use openraft::raft::{
 };
 use openraft::type_config::alias::{SnapshotOf, VoteOf};
 use openraft::{OptionalSend, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
+use parking_lot::Mutex;
 
 use super::convert::{
     from_append_request, from_transfer, from_vote, from_vote_request, position, to_append_response, to_vote,
@@ -44,6 +46,8 @@ pub(super) struct Links {
     pub(super) network: Option<Network>,
     pub(super) reversions: Reversions,
     pub(super) env: Env,
+    /// What is known of the peers' logs, by replica.
+    pub(super) known: BTreeMap<ReplicaId, Arc<Mutex<KnownLog>>>,
 }
 
 impl RaftNetworkFactory<Types> for Links {
@@ -58,18 +62,25 @@ impl RaftNetworkFactory<Types> for Links {
             network: self.network.clone(),
             env: self.env.clone(),
         };
-        Link { peer, acknowledged: None, reversions: self.reversions.clone(), is_reverted: false }
+        let known = Arc::clone(self.known.entry(peer.to).or_default());
+        Link { peer, known, reversions: self.reversions.clone() }
     }
+}
+
+/// What is known of a peer's log. The library sends heartbeats on a link of their own: they know what entries taught.
+#[derive(Default)]
+pub(super) struct KnownLog {
+    /// The vote under which the peer last acknowledged entries, and the last of these.
+    acknowledged: Option<(Vote, Position)>,
+    /// Whether the peer lacks what it had acknowledged.
+    is_reverted: bool,
 }
 
 /// The way from one replica to another.
 pub(super) struct Link {
     peer: PeerClient,
-    /// The vote under which the peer last acknowledged entries, and the last of these.
-    acknowledged: Option<(Vote, Position)>,
+    known: Arc<Mutex<KnownLog>>,
     reversions: Reversions,
-    /// Whether the peer lacks what it had acknowledged.
-    is_reverted: bool,
 }
 
 impl Link {
@@ -99,19 +110,20 @@ impl Link {
     /// Compares an answer with what the peer had acknowledged. Only entries count: what the peer says of those that it
     /// had before may not be durable yet. Under one vote a follower's log never goes back.
     fn heed(
-        &mut self,
+        &self,
         vote: Vote,
         previous: Option<Position>,
         last: Option<Position>,
         answer: &AppendAnswer,
     ) -> Result<(), SendError> {
+        let mut known = self.known.lock();
         match (answer, last) {
-            (AppendAnswer::All, Some(last)) => self.acknowledged = Some((vote, last)),
+            (AppendAnswer::All, Some(last)) => known.acknowledged = Some((vote, last)),
             (AppendAnswer::Conflict, _) => {
-                let had = self.acknowledged.filter(|(under, _)| *under == vote).map(|(_, last)| last);
+                let had = known.acknowledged.filter(|(under, _)| *under == vote).map(|(_, last)| last);
                 if had.is_some_and(|had| previous.is_none_or(|previous| previous <= had)) && !mutant!(IgnoreReversion) {
                     tracing::error!(replica = %self.peer.to, ?had, ?previous, "replica lacks what it had acknowledged");
-                    self.is_reverted = true;
+                    known.is_reverted = true;
                     self.reversions.note(self.peer.to);
                     return Err(self.reverted());
                 }
@@ -141,7 +153,7 @@ impl RaftNetworkV2<Types> for Link {
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
         // The library's own limit is for what it sends to keep its lease; entries are not bound by it.
         let wait = if request.entries.is_empty() { option.soft_ttl() } else { ENTRIES_WAIT.max(option.soft_ttl()) };
-        if self.is_reverted {
+        if self.known.lock().is_reverted {
             return Err(self.failed(RPCTypes::AppendEntries, self.reverted()));
         }
         let ask = from_append_request(request);

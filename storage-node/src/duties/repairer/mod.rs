@@ -17,11 +17,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use couronne_base::watch;
+use couronne_cluster::map::ReplicaId;
 use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_placement::SHARDS_MAX;
 use couronne_protocol::map::MapSource;
 use couronne_protocol::shard::{ShardDuties, ShardError};
+use couronne_ring::DriveId;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -127,14 +129,15 @@ fn status(context: &DutyContext) -> RepairStatus {
     status
 }
 
-/// Whether replicas that serve are still to become members of a range: its rows do not survive yet what
-/// its blobs do.
+/// Whether members of a range are still to be exchanged, and can be: its rows do not survive yet what its blobs do.
 fn lacks_members(context: &DutyContext, leader: &RangeServer, snapshot: &DriveSnapshot) -> bool {
     let map = context.map.state();
     let Some(range) = map.range(leader.descriptor().id) else { return false };
-    let wanted: BTreeSet<_> = range.replicas.keys().copied().collect();
-    leader.consensus().committed_members().voters != [wanted]
-        && range.replicas.values().all(|drive| snapshot.up.contains(drive))
+    let Some((_, members)) = leader.consensus().committed_members() else { return false };
+    let [voters] = &members.voters[..] else { return true };
+    let is_joining =
+        |(replica, drive): (&ReplicaId, &DriveId)| !voters.contains(replica) && snapshot.up.contains(drive);
+    range.replicas.iter().any(is_joining) || voters.len() > range.replicas.len()
 }
 
 async fn round(context: &DutyContext) {

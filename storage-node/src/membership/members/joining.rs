@@ -177,7 +177,7 @@ impl Membership {
             }
         }
         let announce = |map: &mut ClusterMap| {
-            changes::announce_secrets(map);
+            map.announce_secrets();
             Ok(true)
         };
         Ok(self.map_store.update(announce).await.map(drop)?)

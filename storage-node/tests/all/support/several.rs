@@ -114,6 +114,26 @@ impl TestCluster {
 
     /// As [`TestCluster::start`], with settings of its own.
     pub async fn start_tuned(seed: u64, policy: &'static str, count: u16, tune: fn(&mut NodeSettings)) -> Self {
+        let mut several = Self::found_tuned(seed, policy, count, tune).await;
+        let token = several.token().await;
+        for number in 1..usize::from(count) {
+            several.join(seed + 100 * number as u64, policy, number + 1, &token).await;
+        }
+        several.wait_until_led().await;
+        several
+    }
+
+    /// Founds a cluster that waits for `count` nodes, of which the first runs.
+    pub async fn found(seed: u64, policy: &'static str, count: u16) -> Self {
+        Self::found_tuned(seed, policy, count, |_| ()).await
+    }
+
+    /// A token with which storage nodes join.
+    pub async fn token(&self) -> JoinToken {
+        self.node(0).make_token(plan(Role::StorageNode)).await.unwrap()
+    }
+
+    async fn found_tuned(seed: u64, policy: &'static str, count: u16, tune: fn(&mut NodeSettings)) -> Self {
         let mut several = Self { net: Arc::default(), machines: Vec::new(), tune };
         let rig = several.rig(seed, policy);
         let cluster = 7;
@@ -127,11 +147,6 @@ impl TestCluster {
         several.start_node(0).await;
         let first = several.node(0);
         first.keep_secrets(Bytes::from_static(b"secrets"), &authority, &authority_key).await.unwrap();
-        let token = first.make_token(plan(Role::StorageNode)).await.unwrap();
-        for number in 1..usize::from(count) {
-            several.join(seed + 100 * number as u64, policy, number + 1, &token).await;
-        }
-        several.wait_until_led().await;
         several
     }
 
@@ -166,6 +181,18 @@ impl TestCluster {
 
     /// Another node joins, and starts.
     pub async fn join(&mut self, seed: u64, policy: &'static str, number: usize, token: &JoinToken) {
+        let machine = self.join_without_start(seed, policy, number, token).await;
+        self.start_node(machine).await;
+    }
+
+    /// Another node joins, and does not start; which machine it is.
+    pub async fn join_without_start(
+        &mut self,
+        seed: u64,
+        policy: &'static str,
+        number: usize,
+        token: &JoinToken,
+    ) -> usize {
         let rig = self.rig(seed, policy);
         let drives = rig.node_drives(|_| true);
         let planned = Membership::plan_drives(&rig.env, &drives).await.unwrap();
@@ -173,7 +200,7 @@ impl TestCluster {
         let map = ClusterMap::decode(admission.map).unwrap();
         Membership::prepare_drives(&rig.env, &drives, &planned, admission.node, map).await.unwrap();
         self.machines.push(Machine { rig, id: admission.node, node: None });
-        self.start_node(self.machines.len() - 1).await;
+        self.machines.len() - 1
     }
 
     /// A gateway joins: its identity, and its way to the nodes.
