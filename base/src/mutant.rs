@@ -118,6 +118,8 @@ mutants! {
     ReadWithoutLease,
     /// a leader's lease is shorter than its followers' patience
     LeaseTooLong,
+    /// a leader whose drive hangs gives up its lease
+    KeepLeaseOnHungDrive,
     /// a restarted replica grants no vote for one lease
     VoteAfterRestart,
     /// a leader whose clock differs from the others' by too much takes no writes

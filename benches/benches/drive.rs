@@ -17,7 +17,7 @@ use couronne_protocol::shard::{GetShard, Owner, PutShard};
 use couronne_ring::Epoch;
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::files::FileDisk;
-use couronne_storage_node::drives::{Drive, Identity, Parts, Settings};
+use couronne_storage_node::drives::{Drive, Identity, Parts, Settings, StoreThreads};
 
 const CLUSTER: u128 = 77;
 const NOW_MS: u64 = testing::WALL_START_US / 1000;
@@ -68,7 +68,7 @@ async fn measure(size: usize, small: bool, count: u32, at_once: u32) {
     settings.small_bytes_max = if small { u32::MAX } else { 0 };
     let database = RocksDrive::open(&folder.path().join("index"), &RocksSettings::default()).unwrap();
     let index = Arc::new(database.store("shards").unwrap());
-    let parts = Parts { disk, index, env: env(), settings };
+    let parts = Parts { disk, index, threads: StoreThreads::default(), env: env(), settings };
     let drive = Drive::open(parts, CLUSTER).await.unwrap();
     let geometry = Geometry::new(1, 0, 16 << 20).unwrap();
     let mut buffer = AlignedBuffer::with_capacity(size);

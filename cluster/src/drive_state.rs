@@ -2,7 +2,8 @@
 //!
 //! *Liveness* says whether the drive answers, *writes* whether one that answers takes new shards. A drive that does
 //! not answer has no writes to speak of: their state begins anew when it is back.
-//! No member says of a drive that it is slow, so that is no state here; each gateway avoids those it finds slow.
+//! A drive is slow if its node says that calls to it do not come back; beside that each gateway avoids those that it
+//! finds late itself.
 //! Promises: a state that the tables do not allow to follow is never entered. Must not know: time-outs, reports.
 
 use std::fmt;
@@ -12,6 +13,9 @@ use std::fmt;
 pub enum Liveness {
     /// The drive answers.
     Up,
+    /// Calls to the drive do not come back in time, or did not a moment ago: others are asked before it, and a shard
+    /// meant for it may be left out.
+    Slow,
     /// The drive does not answer, and is waited for: a shard meant for it may be left out.
     Down,
     /// The drive has not answered for longer than the grace: its shards are rebuilt elsewhere.
@@ -32,7 +36,13 @@ pub enum WriteState {
 
 impl Liveness {
     /// What may follow what.
-    const TRANSITIONS: [(Self, Self); 4] = [
+    const TRANSITIONS: [(Self, Self); 9] = [
+        // Its node said that its calls hang, or that they come back again.
+        (Self::Up, Self::Slow),
+        (Self::Slow, Self::Up),
+        (Self::Slow, Self::Down),
+        (Self::Down, Self::Slow),
+        (Self::Slow, Self::Lost),
         // Its node was not heard of, or said that the drive failed.
         (Self::Up, Self::Down),
         // The grace is over.
@@ -82,6 +92,9 @@ impl DriveState {
     /// A drive that does not answer.
     pub const DOWN: Self = Self { liveness: Liveness::Down, writes: WriteState::Writable };
 
+    /// A drive whose calls do not come back.
+    pub const SLOW: Self = Self { liveness: Liveness::Slow, writes: WriteState::Writable };
+
     /// A drive that has not answered for longer than the grace.
     pub const LOST: Self = Self { liveness: Liveness::Lost, writes: WriteState::Writable };
 
@@ -105,6 +118,11 @@ impl DriveState {
         matches!(self.liveness, Liveness::Up)
     }
 
+    /// Whether it may answer, in time or not.
+    pub const fn answers(self) -> bool {
+        matches!(self.liveness, Liveness::Up | Liveness::Slow)
+    }
+
     /// Whether it is the place for a new shard, and for leadership.
     pub const fn is_writable(self) -> bool {
         self.is_up() && matches!(self.writes, WriteState::Writable)
@@ -121,6 +139,7 @@ impl DriveState {
         match (self.liveness, self.writes) {
             (Liveness::Lost, _) => "lost",
             (Liveness::Down, _) => "down",
+            (Liveness::Slow, _) => "slow",
             (Liveness::Up, WriteState::Writable) => "writable",
             (Liveness::Up, WriteState::Full) => "full",
             (Liveness::Up, WriteState::Stopping) => "stopping",
@@ -143,6 +162,10 @@ mod tests {
         assert!(!DriveState::WRITABLE.may_become(DriveState::LOST));
         assert!(!DriveState::LOST.may_become(DriveState::DOWN));
         assert!(DriveState::DOWN.may_become(DriveState::LOST));
+        for hangs in [DriveState::WRITABLE, DriveState::DOWN] {
+            assert!(hangs.may_become(DriveState::SLOW) && DriveState::SLOW.may_become(hangs));
+        }
+        assert!(DriveState::SLOW.may_become(DriveState::LOST) && !DriveState::LOST.may_become(DriveState::SLOW));
         for back in [WriteState::Writable, WriteState::Full, WriteState::Stopping] {
             assert!(DriveState::DOWN.may_become(DriveState::up(back)));
             assert!(DriveState::LOST.may_become(DriveState::up(back)));

@@ -23,6 +23,9 @@ const MAGIC: &[u8; 8] = b"COURMAP1";
 /// The number of a drive that is not up, where a state is one number.
 const DOWN: u8 = 4;
 
+/// The number of a drive whose calls hang, likewise.
+const SLOW: u8 = 5;
+
 /// Versions and replica ids of a map are below: they rise by one, and are never near the end of their numbers.
 const COUNT_MAX: u64 = 1 << 62;
 
@@ -35,7 +38,7 @@ record! { ClusterMap {
 record! { Bootstrap { 1 nodes, 2 ranges } }
 record! { MapNode { 1 role, 2 name, 3 address, 4 region, 5 zone } }
 record! { StoredDrive {
-    1 node, 2 boots, 3 incarnation, 4 weight, 5 down_since_ms, 6 writes, 7 emptied, 8 start, 9 log_end,
+    1 node, 2 boots, 3 incarnation, 4 weight, 5 down_since_ms, 6 writes, 7 emptied, 8 start, 9 log_end, 10 is_slow,
 } }
 record! { LogEnd { 1 file, 2 offset } }
 record! { Emptied { 1 times, 2 last_ms, 3 version } }
@@ -114,11 +117,16 @@ impl Value for DriveState {
     fn write(&self, out: &mut Writer) {
         match self.liveness() {
             Liveness::Up => self.writes().write(out),
+            Liveness::Slow => SLOW.write(out),
             Liveness::Down | Liveness::Lost => DOWN.write(out),
         }
     }
 
     fn read(input: Input<'_>) -> Result<Self, Corrupt> {
-        if u8::read(input)? == DOWN { Ok(Self::DOWN) } else { WriteState::read(input).map(Self::up) }
+        match u8::read(input)? {
+            DOWN => Ok(Self::DOWN),
+            SLOW => Ok(Self::SLOW),
+            _ => WriteState::read(input).map(Self::up),
+        }
     }
 }

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, BoundColumnFamily, Cache, DBCompressionType, DBRawIteratorWithThreadMode,
     DBWithThreadMode, DEFAULT_COLUMN_FAMILY_NAME, ErrorKind, FlushOptions, LogLevel, LruCacheOptions, MultiThreaded,
-    Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    Options, ReadOptions, ReadTier, SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 
 use crate::store::{Batch, Cursor, Row, Store, StoreError, View, Write};
@@ -121,6 +121,13 @@ impl RocksDrive {
 }
 
 impl RocksStore {
+    fn view_of(&self, tier: ReadTier) -> Box<dyn View + '_> {
+        let database = &self.drive.inner.database;
+        let snapshot = database.snapshot();
+        let reads = read_options(&snapshot, tier);
+        Box::new(RocksView { database, family: self.family(), reads, snapshot, tier })
+    }
+
     fn family(&self) -> Result<Arc<BoundColumnFamily<'_>>, StoreError> {
         let family = self.drive.inner.database.cf_handle(&self.name);
         family.ok_or_else(|| StoreError::Failed(format!("store {} was dropped", self.name)))
@@ -129,11 +136,11 @@ impl RocksStore {
 
 impl Store for RocksStore {
     fn view(&self) -> Box<dyn View + '_> {
-        let database = &self.drive.inner.database;
-        let snapshot = database.snapshot();
-        let mut reads = ReadOptions::default();
-        reads.set_snapshot(&snapshot);
-        Box::new(RocksView { database, family: self.family(), reads, snapshot })
+        self.view_of(ReadTier::All)
+    }
+
+    fn view_in_memory(&self) -> Box<dyn View + '_> {
+        self.view_of(ReadTier::BlockCache)
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
@@ -179,6 +186,8 @@ struct RocksView<'a> {
     /// Read options that point to the snapshot; dropped before it.
     reads: ReadOptions,
     snapshot: SnapshotWithThreadMode<'a, Database>,
+    /// What may be read.
+    tier: ReadTier,
 }
 
 impl<'a> RocksView<'a> {
@@ -198,8 +207,7 @@ impl View for RocksView<'_> {
         if start.is_some() && start >= end && end.is_some() {
             return Box::new(RocksCursor { rows: None, reverse, state: State::Done });
         }
-        let mut reads = ReadOptions::default();
-        reads.set_snapshot(&self.snapshot);
+        let mut reads = read_options(&self.snapshot, self.tier);
         if let Some(start) = start {
             reads.set_iterate_lower_bound(start);
         }
@@ -217,6 +225,14 @@ impl View for RocksView<'_> {
             }
         }
     }
+}
+
+/// Reads of a snapshot, from memory alone or from wherever the rows are.
+fn read_options(snapshot: &SnapshotWithThreadMode<'_, Database>, tier: ReadTier) -> ReadOptions {
+    let mut reads = ReadOptions::default();
+    reads.set_snapshot(snapshot);
+    reads.set_read_tier(tier);
+    reads
 }
 
 /// The first key of an interval that begins so.
@@ -372,6 +388,9 @@ fn unread(error: rocksdb::Error) -> StoreError {
     // RocksDB tells the want of descriptors by the system's words only.
     if error.kind() == ErrorKind::IOError && error.as_ref().contains("Too many open files") {
         return StoreError::OutOfFiles;
+    }
+    if error.kind() == ErrorKind::Incomplete {
+        return StoreError::NotInMemory;
     }
     failed(error)
 }

@@ -3,7 +3,8 @@
 //! Promises of every `Store`: a batch is visible whole or not at all, at once; what `flush` returned
 //! for is durable; after a crash the store holds the effect of a prefix of the batches applied, at
 //! least up to the last flush. There is no write-ahead log here: a user that needs the suffix keeps a log of
-//! its own (the Raft log, the segments) and applies it again.
+//! its own (the Raft log, the segments) and applies it again. Every method may wait for the medium, but for
+//! [`Store::view_in_memory`] and [`Store::unflushed_bytes`].
 //! Must not know: rows, objects, Raft, shards.
 
 use std::ops::Bound;
@@ -27,6 +28,9 @@ pub enum StoreError {
     /// A read found the process out of open files. The medium is sound, and a later read may succeed.
     #[error("out of open files")]
     OutOfFiles,
+    /// What is read is on the medium only, and was to be read from memory ([`Store::view_in_memory`]).
+    #[error("not in memory")]
+    NotInMemory,
 }
 
 impl From<Corrupt> for StoreError {
@@ -127,6 +131,12 @@ pub trait View: Send + Sync {
 pub trait Store: Send + Sync + 'static {
     /// A picture of the store as of now.
     fn view(&self) -> Box<dyn View + '_>;
+
+    /// The same picture, of which only what memory has is read: it never waits for the medium, and says
+    /// [`StoreError::NotInMemory`] instead.
+    fn view_in_memory(&self) -> Box<dyn View + '_> {
+        self.view()
+    }
 
     /// Applies a batch: visible whole when this returns, durable at the next flush.
     fn apply(&self, batch: &Batch) -> Result<(), StoreError>;

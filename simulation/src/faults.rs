@@ -1,5 +1,5 @@
 //! The faults: processes that die, stop or are cut off, machines that lose power, drives that fail, fill up,
-//! slow down, rot, are swapped or put back to an earlier state, messages that are late, lost or repeated, clocks that are
+//! slow down, hang, rot, are swapped or put back to an earlier state, messages that are late, lost or repeated, clocks that are
 //! wrong.
 //!
 //! A node may be away for longer than the grace, and then have an empty drive: it died for good and was replaced.
@@ -57,6 +57,7 @@ enum Cure {
     FineWeather,
     Room(NodeId),
     Speed(NodeId),
+    Unhang(NodeId),
 }
 
 /// An earlier state of the victim's drive.
@@ -211,6 +212,7 @@ impl Faults {
             Cure::FineWeather => world.network.set_weather(Weather::FINE),
             Cure::Room(id) => world.drives.get(&id).into_iter().for_each(|drive| drive.disk.set_capacity(CAPACITY)),
             Cure::Speed(id) => world.drives.get(&id).into_iter().for_each(|drive| drive.set_slow(0)),
+            Cure::Unhang(id) => world.drives.get(&id).into_iter().for_each(|drive| drive.set_hang(false)),
         }
         world.note(format_args!("cure {cure:?}"));
         Ok(())
@@ -243,7 +245,8 @@ impl Faults {
             }
             70..=76 => self.fail_disk(world, node),
             77..=81 => self.fill_disk(world, node)?,
-            82..=88 => {
+            82..=84 => self.hang(world, node),
+            85..=88 => {
                 let slow_ms = self.rng.between(10, 400);
                 world.note(format_args!("slow {node} {slow_ms}"));
                 world.drives.get(&node).into_iter().for_each(|drive| drive.set_slow(slow_ms));
@@ -339,8 +342,15 @@ impl Faults {
         self.later(world, (2000, 9000), Cure::Restart(id));
     }
 
+    /// Calls to a drive do not come back for a while, mostly for longer than they may.
+    fn hang(&mut self, world: &World, id: NodeId) {
+        world.note(format_args!("hang {id}"));
+        world.drives.get(&id).into_iter().for_each(|drive| drive.set_hang(true));
+        self.later(world, (1000, 20_000), Cure::Unhang(id));
+    }
+
     fn fill_disk(&mut self, world: &World, id: NodeId) -> io::Result<()> {
-        let Some(drive) = world.drives.get(&id) else { return Ok(()) };
+        let Some(drive) = world.drives.get(&id).filter(|drive| !drive.hangs()) else { return Ok(()) };
         let space = world.by_hand(drive.disk.space())?;
         let room = self.rng.below(12 << 20);
         world.note(format_args!("full {id} {room}"));
@@ -356,6 +366,9 @@ impl Faults {
     fn rot(&mut self, world: &World) -> io::Result<()> {
         let victim = self.victim.filter(|_| world.shape.scrubbed);
         let Some((id, drive)) = victim.and_then(|id| Some((id, world.drives.get(&id)?))) else { return Ok(()) };
+        if drive.hangs() {
+            return Ok(());
+        }
         let (folder, span) = match self.rng.below(10) {
             0..=6 => ("segments", 256 << 10),
             7..=8 => ("log", LOG_HEADER_BYTES),

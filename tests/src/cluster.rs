@@ -15,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::world::{Network, World};
+use crate::hanging::HangingFolder;
 use crate::server::{ACCESS_KEY, SECRET_KEY, Server, admin_get, binary};
 
 /// How long a cluster may take to form, and anything else to come true, on a busy machine.
@@ -47,6 +48,8 @@ pub struct ClusterShape {
     pub is_apart: bool,
     /// Each drive is a small file system of its own, of so many MiB; one drive a node then.
     pub drive_mib: Option<u32>,
+    /// Nodes whose first drive can hang.
+    pub hanging: &'static [&'static str],
     /// Further sections of everyone's settings.
     pub settings: &'static str,
 }
@@ -63,6 +66,7 @@ impl Default for ClusterShape {
             zones: 1,
             is_apart: false,
             drive_mib: None,
+            hanging: &[],
             settings: "",
         }
     }
@@ -70,6 +74,8 @@ impl Default for ClusterShape {
 
 /// A cluster; its processes end when it is dropped.
 pub struct Cluster {
+    /// The folders of drives that can hang; they go before the folder that they are in.
+    hanging: BTreeMap<String, HangingFolder>,
     home: TempDir,
     world: World,
     members: BTreeMap<String, Member>,
@@ -117,8 +123,14 @@ impl Cluster {
     /// Gives everyone a place and settings.
     fn prepare(shape: ClusterShape) -> Result<Self, String> {
         let world = World::make(shape).inspect_err(|why| eprintln!("NOT RUN: {why}"))?;
-        let mut cluster = Self { home: tempfile::tempdir().unwrap(), world, members: BTreeMap::new() };
+        let (home, hanging) = (tempfile::tempdir().unwrap(), BTreeMap::new());
+        let mut cluster = Self { hanging, home, world, members: BTreeMap::new() };
         nodes(shape).chain(gateways(shape)).for_each(|name| cluster.settle(&name, shape));
+        for name in shape.hanging {
+            let (drive, behind) =
+                (cluster.data(name).join("drive-01"), cluster.home.path().join(format!("behind-{name}")));
+            cluster.hanging.insert((*name).to_owned(), HangingFolder::mount(&drive, &behind).unwrap());
+        }
         Ok(cluster)
     }
 
@@ -184,6 +196,11 @@ impl Cluster {
     /// Lets a paused member go on.
     pub fn resume(&self, name: &str) {
         self.signal(name, Signal::CONT);
+    }
+
+    /// Has every call to a node's first drive hang, or come back.
+    pub fn set_hang(&self, name: &str, hangs: bool) {
+        self.hanging[name].set_hang(hangs);
     }
 
     /// Empties the drives of a node, whether it runs or not.
@@ -438,6 +455,8 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        // A process whose calls hang does not end.
+        self.hanging.values().for_each(|folder| folder.set_hang(false));
         for member in self.members.values_mut() {
             if let Some(mut child) = member.child.take() {
                 let _ = child.kill();

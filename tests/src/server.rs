@@ -1,5 +1,6 @@
 //! A server of the built binary, on loopback, with free ports and a data folder of its own.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::hanging::HangingFolder;
 
 /// The root access key of every test server.
 pub const ACCESS_KEY: &str = "TESTROOTACCESSKEY000";
@@ -47,6 +50,8 @@ impl ServerShape {
 
 /// A server; ended when dropped.
 pub struct Server {
+    /// The folders of drives that can hang; they go before the folder that they are in.
+    hanging: BTreeMap<u32, HangingFolder>,
     home: TempDir,
     flags: Vec<String>,
     wrapper: Vec<String>,
@@ -88,11 +93,32 @@ impl Server {
         server
     }
 
+    /// Starts a server on a new data folder, of whose drives one can hang.
+    pub fn start_with_hanging_drive(flags: &[&str], number: u32) -> Self {
+        let mut server = Self::prepare(flags, &[]);
+        let behind = server.home.path().join(format!("behind-{number:02}"));
+        let folder = HangingFolder::mount(&server.drive(number), &behind).unwrap();
+        server.hanging.insert(number, folder);
+        server.restart();
+        server
+    }
+
+    /// Has every call to a drive hang, or come back.
+    pub fn set_hang(&self, number: u32, hangs: bool) {
+        self.hanging[&number].set_hang(hangs);
+    }
+
+    /// What `couronne status` says.
+    pub fn status(&self) -> Value {
+        crate::json(&self.couronne(&["status", "--json"]))
+    }
+
     fn prepare(flags: &[&str], wrapper: &[&str]) -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let (home, flags, wrapper) = (tempfile::tempdir().unwrap(), owned(flags), owned(wrapper));
-        Self { home, flags, wrapper, certificate: None, child: None, s3: nowhere, admin: nowhere }
+        let hanging = BTreeMap::new();
+        Self { hanging, home, flags, wrapper, certificate: None, child: None, s3: nowhere, admin: nowhere }
     }
 
     /// Starts it again on the same data folder, after [`Server::kill`] or [`Server::stop`].
@@ -235,6 +261,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // A process whose calls hang does not end.
+        self.hanging.values().for_each(|folder| folder.set_hang(false));
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();

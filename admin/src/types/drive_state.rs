@@ -16,6 +16,8 @@ pub enum DriveState {
     Stopping,
     /// The drive came back emptied, and repair is not done.
     Refilling,
+    /// Calls to the drive do not come back in time: it is left out as one that is down, until they do.
+    Slow,
     /// The drive does not serve, and is waited for.
     Down,
     /// The drive does not serve for longer than the grace: what it held is rebuilt elsewhere.
@@ -30,6 +32,7 @@ impl DriveState {
             Self::Full => "full",
             Self::Stopping => "stopping",
             Self::Refilling => "refilling",
+            Self::Slow => "slow",
             Self::Down => "down",
             Self::Lost => "lost",
         }

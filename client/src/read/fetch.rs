@@ -2,6 +2,7 @@
 //!
 //! What a primary should have had and did not have, or had wrong, is reported, so that it is repaired.
 
+use couronne_cluster::DriveState;
 use couronne_cluster::map::MapView;
 use couronne_placement::ShardId;
 use couronne_protocol::shard::{GetShard, Owner, ShardError};
@@ -20,14 +21,15 @@ pub(super) struct ShardFetcher<'a> {
 }
 
 impl ShardFetcher<'_> {
-    /// Frames of a shard from the drive that ought to have it, unless that was late a moment ago.
+    /// Frames of a shard from the drive that ought to have it, unless that was late a moment ago, or its node says that
+    /// it is slow.
     pub(super) async fn at_primary(
         &self,
         number: u8,
         frames: FrameRange,
         drive: DriveId,
     ) -> Result<Frames, ShardError> {
-        if self.client.is_slow(drive) {
+        if self.client.is_slow(drive) || self.map.drive_state(drive) == DriveState::SLOW {
             return Err(ShardError::Down("it was late a moment ago".to_owned()));
         }
         let fetched = self.fetch(number, frames, drive).await;
@@ -64,7 +66,7 @@ impl ShardFetcher<'_> {
     }
 
     async fn fetch(&self, number: u8, frames: FrameRange, drive: DriveId) -> Result<Frames, ShardError> {
-        if !self.map.drive_state(drive).is_up() {
+        if !self.map.drive_state(drive).answers() {
             return Err(ShardError::Down("so says the map".to_owned()));
         }
         let shard = self.shard(number);

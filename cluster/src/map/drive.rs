@@ -26,6 +26,8 @@ pub struct StoredDrive {
     pub weight: u32,
     /// Since when it does not serve, in milliseconds since 1970; unset: it serves.
     pub down_since_ms: Option<u64>,
+    /// Whether it does not serve because calls to it do not come back.
+    pub is_slow: bool,
     /// Whether it takes new shards, while it serves.
     pub writes: WriteState,
     /// How it lost what it held.
@@ -83,6 +85,7 @@ impl StoredDrive {
             log_end: LogEnd::START,
             weight,
             down_since_ms: None,
+            is_slow: false,
             writes,
             emptied,
         }
@@ -91,12 +94,13 @@ impl StoredDrive {
     /// Its state, as long as nobody asks whether it is lost.
     pub const fn state(&self) -> DriveState {
         match self.down_since_ms {
+            Some(_) if self.is_slow => DriveState::SLOW,
             Some(_) => DriveState::DOWN,
             None => DriveState::up(self.writes),
         }
     }
 
-    /// Its state at a time, in milliseconds since 1970: one that is down for longer than the grace is lost.
+    /// Its state at a time, in milliseconds since 1970: one that does not serve for longer than the grace is lost.
     pub const fn state_at(&self, now_ms: u64, grace_ms: u64) -> DriveState {
         if self.lost_since_ms(now_ms, grace_ms).is_some() { DriveState::LOST } else { self.state() }
     }
@@ -119,7 +123,8 @@ impl StoredDrive {
         if state == next || next.liveness() == Liveness::Lost {
             return Ok(false);
         }
-        self.down_since_ms = if next.is_up() { None } else { Some(now_ms) };
+        self.down_since_ms = if next.is_up() { None } else { self.down_since_ms.or(Some(now_ms)) };
+        self.is_slow = next.liveness() == Liveness::Slow;
         self.writes = next.writes();
         Ok(true)
     }
@@ -156,6 +161,18 @@ mod tests {
         assert_eq!(drive.state_at(310, GRACE_MS), DriveState::LOST);
         assert_eq!(drive.enter(DriveState::up(WriteState::Stopping), 400), Ok(true));
         assert_eq!(drive.state_at(900, GRACE_MS), DriveState::up(WriteState::Stopping));
+    }
+
+    #[test]
+    fn a_drive_that_hangs_is_slow_and_lost_after_the_grace_until_it_is_back() {
+        let mut drive = StoredDrive::new(NodeId(1), 1);
+        assert_eq!(drive.enter(DriveState::SLOW, 10), Ok(true));
+        assert_eq!(drive.state_at(309, GRACE_MS), DriveState::SLOW);
+        assert_eq!(drive.enter(DriveState::DOWN, 100), Ok(true));
+        assert_eq!(drive.enter(DriveState::SLOW, 200), Ok(true));
+        assert_eq!(drive.state_at(310, GRACE_MS), DriveState::LOST, "it has not served since it first hung");
+        assert_eq!(drive.enter(DriveState::WRITABLE, 400), Ok(true));
+        assert_eq!((drive.state(), drive.is_slow), (DriveState::WRITABLE, false));
     }
 
     #[test]

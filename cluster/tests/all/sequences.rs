@@ -71,6 +71,7 @@ fn changes() -> impl Strategy<Value = Change> {
     let state = prop_oneof![
         8 => writes().prop_map(DriveState::up),
         6 => Just(DriveState::DOWN),
+        3 => Just(DriveState::SLOW),
         1 => Just(DriveState::LOST),
     ];
     let drives = prop::collection::btree_map(NUMBERS, state, 0..4);

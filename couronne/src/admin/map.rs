@@ -48,6 +48,7 @@ pub(super) const fn drive_state(state: couronne_cluster::DriveState) -> DriveSta
     match (state.liveness(), state.writes()) {
         (Liveness::Lost, _) => DriveState::Lost,
         (Liveness::Down, _) => DriveState::Down,
+        (Liveness::Slow, _) => DriveState::Slow,
         (Liveness::Up, WriteState::Stopping) => DriveState::Stopping,
         (Liveness::Up, WriteState::Full) => DriveState::Full,
         (Liveness::Up, WriteState::Writable) => DriveState::Writable,

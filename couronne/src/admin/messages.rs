@@ -47,6 +47,9 @@ pub(crate) struct DriveMessage {
     pub(crate) folder: Option<String>,
     /// Why it does not serve; unset: it serves.
     pub(crate) down_reason: Option<String>,
+    /// Whether it does not serve because calls to it do not come back in time.
+    #[serde(default)]
+    pub(crate) slow: bool,
     /// Whether it takes no new shards for want of space.
     pub(crate) full: bool,
     /// Its capacity, in bytes.

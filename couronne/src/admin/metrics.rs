@@ -66,6 +66,9 @@ impl MetricsPage {
         )?;
         let up = drives.iter().map(|drive| ([drive.id.clone()], u64::from(drive.down_reason.is_none())));
         self.gauge(("couronne_drive_up", "1: the drive is up; 0: it is down or lost."), ["drive"], up)?;
+        let slow = drives.iter().map(|drive| ([drive.id.clone()], u64::from(drive.slow)));
+        let name = ("couronne_drive_slow", "1: calls to the drive do not come back in time; it is left out.");
+        self.gauge(name, ["drive"], slow)?;
         let full = drives.iter().map(|drive| ([drive.id.clone()], u64::from(drive.full)));
         self.gauge(("couronne_drive_full", "1: the drive is full and takes no new shards."), ["drive"], full)
     }

@@ -15,6 +15,9 @@ use couronne_storage_node::node::{DriveStatus, LocalNode, MemberLiveness, NodeSt
 
 use super::messages::{DriveMessage, MemberMessage, StatusMessage};
 
+/// Why a slow drive does not serve, for a person.
+const HANGS: &str = "calls to its disk do not come back in time";
+
 /// Where the status of this process comes from.
 pub(crate) struct StatusSource {
     node: Option<Arc<LocalNode>>,
@@ -86,12 +89,16 @@ fn drive_message(drive: DriveStatus) -> DriveMessage {
     DriveMessage {
         id: drive.id.to_string(),
         folder: drive.name,
+        slow: drive.is_slow,
         full: drive.is_full,
         total_bytes: space(|stats| stats.space.total),
         free_bytes: space(|stats| stats.space.free),
         live_bytes: space(|stats| stats.live_bytes),
         dead_bytes: space(|stats| stats.dead_bytes),
-        down_reason: drive.down.or_else(|| stats.as_ref().and_then(|stats| stats.down.clone())),
+        down_reason: drive
+            .down
+            .or_else(|| drive.is_slow.then(|| HANGS.to_owned()))
+            .or_else(|| stats.as_ref().and_then(|stats| stats.down.clone())),
         log_bytes: drive.log_bytes.0,
     }
 }

@@ -25,6 +25,7 @@ mod welcome;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use couronne_gateway::engine::Components;
 use couronne_gateway::front::Gateway;
@@ -135,14 +136,25 @@ pub(crate) fn run_gateway(settings: Settings) -> Result<(), ServeError> {
     run_role(&settings.clone(), gateway::serve(settings))
 }
 
+/// Threads that wait for media, at most. Each is made when it is needed.
+const BLOCKING_THREADS_MAX: usize = 4096;
+
+/// How long the threads that still work are waited for at the end.
+const THREADS_END_WAIT: Duration = Duration::from_secs(5);
+
 fn run_role(settings: &Settings, role: impl Future<Output = Result<(), ServeError>>) -> Result<(), ServeError> {
     let _log = logs::start(&settings.logs)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = settings.process.worker_threads {
         runtime.worker_threads(usize::from(threads.max(1)));
     }
+    // Each drive has a bounded number of calls that wait for its medium; so many drives may hang at once.
+    runtime.max_blocking_threads(BLOCKING_THREADS_MAX);
     let runtime = runtime.enable_all().thread_name("couronne").build().map_err(ServeError::Runtime)?;
-    runtime.block_on(role)
+    let served = runtime.block_on(role);
+    // A thread whose call hangs is not waited for.
+    runtime.shutdown_timeout(THREADS_END_WAIT);
+    served
 }
 
 /// Start, serve, stop.

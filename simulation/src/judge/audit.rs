@@ -244,7 +244,7 @@ fn find_strays(world: &World, map: &MapView, wanted: &Shards, wrong: &mut Vec<St
         let node = world.node(placed.node).ok_or("a node is gone")?;
         let mut after = None;
         loop {
-            let page = node.list_shards(*drive, after, 500).map_err(AuditError::of)?;
+            let page = world.by_hand(node.list_shards(*drive, after, 500)).map_err(AuditError::of)?;
             let Some(last) = page.last() else { break };
             after = Some(last.shard);
             let strays = page.iter().filter(|listed| wanted.get(&listed.shard) != Some(drive));

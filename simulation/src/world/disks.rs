@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -34,6 +34,7 @@ pub struct SimulatedDrive {
     /// Its stores.
     pub stores: Arc<MemoryStores>,
     pace: Arc<Pace>,
+    hangs: AtomicBool,
     rng: Rng,
 }
 
@@ -41,7 +42,8 @@ impl SimulatedDrive {
     /// An empty drive.
     pub fn new(mut rng: Rng) -> Self {
         let pace = Arc::new(Pace { rng: Mutex::new(rng.fork()), slow_ms: AtomicU64::new(0) });
-        Self { disk: SimulatedDisk::new(rng.draw(), CAPACITY), stores: Arc::default(), pace, rng }
+        let disk = SimulatedDisk::new(rng.draw(), CAPACITY);
+        Self { disk, stores: Arc::default(), pace, hangs: AtomicBool::new(false), rng }
     }
 
     /// The drive as a node is given it.
@@ -63,18 +65,31 @@ impl SimulatedDrive {
         self.disk = self.disk.crash();
         self.stores.crash(self.rng.draw());
         self.set_slow(0);
+        self.set_hang(false);
     }
 
     /// Another drive that holds what a snapshot of this one taken now would.
     pub fn snapshot(&mut self) -> Self {
         let pace = Arc::new(Pace { rng: Mutex::new(self.rng.fork()), slow_ms: AtomicU64::new(0) });
         let (disk, stores) = (self.disk.backup(), Arc::new(self.stores.backup(self.rng.draw())));
-        Self { disk, stores, pace, rng: self.rng.fork() }
+        Self { disk, stores, pace, hangs: AtomicBool::new(false), rng: self.rng.fork() }
     }
 
     /// Another, empty drive takes its place.
     pub fn wipe(&mut self) {
         *self = Self::new(self.rng.fork());
+    }
+
+    /// Has every call hang, or come back.
+    pub fn set_hang(&self, hangs: bool) {
+        self.hangs.store(hangs, Ordering::Relaxed);
+        self.disk.set_hang(hangs);
+        self.stores.set_hang(hangs);
+    }
+
+    /// Whether calls hang.
+    pub fn hangs(&self) -> bool {
+        self.hangs.load(Ordering::Relaxed)
     }
 
     /// Has every call take up to so many milliseconds more.

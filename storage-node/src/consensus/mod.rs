@@ -129,7 +129,7 @@ pub trait StateMachine: Send + Sync + 'static {
     fn applied(&self) -> Applied;
 
     /// Applies entries in order, those already applied excepted. Visible at once, durable at the next flush.
-    fn apply(&self, entries: Vec<Entry>) -> Result<(), StateMachineError>;
+    async fn apply(&self, entries: Vec<Entry>) -> Result<(), StateMachineError>;
 
     /// Makes what was applied durable and says up to where.
     async fn flush(&self) -> Result<Applied, StateMachineError>;
@@ -243,6 +243,9 @@ pub trait Consensus: Send + Sync + 'static {
 
     /// Stands for no election any more.
     fn stop_campaigning(&self);
+
+    /// Stands for no election, and answers no reads by its lease, as long as its drive is slow.
+    fn set_slow(&self, is_slow: bool);
 
     /// Makes a leader known to its followers, which renews its lease.
     async fn heartbeat(&self);

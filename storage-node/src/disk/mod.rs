@@ -13,6 +13,7 @@ mod pieces;
 mod replace;
 #[cfg(feature = "testing")]
 pub mod simulated;
+mod watched;
 
 use std::io;
 use std::sync::{Arc, Weak};
@@ -23,6 +24,7 @@ use bytes::Bytes;
 pub(crate) use copies::{read_copies, write_copies};
 pub(crate) use descriptors::{is_out_of_files, when_files_are_left};
 pub(crate) use replace::replace;
+pub(crate) use watched::{CALL_TIME_MAX, CallWatch, WatchedDisk};
 
 /// How a file is used. Buffered and direct I/O never meet on one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

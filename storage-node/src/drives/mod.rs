@@ -10,7 +10,9 @@ mod mount;
 mod mounted;
 mod noted;
 pub mod shards;
+mod slowness;
 mod stores;
+pub(crate) mod threads;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -35,6 +37,7 @@ pub use self::shards::{
     BIRTH_AHEAD_MS_MAX, BIRTH_BEHIND_MS_MAX, Drive, Identity, IdentityError, ListedShard, Parts, Settings, Stats,
 };
 pub use self::stores::{MemoryStores, RocksStores, Stores, replica_store};
+pub use self::threads::StoreThreads;
 pub(crate) use self::watch::{OnFailure, watch};
 
 /// Mounted drives by their ids.

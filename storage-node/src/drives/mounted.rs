@@ -14,9 +14,11 @@ use couronne_cluster::{DriveState, WriteState};
 use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
 
+use super::slowness::Slowness;
 use super::stores::{SHARD_INDEX, Stores};
+use super::threads::StoreThreads;
 use super::{Drive, Identity, IdentityError, Parts, Settings};
-use crate::disk::Disk;
+use crate::disk::{CallWatch, Disk, WatchedDisk};
 use crate::error::NodeError;
 use crate::log::{DriveLog, LogError};
 
@@ -39,6 +41,8 @@ pub(crate) struct MountedDrive {
     pub(crate) id: DriveId,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) stores: Arc<dyn Stores>,
+    /// Where calls to its stores wait.
+    pub(crate) threads: StoreThreads,
     pub(crate) log: Arc<DriveLog>,
     pub(crate) shards: Drive,
     /// The random number of this start of the drive.
@@ -46,7 +50,11 @@ pub(crate) struct MountedDrive {
     /// As its identity says now: another one than its shards were opened with, once it was found to have forgotten.
     incarnation: AtomicU64,
     down: ArcSwapOption<String>,
+    /// Whether calls to it come back in time.
+    slowness: Slowness,
     full: AtomicBool,
+    /// Held while the node's file is written to it.
+    file: Arc<tokio::sync::Mutex<()>>,
     leaving: AtomicBool,
     is_marked: AtomicBool,
 }
@@ -60,24 +68,48 @@ impl MountedDrive {
         env: &Env,
     ) -> Result<Self, NodeError> {
         let NodeDrive { name, disk, stores, settings } = drive.clone();
+        let calls = CallWatch::default();
+        let disk: Arc<dyn Disk> = Arc::new(WatchedDisk { disk, calls: calls.clone() });
+        let threads = StoreThreads::watched(Arc::clone(&stores), calls.clone());
         let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{name}: {error}"));
         let log =
             DriveLog::open(Arc::clone(&disk), identity.drive, known_end, env).await.map_err(|error| match error {
                 LogError::Corrupt(what) => NodeError::CorruptLog(format!("{name}: {what}")),
                 error => failed(&error),
             })?;
-        let index = stores.open(SHARD_INDEX).map_err(|error| failed(&error))?;
+        let index = {
+            let stores = Arc::clone(&stores);
+            let opened = threads.run(move || stores.open(SHARD_INDEX)).await;
+            opened.and_then(|index| index).map_err(|error| failed(&error))?
+        };
         let settings = match settings {
             Some(settings) => settings,
             None => Settings::for_space(disk.space().await.map_err(|error| failed(&error))?),
         };
-        let parts = Parts { disk: Arc::clone(&disk), index, env: env.clone(), settings };
+        let (of_shards, own) = (Arc::clone(&disk), threads.clone());
+        let parts = Parts { disk: of_shards, index, threads: own, env: env.clone(), settings };
         let shards = Drive::start(parts, identity, false).await.map_err(|error| failed(&error))?;
         let down = ArcSwapOption::empty();
         let [full, leaving, is_marked] = [false; 3].map(AtomicBool::new);
         let (id, log, start) = (identity.drive, Arc::new(log), u64::from_be_bytes(env.random_bytes()));
         let incarnation = AtomicU64::new(identity.incarnation);
-        Ok(Self { name, id, disk, stores, log, shards, start, incarnation, down, full, leaving, is_marked })
+        Ok(Self {
+            name,
+            id,
+            disk,
+            stores,
+            threads,
+            log,
+            shards,
+            start,
+            incarnation,
+            down,
+            slowness: Slowness::new(calls),
+            full,
+            file: Arc::default(),
+            leaving,
+            is_marked,
+        })
     }
 
     /// How the drive came back.
@@ -110,6 +142,26 @@ impl MountedDrive {
         !self.is_marked.swap(true, Ordering::Relaxed)
     }
 
+    /// Looks whether calls come back in time. Whether that changed.
+    pub(crate) fn look_at_calls(&self) -> bool {
+        self.slowness.look()
+    }
+
+    /// Whether calls to it do not come back in time, or did not a moment ago.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.slowness.is_slow()
+    }
+
+    /// Whether the drive serves, and in time.
+    pub(crate) fn is_well(&self) -> bool {
+        !self.is_down() && !self.is_slow()
+    }
+
+    /// The turn to write the node's file to it, if nothing writes that now.
+    pub(crate) fn take_file(&self) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        Arc::clone(&self.file).try_lock_owned().ok()
+    }
+
     /// Looks how much space is left. New rows are refused once half of what shards must leave free
     /// is gone: the rest is for the log, for deletions and for compaction. Whether that changed.
     pub(crate) async fn look_at_space(&self) -> bool {
@@ -134,7 +186,11 @@ impl MountedDrive {
 
     /// How the drive is, as this node knows.
     pub(crate) fn state(&self) -> DriveState {
-        if self.is_down() { DriveState::DOWN } else { DriveState::up(self.writes()) }
+        match () {
+            () if self.is_down() => DriveState::DOWN,
+            () if self.is_slow() => DriveState::SLOW,
+            () => DriveState::up(self.writes()),
+        }
     }
 
     fn is_down(&self) -> bool {

@@ -3,11 +3,14 @@
 //! Must not know: what rows mean.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::sync::{Arc, Weak};
 
+use couronne_base::watch;
 use couronne_metadata::memory::MemoryStore;
 use couronne_metadata::rocks::RocksDrive;
 use couronne_metadata::store::{Store, StoreError};
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
 use couronne_cluster::map::ReplicaId;
@@ -27,6 +30,11 @@ pub trait Stores: Send + Sync + 'static {
 
     /// Removes a store and its rows for good; fine if there is none.
     fn remove(&self, name: &str) -> Result<(), StoreError>;
+
+    /// Resolves once the medium takes calls: at once, but for fakes that hang.
+    fn take_calls(&self) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
 
     /// Lives as long as anything uses the stores: until then their place is theirs. Memory has none.
     fn in_use(&self) -> Weak<()> {
@@ -61,12 +69,24 @@ impl Stores for RocksStores {
 }
 
 /// Stores in memory, which outlive the node that uses them as a drive's files do.
-#[derive(Default)]
 pub struct MemoryStores {
     stores: Mutex<BTreeMap<String, Arc<MemoryStore>>>,
+    /// Whether calls that would wait for a medium do not come back.
+    hang: watch::Sender<bool>,
+}
+
+impl Default for MemoryStores {
+    fn default() -> Self {
+        Self { stores: Mutex::default(), hang: watch::channel(false).0 }
+    }
 }
 
 impl MemoryStores {
+    /// Has calls that would wait for a medium hang, or come back again.
+    pub fn set_hang(&self, hangs: bool) {
+        self.hang.send_replace(hangs);
+    }
+
     /// Loses what a crash may lose of each store's unflushed rows, chosen by `seed`.
     pub fn crash(&self, seed: u64) {
         for (number, store) in (seed..).zip(self.stores.lock().values()) {
@@ -80,11 +100,19 @@ impl MemoryStores {
     pub fn backup(&self, seed: u64) -> Self {
         let copies =
             self.stores.lock().iter().map(|(name, store)| (name.clone(), Arc::new(store.backup(seed)))).collect();
-        Self { stores: Mutex::new(copies) }
+        Self { stores: Mutex::new(copies), ..Self::default() }
     }
 }
 
 impl Stores for MemoryStores {
+    fn take_calls(&self) -> BoxFuture<'static, ()> {
+        let mut hang = self.hang.subscribe();
+        Box::pin(async move {
+            // The fake lives as long as anything that calls it.
+            let _ = hang.wait_for(|hangs| !hangs).await;
+        })
+    }
+
     fn open(&self, name: &str) -> Result<Arc<dyn Store>, StoreError> {
         let mut stores = self.stores.lock();
         let store: Arc<MemoryStore> = Arc::clone(stores.entry(name.to_owned()).or_default());

@@ -1,6 +1,7 @@
 //! Watching mounted drives: whether each still writes, is there and has space.
 //!
-//! Promises: a drive that failed or vanished is out of service within about a second.
+//! Promises: a drive that failed or vanished is out of service within about a second. One that hangs is known as slow
+//! soon after its calls are overdue, and as well again when they come back.
 //! Must not know: what lives on a drive besides its shards.
 
 use std::io;
@@ -21,11 +22,17 @@ const ROUND: Duration = Duration::from_secs(1);
 /// A file that a drive always has: gone, the folder was deleted.
 const IDENTITY: &str = "drive";
 
-/// Takes drives out of service, and what lives on them.
+/// How often is looked whether a drive's calls come back: no call to the drive is made for that.
+const LOOK_AT_CALLS: Duration = Duration::from_millis(500);
+
+/// Takes drives out of service, and what lives on them; and leads nothing on those that hang.
 #[async_trait]
 pub(crate) trait OnFailure: Send + Sync + 'static {
     /// A drive failed, or is not there any more.
     async fn drive_failed(&self, drive: &MountedDrive, reason: &str);
+
+    /// A drive is slow, or is so no longer. Said again and again.
+    async fn drive_is_slow(&self, drive: &MountedDrive, is_slow: bool);
 }
 
 /// Begins to watch a drive, until it is out of service.
@@ -36,6 +43,8 @@ pub(crate) fn watch(
     stop: &StopSignal,
 ) {
     tokio::spawn(watch_log(Arc::clone(drive), Weak::clone(&on_failure), stop.watch()));
+    let calls = CallRounds { drive: Arc::clone(drive), on_failure: Weak::clone(&on_failure) };
+    rounds::begin(drives, stop, calls);
     rounds::begin(drives, stop, DriveRounds { drive: Arc::clone(drive), on_failure });
 }
 
@@ -47,6 +56,42 @@ async fn watch_log(drive: Arc<MountedDrive>, on_failure: Weak<dyn OnFailure>, mu
     };
     if let Some(on_failure) = on_failure.upgrade() {
         on_failure.drive_failed(&drive, &error.to_string()).await;
+    }
+}
+
+/// Looks whether the calls to a drive come back. The rounds below make some each second, which hang with it.
+struct CallRounds {
+    drive: Arc<MountedDrive>,
+    on_failure: Weak<dyn OnFailure>,
+}
+
+#[async_trait]
+impl Rounds for CallRounds {
+    type Of = Drives;
+
+    fn rest(&self, _: &Drives) -> Duration {
+        LOOK_AT_CALLS
+    }
+
+    async fn round(&mut self, drives: &Arc<Drives>) -> bool {
+        let drive = &self.drive;
+        if drive.down().is_some() {
+            return false;
+        }
+        let (has_changed, is_slow) = (drive.look_at_calls(), drive.is_slow());
+        if has_changed {
+            match is_slow {
+                true => tracing::error!(drive = drive.name, id = %drive.id, "calls to the drive do not come back"),
+                false => tracing::warn!(drive = drive.name, id = %drive.id, "calls to the drive come back again"),
+            }
+            drives.show();
+        }
+        if (has_changed || is_slow)
+            && let Some(on_failure) = self.on_failure.upgrade()
+        {
+            on_failure.drive_is_slow(drive, is_slow).await;
+        }
+        true
     }
 }
 

@@ -1,8 +1,9 @@
 //! The reaper: has the drives delete what a range dropped, then drops the reap row.
 //!
 //! Promises: only rows that are due and that a leader reads under its lease are acted upon, and of these only blobs whose
-//! own row says, immediately before, that nothing names them; the row goes only after every drive of the map that is up answered that its shards are durably deleted. What a
-//! drive that is away still holds, the scrubber finds when it is back.
+//! own row says, immediately before, that nothing names them; the row goes only after every drive of the map that is up
+//! answered that its shards are durably deleted. What a drive that is away, or slow, still holds, the scrubber finds when
+//! it is back.
 //! Must not know: why a blob was dropped.
 
 use std::time::Duration;
@@ -116,6 +117,8 @@ async fn delete(context: &DutyContext, blob: BlobId, owner: &Owner) -> Result<()
             // It went away since: as one that was away before.
             Ok(Err(ShardError::Down(_))) if !context.drive_snapshot().up.contains(&drive) => {}
             Ok(Err(error)) => return Err(error.into()),
+            // It hangs: the next round leaves it out.
+            Err(_) if !context.drive_snapshot().up.contains(&drive) => {}
             Err(_) => return Err(DutyError::NoAnswer(drive)),
         }
     }

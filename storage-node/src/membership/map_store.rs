@@ -7,6 +7,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,14 +21,18 @@ use couronne_metadata::query::SystemRow;
 use couronne_protocol::map::SharedMap;
 use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
+use tokio::time::timeout;
 
 use super::file::NodeFile;
 use crate::cluster_time::ClusterTime;
 use crate::disk::Disk;
-use crate::drives::{ById, Drives, view};
+use crate::drives::{ById, Drives, MountedDrive, view};
 use crate::error::NodeError;
 use crate::replicas::RenewReplicas;
 use crate::surroundings::Surroundings;
+
+/// How long a drive may take to write the node's file.
+const SAVE_WAIT: Duration = Duration::from_secs(5);
 
 /// The key of the map's row.
 const MAP_KEY: &[u8] = b"map";
@@ -171,29 +176,50 @@ impl RenewReplicas for MapStore {
     }
 }
 
-/// Writes the node's file to every drive that serves: to one of them at least, or it is an error.
+/// Writes the node's file to every drive that serves: to one of them at least, or it is an error. One that hangs is
+/// left out, for the newest file of all counts.
 async fn save(file: &NodeFile, drives: &ById) -> Result<(), NodeError> {
     let serving: Vec<_> = drives.values().filter(|drive| drive.down().is_none()).collect();
-    if serving.is_empty() {
-        return Err(NodeError::NoneServes);
-    }
-    let written = join_all(serving.iter().map(|drive| file.write(&*drive.disk))).await;
-    let mut saved = 0usize;
+    let count = serving.len();
+    let written = join_all(serving.iter().map(|drive| save_on(file, drive))).await;
+    let (mut saved, mut hanging) = (0usize, 0usize);
     for (drive, written) in serving.into_iter().zip(written) {
         match written {
-            Ok(()) => saved += 1,
+            Some(Ok(())) => saved += 1,
+            None => hanging += 1,
             // A full drive is read from all the same; it takes the map once there is space.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            Some(Err(error)) if error.kind() == io::ErrorKind::StorageFull => {
                 tracing::error!(drive = drive.name, %error, "the map was not written to a full drive");
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 tracing::error!(drive = drive.name, %error, "the map was not written to a drive");
                 drive.take_down(&format!("writing the map: {error}"));
             }
         }
     }
+    if hanging == count {
+        return Err(NodeError::NoneServes);
+    }
     if saved == 0 {
         return Err(NodeError::TooFewDrives("none takes the map".to_owned()));
     }
     Ok(())
+}
+
+/// Writes the node's file to a drive; `None` if the drive hangs. Then the write goes on, and until it has ended no
+/// other begins, for it could not be told what the file is in the end.
+async fn save_on(file: &NodeFile, drive: &MountedDrive) -> Option<io::Result<()>> {
+    if drive.is_slow() {
+        return None;
+    }
+    let turn = drive.take_file()?;
+    let (file, disk) = (file.clone(), Arc::clone(&drive.disk));
+    let writing = tokio::spawn(async move {
+        let _turn = turn;
+        file.write(&*disk).await
+    });
+    match timeout(SAVE_WAIT, writing).await {
+        Ok(written) => Some(written.unwrap_or_else(|error| Err(io::Error::other(error)))),
+        Err(_) => None,
+    }
 }

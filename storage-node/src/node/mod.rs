@@ -113,13 +113,13 @@ impl LocalNode {
     }
 
     /// A page of the shards on a drive of this node, those after one, in their order: for audits.
-    pub fn list_shards(
+    pub async fn list_shards(
         &self,
         drive: DriveId,
         after: Option<ShardId>,
         limit: usize,
     ) -> Result<Vec<ListedShard>, ShardError> {
-        self.drives.shards(drive)?.list(after, limit)
+        self.drives.shards(drive)?.list(after, limit).await
     }
 }
 

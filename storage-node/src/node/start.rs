@@ -9,12 +9,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_base::blocking::blocking;
 use couronne_base::env::Env;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::Transport;
 use couronne_ring::NodeId;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{LocalNode, NodeDrive, NodeError, NodeSettings};
 use crate::clock::ClockGuard;
@@ -34,6 +33,9 @@ const LEADERS_WAIT: Duration = Duration::from_secs(5);
 
 /// How often a start looks whether there are leaders.
 const LEADERS_POLL: Duration = Duration::from_millis(10);
+
+/// How long the last flush of a drive's index is waited for.
+const FLUSH_WAIT: Duration = Duration::from_secs(30);
 
 /// Makes a node's transport, given its identity and the map in which it finds others.
 pub type Connect = Box<dyn FnOnce(NodeId, Arc<SharedMap>) -> Arc<dyn Transport> + Send>;
@@ -153,9 +155,8 @@ impl LocalNode {
         self.stop.stop();
         self.replicas.shutdown().await;
         for drive in self.drives.mounted() {
-            let shards = drive.shards.clone();
-            let flushed = blocking(move || shards.flush()).await;
-            if !matches!(flushed, Ok(Ok(()))) {
+            let flushed = if drive.is_well() { timeout(FLUSH_WAIT, drive.shards.flush()).await.ok() } else { None };
+            if !matches!(flushed, Some(Ok(()))) {
                 tracing::warn!(drive = drive.name, "shard index was not flushed");
             }
             drive.take_down("the node stopped");

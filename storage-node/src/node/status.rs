@@ -2,12 +2,18 @@
 //!
 //! Must not know: how it is shown.
 
+use std::time::Duration;
+
 use couronne_cluster::WriteState;
 use couronne_ring::DriveId;
+use tokio::time::timeout;
 
 use super::{LocalNode, MemberLiveness, RangeStatus};
 use crate::drives::Stats;
 use crate::duties::{Duty, DutyCounters, RepairStatus, Repairer, ScrubStatus, Scrubber};
+
+/// How long a drive may take to say how it is.
+const STATS_WAIT: Duration = Duration::from_millis(500);
 
 /// A drive.
 #[derive(Clone, Debug)]
@@ -18,6 +24,8 @@ pub struct DriveStatus {
     pub name: Option<String>,
     /// Why it does not serve, if it does not.
     pub down: Option<String>,
+    /// Whether calls to it do not come back in time.
+    pub is_slow: bool,
     /// Whether it takes no new shards for want of space.
     pub is_full: bool,
     /// Its shard store, if it serves.
@@ -55,13 +63,17 @@ impl LocalNode {
         let mut drives = Vec::new();
         for drive in self.drives.mounted() {
             let down = drive.down();
-            let stats = if down.is_none() { drive.shards.stats().await.ok() } else { None };
+            let is_slow = drive.is_slow();
+            // A drive that hangs, known as slow or not yet, holds up no status.
+            let asked = async { timeout(STATS_WAIT, drive.shards.stats()).await.ok()?.ok() };
+            let stats = if down.is_none() && !is_slow { asked.await } else { None };
             let (id, name, is_full) = (drive.id, Some(drive.name.clone()), drive.writes() == WriteState::Full);
-            drives.push(DriveStatus { id, name, down, is_full, stats, log_bytes: drive.log.bytes() });
+            drives.push(DriveStatus { id, name, down, is_slow, is_full, stats, log_bytes: drive.log.bytes() });
         }
         for id in &self.drives.missing() {
             let down = Some("not here".to_owned());
-            drives.push(DriveStatus { id: *id, name: None, down, is_full: false, stats: None, log_bytes: (0, 0) });
+            let (is_slow, is_full) = (false, false);
+            drives.push(DriveStatus { id: *id, name: None, down, is_slow, is_full, stats: None, log_bytes: (0, 0) });
         }
         let (members, leaderless) = self.membership.reported_members();
         NodeStatus {

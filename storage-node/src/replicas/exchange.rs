@@ -75,7 +75,10 @@ impl Replicas {
     /// Whether a drive serves, so that a replica on it can follow: here, if that runs; elsewhere by the map.
     fn serves(&self, leader: &RangeServer, drive: DriveId) -> bool {
         match self.map.state().drives.get(&drive) {
-            Some(known) if known.node == self.id => self.servers.read().contains_key(&(leader.descriptor().id, drive)),
+            Some(known) if known.node == self.id => {
+                let is_well = self.drives.find(drive).is_some_and(|drive| drive.is_well());
+                is_well && self.servers.read().contains_key(&(leader.descriptor().id, drive))
+            }
             Some(known) => known.down_since_ms.is_none(),
             None => false,
         }

@@ -20,6 +20,7 @@ mod transfer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use couronne_base::env::Env;
 use couronne_metadata::evaluate;
@@ -28,6 +29,7 @@ use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId};
 use parking_lot::RwLock;
+use tokio::time::timeout;
 
 pub use self::local_service::LocalService;
 pub(crate) use self::open::RenewReplicas;
@@ -43,6 +45,9 @@ use crate::consensus::{ConsensusSettings, Directory, LocalPeers, Network, RaftSe
 use crate::drives::Drives;
 use crate::stop::StopSignal;
 use crate::surroundings::Surroundings;
+
+/// How long the end of a replica is waited for.
+const END_WAIT: Duration = Duration::from_secs(5);
 
 /// What is tuned of replicas.
 pub(crate) struct ReplicaSettings {
@@ -155,7 +160,10 @@ impl Replicas {
     async fn end(&self, servers: Vec<Arc<RangeServer>>) {
         for server in servers {
             self.local_peers.disconnect(server.replica());
-            server.consensus().shutdown().await;
+            // One on a drive that hangs waits for that first; it is cut off all the same.
+            if timeout(END_WAIT, server.consensus().shutdown()).await.is_err() {
+                tracing::warn!(replica = %server.replica(), "a replica ends when its drive lets it");
+            }
         }
     }
 
@@ -167,7 +175,8 @@ impl Replicas {
 
     /// Ends all replicas; what was applied is flushed, so that the next start has little to read again.
     pub(crate) async fn shutdown(&self) {
-        for server in self.all_servers() {
+        let is_well = |drive: DriveId| self.drives.find(drive).is_some_and(|drive| drive.is_well());
+        for server in self.all_servers().into_iter().filter(|server| is_well(server.drive())) {
             if let Err(error) = server.consensus().checkpoint(false).await {
                 tracing::warn!(replica = %server.replica(), %error, "replica was not flushed");
             }

@@ -51,7 +51,7 @@ impl Replicas {
         let mut state_machines = BTreeMap::new();
         for (replica, drive) in map.meta_group.places() {
             let Some(place) = self.drives.find(drive).filter(|_| !forgetful.contains(&drive)) else { continue };
-            match open_state_machine(&place, replica) {
+            match open_state_machine(&place, replica).await {
                 Ok(Some(state_machine)) => drop(state_machines.insert(replica, state_machine)),
                 Ok(None) => tracing::warn!(%replica, "replica was being rebuilt when it stopped: it waits"),
                 Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
@@ -63,7 +63,7 @@ impl Replicas {
     /// Opens every replica that the map has on drives here and that is not open yet.
     pub(crate) async fn open_assigned(&self, renew: &dyn RenewReplicas) -> Result<(), NodeError> {
         let _opening = self.opening.lock().await;
-        let (state_machines, broken) = self.open_state_machines(&self.map.state());
+        let (state_machines, broken) = self.open_state_machines(&self.map.state()).await;
         let state_machines = if broken.is_empty() {
             state_machines
         } else {
@@ -84,12 +84,13 @@ impl Replicas {
     }
 
     /// The rows of replicas that are not open yet, and those replicas whose rows are worthless.
-    fn open_state_machines(&self, map: &ClusterMap) -> (StateMachines, Vec<(DriveId, ReplicaId)>) {
+    async fn open_state_machines(&self, map: &ClusterMap) -> (StateMachines, Vec<(DriveId, ReplicaId)>) {
         let open: BTreeSet<ReplicaId> = self.servers.read().values().map(|server| server.replica()).collect();
         let (mut state_machines, mut broken) = (BTreeMap::new(), Vec::new());
         for (replica, drive) in map.places().into_iter().filter(|(replica, _)| !open.contains(replica)) {
-            let Some(place) = self.drives.find(drive).filter(|place| place.down().is_none()) else { continue };
-            match open_state_machine(&place, replica) {
+            // Of a drive that hangs they are opened when it is back, which the map says.
+            let Some(place) = self.drives.find(drive).filter(|place| place.is_well()) else { continue };
+            match open_state_machine(&place, replica).await {
                 Ok(Some(state_machine)) => drop(state_machines.insert(replica, state_machine)),
                 Ok(None) => broken.push((drive, replica)),
                 Err(error) => tracing::error!(%replica, drive = place.name, %error, "replica is left out"),
@@ -118,7 +119,7 @@ impl Replicas {
         tracing::warn!(replicas = ?replaced, "replicas were being rebuilt when they stopped: they begin anew");
         renew.renew_replicas(&replaced).await?;
         self.forget_unnamed().await;
-        let (mut opened, _) = self.open_state_machines(&self.map.state());
+        let (mut opened, _) = self.open_state_machines(&self.map.state()).await;
         opened.extend(state_machines);
         Ok(opened)
     }
@@ -134,7 +135,7 @@ impl Replicas {
             keys.iter().filter_map(|key| servers.remove(key)).collect()
         };
         self.end(ended).await;
-        for drive in self.drives.mounted().filter(|drive| drive.down().is_none()) {
+        for drive in self.drives.mounted().filter(|drive| drive.is_well()) {
             let left = drive
                 .log
                 .replicas()
@@ -146,7 +147,9 @@ impl Replicas {
                 {
                     tracing::warn!(%replica, %error, "old replica's log stays");
                 }
-                if let Err(error) = drive.stores.remove(&replica_store(replica)) {
+                let stores = Arc::clone(&drive.stores);
+                let removed = drive.threads.run(move || stores.remove(&replica_store(replica))).await;
+                if let Err(error) = removed.and_then(|removed| removed) {
                     tracing::warn!(%replica, %error, "old replica's rows stay");
                 }
             }
@@ -223,10 +226,16 @@ impl Replicas {
 }
 
 /// The rows of a replica; `None` if they cannot be gone on with.
-fn open_state_machine(drive: &MountedDrive, replica: ReplicaId) -> Result<Option<Arc<RangeStateMachine>>, NodeError> {
+async fn open_state_machine(
+    drive: &MountedDrive,
+    replica: ReplicaId,
+) -> Result<Option<Arc<RangeStateMachine>>, NodeError> {
     let failed = |error: &dyn std::fmt::Display| NodeError::Replica(format!("{replica}: {error}"));
-    let store = drive.stores.open(&replica_store(replica)).map_err(|error| failed(&error))?;
-    let (state_machine, state) = RangeStateMachine::open(store).map_err(|error| failed(&error))?;
+    let stores = Arc::clone(&drive.stores);
+    let store = drive.threads.run(move || stores.open(&replica_store(replica))).await;
+    let store = store.and_then(|store| store).map_err(|error| failed(&error))?;
+    let opened = RangeStateMachine::open(store, drive.threads.clone()).await;
+    let (state_machine, state) = opened.map_err(|error| failed(&error))?;
     let Ok(log) = drive.log.replica(replica) else { return Ok(None) };
     let purged = log.bounds().purged.map(|purged| purged.index);
     let behind = purged.is_some_and(|purged| state_machine.position().is_none_or(|applied| applied.index < purged));

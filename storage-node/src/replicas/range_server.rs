@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use couronne_base::blocking::blocking;
 use couronne_base::env::Env;
 use couronne_base::mutant;
 use couronne_cluster::RangeDescriptor;
@@ -21,7 +20,7 @@ use couronne_metadata::command::{CommandRequest, Outcome, Refusal};
 use couronne_metadata::evaluate::{self, Evaluated, Now};
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::query::Answer;
-use couronne_metadata::store::StoreError;
+use couronne_metadata::store::{StoreError, View};
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeError};
 use couronne_ring::DriveId;
 use tokio::sync::{Semaphore, oneshot};
@@ -182,8 +181,9 @@ impl RangeServer {
         let (wall_us, cluster_ms) = (self.components.env.clock.wall_us(), self.components.time.now_ms());
         let now = Now { wall_us, cluster_ms };
         let evaluated = {
-            let view = self.components.state_machine.store().view();
-            evaluate::evaluate_with(&*view, &request, now, &self.components.evaluation).map_err(store_error)?
+            let settings = self.components.evaluation.clone();
+            let read = move |view: &dyn View| evaluate::evaluate_with(view, &request, now, &settings);
+            self.components.state_machine.read(read).await.map_err(store_error)?
         };
         match evaluated {
             Evaluated::Propose { effect, outcome } => {
@@ -210,17 +210,17 @@ impl RangeServer {
             self.confirm_read(leadership).await?;
         }
         let now_us = self.components.env.clock.wall_us();
-        let store = Arc::clone(self.components.state_machine.store());
         let is_long = query.query.is_long();
-        let work = move || {
-            let QueryRequest { bucket, rules_version, query } = query;
-            answer::answer(&*store.view(), bucket, rules_version, &query, now_us).map_err(refusal)
+        let read = move |view: &dyn View| {
+            let QueryRequest { bucket, rules_version, query } = &query;
+            match answer::answer(view, *bucket, *rules_version, query, now_us) {
+                Err(QueryRefusal::Store(error)) => Err(error),
+                answered => Ok(answered),
+            }
         };
-        if !is_long {
-            return work();
-        }
-        let answered = blocking(work).await;
-        answered.unwrap_or_else(|_| Err(unavailable("the query was cut off", false)))
+        let machine = &self.components.state_machine;
+        let answered = if is_long { machine.read_many(read).await } else { machine.read(read).await };
+        answered.map_err(store_error)?.map_err(refusal)
     }
 
     async fn propose(
@@ -328,7 +328,7 @@ fn unavailable(reason: &str, maybe_done: bool) -> RangeError {
 fn store_error(error: StoreError) -> RangeError {
     match error {
         StoreError::Corrupt(what) => RangeError::Corrupt(what),
-        StoreError::OutOfFiles => RangeError::Overloaded,
+        StoreError::OutOfFiles | StoreError::NotInMemory => RangeError::Overloaded,
         error @ (StoreError::Failed(_) | StoreError::Full) => unavailable(&error.to_string(), false),
     }
 }

@@ -10,18 +10,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes};
-use couronne_base::blocking::{blocking, is_on_one_thread};
+use couronne_base::blocking::is_on_one_thread;
 use couronne_base::fixed::{Malformed, Reader, put_string};
 use couronne_metadata::apply;
 use couronne_metadata::effect::Effect;
 use couronne_metadata::key::{self, RowKind};
-use couronne_metadata::store::{Batch, Store, StoreError};
+use couronne_metadata::store::{Batch, Store, StoreError, View};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
-use tokio::task::JoinError;
 
 use crate::consensus::types::{Entry, Payload, Position};
 use crate::consensus::{Applied, SnapshotPiece, SnapshotPieces, StateMachine, StateMachineError};
+use crate::drives::StoreThreads;
+use crate::drives::threads::LONG_CALL_TIME_MAX;
 use crate::log::{decode_members, encode_members, put_position, take_position};
 
 /// Bytes of rows in one piece of a snapshot, about.
@@ -44,17 +45,14 @@ pub enum StartState {
 /// A replica's rows over a store.
 pub struct RangeStateMachine {
     store: Arc<dyn Store>,
+    /// Where calls to the store wait.
+    threads: StoreThreads,
+    /// Held for moments only, never while the medium is waited for.
     applied: Mutex<Applied>,
 }
 
 impl From<StoreError> for StateMachineError {
     fn from(error: StoreError) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl From<JoinError> for StateMachineError {
-    fn from(error: JoinError) -> Self {
         Self(error.to_string())
     }
 }
@@ -67,19 +65,34 @@ impl From<Malformed> for StateMachineError {
 
 impl RangeStateMachine {
     /// Opens the rows of a store and says whether they can be used.
-    pub fn open(store: Arc<dyn Store>) -> Result<(Self, StartState), StateMachineError> {
-        let (applied, installing) = {
-            let view = store.view();
-            (view.get(&applied_row())?, view.get(&installing_row())?.is_some())
-        };
+    pub async fn open(store: Arc<dyn Store>, threads: StoreThreads) -> Result<(Self, StartState), StateMachineError> {
+        let read = |view: &dyn View| Ok((view.get(&applied_row())?, view.get(&installing_row())?.is_some()));
+        let (applied, installing) = threads.read(&store, read).await?;
         let applied = applied.map(decode_applied).transpose()?.unwrap_or_default();
         let state = if installing { StartState::HalfInstalled } else { StartState::Sound };
-        Ok((Self { store, applied: Mutex::new(applied) }, state))
+        Ok((Self { store, threads, applied: Mutex::new(applied) }, state))
     }
 
     /// The store below.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Reads rows as they are applied; `read` may be called twice.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl Fn(&dyn View) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.threads.read(&self.store, read).await
+    }
+
+    /// The same for many rows, which takes long.
+    pub(crate) async fn read_many<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn View) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let store = Arc::clone(&self.store);
+        self.threads.run_within(LONG_CALL_TIME_MAX, move || read(&*store.view())).await?
     }
 
     /// The last position applied.
@@ -92,17 +105,27 @@ impl RangeStateMachine {
         self.store.unflushed_bytes()
     }
 
-    fn mark_installing(&self) -> Result<(), StateMachineError> {
-        let mut batch = Batch::default();
-        batch.put(installing_row(), Bytes::from_static(b"1"));
-        self.store.apply(&batch)?;
-        Ok(self.store.flush()?)
+    /// Does what takes long to the store.
+    async fn change(
+        &self,
+        change: impl FnOnce(&dyn Store) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StateMachineError> {
+        let store = Arc::clone(&self.store);
+        Ok(self.threads.run_within(LONG_CALL_TIME_MAX, move || change(&*store)).await??)
     }
 
-    fn load_applied(&self) -> Result<Applied, StateMachineError> {
-        let row = self.store.view().get(&applied_row())?;
+    async fn load_applied(&self) -> Result<Applied, StateMachineError> {
+        let row = self.read(|view| view.get(&applied_row())).await?;
         Ok(row.map(decode_applied).transpose()?.unwrap_or_default())
     }
+}
+
+/// Marks that a snapshot is being installed, durably.
+fn mark_installing(store: &dyn Store) -> Result<(), StoreError> {
+    let mut batch = Batch::default();
+    batch.put(installing_row(), Bytes::from_static(b"1"));
+    store.apply(&batch)?;
+    store.flush()
 }
 
 /// The payload of an entry: the effects of the commands that were proposed together. In a fixed layout, a length and
@@ -164,9 +187,8 @@ impl StateMachine for RangeStateMachine {
         self.applied.lock().clone()
     }
 
-    fn apply(&self, entries: Vec<Entry>) -> Result<(), StateMachineError> {
-        let mut applied = self.applied.lock();
-        let mut next = applied.clone();
+    async fn apply(&self, entries: Vec<Entry>) -> Result<(), StateMachineError> {
+        let mut next = self.applied();
         let mut effects = Vec::new();
         for entry in entries {
             if next.position.is_some_and(|last| entry.position.index <= last.index) {
@@ -179,17 +201,20 @@ impl StateMachine for RangeStateMachine {
                 Payload::Effects(payload) => decode_effects(payload, &mut effects)?,
             }
         }
-        let mut batch = apply::apply(&*self.store.view(), &effects)?;
-        batch.put(applied_row(), encode_applied(&next));
-        self.store.apply(&batch)?;
-        *applied = next;
+        let (store, row) = (Arc::clone(&self.store), encode_applied(&next));
+        let write = move || {
+            let mut batch = apply::apply(&*store.view(), &effects)?;
+            batch.put(applied_row(), row);
+            store.apply(&batch)
+        };
+        self.threads.run(write).await??;
+        *self.applied.lock() = next;
         Ok(())
     }
 
     async fn flush(&self) -> Result<Applied, StateMachineError> {
         let applied = self.applied();
-        let store = Arc::clone(&self.store);
-        blocking(move || store.flush()).await??;
+        self.change(|store| store.flush()).await?;
         Ok(applied)
     }
 
@@ -222,30 +247,31 @@ impl StateMachine for RangeStateMachine {
     }
 
     async fn replace_all(&self, mut pieces: SnapshotPieces) -> Result<Applied, StateMachineError> {
-        self.mark_installing()?;
         // Wiping takes the mark with it; a crash before the second mark leaves an empty store, which
         // a start finds to be behind its log.
-        let store = Arc::clone(&self.store);
-        blocking(move || store.wipe()).await??;
-        self.mark_installing()?;
+        let begin = |store: &dyn Store| {
+            mark_installing(store)?;
+            store.wipe()?;
+            mark_installing(store)
+        };
+        self.change(begin).await?;
         while let Some(piece) = pieces.recv().await {
             let mut batch = Batch::default();
             piece?.into_iter().for_each(|(key, value)| batch.put(key, value));
-            self.store.apply(&batch)?;
+            self.change(move |store| store.apply(&batch)).await?;
         }
-        let loaded = self.load_applied()?;
+        let loaded = self.load_applied().await?;
         if loaded.position.is_none() {
             return Err(StateMachineError("snapshot ended early".to_owned()));
         }
-        let store = Arc::clone(&self.store);
-        blocking(move || {
+        let end = |store: &dyn Store| {
             store.flush()?;
             let mut batch = Batch::default();
             batch.delete(installing_row());
             store.apply(&batch)?;
             store.flush()
-        })
-        .await??;
+        };
+        self.change(end).await?;
         *self.applied.lock() = loaded.clone();
         Ok(loaded)
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use couronne_cluster::WriteState;
 use couronne_metadata::ids::RangeId;
+use couronne_ring::DriveId;
 use tokio::time::Instant;
 
 use super::balance::Balance;
@@ -135,17 +136,30 @@ impl OnFailure for Replicas {
         self.end(lost).await;
         self.drives.show();
     }
+
+    /// Has the replicas of a slow drive stand for no election, and others lead what they lead. They stay members, and
+    /// wait for what they asked of the drive.
+    async fn drive_is_slow(&self, drive: &MountedDrive, is_slow: bool) {
+        for server in self.all_servers().into_iter().filter(|server| server.drive() == drive.id) {
+            server.consensus().set_slow(is_slow);
+            if is_slow && server.consensus().leadership().is_some() {
+                self.transfer_leadership(&server).await;
+            }
+        }
+    }
 }
 
 impl Replicas {
     /// Of every range that has a quorum here and no leader, the replica with the longest log.
     fn candidates(&self) -> Vec<Arc<RangeServer>> {
         let mut ranges: BTreeMap<RangeId, Vec<Arc<RangeServer>>> = BTreeMap::new();
-        for ((range, _), server) in &*self.servers.read() {
+        let is_slow = |drive: &DriveId| self.drives.find(*drive).is_some_and(|drive| drive.is_slow());
+        // One on a drive that hangs neither votes nor is elected.
+        for ((range, _), server) in self.servers.read().iter().filter(|((_, drive), _)| !is_slow(drive)) {
             ranges.entry(*range).or_default().push(Arc::clone(server));
         }
         ranges.retain(|_, replicas| {
-            let led = replicas.iter().any(|replica| replica.consensus().leadership().is_some());
+            let led = replicas.first().is_some_and(|replica| self.is_led_here(replica.descriptor().id));
             let here: BTreeSet<_> = replicas.iter().map(|replica| replica.replica()).collect();
             let elects = |replica: &Arc<RangeServer>| {
                 let sets = replica.consensus().members().voters;
@@ -160,6 +174,13 @@ impl Replicas {
         let rank = |replica: &Arc<RangeServer>| (votes(replica), replica.consensus().last());
         let longest = |replicas: Vec<Arc<RangeServer>>| replicas.into_iter().max_by_key(rank);
         ranges.into_values().filter_map(longest).collect()
+    }
+
+    /// Whether a replica here leads the range.
+    fn is_led_here(&self, range: RangeId) -> bool {
+        let servers = self.servers.read();
+        let mut replicas = servers.range((range, DriveId(0))..=(range, DriveId(u128::MAX)));
+        replicas.any(|(_, server)| server.consensus().leadership().is_some())
     }
 
     /// Forgets replicas that have stopped for good; whether there were any.

@@ -22,6 +22,7 @@ use couronne_placement::ShardId;
 use couronne_protocol::range::RangeError;
 use couronne_protocol::shard::{Owner, ShardClient};
 use couronne_storage_node::disk::Disk;
+use couronne_storage_node::drives::StoreThreads;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::log::{DriveLog, FILE_BYTES};
 use couronne_storage_node::node::{LocalNode, Stores, replica_store};
@@ -387,11 +388,12 @@ async fn the_flusher_keeps_the_log_and_the_restart_short() {
 async fn replayed(rig: &NodeRig) -> Vec<u64> {
     let disk: Arc<dyn Disk> = Arc::new(rig.drives[0].disk.clone());
     let log = DriveLog::open(disk, rig.id_of(0).await, LogEnd::START, &rig.env).await.unwrap();
-    let replicas = log.replicas().into_iter().map(|(replica, _)| {
+    let mut replayed = Vec::new();
+    for (replica, _) in log.replicas() {
         let last = log.replica(replica).unwrap().bounds().last.unwrap();
         let rows = rig.drives[0].stores.open(&format!("replica-{:016x}", replica.0)).unwrap();
-        let (machine, _) = RangeStateMachine::open(rows).unwrap();
-        last.index - machine.position().map_or(0, |position| position.index)
-    });
-    replicas.collect()
+        let (machine, _) = RangeStateMachine::open(rows, StoreThreads::default()).await.unwrap();
+        replayed.push(last.index - machine.position().map_or(0, |position| position.index));
+    }
+    replayed
 }

@@ -14,6 +14,7 @@ mod drive;
 mod drive_log;
 mod duties;
 mod groups;
+mod hanging;
 mod hostile;
 mod local_node;
 mod locks;

@@ -120,7 +120,11 @@ fn behind(own: u64, versions: &[u64]) -> usize {
 
 /// A drive of a node, as the node says; what the map knows is still to be added.
 fn drive_of(said: DriveMessage, node: &str) -> Drive {
-    let state = if said.down_reason.is_some() { types::DriveState::Down } else { types::DriveState::Writable };
+    let state = match said.down_reason {
+        Some(_) if said.slow => types::DriveState::Slow,
+        Some(_) => types::DriveState::Down,
+        None => types::DriveState::Writable,
+    };
     Drive {
         id: said.id,
         node: node.to_owned(),
@@ -197,6 +201,7 @@ fn complete_drives(map: &ClusterMap, status: &mut ClusterStatus) {
         drive.emptied_times = known.emptied.times;
         let state = match drive.down_reason {
             Some(_) if known.lost_since_ms(now_ms, grace_ms).is_some() => DriveState::LOST,
+            Some(_) if drive.state == types::DriveState::Slow => DriveState::SLOW,
             Some(_) => DriveState::DOWN,
             None if drive.full && known.writes == WriteState::Writable => DriveState::up(WriteState::Full),
             None => DriveState::up(known.writes),

@@ -44,6 +44,8 @@ pub(super) struct Endpoint {
     votes_from: Instant,
     /// Set once the replica is to lead no more: it is about to stop.
     stopped_campaigning: Arc<AtomicBool>,
+    /// Whether calls to its drive do not come back in time.
+    is_slow: Arc<AtomicBool>,
     /// When its leader's entries or heartbeats were taken.
     leader_contact: LeaderContact,
     /// One snapshot at a time; how many were begun.
@@ -57,9 +59,9 @@ impl Endpoint {
         replica: ReplicaId,
         votes_from: Instant,
     ) -> Self {
-        let (stopped_campaigning, leader_contact, replacing) =
-            (Arc::default(), LeaderContact::default(), Arc::default());
-        Self { raft, machine, replica, votes_from, stopped_campaigning, leader_contact, replacing }
+        let (stopped_campaigning, is_slow, replacing) = (Arc::default(), Arc::default(), Arc::default());
+        let leader_contact = LeaderContact::default();
+        Self { raft, machine, replica, votes_from, stopped_campaigning, is_slow, leader_contact, replacing }
     }
 
     /// When the replica last took something of its leader.
@@ -73,9 +75,21 @@ impl Endpoint {
     }
 
     /// Whether the replica may stand for election: not with rows that it could not serve, nor if it is
-    /// about to stop.
+    /// about to stop, nor on a slow drive.
     pub(super) fn may_stand(&self) -> bool {
-        self.may_vote() && self.machine.rows().are_whole() && !self.stopped_campaigning.load(Ordering::Relaxed)
+        let is_held_back = self.stopped_campaigning.load(Ordering::Relaxed) || self.is_slow();
+        self.may_vote() && self.machine.rows().are_whole() && !is_held_back
+    }
+
+    /// Whether the replica's drive is slow.
+    pub(super) fn is_slow(&self) -> bool {
+        self.is_slow.load(Ordering::Relaxed)
+    }
+
+    /// Has the replica stand for no election while its drive is slow.
+    pub(super) fn set_slow(&self, is_slow: bool) {
+        self.is_slow.store(is_slow, Ordering::Relaxed);
+        self.settle_elections();
     }
 
     /// Has the replica stand for no election any more.

@@ -233,11 +233,11 @@ impl Consensus for Group {
         let leader = self.raft.as_leader().ok()?;
         let alone = self.raft.voter_ids().take(2).count() == 1;
         let woke = self.suspension.woke(&self.env);
-        let lease = alone
-            || leader.last_quorum_acked().is_some_and(|acked| {
-                let age = acked.elapsed();
-                age < self.settings.leader_lease() && woke.is_none_or(|woke| age < woke.elapsed())
-            });
+        let is_fresh =
+            |age: Duration| age < self.settings.leader_lease() && woke.is_none_or(|woke| age < woke.elapsed());
+        // Heartbeats touch no disk: a leader whose drive hangs would keep its lease for ever.
+        let gives_up = self.endpoint.is_slow() && !mutant!(KeepLeaseOnHungDrive);
+        let lease = alone || (!gives_up && leader.last_quorum_acked().is_some_and(|acked| is_fresh(acked.elapsed())));
         // Looked at last: what was true before this replica ceased to lead, nobody could contradict yet.
         let leads = leader.term() > self.transferred_in.load(Ordering::SeqCst);
         leads.then(|| Leadership { term: leader.term(), lease })
@@ -321,6 +321,10 @@ impl Consensus for Group {
 
     fn stop_campaigning(&self) {
         self.endpoint.stop_campaigning();
+    }
+
+    fn set_slow(&self, is_slow: bool) {
+        self.endpoint.set_slow(is_slow);
     }
 
     async fn heartbeat(&self) {

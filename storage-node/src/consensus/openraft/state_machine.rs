@@ -50,7 +50,10 @@ impl Rows {
 pub(super) struct StateMachineAdapter {
     machine: Arc<dyn StateMachine>,
     flushed: Arc<Mutex<Applied>>,
+    /// Held for moments only: what waits for the medium holds `turn`.
     rows: Arc<Mutex<Rows>>,
+    /// Held while rows are applied, so that none are while a snapshot is pending.
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// Notified when no snapshot is pending any more. Only the library's one worker waits.
     filled: Arc<Notify>,
 }
@@ -64,7 +67,8 @@ impl StateMachineAdapter {
     /// never flushed: they are now, or the log would be purged past what the store keeps.
     pub(super) async fn new(machine: Arc<dyn StateMachine>) -> Result<Self, StateMachineError> {
         let flushed = Arc::new(Mutex::new(machine.flush().await?));
-        Ok(Self { machine, flushed, rows: Arc::new(Mutex::new(Rows::Sound)), filled: Arc::default() })
+        let (rows, turn) = (Arc::new(Mutex::new(Rows::Sound)), Arc::default());
+        Ok(Self { machine, flushed, rows, turn, filled: Arc::default() })
     }
 
     pub(super) fn rows(&self) -> Rows {
@@ -84,7 +88,8 @@ impl StateMachineAdapter {
     /// Replaces the rows with those that come. Until it succeeds a snapshot is pending.
     pub(super) async fn replace(&self, pieces: SnapshotPieces) -> Result<Applied, StateMachineError> {
         {
-            // An apply holds this lock, so none is half way now.
+            // An apply has the turn, so none is half way now.
+            let _turn = self.turn.lock().await;
             let mut rows = self.rows.lock();
             if *rows == Rows::Lost {
                 return Err(StateMachineError("the replica has ended".to_owned()));
@@ -114,15 +119,16 @@ impl StateMachineAdapter {
     }
 
     /// Applies the entries unless a snapshot is pending.
-    fn try_apply(&self, entries: &mut Vec<Entry>) -> Result<bool, StateMachineError> {
-        let mut rows = self.rows.lock();
-        match *rows {
+    async fn try_apply(&self, entries: &mut Vec<Entry>) -> Result<bool, StateMachineError> {
+        let _turn = self.turn.lock().await;
+        match self.rows() {
             Rows::SnapshotPending => return Ok(false),
             Rows::Lost => return Err(StateMachineError("the rows were lost half way through a snapshot".to_owned())),
             Rows::Sound | Rows::Ahead(_) => {}
         }
         let last = entries.last().map(|entry| entry.position.index);
-        self.machine.apply(std::mem::take(entries))?;
+        self.machine.apply(std::mem::take(entries)).await?;
+        let mut rows = self.rows.lock();
         if let Rows::Ahead(upto) = *rows
             && last.is_some_and(|last| last >= upto)
         {
@@ -172,7 +178,7 @@ impl RaftStateMachine<Types> for StateMachineAdapter {
             applied.push(from_entry(entry));
             waiting.extend(responder);
         }
-        while !self.try_apply(&mut applied)? {
+        while !self.try_apply(&mut applied).await? {
             self.filled.notified().await;
         }
         waiting.into_iter().for_each(|responder| responder.send(Done));
@@ -226,7 +232,7 @@ mod tests {
             Applied { position: Some(Position { term: 1, index: 0 }), members: None }
         }
 
-        fn apply(&self, _: Vec<Entry>) -> Result<(), StateMachineError> {
+        async fn apply(&self, _: Vec<Entry>) -> Result<(), StateMachineError> {
             Ok(())
         }
 

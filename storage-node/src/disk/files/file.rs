@@ -140,9 +140,14 @@ impl DiskFile for Handle {
         {
             return Ok(bytes);
         }
-        let _under_way = self.0.root.reads.acquire().await.map_err(io::Error::other)?;
+        let permit = Arc::clone(&self.0.root.reads).acquire_owned().await.map_err(io::Error::other)?;
         let file = self.0.clone();
-        blocking(move || file.read_all(offset, len)).await
+        blocking(move || {
+            // Given back when the call comes back, not when nobody waits for it any more.
+            let _permit = permit;
+            file.read_all(offset, len)
+        })
+        .await
     }
 
     async fn sync(&self) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! The real disk: files under one folder of one file system.
 //!
-//! Promises: no system call that may block runs on an async thread; the folder is locked against a
+//! Promises: no system call that may block runs on an async thread; those of one disk take a bounded number of threads,
+//! however long they hang; the folder is locked against a
 //! second process for as long as this disk or a file of it is in use.
 //! Must not know: what the files mean.
 
@@ -34,13 +35,18 @@ pub struct FileDisk {
 struct Root {
     folder: OwnedFd,
     /// Reads under way. A drive that is stuck must not take the blocking threads of all others.
-    reads: Semaphore,
+    reads: Arc<Semaphore>,
+    /// Other calls under way but writes, of which the drive's few writers have one each.
+    others: Arc<Semaphore>,
     /// Declared, and so dropped, after the folder: when it is gone, the lock is too.
     in_use: Arc<()>,
 }
 
 /// The most reads under way on one disk; more wait.
 const READS_AT_ONCE: usize = 64;
+
+/// The most other calls under way on one disk, writes apart; more wait.
+const OTHERS_AT_ONCE: usize = 16;
 
 impl FileDisk {
     /// Opens the drive's folder, making it if absent, and locks it. `WouldBlock` if another process
@@ -51,8 +57,8 @@ impl FileDisk {
             make_folders(&path)?;
             let folder = rustix::fs::open(&path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
             rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive)?;
-            let reads = Semaphore::new(READS_AT_ONCE);
-            Ok(Self { root: Arc::new(Root { folder, reads, in_use: Arc::default() }) })
+            let [reads, others] = [READS_AT_ONCE, OTHERS_AT_ONCE].map(|most| Arc::new(Semaphore::new(most)));
+            Ok(Self { root: Arc::new(Root { folder, reads, others, in_use: Arc::default() }) })
         })
         .await
     }
@@ -62,8 +68,22 @@ impl FileDisk {
         &self,
         work: impl FnOnce(&OwnedFd) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
+        self.with_root(move |root| work(&root.folder)).await
+    }
+
+    /// Runs `work` with what the disk shares on a thread that may block.
+    async fn with_root<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Arc<Root>) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
         let root = self.root.clone();
-        blocking(move || work(&root.folder)).await
+        let permit = Arc::clone(&root.others).acquire_owned().await.map_err(io::Error::other)?;
+        blocking(move || {
+            // Given back when the call comes back, not when nobody waits for it any more.
+            let _permit = permit;
+            work(&root)
+        })
+        .await
     }
 }
 
@@ -167,15 +187,13 @@ fn list_folder(folder: &OwnedFd, path: &str) -> io::Result<Vec<String>> {
 impl Disk for FileDisk {
     async fn create(&self, path: &str, len: u64, access: Access) -> io::Result<Arc<dyn DiskFile>> {
         let path = checked(path)?;
-        let root = self.root.clone();
-        let file = blocking(move || create_file(&root, &path, len, access)).await?;
+        let file = self.with_root(move |root| create_file(root, &path, len, access)).await?;
         Ok(Arc::new(Handle(Arc::new(file))))
     }
 
     async fn open(&self, path: &str, access: Access) -> io::Result<Arc<dyn DiskFile>> {
         let path = checked(path)?;
-        let root = self.root.clone();
-        let file = blocking(move || open_file(&root, &path, access, OFlags::empty())).await?;
+        let file = self.with_root(move |root| open_file(root, &path, access, OFlags::empty())).await?;
         Ok(Arc::new(Handle(Arc::new(file))))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Promises: what `Disk` promises and not a bit more. A crash keeps any subset of the unsynced
 //! sectors, any of the versions an unsynced sector had, and any subset of the unsynced names; every
-//! fault of [`Fault`] can be ordered. The same seed and the same calls give the same disk.
+//! fault of [`Fault`] can be ordered, and it can hang. The same seed and the same calls give the same disk.
 //! Must not know: what the files mean.
 
 mod image;
@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use couronne_base::watch;
 use parking_lot::Mutex;
 
 use self::state::{DiskState, InodeId};
@@ -46,12 +47,15 @@ pub struct SimulatedDisk {
     state: Arc<Mutex<DiskState>>,
     /// Handles made before the last crash are dead.
     incarnation: u64,
+    /// Whether calls do not come back.
+    hang: watch::Sender<bool>,
 }
 
 /// An open file of it.
 struct SimulatedFile {
     state: Arc<Mutex<DiskState>>,
     incarnation: u64,
+    hang: watch::Sender<bool>,
     inode: InodeId,
     access: Access,
     /// A write or sync through this handle failed.
@@ -61,26 +65,34 @@ struct SimulatedFile {
 impl SimulatedDisk {
     /// An empty disk that holds `capacity_bytes` bytes.
     pub fn new(seed: u64, capacity_bytes: u64) -> Self {
-        Self { state: Arc::new(Mutex::new(DiskState::new(seed, capacity_bytes))), incarnation: 0 }
+        let state = Arc::new(Mutex::new(DiskState::new(seed, capacity_bytes)));
+        Self { state, incarnation: 0, hang: watch::channel(false).0 }
     }
 
     /// Loses power. Every handle on the disk is dead from now on; the disk returned is what a machine
     /// finds that starts again.
     pub fn crash(&self) -> Self {
         let incarnation = self.state.lock().crash();
-        Self { state: self.state.clone(), incarnation }
+        // What hung comes back to a dead machine.
+        self.hang.send_replace(false);
+        Self { state: self.state.clone(), incarnation, hang: watch::channel(false).0 }
     }
 
     /// Another disk that holds what a snapshot of this one taken now would: what a crash leaves.
     pub fn backup(&self) -> Self {
         let mut state = self.state.lock().clone();
         let incarnation = state.crash();
-        Self { state: Arc::new(Mutex::new(state)), incarnation }
+        Self { state: Arc::new(Mutex::new(state)), incarnation, hang: watch::channel(false).0 }
     }
 
     /// Orders a fault: the operation of its kind after the next `after` ones suffers it.
     pub fn inject(&self, fault: Fault, after: u32) {
         self.state.lock().inject(fault, after);
+    }
+
+    /// Has every call hang, those under way too, or come back again.
+    pub fn set_hang(&self, hangs: bool) {
+        self.hang.send_replace(hangs);
     }
 
     /// Makes the disk hold `bytes` bytes; what is there already stays.
@@ -104,7 +116,7 @@ impl SimulatedDisk {
     }
 
     async fn with<T>(&self, work: impl FnOnce(&mut DiskState) -> io::Result<T>) -> io::Result<T> {
-        pause(&self.state, self.incarnation).await;
+        pause(&self.state, self.incarnation, &self.hang).await;
         let mut state = self.state.lock();
         state.check(self.incarnation)?;
         work(&mut state)
@@ -112,7 +124,8 @@ impl SimulatedDisk {
 }
 
 /// Lets other tasks run, as often as the rng says, so that a seed decides how calls interleave.
-async fn pause(state: &Mutex<DiskState>, incarnation: u64) {
+async fn pause(state: &Mutex<DiskState>, incarnation: u64, hang: &watch::Sender<bool>) {
+    let mut hang = hang.subscribe();
     let turns = {
         let mut state = state.lock();
         // A dead handle must not take random numbers from the living.
@@ -121,6 +134,8 @@ async fn pause(state: &Mutex<DiskState>, incarnation: u64) {
     for _ in 0..turns {
         tokio::task::yield_now().await;
     }
+    // The sender is held by the caller.
+    let _ = hang.wait_for(|hangs| !hangs).await;
 }
 
 #[async_trait]
@@ -170,14 +185,14 @@ impl Disk for SimulatedDisk {
 
 impl SimulatedDisk {
     fn handle(&self, inode: InodeId, access: Access) -> Arc<dyn DiskFile> {
-        let (state, incarnation) = (self.state.clone(), self.incarnation);
-        Arc::new(SimulatedFile { state, incarnation, inode, access, failed: AtomicBool::new(false) })
+        let (state, incarnation, hang) = (self.state.clone(), self.incarnation, self.hang.clone());
+        Arc::new(SimulatedFile { state, incarnation, hang, inode, access, failed: AtomicBool::new(false) })
     }
 }
 
 impl SimulatedFile {
     async fn with<T>(&self, work: impl FnOnce(&mut DiskState) -> io::Result<T>) -> io::Result<T> {
-        pause(&self.state, self.incarnation).await;
+        pause(&self.state, self.incarnation, &self.hang).await;
         let mut state = self.state.lock();
         state.check(self.incarnation)?;
         if self.failed.load(Ordering::Relaxed) {

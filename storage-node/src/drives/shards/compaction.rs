@@ -10,6 +10,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use couronne_base::mutant;
+use couronne_metadata::store::View;
 use couronne_protocol::shard::ShardError;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -64,7 +65,7 @@ struct CompactionState {
 /// One round: flush, compact a few segments, recycle, sweep.
 pub(super) async fn round(core: &Core, writers: &SegmentWriters, memory: &Memory) -> Result<Maintained, ShardError> {
     core.health.check()?;
-    let mut done = Maintained { flushed: flush_if_due(core)?, ..Maintained::default() };
+    let mut done = Maintained { flushed: flush_if_due(core).await?, ..Maintained::default() };
     done.recycled += recycle(core, memory).await?;
     for _ in 0..SEGMENTS_PER_ROUND {
         let Some(number) = candidate(core, memory).await else { break };
@@ -78,25 +79,22 @@ pub(super) async fn round(core: &Core, writers: &SegmentWriters, memory: &Memory
         // At once, since on a full drive the next copies need the room.
         done.recycled += recycle(core, memory).await?;
     }
-    done.tombstones_dropped = sweep(core, memory)?;
+    done.tombstones_dropped = sweep(core, memory).await?;
     Ok(done)
 }
 
-fn flush_if_due(core: &Core) -> Result<bool, ShardError> {
+async fn flush_if_due(core: &Core) -> Result<bool, ShardError> {
     let due = core.index.unflushed_records() >= core.settings.replay_records_max
         || core.index.unflushed_bytes() >= core.settings.unflushed_bytes_max;
     if due {
-        flush(core)?;
+        flush(core).await?;
     }
     Ok(due)
 }
 
-/// Flushes the index, letting the runtime's other tasks move to other threads where there are any.
-pub(super) fn flush(core: &Core) -> Result<(), ShardError> {
-    use tokio::runtime::{Handle, RuntimeFlavor};
-    let threads = Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-    let flushed = if threads { tokio::task::block_in_place(|| core.index.flush()) } else { core.index.flush() };
-    core.stored(flushed)
+/// Flushes the index.
+pub(super) async fn flush(core: &Core) -> Result<(), ShardError> {
+    core.stored(core.index.flush().await)
 }
 
 /// The sealed segment with the smallest part that counts, if it is worth it: a file's whole length is
@@ -136,7 +134,7 @@ async fn empty(core: &Core, writers: &SegmentWriters, number: SegmentNumber) -> 
         if record.header.place.offset >= row.end {
             break;
         }
-        if counts(core, number, &record)? {
+        if counts(core, number, &record).await? {
             copies.extend(copy(&scan, record).await);
         }
         if copies.iter().map(|copy: &Append| copy.payload.len()).sum::<usize>() >= COPY_BYTES {
@@ -148,22 +146,22 @@ async fn empty(core: &Core, writers: &SegmentWriters, number: SegmentNumber) -> 
 }
 
 /// Whether the index points at this very record; a tombstone besides must still be needed.
-fn counts(core: &Core, number: SegmentNumber, record: &Durable) -> Result<bool, ShardError> {
+async fn counts(core: &Core, number: SegmentNumber, record: &Durable) -> Result<bool, ShardError> {
     let header = &record.header;
     match &header.subject {
         Subject::Shard(facts) => {
-            let row = core.stored(core.index.shard(facts.shard))?;
+            let row = core.stored(core.index.shard(facts.shard).await)?;
             Ok(row.is_some_and(|row| (row.segment, row.offset) == (number, header.place.offset)))
         }
         Subject::Tombstone(deleted) => {
-            let Some(row) = core.stored(core.index.tombstone(*deleted))? else { return Ok(false) };
+            let Some(row) = core.stored(core.index.tombstone(*deleted).await)? else { return Ok(false) };
             if (row.segment, row.version) != (number, header.version) {
                 return Ok(false);
             }
             // What is older only in this segment goes with it.
             let needed = row.older.iter().any(|older| *older != number && core.index.segment(*older).is_some());
             if !needed {
-                core.stored(core.index.drop_tombstones(&[(TombstoneRow::key(*deleted), row)]))?;
+                core.stored(core.index.drop_tombstones(vec![(TombstoneRow::key(*deleted), row)]).await)?;
             }
             Ok(needed)
         }
@@ -209,7 +207,7 @@ async fn recycle(core: &Core, memory: &Memory) -> Result<u64, ShardError> {
     if empty.is_empty() {
         return Ok(0);
     }
-    flush(core)?;
+    flush(core).await?;
     let mut recycled = 0;
     for (number, row) in empty {
         if !core.segments.take(number) {
@@ -223,7 +221,7 @@ async fn recycle(core: &Core, memory: &Memory) -> Result<u64, ShardError> {
             }
             return Err(core.health.failed("recycling a segment", &error));
         }
-        core.stored(core.index.forget(number))?;
+        core.stored(core.index.forget(number).await)?;
         recycled += 1;
         memory.state.lock().sweep.get_or_insert_default();
     }
@@ -231,45 +229,43 @@ async fn recycle(core: &Core, memory: &Memory) -> Result<u64, ShardError> {
 }
 
 /// Drops tombstones that outlived every older record.
-fn sweep(core: &Core, memory: &Memory) -> Result<u64, ShardError> {
+async fn sweep(core: &Core, memory: &Memory) -> Result<u64, ShardError> {
     let Some(from) = memory.state.lock().sweep.clone() else { return Ok(0) };
-    let (start, end) = TombstoneRow::all();
-    let start = if from.is_empty() { Bound::Included(start) } else { Bound::Excluded(from.as_ref()) };
-    let mut dropped = Vec::new();
-    let mut last = None;
-    {
-        let view = core.index.view();
+    let page = move |view: &dyn View| {
+        let (start, end) = TombstoneRow::all();
+        let start = if from.is_empty() { Bound::Included(start) } else { Bound::Excluded(from.as_ref()) };
         let mut rows = view.scan(start, Bound::Excluded(end), false);
-        for _ in 0..SWEEP_ROWS {
-            let Some((key, value)) = core.stored(rows.next())? else {
-                last = None;
-                break;
-            };
-            let row = core.stored(TombstoneRow::decode(&value))?;
-            last = Some(key.clone());
-            let outlived = row.older.iter().all(|older| core.index.segment(*older).is_none());
-            if outlived || mutant!(DropTombstoneEarly) {
-                dropped.push((key, row));
-            }
+        let mut page = Vec::new();
+        while page.len() < SWEEP_ROWS {
+            let Some((key, value)) = rows.next()? else { break };
+            page.push((key, TombstoneRow::decode(&value)?));
         }
-    }
+        Ok(page)
+    };
+    let mut page = core.stored(core.index.read(page).await)?;
+    let last = page.last().filter(|_| page.len() == SWEEP_ROWS).map(|(key, _)| key.clone());
+    let is_outlived = |row: &TombstoneRow| row.older.iter().all(|older| core.index.segment(*older).is_none());
+    page.retain(|(_, row)| is_outlived(row) || mutant!(DropTombstoneEarly));
     memory.state.lock().sweep = last;
-    core.stored(core.index.drop_tombstones(&dropped))?;
-    Ok(dropped.len() as u64)
+    let dropped = page.len() as u64;
+    core.stored(core.index.drop_tombstones(page).await)?;
+    Ok(dropped)
 }
 
 /// Whether a tombstone or a shard row is what `deleted` names; used by deletions to see if there is
 /// anything to delete.
-pub(super) fn holds_any(core: &Core, deleted: Deleted) -> Result<u64, ShardError> {
+pub(super) async fn holds_any(core: &Core, deleted: Deleted) -> Result<u64, ShardError> {
     let prefix = match deleted {
         Deleted::Blob(blob) => ShardRow::prefix(blob),
         Deleted::Shard(shard) => ShardRow::key(shard).to_vec(),
     };
-    let view = core.index.view();
-    let mut rows = view.scan(Bound::Included(&prefix), Bound::Unbounded, false);
-    let mut count = 0;
-    while core.stored(rows.next())?.is_some_and(|(key, _)| key.starts_with(&prefix)) {
-        count += 1;
-    }
-    Ok(count)
+    let count = move |view: &dyn View| {
+        let mut rows = view.scan(Bound::Included(&prefix), Bound::Unbounded, false);
+        let mut count = 0;
+        while rows.next()?.is_some_and(|(key, _)| key.starts_with(&prefix)) {
+            count += 1;
+        }
+        Ok(count)
+    };
+    core.stored(core.index.read(count).await)
 }

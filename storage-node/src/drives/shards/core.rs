@@ -38,7 +38,7 @@ impl Core {
     pub(super) fn stored<T>(&self, result: Result<T, StoreError>) -> Result<T, ShardError> {
         result.map_err(|error| match error {
             StoreError::Corrupt(what) => ShardError::Corrupt(what),
-            StoreError::OutOfFiles => ShardError::Overloaded,
+            StoreError::OutOfFiles | StoreError::NotInMemory => ShardError::Overloaded,
             StoreError::Full | StoreError::Failed(_) => self.health.down(&format!("index: {error}")),
         })
     }

@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
+use couronne_metadata::store::View;
 use couronne_placement::frame;
 use couronne_placement::{BlobId, ShardId};
 use couronne_protocol::shard::{Owner, ShardError};
@@ -66,7 +67,7 @@ impl Drive {
     async fn delete(&self, deleted: Deleted) -> Result<u64, ShardError> {
         let core = &self.core;
         core.health.check()?;
-        let count = compaction::holds_any(core, deleted)?;
+        let count = compaction::holds_any(core, deleted).await?;
         // A failed segment may hold records that the index never learnt of.
         if count > 0 || core.index.any_failed() {
             let version = RecordVersion { sequence: core.next_sequence(), revision: 0 };
@@ -77,20 +78,21 @@ impl Drive {
     }
 
     /// A page of the shards that are here, in the order of their ids: at most `limit` after `after`.
-    pub fn list(&self, after: Option<ShardId>, limit: usize) -> Result<Vec<ListedShard>, ShardError> {
-        let (start, end) = ShardRow::all();
-        let after = after.map(ShardRow::key);
-        let start = after.as_ref().map_or(Bound::Included(start), |key| Bound::Excluded(key.as_ref()));
-        let view = self.core.index.view();
-        let mut rows = view.scan(start, Bound::Excluded(end), false);
-        let mut listed = Vec::new();
-        while listed.len() < limit {
-            let Some((key, value)) = self.core.stored(rows.next())? else { break };
-            let shard = self.core.stored(ShardRow::shard(&key))?;
-            let row = self.core.stored(ShardRow::decode(&value))?;
-            listed.push(ListedShard { shard, owner: row.owner, shard_len: row.shard_len, segment: row.segment });
-        }
-        Ok(listed)
+    pub async fn list(&self, after: Option<ShardId>, limit: usize) -> Result<Vec<ListedShard>, ShardError> {
+        let list = move |view: &dyn View| {
+            let (start, end) = ShardRow::all();
+            let after = after.map(ShardRow::key);
+            let start = after.as_ref().map_or(Bound::Included(start), |key| Bound::Excluded(key.as_ref()));
+            let mut rows = view.scan(start, Bound::Excluded(end), false);
+            let mut listed = Vec::new();
+            while listed.len() < limit {
+                let Some((key, value)) = rows.next()? else { break };
+                let (shard, row) = (ShardRow::shard(&key)?, ShardRow::decode(&value)?);
+                listed.push(ListedShard { shard, owner: row.owner, shard_len: row.shard_len, segment: row.segment });
+            }
+            Ok(listed)
+        };
+        self.core.stored(self.core.index.read(list).await)
     }
 
     /// Reads a shard whole and checks its header and every frame; returns its length in bytes.
@@ -125,9 +127,9 @@ impl Drive {
         compaction::round(&self.core, &self.writers, &self.memory).await
     }
 
-    /// Makes the index durable, so that the next start has nothing to read again. May block.
-    pub fn flush(&self) -> Result<(), ShardError> {
-        compaction::flush(&self.core)
+    /// Makes the index durable, so that the next start has nothing to read again.
+    pub async fn flush(&self) -> Result<(), ShardError> {
+        compaction::flush(&self.core).await
     }
 
     /// How the drive is.

@@ -44,6 +44,7 @@ use self::segment_writer::{Append, SegmentWriters};
 pub use self::settings::{BIRTH_AHEAD_MS_MAX, BIRTH_BEHIND_MS_MAX, Settings};
 use self::shard_index::ShardIndex;
 use self::turns::Turns;
+use super::threads::StoreThreads;
 use crate::disk::{Disk, is_out_of_files};
 
 /// How often a read looks again when compaction moved the shard under it.
@@ -69,6 +70,8 @@ pub struct Parts {
     pub disk: Arc<dyn Disk>,
     /// Its index, alone in its store. An empty one is rebuilt from the segments.
     pub index: Arc<dyn Store>,
+    /// Where calls to that store wait.
+    pub threads: StoreThreads,
     /// Time and randomness.
     pub env: Env,
     /// Sizes and limits.
@@ -95,9 +98,9 @@ impl Drive {
     /// Starts a drive whose [`Identity::boot`] was called already; with `rebuild`, the index is made
     /// anew from all segments.
     pub async fn start(parts: Parts, identity: Identity, rebuild: bool) -> Result<Self, OpenError> {
-        let Parts { disk, index, env, settings } = parts;
-        recovery::claim_index(&index, identity.drive, rebuild)?;
-        let index = ShardIndex::open(index)?;
+        let Parts { disk, index, threads, env, settings } = parts;
+        recovery::claim_index(&index, &threads, identity.drive, rebuild).await?;
+        let index = ShardIndex::open(index, threads).await?;
         let segments = SegmentManager::new(disk.clone(), env.clone(), identity.drive, settings);
         let next = recovery::recover(&disk, &segments, &index, &identity).await?;
         let health = Health::new(settings.failures_max);
@@ -194,7 +197,7 @@ impl Drive {
     /// The row of a shard, and its segment pinned so that it cannot be reused meanwhile.
     async fn find(&self, shard: ShardId) -> Result<(ShardRow, SegmentPin), ShardError> {
         for _ in 0..MOVED_RETRIES {
-            let row = self.core.stored(self.core.index.shard(shard))?.ok_or(ShardError::NotFound)?;
+            let row = self.core.stored(self.core.index.shard(shard).await)?.ok_or(ShardError::NotFound)?;
             let pinned = self.core.segments.hold(row.segment).await;
             let pinned = pinned.map_err(|error| unopened(&error))?;
             if let Some(pinned) = pinned {

@@ -22,21 +22,31 @@ use super::segment::{self, Class, PAGE_BYTES, SegmentNumber, SegmentPage};
 use super::segment_manager::SegmentManager;
 use super::shard_index::{Durable, ShardIndex};
 use crate::disk::Disk;
+use crate::drives::threads::{LONG_CALL_TIME_MAX, StoreThreads};
 
 /// Records applied to the index at once.
 const APPLY_RECORDS: usize = 512;
 
 /// Makes sure that the index is this drive's; an index that is empty or another's is begun anew.
-pub(super) fn claim_index(index: &Arc<dyn Store>, drive: DriveId, rebuild: bool) -> Result<(), StoreError> {
-    let expected = row::identity_value(drive);
-    let found = index.view().get(row::IDENTITY_KEY)?;
-    if found.as_ref() == Some(&expected) && !rebuild {
-        return Ok(());
-    }
-    index.wipe()?;
-    let mut batch = Batch::default();
-    batch.put(Bytes::from_static(row::IDENTITY_KEY), expected);
-    index.apply(&batch)
+pub(super) async fn claim_index(
+    index: &Arc<dyn Store>,
+    threads: &StoreThreads,
+    drive: DriveId,
+    rebuild: bool,
+) -> Result<(), StoreError> {
+    let index = Arc::clone(index);
+    let claim = move || {
+        let expected = row::identity_value(drive);
+        let found = index.view().get(row::IDENTITY_KEY)?;
+        if found.as_ref() == Some(&expected) && !rebuild {
+            return Ok(());
+        }
+        index.wipe()?;
+        let mut batch = Batch::default();
+        batch.put(Bytes::from_static(row::IDENTITY_KEY), expected);
+        index.apply(&batch)
+    };
+    threads.run_within(LONG_CALL_TIME_MAX, claim).await?
 }
 
 /// Brings the index up to date; returns the sequence of the next record.
@@ -55,7 +65,7 @@ pub(super) async fn recover(
         match files.get(&number) {
             Some(class) if *class == row.class => segments.add(number, *class),
             // Emptied, and gone before the index knew.
-            None if row.live == 0 => index.forget(number)?,
+            None if row.live == 0 => index.forget(number).await?,
             _ => tracing::error!(segment = number.0, "segment file is missing; its shards need repair"),
         }
     }
@@ -77,13 +87,13 @@ pub(super) async fn recover(
             Verdict::Damaged => {
                 tracing::error!(segment = number.0, "segment page is damaged; what is not indexed is not read");
                 segments.reserve(number);
-                index.set_state(number, SegmentState::Sealed, false)?;
+                index.set_state(number, SegmentState::Sealed, false).await?;
             }
         }
     }
     for number in unread {
         read_again(segments, index, number).await?;
-        index.set_state(number, SegmentState::Sealed, false)?;
+        index.set_state(number, SegmentState::Sealed, false).await?;
     }
     let sequences = index.segments().into_iter().map(|(_, row)| row.sequence_max);
     let next = sequences.max().unwrap_or(0).saturating_add(1).max(first_of_boot(identity.boots));
@@ -162,8 +172,7 @@ async fn read_again(segments: &SegmentManager, index: &ShardIndex, number: Segme
         if record.header.first_of_batch {
             batch_start = records.len();
             if batch_start >= APPLY_RECORDS {
-                index.apply(number, &records)?;
-                records.clear();
+                index.apply(number, std::mem::take(&mut records)).await?;
                 batch_start = 0;
             }
         }
@@ -179,6 +188,6 @@ async fn read_again(segments: &SegmentManager, index: &ShardIndex, number: Segme
             records.push(record);
         }
     }
-    index.apply(number, &records)?;
+    index.apply(number, records).await?;
     Ok(())
 }

@@ -167,7 +167,7 @@ impl Worker {
             self.write(batch).await;
         }
         if let Some(open) = self.open.take() {
-            let _ = self.core.index.set_state(open.pinned.number, SegmentState::Sealed, false);
+            let _ = self.core.index.set_state(open.pinned.number, SegmentState::Sealed, false).await;
         }
     }
 
@@ -187,7 +187,7 @@ impl Worker {
             Err(error) => return Err(self.core.health.failed("making a segment", &error)),
         };
         if let Some(full) = self.open.take() {
-            self.core.stored(self.core.index.set_state(full.pinned.number, SegmentState::Sealed, false))?;
+            self.core.stored(self.core.index.set_state(full.pinned.number, SegmentState::Sealed, false).await)?;
         }
         self.core.index.add(fresh.pinned.number, self.class, fresh.generation, PAGE_BYTES);
         let open = Open {
@@ -256,7 +256,7 @@ impl Worker {
             && !mutant!(IgnoreFailedSync)
         {
             self.open = None;
-            self.core.stored(self.core.index.set_state(number, SegmentState::Sealed, true))?;
+            self.core.stored(self.core.index.set_state(number, SegmentState::Sealed, true).await)?;
             return Err(self.core.health.failed("appending to a segment", &error));
         }
         self.core.health.succeeded();
@@ -265,7 +265,7 @@ impl Worker {
             open.chain = last.checksum;
             open.prepared = prepared;
         }
-        self.core.stored(self.core.index.apply(number, &records))
+        self.core.stored(self.core.index.apply(number, records).await)
     }
 
     /// Lays the records out behind the segment's end: headers and padding in one new buffer, payloads

@@ -3,7 +3,8 @@
 //!
 //! Promises: applying records in any order between segments, once or again, ends in the same rows: of
 //! each thing the record of the highest version counts. The rows of a batch and the account of its
-//! segments change together.
+//! segments change together. Nothing waits for the medium on a thread that runs tasks, nor with a lock that such a
+//! thread takes.
 //! Must not know: files, queues.
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 use super::record::{Deleted, Header, Subject};
 use super::row::{SegmentRow, SegmentState, ShardRow, TombstoneRow};
 use super::segment::{Class, SegmentNumber};
+use crate::drives::threads::{LONG_CALL_TIME_MAX, StoreThreads};
 
 /// A record that is durable, and the checksum of its header.
 #[derive(Clone, Debug)]
@@ -33,9 +35,19 @@ impl Durable {
     }
 }
 
-/// The index and its account of segments.
+/// The index and its account of segments. Clones are the same.
+#[derive(Clone)]
 pub(super) struct ShardIndex {
-    index: Arc<dyn Store>,
+    index: Arc<Index>,
+    /// Where what waits for the medium is done.
+    threads: StoreThreads,
+}
+
+struct Index {
+    store: Arc<dyn Store>,
+    /// Held from when a change reads what it goes by until the store has it: on a thread that may wait.
+    changing: Mutex<()>,
+    /// Held for moments only, never while the medium is waited for.
     accounts: Mutex<Accounts>,
 }
 
@@ -55,7 +67,7 @@ struct Change<'a> {
     rows: BTreeMap<Bytes, Option<Bytes>>,
     /// What the batch adds to, or takes from, the live bytes of segments.
     live: BTreeMap<SegmentNumber, i64>,
-    segments: &'a BTreeMap<SegmentNumber, SegmentRow>,
+    accounts: &'a Mutex<Accounts>,
     tombstones_max: u64,
 }
 
@@ -68,54 +80,62 @@ struct Finished {
 
 impl ShardIndex {
     /// Takes an index with what its segment rows say.
-    pub(super) fn open(index: Arc<dyn Store>) -> Result<Self, StoreError> {
-        let mut accounts = Accounts { tombstones_max: u64::MAX, ..Accounts::default() };
-        {
-            let view = index.view();
-            let (start, end) = SegmentRow::all();
-            let mut rows = view.scan(Bound::Included(start), Bound::Excluded(end), false);
-            while let Some((key, value)) = rows.next()? {
-                accounts.segments.insert(SegmentRow::number(&key)?, SegmentRow::decode(&value)?);
-            }
-        }
-        Ok(Self { index, accounts: Mutex::new(accounts) })
+    pub(super) async fn open(store: Arc<dyn Store>, threads: StoreThreads) -> Result<Self, StoreError> {
+        let index = threads.run_within(LONG_CALL_TIME_MAX, move || Index::read(store)).await??;
+        Ok(Self { index: Arc::new(index), threads })
     }
 
-    /// The index, to read.
-    pub(super) fn view(&self) -> Box<dyn View + '_> {
-        self.index.view()
+    /// Changes the index: one change after the other.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Index) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let index = Arc::clone(&self.index);
+        let changed = self.threads.run(move || {
+            let _alone = index.changing.lock();
+            change(&index)
+        });
+        changed.await?
+    }
+
+    /// Reads rows of the index; `read` may be called twice.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl Fn(&dyn View) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.threads.read(&self.index.store, read).await
     }
 
     /// The row of a shard.
-    pub(super) fn shard(&self, shard: ShardId) -> Result<Option<ShardRow>, StoreError> {
-        let found = self.index.view().get(&ShardRow::key(shard))?;
-        found.map(|value| ShardRow::decode(&value)).transpose()
+    pub(super) async fn shard(&self, shard: ShardId) -> Result<Option<ShardRow>, StoreError> {
+        let key = ShardRow::key(shard);
+        self.read(move |view| view.get(&key)?.map(|value| ShardRow::decode(&value)).transpose()).await
     }
 
     /// The row of a tombstone.
-    pub(super) fn tombstone(&self, deleted: Deleted) -> Result<Option<TombstoneRow>, StoreError> {
-        let found = self.index.view().get(&TombstoneRow::key(deleted))?;
-        found.map(|value| TombstoneRow::decode(&value)).transpose()
+    pub(super) async fn tombstone(&self, deleted: Deleted) -> Result<Option<TombstoneRow>, StoreError> {
+        let key = TombstoneRow::key(deleted);
+        self.read(move |view| view.get(&key)?.map(|value| TombstoneRow::decode(&value)).transpose()).await
     }
 
     /// Ends recovery: every tombstone there is has a sequence below `next_sequence`.
     pub(super) fn serve(&self, next_sequence: u64) {
-        self.accounts.lock().tombstones_max = next_sequence.saturating_sub(1);
+        self.index.accounts.lock().tombstones_max = next_sequence.saturating_sub(1);
     }
 
     /// All segments, oldest first.
     pub(super) fn segments(&self) -> Vec<(SegmentNumber, SegmentRow)> {
-        self.accounts.lock().segments.iter().map(|(number, row)| (*number, *row)).collect()
+        self.index.accounts.lock().segments.iter().map(|(number, row)| (*number, *row)).collect()
     }
 
     /// Whether there is a segment that failed: it may hold records that were never indexed.
     pub(super) fn any_failed(&self) -> bool {
-        self.accounts.lock().segments.values().any(|row| row.failed)
+        self.index.accounts.lock().segments.values().any(|row| row.failed)
     }
 
     /// One segment.
     pub(super) fn segment(&self, number: SegmentNumber) -> Option<SegmentRow> {
-        self.accounts.lock().segments.get(&number).copied()
+        self.index.accounts.lock().segments.get(&number).copied()
     }
 
     /// Takes up a segment that holds no record yet. Its row reaches the index with its first records.
@@ -130,97 +150,138 @@ impl ShardIndex {
             sequence_max: 0,
             live: 0,
         };
-        self.accounts.lock().segments.insert(number, row);
+        self.index.accounts.lock().segments.insert(number, row);
     }
 
     /// Says what becomes of a segment.
-    pub(super) fn set_state(&self, number: SegmentNumber, state: SegmentState, failed: bool) -> Result<(), StoreError> {
-        let mut accounts = self.accounts.lock();
-        let Some(row) = accounts.segments.get_mut(&number) else { return Ok(()) };
-        row.state = state;
-        row.failed |= failed;
-        let mut batch = Batch::default();
-        batch.put(SegmentRow::key(number), row.encode());
-        self.index.apply(&batch)
+    pub(super) async fn set_state(
+        &self,
+        number: SegmentNumber,
+        state: SegmentState,
+        failed: bool,
+    ) -> Result<(), StoreError> {
+        let set = move |index: &Index| {
+            let row = {
+                let mut accounts = index.accounts.lock();
+                let Some(row) = accounts.segments.get_mut(&number) else { return Ok(()) };
+                row.state = state;
+                row.failed |= failed;
+                *row
+            };
+            let mut batch = Batch::default();
+            batch.put(SegmentRow::key(number), row.encode());
+            index.store.apply(&batch)
+        };
+        self.change(set).await
     }
 
     /// Forgets a segment whose file is durably gone.
-    pub(super) fn forget(&self, number: SegmentNumber) -> Result<(), StoreError> {
-        let mut accounts = self.accounts.lock();
-        accounts.segments.remove(&number);
-        let mut batch = Batch::default();
-        batch.delete(SegmentRow::key(number));
-        self.index.apply(&batch)
+    pub(super) async fn forget(&self, number: SegmentNumber) -> Result<(), StoreError> {
+        let forget = move |index: &Index| {
+            index.accounts.lock().segments.remove(&number);
+            let mut batch = Batch::default();
+            batch.delete(SegmentRow::key(number));
+            index.store.apply(&batch)
+        };
+        self.change(forget).await
     }
 
     /// Forgets tombstones that nothing older than them outlives: `(what, its row)`. A row that changed
     /// meanwhile stays.
-    pub(super) fn drop_tombstones(&self, dropped: &[(Bytes, TombstoneRow)]) -> Result<(), StoreError> {
-        let mut accounts = self.accounts.lock();
-        let mut change = self.change(&accounts);
-        for (key, row) in dropped {
-            let now = change.get(key)?.map(|value| TombstoneRow::decode(&value)).transpose()?;
-            if now.as_ref() == Some(row) {
-                change.rows.insert(key.clone(), None);
-                change.count(row.segment, -i64::from(row.stride));
+    pub(super) async fn drop_tombstones(&self, dropped: Vec<(Bytes, TombstoneRow)>) -> Result<(), StoreError> {
+        let drop_all = move |index: &Index| {
+            let mut change = index.begin();
+            for (key, row) in &dropped {
+                let now = change.get(key)?.map(|value| TombstoneRow::decode(&value)).transpose()?;
+                if now.as_ref() == Some(row) {
+                    change.rows.insert(key.clone(), None);
+                    change.count(row.segment, -i64::from(row.stride));
+                }
             }
-        }
-        let finished = change.finish();
-        self.commit(&mut accounts, finished)
+            let finished = change.finish();
+            index.commit(finished, |_| ())
+        };
+        self.change(drop_all).await
     }
 
     /// Applies durable records of one segment, in their order.
-    pub(super) fn apply(&self, segment: SegmentNumber, records: &[Durable]) -> Result<(), StoreError> {
+    pub(super) async fn apply(&self, segment: SegmentNumber, records: Vec<Durable>) -> Result<(), StoreError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.change(move |index| index.apply(segment, &records)).await
+    }
+
+    /// Records that a start would have to read again.
+    pub(super) fn unflushed_records(&self) -> u64 {
+        self.index.accounts.lock().unflushed_records
+    }
+
+    /// About how many bytes the index holds in memory only.
+    pub(super) fn unflushed_bytes(&self) -> u64 {
+        self.index.store.unflushed_bytes()
+    }
+
+    /// Makes all rows applied so far durable.
+    pub(super) async fn flush(&self) -> Result<(), StoreError> {
+        let index = Arc::clone(&self.index);
+        let flush = move || {
+            let before = index.accounts.lock().unflushed_records;
+            index.store.flush()?;
+            let mut accounts = index.accounts.lock();
+            accounts.unflushed_records = accounts.unflushed_records.saturating_sub(before);
+            Ok(())
+        };
+        self.threads.run_within(LONG_CALL_TIME_MAX, flush).await?
+    }
+}
+
+impl Index {
+    fn read(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        let mut accounts = Accounts { tombstones_max: u64::MAX, ..Accounts::default() };
+        {
+            let view = store.view();
+            let (start, end) = SegmentRow::all();
+            let mut rows = view.scan(Bound::Included(start), Bound::Excluded(end), false);
+            while let Some((key, value)) = rows.next()? {
+                accounts.segments.insert(SegmentRow::number(&key)?, SegmentRow::decode(&value)?);
+            }
+        }
+        Ok(Self { store, changing: Mutex::default(), accounts: Mutex::new(accounts) })
+    }
+
+    fn begin(&self) -> Change<'_> {
+        Change {
+            view: self.store.view(),
+            rows: BTreeMap::new(),
+            live: BTreeMap::new(),
+            accounts: &self.accounts,
+            tombstones_max: self.accounts.lock().tombstones_max,
+        }
+    }
+
+    fn apply(&self, segment: SegmentNumber, records: &[Durable]) -> Result<(), StoreError> {
         let Some(last) = records.last() else { return Ok(()) };
-        let mut accounts = self.accounts.lock();
-        let mut change = self.change(&accounts);
+        let mut change = self.begin();
         for record in records {
             change.apply(segment, &record.header)?;
         }
         change.count(segment, 0);
         let finished = change.finish();
-        if let Some(account) = accounts.segments.get_mut(&segment) {
-            account.end = last.end();
-            account.chain = last.checksum;
-            let sequences = records.iter().map(|record| record.header.version.sequence);
-            account.sequence_max = sequences.fold(account.sequence_max, u64::max);
-        }
-        accounts.unflushed_records += records.len() as u64;
-        self.commit(&mut accounts, finished)
+        self.commit(finished, |accounts| {
+            if let Some(account) = accounts.segments.get_mut(&segment) {
+                account.end = last.end();
+                account.chain = last.checksum;
+                let sequences = records.iter().map(|record| record.header.version.sequence);
+                account.sequence_max = sequences.fold(account.sequence_max, u64::max);
+            }
+            accounts.unflushed_records += records.len() as u64;
+        })
     }
 
-    /// Records that a start would have to read again.
-    pub(super) fn unflushed_records(&self) -> u64 {
-        self.accounts.lock().unflushed_records
-    }
-
-    /// About how many bytes the index holds in memory only.
-    pub(super) fn unflushed_bytes(&self) -> u64 {
-        self.index.unflushed_bytes()
-    }
-
-    /// Makes all rows applied so far durable. May block.
-    pub(super) fn flush(&self) -> Result<(), StoreError> {
-        let before = self.unflushed_records();
-        self.index.flush()?;
-        let mut accounts = self.accounts.lock();
-        accounts.unflushed_records = accounts.unflushed_records.saturating_sub(before);
-        Ok(())
-    }
-
-    fn change<'a>(&'a self, accounts: &'a Accounts) -> Change<'a> {
-        Change {
-            view: self.index.view(),
-            rows: BTreeMap::new(),
-            live: BTreeMap::new(),
-            segments: &accounts.segments,
-            tombstones_max: accounts.tombstones_max,
-        }
-    }
-
-    fn commit(&self, accounts: &mut Accounts, finished: Finished) -> Result<(), StoreError> {
+    /// Applies a batch, with the account of its segments once `note` has changed it.
+    fn commit(&self, finished: Finished, note: impl FnOnce(&mut Accounts)) -> Result<(), StoreError> {
         let Finished { rows, live, tombstones_max } = finished;
-        accounts.tombstones_max = tombstones_max;
         let mut batch = Batch::default();
         for (key, value) in rows {
             match value {
@@ -228,13 +289,18 @@ impl ShardIndex {
                 None => batch.delete(key),
             }
         }
-        for (number, bytes) in live {
-            if let Some(account) = accounts.segments.get_mut(&number) {
-                account.live = account.live.saturating_add_signed(bytes);
-                batch.put(SegmentRow::key(number), account.encode());
+        {
+            let mut accounts = self.accounts.lock();
+            note(&mut accounts);
+            accounts.tombstones_max = tombstones_max;
+            for (number, bytes) in live {
+                if let Some(account) = accounts.segments.get_mut(&number) {
+                    account.live = account.live.saturating_add_signed(bytes);
+                    batch.put(SegmentRow::key(number), account.encode());
+                }
             }
         }
-        self.index.apply(&batch)
+        self.store.apply(&batch)
     }
 }
 
@@ -305,7 +371,10 @@ impl Change<'_> {
             }
             self.count(known.segment, -i64::from(known.extent.stride));
             row.older = known.older;
-            row.older.retain(|segment| self.segments.contains_key(segment));
+            {
+                let accounts = self.accounts.lock();
+                row.older.retain(|segment| accounts.segments.contains_key(segment));
+            }
             note(&mut row.older, known.segment);
         }
         self.count(row.segment, stride);
@@ -332,8 +401,11 @@ impl Change<'_> {
             }
         }
         // A failed segment may hold records that were never indexed.
-        let failed = self.segments.iter().filter(|(_, account)| account.failed);
-        failed.for_each(|(segment, _)| note(&mut row.older, *segment));
+        {
+            let accounts = self.accounts.lock();
+            let failed = accounts.segments.iter().filter(|(_, account)| account.failed);
+            failed.for_each(|(segment, _)| note(&mut row.older, *segment));
+        }
         self.tombstones_max = self.tombstones_max.max(row.version.sequence);
         self.count(row.segment, i64::from(row.stride));
         self.rows.insert(key, Some(row.encode()));

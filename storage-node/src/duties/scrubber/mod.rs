@@ -154,7 +154,7 @@ fn reading(listed: &ListedShard) -> WorkEstimate {
 async fn count_shards(mounted: &MountedDrive) -> Result<WorkEstimate, ShardError> {
     let (mut total, mut after) = (WorkEstimate::default(), None);
     loop {
-        let page = mounted.serving()?.list(after, SHARDS)?;
+        let page = mounted.serving()?.list(after, SHARDS).await?;
         let Some(last) = page.last() else { return Ok(total) };
         after = Some(last.shard);
         total = page.iter().map(reading).fold(total, |total, shard| total + shard);
@@ -170,7 +170,10 @@ async fn read_drive(context: &DutyContext, mounted: &MountedDrive) -> Result<(),
     let mut after: Option<ShardId> = None;
     let mut disowned: Option<(BlobId, bool)> = None;
     loop {
-        let page = mounted.serving()?.list(after, SHARDS)?;
+        if mounted.is_slow() {
+            return Err(ShardError::Down("it is slow".to_owned()));
+        }
+        let page = mounted.serving()?.list(after, SHARDS).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.shard);
         for listed in page {

@@ -17,6 +17,7 @@ use couronne_storage_node::consensus::{
     StateMachine,
 };
 use couronne_storage_node::disk::simulated::SimulatedDisk;
+use couronne_storage_node::drives::StoreThreads;
 use couronne_storage_node::log::DriveLog;
 use couronne_storage_node::node::{MemoryStores, Stores};
 use couronne_storage_node::replicas::{RangeStateMachine, StartState};
@@ -107,7 +108,7 @@ impl RangeRig {
         let (env, replica, drive) = (self.env.clone(), node.replica, node.drive);
         let log = Arc::new(DriveLog::open(Arc::new(node.disk.clone()), drive, LogEnd::START, &env).await.unwrap());
         let store = node.stores.open(&format!("replica-{}", replica.0)).unwrap();
-        let (machine, state) = RangeStateMachine::open(store).unwrap();
+        let (machine, state) = RangeStateMachine::open(store, StoreThreads::default()).await.unwrap();
         assert_eq!(state, StartState::Sound);
         let machine = Arc::new(machine);
         let local_peers = LocalPeers::default();

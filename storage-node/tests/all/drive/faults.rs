@@ -276,7 +276,7 @@ fn space_of_deleted_blobs_comes_back_and_tombstones_go() {
         assert!(stats.live_bytes <= 12 * 4096, "{stats:?}");
         assert!(stats.segments <= 4, "{stats:?}");
         world.crash(8, true).await;
-        assert_eq!(world.drive.list(None, 10).unwrap(), []);
+        assert_eq!(world.drive.list(None, 10).await.unwrap(), []);
     });
 }
 

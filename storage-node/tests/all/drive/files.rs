@@ -6,7 +6,7 @@ use couronne_metadata::memory::MemoryStore;
 use couronne_protocol::shard::{GetShard, ShardError};
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::files::FileDisk;
-use couronne_storage_node::drives::{Drive, Identity, Parts};
+use couronne_storage_node::drives::{Drive, Identity, Parts, StoreThreads};
 
 use super::block_on;
 use super::world::{CLUSTER, blob, env, get, owner, payload, put, settings, shard};
@@ -22,7 +22,9 @@ async fn open(folder: &std::path::Path, index: Arc<MemoryStore>) -> Drive {
     if matches!(Identity::read(&disk).await, Err(couronne_storage_node::drives::IdentityError::Absent)) {
         Identity::format(&disk, &env(1), CLUSTER).await.unwrap();
     }
-    Drive::open(Parts { disk, index, env: env(1), settings: settings() }, CLUSTER).await.unwrap()
+    Drive::open(Parts { disk, index, threads: StoreThreads::default(), env: env(1), settings: settings() }, CLUSTER)
+        .await
+        .unwrap()
 }
 
 #[test]

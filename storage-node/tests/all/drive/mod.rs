@@ -77,7 +77,7 @@ async fn run(seed: u64, steps: Vec<DriveStep>) {
                 }
             }
             DriveStep::Maintain => drop(world.drive.maintain().await),
-            DriveStep::Flush => drop(world.drive.flush()),
+            DriveStep::Flush => drop(world.drive.flush().await),
             DriveStep::Check => world.check().await,
             DriveStep::Crash { seed, rebuild } => {
                 world.crash(seed, rebuild).await;

@@ -16,7 +16,7 @@ use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardError};
 use couronne_ring::Epoch;
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::simulated::SimulatedDisk;
-use couronne_storage_node::drives::{Drive, Identity, Parts, Settings};
+use couronne_storage_node::drives::{Drive, Identity, Parts, Settings, StoreThreads};
 
 use crate::support::crashable::CrashableStore;
 
@@ -186,8 +186,11 @@ impl World {
             }
         }
         let mut listed = Vec::new();
-        while let Some(page) = Some(self.drive.list(listed.last().copied(), 3).unwrap()).filter(|page| !page.is_empty())
-        {
+        loop {
+            let page = self.drive.list(listed.last().copied(), 3).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
             listed.extend(page.into_iter().map(|listed| listed.shard));
         }
         assert_eq!(listed, present, "the listing is what can be read");
@@ -199,6 +202,6 @@ async fn start(disk: &SimulatedDisk, store: &Arc<MemoryStore>, env: &Env, rebuil
     let index = Arc::new(CrashableStore { store: store.clone(), dead: dead.clone() });
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let identity = Identity::boot(&disk, CLUSTER).await.unwrap();
-    let parts = Parts { disk, index, env: env.clone(), settings: settings() };
+    let parts = Parts { disk, index, threads: StoreThreads::default(), env: env.clone(), settings: settings() };
     (Drive::start(parts, identity, rebuild).await.unwrap(), dead)
 }

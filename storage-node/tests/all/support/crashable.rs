@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use couronne_metadata::store::{Batch, Cursor, Row, Store, StoreError, View};
 use couronne_storage_node::node::{MemoryStores, Stores};
+use futures_util::future::BoxFuture;
 
 /// The stores of a drive as one life of its machine sees them.
 #[derive(Default)]
@@ -22,6 +23,11 @@ impl CrashableStores {
         self.stores.crash(seed);
         Self { stores: Arc::clone(&self.stores), dead: Arc::default() }
     }
+
+    /// Has calls that would wait for a medium hang, or come back again.
+    pub fn set_hang(&self, hangs: bool) {
+        self.stores.set_hang(hangs);
+    }
 }
 
 impl CrashableStores {
@@ -32,6 +38,10 @@ impl CrashableStores {
 }
 
 impl Stores for CrashableStores {
+    fn take_calls(&self) -> BoxFuture<'static, ()> {
+        self.stores.take_calls()
+    }
+
     fn open(&self, name: &str) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(CrashableStore { store: self.stores.open(name)?, dead: Arc::clone(&self.dead) }))
     }
