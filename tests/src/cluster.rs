@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use self::world::{Network, World};
 use crate::hanging::HangingFolder;
-use crate::server::{ACCESS_KEY, SECRET_KEY, Server, admin_get, binary};
+use crate::server::{ACCESS_KEY, SECRET_KEY, Server, admin_get, binary, memory_peak};
 
 /// How long a cluster may take to form, and anything else to come true, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -247,10 +247,7 @@ impl Cluster {
 
     /// The most memory that a member's process has had, in bytes.
     pub fn memory_peak(&self, name: &str) -> u64 {
-        let pid = self.members[name].child.as_ref().expect("it is running").id();
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()).unwrap();
-        peak.parse::<u64>().unwrap() << 10
+        memory_peak(self.members[name].child.as_ref().expect("it is running").id())
     }
 
     /// Host and port of a gateway's S3 listener.

@@ -144,6 +144,11 @@ impl Server {
         self.child.as_ref().expect("it is running").id()
     }
 
+    /// The most memory that the process has had, in bytes.
+    pub fn memory_peak(&self) -> u64 {
+        memory_peak(self.pid())
+    }
+
     /// The data folder.
     pub fn data(&self) -> PathBuf {
         self.home.path().join("data")
@@ -283,6 +288,13 @@ pub fn admin_get(admin: SocketAddr, path: &str) -> std::io::Result<(u16, String)
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
     let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
     Ok((status, body))
+}
+
+/// The most memory that a process has had, in bytes.
+pub(crate) fn memory_peak(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()).unwrap();
+    peak.parse::<u64>().unwrap() << 10
 }
 
 /// The addresses that process `pid` announced in a data folder.

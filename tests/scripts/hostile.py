@@ -1,0 +1,195 @@
+"""What a client that has one link, or none at all, may try against everybody else.
+
+hostile.py CASE BUCKET    plays the attacker and the victim; fails if the victim is refused, or the attack succeeds
+
+slow_writers     many sockets with one presigned PUT: some send a byte, others nearly a chunk, and no more
+slow_readers     many sockets with one presigned GET of a large object, which they do not read
+idle_sockets     more connections than the server has descriptors
+merged_names     a version 2 link whose one value is made to hold two parameters
+hoisted_headers  headers that an SDK signed into a version 4 link
+documents        documents of megabytes for an operation that takes little, held back before their end
+padded_length    a length behind many spaces, beside a transfer encoding
+"""
+import contextlib
+import datetime
+import socket
+import sys
+import threading
+import time
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import boto3
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.client import Config
+from botocore.exceptions import ClientError
+
+VICTIMS = 20
+
+
+def client(version="s3v4"):
+    return boto3.client("s3", config=Config(signature_version=version, retries={"max_attempts": 0}, read_timeout=60))
+
+
+s3 = client()
+
+
+def link(operation, **parameters):
+    return s3.generate_presigned_url(operation, Params=parameters)
+
+
+def signed(method, path, query):
+    """A version 4 link with these parameters, whatever an SDK would make of them."""
+    request = AWSRequest(method, s3.meta.endpoint_url + path, params=query)
+    S3SigV4QueryAuth(boto3.Session().get_credentials(), "s3", "us-east-1", expires=600).add_auth(request)
+    return request.prepare().url
+
+
+def begin(method, url, head="", receive_bytes=0):
+    """A socket on which the head of a request was sent."""
+    url = urlsplit(url)
+    connection = socket.socket()
+    if receive_bytes:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    connection.connect((url.hostname, url.port))
+    connection.sendall(f"{method} {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\n{head}\r\n".encode())
+    return connection
+
+
+def status(connection):
+    connection.settimeout(60)
+    answer = connection.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 "), answer
+    return int(answer.split(b" ")[1])
+
+
+def send_all(connections, data):
+    """Sends to all at once what they take; a server may have cut some."""
+    def send(connection):
+        with contextlib.suppress(OSError):
+            connection.settimeout(10)
+            connection.sendall(data)
+    threads = [threading.Thread(target=send, args=(connection,)) for connection in connections]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def drip(connections):
+    """A byte to each every second, for ever."""
+    def send():
+        while True:
+            for connection in connections:
+                with contextlib.suppress(OSError):
+                    connection.send(b"x")
+            time.sleep(1)
+    threading.Thread(target=send, daemon=True).start()
+
+
+def slow_writers(bucket):
+    url = link("put_object", Bucket=bucket, Key="slow")
+    held = [begin("PUT", url, "Content-Length: 5368709120\r\n") for _ in range(280)]
+    send_all(held[:140], b"x" * 3_900_000)
+    drip(held)
+    for number in range(VICTIMS):
+        s3.put_object(Bucket=bucket, Key=f"victim/{number}", Body=b"y" * 5_000_000)
+    found = s3.get_object(Bucket=bucket, Key=f"victim/{VICTIMS - 1}")["Body"].read()
+    assert found == b"y" * 5_000_000
+
+
+def slow_readers(bucket):
+    s3.put_object(Bucket=bucket, Key="big", Body=b"b" * (48 << 20))
+    s3.put_object(Bucket=bucket, Key="victim", Body=b"v" * (1 << 20))
+    url = link("get_object", Bucket=bucket, Key="big")
+    held = [begin("GET", url, receive_bytes=2048) for _ in range(360)]
+    time.sleep(8)
+    for _ in range(VICTIMS):
+        assert s3.get_object(Bucket=bucket, Key="victim")["Body"].read() == b"v" * (1 << 20)
+    assert len(held) == 360
+
+
+def idle_sockets(bucket):
+    # A victim that was there before, and one that comes afterwards.
+    s3.put_object(Bucket=bucket, Key="before", Body=b"b" * 100_000)
+    url = urlsplit(s3.meta.endpoint_url)
+    idle = []
+    for _ in range(1500):
+        with contextlib.suppress(OSError):
+            idle.append(socket.create_connection((url.hostname, url.port), timeout=1))
+    # What is asked for on open connections makes the server open files: more segments than it has at hand.
+    for number in range(60):
+        with contextlib.suppress(Exception):
+            s3.put_object(Bucket=bucket, Key=f"meanwhile/{number}", Body=b"m" * (4 << 20))
+    for connection in idle:
+        connection.close()
+    for number in range(VICTIMS):
+        s3.put_object(Bucket=bucket, Key=f"after/{number}", Body=b"a" * 100_000)
+        assert s3.get_object(Bucket=bucket, Key=f"after/{number}")["Body"].read() == b"a" * 100_000
+    assert s3.get_object(Bucket=bucket, Key="before")["Body"].read() == b"b" * 100_000
+
+
+def merged_names(bucket):
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    old = s3.put_object(Bucket=bucket, Key="k", Body=b"old")["VersionId"]
+    s3.put_object(Bucket=bucket, Key="k", Body=b"new")
+    parameters = {"Bucket": bucket, "Key": "k", "VersionId": old, "ResponseContentDisposition": "attachment"}
+    url = urlsplit(client("s3").generate_presigned_url("get_object", Params=parameters))
+    honest = begin("GET", urlunsplit(url))
+    assert status(honest) == 200
+    merged = ("versionId=", "response-content-disposition=")
+    rest = [pair for pair in url.query.split("&") if not pair.startswith(merged)]
+    value = quote(f"attachment&versionId={old}", safe="")
+    query = "&".join([f"response-content-disposition={value}", *rest])
+    found = status(begin("GET", urlunsplit((url.scheme, url.netloc, url.path, query, ""))))
+    assert found in (400, 403), f"one value passed for two parameters: {found}"
+
+
+def hoisted_headers(bucket):
+    locked = f"{bucket}-locked"
+    s3.create_bucket(Bucket=locked, ObjectLockEnabledForBucket=True)
+    until = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    lock = {"x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": until}
+    if status(begin("PUT", signed("PUT", f"/{locked}/k", lock), "Content-Length: 0\r\n")) == 200:
+        assert s3.head_object(Bucket=locked, Key="k")["ObjectLockMode"] == "GOVERNANCE", "a signed lock was forgotten"
+    s3.put_object(Bucket=bucket, Key="source", Body=b"source")
+    copy = {"x-amz-copy-source": f"/{bucket}/source"}
+    if status(begin("PUT", signed("PUT", f"/{bucket}/target", copy), "Content-Length: 0\r\n")) == 200:
+        assert s3.get_object(Bucket=bucket, Key="target")["Body"].read() == b"source", "a signed source was forgotten"
+    tagged = {"x-amz-tagging": "a=b"}
+    if status(begin("PUT", signed("PUT", f"/{bucket}/tagged", tagged), "Content-Length: 0\r\n")) == 200:
+        assert s3.get_object_tagging(Bucket=bucket, Key="tagged")["TagSet"] == [{"Key": "a", "Value": "b"}]
+    guarded = {"x-amz-expected-bucket-owner": "0" * 12}
+    found = status(begin("PUT", signed("PUT", f"/{bucket}/guarded", guarded), "Content-Length: 0\r\n"))
+    assert found in (400, 403), f"a signed guard was forgotten: {found}"
+
+
+def documents(bucket):
+    head = "Content-MD5: AAAAAAAAAAAAAAAAAAAAAA==\r\nContent-Length: 1048576\r\n"
+    held = [begin("POST", signed("POST", f"/{bucket}", {"delete": ""}), head) for _ in range(400)]
+    send_all(held, b"<" * 1_048_000)
+    refused = begin("PUT", signed("PUT", f"/{bucket}/k", {"retention": ""}), "Content-Length: 8388608\r\n")
+    assert status(refused) == 400, "a retention takes no megabytes"
+    for number in range(VICTIMS):
+        s3.put_object(Bucket=bucket, Key=f"victim/{number}", Body=b"y" * 100_000)
+        s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": f"victim/{number}"}]})
+
+
+def padded_length(bucket):
+    for spaces in (1, 49, 60, 300):
+        head = f"Content-Length:{' ' * spaces}5\r\nTransfer-Encoding: chunked\r\n"
+        connection = begin("PUT", link("put_object", Bucket=bucket, Key="padded"), head)
+        connection.sendall(b"1\r\nx\r\n0\r\n\r\n")
+        assert status(connection) == 400, f"two lengths were taken, behind {spaces} spaces"
+    try:
+        s3.head_object(Bucket=bucket, Key="padded")
+    except ClientError as error:
+        assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+    else:
+        sys.exit("what was refused is there")
+
+
+if __name__ == "__main__":
+    case, name = sys.argv[1:]
+    s3.create_bucket(Bucket=name)
+    globals()[case](name)

@@ -1,0 +1,62 @@
+//! Clients that want everything for themselves, or more than their link says, against a server of the built binary;
+//! others are served meanwhile. The cases stand in `tests/scripts/hostile.py`.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods, reason = "test code")]
+
+use couronne_tests::clients::Clients;
+use couronne_tests::server::{Server, ServerShape};
+use serde_json::Value;
+
+/// Plays a case against a server of six drives; afterwards every drive is up.
+fn play(server: &Server, case: &str) {
+    Clients::of(server).run_script("hostile.py", &[case, &case.replace('_', "-")]);
+    let status: Value = serde_json::from_slice(&server.couronne(&["status", "--json"]).stdout).unwrap();
+    let drives = status["drives"].as_array().unwrap();
+    assert!(drives.len() == 6 && drives.iter().all(|drive| drive["down_reason"].is_null()), "{}", status["drives"]);
+}
+
+fn played(case: &str) {
+    play(&Server::start(ServerShape::SixDrives), case);
+}
+
+#[test]
+fn a_link_to_write_does_not_stop_other_writers() {
+    played("slow_writers");
+}
+
+#[test]
+fn a_link_to_read_does_not_stop_other_readers() {
+    played("slow_readers");
+}
+
+#[test]
+fn more_sockets_than_descriptors_cost_no_drive() {
+    // It may raise its limit no further.
+    let server = Server::start_with(ServerShape::SixDrives.flags(), &["prlimit", "--nofile=1024:1024"]);
+    play(&server, "idle_sockets");
+}
+
+#[test]
+fn one_signed_value_is_never_two_parameters() {
+    played("merged_names");
+}
+
+#[test]
+fn what_a_link_signs_is_honoured_or_refused() {
+    played("hoisted_headers");
+}
+
+#[test]
+fn documents_that_never_end_take_little_memory() {
+    let server = Server::start(ServerShape::SixDrives);
+    let before = server.memory_peak();
+    play(&server, "documents");
+    let grown = server.memory_peak() - before;
+    // They are 400 MiB.
+    assert!(grown < 300 << 20, "{} MiB", grown >> 20);
+}
+
+#[test]
+fn two_lengths_are_refused_however_they_are_padded() {
+    played("padded_length");
+}
