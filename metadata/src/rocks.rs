@@ -351,6 +351,8 @@ fn options(settings: &RocksSettings) -> Options {
 
     let mut options = Options::default();
     options.create_if_missing(true);
+    // A compaction that meets rot fails, and closes not the whole database: that would be the end of every other store.
+    options.set_paranoid_checks(false);
     options.set_block_based_table_factory(&table);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_db_write_buffer_size(settings.write_buffers_bytes);
@@ -397,7 +399,7 @@ fn unread(error: rocksdb::Error) -> StoreError {
 
 fn failed(error: rocksdb::Error) -> StoreError {
     match error.kind() {
-        ErrorKind::Corruption => StoreError::Corrupt(error.into_string()),
+        ErrorKind::Corruption => StoreError::Rotten(error.into_string()),
         // RocksDB tells a full disk by the system's words only.
         ErrorKind::IOError if error.as_ref().contains("No space left") => StoreError::Full,
         _ => StoreError::Failed(error.into_string()),

@@ -19,6 +19,9 @@ pub enum StoreError {
     /// The medium failed; the store refuses everything from then on.
     #[error("store failed: {0}")]
     Failed(String),
+    /// The medium gives other bytes than were written: another copy has them.
+    #[error("rotten row: {0}")]
+    Rotten(String),
     /// Bytes that do not decode: the caller must not guess what they meant.
     #[error("corrupt row: {0}")]
     Corrupt(String),

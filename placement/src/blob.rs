@@ -29,7 +29,7 @@ impl Binding {
 /// A blob's identity: 48 bits of birth time (milliseconds since 1970, big-endian), 80 random bits, and its [`Binding`].
 ///
 /// The birth time lets a range's disown horizon and a drive's clock judge a blob by its id alone; the binding lets
-/// ranges and drives refuse a blob that is named in another key's place, whoever sends it.
+/// ranges and drives refuse a blob that is named in another key's place, whichever process sends it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlobId([u8; Self::BYTES]);
 

@@ -161,12 +161,13 @@ fn attributes(found: &Metadata) -> FileAttr {
 
 /// Answers with a value, or with the error.
 macro_rules! answer {
-    ($reply:ident, $result:expr, |$value:pat_param| $ok:expr) => {
-        match (|| -> Result<_, Errno> { $result })() {
+    ($reply:ident, $result:expr, |$value:pat_param| $ok:expr) => {{
+        let attempt = || -> Result<_, Errno> { $result };
+        match attempt() {
             Ok($value) => $ok,
             Err(error) => $reply.error(error),
         }
-    };
+    }};
 }
 
 impl Filesystem for PassThrough {

@@ -90,13 +90,13 @@ fn step() -> impl Strategy<Value = BlobStep> {
 }
 
 /// A range, and what its reaper has had the drives delete.
-struct World {
+struct BlobWorld {
     range: Range,
     sent: Vec<CommandRequest>,
     deleted: BTreeSet<BlobId>,
 }
 
-impl World {
+impl BlobWorld {
     /// Of every key as many; they are born as time goes.
     fn blob(&self, number: usize) -> BlobRef {
         let born_ms = crate::support::BEGIN_US / 1000 + (number as u64 / KEYS.len() as u64) * 500_000;
@@ -269,7 +269,7 @@ proptest! {
         from in prop::sample::select(vec![Versioning::Off, Versioning::Enabled]),
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        let mut world = World { range: Range::new(from), sent: Vec::new(), deleted: BTreeSet::new() };
+        let mut world = BlobWorld { range: Range::new(from), sent: Vec::new(), deleted: BTreeSet::new() };
         for step in &steps {
             world.take(step);
             world.check();

@@ -16,7 +16,10 @@ use couronne_metadata::record::{
 use couronne_metadata::store::{Row, StoreError, View};
 use couronne_placement::BlobId;
 
-type Names = BTreeMap<BlobId, (BucketId, ObjectKey, NamedBy)>;
+/// Which row names a blob.
+type Naming = (BucketId, ObjectKey, NamedBy);
+
+type Names = BTreeMap<BlobId, Naming>;
 
 /// What is wrong with the names of blobs in a replica's rows.
 pub(super) fn check_names(view: &dyn View) -> Result<Vec<String>, StoreError> {
@@ -51,7 +54,7 @@ pub(super) fn check_names(view: &dyn View) -> Result<Vec<String>, StoreError> {
 }
 
 /// Every row that names a blob: the blob, and which row it is.
-fn naming_rows(view: &dyn View) -> Result<Vec<(BlobId, (BucketId, ObjectKey, NamedBy))>, StoreError> {
+fn naming_rows(view: &dyn View) -> Result<Vec<(BlobId, Naming)>, StoreError> {
     let mut named = Vec::new();
     let mut add = |row: &Bytes, data: &Data, by: NamedBy| -> Result<(), StoreError> {
         if let Data::Blob(blob) = data {

@@ -11,9 +11,11 @@ use couronne_base::env::Env;
 use couronne_cluster::map::{DriveStart, LogEnd};
 use couronne_cluster::report::DriveLogEnd;
 use couronne_cluster::{DriveState, WriteState};
+use couronne_metadata::store::StoreError;
 use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
 
+use super::shards::OpenError;
 use super::slowness::Slowness;
 use super::stores::{SHARD_INDEX, Stores};
 use super::threads::StoreThreads;
@@ -86,9 +88,18 @@ impl MountedDrive {
             Some(settings) => settings,
             None => Settings::for_space(disk.space().await.map_err(|error| failed(&error))?),
         };
-        let (of_shards, own) = (Arc::clone(&disk), threads.clone());
-        let parts = Parts { disk: of_shards, index, threads: own, env: env.clone(), settings };
-        let shards = Drive::start(parts, identity, false).await.map_err(|error| failed(&error))?;
+        let parts = || {
+            let (disk, index, threads) = (Arc::clone(&disk), Arc::clone(&index), threads.clone());
+            Parts { disk, index, threads, env: env.clone(), settings }
+        };
+        let shards = match Drive::start(parts(), identity, false).await {
+            Err(OpenError::Index(StoreError::Rotten(what))) => {
+                tracing::error!(drive = name, what, "the index is rotten: it is made anew from the segments");
+                Drive::start(parts(), identity, true).await
+            }
+            started => started,
+        };
+        let shards = shards.map_err(|error| failed(&error))?;
         let down = ArcSwapOption::empty();
         let [full, leaving, is_marked] = [false; 3].map(AtomicBool::new);
         let (id, log, start) = (identity.drive, Arc::new(log), u64::from_be_bytes(env.random_bytes()));

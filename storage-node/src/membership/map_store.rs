@@ -5,6 +5,7 @@
 //! the other, each on top of what the others left.
 //! Must not know: what a change means.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use couronne_client::Client;
 use couronne_cluster::map::{ClusterMap, ReplicaId};
 use couronne_cluster::{MapError, changes};
 use couronne_metadata::command::Expect;
-use couronne_metadata::ids::{ObjectKey, Ordinal};
+use couronne_metadata::ids::{ObjectKey, Ordinal, RangeId};
 use couronne_metadata::query::SystemRow;
 use couronne_protocol::map::SharedMap;
 use couronne_ring::{DriveId, NodeId};
@@ -162,6 +163,25 @@ impl RenewReplicas for MapStore {
             Ok(true)
         };
         self.update(renew).await.map(drop)
+    }
+
+    async fn renew_one(
+        &self,
+        range: RangeId,
+        replica: ReplicaId,
+        voters: &BTreeSet<ReplicaId>,
+    ) -> Result<bool, NodeError> {
+        let mut is_renewed = false;
+        let renew = |map: &mut ClusterMap| {
+            let named = map.range(range).map(|range| range.replicas.keys().copied().collect());
+            is_renewed = named.as_ref() == Some(voters) && voters.contains(&replica);
+            if is_renewed {
+                changes::renew_replicas(map, [replica]);
+            }
+            Ok(is_renewed)
+        };
+        self.update(renew).await?;
+        Ok(is_renewed)
     }
 
     async fn give_up_replica(&self, replica: ReplicaId) -> Result<(), NodeError> {

@@ -12,6 +12,7 @@ mod next_step;
 mod open;
 mod proposer;
 pub(crate) mod range_server;
+mod rot;
 mod routes;
 mod state_machine;
 mod status;
@@ -28,7 +29,7 @@ use couronne_metadata::ids::RangeId;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::time::timeout;
 
 pub use self::local_service::LocalService;
@@ -36,7 +37,7 @@ pub(crate) use self::open::RenewReplicas;
 pub(crate) use self::range_server::RangeServer;
 pub use self::range_server::ReadPolicy;
 pub use self::routes::Routes;
-pub use self::state_machine::{RangeStateMachine, StartState, applied_row};
+pub use self::state_machine::{OpenRowsError, RangeStateMachine, StartState, applied_row};
 pub use self::status::RangeStatus;
 pub(crate) use self::supervise::Supervision;
 use crate::clock::ClockGuard;
@@ -77,6 +78,8 @@ pub(crate) struct Replicas {
     /// What other nodes' replicas ask of those here.
     raft_service: RaftService,
     servers: RwLock<BTreeMap<(RangeId, DriveId), Arc<RangeServer>>>,
+    /// Replicas that ended by rotten rows, until the map names others in their place.
+    rotten: Mutex<Vec<Arc<RangeServer>>>,
     /// Held while replicas are opened.
     opening: tokio::sync::Mutex<()>,
     stop: Arc<StopSignal>,
@@ -101,6 +104,7 @@ impl Replicas {
             reversions: Reversions::default(),
             raft_service,
             servers: RwLock::default(),
+            rotten: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
             stop,
         }

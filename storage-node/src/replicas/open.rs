@@ -11,10 +11,11 @@ use async_trait::async_trait;
 use couronne_cluster::changes;
 use couronne_cluster::map::{ClusterMap, MAP_RANGE, MapRange, ReplicaId};
 use couronne_metadata::ids::RangeId;
+use couronne_metadata::store::StoreError;
 use couronne_ring::DriveId;
 
 use super::range_server::{RangeComponents, RangeServer};
-use super::{RangeStateMachine, Replicas, StartState};
+use super::{OpenRowsError, RangeStateMachine, Replicas, StartState};
 use crate::consensus::types::Position;
 use crate::consensus::{self, Consensus, ReplicaComponents, StateMachine};
 use crate::drives::{MountedDrive, replica_store};
@@ -25,6 +26,15 @@ use crate::error::NodeError;
 pub(crate) trait RenewReplicas: Send + Sync + 'static {
     /// Returns once the map known here names the new ones.
     async fn renew_replicas(&self, replicas: &[(DriveId, ReplicaId)]) -> Result<(), NodeError>;
+
+    /// Gives a replica of a range a new id, if the map names these voters: while others are being replaced it waits.
+    /// Whether it did.
+    async fn renew_one(
+        &self,
+        range: RangeId,
+        replica: ReplicaId,
+        voters: &BTreeSet<ReplicaId>,
+    ) -> Result<bool, NodeError>;
 
     /// Gives all replicas of a replica's drive new ids: it lacks what it had acknowledged.
     async fn give_up_replica(&self, replica: ReplicaId) -> Result<(), NodeError>;
@@ -85,7 +95,9 @@ impl Replicas {
 
     /// The rows of replicas that are not open yet, and those replicas whose rows are worthless.
     async fn open_state_machines(&self, map: &ClusterMap) -> (StateMachines, Vec<(DriveId, ReplicaId)>) {
-        let open: BTreeSet<ReplicaId> = self.servers.read().values().map(|server| server.replica()).collect();
+        let rotten = self.rotten.lock().iter().map(|server| server.replica()).collect::<Vec<_>>();
+        let open = self.servers.read().values().map(|server| server.replica()).collect::<Vec<_>>();
+        let open: BTreeSet<ReplicaId> = open.into_iter().chain(rotten).collect();
         let (mut state_machines, mut broken) = (BTreeMap::new(), Vec::new());
         for (replica, drive) in map.places().into_iter().filter(|(replica, _)| !open.contains(replica)) {
             // Of a drive that hangs they are opened when it is back, which the map says.
@@ -234,8 +246,13 @@ async fn open_state_machine(
     let stores = Arc::clone(&drive.stores);
     let store = drive.threads.run(move || stores.open(&replica_store(replica))).await;
     let store = store.and_then(|store| store).map_err(|error| failed(&error))?;
-    let opened = RangeStateMachine::open(store, drive.threads.clone()).await;
-    let (state_machine, state) = opened.map_err(|error| failed(&error))?;
+    let (state_machine, state) = match RangeStateMachine::open(store, drive.threads.clone()).await {
+        Err(OpenRowsError::Store(StoreError::Rotten(what))) => {
+            tracing::error!(%replica, drive = drive.name, what, "rows are rotten: the replica begins anew");
+            return Ok(None);
+        }
+        opened => opened.map_err(|error| failed(&error))?,
+    };
     let Ok(log) = drive.log.replica(replica) else { return Ok(None) };
     let purged = log.bounds().purged.map(|purged| purged.index);
     let behind = purged.is_some_and(|purged| state_machine.position().is_none_or(|applied| applied.index < purged));

@@ -146,6 +146,11 @@ impl RangeServer {
         &self.components.state_machine
     }
 
+    /// Whether some of its rows were found to be rotten.
+    pub(crate) fn is_rotten(&self) -> bool {
+        self.components.state_machine.is_rotten()
+    }
+
     /// The drive of the leader that this replica last heard of.
     pub(crate) fn leader_drive(&self) -> Option<DriveId> {
         let leader = self.components.consensus.leader()?;
@@ -183,7 +188,10 @@ impl RangeServer {
         let evaluated = {
             let settings = self.components.evaluation.clone();
             let read = move |view: &dyn View| evaluate::evaluate_with(view, &request, now, &settings);
-            self.components.state_machine.read(read).await.map_err(store_error)?
+            match self.components.state_machine.read(read).await {
+                Ok(evaluated) => evaluated,
+                Err(error) => return Err(self.unreadable(error).await),
+            }
         };
         match evaluated {
             Evaluated::Propose { effect, outcome } => {
@@ -220,7 +228,10 @@ impl RangeServer {
         };
         let machine = &self.components.state_machine;
         let answered = if is_long { machine.read_many(read).await } else { machine.read(read).await };
-        answered.map_err(store_error)?.map_err(refusal)
+        match answered {
+            Ok(answered) => answered.map_err(refusal),
+            Err(error) => Err(self.unreadable(error).await),
+        }
     }
 
     async fn propose(
@@ -301,6 +312,24 @@ impl RangeServer {
         }
     }
 
+    /// What a read that failed means. Rotten rows another replica has: it is to lead, and is asked next.
+    async fn unreadable(&self, error: StoreError) -> RangeError {
+        let StoreError::Rotten(what) = error else { return store_error(error) };
+        if self.components.consensus.members().places.len() < 2 {
+            return RangeError::Corrupt(what);
+        }
+        self.give_way().await;
+        RangeError::NotLeader(None)
+    }
+
+    /// Has another replica lead, whichever can. This one may be elected again: if all have some rotten rows, each still
+    /// has what others lack.
+    pub(crate) async fn give_way(&self) {
+        let consensus = &self.components.consensus;
+        let others = consensus.members().places.into_keys().filter(|other| *other != self.components.replica);
+        consensus.transfer_leadership(&others.collect(), u64::MAX).await;
+    }
+
     fn not_leader(&self) -> RangeError {
         RangeError::NotLeader(self.components.consensus.leader().and_then(|leader| self.drive_of(leader)))
     }
@@ -327,7 +356,7 @@ fn unavailable(reason: &str, maybe_done: bool) -> RangeError {
 
 fn store_error(error: StoreError) -> RangeError {
     match error {
-        StoreError::Corrupt(what) => RangeError::Corrupt(what),
+        StoreError::Corrupt(what) | StoreError::Rotten(what) => RangeError::Corrupt(what),
         StoreError::OutOfFiles | StoreError::NotInMemory => RangeError::Overloaded,
         error @ (StoreError::Failed(_) | StoreError::Full) => unavailable(&error.to_string(), false),
     }

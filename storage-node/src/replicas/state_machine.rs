@@ -7,6 +7,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::{BufMut, Bytes};
@@ -17,6 +18,7 @@ use couronne_metadata::effect::Effect;
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::store::{Batch, Store, StoreError, View};
 use parking_lot::Mutex;
+use thiserror::Error;
 use tokio::sync::mpsc;
 
 use crate::consensus::types::{Entry, Payload, Position};
@@ -42,6 +44,17 @@ pub enum StartState {
     HalfInstalled,
 }
 
+/// Why rows cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenRowsError {
+    /// The store does not give them.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The row of the applied position does not decode.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
 /// A replica's rows over a store.
 pub struct RangeStateMachine {
     store: Arc<dyn Store>,
@@ -49,6 +62,8 @@ pub struct RangeStateMachine {
     threads: StoreThreads,
     /// Held for moments only, never while the medium is waited for.
     applied: Mutex<Applied>,
+    /// Whether some of the rows were found to be rotten.
+    is_rotten: AtomicBool,
 }
 
 impl From<StoreError> for StateMachineError {
@@ -65,12 +80,12 @@ impl From<Malformed> for StateMachineError {
 
 impl RangeStateMachine {
     /// Opens the rows of a store and says whether they can be used.
-    pub async fn open(store: Arc<dyn Store>, threads: StoreThreads) -> Result<(Self, StartState), StateMachineError> {
+    pub async fn open(store: Arc<dyn Store>, threads: StoreThreads) -> Result<(Self, StartState), OpenRowsError> {
         let read = |view: &dyn View| Ok((view.get(&applied_row())?, view.get(&installing_row())?.is_some()));
         let (applied, installing) = threads.read(&store, read).await?;
         let applied = applied.map(decode_applied).transpose()?.unwrap_or_default();
         let state = if installing { StartState::HalfInstalled } else { StartState::Sound };
-        Ok((Self { store, threads, applied: Mutex::new(applied) }, state))
+        Ok((Self { store, threads, applied: Mutex::new(applied), is_rotten: AtomicBool::new(false) }, state))
     }
 
     /// The store below.
@@ -83,7 +98,7 @@ impl RangeStateMachine {
         &self,
         read: impl Fn(&dyn View) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.threads.read(&self.store, read).await
+        self.heed(self.threads.read(&self.store, read).await)
     }
 
     /// The same for many rows, which takes long.
@@ -92,7 +107,23 @@ impl RangeStateMachine {
         read: impl FnOnce(&dyn View) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let store = Arc::clone(&self.store);
-        self.threads.run_within(LONG_CALL_TIME_MAX, move || read(&*store.view())).await?
+        let read = self.threads.run_within(LONG_CALL_TIME_MAX, move || read(&*store.view())).await;
+        self.heed(read.and_then(|read| read))
+    }
+
+    /// Whether some of the rows were found to be rotten.
+    pub(crate) fn is_rotten(&self) -> bool {
+        self.is_rotten.load(Ordering::Relaxed)
+    }
+
+    /// Notes if that failed by rot.
+    fn heed<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Rotten(what)) = &done
+            && !self.is_rotten.swap(true, Ordering::Relaxed)
+        {
+            tracing::error!(what, "rows of a replica are rotten");
+        }
+        done
     }
 
     /// The last position applied.
@@ -111,7 +142,8 @@ impl RangeStateMachine {
         change: impl FnOnce(&dyn Store) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), StateMachineError> {
         let store = Arc::clone(&self.store);
-        Ok(self.threads.run_within(LONG_CALL_TIME_MAX, move || change(&*store)).await??)
+        let changed = self.threads.run_within(LONG_CALL_TIME_MAX, move || change(&*store)).await;
+        Ok(self.heed(changed.and_then(|changed| changed))?)
     }
 
     async fn load_applied(&self) -> Result<Applied, StateMachineError> {
@@ -207,7 +239,8 @@ impl StateMachine for RangeStateMachine {
             batch.put(applied_row(), row);
             store.apply(&batch)
         };
-        self.threads.run(write).await??;
+        let written = self.threads.run(write).await;
+        self.heed(written.and_then(|written| written))?;
         *self.applied.lock() = next;
         Ok(())
     }
@@ -223,11 +256,11 @@ impl StateMachine for RangeStateMachine {
         if is_on_one_thread() {
             // Simulations have small stores: all pieces first, then on their way.
             let mut pieces = Vec::new();
-            let read = send_rows(&*self.store, |piece| {
+            let read = self.heed(send_rows(&*self.store, |piece| {
                 pieces.push(Ok(piece));
                 true
-            });
-            pieces.extend(read.err().map(Err));
+            }));
+            pieces.extend(read.err().map(|error| Err(error.into())));
             tokio::spawn(async move {
                 for piece in pieces {
                     if to.send(piece).await.is_err() {
@@ -238,9 +271,10 @@ impl StateMachine for RangeStateMachine {
             return from;
         }
         tokio::task::spawn_blocking(move || {
-            if let Err(error) = send_rows(&*self.store, |piece| to.blocking_send(Ok(piece)).is_ok()) {
+            let sent = send_rows(&*self.store, |piece| to.blocking_send(Ok(piece)).is_ok());
+            if let Err(error) = self.heed(sent) {
                 // The receiver may have gone; then nobody needs to know.
-                drop(to.blocking_send(Err(error)));
+                drop(to.blocking_send(Err(error.into())));
             }
         });
         from
@@ -279,7 +313,7 @@ impl StateMachine for RangeStateMachine {
 
 /// Hands on all rows in key order, until `take` wants no more. The row with the applied position comes
 /// last of all, so that rows that were cut off are never taken for a whole snapshot.
-fn send_rows(store: &dyn Store, mut take: impl FnMut(SnapshotPiece) -> bool) -> Result<(), StateMachineError> {
+fn send_rows(store: &dyn Store, mut take: impl FnMut(SnapshotPiece) -> bool) -> Result<(), StoreError> {
     let view = store.view();
     let mut cursor = view.scan(Bound::Unbounded, Bound::Unbounded, false);
     let (mut piece, mut bytes) = (SnapshotPiece::new(), 0usize);

@@ -104,6 +104,7 @@ impl Supervision {
                 replicas.reversions.note(reverted);
             }
         }
+        replicas.renew_rotten(renew).await;
         for leader in replicas.all_leaders() {
             replicas.exchange_members(&leader).await;
             let is_full = replicas.drives.find(leader.drive()).is_some_and(|drive| drive.writes() == WriteState::Full);
@@ -193,6 +194,7 @@ impl Replicas {
             Some(reason) => {
                 tracing::error!(replica = %server.replica(), reason, "a replica stopped");
                 self.local_peers.disconnect(server.replica());
+                self.keep_if_rotten(server);
                 false
             }
         });

@@ -141,7 +141,10 @@ async fn a_hostile_gateway_takes_nothing_that_others_have() {
     let (mine, ..) = honest(&hostile, "its own", 3, Attributes::default()).await;
     hostile.command(&own, delete(Some(VersionId::Null))).await.unwrap();
     let version = hostile.command(&own, mine.commit(0)).await;
-    assert!(matches!(version, Err(RangeError::Refused(_))), "a blob is named once, whoever owns it: {version:?}");
+    assert!(
+        matches!(version, Err(RangeError::Refused(_))),
+        "a blob is named once, its owner does not matter: {version:?}"
+    );
     let (second, ..) = honest(&hostile, "its own", 4, Attributes::default()).await;
     let answer = hostile.command(&own, Command::Abandon { blob: second.named.clone() }).await;
     assert!(matches!(answer, Err(RangeError::Refused(_))), "not even its own: {answer:?}");
@@ -196,8 +199,8 @@ async fn a_hostile_gateway_changes_no_shard_and_no_drive_takes_what_is_out_of_it
         assert_eq!(node.routes().restore_shard(drive, put()).await, Ok(()));
         hostile.refused(&blob.owner, blob.commit(0)).await;
     }
-    let stranger: BlobId = TestBlob::new(&owner("other"), now_ms, 9).named.id;
+    let foreign: BlobId = TestBlob::new(&owner("other"), now_ms, 9).named.id;
     let drive = *node.current().drives.keys().next().unwrap();
-    let answer = node.routes().delete_blob(drive, stranger, &victim.owner).await;
+    let answer = node.routes().delete_blob(drive, foreign, &victim.owner).await;
     assert!(matches!(answer, Err(ShardError::Refused(_))), "a duty too says whose it deletes: {answer:?}");
 }

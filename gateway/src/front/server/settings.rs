@@ -82,3 +82,16 @@ impl ServerSettings {
         Bounds { stall: Duration::from_millis(self.send_stall_ms), least }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use couronne_metadata::evaluate::COMMIT_AGE_MS_MAX;
+
+    use super::*;
+
+    /// A blob is born after its request began, and committed before the request ends.
+    #[test]
+    fn no_request_takes_longer_than_its_blob_may_be_committed() {
+        assert!(ServerSettings::default().request_time_max_s * 1000 < COMMIT_AGE_MS_MAX);
+    }
+}

@@ -37,7 +37,7 @@ impl Core {
     /// than what was answered.
     pub(super) fn stored<T>(&self, result: Result<T, StoreError>) -> Result<T, ShardError> {
         result.map_err(|error| match error {
-            StoreError::Corrupt(what) => ShardError::Corrupt(what),
+            StoreError::Corrupt(what) | StoreError::Rotten(what) => ShardError::Corrupt(what),
             StoreError::OutOfFiles | StoreError::NotInMemory => ShardError::Overloaded,
             StoreError::Full | StoreError::Failed(_) => self.health.down(&format!("index: {error}")),
         })
