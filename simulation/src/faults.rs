@@ -1,6 +1,6 @@
 //! The faults: processes that die, stop or are cut off, machines that lose power, drives that fail, fill up,
-//! slow down, hang, rot, are swapped or put back to an earlier state, messages that are late, lost or repeated, clocks that are
-//! wrong.
+//! slow down, hang, rot, are swapped or put back to an earlier state, messages that are late, lost or repeated, clocks
+//! that are wrong.
 //!
 //! A node may be away for longer than the grace, and then have an empty drive: it died for good and was replaced.
 //! Crashes and cuts may hit any number of processes: then operations fail, and nothing is lost. What

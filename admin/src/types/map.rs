@@ -14,8 +14,8 @@ pub struct ClusterMap {
     pub cluster: String,
     /// Its version, which rises with every change.
     pub version: u64,
-    /// Whether it has rings and ranges: once all storage nodes that it waits for have joined, and the meta group has its
-    /// voters.
+    /// Whether it has rings and ranges: once all storage nodes that it waits for have joined, and the meta group has
+    /// its voters.
     pub bootstrapped: bool,
     /// The redundancy of the default policy.
     pub policy: String,

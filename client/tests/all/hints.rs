@@ -75,3 +75,22 @@ fn an_overloaded_leader_is_asked_again_and_no_other_in_its_place() {
         assert_eq!(replicas.asked(), [1, 2, 2, 2]);
     });
 }
+
+/// Replicas move when drives are lost. What is known of a range is asked for anew once its leader is elsewhere, or none
+/// of its replicas leads.
+#[test]
+fn a_range_whose_replicas_have_moved_is_found_again() {
+    paused().block_on(async {
+        for old in [Says::Points(5), Says::Nothing] {
+            let replicas = ToldReplicas::new(&[Says::Leads, old, old, Says::Nothing, Says::Leads]);
+            replicas.place(&[1, 2, 3]);
+            let (client, _stopping) = client_of(&replicas);
+            assert!(client.router().system_get(&key("k")).await.is_ok());
+            replicas.tell(1, old);
+            replicas.place(&[4, 5]);
+            let (found, took) = timed(client.router().system_get(&key("k"))).await;
+            assert!(matches!(found, Ok(None)), "{old:?}: {found:?}");
+            assert!(took < Duration::from_secs(1) && replicas.asked().len() < 10, "{took:?}: {:?}", replicas.asked());
+        }
+    });
+}

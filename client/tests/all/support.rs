@@ -75,13 +75,20 @@ pub(crate) enum Says {
 /// One range that owns everything, whose replicas answer as they are told; and the meta group on the same drives.
 pub(crate) struct ToldReplicas {
     says: Mutex<Vec<Says>>,
+    /// The drives on which replicas are described to be; unset: all.
+    placed: Mutex<Option<Vec<u8>>>,
     asked: Mutex<Vec<(RangeAddress, Option<CommandRequest>)>>,
 }
 
 impl ToldReplicas {
     /// The replicas on drives 1, 2, ...
     pub(crate) fn new(says: &[Says]) -> Arc<Self> {
-        Arc::new(Self { says: Mutex::new(says.to_vec()), asked: Mutex::default() })
+        Arc::new(Self { says: Mutex::new(says.to_vec()), placed: Mutex::default(), asked: Mutex::default() })
+    }
+
+    /// On which drives replicas are described to be from here on.
+    pub(crate) fn place(&self, drives: &[u8]) {
+        *self.placed.lock() = Some(drives.to_vec());
     }
 
     /// What a replica does from here on.
@@ -121,7 +128,9 @@ impl ToldReplicas {
 #[async_trait]
 impl RangeClient for ToldReplicas {
     async fn describe(&self, _: Bytes, _: Bytes) -> Result<Vec<RangeDescriptor>, RangeError> {
-        let replicas = (1..=self.says.lock().len()).map(|number| DriveId(u128::try_from(number).unwrap())).collect();
+        let all = || (1..=u8::try_from(self.says.lock().len()).unwrap()).collect();
+        let placed: Vec<u8> = self.placed.lock().clone().unwrap_or_else(all);
+        let replicas = placed.into_iter().map(|number| DriveId(number.into())).collect();
         let (start, end) = (Bytes::new(), Bytes::new());
         Ok(vec![RangeDescriptor { id: RangeId(1), generation: Generation(1), start, end, replicas }])
     }

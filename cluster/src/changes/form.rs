@@ -31,14 +31,15 @@ pub fn can_form(map: &ClusterMap) -> bool {
     are_all_there(map) && (has_voters || mutant!(FormWithoutVoters))
 }
 
-/// Gives the meta group as many replicas as its policies survive losses; whether it had fewer.
+/// Gives the meta group as many replicas as its policies survive losses, once none of it is leaving; whether it had
+/// fewer.
 pub fn complete_meta_group(map: &mut ClusterMap) -> Result<bool, MapError> {
     let drives = map.ring_drives();
     let mut count = 1;
     for MapPolicy { policy, .. } in map.policies.values() {
         count = count.max(replica_count(policy, drives.len())?);
     }
-    if map.meta_group.replicas.len() >= count {
+    if map.meta_group.replicas.len() >= count || !map.meta_group.leaving.is_empty() {
         return Ok(false);
     }
     // The replica that there is stays one: it holds the map.

@@ -1,13 +1,14 @@
-//! Where replicas go when their drives are lost, and when drives are back: repair of metadata, as the leader of the meta
-//! group orders it. The groups follow, one member after another.
+//! Where replicas go when their drives are lost, and when drives are back: repair of metadata, as the leader of the
+//! meta group orders it. The groups follow, one member after another.
 //!
 //! A replica on a lost drive goes to another failure domain, or if all have one to another drive of a node that lives,
-//! as long as no node then holds half the replicas or, where there are few nodes, more than its share. Where there is no such drive the range is to have fewer replicas, one
-//! less at a time, but never too few to lose one less than half of a whole range's: as many as it must survive losses,
-//! and one. It grows again as drives are back, and two replicas that had to share a node part once another is free.
+//! as long as no node then holds half the replicas or, where there are few nodes, more than its share. Where there is
+//! no such drive the range is to have fewer replicas, one less at a time, but always one more than the losses that it
+//! must survive. It grows again as drives are back, and two replicas that had to share a node part once another is
+//! free.
 //! Promises: pure; a range that nobody leads, or whose group was never heard of, stays as it is; a replica that is to
-//! go is leaving, and runs until its group is without it; it is wanted again if its drive is back and no other has taken
-//! its place.
+//! go is leaving, and runs until its group is without it; it is wanted again if its drive is back and no other has
+//! taken its place.
 //! Must not know: how members are exchanged.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! A node's drives when it starts: each says how often it was started, which incarnation it is, and where its log ends.
 //!
-//! Promises: no clock of the node counts; a drive that forgot its past is noted as emptied, and none of its replicas votes again under its id;
-//! where too many forgot at once nothing is touched.
+//! Promises: no clock of the node counts; a drive that forgot its past is noted as emptied, and none of its replicas
+//! votes again under its id; where too many forgot at once nothing is touched.
 //! Must not know: how a drive is opened.
 
 use std::collections::BTreeSet;
@@ -69,8 +69,8 @@ pub(super) fn forget_past(map: &mut ClusterMap, drive: DriveId) -> Vec<ReplicaId
     renew_drive(map, drive)
 }
 
-/// Refuses to go on when more voters of a range have forgotten their past than it survives, these drives' and those that
-/// were given up before: the rest could not elect a leader, and what is left must not be touched.
+/// Refuses to go on when more voters of a range have forgotten their past than it survives, these drives' and those
+/// that were given up before: the rest could not elect a leader, and what is left must not be touched.
 pub fn check_survivors(map: &ClusterMap, forgot: &BTreeSet<DriveId>) -> Result<(), MapError> {
     for range in map.all_ranges().filter(|range| range.initial_voters.is_empty()) {
         let mut voters = range.places().filter(|(replica, _)| range.is_voter(*replica));

@@ -9,8 +9,8 @@ use crate::drive_state::Liveness;
 use crate::error::MapError;
 use crate::map::{ClusterMap, MapDrive, MapView};
 
-/// Refuses to do without a drive that is up while another one is not, if it holds the only copies, or if the voters that
-/// serve elsewhere are too few for the quorum of any group. How drives are, `view` says.
+/// Refuses to do without a drive that is up while another one is not, if it holds the only copies, or if the voters
+/// that serve elsewhere are too few for the quorum of any group. How drives are, `view` says.
 pub fn check_spare(map: &ClusterMap, view: &MapView, id: DriveId) -> Result<(), MapError> {
     if view.policies.values().any(|policy| policy.redundancy.losses() == 0) {
         return Err(MapError::OnlyCopy);

@@ -10,7 +10,9 @@ mod drive;
 mod members;
 mod node;
 mod policy;
+mod quorum;
 mod range;
+mod replica;
 mod spread;
 mod view;
 
@@ -26,7 +28,8 @@ pub use drive::{DriveStart, Emptied, LogEnd, StoredDrive};
 pub use members::CommittedMembers;
 pub use node::MapNode;
 pub use policy::MapPolicy;
-pub use range::{MAP_RANGE, MapRange, ReplicaId};
+pub use range::{MAP_RANGE, MapRange};
+pub use replica::ReplicaId;
 pub use spread::Crowded;
 pub use view::{MapDrive, MapView};
 

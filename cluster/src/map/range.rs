@@ -3,27 +3,16 @@
 //! Must not know: rows, consensus.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use bytes::Bytes;
 use couronne_metadata::ids::{Generation, RangeId};
 use couronne_ring::DriveId;
 
-use super::CommittedMembers;
+use super::{CommittedMembers, ReplicaId};
 use crate::descriptor::RangeDescriptor;
 
 /// The range that keeps the map itself: a group of its own, not part of the keyspace.
 pub const MAP_RANGE: RangeId = RangeId(0);
-
-/// One replica of one range, on one drive. Never reused: a drive that forgot its past gets new ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReplicaId(pub u64);
-
-impl fmt::Display for ReplicaId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "replica {}", self.0)
-    }
-}
 
 /// A range and the replicas it should have.
 #[derive(Clone, Debug, PartialEq, Eq)]

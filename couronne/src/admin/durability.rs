@@ -114,8 +114,8 @@ fn lacking_voters(map: &ClusterMap, range: &MapRange) -> usize {
     map.metadata_replicas().saturating_sub(fewest)
 }
 
-/// How many more of its voters a range can do without; below 0 it has no leader. Only voters that serve count, and while
-/// a change of voters is half done most of both sets are needed.
+/// How many more of its voters a range can do without; below 0 it has no leader. Only voters that serve count, and
+/// while a change of voters is half done most of both sets are needed.
 fn range_survives(map: &ClusterMap, range: &Range) -> Option<i64> {
     if range.leader.is_none() {
         return Some(-1);

@@ -202,8 +202,8 @@ pub struct SettledMembers {
     pub members: Members,
     /// Those that answered the leader just now, itself included.
     pub heard: BTreeSet<ReplicaId>,
-    /// Those that lack at most [`PROMOTION_LAG_MAX`] entries of the leader's log, and can have these from it: the leader
-    /// included.
+    /// Those that lack at most [`PROMOTION_LAG_MAX`] entries of the leader's log, and can have these from it: the
+    /// leader included.
     pub caught_up: BTreeSet<ReplicaId>,
 }
 

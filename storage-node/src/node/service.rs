@@ -1,6 +1,7 @@
 //! What a node answers its peers and the gateways.
 //!
-//! Promises: only members of the map are heard; what a gateway may not touch (the map's rows, duties) is refused before it is looked at.
+//! Promises: only members of the map are heard; what a gateway may not touch (the map's rows, duties) is refused before
+//! it is looked at.
 //! Must not know: how messages travel.
 
 use std::sync::{Arc, Weak};

@@ -3,8 +3,8 @@
 //! Members are exchanged one by one: a new one first learns, and takes the vote of an old one once it has what the
 //! others have. Each step is worked out anew from what is committed then, so that it does not matter who took the last
 //! one, or whether its answer was lost.
-//! Promises: pure; no step leaves a group that has a quorum with fewer voters to spare than before, or with one that has
-//! not caught up; where a step can be taken, one is; a change that was left half done is finished first.
+//! Promises: pure; no step leaves a group that has a quorum with fewer voters to spare than before, or with one that
+//! has not caught up; where a step can be taken, one is; a change that was left half done is finished first.
 //! Must not know: how members are changed, why they are wanted.
 
 use std::cmp::Reverse;

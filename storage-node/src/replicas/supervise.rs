@@ -1,8 +1,8 @@
 //! Watching over the replicas of a running node: those that stop, members to be replaced, leaderships.
 //!
 //! Promises: the replicas of a drive that failed are out of service with it; the members of a group that is led here
-//! become those that the map wants (`super::exchange`). Leadership that is here and ought not to be is transferred: on a full drive, by a
-//! wrong clock, or for the sake of balance.
+//! become those that the map wants (`super::exchange`). Leadership that is here and ought not to be is transferred: on
+//! a full drive, by a wrong clock, or for the sake of balance.
 //! Must not know: rows, requests.
 
 use std::collections::{BTreeMap, BTreeSet};

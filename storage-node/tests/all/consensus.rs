@@ -521,7 +521,7 @@ async fn await_members(rig: &RangeRig, wanted: impl Fn(&SettledMembers) -> bool)
 }
 
 #[test]
-fn a_replica_gets_a_vote_only_once_it_has_caught_up_whoever_leads() {
+fn a_replica_gets_a_vote_only_once_it_has_caught_up_under_any_leader() {
     for seed in seeds(4) {
         simulate(async {
             let mut rig = RangeRig::begin(seed).await;

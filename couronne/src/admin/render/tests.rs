@@ -224,6 +224,24 @@ fn a_cluster_in_danger() {
     assert!(shown(&message).contains("couronne clock confirm"));
 }
 
+/// Of five voters that it ought to have a group has three, of which one is away.
+#[test]
+fn a_smaller_group_says_what_it_survives() {
+    let mut message = healthy();
+    message.durability = Durability { survives: 0, ranges: 2, smaller_ranges: 2, ..message.durability };
+    message.ranges.push(range(0));
+    for (at, serving) in [(2, 3), (4, 2)] {
+        message.ranges[at].replicas.truncate(3);
+        message.ranges[at].voters.truncate(3);
+        message.ranges[at].serving.truncate(serving);
+    }
+    message.ranges[2].voters.push(drive(4).id);
+    let lines = status(&message);
+    assert_eq!(lines[0], "one more loss would cost data: 2 metadata ranges");
+    let said = "  metadata: 2 ranges have fewer than 5 voters; the meta group has 3: 0 more losses are survived";
+    assert!(lines.contains(&said.to_owned()), "{lines:#?}");
+}
+
 #[test]
 fn a_cluster_time_that_lags_is_shown() {
     let lagging = |time_lag_ms| shown(&ClusterStatus { time_lag_ms, ..healthy() });
@@ -240,6 +258,8 @@ fn first_lines() {
     assert_eq!(first(Durability { survives: 1, promised: 1, ..whole.clone() }), "all safe: 1 loss is survived");
     let awaited = Durability { awaited_nodes: 1, ..whole.clone() };
     assert_eq!(first(awaited), "not begun: 1 storage node is to join yet");
+    let awaited = Durability { awaited_voters: 2, ..whole.clone() };
+    assert_eq!(first(awaited), "not begun: 2 drives are to vote in the meta group yet; until then nothing is taken");
     let one_copy = Durability { survives: 0, promised: 0, ..whole.clone() };
     assert_eq!(first(one_copy), "any loss costs data: the policy keeps one copy");
     let away = Durability { survives: 0, drives_away: 2, ..whole.clone() };

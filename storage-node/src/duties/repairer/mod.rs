@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use couronne_base::watch;
-use couronne_cluster::map::ReplicaId;
+use couronne_cluster::changes;
+use couronne_cluster::map::{ClusterMap, ReplicaId};
 use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_placement::SHARDS_MAX;
@@ -124,9 +125,19 @@ fn status(context: &DutyContext) -> RepairStatus {
     let servers = context.replicas.all_servers();
     let leading = servers.iter().filter(|server| server.consensus().leadership().is_some());
     let lacking = leading.filter(|leader| lacks_members(context, leader, &snapshot)).count();
-    status.pending_ranges = u64::try_from(lacking + context.replicas.wanting()).unwrap_or(u64::MAX);
+    let pending = lacking + context.replicas.wanting() + to_be_placed(context, &servers);
+    status.pending_ranges = u64::try_from(pending).unwrap_or(u64::MAX);
     status.grace_s = context.settings.repair_grace.as_secs();
     status
+}
+
+/// How many replicas of ranges that are led here the map is still to give another place, or a place at all.
+fn to_be_placed(context: &DutyContext, servers: &[Arc<RangeServer>]) -> usize {
+    let leading = servers.iter().filter(|server| server.consensus().leadership().is_some());
+    let led: BTreeSet<RangeId> = leading.map(|leader| leader.descriptor().id).collect();
+    let grace_ms = u64::try_from(context.settings.repair_grace.as_millis()).unwrap_or(u64::MAX);
+    let mut map = ClusterMap::clone(&context.map.state());
+    changes::place_replicas(&mut map, |range| led.contains(&range), context.env.clock.wall_ms(), grace_ms).len()
 }
 
 /// Whether members of a range are still to be exchanged, and can be: its rows do not survive yet what its blobs do.
