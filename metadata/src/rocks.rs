@@ -351,8 +351,6 @@ fn options(settings: &RocksSettings) -> Options {
 
     let mut options = Options::default();
     options.create_if_missing(true);
-    // A compaction that meets rot fails, and closes not the whole database: that would be the end of every other store.
-    options.set_paranoid_checks(false);
     options.set_block_based_table_factory(&table);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_db_write_buffer_size(settings.write_buffers_bytes);

@@ -1,6 +1,7 @@
 """What a client that has one link, or none at all, may try against everybody else.
 
-hostile.py CASE BUCKET    plays the attacker and the victim; fails if the victim is refused, or the attack succeeds
+hostile.py CASE BUCKET [ACCESS_KEY SECRET_KEY]    plays the attacker and the victim, who has the keys that are named or
+else is the attacker's own tenant; fails if the victim is refused, or the attack succeeds
 
 slow_writers     many sockets with one presigned PUT: some send a byte, others nearly a chunk, and no more
 slow_readers     many sockets with one presigned GET of a large object, which they do not read
@@ -27,11 +28,13 @@ from botocore.exceptions import ClientError
 VICTIMS = 20
 
 
-def client(version="s3v4"):
-    return boto3.client("s3", config=Config(signature_version=version, retries={"max_attempts": 0}, read_timeout=60))
+def client(version="s3v4", keys=()):
+    config = Config(signature_version=version, retries={"max_attempts": 0}, read_timeout=60)
+    return boto3.client("s3", config=config, **dict(zip(("aws_access_key_id", "aws_secret_access_key"), keys)))
 
 
 s3 = client()
+victim = client(keys=sys.argv[3:])
 
 
 def link(operation, **parameters):
@@ -92,20 +95,24 @@ def slow_writers(bucket):
     held = [begin("PUT", url, "Content-Length: 5368709120\r\n") for _ in range(280)]
     send_all(held[:140], b"x" * 3_900_000)
     drip(held)
+    own = f"{bucket}-own"
+    victim.create_bucket(Bucket=own)
     for number in range(VICTIMS):
-        s3.put_object(Bucket=bucket, Key=f"victim/{number}", Body=b"y" * 5_000_000)
-    found = s3.get_object(Bucket=bucket, Key=f"victim/{VICTIMS - 1}")["Body"].read()
+        victim.put_object(Bucket=own, Key=str(number), Body=b"y" * 5_000_000)
+    found = victim.get_object(Bucket=own, Key=str(VICTIMS - 1))["Body"].read()
     assert found == b"y" * 5_000_000
 
 
 def slow_readers(bucket):
+    own = f"{bucket}-own"
+    victim.create_bucket(Bucket=own)
+    victim.put_object(Bucket=own, Key="wanted", Body=b"v" * (1 << 20))
     s3.put_object(Bucket=bucket, Key="big", Body=b"b" * (48 << 20))
-    s3.put_object(Bucket=bucket, Key="victim", Body=b"v" * (1 << 20))
     url = link("get_object", Bucket=bucket, Key="big")
     held = [begin("GET", url, receive_bytes=2048) for _ in range(360)]
     time.sleep(8)
     for _ in range(VICTIMS):
-        assert s3.get_object(Bucket=bucket, Key="victim")["Body"].read() == b"v" * (1 << 20)
+        assert victim.get_object(Bucket=own, Key="wanted")["Body"].read() == b"v" * (1 << 20)
     assert len(held) == 360
 
 
@@ -165,14 +172,19 @@ def hoisted_headers(bucket):
 
 
 def documents(bucket):
-    head = "Content-MD5: AAAAAAAAAAAAAAAAAAAAAA==\r\nContent-Length: 1048576\r\n"
-    held = [begin("POST", signed("POST", f"/{bucket}", {"delete": ""}), head) for _ in range(400)]
-    send_all(held, b"<" * 1_048_000)
+    head = "Content-MD5: AAAAAAAAAAAAAAAAAAAAAA==\r\nContent-Length: {}\r\n"
+    held = []
+    for length in (8 << 20, 1 << 20):
+        some = [begin("POST", signed("POST", f"/{bucket}", {"delete": ""}), head.format(length)) for _ in range(200)]
+        send_all(some, b"<" * (length - 600))
+        held += some
     refused = begin("PUT", signed("PUT", f"/{bucket}/k", {"retention": ""}), "Content-Length: 8388608\r\n")
     assert status(refused) == 400, "a retention takes no megabytes"
+    own = f"{bucket}-own"
+    victim.create_bucket(Bucket=own)
     for number in range(VICTIMS):
-        s3.put_object(Bucket=bucket, Key=f"victim/{number}", Body=b"y" * 100_000)
-        s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": f"victim/{number}"}]})
+        victim.put_object(Bucket=own, Key=str(number), Body=b"y" * 100_000)
+        victim.delete_objects(Bucket=own, Delete={"Objects": [{"Key": str(number)}]})
 
 
 def padded_length(bucket):
@@ -190,6 +202,6 @@ def padded_length(bucket):
 
 
 if __name__ == "__main__":
-    case, name = sys.argv[1:]
+    case, name = sys.argv[1:3]
     s3.create_bucket(Bucket=name)
     globals()[case](name)

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, NodeId};
 
+use super::clock::raise_time;
 use super::form::{are_all_there, can_form, complete_meta_group, form};
 use super::place_replicas::{Placed, place_replicas};
-use super::raise_time::raise_time;
 use crate::drive_state::DriveState;
 use crate::error::MapError;
 use crate::map::{ClusterMap, CommittedMembers, LogEnd, StoredDrive};

@@ -3,6 +3,7 @@
 //! Promises: pure; a change that is refused leaves the map as it was.
 //! Must not know: how a change is made durable.
 
+mod clock;
 mod create_policy;
 mod expel;
 mod follow_reports;
@@ -11,15 +12,14 @@ mod found;
 mod give_up_replica;
 mod join;
 mod leaders;
-mod median_clock;
 mod place_replicas;
-mod raise_time;
 mod register;
 mod relocate;
 mod renew_replicas;
 mod replace_drive;
 mod set_default_policy;
 
+pub use clock::{NodeClock, median_ms, raise_time};
 pub use create_policy::{check_first_policy, create_policy};
 pub use expel::expel;
 pub use follow_reports::{Followed, Reports, follow_reports};
@@ -28,9 +28,7 @@ pub use found::{Founding, found};
 pub use give_up_replica::give_up_replica;
 pub use join::{is_member_name, join};
 pub use leaders::wanted_leaders;
-pub use median_clock::{NodeClock, median_ms};
 pub use place_replicas::{Placed, place_replicas};
-pub use raise_time::raise_time;
 pub use register::{StartedDrive, check_survivors, register};
 pub use relocate::relocate;
 pub use renew_replicas::{renew_replicas, renewable};

@@ -172,7 +172,8 @@ fn reports_and_answers_are_encoded_as_fixed() {
 fn a_drive_in_a_later_release_s_state_serves_and_takes_nothing_new() {
     let states = (1..=9u8).map(|number| codec::decode::<DriveState>(&Bytes::from(vec![1, number])).unwrap());
     let full = DriveState::up(WriteState::Full);
-    let mut expected = vec![DriveState::WRITABLE, full, DriveState::up(WriteState::Stopping), DriveState::DOWN];
+    let stopping = DriveState::up(WriteState::Stopping);
+    let mut expected = vec![DriveState::WRITABLE, full, stopping, DriveState::DOWN, DriveState::SLOW];
     expected.resize(9, full);
     assert_eq!(states.collect::<Vec<_>>(), expected);
 }

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use couronne_base::testing::paused;
 use couronne_client::Settings as ClientSettings;
 use couronne_cluster::{DriveState, WriteState};
-use couronne_gateway::engine::{EngineError, PutObjectRequest, Settings};
+use couronne_gateway::engine::{BytesBody, EngineError, PutObjectRequest, Settings};
 use couronne_gateway::testing::{DriveFault, FakeCluster, FakeShape};
-use couronne_metadata::command::{Command, CommandRequest, NewData};
+use couronne_metadata::command::{Command, CommandRequest, EtagSet, NewData, Precondition};
 use couronne_metadata::ids::CommitId;
 use couronne_placement::Redundancy;
 use couronne_protocol::map::MapSource;
@@ -327,11 +327,18 @@ fn a_blob_that_is_not_what_its_row_says_is_unreadable_as_a_whole() {
             let cluster = FakeCluster::new(&shape(6));
             let bucket = bucket(&cluster.engine, "bucket").await;
             let body = bytes(1, 2_500_000);
-            put(&cluster.engine, &bucket, "k", &body).await.unwrap();
+            // Its commit is refused, so that another may name the blob.
+            let staged = cluster.engine.stage(&bucket, &key("k"), &mut BytesBody::new(body.clone())).await.unwrap();
+            let existing = Precondition { if_match: Some(EtagSet::Any), ..Precondition::default() };
+            let asked = PutObjectRequest { condition: existing, ..PutObjectRequest::default() };
+            cluster.engine.put_object(&bucket, &staged, asked).await.unwrap_err();
             let is_put = |sent: &CommandRequest| matches!(sent.command, Command::Put { .. });
             let mut other = cluster.ranges.commands().into_iter().rfind(is_put).unwrap();
-            let Command::Put { data: NewData::Blob(blob, ..), .. } = &mut other.command else { panic!("no blob") };
+            let Command::Put { data: NewData::Blob(blob, ..), condition, .. } = &mut other.command else {
+                panic!("no blob")
+            };
             blob.crc64 ^= 1 << 17;
+            *condition = Precondition::default();
             other.commit = CommitId::new(other.deadline_ms, [9; 10]);
             cluster.ranges.arrive(other).await.unwrap();
             lost.into_iter().for_each(|drive| cluster.drives.set_fault(drive, Some(DriveFault::Down)));

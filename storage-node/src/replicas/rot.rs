@@ -35,8 +35,8 @@ impl Replicas {
             server.give_way().await;
             return;
         }
-        let voters = server.consensus().committed_members().voters;
-        let [voters] = &voters[..] else { return };
+        let Some((_, members)) = server.consensus().committed_members() else { return };
+        let [voters] = &members.voters[..] else { return };
         let has_stopped = server.consensus().stopped().is_some();
         if voters.len() < 3 || !(has_stopped || self.is_followed(server)) {
             return;

@@ -27,7 +27,7 @@ const FOLDERS: [(&str, &[&str]); 13] = [
     ),
     (
         "placement",
-        &["blob", "geometry", "frame", "spread", "erasure", "policy", "place", "quorum", "replicas", "value"],
+        &["birth", "blob", "geometry", "frame", "spread", "erasure", "policy", "place", "quorum", "replicas", "value"],
     ),
     (
         "metadata",

@@ -1,7 +1,5 @@
 //! Three zones of two nodes each; one of the zones is lost.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods, reason = "test code")]
-
 use std::time::Duration;
 
 use couronne_tests::bytes_of;

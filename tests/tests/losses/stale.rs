@@ -1,8 +1,6 @@
 //! Processes that stand still for a while and go on: nothing that they serve then is older than what was
 //! acknowledged meanwhile.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "test code")]
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;

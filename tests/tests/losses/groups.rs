@@ -1,13 +1,5 @@
 //! Metadata of a cluster of real processes whose nodes die for good and whose drives are replaced, one after another.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "test code"
-)]
-
 use std::time::Duration;
 
 use couronne_tests::bytes_of;

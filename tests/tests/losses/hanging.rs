@@ -1,13 +1,5 @@
 //! A disk that hangs: no error, no answer. Whatever else there is goes on, operators see it, and it comes back by itself.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "test code"
-)]
-
 use std::time::{Duration, Instant};
 
 use couronne_tests::bytes_of;

@@ -1,0 +1,15 @@
+//! What a cluster of real processes loses, for a while or for good: nodes, zones, drives, time.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "test code"
+)]
+
+mod groups;
+mod hanging;
+mod stale;
+mod zones;
