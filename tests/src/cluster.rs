@@ -15,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::world::{Network, World};
+use crate::cut_off;
 use crate::hanging::HangingFolder;
 use crate::server::{ACCESS_KEY, SECRET_KEY, Server, admin_get, binary, memory_peak};
 
@@ -109,6 +110,24 @@ impl Cluster {
         let count = shape.nodes.to_string();
         cluster.run(&["cluster", "init", "--policy", shape.policy, "--nodes", &count], FOUNDING_NODE);
         cluster.join_all(shape, Some(absent));
+        cluster
+    }
+
+    /// Founds a cluster with a node that is ended at once while it does so: when its folder holds as many files and
+    /// folders as `cuts` says, one after another. Then all join.
+    pub fn start_after_cuts(shape: ClusterShape, cuts: impl Iterator<Item = usize>) -> Self {
+        let mut cluster = Self::prepare(shape).unwrap();
+        let (count, data) = (shape.nodes.to_string(), cluster.data(FOUNDING_NODE));
+        let init = ["cluster", "init", "--policy", shape.policy, "--nodes", &count];
+        for entries in cuts {
+            let mut child = cluster.member_command(&init, FOUNDING_NODE).stdout(Stdio::null()).spawn().unwrap();
+            if !cut_off::at_entry(&mut child, &data, entries, || false) {
+                break;
+            }
+        }
+        // Refused if nothing but its last words was cut off.
+        cluster.member_command(&init, FOUNDING_NODE).output().unwrap();
+        cluster.gather(shape);
         cluster
     }
 
@@ -367,11 +386,16 @@ impl Cluster {
 
     /// Runs a command of the binary with a member's settings; it must succeed.
     fn run(&self, arguments: &[&str], name: &str) {
+        let output = self.member_command(arguments, name).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// A command of the binary with a member's settings.
+    fn member_command(&self, arguments: &[&str], name: &str) -> Command {
         let mut command = self.command(name);
         command.args(arguments).arg("--config").arg(self.settings_path(name));
         command.env("COURONNE_ACCESS_KEY", ACCESS_KEY).env("COURONNE_SECRET_KEY", SECRET_KEY);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        command
     }
 
     /// Runs a command of the binary against a member. A gateway's folder has no token that gives orders: the operator

@@ -23,6 +23,7 @@ use serde_json::Value;
 pub mod bytes_of;
 pub mod clients;
 pub mod cluster;
+pub mod cut_off;
 pub mod hanging;
 pub mod load;
 pub mod namespace;

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::cut_off;
 use crate::hanging::HangingFolder;
 
 /// The root access key of every test server.
@@ -76,6 +77,11 @@ impl Server {
         server
     }
 
+    /// A server with a new data folder, which was not started yet.
+    pub fn prepared(shape: ServerShape) -> Self {
+        Self::prepare(shape.flags(), &[])
+    }
+
     /// Starts a server that speaks TLS, under a certificate that it signed itself.
     pub fn start_tls(shape: ServerShape) -> Self {
         let mut server = Self::prepare(shape.flags(), &[]);
@@ -123,6 +129,19 @@ impl Server {
 
     /// Starts it again on the same data folder, after [`Server::kill`] or [`Server::stop`].
     pub fn restart(&mut self) {
+        self.child = Some(self.spawn());
+        self.wait_until_ready();
+    }
+
+    /// Starts it, and ends it at once when its data folder holds so many files and folders; false if it served, or
+    /// ended by itself, before it had so many.
+    pub fn restart_cut_off(&mut self, entries: usize) -> bool {
+        let (mut child, data) = (self.spawn(), self.data());
+        let pid = child.id();
+        cut_off::at_entry(&mut child, &data, entries, || announced(&data, pid).is_some())
+    }
+
+    fn spawn(&self) -> Child {
         assert!(self.child.is_none(), "it is running");
         std::fs::create_dir_all(self.data()).unwrap();
         let data = self.data().to_string_lossy().into_owned();
@@ -135,8 +154,7 @@ impl Server {
         let append = |path: PathBuf| File::options().create(true).append(true).open(path).unwrap();
         command.stdin(Stdio::null());
         command.stdout(append(self.home.path().join("server.out"))).stderr(append(self.log_path()));
-        self.child = Some(command.spawn().unwrap());
-        self.wait_until_ready();
+        command.spawn().unwrap()
     }
 
     /// The running process.

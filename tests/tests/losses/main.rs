@@ -9,6 +9,7 @@
     reason = "test code"
 )]
 
+mod first_start;
 mod groups;
 mod hanging;
 mod stale;

@@ -96,7 +96,10 @@ const FOLDERS: [(&str, &[&str]); 13] = [
         ],
     ),
     ("simulation", &["trace", "world", "clients", "faults", "judge", "run"]),
-    ("tests", &["source", "running", "hanging", "server", "namespace", "cluster", "bytes_of", "clients", "load"]),
+    (
+        "tests",
+        &["source", "running", "cut_off", "hanging", "server", "namespace", "cluster", "bytes_of", "clients", "load"],
+    ),
 ];
 
 /// Arrows within a folder that close a circle and stay for now: the folder, the module that names, the one that is named,
