@@ -1,5 +1,6 @@
 //! What commands and idleness cost on real drives. `POLICY`, `COUNT` and `PLACE` change what is measured;
-//! with `PLACE` it ends as a kill would, and a second run there shows the start.
+//! with `PLACE` it ends as a kill would, and a second run there shows the start. With `BLOBS` the puts name blobs, of
+//! which there are no shards: what a change of leadership costs with many blobs.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,10 +19,10 @@ use couronne_base::env::{self, Env};
 use couronne_cluster::map::{Bootstrap, MapNode};
 use couronne_cluster::{RangeDescriptor, Role};
 use couronne_metadata::command::{Command, CommandRequest, NewData, Outcome, Precondition};
-use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
-use couronne_metadata::record::{Attributes, BucketRules, BucketState, Etag, Versioning};
+use couronne_metadata::ids::{BucketId, CommitId, ObjectKey, binding};
+use couronne_metadata::record::{Attributes, BlobRef, BucketRules, BucketState, Etag, Versioning};
 use couronne_metadata::rocks::RocksSettings;
-use couronne_placement::{Policy, PolicyId};
+use couronne_placement::{BlobId, Geometry, Policy, PolicyId};
 use couronne_protocol::net::certificates::MEMBER_LIFETIME;
 use couronne_protocol::range::{RangeAddress, RangeClient, RangeError};
 use couronne_ring::{NodeId, RegionName, ZoneName};
@@ -68,6 +69,18 @@ async fn try_execute(node: &LocalNode, request: CommandRequest) -> Result<Outcom
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(measure());
+}
+
+fn inline(number: u64) -> NewData {
+    NewData::Inline(Bytes::from(vec![u8::try_from(number % 251).unwrap(); 4096]), 1)
+}
+
+/// A blob that no drive has a shard of.
+fn blob(env: &Env, bucket: BucketId, key: &str) -> NewData {
+    let key = ObjectKey::new(key.to_owned()).unwrap();
+    let id = BlobId::new(env.clock.wall_ms(), env.random_bytes(), binding(bucket, &key));
+    let geometry = Geometry::new(4, 2, 1 << 20).unwrap();
+    NewData::Blob(BlobRef { id, len: 4096, policy: PolicyId(0), geometry, crc64: 1 }, 0, Some(u64::MAX))
 }
 
 fn place_alone() -> MapNode {
@@ -139,6 +152,7 @@ async fn measure() {
         buckets.push(bucket);
     }
     let count: u64 = std::env::var("COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(20_000);
+    let blobs = std::env::var_os("BLOBS").is_some();
     let next = Arc::new(AtomicU64::new(0));
     let (began, before) = (Instant::now(), cpu());
     let writers = (0..64).map(|_| {
@@ -149,17 +163,17 @@ async fn measure() {
                 if number >= count {
                     return;
                 }
-                let data = Bytes::from(vec![u8::try_from(number % 251).unwrap(); 4096]);
+                let bucket = buckets[usize::try_from(number % 8).unwrap()];
+                let key = format!("key{number:08}");
                 let put = Command::Put {
-                    data: NewData::Inline(data, 1),
+                    data: if blobs { blob(&env, bucket, &key) } else { inline(number) },
                     size: 4096,
                     etag: Etag { digest: [1; 16], parts: None },
                     checksum: None,
                     attributes: Attributes::default(),
                     condition: Precondition::default(),
                 };
-                let bucket = buckets[usize::try_from(number % 8).unwrap()];
-                execute(&node, request(&env, bucket, 1, &format!("key{number:08}"), put)).await;
+                execute(&node, request(&env, bucket, 1, &key, put)).await;
             }
         })
     });
