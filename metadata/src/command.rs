@@ -13,6 +13,7 @@ use crate::record::{
     Attributes, BlobRef, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, RepairRecord, Retention,
     SweepMarks, VersionRecord,
 };
+use crate::store_scrub::StoreScrub;
 
 /// A command with what every command carries.
 #[derive(Clone, Debug, PartialEq)]
@@ -224,6 +225,11 @@ pub enum Command {
         /// For which losses the range's blobs were looked through by then.
         marks: SweepMarks,
     },
+    /// The comparison of the range's replicas goes on: each that applies this takes a digest of the piece that it names.
+    ScrubStores {
+        /// How far the comparison is.
+        scrub: StoreScrub,
+    },
     /// Raises the disown horizon to this birth time (milliseconds); never lowers it.
     AdvanceHorizon {
         /// The new horizon.
@@ -281,9 +287,11 @@ impl Command {
             Self::PutRules { .. } | Self::SealBucket { .. } | Self::DropRules => CommandKind::OF_RULES,
             Self::SystemWrite { value, .. } => CommandKind { takes_space: value.is_some(), ..CommandKind::PLAIN },
             Self::Abandon { .. } => CommandKind::PLAIN,
-            Self::Reaped { .. } | Self::Repaired { .. } | Self::MarkDegraded { .. } | Self::EndSweep { .. } => {
-                CommandKind::DUTY
-            }
+            Self::Reaped { .. }
+            | Self::Repaired { .. }
+            | Self::MarkDegraded { .. }
+            | Self::EndSweep { .. }
+            | Self::ScrubStores { .. } => CommandKind::DUTY,
             Self::AdvanceHorizon { .. } | Self::ExpireDedupEntries { .. } | Self::BeginSweep { .. } => {
                 CommandKind { watermarks: Some(LatchMode::Exclusive), ..CommandKind::DUTY }
             }

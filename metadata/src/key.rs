@@ -52,6 +52,8 @@ pub enum RowKind {
     Watermarks = 0x51,
     /// For which losses of drives the range's blobs were looked through; one row.
     SweepMarks = 0x53,
+    /// How far the comparison of the range's replicas is; one row.
+    StoreScrub = 0x58,
     /// The outcome of a command: commit id.
     Commit = 0x52,
     /// A row of the cluster's own.

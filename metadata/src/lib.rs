@@ -19,4 +19,5 @@ pub mod query;
 pub mod record;
 pub mod rocks;
 pub mod store;
+pub mod store_scrub;
 pub mod watermarks;

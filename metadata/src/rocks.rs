@@ -121,11 +121,11 @@ impl RocksDrive {
 }
 
 impl RocksStore {
-    fn view_of(&self, tier: ReadTier) -> Box<dyn View + '_> {
+    fn view_of(&self, reading: Reading) -> Box<dyn View + '_> {
         let database = &self.drive.inner.database;
         let snapshot = database.snapshot();
-        let reads = read_options(&snapshot, tier);
-        Box::new(RocksView { database, family: self.family(), reads, snapshot, tier })
+        let reads = read_options(&snapshot, reading);
+        Box::new(RocksView { database, family: self.family(), reads, snapshot, reading })
     }
 
     fn family(&self) -> Result<Arc<BoundColumnFamily<'_>>, StoreError> {
@@ -136,11 +136,15 @@ impl RocksStore {
 
 impl Store for RocksStore {
     fn view(&self) -> Box<dyn View + '_> {
-        self.view_of(ReadTier::All)
+        self.view_of(Reading::Anywhere)
     }
 
     fn view_in_memory(&self) -> Box<dyn View + '_> {
-        self.view_of(ReadTier::BlockCache)
+        self.view_of(Reading::InMemory)
+    }
+
+    fn view_on_medium(&self) -> Box<dyn View + '_> {
+        self.view_of(Reading::OnMedium)
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
@@ -180,14 +184,24 @@ impl Store for RocksStore {
     }
 }
 
+/// Where rows are read from.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// Memory, or the medium; what is read is kept in memory.
+    Anywhere,
+    /// Memory alone.
+    InMemory,
+    /// Mostly the medium; what is read is not kept in memory.
+    OnMedium,
+}
+
 struct RocksView<'a> {
     database: &'a Database,
     family: Result<Arc<BoundColumnFamily<'a>>, StoreError>,
     /// Read options that point to the snapshot; dropped before it.
     reads: ReadOptions,
     snapshot: SnapshotWithThreadMode<'a, Database>,
-    /// What may be read.
-    tier: ReadTier,
+    reading: Reading,
 }
 
 impl<'a> RocksView<'a> {
@@ -207,7 +221,7 @@ impl View for RocksView<'_> {
         if start.is_some() && start >= end && end.is_some() {
             return Box::new(RocksCursor { rows: None, reverse, state: State::Done });
         }
-        let mut reads = read_options(&self.snapshot, self.tier);
+        let mut reads = read_options(&self.snapshot, self.reading);
         if let Some(start) = start {
             reads.set_iterate_lower_bound(start);
         }
@@ -227,11 +241,16 @@ impl View for RocksView<'_> {
     }
 }
 
-/// Reads of a snapshot, from memory alone or from wherever the rows are.
-fn read_options(snapshot: &SnapshotWithThreadMode<'_, Database>, tier: ReadTier) -> ReadOptions {
+/// Reads of a snapshot.
+fn read_options(snapshot: &SnapshotWithThreadMode<'_, Database>, reading: Reading) -> ReadOptions {
     let mut reads = ReadOptions::default();
     reads.set_snapshot(snapshot);
-    reads.set_read_tier(tier);
+    reads.set_verify_checksums(true);
+    reads.fill_cache(!matches!(reading, Reading::OnMedium));
+    reads.set_read_tier(match reading {
+        Reading::InMemory => ReadTier::BlockCache,
+        Reading::Anywhere | Reading::OnMedium => ReadTier::All,
+    });
     reads
 }
 

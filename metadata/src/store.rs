@@ -141,6 +141,12 @@ pub trait Store: Send + Sync + 'static {
         self.view()
     }
 
+    /// The same picture, of which the medium is read wherever memory does not happen to have it, with all checksums, and
+    /// nothing is kept in memory: for reading rows that nobody else reads.
+    fn view_on_medium(&self) -> Box<dyn View + '_> {
+        self.view()
+    }
+
     /// Applies a batch: visible whole when this returns, durable at the next flush.
     fn apply(&self, batch: &Batch) -> Result<(), StoreError>;
 

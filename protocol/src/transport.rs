@@ -125,6 +125,8 @@ methods! {
     Snapshot = 33, Log, [StorageNode];
     /// A leader hands its leadership to another replica.
     TransferLeadership = 34, Control, [StorageNode];
+    /// A leader asks what a replica read of a piece of its rows.
+    DigestRows = 35, Control, [StorageNode];
 }
 
 /// A request or an answer.
@@ -214,7 +216,14 @@ mod tests {
 
     #[test]
     fn a_gateway_deletes_nothing_and_votes_for_nobody() {
-        let consensus = [Method::Vote, Method::PreVote, Method::Append, Method::Snapshot, Method::TransferLeadership];
+        let consensus = [
+            Method::Vote,
+            Method::PreVote,
+            Method::Append,
+            Method::Snapshot,
+            Method::TransferLeadership,
+            Method::DigestRows,
+        ];
         for method in [Method::DeleteShard, Method::DeleteBlob, Method::RestoreShard].into_iter().chain(consensus) {
             assert!(!method.may(Role::Gateway) && !method.may(Role::Unjoined));
         }

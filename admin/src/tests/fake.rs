@@ -223,6 +223,8 @@ fn status() -> ClusterStatus {
             wanted: 5,
             serving: vec![text()],
             leader: Some(text()),
+            stores_scrubbed_ms: Some(6),
+            stores_unresolved_ms: Some(7),
         }],
         halted: Some("the clock leapt".to_owned()),
         background: [("flushes".to_owned(), 4)].into(),

@@ -18,4 +18,10 @@ pub struct Range {
     pub serving: Vec<String>,
     /// The drive of the replica that leads; unset: the range has no leader.
     pub leader: Option<String>,
+    /// When its replicas were last compared whole and all voters found alike in every row, in milliseconds since 1970;
+    /// unset: never.
+    pub stores_scrubbed_ms: Option<u64>,
+    /// When the last comparison found rows that differ, or cannot be read, and of which no majority of the replicas
+    /// tells what they are, in milliseconds since 1970; unset: it found none. They may be lost.
+    pub stores_unresolved_ms: Option<u64>,
 }

@@ -35,3 +35,10 @@ pub fn renewable(map: &ClusterMap, replica: ReplicaId, worthless: &BTreeSet<Repl
     let mut ranges = map.all_ranges().filter(|range| range.places().any(|(place, _)| place == replica));
     ranges.any(|range| !range.is_voter(replica) || range.keeps_quorum(|voter, _| worthless.contains(&voter)))
 }
+
+/// Whether the group of a replica can do without it now: most of its voters are others, on drives that are up.
+pub fn can_do_without(map: &ClusterMap, replica: ReplicaId) -> bool {
+    let is_away = |drive: &DriveId| map.drives.get(drive).is_none_or(|drive| drive.down_since_ms.is_some());
+    let away = map.places().into_iter().filter(|(_, drive)| is_away(drive)).map(|(away, _)| away);
+    renewable(map, replica, &away.chain([replica]).collect())
+}

@@ -113,6 +113,8 @@ fn range(range: &RangeStatus) -> Range {
         wanted: range.wanted,
         serving: names(&range.serving),
         leader: range.leader.map(|drive| drive.to_string()),
+        stores_scrubbed_ms: range.stores_scrubbed_ms,
+        stores_unresolved_ms: range.stores_unresolved_ms,
     }
 }
 

@@ -53,6 +53,7 @@ mod tests {
             leader: leader.map(str::to_owned),
             voters: texts(&["a", "b", "c"]),
             wanted: 3,
+            ..Range::default()
         }
     }
 

@@ -33,6 +33,7 @@ choice! { Command {
     17 MarkDegraded { 1 blobs },
     18 BeginSweep { 1 map_version },
     19 EndSweep { 1 marks },
+    40 ScrubStores { 1 scrub },
 } }
 
 choice! { AttributeChange { 1 Tags(1 tags), 2 Retention(1 retention), 3 LegalHold(1 hold), 4 All(1 attributes) } }

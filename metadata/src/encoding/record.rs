@@ -8,6 +8,7 @@ use crate::record::{
     RepairRecord, Retention, SweepMarks, UploadRecord, Usage, VersionRecord, Versioning,
 };
 use crate::store::Write;
+use crate::store_scrub::{StoreComparison, StoreScrub};
 use crate::watermarks::Watermarks;
 use couronne_base::codec::table::{choice, record};
 use couronne_base::codec::{Corrupt, Field, Input, Value, Writer};
@@ -50,6 +51,8 @@ record! { RepairRecord { 1 blob, 2 bucket, 3 key, 4 missing } }
 
 choice! { LossEvent { 1 Lost(1 drive, 2 since_ms), 2 Emptied(1 drive, 2 version) } }
 record! { SweepMarks { 1 swept } }
+record! { StoreComparison { 1 piece, 2 voters, 3 is_full, 4 is_unresolved } }
+record! { StoreScrub { 1 ended_ms, 2 tried_ms, 3 unresolved_ms, 4 under_way } }
 
 record! { Usage { 1 objects, 2 noncurrent, 3 bytes, 4 upload_bytes } }
 record! { Watermarks { 1 horizon_ms, 2 forgotten_ms, 3 ordinal_floor, 4 sweep_map } }

@@ -8,6 +8,7 @@ use crate::answer;
 use crate::command::{InvalidReason, Outcome, Refusal};
 use crate::key::{self, RowKind};
 use crate::record::{BlobRef, BlobState, ReapRecord, ReapTarget, RepairRecord, SweepMarks};
+use crate::store_scrub::StoreScrub;
 use crate::watermarks::Watermarks;
 
 impl Evaluation<'_> {
@@ -97,6 +98,12 @@ impl Evaluation<'_> {
     /// A sweep is finished.
     pub(super) fn end_sweep(&mut self, marks: &SweepMarks) -> Result<Outcome, Stop> {
         self.put_row(key::of_range(RowKind::SweepMarks, &[]), marks);
+        Ok(self.done())
+    }
+
+    /// The comparison of the range's replicas goes on.
+    pub(super) fn scrub_stores(&mut self, scrub: &StoreScrub) -> Result<Outcome, Stop> {
+        self.put_row(StoreScrub::row(), scrub);
         Ok(self.done())
     }
 

@@ -182,6 +182,7 @@ impl Evaluation<'_> {
             Command::MarkDegraded { blobs } => self.mark_degraded(blobs),
             Command::BeginSweep { map_version } => self.begin_sweep(*map_version),
             Command::EndSweep { marks } => self.end_sweep(marks),
+            Command::ScrubStores { scrub } => self.scrub_stores(scrub),
             Command::AdvanceHorizon { horizon_ms } => self.advance_horizon(*horizon_ms),
             Command::ExpireDedupEntries { before_ms } => self.expire_dedup_entries(*before_ms),
             other => {

@@ -19,6 +19,7 @@ use couronne_metadata::record::{
     RepairRecord, Retention, SweepMarks, UploadRecord, Usage, VersionRecord, Versioning,
 };
 use couronne_metadata::store::{Batch, Write};
+use couronne_metadata::store_scrub::{StoreComparison, StoreScrub};
 use couronne_metadata::watermarks::Watermarks;
 use couronne_placement::{BlobId, Geometry, PolicyId};
 use couronne_ring::DriveId;
@@ -133,6 +134,16 @@ fn repair() -> RepairRecord {
     RepairRecord { blob: blob(), bucket: BucketId::from_bytes([6; 16]), key: object_key("k"), missing: 2 }
 }
 
+fn store_scrub() -> StoreScrub {
+    let under_way = StoreComparison {
+        piece: Bytes::from_static(b"row"),
+        voters: vec![1, 300],
+        is_full: true,
+        is_unresolved: false,
+    };
+    StoreScrub { ended_ms: Some(300), tried_ms: Some(301), unresolved_ms: Some(302), under_way: Some(under_way) }
+}
+
 fn usage() -> Usage {
     Usage { objects: -1, noncurrent: 2, bytes: i64::MIN, upload_bytes: i64::MAX }
 }
@@ -235,6 +246,7 @@ fn records_are_encoded_as_fixed() {
         "01011801160110000000000000000000000000000000010202ac02011702150110000000000000000000000000000000\
          02020107",
     );
+    golden(&store_scrub(), "010102ac020202ad020302ae02040e0103726f770201010202ac020300");
     golden(&usage(), "01010101020104030affffffffffffffffff01040afeffffffffffffffff01");
     golden(&SystemRow { version: Ordinal(300), value: Bytes::from_static(b"x") }, "010102ac02020178");
     golden(
@@ -328,6 +340,7 @@ fn commands() -> Vec<Command> {
         Command::Reaped { row: Bytes::from_static(b"row") },
         Command::Repaired { blob: blob().id },
         Command::BeginSweep { map_version: 7 },
+        Command::ScrubStores { scrub: store_scrub() },
         Command::EndSweep { marks: SweepMarks { swept: vec![LossEvent::Emptied(DriveId(2), 7)] } },
         Command::MarkDegraded { blobs: vec![repair()] },
         Command::AdvanceHorizon { horizon_ms: 1 },

@@ -58,6 +58,7 @@ impl LocalPeers {
             (Method::TransferLeadership, Ask::TransferLeadership(transfer)) => {
                 peer.transfer_leadership(transfer).await.map(|()| Answer::GoOn)
             }
+            (Method::DigestRows, Ask::Digest { index }) => peer.digest(index).map(Answer::Digest),
             (Method::Snapshot, Ask::Begin(begin)) => Ok(sessions.begin(to, peer, begin).await),
             (Method::Snapshot, Ask::Piece { session, sequence, rows }) => {
                 Ok(sessions.piece(to, session, sequence, rows).await)

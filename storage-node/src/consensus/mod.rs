@@ -122,6 +122,19 @@ pub type SnapshotPieces = mpsc::Receiver<Result<SnapshotPiece, StateMachineError
 #[error("replica's store: {0}")]
 pub struct StateMachineError(pub String);
 
+/// What a replica read of a piece of its rows, as they were right behind an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsDigest {
+    /// The entry is not applied yet, or the piece not read.
+    Pending,
+    /// The replica did not read it, or forgot what it read.
+    Unknown,
+    /// Some of the rows cannot be read.
+    Unreadable,
+    /// The digest of its rows.
+    Of([u8; 32]),
+}
+
 /// What consensus drives: the rows of one replica.
 #[async_trait]
 pub trait StateMachine: Send + Sync + 'static {
@@ -136,6 +149,9 @@ pub trait StateMachine: Send + Sync + 'static {
 
     /// Reads all rows, as of at least what was applied when it was called.
     fn read_all(self: Arc<Self>) -> SnapshotPieces;
+
+    /// What was read of the piece that the entry `index` names.
+    fn digest(&self, index: u64) -> RowsDigest;
 
     /// Replaces all rows. A crash on the way leaves a mark, and the next start fetches again.
     async fn replace_all(&self, pieces: SnapshotPieces) -> Result<Applied, StateMachineError>;
@@ -269,6 +285,10 @@ pub trait Consensus: Send + Sync + 'static {
 
     /// Whether the replica's rows are some state that a quorum agreed on: not while others replace them.
     fn is_whole(&self) -> bool;
+
+    /// What a member of the group, on this drive, read of the piece of rows that the entry `index` names; `None` if it
+    /// does not answer.
+    async fn digest_of(&self, member: ReplicaId, drive: DriveId, index: u64) -> Option<RowsDigest>;
 
     /// Why the replica stopped for good, if it did.
     fn stopped(&self) -> Option<String>;

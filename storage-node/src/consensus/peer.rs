@@ -7,11 +7,11 @@
 use async_trait::async_trait;
 use thiserror::Error;
 
-use super::SnapshotPieces;
 use super::message::{
     Answer, AppendAnswer, AppendAsk, Refusal, SnapshotBegin, TransferLeadership, VoteAnswer, VoteAsk,
 };
 use super::types::{Position, Vote};
+use super::{RowsDigest, SnapshotPieces};
 
 /// Whether a vote is given, or only foretold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,9 @@ pub(super) trait Peer: Send + Sync + 'static {
     /// Takes a leader's last message. The replica no longer keeps that leader's lease; the successor waits until it
     /// has all that the leader wrote, and stands for election at once.
     async fn transfer_leadership(&self, transfer: TransferLeadership) -> Result<(), Refusal>;
+
+    /// What the replica read of the piece of its rows that an entry names.
+    fn digest(&self, index: u64) -> Result<RowsDigest, Refusal>;
 
     /// Looks at the snapshot that a leader announces; `Some` if that settles the matter and no rows are wanted.
     async fn consider(&self, begin: SnapshotBegin) -> Option<Answer>;

@@ -19,7 +19,7 @@ use super::message::{
 };
 use super::peer::VoteRound;
 use super::types::{Position, ReplicaId, Vote};
-use super::{LocalPeers, Network, StateMachine};
+use super::{LocalPeers, Network, RowsDigest, StateMachine};
 
 /// A leader's successor is told so long after the others: these refuse their votes until they are told.
 const HEAD_START: Duration = Duration::from_millis(10);
@@ -90,6 +90,14 @@ impl PeerClient {
         }
         match self.ask(Method::TransferLeadership, Ask::TransferLeadership(transfer), wait).await? {
             Answer::GoOn => Ok(()),
+            _ => Err(out_of_turn()),
+        }
+    }
+
+    /// Asks what the peer read of the piece of its rows that an entry names.
+    pub(super) async fn digest(&self, index: u64, wait: Duration) -> Result<RowsDigest, SendError> {
+        match self.ask(Method::DigestRows, Ask::Digest { index }, wait).await? {
+            Answer::Digest(digest) => Ok(digest),
             _ => Err(out_of_turn()),
         }
     }

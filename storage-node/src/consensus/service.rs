@@ -12,8 +12,8 @@ use couronne_protocol::transport::{Message, Method, Peer, Rejection};
 use super::message::{Answer, Refusal, Request};
 use super::{Directory, LocalPeers};
 
-/// The way in for messages between replicas: methods `Vote`, `PreVote`, `Append`, `Snapshot` and
-/// `TransferLeadership`.
+/// The way in for messages between replicas: methods `Vote`, `PreVote`, `Append`, `Snapshot`,
+/// `TransferLeadership` and `DigestRows`.
 pub struct RaftService {
     local_peers: LocalPeers,
     directory: Arc<dyn Directory>,

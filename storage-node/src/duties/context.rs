@@ -48,6 +48,7 @@ pub(crate) struct DutyContext {
     pub(super) moving: Semaphore,
     pub(super) scrub: ScrubProgress,
     pub(super) scrub_started: Arc<Notify>,
+    pub(super) store_scrub_started: Arc<Notify>,
     pub(super) stop: Arc<StopSignal>,
 }
 
@@ -79,6 +80,7 @@ impl DutyContext {
             moving: Semaphore::new(MOVING_MAX),
             scrub: ScrubProgress::default(),
             scrub_started: Arc::default(),
+            store_scrub_started: Arc::default(),
             stop,
         }
     }
@@ -110,6 +112,7 @@ impl DutyContext {
         let is_idle = !self.scrub.is_running();
         if is_idle {
             self.scrub_started.notify_one();
+            self.store_scrub_started.notify_one();
         }
         is_idle
     }

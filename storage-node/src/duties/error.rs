@@ -22,6 +22,9 @@ pub(super) enum DutyError {
     /// A range answered something else than it was asked.
     #[error("wrong answer")]
     WrongAnswer,
+    /// The leader's own rows are not what they ought to be, or cannot be read: another leader goes on.
+    #[error("the leader's own rows are wrong")]
+    WrongRows,
     /// A drive did not do it.
     #[error(transparent)]
     Shard(#[from] ShardError),

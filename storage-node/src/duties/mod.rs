@@ -33,6 +33,7 @@ pub use progress::{Degraded, DriveScrub, RepairStatus, ScrubStatus};
 use reaper::Reaper;
 pub(crate) use repairer::Repairer;
 pub(crate) use scrubber::Scrubber;
+use scrubber::StoreScrubber;
 use settings::count;
 pub use settings::{DutyCounters, DutySettings};
 use watermarks::Watermarks;
@@ -43,5 +44,6 @@ pub(crate) fn begin(context: &Arc<DutyContext>) {
     duty::begin(context, Reaper);
     duty::begin(context, Watermarks);
     duty::begin(context, Scrubber::of(context));
+    duty::begin(context, StoreScrubber::of(context));
     duty::begin(context, Repairer::of(context));
 }

@@ -76,6 +76,12 @@ pub struct DutyCounters {
     pub orphans_deleted: u64,
     /// Rounds over everything.
     pub scrub_rounds: u64,
+    /// Ranges whose replicas were compared in all their rows, and found alike.
+    pub stores_compared: u64,
+    /// Replicas found to have other rows than most, or than can be read: each begins anew from the others.
+    pub replicas_differing: u64,
+    /// Pieces of rows that differ, or that nobody can read, where no majority tells what they are: lost, perhaps.
+    pub rows_unresolved: u64,
     /// Reports of missing or wrong shards that wait.
     pub reports_waiting: u64,
     /// Why the duties that delete are halted, if they are.
@@ -84,7 +90,7 @@ pub struct DutyCounters {
 
 impl DutyCounters {
     /// Every metric by its name, for operators and metrics; `halted` is 1 while deleting is halted.
-    pub fn metrics(&self) -> [(&'static str, u64); 12] {
+    pub fn metrics(&self) -> [(&'static str, u64); 15] {
         [
             ("flushes", self.flushes),
             ("reaped", self.reaped),
@@ -96,6 +102,9 @@ impl DutyCounters {
             ("shards_damaged", self.shards_damaged),
             ("orphans_deleted", self.orphans_deleted),
             ("scrub_rounds", self.scrub_rounds),
+            ("stores_compared", self.stores_compared),
+            ("replicas_differing", self.replicas_differing),
+            ("rows_unresolved", self.rows_unresolved),
             ("reports_waiting", self.reports_waiting),
             ("halted", u64::from(self.halted.is_some())),
         ]
@@ -114,6 +123,9 @@ pub(super) struct Counters {
     pub(super) shards_damaged: AtomicU64,
     pub(super) orphans_deleted: AtomicU64,
     pub(super) scrub_rounds: AtomicU64,
+    pub(super) stores_compared: AtomicU64,
+    pub(super) replicas_differing: AtomicU64,
+    pub(super) rows_unresolved: AtomicU64,
 }
 
 pub(super) fn count(counter: &AtomicU64, by: u64) {
@@ -135,6 +147,9 @@ impl Counters {
             shards_damaged: read(&self.shards_damaged),
             orphans_deleted: read(&self.orphans_deleted),
             scrub_rounds: read(&self.scrub_rounds),
+            stores_compared: read(&self.stores_compared),
+            replicas_differing: read(&self.replicas_differing),
+            rows_unresolved: read(&self.rows_unresolved),
             ..DutyCounters::default()
         }
     }

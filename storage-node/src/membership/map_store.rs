@@ -174,7 +174,7 @@ impl RenewReplicas for MapStore {
         let mut is_renewed = false;
         let renew = |map: &mut ClusterMap| {
             let named = map.range(range).map(|range| range.replicas.keys().copied().collect());
-            is_renewed = named.as_ref() == Some(voters) && voters.contains(&replica);
+            is_renewed = named.as_ref() == Some(voters) && changes::can_do_without(map, replica);
             if is_renewed {
                 changes::renew_replicas(map, [replica]);
             }

@@ -48,7 +48,12 @@ impl Service for NodeService {
     async fn serve(&self, from: Peer, method: Method, message: Message) -> Result<Message, Rejection> {
         let node = self.admit(from)?;
         match method {
-            Method::Vote | Method::PreVote | Method::Append | Method::Snapshot | Method::TransferLeadership => {
+            Method::Vote
+            | Method::PreVote
+            | Method::Append
+            | Method::Snapshot
+            | Method::TransferLeadership
+            | Method::DigestRows => {
                 let service = node.replicas.raft_service();
                 match service.serve(from, method, message.clone()).await {
                     // The map may name the sender by now.

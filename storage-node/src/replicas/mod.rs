@@ -37,6 +37,7 @@ pub(crate) use self::open::RenewReplicas;
 pub(crate) use self::range_server::RangeServer;
 pub use self::range_server::ReadPolicy;
 pub use self::routes::Routes;
+pub(crate) use self::state_machine::RowsPiece;
 pub use self::state_machine::{OpenRowsError, RangeStateMachine, StartState, applied_row};
 pub use self::status::RangeStatus;
 pub(crate) use self::supervise::Supervision;

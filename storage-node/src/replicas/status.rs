@@ -26,6 +26,12 @@ pub struct RangeStatus {
     pub serving: Vec<DriveId>,
     /// The drive of the replica that leads.
     pub leader: Option<DriveId>,
+    /// When the last comparison of its replicas ended in which all voters were found alike in every row, in
+    /// milliseconds since 1970; unset: none has, or it is not led here.
+    pub stores_scrubbed_ms: Option<u64>,
+    /// When rows were found that differ or cannot be read and of which no majority tells what they are, likewise; unset:
+    /// the last comparison found none.
+    pub stores_unresolved_ms: Option<u64>,
 }
 
 impl Replicas {
@@ -64,6 +70,7 @@ impl Replicas {
             };
             let voters: BTreeSet<DriveId> =
                 range.voter_sets().into_iter().flat_map(BTreeMap::values).copied().collect();
+            let scrub = leader.map(|(_, server)| server.state_machine().scrub()).unwrap_or_default();
             RangeStatus {
                 id: range.id,
                 replicas: range.replicas.values().copied().collect(),
@@ -71,6 +78,8 @@ impl Replicas {
                 wanted,
                 serving: here().filter(serves).map(|((_, drive), _)| *drive).collect(),
                 leader: leader.map(|((_, drive), _)| *drive),
+                stores_scrubbed_ms: scrub.ended_ms,
+                stores_unresolved_ms: scrub.unresolved_ms,
             }
         };
         map.all_ranges().map(range_status).collect()

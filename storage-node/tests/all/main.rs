@@ -20,5 +20,6 @@ mod local_node;
 mod locks;
 mod repair;
 mod several_nodes;
+mod store_scrub;
 mod support;
 mod trust;

@@ -39,6 +39,7 @@ const FOLDERS: [(&str, &[&str]); 13] = [
             "memory",
             "rocks",
             "watermarks",
+            "store_scrub",
             "latch",
             "command",
             "query",

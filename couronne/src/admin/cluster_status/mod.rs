@@ -152,6 +152,8 @@ fn merge(ranges: &mut BTreeMap<u64, Range>, said: Range) {
     let range = ranges.entry(said.range).or_insert_with(|| Range { serving: Vec::new(), ..said.clone() });
     range.leader = range.leader.take().or(said.leader);
     range.serving.extend(said.serving);
+    range.stores_scrubbed_ms = range.stores_scrubbed_ms.max(said.stores_scrubbed_ms);
+    range.stores_unresolved_ms = range.stores_unresolved_ms.max(said.stores_unresolved_ms);
 }
 
 fn node_of(map: &ClusterMap, id: NodeId, node: &MapNode, said: Option<&StatusMessage>) -> Node {

@@ -48,6 +48,7 @@ fn range(number: u64) -> Range {
         serving: replicas.clone(),
         leader: replicas.get(number as usize).cloned(),
         replicas,
+        ..Range::default()
     }
 }
 

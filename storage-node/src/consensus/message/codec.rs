@@ -12,8 +12,8 @@ use super::{
     Answer, AppendAnswer, AppendAsk, Ask, ENTRIES_BYTES_MAX, ENTRIES_MAX, PIECE_BYTES_MAX, Refusal, Request, Sender,
     SnapshotBegin, TransferLeadership, VoteAnswer, VoteAsk,
 };
-use crate::consensus::SnapshotPiece;
 use crate::consensus::types::{Entry, Members, Payload, Position, ReplicaId};
+use crate::consensus::{RowsDigest, SnapshotPiece};
 use crate::log::{ENTRY_BYTES_MAX, decode_members, encode_members, put_position, put_vote, take_position, take_vote};
 use couronne_base::fixed::{Malformed, Reader, put_count, put_string};
 
@@ -33,6 +33,7 @@ pub(super) fn encode_request(request: &Request) -> Message {
         Ask::Piece { .. } => 4,
         Ask::End { .. } => 5,
         Ask::TransferLeadership(_) => 6,
+        Ask::Digest { .. } => 7,
     };
     let mut head = vec![VERSION, kind];
     head.put_u64(request.from.replica.0);
@@ -64,6 +65,7 @@ pub(super) fn encode_request(request: &Request) -> Message {
             head.put_u64(transfer.successor.0);
             put_optional(&mut head, transfer.last);
         }
+        Ask::Digest { index } => head.put_u64(*index),
     }
     Message { head: head.into(), body }
 }
@@ -94,6 +96,7 @@ pub(super) fn decode_request(message: Message) -> Result<Request, Malformed> {
             let (vote, successor) = (take_vote(&mut reader)?, ReplicaId(reader.u64()?));
             Ask::TransferLeadership(TransferLeadership { vote, successor, last: take_optional(&mut reader)? })
         }
+        7 => Ask::Digest { index: reader.u64()? },
         _ => return Err(reader.malformed()),
     };
     if reader.is_empty() { Ok(Request { from, to, ask }) } else { Err(reader.malformed()) }
@@ -227,6 +230,18 @@ pub(super) fn encode_answer(answer: &Answer) -> Message {
             head.put_u8(4);
             put_vote(&mut head, *vote);
         }
+        Answer::Digest(digest) => {
+            head.put_u8(5);
+            match digest {
+                RowsDigest::Pending => head.put_u8(0),
+                RowsDigest::Unknown => head.put_u8(1),
+                RowsDigest::Unreadable => head.put_u8(2),
+                RowsDigest::Of(digest) => {
+                    head.put_u8(3);
+                    head.put_slice(digest);
+                }
+            }
+        }
     }
     Message::of(head.into())
 }
@@ -267,6 +282,13 @@ pub(super) fn decode_answer(message: Message) -> Result<Answer, Malformed> {
         }),
         3 => Answer::GoOn,
         4 => Answer::Follows(take_vote(&mut reader)?),
+        5 => Answer::Digest(match reader.u8()? {
+            0 => RowsDigest::Pending,
+            1 => RowsDigest::Unknown,
+            2 => RowsDigest::Unreadable,
+            3 => RowsDigest::Of(take_digest(&mut reader)?),
+            _ => return Err(reader.malformed()),
+        }),
         _ => return Err(reader.malformed()),
     };
     if reader.is_empty() { Ok(answer) } else { Err(reader.malformed()) }
@@ -295,6 +317,14 @@ const fn refusal(number: u8) -> Option<Refusal> {
         7 => Some(Refusal::SnapshotPending),
         _ => None,
     }
+}
+
+fn take_digest(reader: &mut Reader<'_>) -> Result<[u8; 32], Malformed> {
+    let mut digest = [0; 32];
+    for half in digest.chunks_exact_mut(16) {
+        half.copy_from_slice(&reader.u128()?.to_be_bytes());
+    }
+    Ok(digest)
 }
 
 fn put_optional(to: &mut Vec<u8>, position: Option<Position>) {

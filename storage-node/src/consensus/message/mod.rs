@@ -12,12 +12,14 @@
 //!   4 piece   session u64 | sequence u64            body: count u32 { key, value: length u32, bytes }
 //!   5 end     session u64 | pieces u64
 //!   6 transfer vote | successor's replica u64 | last flag u8 [position]
+//!   7 digest  index u64
 //! answer: version u8 | kind u8 | then by kind:
 //!   0 refused  reason u8
 //!   1 vote     vote | last flag u8 [position] | granted u8
 //!   2 append   0 all | 1 up to: flag u8 [position] | 2 conflict | 3 higher vote: vote
 //!   3 go on
 //!   4 follows  vote
+//!   5 digest   0 pending | 1 unknown | 2 unreadable | 3 of: 32 bytes
 //! vote: term u64 | candidate u64 | committed u8         position: term u64 | index u64
 //! ```
 //! Integers are big-endian; members stand as in the log. The layout is fixed, not of the field codec: every command is
@@ -33,8 +35,8 @@ use couronne_protocol::transport::Message;
 use couronne_ring::DriveId;
 use thiserror::Error;
 
-use super::SnapshotPiece;
 use super::types::{Entry, Position, ReplicaId, Vote};
+use super::{RowsDigest, SnapshotPiece};
 use crate::log::ENTRY_BYTES_MAX;
 use couronne_base::fixed::Malformed;
 
@@ -79,6 +81,8 @@ pub(super) enum Ask {
     End { session: u64, pieces: u64 },
     /// To keep this leader's lease no longer, so that another replica can be elected.
     TransferLeadership(TransferLeadership),
+    /// To say what was read of the piece of rows that an entry names.
+    Digest { index: u64 },
 }
 
 /// A candidate's question.
@@ -138,6 +142,8 @@ pub(super) enum Answer {
     GoOn,
     /// The snapshot is in place if the vote is the leader's own; else its reign is over.
     Follows(Vote),
+    /// What was read of a piece of rows.
+    Digest(RowsDigest),
 }
 
 /// The answer to a candidate.
@@ -210,6 +216,7 @@ impl Ask {
             Self::Begin(begin) => is_countable(Some(begin.vote), &[Some(begin.applied)]),
             Self::TransferLeadership(transfer) => is_countable(Some(transfer.vote), &[transfer.last]),
             Self::Piece { .. } | Self::End { .. } => true,
+            Self::Digest { index } => *index < NUMBER_MAX,
         }
     }
 }
@@ -242,7 +249,7 @@ impl Request {
             Ask::TransferLeadership(transfer) => {
                 self.leads(transfer.vote) && transfer.last.is_none_or(|last| last.term <= transfer.vote.term)
             }
-            Ask::Piece { .. } | Ask::End { .. } => true,
+            Ask::Piece { .. } | Ask::End { .. } | Ask::Digest { .. } => true,
         }
     }
 
@@ -274,6 +281,7 @@ impl Answer {
             Self::Append(AppendAnswer::UpTo(position)) => is_countable(None, &[*position]),
             Self::Append(AppendAnswer::HigherVote(vote)) | Self::Follows(vote) => is_countable(Some(*vote), &[]),
             Self::Append(AppendAnswer::All | AppendAnswer::Conflict) | Self::Refused(_) | Self::GoOn => true,
+            Self::Digest(_) => true,
         }
     }
 

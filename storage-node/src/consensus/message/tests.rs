@@ -72,6 +72,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         })),
         (any::<u64>(), any::<u64>(), rows).prop_map(|(session, sequence, rows)| Ask::Piece { session, sequence, rows }),
         (any::<u64>(), any::<u64>()).prop_map(|(session, pieces)| Ask::End { session, pieces }),
+        (0u64..1 << 62).prop_map(|index| Ask::Digest { index }),
         (vote(true), any::<u64>(), proptest::option::of(position())).prop_map(|(vote, successor, last)| {
             Ask::TransferLeadership(TransferLeadership { vote, successor: ReplicaId(successor), last })
         }),
@@ -109,6 +110,9 @@ fn answer() -> impl Strategy<Value = Answer> {
         any_vote().prop_map(|vote| Answer::Append(AppendAnswer::HigherVote(vote))),
         Just(Answer::GoOn),
         any_vote().prop_map(Answer::Follows),
+        proptest::sample::select(vec![RowsDigest::Pending, RowsDigest::Unknown, RowsDigest::Unreadable])
+            .prop_map(Answer::Digest),
+        any::<[u8; 32]>().prop_map(|digest| Answer::Digest(RowsDigest::Of(digest))),
     ]
 }
 
@@ -233,6 +237,7 @@ fn numbers_that_no_range_counts_up_to_are_refused() {
             Ask::Begin(SnapshotBegin { session: 1, vote: leads, applied: at(1, 1) }),
             Ask::Begin(SnapshotBegin { session: 1, vote: led, applied: at(1, number) }),
             Ask::TransferLeadership(TransferLeadership { vote: led, successor: ReplicaId(8), last: far }),
+            Ask::Digest { index: number },
         ];
         for ask in asks {
             assert_eq!(decode(ask.clone()).is_ok(), is_taken, "{ask:?}");
@@ -301,6 +306,7 @@ fn the_wire_stays_as_it_is() {
         Ask::Piece { session: 0x1122, sequence: 3, rows },
         Ask::End { session: 0x1122, pieces: 4 },
         Ask::TransferLeadership(TransferLeadership { vote: leads, successor: ReplicaId(8), last: Some(at(5, 5)) }),
+        Ask::Digest { index: 9 },
     ];
     let mut lines = Vec::new();
     for ask in asks {
@@ -316,6 +322,8 @@ fn the_wire_stays_as_it_is() {
         Answer::Append(AppendAnswer::HigherVote(leads)),
         Answer::GoOn,
         Answer::Follows(leads),
+        Answer::Digest(RowsDigest::Unreadable),
+        Answer::Digest(RowsDigest::Of([7; 32])),
     ];
     lines.extend(answers.iter().map(|answer| hex(&answer.encode().head)));
     assert_eq!(lines.join("\n"), include_str!("golden.txt").trim_end());

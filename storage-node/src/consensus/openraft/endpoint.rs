@@ -27,7 +27,7 @@ use crate::consensus::message::{
 };
 use crate::consensus::peer::{InstallError, Peer, VoteRound};
 use crate::consensus::types::{Position, ReplicaId, Vote};
-use crate::consensus::{Applied, SnapshotPieces};
+use crate::consensus::{Applied, RowsDigest, SnapshotPieces};
 
 /// How long a snapshot may be pending with nobody sending it. A new leader whose log still has what the
 /// replica lacks sends entries, never a snapshot, and the replica takes none: then it ends, to
@@ -175,6 +175,13 @@ impl Peer for Endpoint {
     async fn append(&self, ask: AppendAsk) -> Result<AppendAnswer, Refusal> {
         let request = to_append_request(ask).map_err(|_| Refusal::Contradiction)?;
         self.take_entries(request).await.map(|response| from_append_response(&response))
+    }
+
+    fn digest(&self, index: u64) -> Result<RowsDigest, Refusal> {
+        if !self.machine.rows().are_whole() {
+            return Err(Refusal::SnapshotPending);
+        }
+        Ok(self.machine.machine().digest(index))
     }
 
     async fn consider(&self, begin: SnapshotBegin) -> Option<Answer> {

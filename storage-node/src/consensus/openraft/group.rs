@@ -51,10 +51,11 @@ use super::runtime::seeded;
 use super::state_machine::{Rows, StateMachineAdapter};
 use super::{Effects, LibraryRaft, Place, Types};
 use crate::consensus::message::Sender;
+use crate::consensus::peer_client::PeerClient;
 use crate::consensus::types::{Members, Position, ReplicaId};
 use crate::consensus::{
-    ChangeError, Consensus, ConsensusSettings, Leadership, LocalPeers, MemberChange, PROMOTION_LAG_MAX, ProposeError,
-    ReplicaComponents, SettledMembers,
+    ChangeError, Consensus, ConsensusSettings, Leadership, LocalPeers, MemberChange, Network, PROMOTION_LAG_MAX,
+    ProposeError, ReplicaComponents, RowsDigest, SettledMembers,
 };
 use crate::log::ReplicaLog;
 
@@ -64,6 +65,9 @@ const CHECKPOINT_WAIT: Duration = Duration::from_secs(60);
 /// A member that answered within so many leases is heard: as long as a leader without a quorum falls silent.
 const HEARD_LEASES: u32 = 3;
 
+/// How long a member may take to say what it read of its rows.
+const DIGEST_WAIT: Duration = Duration::from_secs(5);
+
 /// One replica's part in its range's consensus.
 pub(in crate::consensus) struct Group {
     raft: LibraryRaft,
@@ -72,6 +76,8 @@ pub(in crate::consensus) struct Group {
     machine: StateMachineAdapter,
     endpoint: Endpoint,
     local_peers: LocalPeers,
+    drive: DriveId,
+    network: Option<Network>,
     settings: ConsensusSettings,
     suspension: Suspension,
     /// The last term in which this replica transferred its leadership; no leader has term 0.
@@ -96,7 +102,8 @@ impl Group {
         let machine = StateMachineAdapter::new(state_machine).await.map_err(unknown)?;
         let from = Sender { replica, drive };
         let known = BTreeMap::new();
-        let links = Links { from, local_peers: local_peers.clone(), network, reversions, env: env.clone(), known };
+        let (peers, to_others) = (local_peers.clone(), network.clone());
+        let links = Links { from, local_peers: peers, network: to_others, reversions, env: env.clone(), known };
         let seed = u64::from_be_bytes(env.random_bytes());
         let raft = seeded(seed, async {
             let (log, machine) = (LogAdapter(log.clone()), machine.clone());
@@ -128,6 +135,8 @@ impl Group {
             machine,
             endpoint,
             local_peers,
+            drive,
+            network,
             settings,
             suspension,
             transferred_in,
@@ -399,6 +408,19 @@ impl Consensus for Group {
 
     fn is_whole(&self) -> bool {
         self.machine.rows().are_whole()
+    }
+
+    async fn digest_of(&self, member: ReplicaId, drive: DriveId, index: u64) -> Option<RowsDigest> {
+        let from = Sender { replica: self.replica, drive: self.drive };
+        let (local_peers, network, env) = (self.local_peers.clone(), self.network.clone(), self.env.clone());
+        let peer = PeerClient { from, to: member, drive, local_peers, network, env };
+        match peer.digest(index, DIGEST_WAIT).await {
+            Ok(digest) => Some(digest),
+            Err(error) => {
+                tracing::debug!(%member, %error, "a member says nothing of its rows");
+                None
+            }
+        }
     }
 
     fn stopped(&self) -> Option<String> {

@@ -218,6 +218,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::consensus::RowsDigest;
     use crate::consensus::types::Position;
 
     /// A machine that was opened before: it has applied an entry, and flushed nothing.
@@ -239,6 +240,10 @@ mod tests {
         async fn flush(&self) -> Result<Applied, StateMachineError> {
             self.is_flushed.store(true, Ordering::Relaxed);
             Ok(self.applied())
+        }
+
+        fn digest(&self, _: u64) -> RowsDigest {
+            RowsDigest::Unknown
         }
 
         fn read_all(self: Arc<Self>) -> SnapshotPieces {

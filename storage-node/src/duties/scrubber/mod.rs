@@ -7,6 +7,9 @@
 //! is the leaders'. In doubt nothing is deleted.
 //! Must not know: how a chunk is rebuilt.
 
+mod stores;
+mod verdict;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +24,8 @@ use futures_util::future::{join, join_all};
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::Notify;
 use tokio::time::sleep;
+
+pub(crate) use self::stores::StoreScrubber;
 
 use super::chunk::{self, Target};
 use super::error::DutyError;

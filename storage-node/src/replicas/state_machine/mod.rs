@@ -5,6 +5,8 @@
 //! known as such at the next start.
 //! Must not know: commands, elections.
 
+mod digest;
+
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,12 +19,15 @@ use couronne_metadata::apply;
 use couronne_metadata::effect::Effect;
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::store::{Batch, Store, StoreError, View};
+use couronne_metadata::store_scrub::StoreScrub;
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+pub(crate) use self::digest::RowsPiece;
+use self::digest::{Pieces, scrub_of};
 use crate::consensus::types::{Entry, Payload, Position};
-use crate::consensus::{Applied, SnapshotPiece, SnapshotPieces, StateMachine, StateMachineError};
+use crate::consensus::{Applied, RowsDigest, SnapshotPiece, SnapshotPieces, StateMachine, StateMachineError};
 use crate::drives::StoreThreads;
 use crate::drives::threads::LONG_CALL_TIME_MAX;
 use crate::log::{decode_members, encode_members, put_position, take_position};
@@ -62,8 +67,31 @@ pub struct RangeStateMachine {
     threads: StoreThreads,
     /// Held for moments only, never while the medium is waited for.
     applied: Mutex<Applied>,
-    /// Whether some of the rows were found to be rotten.
-    is_rotten: AtomicBool,
+    /// How far the comparison of the range's replicas is, as the rows say.
+    scrub: Mutex<StoreScrub>,
+    /// The piece of it that was read last.
+    pieces: Pieces,
+    rot: Rot,
+}
+
+/// Whether some of a replica's rows were found to be rotten. Clones are the same.
+#[derive(Clone, Default)]
+struct Rot(Arc<AtomicBool>);
+
+impl Rot {
+    /// Notes if that failed by rot.
+    fn heed<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Rotten(what)) = &done {
+            self.note(what);
+        }
+        done
+    }
+
+    fn note(&self, what: &str) {
+        if !self.0.swap(true, Ordering::Relaxed) {
+            tracing::error!(what, "rows of a replica are rotten");
+        }
+    }
 }
 
 impl From<StoreError> for StateMachineError {
@@ -81,11 +109,15 @@ impl From<Malformed> for StateMachineError {
 impl RangeStateMachine {
     /// Opens the rows of a store and says whether they can be used.
     pub async fn open(store: Arc<dyn Store>, threads: StoreThreads) -> Result<(Self, StartState), OpenRowsError> {
-        let read = |view: &dyn View| Ok((view.get(&applied_row())?, view.get(&installing_row())?.is_some()));
-        let (applied, installing) = threads.read(&store, read).await?;
-        let applied = applied.map(decode_applied).transpose()?.unwrap_or_default();
-        let state = if installing { StartState::HalfInstalled } else { StartState::Sound };
-        Ok((Self { store, threads, applied: Mutex::new(applied), is_rotten: AtomicBool::new(false) }, state))
+        let read = |view: &dyn View| {
+            let is_installing = view.get(&installing_row())?.is_some();
+            Ok((view.get(&applied_row())?, StoreScrub::load(view)?, is_installing))
+        };
+        let (applied, scrub, is_installing) = threads.read(&store, read).await?;
+        let applied = Mutex::new(applied.map(decode_applied).transpose()?.unwrap_or_default());
+        let state = if is_installing { StartState::HalfInstalled } else { StartState::Sound };
+        let (scrub, pieces, rot) = (Mutex::new(scrub), Pieces::default(), Rot::default());
+        Ok((Self { store, threads, applied, scrub, pieces, rot }, state))
     }
 
     /// The store below.
@@ -98,7 +130,7 @@ impl RangeStateMachine {
         &self,
         read: impl Fn(&dyn View) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.heed(self.threads.read(&self.store, read).await)
+        self.rot.heed(self.threads.read(&self.store, read).await)
     }
 
     /// The same for many rows, which takes long.
@@ -108,22 +140,27 @@ impl RangeStateMachine {
     ) -> Result<T, StoreError> {
         let store = Arc::clone(&self.store);
         let read = self.threads.run_within(LONG_CALL_TIME_MAX, move || read(&*store.view())).await;
-        self.heed(read.and_then(|read| read))
+        self.rot.heed(read.and_then(|read| read))
     }
 
     /// Whether some of the rows were found to be rotten.
     pub(crate) fn is_rotten(&self) -> bool {
-        self.is_rotten.load(Ordering::Relaxed)
+        self.rot.0.load(Ordering::Relaxed)
     }
 
-    /// Notes if that failed by rot.
-    fn heed<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
-        if let Err(StoreError::Rotten(what)) = &done
-            && !self.is_rotten.swap(true, Ordering::Relaxed)
-        {
-            tracing::error!(what, "rows of a replica are rotten");
-        }
-        done
+    /// Notes that some of the rows are not what they ought to be.
+    pub(crate) fn note_rot(&self, what: &str) {
+        self.rot.note(what);
+    }
+
+    /// How far the comparison of the range's replicas is.
+    pub(crate) fn scrub(&self) -> StoreScrub {
+        self.scrub.lock().clone()
+    }
+
+    /// The piece of it that this replica read last, or is reading.
+    pub(crate) fn piece(&self) -> Option<RowsPiece> {
+        self.pieces.last()
     }
 
     /// The last position applied.
@@ -143,12 +180,41 @@ impl RangeStateMachine {
     ) -> Result<(), StateMachineError> {
         let store = Arc::clone(&self.store);
         let changed = self.threads.run_within(LONG_CALL_TIME_MAX, move || change(&*store)).await;
-        Ok(self.heed(changed.and_then(|changed| changed))?)
+        Ok(self.rot.heed(changed.and_then(|changed| changed))?)
     }
 
-    async fn load_applied(&self) -> Result<Applied, StateMachineError> {
-        let row = self.read(|view| view.get(&applied_row())).await?;
-        Ok(row.map(decode_applied).transpose()?.unwrap_or_default())
+    async fn load(&self) -> Result<(Applied, StoreScrub), StateMachineError> {
+        let read = |view: &dyn View| Ok((view.get(&applied_row())?, StoreScrub::load(view)?));
+        let (row, scrub) = self.read(read).await?;
+        Ok((row.map(decode_applied).transpose()?.unwrap_or_default(), scrub))
+    }
+
+    /// Writes the rows of some entries, up to and with `upto`. If the last of them names a piece to be compared, begins
+    /// to read that.
+    async fn write(
+        &self,
+        effects: Vec<Effect>,
+        upto: &Applied,
+        scrub: Option<StoreScrub>,
+    ) -> Result<(), StateMachineError> {
+        let (store, row) = (Arc::clone(&self.store), encode_applied(upto));
+        let write = move || {
+            let mut batch = apply::apply(&*store.view(), &effects)?;
+            batch.put(applied_row(), row);
+            store.apply(&batch)
+        };
+        let wanted =
+            scrub.as_ref().and_then(|scrub| Some((upto.position?.index, scrub.under_way.as_ref()?.piece.clone())));
+        let written = match wanted {
+            Some(piece) => self.pieces.begin((&self.store, &self.threads, &self.rot), piece, write).await,
+            None => self.threads.run(write).await.and_then(|written| written),
+        };
+        self.rot.heed(written)?;
+        *self.applied.lock() = upto.clone();
+        if let Some(scrub) = scrub {
+            *self.scrub.lock() = scrub;
+        }
+        Ok(())
     }
 }
 
@@ -230,19 +296,25 @@ impl StateMachine for RangeStateMachine {
             match entry.payload {
                 Payload::Blank => {}
                 Payload::Members(members) => next.members = Some((entry.position, members)),
-                Payload::Effects(payload) => decode_effects(payload, &mut effects)?,
+                Payload::Effects(payload) => {
+                    let before = effects.len();
+                    decode_effects(payload, &mut effects)?;
+                    let scrub = scrub_of(effects.get(before..).unwrap_or_default()).map_err(StoreError::from)?;
+                    // What is compared is the state right behind this entry.
+                    if scrub.is_some() {
+                        self.write(std::mem::take(&mut effects), &next, scrub).await?;
+                    }
+                }
             }
         }
-        let (store, row) = (Arc::clone(&self.store), encode_applied(&next));
-        let write = move || {
-            let mut batch = apply::apply(&*store.view(), &effects)?;
-            batch.put(applied_row(), row);
-            store.apply(&batch)
-        };
-        let written = self.threads.run(write).await;
-        self.heed(written.and_then(|written| written))?;
-        *self.applied.lock() = next;
+        if self.position() != next.position {
+            self.write(effects, &next, None).await?;
+        }
         Ok(())
+    }
+
+    fn digest(&self, index: u64) -> RowsDigest {
+        self.pieces.digest(index, self.position().map(|position| position.index))
     }
 
     async fn flush(&self) -> Result<Applied, StateMachineError> {
@@ -256,7 +328,7 @@ impl StateMachine for RangeStateMachine {
         if is_on_one_thread() {
             // Simulations have small stores: all pieces first, then on their way.
             let mut pieces = Vec::new();
-            let read = self.heed(send_rows(&*self.store, |piece| {
+            let read = self.rot.heed(send_rows(&*self.store, |piece| {
                 pieces.push(Ok(piece));
                 true
             }));
@@ -272,7 +344,7 @@ impl StateMachine for RangeStateMachine {
         }
         tokio::task::spawn_blocking(move || {
             let sent = send_rows(&*self.store, |piece| to.blocking_send(Ok(piece)).is_ok());
-            if let Err(error) = self.heed(sent) {
+            if let Err(error) = self.rot.heed(sent) {
                 // The receiver may have gone; then nobody needs to know.
                 drop(to.blocking_send(Err(error.into())));
             }
@@ -294,7 +366,7 @@ impl StateMachine for RangeStateMachine {
             piece?.into_iter().for_each(|(key, value)| batch.put(key, value));
             self.change(move |store| store.apply(&batch)).await?;
         }
-        let loaded = self.load_applied().await?;
+        let (loaded, scrub) = self.load().await?;
         if loaded.position.is_none() {
             return Err(StateMachineError("snapshot ended early".to_owned()));
         }
@@ -307,6 +379,7 @@ impl StateMachine for RangeStateMachine {
         };
         self.change(end).await?;
         *self.applied.lock() = loaded.clone();
+        *self.scrub.lock() = scrub;
         Ok(loaded)
     }
 }
