@@ -74,6 +74,8 @@ mutants! {
     MetadataBeforeChunks,
     /// a commit with shards off their primaries leaves a repair row
     NoRepairRow,
+    /// a repair row goes once its blob's shards were read on their primaries
+    DropRowUnread,
     /// a blob committed after the sweep for a loss that it had before gets its repair row with the commit
     CommitBehindSweep,
     /// repair rows are cut into commands whose effects fit an entry

@@ -39,6 +39,7 @@ record! { Bootstrap { 1 nodes, 2 ranges } }
 record! { MapNode { 1 role, 2 name, 3 address, 4 region, 5 zone } }
 record! { StoredDrive {
     1 node, 2 boots, 3 incarnation, 4 weight, 5 down_since_ms, 6 writes, 7 emptied, 8 start, 9 log_end, 10 is_slow,
+    20 lost_version,
 } }
 record! { LogEnd { 1 file, 2 offset } }
 record! { Emptied { 1 times, 2 last_ms, 3 version } }

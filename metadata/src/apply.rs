@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use crate::effect::{Effect, RemovedRows};
 use crate::ids::BucketId;
 use crate::key::{self, RowKind};
-use crate::record::Usage;
-use crate::store::{Batch, StoreError, View};
+use crate::record::{RangeFacts, RangeMarks, Usage};
+use crate::store::{Batch, StoreError, View, Write};
 use crate::watermarks::Watermarks;
 use couronne_base::codec;
 
@@ -21,7 +23,9 @@ pub fn apply(view: &dyn View, effects: &[Effect]) -> Result<Batch, StoreError> {
     let mut batch = Batch { writes: Vec::with_capacity(effects.iter().map(|effect| effect.writes.len() + 1).sum()) };
     let mut usage: BTreeMap<BucketId, Usage> = BTreeMap::new();
     let mut watermarks: Option<Watermarks> = None;
+    let mut repair_rows = RepairCounter { view, known: BTreeMap::new(), delta: 0 };
     for effect in effects {
+        repair_rows.follow(effect)?;
         batch.writes.extend_from_slice(&effect.writes);
         effect.removed.iter().flat_map(RemovedRows::keys).for_each(|key| batch.delete(key));
         for change in &effect.usage {
@@ -39,10 +43,81 @@ pub fn apply(view: &dyn View, effects: &[Effect]) -> Result<Batch, StoreError> {
         sum.add(delta);
         batch.put(key::of_bucket(RowKind::Counters, bucket), codec::encode(&sum));
     }
+    if repair_rows.delta != 0 {
+        let count = RangeFacts::load(view)?.repair_rows.saturating_add_signed(repair_rows.delta);
+        batch.put(RangeFacts::repair_count_row(), codec::encode(&count));
+    }
     if let Some(raised) = watermarks {
         batch.put(Watermarks::row(), codec::encode(&Watermarks::load(view)?.merge(raised)));
     }
     Ok(batch)
+}
+
+/// Counts repair rows as they come and go. Duties and the reaper write them under latches of other keys: which of them
+/// are there only the rows themselves say.
+struct RepairCounter<'a> {
+    view: &'a dyn View,
+    /// Which rows are there after the effects so far, of those that they change.
+    known: BTreeMap<Bytes, bool>,
+    delta: i64,
+}
+
+impl RepairCounter<'_> {
+    fn follow(&mut self, effect: &Effect) -> Result<(), StoreError> {
+        for write in &effect.writes {
+            match write {
+                Write::Put { key, .. } => self.change(key, true)?,
+                Write::Delete { key } => self.change(key, false)?,
+                // Repair rows are never removed by an interval.
+                Write::DeleteRange { .. } => {}
+            }
+        }
+        for removed in effect.removed.iter().filter(|removed| is_repair(&removed.prefix)) {
+            removed.keys().try_for_each(|key| self.change(&key, false))?;
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, key: &Bytes, is_put: bool) -> Result<(), StoreError> {
+        if !is_repair(key) {
+            return Ok(());
+        }
+        let was_there = match self.known.insert(key.clone(), is_put) {
+            Some(was_there) => was_there,
+            None => self.view.get(key)?.is_some(),
+        };
+        self.delta += i64::from(is_put) - i64::from(was_there);
+        Ok(())
+    }
+}
+
+fn is_repair(key: &[u8]) -> bool {
+    key.first() == Some(&(RowKind::Repair as u8))
+}
+
+impl RangeMarks {
+    /// The key of the row of marks.
+    pub(crate) fn row() -> Bytes {
+        key::of_range(RowKind::Marks, &[])
+    }
+
+    /// The marks as the view has them.
+    pub(crate) fn load(view: &dyn View) -> Result<Self, StoreError> {
+        Ok(view.get(&Self::row())?.map(|bytes| codec::decode(&bytes)).transpose()?.unwrap_or_default())
+    }
+}
+
+impl RangeFacts {
+    /// The key of the row that counts the repair rows.
+    pub(crate) fn repair_count_row() -> Bytes {
+        key::of_range(RowKind::RepairCount, &[])
+    }
+
+    /// What the range knows of itself as the view has it.
+    pub(crate) fn load(view: &dyn View) -> Result<Self, StoreError> {
+        let count = view.get(&Self::repair_count_row())?.map(|bytes| codec::decode(&bytes)).transpose()?;
+        Ok(Self { marks: RangeMarks::load(view)?, repair_rows: count.unwrap_or(0) })
+    }
 }
 
 impl Usage {

@@ -11,7 +11,7 @@ use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId, V
 use crate::latch::{LatchKey, LatchMode};
 use crate::record::{
     Attributes, BlobRef, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, RepairRecord, Retention,
-    SweepMarks, VersionRecord,
+    VersionRecord,
 };
 use crate::store_scrub::StoreScrub;
 
@@ -220,10 +220,15 @@ pub enum Command {
         /// The version of the map.
         map_version: u64,
     },
-    /// The sweep for these losses has looked through every blob of the range.
+    /// A sweep has looked through every blob of the range for all losses that this version of the map knows.
     EndSweep {
-        /// For which losses the range's blobs were looked through by then.
-        marks: SweepMarks,
+        /// The version of the map.
+        map_version: u64,
+    },
+    /// Every shard of every blob of the range was looked for.
+    EndLook {
+        /// When that was done, in milliseconds since 1970.
+        ended_ms: u64,
     },
     /// The comparison of the range's replicas goes on: each that applies this takes a digest of the piece that it names.
     ScrubStores {
@@ -287,11 +292,8 @@ impl Command {
             Self::PutRules { .. } | Self::SealBucket { .. } | Self::DropRules => CommandKind::OF_RULES,
             Self::SystemWrite { value, .. } => CommandKind { takes_space: value.is_some(), ..CommandKind::PLAIN },
             Self::Abandon { .. } => CommandKind::PLAIN,
-            Self::Reaped { .. }
-            | Self::Repaired { .. }
-            | Self::MarkDegraded { .. }
-            | Self::EndSweep { .. }
-            | Self::ScrubStores { .. } => CommandKind::DUTY,
+            Self::Reaped { .. } | Self::Repaired { .. } | Self::MarkDegraded { .. } => CommandKind::DUTY,
+            Self::EndSweep { .. } | Self::EndLook { .. } | Self::ScrubStores { .. } => CommandKind::DUTY,
             Self::AdvanceHorizon { .. } | Self::ExpireDedupEntries { .. } | Self::BeginSweep { .. } => {
                 CommandKind { watermarks: Some(LatchMode::Exclusive), ..CommandKind::DUTY }
             }

@@ -50,8 +50,10 @@ pub enum RowKind {
     Counters = 0x50,
     /// The range's watermarks; one row.
     Watermarks = 0x51,
-    /// For which losses of drives the range's blobs were looked through; one row.
-    SweepMarks = 0x53,
+    /// How far the duties have come that look through all blobs of the range; one row.
+    Marks = 0x53,
+    /// How many repair rows there are; one row.
+    RepairCount = 0x54,
     /// How far the comparison of the range's replicas is; one row.
     StoreScrub = 0x58,
     /// The outcome of a command: commit id.

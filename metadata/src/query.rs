@@ -5,7 +5,7 @@ use couronne_placement::BlobId;
 
 use crate::ids::{BucketId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
 use crate::record::{
-    BucketRules, ObjectRecord, PartRecord, ReapRecord, RepairRecord, SweepMarks, UploadRecord, Usage, VersionRecord,
+    BucketRules, ObjectRecord, PartRecord, RangeFacts, ReapRecord, RepairRecord, UploadRecord, Usage, VersionRecord,
 };
 
 /// The most entries (keys and common prefixes) of one page.
@@ -109,8 +109,8 @@ pub enum Query {
         /// At most so many.
         limit: u32,
     },
-    /// For which losses of drives the range's blobs were looked through.
-    SweepMarks,
+    /// What the range knows of its own state.
+    Facts,
     /// Blobs that the range names, in the order of their ids: the scrubber's way from owner to shards.
     Blobs {
         /// Go on after this blob, from an earlier answer.
@@ -138,7 +138,7 @@ impl Query {
             | Self::SystemScan { .. }
             | Self::Reap { .. }
             | Self::Repair { .. }
-            | Self::SweepMarks
+            | Self::Facts
             | Self::Blobs { .. } => None,
         }
     }
@@ -160,14 +160,14 @@ impl Query {
             | Self::Rules { .. }
             | Self::Usage { .. }
             | Self::SystemGet { .. }
-            | Self::SweepMarks
+            | Self::Facts
             | Self::OwnsBlob { .. } => false,
         }
     }
 
     /// Whether only the background duties of storage nodes ask it.
     pub const fn is_duty(&self) -> bool {
-        matches!(self, Self::Reap { .. } | Self::Repair { .. } | Self::SweepMarks | Self::Blobs { .. })
+        matches!(self, Self::Reap { .. } | Self::Repair { .. } | Self::Facts | Self::Blobs { .. })
     }
 }
 
@@ -260,8 +260,8 @@ pub enum Answer {
     Reap(Vec<(Bytes, ReapRecord, Vec<crate::record::BlobRef>)>),
     /// To `Repair`.
     Repair(Vec<RepairRecord>),
-    /// To `SweepMarks`.
-    SweepMarks(SweepMarks),
+    /// To `Facts`.
+    Facts(RangeFacts),
     /// To `Blobs`: owner, blob; then where to go on, if more follow.
     Blobs(Vec<(BucketId, ObjectKey, crate::record::BlobRef)>, Option<BlobId>),
 }

@@ -6,7 +6,6 @@
 
 use bytes::Bytes;
 use couronne_placement::{BlobId, Geometry, PolicyId};
-use couronne_ring::DriveId;
 
 use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
 
@@ -374,21 +373,24 @@ pub struct RepairRecord {
     pub missing: u8,
 }
 
-/// Why shards on a drive may be gone. A drive that is lost or emptied again is another cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LossEvent {
-    /// The drive is lost, since then (milliseconds since 1970).
-    Lost(DriveId, u64),
-    /// The drive came back emptied, and this version of the map was the first to know it.
-    Emptied(DriveId, u64),
+/// How far the duties have come that look through all blobs of the range. It is kept with the rows, so that another
+/// leader need not look again, and knows what was looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RangeMarks {
+    /// For the losses of drives that this version of the map knows, every blob was looked through, and left a repair row
+    /// if one concerned it; 0: no sweep was needed yet.
+    pub swept_version: u64,
+    /// When every shard of every blob was last looked for, in milliseconds since 1970; unset: never.
+    pub looked_ms: Option<u64>,
 }
 
-/// For which losses every blob of the range was looked through, and left a repair row if it was concerned. It is kept
-/// with the rows, so that another leader need not look again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SweepMarks {
-    /// The losses, in order.
-    pub swept: Vec<LossEvent>,
+/// What a range knows of its own state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RangeFacts {
+    /// How far the duties have come.
+    pub marks: RangeMarks,
+    /// How many repair rows there are.
+    pub repair_rows: u64,
 }
 
 /// What a bucket holds, as a sum over its ranges of deltas added at apply.

@@ -12,7 +12,6 @@ use couronne_cluster::{DriveState, RangeDescriptor, Role};
 use couronne_metadata::command::{Command, CommandRequest, Outcome};
 use couronne_metadata::ids::{BucketId, CommitId, Generation, ObjectKey, Ordinal, RangeId};
 use couronne_metadata::query::{Answer, Query};
-use couronne_metadata::record::SweepMarks;
 use couronne_metadata::store_scrub::StoreScrub;
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
 use couronne_protocol::map::MapSource;
@@ -318,8 +317,9 @@ async fn duties_are_for_storage_nodes() {
         Command::Repaired { blob: BLOB },
         Command::MarkDegraded { blobs: Vec::new() },
         Command::BeginSweep { map_version: 1 },
+        Command::EndSweep { map_version: 7 },
+        Command::EndLook { ended_ms: 7 },
         Command::ScrubStores { scrub: StoreScrub::default() },
-        Command::EndSweep { marks: SweepMarks::default() },
         Command::AdvanceHorizon { horizon_ms: 1 },
         Command::ExpireDedupEntries { before_ms: 1 },
     ];

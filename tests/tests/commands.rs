@@ -69,13 +69,18 @@ fn drive_folder(cluster: &Cluster, node: &str) -> PathBuf {
     cluster.data(node).join("drive-01")
 }
 
+/// What a cluster is in doubt about until everything was scrubbed.
+const SCRUBS: [&str; 3] = ["shards_unscrubbed", "shards_not_looked_for", "stores_unscrubbed"];
+
 fn lists_show_who_is_there(cluster: &Cluster) {
     let nodes = json(&cluster.couronne(&["node", "list", "--json"], "g1"));
     assert_eq!(nodes.as_array().unwrap().len(), 8);
     cluster.wait_for_status("g1", "all members are heard of, with their versions", |status| {
         let members = status["nodes"].as_array().unwrap().iter().chain(status["gateways"].as_array().unwrap());
         let is_known = |member: &Value| member["answers"] == true && member["version"].is_string();
-        let is_safe = status["durability"]["survives"] == 2;
+        let doubts = status["durability"]["safety"]["doubts"].as_array().unwrap();
+        let is_of_scrub = |doubt: &Value| doubt["kind"].as_str().is_some_and(|kind| SCRUBS.contains(&kind));
+        let is_safe = status["durability"]["survives"] == 2 && doubts.iter().all(is_of_scrub);
         is_safe
             && members.clone().count() == 8
             && members.clone().all(|member| is_known(member) && member["clock_offset_ms"].is_i64())
@@ -85,7 +90,7 @@ fn lists_show_who_is_there(cluster: &Cluster) {
     assert!(drives.as_array().unwrap().iter().all(|drive| drive["state"] == "writable"), "{drives}");
     for member in ["g1", "n2"] {
         let screen = said(&cluster.couronne(&["status"], member));
-        assert!(screen.starts_with("all safe: 2 losses are survived\n"), "{screen}");
+        assert!(screen.starts_with("no loss is known: 2 losses are survived; not yet scrubbed, for "), "{screen}");
         assert!(screen.contains("ec:4+2 over 6 nodes: any 2 drives or nodes"), "{screen}");
         said(&cluster.couronne(&["node", "list"], member));
         said(&cluster.couronne(&["drive", "list"], member));
@@ -101,7 +106,7 @@ fn users_are_made_from_elsewhere(cluster: &Cluster) {
     said(&cluster.couronne_at(&create, "g1"));
     let account = said(&cluster.couronne_at(&["account", "show", "university"], "g1"));
     assert!(account.contains("user ada (admin), access keys ADAADAADAADAADAADAAD"), "{account}");
-    assert!(said(&cluster.couronne_at(&["status"], "n4")).starts_with("all safe"));
+    assert!(said(&cluster.couronne_at(&["status"], "n4")).starts_with("no loss is known"));
 }
 
 fn policies_are_made_and_used(cluster: &Cluster, clients: &Clients) {
@@ -190,8 +195,11 @@ fn a_drive_is_replaced(cluster: &mut Cluster) {
     });
     cluster.wait_until_repaired("g1");
     let screen = said(&cluster.couronne(&["status"], "g1"));
-    assert!(screen.starts_with("all safe: 2 losses are survived\n"), "{screen}");
+    assert!(screen.starts_with("no loss is known: 2 losses are survived; not yet scrubbed, for "), "{screen}");
     nothing_is_amiss(cluster);
+    cluster.wait_for_status("g1", "all is scrubbed", |status| status["durability"]["safety"]["all_safe"] == true);
+    let screen = said(&cluster.couronne(&["status"], "g1"));
+    assert!(screen.starts_with("all safe: 2 losses are survived\n"), "{screen}");
     said(&cluster.couronne(&["repair", "start"], "g1"));
     cluster.wait_until_repaired("g1");
 }

@@ -5,9 +5,10 @@ use async_trait::async_trait;
 use crate::control::{Actor, ClusterControl, IdentityControl};
 use crate::types::{
     Account, AccountDetail, AccountRequest, ApiError, ClockConfirmation, ClusterMap, ClusterStatus, DegradedChunks,
-    Done, Drive, DriveState, Durability, ExpelRequest, JoinToken, KeyRequest, MapDrive, MapNode, MapRange, NewKey,
-    NewUser, Node, NodeRole, Policy, PolicyPromise, PolicyRequest, Range, Repair, ReplaceRequest, RotateRequest,
-    RotatedSecret, Scrub, ScrubDrive, TokenDetail, TokenRequest, User, UserRequest,
+    Done, Doubt, DoubtKind, Drive, DriveState, Durability, ExpelRequest, JoinToken, KeyRequest, MapDrive, MapNode,
+    MapRange, NewKey, NewUser, Node, NodeRole, Policy, PolicyPromise, PolicyRequest, Range, RangeFacts, Repair,
+    ReplaceRequest, RotateRequest, RotatedSecret, Safety, Scrub, ScrubDrive, TokenDetail, TokenRequest, User,
+    UserRequest,
 };
 
 /// The control.
@@ -185,6 +186,36 @@ fn promise() -> PolicyPromise {
     PolicyPromise { policy: "ec:4+2".to_owned(), zones_not_survived: vec!["z".to_owned()], ..PolicyPromise::default() }
 }
 
+fn safety() -> Safety {
+    let doubt = |kind| Doubt { kind, of: vec!["n1".to_owned()], since_ms: Some(8) };
+    let doubts = [
+        DoubtKind::NodesSilent,
+        DoubtKind::NodesBehind,
+        DoubtKind::DrivesAway,
+        DoubtKind::RangesSilent,
+        DoubtKind::GroupsNotWhole,
+        DoubtKind::RangesUnswept,
+        DoubtKind::Unrepaired,
+        DoubtKind::RowsUnresolved,
+        DoubtKind::ShardsUnscrubbed,
+        DoubtKind::ShardsNotLookedFor,
+        DoubtKind::StoresUnscrubbed,
+    ];
+    Safety {
+        swept_version: Some(1),
+        repair_rows: Some(2),
+        shards_scrubbed_ms: Some(3),
+        shards_looked_for_ms: Some(4),
+        stores_scrubbed_ms: Some(5),
+        doubts: doubts
+            .into_iter()
+            .map(doubt)
+            .chain([Doubt { since_ms: None, ..doubt(DoubtKind::Unrepaired) }])
+            .collect(),
+        ..Safety::default()
+    }
+}
+
 fn status() -> ClusterStatus {
     let node = Node {
         version: Some("0.1.0".to_owned()),
@@ -207,11 +238,14 @@ fn status() -> ClusterStatus {
         folder: Some("/data".to_owned()),
         down_reason: Some("gone".to_owned()),
         down_since_ms: Some(4),
+        loss_ms: Some(5),
+        scrubbed_ms: Some(6),
+        unscrubbed_since_ms: Some(7),
         ..Drive::default()
     };
     let text = || "d".to_owned();
     ClusterStatus {
-        durability: Durability { survives: -1, leaderless: vec![3], ..Durability::default() },
+        durability: Durability { survives: -1, leaderless: vec![3], safety: safety(), ..Durability::default() },
         promise: promise(),
         nodes: vec![node.clone(), Node::default()],
         gateways: vec![Node { role: NodeRole::Gateway, ..node }],
@@ -223,8 +257,14 @@ fn status() -> ClusterStatus {
             wanted: 5,
             serving: vec![text()],
             leader: Some(text()),
-            stores_scrubbed_ms: Some(6),
-            stores_unresolved_ms: Some(7),
+            settled: true,
+            facts: Some(RangeFacts {
+                looked_ms: Some(5),
+                stores_scrubbed_ms: Some(6),
+                stores_unresolved_ms: Some(7),
+                ..RangeFacts::default()
+            }),
+            silent_since_ms: Some(7),
         }],
         halted: Some("the clock leapt".to_owned()),
         background: [("flushes".to_owned(), 4)].into(),

@@ -30,6 +30,14 @@ pub struct Drive {
     pub full: bool,
     /// How often it came back emptied or rolled back.
     pub emptied_times: u64,
+    /// The version of the cluster map that first knew the last loss of what it held; 0: there was none.
+    pub loss_version: u64,
+    /// When that was, in milliseconds since 1970; unset: there was none, or the time is not known.
+    pub loss_ms: Option<u64>,
+    /// When it was last read through, in milliseconds since 1970; unset: never, or it does not say.
+    pub scrubbed_ms: Option<u64>,
+    /// Since when it could have been, likewise; unset: it does not say.
+    pub unscrubbed_since_ms: Option<u64>,
     /// Its capacity, in bytes; 0: not known.
     pub total_bytes: u64,
     /// Its free space, in bytes.

@@ -29,6 +29,8 @@ pub struct Repair {
     pub survives: Option<i16>,
     /// Chunks that survive fewer losses than their policy promises, the most endangered first.
     pub degraded: Vec<DegradedChunks>,
+    /// Blobs of which is known how many losses they survive, of those that are repaired or wait for a drive.
+    pub listed: u64,
     /// How long a drive is waited for until its shards are rebuilt elsewhere, in seconds.
     pub grace_s: u64,
 }

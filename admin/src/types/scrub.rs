@@ -32,6 +32,8 @@ pub struct Scrub {
     pub healed: u64,
     /// Shards deleted that no row names.
     pub orphans: u64,
+    /// Within how long everything is to be scrubbed once, in seconds.
+    pub cycle_s: u64,
 }
 
 /// A drive in the scrubber's round.

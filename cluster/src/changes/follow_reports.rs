@@ -1,8 +1,8 @@
 //! What the leader of the meta group learnt from node reports, put into the map.
 //!
 //! Promises: a drive changes its state only as the tables allow; a range that was led once is never founded again;
-//! the members of a group are those of its latest report; the cluster is formed as soon as all nodes are there and the
-//! meta group has its voters; replicas of lost drives get other places.
+//! the members of a group are those of its latest report; a drive is lost as of one version of the map; the cluster is
+//! formed as soon as all nodes are there and the meta group has its voters; replicas of lost drives get other places.
 //! Must not know: how long a member may be silent.
 
 use std::collections::BTreeMap;
@@ -65,6 +65,8 @@ pub struct Followed {
     pub time: bool,
     /// Whether it was noted when drives were emptied.
     pub emptied: bool,
+    /// Drives that are lost from now on.
+    pub lost: Vec<DriveId>,
 }
 
 impl Followed {
@@ -112,10 +114,23 @@ pub fn follow_reports(map: &mut ClusterMap, heard: &impl Reports, now_ms: u64) -
         followed.formed = true;
     }
     if let Some(grace_ms) = heard.grace_ms() {
+        followed.lost = note_lost(&mut changed, now_ms, grace_ms);
         followed.placed = place_replicas(&mut changed, |range| heard.is_led(range), now_ms, grace_ms);
     }
     *map = changed;
     Ok(followed)
+}
+
+/// Notes which drives are lost, as of the map's next version: what they held is to be looked for.
+fn note_lost(map: &mut ClusterMap, now_ms: u64, grace_ms: u64) -> Vec<DriveId> {
+    let version = map.version.saturating_add(1);
+    let is_news = |drive: &StoredDrive| drive.lost_version.is_none() && drive.lost_since_ms(now_ms, grace_ms).is_some();
+    let news = map.drives.iter_mut().filter(|(_, drive)| is_news(drive));
+    let noted = news.map(|(id, drive)| {
+        drive.lost_version = Some(version);
+        *id
+    });
+    noted.collect()
 }
 
 /// Notes the members of groups of which something later was heard. Where they are what they ought to be, no replica is

@@ -32,6 +32,8 @@ pub struct StoredDrive {
     pub writes: WriteState,
     /// How it lost what it held.
     pub emptied: Emptied,
+    /// The first version of the map that took it for lost; unset: it serves, or is waited for.
+    pub lost_version: Option<u64>,
 }
 
 /// A place in the log of a drive: places are ordered as they are written.
@@ -88,6 +90,7 @@ impl StoredDrive {
             is_slow: false,
             writes,
             emptied,
+            lost_version: None,
         }
     }
 
@@ -113,6 +116,11 @@ impl StoredDrive {
         }
     }
 
+    /// The version of the map that first knew of the last loss of what it holds; 0: there was none.
+    pub fn loss_version(&self) -> u64 {
+        self.emptied.version.max(self.lost_version.unwrap_or(0))
+    }
+
     /// Brings it into another state, at a time in milliseconds since 1970; whether that changed it. That a drive is
     /// lost follows from the time alone: there is nothing to keep. Refused: the state that it stays in.
     pub(crate) fn enter(&mut self, next: DriveState, now_ms: u64) -> Result<bool, DriveState> {
@@ -124,6 +132,7 @@ impl StoredDrive {
             return Ok(false);
         }
         self.down_since_ms = if next.is_up() { None } else { self.down_since_ms.or(Some(now_ms)) };
+        self.lost_version = self.lost_version.filter(|_| !next.is_up());
         self.is_slow = next.liveness() == Liveness::Slow;
         self.writes = next.writes();
         Ok(true)

@@ -129,6 +129,12 @@ impl ClusterMap {
         self.nodes.get(&node).map_or_else(|| format!("node {node}"), |known| format!("node {} ({node})", known.name))
     }
 
+    /// The version of the map that first knew of the newest loss of what a drive holds: the drive was lost, emptied,
+    /// rolled back or replaced; 0: there was none.
+    pub fn loss_version(&self) -> u64 {
+        self.drives.values().map(StoredDrive::loss_version).max().unwrap_or(0)
+    }
+
     /// A node's drives.
     pub fn drives_of(&self, node: NodeId) -> impl Iterator<Item = DriveId> {
         self.drives.iter().filter(move |(_, drive)| drive.node == node).map(|(id, _)| *id)

@@ -74,7 +74,7 @@ fn map() -> ClusterMap {
         log_end: LogEnd { file: 5, offset: 4096 },
         ..StoredDrive::new(NodeId(1), 40)
     };
-    let down = StoredDrive { down_since_ms: Some(1000), ..StoredDrive::new(NodeId(1), 40) };
+    let down = StoredDrive { down_since_ms: Some(1000), lost_version: Some(6), ..StoredDrive::new(NodeId(1), 40) };
     let ring: Arc<Ring> = codec::decode(&Bytes::from_static(RING)).unwrap();
     let standard = policy(0, "standard", "ec:4+2", Some(FailureDomain::Zone));
     let fast = policy(1, "fast", "replicated:3", None);

@@ -22,6 +22,7 @@ struct SaidEnds {
     are_due: bool,
     /// The cluster time, as the leader counts it.
     time_ms: Option<u64>,
+    grace_ms: Option<u64>,
 }
 
 impl Reports for SaidEnds {
@@ -51,7 +52,7 @@ impl Reports for SaidEnds {
     }
 
     fn grace_ms(&self) -> Option<u64> {
-        None
+        self.grace_ms
     }
 }
 
@@ -81,6 +82,29 @@ fn the_leader_notes_when_a_drive_was_emptied() {
     assert!(changes::follow_reports(&mut map, &nothing, 900).unwrap().emptied);
     assert_eq!(emptied(&map), Emptied { times: 1, last_ms: Some(900), version });
     assert!(changes::follow_reports(&mut map, &nothing, 950).unwrap().is_empty());
+}
+
+/// What was lost with a drive is told by the version of the map that first took it for lost, until it is back.
+#[test]
+fn a_drive_is_lost_as_of_one_version_of_the_map_until_it_is_back() {
+    let (mut map, down) = (running(), Some(drive_of(1)));
+    let follow = |map: &mut ClusterMap, heard: SaidEnds, now_ms| {
+        let lost = changes::follow_reports(map, &heard, now_ms).unwrap().lost;
+        map.version += 1;
+        lost
+    };
+    let heard = |grace_ms| SaidEnds { down, grace_ms, ..SaidEnds::default() };
+    assert!(follow(&mut map, heard(Some(300)), 1000).is_empty());
+    assert!(follow(&mut map, heard(None), 9000).is_empty(), "the time is in doubt");
+    assert!(follow(&mut map, heard(Some(300)), 1299).is_empty());
+    let version = map.version + 1;
+    assert_eq!(follow(&mut map, heard(Some(300)), 1300), [drive_of(1)]);
+    assert!(follow(&mut map, heard(Some(300)), 9000).is_empty());
+    assert_eq!((map.drives[&drive_of(1)].lost_version, map.loss_version()), (Some(version), version));
+    let start = DriveStart { boots: 2, incarnation: 7, start: 6, log_end: end(1, 4096) };
+    let back = StartedDrive { drive: drive_of(1), start, writes: WriteState::Writable };
+    changes::register(&mut map, &[back], &[]).unwrap();
+    assert_eq!((map.drives[&drive_of(1)].lost_version, map.loss_version()), (None, 0));
 }
 
 fn noted(ends: &[(u128, u64, LogEnd)], are_due: bool) -> Vec<LogEnd> {

@@ -7,13 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use couronne_admin::types::{ClusterStatus, Drive, DriveState, Durability, Policy, PolicyPromise, Range};
-use couronne_cluster::map::{ClusterMap, Emptied, MapPolicy, MapRange, ReplicaId};
+use couronne_admin::types::{ClusterStatus, Drive, DriveState, Durability, Policy, PolicyPromise, Range, Safety};
+use couronne_cluster::map::{ClusterMap, MAP_RANGE, MapPolicy, MapRange, ReplicaId};
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, FailureDomain, Ring, ZoneName};
-
-/// So long after a drive came back emptied, in milliseconds, not all may have looked what it held.
-const SWEEP_MS: u64 = 30_000;
 
 /// The policies of the map.
 pub(super) fn policies(map: &ClusterMap) -> Vec<Policy> {
@@ -61,7 +58,7 @@ pub(super) fn durability(map: &ClusterMap, status: &ClusterStatus) -> Durability
         map.bootstrap.map_or(0, |bootstrap| usize::from(bootstrap.nodes).saturating_sub(map.storage_nodes().count()));
     let is_awaited = map.bootstrap.is_some() && awaited_nodes == 0;
     let awaited_voters = if is_awaited { lacking_voters(map, &map.meta_group) } else { 0 };
-    let away = drives_away(map, status);
+    let away = drives_away(status);
     let degraded = &status.repair.degraded;
     let seen = degraded.first().map(|level| i64::from(level.survives));
     let feared = map.policies.values().filter_map(|policy| {
@@ -84,24 +81,20 @@ pub(super) fn durability(map: &ClusterMap, status: &ClusterStatus) -> Durability
         smaller_ranges: count(map.all_ranges().filter(|range| lacking_voters(map, range) > 0).count()),
         awaited_nodes: count(awaited_nodes),
         awaited_voters: count(awaited_voters),
+        safety: Safety::default(),
     }
 }
 
-/// The drives whose shards may be missing: those that are waited for; and as long as repair has something to
-/// do, those that are lost, and those that were emptied just now. Of others repair knows what they lack.
-fn drives_away(map: &ClusterMap, status: &ClusterStatus) -> BTreeSet<DriveId> {
-    let is_quiet = status.repair.pending == 0;
-    let is_made_up_for = |drive: &Drive| drive.state == DriveState::Lost && is_quiet;
-    let is_unknown = |id: &DriveId| {
-        let emptied = map.drives.get(id).map_or(Emptied::default(), |drive| drive.emptied);
-        let is_recent = |last_ms: u64| status.now_ms < last_ms.saturating_add(SWEEP_MS);
-        !is_quiet && emptied.times > 0 && emptied.last_ms.is_none_or(is_recent)
-    };
-    let away = status.drives.iter().filter_map(|drive| {
-        let id = DriveId::parse(&drive.id)?;
-        ((drive.down_reason.is_some() && !is_made_up_for(drive)) || is_unknown(&id)).then_some(id)
-    });
-    away.collect()
+/// The drives whose shards may be missing: those that are waited for; as long as repair has something to do, those that
+/// are lost; and those whose last loss is newer than what every range was looked through for that says so. Of others
+/// repair knows what they lack.
+fn drives_away(status: &ClusterStatus) -> BTreeSet<DriveId> {
+    let of_data = status.ranges.iter().filter(|range| range.range != MAP_RANGE.0);
+    let swept = of_data.filter_map(|range| range.facts).map(|facts| facts.swept_version).min().unwrap_or(u64::MAX);
+    let is_made_up_for = |drive: &Drive| drive.state == DriveState::Lost && status.repair.pending == 0;
+    let is_away =
+        |drive: &&Drive| (drive.down_reason.is_some() && !is_made_up_for(drive)) || drive.loss_version > swept;
+    status.drives.iter().filter(is_away).filter_map(|drive| DriveId::parse(&drive.id)).collect()
 }
 
 fn most_lost(ring: &Ring, away: &BTreeSet<DriveId>) -> i64 {

@@ -17,6 +17,9 @@ pub(crate) struct StatusMessage {
     pub(crate) version: String,
     /// The version of the cluster map by which this was judged.
     pub(crate) map_version: u64,
+    /// The version of the cluster map that first knew the newest loss, by the map that it knows; 0: there was none.
+    #[serde(default)]
+    pub(crate) loss_version: u64,
     /// Its drives.
     pub(crate) drives: Vec<DriveMessage>,
     /// The metadata ranges of which it has replicas.
@@ -36,6 +39,9 @@ pub(crate) struct StatusMessage {
     pub(crate) members: Vec<MemberMessage>,
     /// Ranges that no member says that it leads, likewise.
     pub(crate) leaderless: u64,
+    /// How long ago a member last said that it leads a range, in milliseconds, by the range's number, likewise.
+    #[serde(default)]
+    pub(crate) led_ago_ms: BTreeMap<u64, u64>,
 }
 
 /// A drive as its node knows it.
@@ -62,6 +68,12 @@ pub(crate) struct DriveMessage {
     pub(crate) dead_bytes: u64,
     /// Bytes of its log in use.
     pub(crate) log_bytes: u64,
+    /// When it was last read through, in milliseconds since 1970; unset: never, or it is not here.
+    #[serde(default)]
+    pub(crate) scrubbed_ms: Option<u64>,
+    /// Since when it could have been, likewise.
+    #[serde(default)]
+    pub(crate) unscrubbed_since_ms: Option<u64>,
 }
 
 /// A member as the leader of the meta group knows it.

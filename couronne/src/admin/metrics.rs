@@ -4,7 +4,8 @@
 //!
 //! Must not know: how the numbers are served.
 
-use couronne_admin::types::ScrubDrive;
+use couronne_admin::types::{RangeFacts, ScrubDrive};
+use couronne_cluster::map::MAP_RANGE;
 use prometheus::core::Collector;
 use prometheus::{Encoder, Error, IntGaugeVec, Opts, Registry, TextEncoder};
 
@@ -20,6 +21,7 @@ pub(super) fn page(status: &StatusMessage) -> Result<String, Error> {
     page.repair(status)?;
     page.scrub(status)?;
     page.cluster(status)?;
+    page.safety(status)?;
     let mut text = Vec::new();
     TextEncoder::new().encode(&page.0.gather(), &mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
@@ -131,6 +133,44 @@ impl MetricsPage {
             "couronne_scrub_healed",
             "Chunks of which the scrubber had shards put back since the start.",
             scrub.healed,
+        )
+    }
+
+    /// What has to hold for all to be safe, of the drives here and of the ranges led here.
+    fn safety(&self, status: &StatusMessage) -> Result<(), Error> {
+        self.one(
+            "couronne_loss_version",
+            "Map version that first knew the newest loss of what a drive held; 0: none.",
+            status.loss_version,
+        )?;
+        let of_ranges = |value: fn(&RangeFacts) -> u64| {
+            let said = status.ranges.iter().filter_map(|range| Some((range.range, range.facts?)));
+            said.map(move |(range, facts)| ([range.to_string()], value(&facts)))
+        };
+        let of_data = |value| of_ranges(value).filter(|([range], _)| *range != MAP_RANGE.0.to_string());
+        let name =
+            ("couronne_range_swept_version", "Map version up to whose losses a range's blobs were looked through.");
+        self.gauge(name, ["range"], of_data(|facts| facts.swept_version))?;
+        let name = ("couronne_range_repair_rows", "Blobs of a range that are repaired or wait for a drive.");
+        self.gauge(name, ["range"], of_data(|facts| facts.repair_rows))?;
+        let name = (
+            "couronne_range_looked_for_seconds",
+            "When all shards of a range's blobs were last looked for, in seconds since 1970; 0: never.",
+        );
+        self.gauge(name, ["range"], of_data(|facts| facts.looked_ms.unwrap_or(0) / 1000))?;
+        let name = (
+            "couronne_range_stores_scrubbed_seconds",
+            "When a range's replicas were last compared, in seconds since 1970; 0: never.",
+        );
+        self.gauge(name, ["range"], of_ranges(|facts| facts.stores_scrubbed_ms.unwrap_or(0) / 1000))?;
+        let drives = status.drives.iter().map(|drive| ([drive.id.clone()], drive.scrubbed_ms.unwrap_or(0) / 1000));
+        let name =
+            ("couronne_drive_scrubbed_seconds", "When a drive was last read through, in seconds since 1970; 0: never.");
+        self.gauge(name, ["drive"], drives)?;
+        self.one(
+            "couronne_scrub_cycle_seconds",
+            "Within how long each drive is read through, shards are looked for and replicas compared once.",
+            status.scrub.cycle_s,
         )
     }
 

@@ -17,6 +17,7 @@ mod metrics;
 mod process_status;
 mod render;
 mod rotation;
+mod safety;
 mod spare;
 
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use couronne_gateway::s3::S3;
 
 pub(crate) use actions::AdminActions;
 use cluster_control::AdminClusterControl;
-pub(crate) use cluster_status::ClusterStatusSource;
+pub(crate) use cluster_status::{ClusterStatusSource, LastHeard};
 pub(crate) use forwarder::AdminForwarder;
 use health::Health;
 use identity_control::AdminIdentityControl;

@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_admin::types::{DegradedChunks, Range, Repair, Scrub, ScrubDrive};
+use couronne_admin::types::{DegradedChunks, Range, RangeFacts, Repair, Scrub, ScrubDrive};
 use couronne_base::env::Env;
 use couronne_protocol::map::SharedMap;
 use couronne_ring::DriveId;
 use couronne_storage_node::duties::{RepairStatus, ScrubStatus};
-use couronne_storage_node::node::{DriveStatus, LocalNode, MemberLiveness, NodeStatus, RangeStatus};
+use couronne_storage_node::node::{DriveStatus, LeaderFacts, LocalNode, MemberLiveness, NodeStatus, RangeStatus};
 
 use super::messages::{DriveMessage, MemberMessage, StatusMessage};
 
@@ -69,6 +69,7 @@ impl StatusSource {
         StatusMessage {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             map_version: map.version,
+            loss_version: map.loss_version(),
             drives: status.drives.into_iter().map(drive_message).collect(),
             ranges: status.ranges.iter().map(range).collect(),
             halted: status.duties.halted.clone(),
@@ -76,8 +77,9 @@ impl StatusSource {
             background: metrics.map(|(name, value)| (name.to_owned(), value)).collect(),
             repair: repair(&status.repair),
             scrub: scrub(&status.scrub, &name, status.duties.orphans_deleted),
-            members: status.members.into_iter().map(member_message).collect(),
-            leaderless: status.leaderless,
+            members: status.reported.members.into_iter().map(member_message).collect(),
+            leaderless: status.reported.leaderless,
+            led_ago_ms: status.reported.led.iter().map(|(range, ago)| (range.0, whole_ms(*ago))).collect(),
         }
     }
 }
@@ -100,11 +102,13 @@ fn drive_message(drive: DriveStatus) -> DriveMessage {
             .or_else(|| drive.is_slow.then(|| HANGS.to_owned()))
             .or_else(|| stats.as_ref().and_then(|stats| stats.down.clone())),
         log_bytes: drive.log_bytes.0,
+        scrubbed_ms: drive.scrub.and_then(|note| note.ended_ms),
+        unscrubbed_since_ms: drive.scrub.map(|note| note.since_ms),
     }
 }
 
-/// A range.
-fn range(range: &RangeStatus) -> Range {
+/// A range as this process sees it.
+pub(super) fn range(range: &RangeStatus) -> Range {
     let names = |drives: &[DriveId]| drives.iter().map(DriveId::to_string).collect();
     Range {
         range: range.id.0,
@@ -113,8 +117,21 @@ fn range(range: &RangeStatus) -> Range {
         wanted: range.wanted,
         serving: names(&range.serving),
         leader: range.leader.map(|drive| drive.to_string()),
-        stores_scrubbed_ms: range.stores_scrubbed_ms,
-        stores_unresolved_ms: range.stores_unresolved_ms,
+        settled: range.is_settled,
+        facts: range.facts.map(range_facts),
+        silent_since_ms: None,
+    }
+}
+
+/// What a leader says of its range.
+fn range_facts(facts: LeaderFacts) -> RangeFacts {
+    RangeFacts {
+        term: facts.term,
+        swept_version: facts.rows.marks.swept_version,
+        repair_rows: facts.rows.repair_rows,
+        looked_ms: facts.rows.marks.looked_ms,
+        stores_scrubbed_ms: facts.stores_scrubbed_ms,
+        stores_unresolved_ms: facts.stores_unresolved_ms,
     }
 }
 
@@ -135,6 +152,7 @@ fn repair(repair: &RepairStatus) -> Repair {
             .iter()
             .map(|(survives, level)| DegradedChunks { survives: *survives, blobs: level.blobs, chunks: level.chunks })
             .collect(),
+        listed: repair.listed_rows,
         grace_s: repair.grace_s,
     }
 }
@@ -160,6 +178,7 @@ fn scrub(scrub: &ScrubStatus, node: &str, orphans: u64) -> Scrub {
         found: scrub.found,
         healed: scrub.healed,
         orphans,
+        cycle_s: scrub.cycle_s,
     }
 }
 
@@ -167,8 +186,12 @@ fn scrub(scrub: &ScrubStatus, node: &str, orphans: u64) -> Scrub {
 fn member_message(member: MemberLiveness) -> MemberMessage {
     MemberMessage {
         id: member.node.to_string(),
-        report_age_ms: u64::try_from(member.ago.as_millis()).unwrap_or(u64::MAX),
+        report_age_ms: whole_ms(member.ago),
         version: member.build,
         clock_offset_ms: member.clock_ms,
     }
+}
+
+fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -30,7 +30,7 @@ use super::descriptors::Descriptors;
 use super::renewal::{CertificateSigner, Renewal};
 use super::traffic::Traffic;
 use super::{ServeError, end, listen, parts, signals};
-use crate::admin::{self, AdminForwarder, ClusterStatusSource, StatusSource};
+use crate::admin::{self, AdminForwarder, ClusterStatusSource, LastHeard, StatusSource};
 use crate::folder::secrets::SharedSecrets;
 use crate::folder::{DataFolder, RunningServer};
 use crate::settings::Settings;
@@ -100,6 +100,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
         id: None,
         map: Arc::clone(&map),
         transport: Some(Arc::clone(&cluster.transport)),
+        heard: LastHeard::default(),
     });
     let forwarder = AdminForwarder { here: None, map, transport: Some(Arc::clone(&cluster.transport)) };
     let tokens = Arc::new(AdminTokens::new(Some(digests)));

@@ -13,7 +13,7 @@ use couronne_gateway::s3::S3;
 use couronne_storage_node::node::LocalNode;
 
 use super::ServeError;
-use crate::admin::{self, AdminActions, AdminForwarder, ClusterStatusSource, StatusSource};
+use crate::admin::{self, AdminActions, AdminForwarder, ClusterStatusSource, LastHeard, StatusSource};
 use crate::folder::DataFolder;
 use crate::folder::secrets::Secrets;
 
@@ -40,6 +40,7 @@ impl Operators {
             id: Some(node.id()),
             map: Arc::clone(node.shared_map()),
             transport: node.transport().cloned(),
+            heard: LastHeard::default(),
         });
         let (node, folder, tokens) = (Arc::clone(node), Arc::clone(folder), Arc::new(AdminTokens::new(None)));
         Self {

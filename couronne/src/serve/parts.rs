@@ -26,6 +26,7 @@ use crate::settings::{Reads, S3Settings, Settings};
 
 /// A node's settings. Of several, each replica keeps its own time.
 pub(super) fn node_settings(settings: &Settings, redundancy: Option<Redundancy>, is_alone: bool) -> NodeSettings {
+    let scrub_cycle = Duration::from_secs(u64::from(settings.storage.scrub_cycle_days) * 86_400);
     NodeSettings {
         redundancy,
         consensus: ConsensusSettings { own_time: !is_alone, ..ConsensusSettings::default() },
@@ -36,6 +37,10 @@ pub(super) fn node_settings(settings: &Settings, redundancy: Option<Redundancy>,
         },
         duties: DutySettings {
             repair_grace: Duration::from_secs(settings.storage.repair_grace_s),
+            scrub_cycle,
+            // A rest and a round after it fit into the cycle, and leave some of it.
+            scrub_interval: scrub_cycle / 60,
+            scrub_round_max: scrub_cycle / 15 * 14,
             ..DutySettings::default()
         },
         certificate_lifetime: settings.cluster.certificate_lifetime(),

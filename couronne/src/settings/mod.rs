@@ -165,6 +165,10 @@ settings! {
         metadata_ranges: u16 = 8,
         /// How long a drive may be away before its shards are rebuilt elsewhere, in seconds.
         repair_grace_s: u64 = 300,
+        /// Within how many days every drive is read through once and every shard of every blob looked for. The scrubber
+        /// reads faster where it would take longer, and `couronne status` says what was not scrubbed for so long. At
+        /// least 1.
+        scrub_cycle_days: u16 = 15,
         /// How long deleted bytes are kept for readers that began before the deletion, in milliseconds.
         reap_delay_ms: u64 = 3_600_000,
         /// By what a storage node answers reads of metadata: `lease` or `quorum`. By its lease it asks nobody; where a
@@ -290,6 +294,9 @@ pub(crate) enum SettingsError {
     /// Others could not reach the process.
     #[error("cluster.advertise is an address as host:port, not {0}")]
     Advertise(String),
+    /// Nothing could ever be scrubbed in time.
+    #[error("a cycle of the scrubber takes 1 day at least (storage.scrub_cycle_days)")]
+    NoScrubCycle,
     /// A part could be older than a day before its commit.
     #[error("a request takes less than a day (limits.request_time_max_s)")]
     LongRequests,
@@ -319,6 +326,9 @@ impl Settings {
         }
         if self.cluster.certificate_lifetime_s < 15 {
             return Err(SettingsError::ShortCertificates);
+        }
+        if self.storage.scrub_cycle_days == 0 {
+            return Err(SettingsError::NoScrubCycle);
         }
         if self.limits.request_time_max_s >= 86_400 {
             return Err(SettingsError::LongRequests);
@@ -383,6 +393,12 @@ mod tests {
     fn certificates_that_nobody_could_renew_in_time_are_refused() {
         let settings: Settings = toml::from_str("[cluster]\ncertificate_lifetime_s = 14").unwrap();
         assert!(matches!(settings.check(), Err(SettingsError::ShortCertificates)));
+    }
+
+    #[test]
+    fn a_scrub_without_time_is_refused() {
+        let settings: Settings = toml::from_str("[storage]\nscrub_cycle_days = 0").unwrap();
+        assert!(matches!(settings.check(), Err(SettingsError::NoScrubCycle)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::ids::BucketId;
 use crate::key::{self, RowKind};
 use crate::query::{Answer, Query};
-use crate::record::{BucketRules, BucketState, Usage};
+use crate::record::{BucketRules, BucketState, RangeFacts, Usage};
 use crate::store::{StoreError, View};
 use couronne_base::codec::{self, Corrupt, Value};
 
@@ -81,10 +81,7 @@ pub fn answer(
         Query::OwnsBlob { key, blob } => Answer::OwnsBlob(blob::owns(view, bucket, key, *blob)?),
         Query::Reap { now_ms, limit } => Answer::Reap(blob::due(view, (*now_ms).min(now_us / 1000), *limit)?),
         Query::Repair { after, limit } => Answer::Repair(blob::repairs(view, *after, *limit)?),
-        Query::SweepMarks => {
-            let marks = load(view, &key::of_range(RowKind::SweepMarks, &[]))?;
-            Answer::SweepMarks(marks.unwrap_or_default())
-        }
+        Query::Facts => Answer::Facts(RangeFacts::load(view)?),
         Query::Blobs { after, limit } => {
             let (blobs, next) = blob::named(view, *after, *limit)?;
             Answer::Blobs(blobs, next)

@@ -32,7 +32,8 @@ choice! { Command {
     16 ExpireDedupEntries { 1 before_ms },
     17 MarkDegraded { 1 blobs },
     18 BeginSweep { 1 map_version },
-    19 EndSweep { 1 marks },
+    19 EndSweep { 1 map_version },
+    30 EndLook { 1 ended_ms },
     40 ScrubStores { 1 scrub },
 } }
 

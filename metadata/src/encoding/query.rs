@@ -22,7 +22,7 @@ choice! { Query {
     13 Reap { 1 now_ms, 2 limit },
     14 Repair { 1 after, 2 limit },
     15 Blobs { 1 after, 2 limit },
-    16 SweepMarks,
+    16 Facts,
 } }
 
 choice! { Ownership { 1 Owned, 2 Disowned, 3 Unknown, 4 Dropped } }
@@ -43,7 +43,7 @@ choice! { Answer {
     13 Reap(1 rows),
     14 Repair(1 rows),
     15 Blobs(1 rows, 2 next),
-    16 SweepMarks(1 marks),
+    16 Facts(1 facts),
 } }
 
 /// `1 entries, 2 truncated`.

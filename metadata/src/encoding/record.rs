@@ -4,8 +4,8 @@ use crate::effect::{Effect, RemovedRows, UsageDelta};
 use crate::query::SystemRow;
 use crate::record::{
     Attributes, BlobRef, BlobState, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind,
-    Content, Data, Etag, LossEvent, NamedBlob, NamedBy, ObjectRecord, PartRecord, ReapReason, ReapRecord, ReapTarget,
-    RepairRecord, Retention, SweepMarks, UploadRecord, Usage, VersionRecord, Versioning,
+    Content, Data, Etag, NamedBlob, NamedBy, ObjectRecord, PartRecord, RangeFacts, RangeMarks, ReapReason, ReapRecord,
+    ReapTarget, RepairRecord, Retention, UploadRecord, Usage, VersionRecord, Versioning,
 };
 use crate::store::Write;
 use crate::store_scrub::{StoreComparison, StoreScrub};
@@ -49,8 +49,8 @@ choice! { ReapTarget { 1 Blob(1 blob), 2 Upload(1 upload), 3 Parts { 1 upload, 2
 record! { ReapRecord { 1 target, 2 bucket, 3 key, 4 not_before_ms, 5 reason, 6 commit } }
 record! { RepairRecord { 1 blob, 2 bucket, 3 key, 4 missing } }
 
-choice! { LossEvent { 1 Lost(1 drive, 2 since_ms), 2 Emptied(1 drive, 2 version) } }
-record! { SweepMarks { 1 swept } }
+record! { RangeMarks { 1 swept_version, 2 looked_ms } }
+record! { RangeFacts { 1 marks, 2 repair_rows } }
 record! { StoreComparison { 1 piece, 2 voters, 3 is_full, 4 is_unresolved } }
 record! { StoreScrub { 1 ended_ms, 2 tried_ms, 3 unresolved_ms, 4 under_way } }
 

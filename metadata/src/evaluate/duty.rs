@@ -7,7 +7,7 @@ use super::{Evaluation, Stop};
 use crate::answer;
 use crate::command::{InvalidReason, Outcome, Refusal};
 use crate::key::{self, RowKind};
-use crate::record::{BlobRef, BlobState, ReapRecord, ReapTarget, RepairRecord, SweepMarks};
+use crate::record::{BlobRef, BlobState, RangeMarks, ReapRecord, ReapTarget, RepairRecord};
 use crate::store_scrub::StoreScrub;
 use crate::watermarks::Watermarks;
 
@@ -96,8 +96,16 @@ impl Evaluation<'_> {
     }
 
     /// A sweep is finished.
-    pub(super) fn end_sweep(&mut self, marks: &SweepMarks) -> Result<Outcome, Stop> {
-        self.put_row(key::of_range(RowKind::SweepMarks, &[]), marks);
+    pub(super) fn end_sweep(&mut self, map_version: u64) -> Result<Outcome, Stop> {
+        let marks = RangeMarks::load(self.view)?;
+        self.put_row(RangeMarks::row(), &RangeMarks { swept_version: marks.swept_version.max(map_version), ..marks });
+        Ok(self.done())
+    }
+
+    /// Every shard of every blob was looked for.
+    pub(super) fn end_look(&mut self, ended_ms: u64) -> Result<Outcome, Stop> {
+        let marks = RangeMarks::load(self.view)?;
+        self.put_row(RangeMarks::row(), &RangeMarks { looked_ms: Some(ended_ms), ..marks });
         Ok(self.done())
     }
 

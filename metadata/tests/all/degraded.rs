@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::support::{BEGIN_US, Range, blob, object_key, put_blob};
+use couronne_metadata::apply::apply;
 use couronne_metadata::command::{Command, NewData};
+use couronne_metadata::evaluate::{Evaluated, evaluate};
 use couronne_metadata::marks::mark_degraded;
 use couronne_metadata::query::{Answer, Query};
-use couronne_metadata::record::{BlobRef, LossEvent, RepairRecord, SweepMarks, Versioning};
+use couronne_metadata::record::{BlobRef, RangeFacts, RangeMarks, RepairRecord, Versioning};
+use couronne_metadata::store::Store;
 use couronne_placement::BlobId;
-use couronne_ring::DriveId;
 use proptest::prelude::*;
 
 fn rows(range: &Range) -> BTreeMap<BlobId, (String, u8)> {
@@ -18,6 +20,11 @@ fn rows(range: &Range) -> BTreeMap<BlobId, (String, u8)> {
         (row.blob.id, (String::from_utf8(row.key.as_bytes().to_vec()).unwrap(), row.missing))
     };
     rows.into_iter().map(row).collect()
+}
+
+fn repair_rows(range: &Range) -> u64 {
+    let Answer::Facts(facts) = range.query(&Query::Facts) else { panic!("wrong answer") };
+    facts.repair_rows
 }
 
 fn mark(range: &mut Range, watermarks: &[(&str, BlobRef, u8)]) {
@@ -92,9 +99,34 @@ fn a_commit_behind_a_sweep_asks_for_repair() {
     assert_eq!(missing(&mut range, 2, Some(6)), Some(1));
     assert_eq!(missing(&mut range, 3, None), Some(1), "what is not known is looked at");
     assert_eq!(missing(&mut range, 4, Some(7)), None);
-    let marks = SweepMarks { swept: vec![LossEvent::Emptied(DriveId(1), 7), LossEvent::Lost(DriveId(2), 5)] };
-    range.run("any", Command::EndSweep { marks: marks.clone() }).unwrap();
-    assert_eq!(range.query(&Query::SweepMarks), Answer::SweepMarks(marks));
+    range.run("any", Command::EndSweep { map_version: 7 }).unwrap();
+    range.run("any", Command::EndLook { ended_ms: 900 }).unwrap();
+    range.run("any", Command::EndSweep { map_version: 5 }).unwrap();
+    let marks = RangeMarks { swept_version: 7, looked_ms: Some(900) };
+    assert_eq!(range.query(&Query::Facts), Answer::Facts(RangeFacts { marks, repair_rows: 2 }));
+}
+
+/// Duties hold no latch in common: what they do to one row may be evaluated by the same rows, and applied together.
+#[test]
+fn rows_are_counted_as_they_are_when_effects_are_applied() {
+    let mut range = Range::new(Versioning::Off);
+    let new = |number| blob("k", BEGIN_US / 1000, number, 9);
+    range.run("k", put_blob(new(1), 1)).unwrap();
+    let degraded = |blob: BlobRef| RepairRecord { blob, bucket: range.bucket, key: object_key("k"), missing: 2 };
+    let mark = Command::MarkDegraded { blobs: vec![degraded(new(1))] };
+    let commands = [mark.clone(), Command::Repaired { blob: new(1).id }, mark, Command::Repaired { blob: new(1).id }];
+    let mut effects = Vec::new();
+    for command in commands {
+        let request = range.request("any", command);
+        let evaluated = evaluate(&*range.store.view(), &request, range.now_us).unwrap();
+        let Evaluated::Propose { effect, .. } = evaluated else { panic!("{evaluated:?}") };
+        effects.push(effect);
+    }
+    for (some, count) in [(&effects[..2], 0), (&effects[..3], 1), (&effects[1..2], 0), (&effects[1..], 0)] {
+        let batch = apply(&*range.store.view(), some).unwrap();
+        range.store.apply(&batch).unwrap();
+        assert_eq!((repair_rows(&range), rows(&range).len() as u64), (count, count));
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -164,6 +196,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(rows(&range), model.clone());
+            prop_assert_eq!(repair_rows(&range), model.len() as u64, "the range's own count");
         }
     }
 }

@@ -15,14 +15,13 @@ use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::query::{Answer, Entry, ListQuery, Ownership, Page, Query, SystemRow};
 use couronne_metadata::record::{
     Attributes, BlobRef, BlobState, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind,
-    Content, Data, Etag, LossEvent, NamedBlob, NamedBy, ObjectRecord, PartRecord, ReapReason, ReapRecord, ReapTarget,
-    RepairRecord, Retention, SweepMarks, UploadRecord, Usage, VersionRecord, Versioning,
+    Content, Data, Etag, NamedBlob, NamedBy, ObjectRecord, PartRecord, RangeFacts, RangeMarks, ReapReason, ReapRecord,
+    ReapTarget, RepairRecord, Retention, UploadRecord, Usage, VersionRecord, Versioning,
 };
 use couronne_metadata::store::{Batch, Write};
 use couronne_metadata::store_scrub::{StoreComparison, StoreScrub};
 use couronne_metadata::watermarks::Watermarks;
 use couronne_placement::{BlobId, Geometry, PolicyId};
-use couronne_ring::DriveId;
 use proptest::prelude::*;
 
 fn blob() -> BlobRef {
@@ -240,12 +239,9 @@ fn records_are_encoded_as_fixed() {
         "01013f0120010101010101010101010101010101010101010101010101010101010101010102048080c0020301030406\
          040200400000050affffffffffffffffff0102100606060606060606060606060606060603016b040102",
     );
-    let swept = vec![LossEvent::Lost(DriveId(1), 300), LossEvent::Emptied(DriveId(2), 7)];
-    golden(
-        &SweepMarks { swept },
-        "01011801160110000000000000000000000000000000010202ac02011702150110000000000000000000000000000000\
-         02020107",
-    );
+    let marks = RangeMarks { swept_version: 300, looked_ms: Some(7) };
+    golden(&marks, "010102ac02020107");
+    golden(&RangeFacts { marks, repair_rows: 2 }, "0101070102ac02020107020102");
     golden(&store_scrub(), "010102ac020202ad020302ae02040e0103726f770201010202ac020300");
     golden(&usage(), "01010101020104030affffffffffffffffff01040afeffffffffffffffff01");
     golden(&SystemRow { version: Ordinal(300), value: Bytes::from_static(b"x") }, "010102ac02020178");
@@ -340,8 +336,9 @@ fn commands() -> Vec<Command> {
         Command::Reaped { row: Bytes::from_static(b"row") },
         Command::Repaired { blob: blob().id },
         Command::BeginSweep { map_version: 7 },
+        Command::EndSweep { map_version: 7 },
+        Command::EndLook { ended_ms: 7 },
         Command::ScrubStores { scrub: store_scrub() },
-        Command::EndSweep { marks: SweepMarks { swept: vec![LossEvent::Emptied(DriveId(2), 7)] } },
         Command::MarkDegraded { blobs: vec![repair()] },
         Command::AdvanceHorizon { horizon_ms: 1 },
         Command::ExpireDedupEntries { before_ms: 1 },
@@ -398,8 +395,8 @@ fn questions_and_answers_come_back() {
     round_trip(&Query::ListUploads { list: list.clone(), after_upload: Some(upload) });
     round_trip(&Query::List(list));
     round_trip(&Query::Parts { key: key.clone(), upload, after: 1, limit: 2 });
-    round_trip(&Query::SweepMarks);
-    round_trip(&Answer::SweepMarks(SweepMarks::default()));
+    round_trip(&Query::Facts);
+    round_trip(&Answer::Facts(RangeFacts::default()));
     round_trip(&Query::Blobs { after: Some(blob().id), limit: 2 });
     round_trip(&Answer::Get(Some((VersionRecord::Object(Box::new(object())), Some(Bytes::from_static(b"x"))))));
     round_trip(&Answer::Get(None));

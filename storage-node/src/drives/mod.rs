@@ -9,6 +9,7 @@ pub(crate) mod folders;
 mod mount;
 mod mounted;
 mod noted;
+mod scrub_note;
 pub mod shards;
 mod slowness;
 mod stores;
@@ -33,6 +34,7 @@ pub(crate) use self::mount::{FoundDrive, mount, mount_all};
 pub(crate) use self::mounted::MountedDrive;
 pub use self::mounted::NodeDrive;
 pub use self::noted::{DriveNotes, NotedDrive};
+pub use self::scrub_note::ScrubNote;
 pub use self::shards::{
     BIRTH_AHEAD_MS_MAX, BIRTH_BEHIND_MS_MAX, Drive, Identity, IdentityError, ListedShard, Parts, Settings, Stats,
 };

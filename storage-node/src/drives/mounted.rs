@@ -15,6 +15,7 @@ use couronne_metadata::store::StoreError;
 use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
 
+use super::scrub_note::ScrubNote;
 use super::shards::OpenError;
 use super::slowness::Slowness;
 use super::stores::{SHARD_INDEX, Stores};
@@ -59,6 +60,8 @@ pub(crate) struct MountedDrive {
     file: Arc<tokio::sync::Mutex<()>>,
     leaving: AtomicBool,
     is_marked: AtomicBool,
+    /// When it was last read through.
+    scrub: parking_lot::Mutex<ScrubNote>,
 }
 
 impl MountedDrive {
@@ -104,6 +107,7 @@ impl MountedDrive {
         let [full, leaving, is_marked] = [false; 3].map(AtomicBool::new);
         let (id, log, start) = (identity.drive, Arc::new(log), u64::from_be_bytes(env.random_bytes()));
         let incarnation = AtomicU64::new(identity.incarnation);
+        let scrub = scrub_note(&name, &disk, identity.incarnation, env).await;
         Ok(Self {
             name,
             id,
@@ -120,6 +124,7 @@ impl MountedDrive {
             file: Arc::default(),
             leaving,
             is_marked,
+            scrub: parking_lot::Mutex::new(scrub),
         })
     }
 
@@ -134,6 +139,24 @@ impl MountedDrive {
     pub(crate) async fn begin_anew(&self, env: &Env) -> Result<(), IdentityError> {
         let incarnation = Identity::begin_anew(&self.disk, env).await?;
         self.incarnation.store(incarnation, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// When it was last read through. What was read of an incarnation before counts for nothing.
+    pub(crate) fn scrub_note(&self) -> ScrubNote {
+        let (note, incarnation) = (*self.scrub.lock(), self.incarnation.load(Ordering::Relaxed));
+        if note.incarnation == incarnation { note } else { ScrubNote::never(incarnation, note.since_ms) }
+    }
+
+    /// Notes, durably, that a round ended at a time in milliseconds since 1970 that read every shard of this
+    /// incarnation and left none damaged.
+    pub(crate) async fn note_scrubbed(&self, incarnation: u64, ended_ms: u64) -> std::io::Result<()> {
+        let note = self.scrub_note();
+        if note.incarnation == incarnation {
+            let note = ScrubNote { ended_ms: Some(ended_ms), ..note };
+            note.write(&self.disk).await?;
+            *self.scrub.lock() = note;
+        }
         Ok(())
     }
 
@@ -220,4 +243,16 @@ impl MountedDrive {
             Some(reason) => Err(ShardError::Down(reason.to_string())),
         }
     }
+}
+
+/// What the drive itself says of when it was read through; if it says nothing, it was never, and that is noted.
+async fn scrub_note(name: &str, disk: &Arc<dyn Disk>, incarnation: u64, env: &Env) -> ScrubNote {
+    if let Some(note) = ScrubNote::read(disk, incarnation).await {
+        return note;
+    }
+    let note = ScrubNote::never(incarnation, env.clock.wall_ms());
+    if let Err(error) = note.write(disk).await {
+        tracing::warn!(drive = name, %error, "since when the drive is to be scrubbed is not noted");
+    }
+    note
 }

@@ -3,7 +3,6 @@
 //! Must not know: how a node starts, the peers that ask it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use couronne_base::env::Env;
 use couronne_client::Client;
@@ -13,7 +12,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::progress::{Progress, ScrubProgress, terms};
 use super::rate_limiter::RateLimiter;
 use super::settings::{Counters, DutyCounters, DutySettings};
-use super::snapshot::{DriveSnapshot, until_next_loss};
+use super::snapshot::DriveSnapshot;
 use crate::clock::ClockGuard;
 use crate::drives::Drives;
 use crate::membership::MapStore;
@@ -87,12 +86,7 @@ impl DutyContext {
 
     /// How the cluster's drives stand now, as the node knows.
     pub(super) fn drive_snapshot(&self) -> DriveSnapshot {
-        DriveSnapshot::of(&self.map, self.env.clock.wall_ms(), self.settings.repair_grace)
-    }
-
-    /// How long until a drive that is away now is lost; `None` if none is about to be.
-    pub(super) fn until_next_loss(&self) -> Option<Duration> {
-        until_next_loss(&self.map, self.env.clock.wall_ms(), self.settings.repair_grace)
+        DriveSnapshot::of(&self.map)
     }
 
     /// What was done since the start, and whether what deletes is halted.

@@ -2,11 +2,11 @@
 //!
 //! Pure. Must not know: rows, messages, how a chunk is repaired.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use couronne_cluster::map::MapView;
-use couronne_metadata::record::{BlobRef, LossEvent};
+use couronne_cluster::map::ClusterMap;
+use couronne_metadata::record::BlobRef;
 use couronne_placement::{ChunkId, PlaceError, place};
 use couronne_ring::DriveId;
 use thiserror::Error;
@@ -29,23 +29,18 @@ pub(crate) enum LossError {
     Place(#[from] PlaceError),
 }
 
-/// The drive that lost something.
-const fn drive_of(event: LossEvent) -> DriveId {
-    match event {
-        LossEvent::Lost(drive, _) | LossEvent::Emptied(drive, _) => drive,
-    }
-}
-
-/// What was lost by the time of a map.
+/// The losses that one version of the map knows: each by the version that first knew it.
 pub(crate) struct DataLoss {
-    events: BTreeSet<LossEvent>,
-    map: Arc<MapView>,
+    map: Arc<ClusterMap>,
+    losses: BTreeMap<DriveId, u64>,
 }
 
 impl DataLoss {
-    /// The losses of these events, all of which `map` knows of.
-    pub(crate) const fn new(events: BTreeSet<LossEvent>, map: Arc<MapView>) -> Self {
-        Self { events, map }
+    /// The losses that this map knows.
+    pub(crate) fn of(map: Arc<ClusterMap>) -> Self {
+        let losses = map.drives.iter().map(|(id, drive)| (*id, drive.loss_version()));
+        let losses = losses.filter(|(_, version)| *version > 0).collect();
+        Self { map, losses }
     }
 
     /// The version of the map that the losses are told by.
@@ -53,24 +48,29 @@ impl DataLoss {
         self.map.version
     }
 
-    /// How many shards of the blob's worst chunk the events may have taken, as far as it is looked at; 0 if none
-    /// of `news` has.
-    pub(crate) fn missing(&self, blob: &BlobRef, news: &BTreeSet<LossEvent>) -> Result<u8, LossError> {
-        let drives = |events: &BTreeSet<LossEvent>| events.iter().map(|event| drive_of(*event)).collect();
-        let (all, new): (BTreeSet<DriveId>, BTreeSet<DriveId>) = (drives(&self.events), drives(news));
-        if new.is_empty() {
+    /// The version of the map that first knew the newest loss; 0: there is none.
+    pub(crate) fn newest(&self) -> u64 {
+        self.map.loss_version()
+    }
+
+    /// How many shards of the blob's worst chunk the losses may have taken, as far as it is looked at; 0 if none has
+    /// that is newer than what was swept.
+    pub(crate) fn missing(&self, blob: &BlobRef, swept_version: u64) -> Result<u8, LossError> {
+        let is_new = |drive: &DriveId| self.losses.get(drive).is_some_and(|version| *version > swept_version);
+        if self.newest() <= swept_version {
             return Ok(0);
         }
-        let ring = self.map.rings.get(&blob.policy).ok_or(LossError::UnknownPolicy)?;
+        let policy = self.map.policies.get(&blob.policy);
+        let ring = policy.and_then(|policy| policy.ring.as_deref()).ok_or(LossError::UnknownPolicy)?;
         let chunks = blob.geometry.chunks(blob.len);
-        let (mut worst, mut is_new) = (1, chunks > CHUNKS_MAX);
+        let (mut worst, mut is_concerned) = (1, chunks > CHUNKS_MAX);
         for index in 0..chunks.min(CHUNKS_MAX) {
             let index = u32::try_from(index).map_err(|_| LossError::ChunkNumber)?;
             let placement = place(ring, ChunkId { blob: blob.id, index }, &blob.geometry);
             let primaries = placement?.primaries;
-            is_new |= primaries.iter().any(|drive| new.contains(drive));
-            worst = worst.max(primaries.iter().filter(|drive| all.contains(drive)).count());
+            is_concerned |= primaries.iter().any(is_new);
+            worst = worst.max(primaries.iter().filter(|drive| self.losses.contains_key(drive)).count());
         }
-        Ok(if is_new { u8::try_from(worst).unwrap_or(u8::MAX) } else { 0 })
+        Ok(if is_concerned { u8::try_from(worst).unwrap_or(u8::MAX) } else { 0 })
     }
 }

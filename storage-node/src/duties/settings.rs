@@ -29,6 +29,8 @@ pub struct DutySettings {
     pub scrub_bytes_per_second: u64,
     /// How long the scrubber may take to read a drive.
     pub scrub_round_max: Duration,
+    /// Within how long everything is to be scrubbed once: what was not is not known to be sound.
+    pub scrub_cycle: Duration,
     /// A leap of the wall clock by more than this halts the duties that delete, in milliseconds.
     pub clock_leap_ms: u64,
 }
@@ -48,6 +50,7 @@ impl Default for DutySettings {
             scrub_interval: Duration::from_secs(6 * 3600),
             scrub_bytes_per_second: 16 << 20,
             scrub_round_max: Duration::from_secs(14 * 86_400),
+            scrub_cycle: Duration::from_secs(15 * 86_400),
             clock_leap_ms: 7 * DAY_MS,
         }
     }

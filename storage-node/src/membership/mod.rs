@@ -33,8 +33,8 @@ pub(crate) use self::map_store::MapStore;
 use self::members::Challenges;
 pub use self::members::{TOKEN_JOINS_MAX, TOKEN_LIFETIME_MAX, TokenPlan, TokenRow};
 pub use self::ownership::{DriveOwner, OwnerNode};
-pub use self::reports::MemberLiveness;
 use self::reports::ReceivedReports;
+pub use self::reports::{MemberLiveness, ReportedMembers};
 pub(crate) use self::survey::survey;
 use crate::clock::ClockGuard;
 use crate::cluster_time::ClusterTime;
@@ -109,13 +109,13 @@ impl Membership {
         self.transport.is_none()
     }
 
-    /// The members by their node reports, and the number of ranges that none of them says that it leads. Nothing where
-    /// the meta group is not led.
-    pub(crate) fn reported_members(&self) -> (Vec<MemberLiveness>, u64) {
+    /// What the members' node reports say. Nothing where the meta group is not led.
+    pub(crate) fn reported_members(&self) -> ReportedMembers {
         if !self.leads_map() {
-            return (Vec::new(), 0);
+            return ReportedMembers::default();
         }
         let (map, reports) = (self.map(), self.reports.lock());
-        (reports.members(&map, self.id), reports.leaderless(&map))
+        let (members, leaderless) = (reports.members(&map, self.id), reports.leaderless(&map));
+        ReportedMembers { members, leaderless, led: reports.led() }
     }
 }

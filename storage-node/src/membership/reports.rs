@@ -41,6 +41,8 @@ pub(super) struct ReceivedReports {
     /// Which version of its row the map known here is, as read under this leadership.
     read: Option<Ordinal>,
     members: BTreeMap<NodeId, MemberState>,
+    /// When a member last said that it leads a range.
+    led: BTreeMap<RangeId, Instant>,
     /// When the map last said what the time is, and up to where logs are durable.
     noted: Option<Instant>,
     /// The cluster time as it was counted last, bounded by what most clocks say.
@@ -70,7 +72,23 @@ pub struct MemberLiveness {
     pub clock_ms: Option<i64>,
 }
 
+/// The members as the leader of the meta group knows them; on other nodes none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReportedMembers {
+    /// The members, by the node reports that it took.
+    pub members: Vec<MemberLiveness>,
+    /// How many ranges none of them says that it leads.
+    pub leaderless: u64,
+    /// How long ago one of them last said that it leads a range, for each range that one did.
+    pub led: Vec<(RangeId, Duration)>,
+}
+
 impl ReceivedReports {
+    /// How long ago a member last said that it leads a range.
+    pub(super) fn led(&self) -> Vec<(RangeId, Duration)> {
+        self.led.iter().map(|(range, at)| (*range, at.elapsed())).collect()
+    }
+
     /// Notes whether this node leads now. What was heard under an earlier leadership is forgotten.
     fn lead(&mut self, leads: bool) {
         if !leads {
@@ -235,6 +253,9 @@ impl Membership {
             let wall_ms = report.wall_ms.and_then(|wall_ms| i64::try_from(wall_ms).ok());
             let setting_ms = wall_ms.map(|wall_ms| wall_ms.saturating_sub(steady_ms));
             let mut reports = self.reports.lock();
+            let now = Instant::now();
+            let known = report.leads.iter().filter(|range| map.range(**range).is_some());
+            reports.led.extend(known.map(|range| (*range, now)));
             reports.members.insert(from, MemberState { at: Instant::now(), report, setting_ms });
             clock = match (reports.median_ms(&map, self.id), setting_ms) {
                 (Some(median_ms), Some(setting_ms)) => ClockOffset::Ahead(setting_ms.saturating_sub(median_ms)),

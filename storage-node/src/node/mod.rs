@@ -31,10 +31,11 @@ use crate::drives::{Drives, ListedShard};
 use crate::duties::{DutyContext, DutySettings};
 pub use crate::error::NodeError;
 pub use crate::membership::{
-    DriveOwner, MemberLiveness, Membership, OwnerNode, TOKEN_JOINS_MAX, TOKEN_LIFETIME_MAX, TokenPlan, TokenRow,
+    DriveOwner, MemberLiveness, Membership, OwnerNode, ReportedMembers, TOKEN_JOINS_MAX, TOKEN_LIFETIME_MAX, TokenPlan,
+    TokenRow,
 };
 use crate::replicas::Replicas;
-pub use crate::replicas::{LocalService, RangeStatus, ReadPolicy, Routes};
+pub use crate::replicas::{LeaderFacts, LocalService, RangeStatus, ReadPolicy, Routes};
 use crate::stop::StopSignal;
 pub use service::NodeService;
 pub use start::Connect;

@@ -8,8 +8,8 @@ use couronne_cluster::WriteState;
 use couronne_ring::DriveId;
 use tokio::time::timeout;
 
-use super::{LocalNode, MemberLiveness, RangeStatus};
-use crate::drives::Stats;
+use super::{LocalNode, RangeStatus, ReportedMembers};
+use crate::drives::{ScrubNote, Stats};
 use crate::duties::{Duty, DutyCounters, RepairStatus, Repairer, ScrubStatus, Scrubber};
 
 /// How long a drive may take to say how it is.
@@ -32,6 +32,8 @@ pub struct DriveStatus {
     pub stats: Option<Stats>,
     /// Bytes of log files in use, and of those kept to be used again.
     pub log_bytes: (u64, u64),
+    /// When it was last read through; unset: it is not here.
+    pub scrub: Option<ScrubNote>,
 }
 
 /// A node.
@@ -51,10 +53,8 @@ pub struct NodeStatus {
     pub repair: RepairStatus,
     /// The scrubber's rounds over its drives and the ranges that it leads.
     pub scrub: ScrubStatus,
-    /// The cluster's members by the node reports that it took, if it leads the meta group.
-    pub members: Vec<MemberLiveness>,
-    /// Ranges that none of them says that it leads, likewise.
-    pub leaderless: u64,
+    /// The cluster's members, if it leads the meta group.
+    pub reported: ReportedMembers,
 }
 
 impl LocalNode {
@@ -68,24 +68,24 @@ impl LocalNode {
             let asked = async { timeout(STATS_WAIT, drive.shards.stats()).await.ok()?.ok() };
             let stats = if down.is_none() && !is_slow { asked.await } else { None };
             let (id, name, is_full) = (drive.id, Some(drive.name.clone()), drive.writes() == WriteState::Full);
-            drives.push(DriveStatus { id, name, down, is_slow, is_full, stats, log_bytes: drive.log.bytes() });
+            let (log_bytes, scrub) = (drive.log.bytes(), Some(drive.scrub_note()));
+            drives.push(DriveStatus { id, name, down, is_slow, is_full, stats, log_bytes, scrub });
         }
         for id in &self.drives.missing() {
             let down = Some("not here".to_owned());
-            let (is_slow, is_full) = (false, false);
-            drives.push(DriveStatus { id: *id, name: None, down, is_slow, is_full, stats: None, log_bytes: (0, 0) });
+            let (is_slow, is_full, log_bytes) = (false, false, (0, 0));
+            let (name, stats, scrub) = (None, None, None);
+            drives.push(DriveStatus { id: *id, name, down, is_slow, is_full, stats, log_bytes, scrub });
         }
-        let (members, leaderless) = self.membership.reported_members();
         NodeStatus {
             cluster: self.map().cluster,
             drives,
-            ranges: self.replicas.range_status(),
+            ranges: self.replicas.range_status().await,
             duties: self.duties.counters(),
             time_lag_ms: self.membership.time.lag_ms(),
             repair: Repairer::status(&self.duties),
             scrub: Scrubber::status(&self.duties),
-            members,
-            leaderless,
+            reported: self.membership.reported_members(),
         }
     }
 }

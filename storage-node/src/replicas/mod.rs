@@ -39,7 +39,7 @@ pub use self::range_server::ReadPolicy;
 pub use self::routes::Routes;
 pub(crate) use self::state_machine::RowsPiece;
 pub use self::state_machine::{OpenRowsError, RangeStateMachine, StartState, applied_row};
-pub use self::status::RangeStatus;
+pub use self::status::{LeaderFacts, RangeStatus};
 pub(crate) use self::supervise::Supervision;
 use crate::clock::ClockGuard;
 use crate::cluster_time::ClusterTime;

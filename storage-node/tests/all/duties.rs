@@ -11,7 +11,7 @@ use crate::support::rows::{ask, bucket_id, change, key, make_bucket, reap_rows, 
 use bytes::Bytes;
 use couronne_base::codec;
 use couronne_cluster::RangeDescriptor;
-use couronne_cluster::map::LogEnd;
+use couronne_cluster::map::{LogEnd, MAP_RANGE};
 use couronne_metadata::command::{AttributeChange, Command, NewData, Precondition};
 use couronne_metadata::ids::{CommitId, PartNumber, UploadId};
 use couronne_metadata::key::of_reap;
@@ -304,6 +304,68 @@ async fn a_round_of_the_scrubber_ends_in_time_whatever_rate_is_set() {
     }
     assert!(node.start_scrub());
     eventually("the round has ended", async || node.status().await.scrub.rounds > 0).await;
+    node.shutdown().await;
+}
+
+/// When the drives were last read through, in the order of their numbers, and when every blob of the ranges was looked for.
+async fn scrubbed(rig: &NodeRig, node: &LocalNode) -> (Vec<Option<u64>>, Vec<Option<u64>>) {
+    let status = node.status().await;
+    let mut drives = Vec::new();
+    for number in 0..rig.drives.len() {
+        let id = rig.id_of(number).await;
+        drives.push(status.drives.iter().find(|drive| drive.id == id).unwrap().scrub.unwrap().ended_ms);
+    }
+    let ranges = status.ranges.iter().filter(|range| range.id != MAP_RANGE);
+    (drives, ranges.map(|range| range.facts.unwrap().rows.marks.looked_ms).collect())
+}
+
+/// When a drive was read through stands on the drive itself: a restart forgets nothing, and one that was emptied was
+/// never read through.
+#[tokio::test]
+async fn when_everything_was_scrubbed_is_known_until_a_drive_is_emptied() {
+    let mut rig = rig(20, DutySettings { scrub_interval: DAY, ..none() });
+    let node = rig.start().await;
+    make_bucket(&rig.env, &node, owner("any").bucket).await;
+    object(&rig, &node, "key", 1).await;
+    assert_eq!(scrubbed(&rig, &node).await, (vec![None; 6], vec![None; 3]));
+    assert!(node.start_scrub());
+    eventually("the round has ended", async || node.status().await.scrub.rounds > 0).await;
+    let (drives, ranges) = scrubbed(&rig, &node).await;
+    assert!(drives.iter().chain(&ranges).all(Option::is_some), "{drives:?} {ranges:?}");
+
+    rig.crash(node, 1).await;
+    let node = rig.start().await;
+    eventually("leaders are sure", async || node.status().await.ranges.iter().all(|range| range.facts.is_some())).await;
+    assert_eq!(scrubbed(&rig, &node).await, (drives.clone(), ranges.clone()));
+
+    rig.crash(node, 2).await;
+    rig.wipe(3);
+    let node = rig.start().await;
+    eventually("leaders are sure", async || node.status().await.ranges.iter().all(|range| range.facts.is_some())).await;
+    let without = [&drives[..3], &[None], &drives[4..]].concat();
+    assert_eq!(scrubbed(&rig, &node).await, (without, ranges));
+    node.shutdown().await;
+}
+
+/// A chunk of which too little is left cannot be healed: its drives were read through, and not found sound.
+#[tokio::test]
+async fn a_drive_with_a_damaged_shard_that_cannot_be_healed_does_not_count_as_scrubbed() {
+    let rig = rig(21, DutySettings { scrub_interval: DAY, ..none() });
+    let node = rig.start().await;
+    make_bucket(&rig.env, &node, owner("any").bucket).await;
+    let blob = object(&rig, &node, "key", 1).await;
+    let mut damaged = Vec::new();
+    for shard in blob.shards().take(3) {
+        let number = rig.number_of(blob.primary(&node, shard)).await;
+        blob.flip(&rig.drives[number].disk, shard).await;
+        damaged.push(number);
+    }
+    assert!(node.start_scrub());
+    eventually("the round has ended", async || node.status().await.scrub.rounds > 0).await;
+    let (drives, _) = scrubbed(&rig, &node).await;
+    let unscrubbed: Vec<usize> = (0..6).filter(|number| drives[*number].is_none()).collect();
+    damaged.sort_unstable();
+    assert_eq!(unscrubbed, damaged);
     node.shutdown().await;
 }
 

@@ -56,7 +56,8 @@ async fn of_six_drives_any_may_hang_and_the_others_go_on() {
         set_hang(&rig, number, true);
         write_some(&rig, &node, 100).await;
         until("it is slow", async || state_of(&node, drive).await == DriveState::SLOW).await;
-        until("others lead", async || leads(&node, drive).await == 0 && node.status().await.leaderless == 0).await;
+        until("others lead", async || leads(&node, drive).await == 0 && node.status().await.reported.leaderless == 0)
+            .await;
         let status = node.status().await;
         let slow: Vec<DriveId> = status.drives.iter().filter(|drive| drive.is_slow).map(|drive| drive.id).collect();
         assert_eq!(slow, [drive]);

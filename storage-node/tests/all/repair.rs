@@ -9,6 +9,7 @@ use crate::support::blobs::TestBlob;
 use crate::support::eta_check::EtaCheck;
 use crate::support::rounds::{OFTEN, eventually, object_of, owner};
 use crate::support::rows::{change, commit, make_bucket, repair_rows};
+use couronne_cluster::map::MAP_RANGE;
 use couronne_metadata::command::{Command, NewData};
 use couronne_metadata::ids::{PartNumber, UploadId};
 use couronne_metadata::record::{Attributes, BlobRef, Etag};
@@ -93,6 +94,16 @@ async fn status(node: &LocalNode) -> RepairStatus {
     node.status().await.repair
 }
 
+/// What the leaders of the ranges of the keyspace say of them: up to which losses they were swept, at least, and how many
+/// repair rows they have together; `None` while one says nothing.
+async fn facts(node: &LocalNode) -> Option<(u64, u64)> {
+    let ranges = node.status().await.ranges.into_iter().filter(|range| range.id != MAP_RANGE);
+    let facts: Option<Vec<_>> = ranges.map(|range| Some(range.facts?.rows)).collect();
+    let facts = facts?;
+    let swept = facts.iter().map(|facts| facts.marks.swept_version).min()?;
+    Some((swept, facts.iter().map(|facts| facts.repair_rows).sum()))
+}
+
 /// Waits until nothing is pending, and for a while on: a range's leader knows its new members before
 /// they all know it.
 async fn nothing_pending(node: &LocalNode) {
@@ -112,12 +123,14 @@ async fn a_lost_drives_shards_are_rebuilt_after_its_grace_and_come_home_when_it_
     let blobs = objects(&rig, &node, 4).await;
     nothing_pending(&node).await;
     assert_eq!(status(&node).await.survives, None);
+    assert_eq!((facts(&node).await, node.map().loss_version()), (Some((0, 0)), 0));
     rig.crash(node, 1).await;
 
     let lost = rig.id_of(2).await;
     let node = rig.start_with(|number| number != 2).await;
     sleep(GRACE / 2).await;
     assert!(!all_alive(&node, &blobs).await, "it is waited for");
+    assert_eq!(node.map().loss_version(), 0, "it is not lost yet");
     eventually("it is rebuilt elsewhere", async || all_alive(&node, &blobs).await).await;
     nothing_pending(&node).await;
     let hit = |blob: &&TestBlob| blob.shards().any(|shard| blob.primary(&node, shard) == lost);
@@ -127,6 +140,8 @@ async fn a_lost_drives_shards_are_rebuilt_after_its_grace_and_come_home_when_it_
     assert_eq!((seen.parked_blobs, seen.survives), (hit as u64, Some(2)), "{seen:?}");
     assert!(seen.rebuilt_bytes > 0);
     assert_eq!(repair_rows(&rig.env, &node, &owner("any")).await.len(), hit, "their drive is away");
+    let loss = node.map().drives[&lost].lost_version.unwrap();
+    assert_eq!(facts(&node).await, Some((loss, hit as u64)), "they were swept for it, and count their rows");
     for blob in &blobs {
         for index in 0..2 {
             let mut holders = BTreeSet::new();
@@ -143,6 +158,7 @@ async fn a_lost_drives_shards_are_rebuilt_after_its_grace_and_come_home_when_it_
     nothing_pending(&node).await;
     assert_eq!(repair_rows(&rig.env, &node, &owner("any")).await, []);
     assert_eq!(status(&node).await.parked_blobs, 0);
+    assert_eq!((facts(&node).await, node.map().loss_version()), (Some((loss, 0)), 0), "it came back with all");
     node.shutdown().await;
 }
 
@@ -155,8 +171,11 @@ async fn a_drive_that_comes_back_emptied_is_filled_again() {
     rig.wipe(3);
     let node = rig.start().await;
     assert!(status(&node).await.pending_blobs > 0, "nobody has looked yet");
+    let loss = node.map().loss_version();
+    assert!(loss > 0 && facts(&node).await.is_none_or(|(swept, _)| swept < loss));
     nothing_pending(&node).await;
     assert!(all_whole(&node, &blobs).await, "nothing is pending");
+    assert_eq!(facts(&node).await, Some((loss, 0)));
     assert_eq!(repair_rows(&rig.env, &node, &owner("any")).await, []);
 
     // A second start finds nothing to do.
@@ -388,6 +407,25 @@ async fn a_damaged_shard_is_not_copied_from_and_is_put_right() {
     let node = rig.start().await;
     nothing_pending(&node).await;
     assert!(all_whole(&node, &blobs).await, "it was read for the other, found damaged, and rebuilt");
+    node.shutdown().await;
+}
+
+/// The shard that is damaged is none that the lost one is rebuilt from, and its drive says that it has it.
+#[tokio::test]
+async fn a_row_goes_only_once_every_shard_was_read_on_its_primary() {
+    let mut rig = rig(16, 6);
+    let node = rig.start().await;
+    let blobs = objects(&rig, &node, 1).await;
+    let [damaged, lost] = [5, 2].map(|number| blobs[0].shards().nth(number).unwrap());
+    let drive = rig.number_of(blobs[0].primary(&node, damaged)).await;
+    blobs[0].flip(&rig.drives[drive].disk, damaged).await;
+    let emptied = rig.number_of(blobs[0].primary(&node, lost)).await;
+    rig.crash(node, 1).await;
+    rig.wipe(emptied);
+    let node = rig.start().await;
+    nothing_pending(&node).await;
+    assert_eq!(repair_rows(&rig.env, &node, &owner("any")).await, []);
+    assert!(all_whole(&node, &blobs).await, "it was read back, found damaged, and rebuilt");
     node.shutdown().await;
 }
 

@@ -282,7 +282,7 @@ async fn every_node_leads_something_once_all_are_back() {
         row += 10;
         let mut idle = 0;
         for node in cluster.running().collect::<Vec<_>>() {
-            let is_of_meta_group = !node.status().await.members.is_empty();
+            let is_of_meta_group = !node.status().await.reported.members.is_empty();
             idle += usize::from(!is_of_meta_group && leads(&node).await == 0);
         }
         if idle == 0 {
@@ -320,7 +320,7 @@ async fn a_node_whose_clock_is_wrong_takes_no_writes_and_leads_nothing() {
     assert_eq!(leads(&wrong).await, 0, "others lead what it led");
     let mut heard = Vec::new();
     for node in cluster.running().collect::<Vec<_>>() {
-        heard.extend(node.status().await.members.into_iter().filter(|heard| heard.node == wrong.id()));
+        heard.extend(node.status().await.reported.members.into_iter().filter(|heard| heard.node == wrong.id()));
     }
     assert!(heard.iter().all(|heard| heard.clock_ms.is_some_and(|ms| (3_599_000..3_601_000).contains(&ms))));
     assert_eq!(heard.len(), 1, "the leader of the meta group knows of it");

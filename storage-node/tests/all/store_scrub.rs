@@ -85,14 +85,16 @@ async fn led_by(cluster: &TestCluster) -> usize {
 
 /// When the replicas of a range were last found alike, as its leader says, and whether rows are unresolved.
 async fn scrubbed(cluster: &TestCluster, range: RangeId) -> (Option<u64>, bool) {
-    for node in cluster.running() {
-        let status = node.status().await;
-        let range = status.ranges.into_iter().find(|status| status.id == range).unwrap();
-        if range.leader.is_some() {
-            return (range.stores_scrubbed_ms, range.stores_unresolved_ms.is_some());
+    for _ in 0..3000 {
+        for node in cluster.running() {
+            let status = node.status().await;
+            if let Some(facts) = status.ranges.into_iter().find(|status| status.id == range).unwrap().facts {
+                return (facts.stores_scrubbed_ms, facts.stores_unresolved_ms.is_some());
+            }
         }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    (None, false)
+    panic!("no leader says anything");
 }
 
 /// Waits until the replicas of a range were found alike once more.

@@ -13,5 +13,6 @@ mod campaign;
 mod first_start;
 mod groups;
 mod hanging;
+mod safety;
 mod stale;
 mod zones;

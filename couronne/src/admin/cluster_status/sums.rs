@@ -13,6 +13,7 @@ pub(super) fn add_repair(sum: &mut Repair, other: &Repair) {
     sum.pending_chunks += other.pending_chunks;
     sum.done_chunks += other.done_chunks;
     sum.parked += other.parked;
+    sum.listed += other.listed;
     sum.rebuilt_bytes += other.rebuilt_bytes;
     sum.bytes_per_second += other.bytes_per_second;
     sum.survives = [sum.survives, other.survives].into_iter().flatten().min();
@@ -45,6 +46,7 @@ pub(super) fn joined_scrub(sum: Option<Scrub>, other: Scrub) -> Scrub {
     sum.found += other.found;
     sum.healed += other.healed;
     sum.orphans += other.orphans;
+    sum.cycle_s = sum.cycle_s.max(other.cycle_s);
     sum
 }
 

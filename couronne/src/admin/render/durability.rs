@@ -1,7 +1,8 @@
 //! The first lines of the status: what is in durability; and what a policy can promise.
 
+use super::safety;
 use super::text::{many, range_name};
-use couronne_admin::types::{ClusterStatus, Durability, PolicyPromise};
+use couronne_admin::types::{ClusterStatus, PolicyPromise};
 
 /// What is in danger, the worst first.
 pub(super) fn lines(status: &ClusterStatus) -> Vec<String> {
@@ -16,7 +17,7 @@ pub(super) fn lines(status: &ClusterStatus) -> Vec<String> {
         let voters = many(durability.awaited_voters, "drive is", "drives are");
         return vec![format!("not begun: {voters} to vote in the meta group yet; until then nothing is taken")];
     }
-    let mut lines = vec![first(durability)];
+    let mut lines = vec![first(status)];
     if !durability.leaderless.is_empty() {
         let ranges: Vec<String> = durability.leaderless.iter().map(|range| range_name(*range)).collect();
         lines.push(format!("  no leader: ranges {}; their keys can be neither read nor written", ranges.join(", ")));
@@ -42,6 +43,7 @@ pub(super) fn lines(status: &ClusterStatus) -> Vec<String> {
         lines.push(format!("  metadata: {} with replicas away", many(durability.ranges, "range", "ranges")));
     }
     lines.extend(smaller(status));
+    lines.extend(if durability.safety.all_safe { safety::proofs(status) } else { safety::doubts(status) });
     lines
 }
 
@@ -57,7 +59,8 @@ fn smaller(status: &ClusterStatus) -> Option<String> {
     Some(format!("  metadata: {ranges} fewer than {wanted} voters; {name} has {voters}: {survived} survived"))
 }
 
-fn first(durability: &Durability) -> String {
+fn first(status: &ClusterStatus) -> String {
+    let durability = &status.durability;
     let what = match (durability.chunks, durability.drives_away, durability.ranges) {
         (0, 0, ranges) if ranges > 0 => many(ranges, "metadata range", "metadata ranges"),
         (0, _, _) => "chunks with shards on drives that are away".to_owned(),
@@ -68,7 +71,14 @@ fn first(durability: &Durability) -> String {
         0 if durability.promised == 0 => "any loss costs data: the policy keeps one copy".to_owned(),
         0 => format!("one more loss would cost data: {what}"),
         survives if survives >= durability.promised && durability.degraded_chunks == 0 => {
-            format!("all safe: {}", many(survives.unsigned_abs(), "loss is survived", "losses are survived"))
+            let survived = many(survives.unsigned_abs(), "loss is survived", "losses are survived");
+            match safety::headline(status) {
+                None => format!("all safe: {survived}"),
+                Some(safety::Headline::Unscrubbed(what)) => format!("no loss is known: {survived}; {what}"),
+                Some(safety::Headline::Doubt(what)) => {
+                    format!("not all safe: {survived} as far as is known; {what}")
+                }
+            }
         }
         survives => {
             let survived = many(survives.unsigned_abs(), "more loss is survived", "more losses are survived");

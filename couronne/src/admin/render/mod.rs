@@ -7,6 +7,7 @@
 mod durability;
 mod lists;
 mod map;
+mod safety;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -2,8 +2,8 @@
 
 use super::{drives, nodes, status};
 use couronne_admin::types::{
-    ClusterStatus, DegradedChunks, Drive, DriveState, Durability, Node, NodeRole, PolicyPromise, Range, Repair, Scrub,
-    ScrubDrive,
+    ClusterStatus, DegradedChunks, Doubt, DoubtKind, Drive, DriveState, Durability, Node, NodeRole, PolicyPromise,
+    Range, RangeFacts, Repair, Safety, Scrub, ScrubDrive,
 };
 
 const GIB: u64 = 1 << 30;
@@ -48,8 +48,37 @@ fn range(number: u64) -> Range {
         serving: replicas.clone(),
         leader: replicas.get(number as usize).cloned(),
         replicas,
-        ..Range::default()
+        settled: true,
+        facts: Some(RangeFacts { swept_version: 51, ..RangeFacts::default() }),
+        silent_since_ms: None,
     }
+}
+
+/// Everything is known to be safe.
+fn safe() -> Safety {
+    Safety {
+        all_safe: true,
+        loss_version: 50,
+        swept_version: Some(51),
+        repair_rows: Some(0),
+        shards_scrubbed_ms: Some(2_800_000),
+        shards_looked_for_ms: Some(1_000_000),
+        stores_scrubbed_ms: Some(9_000_000),
+        scrub_cycle_s: 15 * 86_400,
+        doubts: Vec::new(),
+    }
+}
+
+/// What is in doubt of some nodes, drives or ranges, for a thousand seconds.
+fn doubted(status: &ClusterStatus, doubts: &[(DoubtKind, &[&str])]) -> ClusterStatus {
+    let doubt = |(kind, of): &(DoubtKind, &[&str])| Doubt {
+        kind: *kind,
+        of: of.iter().map(|name| (*name).to_owned()).collect(),
+        since_ms: Some(9_000_000),
+    };
+    let doubts = doubts.iter().map(doubt).collect();
+    let safety = Safety { all_safe: false, doubts, ..status.durability.safety.clone() };
+    ClusterStatus { durability: Durability { safety, ..status.durability.clone() }, ..status.clone() }
 }
 
 /// Six nodes in three zones; nothing is amiss.
@@ -57,7 +86,7 @@ fn healthy() -> ClusterStatus {
     ClusterStatus {
         version: "0.1.0".to_owned(),
         now_ms: 10_000_000,
-        durability: Durability { survives: 2, promised: 2, ..Durability::default() },
+        durability: Durability { survives: 2, promised: 2, safety: safe(), ..Durability::default() },
         promise: PolicyPromise {
             policy: "ec:4+2".to_owned(),
             nodes: 6,
@@ -86,6 +115,8 @@ fn a_healthy_cluster() {
         status(&healthy()),
         [
             "all safe: 2 losses are survived",
+            "  known: looked through to map version 51 for losses, the newest at 50; nothing to repair; all voters of 4 groups serve",
+            "  scrubbed: shards 2 h ago, their places 2 h ago, replicas 16 min ago; again within 15 days",
             "",
             "policy    ec:4+2 over 6 nodes: any 2 drives or nodes; any 1 of 3 zones",
             "zones",
@@ -119,6 +150,17 @@ fn a_healthy_cluster() {
 fn a_cluster_that_repairs() {
     let mut message = healthy();
     message.durability = Durability { survives: 1, chunks: 120, degraded_chunks: 120, ..message.durability };
+    let id = drive(4).id;
+    message = doubted(
+        &message,
+        &[
+            (DoubtKind::NodesSilent, &["n4"]),
+            (DoubtKind::DrivesAway, &[&id]),
+            (DoubtKind::RangesUnswept, &["2", "3"]),
+            (DoubtKind::Unrepaired, &["1"]),
+        ],
+    );
+    message.durability.safety.repair_rows = Some(13);
     message.nodes[3] = Node { answers: false, version: None, down_since_ms: Some(9_300_000), ..node(4) };
     message.drives[3] = Drive {
         state: DriveState::Lost,
@@ -140,6 +182,7 @@ fn a_cluster_that_repairs() {
         remaining_s: Some(150),
         parked: 1,
         degraded: vec![DegradedChunks { survives: 1, blobs: 12, chunks: 120 }],
+        listed: 12,
         ..Repair::default()
     };
     let reading = |number| ScrubDrive {
@@ -163,6 +206,10 @@ fn a_cluster_that_repairs() {
         [
             "1 more loss is survived; degraded: 120 chunks",
             "  degraded: 120 chunks of 12 blobs survive 1 more loss",
+            "  not known: node n4 does not answer, for 16 min",
+            "  not safe: drive 00000004 does not serve, for 16 min",
+            "  not known: ranges 2, 3 were not looked through for the loss at map version 50 yet, for 16 min",
+            "  not safe: 13 blobs are repaired or wait for a drive, 1 of them not looked at yet, for 16 min",
             "",
             "policy    ec:4+2 over 6 nodes: any 2 drives or nodes; any 1 of 3 zones",
             "zones",
@@ -255,7 +302,7 @@ fn a_cluster_time_that_lags_is_shown() {
 #[test]
 fn first_lines() {
     let first = |durability| status(&ClusterStatus { durability, ..healthy() }).remove(0);
-    let whole = Durability { survives: 2, promised: 2, ..Durability::default() };
+    let whole = Durability { survives: 2, promised: 2, safety: safe(), ..Durability::default() };
     assert_eq!(first(Durability { survives: 1, promised: 1, ..whole.clone() }), "all safe: 1 loss is survived");
     let awaited = Durability { awaited_nodes: 1, ..whole.clone() };
     assert_eq!(first(awaited), "not begun: 1 storage node is to join yet");
@@ -269,6 +316,63 @@ fn first_lines() {
     assert_eq!(first(gone), "OUT OF REACH: 1 chunk; bring back what is away");
     let metadata = Durability { survives: 0, ranges: 3, ..whole };
     assert_eq!(first(metadata), "one more loss would cost data: 3 metadata ranges");
+}
+
+/// A cluster that was just formed is not broken: it was not looked at yet.
+#[test]
+fn a_cluster_that_was_never_scrubbed() {
+    let ids: Vec<String> = (1..=6).map(|number| drive(number).id).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let ranges: &[&str] = &["1", "2", "3", "4"];
+    let new = doubted(
+        &healthy(),
+        &[
+            (DoubtKind::ShardsUnscrubbed, &ids),
+            (DoubtKind::ShardsNotLookedFor, ranges),
+            (DoubtKind::StoresUnscrubbed, &["0", "1"]),
+        ],
+    );
+    let first: Vec<String> = status(&new).into_iter().take(4).collect();
+    assert_eq!(
+        first,
+        [
+            "no loss is known: 2 losses are survived; not yet scrubbed, for 16 min",
+            "  not yet scrubbed: shards on drives 00000001, 00000002, 00000003, 00000004, 00000005, 00000006, for 16 min",
+            "  not yet scrubbed: places of the shards of ranges 1, 2, 3, 4, for 16 min",
+            "  not yet scrubbed: replicas of ranges the meta group, 1, for 16 min",
+        ]
+    );
+    let mut late = new;
+    late.drives.iter_mut().for_each(|drive| drive.scrubbed_ms = Some(1));
+    let facts = RangeFacts { looked_ms: Some(1), stores_scrubbed_ms: Some(1), ..RangeFacts::default() };
+    late.ranges.iter_mut().for_each(|range| range.facts = Some(facts));
+    assert_eq!(status(&late)[0], "no loss is known: 2 losses are survived; not scrubbed within the cycle, for 16 min");
+}
+
+/// Whatever is in doubt, the first line does not say that all is safe, and a line says what it is and since when.
+#[test]
+fn doubts_are_said() {
+    let said = |kind, of: &[&str]| {
+        let lines = status(&doubted(&healthy(), &[(kind, of)]));
+        assert!(!lines[0].starts_with("all safe"), "{lines:#?}");
+        (lines[0].clone(), lines[1].clone())
+    };
+    let texts = |first: &str, second: &str| {
+        (format!("not all safe: 2 losses are survived as far as is known; {first}"), format!("  {second}, for 16 min"))
+    };
+    assert_eq!(
+        said(DoubtKind::RangesSilent, &["4"]),
+        texts("not known how ranges are", "not known: no leader says how range 4 is")
+    );
+    assert_eq!(
+        said(DoubtKind::GroupsNotWhole, &["0"]),
+        texts("metadata lacks voters", "not safe: the meta group has not all voters, or one does not serve")
+    );
+    assert_eq!(
+        said(DoubtKind::NodesBehind, &["n1", "n2"]),
+        texts("nodes do not know the newest loss yet", "not known: nodes n1, n2 do not know the newest loss yet")
+    );
+    assert_eq!(said(DoubtKind::Unrepaired, &[]), texts("not all is repaired", "not safe: repair has something to do"));
 }
 
 #[test]
@@ -306,6 +410,8 @@ fn a_lone_server() {
         status(&message),
         [
             "all safe: 2 losses are survived",
+            "  known: looked through to map version 51 for losses, the newest at 50; nothing to repair; all voters of 4 groups serve",
+            "  scrubbed: shards 2 h ago, their places 2 h ago, replicas 16 min ago; again within 15 days",
             "",
             "policy    ec:4+2: any 2 drives",
             "drives",

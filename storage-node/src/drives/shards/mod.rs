@@ -36,6 +36,7 @@ pub use self::compaction::Maintained;
 use self::core::{Core, Health};
 pub use self::duties::{ListedShard, Stats};
 pub use self::identity::{Identity, IdentityError};
+pub(crate) use self::record::crc64;
 use self::record::{HEADER_BYTES_MAX, RecordVersion, ShardFacts, Subject};
 use self::row::ShardRow;
 pub use self::segment::SegmentNumber;

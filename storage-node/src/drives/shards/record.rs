@@ -346,7 +346,7 @@ pub(super) fn blob_id(from: &mut &[u8]) -> Result<BlobId, TryGetError> {
 }
 
 /// CRC-64/NVME.
-pub(super) fn crc64(bytes: &[u8]) -> u64 {
+pub(crate) fn crc64(bytes: &[u8]) -> u64 {
     couronne_base::crc::of(bytes)
 }
 

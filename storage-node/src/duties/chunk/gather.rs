@@ -16,6 +16,8 @@ use crate::duties::error::DutyError;
 struct Fetched {
     number: u8,
     payload: Option<Bytes>,
+    /// The drive that the bytes are from.
+    from: Option<DriveId>,
     wrong: Vec<DriveId>,
     silent: Vec<DriveId>,
 }
@@ -55,7 +57,8 @@ impl Work<'_> {
 
     async fn fetch_all(&self, numbers: &[u8], shards: &mut [Option<Bytes>], found: &mut Found) {
         let fetched = join_all(numbers.iter().map(|number| self.fetch(*number, found))).await;
-        for Fetched { number, payload, wrong, silent } in fetched {
+        for Fetched { number, payload, from, wrong, silent } in fetched {
+            found.read.extend(from.map(|drive| (number, drive)));
             wrong.into_iter().for_each(|drive| found.remove(number, drive));
             found.silent.extend(silent);
             if let Some(place) = shards.get_mut(usize::from(number)) {
@@ -66,12 +69,12 @@ impl Work<'_> {
 
     /// A shard's verified bytes from one of the drives that have it.
     async fn fetch(&self, number: u8, found: &Found) -> Fetched {
-        let mut fetched = Fetched { number, payload: None, wrong: Vec::new(), silent: Vec::new() };
+        let mut fetched = Fetched { number, payload: None, from: None, wrong: Vec::new(), silent: Vec::new() };
         let id = self.shard(number);
         for drive in found.places.get(usize::from(number)).into_iter().flatten() {
             match self.context.client.get_shard(*drive, id, self.target.geometry).await {
                 Ok(payload) => {
-                    fetched.payload = Some(payload);
+                    (fetched.payload, fetched.from) = (Some(payload), Some(*drive));
                     return fetched;
                 }
                 Err(error @ (ShardError::NotFound | ShardError::Corrupt(_))) => {

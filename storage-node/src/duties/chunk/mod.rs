@@ -53,6 +53,8 @@ pub(super) struct Chunk {
     pub(super) better: bool,
     /// Bytes of shards that were put.
     pub(super) bytes: u64,
+    /// How many shards their primaries read back.
+    pub(super) shards_read: u64,
 }
 
 /// Which bytes to repair.
@@ -65,6 +67,9 @@ pub(super) struct Target<'a> {
     pub(super) wrong: Option<(DriveId, u8)>,
     /// Whether copies are looked for of shards that are on their primaries, too.
     pub(super) strays: bool,
+    /// Whether it counts as whole only once every shard was read on its primary. Without that a primary's word that it has
+    /// the shard is enough.
+    pub(super) is_read_back: bool,
 }
 
 /// A chunk being worked on.
@@ -86,19 +91,23 @@ pub(super) async fn repair(
     let placement = place(&ring, target.chunk, &target.geometry)?;
     let work = Work { context, snapshot, target, ring, placement };
     let mut found = work.look().await;
-    let mut bytes = 0;
+    let (mut bytes, mut shards_read) = (0, 0);
     for _ in 0..ROUNDS {
         let plan = work.plan(&found);
         let put = work.carry_out(&plan, &mut found).await?;
         bytes += put;
         if plan == work.plan(&found) {
-            break;
+            let unread = work.unread(&found);
+            if unread.is_empty() {
+                break;
+            }
+            shards_read += work.read_back(unread, &mut found).await;
         }
     }
-    let better = !work.plan(&found).is_empty() || !found.silent.is_empty();
+    let better = !work.plan(&found).is_empty() || !found.silent.is_empty() || !work.unread(&found).is_empty();
     let whole = !better && found.is_whole(&work.placement);
     let survives = found.survives(&work.ring, &work.placement, target.geometry.k());
-    Ok(Chunk { survives, whole, better, bytes })
+    Ok(Chunk { survives, whole, better, bytes, shards_read })
 }
 
 /// The geometry that a drive's shard of the chunk names: its row is not at hand. The drives of the
@@ -230,6 +239,39 @@ impl Work<'_> {
             payload: payload.clone(),
         };
         self.context.client.offer(drive, || self.context.routes.restore_shard(drive, request())).await
+    }
+
+    /// The shards of a chunk that is whole as far as its primaries say, and that were not read there yet.
+    fn unread(&self, found: &Found) -> Vec<(u8, DriveId)> {
+        if !self.target.is_read_back || !found.silent.is_empty() || !found.is_whole(&self.placement) {
+            return Vec::new();
+        }
+        self.numbers().filter(|shard| !found.read.contains(shard)).collect()
+    }
+
+    /// Has primaries read their shards where they lie; how many were sound. One that is not sound counts as not
+    /// there from then on.
+    async fn read_back(&self, unread: Vec<(u8, DriveId)>, found: &mut Found) -> u64 {
+        let _turn = self.context.moving.acquire().await;
+        let reading = unread.into_iter().map(|(number, drive)| async move {
+            let verifying = self.context.routes.verify_shard(drive, self.shard(number));
+            (number, drive, timeout(DRIVE_WAIT, verifying).await)
+        });
+        let mut sound = 0;
+        for (number, drive, verified) in join_all(reading).await {
+            match verified {
+                Ok(Ok(())) => {
+                    found.read.insert((number, drive));
+                    sound += 1;
+                }
+                Ok(Err(error @ (ShardError::NotFound | ShardError::Corrupt(_)))) => {
+                    tracing::warn!(shard = ?self.shard(number), %drive, %error, "a shard is missing or wrong");
+                    found.remove(number, drive);
+                }
+                Ok(Err(_)) | Err(_) => drop(found.silent.insert(drive)),
+            }
+        }
+        sound
     }
 
     /// Deletes copies off their primaries, once these have read the shard back.

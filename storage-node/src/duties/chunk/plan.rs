@@ -22,6 +22,8 @@ pub(super) struct Found {
     pub(super) silent: BTreeSet<DriveId>,
     /// Drives that do not take shards.
     pub(super) refusing: BTreeSet<DriveId>,
+    /// Shards that were read and verified where they lie.
+    pub(super) read: BTreeSet<(u8, DriveId)>,
 }
 
 /// What is to be done.
@@ -84,6 +86,7 @@ impl Found {
     }
 
     pub(super) fn remove(&mut self, number: u8, drive: DriveId) {
+        self.read.remove(&(number, drive));
         if let Some(places) = self.places.get_mut(usize::from(number)) {
             places.remove(&drive);
         }
@@ -110,7 +113,7 @@ pub(super) fn plan(ring: &Ring, placement: &Placement, snapshot: &DriveSnapshot,
                 plan.puts.push((number, *primary));
                 holding.insert(*primary);
             }
-        } else if places.is_empty() && can_rebuild && snapshot.lost.contains_key(primary) {
+        } else if places.is_empty() && can_rebuild && snapshot.lost.contains(primary) {
             homeless.push(number);
         }
     }
@@ -159,7 +162,7 @@ mod tests {
 
     fn snapshot(ring: &Ring, away: &BTreeSet<DriveId>, lost: bool) -> DriveSnapshot {
         let up = ring.all_drives().map(|(drive, _)| drive.id).filter(|drive| !away.contains(drive)).collect();
-        let lost = away.iter().filter(|_| lost).map(|drive| (*drive, 1)).collect();
+        let lost = away.iter().filter(|_| lost).copied().collect();
         DriveSnapshot { up, lost, ..DriveSnapshot::default() }
     }
 

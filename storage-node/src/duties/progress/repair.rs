@@ -3,12 +3,12 @@
 //! Promises: nothing is shown as done that was not looked at with the drives as they stand now.
 //! Must not know: how a chunk is repaired.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_metadata::ids::RangeId;
-use couronne_metadata::record::{LossEvent, RepairRecord};
+use couronne_metadata::record::RepairRecord;
 use couronne_placement::BlobId;
 use parking_lot::Mutex;
 
@@ -47,6 +47,8 @@ pub struct RepairStatus {
     pub degraded: BTreeMap<i16, Degraded>,
     /// How long a drive is waited for, in seconds.
     pub grace_s: u64,
+    /// Repair rows that are counted above, by how much they survive.
+    pub listed_rows: u64,
 }
 
 /// Blobs whose worst chunk survives so many losses, and their chunks.
@@ -78,10 +80,11 @@ pub(in crate::duties) struct RangeProgress {
     term: u64,
     /// How the drives stood when the rows were listed last; unset: they were not.
     pub(in crate::duties) snapshot: Option<Arc<DriveSnapshot>>,
-    /// The events that finished sweeps have looked for, as the range's row says; unset: it was not read yet.
-    pub(in crate::duties) swept: Option<BTreeSet<LossEvent>>,
-    /// The events of the sweep that is not finished, and how far it got; unset: none was begun.
-    pub(in crate::duties) unfinished: Option<(BTreeSet<LossEvent>, BlobWalk)>,
+    /// The version of the map up to whose losses sweeps are finished, as the range's row says; unset: it was not read
+    /// yet.
+    pub(in crate::duties) swept: Option<u64>,
+    /// The newest loss of the sweep that is not finished, and how far it got; unset: none was begun.
+    pub(in crate::duties) unfinished: Option<(u64, BlobWalk)>,
     /// How many blobs the last sweep saw, and the one under way has seen.
     pub(in crate::duties) blobs: u64,
     pub(in crate::duties) looked: u64,
@@ -209,13 +212,14 @@ impl RangeProgress {
 
     /// Whether every blob was looked through for all that may be gone.
     fn is_swept(&self, now: &DriveSnapshot) -> bool {
-        self.swept.as_ref().is_some_and(|swept| now.events().is_subset(swept))
+        self.swept.is_some_and(|swept| now.newest_loss() <= swept)
     }
 
     /// Adds what is known of the range, given how the drives stand now.
     fn add_to(&self, status: &mut RepairStatus, now: &DriveSnapshot) {
         status.pending_blobs += u64::from(self.is_started);
         let parked = u64::try_from(self.parked.len()).unwrap_or(u64::MAX);
+        status.listed_rows += self.pending_blobs() + parked;
         if !self.is_swept(now) {
             status.pending_blobs += self.blobs.saturating_sub(self.looked).max(1);
         }

@@ -46,6 +46,8 @@ pub struct ScrubStatus {
     pub found: u64,
     /// Chunks of which shards were put back since the start.
     pub healed: u64,
+    /// Within how long everything is to be scrubbed once, in seconds.
+    pub cycle_s: u64,
 }
 
 /// What is done by itself in a round: reading a drive, or looking for all chunks.

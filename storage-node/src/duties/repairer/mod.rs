@@ -2,7 +2,7 @@
 //!
 //! A round: what readers reported; then, for every range led here, a sweep if drives were lost or
 //! emptied since the last one, and the repair rows, those with the most missing shards first over all
-//! ranges. The map wakes it: a drive that is up again, or one whose grace is over; so does an operator that
+//! ranges. The map wakes it: a drive that is up again, or one that is lost; so does an operator that
 //! has every blob looked for once more.
 //! Promises: as [`rows`] and [`sweep`] say; a report is believed only for a blob that its owner still names.
 //! Must not know: how a chunk is repaired.
@@ -76,8 +76,7 @@ impl Duty for Repairer {
 
     fn rest(&self, context: &DutyContext) -> Duration {
         let rest = Self::interval(&context.settings).max(self.took.saturating_mul(REST_FACTOR));
-        let until_loss = context.until_next_loss().map_or(rest, |loss| loss.min(rest));
-        REST_MIN.min(rest).saturating_add(until_loss)
+        REST_MIN.min(rest).saturating_add(rest)
     }
 
     /// The map changed, or an operator wants a round.
@@ -225,7 +224,7 @@ async fn prepare(
     leader: &RangeServer,
     rows: &RepairRows<'_>,
 ) -> Result<BTreeSet<u8>, DutyError> {
-    if let Err(error) = sweep::sweep(context, leader, &rows.pass.snapshot.events()).await {
+    if let Err(error) = sweep::sweep(context, leader).await {
         tracing::warn!(range = leader.descriptor().id.0, %error, "the sweep goes on later");
     }
     rows.list().await
@@ -251,7 +250,7 @@ pub(super) async fn repair_reported(
     // It is wrong only if it is there and does not verify; else it is missing, or was put back since.
     let verified = context.routes.verify_shard(*drive, *shard).await;
     let wrong = matches!(verified, Err(ShardError::Corrupt(_))).then_some((*drive, shard.number));
-    let target = Target { owner, chunk: shard.chunk, geometry, policy, wrong, strays: true };
+    let target = Target { owner, chunk: shard.chunk, geometry, policy, wrong, strays: true, is_read_back: false };
     let chunk = chunk::repair(context, &snapshot, &target).await?;
     count(&context.counters.chunks_repaired, u64::from(chunk.bytes > 0));
     context.repair_rate.take(chunk.bytes).await;

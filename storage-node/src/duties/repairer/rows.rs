@@ -1,6 +1,6 @@
 //! The repair rows of a range: which are to be looked at, and repairing their blobs.
 //!
-//! Promises: a row goes only when every shard of every chunk was found on its primary, or when nothing
+//! Promises: a row goes only when every shard of every chunk was read and verified on its primary, or when nothing
 //! names its blob any more; one that is as good as can be stays and costs nothing while the drives
 //! stand as they do. Must not know: how a chunk is repaired.
 
@@ -170,16 +170,18 @@ impl RepairRows<'_> {
 
     async fn repair_chunk(&self, row: &RepairRecord, owner: &Owner, index: u64) -> Result<Chunk, DutyError> {
         let (context, counters) = (self.context, &self.context.counters);
-        let work = chunk_work(row, index);
+        let (work, shard_len) = (chunk_work(row, index), shard_len(row, index));
         let index = u32::try_from(index)?;
         let chunk = ChunkId { blob: row.blob.id, index };
         let (geometry, policy) = (row.blob.geometry, row.blob.policy);
-        let target = Target { owner, chunk, geometry, policy, wrong: None, strays: true };
+        let target =
+            Target { owner, chunk, geometry, policy, wrong: None, strays: true, is_read_back: !mutant!(DropRowUnread) };
         let chunk = chunk::repair(context, &self.pass.snapshot, &target).await?;
         count(&counters.chunks_repaired, u64::from(chunk.bytes > 0));
         count(&counters.chunks_unrepaired, u64::from(!chunk.whole));
         context.repair.chunk_done(context.env.clock.steady(), self.leader.descriptor().id, work, chunk.bytes);
-        context.repair_rate.take(chunk.bytes).await;
+        // What was moved was rebuilt from shards that are read anyway; what was only read back is paced, too.
+        context.repair_rate.take(if chunk.bytes > 0 { chunk.bytes } else { chunk.shards_read * shard_len }).await;
         Ok(chunk)
     }
 
@@ -201,11 +203,15 @@ fn blob_work(row: &RepairRecord) -> WorkEstimate {
 
 /// The same of one of its chunks, if it lacks as many shards as the row says.
 fn chunk_work(row: &RepairRecord, index: u64) -> WorkEstimate {
-    let geometry = &row.blob.geometry;
-    let layout = u32::try_from(index).ok().and_then(|index| geometry.chunk(row.blob.len, index));
-    let shard_len = layout.map_or(0, |layout| u64::from(layout.shard_len));
+    let (geometry, shard_len) = (&row.blob.geometry, shard_len(row, index));
     let puts = u64::from(row.missing) * shard_len;
     WorkEstimate { items: 1, cost: LOOK_BYTES + u64::from(geometry.k()) * shard_len + puts, paced: puts }
+}
+
+/// How long each shard of one of its chunks is, in bytes.
+fn shard_len(row: &RepairRecord, index: u64) -> u64 {
+    let layout = u32::try_from(index).ok().and_then(|index| row.blob.geometry.chunk(row.blob.len, index));
+    layout.map_or(0, |layout| u64::from(layout.shard_len))
 }
 
 #[cfg(test)]

@@ -2,21 +2,18 @@
 //! rows for them.
 //!
 //! The range's rows and the ring say where every chunk is; no drive is asked.
-//! Promises: once a sweep for a set of events is finished, every blob that they concern and that a row names
+//! Promises: once a sweep for the losses of a map is finished, every blob that they concern and that a row names
 //! has a repair row; those that are committed later get theirs with their row, for the range knows by which map the sweep
 //! went before it begins. What was swept stands in a row of the range: another leader sweeps only for what is new. A page
 //! of blobs whose rows cannot be left is tried again in the next round: it does not stop the sweep, which is not finished
 //! before.
 //! Must not know: how a blob is repaired.
 
-use std::collections::BTreeSet;
-
 use couronne_metadata::command::Command;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::marks::mark_degraded;
 use couronne_metadata::query::{Answer, Query};
-use couronne_metadata::record::{BlobRef, LossEvent, RepairRecord, SweepMarks};
-use couronne_protocol::map::MapSource;
+use couronne_metadata::record::{BlobRef, RepairRecord};
 
 use super::super::data_loss::DataLoss;
 use super::super::error::DutyError;
@@ -27,55 +24,46 @@ use crate::replicas::RangeServer;
 /// Blobs looked at between two steps.
 const BLOBS: u32 = 500;
 
-/// Looks for blobs that the events concern, if some have not been looked for in this range.
-pub(super) async fn sweep(
-    context: &DutyContext,
-    leader: &RangeServer,
-    events: &BTreeSet<LossEvent>,
-) -> Result<(), DutyError> {
+/// Looks for blobs that losses concern, if some losses have not been looked for in this range.
+pub(super) async fn sweep(context: &DutyContext, leader: &RangeServer) -> Result<(), DutyError> {
     let (range, progress) = (leader.descriptor().id, &context.repair);
-    let swept = match progress.range(range, |range| range.swept.clone()) {
+    let swept = match progress.range(range, |range| range.swept) {
         Some(swept) => swept,
-        None => read_marks(context, leader).await?,
+        None => read_mark(context, leader).await?,
     };
-    let news: BTreeSet<LossEvent> = events.difference(&swept).copied().collect();
-    if news.is_empty() {
+    let losses = DataLoss::of(context.map.state());
+    let newest = losses.newest();
+    if newest <= swept {
         return Ok(());
     }
-    let losses = DataLoss::new(events.clone(), context.map.current());
-    let unfinished = progress.range(range, |range| range.unfinished.take()).filter(|(of, _)| of == events);
+    let unfinished = progress.range(range, |range| range.unfinished.take()).filter(|(of, _)| *of == newest);
     let mut walk = match unfinished {
         Some((_, walk)) => walk,
         None => {
-            tracing::info!(
-                range = range.0,
-                events = news.len(),
-                "sweeping for blobs with shards on lost or emptied drives"
-            );
+            tracing::info!(range = range.0, newest, "sweeping for blobs with shards on lost or emptied drives");
             progress.range(range, |range| range.looked = 0);
             say(context, leader, Command::BeginSweep { map_version: losses.map_version() }).await?;
             BlobWalk::new()
         }
     };
-    let walked = walk_on(context, leader, &mut walk, &losses, &news).await;
+    let walked = walk_on(context, leader, &mut walk, &losses, swept).await;
     if !walk.is_done() {
-        progress.range(range, |range| range.unfinished = Some((events.clone(), walk)));
+        progress.range(range, |range| range.unfinished = Some((newest, walk)));
         return walked;
     }
-    let marks = SweepMarks { swept: events.iter().copied().collect() };
-    say(context, leader, Command::EndSweep { marks }).await?;
+    say(context, leader, Command::EndSweep { map_version: newest }).await?;
     progress.range(range, |range| {
-        range.swept = Some(events.clone());
+        range.swept = Some(newest);
         range.blobs = range.looked;
     });
     walked
 }
 
 /// What sweeps of this leader or those before it have finished.
-async fn read_marks(context: &DutyContext, leader: &RangeServer) -> Result<BTreeSet<LossEvent>, DutyError> {
-    let Answer::SweepMarks(marks) = ask(leader, Query::SweepMarks).await? else { return Err(DutyError::WrongAnswer) };
-    let swept: BTreeSet<LossEvent> = marks.swept.into_iter().collect();
-    context.repair.range(leader.descriptor().id, |range| range.swept = Some(swept.clone()));
+async fn read_mark(context: &DutyContext, leader: &RangeServer) -> Result<u64, DutyError> {
+    let Answer::Facts(facts) = ask(leader, Query::Facts).await? else { return Err(DutyError::WrongAnswer) };
+    let swept = facts.marks.swept_version;
+    context.repair.range(leader.descriptor().id, |range| range.swept = Some(swept));
     Ok(swept)
 }
 
@@ -92,7 +80,7 @@ async fn walk_on(
     leader: &RangeServer,
     walk: &mut BlobWalk,
     losses: &DataLoss,
-    news: &BTreeSet<LossEvent>,
+    swept: u64,
 ) -> Result<(), DutyError> {
     let (range, progress, mut walked) = (leader.descriptor().id, &context.repair, Ok(()));
     walk.begin_round();
@@ -101,7 +89,7 @@ async fn walk_on(
             Ok(page) => {
                 let seen = u64::try_from(page.blobs.len()).unwrap_or(u64::MAX);
                 progress.range(range, |range| range.looked = range.looked.saturating_add(seen));
-                let degraded = degraded(&page.blobs, losses, news).await;
+                let degraded = degraded(&page.blobs, losses, swept).await;
                 // The rows are others now: what was listed no longer counts.
                 progress.range(range, |range| range.snapshot = range.snapshot.take().filter(|_| degraded.is_empty()));
                 let marked = mark(context, leader, degraded).await;
@@ -123,15 +111,11 @@ async fn walk_on(
 }
 
 /// The blobs of a page that have lost a shard.
-async fn degraded(
-    blobs: &[(BucketId, ObjectKey, BlobRef)],
-    losses: &DataLoss,
-    news: &BTreeSet<LossEvent>,
-) -> Vec<RepairRecord> {
+async fn degraded(blobs: &[(BucketId, ObjectKey, BlobRef)], losses: &DataLoss, swept: u64) -> Vec<RepairRecord> {
     let mut degraded = Vec::new();
     for (bucket, key, blob) in blobs {
         // What cannot be told is looked at: one blob's trouble is not the others'.
-        let missing = losses.missing(blob, news).unwrap_or(1);
+        let missing = losses.missing(blob, swept).unwrap_or(1);
         if missing > 0 {
             degraded.push(RepairRecord { blob: blob.clone(), bucket: *bucket, key: key.clone(), missing });
         }

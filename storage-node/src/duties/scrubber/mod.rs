@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use couronne_metadata::command::Command;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_metadata::record::{BlobRef, RepairRecord};
@@ -34,7 +35,7 @@ use super::progress::{Of, ScrubStatus};
 use super::rate_limiter::RateLimiter;
 use super::settings::DutySettings;
 use super::walk::BlobWalk;
-use super::{Duty, DutyContext, ask, ask_owner, count, policy_of, repairer};
+use super::{Duty, DutyContext, ask, ask_owner, count, execute, policy_of, repairer, some_key};
 use crate::drives::{DamageReport, ListedShard, MountedDrive};
 use crate::replicas::RangeServer;
 
@@ -55,6 +56,9 @@ const LOOK: WorkEstimate = WorkEstimate { items: 1, cost: 1, paced: 0 };
 
 /// So often the pages that failed are tried in one look.
 const LOOK_ROUNDS: usize = 3;
+
+/// How long a node rests before it scrubs while one of its drives was never read through.
+const FIRST_REST: Duration = Duration::from_secs(600);
 
 /// Between two pages of blobs.
 const REST: Duration = Duration::from_millis(50);
@@ -77,11 +81,19 @@ impl Duty for Scrubber {
     type Status = ScrubStatus;
 
     fn status(context: &DutyContext) -> ScrubStatus {
-        context.scrub.status(context.env.clock.steady())
+        let status = context.scrub.status(context.env.clock.steady());
+        ScrubStatus { cycle_s: context.settings.scrub_cycle.as_secs(), ..status }
     }
 
     fn interval(settings: &DutySettings) -> Duration {
         settings.scrub_interval
+    }
+
+    /// A drive that was never read through does not wait so long.
+    fn rest(&self, context: &DutyContext) -> Duration {
+        let is_new = |mounted: Arc<MountedDrive>| mounted.is_well() && mounted.scrub_note().ended_ms.is_none();
+        let rest = Self::interval(&context.settings);
+        if context.drives.mounted().any(is_new) { rest.min(FIRST_REST) } else { rest }
     }
 
     /// An operator may cut the rest.
@@ -144,8 +156,15 @@ fn pace_for(context: &DutyContext, bytes: u64) -> u64 {
 }
 
 async fn scrub_drive(context: &DutyContext, mounted: &MountedDrive) {
-    if let Err(error) = read_drive(context, mounted).await {
-        tracing::warn!(drive = mounted.name, %error, "scrubbing a drive goes on next round");
+    let incarnation = mounted.scrub_note().incarnation;
+    match read_drive(context, mounted).await {
+        Ok(0) => {
+            if let Err(error) = mounted.note_scrubbed(incarnation, context.env.clock.wall_ms()).await {
+                tracing::warn!(drive = mounted.name, %error, "that a drive was scrubbed is not noted");
+            }
+        }
+        Ok(left) => tracing::warn!(drive = mounted.name, left, "damaged shards could not be healed yet"),
+        Err(error) => tracing::warn!(drive = mounted.name, %error, "scrubbing a drive goes on next round"),
     }
     context.scrub.part_ended(Of::Drive(mounted.id));
 }
@@ -167,7 +186,9 @@ async fn count_shards(mounted: &MountedDrive) -> Result<WorkEstimate, ShardError
     }
 }
 
-async fn read_drive(context: &DutyContext, mounted: &MountedDrive) -> Result<(), ShardError> {
+/// Reads every shard of a drive; how many were not found sound and were not made so.
+async fn read_drive(context: &DutyContext, mounted: &MountedDrive) -> Result<u64, ShardError> {
+    let mut left = 0;
     let (progress, total) = (&context.scrub, count_shards(mounted).await?);
     let bytes_per_second = pace_for(context, total.paced);
     progress.counted(Of::Drive(mounted.id), context.env.clock.steady(), total, bytes_per_second);
@@ -179,7 +200,7 @@ async fn read_drive(context: &DutyContext, mounted: &MountedDrive) -> Result<(),
             return Err(ShardError::Down("it is slow".to_owned()));
         }
         let page = mounted.serving()?.list(after, SHARDS).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let Some(last) = page.last() else { return Ok(left) };
         after = Some(last.shard);
         for listed in page {
             let blob = listed.shard.chunk.blob;
@@ -190,8 +211,8 @@ async fn read_drive(context: &DutyContext, mounted: &MountedDrive) -> Result<(),
             disowned = Some((blob, is_disowned));
             if is_disowned {
                 delete_orphan(context, mounted, &listed).await;
-            } else {
-                scrub_shard(context, mounted, &listed).await;
+            } else if !scrub_shard(context, mounted, &listed).await {
+                left += 1;
             }
             progress.done(Of::Drive(mounted.id), context.env.clock.steady(), reading(&listed));
             pace.take(u64::from(listed.shard_len)).await;
@@ -217,17 +238,23 @@ async fn delete_orphan(context: &DutyContext, mounted: &MountedDrive, listed: &L
     }
 }
 
-async fn scrub_shard(context: &DutyContext, mounted: &MountedDrive, listed: &ListedShard) {
-    let Ok(drive) = mounted.serving() else { return };
+/// Reads and checks a shard; whether it is sound then, or gone.
+async fn scrub_shard(context: &DutyContext, mounted: &MountedDrive, listed: &ListedShard) -> bool {
+    let Ok(drive) = mounted.serving() else { return false };
     count(&context.counters.shards_scrubbed, 1);
     match drive.verify(listed.shard).await {
-        Ok(_) => send_home(context, mounted, listed).await,
-        Err(ShardError::NotFound | ShardError::Down(_)) => {}
+        Ok(_) => {
+            send_home(context, mounted, listed).await;
+            true
+        }
+        Err(ShardError::NotFound) => true,
+        Err(ShardError::Down(_)) => false,
         Err(error) => {
             tracing::warn!(drive = mounted.name, shard = ?listed.shard, %error, "shard does not verify");
             let report = (mounted.id, listed.shard, listed.owner.clone());
             let healed = repair(context, &report).await;
             context.scrub.found(1, u64::from(healed));
+            matches!(drive.verify(listed.shard).await, Ok(_) | Err(ShardError::NotFound))
         }
     }
 }
@@ -278,7 +305,7 @@ async fn look_for_blob(
     for index in 0..blob.geometry.chunks(blob.len) {
         let index = u32::try_from(index)?;
         let (chunk, geometry, policy) = (ChunkId { blob: blob.id, index }, blob.geometry, blob.policy);
-        let target = Target { owner, chunk, geometry, policy, wrong: None, strays: false };
+        let target = Target { owner, chunk, geometry, policy, wrong: None, strays: false, is_read_back: false };
         let chunk = chunk::repair(context, &context.drive_snapshot(), &target).await?;
         count(&context.counters.shards_damaged, u64::from(chunk.bytes > 0));
         context.scrub.found(u64::from(chunk.bytes > 0), u64::from(chunk.bytes > 0));
@@ -336,6 +363,8 @@ pub(super) async fn look(
             sleep(REST).await;
         }
         if walk.is_done() {
+            let key = some_key(leader.descriptor()).ok_or(DutyError::NoKey)?;
+            execute(context, leader, key, Command::EndLook { ended_ms: context.env.clock.wall_ms() }).await?;
             return Ok(true);
         }
     }
