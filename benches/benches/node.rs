@@ -28,7 +28,9 @@ use couronne_protocol::range::{RangeAddress, RangeClient, RangeError};
 use couronne_ring::{NodeId, RegionName, ZoneName};
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{DriveNotes, LocalNode, Membership, NodeSettings, ReadPolicy, open_folders};
+use couronne_storage_node::node::{
+    ClusterKeys, DriveNotes, LocalNode, Membership, NodeSettings, ReadPolicy, open_folders,
+};
 use rustix::time::{ClockId, clock_gettime};
 
 fn now(clock: ClockId) -> Duration {
@@ -118,6 +120,7 @@ async fn measure() {
         certificate_lifetime: MEMBER_LIFETIME,
         node: None,
         noted: DriveNotes::default(),
+        cluster_keys: ClusterKeys::default(),
     };
     let began = Instant::now();
     let opened = open_folders(&folders, &RocksSettings::default(), &DriveNotes::default()).await.unwrap();

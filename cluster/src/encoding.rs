@@ -14,7 +14,8 @@ use couronne_base::crc;
 
 use crate::drive_state::{DriveState, Liveness, WriteState};
 use crate::map::{
-    Bootstrap, ClusterMap, CommittedMembers, Emptied, LogEnd, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive,
+    Bootstrap, ClusterKeyState, ClusterMap, CommittedMembers, Emptied, LogEnd, MapNode, MapPolicy, MapRange, ReplicaId,
+    StoredDrive,
 };
 use crate::role::Role;
 
@@ -33,13 +34,14 @@ newtype! { ReplicaId }
 
 record! { ClusterMap {
     1 version, 2 cluster, 3 bootstrap, 4 nodes, 5 drives, 6 policies, 7 default_policy, 8 meta_group, 9 ranges,
-    10 next_replica, 11 time_ms, 12 expelled, 13 secrets_version,
+    10 next_replica, 11 time_ms, 12 expelled, 13 secrets_version, 14 cluster_key,
 } }
+record! { ClusterKeyState { 1 newest, 2 older, 3 is_exposed } }
 record! { Bootstrap { 1 nodes, 2 ranges } }
 record! { MapNode { 1 role, 2 name, 3 address, 4 region, 5 zone } }
 record! { StoredDrive {
     1 node, 2 boots, 3 incarnation, 4 weight, 5 down_since_ms, 6 writes, 7 emptied, 8 start, 9 log_end, 10 is_slow,
-    20 lost_version,
+    11 lost_version,
 } }
 record! { LogEnd { 1 file, 2 offset } }
 record! { Emptied { 1 times, 2 last_ms, 3 version } }

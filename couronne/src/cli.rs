@@ -62,8 +62,8 @@ pub(crate) enum Command {
     /// Make further access keys of a user, and delete them.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Change secrets of the cluster while it runs.
-    #[command(subcommand)]
+    /// Show the secrets that a data folder keeps for its operator, and change those of the cluster.
+    #[command(subcommand, name = "secrets", visible_alias = "secret")]
     Secret(SecretCommand),
     /// Confirm that the clock is right, after a leap.
     #[command(subcommand)]
@@ -227,7 +227,8 @@ pub(crate) struct ServerArguments {
     /// Address of its admin listener, instead of a data folder [env: COURONNE_ADMIN]
     #[arg(long, value_name = "ADDR", conflicts_with = "data", global = true)]
     pub(crate) admin_address: Option<SocketAddr>,
-    /// Token of its admin listener (the text of DIR/admin.token): `-` to read it from standard input, `@FILE` from a file
+    /// Token of its admin listener, instead of the one in its data folder: `-` to read it from standard input, `@FILE` from a
+    /// file
     /// [env: COURONNE_ADMIN_TOKEN, with COURONNE_ADMIN]
     #[arg(long, value_name = "TOKEN", global = true)]
     pub(crate) admin_token: Option<SecretArgument>,
@@ -401,14 +402,55 @@ pub(crate) struct AccountArguments {
     pub(crate) json: bool,
 }
 
-/// `couronne secret ...`
+/// `couronne secrets ...`
 #[derive(Subcommand)]
 pub(crate) enum SecretCommand {
+    /// Print a secret that a data folder keeps for its operator, whether its process runs or not.
+    Show(SecretShowArguments),
+    /// The node's key is lost: give a node that does not run new secrets. Objects and metadata stay, users' secret keys do not.
+    Reset(SecretResetArguments),
     /// Have another secret take the place of one: every process refuses the old one within two seconds.
     Rotate(SecretRotateArguments),
 }
 
-/// Flags of `couronne secret rotate`.
+/// Flags of `couronne secrets show`.
+#[derive(Args)]
+pub(crate) struct SecretShowArguments {
+    /// access-key or secret-key (of root), admin-token, or reading-token (of the admin listener, and gives no orders)
+    #[arg(value_parser = ["access-key", "secret-key", "admin-token", "reading-token"])]
+    pub(crate) secret: String,
+    #[command(flatten)]
+    pub(crate) folder: SealedFolderArguments,
+}
+
+/// Flags of what reads data folders while their process may run.
+#[derive(Args)]
+pub(crate) struct SealedFolderArguments {
+    /// Data folder [default: data]
+    #[arg(long = "data", value_name = "DIR")]
+    data: Vec<PathBuf>,
+    /// Settings file (TOML) of the process: it says where the node's key is, unless that is beside the data folder
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Flags of `couronne secrets reset`.
+#[derive(Args)]
+pub(crate) struct SecretResetArguments {
+    #[command(flatten)]
+    pub(crate) folder: SealedFolderArguments,
+    /// Write into FILE what the other storage nodes of its cluster are to be reset with
+    #[arg(long, value_name = "FILE", conflicts_with = "read_bundle")]
+    pub(crate) write_bundle: Option<PathBuf>,
+    /// Reset with what the first storage node wrote into FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) read_bundle: Option<PathBuf>,
+    /// Although the node's key opens its secrets
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Flags of `couronne secrets rotate`.
 #[derive(Args)]
 pub(crate) struct SecretRotateArguments {
     /// root, admin-token or sealing-key (which seals users' secret keys)
@@ -545,6 +587,13 @@ impl FolderArguments {
         let mut settings = GatewayArguments { data, admin_listen, config }.overlay()?;
         settings.data.drives = drives.or(settings.data.drives);
         Ok(settings)
+    }
+}
+
+impl SealedFolderArguments {
+    /// The settings of the data folders.
+    pub(crate) fn settings(self) -> Result<Settings, SettingsError> {
+        GatewayArguments { data: self.data, admin_listen: None, config: self.config }.settings()
     }
 }
 

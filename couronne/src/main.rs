@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::admin::commands::CommandError;
-use crate::cli::{Command, CommandLine};
+use crate::cli::{Command, CommandLine, SecretCommand};
 use crate::cluster::ClusterError;
 use crate::settings::SettingsError;
 
@@ -39,7 +39,9 @@ fn main() -> ExitCode {
 
 /// What a command that failed exits with: 2 if no server could carry it out as it was given.
 fn exit_code(error: &(dyn std::error::Error + 'static)) -> u8 {
-    let of_command = |error: &CommandError| matches!(error, CommandError::Variable(_) | CommandError::NoToken);
+    let of_command = |error: &CommandError| {
+        matches!(error, CommandError::Variable(_) | CommandError::NoToken | CommandError::Settings(_))
+    };
     let is_senseless = error.is::<SettingsError>()
         || error.downcast_ref().is_some_and(of_command)
         || error.downcast_ref().is_some_and(|error| match error {
@@ -70,7 +72,11 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Scrub(command) => client_runtime()?.block_on(admin::commands::cluster::scrub(command))?,
         Command::Account(command) => client_runtime()?.block_on(admin::commands::identity::account(command))?,
         Command::Clock(command) => client_runtime()?.block_on(admin::commands::identity::clock(command))?,
-        Command::Secret(command) => client_runtime()?.block_on(admin::commands::members::secret(command))?,
+        Command::Secret(SecretCommand::Rotate(arguments)) => {
+            client_runtime()?.block_on(admin::commands::members::rotate_secret(arguments))?;
+        }
+        Command::Secret(SecretCommand::Show(arguments)) => admin::commands::members::show_secret(arguments)?,
+        Command::Secret(SecretCommand::Reset(arguments)) => cluster::reset::reset(arguments)?,
         Command::Key(command) => client_runtime()?.block_on(admin::commands::identity::key(command))?,
         Command::User(command) => client_runtime()?.block_on(admin::commands::identity::user(command))?,
     }

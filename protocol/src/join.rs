@@ -4,7 +4,7 @@
 //! token   = "couronne1-" | base64 (URL alphabet) of: id u64 | secret 16 bytes | authority's fingerprint 32 bytes | address
 //! request = 1 id | 2 secret | 3 role | 4 certificate request | 5 name | 6 address | 7 region | 8 zone
 //!         | 9 { 1 drive | 2 weight }* | 10 challenge
-//! answer  = 1 { 1 node | 2 certificate | 3 authority's certificate | 4 map } of an admission
+//! answer  = 1 { 1 node | 2 certificate | 3 authority's certificate | 4 map | 5 cluster key* } of an admission
 //!         | 2 reason of a refusal
 //! ```
 //! Request and answer are records of the field codec: a later release may say more. A token's layout is fixed, because
@@ -111,6 +111,8 @@ pub struct Admission {
     pub authority: Bytes,
     /// The map, with the new member in it.
     pub map: Bytes,
+    /// The keys of the cluster: for a storage node alone.
+    pub cluster_keys: Vec<Bytes>,
 }
 
 impl fmt::Debug for Admission {
@@ -125,7 +127,7 @@ impl fmt::Debug for Admission {
 pub struct NotAdmitted(pub String);
 
 record! { JoinRequest { 1 id, 2 secret, 3 role, 4 request, 5 name, 6 address, 7 region, 8 zone, 9 drives, 10 challenge } }
-record! { Admission { 1 node, 2 certificate, 3 authority, 4 map } }
+record! { Admission { 1 node, 2 certificate, 3 authority, 4 map, 5 cluster_keys } }
 newtype! { NotAdmitted }
 
 impl JoinRequest {

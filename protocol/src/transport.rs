@@ -80,6 +80,8 @@ macro_rules! methods {
 }
 
 methods! {
+    /// A storage node gives another one keys of the cluster, and is given those that the map names.
+    ClusterKeys = 8, Control, [StorageNode];
     /// An unjoined process asks for what it has to sign along in its request to join.
     Challenge = 7, Control, [Unjoined];
     /// An unjoined process with a token asks for a certificate and a place in the map.

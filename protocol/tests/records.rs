@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 const JOIN_REQUEST: &str = "01010105021006060606060606060606060606060606030101040363737205026e3206076e323a393130300706726567\
     696f6e08047a6f6e65091501100000000000000000000000000000000a0201280a026368";
 
-const ADMISSION: &str = "01012f011000000000000000000000000000000002020b63657274696669636174650309617574686f7269747904036d\
-    6170";
+const ADMISSION: &str = "010134011000000000000000000000000000000002020b63657274696669636174650309617574686f7269747904036d\
+    617005036b6579";
 
 const NOT_ADMITTED: &str = "0102026e6f";
 
@@ -50,6 +50,7 @@ fn joining_is_encoded_as_fixed() {
         certificate: Bytes::from_static(b"certificate"),
         authority: Bytes::from_static(b"authority"),
         map: Bytes::from_static(b"map"),
+        cluster_keys: vec![Bytes::from_static(b"key")],
     };
     assert_eq!(hex(&encode_answer(&Ok(admission.clone()))), ADMISSION);
     assert_eq!(decode_answer(bytes(ADMISSION)).unwrap(), Ok(admission));

@@ -42,6 +42,12 @@ pub enum NodeError {
     /// The group that keeps the cluster map does not answer.
     #[error("cluster map: {0}")]
     Map(String),
+    /// No storage node that can be reached has the key that sealed the cluster's secrets.
+    #[error(
+        "no storage node that answers has the key that sealed the cluster's secrets: start the others; if the keys of all \
+         nodes are lost, `couronne secrets reset` makes new secrets and keeps all objects"
+    )]
+    NoClusterKey,
     /// The map refuses to be changed so.
     #[error(transparent)]
     Change(#[from] MapError),

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use self::world::{Network, World};
 use crate::cut_off;
 use crate::hanging::HangingFolder;
-use crate::server::{ACCESS_KEY, SECRET_KEY, Server, admin_get, binary, memory_peak};
+use crate::server::{ACCESS_KEY, SECRET_KEY, Server, admin_get, binary, key_of, memory_peak, shown_secret};
 
 /// How long a cluster may take to form, and anything else to come true, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -97,18 +97,22 @@ impl Cluster {
     /// The same; an error says why this machine does not allow networks or file systems of one's own. It is
     /// printed, so that nobody takes the test for one that passed.
     pub fn try_start(shape: ClusterShape) -> Result<Self, String> {
-        let mut cluster = Self::prepare(shape)?;
+        let mut cluster = Self::try_found(shape)?;
+        cluster.gather(shape);
+        Ok(cluster)
+    }
+
+    /// Founds a cluster, and starts nothing.
+    pub fn try_found(shape: ClusterShape) -> Result<Self, String> {
+        let cluster = Self::prepare(shape)?;
         let count = shape.nodes.to_string();
         cluster.run(&["cluster", "init", "--policy", shape.policy, "--nodes", &count], FOUNDING_NODE);
-        cluster.gather(shape);
         Ok(cluster)
     }
 
     /// Founds a cluster that all have joined, and of which all run but one node.
     pub fn start_without(shape: ClusterShape, absent: &str) -> Self {
-        let mut cluster = Self::prepare(shape).unwrap();
-        let count = shape.nodes.to_string();
-        cluster.run(&["cluster", "init", "--policy", shape.policy, "--nodes", &count], FOUNDING_NODE);
+        let mut cluster = Self::try_found(shape).unwrap();
         cluster.join_all(shape, Some(absent));
         cluster
     }
@@ -135,6 +139,7 @@ impl Cluster {
     pub fn of_lone(server: &Server, shape: ClusterShape) -> Self {
         let mut cluster = Self::prepare(shape).unwrap();
         std::fs::rename(server.data(), cluster.data(FOUNDING_NODE)).unwrap();
+        std::fs::rename(key_of(&server.data()), key_of(&cluster.data(FOUNDING_NODE))).unwrap();
         cluster.gather(shape);
         cluster
     }
@@ -153,8 +158,8 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts the founding node, has all others join it, and waits until the gateways serve.
-    fn gather(&mut self, shape: ClusterShape) {
+    /// Has everyone join a cluster that was founded, and waits until its gateways serve.
+    pub fn gather(&mut self, shape: ClusterShape) {
         self.join_all(shape, None);
         gateways(shape).for_each(|gateway| self.wait_until_healthy(&gateway));
     }
@@ -169,11 +174,14 @@ impl Cluster {
                 self.start_member(&node);
             }
         }
-        let token = self.token(FOUNDING_NODE, &["--gateway", "--joins", "100"]);
-        for gateway in gateways(shape) {
-            self.run(&["cluster", "join", &token, "--gateway"], &gateway);
-            self.start_member(&gateway);
-        }
+        gateways(shape).for_each(|gateway| self.join_gateway(&gateway));
+    }
+
+    /// Has a gateway join with a token of the founding node, and starts it.
+    pub fn join_gateway(&mut self, gateway: &str) {
+        let token = self.token(FOUNDING_NODE, &["--gateway"]);
+        self.run(&["cluster", "join", &token, "--gateway"], gateway);
+        self.start_member(gateway);
     }
 
     /// Starts a member again.
@@ -366,6 +374,11 @@ impl Cluster {
         });
     }
 
+    /// A secret that a member's data folder keeps for its operator.
+    pub fn shown_secret(&self, of: &str, secret: &str) -> String {
+        shown_secret(&self.data(of), secret).expect("it is kept")
+    }
+
     /// Waits until a gateway can read metadata.
     pub fn wait_until_healthy(&self, gateway: &str) {
         let member = &self.members[gateway];
@@ -376,7 +389,8 @@ impl Cluster {
         });
     }
 
-    fn wait_for(&self, what: &str, mut is_true: impl FnMut() -> bool) {
+    /// Waits until something is true.
+    pub fn wait_for(&self, what: &str, mut is_true: impl FnMut() -> bool) {
         let began = Instant::now();
         while !is_true() {
             assert!(began.elapsed() < PATIENCE, "never came true: {what}");
@@ -403,8 +417,8 @@ impl Cluster {
     pub fn couronne(&self, arguments: &[&str], of: &str) -> Output {
         let mut command = self.command(of);
         command.args(arguments).arg("--data").arg(self.data(of));
-        if !self.data(of).join("admin.token").exists() && arguments.first() != Some(&"cluster") {
-            command.arg("--admin-token").arg(format!("@{}", self.data(FOUNDING_NODE).join("admin.token").display()));
+        if of.starts_with('g') && arguments.first() != Some(&"cluster") {
+            command.arg("--admin-token").arg(self.shown_secret(FOUNDING_NODE, "admin-token"));
         }
         command.output().unwrap()
     }
@@ -412,7 +426,7 @@ impl Cluster {
     /// The same, found by the address and the token of its admin listener.
     pub fn couronne_at(&self, arguments: &[&str], of: &str) -> Output {
         let mut command = self.command(of);
-        let token = std::fs::read_to_string(self.data(FOUNDING_NODE).join("admin.token")).unwrap();
+        let token = self.shown_secret(FOUNDING_NODE, "admin-token");
         command.env("COURONNE_ADMIN", format!("127.0.0.1:{}", self.members[of].ports[2]));
         command.env("COURONNE_ADMIN_TOKEN", token.trim()).args(arguments).output().unwrap()
     }

@@ -323,6 +323,17 @@ fn announced(data: &Path, pid: u32) -> Option<(SocketAddr, SocketAddr)> {
     (server["pid"] == pid).then_some((address("s3")?, address("admin")?))
 }
 
+/// A secret that a data folder keeps for its operator, if it does.
+pub fn shown_secret(data: &Path, secret: &str) -> Option<String> {
+    let output = Command::new(binary()).args(["secrets", "show", secret, "--data"]).arg(data).output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+/// The file of the key of a node, beside its data folder.
+pub fn key_of(data: &Path) -> PathBuf {
+    data.with_file_name(format!("{}.key", data.file_name().unwrap().display()))
+}
+
 /// The built binary: beside the folder of the running test, or where COURONNE_BIN says.
 pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("COURONNE_BIN") {

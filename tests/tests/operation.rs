@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use couronne_tests::clients::Clients;
 use couronne_tests::json;
-use couronne_tests::server::{ACCESS_KEY, SECRET_KEY, Server, ServerShape, binary};
+use couronne_tests::server::{ACCESS_KEY, SECRET_KEY, Server, ServerShape, binary, key_of, shown_secret};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -71,9 +71,10 @@ fn what_the_first_start_fixed_stays() {
     let mut server = Server::start(ServerShape::SixDrives);
     Clients::of(&server).run("aws", &["s3", "mb", "s3://stays"]);
     assert!(!server.data().join("founding.toml").exists(), "the cluster keeps its authority and secrets");
-    for name in ["identity.toml", "credentials.toml", "admin.token"] {
-        let mode = std::fs::metadata(server.data().join(name)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
+    let files = ["identity.toml", "operator.toml", "cluster-keys.toml"].map(|name| server.data().join(name));
+    for path in files.into_iter().chain([key_of(&server.data())]) {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
     }
     let start = |data: &std::path::Path, flags: &[&str]| {
         let mut command = Command::new(binary());
@@ -171,12 +172,9 @@ fn on_a_terminal(words: &[&str]) -> Command {
     command
 }
 
-/// The root secret key that a data folder keeps; only its owner may read it.
+/// The root secret key that a data folder keeps.
 fn kept_secret(data: &Path) -> String {
-    let path = data.join("credentials.toml");
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let file: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
-    let secret = file["secret_key"].as_str().unwrap().to_owned();
+    let secret = shown_secret(data, "secret-key").unwrap();
     assert!(secret.len() == 40 && secret.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{secret}");
     secret
 }
@@ -201,7 +199,7 @@ fn a_first_start_is_calm_and_shows_the_secret_on_a_terminal_only() {
         let (out, log) = start(&piped, plain);
         let secret = kept_secret(&piped);
         assert!(!out.contains(&secret) && !log.contains(&secret), "{out}");
-        assert!(out.contains(&format!("secret key  in {}", piped.join("credentials.toml").display())), "{out}");
+        assert!(out.contains(&format!("secrets show secret-key --data '{}'", piped.display())), "{out}");
         let export = out.lines().find(|line| line.contains("export AWS_ENDPOINT_URL=")).unwrap();
         assert_eq!(in_a_shell_after(export), secret, "the line to paste works without the secret in it");
         assert_calm(&log);
@@ -293,7 +291,7 @@ fn members_of_a_cluster_start_calmly_and_name_the_setting_of_a_port_in_use() {
     let founded = String::from_utf8(plain(&init).arg(&config).output().unwrap().stdout).unwrap();
     let secret = kept_secret(&node);
     assert!(!founded.contains(&secret), "{founded}");
-    assert!(founded.contains(&format!("root secret key  in {}", node.join("credentials.toml").display())), "{founded}");
+    assert!(founded.contains(&format!("secrets show secret-key --data '{}'", node.display())), "{founded}");
     let (other, other_config) = member(home.path(), "other", [0, 0, 0]);
     let words: Vec<&str> = init.iter().copied().chain([other_config.as_str()]).collect();
     let shown = String::from_utf8(on_a_terminal(&words).output().unwrap().stdout).unwrap();
@@ -367,11 +365,11 @@ fn a_refused_join_decides_nothing_for_the_next() {
 fn a_server_whose_admin_token_cannot_be_kept_never_answers() {
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("data");
-    std::fs::create_dir_all(data.join("admin.token")).unwrap();
+    std::fs::create_dir_all(data.join("operator.toml")).unwrap();
     let addresses = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let said = refusal(plain(&["serve", "--data"]).arg(&data).args(addresses));
-    assert!(said.contains("admin.token") && said.contains("folder"), "{said}");
-    for name in ["identity.toml", "credentials.toml", "founding.toml", "drive-01"] {
+    assert!(said.contains("operator.toml") && said.contains("folder"), "{said}");
+    for name in ["identity.toml", "cluster-keys.toml", "founding.toml", "drive-01"] {
         assert!(!data.join(name).exists(), "{name}: a refused start makes nothing");
     }
 }

@@ -36,12 +36,12 @@ pub(super) fn document() -> Value {
                 "admin_token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "The text of `admin.token` in the data folder of a process.",
+                    "description": "What `couronne secrets show admin-token` prints at a storage node.",
                 },
                 "reading_token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "The text of `admin-reading.token` there: it reads, and gives no orders.",
+                    "description": "What `couronne secrets show reading-token` prints: it reads, and gives no orders.",
                 },
             },
         },

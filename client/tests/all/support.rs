@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_client::testing::{FakeShape, FakeStorage};
 use couronne_client::{Client, MetaGroup, Settings};
-use couronne_cluster::map::{ClusterMap, MAP_RANGE, MapNode, MapRange, ReplicaId, StoredDrive};
+use couronne_cluster::map::{ClusterKeyState, ClusterMap, MAP_RANGE, MapNode, MapRange, ReplicaId, StoredDrive};
 use couronne_cluster::{RangeDescriptor, Role};
 use couronne_metadata::command::{CommandRequest, Outcome};
 use couronne_metadata::ids::{Generation, ObjectKey, Ordinal, RangeId};
@@ -52,6 +52,7 @@ pub(crate) fn map(nodes: u8, voters: u8) -> ClusterMap {
         ranges: Vec::new(),
         expelled: BTreeMap::new(),
         secrets_version: 1,
+        cluster_key: ClusterKeyState::default(),
         next_replica: 100,
         time_ms: 0,
     }

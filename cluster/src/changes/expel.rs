@@ -2,7 +2,8 @@
 //!
 //! A gateway leaves the map. A storage node stays in it with its drives, which are down for good: rings name them, and
 //! repair rebuilds what they held elsewhere.
-//! Promises: no range loses its quorum by it. Must not know: certificates, the secrets that the member had.
+//! Promises: no range loses its quorum by it; the key of the cluster that a storage node has gives way to another one.
+//! Must not know: certificates, keys.
 
 use couronne_ring::{FailureDomain, NodeId};
 
@@ -29,6 +30,7 @@ pub fn expel(map: &mut ClusterMap, id: NodeId, is_forced: bool, now_ms: u64) -> 
             // A drive of any state may become down.
             let _ = drive.enter(DriveState::DOWN, now_ms);
         }
+        map.cluster_key.is_exposed = true;
     } else {
         map.nodes.remove(&id);
     }

@@ -11,7 +11,9 @@ use couronne_ring::{DriveId, NodeId};
 
 use super::form::{complete_meta_group, form};
 use crate::error::MapError;
-use crate::map::{Bootstrap, ClusterMap, MAP_RANGE, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive};
+use crate::map::{
+    Bootstrap, ClusterKeyState, ClusterMap, MAP_RANGE, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive,
+};
 
 /// What a cluster begins with.
 #[derive(Clone, Debug)]
@@ -58,6 +60,7 @@ pub fn found(founding: Founding) -> Result<ClusterMap, MapError> {
         ranges: Vec::new(),
         expelled: BTreeMap::new(),
         secrets_version: 1,
+        cluster_key: ClusterKeyState::default(),
         next_replica: 2,
         time_ms: now_ms,
     };

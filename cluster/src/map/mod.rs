@@ -6,6 +6,7 @@
 //! Must not know: which process changes it, and when.
 
 mod bootstrap;
+mod cluster_key;
 mod drive;
 mod members;
 mod node;
@@ -24,6 +25,7 @@ use couronne_ring::{DriveId, NodeId, RingDrive, RingMembership};
 
 use crate::role::Role;
 pub use bootstrap::Bootstrap;
+pub use cluster_key::{ClusterKeyName, ClusterKeyState};
 pub use drive::{DriveStart, Emptied, LogEnd, StoredDrive};
 pub use members::CommittedMembers;
 pub use node::MapNode;
@@ -64,6 +66,8 @@ pub struct ClusterMap {
     pub expelled: BTreeMap<NodeId, u64>,
     /// Rises whenever the cluster's secrets change: then each member has itself told them again.
     pub secrets_version: u64,
+    /// Which key seals what the meta group keeps beside the map.
+    pub cluster_key: ClusterKeyState,
 }
 
 impl ClusterMap {

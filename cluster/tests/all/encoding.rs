@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use couronne_base::codec;
 use couronne_cluster::map::{
-    Bootstrap, ClusterMap, CommittedMembers, Emptied, LogEnd, MAP_RANGE, MapNode, MapPolicy, MapRange, ReplicaId,
-    StoredDrive,
+    Bootstrap, ClusterKeyState, ClusterMap, CommittedMembers, Emptied, LogEnd, MAP_RANGE, MapNode, MapPolicy, MapRange,
+    ReplicaId, StoredDrive,
 };
 use couronne_cluster::report::{ClockOffset, DriveLogEnd, GroupReport, NodeReport, NodeReportAnswer};
 use couronne_cluster::{DriveState, Role, WriteState};
@@ -102,6 +102,7 @@ fn map() -> ClusterMap {
         time_ms: 5,
         expelled: BTreeMap::from([(NodeId(3), 2000)]),
         secrets_version: 5,
+        cluster_key: ClusterKeyState { newest: Some([1; 8]), older: Some([2; 8]), is_exposed: true },
     }
 }
 

@@ -111,3 +111,25 @@ fn a_node_with_the_only_copies_is_expelled_by_force_alone() {
     assert_eq!(refused, Err(MapError::NotSpared("standard".to_owned())));
     assert_eq!(changes::expel(&mut map, NodeId(3), true, 5), Ok(true));
 }
+
+#[test]
+fn the_key_that_an_expelled_storage_node_has_gives_way_in_two_steps() {
+    let mut map = formed(6, 3, "ec:4+2");
+    let (first, second, third) = ([1; 8], [2; 8], [3; 8]);
+    assert!(map.cluster_key.is_due() && !map.cluster_key.is_changing());
+    assert!(map.take_cluster_key(first, 0) && !map.take_cluster_key(second, 0));
+    assert!(!map.cluster_key.is_due() && !map.cluster_key.is_changing());
+    changes::expel(&mut map, NodeId(2), false, 5).unwrap();
+    assert!(map.cluster_key.is_due() && map.cluster_key.is_changing());
+    assert!(!map.take_cluster_key(second, 0), "the expelled one may have been given it");
+    assert!(map.take_cluster_key(second, 1));
+    assert_eq!((map.cluster_key.newest, map.cluster_key.older), (Some(second), Some(first)));
+    // What is expelled meanwhile has both: a third key comes, but only once the first one seals nothing.
+    map.cluster_key.is_exposed = true;
+    assert!(!map.take_cluster_key(third, 1) && map.cluster_key.is_changing());
+    assert!(!map.retire_older_cluster_key(first) && map.retire_older_cluster_key(second));
+    assert!(map.take_cluster_key(third, 1) && map.retire_older_cluster_key(third));
+    assert_eq!(map.cluster_key.newest, Some(third));
+    assert!(map.cluster_key.older.is_none() && !map.cluster_key.is_changing());
+    assert!(map.reset_cluster_key(first) && !map.reset_cluster_key(first));
+}

@@ -51,7 +51,10 @@ pub(super) async fn rotate(
         SecretName::AdminToken => {
             let token = random_secret(&env::system());
             change(node, |secrets| secrets.admin_token = token.clone()).await?;
-            done("the admin token is another, and so is the one that reads: they are in the data folders".to_owned())
+            done(
+                "the admin token is another, and so is the one that reads: `couronne secrets show` prints them"
+                    .to_owned(),
+            )
         }
         SecretName::SealingKey => {
             let unready = || ApiError::new(ErrorCode::Unavailable, "the cluster's secrets are not known here yet");

@@ -42,6 +42,7 @@ use self::worker::{End, Shared, Worker};
 use crate::folder;
 use crate::folder::credentials::{self, Credentials, CredentialsError};
 use crate::secret_argument::{SecretArgument, SecretArgumentError};
+use crate::settings::DataSettings;
 use crate::terminal;
 use couronne_base::env;
 
@@ -157,16 +158,16 @@ impl Target {
 /// The endpoint the flags name, or the server that runs on the data folder.
 fn target(arguments: &BenchArguments, env: &couronne_base::env::Env) -> Result<(Target, CostSource), BenchError> {
     let mut pids = arguments.pids.clone();
-    let (url, kept) = match &arguments.endpoint {
-        Some(url) => (url.clone(), None),
+    let url = match &arguments.endpoint {
+        Some(url) => url.clone(),
         None => {
-            let (server, _) = folder::running_server(&arguments.data)?;
+            let server = folder::running_server(&arguments.data)?;
             if pids.is_empty() && arguments.metrics.is_none() {
                 pids.push(server.pid);
             }
             let scheme = if server.tls { "https" } else { "http" };
             let s3 = server.s3.ok_or_else(|| BenchError::Endpoint("a storage node has no S3 listener".to_owned()))?;
-            (format!("{scheme}://{s3}"), credentials::read(&arguments.data)?)
+            format!("{scheme}://{s3}")
         }
     };
     let secret_key = arguments.secret_key.as_ref().map(SecretArgument::read).transpose()?;
@@ -174,8 +175,16 @@ fn target(arguments: &BenchArguments, env: &couronne_base::env::Env) -> Result<(
         None => None,
         given => credentials::of_client(given, secret_key)?,
     };
+    let kept = || -> Result<_, BenchError> {
+        let settings = DataSettings { folders: vec![arguments.data.clone()], ..DataSettings::default() };
+        Ok(folder::operator_secrets_of(&settings)?.root)
+    };
+    let keys = match (flags, &arguments.endpoint) {
+        (None, None) => kept()?,
+        (flags, _) => flags,
+    };
     let Some(Credentials { access_key, secret_key }) =
-        flags.or(kept).map_or_else(|| credentials::of_client(None, None), |keys| Ok(Some(keys)))?
+        keys.map_or_else(|| credentials::of_client(None, None), |keys| Ok(Some(keys)))?
     else {
         return Err(BenchError::Endpoint(
             "an access key and a secret key are needed: give --access-key and --secret-key".to_owned(),

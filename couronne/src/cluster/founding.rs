@@ -94,6 +94,7 @@ mod tests {
         let (home, env) = (tempfile::tempdir().unwrap(), env::system());
         let mut settings = Settings::default();
         (settings.data.folders, settings.data.drives) = (vec![home.path().to_owned()], Some(2));
+        settings.data = settings.data.with_test_key();
         let folder = DataFolder::open(&settings.data).unwrap();
         let plan = || Plan { redundancy: Redundancy::Single, nodes: 1, place: settings.place(String::new()) };
         let drives = found(&folder, &settings, plan(), &env).await.unwrap();

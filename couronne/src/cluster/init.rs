@@ -39,13 +39,12 @@ fn announce(folder: &DataFolder, nodes: u16) -> Result<(), ClusterError> {
     let Some(founding) = folder.founding()? else { return Ok(()) };
     say(&format!("cluster {:032x} founded in {}", founding.cluster, folder.names()));
     say(&format!("  root access key  {}", founding.secrets.access_key));
-    let file = folder.credentials_path();
-    let file = file.display();
+    let show = folder.show_command("secret-key");
     if is_private() {
         let secret_key = founding.secrets.secret_key.as_str();
-        say(&format!("  root secret key  {secret_key}  (shown only now; kept in {file})"));
+        say(&format!("  root secret key  {secret_key}  (shown only now; later: {show})"));
     } else {
-        say(&format!("  root secret key  in {file}"));
+        say(&format!("  root secret key  {show}"));
     }
     say(&format!("  it begins when {nodes} storage nodes have joined; next: couronne storage-node"));
     Ok(())

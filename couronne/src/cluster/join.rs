@@ -14,7 +14,7 @@ use couronne_protocol::join::{Admission, JoinRequest, JoinToken, decode_answer};
 use couronne_protocol::net::certificates::Fingerprint;
 use couronne_protocol::net::{Joiner, Name, NetSettings, Tls, ask_once};
 use couronne_protocol::transport::{Message, Method};
-use couronne_storage_node::node::{DriveNotes, Membership, NodeDrive};
+use couronne_storage_node::node::{ClusterKey, DriveNotes, Membership, NodeDrive};
 
 use super::ClusterError;
 use crate::cli::ClusterJoinArguments;
@@ -51,7 +51,11 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
     check(&admission, &token, &identity, Name::new(state.cluster, identity.node, role), &env)?;
     let cluster = state.cluster;
     match role {
-        Role::StorageNode => Membership::prepare_drives(&env, &drives, &joining.drives, identity.node, state).await?,
+        Role::StorageNode => {
+            let keys = admission.cluster_keys.iter().map(|key| ClusterKey::from_bytes(key));
+            folder.keep_cluster_keys(&keys.collect::<Option<Vec<_>>>().ok_or(ClusterError::Answer)?)?;
+            Membership::prepare_drives(&env, &drives, &joining.drives, identity.node, state).await?;
+        }
         _ => folder.keep_map(&state)?,
     }
     let count = u16::try_from(joining.drives.len()).unwrap_or(u16::MAX);
@@ -156,7 +160,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_try_is_repeated_as_it_was_and_another_one_is_decided_anew() {
         let (home, env) = (tempfile::tempdir().unwrap(), env::system());
-        let data = DataSettings { folders: vec![home.path().to_owned()], drives: Some(3), policy: None };
+        let folders = vec![home.path().to_owned()];
+        let data = DataSettings { folders, drives: Some(3), ..DataSettings::default() }.with_test_key();
         let folder = DataFolder::open(&data).unwrap();
         let three = drives::open(&folder.drive_folders().unwrap(), &DriveNotes::default()).await.unwrap();
         let (two, none) = (three.get(..2).unwrap(), three.get(..0).unwrap());

@@ -5,6 +5,7 @@
 pub(crate) mod founding;
 mod init;
 mod join;
+pub(crate) mod reset;
 
 use couronne_protocol::net::certificates::CertificateError;
 use couronne_protocol::transport::CallError;
@@ -58,6 +59,9 @@ pub(crate) enum ClusterError {
     /// The cluster said no.
     #[error(transparent)]
     NotAdmitted(#[from] couronne_protocol::join::NotAdmitted),
+    /// Secrets are not reset so.
+    #[error("{0}")]
+    Reset(String),
     /// Its drives could never hold the policy.
     #[error(transparent)]
     TooFewDrives(#[from] TooFewDrives),

@@ -1,20 +1,19 @@
-//! Where the running process listens: what `couronne status` and other commands find in its data folder.
+//! Where the running process listens, and where its key is: what `couronne status` and other commands find in its data
+//! folder.
 //!
 //! Promises: it stands there only while the process serves, or after the process was killed.
 //! Must not know: what listens there.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
+use super::sealed::{NodeKey, OperatorSecrets, read_operator_secrets};
 use super::{DataFolder, DataFolderError, files, write_everywhere};
+use crate::settings::DataSettings;
 
 pub(super) const SERVER: &str = "server.json";
-pub(super) const TOKEN: &str = "admin.token";
-/// The token that gives no orders.
-const READING_TOKEN: &str = "admin-reading.token";
 
 /// What `server.json` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,16 +29,20 @@ pub(crate) struct RunningServer {
     pub(crate) admin: SocketAddr,
     /// The process id.
     pub(crate) pid: u32,
+    /// The file of the node's key, if it is in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) node_key: Option<PathBuf>,
 }
 
 impl DataFolder {
-    /// Keeps the tokens of the admin listener for its operator; a gateway knows only the one that reads.
-    pub(crate) fn keep_tokens(&self, admin_token: Option<&str>, reading_token: &str) -> Result<(), DataFolderError> {
-        match admin_token {
-            Some(admin_token) => write_everywhere(&self.folders, TOKEN, admin_token)?,
-            None => self.remove(TOKEN)?,
-        }
-        write_everywhere(&self.folders, READING_TOKEN, reading_token)
+    /// What is told of this process, which listens there.
+    pub(crate) fn running(
+        &self,
+        (s3, tls): (Option<SocketAddr>, bool),
+        peers: Option<SocketAddr>,
+        admin: SocketAddr,
+    ) -> RunningServer {
+        RunningServer { s3, tls, peers, admin, pid: std::process::id(), node_key: self.node_key.path() }
     }
 
     /// Tells other processes where this one listens.
@@ -55,22 +58,24 @@ impl DataFolder {
     }
 }
 
-/// Where the process of a data folder listens, and the token of its admin listener: the one that gives orders, if the
-/// folder has it.
-pub(crate) fn running_server(folder: &Path) -> Result<(RunningServer, Zeroizing<String>), DataFolderError> {
-    let read = |name: &str| {
-        let path = folder.join(name);
-        let text = files::read(&path).map_err(DataFolderError::io("reading", &path))?;
-        Ok::<_, DataFolderError>(text.map(Zeroizing::new))
-    };
-    let absent = || DataFolderError::NotRunning(folder.to_owned());
-    let server = serde_json::from_str(&read(SERVER)?.ok_or_else(absent)?)
-        .map_err(|error| DataFolderError::Damaged { path: folder.join(SERVER), reason: error.to_string() })?;
-    let token = match read(TOKEN)? {
-        Some(token) => token,
-        None => read(READING_TOKEN)?.ok_or_else(absent)?,
-    };
-    Ok((server, Zeroizing::new(token.trim().to_owned())))
+/// Where the process of a data folder listens.
+pub(crate) fn running_server(folder: &Path) -> Result<RunningServer, DataFolderError> {
+    announced(folder)?.ok_or_else(|| DataFolderError::NotRunning(folder.to_owned()))
+}
+
+/// What the data folders of these settings keep for the operator, whether their process runs or not.
+pub(crate) fn operator_secrets_of(settings: &DataSettings) -> Result<OperatorSecrets, DataFolderError> {
+    let folder = settings.folders.first().cloned().unwrap_or_default();
+    let told = announced(&folder)?.and_then(|server| server.node_key);
+    let key = NodeKey::of_running(settings, told)?;
+    read_operator_secrets(&key, &settings.folders)?.ok_or(DataFolderError::NothingKept(folder))
+}
+
+fn announced(folder: &Path) -> Result<Option<RunningServer>, DataFolderError> {
+    let path = folder.join(SERVER);
+    let text = files::read(&path).map_err(DataFolderError::io("reading", &path))?;
+    let damaged = |error: serde_json::Error| DataFolderError::Damaged { path: path.clone(), reason: error.to_string() };
+    text.map(|text| serde_json::from_str(&text)).transpose().map_err(damaged)
 }
 
 #[cfg(test)]
@@ -85,8 +90,9 @@ mod tests {
             peers: None,
             admin: "127.0.0.1:9001".parse().unwrap(),
             pid: 7,
+            node_key: Some("/etc/n1.key".into()),
         };
-        let golden = r#"{"s3":"127.0.0.1:9000","tls":false,"peers":null,"admin":"127.0.0.1:9001","pid":7}"#;
+        let golden = r#"{"s3":"127.0.0.1:9000","tls":false,"peers":null,"admin":"127.0.0.1:9001","pid":7,"node_key":"/etc/n1.key"}"#;
         assert_eq!(serde_json::to_string(&server).unwrap(), golden);
         assert_eq!(serde_json::from_str::<RunningServer>(golden).unwrap(), server);
     }

@@ -1,10 +1,8 @@
-//! The root credentials: made or preset when a cluster is founded, changed by the environment of a lone server, and
-//! shown to the operator in the data folders. What counts is what the cluster keeps.
+//! The root credentials: made or preset when a cluster is founded, changed by the environment of a lone server. What
+//! counts is what the cluster keeps.
 //!
 //! Promises: a secret key never appears in `Debug`, and leaves this process only where the operator asked.
 //! Must not know: what root may do.
-
-use std::path::{Path, PathBuf};
 
 use couronne_base::env::Env;
 use couronne_gateway::identity::random_key;
@@ -12,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::{DataFolderError, damaged, first_sound, write_everywhere};
+use super::DataFolderError;
 
 /// The variable that presets the root access key.
 pub(crate) const ACCESS_KEY_VARIABLE: &str = "COURONNE_ACCESS_KEY";
@@ -22,9 +20,6 @@ pub(crate) const SECRET_KEY_VARIABLE: &str = "COURONNE_SECRET_KEY";
 /// The shortest secret key of this cluster, in bytes: the reader of one signature can try secrets without asking a
 /// server.
 const SECRET_BYTES_MIN: usize = 16;
-
-/// The file that keeps the root credentials.
-pub(super) const NAME: &str = "credentials.toml";
 
 /// An access key and its secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,28 +100,9 @@ pub(crate) fn of_client(
     Credentials::checked(access_key, secret_key, 1)
 }
 
-/// The root credentials of a cluster that is founded: those of the environment, else those of the file, else new ones.
-pub(super) fn of_founding(folders: &[PathBuf], env: &Env) -> Result<Credentials, DataFolderError> {
-    match preset()? {
-        Some(preset) => Ok(preset),
-        None => Ok(first_sound(folders, NAME, parse)?.unwrap_or_else(|| Credentials::generate(env))),
-    }
-}
-
-/// Keeps the root credentials in every folder, readable by the owner only.
-pub(crate) fn keep(folders: &[PathBuf], credentials: &Credentials) -> Result<(), DataFolderError> {
-    let text = Zeroizing::new(toml::to_string(credentials).unwrap_or_default());
-    write_everywhere(folders, NAME, &text)
-}
-
-/// The root credentials kept in a data folder, if any are, for the commands of a user that may read it.
-pub(crate) fn read(folder: &Path) -> Result<Option<Credentials>, DataFolderError> {
-    first_sound(&[folder.to_owned()], NAME, parse)
-}
-
-/// Reads the file's text.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Credentials, DataFolderError> {
-    toml::from_str(text).map_err(|error| damaged(path, &error))
+/// The root credentials of a cluster that is founded: those of the environment, else new ones.
+pub(super) fn of_founding(env: &Env) -> Result<Credentials, DataFolderError> {
+    Ok(preset()?.unwrap_or_else(|| Credentials::generate(env)))
 }
 
 /// A variable of the environment that is set to something.

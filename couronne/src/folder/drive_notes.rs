@@ -96,7 +96,7 @@ mod tests {
 
     fn open(folders: &[&Path], drives: Option<u16>) -> DataFolder {
         let folders = folders.iter().map(|folder| (*folder).to_owned()).collect();
-        DataFolder::open(&DataSettings { folders, drives, ..DataSettings::default() }).unwrap()
+        DataFolder::open(&DataSettings { folders, drives, ..DataSettings::default() }.with_test_key()).unwrap()
     }
 
     fn noted(drive: u128, file_system: u64) -> NotedDrive {

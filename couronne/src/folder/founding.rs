@@ -1,8 +1,12 @@
-//! What a founding node has made and its cluster does not keep yet: the cluster's id, its authority, its secrets.
+//! What a founding node has made and its cluster does not keep yet: the cluster's id, its authority, its secrets. So has one
+//! whose secrets were reset.
 //!
 //! ```text
+//! the whole file is sealed
+//!
 //! format_version = 1
 //! cluster = "<32 hexadecimal digits>"
+//! is_reset = true or false: whether they take the place of those that the cluster keeps
 //! authority = "<certificate, DER, base64>"
 //! authority_key = "<private key, PKCS #8, base64>"
 //!
@@ -20,9 +24,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::secrets::Secrets;
-use super::{
-    DataFolder, DataFolderError, FORMAT_VERSION, check_version, credentials, damaged, decoded, encoded, first_sound,
-};
+use super::{DataFolder, DataFolderError, FORMAT_VERSION, check_version, credentials, damaged, decoded, encoded};
 
 pub(super) const FOUNDING: &str = "founding.toml";
 
@@ -36,6 +38,8 @@ pub(crate) struct Founding {
     pub(crate) authority_key: PrivateKey,
     /// Its secrets.
     pub(crate) secrets: Secrets,
+    /// Whether all that takes the place of what the cluster keeps, for that is lost.
+    pub(crate) is_reset: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -43,6 +47,7 @@ pub(crate) struct Founding {
 struct FoundingFile {
     format_version: u32,
     cluster: String,
+    is_reset: bool,
     authority: String,
     #[serde(with = "super::secret")]
     authority_key: Zeroizing<String>,
@@ -52,7 +57,7 @@ struct FoundingFile {
 impl DataFolder {
     /// What the founding node made, if the cluster does not keep it yet.
     pub(crate) fn founding(&self) -> Result<Option<Founding>, DataFolderError> {
-        first_sound(&self.folders, FOUNDING, parse)
+        self.read_sealed(FOUNDING, Founding::parse)
     }
 
     /// The same; a new one, which stands nowhere yet, if nothing was made.
@@ -60,23 +65,13 @@ impl DataFolder {
         if let Some(founding) = self.founding()? {
             return Ok(founding);
         }
-        let root = credentials::of_founding(&self.folders, env)?;
-        let cluster = u128::from_be_bytes(env.random_bytes());
-        let (authority, authority_key) = Authority::create(cluster, env)?;
-        Ok(Founding { cluster, authority, authority_key, secrets: Secrets::make(root, env) })
+        Founding::make(u128::from_be_bytes(env.random_bytes()), env)
     }
 
-    /// Keeps it until the cluster does, with the root credentials for the operator.
+    /// Keeps it until the cluster does, with what is for the operator.
     pub(crate) fn keep_founding(&self, founding: &Founding) -> Result<(), DataFolderError> {
-        credentials::keep(&self.folders, &founding.secrets.root())?;
-        let file = FoundingFile {
-            format_version: FORMAT_VERSION,
-            cluster: format!("{:032x}", founding.cluster),
-            authority: encoded(founding.authority.certificate()).to_string(),
-            authority_key: encoded(founding.authority_key.as_pkcs8()),
-            secrets: founding.secrets.clone(),
-        };
-        self.write(FOUNDING, &file)
+        self.keep_for_operator(&founding.secrets)?;
+        self.write_sealed(FOUNDING, &founding.file())
     }
 
     /// The cluster keeps it now.
@@ -85,18 +80,45 @@ impl DataFolder {
     }
 }
 
-/// What a file means.
-fn parse(path: &Path, text: &str) -> Result<Founding, DataFolderError> {
-    let file: FoundingFile = toml::from_str(text).map_err(|error| damaged(path, &error))?;
-    check_version(path, file.format_version)?;
-    let damaged = |reason: String| DataFolderError::Damaged { path: path.to_owned(), reason };
-    let parsed = || Some((u128::from_str_radix(&file.cluster, 16).ok()?, decoded(&file.authority)?));
-    let reason = || damaged("the cluster or its authority does not parse".to_owned());
-    let (cluster, certificate) = parsed().ok_or_else(reason)?;
-    let authority_key = PrivateKey::from_pkcs8(decoded(&file.authority_key).unwrap_or_default());
-    let authority =
-        Authority::load(cluster, &certificate, &authority_key).map_err(|error| damaged(error.to_string()))?;
-    Ok(Founding { cluster, authority, authority_key, secrets: file.secrets })
+impl Founding {
+    /// An authority and secrets for a cluster.
+    pub(super) fn make(cluster: u128, env: &Env) -> Result<Self, DataFolderError> {
+        let root = credentials::of_founding(env)?;
+        let (authority, authority_key) = Authority::create(cluster, env)?;
+        Ok(Self { cluster, authority, authority_key, secrets: Secrets::make(root, env), is_reset: false })
+    }
+
+    fn file(&self) -> FoundingFile {
+        FoundingFile {
+            format_version: FORMAT_VERSION,
+            cluster: format!("{:032x}", self.cluster),
+            is_reset: self.is_reset,
+            authority: encoded(self.authority.certificate()).to_string(),
+            authority_key: encoded(self.authority_key.as_pkcs8()),
+            secrets: self.secrets.clone(),
+        }
+    }
+
+    /// The text of its file, before that is sealed.
+    pub(super) fn text(&self, path: &Path) -> Result<Zeroizing<String>, DataFolderError> {
+        let failed =
+            |error: toml::ser::Error| DataFolderError::Damaged { path: path.to_owned(), reason: error.to_string() };
+        toml::to_string(&self.file()).map(Zeroizing::new).map_err(failed)
+    }
+
+    /// What a file means.
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, DataFolderError> {
+        let file: FoundingFile = toml::from_str(text).map_err(|error| damaged(path, &error))?;
+        check_version(path, file.format_version)?;
+        let damaged = |reason: String| DataFolderError::Damaged { path: path.to_owned(), reason };
+        let parsed = || Some((u128::from_str_radix(&file.cluster, 16).ok()?, decoded(&file.authority)?));
+        let reason = || damaged("the cluster or its authority does not parse".to_owned());
+        let (cluster, certificate) = parsed().ok_or_else(reason)?;
+        let authority_key = PrivateKey::from_pkcs8(decoded(&file.authority_key).unwrap_or_default());
+        let authority =
+            Authority::load(cluster, &certificate, &authority_key).map_err(|error| damaged(error.to_string()))?;
+        Ok(Self { cluster, authority, authority_key, secrets: file.secrets, is_reset: file.is_reset })
+    }
 }
 
 #[cfg(test)]
@@ -109,6 +131,7 @@ mod tests {
         let file = FoundingFile {
             format_version: 1,
             cluster: format!("{:032x}", 9),
+            is_reset: false,
             authority: encoded(b"certificate").to_string(),
             authority_key: encoded(b"key"),
             secrets: Secrets {
@@ -121,7 +144,7 @@ mod tests {
             },
         };
         let golden = "format_version = 1\ncluster = \"00000000000000000000000000000009\"\n\
-                      authority = \"Y2VydGlmaWNhdGU=\"\nauthority_key = \"a2V5\"\n\n\
+                      is_reset = false\nauthority = \"Y2VydGlmaWNhdGU=\"\nauthority_key = \"a2V5\"\n\n\
                       [secrets]\naccess_key = \"ROOT\"\nsecret_key = \"secret key\"\n\
                       sealing_secret = \"00\"\nadmin_token = \"11\"\n";
         assert_eq!(toml::to_string(&file).unwrap(), golden);

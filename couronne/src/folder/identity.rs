@@ -4,7 +4,7 @@
 //! format_version = 1
 //! revision = <rises with every change>
 //! node = "<32 hexadecimal digits>"
-//! key = "<private key, PKCS #8, base64>"
+//! key = "<private key, PKCS #8, sealed, base64>"
 //!
 //! [membership]                    only in a cluster
 //! cluster = "<32 hexadecimal digits>"
@@ -25,7 +25,6 @@ use couronne_cluster::Role;
 use couronne_protocol::net::certificates::PrivateKey;
 use couronne_ring::NodeId;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::founding::FOUNDING;
 use super::joining::JOINING;
@@ -65,14 +64,22 @@ pub(crate) struct Member {
     pub(crate) membership: MemberFile,
 }
 
+/// A member as its identity says, whether its private key can be opened or not.
+pub(crate) struct UnopenedMember {
+    pub(crate) node: NodeId,
+    pub(crate) membership: MemberFile,
+    pub(crate) revision: u64,
+    /// Whether the node's key opens its private key.
+    pub(crate) is_opened: bool,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IdentityFile {
     format_version: u32,
     revision: u64,
     node: String,
-    #[serde(with = "super::secret")]
-    key: Zeroizing<String>,
+    key: String,
     membership: Option<MembershipFile>,
 }
 
@@ -105,20 +112,29 @@ impl DataFolder {
     fn newest_identity(&self) -> Result<(Option<Identity>, Option<DataFolderError>), DataFolderError> {
         let (mut newest, mut damage): (Option<(Identity, &Path)>, _) = (None, None);
         for folder in &self.folders {
-            let identity = match read(&folder.join(IDENTITY)) {
+            let path = folder.join(IDENTITY);
+            let identity = match read(&path).and_then(|file| {
+                // Whose it is stands there in clear: another node's is refused as such, whatever sealed it.
+                let other = |(known, first): &(Identity, &Path), node| DataFolderError::Differ {
+                    first: (*first).to_owned(),
+                    second: folder.clone(),
+                    nodes: (known.node, node),
+                };
+                match (file, &newest) {
+                    (Some(file), Some(known)) if file.node != known.0.node => Err(other(known, file.node)),
+                    (Some(file), _) => self.open_identity(file, &path).map(Some),
+                    (None, _) => Ok(None),
+                }
+            }) {
                 Ok(Some(identity)) => identity,
                 Ok(None) => continue,
-                Err(error @ DataFolderError::Damaged { .. }) => {
+                Err(error @ (DataFolderError::Damaged { .. } | DataFolderError::OtherKey { .. })) => {
                     damage = damage.or(Some(error));
                     continue;
                 }
                 Err(error) => return Err(error),
             };
             match &newest {
-                Some((other, first)) if other.node != identity.node => {
-                    let nodes = (other.node, identity.node);
-                    return Err(DataFolderError::Differ { first: (*first).to_owned(), second: folder.clone(), nodes });
-                }
                 Some((other, _)) if other.revision >= identity.revision => {}
                 _ => newest = Some((identity, folder)),
             }
@@ -139,6 +155,33 @@ impl DataFolder {
             return Err(DataFolderError::Role { folder: self.name(), is: role_name(membership.role) });
         }
         Ok(Member { node, key, membership })
+    }
+
+    /// The member that lives here, by the newest copy of its identity, of which the private key is left sealed.
+    pub(super) fn unopened_member(&self) -> Result<UnopenedMember, DataFolderError> {
+        let mut newest: Option<ReadIdentity> = None;
+        for folder in &self.folders {
+            let found = match read(&folder.join(IDENTITY)) {
+                Err(DataFolderError::Damaged { .. }) => None,
+                found => found?,
+            };
+            newest = newest.into_iter().chain(found).max_by_key(|identity| identity.revision);
+        }
+        let absent = || DataFolderError::NoMember(self.name());
+        let ReadIdentity { node, sealed_key, membership, revision } = newest.ok_or_else(absent)?;
+        let is_opened = self.node_key.open(&self.name(), &about(&node.to_string()), &sealed_key).is_ok();
+        Ok(UnopenedMember { node, membership: membership.ok_or_else(absent)?, revision, is_opened })
+    }
+
+    /// The member has another key and membership, in the place of those of this revision.
+    pub(crate) fn renew_unopened(
+        &self,
+        node: NodeId,
+        revision: u64,
+        key: PrivateKey,
+        membership: MemberFile,
+    ) -> Result<(), DataFolderError> {
+        self.keep_identity(&Identity { node, key, membership: Some(membership), revision: revision + 1 })
     }
 
     /// Whether a member lives here.
@@ -213,10 +256,21 @@ impl DataFolder {
             format_version: FORMAT_VERSION,
             revision: identity.revision,
             node: identity.node.to_string(),
-            key: encoded(identity.key.as_pkcs8()),
+            key: self.node_key.seal(&about(&identity.node.to_string()), identity.key.as_pkcs8())?,
             membership,
         };
         self.write(IDENTITY, &file)
+    }
+
+    /// What a copy says, with its private key opened. One whose key is no key is damaged.
+    fn open_identity(&self, file: ReadIdentity, path: &Path) -> Result<Identity, DataFolderError> {
+        let ReadIdentity { node, sealed_key, membership, revision } = file;
+        let opened = self.node_key.open(path, &about(&node.to_string()), &sealed_key)?;
+        let key = PrivateKey::from_pkcs8(opened.to_vec());
+        match key.node() {
+            Ok(_) => Ok(Identity { node, key, membership, revision }),
+            Err(error) => Err(DataFolderError::Damaged { path: path.to_owned(), reason: error.to_string() }),
+        }
     }
 }
 
@@ -233,18 +287,27 @@ impl Identity {
     }
 }
 
-/// Reads a copy; `None` if there is none. One whose key is no key is damaged.
-fn read(path: &Path) -> Result<Option<Identity>, DataFolderError> {
+/// What a copy says, its private key as it stands there.
+struct ReadIdentity {
+    node: NodeId,
+    sealed_key: String,
+    membership: Option<MemberFile>,
+    revision: u64,
+}
+
+/// What the private key of a node is sealed about.
+const fn about(node: &str) -> [&str; 2] {
+    ["private key", node]
+}
+
+/// Reads a copy; `None` if there is none.
+fn read(path: &Path) -> Result<Option<ReadIdentity>, DataFolderError> {
     let Some(text) = read_copy(path)? else { return Ok(None) };
-    let identity = parse(&toml::from_str(&text).map_err(|error| damaged(path, &error))?, path)?;
-    match identity.key.node() {
-        Ok(_) => Ok(Some(identity)),
-        Err(error) => Err(DataFolderError::Damaged { path: path.to_owned(), reason: error.to_string() }),
-    }
+    parse(toml::from_str(&text).map_err(|error| damaged(path, &error))?, path).map(Some)
 }
 
 /// What a file means.
-fn parse(file: &IdentityFile, path: &Path) -> Result<Identity, DataFolderError> {
+fn parse(file: IdentityFile, path: &Path) -> Result<ReadIdentity, DataFolderError> {
     check_version(path, file.format_version)?;
     let membership = |file: &MembershipFile| {
         let role = parse_role(&file.role)?;
@@ -257,16 +320,17 @@ fn parse(file: &IdentityFile, path: &Path) -> Result<Identity, DataFolderError> 
             authority: decoded(&file.authority)?,
         })
     };
-    let identity = || {
+    let parsed = || {
         let membership = match &file.membership {
             Some(file) => Some(membership(file)?),
             None => None,
         };
-        let key = PrivateKey::from_pkcs8(decoded(&file.key)?);
-        Some(Identity { node: NodeId::parse(&file.node)?, key, membership, revision: file.revision })
+        Some((NodeId::parse(&file.node)?, membership))
     };
-    let reason = || "an id, a key or a certificate does not parse".to_owned();
-    identity().ok_or_else(|| DataFolderError::Damaged { path: path.to_owned(), reason: reason() })
+    let reason = || "an id or a certificate does not parse".to_owned();
+    let (node, membership) =
+        parsed().ok_or_else(|| DataFolderError::Damaged { path: path.to_owned(), reason: reason() })?;
+    Ok(ReadIdentity { node, sealed_key: file.key, membership, revision: file.revision })
 }
 
 #[cfg(test)]
@@ -287,7 +351,7 @@ mod tests {
             format_version: 1,
             revision: 2,
             node: NodeId(7).to_string(),
-            key: encoded(b"key"),
+            key: "a2V5".to_owned(),
             membership: Some(membership),
         };
         let head = "format_version = 1\nrevision = 2\nnode = \"00000000000000000000000000000007\"\nkey = \"a2V5\"\n";
@@ -296,15 +360,15 @@ mod tests {
              data_folders = 2\ncertificate = \"Y2VydGlmaWNhdGU=\"\nauthority = \"YXV0aG9yaXR5\"\n"
         );
         assert_eq!(toml::to_string(&file).unwrap(), golden);
-        let read = parse(&toml::from_str(&golden).unwrap(), Path::new("identity.toml")).unwrap();
-        assert_eq!((read.node, read.key.as_pkcs8(), read.revision), (NodeId(7), &b"key"[..], 2));
+        let read = parse(toml::from_str(&golden).unwrap(), Path::new("identity.toml")).unwrap();
+        assert_eq!((read.node, read.sealed_key.as_str(), read.revision), (NodeId(7), "a2V5", 2));
         let MemberFile { cluster, role, drives, data_folders, certificate, authority } = read.membership.unwrap();
         assert_eq!((cluster, role, drives, data_folders), (9, Role::StorageNode, 6, 2));
         assert_eq!((certificate, authority), (b"certificate".to_vec(), b"authority".to_vec()));
         file.membership = None;
         assert_eq!(toml::to_string(&file).unwrap(), head);
-        assert!(parse(&toml::from_str(head).unwrap(), Path::new("identity.toml")).unwrap().membership.is_none());
+        assert!(parse(toml::from_str(head).unwrap(), Path::new("identity.toml")).unwrap().membership.is_none());
         file.format_version = 2;
-        assert!(parse(&file, Path::new("identity.toml")).is_err(), "another version is refused");
+        assert!(parse(file, Path::new("identity.toml")).is_err(), "another version is refused");
     }
 }

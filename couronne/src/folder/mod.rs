@@ -2,17 +2,18 @@
 //! same format, so a folder that `couronne serve` made is that of a cluster's first node.
 //!
 //! ```text
-//! DIR/identity.toml      node and private key; in a cluster also role, drives, certificate, authority
-//! DIR/founding.toml      of a founding node, until the cluster keeps it itself: authority with its key, secrets
+//! DIR/identity.toml      node and private key (sealed); in a cluster also role, drives, certificate, authority
+//! DIR/founding.toml      of a founding node, until the cluster keeps it itself: authority with its key, secrets (sealed)
 //! DIR/joining.toml       of one that joins, until it is admitted or refused: its role, the ids of its drives
-//! DIR/credentials.toml   of a founding node: the root credentials that the cluster keeps, for its operator
+//! DIR/cluster-keys.toml  of a storage node: the key that seals what the cluster keeps beside its map (sealed)
+//! DIR/operator.toml      for the operator: root credentials and tokens of the admin listener (sealed)
 //! DIR/drives.toml        which drive each folder holds, and on which file system: an empty one may be a missing mount
 //! DIR/map                the newest map known (base64), with which a member finds its cluster again
 //! DIR/server.json        where the running process listens
-//! DIR/admin.token        of a storage node: the token of its admin listener
-//! DIR/admin-reading.token   the same, for who reads and gives no orders
 //! DIR/lock               held while it runs
 //! DIR/drive-01/...       a drive; with several data folders, the one drive of each is DIR/drive
+//!
+//! DIR.key                the node's key, unless the settings name another place: it seals what is marked above
 //! ```
 //!
 //! Of several data folders each holds a copy of each file: the loss or damage of one loses nothing, and is mended. One data
@@ -34,6 +35,7 @@ mod joining;
 mod map;
 mod new_files;
 mod role_names;
+mod sealed;
 pub(crate) mod secret;
 pub(crate) mod secrets;
 
@@ -49,10 +51,12 @@ use serde::Serialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-pub(crate) use announcement::{RunningServer, running_server};
-pub(crate) use identity::{Identity, Member, MemberFile};
+pub(crate) use announcement::{RunningServer, operator_secrets_of, running_server};
+pub(crate) use identity::{Identity, Member, MemberFile, UnopenedMember};
 pub(crate) use joining::Joining;
 use new_files::NewFiles;
+use sealed::NodeKey;
+pub(crate) use sealed::{Bundle, OperatorSecrets};
 
 use crate::settings::{DataSettings, SettingsError};
 
@@ -62,11 +66,14 @@ const NAMES: [&str; 8] = [
     identity::IDENTITY,
     founding::FOUNDING,
     joining::JOINING,
-    credentials::NAME,
+    sealed::CLUSTER_KEYS,
+    sealed::OPERATOR,
     map::MAP,
     announcement::SERVER,
-    announcement::TOKEN,
 ];
+
+/// Those in which the node's key seals something.
+const SEALED_NAMES: [&str; 4] = [identity::IDENTITY, founding::FOUNDING, sealed::CLUSTER_KEYS, sealed::OPERATOR];
 
 /// The version of the files that this binary writes and reads.
 const FORMAT_VERSION: u32 = 1;
@@ -74,6 +81,8 @@ const FORMAT_VERSION: u32 = 1;
 /// The data folders of a process, locked.
 pub(crate) struct DataFolder {
     folders: Vec<PathBuf>,
+    /// What seals the secrets in them.
+    node_key: NodeKey,
     /// How many drives the settings ask for; `None` if they leave it to the folder.
     asked_drives: Option<u16>,
     /// Goes before the locks do.
@@ -94,6 +103,36 @@ pub(crate) enum DataFolderError {
         /// What went wrong.
         source: io::Error,
     },
+    /// The node's key is not there, and there is what it sealed.
+    #[error(
+        "{0} is missing: it has the key of this node, which seals the secrets in its data folders. Put it back, or say \
+         where the key is with node_key_file or node_key_command in [data] of the settings file, or with the variable \
+         COURONNE_NODE_KEY. If it is lost, objects are not: `couronne secrets reset` makes new secrets"
+    )]
+    KeyMissing(PathBuf),
+    /// What should be the node's key is none.
+    #[error("{0} gives no key of a node: {1}")]
+    NoKey(String, String),
+    /// Nothing says where the node's key is.
+    #[error("there is no place beside the data folder for the node's key: name a file with node_key_file in [data]")]
+    NoKeyFile,
+    /// The node's key would lie beside what it seals.
+    #[error("{0} lies in a data folder, and the node's key must not: name another file with node_key_file in [data]")]
+    KeyInside(PathBuf),
+    /// It was sealed by another key.
+    #[error(
+        "{path} was sealed by another key than that of {key}: put the key there that belongs to it. If it is lost, \
+         objects are not: `couronne secrets reset` makes new secrets"
+    )]
+    OtherKey {
+        /// The file.
+        path: PathBuf,
+        /// Where the key is from.
+        key: String,
+    },
+    /// A data folder has nothing for its operator.
+    #[error("{0} has no secrets for its operator: nothing was founded or joined there")]
+    NothingKept(PathBuf),
     /// Another process serves this folder.
     #[error("{0} is in use by another server")]
     InUse(PathBuf),
@@ -251,6 +290,20 @@ impl DataFolderError {
 impl DataFolder {
     /// Opens and locks the data folders, making those that are not there.
     pub(crate) fn open(settings: &DataSettings) -> Result<Self, DataFolderError> {
+        let folder = Self::lock(settings, false)?;
+        folder.check_drives()?;
+        folder.complete_identity()?;
+        Ok(folder)
+    }
+
+    /// Opens and locks the data folders of a member whose node's key is lost. Where the settings find no key a new one is made.
+    pub(crate) fn open_to_reset(settings: &DataSettings) -> Result<(Self, UnopenedMember), DataFolderError> {
+        let folder = Self::lock(settings, true)?;
+        let member = folder.unopened_member()?;
+        Ok((folder, member))
+    }
+
+    fn lock(settings: &DataSettings, is_reset: bool) -> Result<Self, DataFolderError> {
         let asked_drives = settings.asked_drives()?;
         let mut locks = Vec::new();
         // After the locks: it goes before them.
@@ -267,11 +320,16 @@ impl DataFolder {
                 new_files.note_lock(path);
             }
         }
-        let folder = Self { folders: settings.folders.clone(), asked_drives, _new_files: new_files, _locks: locks };
-        folder.check_files()?;
-        folder.check_drives()?;
-        folder.complete_identity()?;
-        Ok(folder)
+        let folders = settings.folders.clone();
+        check_files(&folders)?;
+        let sealed = folders.iter().flat_map(|folder| SEALED_NAMES.map(|name| folder.join(name)));
+        let node_key = NodeKey::find(settings, !is_reset && sealed.into_iter().any(|path| path.exists()))?;
+        Ok(Self { folders, node_key, asked_drives, _new_files: new_files, _locks: locks })
+    }
+
+    /// Removes what the node's key sealed, but for the identity.
+    pub(crate) fn forget_sealed(&self) -> Result<(), DataFolderError> {
+        SEALED_NAMES.iter().filter(|name| **name != identity::IDENTITY).try_for_each(|name| self.remove(name))
     }
 
     /// The first data folder, as errors name it.
@@ -282,19 +340,6 @@ impl DataFolder {
     /// All of them, as an operator is told.
     pub(crate) fn names(&self) -> String {
         self.folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
-    }
-
-    /// Refuses a folder where a file has to be, before anything is begun that needs the file.
-    fn check_files(&self) -> Result<(), DataFolderError> {
-        for folder in &self.folders {
-            for name in NAMES {
-                let path = folder.join(name);
-                if files::is_folder(&path).map_err(DataFolderError::io("reading", &path))? {
-                    return Err(DataFolderError::Damaged { path, reason: "it is a folder".to_owned() });
-                }
-            }
-        }
-        Ok(())
     }
 
     /// How many data folders there are.
@@ -318,6 +363,16 @@ impl DataFolder {
         }
         Ok(())
     }
+}
+
+/// Refuses a folder where a file has to be, before anything is begun that needs the file.
+fn check_files(folders: &[PathBuf]) -> Result<(), DataFolderError> {
+    for path in folders.iter().flat_map(|folder| NAMES.map(|name| folder.join(name))) {
+        if files::is_folder(&path).map_err(DataFolderError::io("reading", &path))? {
+            return Err(DataFolderError::Damaged { path, reason: "it is a folder".to_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// What is wrong with a TOML file. Only the message of an error: its full text quotes the line, and the line may be
@@ -357,7 +412,9 @@ fn first_sound<T>(
         match read_copy(&path).and_then(|text| text.map(|text| parse(&path, &text)).transpose()) {
             Ok(None) => {}
             Ok(sound) => return Ok(sound),
-            Err(error @ DataFolderError::Damaged { .. }) => damage = damage.or(Some(error)),
+            Err(error @ (DataFolderError::Damaged { .. } | DataFolderError::OtherKey { .. })) => {
+                damage = damage.or(Some(error));
+            }
             Err(error) => return Err(error),
         }
     }

@@ -3,8 +3,6 @@
 //! The founding node makes them once; the cluster keeps them beside its map.
 //! Promises: no `Debug`; a gateway is given what it needs to tell the admin token from others, never the token. Must not know: the processes that ask for them.
 
-use std::path::PathBuf;
-
 use bytes::Bytes;
 use couronne_admin::server::{TokenDigests, reading_token};
 use couronne_base::env::Env;
@@ -12,9 +10,8 @@ use couronne_gateway::identity::{IdentitySecrets, RetiringRoot, RootCredentials,
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::credentials::{self, ACCESS_KEY_VARIABLE, Credentials, SECRET_KEY_VARIABLE};
+use super::credentials::Credentials;
 use super::secret::SecretText;
-use super::{DataFolder, DataFolderError, first_sound};
 
 /// The secrets.
 #[derive(Clone, Serialize, Deserialize)]
@@ -166,40 +163,6 @@ fn bytes_of(text: &str) -> Option<Secret> {
     let mut bytes = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text, bytes.as_mut()).ok()?;
     Some(Secret::new(bytes.as_slice()))
-}
-
-impl DataFolder {
-    /// Has the operator find root credentials that were changed, in a folder that shows them.
-    pub(crate) fn refresh_credentials(&self, kept: &Secrets) -> Result<(), DataFolderError> {
-        match first_sound(&self.folders, credentials::NAME, credentials::parse) {
-            Ok(None) => Ok(()),
-            Ok(Some(_)) | Err(DataFolderError::Damaged { .. }) => credentials::keep(&self.folders, &kept.root()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Has the operator find the root credentials that the cluster keeps. What else the file said counts for nothing:
-    /// it may be damaged, or left by another cluster, and keys that clients use must not change by such an accident.
-    pub(crate) fn show_credentials(&self, kept: &Secrets) -> Result<(), DataFolderError> {
-        let others = match first_sound(&self.folders, credentials::NAME, credentials::parse) {
-            Err(DataFolderError::Damaged { .. }) => true,
-            found => found?.is_some_and(|found| found != kept.root()),
-        };
-        if others {
-            let path = self.credentials_path();
-            tracing::warn!(
-                path = %path.display(),
-                "the file had other root credentials than the cluster keeps, which stay: it is written again; \
-                 {ACCESS_KEY_VARIABLE} and {SECRET_KEY_VARIABLE} change them"
-            );
-        }
-        credentials::keep(&self.folders, &kept.root())
-    }
-
-    /// The file that keeps the root credentials for the operator.
-    pub(crate) fn credentials_path(&self) -> PathBuf {
-        self.name().join(credentials::NAME)
-    }
 }
 
 #[cfg(test)]

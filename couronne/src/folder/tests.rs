@@ -9,11 +9,13 @@ use couronne_cluster::map::{Bootstrap, ClusterMap, MapNode};
 use couronne_placement::{Policy, PolicyId};
 use couronne_protocol::net::certificates::PrivateKey;
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
+use couronne_storage_node::node::ClusterKey;
 
 use super::*;
 
 fn settings(folders: &[&Path], drives: Option<u16>) -> DataSettings {
-    DataSettings { folders: folders.iter().map(|folder| folder.to_path_buf()).collect(), drives, policy: None }
+    let folders = folders.iter().map(|folder| folder.to_path_buf()).collect();
+    DataSettings { folders, drives, ..DataSettings::default() }.with_test_key()
 }
 
 fn open(folders: &[&Path]) -> Result<DataFolder, DataFolderError> {
@@ -35,6 +37,11 @@ fn membership(drives: u16, data_folders: u16) -> MemberFile {
 fn join(folders: &[&Path], drives: u16) -> Member {
     let folder = open(folders).unwrap();
     folder.become_member(Identity::new().unwrap(), membership(drives, folder.folder_count())).unwrap()
+}
+
+/// What a data folder keeps for its operator.
+fn shown(folder: &Path) -> OperatorSecrets {
+    operator_secrets_of(&settings(&[folder], None)).unwrap()
 }
 
 /// What was made so far of a founding.
@@ -124,7 +131,7 @@ fn a_founding_that_was_cut_off_is_gone_on_with() {
     let again = folder.founding_or_new(&env::system()).unwrap();
     assert_eq!((again.cluster, again.authority.fingerprint()), (first.cluster, first.authority.fingerprint()));
     assert!(again.secrets.text() == first.secrets.text());
-    assert!(credentials::read(home.path()).unwrap() == Some(first.secrets.root()), "the operator finds them");
+    assert!(shown(home.path()).root == Some(first.secrets.root()), "the operator finds them");
     folder.forget_founding().unwrap();
     assert!(folder.founding().unwrap().is_none());
 }
@@ -142,21 +149,54 @@ fn one_that_joins_forgets_what_it_had_begun() {
 }
 
 #[test]
-fn the_root_credentials_that_the_cluster_keeps_are_shown_whatever_the_file_said() {
+fn what_the_cluster_keeps_is_shown_and_lies_in_no_file_in_clear() {
     let home = tempfile::tempdir().unwrap();
     let folder = open(&[home.path()]).unwrap();
-    let kept = begin_founding(&folder).secrets;
-    let shown = || {
-        folder.show_credentials(&kept).unwrap();
-        credentials::read(home.path()).unwrap()
-    };
-    std::fs::remove_file(folder.credentials_path()).unwrap();
-    assert!(shown() == Some(kept.root()));
-    let others: [&[u8]; 3] = [b"access_key = 'OTHER'\nsecret_key = 'of-another-cluster'\n", b"access_key = ", b"\xff"];
-    for other in others {
-        std::fs::write(folder.credentials_path(), other).unwrap();
-        assert!(shown() == Some(kept.root()), "{other:?}");
+    let founding = begin_founding(&folder);
+    let identity = folder.identity_or_new().unwrap();
+    folder.keep_identity(&identity).unwrap();
+    let key = ClusterKey::new(&env::system());
+    folder.keep_cluster_keys(std::slice::from_ref(&key)).unwrap();
+    assert!(folder.cluster_keys().unwrap() == [key.clone()]);
+    let kept = &founding.secrets;
+    let found = shown(home.path());
+    assert!(found.root == Some(kept.root()) && found.clone().token() == kept.admin_token);
+    let texts = [kept.secret_key.to_string(), kept.admin_token.to_string(), kept.sealing_secret.to_string()];
+    let bytes = [identity.key.as_pkcs8(), founding.authority_key.as_pkcs8(), key.expose()];
+    let texts =
+        texts.into_iter().chain(bytes.iter().flat_map(|bytes| [hex::encode(bytes), encoded(bytes).to_string()]));
+    for text in texts {
+        for name in SEALED_NAMES {
+            let file = std::fs::read_to_string(home.path().join(name)).unwrap();
+            assert!(!file.contains(&text), "{name}");
+        }
     }
+    // A file that is damaged, or of another folder, counts for nothing and is written again.
+    let others: [&[u8]; 3] = [b"format_version = 1\nsealed = \"AQ==\"\n", b"sealed = ", b"\xff"];
+    for other in others {
+        std::fs::write(home.path().join("operator.toml"), other).unwrap();
+        folder.keep_for_operator(kept).unwrap();
+        assert!(shown(home.path()) == found, "{other:?}");
+    }
+    std::fs::copy(home.path().join("founding.toml"), home.path().join("operator.toml")).unwrap();
+    assert!(operator_secrets_of(&settings(&[home.path()], None)).is_err(), "it opens under its own name alone");
+}
+
+#[test]
+fn what_another_key_sealed_is_refused_and_named() {
+    let home = tempfile::tempdir().unwrap();
+    join(&[home.path()], 1);
+    let before = std::fs::read(home.path().join("identity.toml")).unwrap();
+    let mut other = settings(&[home.path()], None);
+    other.node_key_command = vec!["echo".to_owned(), "08".repeat(32)];
+    let refused = DataFolder::open(&other).err().unwrap().to_string();
+    assert!(refused.contains("identity.toml") && refused.contains("node_key_command"), "{refused}");
+    other.node_key_command.clear();
+    other.node_key_file = Some(home.path().with_extension("missing"));
+    let refused = DataFolder::open(&other).err().unwrap().to_string();
+    assert!(refused.contains(".missing is missing"), "{refused}");
+    assert!(!other.node_key_file.unwrap().exists(), "no other key is made in its place");
+    assert_eq!(std::fs::read(home.path().join("identity.toml")).unwrap(), before);
 }
 
 #[test]
@@ -166,7 +206,7 @@ fn a_damaged_copy_is_read_over_and_one_that_says_who_lives_here_is_written_again
     let sound = |text: &str| text.to_owned().into_bytes();
     let damage = |name: &str, sound: &[u8]| {
         let half = sound.get(..sound.len() / 2).unwrap().to_vec();
-        let keyless = String::from_utf8(sound.to_vec()).unwrap().replace("key = \"M", "key = \"W").into_bytes();
+        let keyless = String::from_utf8(sound.to_vec()).unwrap().replace("\nkey = \"A", "\nkey = \"W").into_bytes();
         let mut damaged = vec![half, b"\xff\xfe".to_vec(), Vec::new()];
         if name == "identity.toml" {
             damaged.push(keyless);
@@ -218,14 +258,6 @@ fn a_folder_in_the_place_of_a_file_is_refused_before_anything_is_begun() {
         let refused = open(&[home.path()]).err();
         assert!(matches!(&refused, Some(DataFolderError::Damaged { path, .. }) if path.ends_with(name)), "{refused:?}");
     }
-    // A file that is no text is only an old copy.
-    let home = tempfile::tempdir().unwrap();
-    std::fs::write(home.path().join("admin.token"), b"\xff").unwrap();
-    let folder = open(&[home.path()]).unwrap();
-    let server = RunningServer { s3: None, tls: false, peers: None, admin: "127.0.0.1:9001".parse().unwrap(), pid: 7 };
-    folder.keep_tokens(Some("token"), "reading").unwrap();
-    folder.announce(&server).unwrap();
-    assert_eq!(running_server(home.path()).unwrap().1.as_str(), "token");
 }
 
 #[test]
@@ -338,14 +370,14 @@ fn an_announcement_is_found_until_it_is_withdrawn() {
         peers: Some("127.0.0.1:9100".parse().unwrap()),
         admin: "127.0.0.1:9001".parse().unwrap(),
         pid: 7,
+        node_key: None,
     };
-    folder.keep_tokens(Some("token"), "reading").unwrap();
     folder.announce(&server).unwrap();
-    let (found, token) = running_server(home.path()).unwrap();
-    assert_eq!((&found, token.as_str()), (&server, "token"));
-    folder.keep_tokens(None, "reading").unwrap();
-    let (found, token) = running_server(home.path()).unwrap();
-    assert_eq!((found, token.as_str()), (server, "reading"), "a gateway's folder gives no orders");
+    assert_eq!(running_server(home.path()).unwrap(), server);
+    folder.keep_reading_token(&Zeroizing::new("reading".to_owned())).unwrap();
+    let kept = shown(home.path());
+    assert!(kept.admin_token.is_none() && kept.root.is_none(), "a gateway's folder gives no orders");
+    assert_eq!(kept.token().as_str(), "reading");
     folder.withdraw();
     assert!(matches!(running_server(home.path()), Err(DataFolderError::NotRunning(_))));
 }

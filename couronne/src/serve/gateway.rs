@@ -31,8 +31,8 @@ use super::renewal::{CertificateSigner, Renewal};
 use super::traffic::Traffic;
 use super::{ServeError, end, listen, parts, signals};
 use crate::admin::{self, AdminForwarder, ClusterStatusSource, LastHeard, StatusSource};
+use crate::folder::DataFolder;
 use crate::folder::secrets::SharedSecrets;
-use crate::folder::{DataFolder, RunningServer};
 use crate::settings::Settings;
 use crate::terminal::say;
 use couronne_base::env;
@@ -108,8 +108,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let api = admin::api(tokens, &gateway, status, forwarder);
     let (stop, stopped) = watch::channel(false);
     let following = tokio::spawn(report(Arc::downgrade(&cluster), cluster.reporter()));
-    let server = RunningServer { s3: Some(s3), tls: s3_tls.is_some(), peers: None, admin, pid: std::process::id() };
-    cluster.folder.keep_tokens(None, &secrets.reading_token)?;
+    let server = cluster.folder.running((Some(s3), s3_tls.is_some()), None, admin);
+    cluster.folder.keep_reading_token(&secrets.reading_token)?;
     cluster.folder.announce(&server)?;
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped.clone()));
     say(&format!("Couronne {}: gateway {} on {s3}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
@@ -173,7 +173,7 @@ async fn follow_secrets(cluster: Arc<Cluster>, identity: Identity, tokens: Arc<A
             if let Err(error) = identity.change_secrets(identities) {
                 tracing::error!(%error, "the cluster's new secrets are unusable");
             }
-            if let Err(error) = cluster.folder.keep_tokens(None, &secrets.reading_token) {
+            if let Err(error) = cluster.folder.keep_reading_token(&secrets.reading_token) {
                 tracing::warn!(%error, "the token that reads could not be kept");
             }
         } else if versions.changed().await.is_err() {

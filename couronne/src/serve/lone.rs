@@ -40,9 +40,9 @@ impl Lone {
         let preset = credentials::preset().map_err(DataFolderError::from)?;
         let (begun, opened) = open(&folder, settings, env).await?;
         let is_new = matches!(begun, Begun::Founded(_));
-        let asked = settings.data.redundancy()?;
         let (known, noted) = (begun.member().map(|member| member.node), folder.drive_notes()?);
-        let node_settings = NodeSettings { node: known, noted, ..parts::node_settings(settings, asked, true) };
+        let node_settings = parts::node_settings(settings, &folder, true)?;
+        let node_settings = NodeSettings { node: known, noted, ..node_settings };
         let node = LocalNode::open(env.clone(), opened, node_settings).await?;
         // No peer can reach it.
         node.take_place(&settings.place(String::new())).await?;

@@ -47,7 +47,7 @@ use crate::admin::StatusSource;
 use crate::cluster::founding::FoundingError;
 use crate::drives::DrivesError;
 use crate::folder::secrets::SharedSecrets;
-use crate::folder::{DataFolder, DataFolderError, RunningServer};
+use crate::folder::{DataFolder, DataFolderError};
 use crate::logs::{self, LogError};
 use crate::policy::TooFewDrives;
 use crate::settings::{Settings, SettingsError};
@@ -170,13 +170,14 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let data = Lone::start(folder, &settings, &env).await?;
     let node = Arc::clone(&data.node);
     let gateway = gateway_of(&node, &data.secrets.shared(), &settings, &env)?;
+    secrets::end_reset(&data.folder, &gateway.identity).await?;
     let operators =
         Operators::new(&node, &data.folder, data.drives.clone(), StatusSource::new(Arc::clone(&node), env, s3));
     let api = operators.open(&data.folder, &data.secrets, &gateway)?;
     tokio::spawn(secrets::follow(Arc::clone(&node), operators, Arc::clone(&data.folder), data.secrets_version));
 
     let stop = signals::stop().map_err(ServeError::Runtime)?;
-    let server = RunningServer { s3: Some(s3), tls: tls.is_some(), peers: None, admin, pid: std::process::id() };
+    let server = data.folder.running((Some(s3), tls.is_some()), None, admin);
     // The admin listener stays open until requests are finished: an operator that watches sees the end.
     let (admin_stop, admin_stopped) = watch::channel(false);
     data.folder.announce(&server)?;

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use couronne_admin::server::{AdminApi, AdminTokens, TokenDigests, reading_token};
+use couronne_admin::server::{AdminApi, AdminTokens, TokenDigests};
 use couronne_gateway::front::Gateway;
 use couronne_gateway::s3::S3;
 use couronne_storage_node::node::LocalNode;
@@ -71,12 +71,11 @@ impl Operators {
         if let Some(identity) = self.actions.identity.get() {
             identity.change_secrets(identities)?;
         }
-        self.open_to(folder, secrets)?;
-        Ok(folder.refresh_credentials(secrets)?)
+        self.open_to(folder, secrets)
     }
 
     fn open_to(&self, folder: &DataFolder, secrets: &Secrets) -> Result<(), ServeError> {
-        folder.keep_tokens(Some(&secrets.admin_token), &reading_token(&secrets.admin_token))?;
+        folder.keep_for_operator(secrets)?;
         self.actions.tokens.change(TokenDigests::of(&secrets.admin_token));
         Ok(())
     }

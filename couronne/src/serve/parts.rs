@@ -13,22 +13,26 @@ use couronne_gateway::identity::{Identity, IdentitySettings};
 use couronne_gateway::metrics::Metrics;
 use couronne_gateway::s3::S3;
 use couronne_metadata::evaluate;
-use couronne_placement::Redundancy;
-use couronne_ring::NodeId;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{DriveNotes, NodeSettings, ReadPolicy};
+use couronne_storage_node::node::{ClusterKeys, DriveNotes, KeepClusterKeys, NodeSettings, ReadPolicy};
 
 use super::ServeError;
 use super::descriptors::Descriptors;
+use crate::folder::DataFolder;
 use crate::folder::secrets::SharedSecrets;
 use crate::settings::{Reads, S3Settings, Settings};
 
-/// A node's settings. Of several, each replica keeps its own time.
-pub(super) fn node_settings(settings: &Settings, redundancy: Option<Redundancy>, is_alone: bool) -> NodeSettings {
+/// A node's settings, with the keys of the cluster that its data folders keep. Of several, each replica keeps its own time.
+pub(super) fn node_settings(
+    settings: &Settings,
+    folder: &Arc<DataFolder>,
+    is_alone: bool,
+) -> Result<NodeSettings, ServeError> {
+    let keeps_keys: Arc<dyn KeepClusterKeys> = folder.clone();
     let scrub_cycle = Duration::from_secs(u64::from(settings.storage.scrub_cycle_days) * 86_400);
-    NodeSettings {
-        redundancy,
+    Ok(NodeSettings {
+        redundancy: settings.data.redundancy()?,
         consensus: ConsensusSettings { own_time: !is_alone, ..ConsensusSettings::default() },
         evaluation: evaluate::Settings { reap_delay_ms: settings.storage.reap_delay_ms },
         reads: match settings.storage.reads {
@@ -46,16 +50,8 @@ pub(super) fn node_settings(settings: &Settings, redundancy: Option<Redundancy>,
         certificate_lifetime: settings.cluster.certificate_lifetime(),
         node: None,
         noted: DriveNotes::default(),
-    }
-}
-
-/// The settings of one node of several, and what is noted of the folders of its drives.
-pub(super) fn member_settings(
-    settings: &Settings,
-    redundancy: Option<Redundancy>,
-    (node, noted): (NodeId, DriveNotes),
-) -> NodeSettings {
-    NodeSettings { node: Some(node), noted, ..node_settings(settings, redundancy, false) }
+        cluster_keys: ClusterKeys::new(folder.cluster_keys()?, keeps_keys),
+    })
 }
 
 /// The gateway over drives and ranges, wherever they are.

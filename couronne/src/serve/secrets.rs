@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use couronne_storage_node::node::LocalNode;
+use couronne_gateway::identity::Identity;
+use couronne_storage_node::node::{LocalNode, NodeError};
 use tokio::time::sleep;
 
 use super::ServeError;
@@ -19,14 +20,43 @@ use crate::folder::{DataFolder, Member};
 /// The pause after secrets that were changed could not be read.
 const READ_AGAIN: Duration = Duration::from_millis(500);
 
-/// The cluster's secrets; the founding node has the cluster keep them first.
+/// The cluster's secrets; the founding node has the cluster keep them first. Others wait for them as long as nobody who
+/// answers has the key that sealed them.
 pub(super) async fn of_cluster(folder: &DataFolder, member: &Member, node: &LocalNode) -> Result<Secrets, ServeError> {
     if let Some(founding) = folder.founding()?.filter(|founding| founding.cluster == member.membership.cluster) {
-        node.keep_secrets(founding.secrets.bytes(), &founding.authority, &founding.authority_key).await?;
+        let (secrets, authority, key) = (founding.secrets.bytes(), &founding.authority, &founding.authority_key);
+        if !founding.is_reset {
+            node.keep_secrets(secrets, authority, key).await?;
+            folder.forget_founding()?;
+        } else if node.reset_secrets(secrets, authority, key).await? {
+            // The file goes once users' keys were seen to as well.
+            tracing::warn!("the cluster's secrets and its authority are new ones");
+        }
+    }
+    let mut is_told = false;
+    let kept = loop {
+        match node.secrets().await {
+            Err(error @ NodeError::NoClusterKey) if node.transport().is_some() => {
+                if !is_told {
+                    tracing::warn!(%error, "waiting for the cluster's secrets");
+                }
+                is_told = true;
+                sleep(READ_AGAIN).await;
+            }
+            kept => break kept?,
+        }
+    };
+    kept.and_then(|kept| Secrets::parse(&kept)).ok_or(ServeError::Cluster("secrets"))
+}
+
+/// Ends a reset of the secrets, if there was one: access keys go whose secret keys were lost by it.
+pub(super) async fn end_reset(folder: &DataFolder, identity: &Identity) -> Result<(), ServeError> {
+    if folder.founding()?.is_some_and(|founding| founding.is_reset) {
+        let lost = identity.delete_unopened_keys().await?;
+        tracing::warn!(keys = lost, "access keys are deleted whose secret keys were lost with the secrets");
         folder.forget_founding()?;
     }
-    let kept = node.secrets().await?;
-    kept.and_then(|kept| Secrets::parse(&kept)).ok_or(ServeError::Cluster("secrets"))
+    Ok(())
 }
 
 /// The same at a lone server: with the root credentials that `preset` has, if it has any. Only the environment presets
@@ -48,7 +78,7 @@ pub(super) async fn of_lone(
         secrets = Secrets { access_key: root.access_key.clone(), secret_key: root.secret_key.clone(), ..secrets };
         tracing::info!(access_key = secrets.access_key, "the root credentials are others now");
     }
-    folder.show_credentials(&secrets)?;
+    folder.keep_for_operator(&secrets)?;
     Ok(secrets)
 }
 

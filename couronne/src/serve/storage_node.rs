@@ -16,7 +16,7 @@ use couronne_protocol::map::SharedMap;
 use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
 use couronne_ring::NodeId;
-use couronne_storage_node::node::{Connect, DriveNotes, LocalNode, Membership, NodeDrive, NodeService};
+use couronne_storage_node::node::{Connect, DriveNotes, LocalNode, Membership, NodeDrive, NodeService, NodeSettings};
 use tokio::sync::watch;
 
 use super::descriptors::Descriptors;
@@ -28,7 +28,7 @@ use crate::admin::messages::GivenOrder;
 use crate::admin::{AdminActions, StatusSource};
 use crate::drives;
 use crate::folder::secrets::Secrets;
-use crate::folder::{DataFolder, Member, RunningServer};
+use crate::folder::{DataFolder, Member};
 use crate::settings::Settings;
 use crate::terminal::say;
 use couronne_base::env;
@@ -59,7 +59,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
             traffic.transport(NetTransport::new(tls, map, NetSettings::default()))
         })
     };
-    let node_settings = parts::member_settings(&settings, settings.data.redundancy()?, (member.node, notes));
+    let node_settings = parts::node_settings(&settings, &folder, false)?;
+    let node_settings = NodeSettings { node: Some(member.node), noted: notes, ..node_settings };
     let node = LocalNode::prepare(env.clone(), drives, node_settings, Some(connect)).await?;
     let (stop, stopped) = watch::channel(false);
     let closing = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
@@ -86,12 +87,11 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let keeping = tokio::spawn(keep_map(Arc::clone(&folder), Arc::clone(node.shared_map())));
 
     let gateway = gateway_of(&node, &secrets.shared(), &settings, &env)?;
+    secrets::end_reset(&folder, &gateway.identity).await?;
     traffic.register(gateway.metrics.registry())?;
     let api = operators.open(&folder, &secrets, &gateway)?;
     tokio::spawn(secrets::follow(Arc::clone(&node), operators, Arc::clone(&folder), secrets_version));
-    let (peers, pid) = (Some(peer_address), std::process::id());
-    let server = RunningServer { s3: None, tls: false, peers, admin, pid };
-    folder.announce(&server)?;
+    folder.announce(&folder.running((None, false), Some(peer_address), admin))?;
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped));
     say(&format!("Couronne {}: storage node {} on {peer_address}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%peer_address, %admin, node = %node.id(), "serving");

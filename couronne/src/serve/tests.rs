@@ -27,7 +27,8 @@ use crate::admin::messages::{GivenOrder, Order};
 use crate::cli::ServerArguments;
 use crate::cluster::founding::{Plan, found};
 use crate::folder::Member;
-use crate::folder::credentials::{self, Credentials};
+use crate::folder::credentials::Credentials;
+use crate::folder::operator_secrets_of;
 use crate::folder::secrets::Secrets;
 
 /// Starts the node once the last of the one before has let go of its files.
@@ -47,6 +48,7 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
     let (env, clock) = testing::env(1);
     let mut settings = Settings::default();
     settings.data.folders = vec![folder.path().to_owned()];
+    settings.data = settings.data.with_test_key();
     let data = Arc::new(DataFolder::open(&settings.data).unwrap());
     let Lone { node, is_new, .. } = Lone::start(Arc::clone(&data), &settings, &env).await.unwrap();
     assert!(is_new);
@@ -93,6 +95,7 @@ async fn no_order_is_carried_out_without_the_operators_token() {
     let env = env::system();
     let mut settings = Settings::default();
     settings.data.folders = vec![folder.path().to_owned()];
+    settings.data = settings.data.with_test_key();
     let data = Arc::new(DataFolder::open(&settings.data).unwrap());
     let Lone { node, secrets, .. } = Lone::start(Arc::clone(&data), &settings, &env).await.unwrap();
     let gateway = gateway_of(&node, &secrets.shared(), &settings, &env).unwrap();
@@ -125,6 +128,7 @@ async fn a_lone_server_renews_a_certificate_that_has_run_out() {
     let (env, clock) = testing::env(2);
     let mut settings = Settings::default();
     settings.data.folders = vec![home.path().to_owned()];
+    settings.data = settings.data.with_test_key();
     let folder = Arc::new(DataFolder::open(&settings.data).unwrap());
     let lone = Lone::start(Arc::clone(&folder), &settings, &env).await.unwrap();
     let first = folder.member(Role::StorageNode).unwrap();
@@ -149,6 +153,7 @@ fn settings_of(folders: &[&Path], drives: Option<u16>) -> Settings {
     let mut settings = Settings::default();
     settings.data.folders = folders.iter().map(|folder| folder.to_path_buf()).collect();
     settings.data.drives = drives;
+    settings.data = settings.data.with_test_key();
     settings
 }
 
@@ -219,7 +224,6 @@ fn a_lone_server_without_its_identity_is_made_again_from_its_drives() {
             if left {
                 let folder = DataFolder::open(&settings_of(folders, None).data).unwrap();
                 folder.keep_identity(&folder.identity_or_new().unwrap()).unwrap();
-                std::fs::remove_file(folder.credentials_path()).unwrap();
                 folder.keep_founding(&folder.founding_or_new(&env).unwrap()).unwrap();
             }
             // How many drives there are is what the drives say.
@@ -321,20 +325,19 @@ fn only_the_environment_changes_the_root_credentials() {
     let home = tempfile::tempdir().unwrap();
     let (env, settings) = (env::system(), settings_of(&[home.path()], None));
     let (_, first, _) = run_once(&settings, &env);
-    let path = home.path().join("credentials.toml");
-    std::fs::write(&path, "access_key = 'OTHER'\nsecret_key = 'left-by-an-accident'\n").unwrap();
+    let shown = || operator_secrets_of(&settings.data).unwrap().root;
+    std::fs::remove_file(home.path().join("operator.toml")).unwrap();
     in_a_process(async {
         let lone = start(&settings, &env).await.unwrap();
         assert!(lone.secrets.text() == first.text());
-        let shown = credentials::read(home.path()).unwrap();
-        assert!(shown == Some(first.root()), "the file says what counts");
+        assert!(shown() == Some(first.root()), "the file says what counts");
         let member = lone.folder.member(Role::StorageNode).unwrap();
         let preset = Credentials::chosen(Some("CHOSEN".to_owned()), Some("chosen-by-the-operator".to_owned())).unwrap();
         let changed = secrets::of_lone(&lone.folder, &member, &lone.node, preset).await.unwrap();
         assert_eq!((changed.access_key.as_str(), changed.sealing_secret), ("CHOSEN", first.sealing_secret));
         let later = secrets::of_lone(&lone.folder, &member, &lone.node, None).await.unwrap();
         assert_eq!(later.access_key, "CHOSEN", "it stays without the environment");
-        assert_eq!(credentials::read(home.path()).unwrap().unwrap().access_key, "CHOSEN");
+        assert_eq!(shown().unwrap().access_key, "CHOSEN");
         lone.node.shutdown().await;
     });
 }

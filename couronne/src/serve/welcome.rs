@@ -1,7 +1,7 @@
 //! What a server says when it is ready: where it is, and at its first start how to use it.
 //!
 //! Promises: the secret key is shown at the first start only, and only on a terminal: standard output of a service ends
-//! in a journal that others read. Otherwise the file that has it is named.
+//! in a journal that others read. Otherwise the command that shows it is named.
 //! Must not know: how the server works.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -22,15 +22,14 @@ pub(super) fn print(data: &Lone, s3: SocketAddr, server: &RunningServer) {
     say(&format!("Couronne {}: policy {redundancy}, drives {drives}", env!("CARGO_PKG_VERSION")));
     say(&format!("  endpoint    {endpoint}"));
     say(&format!("  access key  {access_key}"));
-    let file = data.folder.credentials_path();
-    let file = file.display();
+    let show = data.folder.show_command("secret-key");
     let secret_key = if data.is_new && is_private() {
         let secret_key = root.secret_key.as_str();
-        say(&format!("  secret key  {secret_key}  (shown only now; kept in {file})"));
+        say(&format!("  secret key  {secret_key}  (shown only now; later: {show})"));
         Zeroizing::new(format!("'{secret_key}'"))
     } else {
-        say(&format!("  secret key  in {file}"));
-        Zeroizing::new(format!("$(sed -n 's/^secret_key = \"\\(.*\\)\"/\\1/p' '{file}')"))
+        say(&format!("  secret key  {show}"));
+        Zeroizing::new(format!("$({show})"))
     };
     if !data.is_new {
         return;

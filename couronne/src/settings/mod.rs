@@ -85,6 +85,13 @@ settings! {
         /// `single`, `replicated:N` or `ec:K+M` (`--policy`), of whatever founds a cluster. Unset: `ec:4+2` with `couronne cluster
         /// init`; with `couronne serve` chosen from the number of drives (1 or 2: `single`, 3: `replicated:2`, 4: `ec:2+1`, 5: `ec:3+2`, 6 or 7: `ec:4+2`, 8 or 9: `ec:6+2`, 10 or more: `ec:8+2`).
         policy: Option<String> = None,
+        /// File of the node's key: 64 hexadecimal digits, made at the first start. It seals the secrets in the data folders, and
+        /// must not lie in them. Unset: beside the first data folder, named like it with `.key` added. That keeps secrets from
+        /// anybody who gets the data folder alone, but not the disk on which both lie. The variable `COURONNE_NODE_KEY`, if it
+        /// is set, has the key itself.
+        node_key_file: Option<PathBuf> = None,
+        /// Command that prints the node's key, as a list of program and arguments, in the place of the file.
+        node_key_command: Vec<String> = Vec::new(),
     }
 
     /// The S3 listener.
@@ -214,6 +221,29 @@ impl DataSettings {
             Ok(drives @ 1..=DRIVES_MAX) => Ok(Some(drives)),
             _ => Err(SettingsError::DriveCount(count)),
         }
+    }
+}
+
+#[cfg(test)]
+impl DataSettings {
+    /// These settings, with a node's key that leaves no file.
+    pub(crate) fn with_test_key(self) -> Self {
+        Self { node_key_command: vec!["echo".to_owned(), "07".repeat(32)], ..self }
+    }
+}
+
+impl DataSettings {
+    /// The file of the node's key; `None` if there is no place beside the data folder.
+    pub(crate) fn node_key_file(&self) -> Option<PathBuf> {
+        self.node_key_file.clone().or_else(|| {
+            let folder = self.folders.first()?;
+            // A path that ends in `..` or `.` has no name of its own.
+            let named = std::path::absolute(folder).ok().filter(|path| path.file_name().is_some());
+            let folder = named.or_else(|| std::fs::canonicalize(folder).ok())?;
+            let mut name = folder.file_name()?.to_owned();
+            name.push(".key");
+            Some(folder.with_file_name(name))
+        })
     }
 }
 

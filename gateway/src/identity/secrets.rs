@@ -91,6 +91,27 @@ impl Identity {
         }
     }
 
+    /// Deletes every access key whose secret key no secret of the cluster opens; how many. To be called where the secrets
+    /// that opened them are lost for good.
+    pub async fn delete_unopened_keys(&self) -> Result<u64, IdentityError> {
+        let (mut after, mut count) = (String::new(), 0);
+        loop {
+            let (page, more) = self.rows().scan(&rows::key(""), &after, PAGE).await?;
+            for (access_key, row) in &page {
+                let row: KeyRow = rows::decode(row)?;
+                let opened = self.secrets.load().sealer.open(row.sealed_for(access_key), &row.sealed);
+                if matches!(opened, Err(IdentityError::Sealed)) {
+                    self.remove_key(&row.account_id, &row.user, access_key).await?;
+                    count += 1;
+                }
+            }
+            match page.last() {
+                Some((last, _)) if more => after = last.to_string(),
+                _ => return Ok(count),
+            }
+        }
+    }
+
     /// Seals one anew; whether that was to be done. One that is deleted meanwhile stays deleted.
     async fn seal_key_anew(&self, access_key: &str) -> Result<bool, IdentityError> {
         while let Some((row, version)) = self.rows().get::<KeyRow>(rows::key(access_key)).await? {
@@ -99,8 +120,7 @@ impl Identity {
                 return Ok(false);
             }
             let secret = secrets.sealer.open(row.sealed_for(access_key), &row.sealed)?;
-            let nonce = self.engine.env().random_bytes();
-            let sealed = secrets.sealer.seal(row.sealed_for(access_key), &secret, nonce)?;
+            let sealed = secrets.sealer.seal(row.sealed_for(access_key), &secret)?;
             let anew = KeyRow { sealed, ..row };
             if self.rows().put(rows::key(access_key), Expect::Version(version), &anew).await? {
                 return Ok(true);

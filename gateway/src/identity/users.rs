@@ -100,7 +100,7 @@ impl Identity {
             created: Ordinal(env.clock.wall_us()),
             sealed: Bytes::new(),
         };
-        made.sealed = self.secrets.load().sealer.seal(made.sealed_for(access_key), &key.secret, env.random_bytes())?;
+        made.sealed = self.secrets.load().sealer.seal(made.sealed_for(access_key), &key.secret)?;
         if self.rows().get::<KeyRow>(rows::key(access_key)).await?.is_some() {
             return Err(IdentityError::Exists("access key"));
         }
@@ -113,7 +113,7 @@ impl Identity {
         Ok(())
     }
 
-    async fn remove_key(&self, account_id: &str, user: &str, access_key: &str) -> Result<(), IdentityError> {
+    pub(super) async fn remove_key(&self, account_id: &str, user: &str, access_key: &str) -> Result<(), IdentityError> {
         if let Some((row, version)) = self.rows().get::<KeyRow>(rows::key(access_key)).await? {
             // The listing may name a key that another user got in the end.
             if *row.account_id == *account_id && *row.user == *user {

@@ -210,3 +210,19 @@ async fn what_seals_is_changed_and_every_key_works_all_the_time() {
         assert!(matches!(there.credential(key).await, Err(IdentityError::Sealed)));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn keys_whose_secrets_are_lost_are_deleted_and_all_else_stays() {
+    let cluster = FakeCluster::new(&FakeShape::default());
+    let identity = identity(cluster.engine.clone(), [1; 32]);
+    identity.create_account("acme").await.unwrap();
+    let (_, lost) = identity.create_user(user("acme", "ada", false, None)).await.ok().unwrap();
+    identity.change_secrets(secrets("ROOTKEY", [2; 32], &[])).unwrap();
+    let kept = identity.create_key("acme", "ada", None).await.ok().unwrap();
+    assert_eq!(identity.delete_unopened_keys().await.unwrap(), 1);
+    assert_eq!(identity.delete_unopened_keys().await.unwrap(), 0);
+    tokio::time::sleep(Duration::from_millis(5_001)).await;
+    assert!(identity.credential(&lost.access_key).await.unwrap().is_none());
+    assert!(identity.credential(&kept.access_key).await.unwrap().is_some());
+    assert_eq!(identity.seal_anew().await.unwrap(), 0);
+}

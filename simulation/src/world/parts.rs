@@ -21,7 +21,7 @@ use couronne_ring::NodeId;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{
-    Connect, DriveNotes, LocalNode, Membership, NodeDrive, NodeError, NodeSettings, ReadPolicy,
+    ClusterKeys, Connect, DriveNotes, LocalNode, Membership, NodeDrive, NodeError, NodeSettings, ReadPolicy,
 };
 use tokio::time::sleep;
 
@@ -58,6 +58,7 @@ pub fn node_settings(scrubbed: bool) -> NodeSettings {
         certificate_lifetime: MEMBER_LIFETIME,
         node: None,
         noted: DriveNotes::default(),
+        cluster_keys: ClusterKeys::default(),
     }
 }
 

@@ -30,8 +30,10 @@ use parking_lot::Mutex;
 
 use self::fetching::LastFetch;
 pub(crate) use self::map_store::MapStore;
-use self::members::Challenges;
-pub use self::members::{TOKEN_JOINS_MAX, TOKEN_LIFETIME_MAX, TokenPlan, TokenRow};
+use self::members::{Challenges, MadeKey};
+pub use self::members::{
+    ClusterKey, ClusterKeys, KeepClusterKeys, TOKEN_JOINS_MAX, TOKEN_LIFETIME_MAX, TokenPlan, TokenRow,
+};
 pub use self::ownership::{DriveOwner, OwnerNode};
 use self::reports::ReceivedReports;
 pub use self::reports::{MemberLiveness, ReportedMembers};
@@ -60,6 +62,9 @@ pub struct Membership {
     pub(crate) transport: Option<Arc<dyn Transport>>,
     reports: Mutex<ReceivedReports>,
     challenges: Challenges,
+    /// What seals the secrets beside the map.
+    cluster_keys: ClusterKeys,
+    made_key: Mutex<Option<MadeKey>>,
     /// Held while another node is asked for a newer map.
     fetching: tokio::sync::Mutex<LastFetch>,
     pub(crate) clock: Arc<ClockGuard>,
@@ -69,14 +74,15 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// The membership of a node that signs certificates for `certificate_lifetime`, and takes a drive for lost that is
-    /// down for `repair_grace`.
+    /// The membership of a node that signs certificates for `certificate_lifetime`, takes a drive for lost that is down for
+    /// `repair_grace`, and has these keys of the cluster.
     pub(crate) fn new(
         surroundings: Surroundings,
         drives: Arc<Drives>,
         replicas: Arc<Replicas>,
         map_store: Arc<MapStore>,
         (certificate_lifetime, repair_grace): (Duration, Duration),
+        cluster_keys: ClusterKeys,
     ) -> Self {
         let Surroundings { env, id, map, transport, clock, time, stop } = surroundings;
         let (reports, challenges, fetching) = (Mutex::default(), Challenges::new(env.clone()), Default::default());
@@ -92,6 +98,8 @@ impl Membership {
             transport,
             reports,
             challenges,
+            cluster_keys,
+            made_key: Mutex::default(),
             fetching,
             clock,
             time,

@@ -13,6 +13,7 @@ use couronne_base::watch;
 use couronne_client::report;
 
 use super::Membership;
+use super::members::KeyRounds;
 use crate::drives::{self, MountedDrive, OnFailure};
 use crate::replicas::Supervision;
 use crate::rounds::{self, Rounds};
@@ -32,9 +33,10 @@ impl Membership {
         tokio::spawn(report(Arc::downgrade(self), self.reporter()));
     }
 
-    /// Begins to open replicas as the map changes.
+    /// Begins to open replicas as the map changes, and to look after the cluster's key.
     pub(crate) fn follow_map(self: &Arc<Self>) {
         rounds::begin(self, &self.stop, MapFollowing(self.map.follow()));
+        rounds::begin(self, &self.stop, KeyRounds);
     }
 
     /// Begins to watch a drive.

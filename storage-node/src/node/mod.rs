@@ -31,8 +31,8 @@ use crate::drives::{Drives, ListedShard};
 use crate::duties::{DutyContext, DutySettings};
 pub use crate::error::NodeError;
 pub use crate::membership::{
-    DriveOwner, MemberLiveness, Membership, OwnerNode, ReportedMembers, TOKEN_JOINS_MAX, TOKEN_LIFETIME_MAX, TokenPlan,
-    TokenRow,
+    ClusterKey, ClusterKeys, DriveOwner, KeepClusterKeys, MemberLiveness, Membership, OwnerNode, ReportedMembers,
+    TOKEN_JOINS_MAX, TOKEN_LIFETIME_MAX, TokenPlan, TokenRow,
 };
 use crate::replicas::Replicas;
 pub use crate::replicas::{LeaderFacts, LocalService, RangeStatus, ReadPolicy, Routes};
@@ -61,6 +61,8 @@ pub struct NodeSettings {
     pub node: Option<NodeId>,
     /// What is noted of the drives' folders.
     pub noted: DriveNotes,
+    /// The keys of the cluster that the node has.
+    pub cluster_keys: ClusterKeys,
 }
 
 /// One process with all its drives.

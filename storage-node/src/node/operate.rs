@@ -110,6 +110,17 @@ impl LocalNode {
         self.membership.secrets().await
     }
 
+    /// Has these secrets and this authority take the place of those that the cluster keeps, if no key here opens those: they
+    /// are sealed by the newest key of the cluster that this node has. Whether it did.
+    pub async fn reset_secrets(
+        &self,
+        secrets: Bytes,
+        authority: &Authority,
+        key: &PrivateKey,
+    ) -> Result<bool, NodeError> {
+        self.membership.reset_secrets(secrets, authority, key).await
+    }
+
     /// Keeps the founding node's secrets and the authority, once.
     pub async fn keep_secrets(&self, secrets: Bytes, authority: &Authority, key: &PrivateKey) -> Result<(), NodeError> {
         self.membership.keep_secrets(secrets, authority, key).await

@@ -89,6 +89,13 @@ impl Service for NodeService {
                     Err(Rejection::Forbidden)
                 }
             },
+            Method::ClusterKeys => match node.membership.exchange_cluster_keys(&message.head) {
+                Ok(keys) => Ok(Message::of(keys)),
+                Err(error) => {
+                    tracing::warn!(node = %from.node, %error, "keys of the cluster were not taken");
+                    Err(Rejection::NotServing)
+                }
+            },
             Method::Status | Method::Operate | Method::Secrets => Err(Rejection::NotServing),
             method => match from.role {
                 Role::Gateway => remote::answer(&ForGateways(Arc::clone(&node.local)), from, method, message).await,

@@ -88,6 +88,7 @@ impl LocalNode {
             Arc::clone(&replicas),
             Arc::clone(&map_store),
             (settings.certificate_lifetime, settings.duties.repair_grace),
+            settings.cluster_keys,
         ));
         let duties =
             Arc::new(DutyContext::new(surroundings, &local, (Arc::clone(&routes), client), map_store, settings.duties));

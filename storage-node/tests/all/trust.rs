@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use couronne_base::seal::sealed_by;
 use couronne_cluster::map::MapNode;
 use couronne_cluster::{DriveState, MapError, Role};
 use couronne_metadata::ids::BucketId;
-use couronne_metadata::query::Query;
+use couronne_metadata::query::{Answer, Query};
 use couronne_protocol::join::{JoinRequest, NotAdmitted};
 use couronne_protocol::map::MapSource;
 use couronne_protocol::net::certificates::PrivateKey;
@@ -25,8 +26,13 @@ fn gateway(name: &str) -> MapNode {
     MapNode { role: Role::Gateway, name: name.into(), address: "".into(), ..place(0) }
 }
 
-/// Asks a node for the authority's private key, as a peer that says it has this role; whether it is given.
+/// Asks a node for the row of the authority, as a peer that says it has this role; whether it is given.
 async fn is_given_the_authority(cluster: &TestCluster, peer: Peer) -> bool {
+    raw_row(cluster, peer, "authority").await.is_some()
+}
+
+/// A row beside the map as the meta group keeps it, if a peer is given it.
+async fn raw_row(cluster: &TestCluster, peer: Peer, name: &str) -> Option<Bytes> {
     let node = cluster.node(0);
     let transport = cluster.transport_of(peer);
     let ranges = RemoteRanges::new(transport, Arc::clone(node.shared_map()) as Arc<dyn MapSource>);
@@ -34,12 +40,13 @@ async fn is_given_the_authority(cluster: &TestCluster, peer: Peer) -> bool {
     for replica in map.meta_group.replicas.values() {
         let address =
             RangeAddress { range: map.meta_group.id, generation: map.meta_group.generation, replica: *replica };
-        let query = Query::SystemGet { key: key("authority") };
-        if ranges.query(address, QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query }).await.is_ok() {
-            return true;
+        let query = Query::SystemGet { key: key(name) };
+        let query = QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query };
+        if let Ok(Answer::SystemGet(row)) = ranges.query(address, query).await {
+            return row.map(|row| row.value);
         }
     }
-    false
+    None
 }
 
 #[tokio::test(start_paused = true)]
@@ -181,4 +188,70 @@ async fn an_expelled_storage_node_is_nobody_and_the_others_go_on() {
     assert!(write(&cluster, 0, 100).await);
     let refused = cluster.node(0).expel(cluster.machines[1].id, false).await;
     assert!(matches!(refused, Err(NodeError::Change(_))), "{refused:?}");
+}
+
+/// The rows beside the map that are sealed.
+const SEALED_ROWS: [&str; 3] = ["authority", "secrets", "tokens"];
+
+#[tokio::test(start_paused = true)]
+async fn what_an_expelled_storage_node_knew_opens_nothing_that_is_kept() {
+    let mut cluster = TestCluster::start(36, "ec:4+2", 6).await;
+    let own = Peer { node: cluster.machines[0].id, role: Role::StorageNode };
+    let old = cluster.node(0).map().cluster_key.newest.unwrap();
+    for name in SEALED_ROWS {
+        let row = raw_row(&cluster, own, name).await.unwrap();
+        assert_eq!(sealed_by(&row), Some(old), "{name}");
+        assert!(!row.windows(7).any(|window| window == b"secrets"), "{name}");
+    }
+    for number in 0..6 {
+        assert_eq!(cluster.machines[number].rig.cluster_keys.names(), [old], "node {number} was given it");
+    }
+    // One is away, another is expelled.
+    cluster.crash(5, 1).await;
+    let expelled = Peer { node: cluster.machines[2].id, role: Role::StorageNode };
+    assert_eq!(cluster.node(1).expel(expelled.node, true).await.ok(), Some(true));
+    let is_other = |number| {
+        let state = cluster.node(number).map().cluster_key;
+        state.newest != Some(old) && !state.is_changing()
+    };
+    cluster.until("the key is another", || [0, 1, 3, 4].into_iter().all(is_other)).await;
+    let new = cluster.node(0).map().cluster_key.newest.unwrap();
+    for name in SEALED_ROWS {
+        assert_eq!(sealed_by(&raw_row(&cluster, own, name).await.unwrap()), Some(new), "{name}");
+    }
+    for number in [0, 1, 3, 4] {
+        let keys = cluster.machines[number].rig.cluster_keys.clone();
+        cluster.until("the old key is dropped", || keys.names() == [new]).await;
+    }
+    // The one that was away asks for it; the expelled one is told nothing.
+    cluster.start_node(5).await;
+    let keys = cluster.machines[5].rig.cluster_keys.clone();
+    cluster.until("it has the new key alone", || keys.names() == [new]).await;
+    assert_eq!(&cluster.node(5).secrets().await.unwrap().unwrap()[..], b"secrets");
+    assert_eq!(cluster.machines[2].rig.cluster_keys.names(), [old]);
+    for number in [0, 1, 3, 4, 5] {
+        let answer = cluster.node(number).service().serve(expelled, Method::ClusterKeys, Message::default()).await;
+        assert_eq!(answer, Err(Rejection::Forbidden), "node {number}");
+    }
+    // Tokens go on, and a node that joins is given the new key.
+    let token = cluster.token().await;
+    let late = cluster.join_without_start(900, "ec:4+2", 7, &token).await;
+    assert_eq!(cluster.machines[late].rig.cluster_keys.names(), [new]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_is_given_no_key_of_the_cluster() {
+    let cluster = TestCluster::start(37, "ec:2+1", 3).await;
+    let own = PrivateKey::generate().unwrap();
+    let token = cluster.node(0).make_token(plan(Role::Gateway)).await.unwrap();
+    let request = cluster.request(gateway("g1"), &token, Vec::new(), &own).await;
+    let admission = cluster.ask_to_join(0, &request).await.unwrap();
+    assert!(admission.cluster_keys.is_empty());
+    let name = cluster.node(0).map().cluster_key.newest.unwrap();
+    assert_eq!(cluster.machines[1].rig.cluster_keys.names(), [name], "a storage node is");
+    let of_gateway = Peer { node: admission.node, role: Role::Gateway };
+    for name in SEALED_ROWS {
+        assert_eq!(raw_row(&cluster, of_gateway, name).await, None, "{name}");
+    }
+    assert!(!Method::ClusterKeys.may(Role::Gateway) && !Method::ClusterKeys.may(Role::Unjoined));
 }

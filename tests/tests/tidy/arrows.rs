@@ -7,7 +7,7 @@ use super::none;
 
 /// The modules of a crate, the lowest first: each may name those before it and itself.
 const FOLDERS: [(&str, &[&str]); 13] = [
-    ("base", &["blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "fair", "watch", "testing"]),
+    ("base", &["blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "fair", "seal", "watch", "testing"]),
     (
         "ring",
         &[

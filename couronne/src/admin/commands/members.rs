@@ -4,9 +4,12 @@
 use couronne_admin::endpoints as at;
 use couronne_admin::types::{ExpelRequest, Node, NodeRole, RotateRequest, TokenRequest};
 
+use zeroize::Zeroizing;
+
 use super::super::render;
 use super::{CommandError, ask, find_server, print_json, say_all, say_done};
-use crate::cli::{NodeCommand, SecretCommand, TokenCommand};
+use crate::cli::{NodeCommand, SecretRotateArguments, SecretShowArguments, TokenCommand};
+use crate::folder::{self, OperatorSecrets};
 use crate::terminal::say;
 
 /// `couronne node ...`.
@@ -59,9 +62,8 @@ pub(crate) async fn token(command: TokenCommand) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// `couronne secret ...`.
-pub(crate) async fn secret(command: SecretCommand) -> Result<(), CommandError> {
-    let SecretCommand::Rotate(arguments) = command;
+/// `couronne secrets rotate`.
+pub(crate) async fn rotate_secret(arguments: SecretRotateArguments) -> Result<(), CommandError> {
     let request = RotateRequest { keep_minutes: arguments.keep_minutes };
     let call = at::RotateSecret { secret: arguments.secret };
     let rotated = find_server(&arguments.server)?.send(call, &request).await?;
@@ -73,5 +75,19 @@ pub(crate) async fn secret(command: SecretCommand) -> Result<(), CommandError> {
         say(&format!("access key  {access_key}"));
         say(&format!("secret key  {secret_key}"));
     }
+    Ok(())
+}
+
+/// `couronne secrets show`: prints a secret, and nothing else, for a variable or another command to take.
+pub(crate) fn show_secret(arguments: SecretShowArguments) -> Result<(), CommandError> {
+    let settings = arguments.folder.settings()?;
+    let OperatorSecrets { reading_token, admin_token, root } = folder::operator_secrets_of(&settings.data)?;
+    let secret = match arguments.secret.as_str() {
+        "access-key" => root.map(|root| Zeroizing::new(root.access_key)),
+        "secret-key" => root.map(|root| root.secret_key),
+        "admin-token" => admin_token.map(|token| token.0),
+        _ => Some(reading_token.0),
+    };
+    say(&secret.ok_or(CommandError::OfGateway)?);
     Ok(())
 }

@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::cli::{BadAdminVariable, ServerArguments, ServerChoice};
 use crate::folder::{self, DataFolderError};
 use crate::secret_argument::SecretArgumentError;
+use crate::settings::{DataSettings, SettingsError};
 use crate::terminal::say;
 
 /// Why a command could not be carried out.
@@ -29,8 +30,16 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Secret(#[from] SecretArgumentError),
     /// An admin address without a token.
-    #[error("an admin address takes a token as well: set COURONNE_ADMIN_TOKEN to the text of DIR/admin.token")]
+    #[error(
+        "an admin address takes a token as well: set COURONNE_ADMIN_TOKEN to what `couronne secrets show admin-token` prints at a storage node"
+    )]
     NoToken,
+    /// A gateway's data folder has neither.
+    #[error("a gateway keeps the token that reads alone: ask at a storage node")]
+    OfGateway,
+    /// The settings were refused.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The server does not answer, or refuses.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -44,8 +53,13 @@ pub(crate) fn find_server(arguments: &ServerArguments) -> Result<AdminClient, Co
             Ok(AdminClient::new(address, token.ok_or(CommandError::NoToken)?.read()?))
         }
         ServerChoice::Folder { folder, token } => {
-            let (server, kept) = folder::running_server(&folder)?;
-            Ok(AdminClient::new(server.admin, token.map_or(Ok(kept), |token| token.read())?))
+            let server = folder::running_server(&folder)?;
+            let settings = DataSettings { folders: vec![folder], ..DataSettings::default() };
+            let token = match token {
+                Some(token) => token.read()?,
+                None => folder::operator_secrets_of(&settings)?.token(),
+            };
+            Ok(AdminClient::new(server.admin, token))
         }
     }
 }

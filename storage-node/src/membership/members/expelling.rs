@@ -1,7 +1,8 @@
 //! Members that are expelled, as an operator orders it.
 //!
 //! Promises: every member that reaches the leader of the meta group knows within about a second, by its next report, and
-//! refuses what the expelled one asks from then on; nobody signs its certificate anew.
+//! refuses what the expelled one asks from then on; nobody signs its certificate anew; and the key of the cluster that a
+//! storage node has gives way to another one.
 //! Must not know: which members may not be done without.
 
 use couronne_cluster::changes;
@@ -26,6 +27,12 @@ impl Membership {
         expelled.await?;
         if is_expelled {
             tracing::warn!(%node, "a member was expelled");
+        }
+        if self.map().cluster_key.is_changing()
+            && let Err(error) = self.change_cluster_key().await
+        {
+            // The leader of the meta group goes on with it, again and again.
+            tracing::warn!(%error, "the cluster's key is changed later");
         }
         Ok(is_expelled)
     }

@@ -1,7 +1,7 @@
 //! New members: tokens, certificates, and their place in the map.
 //!
-//! The authority's key and the tokens are rows beside the map, so any storage node can admit a member
-//! as long as the meta group answers. A member is named by its key: one that asks again, for the answer to its request
+//! The authority's key and the tokens are sealed rows beside the map, so any storage node can admit a member
+//! as long as the meta group answers. A storage node is given the cluster's key with its admission, a gateway is not. A member is named by its key: one that asks again, for the answer to its request
 //! was lost, is admitted as the same member.
 //! Promises: without a live token that has a place left nobody gets a certificate; a request that was made once is of no
 //! use to anybody else, nor later; one that is refused changes nothing; private keys stay where they were made.
@@ -15,13 +15,13 @@ use couronne_base::codec::table::record;
 use couronne_cluster::Role;
 use couronne_cluster::changes;
 use couronne_cluster::map::{ClusterMap, MapNode};
-use couronne_metadata::command::Expect;
 use couronne_protocol::join::{Admission, JoinRequest, JoinToken, NotAdmitted};
 use couronne_protocol::net::certificates::{Authority, CertificateRequest, PrivateKey};
 use couronne_ring::{NodeId, RegionName, ZoneName};
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
+use super::sealed_rows::{AUTHORITY_KEY, SECRETS_KEY, SealedRow, TOKENS_KEY};
 use super::tokens::{self, TokenPlan, TokenRow, TokenStore};
 use crate::error::NodeError;
 use crate::membership::Membership;
@@ -33,9 +33,6 @@ const PLACE_AGAIN: Duration = Duration::from_millis(200);
 const NO_TOKEN: &str =
     "the token is unknown, for another role, was revoked, has run out, or has admitted as many as it may";
 
-const AUTHORITY_KEY: &[u8] = b"authority";
-const SECRETS_KEY: &[u8] = b"secrets";
-
 /// The cluster's certificate authority. A secret: no `Debug`.
 struct AuthorityRow {
     /// The authority's own certificate, DER.
@@ -45,6 +42,13 @@ struct AuthorityRow {
 }
 
 record! { AuthorityRow { 1 certificate, 2 key } }
+
+impl AuthorityRow {
+    fn of(authority: &Authority, key: &PrivateKey) -> Self {
+        let (certificate, key) = (authority.certificate(), key.as_pkcs8());
+        Self { certificate: Bytes::copy_from_slice(certificate), key: Bytes::copy_from_slice(key) }
+    }
+}
 
 impl Membership {
     /// Makes a token with which processes join.
@@ -77,7 +81,7 @@ impl Membership {
     }
 
     fn tokens(&self) -> TokenStore<'_> {
-        TokenStore { rows: &self.map_store, now_ms: self.env.clock.wall_ms() }
+        TokenStore { rows: self, now_ms: self.env.clock.wall_ms() }
     }
 
     /// What a process that joins has to sign along.
@@ -112,7 +116,12 @@ impl Membership {
             let certificate = certificate.map_err(|error| refused(&error))?;
             let map = self.map_store.update(join).await.map_err(|error| refused(&error))?;
             let authority = Bytes::copy_from_slice(authority.certificate());
-            Ok(Admission { node, certificate: certificate.into(), authority, map: map.encode() })
+            let keys = match request.role {
+                Role::StorageNode => self.cluster_keys.named_by(map.cluster_key),
+                Role::Gateway | Role::Unjoined => Vec::new(),
+            };
+            let cluster_keys = keys.iter().map(|key| Bytes::copy_from_slice(key.expose())).collect();
+            Ok(Admission { node, certificate: certificate.into(), authority, map: map.encode(), cluster_keys })
         };
         let admitted = admitted.await;
         match &admitted {
@@ -146,19 +155,41 @@ impl Membership {
 
     /// What the founding node keeps beside the map for gateways, opaque here; `None` if it kept nothing.
     pub async fn secrets(&self) -> Result<Option<Bytes>, NodeError> {
-        Ok(self.map_store.read_row(SECRETS_KEY).await?.map(|row| row.value))
+        Ok(self.read_sealed(SECRETS_KEY).await?.value)
     }
 
     /// Keeps the founding node's secrets and the authority, once.
     pub async fn keep_secrets(&self, secrets: Bytes, authority: &Authority, key: &PrivateKey) -> Result<(), NodeError> {
-        let row = AuthorityRow {
-            certificate: Bytes::copy_from_slice(authority.certificate()),
-            key: Bytes::copy_from_slice(key.as_pkcs8()),
-        };
+        let row = AuthorityRow::of(authority, key);
         // Rows that are there were kept by the same founding node, which was cut off.
-        self.map_store.write_row(SECRETS_KEY, Expect::Absent, Some(secrets)).await?;
-        self.map_store.write_row(AUTHORITY_KEY, Expect::Absent, Some(codec::encode(&row))).await?;
+        for (name, value) in [(SECRETS_KEY, secrets), (AUTHORITY_KEY, codec::encode(&row))] {
+            let read = self.read_sealed(name).await?;
+            if read.value.is_none() {
+                self.write_sealed(name, &read, &value).await?;
+            }
+        }
         Ok(())
+    }
+
+    /// Has these secrets and this authority take the place of those that the cluster keeps, if no key here opens those.
+    /// Whether it did. The secrets come last: as long as they do not open all is done again.
+    pub(crate) async fn reset_secrets(
+        &self,
+        secrets: Bytes,
+        authority: &Authority,
+        key: &PrivateKey,
+    ) -> Result<bool, NodeError> {
+        match self.read_sealed(SECRETS_KEY).await {
+            Ok(SealedRow { value: None, .. }) | Err(NodeError::NoClusterKey) => {}
+            found => return found.map(|_| false),
+        }
+        let name = self.cluster_keys.names().last().copied().ok_or(NodeError::NoClusterKey)?;
+        self.overwrite_sealed(name, AUTHORITY_KEY, &codec::encode(&AuthorityRow::of(authority, key))).await?;
+        self.overwrite_sealed(name, TOKENS_KEY, &[]).await?;
+        self.map_store.update(|map| Ok(map.reset_cluster_key(name))).await?;
+        self.overwrite_sealed(name, SECRETS_KEY, &secrets).await?;
+        self.announce_secrets().await?;
+        Ok(true)
     }
 
     /// Changes the secrets: `change` makes others of those that there are, and may be called several times. Every member
@@ -169,18 +200,22 @@ impl Membership {
     ) -> Result<(), E> {
         loop {
             let absent = || NodeError::Map("this cluster has no secrets".to_owned());
-            let row = self.map_store.read_row(SECRETS_KEY).await?.ok_or_else(absent)?;
-            let secrets = change(&row.value)?;
-            let expect = Expect::Version(row.version);
-            if self.map_store.write_row(SECRETS_KEY, expect, Some(secrets)).await?.is_some() {
+            let read = self.read_sealed(SECRETS_KEY).await?;
+            let secrets = change(read.value.as_ref().ok_or_else(absent)?)?;
+            if self.write_sealed(SECRETS_KEY, &read, &secrets).await? {
                 break;
             }
         }
+        Ok(self.announce_secrets().await?)
+    }
+
+    /// Has every member be told the secrets again.
+    async fn announce_secrets(&self) -> Result<(), NodeError> {
         let announce = |map: &mut ClusterMap| {
             map.announce_secrets();
             Ok(true)
         };
-        Ok(self.map_store.update(announce).await.map(drop)?)
+        self.map_store.update(announce).await.map(drop)
     }
 
     /// Gives this node the name, address, region and zone with which it was started, if the map has others.
@@ -206,7 +241,7 @@ impl Membership {
 
     async fn authority(&self) -> Result<Authority, NodeError> {
         let absent = || NodeError::Map("this cluster has no authority".to_owned());
-        let row = self.map_store.read_row(AUTHORITY_KEY).await?.ok_or_else(absent)?.value;
+        let row = self.read_sealed(AUTHORITY_KEY).await?.value.ok_or_else(absent)?;
         let failed = |error: &dyn std::fmt::Display| NodeError::Map(format!("authority: {error}"));
         let row: AuthorityRow = codec::decode(&row).map_err(|error| failed(&error))?;
         let key = PrivateKey::from_pkcs8(row.key.to_vec());

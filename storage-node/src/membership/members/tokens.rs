@@ -9,14 +9,11 @@ use std::time::Duration;
 use couronne_base::codec;
 use couronne_base::codec::table::record;
 use couronne_cluster::Role;
-use couronne_metadata::command::Expect;
 use couronne_ring::NodeId;
 
+use super::sealed_rows::{SealedRow, TOKENS_KEY};
 use crate::error::NodeError;
-use crate::membership::MapStore;
-
-/// The row of all tokens.
-const TOKENS_KEY: &[u8] = b"tokens";
+use crate::membership::Membership;
 
 /// How many tokens are live at once, at most.
 const TOKENS_MAX: usize = 64;
@@ -103,7 +100,7 @@ impl Tokens {
 
 /// The tokens of a cluster.
 pub(super) struct TokenStore<'a> {
-    pub(super) rows: &'a MapStore,
+    pub(super) rows: &'a Membership,
     /// The time, in milliseconds since 1970.
     pub(super) now_ms: u64,
 }
@@ -158,20 +155,20 @@ impl TokenStore<'_> {
         .await
     }
 
-    async fn read(&self) -> Result<(Expect, Tokens), NodeError> {
-        let Some(row) = self.rows.read_row(TOKENS_KEY).await? else { return Ok((Expect::Absent, Tokens::default())) };
+    async fn read(&self) -> Result<(SealedRow, Tokens), NodeError> {
+        let read = self.rows.read_sealed(TOKENS_KEY).await?;
         let corrupt = |error| NodeError::Map(format!("join tokens: {error}"));
-        let mut tokens: Tokens = codec::decode(&row.value).map_err(corrupt)?;
+        let mut tokens = read.value.as_ref().map_or(Ok(Tokens::default()), codec::decode).map_err(corrupt)?;
         tokens.tokens.retain(|token| self.now_ms < token.expires_ms);
-        Ok((Expect::Version(row.version), tokens))
+        Ok((read, tokens))
     }
 
     /// Changes the row; `change` says whether it changed anything, and may be called several times.
     async fn change<T>(&self, change: impl Fn(&mut Tokens) -> Result<(bool, T), NodeError>) -> Result<T, NodeError> {
         loop {
-            let (expect, mut tokens) = self.read().await?;
+            let (read, mut tokens) = self.read().await?;
             let (is_changed, told) = change(&mut tokens)?;
-            if !is_changed || self.rows.write_row(TOKENS_KEY, expect, Some(codec::encode(&tokens))).await?.is_some() {
+            if !is_changed || self.rows.write_sealed(TOKENS_KEY, &read, &codec::encode(&tokens)).await? {
                 return Ok(told);
             }
         }

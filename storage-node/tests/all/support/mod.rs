@@ -23,7 +23,9 @@ use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::disk::{Disk, Space};
 use couronne_storage_node::drives::{Identity, Settings as DriveSettings};
 use couronne_storage_node::duties::DutySettings;
-use couronne_storage_node::node::{DriveNotes, LocalNode, Membership, NodeDrive, NodeSettings, ReadPolicy};
+use couronne_storage_node::node::{
+    ClusterKeys, DriveNotes, LocalNode, Membership, NodeDrive, NodeSettings, ReadPolicy,
+};
 use crashable::CrashableStores;
 
 /// A drive that outlives the nodes that use it.
@@ -47,6 +49,8 @@ pub struct NodeRig {
     pub noted: DriveNotes,
     /// The node that founds a cluster here.
     pub node: NodeId,
+    /// The keys of the cluster that the node has.
+    pub cluster_keys: ClusterKeys,
 }
 
 impl NodeRig {
@@ -55,7 +59,8 @@ impl NodeRig {
         let drive = |number| TestDrive { disk: SimulatedDisk::new(seed + number, 1 << 30), stores: Arc::default() };
         let drives = (0..drives).map(drive).collect();
         let (duties, evaluation) = (DutySettings::default(), evaluate::Settings::default());
-        Self { env, clock, drives, duties, evaluation, policy, noted: DriveNotes::default(), node: NodeId(1) }
+        let (noted, cluster_keys) = (DriveNotes::default(), ClusterKeys::default());
+        Self { env, clock, drives, duties, evaluation, policy, noted, node: NodeId(1), cluster_keys }
     }
 
     pub async fn start(&self) -> Arc<LocalNode> {
@@ -126,6 +131,7 @@ impl NodeRig {
             certificate_lifetime: MEMBER_LIFETIME,
             node: None,
             noted: self.noted.clone(),
+            cluster_keys: self.cluster_keys.clone(),
         }
     }
 

@@ -19,7 +19,9 @@ use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::transport::{CallError, Message, Method, Peer, Service, Transport};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
-use couronne_storage_node::node::{Connect, LocalNode, Membership, NodeService, NodeSettings, TokenPlan};
+use couronne_storage_node::node::{
+    ClusterKey, ClusterKeys, Connect, LocalNode, Membership, NodeService, NodeSettings, TokenPlan,
+};
 use parking_lot::Mutex;
 
 use super::NodeRig;
@@ -193,11 +195,13 @@ impl TestCluster {
         number: usize,
         token: &JoinToken,
     ) -> usize {
-        let rig = self.rig(seed, policy);
+        let mut rig = self.rig(seed, policy);
         let drives = rig.node_drives(|_| true);
         let planned = Membership::plan_drives(&rig.env, &drives).await.unwrap();
         let admission = self.admit(place(number), token, planned.clone()).await;
         let map = ClusterMap::decode(admission.map).unwrap();
+        let keys = admission.cluster_keys.iter().filter_map(|key| ClusterKey::from_bytes(key)).collect();
+        rig.cluster_keys = ClusterKeys::in_memory(keys);
         Membership::prepare_drives(&rig.env, &drives, &planned, admission.node, map).await.unwrap();
         self.machines.push(Machine { rig, id: admission.node, node: None });
         self.machines.len() - 1
