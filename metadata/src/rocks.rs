@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -65,6 +65,8 @@ struct Inner {
     options: Options,
     /// The stores there are; RocksDB tells them only when it opens.
     names: Mutex<BTreeSet<String>>,
+    /// Why it takes no writes any more, if it does not.
+    sealed: OnceLock<String>,
     /// Declared, and so dropped, after the database: when it is gone, the database is closed.
     in_use: Arc<()>,
 }
@@ -79,20 +81,38 @@ pub struct RocksStore {
 impl RocksDrive {
     /// Opens the database in a folder of its own, or makes it.
     pub fn open(folder: &Path, settings: &RocksSettings) -> Result<Self, StoreError> {
-        let options = options(settings);
+        Self::open_with(folder, options(settings))
+    }
+
+    /// The same, of a database some of whose files are rotten: it takes writes, and rewrites nothing that it has, for it
+    /// would meet the rot.
+    pub fn open_without_rewriting(folder: &Path, settings: &RocksSettings) -> Result<Self, StoreError> {
+        let mut options = options(settings);
+        options.set_disable_auto_compactions(true);
+        Self::open_with(folder, options)
+    }
+
+    fn open_with(folder: &Path, options: Options) -> Result<Self, StoreError> {
+        // Without this file RocksDB would make a new database of the old one's folder.
+        if has_files(folder).map_err(|error| StoreError::Failed(error.to_string()))? && !folder.join("CURRENT").exists()
+        {
+            return Err(StoreError::Rotten("CURRENT is missing".to_owned()));
+        }
         // A folder without a database has no stores; whatever else is wrong shows when it is opened.
         let names = Database::list_cf(&options, folder).unwrap_or_default();
         let stores = names.iter().map(|name| (name, options.clone()));
         let database = Database::open_cf_with_opts(&options, folder, stores).map_err(failed)?;
         let names = names.into_iter().filter(|name| name != DEFAULT_COLUMN_FAMILY_NAME).collect();
-        Ok(Self { inner: Arc::new(Inner { database, options, names: Mutex::new(names), in_use: Arc::default() }) })
+        let (names, sealed, in_use) = (Mutex::new(names), OnceLock::new(), Arc::default());
+        Ok(Self { inner: Arc::new(Inner { database, options, names, sealed, in_use }) })
     }
 
     /// Opens a store by its name, or makes it, empty.
     pub fn store(&self, name: &str) -> Result<RocksStore, StoreError> {
         let mut names = self.inner.names.lock();
         if !names.contains(name) {
-            self.inner.database.create_cf(name, &self.inner.options).map_err(failed)?;
+            let made = self.inner.database.create_cf(name, &self.inner.options);
+            made.map_err(|error| self.unwritten(error))?;
             names.insert(name.to_owned());
         }
         Ok(RocksStore { drive: self.clone(), name: name.to_owned(), unflushed_bytes: AtomicU64::new(0) })
@@ -104,6 +124,19 @@ impl RocksDrive {
         Arc::downgrade(&self.inner.in_use)
     }
 
+    /// Why it takes no writes any more, if it does not: it met rot while it rewrote its rows.
+    pub fn sealed(&self) -> Option<String> {
+        self.inner.sealed.get().cloned()
+    }
+
+    /// A write that failed. It reads nothing, so what it meets of rot a rewriting met before.
+    fn unwritten(&self, error: rocksdb::Error) -> StoreError {
+        match failed(error) {
+            StoreError::Rotten(what) => StoreError::Sealed(self.inner.sealed.get_or_init(|| what).clone()),
+            error => error,
+        }
+    }
+
     /// The names of the stores there are.
     pub fn stores(&self) -> Vec<String> {
         self.inner.names.lock().iter().cloned().collect()
@@ -113,7 +146,7 @@ impl RocksDrive {
     pub fn drop_store(&self, name: &str) -> Result<(), StoreError> {
         let mut names = self.inner.names.lock();
         if names.contains(name) {
-            self.inner.database.drop_cf(name).map_err(failed)?;
+            self.inner.database.drop_cf(name).map_err(|error| self.unwritten(error))?;
             names.remove(name);
         }
         Ok(())
@@ -160,14 +193,16 @@ impl Store for RocksStore {
         }
         let mut unlogged = WriteOptions::default();
         unlogged.disable_wal(true);
-        self.drive.inner.database.write_opt(writes, &unlogged).map_err(failed)?;
+        let written = self.drive.inner.database.write_opt(writes, &unlogged);
+        written.map_err(|error| self.drive.unwritten(error))?;
         self.unflushed_bytes.fetch_add(batch.bytes(), Ordering::Relaxed);
         Ok(())
     }
 
     fn flush(&self) -> Result<(), StoreError> {
         let covered = self.unflushed_bytes.load(Ordering::Relaxed);
-        self.drive.inner.database.flush_cf_opt(&self.family()?, &FlushOptions::default()).map_err(failed)?;
+        let flushed = self.drive.inner.database.flush_cf_opt(&self.family()?, &FlushOptions::default());
+        flushed.map_err(|error| self.drive.unwritten(error))?;
         self.unflushed_bytes.fetch_sub(covered, Ordering::Relaxed);
         Ok(())
     }
@@ -414,9 +449,24 @@ fn unread(error: rocksdb::Error) -> StoreError {
     failed(error)
 }
 
+/// Whether a folder holds files of a database.
+#[allow(clippy::disallowed_methods, reason = "RocksDB's files are not the drive's")]
+fn has_files(folder: &Path) -> std::io::Result<bool> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let name = |entry: std::io::Result<std::fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    let names = entries.map(name).collect::<std::io::Result<Vec<String>>>()?;
+    Ok(names.iter().any(|name| name.starts_with("MANIFEST-") || name.ends_with(".sst") || name.ends_with(".blob")))
+}
+
 fn failed(error: rocksdb::Error) -> StoreError {
     match error.kind() {
         ErrorKind::Corruption => StoreError::Rotten(error.into_string()),
+        // A file of its own that is not there is a loss like one that does not verify.
+        ErrorKind::IOError if error.as_ref().contains("No such file") => StoreError::Rotten(error.into_string()),
         // RocksDB tells a full disk by the system's words only.
         ErrorKind::IOError if error.as_ref().contains("No space left") => StoreError::Full,
         _ => StoreError::Failed(error.into_string()),

@@ -22,6 +22,9 @@ pub enum StoreError {
     /// The medium gives other bytes than were written: another copy has them.
     #[error("rotten row: {0}")]
     Rotten(String),
+    /// Rot was met while rows were rewritten: the stores of the drive take no writes any more. Reads go on.
+    #[error("rot was met, no writes are taken: {0}")]
+    Sealed(String),
     /// Bytes that do not decode: the caller must not guess what they meant.
     #[error("corrupt row: {0}")]
     Corrupt(String),

@@ -96,3 +96,13 @@ pub fn find(folder: &Path, wanted: &[u8]) -> Option<(PathBuf, u64)> {
     }
     None
 }
+
+/// Flips bits all over the first half of the files of such a kind below a folder, where rows are; how many there were.
+pub fn rot_blocks(folder: &Path, kind: &str) -> usize {
+    let files = files(folder).into_iter();
+    let meant = files.filter(|(path, _)| path.extension().is_some_and(|extension| extension == kind));
+    let rotten = meant.map(|(path, bytes)| {
+        (40..bytes.len() as u64 / 2).step_by(400).for_each(|at| flip(&folder.join(&path), at));
+    });
+    rotten.count()
+}

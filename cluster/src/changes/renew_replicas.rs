@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 
+use couronne_metadata::ids::RangeId;
 use couronne_ring::DriveId;
 
-use crate::map::{ClusterMap, ReplicaId};
+use crate::map::{ClusterMap, MapRange, ReplicaId};
 
 /// Gives replicas that cannot go on new ids on the same drives.
 pub fn renew_replicas(map: &mut ClusterMap, replicas: impl IntoIterator<Item = ReplicaId>) {
@@ -41,4 +42,13 @@ pub fn can_do_without(map: &ClusterMap, replica: ReplicaId) -> bool {
     let is_away = |drive: &DriveId| map.drives.get(drive).is_none_or(|drive| drive.down_since_ms.is_some());
     let away = map.places().into_iter().filter(|(_, drive)| is_away(drive)).map(|(away, _)| away);
     renewable(map, replica, &away.chain([replica]).collect())
+}
+
+/// The ranges that have a voter on drives whose rows are `lost`, and no quorum without these and those that are `away`.
+pub fn ranges_in_need(map: &ClusterMap, lost: &BTreeSet<DriveId>, away: &BTreeSet<DriveId>) -> Vec<RangeId> {
+    let loses = |range: &&MapRange| {
+        range.places().any(|(replica, drive)| range.is_voter(replica) && lost.contains(&drive))
+            && !range.keeps_quorum(|_, drive| lost.contains(&drive) || away.contains(&drive))
+    };
+    map.all_ranges().filter(loses).map(|range| range.id).collect()
 }

@@ -1,8 +1,11 @@
 //! Drives that come back, and drives that are given up.
 
+use std::collections::BTreeSet;
+
 use couronne_cluster::changes::{self, StartedDrive};
 use couronne_cluster::map::{ClusterMap, DriveStart, Emptied, LogEnd, ReplicaId};
 use couronne_cluster::{DriveState, MapError, WriteState};
+use couronne_ring::DriveId;
 
 use crate::support::{drive_of, formed, settle};
 
@@ -152,4 +155,26 @@ fn a_replica_may_begin_anew_if_its_group_can_do_without_it() {
     // One that has no vote is not missed.
     map.ranges[0].members.as_mut().unwrap().voters.remove(&ids[0]);
     assert!(changes::renewable(&map, ids[0], &worthless(&ids[..3])));
+}
+
+#[test]
+fn rows_are_given_up_only_if_most_of_the_voters_are_elsewhere_and_up() {
+    let mut map = running();
+    let range = map.ranges[0].clone();
+    let (ids, drives): (Vec<_>, Vec<_>) = range.places().unzip();
+    let set = |drives: &[DriveId]| drives.iter().copied().collect::<BTreeSet<_>>();
+    let in_need = |map: &ClusterMap, lost: &[DriveId], away: &[DriveId]| {
+        changes::ranges_in_need(map, &set(lost), &set(away)).contains(&range.id)
+    };
+    assert!(changes::can_do_without(&map, ids[0]));
+    assert!(!in_need(&map, &drives[..2], &[]) && in_need(&map, &drives[..3], &[]));
+    assert!(!in_need(&map, &drives[..1], &drives[1..2]) && in_need(&map, &drives[..1], &drives[1..3]));
+    assert!(!in_need(&map, &[], &drives[..3]), "nothing of it is lost");
+    for away in &drives[1..3] {
+        map.drives.get_mut(away).unwrap().down_since_ms = Some(1);
+    }
+    assert!(!changes::can_do_without(&map, ids[0]) && changes::can_do_without(&map, ids[1]));
+    // A voter that the map does not name has given up its rows already.
+    map.ranges[0].replicas.remove(&ids[4]);
+    assert!(in_need(&map, &drives[..2], &[]));
 }

@@ -52,6 +52,7 @@ impl SimulatedDrive {
             name: name.to_owned(),
             disk: Arc::new(PacedDisk { disk: Arc::new(self.disk.clone()), pace: Arc::clone(&self.pace) }),
             stores: Arc::<MemoryStores>::clone(&self.stores),
+            reopen: None,
             settings: Some(DriveSettings {
                 large_segment_bytes: 4 << 20,
                 small_segment_bytes: 2 << 20,

@@ -7,17 +7,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use couronne_metadata::rocks::{RocksDrive, RocksSettings};
+use couronne_metadata::rocks::RocksSettings;
+use futures_util::future::BoxFuture;
 
-use super::NodeDrive;
-use super::RocksStores;
 use super::noted::{DriveNotes, LeftOut};
+use super::rocks_stores::{FOLDER, RocksStores};
+use super::{NodeDrive, Reopen};
 use crate::disk::files::FileDisk;
 use crate::disk::{Disk, copies, read_copies};
 use crate::error::NodeError;
-
-/// The folder of a drive's RocksDB within its own.
-const STORES: &str = "stores";
 
 /// A file that stands in every drive's folder once the node was formed.
 const MAP: &str = "map";
@@ -84,7 +82,7 @@ pub async fn open_folder(folder: &Path, settings: &RocksSettings) -> Result<Node
 
 /// Whether a folder holds a drive's files.
 pub async fn is_in_use(folder: &Path) -> Result<bool, NodeError> {
-    Ok(exists_in(folder, IDENTITY).await? || exists(folder.join(STORES)).await?)
+    Ok(exists_in(folder, IDENTITY).await? || exists(folder.join(FOLDER)).await?)
 }
 
 /// Removes everything in a folder.
@@ -115,12 +113,22 @@ async fn open(folder: &Path, settings: &RocksSettings, name: &str) -> Result<Nod
         _ => failed(&error),
     });
     let disk: Arc<dyn Disk> = Arc::new(disk?);
-    disk.create_folder(STORES).await.map_err(|error| failed(&error))?;
-    let (path, settings) = (folder.join(STORES), settings.clone());
-    let opened = tokio::task::spawn_blocking(move || RocksDrive::open(&path, &settings)).await;
-    let database = opened.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-    let stores = Arc::new(RocksStores::new(database));
-    Ok(NodeDrive { name: name.to_owned(), disk, stores, settings: None })
+    let (path, how) = (folder.to_owned(), settings.clone());
+    let opened = tokio::task::spawn_blocking(move || RocksStores::open(&path, &how)).await;
+    let stores = Arc::new(opened.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?);
+    let (path, settings) = (folder.to_owned(), settings.clone());
+    let reopen = Reopen::by(move || open_again(path.clone(), settings.clone()));
+    Ok(NodeDrive { name: name.to_owned(), disk, stores, settings: None, reopen: Some(reopen) })
+}
+
+/// Opens the drive in a folder once more, if it is there.
+fn open_again(folder: PathBuf, settings: RocksSettings) -> BoxFuture<'static, Result<NodeDrive, NodeError>> {
+    Box::pin(async move {
+        if !exists_in(&folder, IDENTITY).await? {
+            return Err(NodeError::Drive(format!("{}: no drive is there any more", folder.display())));
+        }
+        open_folder(&folder, &settings).await
+    })
 }
 
 /// Whether something is there that is a folder; an error if it is anything else.

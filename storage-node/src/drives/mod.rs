@@ -9,6 +9,7 @@ pub(crate) mod folders;
 mod mount;
 mod mounted;
 mod noted;
+mod rocks_stores;
 mod scrub_note;
 pub mod shards;
 mod slowness;
@@ -30,15 +31,16 @@ use parking_lot::Mutex;
 pub(crate) use self::damage::{DamageReport, DamageReports};
 pub(crate) use self::folders::is_folder;
 pub use self::folders::{empty_folder, is_in_use, open_folder, open_folders};
-pub(crate) use self::mount::{FoundDrive, mount, mount_all};
+pub(crate) use self::mount::{FoundDrive, begin_stores_anew, keep_rotten_stores, mount, mount_all};
 pub(crate) use self::mounted::MountedDrive;
-pub use self::mounted::NodeDrive;
+pub use self::mounted::{NodeDrive, Reopen};
 pub use self::noted::{DriveNotes, NotedDrive};
+pub use self::rocks_stores::RocksStores;
 pub use self::scrub_note::ScrubNote;
 pub use self::shards::{
     BIRTH_AHEAD_MS_MAX, BIRTH_BEHIND_MS_MAX, Drive, Identity, IdentityError, ListedShard, Parts, Settings, Stats,
 };
-pub use self::stores::{MemoryStores, RocksStores, Stores, replica_store};
+pub use self::stores::{MemoryStores, Stores, replica_store};
 pub use self::threads::StoreThreads;
 pub(crate) use self::watch::{OnFailure, watch};
 

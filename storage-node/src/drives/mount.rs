@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use couronne_base::blocking::blocking;
 use couronne_base::env::Env;
 use couronne_base::mutant;
 use couronne_cluster::changes;
@@ -34,6 +35,7 @@ pub(crate) async fn mount_all(
     notes: &DriveNotes,
 ) -> Result<(ById, Vec<DriveId>), NodeError> {
     let (opening, mut renewed) = identify(env, map, node, found, notes).await?;
+    let opening = renew_stores(map, node, opening, &renewed).await;
     let known_end = |id: &DriveId| match map.drives.get(id) {
         Some(known) if !renewed.contains(id) => known.log_end,
         _ => LogEnd::START,
@@ -60,6 +62,61 @@ pub(crate) async fn mount_all(
         return Err(NodeError::TooFewDrives("none can be opened".to_owned()));
     }
     Ok((mounted, renewed.into_iter().collect()))
+}
+
+/// Has the drives whose stores are rotten begin with none, if the others have their rows. Those that cannot, and whose
+/// stores cannot be opened, are left out.
+async fn renew_stores(
+    map: &ClusterMap,
+    node: NodeId,
+    opening: Vec<(DriveId, NodeDrive)>,
+    renewed: &BTreeSet<DriveId>,
+) -> Vec<(DriveId, NodeDrive)> {
+    let mut lost = renewed.clone();
+    let is_here: BTreeSet<DriveId> = opening.iter().map(|(id, _)| *id).collect();
+    let is_away = |(id, known): &(&DriveId, &StoredDrive)| match known.node == node {
+        true => !is_here.contains(id),
+        false => known.down_since_ms.is_some(),
+    };
+    let away: BTreeSet<DriveId> = map.drives.iter().filter(is_away).map(|(id, _)| *id).collect();
+    let mut kept = Vec::new();
+    for (id, drive) in opening {
+        if let Some(rot) = drive.stores.rot() {
+            let with_it = lost.iter().copied().chain([id]).collect();
+            let needed = changes::ranges_in_need(map, &with_it, &away);
+            let done = if needed.is_empty() {
+                lost.insert(id);
+                begin_stores_anew(&drive, &rot).await
+            } else {
+                keep_rotten_stores(&drive, &rot, &needed.into_iter().map(|range| range.0).collect::<Vec<_>>())
+            };
+            if let Err(error) = done {
+                tracing::error!(drive = drive.name, %error, "drive is left out");
+                continue;
+            }
+        }
+        kept.push((id, drive));
+    }
+    kept
+}
+
+/// Sets the rotten stores of a drive aside, and has it begin with none.
+pub(crate) async fn begin_stores_anew(drive: &NodeDrive, rot: &str) -> Result<(), NodeError> {
+    tracing::error!(drive = drive.name, rot, "rotten stores are set aside: rows come from other replicas");
+    let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{}: {error}", drive.name));
+    let stores = Arc::clone(&drive.stores);
+    let begun = blocking(move || stores.begin_anew()).await.map_err(|error| failed(&error))?;
+    begun.map_err(|error| failed(&error))
+}
+
+/// Keeps rotten stores, as some ranges cannot do without their rows; an error if they cannot be opened.
+pub(crate) fn keep_rotten_stores(drive: &NodeDrive, rot: &str, ranges: &[u64]) -> Result<(), NodeError> {
+    if drive.stores.is_open() {
+        tracing::error!(drive = drive.name, rot, ?ranges, "rotten stores stay: too few others have the rows of ranges");
+        return Ok(());
+    }
+    let lost = format!("rows of ranges {ranges:?} are lost, for too few others have them");
+    Err(NodeError::Drive(format!("{}: its stores cannot be read ({rot}): {lost}", drive.name)))
 }
 
 /// The drive that each folder is, those left out that are none of this node's; and which of them have forgotten their

@@ -14,12 +14,13 @@ use couronne_cluster::{DriveState, WriteState};
 use couronne_metadata::store::StoreError;
 use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
+use futures_util::future::BoxFuture;
 
 use super::scrub_note::ScrubNote;
 use super::shards::OpenError;
 use super::slowness::Slowness;
 use super::stores::{SHARD_INDEX, Stores};
-use super::threads::StoreThreads;
+use super::threads::{LONG_CALL_TIME_MAX, StoreThreads};
 use super::{Drive, Identity, IdentityError, Parts, Settings};
 use crate::disk::{CallWatch, Disk, WatchedDisk};
 use crate::error::NodeError;
@@ -36,6 +37,24 @@ pub struct NodeDrive {
     pub stores: Arc<dyn Stores>,
     /// Sizes and limits of its shard store; by its space, if absent.
     pub settings: Option<Settings>,
+    /// Opens its files and stores again, once nothing uses these any more; unset: only a start can.
+    pub reopen: Option<Reopen>,
+}
+
+/// Opens a drive again.
+#[derive(Clone)]
+pub struct Reopen(Arc<dyn Fn() -> BoxFuture<'static, Result<NodeDrive, NodeError>> + Send + Sync>);
+
+impl Reopen {
+    /// By calling this.
+    pub fn by(open: impl Fn() -> BoxFuture<'static, Result<NodeDrive, NodeError>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(open))
+    }
+
+    /// Opens it.
+    pub(crate) async fn open(&self) -> Result<NodeDrive, NodeError> {
+        (self.0)().await
+    }
 }
 
 /// A drive that was opened.
@@ -48,6 +67,7 @@ pub(crate) struct MountedDrive {
     pub(crate) threads: StoreThreads,
     pub(crate) log: Arc<DriveLog>,
     pub(crate) shards: Drive,
+    pub(crate) reopen: Option<Reopen>,
     /// The random number of this start of the drive.
     start: u64,
     /// As its identity says now: another one than its shards were opened with, once it was found to have forgotten.
@@ -72,7 +92,7 @@ impl MountedDrive {
         known_end: LogEnd,
         env: &Env,
     ) -> Result<Self, NodeError> {
-        let NodeDrive { name, disk, stores, settings } = drive.clone();
+        let NodeDrive { name, disk, stores, settings, reopen } = drive.clone();
         let calls = CallWatch::default();
         let disk: Arc<dyn Disk> = Arc::new(WatchedDisk { disk, calls: calls.clone() });
         let threads = StoreThreads::watched(Arc::clone(&stores), calls.clone());
@@ -116,6 +136,7 @@ impl MountedDrive {
             threads,
             log,
             shards,
+            reopen,
             start,
             incarnation,
             down,
@@ -169,6 +190,53 @@ impl MountedDrive {
     pub(crate) fn take_down(&self, reason: &str) {
         self.down.rcu(|old| old.clone().or_else(|| Some(Arc::new(reason.to_owned()))));
         self.log.close(reason);
+    }
+
+    /// Whether its stores are known to be rotten.
+    pub(crate) fn is_rotten(&self) -> bool {
+        self.stores.rot().is_some()
+    }
+
+    /// Whether it is to be mounted again once it is out of service: with another index, or other stores.
+    pub(crate) fn wants_remount(&self) -> bool {
+        self.shards.is_index_rotten() || self.is_rotten()
+    }
+
+    /// Looks whether its stores or its index are rotten, so that the drive cannot go on as it is, and why. The index is
+    /// dropped then: it is made anew from the segments when the drive is mounted again.
+    pub(crate) async fn look_for_rot(&self) -> Option<String> {
+        let (stores, is_index_rotten) = (Arc::clone(&self.stores), self.shards.is_index_rotten());
+        let look = move || -> Result<Option<&'static str>, StoreError> {
+            if stores.note_sealed()? {
+                return Ok(Some("its stores met rot and take no writes any more"));
+            }
+            if is_index_rotten {
+                stores.remove(SHARD_INDEX)?;
+                return Ok(Some("its index is rotten: it is made anew from the segments"));
+            }
+            Ok(None)
+        };
+        match self.threads.run(look).await.and_then(|looked| looked) {
+            Ok(reason) => reason.map(str::to_owned),
+            Err(error) => {
+                tracing::error!(drive = self.name, %error, "rot in a drive's stores cannot be noted");
+                is_index_rotten.then(|| format!("its index is rotten: {error}"))
+            }
+        }
+    }
+
+    /// Removes stores that were set aside, if there are any.
+    pub(crate) async fn drop_set_aside(&self) {
+        let stores = Arc::clone(&self.stores);
+        let drop_them = move || {
+            let has_some = stores.has_set_aside();
+            if has_some { stores.drop_set_aside().map(|()| true) } else { Ok(false) }
+        };
+        match self.threads.run_within(LONG_CALL_TIME_MAX, drop_them).await.and_then(|dropped| dropped) {
+            Ok(true) => tracing::info!(drive = self.name, "rotten stores that were set aside are gone"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(drive = self.name, %error, "rotten stores that were set aside stay"),
+        }
     }
 
     /// Whether this is the first time that the node learns of the drive's end.

@@ -8,7 +8,6 @@ use std::sync::{Arc, Weak};
 
 use couronne_base::watch;
 use couronne_metadata::memory::MemoryStore;
-use couronne_metadata::rocks::RocksDrive;
 use couronne_metadata::store::{Store, StoreError};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -40,31 +39,36 @@ pub trait Stores: Send + Sync + 'static {
     fn in_use(&self) -> Weak<()> {
         Weak::new()
     }
-}
 
-/// The stores of a drive's RocksDB.
-pub struct RocksStores {
-    database: RocksDrive,
-}
-
-impl RocksStores {
-    /// The stores of this database.
-    pub const fn new(database: RocksDrive) -> Self {
-        Self { database }
-    }
-}
-
-impl Stores for RocksStores {
-    fn open(&self, name: &str) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::new(self.database.store(name)?))
+    /// What was found rotten in them, if anything was: they cannot be opened, or took no writes any more at some time.
+    /// Memory does not rot.
+    fn rot(&self) -> Option<String> {
+        None
     }
 
-    fn remove(&self, name: &str) -> Result<(), StoreError> {
-        self.database.drop_store(name)
+    /// Whether they can be opened, rotten or not.
+    fn is_open(&self) -> bool {
+        true
     }
 
-    fn in_use(&self) -> Weak<()> {
-        self.database.in_use()
+    /// Notes durably if they take no writes any more because of rot. Whether that is so.
+    fn note_sealed(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// Sets them aside, and begins with none.
+    fn begin_anew(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Whether there are some that were set aside.
+    fn has_set_aside(&self) -> bool {
+        false
+    }
+
+    /// Removes those that were set aside.
+    fn drop_set_aside(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

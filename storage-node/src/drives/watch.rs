@@ -127,6 +127,10 @@ impl Rounds for DriveRounds {
             self.fail("its folder is gone").await;
             return false;
         }
+        if let Some(reason) = drive.look_for_rot().await {
+            self.fail(&reason).await;
+            return false;
+        }
         if drive.look_at_space().await {
             tracing::warn!(drive = drive.name, writes = ?drive.writes(), "the drive's space for new data changes");
             drives.show();

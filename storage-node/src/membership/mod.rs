@@ -13,6 +13,7 @@ mod ownership;
 mod policies;
 mod recollection;
 mod registration;
+mod remounting;
 mod replacement;
 mod reports;
 mod survey;

@@ -14,6 +14,7 @@ use couronne_client::report;
 
 use super::Membership;
 use super::members::KeyRounds;
+use super::remounting::Remounting;
 use crate::drives::{self, MountedDrive, OnFailure};
 use crate::replicas::Supervision;
 use crate::rounds::{self, Rounds};
@@ -33,10 +34,12 @@ impl Membership {
         tokio::spawn(report(Arc::downgrade(self), self.reporter()));
     }
 
-    /// Begins to open replicas as the map changes, and to look after the cluster's key.
+    /// Begins to open replicas as the map changes, to look after the cluster's key, and to mount drives again whose stores
+    /// rot: a node that has not registered may not know yet which of its drives forgot something.
     pub(crate) fn follow_map(self: &Arc<Self>) {
         rounds::begin(self, &self.stop, MapFollowing(self.map.follow()));
         rounds::begin(self, &self.stop, KeyRounds);
+        rounds::begin(self, &self.stop, Remounting::default());
     }
 
     /// Begins to watch a drive.

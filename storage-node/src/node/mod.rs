@@ -24,7 +24,7 @@ use couronne_ring::{DriveId, NodeId};
 
 use crate::consensus::ConsensusSettings;
 pub use crate::drives::{
-    DriveNotes, MemoryStores, NodeDrive, NotedDrive, RocksStores, Stores, empty_folder, is_in_use, open_folder,
+    DriveNotes, MemoryStores, NodeDrive, NotedDrive, Reopen, RocksStores, Stores, empty_folder, is_in_use, open_folder,
     open_folders, replica_store,
 };
 use crate::drives::{Drives, ListedShard};

@@ -54,12 +54,13 @@ struct Opened {
 }
 
 impl Replicas {
-    /// Opens the replicas that keep the map, on drives that have not forgotten anything.
+    /// Opens the replicas that keep the map and are not open yet, on drives that have not forgotten anything.
     pub(crate) async fn open_meta_group(&self, forgetful: &[DriveId]) -> Result<(), NodeError> {
         let _opening = self.opening.lock().await;
         let map = self.map.state();
         let mut state_machines = BTreeMap::new();
-        for (replica, drive) in map.meta_group.places() {
+        let open: BTreeSet<ReplicaId> = self.all_servers().iter().map(|server| server.replica()).collect();
+        for (replica, drive) in map.meta_group.places().filter(|(replica, _)| !open.contains(replica)) {
             let Some(place) = self.drives.find(drive).filter(|_| !forgetful.contains(&drive)) else { continue };
             match open_state_machine(&place, replica).await {
                 Ok(Some(state_machine)) => drop(state_machines.insert(replica, state_machine)),

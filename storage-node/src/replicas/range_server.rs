@@ -358,7 +358,9 @@ fn store_error(error: StoreError) -> RangeError {
     match error {
         StoreError::Corrupt(what) | StoreError::Rotten(what) => RangeError::Corrupt(what),
         StoreError::OutOfFiles | StoreError::NotInMemory => RangeError::Overloaded,
-        error @ (StoreError::Failed(_) | StoreError::Full) => unavailable(&error.to_string(), false),
+        error @ (StoreError::Failed(_) | StoreError::Sealed(_) | StoreError::Full) => {
+            unavailable(&error.to_string(), false)
+        }
     }
 }
 

@@ -97,6 +97,19 @@ impl Replicas {
         places.filter(|place| serves(&place.1) && !is_whole(place)).count()
     }
 
+    /// Whether all replicas that the map has on a drive here serve, and have votes in groups that are what they ought to be.
+    pub(crate) fn are_voters(&self, drive: DriveId) -> bool {
+        let (map, servers) = (self.map.state(), self.servers.read());
+        let is_voter = |range: &MapRange| {
+            let server = servers.get(&(range.id, drive));
+            let serves = |server: &Arc<RangeServer>| {
+                range.replicas.contains_key(&server.replica()) && server.consensus().is_whole()
+            };
+            range.is_settled() && server.is_some_and(serves)
+        };
+        map.all_ranges().filter(|range| range.replicas.values().any(|place| *place == drive)).all(is_voter)
+    }
+
     /// All ranges, as they are seen here. A leader that cannot be sure of it in time says nothing.
     pub(crate) async fn range_status(&self) -> Vec<RangeStatus> {
         let facts = self.all_leaders().into_iter().map(|leader| async move {

@@ -135,6 +135,8 @@ impl OnFailure for Replicas {
             keys.iter().filter_map(|key| servers.remove(key)).collect()
         };
         self.end(lost).await;
+        // What is kept in mind would keep the drive's stores open.
+        self.rotten.lock().retain(|server| server.drive() != drive.id);
         self.drives.show();
     }
 

@@ -459,3 +459,21 @@ async fn replayed(rig: &NodeRig) -> Vec<u64> {
     }
     replayed
 }
+
+/// Nobody reads it but the scrubber: the drive is mounted again without its index, which the segments give anew.
+#[tokio::test]
+async fn a_rotten_index_is_found_by_the_scrubber_and_made_anew_from_the_segments() {
+    let rig = rig(31, DutySettings { scrub_interval: OFTEN, ..none() });
+    let node = rig.start().await;
+    make_bucket(&rig.env, &node, owner("any").bucket).await;
+    let blob = object(&rig, &node, "some", 1).await;
+    let (drive, stores) = (rig.id_of(2).await, &rig.drives[2].stores);
+    let shards = node.list_shards(drive, None, 100).await.unwrap();
+    assert!(!shards.is_empty());
+    stores.rot("shards");
+    eventually("the index is dropped", async || !stores.is_rotten()).await;
+    let are_back = async || node.list_shards(drive, None, 100).await.is_ok_and(|found| found == shards);
+    eventually("the shards are known again", are_back).await;
+    eventually("its replicas serve", async || node.is_whole()).await;
+    assert!(blob.is_whole(&node).await);
+}

@@ -13,6 +13,7 @@ mod campaign;
 mod first_start;
 mod groups;
 mod hanging;
+mod rot;
 mod safety;
 mod stale;
 mod zones;

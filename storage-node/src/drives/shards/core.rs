@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use couronne_base::env::Env;
@@ -37,9 +37,14 @@ impl Core {
     /// than what was answered.
     pub(super) fn stored<T>(&self, result: Result<T, StoreError>) -> Result<T, ShardError> {
         result.map_err(|error| match error {
-            StoreError::Corrupt(what) | StoreError::Rotten(what) => ShardError::Corrupt(what),
+            StoreError::Corrupt(what) | StoreError::Rotten(what) => {
+                self.health.note_rotten_index(&what);
+                ShardError::Corrupt(what)
+            }
             StoreError::OutOfFiles | StoreError::NotInMemory => ShardError::Overloaded,
-            StoreError::Full | StoreError::Failed(_) => self.health.down(&format!("index: {error}")),
+            StoreError::Full | StoreError::Sealed(_) | StoreError::Failed(_) => {
+                self.health.down(&format!("index: {error}"))
+            }
         })
     }
 }
@@ -50,6 +55,7 @@ pub(super) struct Health {
     failures_max: u32,
     failures: AtomicU32,
     down: ArcSwapOption<String>,
+    is_index_rotten: AtomicBool,
 }
 
 impl Health {
@@ -65,6 +71,18 @@ impl Health {
     /// Why the drive is down, if it is.
     pub(super) fn reason(&self) -> Option<String> {
         self.down.load_full().map(|reason| reason.to_string())
+    }
+
+    /// Some of the index is rotten: it is to be made anew.
+    fn note_rotten_index(&self, what: &str) {
+        if !self.is_index_rotten.swap(true, Ordering::Relaxed) {
+            tracing::error!(what, "rows of a drive's index are rotten");
+        }
+    }
+
+    /// Whether some of the index was found to be rotten.
+    pub(super) fn is_index_rotten(&self) -> bool {
+        self.is_index_rotten.load(Ordering::Relaxed)
     }
 
     /// Takes the drive down for good.

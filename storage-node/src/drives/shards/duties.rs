@@ -121,6 +121,17 @@ impl Drive {
         Ok((row, payload))
     }
 
+    /// Reads rows of the index from the medium with all checksums, from `start` on: their bytes, and the first key behind
+    /// them, if there are more.
+    pub async fn check_index(&self, start: Bytes) -> Result<(u64, Option<Bytes>), ShardError> {
+        self.core.stored(self.core.index.check(start).await)
+    }
+
+    /// Whether some of the index was found to be rotten.
+    pub(crate) fn is_index_rotten(&self) -> bool {
+        self.core.health.is_index_rotten()
+    }
+
     /// One round of housekeeping: flushes the index when that is due, compacts a few segments,
     /// recycles what is empty. Call it about every second, from one task.
     pub async fn maintain(&self) -> Result<Maintained, ShardError> {

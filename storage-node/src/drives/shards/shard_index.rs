@@ -21,6 +21,9 @@ use super::row::{SegmentRow, SegmentState, ShardRow, TombstoneRow};
 use super::segment::{Class, SegmentNumber};
 use crate::drives::threads::{LONG_CALL_TIME_MAX, StoreThreads};
 
+/// Rows that are checked at a time.
+const CHECKED_ROWS: usize = 4096;
+
 /// A record that is durable, and the checksum of its header.
 #[derive(Clone, Debug)]
 pub(super) struct Durable {
@@ -104,6 +107,25 @@ impl ShardIndex {
         read: impl Fn(&dyn View) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.threads.read(&self.index.store, read).await
+    }
+
+    /// Reads rows from the medium, some at a time, from `start` on: their bytes, and the first key behind them.
+    pub(super) async fn check(&self, start: Bytes) -> Result<(u64, Option<Bytes>), StoreError> {
+        let index = Arc::clone(&self.index);
+        let check = move || {
+            let view = index.store.view_on_medium();
+            let mut rows = view.scan(Bound::Included(&start), Bound::Unbounded, false);
+            let (mut count, mut bytes) = (0usize, 0u64);
+            while let Some((key, value)) = rows.next()? {
+                if count == CHECKED_ROWS {
+                    return Ok((bytes, Some(key)));
+                }
+                count += 1;
+                bytes += (key.len() + value.len()) as u64;
+            }
+            Ok((bytes, None))
+        };
+        self.threads.run_within(LONG_CALL_TIME_MAX, check).await?
     }
 
     /// The row of a shard.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use couronne_metadata::command::Command;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::query::{Answer, Ownership, Query};
@@ -186,6 +187,17 @@ async fn count_shards(mounted: &MountedDrive) -> Result<WorkEstimate, ShardError
     }
 }
 
+/// Reads the whole index of a drive. One that is rotten is made anew from the segments.
+async fn check_index(mounted: &MountedDrive, pace: &RateLimiter) -> Result<(), ShardError> {
+    let mut start = Some(Bytes::new());
+    while let Some(from) = start {
+        let (bytes, next) = mounted.serving()?.check_index(from).await?;
+        pace.take(bytes).await;
+        start = next;
+    }
+    Ok(())
+}
+
 /// Reads every shard of a drive; how many were not found sound and were not made so.
 async fn read_drive(context: &DutyContext, mounted: &MountedDrive) -> Result<u64, ShardError> {
     let mut left = 0;
@@ -193,6 +205,7 @@ async fn read_drive(context: &DutyContext, mounted: &MountedDrive) -> Result<u64
     let bytes_per_second = pace_for(context, total.paced);
     progress.counted(Of::Drive(mounted.id), context.env.clock.steady(), total, bytes_per_second);
     let pace = RateLimiter::new(bytes_per_second);
+    check_index(mounted, &pace).await?;
     let mut after: Option<ShardId> = None;
     let mut disowned: Option<(BlobId, bool)> = None;
     loop {

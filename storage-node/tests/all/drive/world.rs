@@ -199,7 +199,12 @@ impl World {
 
 async fn start(disk: &SimulatedDisk, store: &Arc<MemoryStore>, env: &Env, rebuild: bool) -> (Drive, Arc<AtomicBool>) {
     let dead = Arc::<AtomicBool>::default();
-    let index = Arc::new(CrashableStore { store: store.clone(), dead: dead.clone() });
+    let index = Arc::new(CrashableStore {
+        store: store.clone(),
+        dead: dead.clone(),
+        rotten: Arc::default(),
+        name: String::new(),
+    });
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let identity = Identity::boot(&disk, CLUSTER).await.unwrap();
     let parts = Parts { disk, index, threads: StoreThreads::default(), env: env.clone(), settings: settings() };

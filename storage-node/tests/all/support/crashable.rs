@@ -8,20 +8,33 @@ use bytes::Bytes;
 use couronne_metadata::store::{Batch, Cursor, Row, Store, StoreError, View};
 use couronne_storage_node::node::{MemoryStores, Stores};
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 
 /// The stores of a drive as one life of its machine sees them.
 #[derive(Default)]
 pub struct CrashableStores {
     stores: Arc<MemoryStores>,
     dead: Arc<AtomicBool>,
+    /// The name of a store whose rows the medium does not give any more.
+    rotten: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl CrashableStores {
+    /// Has the rows of a store rot, so that what reads the medium meets it, until the store is removed.
+    pub fn rot(&self, name: &'static str) {
+        *self.rotten.lock() = Some(name);
+    }
+
+    /// Whether a store that rotted is still there.
+    pub fn is_rotten(&self) -> bool {
+        self.rotten.lock().is_some()
+    }
+
     /// Loses power; what a machine finds that starts again. `seed` chooses what is lost of unflushed rows.
     pub fn crash(&self, seed: u64) -> Self {
         self.dead.store(true, Ordering::SeqCst);
         self.stores.crash(seed);
-        Self { stores: Arc::clone(&self.stores), dead: Arc::default() }
+        Self { stores: Arc::clone(&self.stores), ..Self::default() }
     }
 
     /// Has calls that would wait for a medium hang, or come back again.
@@ -33,7 +46,7 @@ impl CrashableStores {
 impl CrashableStores {
     /// Other stores that hold what a snapshot of these taken now would.
     pub fn backup(&self, seed: u64) -> Self {
-        Self { stores: Arc::new(self.stores.backup(seed)), dead: Arc::default() }
+        Self { stores: Arc::new(self.stores.backup(seed)), ..Self::default() }
     }
 }
 
@@ -43,11 +56,13 @@ impl Stores for CrashableStores {
     }
 
     fn open(&self, name: &str) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::new(CrashableStore { store: self.stores.open(name)?, dead: Arc::clone(&self.dead) }))
+        let (dead, rotten) = (Arc::clone(&self.dead), Arc::clone(&self.rotten));
+        Ok(Arc::new(CrashableStore { store: self.stores.open(name)?, dead, rotten, name: name.to_owned() }))
     }
 
     fn remove(&self, name: &str) -> Result<(), StoreError> {
         check(&self.dead)?;
+        self.rotten.lock().take_if(|rotten| *rotten == name);
         self.stores.remove(name)
     }
 }
@@ -65,11 +80,17 @@ pub struct CrashableStore {
     pub store: Arc<dyn Store>,
     /// Whether that life is over.
     pub dead: Arc<AtomicBool>,
+    pub rotten: Arc<Mutex<Option<&'static str>>>,
+    pub name: String,
 }
 
 impl Store for CrashableStore {
     fn view(&self) -> Box<dyn View + '_> {
-        if check(&self.dead).is_ok() { self.store.view() } else { Box::new(Dead) }
+        if check(&self.dead).is_ok() { self.store.view() } else { Box::new(Unreadable(lost_power)) }
+    }
+
+    fn view_on_medium(&self) -> Box<dyn View + '_> {
+        if *self.rotten.lock() == Some(&self.name) { Box::new(Unreadable(rotten)) } else { self.view() }
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
@@ -92,25 +113,29 @@ impl Store for CrashableStore {
     }
 }
 
-/// What a dead machine reads.
-struct Dead;
+fn rotten() -> StoreError {
+    StoreError::Rotten("block checksum mismatch".to_owned())
+}
 
-impl View for Dead {
+/// What cannot be read, and why.
+struct Unreadable(fn() -> StoreError);
+
+impl View for Unreadable {
     fn get(&self, _: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Err(lost_power())
+        Err(self.0())
     }
 
     fn scan<'a>(&'a self, _: Bound<&[u8]>, _: Bound<&[u8]>, _: bool) -> Box<dyn Cursor + 'a> {
-        Box::new(Self)
+        Box::new(Self(self.0))
     }
 }
 
-impl Cursor for Dead {
+impl Cursor for Unreadable {
     fn next(&mut self) -> Result<Option<Row>, StoreError> {
-        Err(lost_power())
+        Err(self.0())
     }
 
     fn seek(&mut self, _: &[u8]) -> Result<(), StoreError> {
-        Err(lost_power())
+        Err(self.0())
     }
 }

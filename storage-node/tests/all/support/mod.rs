@@ -24,7 +24,7 @@ use couronne_storage_node::disk::{Disk, Space};
 use couronne_storage_node::drives::{Identity, Settings as DriveSettings};
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{
-    ClusterKeys, DriveNotes, LocalNode, Membership, NodeDrive, NodeSettings, ReadPolicy,
+    ClusterKeys, DriveNotes, LocalNode, Membership, NodeDrive, NodeSettings, ReadPolicy, Reopen,
 };
 use crashable::CrashableStores;
 
@@ -33,6 +33,28 @@ use crashable::CrashableStores;
 pub struct TestDrive {
     pub disk: SimulatedDisk,
     pub stores: Arc<CrashableStores>,
+}
+
+impl TestDrive {
+    /// The drive as a node is given it.
+    fn for_node(&self, name: String) -> NodeDrive {
+        let (drive, its_name) = (self.clone(), name.clone());
+        let reopen = Reopen::by(move || {
+            let again = drive.for_node(its_name.clone());
+            Box::pin(async move { Ok(again) })
+        });
+        NodeDrive {
+            name,
+            disk: Arc::new(self.disk.clone()),
+            stores: self.stores.clone(),
+            reopen: Some(reopen),
+            settings: Some(DriveSettings {
+                large_segment_bytes: 4 << 20,
+                small_segment_bytes: 2 << 20,
+                ..DriveSettings::for_space(Space { total: 1 << 30, free: 1 << 30 })
+            }),
+        }
+    }
 }
 
 /// A machine: its drives, its clock, and how a node is started on them.
@@ -94,17 +116,7 @@ impl NodeRig {
     /// The drives as a node is given them.
     pub fn node_drives(&self, here: impl Fn(usize) -> bool) -> Vec<NodeDrive> {
         let drives = self.drives.iter().enumerate().filter(|(number, _)| here(*number));
-        let drives = drives.map(|(number, drive)| NodeDrive {
-            name: format!("drive {number}"),
-            disk: Arc::new(drive.disk.clone()),
-            stores: drive.stores.clone(),
-            settings: Some(DriveSettings {
-                large_segment_bytes: 4 << 20,
-                small_segment_bytes: 2 << 20,
-                ..DriveSettings::for_space(Space { total: 1 << 30, free: 1 << 30 })
-            }),
-        });
-        drives.collect()
+        drives.map(|(number, drive)| drive.for_node(format!("drive {number}"))).collect()
     }
 
     /// The policy with which a cluster is founded here.

@@ -1,0 +1,131 @@
+//! Drives whose stores rotted while they served, or could not be opened at the start: they are mounted again, and begin
+//! with what is sound.
+//!
+//! Promises: a drive begins with no rows only if most of the voters of each of its ranges are elsewhere and up; else it
+//! serves what can be read, or is left out, and what is missing is named. Stores that were set aside go only once the
+//! drive's replicas are whole again. No other drive waits.
+//! Must not know: how stores rot, folders.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use couronne_cluster::changes;
+use couronne_cluster::map::{ClusterMap, LogEnd};
+use couronne_ring::DriveId;
+use tokio::time::sleep;
+
+use super::Membership;
+use crate::drives::{self, MountedDrive, NodeDrive, OnFailure, Reopen};
+use crate::error::NodeError;
+use crate::rounds::Rounds;
+
+/// How often is looked for drives to be mounted again.
+const ROUND: Duration = Duration::from_secs(2);
+
+/// The pause before a drive that could not be registered is so again.
+const REGISTER_AGAIN: Duration = Duration::from_secs(1);
+
+/// Mounts drives again whose stores rotted.
+#[derive(Default)]
+pub(super) struct Remounting {
+    /// Drives that were let go of, and up to where their logs were durable.
+    waiting: BTreeMap<DriveId, (Reopen, LogEnd)>,
+    /// Drives of which was said why they wait, so that it is said once.
+    told: BTreeSet<DriveId>,
+}
+
+#[async_trait]
+impl Rounds for Remounting {
+    type Of = Membership;
+
+    fn rest(&self, _: &Membership) -> Duration {
+        ROUND
+    }
+
+    async fn round(&mut self, membership: &Arc<Membership>) -> bool {
+        for drive in membership.drives.mounted() {
+            self.look_at(membership, &drive).await;
+        }
+        for (id, (reopen, end)) in std::mem::take(&mut self.waiting) {
+            if membership.drives.find(id).is_some() {
+                // An operator has another one in its place.
+                continue;
+            }
+            if membership.drives.is_in_use(id) {
+                self.waiting.insert(id, (reopen, end));
+                continue;
+            }
+            if let Err(error) = membership.mount_again(id, &reopen, end).await {
+                if self.told.insert(id) {
+                    tracing::error!(drive = %id, %error, "a drive is not mounted again yet");
+                }
+                if membership.drives.find(id).is_none() {
+                    self.waiting.insert(id, (reopen, end));
+                }
+            }
+        }
+        true
+    }
+}
+
+impl Remounting {
+    async fn look_at(&mut self, membership: &Membership, drive: &Arc<MountedDrive>) {
+        if drive.down().is_none() && drive.is_rotten() {
+            let needed = needed(&membership.map(), drive.id);
+            if needed.is_empty() {
+                membership.replicas.drive_failed(drive, "its stores are rotten: it begins with none").await;
+            } else if self.told.insert(drive.id) {
+                tracing::error!(drive = drive.name, ranges = ?needed, "rotten stores stay: too few others have the rows");
+            }
+        }
+        if drive.down().is_some()
+            && drive.wants_remount()
+            && let Some(reopen) = drive.reopen.clone()
+        {
+            tracing::warn!(drive = drive.name, id = %drive.id, "a drive is mounted again: its stores are rotten");
+            self.told.remove(&drive.id);
+            self.waiting.insert(drive.id, (reopen, drive.log_end().end));
+            membership.drives.release(drive);
+        }
+        if drive.down().is_none() && membership.replicas.are_voters(drive.id) {
+            drive.drop_set_aside().await;
+        }
+    }
+}
+
+/// The ranges that cannot do without the rows on a drive of which others are as the map says.
+fn needed(map: &ClusterMap, drive: DriveId) -> Vec<u64> {
+    let away = map.drives.iter().filter(|(_, known)| known.down_since_ms.is_some()).map(|(id, _)| *id).collect();
+    changes::ranges_in_need(map, &BTreeSet::from([drive]), &away).into_iter().map(|range| range.0).collect()
+}
+
+impl Membership {
+    /// Mounts a drive again whose files nobody uses any more, with no rows if these are rotten and others have them.
+    async fn mount_again(self: &Arc<Self>, id: DriveId, reopen: &Reopen, end: LogEnd) -> Result<(), NodeError> {
+        let drive = reopen.open().await?;
+        self.begin_stores_anew(&drive, id).await?;
+        let mounted = Arc::new(drives::mount(&self.env, self.map().cluster, &drive, end).await?);
+        self.drives.forget_release(id);
+        self.drives.add(Arc::clone(&mounted));
+        self.watch_drive(&mounted);
+        tracing::warn!(drive = %id, name = drive.name, "a drive is mounted again");
+        self.replicas.open_meta_group(&[]).await?;
+        while let Err(error) = self.register(&[]).await {
+            tracing::warn!(drive = %id, %error, "a drive that is mounted again is not registered yet");
+            sleep(REGISTER_AGAIN).await;
+        }
+        self.replicas.forget_unnamed().await;
+        self.replicas.open_assigned(&*self.map_store).await
+    }
+
+    async fn begin_stores_anew(&self, drive: &NodeDrive, id: DriveId) -> Result<(), NodeError> {
+        let Some(rot) = drive.stores.rot() else { return Ok(()) };
+        let needed = needed(&self.map(), id);
+        if needed.is_empty() {
+            return drives::begin_stores_anew(drive, &rot).await;
+        }
+        drives::keep_rotten_stores(drive, &rot, &needed)
+    }
+}

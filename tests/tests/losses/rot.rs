@@ -1,0 +1,66 @@
+//! The database of a node's drive rots, in a cluster of real processes: it is found though nobody reads it, and healed
+//! by the other nodes.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use couronne_tests::bytes_of;
+use couronne_tests::clients::Clients;
+use couronne_tests::cluster::{Cluster, ClusterShape};
+use serde_json::Value;
+
+/// Buckets enough that every range has some.
+const BUCKETS: u64 = 16;
+
+/// Small objects, which live in the database whole.
+const OBJECT_BYTES: usize = 3000;
+
+/// Has all replicas compared, and waits until every range was found alike and is whole.
+fn scrub(cluster: &Cluster, of: &str) {
+    let since_ms = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    assert!(cluster.couronne(&["scrub", "start"], of).status.success());
+    let is_scrubbed = |range: &Value| {
+        let count = |list: &str| range[list].as_array().map_or(0, Vec::len);
+        let ended = range["stores_scrubbed_ms"].as_u64();
+        ended.is_some_and(|ended| ended > since_ms) && count("serving") == count("replicas")
+    };
+    cluster.wait_for_status(of, "all replicas are alike", |status| {
+        status["ranges"].as_array().unwrap().iter().all(is_scrubbed)
+    });
+}
+
+#[test]
+fn the_databases_of_two_nodes_rot_one_after_the_other_and_a_third_node_dies() {
+    let mut cluster = Cluster::start(ClusterShape { nodes: 4, policy: "ec:2+1", ..ClusterShape::default() });
+    let clients = Clients::of_gateway(&cluster, "g1");
+    for number in 0..BUCKETS {
+        let (bucket, file) = (format!("s3://bucket-{number}"), format!("object-{number}"));
+        clients.run("aws", &["s3", "mb", &bucket]);
+        bytes_of::write(&cluster.scratch().join(&file), &bytes_of::random(number, OBJECT_BYTES));
+        clients.run("aws", &["s3", "cp", "--quiet", &file, &format!("{bucket}/object")]);
+    }
+    // Blocks of rows and bodies: whether anybody reads them or not.
+    cluster.stop("n2");
+    assert!(
+        bytes_of::rot_blocks(&cluster.data("n2"), "sst") > 0 && bytes_of::rot_blocks(&cluster.data("n2"), "blob") > 0
+    );
+    cluster.start_member("n2");
+    cluster.wait_until_all_serve("n1");
+    scrub(&cluster, "n1");
+    // What a start needs to open the database at all.
+    cluster.stop("n3");
+    let files = bytes_of::files(&cluster.data("n3"));
+    let is_manifest = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().starts_with("MANIFEST-");
+    let manifest = files.keys().find(|path| is_manifest(path)).unwrap();
+    (20..200).step_by(9).for_each(|at| bytes_of::flip(&cluster.data("n3").join(manifest), at));
+    cluster.start_member("n3");
+    cluster.wait_until_all_serve("n1");
+    scrub(&cluster, "n1");
+
+    cluster.kill("n1");
+    let clients = Clients::of_gateway(&cluster, "g2");
+    for number in 0..BUCKETS {
+        clients.run("aws", &["s3", "cp", "--quiet", &format!("s3://bucket-{number}/object"), "back"]);
+        let back = std::fs::read(cluster.scratch().join("back")).unwrap();
+        assert!(back == bytes_of::random(number, OBJECT_BYTES), "bucket {number}: other bytes came back");
+    }
+}
