@@ -56,6 +56,8 @@ mutants! {
     ForgetNewestFile,
     /// a log that ends before it was durable lost promises
     TrustShorterLog,
+    /// a drive whose log ends before what others heard of its last start has forgotten its past
+    IgnoreHeardEnd,
     /// a drive that counts no more starts than the map has forgotten its past
     TrustOlderStart,
     /// a follower that lacks what it had acknowledged is noted

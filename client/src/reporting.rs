@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use couronne_cluster::map::ClusterMap;
-use couronne_cluster::report::{ClockOffset, NodeReport, NodeReportAnswer};
+use couronne_cluster::report::{ClockOffset, DriveLogEnd, NodeReport, NodeReportAnswer};
 use couronne_protocol::map::{MapSource as _, SharedMap};
 use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
@@ -36,6 +36,9 @@ pub trait Member: Send + Sync + 'static {
 
     /// Takes what the leader says of this process's clock.
     fn hear_of_clock(&self, _: ClockOffset) {}
+
+    /// Takes what the leader says of where logs of others end.
+    fn hear_of_log_ends(&self, _: Vec<DriveLogEnd>) {}
 
     /// Reports without a message if the leader is this very process; whether it is.
     async fn report_here(&self) -> bool {
@@ -101,16 +104,16 @@ impl Reporter {
             Err(_) => None,
         };
         self.note(node, answer.as_ref().and_then(|answer| answer.leader));
-        let Some(NodeReportAnswer { map, clock, .. }) = answer else { return };
+        let Some(NodeReportAnswer { map, clock, log_ends, .. }) = answer else { return };
         member.hear_of_clock(clock);
-        if map.is_empty() {
-            return;
+        if !map.is_empty() {
+            match ClusterMap::decode(map) {
+                Ok(newer) if newer.cluster == self.map.state().cluster => member.learn(newer).await,
+                Ok(_) => tracing::warn!(%node, "a node sent the map of another cluster"),
+                Err(error) => tracing::warn!(%node, %error, "a map that was sent does not decode"),
+            }
         }
-        match ClusterMap::decode(map) {
-            Ok(newer) if newer.cluster == self.map.state().cluster => member.learn(newer).await,
-            Ok(_) => tracing::warn!(%node, "a node sent the map of another cluster"),
-            Err(error) => tracing::warn!(%node, %error, "a map that was sent does not decode"),
-        }
+        member.hear_of_log_ends(log_ends);
     }
 
     /// The leader, if it is known; else a storage node that keeps the map, and every few turns another one.

@@ -34,6 +34,8 @@ pub struct NodeReport {
     pub log_ends: Vec<DriveLogEnd>,
     /// The members of groups that it leads, where the map that it knows has others.
     pub groups: Vec<GroupReport>,
+    /// Its node starts, and says nothing of itself: it asks what was heard of its drives.
+    pub is_starting: bool,
 }
 
 /// The members of the group of a range, as its leader has them.
@@ -78,12 +80,14 @@ pub struct NodeReportAnswer {
     pub map: Bytes,
     /// How far its wall clock is off, as far as it is known.
     pub clock: ClockOffset,
+    /// Where logs end, as was heard last: of the drives of others that wrote lately; to a node that starts, of its own.
+    pub log_ends: Vec<DriveLogEnd>,
 }
 
-record! { NodeReport { 1 map_version, 2 drives, 3 leads, 4 build, 5 wall_ms, 6 doubts_clock, 7 log_ends, 8 groups } }
+record! { NodeReport { 1 map_version, 2 drives, 3 leads, 4 build, 5 wall_ms, 6 doubts_clock, 7 log_ends, 8 groups, 20 is_starting } }
 record! { GroupReport { 1 range, 2 members } }
 record! { DriveLogEnd { 1 drive, 2 start, 3 end } }
-record! { NodeReportAnswer { 1 leader, 2 map, 3 clock } }
+record! { NodeReportAnswer { 1 leader, 2 map, 3 clock, 4 log_ends } }
 choice! { ClockOffset { 1 Unsaid, 2 Unknown, 3 Ahead(1 ms) } }
 
 impl NodeReport {
@@ -103,7 +107,8 @@ impl NodeReport {
 impl NodeReportAnswer {
     /// The answer's bytes.
     pub fn encode(&self) -> Bytes {
-        codec::encode_about(self, self.map.len().saturating_add(64))
+        let ends_bytes = self.log_ends.len().saturating_mul(size_of::<DriveLogEnd>());
+        codec::encode_about(self, self.map.len().saturating_add(ends_bytes).saturating_add(64))
     }
 
     /// The answer of these bytes.

@@ -18,39 +18,59 @@ use couronne_base::codec;
 /// The batch that the effects of one or more log entries make, given the rows before them.
 ///
 /// Effects applied together were evaluated under latches held until they are applied, so none reads
-/// or writes what another writes, but for counters and watermarks, which are summed and merged here.
+/// or writes what another writes, but for counters and watermarks, which are summed and merged here. Which effects are
+/// applied together differs from replica to replica, and must make no difference: what was counted before a bucket's
+/// counters are removed goes with them, and counters of nothing are no row.
 pub fn apply(view: &dyn View, effects: &[Effect]) -> Result<Batch, StoreError> {
     let mut batch = Batch { writes: Vec::with_capacity(effects.iter().map(|effect| effect.writes.len() + 1).sum()) };
-    let mut usage: BTreeMap<BucketId, Usage> = BTreeMap::new();
+    let mut counted: BTreeMap<BucketId, Counted> = BTreeMap::new();
     let mut watermarks: Option<Watermarks> = None;
     let mut repair_rows = RepairCounter { view, known: BTreeMap::new(), delta: 0 };
     for effect in effects {
         repair_rows.follow(effect)?;
+        for write in &effect.writes {
+            if let Write::Delete { key } = write
+                && let Some(bucket) = key::bucket_of_counters(key)
+            {
+                counted.insert(bucket, Counted { is_removed: true, delta: Usage::default() });
+            }
+        }
         batch.writes.extend_from_slice(&effect.writes);
         effect.removed.iter().flat_map(RemovedRows::keys).for_each(|key| batch.delete(key));
         for change in &effect.usage {
-            usage.entry(change.bucket).or_default().add(change.delta);
+            counted.entry(change.bucket).or_default().delta.add(change.delta);
         }
         if let Some(raised) = effect.watermarks {
             watermarks = Some(watermarks.unwrap_or_default().merge(raised));
         }
     }
-    for (bucket, delta) in usage {
+    for (bucket, Counted { is_removed, delta }) in counted {
         if delta == Usage::default() {
             continue;
         }
-        let mut sum = Usage::load(view, bucket)?;
+        let mut sum = if is_removed { Usage::default() } else { Usage::load(view, bucket)? };
         sum.add(delta);
-        batch.put(key::of_bucket(RowKind::Counters, bucket), codec::encode(&sum));
+        let row = key::of_bucket(RowKind::Counters, bucket);
+        if sum == Usage::default() { batch.delete(row) } else { batch.put(row, codec::encode(&sum)) }
     }
     if repair_rows.delta != 0 {
         let count = RangeFacts::load(view)?.repair_rows.saturating_add_signed(repair_rows.delta);
-        batch.put(RangeFacts::repair_count_row(), codec::encode(&count));
+        let row = RangeFacts::repair_count_row();
+        if count == 0 { batch.delete(row) } else { batch.put(row, codec::encode(&count)) }
     }
     if let Some(raised) = watermarks {
         batch.put(Watermarks::row(), codec::encode(&Watermarks::load(view)?.merge(raised)));
     }
     Ok(batch)
+}
+
+/// What effects applied together do to the counters of a bucket.
+#[derive(Default)]
+struct Counted {
+    /// Whether they are removed first.
+    is_removed: bool,
+    /// What is added then.
+    delta: Usage,
 }
 
 /// Counts repair rows as they come and go. Duties and the reaper write them under latches of other keys: which of them

@@ -73,6 +73,12 @@ pub fn of_bucket(kind: RowKind, bucket: BucketId) -> Bytes {
     start(kind, bucket, 0).freeze()
 }
 
+/// The bucket of a row with counters; `None` if it is another row.
+pub fn bucket_of_counters(row: &[u8]) -> Option<BucketId> {
+    let (kind, bucket) = row.split_first()?;
+    (*kind == RowKind::Counters as u8).then_some(bucket)?.try_into().ok().map(BucketId::from_bytes)
+}
+
 /// Where the bucket's rows of a kind end (exclusive).
 pub fn end_of_bucket(kind: RowKind, bucket: BucketId) -> Bytes {
     successor(&of_bucket(kind, bucket))

@@ -102,11 +102,21 @@ impl Server {
     /// Starts a server on a new data folder, of whose drives one can hang.
     pub fn start_with_hanging_drive(flags: &[&str], number: u32) -> Self {
         let mut server = Self::prepare(flags, &[]);
-        let behind = server.home.path().join(format!("behind-{number:02}"));
-        let folder = HangingFolder::mount(&server.drive(number), &behind).unwrap();
-        server.hanging.insert(number, folder);
+        server.mount(number);
         server.restart();
         server
+    }
+
+    /// Mounts the folder of a drive that can hang, with what it held before.
+    pub fn mount(&mut self, number: u32) {
+        let behind = self.home.path().join(format!("behind-{number:02}"));
+        let folder = HangingFolder::mount(&self.drive(number), &behind).unwrap();
+        self.hanging.insert(number, folder);
+    }
+
+    /// Leaves an empty folder in the place of a drive that can hang.
+    pub fn unmount(&mut self, number: u32) {
+        drop(self.hanging.remove(&number));
     }
 
     /// Has every call to a drive hang, or come back.

@@ -183,7 +183,12 @@ fn a_newer_map_is_learnt_within_a_second_and_that_of_another_cluster_never() {
         tokio::time::sleep(REPORT_EVERY).await;
         let answer = |cluster, version| {
             let map = ClusterMap { cluster, version, ..map(1, 1) }.encode();
-            NodeReportAnswer { leader: Some(DriveId(1)), map, clock: ClockOffset::Ahead(4) }
+            NodeReportAnswer {
+                leader: Some(DriveId(1)),
+                map,
+                clock: ClockOffset::Ahead(4),
+                ..NodeReportAnswer::default()
+            }
         };
         nodes.answers.lock().insert(1, answer(8, 9));
         tokio::time::sleep(Duration::from_secs(2)).await;

@@ -24,7 +24,7 @@ pub trait Reports {
     fn drive(&self, node: NodeId, drive: DriveId) -> Option<DriveState>;
 
     /// Up to where a drive's log is durable, as its node said last.
-    fn log_end(&self, node: NodeId, drive: DriveId) -> Option<DriveLogEnd>;
+    fn log_end(&self, drive: DriveId) -> Option<DriveLogEnd>;
 
     /// Whether the cluster time and the ends of logs are noted, these also where no log began another file: about once
     /// a minute.
@@ -161,7 +161,7 @@ fn note_members(map: &mut ClusterMap, heard: &impl Reports) -> Vec<RangeId> {
 /// changes its state: what was heard last of one that is down is what it has to have when it comes back.
 fn note_log_ends(map: &mut ClusterMap, heard: &impl Reports, changes_drives: bool) -> bool {
     let further = |(id, drive): (&DriveId, &StoredDrive)| {
-        let said = heard.log_end(drive.node, *id)?;
+        let said = heard.log_end(*id)?;
         (said.start == drive.start && drive.log_end < said.end).then_some((*id, said.end))
     };
     let further: Vec<(DriveId, LogEnd)> = map.drives.iter().filter_map(further).collect();

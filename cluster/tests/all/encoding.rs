@@ -152,6 +152,7 @@ fn report() -> NodeReport {
         doubts_clock: true,
         log_ends: vec![DriveLogEnd { drive: DriveId(1), start: 0x0102, end: LogEnd { file: 5, offset: 4096 } }],
         groups: vec![GroupReport { range: RangeId(3), members: members() }],
+        is_starting: true,
     }
 }
 
@@ -159,8 +160,12 @@ fn report() -> NodeReport {
 fn reports_and_answers_are_encoded_as_fixed() {
     assert_eq!(report().encode(), REPORT);
     assert_eq!(NodeReport::decode(Bytes::from_static(REPORT)), Ok(report()));
-    let answer =
-        NodeReportAnswer { leader: Some(DriveId(9)), map: Bytes::from_static(b"map"), clock: ClockOffset::Ahead(-2) };
+    let answer = NodeReportAnswer {
+        leader: Some(DriveId(9)),
+        map: Bytes::from_static(b"map"),
+        clock: ClockOffset::Ahead(-2),
+        log_ends: report().log_ends,
+    };
     assert_eq!(answer.encode(), ANSWER);
     assert_eq!(NodeReportAnswer::decode(Bytes::from_static(ANSWER)), Ok(answer.clone()));
     for clock in [ClockOffset::Unsaid, ClockOffset::Unknown, ClockOffset::Ahead(i64::MAX)] {

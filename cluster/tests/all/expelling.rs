@@ -17,7 +17,7 @@ impl Reports for AllWell {
         Some(DriveState::WRITABLE)
     }
 
-    fn log_end(&self, _: NodeId, _: DriveId) -> Option<DriveLogEnd> {
+    fn log_end(&self, _: DriveId) -> Option<DriveLogEnd> {
         None
     }
 

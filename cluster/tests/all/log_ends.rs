@@ -1,11 +1,13 @@
-//! What the map notes about once a minute: up to where logs are durable, and the cluster time.
+//! What the map notes about once a minute: up to where logs are durable, and the cluster time. And what members hear of
+//! the ends of logs in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use couronne_cluster::changes::{self, Reports, StartedDrive};
 use couronne_cluster::map::{ClusterMap, CommittedMembers, DriveStart, Emptied, LogEnd};
 use couronne_cluster::report::DriveLogEnd;
-use couronne_cluster::{DriveState, WriteState};
+use couronne_cluster::{DriveState, HeardLogEnds, NEWS_MAX, WriteState};
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, NodeId};
 
@@ -30,7 +32,7 @@ impl Reports for SaidEnds {
         (self.down == Some(drive)).then_some(DriveState::DOWN)
     }
 
-    fn log_end(&self, _: NodeId, drive: DriveId) -> Option<DriveLogEnd> {
+    fn log_end(&self, drive: DriveId) -> Option<DriveLogEnd> {
         let (_, (start, end)) = self.ends.iter().find(|(number, _)| drive_of(**number) == drive)?;
         Some(DriveLogEnd { drive, start: *start, end: *end })
     }
@@ -162,4 +164,58 @@ fn the_cluster_time_is_noted_when_notes_are_due_and_only_rises() {
         assert!(changes::follow_reports(&mut map, &heard, 0).unwrap().is_empty());
         assert_eq!(map.time_ms, start_ms + 60_000);
     }
+}
+
+const fn said(drive: DriveId, start: u64, end: LogEnd) -> DriveLogEnd {
+    DriveLogEnd { drive, start, end }
+}
+
+#[test]
+fn an_end_that_was_heard_rises_only_and_is_of_the_start_that_the_map_knows() {
+    let (map, mut heard) = (running(), HeardLogEnds::default());
+    let drive = drive_of(1);
+    let mut hear = |one| {
+        heard.hear(&map, [one], Duration::ZERO);
+        heard.of(one.drive).map(|known| known.end)
+    };
+    assert_eq!(hear(said(drive, START, end(1, 8192))), Some(end(1, 8192)));
+    assert_eq!(hear(said(drive, START, end(1, 4096))), Some(end(1, 8192)));
+    assert_eq!(hear(said(drive, START + 1, end(9, 0))), Some(end(1, 8192)));
+    assert_eq!(hear(said(drive, START, end(2, 0))), Some(end(2, 0)));
+    assert_eq!(hear(said(DriveId(77), START, end(2, 0))), None, "no drive of the map");
+}
+
+#[test]
+fn an_end_of_a_later_start_takes_the_place_of_what_was_heard() {
+    let (mut map, mut heard) = (running(), HeardLogEnds::default());
+    heard.hear(&map, [said(drive_of(1), START, end(7, 0))], Duration::ZERO);
+    // Formatted anew: its log begins again.
+    let start = DriveStart { boots: 2, incarnation: 8, start: START + 1, log_end: LogEnd::START };
+    let back = StartedDrive { drive: drive_of(1), start, writes: WriteState::Writable };
+    changes::register(&mut map, &[back], &[]).unwrap();
+    heard.hear(&map, [said(drive_of(1), START + 1, end(1, 0))], Duration::ZERO);
+    assert_eq!(heard.of(drive_of(1)), Some(said(drive_of(1), START + 1, end(1, 0))));
+}
+
+#[test]
+fn what_rose_is_told_for_a_while_and_of_many_drives_in_turn() {
+    let mut map = formed(6, 3, "ec:4+2");
+    let one = map.drives[&drive_of(1)].clone();
+    let drives: Vec<DriveId> = (0..3 * NEWS_MAX as u128).map(|number| DriveId(1000 + number)).collect();
+    map.drives.extend(drives.iter().map(|drive| (*drive, one.clone())));
+    let (mut heard, at) = (HeardLogEnds::default(), |ms| Duration::from_millis(ms));
+    heard.hear(&map, drives[..9].iter().map(|drive| said(*drive, one.start, end(1, 0))), at(0));
+    heard.hear(&map, drives[..2].iter().map(|drive| said(*drive, one.start, end(1, 4096))), at(1500));
+    assert_eq!(heard.news(at(1999), 5).len(), 9);
+    assert_eq!(heard.news(at(2000), 5), [0, 1].map(|number| said(drives[number], one.start, end(1, 4096))));
+    assert_eq!(heard.news(at(3500), 5), []);
+    // As many as write at once: an answer is bounded, and whichever turn it is, all have theirs.
+    heard.hear(&map, drives.iter().map(|drive| said(*drive, one.start, end(2, 0))), at(9000));
+    let mut told = BTreeSet::new();
+    for turn in 0..3 {
+        let news = heard.news(at(9500), turn * NEWS_MAX as u64 + 768 * 5);
+        assert_eq!(news.len(), NEWS_MAX);
+        told.extend(news.into_iter().map(|said| said.drive));
+    }
+    assert_eq!(told, drives.into_iter().collect());
 }

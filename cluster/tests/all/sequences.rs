@@ -35,7 +35,7 @@ impl Reports for Said<'_> {
         self.0.iter().find(|(number, _)| drive_of(**number) == drive).map(|(_, state)| *state)
     }
 
-    fn log_end(&self, _: NodeId, drive: DriveId) -> Option<DriveLogEnd> {
+    fn log_end(&self, drive: DriveId) -> Option<DriveLogEnd> {
         let is_named = self.0.keys().any(|number| drive_of(*number) == drive);
         is_named.then_some(DriveLogEnd { drive, start: 0, end: LogEnd { file: 1, offset: 4096 } })
     }

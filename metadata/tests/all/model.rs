@@ -8,12 +8,15 @@ use crate::support::{Range, blob, delete, etag, list_all, put, upload_id};
 use bytes::Bytes;
 use couronne_metadata::apply::apply;
 use couronne_metadata::command::{Command, CompletedPart, EtagSet, NewData, Outcome, Precondition, Refusal};
+use couronne_metadata::effect::{Effect, UsageDelta};
 use couronne_metadata::evaluate::{Evaluated, evaluate};
-use couronne_metadata::ids::{PartNumber, VersionId};
+use couronne_metadata::ids::{BucketId, PartNumber, VersionId};
+use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::memory::MemoryStore;
 use couronne_metadata::query::{Answer, Entry, ListQuery, Query};
 use couronne_metadata::record::{Attributes, Content, Data, Usage, VersionRecord, Versioning};
-use couronne_metadata::store::{Batch, Store};
+use couronne_metadata::store::{Batch, Store, Write};
+use couronne_placement::ResidencyClass;
 use proptest::prelude::*;
 
 const KEYS: [&str; 4] = ["a", "a/b", "a\0", "b"];
@@ -346,6 +349,46 @@ proptest! {
         }
         prop_assert_eq!(all_rows(&together), all_rows(&apart));
         prop_assert_eq!(all_rows(&together), all_rows(&reversed));
+    }
+
+    /// Replicas apply the same effects, cut into other batches.
+    #[test]
+    fn counters_are_the_same_however_effects_are_cut_into_batches(
+        changes in prop::collection::vec((0..2u8, prop::option::of(-2..3i64)), 0..12),
+        cuts in prop::collection::vec(any::<bool>(), 12),
+    ) {
+        let effect = |(bucket, change): &(u8, Option<i64>)| {
+            let bucket = BucketId::new(ResidencyClass(0), [*bucket; 14]);
+            match change {
+                Some(objects) => {
+                    let delta = Usage { objects: *objects, ..Usage::default() };
+                    Effect { usage: vec![UsageDelta { bucket, delta }], ..Effect::default() }
+                }
+                None => {
+                    let key = key::of_bucket(RowKind::Counters, bucket);
+                    Effect { writes: vec![Write::Delete { key }], ..Effect::default() }
+                }
+            }
+        };
+        let effects: Vec<Effect> = changes.iter().map(effect).collect();
+        let (together, apart, cut) = (MemoryStore::new(), MemoryStore::new(), MemoryStore::new());
+        together.apply(&apply(&*together.view(), &effects).unwrap()).unwrap();
+        for effect in &effects {
+            apart.apply(&apply(&*apart.view(), std::slice::from_ref(effect)).unwrap()).unwrap();
+        }
+        let mut numbered = effects.iter().zip(&cuts).peekable();
+        while numbered.peek().is_some() {
+            let mut batch = Vec::new();
+            for (effect, is_last) in numbered.by_ref() {
+                batch.push(effect.clone());
+                if *is_last {
+                    break;
+                }
+            }
+            cut.apply(&apply(&*cut.view(), &batch).unwrap()).unwrap();
+        }
+        prop_assert_eq!(all_rows(&together), all_rows(&apart));
+        prop_assert_eq!(all_rows(&together), all_rows(&cut));
     }
 
     #[test]

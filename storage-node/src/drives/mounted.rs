@@ -15,6 +15,7 @@ use couronne_metadata::store::StoreError;
 use couronne_protocol::shard::ShardError;
 use couronne_ring::DriveId;
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 
 use super::scrub_note::ScrubNote;
 use super::shards::OpenError;
@@ -81,7 +82,9 @@ pub(crate) struct MountedDrive {
     leaving: AtomicBool,
     is_marked: AtomicBool,
     /// When it was last read through.
-    scrub: parking_lot::Mutex<ScrubNote>,
+    scrub: Mutex<ScrubNote>,
+    /// The sequences of shards at the last two looks at its log's end, the later first.
+    looks: Mutex<[u64; 2]>,
 }
 
 impl MountedDrive {
@@ -145,7 +148,8 @@ impl MountedDrive {
             file: Arc::default(),
             leaving,
             is_marked,
-            scrub: parking_lot::Mutex::new(scrub),
+            scrub: Mutex::new(scrub),
+            looks: Mutex::default(),
         })
     }
 
@@ -179,6 +183,23 @@ impl MountedDrive {
             *self.scrub.lock() = note;
         }
         Ok(())
+    }
+
+    /// Has its log grow if shards were written, so that the log's end tells of them, too: else a drive that holds shards
+    /// and leads or follows nothing could be put back unnoticed. Looks twice, for a record has its sequence before it
+    /// is durable.
+    pub(crate) fn mark_shards(&self) {
+        let sequence = self.shards.sequence();
+        let mut looks = self.looks.lock();
+        let is_unchanged = *looks == [sequence; 2];
+        *looks = [sequence, looks[0]];
+        // A log that takes nothing any more is told by its watcher; calls that hang are not to pile up.
+        if !is_unchanged
+            && self.is_well()
+            && let Err(error) = self.log.mark()
+        {
+            tracing::debug!(drive = self.name, %error, "drive log is not marked");
+        }
     }
 
     /// Up to where its log is durable.

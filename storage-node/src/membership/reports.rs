@@ -18,7 +18,7 @@ use couronne_client::{Member, Reporter};
 use couronne_cluster::changes::{self, NodeClock, median_ms};
 use couronne_cluster::map::{ClusterMap, CommittedMembers};
 use couronne_cluster::report::{ClockOffset, DriveLogEnd, NodeReport, NodeReportAnswer};
-use couronne_cluster::{DriveState, WriteState};
+use couronne_cluster::{DriveState, HeardLogEnds, WriteState};
 use couronne_metadata::ids::{Ordinal, RangeId};
 use couronne_ring::{DriveId, NodeId};
 use tokio::time::Instant;
@@ -34,7 +34,7 @@ const DOWN_AFTER: Duration = Duration::from_secs(4);
 /// a log loses that was written since is told by the map alone no more.
 const NOTE_AGAIN: Duration = Duration::from_secs(60);
 
-/// The node reports that the leader of the meta group took. Worth nothing on any other node.
+/// The node reports that the leader of the meta group took. Worth nothing on any other node, but for where logs end.
 #[derive(Default)]
 pub(super) struct ReceivedReports {
     leading_since: Option<Instant>,
@@ -49,6 +49,8 @@ pub(super) struct ReceivedReports {
     time_ms: Option<u64>,
     /// After how long a drive that is down is lost, in milliseconds, unless the time is in doubt.
     grace_ms: Option<u64>,
+    /// Where logs end. Kept by every member, whether it leads or not.
+    log_ends: HeardLogEnds,
 }
 
 /// A member's last report.
@@ -89,10 +91,10 @@ impl ReceivedReports {
         self.led.iter().map(|(range, at)| (*range, at.elapsed())).collect()
     }
 
-    /// Notes whether this node leads now. What was heard under an earlier leadership is forgotten.
+    /// Notes whether this node leads now. What was heard under an earlier leadership is forgotten, but where logs end.
     fn lead(&mut self, leads: bool) {
         if !leads {
-            *self = Self::default();
+            *self = Self { log_ends: std::mem::take(&mut self.log_ends), ..Self::default() };
         } else if self.leading_since.is_none() {
             (self.leading_since, self.read) = (Some(Instant::now()), None);
         }
@@ -144,9 +146,8 @@ impl changes::Reports for ReceivedReports {
         }
     }
 
-    fn log_end(&self, node: NodeId, drive: DriveId) -> Option<DriveLogEnd> {
-        let said = self.members.get(&node)?;
-        said.report.log_ends.iter().find(|said| said.drive == drive).copied()
+    fn log_end(&self, drive: DriveId) -> Option<DriveLogEnd> {
+        self.log_ends.of(drive)
     }
 
     fn notes_are_due(&self) -> bool {
@@ -188,9 +189,14 @@ impl Member for Membership {
         let build = env!("CARGO_PKG_VERSION").to_owned();
         let (wall_ms, doubts_clock) = (Some(self.env.clock.wall_ms()), self.clock.doubts());
         let map_version = self.map().version;
-        let log_ends = self.drives.mounted().map(|drive| drive.log_end()).collect();
+        let marked = |drive: Arc<MountedDrive>| {
+            drive.mark_shards();
+            drive.log_end()
+        };
+        let log_ends = self.drives.mounted().map(marked).collect();
         let groups = self.replicas.group_reports();
-        NodeReport { map_version, drives, leads, build, wall_ms, doubts_clock, log_ends, groups }
+        let is_starting = false;
+        NodeReport { map_version, drives, leads, build, wall_ms, doubts_clock, log_ends, groups, is_starting }
     }
 
     async fn report_here(&self) -> bool {
@@ -222,6 +228,11 @@ impl Member for Membership {
         }
     }
 
+    fn hear_of_log_ends(&self, log_ends: Vec<DriveLogEnd>) {
+        let (map, now) = (self.map(), self.env.clock.steady());
+        self.reports.lock().log_ends.hear(&map, log_ends, now);
+    }
+
     fn is_stopping(&self) -> bool {
         self.stop.is_stopping()
     }
@@ -246,16 +257,23 @@ impl Membership {
     pub(crate) fn take_report(&self, from: NodeId, report: NodeReport) -> NodeReportAnswer {
         let map = self.map();
         let newer = map.version > report.map_version;
-        let leads = self.leads_map();
+        let (leads, is_starting, now) = (self.leads_map(), report.is_starting, self.env.clock.steady());
         let mut clock = ClockOffset::Unsaid;
-        if leads {
-            let steady_ms = i64::try_from(self.env.clock.steady().as_millis()).unwrap_or(i64::MAX);
+        let mut log_ends = Vec::new();
+        if is_starting {
+            let reports = self.reports.lock();
+            log_ends = map.drives_of(from).filter_map(|drive| reports.log_ends.of(drive)).collect();
+        } else if leads {
+            let steady_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
             let wall_ms = report.wall_ms.and_then(|wall_ms| i64::try_from(wall_ms).ok());
             let setting_ms = wall_ms.map(|wall_ms| wall_ms.saturating_sub(steady_ms));
             let mut reports = self.reports.lock();
-            let now = Instant::now();
             let known = report.leads.iter().filter(|range| map.range(**range).is_some());
-            reports.led.extend(known.map(|range| (*range, now)));
+            reports.led.extend(known.map(|range| (*range, Instant::now())));
+            // Of its own drives alone a node knows where their logs end.
+            let is_own = |said: &&DriveLogEnd| map.drives.get(&said.drive).is_some_and(|drive| drive.node == from);
+            reports.log_ends.hear(&map, report.log_ends.iter().filter(is_own).copied(), now);
+            log_ends = reports.log_ends.news(now, u64::from_be_bytes(self.env.random_bytes()));
             reports.members.insert(from, MemberState { at: Instant::now(), report, setting_ms });
             clock = match (reports.median_ms(&map, self.id), setting_ms) {
                 (Some(median_ms), Some(setting_ms)) => ClockOffset::Ahead(setting_ms.saturating_sub(median_ms)),
@@ -263,7 +281,7 @@ impl Membership {
             };
         }
         let leader = self.replicas.map_leader_hint();
-        NodeReportAnswer { leader, map: if newer { map.encode() } else { Bytes::new() }, clock }
+        NodeReportAnswer { leader, map: if newer { map.encode() } else { Bytes::new() }, clock, log_ends }
     }
 
     /// Whether the leader of the meta group is here.

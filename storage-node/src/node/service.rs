@@ -72,6 +72,7 @@ impl Service for NodeService {
                         leads: Vec::new(),
                         log_ends: Vec::new(),
                         groups: Vec::new(),
+                        is_starting: false,
                         ..report
                     };
                 }

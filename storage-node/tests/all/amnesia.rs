@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use couronne_cluster::RangeDescriptor;
-use couronne_cluster::map::ReplicaId;
+use couronne_cluster::map::{ClusterMap, MapRange, ReplicaId};
 use couronne_metadata::ids::BucketId;
 
 use crate::support::TestDrive;
@@ -63,11 +63,16 @@ async fn put_back(
     cluster.start_node(other).await;
 }
 
+/// The range of the rows written here.
+fn written_range(map: &ClusterMap) -> &MapRange {
+    let position = RangeDescriptor::position(BucketId::SYSTEM, b"row/0");
+    map.ranges.iter().rfind(|range| range.start <= position).unwrap()
+}
+
 /// A machine that has a replica of the rows written here, and does not lead them.
 async fn follower(cluster: &TestCluster) -> usize {
     let map = cluster.node(0).map();
-    let position = RangeDescriptor::position(BucketId::SYSTEM, b"row/0");
-    let range = map.ranges.iter().rfind(|range| range.start <= position).unwrap();
+    let range = written_range(&map);
     for number in 1..4 {
         let drives: BTreeSet<_> = map.drives_of(cluster.machines[number].id).collect();
         let status = cluster.node(number).status().await.ranges;
@@ -119,6 +124,45 @@ async fn a_drive_put_back_by_seconds_is_noticed_by_the_leaders_whose_entries_it_
     let victim = follower(&cluster).await;
     let snapshot = cluster.machines[victim].rig.backup(1);
     write_some(&cluster, 20, &mut written).await;
+    put_back(&mut cluster, victim, snapshot, &mut written).await;
+}
+
+/// Has one machine lead all that it has replicas of: the meta group and the range that is written among it.
+async fn leader_of_all(cluster: &mut TestCluster) -> usize {
+    let map = cluster.node(0).map();
+    let has = |number: &usize, range: &MapRange| {
+        let drives: BTreeSet<_> = map.drives_of(cluster.machines[*number].id).collect();
+        range.replicas.values().any(|drive| drives.contains(drive))
+    };
+    let leader = (1..4).find(|number| has(number, &map.meta_group) && has(number, written_range(&map)));
+    let leader = leader.expect("three replicas of each on four nodes");
+    for other in (0..4).filter(|other| *other != leader) {
+        cluster.node(other).leave().await;
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    for other in (0..4).filter(|other| *other != leader) {
+        cluster.crash(other, 7).await;
+        cluster.start_node(other).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    let is_led_there = cluster.node(leader).status().await;
+    let led: Vec<_> = is_led_there.ranges.iter().filter(|seen| seen.leader.is_some()).map(|seen| seen.id).collect();
+    assert!(led.contains(&map.meta_group.id) && led.contains(&written_range(&map).id), "{led:?}");
+    leader
+}
+
+/// Nobody else's memory of the lost entries is a leader's: what its drive's log had, the others heard a second ago.
+#[tokio::test(start_paused = true)]
+async fn a_drive_put_back_by_seconds_is_noticed_although_it_led_the_meta_group_and_all_that_was_written() {
+    let mut cluster = TestCluster::start(65, "ec:2+1", 4).await;
+    let mut written = BTreeMap::new();
+    let victim = leader_of_all(&mut cluster).await;
+    // The map says how far its log was just before.
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    write_some(&cluster, 0, &mut written).await;
+    let snapshot = cluster.machines[victim].rig.backup(1);
+    write_some(&cluster, 20, &mut written).await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     put_back(&mut cluster, victim, snapshot, &mut written).await;
 }
 

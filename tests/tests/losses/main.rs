@@ -9,6 +9,7 @@
     reason = "test code"
 )]
 
+mod amnesia;
 mod campaign;
 mod first_start;
 mod groups;

@@ -51,7 +51,10 @@ const FOLDERS: [(&str, &[&str]); 13] = [
             "apply",
         ],
     ),
-    ("cluster", &["descriptor", "drive_state", "role", "error", "map", "report", "changes", "encoding"]),
+    (
+        "cluster",
+        &["descriptor", "drive_state", "role", "error", "map", "report", "heard_log_ends", "changes", "encoding"],
+    ),
     ("protocol", &["join", "range", "shard", "transport", "net", "wire", "map", "remote"]),
     (
         "client",
@@ -96,7 +99,7 @@ const FOLDERS: [(&str, &[&str]); 13] = [
             "serve",
         ],
     ),
-    ("simulation", &["trace", "world", "clients", "faults", "judge", "run"]),
+    ("simulation", &["trace", "world", "clients", "judge", "faults", "run"]),
     (
         "tests",
         &["source", "running", "cut_off", "hanging", "server", "namespace", "cluster", "bytes_of", "clients", "load"],

@@ -1,5 +1,6 @@
 //! What all parts of a drive share: its files, its index, its health.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -7,7 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use arc_swap::ArcSwapOption;
 use couronne_base::env::Env;
 use couronne_metadata::store::StoreError;
+use couronne_placement::BlobId;
 use couronne_protocol::shard::ShardError;
+use parking_lot::Mutex;
 
 use super::identity::Identity;
 use super::segment_manager::SegmentManager;
@@ -26,6 +29,9 @@ pub(super) struct Core {
     pub(super) health: Health,
     /// The sequence of the next record.
     pub(super) sequence: AtomicU64,
+    /// Blobs of which a deletion is being written, or failed to be: the next start may find it on the disk. Until then
+    /// what is here of them is not enough of an answer to a write.
+    pub(super) half_deleted: Mutex<BTreeSet<BlobId>>,
 }
 
 impl Core {

@@ -72,7 +72,16 @@ impl Drive {
         if count > 0 || core.index.any_failed() {
             let version = RecordVersion { sequence: core.next_sequence(), revision: 0 };
             let (subject, payload, purpose) = (Subject::Tombstone(deleted), Bytes::new(), Purpose::Duties);
-            self.writers.append(Append { subject, version, payload, purpose }, None).await?;
+            let blob = match deleted {
+                Deleted::Blob(blob) => blob,
+                Deleted::Shard(shard) => shard.chunk.blob,
+            };
+            core.half_deleted.lock().insert(blob);
+            let written = self.writers.append(Append { subject, version, payload, purpose }, None).await;
+            if matches!(written, Ok(()) | Err(ShardError::Full | ShardError::Overloaded)) {
+                core.half_deleted.lock().remove(&blob);
+            }
+            written?;
         }
         Ok(count)
     }

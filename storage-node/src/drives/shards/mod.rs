@@ -30,6 +30,7 @@ use couronne_metadata::store::{Store, StoreError};
 use couronne_placement::frame::{self, FRAME_BYTES};
 use couronne_placement::{BlobId, ShardId};
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardError, ShardFrames};
+use parking_lot::Mutex;
 use thiserror::Error;
 
 pub use self::compaction::Maintained;
@@ -106,7 +107,17 @@ impl Drive {
         let next = recovery::recover(&disk, &segments, &index, &identity).await?;
         let health = Health::new(settings.failures_max);
         let sequence = AtomicU64::new(next);
-        let core = Arc::new(Core { disk, env, identity, settings, segments, index, health, sequence });
+        let core = Arc::new(Core {
+            disk,
+            env,
+            identity,
+            settings,
+            segments,
+            index,
+            health,
+            sequence,
+            half_deleted: Mutex::default(),
+        });
         let writers = Arc::new(SegmentWriters::start(&core));
         Ok(Self { core, writers, memory: Arc::default(), turns: Arc::default() })
     }
@@ -114,6 +125,11 @@ impl Drive {
     /// Its identity.
     pub fn identity(&self) -> &Identity {
         &self.core.identity
+    }
+
+    /// A number that rises with each record that is written.
+    pub fn sequence(&self) -> u64 {
+        self.core.sequence.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Writes a shard for a gateway; answers once it is durable. Writing the same again is harmless; other bytes in its
@@ -135,7 +151,9 @@ impl Drive {
         self.core.health.check()?;
         self.admit(&request)?;
         let turn = self.turns.take(request.shard).await;
+        let is_half_deleted = self.core.half_deleted.lock().contains(&request.shard.chunk.blob);
         match self.read_sound(request.shard).await {
+            Ok(stored) if is_same(&stored, &request) && is_half_deleted => {}
             Ok(stored) if is_same(&stored, &request) => return Ok(()),
             Ok(_) if !mutant!(ReplaceShard) => return Err(ShardError::Conflict),
             Err(ShardError::NotFound) | Ok(_) => {}

@@ -405,3 +405,24 @@ fn want_of_descriptors_is_no_fault_of_the_drive() {
         assert_eq!(world.drive.stats().await.unwrap().down, None);
     });
 }
+
+/// A deletion fails, and its record may be on the disk all the same. What is written after it is there after a restart,
+/// although the very same was still there when it was written.
+#[test]
+fn what_is_written_after_a_deletion_that_failed_outlasts_it() {
+    for seed in 0..40 {
+        block_on(async {
+            let mut world = World::new(seed, 64 << 20).await;
+            let id = shard(0, 0);
+            world.drive.put_shard(put(id)).await.unwrap();
+            let fault = if seed.is_multiple_of(2) { Fault::FailWrite } else { Fault::FailSync };
+            world.disk.inject(fault, 0);
+            assert!(world.drive.delete_blob(blob(0), &owner(0)).await.is_err());
+            world.drive.put_shard(put(id)).await.unwrap();
+            for turn in 0..2 {
+                world.crash(seed + turn, false).await;
+                assert_eq!(get(&world.drive, id).await, Ok(()), "seed {seed}");
+            }
+        });
+    }
+}

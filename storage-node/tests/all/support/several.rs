@@ -429,7 +429,11 @@ impl TestCluster {
         let position = RangeDescriptor::position(BucketId::SYSTEM, at.as_bytes());
         let ranges = node.local().describe(position.clone(), Bytes::new()).await.unwrap();
         let range = ranges.into_iter().find(|range| range.contains(&position)).unwrap();
-        let address = RangeAddress { range: range.id, generation: range.generation, replica: range.replicas[0] };
+        let map = node.map();
+        let own: Vec<DriveId> = map.drives_of(self.machines[number].id).collect();
+        // A machine without one is asked for another's: it does not lead.
+        let replica = range.replicas.iter().find(|drive| own.contains(drive)).unwrap_or(&range.replicas[0]);
+        let address = RangeAddress { range: range.id, generation: range.generation, replica: *replica };
         let query =
             QueryRequest { bucket: BucketId::SYSTEM, rules_version: None, query: Query::SystemGet { key: key(at) } };
         node.local().query(address, query).await
