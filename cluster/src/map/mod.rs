@@ -101,6 +101,13 @@ impl ClusterMap {
         is_its_drive && self.all_ranges().find(has_recipient).is_some_and(|range| range.has_member(sender, drive))
     }
 
+    /// Whether a node has a replica of a range: wanted, joining or leaving. Of nobody else's word of the range's group
+    /// anything follows.
+    pub fn has_replica(&self, node: NodeId, range: RangeId) -> bool {
+        let is_its_drive = |drive: &DriveId| self.drives.get(drive).is_some_and(|known| known.node == node);
+        !self.is_expelled(node) && self.range(range).is_some_and(|range| range.member_drives().any(is_its_drive))
+    }
+
     /// Notes that the cluster's secrets are others: thereby every member is told.
     pub const fn announce_secrets(&mut self) {
         self.secrets_version = self.secrets_version.saturating_add(1);

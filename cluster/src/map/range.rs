@@ -43,6 +43,11 @@ impl MapRange {
         names(&self.replicas) || names(&self.leaving) || names(&self.initial_voters)
     }
 
+    /// The drives of the replicas that may be heard in the range's group.
+    pub fn member_drives(&self) -> impl Iterator<Item = &DriveId> {
+        [&self.replicas, &self.leaving, &self.initial_voters].into_iter().flat_map(BTreeMap::values)
+    }
+
     /// The replicas that run, and their drives.
     pub fn places(&self) -> impl Iterator<Item = (ReplicaId, DriveId)> {
         self.replicas.iter().chain(&self.leaving).map(|(replica, drive)| (*replica, *drive))

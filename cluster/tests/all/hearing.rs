@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use couronne_cluster::changes;
-use couronne_cluster::map::ReplicaId;
-use couronne_ring::DriveId;
+use couronne_cluster::map::{MAP_RANGE, ReplicaId};
+use couronne_metadata::ids::RangeId;
+use couronne_ring::{DriveId, NodeId};
 
 use crate::support::formed;
 
@@ -37,4 +38,27 @@ fn a_replica_is_heard_by_the_members_of_its_range_from_the_node_of_its_drive_alo
     assert!(renewed != sender && map.hears(recipient, (node, drive, renewed)));
     changes::expel(&mut map, node, true, 5).unwrap();
     assert!(!map.hears(recipient, (node, drive, renewed)), "its node was expelled");
+}
+
+#[test]
+fn a_node_speaks_for_the_groups_of_which_it_has_a_replica_wanted_joining_or_leaving() {
+    let mut map = formed(6, 3, "ec:2+1");
+    let range = map.ranges[0].id;
+    let (&replica, &drive) = map.ranges[0].replicas.iter().next().unwrap();
+    let node = map.drives[&drive].node;
+    assert!(map.has_replica(node, range));
+    let speaking = |map: &couronne_cluster::map::ClusterMap, range| {
+        (1..=9).filter(|number| map.has_replica(NodeId(*number), range)).count()
+    };
+    assert_eq!((speaking(&map, range), speaking(&map, MAP_RANGE), speaking(&map, RangeId(99))), (3, 3, 0));
+    // It leaves, and speaks for the group until that is without it; so does one with which the group begins.
+    map.ranges[0].initial_voters.clear();
+    map.ranges[0].replicas.remove(&replica);
+    assert!(!map.has_replica(node, range));
+    map.ranges[0].leaving.insert(replica, drive);
+    assert!(map.has_replica(node, range));
+    map.ranges[0].initial_voters = std::mem::take(&mut map.ranges[0].leaving);
+    assert!(map.has_replica(node, range));
+    changes::expel(&mut map, node, true, 5).unwrap();
+    assert!(!map.has_replica(node, range));
 }

@@ -3,7 +3,8 @@
 //!
 //! Promises: a change of the map is known to every member within about a second, whichever node made it. A member
 //! that is not heard of for a few seconds has its drives marked down in the map, and up again at its next
-//! report; a new leader first listens for as long. A node says itself which of its drives are full, and that they are
+//! report; a new leader first listens for as long. Only a node with a replica of a range says who leads it, and who its
+//! group's members are. A node says itself which of its drives are full, and that they are
 //! stopping before it does or while its clock is wrong: each hears how far it is from the median. What is
 //! marked is only what writers may leave out and repair may look after: no ring changes.
 //! Must not know: how repair works.
@@ -253,9 +254,11 @@ impl Membership {
         }
     }
 
-    /// Takes a member's report.
-    pub(crate) fn take_report(&self, from: NodeId, report: NodeReport) -> NodeReportAnswer {
+    /// Takes a member's report. What it says of groups counts only where the map gives it a replica.
+    pub(crate) fn take_report(&self, from: NodeId, mut report: NodeReport) -> NodeReportAnswer {
         let map = self.map();
+        report.leads.retain(|range| map.has_replica(from, *range));
+        report.groups.retain(|group| map.has_replica(from, group.range));
         let newer = map.version > report.map_version;
         let (leads, is_starting, now) = (self.leads_map(), report.is_starting, self.env.clock.steady());
         let mut clock = ClockOffset::Unsaid;

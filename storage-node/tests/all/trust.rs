@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_base::seal::sealed_by;
-use couronne_cluster::map::MapNode;
+use couronne_cluster::map::{ClusterMap, CommittedMembers, MapNode};
+use couronne_cluster::report::{GroupReport, NodeReport};
 use couronne_cluster::{DriveState, MapError, Role};
-use couronne_metadata::ids::BucketId;
+use couronne_metadata::ids::{BucketId, RangeId};
 use couronne_metadata::query::{Answer, Query};
 use couronne_protocol::join::{JoinRequest, NotAdmitted};
 use couronne_protocol::map::MapSource;
@@ -133,6 +134,37 @@ async fn a_token_admits_so_many_for_so_long_and_none_once_it_is_revoked() {
     let request = cluster.request(gateway("g3"), &token, Vec::new(), &keys[2]).await;
     assert!(cluster.ask_to_join(0, &request).await.is_err(), "it has run out");
     assert!(node.list_tokens().await.unwrap().is_empty(), "nor is it kept");
+}
+
+/// A storage node that lies of a group of which it has no replica would have the map take its word for who is needed.
+#[tokio::test(start_paused = true)]
+async fn what_a_node_says_of_a_group_without_a_replica_of_its_own_counts_for_nothing() {
+    let cluster = TestCluster::start(36, "ec:2+1", 5).await;
+    let of_group = |map: &ClusterMap, range: RangeId| map.range(range).and_then(|range| range.members.clone());
+    let map = cluster.node(0).map();
+    let places = map.ranges.iter().flat_map(|range| cluster.machines.iter().map(move |machine| (machine.id, range.id)));
+    let (outsider, range) = places.into_iter().find(|(node, range)| !map.has_replica(*node, *range)).unwrap();
+    cluster.until("the group is known", || of_group(&cluster.node(0).map(), range).is_some()).await;
+    let known = of_group(&cluster.node(0).map(), range).unwrap();
+    let own: DriveId = map.drives_of(outsider).next().unwrap();
+    let voters = BTreeMap::from([(*known.voters.keys().next().unwrap(), own)]);
+    let members = CommittedMembers { index: known.index + 1000, voters, ..known.clone() };
+    let report = NodeReport {
+        map_version: map.version,
+        drives: vec![(own, DriveState::WRITABLE)],
+        leads: vec![range],
+        groups: vec![GroupReport { range, members }],
+        ..NodeReport::default()
+    };
+    // To every node, for long enough that the leader of the meta group looks at it.
+    let from = Peer { node: outsider, role: Role::StorageNode };
+    for _ in 0..40 {
+        for node in cluster.running() {
+            node.service().serve(from, Method::Report, Message::of(report.encode())).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(of_group(&cluster.node(0).map(), range), Some(known));
 }
 
 #[tokio::test(start_paused = true)]
