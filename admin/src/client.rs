@@ -3,17 +3,22 @@
 //! Promises: a refusal comes back with its code, and in the server's own words.
 //! Must not know: what the calls are for, how a server is found.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use serde_json::Value;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
 use crate::endpoints::{Content, Endpoint, path_of};
@@ -29,7 +34,7 @@ pub enum ClientError {
     #[error("the server at {address} does not answer: {reason}")]
     Unreachable {
         /// The admin address.
-        address: SocketAddr,
+        address: String,
         /// What happened.
         reason: String,
     },
@@ -41,16 +46,27 @@ pub enum ClientError {
     Answer(serde_json::Error),
 }
 
+/// How a client speaks TLS with a server.
+#[derive(Clone)]
+pub struct ClientTls {
+    /// Which servers it believes.
+    pub config: Arc<ClientConfig>,
+    /// The name that the server's certificate is to have.
+    pub name: ServerName<'static>,
+}
+
 /// A running server.
 pub struct AdminClient {
-    address: SocketAddr,
+    /// Host and port.
+    address: String,
+    tls: Option<ClientTls>,
     token: Zeroizing<String>,
 }
 
 impl AdminClient {
-    /// The server whose admin listener has this address, and is opened by this token.
-    pub const fn new(address: SocketAddr, token: Zeroizing<String>) -> Self {
-        Self { address, token }
+    /// The server whose admin listener has this address, as `host:port`, and is opened by this token.
+    pub const fn new(address: String, tls: Option<ClientTls>, token: Zeroizing<String>) -> Self {
+        Self { address, tls, token }
     }
 
     /// Calls an endpoint that takes no body.
@@ -62,7 +78,7 @@ impl AdminClient {
     pub async fn send<E: Endpoint>(&self, endpoint: E, request: &E::Request) -> Result<E::Response, ClientError> {
         // `null` is what `()` is in JSON: no body.
         let body = Some(serde_json::to_string(request).map_err(ClientError::Answer)?).filter(|body| body != "null");
-        let unreachable = |reason: String| ClientError::Unreachable { address: self.address, reason };
+        let unreachable = |reason: String| ClientError::Unreachable { address: self.address.clone(), reason };
         let answer = tokio::time::timeout(TIMEOUT, self.exchange(&endpoint, body.unwrap_or_default())).await;
         let (status, body) = match answer {
             Ok(Ok(answer)) => answer,
@@ -87,16 +103,29 @@ impl AdminClient {
         endpoint: &E,
         body: String,
     ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
-        let stream = TcpStream::connect(self.address).await?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
+        let stream = TcpStream::connect(&self.address).await?;
+        let mut sender = match &self.tls {
+            None => open(stream).await?,
+            Some(ClientTls { config, name }) => {
+                open(TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream).await?).await?
+            }
+        };
         let request = Request::builder()
             .method(E::ROW.method)
             .uri(path_of(endpoint))
-            .header(HOST, self.address.to_string())
+            .header(HOST, &self.address)
             .header(AUTHORIZATION, format!("Bearer {}", self.token.as_str()))
             .body(Full::new(Bytes::from(body)))?;
         let response = sender.send_request(request).await?;
         Ok((response.status(), response.into_body().collect().await?.to_bytes()))
     }
+}
+
+/// Begins to speak HTTP.
+async fn open<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+) -> Result<SendRequest<Full<Bytes>>, hyper::Error> {
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
 }

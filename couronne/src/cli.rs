@@ -4,13 +4,13 @@
 //! alone.
 //! Must not know: how a command is carried out.
 
-use std::net::{AddrParseError, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use couronne_placement::Redundancy;
-use thiserror::Error;
 
+use crate::admin_address::{AdminAddress, NoAdminAddress};
 use crate::bench::arguments::BenchArguments;
 use crate::secret_argument::SecretArgument;
 use crate::settings::{Settings, SettingsError};
@@ -214,6 +214,8 @@ pub(crate) struct TokenRevokeArguments {
 pub(crate) const ADMIN_VARIABLE: &str = "COURONNE_ADMIN";
 /// The variable that has the secret key of a new user whose access key is given.
 pub(crate) const USER_SECRET_KEY_VARIABLE: &str = "COURONNE_USER_SECRET_KEY";
+/// The variable that names the file of the certificate authorities that sign for it.
+pub(crate) const ADMIN_CA_VARIABLE: &str = "COURONNE_ADMIN_CA";
 /// The variable that has its token.
 pub(crate) const ADMIN_TOKEN_VARIABLE: &str = "COURONNE_ADMIN_TOKEN";
 
@@ -224,9 +226,14 @@ pub(crate) struct ServerArguments {
     /// Data folder of the running server [default: data]
     #[arg(long = "data", value_name = "DIR", global = true)]
     pub(crate) data: Option<PathBuf>,
-    /// Address of its admin listener, instead of a data folder [env: COURONNE_ADMIN]
+    /// Address of its admin listener, instead of a data folder: HOST:PORT, or https://HOST:PORT if it speaks TLS
+    /// [env: COURONNE_ADMIN]
     #[arg(long, value_name = "ADDR", conflicts_with = "data", global = true)]
-    pub(crate) admin_address: Option<SocketAddr>,
+    pub(crate) admin_address: Option<AdminAddress>,
+    /// Certificate authorities (PEM) that sign for an https admin listener [env: COURONNE_ADMIN_CA; default: the
+    /// system's]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) admin_ca: Option<PathBuf>,
     /// Token of its admin listener, instead of the one in its data folder: `-` to read it from standard input, `@FILE` from a
     /// file
     /// [env: COURONNE_ADMIN_TOKEN, with COURONNE_ADMIN]
@@ -247,16 +254,13 @@ pub(crate) enum ServerChoice {
     /// The server that has an admin listener there.
     Address {
         /// The address of the admin listener.
-        address: SocketAddr,
+        address: AdminAddress,
+        /// The file of the certificate authorities that sign for it; unset: the system's.
+        authorities: Option<PathBuf>,
         /// Its token, if one is known.
         token: Option<SecretArgument>,
     },
 }
-
-/// The variable [`ADMIN_VARIABLE`] is no address.
-#[derive(Debug, Error)]
-#[error("the variable {ADMIN_VARIABLE} is no address such as 127.0.0.1:9001: {0}")]
-pub(crate) struct BadAdminVariable(#[from] AddrParseError);
 
 /// Flags of `couronne status`, and of other commands that take no more.
 #[derive(Args)]
@@ -559,18 +563,19 @@ impl ServerArguments {
     pub(crate) fn choice(
         &self,
         variable: impl Fn(&'static str) -> Option<String>,
-    ) -> Result<ServerChoice, BadAdminVariable> {
+    ) -> Result<ServerChoice, NoAdminAddress> {
         let token = self.admin_token.clone();
         if let Some(folder) = self.data.clone() {
             return Ok(ServerChoice::Folder { folder, token });
         }
-        let address = match (self.admin_address, variable(ADMIN_VARIABLE)) {
-            (Some(address), _) => address,
+        let address = match (&self.admin_address, variable(ADMIN_VARIABLE)) {
+            (Some(address), _) => address.clone(),
             (None, Some(text)) => text.parse()?,
             (None, None) => return Ok(ServerChoice::Folder { folder: "data".into(), token }),
         };
         let kept = || variable(ADMIN_TOKEN_VARIABLE).map(|text| SecretArgument::Given(text.into()));
-        Ok(ServerChoice::Address { address, token: token.or_else(kept) })
+        let authorities = self.admin_ca.clone().or_else(|| variable(ADMIN_CA_VARIABLE).map(PathBuf::from));
+        Ok(ServerChoice::Address { address, authorities, token: token.or_else(kept) })
     }
 }
 
@@ -720,6 +725,7 @@ mod tests {
         };
         let address = |address: &str, token: Option<&str>| ServerChoice::Address {
             address: address.parse().unwrap(),
+            authorities: None,
             token: token.map(|token| token.parse().unwrap()),
         };
         let there = [("COURONNE_ADMIN", "10.0.0.1:1"), ("COURONNE_ADMIN_TOKEN", "env")];
@@ -731,6 +737,15 @@ mod tests {
         assert_eq!(choice(&["--admin-address", "10.0.0.2:2"], &there), address("10.0.0.2:2", Some("env")));
         assert_eq!(choice(&["--admin-token", "@f"], &there), address("10.0.0.1:1", Some("@f")));
         assert_eq!(choice(&["--admin-token", "t"], &there), address("10.0.0.1:1", Some("t")));
+        let with_ca = |words: &[&str], environment: &[(&str, &str)]| match choice(words, environment) {
+            ServerChoice::Address { address, authorities, .. } => (address.is_tls, authorities),
+            ServerChoice::Folder { .. } => panic!("not an address"),
+        };
+        let https = ["--admin-address", "https://n1:1"];
+        assert_eq!(with_ca(&https, &[]), (true, None));
+        assert_eq!(with_ca(&https, &[("COURONNE_ADMIN_CA", "a")]), (true, Some("a".into())));
+        let flag = ["--admin-address", "https://n1:1", "--admin-ca", "b"];
+        assert_eq!(with_ca(&flag, &[("COURONNE_ADMIN_CA", "a")]), (true, Some("b".into())));
         let both = ["couronne", "repair", "start", "--data", "d", "--admin-address", "10.0.0.2:2"];
         assert!(CommandLine::try_parse_from(both).is_err(), "two servers are named");
         assert!(ServerArguments::default().choice(|_| Some("nonsense".to_owned())).is_err());

@@ -5,6 +5,7 @@
 //! Must not know: S3, drives; it joins the parts that do.
 
 mod admin;
+mod admin_address;
 mod allocator;
 mod bench;
 mod cli;
@@ -13,6 +14,7 @@ mod drives;
 mod folder;
 mod logs;
 mod policy;
+mod roots;
 mod secret_argument;
 mod serve;
 mod settings;

@@ -58,6 +58,8 @@ pub struct Server {
     wrapper: Vec<String>,
     /// The certificate that clients are to trust, if it speaks TLS.
     certificate: Option<PathBuf>,
+    /// Its admin listener speaks TLS.
+    has_admin_tls: bool,
     child: Option<Child>,
     s3: SocketAddr,
     admin: SocketAddr,
@@ -85,18 +87,38 @@ impl Server {
     /// Starts a server that speaks TLS, under a certificate that it signed itself.
     pub fn start_tls(shape: ServerShape) -> Self {
         let mut server = Self::prepare(shape.flags(), &[]);
-        let (certificate, key) = (server.home.path().join("certificate.pem"), server.home.path().join("key.pem"));
-        let mut openssl = Command::new("openssl");
-        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
-        openssl.args(["-days", "2", "-subj", "/CN=couronne", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]);
-        let made = openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let (certificate, key) = server.make_certificate(&[]);
         for (flag, path) in [("--tls-cert", &certificate), ("--tls-key", &key)] {
             server.flags.extend([flag.to_owned(), path.to_string_lossy().into_owned()]);
         }
         server.certificate = Some(certificate);
         server.restart();
         server
+    }
+
+    /// Starts a server whose admin listener speaks TLS, under a certificate that it signed itself, which is returned.
+    pub fn start_admin_tls(shape: ServerShape) -> (Self, PathBuf) {
+        let mut server = Self::prepare(shape.flags(), &[]);
+        // What is no authority may be believed by itself, too.
+        let (certificate, key) = server.make_certificate(&["-addext", "basicConstraints=critical,CA:FALSE"]);
+        let settings = server.home.path().join("settings.toml");
+        let text = format!("[admin]\ntls_cert_path = {certificate:?}\ntls_key_path = {key:?}\n");
+        std::fs::write(&settings, text).unwrap();
+        server.flags.extend(["--config".to_owned(), settings.to_string_lossy().into_owned()]);
+        server.has_admin_tls = true;
+        server.restart();
+        (server, certificate)
+    }
+
+    /// Makes a certificate for loopback, signed by itself, and its key.
+    fn make_certificate(&self, further: &[&str]) -> (PathBuf, PathBuf) {
+        let (certificate, key) = (self.home.path().join("certificate.pem"), self.home.path().join("key.pem"));
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+        openssl.args(["-days", "2", "-subj", "/CN=couronne", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]);
+        let made = openssl.args(further).arg("-keyout").arg(&key).arg("-out").arg(&certificate).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        (certificate, key)
     }
 
     /// Starts a server on a new data folder, of whose drives one can hang.
@@ -134,7 +156,17 @@ impl Server {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let (home, flags, wrapper) = (tempfile::tempdir().unwrap(), owned(flags), owned(wrapper));
         let hanging = BTreeMap::new();
-        Self { hanging, home, flags, wrapper, certificate: None, child: None, s3: nowhere, admin: nowhere }
+        Self {
+            hanging,
+            home,
+            flags,
+            wrapper,
+            certificate: None,
+            has_admin_tls: false,
+            child: None,
+            s3: nowhere,
+            admin: nowhere,
+        }
     }
 
     /// Starts it again on the same data folder, after [`Server::kill`] or [`Server::stop`].
@@ -210,6 +242,11 @@ impl Server {
         self.certificate.as_deref()
     }
 
+    /// The address of the admin listener.
+    pub const fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// The whole log so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap_or_default()).into_owned()
@@ -269,7 +306,11 @@ impl Server {
             }
             if let Some((s3, admin)) = announced(&self.data(), pid) {
                 (self.s3, self.admin) = (s3, admin);
-                if self.admin_get("/health").is_ok_and(|(status, _)| status == 200) {
+                let is_ready = match self.has_admin_tls {
+                    true => self.couronne(&["status"]).status.success(),
+                    false => self.admin_get("/health").is_ok_and(|(status, _)| status == 200),
+                };
+                if is_ready {
                     return;
                 }
             }

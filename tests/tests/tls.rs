@@ -42,3 +42,34 @@ fn aws_cli_and_boto3_over_tls() {
     clients.run("aws", &["s3", "cp", "--quiet", "s3://tls/tree/large.bin", "again"]);
     assert!(std::fs::read(server.scratch().join("again")).unwrap() == bytes_of::random(61, (20 << 20) + 17));
 }
+
+#[test]
+fn the_admin_listener_over_tls() {
+    let (server, certificate) = Server::start_admin_tls(ServerShape::SixDrives);
+    // A command that reads the data folder knows the certificate; others believe the authorities that they name.
+    assert!(server.couronne(&["status"]).status.success());
+    let token = format!("@{}", server.data().join("admin.token").display());
+    let told = |address: &str, flags: &[&str]| {
+        let mut command = std::process::Command::new(couronne_tests::server::binary());
+        command.args(["status", "--admin-address", address, "--admin-token", &token]).args(flags);
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let port = server.admin().port();
+    let authorities = certificate.display().to_string();
+    let with_authorities = ["--admin-ca", authorities.as_str()];
+    for host in ["127.0.0.1", "localhost"] {
+        let (is_served, why) = told(&format!("https://{host}:{port}"), &with_authorities);
+        assert!(is_served, "{host}: {why}");
+    }
+    let (is_served, why) = told(&format!("https://127.0.0.1:{port}"), &[]);
+    assert!(!is_served && why.contains("certificate"), "the system believes nobody of that name: {why}");
+    assert!(!told(&format!("127.0.0.1:{port}"), &[]).0, "without TLS");
+    // Clients that speak no TLS, or nothing at all, keep nobody out.
+    let silent: Vec<_> = (0..80).map(|_| std::net::TcpStream::connect(server.admin()).unwrap()).collect();
+    assert!(server.couronne(&["status"]).status.success());
+    drop(silent);
+    let orders = server.couronne(&["scrub", "start"]);
+    assert!(orders.status.success(), "{}", String::from_utf8_lossy(&orders.stderr));
+    assert!(server.log().contains("the admin token at 127.0.0.1"), "an order is logged with its actor");
+}

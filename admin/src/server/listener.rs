@@ -1,6 +1,6 @@
-//! The admin listener's connections: plain HTTP/1.1, few and small.
+//! The admin listener's connections: HTTP/1.1, over TLS if there is a certificate, few and small.
 //!
-//! Promises: a connection that sends nothing is closed after ten seconds; one whose client does not take its answers
+//! Promises: a connection that sends nothing is closed after ten seconds, in its handshake too; one whose client does not take its answers
 //! gives way to others; requests that run at shutdown are finished.
 //! Must not know: what the requests mean.
 
@@ -13,8 +13,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::AdminApi;
 use super::connection_limit::{ConnectionLimit, ConnectionPermit};
@@ -26,8 +30,14 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long open requests get to finish.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// Serves until `stop` says so.
-pub async fn serve(listener: TcpListener, api: Arc<AdminApi>, mut stop: watch::Receiver<bool>) {
+/// Serves until `stop` says so; over TLS alone, if `tls` is given.
+pub async fn serve(
+    listener: TcpListener,
+    api: Arc<AdminApi>,
+    tls: Option<Arc<ServerConfig>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let tls = tls.map(TlsAcceptor::from);
     let graceful = GracefulShutdown::new();
     let places = ConnectionLimit::new(CONNECTIONS_MAX);
     loop {
@@ -50,17 +60,36 @@ pub async fn serve(listener: TcpListener, api: Arc<AdminApi>, mut stop: watch::R
             place = places.take() => place,
         };
         let Some(place) = place else { break };
-        tokio::spawn(connection(Arc::clone(&api), stream, peer, Arc::new(place), graceful.watcher()));
+        let (api, tls, watcher) = (Arc::clone(&api), tls.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            let place = Arc::new(place);
+            match tls {
+                None => connection(api, stream, peer, place, watcher).await,
+                Some(tls) => match encrypted(&tls, stream, &place).await {
+                    Some(stream) => connection(api, stream, peer, place, watcher).await,
+                    None => tracing::debug!(%peer, "a TLS handshake of an admin connection came to nothing"),
+                },
+            }
+        });
     }
     if tokio::time::timeout(SHUTDOWN_GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("admin requests did not finish in time");
     }
 }
 
+/// The connection over TLS, unless the handshake fails, takes too long, or loses its place to another.
+async fn encrypted(tls: &TlsAcceptor, stream: TcpStream, place: &ConnectionPermit) -> Option<TlsStream<TcpStream>> {
+    tokio::select! {
+        biased;
+        accepted = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)) => accepted.ok()?.ok(),
+        () = place.lost() => None,
+    }
+}
+
 /// Serves one connection to its end, or until it loses its place.
 async fn connection(
     api: Arc<AdminApi>,
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     place: Arc<ConnectionPermit>,
     watcher: Watcher,

@@ -55,7 +55,7 @@ impl Running {
         let tokens = Arc::new(AdminTokens::new(Some(TokenDigests::of("token"))));
         let api = AdminApi { tokens, cluster: Arc::new(fake.clone()), identities: Arc::new(fake) };
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(serve(listener, Arc::new(api), stopped));
+        tokio::spawn(serve(listener, Arc::new(api), None, stopped));
         Self { address, _stop: stop }
     }
 
@@ -75,7 +75,7 @@ impl Running {
     }
 
     fn client(&self, token: &str) -> AdminClient {
-        AdminClient::new(self.address, Zeroizing::new(token.to_owned()))
+        AdminClient::new(self.address.to_string(), None, Zeroizing::new(token.to_owned()))
     }
 }
 

@@ -59,7 +59,7 @@ pub(crate) struct BenchArguments {
     /// Region in the signatures
     #[arg(long, default_value = "us-east-1")]
     pub(crate) region: String,
-    /// Certificate authority (PEM) of an https endpoint
+    /// Certificate authorities (PEM) of an https endpoint [default: the system's]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_cert: Option<PathBuf>,
     /// Bucket, made if it is not there

@@ -22,8 +22,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -41,6 +39,7 @@ use self::signing::Signer;
 use self::worker::{End, Shared, Worker};
 use crate::folder;
 use crate::folder::credentials::{self, Credentials, CredentialsError};
+use crate::roots;
 use crate::secret_argument::{SecretArgument, SecretArgumentError};
 use crate::settings::DataSettings;
 use crate::terminal;
@@ -212,15 +211,9 @@ fn endpoint(url: &str, arguments: &BenchArguments) -> Result<Endpoint, BenchErro
     let Some(rest) = url.strip_prefix("https://") else {
         return Err(BenchError::Endpoint(format!("`{url}` is no endpoint: use http://HOST:PORT or https://HOST:PORT")));
     };
-    let mut roots = rustls::RootCertStore::empty();
-    let path = arguments.ca_cert.as_ref();
-    let path = path.ok_or_else(|| BenchError::Endpoint("an https endpoint takes --ca-cert FILE".to_owned()))?;
-    let unusable = |error: &dyn std::fmt::Display| BenchError::Endpoint(format!("reading {}: {error}", path.display()));
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unusable(&error))? {
-        roots.add(certificate.map_err(|error| unusable(&error))?).map_err(|error| unusable(&error))?;
-    }
-    let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    Ok(Endpoint { authority: authority(rest, 443), tls: Some(TlsConnector::from(Arc::new(config))) })
+    let believing = roots::believing(arguments.ca_cert.as_deref());
+    let config = believing.map_err(|error| BenchError::Endpoint(error.to_string()))?;
+    Ok(Endpoint { authority: authority(rest, 443), tls: Some(TlsConnector::from(config)) })
 }
 
 /// Puts the objects that the workload must find, unless they are there.

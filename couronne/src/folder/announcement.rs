@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sealed::{NodeKey, OperatorSecrets, read_operator_secrets};
 use super::{DataFolder, DataFolderError, files, write_everywhere};
-use crate::settings::DataSettings;
+use crate::settings::{AdminSettings, DataSettings};
 
 pub(super) const SERVER: &str = "server.json";
 
@@ -27,6 +27,8 @@ pub(crate) struct RunningServer {
     pub(crate) peers: Option<SocketAddr>,
     /// The address of the admin listener.
     pub(crate) admin: SocketAddr,
+    /// The file (PEM) with the certificate of the admin listener, if that speaks TLS.
+    pub(crate) admin_certificate: Option<PathBuf>,
     /// The process id.
     pub(crate) pid: u32,
     /// The file of the node's key, if it is in one.
@@ -35,14 +37,24 @@ pub(crate) struct RunningServer {
 }
 
 impl DataFolder {
-    /// What is told of this process, which listens there.
+    /// What is told of this process, which listens there; its admin listener by these settings.
     pub(crate) fn running(
         &self,
         (s3, tls): (Option<SocketAddr>, bool),
         peers: Option<SocketAddr>,
-        admin: SocketAddr,
+        (admin, settings): (SocketAddr, &AdminSettings),
     ) -> RunningServer {
-        RunningServer { s3, tls, peers, admin, pid: std::process::id(), node_key: self.node_key.path() }
+        let certificate = settings.tls_cert_path.as_ref();
+        let admin_certificate = certificate.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+        RunningServer {
+            s3,
+            tls,
+            peers,
+            admin,
+            admin_certificate,
+            pid: std::process::id(),
+            node_key: self.node_key.path(),
+        }
     }
 
     /// Tells other processes where this one listens.
@@ -89,10 +101,11 @@ mod tests {
             tls: false,
             peers: None,
             admin: "127.0.0.1:9001".parse().unwrap(),
+            admin_certificate: Some("/etc/admin.pem".into()),
             pid: 7,
             node_key: Some("/etc/n1.key".into()),
         };
-        let golden = r#"{"s3":"127.0.0.1:9000","tls":false,"peers":null,"admin":"127.0.0.1:9001","pid":7,"node_key":"/etc/n1.key"}"#;
+        let golden = r#"{"s3":"127.0.0.1:9000","tls":false,"peers":null,"admin":"127.0.0.1:9001","admin_certificate":"/etc/admin.pem","pid":7,"node_key":"/etc/n1.key"}"#;
         assert_eq!(serde_json::to_string(&server).unwrap(), golden);
         assert_eq!(serde_json::from_str::<RunningServer>(golden).unwrap(), server);
     }

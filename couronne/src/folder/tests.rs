@@ -369,6 +369,7 @@ fn an_announcement_is_found_until_it_is_withdrawn() {
         tls: true,
         peers: Some("127.0.0.1:9100".parse().unwrap()),
         admin: "127.0.0.1:9001".parse().unwrap(),
+        admin_certificate: None,
         pid: 7,
         node_key: None,
     };

@@ -68,7 +68,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let transport = traffic.transport(NetTransport::new(tls.clone(), map.clone(), NetSettings::default()));
     let (s3_listener, s3) = listen(settings.s3.listen, "`listen` in [s3] of the settings file").await?;
     let (admin_listener, admin) = listen(settings.admin.listen, "`listen` in [admin] of the settings file").await?;
-    let s3_tls = parts::tls(&settings.s3)?;
+    let (s3_tls, admin_tls) = (parts::tls(&settings.s3)?, parts::admin_tls(&settings.admin)?);
 
     let renewal = Renewal {
         role: Role::Gateway,
@@ -108,10 +108,10 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let api = admin::api(tokens, &gateway, status, forwarder);
     let (stop, stopped) = watch::channel(false);
     let following = tokio::spawn(report(Arc::downgrade(&cluster), cluster.reporter()));
-    let server = cluster.folder.running((Some(s3), s3_tls.is_some()), None, admin);
+    let server = cluster.folder.running((Some(s3), s3_tls.is_some()), None, (admin, &settings.admin));
     cluster.folder.keep_reading_token(&secrets.reading_token)?;
     cluster.folder.announce(&server)?;
-    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped.clone()));
+    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_tls, stopped.clone()));
     say(&format!("Couronne {}: gateway {} on {s3}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%s3, %admin, "serving");
     let served = parts::server_settings(&settings, descriptors, 0);

@@ -166,7 +166,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let chosen_by = "--admin-listen, or `listen` in [admin] of the settings file,";
     let (admin_listener, admin) = listen(settings.admin.listen, chosen_by).await?;
     let folder = Arc::new(DataFolder::open(&settings.data)?);
-    let tls = parts::tls(&settings.s3)?;
+    let (tls, admin_tls) = (parts::tls(&settings.s3)?, parts::admin_tls(&settings.admin)?);
     let data = Lone::start(folder, &settings, &env).await?;
     let node = Arc::clone(&data.node);
     let gateway = gateway_of(&node, &data.secrets.shared(), &settings, &env)?;
@@ -177,11 +177,11 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     tokio::spawn(secrets::follow(Arc::clone(&node), operators, Arc::clone(&data.folder), data.secrets_version));
 
     let stop = signals::stop().map_err(ServeError::Runtime)?;
-    let server = data.folder.running((Some(s3), tls.is_some()), None, admin);
+    let server = data.folder.running((Some(s3), tls.is_some()), None, (admin, &settings.admin));
     // The admin listener stays open until requests are finished: an operator that watches sees the end.
     let (admin_stop, admin_stopped) = watch::channel(false);
     data.folder.announce(&server)?;
-    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_stopped));
+    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_tls, admin_stopped));
     welcome::print(&data, s3, &server);
     tracing::info!(%s3, %admin, policy = %data.redundancy, drives = data.drives.len(), "serving");
     let served = parts::server_settings(&settings, descriptors, data.drives.len());

@@ -2,6 +2,7 @@
 //!
 //! Must not know: drives, listeners, signals.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use super::ServeError;
 use super::descriptors::Descriptors;
 use crate::folder::DataFolder;
 use crate::folder::secrets::SharedSecrets;
-use crate::settings::{Reads, S3Settings, Settings};
+use crate::settings::{AdminSettings, Reads, S3Settings, Settings};
 
 /// A node's settings, with the keys of the cluster that its data folders keep. Of several, each replica keeps its own time.
 pub(super) fn node_settings(
@@ -109,12 +110,26 @@ pub(super) fn server_settings(settings: &Settings, descriptors: Descriptors, dri
 }
 
 /// The S3 listener's certificate, if it has one.
-#[allow(clippy::disallowed_methods, reason = "read once at the start, from where the operator put them")]
 pub(super) fn tls(settings: &S3Settings) -> Result<Option<Arc<rustls::ServerConfig>>, ServeError> {
-    let (Some(chain), Some(key)) = (&settings.tls_cert_path, &settings.tls_key_path) else { return Ok(None) };
-    let read = |path: &std::path::PathBuf| {
-        std::fs::read(path).map_err(|source| ServeError::TlsFile { path: path.clone(), source })
+    listener_tls(settings.tls_cert_path.as_deref(), settings.tls_key_path.as_deref())
+}
+
+/// The admin listener's certificate, if it has one. It speaks HTTP/1.1 alone.
+pub(super) fn admin_tls(settings: &AdminSettings) -> Result<Option<Arc<rustls::ServerConfig>>, ServeError> {
+    let config = listener_tls(settings.tls_cert_path.as_deref(), settings.tls_key_path.as_deref())?;
+    let alone = |config: Arc<rustls::ServerConfig>| {
+        let mut config = rustls::ServerConfig::clone(&config);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Arc::new(config)
     };
+    Ok(config.map(alone))
+}
+
+#[allow(clippy::disallowed_methods, reason = "read once at the start, from where the operator put them")]
+fn listener_tls(chain: Option<&Path>, key: Option<&Path>) -> Result<Option<Arc<rustls::ServerConfig>>, ServeError> {
+    let (Some(chain), Some(key)) = (chain, key) else { return Ok(None) };
+    let read =
+        |path: &Path| std::fs::read(path).map_err(|source| ServeError::TlsFile { path: path.to_owned(), source });
     let (chain, key) = (read(chain)?, zeroize::Zeroizing::new(read(key)?));
     Ok(Some(server::tls_config(&chain, &key)?))
 }

@@ -50,6 +50,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     folder.check_owner(Membership::owner(&drives, Some(member.node)).await?, &member)?;
     let (peers, peer_address) = listen(settings.cluster.listen, "`listen` in [cluster] of the settings file").await?;
     let (admin_listener, admin) = listen(settings.admin.listen, "`listen` in [admin] of the settings file").await?;
+    let admin_tls = parts::admin_tls(&settings.admin)?;
 
     prepare_drives_again(&env, &folder, &member, &tls, (&drives, &notes)).await?;
     let traffic = Traffic::new(Arc::clone(&env.clock))?;
@@ -91,8 +92,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     traffic.register(gateway.metrics.registry())?;
     let api = operators.open(&folder, &secrets, &gateway)?;
     tokio::spawn(secrets::follow(Arc::clone(&node), operators, Arc::clone(&folder), secrets_version));
-    folder.announce(&folder.running((None, false), Some(peer_address), admin))?;
-    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, stopped));
+    folder.announce(&folder.running((None, false), Some(peer_address), (admin, &settings.admin)))?;
+    let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_tls, stopped));
     say(&format!("Couronne {}: storage node {} on {peer_address}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%peer_address, %admin, node = %node.id(), "serving");
     signal.await;

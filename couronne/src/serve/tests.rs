@@ -65,11 +65,11 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
     let operators = Operators::new(&node, &data, Vec::new(), StatusSource::new(Arc::clone(&node), env, address));
     let api = operators.open(&data, &secrets, &gateway).unwrap();
     let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(couronne_admin::server::serve(listener, api, stopped));
+    let serving = tokio::spawn(couronne_admin::server::serve(listener, api, None, stopped));
 
     let client = |token: &str| {
-        let (admin_address, admin_token) = (Some(address), Some(token.parse().unwrap()));
-        find_server(&ServerArguments { data: None, admin_address, admin_token }).unwrap()
+        let (admin_address, admin_token) = (Some(address.to_string().parse().unwrap()), Some(token.parse().unwrap()));
+        find_server(&ServerArguments { admin_address, admin_token, ..ServerArguments::default() }).unwrap()
     };
     let refused = client("wrong").call(at::ConfirmClock {}).await;
     assert!(refused.is_err(), "not without the token");

@@ -110,8 +110,12 @@ settings! {
 
     /// The admin listener: `/health`, `/metrics` and, with the admin token, the API behind `couronne status`, `node`, `drive`, `policy`, `repair`, `scrub`, `account`, `user` and `clock`.
     admin: AdminSettings {
-        /// Address and port (`--admin-listen`). It speaks plain HTTP: keep it on loopback or a private network.
+        /// Address and port (`--admin-listen`). Without a certificate it speaks plain HTTP: keep it on loopback or a private network then.
         listen: SocketAddr = loopback(9001),
+        /// Certificate chain, PEM. Set: the listener speaks TLS only.
+        tls_cert_path: Option<PathBuf> = None,
+        /// Private key of the certificate, PEM.
+        tls_key_path: Option<PathBuf> = None,
     }
 
     /// A process of a cluster: `couronne storage-node` and `couronne gateway`. Name and address may be others at each start. `couronne serve` has no listener for peers: of `listen` and `advertise` it takes no notice.
@@ -310,7 +314,7 @@ pub(crate) enum SettingsError {
     #[error("the number of drives must be 1 to {DRIVES_MAX}, not {0} (--drives, or data.drives)")]
     DriveCount(usize),
     /// Only one of certificate and key is given.
-    #[error("TLS takes both a certificate (--tls-cert) and its key (--tls-key)")]
+    #[error("TLS takes both a certificate (tls_cert_path, --tls-cert) and its key (tls_key_path, --tls-key)")]
     HalfTls,
     /// A certificate would have run out before it could be renewed.
     #[error("certificates last 15 seconds at least (cluster.certificate_lifetime_s)")]
@@ -351,8 +355,11 @@ impl Settings {
 
     /// Refuses settings that contradict each other.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
-        if self.s3.tls_cert_path.is_some() != self.s3.tls_key_path.is_some() {
-            return Err(SettingsError::HalfTls);
+        let (s3, admin) = (&self.s3, &self.admin);
+        for (certificate, key) in [(&s3.tls_cert_path, &s3.tls_key_path), (&admin.tls_cert_path, &admin.tls_key_path)] {
+            if certificate.is_some() != key.is_some() {
+                return Err(SettingsError::HalfTls);
+            }
         }
         if self.cluster.certificate_lifetime_s < 15 {
             return Err(SettingsError::ShortCertificates);
@@ -447,7 +454,11 @@ mod tests {
 
     #[test]
     fn a_certificate_without_a_key_is_refused() {
-        let settings: Settings = toml::from_str("[s3]\ntls_cert_path = 'a.pem'").unwrap();
-        assert!(matches!(settings.check(), Err(SettingsError::HalfTls)));
+        for half in
+            ["[s3]\ntls_cert_path = 'a.pem'", "[s3]\ntls_key_path = 'a.pem'", "[admin]\ntls_cert_path = 'a.pem'"]
+        {
+            let settings: Settings = toml::from_str(half).unwrap();
+            assert!(matches!(settings.check(), Err(SettingsError::HalfTls)), "{half}");
+        }
     }
 }

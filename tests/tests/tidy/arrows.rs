@@ -87,6 +87,8 @@ const FOLDERS: [(&str, &[&str]); 13] = [
             "allocator",
             "terminal",
             "secret_argument",
+            "admin_address",
+            "roots",
             "policy",
             "settings",
             "logs",

@@ -6,13 +6,16 @@ pub(crate) mod cluster;
 pub(crate) mod identity;
 pub(crate) mod members;
 
-use couronne_admin::client::{AdminClient, ClientError};
+use couronne_admin::client::{AdminClient, ClientError, ClientTls};
 use couronne_admin::endpoints::GetStatus;
 use couronne_admin::types::{ClusterStatus, Done};
+use rustls_pki_types::ServerName;
 use thiserror::Error;
 
-use crate::cli::{BadAdminVariable, ServerArguments, ServerChoice};
+use crate::admin_address::NoAdminAddress;
+use crate::cli::{ServerArguments, ServerChoice};
 use crate::folder::{self, DataFolderError};
+use crate::roots::{self, RootsError};
 use crate::secret_argument::SecretArgumentError;
 use crate::settings::{DataSettings, SettingsError};
 use crate::terminal::say;
@@ -23,9 +26,12 @@ pub(crate) enum CommandError {
     /// There is no server to talk to.
     #[error(transparent)]
     DataFolder(#[from] DataFolderError),
-    /// COURONNE_ADMIN is no address.
+    /// What is named is no address.
     #[error(transparent)]
-    Variable(#[from] BadAdminVariable),
+    Variable(#[from] NoAdminAddress),
+    /// No certificate authority can be believed.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
     /// A secret that the command names cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretArgumentError),
@@ -49,8 +55,15 @@ pub(crate) enum CommandError {
 pub(crate) fn find_server(arguments: &ServerArguments) -> Result<AdminClient, CommandError> {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     match arguments.choice(variable)? {
-        ServerChoice::Address { address, token } => {
-            Ok(AdminClient::new(address, token.ok_or(CommandError::NoToken)?.read()?))
+        ServerChoice::Address { address, authorities, token } => {
+            let token = token.ok_or(CommandError::NoToken)?.read()?;
+            let tls = if address.is_tls {
+                let name = name_of(address.host())?;
+                Some(ClientTls { config: roots::believing(authorities.as_deref())?, name })
+            } else {
+                None
+            };
+            Ok(AdminClient::new(address.host_and_port, tls, token))
         }
         ServerChoice::Folder { folder, token } => {
             let server = folder::running_server(&folder)?;
@@ -59,9 +72,22 @@ pub(crate) fn find_server(arguments: &ServerArguments) -> Result<AdminClient, Co
                 Some(token) => token.read()?,
                 None => folder::operator_secrets_of(&settings)?.token(),
             };
-            Ok(AdminClient::new(server.admin, token))
+            let tls = match &server.admin_certificate {
+                // Who may read the folder is told which certificate it is: its names do not matter.
+                Some(path) => Some(ClientTls {
+                    config: roots::believing_one(path)?,
+                    name: name_of(&server.admin.ip().to_string())?,
+                }),
+                None => None,
+            };
+            Ok(AdminClient::new(server.admin.to_string(), tls, token))
         }
     }
+}
+
+/// The name that a server's certificate is to have.
+fn name_of(host: &str) -> Result<ServerName<'static>, CommandError> {
+    ServerName::try_from(host.to_owned()).map_err(|_| CommandError::Variable(NoAdminAddress))
 }
 
 /// Prints a message as JSON.
