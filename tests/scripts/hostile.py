@@ -1,7 +1,8 @@
 """What a client that has one link, or none at all, may try against everybody else.
 
-hostile.py CASE BUCKET [ACCESS_KEY SECRET_KEY]    plays the attacker and the victim, who has the keys that are named or
-else is the attacker's own tenant; fails if the victim is refused, or the attack succeeds
+hostile.py CASE BUCKET [ACCESS_KEY SECRET_KEY]    plays the attacker and the victim, who has the keys that are named and a
+bucket of his own, and repeats nothing; or else is the owner of the bucket that the link is of, and repeats as often as
+the SDK does of itself. Fails if the victim is refused, or the attack succeeds
 
 slow_writers     many sockets with one presigned PUT: some send a byte, others nearly a chunk, and no more
 slow_readers     many sockets with one presigned GET of a large object, which they do not read
@@ -10,13 +11,19 @@ merged_names     a version 2 link whose one value is made to hold two parameters
 hoisted_headers  headers that an SDK signed into a version 4 link
 documents        documents of megabytes for an operation that takes little, held back before their end
 padded_length    a length behind many spaces, beside a transfer encoding
+many_writers     more writers than there is memory for, each of which sends what is taken
+many_versions    nobody is hurt yet: one key gets one version, another thousands
+refused_of_few   bytes that are refused, for the key of one version
+refused_of_many  the same for the key of thousands
 """
 import contextlib
 import datetime
+import selectors
 import socket
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import boto3
@@ -28,13 +35,24 @@ from botocore.exceptions import ClientError
 VICTIMS = 20
 
 
-def client(version="s3v4", keys=()):
-    config = Config(signature_version=version, retries={"max_attempts": 0}, read_timeout=60)
+def client(version="s3v4", keys=(), **retries):
+    config = Config(signature_version=version, read_timeout=60, **retries)
     return boto3.client("s3", config=config, **dict(zip(("aws_access_key_id", "aws_secret_access_key"), keys)))
 
 
-s3 = client()
-victim = client(keys=sys.argv[3:])
+NEVER = {"retries": {"max_attempts": 0}}
+
+s3 = client(**NEVER)
+is_owner = not sys.argv[3:]
+victim = client() if is_owner else client(keys=sys.argv[3:], **NEVER)
+
+
+def victims_bucket(bucket):
+    if is_owner:
+        return bucket
+    own = f"{bucket}-own"
+    victim.create_bucket(Bucket=own)
+    return own
 
 
 def link(operation, **parameters):
@@ -95,8 +113,7 @@ def slow_writers(bucket):
     held = [begin("PUT", url, "Content-Length: 5368709120\r\n") for _ in range(280)]
     send_all(held[:140], b"x" * 3_900_000)
     drip(held)
-    own = f"{bucket}-own"
-    victim.create_bucket(Bucket=own)
+    own = victims_bucket(bucket)
     for number in range(VICTIMS):
         victim.put_object(Bucket=own, Key=str(number), Body=b"y" * 5_000_000)
     found = victim.get_object(Bucket=own, Key=str(VICTIMS - 1))["Body"].read()
@@ -104,8 +121,7 @@ def slow_writers(bucket):
 
 
 def slow_readers(bucket):
-    own = f"{bucket}-own"
-    victim.create_bucket(Bucket=own)
+    own = victims_bucket(bucket)
     victim.put_object(Bucket=own, Key="wanted", Body=b"v" * (1 << 20))
     s3.put_object(Bucket=bucket, Key="big", Body=b"b" * (48 << 20))
     url = link("get_object", Bucket=bucket, Key="big")
@@ -141,7 +157,7 @@ def merged_names(bucket):
     old = s3.put_object(Bucket=bucket, Key="k", Body=b"old")["VersionId"]
     s3.put_object(Bucket=bucket, Key="k", Body=b"new")
     parameters = {"Bucket": bucket, "Key": "k", "VersionId": old, "ResponseContentDisposition": "attachment"}
-    url = urlsplit(client("s3").generate_presigned_url("get_object", Params=parameters))
+    url = urlsplit(client("s3", **NEVER).generate_presigned_url("get_object", Params=parameters))
     honest = begin("GET", urlunsplit(url))
     assert status(honest) == 200
     merged = ("versionId=", "response-content-disposition=")
@@ -180,8 +196,7 @@ def documents(bucket):
         held += some
     refused = begin("PUT", signed("PUT", f"/{bucket}/k", {"retention": ""}), "Content-Length: 8388608\r\n")
     assert status(refused) == 400, "a retention takes no megabytes"
-    own = f"{bucket}-own"
-    victim.create_bucket(Bucket=own)
+    own = victims_bucket(bucket)
     for number in range(VICTIMS):
         victim.put_object(Bucket=own, Key=str(number), Body=b"y" * 100_000)
         victim.delete_objects(Bucket=own, Delete={"Objects": [{"Key": str(number)}]})
@@ -201,7 +216,55 @@ def padded_length(bucket):
         sys.exit("what was refused is there")
 
 
+def many_writers(bucket):
+    url = link("put_object", Bucket=bucket, Key="flood")
+    data = b"x" * (1 << 20)
+    selector = selectors.DefaultSelector()
+    for _ in range(400):
+        connection = begin("PUT", url, "Content-Length: 5368709120\r\n")
+        connection.setblocking(False)
+        selector.register(connection, selectors.EVENT_WRITE)
+    sent, end = 0, time.monotonic() + 8
+    while time.monotonic() < end:
+        for key, _ in selector.select(0.1):
+            try:
+                sent += key.fileobj.send(data)
+            except BlockingIOError:
+                pass
+            except OSError:
+                selector.unregister(key.fileobj)
+    assert sent > 256 << 20, f"they sent {sent} bytes only"
+
+
+def many_versions(bucket):
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=bucket, Key="few", Body=b"f")
+    for _ in range(5):
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "many"}] * 1000, "Quiet": True})
+        assert not answer.get("Errors"), answer["Errors"][0]
+
+
+def refused(bucket, key):
+    def put(_):
+        try:
+            s3.put_object(Bucket=bucket, Key=key, Body=b"r" * 9000, ContentMD5="AAAAAAAAAAAAAAAAAAAAAA==")
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        return "written"
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(put, range(100))) == {"BadDigest"}
+
+
+def refused_of_few(bucket):
+    refused(bucket, "few")
+
+
+def refused_of_many(bucket):
+    refused(bucket, "many")
+
+
 if __name__ == "__main__":
     case, name = sys.argv[1:3]
-    s3.create_bucket(Bucket=name)
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=name)
     globals()[case](name)

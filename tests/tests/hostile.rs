@@ -1,7 +1,15 @@
 //! Clients that want everything for themselves, or more than their link says, against a server of the built binary;
 //! others are served meanwhile. The cases stand in `tests/scripts/hostile.py`.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods, reason = "test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "test code"
+)]
+
+use std::time::Duration;
 
 use couronne_tests::clients::Clients;
 use couronne_tests::json;
@@ -23,6 +31,12 @@ fn played(case: &str) {
     play(&Server::start(ServerShape::SixDrives), case);
 }
 
+/// Plays a case whose victim is the owner of the bucket that the attacker's link is of.
+fn played_against_the_owner(case: &str) {
+    let server = Server::start(ServerShape::SixDrives);
+    Clients::of(&server).run_script("hostile.py", &[case, &case.replace('_', "-")]);
+}
+
 #[test]
 fn a_link_to_write_does_not_stop_other_writers() {
     played("slow_writers");
@@ -31,6 +45,21 @@ fn a_link_to_write_does_not_stop_other_writers() {
 #[test]
 fn a_link_to_read_does_not_stop_other_readers() {
     played("slow_readers");
+}
+
+#[test]
+fn a_leaked_link_to_write_does_not_stop_its_owner() {
+    played_against_the_owner("slow_writers");
+}
+
+#[test]
+fn a_leaked_link_to_read_does_not_stop_its_owner() {
+    played_against_the_owner("slow_readers");
+}
+
+#[test]
+fn documents_behind_a_leaked_link_do_not_stop_its_owner() {
+    played_against_the_owner("documents");
 }
 
 #[test]
@@ -58,6 +87,42 @@ fn documents_that_never_end_take_little_memory() {
     let grown = server.memory_peak() - before;
     // They are 1,800 MiB.
     assert!(grown < 300 << 20, "{} MiB", grown >> 20);
+}
+
+#[test]
+fn a_request_holds_little_beside_what_is_shared() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("couronne.toml");
+    std::fs::write(&config, "[limits]\nwrite_buffer_bytes_max = 16777216\n").unwrap();
+    let config = config.to_string_lossy();
+    let flags: Vec<&str> = ServerShape::SixDrives.flags().iter().copied().chain(["--config", &config]).collect();
+    let server = Server::start_with(&flags, &[]);
+    let before = server.memory_peak();
+    Clients::of(&server).run_script("hostile.py", &["many_writers", "many-writers"]);
+    let grown = server.memory_peak() - before;
+    eprintln!("400 writers took {} MiB", grown >> 20);
+    // The budget, blocks that are kept for later, and half a MiB for each writer.
+    assert!(grown < (16 + 48 + 200) << 20, "400 writers took {} MiB", grown >> 20);
+}
+
+#[test]
+fn refused_bytes_cost_no_more_for_a_key_of_many_versions() {
+    let server = Server::start(ServerShape::SixDrives);
+    let clients = Clients::of(&server);
+    let run = |case: &str| {
+        let before = server.cpu_time();
+        clients.run_script("hostile.py", &[case, "versions"]);
+        server.cpu_time() - before
+    };
+    run("many_versions");
+    // The least of some rounds: what the server does beside them costs, too.
+    let (mut few, mut many) = (Duration::MAX, Duration::MAX);
+    for _ in 0..4 {
+        few = few.min(run("refused_of_few"));
+        many = many.min(run("refused_of_many"));
+    }
+    eprintln!("refused for a key of one version: {few:?}, of 5,000: {many:?}");
+    assert!(many < few * 2, "{few:?} for a key of one version, {many:?} for one of 5,000");
 }
 
 #[test]

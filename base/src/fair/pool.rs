@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::shares::{ClaimId, Shares};
+use super::shares::{ClaimId, STIR_BYTES, Shares};
 use super::{Cut, Holder};
 
 /// How long is waited at a pool.
@@ -65,10 +65,12 @@ pub struct Claim {
     signal: Arc<Signal>,
     /// Bytes moved that the pool was not told of.
     untold: AtomicU64,
+    /// Bytes that came and were not taken yet, below a step.
+    owed: u64,
 }
 
-/// The pool is told of bytes moved once they are so many.
-const TOLD_BYTES: u64 = 64 << 10;
+/// The pool is told of bytes moved once they are so many: below what tells a claim that gets on from one that has stopped.
+const TOLD_BYTES: u64 = STIR_BYTES;
 
 impl Pool {
     /// A pool of so much.
@@ -83,7 +85,7 @@ impl Pool {
         let mut state = self.0.state.lock();
         let id = state.shares.join(holder, need, self.now());
         state.signals.insert(id, Arc::clone(&signal));
-        Claim { pool: self.clone(), id, signal, untold: AtomicU64::new(0) }
+        Claim { pool: self.clone(), id, signal, untold: AtomicU64::new(0), owed: 0 }
     }
 
     /// A claim that holds so much, if that is there at once and nobody waits for it.
@@ -180,6 +182,22 @@ impl Claim {
         }
     }
 
+    /// As [`Claim::take_within`] for bytes that came, in steps: what is less than a step is owed. So a client that drips
+    /// does not wait for the pool; it is waited for, and known to have stopped.
+    pub async fn take_in_steps(&mut self, bytes: u64, give_up_after: Duration) -> Result<(), Short> {
+        self.owed = self.owed.saturating_add(bytes);
+        if self.owed < STIR_BYTES {
+            return if self.signal.cut.is_cut() { Err(Short::Cut) } else { Ok(()) };
+        }
+        let owed = std::mem::take(&mut self.owed);
+        self.take_within(owed, give_up_after).await
+    }
+
+    /// How long the pool is waited at.
+    pub fn patience(&self) -> Patience {
+        self.pool.0.patience
+    }
+
     /// Takes so much more if that can be had at once, be it that somebody has to be cut for it.
     pub fn take_now(&mut self, amount: u64) -> Result<(), Short> {
         let now = self.pool.now();
@@ -199,12 +217,14 @@ impl Claim {
 
     /// What it holds comes back by our own doing from now on: it is not cut.
     pub fn settle(&self) {
-        self.pool.change(|shares| shares.settle(self.id, true));
+        let now = self.pool.now();
+        self.pool.change(|shares| shares.settle(self.id, true, now));
     }
 
     /// What it holds depends on its client again.
     pub fn depend(&self) {
-        self.pool.change(|shares| shares.settle(self.id, false));
+        let now = self.pool.now();
+        self.pool.change(|shares| shares.settle(self.id, false, now));
     }
 
     /// Gives back a part of what it holds, for good.
@@ -216,7 +236,8 @@ impl Claim {
     pub fn moved(&self, bytes: u64) {
         if self.untold.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) >= TOLD_BYTES {
             let bytes = self.untold.swap(0, Ordering::Relaxed);
-            self.pool.0.state.lock().shares.moved(self.id, bytes);
+            let now = self.pool.now();
+            self.pool.0.state.lock().shares.moved(self.id, bytes, now);
         }
     }
 

@@ -23,6 +23,18 @@ const ASSUMED_BYTES: u64 = 1 << 20;
 /// The front is left in its place for this many times the patience of those that wait, as long as it gets on.
 const FRONT_PATIENCE: u32 = 4;
 
+/// A claim has stopped once its client was waited for, for [`STOP_PATIENCE`] times the patience, and moved less than this.
+pub(super) const STIR_BYTES: u64 = 16 << 10;
+
+/// See [`STIR_BYTES`].
+const STOP_PATIENCE: u32 = 6;
+
+/// After so many times the patience claims of a holder that have stopped are cut for one of the same holder.
+const OWN_PATIENCE: u32 = 2;
+
+/// Of the pool, one part in so many is freed at once of claims that have stopped.
+const PARTS_FREED: u64 = 8;
+
 /// A claim of the pool. Those made later are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ClaimId(u64);
@@ -54,8 +66,8 @@ struct ClaimState {
     holder: Holder,
     need: u64,
     held: u64,
-    /// Its share comes back by our own doing.
-    is_settled: bool,
+    /// Since when its share comes back by our own doing.
+    settled_at: Option<Duration>,
     is_cut: bool,
     /// Its client asks for nothing at the moment.
     is_idle: bool,
@@ -63,13 +75,18 @@ struct ClaimState {
     moved: u64,
     since: Duration,
     granted_at: Duration,
-    /// How long it waited for the pool.
+    /// How long it waited for the pool, or was settled: the time that its client was not waited for.
     waited: Duration,
+    /// What its client moved lately, below [`STIR_BYTES`], and how long the client had been waited for before that.
+    lately: u64,
+    lately_since: Duration,
 }
 
 #[derive(Debug, Default)]
 struct HolderState {
     held: u64,
+    /// What its claims were given, ever.
+    granted: u64,
     claims: BTreeSet<ClaimId>,
 }
 
@@ -77,20 +94,46 @@ struct HolderState {
 struct Wait {
     amount: u64,
     since: Duration,
+    /// What its holder had been given when it began.
+    granted_before: u64,
 }
 
 impl ClaimState {
-    fn is_unfinished(&self) -> bool {
-        !self.is_settled && self.held < self.need
+    const fn is_settled(&self) -> bool {
+        self.settled_at.is_some()
+    }
+
+    const fn is_unfinished(&self) -> bool {
+        !self.is_settled() && self.held < self.need
+    }
+
+    /// How long its client was waited for.
+    fn client_time(&self, now: Duration, waits_since: Option<Duration>) -> Duration {
+        let ours = |since: Option<Duration>| since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        let waiting = ours(waits_since).max(ours(self.settled_at));
+        now.saturating_sub(self.since).saturating_sub(self.waited).saturating_sub(waiting)
     }
 
     /// Bytes a second that its client moves.
     fn rate(&self, now: Duration, waits_since: Option<Duration>) -> u64 {
-        let waiting = waits_since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
-        let spent = now.saturating_sub(self.since).saturating_sub(self.waited).saturating_sub(waiting);
+        let spent = self.client_time(now, waits_since);
         let millis = u64::try_from(spent.as_millis()).unwrap_or(u64::MAX).saturating_add(1000);
         let moved = self.held.saturating_add(self.moved).saturating_add(ASSUMED_BYTES);
         moved.saturating_mul(1000) / millis
+    }
+
+    /// Its client moved so many bytes, and does not wait for the pool.
+    fn stir(&mut self, bytes: u64, now: Duration) {
+        self.lately = self.lately.saturating_add(bytes);
+        if self.lately >= STIR_BYTES {
+            (self.lately, self.lately_since) = (0, self.client_time(now, None));
+        }
+    }
+
+    /// Whether its client moved next to nothing in the time that it was waited for.
+    fn has_stopped(&self, patience: Duration, now: Duration, waits_since: Option<Duration>) -> bool {
+        let spent = self.client_time(now, waits_since).saturating_sub(self.lately_since);
+        spent >= patience * STOP_PATIENCE
     }
 }
 
@@ -134,13 +177,15 @@ impl Shares {
             holder,
             need: need.min(self.capacity),
             held: 0,
-            is_settled: false,
+            settled_at: None,
             is_cut: false,
             is_idle: false,
             moved: 0,
             since: now,
             granted_at: now,
             waited: Duration::ZERO,
+            lately: 0,
+            lately_since: Duration::ZERO,
         };
         self.count_need(claim.need, true);
         self.inner.entry(claim.holder.clone()).or_default().claims.insert(id);
@@ -156,7 +201,7 @@ impl Shares {
         if amount == 0 {
             return true;
         }
-        if wanted > before && !claim.is_settled {
+        if wanted > before && !claim.is_settled() {
             let was_counted = claim.is_unfinished();
             claim.need = wanted;
             if was_counted {
@@ -168,7 +213,8 @@ impl Shares {
             self.grant(id, amount, now);
             return true;
         }
-        self.waiting.insert(id, Wait { amount, since: now });
+        let granted_before = self.granted_to(id);
+        self.waiting.insert(id, Wait { amount, since: now, granted_before });
         false
     }
 
@@ -182,11 +228,11 @@ impl Shares {
         let mut granted = Vec::new();
         while !self.waiting.is_empty() {
             if self.front.is_none() {
-                self.put_first(self.first_waiting(|_| true), now);
+                self.put_first(self.first_waiting(|_| true, |_, _| ()), now);
             }
             // Nobody takes before the front what the front waits for.
             let front = self.front.filter(|front| self.is_waiting(*front));
-            let Some(id) = front.or_else(|| self.first_waiting(|_| true)) else { break };
+            let Some(id) = front.or_else(|| self.first_waiting(|_| true, |_, _| ())) else { break };
             let Some(amount) = self.waiting.get(&id).map(|wait| wait.amount).filter(|amount| self.fits(id, *amount))
             else {
                 break;
@@ -201,23 +247,29 @@ impl Shares {
     }
 
     /// Who is cut, now that a claim has waited for `patience`: the slowest of the holder that holds most, as many as it
-    /// takes for that claim to be filled. If no holder holds more than that of the claim, then, with `stagnates`, the
-    /// slowest of its own, once nobody was given anything for as long.
-    pub(super) fn cuts(&mut self, patience: Duration, stagnates: bool, now: Duration) -> Vec<ClaimId> {
+    /// takes for that claim to be filled. If no holder holds more than that of the claim, then, with `cuts_own`, of its own
+    /// holder those that have stopped, once the holder was given less than the claim may need for as long as it takes to
+    /// know; and the slowest, once nobody was given anything for `patience`.
+    pub(super) fn cuts(&mut self, patience: Duration, cuts_own: bool, now: Duration) -> Vec<ClaimId> {
         let overdue = |wait: &Wait| now.saturating_sub(wait.since) >= patience;
-        let Some(first) = self.first_waiting(overdue) else { return Vec::new() };
+        // Of one holder's the one that was given least, and asks for least.
+        let least_given = |claim: &ClaimState, wait: &Wait| (claim.held, wait.amount);
+        let Some(first) = self.first_waiting(overdue, least_given) else { return Vec::new() };
         // A front that gets on is left in its place: what it waits for comes first.
         let id = match self.front.filter(|front| !self.is_replaceable(*front, patience, now)) {
             Some(front) if self.waiting.get(&front).is_some_and(overdue) => front,
             Some(front) if front != first => return Vec::new(),
             _ => first,
         };
-        let stagnates = stagnates && now.saturating_sub(self.granted_at) >= patience;
         let mut cut = Vec::new();
+        if cuts_own && self.is_starved(id, patience, now) {
+            self.cut_stopped(id, patience, now, &mut cut);
+        }
+        let stagnates = cuts_own && now.saturating_sub(self.granted_at) >= patience;
         // As much as the front may need has to be out of reach for all others.
         while self.unsettled_without(id) > self.capacity.saturating_sub(self.need_max()) {
             let Some(victim) = self.slowest_of_largest(id, stagnates, now) else { return cut };
-            self.cut(victim);
+            self.cut(victim, now);
             cut.push(victim);
             if victim == id {
                 return cut;
@@ -234,7 +286,7 @@ impl Shares {
         let mut cut = Vec::new();
         while self.free() < wanted {
             let victim = self.slowest_of_largest(id, false, now).filter(|victim| *victim != id)?;
-            self.cut(victim);
+            self.cut(victim, now);
             if let Some(claim) = self.claims.get_mut(&victim) {
                 let held = std::mem::take(&mut claim.held);
                 self.held = self.held.saturating_sub(held);
@@ -247,13 +299,14 @@ impl Shares {
     }
 
     /// Whether the claim's share will come back by our own doing, or depends on its client.
-    pub(super) fn settle(&mut self, id: ClaimId, is_settled: bool) {
+    pub(super) fn settle(&mut self, id: ClaimId, is_settled: bool, now: Duration) {
         let Some(claim) = self.claims.get_mut(&id) else { return };
-        if claim.is_settled == is_settled || claim.is_cut {
+        if claim.is_settled() == is_settled || claim.is_cut {
             return;
         }
         let (need, held, counted) = (claim.need, claim.held, claim.is_unfinished());
-        claim.is_settled = is_settled;
+        let settled_at = std::mem::replace(&mut claim.settled_at, is_settled.then_some(now));
+        claim.waited += settled_at.map_or(Duration::ZERO, |since| now.saturating_sub(since));
         let counts = claim.is_unfinished();
         if counted != counts {
             self.count_need(need, counts);
@@ -273,7 +326,7 @@ impl Shares {
         let (need, counted) = (claim.need, claim.is_unfinished());
         claim.held = claim.held.saturating_sub(amount);
         claim.need = claim.need.saturating_sub(amount);
-        let (holder, is_settled, is_cut, needs) = (claim.holder.clone(), claim.is_settled, claim.is_cut, claim.need);
+        let (holder, is_settled, is_cut, needs) = (claim.holder.clone(), claim.is_settled(), claim.is_cut, claim.need);
         if counted {
             self.count_need(need, false);
             self.count_need(needs, true);
@@ -290,7 +343,7 @@ impl Shares {
     /// The claim ends, and gives back what it holds.
     pub(super) fn leave(&mut self, id: ClaimId) {
         self.waiting.remove(&id);
-        self.settle(id, true);
+        self.settle(id, true, Duration::ZERO);
         let Some(claim) = self.claims.remove(&id) else { return };
         self.held = self.held.saturating_sub(claim.held);
         if !claim.is_cut {
@@ -300,9 +353,10 @@ impl Shares {
     }
 
     /// The claim's client moved so many bytes.
-    pub(super) fn moved(&mut self, id: ClaimId, bytes: u64) {
+    pub(super) fn moved(&mut self, id: ClaimId, bytes: u64, now: Duration) {
         if let Some(claim) = self.claims.get_mut(&id) {
             claim.moved = claim.moved.saturating_add(bytes);
+            claim.stir(bytes, now);
         }
     }
 
@@ -313,6 +367,8 @@ impl Shares {
             claim.is_idle = is_idle;
             // What it does from now on is judged.
             (claim.since, claim.waited, claim.moved) = (now, Duration::ZERO, 0);
+            (claim.lately, claim.lately_since) = (0, Duration::ZERO);
+            claim.settled_at = claim.settled_at.map(|_| now);
         }
     }
 
@@ -354,7 +410,8 @@ impl Shares {
         let (was_counted, need) = (claim.is_unfinished(), claim.need);
         claim.held = claim.held.saturating_add(amount);
         claim.granted_at = now;
-        let (is_finished, is_settled, is_cut) = (!claim.is_unfinished(), claim.is_settled, claim.is_cut);
+        claim.stir(amount, now);
+        let (is_finished, is_settled, is_cut) = (!claim.is_unfinished(), claim.is_settled(), claim.is_cut);
         let holder = claim.holder.clone();
         self.held = self.held.saturating_add(amount);
         if !is_settled {
@@ -362,6 +419,9 @@ impl Shares {
         }
         if !is_cut {
             self.count_held(&holder, amount, true);
+        }
+        if let Some(state) = self.inner.get_mut(&holder) {
+            state.granted = state.granted.saturating_add(amount);
         }
         if was_counted && is_finished {
             self.count_need(need, false);
@@ -372,8 +432,8 @@ impl Shares {
         self.granted_at = now;
     }
 
-    fn cut(&mut self, id: ClaimId) {
-        self.settle(id, true);
+    fn cut(&mut self, id: ClaimId, now: Duration) {
+        self.settle(id, true, now);
         self.waiting.remove(&id);
         let Some(claim) = self.claims.get_mut(&id) else { return };
         claim.is_cut = true;
@@ -393,14 +453,60 @@ impl Shares {
     /// Whether the front's client has stopped, or the front has been it for long.
     fn is_replaceable(&self, front: ClaimId, patience: Duration, now: Duration) -> bool {
         let Some(claim) = self.claims.get(&front) else { return true };
-        let stopped = !self.is_waiting(front) && now.saturating_sub(claim.granted_at) >= patience;
-        stopped || now.saturating_sub(self.front_since) >= patience * FRONT_PATIENCE
+        let waits_since = self.waiting.get(&front).map(|wait| wait.since);
+        let stopped = waits_since.is_none() && now.saturating_sub(claim.granted_at) >= patience;
+        stopped
+            || claim.has_stopped(patience, now, waits_since)
+            || now.saturating_sub(self.front_since) >= patience * FRONT_PATIENCE
     }
 
-    /// Of those that wait, the one whose holder holds least; of these the oldest.
-    fn first_waiting(&self, of: impl Fn(&Wait) -> bool) -> Option<ClaimId> {
-        let waiting = self.waiting.iter().filter(|(_, wait)| of(wait)).map(|(id, _)| *id);
-        waiting.min_by_key(|id| (self.claims.get(id).map(|claim| self.held_by(&claim.holder)), *id))
+    /// Of those that wait, the one whose holder holds least; of these the one with the least rank, and the oldest.
+    fn first_waiting<R: Ord>(
+        &self,
+        of: impl Fn(&Wait) -> bool,
+        rank: impl Fn(&ClaimState, &Wait) -> R,
+    ) -> Option<ClaimId> {
+        let waiting = self.waiting.iter().filter(|(_, wait)| of(wait));
+        let claims = waiting.filter_map(|(id, wait)| Some((*id, self.claims.get(id)?, wait)));
+        let first = claims.min_by_key(|(id, claim, wait)| (self.held_by(&claim.holder), rank(claim, wait), *id));
+        first.map(|(id, ..)| id)
+    }
+
+    /// What the holder of a claim was given, ever.
+    fn granted_to(&self, id: ClaimId) -> u64 {
+        let holder = self.claims.get(&id).and_then(|claim| self.inner.get(&claim.holder));
+        holder.map_or(0, |state| state.granted)
+    }
+
+    /// Whether a claim has waited for long while its holder was given less than one claim may need.
+    fn is_starved(&self, id: ClaimId, patience: Duration, now: Duration) -> bool {
+        let Some(wait) = self.waiting.get(&id) else { return false };
+        let granted = self.granted_to(id).saturating_sub(wait.granted_before);
+        now.saturating_sub(wait.since) >= patience * OWN_PATIENCE && granted < self.need_max()
+    }
+
+    /// Cuts claims of a claim's holder that have stopped, for all of the holder's that wait: a part of the pool at most.
+    fn cut_stopped(&mut self, id: ClaimId, patience: Duration, now: Duration, cut: &mut Vec<ClaimId>) {
+        let Some(own) = self.claims.get(&id).map(|claim| claim.holder.clone()) else { return };
+        let waits = |id: &ClaimId| self.claims.get(id).filter(|claim| claim.holder == own);
+        let wanted: u64 =
+            self.waiting.keys().filter_map(waits).map(|claim| claim.need.saturating_sub(claim.held)).sum();
+        let room = wanted.min(self.capacity / PARTS_FREED);
+        while self.unsettled_without(id) > self.capacity.saturating_sub(self.need_max().saturating_add(room)) {
+            let Some(victim) = self.largest_stopped(&own, patience, now).filter(|victim| *victim != id) else { return };
+            self.cut(victim, now);
+            cut.push(victim);
+        }
+    }
+
+    /// Of a holder's claims that have stopped, the one that holds most.
+    fn largest_stopped(&self, holder: &Holder, patience: Duration, now: Duration) -> Option<ClaimId> {
+        let claims = self.inner.get(holder)?.claims.iter().filter_map(|id| Some((*id, self.claims.get(id)?)));
+        let stopped = claims.filter(|(id, claim)| {
+            let waits_since = self.waiting.get(id).map(|wait| wait.since);
+            !claim.is_settled() && claim.held > 0 && claim.has_stopped(patience, now, waits_since)
+        });
+        stopped.max_by_key(|(_, claim)| claim.held).map(|(id, _)| id)
     }
 
     /// The slowest claim of the holder that holds most, if it is to be cut for `id`; else one that is idle.
@@ -426,7 +532,8 @@ impl Shares {
     /// The slowest claim of a holder that can be cut: idle ones first, then those that do not wait for the pool.
     fn slowest(&self, holder: &HolderState, idle_only: bool, now: Duration) -> Option<ClaimId> {
         let claims = holder.claims.iter().filter_map(|id| Some((*id, self.claims.get(id)?)));
-        let cuttable = claims.filter(|(_, claim)| !claim.is_settled && claim.held > 0 && (claim.is_idle || !idle_only));
+        let cuttable =
+            claims.filter(|(_, claim)| !claim.is_settled() && claim.held > 0 && (claim.is_idle || !idle_only));
         let slowest = cuttable.min_by_key(|(id, claim)| {
             let waits_since = self.waiting.get(id).map(|wait| wait.since);
             (!claim.is_idle, waits_since.is_some(), claim.rate(now, waits_since))
@@ -435,7 +542,7 @@ impl Shares {
     }
 
     fn unsettled_without(&self, id: ClaimId) -> u64 {
-        let own = self.claims.get(&id).filter(|claim| !claim.is_settled).map_or(0, |claim| claim.held);
+        let own = self.claims.get(&id).filter(|claim| !claim.is_settled()).map_or(0, |claim| claim.held);
         self.unsettled.saturating_sub(own)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::Holder;
-use super::shares::{ClaimId, Shares};
+use super::shares::{ClaimId, STIR_BYTES, Shares};
 
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -24,6 +24,9 @@ struct Client {
     chunks: u32,
     /// It stops sending once it holds so much of a chunk.
     stalls_at: Option<u64>,
+    /// It sends a step every so many milliseconds.
+    every_ms: u32,
+    sends_at: Duration,
     claim: Option<ClaimId>,
     held: u64,
     written_at: Option<Duration>,
@@ -32,7 +35,13 @@ struct Client {
 
 impl Client {
     fn new(holder: Holder, need: u64, step: u64, chunks: u32) -> Self {
-        Self { holder, need, step, chunks, stalls_at: None, claim: None, held: 0, written_at: None, is_cut: false }
+        let (stalls_at, sends_at) = (None, Duration::ZERO);
+        let (claim, held, written_at, is_cut) = (None, 0, None, false);
+        Self { holder, need, step, chunks, stalls_at, every_ms: 1, sends_at, claim, held, written_at, is_cut }
+    }
+
+    fn every_ms(self, every_ms: u32) -> Self {
+        Self { every_ms, ..self }
     }
 
     fn stalling_at(self, held: u64) -> Self {
@@ -41,6 +50,12 @@ impl Client {
 
     fn is_done(&self) -> bool {
         self.chunks == 0 || self.is_cut
+    }
+
+    /// How much it sends next.
+    fn next_step(&self, need: u64) -> u64 {
+        let before = |end: u64| end.saturating_sub(self.held).max(1);
+        self.step.min(need - self.held).min(self.stalls_at.map_or(u64::MAX, before))
     }
 }
 
@@ -96,14 +111,18 @@ impl Model {
         }
         let need = client.need.min(self.capacity);
         if client.held == need {
-            self.shares.settle(claim, true);
+            self.shares.settle(claim, true, self.now);
             client.written_at = Some(self.now + Duration::from_millis(3));
             return;
         }
         if self.shares.is_waiting(claim) || client.stalls_at.is_some_and(|stalls| client.held >= stalls) {
             return;
         }
-        let step = client.step.min(need - client.held);
+        if self.now < client.sends_at {
+            return;
+        }
+        client.sends_at = self.now + Duration::from_millis(client.every_ms.into());
+        let step = client.next_step(need);
         if self.shares.take(claim, step, self.now) {
             client.held += step;
         }
@@ -112,7 +131,9 @@ impl Model {
     fn take_up(&mut self) {
         for granted in self.shares.grants(self.now) {
             let client = self.clients.iter_mut().find(|client| client.claim == Some(granted)).unwrap();
-            client.held += client.step.min(client.need.min(self.capacity) - client.held);
+            client.held += client.next_step(client.need.min(self.capacity));
+            // What it sends next it sends once it was taken.
+            client.sends_at = self.now + Duration::from_millis(client.every_ms.into());
         }
     }
 
@@ -147,6 +168,31 @@ proptest! {
         let lone = holder(0);
         model.clients.iter_mut().for_each(|client| client.holder = lone.clone());
         prop_assert_eq!(model.run(Duration::from_secs(60)), 0);
+    }
+
+    /// Too many clients of one holder, each of which sends slowly: nobody is cut.
+    #[test]
+    fn slow_clients_in_an_overload_are_not_cut(
+        clients in prop::collection::vec((1u64..12, 1u64..4, 1u32..5, 1u32..45), 1..60), capacity in 4u64..40,
+    ) {
+        let honest = |(need, step, chunks, every_ms)| {
+            Client::new(holder(0), need * STIR_BYTES, step * STIR_BYTES, chunks).every_ms(every_ms)
+        };
+        let mut model = Model::new(capacity * STIR_BYTES, clients.into_iter().map(honest).collect());
+        prop_assert_eq!(model.run(Duration::from_secs(600)), 0);
+    }
+
+    /// Most claims of a holder stop: those of the same holder that get on are given what they need within a few times the
+    /// patience, however many the others are, and are not cut.
+    #[test]
+    fn stopped_claims_give_way_to_those_of_their_holder(
+        stopped in 10usize..200, held in 1u64..100, need in 1u64..100, chunks in 1u32..3,
+    ) {
+        let stop = |_| Client::new(holder(0), 100 * STIR_BYTES, STIR_BYTES, 9).stalling_at(held * STIR_BYTES);
+        let mut model = Model::new(1000 * STIR_BYTES, (0..stopped).map(stop).collect());
+        (0..200).for_each(|_| model.tick());
+        model.clients.push(Client::new(holder(0), need * STIR_BYTES, need.min(25) * STIR_BYTES, chunks));
+        prop_assert_eq!(model.run(PATIENCE * (8 + 8 * chunks)), 0);
     }
 
     /// Some stop in the middle for ever: the others get through all the same.
@@ -212,7 +258,7 @@ proptest! {
                     let entry = claims.get_mut(&id).unwrap();
                     entry.1 -= amount.min(entry.1);
                 }
-                (7, Some(id)) => shares.settle(id, number % 2 == 0),
+                (7, Some(id)) => shares.settle(id, number % 2 == 0, now),
                 (5, Some(id)) => {
                     shares.leave(id);
                     claims.remove(&id);

@@ -150,6 +150,14 @@ struct Chunk {
     share: Claim,
 }
 
+impl Chunk {
+    /// One that its client has sent: its memory comes back by our own doing.
+    fn complete(bytes: Bytes, share: Claim) -> Self {
+        share.settle();
+        Self { bytes, share }
+    }
+}
+
 /// The receiving side: takes the body's pieces, hashes them, and cuts chunks.
 struct Intake<'a> {
     body: &'a mut dyn BodySource,
@@ -195,7 +203,7 @@ impl<'a> Intake<'a> {
         // One piece that is the whole chunk is taken as it is.
         if first.len() == wanted && self.declared == Some(self.received) {
             self.expect_end(&mut share).await?;
-            return Ok(Chunk { bytes: first, share });
+            return Ok(Chunk::complete(first, share));
         }
         let mut buffer = AlignedBuffer::with_capacity(first.len().max(self.declared.map_or(0, |_| wanted)));
         buffer.extend_from_slice(&first);
@@ -206,7 +214,7 @@ impl<'a> Intake<'a> {
         if self.declared == Some(self.received) {
             self.expect_end(&mut share).await?;
         }
-        Ok(Chunk { bytes: buffer.freeze(), share })
+        Ok(Chunk::complete(buffer.freeze(), share))
     }
 
     /// Up to `bytes_max` bytes of the body, hashed, and covered by a share; empty only at its end.
@@ -228,7 +236,7 @@ impl<'a> Intake<'a> {
         if self.declared.is_some_and(|declared| self.received > declared) {
             return Err(BodyError::TooLong.into());
         }
-        share.take_within(self.with_parity(piece.len()), wait).await?;
+        share.take_in_steps(self.with_parity(piece.len()), wait).await?;
         self.hashes.update(&piece);
         self.hashed_since_yield += piece.len();
         if self.hashed_since_yield >= HASHED_BYTES_PER_TURN {
@@ -315,7 +323,6 @@ impl BlobWriter {
             bytes: chunk.bytes,
         };
         let (shared, share) = (self.shared.clone(), chunk.share);
-        share.settle();
         self.in_flight.spawn(async move {
             let written = shared.client.write_chunk(write).await;
             drop(share);

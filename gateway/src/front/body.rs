@@ -142,7 +142,8 @@ impl<F: Face> Body<F> {
             let cost = (bytes.len() as u64).saturating_mul(DOCUMENT_COST);
             let Reception { documents, under_way, .. } = &self.reception;
             let share = share.get_or_insert_with(|| documents.claim(self.holder.clone(), need, under_way.cut()));
-            share.take(cost).await.map_err(|short| Rejection::Engine(short.into()))?;
+            let wait = share.patience().give_up_after;
+            share.take_in_steps(cost, wait).await.map_err(|short| Rejection::Engine(short.into()))?;
             hashes.update(&bytes);
             document.extend_from_slice(&bytes);
         }

@@ -17,6 +17,8 @@ pub enum Rejection {
     MalformedTarget,
     /// The request has both Content-Length and Transfer-Encoding.
     FramedTwice,
+    /// The request has more headers than are taken.
+    TooManyHeaders,
     /// The request has not one Host header that is text.
     BadHost,
     /// A header that may be sent once only was repeated.

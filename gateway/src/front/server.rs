@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use couronne_base::fair::{Cut, OnBehalf, Pool};
+use couronne_base::fair::{Cut, OnBehalf};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, SERVER, TRANSFER_ENCODING};
 use http::{HeaderValue, Method};
 use http_body_util::BodyExt as _;
@@ -35,7 +35,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::error::Rejection;
 use super::faces::Faces;
-use super::limits::under_way::UnderWay;
+use super::limits::under_way::{Requests, UnderWay};
 use super::pipeline::Received;
 use super::request_id::RequestId;
 use super::response::{Response, ResponseBody};
@@ -51,11 +51,12 @@ use streams::Streams;
 pub use settings::ServerSettings;
 pub use tls::{TlsError, config as tls_config};
 
-/// The buffer that hyper reads heads and bodies into: one read of a large body fills up to this. Bytes.
-const READ_BUFFER_BYTES_MAX: usize = 512 << 10;
-/// What a client may send of a connection, and of one stream, over HTTP/2 before it is read. Bytes.
-const H2_CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
-const H2_STREAM_WINDOW_BYTES: u32 = 512 << 10;
+/// The buffer that hyper reads heads and bodies into: one read of a large body fills up to this. A request holds two of
+/// them beside its share of a pool: what waits for a share, and what was read after it. Bytes.
+const READ_BUFFER_BYTES_MAX: usize = 128 << 10;
+/// What a client may send of a connection, and of one stream, over HTTP/2 before it is read: held beside all pools. Bytes.
+const H2_CONNECTION_WINDOW_BYTES: u32 = 512 << 10;
+const H2_STREAM_WINDOW_BYTES: u32 = 256 << 10;
 /// How much of an answer a stream takes before its client has room for it, beside the last piece given. Bytes.
 const H2_SEND_BUFFER_BYTES: usize = 256 << 10;
 /// How long accepting pauses after it failed for want of a resource.
@@ -71,7 +72,7 @@ struct Server<A> {
     tls: Option<TlsAcceptor>,
     places: Places,
     /// The requests under way.
-    requests: Pool,
+    requests: Requests,
 }
 
 /// What a request comes on.
@@ -94,7 +95,7 @@ pub async fn serve(
 ) {
     let grace = Duration::from_millis(settings.shutdown_grace_ms);
     let places = Places::new(settings.connections_max, settings.peer_connections_max);
-    let requests = Pool::new(settings.requests_max as u64, settings.request_patience());
+    let requests = Requests::new(settings.requests_max, settings.request_patience());
     let server = Arc::new(Server { faces, settings, tls: tls.map(TlsAcceptor::from), places, requests });
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -229,9 +230,15 @@ impl<A: Faces> Server<A> {
         let mut under_way = None;
         let tracker = BodyTracker::default();
         let body = FromHyper::new(body, tracker.clone()).boxed_unsync();
-        let answer = if conflict {
-            drop(body);
-            self.faces.refuse(Rejection::FramedTwice, id, &mut trace)
+        // Over HTTP/1 hyper counts them itself.
+        let refused = if head.headers.len() > self.settings.headers_max {
+            Some(Rejection::TooManyHeaders)
+        } else {
+            conflict.then_some(Rejection::FramedTwice)
+        };
+        let answer = if let Some(rejection) = refused {
+            drop((head, body));
+            self.faces.refuse(rejection, id, &mut trace)
         } else {
             let behalf = OnBehalf { cut: progress.cut().clone(), peer: place.peer().clone() };
             let begun = UnderWay::begin(&self.requests, behalf.peer.clone(), &behalf.cut).await;

@@ -56,6 +56,7 @@ impl From<Rejection> for S3Error {
             Rejection::FramedTwice => {
                 Self::with_message(Code::BadRequest, "A request has either Content-Length or Transfer-Encoding.")
             }
+            Rejection::TooManyHeaders => Code::RequestHeaderSectionTooLarge.into(),
             Rejection::BadHost => Self::with_message(Code::BadRequest, "A request has one Host header."),
             Rejection::RepeatedHeader(name) => {
                 Self::invalid_argument("The header may be sent once only", name.as_str(), "")

@@ -77,8 +77,11 @@ impl Evaluation<'_> {
             _ => return Err(Refusal::NoSuchUpload.into()),
         };
         let parts = self.parts(upload)?;
+        // Both ascend.
+        let mut later = parts.iter();
         for part in said.parts {
-            if !parts.iter().any(|kept| kept.number == part.number && agrees(kept, part)) {
+            let kept = later.find(|kept| kept.number >= part.number);
+            if kept.is_none_or(|kept| kept.number != part.number || !agrees(kept, part)) {
                 return Err(Refusal::InvalidPart(part.number).into());
             }
         }

@@ -24,6 +24,9 @@ pub(super) use source::{Parts, Source, check_payload};
 /// Units that are fetched before they are asked for.
 const UNITS_AHEAD: usize = 1;
 
+/// Memory comes back in pieces of so many bytes as they are sent: so it shows whether a receiver gets on.
+const LENT_BYTES_MAX: usize = 64 << 10;
+
 /// A stream of an object's bytes, each verified before it is given out.
 pub struct BlobReader {
     shared: Arc<Shared>,
@@ -103,8 +106,12 @@ impl BlobReader {
                 return Err(EngineError::Corrupt("an object has fewer bytes than its row says".to_owned()));
             };
             self.check_blob(&fetched)?;
-            let slices = fetched.slices.into_iter().map(|slice| slice.bytes).filter(|bytes| !bytes.is_empty());
-            self.ready.extend(slices.map(|bytes| lend(bytes, fetched.share.as_ref())));
+            for Slice { mut bytes, .. } in fetched.slices {
+                while !bytes.is_empty() {
+                    let piece = bytes.split_to(bytes.len().min(LENT_BYTES_MAX));
+                    self.ready.push_back(lend(piece, fetched.share.as_ref()));
+                }
+            }
         }
         Ok(())
     }

@@ -53,7 +53,7 @@ impl Default for ServerSettings {
             request_wait_ms: 5_000,
             request_time_max_s: 6 * 3600,
             headers_max: 200,
-            head_bytes_max: 64 << 10,
+            head_bytes_max: 32 << 10,
             head_timeout_ms: 60_000,
             handshake_timeout_ms: 10_000,
             send_stall_ms: 60_000,

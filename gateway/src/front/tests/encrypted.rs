@@ -49,6 +49,23 @@ pub(super) fn request(ask: &ToyAsk) -> http::Request<Full<bytes::Bytes>> {
 }
 
 #[tokio::test]
+async fn a_head_has_no_more_headers_over_http2_than_over_http1() {
+    let server = server().await;
+    let stream = connect(server.listener.address, b"h2").await;
+    let (mut sender, connection) = client_http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let mut many = request(&server.ask("PUT", "/bkt/k").body(b"x"));
+    for number in 0..ServerSettings::default().headers_max {
+        let name = http::HeaderName::try_from(format!("x-{number}")).unwrap();
+        many.headers_mut().append(name, http::HeaderValue::from_static("1"));
+    }
+    let answer = sender.send_request(many).await.unwrap();
+    assert_eq!(answer.status(), 400);
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&body).contains("too-many-headers"), "{body:?}");
+}
+
+#[tokio::test]
 async fn http2_serves_many_at_once() {
     let server = server().await;
     let stream = connect(server.listener.address, b"h2").await;

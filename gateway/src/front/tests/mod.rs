@@ -3,6 +3,7 @@
 
 pub(crate) mod encrypted;
 mod fairness;
+mod floods;
 mod framing;
 mod places;
 mod second_face;

@@ -67,6 +67,7 @@ impl From<Rejection> for ToyError {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::FramedTwice => Self(StatusCode::BAD_REQUEST, "framed-twice"),
+            Rejection::TooManyHeaders => Self(StatusCode::BAD_REQUEST, "too-many-headers"),
             Rejection::AccessDenied => Self(StatusCode::FORBIDDEN, "not-yours"),
             Rejection::RulesKeepChanging => Self(StatusCode::SERVICE_UNAVAILABLE, "restless"),
             Rejection::Unresolved { .. } => Self(StatusCode::NOT_FOUND, "no-such-bucket"),

@@ -1,0 +1,96 @@
+//! HTTP/2 as no client's library speaks it: floods of frames that cost their sender next to nothing. The connection ends,
+//! and others are served.
+
+use std::time::Duration;
+
+use hyper::client::conn::http2 as client_http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use super::encrypted::{CERT, KEY, connect, request};
+use super::*;
+use crate::front::server::tls_config;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RESET: u8 = 3;
+const SETTINGS: u8 = 4;
+const CONTINUATION: u8 = 9;
+
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let [_, len @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&len[..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A header as it is written that stands in no table.
+fn field(name: &str, value: &str) -> Vec<u8> {
+    let len = |text: &str| u8::try_from(text.len()).unwrap();
+    [&[0, len(name)][..], name.as_bytes(), &[len(value)], value.as_bytes()].concat()
+}
+
+fn head() -> Vec<u8> {
+    let fields = [(":method", "PUT"), (":scheme", "https"), (":authority", "localhost"), (":path", "/bkt/k")];
+    fields.map(|(name, value)| field(name, value)).concat()
+}
+
+/// Sends what comes first, and then the flood until the server has enough of it.
+async fn is_cut_off(server: &ToyServer, first: Vec<u8>, flood: impl Fn(u32) -> Vec<u8>) {
+    let stream = connect(server.listener.address, b"h2").await;
+    let (mut answers, mut sending) = tokio::io::split(stream);
+    sending.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, b""), &first].concat()).await.unwrap();
+    // What the server says is read: it is not its own words that it drowns in.
+    let reading = tokio::spawn(async move {
+        let mut said = vec![0; 64 << 10];
+        while answers.read(&mut said).await.is_ok_and(|read| read > 0) {}
+    });
+    let flooding = async {
+        for number in 0.. {
+            let sent = sending.write_all(&flood(number)).await.is_ok() && sending.flush().await.is_ok();
+            if !sent || reading.is_finished() {
+                return;
+            }
+        }
+    };
+    timeout(Duration::from_secs(60), flooding).await.expect("the flood goes on");
+
+    let stream = connect(server.listener.address, b"h2").await;
+    let (mut sender, connection) = client_http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let honest = request(&server.ask("PUT", "/bkt/k").body(b"x"));
+    assert_eq!(sender.send_request(honest).await.unwrap().status(), 200);
+}
+
+async fn server() -> ToyServer {
+    ToyServer::with(ServerSettings::default(), FrontSettings::default(), Some(tls_config(CERT, KEY).unwrap())).await
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_cut_off() {
+    let server = server().await;
+    let begun = || frame(HEADERS, 0, 1, &head());
+    is_cut_off(&server, begun(), |number| frame(CONTINUATION, 0, 1, &field(&format!("x-{number}"), "y"))).await;
+    is_cut_off(&server, begun(), |_| frame(CONTINUATION, 0, 1, b"")).await;
+}
+
+#[tokio::test]
+async fn streams_that_are_opened_to_be_reset_are_cut_off() {
+    let server = server().await;
+    let opened_and_reset = |number: u32| {
+        let stream = 2 * number + 1;
+        let opened = frame(HEADERS, END_HEADERS | END_STREAM, stream, &head());
+        [opened, frame(RESET, 0, stream, &8u32.to_be_bytes())].concat()
+    };
+    is_cut_off(&server, Vec::new(), opened_and_reset).await;
+}
+
+#[tokio::test]
+async fn data_without_a_byte_is_cut_off() {
+    let server = server().await;
+    is_cut_off(&server, frame(HEADERS, END_HEADERS, 1, &head()), |_| frame(DATA, 0, 1, b"")).await;
+}
