@@ -2,23 +2,26 @@
 //! slow down, hang, rot, are swapped or put back to an earlier state, messages that are late, lost or repeated, clocks
 //! that are wrong.
 //!
-//! A node may be away for longer than the grace, and then have an empty drive: it died for good and was replaced.
+//! A node may be away for longer than the grace, and then have empty drives: it died for good and was replaced.
 //! Crashes and cuts may hit any number of processes: then operations fail, and nothing is lost. What
-//! takes durable bytes away hits one drive, the round's victim: more than one failure domain at a time is
+//! takes durable bytes away hits the drives of one node, the round's victim: more than one failure domain at a time is
 //! more than was promised for what was written while others were away.
-//! Promises: every fault ends; after [`Faults::heal`] all is well but what repair has to do.
+//! Promises: every fault ends; after [`Faults::heal`] all is well but what repair has to do. Which drives the map must
+//! have noted as emptied by then is told ([`Faults::losses`]).
 //! Must not know: objects, clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::Ordering;
 
-use couronne_ring::NodeId;
+use couronne_ring::{DriveId, NodeId};
 use couronne_storage_node::disk::simulated::Fault;
 use couronne_storage_node::disk::{Access, Disk};
 
+use crate::judge::losses::Losses;
 use crate::world::World;
 use crate::world::disks::{CAPACITY, SimulatedDrive};
+use crate::world::founding::node_of;
 use crate::world::network::Weather;
 use couronne_base::testing::Rng;
 
@@ -43,8 +46,11 @@ const OFFSET_MS_MAX: u64 = 2500;
 /// Bytes of a log file's header.
 const LOG_HEADER_BYTES: u64 = 64;
 
+/// Where a drive notes which log file is its newest.
+const NEWEST_NOTE: &str = "log-newest";
+
 /// Files of a drive of which it has another copy, or that it can do without.
-const SMALL_FILES: [&str; 3] = ["drive", "map", "log-newest"];
+const SMALL_FILES: [&str; 3] = ["drive", "map", NEWEST_NOTE];
 
 /// What ends a fault.
 #[derive(Clone, Copy, Debug)]
@@ -55,19 +61,20 @@ enum Cure {
     SetClock(NodeId),
     Mend,
     FineWeather,
-    Room(NodeId),
-    Speed(NodeId),
-    Unhang(NodeId),
+    Room(DriveId),
+    Speed(DriveId),
+    Unhang(DriveId),
 }
 
-/// An earlier state of the victim's drive.
+/// An earlier state of a drive of the victim.
 struct Snapshot {
+    id: DriveId,
     drive: SimulatedDrive,
     age: SnapshotAge,
 }
 
-/// How old a snapshot is. One of the start that runs is not put back: by less than a minute a drive may be put back and
-/// only its leaders notice, if they lead still.
+/// How old a snapshot is. One of the start that runs is not put back while other things go wrong: where the log of a
+/// drive ended is then heard by nobody, if all who heard it die as well.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SnapshotAge {
     /// The start that runs is that of the snapshot.
@@ -85,18 +92,22 @@ pub struct Faults {
     /// What is still to be ended, by time.
     cures: BTreeMap<(u64, u64), Cure>,
     number: u64,
-    /// The drive that may lose what was durable.
+    /// The node whose drives may lose what was durable.
     victim: Option<NodeId>,
-    /// An earlier state of it.
+    /// An earlier state of one of them.
     snapshot: Option<Snapshot>,
     /// Nodes whose drive failed: they need a restart.
     sick: BTreeSet<NodeId>,
+    /// Drives whose note of their newest log file is rotten: that it is lost they cannot tell.
+    noteless: BTreeSet<DriveId>,
+    /// The drives that forgot.
+    pub losses: Losses,
     /// How many there were.
     pub count: u64,
 }
 
 impl Faults {
-    /// Faults of a round that begins now. With `lossy`, one drive may lose durable bytes.
+    /// Faults of a round that begins now. With `lossy`, the drives of one node may lose durable bytes.
     pub fn new(mut rng: Rng, world: &World, lossy: bool) -> Self {
         let nodes: Vec<NodeId> = world.shape.storage_nodes().collect();
         let victim = rng.pick(&nodes).copied().filter(|_| lossy);
@@ -109,6 +120,8 @@ impl Faults {
             victim,
             snapshot: None,
             sick: BTreeSet::new(),
+            noteless: BTreeSet::new(),
+            losses: Losses::default(),
             count: 0,
         }
     }
@@ -143,10 +156,10 @@ impl Faults {
         self.later(world, (500, 10_000), Cure::SetClock(id));
     }
 
-    /// Swaps so many drives at once for empty ones.
-    pub fn lose(&mut self, world: &mut World, drives: u8) {
+    /// Has as many nodes lose a drive or all of them at once.
+    pub fn lose(&mut self, world: &mut World, count: u8) {
         let mut nodes: Vec<NodeId> = world.shape.storage_nodes().collect();
-        for _ in 0..drives {
+        for _ in 0..count {
             let Some(id) = self.rng.pick(&nodes).copied() else { return };
             nodes.retain(|node| *node != id);
             self.wipe(world, id);
@@ -231,6 +244,7 @@ impl Faults {
             return Ok(());
         };
         let some = if self.rng.permille(200) { gateway } else { node };
+        let Some(drive) = self.drive_of(world, node) else { return Ok(()) };
         match self.rng.below(100) {
             0..=16 => self.die(world, node, 100),
             17..=21 => self.leave(world, node),
@@ -243,19 +257,20 @@ impl Faults {
                 world.process_mut(some).into_iter().for_each(|process| process.stop());
                 self.later(world, (200, 6000), Cure::GoOn(some));
             }
-            70..=76 => self.fail_disk(world, node),
-            77..=81 => self.fill_disk(world, node)?,
-            82..=84 => self.hang(world, node),
+            70..=76 => self.fail_disk(world, node, drive),
+            77..=81 => self.fill_disk(world, node, drive)?,
+            82..=84 => self.hang(world, drive),
             85..=88 => {
                 let slow_ms = self.rng.between(10, 400);
-                world.note(format_args!("slow {node} {slow_ms}"));
-                world.drives.get(&node).into_iter().for_each(|drive| drive.set_slow(slow_ms));
-                self.later(world, (500, 8000), Cure::Speed(node));
+                world.note(format_args!("slow {drive} {slow_ms}"));
+                world.drives.get(&drive).into_iter().for_each(|drive| drive.set_slow(slow_ms));
+                self.later(world, (500, 8000), Cure::Speed(drive));
             }
             89..=90 => self.skew(world, some),
             91 => self.leap(world, some),
             92..=94 => self.rot(world)?,
             95..=96 => self.victim.into_iter().for_each(|id| self.wipe(world, id)),
+            97 => self.lose_newest_log(world)?,
             _ => self.victim.into_iter().for_each(|id| self.put_back(world, id)),
         }
         Ok(())
@@ -316,6 +331,7 @@ impl Faults {
             delay_max_ms: self.rng.between(1, 40),
             late_permille: self.rng.below(200),
             late_max_ms: self.rng.between(10, 3000),
+            stuck_permille: if self.rng.permille(300) { self.rng.below(100) } else { 0 },
             lost_permille: self.rng.below(60),
             repeated_permille: self.rng.below(200),
         };
@@ -324,8 +340,8 @@ impl Faults {
         self.later(world, (500, 8000), Cure::FineWeather);
     }
 
-    /// A sync, a write or a read fails: the node's only drive may be out of service until a restart.
-    fn fail_disk(&mut self, world: &World, id: NodeId) {
+    /// A sync, a write or a read fails: the drive may be out of service until a restart.
+    fn fail_disk(&mut self, world: &World, id: NodeId, drive: DriveId) {
         if !world.process(id).is_some_and(|process| process.is_alive()) {
             return;
         }
@@ -336,55 +352,90 @@ impl Faults {
             _ => Fault::FailWrite,
         };
         let after = u32::try_from(self.rng.below(30)).unwrap_or(0);
-        world.note(format_args!("{fault:?} {id} {after}"));
-        world.drives.get(&id).into_iter().for_each(|drive| drive.disk.inject(fault, after));
+        world.note(format_args!("{fault:?} {drive} {after}"));
+        world.drives.get(&drive).into_iter().for_each(|drive| drive.disk.inject(fault, after));
         self.sick.insert(id);
         self.later(world, (2000, 9000), Cure::Restart(id));
     }
 
     /// Calls to a drive do not come back for a while, mostly for longer than they may.
-    fn hang(&mut self, world: &World, id: NodeId) {
+    fn hang(&mut self, world: &World, id: DriveId) {
         world.note(format_args!("hang {id}"));
         world.drives.get(&id).into_iter().for_each(|drive| drive.set_hang(true));
         self.later(world, (1000, 20_000), Cure::Unhang(id));
     }
 
-    fn fill_disk(&mut self, world: &World, id: NodeId) -> io::Result<()> {
+    fn fill_disk(&mut self, world: &World, node: NodeId, id: DriveId) -> io::Result<()> {
         let Some(drive) = world.drives.get(&id).filter(|drive| !drive.hangs()) else { return Ok(()) };
         let space = world.by_hand(drive.disk.space())?;
         let room = self.rng.below(12 << 20);
         world.note(format_args!("full {id} {room}"));
         drive.disk.set_capacity(space.total.saturating_sub(space.free).saturating_add(room));
-        self.sick.insert(id);
+        self.sick.insert(node);
         self.later(world, (1000, 8000), Cure::Room(id));
-        self.later(world, (8000, 10_000), Cure::Restart(id));
+        self.later(world, (8000, 10_000), Cure::Restart(node));
         Ok(())
     }
 
-    /// Flips some bits of what the victim keeps: of its segments, of the headers of its log, of one copy of its small
-    /// files. (The last batch of a log that is rotten looks like a torn write; by design nothing tells them apart.)
-    fn rot(&mut self, world: &World) -> io::Result<()> {
-        let victim = self.victim.filter(|_| world.shape.scrubbed);
-        let Some((id, drive)) = victim.and_then(|id| Some((id, world.drives.get(&id)?))) else { return Ok(()) };
-        if drive.hangs() {
-            return Ok(());
-        }
-        let (folder, span) = match self.rng.below(10) {
-            0..=6 => ("segments", 256 << 10),
-            7..=8 => ("log", LOG_HEADER_BYTES),
-            _ => ("", 64),
+    /// One of a node's drives.
+    fn drive_of(&mut self, world: &World, id: NodeId) -> Option<DriveId> {
+        let drives: Vec<DriveId> = world.shape.drives_of(id).collect();
+        self.rng.pick(&drives).copied()
+    }
+
+    /// Flips some bits of what a drive of the victim keeps: of its segments, of the header of a log file, of one copy of
+    /// its small files. (The last batch of a log that is rotten looks like a torn write; by design nothing tells them
+    /// apart.) A log file is written again in time: so the node is dead by then, and must notice
+    /// when it starts.
+    fn rot(&mut self, world: &mut World) -> io::Result<()> {
+        let Some(id) = self.victim.filter(|_| world.shape.scrubbed) else { return Ok(()) };
+        let Some(id) = self.drive_of(world, id) else { return Ok(()) };
+        let (folder, span, flips) = match self.rng.below(10) {
+            0..=6 => ("segments", 256 << 10, self.rng.between(1, 200)),
+            7..=8 => ("log", LOG_HEADER_BYTES, 1),
+            _ => ("", 64, self.rng.between(1, 200)),
         };
+        if folder == "log" {
+            self.kill(world, node_of(id), AWAY_MS);
+        }
+        let Some(drive) = world.drives.get(&id).filter(|drive| !drive.hangs()) else { return Ok(()) };
         let mut names = world.by_hand(drive.disk.list(folder))?;
         names.retain(|name| !folder.is_empty() || SMALL_FILES.contains(&name.as_str()));
-        let Some(name) = self.rng.pick(&names) else { return Ok(()) };
+        // A file that is being made has no name yet.
+        names.retain(|name| !name.ends_with(".new"));
+        let Some(name) = self.rng.pick(&names).cloned() else { return Ok(()) };
         let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
         let len = world.by_hand(async { drive.disk.open(&path, Access::Buffered).await?.len().await })?;
         let first = if folder == "segments" { self.rng.below(len) } else { 0 };
-        for _ in 0..self.rng.between(1, 200) {
+        for _ in 0..flips {
             let at = first.saturating_add(self.rng.below(span)).min(len.saturating_sub(1));
             drive.disk.flip_bit(&path, at, u8::try_from(self.rng.below(8)).unwrap_or(0))?;
         }
         world.note(format_args!("rot {id} {path} {first}"));
+        if name == NEWEST_NOTE {
+            self.noteless.insert(id);
+        }
+        if folder == "log" {
+            self.losses.expect(world, id);
+        }
+        Ok(())
+    }
+
+    /// Takes the newest log file from a drive of the victim, which dies.
+    fn lose_newest_log(&mut self, world: &mut World) -> io::Result<()> {
+        let Some(id) = self.victim.and_then(|id| self.drive_of(world, id)) else { return Ok(()) };
+        if self.noteless.contains(&id) {
+            return Ok(());
+        }
+        self.kill(world, node_of(id), AWAY_MS);
+        let Some(drive) = world.drives.get(&id).filter(|drive| !drive.hangs()) else { return Ok(()) };
+        let Some(newest) = world.by_hand(drive.newest_log())? else { return Ok(()) };
+        world.by_hand(async {
+            drive.disk.remove(&newest).await?;
+            drive.disk.sync_dir("log").await
+        })?;
+        world.note(format_args!("lose {id} {newest}"));
+        self.losses.expect(world, id);
         Ok(())
     }
 
@@ -399,8 +450,9 @@ impl Faults {
             Some(snapshot) if snapshot.age == SnapshotAge::Killed => snapshot.age = SnapshotAge::OfAnEarlierStart,
             Some(_) => {}
             None => {
+                let Some(id) = self.drive_of(world, id) else { return };
                 let drive = world.drives.get_mut(&id).map(SimulatedDrive::snapshot);
-                self.snapshot = drive.map(|drive| Snapshot { drive, age: SnapshotAge::OfThisStart });
+                self.snapshot = drive.map(|drive| Snapshot { id, drive, age: SnapshotAge::OfThisStart });
                 world.note(format_args!("snapshot {id}"));
             }
         }
@@ -410,15 +462,24 @@ impl Faults {
     fn put_back(&mut self, world: &mut World, id: NodeId) {
         let is_old = self.snapshot.as_ref().is_some_and(|snapshot| snapshot.age == SnapshotAge::OfAnEarlierStart);
         let Some(snapshot) = self.snapshot.take_if(|_| is_old) else { return };
+        self.losses.expect(world, snapshot.id);
         self.kill(world, id, (100, 12_000));
-        world.drives.insert(id, snapshot.drive);
-        world.note(format_args!("put back {id}"));
+        world.drives.insert(snapshot.id, snapshot.drive);
+        world.note(format_args!("put back {}", snapshot.id));
     }
 
-    /// Swaps a drive for an empty one.
+    /// Swaps a drive of a node, or all, for empty ones.
     fn wipe(&mut self, world: &mut World, id: NodeId) {
+        let one = self.drive_of(world, id).filter(|_| self.rng.permille(500));
+        let drives: Vec<DriveId> =
+            world.shape.drives_of(id).filter(|drive| one.is_none_or(|one| one == *drive)).collect();
+        for drive in &drives {
+            self.losses.expect(world, *drive);
+        }
         self.die(world, id, 300);
-        world.drives.get_mut(&id).into_iter().for_each(|drive| drive.wipe());
-        world.note(format_args!("wipe {id}"));
+        for drive in drives {
+            world.drives.get_mut(&drive).into_iter().for_each(|drive| drive.wipe());
+            world.note(format_args!("wipe {drive}"));
+        }
     }
 }

@@ -36,9 +36,12 @@ struct Arguments {
     /// Nothing goes wrong.
     #[arg(long)]
     calm: bool,
-    /// Storage nodes, one drive each.
+    /// Storage nodes.
     #[arg(long, default_value_t = 6)]
     nodes: u16,
+    /// Drives of each.
+    #[arg(long, default_value_t = 1)]
+    drives: u16,
     /// Gateways.
     #[arg(long, default_value_t = 2)]
     gateways: u16,
@@ -95,8 +98,8 @@ fn main() -> ExitCode {
 }
 
 fn run_one(arguments: &Arguments, seed: u64) -> bool {
-    let Arguments { nodes, gateways, zones, policy, unscrubbed, seconds, rounds, calm, last, .. } = *arguments;
-    let shape = Shape { nodes, gateways, zones, redundancy: policy, scrubbed: !unscrubbed };
+    let Arguments { nodes, drives, gateways, zones, policy, unscrubbed, seconds, rounds, calm, last, .. } = *arguments;
+    let shape = Shape { nodes, drives, gateways, zones, redundancy: policy, scrubbed: !unscrubbed };
     let plan = Plan { seed, shape, seconds, rounds, calm, last };
     let trace = if arguments.events { Trace::shown() } else { Trace::default() };
     let began = processor_time();

@@ -2,6 +2,8 @@
 //!
 //! Must not know: how its result is shown.
 
+mod set_pieces;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use crate::clients::workload::{BUCKETS, Counts, KEYS, Workload, keeps_versions};
 use crate::faults::Faults;
 use crate::judge::audit::{AuditError, audit, statuses, unrest};
 use crate::judge::checker::{self, Verdict};
+use crate::judge::losses::Losses;
 use crate::trace::Trace;
 use crate::world::founding::Shape;
 use crate::world::panics;
@@ -67,13 +70,13 @@ impl Plan {
     /// The line that repeats the run.
     pub fn command(&self) -> String {
         let Self { seed, shape, seconds, rounds, calm, last } = self;
-        let Shape { nodes, gateways, zones, redundancy, scrubbed } = shape;
+        let Shape { nodes, drives, gateways, zones, redundancy, scrubbed } = shape;
         let unscrubbed = if *scrubbed { "" } else { " --unscrubbed" };
         let calm = if *calm { " --calm" } else { "" };
         let last = if *last { " --last" } else { "" };
         format!(
             "scripts/simulate --seed {seed} --seconds {seconds} --rounds {rounds} --nodes {nodes} \
-             --gateways {gateways} --zones {zones} --policy {redundancy}{unscrubbed}{calm}{last}"
+             --drives {drives} --gateways {gateways} --zones {zones} --policy {redundancy}{unscrubbed}{calm}{last}"
         )
     }
 }
@@ -127,6 +130,9 @@ pub fn run(plan: &Plan, trace: Trace) -> Result<Report, Failure> {
     let forming = (!plan.calm).then(|| Faults::new(rng.fork(), &run.world, false));
     run.begin(forming)?;
     for round in 0..plan.rounds {
+        if !plan.calm && plan.shape.redundancy.losses() > 0 {
+            run.set_piece(&mut rng)?;
+        }
         let faults = match plan.calm {
             true => None,
             false => Some(Faults::new(rng.fork(), &run.world, round % 2 == 0 && plan.shape.redundancy.losses() > 0)),
@@ -135,6 +141,9 @@ pub fn run(plan: &Plan, trace: Trace) -> Result<Report, Failure> {
     }
     if plan.last {
         run.outlast_orphans()?;
+    }
+    if !plan.calm {
+        run.leap_all()?;
     }
     Ok(run.report())
 }
@@ -163,15 +172,19 @@ impl Run {
             self.tick();
         }
         self.workload.is_open = false;
+        let mut losses = Losses::default();
         if let Some(mut faults) = faults {
             faults.heal(&mut self.world)?;
             self.faults += faults.count;
+            losses = faults.losses;
         }
         self.until("what is under way ends", DRAIN_MS_MAX, |run| run.workload.is_idle())?;
         self.come_to_rest(SCRUB_ROUNDS)?;
+        self.make_buckets()?;
         self.read_all()?;
         self.judge()?;
-        let wrong = audit(&mut self.world, false)?;
+        let mut wrong = audit(&mut self.world, false)?;
+        wrong.extend(losses.check(&self.world));
         if wrong.is_empty() { Ok(()) } else { Err(Failure::Wrong(wrong)) }
     }
 
@@ -262,9 +275,11 @@ impl Run {
             self.world.start(process)?;
         }
         if let Some(mut faults) = forming {
+            let mut is_formed = false;
             for _ in 0..FORMING_MS {
                 faults.tick(&mut self.world)?;
                 self.tick();
+                is_formed = is_formed || self.is_formed_whole()?;
             }
             faults.heal(&mut self.world)?;
             self.faults += faults.count;
@@ -272,6 +287,24 @@ impl Run {
         self.come_up()?;
         // Until all replicas are members, a range does not survive yet what it is meant to.
         self.come_to_rest(0)?;
+        self.make_buckets()
+    }
+
+    /// Whether the cluster is formed: its meta group has all its voters then.
+    fn is_formed_whole(&self) -> Result<bool, Failure> {
+        let maps = self.world.shape.storage_nodes().filter_map(|node| self.world.node(node)).map(|node| node.map());
+        let Some(map) = maps.filter(|map| map.bootstrap.is_none()).min_by_key(|map| map.version) else {
+            return Ok(false);
+        };
+        let voters = map.meta_group.members.as_ref().map_or(0, |members| members.voters.len());
+        if voters < self.voters_wanted() {
+            return Err(Failure::Wrong(vec![format!("the cluster is formed with {voters} voters of its meta group")]));
+        }
+        Ok(true)
+    }
+
+    /// Makes the buckets that are not there.
+    fn make_buckets(&mut self) -> Result<(), Failure> {
         let gateway = self.world.shape.gateways().next();
         for (name, versioning) in BUCKETS {
             let is_made = (0..MAKE_TURNS_MAX).any(|_| {

@@ -16,7 +16,7 @@ fn plan(seed: u64, policy: &str) -> Plan {
     let zones = if seed.is_multiple_of(2) { 3 } else { 6 };
     Plan {
         seed,
-        shape: Shape { redundancy, zones, ..Shape::default() },
+        shape: Shape { redundancy, zones, drives: if seed.is_multiple_of(3) { 2 } else { 1 }, ..Shape::default() },
         seconds: 15,
         rounds: 2,
         calm: false,

@@ -14,7 +14,7 @@ use couronne_gateway::engine::{
 use couronne_metadata::command::{CompletedPart, EtagSet, Precondition, Refusal};
 use couronne_metadata::ids::{ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
 use couronne_metadata::query::{Entry, ListQuery};
-use couronne_metadata::record::{Etag, Versioning};
+use couronne_metadata::record::{BucketRules, Etag, Versioning};
 
 use tokio::time::sleep;
 
@@ -62,6 +62,12 @@ pub enum Action {
     Abort(UploadId),
     /// List keys after the request's own, at most so many.
     List(u32),
+    /// Make the bucket.
+    MakeBucket,
+    /// Delete the bucket.
+    DropBucket,
+    /// Have the bucket keep versions, or no longer add any.
+    SetVersioning(Versioning),
 }
 
 /// A question of a client.
@@ -122,17 +128,26 @@ pub async fn make_bucket(engine: &Engine, name: &str, versioning: Versioning) ->
     matches!(engine.create_bucket(create).await, Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou))
 }
 
-/// Carries out a question.
+/// Carries out a question. As in the pipeline, a body is staged once, and its commit is repeated with it if the bucket's
+/// rules changed; for a bucket of another identity it is another body.
 pub async fn perform(engine: &Engine, request: &Request) -> Outcome {
+    if matches!(request.action, Action::MakeBucket) {
+        let is_made = make_bucket(engine, request.bucket, Versioning::Off).await;
+        return if is_made { Outcome::Done } else { Outcome::Unknown("the bucket is not made".to_owned()) };
+    }
+    let mut staged = None;
     let mut bucket = match engine.resolve_bucket(request.bucket).await {
         Ok(bucket) => bucket,
         Err(error) => return Outcome::NotDone(error.to_string()),
     };
     for _ in 0..STALE_TURNS_MAX {
-        match attempt(engine, &bucket, request).await {
+        match attempt(engine, &bucket, request, &mut staged).await {
             Ok(outcome) => return outcome,
             Err(EngineError::StaleRules) => match engine.renew_bucket(&bucket).await {
-                Ok(renewed) => bucket = renewed,
+                Ok(renewed) => {
+                    staged = staged.filter(|_| renewed.entry.id == bucket.entry.id);
+                    bucket = renewed;
+                }
                 Err(error) => return Outcome::NotDone(error.to_string()),
             },
             Err(EngineError::ObjectChanged) => {}
@@ -159,19 +174,29 @@ fn judge(action: &Action, error: &EngineError) -> Outcome {
     }
 }
 
-async fn attempt(engine: &Engine, bucket: &Bucket, request: &Request) -> Result<Outcome, EngineError> {
+async fn attempt(
+    engine: &Engine,
+    bucket: &Bucket,
+    request: &Request,
+    staged: &mut Option<Staged>,
+) -> Result<Outcome, EngineError> {
     let key = match &request.action {
         Action::List(limit) => return list(engine, bucket, request.key, *limit).await,
+        Action::DropBucket => return engine.delete_bucket(bucket).await.map(|()| Outcome::Done),
+        Action::SetVersioning(versioning) => {
+            let edit = |rules: &BucketRules| Ok(BucketRules { versioning: *versioning, ..rules.clone() });
+            return engine.update_rules(bucket, edit).await.map(|_| Outcome::Done);
+        }
         _ => ObjectKey::new(request.key).map_err(|_| EngineError::Corrupt("key".to_owned()))?,
     };
     match &request.action {
         Action::Put(value, condition) => {
-            let staged = match stage(engine, bucket, &key, *value).await {
+            let staged = match stage(engine, bucket, &key, *value, staged).await {
                 Ok(staged) => staged,
                 Err(error) => return Ok(Outcome::NotDone(error.to_string())),
             };
             let put = PutObjectRequest { condition: precondition(*condition), ..PutObjectRequest::default() };
-            let written = engine.put_object(bucket, &staged, put).await?;
+            let written = engine.put_object(bucket, staged, put).await?;
             Ok(Outcome::Written(written.etag, written.version, written.ordinal))
         }
         Action::Get(part, rest) => see(engine, bucket, &key, None, Some((part.clone(), *rest))).await,
@@ -184,20 +209,32 @@ async fn attempt(engine: &Engine, bucket: &Bucket, request: &Request) -> Result<
             Ok(Outcome::Opened(upload))
         }
         Action::PutPart(upload, number, value) => {
-            let staged = match stage(engine, bucket, &key, *value).await {
+            let staged = match stage(engine, bucket, &key, *value, staged).await {
                 Ok(staged) => staged,
                 Err(error) => return Ok(Outcome::NotDone(error.to_string())),
             };
-            engine.put_part(bucket, &staged, *upload, *number).await.map(|_| Outcome::Done)
+            engine.put_part(bucket, staged, *upload, *number).await.map(|_| Outcome::Done)
         }
         Action::Complete(upload, parts) => complete(engine, bucket, &key, *upload, parts).await,
         Action::Abort(upload) => engine.abort_upload(bucket, &key, *upload).await.map(|()| Outcome::Done),
-        Action::List(_) => Ok(Outcome::Wrong("a listing has no key".to_owned())),
+        Action::List(_) | Action::MakeBucket | Action::DropBucket | Action::SetVersioning(_) => {
+            Ok(Outcome::Wrong("this has no key".to_owned()))
+        }
     }
 }
 
-async fn stage(engine: &Engine, bucket: &Bucket, key: &ObjectKey, value: Value) -> Result<Staged, EngineError> {
-    engine.stage(bucket, key, &mut BytesBody::new(value.bytes())).await
+/// The body as it was staged before, or is now.
+async fn stage<'a>(
+    engine: &Engine,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    value: Value,
+    staged: &'a mut Option<Staged>,
+) -> Result<&'a Staged, EngineError> {
+    if staged.is_none() {
+        *staged = Some(engine.stage(bucket, key, &mut BytesBody::new(value.bytes())).await?);
+    }
+    staged.as_ref().ok_or_else(|| EngineError::Corrupt("nothing is staged".to_owned()))
 }
 
 fn precondition(condition: Condition) -> Precondition {

@@ -5,5 +5,7 @@
 pub mod actions;
 pub mod client_log;
 pub mod history;
+pub mod hostile;
+pub mod locks;
 pub mod values;
 pub mod workload;

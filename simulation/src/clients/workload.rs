@@ -20,8 +20,15 @@ use crate::clients::values::{Contents, Value, etag_of_parts};
 use crate::world::World;
 use couronne_base::testing::Rng;
 
-/// The buckets, and whether they keep versions.
-pub const BUCKETS: [(&str, Versioning); 2] = [("plain", Versioning::Off), ("kept", Versioning::Enabled)];
+/// The buckets, and whether they keep versions when they are made. One is turned on and off by clients, one comes and goes.
+pub const BUCKETS: [(&str, Versioning); 4] =
+    [("plain", Versioning::Off), ("kept", Versioning::Enabled), (TURNED, Versioning::Off), (FLEETING, Versioning::Off)];
+
+/// The bucket whose rules change. Whatever they are, a key is its newest object.
+const TURNED: &str = "turned";
+
+/// The bucket that is deleted and made anew.
+const FLEETING: &str = "fleeting";
 
 /// Whether a bucket keeps versions.
 pub fn keeps_versions(bucket: &str) -> bool {
@@ -226,8 +233,21 @@ impl Workload {
         if let Some(request) = self.upload_step(number) {
             return request;
         }
-        let bucket = self.rng.pick(&BUCKETS).map_or("plain", |(name, _)| *name);
+        let bucket = match self.rng.below(100) {
+            0..=39 => "plain",
+            40..=79 => "kept",
+            80..=89 => TURNED,
+            _ => FLEETING,
+        };
         let key = self.rng.pick(&KEYS).copied().unwrap_or("a");
+        match bucket {
+            TURNED if self.rng.permille(200) => {
+                let versioning = if self.rng.permille(500) { Versioning::Enabled } else { Versioning::Suspended };
+                return Request { bucket, key: "", action: Action::SetVersioning(versioning) };
+            }
+            FLEETING => return self.draw_fleeting(bucket, key),
+            _ => {}
+        }
         let place = Place { bucket, key };
         let action = match self.rng.below(100) {
             0..=24 => Action::Put(self.value(), Condition::Always),
@@ -254,6 +274,18 @@ impl Workload {
             }
         };
         Request { bucket, key, action }
+    }
+
+    /// What a client asks of the bucket that comes and goes: mostly that it be empty, for only then can it go.
+    fn draw_fleeting(&mut self, bucket: &'static str, key: &'static str) -> Request {
+        let request = |key, action| Request { bucket, key, action };
+        match self.rng.below(100) {
+            0..=19 => request(key, Action::Put(self.value(), Condition::Always)),
+            20..=59 => request(key, Action::Delete),
+            60..=69 => request(key, Action::Get(WHOLE, Duration::ZERO)),
+            70..=89 => request("", Action::DropBucket),
+            _ => request("", Action::MakeBucket),
+        }
     }
 
     fn upload_step(&mut self, number: usize) -> Option<Request> {

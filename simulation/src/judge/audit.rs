@@ -279,8 +279,7 @@ fn compare_replicas(world: &World, map: &ClusterMap) -> Compared {
     for range in map.all_ranges() {
         let mut parties: BTreeMap<Bytes, BTreeMap<[u8; 32], Vec<String>>> = BTreeMap::new();
         for (replica, drive) in &range.replicas {
-            let node = map.drives.get(drive).map(|drive| drive.node);
-            let rows = node.and_then(|node| world.drives.get(&node)).map(|drive| {
+            let rows = world.drives.get(drive).map(|drive| {
                 let store = drive.stores.open(&replica_store(*replica)).map_err(AuditError::of)?;
                 compared.misnamed.extend(check_names(&*store.view()).map_err(AuditError::of)?);
                 rows_of(&*store.view())

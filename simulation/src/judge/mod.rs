@@ -4,4 +4,5 @@
 
 pub mod audit;
 pub mod checker;
+pub mod losses;
 mod names;

@@ -16,10 +16,17 @@ use couronne_storage_node::node::{MemoryStores, NodeDrive};
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
+use crate::trace::digest;
 use couronne_base::testing::Rng;
 
 /// What a drive holds, in bytes.
 pub const CAPACITY: u64 = 1 << 30;
+
+/// The folder of a drive's log, the blocks of its files, and how a file begins.
+const LOG: &str = "log";
+const BLOCK_BYTES: u64 = 4096;
+const HEADER_BYTES: u64 = 64;
+const LOG_READ_BYTES: usize = 64;
 
 /// How long a call takes at most, in milliseconds, unless the drive is slow.
 const CALL_MS_MAX: u64 = 1;
@@ -74,6 +81,37 @@ impl SimulatedDrive {
         let pace = Arc::new(Pace { rng: Mutex::new(self.rng.fork()), slow_ms: AtomicU64::new(0) });
         let (disk, stores) = (self.disk.backup(), Arc::new(self.stores.backup(self.rng.draw())));
         Self { disk, stores, pace, hangs: AtomicBool::new(false), rng: self.rng.fork() }
+    }
+
+    /// The path of the newest file of the log, if it holds a batch: until then nobody was told that it is there.
+    pub async fn newest_log(&self) -> io::Result<Option<String>> {
+        let mut newest = None;
+        for name in self.disk.list(LOG).await? {
+            let path = format!("{LOG}/{name}");
+            let file = self.disk.open(&path, Access::Buffered).await?;
+            if file.len().await? < BLOCK_BYTES + HEADER_BYTES {
+                continue;
+            }
+            let header = file.read(0, LOG_READ_BYTES).await?;
+            let batch = file.read(BLOCK_BYTES, LOG_READ_BYTES).await?;
+            let is_used = header.starts_with(b"COURLOG1") && batch.starts_with(b"CLOB");
+            let (sequence, generation) = (header.get(8..16), header.get(16..24));
+            if is_used && generation == batch.get(8..16) {
+                newest = newest.max(sequence.map(|sequence| (sequence.to_vec(), path)));
+            }
+        }
+        Ok(newest.map(|(_, path)| path))
+    }
+
+    /// A digest of all that the log's files hold.
+    pub async fn log_digest(&self) -> io::Result<u64> {
+        let mut files = Vec::new();
+        for name in self.disk.list(LOG).await? {
+            let file = self.disk.open(&format!("{LOG}/{name}"), Access::Buffered).await?;
+            let len = usize::try_from(file.len().await?).unwrap_or(usize::MAX);
+            files.push(file.read(0, len).await?);
+        }
+        Ok(digest(&files.iter().map(|bytes| &**bytes).collect::<Vec<_>>()))
     }
 
     /// Another, empty drive takes its place.

@@ -16,8 +16,10 @@ const RANGES: u16 = 3;
 /// What a simulated cluster is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Storage nodes, one drive each.
+    /// Storage nodes.
     pub nodes: u16,
+    /// Drives of each.
+    pub drives: u16,
     /// Gateways.
     pub gateways: u16,
     /// In how many zones the nodes stand.
@@ -30,7 +32,14 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { nodes: 6, gateways: 2, zones: 3, redundancy: Redundancy::Erasure { k: 4, m: 2 }, scrubbed: true }
+        Self {
+            nodes: 6,
+            drives: 1,
+            gateways: 2,
+            zones: 3,
+            redundancy: Redundancy::Erasure { k: 4, m: 2 },
+            scrubbed: true,
+        }
     }
 }
 
@@ -44,9 +53,12 @@ pub fn gateway(number: u16) -> NodeId {
     NodeId(100 + u128::from(number))
 }
 
-/// The drive of a storage node.
-pub const fn drive_of(node: NodeId) -> DriveId {
-    DriveId(1000 + node.0)
+/// What the ids of the drives of a node differ by.
+const DRIVE_STEP: u128 = 1000;
+
+/// The node of a drive.
+pub const fn node_of(drive: DriveId) -> NodeId {
+    NodeId(drive.0 % DRIVE_STEP)
 }
 
 /// The policy of all buckets: small chunks, so that objects have several.
@@ -73,6 +85,11 @@ impl Shape {
         (1..=self.nodes).map(storage_node)
     }
 
+    /// The drives of a storage node.
+    pub fn drives_of(&self, node: NodeId) -> impl Iterator<Item = DriveId> + use<> {
+        (1..=u128::from(self.drives)).map(move |number| DriveId(number * DRIVE_STEP + node.0))
+    }
+
     /// The gateways.
     pub fn gateways(&self) -> impl Iterator<Item = NodeId> + use<> {
         (1..=self.gateways).map(gateway)
@@ -86,7 +103,7 @@ pub fn map(shape: &Shape) -> Result<ClusterMap, MapError> {
         MapNode { role, address: format!("{name}:1").into(), name: name.into(), region, zone }
     };
     let storage = |number| place(storage_node(number), Role::StorageNode, format!("n{number}"));
-    let drives = |number| vec![(drive_of(storage_node(number)), 1)];
+    let drives = |number| shape.drives_of(storage_node(number)).map(|drive| (drive, 1)).collect::<Vec<_>>();
     let mut map = found(Founding {
         cluster: 7,
         id: storage_node(1),

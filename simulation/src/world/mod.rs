@@ -20,13 +20,13 @@ use couronne_cluster::map::ClusterMap;
 use couronne_cluster::{MapError, Role};
 use couronne_gateway::engine::Engine;
 use couronne_protocol::transport::{Peer, Rejection};
-use couronne_ring::NodeId;
-use couronne_storage_node::node::{LocalNode, Membership, NodeError};
+use couronne_ring::{DriveId, NodeId};
+use couronne_storage_node::node::{LocalNode, Membership, NodeDrive, NodeError};
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::runtime::{Builder, Runtime};
 
-use self::founding::{Shape, drive_of};
+use self::founding::Shape;
 use crate::trace::Trace;
 use crate::world::disks::SimulatedDrive;
 use crate::world::network::{Network, Parcel};
@@ -57,7 +57,7 @@ pub struct World {
     /// The way between processes.
     pub network: Arc<Network>,
     /// The drives of the storage nodes.
-    pub drives: BTreeMap<NodeId, SimulatedDrive>,
+    pub drives: BTreeMap<DriveId, SimulatedDrive>,
     processes: BTreeMap<NodeId, Process>,
     known: ClusterMap,
     /// For what is done to drives from outside.
@@ -75,7 +75,8 @@ impl World {
             (*id, Process::new(peer, member.name.to_string(), rng.fork()))
         };
         let processes = known.nodes.iter().map(member).collect();
-        let drives = shape.storage_nodes().map(|node| (node, SimulatedDrive::new(rng.fork()))).collect();
+        let drives = shape.storage_nodes().flat_map(|node| shape.drives_of(node));
+        let drives = drives.map(|drive| (drive, SimulatedDrive::new(rng.fork()))).collect();
         let hands = Builder::new_current_thread().enable_time().start_paused(true).build()?;
         let world = Self { shape, trace, network, drives, processes, known, hands, now_ms: 0 };
         world.found(&mut rng)?;
@@ -84,11 +85,18 @@ impl World {
 
     fn found(&self, rng: &mut Rng) -> Result<(), WorldError> {
         let (env, _) = couronne_base::testing::still_env(rng.draw());
-        for (node, drive) in &self.drives {
-            let (drives, planned) = ([drive.for_node("new")], [(drive_of(*node), 1)]);
-            self.hands.block_on(Membership::prepare_drives(&env, &drives, &planned, *node, self.known.clone()))?;
+        for node in self.shape.storage_nodes() {
+            let drives = self.drives_for(node);
+            let planned: Vec<(DriveId, u32)> = self.shape.drives_of(node).map(|drive| (drive, 1)).collect();
+            self.hands.block_on(Membership::prepare_drives(&env, &drives, &planned, node, self.known.clone()))?;
         }
         Ok(())
+    }
+
+    /// The drives of a node as it is given them.
+    fn drives_for(&self, node: NodeId) -> Vec<NodeDrive> {
+        let drives = self.shape.drives_of(node).filter_map(|id| Some((id, self.drives.get(&id)?)));
+        drives.map(|(id, drive)| drive.for_node(&format!("{id}"))).collect()
     }
 
     /// The time since the world began, in milliseconds.
@@ -143,15 +151,16 @@ impl World {
     /// Starts a process.
     pub fn start(&mut self, id: NodeId) -> io::Result<()> {
         self.note(format_args!("start {id}"));
+        let drives = self.drives_for(id);
         let Some(process) = self.processes.get_mut(&id) else { return Ok(()) };
         let (known, transport) = (self.known.clone(), self.network.transport(process.peer));
-        match self.drives.get(&id) {
-            Some(drive) => {
-                let (drives, scrubbed) = (vec![drive.for_node(&process.name)], self.shape.scrubbed);
+        match process.peer.role {
+            Role::StorageNode => {
+                let scrubbed = self.shape.scrubbed;
                 let node = StorageNode { id, drives, known, scrubbed, transport };
                 process.begin(|env, seat| node.run(env, seat))
             }
-            None => process.begin(|env, seat| Gateway { known, transport }.run(env, seat)),
+            Role::Gateway | Role::Unjoined => process.begin(|env, seat| Gateway { known, transport }.run(env, seat)),
         }
     }
 
@@ -161,8 +170,8 @@ impl World {
         let Some(process) = self.processes.get_mut(&id).filter(|process| process.is_alive()) else { return };
         process.end();
         self.network.forget(id, !power_loss);
-        if let Some(drive) = self.drives.get_mut(&id) {
-            drive.lose_power();
+        for drive in self.shape.drives_of(id) {
+            self.drives.get_mut(&drive).into_iter().for_each(SimulatedDrive::lose_power);
         }
         self.note(format_args!("kill {id} {power_loss}"));
     }

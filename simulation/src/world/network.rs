@@ -23,6 +23,10 @@ use couronne_base::testing::Rng;
 /// After so long a silent peer is given up, as on a real connection.
 const SILENCE_MS: u64 = 4000;
 
+/// For so long a command may be stuck, as in the buffers of a process that is stopped: for longer than its sender waits
+/// for an answer, and mostly not past its deadline.
+const STUCK_MS: (u64, u64) = (5200, 13_000);
+
 /// How the network is: applies to every message from now on.
 #[derive(Clone, Copy, Debug)]
 pub struct Weather {
@@ -34,6 +38,8 @@ pub struct Weather {
     pub late_permille: u64,
     /// How late they may be.
     pub late_max_ms: u64,
+    /// How many of a thousand commands arrive only after their sender has given up this attempt.
+    pub stuck_permille: u64,
     /// How many of a thousand are lost.
     pub lost_permille: u64,
     /// How many of a thousand arrive twice.
@@ -47,6 +53,7 @@ impl Weather {
         delay_max_ms: 2,
         late_permille: 0,
         late_max_ms: 0,
+        stuck_permille: 0,
         lost_permille: 0,
         repeated_permille: 0,
     };
@@ -232,7 +239,10 @@ impl Network {
                 state.put(due, Parcel::Question { call: None, from, to, method, message: message.clone() });
             }
         }
-        let due = state.now_ms.saturating_add(state.delay());
+        let stuck_permille = if method == Method::Execute { state.weather.stuck_permille } else { 0 };
+        let is_stuck = stuck_permille > 0 && state.rng.permille(stuck_permille);
+        let stuck_ms = if is_stuck { state.rng.between(STUCK_MS.0, STUCK_MS.1) } else { 0 };
+        let due = state.now_ms.saturating_add(state.delay()).saturating_add(stuck_ms);
         state.put(due, Parcel::Question { call: Some(call), from, to, method, message });
         (call, answered)
     }

@@ -192,7 +192,8 @@ impl MountedDrive {
         let sequence = self.shards.sequence();
         let mut looks = self.looks.lock();
         let is_unchanged = *looks == [sequence; 2];
-        *looks = [sequence, looks[0]];
+        let [before, _] = *looks;
+        *looks = [sequence, before];
         // A log that takes nothing any more is told by its watcher; calls that hang are not to pile up.
         if !is_unchanged
             && self.is_well()
