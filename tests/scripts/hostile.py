@@ -11,14 +11,12 @@ merged_names     a version 2 link whose one value is made to hold two parameters
 hoisted_headers  headers that an SDK signed into a version 4 link
 documents        documents of megabytes for an operation that takes little, held back before their end
 padded_length    a length behind many spaces, beside a transfer encoding
-many_writers     more writers than there is memory for, each of which sends what is taken
 many_versions    nobody is hurt yet: one key gets one version, another thousands
 refused_of_few   bytes that are refused, for the key of one version
 refused_of_many  the same for the key of thousands
 """
 import contextlib
 import datetime
-import selectors
 import socket
 import sys
 import threading
@@ -214,26 +212,6 @@ def padded_length(bucket):
         assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 404
     else:
         sys.exit("what was refused is there")
-
-
-def many_writers(bucket):
-    url = link("put_object", Bucket=bucket, Key="flood")
-    data = b"x" * (1 << 20)
-    selector = selectors.DefaultSelector()
-    for _ in range(400):
-        connection = begin("PUT", url, "Content-Length: 5368709120\r\n")
-        connection.setblocking(False)
-        selector.register(connection, selectors.EVENT_WRITE)
-    sent, end = 0, time.monotonic() + 8
-    while time.monotonic() < end:
-        for key, _ in selector.select(0.1):
-            try:
-                sent += key.fileobj.send(data)
-            except BlockingIOError:
-                pass
-            except OSError:
-                selector.unregister(key.fileobj)
-    assert sent > 256 << 20, f"they sent {sent} bytes only"
 
 
 def many_versions(bucket):

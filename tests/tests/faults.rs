@@ -349,7 +349,8 @@ fn scrub(server: &Server) {
 
 /// Waits until the replicas of every range were found alike since then.
 fn await_scrubbed(server: &Server, since_ms: u64) {
-    let is_scrubbed = |range: &Value| range["stores_scrubbed_ms"].as_u64().is_some_and(|ended| ended > since_ms);
+    let is_scrubbed =
+        |range: &Value| range["facts"]["stores_scrubbed_ms"].as_u64().is_some_and(|ended| ended > since_ms);
     await_ranges(server, |range| is_scrubbed(range) && is_whole(range));
 }
 

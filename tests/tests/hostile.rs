@@ -90,22 +90,6 @@ fn documents_that_never_end_take_little_memory() {
 }
 
 #[test]
-fn a_request_holds_little_beside_what_is_shared() {
-    let home = tempfile::tempdir().unwrap();
-    let config = home.path().join("couronne.toml");
-    std::fs::write(&config, "[limits]\nwrite_buffer_bytes_max = 16777216\n").unwrap();
-    let config = config.to_string_lossy();
-    let flags: Vec<&str> = ServerShape::SixDrives.flags().iter().copied().chain(["--config", &config]).collect();
-    let server = Server::start_with(&flags, &[]);
-    let before = server.memory_peak();
-    Clients::of(&server).run_script("hostile.py", &["many_writers", "many-writers"]);
-    let grown = server.memory_peak() - before;
-    eprintln!("400 writers took {} MiB", grown >> 20);
-    // The budget, blocks that are kept for later, and half a MiB for each writer.
-    assert!(grown < (16 + 48 + 200) << 20, "400 writers took {} MiB", grown >> 20);
-}
-
-#[test]
 fn refused_bytes_cost_no_more_for_a_key_of_many_versions() {
     let server = Server::start(ServerShape::SixDrives);
     let clients = Clients::of(&server);

@@ -46,7 +46,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
     let (folders, notes) = (folder.drive_folders()?, folder.drive_notes()?);
     let drives = drives::open(&folders, &notes).await?;
-    let drives_count = drives.len();
+    let connections_max = descriptors.connections(drives.len(), NetSettings::default().connections_max);
     folder.check_owner(Membership::owner(&drives, Some(member.node)).await?, &member)?;
     let (peers, peer_address) = listen(settings.cluster.listen, "`listen` in [cluster] of the settings file").await?;
     let (admin_listener, admin) = listen(settings.admin.listen, "`listen` in [admin] of the settings file").await?;
@@ -70,7 +70,6 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     tokio::spawn(renewal(&folder, &node, &env, &settings)?.run(Arc::clone(&tls)));
     let (status, actions) = (Arc::clone(&operators.own), Arc::clone(&operators.actions));
     let service = MemberService { node: node.service(), status, actions };
-    let connections_max = descriptors.connections(drives_count, NetSettings::default().connections_max);
     let of_peers = NetSettings { connections_max, ..NetSettings::default() };
     let serving = net::serve(peers, tls, traffic.service(Arc::new(service)), of_peers, closing(stopped.clone()));
     let peers_task = tokio::spawn(serving);

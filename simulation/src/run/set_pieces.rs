@@ -149,6 +149,8 @@ impl Run {
         let drives: Vec<DriveId> = self.world.shape.drives_of(victim).collect();
         let (mut losses, mut wrong) = (Losses::default(), BTreeSet::new());
         drives.iter().for_each(|drive| losses.expect(&self.world, *drive));
+        // Those have votes until others took their places, and no rows any more.
+        let emptied: BTreeSet<ReplicaId> = self.voters().into_iter().map(|(replica, ..)| replica).collect();
         self.world.kill(victim, false);
         for drive in &drives {
             if let Some(drive) = self.world.drives.get_mut(drive) {
@@ -159,26 +161,32 @@ impl Run {
         self.world.start(victim)?;
         for _ in 0..REFILL_MS / 50 {
             self.pass(50);
-            wrong.extend(self.young_voters(&drives));
+            wrong.extend(self.young_voters(&drives, &emptied));
         }
         drives.iter().filter_map(|drive| self.world.drives.get(drive)).for_each(|drive| drive.set_slow(0));
         self.calm_down()?;
         Ok(wrong.into_iter().chain(losses.check(&self.world)).collect())
     }
 
-    /// Replicas on these drives that vote, and have applied nothing of a log that is long.
-    fn young_voters(&self, drives: &[DriveId]) -> Vec<String> {
+    /// The replicas that vote, by the newest map of all: each with its drive and the entry that made it a voter.
+    fn voters(&self) -> Vec<(ReplicaId, DriveId, u64)> {
         let maps = self.world.shape.storage_nodes().filter_map(|node| self.world.node(node)).map(|node| node.map());
         let Some(map) = maps.max_by_key(|map| map.version) else { return Vec::new() };
-        let voters = map.all_ranges().filter_map(|range| range.members.as_ref());
-        let voters = voters.filter(|members| members.index > YOUNG_ENTRIES).flat_map(|members| &members.voters);
-        let is_young = |(replica, drive): &(&ReplicaId, &DriveId)| {
-            let drive = self.world.drives.get(*drive).filter(|_| drives.contains(drive))?;
-            let store = drive.stores.open(&replica_store(**replica)).ok()?;
-            store.view().get(&applied_row()).ok()?.is_none().then_some(())
+        let groups = map.all_ranges().filter_map(|range| range.members.as_ref());
+        let voters = groups.flat_map(|group| group.voters.iter().map(|(id, drive)| (*id, *drive, group.index)));
+        voters.collect()
+    }
+
+    /// Replicas on these drives that vote, and have applied nothing of a log that is long; but for those that were emptied.
+    fn young_voters(&self, drives: &[DriveId], emptied: &BTreeSet<ReplicaId>) -> Vec<String> {
+        let is_young = |(replica, drive, index): &(ReplicaId, DriveId, u64)| {
+            let drive = self.world.drives.get(drive).filter(|_| drives.contains(drive))?;
+            let store = drive.stores.open(&replica_store(*replica)).ok()?;
+            let is_empty = store.view().get(&applied_row()).ok()?.is_none();
+            (is_empty && *index > YOUNG_ENTRIES && !emptied.contains(replica)).then_some(())
         };
-        let young = voters.filter(|voter| is_young(voter).is_some());
-        young.map(|(replica, drive)| format!("{replica} on {drive} votes and has nothing")).collect()
+        let young = self.voters().into_iter().filter(|voter| is_young(voter).is_some());
+        young.map(|(replica, drive, _)| format!("{replica} on {drive} votes and has nothing")).collect()
     }
 
     /// A gateway means ill: what others have stays as it is.

@@ -223,7 +223,8 @@ mod tests {
 
     #[test]
     fn stores_that_cannot_be_opened_are_known_and_set_aside_and_kept_until_it_is_said_otherwise() {
-        let harms: [(&str, fn(&Path)); 4] = [
+        type Harm = fn(&Path);
+        let harms: [(&str, Harm); 4] = [
             ("MANIFEST-", flip),
             ("CURRENT", |path| std::fs::write(path, "MANIFEST-9").unwrap()),
             ("CURRENT", |path| std::fs::remove_file(path).unwrap()),

@@ -22,7 +22,7 @@ const NODES: [&str; 6] = ["n1", "n2", "n3", "n4", "n5", "n6"];
 /// For how long there is load before a strike, and after it.
 const LOAD: Duration = Duration::from_secs(2);
 /// For how long rounds begin, in seconds, if nothing is said.
-const USUALLY_S: u64 = 45;
+const USUALLY_S: u64 = 20;
 
 /// What becomes of a drive.
 #[derive(Clone, Copy, Debug)]

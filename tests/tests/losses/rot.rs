@@ -20,7 +20,7 @@ fn scrub(cluster: &Cluster, of: &str) {
     assert!(cluster.couronne(&["scrub", "start"], of).status.success());
     let is_scrubbed = |range: &Value| {
         let count = |list: &str| range[list].as_array().map_or(0, Vec::len);
-        let ended = range["stores_scrubbed_ms"].as_u64();
+        let ended = range["facts"]["stores_scrubbed_ms"].as_u64();
         ended.is_some_and(|ended| ended > since_ms) && count("serving") == count("replicas")
     };
     cluster.wait_for_status(of, "all replicas are alike", |status| {

@@ -150,5 +150,5 @@ pub(super) fn scrub_of(effects: &[Effect]) -> Result<Option<StoreScrub>, Corrupt
         Write::Put { key, value } if *key == row => Some(value),
         _ => None,
     });
-    values.next_back().map(|value| codec::decode(value)).transpose()
+    values.next_back().map(codec::decode).transpose()
 }
