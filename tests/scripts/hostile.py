@@ -1,8 +1,8 @@
 """What a client that has one link, or none at all, may try against everybody else.
 
 hostile.py CASE BUCKET [ACCESS_KEY SECRET_KEY]    plays the attacker and the victim, who has the keys that are named and a
-bucket of his own, and repeats nothing; or else is the owner of the bucket that the link is of, and repeats as often as
-the SDK does of itself. Fails if the victim is refused, or the attack succeeds
+bucket of his own; or else is the owner of the bucket that the link is of. Nobody repeats anything. Fails if the victim is
+refused, or the attack succeeds
 
 slow_writers     many sockets with one presigned PUT: some send a byte, others nearly a chunk, and no more
 slow_readers     many sockets with one presigned GET of a large object, which they do not read
@@ -33,16 +33,14 @@ from botocore.exceptions import ClientError
 VICTIMS = 20
 
 
-def client(version="s3v4", keys=(), **retries):
-    config = Config(signature_version=version, read_timeout=60, **retries)
+def client(version="s3v4", keys=()):
+    config = Config(signature_version=version, read_timeout=60, retries={"max_attempts": 0})
     return boto3.client("s3", config=config, **dict(zip(("aws_access_key_id", "aws_secret_access_key"), keys)))
 
 
-NEVER = {"retries": {"max_attempts": 0}}
-
-s3 = client(**NEVER)
+s3 = client()
 is_owner = not sys.argv[3:]
-victim = client() if is_owner else client(keys=sys.argv[3:], **NEVER)
+victim = client(keys=sys.argv[3:])
 
 
 def victims_bucket(bucket):
@@ -155,7 +153,7 @@ def merged_names(bucket):
     old = s3.put_object(Bucket=bucket, Key="k", Body=b"old")["VersionId"]
     s3.put_object(Bucket=bucket, Key="k", Body=b"new")
     parameters = {"Bucket": bucket, "Key": "k", "VersionId": old, "ResponseContentDisposition": "attachment"}
-    url = urlsplit(client("s3", **NEVER).generate_presigned_url("get_object", Params=parameters))
+    url = urlsplit(client("s3").generate_presigned_url("get_object", Params=parameters))
     honest = begin("GET", urlunsplit(url))
     assert status(honest) == 200
     merged = ("versionId=", "response-content-disposition=")

@@ -1,4 +1,4 @@
-//! Files and folders with known bytes, and the comparison of two folders.
+//! Files and folders with known bytes, their copies, and the comparison of two folders.
 //!
 //! Promises: the same seed gives the same bytes; a comparison looks at every byte.
 //! Must not know: where the bytes travel in between.
@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use couronne_base::testing::Rng;
 
@@ -38,22 +39,30 @@ pub fn tree(folder: &Path, seed: u64) {
     }
 }
 
-/// All files below a folder with their bytes.
-pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
+/// All files below a folder.
+pub fn paths(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
         for entry in std::fs::read_dir(&next).unwrap_or_else(|error| panic!("listing {}: {error}", next.display())) {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let bytes = std::fs::read(&path).unwrap();
-                found.insert(path.strip_prefix(folder).unwrap().to_owned(), bytes);
-            }
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
         }
     }
     found
+}
+
+/// All files below a folder with their bytes.
+pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let bytes = |path: PathBuf| (path.strip_prefix(folder).unwrap().to_owned(), std::fs::read(&path).unwrap());
+    paths(folder).into_iter().map(bytes).collect()
+}
+
+/// Puts a copy of a folder, with all that is said of its files, in the place of another.
+pub fn copy(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(copied.success(), "copying {}", from.display());
 }
 
 /// Fails unless both folders hold the same files with the same bytes.

@@ -16,6 +16,7 @@ use std::process::{Command, Output};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use couronne_base::seal::SealKey;
+use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
 use couronne_tests::cluster::{Cluster, ClusterShape};
 use couronne_tests::json;
@@ -34,18 +35,6 @@ const PKCS8_OF_P256: &[u8] = &[
     0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
     0xce, 0x3d, 0x03, 0x01, 0x07,
 ];
-
-/// All files below a folder.
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap().flatten() {
-        match entry.path() {
-            folder if folder.is_dir() => found.extend(files_below(&folder)),
-            file => found.push(file),
-        }
-    }
-    found
-}
 
 /// The base64 of bytes wherever they stand in what is encoded, but for the digits that they share with others.
 fn base64_of(bytes: &[u8]) -> Vec<Vec<u8>> {
@@ -91,7 +80,7 @@ fn read_dense(path: &Path) -> Vec<u8> {
 /// The first file of a data folder in which one of these secrets lies, in any form.
 fn found_in(data: &Path, secrets: &[Vec<u8>]) -> Option<PathBuf> {
     let needles = needles(secrets);
-    files_below(data).into_iter().find(|path| {
+    bytes_of::paths(data).into_iter().find(|path| {
         let bytes = read_dense(path);
         needles.iter().any(|needle| find(&bytes, needle).is_some())
     })

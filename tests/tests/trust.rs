@@ -63,7 +63,7 @@ fn tokens_are_counted_listed_and_revoked(cluster: &Cluster) {
 fn a_gateway_passes_on_what_operators_order_and_gives_no_orders(cluster: &Cluster) {
     assert_eq!(server::shown_secret(&cluster.data("g1"), "admin-token"), None);
     let token = cluster.shown_secret("n1", "admin-token");
-    for entry in walk(&cluster.data("g1")) {
+    for entry in bytes_of::paths(&cluster.data("g1")) {
         let bytes = std::fs::read(&entry).unwrap_or_default();
         assert!(!bytes.windows(token.len()).any(|window| window == token.as_bytes()), "{}", entry.display());
     }
@@ -73,17 +73,6 @@ fn a_gateway_passes_on_what_operators_order_and_gives_no_orders(cluster: &Cluste
         refused(&cluster.couronne_alone(&[&create[..], &["--admin-token", &reading]].concat(), "g1")).contains("reads")
     );
     said(&cluster.couronne_alone(&[&create[..], &["--admin-token", &token]].concat(), "g1"));
-}
-
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap().flatten() {
-        match entry.path() {
-            folder if folder.is_dir() => found.extend(walk(&folder)),
-            file => found.push(file),
-        }
-    }
-    found
 }
 
 fn keys_and_users_are_deleted(cluster: &Cluster) {

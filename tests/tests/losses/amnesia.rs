@@ -37,12 +37,6 @@ fn compare(clients: &Clients) {
     bytes_of::assert_same(&clients.scratch().join("objects"), &back);
 }
 
-fn copy(from: &Path, to: &Path) {
-    let _ = std::fs::remove_dir_all(to);
-    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
-    assert!(copied.success());
-}
-
 fn four_nodes() -> (Cluster, Clients) {
     let shape = ClusterShape { nodes: 4, gateways: 1, policy: "ec:2+1", repair_grace_s: 2, ..ClusterShape::default() };
     let cluster = Cluster::start(shape);
@@ -74,7 +68,7 @@ fn put_each_back(copy_of: impl Fn(&mut Cluster, &str, &Path)) {
         // What was written within the last second or two before it died is told by nobody.
         std::thread::sleep(Duration::from_secs(3));
         cluster.kill(victim);
-        copy(&snapshot, &cluster.data(victim));
+        bytes_of::copy(&snapshot, &cluster.data(victim));
         cluster.start_member(victim);
         the_next_may_die(&mut cluster, &clients, victim, next);
     }
@@ -86,7 +80,7 @@ fn put_each_back(copy_of: impl Fn(&mut Cluster, &str, &Path)) {
 fn a_node_put_back_to_before_its_last_start_costs_nothing_and_the_next_may_die() {
     put_each_back(|cluster, victim, snapshot| {
         cluster.stop(victim);
-        copy(&cluster.data(victim), snapshot);
+        bytes_of::copy(&cluster.data(victim), snapshot);
         cluster.start_member(victim);
     });
 }
@@ -96,7 +90,7 @@ fn a_node_put_back_to_before_its_last_start_costs_nothing_and_the_next_may_die()
 fn a_node_put_back_by_seconds_costs_nothing_and_the_next_may_die() {
     put_each_back(|cluster, victim, snapshot| {
         cluster.pause(victim);
-        copy(&cluster.data(victim), snapshot);
+        bytes_of::copy(&cluster.data(victim), snapshot);
         cluster.resume(victim);
     });
 }
@@ -193,7 +187,7 @@ fn a_new_disk_takes_no_other_drives_identity_and_two_of_one_identity_are_refused
     server.stop();
     let aside = server.drive(3).with_file_name("aside");
     std::fs::rename(server.drive(3), &aside).unwrap();
-    copy(&server.drive(2), &server.drive(3));
+    bytes_of::copy(&server.drive(2), &server.drive(3));
     let why = refused(&serve(&server, flags));
     assert!(why.contains("drive-02") && why.contains("drive-03"), "{why}");
     std::fs::remove_dir_all(server.drive(3)).unwrap();

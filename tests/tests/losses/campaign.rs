@@ -6,11 +6,11 @@
 //! COURONNE_CAMPAIGN_SEED who is struck; processes and load take their own time, so that no two runs are alike.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use couronne_base::testing::Rng;
+use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
 use couronne_tests::cluster::{Cluster, ClusterShape};
 use couronne_tests::load::{self, Load};
@@ -47,12 +47,6 @@ struct Campaign {
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
-}
-
-fn copy(from: &Path, to: &Path) {
-    let _ = std::fs::remove_dir_all(to);
-    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
-    assert!(copied.success(), "copying {}", from.display());
 }
 
 impl Campaign {
@@ -93,8 +87,8 @@ impl Campaign {
         self.cluster.kill(victim);
         match (strike, self.copies.get(victim)) {
             (Strike::Wipe, _) => self.cluster.wipe(victim),
-            (Strike::Restore, Some(earlier)) => copy(earlier, &data),
-            (Strike::RestoreDriveAlone, Some(earlier)) => copy(&earlier.join("drive-01"), &drive),
+            (Strike::Restore, Some(earlier)) => bytes_of::copy(earlier, &data),
+            (Strike::RestoreDriveAlone, Some(earlier)) => bytes_of::copy(&earlier.join("drive-01"), &drive),
             (Strike::Kill, _) | (_, None) => {}
         }
         self.cluster.start_member(victim);
@@ -121,11 +115,11 @@ impl Campaign {
         let to = self.cluster.scratch().join(format!("copy-of-{name}"));
         if self.rng.one_in(2) {
             self.cluster.pause(name);
-            copy(&self.cluster.data(name), &to);
+            bytes_of::copy(&self.cluster.data(name), &to);
             self.cluster.resume(name);
         } else {
             self.cluster.stop(name);
-            copy(&self.cluster.data(name), &to);
+            bytes_of::copy(&self.cluster.data(name), &to);
             self.cluster.start_member(name);
         }
         self.copies.insert(name, to);
