@@ -195,6 +195,27 @@ proptest! {
         prop_assert_eq!(model.run(PATIENCE * (8 + 8 * chunks)), 0);
     }
 
+    /// Some claims of a holder stop and have all of the pool, while another of its clients gets on, slowly: that one keeps
+    /// nobody from being given what has stopped.
+    #[test]
+    fn stopped_claims_give_way_although_another_of_their_holder_gets_on(
+        stopped in 11usize..13, need in 60u64..100, every_ms in 20u32..45,
+    ) {
+        let held = 960 / stopped as u64;
+        let stop = |_| Client::new(holder(0), 100 * STIR_BYTES, STIR_BYTES, 9).stalling_at(held * STIR_BYTES);
+        let mut model = Model::new(1000 * STIR_BYTES, (0..stopped).map(stop).collect());
+        model.clients.push(Client::new(holder(0), 100 * STIR_BYTES, STIR_BYTES, 9).every_ms(every_ms));
+        (0..200).for_each(|_| model.tick());
+        let waits = model.clients.len();
+        model.clients.push(Client::new(holder(0), need * STIR_BYTES, 25 * STIR_BYTES, 1));
+        let end = model.now + PATIENCE * 8;
+        while !model.clients[waits].is_done() {
+            prop_assert!(model.now < end, "it waits: {:?}", model.shares);
+            model.tick();
+        }
+        prop_assert!(!model.clients[waits].is_cut && !model.clients[waits - 1].is_cut);
+    }
+
     /// Some stop in the middle for ever: the others get through all the same.
     #[test]
     fn a_claim_that_stops_keeps_nobody_waiting(
