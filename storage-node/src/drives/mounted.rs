@@ -346,3 +346,58 @@ async fn scrub_note(name: &str, disk: &Arc<dyn Disk>, incarnation: u64, env: &En
     }
     note
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use std::time::Duration;
+
+    use couronne_metadata::ids::{BucketId, ObjectKey};
+    use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId, frame};
+    use couronne_protocol::shard::{Owner, PutShard};
+    use couronne_ring::Epoch;
+
+    use super::super::MemoryStores;
+    use super::*;
+    use crate::disk::simulated::SimulatedDisk;
+
+    fn request(env: &Env) -> PutShard {
+        let owner =
+            Owner { bucket: BucketId::new(ResidencyClass(0), [3; 14]), key: ObjectKey::new("key".to_owned()).unwrap() };
+        let blob = BlobId::new(env.clock.wall_ms(), env.random_bytes(), owner.binding());
+        let shard = ShardId { chunk: ChunkId { blob, index: 0 }, number: 0 };
+        let (geometry, payload) = (Geometry::new(2, 1, 1 << 20).unwrap(), bytes::Bytes::from_static(b"some bytes"));
+        let (policy, class, epoch) = (PolicyId(1), ResidencyClass(0), Epoch(1));
+        let frames = frame::seal(shard, geometry, &payload);
+        PutShard { shard, owner, geometry, policy, class, epoch, frames, payload }
+    }
+
+    /// Where no replica writes a thing the log's end tells of shards all the same; and a drive at rest writes nothing.
+    #[tokio::test]
+    async fn its_log_goes_on_with_its_shards_and_rests_when_they_do() {
+        let (env, _) = couronne_base::testing::env(1);
+        let (name, settings) = ("drive".to_owned(), None);
+        let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1, 1 << 30));
+        let identity = Identity::format(&disk, &env, 9).await.unwrap();
+        let drive = NodeDrive { name, disk, stores: Arc::new(MemoryStores::default()), settings, reopen: None };
+        let mounted = MountedDrive::open(&drive, identity, LogEnd::START, &env).await.unwrap();
+        let mark = || async {
+            mounted.mark_shards();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            mounted.log_end().end
+        };
+        for _ in 0..2 {
+            mark().await;
+        }
+        let rests = mark().await;
+        assert_eq!(mark().await, rests);
+        mounted.shards.restore_shard(request(&env)).await.unwrap();
+        assert!(mark().await > rests, "a shard was written");
+        for _ in 0..2 {
+            mark().await;
+        }
+        let rests = mark().await;
+        assert_eq!(mark().await, rests);
+    }
+}
