@@ -8,14 +8,14 @@
 //! Must not know: where the bytes lie.
 
 use bytes::Bytes;
-use couronne_base::codec::table::{newtype, record};
+use couronne_base::codec::table::{choice, newtype, record};
 use couronne_base::codec::{self, Corrupt, Input, Value, Writer};
 use couronne_base::crc;
 
 use crate::drive_state::{DriveState, Liveness, WriteState};
 use crate::map::{
-    Bootstrap, ClusterKeyState, ClusterMap, CommittedMembers, Emptied, LogEnd, MapNode, MapPolicy, MapRange, ReplicaId,
-    StoredDrive,
+    Authorities, Bootstrap, ClusterKeyState, ClusterMap, CommittedMembers, Emptied, LogEnd, MapNode, MapPolicy,
+    MapRange, MemberKey, MemberKeys, ReplicaId, StoredDrive,
 };
 use crate::role::Role;
 
@@ -35,7 +35,11 @@ newtype! { ReplicaId }
 record! { ClusterMap {
     1 version, 2 cluster, 3 bootstrap, 4 nodes, 5 drives, 6 policies, 7 default_policy, 8 meta_group, 9 ranges,
     10 next_replica, 11 time_ms, 12 expelled, 13 secrets_version, 14 cluster_key,
+    15 authorities, 16 keys,
 } }
+record! { Authorities { 1 trusted, 2 signing } }
+record! { MemberKeys { 1 other } }
+choice! { MemberKey { 1 Unknown, 2 Of(1 id) } }
 record! { ClusterKeyState { 1 newest, 2 older, 3 is_exposed } }
 record! { Bootstrap { 1 nodes, 2 ranges } }
 record! { MapNode { 1 role, 2 name, 3 address, 4 region, 5 zone } }

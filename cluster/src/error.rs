@@ -43,6 +43,9 @@ pub enum MapError {
     /// A member stays what it is.
     #[error("this key is a member's of another role: join from an empty folder")]
     OtherRole,
+    /// What a new member was given is of an authority that another one took the place of meanwhile.
+    #[error("the cluster's certificate authority was changed meanwhile: try again")]
+    OldAuthority,
     /// An identity that was expelled is never a member again.
     #[error("this key is a member's that was expelled: join from an empty folder")]
     Expelled,

@@ -36,6 +36,17 @@ pub struct NodeReport {
     pub groups: Vec<GroupReport>,
     /// Its node starts, and says nothing of itself: it asks what was heard of its drives.
     pub is_starting: bool,
+    /// Its certificate; unset: it has none that counts.
+    pub certificate: Option<CertificateReport>,
+}
+
+/// How a member stands to the cluster's certificate authorities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CertificateReport {
+    /// The number of the newest authority that it believes.
+    pub trusted: u64,
+    /// The number of the authority that signed its certificate; 0: of none that it believes.
+    pub signed_by: u64,
 }
 
 /// The members of the group of a range, as its leader has them.
@@ -84,7 +95,10 @@ pub struct NodeReportAnswer {
     pub log_ends: Vec<DriveLogEnd>,
 }
 
-record! { NodeReport { 1 map_version, 2 drives, 3 leads, 4 build, 5 wall_ms, 6 doubts_clock, 7 log_ends, 8 groups, 20 is_starting } }
+record! { NodeReport { 1 map_version, 2 drives, 3 leads, 4 build, 5 wall_ms, 6 doubts_clock, 7 log_ends, 8 groups, 9 is_starting,
+    10 certificate,
+} }
+record! { CertificateReport { 1 trusted, 2 signed_by } }
 record! { GroupReport { 1 range, 2 members } }
 record! { DriveLogEnd { 1 drive, 2 start, 3 end } }
 record! { NodeReportAnswer { 1 leader, 2 map, 3 clock, 4 log_ends } }

@@ -413,7 +413,8 @@ pub(crate) enum SecretCommand {
     Show(SecretShowArguments),
     /// The node's key is lost: give a node that does not run new secrets. Objects and metadata stay, users' secret keys do not.
     Reset(SecretResetArguments),
-    /// Have another secret take the place of one: every process refuses the old one within two seconds.
+    /// Have another secret take the place of one: every process refuses the old one within two seconds. That of the
+    /// certificate authority takes until every member has its certificate anew, and goes on by itself.
     Rotate(SecretRotateArguments),
 }
 
@@ -457,8 +458,8 @@ pub(crate) struct SecretResetArguments {
 /// Flags of `couronne secrets rotate`.
 #[derive(Args)]
 pub(crate) struct SecretRotateArguments {
-    /// root, admin-token or sealing-key (which seals users' secret keys)
-    #[arg(value_parser = ["root", "admin-token", "sealing-key"])]
+    /// root, admin-token, sealing-key (which seals users' secret keys) or authority (which signs members' certificates)
+    #[arg(value_parser = ["root", "admin-token", "sealing-key", "authority"])]
     pub(crate) secret: String,
     /// Take the old root credentials beside the new ones for so many minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 0)]

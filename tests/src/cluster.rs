@@ -381,12 +381,17 @@ impl Cluster {
 
     /// Waits until a gateway can read metadata.
     pub fn wait_until_healthy(&self, gateway: &str) {
+        self.wait_for(&format!("{gateway} serves"), || self.is_healthy(gateway));
+    }
+
+    /// Whether a gateway can read metadata.
+    pub fn is_healthy(&self, gateway: &str) -> bool {
         let member = &self.members[gateway];
         let admin = SocketAddr::from(([127, 0, 0, 1], member.ports[2]));
-        self.wait_for(&format!("{gateway} serves"), || match member.network.name {
+        match member.network.name {
             None => admin_get(admin, "/health").is_ok_and(|(status, _)| status == 200),
             Some(_) => self.world.answers(&member.network, &format!("http://{admin}/health")),
-        });
+        }
     }
 
     /// Waits until something is true.

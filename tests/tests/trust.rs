@@ -41,12 +41,7 @@ fn tokens_are_counted_listed_and_revoked(cluster: &Cluster) {
     assert_eq!((&listed["joins_max"], &listed["role"]), (&1.into(), &"gateway".into()));
 
     // One place, and another folder takes it.
-    let join = |folder: &str, text: &str| {
-        let (folder, name) = (cluster.scratch().join(folder), cluster.scratch().join(format!("{folder}.toml")));
-        std::fs::write(&name, format!("[cluster]\nname = \"{}\"\n", folder.file_name().unwrap().display())).unwrap();
-        let (folder, name) = (folder.display().to_string(), name.display().to_string());
-        cluster.couronne_alone(&["cluster", "join", text, "--gateway", "--data", &folder, "--config", &name], "n1")
-    };
+    let join = |folder: &str, text: &str| join_gateway(cluster, folder, text);
     said(&join("late1", text));
     assert!(refused(&join("late2", text)).contains("as many as it may"));
     let token = json(&cluster.couronne(&create, "n1"));
@@ -57,6 +52,14 @@ fn tokens_are_counted_listed_and_revoked(cluster: &Cluster) {
     assert!(refused(&cluster.couronne(&far, "n1")).contains("7 days"));
     // The node that admitted it knows of it at once.
     said(&cluster.couronne(&["node", "expel", "late1"], "n2"));
+}
+
+/// Has another gateway of this name join, which is not started.
+fn join_gateway(cluster: &Cluster, name: &str, token: &str) -> Output {
+    let (folder, settings) = (cluster.scratch().join(name), cluster.scratch().join(format!("{name}.toml")));
+    std::fs::write(&settings, format!("[cluster]\nname = \"{name}\"\n")).unwrap();
+    let (folder, settings) = (folder.display().to_string(), settings.display().to_string());
+    cluster.couronne_alone(&["cluster", "join", token, "--gateway", "--data", &folder, "--config", &settings], "n1")
 }
 
 /// A gateway has nothing with which it could order anything.
@@ -197,4 +200,103 @@ fn tokens_orders_keys_members_and_secrets_are_taken_away() {
     secrets_are_changed_and_clients_go_on(&cluster);
     an_expelled_gateway_serves_nobody_and_the_others_go_on(&cluster);
     root_credentials_are_changed(&cluster);
+}
+
+/// Tells clients to stop once it is dropped, be it that the test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Puts and gets objects through a gateway until it is told to stop; how many were put.
+fn put_and_get(clients: &Clients, gateway: &str, is_over: &AtomicBool) -> u64 {
+    let mut count = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        let (name, url) = (format!("put-{gateway}"), format!("s3://kept/{gateway}/{count}"));
+        let bytes = bytes_of::random(count, 200_000);
+        bytes_of::write(&clients.scratch().join(&name), &bytes);
+        clients.run("aws", &["s3", "cp", "--quiet", &name, &url]);
+        clients.run("aws", &["s3", "cp", "--quiet", &url, &format!("back-{gateway}")]);
+        assert!(std::fs::read(clients.scratch().join(format!("back-{gateway}"))).unwrap() == bytes, "{url}");
+        count += 1;
+    }
+    count
+}
+
+/// The authority of a member's certificate, as its folder says.
+fn authority_of(cluster: &Cluster, member: &str) -> String {
+    let identity = cluster.identity_file(member);
+    identity.lines().find(|line| line.starts_with("authority")).unwrap().to_owned()
+}
+
+/// The members that the rotation of the authority waits for; `None` if there is none.
+fn awaited(status: &Value) -> Option<Vec<&str>> {
+    Some(status["authority_waits_for"].as_array()?.iter().filter_map(Value::as_str).collect())
+}
+
+/// While a storage node and a gateway are off, and the node that took the order is killed: clients of the other gateway
+/// notice nothing, and all that was off comes back.
+#[test]
+fn the_certificate_authority_is_changed_while_clients_go_on_and_members_are_off() {
+    let mut cluster = Cluster::start(ClusterShape { nodes: 4, policy: "ec:2+1", ..ClusterShape::default() });
+    let clients = Clients::of_gateway(&cluster, "g1");
+    clients.run("aws", &["s3", "mb", "s3://kept"]);
+    let rotate = |cluster: &Cluster| json(&cluster.couronne(&["secrets", "rotate", "authority", "--json"], "n1"));
+    let first = authority_of(&cluster, "n1");
+    let token = said(&cluster.couronne(&["cluster", "token", "create", "--gateway", "--joins", "9"], "n2"));
+    // What a thief of g2's folder has.
+    cluster.kill("g2");
+    let stolen = cluster.identity_file("g2");
+    cluster.kill("n4");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let over = Over(&is_over);
+        let client = scope.spawn(|| put_and_get(&clients, "g1", &is_over));
+        let waits = rotate(&cluster);
+        assert_eq!(waits["waits_for"], serde_json::json!(["g2", "n4"]), "{waits}");
+        assert_eq!(awaited(&cluster.status("g1")), Some(vec!["g2", "n4"]));
+        assert_eq!(authority_of(&cluster, "n1"), first, "it signs nothing before all believe it");
+        cluster.start_member("n4");
+        cluster.wait_until_all_serve("n1");
+        cluster.wait_until_repaired("n1");
+        cluster.kill("n1");
+        cluster.start_member("n1");
+        cluster.wait_until_all_serve("n2");
+        let waits_for_g2 = |status: &Value| awaited(status) == Some(vec!["g2"]);
+        cluster.wait_for_status("n2", "every member but g2 said how it stands", waits_for_g2);
+        cluster.start_member("g2");
+        cluster.wait_for_status("n2", "the authority was changed", |status| awaited(status).is_none());
+        std::thread::sleep(KNOWN_AFTER);
+        drop(over);
+        assert!(client.join().unwrap() > 3, "hardly a request was made");
+    });
+    let second = authority_of(&cluster, "n1");
+    assert!(first != second);
+    for member in ["n2", "n3", "n4", "g1", "g2"] {
+        assert!(authority_of(&cluster, member) == second, "{member}");
+    }
+    cluster.wait_until_healthy("g2");
+    assert!(refused(&join_gateway(&cluster, "late", &token)).contains("certificate"), "a token from before");
+    said(&join_gateway(&cluster, "late", &said(&cluster.couronne(&["cluster", "token", "create", "--gateway"], "n2"))));
+
+    // With what was stolen nobody is heard, until the folder is what it was again.
+    cluster.stop("g2");
+    let own = cluster.identity_file("g2");
+    let path = cluster.data("g2").join("identity.toml");
+    std::fs::write(&path, stolen).unwrap();
+    cluster.start_member("g2");
+    std::thread::sleep(Duration::from_secs(5));
+    assert!(!cluster.is_healthy("g2"));
+    cluster.kill("g2");
+    std::fs::write(&path, own).unwrap();
+    cluster.start_member("g2");
+    cluster.wait_until_healthy("g2");
+    // All are there: it takes no second order.
+    said(&cluster.couronne(&["node", "expel", "late"], "n2"));
+    assert_eq!(rotate(&cluster)["waits_for"], Value::Null);
+    assert!(authority_of(&cluster, "n3") != second);
+    clients.run("aws", &["s3", "cp", "--quiet", "s3://kept/g1/0", "back-g1"]);
 }

@@ -89,7 +89,7 @@ impl ClusterControl for Fake {
     ) -> Result<RotatedSecret, ApiError> {
         let message = format!("{secret} {}", request.keep_minutes);
         let (access_key, secret_key) = (Some("KEY".to_owned()), Some("SECRET".to_owned()));
-        self.give(RotatedSecret { message, access_key, secret_key })
+        self.give(RotatedSecret { message, access_key, secret_key, waits_for: vec!["g2".to_owned()] })
     }
 
     async fn policies(&self) -> Vec<Policy> {

@@ -31,11 +31,13 @@ pub enum SecretName {
     AdminToken,
     /// What seals users' secret keys at rest.
     SealingKey,
+    /// The certificate authority of the members.
+    Authority,
 }
 
 impl SecretName {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Root, Self::AdminToken, Self::SealingKey];
+    pub const ALL: [Self; 4] = [Self::Root, Self::AdminToken, Self::SealingKey, Self::Authority];
 
     /// Its name, in paths and on the command line too.
     pub const fn name(self) -> &'static str {
@@ -43,6 +45,7 @@ impl SecretName {
             Self::Root => "root",
             Self::AdminToken => "admin-token",
             Self::SealingKey => "sealing-key",
+            Self::Authority => "authority",
         }
     }
 }
@@ -58,7 +61,7 @@ pub struct RotateRequest {
     pub keep_minutes: u32,
 }
 
-/// A secret was changed.
+/// A secret was changed; of the certificate authority: is being changed.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RotatedSecret {
@@ -70,4 +73,7 @@ pub struct RotatedSecret {
     /// The new root secret key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_key: Option<String>,
+    /// The members that the change waits for, by name: until they did their part the old secret counts as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<String>,
 }

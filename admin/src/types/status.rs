@@ -43,6 +43,9 @@ pub struct ClusterStatus {
     /// How far the cluster time, by which object locks are judged, is behind the clocks of the storage nodes, in
     /// milliseconds: for so much longer locks hold.
     pub time_lag_ms: u64,
+    /// While the certificate authority is changed: the members that this waits for, by name. Until they have their
+    /// certificates anew the old authority counts as well. Unset: it is not being changed.
+    pub authority_waits_for: Option<Vec<String>>,
     /// Background work since the nodes started: counters by name.
     pub background: BTreeMap<String, u64>,
     /// Repair.

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use couronne_client::testing::{FakeShape, FakeStorage};
 use couronne_client::{Client, MetaGroup, Settings};
-use couronne_cluster::map::{ClusterKeyState, ClusterMap, MAP_RANGE, MapNode, MapRange, ReplicaId, StoredDrive};
+use couronne_cluster::map::{
+    Authorities, ClusterKeyState, ClusterMap, MAP_RANGE, MapNode, MapRange, MemberKeys, ReplicaId, StoredDrive,
+};
 use couronne_cluster::{RangeDescriptor, Role};
 use couronne_metadata::command::{CommandRequest, Outcome};
 use couronne_metadata::ids::{Generation, ObjectKey, Ordinal, RangeId};
@@ -51,6 +53,8 @@ pub(crate) fn map(nodes: u8, voters: u8) -> ClusterMap {
         },
         ranges: Vec::new(),
         expelled: BTreeMap::new(),
+        authorities: Authorities::default(),
+        keys: MemberKeys::default(),
         secrets_version: 1,
         cluster_key: ClusterKeyState::default(),
         next_replica: 100,

@@ -2,7 +2,8 @@
 //!
 //! Promises: a drive changes its state only as the tables allow; a range that was led once is never founded again;
 //! the members of a group are those of its latest report; a drive is lost as of one version of the map; the cluster is
-//! formed as soon as all nodes are there and the meta group has its voters; replicas of lost drives get other places.
+//! formed as soon as all nodes are there and the meta group has its voters; replicas of lost drives get other places; a
+//! rotation of the certificate authority goes on once all members are ready for it.
 //! Must not know: how long a member may be silent.
 
 use std::collections::BTreeMap;
@@ -10,13 +11,14 @@ use std::collections::BTreeMap;
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, NodeId};
 
+use super::authority::{AuthorityStep, follow_certificates};
 use super::clock::raise_time;
 use super::form::{are_all_there, can_form, complete_meta_group, form};
 use super::place_replicas::{Placed, place_replicas};
 use crate::drive_state::DriveState;
 use crate::error::MapError;
 use crate::map::{ClusterMap, CommittedMembers, LogEnd, StoredDrive};
-use crate::report::DriveLogEnd;
+use crate::report::{CertificateReport, DriveLogEnd};
 
 /// What was heard of the members.
 pub trait Reports {
@@ -39,6 +41,9 @@ pub trait Reports {
 
     /// The latest members of a range's group that a leader of it told of.
     fn group(&self, range: RangeId) -> Option<CommittedMembers>;
+
+    /// What a member said last of its certificate.
+    fn certificate(&self, node: NodeId) -> Option<CertificateReport>;
 
     /// After how long a drive that is down is lost, in milliseconds; unset: no drive is, for the time is in doubt.
     fn grace_ms(&self) -> Option<u64>;
@@ -67,6 +72,8 @@ pub struct Followed {
     pub emptied: bool,
     /// Drives that are lost from now on.
     pub lost: Vec<DriveId>,
+    /// The step that the rotation of the certificate authority made.
+    pub authority: Option<AuthorityStep>,
 }
 
 impl Followed {
@@ -105,6 +112,7 @@ pub fn follow_reports(map: &mut ClusterMap, heard: &impl Reports, now_ms: u64) -
             followed.led.push(range.id);
         }
     }
+    followed.authority = follow_certificates(&mut changed, |node| heard.certificate(node));
     followed.groups = note_members(&mut changed, heard);
     if are_all_there(&changed) {
         followed.completed = complete_meta_group(&mut changed)?;

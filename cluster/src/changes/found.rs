@@ -12,7 +12,8 @@ use couronne_ring::{DriveId, NodeId};
 use super::form::{complete_meta_group, form};
 use crate::error::MapError;
 use crate::map::{
-    Bootstrap, ClusterKeyState, ClusterMap, MAP_RANGE, MapNode, MapPolicy, MapRange, ReplicaId, StoredDrive,
+    Authorities, Bootstrap, ClusterKeyState, ClusterMap, MAP_RANGE, MapNode, MapPolicy, MapRange, MemberKeys,
+    ReplicaId, StoredDrive,
 };
 
 /// What a cluster begins with.
@@ -61,6 +62,8 @@ pub fn found(founding: Founding) -> Result<ClusterMap, MapError> {
         expelled: BTreeMap::new(),
         secrets_version: 1,
         cluster_key: ClusterKeyState::default(),
+        authorities: Authorities::default(),
+        keys: MemberKeys::default(),
         next_replica: 2,
         time_ms: now_ms,
     };

@@ -3,6 +3,7 @@
 //! Promises: pure; a change that is refused leaves the map as it was.
 //! Must not know: how a change is made durable.
 
+mod authority;
 mod clock;
 mod create_policy;
 mod expel;
@@ -19,6 +20,7 @@ mod renew_replicas;
 mod replace_drive;
 mod set_default_policy;
 
+pub use authority::{AuthorityStep, awaited_members, begin_rotation, keep_authority, reset_number, reset_trust};
 pub use clock::{NodeClock, median_ms, raise_time};
 pub use create_policy::{check_first_policy, create_policy};
 pub use expel::expel;

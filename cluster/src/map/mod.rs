@@ -5,9 +5,11 @@
 //! writers of data look at.
 //! Must not know: which process changes it, and when.
 
+mod authorities;
 mod bootstrap;
 mod cluster_key;
 mod drive;
+mod member_keys;
 mod members;
 mod node;
 mod policy;
@@ -24,9 +26,11 @@ use couronne_placement::{PolicyId, Redundancy};
 use couronne_ring::{DriveId, NodeId, RingDrive, RingMembership};
 
 use crate::role::Role;
+pub use authorities::Authorities;
 pub use bootstrap::Bootstrap;
 pub use cluster_key::{ClusterKeyName, ClusterKeyState};
 pub use drive::{DriveStart, Emptied, LogEnd, StoredDrive};
+pub use member_keys::{MemberKey, MemberKeys};
 pub use members::CommittedMembers;
 pub use node::MapNode;
 pub use policy::MapPolicy;
@@ -68,6 +72,10 @@ pub struct ClusterMap {
     pub secrets_version: u64,
     /// Which key seals what the meta group keeps beside the map.
     pub cluster_key: ClusterKeyState,
+    /// Whose certificates are believed.
+    pub authorities: Authorities,
+    /// Whose key counts as which member's.
+    pub keys: MemberKeys,
 }
 
 impl ClusterMap {

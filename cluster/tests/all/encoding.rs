@@ -6,10 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use couronne_base::codec;
 use couronne_cluster::map::{
-    Bootstrap, ClusterKeyState, ClusterMap, CommittedMembers, Emptied, LogEnd, MAP_RANGE, MapNode, MapPolicy, MapRange,
-    ReplicaId, StoredDrive,
+    Authorities, Bootstrap, ClusterKeyState, ClusterMap, CommittedMembers, Emptied, LogEnd, MAP_RANGE, MapNode,
+    MapPolicy, MapRange, MemberKeys, ReplicaId, StoredDrive,
 };
-use couronne_cluster::report::{ClockOffset, DriveLogEnd, GroupReport, NodeReport, NodeReportAnswer};
+use couronne_cluster::report::{
+    CertificateReport, ClockOffset, DriveLogEnd, GroupReport, NodeReport, NodeReportAnswer,
+};
 use couronne_cluster::{DriveState, Role, WriteState};
 use couronne_metadata::ids::{Generation, RangeId};
 use couronne_placement::{Policy, PolicyId};
@@ -103,6 +105,11 @@ fn map() -> ClusterMap {
         expelled: BTreeMap::from([(NodeId(3), 2000)]),
         secrets_version: 5,
         cluster_key: ClusterKeyState { newest: Some([1; 8]), older: Some([2; 8]), is_exposed: true },
+        authorities: Authorities {
+            trusted: BTreeMap::from([(4, Bytes::from_static(b"old")), (5, Bytes::from_static(b"new"))]),
+            signing: 4,
+        },
+        keys: keys(),
     }
 }
 
@@ -138,6 +145,14 @@ fn a_map_that_cannot_go_on_is_refused() {
     assert!(decoded(&unjoined).is_err());
 }
 
+/// Of one node the key is another one, of another it is unknown.
+fn keys() -> MemberKeys {
+    let mut keys = MemberKeys::default();
+    keys.take(NodeId(1), NodeId(0x11));
+    keys.forget(NodeId(2));
+    keys
+}
+
 fn report() -> NodeReport {
     NodeReport {
         map_version: 7,
@@ -153,6 +168,7 @@ fn report() -> NodeReport {
         log_ends: vec![DriveLogEnd { drive: DriveId(1), start: 0x0102, end: LogEnd { file: 5, offset: 4096 } }],
         groups: vec![GroupReport { range: RangeId(3), members: members() }],
         is_starting: true,
+        certificate: Some(CertificateReport { trusted: 5, signed_by: 4 }),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use couronne_cluster::changes::Reports;
 use couronne_cluster::map::{CommittedMembers, MapNode};
-use couronne_cluster::report::DriveLogEnd;
+use couronne_cluster::report::{CertificateReport, DriveLogEnd};
 use couronne_cluster::{DriveState, MapError, Role, changes};
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, NodeId};
@@ -34,6 +34,10 @@ impl Reports for AllWell {
     }
 
     fn group(&self, _: RangeId) -> Option<CommittedMembers> {
+        None
+    }
+
+    fn certificate(&self, _: NodeId) -> Option<CertificateReport> {
         None
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use couronne_cluster::changes::{self, Reports, StartedDrive};
 use couronne_cluster::map::{ClusterMap, CommittedMembers, DriveStart, Emptied, LogEnd};
-use couronne_cluster::report::DriveLogEnd;
+use couronne_cluster::report::{CertificateReport, DriveLogEnd};
 use couronne_cluster::{DriveState, HeardLogEnds, NEWS_MAX, WriteState};
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, NodeId};
@@ -50,6 +50,10 @@ impl Reports for SaidEnds {
     }
 
     fn group(&self, _: RangeId) -> Option<CommittedMembers> {
+        None
+    }
+
+    fn certificate(&self, _: NodeId) -> Option<CertificateReport> {
         None
     }
 

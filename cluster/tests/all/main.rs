@@ -17,6 +17,7 @@ mod log_ends;
 mod placing;
 mod policies;
 mod registering;
+mod rotating;
 mod sequences;
 mod support;
 mod view;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use couronne_cluster::changes::{self, Reports, StartedDrive};
 use couronne_cluster::map::{ClusterMap, CommittedMembers, DriveStart, LogEnd, MapNode, ReplicaId};
-use couronne_cluster::report::DriveLogEnd;
+use couronne_cluster::report::{CertificateReport, DriveLogEnd};
 use couronne_cluster::{DriveState, MapError, Role, WriteState};
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, NodeId};
@@ -56,6 +56,10 @@ impl Reports for Said<'_> {
     fn group(&self, range: RangeId) -> Option<CommittedMembers> {
         let known = self.2.range(range).filter(|_| self.1.contains(&range.0))?;
         Some(members(self.3, known.replicas.clone()))
+    }
+
+    fn certificate(&self, _: NodeId) -> Option<CertificateReport> {
+        None
     }
 
     fn grace_ms(&self) -> Option<u64> {

@@ -20,8 +20,8 @@ use thiserror::Error;
 use super::cluster_status::ClusterStatusSource;
 use super::map::role;
 use super::messages::{GivenOrder, Order};
-use super::rotation::RotationError;
-use super::{rotation, spare};
+use super::rotation::{Rotation, RotationError};
+use super::spare;
 use crate::folder::DataFolder;
 use crate::{drives, policy};
 
@@ -131,7 +131,8 @@ impl AdminActions {
                 }
             }
             Order::RotateSecret { secret, keep_minutes } => {
-                json(&rotation::rotate(&self.node, self.identity.get(), secret, keep_minutes).await?)
+                let rotation = Rotation { node: &self.node, identity: self.identity.get(), status: &self.status };
+                json(&rotation.rotate(secret, keep_minutes).await?)
             }
             Order::ExpelNode { node, force } => self.expel(&node, force).await,
             Order::ConfirmClock => {

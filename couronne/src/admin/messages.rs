@@ -87,6 +87,10 @@ pub(crate) struct MemberMessage {
     pub(crate) version: String,
     /// How far its clock is ahead of the median of the storage nodes', in milliseconds; unset: not known.
     pub(crate) clock_offset_ms: Option<i64>,
+    /// The numbers of the newest certificate authority that it believes and of the one that signed its certificate, if it
+    /// said so.
+    #[serde(default)]
+    pub(crate) certificate: Option<(u64, u64)>,
 }
 
 /// What an operator orders a storage node to do.

@@ -189,6 +189,7 @@ fn member_message(member: MemberLiveness) -> MemberMessage {
         report_age_ms: whole_ms(member.ago),
         version: member.build,
         clock_offset_ms: member.clock_ms,
+        certificate: member.certificate.map(|said| (said.trusted, said.signed_by)),
     }
 }
 

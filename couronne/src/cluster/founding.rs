@@ -77,7 +77,7 @@ pub(crate) async fn found(
     let authority = founding.authority.certificate().to_vec();
     let data_folders = folder.folder_count();
     let role = Role::StorageNode;
-    let membership = MemberFile { cluster, role, drives: count, data_folders, certificate, authority };
+    let membership = MemberFile { cluster, role, drives: count, data_folders, certificate, authority, is_reset: false };
     folder.become_member(identity, membership)?;
     Ok(drives)
 }

@@ -61,8 +61,10 @@ pub(super) async fn join(arguments: ClusterJoinArguments) -> Result<(), ClusterE
     let count = u16::try_from(joining.drives.len()).unwrap_or(u16::MAX);
     let (certificate, authority) = (admission.certificate.to_vec(), admission.authority.to_vec());
     let data_folders = folder.folder_count();
-    folder
-        .become_member(identity, MemberFile { cluster, role, drives: count, data_folders, certificate, authority })?;
+    folder.become_member(
+        identity,
+        MemberFile { cluster, role, drives: count, data_folders, certificate, authority, is_reset: false },
+    )?;
     say(&format!("joined cluster {cluster:032x} in {}; next: {next}", folder.names()));
     Ok(())
 }

@@ -55,7 +55,8 @@ pub(crate) fn reset(arguments: SecretResetArguments) -> Result<(), ClusterError>
     let proven = CertificateRequest::proven(&request, b"")?;
     let (authority, lifetime) = (&bundle.founding.authority, settings.cluster.certificate_lifetime());
     let certificate = authority.sign(&proven, was.node, role, lifetime, &env)?;
-    let membership = MemberFile { certificate, authority: authority.certificate().to_vec(), ..was.membership };
+    let authority = authority.certificate().to_vec();
+    let membership = MemberFile { certificate, authority, is_reset: true, ..was.membership };
     folder.renew_unopened(was.node, was.revision, key, membership)?;
     say(&format!("the secrets of node {} are new ones from its next start on; its drives are untouched", was.node));
     if let Some(path) = write_bundle {

@@ -13,15 +13,17 @@
 //! data_folders = <their number>
 //! certificate = "<DER, base64>"
 //! authority = "<certificate, DER, base64>"
+//! is_reset = true or false: whether its secrets were reset, and the cluster's map does not name that authority yet
 //! ```
-//! The key is that of the certificate and is renewed with it; the node id stays that of the first one. The membership
+//! The key is the member's for life, the certificate and the authority that signed it are renewed. The membership
 //! is written last when a cluster is founded or joined, and decides: whatever was cut off before it is done again.
-//! Promises: key and certificate change together. Of copies in several folders the newest counts; those that are missing,
+//! Promises: certificate and authority change together. Of copies in several folders the newest counts; those that are missing,
 //! older or damaged are written again, and those of another node are refused. Must not know: how certificates are signed.
 
 use std::path::Path;
 
 use couronne_cluster::Role;
+use couronne_cluster::map::ClusterMap;
 use couronne_protocol::net::certificates::PrivateKey;
 use couronne_ring::NodeId;
 use serde::{Deserialize, Serialize};
@@ -53,8 +55,17 @@ pub(crate) struct MemberFile {
     pub(crate) data_folders: u16,
     /// Its certificate.
     pub(crate) certificate: Vec<u8>,
-    /// The certificate of the cluster's authority.
+    /// The certificate of the authority that signed it.
     pub(crate) authority: Vec<u8>,
+    /// Whether its secrets were reset, and no map is known yet that names this authority: until then it alone is trusted.
+    pub(crate) is_reset: bool,
+}
+
+impl MemberFile {
+    /// Whether a map says which peers are trusted: not one from before the secrets were reset.
+    pub(crate) fn goes_by(&self, map: &ClusterMap) -> bool {
+        !self.is_reset || map.authorities.trusted.values().any(|trusted| **trusted == *self.authority)
+    }
 }
 
 /// A process that belongs to a cluster.
@@ -92,6 +103,7 @@ struct MembershipFile {
     data_folders: u16,
     certificate: String,
     authority: String,
+    is_reset: bool,
 }
 
 impl DataFolder {
@@ -219,11 +231,19 @@ impl DataFolder {
         Ok(Member { node, key: identity.key, membership })
     }
 
-    /// The member has another key and certificate.
-    pub(crate) fn renew(&self, key: PrivateKey, certificate: Vec<u8>) -> Result<(), DataFolderError> {
+    /// The member has another certificate, of this authority.
+    pub(crate) fn renew(&self, certificate: Vec<u8>, authority: Vec<u8>) -> Result<(), DataFolderError> {
         let absent = || DataFolderError::NoMember(self.name());
-        let Identity { node, membership, revision, .. } = self.identity()?.ok_or_else(absent)?;
-        let membership = MemberFile { certificate, ..membership.ok_or_else(absent)? };
+        let Identity { node, key, membership, revision } = self.identity()?.ok_or_else(absent)?;
+        let membership = MemberFile { certificate, authority, ..membership.ok_or_else(absent)? };
+        self.keep_identity(&Identity { node, key, membership: Some(membership), revision: revision + 1 })
+    }
+
+    /// The map that is kept names the authority of the reset: what it says is trusted from now on.
+    pub(crate) fn end_reset(&self) -> Result<(), DataFolderError> {
+        let absent = || DataFolderError::NoMember(self.name());
+        let Identity { node, key, membership, revision } = self.identity()?.ok_or_else(absent)?;
+        let membership = MemberFile { is_reset: false, ..membership.ok_or_else(absent)? };
         self.keep_identity(&Identity { node, key, membership: Some(membership), revision: revision + 1 })
     }
 
@@ -251,6 +271,7 @@ impl DataFolder {
             data_folders: membership.data_folders,
             certificate: encoded(&membership.certificate).to_string(),
             authority: encoded(&membership.authority).to_string(),
+            is_reset: membership.is_reset,
         });
         let file = IdentityFile {
             format_version: FORMAT_VERSION,
@@ -318,6 +339,7 @@ fn parse(file: IdentityFile, path: &Path) -> Result<ReadIdentity, DataFolderErro
             data_folders: file.data_folders,
             certificate: decoded(&file.certificate)?,
             authority: decoded(&file.authority)?,
+            is_reset: file.is_reset,
         })
     };
     let parsed = || {
@@ -346,6 +368,7 @@ mod tests {
             data_folders: 2,
             certificate: encoded(b"certificate").to_string(),
             authority: encoded(b"authority").to_string(),
+            is_reset: true,
         };
         let mut file = IdentityFile {
             format_version: 1,
@@ -357,14 +380,15 @@ mod tests {
         let head = "format_version = 1\nrevision = 2\nnode = \"00000000000000000000000000000007\"\nkey = \"a2V5\"\n";
         let golden = format!(
             "{head}\n[membership]\ncluster = \"00000000000000000000000000000009\"\nrole = \"storage-node\"\ndrives = 6\n\
-             data_folders = 2\ncertificate = \"Y2VydGlmaWNhdGU=\"\nauthority = \"YXV0aG9yaXR5\"\n"
+             data_folders = 2\ncertificate = \"Y2VydGlmaWNhdGU=\"\nauthority = \"YXV0aG9yaXR5\"\nis_reset = true\n"
         );
         assert_eq!(toml::to_string(&file).unwrap(), golden);
         let read = parse(toml::from_str(&golden).unwrap(), Path::new("identity.toml")).unwrap();
         assert_eq!((read.node, read.sealed_key.as_str(), read.revision), (NodeId(7), "a2V5", 2));
-        let MemberFile { cluster, role, drives, data_folders, certificate, authority } = read.membership.unwrap();
+        let MemberFile { cluster, role, drives, data_folders, certificate, authority, is_reset } =
+            read.membership.unwrap();
         assert_eq!((cluster, role, drives, data_folders), (9, Role::StorageNode, 6, 2));
-        assert_eq!((certificate, authority), (b"certificate".to_vec(), b"authority".to_vec()));
+        assert_eq!((certificate, authority, is_reset), (b"certificate".to_vec(), b"authority".to_vec(), true));
         file.membership = None;
         assert_eq!(toml::to_string(&file).unwrap(), head);
         assert!(parse(toml::from_str(head).unwrap(), Path::new("identity.toml")).unwrap().membership.is_none());

@@ -30,8 +30,14 @@ impl DataFolder {
         Ok(newest)
     }
 
-    /// Keeps the newest map.
+    /// Keeps a map, unless a newer one was kept. May be called by several tasks at once.
     pub(crate) fn keep_map(&self, map: &ClusterMap) -> Result<(), DataFolderError> {
-        write_everywhere(&self.folders, MAP, &encoded(&map.to_file()))
+        let mut kept = self.kept_map.lock();
+        if map.version < *kept {
+            return Ok(());
+        }
+        write_everywhere(&self.folders, MAP, &encoded(&map.to_file()))?;
+        *kept = map.version;
+        Ok(())
     }
 }

@@ -47,6 +47,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use couronne_protocol::net::certificates::CertificateError;
 use couronne_ring::NodeId;
+use parking_lot::Mutex;
 use serde::Serialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -85,6 +86,8 @@ pub(crate) struct DataFolder {
     node_key: NodeKey,
     /// How many drives the settings ask for; `None` if they leave it to the folder.
     asked_drives: Option<u16>,
+    /// The version of the map that was kept last by this process; held while one is written, which several tasks do.
+    kept_map: Mutex<u64>,
     /// Goes before the locks do.
     _new_files: NewFiles,
     _locks: Vec<File>,
@@ -324,7 +327,8 @@ impl DataFolder {
         check_files(&folders)?;
         let sealed = folders.iter().flat_map(|folder| SEALED_NAMES.map(|name| folder.join(name)));
         let node_key = NodeKey::find(settings, !is_reset && sealed.into_iter().any(|path| path.exists()))?;
-        Ok(Self { folders, node_key, asked_drives, _new_files: new_files, _locks: locks })
+        let kept_map = Mutex::default();
+        Ok(Self { folders, node_key, asked_drives, kept_map, _new_files: new_files, _locks: locks })
     }
 
     /// Removes what the node's key sealed, but for the identity.

@@ -7,7 +7,6 @@ use couronne_cluster::Role;
 use couronne_cluster::changes::{Founding, found};
 use couronne_cluster::map::{Bootstrap, ClusterMap, MapNode};
 use couronne_placement::{Policy, PolicyId};
-use couronne_protocol::net::certificates::PrivateKey;
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 use couronne_storage_node::node::ClusterKey;
 
@@ -24,6 +23,7 @@ fn open(folders: &[&Path]) -> Result<DataFolder, DataFolderError> {
 
 fn membership(drives: u16, data_folders: u16) -> MemberFile {
     MemberFile {
+        is_reset: false,
         cluster: 9,
         role: Role::StorageNode,
         drives,
@@ -79,12 +79,34 @@ fn a_map_is_kept_as_a_file_and_a_damaged_one_is_none() {
     assert_eq!(folder.map().unwrap(), None);
     folder.keep_map(&map()).unwrap();
     assert_eq!(folder.map().unwrap(), Some(map()));
+    folder.keep_map(&ClusterMap { version: map().version - 1, ..map() }).unwrap();
+    assert_eq!(folder.map().unwrap(), Some(map()), "an older one that comes late");
     let text = files::read(&home.path().join("map")).unwrap().unwrap();
     assert_eq!(decoded(&text).unwrap(), map().to_file(), "with its magic and CRC");
     for damaged in [encoded(&map().encode()), encoded(&map().to_file()[1..]), Zeroizing::new("?".to_owned())] {
         files::replace(home.path(), "map", &damaged).unwrap();
         assert_eq!(folder.map().unwrap(), None);
     }
+}
+
+/// A map from before the reset names the authority that is lost, and nobody shows its certificates.
+#[test]
+fn a_member_whose_secrets_were_reset_goes_by_no_map_that_names_another_authority() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = open(&[home.path()]).unwrap();
+    folder.become_member(Identity::new().unwrap(), MemberFile { is_reset: true, ..membership(1, 1) }).unwrap();
+    let naming = |authority: &'static [u8]| {
+        let mut map = map();
+        map.authorities.trusted.insert(1, authority.into());
+        map
+    };
+    let member = || folder.member(Role::StorageNode).unwrap().membership;
+    assert!(
+        !member().goes_by(&map()) && !member().goes_by(&naming(b"another")) && member().goes_by(&naming(b"authority"))
+    );
+    folder.end_reset().unwrap();
+    assert_eq!(member(), membership(1, 1));
+    assert!(member().goes_by(&naming(b"another")), "the cluster changed it since");
 }
 
 #[test]
@@ -101,14 +123,13 @@ fn a_process_stays_who_it_was_at_its_first_start() {
     let again = folder.identity_or_new().unwrap();
     assert!(again.node == first.node && again.key.as_pkcs8() == first.key.as_pkcs8());
     folder.become_member(again, membership(6, 1)).unwrap();
-    let other_key = PrivateKey::generate().unwrap();
-    let renewed = other_key.as_pkcs8().to_vec();
-    folder.renew(other_key, b"renewed".to_vec()).unwrap();
+    folder.renew(b"renewed".to_vec(), b"another authority".to_vec()).unwrap();
     drop(folder);
     let folder = open(&[home.path()]).unwrap();
     let member = folder.member(Role::StorageNode).unwrap();
-    assert!(member.node == first.node && member.key.as_pkcs8() == renewed);
-    assert_eq!(member.membership, MemberFile { certificate: b"renewed".to_vec(), ..membership(6, 1) });
+    assert!(member.node == first.node && member.key.as_pkcs8() == first.key.as_pkcs8(), "a key is for life");
+    let (certificate, authority) = (b"renewed".to_vec(), b"another authority".to_vec());
+    assert_eq!(member.membership, MemberFile { certificate, authority, ..membership(6, 1) });
     assert_eq!(folder.drive_folders().unwrap().len(), 6, "however few the settings say");
     assert!(matches!(folder.refuse_member(), Err(DataFolderError::Member { cluster: 9, .. })));
     assert!(matches!(folder.member(Role::Gateway), Err(DataFolderError::Role { is: "storage-node", .. })));
@@ -332,7 +353,7 @@ fn a_lost_folder_gets_its_copies_back_and_a_strange_one_is_refused() {
 
     // A renewal that reached some folders only.
     let old = std::fs::read(paths[0].join("identity.toml")).unwrap();
-    open(&paths).unwrap().renew(PrivateKey::generate().unwrap(), b"renewed".to_vec()).unwrap();
+    open(&paths).unwrap().renew(b"renewed".to_vec(), b"authority".to_vec()).unwrap();
     std::fs::write(paths[0].join("identity.toml"), old).unwrap();
     let folder = open(&paths).unwrap();
     assert_eq!(folder.member(Role::StorageNode).unwrap().membership.certificate, b"renewed");

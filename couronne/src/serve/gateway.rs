@@ -6,7 +6,7 @@
 //! Must not know: drives.
 
 use std::future::ready;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::descriptors::Descriptors;
-use super::renewal::{CertificateSigner, Renewal};
+use super::renewal::{Renewal, tls_of};
 use super::traffic::Traffic;
 use super::{ServeError, end, listen, parts, signals};
 use crate::admin::{self, AdminForwarder, ClusterStatusSource, LastHeard, StatusSource};
@@ -52,6 +52,7 @@ struct Cluster {
     transport: Arc<dyn Transport>,
     map: Arc<SharedMap>,
     folder: Arc<DataFolder>,
+    tls: Arc<Tls>,
     env: Env,
 }
 
@@ -62,8 +63,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let folder = Arc::new(DataFolder::open(&settings.data)?);
     let member = folder.member(Role::Gateway)?;
     let map = Arc::new(SharedMap::new(folder.map()?.ok_or(ServeError::Cluster("map"))?));
-    let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
-    let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
+    let tls = tls_of(&member, Some(&map.state()), &env)?;
     let traffic = Traffic::new(Arc::clone(&env.clock))?;
     let transport = traffic.transport(NetTransport::new(tls.clone(), map.clone(), NetSettings::default()));
     let (s3_listener, s3) = listen(settings.s3.listen, "`listen` in [s3] of the settings file").await?;
@@ -72,13 +72,16 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
 
     let renewal = Renewal {
         role: Role::Gateway,
+        member: member.membership,
         folder: Arc::clone(&folder),
-        signer: CertificateSigner::Peers { map: map.clone(), transport: Arc::clone(&transport) },
+        map: map.clone(),
+        transport: Some(Arc::clone(&transport)),
+        node: Weak::new(),
         env: env.clone(),
         lifetime: settings.cluster.certificate_lifetime(),
     };
-    tokio::spawn(renewal.run(tls));
-    let cluster = Arc::new(Cluster { transport, map, folder, env: env.clone() });
+    tokio::spawn(renewal.run(Arc::clone(&tls)));
+    let cluster = Arc::new(Cluster { transport, map, folder, tls, env: env.clone() });
     let signal = signals::stop().map_err(ServeError::Runtime)?;
     let mut signal = std::pin::pin!(signal);
     let (secrets, secrets_version) = tokio::select! {
@@ -189,6 +192,7 @@ impl Member for Cluster {
             map_version: self.map.state().version,
             build: env!("CARGO_PKG_VERSION").to_owned(),
             wall_ms: Some(self.env.clock.wall_ms()),
+            certificate: Some(self.tls.certificate_report()),
             ..NodeReport::default()
         }
     }

@@ -10,7 +10,7 @@ use couronne_cluster::Role;
 use couronne_placement::Redundancy;
 use couronne_storage_node::node::{DriveNotes, LocalNode, Membership, NodeDrive, NodeSettings};
 
-use super::renewal::{CertificateSigner, Renewal};
+use super::renewal::Renewal;
 use super::{ServeError, parts, recovery, secrets};
 use crate::cluster::founding::{self, Plan};
 use crate::folder::credentials;
@@ -57,8 +57,11 @@ impl Lone {
         let secrets = secrets::of_lone(&folder, &member, &node, preset).await?;
         let renewal = Renewal {
             role: Role::StorageNode,
+            member: member.membership,
             folder: Arc::clone(&folder),
-            signer: CertificateSigner::Own(Arc::downgrade(&node)),
+            map: Arc::clone(node.shared_map()),
+            transport: None,
+            node: Arc::downgrade(&node),
             env: env.clone(),
             lifetime: settings.cluster.certificate_lifetime(),
         };

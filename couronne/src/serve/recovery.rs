@@ -1,7 +1,7 @@
 //! A lone server whose `identity.toml` is gone: its drives say cluster and node, and its cluster, which is it alone, has
 //! the authority that signs.
 //!
-//! The node keeps its id and takes another key pair, as at every renewal. That is sound because nobody else has to be
+//! The node keeps its id and takes another key pair, which its map notes. That is sound because nobody else has to be
 //! convinced: the authority's key is on these drives. A node of several is refused, for there the others would take two
 //! processes for one node.
 //! Promises: the identity is written last, so what was cut off is done again. Must not know: listeners.
@@ -39,8 +39,10 @@ pub(super) async fn recover(
     let (id, map, role) = (node.id(), node.map(), Role::StorageNode);
     let key = PrivateKey::generate()?;
     let request = key.request(b"")?;
+    node.take_key(key.node()?).await?;
     // A founding node that was cut off has not given the cluster its authority yet.
     let founding = folder.founding()?.filter(|founding| founding.cluster == map.cluster);
+    let is_reset = founding.as_ref().is_some_and(|founding| founding.is_reset);
     let (authority, certificate) = match founding {
         Some(founding) => {
             let proven = CertificateRequest::proven(&request, b"")?;
@@ -51,7 +53,7 @@ pub(super) async fn recover(
     };
     let drives = u16::try_from(map.drives_of(id).count()).unwrap_or(u16::MAX);
     let data_folders = folder.folder_count();
-    let membership = MemberFile { cluster: map.cluster, role, drives, data_folders, certificate, authority };
+    let membership = MemberFile { cluster: map.cluster, role, drives, data_folders, certificate, authority, is_reset };
     tracing::warn!(node = %id, "identity.toml was gone: it is made again from the drives, with another key pair");
     folder.forget_identity()?;
     Ok(folder.become_member(Identity::with_key(id, key), membership)?)

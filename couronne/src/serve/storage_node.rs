@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use super::descriptors::Descriptors;
 use super::operators::Operators;
-use super::renewal::{CertificateSigner, Renewal};
+use super::renewal::{Renewal, tls_of};
 use super::traffic::Traffic;
 use super::{ServeError, end, gateway_of, listen, parts, secrets, signals};
 use crate::admin::messages::GivenOrder;
@@ -42,8 +42,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
         drives::refuse_used(&folder).await?;
     }
     let member = folder.member(Role::StorageNode)?;
-    let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
-    let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key)?;
+    let tls = tls_of(&member, folder.map()?.as_ref(), &env)?;
     let (folders, notes) = (folder.drive_folders()?, folder.drive_notes()?);
     let drives = drives::open(&folders, &notes).await?;
     let connections_max = descriptors.connections(drives.len(), NetSettings::default().connections_max);
@@ -67,7 +66,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let closing = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
     let own = StatusSource::new(Arc::clone(&node), env.clone(), peer_address);
     let operators = Operators::new(&node, &folder, folders, own);
-    tokio::spawn(renewal(&folder, &node, &env, &settings)?.run(Arc::clone(&tls)));
+    tokio::spawn(renewal(&folder, &member, &node, &env, &settings)?.run(Arc::clone(&tls)));
     let (status, actions) = (Arc::clone(&operators.own), Arc::clone(&operators.actions));
     let service = MemberService { node: node.service(), status, actions };
     let of_peers = NetSettings { connections_max, ..NetSettings::default() };
@@ -105,20 +104,21 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// What looks after the node's certificate.
+/// What looks after the node's certificate, and which peers it trusts.
 fn renewal(
     folder: &Arc<DataFolder>,
+    member: &Member,
     node: &Arc<LocalNode>,
     env: &Env,
     settings: &Settings,
 ) -> Result<Renewal, ServeError> {
     Ok(Renewal {
         role: Role::StorageNode,
+        member: member.membership.clone(),
         folder: Arc::clone(folder),
-        signer: CertificateSigner::Peers {
-            map: Arc::clone(node.shared_map()),
-            transport: Arc::clone(node.transport().ok_or(ServeError::Cluster("transport"))?),
-        },
+        map: Arc::clone(node.shared_map()),
+        transport: Some(Arc::clone(node.transport().ok_or(ServeError::Cluster("transport"))?)),
+        node: Arc::downgrade(node),
         env: env.clone(),
         lifetime: settings.cluster.certificate_lifetime(),
     })

@@ -26,10 +26,10 @@ use crate::admin::commands::find_server;
 use crate::admin::messages::{GivenOrder, Order};
 use crate::cli::ServerArguments;
 use crate::cluster::founding::{Plan, found};
-use crate::folder::Member;
 use crate::folder::credentials::Credentials;
 use crate::folder::operator_secrets_of;
 use crate::folder::secrets::Secrets;
+use crate::folder::{Member, MemberFile};
 
 /// Starts the node once the last of the one before has let go of its files.
 async fn start_again(folder: &Arc<DataFolder>, settings: &Settings, env: &Env) -> Lone {
@@ -145,6 +145,31 @@ async fn a_lone_server_renews_a_certificate_that_has_run_out() {
     let lone = start_again(&folder, &settings, &env).await;
     let second = folder.member(Role::StorageNode).unwrap();
     assert!(serves(&second) && second.node == first.node);
+    lone.node.shutdown().await;
+}
+
+/// It may become a cluster's first node, and then shows its certificate to others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lone_server_changes_its_certificate_authority() {
+    let home = tempfile::tempdir().unwrap();
+    let (env, settings) = (env::system(), settings_of(&[home.path()], None));
+    let lone = start(&settings, &env).await.unwrap();
+    let first = lone.folder.member(Role::StorageNode).unwrap();
+    let map = || lone.node.map();
+    assert!(map().authorities.trusted[&1] == first.membership.authority);
+    lone.node.rotate_authority().await.unwrap();
+    for _ in 0..200 {
+        if !map().authorities.is_rotating() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let second = lone.folder.member(Role::StorageNode).unwrap();
+    let MemberFile { authority, certificate, .. } = &second.membership;
+    assert!(*authority != first.membership.authority && second.key.as_pkcs8() == first.key.as_pkcs8());
+    assert!(map().authorities.signing_certificate().is_some_and(|signing| signing == authority));
+    assert_eq!((map().authorities.signing, map().authorities.trusted.len()), (2, 1));
+    Tls::new(Arc::clone(&env.clock), authority, certificate, &second.key).unwrap();
     lone.node.shutdown().await;
 }
 

@@ -44,6 +44,9 @@ const BACKDATED: Duration = Duration::from_hours(1);
 const REQUEST_CONTEXT: &[u8] = b"couronne certificate request 2";
 /// A point on P-256, uncompressed, in bytes.
 const P256_POINT_BYTES: usize = 65;
+/// What stands before the point in a public key on P-256, DER (RFC 5480).
+const P256_KEY_HEAD: &[u8] =
+    b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
 
 /// Why a certificate, key or request was refused or not made.
 #[derive(Debug, Error)]
@@ -60,6 +63,9 @@ pub enum CertificateError {
     /// The key is not the certificate's.
     #[error("key and certificate do not belong together")]
     KeyDiffers,
+    /// It is of an authority that another one took the place of.
+    #[error("the certificate is of an authority that is older than the one of the current certificate")]
+    OldAuthority,
     /// The request has another form, or does not prove that the sender has the key.
     #[error("the request is malformed or proves nothing")]
     Request,
@@ -259,6 +265,13 @@ fn node_of_point(point: &[u8]) -> Result<NodeId, CertificateError> {
     let hash = blake3::derive_key("couronne 2026 member of a key", point);
     let (id, _) = hash.split_first_chunk::<16>().ok_or(CertificateError::Request)?;
     Ok(NodeId(u128::from_be_bytes(*id)))
+}
+
+/// What the key of a certificate is, as the id that comes from it: [`CertificateRequest::node`] of its requests.
+pub(super) fn key_of(certificate: &CertificateDer<'_>) -> Result<NodeId, CertificateError> {
+    let key = parsed(certificate)?.subject_public_key_info();
+    let point = key.as_ref().strip_prefix(P256_KEY_HEAD).ok_or(CertificateError::NotAMember)?;
+    if point.len() == P256_POINT_BYTES { node_of_point(point) } else { Err(CertificateError::NotAMember) }
 }
 
 /// The member that a certificate names. Its signature is not looked at here.

@@ -1,8 +1,8 @@
-//! TLS of one process: its certificate, which can be renewed while connections run, and how it
-//! verifies others.
+//! TLS of one process: its certificate, and which others it trusts; both change while connections run.
 //!
 //! Promises: TLS 1.3 only; no session is resumed, so that every connection verifies anew; the peer
-//! that is dialled is the one that was meant; the time is the process's own clock.
+//! that is dialled is the one that was meant; a member is known by its key too, so that nobody becomes one by the
+//! authority's key; the time is the process's own clock.
 //! Must not know: messages.
 
 mod control;
@@ -11,12 +11,16 @@ mod joiner;
 mod record_buffer;
 mod records;
 mod stream;
+mod trust;
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use couronne_ring::NodeId;
 use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -24,16 +28,19 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{ClientConfig, ServerConfig, SignatureScheme};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 
-use super::certificates::{CertificateError, PrivateKey, name_of};
+use super::certificates::{CertificateError, PrivateKey, key_of, name_of};
 use super::name::Name;
 use crate::transport::Peer;
 use couronne_base::env::Clock;
+use couronne_base::watch;
 use couronne_cluster::Role;
+use couronne_cluster::report::CertificateReport;
 
 pub use joiner::Joiner;
+pub use trust::Trust;
 
 pub(super) use handshake::{accept, connect};
 pub(super) use stream::TlsStream;
@@ -44,33 +51,155 @@ const ALPN: &[u8] = b"couronne";
 /// What a member of the cluster speaks TLS with.
 pub struct Tls {
     name: Name,
-    authority: CertificateDer<'static>,
-    verifier: Arc<dyn ClientCertVerifier>,
     clock: Arc<ProcessTime>,
     current: Arc<Current>,
+    trusted: ArcSwap<Trusted>,
+    /// How often the certificate was renewed or other peers were trusted.
+    changes: watch::Sender<u64>,
+}
+
+/// Which peers are trusted, and what TLS is spoken with by that.
+#[derive(Clone)]
+struct Trusted {
+    trust: Trust,
+    verifier: Arc<dyn ClientCertVerifier>,
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
 }
 
 impl Tls {
-    /// Takes the authority's certificate, and the member's own with its key.
+    /// Takes the certificate of the authority that is trusted, and the member's own with its key. Until
+    /// [`Self::trust`] is told of a map, any key with a certificate is taken for its member's.
     pub fn new(
         clock: Arc<dyn Clock>,
         authority: &[u8],
         certificate: &[u8],
         key: &PrivateKey,
     ) -> Result<Arc<Self>, CertificateError> {
-        let (provider, clock) = (provider(), Arc::new(ProcessTime(clock)));
-        let authority = CertificateDer::from(authority.to_vec());
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.clone())?;
-        let roots = Arc::new(roots);
+        let clock = Arc::new(ProcessTime(clock));
+        let trust =
+            Trust { version: 0, authorities: BTreeMap::from([(0, Bytes::copy_from_slice(authority))]), keys: None };
+        let name = name_of(&CertificateDer::from(certificate))?;
+        let current = Arc::new(Current(ArcSwap::from_pointee(checked(name, &trust, &clock, certificate, key)?)));
+        let trusted = ArcSwap::from_pointee(Trusted::new(trust, &clock, &current)?);
+        Ok(Arc::new(Self { name, clock, current, trusted, changes: watch::channel(0).0 }))
+    }
+
+    /// Trusts others from now on, by a newer map: connections of those that are trusted no more end. By an older one
+    /// nothing changes.
+    pub fn trust(&self, trust: Trust) -> Result<(), CertificateError> {
+        let known = self.trusted.load();
+        if trust.version <= known.trust.version {
+            return Ok(());
+        }
+        if (&trust.authorities, &trust.keys) == (&known.trust.authorities, &known.trust.keys) {
+            self.trusted.store(Arc::new(Trusted { trust, ..Trusted::clone(&known) }));
+            return Ok(());
+        }
+        self.trusted.store(Arc::new(Trusted::new(trust, &self.clock, &self.current)?));
+        self.note_change();
+        Ok(())
+    }
+
+    /// The certificate of the authority that signed a newer certificate of the same member; refused if a peer would not
+    /// take it, or if the authority is older than that of the current one.
+    pub fn issuer(&self, certificate: &[u8], key: &PrivateKey) -> Result<Bytes, CertificateError> {
+        let trusted = self.trusted.load();
+        let trust = &trusted.trust;
+        let next = checked(self.name, trust, &self.clock, certificate, key)?;
+        if trust.number_of(&next) < trust.number_of(&self.current.0.load()) {
+            return Err(CertificateError::OldAuthority);
+        }
+        Ok(issuer_in(&next).map(|issuer| Bytes::copy_from_slice(issuer)).unwrap_or_default())
+    }
+
+    /// Takes a newer certificate of the same member. Connections made from now on use it.
+    pub fn renew(&self, certificate: &[u8], key: &PrivateKey) -> Result<(), CertificateError> {
+        let next = checked(self.name, &self.trusted.load().trust, &self.clock, certificate, key)?;
+        self.current.0.store(Arc::new(next));
+        self.note_change();
+        Ok(())
+    }
+
+    fn note_change(&self) {
+        self.changes.send_replace(self.generation().wrapping_add(1));
+    }
+
+    /// Which authorities are trusted, and which one the current certificate is of.
+    pub fn certificate_report(&self) -> CertificateReport {
+        let known = self.trusted.load();
+        let trusted = known.trust.authorities.keys().next_back().copied().unwrap_or(0);
+        CertificateReport { trusted, signed_by: known.trust.number_of(&self.current.0.load()) }
+    }
+
+    /// The member that the certificate names.
+    pub const fn name(&self) -> Name {
+        self.name
+    }
+
+    /// Whether the current certificate serves at that time too, in milliseconds since 1970. One that
+    /// will not for long is to be renewed.
+    pub fn serves_at(&self, wall_ms: u64) -> bool {
+        let current = self.current.0.load();
+        let at = UnixTime::since_unix_epoch(Duration::from_millis(wall_ms));
+        current.end_entity_cert().is_ok_and(|certificate| self.trusted.load().verifies(certificate, at))
+    }
+
+    /// Whether a peer's certificate is trusted still.
+    pub(super) fn trusts(&self, certificate: &CertificateDer<'_>) -> bool {
+        let is_verified = self.clock.current_time().is_some_and(|now| self.trusted.load().verifies(certificate, now));
+        is_verified && self.peer(Some(slice::from_ref(certificate))).is_ok()
+    }
+
+    /// Follows the changes of what is trusted and of the own certificate: what was opened before one is to be opened anew.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// How often that changed.
+    pub(super) fn generation(&self) -> u64 {
+        *self.changes.borrow()
+    }
+
+    pub(super) fn client(&self) -> Arc<ClientConfig> {
+        self.trusted.load().client.clone()
+    }
+
+    pub(super) fn server(&self) -> Arc<ServerConfig> {
+        self.trusted.load().server.clone()
+    }
+
+    /// What the certificate of a storage node says.
+    pub(super) fn server_name(&self, node: NodeId) -> Result<ServerName<'static>, CertificateError> {
+        let name = Name::storage_node(self.name.cluster(), node).to_string();
+        ServerName::try_from(name).map_err(|_| CertificateError::NotAMember)
+    }
+
+    /// The peer at the other end, by the certificates that its handshake verified. Its key has to be the member's: who
+    /// has no more than the authority's key is nobody.
+    pub(super) fn peer(&self, certificates: Option<&[CertificateDer<'_>]>) -> Result<Peer, CertificateError> {
+        let Some(certificate) = certificates.and_then(<[_]>::first) else {
+            return Ok(Peer { node: NodeId(0), role: Role::Unjoined });
+        };
+        let name = name_of(certificate)?;
+        if name.cluster() != self.name.cluster() {
+            return Err(CertificateError::NotAMember);
+        }
+        match &self.trusted.load().trust.keys {
+            Some(keys) if !keys.takes(name.node(), key_of(certificate)?) => return Err(CertificateError::KeyDiffers),
+            _ => {}
+        }
+        Ok(Peer { node: name.node(), role: name.role() })
+    }
+}
+
+impl Trusted {
+    /// What `trust` comes to, for a process with this certificate.
+    fn new(trust: Trust, clock: &Arc<ProcessTime>, current: &Arc<Current>) -> Result<Self, CertificateError> {
+        let (provider, roots) = (provider(), trust.roots()?);
         let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
             .allow_unauthenticated()
             .build()?;
-        let name = name_of(&CertificateDer::from(certificate))?;
-        let first = checked(name, &authority, verifier.as_ref(), &clock, certificate, key)?;
-        let current = Arc::new(Current(ArcSwap::from_pointee(first)));
         let mut server = ServerConfig::builder_with_details(provider.clone(), clock.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_client_cert_verifier(verifier.clone())
@@ -85,55 +214,12 @@ impl Tls {
             .with_webpki_verifier(members)
             .with_client_cert_resolver(current.clone());
         speak_ours(&mut client);
-        let (client, server) = (Arc::new(client), Arc::new(server));
-        Ok(Arc::new(Self { name, authority, verifier, clock, current, client, server }))
+        Ok(Self { trust, verifier, client: Arc::new(client), server: Arc::new(server) })
     }
 
-    /// Takes a newer certificate of the same member. Connections made from now on use it.
-    pub fn renew(&self, certificate: &[u8], key: &PrivateKey) -> Result<(), CertificateError> {
-        let next = checked(self.name, &self.authority, self.verifier.as_ref(), &self.clock, certificate, key)?;
-        self.current.0.store(Arc::new(next));
-        Ok(())
-    }
-
-    /// The member that the certificate names.
-    pub const fn name(&self) -> Name {
-        self.name
-    }
-
-    /// Whether the current certificate serves at that time too, in milliseconds since 1970. One that
-    /// will not for long is to be renewed.
-    pub fn serves_at(&self, wall_ms: u64) -> bool {
-        let current = self.current.0.load();
-        let at = UnixTime::since_unix_epoch(Duration::from_millis(wall_ms));
-        let certificate = current.end_entity_cert();
-        certificate.is_ok_and(|certificate| self.verifier.verify_client_cert(certificate, &[], at).is_ok())
-    }
-
-    pub(super) fn client(&self) -> Arc<ClientConfig> {
-        self.client.clone()
-    }
-
-    pub(super) fn server(&self) -> Arc<ServerConfig> {
-        self.server.clone()
-    }
-
-    /// What the certificate of a storage node says.
-    pub(super) fn server_name(&self, node: NodeId) -> Result<ServerName<'static>, CertificateError> {
-        let name = Name::storage_node(self.name.cluster(), node).to_string();
-        ServerName::try_from(name).map_err(|_| CertificateError::NotAMember)
-    }
-
-    /// The peer at the other end, by the certificates that its handshake verified.
-    pub(super) fn peer(&self, certificates: Option<&[CertificateDer<'_>]>) -> Result<Peer, CertificateError> {
-        let Some(certificate) = certificates.and_then(<[_]>::first) else {
-            return Ok(Peer { node: NodeId(0), role: Role::Unjoined });
-        };
-        let name = name_of(certificate)?;
-        if name.cluster() != self.name.cluster() {
-            return Err(CertificateError::NotAMember);
-        }
-        Ok(Peer { node: name.node(), role: name.role() })
+    /// Whether a member's certificate is of a trusted authority, and serves at that time.
+    fn verifies(&self, certificate: &CertificateDer<'_>, at: UnixTime) -> bool {
+        self.verifier.verify_client_cert(certificate, &[], at).is_ok()
     }
 }
 
@@ -150,12 +236,11 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// The certificate with its key, if a peer would take them as `name` now. The authority's own
-/// certificate goes along: one that joins knows its fingerprint only.
+/// The certificate with its key, if a peer would take them as `name` now. The certificate of the authority that signed it
+/// goes along: one that joins knows its fingerprint only.
 fn checked(
     name: Name,
-    authority: &CertificateDer<'static>,
-    verifier: &dyn ClientCertVerifier,
+    trust: &Trust,
     clock: &ProcessTime,
     certificate: &[u8],
     key: &PrivateKey,
@@ -165,12 +250,17 @@ fn checked(
         return Err(CertificateError::NotAMember);
     }
     let now = clock.current_time().ok_or(CertificateError::Time)?;
-    verifier.verify_client_cert(&certificate, &[], now)?;
+    let issuer = trust.issuer(&certificate, now)?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.as_pkcs8()));
     let key = aws_lc_rs::sign::any_ecdsa_type(&key)?;
-    let certified = CertifiedKey::new(vec![certificate, authority.clone()], key);
+    let certified = CertifiedKey::new(vec![certificate, issuer], key);
     certified.keys_match().map_err(|_| CertificateError::KeyDiffers)?;
     Ok(certified)
+}
+
+/// The certificate of the authority, where it goes along.
+fn issuer_in(certified: &CertifiedKey) -> Option<&CertificateDer<'static>> {
+    certified.cert.get(1)
 }
 
 /// The certificate in use.

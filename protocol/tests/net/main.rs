@@ -14,3 +14,4 @@ mod hostile;
 mod identity;
 mod keys;
 mod support;
+mod trust;

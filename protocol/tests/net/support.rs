@@ -67,8 +67,7 @@ impl Cluster {
         addresses: &[(u128, &str)],
         settings: NetSettings,
     ) -> Arc<NetTransport> {
-        let book = addresses.iter().map(|(node, address)| (NodeId(*node), (*address).to_owned())).collect();
-        NetTransport::new(self.tls(node, role), Arc::new(Book(Mutex::new(book))), settings)
+        NetTransport::new(self.tls(node, role), book(addresses), settings)
     }
 
     /// Configurations of raw peers: of a member, or of an unjoined process.
@@ -103,6 +102,15 @@ impl Cluster {
 
 fn der(key: &PrivateKey) -> PrivateKeyDer<'static> {
     PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.as_pkcs8().to_vec()))
+}
+
+/// A transport of a process that has this TLS.
+pub fn transport_of(tls: &Arc<Tls>, addresses: &[(u128, &str)]) -> Arc<NetTransport> {
+    NetTransport::new(tls.clone(), book(addresses), settings())
+}
+
+fn book(addresses: &[(u128, &str)]) -> Arc<Book> {
+    Arc::new(Book(Mutex::new(addresses.iter().map(|(node, address)| (NodeId(*node), (*address).to_owned())).collect())))
 }
 
 struct Book(Mutex<BTreeMap<NodeId, String>>);

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use couronne_base::env::Env;
 use couronne_cluster::map::ClusterMap;
+use couronne_cluster::report::CertificateReport;
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::Transport;
 use couronne_ring::NodeId;
@@ -66,6 +67,8 @@ pub struct Membership {
     /// What seals the secrets beside the map.
     cluster_keys: ClusterKeys,
     made_key: Mutex<Option<MadeKey>>,
+    /// How this process stands to the certificate authorities, once it said so.
+    certificate: Mutex<Option<CertificateReport>>,
     /// Held while another node is asked for a newer map.
     fetching: tokio::sync::Mutex<LastFetch>,
     pub(crate) clock: Arc<ClockGuard>,
@@ -101,6 +104,7 @@ impl Membership {
             challenges,
             cluster_keys,
             made_key: Mutex::default(),
+            certificate: Mutex::default(),
             fetching,
             clock,
             time,

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use couronne_client::{Member, Reporter};
 use couronne_cluster::changes::{self, NodeClock, median_ms};
 use couronne_cluster::map::{ClusterMap, CommittedMembers};
-use couronne_cluster::report::{ClockOffset, DriveLogEnd, NodeReport, NodeReportAnswer};
+use couronne_cluster::report::{CertificateReport, ClockOffset, DriveLogEnd, NodeReport, NodeReportAnswer};
 use couronne_cluster::{DriveState, HeardLogEnds, WriteState};
 use couronne_metadata::ids::{Ordinal, RangeId};
 use couronne_ring::{DriveId, NodeId};
@@ -73,6 +73,8 @@ pub struct MemberLiveness {
     pub build: String,
     /// How far its clock is ahead of the median of the storage nodes', in milliseconds, if that is known.
     pub clock_ms: Option<i64>,
+    /// How it stands to the certificate authorities, if it said so.
+    pub certificate: Option<CertificateReport>,
 }
 
 /// The members as the leader of the meta group knows them; on other nodes none.
@@ -130,6 +132,7 @@ impl ReceivedReports {
             ago: said.at.elapsed(),
             build: said.report.build.clone(),
             clock_ms: said.setting_ms.zip(median_ms).map(|(setting, median)| setting.saturating_sub(median)),
+            certificate: said.report.certificate,
         };
         self.members.iter().map(member).collect()
     }
@@ -169,6 +172,10 @@ impl changes::Reports for ReceivedReports {
         of_range.max_by_key(|members| members.index).cloned()
     }
 
+    fn certificate(&self, node: NodeId) -> Option<CertificateReport> {
+        self.members.get(&node)?.report.certificate
+    }
+
     fn grace_ms(&self) -> Option<u64> {
         // A leader that has not listened yet knows of no node whether it is there.
         let listens = self.leading_since.is_some_and(|since| since.elapsed() >= DOWN_AFTER);
@@ -196,8 +203,19 @@ impl Member for Membership {
         };
         let log_ends = self.drives.mounted().map(marked).collect();
         let groups = self.replicas.group_reports();
-        let is_starting = false;
-        NodeReport { map_version, drives, leads, build, wall_ms, doubts_clock, log_ends, groups, is_starting }
+        let (is_starting, certificate) = (false, *self.certificate.lock());
+        NodeReport {
+            map_version,
+            drives,
+            leads,
+            build,
+            wall_ms,
+            doubts_clock,
+            log_ends,
+            groups,
+            is_starting,
+            certificate,
+        }
     }
 
     async fn report_here(&self) -> bool {
@@ -326,10 +344,10 @@ impl Membership {
         if follow(&mut ClusterMap::clone(&self.map())).is_ok_and(|followed| followed.is_empty()) {
             return;
         }
-        let mut notes = false;
+        let (mut notes, mut step) = (false, None);
         let changed = self.map_store.update(|map| {
             let followed = follow(map)?;
-            notes = followed.log_ends || followed.time;
+            (notes, step) = (followed.log_ends || followed.time, followed.authority);
             for (drive, state) in &followed.drives {
                 tracing::info!(%drive, %state, "a drive's state changes in the map");
             }
@@ -339,8 +357,14 @@ impl Membership {
             Ok(!followed.is_empty())
         });
         match changed.await {
-            Ok(_) if notes => self.reports.lock().noted = Some(Instant::now()),
-            Ok(_) => {}
+            Ok(_) => {
+                if notes {
+                    self.reports.lock().noted = Some(Instant::now());
+                }
+                if let Some(step) = step {
+                    self.end_step(step).await;
+                }
+            }
             Err(error) => tracing::warn!(%error, "the map follows the node reports later"),
         }
     }

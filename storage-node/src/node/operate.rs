@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use couronne_cluster::Role;
 use couronne_cluster::map::MapNode;
+use couronne_cluster::report::CertificateReport;
 use couronne_placement::Policy;
 use couronne_protocol::join::JoinToken;
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
@@ -35,7 +36,7 @@ impl LocalNode {
         self.membership.take_place(place).await
     }
 
-    /// Signs a member's new key; its place and role stay as they are.
+    /// Signs a certificate for a member that has one; its place, role and key stay as they are.
     pub async fn renew(&self, node: NodeId, role: Role, request: &[u8]) -> Result<Bytes, NodeError> {
         self.membership.renew(node, role, request).await
     }
@@ -43,6 +44,22 @@ impl LocalNode {
     /// The certificate of the cluster's authority.
     pub async fn authority_certificate(&self) -> Result<Bytes, NodeError> {
         self.membership.authority_certificate().await
+    }
+
+    /// Begins to have another certificate authority take the place of the one that is, unless that is under way. It goes
+    /// on by itself, until the map names the new one alone.
+    pub async fn rotate_authority(&self) -> Result<(), NodeError> {
+        self.membership.rotate_authority().await
+    }
+
+    /// Has the map say that this node, which is alone, has another key, which gives this id.
+    pub async fn take_key(&self, key: NodeId) -> Result<(), NodeError> {
+        self.membership.take_key(key).await
+    }
+
+    /// How this process stands to the certificate authorities: its reports say so from now on.
+    pub fn note_certificate(&self, certificate: CertificateReport) {
+        self.membership.note_certificate(certificate);
     }
 
     /// Changes the secrets: `change` makes others of those that there are, and may be called several times. Every member

@@ -7,11 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_base::seal::sealed_by;
 use couronne_cluster::map::{ClusterMap, CommittedMembers, MapNode};
-use couronne_cluster::report::{GroupReport, NodeReport};
+use couronne_cluster::report::{CertificateReport, GroupReport, NodeReport};
 use couronne_cluster::{DriveState, MapError, Role};
 use couronne_metadata::ids::{BucketId, RangeId};
 use couronne_metadata::query::{Answer, Query};
-use couronne_protocol::join::{JoinRequest, NotAdmitted};
+use couronne_protocol::join::{JoinRequest, JoinToken, NotAdmitted};
 use couronne_protocol::map::MapSource;
 use couronne_protocol::net::certificates::PrivateKey;
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient};
@@ -170,8 +170,16 @@ async fn what_a_node_says_of_a_group_without_a_replica_of_its_own_counts_for_not
 #[tokio::test(start_paused = true)]
 async fn an_expelled_gateway_is_refused_by_every_member_within_a_second() {
     let cluster = TestCluster::start(34, "ec:2+1", 3).await;
-    let (gateway, transport) = cluster.join_gateway("g1").await;
+    let own = PrivateKey::generate().unwrap();
+    let token = cluster.node(0).make_token(plan(Role::Gateway)).await.unwrap();
+    let request = cluster.request(gateway("g1"), &token, Vec::new(), &own).await;
+    let gateway = cluster.ask_to_join(0, &request).await.unwrap().node;
+    let transport = cluster.transport_of(Peer { node: gateway, role: Role::Gateway });
     cluster.until("all know it", || cluster.running().all(|node| node.map().is_member(gateway, Role::Gateway))).await;
+    let renewal = own.request(b"").unwrap();
+    assert!(cluster.node(1).renew(gateway, Role::Gateway, &renewal).await.is_ok());
+    let another = PrivateKey::generate().unwrap().request(b"").unwrap();
+    assert!(cluster.node(1).renew(gateway, Role::Gateway, &another).await.is_err(), "with another key");
     let asked =
         async |number: usize| transport.call(cluster.machines[number].id, Method::Describe, Message::default()).await;
     for number in 0..3 {
@@ -181,11 +189,72 @@ async fn an_expelled_gateway_is_refused_by_every_member_within_a_second() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     for number in 0..3 {
         assert_eq!(asked(number).await, Err(CallError::Rejected(Rejection::Forbidden)), "node {number}");
-        let request = PrivateKey::generate().unwrap().request(b"").unwrap();
-        assert!(cluster.node(number).renew(gateway, Role::Gateway, &request).await.is_err());
+        assert!(cluster.node(number).renew(gateway, Role::Gateway, &renewal).await.is_err());
     }
     assert_eq!(cluster.node(0).expel(gateway, false).await.ok(), Some(false), "a repeat");
     assert!(matches!(cluster.node(0).expel(NodeId(99), false).await, Err(NodeError::Change(MapError::UnknownMember))));
+}
+
+/// Has the process of a machine do what a rotation asks of it, as far as its map says.
+fn do_part(cluster: &TestCluster, number: usize) {
+    let (node, map) = (cluster.node(number), cluster.node(number).map());
+    node.note_certificate(CertificateReport { trusted: map.authorities.newest(), signed_by: map.authorities.signing });
+}
+
+/// Whether a process that made its request with this token is admitted.
+async fn admits(cluster: &TestCluster, name: &str, token: &JoinToken) -> Result<(), NotAdmitted> {
+    let request = cluster.request(gateway(name), token, Vec::new(), &PrivateKey::generate().unwrap()).await;
+    cluster.ask_to_join(0, &request).await.map(drop)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_authority_is_changed_once_every_member_did_its_part_and_any_node_dies_meanwhile() {
+    let mut cluster = TestCluster::start(37, "ec:4+2", 6).await;
+    let authorities = |cluster: &TestCluster| {
+        let map = cluster.node(0).map();
+        (map.authorities.signing, map.authorities.trusted.keys().copied().collect::<Vec<_>>())
+    };
+    let first = cluster.node(0).authority_certificate().await.unwrap();
+    let before = cluster.node(1).make_token(TokenPlan { joins_max: 9, ..plan(Role::Gateway) }).await.unwrap();
+    assert_eq!(authorities(&cluster), (1, vec![1]));
+    // Ordered twice at once, it begins once; one machine is off all the time.
+    cluster.crash(5, 1).await;
+    let (one, two) = (cluster.node(1), cluster.node(2));
+    let ordered = tokio::join!(one.rotate_authority(), two.rotate_authority());
+    assert!(ordered.0.is_ok() && ordered.1.is_ok());
+    cluster.until("all know", || cluster.running().all(|node| node.map().authorities.is_rotating())).await;
+    (0..5).for_each(|number| do_part(&cluster, number));
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(authorities(&cluster), (1, vec![1, 2]), "the one that is off does not believe the new one");
+    assert!(first == cluster.node(3).authority_certificate().await.unwrap());
+    cluster.start_node(5).await;
+    for number in 0..6 {
+        do_part(&cluster, number);
+    }
+    cluster.until("the new one signs", || authorities(&cluster) == (2, vec![1, 2])).await;
+    cluster.until("all know", || cluster.running().all(|node| node.map().authorities.signing == 2)).await;
+    let second = cluster.node(3).authority_certificate().await.unwrap();
+    assert!(first != second);
+    let storage_node = Peer { node: cluster.machines[0].id, role: Role::StorageNode };
+    let both = raw_row(&cluster, storage_node, "authority").await.unwrap().len();
+    let refused = admits(&cluster, "g2", &before).await.unwrap_err();
+    assert!(refused.0.contains("before the cluster's certificate authority was changed"), "{refused}");
+
+    // The leaders of the meta group die, one after the other; a process says anew how it stands when it is back.
+    for number in 0..3 {
+        cluster.crash(number, 2).await;
+        cluster.start_node(number).await;
+    }
+    (0..5).for_each(|number| do_part(&cluster, number));
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(authorities(&cluster), (2, vec![1, 2]), "one has the old one's certificate");
+    do_part(&cluster, 5);
+    cluster.until("the old one is gone", || authorities(&cluster) == (2, vec![2])).await;
+    assert!(second == cluster.node(4).authority_certificate().await.unwrap());
+    let after = cluster.node(0).make_token(plan(Role::Gateway)).await.unwrap();
+    admits(&cluster, "g3", &after).await.unwrap();
+    // The old one's key is kept nowhere: the row is as long as that of one.
+    assert!(raw_row(&cluster, storage_node, "authority").await.unwrap().len() * 3 < both * 2);
 }
 
 #[tokio::test(start_paused = true)]

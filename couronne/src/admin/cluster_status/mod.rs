@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_admin::types::{self, ClusterStatus, Drive, Node, NodeRole, Range, RangeFacts};
+use couronne_cluster::changes::awaited_members;
 use couronne_cluster::map::{ClusterMap, MapNode};
+use couronne_cluster::report::CertificateReport;
 use couronne_cluster::{DriveState, Role, WriteState};
 use couronne_protocol::map::SharedMap;
 use couronne_protocol::transport::{Message, Method, Transport};
@@ -129,6 +131,7 @@ impl ClusterStatusSource {
         status.repair.pending += u64::try_from(unled.saturating_add(behind)).unwrap_or(u64::MAX);
         let gateways = map.nodes.iter().filter(|(_, node)| node.role == Role::Gateway);
         status.gateways = gateways.map(|(id, node)| node_of(&map, *id, node, None)).collect();
+        status.authority_waits_for = authority_waits_for(&map, &members);
         add_members(&mut status, members);
         complete_drives(&map, &mut status);
         let losses = KnownLosses { version: loss_version, behind: behind_losses, pending };
@@ -219,6 +222,20 @@ fn node_of(map: &ClusterMap, id: NodeId, node: &MapNode, said: Option<&StatusMes
         expelled_ms: map.expelled.get(&id).copied(),
         ..Node::default()
     }
+}
+
+/// The members that the rotation of the certificate authority waits for, by name; `None` if there is no rotation.
+fn authority_waits_for(map: &ClusterMap, members: &[MemberMessage]) -> Option<Vec<String>> {
+    let said = |node: NodeId| {
+        let member = members.iter().find(|member| member.id == node.to_string())?;
+        member.certificate.map(|(trusted, signed_by)| CertificateReport { trusted, signed_by })
+    };
+    let name = |node: NodeId| map.nodes.get(&node).map_or_else(|| node.to_string(), |node| node.name.to_string());
+    map.authorities.is_rotating().then(|| {
+        let mut names: Vec<String> = awaited_members(map, said).into_iter().map(name).collect();
+        names.sort_unstable();
+        names
+    })
 }
 
 /// Adds what the leader of the meta group knows of the members.

@@ -51,6 +51,11 @@ pub(crate) fn status(status: &ClusterStatus) -> Vec<String> {
         lines.push(format!("halted    deleting: {halted}. Once the clock is right: couronne clock confirm"));
     }
     lines.extend(time_line(status));
+    if let Some(awaited) = status.authority_waits_for.as_ref().filter(|awaited| !awaited.is_empty()) {
+        let awaited = awaited.join(", ");
+        lines
+            .push(format!("authority is being changed, and waits for {awaited}: bring back what is away, or expel it"));
+    }
     lines.push(format!("ranges    {}", range_line(status)));
     lines.extend(clock_line(status));
     lines.push(format!("versions  {}", version_line(status)));

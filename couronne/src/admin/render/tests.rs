@@ -300,6 +300,16 @@ fn a_cluster_time_that_lags_is_shown() {
 }
 
 #[test]
+fn members_that_the_change_of_the_authority_waits_for_are_shown() {
+    let waiting = |names: Option<&[&str]>| {
+        let names = names.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        shown(&ClusterStatus { authority_waits_for: names, ..healthy() })
+    };
+    assert!(!waiting(None).contains("authority") && !waiting(Some(&[])).contains("authority"));
+    assert!(waiting(Some(&["g1", "n2"])).contains("authority is being changed, and waits for g1, n2: bring back"));
+}
+
+#[test]
 fn first_lines() {
     let first = |durability| status(&ClusterStatus { durability, ..healthy() }).remove(0);
     let whole = Durability { survives: 2, promised: 2, safety: safe(), ..Durability::default() };

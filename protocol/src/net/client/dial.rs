@@ -1,14 +1,16 @@
 //! Opening a connection: TCP, TLS, greeting, all within one time.
 
+use std::io;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::calls::{Calls, Link};
+use crate::net::certificates::CertificateError;
 use crate::net::link::{self, End, Outgoing, Progress};
 use crate::net::settings::NetSettings;
 use crate::net::tls::{TlsStream, connect};
@@ -22,17 +24,19 @@ pub(super) struct Connection {
     queue: (mpsc::WeakUnboundedSender<Outgoing>, mpsc::UnboundedReceiver<Outgoing>),
 }
 
-/// Opens a connection to the process that has the certificate of `name`.
+/// Opens a connection to the process that has the certificate of `name`, if `check` takes the certificates that it shows.
 pub(super) async fn dial(
     address: &str,
     tls: Arc<ClientConfig>,
     name: ServerName<'static>,
+    check: impl FnOnce(Option<&[CertificateDer<'_>]>) -> Result<(), CertificateError>,
     settings: &NetSettings,
 ) -> Result<(Link, Connection), CallError> {
     let opening = async {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
-        let mut stream = connect(socket, tls, name, settings).await?;
+        let (mut stream, certificates) = connect(socket, tls, name, settings).await?;
+        check(certificates.as_deref()).map_err(io::Error::other)?;
         link::greet(&mut stream).await?;
         Ok::<_, End>(stream)
     };

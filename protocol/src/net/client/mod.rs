@@ -1,7 +1,8 @@
 //! The asking half: connections to peers, and the choice among them.
 //!
 //! Promises: what is urgent has a connection of its own, log entries another, and bulk a few, of
-//! which a call takes the one with the fewest bytes under way; sizes are checked before anything leaves.
+//! which a call takes the one with the fewest bytes under way; sizes are checked before anything leaves. After a change of
+//! the own certificate or of what is trusted the next call opens a new connection; those under way end on the old one.
 //! Must not know: what messages mean.
 
 mod calls;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use couronne_ring::NodeId;
 use parking_lot::RwLock;
+use rustls_pki_types::CertificateDer;
 
 use self::calls::Link;
 use self::dial::{Connection, dial};
@@ -98,7 +100,7 @@ pub async fn ask_once(
 ) -> Result<Message, CallError> {
     checked_len(&message)?;
     let name = Joiner::server_name().map_err(CallError::unreachable)?;
-    let (link, mut connection) = dial(address, tls.client(), name, settings).await?;
+    let (link, mut connection) = dial(address, tls.client(), name, |_| Ok(()), settings).await?;
     let mut asked = std::pin::pin!(link.call(method, message));
     let answer = tokio::select! {
         answer = &mut asked => Some(answer),
@@ -125,7 +127,9 @@ impl Dialer {
     async fn dial(&self, node: NodeId) -> Result<(Link, Connection), CallError> {
         let address = self.addresses.address(node).ok_or_else(|| CallError::unreachable(UNKNOWN_ADDRESS))?;
         let name = self.tls.server_name(node).map_err(CallError::unreachable)?;
-        dial(&address, self.tls.client(), name, &self.settings).await
+        // The handshake has seen to the name.
+        let check = |certificates: Option<&[CertificateDer<'_>]>| self.tls.peer(certificates).map(drop);
+        dial(&address, self.tls.client(), name, check, &self.settings).await
     }
 }
 

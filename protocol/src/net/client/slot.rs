@@ -33,8 +33,13 @@ pub(super) struct ConnectionSlot {
 enum State {
     Closed,
     Opening(watch::Receiver<Opened>),
-    Open(Arc<Link>),
-    Resting { until: Instant, failures: u32, why: CallError },
+    /// With the certificates and the trust of this generation.
+    Open(Arc<Link>, u64),
+    Resting {
+        until: Instant,
+        failures: u32,
+        why: CallError,
+    },
 }
 
 /// What came of opening, once it is known.
@@ -70,7 +75,7 @@ impl ConnectionSlot {
     pub(super) fn rank(&self) -> (bool, usize, bool) {
         let load = self.load.load(Ordering::Relaxed);
         match &*self.state.lock() {
-            State::Open(_) => (false, load, false),
+            State::Open(..) => (false, load, false),
             State::Resting { until, .. } if Instant::now() < *until => (true, load, true),
             State::Opening(_) | State::Closed | State::Resting { .. } => (false, load, true),
         }
@@ -81,13 +86,13 @@ impl ConnectionSlot {
         let mut opening = {
             let mut state = self.state.lock();
             let failures = match &*state {
-                State::Open(link) => return Ok(link.clone()),
+                State::Open(link, generation) if *generation == dialer.tls.generation() => return Ok(link.clone()),
                 State::Resting { until, why, .. } if Instant::now() < *until => {
                     return Err(why.clone());
                 }
                 State::Opening(opening) if opening.has_changed().is_ok() => Err(opening.clone()),
                 // A task that was ended with its runtime opens nothing any more.
-                State::Opening(_) | State::Closed => Ok(0),
+                State::Opening(_) | State::Closed | State::Open(..) => Ok(0),
                 State::Resting { failures, .. } => Ok(*failures),
             };
             match failures {
@@ -104,6 +109,20 @@ impl ConnectionSlot {
         match opened {
             Some(opened) => opened,
             None => Err(CallError::unreachable("the process is stopping")),
+        }
+    }
+
+    /// Takes note that a connection ended. One in whose place there is another already, or whose certificates are to be
+    /// shown anew, says nothing of the next.
+    fn ended(&self, link: &Weak<Link>, generation: u64, end: End) {
+        let mut state = self.state.lock();
+        let is_here = matches!(&*state, State::Open(open, _) if Weak::ptr_eq(link, &Arc::downgrade(open)));
+        let is_stale = matches!(&*state, State::Open(_, opened) if *opened != generation);
+        if is_here && is_stale {
+            *state = State::Closed;
+        } else if is_here {
+            drop(state);
+            self.rest(0, CallError::unreachable(end));
         }
     }
 
@@ -124,6 +143,7 @@ async fn open(
     failures: u32,
     tell: watch::Sender<Opened>,
 ) {
+    let generation = dialer.tls.generation();
     let (link, mut connection) = match dialer.dial(peer).await {
         Ok(opened) => opened,
         Err(why) => {
@@ -136,17 +156,16 @@ async fn open(
         }
     };
     let link = Arc::new(link);
+    let opened = Arc::downgrade(&link);
     if let Some(slot) = slot.upgrade() {
-        *slot.state.lock() = State::Open(link.clone());
+        *slot.state.lock() = State::Open(link.clone(), generation);
     }
     tell.send_replace(Some(Ok(link)));
     drop(tell);
     let end = connection.run(&dialer.settings).await;
     tracing::debug!(%peer, %end, "a connection to a peer ended");
-    if let Some(slot) = slot.upgrade()
-        && !matches!(end, End::Released)
-    {
-        slot.rest(0, CallError::unreachable(end));
+    if let Some(slot) = slot.upgrade() {
+        slot.ended(&opened, dialer.tls.generation(), end);
     }
     connection.close().await;
 }

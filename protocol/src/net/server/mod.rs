@@ -1,7 +1,8 @@
 //! The answering half: connections of peers, and their end.
 //!
 //! Promises: handshakes, connections, unjoined peers and calls are bounded in number and time, each apart: whatever unjoined
-//! processes do, members get in, and their calls have a budget of their own. A stop answers what is under way, within a
+//! processes do, members get in, and their calls have a budget of their own. A peer
+//! whose certificate is trusted no more is not heard any more, on connections that it has too. A stop answers what is under way, within a
 //! bound. Each call has a task of its own, which goes on when its
 //! connection does not: what was begun is finished.
 //! Must not know: what messages mean.
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls_pki_types::CertificateDer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -29,6 +31,9 @@ use couronne_cluster::Role;
 
 /// How long accepting pauses after it failed for want of a resource.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A peer's certificate.
+type Certificate = CertificateDer<'static>;
 
 struct Server {
     tls: Arc<Tls>,
@@ -103,7 +108,7 @@ impl Server {
             greeted = greeting => greeted,
             _ = gone.wait_for(|stopping| *stopping) => return,
         };
-        let (mut stream, peer) = match greeted {
+        let (mut stream, peer, certificate) = match greeted {
             Some(Ok(Ok(greeted))) => greeted,
             Some(Ok(Err(error))) => return tracing::debug!(%from, %error, "a handshake failed"),
             Some(Err(_)) => return tracing::debug!(%from, "a handshake took too long"),
@@ -113,14 +118,14 @@ impl Server {
             // A place for those alone; that for handshakes is free again.
             place = self.unjoined.take();
             let limit = Duration::from_millis(self.settings.unjoined_ms_max);
-            match place.hold(timeout(limit, self.serve(&mut stream, peer, stopping))).await {
+            match place.hold(timeout(limit, self.serve(&mut stream, peer, None, stopping))).await {
                 Some(served) => served.unwrap_or(End::Cut("an unjoined process stayed too long")),
                 None => End::Cut("an unjoined process gave way to newer ones"),
             }
         } else {
             drop(place);
             match self.members.clone().try_acquire_owned() {
-                Ok(_permit) => self.serve(&mut stream, peer, stopping).await,
+                Ok(_permit) => self.serve(&mut stream, peer, certificate, stopping).await,
                 Err(_) => End::Cut("too many members are connected"),
             }
         };
@@ -128,15 +133,23 @@ impl Server {
         link::say_goodbye(&mut stream).await;
     }
 
-    async fn greet(&self, socket: TcpStream) -> Result<(TlsStream<TcpStream>, Peer), End> {
+    /// Greets a process; who it is, and its certificate if it has one.
+    async fn greet(&self, socket: TcpStream) -> Result<(TlsStream<TcpStream>, Peer, Option<Certificate>), End> {
         socket.set_nodelay(true)?;
         let (mut stream, certificates) = accept_tls(socket, self.tls.server(), &self.settings).await?;
         let peer = self.tls.peer(certificates.as_deref()).map_err(io::Error::other)?;
         link::greet(&mut stream).await?;
-        Ok((stream, peer))
+        Ok((stream, peer, certificates.and_then(|all| all.into_iter().next())))
     }
 
-    async fn serve(&self, stream: &mut TlsStream<TcpStream>, peer: Peer, mut stopping: watch::Receiver<bool>) -> End {
+    /// Serves a peer for as long as its certificate is trusted.
+    async fn serve(
+        &self,
+        stream: &mut TlsStream<TcpStream>,
+        peer: Peer,
+        certificate: Option<Certificate>,
+        mut stopping: watch::Receiver<bool>,
+    ) -> End {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let queue = (sender.downgrade(), &mut receiver);
         let all = if peer.role == Role::Unjoined { &self.unjoined_budget } else { &self.budget };
@@ -147,9 +160,30 @@ impl Server {
             let _ = stopping.wait_for(|stopping| *stopping).await;
             serving.stop().await;
         };
+        let distrusted = async {
+            self.until_distrusted(certificate).await;
+            // What it asked before is answered; nothing that it asks from now on is heard.
+            let grace = Duration::from_millis(self.settings.drain_ms_max);
+            let _ = timeout(grace, serving.stop()).await;
+        };
         tokio::select! {
             end = link::drive(stream, &serving, &progress, queue, &self.settings) => end,
             () = stopped => End::Cut("the process is stopping"),
+            () = distrusted => End::Cut("the peer's certificate is trusted no more"),
+        }
+    }
+
+    /// Returns when a certificate is trusted no more.
+    async fn until_distrusted(&self, certificate: Option<Certificate>) {
+        let mut changes = self.tls.changes();
+        loop {
+            drop(changes.borrow_and_update());
+            if certificate.as_ref().is_some_and(|certificate| !self.tls.trusts(certificate)) {
+                return;
+            }
+            if changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
         }
     }
 }

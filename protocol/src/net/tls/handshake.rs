@@ -20,13 +20,14 @@ use crate::net::settings::NetSettings;
 /// The most bytes that wait to be understood. A handshake of ours takes 2 KiB.
 const INCOMING_BYTES_MAX: usize = 64 << 10;
 
-/// Opens a connection as the one that dialled, to the process that has the certificate of `name`.
+/// Opens a connection as the one that dialled, to the process that has the certificate of `name`; returns the
+/// certificates that it showed too.
 pub(in crate::net) async fn connect<S>(
     socket: S,
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
     settings: &NetSettings,
-) -> io::Result<TlsStream<S>>
+) -> io::Result<(TlsStream<S>, Option<Vec<CertificateDer<'static>>>)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -34,8 +35,9 @@ where
     let mut wire = Wire::new(socket);
     let process = UnbufferedConnectionCommon::<ClientConnectionData>::process_tls_records;
     shake_hands(&mut wire, &mut connection, process).await?;
+    let certificates = connection.peer_certificates().map(<[_]>::to_vec);
     let (secrets, rekey) = connection.dangerous_into_kernel_connection().map_err(invalid)?;
-    wire.into_stream(secrets, rekey, settings.records_a_key_max)
+    Ok((wire.into_stream(secrets, rekey, settings.records_a_key_max)?, certificates))
 }
 
 /// Accepts a connection; returns the certificates of the peer that dialled too, if it showed any.

@@ -10,18 +10,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use couronne_base::codec;
-use couronne_base::codec::table::record;
 use couronne_cluster::Role;
 use couronne_cluster::changes;
 use couronne_cluster::map::{ClusterMap, MapNode};
 use couronne_protocol::join::{Admission, JoinRequest, JoinToken, NotAdmitted};
 use couronne_protocol::net::certificates::{Authority, CertificateRequest, PrivateKey};
-use couronne_ring::{NodeId, RegionName, ZoneName};
+use couronne_ring::{RegionName, ZoneName};
 use tokio::time::sleep;
 use zeroize::Zeroizing;
 
-use super::sealed_rows::{AUTHORITY_KEY, SECRETS_KEY, SealedRow, TOKENS_KEY};
+use super::authority::check_signing;
+use super::sealed_rows::{SECRETS_KEY, SealedRow, TOKENS_KEY};
 use super::tokens::{self, TokenPlan, TokenRow, TokenStore};
 use crate::error::NodeError;
 use crate::membership::Membership;
@@ -30,25 +29,8 @@ use crate::membership::Membership;
 const PLACE_AGAIN: Duration = Duration::from_millis(200);
 
 /// Why a token admits nobody.
-const NO_TOKEN: &str =
-    "the token is unknown, for another role, was revoked, has run out, or has admitted as many as it may";
-
-/// The cluster's certificate authority. A secret: no `Debug`.
-struct AuthorityRow {
-    /// The authority's own certificate, DER.
-    certificate: Bytes,
-    /// Its private key, PKCS #8.
-    key: Bytes,
-}
-
-record! { AuthorityRow { 1 certificate, 2 key } }
-
-impl AuthorityRow {
-    fn of(authority: &Authority, key: &PrivateKey) -> Self {
-        let (certificate, key) = (authority.certificate(), key.as_pkcs8());
-        Self { certificate: Bytes::copy_from_slice(certificate), key: Bytes::copy_from_slice(key) }
-    }
-}
+const NO_TOKEN: &str = "the token is unknown, for another role, was revoked, has run out, has admitted as many as it may, \
+                        or was made before the cluster's certificate authority was changed";
 
 impl Membership {
     /// Makes a token with which processes join.
@@ -59,14 +41,15 @@ impl Membership {
         let alone = "this server runs alone, and nobody can reach it to join: stop it, and start its folder with \
                      `couronne storage-node`";
         let own = own.ok_or_else(|| NodeError::Place(alone.to_owned()))?;
-        let authority = self.authority().await?;
+        let (number, authority) = self.authority().await?;
         let id = u64::from_be_bytes(self.env.random_bytes());
         let secret = Zeroizing::new(self.env.random_bytes::<16>());
         let TokenPlan { role, lifetime, joins_max } = plan;
         let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
         let expires_ms = self.env.clock.wall_ms().saturating_add(lifetime_ms);
         let hash = tokens::hash(secret.as_slice());
-        self.tokens().add(&TokenRow { id, hash, role, expires_ms, joins_max, joined: Vec::new() }).await?;
+        let joined = Vec::new();
+        self.tokens().add(&TokenRow { id, hash, role, expires_ms, joins_max, joined, authority: number }).await?;
         Ok(JoinToken { id, secret, authority: authority.fingerprint().0, address: own.address.to_string() })
     }
 
@@ -81,7 +64,7 @@ impl Membership {
     }
 
     fn tokens(&self) -> TokenStore<'_> {
-        TokenStore { rows: self, now_ms: self.env.clock.wall_ms() }
+        TokenStore { rows: self, now_ms: self.env.clock.wall_ms(), signing: self.map().authorities.signing }
     }
 
     /// What a process that joins has to sign along.
@@ -102,7 +85,6 @@ impl Membership {
             region: RegionName(request.region.as_str().into()),
             zone: ZoneName(request.zone.as_str().into()),
         };
-        let join = |map: &mut ClusterMap| changes::join(map, node, place.clone(), &request.drives).map(|()| true);
         let token = (request.id, &tokens::hash(request.secret.as_slice()));
         let took_place = self.tokens().take_place(token, request.role, node).await.map_err(|error| refused(&error))?;
         let took_place = took_place.ok_or_else(|| NotAdmitted(NO_TOKEN.to_owned()))?;
@@ -111,9 +93,13 @@ impl Membership {
             if !self.challenges.take(&request.challenge) {
                 return Err(NotAdmitted("the request to join is too old, or was made before: try again".to_owned()));
             }
-            let authority = self.authority().await.map_err(|error| refused(&error))?;
+            let (number, authority) = self.authority().await.map_err(|error| refused(&error))?;
             let certificate = authority.sign(&proven, node, request.role, self.certificate_lifetime, &self.env);
             let certificate = certificate.map_err(|error| refused(&error))?;
+            let join = |map: &mut ClusterMap| {
+                check_signing(map, number)?;
+                changes::join(map, node, place.clone(), &request.drives).map(|()| true)
+            };
             let map = self.map_store.update(join).await.map_err(|error| refused(&error))?;
             let authority = Bytes::copy_from_slice(authority.certificate());
             let keys = match request.role {
@@ -136,23 +122,6 @@ impl Membership {
         admitted
     }
 
-    /// Signs a member's new key; its place and role stay as they are.
-    pub async fn renew(&self, node: NodeId, role: Role, request: &[u8]) -> Result<Bytes, NodeError> {
-        if !self.map().is_member(node, role) {
-            return Err(NodeError::Map("this member is not in the map".to_owned()));
-        }
-        let authority = self.authority().await?;
-        let sign = || {
-            authority.sign(&CertificateRequest::proven(request, b"")?, node, role, self.certificate_lifetime, &self.env)
-        };
-        sign().map(Bytes::from).map_err(|error| NodeError::Map(error.to_string()))
-    }
-
-    /// The certificate of the cluster's authority.
-    pub async fn authority_certificate(&self) -> Result<Bytes, NodeError> {
-        Ok(Bytes::copy_from_slice(self.authority().await?.certificate()))
-    }
-
     /// What the founding node keeps beside the map for gateways, opaque here; `None` if it kept nothing.
     pub async fn secrets(&self) -> Result<Option<Bytes>, NodeError> {
         Ok(self.read_sealed(SECRETS_KEY).await?.value)
@@ -160,15 +129,12 @@ impl Membership {
 
     /// Keeps the founding node's secrets and the authority, once.
     pub async fn keep_secrets(&self, secrets: Bytes, authority: &Authority, key: &PrivateKey) -> Result<(), NodeError> {
-        let row = AuthorityRow::of(authority, key);
-        // Rows that are there were kept by the same founding node, which was cut off.
-        for (name, value) in [(SECRETS_KEY, secrets), (AUTHORITY_KEY, codec::encode(&row))] {
-            let read = self.read_sealed(name).await?;
-            if read.value.is_none() {
-                self.write_sealed(name, &read, &value).await?;
-            }
+        // A row that is there was kept by the same founding node, which was cut off.
+        let read = self.read_sealed(SECRETS_KEY).await?;
+        if read.value.is_none() {
+            self.write_sealed(SECRETS_KEY, &read, &secrets).await?;
         }
-        Ok(())
+        self.keep_authority(authority, key).await
     }
 
     /// Has these secrets and this authority take the place of those that the cluster keeps, if no key here opens those.
@@ -184,9 +150,8 @@ impl Membership {
             found => return found.map(|_| false),
         }
         let name = self.cluster_keys.names().last().copied().ok_or(NodeError::NoClusterKey)?;
-        self.overwrite_sealed(name, AUTHORITY_KEY, &codec::encode(&AuthorityRow::of(authority, key))).await?;
         self.overwrite_sealed(name, TOKENS_KEY, &[]).await?;
-        self.map_store.update(|map| Ok(map.reset_cluster_key(name))).await?;
+        self.reset_authority(authority, key, name).await?;
         self.overwrite_sealed(name, SECRETS_KEY, &secrets).await?;
         self.announce_secrets().await?;
         Ok(true)
@@ -237,30 +202,5 @@ impl Membership {
                 moved => return moved.map(drop),
             }
         }
-    }
-
-    async fn authority(&self) -> Result<Authority, NodeError> {
-        let absent = || NodeError::Map("this cluster has no authority".to_owned());
-        let row = self.read_sealed(AUTHORITY_KEY).await?.value.ok_or_else(absent)?;
-        let failed = |error: &dyn std::fmt::Display| NodeError::Map(format!("authority: {error}"));
-        let row: AuthorityRow = codec::decode(&row).map_err(|error| failed(&error))?;
-        let key = PrivateKey::from_pkcs8(row.key.to_vec());
-        Authority::load(self.map().cluster, &row.certificate, &key).map_err(|error| failed(&error))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The bytes of the rows on disks: a change of these numbers is another format.
-    #[test]
-    fn rows_are_encoded_as_fixed() {
-        let authority =
-            AuthorityRow { certificate: Bytes::from_static(b"certificate"), key: Bytes::from_static(b"key") };
-        let row = codec::encode(&authority);
-        assert_eq!(row, b"\x01\x01\x0bcertificate\x02\x03key"[..]);
-        let again: AuthorityRow = codec::decode(&row).unwrap();
-        assert_eq!((again.certificate, again.key), (authority.certificate, authority.key));
     }
 }

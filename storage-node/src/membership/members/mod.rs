@@ -2,6 +2,7 @@
 //!
 //! Must not know: what members do.
 
+mod authority;
 mod challenges;
 mod cluster_keys;
 mod expelling;

@@ -1,8 +1,9 @@
 //! Join tokens, as the meta group keeps them: all in one row, so that few of them are live at once and each can be seen.
 //!
 //! Promises: of a token's secret only the hash is kept; a token is good for a role, a bounded time and a bounded number
-//! of members; those that have run out go with the next change. A member that asks again with the token that admitted
-//! it, for its answer was lost, takes no second place. Must not know: how a member gets its place in the map.
+//! of members; those that have run out, and those of an authority that does not sign any more, go with the next change. A
+//! member that asks again with the token that admitted it, for its answer was lost, takes no second place.
+//! Must not know: how a member gets its place in the map.
 
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub struct TokenRow {
     pub joins_max: u32,
     /// Those that did.
     pub joined: Vec<NodeId>,
+    /// The number of the certificate authority that it names.
+    pub(super) authority: u64,
 }
 
 /// All tokens.
@@ -58,7 +61,7 @@ struct Tokens {
     tokens: Vec<TokenRow>,
 }
 
-record! { TokenRow { 1 id, 2 hash, 3 role, 4 expires_ms, 5 joins_max, 6 joined } }
+record! { TokenRow { 1 id, 2 hash, 3 role, 4 expires_ms, 5 joins_max, 6 joined, 7 authority } }
 record! { Tokens { 1 tokens } }
 
 impl TokenPlan {
@@ -103,6 +106,8 @@ pub(super) struct TokenStore<'a> {
     pub(super) rows: &'a Membership,
     /// The time, in milliseconds since 1970.
     pub(super) now_ms: u64,
+    /// The number of the certificate authority that signs, as far as it is known here.
+    pub(super) signing: u64,
 }
 
 impl TokenStore<'_> {
@@ -159,7 +164,8 @@ impl TokenStore<'_> {
         let read = self.rows.read_sealed(TOKENS_KEY).await?;
         let corrupt = |error| NodeError::Map(format!("join tokens: {error}"));
         let mut tokens = read.value.as_ref().map_or(Ok(Tokens::default()), codec::decode).map_err(corrupt)?;
-        tokens.tokens.retain(|token| self.now_ms < token.expires_ms);
+        // Where one names an authority that another took the place of, an impostor may have learnt its secret.
+        tokens.tokens.retain(|token| self.now_ms < token.expires_ms && self.signing <= token.authority);
         Ok((read, tokens))
     }
 
@@ -187,7 +193,15 @@ mod tests {
     use super::*;
 
     fn token(id: u64, joins_max: u32) -> TokenRow {
-        TokenRow { id, hash: [7; 32], role: Role::Gateway, expires_ms: 300, joins_max, joined: Vec::new() }
+        TokenRow {
+            id,
+            hash: [7; 32],
+            role: Role::Gateway,
+            expires_ms: 300,
+            joins_max,
+            joined: Vec::new(),
+            authority: 4,
+        }
     }
 
     /// The bytes of the row on disks: a change of these numbers is another format.
@@ -195,8 +209,8 @@ mod tests {
     fn rows_are_encoded_as_fixed() {
         let tokens = Tokens { tokens: vec![TokenRow { joined: vec![NodeId(9)], ..token(5, 3) }] };
         let row = codec::encode(&tokens);
-        let head = [&[1, 1, 65, 1, 1, 5, 2, 32][..], &[7; 32], &[3, 1, 2, 4, 2, 0xac, 2, 5, 1, 3]].concat();
-        let fixed = [&head[..], &[6, 16], &[0; 15], &[9]].concat();
+        let head = [&[1, 1, 68, 1, 1, 5, 2, 32][..], &[7; 32], &[3, 1, 2, 4, 2, 0xac, 2, 5, 1, 3]].concat();
+        let fixed = [&head[..], &[6, 16], &[0; 15], &[9], &[7, 1, 4]].concat();
         assert_eq!(row, fixed);
         assert_eq!(codec::decode(&row), Ok(tokens));
     }
@@ -240,7 +254,7 @@ mod tests {
         #[test]
         fn a_row_comes_back(id: u64, hash: [u8; 32], expires_ms: u64, joins_max: u32, joined in prop::collection::vec(any::<u128>(), 0..4)) {
             let joined = joined.into_iter().map(NodeId).collect();
-            let tokens = Tokens { tokens: vec![TokenRow { id, hash, role: Role::StorageNode, expires_ms, joins_max, joined }] };
+            let tokens = Tokens { tokens: vec![TokenRow { id, hash, role: Role::StorageNode, expires_ms, joins_max, joined, authority: id }] };
             prop_assert_eq!(codec::decode(&codec::encode(&tokens)), Ok(tokens));
         }
     }
