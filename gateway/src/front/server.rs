@@ -51,9 +51,8 @@ use streams::Streams;
 pub use settings::ServerSettings;
 pub use tls::{TlsError, config as tls_config};
 
-/// The buffer that hyper reads heads and bodies into: one read of a large body fills up to this. A request holds two of
-/// them beside its share of a pool: what waits for a share, and what was read after it. Bytes.
-const READ_BUFFER_BYTES_MAX: usize = 128 << 10;
+/// What hyper gathers of a body before it writes, so that a large one takes few system calls. Bytes.
+const WRITE_BYTES: usize = 512 << 10;
 /// What a client may send of a connection, and of one stream, over HTTP/2 before it is read: held beside all pools. Bytes.
 const H2_CONNECTION_WINDOW_BYTES: u32 = 512 << 10;
 const H2_STREAM_WINDOW_BYTES: u32 = 256 << 10;
@@ -172,7 +171,7 @@ impl<A: Faces> Server<A> {
             .header_read_timeout(Duration::from_millis(settings.head_timeout_ms))
             .max_headers(settings.headers_max)
             .max_header_size(settings.head_bytes_max)
-            .max_buf_size(READ_BUFFER_BYTES_MAX)
+            .max_buf_size(WRITE_BYTES)
             .half_close(true)
             .serve_connection(io, service);
         tokio::select! {

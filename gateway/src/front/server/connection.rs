@@ -7,16 +7,22 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::time::{Instant, Sleep};
 
 use super::guard::Guard;
 use super::progress::Bounds;
 use crate::front::limits::pace::Pace;
 
+/// The most that is read at once. hyper doubles its buffer when a read fills it, so this bounds the buffer: a request holds
+/// two of them beside its share of a pool, what waits for a share, and what was read after it. Bytes.
+const READ_BYTES_MAX: u64 = READ_BUFFER_BYTES_MAX - 1;
+/// The largest buffer that hyper reads into.
+const READ_BUFFER_BYTES_MAX: u64 = 128 << 10;
+
 /// A connection that fails once its peer has taken nothing for a while, or too little; it shows a guard what it sends.
 pub(super) struct Connection<T> {
-    stream: T,
+    stream: Take<T>,
     guard: Option<Guard>,
     bounds: Bounds,
     pace: Pace,
@@ -24,9 +30,9 @@ pub(super) struct Connection<T> {
     waits: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
-impl<T> Connection<T> {
+impl<T: AsyncRead> Connection<T> {
     pub(super) fn new(stream: T, guard: Option<Guard>, bounds: Bounds) -> Self {
-        Self { stream, guard, bounds, pace: Pace::default(), waits: None }
+        Self { stream: stream.take(READ_BYTES_MAX), guard, bounds, pace: Pace::default(), waits: None }
     }
 
     /// The outcome of a write or flush, which may fail because it waited for too long; `moved` are the bytes written.
@@ -60,6 +66,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
+        this.stream.set_limit(READ_BYTES_MAX);
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
         if let Some(guard) = &mut this.guard {
             guard.observe(buffer.filled().get(before..).unwrap_or_default());
@@ -68,22 +75,22 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<T> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        let written = Pin::new(this.stream.get_mut()).poll_write(context, bytes);
         this.bound(context, written, |bytes| *bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let flushed = Pin::new(&mut this.stream).poll_flush(context);
+        let flushed = Pin::new(this.stream.get_mut()).poll_flush(context);
         this.bound(context, flushed, |()| 0)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let shut = Pin::new(&mut this.stream).poll_shutdown(context);
+        let shut = Pin::new(this.stream.get_mut()).poll_shutdown(context);
         this.bound(context, shut, |()| 0)
     }
 
@@ -93,11 +100,11 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
+        let written = Pin::new(this.stream.get_mut()).poll_write_vectored(context, slices);
         this.bound(context, written, |bytes| *bytes)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.get_ref().is_write_vectored()
     }
 }

@@ -122,7 +122,7 @@ impl Guard {
 
     /// Takes one line, or what there is of it; returns what follows.
     fn head<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let end = memchr::memchr(b'\n', bytes);
         let (line, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
         self.line.extend(line);
         if end.is_none() {
@@ -162,15 +162,20 @@ impl Head {
 
 impl Line {
     fn extend(&mut self, bytes: &[u8]) {
-        for byte in bytes {
+        let mut bytes = bytes.iter();
+        while !self.named
+            && let Some(byte) = bytes.next()
+        {
             self.text |= !byte.is_ascii_whitespace();
-            if self.named {
-                self.length = self.length.push(*byte);
-            } else if *byte == b':' {
+            if *byte == b':' {
                 self.named = true;
             } else if !byte.is_ascii_whitespace() && self.name.len() < NAME_BYTES_KEPT {
                 self.name.push(byte.to_ascii_lowercase());
             }
+        }
+        // What another value says does not matter.
+        if self.is(LENGTH) {
+            bytes.for_each(|byte| self.length = self.length.push(*byte));
         }
     }
 
