@@ -3,7 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
+use crate::aws;
 use crate::cluster::Cluster;
+use crate::python;
 use crate::server::{ACCESS_KEY, SECRET_KEY, Server};
 
 /// Clients of one S3 endpoint.
@@ -11,6 +15,8 @@ pub struct Clients {
     host: String,
     scratch: PathBuf,
     certificate: Option<PathBuf>,
+    /// The access key and the secret key that they sign with.
+    keys: [String; 2],
     /// Words before every command.
     prefix: Vec<String>,
 }
@@ -19,13 +25,18 @@ impl Clients {
     /// Clients of `server`; what they keep lies in its scratch folder.
     pub fn of(server: &Server) -> Self {
         let certificate = server.certificate().map(Path::to_path_buf);
-        Self { host: server.host(), scratch: server.scratch(), certificate, prefix: Vec::new() }
+        Self { host: server.host(), scratch: server.scratch(), certificate, keys: root_keys(), prefix: Vec::new() }
     }
 
     /// Clients of a gateway of `cluster`.
     pub fn of_gateway(cluster: &Cluster, name: &str) -> Self {
         let (host, prefix) = (cluster.host(name), cluster.client_prefix());
-        Self { host, scratch: cluster.scratch(), certificate: None, prefix }
+        Self { host, scratch: cluster.scratch(), certificate: None, keys: root_keys(), prefix }
+    }
+
+    /// The same, of a user: `keys` are what the command that made them says.
+    pub fn with_keys(self, keys: &Value) -> Self {
+        Self { keys: ["access_key", "secret_key"].map(|name| keys[name].as_str().unwrap().to_owned()), ..self }
     }
 
     /// Where they keep what they keep.
@@ -50,7 +61,8 @@ impl Clients {
             }
         }
         command.current_dir(&self.scratch).env("HOME", &self.scratch).env("PYTHONUTF8", "1");
-        command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+        let [access_key, secret_key] = &self.keys;
+        command.env("AWS_ACCESS_KEY_ID", access_key).env("AWS_SECRET_ACCESS_KEY", secret_key);
         command.env("AWS_DEFAULT_REGION", "us-east-1").env("AWS_ENDPOINT_URL", &endpoint);
         command.env("AWS_EC2_METADATA_DISABLED", "true");
         if let Some(certificate) = &self.certificate {
@@ -66,8 +78,8 @@ impl Clients {
             ("TYPE", "s3"),
             ("PROVIDER", "Other"),
             ("ENDPOINT", &endpoint),
-            ("ACCESS_KEY_ID", ACCESS_KEY),
-            ("SECRET_ACCESS_KEY", SECRET_KEY),
+            ("ACCESS_KEY_ID", access_key),
+            ("SECRET_ACCESS_KEY", secret_key),
             ("FORCE_PATH_STYLE", "true"),
         ] {
             command.env(format!("RCLONE_CONFIG_TEST_{name}"), value);
@@ -91,40 +103,39 @@ impl Clients {
 
     /// Runs a program: whether it succeeded, its standard output, its standard error.
     pub fn attempt(&self, program: &str, arguments: &[&str]) -> (bool, String, String) {
-        let output = self.command(program).args(arguments).output();
+        let mut command = self.command(program);
+        command.args(arguments);
+        if program == "aws"
+            && self.prefix.is_empty()
+            && let Some(end) = aws::attempt(&command)
+        {
+            return end;
+        }
+        let output = command.output();
         let output = output.unwrap_or_else(|error| panic!("running {program}: {error}; scripts/test installs it"));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.success(), text(&output.stdout), text(&output.stderr))
     }
 
-    /// The python that has boto3: the one of scripts/test if that has run.
-    pub fn python() -> PathBuf {
-        let aws = std::env::var_os("PATH").unwrap_or_default();
-        let beside_aws = std::env::split_paths(&aws).map(|folder| folder.join("aws")).find(|path| path.exists());
-        let beside_aws = beside_aws.and_then(|aws| Some(aws.parent()?.join("python"))).filter(|python| python.exists());
-        beside_aws.unwrap_or_else(|| PathBuf::from("python3"))
-    }
-
-    /// A script of `tests/scripts`.
-    pub fn script(name: &str) -> String {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name).to_string_lossy().into_owned()
-    }
-
     /// Runs a script of `tests/scripts` that must succeed.
     pub fn run_script(&self, name: &str, arguments: &[&str]) -> String {
-        let script = Self::script(name);
+        let script = python::script(name);
         let arguments: Vec<&str> = [script.as_str()].into_iter().chain(arguments.iter().copied()).collect();
-        self.run(&Self::python().to_string_lossy(), &arguments)
+        self.run(&python::interpreter().to_string_lossy(), &arguments)
     }
 
     /// s3cmd with the flags that take the place of its settings file.
     pub fn s3cmd(&self, arguments: &[&str]) -> String {
         let host = &self.host;
-        let access_key = format!("--access_key={ACCESS_KEY}");
-        let secret_key = format!("--secret_key={SECRET_KEY}");
+        let [access_key, secret_key] = &self.keys;
+        let (access_key, secret_key) = (format!("--access_key={access_key}"), format!("--secret_key={secret_key}"));
         let (host, host_bucket) = (format!("--host={host}"), format!("--host-bucket={host}"));
         let flags = ["-c", "/dev/null", "--no-ssl", &host, &host_bucket, &access_key, &secret_key];
         let arguments: Vec<&str> = flags.into_iter().chain(arguments.iter().copied()).collect();
         self.run("s3cmd", &arguments)
     }
+}
+
+fn root_keys() -> [String; 2] {
+    [ACCESS_KEY, SECRET_KEY].map(str::to_owned)
 }

@@ -20,6 +20,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
+pub(crate) mod aws;
 pub mod bytes_of;
 pub mod clients;
 pub mod cluster;
@@ -27,6 +28,7 @@ pub mod cut_off;
 pub mod hanging;
 pub mod load;
 pub mod namespace;
+pub mod python;
 pub mod running;
 pub mod server;
 pub mod source;

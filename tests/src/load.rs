@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::bytes_of;
 use crate::clients::Clients;
+use crate::python;
 use crate::running::Running;
 
 /// Puts, overwrites and deletions in a bucket, until it is told to finish.
@@ -22,8 +23,8 @@ impl Load {
         let place = |name: &str| clients.scratch().join(format!("{name}-{bucket}"));
         let (record, stop) = (place("record"), place("stop"));
         let _ = std::fs::remove_file(&stop);
-        let mut command = clients.command(&Clients::python().to_string_lossy());
-        command.arg(Clients::script("load.py")).args(["run", bucket]).arg(&record).arg(&stop);
+        let mut command = clients.command(&python::interpreter().to_string_lossy());
+        command.arg(python::script("load.py")).args(["run", bucket]).arg(&record).arg(&stop);
         let process = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
         Self { process, record, stop }
     }

@@ -33,15 +33,10 @@ fn accounts_users_and_status() {
     assert_eq!(shown["users"][0]["access_keys"][0], keys.0);
     assert!(!shown.to_string().contains(keys.1), "a secret is shown once");
 
-    let clients = Clients::of(&server);
-    let ada = |arguments: &[&str]| {
-        let mut command = clients.command("aws");
-        command.env("AWS_ACCESS_KEY_ID", keys.0).env("AWS_SECRET_ACCESS_KEY", keys.1).args(arguments);
-        command.output().unwrap()
-    };
-    assert!(ada(&["s3", "mb", "s3://adas-bucket"]).status.success());
-    clients.run("aws", &["s3", "mb", "s3://roots-bucket"]);
-    assert!(!ada(&["s3", "ls", "s3://roots-bucket"]).status.success(), "another account's bucket");
+    let ada = Clients::of(&server).with_keys(&user);
+    ada.run("aws", &["s3", "mb", "s3://adas-bucket"]);
+    Clients::of(&server).run("aws", &["s3", "mb", "s3://roots-bucket"]);
+    ada.refused("aws", &["s3", "ls", "s3://roots-bucket"]);
     assert!(!server.couronne(&["account", "delete", "university"]).status.success(), "it is not empty");
     let twice = server.couronne(&["account", "create", "university"]);
     assert!(!twice.status.success() && String::from_utf8_lossy(&twice.stderr).contains("exists"));

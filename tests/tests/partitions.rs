@@ -15,6 +15,7 @@ use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
 use couronne_tests::cluster::{Cluster, ClusterShape};
 use couronne_tests::load::{self, Load};
+use couronne_tests::python;
 use couronne_tests::running::Running;
 use serde_json::Value;
 
@@ -52,8 +53,8 @@ fn the_network_is_cut_and_nothing_is_lost_or_stale() {
         one.run("aws", &["s3", "mb", &format!("s3://{bucket}")]);
     }
     let stop = cluster.scratch().join("stop-fresh");
-    let mut fresh = one.command(&Clients::python().to_string_lossy());
-    fresh.arg(Clients::script("fresh.py")).arg("fresh").arg(&stop);
+    let mut fresh = one.command(&python::interpreter().to_string_lossy());
+    fresh.arg(python::script("fresh.py")).arg("fresh").arg(&stop);
     fresh.args(["g1", "g2"].map(|gateway| format!("http://{}", cluster.host(gateway))));
     let mut fresh = Running::start(fresh.stdout(Stdio::piped()));
     let loads = [Load::start(&one, "one"), Load::start(&two, "two")];

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
 use couronne_tests::cluster::{Cluster, ClusterShape};
+use couronne_tests::python;
 use couronne_tests::running::Running;
 
 #[test]
@@ -16,8 +17,8 @@ fn every_process_restarts_in_turn_and_no_client_sees_an_error() {
     let clients = Clients::of_gateway(&cluster, "g1");
     clients.run("aws", &["s3", "mb", "s3://steady"]);
     let stop = cluster.scratch().join("stop");
-    let mut steady = clients.command(&Clients::python().to_string_lossy());
-    steady.arg(Clients::script("steady.py")).arg("steady").arg(&stop).args([cluster.host("g1"), cluster.host("g2")]);
+    let mut steady = clients.command(&python::interpreter().to_string_lossy());
+    steady.arg(python::script("steady.py")).arg("steady").arg(&stop).args([cluster.host("g1"), cluster.host("g2")]);
     let mut steady = Running::start(steady.stdout(Stdio::piped()));
     std::thread::sleep(Duration::from_secs(1));
 

@@ -279,10 +279,8 @@ fn a_lone_server_that_lost_its_key_loses_credentials_and_no_object() {
     assert!(shown.to_string().contains("ada") && !shown.to_string().contains(lost["access_key"].as_str().unwrap()));
     let found = json(&server.couronne(&["key", "create", "acme", "ada", "--json"]));
     for (keys, is_taken) in [(&found, true), (&lost, false)] {
-        let mut list = clients.command("aws");
-        list.env("AWS_ACCESS_KEY_ID", keys["access_key"].as_str().unwrap());
-        list.env("AWS_SECRET_ACCESS_KEY", keys["secret_key"].as_str().unwrap());
-        assert_eq!(list.args(["s3api", "list-buckets"]).output().unwrap().status.success(), is_taken);
+        let (succeeded, ..) = Clients::of(&server).with_keys(keys).attempt("aws", &["s3api", "list-buckets"]);
+        assert_eq!(succeeded, is_taken);
     }
     done(&server.couronne(&["secrets", "rotate", "sealing-key"]));
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
 use couronne_tests::load::{self, Load};
+use couronne_tests::python;
 use couronne_tests::running::Running;
 use couronne_tests::server::{Server, ServerShape};
 
@@ -32,8 +33,8 @@ fn terminated_under_load(shape: ServerShape) {
         // Many short requests, of which each is acknowledged or not.
         let load = Load::start(&clients, "load");
         // Uploads and downloads that have begun when the signal comes, and end only after it.
-        let mut slow = clients.command(&Clients::python().to_string_lossy());
-        slow.arg(Clients::script("slow.py")).args(["run", "load", &ready, &go]);
+        let mut slow = clients.command(&python::interpreter().to_string_lossy());
+        slow.arg(python::script("slow.py")).args(["run", "load", &ready, &go]);
         (load, Running::start(&mut slow))
     };
     let began = Instant::now();

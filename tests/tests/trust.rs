@@ -122,10 +122,7 @@ fn an_expelled_gateway_serves_nobody_and_the_others_go_on(cluster: &Cluster) {
 
 /// Whether a gateway takes these keys.
 fn takes(cluster: &Cluster, gateway: &str, keys: &Value) -> bool {
-    let mut list = Clients::of_gateway(cluster, gateway).command("aws");
-    list.env("AWS_ACCESS_KEY_ID", keys["access_key"].as_str().unwrap());
-    list.env("AWS_SECRET_ACCESS_KEY", keys["secret_key"].as_str().unwrap());
-    list.args(["s3api", "list-buckets"]).output().unwrap().status.success()
+    Clients::of_gateway(cluster, gateway).with_keys(keys).attempt("aws", &["s3api", "list-buckets"]).0
 }
 
 /// The stated bound after which an old secret is refused.

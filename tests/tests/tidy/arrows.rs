@@ -104,7 +104,20 @@ const FOLDERS: [(&str, &[&str]); 13] = [
     ("simulation", &["trace", "world", "clients", "judge", "faults", "run"]),
     (
         "tests",
-        &["source", "running", "cut_off", "hanging", "server", "namespace", "cluster", "bytes_of", "clients", "load"],
+        &[
+            "source",
+            "running",
+            "python",
+            "aws",
+            "cut_off",
+            "hanging",
+            "server",
+            "namespace",
+            "cluster",
+            "bytes_of",
+            "clients",
+            "load",
+        ],
     ),
 ];
 
