@@ -78,6 +78,10 @@ fn a_gateway_passes_on_what_operators_order_and_gives_no_orders(cluster: &Cluste
     said(&cluster.couronne_alone(&[&create[..], &["--admin-token", &token]].concat(), "g1"));
 }
 
+/// The stated bound, which the settings of this test make short, and a little.
+const CREDENTIALS_KNOWN_FOR: Duration = Duration::from_millis(1_100);
+const SETTINGS: &str = "[limits]\ncredential_cache_ms = 1000\n";
+
 fn keys_and_users_are_deleted(cluster: &Cluster) {
     said(&cluster.couronne(&["account", "create", "acme"], "n1"));
     let first = json(&cluster.couronne(&["user", "create", "acme", "ada", "--json"], "n1"));
@@ -90,13 +94,12 @@ fn keys_and_users_are_deleted(cluster: &Cluster) {
         |key: &Value| cluster.couronne(&["key", "delete", "acme", "ada", key["access_key"].as_str().unwrap()], "n3");
     said(&delete(&first));
     refused(&delete(&first));
-    // The stated bound: `limits.credential_cache_ms`.
-    std::thread::sleep(Duration::from_millis(5_100));
+    std::thread::sleep(CREDENTIALS_KNOWN_FOR);
     for gateway in ["g1", "g2"] {
         assert!(!is_taken(gateway, &first) && is_taken(gateway, &second), "{gateway}");
     }
     said(&cluster.couronne(&["user", "delete", "acme", "ada"], "n1"));
-    std::thread::sleep(Duration::from_millis(5_100));
+    std::thread::sleep(CREDENTIALS_KNOWN_FOR);
     for gateway in ["g1", "g2"] {
         assert!(!is_taken(gateway, &second), "{gateway}");
     }
@@ -189,7 +192,7 @@ fn root_credentials_are_changed(cluster: &Cluster) {
 
 #[test]
 fn tokens_orders_keys_members_and_secrets_are_taken_away() {
-    let shape = ClusterShape { nodes: 3, policy: "ec:2+1", ..ClusterShape::default() };
+    let shape = ClusterShape { nodes: 3, policy: "ec:2+1", settings: SETTINGS, ..ClusterShape::default() };
     let cluster = Cluster::start(shape);
     tokens_are_counted_listed_and_revoked(&cluster);
     a_gateway_passes_on_what_operators_order_and_gives_no_orders(&cluster);
