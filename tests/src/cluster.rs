@@ -21,8 +21,10 @@ use crate::server::{ACCESS_KEY, SECRET_KEY, Server, admin_get, binary, key_of, m
 
 /// How long a cluster may take to form, and anything else to come true, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// So long repair has nothing to do before it counts as done.
-const SETTLED_FOR: Duration = Duration::from_secs(3);
+/// How often it is looked whether something came true.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// So long a status has to take nothing for amiss before repair counts as done: readers may report what they found later.
+const SETTLED_FOR: Duration = Duration::from_secs(1);
 /// The first storage node.
 const FOUNDING_NODE: &str = "n1";
 /// How much of each log is shown when a test fails, in bytes.
@@ -324,28 +326,29 @@ impl Cluster {
     }
 
     /// Waits until something of the cluster's status comes true.
-    pub fn wait_for_status(&self, of: &str, what: &str, is_true: impl Fn(&Value) -> bool) {
-        self.wait_for(what, || {
+    pub fn wait_for_status(&self, of: &str, what: &str, mut is_true: impl FnMut(&Value) -> bool) {
+        let began = Instant::now();
+        loop {
             let output = self.couronne(&["status", "--json"], of);
-            output.status.success() && serde_json::from_slice(&output.stdout).is_ok_and(|status| is_true(&status))
-        });
+            let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+            if output.status.success() && is_true(&status) {
+                return;
+            }
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(began.elapsed() < PATIENCE, "never came true: {what}: {said}{status}");
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 
-    /// Waits until all nodes answer, all drives serve, and repair has had nothing left to do for a while:
-    /// what was written with nodes missing survives two others only from then on.
+    /// Waits until the status has known of no danger and nothing left to repair for a while: what was written with nodes
+    /// missing survives two others only from then on.
     pub fn wait_until_repaired(&self, of: &str) {
-        let began = Instant::now();
         let mut settled_since: Option<Instant> = None;
-        while settled_since.is_none_or(|since| since.elapsed() < SETTLED_FOR) {
-            assert!(began.elapsed() < PATIENCE, "repair never ends: {}", self.status(of)["repair"]);
-            let status = self.status(of);
-            let all = |list: &str, is_well: fn(&Value) -> bool| status[list].as_array().unwrap().iter().all(is_well);
-            let is_settled = status["repair"]["pending"] == 0
-                && all("nodes", |node| node["answers"] == true)
-                && all("drives", |drive| drive["down_reason"].is_null());
+        self.wait_for_status(of, "repair ends, and nothing is amiss", |status| {
+            let is_settled = status["repair"]["pending"] == 0 && dangers(status).is_empty();
             settled_since = is_settled.then(|| settled_since.unwrap_or_else(Instant::now));
-            std::thread::sleep(Duration::from_millis(100));
-        }
+            settled_since.is_some_and(|since| since.elapsed() >= SETTLED_FOR)
+        });
     }
 
     /// Waits until all nodes answer, and all replicas of all ranges serve.
@@ -399,7 +402,7 @@ impl Cluster {
         let began = Instant::now();
         while !is_true() {
             assert!(began.elapsed() < PATIENCE, "never came true: {what}");
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(LOOK_AGAIN);
         }
     }
 
@@ -509,6 +512,18 @@ impl Drop for Cluster {
             }
         }
     }
+}
+
+/// What a status is in doubt about, by kinds.
+pub fn doubts(status: &Value) -> Vec<&str> {
+    let doubts = status["durability"]["safety"]["doubts"].as_array().unwrap();
+    doubts.iter().map(|doubt| doubt["kind"].as_str().unwrap()).collect()
+}
+
+/// The same, without what only time and scrubs can settle.
+pub fn dangers(status: &Value) -> Vec<&str> {
+    let is_of_scrub = |kind: &&str| kind.ends_with("unscrubbed") || *kind == "shards_not_looked_for";
+    doubts(status).into_iter().filter(|kind| !is_of_scrub(kind)).collect()
 }
 
 fn nodes(shape: ClusterShape) -> impl Iterator<Item = String> {

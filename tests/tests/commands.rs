@@ -13,7 +13,7 @@ use std::process::Output;
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
-use couronne_tests::cluster::{Cluster, ClusterShape};
+use couronne_tests::cluster::{Cluster, ClusterShape, dangers};
 use couronne_tests::json;
 use serde_json::Value;
 
@@ -69,18 +69,13 @@ fn drive_folder(cluster: &Cluster, node: &str) -> PathBuf {
     cluster.data(node).join("drive-01")
 }
 
-/// What a cluster is in doubt about until everything was scrubbed.
-const SCRUBS: [&str; 3] = ["shards_unscrubbed", "shards_not_looked_for", "stores_unscrubbed"];
-
 fn lists_show_who_is_there(cluster: &Cluster) {
     let nodes = json(&cluster.couronne(&["node", "list", "--json"], "g1"));
     assert_eq!(nodes.as_array().unwrap().len(), 8);
     cluster.wait_for_status("g1", "all members are heard of, with their versions", |status| {
         let members = status["nodes"].as_array().unwrap().iter().chain(status["gateways"].as_array().unwrap());
         let is_known = |member: &Value| member["answers"] == true && member["version"].is_string();
-        let doubts = status["durability"]["safety"]["doubts"].as_array().unwrap();
-        let is_of_scrub = |doubt: &Value| doubt["kind"].as_str().is_some_and(|kind| SCRUBS.contains(&kind));
-        let is_safe = status["durability"]["survives"] == 2 && doubts.iter().all(is_of_scrub);
+        let is_safe = status["durability"]["survives"] == 2 && dangers(status).is_empty();
         is_safe
             && members.clone().count() == 8
             && members.clone().all(|member| is_known(member) && member["clock_offset_ms"].is_i64())

@@ -4,23 +4,11 @@ use std::cell::Cell;
 
 use couronne_tests::bytes_of;
 use couronne_tests::clients::Clients;
-use couronne_tests::cluster::{Cluster, ClusterShape};
+use couronne_tests::cluster::{Cluster, ClusterShape, dangers, doubts};
 use serde_json::Value;
 
 /// Objects that are put before anything is lost.
 const OBJECTS: u64 = 40;
-
-/// What a status is in doubt about, by kinds.
-fn doubts(status: &Value) -> Vec<&str> {
-    let doubts = status["durability"]["safety"]["doubts"].as_array().unwrap();
-    doubts.iter().map(|doubt| doubt["kind"].as_str().unwrap()).collect()
-}
-
-/// The same, without what only time and scrubs can settle.
-fn dangers(status: &Value) -> Vec<&str> {
-    let is_of_scrub = |kind: &&str| kind.ends_with("unscrubbed") || *kind == "shards_not_looked_for";
-    doubts(status).into_iter().filter(|kind| !is_of_scrub(kind)).collect()
-}
 
 fn first_line(cluster: &Cluster, of: &str) -> String {
     let output = cluster.couronne(&["status"], of);
