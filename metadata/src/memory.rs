@@ -3,9 +3,10 @@
 //! It forgets as RocksDB without its log does: a crash leaves the effect of some prefix of the
 //! batches, at least up to the last flush. Views cost nothing to take; the first batch after one was
 //! taken copies the map if the view still lives, so it is for small stores or few views.
+//! Rows rot as its blocks do: until they are written again the medium gives them no more, and says so.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Range;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -24,10 +25,19 @@ pub struct MemoryStore {
 
 #[derive(Clone, Default)]
 struct MemoryState {
-    rows: Arc<MemoryRows>,
-    flushed: Arc<MemoryRows>,
+    present: Image,
+    flushed: Image,
     unflushed: Vec<Batch>,
     unflushed_bytes: u64,
+    /// Whether memory still has the rows that rotted on the medium.
+    is_cached: bool,
+}
+
+/// Rows, and which of them the medium gives no more.
+#[derive(Clone, Default)]
+struct Image {
+    rows: Arc<MemoryRows>,
+    rotten: Arc<BTreeSet<Bytes>>,
 }
 
 impl MemoryStore {
@@ -40,12 +50,32 @@ impl MemoryStore {
     pub fn crash(&self, seed: u64) {
         let mut state = self.state.lock();
         let survivors = seed.checked_rem(state.unflushed.len() as u64 + 1).unwrap_or(0);
-        let mut rows = (*state.flushed).clone();
+        let mut present = state.flushed.clone();
         for (_, batch) in (0..survivors).zip(&state.unflushed) {
-            write(&mut rows, batch);
+            present.write(batch);
         }
-        state.rows = Arc::new(rows);
+        state.present = present;
+        state.is_cached = false;
         state.settle();
+    }
+
+    /// Has up to `count` neighbouring rows of those that are flushed rot; `seed` chooses the first. With `is_cached`,
+    /// only what reads the medium meets them, until a crash. How many did.
+    pub fn rot(&self, seed: u64, count: usize, is_cached: bool) -> usize {
+        let mut state = self.state.lock();
+        let rows = Arc::clone(&state.flushed.rows);
+        let first = seed.checked_rem(rows.len() as u64).and_then(|first| usize::try_from(first).ok()).unwrap_or(0);
+        let mut rotted = 0;
+        for (key, value) in rows.iter().skip(first).take(count) {
+            Arc::make_mut(&mut state.flushed.rotten).insert(key.clone());
+            // What was written since is still in memory.
+            if state.present.rows.get(key) == Some(value) {
+                Arc::make_mut(&mut state.present.rotten).insert(key.clone());
+            }
+            rotted += 1;
+        }
+        state.is_cached = is_cached;
+        rotted
     }
 
     /// Another store that holds what a snapshot of this one taken now would: what a crash leaves.
@@ -55,6 +85,11 @@ impl MemoryStore {
         copy
     }
 
+    /// How many rows are rotten.
+    pub fn rotten_rows(&self) -> usize {
+        self.state.lock().present.rotten.len()
+    }
+
     /// How many batches a crash could lose.
     pub fn unflushed_batches(&self) -> usize {
         self.state.lock().unflushed.len()
@@ -62,27 +97,41 @@ impl MemoryStore {
 
     /// How many rows there are.
     pub fn rows(&self) -> usize {
-        self.state.lock().rows.len()
+        self.state.lock().present.rows.len()
     }
 }
 
 impl MemoryState {
     /// Makes the present rows durable.
     fn settle(&mut self) {
-        self.flushed = Arc::clone(&self.rows);
+        self.flushed = self.present.clone();
         self.unflushed.clear();
         self.unflushed_bytes = 0;
+    }
+
+    /// The rows as they are, of which the rotten ones read as this error if memory does not have them.
+    fn view(&self, rot: fn() -> StoreError) -> Box<dyn View> {
+        Box::new(MemoryView { image: self.present.clone(), rot: (!self.is_cached).then_some(rot) })
     }
 }
 
 impl Store for MemoryStore {
     fn view(&self) -> Box<dyn View + '_> {
-        Box::new(MemoryView { rows: Arc::clone(&self.state.lock().rows) })
+        self.state.lock().view(rotten)
+    }
+
+    fn view_in_memory(&self) -> Box<dyn View + '_> {
+        self.state.lock().view(|| StoreError::NotInMemory)
+    }
+
+    fn view_on_medium(&self) -> Box<dyn View + '_> {
+        let state = self.state.lock();
+        Box::new(MemoryView { image: state.present.clone(), rot: Some(rotten) })
     }
 
     fn apply(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut state = self.state.lock();
-        write(Arc::make_mut(&mut state.rows), batch);
+        state.present.write(batch);
         state.unflushed_bytes += batch.bytes();
         state.unflushed.push(batch.clone());
         Ok(())
@@ -103,45 +152,76 @@ impl Store for MemoryStore {
     }
 }
 
-fn write(rows: &mut MemoryRows, batch: &Batch) {
-    for write in &batch.writes {
-        match write {
-            Write::Put { key, value } => {
-                rows.insert(key.clone(), value.clone());
-            }
-            Write::Delete { key } => {
-                rows.remove(key);
-            }
-            Write::DeleteRange { start, end } if start < end => {
-                let dropped: Vec<Bytes> = rows.range(start.clone()..end.clone()).map(|(key, _)| key.clone()).collect();
-                for key in dropped {
-                    rows.remove(&key);
+impl Image {
+    fn write(&mut self, batch: &Batch) {
+        let rows = Arc::make_mut(&mut self.rows);
+        for write in &batch.writes {
+            match write {
+                Write::Put { key, value } => {
+                    rows.insert(key.clone(), value.clone());
                 }
+                Write::Delete { key } => {
+                    rows.remove(key);
+                }
+                Write::DeleteRange { start, end } if start < end => {
+                    let dropped: Vec<Bytes> =
+                        rows.range(start.clone()..end.clone()).map(|(key, _)| key.clone()).collect();
+                    for key in dropped {
+                        rows.remove(&key);
+                    }
+                }
+                Write::DeleteRange { .. } => {}
             }
-            Write::DeleteRange { .. } => {}
+        }
+        if !self.rotten.is_empty() {
+            Arc::make_mut(&mut self.rotten).retain(|key| !batch.writes.iter().any(|write| is_written(write, key)));
         }
     }
 }
 
+/// Whether what a row was before does not matter any more.
+fn is_written(write: &Write, row: &Bytes) -> bool {
+    match write {
+        Write::Put { key, .. } | Write::Delete { key } => key == row,
+        Write::DeleteRange { start, end } => start <= row && row < end,
+    }
+}
+
+fn rotten() -> StoreError {
+    StoreError::Rotten("block checksum mismatch".to_owned())
+}
+
 struct MemoryView {
-    rows: Arc<MemoryRows>,
+    image: Image,
+    /// What a rotten row reads as; unset: as it was.
+    rot: Option<fn() -> StoreError>,
+}
+
+impl MemoryView {
+    fn check(&self, key: &[u8]) -> Result<(), StoreError> {
+        match self.rot {
+            Some(rot) if self.image.rotten.contains(key) => Err(rot()),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl View for MemoryView {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.rows.get(key).cloned())
+        self.check(key)?;
+        Ok(self.image.rows.get(key).cloned())
     }
 
     fn scan<'a>(&'a self, start: Bound<&[u8]>, end: Bound<&[u8]>, reverse: bool) -> Box<dyn Cursor + 'a> {
         let (start, end) = (start.map(Bytes::copy_from_slice), end.map(Bytes::copy_from_slice));
-        let mut cursor = MemoryCursor { rows: &self.rows, start, end, reverse, left: None, last: None };
+        let mut cursor = MemoryCursor { view: self, start, end, reverse, left: None, last: None };
         cursor.restart();
         Box::new(cursor)
     }
 }
 
 struct MemoryCursor<'a> {
-    rows: &'a MemoryRows,
+    view: &'a MemoryView,
     start: Bound<Bytes>,
     end: Bound<Bytes>,
     reverse: bool,
@@ -154,7 +234,8 @@ struct MemoryCursor<'a> {
 impl MemoryCursor<'_> {
     fn restart(&mut self) {
         let bounds = (self.start.as_ref(), self.end.as_ref());
-        self.left = if is_empty(&self.start, &self.end) { None } else { Some(self.rows.range::<Bytes, _>(bounds)) };
+        self.left =
+            if is_empty(&self.start, &self.end) { None } else { Some(self.view.image.rows.range::<Bytes, _>(bounds)) };
     }
 }
 
@@ -163,6 +244,7 @@ impl Cursor for MemoryCursor<'_> {
         let Some(left) = &mut self.left else { return Ok(None) };
         let row = if self.reverse { left.next_back() } else { left.next() };
         let Some((key, value)) = row else { return Ok(None) };
+        self.view.check(key)?;
         self.last = Some(key.clone());
         Ok(Some((key.clone(), value.clone())))
     }

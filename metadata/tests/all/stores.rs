@@ -8,7 +8,7 @@ use std::path::Path;
 use bytes::Bytes;
 use couronne_metadata::memory::MemoryStore;
 use couronne_metadata::rocks::{RocksDrive, RocksSettings};
-use couronne_metadata::store::{Batch, Store};
+use couronne_metadata::store::{Batch, Store, StoreError};
 use proptest::prelude::*;
 
 type RowModel = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -307,4 +307,36 @@ fn a_dropped_store_is_gone() {
     assert!(store.view().get(b"a").is_err());
     assert!(drive.stores().is_empty());
     assert!(rows(&drive.store("range").unwrap()).is_empty());
+}
+
+#[test]
+fn what_rots_in_memory_is_told_until_it_is_written_again() {
+    let put = |store: &MemoryStore, key: &'static str, value: &'static str| {
+        let mut batch = Batch::default();
+        batch.put(key, value);
+        store.apply(&batch).unwrap();
+    };
+    let is_rotten =
+        |store: &MemoryStore, key: &str| matches!(store.view().get(key.as_bytes()), Err(StoreError::Rotten(_)));
+    let store = MemoryStore::new();
+    assert_eq!(store.rot(0, 9, false), 0, "nothing is on the medium");
+    ["a", "b", "c", "d"].into_iter().for_each(|key| put(&store, key, "1"));
+    store.flush().unwrap();
+    put(&store, "b", "2");
+    assert_eq!(store.rot(1, 3, true), 3);
+    // Memory has them; the medium gives only what was not written since.
+    assert!(!["a", "b", "c", "d"].into_iter().any(|key| is_rotten(&store, key)));
+    let medium = store.view_on_medium();
+    assert!(medium.get(b"a").is_ok() && medium.get(b"b").is_ok() && medium.get(b"c").is_err());
+    assert!(medium.scan(Bound::Unbounded, Bound::Unbounded, true).next().is_err());
+    drop(medium);
+    // What was not flushed is lost, and what was is rotten.
+    store.crash(0);
+    assert!(is_rotten(&store, "b") && is_rotten(&store, "d") && !is_rotten(&store, "a"));
+    assert!(matches!(store.view_in_memory().get(b"d"), Err(StoreError::NotInMemory)));
+    put(&store, "b", "3");
+    assert!(!is_rotten(&store, "b") && is_rotten(&store, "c"));
+    assert_eq!(store.rotten_rows(), 2);
+    store.wipe().unwrap();
+    assert!(!is_rotten(&store, "c"));
 }

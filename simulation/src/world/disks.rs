@@ -3,8 +3,8 @@
 //! Every call takes a moment, so that a crash finds work half done. Must not know: what is kept on them.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use couronne_storage_node::disk::simulated::SimulatedDisk;
 use couronne_storage_node::disk::{Access, Disk, DiskFile, Space};
 use couronne_storage_node::drives::Settings as DriveSettings;
-use couronne_storage_node::node::{MemoryStores, NodeDrive};
+use couronne_storage_node::node::{MemoryStores, NodeDrive, Reopen};
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
@@ -39,7 +39,7 @@ pub struct SimulatedDrive {
     /// Its files.
     pub disk: SimulatedDisk,
     /// Its stores.
-    pub stores: Arc<MemoryStores>,
+    pub stores: MemoryStores,
     pace: Arc<Pace>,
     hangs: AtomicBool,
     rng: Rng,
@@ -50,28 +50,18 @@ impl SimulatedDrive {
     pub fn new(mut rng: Rng) -> Self {
         let pace = Arc::new(Pace { rng: Mutex::new(rng.fork()), slow_ms: AtomicU64::new(0) });
         let disk = SimulatedDisk::new(rng.draw(), CAPACITY);
-        Self { disk, stores: Arc::default(), pace, hangs: AtomicBool::new(false), rng }
+        Self { disk, stores: MemoryStores::default(), pace, hangs: AtomicBool::new(false), rng }
     }
 
     /// The drive as a node is given it.
     pub fn for_node(&self, name: &str) -> NodeDrive {
-        NodeDrive {
-            name: name.to_owned(),
-            disk: Arc::new(PacedDisk { disk: Arc::new(self.disk.clone()), pace: Arc::clone(&self.pace) }),
-            stores: Arc::<MemoryStores>::clone(&self.stores),
-            reopen: None,
-            settings: Some(DriveSettings {
-                large_segment_bytes: 4 << 20,
-                small_segment_bytes: 2 << 20,
-                ..DriveSettings::for_space(Space { total: CAPACITY, free: CAPACITY })
-            }),
-        }
+        opened(name.to_owned(), self.disk.clone(), self.stores.clone(), Arc::clone(&self.pace))
     }
 
     /// Loses power: what was not durable may be gone.
     pub fn lose_power(&mut self) {
         self.disk = self.disk.crash();
-        self.stores.crash(self.rng.draw());
+        self.stores = self.stores.crash(self.rng.draw());
         self.set_slow(0);
         self.set_hang(false);
     }
@@ -79,7 +69,7 @@ impl SimulatedDrive {
     /// Another drive that holds what a snapshot of this one taken now would.
     pub fn snapshot(&mut self) -> Self {
         let pace = Arc::new(Pace { rng: Mutex::new(self.rng.fork()), slow_ms: AtomicU64::new(0) });
-        let (disk, stores) = (self.disk.backup(), Arc::new(self.stores.backup(self.rng.draw())));
+        let (disk, stores) = (self.disk.backup(), self.stores.backup(self.rng.draw()));
         Self { disk, stores, pace, hangs: AtomicBool::new(false), rng: self.rng.fork() }
     }
 
@@ -137,6 +127,27 @@ impl SimulatedDrive {
     }
 }
 
+/// A drive that was opened, and can be again.
+fn opened(name: String, disk: SimulatedDisk, stores: MemoryStores, pace: Arc<Pace>) -> NodeDrive {
+    let again = (name.clone(), disk.clone(), stores.clone(), Arc::clone(&pace));
+    let reopen = Reopen::by(move || {
+        let (name, disk, stores, pace) = again.clone();
+        stores.reopen();
+        Box::pin(async move { Ok(opened(name, disk, stores, pace)) })
+    });
+    NodeDrive {
+        name,
+        disk: Arc::new(PacedDisk { disk: Arc::new(disk), pace, in_use: Arc::default() }),
+        stores: Arc::new(stores),
+        reopen: Some(reopen),
+        settings: Some(DriveSettings {
+            large_segment_bytes: 4 << 20,
+            small_segment_bytes: 2 << 20,
+            ..DriveSettings::for_space(Space { total: CAPACITY, free: CAPACITY })
+        }),
+    }
+}
+
 /// How long calls take.
 struct Pace {
     rng: Mutex<Rng>,
@@ -157,11 +168,13 @@ impl Pace {
 struct PacedDisk {
     disk: Arc<dyn Disk>,
     pace: Arc<Pace>,
+    /// Held by its files, too.
+    in_use: Arc<()>,
 }
 
 impl PacedDisk {
     fn file(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        Arc::new(PacedFile { file, pace: Arc::clone(&self.pace) })
+        Arc::new(PacedFile { file, pace: Arc::clone(&self.pace), _in_use: Arc::clone(&self.in_use) })
     }
 }
 
@@ -206,12 +219,17 @@ impl Disk for PacedDisk {
     async fn file_system(&self) -> io::Result<u64> {
         self.disk.file_system().await
     }
+
+    fn in_use(&self) -> Weak<()> {
+        Arc::downgrade(&self.in_use)
+    }
 }
 
 /// A file whose calls take time.
 struct PacedFile {
     file: Arc<dyn DiskFile>,
     pace: Arc<Pace>,
+    _in_use: Arc<()>,
 }
 
 #[async_trait]

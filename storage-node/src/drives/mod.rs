@@ -6,6 +6,7 @@
 
 mod damage;
 pub(crate) mod folders;
+mod memory_stores;
 mod mount;
 mod mounted;
 mod noted;
@@ -31,6 +32,7 @@ use parking_lot::Mutex;
 pub(crate) use self::damage::{DamageReport, DamageReports};
 pub(crate) use self::folders::is_folder;
 pub use self::folders::{empty_folder, is_in_use, open_folder, open_folders};
+pub use self::memory_stores::MemoryStores;
 pub(crate) use self::mount::{FoundDrive, begin_stores_anew, keep_rotten_stores, mount, mount_all};
 pub(crate) use self::mounted::MountedDrive;
 pub use self::mounted::{NodeDrive, Reopen};
@@ -40,7 +42,7 @@ pub use self::scrub_note::ScrubNote;
 pub use self::shards::{
     BIRTH_AHEAD_MS_MAX, BIRTH_BEHIND_MS_MAX, Drive, Identity, IdentityError, ListedShard, Parts, Settings, Stats,
 };
-pub use self::stores::{MemoryStores, Stores, replica_store};
+pub use self::stores::{Stores, replica_store};
 pub use self::threads::StoreThreads;
 pub(crate) use self::watch::{OnFailure, watch};
 

@@ -470,8 +470,9 @@ async fn a_rotten_index_is_found_by_the_scrubber_and_made_anew_from_the_segments
     let (drive, stores) = (rig.id_of(2).await, &rig.drives[2].stores);
     let shards = node.list_shards(drive, None, 100).await.unwrap();
     assert!(!shards.is_empty());
-    stores.rot("shards");
-    eventually("the index is dropped", async || !stores.is_rotten()).await;
+    stores.open("shards").unwrap().flush().unwrap();
+    assert!(stores.rot_rows("shards", 0, usize::MAX, true) > 0);
+    eventually("the index is dropped", async || stores.rotten_rows("shards") == 0).await;
     let are_back = async || node.list_shards(drive, None, 100).await.is_ok_and(|found| found == shards);
     eventually("the shards are known again", are_back).await;
     eventually("its replicas serve", async || node.is_whole()).await;

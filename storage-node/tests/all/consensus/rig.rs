@@ -43,7 +43,7 @@ pub(crate) struct TestNode {
     pub(crate) drive: DriveId,
     pub(crate) replica: ReplicaId,
     disk: SimulatedDisk,
-    stores: Arc<MemoryStores>,
+    stores: MemoryStores,
     reversions: Reversions,
     running: Option<Running>,
 }
@@ -86,7 +86,7 @@ impl RangeRig {
             drive: DriveId(10 + number),
             replica: ReplicaId(u64::try_from(number).unwrap()),
             disk: SimulatedDisk::new(seed.wrapping_mul(31).wrapping_add(u64::try_from(number).unwrap()), 1 << 30),
-            stores: Arc::default(),
+            stores: MemoryStores::default(),
             reversions: Reversions::default(),
             running: None,
         });
@@ -137,17 +137,17 @@ impl RangeRig {
         running.log.close("killed");
         running.group.shutdown().await;
         node.disk = node.disk.crash();
-        node.stores.crash(self.seed);
+        node.stores = node.stores.crash(self.seed);
     }
 
     /// A snapshot of a node's drive as it is now.
-    pub(crate) fn backup(&self, number: usize) -> (SimulatedDisk, Arc<MemoryStores>) {
+    pub(crate) fn backup(&self, number: usize) -> (SimulatedDisk, MemoryStores) {
         let node = &self.nodes[number];
-        (node.disk.backup(), Arc::new(node.stores.backup(self.seed)))
+        (node.disk.backup(), node.stores.backup(self.seed))
     }
 
     /// Puts a snapshot in the place of the drive of a node that does not run.
-    pub(crate) fn restore(&mut self, number: usize, (disk, stores): (SimulatedDisk, Arc<MemoryStores>)) {
+    pub(crate) fn restore(&mut self, number: usize, (disk, stores): (SimulatedDisk, MemoryStores)) {
         let node = &mut self.nodes[number];
         assert!(node.running.is_none());
         (node.disk, node.stores) = (disk, stores);
@@ -163,7 +163,7 @@ impl RangeRig {
         let node = &mut self.nodes[number];
         assert!(node.running.is_none());
         node.disk = SimulatedDisk::new(self.seed + replica, 1 << 30);
-        node.stores = Arc::default();
+        node.stores = MemoryStores::default();
         node.replica = ReplicaId(replica);
     }
 

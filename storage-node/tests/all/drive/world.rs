@@ -3,22 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_base::testing;
 use couronne_metadata::ids::{BucketId, ObjectKey};
-use couronne_metadata::memory::MemoryStore;
 use couronne_placement::frame;
 use couronne_placement::{BlobId, ChunkId, Geometry, PolicyId, ResidencyClass, ShardId};
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardError};
 use couronne_ring::Epoch;
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::simulated::SimulatedDisk;
-use couronne_storage_node::drives::{Drive, Identity, Parts, Settings, StoreThreads};
-
-use crate::support::crashable::CrashableStore;
+use couronne_storage_node::drives::{Drive, Identity, MemoryStores, Parts, Settings, StoreThreads, Stores};
 
 pub(crate) const CLUSTER: u128 = 77;
 /// So many that only a test that means it takes the drive down.
@@ -123,8 +119,7 @@ pub(crate) struct World {
     /// A write or sync failed once: what it asked for may yet turn out done, when its segment is read
     /// again.
     pub(crate) failing: bool,
-    store: Arc<MemoryStore>,
-    dead: Arc<AtomicBool>,
+    stores: MemoryStores,
     env: Env,
 }
 
@@ -133,20 +128,19 @@ impl World {
         let disk = SimulatedDisk::new(seed, capacity);
         let env = env(seed);
         Identity::format(&(Arc::new(disk.clone()) as Arc<dyn Disk>), &env, CLUSTER).await.unwrap();
-        let store = Arc::new(MemoryStore::new());
-        let (drive, dead) = start(&disk, &store, &env, false).await;
-        Self { disk, drive, known: BTreeMap::new(), failing: false, store, dead, env }
+        let stores = MemoryStores::default();
+        let drive = start(&disk, &stores, &env, false).await;
+        Self { disk, drive, known: BTreeMap::new(), failing: false, stores, env }
     }
 
     /// Loses power and starts again; with `rebuild`, the index is gone too.
     pub(crate) async fn crash(&mut self, seed: u64, rebuild: bool) {
         self.disk = self.disk.crash();
-        self.dead.store(true, Ordering::SeqCst);
-        self.store.crash(seed);
+        self.stores = self.stores.crash(seed);
         if rebuild && seed.is_multiple_of(2) {
-            self.store = Arc::new(MemoryStore::new());
+            self.stores = MemoryStores::default();
         }
-        (self.drive, self.dead) = start(&self.disk, &self.store, &self.env, rebuild && seed % 2 == 1).await;
+        self.drive = start(&self.disk, &self.stores, &self.env, rebuild && seed % 2 == 1).await;
     }
 
     /// Takes an answer to a put into account.
@@ -197,16 +191,10 @@ impl World {
     }
 }
 
-async fn start(disk: &SimulatedDisk, store: &Arc<MemoryStore>, env: &Env, rebuild: bool) -> (Drive, Arc<AtomicBool>) {
-    let dead = Arc::<AtomicBool>::default();
-    let index = Arc::new(CrashableStore {
-        store: store.clone(),
-        dead: dead.clone(),
-        rotten: Arc::default(),
-        name: String::new(),
-    });
+async fn start(disk: &SimulatedDisk, stores: &MemoryStores, env: &Env, rebuild: bool) -> Drive {
+    let index = stores.open("index").unwrap();
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     let identity = Identity::boot(&disk, CLUSTER).await.unwrap();
     let parts = Parts { disk, index, threads: StoreThreads::default(), env: env.clone(), settings: settings() };
-    (Drive::start(parts, identity, rebuild).await.unwrap(), dead)
+    Drive::start(parts, identity, rebuild).await.unwrap()
 }

@@ -2,7 +2,6 @@
 #![allow(unreachable_pub, reason = "for the other modules")]
 
 pub mod blobs;
-pub mod crashable;
 pub mod eta_check;
 pub mod rounds;
 pub mod rows;
@@ -24,15 +23,14 @@ use couronne_storage_node::disk::{Disk, Space};
 use couronne_storage_node::drives::{Identity, Settings as DriveSettings};
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{
-    ClusterKeys, DriveNotes, LocalNode, Membership, NodeDrive, NodeSettings, ReadPolicy, Reopen,
+    ClusterKeys, DriveNotes, LocalNode, Membership, MemoryStores, NodeDrive, NodeSettings, ReadPolicy, Reopen,
 };
-use crashable::CrashableStores;
 
 /// A drive that outlives the nodes that use it.
 #[derive(Clone)]
 pub struct TestDrive {
     pub disk: SimulatedDisk,
-    pub stores: Arc<CrashableStores>,
+    pub stores: MemoryStores,
 }
 
 impl TestDrive {
@@ -40,13 +38,14 @@ impl TestDrive {
     fn for_node(&self, name: String) -> NodeDrive {
         let (drive, its_name) = (self.clone(), name.clone());
         let reopen = Reopen::by(move || {
+            drive.stores.reopen();
             let again = drive.for_node(its_name.clone());
             Box::pin(async move { Ok(again) })
         });
         NodeDrive {
             name,
             disk: Arc::new(self.disk.clone()),
-            stores: self.stores.clone(),
+            stores: Arc::new(self.stores.clone()),
             reopen: Some(reopen),
             settings: Some(DriveSettings {
                 large_segment_bytes: 4 << 20,
@@ -78,7 +77,8 @@ pub struct NodeRig {
 impl NodeRig {
     pub fn new(seed: u64, policy: &'static str, drives: u64) -> Self {
         let (env, clock) = testing::env(seed);
-        let drive = |number| TestDrive { disk: SimulatedDisk::new(seed + number, 1 << 30), stores: Arc::default() };
+        let drive =
+            |number| TestDrive { disk: SimulatedDisk::new(seed + number, 1 << 30), stores: MemoryStores::default() };
         let drives = (0..drives).map(drive).collect();
         let (duties, evaluation) = (DutySettings::default(), evaluate::Settings::default());
         let (noted, cluster_keys) = (DriveNotes::default(), ClusterKeys::default());
@@ -153,7 +153,7 @@ impl NodeRig {
         drop(node);
         for (number, drive) in (0..).zip(&mut self.drives) {
             drive.disk = drive.disk.crash();
-            drive.stores = Arc::new(drive.stores.crash(seed * 31 + number));
+            drive.stores = drive.stores.crash(seed * 31 + number);
         }
     }
 
@@ -175,14 +175,13 @@ impl NodeRig {
 
     /// Snapshots of all drives as they are now.
     pub fn backup(&self, seed: u64) -> Vec<TestDrive> {
-        let backup =
-            |drive: &TestDrive| TestDrive { disk: drive.disk.backup(), stores: Arc::new(drive.stores.backup(seed)) };
+        let backup = |drive: &TestDrive| TestDrive { disk: drive.disk.backup(), stores: drive.stores.backup(seed) };
         self.drives.iter().map(backup).collect()
     }
 
     /// Puts an empty drive in the place of one.
     pub fn wipe(&mut self, number: usize) {
         self.drives[number] =
-            TestDrive { disk: SimulatedDisk::new(99 + number as u64, 1 << 30), stores: Arc::default() };
+            TestDrive { disk: SimulatedDisk::new(99 + number as u64, 1 << 30), stores: MemoryStores::default() };
     }
 }
