@@ -33,6 +33,6 @@ pub use leaders::wanted_leaders;
 pub use place_replicas::{Placed, place_replicas};
 pub use register::{StartedDrive, check_survivors, register};
 pub use relocate::relocate;
-pub use renew_replicas::{can_do_without, ranges_in_need, renew_replicas, renewable};
+pub use renew_replicas::{can_do_without, has_votes, ranges_in_need, renew_drive, renew_replicas, renewable};
 pub use replace_drive::check_spare;
 pub use set_default_policy::set_default_policy;

@@ -22,9 +22,9 @@ pub fn renew_replicas(map: &mut ClusterMap, replicas: impl IntoIterator<Item = R
     }
 }
 
-/// Takes every replica off a drive that forgot its past, and gives it new ones: the old ids never
+/// Takes every replica off a drive that lost what they were, and gives it new ones: the old ids never
 /// vote again. Returns those that went.
-pub(super) fn renew_drive(map: &mut ClusterMap, drive: DriveId) -> Vec<ReplicaId> {
+pub fn renew_drive(map: &mut ClusterMap, drive: DriveId) -> Vec<ReplicaId> {
     let places = map.places().into_iter();
     let gone: Vec<ReplicaId> = places.filter(|(_, place)| *place == drive).map(|(id, _)| id).collect();
     renew_replicas(map, gone.iter().copied());
@@ -42,6 +42,11 @@ pub fn can_do_without(map: &ClusterMap, replica: ReplicaId) -> bool {
     let is_away = |drive: &DriveId| map.drives.get(drive).is_none_or(|drive| drive.down_since_ms.is_some());
     let away = map.places().into_iter().filter(|(_, drive)| is_away(drive)).map(|(away, _)| away);
     renewable(map, replica, &away.chain([replica]).collect())
+}
+
+/// Whether a drive has a replica with a vote.
+pub fn has_votes(map: &ClusterMap, drive: DriveId) -> bool {
+    map.all_ranges().any(|range| range.places().any(|(replica, place)| place == drive && range.is_voter(replica)))
 }
 
 /// The ranges that have a voter on drives whose rows are `lost`, and no quorum without these and those that are `away`.

@@ -64,8 +64,8 @@ pub(crate) async fn mount_all(
     Ok((mounted, renewed.into_iter().collect()))
 }
 
-/// Has the drives whose stores are rotten begin with none, if the others have their rows. Those that cannot, and whose
-/// stores cannot be opened, are left out.
+/// Has the drives whose rotten stores cannot be opened begin with none, if the others have their rows; if these do not, the
+/// drives are left out. Stores that can be opened are given up later if they have votes, by the newest map.
 async fn renew_stores(
     map: &ClusterMap,
     node: NodeId,
@@ -84,7 +84,8 @@ async fn renew_stores(
         if let Some(rot) = drive.stores.rot() {
             let with_it = lost.iter().copied().chain([id]).collect();
             let needed = changes::ranges_in_need(map, &with_it, &away);
-            let done = if needed.is_empty() {
+            let is_kept = drive.stores.is_open() && changes::has_votes(map, id);
+            let done = if needed.is_empty() && !is_kept {
                 lost.insert(id);
                 begin_stores_anew(&drive, &rot).await
             } else {
@@ -112,7 +113,7 @@ pub(crate) async fn begin_stores_anew(drive: &NodeDrive, rot: &str) -> Result<()
 /// Keeps rotten stores, as some ranges cannot do without their rows; an error if they cannot be opened.
 pub(crate) fn keep_rotten_stores(drive: &NodeDrive, rot: &str, ranges: &[u64]) -> Result<(), NodeError> {
     if drive.stores.is_open() {
-        tracing::error!(drive = drive.name, rot, ?ranges, "rotten stores stay: too few others have the rows of ranges");
+        tracing::error!(drive = drive.name, rot, ?ranges, "rotten stores stay for now: their rows may be needed");
         return Ok(());
     }
     let lost = format!("rows of ranges {ranges:?} are lost, for too few others have them");

@@ -2,8 +2,9 @@
 //! with what is sound.
 //!
 //! Promises: a drive begins with no rows only if most of the voters of each of its ranges are elsewhere and up; else it
-//! serves what can be read, or is left out, and what is missing is named. Stores that were set aside go only once the
-//! drive's replicas are whole again. No other drive waits.
+//! serves what can be read, or is left out, and what is missing is named. While its stores can be opened its replicas are
+//! given up in the map first, so that of several such drives each counts those before it. Stores that were set aside go only
+//! once the drive's replicas are whole again. No other drive waits.
 //! Must not know: how stores rot, folders.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,11 +74,16 @@ impl Rounds for Remounting {
 impl Remounting {
     async fn look_at(&mut self, membership: &Membership, drive: &Arc<MountedDrive>) {
         if drive.down().is_none() && drive.is_rotten() {
-            let needed = needed(&membership.map(), drive.id);
-            if needed.is_empty() {
-                membership.replicas.drive_failed(drive, "its stores are rotten: it begins with none").await;
-            } else if self.told.insert(drive.id) {
-                tracing::error!(drive = drive.name, ranges = ?needed, "rotten stores stay: too few others have the rows");
+            match membership.give_up_rows(drive.id).await {
+                Ok(needed) if needed.is_empty() => {
+                    membership.replicas.drive_failed(drive, "its stores are rotten: it begins with none").await;
+                }
+                Ok(needed) if self.told.insert(drive.id) => {
+                    let name = &drive.name;
+                    tracing::error!(drive = name, ranges = ?needed, "rotten stores stay: too few others have the rows");
+                }
+                Ok(_) => {}
+                Err(error) => tracing::debug!(drive = drive.name, %error, "rotten stores stay for now"),
             }
         }
         if drive.down().is_some()
@@ -122,10 +128,29 @@ impl Membership {
 
     async fn begin_stores_anew(&self, drive: &NodeDrive, id: DriveId) -> Result<(), NodeError> {
         let Some(rot) = drive.stores.rot() else { return Ok(()) };
-        let needed = needed(&self.map(), id);
-        if needed.is_empty() {
+        let map = self.map();
+        let needed = needed(&map, id);
+        // What can be opened is given up only while it serves.
+        let is_kept = drive.stores.is_open() && changes::has_votes(&map, id);
+        if needed.is_empty() && !is_kept {
             return drives::begin_stores_anew(drive, &rot).await;
         }
         drives::keep_rotten_stores(drive, &rot, &needed)
+    }
+
+    /// Gives up the replicas on a drive whose rows are rotten, if every group can do without its votes by the newest map.
+    /// The ranges that cannot; then nothing changes.
+    async fn give_up_rows(&self, drive: DriveId) -> Result<Vec<u64>, NodeError> {
+        let mut in_need = Vec::new();
+        let give_up = |map: &mut ClusterMap| {
+            in_need = needed(map, drive);
+            let gives_up = in_need.is_empty() && changes::has_votes(map, drive);
+            if gives_up {
+                changes::renew_drive(map, drive);
+            }
+            Ok(gives_up)
+        };
+        self.map_store.update(give_up).await?;
+        Ok(in_need)
     }
 }

@@ -203,3 +203,26 @@ async fn rows_of_which_no_majority_tells_are_left_alone_and_shown() {
     assert_eq!(scrubbed(&cluster, range).await, (scrubbed_ms, true), "it does not count as scrubbed");
     assert_eq!(range_of(&cluster.node(0).map()).replicas, before, "none begins anew");
 }
+
+/// Each of the three drives that have the range takes no writes any more, at the same moment: by what each knows then the
+/// others have its rows. They begin anew one after another.
+#[tokio::test(start_paused = true)]
+async fn stores_that_are_sealed_at_once_begin_anew_one_after_another() {
+    let cluster = start(95).await;
+    let before = range_of(&cluster.node(0).map()).replicas.clone();
+    let holders: Vec<usize> = (0..4).filter(|number| replica_of(&cluster, *number).is_some()).collect();
+    assert_eq!(holders.len(), 3);
+    let stores = |number: usize| &cluster.machines[number].rig.drives[0].stores;
+    holders.iter().for_each(|number| stores(*number).seal());
+    let are_anew = || {
+        let map = cluster.node(0).map();
+        let range = range_of(&map);
+        let is_sound = |number: &usize| stores(*number).rot().is_none();
+        range.is_settled()
+            && range.replicas.keys().all(|replica| !before.contains_key(replica))
+            && holders.iter().all(is_sound)
+    };
+    cluster.until("all began anew", are_anew).await;
+    led_by(&cluster).await;
+    assert_eq!(cluster.read(&cluster.node(0), AT).await.as_deref(), Some(&b"value 7"[..]));
+}
