@@ -122,8 +122,16 @@ mutants! {
     ReadWithoutLease,
     /// a leader's lease is shorter than its followers' patience
     LeaseTooLong,
-    /// a leader whose drive hangs gives up its lease
+    /// a leader whose drive hangs gives up its lease and its leadership
     KeepLeaseOnHungDrive,
+    /// a replica with rotten rows begins anew
+    KeepRottenReplica,
+    /// a replica with other rows than most begins anew
+    KeepDifferingReplica,
+    /// stores that take no writes any more are opened again, or set aside
+    GoOnSealed,
+    /// stores are set aside only if most of the voters of each range are elsewhere and up
+    BeginNeededAnew,
     /// a restarted replica grants no vote for one lease
     VoteAfterRestart,
     /// a leader whose clock differs from the others' by too much takes no writes

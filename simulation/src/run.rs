@@ -3,6 +3,7 @@
 //! Must not know: how its result is shown.
 
 mod set_pieces;
+mod store_pieces;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +16,7 @@ use thiserror::Error;
 use crate::clients::actions::{Action, Request, WHOLE, make_bucket};
 use crate::clients::workload::{BUCKETS, Counts, KEYS, Workload, keeps_versions};
 use crate::faults::Faults;
-use crate::judge::audit::{AuditError, audit, statuses, unrest};
+use crate::judge::audit::{AuditError, audit, rotten_stores, statuses, unrest};
 use crate::judge::checker::{self, Verdict};
 use crate::judge::losses::Losses;
 use crate::trace::Trace;
@@ -202,7 +203,8 @@ impl Run {
         loop {
             self.pass(1000);
             let statuses = statuses(&mut self.world).ok_or_else(silent)?;
-            let unrest = unrest(&statuses);
+            let mut unrest = unrest(&statuses);
+            unrest.extend(rotten_stores(&self.world));
             let now = rounds(&statuses);
             let scrubbed =
                 now.iter().all(|(id, rounds)| scrubbed_from.get(id).is_some_and(|from| *rounds >= from + scrub_rounds));
@@ -307,15 +309,18 @@ impl Run {
     fn make_buckets(&mut self) -> Result<(), Failure> {
         let gateway = self.world.shape.gateways().next();
         for (name, versioning) in BUCKETS {
+            let mut why = String::new();
             let is_made = (0..MAKE_TURNS_MAX).any(|_| {
                 let Some((gateway, engine)) = gateway.and_then(|id| Some((id, self.world.engine(id)?))) else {
                     return false;
                 };
                 let make = async move { make_bucket(&engine, name, versioning).await };
-                self.world.ask(gateway, START_MS_MAX, make) == Some(true)
+                let made = self.world.ask(gateway, START_MS_MAX, make);
+                why = format!("{made:?}");
+                made.is_some_and(|made| made.is_ok())
             });
             if !is_made {
-                return Err(Failure::Late(format!("bucket {name} is made")));
+                return Err(Failure::Late(format!("bucket {name} is made: {why}")));
             }
         }
         Ok(())

@@ -122,18 +122,22 @@ pub enum Outcome {
 }
 
 /// Makes a bucket; whether it is there.
-pub async fn make_bucket(engine: &Engine, name: &str, versioning: Versioning) -> bool {
+pub async fn make_bucket(engine: &Engine, name: &str, versioning: Versioning) -> Result<(), EngineError> {
     let (name, account) = (name.into(), "account".into());
     let create = CreateBucketRequest { name, account, policy: None, versioning, object_lock: None, extra: Vec::new() };
-    matches!(engine.create_bucket(create).await, Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou))
+    match engine.create_bucket(create).await {
+        Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Carries out a question. As in the pipeline, a body is staged once, and its commit is repeated with it if the bucket's
 /// rules changed; for a bucket of another identity it is another body.
 pub async fn perform(engine: &Engine, request: &Request) -> Outcome {
     if matches!(request.action, Action::MakeBucket) {
-        let is_made = make_bucket(engine, request.bucket, Versioning::Off).await;
-        return if is_made { Outcome::Done } else { Outcome::Unknown("the bucket is not made".to_owned()) };
+        let made = make_bucket(engine, request.bucket, Versioning::Off).await;
+        return made
+            .map_or_else(|error| Outcome::Unknown(format!("the bucket is not made: {error}")), |()| Outcome::Done);
     }
     let mut staged = None;
     let mut bucket = match engine.resolve_bucket(request.bucket).await {

@@ -47,9 +47,7 @@ impl Prey {
     pub async fn lay(engine: &Engine, value: Value) -> Option<Self> {
         let mut owners = Vec::new();
         for name in BUCKETS {
-            if !make_bucket(engine, name, Versioning::Enabled).await {
-                return None;
-            }
+            make_bucket(engine, name, Versioning::Enabled).await.ok()?;
             let entry = engine.resolve_bucket(name).await.ok()?.entry;
             owners.push((Owner { bucket: entry.id, key: ObjectKey::new(KEY).ok()? }, entry.rules.version));
         }

@@ -91,6 +91,18 @@ pub fn unrest(statuses: &BTreeMap<NodeId, NodeStatus>) -> Vec<String> {
     found
 }
 
+/// The drives whose stores are rotten.
+pub fn rotten_stores(world: &World) -> Vec<String> {
+    let mut found = Vec::new();
+    for (id, drive) in &world.drives {
+        found.extend(drive.stores.rot().map(|what| format!("stores of {id} are rotten: {what}")));
+        let rows = drive.stores.names().into_iter().map(|name| (drive.stores.rotten_rows(&name), name));
+        let rotten = rows.filter(|(count, _)| *count > 0);
+        found.extend(rotten.map(|(count, name)| format!("{count} rows of {name} on {id} are rotten")));
+    }
+    found
+}
+
 fn leaders(statuses: &BTreeMap<NodeId, NodeStatus>) -> impl Iterator<Item = (NodeId, RangeId, DriveId)> {
     statuses
         .iter()

@@ -40,7 +40,7 @@ const REFILL_MS: u64 = 15_000;
 const SLOW_MS: u64 = 150;
 
 /// A replica that has applied nothing while the members are those of this entry or a later one lacks too much for a vote.
-const YOUNG_ENTRIES: u64 = 400;
+const YOUNG_ENTRIES: u64 = 300;
 
 /// How long what was dropped may take to go, once it is due, in milliseconds.
 const REAPED_MS: u64 = 15_000;
@@ -58,18 +58,22 @@ impl Run {
         let nodes: Vec<NodeId> = self.world.shape.storage_nodes().collect();
         let Some(victim) = rng.pick(&nodes).copied() else { return Ok(()) };
         self.workload.is_open = true;
-        let wrong = match rng.below(5) {
+        let wrong = match rng.below(9) {
             0 => self.put_back(victim, rng)?,
-            1 => self.hang(victim)?,
-            2 => self.bury(victim)?,
-            3 => self.replace(victim)?,
+            1 => self.put_back_in_the_dark(victim, rng)?,
+            2 => self.hang(victim)?,
+            3 => self.bury(victim)?,
+            4 => self.replace(victim)?,
+            5 => self.seal_all(rng)?,
+            6 if self.world.shape.scrubbed => self.alter(rng)?,
+            7 if self.world.shape.scrubbed => self.rot_rows(victim, rng)?,
             _ => self.attack()?,
         };
         if wrong.is_empty() { Ok(()) } else { Err(Failure::Wrong(wrong)) }
     }
 
     /// Has clients rest, and the cluster come to rest.
-    fn calm_down(&mut self) -> Result<(), Failure> {
+    pub(super) fn calm_down(&mut self) -> Result<(), Failure> {
         self.workload.is_open = false;
         self.until("what is under way ends", DRAIN_MS_MAX, |run| run.workload.is_idle())?;
         self.come_to_rest(0)

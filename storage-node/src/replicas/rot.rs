@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use couronne_base::mutant;
 use couronne_cluster::map::ReplicaId;
 
 use super::{RangeServer, RenewReplicas, Replicas};
@@ -24,7 +25,7 @@ impl Replicas {
         self.rotten.lock().retain(|server| named.contains(&server.replica()));
         let stopped = self.rotten.lock().clone();
         let serving = self.all_servers().into_iter().filter(|server| server.is_rotten());
-        for server in stopped.into_iter().chain(serving).collect::<Vec<_>>() {
+        for server in stopped.into_iter().chain(serving).filter(|_| !mutant!(KeepRottenReplica)).collect::<Vec<_>>() {
             self.renew(&server, renew).await;
         }
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use couronne_base::mutant;
 use couronne_cluster::WriteState;
 use couronne_metadata::ids::RangeId;
 use couronne_ring::DriveId;
@@ -145,7 +146,8 @@ impl OnFailure for Replicas {
     async fn drive_is_slow(&self, drive: &MountedDrive, is_slow: bool) {
         for server in self.all_servers().into_iter().filter(|server| server.drive() == drive.id) {
             server.consensus().set_slow(is_slow);
-            if is_slow && server.consensus().leadership().is_some() {
+            let gives_up = is_slow && !mutant!(KeepLeaseOnHungDrive);
+            if gives_up && server.consensus().leadership().is_some() {
                 self.transfer_leadership(&server).await;
             }
         }

@@ -10,6 +10,8 @@
 //! have noted as emptied by then is told ([`Faults::losses`]).
 //! Must not know: objects, clients.
 
+mod stores;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::Ordering;
@@ -257,7 +259,8 @@ impl Faults {
                 world.process_mut(some).into_iter().for_each(|process| process.stop());
                 self.later(world, (200, 6000), Cure::GoOn(some));
             }
-            70..=76 => self.fail_disk(world, node, drive),
+            70..=74 => self.fail_disk(world, node, drive),
+            75..=76 => self.fail_stores(world, drive),
             77..=81 => self.fill_disk(world, node, drive)?,
             82..=84 => self.hang(world, drive),
             85..=88 => {
@@ -268,7 +271,8 @@ impl Faults {
             }
             89..=90 => self.skew(world, some),
             91 => self.leap(world, some),
-            92..=94 => self.rot(world)?,
+            92..=93 => self.rot(world)?,
+            94 => self.rot_stores(world),
             95..=96 => self.victim.into_iter().for_each(|id| self.wipe(world, id)),
             97 => self.lose_newest_log(world)?,
             _ => self.victim.into_iter().for_each(|id| self.put_back(world, id)),
