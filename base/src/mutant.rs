@@ -128,8 +128,6 @@ mutants! {
     KeepRottenReplica,
     /// a replica with other rows than most begins anew
     KeepDifferingReplica,
-    /// stores that take no writes any more are opened again, or set aside
-    GoOnSealed,
     /// stores are set aside only if most of the voters of each range are elsewhere and up
     BeginNeededAnew,
     /// a restarted replica grants no vote for one lease

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use couronne_base::env::Env;
-use couronne_base::mutant;
 use couronne_cluster::map::{DriveStart, LogEnd};
 use couronne_cluster::report::DriveLogEnd;
 use couronne_cluster::{DriveState, WriteState};
@@ -230,7 +229,7 @@ impl MountedDrive {
     pub(crate) async fn look_for_rot(&self) -> Option<String> {
         let (stores, is_index_rotten) = (Arc::clone(&self.stores), self.shards.is_index_rotten());
         let look = move || -> Result<Option<&'static str>, StoreError> {
-            if stores.note_sealed()? && !mutant!(GoOnSealed) {
+            if stores.note_sealed()? {
                 return Ok(Some("its stores met rot and take no writes any more"));
             }
             if is_index_rotten {
