@@ -21,6 +21,9 @@ use crate::slow_drives::SlowDrives;
 /// A request that has begun waits this many times as long for memory as one that has not.
 const BEGUN_PATIENCE: u64 = 12;
 
+/// Buffers that are made before their bytes arrive take at most one part in so many of the write budget.
+const PART_AHEAD: u64 = 4;
+
 /// The longest pause before a chunk is attempted anew.
 const CHUNK_PAUSE_MAX: Duration = Duration::from_millis(250);
 
@@ -43,6 +46,7 @@ pub struct Client {
     pub(crate) settings: Settings,
     router: Router,
     write_budget: Pool,
+    buffers_ahead: Pool,
     read_budget: Pool,
     pub(crate) slow_drives: SlowDrives,
 }
@@ -62,6 +66,7 @@ impl Client {
         Self {
             router: Router::new(components.ranges.clone(), components.env.clone(), &settings, meta),
             write_budget: Pool::new(settings.write_buffer_bytes_max, settings.buffer_patience()),
+            buffers_ahead: Pool::new(settings.write_buffer_bytes_max / PART_AHEAD, settings.buffer_patience()),
             read_budget: Pool::new(settings.read_buffer_bytes_max, settings.buffer_patience()),
             slow_drives: SlowDrives::default(),
             components,
@@ -87,6 +92,11 @@ impl Client {
     /// The memory for chunks on their way to the drives.
     pub const fn write_budget(&self) -> &Pool {
         &self.write_budget
+    }
+
+    /// The memory of buffers for whole chunks of which little has arrived, beside the write budget.
+    pub const fn buffers_ahead(&self) -> &Pool {
+        &self.buffers_ahead
     }
 
     /// The memory for chunks that were read.

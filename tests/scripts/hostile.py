@@ -5,6 +5,9 @@ bucket of his own; or else is the owner of the bucket that the link is of. Nobod
 refused, or the attack succeeds
 
 slow_writers     many sockets with one presigned PUT: some send a byte, others nearly a chunk, and no more
+leaked_writers   the same sockets, nearly a chunk each, of which each begins anew when it is cut
+tiny_chunks      megabytes in HTTP chunks of a byte
+flood            many uploads that send as fast as they can
 slow_readers     many sockets with one presigned GET of a large object, which they do not read
 idle_sockets     more connections than the server has descriptors
 merged_names     a version 2 link whose one value is made to hold two parameters
@@ -114,6 +117,47 @@ def slow_writers(bucket):
         victim.put_object(Bucket=own, Key=str(number), Body=b"y" * 5_000_000)
     found = victim.get_object(Bucket=own, Key=str(VICTIMS - 1))["Body"].read()
     assert found == b"y" * 5_000_000
+
+
+def leaked_writers(bucket):
+    url = link("put_object", Bucket=bucket, Key="slow")
+
+    def attack():
+        while True:
+            with contextlib.suppress(OSError), begin("PUT", url, "Content-Length: 5368709120\r\n") as connection:
+                connection.settimeout(60)
+                connection.sendall(b"x" * 3_900_000)
+                connection.recv(1)
+    for _ in range(280):
+        threading.Thread(target=attack, daemon=True).start()
+    time.sleep(6)
+    own = victims_bucket(bucket)
+    for number in range(5):
+        victim.put_object(Bucket=own, Key=str(number), Body=b"y" * 5_000_000)
+
+
+def tiny_chunks(bucket):
+    connection = begin("PUT", link("put_object", Bucket=bucket, Key="tiny"), "Transfer-Encoding: chunked\r\n")
+    sending = threading.Thread(target=send_all, args=([connection], b"1\r\nx\r\n" * 2_000_000 + b"0\r\n\r\n"), daemon=True)
+    sending.start()
+    assert status(connection) == 400, "millions of chunks of a byte were taken"
+
+
+def flood(bucket):
+    url = link("put_object", Bucket=bucket, Key="flood")
+    end = time.monotonic() + 12
+
+    def attack():
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), begin("PUT", url, "Content-Length: 5368709120\r\n") as connection:
+                connection.settimeout(10)
+                while time.monotonic() < end:
+                    connection.sendall(b"x" * 262_144)
+    threads = [threading.Thread(target=attack, daemon=True) for _ in range(400)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def slow_readers(bucket):

@@ -79,6 +79,16 @@ impl Server {
         server
     }
 
+    /// Starts a server on a new data folder, with these settings.
+    pub fn start_with_settings(shape: ServerShape, settings: &str) -> Self {
+        let mut server = Self::prepare(shape.flags(), &[]);
+        let path = server.home.path().join("settings.toml");
+        std::fs::write(&path, settings).unwrap();
+        server.flags.extend(["--config".to_owned(), path.to_string_lossy().into_owned()]);
+        server.restart();
+        server
+    }
+
     /// A server with a new data folder, which was not started yet.
     pub fn prepared(shape: ServerShape) -> Self {
         Self::prepare(shape.flags(), &[])

@@ -49,7 +49,7 @@ fn a_link_to_read_does_not_stop_other_readers() {
 
 #[test]
 fn a_leaked_link_to_write_does_not_stop_its_owner() {
-    played_against_the_owner("slow_writers");
+    played_against_the_owner("leaked_writers");
 }
 
 #[test]
@@ -87,6 +87,39 @@ fn documents_that_never_end_take_little_memory() {
     let grown = server.memory_peak() - before;
     // They are 1,800 MiB.
     assert!(grown < 300 << 20, "{} MiB", grown >> 20);
+}
+
+#[test]
+fn millions_of_tiny_chunks_are_refused() {
+    let server = Server::start(ServerShape::SixDrives);
+    let before = server.cpu_time();
+    Clients::of(&server).run_script("hostile.py", &["tiny_chunks", "tiny-chunks"]);
+    eprintln!("they cost {:?} of processor time", server.cpu_time() - before);
+}
+
+#[test]
+fn a_flood_of_uploads_has_buffers_within_its_budget() {
+    const BUDGET: u64 = 32 << 20;
+    /// What drives and messages have beside it.
+    const OTHER: u64 = 48 << 20;
+    let settings = format!("[limits]\nwrite_buffer_bytes_max = {BUDGET}\n");
+    let server = Server::start_with_settings(ServerShape::SixDrives, &settings);
+    let buffers = || -> u64 {
+        let (_, page) = server.admin_get("/metrics").unwrap();
+        let line = page.lines().find_map(|line| line.strip_prefix("couronne_buffer_bytes "));
+        line.unwrap().parse().unwrap()
+    };
+    let (before, mut peak) = (buffers(), 0);
+    std::thread::scope(|scope| {
+        let flood = scope.spawn(|| Clients::of(&server).run_script("hostile.py", &["flood", "flood"]));
+        while !flood.is_finished() {
+            std::thread::sleep(Duration::from_millis(50));
+            peak = peak.max(buffers().saturating_sub(before));
+        }
+        flood.join().unwrap();
+    });
+    eprintln!("400 uploads had {} MiB of buffers; the process took {} MiB", peak >> 20, server.memory_peak() >> 20);
+    assert!(peak < BUDGET * 9 / 4 + OTHER, "{} MiB", peak >> 20);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::collections::VecDeque;
 use std::ptr::NonNull;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::BUFFER_ALIGN;
 
@@ -17,6 +18,9 @@ const KEPT_BYTES_MIN: usize = 64 << 10;
 
 /// The most bytes kept for later.
 const KEPT_BYTES_MAX: usize = 48 << 20;
+
+/// The bytes of all blocks that somebody has: those kept for later are not counted.
+static TAKEN_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 static KEPT: Mutex<Kept> = Mutex::new(Kept { blocks: VecDeque::new(), bytes: 0 });
 
@@ -48,16 +52,24 @@ impl Block {
         }
         let kept =
             if capacity < KEPT_BYTES_MIN { None } else { KEPT.lock().ok().and_then(|mut kept| kept.take(capacity)) };
-        kept.unwrap_or_else(|| Self::allocate(capacity))
+        let block = kept.unwrap_or_else(|| Self::allocate(capacity));
+        TAKEN_BYTES.fetch_add(block.capacity, Ordering::Relaxed);
+        block
     }
 
     /// Gives the block back.
     pub(super) fn give_back(self) {
+        TAKEN_BYTES.fetch_sub(self.capacity, Ordering::Relaxed);
         if self.capacity < KEPT_BYTES_MIN || self.capacity > KEPT_BYTES_MAX {
             return;
         }
         // What has to go is freed after the lock is.
         let _gone = KEPT.lock().map(|mut kept| kept.put(self));
+    }
+
+    /// The bytes of all blocks that were taken and not given back.
+    pub(super) fn taken_bytes() -> usize {
+        TAKEN_BYTES.load(Ordering::Relaxed)
     }
 
     fn allocate(capacity: usize) -> Self {

@@ -19,6 +19,11 @@ use self::block::Block;
 /// Where buffers start: what O_DIRECT asks for on every file system we know. Bytes.
 pub const BUFFER_ALIGN: usize = 4096;
 
+/// The memory of all buffers of the process, in bytes: their capacity, whether or not it is filled.
+pub fn buffers_bytes() -> usize {
+    Block::taken_bytes()
+}
+
 /// A growable buffer for direct I/O. Capacity is a multiple of [`BUFFER_ALIGN`].
 pub struct AlignedBuffer {
     block: Block,

@@ -12,8 +12,9 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use super::shares::{ClaimId, STIR_BYTES, Shares};
-use super::{Cut, Holder};
+use super::shares::{STIR_BYTES, Shares};
+use super::tree::ClaimId;
+use super::{Cut, Holder, LEVELS};
 
 /// How long is waited at a pool.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,8 @@ struct Inner {
 struct State {
     shares: Shares,
     signals: HashMap<ClaimId, Arc<Signal>>,
+    /// When it was last looked which claims to cut.
+    looked_at: Duration,
 }
 
 /// What a claim is told.
@@ -75,12 +78,12 @@ const TOLD_BYTES: u64 = STIR_BYTES;
 impl Pool {
     /// A pool of so much.
     pub fn new(capacity: u64, patience: Patience) -> Self {
-        let state = State { shares: Shares::new(capacity.max(1)), signals: HashMap::new() };
+        let state = State { shares: Shares::new(capacity.max(1)), signals: HashMap::new(), looked_at: Duration::ZERO };
         Self(Arc::new(Inner { state: Mutex::new(state), patience, began: Instant::now() }))
     }
 
     /// A claim that holds nothing yet, of a request that hears `cut`. It will take `need` at most.
-    pub fn claim(&self, holder: Holder, need: u64, cut: &Cut) -> Claim {
+    pub fn claim(&self, holder: &Holder, need: u64, cut: &Cut) -> Claim {
         let signal = Arc::new(Signal { granted: Notify::new(), cut: cut.clone() });
         let mut state = self.0.state.lock();
         let id = state.shares.join(holder, need, self.now());
@@ -89,9 +92,21 @@ impl Pool {
     }
 
     /// A claim that holds so much, if that is there at once and nobody waits for it.
-    pub fn claim_now(&self, holder: Holder, amount: u64, cut: &Cut) -> Option<Claim> {
+    pub fn claim_now(&self, holder: &Holder, amount: u64, cut: &Cut) -> Option<Claim> {
         let claim = self.claim(holder, amount, cut);
         let granted = self.0.state.lock().shares.take(claim.id, amount, self.now());
+        granted.then_some(claim)
+    }
+
+    /// As [`Pool::claim_now`], for what is a help but not needed: the outermost of the holder's names is given no more
+    /// than it leaves to others.
+    pub fn claim_spare(&self, holder: &Holder, amount: u64, cut: &Cut) -> Option<Claim> {
+        let claim = self.claim(holder, amount, cut);
+        let mut state = self.0.state.lock();
+        let [held, ..] = state.shares.held_by(holder);
+        let leaves_as_much = held.saturating_add(amount) <= state.shares.free().saturating_sub(amount);
+        let granted = leaves_as_much && state.shares.take(claim.id, amount, self.now());
+        drop(state);
         granted.then_some(claim)
     }
 
@@ -106,8 +121,8 @@ impl Pool {
         self.0.state.lock().shares.free()
     }
 
-    /// What a holder holds, at the outer level and at the inner.
-    pub fn held_by(&self, holder: &Holder) -> (u64, u64) {
+    /// What a holder holds at each level, the outermost first.
+    pub fn held_by(&self, holder: &Holder) -> [u64; LEVELS] {
         self.0.state.lock().shares.held_by(holder)
     }
 
@@ -118,7 +133,7 @@ impl Pool {
     /// Changes the shares; the claims that waited for that go on.
     fn change<T>(&self, change: impl FnOnce(&mut Shares) -> T) -> T {
         let mut state = self.0.state.lock();
-        let State { shares, signals } = &mut *state;
+        let State { shares, signals, .. } = &mut *state;
         let changed = change(shares);
         for granted in shares.grants(self.now()) {
             signals.get(&granted).into_iter().for_each(|signal| signal.granted.notify_one());
@@ -130,8 +145,14 @@ impl Pool {
     fn cut_slowest(&self) {
         let Patience { cut_after, cuts_own, .. } = self.0.patience;
         let mut state = self.0.state.lock();
-        let State { shares, signals } = &mut *state;
-        for cut in shares.cuts(cut_after, cuts_own, self.now()) {
+        let State { shares, signals, looked_at } = &mut *state;
+        let now = self.now();
+        // However many wait: it is looked for all of them at once.
+        if now.saturating_sub(*looked_at) < cut_after / 4 {
+            return;
+        }
+        *looked_at = now;
+        for cut in shares.cuts(cut_after, cuts_own, now) {
             signals.get(&cut).into_iter().for_each(|signal| signal.cut.cut());
         }
         for granted in shares.grants(self.now()) {
@@ -206,8 +227,8 @@ impl Claim {
         }
         let waiting = Waiting(self);
         let mut state = waiting.0.pool.0.state.lock();
-        let State { shares, signals } = &mut *state;
-        let replaced = shares.replace(waiting.0.id, now).ok_or(Short::Waited);
+        let State { shares, signals, .. } = &mut *state;
+        let replaced = shares.replace(waiting.0.id, waiting.0.pool.0.patience.cut_after, now).ok_or(Short::Waited);
         for cut in replaced? {
             signals.get(&cut).into_iter().for_each(|signal| signal.cut.cut());
         }
@@ -248,7 +269,7 @@ impl Claim {
     }
 
     /// From now on it is another holder's.
-    pub fn move_to(&self, holder: Holder) {
+    pub fn move_to(&self, holder: &Holder) {
         self.pool.0.state.lock().shares.move_to(self.id, holder);
     }
 

@@ -9,12 +9,11 @@
 //!
 //! Must not know: what is shared, clocks, tasks.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Holder;
-use crate::mutant;
+use super::holder::{Holder, LEVELS};
+use super::tree::{ClaimId, NodeId, Tree};
 
 /// A claim's rate is taken as if so many bytes more had been moved in one second more: one that began a moment ago is
 /// not slow.
@@ -35,10 +34,6 @@ const OWN_PATIENCE: u32 = 2;
 /// Of the pool, one part in so many is freed at once of claims that have stopped.
 const PARTS_FREED: u64 = 8;
 
-/// A claim of the pool. Those made later are greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct ClaimId(u64);
-
 /// The shares of a pool.
 #[derive(Debug)]
 pub(super) struct Shares {
@@ -49,8 +44,8 @@ pub(super) struct Shares {
     unsettled: u64,
     claims: BTreeMap<ClaimId, ClaimState>,
     waiting: BTreeMap<ClaimId, Wait>,
-    outer: BTreeMap<Arc<str>, u64>,
-    inner: BTreeMap<Holder, HolderState>,
+    /// The holders, cut claims apart from what they hold.
+    tree: Tree,
     /// What claims need that are unfinished, and how many of them need as much.
     needs: BTreeMap<u64, usize>,
     front: Option<ClaimId>,
@@ -63,14 +58,14 @@ pub(super) struct Shares {
 
 #[derive(Debug)]
 struct ClaimState {
-    holder: Holder,
+    holder: NodeId,
     need: u64,
     held: u64,
     /// Since when its share comes back by our own doing.
     settled_at: Option<Duration>,
     is_cut: bool,
-    /// Its client asks for nothing at the moment.
-    is_idle: bool,
+    /// Since when its client asks for nothing.
+    idle_since: Option<Duration>,
     /// What its client moved beside what it holds.
     moved: u64,
     since: Duration,
@@ -80,14 +75,6 @@ struct ClaimState {
     /// What its client moved lately, below [`STIR_BYTES`], and how long the client had been waited for before that.
     lately: u64,
     lately_since: Duration,
-}
-
-#[derive(Debug, Default)]
-struct HolderState {
-    held: u64,
-    /// What its claims were given, ever.
-    granted: u64,
-    claims: BTreeSet<ClaimId>,
 }
 
 #[derive(Debug)]
@@ -101,6 +88,11 @@ struct Wait {
 impl ClaimState {
     const fn is_settled(&self) -> bool {
         self.settled_at.is_some()
+    }
+
+    /// Whether it has what depends on its client.
+    const fn is_cuttable(&self) -> bool {
+        !self.is_settled() && self.held > 0
     }
 
     const fn is_unfinished(&self) -> bool {
@@ -138,15 +130,14 @@ impl ClaimState {
 }
 
 impl Shares {
-    pub(super) const fn new(capacity: u64) -> Self {
+    pub(super) fn new(capacity: u64) -> Self {
         Self {
             capacity,
             held: 0,
             unsettled: 0,
             claims: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            outer: BTreeMap::new(),
-            inner: BTreeMap::new(),
+            tree: Tree::new(),
             needs: BTreeMap::new(),
             front: None,
             front_since: Duration::ZERO,
@@ -170,16 +161,16 @@ impl Shares {
     }
 
     /// A new claim, which will need so much at most. One that needs more than the pool is given all of it, alone.
-    pub(super) fn join(&mut self, holder: Holder, need: u64, now: Duration) -> ClaimId {
+    pub(super) fn join(&mut self, holder: &Holder, need: u64, now: Duration) -> ClaimId {
         let id = ClaimId(self.next);
         self.next += 1;
         let claim = ClaimState {
-            holder,
+            holder: self.tree.enter(holder, id),
             need: need.min(self.capacity),
             held: 0,
             settled_at: None,
             is_cut: false,
-            is_idle: false,
+            idle_since: None,
             moved: 0,
             since: now,
             granted_at: now,
@@ -188,7 +179,6 @@ impl Shares {
             lately_since: Duration::ZERO,
         };
         self.count_need(claim.need, true);
-        self.inner.entry(claim.holder.clone()).or_default().claims.insert(id);
         self.claims.insert(id, claim);
         id
     }
@@ -215,12 +205,15 @@ impl Shares {
         }
         let granted_before = self.granted_to(id);
         self.waiting.insert(id, Wait { amount, since: now, granted_before });
+        self.mark_waiting(id, true);
         false
     }
 
     /// The claim does not wait any more.
     pub(super) fn stop_waiting(&mut self, id: ClaimId) {
-        self.waiting.remove(&id);
+        if self.waiting.remove(&id).is_some() {
+            self.mark_waiting(id, false);
+        }
     }
 
     /// Who of those that wait gets what it took, now that something may have come back.
@@ -228,17 +221,19 @@ impl Shares {
         let mut granted = Vec::new();
         while !self.waiting.is_empty() {
             if self.front.is_none() {
-                self.put_first(self.first_waiting(|_| true, |_, _| ()), now);
+                self.put_first(self.tree.neediest(), now);
             }
             // Nobody takes before the front what the front waits for.
             let front = self.front.filter(|front| self.is_waiting(*front));
-            let Some(id) = front.or_else(|| self.first_waiting(|_| true, |_, _| ())) else { break };
+            let Some(id) = front.or_else(|| self.tree.neediest()) else { break };
             let Some(amount) = self.waiting.get(&id).map(|wait| wait.amount).filter(|amount| self.fits(id, *amount))
             else {
                 break;
             };
-            if let (Some(wait), Some(claim)) = (self.waiting.remove(&id), self.claims.get_mut(&id)) {
-                claim.waited += now.saturating_sub(wait.since);
+            let since = self.waiting.get(&id).map_or(now, |wait| wait.since);
+            self.stop_waiting(id);
+            if let Some(claim) = self.claims.get_mut(&id) {
+                claim.waited += now.saturating_sub(since);
             }
             self.grant(id, amount, now);
             granted.push(id);
@@ -280,12 +275,13 @@ impl Shares {
     }
 
     /// Who is cut at once so that a claim that waits for a place has it, in a pool whose claims hold one place each. The
-    /// place is the claim's from now on, though the claim that was cut ends a moment later.
-    pub(super) fn replace(&mut self, id: ClaimId, now: Duration) -> Option<Vec<ClaimId>> {
+    /// place is the claim's from now on, though the claim that was cut ends a moment later. For a claim of another
+    /// outermost name any is cut; for one of the same, those that are idle or have stopped.
+    pub(super) fn replace(&mut self, id: ClaimId, patience: Duration, now: Duration) -> Option<Vec<ClaimId>> {
         let wanted = self.waiting.get(&id)?.amount;
         let mut cut = Vec::new();
         while self.free() < wanted {
-            let victim = self.slowest_of_largest(id, false, now).filter(|victim| *victim != id)?;
+            let victim = self.replaceable(id, patience, now).filter(|victim| *victim != id)?;
             self.cut(victim, now);
             if let Some(claim) = self.claims.get_mut(&victim) {
                 let held = std::mem::take(&mut claim.held);
@@ -293,7 +289,7 @@ impl Shares {
             }
             cut.push(victim);
         }
-        self.waiting.remove(&id);
+        self.stop_waiting(id);
         self.grant(id, wanted, now);
         Some(cut)
     }
@@ -326,7 +322,7 @@ impl Shares {
         let (need, counted) = (claim.need, claim.is_unfinished());
         claim.held = claim.held.saturating_sub(amount);
         claim.need = claim.need.saturating_sub(amount);
-        let (holder, is_settled, is_cut, needs) = (claim.holder.clone(), claim.is_settled(), claim.is_cut, claim.need);
+        let (holder, is_settled, is_cut, needs) = (claim.holder, claim.is_settled(), claim.is_cut, claim.need);
         if counted {
             self.count_need(need, false);
             self.count_need(needs, true);
@@ -336,20 +332,21 @@ impl Shares {
             self.unsettled = self.unsettled.saturating_sub(amount);
         }
         if !is_cut {
-            self.count_held(&holder, amount, false);
+            self.tree.subtract(holder, amount);
         }
     }
 
     /// The claim ends, and gives back what it holds.
     pub(super) fn leave(&mut self, id: ClaimId) {
-        self.waiting.remove(&id);
+        self.stop_waiting(id);
         self.settle(id, true, Duration::ZERO);
+        self.mark_idle(id, None);
         let Some(claim) = self.claims.remove(&id) else { return };
         self.held = self.held.saturating_sub(claim.held);
         if !claim.is_cut {
-            self.count_held(&claim.holder, claim.held, false);
+            self.tree.subtract(claim.holder, claim.held);
         }
-        self.leave_holder(id, &claim.holder);
+        self.tree.leave(claim.holder, id);
     }
 
     /// The claim's client moved so many bytes.
@@ -363,8 +360,8 @@ impl Shares {
     /// The claim's client begins or ends asking for something. An idle claim is cut before others of its holder, and
     /// for the claims that wait.
     pub(super) fn set_idle(&mut self, id: ClaimId, is_idle: bool, now: Duration) {
+        self.mark_idle(id, is_idle.then_some(now));
         if let Some(claim) = self.claims.get_mut(&id) {
-            claim.is_idle = is_idle;
             // What it does from now on is judged.
             (claim.since, claim.waited, claim.moved) = (now, Duration::ZERO, 0);
             (claim.lately, claim.lately_since) = (0, Duration::ZERO);
@@ -373,24 +370,27 @@ impl Shares {
     }
 
     /// From now on the claim is another holder's.
-    pub(super) fn move_to(&mut self, id: ClaimId, holder: Holder) {
+    pub(super) fn move_to(&mut self, id: ClaimId, holder: &Holder) {
+        let is_waiting = self.is_waiting(id);
+        let Some(idle_since) = self.claims.get(&id).map(|claim| claim.idle_since) else { return };
+        self.mark_waiting(id, false);
+        self.mark_idle(id, None);
+        let to = self.tree.enter(holder, id);
         let Some(claim) = self.claims.get_mut(&id) else { return };
-        let (held, is_cut) = (claim.held, claim.is_cut);
-        let before = std::mem::replace(&mut claim.holder, holder.clone());
-        self.inner.entry(holder.clone()).or_default().claims.insert(id);
-        if !is_cut {
-            self.count_held(&before, held, false);
-            self.count_held(&holder, held, true);
+        let held = if claim.is_cut { 0 } else { claim.held };
+        let before = std::mem::replace(&mut claim.holder, to);
+        self.tree.subtract(before, held);
+        self.tree.add(to, held);
+        if before != to {
+            self.tree.leave(before, id);
         }
-        if before != holder {
-            self.leave_holder(id, &before);
-        }
+        self.mark_waiting(id, is_waiting);
+        self.mark_idle(id, idle_since);
     }
 
-    /// What a holder holds, cut claims apart: of the outer level, and of the inner.
-    pub(super) fn held_by(&self, holder: &Holder) -> (u64, u64) {
-        let outer = self.outer.get(&holder.outer).copied().unwrap_or(0);
-        (outer, self.inner.get(holder).map_or(0, |state| state.held))
+    /// What a holder holds at each level, cut claims apart.
+    pub(super) fn held_by(&self, holder: &Holder) -> [u64; LEVELS] {
+        self.tree.held_by(holder)
     }
 
     /// Whether the claim may have so much more now.
@@ -412,17 +412,15 @@ impl Shares {
         claim.granted_at = now;
         claim.stir(amount, now);
         let (is_finished, is_settled, is_cut) = (!claim.is_unfinished(), claim.is_settled(), claim.is_cut);
-        let holder = claim.holder.clone();
+        let holder = claim.holder;
         self.held = self.held.saturating_add(amount);
         if !is_settled {
             self.unsettled = self.unsettled.saturating_add(amount);
         }
         if !is_cut {
-            self.count_held(&holder, amount, true);
+            self.tree.add(holder, amount);
         }
-        if let Some(state) = self.inner.get_mut(&holder) {
-            state.granted = state.granted.saturating_add(amount);
-        }
+        self.tree.granted(holder, amount);
         if was_counted && is_finished {
             self.count_need(need, false);
         }
@@ -434,11 +432,12 @@ impl Shares {
 
     fn cut(&mut self, id: ClaimId, now: Duration) {
         self.settle(id, true, now);
-        self.waiting.remove(&id);
+        self.stop_waiting(id);
+        self.mark_idle(id, None);
         let Some(claim) = self.claims.get_mut(&id) else { return };
         claim.is_cut = true;
-        let (holder, held) = (claim.holder.clone(), claim.held);
-        self.count_held(&holder, held, false);
+        let (holder, held) = (claim.holder, claim.held);
+        self.tree.subtract(holder, held);
     }
 
     /// Makes a claim the front, if it is unfinished.
@@ -468,14 +467,13 @@ impl Shares {
     ) -> Option<ClaimId> {
         let waiting = self.waiting.iter().filter(|(_, wait)| of(wait));
         let claims = waiting.filter_map(|(id, wait)| Some((*id, self.claims.get(id)?, wait)));
-        let first = claims.min_by_key(|(id, claim, wait)| (self.held_by(&claim.holder), rank(claim, wait), *id));
+        let first = claims.min_by_key(|(id, claim, wait)| (self.tree.held(claim.holder), rank(claim, wait), *id));
         first.map(|(id, ..)| id)
     }
 
     /// What the holder of a claim was given, ever.
     fn granted_to(&self, id: ClaimId) -> u64 {
-        let holder = self.claims.get(&id).and_then(|claim| self.inner.get(&claim.holder));
-        holder.map_or(0, |state| state.granted)
+        self.claims.get(&id).map_or(0, |claim| self.tree.granted_to(claim.holder))
     }
 
     /// Whether a claim has waited for long while its holder was given less than one claim may need.
@@ -487,21 +485,21 @@ impl Shares {
 
     /// Cuts claims of a claim's holder that have stopped, for all of the holder's that wait: a part of the pool at most.
     fn cut_stopped(&mut self, id: ClaimId, patience: Duration, now: Duration, cut: &mut Vec<ClaimId>) {
-        let Some(own) = self.claims.get(&id).map(|claim| claim.holder.clone()) else { return };
+        let Some(own) = self.claims.get(&id).map(|claim| claim.holder) else { return };
         let waits = |id: &ClaimId| self.claims.get(id).filter(|claim| claim.holder == own);
         let wanted: u64 =
             self.waiting.keys().filter_map(waits).map(|claim| claim.need.saturating_sub(claim.held)).sum();
         let room = wanted.min(self.capacity / PARTS_FREED);
         while self.unsettled_without(id) > self.capacity.saturating_sub(self.need_max().saturating_add(room)) {
-            let Some(victim) = self.largest_stopped(&own, patience, now).filter(|victim| *victim != id) else { return };
+            let Some(victim) = self.largest_stopped(own, patience, now).filter(|victim| *victim != id) else { return };
             self.cut(victim, now);
             cut.push(victim);
         }
     }
 
     /// Of a holder's claims that have stopped, the one that holds most.
-    fn largest_stopped(&self, holder: &Holder, patience: Duration, now: Duration) -> Option<ClaimId> {
-        let claims = self.inner.get(holder)?.claims.iter().filter_map(|id| Some((*id, self.claims.get(id)?)));
+    fn largest_stopped(&self, holder: NodeId, patience: Duration, now: Duration) -> Option<ClaimId> {
+        let claims = self.tree.claims(holder).filter_map(|id| Some((id, self.claims.get(&id)?)));
         let stopped = claims.filter(|(id, claim)| {
             let waits_since = self.waiting.get(id).map(|wait| wait.since);
             !claim.is_settled() && claim.held > 0 && claim.has_stopped(patience, now, waits_since)
@@ -511,34 +509,43 @@ impl Shares {
 
     /// The slowest claim of the holder that holds most, if it is to be cut for `id`; else one that is idle.
     fn slowest_of_largest(&self, id: ClaimId, stagnates: bool, now: Duration) -> Option<ClaimId> {
-        let own = &self.claims.get(&id)?.holder;
+        let own = self.claims.get(&id)?.holder;
         let wanted = self.waiting.get(&id)?.amount;
-        let (outer, inner) = self.held_by(own);
-        let is_owed_by = |holder: &Holder, (outer_of, inner_of)| {
-            let (of, than) = if holder.outer == own.outer { (inner_of, inner) } else { (outer_of, outer) };
-            stagnates || of > than.saturating_add(wanted)
-        };
-        let mut holders: Vec<_> =
-            self.inner.iter().map(|(holder, state)| (self.held_by(holder), holder, state)).collect();
-        holders.sort_by_key(|(held, ..)| *held);
-        if !mutant!(CutTheSmallest) {
-            holders.reverse();
-        }
-        let owing = holders.iter().filter(|(held, holder, _)| is_owed_by(holder, *held));
-        let slowest = owing.map(|(.., state)| self.slowest(state, false, now)).find_map(|slowest| slowest);
-        slowest.or_else(|| holders.iter().find_map(|(.., state)| self.slowest(state, true, now)))
+        let bound = (!stagnates).then_some(wanted);
+        let slowest =
+            self.tree.find_largest(own, bound, &mut |holder| self.slowest(holder, ClaimState::is_cuttable, now));
+        slowest.or_else(|| self.tree.find_largest_idle(&mut |holder| self.idle(holder)))
     }
 
-    /// The slowest claim of a holder that can be cut: idle ones first, then those that do not wait for the pool.
-    fn slowest(&self, holder: &HolderState, idle_only: bool, now: Duration) -> Option<ClaimId> {
-        let claims = holder.claims.iter().filter_map(|id| Some((*id, self.claims.get(id)?)));
-        let cuttable =
-            claims.filter(|(_, claim)| !claim.is_settled() && claim.held > 0 && (claim.is_idle || !idle_only));
-        let slowest = cuttable.min_by_key(|(id, claim)| {
-            let waits_since = self.waiting.get(id).map(|wait| wait.since);
-            (!claim.is_idle, waits_since.is_some(), claim.rate(now, waits_since))
+    /// As [`Shares::slowest_of_largest`], for [`Shares::replace`].
+    fn replaceable(&self, id: ClaimId, patience: Duration, now: Duration) -> Option<ClaimId> {
+        let own = self.claims.get(&id)?.holder;
+        let wanted = self.waiting.get(&id)?.amount;
+        let slowest = self.tree.find_largest(own, Some(wanted), &mut |holder| {
+            let is_own = self.tree.have_one_outermost(holder, own);
+            let has_stopped = |claim: &ClaimState| claim.is_cuttable() && claim.has_stopped(patience, now, None);
+            let is_held = |claim: &ClaimState| claim.held > 0;
+            if is_own { self.slowest(holder, has_stopped, now) } else { self.slowest(holder, is_held, now) }
         });
-        slowest.map(|(id, _)| id)
+        slowest.or_else(|| self.tree.find_largest_idle(&mut |holder| self.idle(holder)))
+    }
+
+    /// The slowest claim of a holder that may be cut: idle ones first, then those that depend on their client and do not
+    /// wait for the pool.
+    fn slowest(&self, holder: NodeId, may: impl Fn(&ClaimState) -> bool, now: Duration) -> Option<ClaimId> {
+        self.idle(holder).or_else(|| {
+            let claims = self.tree.claims(holder).filter_map(|id| Some((id, self.claims.get(&id)?)));
+            let slowest = claims.filter(|(_, claim)| !claim.is_cut && may(claim)).min_by_key(|(id, claim)| {
+                let waits_since = self.waiting.get(id).map(|wait| wait.since);
+                (claim.is_settled(), waits_since.is_some(), claim.rate(now, waits_since))
+            });
+            slowest.map(|(id, _)| id)
+        })
+    }
+
+    /// The claim of a holder that is idle for longest and can be cut.
+    fn idle(&self, holder: NodeId) -> Option<ClaimId> {
+        self.tree.idle(holder).find(|id| self.claims.get(id).is_some_and(ClaimState::is_cuttable))
     }
 
     fn unsettled_without(&self, id: ClaimId) -> u64 {
@@ -564,24 +571,16 @@ impl Shares {
         }
     }
 
-    fn count_held(&mut self, holder: &Holder, amount: u64, more: bool) {
-        let change = |held: u64| if more { held.saturating_add(amount) } else { held.saturating_sub(amount) };
-        let outer = change(self.outer.get(&holder.outer).copied().unwrap_or(0));
-        if outer == 0 {
-            self.outer.remove(&holder.outer);
-        } else {
-            self.outer.insert(Arc::clone(&holder.outer), outer);
-        }
-        if let Some(state) = self.inner.get_mut(holder) {
-            state.held = change(state.held);
+    fn mark_waiting(&mut self, id: ClaimId, is_waiting: bool) {
+        if let Some(claim) = self.claims.get(&id) {
+            self.tree.set_waiting(claim.holder, id, is_waiting);
         }
     }
 
-    fn leave_holder(&mut self, id: ClaimId, holder: &Holder) {
-        let Some(state) = self.inner.get_mut(holder) else { return };
-        state.claims.remove(&id);
-        if state.claims.is_empty() {
-            self.inner.remove(holder);
-        }
+    fn mark_idle(&mut self, id: ClaimId, since: Option<Duration>) {
+        let Some(claim) = self.claims.get_mut(&id) else { return };
+        let (holder, before) = (claim.holder, std::mem::replace(&mut claim.idle_since, since));
+        before.into_iter().for_each(|since| self.tree.set_idle(holder, id, since, false));
+        since.into_iter().for_each(|since| self.tree.set_idle(holder, id, since, true));
     }
 }

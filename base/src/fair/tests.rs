@@ -5,13 +5,19 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::Holder;
-use super::shares::{ClaimId, STIR_BYTES, Shares};
+use super::holder::{Holder, LEVELS};
+use super::shares::{STIR_BYTES, Shares};
+use super::tree::ClaimId;
 
 const PATIENCE: Duration = Duration::from_millis(50);
 
 fn holder(number: u8) -> Holder {
-    Holder::new(format!("account {}", number / 2), format!("bucket {number}"))
+    Holder::new([format!("account {}", number / 4), format!("bucket {}", number / 2), format!("key {number}")])
+}
+
+/// A peer that has a link to the bucket of [`holder`] 0.
+fn link(peer: u8) -> Holder {
+    Holder::new(["account 0", "bucket 0", "links", "a link", &peer.to_string()])
 }
 
 /// A client of the pool in a model: it fills its claim in steps, is written for a while, and begins again.
@@ -31,13 +37,28 @@ struct Client {
     held: u64,
     written_at: Option<Duration>,
     is_cut: bool,
+    /// It begins anew when it is cut.
+    comes_back: bool,
 }
 
 impl Client {
     fn new(holder: Holder, need: u64, step: u64, chunks: u32) -> Self {
         let (stalls_at, sends_at) = (None, Duration::ZERO);
-        let (claim, held, written_at, is_cut) = (None, 0, None, false);
-        Self { holder, need, step, chunks, stalls_at, every_ms: 1, sends_at, claim, held, written_at, is_cut }
+        let (claim, held, written_at, is_cut, comes_back) = (None, 0, None, false, false);
+        Self {
+            holder,
+            need,
+            step,
+            chunks,
+            stalls_at,
+            every_ms: 1,
+            sends_at,
+            claim,
+            held,
+            written_at,
+            is_cut,
+            comes_back,
+        }
     }
 
     fn every_ms(self, every_ms: u32) -> Self {
@@ -46,6 +67,10 @@ impl Client {
 
     fn stalling_at(self, held: u64) -> Self {
         Self { stalls_at: Some(held), ..self }
+    }
+
+    fn coming_back(self) -> Self {
+        Self { comes_back: true, ..self }
     }
 
     fn is_done(&self) -> bool {
@@ -81,7 +106,7 @@ impl Model {
         self.take_up();
         for cut in self.shares.cuts(PATIENCE, self.stagnates, self.now) {
             let client = self.clients.iter_mut().find(|client| client.claim == Some(cut)).unwrap();
-            client.is_cut = true;
+            client.is_cut = !client.comes_back;
             client.held = 0;
             client.claim = None;
             self.shares.leave(cut);
@@ -98,7 +123,7 @@ impl Model {
             return;
         }
         let Some(claim) = client.claim else {
-            client.claim = Some(self.shares.join(client.holder.clone(), client.need, self.now));
+            client.claim = Some(self.shares.join(&client.holder, client.need, self.now));
             return;
         };
         if let Some(written_at) = client.written_at {
@@ -216,6 +241,31 @@ proptest! {
         prop_assert!(!model.clients[waits].is_cut && !model.clients[waits - 1].is_cut);
     }
 
+    /// Peers have a link, and as many claims as they like: some stop when they have something, some wait for the pool and
+    /// stop at once when they are given anything. The owner, whose key is another holder of the same bucket, gets chunk
+    /// after chunk within a few times the patience each, also while another upload of the owner's gets on slowly.
+    #[test]
+    fn a_links_claims_keep_its_owner_waiting_for_a_bounded_time(
+        links in prop::collection::vec((0u8..4, 1u64..100), 20..200), slow in 0usize..3, every_ms in 20u32..45,
+        need in 1u64..100, chunks in 1u32..6,
+    ) {
+        let stopping = |(peer, held): (u8, u64)| {
+            Client::new(link(peer), 100 * STIR_BYTES, STIR_BYTES, 9).stalling_at(held * STIR_BYTES).coming_back()
+        };
+        let mut model = Model::new(1000 * STIR_BYTES, links.into_iter().map(stopping).collect());
+        let slow_one = || Client::new(holder(0), 100 * STIR_BYTES, STIR_BYTES, 9).every_ms(every_ms);
+        model.clients.extend((0..slow).map(|_| slow_one()));
+        (0..200).for_each(|_| model.tick());
+        let owner = model.clients.len();
+        model.clients.push(Client::new(holder(0), need * STIR_BYTES, need.min(25) * STIR_BYTES, chunks));
+        let end = model.now + PATIENCE * (4 + 4 * chunks);
+        while !model.clients[owner].is_done() {
+            prop_assert!(model.now < end, "it waits: {:?}", model.shares);
+            model.tick();
+        }
+        prop_assert!(model.clients[owner - slow..].iter().all(|client| !client.is_cut), "one of the owner's was cut");
+    }
+
     /// Some stop in the middle for ever: the others get through all the same.
     #[test]
     fn a_claim_that_stops_keeps_nobody_waiting(
@@ -255,7 +305,7 @@ proptest! {
             let chosen = claims.keys().nth(which).copied();
             match (what, chosen) {
                 (0, _) | (_, None) => {
-                    let id = shares.join(holder(number), amount, now);
+                    let id = shares.join(&holder(number), amount, now);
                     claims.insert(id, (holder(number), 0, 0));
                 }
                 (1 | 2, Some(id)) if !shares.is_waiting(id) => {
@@ -264,7 +314,7 @@ proptest! {
                     if shares.take(id, amount, now) { entry.1 += taken } else { entry.2 = taken }
                 }
                 (3, Some(id)) => {
-                    shares.move_to(id, holder(number));
+                    shares.move_to(id, &holder(number));
                     claims.get_mut(&id).unwrap().0 = holder(number);
                 }
                 (4, Some(id)) => {
@@ -294,11 +344,11 @@ proptest! {
             prop_assert!(held <= capacity);
             prop_assert_eq!(shares.free(), capacity - held);
             for number in 0..8 {
-                let of = |same: &dyn Fn(&Holder) -> bool| -> u64 {
-                    claims.values().filter(|(holder, ..)| same(holder)).map(|(_, held, _)| held).sum()
-                };
                 let one = holder(number);
-                let expected = (of(&|other| other.outer == one.outer), of(&|other| *other == one));
+                let expected: [u64; LEVELS] = std::array::from_fn(|level| {
+                    let same = |other: &Holder| other.levels()[..=level] == one.levels()[..=level];
+                    claims.values().filter(|(holder, ..)| same(holder)).map(|(_, held, _)| held).sum()
+                });
                 prop_assert_eq!(shares.held_by(&one), expected);
             }
         }
@@ -309,7 +359,7 @@ proptest! {
 fn one_that_is_alone_may_use_all() {
     let mut shares = Shares::new(100);
     for _ in 0..100 {
-        let id = shares.join(holder(0), 1, Duration::ZERO);
+        let id = shares.join(&holder(0), 1, Duration::ZERO);
         assert!(shares.take(id, 1, Duration::ZERO));
     }
     assert_eq!(shares.free(), 0);
@@ -318,15 +368,15 @@ fn one_that_is_alone_may_use_all() {
 #[test]
 fn an_idle_claim_gives_way_to_anybody() {
     let mut shares = Shares::new(3);
-    let ids: Vec<_> = (0..3).map(|number| shares.join(holder(2 * number), 1, Duration::ZERO)).collect();
+    let ids: Vec<_> = (0..3).map(|number| shares.join(&holder(4 * number), 1, Duration::ZERO)).collect();
     assert!(ids.iter().all(|id| shares.take(*id, 1, Duration::ZERO)));
-    let late = shares.join(holder(0), 1, Duration::ZERO);
+    let late = shares.join(&holder(0), 1, Duration::ZERO);
     let now = Duration::from_secs(9);
     assert!(!shares.take(late, 1, now));
-    assert_eq!(shares.replace(late, now), None, "nobody is idle");
+    assert_eq!(shares.replace(late, PATIENCE, now), None, "nobody is idle");
     shares.set_idle(ids[2], true, now);
     shares.set_idle(ids[1], true, now + Duration::from_secs(1));
-    assert_eq!(shares.replace(late, now), Some(vec![ids[2]]));
+    assert_eq!(shares.replace(late, PATIENCE, now), Some(vec![ids[2]]));
     assert!(!shares.is_waiting(late));
     shares.leave(ids[2]);
     assert_eq!(shares.free(), 0);

@@ -9,11 +9,11 @@ const PATIENCE: Patience =
     Patience { cut_after: Duration::from_millis(500), cuts_own: true, give_up_after: Duration::from_secs(5) };
 
 fn holder(account: &str) -> Holder {
-    Holder::new(account, "bucket")
+    Holder::new([account, "bucket"])
 }
 
 async fn filled(pool: &Pool, account: &str, amount: u64, need: u64) -> Claim {
-    let mut claim = pool.claim(holder(account), need, &Cut::default());
+    let mut claim = pool.claim(&holder(account), need, &Cut::default());
     claim.take(amount).await.unwrap();
     claim
 }
@@ -42,7 +42,7 @@ fn the_holder_of_most_gives_way() {
         assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
         assert!(!little.cut().is_cut(), "the one that holds little was cut");
         assert_eq!(ends.iter().filter(|end| end.is_finished()).count(), 1, "one was enough");
-        assert_eq!(pool.held_by(&holder("little")).0, 200);
+        assert_eq!(pool.held_by(&holder("little"))[0], 200);
         drop(more);
     });
 }
@@ -52,7 +52,7 @@ fn a_claim_that_waits_in_vain_is_told_so() {
     paused().block_on(async {
         let pool = Pool::new(100, Patience { cuts_own: false, ..PATIENCE });
         let all = filled(&pool, "a", 100, 100).await;
-        let mut late = pool.claim(holder("a"), 10, &Cut::default());
+        let mut late = pool.claim(&holder("a"), 10, &Cut::default());
         assert_eq!(late.take(10).await, Err(Short::Waited));
         drop(all);
         assert_eq!(late.take(10).await, Ok(()));
@@ -68,7 +68,7 @@ fn a_wait_may_be_dropped() {
     paused().block_on(async {
         let pool = Pool::new(100, Patience { cuts_own: false, ..PATIENCE });
         let all = filled(&pool, "a", 100, 100).await;
-        let mut late = pool.claim(holder("a"), 100, &Cut::default());
+        let mut late = pool.claim(&holder("a"), 100, &Cut::default());
         assert!(tokio::time::timeout(Duration::from_millis(10), late.take(100)).await.is_err());
         drop(all);
         assert_eq!(pool.free(), 100);

@@ -103,6 +103,7 @@ pub(super) fn server_settings(settings: &Settings, descriptors: Descriptors, dri
         rate_over_ms: limits.client_rate_over_s.saturating_mul(1000),
         peer_connections_max: limits.peer_connections_max.unwrap_or(usize::MAX),
         requests_max: limits.requests_max,
+        receive_buffer_bytes_max: limits.receive_buffer_bytes_max,
         request_time_max_s: limits.request_time_max_s,
         shutdown_grace_ms: settings.process.shutdown_grace_s.saturating_mul(1000),
         ..ServerSettings::default()

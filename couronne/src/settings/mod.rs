@@ -164,6 +164,9 @@ settings! {
         /// Memory of bodies read ahead of their receivers, in bytes. When it is short, the answer that its client takes
         /// most slowly, of the account that holds most, is cut off.
         read_buffer_bytes_max: u64 = 256 << 20,
+        /// Memory of what is read from connections before it counts as any of these, in bytes. Where there is none left,
+        /// connections are read 8 KiB at a time.
+        receive_buffer_bytes_max: u64 = 64 << 20,
         /// Memory of XML documents that clients send, of what is made of them included, in bytes. Shared as the others.
         document_bytes_max: u64 = 64 << 20,
         /// How long a revoked key may still be taken as valid, in milliseconds.

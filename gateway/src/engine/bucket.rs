@@ -13,7 +13,7 @@ mod rules;
 
 use std::sync::Arc;
 
-use couronne_base::fair::Holder;
+use couronne_base::fair::{Holder, OnBehalf};
 use couronne_client::BucketView;
 use couronne_metadata::command::Refusal;
 use couronne_metadata::ids::Ordinal;
@@ -88,9 +88,10 @@ impl Bucket {
         BucketView { id: self.entry.id, rules_version: self.entry.rules.version }
     }
 
-    /// The holder of the shares that are taken: its account, and within it the bucket.
+    /// The holder of the shares that this task takes: the bucket's account, within it the bucket, and within that the
+    /// caller.
     pub(crate) fn holder(&self) -> Holder {
-        Holder::new(&*self.entry.account, Arc::clone(&self.name))
+        OnBehalf::of_task().holder([&*self.entry.account, &*self.name])
     }
 }
 

@@ -205,7 +205,7 @@ impl<'a> Intake<'a> {
             self.expect_end(&mut share).await?;
             return Ok(Chunk::complete(first, share));
         }
-        let mut buffer = AlignedBuffer::with_capacity(first.len().max(self.declared.map_or(0, |_| wanted)));
+        let (mut buffer, _ahead) = self.buffer(first.len(), self.declared.map_or(0, |_| wanted));
         buffer.extend_from_slice(&first);
         while !self.ended && buffer.len() < chunk_bytes as usize {
             let piece = self.piece(chunk_bytes as usize - buffer.len(), &mut share).await?;
@@ -215,6 +215,14 @@ impl<'a> Intake<'a> {
             self.expect_end(&mut share).await?;
         }
         Ok(Chunk::complete(buffer.freeze(), share))
+    }
+
+    /// A buffer for the first bytes of a chunk that will have so many: for all of them at once, if there is memory for what
+    /// has not arrived; else it grows as bytes arrive, and is never more than twice as large as what is in it.
+    fn buffer(&self, first: usize, whole: usize) -> (AlignedBuffer, Option<Claim>) {
+        let ahead = self.shared.client.buffers_ahead().claim_spare(&self.holder, whole as u64, &self.cut);
+        let capacity = if ahead.is_some() { whole } else { first.next_power_of_two() };
+        (AlignedBuffer::with_capacity(capacity.max(first)), ahead)
     }
 
     /// Up to `bytes_max` bytes of the body, hashed, and covered by a share; empty only at its end.
@@ -266,7 +274,7 @@ impl<'a> Intake<'a> {
     /// are being written and give theirs back.
     fn share(&self, chunk_len: usize) -> Claim {
         let need = self.with_parity(chunk_len);
-        self.shared.client.write_budget().claim(self.holder.clone(), need, &self.cut)
+        self.shared.client.write_budget().claim(&self.holder, need, &self.cut)
     }
 
     /// The memory of so many bytes and their parity. (Copies share the data's memory.)

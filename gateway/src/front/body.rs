@@ -13,24 +13,15 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use couronne_base::fair::{Claim, Holder, Pool, Short, lend};
 use couronne_metadata::record::ChecksumAlgorithm;
-use futures_util::FutureExt as _;
-use http_body_util::BodyExt as _;
-use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Frame;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::error::Rejection;
 use super::face::{BodyDecoder as _, DecoderStep, Face};
 use super::gateway::FrontSettings;
+use super::limits::frames::{Frames, Incoming};
 use super::limits::pace::{LeastRate, Pace};
 use super::limits::under_way::UnderWay;
 use crate::engine::{BodyError, BodyHashes, BodySource, Expected, ExpectedChecksum};
-
-/// A body as the server hands it over.
-pub type Incoming = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
-
-/// What comes next of a body.
-type NextFrame = Option<Result<Frame<Bytes>, Box<dyn std::error::Error + Send + Sync>>>;
 
 /// The largest body that an operation without one is sent, in bytes.
 const DISCARDED_BYTES_MAX: usize = 64 << 10;
@@ -73,7 +64,7 @@ pub(super) struct Reception {
 
 /// A request's body.
 pub struct Body<F: Face> {
-    incoming: Incoming,
+    frames: Frames,
     reception: Reception,
     /// The holder that memory is taken for.
     holder: Holder,
@@ -96,13 +87,14 @@ impl<F: Face> Body<F> {
         incoming: Incoming,
         framing: Framing<F::Decoder>,
         reception: Reception,
+        holder: Holder,
         settings: &FrontSettings,
     ) -> Self {
         let Framing { decoder, length, expected } = framing;
         Self {
-            incoming,
+            frames: Frames::new(incoming),
             reception,
-            holder: Holder::new("", ""),
+            holder,
             least: settings.least_rate(),
             pace: Pace::default(),
             decoder,
@@ -141,7 +133,7 @@ impl<F: Face> Body<F> {
             }
             let cost = (bytes.len() as u64).saturating_mul(DOCUMENT_COST);
             let Reception { documents, under_way, .. } = &self.reception;
-            let share = share.get_or_insert_with(|| documents.claim(self.holder.clone(), need, under_way.cut()));
+            let share = share.get_or_insert_with(|| documents.claim(&self.holder, need, under_way.cut()));
             let wait = share.patience().give_up_after;
             share.take_in_steps(cost, wait).await.map_err(|short| Rejection::Engine(short.into()))?;
             hashes.update(&bytes);
@@ -171,12 +163,12 @@ impl<F: Face> Body<F> {
 
     async fn receive(&mut self) -> Result<Option<Bytes>, BodyError> {
         loop {
-            let Some(decoder) = &mut self.decoder else { return self.frame().await };
+            let Some(decoder) = &mut self.decoder else { return self.piece().await };
             match decoder.step(&mut self.input)? {
                 DecoderStep::Data(data) => return Ok(Some(data)),
                 DecoderStep::NeedInput | DecoderStep::End => {}
             }
-            match self.frame().await? {
+            match self.piece().await? {
                 Some(more) => self.input = more,
                 None => break,
             }
@@ -188,44 +180,28 @@ impl<F: Face> Body<F> {
         Ok(None)
     }
 
-    /// The next bytes from the connection. HTTP's own trailers mean nothing here and are dropped.
-    async fn frame(&mut self) -> Result<Option<Bytes>, BodyError> {
-        loop {
-            // What is here already was not waited for.
-            let next = match self.incoming.frame().now_or_never() {
-                Some(next) => next,
-                None => self.awaited_frame().await?,
-            };
-            match next {
-                None => return Ok(None),
-                Some(Err(error)) => return Err(BodyError::Disconnected(error.to_string())),
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data()
-                        && !data.is_empty()
-                    {
-                        self.pace.moved(data.len() as u64);
-                        self.reception.under_way.moved(data.len());
-                        return Ok(Some(data));
-                    }
-                }
-            }
+    /// The next bytes from the connection.
+    async fn piece(&mut self) -> Result<Option<Bytes>, BodyError> {
+        let Self { frames, pace, reception, stall, .. } = self;
+        let Reception { under_way, deadline, .. } = reception;
+        let mut moved = |bytes: usize| {
+            pace.moved(bytes as u64);
+            under_way.moved(bytes);
+        };
+        // What is here already is not waited for.
+        if let Some(piece) = frames.piece_now(&mut moved) {
+            return piece;
         }
-    }
-
-    /// The next frame, for which the client is waited for: within bounds, and only as long as the request is not cut.
-    async fn awaited_frame(&mut self) -> Result<NextFrame, BodyError> {
-        let Reception { under_way, deadline, .. } = &self.reception;
         let since = Instant::now();
         let awaits_client = under_way.await_client();
-        let frame = timeout_at((since + self.stall).min(*deadline), self.incoming.frame());
-        let next = tokio::select! {
+        let piece = tokio::select! {
             biased;
+            piece = frames.piece(&mut moved) => piece,
             () = under_way.cut().wait() => return Err(BodyError::Short(Short::Cut)),
-            next = frame => next.map_err(|_| BodyError::TimedOut)?,
+            () = sleep_until((since + *stall).min(*deadline)) => return Err(BodyError::TimedOut),
         };
         drop(awaits_client);
-        let is_too_slow = self.pace.is_too_slow(since.elapsed(), self.least);
-        if is_too_slow { Err(BodyError::TimedOut) } else { Ok(next) }
+        if self.pace.is_too_slow(since.elapsed(), self.least) { Err(BodyError::TimedOut) } else { piece }
     }
 }
 

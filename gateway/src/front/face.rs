@@ -76,6 +76,8 @@ pub struct Verified<P> {
     pub caller: Arc<Credential>,
     /// How the payload is secured.
     pub payload: P,
+    /// If the request is a link, good for anybody that has it: what tells it from other links.
+    pub link: Option<Box<str>>,
 }
 
 /// An operation of a face, by name.

@@ -7,17 +7,18 @@
 
 use std::sync::Arc;
 
-use couronne_base::fair::Short;
+use couronne_base::fair::{Holder, Short};
 use http::request::Parts;
 use hyper::body::Body as _;
 use tokio::time::Instant;
 
 use super::authorize::{RENEWALS_MAX, authorize};
-use super::body::{Body, BodyUse, Incoming, Reception};
+use super::body::{Body, BodyUse, Reception};
 use super::error::{FaceError, FrontError, Rejection, of_face};
 use super::face::{Face, FaceOperation as _, Verified};
 use super::gateway::Gateway;
 use super::handler::{ErrorOf, Handler};
+use super::limits::frames::Incoming;
 use super::limits::under_way::UnderWay;
 use super::request::{self, RequestHead};
 use super::request_id::RequestId;
@@ -45,6 +46,8 @@ pub struct Authenticated<F: Face> {
     request: Arc<F::Request>,
     operation: F::Operation,
     caller: Arc<Credential>,
+    /// The holder that the request counts for.
+    holder: Holder,
     payload: F::Payload,
     incoming: Incoming,
     under_way: UnderWay,
@@ -102,15 +105,15 @@ async fn stages<F: Face>(
     let operation = gateway.face.route(&request);
     trace.passed(Stage::Parse);
 
-    let Verified { caller, payload } = F::authenticate(gateway, &request).await.map_err(FrontError::Face)?;
+    let Verified { caller, payload, link } = F::authenticate(gateway, &request).await.map_err(FrontError::Face)?;
     trace.caller(&caller);
-    under_way.authenticated(&caller.account);
+    let holder = under_way.authenticated(&caller, link.as_deref());
     trace.passed(Stage::Authenticate);
 
     let operation = operation.map_err(FrontError::Face)?;
     trace.operation(operation.name());
     let request = Arc::new(request);
-    let authenticated = Authenticated { request, operation, caller, payload, incoming, under_way, deadline };
+    let authenticated = Authenticated { request, operation, caller, holder, payload, incoming, under_way, deadline };
     F::dispatch(gateway, authenticated, trace).await
 }
 
@@ -121,24 +124,24 @@ pub async fn carry_out<H: Handler>(
     authenticated: Authenticated<H::Face>,
     trace: &mut Trace,
 ) -> Result<Response, FrontError<ErrorOf<H>>> {
-    let Authenticated { request, operation, caller, payload, incoming, under_way, deadline } = authenticated;
+    let Authenticated { request, operation, caller, holder, payload, incoming, under_way, deadline } = authenticated;
 
     let sent_bytes = incoming.size_hint().exact();
     let framing = gateway.face.framing(&request, payload, H::BODY, sent_bytes).map_err(FrontError::Face)?;
     let reception = Reception { under_way: under_way.clone(), deadline, documents: gateway.documents.clone() };
-    let mut body = Body::<H::Face>::new(incoming, framing, reception, &gateway.settings);
+    let mut body = Body::<H::Face>::new(incoming, framing, reception, holder, &gateway.settings);
     let parameters = Arc::new(H::parse(&request).map_err(FrontError::Face)?);
     let resources = parameters.resources(&request).map_err(FrontError::Face)?;
     let mut resolved = resources.resolve(&gateway.engine).await.map_err(of_face)?;
-    if let Some((bucket, _)) = resolved.buckets().next() {
-        under_way.resolved(bucket);
-        body.counts_for(bucket.holder());
-    }
     trace.passed(Stage::Resolve);
 
     for _ in 0..RENEWALS_MAX {
         let authorized = authorize::<H>(gateway, operation, &parameters, &request, &caller, &resolved)?;
         trace.passed(Stage::Authorize);
+        // Not before: a bucket's account does not answer for a caller that is denied.
+        if let Some((bucket, _)) = resolved.buckets().next() {
+            body.counts_for(under_way.authorized(bucket));
+        }
 
         if H::BODY == BodyUse::None {
             body.discard().await.map_err(of_face)?;

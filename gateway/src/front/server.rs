@@ -11,6 +11,7 @@ mod incoming;
 mod outgoing;
 mod places;
 mod progress;
+mod read_ahead;
 mod settings;
 mod streams;
 mod tls;
@@ -46,6 +47,7 @@ use incoming::{BodyTracker, FromHyper};
 use outgoing::{Answered, Outgoing};
 use places::{ConnectionPlace, Places};
 use progress::Progress;
+use read_ahead::ReadAhead;
 use streams::Streams;
 
 pub use settings::ServerSettings;
@@ -53,9 +55,6 @@ pub use tls::{TlsError, config as tls_config};
 
 /// What hyper gathers of a body before it writes, so that a large one takes few system calls. Bytes.
 const WRITE_BYTES: usize = 512 << 10;
-/// What a client may send of a connection, and of one stream, over HTTP/2 before it is read: held beside all pools. Bytes.
-const H2_CONNECTION_WINDOW_BYTES: u32 = 512 << 10;
-const H2_STREAM_WINDOW_BYTES: u32 = 256 << 10;
 /// How much of an answer a stream takes before its client has room for it, beside the last piece given. Bytes.
 const H2_SEND_BUFFER_BYTES: usize = 256 << 10;
 /// How long accepting pauses after it failed for want of a resource.
@@ -72,6 +71,7 @@ struct Server<A> {
     places: Places,
     /// The requests under way.
     requests: Requests,
+    read_ahead: ReadAhead,
 }
 
 /// What a request comes on.
@@ -95,7 +95,8 @@ pub async fn serve(
     let grace = Duration::from_millis(settings.shutdown_grace_ms);
     let places = Places::new(settings.connections_max, settings.peer_connections_max);
     let requests = Requests::new(settings.requests_max, settings.request_patience());
-    let server = Arc::new(Server { faces, settings, tls: tls.map(TlsAcceptor::from), places, requests });
+    let read_ahead = ReadAhead::new(settings.receive_buffer_bytes_max);
+    let server = Arc::new(Server { faces, settings, tls: tls.map(TlsAcceptor::from), places, requests, read_ahead });
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -157,7 +158,9 @@ impl<A: Faces> Server<A> {
     async fn http1(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher, place: ConnectionPlace) {
         let conflict = Conflict::default();
         let guard = Guard::new(conflict.clone());
-        let io = TokioIo::new(Connection::new(stream, Some(guard), self.settings.send_bounds()));
+        let reads = self.read_ahead.reads(place.peer());
+        let io =
+            TokioIo::new(Connection::new(stream, Some(guard), Some(reads), place.clone(), self.settings.send_bounds()));
         let settings = self.settings.clone();
         let progress = Progress::new(place.cut().clone());
         let beside = progress.clone();
@@ -183,7 +186,8 @@ impl<A: Faces> Server<A> {
 
     async fn http2(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher, place: ConnectionPlace) {
         let bounds = self.settings.send_bounds();
-        let io = TokioIo::new(Connection::new(stream, None, bounds));
+        let io = TokioIo::new(Connection::new(stream, None, None, place.clone(), bounds));
+        let (windows, _memory) = self.read_ahead.windows(place.peer());
         let settings = self.settings.clone();
         let cut = place.cut().clone();
         let service = service_fn(move |request| {
@@ -197,8 +201,8 @@ impl<A: Faces> Server<A> {
             .timer(TokioTimer::new())
             .max_concurrent_streams(settings.h2_streams_max)
             .max_header_list_size(u32::try_from(settings.head_bytes_max).unwrap_or(u32::MAX))
-            .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
-            .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(windows.connection)
+            .initial_stream_window_size(windows.stream)
             .max_send_buf_size(H2_SEND_BUFFER_BYTES)
             .keep_alive_interval(Duration::from_millis(settings.head_timeout_ms))
             .serve_connection(io, service);
@@ -239,8 +243,9 @@ impl<A: Faces> Server<A> {
             drop((head, body));
             self.faces.refuse(rejection, id, &mut trace)
         } else {
-            let behalf = OnBehalf { cut: progress.cut().clone(), peer: place.peer().clone() };
+            let behalf = OnBehalf::new(progress.cut().clone(), place.peer().clone());
             let begun = UnderWay::begin(&self.requests, behalf.peer.clone(), &behalf.cut).await;
+            let begun = begun.map(|under_way| under_way.on(place.claim()));
             under_way = begun.as_ref().ok().cloned();
             let received = Received { head, body, id, under_way: begun, deadline };
             behalf.scope(self.faces.answer(received, &mut trace)).await

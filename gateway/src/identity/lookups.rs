@@ -46,8 +46,8 @@ impl Lookups {
 
     /// Begins the lookup of the request that this task carries out, perhaps after a wait.
     pub(super) async fn begin(&self, now: Duration) -> Result<Lookup, Short> {
-        let OnBehalf { cut, peer } = OnBehalf::of_task();
-        let mut place = self.under_way.claim(peer, 1, &cut);
+        let OnBehalf { cut, peer, .. } = OnBehalf::of_task();
+        let mut place = self.under_way.claim(&peer, 1, &cut);
         place.take(1).await?;
         place.settle();
         Ok(Lookup { _place: place, since: now, made: self.made.load(Ordering::Acquire) })
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     fn of(peer: &str) -> OnBehalf {
-        OnBehalf { cut: Cut::default(), peer: Holder::new("unknown", peer) }
+        OnBehalf::new(Cut::default(), Holder::new(["unknown", peer]))
     }
 
     #[tokio::test]

@@ -1,16 +1,18 @@
-//! What the process itself costs: CPU seconds and resident memory, by Prometheus' own names.
+//! What the process itself costs: CPU seconds and resident memory, by Prometheus' own names, and what of it are buffers.
 //!
 //! Must not know: requests.
 
+use couronne_base::buffer::buffers_bytes;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{Counter, Gauge};
+use prometheus::{Counter, Gauge, IntGauge};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Reads the figures whenever they are asked for.
 pub(super) struct Process {
     cpu_seconds: Counter,
     resident_bytes: Gauge,
+    buffer_bytes: IntGauge,
 }
 
 impl Process {
@@ -18,13 +20,17 @@ impl Process {
         Ok(Self {
             cpu_seconds: Counter::new("process_cpu_seconds_total", "User and system CPU seconds of the process.")?,
             resident_bytes: Gauge::new("process_resident_memory_bytes", "Resident memory of the process, in bytes.")?,
+            buffer_bytes: IntGauge::new(
+                "couronne_buffer_bytes",
+                "Memory of the buffers that chunks, shards and messages are in, filled or not, in bytes.",
+            )?,
         })
     }
 }
 
 impl Collector for Process {
     fn desc(&self) -> Vec<&Desc> {
-        [self.cpu_seconds.desc(), self.resident_bytes.desc()].concat()
+        [self.cpu_seconds.desc(), self.resident_bytes.desc(), self.buffer_bytes.desc()].concat()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
@@ -35,7 +41,8 @@ impl Collector for Process {
         if let Some(bytes) = resident_bytes() {
             self.resident_bytes.set(bytes);
         }
-        [self.cpu_seconds.collect(), self.resident_bytes.collect()].concat()
+        self.buffer_bytes.set(i64::try_from(buffers_bytes()).unwrap_or(i64::MAX));
+        [self.cpu_seconds.collect(), self.resident_bytes.collect(), self.buffer_bytes.collect()].concat()
     }
 }
 
@@ -63,7 +70,7 @@ mod tests {
     #[test]
     fn figures_are_of_this_process() {
         let families = Process::new().unwrap().collect();
-        assert_eq!(families.len(), 2);
+        assert_eq!(families.len(), 3);
         assert!(resident_bytes().unwrap() > 1e6);
         assert!(cpu_seconds() > 0.0);
     }

@@ -11,6 +11,7 @@ mod buckets;
 mod faults;
 mod identity;
 mod listing;
+mod memory;
 mod objects;
 mod routing;
 mod support;

@@ -141,7 +141,7 @@ impl BlobReader {
             return Ok(None);
         }
         let client = &self.shared.client;
-        let mut share = client.read_budget().claim(self.holder.clone(), bytes, &self.cut);
+        let mut share = client.read_budget().claim(&self.holder, bytes, &self.cut);
         share.take_within(bytes, client.buffer_wait(self.begun)).await?;
         Ok(Some(Arc::new(share)))
     }
@@ -151,7 +151,7 @@ impl BlobReader {
         while self.ahead.len() < UNITS_AHEAD && !self.shared.client.read_budget().is_tight() {
             let Some(unit) = self.next_unit().await? else { return Ok(()) };
             let budget = self.shared.client.read_budget();
-            let Some(share) = budget.claim_now(self.holder.clone(), unit.bytes(), &self.cut) else {
+            let Some(share) = budget.claim_now(&self.holder, unit.bytes(), &self.cut) else {
                 self.next = Some(unit);
                 return Ok(());
             };

@@ -11,19 +11,18 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::time::{Instant, Sleep};
 
 use super::guard::Guard;
+use super::places::ConnectionPlace;
 use super::progress::Bounds;
+use super::read_ahead::Reads;
 use crate::front::limits::pace::Pace;
-
-/// The most that is read at once. hyper doubles its buffer when a read fills it, so this bounds the buffer: a request holds
-/// two of them beside its share of a pool, what waits for a share, and what was read after it. Bytes.
-const READ_BYTES_MAX: u64 = READ_BUFFER_BYTES_MAX - 1;
-/// The largest buffer that hyper reads into.
-const READ_BUFFER_BYTES_MAX: u64 = 128 << 10;
 
 /// A connection that fails once its peer has taken nothing for a while, or too little; it shows a guard what it sends.
 pub(super) struct Connection<T> {
     stream: Take<T>,
     guard: Option<Guard>,
+    /// How much is read at once; `None`: as much as is asked for.
+    reads: Option<Reads>,
+    place: ConnectionPlace,
     bounds: Bounds,
     pace: Pace,
     /// Since when a write waits, and what runs out meanwhile.
@@ -31,8 +30,14 @@ pub(super) struct Connection<T> {
 }
 
 impl<T: AsyncRead> Connection<T> {
-    pub(super) fn new(stream: T, guard: Option<Guard>, bounds: Bounds) -> Self {
-        Self { stream: stream.take(READ_BYTES_MAX), guard, bounds, pace: Pace::default(), waits: None }
+    pub(super) fn new(
+        stream: T,
+        guard: Option<Guard>,
+        reads: Option<Reads>,
+        place: ConnectionPlace,
+        bounds: Bounds,
+    ) -> Self {
+        Self { stream: stream.take(0), guard, reads, place, bounds, pace: Pace::default(), waits: None }
     }
 
     /// The outcome of a write or flush, which may fail because it waited for too long; `moved` are the bytes written.
@@ -46,6 +51,7 @@ impl<T: AsyncRead> Connection<T> {
         if written.is_ready() {
             if let Poll::Ready(Ok(result)) = &written {
                 self.pace.moved(moved(result) as u64);
+                self.place.moved(moved(result));
             }
             let waited = self.waits.take().map(|(since, _)| since.elapsed());
             if waited.is_some_and(|waited| self.pace.is_too_slow(waited, least)) {
@@ -66,8 +72,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        this.stream.set_limit(READ_BYTES_MAX);
+        let bytes_max = this.reads.as_ref().map_or(usize::MAX, Reads::bytes_max);
+        this.stream.set_limit(bytes_max as u64);
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        let read = buffer.filled().len().saturating_sub(before);
+        this.reads.iter_mut().for_each(|reads| reads.read(read));
+        this.place.moved(read);
         if let Some(guard) = &mut this.guard {
             guard.observe(buffer.filled().get(before..).unwrap_or_default());
         }

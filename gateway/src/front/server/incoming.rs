@@ -16,8 +16,9 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 
-/// How much of a refused body is read, in bytes, and for how long.
+/// How much of a refused body is read, in bytes and in frames, and for how long.
 const REST_BYTES_MAX: u64 = 1 << 20;
+const REST_FRAMES_MAX: u32 = 1 << 12;
 const REST_TIME_MAX: Duration = Duration::from_secs(2);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -45,8 +46,12 @@ impl BodyTracker {
             return false;
         }
         let rest = async {
-            let mut left = REST_BYTES_MAX;
+            let (mut left, mut frames) = (REST_BYTES_MAX, 0);
             while let Some(Ok(frame)) = body.frame().await {
+                frames += 1;
+                if frames > REST_FRAMES_MAX {
+                    return false;
+                }
                 let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
                 match left.checked_sub(bytes) {
                     Some(less) => left = less,

@@ -30,8 +30,9 @@ pub(super) struct Outgoing {
     /// What of the source's bytes was not given yet.
     rest: Bytes,
     trace: Trace,
-    request: Answered,
+    // Dropped before the request, at whose end the connection is idle.
     _awaits_client: Option<AwaitsClient>,
+    request: Answered,
 }
 
 /// The request that is answered.

@@ -39,6 +39,9 @@ pub struct ServerSettings {
     pub rate_over_ms: u64,
     /// Requests at once on one HTTP/2 connection.
     pub h2_streams_max: u32,
+    /// Memory of large reads: of bytes that come faster than they are taken. Where there is none left, connections are
+    /// read in small pieces. Bytes.
+    pub receive_buffer_bytes_max: u64,
     /// How long requests under way may take after a shutdown began. Milliseconds.
     pub shutdown_grace_ms: u64,
 }
@@ -60,6 +63,7 @@ impl Default for ServerSettings {
             bytes_per_s_min: 1 << 10,
             rate_over_ms: 60_000,
             h2_streams_max: 128,
+            receive_buffer_bytes_max: 64 << 20,
             shutdown_grace_ms: 30_000,
         }
     }

@@ -106,6 +106,34 @@ async fn half_filled_writers_give_way_to_others_and_are_told_so() {
     assert_eq!(own.status, 200, "{own:?}");
 }
 
+/// A link is known to many who stop in the middle of a chunk and begin anew whenever they are cut: its owner, whose key is
+/// another caller of the same account and bucket, writes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaked_link_keeps_its_owner_waiting_for_a_bounded_time() {
+    let server = Arc::new(server(ServerSettings::default(), FrontSettings::default(), false).await);
+    let ask = server.ask("PUT", "/bkt/leaked").header("content-length", "1000000000").header("x-toy-link", "leaked");
+    let head = String::from_utf8(ask.head()).unwrap().replace("content-length: 0\r\n", "");
+    let attackers: Vec<_> = (0..40)
+        .map(|_| {
+            let (head, address) = (head.clone(), server.listener.address);
+            tokio::spawn(async move {
+                loop {
+                    let mut connection = open(address, head.as_bytes()).await;
+                    write(&mut connection, &vec![b'x'; 3 * MIB]).await;
+                    let _cut = connection.read_u8().await;
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for number in 0..4 {
+        let own = server.ask("PUT", &format!("/bkt/own{number}")).body(vec![b'z'; 5 * MIB]);
+        let answer = server.send(&own).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    attackers.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 /// A GET whose answer is not read.
 async fn unread(server: &ToyServer) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::client::conn::http2 as client_http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::encrypted::{CERT, KEY, connect, request};
@@ -66,6 +67,16 @@ async fn is_cut_off(server: &ToyServer, first: Vec<u8>, flood: impl Fn(u32) -> V
     assert_eq!(sender.send_request(honest).await.unwrap().status(), 200);
 }
 
+async fn server_of_http1() -> ToyServer {
+    ToyServer::with(ServerSettings::default(), FrontSettings::default(), None).await
+}
+
+/// As [`head`], of a request of the owner's.
+fn authorized_head(server: &ToyServer) -> Vec<u8> {
+    let Keys { access_key, secret } = &server.world.owner;
+    [head(), field("authorization", &format!("Toy {access_key}:{secret}"))].concat()
+}
+
 async fn server() -> ToyServer {
     ToyServer::with(ServerSettings::default(), FrontSettings::default(), Some(tls_config(CERT, KEY).unwrap())).await
 }
@@ -87,6 +98,33 @@ async fn streams_that_are_opened_to_be_reset_are_cut_off() {
         [opened, frame(RESET, 0, stream, &8u32.to_be_bytes())].concat()
     };
     is_cut_off(&server, Vec::new(), opened_and_reset).await;
+}
+
+/// An upload in chunks of a byte, so many of them; the status of its answer.
+async fn in_single_bytes(server: &ToyServer, count: usize) -> u16 {
+    let mut ask = server.ask("PUT", "/bkt/k");
+    ask.with_length = false;
+    let wire = [ask.head(), b"1\r\nx\r\n".repeat(count), b"0\r\n\r\n".to_vec()].concat();
+    let (mut answers, mut sending) = tokio::io::split(TcpStream::connect(server.listener.address).await.unwrap());
+    let sending = tokio::spawn(async move { sending.write_all(&wire).await });
+    let mut answer = vec![0; 12];
+    timeout(Duration::from_secs(60), answers.read_exact(&mut answer)).await.unwrap().unwrap();
+    sending.abort();
+    String::from_utf8(answer).unwrap().split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_upload_in_chunks_of_a_byte_is_taken_if_it_is_short_and_else_refused() {
+    let server = server_of_http1().await;
+    assert_eq!(in_single_bytes(&server, 50_000).await, 200);
+    assert_eq!(in_single_bytes(&server, 200_000).await, 400);
+}
+
+#[tokio::test]
+async fn an_upload_in_frames_of_a_byte_is_cut_off() {
+    let server = server().await;
+    let begun = frame(HEADERS, END_HEADERS, 1, &authorized_head(&server));
+    is_cut_off(&server, begun, |_| frame(DATA, 0, 1, b"x").repeat(1000)).await;
 }
 
 #[tokio::test]

@@ -63,6 +63,29 @@ async fn a_peer_with_many_busy_connections_gives_way_to_another() {
     assert_eq!(read(&mut busy[9]).await.status, 200);
 }
 
+/// Behind a proxy all have its address: a client that has a link and opens sockets that stop keeps no other out.
+#[tokio::test]
+async fn sockets_of_a_link_that_have_stopped_give_way_to_others_of_their_address() {
+    let server = server(10, usize::MAX).await;
+    let ask = |link: &str| server.ask("PUT", "/bkt/k").header("x-toy-link", link).body("hello");
+    let (leaked, honest) = (ask("leaked").wire(), server.ask("PUT", "/bkt/k").body("hello").wire());
+    let mut held = Vec::new();
+    for number in 0..10 {
+        let wire = if number == 0 { &honest } else { &leaked };
+        held.push(open(server.listener.address, &wire[..wire.len() - 1]).await);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mut early = TcpStream::connect(server.listener.address).await.unwrap();
+    assert!(!is_served(&server, &mut early).await, "nothing shows yet that any has stopped");
+    tokio::time::sleep(Duration::from_millis(3500)).await;
+    let mut late = TcpStream::connect(server.listener.address).await.unwrap();
+    assert!(is_served(&server, &mut late).await);
+    let cut = read(&mut held[1]).await;
+    assert_eq!((cut.status, cut.word()), (503, "slow-down"), "{cut:?}");
+    write(&mut held[0], b"o").await;
+    assert_eq!(read(&mut held[0]).await.status, 200, "the one that had no more than its share was cut");
+}
+
 #[tokio::test]
 async fn a_peer_may_be_bounded() {
     let server = server(10, 3).await;

@@ -171,7 +171,8 @@ impl Face for Toy {
         if caller.secret.expose() != secret.as_bytes() {
             return Err(unknown());
         }
-        Ok(Verified { caller, payload: Framed(request.head.headers.contains_key(FRAMED)) })
+        let link = request.head.header("x-toy-link")?.map(Into::into);
+        Ok(Verified { caller, payload: Framed(request.head.headers.contains_key(FRAMED)), link })
     }
 
     async fn dispatch(gateway: &Gateway<Self>, authenticated: Authenticated<Self>, trace: &mut Trace) -> ToyExecuted {

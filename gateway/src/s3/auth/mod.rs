@@ -34,7 +34,7 @@ pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Re
     let caller = credential
         .ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", signed.access_key()))?;
     let payload = verify(request, &signed, &caller, &gateway.face)?;
-    Ok(Verified { caller, payload })
+    Ok(Verified { caller, payload, link: signed.link() })
 }
 
 /// Verifies all that the head can show: scope, time, coverage, signature.

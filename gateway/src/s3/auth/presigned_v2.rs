@@ -95,6 +95,11 @@ impl Presigned {
         Ok(Self { access_key: field(ACCESS_KEY)?, signature, expires: field(EXPIRES)? })
     }
 
+    /// What was signed with.
+    pub(super) fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
     /// Verifies the signature.
     pub(super) fn verify(&self, request: &Request, secret: &Secret) -> Result<Payload> {
         self.check_time(request.received_us / 1_000_000)?;

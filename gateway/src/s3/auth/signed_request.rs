@@ -98,6 +98,16 @@ impl SignedRequest {
             Self::PresignedV2(signed) => &signed.access_key,
         }
     }
+
+    /// Its signature, if the request is a presigned URL.
+    pub(super) fn link(&self) -> Option<Box<str>> {
+        let signature = match self {
+            Self::V4(V4 { place: SignatureLocation::Header, .. }) => return None,
+            Self::V4(signed) => &signed.signature[..],
+            Self::PresignedV2(signed) => signed.signature(),
+        };
+        Some(signature.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
 }
 
 impl V4 {

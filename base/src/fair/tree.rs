@@ -1,0 +1,247 @@
+//! The holders of a pool as a tree: how much each holds at every level, and which of its claims wait or are idle.
+//!
+//! Promises: a step costs as much as there are levels, and to find the next costs as much as there are holders side by
+//! side, however many claims they have. Must not know: when a claim may be given something, or is cut.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::holder::{Holder, LEVELS};
+use crate::mutant;
+
+/// A claim of the pool. Those made later are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ClaimId(pub(super) u64);
+
+/// A holder at some level. Those made later are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct NodeId(u64);
+
+const ROOT: NodeId = NodeId(0);
+
+/// The holders that have claims.
+#[derive(Debug)]
+pub(super) struct Tree {
+    nodes: BTreeMap<NodeId, Node>,
+    next: u64,
+    grants: u64,
+}
+
+/// A holder at a level; at the innermost, a leaf, it has the claims.
+#[derive(Debug, Default)]
+struct Node {
+    parent: Option<NodeId>,
+    name: Arc<str>,
+    children: BTreeMap<Arc<str>, NodeId>,
+    held: u64,
+    /// What its claims were given, ever.
+    granted: u64,
+    /// The number of the last grant to one of its claims.
+    last_grant: u64,
+    /// How many claims wait, and how many are idle, at and below it.
+    waiting_count: usize,
+    idle_count: usize,
+    claims: BTreeSet<ClaimId>,
+    waiting: BTreeSet<ClaimId>,
+    /// By when they became idle.
+    idle: BTreeSet<(Duration, ClaimId)>,
+}
+
+impl Tree {
+    pub(super) fn new() -> Self {
+        Self { nodes: BTreeMap::from([(ROOT, Node::default())]), next: 1, grants: 0 }
+    }
+
+    /// The holder has one claim more.
+    pub(super) fn enter(&mut self, holder: &Holder, claim: ClaimId) -> NodeId {
+        let leaf = holder.levels().iter().fold(ROOT, |parent, name| self.child(parent, name));
+        if let Some(node) = self.nodes.get_mut(&leaf) {
+            node.claims.insert(claim);
+        }
+        leaf
+    }
+
+    fn child(&mut self, parent: NodeId, name: &Arc<str>) -> NodeId {
+        let known = self.nodes.get(&parent).and_then(|node| node.children.get(name));
+        if let Some(child) = known {
+            return *child;
+        }
+        let child = NodeId(self.next);
+        self.next += 1;
+        self.nodes.insert(child, Node { parent: Some(parent), name: Arc::clone(name), ..Node::default() });
+        if let Some(node) = self.nodes.get_mut(&parent) {
+            node.children.insert(Arc::clone(name), child);
+        }
+        child
+    }
+
+    /// The claim, which holds nothing, neither waits nor is idle, is the holder's no more.
+    pub(super) fn leave(&mut self, leaf: NodeId, claim: ClaimId) {
+        if let Some(node) = self.nodes.get_mut(&leaf) {
+            node.claims.remove(&claim);
+        }
+        let mut id = leaf;
+        while let Some(node) = self.nodes.get(&id).filter(|node| node.claims.is_empty() && node.children.is_empty()) {
+            let (Some(parent), name) = (node.parent, Arc::clone(&node.name)) else { return };
+            self.nodes.remove(&id);
+            if let Some(node) = self.nodes.get_mut(&parent) {
+                node.children.remove(&name);
+            }
+            id = parent;
+        }
+    }
+
+    /// Changes a leaf and all levels above it.
+    fn change(&mut self, leaf: NodeId, change: impl Fn(&mut Node)) {
+        let mut id = Some(leaf);
+        while let Some(node) = id.and_then(|id| self.nodes.get_mut(&id)) {
+            change(node);
+            id = node.parent;
+        }
+    }
+
+    /// The holder holds so much more.
+    pub(super) fn add(&mut self, leaf: NodeId, amount: u64) {
+        self.change(leaf, |node| node.held = node.held.saturating_add(amount));
+    }
+
+    /// The holder holds so much less.
+    pub(super) fn subtract(&mut self, leaf: NodeId, amount: u64) {
+        self.change(leaf, |node| node.held = node.held.saturating_sub(amount));
+    }
+
+    /// A claim of the holder was given so much.
+    pub(super) fn granted(&mut self, leaf: NodeId, amount: u64) {
+        self.grants += 1;
+        let number = self.grants;
+        self.change(leaf, |node| {
+            node.granted = node.granted.saturating_add(amount);
+            node.last_grant = number;
+        });
+    }
+
+    /// The claim waits, or does so no more.
+    pub(super) fn set_waiting(&mut self, leaf: NodeId, claim: ClaimId, is_waiting: bool) {
+        let Some(node) = self.nodes.get_mut(&leaf) else { return };
+        let is_new = if is_waiting { node.waiting.insert(claim) } else { node.waiting.remove(&claim) };
+        if is_new {
+            self.change(leaf, |node| count(&mut node.waiting_count, is_waiting));
+        }
+    }
+
+    /// The claim is idle since then, or is so no more.
+    pub(super) fn set_idle(&mut self, leaf: NodeId, claim: ClaimId, since: Duration, is_idle: bool) {
+        let Some(node) = self.nodes.get_mut(&leaf) else { return };
+        let is_new = if is_idle { node.idle.insert((since, claim)) } else { node.idle.remove(&(since, claim)) };
+        if is_new {
+            self.change(leaf, |node| count(&mut node.idle_count, is_idle));
+        }
+    }
+
+    /// What the holder holds at each level, the outermost first.
+    pub(super) fn held(&self, leaf: NodeId) -> [u64; LEVELS] {
+        let mut path = self.path(leaf).into_iter();
+        std::array::from_fn(|_| path.next().and_then(|id| self.nodes.get(&id)).map_or(0, |node| node.held))
+    }
+
+    /// As [`Tree::held`]: of one that may have no claims.
+    pub(super) fn held_by(&self, holder: &Holder) -> [u64; LEVELS] {
+        let mut at = self.nodes.get(&ROOT);
+        holder.levels().each_ref().map(|name| {
+            at = at.and_then(|node| node.children.get(name)).and_then(|id| self.nodes.get(id));
+            at.map_or(0, |node| node.held)
+        })
+    }
+
+    /// What the claims of a leaf were given, ever.
+    pub(super) fn granted_to(&self, leaf: NodeId) -> u64 {
+        self.nodes.get(&leaf).map_or(0, |node| node.granted)
+    }
+
+    pub(super) fn claims(&self, leaf: NodeId) -> impl Iterator<Item = ClaimId> {
+        self.nodes.get(&leaf).into_iter().flat_map(|node| node.claims.iter().copied())
+    }
+
+    /// The idle claims of a leaf, those that are so for longest first.
+    pub(super) fn idle(&self, leaf: NodeId) -> impl Iterator<Item = ClaimId> {
+        self.nodes.get(&leaf).into_iter().flat_map(|node| node.idle.iter().map(|(_, claim)| *claim))
+    }
+
+    /// The claim that waits whose holder holds least, at every level; of holders that hold as much, of the one that was
+    /// given something least lately; of one holder's, the oldest.
+    pub(super) fn neediest(&self) -> Option<ClaimId> {
+        let mut node = self.nodes.get(&ROOT)?;
+        while !node.children.is_empty() {
+            let children = node.children.values().filter_map(|id| Some((id, self.nodes.get(id)?)));
+            let waiting = children.filter(|(_, child)| child.waiting_count > 0);
+            node = waiting.min_by_key(|(id, child)| (child.held, child.last_grant, **id)).map(|(_, child)| child)?;
+        }
+        node.waiting.first().copied()
+    }
+
+    /// Goes through the leaves, those whose holder holds most first, at every level; ends with the first thing found.
+    ///
+    /// Left out are holders that owe `own` nothing: at the level where the two part they hold no more than `own` would
+    /// with so much `wanted`. Without such a bound all are looked at.
+    pub(super) fn find_largest<T>(
+        &self,
+        own: NodeId,
+        wanted: Option<u64>,
+        find: &mut dyn FnMut(NodeId) -> Option<T>,
+    ) -> Option<T> {
+        let owes = |node: &Node, own: Option<u64>| match (own, wanted) {
+            (Some(own), Some(wanted)) => node.held > own.saturating_add(wanted),
+            _ => true,
+        };
+        self.find_below(ROOT, Some(&self.path(own)), &owes, find)
+    }
+
+    /// As [`Tree::find_largest`]: all leaves that have an idle claim.
+    pub(super) fn find_largest_idle<T>(&self, find: &mut dyn FnMut(NodeId) -> Option<T>) -> Option<T> {
+        self.find_below(ROOT, None, &|node, _| node.idle_count > 0, find)
+    }
+
+    /// `own` is the rest of the path to the holder for which leaves are looked for; none where they have parted from it.
+    /// `may` is asked of a holder, and what the one on that path holds at its level.
+    fn find_below<T>(
+        &self,
+        id: NodeId,
+        own: Option<&[NodeId]>,
+        may: &dyn Fn(&Node, Option<u64>) -> bool,
+        find: &mut dyn FnMut(NodeId) -> Option<T>,
+    ) -> Option<T> {
+        let node = self.nodes.get(&id)?;
+        if node.children.is_empty() {
+            let is_own = own.is_some();
+            return if is_own && !may(node, Some(node.held)) { None } else { find(id) };
+        }
+        let (own, below) = own.and_then(<[NodeId]>::split_first).unzip();
+        let own_held = own.and_then(|own| self.nodes.get(own)).map(|node| node.held);
+        let children = node.children.values().filter_map(|id| Some((id, self.nodes.get(id)?)));
+        let looked_at = children.filter(|(id, child)| Some(*id) == own || may(child, own_held));
+        let mut children: Vec<_> = looked_at.map(|(id, child)| (child.held, *id)).collect();
+        children.sort_unstable();
+        if !mutant!(CutTheSmallest) {
+            children.reverse();
+        }
+        children.iter().find_map(|(_, id)| self.find_below(*id, below.filter(|_| Some(id) == own), may, find))
+    }
+
+    /// Whether two leaves have the same outermost name.
+    pub(super) fn have_one_outermost(&self, one: NodeId, other: NodeId) -> bool {
+        self.path(one).first() == self.path(other).first()
+    }
+
+    /// The holders from the outermost level to the leaf.
+    fn path(&self, leaf: NodeId) -> Vec<NodeId> {
+        let parent = |id: &NodeId| self.nodes.get(id).and_then(|node| node.parent).filter(|parent| *parent != ROOT);
+        let mut path: Vec<_> = std::iter::successors(Some(leaf), parent).collect();
+        path.reverse();
+        path
+    }
+}
+
+fn count(count: &mut usize, more: bool) {
+    *count = if more { count.saturating_add(1) } else { count.saturating_sub(1) };
+}
