@@ -307,11 +307,7 @@ fn a_cluster_whose_nodes_all_lost_their_keys_loses_credentials_and_no_object() {
     for node in ["n1", "n2", "n3"] {
         cluster.start_member(node);
     }
-    cluster.wait_for("they have their new secrets", || {
-        cluster.couronne(&["cluster", "token", "list"], "n1").status.success()
-    });
-    let status = cluster.status("n1");
-    assert_eq!(status["gateways"], serde_json::json!([]), "the old gateway is nobody");
+    cluster.wait_for_status("n1", "the old gateway is nobody", |status| status["gateways"] == serde_json::json!([]));
     std::fs::remove_dir_all(cluster.data("g1")).unwrap();
     cluster.join_gateway("g1");
     cluster.wait_until_healthy("g1");
