@@ -60,6 +60,9 @@ pub enum CertificateError {
     /// It says nothing about whose it is, or too much, or of another cluster.
     #[error("the certificate names no member of this cluster")]
     NotAMember,
+    /// It is of a member that was expelled.
+    #[error("the member was expelled")]
+    Expelled,
     /// The key is not the certificate's.
     #[error("key and certificate do not belong together")]
     KeyDiffers,

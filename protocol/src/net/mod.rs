@@ -20,4 +20,4 @@ pub use client::{Addresses, NetTransport, ask_once};
 pub use name::Name;
 pub use server::serve;
 pub use settings::NetSettings;
-pub use tls::{Joiner, Tls, Trust};
+pub use tls::{Joiner, Members, Tls, Trust};

@@ -29,8 +29,15 @@ pub struct NetSettings {
     pub served_max: usize,
     /// Bytes of the calls of members that a process answers at once.
     pub served_bytes_max: usize,
+    /// Calls beside those, of storage nodes alone, that are urgent or of logs: they find room whatever gateways do.
+    pub reserved_max: usize,
+    /// Bytes of those.
+    pub reserved_bytes_max: usize,
     /// Connections of members that a process serves.
     pub connections_max: usize,
+    /// Connections of one member. It needs one for each class of traffic and the bulk ones, twice while they are opened
+    /// anew; those of a process that died without a word end within seconds.
+    pub member_connections_max: usize,
     /// Connections beside those whose handshake is not over; a new one takes the place of the oldest.
     pub handshakes_max: usize,
     /// Connections of unjoined processes beside those; a new one takes the place of the oldest.
@@ -59,8 +66,11 @@ impl Default for NetSettings {
             calls_max: 1024,
             call_bytes_max: 96 << 20,
             served_max: 8192,
-            served_bytes_max: 512 << 20,
+            served_bytes_max: 384 << 20,
+            reserved_max: 4096,
+            reserved_bytes_max: 128 << 20,
             connections_max: 4096,
+            member_connections_max: 64,
             handshakes_max: 256,
             unjoined_max: 16,
             unjoined_ms_max: 10_000,

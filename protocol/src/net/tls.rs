@@ -40,7 +40,7 @@ use couronne_cluster::Role;
 use couronne_cluster::report::CertificateReport;
 
 pub use joiner::Joiner;
-pub use trust::Trust;
+pub use trust::{Members, Trust};
 
 pub(super) use handshake::{accept, connect};
 pub(super) use stream::TlsStream;
@@ -54,7 +54,8 @@ pub struct Tls {
     clock: Arc<ProcessTime>,
     current: Arc<Current>,
     trusted: ArcSwap<Trusted>,
-    /// How often the certificate was renewed or other peers were trusted.
+    /// How often the certificate was renewed or other authorities or keys were trusted; wakes its watchers when there are
+    /// other members, too, for which no connection has to be opened anew.
     changes: watch::Sender<u64>,
 }
 
@@ -77,8 +78,8 @@ impl Tls {
         key: &PrivateKey,
     ) -> Result<Arc<Self>, CertificateError> {
         let clock = Arc::new(ProcessTime(clock));
-        let trust =
-            Trust { version: 0, authorities: BTreeMap::from([(0, Bytes::copy_from_slice(authority))]), keys: None };
+        let authorities = BTreeMap::from([(0, Bytes::copy_from_slice(authority))]);
+        let trust = Trust { version: 0, authorities, keys: None, members: None };
         let name = name_of(&CertificateDer::from(certificate))?;
         let current = Arc::new(Current(ArcSwap::from_pointee(checked(name, &trust, &clock, certificate, key)?)));
         let trusted = ArcSwap::from_pointee(Trusted::new(trust, &clock, &current)?);
@@ -93,7 +94,9 @@ impl Tls {
             return Ok(());
         }
         if (&trust.authorities, &trust.keys) == (&known.trust.authorities, &known.trust.keys) {
+            let has_others = trust.members != known.trust.members;
             self.trusted.store(Arc::new(Trusted { trust, ..Trusted::clone(&known) }));
+            self.changes.send_if_modified(|_| has_others);
             return Ok(());
         }
         self.trusted.store(Arc::new(Trusted::new(trust, &self.clock, &self.current)?));
@@ -151,12 +154,22 @@ impl Tls {
         is_verified && self.peer(Some(slice::from_ref(certificate))).is_ok()
     }
 
-    /// Follows the changes of what is trusted and of the own certificate: what was opened before one is to be opened anew.
+    /// Whether a peer is a member, as far as is known: a process that joined a moment ago is not yet.
+    pub(super) fn is_member(&self, peer: Peer) -> bool {
+        self.trusted.load().trust.is_member(peer.node, peer.role)
+    }
+
+    /// Whether a peer was expelled.
+    pub(super) fn is_expelled(&self, peer: Peer) -> bool {
+        self.trusted.load().trust.is_expelled(peer.node)
+    }
+
+    /// Follows the changes of what is trusted, of who is a member and of the own certificate.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// How often that changed.
+    /// How often the own certificate or what is trusted changed: what was opened before is to be opened anew.
     pub(super) fn generation(&self) -> u64 {
         *self.changes.borrow()
     }
@@ -176,7 +189,7 @@ impl Tls {
     }
 
     /// The peer at the other end, by the certificates that its handshake verified. Its key has to be the member's: who
-    /// has no more than the authority's key is nobody.
+    /// has no more than the authority's key is nobody, and so is one that was expelled.
     pub(super) fn peer(&self, certificates: Option<&[CertificateDer<'_>]>) -> Result<Peer, CertificateError> {
         let Some(certificate) = certificates.and_then(<[_]>::first) else {
             return Ok(Peer { node: NodeId(0), role: Role::Unjoined });
@@ -185,7 +198,11 @@ impl Tls {
         if name.cluster() != self.name.cluster() {
             return Err(CertificateError::NotAMember);
         }
-        match &self.trusted.load().trust.keys {
+        let trusted = self.trusted.load();
+        if trusted.trust.is_expelled(name.node()) {
+            return Err(CertificateError::Expelled);
+        }
+        match &trusted.trust.keys {
             Some(keys) if !keys.takes(name.node(), key_of(certificate)?) => return Err(CertificateError::KeyDiffers),
             _ => {}
         }

@@ -106,7 +106,7 @@ async fn a_call_that_is_dropped_is_forgotten_but_counts_until_it_is_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_has_too_much_refuses_before_it_takes_the_body() {
     let cluster = Cluster::new(7);
-    let small = NetSettings { served_max: 3, served_bytes_max: 1 << 20, ..settings() };
+    let small = NetSettings { served_max: 6, served_bytes_max: 2 << 20, ..settings() };
     let server = Running::start_with(cluster.tls(1, Role::StorageNode), small, "127.0.0.1:0").await;
     let transport = cluster.transport(2, Role::StorageNode, &[(1, &server.address)]);
     let wait = |len: usize| {

@@ -3,16 +3,19 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use couronne_cluster::Role;
 use couronne_protocol::net::{Joiner, NetSettings, ask_once};
-use couronne_protocol::transport::{BODY_BYTES_MAX, CallError, HEAD_BYTES_MAX, Method, Transport as _};
+use couronne_protocol::transport::{
+    BODY_BYTES_MAX, CallError, HEAD_BYTES_MAX, Message, Method, Rejection, Transport as _,
+};
 use couronne_ring::NodeId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::{
-    Cluster, GREETING, RawClient, RawServer, Running, is_closed, packet, raw_connect, raw_greeted, settings, told,
-    until,
+    Cluster, GREETING, RawClient, RawServer, Running, is_closed, packet, pattern, raw_connect, raw_greeted, settings,
+    told, until,
 };
 
 const ONE: NodeId = NodeId(1);
@@ -243,4 +246,61 @@ async fn unjoined_processes_take_nothing_from_members() {
     let joined = ask_once(&server.address, &joiner, Method::Join, told("echo"), &NetSettings::default()).await;
     assert_eq!(joined.unwrap().head, "echo", "one that joins gets in as well");
     assert!(is_closed(&mut silent[0]).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_keeps_whatever_it_gets_takes_nothing_that_others_need() {
+    let settings = NetSettings {
+        served_bytes_max: 4 << 20,
+        reserved_bytes_max: 1 << 20,
+        connections_max: 100,
+        member_connections_max: 8,
+        ..settings()
+    };
+    let scene = Scene::with(settings).await;
+    let greedy = || scene.cluster.raw_client(Some((2, Role::Gateway)));
+    // Heads of packets whose bodies never come: the large ones first, then what still fits beside them.
+    let mut held = Vec::new();
+    for len in [2 << 20, 1 << 20, 1 << 16, 1 << 12, 1 << 8, 0, 0, 0] {
+        let mut raw = raw_greeted(greedy(), 7, 1, &scene.server.address).await;
+        raw.write_all(&packet_head(Method::PutShard, 1, len)).await.unwrap();
+        raw.flush().await.unwrap();
+        held.push(raw);
+    }
+    let mut beyond = raw_greeted(greedy(), 7, 1, &scene.server.address).await;
+    assert!(is_closed(&mut beyond).await, "so many connections are enough for one member");
+    let other = scene.cluster.transport(3, Role::Gateway, &[(1, &scene.server.address)]);
+    let shard = Message { head: Bytes::from_static(b"echo"), body: pattern(900_000) };
+    assert!(other.call(ONE, Method::PutShard, shard).await.is_ok());
+    scene.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_and_votes_find_room_whatever_gateways_keep() {
+    let settings = NetSettings { served_max: 4, ..settings() };
+    let scene = Scene::with(settings).await;
+    let mut calls = Vec::new();
+    for gateway in 10..30 {
+        let transport = scene.cluster.transport(gateway, Role::Gateway, &[(1, &scene.server.address)]);
+        calls.push(tokio::spawn(async move { transport.call(ONE, Method::PutShard, told("wait")).await }));
+    }
+    // Two get half each of what is left, and so on; the rest are refused.
+    until("they have all", || calls.iter().filter(|call| !call.is_finished()).count() <= 4).await;
+    let node = scene.cluster.transport(2, Role::StorageNode, &[(1, &scene.server.address)]);
+    for method in [Method::Vote, Method::Append, Method::Report] {
+        assert!(node.call(ONE, method, told("echo")).await.is_ok(), "{method:?}");
+    }
+    let data = node.call(ONE, Method::PutShard, told("echo")).await;
+    assert_eq!(data, Err(Rejection::Overloaded.into()), "the reserve is not for bulk");
+    scene.server.service.gate.add_permits(20);
+    for call in calls {
+        let _ = call.await.unwrap();
+    }
+}
+
+/// The head of a packet with so long a body.
+fn packet_head(method: Method, call: u64, len: u32) -> Vec<u8> {
+    let mut head = packet(1, method.number(), call, b"", b"");
+    head.splice(16..20, len.to_be_bytes());
+    head
 }

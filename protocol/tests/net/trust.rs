@@ -9,12 +9,14 @@ use couronne_cluster::Role;
 use couronne_cluster::map::MemberKeys;
 use couronne_cluster::report::CertificateReport;
 use couronne_protocol::net::certificates::{CertificateError, CertificateRequest, MEMBER_LIFETIME, PrivateKey};
-use couronne_protocol::net::{NetTransport, Tls, Trust};
-use couronne_protocol::transport::{Method, Transport as _};
+use couronne_protocol::net::{Members, NetTransport, Tls, Trust};
+use couronne_protocol::transport::{Method, Rejection, Transport as _};
 use couronne_ring::NodeId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{Cluster, GREETING, Running, is_closed, raw_connect, raw_greeted, told, transport_of, until};
+use crate::support::{
+    Cluster, GREETING, Running, is_closed, packet, raw_connect, raw_greeted, told, transport_of, until,
+};
 
 const ONE: NodeId = NodeId(1);
 
@@ -25,7 +27,7 @@ const METHODS: [Method; 3] = [Method::Report, Method::Append, Method::PutShard];
 fn trust(version: u64, authorities: &[(u64, &Cluster)]) -> Trust {
     let certificate =
         |(number, cluster): &(u64, &Cluster)| (*number, Bytes::copy_from_slice(cluster.authority.certificate()));
-    Trust { version, authorities: authorities.iter().map(certificate).collect(), keys: None }
+    Trust { version, authorities: authorities.iter().map(certificate).collect(), keys: None, members: None }
 }
 
 /// The old authority, and the one that takes its place.
@@ -205,4 +207,66 @@ async fn the_authoritys_key_makes_nobody_a_member_that_there_is() {
     };
     assert!(transport.call(server_id, Method::Report, told("echo")).await.is_err());
     assert_eq!(impostor.service.served.load(Ordering::Relaxed), 0, "it is told nothing");
+}
+
+/// What a map of this version says where these are the members, and these were expelled.
+fn trust_in(cluster: &Cluster, version: u64, members: &[(u128, Role)], expelled: &[u128]) -> Trust {
+    let members = Members {
+        roles: members.iter().map(|(node, role)| (NodeId(*node), *role)).collect(),
+        expelled: expelled.iter().copied().map(NodeId).collect(),
+    };
+    Trust { members: Some(members), ..trust(version, &[(1, cluster)]) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expelled_member_is_not_greeted_and_its_connections_end() {
+    let cluster = Cluster::new(7);
+    let tls = cluster.tls(1, Role::StorageNode);
+    let both = [(2, Role::Gateway), (3, Role::Gateway)];
+    tls.trust(trust_in(&cluster, 1, &both, &[])).unwrap();
+    let server = Running::start(tls.clone()).await;
+    let [expelled, other] = [2, 3].map(|node| cluster.transport(node, Role::Gateway, &[(1, &server.address)]));
+    assert!(is_heard(&expelled).await && is_heard(&other).await);
+    let mut held = raw_greeted(cluster.raw_client(Some((2, Role::Gateway))), 7, 1, &server.address).await;
+    // A body that never comes.
+    let half = packet(1, Method::PutShard.number(), 1, b"echo", &[0; 1000]);
+    held.write_all(&half[..100]).await.unwrap();
+    let call = tokio::spawn({
+        let other = other.clone();
+        async move { other.call(ONE, Method::Report, told("wait")).await }
+    });
+    until("the call of another is under way", || server.service.waiting.load(Ordering::Relaxed) == 1).await;
+
+    tls.trust(trust_in(&cluster, 2, &both[1..], &[2])).unwrap();
+    assert!(is_closed(&mut held).await);
+    until_unheard(&expelled, "on the connection that it has").await;
+    let shown = cluster.raw_client(Some((2, Role::Gateway)));
+    assert!(raw_dial(shown, &cluster, &server.address).await.is_none(), "it is not greeted");
+    server.service.gate.add_permits(1);
+    assert!(call.await.unwrap().is_ok(), "the connections of others stay");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_no_member_yet_is_refused_without_its_bytes_and_heard_once_it_is() {
+    let cluster = Cluster::new(7);
+    let tls = cluster.tls(1, Role::StorageNode);
+    tls.trust(trust_in(&cluster, 1, &[], &[])).unwrap();
+    let server = Running::start(tls.clone()).await;
+    let transport = cluster.transport(2, Role::Gateway, &[(1, &server.address)]);
+    let mut raw = raw_greeted(cluster.raw_client(Some((3, Role::Gateway))), 7, 1, &server.address).await;
+    raw.write_all(&packet(1, Method::PutShard.number(), 1, b"echo", &[0; 1000])[..20]).await.unwrap();
+    let mut refused = [0; 20];
+    raw.read_exact(&mut refused).await.unwrap();
+    assert_eq!(refused[..], packet(3, 2, 1, b"", b""), "forbidden, before the body came");
+    assert_eq!(transport.call(ONE, Method::Report, told("echo")).await, Err(Rejection::Forbidden.into()));
+    assert_eq!(server.service.served.load(Ordering::Relaxed), 0);
+
+    tls.trust(trust_in(&cluster, 2, &[(2, Role::Gateway)], &[])).unwrap();
+    for _ in 0..500 {
+        if is_heard(&transport).await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it is a member, and never heard");
 }

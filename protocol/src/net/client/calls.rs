@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use crate::net::link::{Budget, CallPermit, Outgoing, Packet, Side};
+use crate::net::link::{ALONE, Budget, CallPermit, Outgoing, Packet, Side};
 use crate::net::packet::{PacketHead, PacketKind, Violation};
 use crate::net::settings::NetSettings;
 use crate::transport::{CallError, Message, Method, Rejection};
@@ -68,7 +68,7 @@ impl Calls {
     }
 
     fn begin(&self, bytes: usize, caller: oneshot::Sender<Result<Message, CallError>>) -> Result<u64, CallError> {
-        let held = self.budget.take(bytes).ok_or(CallError::Rejected(Rejection::Overloaded))?;
+        let held = self.budget.take(ALONE, bytes).ok_or(CallError::Rejected(Rejection::Overloaded))?;
         let mut table = self.table.lock();
         if let Some(why) = &table.ended {
             return Err(CallError::Unreachable(why.clone()));

@@ -24,7 +24,7 @@ use super::settings::NetSettings;
 use crate::transport::Message;
 use watch::{Seen, Verdict, Watch};
 
-pub(super) use budget::{Budget, CallPermit};
+pub(super) use budget::{ALONE, Budget, CallPermit};
 pub(super) use progress::Progress;
 
 /// How long an ended connection may take to say so.

@@ -1,10 +1,10 @@
 //! The answering half: connections of peers, and their end.
 //!
 //! Promises: handshakes, connections, unjoined peers and calls are bounded in number and time, each apart: whatever unjoined
-//! processes do, members get in, and their calls have a budget of their own. A peer
-//! whose certificate is trusted no more is not heard any more, on connections that it has too. A stop answers what is under way, within a
-//! bound. Each call has a task of its own, which goes on when its
-//! connection does not: what was begun is finished.
+//! processes do, members get in, and their calls have a budget of their own, as have their connections; of both no member
+//! takes what others need. A peer whose certificate is trusted no more, or that was expelled, is not heard any more, on
+//! connections that it has too. A stop answers what is under way, within a bound. Each call has a task of its own, which
+//! goes on when its connection does not: what was begun is finished.
 //! Must not know: what messages mean.
 
 mod places;
@@ -17,12 +17,12 @@ use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::places::{Place, Places};
-use self::serving::{Serving, UNJOINED_BYTES_MAX};
+use self::serving::{Budgets, Serving, UNJOINED_BYTES_MAX};
 use super::link::{self, Budget, End};
 use super::settings::NetSettings;
 use super::tls::{Tls, TlsStream, accept as accept_tls};
@@ -40,14 +40,14 @@ struct Server {
     service: Arc<dyn Service>,
     settings: NetSettings,
     /// The calls of all members.
-    budget: Arc<Budget>,
+    budgets: Budgets,
     /// The calls of all unjoined processes.
-    unjoined_budget: Arc<Budget>,
+    unjoined_budgets: Budgets,
     /// Connections of members.
-    members: Arc<Semaphore>,
+    members: Arc<Budget>,
     /// Connections that are not greeted yet.
     handshakes: Arc<Places>,
-    /// Connections of unjoined processes.
+    /// Connections of unjoined processes, and of those that are no members yet.
     unjoined: Arc<Places>,
 }
 
@@ -59,12 +59,16 @@ pub async fn serve(
     settings: NetSettings,
     stop: impl Future<Output = ()>,
 ) {
-    let members = Arc::new(Semaphore::new(settings.connections_max));
+    let members = Budget::shared(settings.connections_max, 0, settings.member_connections_max);
     let (handshakes, unjoined) = (Places::new(settings.handshakes_max), Places::new(settings.unjoined_max));
     let grace = Duration::from_millis(settings.drain_ms_max);
-    let budget = Budget::new(settings.served_max, settings.served_bytes_max);
-    let unjoined_budget = Budget::new(settings.unjoined_max, settings.unjoined_max.saturating_mul(UNJOINED_BYTES_MAX));
-    let server = Arc::new(Server { tls, service, settings, budget, unjoined_budget, members, handshakes, unjoined });
+    let budgets = Budgets {
+        general: Budget::shared(settings.served_max, settings.served_bytes_max, settings.served_max),
+        reserve: Budget::shared(settings.reserved_max, settings.reserved_bytes_max, settings.reserved_max),
+    };
+    let of_unjoined = Budget::new(settings.unjoined_max, settings.unjoined_max.saturating_mul(UNJOINED_BYTES_MAX));
+    let unjoined_budgets = Budgets { general: Arc::clone(&of_unjoined), reserve: of_unjoined };
+    let server = Arc::new(Server { tls, service, settings, budgets, unjoined_budgets, members, handshakes, unjoined });
     let (tell, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
@@ -114,19 +118,20 @@ impl Server {
             Some(Err(_)) => return tracing::debug!(%from, "a handshake took too long"),
             None => return tracing::debug!(%from, "a handshake gave way to newer ones"),
         };
-        let end = if peer.role == Role::Unjoined {
+        let all = self.budgets_of(peer);
+        let end = if peer.role == Role::Unjoined || all.is_none() {
             // A place for those alone; that for handshakes is free again.
             place = self.unjoined.take();
             let limit = Duration::from_millis(self.settings.unjoined_ms_max);
-            match place.hold(timeout(limit, self.serve(&mut stream, peer, None, stopping))).await {
+            match place.hold(timeout(limit, self.serve(&mut stream, peer, certificate, all, stopping))).await {
                 Some(served) => served.unwrap_or(End::Cut("an unjoined process stayed too long")),
                 None => End::Cut("an unjoined process gave way to newer ones"),
             }
         } else {
             drop(place);
-            match self.members.clone().try_acquire_owned() {
-                Ok(_permit) => self.serve(&mut stream, peer, certificate, stopping).await,
-                Err(_) => End::Cut("too many members are connected"),
+            match self.members.take(peer.node, 0) {
+                Some(_place) => self.serve(&mut stream, peer, certificate, all, stopping).await,
+                None => End::Cut("too many connections of this member, or of all"),
             }
         };
         tracing::debug!(%from, node = %peer.node, role = ?peer.role, %end, "a peer's connection ended");
@@ -142,18 +147,27 @@ impl Server {
         Ok((stream, peer, certificates.and_then(|all| all.into_iter().next())))
     }
 
-    /// Serves a peer for as long as its certificate is trusted.
+    /// What the calls of a peer take; `None`: it is no member yet, and nothing that it calls is heard.
+    fn budgets_of(&self, peer: Peer) -> Option<Budgets> {
+        match peer.role {
+            Role::Unjoined => Some(self.unjoined_budgets.clone()),
+            Role::StorageNode | Role::Gateway => self.tls.is_member(peer).then(|| self.budgets.clone()),
+        }
+    }
+
+    /// Serves a peer for as long as its certificate is trusted, and it is a member or is not one.
     async fn serve(
         &self,
         stream: &mut TlsStream<TcpStream>,
         peer: Peer,
         certificate: Option<Certificate>,
+        all: Option<Budgets>,
         mut stopping: watch::Receiver<bool>,
     ) -> End {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let queue = (sender.downgrade(), &mut receiver);
-        let all = if peer.role == Role::Unjoined { &self.unjoined_budget } else { &self.budget };
-        let serving = Serving::new(peer, self.service.clone(), &self.settings, all.clone(), sender);
+        let was_heard = all.is_some();
+        let serving = Serving::new(peer, self.service.clone(), &self.settings, all, sender);
         let progress = stream.progress();
         let stopped = async {
             // A server that is gone without a word has stopped too.
@@ -161,7 +175,10 @@ impl Server {
             serving.stop().await;
         };
         let distrusted = async {
-            self.until_distrusted(certificate).await;
+            self.until_distrusted(peer, certificate, was_heard).await;
+            if self.tls.is_expelled(peer) {
+                return;
+            }
             // What it asked before is answered; nothing that it asks from now on is heard.
             let grace = Duration::from_millis(self.settings.drain_ms_max);
             let _ = timeout(grace, serving.stop()).await;
@@ -169,16 +186,17 @@ impl Server {
         tokio::select! {
             end = link::drive(stream, &serving, &progress, queue, &self.settings) => end,
             () = stopped => End::Cut("the process is stopping"),
-            () = distrusted => End::Cut("the peer's certificate is trusted no more"),
+            () = distrusted => End::Cut("the peer's certificate is trusted no more, or it became a member or was expelled"),
         }
     }
 
-    /// Returns when a certificate is trusted no more.
-    async fn until_distrusted(&self, certificate: Option<Certificate>) {
+    /// Returns when a certificate is trusted no more, or its holder became a member or is one no more.
+    async fn until_distrusted(&self, peer: Peer, certificate: Option<Certificate>, was_heard: bool) {
         let mut changes = self.tls.changes();
         loop {
             drop(changes.borrow_and_update());
-            if certificate.as_ref().is_some_and(|certificate| !self.tls.trusts(certificate)) {
+            let is_trusted = certificate.as_ref().is_none_or(|certificate| self.tls.trusts(certificate));
+            if !is_trusted || self.budgets_of(peer).is_some() != was_heard {
                 return;
             }
             if changes.changed().await.is_err() {

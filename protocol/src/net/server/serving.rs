@@ -1,17 +1,18 @@
 //! What one peer asks on one connection: what is let in, what answers it, how the answer leaves.
 //!
-//! Promises: a call that is refused takes no memory; refusals that the peer does not read are
-//! bounded; a task that ends without an answer cuts the connection, so that nobody waits for it.
+//! Promises: a call that is refused takes no memory, and whatever one that is no member yet calls is; what members call
+//! is shared fairly, and what storage nodes call that is urgent or of logs finds room whatever else is called; refusals
+//! that the peer does not read are bounded; a task that ends without an answer cuts the connection, so that nobody waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::net::link::{Budget, CallPermit, Outgoing, Packet, Side};
+use crate::net::link::{ALONE, Budget, CallPermit, Outgoing, Packet, Side};
 use crate::net::packet::{PacketHead, PacketKind, Violation};
 use crate::net::settings::NetSettings;
-use crate::transport::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Message, Method, Peer, Rejection, Service};
+use crate::transport::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Message, Method, Peer, Rejection, Service, TrafficClass};
 use couronne_cluster::Role;
 
 /// The longest message of an unjoined process, in bytes.
@@ -26,13 +27,30 @@ pub(super) struct Serving {
     service: Arc<dyn Service>,
     /// The calls of this connection.
     own: Arc<Budget>,
-    /// The calls of the whole process.
-    all: Arc<Budget>,
+    /// The calls of the whole process; `None`: the peer is no member yet.
+    all: Option<Budgets>,
     queue: UnboundedSender<Outgoing>,
     stopping: AtomicBool,
     /// Refusals that have not left yet.
     refused: AtomicUsize,
     refused_max: usize,
+}
+
+/// What the calls of a process take.
+#[derive(Clone)]
+pub(super) struct Budgets {
+    /// Whatever is called.
+    pub(super) general: Arc<Budget>,
+    /// What storage nodes call that is urgent or of logs finds room here where there is none left.
+    pub(super) reserve: Arc<Budget>,
+}
+
+impl Budgets {
+    fn take(&self, peer: Peer, method: Method, bytes: usize) -> Option<CallPermit> {
+        let is_reserved = peer.role == Role::StorageNode && method.class() != TrafficClass::Data;
+        let general = self.general.take(peer.node, bytes);
+        if general.is_none() && is_reserved { self.reserve.take(peer.node, bytes) } else { general }
+    }
 }
 
 /// A call that was let in.
@@ -47,7 +65,7 @@ impl Serving {
         peer: Peer,
         service: Arc<dyn Service>,
         settings: &NetSettings,
-        all: Arc<Budget>,
+        all: Option<Budgets>,
         queue: UnboundedSender<Outgoing>,
     ) -> Self {
         let calls_max = if peer.role == Role::Unjoined { UNJOINED_CALLS_MAX } else { settings.calls_max };
@@ -64,15 +82,15 @@ impl Serving {
 
     fn accept(&self, number: u8, head: &PacketHead) -> Result<Accepted, Rejection> {
         let method = Method::from_number(number).ok_or(Rejection::Malformed)?;
-        if !method.may(self.peer.role) {
+        let Some(all) = self.all.as_ref().filter(|_| method.may(self.peer.role)) else {
             return Err(Rejection::Forbidden);
-        }
+        };
         if self.stopping.load(Ordering::Relaxed) {
             return Err(Rejection::NotServing);
         }
         let bytes = head.message_len();
-        let own = self.own.take(bytes).ok_or(Rejection::Overloaded)?;
-        let all = self.all.take(bytes).ok_or(Rejection::Overloaded)?;
+        let own = self.own.take(ALONE, bytes).ok_or(Rejection::Overloaded)?;
+        let all = all.take(self.peer, method, bytes).ok_or(Rejection::Overloaded)?;
         Ok(Accepted { call: head.call, method, held: (own, all) })
     }
 

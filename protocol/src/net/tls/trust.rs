@@ -1,12 +1,15 @@
-//! Which peers a process trusts: those with certificates of its cluster's authorities, and with the members' own keys.
+//! Which peers a process trusts: those with certificates of its cluster's authorities, and with the members' own keys,
+//! and which of them are members.
 //!
 //! Promises: of several authorities the one that signed a certificate is told. Must not know: connections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use couronne_cluster::Role;
 use couronne_cluster::map::{ClusterMap, MemberKeys};
+use couronne_ring::NodeId;
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
@@ -24,13 +27,43 @@ pub struct Trust {
     pub authorities: BTreeMap<u64, Bytes>,
     /// Whose key is whose; unset: no map is known yet, and keys are not looked at.
     pub keys: Option<MemberKeys>,
+    /// Who is a member; unset: no map is known yet, and everybody with a certificate is one.
+    pub members: Option<Members>,
+}
+
+/// Who is a member, and who never is again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members {
+    /// The members' roles.
+    pub roles: BTreeMap<NodeId, Role>,
+    /// Those that were expelled.
+    pub expelled: BTreeSet<NodeId>,
+}
+
+impl Members {
+    fn of(map: &ClusterMap) -> Self {
+        let is_member = |node: &NodeId| !map.is_expelled(*node);
+        let roles = map.nodes.iter().map(|(id, node)| (*id, node.role)).filter(|(id, _)| is_member(id)).collect();
+        Self { roles, expelled: map.expelled.keys().copied().collect() }
+    }
 }
 
 impl Trust {
     /// Which peers are trusted by a map; `None` before the founding node gave the cluster its authority.
     pub fn of(map: &ClusterMap) -> Option<Self> {
         let authorities = map.authorities.trusted.clone();
-        (!authorities.is_empty()).then(|| Self { version: map.version, authorities, keys: Some(map.keys.clone()) })
+        let (keys, members) = (Some(map.keys.clone()), Some(Members::of(map)));
+        (!authorities.is_empty()).then(|| Self { version: map.version, authorities, keys, members })
+    }
+
+    /// Whether a process is a member in this role, as far as is known.
+    pub(super) fn is_member(&self, node: NodeId, role: Role) -> bool {
+        self.members.as_ref().is_none_or(|members| members.roles.get(&node) == Some(&role))
+    }
+
+    /// Whether a member was expelled.
+    pub(super) fn is_expelled(&self, node: NodeId) -> bool {
+        self.members.as_ref().is_some_and(|members| members.expelled.contains(&node))
     }
 
     /// All authorities.
