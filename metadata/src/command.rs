@@ -453,6 +453,15 @@ pub enum InvalidReason {
     /// Not the name of a reap row.
     #[error("not the name of a reap row")]
     NoRow,
+    /// More shards off their primaries than a chunk has.
+    #[error("a chunk has fewer shards than are said to be missing")]
+    TooManyMissing,
+    /// A blob that is cut and encoded as its policy does not.
+    #[error("its storage policy cuts no blob like this")]
+    NotOfPolicy,
+    /// A registry row that is none, or does not follow from the one before.
+    #[error("the bucket's registry row does not follow from the one before")]
+    NoStep,
     /// A range of bytes that begins behind the object's end.
     #[error("a range past the object's end")]
     RangePastEnd,

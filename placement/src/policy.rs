@@ -89,6 +89,12 @@ impl Policy {
         let k = if small { 1 } else { self.redundancy.data_shards() };
         Geometry::new(k, self.redundancy.losses(), self.chunk_bytes)
     }
+
+    /// Whether a blob may be cut and encoded so. Its length does not tell which of the two it is: that of a body is not
+    /// always known when its first chunk is written.
+    pub fn allows(&self, geometry: Geometry) -> bool {
+        [None, Some(0)].into_iter().any(|len| self.geometry(len) == Ok(geometry))
+    }
 }
 
 impl fmt::Display for Redundancy {

@@ -22,7 +22,7 @@ use crate::front::face::{BodyDecoder, DecoderStep};
 
 const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
 /// The largest body of one request. Bytes.
-const BODY_BYTES_MAX: u64 = 5 << 30;
+const BODY_BYTES_MAX: u64 = couronne_metadata::evaluate::BLOB_BYTES_MAX;
 
 /// How a body becomes what is stored.
 #[allow(clippy::large_enum_variant, reason = "the front boxes it")]

@@ -32,6 +32,9 @@ use couronne_base::mutant;
 /// for a day, and by then it is named or never will be.
 pub const COMMIT_AGE_MS_MAX: u64 = 23 * 3_600_000;
 
+/// The longest blob, in bytes: the largest body that S3 takes at once. Objects of many parts have many blobs.
+pub const BLOB_BYTES_MAX: u64 = 5 << 30;
+
 /// What an operator may tune of evaluation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

@@ -1,6 +1,6 @@
 //! Writing an object, and what writing objects and parts have in common.
 
-use super::{Evaluation, Stop, condition};
+use super::{BLOB_BYTES_MAX, Evaluation, Stop, condition};
 use crate::command::{InvalidReason, NewData, Outcome, Precondition, Refusal};
 use crate::key::{self, RowKind};
 use crate::record::{
@@ -8,9 +8,6 @@ use crate::record::{
 };
 use crate::store::Write;
 use couronne_base::mutant;
-
-/// The longest blob, in bytes: the sizes of all parts of an upload can be added up.
-const BLOB_BYTES_MAX: u64 = 1 << 48;
 
 /// What a put says of the object.
 pub(super) struct NewObject<'a> {
@@ -75,14 +72,12 @@ impl Evaluation<'_> {
                 Ok(Data::Inline { len, crc64: *crc64 })
             }
             NewData::Blob(blob, missing, placed_by) => {
-                // What a gateway says of sizes is added up.
-                if blob.len != size || size > BLOB_BYTES_MAX {
-                    return Err(Refusal::Invalid(InvalidReason::SizesDiffer).into());
-                }
+                check_blob(blob, size, *missing)?;
                 self.name_blob(blob, by)?;
                 // A drive may have lost what it was sent before, and the sweep for that may have passed.
                 let is_behind = self.watermarks.swept_past(*placed_by) && !mutant!(CommitBehindSweep);
-                let missing = (*missing).max(u8::from(is_behind));
+                // What was acknowledged can be read: no word of a gateway's puts it before what is nearly lost.
+                let missing = (*missing).min(blob.geometry.m().max(1)).max(u8::from(is_behind));
                 if missing > 0 && !mutant!(NoRepairRow) {
                     self.ask_for_repair(blob, missing);
                 }
@@ -96,6 +91,16 @@ impl Evaluation<'_> {
         let record = RepairRecord { blob: blob.clone(), bucket, key, missing };
         self.put_row(key::of_blob(RowKind::Repair, blob.id), &record);
     }
+}
+
+/// Checks what a gateway says of a blob: sizes are added up, and duties look at every chunk.
+fn check_blob(blob: &BlobRef, size: u64, missing: u8) -> Result<(), Refusal> {
+    let is_too_large = blob.len > BLOB_BYTES_MAX || u32::try_from(blob.geometry.chunks(blob.len)).is_err();
+    if blob.len != size || is_too_large {
+        return Err(Refusal::Invalid(InvalidReason::SizesDiffer));
+    }
+    let is_possible = missing <= blob.geometry.shards();
+    if is_possible { Ok(()) } else { Err(Refusal::Invalid(InvalidReason::TooManyMissing)) }
 }
 
 /// A size as counters add it.

@@ -7,6 +7,7 @@ use crate::command::{Expect, InvalidReason, Outcome, Refusal};
 use crate::ids::BucketId;
 use crate::key::RowKind;
 use crate::query::SystemRow;
+use crate::registry;
 
 impl Evaluation<'_> {
     pub(super) fn system_write(&mut self, expect: Expect, value: Option<&Bytes>) -> Result<Outcome, Stop> {
@@ -15,6 +16,8 @@ impl Evaluation<'_> {
         }
         let row = self.row(RowKind::System);
         let old: Option<SystemRow> = self.load(&row)?;
+        let may_follow =
+            !registry::is_row(&self.request.key) || registry::may_follow(old.as_ref().map(|old| &old.value), value);
         let old = old.map(|old| old.version);
         let as_expected = match expect {
             Expect::Any => true,
@@ -23,6 +26,9 @@ impl Evaluation<'_> {
         };
         if !as_expected {
             return Err(Refusal::Conflict.into());
+        }
+        if !may_follow {
+            return Err(Refusal::Invalid(InvalidReason::NoStep).into());
         }
         let version = self.next_ordinal(old);
         match (value, old) {

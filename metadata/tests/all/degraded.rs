@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::support::{BEGIN_US, Range, blob, object_key, put_blob};
 use couronne_metadata::apply::apply;
-use couronne_metadata::command::{Command, NewData};
-use couronne_metadata::evaluate::{Evaluated, evaluate};
+use couronne_metadata::command::{Command, InvalidReason, NewData, Refusal};
+use couronne_metadata::evaluate::{BLOB_BYTES_MAX, Evaluated, evaluate};
 use couronne_metadata::marks::mark_degraded;
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BlobRef, RangeFacts, RangeMarks, RepairRecord, Versioning};
 use couronne_metadata::store::Store;
-use couronne_placement::BlobId;
+use couronne_placement::{BlobId, Geometry};
 use proptest::prelude::*;
 
 fn rows(range: &Range) -> BTreeMap<BlobId, (String, u8)> {
@@ -55,6 +55,32 @@ fn a_row_is_left_for_what_is_named_and_keeps_the_larger_number() {
     assert_eq!(rows(&range), BTreeMap::new());
     mark(&mut range, &[("k", kept.clone(), 1)]);
     assert_eq!(rows(&range)[&kept.id].1, 1);
+}
+
+/// Duties look at every chunk of a blob, and sort by what is missing.
+#[test]
+fn what_a_gateway_says_of_a_blob_is_bounded() {
+    let mut range = Range::new(Versioning::Off);
+    let named = |number, len, (k, m, chunk_bytes)| BlobRef {
+        geometry: Geometry::new(k, m, chunk_bytes).unwrap(),
+        ..blob("k", BEGIN_US / 1000, number, len)
+    };
+    let refused = |reason| Err(Refusal::Invalid(reason));
+    let usual = (4, 2, 4 << 20);
+    for blob in [named(1, 1 << 48, (2, 1, 1)), named(2, BLOB_BYTES_MAX + 1, usual), named(3, BLOB_BYTES_MAX, (2, 1, 1))]
+    {
+        assert_eq!(range.run("k", put_blob(blob, 0)), refused(InvalidReason::SizesDiffer));
+    }
+    for missing in [7, 200, u8::MAX] {
+        let answer = range.run("k", put_blob(named(4, 9, usual), missing));
+        assert_eq!(answer, refused(InvalidReason::TooManyMissing));
+    }
+    assert_eq!(rows(&range), BTreeMap::new());
+    // All shards lie off their primaries: the blob can be read, and is not before those that nearly cannot.
+    range.run("k", put_blob(named(5, BLOB_BYTES_MAX, usual), 6)).unwrap();
+    assert_eq!(rows(&range).into_values().collect::<Vec<_>>(), [("k".to_owned(), 2)]);
+    range.run("k", put_blob(named(6, 9, (2, 0, 1)), 2)).unwrap();
+    assert!(rows(&range).into_values().any(|(_, missing)| missing == 1));
 }
 
 /// A page of blobs may be of one long key. Every effect fits an entry, which the range of the tests checks.

@@ -11,6 +11,7 @@
 //! database or the other.
 //! Must not know: who else has the rows.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
@@ -22,6 +23,9 @@ use super::Stores;
 
 /// The folder of a drive's first RocksDB within the drive's own.
 pub(super) const FOLDER: &str = "stores";
+
+/// What others than its owner may do with a database's folder: nothing.
+const FOLDER_MODE: u32 = 0o700;
 
 /// A file in a RocksDB's folder that says what was found rotten.
 const NOTE: &str = "ROTTEN";
@@ -146,10 +150,10 @@ fn numbers(folder: &Path) -> std::io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// Makes a folder, durably; fine if it exists.
+/// Makes a folder, durably; fine if it exists. RocksDB makes its files readable to all: the folder is its owner's alone.
 #[allow(clippy::disallowed_methods, reason = "RocksDB's files are not the drive's")]
 fn make_durable(path: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(path)?;
+    std::fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)?;
     path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
 }
 
@@ -186,6 +190,15 @@ mod tests {
 
     fn open(folder: &Path) -> RocksStores {
         RocksStores::open(folder, &RocksSettings::default()).unwrap()
+    }
+
+    #[test]
+    fn the_folders_of_rows_are_for_their_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        fill(&open(folder.path()));
+        let mode = std::fs::metadata(folder.path().join(FOLDER)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     fn fill(stores: &RocksStores) {

@@ -11,10 +11,11 @@ use bytes::Bytes;
 use couronne_cluster::map::MAP_RANGE;
 use couronne_cluster::report::NodeReport;
 use couronne_cluster::{RangeDescriptor, Role};
-use couronne_metadata::command::{CommandRequest, Outcome};
+use couronne_metadata::command::{Command, CommandRequest, InvalidReason, NewData, Outcome, Refusal};
 use couronne_metadata::query::Answer;
 use couronne_placement::{BlobId, ShardId};
 use couronne_protocol::join::{JoinRequest, encode_answer};
+use couronne_protocol::map::MapSource;
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::remote;
 use couronne_protocol::shard::{GetShard, Owner, PutShard, ShardClient, ShardDuties, ShardError, ShardFrames};
@@ -113,6 +114,27 @@ fn not_yours<T>() -> Result<T, RangeError> {
     Err(RangeError::Unavailable { reason: "gateways may not ask this".to_owned(), maybe_done: false })
 }
 
+impl ForGateways {
+    /// A blob is cut and encoded as a policy of the map says: duties look at every chunk of it.
+    fn check_policy(&self, command: &Command) -> Result<(), RangeError> {
+        let blob = match command {
+            Command::Put { data: NewData::Blob(blob, ..), .. }
+            | Command::PutPart { data: NewData::Blob(blob, ..), .. }
+            | Command::Abandon { blob } => blob,
+            _ => return Ok(()),
+        };
+        let map = self.0.replicas.map().current();
+        match map.policies.get(&blob.policy) {
+            Some(policy) if policy.allows(blob.geometry) => Ok(()),
+            Some(_) => Err(RangeError::Refused(Refusal::Invalid(InvalidReason::NotOfPolicy))),
+            // A new one takes a moment to be known.
+            None => {
+                Err(RangeError::Unavailable { reason: "the policy is not known here".to_owned(), maybe_done: false })
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl RangeClient for ForGateways {
     async fn describe(&self, start: Bytes, end: Bytes) -> Result<Vec<RangeDescriptor>, RangeError> {
@@ -120,7 +142,11 @@ impl RangeClient for ForGateways {
     }
 
     async fn execute(&self, address: RangeAddress, request: CommandRequest) -> Result<Outcome, RangeError> {
-        if address.range == MAP_RANGE { not_yours() } else { self.0.execute(address, request).await }
+        if address.range == MAP_RANGE {
+            return not_yours();
+        }
+        self.check_policy(&request.command)?;
+        self.0.execute(address, request).await
     }
 
     async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError> {

@@ -111,6 +111,11 @@ impl Replicas {
         }
     }
 
+    /// The newest map known here.
+    pub(crate) const fn map(&self) -> &Arc<SharedMap> {
+        &self.map
+    }
+
     /// What other nodes' replicas ask of those here.
     pub(crate) const fn raft_service(&self) -> &RaftService {
         &self.raft_service

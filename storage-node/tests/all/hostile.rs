@@ -12,7 +12,7 @@ use couronne_base::env::Env;
 use couronne_metadata::command::{AttributeChange, Command, CommandRequest, NewData, Outcome, Precondition};
 use couronne_metadata::ids::{PartNumber, UploadId, VersionId};
 use couronne_metadata::record::{Attributes, BucketRules, BucketState, Etag, Retention, Versioning};
-use couronne_placement::BlobId;
+use couronne_placement::{BlobId, Geometry};
 use couronne_protocol::map::MapSource;
 use couronne_protocol::range::RangeError;
 use couronne_protocol::remote::{RemoteRanges, RemoteShards};
@@ -165,6 +165,28 @@ async fn a_hostile_gateway_takes_nothing_that_others_have() {
     for blob in [&plain, &locked, &mine, &second] {
         assert!(blob.is_whole(&hostile.node).await, "{:?} was acknowledged", blob.owner);
     }
+}
+
+/// Chunks of a byte would keep the repairer and the scrubber busy for years.
+#[tokio::test(start_paused = true)]
+async fn a_hostile_gateway_names_no_blob_that_is_cut_as_no_policy_says() {
+    let cluster = cluster(33).await;
+    let hostile = Hostile::join(&cluster).await;
+    let (own, upload) = (owner("its own"), UploadId::new(hostile.env.clock.wall_ms(), [1; 10]));
+    hostile.command(&own, create(upload)).await.unwrap();
+    let cut = |seed: u8, (k, m, chunk_bytes)| {
+        let mut blob = TestBlob::new(&own, hostile.env.clock.wall_ms(), seed);
+        blob.named.geometry = Geometry::new(k, m, chunk_bytes).unwrap();
+        blob
+    };
+    for (seed, shape) in (1..).zip([(2, 1, 1), (4, 2, 1), (4, 1, 1 << 20), (1, 0, 1 << 20)]) {
+        let blob = cut(seed, shape);
+        hostile.refused(&own, blob.commit(0)).await;
+        hostile.refused(&own, part(upload, &blob)).await;
+        hostile.refused(&own, Command::Abandon { blob: blob.named.clone() }).await;
+    }
+    hostile.command(&own, cut(8, (4, 2, 1 << 20)).commit(2)).await.unwrap();
+    hostile.command(&own, cut(9, (1, 2, 1 << 20)).commit(0)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,4 @@
-//! The registry: one row per bucket name, which decides what the name means.
-//!
-//! ```text
-//! bucket/<name>    BucketEntry
-//! ```
+//! The registry, as a gateway reads and changes it: the rows of `couronne_metadata::registry`.
 //!
 //! Promises: it is changed by compare-and-swap alone.
 //! Must not know: how an account's buckets are listed.
@@ -14,6 +10,7 @@ use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::Expect;
 use couronne_metadata::ids::{BucketId, ObjectKey, Ordinal};
 use couronne_metadata::record::BucketEntry;
+use couronne_metadata::registry;
 
 use super::{Engine, EngineError};
 
@@ -49,7 +46,7 @@ impl Engine {
 }
 
 fn registry_key(name: &str) -> Result<ObjectKey, EngineError> {
-    system_key(format!("bucket/{name}"))
+    system_key(format!("{}{name}", registry::PREFIX))
 }
 
 pub(super) fn system_key(text: String) -> Result<ObjectKey, EngineError> {

@@ -16,7 +16,7 @@ use crate::s3::wire::parameters::checked_version;
 use crate::s3::wire::values::header_text;
 
 /// The largest source of a whole copy or of one part, in bytes.
-pub const SOURCE_BYTES_MAX: u64 = 5 << 30;
+pub const SOURCE_BYTES_MAX: u64 = couronne_metadata::evaluate::BLOB_BYTES_MAX;
 
 /// The source of a copy.
 pub struct CopiedObject {

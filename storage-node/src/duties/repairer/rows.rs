@@ -31,6 +31,9 @@ const ROWS: u32 = 500;
 const BLOBS_AT_A_TIME: usize = 8;
 const CHUNKS_AT_A_TIME: usize = 4;
 
+/// After so many chunks of a blob the row is looked at again, whether it is still there to be repaired.
+const CHUNKS_A_TURN: usize = 64;
+
 /// A row that is as good as can be is looked at again after so long, whatever the drives do.
 const PARKED_FOR: Duration = Duration::from_secs(1800);
 
@@ -44,6 +47,9 @@ const PARKED_MAX: usize = 200_000;
 /// What it costs to ask where a chunk's shards are and to do away with a row, in bytes that could be moved
 /// instead.
 const LOOK_BYTES: u64 = 1 << 20;
+
+/// What asking where a chunk's shards are takes of the repair rate, if none of them is there, in bytes.
+const LOOK_PACED_BYTES: u64 = 64 << 10;
 
 /// A range that is led here, in one round.
 pub(super) struct RepairRows<'a> {
@@ -91,7 +97,7 @@ impl RepairRows<'_> {
                 levels.insert(row.missing);
                 let level = pending.entry(survives(&row)).or_default();
                 level.blobs += 1;
-                level.chunks += row.blob.geometry.chunks(row.blob.len);
+                level.chunks = level.chunks.saturating_add(row.blob.geometry.chunks(row.blob.len));
                 left = left + blob_work(&row);
             }
         }
@@ -132,9 +138,17 @@ impl RepairRows<'_> {
             .map(|index| self.repair_chunk(row, &owner, index))
             .buffer_unordered(CHUNKS_AT_A_TIME);
         let (mut whole, mut better, mut worst) = (true, false, i16::MAX);
-        let mut chunks = std::pin::pin!(chunks);
-        while let Some(chunk) = chunks.next().await {
+        let mut chunks = std::pin::pin!(chunks.enumerate());
+        while let Some((looked, chunk)) = chunks.next().await {
             let chunk = chunk?;
+            if looked % CHUNKS_A_TURN == 0 {
+                if !self.pass.holds(self.context) {
+                    return Ok(());
+                }
+                if !self.is_named(row).await? {
+                    return self.drop_row(row).await;
+                }
+            }
             whole &= chunk.whole;
             better |= chunk.better;
             worst = worst.min(chunk.survives);
@@ -181,7 +195,8 @@ impl RepairRows<'_> {
         count(&counters.chunks_unrepaired, u64::from(!chunk.whole));
         context.repair.chunk_done(context.env.clock.steady(), self.leader.descriptor().id, work, chunk.bytes);
         // What was moved was rebuilt from shards that are read anyway; what was only read back is paced, too.
-        context.repair_rate.take(if chunk.bytes > 0 { chunk.bytes } else { chunk.shards_read * shard_len }).await;
+        let looked = chunk.shards_read.saturating_mul(shard_len).max(LOOK_PACED_BYTES);
+        context.repair_rate.take(if chunk.bytes > 0 { chunk.bytes } else { looked }).await;
         Ok(chunk)
     }
 

@@ -138,10 +138,11 @@ async fn look_for_all(context: &DutyContext) {
 }
 
 async fn count_chunks(leader: &RangeServer) -> Result<u64, DutyError> {
-    let (mut after, mut chunks) = (None, 0);
+    let (mut after, mut chunks) = (None, 0_u64);
     loop {
         let (blobs, next) = blobs_after(leader, after).await?;
-        chunks += blobs.iter().map(|(.., blob)| blob.geometry.chunks(blob.len)).sum::<u64>();
+        let counted = blobs.iter().map(|(.., blob)| blob.geometry.chunks(blob.len));
+        chunks = counted.fold(chunks, u64::saturating_add);
         after = next;
         if after.is_none() {
             return Ok(chunks);
@@ -297,8 +298,14 @@ async fn repair(context: &DutyContext, report: &DamageReport) -> bool {
     }
 }
 
-/// Looks for every shard of a blob and rebuilds what is missing; what is to be told to the repairer.
-async fn scrub_blob(context: &DutyContext, owner: Owner, blob: BlobRef, looked: impl Fn()) -> Option<RepairRecord> {
+/// Looks for every shard of a blob and rebuilds what is missing, while `looked` says of each chunk that this goes on; what
+/// is to be told to the repairer.
+async fn scrub_blob(
+    context: &DutyContext,
+    owner: Owner,
+    blob: BlobRef,
+    looked: impl Fn() -> bool,
+) -> Option<RepairRecord> {
     let missing = look_for_blob(context, &owner, &blob, looked).await.unwrap_or_else(|error| {
         tracing::warn!(%error, "a blob's shards are left to the repairer");
         1
@@ -312,7 +319,7 @@ async fn look_for_blob(
     context: &DutyContext,
     owner: &Owner,
     blob: &BlobRef,
-    looked: impl Fn(),
+    looked: impl Fn() -> bool,
 ) -> Result<u8, DutyError> {
     let mut worst = 0;
     for index in 0..blob.geometry.chunks(blob.len) {
@@ -323,10 +330,12 @@ async fn look_for_blob(
         count(&context.counters.shards_damaged, u64::from(chunk.bytes > 0));
         context.scrub.found(u64::from(chunk.bytes > 0), u64::from(chunk.bytes > 0));
         context.repair_rate.take(chunk.bytes).await;
-        looked();
         if !chunk.whole {
             let lost = i16::from(geometry.m()).saturating_sub(chunk.survives);
             worst = worst.max(u8::try_from(lost).unwrap_or(0).max(1));
+        }
+        if !looked() {
+            break;
         }
     }
     Ok(worst)
@@ -360,11 +369,18 @@ pub(super) async fn look(
             }
             let marked = match page {
                 Ok(page) => {
+                    let looked = || {
+                        looked();
+                        goes_on()
+                    };
                     let looks = page.blobs.clone().into_iter();
                     let looks =
                         looks.map(|(bucket, key, blob)| scrub_blob(context, Owner { bucket, key }, blob, &looked));
                     let found: Vec<_> = stream::iter(looks).buffer_unordered(BLOBS_AT_A_TIME).collect().await;
                     let marked = repairer::mark(context, leader, found.into_iter().flatten().collect()).await;
+                    if !goes_on() {
+                        return marked.map(|()| false);
+                    }
                     if marked.is_err() {
                         walk.leave(page);
                     }
