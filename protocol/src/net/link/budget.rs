@@ -71,7 +71,8 @@ impl Budget {
     pub(in crate::net) fn take(self: &Arc<Self>, holder: NodeId, bytes: usize) -> Option<CallPermit> {
         let mut used = self.used.lock();
         let own = used.get(&holder).copied().unwrap_or_default();
-        let (after, room) = (own.plus(Amount { calls: 1, bytes }), self.room(&used));
+        let call = Amount { calls: 1, bytes };
+        let (after, room) = (own.plus(call), self.room(&used, call));
         let is_alone = used.values().all(|held| held.bytes == 0);
         if after.calls > room.calls || (after.bytes > room.bytes && !is_alone) {
             return None;
@@ -80,11 +81,11 @@ impl Budget {
         Some(CallPermit { budget: self.clone(), holder, bytes })
     }
 
-    /// How much one holder may hold at the moment.
-    fn room(&self, used: &BTreeMap<NodeId, Amount>) -> Amount {
+    /// How much a holder may hold that takes a call: as much as it leaves.
+    fn room(&self, used: &BTreeMap<NodeId, Amount>, call: Amount) -> Amount {
         let Some(share_max) = self.share_max else { return self.max };
         let left = used.values().fold(self.max, |left, held| left.minus(held.least(share_max)));
-        left.least(share_max)
+        left.minus(call).least(share_max)
     }
 
     /// Calls under way.
@@ -181,6 +182,7 @@ mod tests {
         let mut first = budget.take(ONE, 1).unwrap();
         first.grow(10_000);
         assert!(budget.take(ONE, 1).is_none());
-        assert!(budget.take(NodeId(2), 50).is_some());
+        assert!(budget.take(NodeId(2), 26).is_none(), "more than it would leave");
+        assert!(budget.take(NodeId(2), 25).is_some());
     }
 }
