@@ -249,6 +249,10 @@ pub trait Consensus: Send + Sync + 'static {
     /// flushed, else of all but what laggards may soon want.
     async fn checkpoint(&self, all: bool) -> Result<(), ProposeError>;
 
+    /// Whether it may stand for election: not with rows that it could not serve, on a slow drive, or if it is about to
+    /// stop; nor once it has led in this term, though it has transferred its leadership: the next leader is another one.
+    fn may_be_elected(&self) -> bool;
+
     /// Stands for election now, if a quorum would grant it.
     async fn elect(&self);
 

@@ -155,7 +155,9 @@ impl OnFailure for Replicas {
 }
 
 impl Replicas {
-    /// Of every range that has a quorum here and no leader, the replica with the longest log.
+    /// Of every range that has a quorum here and no leader, the replica with the longest log of those that may be
+    /// elected. One that transferred its leadership may not, though nobody took over: it goes on sending the others
+    /// what it wrote, until one of them has it all.
     fn candidates(&self) -> Vec<Arc<RangeServer>> {
         let mut ranges: BTreeMap<RangeId, Vec<Arc<RangeServer>>> = BTreeMap::new();
         let is_slow = |drive: &DriveId| self.drives.find(*drive).is_some_and(|drive| drive.is_slow());
@@ -177,7 +179,9 @@ impl Replicas {
             replica.consensus().members().voters.iter().any(|set| set.contains(&replica.replica()))
         };
         let rank = |replica: &Arc<RangeServer>| (votes(replica), replica.consensus().last());
-        let longest = |replicas: Vec<Arc<RangeServer>>| replicas.into_iter().max_by_key(rank);
+        let longest = |replicas: Vec<Arc<RangeServer>>| {
+            replicas.into_iter().filter(|replica| replica.consensus().may_be_elected()).max_by_key(rank)
+        };
         ranges.into_values().filter_map(longest).collect()
     }
 

@@ -141,6 +141,33 @@ fn a_leadership_is_kept_rather_than_transferred_to_nobody() {
     });
 }
 
+/// Nobody takes over, and none may lead without the old leader, whose log is longer than theirs: it leads no more, but
+/// sends them what they lack, so that one of them can.
+#[test]
+fn what_was_transferred_in_vain_is_led_once_another_log_is_as_long() {
+    simulate(async {
+        let mut rig = RangeRig::begin(11).await;
+        let (old, term) = rig.leader().unwrap();
+        for number in rig.alive().into_iter().filter(|number| *number != old).take(2) {
+            rig.kill(number).await;
+        }
+        rig.write("before", b"value").await;
+        rig.cut_off(old, true, false);
+        assert!(timeout(SECOND, rig.propose_at(old, term, "alone", b"value")).await.is_err());
+        let group = rig.running(old).group.clone();
+        group.transfer_leadership(&rig.places().into_keys().collect(), u64::MAX).await;
+        assert!(group.leadership().is_none(), "it was transferred");
+        sleep(SECOND * 10).await;
+        assert!(rig.leader().is_none(), "{}", rig.look());
+        rig.cut_off(old, false, false);
+        assert_ne!(rig.await_leader(SECOND * 20).await, old);
+        rig.write("after", b"value").await;
+        rig.await_level(SECOND * 20).await;
+        assert!(rig.read(old, "alone").is_some() && rig.read(old, "after").is_some());
+        rig.stop().await;
+    });
+}
+
 /// A leader that can be heard but hears nobody must not keep its followers for ever; nor one that
 /// hears but is not heard.
 #[test]

@@ -301,8 +301,13 @@ impl Consensus for Group {
         Ok(())
     }
 
+    fn may_be_elected(&self) -> bool {
+        // After a transfer the library goes on as the leader until it hears of another one, and takes no order to elect.
+        self.endpoint.may_stand() && self.raft.metrics().borrow_watched().state != ServerState::Leader
+    }
+
     async fn elect(&self) {
-        if !self.endpoint.may_stand() {
+        if !self.may_be_elected() {
             return;
         }
         // A replica that has stopped cannot be elected; `stopped` says so to callers.

@@ -201,13 +201,23 @@ impl RangeRig {
         }
     }
 
+    /// Proposes a row once.
+    pub(crate) async fn propose_at(
+        &self,
+        number: usize,
+        term: u64,
+        name: &str,
+        value: &[u8],
+    ) -> Result<(), ProposeError> {
+        self.running(number).group.propose(term, payload(name, value)).await
+    }
+
     /// Proposes a row at the leader, until it is acknowledged. Rows are the same when repeated.
     pub(crate) async fn write(&self, name: &str, value: &[u8]) {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(30) {
             if let Some((leader, term)) = self.leader() {
-                let proposing = self.running(leader).group.propose(term, payload(name, value));
-                match timeout(Duration::from_secs(3), proposing).await {
+                match timeout(Duration::from_secs(3), self.propose_at(leader, term, name, value)).await {
                     Ok(Ok(())) => return,
                     Ok(Err(ProposeError::NotLeader(_) | ProposeError::Unknown(_))) | Err(_) => {}
                 }
