@@ -14,7 +14,8 @@ use couronne_base::mutant;
 use couronne_cluster::WriteState;
 use couronne_metadata::ids::RangeId;
 use couronne_ring::DriveId;
-use tokio::time::Instant;
+use futures_util::future::{join, join_all};
+use tokio::time::{Instant, timeout};
 
 use super::balance::Balance;
 use super::{RangeServer, RenewReplicas, Replicas};
@@ -57,6 +58,15 @@ struct LeaderKeeping {
     idle_ticks: BTreeMap<RangeId, u32>,
 }
 
+impl LeaderKeeping {
+    /// Whether a range gets a heartbeat in this round.
+    fn is_due(&mut self, leader: &RangeServer) -> bool {
+        let idle = self.idle_ticks.entry(leader.descriptor().id).or_default();
+        *idle = if leader.take_used() { 0 } else { idle.saturating_add(1) };
+        if *idle < IDLE_TICKS { idle.is_multiple_of(HEARTBEAT_TICKS) } else { idle.is_multiple_of(RARE_TICKS) }
+    }
+}
+
 #[async_trait]
 impl Rounds for LeaderKeeping {
     type Of = Replicas;
@@ -66,18 +76,12 @@ impl Rounds for LeaderKeeping {
     }
 
     async fn round(&mut self, replicas: &Arc<Replicas>) -> bool {
-        for leader in replicas.all_leaders() {
-            let idle = self.idle_ticks.entry(leader.descriptor().id).or_default();
-            *idle = if leader.take_used() { 0 } else { idle.saturating_add(1) };
-            let due =
-                if *idle < IDLE_TICKS { idle.is_multiple_of(HEARTBEAT_TICKS) } else { idle.is_multiple_of(RARE_TICKS) };
-            if due {
-                leader.consensus().heartbeat().await;
-            }
-        }
-        for candidate in replicas.candidates() {
-            candidate.consensus().elect().await;
-        }
+        let leaders = replicas.all_leaders().into_iter().filter(|leader| self.is_due(leader)).collect::<Vec<_>>();
+        let candidates = replicas.candidates();
+        let heartbeats = join_all(leaders.iter().map(|leader| leader.consensus().heartbeat()));
+        let elections = join_all(candidates.iter().map(|candidate| candidate.consensus().elect()));
+        // One that takes no orders, for it waits for its drive, holds up no other range.
+        drop(timeout(TICK, join(heartbeats, elections)).await);
         true
     }
 }
