@@ -11,7 +11,6 @@ mod buckets;
 mod faults;
 mod identity;
 mod listing;
-mod memory;
 mod objects;
 mod routing;
 mod support;

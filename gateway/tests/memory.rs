@@ -1,4 +1,16 @@
-//! The memory of buffers, as the process counts it, against the budgets.
+//! The memory of buffers, as the process counts it, against the budgets: a process of its own, for the count is the
+//! process's.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics is a test that fails"
+)]
+#![allow(dead_code, reason = "the tests of the engine need more of what they share")]
+
+#[path = "engine/support.rs"]
+mod support;
 
 use bytes::Bytes;
 use couronne_base::buffer::buffers_bytes;
@@ -7,7 +19,7 @@ use couronne_gateway::engine::{BodyError, BodySource, Expected, Settings};
 use couronne_gateway::testing::{FakeCluster, FakeShape};
 use tokio::task::JoinSet;
 
-use super::support::{bucket, bytes, get, key, put};
+use support::{bucket, bytes, get, key, put};
 
 const MIB: usize = 1 << 20;
 const BUDGET: usize = 12 * MIB;
