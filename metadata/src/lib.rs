@@ -17,7 +17,6 @@ pub mod marks;
 pub mod memory;
 pub mod query;
 pub mod record;
-pub mod registry;
 pub mod rocks;
 pub mod store;
 pub mod store_scrub;

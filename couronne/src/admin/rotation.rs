@@ -66,6 +66,8 @@ impl Rotation<'_> {
             SecretName::AdminToken => {
                 let token = random_secret(&env::system());
                 change(node, |secrets| secrets.admin_token = token.clone()).await?;
+                // The next command reads the new token, and every process is to know it by then.
+                sleep(KNOWN_AFTER).await;
                 Ok(done(
                     "the admin token is another, and so is the one that reads: `couronne secrets show` prints them",
                 ))

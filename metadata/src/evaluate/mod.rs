@@ -12,6 +12,7 @@ mod digest;
 mod duty;
 mod lock;
 mod put;
+pub mod registry;
 mod rules;
 mod system;
 mod update;

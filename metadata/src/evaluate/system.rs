@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 
-use super::{Evaluation, Stop};
+use super::{Evaluation, Stop, registry};
 use crate::command::{Expect, InvalidReason, Outcome, Refusal};
 use crate::ids::BucketId;
 use crate::key::RowKind;
 use crate::query::SystemRow;
-use crate::registry;
 
 impl Evaluation<'_> {
     pub(super) fn system_write(&mut self, expect: Expect, value: Option<&Bytes>) -> Result<Outcome, Stop> {

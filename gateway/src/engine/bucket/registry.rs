@@ -1,4 +1,4 @@
-//! The registry, as a gateway reads and changes it: the rows of `couronne_metadata::registry`.
+//! The registry, as a gateway reads and changes it: the rows of `couronne_metadata::evaluate::registry`.
 //!
 //! Promises: it is changed by compare-and-swap alone.
 //! Must not know: how an account's buckets are listed.
@@ -8,9 +8,9 @@ use couronne_base::codec;
 use couronne_client::next_key;
 use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::Expect;
+use couronne_metadata::evaluate::registry;
 use couronne_metadata::ids::{BucketId, ObjectKey, Ordinal};
 use couronne_metadata::record::BucketEntry;
-use couronne_metadata::registry;
 
 use super::{Engine, EngineError};
 
