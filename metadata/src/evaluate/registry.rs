@@ -25,7 +25,7 @@ pub fn is_row(key: &ObjectKey) -> bool {
 
 /// Whether a row may take the place of another; `None` is no row.
 pub fn may_follow(old: Option<&Bytes>, new: Option<&Bytes>) -> bool {
-    let decoded = |row: Option<&Bytes>| row.map(|row| codec::decode::<BucketEntry>(row)).transpose();
+    let decoded = |row: Option<&Bytes>| row.map(codec::decode::<BucketEntry>).transpose();
     match (decoded(old), decoded(new)) {
         (Ok(old), Ok(new)) => follows(old.as_ref(), new.as_ref()),
         _ => false,
