@@ -237,6 +237,7 @@ fn no_secret_lies_in_the_data_folders_of_a_clusters_members() {
     for node in ["n1", "n2", "n3"] {
         cluster.stop(node);
         cluster.start_member(node);
+        cluster.wait_for("it serves again", || cluster.couronne(&["status"], node).status.success());
         cluster.wait_until_healthy("g1");
     }
     cluster.wait_until_healthy("g1");
