@@ -1,50 +1,10 @@
 //! Members that are expelled.
 
-use couronne_cluster::changes::Reports;
-use couronne_cluster::map::{CommittedMembers, MapNode};
-use couronne_cluster::report::{CertificateReport, DriveLogEnd};
+use couronne_cluster::map::MapNode;
 use couronne_cluster::{DriveState, MapError, Role, changes};
-use couronne_metadata::ids::RangeId;
-use couronne_ring::{DriveId, NodeId};
+use couronne_ring::NodeId;
 
-use crate::support::{drive_of, formed, founded, join, node};
-
-/// All members say that all is well.
-struct AllWell;
-
-impl Reports for AllWell {
-    fn drive(&self, _: NodeId, _: DriveId) -> Option<DriveState> {
-        Some(DriveState::WRITABLE)
-    }
-
-    fn log_end(&self, _: DriveId) -> Option<DriveLogEnd> {
-        None
-    }
-
-    fn notes_are_due(&self) -> bool {
-        false
-    }
-
-    fn time_ms(&self) -> Option<u64> {
-        None
-    }
-
-    fn is_led(&self, _: RangeId) -> bool {
-        true
-    }
-
-    fn group(&self, _: RangeId) -> Option<CommittedMembers> {
-        None
-    }
-
-    fn certificate(&self, _: NodeId) -> Option<CertificateReport> {
-        None
-    }
-
-    fn grace_ms(&self) -> Option<u64> {
-        None
-    }
-}
+use crate::support::{Heard, drive_of, formed, founded, join, node};
 
 #[test]
 fn an_expelled_gateway_is_gone_and_its_identity_never_joins_again() {
@@ -73,7 +33,8 @@ fn the_drives_of_an_expelled_storage_node_are_down_for_good() {
     assert_eq!(map.storage_nodes().count(), 5);
     let state = |map: &couronne_cluster::map::ClusterMap| map.drives[&drive_of(2)].state_at(1_000, 300);
     assert_eq!(state(&map), DriveState::LOST);
-    changes::follow_reports(&mut map, &AllWell, 20).unwrap();
+    let well = Heard { drives: Some(DriveState::WRITABLE), are_led: true, ..Heard::default() };
+    changes::follow_reports(&mut map, &well, 20).unwrap();
     assert_eq!(state(&map), DriveState::LOST, "what it said before counts no more");
     // Its name is free, its drive is not.
     changes::join(&mut map, NodeId(7), MapNode { name: "n2".into(), ..node(7, 0) }, &[(drive_of(7), 1)]).unwrap();

@@ -3,53 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use couronne_cluster::changes::{self, AuthorityStep, Reports};
-use couronne_cluster::map::{ClusterKeyState, ClusterMap, CommittedMembers, MapNode};
-use couronne_cluster::report::{CertificateReport, DriveLogEnd};
-use couronne_cluster::{DriveState, Role};
-use couronne_metadata::ids::RangeId;
-use couronne_ring::{DriveId, NodeId};
+use couronne_cluster::Role;
+use couronne_cluster::changes::{self, AuthorityStep};
+use couronne_cluster::map::{ClusterKeyState, ClusterMap, MapNode};
+use couronne_cluster::report::CertificateReport;
+use couronne_ring::NodeId;
 use proptest::prelude::*;
 
-use crate::support::{formed, node};
-
-/// What members said of their certificates, and nothing else.
-#[derive(Default)]
-struct SaidOfCertificates(BTreeMap<NodeId, CertificateReport>);
-
-impl Reports for SaidOfCertificates {
-    fn drive(&self, _: NodeId, _: DriveId) -> Option<DriveState> {
-        None
-    }
-
-    fn log_end(&self, _: DriveId) -> Option<DriveLogEnd> {
-        None
-    }
-
-    fn notes_are_due(&self) -> bool {
-        false
-    }
-
-    fn time_ms(&self) -> Option<u64> {
-        None
-    }
-
-    fn is_led(&self, _: RangeId) -> bool {
-        false
-    }
-
-    fn group(&self, _: RangeId) -> Option<CommittedMembers> {
-        None
-    }
-
-    fn certificate(&self, node: NodeId) -> Option<CertificateReport> {
-        self.0.get(&node).copied()
-    }
-
-    fn grace_ms(&self) -> Option<u64> {
-        None
-    }
-}
+use crate::support::{Heard, formed, node};
 
 /// Six nodes and a gateway, whose authority is being changed.
 fn rotating() -> ClusterMap {
@@ -71,16 +32,16 @@ fn trusted(map: &ClusterMap) -> (u64, Vec<u64>) {
     (map.authorities.signing, map.authorities.trusted.keys().copied().collect())
 }
 
-fn follow(map: &mut ClusterMap, said: &SaidOfCertificates) -> Option<AuthorityStep> {
+fn follow(map: &mut ClusterMap, said: &Heard) -> Option<AuthorityStep> {
     changes::follow_reports(map, said, 5).unwrap().authority
 }
 
 #[test]
 fn a_step_waits_for_every_member_but_those_that_were_expelled() {
     let mut map = rotating();
-    let mut said = SaidOfCertificates::default();
-    let says = |said: &mut SaidOfCertificates, node: u128, trusted, signed_by| {
-        said.0.insert(NodeId(node), CertificateReport { trusted, signed_by });
+    let mut said = Heard::default();
+    let says = |said: &mut Heard, node: u128, trusted, signed_by| {
+        said.certificates.insert(NodeId(node), CertificateReport { trusted, signed_by });
     };
     (1..=7).for_each(|node| says(&mut said, node, 1, 1));
     (1..=6).for_each(|node| says(&mut said, node, 2, 1));
@@ -89,10 +50,10 @@ fn a_step_waits_for_every_member_but_those_that_were_expelled() {
     assert_eq!((follow(&mut map, &said), trusted(&map)), (Some(AuthorityStep::Signs(2)), (2, vec![1, 2])));
     (2..=7).for_each(|node| says(&mut said, node, 2, 2));
     assert_eq!((follow(&mut map, &said), trusted(&map)), (None, (2, vec![1, 2])), "the first has the old one's");
-    let awaited = changes::awaited_members(&map, |node| said.certificate(node));
+    let awaited = changes::awaited_members(&map, |node| said.certificates.get(&node).copied());
     assert_eq!(awaited, [NodeId(1)]);
     // Another leader has heard of nobody yet.
-    assert_eq!(follow(&mut map, &SaidOfCertificates::default()), None);
+    assert_eq!(follow(&mut map, &Heard::default()), None);
     changes::expel(&mut map, NodeId(1), true, 5).unwrap();
     assert_eq!((follow(&mut map, &said), trusted(&map)), (Some(AuthorityStep::Alone(2)), (2, vec![2])));
     assert_eq!(follow(&mut map, &said), None);
@@ -133,7 +94,7 @@ proptest! {
         // What each believes, and has; a member learns the map as it is, or renews by that.
         let mut members: BTreeMap<u128, (BTreeSet<u64>, u64)> =
             (1..=7).map(|number| (number, (BTreeSet::from([1]), 1))).collect();
-        let mut said = SaidOfCertificates::default();
+        let mut said = Heard::default();
         for (number, renews, forgets) in turns {
             let (believes, has) = members.get_mut(&number).unwrap();
             *believes = map.authorities.trusted.keys().copied().collect();
@@ -141,9 +102,9 @@ proptest! {
                 *has = map.authorities.signing;
             }
             let trusted = believes.iter().max().copied().unwrap();
-            said.0.insert(NodeId(number), CertificateReport { trusted, signed_by: *has });
+            said.certificates.insert(NodeId(number), CertificateReport { trusted, signed_by: *has });
             if forgets {
-                said = SaidOfCertificates::default();
+                said = Heard::default();
             }
             follow(&mut map, &said);
             for (_, has) in members.values() {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use couronne_cluster::Role;
-use couronne_cluster::changes::{self, Founding};
+use couronne_cluster::changes::{self, Founding, Reports};
 use couronne_cluster::map::{Bootstrap, ClusterMap, CommittedMembers, MapNode, ReplicaId};
+use couronne_cluster::report::{CertificateReport, DriveLogEnd};
+use couronne_cluster::{DriveState, Role};
+use couronne_metadata::ids::RangeId;
 use couronne_placement::{Policy, PolicyId};
 use couronne_ring::{DriveId, NodeId, RegionName, ZoneName};
 
@@ -96,4 +98,46 @@ pub(crate) fn grown(redundancy: &str, drives: u128, nodes: u128) -> ClusterMap {
     .unwrap();
     (2..=nodes).for_each(|number| join(&mut map, number, number));
     map
+}
+
+/// What members said: of all drives and ranges alike, and each of its certificate.
+#[derive(Default)]
+pub(crate) struct Heard {
+    pub(crate) drives: Option<DriveState>,
+    pub(crate) are_led: bool,
+    pub(crate) certificates: BTreeMap<NodeId, CertificateReport>,
+}
+
+impl Reports for Heard {
+    fn drive(&self, _: NodeId, _: DriveId) -> Option<DriveState> {
+        self.drives
+    }
+
+    fn log_end(&self, _: DriveId) -> Option<DriveLogEnd> {
+        None
+    }
+
+    fn notes_are_due(&self) -> bool {
+        false
+    }
+
+    fn time_ms(&self) -> Option<u64> {
+        None
+    }
+
+    fn is_led(&self, _: RangeId) -> bool {
+        self.are_led
+    }
+
+    fn group(&self, _: RangeId) -> Option<CommittedMembers> {
+        None
+    }
+
+    fn certificate(&self, node: NodeId) -> Option<CertificateReport> {
+        self.certificates.get(&node).copied()
+    }
+
+    fn grace_ms(&self) -> Option<u64> {
+        None
+    }
 }
