@@ -160,6 +160,10 @@ fn what_was_transferred_in_vain_is_led_once_another_log_is_as_long() {
         assert!(group.leadership().is_none(), "it was transferred");
         sleep(SECOND * 10).await;
         assert!(rig.leader().is_none(), "{}", rig.look());
+        for number in rig.alive() {
+            let may = rig.running(number).group.may_be_elected();
+            assert_eq!(may, number != old, "the library takes no order to elect its own leader");
+        }
         rig.cut_off(old, false, false);
         assert_ne!(rig.await_leader(SECOND * 20).await, old);
         rig.write("after", b"value").await;
