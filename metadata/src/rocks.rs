@@ -428,6 +428,12 @@ fn options(settings: &RocksSettings) -> Options {
     options.set_max_background_jobs(settings.background_jobs);
     options.set_max_open_files(settings.open_files_max);
     options.set_avoid_unnecessary_blocking_io(true);
+    // RocksDB would ask the medium for the size of a compaction's reads, and every few hours for the folder's files, with
+    // the mutex held that every view takes: on a medium that hangs, all threads that make views would hang with it. The
+    // system reads ahead instead, if it is not told that reads come in no order; a start looks for files that are to go.
+    options.set_compaction_readahead_size(0);
+    options.set_advise_random_on_open(false);
+    options.set_delete_obsolete_files_period_micros(u64::MAX / 2);
     options.set_bytes_per_sync(1 << 20);
     options.set_keep_log_file_num(2);
     options.set_max_log_file_size(1 << 20);

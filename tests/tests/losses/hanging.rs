@@ -86,9 +86,6 @@ fn one_of_six_drives_hangs_and_all_goes_on() {
     let clients = Clients::of(&server);
     let status = server.status();
     assert!(leads(&status, drive(&status, "drive-02")), "it leads something: {status}");
-    // What the start compacts is compacted meanwhile: a compaction that begins on a disk that hangs stops the whole
-    // server (docs/internals/drive.md, "What is not closed").
-    compare_all(&clients, 1);
 
     server.set_hang(2, true);
     put_all(&clients, 2);
