@@ -78,6 +78,8 @@ mutants! {
     NoRepairRow,
     /// a repair row goes once its blob's shards were read on their primaries
     DropRowUnread,
+    /// a damaged shard that cannot be repaired leaves a repair row
+    ForgetUnrepaired,
     /// a blob committed after the sweep for a loss that it had before gets its repair row with the commit
     CommitBehindSweep,
     /// repair rows are cut into commands whose effects fit an entry

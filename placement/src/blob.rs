@@ -62,6 +62,16 @@ impl BlobId {
         birth::birth_ms(&self.0)
     }
 
+    /// The greatest id below this one; `None` for the least of all.
+    pub fn before(self) -> Option<Self> {
+        let mut bytes = self.0;
+        let at = bytes.iter().rposition(|byte| *byte > 0)?;
+        for byte in bytes.iter_mut().skip(at) {
+            *byte = byte.wrapping_sub(1);
+        }
+        Some(Self(bytes))
+    }
+
     /// Whether the blob belongs to what the binding is of.
     pub fn is_bound_to(self, binding: Binding) -> bool {
         self.0.ends_with(&binding.0)

@@ -26,6 +26,9 @@ pub struct Drive {
     pub down_reason: Option<String>,
     /// Since when it does not serve, by the cluster map, in milliseconds since 1970; unset: it serves.
     pub down_since_ms: Option<u64>,
+    /// When its node was expelled, in milliseconds since 1970; unset: that is a member. Nobody waits for the drive then.
+    #[serde(default)]
+    pub expelled_ms: Option<u64>,
     /// Whether it takes no new shards for want of space.
     pub full: bool,
     /// How often it came back emptied or rolled back.

@@ -4,7 +4,7 @@
 //! are survived as are promised and there is not one doubt.
 //! Must not know: how it is asked for or shown.
 
-use couronne_admin::types::{ClusterStatus, Doubt, DoubtKind, Node, Range, RangeFacts, Safety};
+use couronne_admin::types::{ClusterStatus, Doubt, DoubtKind, Drive, DriveState, Node, Range, RangeFacts, Safety};
 use couronne_cluster::map::MAP_RANGE;
 
 /// A date that is further ahead than this, in milliseconds, is that of a clock that was wrong.
@@ -23,7 +23,7 @@ pub(super) struct KnownLosses {
 /// Judges whether everything is safe. The status has everything else, durability included.
 pub(super) fn safety(status: &ClusterStatus, losses: &KnownLosses) -> Safety {
     let facts = |range: &Range| range.facts;
-    let drive_dates = status.drives.iter().map(|drive| drive.scrubbed_ms);
+    let drive_dates = status.drives.iter().filter(|drive| is_awaited(drive)).map(|drive| drive.scrubbed_ms);
     let mut safety = Safety {
         all_safe: false,
         loss_version: losses.version,
@@ -63,13 +63,20 @@ fn doubt(kind: DoubtKind, of: impl Iterator<Item = (String, Option<u64>)>) -> Op
     (!of.is_empty()).then(|| Doubt { kind, of, since_ms: since.into_iter().flatten().min() })
 }
 
+/// Whether a drive is one of those that have to serve. One of an expelled node is not once it is lost: whether what it held
+/// is made up for is then known as of any loss.
+fn is_awaited(drive: &Drive) -> bool {
+    drive.expelled_ms.is_none() || drive.state != DriveState::Lost
+}
+
 /// Nodes that say nothing or do not know what was lost, and drives that do not serve.
 fn about_members(status: &ClusterStatus, losses: &KnownLosses) -> Vec<Doubt> {
     let last_heard_ms = |node: &Node| node.report_age_ms.map(|age_ms| status.now_ms.saturating_sub(age_ms));
     let silent = status.nodes.iter().filter(|node| !node.answers && node.expelled_ms.is_none());
     let silent = silent.map(|node| (node.name.clone(), node.down_since_ms.or(last_heard_ms(node))));
     let behind = losses.behind.iter().map(|name| (name.clone(), None));
-    let away = status.drives.iter().filter(|drive| drive.down_reason.is_some() || drive.down_since_ms.is_some());
+    let away = status.drives.iter().filter(|drive| is_awaited(drive));
+    let away = away.filter(|drive| drive.down_reason.is_some() || drive.down_since_ms.is_some());
     let away = away.map(|drive| (drive.id.clone(), drive.down_since_ms));
     let doubts = [
         doubt(DoubtKind::NodesSilent, silent),
@@ -150,7 +157,7 @@ fn about_scrubs(status: &ClusterStatus) -> Vec<Doubt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use couronne_admin::types::{Drive, DriveState, Durability, Scrub};
+    use couronne_admin::types::{Durability, Scrub};
 
     const DAY_MS: u64 = 86_400_000;
     const NOW_MS: u64 = 100 * DAY_MS;
@@ -293,6 +300,32 @@ mod tests {
         assert!(!safe(Durability { awaited_nodes: 1, ..whole.clone() }));
         assert!(!safe(Durability { awaited_voters: 1, ..whole.clone() }));
         assert!(!safety(&ClusterStatus::default(), &losses).all_safe);
+    }
+
+    /// Of a drive whose node was expelled nothing is waited for but that all is made up for.
+    #[test]
+    fn an_expelled_nodes_drive_keeps_nothing_unsafe_once_it_is_made_up_for() {
+        let (mut status, mut losses) = whole();
+        let lost = Drive {
+            id: "d4".to_owned(),
+            state: DriveState::Lost,
+            down_reason: Some("its node does not answer".to_owned()),
+            down_since_ms: Some(7),
+            expelled_ms: Some(7),
+            loss_version: 50,
+            ..Drive::default()
+        };
+        status.drives.push(lost);
+        let judged = safety(&status, &losses);
+        assert!(judged.all_safe && judged.shards_scrubbed_ms.is_some(), "{judged:?}");
+        status.drives[3].state = DriveState::Down;
+        assert!(!safety(&status, &losses).all_safe, "it may come back before it is lost");
+        status.drives[3].state = DriveState::Lost;
+        (losses.version, status.drives[3].loss_version) = (90, 90);
+        assert!(!safety(&status, &losses).all_safe, "not all was looked through for its loss");
+        losses.version = 50;
+        status.drives[3].expelled_ms = None;
+        assert!(!safety(&status, &losses).all_safe, "a member's drive is to be replaced");
     }
 
     /// Whatever else is well or not: with any fact bad or unknown not all is safe. All pairs of such facts are tried.

@@ -91,7 +91,7 @@ impl DutyContext {
 
     /// What was done since the start, and whether what deletes is halted.
     pub(crate) fn counters(&self) -> DutyCounters {
-        let (reports_waiting, halted) = (self.drives.damage.waiting(), self.clock.halted());
+        let (reports_waiting, halted) = (self.drives.damage.open(), self.clock.halted());
         DutyCounters { reports_waiting, halted, ..self.counters.read() }
     }
 

@@ -15,7 +15,7 @@ use couronne_metadata::ids::{PartNumber, UploadId};
 use couronne_metadata::record::{Attributes, BlobRef, Etag};
 use couronne_placement::{BlobId, PolicyId, ShardId};
 use couronne_protocol::map::MapSource;
-use couronne_protocol::shard::ShardDuties;
+use couronne_protocol::shard::{ShardClient, ShardDuties};
 use couronne_ring::DriveId;
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::duties::{DutySettings, RepairStatus};
@@ -426,6 +426,39 @@ async fn a_row_goes_only_once_every_shard_was_read_on_its_primary() {
     nothing_pending(&node).await;
     assert_eq!(repair_rows(&rig.env, &node, &owner("any")).await, []);
     assert!(all_whole(&node, &blobs).await, "it was read back, found damaged, and rebuilt");
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_was_reported_and_cannot_be_repaired_leaves_a_row_until_it_can() {
+    let mut rig = rig(17, 6);
+    let node = rig.start().await;
+    let blobs = objects(&rig, &node, 2).await;
+    let damaged: Vec<ShardId> = blobs[0].shards().take(3).collect();
+    let flip = async || {
+        for shard in &damaged {
+            let number = rig.number_of(blobs[0].primary(&node, *shard)).await;
+            blobs[0].flip(&rig.drives[number].disk, *shard).await;
+        }
+    };
+    flip().await;
+    node.local().report(blobs[0].primary(&node, damaged[1]), damaged[1], blobs[0].owner.clone()).await;
+    assert_ne!(status(&node).await.pending_blobs, 0, "a report counts");
+    let is_told = async || {
+        let status = status(&node).await;
+        assert!(status.pending_blobs > 0 || facts(&node).await.is_some_and(|(_, rows)| rows == 1), "told at all times");
+        status.degraded.iter().any(|(survives, level)| *survives < 0 && level.blobs == 1)
+    };
+    eventually("it is known that a chunk cannot be read", is_told).await;
+    let rows = repair_rows(&rig.env, &node, &owner("any")).await;
+    assert_eq!(rows.iter().map(|row| row.blob.id).collect::<Vec<_>>(), [blobs[0].named.id]);
+    // It is known to whoever leads after a restart.
+    flip().await;
+    rig.crash(node, 1).await;
+    let node = rig.start().await;
+    nothing_pending(&node).await;
+    assert_eq!(repair_rows(&rig.env, &node, &owner("any")).await, []);
+    assert!(all_whole(&node, &blobs).await);
     node.shutdown().await;
 }
 

@@ -264,6 +264,7 @@ fn complete_drives(map: &ClusterMap, status: &mut ClusterStatus) {
             drive.zone = node.zone.0.to_string();
         }
         drive.down_since_ms = known.down_since_ms;
+        drive.expelled_ms = map.expelled.get(&known.node).copied();
         drive.emptied_times = known.emptied.times;
         drive.loss_version = known.loss_version();
         drive.loss_ms = known.lost_version.and(known.down_since_ms).or(known.emptied.last_ms);

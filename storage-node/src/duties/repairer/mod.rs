@@ -16,14 +16,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use couronne_base::watch;
+use couronne_base::{mutant, watch};
+use couronne_client::BucketView;
 use couronne_cluster::changes;
 use couronne_cluster::map::{ClusterMap, ReplicaId};
+use couronne_metadata::command::Command;
 use couronne_metadata::ids::RangeId;
 use couronne_metadata::query::{Answer, Ownership, Query};
-use couronne_placement::SHARDS_MAX;
+use couronne_metadata::record::RepairRecord;
+use couronne_placement::{BlobId, ChunkId, Geometry, SHARDS_MAX, ShardId};
 use couronne_protocol::map::MapSource;
-use couronne_protocol::shard::{ShardDuties, ShardError};
+use couronne_protocol::shard::{Owner, ShardDuties, ShardError};
 use couronne_ring::DriveId;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -120,7 +123,7 @@ fn status(context: &DutyContext) -> RepairStatus {
     let (snapshot, now) = (context.drive_snapshot(), context.env.clock.steady());
     let led = terms(&context.replicas.leaders());
     let mut status = context.repair.status(led, &snapshot, now, context.settings.repair_bytes_per_second);
-    status.pending_blobs += context.drives.damage.waiting();
+    status.pending_blobs += context.drives.damage.open();
     let servers = context.replicas.all_servers();
     let leading = servers.iter().filter(|server| server.consensus().leadership().is_some());
     let lacking = leading.filter(|leader| lacks_members(context, leader, &snapshot)).count();
@@ -152,10 +155,12 @@ fn lacks_members(context: &DutyContext, leader: &RangeServer, snapshot: &DriveSn
 
 async fn round(context: &DutyContext) {
     while context.clock.differs().is_none() {
-        let report = context.drives.damage.take();
-        let Some(report) = report else { break };
+        let Some((report, _under_way)) = context.drives.damage.take() else { break };
         if let Err(error) = repair_reported(context, &report).await {
-            tracing::warn!(shard = ?report.1, %error, "reported shard is not repaired");
+            tracing::warn!(shard = ?report.1, %error, "reported shard is looked at again later");
+            let (drive, shard, owner) = report;
+            context.drives.damage.add(drive, shard, owner);
+            break;
         }
     }
     while context.clock.differs().is_none() {
@@ -230,17 +235,33 @@ async fn prepare(
     rows.list().await
 }
 
-/// Repairs the chunk of a shard that was missing or wrong; `None` if nothing names it.
-pub(super) async fn repair_reported(
-    context: &DutyContext,
-    (drive, shard, owner): &DamageReport,
-) -> Result<Option<Chunk>, DutyError> {
-    let query = Query::OwnsBlob { key: owner.key.clone(), blob: shard.chunk.blob };
-    let answer = ask_owner(context, owner, query).await?;
-    if answer != Answer::OwnsBlob(Ownership::Owned) {
+/// Repairs the chunk of a shard that was missing or wrong; `None` if nothing names it, or nothing of it was found. Of a
+/// chunk that is not whole then a repair row is left: until that is gone not all is safe. An error says that this is
+/// still to be done.
+pub(super) async fn repair_reported(context: &DutyContext, report: &DamageReport) -> Result<Option<Chunk>, DutyError> {
+    let (_, ShardId { chunk: ChunkId { blob, .. }, .. }, owner) = report;
+    let query = Query::OwnsBlob { key: owner.key.clone(), blob: *blob };
+    if ask_owner(context, owner, query).await? != Answer::OwnsBlob(Ownership::Owned) {
         return Ok(None);
     }
     count(&context.counters.shards_damaged, 1);
+    let repaired = repair_chunk(context, report).await;
+    let missing = match &repaired {
+        Ok((chunk, _)) if chunk.whole || mutant!(ForgetUnrepaired) => return Ok(Some(*chunk)),
+        Ok((chunk, geometry)) => i16::from(geometry.m()).saturating_sub(chunk.survives),
+        Err(error) => {
+            tracing::warn!(shard = ?report.1, %error, "damaged shard is left to the repairer");
+            1
+        }
+    };
+    leave_row(context, owner, *blob, u8::try_from(missing).unwrap_or(0).max(1)).await?;
+    Ok(repaired.ok().map(|(chunk, _)| chunk))
+}
+
+async fn repair_chunk(
+    context: &DutyContext,
+    (drive, shard, owner): &DamageReport,
+) -> Result<(Chunk, Geometry), DutyError> {
     let (snapshot, map) = (context.drive_snapshot(), context.map.current());
     let policy = policy_of(context, owner).await?;
     let width = map.rings.get(&policy).map_or(SHARDS_MAX, |ring| ring.width());
@@ -254,5 +275,17 @@ pub(super) async fn repair_reported(
     let chunk = chunk::repair(context, &snapshot, &target).await?;
     count(&context.counters.chunks_repaired, u64::from(chunk.bytes > 0));
     context.repair_rate.take(chunk.bytes).await;
-    Ok(Some(chunk))
+    Ok((chunk, geometry))
+}
+
+/// Has the owner's range leave a repair row of a blob, if it still names it.
+async fn leave_row(context: &DutyContext, owner: &Owner, blob: BlobId, missing: u8) -> Result<(), DutyError> {
+    let query = Query::Blobs { after: blob.before(), limit: 1 };
+    let Answer::Blobs(found, _) = ask_owner(context, owner, query).await? else { return Err(DutyError::WrongAnswer) };
+    for (bucket, key, found) in found.into_iter().filter(|(.., found)| found.id == blob) {
+        let row = RepairRecord { blob: found, bucket, key: key.clone(), missing };
+        let view = BucketView { id: bucket, rules_version: 0 };
+        context.client.router().execute(view, &key, Command::MarkDegraded { blobs: vec![row] }).await?;
+    }
+    Ok(())
 }

@@ -287,12 +287,15 @@ async fn send_home(context: &DutyContext, mounted: &MountedDrive, listed: &Liste
     }
 }
 
-/// Repairs a shard's chunk; whether a shard of it was put back.
+/// Repairs a shard's chunk, or leaves it to the repairer; whether a shard of it was put back.
 async fn repair(context: &DutyContext, report: &DamageReport) -> bool {
+    let _under_way = context.drives.damage.begin();
     match repairer::repair_reported(context, report).await {
         Ok(chunk) => chunk.is_some_and(|chunk| chunk.bytes > 0),
         Err(error) => {
             tracing::warn!(shard = ?report.1, %error, "shard is not repaired");
+            let (drive, shard, owner) = report.clone();
+            context.drives.damage.add(drive, shard, owner);
             false
         }
     }
