@@ -15,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::world::{Network, World};
+use crate::bytes_of;
 use crate::cut_off;
 use crate::hanging::HangingFolder;
 use crate::server::{ACCESS_KEY, SECRET_KEY, Server, admin_get, binary, key_of, memory_peak, shown_secret};
@@ -197,6 +198,33 @@ impl Cluster {
         let member = self.members.get_mut(name).unwrap();
         assert!(member.child.is_none(), "{name} is running");
         member.child = Some(command.spawn().unwrap());
+    }
+
+    /// Starts another process with a copy of a member's folder as it is now, under a name of its own here; all are on
+    /// loopback.
+    pub fn start_copy(&mut self, name: &str, copy: &str) {
+        self.pause(name);
+        bytes_of::copy(&self.data(name), &self.data(copy));
+        self.resume(name);
+        // The key that seals its secrets lies beside the folder.
+        std::fs::copy(key_of(&self.data(name)), key_of(&self.data(copy))).unwrap();
+        let settings = std::fs::read_to_string(self.settings_path(name)).unwrap();
+        let (original, ports) = (self.members[name].ports, free_ports());
+        let settings = settings.replace(&format!("{:?}", self.data(name)), &format!("{:?}", self.data(copy)));
+        let moved = original.iter().zip(&ports);
+        let settings =
+            moved.fold(settings, |text, (from, to)| text.replace(&format!(":{from}\""), &format!(":{to}\"")));
+        std::fs::write(self.settings_path(copy), settings).unwrap();
+        let network = self.world.network(copy, self.members.len());
+        self.members.insert(copy.to_owned(), Member { network, ports, child: None });
+        self.start_member(copy);
+    }
+
+    /// Waits until a member ends by itself; what it said last.
+    pub fn wait_until_ended(&mut self, name: &str) -> String {
+        let mut child = self.members.get_mut(name).unwrap().child.take().expect("it is running");
+        self.wait_for(&format!("{name} ends"), || child.try_wait().unwrap().is_some());
+        self.log_tail(name)
     }
 
     /// Ends a member at once, as a power cut would end a process.

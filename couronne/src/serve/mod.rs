@@ -110,6 +110,12 @@ pub(crate) enum ServeError {
     /// A lone server has no usable certificate and gets none.
     #[error("renewing the certificate: {0}")]
     Renewal(#[from] renewal::RenewalError),
+    /// Another process runs as this node.
+    #[error(
+        "drive {0} was started by another process since: it runs with a copy of this node's folders, and is the node from \
+         then on. Remove one of the two copies before you start this one again"
+    )]
+    Superseded(String),
     /// What the cluster keeps for its members is unusable.
     #[error("the cluster gives no usable {0}")]
     Cluster(&'static str),

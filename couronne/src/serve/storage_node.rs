@@ -94,7 +94,11 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_tls, stopped));
     say(&format!("Couronne {}: storage node {} on {peer_address}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%peer_address, %admin, node = %node.id(), "serving");
-    signal.await;
+    tokio::select! {
+        () = &mut signal => {}
+        // What another process is now this one neither leads nor hands over.
+        drive = node.superseded() => return Err(ServeError::Superseded(drive)),
+    }
 
     tracing::info!("stopping");
     keeping.abort();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use couronne_base::env::Env;
-use couronne_cluster::map::{DriveStart, LogEnd};
+use couronne_cluster::map::{DriveStart, LogEnd, StoredDrive};
 use couronne_cluster::report::DriveLogEnd;
 use couronne_cluster::{DriveState, WriteState};
 use couronne_metadata::store::StoreError;
@@ -81,6 +81,8 @@ pub(crate) struct MountedDrive {
     file: Arc<tokio::sync::Mutex<()>>,
     leaving: AtomicBool,
     is_marked: AtomicBool,
+    /// Whether the map was told of this start.
+    is_registered: AtomicBool,
     /// When it was last read through.
     scrub: Mutex<ScrubNote>,
     /// The sequences of shards at the last two looks at its log's end, the later first.
@@ -127,7 +129,7 @@ impl MountedDrive {
         };
         let shards = shards.map_err(|error| failed(&error))?;
         let down = ArcSwapOption::empty();
-        let [full, leaving, is_marked] = [false; 3].map(AtomicBool::new);
+        let [full, leaving, is_marked, is_registered] = [false; 4].map(AtomicBool::new);
         let (id, log, start) = (identity.drive, Arc::new(log), u64::from_be_bytes(env.random_bytes()));
         let incarnation = AtomicU64::new(identity.incarnation);
         let scrub = scrub_note(&name, &disk, identity.incarnation, env).await;
@@ -148,6 +150,7 @@ impl MountedDrive {
             file: Arc::default(),
             leaving,
             is_marked,
+            is_registered,
             scrub: Mutex::new(scrub),
             looks: Mutex::default(),
         })
@@ -157,6 +160,16 @@ impl MountedDrive {
     pub(crate) fn drive_start(&self) -> DriveStart {
         let (boots, incarnation) = (self.shards.identity().boots, self.incarnation.load(Ordering::Relaxed));
         DriveStart { boots, incarnation, start: self.start, log_end: self.log.recovered_end() }
+    }
+
+    /// Notes that the map was told of this start.
+    pub(crate) fn note_registered(&self) {
+        self.is_registered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was started again since, as the map knows it: by a process that has a copy of its folder.
+    pub(crate) fn is_superseded(&self, known: &StoredDrive) -> bool {
+        self.down().is_none() && self.is_registered.load(Ordering::Relaxed) && known.start != self.start
     }
 
     /// Notes that the drive has forgotten its past: by its count of starts alone that could not be told any more

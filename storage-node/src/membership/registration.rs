@@ -1,8 +1,10 @@
 //! Registering a node's drives in the map at its start, or when one was replaced.
 //!
-//! Promises: a drive that forgot its past gets new replicas before any of them acts.
+//! Promises: a drive that forgot its past gets new replicas before any of them acts; of two processes that run with copies of
+//! one drive's folder the one that registered first is told to end.
 //! Must not know: how drives were mounted.
 
+use std::future::pending;
 use std::sync::Arc;
 
 use couronne_cluster::changes::{self, StartedDrive};
@@ -30,6 +32,27 @@ impl Membership {
             }
             Ok(true)
         });
-        registering.await.map(drop)
+        registering.await?;
+        let is_registered = |mounted: &&Arc<MountedDrive>| started.iter().any(|one| one.drive == mounted.id);
+        drives.values().filter(is_registered).for_each(|mounted| mounted.note_registered());
+        Ok(())
+    }
+
+    /// Ready once another process has started one of this node's drives, with the name of that drive's folder: it runs with
+    /// a copy of the folder, and is the node from then on.
+    pub(crate) async fn superseded(&self) -> String {
+        let mut versions = self.map.follow();
+        loop {
+            let map = self.map.state();
+            let is_superseded = |mounted: &Arc<MountedDrive>| {
+                map.drives.get(&mounted.id).is_some_and(|known| mounted.is_superseded(known))
+            };
+            if let Some(mounted) = self.drives.mounted().find(is_superseded) {
+                return mounted.name.clone();
+            }
+            if versions.changed().await.is_err() {
+                return pending().await;
+            }
+        }
     }
 }

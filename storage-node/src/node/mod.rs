@@ -110,6 +110,12 @@ impl LocalNode {
         &self.membership.map
     }
 
+    /// Ready once another process runs as this node, with the name of a drive's folder that it has a copy of: this one has
+    /// to end.
+    pub async fn superseded(&self) -> String {
+        self.membership.superseded().await
+    }
+
     /// Whether every range has all its replicas here as voters.
     pub fn is_whole(&self) -> bool {
         self.replicas.are_whole()

@@ -95,6 +95,18 @@ fn a_node_put_back_by_seconds_costs_nothing_and_the_next_may_die() {
     });
 }
 
+/// A second process starts with a copy of a node's folder: it is the node from then on, and the first one ends.
+#[test]
+fn of_two_processes_with_one_nodes_folder_the_one_that_started_last_goes_on() {
+    let (mut cluster, clients) = four_nodes();
+    cluster.start_copy("n3", "n3-copy");
+    let said = cluster.wait_until_ended("n3");
+    assert!(said.contains("was started by another process"), "{said}");
+    put(&clients, 1);
+    the_next_may_die(&mut cluster, &clients, "n3-copy", "n1");
+    compare(&clients);
+}
+
 /// The newest log file of a drive, by the sequences that the files say.
 fn newest_log(drive: &Path) -> PathBuf {
     let files = std::fs::read_dir(drive.join("log")).unwrap().map(|entry| entry.unwrap().path());
