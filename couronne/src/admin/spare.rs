@@ -5,6 +5,7 @@
 //! Promises: pure; what is not known counts as away. Must not know: who wants to do without what.
 
 use couronne_admin::types::{ApiError, ClusterStatus, Drive, DriveState, ErrorCode};
+use couronne_cluster::map::MAP_RANGE;
 
 /// Refuses to do without the drives that `is_spared` names while anything else is away, is still refilled or not whole.
 pub(super) fn check(status: &ClusterStatus, is_spared: impl Fn(&Drive) -> bool) -> Result<(), ApiError> {
@@ -22,7 +23,9 @@ pub(super) fn check(status: &ClusterStatus, is_spared: impl Fn(&Drive) -> bool) 
     for range in &status.ranges {
         let lacks = |replica: &&String| !range.serving.contains(replica) && !spared.contains(&replica.as_str());
         if range.leader.is_none() || range.replicas.iter().any(|replica| lacks(&replica)) {
-            return refused(format!("range {} is not whole", range.range));
+            let of =
+                if range.range == MAP_RANGE.0 { "the meta group".to_owned() } else { format!("range {}", range.range) };
+            return refused(format!("not all replicas of {of} serve"));
         }
     }
     // What repair has to do for drives that do not serve is no reason to keep these.
