@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// So long a status has to take nothing for amiss before repair counts as done: readers may report what they found later.
 const SETTLED_FOR: Duration = Duration::from_secs(1);
+/// A round of scrubbing is begun again after so long.
+const SCRUB_AGAIN: Duration = Duration::from_secs(15);
 /// The first storage node.
 const FOUNDING_NODE: &str = "n1";
 /// How much of each log is shown when a test fails, in bytes.
@@ -402,6 +404,20 @@ impl Cluster {
                 range["replicas"].as_array().unwrap().iter().all(|drive| serving.contains(drive) || is_dead(drive))
             };
             status["ranges"].as_array().unwrap().iter().all(is_whole) && status["repair"]["pending"] == 0
+        });
+    }
+
+    /// Has everything scrubbed until the status takes all for safe; what a round leaves out, because a drive was slow, the
+    /// next one does.
+    pub fn scrub_until_safe(&self, of: &str) {
+        let mut began: Option<Instant> = None;
+        self.wait_for_status(of, "all is scrubbed and safe", |status| {
+            if began.is_none_or(|began| began.elapsed() > SCRUB_AGAIN) {
+                let output = self.couronne(&["scrub", "start"], of);
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                began = Some(Instant::now());
+            }
+            status["durability"]["safety"]["all_safe"] == true
         });
     }
 

@@ -242,8 +242,7 @@ fn no_secret_lies_in_the_data_folders_of_a_clusters_members() {
     }
     cluster.wait_until_healthy("g1");
     // Once what it held is made up for, nobody waits for the drives of the node that was expelled.
-    done(&cluster.couronne(&["scrub", "start"], "n1"));
-    cluster.wait_for_status("g1", "all is safe", |status| status["durability"]["safety"]["all_safe"] == true);
+    cluster.scrub_until_safe("n1");
     assert!(shown_secret(&cluster.data("g1"), "admin-token").is_none());
     done(&cluster.couronne(&["cluster", "token", "create"], "n2"));
 }

@@ -12,6 +12,9 @@ use couronne_cluster::map::{ClusterMap, MAP_RANGE, MapPolicy, MapRange, ReplicaI
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, FailureDomain, Ring, ZoneName};
 
+/// Within this time of its last leader a range most of whose voters serve is taken to elect another, in milliseconds.
+const ELECTION_MS_MAX: u64 = 5_000;
+
 /// The policies of the map.
 pub(super) fn policies(map: &ClusterMap) -> Vec<Policy> {
     let shown = |policy: &MapPolicy| Policy {
@@ -65,7 +68,7 @@ pub(super) fn durability(map: &ClusterMap, status: &ClusterStatus) -> Durability
         let lost = most_lost(policy.ring.as_deref()?, &away);
         (lost > 0).then(|| i64::from(policy.policy.redundancy.losses()).saturating_sub(lost))
     });
-    let ranges = || status.ranges.iter().filter_map(|range| range_survives(map, range));
+    let ranges = || status.ranges.iter().filter_map(|range| range_survives(map, range, status.now_ms));
     let survives = [promised].into_iter().chain(seen).chain(feared).chain(ranges()).min().unwrap_or(promised);
     let chunks = |is_counted: &dyn Fn(i64) -> bool| -> u64 {
         degraded.iter().filter(|level| is_counted(i64::from(level.survives))).map(|level| level.chunks).sum()
@@ -107,19 +110,20 @@ fn lacking_voters(map: &ClusterMap, range: &MapRange) -> usize {
     map.metadata_replicas().saturating_sub(fewest)
 }
 
-/// How many more of its voters a range can do without; below 0 it has no leader. Only voters that serve count, and
-/// while a change of voters is half done most of both sets are needed.
-fn range_survives(map: &ClusterMap, range: &Range) -> Option<i64> {
-    if range.leader.is_none() {
+/// How many more of its voters a range can do without; below 0 it has no leader, and gets none by itself. Only voters that
+/// serve count, and while a change of voters is half done most of both sets are needed.
+fn range_survives(map: &ClusterMap, range: &Range, now_ms: u64) -> Option<i64> {
+    let serving: BTreeSet<DriveId> = range.serving.iter().filter_map(|id| DriveId::parse(id)).collect();
+    let survives = |voters: &BTreeMap<ReplicaId, DriveId>| -> Option<i64> {
+        let serve = voters.values().filter(|drive| serving.contains(drive)).count();
+        let survived = i64::try_from(serve).ok()?.checked_sub(i64::try_from(voters.len() / 2 + 1).ok()?)?;
+        Some(if range.leader.is_some() { survived.max(0) } else { survived.max(-1) })
+    };
+    let elects = |since_ms: u64| now_ms.saturating_sub(since_ms) < ELECTION_MS_MAX;
+    if range.leader.is_none() && !range.silent_since_ms.is_some_and(elects) {
         return Some(-1);
     }
-    let serving: BTreeSet<DriveId> = range.serving.iter().filter_map(|id| DriveId::parse(id)).collect();
-    let survives = |voters: &BTreeMap<ReplicaId, DriveId>| {
-        let serve = voters.values().filter(|drive| serving.contains(drive)).count();
-        serve.saturating_sub(voters.len() / 2 + 1)
-    };
-    let known = map.range(RangeId(range.range))?;
-    i64::try_from(known.voter_sets().into_iter().map(survives).min()?).ok()
+    map.range(RangeId(range.range))?.voter_sets().into_iter().map(survives).min()?
 }
 
 fn count(number: usize) -> u64 {
@@ -176,6 +180,26 @@ mod tests {
         let PolicyPromise { nodes, drives_survived, nodes_survived, zones_survived, zones_not_survived, .. } =
             policy.promise;
         (nodes, [drives_survived, nodes_survived, zones_survived], zones_not_survived)
+    }
+
+    /// An election is no danger of its own as long as most voters serve, and takes some seconds.
+    #[test]
+    fn a_range_without_a_leader_is_out_of_reach_unless_it_elects_one() {
+        let map = founded(3, "replicated:2");
+        let known = map.all_ranges().nth(1).unwrap();
+        let voters: Vec<String> = known.voter_sets()[0].values().map(ToString::to_string).collect();
+        let survives = |leader: Option<&str>, serving: &[String], silent_since_ms| {
+            let (serving, leader) = (serving.to_vec(), leader.map(str::to_owned));
+            let range = Range { range: known.id.0, serving, leader, silent_since_ms, ..Range::default() };
+            range_survives(&map, &range, 60_000).unwrap()
+        };
+        assert_eq!(voters.len(), 3);
+        assert_eq!(survives(Some("a"), &voters, None), 1);
+        assert_eq!(survives(Some("a"), &voters[1..], None), 0);
+        assert_eq!(survives(None, &voters[1..], Some(59_000)), 0, "it elects");
+        assert_eq!(survives(None, &voters[1..], Some(50_000)), -1, "it takes too long");
+        assert_eq!(survives(None, &voters[1..], None), -1);
+        assert_eq!(survives(None, &voters[2..], Some(59_000)), -1, "too few serve");
     }
 
     #[test]

@@ -41,10 +41,7 @@ fn scrubs_are_dated(cluster: &mut Cluster) {
 
 /// Everything is scrubbed on order, and then all is safe, by dates that are shown.
 fn scrub(cluster: &Cluster) {
-    let output = cluster.couronne(&["scrub", "start"], "g1");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let is_safe = |status: &Value| status["durability"]["safety"]["all_safe"] == true;
-    cluster.wait_for_status("g1", "all is scrubbed and safe", is_safe);
+    cluster.scrub_until_safe("g1");
     let output = cluster.couronne(&["status"], "g1");
     let screen = String::from_utf8_lossy(&output.stdout);
     let lines: Vec<&str> = screen.lines().take(3).collect();
