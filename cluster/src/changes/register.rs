@@ -11,7 +11,7 @@ use couronne_ring::DriveId;
 use super::renew_replicas::renew_drive;
 use crate::drive_state::{DriveState, WriteState};
 use crate::error::MapError;
-use crate::map::{ClusterMap, DriveStart, ReplicaId};
+use crate::map::{ClusterMap, DriveStart, Emptied, ReplicaId, StoredDrive};
 
 /// A drive that was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +22,12 @@ pub struct StartedDrive {
     pub start: DriveStart,
     /// Whether it takes new shards.
     pub writes: WriteState,
+    /// Whether it has its log and its stores, and lacks segments that were durable.
+    pub has_lost_segments: bool,
 }
 
 /// Notes that these drives serve. Those that forgot their past, by the map or as `forgetful` says, get new replicas;
-/// the old ones are returned.
+/// the old ones are returned. Those that lost segments alone are noted as emptied, and keep their replicas.
 pub fn register(
     map: &mut ClusterMap,
     started: &[StartedDrive],
@@ -40,12 +42,16 @@ pub fn register(
     let forgot: BTreeSet<DriveId> = forgot.chain(forgetful.iter().copied()).collect();
     check_survivors(map, &forgot)?;
     let mut changed = map.clone();
-    for StartedDrive { drive: id, start, writes } in started {
+    let next_version = map.version.saturating_add(1);
+    for StartedDrive { drive: id, start, writes, has_lost_segments } in started {
         let Some(drive) = changed.drives.get_mut(id) else { continue };
         let is_repeated = drive.start == start.start;
         (drive.boots, drive.incarnation, drive.start) = (start.boots, Some(start.incarnation), start.start);
         // What was noted since a start that is registered once more is no less true.
         drive.log_end = if is_repeated { drive.log_end.max(start.log_end) } else { start.log_end };
+        if *has_lost_segments && !is_repeated && !forgot.contains(id) {
+            note_emptied(drive, next_version);
+        }
         let to = DriveState::up(*writes);
         // A drive that serves has no time of its own.
         drive.enter(to, 0).map_err(|from| MapError::Transition { drive: *id, from, to })?;
@@ -62,11 +68,16 @@ pub fn register(
 /// Returns the old ones.
 pub(super) fn forget_past(map: &mut ClusterMap, drive: DriveId) -> Vec<ReplicaId> {
     let version = map.version.saturating_add(1);
-    if let Some(emptied) = map.drives.get_mut(&drive).map(|drive| &mut drive.emptied) {
-        emptied.times = emptied.times.saturating_add(1);
-        (emptied.last_ms, emptied.version) = (None, version);
+    if let Some(drive) = map.drives.get_mut(&drive) {
+        note_emptied(drive, version);
     }
     renew_drive(map, drive)
+}
+
+/// Notes that what a drive had to hold must be looked for, as of this version of the map.
+const fn note_emptied(drive: &mut StoredDrive, version: u64) {
+    let times = drive.emptied.times.saturating_add(1);
+    drive.emptied = Emptied { times, last_ms: None, version };
 }
 
 /// Refuses to go on when more voters of a range have forgotten their past than it survives, these drives' and those

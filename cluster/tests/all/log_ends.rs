@@ -70,7 +70,12 @@ const fn end(file: u64, offset: u64) -> LogEnd {
 fn running() -> ClusterMap {
     let mut map = formed(6, 3, "ec:4+2");
     let start = DriveStart { boots: 1, incarnation: 7, start: START, log_end: end(1, 4096) };
-    let started = |number| StartedDrive { drive: drive_of(number), start, writes: WriteState::Writable };
+    let started = |number| StartedDrive {
+        drive: drive_of(number),
+        start,
+        writes: WriteState::Writable,
+        has_lost_segments: false,
+    };
     changes::register(&mut map, &(1..=6).map(started).collect::<Vec<_>>(), &[]).unwrap();
     map
 }
@@ -80,7 +85,7 @@ fn running() -> ClusterMap {
 fn the_leader_notes_when_a_drive_was_emptied() {
     let (mut map, nothing) = (running(), SaidEnds::default());
     let start = DriveStart { boots: 1, incarnation: 8, start: 6, log_end: LogEnd::START };
-    let back = StartedDrive { drive: drive_of(2), start, writes: WriteState::Writable };
+    let back = StartedDrive { drive: drive_of(2), start, writes: WriteState::Writable, has_lost_segments: false };
     changes::register(&mut map, &[back], &[]).unwrap();
     let (version, emptied) = (map.version + 1, |map: &ClusterMap| map.drives[&drive_of(2)].emptied);
     assert_eq!(emptied(&map), Emptied { times: 1, last_ms: None, version });
@@ -108,7 +113,7 @@ fn a_drive_is_lost_as_of_one_version_of_the_map_until_it_is_back() {
     assert!(follow(&mut map, heard(Some(300)), 9000).is_empty());
     assert_eq!((map.drives[&drive_of(1)].lost_version, map.loss_version()), (Some(version), version));
     let start = DriveStart { boots: 2, incarnation: 7, start: 6, log_end: end(1, 4096) };
-    let back = StartedDrive { drive: drive_of(1), start, writes: WriteState::Writable };
+    let back = StartedDrive { drive: drive_of(1), start, writes: WriteState::Writable, has_lost_segments: false };
     changes::register(&mut map, &[back], &[]).unwrap();
     assert_eq!((map.drives[&drive_of(1)].lost_version, map.loss_version()), (None, 0));
 }
@@ -195,7 +200,7 @@ fn an_end_of_a_later_start_takes_the_place_of_what_was_heard() {
     heard.hear(&map, [said(drive_of(1), START, end(7, 0))], Duration::ZERO);
     // Formatted anew: its log begins again.
     let start = DriveStart { boots: 2, incarnation: 8, start: START + 1, log_end: LogEnd::START };
-    let back = StartedDrive { drive: drive_of(1), start, writes: WriteState::Writable };
+    let back = StartedDrive { drive: drive_of(1), start, writes: WriteState::Writable, has_lost_segments: false };
     changes::register(&mut map, &[back], &[]).unwrap();
     heard.hear(&map, [said(drive_of(1), START + 1, end(1, 0))], Duration::ZERO);
     assert_eq!(heard.of(drive_of(1)), Some(said(drive_of(1), START + 1, end(1, 0))));

@@ -12,7 +12,7 @@ use crate::support::{drive_of, formed, settle};
 fn started(number: u128, boots: u64, incarnation: u64) -> StartedDrive {
     let log_end = LogEnd { file: boots, offset: 4096 };
     let start = DriveStart { boots, incarnation, start: number_of_start(boots, incarnation), log_end };
-    StartedDrive { drive: drive_of(number), start, writes: WriteState::Writable }
+    StartedDrive { drive: drive_of(number), start, writes: WriteState::Writable, has_lost_segments: false }
 }
 
 /// Another for each start.
@@ -75,6 +75,22 @@ fn a_drive_that_comes_back_as_it_was_serves_again() {
     map.drives.get_mut(&drive_of(2)).unwrap().log_end = LogEnd { file: 8, offset: 0 };
     assert_eq!(changes::register(&mut map, &[back], &[]), Ok(Vec::new()));
     assert_eq!(map.drives[&drive_of(2)].log_end, LogEnd { file: 8, offset: 0 });
+}
+
+/// Its log and its rows are sound: what it held is looked for, and its replicas go on.
+#[test]
+fn a_drive_that_lost_segments_is_noted_as_emptied_once_and_keeps_its_replicas() {
+    let mut map = running();
+    let places = map.places();
+    let back = StartedDrive { has_lost_segments: true, ..started(2, 4, 7) };
+    let (version, before) = (map.version + 1, map.drives[&drive_of(2)].emptied);
+    assert_eq!(changes::register(&mut map, &[back], &[]).unwrap(), []);
+    assert_eq!(map.places(), places);
+    let noted = Emptied { times: before.times + 1, last_ms: None, version };
+    assert_eq!(map.drives[&drive_of(2)].emptied, noted);
+    assert_eq!(map.loss_version(), version);
+    changes::register(&mut map, &[back], &[]).unwrap();
+    assert_eq!(map.drives[&drive_of(2)].emptied, noted, "its registration is repeated");
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn make(map: &mut ClusterMap, change: &Change, now_ms: u64) -> Result<(), MapErr
             let incarnation = known.and_then(|drive| drive.incarnation).unwrap_or(7) + u64::from(*is_formatted);
             let log_end = known.map_or(LogEnd::START, |drive| drive.log_end);
             let start = DriveStart { boots, incarnation, start: now_ms, log_end };
-            let started = StartedDrive { drive: drive_of(*number), start, writes: *writes };
+            let started = StartedDrive { drive: drive_of(*number), start, writes: *writes, has_lost_segments: false };
             let forgetful: &[DriveId] = if *forgets { &[drive_of(*number)] } else { &[] };
             changes::register(map, &[started], forgetful).map(drop)
         }

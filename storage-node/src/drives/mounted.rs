@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
 use couronne_base::env::Env;
-use couronne_cluster::map::{DriveStart, LogEnd, StoredDrive};
+use couronne_cluster::map::{DriveStart, Emptied, LogEnd, StoredDrive};
 use couronne_cluster::report::DriveLogEnd;
 use couronne_cluster::{DriveState, WriteState};
 use couronne_metadata::store::StoreError;
@@ -132,7 +132,7 @@ impl MountedDrive {
         let [full, leaving, is_marked, is_registered] = [false; 4].map(AtomicBool::new);
         let (id, log, start) = (identity.drive, Arc::new(log), u64::from_be_bytes(env.random_bytes()));
         let incarnation = AtomicU64::new(identity.incarnation);
-        let scrub = scrub_note(&name, &disk, identity.incarnation, env).await;
+        let scrub = scrub_note(&name, &disk, &shards, env).await;
         Ok(Self {
             name,
             id,
@@ -180,18 +180,24 @@ impl MountedDrive {
         Ok(())
     }
 
-    /// When it was last read through. What was read of an incarnation before counts for nothing.
-    pub(crate) fn scrub_note(&self) -> ScrubNote {
-        let (note, incarnation) = (*self.scrub.lock(), self.incarnation.load(Ordering::Relaxed));
-        if note.incarnation == incarnation { note } else { ScrubNote::never(incarnation, note.since_ms) }
+    /// Whether its start found that segments lost something that was durable.
+    pub(crate) fn has_lost_segments(&self) -> bool {
+        self.shards.has_lost_segments()
     }
 
-    /// Notes, durably, that a round ended at a time in milliseconds since 1970 that read every shard of this
-    /// incarnation and left none damaged.
-    pub(crate) async fn note_scrubbed(&self, incarnation: u64, ended_ms: u64) -> std::io::Result<()> {
-        let note = self.scrub_note();
-        if note.incarnation == incarnation {
-            let note = ScrubNote { ended_ms: Some(ended_ms), ..note };
+    /// When it was last read through, given how often the map knows it as emptied. What was read of an incarnation before
+    /// counts for nothing, nor what was read before the last loss.
+    pub(crate) fn scrub_note(&self, emptied: Emptied) -> ScrubNote {
+        let (note, incarnation) = (*self.scrub.lock(), self.incarnation.load(Ordering::Relaxed));
+        let current = ScrubNote::never(incarnation, emptied.times, emptied.last_ms.unwrap_or(note.since_ms));
+        if note.is_of_same(&current) { note } else { current }
+    }
+
+    /// Notes, durably, that a round ended at a time in milliseconds since 1970 that read every shard and left none
+    /// damaged, if the drive is as it was when the round `began`.
+    pub(crate) async fn note_scrubbed(&self, began: ScrubNote, emptied: Emptied, ended_ms: u64) -> std::io::Result<()> {
+        if self.scrub_note(emptied).is_of_same(&began) {
+            let note = ScrubNote { ended_ms: Some(ended_ms), ..began };
             note.write(&self.disk).await?;
             *self.scrub.lock() = note;
         }
@@ -232,9 +238,10 @@ impl MountedDrive {
         self.stores.rot().is_some()
     }
 
-    /// Whether it is to be mounted again once it is out of service: with another index, or other stores.
+    /// Whether it is to be mounted again once it is out of service: with another index, other stores, or the segments
+    /// that are left.
     pub(crate) fn wants_remount(&self) -> bool {
-        self.shards.is_index_rotten() || self.is_rotten()
+        self.shards.is_index_rotten() || self.shards.is_segment_missing() || self.is_rotten()
     }
 
     /// Looks whether its stores or its index are rotten, so that the drive cannot go on as it is, and why. The index is
@@ -348,12 +355,16 @@ impl MountedDrive {
     }
 }
 
-/// What the drive itself says of when it was read through; if it says nothing, it was never, and that is noted.
-async fn scrub_note(name: &str, disk: &Arc<dyn Disk>, incarnation: u64, env: &Env) -> ScrubNote {
-    if let Some(note) = ScrubNote::read(disk, incarnation).await {
+/// What the drive itself says of when it was read through. If it says nothing, or has lost segments since, it was never,
+/// and that is noted.
+async fn scrub_note(name: &str, disk: &Arc<dyn Disk>, shards: &Drive, env: &Env) -> ScrubNote {
+    let incarnation = shards.identity().incarnation;
+    let noted = ScrubNote::read(disk, incarnation).await;
+    if let Some(note) = noted.filter(|_| !shards.has_lost_segments()) {
         return note;
     }
-    let note = ScrubNote::never(incarnation, env.clock.wall_ms());
+    let emptied_times = noted.map_or(0, |note| note.emptied_times);
+    let note = ScrubNote::never(incarnation, emptied_times, env.clock.wall_ms());
     if let Err(error) = note.write(disk).await {
         tracing::warn!(drive = name, %error, "since when the drive is to be scrubbed is not noted");
     }
@@ -384,6 +395,39 @@ mod tests {
         let (policy, class, epoch) = (PolicyId(1), ResidencyClass(0), Epoch(1));
         let frames = frame::seal(shard, geometry, &payload);
         PutShard { shard, owner, geometry, policy, class, epoch, frames, payload }
+    }
+
+    async fn mounted(disk: &SimulatedDisk, stores: &Arc<MemoryStores>, env: &Env) -> MountedDrive {
+        let (disk, stores): (Arc<dyn Disk>, Arc<dyn Stores>) = (Arc::new(disk.clone()), Arc::clone(stores) as _);
+        let identity = match Identity::boot(&disk, 9).await {
+            Err(IdentityError::Absent) => Identity::format(&disk, env, 9).await.unwrap(),
+            booted => booted.unwrap(),
+        };
+        let drive = NodeDrive { name: "drive".to_owned(), disk, stores, settings: None, reopen: None };
+        MountedDrive::open(&drive, identity, LogEnd::START, env).await.unwrap()
+    }
+
+    /// Whoever finds the loss, a date from before it says nothing, also after another start.
+    #[tokio::test]
+    async fn a_date_of_a_scrub_ends_with_each_loss_that_the_map_knows() {
+        let (env, _) = couronne_base::testing::env(1);
+        let (disk, stores) = (SimulatedDisk::new(1, 1 << 30), Arc::default());
+        let whole = Emptied::default();
+        let drive = mounted(&disk, &stores, &env).await;
+        drive.note_scrubbed(drive.scrub_note(whole), whole, 900).await.unwrap();
+        assert_eq!(drive.scrub_note(whole).ended_ms, Some(900));
+        let began = drive.scrub_note(whole);
+        let emptied = Emptied { times: 1, last_ms: Some(1000), version: 5 };
+        let never = ScrubNote::never(began.incarnation, 1, 1000);
+        assert_eq!(drive.scrub_note(emptied), never);
+        drive.note_scrubbed(began, emptied, 1100).await.unwrap();
+        assert_eq!(drive.scrub_note(emptied), never, "a round that began before the loss");
+        drop(drive);
+        let drive = mounted(&disk, &stores, &env).await;
+        assert_eq!(drive.scrub_note(emptied), never);
+        drive.note_scrubbed(drive.scrub_note(emptied), emptied, 1200).await.unwrap();
+        drop(drive);
+        assert_eq!(mounted(&disk, &stores, &env).await.scrub_note(emptied).ended_ms, Some(1200));
     }
 
     /// Where no replica writes a thing the log's end tells of shards all the same; and a drive at rest writes nothing.

@@ -1,6 +1,7 @@
 //! Watching mounted drives: whether each still writes, is there and has space.
 //!
-//! Promises: a drive that failed or vanished is out of service within about a second. One that hangs is known as slow
+//! Promises: a drive that failed or vanished is out of service within about a second, one whose segment files are gone
+//! within some. One that hangs is known as slow
 //! soon after its calls are overdue, and as well again when they come back.
 //! Must not know: what lives on a drive besides its shards.
 
@@ -18,6 +19,9 @@ use crate::stop::{StopSignal, Stopped};
 
 /// How often a drive is looked at.
 const ROUND: Duration = Duration::from_secs(1);
+
+/// Among so many rounds one looks whether the segment files are there.
+const ROUNDS_PER_LIST: u64 = 10;
 
 /// A file that a drive always has: gone, the folder was deleted.
 const IDENTITY: &str = "drive";
@@ -45,7 +49,7 @@ pub(crate) fn watch(
     tokio::spawn(watch_log(Arc::clone(drive), Weak::clone(&on_failure), stop.watch()));
     let calls = CallRounds { drive: Arc::clone(drive), on_failure: Weak::clone(&on_failure) };
     rounds::begin(drives, stop, calls);
-    rounds::begin(drives, stop, DriveRounds { drive: Arc::clone(drive), on_failure });
+    rounds::begin(drives, stop, DriveRounds { drive: Arc::clone(drive), rounds: 0, on_failure });
 }
 
 async fn watch_log(drive: Arc<MountedDrive>, on_failure: Weak<dyn OnFailure>, mut stopped: Stopped) {
@@ -97,6 +101,7 @@ impl Rounds for CallRounds {
 
 struct DriveRounds {
     drive: Arc<MountedDrive>,
+    rounds: u64,
     on_failure: Weak<dyn OnFailure>,
 }
 
@@ -129,6 +134,11 @@ impl Rounds for DriveRounds {
         }
         if let Some(reason) = drive.look_for_rot().await {
             self.fail(&reason).await;
+            return false;
+        }
+        self.rounds = self.rounds.wrapping_add(1);
+        if self.rounds.is_multiple_of(ROUNDS_PER_LIST) && drive.shards.misses_segments().await {
+            self.fail("segment files are gone").await;
             return false;
         }
         if drive.look_at_space().await {

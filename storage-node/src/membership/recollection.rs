@@ -163,7 +163,12 @@ mod tests {
     /// A map of this version, in which the drive was last registered like this.
     fn map(version: u64, registered: DriveStart) -> ClusterMap {
         let mut map = lone_map();
-        let started = changes::StartedDrive { drive: DRIVE, start: registered, writes: WriteState::Writable };
+        let started = changes::StartedDrive {
+            drive: DRIVE,
+            start: registered,
+            writes: WriteState::Writable,
+            has_lost_segments: false,
+        };
         changes::register(&mut map, &[started], &[]).unwrap();
         map.version = version;
         map

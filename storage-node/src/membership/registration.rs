@@ -23,6 +23,7 @@ impl Membership {
             drive: *id,
             start: mounted.drive_start(),
             writes: mounted.writes(),
+            has_lost_segments: mounted.has_lost_segments(),
         };
         let serving = drives.iter().filter(|(_, mounted)| mounted.down().is_none());
         let started: Vec<StartedDrive> = serving.map(started).collect();
@@ -35,6 +36,13 @@ impl Membership {
         registering.await?;
         let is_registered = |mounted: &&Arc<MountedDrive>| started.iter().any(|one| one.drive == mounted.id);
         drives.values().filter(is_registered).for_each(|mounted| mounted.note_registered());
+        let lost = started.iter().filter(|one| one.has_lost_segments).filter_map(|one| drives.get(&one.drive));
+        for mounted in lost {
+            tracing::error!(drive = mounted.name, "what the drive's lost segments held is looked for");
+            if let Err(error) = mounted.shards.settle_losses().await {
+                tracing::warn!(drive = mounted.name, %error, "its next start tells of lost segments again");
+            }
+        }
         Ok(())
     }
 

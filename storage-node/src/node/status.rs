@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use couronne_cluster::WriteState;
+use couronne_cluster::map::Emptied;
 use couronne_ring::DriveId;
 use tokio::time::timeout;
 
@@ -60,7 +61,8 @@ pub struct NodeStatus {
 impl LocalNode {
     /// How the node is.
     pub async fn status(&self) -> NodeStatus {
-        let mut drives = Vec::new();
+        let (mut drives, map) = (Vec::new(), self.map());
+        let emptied = |id: &DriveId| map.drives.get(id).map_or_else(Emptied::default, |known| known.emptied);
         for drive in self.drives.mounted() {
             let down = drive.down();
             let is_slow = drive.is_slow();
@@ -68,7 +70,7 @@ impl LocalNode {
             let asked = async { timeout(STATS_WAIT, drive.shards.stats()).await.ok()?.ok() };
             let stats = if down.is_none() && !is_slow { asked.await } else { None };
             let (id, name, is_full) = (drive.id, Some(drive.name.clone()), drive.writes() == WriteState::Full);
-            let (log_bytes, scrub) = (drive.log.bytes(), Some(drive.scrub_note()));
+            let (log_bytes, scrub) = (drive.log.bytes(), Some(drive.scrub_note(emptied(&drive.id))));
             drives.push(DriveStatus { id, name, down, is_slow, is_full, stats, log_bytes, scrub });
         }
         for id in &self.drives.missing() {

@@ -319,8 +319,8 @@ async fn scrubbed(rig: &NodeRig, node: &LocalNode) -> (Vec<Option<u64>>, Vec<Opt
     (drives, ranges.map(|range| range.facts.unwrap().rows.marks.looked_ms).collect())
 }
 
-/// When a drive was read through stands on the drive itself: a restart forgets nothing, and one that was emptied was
-/// never read through.
+/// When a drive was read through stands on the drive itself: a restart forgets nothing, and one that was emptied or
+/// lost its segments was never read through.
 #[tokio::test]
 async fn when_everything_was_scrubbed_is_known_until_a_drive_is_emptied() {
     let mut rig = rig(20, DutySettings { scrub_interval: DAY, ..none() });
@@ -343,6 +343,13 @@ async fn when_everything_was_scrubbed_is_known_until_a_drive_is_emptied() {
     let node = rig.start().await;
     eventually("leaders are sure", async || node.status().await.ranges.iter().all(|range| range.facts.is_some())).await;
     let without = [&drives[..3], &[None], &drives[4..]].concat();
+    assert_eq!(scrubbed(&rig, &node).await, (without, ranges.clone()));
+
+    rig.crash(node, 3).await;
+    rig.remove_segments(4).await;
+    let node = rig.start().await;
+    eventually("leaders are sure", async || node.status().await.ranges.iter().all(|range| range.facts.is_some())).await;
+    let without = [&drives[..3], &[None; 2], &drives[5..]].concat();
     assert_eq!(scrubbed(&rig, &node).await, (without, ranges));
     node.shutdown().await;
 }

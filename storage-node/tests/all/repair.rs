@@ -186,6 +186,37 @@ async fn a_drive_that_comes_back_emptied_is_filled_again() {
     node.shutdown().await;
 }
 
+/// Its segments are gone, and nothing else: at a start, and while it serves.
+#[tokio::test]
+async fn a_drive_that_lost_its_segments_is_filled_again_and_keeps_its_replicas() {
+    // Longer than a drive takes to be mounted again, so that no replica goes to another.
+    let mut rig = NodeRig { duties: DutySettings { repair_grace: GRACE * 20, ..duties() }, ..rig(21, 6) };
+    let mut node = rig.start().await;
+    let blobs = objects(&rig, &node, 5).await;
+    let (id, places) = (rig.id_of(3).await, node.map().places());
+    for times in 1..=2 {
+        if times == 1 {
+            rig.crash(node, times).await;
+            rig.remove_segments(3).await;
+            node = rig.start().await;
+        } else {
+            rig.remove_segments(3).await;
+        }
+        eventually("it is known", async || node.map().drives[&id].emptied.times == times).await;
+        let loss = node.map().loss_version();
+        assert_eq!(node.map().drives[&id].emptied.version, loss);
+        nothing_pending(&node).await;
+        eventually("it is made up for", async || facts(&node).await == Some((loss, 0))).await;
+        assert!(all_whole(&node, &blobs).await);
+        assert_eq!(node.map().places(), places, "its replicas go on");
+    }
+    rig.crash(node, 3).await;
+    let node = rig.start().await;
+    nothing_pending(&node).await;
+    assert_eq!((node.map().drives[&id].emptied.times, status(&node).await.rebuilt_bytes), (2, 0), "told once");
+    node.shutdown().await;
+}
+
 /// What was swept stands in a row of the range: whichever replica leads after a restart, nothing is done per blob.
 #[tokio::test]
 async fn a_plain_restart_sweeps_nothing_again() {

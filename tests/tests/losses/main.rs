@@ -16,5 +16,6 @@ mod groups;
 mod hanging;
 mod rot;
 mod safety;
+mod segments;
 mod stale;
 mod zones;

@@ -196,14 +196,13 @@ async fn append_all(
     Ok(())
 }
 
-/// Gives back the files of segments in which nothing counts.
+/// Gives back the files of segments in which nothing counts: none, until the cluster knows what the start found lost.
 async fn recycle(core: &Core, memory: &Memory) -> Result<u64, ShardError> {
-    let empty: Vec<(SegmentNumber, SegmentRow)> = core
-        .index
-        .segments()
-        .into_iter()
-        .filter(|(_, row)| row.state == SegmentState::Sealed && row.live == 0)
-        .collect();
+    if !core.lost.lock().is_empty() {
+        return Ok(0);
+    }
+    let empty: Vec<(SegmentNumber, SegmentRow)> =
+        core.index.segments().into_iter().filter(|(_, row)| row.state != SegmentState::Open && row.live == 0).collect();
     if empty.is_empty() {
         return Ok(0);
     }
@@ -214,7 +213,8 @@ async fn recycle(core: &Core, memory: &Memory) -> Result<u64, ShardError> {
             continue;
         }
         let worn = row.end.saturating_add(capacity(core, row.class) / 4) >= capacity(core, row.class);
-        if let Err(error) = core.segments.discard(number, row.class, worn && !row.failed).await {
+        let is_sound = row.state == SegmentState::Sealed && !row.failed;
+        if let Err(error) = core.segments.discard(number, row.class, worn && is_sound).await {
             core.segments.add(number, row.class);
             if is_out_of_files(&error) {
                 return Err(ShardError::Overloaded);

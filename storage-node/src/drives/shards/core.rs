@@ -13,6 +13,8 @@ use couronne_protocol::shard::ShardError;
 use parking_lot::Mutex;
 
 use super::identity::Identity;
+use super::recovery::LostSegment;
+use super::segment::SegmentNumber;
 use super::segment_manager::SegmentManager;
 use super::settings::Settings;
 use super::shard_index::ShardIndex;
@@ -32,6 +34,8 @@ pub(super) struct Core {
     /// Blobs of which a deletion is being written, or failed to be: the next start may find it on the disk. Until then
     /// what is here of them is not enough of an answer to a write.
     pub(super) half_deleted: Mutex<BTreeSet<BlobId>>,
+    /// The segments that the start found lost, until the cluster knows.
+    pub(super) lost: Mutex<Vec<LostSegment>>,
 }
 
 impl Core {
@@ -62,6 +66,7 @@ pub(super) struct Health {
     failures: AtomicU32,
     down: ArcSwapOption<String>,
     is_index_rotten: AtomicBool,
+    is_segment_missing: AtomicBool,
 }
 
 impl Health {
@@ -89,6 +94,18 @@ impl Health {
     /// Whether some of the index was found to be rotten.
     pub(super) fn is_index_rotten(&self) -> bool {
         self.is_index_rotten.load(Ordering::Relaxed)
+    }
+
+    /// The file of a segment is gone although something counts in it.
+    pub(super) fn note_missing_segment(&self, number: SegmentNumber) {
+        if !self.is_segment_missing.swap(true, Ordering::Relaxed) {
+            tracing::error!(segment = number.0, "segment file is gone while the drive serves");
+        }
+    }
+
+    /// Whether the file of a segment was seen to be gone.
+    pub(super) fn is_segment_missing(&self) -> bool {
+        self.is_segment_missing.load(Ordering::Relaxed)
     }
 
     /// Takes the drive down for good.

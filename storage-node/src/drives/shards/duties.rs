@@ -10,11 +10,12 @@ use couronne_protocol::shard::{Owner, ShardError};
 
 use super::compaction::{self, Maintained};
 use super::record::{Deleted, HEADER_BYTES_MAX, Header, RecordVersion, Subject};
+use super::recovery::LostSegment;
 use super::row::{SegmentState, ShardRow};
 use super::segment::SegmentNumber;
 use super::segment_manager::Purpose;
 use super::segment_writer::Append;
-use super::{Drive, check_owner};
+use super::{Drive, check_owner, unopened};
 use crate::disk::Space;
 
 /// A shard as a listing shows it.
@@ -134,6 +135,42 @@ impl Drive {
     /// them, if there are more.
     pub async fn check_index(&self, start: Bytes) -> Result<(u64, Option<Bytes>), ShardError> {
         self.core.stored(self.core.index.check(start).await)
+    }
+
+    /// Whether the start found that something was lost that was durable: a segment is gone or damaged, or lacks its end.
+    pub fn has_lost_segments(&self) -> bool {
+        !self.core.lost.lock().is_empty()
+    }
+
+    /// Notes durably that the cluster knows what the start found lost: the next start does not tell of it again.
+    pub async fn settle_losses(&self) -> Result<(), ShardError> {
+        let core = &self.core;
+        let lost = core.lost.lock().clone();
+        for LostSegment { number, class, becomes } in lost {
+            match core.index.segment(number) {
+                Some(_) => core.stored(core.index.set_state(number, becomes, false).await)?,
+                None => core.segments.set_aside(number, class).await.map_err(|error| unopened(&error))?,
+            }
+        }
+        compaction::flush(core).await?;
+        core.lost.lock().clear();
+        Ok(())
+    }
+
+    /// Looks whether the file of each segment is there. If one is gone, only another start tells what is left.
+    pub async fn misses_segments(&self) -> bool {
+        let core = &self.core;
+        match core.segments.find_missing().await {
+            Ok(Some(number)) => core.health.note_missing_segment(number),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "segment files cannot be listed"),
+        }
+        core.health.is_segment_missing()
+    }
+
+    /// Whether the file of a segment was seen to be gone.
+    pub(crate) fn is_segment_missing(&self) -> bool {
+        self.core.health.is_segment_missing()
     }
 
     /// Whether some of the index was found to be rotten.

@@ -39,6 +39,7 @@ pub use self::duties::{ListedShard, Stats};
 pub use self::identity::{Identity, IdentityError};
 pub(crate) use self::record::crc64;
 use self::record::{HEADER_BYTES_MAX, RecordVersion, ShardFacts, Subject};
+use self::recovery::Recovered;
 use self::row::ShardRow;
 pub use self::segment::SegmentNumber;
 use self::segment_manager::{Purpose, SegmentManager, SegmentPin};
@@ -104,7 +105,7 @@ impl Drive {
         recovery::claim_index(&index, &threads, identity.drive, rebuild).await?;
         let index = ShardIndex::open(index, threads).await?;
         let segments = SegmentManager::new(disk.clone(), env.clone(), identity.drive, settings);
-        let next = recovery::recover(&disk, &segments, &index, &identity).await?;
+        let Recovered { next, lost } = recovery::recover(&disk, &segments, &index, &identity).await?;
         let health = Health::new(settings.failures_max);
         let sequence = AtomicU64::new(next);
         let core = Arc::new(Core {
@@ -117,6 +118,7 @@ impl Drive {
             health,
             sequence,
             half_deleted: Mutex::default(),
+            lost: Mutex::new(lost),
         });
         let writers = Arc::new(SegmentWriters::start(&core));
         Ok(Self { core, writers, memory: Arc::default(), turns: Arc::default() })

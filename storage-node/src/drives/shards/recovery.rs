@@ -1,7 +1,7 @@
 //! What a drive does before it serves: read again what its index does not cover.
 //!
-//! Promises: afterwards the index covers every record that was acknowledged, and every segment there
-//! is is sealed; running it again, after a crash in the middle, ends the same.
+//! Promises: afterwards the index covers every record that was acknowledged and is there, and every sound segment is
+//! sealed; what was durable and is gone is told; running it again, after a crash in the middle, ends the same.
 //! Must not know: requests.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use couronne_base::mutant;
 use couronne_metadata::store::{Batch, Store, StoreError};
 use couronne_ring::DriveId;
+use futures_util::stream::{self, StreamExt};
 
 use super::OpenError;
 use super::identity::Identity;
@@ -26,6 +27,12 @@ use crate::drives::threads::{LONG_CALL_TIME_MAX, StoreThreads};
 
 /// Records applied to the index at once.
 const APPLY_RECORDS: usize = 512;
+
+/// Sealed segments whose pages a start looks at, the newest first: the scrubber reads what is in the others.
+const SEALED_JUDGED_MAX: usize = 4096;
+
+/// Files looked at at once.
+const JUDGED_AT_ONCE: usize = 32;
 
 /// Makes sure that the index is this drive's; an index that is empty or another's is begun anew.
 pub(super) async fn claim_index(
@@ -49,56 +56,82 @@ pub(super) async fn claim_index(
     threads.run_within(LONG_CALL_TIME_MAX, claim).await?
 }
 
-/// Brings the index up to date; returns the sequence of the next record.
+/// What a start found.
+pub(super) struct Recovered {
+    /// The sequence of the next record.
+    pub(super) next: u64,
+    /// Segments of which something is gone that was durable.
+    pub(super) lost: Vec<LostSegment>,
+}
+
+/// A segment of which something is gone that was durable.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LostSegment {
+    pub(super) number: SegmentNumber,
+    pub(super) class: Class,
+    /// What becomes of it once the cluster knows: lost, or sealed if only its end is gone.
+    pub(super) becomes: SegmentState,
+}
+
+/// Brings the index up to date. What is found lost is found again by each start, until it is settled.
 pub(super) async fn recover(
     disk: &Arc<dyn Disk>,
     segments: &SegmentManager,
     index: &ShardIndex,
     identity: &Identity,
-) -> Result<u64, OpenError> {
-    let drive = identity.drive;
+) -> Result<Recovered, OpenError> {
     segments.reserve(last_before_boot(identity.boots));
     disk.create_folder(segment::FOLDER).await?;
     let names = disk.list(segment::FOLDER).await?;
     let files: BTreeMap<SegmentNumber, Class> = names.iter().filter_map(|name| segment::parse_name(name)).collect();
-    for (number, row) in index.segments() {
-        match files.get(&number) {
-            Some(class) if *class == row.class => segments.add(number, *class),
-            // Emptied, and gone before the index knew.
-            None if row.live == 0 => index.forget(number).await?,
-            _ => tracing::error!(segment = number.0, "segment file is missing; its shards need repair"),
-        }
+    let is_here = |number: &SegmentNumber, row: &SegmentRow| files.get(number) == Some(&row.class);
+    for (number, row) in index.segments().into_iter().filter(|(number, row)| is_here(number, row)) {
+        segments.add(number, row.class);
     }
-    let mut unread = Vec::new();
-    for (number, class) in files {
-        let known = index.segment(number);
-        if known.is_some_and(|row| row.state == SegmentState::Sealed) {
-            continue;
-        }
-        match judge(disk, drive, number, class, known).await? {
-            Verdict::Read(generation) => {
-                if known.is_none() {
+    let (mut unread, mut lost) = (Vec::new(), Vec::new());
+    for judged in judge_all(disk, identity.drive, index, &files).await {
+        let (number, class, verdict) = judged?;
+        match verdict {
+            Verdict::Sound => {}
+            Verdict::Read { generation, len } => {
+                if index.segment(number).is_none() {
                     segments.add(number, class);
-                    index.add(number, class, generation, PAGE_BYTES);
+                    index.add(number, class, generation, len);
                 }
-                unread.push(number);
+                unread.push((number, class));
             }
             Verdict::Stray => segments.remove_stray(number, class).await?,
             Verdict::Damaged => {
-                tracing::error!(segment = number.0, "segment page is damaged; what is not indexed is not read");
+                tracing::error!(segment = number.0, "segment is damaged; what is not indexed is not read");
                 segments.reserve(number);
-                index.set_state(number, SegmentState::Sealed, false).await?;
+                lost.push(LostSegment { number, class, becomes: SegmentState::Lost });
             }
         }
     }
-    for number in unread {
-        read_again(segments, index, number).await?;
-        index.set_state(number, SegmentState::Sealed, false).await?;
+    unread.sort_unstable();
+    for (number, class) in unread {
+        if read_again(segments, index, number).await? {
+            index.set_state(number, SegmentState::Sealed, false).await?;
+        } else {
+            tracing::error!(segment = number.0, "segment lacks records that were durable; its shards need repair");
+            lost.push(LostSegment { number, class, becomes: SegmentState::Sealed });
+        }
+    }
+    // What was read may have taken the place of all that counted in a segment that went before the index knew.
+    for (number, row) in index.segments().into_iter().filter(|(number, row)| !is_here(number, row)) {
+        match row.state {
+            SegmentState::Lost => {}
+            SegmentState::Sealed if row.live == 0 => index.forget(number).await?,
+            _ => {
+                tracing::error!(segment = number.0, "segment file is missing; its shards need repair");
+                lost.push(LostSegment { number, class: row.class, becomes: SegmentState::Lost });
+            }
+        }
     }
     let sequences = index.segments().into_iter().map(|(_, row)| row.sequence_max);
     let next = sequences.max().unwrap_or(0).saturating_add(1).max(first_of_boot(identity.boots));
     index.serve(next);
-    Ok(next)
+    Ok(Recovered { next, lost })
 }
 
 /// The last segment number that earlier boots may have used. The index may have lost that a segment is
@@ -115,12 +148,38 @@ const fn first_of_boot(boots: u64) -> u64 {
 
 /// What a file turned out to be.
 enum Verdict {
-    /// A segment of this generation.
-    Read(u64),
+    /// A sealed segment with its page and its length.
+    Sound,
+    /// A segment of this generation that is to be read, and the length of its file, in bytes.
+    Read { generation: u64, len: u64 },
     /// A file that was being made a segment, or was one before: no record in it counts.
     Stray,
     /// Perhaps a segment: nothing is read, and nothing thrown away.
     Damaged,
+}
+
+/// Judges the segment files, but for those in which nothing counts and those known as lost; of sealed ones the newest.
+async fn judge_all(
+    disk: &Arc<dyn Disk>,
+    drive: DriveId,
+    index: &ShardIndex,
+    files: &BTreeMap<SegmentNumber, Class>,
+) -> Vec<Result<(SegmentNumber, Class, Verdict), OpenError>> {
+    let mut sealed = 0;
+    let mut is_judged = |row: &SegmentRow| match row.state {
+        SegmentState::Open => true,
+        SegmentState::Lost => false,
+        SegmentState::Sealed => {
+            sealed += usize::from(row.live > 0);
+            row.live > 0 && sealed <= SEALED_JUDGED_MAX
+        }
+    };
+    let files = files.iter().rev().map(|(number, class)| (*number, *class, index.segment(*number)));
+    let judged = files.filter(|(.., known)| known.as_ref().is_none_or(&mut is_judged));
+    let judging = judged.map(|(number, class, known)| async move {
+        Ok((number, class, judge(disk, drive, number, class, known).await?))
+    });
+    stream::iter(judging.collect::<Vec<_>>()).buffered(JUDGED_AT_ONCE).collect().await
 }
 
 async fn judge(
@@ -136,12 +195,14 @@ async fn judge(
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && known.is_none() => return Ok(Verdict::Stray),
         Err(_) => return Ok(Verdict::Damaged),
     };
+    let len = file.len().await?;
     Ok(match (SegmentPage::decode(&page), known) {
-        (Some(found), Some(row)) if found.number == number && found.generation == row.generation => {
-            Verdict::Read(found.generation)
+        (Some(found), Some(row)) if found.number == number && found.generation == row.generation && len >= row.len => {
+            let is_open = row.state == SegmentState::Open;
+            if is_open { Verdict::Read { generation: found.generation, len } } else { Verdict::Sound }
         }
         (Some(found), None) if found.number == number && found.class == class && found.drive == drive => {
-            Verdict::Read(found.generation)
+            Verdict::Read { generation: found.generation, len }
         }
         (Some(found), None) if found.number != number && found.drive == drive => Verdict::Stray,
         (None, None) if page.iter().all(|byte| *byte == 0) => Verdict::Stray,
@@ -149,15 +210,19 @@ async fn judge(
     })
 }
 
-/// Applies what follows the indexed part of a segment.
+/// Applies what follows the indexed part of a segment, which is read from its start. Whether the indexed part is there:
+/// all of it was durable, so what a crash may tear lies behind it.
 ///
 /// A batch is written only after the one before it is durable, so only the last batch can be torn: its
 /// payloads are verified, and a record whose payload is not whole was never acknowledged.
-async fn read_again(segments: &SegmentManager, index: &ShardIndex, number: SegmentNumber) -> Result<(), OpenError> {
-    let Some(row) = index.segment(number) else { return Ok(()) };
-    let Some(pinned) = segments.hold(number).await? else { return Ok(()) };
-    let from = RecordPlace { generation: row.generation, offset: row.end, previous: row.chain };
+async fn read_again(segments: &SegmentManager, index: &ShardIndex, number: SegmentNumber) -> Result<bool, OpenError> {
+    let Some(row) = index.segment(number) else { return Ok(false) };
+    let Some(pinned) = segments.hold(number).await? else { return Ok(false) };
+    let from = RecordPlace { generation: row.generation, offset: PAGE_BYTES, previous: row.generation };
     let mut scan = Scan::new(pinned, from).await?;
+    if !ends_as_indexed(&mut scan, &row).await {
+        return Ok(false);
+    }
     let mut records: Vec<Durable> = Vec::new();
     let mut batch_start = 0;
     loop {
@@ -189,5 +254,15 @@ async fn read_again(segments: &SegmentManager, index: &ShardIndex, number: Segme
         }
     }
     index.apply(number, records).await?;
-    Ok(())
+    Ok(true)
+}
+
+/// Walks through the indexed part of a segment; whether it is all there.
+async fn ends_as_indexed(scan: &mut Scan, row: &SegmentRow) -> bool {
+    let (mut end, mut chain) = (PAGE_BYTES, row.generation);
+    while end < row.end {
+        let Ok(Some(record)) = scan.next().await else { return false };
+        (end, chain) = (record.end(), record.checksum);
+    }
+    (end, chain) == (row.end, row.chain)
 }

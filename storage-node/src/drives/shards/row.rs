@@ -75,6 +75,8 @@ pub(super) enum SegmentState {
     Open,
     /// Nothing is appended any more.
     Sealed,
+    /// It is gone or damaged, which the cluster knows: what it held is looked for elsewhere.
+    Lost,
 }
 
 /// How far a segment is indexed. Written in the same batch as the rows of its records, so that the
@@ -83,7 +85,7 @@ pub(super) enum SegmentState {
 /// ```text
 /// key:   3 ‖ segment (8)
 /// value: version (1) ‖ class (1) ‖ state (1) ‖ failed (1) ‖ generation (8) ‖ end (8) ‖ chain (8)
-///        ‖ highest sequence (8) ‖ live bytes (8)
+///        ‖ highest sequence (8) ‖ live bytes (8) ‖ length of the file (8)
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SegmentRow {
@@ -99,6 +101,8 @@ pub(super) struct SegmentRow {
     pub(super) sequence_max: u64,
     /// Bytes of records that count.
     pub(super) live: u64,
+    /// The length of its file when it was made, in bytes: a shorter one was cut off.
+    pub(super) len: u64,
 }
 
 /// A row that does not decode.
@@ -252,13 +256,14 @@ impl SegmentRow {
     }
 
     pub(super) fn encode(&self) -> Bytes {
-        let mut out = Vec::with_capacity(44);
+        let mut out = Vec::with_capacity(52);
         let state = match self.state {
             SegmentState::Open => 0,
             SegmentState::Sealed => 1,
+            SegmentState::Lost => 2,
         };
         out.put_slice(&[VERSION, self.class.to_byte(), state, u8::from(self.failed)]);
-        for number in [self.generation, self.end, self.chain, self.sequence_max, self.live] {
+        for number in [self.generation, self.end, self.chain, self.sequence_max, self.live, self.len] {
             out.put_u64(number);
         }
         out.into()
@@ -277,12 +282,14 @@ impl SegmentRow {
         let state = match from.try_get_u8()? {
             0 => SegmentState::Open,
             1 => SegmentState::Sealed,
+            2 => SegmentState::Lost,
             _ => return Err(Bad),
         };
         let failed = from.try_get_u8()? == 1;
         let mut number = || from.try_get_u64();
         let (generation, end, chain) = (number()?, number()?, number()?);
-        Ok(Self { class, state, failed, generation, end, chain, sequence_max: number()?, live: number()? })
+        let (sequence_max, live, len) = (number()?, number()?, number()?);
+        Ok(Self { class, state, failed, generation, end, chain, sequence_max, live, len })
     }
 }
 
@@ -365,6 +372,7 @@ mod tests {
             chain: 3,
             sequence_max: 4,
             live: 5,
+            len: 6,
         };
         assert_eq!(SegmentRow::decode(&row.encode()).unwrap(), row);
         assert_eq!(SegmentRow::number(&SegmentRow::key(SegmentNumber(9))).unwrap(), SegmentNumber(9));

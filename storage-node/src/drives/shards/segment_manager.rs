@@ -4,7 +4,7 @@
 //! class; at most a bounded number of files is open for reading.
 //! Must not know: what records say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -110,6 +110,25 @@ impl SegmentManager {
         self.reserve(number);
         self.disk.remove(&segment::path(number, class)).await?;
         self.disk.sync_dir(segment::FOLDER).await
+    }
+
+    /// Gives a damaged file that the index does not know another name: it is no segment, and nothing of it is thrown away.
+    pub(super) async fn set_aside(&self, number: SegmentNumber, class: Class) -> io::Result<()> {
+        let path = segment::path(number, class);
+        self.disk.rename(&path, &format!("{path}.damaged")).await?;
+        self.disk.sync_dir(segment::FOLDER).await
+    }
+
+    /// A segment that is in the table although it has no file, if there is one. The table is read before the folder and
+    /// after it: files are made before their segments are in the table, and go after these left it.
+    pub(super) async fn find_missing(&self) -> io::Result<Option<SegmentNumber>> {
+        let before: Vec<SegmentNumber> = self.state.lock().entries.keys().copied().collect();
+        let names = self.disk.list(segment::FOLDER).await?;
+        let files: BTreeSet<SegmentNumber> =
+            names.iter().filter_map(|name| Some(segment::parse_name(name)?.0)).collect();
+        let state = self.state.lock();
+        let is_missing = |number: &SegmentNumber| !files.contains(number) && state.entries.contains_key(number);
+        Ok(before.into_iter().find(is_missing))
     }
 
     /// Holds a segment; `None` if there is none of this number (any more).

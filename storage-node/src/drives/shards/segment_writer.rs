@@ -1,7 +1,7 @@
 //! SegmentWriters: each appends to one open segment, with one write and sync for all that queued meanwhile.
 //!
-//! Promises: an append is answered only once it is durable and indexed; a batch is written only after
-//! the one before it is durable; after a failed write or sync nothing is appended to that segment.
+//! Promises: an append is answered only once it is durable and indexed; a segment is named durably before it takes a
+//! batch; a batch is written only after the one before it is durable; after a failed write or sync nothing is appended to that segment.
 //! Must not know: requests, what is read.
 
 use std::io;
@@ -18,7 +18,7 @@ use super::core::Core;
 use super::record::{Extent, Header, RecordPlace, RecordVersion, Subject};
 use super::row::SegmentState;
 use super::segment::{Class, PAGE_BYTES};
-use super::segment_manager::{Purpose, SegmentPin, zeroes};
+use super::segment_manager::{Fresh, Purpose, SegmentPin, zeroes};
 use super::shard_index::Durable;
 use super::turns::Turn;
 use crate::disk::{DIRECT_ALIGN, is_out_of_files};
@@ -166,9 +166,6 @@ impl Worker {
             let batch = self.collect(first, &mut queue);
             self.write(batch).await;
         }
-        if let Some(open) = self.open.take() {
-            let _ = self.core.index.set_state(open.pinned.number, SegmentState::Sealed, false).await;
-        }
     }
 
     /// Sees to an open segment that has room for `append`.
@@ -189,7 +186,7 @@ impl Worker {
         if let Some(full) = self.open.take() {
             self.core.stored(self.core.index.set_state(full.pinned.number, SegmentState::Sealed, false).await)?;
         }
-        self.core.index.add(fresh.pinned.number, self.class, fresh.generation, PAGE_BYTES);
+        self.name(&fresh).await?;
         let open = Open {
             generation: fresh.generation,
             len: fresh.len,
@@ -202,6 +199,17 @@ impl Worker {
         let fits = self.fits(&open, open.end, append);
         self.open = Some(open);
         if fits { Ok(()) } else { Err(ShardError::Refused("shard is longer than a segment".to_owned())) }
+    }
+
+    /// Names a segment durably; one that cannot be named takes no records.
+    async fn name(&self, fresh: &Fresh) -> Result<(), ShardError> {
+        let (number, index) = (fresh.pinned.number, &self.core.index);
+        index.add(number, self.class, fresh.generation, fresh.len);
+        let named = index.name(number).await;
+        if named.is_err() {
+            self.core.stored(index.set_state(number, SegmentState::Sealed, false).await)?;
+        }
+        self.core.stored(named)
     }
 
     /// Whether `append` may follow, in the same batch, what ends at `end`.

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 use super::record::{Deleted, Header, Subject};
 use super::row::{SegmentRow, SegmentState, ShardRow, TombstoneRow};
-use super::segment::{Class, SegmentNumber};
+use super::segment::{Class, PAGE_BYTES, SegmentNumber};
 use crate::drives::threads::{LONG_CALL_TIME_MAX, StoreThreads};
 
 /// Rows that are checked at a time.
@@ -160,19 +160,28 @@ impl ShardIndex {
         self.index.accounts.lock().segments.get(&number).copied()
     }
 
-    /// Takes up a segment that holds no record yet. Its row reaches the index with its first records.
-    pub(super) fn add(&self, number: SegmentNumber, class: Class, generation: u64, start: u64) {
+    /// Takes up a segment, whose file has `len` bytes, of which no record is indexed yet. Its row reaches the index with its name, or with its first
+    /// records.
+    pub(super) fn add(&self, number: SegmentNumber, class: Class, generation: u64, len: u64) {
         let row = SegmentRow {
             class,
             state: SegmentState::Open,
             failed: false,
             generation,
-            end: start,
+            end: PAGE_BYTES,
             chain: generation,
             sequence_max: 0,
             live: 0,
+            len,
         };
         self.index.accounts.lock().segments.insert(number, row);
+    }
+
+    /// Makes it durable that there is a segment, before it takes records: a start that finds the file gone knows then
+    /// that something was lost, whatever else of the index it lacks.
+    pub(super) async fn name(&self, number: SegmentNumber) -> Result<(), StoreError> {
+        self.set_state(number, SegmentState::Open, false).await?;
+        self.flush().await
     }
 
     /// Says what becomes of a segment.
@@ -248,6 +257,8 @@ impl ShardIndex {
     pub(super) async fn flush(&self) -> Result<(), StoreError> {
         let index = Arc::clone(&self.index);
         let flush = move || {
+            // A change under way has its account before the store has its rows: what the account says is to be durable.
+            drop(index.changing.lock());
             let before = index.accounts.lock().unflushed_records;
             index.store.flush()?;
             let mut accounts = index.accounts.lock();

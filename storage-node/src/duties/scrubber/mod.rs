@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_cluster::map::Emptied;
 use couronne_metadata::command::Command;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::query::{Answer, Ownership, Query};
@@ -22,6 +23,7 @@ use couronne_metadata::record::{BlobRef, RepairRecord};
 use couronne_placement::{BlobId, ChunkId, ShardId, place};
 use couronne_protocol::map::MapSource;
 use couronne_protocol::shard::{GetShard, Owner, ShardError};
+use couronne_ring::DriveId;
 use futures_util::future::{join, join_all};
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::Notify;
@@ -92,7 +94,9 @@ impl Duty for Scrubber {
 
     /// A drive that was never read through does not wait so long.
     fn rest(&self, context: &DutyContext) -> Duration {
-        let is_new = |mounted: Arc<MountedDrive>| mounted.is_well() && mounted.scrub_note().ended_ms.is_none();
+        let is_new = |mounted: Arc<MountedDrive>| {
+            mounted.is_well() && mounted.scrub_note(emptied(context, mounted.id)).ended_ms.is_none()
+        };
         let rest = Self::interval(&context.settings);
         if context.drives.mounted().any(is_new) { rest.min(FIRST_REST) } else { rest }
     }
@@ -158,10 +162,11 @@ fn pace_for(context: &DutyContext, bytes: u64) -> u64 {
 }
 
 async fn scrub_drive(context: &DutyContext, mounted: &MountedDrive) {
-    let incarnation = mounted.scrub_note().incarnation;
+    let began = mounted.scrub_note(emptied(context, mounted.id));
     match read_drive(context, mounted).await {
         Ok(0) => {
-            if let Err(error) = mounted.note_scrubbed(incarnation, context.env.clock.wall_ms()).await {
+            let now_ms = context.env.clock.wall_ms();
+            if let Err(error) = mounted.note_scrubbed(began, emptied(context, mounted.id), now_ms).await {
                 tracing::warn!(drive = mounted.name, %error, "that a drive was scrubbed is not noted");
             }
         }
@@ -169,6 +174,11 @@ async fn scrub_drive(context: &DutyContext, mounted: &MountedDrive) {
         Err(error) => tracing::warn!(drive = mounted.name, %error, "scrubbing a drive goes on next round"),
     }
     context.scrub.part_ended(Of::Drive(mounted.id));
+}
+
+/// How a drive lost what it held, as the map known here says.
+fn emptied(context: &DutyContext, drive: DriveId) -> Emptied {
+    context.map.state().drives.get(&drive).map(|known| known.emptied).unwrap_or_default()
 }
 
 /// Reading and checking a shard.

@@ -2,6 +2,7 @@
 
 mod faults;
 mod files;
+mod lost;
 mod world;
 
 use proptest::prelude::*;
@@ -81,6 +82,7 @@ async fn run(seed: u64, steps: Vec<DriveStep>) {
             DriveStep::Check => world.check().await,
             DriveStep::Crash { seed, rebuild } => {
                 world.crash(seed, rebuild).await;
+                assert!(!world.drive.has_lost_segments(), "a crash takes nothing that was durable");
                 world.check().await;
             }
             DriveStep::ReadAmid { delete } => read_amid(&mut world, delete).await,

@@ -179,6 +179,15 @@ impl NodeRig {
         self.drives.iter().map(backup).collect()
     }
 
+    /// Removes the segments of a drive, and nothing else.
+    pub async fn remove_segments(&self, number: usize) {
+        let disk = &self.drives[number].disk;
+        for name in disk.list("segments").await.unwrap() {
+            disk.remove(&format!("segments/{name}")).await.unwrap();
+        }
+        disk.sync_dir("segments").await.unwrap();
+    }
+
     /// Puts an empty drive in the place of one.
     pub fn wipe(&mut self, number: usize) {
         self.drives[number] =
