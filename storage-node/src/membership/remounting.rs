@@ -91,7 +91,7 @@ impl Remounting {
             && drive.wants_remount()
             && let Some(reopen) = drive.reopen.clone()
         {
-            tracing::warn!(drive = drive.name, id = %drive.id, "a drive is mounted again: its stores are rotten, or segments are gone");
+            tracing::warn!(drive = drive.name, id = %drive.id, "a drive is mounted again: rotten stores or lost segments");
             self.told.remove(&drive.id);
             self.waiting.insert(drive.id, (reopen, drive.log_end().end));
             membership.drives.release(drive);

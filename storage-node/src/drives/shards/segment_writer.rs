@@ -1,7 +1,8 @@
 //! SegmentWriters: each appends to one open segment, with one write and sync for all that queued meanwhile.
 //!
 //! Promises: an append is answered only once it is durable and indexed; a segment is named durably before it takes a
-//! batch; a batch is written only after the one before it is durable; after a failed write or sync nothing is appended to that segment.
+//! batch; a batch is written only after the one before it is durable; after a failed write or sync nothing is appended
+//! to that segment.
 //! Must not know: requests, what is read.
 
 use std::io;

@@ -160,8 +160,8 @@ impl ShardIndex {
         self.index.accounts.lock().segments.get(&number).copied()
     }
 
-    /// Takes up a segment, whose file has `len` bytes, of which no record is indexed yet. Its row reaches the index with its name, or with its first
-    /// records.
+    /// Takes up a segment, whose file has `len` bytes, of which no record is indexed yet. Its row reaches the index when
+    /// it is named, or with its first records.
     pub(super) fn add(&self, number: SegmentNumber, class: Class, generation: u64, len: u64) {
         let row = SegmentRow {
             class,
