@@ -39,7 +39,7 @@ pub use self::duties::{ListedShard, Stats};
 pub use self::identity::{Identity, IdentityError};
 pub(crate) use self::record::crc64;
 use self::record::{HEADER_BYTES_MAX, RecordVersion, ShardFacts, Subject};
-use self::recovery::Recovered;
+use self::recovery::RecoveredSegments;
 use self::row::ShardRow;
 pub use self::segment::SegmentNumber;
 use self::segment_manager::{Purpose, SegmentManager, SegmentPin};
@@ -105,7 +105,7 @@ impl Drive {
         recovery::claim_index(&index, &threads, identity.drive, rebuild).await?;
         let index = ShardIndex::open(index, threads).await?;
         let segments = SegmentManager::new(disk.clone(), env.clone(), identity.drive, settings);
-        let Recovered { next, lost } = recovery::recover(&disk, &segments, &index, &identity).await?;
+        let RecoveredSegments { next, lost } = recovery::recover(&disk, &segments, &index, &identity).await?;
         let health = Health::new(settings.failures_max);
         let sequence = AtomicU64::new(next);
         let core = Arc::new(Core {

@@ -57,7 +57,7 @@ pub(super) async fn claim_index(
 }
 
 /// What a start found.
-pub(super) struct Recovered {
+pub(super) struct RecoveredSegments {
     /// The sequence of the next record.
     pub(super) next: u64,
     /// Segments of which something is gone that was durable.
@@ -79,7 +79,7 @@ pub(super) async fn recover(
     segments: &SegmentManager,
     index: &ShardIndex,
     identity: &Identity,
-) -> Result<Recovered, OpenError> {
+) -> Result<RecoveredSegments, OpenError> {
     segments.reserve(last_before_boot(identity.boots));
     disk.create_folder(segment::FOLDER).await?;
     let names = disk.list(segment::FOLDER).await?;
@@ -131,7 +131,7 @@ pub(super) async fn recover(
     let sequences = index.segments().into_iter().map(|(_, row)| row.sequence_max);
     let next = sequences.max().unwrap_or(0).saturating_add(1).max(first_of_boot(identity.boots));
     index.serve(next);
-    Ok(Recovered { next, lost })
+    Ok(RecoveredSegments { next, lost })
 }
 
 /// The last segment number that earlier boots may have used. The index may have lost that a segment is
