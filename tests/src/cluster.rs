@@ -15,7 +15,6 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::world::{Network, World};
-use crate::bytes_of;
 use crate::cut_off;
 use crate::hanging::HangingFolder;
 use crate::server::{ACCESS_KEY, SECRET_KEY, Server, admin_get, binary, key_of, memory_peak, shown_secret};
@@ -202,12 +201,8 @@ impl Cluster {
         member.child = Some(command.spawn().unwrap());
     }
 
-    /// Starts another process with a copy of a member's folder as it is now, under a name of its own here; all are on
-    /// loopback.
+    /// Starts another process with a copy of a member's folder, which has a name of its own here; all are on loopback.
     pub fn start_copy(&mut self, name: &str, copy: &str) {
-        self.pause(name);
-        bytes_of::copy(&self.data(name), &self.data(copy));
-        self.resume(name);
         // The key that seals its secrets lies beside the folder.
         std::fs::copy(key_of(&self.data(name)), key_of(&self.data(copy))).unwrap();
         let settings = std::fs::read_to_string(self.settings_path(name)).unwrap();

@@ -94,11 +94,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_tls, stopped));
     say(&format!("Couronne {}: storage node {} on {peer_address}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%peer_address, %admin, node = %node.id(), "serving");
-    tokio::select! {
-        () = &mut signal => {}
-        // What another process is now this one neither leads nor hands over.
-        drive = node.superseded() => return Err(ServeError::Superseded(drive)),
-    }
+    until_told(signal, &node).await?;
 
     tracing::info!("stopping");
     keeping.abort();
@@ -106,6 +102,14 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     stop.send_replace(true);
     end([peers_task, admin_task], node.shutdown(), &folder).await;
     Ok(())
+}
+
+/// Waits for the signal to stop. Where another process is the node meanwhile, this one ends without a word to the others.
+async fn until_told(signal: impl Future<Output = ()>, node: &LocalNode) -> Result<(), ServeError> {
+    tokio::select! {
+        () = signal => Ok(()),
+        drive = node.superseded() => Err(ServeError::Superseded(drive)),
+    }
 }
 
 /// What looks after the node's certificate, and which peers it trusts.

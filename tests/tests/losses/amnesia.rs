@@ -99,6 +99,9 @@ fn a_node_put_back_by_seconds_costs_nothing_and_the_next_may_die() {
 #[test]
 fn of_two_processes_with_one_nodes_folder_the_one_that_started_last_goes_on() {
     let (mut cluster, clients) = four_nodes();
+    cluster.pause("n3");
+    bytes_of::copy(&cluster.data("n3"), &cluster.data("n3-copy"));
+    cluster.resume("n3");
     cluster.start_copy("n3", "n3-copy");
     let said = cluster.wait_until_ended("n3");
     assert!(said.contains("was started by another process"), "{said}");

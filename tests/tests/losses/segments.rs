@@ -23,12 +23,6 @@ fn times_emptied(status: &Value, node: &str) -> u64 {
     drives.iter().find(|drive| drive["node"] == node).unwrap()["emptied_times"].as_u64().unwrap()
 }
 
-fn scrub(cluster: &Cluster) {
-    let output = cluster.couronne(&["scrub", "start"], "g1");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    cluster.wait_for_status("g1", "all is scrubbed and safe", is_safe);
-}
-
 fn segments(cluster: &Cluster, node: &str) -> Vec<PathBuf> {
     let folder = cluster.data(node).join("drive-01/segments");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -44,7 +38,7 @@ fn is_made_up_for(cluster: &Cluster, node: &str, times_before: u64) {
         let is_of_scrub = |doubt: &Value| doubt["kind"].as_str().unwrap().ends_with("unscrubbed");
         times_emptied(status, node) > times_before && doubts.iter().all(is_of_scrub)
     });
-    scrub(cluster);
+    cluster.scrub_until_safe("g1");
 }
 
 #[test]
@@ -58,7 +52,7 @@ fn nodes_that_lose_their_segments_one_after_another_lose_nothing() {
         bytes_of::write(&folder.join(number.to_string()), &bytes_of::random(number, 400_000));
     }
     clients.run("aws", &["s3", "cp", "--quiet", "--recursive", "objects", "s3://bucket"]);
-    scrub(&cluster);
+    cluster.scrub_until_safe("g1");
     for node in VICTIMS {
         let before = times_emptied(&cluster.status("g1"), node);
         cluster.kill(node);
