@@ -189,7 +189,7 @@ fn a_start_without_the_nodes_key_says_where_it_is_wanted() {
 
 #[test]
 fn no_secret_lies_in_the_data_folders_of_a_clusters_members() {
-    let shape = ClusterShape { nodes: 4, gateways: 1, policy: "ec:2+1", ..ClusterShape::default() };
+    let shape = ClusterShape { nodes: 4, gateways: 1, policy: "ec:2+1", repair_grace_s: 10, ..ClusterShape::default() };
     let mut cluster = Cluster::try_found(shape).unwrap();
     let founding = opened(&cluster.data("n1"), "founding.toml");
     let mut known = vec![STANDARD.decode(founding["authority_key"].as_str().unwrap()).unwrap()];
