@@ -6,6 +6,7 @@
 //! Must not know: faces, operations, signatures.
 
 mod connection;
+mod frame_guard;
 mod guard;
 mod incoming;
 mod outgoing;
@@ -41,7 +42,8 @@ use super::pipeline::Received;
 use super::request_id::RequestId;
 use super::response::{Response, ResponseBody};
 use super::trace::Trace;
-use connection::Connection;
+use connection::{Connection, Onlooker};
+use frame_guard::FrameGuard;
 use guard::{Conflict, Guard};
 use incoming::{BodyTracker, FromHyper};
 use outgoing::{Answered, Outgoing};
@@ -157,10 +159,9 @@ impl<A: Faces> Server<A> {
 
     async fn http1(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher, place: ConnectionPlace) {
         let conflict = Conflict::default();
-        let guard = Guard::new(conflict.clone());
+        let heads = Onlooker::Heads(Guard::new(conflict.clone()));
         let reads = self.read_ahead.reads(place.peer());
-        let io =
-            TokioIo::new(Connection::new(stream, Some(guard), Some(reads), place.clone(), self.settings.send_bounds()));
+        let io = TokioIo::new(Connection::new(stream, heads, Some(reads), place.clone(), self.settings.send_bounds()));
         let settings = self.settings.clone();
         let progress = Progress::new(place.cut().clone());
         let beside = progress.clone();
@@ -186,7 +187,8 @@ impl<A: Faces> Server<A> {
 
     async fn http2(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher, place: ConnectionPlace) {
         let bounds = self.settings.send_bounds();
-        let io = TokioIo::new(Connection::new(stream, None, None, place.clone(), bounds));
+        let frames = Onlooker::Frames(FrameGuard::new());
+        let io = TokioIo::new(Connection::new(stream, frames, None, place.clone(), bounds));
         let (windows, _memory) = self.read_ahead.windows(place.peer());
         let settings = self.settings.clone();
         let cut = place.cut().clone();

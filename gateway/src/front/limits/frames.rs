@@ -24,9 +24,9 @@ pub type Incoming = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync
 /// Frames are gathered until they are so many bytes.
 const PIECE_BYTES: usize = 16 << 10;
 /// So many tiny frames are taken, whatever their size.
-const TINY_FRAMES_MAX: u64 = 1 << 16;
+pub(in crate::front) const TINY_FRAMES_MAX: u64 = 1 << 16;
 /// Beyond these, frames that come without a pause have so many bytes on average.
-const FRAME_BYTES_MIN: u64 = 64;
+pub(in crate::front) const FRAME_BYTES_MIN: u64 = 64;
 
 /// The frames of a body.
 pub(in crate::front) struct Frames {

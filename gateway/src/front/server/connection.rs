@@ -1,7 +1,7 @@
-//! A client's connection: bytes in and out, with bounds on how long it may take none of ours, and how slowly it may take
-//! them.
+//! A client's connection: bytes in and out, with bounds on how long it may take none of ours, and how slowly it may
+//! take them.
 //!
-//! Must not know: HTTP (but for the guard that looks on).
+//! Must not know: HTTP (but for what looks on).
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -10,16 +10,45 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::time::{Instant, Sleep};
 
+use super::frame_guard::FrameGuard;
 use super::guard::Guard;
 use super::places::ConnectionPlace;
 use super::progress::Bounds;
 use super::read_ahead::Reads;
 use crate::front::limits::pace::Pace;
 
-/// A connection that fails once its peer has taken nothing for a while, or too little; it shows a guard what it sends.
+/// What looks on at what passes.
+pub(super) enum Onlooker {
+    /// At the heads of HTTP/1.
+    Heads(Guard),
+    /// At the frames of HTTP/2.
+    Frames(FrameGuard),
+}
+
+impl Onlooker {
+    /// The client sent these bytes next; an error ends the connection.
+    fn received(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Heads(guard) => guard.observe(bytes),
+            Self::Frames(guard) => guard.received(bytes)?,
+        }
+        Ok(())
+    }
+
+    /// So many bytes were sent to the client.
+    fn sent(&mut self, bytes: usize) {
+        match self {
+            Self::Heads(_) => {}
+            Self::Frames(guard) => guard.sent(bytes),
+        }
+    }
+}
+
+/// A connection that fails once its peer has taken nothing for a while, or too little, or sends what its onlooker
+/// refuses.
 pub(super) struct Connection<T> {
     stream: Take<T>,
-    guard: Option<Guard>,
+    onlooker: Onlooker,
     /// How much is read at once; `None`: as much as is asked for.
     reads: Option<Reads>,
     place: ConnectionPlace,
@@ -32,12 +61,12 @@ pub(super) struct Connection<T> {
 impl<T: AsyncRead> Connection<T> {
     pub(super) fn new(
         stream: T,
-        guard: Option<Guard>,
+        onlooker: Onlooker,
         reads: Option<Reads>,
         place: ConnectionPlace,
         bounds: Bounds,
     ) -> Self {
-        Self { stream: stream.take(0), guard, reads, place, bounds, pace: Pace::default(), waits: None }
+        Self { stream: stream.take(0), onlooker, reads, place, bounds, pace: Pace::default(), waits: None }
     }
 
     /// The outcome of a write or flush, which may fail because it waited for too long; `moved` are the bytes written.
@@ -52,6 +81,7 @@ impl<T: AsyncRead> Connection<T> {
             if let Poll::Ready(Ok(result)) = &written {
                 self.pace.moved(moved(result) as u64);
                 self.place.moved(moved(result));
+                self.onlooker.sent(moved(result));
             }
             let waited = self.waits.take().map(|(since, _)| since.elapsed());
             if waited.is_some_and(|waited| self.pace.is_too_slow(waited, least)) {
@@ -78,10 +108,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
         let read = buffer.filled().len().saturating_sub(before);
         this.reads.iter_mut().for_each(|reads| reads.read(read));
         this.place.moved(read);
-        if let Some(guard) = &mut this.guard {
-            guard.observe(buffer.filled().get(before..).unwrap_or_default());
-        }
-        Poll::Ready(Ok(()))
+        Poll::Ready(this.onlooker.received(buffer.filled().get(before..).unwrap_or_default()))
     }
 }
 

@@ -1,5 +1,5 @@
-//! HTTP/2 as no client's library speaks it: floods of frames that cost their sender next to nothing. The connection ends,
-//! and others are served.
+//! HTTP/2 as no client's library speaks it: floods of frames that cost their sender next to nothing. The connection
+//! ends, and others are served.
 
 use std::time::Duration;
 
@@ -17,8 +17,11 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
@@ -29,6 +32,11 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&len[..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
+/// Room for so many bytes more, of a stream or, with 0, of the connection.
+fn window_update(stream: u32, bytes: u32) -> Vec<u8> {
+    frame(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes())
+}
+
 /// A header as it is written that stands in no table.
 fn field(name: &str, value: &str) -> Vec<u8> {
     let len = |text: &str| u8::try_from(text.len()).unwrap();
@@ -36,12 +44,16 @@ fn field(name: &str, value: &str) -> Vec<u8> {
 }
 
 fn head() -> Vec<u8> {
-    let fields = [(":method", "PUT"), (":scheme", "https"), (":authority", "localhost"), (":path", "/bkt/k")];
+    head_of("PUT")
+}
+
+fn head_of(method: &str) -> Vec<u8> {
+    let fields = [(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", "/bkt/k")];
     fields.map(|(name, value)| field(name, value)).concat()
 }
 
-/// Sends what comes first, and then the flood until the server has enough of it.
-async fn is_cut_off(server: &ToyServer, first: Vec<u8>, flood: impl Fn(u32) -> Vec<u8>) {
+/// Sends what comes first, and then the flood until the server has enough of it. Gives how often the flood was sent.
+async fn is_cut_off(server: &ToyServer, first: Vec<u8>, flood: impl Fn(u32) -> Vec<u8>) -> u32 {
     let stream = connect(server.listener.address, b"h2").await;
     let (mut answers, mut sending) = tokio::io::split(stream);
     sending.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, b""), &first].concat()).await.unwrap();
@@ -54,16 +66,21 @@ async fn is_cut_off(server: &ToyServer, first: Vec<u8>, flood: impl Fn(u32) -> V
         for number in 0.. {
             let sent = sending.write_all(&flood(number)).await.is_ok() && sending.flush().await.is_ok();
             if !sent || reading.is_finished() {
-                return;
+                return number;
             }
         }
+        u32::MAX
     };
-    timeout(Duration::from_secs(60), flooding).await.expect("the flood goes on");
+    let times = timeout(Duration::from_secs(60), flooding).await.expect("the flood goes on");
+    put_over_http2(server, b"x").await;
+    times
+}
 
+async fn put_over_http2(server: &ToyServer, body: &[u8]) {
     let stream = connect(server.listener.address, b"h2").await;
     let (mut sender, connection) = client_http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let honest = request(&server.ask("PUT", "/bkt/k").body(b"x"));
+    let honest = request(&server.ask("PUT", "/bkt/k").body(body));
     assert_eq!(sender.send_request(honest).await.unwrap().status(), 200);
 }
 
@@ -72,9 +89,9 @@ async fn server_of_http1() -> ToyServer {
 }
 
 /// As [`head`], of a request of the owner's.
-fn authorized_head(server: &ToyServer) -> Vec<u8> {
+fn authorized_head(server: &ToyServer, method: &str) -> Vec<u8> {
     let Keys { access_key, secret } = &server.world.owner;
-    [head(), field("authorization", &format!("Toy {access_key}:{secret}"))].concat()
+    [head_of(method), field("authorization", &format!("Toy {access_key}:{secret}"))].concat()
 }
 
 async fn server() -> ToyServer {
@@ -123,7 +140,7 @@ async fn an_upload_in_chunks_of_a_byte_is_taken_if_it_is_short_and_else_refused(
 #[tokio::test]
 async fn an_upload_in_frames_of_a_byte_is_cut_off() {
     let server = server().await;
-    let begun = frame(HEADERS, END_HEADERS, 1, &authorized_head(&server));
+    let begun = frame(HEADERS, END_HEADERS, 1, &authorized_head(&server, "PUT"));
     is_cut_off(&server, begun, |_| frame(DATA, 0, 1, b"x").repeat(1000)).await;
 }
 
@@ -131,4 +148,67 @@ async fn an_upload_in_frames_of_a_byte_is_cut_off() {
 async fn data_without_a_byte_is_cut_off() {
     let server = server().await;
     is_cut_off(&server, frame(HEADERS, END_HEADERS, 1, &head()), |_| frame(DATA, 0, 1, b"")).await;
+}
+
+/// Sources: CVE-2019-9512, CVE-2019-9513, CVE-2019-9515.
+#[tokio::test]
+async fn frames_that_carry_nothing_are_cut_off_whatever_their_kind() {
+    let server = server().await;
+    let upload = || frame(HEADERS, END_HEADERS, 1, &authorized_head(&server, "PUT"));
+    for (name, flooding) in [
+        ("window updates of the connection", window_update(0, 1)),
+        ("window updates of a stream", window_update(1, 1)),
+        ("settings", frame(SETTINGS, 0, 0, b"")),
+        ("settings that change", frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 100, 0])),
+        ("pings", frame(PING, 0, 0, b"12345678")),
+        ("answers to no ping", frame(PING, 1, 0, b"12345678")),
+        ("priorities", frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 16])),
+        ("a kind that nobody knows", frame(0xbe, 0, 1, b"")),
+        ("long ones of a kind that nobody knows", frame(0xbe, 0, 1, &[0; 100])),
+    ] {
+        let times = is_cut_off(&server, upload(), |_| flooding.repeat(1000)).await;
+        // The buffers between have what was not read any more.
+        assert!(times < 4000, "{name}: {times} thousand frames were taken");
+    }
+}
+
+#[tokio::test]
+async fn resets_of_a_stream_that_was_served_are_cut_off() {
+    let server = server().await;
+    let served = frame(HEADERS, END_HEADERS | END_STREAM, 1, &authorized_head(&server, "GET"));
+    is_cut_off(&server, served, |_| frame(RESET, 0, 1, &8u32.to_be_bytes()).repeat(1000)).await;
+}
+
+/// A client that makes room for each frame once it has it, for the stream and for the connection, and measures the way
+/// with a ping: more frames of its own than may carry nothing.
+#[tokio::test]
+async fn a_download_with_frames_of_the_clients_for_each_that_comes_is_not_cut_off() {
+    const LEN: usize = 32 << 20;
+    let window = 1000u32;
+    let server = server().await;
+    put_over_http2(&server, &vec![b'x'; LEN]).await;
+    let stream = connect(server.listener.address, b"h2").await;
+    let (answers, mut sending) = tokio::io::split(stream);
+    let mut answers = tokio::io::BufReader::new(answers);
+    let settings = frame(SETTINGS, 0, 0, &[&[0, 4][..], &window.to_be_bytes()].concat());
+    let get = frame(HEADERS, END_HEADERS | END_STREAM, 1, &authorized_head(&server, "GET"));
+    sending.write_all(&[PREFACE, &settings, &get].concat()).await.unwrap();
+    let (mut received, mut sent) = (0, 0);
+    let download = async {
+        while received < LEN {
+            let mut header = [0; 9];
+            answers.read_exact(&mut header).await.expect("it is cut off");
+            let len = u32::from_be_bytes([0, header[0], header[1], header[2]]);
+            answers.read_exact(&mut vec![0; len as usize]).await.unwrap();
+            if header[3] == DATA && len > 0 {
+                received += len as usize;
+                let more = [window_update(0, len), window_update(1, len), frame(PING, 0, 0, b"12345678")];
+                let _ = sending.write_all(&more.concat()).await;
+                let _ = sending.flush().await;
+                sent += more.len();
+            }
+        }
+    };
+    timeout(Duration::from_secs(100), download).await.expect("it goes on");
+    assert!(sent > 70_000, "{sent} frames are too few to tell");
 }
