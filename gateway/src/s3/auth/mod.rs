@@ -50,8 +50,8 @@ fn verify(request: &Request, signed: &SignedRequest, caller: &Credential, face: 
 }
 
 fn verify_v4(request: &Request, signed: &V4, caller: &Credential, face: &S3) -> Result<Payload> {
-    check_scope(signed, face)?;
     check_time(signed, request.received_us)?;
+    check_scope(signed, face)?;
     canonical::check_coverage(request, signed)?;
     let (word, mode) = Mode::of(request, signed.place)?;
     let signer = Signer::of(caller, &signed.scope, &signed.signed_at.text);
@@ -65,22 +65,20 @@ fn verify_v4(request: &Request, signed: &V4, caller: &Credential, face: &S3) -> 
 }
 
 fn check_scope(signed: &V4, face: &S3) -> Result<()> {
-    let code = match signed.place {
-        SignatureLocation::Header => Code::AuthorizationHeaderMalformed,
-        SignatureLocation::Query { .. } => Code::AuthorizationQueryParametersError,
+    let (code, what) = match signed.place {
+        SignatureLocation::Header => (Code::AuthorizationHeaderMalformed, Code::AuthorizationHeaderMalformed.message()),
+        SignatureLocation::Query { .. } => {
+            (Code::AuthorizationQueryParametersError, "Error parsing the X-Amz-Credential parameter")
+        }
     };
     if signed.scope.service != "s3" {
-        let message = format!(
-            "{}; incorrect service \"{}\". This endpoint belongs to \"s3\".",
-            code.message(),
-            signed.scope.service
-        );
+        let message =
+            format!("{what}; incorrect service \"{}\". This endpoint belongs to \"s3\".", signed.scope.service);
         return Err(S3Error::with_message(code, message));
     }
     if !face.regions.contains(&signed.scope.region) {
         let expected = face.region();
-        let message =
-            format!("{}; the region '{}' is wrong; expecting '{expected}'", code.message(), signed.scope.region);
+        let message = format!("{what}; the region '{}' is wrong; expecting '{expected}'", signed.scope.region);
         return Err(S3Error::with_message(code, message).detail("Region", expected));
     }
     Ok(())

@@ -119,10 +119,10 @@ impl Presigned {
     }
 
     fn check_time(&self, now_s: u64) -> Result<()> {
-        let expires: u64 = self
-            .expires
-            .parse()
-            .map_err(|_| S3Error::with_message(Code::AccessDenied, "Invalid date (should be seconds since epoch)"))?;
+        let expires: u64 = self.expires.parse().map_err(|_| {
+            let message = format!("Invalid date (should be seconds since epoch): {}", self.expires);
+            S3Error::with_message(Code::AccessDenied, message)
+        })?;
         if now_s > expires {
             return Err(S3Error::with_message(Code::AccessDenied, "Request has expired"));
         }

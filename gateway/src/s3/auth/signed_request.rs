@@ -173,26 +173,33 @@ impl V4 {
         if field("X-Amz-Algorithm")? != ALGORITHM {
             return Err(wrong("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
         }
-        let (access_key, scope) = parse_credential(field("X-Amz-Credential")?).ok_or_else(|| {
+        let (credential, date, expires) = (field("X-Amz-Credential")?, field("X-Amz-Date")?, field("X-Amz-Expires")?);
+        let (headers, signature) = (field("X-Amz-SignedHeaders")?, field("X-Amz-Signature")?);
+        let signed_at = SignedAt::parse(date)
+            .ok_or_else(|| wrong("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;
+        let expires_s = parse_expires(expires).map_err(wrong)?;
+        let (access_key, scope) = parse_credential(credential).ok_or_else(|| {
             wrong(
                 "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; \
                  expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".",
             )
         })?;
-        let signed_at = SignedAt::parse(field("X-Amz-Date")?)
-            .ok_or_else(|| wrong("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;
         if !signed_at.text.starts_with(&scope.date) {
-            return Err(wrong("Invalid credential date. This date is not the same as X-Amz-Date."));
+            let day = signed_at.text.get(..8).unwrap_or_default();
+            let message = format!(
+                "Invalid credential date \"{}\". This date is not the same as X-Amz-Date: \"{day}\".",
+                scope.date
+            );
+            return Err(S3Error::with_message(Code::AuthorizationQueryParametersError, message));
         }
         Ok(Self {
-            place: SignatureLocation::Query { expires_s: parse_expires(field("X-Amz-Expires")?)? },
+            place: SignatureLocation::Query { expires_s },
             access_key,
             scope,
             signed_at,
-            signed_headers: parse_signed_headers(field("X-Amz-SignedHeaders")?)
-                .ok_or_else(|| wrong("X-Amz-SignedHeaders is malformed"))?,
+            signed_headers: parse_signed_headers(headers).ok_or_else(|| wrong("X-Amz-SignedHeaders is malformed"))?,
             // What does not parse cannot match.
-            signature: parse_signature(field("X-Amz-Signature")?).ok_or(Code::SignatureDoesNotMatch)?,
+            signature: parse_signature(signature).ok_or(Code::SignatureDoesNotMatch)?,
         })
     }
 }
@@ -252,13 +259,15 @@ pub(super) fn parse_signature(text: &str) -> Option<[u8; 32]> {
     Some(signature)
 }
 
-/// AWS answers 400 to some of these and 403 to others; a URL that is not valid is 403 here whatever the reason.
-fn parse_expires(text: &str) -> Result<u64> {
-    let seconds = text.parse().ok().filter(|seconds| (1..=PRESIGN_SECONDS_MAX).contains(seconds));
-    seconds.ok_or_else(|| {
-        S3Error::with_message(
-            Code::AccessDenied,
-            "X-Amz-Expires must be a number of seconds, more than 0 and less than a week; that is 604800.",
-        )
-    })
+/// For how long a URL is valid, in seconds, from 1 to a week; else what is wrong, in AWS's words where it has some.
+fn parse_expires(text: &str) -> std::result::Result<u64, &'static str> {
+    match text.parse::<i64>() {
+        Err(_) => Err("X-Amz-Expires should be a number"),
+        Ok(i64::MIN..0) => Err("X-Amz-Expires must be non-negative"),
+        Ok(0) => Err("X-Amz-Expires must be at least 1 second"),
+        Ok(seconds) => u64::try_from(seconds).ok().filter(|seconds| *seconds <= PRESIGN_SECONDS_MAX).ok_or(
+            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less \
+             than 604800 seconds",
+        ),
+    }
 }

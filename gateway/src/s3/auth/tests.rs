@@ -107,11 +107,55 @@ fn the_presigned_example_of_aws_verifies_while_it_is_valid() {
 
 #[test]
 fn presigned_lifetimes_are_bounded() {
-    for expires in ["0", "-1", "604801", "x", ""] {
+    for (expires, message) in [
+        ("0", "at least 1"),
+        ("-1", "must be non-negative"),
+        ("-604800", "must be non-negative"),
+        ("604801", "must be less than a week"),
+        ("9223372036854775807", "must be less than a week"),
+        ("9223372036854775808", "should be a number"),
+        ("1e3", "should be a number"),
+        ("%2060", "should be a number"),
+        ("x", "should be a number"),
+        ("", "should be a number"),
+    ] {
         let target = PRESIGNED.replace("Expires=86400", &format!("Expires={expires}"));
         let error = verify_at(presigned(&target), THEN).err().unwrap();
-        assert_eq!(error.code(), Code::AccessDenied, "{expires}");
+        assert_eq!(error.code(), Code::AuthorizationQueryParametersError, "{expires}");
+        assert!(error.message().contains(message), "{expires}: {error}");
     }
+}
+
+#[test]
+fn defects_of_presigned_urls_have_their_codes() {
+    let edit = |from: &str, to: &str| {
+        let target = PRESIGNED.replace(from, to);
+        assert_ne!(target, PRESIGNED);
+        let error = verify_at(presigned(&target), THEN).err().unwrap();
+        (error.code(), error.message().to_owned())
+    };
+    let wrong = |from: &str, to: &str, expected: &str| {
+        let (code, message) = edit(from, to);
+        assert_eq!(code, Code::AuthorizationQueryParametersError, "{from} > {to}");
+        assert!(message.contains(expected), "{from} > {to}: {message}");
+    };
+    for name in ["Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature"] {
+        wrong(&format!("X-Amz-{name}="), &format!("x-{name}="), "version 4 requires the X-Amz-Algorithm");
+    }
+    wrong("AWS4-HMAC-SHA256", "AWS4-HMAC-SHA1", "X-Amz-Algorithm only supports");
+    wrong("aws4_request", "aws5_request", "the Credential is mal-formed");
+    wrong("%2Fs3%2F", "%2F", "the Credential is mal-formed");
+    wrong("AKIAIOSFODNN7EXAMPLE%2F", "", "the Credential is mal-formed");
+    wrong("Credential=", "Credential=&x=", "the Credential is mal-formed");
+    wrong("%2Fs3%2F", "%2Fec2%2F", "X-Amz-Credential parameter; incorrect service \"ec2\"");
+    wrong("us-east-1", "mars-1", "X-Amz-Credential parameter; the region 'mars-1' is wrong; expecting 'us-east-1'");
+    wrong("Date=20130524T", "Date=2013-05-24T", "ISO8601 Long Format");
+    wrong("Date=20130524T", "Date=20131324T", "ISO8601 Long Format");
+    wrong("T000000Z", "T000000", "ISO8601 Long Format");
+    wrong("EXAMPLE%2F20130524", "EXAMPLE%2F20130523", "Invalid credential date \"20130523\"");
+    assert_eq!(edit("aeee", "aeef").0, Code::SignatureDoesNotMatch);
+    assert_eq!(edit("aeee", "").0, Code::SignatureDoesNotMatch);
+    assert_eq!(edit("SignedHeaders=host", "SignedHeaders=date").0, Code::AccessDenied);
 }
 
 #[test]
