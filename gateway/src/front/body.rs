@@ -40,6 +40,8 @@ pub enum BodyUse {
         /// object).
         checksum_covers_body: bool,
     },
+    /// It reads it if there is one; checksums in the head speak of it.
+    Optional,
 }
 
 /// How a body is framed, and what its sender said of it.

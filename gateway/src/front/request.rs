@@ -1,12 +1,13 @@
 //! The HTTP half of a request: path, query and headers parsed once, at the door.
 //!
-//! Promises: the path is percent-decoded exactly once; signature, authorization and storage all see that
-//! one result. Nothing is normalised: `..`, `//` and `%25` in a key stay what they are.
+//! Promises: the path is percent-decoded exactly once; signature, authorization and storage all see that one result. A
+//! target that holds raw bytes which no target may is refused. Nothing is normalised: `..`, `//` and `%25` in a key
+//! stay what they are.
 //! Must not know: what a face reads from path, query and headers.
 
 use http::header::{HOST, HeaderName};
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Uri, Version};
 
 use super::error::Rejection;
 use super::request_id::RequestId;
@@ -49,6 +50,8 @@ pub struct RequestHead {
     pub id: RequestId,
     /// When it came; microseconds since 1970, by the wall.
     pub received_us: u64,
+    /// The version of HTTP that it came over.
+    pub version: Version,
     /// Its method.
     pub method: Method,
     /// The whole path, decoded once.
@@ -66,11 +69,15 @@ pub struct RequestHead {
 impl RequestHead {
     /// Parses a request's head.
     pub fn parse(head: Parts, id: RequestId, received_us: u64) -> Result<Self, Rejection> {
+        if !is_plain(&head.uri) {
+            return Err(Rejection::MalformedTarget);
+        }
         let host = host(&head)?;
         let path = decode(head.uri.path())?;
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
         let raw_path = head.uri.path().to_owned();
-        Ok(Self { id, received_us, method: head.method, path, raw_path, host, query, headers: head.headers })
+        let Parts { method, version, headers, .. } = head;
+        Ok(Self { id, received_us, version, method, path, raw_path, host, query, headers })
     }
 
     /// A header that has one value: refused if it is repeated or not text.
@@ -101,6 +108,12 @@ impl From<&'static str> for HeaderNameRef {
     fn from(name: &'static str) -> Self {
         Self(HeaderName::from_static(name))
     }
+}
+
+/// Whether path and query are printable ASCII: what else a name holds is percent-encoded, and is not taken for text in
+/// any one encoding.
+fn is_plain(uri: &Uri) -> bool {
+    uri.path_and_query().is_none_or(|target| target.as_str().bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
 /// HTTP/1 has one Host header; HTTP/2 has `:authority`, which wins.
@@ -162,6 +175,20 @@ mod tests {
         assert_eq!((head.host.as_str(), head.query.get("x")), ("a", Some("A")));
         assert!(matches!(parse(get().header(HOST, "a").header(HOST, "b")), Err(Rejection::BadHost)));
         assert!(matches!(parse(get()), Err(Rejection::BadHost)));
+    }
+
+    #[test]
+    fn a_target_is_printable_ascii() {
+        for (target, expected) in [
+            ("/b/a~!$'()*,;:@|^", true),
+            ("/b/%C3%BC?x=%00", true),
+            ("/b/\u{fc}", false),
+            ("/b?x=\u{fc}", false),
+            ("/b?\u{1f451}", false),
+        ] {
+            let uri = http::Uri::from_maybe_shared(target.as_bytes().to_vec()).unwrap();
+            assert_eq!(is_plain(&uri), expected, "{target}");
+        }
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! How the bodies of S3's requests are framed, and what their senders say of them.
 //!
-//! Promises: a body that is aws-chunked is stored without its framing; a trailer is the announced one or refused. A body
-//! that is larger than S3 takes in one request is refused before any of it is taken, or, if its sender does not say its
-//! length, as soon as it is.
+//! Promises: a body that is aws-chunked is stored without its framing; a trailer is the announced one or refused.
+//! Where an operation needs a body, a request that does not say whether it has one is refused. A body that is larger
+//! than S3 takes in one request is refused before any of it is taken, or, if its sender does not say its length, as
+//! soon as it is.
 //! Must not know: how bodies are received or stored.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use couronne_metadata::record::ChecksumAlgorithm;
+use http::Version;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use super::address::Request;
 use super::auth::chunked::Decoder;
@@ -84,7 +87,10 @@ pub(super) fn framing(
     body_use: BodyUse,
     sent_bytes: Option<u64>,
 ) -> Result<Framing<Unframe>> {
-    let covered = matches!(body_use, BodyUse::Read { checksum_covers_body: true });
+    if matches!(body_use, BodyUse::Read { .. }) && !says_its_length(request) {
+        return Err(Code::MissingContentLength.into());
+    }
+    let covered = matches!(body_use, BodyUse::Read { checksum_covers_body: true } | BodyUse::Optional);
     let header = if covered { checksum::of_headers(&request.headers)? } else { None };
     let mut expected = Expected { md5: content_md5(request)?, sha256: None, checksum: None };
     let (decoder, length, announced) = match payload {
@@ -117,6 +123,13 @@ pub(super) fn framing(
         (None, announced) => announced.map(|algorithm| ExpectedChecksum { algorithm, value: None }),
     };
     Ok(Framing { decoder: decoder.map(Box::new), length, expected })
+}
+
+/// Whether the head says where the body ends. Over HTTP/2, which AWS does not speak, the frames themselves say it.
+fn says_its_length(request: &Request) -> bool {
+    request.version >= Version::HTTP_2
+        || request.headers.contains_key(CONTENT_LENGTH)
+        || request.headers.contains_key(TRANSFER_ENCODING)
 }
 
 fn content_md5(request: &Request) -> Result<Option<[u8; 16]>> {

@@ -8,7 +8,7 @@ use http::HeaderMap;
 
 use crate::s3::error::{Code, Result, S3Error};
 use crate::s3::wire::values::header_text;
-use crate::s3::wire::xml::Element;
+use crate::s3::wire::xml::{self, Element};
 
 /// The canned lists that grant nobody but the owner anything.
 const OWNER_ONLY: [&str; 2] = ["private", "bucket-owner-full-control"];
@@ -37,7 +37,8 @@ pub fn check_headers(headers: &HeaderMap, refusal: Code) -> Result<bool> {
 }
 
 /// Checks an `AccessControlPolicy` document: its grants give full control to this owner alone.
-pub fn check_document(document: &Element, owner: &str) -> Result<()> {
+pub fn check_document(document: &[u8], owner: &str) -> Result<()> {
+    let document = xml::read_list(document, "AccessControlPolicy", "Grant").map_err(|_| Code::MalformedACLError)?;
     let list = document.child("AccessControlList").ok_or(Code::MalformedACLError)?;
     let to_owner = |grant: &Element| {
         let grantee = grant.child("Grantee").and_then(|grantee| grantee.child_text("ID"));
@@ -53,7 +54,6 @@ pub fn check_document(document: &Element, owner: &str) -> Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::s3::wire::xml;
 
     fn canned(name: &'static str) -> std::result::Result<bool, Code> {
         let headers = [(http::HeaderName::from_static("x-amz-acl"), http::HeaderValue::from_static(name))];
@@ -69,7 +69,7 @@ mod tests {
         let policy = |grants: &str| {
             let root = "AccessControlPolicy";
             let text = format!("<{root}><AccessControlList>{grants}</AccessControlList></{root}>");
-            check_document(&xml::read(text.as_bytes(), root).unwrap(), "me").map_err(|error| error.code())
+            check_document(text.as_bytes(), "me").map_err(|error| error.code())
         };
         let grant = |id: &str, permission: &str| {
             format!("<Grant><Grantee><ID>{id}</ID></Grantee><Permission>{permission}</Permission></Grant>")
@@ -80,5 +80,6 @@ mod tests {
         let both = grant("me", "FULL_CONTROL") + &grant("you", "READ");
         assert_eq!(policy(&both), Err(Code::AccessControlListNotSupported));
         assert_eq!(policy(""), Err(Code::AccessControlListNotSupported));
+        assert_eq!(policy("<Grant>"), Err(Code::MalformedACLError));
     }
 }

@@ -1,15 +1,17 @@
 //! XML in and out: a bounded reader for clients' documents, a plain writer for ours.
 //!
-//! Promises: reading takes time and memory linear in the document, which is bounded in bytes, elements,
-//! depth and attributes; a document type, an entity that is not predefined and anything after the root
-//! are refused, so nothing is ever expanded or fetched. Writing escapes whatever stands in a key or a
-//! metadata value.
+//! Promises: reading takes time and memory linear in the document, which is bounded in bytes, elements, depth and
+//! attributes; a document type, an entity that is not predefined and anything after the root are refused, so nothing
+//! is ever expanded or fetched. Nothing has two readings: an element stands once among its siblings, unless the
+//! document is a list of it, and a document that says it is not UTF-8 is refused, for it would be read as something
+//! else than was meant. Writing escapes whatever stands in a key or a metadata value.
 //! Must not know: which documents there are.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use quick_xml::Reader;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::{BytesDecl, BytesStart, Event};
 use thiserror::Error;
 
 /// The largest document of any kind, in bytes.
@@ -40,6 +42,12 @@ pub enum XmlError {
     /// Not well-formed, not UTF-8, or something that no request document holds.
     #[error("the document is not well-formed")]
     Malformed,
+    /// It declares another encoding than UTF-8.
+    #[error("the document is not UTF-8")]
+    Encoding,
+    /// An element that may stand once stands twice.
+    #[error("an element stands twice")]
+    Twice,
     /// A bound on size, depth, elements or attributes was passed.
     #[error("the document is too large")]
     TooLarge,
@@ -72,25 +80,34 @@ impl Element {
         &self.children
     }
 
-    /// The first child of this name.
+    /// The child of this name; of a list's items the first.
     pub fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// The text of the first child of this name.
+    /// The text of the child of this name.
     pub fn child_text(&self, name: &str) -> Option<&str> {
         self.child(name).map(Self::text)
     }
 }
 
-/// Reads a document whose root has this name.
+/// Reads a document whose root has this name, and in which no element has two children of one name.
 pub fn read(document: &[u8], root: &str) -> Result<Element, XmlError> {
+    read_tree(document, root, Tree::default())
+}
+
+/// Reads a document whose root has this name, and in which only elements of the name `item` stand beside others of
+/// their name.
+pub fn read_list(document: &[u8], root: &str, item: &'static str) -> Result<Element, XmlError> {
+    read_tree(document, root, Tree { item: Some(item), ..Tree::default() })
+}
+
+fn read_tree(document: &[u8], root: &str, mut tree: Tree) -> Result<Element, XmlError> {
     if document.len() > XML_BYTES_MAX {
         return Err(XmlError::TooLarge);
     }
     let text = std::str::from_utf8(document).map_err(|_| XmlError::Malformed)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut tree = Tree::default();
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_end_names = true;
     loop {
@@ -111,11 +128,21 @@ pub fn read(document: &[u8], root: &str) -> Result<Element, XmlError> {
                 tree.text(resolved.encode_utf8(&mut [0; 4]))?;
             }
             Event::DocType(_) => return Err(XmlError::DocType),
-            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
+            Event::Decl(declaration) => check_encoding(&declaration)?,
+            Event::PI(_) | Event::Comment(_) => {}
             Event::Eof => break,
         }
     }
     tree.root.filter(|element| element.name == root && tree.open.is_empty()).ok_or(XmlError::Malformed)
+}
+
+fn check_encoding(declaration: &BytesDecl<'_>) -> Result<(), XmlError> {
+    match declaration.encoding() {
+        None => Ok(()),
+        Some(Ok(encoding)) if encoding.eq_ignore_ascii_case(b"utf-8") => Ok(()),
+        Some(Ok(_)) => Err(XmlError::Encoding),
+        Some(Err(_)) => Err(XmlError::Malformed),
+    }
 }
 
 fn predefined_entity(name: &[u8]) -> Option<char> {
@@ -135,6 +162,8 @@ struct Tree {
     open: Vec<Element>,
     root: Option<Element>,
     elements: usize,
+    /// The name that may stand more than once among siblings.
+    item: Option<&'static str>,
 }
 
 impl Tree {
@@ -146,9 +175,12 @@ impl Tree {
         if self.root.is_some() {
             return Err(XmlError::Malformed);
         }
-        // Without checks the iterator does not compare names, so it is linear.
-        if start.attributes().with_checks(false).take(ATTRIBUTES_MAX + 1).count() > ATTRIBUTES_MAX {
-            return Err(XmlError::TooLarge);
+        // Each is compared with those before it, of which there are few.
+        for (number, attribute) in start.attributes().enumerate() {
+            if number >= ATTRIBUTES_MAX {
+                return Err(XmlError::TooLarge);
+            }
+            attribute.map_err(|_| XmlError::Malformed)?;
         }
         let name = std::str::from_utf8(start.local_name().into_inner()).map_err(|_| XmlError::Malformed)?.to_owned();
         self.open.push(Element { name, ..Element::default() });
@@ -159,6 +191,11 @@ impl Tree {
         let mut element = self.open.pop().ok_or(XmlError::Malformed)?;
         if !element.children.is_empty() && element.text.trim().is_empty() {
             element.text.clear();
+        }
+        let mut names = HashSet::new();
+        let mut singles = element.children.iter().map(Element::name).filter(|name| Some(*name) != self.item);
+        if !singles.all(|name| names.insert(name)) {
+            return Err(XmlError::Twice);
         }
         match self.open.last_mut() {
             Some(parent) => parent.children.push(element),
@@ -321,17 +358,67 @@ mod tests {
             (b"<a>&bomb;</a>", XmlError::Malformed),
             (b"<a>\xff</a>", XmlError::Malformed),
             (b"<b></b>", XmlError::Malformed),
+            (b"<a b='' b=''></a>", XmlError::Malformed),
+            (b"<a b=c></a>", XmlError::Malformed),
             (b"<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><a>&b;</a>", XmlError::DocType),
+            (b"<!DOCTYPE a><a></a>", XmlError::DocType),
+            (b"<a><!DOCTYPE a></a>", XmlError::DocType),
         ] {
             assert_eq!(read(document, "a"), Err(error), "{}", String::from_utf8_lossy(document));
         }
         let deep = "<a>".repeat(1000) + &"</a>".repeat(1000);
         assert_eq!(read(deep.as_bytes(), "a"), Err(XmlError::TooLarge));
         let wide = "<a>".to_owned() + &"<b/>".repeat(ELEMENTS_MAX) + "</a>";
-        assert_eq!(read(wide.as_bytes(), "a"), Err(XmlError::TooLarge));
+        assert_eq!(read_list(wide.as_bytes(), "a", "b"), Err(XmlError::TooLarge));
         let attributes: String = (0..1_000_000).map(|i| format!(" a{i}=''")).collect();
         assert_eq!(read(format!("<a{attributes}/>").as_bytes(), "a"), Err(XmlError::TooLarge));
         assert_eq!(read(&vec![b' '; XML_BYTES_MAX + 1], "a"), Err(XmlError::TooLarge));
+    }
+
+    #[test]
+    fn an_element_stands_once_unless_it_is_an_item() {
+        let list = b"<l><i><k>1</k></i><i><k>2</k></i><q/></l>";
+        assert_eq!(read_list(list, "l", "i").unwrap().children().len(), 3);
+        assert_eq!(read(list, "l"), Err(XmlError::Twice));
+        for twice in [
+            "<l><i><k>1</k><k>1</k></i></l>",
+            "<l><i><k/><k/></i></l>",
+            "<l><i/><q/><i/><q/></l>",
+            "<l xmlns:n='x'><q/><n:q/></l>",
+            "<l><set><i/></set><set><i/></set></l>",
+            "<l><i><a/><b/><c><d/><d/></c></i></l>",
+        ] {
+            assert_eq!(read_list(twice.as_bytes(), "l", "i"), Err(XmlError::Twice), "{twice}");
+        }
+        // Of very many names each is compared with few.
+        let many: String = (0..ELEMENTS_MAX - 1).map(|number| format!("<e{number}/>")).collect();
+        assert!(read(format!("<l>{many}</l>").as_bytes(), "l").is_ok());
+    }
+
+    #[test]
+    fn a_document_is_utf_8_and_does_not_say_otherwise() {
+        for (declared, expected) in [
+            ("version='1.0'", true),
+            ("version='1.0' encoding='UTF-8'", true),
+            ("version=\"1.0\" encoding=\"utf-8\" standalone=\"yes\"", true),
+            ("version='1.0' encoding='UTF-16'", false),
+            ("version='1.0' encoding='ISO-8859-1'", false),
+            ("version='1.0' encoding='windows-1252'", false),
+            ("version='1.0' encoding='UTF-7'", false),
+            ("version='1.0' encoding=''", false),
+        ] {
+            let document = format!("<?xml {declared}?><a>\u{fc}</a>");
+            assert_eq!(read(document.as_bytes(), "a").is_ok(), expected, "{declared}");
+            let marked = format!("\u{feff}{document}");
+            assert_eq!(read(marked.as_bytes(), "a").is_ok(), expected, "{declared}");
+        }
+        for big_endian in [true, false] {
+            let units = "\u{feff}<?xml version='1.0' encoding='UTF-16'?><a>b</a>".encode_utf16();
+            let bytes = |unit: u16| if big_endian { unit.to_be_bytes() } else { unit.to_le_bytes() };
+            let document: Vec<u8> = units.flat_map(bytes).collect();
+            assert_eq!(read(&document, "a"), Err(XmlError::Malformed));
+            assert_eq!(read(&document[2..], "a"), Err(XmlError::Malformed));
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) struct CreateBucket {
 impl Handler for CreateBucket {
     type Face = S3;
     type Resources = NewBucket;
-    const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
+    const BODY: BodyUse = BodyUse::Optional;
 
     fn parse(request: &Request) -> Result<Self> {
         let name = request.need_bucket()?.as_str();

@@ -20,7 +20,7 @@ pub(crate) struct PutBucketAcl {
 impl Handler for PutBucketAcl {
     type Face = S3;
     type Resources = InBucket;
-    const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
+    const BODY: BodyUse = BodyUse::Optional;
 
     fn parse(request: &Request) -> Result<Self> {
         let canned = acl::check_headers(&request.headers, Code::AccessControlListNotSupported)?;
@@ -35,7 +35,7 @@ impl Handler for PutBucketAcl {
         let bucket = authorized.resources();
         let document = body.document(xml::document_bytes::ACL_MAX).await?;
         if !authorized.operation().canned {
-            acl::check_document(&xml::read(&document, "AccessControlPolicy")?, &bucket.entry.account)?;
+            acl::check_document(&document, &bucket.entry.account)?;
         }
         Ok(Response::ok())
     }

@@ -62,10 +62,8 @@ impl Handler for CompleteMultipartUpload {
         gateway: &Gateway<S3>,
         body: &mut Body<S3>,
     ) -> Executed<Response> {
-        let parts = read_parts(&xml::read(
-            &body.document(xml::document_bytes::COMPLETE_MAX).await?,
-            "CompleteMultipartUpload",
-        )?)?;
+        let sent = body.document(xml::document_bytes::COMPLETE_MAX).await?;
+        let parts = read_parts(&xml::read_list(&sent, "CompleteMultipartUpload", "Part")?)?;
         let key = authorized.request().need_key()?.clone();
         let (engine, of_key, parts) = (&gateway.engine, &key, &parts);
         let commit = move |now: Authorized<Self>| async move {

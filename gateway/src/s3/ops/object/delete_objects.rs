@@ -66,7 +66,7 @@ impl Handler for DeleteObjects {
         gateway: &Gateway<S3>,
         body: &mut Body<S3>,
     ) -> Executed<Response> {
-        let document = xml::read(&body.document(xml::document_bytes::DELETE_MAX).await?, "Delete")?;
+        let document = xml::read_list(&body.document(xml::document_bytes::DELETE_MAX).await?, "Delete", "Object")?;
         let quiet = document.child_text("Quiet").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
         let entries: Vec<&Element> = document.children().iter().filter(|child| child.name() == "Object").collect();
         if entries.is_empty() || entries.len() > KEYS_MAX {

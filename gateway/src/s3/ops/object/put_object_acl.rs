@@ -23,7 +23,7 @@ pub(crate) struct PutObjectAcl {
 impl Handler for PutObjectAcl {
     type Face = S3;
     type Resources = InBucket;
-    const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
+    const BODY: BodyUse = BodyUse::Optional;
 
     fn parse(request: &Request) -> Result<Self> {
         let canned = acl::check_headers(&request.headers, Code::AccessControlListNotSupported)?;
@@ -40,7 +40,7 @@ impl Handler for PutObjectAcl {
         let key = authorized.request().need_key()?;
         reading::open(&gateway.engine, bucket, key, authorized.operation().version).await?;
         if !authorized.operation().canned {
-            acl::check_document(&xml::read(&document, "AccessControlPolicy")?, &bucket.entry.account)?;
+            acl::check_document(&document, &bucket.entry.account)?;
         }
         Ok(Response::ok())
     }
