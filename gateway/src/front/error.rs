@@ -13,10 +13,15 @@ use crate::engine::EngineError;
 /// What the front itself refuses, or what the engine could not do. Each face words it as its API does.
 #[derive(Debug)]
 pub enum Rejection {
-    /// The path or query does not parse: a `%` that no two hexadecimal digits follow, or text that is not UTF-8.
+    /// The path or query does not parse: a `%` that no two hexadecimal digits follow, text that is not UTF-8, a `#`, or
+    /// bytes that a target may hold percent-encoded only.
     MalformedTarget,
     /// The request has both Content-Length and Transfer-Encoding.
     FramedTwice,
+    /// The body has another coding of HTTP's own than `chunked`.
+    UnknownCoding,
+    /// The client expects something else than `100-continue`.
+    UnknownExpectation,
     /// The request has more headers than are taken.
     TooManyHeaders,
     /// The request has not one Host header that is text.

@@ -13,6 +13,7 @@ mod outgoing;
 mod places;
 mod progress;
 mod read_ahead;
+mod refused;
 mod settings;
 mod streams;
 mod tls;
@@ -44,7 +45,7 @@ use super::response::{Response, ResponseBody};
 use super::trace::Trace;
 use connection::{Connection, Onlooker};
 use frame_guard::FrameGuard;
-use guard::{Conflict, Guard};
+use guard::{Flaws, Guard};
 use incoming::{BodyTracker, FromHyper};
 use outgoing::{Answered, Outgoing};
 use places::{ConnectionPlace, Places};
@@ -81,8 +82,8 @@ struct Link {
     peer: SocketAddr,
     place: ConnectionPlace,
     progress: Progress,
-    /// The request has two framings.
-    conflict: bool,
+    /// Why no request of the connection is served.
+    flawed: Option<Rejection>,
     is_h2: bool,
 }
 
@@ -158,16 +159,16 @@ impl<A: Faces> Server<A> {
     }
 
     async fn http1(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher, place: ConnectionPlace) {
-        let conflict = Conflict::default();
-        let heads = Onlooker::Heads(Guard::new(conflict.clone()));
+        let flaws = Flaws::default();
+        let heads = Onlooker::Heads(Guard::new(flaws.clone()));
         let reads = self.read_ahead.reads(place.peer());
         let io = TokioIo::new(Connection::new(stream, heads, Some(reads), place.clone(), self.settings.send_bounds()));
         let settings = self.settings.clone();
         let progress = Progress::new(place.cut().clone());
         let beside = progress.clone();
         let service = service_fn(move |request| {
-            let (place, progress, conflict) = (place.clone(), progress.clone(), conflict.is_set());
-            let (server, link) = (self.clone(), Link { peer, place, progress, conflict, is_h2: false });
+            let (place, progress, flawed) = (place.clone(), progress.clone(), flaws.rejection());
+            let (server, link) = (self.clone(), Link { peer, place, progress, flawed, is_h2: false });
             async move { server.request(request, link).await }
         });
         let connection = http1::Builder::new()
@@ -196,7 +197,7 @@ impl<A: Faces> Server<A> {
             let (server, place) = (self.clone(), place.clone());
             async move {
                 let progress = Streams::progress();
-                server.request(request, Link { peer, place, progress, conflict: false, is_h2: true }).await
+                server.request(request, Link { peer, place, progress, flawed: None, is_h2: true }).await
             }
         });
         let connection = http2::Builder::new(Streams { bounds })
@@ -220,7 +221,7 @@ impl<A: Faces> Server<A> {
         request: http::Request<hyper::body::Incoming>,
         link: Link,
     ) -> Result<http::Response<Outgoing>, Infallible> {
-        let Link { peer, place, progress, conflict, is_h2 } = link;
+        let Link { peer, place, progress, flawed, is_h2 } = link;
         let busy = place.begin();
         progress.receive();
         let deadline = Instant::now() + Duration::from_secs(self.settings.request_time_max_s);
@@ -235,12 +236,8 @@ impl<A: Faces> Server<A> {
         let mut under_way = None;
         let tracker = BodyTracker::default();
         let body = FromHyper::new(body, tracker.clone()).boxed_unsync();
-        // Over HTTP/1 hyper counts them itself.
-        let refused = if head.headers.len() > self.settings.headers_max {
-            Some(Rejection::TooManyHeaders)
-        } else {
-            conflict.then_some(Rejection::FramedTwice)
-        };
+        let is_flawed = flawed.is_some();
+        let refused = flawed.or_else(|| refused::rejection(&head, self.settings.headers_max));
         let answer = if let Some(rejection) = refused {
             drop((head, body));
             self.faces.refuse(rejection, id, &mut trace)
@@ -256,7 +253,7 @@ impl<A: Faces> Server<A> {
         // where none was asked for because it is empty: botocore takes the status of an answer that came
         // without `100 Continue` for that of the next one too, whatever that is.
         let unasked = expects && tracker.received_bytes() == 0;
-        let at_end = !unasked && !conflict && tracker.drain().await && !progress.cut().is_cut();
+        let at_end = !unasked && !is_flawed && tracker.drain().await && !progress.cut().is_cut();
         trace.received_bytes = tracker.received_bytes();
         let request = Answered { progress, under_way, deadline, is_h2, _busy: busy };
         let mut response = respond(answer, is_head, trace, request);

@@ -56,6 +56,8 @@ impl From<Rejection> for S3Error {
             Rejection::FramedTwice => {
                 Self::with_message(Code::BadRequest, "A request has either Content-Length or Transfer-Encoding.")
             }
+            Rejection::UnknownCoding => Self::new(Code::NotImplemented).detail("Header", "Transfer-Encoding"),
+            Rejection::UnknownExpectation => Code::ExpectationFailed.into(),
             Rejection::TooManyHeaders => Code::RequestHeaderSectionTooLarge.into(),
             Rejection::BadHost => Self::with_message(Code::BadRequest, "A request has one Host header."),
             Rejection::RepeatedHeader(name) => {

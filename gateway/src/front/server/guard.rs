@@ -1,35 +1,49 @@
-//! A look at the heads of HTTP/1 requests before hyper parses them, for the one thing hyper does not
-//! tell: that a request has both Content-Length and Transfer-Encoding.
+//! A look at the heads of HTTP/1 requests before hyper parses them, for what hyper does not tell: that a request has
+//! both Content-Length and Transfer-Encoding, or a `#` in its target.
 //!
-//! hyper drops the length and goes on, as RFC 9112 allows. What stands before us may have gone by the
-//! length; so such a request is refused, and the connection closed.
+//! hyper drops the length and goes on, as RFC 9112 allows, and drops what follows the `#`. What stands before us may
+//! have gone by the length, or by the whole target; so such a request is refused, and the connection closed. Over
+//! HTTP/2, where a target's `#` is dropped likewise, nothing shows it to us.
 //!
-//! Promises: reads heads only, skips bodies by their length, keeps a few bytes however long a line is; never changes what
-//! passes. The two names are enough: however their values are padded, repeated or malformed, both in one head are a
-//! conflict. A request with Transfer-Encoding is the last of its connection, so nothing behind it is looked at.
+//! Promises: reads heads only, skips bodies by their length, keeps a few bytes however long a line is; never changes
+//! what passes. The two names are enough: however their values are padded, repeated or malformed, both in one head are
+//! a conflict. A request with Transfer-Encoding is the last of its connection, so nothing behind it is looked at.
 //! Must not know: anything else of HTTP.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::front::error::Rejection;
 
 const LENGTH: &[u8] = b"content-length";
 const ENCODING: &[u8] = b"transfer-encoding";
 /// One more than the longer of the two names, so that a longer name is told from them.
 const NAME_BYTES_KEPT: usize = ENCODING.len() + 1;
 
-/// Set once a request of the connection had both headers; never cleared.
+/// What was wrong with a request of the connection; never cleared.
 #[derive(Clone, Default)]
-pub(super) struct Conflict(Arc<AtomicBool>);
+pub(super) struct Flaws(Arc<Noted>);
 
-impl Conflict {
-    pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+#[derive(Default)]
+struct Noted {
+    framed_twice: AtomicBool,
+    fragment: AtomicBool,
+}
+
+impl Flaws {
+    /// Why no request of the connection is served any more.
+    pub(super) fn rejection(&self) -> Option<Rejection> {
+        let Noted { framed_twice, fragment } = &*self.0;
+        if framed_twice.load(Ordering::Acquire) {
+            return Some(Rejection::FramedTwice);
+        }
+        fragment.load(Ordering::Acquire).then_some(Rejection::MalformedTarget)
     }
 }
 
 /// Follows the bytes that a client sends.
 pub(super) struct Guard {
-    conflict: Conflict,
+    flaws: Flaws,
     state: GuardState,
     head: Head,
     line: Line,
@@ -98,8 +112,8 @@ impl Length {
 }
 
 impl Guard {
-    pub(super) fn new(conflict: Conflict) -> Self {
-        Self { conflict, state: GuardState::Head, head: Head::default(), line: Line::default() }
+    pub(super) fn new(flaws: Flaws) -> Self {
+        Self { flaws, state: GuardState::Head, head: Head::default(), line: Line::default() }
     }
 
     /// The client sent these bytes next.
@@ -124,6 +138,9 @@ impl Guard {
     fn head<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let end = memchr::memchr(b'\n', bytes);
         let (line, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+        if !self.head.begun && memchr::memchr(b'#', line).is_some() {
+            self.flaws.0.fragment.store(true, Ordering::Release);
+        }
         self.line.extend(line);
         if end.is_none() {
             return rest;
@@ -144,7 +161,7 @@ impl Guard {
         }
         self.head.encoded |= line.is(ENCODING);
         if self.head.encoded && self.head.length.is_some() {
-            self.conflict.0.store(true, Ordering::Release);
+            self.flaws.0.framed_twice.store(true, Ordering::Release);
         }
     }
 }
@@ -179,8 +196,8 @@ impl Line {
         }
     }
 
-    /// Whether it is a header of this name. White space around and in the name is passed over: hyper refuses such a name,
-    /// others may not.
+    /// Whether it is a header of this name. White space around and in the name is passed over: hyper refuses such a
+    /// name, others may not.
     fn is(&self, name: &[u8]) -> bool {
         self.named && self.name == name
     }
@@ -191,13 +208,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn conflicts(sent: &[u8], piece: usize) -> bool {
-        let conflict = Conflict::default();
-        let mut guard = Guard::new(conflict.clone());
+    fn flaws(sent: &[u8], piece: usize) -> Flaws {
+        let flaws = Flaws::default();
+        let mut guard = Guard::new(flaws.clone());
         for piece in sent.chunks(piece) {
             guard.observe(piece);
         }
-        conflict.is_set()
+        flaws
+    }
+
+    fn conflicts(sent: &[u8], piece: usize) -> bool {
+        flaws(sent, piece).0.framed_twice.load(Ordering::Acquire)
     }
 
     fn check(sent: &str, expected: bool) {
@@ -243,6 +264,23 @@ mod tests {
         check("PUT / HTTP/1.1\r\nX-Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n", false);
         check("PUT / HTTP/1.1\r\nContent-Lengths: 4\r\nTransfer-Encodings: chunked\r\n\r\n", false);
         check("PUT / HTTP/1.1\r\nX: content-length: 4\r\nTransfer-Encoding: chunked\r\n\r\n", false);
+    }
+
+    #[test]
+    fn a_fragment_is_seen_in_targets_and_nowhere_else() {
+        for (sent, expected) in [
+            ("GET /a#b HTTP/1.1\r\n\r\n", true),
+            ("GET /a?x=:#b HTTP/1.1\r\n\r\n", true),
+            ("\r\n\nGET /a HTTP/1.1\nHost: x\n\nGET #", true),
+            ("PUT / HTTP/1.1\r\nContent-Length: 1\r\n\r\n#GET / HTTP/1.1\r\nX: #\r\n#: 1\r\n\r\n", false),
+            ("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n#\r\n", false),
+            ("GET /a%23b HTTP/1.1\r\n\r\n", false),
+        ] {
+            for piece in [1, 2, 5, 1000] {
+                let found = flaws(sent.as_bytes(), piece).rejection();
+                assert_eq!(matches!(found, Some(Rejection::MalformedTarget)), expected, "{sent:?}");
+            }
+        }
     }
 
     /// A request, and whether it has both headers.

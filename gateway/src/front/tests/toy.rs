@@ -67,6 +67,9 @@ impl From<Rejection> for ToyError {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::FramedTwice => Self(StatusCode::BAD_REQUEST, "framed-twice"),
+            Rejection::MalformedTarget => Self(StatusCode::BAD_REQUEST, "malformed-target"),
+            Rejection::UnknownCoding => Self(StatusCode::NOT_IMPLEMENTED, "unknown-coding"),
+            Rejection::UnknownExpectation => Self(StatusCode::EXPECTATION_FAILED, "unknown-expectation"),
             Rejection::TooManyHeaders => Self(StatusCode::BAD_REQUEST, "too-many-headers"),
             Rejection::AccessDenied => Self(StatusCode::FORBIDDEN, "not-yours"),
             Rejection::RulesKeepChanging => Self(StatusCode::SERVICE_UNAVAILABLE, "restless"),

@@ -82,7 +82,14 @@ fn compatibility_page() -> String {
          | headers `x-amz-*` in the query, where presigners move them | as if sent as headers; 400 if the header is sent \
          too and differs |\n\
          | bodies | at most 5 GiB a request (400 `EntityTooLarge`); of aws-chunked every chunk but the last has at least \
-         8 KiB (403 `InvalidChunkSizeError`) |\n\
+         8 KiB (403 `InvalidChunkSizeError`). Over HTTP/1 a request that needs one says how long it is, or sends it \
+         `chunked` (else 411 `MissingContentLength`); no other coding of HTTP's own is taken (501 `NotImplemented`) |\n\
+         | documents | XML in UTF-8, without a document type, in which what may stand once stands once (else 400 \
+         `MalformedXML`) |\n\
+         | targets | printable ASCII without `#`; all else percent-encoded (else 400 `InvalidURI`) |\n\
+         | `Expect` | `100-continue`, in any case (else 417 `ExpectationFailed`) |\n\
+         | presigned URLs | valid for 1 to 604,800 seconds (else 400 `AuthorizationQueryParametersError`, as of any \
+         parameter that is missing or malformed; 403 `AccessDenied` once expired) |\n\
          | temporary credentials (`x-amz-security-token`) | no: 400 `InvalidToken`, since no token was ever given out |\n\
          | ACLs | the owner has full control and nobody else has any (`BucketOwnerEnforced`); a list that says so is \
          accepted, any other refused |\n\

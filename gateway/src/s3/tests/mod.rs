@@ -9,6 +9,7 @@ mod framing;
 mod hoisting;
 mod http2;
 mod logs;
+mod malformed;
 mod matrix;
 mod model;
 mod smuggling;
