@@ -57,6 +57,18 @@ pub fn place(ring: &Ring, chunk: ChunkId, geometry: &Geometry) -> Result<Placeme
 }
 
 impl Placement {
+    /// The placement where drives are `gone` for good: a shard of theirs belongs on a drive of its own instead, the first
+    /// of the handoffs that holds none of the chunk; where there is none it stays theirs.
+    #[must_use]
+    pub fn made_up_for(&self, ring: &Ring, gone: &[DriveId]) -> Self {
+        let mut free = self.handoffs_without(ring, gone).filter(|drive| !self.primaries.contains(drive));
+        let mut made_up_for = self.clone();
+        for primary in made_up_for.primaries.iter_mut().filter(|primary| gone.contains(primary)) {
+            *primary = free.next().unwrap_or(*primary);
+        }
+        made_up_for
+    }
+
     /// The drives where a shard may be that is not on its primary, best first: those in the
     /// domains with the fewest shards of this chunk before others, and last the primaries
     /// themselves, each once, which then hold two of its shards. `ring` is the one the chunk was

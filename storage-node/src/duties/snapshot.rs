@@ -17,6 +17,8 @@ pub(super) struct DriveSnapshot {
     pub(super) unwritable: BTreeSet<DriveId>,
     /// Drives that are down for longer than the grace.
     pub(super) lost: BTreeSet<DriveId>,
+    /// The drives among these that never come back: their nodes were expelled.
+    pub(super) gone: Vec<DriveId>,
     /// Drives of which something was lost, and the versions of the map that first knew it.
     pub(super) losses: BTreeMap<DriveId, u64>,
 }
@@ -35,6 +37,9 @@ impl DriveSnapshot {
                 }
             } else if drive.lost_version.is_some() {
                 snapshot.lost.insert(*id);
+                if map.is_expelled(drive.node) {
+                    snapshot.gone.push(*id);
+                }
             }
             if drive.loss_version() > 0 {
                 snapshot.losses.insert(*id, drive.loss_version());

@@ -47,7 +47,8 @@ const DRIVE_WAIT: Duration = Duration::from_secs(30);
 pub(super) struct Chunk {
     /// How many more losses it survives; below zero it cannot be read now.
     pub(super) survives: i16,
-    /// All its shards are on their primaries, and nowhere else as far as was looked.
+    /// All its shards are on their primaries, and nowhere else as far as was looked. A drive that is gone for good is made
+    /// up for by another.
     pub(super) whole: bool,
     /// Something could be better with the drives that serve now, or is not known.
     pub(super) better: bool,
@@ -88,7 +89,8 @@ pub(super) async fn repair(
     target: &Target<'_>,
 ) -> Result<Chunk, DutyError> {
     let ring = context.map.current().rings.get(&target.policy).cloned().ok_or(DutyError::NoPolicy)?;
-    let placement = place(&ring, target.chunk, &target.geometry)?;
+    let placed = place(&ring, target.chunk, &target.geometry)?;
+    let placement = placed.made_up_for(&ring, &snapshot.gone);
     let work = Work { context, snapshot, target, ring, placement };
     let mut found = work.look().await;
     let (mut bytes, mut shards_read) = (0, 0);
@@ -105,8 +107,10 @@ pub(super) async fn repair(
         }
     }
     let better = !work.plan(&found).is_empty() || !found.silent.is_empty() || !work.unread(&found).is_empty();
-    let whole = !better && found.is_whole(&work.placement);
-    let survives = found.survives(&work.ring, &work.placement, target.geometry.k());
+    let survives = found.survives(&work.ring, &placed, target.geometry.k());
+    // Where drives are gone, what is left may be too little for what the policy promises.
+    let is_as_safe = placed == work.placement || survives >= i16::from(target.geometry.m());
+    let whole = !better && is_as_safe && found.is_whole(&work.placement);
     Ok(Chunk { survives, whole, better, bytes, shards_read })
 }
 

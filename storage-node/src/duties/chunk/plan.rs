@@ -1,7 +1,8 @@
 //! What would make a chunk better: which shards to put where, which copies to delete.
 //!
 //! A shard belongs on its primary. While that is lost it belongs on a handoff: on a drive without any
-//! shard of the chunk if there is one. A copy off its primary goes only once the primary has the shard.
+//! shard of the chunk if there is one, also if another had to do before. A copy off its primary goes only once the
+//! primary has the shard.
 //! Promises: nothing planned leaves fewer shards alive; a chunk for which nothing is planned is as good
 //! as it can be with the drives that serve. Pure. Must not know: messages.
 
@@ -56,9 +57,13 @@ impl Found {
         let is_spread = nodes.len() == placement.primaries.len();
         let level = if is_spread { FailureDomain::Node } else { FailureDomain::Drive };
         let mut held: BTreeMap<Option<u16>, i16> = BTreeMap::new();
-        // Of copies one counts: the other may go with it.
-        for place in self.places.iter().filter_map(BTreeSet::first) {
-            *held.entry(domain(level, place)).or_default() += 1;
+        // Of copies one counts, where fewest shards are: the others may go with it.
+        let mut places: Vec<_> = self.places.iter().collect();
+        places.sort_by_key(|places| places.len());
+        for places in places {
+            let domains = places.iter().map(|place| domain(level, place));
+            let Some(emptiest) = domains.min_by_key(|domain| held.get(domain).copied()) else { continue };
+            *held.entry(emptiest).or_default() += 1;
         }
         let mut held: Vec<i16> = held.into_values().collect();
         held.sort_unstable_by(|one, other| other.cmp(one));
@@ -104,7 +109,10 @@ pub(super) fn plan(ring: &Ring, placement: &Placement, snapshot: &DriveSnapshot,
             && !found.refusing.contains(drive)
     };
     let mut holding: BTreeSet<DriveId> = found.places.iter().flatten().copied().collect();
-    let mut homeless = Vec::new();
+    let is_shared = |number: u8, drive: &DriveId| {
+        (0u8..).zip(&found.places).any(|(other, places)| other != number && places.contains(drive))
+    };
+    let (mut homeless, mut crowded) = (Vec::new(), Vec::new());
     for ((number, primary), places) in (0u8..).zip(&placement.primaries).zip(&found.places) {
         if places.contains(primary) || (mutant!(DropHandoffEarly) && snapshot.up.contains(primary)) {
             plan.strays.extend(places.iter().filter(|place| *place != primary).map(|place| (number, *place)));
@@ -115,9 +123,11 @@ pub(super) fn plan(ring: &Ring, placement: &Placement, snapshot: &DriveSnapshot,
             }
         } else if places.is_empty() && can_rebuild && snapshot.lost.contains(primary) {
             homeless.push(number);
+        } else if snapshot.lost.contains(primary) && places.iter().all(|place| is_shared(number, place)) {
+            crowded.push(number);
         }
     }
-    if homeless.is_empty() {
+    if homeless.is_empty() && crowded.is_empty() {
         return plan;
     }
     let away: Vec<DriveId> =
@@ -128,6 +138,12 @@ pub(super) fn plan(ring: &Ring, placement: &Placement, snapshot: &DriveSnapshot,
         // With fewer drives than shards some hold two; not all the same one.
         let doubled = || turn.checked_rem(handoffs.len()).and_then(|place| handoffs.get(place));
         if let Some(drive) = free.or_else(doubled) {
+            plan.puts.push((number, *drive));
+            holding.insert(*drive);
+        }
+    }
+    for number in crowded {
+        if let Some(drive) = handoffs.iter().find(|drive| !holding.contains(drive)) {
             plan.puts.push((number, *drive));
             holding.insert(*drive);
         }
@@ -227,6 +243,47 @@ mod tests {
         assert_eq!(found.survives(&ring, &placement, K), 0);
         carry_out(&planned, &mut found, &placement);
         assert_eq!(found.survives(&ring, &placement, K), 1, "two drives hold two shards each");
+    }
+
+    /// While the drive was away that has none of the chunk's shards, another one took a second.
+    #[test]
+    fn a_second_shard_on_a_drive_is_spread_once_there_is_a_free_one() {
+        let ring = ring(7);
+        let placement = placed(&ring, 1);
+        let spare = ring.all_drives().map(|(drive, _)| drive.id).find(|id| !placement.primaries.contains(id)).unwrap();
+        let lost = BTreeSet::from([placement.primaries[2]]);
+        let both = snapshot(&ring, &BTreeSet::from([placement.primaries[2], spare]), true);
+        let mut found = at_home(&placement, &both);
+        carry_out(&plan(&ring, &placement, &both, &found, K), &mut found, &placement);
+        assert_eq!(found.survives(&ring, &placement, K), 1, "one drive holds two");
+        assert!(plan(&ring, &placement, &both, &found, K).is_empty());
+
+        let back = snapshot(&ring, &lost, true);
+        let planned = plan(&ring, &placement, &back, &found, K);
+        assert_eq!(planned, Plan { puts: vec![(2, spare)], strays: Vec::new() });
+        carry_out(&planned, &mut found, &placement);
+        assert_eq!(found.survives(&ring, &placement, K), 2);
+        assert!(plan(&ring, &placement, &back, &found, K).is_empty());
+    }
+
+    /// The node of a drive was expelled: a shard belongs elsewhere from then on, and what is there is whole.
+    #[test]
+    fn a_drive_that_is_gone_is_made_up_for_by_another() {
+        let ring = ring(7);
+        let placed = placed(&ring, 1);
+        let gone = placed.primaries[2];
+        let placement = placed.made_up_for(&ring, &[gone]);
+        let lost = snapshot(&ring, &BTreeSet::from([gone]), true);
+        let mut found = at_home(&placed, &lost);
+        for _ in 0..2 {
+            carry_out(&plan(&ring, &placement, &lost, &found, K), &mut found, &placement);
+        }
+        assert!(found.is_whole(&placement) && !found.is_whole(&placed));
+        assert_eq!(found.survives(&ring, &placed, K), 2);
+        let all_but_three: Vec<DriveId> = placed.primaries.iter().skip(3).copied().collect();
+        let few = placed.made_up_for(&ring, &all_but_three);
+        let kept = few.primaries.iter().filter(|drive| all_but_three.contains(drive)).count();
+        assert_eq!(kept, 2, "one drive is free for three shards: none is given two");
     }
 
     #[test]
