@@ -24,7 +24,7 @@ pub fn expel(map: &mut ClusterMap, id: NodeId, is_forced: bool, now_ms: u64) -> 
         check_quorums(map, id)?;
         if !is_forced {
             check_spared(map, id)?;
-            check_others(&map.view(), |_, drive| drive.node == id)?;
+            check_others(map, &map.view(), |_, drive| drive.node == id)?;
         }
         for drive in map.drives.values_mut().filter(|drive| drive.node == id) {
             // A drive of any state may become down.

@@ -15,7 +15,7 @@ pub fn check_spare(map: &ClusterMap, view: &MapView, id: DriveId) -> Result<(), 
     if view.policies.values().any(|policy| policy.redundancy.losses() == 0) {
         return Err(MapError::OnlyCopy);
     }
-    check_others(view, |drive, _| drive == id)?;
+    check_others(map, view, |drive, _| drive == id)?;
     let is_gone = |_, drive: DriveId| drive == id || !view.drive_state(drive).is_up();
     let unserved = map.all_ranges().find(|range| {
         range.places().any(|(replica, drive)| drive == id && range.is_voter(replica)) && !range.keeps_quorum(is_gone)
@@ -23,9 +23,17 @@ pub fn check_spare(map: &ClusterMap, view: &MapView, id: DriveId) -> Result<(), 
     unserved.map_or(Ok(()), |range| Err(MapError::QuorumNeedsIt(range.id)))
 }
 
-/// Refuses to do without the drives that `is_spared` names while another one is not up.
-pub(super) fn check_others(view: &MapView, is_spared: impl Fn(DriveId, &MapDrive) -> bool) -> Result<(), MapError> {
-    let mut others = view.drives.iter().filter(|(id, drive)| !is_spared(**id, drive));
+/// Refuses to do without the drives that `is_spared` names while another one is not up. Nobody waits for those of expelled
+/// nodes once they are lost.
+pub(super) fn check_others(
+    map: &ClusterMap,
+    view: &MapView,
+    is_spared: impl Fn(DriveId, &MapDrive) -> bool,
+) -> Result<(), MapError> {
+    let is_gone = |id: &DriveId, drive: &MapDrive| {
+        map.is_expelled(drive.node) && map.drives.get(id).is_some_and(|known| known.lost_version.is_some())
+    };
+    let mut others = view.drives.iter().filter(|(id, drive)| !is_spared(**id, drive) && !is_gone(id, drive));
     match others.find(|(_, drive)| drive.state.liveness() != Liveness::Up) {
         Some((other, _)) => Err(MapError::AnotherIsDown(*other)),
         None => Ok(()),

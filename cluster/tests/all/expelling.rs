@@ -57,6 +57,20 @@ fn no_member_is_expelled_that_a_range_or_the_data_needs() {
     assert_eq!(changes::expel(&mut map, NodeId(2), false, 5), Err(MapError::AnotherIsDown(drive_of(4))));
     assert_eq!(changes::expel(&mut map, NodeId(2), true, 5), Ok(true));
 
+    // Of an expelled node's drive nothing is waited for once it is lost.
+    let mut map = formed(7, 3, "replicated:2");
+    let idle = map
+        .storage_nodes()
+        .map(|(id, _)| *id)
+        .filter(|id| !map.all_ranges().any(|range| range.places().any(|(_, drive)| map.drives[&drive].node == *id)));
+    let idle: Vec<NodeId> = idle.collect();
+    let [first, second, ..] = idle[..] else { panic!("seven nodes for three replicas of a few ranges: {idle:?}") };
+    changes::expel(&mut map, first, false, 5).unwrap();
+    let its_drive = map.drives_of(first).next().unwrap();
+    assert_eq!(changes::expel(&mut map, second, false, 6), Err(MapError::AnotherIsDown(its_drive)));
+    map.drives.get_mut(&its_drive).unwrap().lost_version = Some(map.version);
+    assert_eq!(changes::expel(&mut map, second, false, 6), Ok(true));
+
     let mut map = founded(1, 0, "single");
     join(&mut map, 2, 0);
     let before = map.clone();

@@ -97,7 +97,13 @@ fn drives_away(status: &ClusterStatus) -> BTreeSet<DriveId> {
     let is_made_up_for = |drive: &Drive| drive.state == DriveState::Lost && status.repair.pending == 0;
     let is_away =
         |drive: &&Drive| (drive.down_reason.is_some() && !is_made_up_for(drive)) || drive.loss_version > swept;
-    status.drives.iter().filter(is_away).filter_map(|drive| DriveId::parse(&drive.id)).collect()
+    let ids = |of: &dyn Fn(&&Drive) -> bool| -> BTreeSet<DriveId> {
+        status.drives.iter().filter(of).filter_map(|drive| DriveId::parse(&drive.id)).collect()
+    };
+    let away = ids(&is_away);
+    // The ring does not say which of the others hold what these held.
+    let gone = |drive: &&Drive| drive.expelled_ms.is_some() && !away.is_empty();
+    &away | &ids(&gone)
 }
 
 fn most_lost(ring: &Ring, away: &BTreeSet<DriveId>) -> i64 {

@@ -15,7 +15,10 @@ pub(super) fn check(status: &ClusterStatus, is_spared: impl Fn(&Drive) -> bool) 
     };
     let is_there =
         |drive: &Drive| matches!(drive.state, DriveState::Writable | DriveState::Full | DriveState::Stopping);
-    if let Some(away) = status.drives.iter().find(|drive| !is_spared(drive) && !is_there(drive)) {
+    // What is expelled is waited for no more once it is lost: what is to be made up for then is told below.
+    let is_gone = |drive: &Drive| drive.expelled_ms.is_some() && drive.state == DriveState::Lost;
+    let is_missed = |drive: &&Drive| !is_spared(drive) && !is_there(drive) && !is_gone(drive);
+    if let Some(away) = status.drives.iter().find(is_missed) {
         return refused(format!("drive {} of node {} is {}", away.id, away.node, away.state.name()));
     }
     let spared: Vec<&str> =
@@ -77,6 +80,11 @@ mod tests {
             own.drives[0].state = state;
             assert_eq!(check(&own), Ok(()), "it is that drive that is done without");
         }
+        let mut expelled = whole.clone();
+        expelled.drives.push(Drive { expelled_ms: Some(7), ..drive("d", DriveState::Down) });
+        assert!(check(&expelled).unwrap_err().contains("drive d"), "it is not lost yet");
+        expelled.drives[3].state = DriveState::Lost;
+        assert_eq!(check(&expelled), Ok(()));
         for range in [range(&["a", "b"], Some("a")), range(&["a", "b", "c"], None)] {
             assert!(check(&ClusterStatus { ranges: vec![range], ..whole.clone() }).unwrap_err().contains("range 1"));
         }

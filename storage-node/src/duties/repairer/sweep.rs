@@ -13,7 +13,7 @@ use couronne_metadata::command::Command;
 use couronne_metadata::ids::{BucketId, ObjectKey};
 use couronne_metadata::marks::mark_degraded;
 use couronne_metadata::query::{Answer, Query};
-use couronne_metadata::record::{BlobRef, RepairRecord};
+use couronne_metadata::record::{BlobRef, RangeFacts, RepairRecord};
 
 use super::super::data_loss::DataLoss;
 use super::super::error::DutyError;
@@ -31,11 +31,11 @@ pub(super) async fn sweep(context: &DutyContext, leader: &RangeServer) -> Result
         Some(swept) => swept,
         None => read_mark(context, leader).await?,
     };
-    let losses = DataLoss::of(context.map.state());
-    let newest = losses.newest();
-    if newest <= swept {
+    if context.map.state().loss_version() <= swept {
         return Ok(());
     }
+    let losses = DataLoss::since(context.map.state(), swept, facts(leader).await?.repair_rows > 0);
+    let newest = losses.newest();
     let unfinished = progress.range(range, |range| range.unfinished.take()).filter(|(of, _)| *of == newest);
     let mut walk = match unfinished {
         Some((_, walk)) => walk,
@@ -46,7 +46,7 @@ pub(super) async fn sweep(context: &DutyContext, leader: &RangeServer) -> Result
             BlobWalk::new()
         }
     };
-    let walked = walk_on(context, leader, &mut walk, &losses, swept).await;
+    let walked = walk_on(context, leader, &mut walk, &losses).await;
     if !walk.is_done() {
         progress.range(range, |range| range.unfinished = Some((newest, walk)));
         return walked;
@@ -61,10 +61,14 @@ pub(super) async fn sweep(context: &DutyContext, leader: &RangeServer) -> Result
 
 /// What sweeps of this leader or those before it have finished.
 async fn read_mark(context: &DutyContext, leader: &RangeServer) -> Result<u64, DutyError> {
-    let Answer::Facts(facts) = ask(leader, Query::Facts).await? else { return Err(DutyError::WrongAnswer) };
-    let swept = facts.marks.swept_version;
+    let swept = facts(leader).await?.marks.swept_version;
     context.repair.range(leader.descriptor().id, |range| range.swept = Some(swept));
     Ok(swept)
+}
+
+async fn facts(leader: &RangeServer) -> Result<RangeFacts, DutyError> {
+    let Answer::Facts(facts) = ask(leader, Query::Facts).await? else { return Err(DutyError::WrongAnswer) };
+    Ok(facts)
 }
 
 /// Tells the range how its sweep stands.
@@ -80,7 +84,6 @@ async fn walk_on(
     leader: &RangeServer,
     walk: &mut BlobWalk,
     losses: &DataLoss,
-    swept: u64,
 ) -> Result<(), DutyError> {
     let (range, progress, mut walked) = (leader.descriptor().id, &context.repair, Ok(()));
     walk.begin_round();
@@ -89,7 +92,7 @@ async fn walk_on(
             Ok(page) => {
                 let seen = u64::try_from(page.blobs.len()).unwrap_or(u64::MAX);
                 progress.range(range, |range| range.looked = range.looked.saturating_add(seen));
-                let degraded = degraded(&page.blobs, losses, swept).await;
+                let degraded = degraded(&page.blobs, losses).await;
                 // The rows are others now: what was listed no longer counts.
                 progress.range(range, |range| range.snapshot = range.snapshot.take().filter(|_| degraded.is_empty()));
                 let marked = mark(context, leader, degraded).await;
@@ -111,11 +114,11 @@ async fn walk_on(
 }
 
 /// The blobs of a page that have lost a shard.
-async fn degraded(blobs: &[(BucketId, ObjectKey, BlobRef)], losses: &DataLoss, swept: u64) -> Vec<RepairRecord> {
+async fn degraded(blobs: &[(BucketId, ObjectKey, BlobRef)], losses: &DataLoss) -> Vec<RepairRecord> {
     let mut degraded = Vec::new();
     for (bucket, key, blob) in blobs {
         // What cannot be told is looked at: one blob's trouble is not the others'.
-        let missing = losses.missing(blob, swept).unwrap_or(1);
+        let missing = losses.missing(blob).unwrap_or(1);
         if missing > 0 {
             degraded.push(RepairRecord { blob: blob.clone(), bucket: *bucket, key: key.clone(), missing });
         }
