@@ -482,7 +482,8 @@ async fn what_was_reported_and_cannot_be_repaired_leaves_a_row_until_it_can() {
     };
     eventually("it is known that a chunk cannot be read", is_told).await;
     let rows = repair_rows(&rig.env, &node, &owner("any")).await;
-    assert_eq!(rows.iter().map(|row| row.blob.id).collect::<Vec<_>>(), [blobs[0].named.id]);
+    let rows: Vec<_> = rows.iter().map(|row| (row.blob.id, row.missing)).collect();
+    assert_eq!(rows, [(blobs[0].named.id, 3)], "the row says how many shards are missing");
     // The next leader knows it, too.
     flip().await;
     rig.crash(node, 1).await;

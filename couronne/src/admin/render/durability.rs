@@ -2,7 +2,7 @@
 
 use super::safety;
 use super::text::{many, range_name};
-use couronne_admin::types::{ClusterStatus, PolicyPromise};
+use couronne_admin::types::{ClusterStatus, Drive, PolicyPromise};
 
 /// What is in danger, the worst first.
 pub(super) fn lines(status: &ClusterStatus) -> Vec<String> {
@@ -67,7 +67,8 @@ fn first(status: &ClusterStatus) -> String {
         (chunks, ..) => many(chunks, "chunk", "chunks"),
     };
     match durability.survives {
-        i64::MIN..0 => format!("OUT OF REACH: {what}; bring back what is away"),
+        i64::MIN..0 if is_anything_away(status) => format!("OUT OF REACH: {what}; bring back what is away"),
+        i64::MIN..0 => format!("OUT OF REACH: {what}, of which too little is left although all drives serve"),
         0 if durability.promised == 0 => "any loss costs data: the policy keeps one copy".to_owned(),
         0 => format!("one more loss would cost data: {what}"),
         survives if survives >= durability.promised && durability.degraded_chunks == 0 => {
@@ -85,6 +86,11 @@ fn first(status: &ClusterStatus) -> String {
             format!("{survived}; degraded: {what}")
         }
     }
+}
+
+fn is_anything_away(status: &ClusterStatus) -> bool {
+    let is_away = |drive: &Drive| drive.down_reason.is_some() && drive.expelled_ms.is_none();
+    status.drives.iter().any(is_away) || !status.durability.leaderless.is_empty()
 }
 
 /// What a policy can promise with the nodes and zones there are.

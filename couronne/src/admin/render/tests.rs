@@ -323,7 +323,11 @@ fn first_lines() {
     let away = Durability { survives: 0, drives_away: 2, ..whole.clone() };
     assert_eq!(first(away), "one more loss would cost data: chunks with shards on drives that are away");
     let gone = Durability { survives: -1, chunks: 1, degraded_chunks: 1, ..whole.clone() };
-    assert_eq!(first(gone), "OUT OF REACH: 1 chunk; bring back what is away");
+    let said = "OUT OF REACH: 1 chunk, of which too little is left although all drives serve";
+    assert_eq!(first(gone.clone()), said);
+    let mut away = ClusterStatus { durability: gone, ..healthy() };
+    away.drives[0].down_reason = Some("its node does not answer".to_owned());
+    assert_eq!(status(&away).remove(0), "OUT OF REACH: 1 chunk; bring back what is away");
     let metadata = Durability { survives: 0, ranges: 3, ..whole };
     assert_eq!(first(metadata), "one more loss would cost data: 3 metadata ranges");
 }

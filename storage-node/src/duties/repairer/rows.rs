@@ -161,6 +161,7 @@ impl RepairRows<'_> {
             // It counts as pending until the next round.
             return Ok(());
         }
+        self.raise_missing(row, worst).await?;
         let parked = Parked {
             survives: worst,
             is_degraded: worst < i16::from(row.blob.geometry.m()),
@@ -174,6 +175,20 @@ impl RepairRows<'_> {
             }
         });
         Ok(())
+    }
+
+    /// Has the row name as many missing shards as its worst chunk was found to lack, if these are more: the next leader, and
+    /// the next round, know then how endangered the blob is.
+    async fn raise_missing(&self, row: &RepairRecord, survives: i16) -> Result<(), DutyError> {
+        let missing = u8::try_from(i16::from(row.blob.geometry.m()).saturating_sub(survives)).unwrap_or(u8::MAX);
+        if missing <= row.missing {
+            return Ok(());
+        }
+        if survives < 0 {
+            let RepairRecord { blob, bucket, key, .. } = row;
+            tracing::error!(blob = %blob.id, ?bucket, ?key, lacks = -survives, "too few shards of a blob are left to read it");
+        }
+        super::mark(self.context, self.leader, vec![RepairRecord { missing, ..row.clone() }]).await
     }
 
     async fn is_named(&self, row: &RepairRecord) -> Result<bool, DutyError> {
