@@ -123,7 +123,10 @@ pub(super) fn plan(ring: &Ring, placement: &Placement, snapshot: &DriveSnapshot,
             }
         } else if places.is_empty() && can_rebuild && snapshot.lost.contains(primary) {
             homeless.push(number);
-        } else if snapshot.lost.contains(primary) && places.iter().all(|place| is_shared(number, place)) {
+        } else if !places.is_empty()
+            && snapshot.lost.contains(primary)
+            && places.iter().all(|place| is_shared(number, place))
+        {
             crowded.push(number);
         }
     }
