@@ -31,7 +31,7 @@ const STOP_PATIENCE: u32 = 6;
 /// After so many times the patience claims of a holder that have stopped are cut for one of the same holder.
 const OWN_PATIENCE: u32 = 2;
 
-/// Of the pool, one part in so many is freed at once of claims that have stopped.
+/// Of the pool, one part in so many is freed at once for claims that wait beside another.
 const PARTS_FREED: u64 = 8;
 
 /// The shares of a pool.
@@ -242,7 +242,7 @@ impl Shares {
     }
 
     /// Who is cut, now that a claim has waited for `patience`: the slowest of the holder that holds most, as many as it
-    /// takes for that claim to be filled. If no holder holds more than that of the claim, then, with `cuts_own`, of its own
+    /// takes for that claim to be filled, and for those beside it that have waited as long. If no holder holds more than that of the claim, then, with `cuts_own`, of its own
     /// holder those that have stopped, once the holder was given less than the claim may need for as long as it takes to
     /// know; and the slowest, once nobody was given anything for `patience`.
     pub(super) fn cuts(&mut self, patience: Duration, cuts_own: bool, now: Duration) -> Vec<ClaimId> {
@@ -271,7 +271,28 @@ impl Shares {
             }
         }
         self.put_first(Some(id), now);
+        self.cut_for_others(id, overdue, now, &mut cut);
         cut
+    }
+
+    /// Cuts claims of other outermost holders that hold more, for all that have waited as long as `id` and have its outermost
+    /// name: a part of the pool at most. Where many small claims wait, one at a time would be too late for them.
+    fn cut_for_others(&mut self, id: ClaimId, overdue: impl Fn(&Wait) -> bool, now: Duration, cut: &mut Vec<ClaimId>) {
+        let Some(own) = self.claims.get(&id).map(|claim| claim.holder) else { return };
+        let is_beside = |holder: NodeId| self.tree.have_one_outermost(holder, own);
+        let waits = |id: &ClaimId| self.claims.get(id).is_some_and(|claim| is_beside(claim.holder));
+        let waiting = self.waiting.iter().filter(|(id, wait)| overdue(wait) && waits(id));
+        let wanted: u64 = waiting.map(|(_, wait)| wait.amount).sum();
+        let room = wanted.min(self.capacity / PARTS_FREED);
+        while self.unsettled_without(id) > self.capacity.saturating_sub(self.need_max().saturating_add(room)) {
+            let victim = self.tree.find_largest(own, Some(room), &mut |holder| {
+                let is_other = !self.tree.have_one_outermost(holder, own);
+                is_other.then(|| self.slowest(holder, ClaimState::is_cuttable, now)).flatten()
+            });
+            let Some(victim) = victim else { return };
+            self.cut(victim, now);
+            cut.push(victim);
+        }
     }
 
     /// Who is cut at once so that a claim that waits for a place has it, in a pool whose claims hold one place each. The

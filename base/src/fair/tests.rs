@@ -90,11 +90,20 @@ struct Model {
     clients: Vec<Client>,
     now: Duration,
     stagnates: bool,
+    /// It is looked who is cut every so many milliseconds.
+    cuts_every_ms: u128,
 }
 
 impl Model {
     fn new(capacity: u64, clients: Vec<Client>) -> Self {
-        Self { shares: Shares::new(capacity), capacity, clients, now: Duration::ZERO, stagnates: true }
+        Self {
+            shares: Shares::new(capacity),
+            capacity,
+            clients,
+            now: Duration::ZERO,
+            stagnates: true,
+            cuts_every_ms: 1,
+        }
     }
 
     /// One millisecond: every client that can go on does so by a step.
@@ -104,7 +113,9 @@ impl Model {
             self.step(at);
         }
         self.take_up();
-        for cut in self.shares.cuts(PATIENCE, self.stagnates, self.now) {
+        let looks = self.now.as_millis().is_multiple_of(self.cuts_every_ms);
+        let cuts = if looks { self.shares.cuts(PATIENCE, self.stagnates, self.now) } else { Vec::new() };
+        for cut in cuts {
             let client = self.clients.iter_mut().find(|client| client.claim == Some(cut)).unwrap();
             client.is_cut = !client.comes_back;
             client.held = 0;
@@ -266,6 +277,20 @@ proptest! {
             model.tick();
         }
         prop_assert!(model.clients[owner - slow..].iter().all(|client| !client.is_cut), "one of the owner's was cut");
+    }
+
+    /// Claims of one place each: a link's have all of the pool, stopped, and come back when they are cut, while many peers wait
+    /// whose callers are not known yet. All of these get through within a few times the patience, though it is looked only
+    /// four times in it who is cut.
+    #[test]
+    fn many_small_claims_that_wait_are_made_room_for_together(sockets in 200u32..400, waiting in 50u32..400) {
+        let stop = |_| Client::new(link(0), 2, 1, 9).stalling_at(1).coming_back();
+        let mut model = Model::new(200, (0..sockets).map(stop).collect());
+        model.cuts_every_ms = PATIENCE.as_millis() / 4;
+        (0..100).for_each(|_| model.tick());
+        let unknown = |number: u32| Client::new(Holder::new(["unknown", &number.to_string()]), 1, 1, 1);
+        model.clients.extend((0..waiting).map(unknown));
+        prop_assert_eq!(model.run(PATIENCE * 12), 0);
     }
 
     /// Some stop in the middle for ever: the others get through all the same.
