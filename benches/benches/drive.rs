@@ -75,7 +75,7 @@ async fn measure(size: usize, small: bool, count: u32, at_once: u32) {
     buffer.extend_from_slice(&vec![5; size]);
     let payload: Bytes = buffer.freeze();
     let owner = Owner {
-        bucket: BucketId::new(ResidencyClass(0), [1; 14]),
+        bucket: BucketId::new(ResidencyClass(0), [1; 4], "b"),
         key: ObjectKey::new("a/key/of/some/length").unwrap(),
     };
     let writer = drive.clone();

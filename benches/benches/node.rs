@@ -138,9 +138,8 @@ async fn measure() {
 
     let mut buckets = Vec::new();
     for number in 0..8u8 {
-        let mut random = [7; 14];
-        random[0] = number * 32 + 5;
-        let bucket = BucketId::new(couronne_placement::ResidencyClass(0), random);
+        let random = [number * 32 + 5, 7, 7, 7];
+        let bucket = BucketId::new(couronne_placement::ResidencyClass(0), random, "b");
         let rules = BucketRules {
             version: 1,
             state: BucketState::Live,
@@ -149,7 +148,7 @@ async fn measure() {
             policy: PolicyId(0),
             extra: Vec::new(),
         };
-        let put_rules = request(&env, bucket, 0, "\u{1}", Command::PutRules { rules });
+        let put_rules = request(&env, bucket, 0, "\u{1}", Command::PutRules { name: "b".into(), rules });
         // The second run finds them there.
         drop(try_execute(&node, put_rules).await);
         buckets.push(bucket);

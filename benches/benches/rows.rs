@@ -21,7 +21,7 @@ const NOW_US: u64 = 1_800_000_000_000_000;
 const RULES_VERSION: u64 = 1;
 
 fn bucket() -> BucketId {
-    BucketId::new(ResidencyClass(0), [7; 14])
+    BucketId::new(ResidencyClass(0), [7; 4], "b")
 }
 
 fn request(number: u64, key: String, rules_version: u64, command: Command) -> CommandRequest {
@@ -71,7 +71,7 @@ fn range(objects: u64) -> MemoryStore {
         policy: PolicyId(0),
         extra: Vec::new(),
     };
-    execute(&store, &request(u64::MAX, "rules".to_owned(), 0, Command::PutRules { rules }));
+    execute(&store, &request(u64::MAX, "rules".to_owned(), 0, Command::PutRules { name: "b".into(), rules }));
     (0..objects).for_each(|number| execute(&store, &put(number)));
     store
 }

@@ -279,6 +279,17 @@ pub fn key_within(position: &Bytes, bucket: BucketId) -> Option<Bytes> {
     (!key.is_empty()).then(|| position.slice_ref(key))
 }
 
+/// The first key that a range of a bucket may own: its first position there, or the least key there is.
+pub fn first_key(start: Option<Bytes>) -> Result<ObjectKey, ClientError> {
+    let start = start.unwrap_or(Bytes::from_static(b"\0"));
+    ObjectKey::new(start).map_err(|error| ClientError::Corrupt(format!("a range is cut at no key: {error}")))
+}
+
+/// A key of the range after this one, if the bucket goes on there: so all ranges of a bucket are gone through.
+pub fn key_past(range: &RangeDescriptor, bucket: BucketId) -> Result<Option<ObjectKey>, ClientError> {
+    next_key(range, bucket).map(|next| first_key(Some(next))).transpose()
+}
+
 /// The first key past a range, if the bucket goes on there.
 pub fn next_key(range: &RangeDescriptor, bucket: BucketId) -> Option<Bytes> {
     key_within(&range.end, bucket)

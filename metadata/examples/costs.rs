@@ -39,7 +39,7 @@ fn request(number: u64, command: Command) -> CommandRequest {
     CommandRequest {
         commit: CommitId::new(NOW_US / 1000, random),
         deadline_ms: u64::MAX,
-        bucket: BucketId::new(ResidencyClass(0), [7; 14]),
+        bucket: BucketId::new(ResidencyClass(0), [7; 4], "b"),
         rules_version: if number == 0 { 0 } else { 1 },
         key: ObjectKey::new(format!("some/folder/object-{number:09}")).unwrap(),
         command,
@@ -80,7 +80,7 @@ fn measure(store: &dyn Store) {
         policy: PolicyId(0),
         extra: Vec::new(),
     };
-    let (effect, _) = execute(store, &request(0, Command::PutRules { rules }));
+    let (effect, _) = execute(store, &request(0, Command::PutRules { name: "b".into(), rules }));
     store.apply(&apply(&*store.view(), &[effect]).unwrap()).unwrap();
 
     let (mut evaluating, mut coding, mut applying, mut writing) = (0.0, 0.0, 0.0, 0.0);
@@ -112,7 +112,7 @@ fn measure(store: &dyn Store) {
 }
 
 fn walk(store: &dyn Store) {
-    let bucket = BucketId::new(ResidencyClass(0), [7; 14]);
+    let bucket = BucketId::new(ResidencyClass(0), [7; 4], "b");
     let (mut after, mut keys, mut pages) = (Bytes::new(), 0, 0);
     let at = cpu_seconds();
     loop {

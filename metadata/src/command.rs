@@ -181,16 +181,23 @@ pub enum Command {
     },
     /// Sets the bucket's rules in this range. The request's `rules_version` is the version replaced.
     PutRules {
+        /// The bucket's name: its registry row has these rules.
+        name: Box<str>,
         /// The new rules.
         rules: BucketRules,
     },
     /// Refuses if the range holds any version or open upload of the bucket, else sets `Deleting`.
     SealBucket {
+        /// The bucket's name, as above.
+        name: Box<str>,
         /// The new rules, with state `Deleting`.
         rules: BucketRules,
     },
     /// Drops a deleted bucket's rules row from this range.
-    DropRules,
+    DropRules {
+        /// The bucket's name: its registry row says that it is dropped.
+        name: Box<str>,
+    },
     /// Writes or removes one row of [`BucketId::SYSTEM`]; the request's key names it.
     SystemWrite {
         /// What must be there.
@@ -289,7 +296,7 @@ impl Command {
             | Self::UpdateAttributes { .. }
             | Self::CompleteUpload { .. }
             | Self::AbortUpload { .. } => CommandKind::IN_BUCKET,
-            Self::PutRules { .. } | Self::SealBucket { .. } | Self::DropRules => CommandKind::OF_RULES,
+            Self::PutRules { .. } | Self::SealBucket { .. } | Self::DropRules { .. } => CommandKind::OF_RULES,
             Self::SystemWrite { value, .. } => CommandKind { takes_space: value.is_some(), ..CommandKind::PLAIN },
             Self::Abandon { .. } => CommandKind::PLAIN,
             Self::Reaped { .. } | Self::Repaired { .. } | Self::MarkDegraded { .. } => CommandKind::DUTY,
@@ -481,6 +488,6 @@ mod tests {
         assert!(write(Some(Bytes::new())).takes_space() && !write(None).takes_space());
         let abort = Command::AbortUpload { upload: UploadId::new(1, [2; 10]) };
         assert!(abort.needs_rules() && !abort.takes_space() && !abort.is_duty());
-        assert!(!Command::DropRules.needs_rules(), "it latches them alone");
+        assert!(!Command::DropRules { name: "b".into() }.needs_rules(), "it latches them alone");
     }
 }

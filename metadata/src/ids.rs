@@ -9,8 +9,9 @@ use thiserror::Error;
 /// The longest object key, in bytes of UTF-8 (S3 and ours).
 pub const KEY_BYTES_MAX: usize = 1024;
 
-/// A bucket's identity: its residency class (2 bytes, big-endian), then 14 random bytes.
-/// Never reused; the name may be.
+/// A bucket's identity: its residency class (2 bytes, big-endian), 4 random bytes, and a digest (10 bytes) that binds
+/// these to the one name whose registry row may give the id. So the rules of a bucket follow one row, whichever gateway
+/// says which. Never reused; the name may be.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BucketId([u8; 16]);
 
@@ -19,13 +20,25 @@ impl BucketId {
     /// No registry row names it, so no client request resolves to it.
     pub const SYSTEM: Self = Self([0; 16]);
 
-    /// Makes the id of a new bucket.
-    pub fn new(class: ResidencyClass, random: [u8; 14]) -> Self {
+    /// Makes the id of a new bucket of this name.
+    pub fn new(class: ResidencyClass, random: [u8; 4], name: &str) -> Self {
+        let ([c0, c1], [r0, r1, r2, r3]) = (class.0.to_be_bytes(), random);
+        Self::bind([c0, c1, r0, r1, r2, r3], name)
+    }
+
+    fn bind(head: [u8; 6], name: &str) -> Self {
+        let digest = Binding::to(&head, name.as_bytes()).to_bytes();
         let mut bytes = [0; 16];
-        let (head, tail) = bytes.split_at_mut(2);
-        head.copy_from_slice(&class.0.to_be_bytes());
-        tail.copy_from_slice(&random);
+        for (to, from) in bytes.iter_mut().zip(head.into_iter().chain(digest)) {
+            *to = from;
+        }
         Self(bytes)
+    }
+
+    /// Whether a bucket of this name may have the id.
+    pub fn is_of(self, name: &str) -> bool {
+        let [c0, c1, r0, r1, r2, r3, ..] = self.0;
+        self == Self::bind([c0, c1, r0, r1, r2, r3], name)
     }
 
     /// Takes an id as it stands on a disk or a wire.

@@ -216,6 +216,17 @@ pub struct SystemRow {
     pub value: Bytes,
 }
 
+/// What a range has of a bucket's rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RulesRow {
+    /// None yet: it takes no rows of the bucket.
+    Absent,
+    /// These.
+    Present(BucketRules),
+    /// None any more: the bucket was dropped, and never comes back.
+    Dropped,
+}
+
 /// Whether a blob is owned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
@@ -247,7 +258,7 @@ pub enum Answer {
     /// To `PartPayload`.
     PartPayload(Option<Bytes>),
     /// To `Rules`.
-    Rules(Option<BucketRules>),
+    Rules(RulesRow),
     /// To `Usage`.
     Usage(Usage),
     /// To `SystemGet`.

@@ -8,7 +8,8 @@ use std::fmt;
 
 use crate::birth;
 
-/// What binds a blob to the one bucket and key that may name it: 128 bits of BLAKE3 over both, each behind its length.
+/// What binds a blob to the one bucket and key that may name it (or the id of a bucket to its name): 128 bits of BLAKE3
+/// over both, each behind its length.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Binding([u8; 16]);
 
@@ -23,6 +24,11 @@ impl Binding {
         let mut bytes = [0; 16];
         hasher.finalize_xof().fill(&mut bytes);
         Self(bytes)
+    }
+
+    /// The digest.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0
     }
 }
 

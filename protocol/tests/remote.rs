@@ -255,7 +255,7 @@ async fn a_failed_call_is_an_error_of_the_drive() {
 async fn a_failed_call_to_a_range_says_whether_it_may_have_been_done() {
     let world = World::new(Role::Gateway);
     let ranges = world.ranges();
-    assert!(ranges.execute(address(11), request(Command::DropRules)).await.is_ok());
+    assert!(ranges.execute(address(11), request(Command::DropRules { name: "b".into() })).await.is_ok());
     let cases: [(CallError, bool); 4] = [
         (CallError::Unreachable("x".to_owned()), false),
         (CallError::Lost("x".to_owned()), true),
@@ -264,15 +264,18 @@ async fn a_failed_call_to_a_range_says_whether_it_may_have_been_done() {
     ];
     for (error, expected) in cases {
         world.breaks(1, error);
-        match ranges.execute(address(11), request(Command::DropRules)).await {
+        match ranges.execute(address(11), request(Command::DropRules { name: "b".into() })).await {
             Err(RangeError::Unavailable { maybe_done, .. }) => assert_eq!(maybe_done, expected),
             other => panic!("{other:?}"),
         }
     }
     world.breaks(1, Rejection::Overloaded.into());
-    assert_eq!(ranges.execute(address(11), request(Command::DropRules)).await, Err(RangeError::Overloaded));
+    assert_eq!(
+        ranges.execute(address(11), request(Command::DropRules { name: "b".into() })).await,
+        Err(RangeError::Overloaded)
+    );
     assert!(matches!(
-        ranges.execute(address(99), request(Command::DropRules)).await,
+        ranges.execute(address(99), request(Command::DropRules { name: "b".into() })).await,
         Err(RangeError::Unavailable { maybe_done: false, .. })
     ));
 }

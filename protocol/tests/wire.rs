@@ -197,9 +197,9 @@ fn answers_of_drives_are_encoded_as_fixed() {
 fn questions_to_ranges_are_encoded_as_fixed() {
     golden(&Describe { start: Bytes::from_static(b"a"), end: Bytes::new() }, "010101610200/");
     golden(
-        &Execute { address: address(), request: request(Command::DropRules) },
-        "010118010109020101031000000000000000000000000000000008023301100202020202020202020202020202020202\
-         010103100707070707070707070707070707070704010205036b657906020b00/",
+        &Execute { address: address(), request: request(Command::DropRules { name: "b".into() }) },
+        "010118010109020101031000000000000000000000000000000008023601100202020202020202020202020202020202\
+         010103100707070707070707070707070707070704010205036b657906050b03010162/",
     );
     let key = ObjectKey::new("key").unwrap();
     golden(
@@ -342,7 +342,7 @@ fn any_address() -> impl Strategy<Value = RangeAddress> {
 
 fn any_command() -> impl Strategy<Value = Command> {
     prop_oneof![
-        Just(Command::DropRules),
+        Just(Command::DropRules { name: "b".into() }),
         prop::option::of(any_bytes()).prop_map(|value| Command::SystemWrite { expect: Expect::Absent, value }),
         any_bytes().prop_map(|row| Command::Reaped { row }),
         any::<u64>().prop_map(|horizon_ms| Command::AdvanceHorizon { horizon_ms }),

@@ -1,4 +1,5 @@
-//! Ranges in memory: the real evaluation, application and answers, one command at a time.
+//! Ranges in memory: the real evaluation, application and answers, one command at a time; what gateways may do of it
+//! depends on registry and ranges as it does at storage nodes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,15 +10,18 @@ use couronne_base::env::Clock;
 use couronne_cluster::RangeDescriptor;
 use couronne_metadata::answer::{QueryRefusal, answer};
 use couronne_metadata::apply::apply;
-use couronne_metadata::command::{CommandRequest, Outcome};
+use couronne_metadata::command::{CommandRequest, Outcome, Refusal};
+use couronne_metadata::evaluate::registry::Premise;
 use couronne_metadata::evaluate::{Evaluated, evaluate};
 use couronne_metadata::ids::{BucketId, Generation, RangeId};
 use couronne_metadata::memory::MemoryStore;
-use couronne_metadata::query::Answer;
+use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::store::{Batch, Store, StoreError};
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_ring::DriveId;
 use parking_lot::Mutex;
+
+use crate::routing::{first_key, key_past};
 
 /// What goes wrong with the next command or query of any range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +177,40 @@ impl FakeRanges {
         }
     }
 
+    /// What a storage node reads of other ranges before it carries a command out.
+    fn check_registry(&self, request: &CommandRequest) -> Result<(), RangeError> {
+        let ranges = self.ranges.lock();
+        let ask = |range: &FakeRange, bucket, query| {
+            answer(&*range.store.view(), bucket, None, &query, self.clock.wall_us()).map_err(refusal)
+        };
+        let row = match Premise::row(request)? {
+            None => None,
+            Some(key) => {
+                let position = RangeDescriptor::position(BucketId::SYSTEM, key.as_bytes());
+                let range = ranges.iter().find(|range| range.descriptor.contains(&position));
+                let range = range.ok_or_else(|| unavailable(false))?;
+                match ask(range, BucketId::SYSTEM, Query::SystemGet { key })? {
+                    Answer::SystemGet(row) => row,
+                    _ => return Err(unavailable(false)),
+                }
+            }
+        };
+        let Some(premise) = Premise::of(request, row.as_ref())? else { return Ok(()) };
+        let bucket = premise.bucket();
+        let mut next = first_key(None).ok();
+        while let Some(key) = next {
+            let position = RangeDescriptor::position(bucket, key.as_bytes());
+            let range = ranges.iter().find(|range| range.descriptor.contains(&position));
+            let range = range.ok_or_else(|| unavailable(false))?;
+            match ask(range, bucket, Query::Rules { key })? {
+                Answer::Rules(found) if premise.holds(&found) => {}
+                _ => return Err(RangeError::Refused(Refusal::Conflict)),
+            }
+            next = key_past(&range.descriptor, bucket).unwrap_or_default();
+        }
+        Ok(())
+    }
+
     fn run(&self, range: &FakeRange, request: &CommandRequest) -> Result<Outcome, RangeError> {
         let evaluated = evaluate(&*range.store.view(), request, self.clock.wall_us()).map_err(store_error)?;
         match evaluated {
@@ -208,7 +246,8 @@ impl RangeClient for FakeRanges {
         }
         let position = RangeDescriptor::position(request.bucket, request.key.as_bytes());
         self.commands.lock().push(request.clone());
-        let done = self.at(address, &position, |range| self.run(range, &request));
+        let done = self.at(address, &position, |_| Ok(())).and_then(|()| self.check_registry(&request));
+        let done = done.and_then(|()| self.at(address, &position, |range| self.run(range, &request)));
         if fault == Some(RangeFault::LosesAnswer) { Err(unavailable(true)) } else { done }
     }
 
@@ -225,11 +264,7 @@ impl RangeClient for FakeRanges {
         let ask = |range: &FakeRange| {
             let view = range.store.view();
             let answered = answer(&*view, query.bucket, query.rules_version, &query.query, self.clock.wall_us());
-            answered.map_err(|refusal| match refusal {
-                QueryRefusal::Stale => RangeError::StaleRules,
-                QueryRefusal::NoSuchBucket => RangeError::Refused(couronne_metadata::command::Refusal::NoSuchBucket),
-                QueryRefusal::Store(error) => store_error(error),
-            })
+            answered.map_err(refusal)
         };
         match key {
             Some(key) => self.at(address, &RangeDescriptor::position(query.bucket, key.as_bytes()), ask),
@@ -272,6 +307,14 @@ fn copy(store: &MemoryStore) -> MemoryStore {
 
 fn unavailable(maybe_done: bool) -> RangeError {
     RangeError::Unavailable { reason: "it was told to be".to_owned(), maybe_done }
+}
+
+fn refusal(refusal: QueryRefusal) -> RangeError {
+    match refusal {
+        QueryRefusal::Stale => RangeError::StaleRules,
+        QueryRefusal::NoSuchBucket => RangeError::Refused(Refusal::NoSuchBucket),
+        QueryRefusal::Store(error) => store_error(error),
+    }
 }
 
 fn store_error(error: StoreError) -> RangeError {

@@ -14,7 +14,7 @@ mod rules;
 use std::sync::Arc;
 
 use couronne_base::fair::{Holder, OnBehalf};
-use couronne_client::BucketView;
+use couronne_client::{BucketView, first_key, key_past};
 use couronne_metadata::command::Refusal;
 use couronne_metadata::ids::Ordinal;
 use couronne_metadata::query::{Answer, Query};
@@ -125,7 +125,7 @@ impl Engine {
     pub async fn renew_bucket(&self, stale: &Bucket) -> Result<Bucket, EngineError> {
         let bucket = self.resolve_bucket_now(&stale.name).await?;
         if bucket.entry.id == stale.entry.id && bucket.entry.rules.version == stale.entry.rules.version {
-            self.install(&bucket.entry).await?;
+            self.install(&stale.name, &bucket.entry).await?;
         }
         Ok(bucket)
     }
@@ -139,7 +139,7 @@ impl Engine {
     /// What the bucket holds, exactly, summed over its ranges.
     pub async fn usage(&self, bucket: &Bucket) -> Result<Usage, EngineError> {
         let mut sum = Usage::default();
-        let mut next = Some(registry::first_key(None)?);
+        let mut next = Some(first_key(None)?);
         while let Some(key) = next {
             let query = Query::Usage { key: key.clone() };
             let answered = self.router().query(bucket.view(), &key, query).await;
@@ -149,7 +149,7 @@ impl Engine {
             sum.noncurrent = sum.noncurrent.saturating_add(usage.noncurrent);
             sum.bytes = sum.bytes.saturating_add(usage.bytes);
             sum.upload_bytes = sum.upload_bytes.saturating_add(usage.upload_bytes);
-            next = registry::key_past(&known.descriptor, bucket.entry.id)?;
+            next = key_past(&known.descriptor, bucket.entry.id)?;
         }
         Ok(sum)
     }

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::ids::BucketId;
 use crate::key::{self, RowKind};
-use crate::query::{Answer, Query};
+use crate::query::{Answer, Query, RulesRow};
 use crate::record::{BucketRules, BucketState, RangeFacts, Usage};
 use crate::store::{StoreError, View};
 use couronne_base::codec::{self, Corrupt, Value};
@@ -71,7 +71,7 @@ pub fn answer(
         Query::PartPayload { key, upload, number } => {
             Answer::PartPayload(view.get(&key::of_part(RowKind::PartPayload, bucket, key, *upload, *number))?)
         }
-        Query::Rules { .. } => Answer::Rules(load(view, &key::of_bucket(RowKind::Rules, bucket))?),
+        Query::Rules { .. } => Answer::Rules(rules(view, bucket)?),
         Query::Usage { .. } => Answer::Usage(Usage::load(view, bucket)?),
         Query::SystemGet { key } => Answer::SystemGet(load(view, &key::of_key(RowKind::System, bucket, key))?),
         Query::SystemScan { prefix, after, limit } => {
@@ -88,6 +88,14 @@ pub fn answer(
         }
     };
     Ok(answer)
+}
+
+fn rules(view: &dyn View, bucket: BucketId) -> Result<RulesRow, StoreError> {
+    if let Some(rules) = load(view, &key::of_bucket(RowKind::Rules, bucket))? {
+        return Ok(RulesRow::Present(rules));
+    }
+    let was_dropped = view.get(&key::of_bucket(RowKind::DroppedBucket, bucket))?.is_some();
+    Ok(if was_dropped { RulesRow::Dropped } else { RulesRow::Absent })
 }
 
 fn check_rules(view: &dyn View, bucket: BucketId, version: u64) -> Result<(), QueryRefusal> {

@@ -1,6 +1,6 @@
 //! The field numbers of queries and their answers.
 
-use crate::query::{Answer, Entry, ListQuery, Ownership, Page, Query};
+use crate::query::{Answer, Entry, ListQuery, Ownership, Page, Query, RulesRow};
 use couronne_base::codec::table::{choice, record};
 use couronne_base::codec::{Corrupt, Field, Input, Value, Writer};
 
@@ -25,6 +25,7 @@ choice! { Query {
     16 Facts,
 } }
 
+choice! { RulesRow { 1 Absent, 2 Present(1 rules), 3 Dropped } }
 choice! { Ownership { 1 Owned, 2 Disowned, 3 Unknown, 4 Dropped } }
 
 choice! { Answer {

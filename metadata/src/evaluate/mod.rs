@@ -176,9 +176,9 @@ impl Evaluation<'_> {
             return self.run_in_bucket(&rules, &request.command);
         }
         match &request.command {
-            Command::PutRules { rules } => self.put_rules(rules),
-            Command::SealBucket { rules } => self.seal_bucket(rules),
-            Command::DropRules => self.drop_rules(),
+            Command::PutRules { rules, .. } => self.put_rules(rules),
+            Command::SealBucket { rules, .. } => self.seal_bucket(rules),
+            Command::DropRules { .. } => self.drop_rules(),
             Command::SystemWrite { expect, value } => self.system_write(*expect, value.as_ref()),
             Command::Abandon { blob } => self.abandon(blob),
             Command::Reaped { row } => self.reaped(row),

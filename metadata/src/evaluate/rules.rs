@@ -12,9 +12,6 @@ use crate::record::{BucketRules, BucketState};
 
 impl Evaluation<'_> {
     pub(super) fn put_rules(&mut self, rules: &BucketRules) -> Result<Outcome, Stop> {
-        if self.bucket() == BucketId::SYSTEM {
-            return Err(Refusal::Invalid(InvalidReason::OfSystem).into());
-        }
         // Only a bucket that is sealed because it is empty is deleted.
         if matches!(rules.state, BucketState::Deleting | BucketState::Dropping) {
             return Err(Refusal::Invalid(InvalidReason::WrongState).into());
@@ -22,12 +19,10 @@ impl Evaluation<'_> {
         self.replace_rules(rules)
     }
 
+    /// A range without rules is sealed too: else a late repeat of the bucket's creation would give it some.
     pub(super) fn seal_bucket(&mut self, rules: &BucketRules) -> Result<Outcome, Stop> {
         if rules.state != BucketState::Deleting {
             return Err(Refusal::Invalid(InvalidReason::WrongState).into());
-        }
-        if self.rules()?.is_none() {
-            return Err(Refusal::NoSuchBucket.into());
         }
         for kind in [RowKind::Current, RowKind::Version, RowKind::Upload] {
             let (start, end) = (key::of_bucket(kind, self.bucket()), key::end_of_bucket(kind, self.bucket()));
@@ -54,6 +49,9 @@ impl Evaluation<'_> {
     /// Rules only ever give way to newer ones, a range that never had any takes only first ones, and a bucket that was
     /// dropped takes none: a late repeat must not bring it back.
     fn replace_rules(&mut self, rules: &BucketRules) -> Result<Outcome, Stop> {
+        if self.bucket() == BucketId::SYSTEM {
+            return Err(Refusal::Invalid(InvalidReason::OfSystem).into());
+        }
         match self.rules()? {
             Some(old) if old == *rules => return Err(Stop::Settled(self.done())),
             Some(old) if old.version >= rules.version => return Err(Refusal::Conflict.into()),

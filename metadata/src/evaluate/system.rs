@@ -15,8 +15,8 @@ impl Evaluation<'_> {
         }
         let row = self.row(RowKind::System);
         let old: Option<SystemRow> = self.load(&row)?;
-        let may_follow =
-            !registry::is_row(&self.request.key) || registry::may_follow(old.as_ref().map(|old| &old.value), value);
+        let may_follow = registry::name_in(&self.request.key)
+            .is_none_or(|name| registry::may_follow(name, old.as_ref().map(|old| &old.value), value));
         let old = old.map(|old| old.version);
         let as_expected = match expect {
             Expect::Any => true,

@@ -12,7 +12,7 @@ use couronne_metadata::command::{
 use couronne_metadata::effect::{Effect, RemovedRows, UsageDelta};
 use couronne_metadata::ids::{BucketId, CommitId, Ordinal, PartNumber, UploadId, VersionId};
 use couronne_metadata::key::{self, RowKind};
-use couronne_metadata::query::{Answer, Entry, ListQuery, Ownership, Page, Query, SystemRow};
+use couronne_metadata::query::{Answer, Entry, ListQuery, Ownership, Page, Query, RulesRow, SystemRow};
 use couronne_metadata::record::{
     Attributes, BlobRef, BlobState, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind,
     Content, Data, Etag, NamedBlob, NamedBy, ObjectRecord, PartRecord, RangeFacts, RangeMarks, ReapReason, ReapRecord,
@@ -328,9 +328,9 @@ fn commands() -> Vec<Command> {
         },
         Command::AbortUpload { upload },
         Command::Abandon { blob: blob() },
-        Command::PutRules { rules: rules() },
-        Command::SealBucket { rules: BucketRules { object_lock: Some(None), ..rules() } },
-        Command::DropRules,
+        Command::PutRules { name: "b".into(), rules: rules() },
+        Command::SealBucket { name: "b".into(), rules: BucketRules { object_lock: Some(None), ..rules() } },
+        Command::DropRules { name: "b".into() },
         Command::SystemWrite { expect: Expect::Version(Ordinal(4)), value: Some(Bytes::new()) },
         Command::SystemWrite { expect: Expect::Absent, value: None },
         Command::Reaped { row: Bytes::from_static(b"row") },
@@ -408,7 +408,9 @@ fn questions_and_answers_come_back() {
     round_trip(&Answer::ListUploads(Page { entries, truncated: false }));
     round_trip(&Answer::Parts(Some((vec![part(), part()], true))));
     round_trip(&Answer::Parts(None));
-    round_trip(&Answer::Rules(Some(rules())));
+    for found in [RulesRow::Absent, RulesRow::Present(rules()), RulesRow::Dropped] {
+        round_trip(&Answer::Rules(found));
+    }
     round_trip(&Answer::Usage(usage()));
     let row = SystemRow { version: Ordinal(1), value: Bytes::new() };
     round_trip(&Answer::SystemScan(vec![(key.clone(), row)], true));

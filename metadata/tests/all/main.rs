@@ -13,6 +13,7 @@ mod encoding;
 mod model;
 mod objects;
 mod recovery;
+mod registry;
 mod repeats;
 mod stores;
 mod support;

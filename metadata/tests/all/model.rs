@@ -358,7 +358,7 @@ proptest! {
         cuts in prop::collection::vec(any::<bool>(), 12),
     ) {
         let effect = |(bucket, change): &(u8, Option<i64>)| {
-            let bucket = BucketId::new(ResidencyClass(0), [*bucket; 14]);
+            let bucket = BucketId::new(ResidencyClass(0), [*bucket; 4], "b");
             match change {
                 Some(objects) => {
                     let delta = Usage { objects: *objects, ..Usage::default() };

@@ -85,7 +85,7 @@ proptest! {
     ) {
         let mut range = Range::new(versioning);
         let mut replica = Replica { store: MemoryStore::new(), log: Vec::new() };
-        let rules = couronne_metadata::command::Command::PutRules { rules: range.rules.clone() };
+        let rules = couronne_metadata::command::Command::PutRules { name: "b".into(), rules: range.rules.clone() };
         let first = CommandRequest { rules_version: 0, ..range.request("any", rules) };
         replica.execute(&first, range.now_us).unwrap();
         let mut done: Vec<(CommandRequest, Outcome)> = Vec::new();

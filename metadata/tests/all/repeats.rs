@@ -83,11 +83,14 @@ fn a_late_command_that_was_called_stale_undoes_nothing_that_was_acknowledged_sin
 fn late_rules_that_another_gateway_had_brought_do_not_bring_a_deleted_bucket_back() {
     let mut range = Range::new(Versioning::Off);
     let first = BucketRules { version: 1, ..range.rules.clone() };
-    let late = CommandRequest { rules_version: 0, ..range.request("any", Command::PutRules { rules: first }) };
+    let late = CommandRequest {
+        rules_version: 0,
+        ..range.request("any", Command::PutRules { name: "b".into(), rules: first })
+    };
     assert!(matches!(range.execute(&repeat_of(&late)), Ok(Outcome::Done { .. })), "they are there already");
     let deleting = BucketRules { version: 2, state: BucketState::Deleting, ..range.rules.clone() };
-    range.run("any", Command::SealBucket { rules: deleting }).unwrap();
-    range.run("any", Command::DropRules).unwrap();
+    range.run("any", Command::SealBucket { name: "b".into(), rules: deleting }).unwrap();
+    range.run("any", Command::DropRules { name: "b".into() }).unwrap();
     range.execute(&late).unwrap();
     assert_eq!(range.store.view().get(&key::of_bucket(RowKind::Rules, range.bucket)).unwrap(), None);
 }
@@ -104,9 +107,12 @@ fn every_answer_to_a_repeat_is_kept() {
     let mut requests = vec![
         range.request("k", Command::AbortUpload { upload: upload_id(2) }),
         range.request("k", delete(Some(couronne_metadata::ids::VersionId::Null), Precondition::default())),
-        range.request("any", Command::PutRules { rules: rules.clone() }),
-        range.request("any", Command::SealBucket { rules: BucketRules { state: BucketState::Deleting, ..rules } }),
-        range.request("any", Command::DropRules),
+        range.request("any", Command::PutRules { name: "b".into(), rules: rules.clone() }),
+        range.request(
+            "any",
+            Command::SealBucket { name: "b".into(), rules: BucketRules { state: BucketState::Deleting, ..rules } },
+        ),
+        range.request("any", Command::DropRules { name: "b".into() }),
         range.request("k", Command::Abandon { blob: blob("k", NOW_MS, 7, 9) }),
     ];
     requests.push(under_next_rules(&mut range, "k", delete(None, Precondition::default())));

@@ -5,20 +5,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::support::{BEGIN_US, Range, blob, delete, etag, list_all, object_key, put, put_blob, upload_id};
 use bytes::Bytes;
-use couronne_base::codec;
 use couronne_metadata::answer::{QueryRefusal, answer};
 use couronne_metadata::command::{
     AttributeChange, Command, CommandRequest, CompletedPart, EtagSet, Expect, InvalidReason, NewData, Outcome,
     Precondition, Refusal,
 };
-use couronne_metadata::ids::{BucketId, Ordinal, PartNumber, UploadId};
+use couronne_metadata::ids::{BucketId, PartNumber, UploadId};
 use couronne_metadata::query::{Answer, Ownership, Query};
 use couronne_metadata::record::{
-    Attributes, BlobRef, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content,
-    ReapReason, ReapTarget, Retention, VersionRecord, Versioning,
+    Attributes, BlobRef, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind, Content, ReapReason,
+    ReapTarget, Retention, VersionRecord, Versioning,
 };
 use couronne_metadata::store::Store;
-use couronne_placement::{PolicyId, ResidencyClass};
+use couronne_placement::ResidencyClass;
 
 const NOW_MS: u64 = BEGIN_US / 1000;
 
@@ -437,7 +436,7 @@ fn a_bucket_is_sealed_only_when_empty_and_its_rules_gate_every_write() {
         let mut rules = range.rules.clone();
         rules.state = BucketState::Deleting;
         rules.version += 1;
-        Command::SealBucket { rules }
+        Command::SealBucket { name: "b".into(), rules }
     };
     let seal = sealed(&range);
     assert_eq!(range.run("any", seal.clone()), Err(Refusal::BucketNotEmpty));
@@ -446,7 +445,7 @@ fn a_bucket_is_sealed_only_when_empty_and_its_rules_gate_every_write() {
     range.run("u", create(upload_id(1), None)).unwrap();
     assert_eq!(range.run("any", seal.clone()), Err(Refusal::BucketNotEmpty));
     range.run("u", Command::AbortUpload { upload: upload_id(1) }).unwrap();
-    assert_eq!(range.run("any", Command::DropRules), Err(Refusal::Conflict));
+    assert_eq!(range.run("any", Command::DropRules { name: "b".into() }), Err(Refusal::Conflict));
     range.run("any", seal.clone()).unwrap();
     range.run("any", seal).unwrap();
     let request = range.request("k", put("x", Precondition::default()));
@@ -456,12 +455,12 @@ fn a_bucket_is_sealed_only_when_empty_and_its_rules_gate_every_write() {
     assert!(matches!(refused, Err(QueryRefusal::Stale)));
     range.rules.version += 1;
     assert_eq!(range.put("k", "x"), Err(Refusal::NoSuchBucket));
-    range.run("any", Command::DropRules).unwrap();
-    range.run("any", Command::DropRules).unwrap();
+    range.run("any", Command::DropRules { name: "b".into() }).unwrap();
+    range.run("any", Command::DropRules { name: "b".into() }).unwrap();
     assert_eq!(range.put("k", "x"), Err(Refusal::NoSuchBucket));
     let mut late = range.rules.clone();
     late.version = 9;
-    assert_eq!(range.run("any", Command::PutRules { rules: late }), Err(Refusal::Conflict));
+    assert_eq!(range.run("any", Command::PutRules { name: "b".into(), rules: late }), Err(Refusal::Conflict));
 }
 
 /// Of a bucket that is gone nobody else would ever say whose its blobs are.
@@ -475,63 +474,21 @@ fn what_is_left_of_a_dropped_bucket_is_disowned_and_it_never_comes_back() {
     assert_eq!(owner(&range, "k", orphan.id), Ownership::Disowned);
     let rules = BucketRules { version: 2, state: BucketState::Deleting, ..first.clone() };
     let not_sealed = Err(Refusal::Invalid(InvalidReason::WrongState));
-    assert_eq!(range.run("any", Command::PutRules { rules: rules.clone() }), not_sealed, "only an empty bucket goes");
-    range.run("any", Command::SealBucket { rules }).unwrap();
-    range.run("any", Command::DropRules).unwrap();
+    assert_eq!(
+        range.run("any", Command::PutRules { name: "b".into(), rules: rules.clone() }),
+        not_sealed,
+        "only an empty bucket goes"
+    );
+    range.run("any", Command::SealBucket { name: "b".into(), rules }).unwrap();
+    range.run("any", Command::DropRules { name: "b".into() }).unwrap();
     assert_eq!(owner(&range, "k", orphan.id), Ownership::Disowned, "the range remembers that it held the bucket");
-    let again = CommandRequest { rules_version: 0, ..range.request("any", Command::PutRules { rules: first }) };
+    let again = CommandRequest {
+        rules_version: 0,
+        ..range.request("any", Command::PutRules { name: "b".into(), rules: first })
+    };
     assert_eq!(range.execute(&again), Err(Refusal::Conflict));
-    range.bucket = BucketId::new(ResidencyClass(0), [8; 14]);
+    range.bucket = BucketId::new(ResidencyClass(0), [8; 4], "b");
     assert_eq!(owner(&range, "k", orphan.id), Ownership::Unknown, "it may have held a bucket that is yet to come");
-}
-
-#[test]
-fn a_registry_row_follows_from_the_one_before_and_goes_only_once_the_bucket_was_dropped() {
-    let mut range = Range::new(Versioning::Off);
-    let rules =
-        BucketRules { version: 1, state: BucketState::Creating, object_lock: Some(None), ..range.rules.clone() };
-    let created = BucketEntry { id: range.bucket, account: "me".into(), created: Ordinal(1), rules };
-    range.bucket = BucketId::SYSTEM;
-    let in_state = |version, state| BucketEntry {
-        rules: BucketRules { version, state, ..created.rules.clone() },
-        ..created.clone()
-    };
-    let write = |range: &mut Range, entry: Option<&BucketEntry>| {
-        range.run("bucket/name", Command::SystemWrite { expect: Expect::Any, value: entry.map(codec::encode) })
-    };
-    let no_step = Err(Refusal::Invalid(InvalidReason::NoStep));
-    assert_eq!(write(&mut range, Some(&in_state(1, BucketState::Live))), no_step);
-    assert_eq!(write(&mut range, Some(&in_state(u64::MAX, BucketState::Creating))), no_step);
-    write(&mut range, Some(&created)).unwrap();
-    let steps = [
-        (1, BucketState::Live),
-        (2, BucketState::Live),
-        (3, BucketState::Deleting),
-        (4, BucketState::Live),
-        (5, BucketState::Deleting),
-        (5, BucketState::Dropping),
-    ];
-    for (version, state) in steps {
-        let next = in_state(version, state);
-        let garbage = Command::SystemWrite { expect: Expect::Any, value: Some(Bytes::from_static(b"garbage")) };
-        assert_eq!(range.run("bucket/name", garbage), no_step);
-        assert_eq!(write(&mut range, None), no_step, "before {state:?}");
-        for other in [
-            in_state(version + 2, state),
-            in_state(u64::MAX, state),
-            BucketEntry { id: BucketId::new(ResidencyClass(0), [8; 14]), ..next.clone() },
-            BucketEntry { account: "another".into(), ..next.clone() },
-            BucketEntry { created: Ordinal(2), ..next.clone() },
-            BucketEntry { rules: BucketRules { object_lock: None, ..next.rules.clone() }, ..next.clone() },
-            BucketEntry { rules: BucketRules { policy: PolicyId(9), ..next.rules.clone() }, ..next.clone() },
-        ] {
-            assert_eq!(write(&mut range, Some(&other)), no_step, "{other:?}");
-        }
-        write(&mut range, Some(&next)).unwrap();
-    }
-    assert_eq!(write(&mut range, Some(&in_state(6, BucketState::Live))), no_step);
-    write(&mut range, None).unwrap();
-    write(&mut range, None).unwrap();
 }
 
 #[test]

@@ -387,8 +387,10 @@ mod tests {
     use crate::disk::simulated::SimulatedDisk;
 
     fn request(env: &Env) -> PutShard {
-        let owner =
-            Owner { bucket: BucketId::new(ResidencyClass(0), [3; 14]), key: ObjectKey::new("key".to_owned()).unwrap() };
+        let owner = Owner {
+            bucket: BucketId::new(ResidencyClass(0), [3; 4], "b"),
+            key: ObjectKey::new("key".to_owned()).unwrap(),
+        };
         let blob = BlobId::new(env.clock.wall_ms(), env.random_bytes(), owner.binding());
         let shard = ShardId { chunk: ChunkId { blob, index: 0 }, number: 0 };
         let (geometry, payload) = (Geometry::new(2, 1, 1 << 20).unwrap(), bytes::Bytes::from_static(b"some bytes"));

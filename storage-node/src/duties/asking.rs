@@ -7,7 +7,7 @@ use couronne_client::ClientError;
 use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Command, CommandRequest, Outcome};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
-use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::query::{Answer, Query, RulesRow};
 use couronne_placement::PolicyId;
 use couronne_protocol::map::MapSource;
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeError};
@@ -62,7 +62,7 @@ pub(super) async fn policy_of(context: &DutyContext, owner: &Owner) -> Result<Po
         return Ok(map.default_policy);
     }
     match ask_owner(context, owner, Query::Rules { key: owner.key.clone() }).await? {
-        Answer::Rules(Some(rules)) => Ok(rules.policy),
+        Answer::Rules(RulesRow::Present(rules)) => Ok(rules.policy),
         _ => Err(DutyError::NoRules),
     }
 }

@@ -6,6 +6,7 @@
 //! survives the loss; a replica that forgot its past never votes under its old id.
 //! Must not know: HTTP, S3, Swift.
 
+mod for_gateways;
 mod operate;
 mod service;
 mod start;
@@ -14,6 +15,7 @@ mod status;
 use std::sync::Arc;
 use std::time::Duration;
 
+use couronne_client::Client;
 use couronne_cluster::map::{ClusterMap, MapView};
 use couronne_metadata::evaluate;
 use couronne_placement::{Redundancy, ShardId};
@@ -74,6 +76,8 @@ pub struct LocalNode {
     duties: Arc<DutyContext>,
     local: Arc<LocalService>,
     routes: Arc<Routes>,
+    /// What asks ranges and drives, wherever they are.
+    client: Arc<Client>,
     /// Drives that came back with less than they once knew; they get new replicas.
     forgetful: Vec<DriveId>,
     stop: Arc<StopSignal>,

@@ -90,10 +90,10 @@ impl LocalNode {
             (settings.certificate_lifetime, settings.duties.repair_grace),
             settings.cluster_keys,
         ));
-        let duties =
-            Arc::new(DutyContext::new(surroundings, &local, (Arc::clone(&routes), client), map_store, settings.duties));
+        let (ways, duties) = ((Arc::clone(&routes), Arc::clone(&client)), settings.duties);
+        let duties = Arc::new(DutyContext::new(surroundings, &local, ways, map_store, duties));
         membership.watch();
-        Ok(Arc::new(Self { id, drives, replicas, membership, duties, local, routes, forgetful, stop }))
+        Ok(Arc::new(Self { id, drives, replicas, membership, duties, local, routes, client, forgetful, stop }))
     }
 
     /// The second half of a start: opens the replicas that keep the map, once the others were asked what they know of

@@ -242,8 +242,8 @@ async fn the_scrubber_deletes_only_what_its_range_disowns() {
         blob.write(&node, |_, primary| Some(primary)).await;
     }
     let deleting = BucketRules { version: 2, state: BucketState::Deleting, ..rules() };
-    change(&rig.env, &node, &deleted_bucket, Command::SealBucket { rules: deleting }).await.unwrap();
-    change(&rig.env, &node, &deleted_bucket, Command::DropRules).await.unwrap();
+    change(&rig.env, &node, &deleted_bucket, Command::SealBucket { name: "b".into(), rules: deleting }).await.unwrap();
+    change(&rig.env, &node, &deleted_bucket, Command::DropRules { name: "b".into() }).await.unwrap();
     eventually("the orphan is gone", async || orphan.copies(&node).await == 0).await;
     eventually("what the deleted bucket left is gone", async || left_over.copies(&node).await == 0).await;
     // TestCluster more rounds change nothing.

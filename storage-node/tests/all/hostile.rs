@@ -1,6 +1,8 @@
 //! What a compromised gateway can do to what others have: nothing. It has a gateway's certificate, knows every blob's id
 //! and which commands were sent, and forges checksums, which are made without a key.
 
+mod buckets;
+
 use std::sync::Arc;
 
 use crate::support::blobs::TestBlob;
@@ -78,7 +80,7 @@ async fn cluster(seed: u64) -> TestCluster {
     .await;
     let locking = BucketRules { versioning: Versioning::Enabled, object_lock: Some(None), ..rules() };
     let (node, env) = (cluster.node(1), cluster.machines[0].rig.env.clone());
-    change(&env, &node, &owner("any"), Command::PutRules { rules: locking }).await.unwrap();
+    change(&env, &node, &owner("any"), Command::PutRules { name: "b".into(), rules: locking }).await.unwrap();
     cluster
 }
 
@@ -131,9 +133,9 @@ async fn a_hostile_gateway_takes_nothing_that_others_have() {
     hostile.refused(&locked.owner, unlock(AttributeChange::Retention(None))).await;
     hostile.refused(&locked.owner, unlock(AttributeChange::All(Box::default()))).await;
     let gone = BucketRules { version: 2, state: BucketState::Deleting, ..rules() };
-    hostile.refused(&own, Command::PutRules { rules: gone.clone() }).await;
-    hostile.refused(&own, Command::SealBucket { rules: gone }).await;
-    hostile.refused(&own, Command::DropRules).await;
+    hostile.refused(&own, Command::PutRules { name: "b".into(), rules: gone.clone() }).await;
+    hostile.refused(&own, Command::SealBucket { name: "b".into(), rules: gone }).await;
+    hostile.refused(&own, Command::DropRules { name: "b".into() }).await;
 
     // A plain deletion of a locked key hides it, and an upload may be written beside it: neither takes the version.
     hostile.command(&locked.owner, delete(None)).await.unwrap();

@@ -34,7 +34,7 @@ async fn make_bucket(env: &Env, node: &LocalNode) {
         policy: PolicyId(0),
         extra: Vec::new(),
     };
-    change(env, node, &owner(), Command::PutRules { rules }).await.unwrap();
+    change(env, node, &owner(), Command::PutRules { name: "b".into(), rules }).await.unwrap();
 }
 
 /// Puts a version, retained for so many days if any; its name.

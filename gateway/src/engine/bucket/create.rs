@@ -46,7 +46,7 @@ impl Engine {
     pub(super) async fn finish_creation(&self, name: &str, claimed: Registered) -> Result<Option<Bucket>, EngineError> {
         let Registered { mut entry, version } = claimed;
         entry.rules.state = BucketState::Live;
-        self.install(&entry).await?;
+        self.install(name, &entry).await?;
         let Some(listing) = self.list_pending(name, &entry).await? else { return Ok(None) };
         if self.register(name, Expect::Version(version), Some(&entry)).await?.is_none() {
             return Ok(None);
@@ -65,7 +65,7 @@ impl Engine {
             extra: create.extra.clone(),
         };
         Ok(BucketEntry {
-            id: BucketId::new(ResidencyClass::default(), self.env().random_bytes()),
+            id: BucketId::new(ResidencyClass::default(), self.env().random_bytes(), &create.name),
             account: create.account.clone(),
             created: Ordinal(self.env().clock.wall_us()),
             rules,

@@ -71,7 +71,7 @@ impl Engine {
     /// Steps 2 and 3.
     async fn seal(&self, name: &str, found: Registered) -> Result<Resumed, EngineError> {
         let Registered { entry, version } = found;
-        match self.in_every_range(entry.id, RulesStep::Seal(&entry.rules)).await {
+        match self.in_every_range(name, entry.id, RulesStep::Seal(&entry.rules)).await {
             Ok(()) => {
                 self.list_pending_again(name, &entry).await?;
                 let dropping =
@@ -86,7 +86,7 @@ impl Engine {
                 if self.register(name, Expect::Version(version), Some(&live)).await?.is_none() {
                     return Ok(Resumed::Changed);
                 }
-                self.install(&live).await?;
+                self.install(name, &live).await?;
                 Ok(Resumed::NotEmpty)
             }
             // A range has newer rules: someone rolled the deletion back meanwhile.
@@ -98,7 +98,7 @@ impl Engine {
     /// Steps 4 to 6.
     async fn drop_bucket(&self, name: &str, found: Registered) -> Result<Resumed, EngineError> {
         let Registered { entry, version } = found;
-        self.in_every_range(entry.id, RulesStep::Drop(entry.rules.version)).await?;
+        self.in_every_range(name, entry.id, RulesStep::Drop(entry.rules.version)).await?;
         self.unlist(name, &entry).await?;
         let removed = self.register(name, Expect::Version(version), None).await?;
         Ok(if removed.is_some() { Resumed::Gone } else { Resumed::Changed })

@@ -198,15 +198,14 @@ fn owned_key(account: &str, name: &str) -> Result<ObjectKey, EngineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use couronne_placement::ResidencyClass;
 
     #[test]
     fn is_written_as_drawn_and_nothing_else_is_read() {
-        let id = BucketId::new(ResidencyClass(0), [7; 14]);
+        let id = BucketId::from_bytes([7; 16]);
         for is_confirmed in [false, true] {
             let row = OwnedRow { is_confirmed, created: Ordinal(0x0102), id };
             let bytes = row.encode();
-            let drawn = [&[1, u8::from(is_confirmed)][..], &[0, 0, 0, 0, 0, 0, 1, 2], &[0, 0], &[7; 14]].concat();
+            let drawn = [&[1, u8::from(is_confirmed)][..], &[0, 0, 0, 0, 0, 0, 1, 2], &[7; 16]].concat();
             assert_eq!(bytes, drawn);
             assert_eq!(OwnedRow::decode(&bytes).unwrap(), row);
             assert!(OwnedRow::decode(&bytes[..bytes.len() - 1]).is_err());

@@ -3,13 +3,10 @@
 //! Promises: it is changed by compare-and-swap alone.
 //! Must not know: how an account's buckets are listed.
 
-use bytes::Bytes;
 use couronne_base::codec;
-use couronne_client::next_key;
-use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::Expect;
-use couronne_metadata::evaluate::registry;
-use couronne_metadata::ids::{BucketId, ObjectKey, Ordinal};
+use couronne_metadata::evaluate::registry::key_of;
+use couronne_metadata::ids::{KeyError, ObjectKey, Ordinal};
 use couronne_metadata::record::BucketEntry;
 
 use super::{Engine, EngineError};
@@ -24,7 +21,7 @@ pub(super) struct Registered {
 impl Engine {
     /// The registry row of a name.
     pub(super) async fn registered(&self, name: &str) -> Result<Option<Registered>, EngineError> {
-        let Ok(key) = registry_key(name) else { return Ok(None) };
+        let Ok(key) = key_of(name) else { return Ok(None) };
         let Some(row) = self.router().system_get(&key).await? else { return Ok(None) };
         let entry =
             codec::decode(&row.value).map_err(|error| EngineError::Corrupt(format!("registry row: {error}")))?;
@@ -39,27 +36,16 @@ impl Engine {
         entry: Option<&BucketEntry>,
     ) -> Result<Option<Ordinal>, EngineError> {
         let value = entry.map(codec::encode);
-        let written = self.router().system_write(&registry_key(name)?, expect, value).await;
+        let written = self.router().system_write(&key_of(name).map_err(no_key)?, expect, value).await;
         self.shared.buckets.forget(name);
         Ok(written?)
     }
 }
 
-fn registry_key(name: &str) -> Result<ObjectKey, EngineError> {
-    system_key(format!("{}{name}", registry::PREFIX))
-}
-
 pub(super) fn system_key(text: String) -> Result<ObjectKey, EngineError> {
-    ObjectKey::new(text).map_err(|error| EngineError::Corrupt(format!("system row: {error}")))
+    ObjectKey::new(text).map_err(no_key)
 }
 
-/// The first key that a range of a bucket may own: its first position, or the least key there is.
-pub(super) fn first_key(start: Option<Bytes>) -> Result<ObjectKey, EngineError> {
-    let start = start.unwrap_or(Bytes::from_static(b"\0"));
-    ObjectKey::new(start).map_err(|error| EngineError::Corrupt(format!("a range is cut at no key: {error}")))
-}
-
-/// A key of the range after this one, if the bucket goes on there.
-pub(super) fn key_past(range: &RangeDescriptor, bucket: BucketId) -> Result<Option<ObjectKey>, EngineError> {
-    next_key(range, bucket).map(|next| first_key(Some(next))).transpose()
+fn no_key(error: KeyError) -> EngineError {
+    EngineError::Corrupt(format!("system row: {error}"))
 }

@@ -4,14 +4,13 @@
 //! under the new ones until it gets them. A change is done when all ranges have it. After a crash in
 //! between, the next request that meets such a range brings it the rules ([`Engine::renew_bucket`]).
 
-use couronne_client::{BucketView, ClientError};
+use couronne_client::{BucketView, ClientError, first_key, key_past};
 use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Command, Expect, Refusal};
 use couronne_metadata::ids::{BucketId, ObjectKey};
-use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::query::{Answer, Query, RulesRow};
 use couronne_metadata::record::{BucketEntry, BucketRules, BucketState};
 
-use super::registry::{first_key, key_past};
 use super::{Bucket, Engine, EngineError, TURNS_MAX};
 
 /// What is done with the rules row of one range.
@@ -43,23 +42,40 @@ impl Engine {
             let rules = BucketRules { version: current.version + 1, state: BucketState::Live, ..edit(current)? };
             let entry = BucketEntry { rules, ..found.entry };
             if self.register(&bucket.name, Expect::Version(found.version), Some(&entry)).await?.is_some() {
-                self.install(&entry).await?;
+                self.install(&bucket.name, &entry).await?;
                 return Ok(self.remember(&bucket.name, entry));
             }
         }
         Err(EngineError::BucketBusy)
     }
 
-    /// Brings an entry's rules to every range of its bucket.
-    pub(super) async fn install(&self, entry: &BucketEntry) -> Result<(), EngineError> {
-        self.in_every_range(entry.id, RulesStep::Install(&entry.rules)).await
+    /// Brings an entry's rules to every range of its bucket, or newer ones: ranges take only those that the registry has.
+    pub(super) async fn install(&self, name: &str, entry: &BucketEntry) -> Result<(), EngineError> {
+        let mut rules = entry.rules.clone();
+        for _ in 0..TURNS_MAX {
+            match self.in_every_range(name, entry.id, RulesStep::Install(&rules)).await {
+                Err(EngineError::BucketBusy) => {}
+                done => return done,
+            }
+            let found = self.registered(name).await?.filter(|found| found.entry.id == entry.id);
+            match found.map(|found| found.entry.rules) {
+                Some(newer) if newer.state == BucketState::Live && newer.version > rules.version => rules = newer,
+                _ => break,
+            }
+        }
+        Err(EngineError::BucketBusy)
     }
 
-    /// Takes a step in every range of a bucket, in key order.
-    pub(super) async fn in_every_range(&self, bucket: BucketId, step: RulesStep<'_>) -> Result<(), EngineError> {
+    /// Takes a step in every range of the bucket of this name, in key order.
+    pub(super) async fn in_every_range(
+        &self,
+        name: &str,
+        bucket: BucketId,
+        step: RulesStep<'_>,
+    ) -> Result<(), EngineError> {
         let mut next = Some(first_key(None)?);
         while let Some(key) = next {
-            let range = self.in_range(bucket, &key, step).await?;
+            let range = self.in_range(name, bucket, &key, step).await?;
             next = key_past(&range, bucket)?;
         }
         Ok(())
@@ -68,6 +84,7 @@ impl Engine {
     /// Takes a step in the range of a key; returns that range.
     async fn in_range(
         &self,
+        name: &str,
         bucket: BucketId,
         key: &ObjectKey,
         step: RulesStep<'_>,
@@ -75,12 +92,12 @@ impl Engine {
         for _ in 0..TURNS_MAX {
             let query = Query::Rules { key: key.clone() };
             let answered = self.router().query_under(bucket, None, key.as_bytes(), query).await;
-            let (Answer::Rules(rules), known) = answered? else { return Err(EngineError::unexpected("Rules")) };
-            let Some(command) = command(step, rules.as_ref())? else { return Ok(known.descriptor.clone()) };
-            let view = BucketView { id: bucket, rules_version: rules.map_or(0, |rules| rules.version) };
+            let (Answer::Rules(found), known) = answered? else { return Err(EngineError::unexpected("Rules")) };
+            let Some(command) = command(name, step, &found)? else { return Ok(known.descriptor.clone()) };
+            let view = BucketView { id: bucket, rules_version: version(&found).unwrap_or(0) };
             match self.router().execute_located(view, key, command).await {
                 Ok((_, known)) => return Ok(known.descriptor.clone()),
-                // Someone else took a step in this range since its rules were read.
+                // Someone else took a step in this range since its rules were read, or changed the registry row.
                 Err(ClientError::StaleRules | ClientError::Refused(Refusal::Conflict | Refusal::NoSuchBucket)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -89,18 +106,27 @@ impl Engine {
     }
 }
 
-/// The command that takes a step in a range with these rules; `None` if it is taken already.
-fn command(step: RulesStep<'_>, rules: Option<&BucketRules>) -> Result<Option<Command>, EngineError> {
-    let version = rules.map(|rules| rules.version);
+/// The version of the rules that a range has, if it has any.
+fn version(found: &RulesRow) -> Option<u64> {
+    match found {
+        RulesRow::Present(rules) => Some(rules.version),
+        RulesRow::Absent | RulesRow::Dropped => None,
+    }
+}
+
+/// The command that takes a step in a range that has this; `None` if it is taken already.
+fn command(name: &str, step: RulesStep<'_>, found: &RulesRow) -> Result<Option<Command>, EngineError> {
+    let (name, version, was_dropped) = (name.into(), version(found), *found == RulesRow::Dropped);
     match step {
-        RulesStep::Install(new) if version.is_some_and(|version| version >= new.version) => Ok(None),
-        RulesStep::Install(new) => Ok(Some(Command::PutRules { rules: new.clone() })),
-        // A range without rules takes no rows: there is nothing to seal.
-        RulesStep::Seal(_) | RulesStep::Drop(_) if version.is_none() => Ok(None),
+        RulesStep::Install(new) if version >= Some(new.version) => Ok(None),
+        RulesStep::Install(new) if !was_dropped => Ok(Some(Command::PutRules { name, rules: new.clone() })),
         RulesStep::Seal(new) if version == Some(new.version) => Ok(None),
-        RulesStep::Seal(new) if version < Some(new.version) => Ok(Some(Command::SealBucket { rules: new.clone() })),
-        RulesStep::Drop(last) if version <= Some(last) => Ok(Some(Command::DropRules)),
+        RulesStep::Seal(new) if version < Some(new.version) && !was_dropped => {
+            Ok(Some(Command::SealBucket { name, rules: new.clone() }))
+        }
+        RulesStep::Drop(_) if version.is_none() => Ok(None),
+        RulesStep::Drop(last) if version <= Some(last) => Ok(Some(Command::DropRules { name })),
         // The rules went on since this sequence began: it is not the one that decides.
-        RulesStep::Seal(_) | RulesStep::Drop(_) => Err(EngineError::BucketBusy),
+        RulesStep::Install(_) | RulesStep::Seal(_) | RulesStep::Drop(_) => Err(EngineError::BucketBusy),
     }
 }

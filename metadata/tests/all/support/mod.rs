@@ -31,25 +31,30 @@ pub struct Range {
 impl Range {
     /// A range that holds one live bucket.
     pub fn new(versioning: Versioning) -> Self {
-        let bucket = bucket();
+        let mut range = Self::empty();
+        range.rules.versioning = versioning;
+        range.change_rules(|_| {});
+        range
+    }
+
+    /// A range that holds nothing.
+    pub fn empty() -> Self {
         let rules = BucketRules {
             version: 0,
             state: BucketState::Live,
-            versioning,
+            versioning: Versioning::Off,
             object_lock: None,
             policy: PolicyId(0),
             extra: Vec::new(),
         };
-        let mut range = Self { store: MemoryStore::new(), bucket, rules, now_us: BEGIN_US, commits: 0 };
-        range.change_rules(|_| {});
-        range
+        Self { store: MemoryStore::new(), bucket: bucket(), rules, now_us: BEGIN_US, commits: 0 }
     }
 
     pub fn change_rules(&mut self, change: impl FnOnce(&mut BucketRules)) {
         let replaced = self.rules.version;
         change(&mut self.rules);
         self.rules.version += 1;
-        let mut request = self.request("any", Command::PutRules { rules: self.rules.clone() });
+        let mut request = self.request("any", Command::PutRules { name: "b".into(), rules: self.rules.clone() });
         request.rules_version = replaced;
         self.execute(&request).unwrap();
     }
@@ -136,7 +141,7 @@ pub fn object_key(key: &str) -> ObjectKey {
 
 /// The bucket that the tests' range holds.
 pub fn bucket() -> BucketId {
-    BucketId::new(ResidencyClass(0), [7; 14])
+    BucketId::new(ResidencyClass(0), [7; 4], "b")
 }
 
 /// A blob of that key of the tests' bucket.

@@ -347,7 +347,7 @@ mod tests {
                 version,
                 geometry: Geometry::new(4, 2, 1 << 20).unwrap(),
                 shard_len: frames * frame::FRAME_BYTES,
-                owner: Owner { bucket: BucketId::new(ResidencyClass(4), [1; 14]), key: ObjectKey::new(key).unwrap() },
+                owner: Owner { bucket: BucketId::new(ResidencyClass(4), [1; 4], "b"), key: ObjectKey::new(key).unwrap() },
                 older: older.clone(),
                 frames: (0..u64::from(frames)).collect(),
             };

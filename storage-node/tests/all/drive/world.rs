@@ -48,7 +48,7 @@ pub(crate) fn settings() -> Settings {
 /// Whose blob it is.
 pub(crate) fn owner(number: u8) -> Owner {
     let key = ObjectKey::new(format!("key of {number}")).unwrap();
-    Owner { bucket: BucketId::new(ResidencyClass(0), [3; 14]), key }
+    Owner { bucket: BucketId::new(ResidencyClass(0), [3; 4], "b"), key }
 }
 
 pub(crate) fn blob(number: u8) -> BlobId {

@@ -67,14 +67,18 @@ pub async fn execute_through(
 
 /// Asks the range of a key, trying again for a while.
 pub async fn ask(env: &Env, node: &LocalNode, owner: &Owner, query: Query) -> Answer {
-    let until = env.clock.wall_ms() + 20_000;
+    let (until, mut hint) = (env.clock.wall_ms() + 20_000, None);
     loop {
         let request = QueryRequest { bucket: owner.bucket, rules_version: None, query: query.clone() };
-        match node.local().query(leader_of(node, owner.bucket, owner.key.as_bytes()).await, request).await {
+        let address = leader_of(node, owner.bucket, owner.key.as_bytes()).await;
+        let address = RangeAddress { replica: hint.take().unwrap_or(address.replica), ..address };
+        match node.routes().query(address, request).await {
             Ok(answer) => return answer,
             Err(error) if env.clock.wall_ms() > until => panic!("{error}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(RangeError::NotLeader(leader)) => hint = leader,
+            Err(_) => {}
         }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -111,11 +115,12 @@ pub async fn read(env: &Env, node: &LocalNode, at: &str) -> Option<Bytes> {
     }
 }
 
+/// The name of the tests' buckets.
+pub const BUCKET_NAME: &str = "b";
+
 /// A bucket's identity by one byte, which decides about its range.
 pub fn bucket_id(first: u8) -> BucketId {
-    let mut random = [9; 14];
-    random[0] = first;
-    BucketId::new(ResidencyClass(0), random)
+    BucketId::new(ResidencyClass(0), [first, 9, 9, 9], BUCKET_NAME)
 }
 
 /// Executes a command on a bucket made by [`make_bucket`].
@@ -152,7 +157,7 @@ pub fn rules() -> BucketRules {
 /// Makes a bucket live in the range of its first key.
 pub async fn make_bucket(env: &Env, node: &LocalNode, bucket: BucketId) {
     let rules = rules();
-    change(env, node, &Owner { bucket, key: key("any") }, Command::PutRules { rules }).await.unwrap();
+    change(env, node, &Owner { bucket, key: key("any") }, Command::PutRules { name: "b".into(), rules }).await.unwrap();
 }
 
 /// The repair rows of the range of a key.
