@@ -281,8 +281,8 @@ impl Shares {
         let Some(own) = self.claims.get(&id).map(|claim| claim.holder) else { return };
         let is_beside = |holder: NodeId| self.tree.have_one_outermost(holder, own);
         let waits = |id: &ClaimId| self.claims.get(id).is_some_and(|claim| is_beside(claim.holder));
-        let waiting = self.waiting.iter().filter(|(id, wait)| overdue(wait) && waits(id));
-        let wanted: u64 = waiting.map(|(_, wait)| wait.amount).sum();
+        let others = self.waiting.iter().filter(|(other, wait)| **other != id && overdue(wait) && waits(other));
+        let wanted: u64 = others.map(|(_, wait)| wait.amount).sum();
         let room = wanted.min(self.capacity / PARTS_FREED);
         while self.unsettled_without(id) > self.capacity.saturating_sub(self.need_max().saturating_add(room)) {
             let victim = self.tree.find_largest(own, Some(room), &mut |holder| {
