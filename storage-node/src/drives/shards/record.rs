@@ -370,7 +370,7 @@ mod tests {
         let facts = ShardFacts {
             shard,
             owner: Owner {
-                bucket: BucketId::new(ResidencyClass(1), [2; 4], "b"),
+                bucket: BucketId::from_bytes([0, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]),
                 key: ObjectKey::new(key.to_owned()).unwrap(),
             },
             geometry: Geometry::new(4, 2, 4 << 20).unwrap(),
