@@ -242,9 +242,10 @@ impl Shares {
     }
 
     /// Who is cut, now that a claim has waited for `patience`: the slowest of the holder that holds most, as many as it
-    /// takes for that claim to be filled, and for those beside it that have waited as long. If no holder holds more than that of the claim, then, with `cuts_own`, of its own
-    /// holder those that have stopped, once the holder was given less than the claim may need for as long as it takes to
-    /// know; and the slowest, once nobody was given anything for `patience`.
+    /// takes for that claim to be filled, and for those beside it that have waited as long. If no holder holds more than
+    /// that of the claim, then, with `cuts_own`, of its own holder those that have stopped, once the holder was given less
+    /// than the claim may need for as long as it takes to know; and the slowest, once nobody was given anything for
+    /// `patience`.
     pub(super) fn cuts(&mut self, patience: Duration, cuts_own: bool, now: Duration) -> Vec<ClaimId> {
         let overdue = |wait: &Wait| now.saturating_sub(wait.since) >= patience;
         // Of one holder's the one that was given least, and asks for least.
