@@ -93,15 +93,15 @@ impl RocksDrive {
     }
 
     fn open_with(folder: &Path, options: Options) -> Result<Self, StoreError> {
+        let is_there = folder.join("CURRENT").exists();
         // Without this file RocksDB would make a new database of the old one's folder.
-        if has_files(folder).map_err(|error| StoreError::Failed(error.to_string()))? && !folder.join("CURRENT").exists()
-        {
+        if !is_there && has_files(folder).map_err(|error| StoreError::Failed(error.to_string()))? {
             return Err(StoreError::Rotten("CURRENT is missing".to_owned()));
         }
-        // A folder without a database has no stores; whatever else is wrong shows when it is opened.
-        let names = Database::list_cf(&options, folder).unwrap_or_default();
+        // A folder without a database has no stores.
+        let names = if is_there { Database::list_cf(&options, folder).map_err(unopened)? } else { Vec::new() };
         let stores = names.iter().map(|name| (name, options.clone()));
-        let database = Database::open_cf_with_opts(&options, folder, stores).map_err(failed)?;
+        let database = Database::open_cf_with_opts(&options, folder, stores).map_err(unopened)?;
         let names = names.into_iter().filter(|name| name != DEFAULT_COLUMN_FAMILY_NAME).collect();
         let (names, sealed, in_use) = (Mutex::new(names), OnceLock::new(), Arc::default());
         Ok(Self { inner: Arc::new(Inner { database, options, names, sealed, in_use }) })
@@ -441,6 +441,18 @@ fn options(settings: &RocksSettings) -> Options {
     options.set_stats_dump_period_sec(0);
     options.set_stats_persist_period_sec(0);
     options
+}
+
+/// A database that could not be opened. Unless the system refused something, its files are not as they were written:
+/// RocksDB tells that in many ways, such as that a file named in another has no name that a file can have.
+fn unopened(error: rocksdb::Error) -> StoreError {
+    let names = ["Is a directory", "Not a directory", "File name too long", "Invalid argument"];
+    let is_rotten = match error.kind() {
+        ErrorKind::IOError => names.iter().any(|what| error.as_ref().contains(what)),
+        ErrorKind::NotFound | ErrorKind::NotSupported | ErrorKind::InvalidArgument | ErrorKind::Incomplete => true,
+        _ => false,
+    };
+    if is_rotten { StoreError::Rotten(error.into_string()) } else { failed(error) }
 }
 
 /// A read that failed.

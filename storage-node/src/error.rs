@@ -12,6 +12,14 @@ pub enum NodeError {
     /// A drive lost durable bytes of its log.
     #[error("log of drive {0}")]
     CorruptLog(String),
+    /// The stores of a drive met rot, and cannot be gone on with.
+    #[error("stores of drive {drive} are rotten: {what}")]
+    RottenStores {
+        /// What operators call it.
+        drive: String,
+        /// What was met.
+        what: String,
+    },
     /// Another process has the drive.
     #[error("drive {0} is in use by another process")]
     InUse(String),

@@ -217,6 +217,11 @@ impl Stores for MemoryStores {
         })
     }
 
+    fn open_again(&self) -> Result<(), StoreError> {
+        self.reopen();
+        Ok(())
+    }
+
     fn begin_anew(&self) -> Result<(), StoreError> {
         let mut database = self.database.lock();
         database.open_again();

@@ -35,12 +35,10 @@ pub(crate) async fn mount_all(
     notes: &DriveNotes,
 ) -> Result<(ById, Vec<DriveId>), NodeError> {
     let (opening, mut renewed) = identify(env, map, node, found, notes).await?;
-    let opening = renew_stores(map, node, opening, &renewed).await;
-    let known_end = |id: &DriveId| match map.drives.get(id) {
-        Some(known) if !renewed.contains(id) => known.log_end,
-        _ => LogEnd::START,
-    };
-    let opened = join_all(opening.iter().map(|(id, drive)| mount(env, map.cluster, drive, known_end(id)))).await;
+    let mut rows = RowsElsewhere::new(map, node, &opening, &renewed);
+    let opening = rows.renew_stores(opening).await;
+    let mounting = opening.iter().map(|(id, drive)| mount(env, map.cluster, drive, known_end(map, &renewed, *id)));
+    let opened = join_all(mounting).await;
     let mut mounted = ById::new();
     for ((id, drive), opened) in opening.iter().zip(opened) {
         let opened = match opened {
@@ -50,6 +48,13 @@ pub(crate) async fn mount_all(
                 tracing::error!(drive = drive.name, %error, "the drive's replicas begin anew");
                 mount_without_log(env, drive).await
             }
+            opened => opened,
+        };
+        let opened = match opened {
+            Err(NodeError::RottenStores { what, .. }) => match rows.begin_anew(*id, drive, &what).await {
+                Ok(()) => mount(env, map.cluster, drive, known_end(map, &renewed, *id)).await,
+                Err(error) => Err(error),
+            },
             opened => opened,
         };
         match opened {
@@ -64,60 +69,95 @@ pub(crate) async fn mount_all(
     Ok((mounted, renewed.into_iter().collect()))
 }
 
-/// Has the drives whose rotten stores cannot be opened begin with none, if the others have their rows; if these do not, the
-/// drives are left out. Stores that can be opened are given up later if they have votes, by the newest map.
-async fn renew_stores(
-    map: &ClusterMap,
-    node: NodeId,
-    opening: Vec<(DriveId, NodeDrive)>,
-    renewed: &BTreeSet<DriveId>,
-) -> Vec<(DriveId, NodeDrive)> {
-    let mut lost = renewed.clone();
-    let is_here: BTreeSet<DriveId> = opening.iter().map(|(id, _)| *id).collect();
-    let is_away = |(id, known): &(&DriveId, &StoredDrive)| match known.node == node {
-        true => !is_here.contains(id),
-        false => known.down_since_ms.is_some(),
-    };
-    let away: BTreeSet<DriveId> = map.drives.iter().filter(is_away).map(|(id, _)| *id).collect();
-    let mut kept = Vec::new();
-    for (id, drive) in opening {
-        if let Some(rot) = drive.stores.rot() {
-            let with_it = lost.iter().copied().chain([id]).collect();
-            let needed = changes::ranges_in_need(map, &with_it, &away);
-            let is_kept = drive.stores.is_open() && changes::has_votes(map, id);
-            let done = if needed.is_empty() && !is_kept {
-                lost.insert(id);
-                begin_stores_anew(&drive, &rot).await
-            } else {
-                keep_rotten_stores(&drive, &rot, &needed.into_iter().map(|range| range.0).collect::<Vec<_>>())
-            };
-            if let Err(error) = done {
-                tracing::error!(drive = drive.name, %error, "drive is left out");
-                continue;
-            }
-        }
-        kept.push((id, drive));
+/// Up to where the log of a drive is known to have been durable.
+fn known_end(map: &ClusterMap, renewed: &BTreeSet<DriveId>, id: DriveId) -> LogEnd {
+    match map.drives.get(&id) {
+        Some(known) if !renewed.contains(&id) => known.log_end,
+        _ => LogEnd::START,
     }
-    kept
 }
 
-/// Sets the rotten stores of a drive aside, and has it begin with none.
-pub(crate) async fn begin_stores_anew(drive: &NodeDrive, rot: &str) -> Result<(), NodeError> {
-    tracing::error!(drive = drive.name, rot, "rotten stores are set aside: rows come from other replicas");
+/// Who has the rows of drives whose stores are rotten, as far as the map here says.
+struct RowsElsewhere<'a> {
+    map: &'a ClusterMap,
+    /// Drives that begin with no rows.
+    lost: BTreeSet<DriveId>,
+    /// Drives that are not here, or are down.
+    away: BTreeSet<DriveId>,
+}
+
+impl<'a> RowsElsewhere<'a> {
+    fn new(map: &'a ClusterMap, node: NodeId, opening: &[(DriveId, NodeDrive)], renewed: &BTreeSet<DriveId>) -> Self {
+        let is_here: BTreeSet<DriveId> = opening.iter().map(|(id, _)| *id).collect();
+        let is_away = |(id, known): &(&DriveId, &StoredDrive)| match known.node == node {
+            true => !is_here.contains(id),
+            false => known.down_since_ms.is_some(),
+        };
+        let away = map.drives.iter().filter(is_away).map(|(id, _)| *id).collect();
+        Self { map, lost: renewed.clone(), away }
+    }
+
+    /// The ranges that cannot do without the rows of a drive, beside those that begin with none.
+    fn needed(&self, id: DriveId) -> Vec<u64> {
+        let with_it = self.lost.iter().copied().chain([id]).collect();
+        changes::ranges_in_need(self.map, &with_it, &self.away).into_iter().map(|range| range.0).collect()
+    }
+
+    /// Has the drives whose rotten stores cannot be opened begin with none, if the others have their rows; if these do
+    /// not, the drives are left out. Stores that can be opened are given up later if they have votes, by the newest map.
+    async fn renew_stores(&mut self, opening: Vec<(DriveId, NodeDrive)>) -> Vec<(DriveId, NodeDrive)> {
+        let mut kept = Vec::new();
+        for (id, drive) in opening {
+            if let Some(rot) = drive.stores.rot() {
+                let is_open = drive.stores.is_open();
+                let done = if is_open && (changes::has_votes(self.map, id) || !self.needed(id).is_empty()) {
+                    keep_rotten_stores(&drive, &rot, &self.needed(id));
+                    Ok(())
+                } else {
+                    self.begin_anew(id, &drive, &rot).await
+                };
+                if let Err(error) = done {
+                    tracing::error!(drive = drive.name, %error, "drive is left out");
+                    continue;
+                }
+            }
+            kept.push((id, drive));
+        }
+        kept
+    }
+
+    /// Has a drive whose stores cannot be gone on with begin with none, if the others have its rows.
+    async fn begin_anew(&mut self, id: DriveId, drive: &NodeDrive, rot: &str) -> Result<(), NodeError> {
+        begin_stores_anew(drive, rot, &self.needed(id)).await?;
+        self.lost.insert(id);
+        Ok(())
+    }
+}
+
+/// Sets the rotten stores of a drive aside, and has it begin with none; an error if ranges cannot do without its rows.
+pub(crate) async fn begin_stores_anew(drive: &NodeDrive, rot: &str, needed: &[u64]) -> Result<(), NodeError> {
     let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{}: {error}", drive.name));
+    if !needed.is_empty() {
+        return Err(failed(&format_args!(
+            "its stores cannot be read ({rot}), and too few other drives that are up have the rows of ranges {needed:?}. \
+             Nothing was changed: start the nodes and mount the drives that are away, then restart this node, and it \
+             gets its rows from them. If they are gone for good, put the drive's whole folder back from a snapshot"
+        )));
+    }
+    tracing::error!(drive = drive.name, rot, "rotten stores are set aside: rows come from other replicas");
     let stores = Arc::clone(&drive.stores);
     let begun = blocking(move || stores.begin_anew()).await.map_err(|error| failed(&error))?;
     begun.map_err(|error| failed(&error))
 }
 
-/// Keeps rotten stores, as some ranges cannot do without their rows; an error if they cannot be opened.
-pub(crate) fn keep_rotten_stores(drive: &NodeDrive, rot: &str, ranges: &[u64]) -> Result<(), NodeError> {
-    if drive.stores.is_open() {
-        tracing::error!(drive = drive.name, rot, ?ranges, "rotten stores stay for now: their rows may be needed");
-        return Ok(());
-    }
-    let lost = format!("rows of ranges {ranges:?} are lost, for too few others have them");
-    Err(NodeError::Drive(format!("{}: its stores cannot be read ({rot}): {lost}", drive.name)))
+/// Tells of rotten stores that serve what can be read of them, and of the ranges that cannot do without their rows.
+pub(crate) fn keep_rotten_stores(drive: &NodeDrive, rot: &str, needed: &[u64]) {
+    tracing::error!(
+        drive = drive.name,
+        rot,
+        ?needed,
+        "rotten stores stay until enough other drives that are up have the rows of the ranges that need them"
+    );
 }
 
 /// The drive that each folder is, those left out that are none of this node's; and which of them have forgotten their

@@ -91,6 +91,7 @@ pub(crate) struct MountedDrive {
 
 impl MountedDrive {
     /// Opens the log, which was durable up to `known_end`, and the shard store of a drive whose identity was booted.
+    /// [`NodeError::RottenStores`] if only other stores help.
     pub(super) async fn open(
         drive: &NodeDrive,
         identity: Identity,
@@ -107,27 +108,12 @@ impl MountedDrive {
                 LogError::Corrupt(what) => NodeError::CorruptLog(format!("{name}: {what}")),
                 error => failed(&error),
             })?;
-        let index = {
-            let stores = Arc::clone(&stores);
-            let opened = threads.run(move || stores.open(SHARD_INDEX)).await;
-            opened.and_then(|index| index).map_err(|error| failed(&error))?
-        };
         let settings = match settings {
             Some(settings) => settings,
             None => Settings::for_space(disk.space().await.map_err(|error| failed(&error))?),
         };
-        let parts = || {
-            let (disk, index, threads) = (Arc::clone(&disk), Arc::clone(&index), threads.clone());
-            Parts { disk, index, threads, env: env.clone(), settings }
-        };
-        let shards = match Drive::start(parts(), identity, false).await {
-            Err(OpenError::Index(StoreError::Rotten(what))) => {
-                tracing::error!(drive = name, what, "the index is rotten: it is made anew from the segments");
-                Drive::start(parts(), identity, true).await
-            }
-            started => started,
-        };
-        let shards = shards.map_err(|error| failed(&error))?;
+        let opening = OpeningShards { name: &name, disk: &disk, stores: &stores, threads: &threads, env, settings };
+        let shards = opening.start(identity).await?;
         let down = ArcSwapOption::empty();
         let [full, leaving, is_marked, is_registered] = [false; 4].map(AtomicBool::new);
         let (id, log, start) = (identity.drive, Arc::new(log), u64::from_be_bytes(env.random_bytes()));
@@ -355,6 +341,63 @@ impl MountedDrive {
     }
 }
 
+/// The shard store of a drive that is being opened.
+struct OpeningShards<'a> {
+    name: &'a str,
+    disk: &'a Arc<dyn Disk>,
+    stores: &'a Arc<dyn Stores>,
+    threads: &'a StoreThreads,
+    env: &'a Env,
+    settings: Settings,
+}
+
+impl OpeningShards<'_> {
+    /// Starts it. Of a rotten index nothing is read: it is made anew from the segments. Where the database met rot and
+    /// takes no writes, that is noted, and it is opened again so that it rewrites nothing.
+    async fn start(&self, identity: Identity) -> Result<Drive, NodeError> {
+        let (mut rebuilds, mut is_opened_again) = (false, false);
+        loop {
+            let error = match self.try_start(identity, rebuilds).await {
+                Err(OpenError::Index(error)) => error,
+                started => return started.map_err(|error| NodeError::Drive(format!("{}: {error}", self.name))),
+            };
+            match error {
+                StoreError::Rotten(what) | StoreError::Corrupt(what) if !rebuilds && self.stores.is_open() => {
+                    tracing::error!(drive = self.name, what, "the index is rotten: it is made anew from the segments");
+                    rebuilds = true;
+                }
+                StoreError::Sealed(what) if !is_opened_again => {
+                    tracing::error!(drive = self.name, what, "the stores met rot: they are opened to rewrite nothing");
+                    self.open_again().await.map_err(|error| self.rotten(&error))?;
+                    is_opened_again = true;
+                }
+                error @ (StoreError::Rotten(_) | StoreError::Sealed(_) | StoreError::Corrupt(_)) => {
+                    return Err(self.rotten(&error));
+                }
+                error => return Err(NodeError::Drive(format!("{}: opening drive: {error}", self.name))),
+            }
+        }
+    }
+
+    async fn try_start(&self, identity: Identity, rebuild: bool) -> Result<Drive, OpenError> {
+        let stores = Arc::clone(self.stores);
+        let index = self.threads.run(move || stores.open(SHARD_INDEX)).await??;
+        let (disk, threads) = (Arc::clone(self.disk), self.threads.clone());
+        let parts = Parts { disk, index, threads, env: self.env.clone(), settings: self.settings };
+        Drive::start(parts, identity, rebuild).await
+    }
+
+    async fn open_again(&self) -> Result<(), StoreError> {
+        let stores = Arc::clone(self.stores);
+        let open_again = move || stores.note_sealed().and_then(|_| stores.open_again());
+        self.threads.run_within(LONG_CALL_TIME_MAX, open_again).await?
+    }
+
+    fn rotten(&self, what: &StoreError) -> NodeError {
+        NodeError::RottenStores { drive: self.name.to_owned(), what: what.to_string() }
+    }
+}
+
 /// What the drive itself says of when it was read through. If it says nothing, or has lost segments since, it was never,
 /// and that is noted.
 async fn scrub_note(name: &str, disk: &Arc<dyn Disk>, shards: &Drive, env: &Env) -> ScrubNote {
@@ -430,6 +473,31 @@ mod tests {
         drive.note_scrubbed(drive.scrub_note(emptied), emptied, 1200).await.unwrap();
         let disk = disk.crash();
         assert_eq!(mounted(&disk, &stores, &env).await.scrub_note(emptied).ended_ms, Some(1200));
+    }
+
+    /// What is made anew from the segments is not read before, and rot that a start meets while the database rewrites its
+    /// rows is noted: neither keeps the drive out.
+    #[tokio::test]
+    async fn a_start_that_meets_rot_in_the_stores_goes_on() {
+        let (env, _) = couronne_base::testing::env(1);
+        let (disk, stores) = (SimulatedDisk::new(1, 1 << 30), Arc::<MemoryStores>::default());
+        let drive = mounted(&disk, &stores, &env).await;
+        let request = request(&env);
+        let shard = request.shard;
+        drive.shards.restore_shard(request).await.unwrap();
+        drive.shards.flush().await.unwrap();
+        drop(drive);
+        assert!(stores.rot_rows(SHARD_INDEX, 0, usize::MAX, false) > 0);
+        let disk = disk.crash();
+        let drive = mounted(&disk, &stores, &env).await;
+        assert!(drive.shards.verify(shard).await.is_ok() && !drive.is_rotten());
+        drive.shards.flush().await.unwrap();
+        drop(drive);
+        assert!(stores.rot_rows(SHARD_INDEX, 0, usize::MAX, false) > 0);
+        stores.seal();
+        let drive = mounted(&disk.crash(), &stores, &env).await;
+        assert_eq!(drive.shards.verify(shard).await, Ok(10));
+        assert!(drive.is_rotten());
     }
 
     /// Where no replica writes a thing the log's end tells of shards all the same; and a drive at rest writes nothing.

@@ -108,6 +108,19 @@ impl Stores for RocksStores {
         Ok(true)
     }
 
+    fn open_again(&self) -> Result<(), StoreError> {
+        let mut opened = self.opened.write();
+        if let Some(database) = opened.database.take() {
+            let in_use = database.in_use();
+            drop(database);
+            if in_use.strong_count() > 0 {
+                return Err(StoreError::Failed("stores that are in use are not opened again".to_owned()));
+            }
+        }
+        *opened = OpenedDatabase::open(&self.folder, opened.number, &self.settings)?;
+        Ok(())
+    }
+
     fn begin_anew(&self) -> Result<(), StoreError> {
         let mut opened = self.opened.write();
         *opened = OpenedDatabase::open(&self.folder, opened.number.saturating_add(1), &self.settings)?;

@@ -50,6 +50,11 @@ pub trait Stores: Send + Sync + 'static {
         Ok(false)
     }
 
+    /// Closes them and opens them as it is noted of them. An error if something uses them.
+    fn open_again(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Sets them aside, and begins with none.
     fn begin_anew(&self) -> Result<(), StoreError> {
         Ok(())

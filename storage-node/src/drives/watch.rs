@@ -148,6 +148,8 @@ impl Rounds for DriveRounds {
         match drive.shards.maintain().await {
             Ok(_) => {}
             Err(ShardError::Down(reason)) => {
+                // What took the index down may be rot that was met since: the drive is mounted again then.
+                let reason = drive.look_for_rot().await.unwrap_or(reason);
                 self.fail(&reason).await;
                 return false;
             }

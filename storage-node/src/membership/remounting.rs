@@ -116,7 +116,15 @@ impl Membership {
     async fn mount_again(self: &Arc<Self>, id: DriveId, reopen: &Reopen, end: LogEnd) -> Result<(), NodeError> {
         let drive = reopen.open().await?;
         self.begin_stores_anew(&drive, id).await?;
-        let mounted = Arc::new(drives::mount(&self.env, self.map().cluster, &drive, end).await?);
+        let mount = || drives::mount(&self.env, self.map().cluster, &drive, end);
+        let mounted = match mount().await {
+            Err(NodeError::RottenStores { what, .. }) => {
+                drives::begin_stores_anew(&drive, &what, &needed(&self.map(), id)).await?;
+                mount().await?
+            }
+            mounted => mounted?,
+        };
+        let mounted = Arc::new(mounted);
         self.drives.forget_release(id);
         self.drives.add(Arc::clone(&mounted));
         self.watch_drive(&mounted);
@@ -136,10 +144,11 @@ impl Membership {
         let needed = needed(&map, id);
         // What can be opened is given up only while it serves.
         let is_kept = drive.stores.is_open() && changes::has_votes(&map, id);
-        if needed.is_empty() && !is_kept {
-            return drives::begin_stores_anew(drive, &rot).await;
+        if is_kept || (drive.stores.is_open() && !needed.is_empty()) {
+            drives::keep_rotten_stores(drive, &rot, &needed);
+            return Ok(());
         }
-        drives::keep_rotten_stores(drive, &rot, &needed)
+        drives::begin_stores_anew(drive, &rot, &needed).await
     }
 
     /// Gives up the replicas on a drive whose rows are rotten, if every group can do without its votes by the newest map.

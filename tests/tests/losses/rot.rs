@@ -28,9 +28,9 @@ fn scrub(cluster: &Cluster, of: &str) {
     });
 }
 
-#[test]
-fn the_databases_of_two_nodes_rot_one_after_the_other_and_a_third_node_dies() {
-    let mut cluster = Cluster::start(ClusterShape { nodes: 4, policy: "ec:2+1", ..ClusterShape::default() });
+/// A cluster of four with an object in each bucket.
+fn filled() -> Cluster {
+    let cluster = Cluster::start(ClusterShape { nodes: 4, policy: "ec:2+1", ..ClusterShape::default() });
     let clients = Clients::of_gateway(&cluster, "g1");
     for number in 0..BUCKETS {
         let (bucket, file) = (format!("s3://bucket-{number}"), format!("object-{number}"));
@@ -38,6 +38,63 @@ fn the_databases_of_two_nodes_rot_one_after_the_other_and_a_third_node_dies() {
         bytes_of::write(&cluster.scratch().join(&file), &bytes_of::random(number, OBJECT_BYTES));
         clients.run("aws", &["s3", "cp", "--quiet", &file, &format!("{bucket}/object")]);
     }
+    cluster
+}
+
+/// Fails unless all objects come back through a gateway as they were.
+fn compare(cluster: &Cluster, gateway: &str) {
+    let clients = Clients::of_gateway(cluster, gateway);
+    for number in 0..BUCKETS {
+        clients.run("aws", &["s3", "cp", "--quiet", &format!("s3://bucket-{number}/object"), "back"]);
+        let back = std::fs::read(cluster.scratch().join("back")).unwrap();
+        assert!(back == bytes_of::random(number, OBJECT_BYTES), "bucket {number}: other bytes came back");
+    }
+}
+
+/// Flips a bit at these places of each table of rows below a node's data folder, those that there are; how many there were.
+fn flip_in_tables(cluster: &Cluster, node: &str, places: impl Fn(u64) -> Vec<u64>) -> usize {
+    let files = bytes_of::paths(&cluster.data(node)).into_iter();
+    let tables = files.filter(|path| path.extension().is_some_and(|extension| extension == "sst"));
+    let flipped = tables.map(|path| {
+        // One that runs may have removed it since.
+        let Ok(found) = std::fs::metadata(&path) else { return 0 };
+        let places: Vec<u64> = places(found.len()).into_iter().filter(|at| *at < found.len()).collect();
+        places.iter().for_each(|at| bytes_of::flip(&path, *at));
+        places.len()
+    });
+    flipped.sum()
+}
+
+/// The node begins with what is sound, by itself, whether it starts or runs when its tables rot.
+#[test]
+fn one_flipped_bit_in_each_table_of_a_node_keeps_it_from_no_start() {
+    let mut cluster = filled();
+    let near_the_end = |len: u64| vec![len.saturating_sub(60)];
+    let places: [(&str, &dyn Fn(u64) -> Vec<u64>); 3] =
+        [("n2", &|_| vec![200]), ("n3", &near_the_end), ("n2", &|len| vec![len / 2])];
+    for (node, places) in places {
+        cluster.stop(node);
+        assert!(flip_in_tables(&cluster, node, places) > 0, "{node}");
+        cluster.start_member(node);
+        cluster.wait_until_all_serve("n1");
+        compare(&cluster, "g1");
+    }
+    // A stop flushes its rows to tables.
+    cluster.stop("n4");
+    cluster.start_member("n4");
+    cluster.wait_until_all_serve("n1");
+    assert!(flip_in_tables(&cluster, "n4", |len| (0..len).step_by(2000).collect()) > 0);
+    scrub(&cluster, "n1");
+    cluster.stop("n4");
+    cluster.start_member("n4");
+    cluster.wait_until_all_serve("n1");
+    cluster.kill("n1");
+    compare(&cluster, "g2");
+}
+
+#[test]
+fn the_databases_of_two_nodes_rot_one_after_the_other_and_a_third_node_dies() {
+    let mut cluster = filled();
     // Blocks of rows and bodies: whether anybody reads them or not.
     cluster.stop("n2");
     assert!(
@@ -57,10 +114,5 @@ fn the_databases_of_two_nodes_rot_one_after_the_other_and_a_third_node_dies() {
     scrub(&cluster, "n1");
 
     cluster.kill("n1");
-    let clients = Clients::of_gateway(&cluster, "g2");
-    for number in 0..BUCKETS {
-        clients.run("aws", &["s3", "cp", "--quiet", &format!("s3://bucket-{number}/object"), "back"]);
-        let back = std::fs::read(cluster.scratch().join("back")).unwrap();
-        assert!(back == bytes_of::random(number, OBJECT_BYTES), "bucket {number}: other bytes came back");
-    }
+    compare(&cluster, "g2");
 }

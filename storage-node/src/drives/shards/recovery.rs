@@ -44,8 +44,8 @@ pub(super) async fn claim_index(
     let index = Arc::clone(index);
     let claim = move || {
         let expected = row::identity_value(drive);
-        let found = index.view().get(row::IDENTITY_KEY)?;
-        if found.as_ref() == Some(&expected) && !rebuild {
+        // What is made anew is not read: its rows may be rotten.
+        if !rebuild && index.view().get(row::IDENTITY_KEY)?.as_ref() == Some(&expected) {
             return Ok(());
         }
         index.wipe()?;

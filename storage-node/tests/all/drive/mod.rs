@@ -3,6 +3,7 @@
 mod faults;
 mod files;
 mod lost;
+mod rot;
 mod world;
 
 use proptest::prelude::*;

@@ -99,7 +99,7 @@ impl NodeRig {
     }
 
     /// Founds a cluster of one node with these drives.
-    async fn found(&self, drives: &[NodeDrive]) {
+    pub async fn found(&self, drives: &[NodeDrive]) {
         let place = MapNode {
             role: Role::StorageNode,
             name: "alone".into(),
