@@ -37,6 +37,22 @@ async fn acknowledged_rows_survive_crashes_and_repeats_give_the_first_result() {
     }
 }
 
+/// Each start makes a log file, and what ends at once flushes nothing: the log has more files than new entries may be
+/// written beside. The next start comes up all the same, and flushes.
+#[tokio::test]
+async fn starts_that_are_cut_off_one_after_another_keep_no_later_one_from_serving() {
+    let mut rig = NodeRig::new(7, "single", 1);
+    for round in 0..20 {
+        let node = rig.start().await;
+        rig.crash(node, round).await;
+    }
+    let node = rig.start().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    write(&rig.env, &node, "key", "value", commit(1)).await.unwrap();
+    assert_eq!(read(&rig.env, &node, "key").await.unwrap(), "value");
+    node.shutdown().await;
+}
+
 #[tokio::test]
 async fn of_many_who_create_a_row_at_once_one_does() {
     for (seed, policy, drives) in [(5, "single", 1), (6, "ec:4+2", 6)] {
