@@ -18,7 +18,7 @@ use crate::disk::{Disk, copies, read_copies};
 use crate::error::NodeError;
 
 /// A file that stands in every drive's folder once the node was formed.
-const MAP: &str = "map";
+pub(super) const MAP: &str = "map";
 
 /// A file that stands in every drive's folder once the drive was formatted.
 const IDENTITY: &str = "drive";

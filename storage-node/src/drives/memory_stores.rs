@@ -200,6 +200,11 @@ impl Stores for MemoryStores {
         self.database.lock().in_use.clone()
     }
 
+    fn holds_any(&self) -> bool {
+        let database = self.database.lock();
+        database.rot.is_some() || database.has_set_aside || !database.stores.is_empty()
+    }
+
     fn rot(&self) -> Option<String> {
         self.database.lock().rot.clone()
     }

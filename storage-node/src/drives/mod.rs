@@ -10,6 +10,7 @@ mod memory_stores;
 mod mount;
 mod mounted;
 mod noted;
+mod remains;
 mod rocks_stores;
 mod scrub_note;
 pub mod shards;
@@ -36,7 +37,9 @@ pub use self::memory_stores::MemoryStores;
 pub(crate) use self::mount::{FoundDrive, begin_stores_anew, keep_rotten_stores, mount, mount_all};
 pub(crate) use self::mounted::MountedDrive;
 pub use self::mounted::{NodeDrive, Reopen};
+pub(crate) use self::noted::LeftOut;
 pub use self::noted::{DriveNotes, NotedDrive};
+pub(crate) use self::remains::remains;
 pub use self::rocks_stores::RocksStores;
 pub use self::scrub_note::ScrubNote;
 pub use self::shards::{

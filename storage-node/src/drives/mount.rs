@@ -16,6 +16,7 @@ use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
 
 use super::noted::{DriveNotes, LeftOut};
+use super::remains::remains;
 use super::{ById, Identity, MountedDrive, NodeDrive};
 use crate::error::NodeError;
 use crate::log::DriveLog;
@@ -161,7 +162,8 @@ pub(crate) fn keep_rotten_stores(drive: &NodeDrive, rot: &str, needed: &[u64]) {
 }
 
 /// The drive that each folder is, those left out that are none of this node's; and which of them have forgotten their
-/// past. Empty folders are formatted.
+/// past. Empty folders are formatted, once it is known that the ranges survive all that was forgotten: a start that is
+/// refused for that has written nothing.
 async fn identify(
     env: &Env,
     map: &ClusterMap,
@@ -172,6 +174,7 @@ async fn identify(
     let own: BTreeSet<DriveId> = map.drives_of(node).collect();
     let mut taken = refuse_doubles(&found)?;
     let (mut opening, mut renewed) = (Vec::new(), BTreeSet::new());
+    let (mut empty, mut forgetful) = (Vec::new(), Vec::new());
     for FoundDrive { drive, identity } in found {
         let name = &drive.name;
         let id = match identity {
@@ -186,7 +189,7 @@ async fn identify(
                     tracing::warn!(name, "drive was rolled back or formatted anew: its replicas begin anew");
                     renewed.insert(identity.drive);
                     if known.incarnation == Some(identity.incarnation) {
-                        begin_anew(&drive, env).await?;
+                        forgetful.push(drive.clone());
                     }
                 }
                 identity.drive
@@ -200,15 +203,22 @@ async fn identify(
                         continue;
                     }
                 };
-                tracing::warn!(name, drive = %id, "an empty folder replaces a missing drive");
                 taken.insert(id);
-                let formatted = Identity::format_as(&drive.disk, env, map.cluster, id).await;
-                formatted.map_err(|error| NodeError::Drive(format!("{name}: {error}")))?;
+                empty.push((id, drive.clone()));
                 renewed.insert(id);
                 id
             }
         };
         opening.push((id, drive));
+    }
+    changes::check_survivors(map, &renewed)?;
+    for drive in forgetful {
+        begin_anew(&drive, env).await?;
+    }
+    for (id, NodeDrive { name, disk, .. }) in empty {
+        tracing::warn!(name, drive = %id, "an empty folder replaces a missing drive");
+        let formatted = Identity::format_as(&disk, env, map.cluster, id).await;
+        formatted.map_err(|error| NodeError::Drive(format!("{name}: {error}")))?;
     }
     Ok((opening, renewed))
 }
@@ -233,6 +243,9 @@ async fn place_of(
     own: &BTreeSet<DriveId>,
     taken: &BTreeSet<DriveId>,
 ) -> Result<Result<DriveId, LeftOut>, NodeError> {
+    if let Some(remains) = remains(drive).await? {
+        return Ok(Err(LeftOut::NotEmpty(remains)));
+    }
     let file_system = drive.disk.file_system().await?;
     Ok(notes.check_mounted(&drive.name, file_system).and_then(|()| notes.place_of(&drive.name, own, taken)))
 }

@@ -36,6 +36,13 @@ pub(crate) enum LeftOut {
          beside the drives and restart the node"
     )]
     NotMounted(DriveId),
+    /// It is not empty.
+    #[error(
+        "the folder has no identity (the files `drive` and `drive.copy`) and holds `{0}` of a drive: nothing is written \
+         over it. Put either file back from a copy of the folder and restart the node; only if the folder is to begin \
+         anew, empty it, once `couronne status` says that what it held can be done without"
+    )]
+    NotEmpty(&'static str),
     /// The drive that it held is in another folder.
     #[error("the folder is empty, and the drive that it held, {0}, is in another folder now")]
     Elsewhere(DriveId),

@@ -90,6 +90,12 @@ impl Stores for RocksStores {
         self.opened.read().database.as_ref().map_or_else(Weak::new, RocksDrive::in_use)
     }
 
+    fn holds_any(&self) -> bool {
+        let opened = self.opened.read();
+        let is_empty = opened.database.as_ref().is_some_and(|database| database.stores().is_empty());
+        opened.number > 0 || opened.rot.is_some() || !is_empty
+    }
+
     fn rot(&self) -> Option<String> {
         self.opened.read().rot.clone()
     }

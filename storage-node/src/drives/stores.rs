@@ -35,6 +35,9 @@ pub trait Stores: Send + Sync + 'static {
         Weak::new()
     }
 
+    /// Whether there is any store, rotten or set aside ones among them.
+    fn holds_any(&self) -> bool;
+
     /// What was found rotten in them, if anything was: they cannot be opened, or took no writes any more at some time.
     fn rot(&self) -> Option<String> {
         None

@@ -20,7 +20,7 @@ use super::Membership;
 use super::file::NodeFile;
 use super::recollection::ask_for_maps;
 use crate::disk::Space;
-use crate::drives::{DriveNotes, Identity, IdentityError, NodeDrive};
+use crate::drives::{self, DriveNotes, Identity, IdentityError, LeftOut, NodeDrive};
 use crate::error::NodeError;
 
 /// The pause after no node gave the map.
@@ -167,6 +167,7 @@ async fn unused_identity(drive: &NodeDrive) -> Result<Option<Identity>, NodeErro
             let why = "and its node's identity.toml is not here: put that back, or name another folder";
             Err(failed(drive, &format!("has been in use in cluster {cluster:032x}, {why}")))
         }
+        None if let Some(remains) = drives::remains(drive).await? => Err(failed(drive, &LeftOut::NotEmpty(remains))),
         identity => Ok(identity),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::support::NodeRig;
 use crate::support::rows::{commit, execute, leader, read, row_write, write};
 use couronne_metadata::command::{Expect, Refusal};
+use couronne_protocol::map::MapSource;
 use couronne_protocol::range::{RangeClient, RangeError};
 use couronne_ring::NodeId;
 use couronne_storage_node::disk::Disk;
@@ -74,6 +75,52 @@ async fn of_many_who_create_a_row_at_once_one_does() {
         }
         node.shutdown().await;
     }
+}
+
+/// Where an identity has its two copies, and where a test puts them away.
+const IDENTITIES: [(&str, &str); 2] = [("drive", "away"), ("drive.copy", "away.copy")];
+
+/// A folder that lost its identity and holds anything of a drive is no empty one: it is left out, and nothing in it is
+/// touched, by a start that is refused neither.
+#[tokio::test]
+async fn a_folder_without_an_identity_that_is_not_empty_is_left_out_and_not_touched() {
+    let mut rig = NodeRig::new(11, "ec:4+2", 6);
+    let node = rig.start().await;
+    for number in 0..20 {
+        write(&rig.env, &node, &format!("key{number}"), "value", commit(number)).await.unwrap();
+    }
+    let ids = [rig.id_of(0).await, rig.id_of(1).await, rig.id_of(2).await];
+    rig.crash(node, 1).await;
+    let move_identity = async |rig: &NodeRig, number: usize, is_back: bool| {
+        for (here, away) in IDENTITIES {
+            let (from, to) = if is_back { (away, here) } else { (here, away) };
+            rig.drives[number].disk.rename(from, to).await.unwrap();
+        }
+        rig.drives[number].disk.sync_dir("").await.unwrap();
+    };
+    move_identity(&rig, 0, false).await;
+    move_identity(&rig, 1, false).await;
+    let node = rig.start().await;
+    assert_eq!(node.drive_names().len(), 4);
+    for number in 0..20 {
+        assert_eq!(read(&rig.env, &node, &format!("key{number}")).await.unwrap(), "value");
+    }
+    rig.crash(node, 2).await;
+    move_identity(&rig, 2, false).await;
+    let refused = LocalNode::open(rig.env.clone(), rig.node_drives(|_| true), rig.settings()).await;
+    assert!(refused.is_err(), "three drives are too few");
+    for number in 0..3 {
+        assert!(is_empty(&rig, number).await, "drive {number} was formatted");
+        move_identity(&rig, number, true).await;
+    }
+    let node = rig.start().await;
+    assert_eq!([rig.id_of(0).await, rig.id_of(1).await, rig.id_of(2).await], ids);
+    let drives = node.current().drives.clone();
+    assert!(ids.iter().all(|id| drives[id].state.is_up()), "they serve again as what they were");
+    for number in 0..20 {
+        assert_eq!(read(&rig.env, &node, &format!("key{number}")).await.unwrap(), "value");
+    }
+    node.shutdown().await;
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ pub(crate) use self::record::crc64;
 use self::record::{HEADER_BYTES_MAX, RecordVersion, ShardFacts, Subject};
 use self::recovery::RecoveredSegments;
 use self::row::ShardRow;
+pub(crate) use self::segment::FOLDER as SEGMENTS;
 pub use self::segment::SegmentNumber;
 use self::segment_manager::{Purpose, SegmentManager, SegmentPin};
 use self::segment_writer::{Append, SegmentWriters};

@@ -12,7 +12,7 @@ use super::record::crc64;
 use crate::disk::{Access, DIRECT_ALIGN};
 
 /// The folder of the segments.
-pub(super) const FOLDER: &str = "segments";
+pub(crate) const FOLDER: &str = "segments";
 
 /// Bytes of the page at a segment's start; the first record follows.
 pub(super) const PAGE_BYTES: u64 = DIRECT_ALIGN as u64;
