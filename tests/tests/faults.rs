@@ -319,7 +319,11 @@ fn the_only_copy_of_rows_is_never_set_aside() {
     let sound = std::fs::read(&manifest).unwrap();
     (20..200).step_by(9).for_each(|at| bytes_of::flip(&manifest, at));
     let started = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| server.restart()));
-    assert!(started.is_err() && server.log().contains("are lost, for too few others have them"), "{}", server.log());
+    assert!(
+        started.is_err() && server.log().contains("too few other drives that are up have the rows"),
+        "{}",
+        server.log()
+    );
     assert!(!server.drive(1).join("stores-1").exists());
     std::fs::write(&manifest, sound).unwrap();
     server.restart();
