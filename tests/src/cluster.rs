@@ -402,17 +402,22 @@ impl Cluster {
         });
     }
 
-    /// Has everything scrubbed until the status takes all for safe; what a round leaves out, because a drive was slow, the
-    /// next one does.
+    /// Has everything scrubbed until the status takes all for safe.
     pub fn scrub_until_safe(&self, of: &str) {
+        self.scrub_until(of, "all is scrubbed and safe", |status| status["durability"]["safety"]["all_safe"] == true);
+    }
+
+    /// Has everything scrubbed until something is true of the status; what a round leaves out, because a drive was slow or
+    /// a replica began anew, the next one does.
+    pub fn scrub_until(&self, of: &str, what: &str, mut is_true: impl FnMut(&Value) -> bool) {
         let mut began: Option<Instant> = None;
-        self.wait_for_status(of, "all is scrubbed and safe", |status| {
+        self.wait_for_status(of, what, |status| {
             if began.is_none_or(|began| began.elapsed() > SCRUB_AGAIN) {
                 let output = self.couronne(&["scrub", "start"], of);
                 assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
                 began = Some(Instant::now());
             }
-            status["durability"]["safety"]["all_safe"] == true
+            is_true(status)
         });
     }
 

@@ -17,13 +17,12 @@ const OBJECT_BYTES: usize = 3000;
 /// Has all replicas compared, and waits until every range was found alike and is whole.
 fn scrub(cluster: &Cluster, of: &str) {
     let since_ms = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-    assert!(cluster.couronne(&["scrub", "start"], of).status.success());
     let is_scrubbed = |range: &Value| {
         let count = |list: &str| range[list].as_array().map_or(0, Vec::len);
         let ended = range["facts"]["stores_scrubbed_ms"].as_u64();
         ended.is_some_and(|ended| ended > since_ms) && count("serving") == count("replicas")
     };
-    cluster.wait_for_status(of, "all replicas are alike", |status| {
+    cluster.scrub_until(of, "all replicas are alike", |status| {
         status["ranges"].as_array().unwrap().iter().all(is_scrubbed)
     });
 }
