@@ -77,9 +77,9 @@ impl Placement {
         self.handoffs_without(ring, &[])
     }
 
-    /// The same drives without those in `lost`, ordered as if these had never held a shard: what a
-    /// writer tries. So six shards find a place on four drives that are left of six, and a shard of
-    /// a dead drive goes to the other drive of its node rather than to a third on the next.
+    /// The same drives without those in `lost`, ordered as if these had never held a shard: what repair tries. So six
+    /// shards find a place on four drives that are left of six, and a shard of a dead drive goes to the other drive of
+    /// its node rather than to a third on the next. Readers and writers go by [`Placement::handoffs`].
     pub fn handoffs_without(&self, ring: &Ring, lost: &[DriveId]) -> Handoffs {
         let mut crowd = Crowd::default();
         let kept = self.primaries.iter().filter(|id| !lost.contains(id));

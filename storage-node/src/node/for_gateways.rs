@@ -143,6 +143,6 @@ impl ShardDuties for ForGateways {
     }
 
     async fn verify_shard(&self, _: DriveId, _: ShardId) -> Result<(), ShardError> {
-        Err(ShardError::Refused("gateways delete nothing".to_owned()))
+        Err(ShardError::Refused("gateways have nothing verified".to_owned()))
     }
 }
