@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use couronne_base::testing::Rng;
 
@@ -56,6 +58,15 @@ pub fn paths(folder: &Path) -> Vec<PathBuf> {
 pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let bytes = |path: PathBuf| (path.strip_prefix(folder).unwrap().to_owned(), std::fs::read(&path).unwrap());
     paths(folder).into_iter().map(bytes).collect()
+}
+
+/// Removes a folder, be it that a server that runs makes files in it meanwhile.
+pub fn remove(folder: &Path) {
+    let began = Instant::now();
+    while let Err(error) = std::fs::remove_dir_all(folder) {
+        let is_written = error.kind() == ErrorKind::DirectoryNotEmpty && began.elapsed() < Duration::from_secs(10);
+        assert!(is_written, "removing {}: {error}", folder.display());
+    }
 }
 
 /// Puts a copy of a folder, with all that is said of its files, in the place of another.

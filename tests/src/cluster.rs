@@ -15,9 +15,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::world::{Network, World};
-use crate::cut_off;
 use crate::hanging::HangingFolder;
 use crate::server::{ACCESS_KEY, SECRET_KEY, Server, admin_get, binary, key_of, memory_peak, shown_secret};
+use crate::{bytes_of, cut_off};
 
 /// How long a cluster may take to form, and anything else to come true, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -262,7 +262,7 @@ impl Cluster {
         for entry in std::fs::read_dir(self.data(name)).unwrap() {
             let path = entry.unwrap().path();
             if path.file_name().unwrap().to_string_lossy().starts_with("drive-") {
-                std::fs::remove_dir_all(path).unwrap();
+                bytes_of::remove(&path);
             }
         }
     }

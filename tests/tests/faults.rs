@@ -69,8 +69,7 @@ fn two_of_six_drives_are_deleted_while_restic_backs_up() {
     backup.args(["backup", "source"]).stdout(Stdio::null());
     let mut backup = Running::start(&mut backup);
     std::thread::sleep(Duration::from_millis(700));
-    std::fs::remove_dir_all(server.drive(2)).unwrap();
-    std::fs::remove_dir_all(server.drive(5)).unwrap();
+    [2, 5].into_iter().for_each(|number| bytes_of::remove(&server.drive(number)));
     assert!(backup.end().success(), "the backup goes on with four drives");
     clients.run("restic", &["check", "--read-data"]);
     clients.run("restic", &["restore", "latest", "--target", "back"]);
@@ -113,7 +112,7 @@ fn a_flipped_bit_is_healed_on_six_drives() {
     }
     // Of the six drives the four that are left are all needed, the healed one among them.
     let others = (1..=6).filter(|other| *other != drive);
-    others.take(2).for_each(|other| std::fs::remove_dir_all(server.drive(other)).unwrap());
+    others.take(2).for_each(|other| bytes_of::remove(&server.drive(other)));
     std::thread::sleep(Duration::from_secs(3));
     clients.run("aws", &["s3", "cp", "--quiet", "s3://rot/object", "again"]);
     assert!(std::fs::read(server.scratch().join("again")).unwrap() == bytes);
@@ -237,7 +236,7 @@ fn rot_in_stores_that_nobody_reads_is_found_and_healed() {
     // Small files may have what opens them in their first half, too.
     assert!(is_healed || says("rotten stores are set aside"), "{}", server.log());
     // Two other drives may go: the rows that the third one has are sound, and needed.
-    [1, 5].into_iter().for_each(|number| std::fs::remove_dir_all(server.drive(number)).unwrap());
+    [1, 5].into_iter().for_each(|number| bytes_of::remove(&server.drive(number)));
     compare_buckets(&server);
 }
 
