@@ -4,12 +4,17 @@
 //! drives in shard order. The same hash orders the handoffs. Both orders are a format: a
 //! process that looks for a shard must come by the same drives as the one that wrote it, in any release.
 
-use couronne_ring::{DomainPath, DriveId, Epoch, Partition, Ring};
+use std::collections::BTreeSet;
+
+use couronne_ring::{DomainPath, DriveId, Epoch, FailureDomain, Partition, Ring};
 use thiserror::Error;
 
 use crate::blob::ChunkId;
 use crate::geometry::Geometry;
 use crate::spread::Crowd;
+
+/// Drives, in the order of handoffs, that are searched for a shard that is not on its primary.
+const SEARCHED_DRIVES_MAX: usize = 24;
 
 /// The drives of one chunk under one epoch of the ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,15 +63,43 @@ pub fn place(ring: &Ring, chunk: ChunkId, geometry: &Geometry) -> Result<Placeme
 
 impl Placement {
     /// The placement where drives are `gone` for good: a shard of theirs belongs on a drive of its own instead, the first
-    /// of the handoffs that holds none of the chunk; where there is none it stays theirs.
+    /// of the handoffs that holds none of the chunk; where there is none it stays theirs. Writers, readers and repair go
+    /// by it alike.
     #[must_use]
     pub fn made_up_for(&self, ring: &Ring, gone: &[DriveId]) -> Self {
-        let mut free = self.handoffs_without(ring, gone).filter(|drive| !self.primaries.contains(drive));
         let mut made_up_for = self.clone();
+        if !self.primaries.iter().any(|primary| gone.contains(primary)) {
+            return made_up_for;
+        }
+        let mut free = self.handoffs_without(ring, gone).filter(|drive| !self.primaries.contains(drive));
         for primary in made_up_for.primaries.iter_mut().filter(|primary| gone.contains(primary)) {
             *primary = free.next().unwrap_or(*primary);
         }
         made_up_for
+    }
+
+    /// Whether each shard is on a node of its own.
+    pub fn is_spread(&self, ring: &Ring) -> bool {
+        let domains = self.primaries.iter().map(|drive| ring.domains(*drive).map(|path| path.at(FailureDomain::Node)));
+        domains.collect::<BTreeSet<_>>().len() == self.primaries.len()
+    }
+
+    /// Whether it survives the loss of as many nodes as another placement of the same chunk.
+    pub fn is_as_safe_as(&self, other: &Self, ring: &Ring) -> bool {
+        self == other || self.is_spread(ring) || !other.is_spread(ring)
+    }
+
+    /// The drives where a shard may be that is not on its primary, likeliest first, each once: where repair puts what
+    /// drives that are `away` held, then where writers put what a primary does not take. A bounded number of each.
+    pub fn searched(&self, ring: &Ring, away: &[DriveId]) -> Vec<DriveId> {
+        let by_repair = self.handoffs_without(ring, away).take(SEARCHED_DRIVES_MAX);
+        let mut searched: Vec<DriveId> = by_repair.collect();
+        if !away.is_empty() {
+            let by_writers = self.handoffs(ring).take(SEARCHED_DRIVES_MAX);
+            let others: Vec<DriveId> = by_writers.filter(|drive| !searched.contains(drive)).collect();
+            searched.extend(others);
+        }
+        searched
     }
 
     /// The drives where a shard may be that is not on its primary, best first: those in the
@@ -79,7 +112,7 @@ impl Placement {
 
     /// The same drives without those in `lost`, ordered as if these had never held a shard: what repair tries. So six
     /// shards find a place on four drives that are left of six, and a shard of a dead drive goes to the other drive of
-    /// its node rather than to a third on the next. Readers and writers go by [`Placement::handoffs`].
+    /// its node rather than to a third on the next. Writers go by [`Placement::handoffs`].
     pub fn handoffs_without(&self, ring: &Ring, lost: &[DriveId]) -> Handoffs {
         let mut crowd = Crowd::default();
         let kept = self.primaries.iter().filter(|id| !lost.contains(id));

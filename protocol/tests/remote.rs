@@ -154,6 +154,7 @@ impl MapSource for World {
             version: 1,
             cluster: 9,
             drives: drives.into(),
+            gone: Vec::new(),
             policies: BTreeMap::new(),
             rings: BTreeMap::new(),
             default_policy: PolicyId(0),

@@ -10,4 +10,4 @@ mod reader;
 mod shard;
 
 pub use chunk::ChunkRead;
-pub use shard::{SEARCHED_DRIVES_MAX, Slice};
+pub use shard::Slice;

@@ -21,7 +21,7 @@ use tokio::time::sleep;
 
 use super::chunk::{ChunkRead, FrameRange, Span};
 use super::fetch::ShardFetcher;
-use super::shard::{Frames, SEARCHED_DRIVES_MAX, Slice};
+use super::shard::{Frames, Slice};
 use crate::client::Client;
 use crate::error::ClientError;
 
@@ -87,7 +87,8 @@ impl Client {
         let map = self.map().current();
         let unplaced = |what: &dyn std::fmt::Display| ClientError::Unavailable(format!("reading a chunk: {what}"));
         let ring = map.rings.get(&read.blob.policy).ok_or_else(|| unplaced(&"the policy has no ring"))?;
-        let placement = place(ring, read.id(), &read.blob.geometry).map_err(|error| unplaced(&error))?;
+        let placed = place(ring, read.id(), &read.blob.geometry).map_err(|error| unplaced(&error))?;
+        let placement = placed.made_up_for(ring, &map.gone);
         let fetcher = ShardFetcher { client: self, map: &map, read, owner };
         ChunkReader::new(&fetcher, read, ring, placement).run().await
     }
@@ -143,6 +144,7 @@ impl<'a> ChunkReader<'a> {
             (None, None) => return Ok(()),
         };
         self.fallback = Some(missing);
+        let searched = if self.round == Round::Search { self.searched() } else { Vec::new() };
         for (number, drive) in (0u8..).zip(self.placement.primaries.clone()) {
             let Some(shard) = self.shards.get(usize::from(number)) else { continue };
             let covered = shard.frames.iter().any(|frames| frames.range.covers(missing));
@@ -151,7 +153,7 @@ impl<'a> ChunkReader<'a> {
                 _ if covered => {}
                 // The primary has it, but came too late with other frames to be asked for these.
                 Round::Search if answered => self.ask_primary(number, missing, pending),
-                Round::Search => self.search(number, missing, drive, pending),
+                Round::Search => self.search(number, missing, drive, &searched, pending),
                 // Shards that were asked for are awaited or have failed, unless they gave other frames.
                 _ if shard.asked && !answered => {}
                 _ => self.ask_primary(number, missing, pending),
@@ -169,10 +171,17 @@ impl<'a> ChunkReader<'a> {
             .push(Box::pin(async move { Answer { number, frames: fetcher.at_primary(number, frames, drive).await } }));
     }
 
-    fn search(&self, number: u8, frames: FrameRange, primary: DriveId, pending: &Pending<'a>) {
-        let elsewhere = self.placement.handoffs(self.ring).filter(|drive| *drive != primary);
+    /// The drives where shards may be that are not on their primaries.
+    fn searched(&self) -> Vec<DriveId> {
+        let states = &self.fetcher.map.drives;
+        let away = states.iter().filter(|(_, drive)| !drive.state.is_up()).map(|(id, _)| *id);
+        self.placement.searched(self.ring, &away.collect::<Vec<_>>())
+    }
+
+    fn search(&self, number: u8, frames: FrameRange, primary: DriveId, searched: &[DriveId], pending: &Pending<'a>) {
+        let elsewhere = searched.iter().copied().filter(|drive| *drive != primary);
         // The primary comes last: it may have been passed over as a slow drive.
-        let drives: Arc<[DriveId]> = elsewhere.take(SEARCHED_DRIVES_MAX).chain([primary]).collect();
+        let drives: Arc<[DriveId]> = elsewhere.chain([primary]).collect();
         let fetcher = self.fetcher;
         pending.push(Box::pin(async move { Answer { number, frames: fetcher.at_any(number, frames, &drives).await } }));
     }

@@ -16,9 +16,6 @@ use tokio::time::timeout;
 use super::chunk::{FrameRange, Span};
 use crate::client::Client;
 
-/// Drives, in the order of handoffs, that are searched for a shard that is not on its primary.
-pub const SEARCHED_DRIVES_MAX: usize = 24;
-
 /// Frames of a shard, verified or decoded.
 #[derive(Clone)]
 pub(super) struct Frames {

@@ -35,6 +35,12 @@ impl FakeMap {
         });
     }
 
+    /// Says that a drive never comes back.
+    pub fn set_gone(&self, drive: DriveId) {
+        self.set_state(drive, DriveState::LOST);
+        self.change(|map| map.gone.push(drive));
+    }
+
     /// Publishes the ring again under the next epoch.
     pub fn next_epoch(&self) -> Epoch {
         let ring = self.current().rings.values().next().cloned().expect("a cluster has a ring");
@@ -64,31 +70,35 @@ fn cluster_map(shape: &FakeShape, drives: &[DriveId]) -> MapView {
         copies_bytes_max: shape.copies_bytes_max,
         survives: None,
     };
-    let (zone, region) = (ZoneName("zone".into()), RegionName("region".into()));
     let map_drive = |drive: &DriveId| {
-        let placed =
-            MapDrive { node: NodeId(drive.0), zone: zone.clone(), region: region.clone(), state: DriveState::WRITABLE };
-        (*drive, placed)
+        let node = (drive.0 - 1) / u128::from(shape.drives_per_node);
+        let zone = ZoneName(format!("zone {}", node % u128::from(shape.zones)).into());
+        (
+            *drive,
+            MapDrive { node: NodeId(node), zone, region: RegionName("region".into()), state: DriveState::WRITABLE },
+        )
     };
+    let drives: BTreeMap<DriveId, MapDrive> = drives.iter().map(map_drive).collect();
     MapView {
         version: 1,
         cluster: 7,
-        drives: drives.iter().map(map_drive).collect(),
-        rings: BTreeMap::from([(id, Arc::new(ring(&policy, drives, &zone, &region)))]),
+        rings: BTreeMap::from([(id, Arc::new(ring(&policy, &drives)))]),
+        drives,
+        gone: Vec::new(),
         policies: BTreeMap::from([(id, policy)]),
         default_policy: id,
     }
 }
 
-fn ring(policy: &Policy, drives: &[DriveId], zone: &ZoneName, region: &RegionName) -> Ring {
+fn ring(policy: &Policy, drives: &BTreeMap<DriveId, MapDrive>) -> Ring {
     let width = policy.redundancy.data_shards() + policy.redundancy.losses();
     let mut builder = RingBuilder::new(6, width).expect("a ring of this shape");
-    for id in drives {
+    for (id, placed) in drives {
         let drive = RingDrive {
             id: *id,
-            node: NodeId(id.0),
-            zone: zone.clone(),
-            region: region.clone(),
+            node: placed.node,
+            zone: placed.zone.clone(),
+            region: placed.region.clone(),
             weight: 100,
             membership: couronne_ring::RingMembership::Active,
         };

@@ -25,8 +25,12 @@ pub use ranges::{FakeRanges, RangeFault};
 pub struct FakeShape {
     /// The default policy's promise.
     pub redundancy: Redundancy,
-    /// Drives, each on a node of its own.
+    /// Drives.
     pub drives: u8,
+    /// Drives of each node.
+    pub drives_per_node: u8,
+    /// Zones over which the nodes are dealt out in turn.
+    pub zones: u8,
     /// Metadata ranges at birth.
     pub ranges: u16,
     /// The policy's chunk size, in bytes.
@@ -44,6 +48,8 @@ impl Default for FakeShape {
         Self {
             redundancy: Redundancy::Erasure { k: 4, m: 2 },
             drives: 6,
+            drives_per_node: 1,
+            zones: 1,
             ranges: 4,
             chunk_bytes: 4 << 20,
             inline_bytes_max: 4 << 10,

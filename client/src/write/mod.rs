@@ -93,10 +93,11 @@ async fn attempt(
 ) -> Result<Attempt, ClientError> {
     let unavailable = |what: &dyn std::fmt::Display| ClientError::Unavailable(format!("writing a chunk: {what}"));
     let ring = map.rings.get(&chunk.policy).ok_or_else(|| unavailable(&"the policy has no ring"))?;
-    let placement = place(ring, chunk.chunk, &chunk.geometry).map_err(|error| unavailable(&error))?;
+    let placed = place(ring, chunk.chunk, &chunk.geometry).map_err(|error| unavailable(&error))?;
     let demanded = map.policies.get(&chunk.policy).and_then(|policy| policy.survives);
-    let quorum = Quorum::new(ring, &placement.primaries, &chunk.geometry, demanded);
+    let quorum = Quorum::new(ring, &placed.primaries, &chunk.geometry, demanded);
     let quorum = quorum.map_err(|error| unavailable(&error))?;
+    let placement = placed.made_up_for(ring, &map.gone);
     let sent = Sending::new(client, map, ring, chunk, &placement).send_all(shards).await;
     if let Some(epoch) = sent.iter().find_map(|sent| sent.stale_epoch()) {
         return Ok(Attempt::Stale(epoch));
@@ -105,8 +106,10 @@ async fn attempt(
     if let Err(refused) = quorum.check(ring, &fates) {
         return Err(why(&sent).unwrap_or_else(|| unavailable(&refused)));
     }
+    // What makes up for drives that are gone is where shards belong only if it is as safe as they were.
+    let wanted = if placement.is_as_safe_as(&placed, ring) { &placement } else { &placed };
     let displaced = |(fate, primary): &(&ShardFate, &DriveId)| **fate != ShardFate::Durable(**primary);
-    let missing = fates.iter().zip(&placement.primaries).filter(displaced).count();
+    let missing = fates.iter().zip(&wanted.primaries).filter(displaced).count();
     let missing = u8::try_from(missing).unwrap_or(u8::MAX);
     Ok(Attempt::Written(ChunkWritten { missing, placed_by: map.version }))
 }

@@ -10,6 +10,7 @@
 mod fair;
 mod hints;
 mod meta;
+mod places;
 mod reporting;
 mod routing;
 mod shards;

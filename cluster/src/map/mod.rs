@@ -138,6 +138,20 @@ impl ClusterMap {
         self.expelled.contains_key(&node)
     }
 
+    /// Whether a drive is lost at a time, in milliseconds since 1970: it does not serve for longer than the grace, or never
+    /// will again, for its node was expelled.
+    pub fn is_lost_at(&self, drive: &StoredDrive, now_ms: u64, grace_ms: u64) -> bool {
+        let is_waited_for = !self.is_expelled(drive.node);
+        drive.lost_since_ms(now_ms, if is_waited_for { grace_ms } else { 0 }).is_some()
+    }
+
+    /// The drives that never come back, for they are lost and their nodes were expelled, and the versions of the map that
+    /// first knew it.
+    pub fn gone_drives(&self) -> impl Iterator<Item = (DriveId, u64)> {
+        let expelled = self.drives.iter().filter(|(_, drive)| self.is_expelled(drive.node));
+        expelled.filter_map(|(id, drive)| Some((*id, drive.lost_version?)))
+    }
+
     /// The storage nodes, but for those that were expelled.
     pub fn storage_nodes(&self) -> impl Iterator<Item = (&NodeId, &MapNode)> {
         self.nodes.iter().filter(|(id, node)| node.role == Role::StorageNode && !self.is_expelled(**id))
@@ -202,6 +216,7 @@ impl ClusterMap {
             version: self.version,
             cluster: self.cluster,
             drives: self.drives.iter().filter_map(map_drive).collect(),
+            gone: self.gone_drives().map(|(id, _)| id).collect(),
             policies: self.policies.iter().map(|(id, policy)| (*id, policy.policy.clone())).collect(),
             rings: self.policies.iter().filter_map(|(id, policy)| Some((*id, policy.ring.clone()?))).collect(),
             default_policy: self.default_policy,

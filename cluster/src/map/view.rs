@@ -32,6 +32,8 @@ pub struct MapView {
     pub cluster: u128,
     /// The drives.
     pub drives: BTreeMap<DriveId, MapDrive>,
+    /// The drives among these that never come back: each chunk's shards on them belong on others.
+    pub gone: Vec<DriveId>,
     /// The policies.
     pub policies: BTreeMap<PolicyId, Policy>,
     /// The ring of each policy.

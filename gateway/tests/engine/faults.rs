@@ -28,6 +28,7 @@ fn shape(drives: u8) -> FakeShape {
         inline_bytes_max: 1 << 10,
         copies_bytes_max: 16 << 10,
         seed: 5,
+        ..FakeShape::default()
     }
 }
 

@@ -17,6 +17,8 @@ use super::support::*;
 const SMALL: FakeShape = FakeShape {
     redundancy: Redundancy::Erasure { k: 4, m: 2 },
     drives: 7,
+    drives_per_node: 1,
+    zones: 1,
     ranges: 3,
     chunk_bytes: 256 << 10,
     inline_bytes_max: 1 << 10,

@@ -183,7 +183,8 @@ fn wanted_shards<'a>(map: &MapView, blobs: impl Iterator<Item = &'a BlobRef>) ->
     for blob in blobs {
         let ring = map.rings.get(&blob.policy).ok_or("a blob's policy has no ring")?;
         for chunk in chunks(blob) {
-            let placement = place(ring, chunk, &blob.geometry).map_err(AuditError::of)?;
+            let placed = place(ring, chunk, &blob.geometry).map_err(AuditError::of)?;
+            let placement = placed.made_up_for(ring, &map.gone);
             wanted.extend((0..).zip(placement.primaries).map(|(number, drive)| (ShardId { chunk, number }, drive)));
         }
     }

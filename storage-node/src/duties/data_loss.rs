@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use couronne_cluster::map::{ClusterMap, StoredDrive};
+use couronne_cluster::map::ClusterMap;
 use couronne_metadata::record::BlobRef;
 use couronne_placement::{ChunkId, PlaceError, place};
 use couronne_ring::DriveId;
@@ -46,10 +46,7 @@ impl DataLoss {
     pub(crate) fn since(map: Arc<ClusterMap>, swept_version: u64, has_rows: bool) -> Self {
         let losses = map.drives.iter().map(|(id, drive)| (*id, drive.loss_version()));
         let losses = losses.filter(|(_, version)| *version > 0).collect();
-        let is_gone = |drive: &StoredDrive| {
-            map.is_expelled(drive.node) && drive.lost_version.is_some_and(|version| version <= swept_version)
-        };
-        let gone = map.drives.iter().filter(|(_, drive)| is_gone(drive)).map(|(id, _)| *id).collect();
+        let gone = map.gone_drives().filter(|(_, version)| *version <= swept_version).map(|(id, _)| id).collect();
         Self { map, losses, swept_version, gone, has_rows }
     }
 

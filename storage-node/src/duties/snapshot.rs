@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use couronne_protocol::map::SharedMap;
-use couronne_ring::DriveId;
+use couronne_ring::{DriveId, Ring};
 
 /// The drives at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,8 +17,6 @@ pub(super) struct DriveSnapshot {
     pub(super) unwritable: BTreeSet<DriveId>,
     /// Drives that are down for longer than the grace.
     pub(super) lost: BTreeSet<DriveId>,
-    /// The drives among these that never come back: their nodes were expelled.
-    pub(super) gone: Vec<DriveId>,
     /// Drives of which something was lost, and the versions of the map that first knew it.
     pub(super) losses: BTreeMap<DriveId, u64>,
 }
@@ -37,15 +35,17 @@ impl DriveSnapshot {
                 }
             } else if drive.lost_version.is_some() {
                 snapshot.lost.insert(*id);
-                if map.is_expelled(drive.node) {
-                    snapshot.gone.push(*id);
-                }
             }
             if drive.loss_version() > 0 {
                 snapshot.losses.insert(*id, drive.loss_version());
             }
         }
         snapshot
+    }
+
+    /// The drives of a ring that do not serve.
+    pub(super) fn away(&self, ring: &Ring) -> Vec<DriveId> {
+        ring.all_drives().map(|(drive, _)| drive.id).filter(|drive| !self.up.contains(drive)).collect()
     }
 
     /// The version of the map that first knew the newest loss; 0: there is none.

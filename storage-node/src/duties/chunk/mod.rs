@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_base::mutant;
-use couronne_client::SEARCHED_DRIVES_MAX;
 use couronne_placement::frame;
 use couronne_placement::{ChunkId, Geometry, Placement, PolicyId, ShardId, place};
 use couronne_protocol::map::MapSource;
@@ -88,9 +87,11 @@ pub(super) async fn repair(
     snapshot: &DriveSnapshot,
     target: &Target<'_>,
 ) -> Result<Chunk, DutyError> {
-    let ring = context.map.current().rings.get(&target.policy).cloned().ok_or(DutyError::NoPolicy)?;
+    let map = context.map.current();
+    let ring = map.rings.get(&target.policy).cloned().ok_or(DutyError::NoPolicy)?;
     let placed = place(&ring, target.chunk, &target.geometry)?;
-    let placement = placed.made_up_for(&ring, &snapshot.gone);
+    let placement = placed.made_up_for(&ring, &map.gone);
+    let is_as_safe = placement.is_as_safe_as(&placed, &ring);
     let work = Work { context, snapshot, target, ring, placement };
     let mut found = work.look().await;
     let (mut bytes, mut shards_read) = (0, 0);
@@ -108,8 +109,7 @@ pub(super) async fn repair(
     }
     let better = !work.plan(&found).is_empty() || !found.silent.is_empty() || !work.unread(&found).is_empty();
     let survives = found.survives(&work.ring, &placed, target.geometry.k());
-    // Where drives are gone, what is left may be too little for what the policy promises.
-    let is_as_safe = placed == work.placement || survives >= i16::from(target.geometry.m());
+    // What makes up for drives that are gone may be too little for what the policy promises.
     let whole = !better && is_as_safe && found.is_whole(&work.placement);
     Ok(Chunk { survives, whole, better, bytes, shards_read })
 }
@@ -165,12 +165,8 @@ impl Work<'_> {
         if wanted.is_empty() {
             return found;
         }
-        let searched: Vec<DriveId> = self
-            .placement
-            .handoffs(&self.ring)
-            .filter(|drive| self.snapshot.up.contains(drive) && !found.silent.contains(drive))
-            .take(SEARCHED_DRIVES_MAX)
-            .collect();
+        let mut searched = self.placement.searched(&self.ring, &self.snapshot.away(&self.ring));
+        searched.retain(|drive| self.snapshot.up.contains(drive) && !found.silent.contains(drive));
         let elsewhere = wanted.into_iter().flat_map(|(number, primary)| {
             searched.iter().filter(move |drive| **drive != primary).map(move |drive| (number, *drive))
         });

@@ -52,16 +52,14 @@ impl Found {
     /// primaries are each on a node of its own, else of drives. Below zero it lacks so many shards.
     pub(super) fn survives(&self, ring: &Ring, placement: &Placement, k: u8) -> i16 {
         let spare = i16::try_from(self.alive()).unwrap_or(i16::MAX) - i16::from(k);
-        let domain = |level: FailureDomain, drive: &DriveId| ring.domains(*drive).map(|path| path.at(level));
-        let nodes: BTreeSet<_> = placement.primaries.iter().map(|drive| domain(FailureDomain::Node, drive)).collect();
-        let is_spread = nodes.len() == placement.primaries.len();
-        let level = if is_spread { FailureDomain::Node } else { FailureDomain::Drive };
+        let level = if placement.is_spread(ring) { FailureDomain::Node } else { FailureDomain::Drive };
+        let domain = |drive: &DriveId| ring.domains(*drive).map(|path| path.at(level));
         let mut held: BTreeMap<Option<u16>, i16> = BTreeMap::new();
         // Of copies one counts, where fewest shards are: the others may go with it.
         let mut places: Vec<_> = self.places.iter().collect();
         places.sort_by_key(|places| places.len());
         for places in places {
-            let domains = places.iter().map(|place| domain(level, place));
+            let domains = places.iter().map(domain);
             let Some(emptiest) = domains.min_by_key(|domain| held.get(domain).copied()) else { continue };
             *held.entry(emptiest).or_default() += 1;
         }
@@ -133,9 +131,7 @@ pub(super) fn plan(ring: &Ring, placement: &Placement, snapshot: &DriveSnapshot,
     if homeless.is_empty() && crowded.is_empty() {
         return plan;
     }
-    let away: Vec<DriveId> =
-        ring.all_drives().map(|(drive, _)| drive.id).filter(|drive| !snapshot.up.contains(drive)).collect();
-    let handoffs: Vec<DriveId> = placement.handoffs_without(ring, &away).filter(takes).collect();
+    let handoffs: Vec<DriveId> = placement.handoffs_without(ring, &snapshot.away(ring)).filter(takes).collect();
     for (turn, number) in homeless.into_iter().enumerate() {
         let free = handoffs.iter().find(|drive| !holding.contains(drive));
         // With fewer drives than shards some hold two; not all the same one.

@@ -289,9 +289,11 @@ async fn send_home(context: &DutyContext, mounted: &MountedDrive, listed: &Liste
     let request = GetShard { shard: listed.shard, first_frame: 0, frames: 0 };
     let Ok(found) = drive.get_shard(request).await else { return };
     let Ok(policy) = policy_of(context, &listed.owner).await else { return };
-    let ring = context.map.current().rings.get(&policy).cloned();
-    let placement = ring.and_then(|ring| place(&ring, listed.shard.chunk, &found.geometry).ok());
-    let primary = placement.and_then(|placed| placed.primaries.get(usize::from(listed.shard.number)).copied());
+    let map = context.map.current();
+    let Some(ring) = map.rings.get(&policy) else { return };
+    let Ok(placed) = place(ring, listed.shard.chunk, &found.geometry) else { return };
+    let placement = placed.made_up_for(ring, &map.gone);
+    let primary = placement.primaries.get(usize::from(listed.shard.number)).copied();
     if primary.is_some_and(|primary| primary != mounted.id && context.drive_snapshot().up.contains(&primary)) {
         repair(context, &(mounted.id, listed.shard, listed.owner.clone())).await;
     }
