@@ -132,13 +132,14 @@ pub fn follow_reports(map: &mut ClusterMap, heard: &impl Reports, now_ms: u64) -
 /// Notes which drives are lost, as of the map's next version: what they held is to be looked for.
 fn note_lost(map: &mut ClusterMap, now_ms: u64, grace_ms: u64) -> Vec<DriveId> {
     let version = map.version.saturating_add(1);
-    let is_news = |drive: &StoredDrive| drive.lost_version.is_none() && drive.lost_since_ms(now_ms, grace_ms).is_some();
-    let news = map.drives.iter_mut().filter(|(_, drive)| is_news(drive));
-    let noted = news.map(|(id, drive)| {
-        drive.lost_version = Some(version);
-        *id
-    });
-    noted.collect()
+    let is_news = |drive: &StoredDrive| drive.lost_version.is_none() && map.is_lost_at(drive, now_ms, grace_ms);
+    let news: Vec<DriveId> = map.drives.iter().filter(|(_, drive)| is_news(drive)).map(|(id, _)| *id).collect();
+    for (id, drive) in &mut map.drives {
+        if news.contains(id) {
+            drive.lost_version = Some(version);
+        }
+    }
+    news
 }
 
 /// Notes the members of groups of which something later was heard. Where they are what they ought to be, no replica is

@@ -80,7 +80,7 @@ impl Placer {
     fn new(map: &ClusterMap, now_ms: u64, grace_ms: u64) -> Self {
         let drives = map.ring_drives();
         let known = |id: &DriveId| map.drives.get(id);
-        let is_lost = |id: &DriveId| known(id).is_none_or(|drive| drive.lost_since_ms(now_ms, grace_ms).is_some());
+        let is_lost = |id: &DriveId| known(id).is_none_or(|drive| map.is_lost_at(drive, now_ms, grace_ms));
         let mut load: BTreeMap<DriveId, u32> = BTreeMap::new();
         map.all_ranges().flat_map(|range| range.replicas.values()).for_each(|id| *load.entry(*id).or_default() += 1);
         let rings = map.policies.values().filter_map(|policy| policy.ring.as_deref());

@@ -33,6 +33,10 @@ fn the_drives_of_an_expelled_storage_node_are_down_for_good() {
     assert_eq!(map.storage_nodes().count(), 5);
     let state = |map: &couronne_cluster::map::ClusterMap| map.drives[&drive_of(2)].state_at(1_000, 300);
     assert_eq!(state(&map), DriveState::LOST);
+    // It never comes back: nobody waits for the grace.
+    let mut soon = map.clone();
+    let waited = Heard { grace_ms: Some(300), ..Heard::default() };
+    assert_eq!(changes::follow_reports(&mut soon, &waited, 6).unwrap().lost, [drive_of(2)]);
     let well = Heard { drives: Some(DriveState::WRITABLE), are_led: true, ..Heard::default() };
     changes::follow_reports(&mut map, &well, 20).unwrap();
     assert_eq!(state(&map), DriveState::LOST, "what it said before counts no more");

@@ -107,6 +107,15 @@ fn a_replica_goes_to_a_free_failure_domain_once_its_drive_is_lost() {
 }
 
 #[test]
+fn an_expelled_nodes_replicas_go_elsewhere_without_a_grace() {
+    let mut map = running(7, "ec:4+2");
+    changes::expel(&mut map, NodeId(1), false, 100).unwrap();
+    assert!(has_replicas(&map, 1) && !place(&mut map, 100).is_empty());
+    settle(&mut map, 2);
+    assert!(!has_replicas(&map, 1) && most_on_a_node(&map) == 1);
+}
+
+#[test]
 fn without_a_free_domain_a_node_gets_a_second_replica_and_never_half_of_them() {
     let mut map = of_drives(5, 2, "ec:2+2");
     set_node(&mut map, 1, Some(100));

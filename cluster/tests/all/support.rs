@@ -106,6 +106,7 @@ pub(crate) struct Heard {
     pub(crate) drives: Option<DriveState>,
     pub(crate) are_led: bool,
     pub(crate) certificates: BTreeMap<NodeId, CertificateReport>,
+    pub(crate) grace_ms: Option<u64>,
 }
 
 impl Reports for Heard {
@@ -138,6 +139,6 @@ impl Reports for Heard {
     }
 
     fn grace_ms(&self) -> Option<u64> {
-        None
+        self.grace_ms
     }
 }

@@ -55,6 +55,28 @@ fn a_dead_node_keeps_no_other_from_being_replaced() {
     compare_all(&cluster, "g1", "after");
 }
 
+/// Nodes die for good and are expelled, each made up for by the others before the next: then all is as safe as before, and
+/// the loss that the policy promises is survived.
+#[test]
+fn dead_nodes_are_expelled_one_after_another_and_all_is_as_safe_as_before() {
+    let mut cluster = Cluster::start(ClusterShape { gateways: 1, policy: "ec:2+1", ..ClusterShape::default() });
+    make_buckets(&cluster, "g1");
+    put_all(&cluster, "g1", "n6");
+    let dead = ["n1", "n4"];
+    for name in dead {
+        cluster.kill(name);
+        cluster.wait_for("it is expelled", || cluster.couronne(&["node", "expel", name], "n2").status.success());
+        // The grace is an hour: nobody waits for what never comes back.
+        cluster.scrub_until_safe("g1");
+        put_all(&cluster, "g1", name);
+    }
+    cluster.scrub_until_safe("g1");
+    cluster.kill("n3");
+    ["n6"].into_iter().chain(dead).for_each(|name| compare_all(&cluster, "g1", name));
+    put_all(&cluster, "g1", "after");
+    compare_all(&cluster, "g1", "after");
+}
+
 /// A cluster takes nothing before the meta group has all its voters; then the disk of the node that founded it may be
 /// lost while another node is away.
 #[test]
