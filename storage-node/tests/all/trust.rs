@@ -287,6 +287,7 @@ async fn an_expelled_storage_node_is_nobody_and_the_others_go_on() {
     // Another one may die: the group of what is left is a majority still.
     cluster.crash(4, 1).await;
     assert!(write(&cluster, 0, 100).await);
+    tokio::time::sleep(Duration::from_secs(10)).await;
     let refused = cluster.node(0).expel(cluster.machines[1].id, false).await;
     assert!(matches!(refused, Err(NodeError::Change(_))), "{refused:?}");
 }

@@ -107,6 +107,7 @@ const FOLDERS: [(&str, &[&str]); 13] = [
         &[
             "source",
             "running",
+            "bytes_of",
             "python",
             "aws",
             "cut_off",
@@ -114,7 +115,6 @@ const FOLDERS: [(&str, &[&str]); 13] = [
             "server",
             "namespace",
             "cluster",
-            "bytes_of",
             "clients",
             "load",
         ],
