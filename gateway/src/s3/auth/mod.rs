@@ -94,7 +94,7 @@ fn check_time(signed: &V4, now_us: u64) -> Result<()> {
         SignatureLocation::Query { .. } if age < -SKEW_SECONDS_MAX => {
             Err(S3Error::with_message(Code::AccessDenied, "Request is not yet valid"))
         }
-        SignatureLocation::Query { expires_s } if i64::try_from(expires_s).is_ok_and(|expires| age > expires) => {
+        SignatureLocation::Query { expires_s } if i64::try_from(expires_s).is_ok_and(|expires| age >= expires) => {
             Err(S3Error::with_message(Code::AccessDenied, "Request has expired"))
         }
         SignatureLocation::Header | SignatureLocation::Query { .. } => Ok(()),

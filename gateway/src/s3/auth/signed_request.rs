@@ -259,12 +259,11 @@ pub(super) fn parse_signature(text: &str) -> Option<[u8; 32]> {
     Some(signature)
 }
 
-/// For how long a URL is valid, in seconds, from 1 to a week; else what is wrong, in AWS's words where it has some.
+/// For how long a URL is valid, in seconds, up to a week; else what is wrong, in AWS's words where it has some.
 fn parse_expires(text: &str) -> std::result::Result<u64, &'static str> {
     match text.parse::<i64>() {
         Err(_) => Err("X-Amz-Expires should be a number"),
         Ok(i64::MIN..0) => Err("X-Amz-Expires must be non-negative"),
-        Ok(0) => Err("X-Amz-Expires must be at least 1 second"),
         Ok(seconds) => u64::try_from(seconds).ok().filter(|seconds| *seconds <= PRESIGN_SECONDS_MAX).ok_or(
             "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less \
              than 604800 seconds",
