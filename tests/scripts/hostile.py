@@ -9,6 +9,8 @@ leaked_writers   the same sockets, nearly a chunk each, of which each begins ane
 tiny_chunks      megabytes in HTTP chunks of a byte
 flood            many uploads that send as fast as they can
 slow_readers     many sockets with one presigned GET of a large object, which they do not read
+many_addresses   sockets with one presigned PUT, each from an address of its own, that send a little, stop, and come back from
+                 another address when they are cut; the owner and another tenant have several requests under way each
 idle_sockets     more connections than the server has descriptors
 merged_names     a version 2 link whose one value is made to hold two parameters
 hoisted_headers  headers that an SDK signed into a version 4 link
@@ -20,6 +22,8 @@ refused_of_many  the same for the key of thousands
 """
 import contextlib
 import datetime
+import random
+import select
 import socket
 import sys
 import threading
@@ -170,6 +174,41 @@ def slow_readers(bucket):
     for _ in range(VICTIMS):
         assert victim.get_object(Bucket=own, Key="wanted")["Body"].read() == b"v" * (1 << 20)
     assert len(held) == 360
+
+
+def many_addresses(bucket):
+    url = urlsplit(link("put_object", Bucket=bucket, Key="slow"))
+    wire = f"PUT {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: 100000000\r\n\r\nxxxxxxxxxx".encode()
+
+    def attack():
+        sockets, told = {}, select.epoll()
+        while True:
+            # Of 600 sockets, 40 at once and 800 a second come back at most.
+            for _ in range(min(40, 600 - len(sockets))):
+                one = socket.socket()
+                one.setsockopt(socket.SOL_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
+                one.bind((f"127.{random.randrange(1, 250)}.{random.randrange(255)}.{random.randrange(1, 254)}", 0))
+                with contextlib.suppress(OSError):
+                    one.connect((url.hostname, url.port))
+                    one.sendall(wire)
+                    sockets[one.fileno()] = one
+                    told.register(one.fileno(), select.EPOLLIN)
+            for number, _ in told.poll(0.05):
+                told.unregister(number)
+                sockets.pop(number).close()
+            time.sleep(0.05)
+    threading.Thread(target=attack, daemon=True).start()
+    time.sleep(6)
+    own = victims_bucket(bucket)
+
+    def work(turn):
+        who, where = ((s3, bucket), (victim, own))[turn % 2]
+        for number in range(8):
+            body = f"{turn} {number}".encode() * 20_000
+            who.put_object(Bucket=where, Key=f"{turn}/{number}", Body=body)
+            assert who.get_object(Bucket=where, Key=f"{turn}/{number}")["Body"].read() == body
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
 
 
 def idle_sockets(bucket):

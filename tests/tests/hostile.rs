@@ -63,6 +63,12 @@ fn documents_behind_a_leaked_link_do_not_stop_its_owner() {
 }
 
 #[test]
+fn sockets_of_a_link_that_come_back_from_elsewhere_stop_nobody() {
+    let server = Server::start_with_settings(ServerShape::SixDrives, "[limits]\nrequests_max = 200\n");
+    play(&server, "many_addresses");
+}
+
+#[test]
 fn more_sockets_than_descriptors_cost_no_drive() {
     // It may raise its limit no further.
     let server = Server::start_with(ServerShape::SixDrives.flags(), &["prlimit", "--nofile=1024:1024"]);

@@ -7,13 +7,17 @@
 //! needs is out of reach for all but one claim, the *front*. So the front is always filled, settled, and its share comes
 //! back. The front is chosen among those that wait, and may be replaced once its client stops or takes long.
 //!
+//! Once somebody was cut for another caller, who has much leaves a part of the pool to those who have little, for as long
+//! as such are there and a while longer: so a caller of little waits once or twice, and not again for each thing that it
+//! takes.
+//!
 //! Must not know: what is shared, clocks, tasks.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::holder::{Holder, LEVELS};
-use super::tree::{ClaimId, NodeId, Tree};
+use super::tree::{CALLER_LEVELS, ClaimId, NodeId, Tree};
 
 /// A claim's rate is taken as if so many bytes more had been moved in one second more: one that began a moment ago is
 /// not slow.
@@ -34,6 +38,14 @@ const OWN_PATIENCE: u32 = 2;
 /// Of the pool, one part in so many is freed at once for claims that wait beside another.
 const PARTS_FREED: u64 = 8;
 
+/// Who has much holds at most so many times what is left, while the pool is contended; and a caller of little of an account
+/// that has much, twice as many.
+const TIMES_LEFT: u64 = 7;
+
+/// The pool is contended for so long after somebody was cut for another caller, or a caller of little was given something
+/// while others waited.
+const CONTENDED_FOR: Duration = Duration::from_secs(10);
+
 /// The shares of a pool.
 #[derive(Debug)]
 pub(super) struct Shares {
@@ -53,6 +65,8 @@ pub(super) struct Shares {
     front_since: Duration,
     /// When anybody was given anything.
     granted_at: Duration,
+    /// Until when the pool is contended.
+    contended_until: Duration,
     next: u64,
 }
 
@@ -142,6 +156,7 @@ impl Shares {
             front: None,
             front_since: Duration::ZERO,
             granted_at: Duration::ZERO,
+            contended_until: Duration::ZERO,
             next: 0,
         }
     }
@@ -199,7 +214,7 @@ impl Shares {
             }
             self.count_need(wanted, true);
         }
-        if self.waiting.is_empty() && self.fits(id, amount) {
+        if self.waiting.is_empty() && self.fits(id, amount, now) {
             self.grant(id, amount, now);
             return true;
         }
@@ -224,12 +239,10 @@ impl Shares {
                 self.put_first(self.tree.neediest(), now);
             }
             // Nobody takes before the front what the front waits for.
-            let front = self.front.filter(|front| self.is_waiting(*front));
+            let front = self.front.filter(|front| self.is_waiting(*front) && !self.has_to_leave(*front, now));
             let Some(id) = front.or_else(|| self.tree.neediest()) else { break };
-            let Some(amount) = self.waiting.get(&id).map(|wait| wait.amount).filter(|amount| self.fits(id, *amount))
-            else {
-                break;
-            };
+            let amount = self.waiting.get(&id).map(|wait| wait.amount);
+            let Some(amount) = amount.filter(|amount| self.fits(id, *amount, now)) else { break };
             let since = self.waiting.get(&id).map_or(now, |wait| wait.since);
             self.stop_waiting(id);
             if let Some(claim) = self.claims.get_mut(&id) {
@@ -257,6 +270,9 @@ impl Shares {
             Some(front) if front != first => return Vec::new(),
             _ => first,
         };
+        // Where one waits again there is room from then on for what its caller takes next.
+        let need = self.claims.get(&id).map_or(0, |claim| claim.need);
+        let beside = if now < self.contended_until { need } else { 0 };
         let mut cut = Vec::new();
         if cuts_own && self.is_starved(id, patience, now) {
             self.cut_stopped(id, patience, now, &mut cut);
@@ -265,6 +281,7 @@ impl Shares {
         // As much as the front may need has to be out of reach for all others.
         while self.unsettled_without(id) > self.capacity.saturating_sub(self.need_max()) {
             let Some(victim) = self.slowest_of_largest(id, stagnates, now) else { return cut };
+            self.note_contention(victim, id, now);
             self.cut(victim, now);
             cut.push(victim);
             if victim == id {
@@ -272,25 +289,34 @@ impl Shares {
             }
         }
         self.put_first(Some(id), now);
-        self.cut_for_others(id, overdue, now, &mut cut);
+        self.cut_for_others(id, beside, overdue, now, &mut cut);
         cut
     }
 
-    /// Cuts claims of other outermost holders that hold more, for all that have waited as long as `id` and have its outermost
-    /// name: a part of the pool at most. Where many small claims wait, one at a time would be too late for them.
-    fn cut_for_others(&mut self, id: ClaimId, overdue: impl Fn(&Wait) -> bool, now: Duration, cut: &mut Vec<ClaimId>) {
+    /// Cuts claims of other callers that hold more, for all that have waited as long as `id` and have its outermost name, and
+    /// for so much `beside`: a part of the pool at most. Where many small claims wait, one at a time would be too late for
+    /// them.
+    fn cut_for_others(
+        &mut self,
+        id: ClaimId,
+        beside: u64,
+        overdue: impl Fn(&Wait) -> bool,
+        now: Duration,
+        cut: &mut Vec<ClaimId>,
+    ) {
         let Some(own) = self.claims.get(&id).map(|claim| claim.holder) else { return };
         let is_beside = |holder: NodeId| self.tree.have_one_outermost(holder, own);
         let waits = |id: &ClaimId| self.claims.get(id).is_some_and(|claim| is_beside(claim.holder));
         let others = self.waiting.iter().filter(|(other, wait)| **other != id && overdue(wait) && waits(other));
-        let wanted: u64 = others.map(|(_, wait)| wait.amount).sum();
+        let wanted = others.fold(beside, |wanted, (_, wait)| wanted.saturating_add(wait.amount));
         let room = wanted.min(self.capacity / PARTS_FREED);
         while self.unsettled_without(id) > self.capacity.saturating_sub(self.need_max().saturating_add(room)) {
             let victim = self.tree.find_largest(own, Some(room), &mut |holder| {
-                let is_other = !self.tree.have_one_outermost(holder, own);
+                let is_other = !self.tree.are_one_caller(holder, own);
                 is_other.then(|| self.slowest(holder, ClaimState::is_cuttable, now)).flatten()
             });
             let Some(victim) = victim else { return };
+            self.note_contention(victim, id, now);
             self.cut(victim, now);
             cut.push(victim);
         }
@@ -415,16 +441,55 @@ impl Shares {
         self.tree.held_by(holder)
     }
 
+    /// One claim is cut for another: if that is another caller's, the pool is contended.
+    fn note_contention(&mut self, cut: ClaimId, id: ClaimId, now: Duration) {
+        let holder = |id: &ClaimId| self.claims.get(id).map(|claim| claim.holder);
+        let (Some(one), Some(other)) = (holder(&cut), holder(&id)) else { return };
+        if !self.tree.are_one_caller(one, other) {
+            self.contended_until = now.saturating_add(CONTENDED_FOR);
+        }
+    }
+
+    /// Whether a claim leaves what it waits for to callers that have less. A front that has something is filled, and one
+    /// whose caller has little within its account is given something.
+    fn has_to_leave(&self, id: ClaimId, now: Duration) -> bool {
+        let Some(claim) = self.claims.get(&id).filter(|_| now < self.contended_until) else { return false };
+        let is_front = self.front == Some(id);
+        let ([account, inner @ ..], left) = (self.tree.held(claim.holder), self.left());
+        let is_little = |held: u64, times: u64| held <= left.saturating_mul(times);
+        let has_little_inside = || inner.iter().take(CALLER_LEVELS - 1).any(|held| is_little(*held, TIMES_LEFT));
+        let may_take = is_little(account, TIMES_LEFT)
+            || (is_front && claim.held > 0)
+            || (has_little_inside() && (is_front || is_little(account, 2 * TIMES_LEFT)));
+        !may_take
+    }
+
+    /// Whether a caller has no more than what is left.
+    fn has_little(&self, holder: NodeId) -> bool {
+        let left = self.left();
+        self.tree.held(holder).iter().take(CALLER_LEVELS).any(|held| *held <= left)
+    }
+
+    /// What is left to others than the front.
+    fn left(&self) -> u64 {
+        self.free().min(self.room(self.need_max()))
+    }
+
     /// Whether the claim may have so much more now.
-    fn fits(&self, id: ClaimId, amount: u64) -> bool {
-        if amount > self.free() {
+    fn fits(&self, id: ClaimId, amount: u64, now: Duration) -> bool {
+        if amount > self.free() || self.has_to_leave(id, now) {
             return false;
         }
         let (Some(claim), false) = (self.claims.get(&id), self.front == Some(id)) else { return true };
         let finishes = claim.is_unfinished() && claim.held.saturating_add(amount) >= claim.need;
         let need_max = if finishes { self.need_max_without(claim.need) } else { self.need_max() };
-        let others = self.front.and_then(|front| self.claims.get(&front)).map_or(0, |front| front.held);
-        self.unsettled.saturating_sub(others).saturating_add(amount) <= self.capacity.saturating_sub(need_max)
+        amount <= self.room(need_max)
+    }
+
+    /// What is left to others than the front, which may need so much.
+    fn room(&self, need_max: u64) -> u64 {
+        let front = self.front.and_then(|front| self.claims.get(&front)).map_or(0, |front| front.held);
+        self.capacity.saturating_sub(need_max).saturating_sub(self.unsettled.saturating_sub(front))
     }
 
     fn grant(&mut self, id: ClaimId, amount: u64, now: Duration) {
@@ -438,6 +503,9 @@ impl Shares {
         self.held = self.held.saturating_add(amount);
         if !is_settled {
             self.unsettled = self.unsettled.saturating_add(amount);
+        }
+        if now < self.contended_until && !self.waiting.is_empty() && self.has_little(holder) {
+            self.contended_until = now.saturating_add(CONTENDED_FOR);
         }
         if !is_cut {
             self.tree.add(holder, amount);
@@ -477,6 +545,7 @@ impl Shares {
         let waits_since = self.waiting.get(&front).map(|wait| wait.since);
         let stopped = waits_since.is_none() && now.saturating_sub(claim.granted_at) >= patience;
         stopped
+            || self.has_to_leave(front, now)
             || claim.has_stopped(patience, now, waits_since)
             || now.saturating_sub(self.front_since) >= patience * FRONT_PATIENCE
     }

@@ -20,6 +20,11 @@ fn link(peer: u8) -> Holder {
     Holder::new(["account 0", "bucket 0", "links", "a link", &peer.to_string()])
 }
 
+/// A peer of which nothing is known.
+fn unknown(peer: u32) -> Holder {
+    Holder::new(["unknown", &peer.to_string()])
+}
+
 /// A client of the pool in a model: it fills its claim in steps, is written for a while, and begins again.
 #[derive(Debug)]
 struct Client {
@@ -39,6 +44,8 @@ struct Client {
     is_cut: bool,
     /// It begins anew when it is cut.
     comes_back: bool,
+    /// Each time that it begins it is a peer that was not there before; how often it began.
+    from_elsewhere: Option<u32>,
     /// Who it turns out to be once it was given anything.
     becomes: Option<Holder>,
 }
@@ -60,6 +67,7 @@ impl Client {
             written_at,
             is_cut,
             comes_back,
+            from_elsewhere: None,
             becomes,
         }
     }
@@ -74,6 +82,10 @@ impl Client {
 
     fn coming_back(self) -> Self {
         Self { comes_back: true, ..self }
+    }
+
+    fn from_elsewhere(self) -> Self {
+        Self { from_elsewhere: Some(0), ..self }
     }
 
     fn becoming(self, holder: Holder) -> Self {
@@ -141,6 +153,10 @@ impl Model {
             return;
         }
         let Some(claim) = client.claim else {
+            if let Some(times) = &mut client.from_elsewhere {
+                *times += 1;
+                client.holder = unknown(1 + *times * 1000 + at as u32);
+            }
             client.claim = Some(self.shares.join(&client.holder, client.need, self.now));
             return;
         };
@@ -290,19 +306,22 @@ proptest! {
         prop_assert!(model.clients[owner - slow..].iter().all(|client| !client.is_cut), "one of the owner's was cut");
     }
 
-    /// Sockets of a link, each from an address of its own, take all places, one each, stop, and come back when they are cut:
-    /// until they are known to be the link's they are peers like any other. One that is none of them gets a place within a
-    /// few times the patience, though it is looked only four times in it who is cut.
+    /// Sockets of a link, each from an address that nobody had before, take all places, one each, stop, and come back when they
+    /// are cut: until they are known to be the link's they are peers like any other. Those of another address get theirs
+    /// within a few times the patience each, though it is looked only four times in it who is cut.
     #[test]
-    fn a_newcomer_is_not_kept_waiting_by_those_that_come_back(sockets in 250u32..600) {
-        let unknown = |number: u32| Holder::new(["unknown", &number.to_string()]);
-        let stop =
-            |number| Client::new(unknown(number), 1, 1, 9).stalling_at(1).coming_back().becoming(link(number as u8));
+    fn a_newcomer_is_not_kept_waiting_by_those_that_come_back(
+        sockets in 250u32..600, callers in 1usize..5, chunks in 1u32..4,
+    ) {
+        let stop = |number| {
+            let socket = Client::new(unknown(number), 1, 1, 9).stalling_at(1);
+            socket.coming_back().from_elsewhere().becoming(link(number as u8))
+        };
         let mut model = Model::new(200, (0..sockets).map(stop).collect());
         model.cuts_every_ms = PATIENCE.as_millis() / 4;
         (0..200).for_each(|_| model.tick());
-        model.clients.push(Client::new(unknown(sockets), 1, 1, 1));
-        prop_assert_eq!(model.run(PATIENCE * 16), 0);
+        model.clients.extend((0..callers).map(|_| Client::new(unknown(0), 1, 1, chunks)));
+        prop_assert_eq!(model.run(PATIENCE * 16 * chunks), 0);
     }
 
     /// Some stop in the middle for ever: the others get through all the same.
@@ -329,6 +348,26 @@ proptest! {
         (0..20).for_each(|_| model.tick());
         prop_assert_eq!(model.run(Duration::from_millis(900)), 0);
         prop_assert!(!model.clients.last().unwrap().is_cut);
+    }
+
+    /// One link fills the pool with claims that stop and come back. A caller of little, be it of another account or the
+    /// owner of the link, waits for room once or twice, and not again for each of its chunks.
+    #[test]
+    fn who_takes_little_again_and_again_does_not_wait_each_time(
+        sockets in 40u8..120, held in 5u64..100, is_owner: bool, callers in 1usize..4, need in 1u64..15, pause_ms in 1u32..9,
+    ) {
+        let stop = |peer| {
+            Client::new(link(peer), 100 * STIR_BYTES, 25 * STIR_BYTES, 9).stalling_at(held * STIR_BYTES).coming_back()
+        };
+        let mut model = Model::new(1000 * STIR_BYTES, (0..sockets).map(stop).collect());
+        model.cuts_every_ms = PATIENCE.as_millis() / 4;
+        (0..300).for_each(|_| model.tick());
+        let holder = holder(if is_owner { 0 } else { 7 });
+        let chunks = 60;
+        let caller = || Client::new(holder.clone(), need * STIR_BYTES, need * STIR_BYTES, chunks).every_ms(pause_ms);
+        model.clients.extend((0..callers).map(|_| caller()));
+        // Of a chunk's time 10 ms at most are its client's and the disk's.
+        prop_assert_eq!(model.run(PATIENCE * 12 + Duration::from_millis(10) * chunks), 0);
     }
 
     /// What the shares say of holders is what their claims hold, whatever happens in whatever order.

@@ -18,6 +18,9 @@ pub(super) struct ClaimId(pub(super) u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct NodeId(u64);
 
+/// So many of the outermost levels say who calls.
+pub(super) const CALLER_LEVELS: usize = 3;
+
 const ROOT: NodeId = NodeId(0);
 
 /// The holders that have claims.
@@ -69,7 +72,9 @@ impl Tree {
         }
         let child = NodeId(self.next);
         self.next += 1;
-        self.nodes.insert(child, Node { parent: Some(parent), name: Arc::clone(name), ..Node::default() });
+        // As if it had been given something when it came: nobody who waits is passed by those that come later.
+        let node = Node { parent: Some(parent), name: Arc::clone(name), last_grant: self.grants, ..Node::default() };
+        self.nodes.insert(child, node);
         if let Some(node) = self.nodes.get_mut(&parent) {
             node.children.insert(Arc::clone(name), child);
         }
@@ -231,6 +236,12 @@ impl Tree {
     /// Whether two leaves have the same outermost name.
     pub(super) fn have_one_outermost(&self, one: NodeId, other: NodeId) -> bool {
         self.path(one).first() == self.path(other).first()
+    }
+
+    /// Whether two leaves have the same names but for the innermost: a caller and where it calls from.
+    pub(super) fn are_one_caller(&self, one: NodeId, other: NodeId) -> bool {
+        let caller = |leaf| self.path(leaf).into_iter().take(CALLER_LEVELS);
+        caller(one).eq(caller(other))
     }
 
     /// The holders from the outermost level to the leaf.

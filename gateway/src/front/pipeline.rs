@@ -35,7 +35,7 @@ pub struct Received {
     pub body: Incoming,
     /// Its identity.
     pub id: RequestId,
-    /// Its place among the requests under way, unless there was none.
+    /// Its place among the requests that arrive, unless there was none.
     pub under_way: Result<UnderWay, Short>,
     /// Until when it has to be answered.
     pub deadline: Instant,
@@ -98,7 +98,8 @@ async fn stages<F: Face>(
     trace: &mut Trace,
 ) -> Result<Response, FrontError<F::Error>> {
     let Received { head, body: incoming, id, under_way, deadline } = received;
-    let under_way = under_way.map_err(|short| of_face(super::Rejection::Engine(short.into())))?;
+    let of_place = |short: Short| of_face(super::Rejection::Engine(short.into()));
+    let under_way = under_way.map_err(of_place)?;
 
     let head = RequestHead::parse(head, id, gateway.env.clock.wall_us()).map_err(of_face)?;
     let request = gateway.face.parse(head).map_err(FrontError::Face)?;
@@ -107,7 +108,7 @@ async fn stages<F: Face>(
 
     let Verified { caller, payload, link } = F::authenticate(gateway, &request).await.map_err(FrontError::Face)?;
     trace.caller(&caller);
-    let holder = under_way.authenticated(&caller, link.as_deref());
+    let holder = under_way.authenticated(&caller, link.as_deref()).await.map_err(of_place)?;
     trace.passed(Stage::Authenticate);
 
     let operation = operation.map_err(FrontError::Face)?;

@@ -243,8 +243,7 @@ impl<A: Faces> Server<A> {
             self.faces.refuse(rejection, id, &mut trace)
         } else {
             let behalf = OnBehalf::new(progress.cut().clone(), place.peer().clone());
-            let begun = UnderWay::begin(&self.requests, behalf.peer.clone(), &behalf.cut).await;
-            let begun = begun.map(|under_way| under_way.on(place.claim()));
+            let begun = UnderWay::begin(&self.requests, &behalf.peer, &behalf.cut, place.claim());
             under_way = begun.as_ref().ok().cloned();
             let received = Received { head, body, id, under_way: begun, deadline };
             behalf.scope(self.faces.answer(received, &mut trace)).await
