@@ -162,9 +162,10 @@ impl<A: Faces> Server<A> {
         let flaws = Flaws::default();
         let heads = Onlooker::Heads(Guard::new(flaws.clone()));
         let reads = self.read_ahead.reads(place.peer());
-        let io = TokioIo::new(Connection::new(stream, heads, Some(reads), place.clone(), self.settings.send_bounds()));
-        let settings = self.settings.clone();
         let progress = Progress::new(place.cut().clone());
+        let connection = Connection::new(stream, heads, Some(reads), place.clone(), self.settings.send_bounds());
+        let io = TokioIo::new(connection.with(progress.clone()));
+        let settings = self.settings.clone();
         let beside = progress.clone();
         let service = service_fn(move |request| {
             let (place, progress, flawed) = (place.clone(), progress.clone(), flaws.rejection());
@@ -253,6 +254,9 @@ impl<A: Faces> Server<A> {
         // without `100 Continue` for that of the next one too, whatever that is.
         let unasked = expects && tracker.received_bytes() == 0;
         let at_end = !unasked && !is_flawed && tracker.drain().await && !progress.cut().is_cut();
+        if !at_end {
+            progress.answer_early();
+        }
         trace.received_bytes = tracker.received_bytes();
         let request = Answered { progress, under_way, deadline, is_h2, _busy: busy };
         let mut response = respond(answer, is_head, trace, request);

@@ -1,11 +1,15 @@
 //! A client's connection: bytes in and out, with bounds on how long it may take none of ours, and how slowly it may
 //! take them.
 //!
+//! Promises: a client that is answered before all that it sends has come finds the answer: what it sends beside is taken and
+//! dropped for a while, for the system answers unread bytes with a reset, which takes the answer away with it.
 //! Must not know: HTTP (but for what looks on).
 
 use std::io::{self, ErrorKind, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::time::{Instant, Sleep};
@@ -13,9 +17,13 @@ use tokio::time::{Instant, Sleep};
 use super::frame_guard::FrameGuard;
 use super::guard::Guard;
 use super::places::ConnectionPlace;
-use super::progress::Bounds;
+use super::progress::{Bounds, Progress};
 use super::read_ahead::Reads;
 use crate::front::limits::pace::Pace;
+
+/// So many bytes that come behind an answer are taken at most, and for so long.
+const LINGER_BYTES_MAX: u64 = 32 << 20;
+const LINGER_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// What looks on at what passes.
 pub(super) enum Onlooker {
@@ -56,6 +64,10 @@ pub(super) struct Connection<T> {
     pace: Pace,
     /// Since when a write waits, and what runs out meanwhile.
     waits: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// How far its only request at a time has come; of a connection with several there is none.
+    progress: Option<Progress>,
+    /// Once nothing is written any more: until when, and how many bytes, what comes is taken and dropped.
+    lingers: Option<(Pin<Box<Sleep>>, u64)>,
 }
 
 impl<T: AsyncRead> Connection<T> {
@@ -66,7 +78,13 @@ impl<T: AsyncRead> Connection<T> {
         place: ConnectionPlace,
         bounds: Bounds,
     ) -> Self {
-        Self { stream: stream.take(0), onlooker, reads, place, bounds, pace: Pace::default(), waits: None }
+        let (pace, waits, progress, lingers) = (Pace::default(), None, None, None);
+        Self { stream: stream.take(0), onlooker, reads, place, bounds, pace, waits, progress, lingers }
+    }
+
+    /// It has one request at a time, which comes so far.
+    pub(super) fn with(self, progress: Progress) -> Self {
+        Self { progress: Some(progress), ..self }
     }
 
     /// The outcome of a write or flush, which may fail because it waited for too long; `moved` are the bytes written.
@@ -95,6 +113,25 @@ impl<T: AsyncRead> Connection<T> {
         });
         ready!(deadline.as_mut().poll(context));
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<T: AsyncRead + Unpin> Connection<T> {
+    /// Takes what still comes and drops it, until the client has closed, too, or for as long as that is done.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let begun = || (Box::pin(tokio::time::sleep(LINGER_TIME_MAX)), LINGER_BYTES_MAX);
+        let (deadline, left) = self.lingers.get_or_insert_with(begun);
+        let mut dropped = [MaybeUninit::uninit(); 16 << 10];
+        while deadline.as_mut().poll(context).is_pending() {
+            let mut buffer = ReadBuf::uninit(&mut dropped);
+            self.stream.set_limit(*left);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                break;
+            }
+            *left = left.saturating_sub(buffer.filled().len() as u64);
+        }
+        Poll::Ready(())
     }
 }
 
@@ -127,8 +164,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<T> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let shut = Pin::new(this.stream.get_mut()).poll_shutdown(context);
-        this.bound(context, shut, |()| 0)
+        if this.lingers.is_none() {
+            let shut = Pin::new(this.stream.get_mut()).poll_shutdown(context);
+            ready!(this.bound(context, shut, |()| 0))?;
+        }
+        if this.progress.as_ref().is_some_and(Progress::is_early) {
+            ready!(this.poll_linger(context));
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_write_vectored(

@@ -35,6 +35,8 @@ struct Inner {
     /// Whether bytes of the answer were given that the client has not taken.
     clients_turn: AtomicBool,
     given_bytes: AtomicU64,
+    /// Whether the last answer was given before all of its request had come.
+    is_early: AtomicBool,
 }
 
 /// How long a client may take for an answer.
@@ -48,7 +50,7 @@ pub(super) struct Bounds {
 impl Progress {
     pub(super) fn new(cut: Cut) -> Self {
         let (phase, clients_turn, given_bytes) = (AtomicU8::new(IDLE), AtomicBool::new(false), AtomicU64::new(0));
-        Self(Arc::new(Inner { cut, phase, clients_turn, given_bytes }))
+        Self(Arc::new(Inner { cut, phase, clients_turn, given_bytes, is_early: AtomicBool::new(false) }))
     }
 
     pub(super) fn cut(&self) -> &Cut {
@@ -66,6 +68,16 @@ impl Progress {
         if !self.0.cut.is_cut() {
             self.0.phase.store(SENDING, Ordering::Release);
         }
+    }
+
+    /// The answer is given before all of its request has come, and nobody reads the rest.
+    pub(super) fn answer_early(&self) {
+        self.0.is_early.store(true, Ordering::Release);
+    }
+
+    /// Whether the last answer was given before all of its request had come.
+    pub(super) fn is_early(&self) -> bool {
+        self.0.is_early.load(Ordering::Acquire)
     }
 
     /// The next bytes are asked for.

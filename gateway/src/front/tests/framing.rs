@@ -194,4 +194,8 @@ async fn a_refused_body_does_not_cost_the_answer() {
     };
     let (answer, _) = tokio::join!(answer, writing.write_all(&wire));
     assert_eq!(&answer.unwrap(), b"HTTP/1.1 401");
+    // Nor does it keep one that sends all of it before it reads anything from being told.
+    let mut connection = open(server.listener.address, &[]).await;
+    connection.write_all(&wire).await.unwrap();
+    assert_eq!(read(&mut connection).await.status, 401);
 }
