@@ -2,7 +2,7 @@
 //!
 //! Promises: TLS 1.3 only; no session is resumed, so that every connection verifies anew; the peer
 //! that is dialled is the one that was meant; a member is known by its key too, so that nobody becomes one by the
-//! authority's key; the time is the process's own clock.
+//! authority's key. Its certificate's dates say when it is renewed, and not whether it is heard.
 //! Must not know: messages.
 
 mod control;
@@ -12,6 +12,7 @@ mod record_buffer;
 mod records;
 mod stream;
 mod trust;
+mod undated;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,6 +42,7 @@ use couronne_cluster::report::CertificateReport;
 
 pub use joiner::Joiner;
 pub use trust::{Members, Trust};
+use undated::{UndatedClients, UndatedServers, undated};
 
 pub(super) use handshake::{accept, connect};
 pub(super) use stream::TlsStream;
@@ -140,8 +142,8 @@ impl Tls {
         self.name
     }
 
-    /// Whether the current certificate serves at that time too, in milliseconds since 1970. One that
-    /// will not for long is to be renewed.
+    /// Whether the current certificate serves at that time too, by its dates, in milliseconds since 1970. One that will not
+    /// for long is to be renewed.
     pub fn serves_at(&self, wall_ms: u64) -> bool {
         let current = self.current.0.load();
         let at = UnixTime::since_unix_epoch(Duration::from_millis(wall_ms));
@@ -150,7 +152,9 @@ impl Tls {
 
     /// Whether a peer's certificate is trusted still.
     pub(super) fn trusts(&self, certificate: &CertificateDer<'_>) -> bool {
-        let is_verified = self.clock.current_time().is_some_and(|now| self.trusted.load().verifies(certificate, now));
+        let trusted = self.trusted.load();
+        let verify = |at| trusted.verifier.verify_client_cert(certificate, &[], at);
+        let is_verified = self.clock.current_time().is_some_and(|now| undated(now, verify).is_ok());
         is_verified && self.peer(Some(slice::from_ref(certificate))).is_ok()
     }
 
@@ -219,7 +223,7 @@ impl Trusted {
             .build()?;
         let mut server = ServerConfig::builder_with_details(provider.clone(), clock.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_client_cert_verifier(verifier.clone())
+            .with_client_cert_verifier(Arc::new(UndatedClients(verifier.clone())))
             .with_cert_resolver(current.clone());
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
@@ -228,7 +232,8 @@ impl Trusted {
         let members = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build()?;
         let mut client = ClientConfig::builder_with_details(provider, clock.clone())
             .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_webpki_verifier(members)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(UndatedServers(members)))
             .with_client_cert_resolver(current.clone());
         speak_ours(&mut client);
         Ok(Self { trust, verifier, client: Arc::new(client), server: Arc::new(server) })
@@ -253,7 +258,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// The certificate with its key, if a peer would take them as `name` now. The certificate of the authority that signed it
+/// The certificate with its key, if a peer would take them as `name`. The certificate of the authority that signed it
 /// goes along: one that joins knows its fingerprint only.
 fn checked(
     name: Name,

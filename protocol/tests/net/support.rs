@@ -72,6 +72,11 @@ impl Cluster {
 
     /// Configurations of raw peers: of a member, or of an unjoined process.
     pub fn raw_client(&self, member: Option<(u128, Role)>) -> ClientConfig {
+        self.raw_client_with(member.map(|(node, role)| self.certificate(node, role)))
+    }
+
+    /// The same, with any certificate and its key.
+    pub fn raw_client_with(&self, member: Option<(PrivateKey, Vec<u8>)>) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from(self.authority.certificate().to_vec())).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -80,10 +85,7 @@ impl Cluster {
             .unwrap()
             .with_root_certificates(roots);
         match member {
-            Some((node, role)) => {
-                let (key, certificate) = self.certificate(node, role);
-                builder.with_client_auth_cert(vec![certificate.into()], der(&key)).unwrap()
-            }
+            Some((key, certificate)) => builder.with_client_auth_cert(vec![certificate.into()], der(&key)).unwrap(),
             None => builder.with_no_client_auth(),
         }
     }

@@ -15,6 +15,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
+use super::undated::undated;
 use super::{issuer_in, provider};
 use crate::net::certificates::CertificateError;
 
@@ -75,19 +76,18 @@ impl Trust {
         Ok(Arc::new(roots))
     }
 
-    /// The certificate of the authority that signed a member's certificate, which serves at that time; the newest of
-    /// several.
+    /// The certificate of the authority that signed a member's certificate; the newest of several.
     pub(super) fn issuer(
         &self,
         certificate: &CertificateDer<'_>,
-        at: UnixTime,
+        now: UnixTime,
     ) -> Result<CertificateDer<'static>, CertificateError> {
         let mut refused = CertificateError::NotAMember;
         for authority in self.authorities.values().rev() {
             let mut roots = RootCertStore::empty();
             roots.add(der(authority))?;
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build()?;
-            match verifier.verify_client_cert(certificate, &[], at) {
+            match undated(now, |at| verifier.verify_client_cert(certificate, &[], at)) {
                 Ok(_) => return Ok(der(authority)),
                 Err(error) => refused = error.into(),
             }
