@@ -136,16 +136,19 @@ impl Drive {
     }
 
     /// Writes a shard for a gateway; answers once it is durable. Writing the same again is harmless; other bytes in its
-    /// place are refused, and so is a blob that was born too long ago to be written still.
+    /// place are refused, and so is a blob that was born too long ago to be written still, or ahead of the clock.
     pub async fn put_shard(&self, request: PutShard) -> Result<(), ShardError> {
-        let now_ms = self.core.env.clock.wall_ms();
-        if request.shard.chunk.blob.birth_ms().saturating_add(BIRTH_BEHIND_MS_MAX) < now_ms {
+        let (now_ms, birth_ms) = (self.core.env.clock.wall_ms(), request.shard.chunk.blob.birth_ms());
+        if birth_ms.saturating_add(BIRTH_BEHIND_MS_MAX) < now_ms {
             return Err(refused("blob was born too long ago"));
+        }
+        if birth_ms > now_ms.saturating_add(BIRTH_AHEAD_MS_MAX) {
+            return Err(refused("blob was born ahead of the drive's clock"));
         }
         self.write_shard(request, false).await
     }
 
-    /// Writes a shard for repair, however old its blob is, also in the place of one that does not verify.
+    /// Writes a shard for repair, whenever its blob was born (clocks may have been wrong then), also in the place of one that does not verify.
     pub async fn restore_shard(&self, request: PutShard) -> Result<(), ShardError> {
         self.write_shard(request, true).await
     }
@@ -174,10 +177,6 @@ impl Drive {
     /// Checks a request against itself and the drive's rules.
     fn admit(&self, request: &PutShard) -> Result<(), ShardError> {
         let PutShard { shard, owner, geometry, frames, payload, .. } = request;
-        let now_ms = self.core.env.clock.wall_ms();
-        if shard.chunk.blob.birth_ms() > now_ms.saturating_add(BIRTH_AHEAD_MS_MAX) {
-            return Err(refused("blob was born ahead of the drive's clock"));
-        }
         check_owner(shard.chunk.blob, owner)?;
         if shard.number >= geometry.shards() {
             return Err(refused("shard number is beyond the geometry"));

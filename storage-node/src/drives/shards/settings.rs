@@ -40,8 +40,7 @@ pub struct Settings {
     pub failures_max: u32,
 }
 
-/// Blobs born further ahead of a drive's clock than this (milliseconds) are refused. No setting: which blobs a loss may
-/// concern is told by it, on any node.
+/// From gateways a drive takes no shards of blobs that were born further ahead of its clock than this (milliseconds).
 pub const BIRTH_AHEAD_MS_MAX: u64 = 3_600_000;
 
 /// From gateways a drive takes no shards of blobs that were born longer ago than this (milliseconds): such a blob was

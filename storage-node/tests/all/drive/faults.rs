@@ -6,7 +6,7 @@ use couronne_placement::{BlobId, ShardId, frame};
 use couronne_protocol::shard::{PutShard, ShardError};
 use couronne_storage_node::disk::Disk;
 use couronne_storage_node::disk::simulated::Fault;
-use couronne_storage_node::drives::{BIRTH_BEHIND_MS_MAX, Drive, Identity, IdentityError};
+use couronne_storage_node::drives::{BIRTH_AHEAD_MS_MAX, BIRTH_BEHIND_MS_MAX, Drive, Identity, IdentityError};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 
@@ -166,17 +166,21 @@ fn a_blob_is_its_owners_alone_and_gateways_write_it_for_a_day() {
         assert!(world.drive.delete_blob(blob(1), &owner(2)).await.is_err());
         assert!(world.drive.delete_shard(shard(1, 1), &owner(2)).await.is_err());
         assert_eq!(get(&world.drive, shard(1, 1)).await, Ok(()));
-        let old = |age_ms: u64| {
-            let blob = BlobId::new(NOW_MS - age_ms, [1; 10], owner(1).binding());
+        let born = |birth_ms: u64| {
+            let blob = BlobId::new(birth_ms, [1; 10], owner(1).binding());
             let mut request = put(shard(1, 1));
             request.shard.chunk.blob = blob;
             request.frames = frame::seal(request.shard, request.geometry, &request.payload);
             request
         };
-        assert_eq!(world.drive.put_shard(old(BIRTH_BEHIND_MS_MAX)).await, Ok(()));
-        let late = world.drive.put_shard(old(BIRTH_BEHIND_MS_MAX + 1)).await;
-        assert!(matches!(late, Err(ShardError::Refused(_))), "{late:?}");
-        assert_eq!(world.drive.restore_shard(old(BIRTH_BEHIND_MS_MAX + 1)).await, Ok(()));
+        let (oldest_ms, newest_ms) = (NOW_MS - BIRTH_BEHIND_MS_MAX, NOW_MS + BIRTH_AHEAD_MS_MAX);
+        for (within_ms, beyond_ms) in [(oldest_ms, oldest_ms - 1), (newest_ms, newest_ms + 1)] {
+            assert_eq!(world.drive.put_shard(born(within_ms)).await, Ok(()));
+            let refused = world.drive.put_shard(born(beyond_ms)).await;
+            assert!(matches!(refused, Err(ShardError::Refused(_))), "{refused:?}");
+            // Repair writes what a row names, be it that clocks were wrong when it was put.
+            assert_eq!(world.drive.restore_shard(born(beyond_ms)).await, Ok(()));
+        }
         // What may still be committed may still be written, with room for clocks that differ.
         const { assert!(COMMIT_AGE_MS_MAX + 1_000_000 < BIRTH_BEHIND_MS_MAX) };
     });
