@@ -82,6 +82,16 @@ pub enum Data {
     Blob(BlobRef),
 }
 
+impl Data {
+    /// The blob, if they are in one.
+    pub const fn blob(&self) -> Option<&BlobRef> {
+        match self {
+            Self::Blob(blob) => Some(blob),
+            Self::Inline { .. } => None,
+        }
+    }
+}
+
 /// The bytes of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {

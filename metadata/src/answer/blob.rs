@@ -21,7 +21,7 @@ const EXAMINED_MAX: usize = 20_000;
 
 /// Whether the blob is owned: its one row says. Without one no is said only of blobs born before the disown horizon, of
 /// a bucket that the range knows, or knew before it was deleted.
-pub(super) fn owns(view: &dyn View, bucket: BucketId, key: &ObjectKey, blob: BlobId) -> Result<Ownership, StoreError> {
+pub(crate) fn owns(view: &dyn View, bucket: BucketId, key: &ObjectKey, blob: BlobId) -> Result<Ownership, StoreError> {
     match load(view, &key::of_blob(RowKind::Blob, blob))? {
         Some(BlobState::Named(named)) if named.bucket != bucket || named.key != *key => Ok(Ownership::Unknown),
         Some(BlobState::Named(named)) => {

@@ -19,7 +19,7 @@ use crate::record::{BucketRules, BucketState, RangeFacts, Usage};
 use crate::store::{StoreError, View};
 use couronne_base::codec::{self, Corrupt, Value};
 
-pub(crate) use blob::{blobs_of_upload, is_upload};
+pub(crate) use blob::{blobs_of_upload, is_upload, owns};
 
 /// Why a query was not answered.
 #[derive(Debug, Error)]

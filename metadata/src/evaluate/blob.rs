@@ -1,9 +1,10 @@
 //! The row of a blob: naming a blob, giving it up, forgetting it.
 //!
 //! Promises: a blob is named by one row of the key that its id is bound to, once; a blob that was dropped or abandoned is
-//! never named again. All of it is under the key's latch, since the id says which key that is.
+//! never named again, and is not to be repaired. All of it is under the key's latch, since the id says which key that is.
 //! Must not know: what the bytes are.
 
+use bytes::Bytes;
 use couronne_base::mutant;
 use couronne_placement::BlobId;
 
@@ -12,7 +13,7 @@ use crate::command::{Outcome, Refusal};
 use crate::effect::RemovedRows;
 use crate::ids;
 use crate::key::{self, RowKind};
-use crate::record::{BlobRef, BlobState, NamedBlob, NamedBy, ReapReason, ReapTarget};
+use crate::record::{BlobRef, BlobState, NamedBlob, NamedBy, RangeFacts, ReapReason, ReapTarget};
 
 impl Evaluation<'_> {
     /// Writes that a row of the key names a blob. Refused: a blob of another key, one that has a row already, one that
@@ -45,9 +46,29 @@ impl Evaluation<'_> {
     }
 
     /// The row that named the blob goes.
-    pub(super) fn drop_blob(&mut self, blob: &BlobRef) {
+    pub(super) fn drop_blob(&mut self, blob: &BlobRef) -> Result<(), Stop> {
         self.reap(ReapTarget::Blob(blob.clone()), ReapReason::Dropped);
         self.put_row(key::of_blob(RowKind::Blob, blob.id), &BlobState::PendingDelete);
+        self.forget_repair([blob.id].into_iter())
+    }
+
+    /// Nothing names these blobs any more: their repair rows go at once. Until the reaper has been there they would
+    /// say of data that nobody wants that it is in danger. A row that a duty leaves at this very moment stays, and goes
+    /// when the repairer looks at it.
+    pub(super) fn forget_repair(&mut self, blobs: impl Iterator<Item = BlobId>) -> Result<(), Stop> {
+        if !self.exists(&RangeFacts::repair_count_row())? {
+            return Ok(());
+        }
+        let mut suffixes = Vec::new();
+        for blob in blobs {
+            if self.exists(&key::of_blob(RowKind::Repair, blob))? {
+                suffixes.push(Bytes::copy_from_slice(&blob.to_bytes()));
+            }
+        }
+        if !suffixes.is_empty() {
+            self.effect.removed.push(RemovedRows { prefix: key::of_range(RowKind::Repair, &[]), suffixes });
+        }
+        Ok(())
     }
 
     /// The drives deleted the blobs: their rows go, and with them what was to be repaired.
@@ -56,7 +77,7 @@ impl Evaluation<'_> {
             return;
         }
         for kind in [RowKind::Blob, RowKind::Repair] {
-            let suffixes = blobs.iter().map(|blob| bytes::Bytes::copy_from_slice(&blob.to_bytes())).collect();
+            let suffixes = blobs.iter().map(|blob| Bytes::copy_from_slice(&blob.to_bytes())).collect();
             self.effect.removed.push(RemovedRows { prefix: key::of_range(kind, &[]), suffixes });
         }
     }

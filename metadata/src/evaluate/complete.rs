@@ -112,7 +112,7 @@ impl Evaluation<'_> {
         match said.next() {
             Some(missing) => Err(Refusal::InvalidPart(missing.number).into()),
             None => {
-                self.drop_parts(upload, &dropped);
+                self.drop_parts(upload, &dropped)?;
                 Ok(named)
             }
         }

@@ -59,7 +59,7 @@ impl Evaluation<'_> {
             if lock::forbids_removal(&object.attributes, self.cluster_ms, bypass_governance) {
                 return Err(Refusal::Locked.into());
             }
-            self.drop_object(object);
+            self.drop_object(object)?;
         }
         let removed = match found {
             None => return Ok(NOTHING),

@@ -7,6 +7,7 @@ use super::{Evaluation, Stop};
 use crate::answer;
 use crate::command::{InvalidReason, Outcome, Refusal};
 use crate::key::{self, RowKind};
+use crate::query::Ownership;
 use crate::record::{BlobRef, BlobState, RangeMarks, ReapRecord, ReapTarget, RepairRecord};
 use crate::store_scrub::StoreScrub;
 use crate::watermarks::Watermarks;
@@ -69,8 +70,8 @@ impl Evaluation<'_> {
         Ok(self.done())
     }
 
-    /// Blobs had shards on drives that were lost or emptied. One that no row names any more needs no
-    /// repair; should it be dropped while this is on its way, the reaper takes the repair row along.
+    /// Blobs had shards on drives that were lost or emptied. One that no row names any more, or only a part of a dropped
+    /// upload, needs no repair; should it be dropped while this is on its way, the repairer finds that out.
     pub(super) fn mark_degraded(&mut self, blobs: &[RepairRecord]) -> Result<Outcome, Stop> {
         for degraded in blobs {
             let row = key::of_blob(RowKind::Repair, degraded.blob.id);
@@ -78,8 +79,8 @@ impl Evaluation<'_> {
             if known.is_some_and(|known| known.missing >= degraded.missing) {
                 continue;
             }
-            let Some(BlobState::Named(named)) = self.blob_state(degraded.blob.id)? else { continue };
-            if named.bucket == degraded.bucket && named.key == degraded.key {
+            let ownership = answer::owns(self.view, degraded.bucket, &degraded.key, degraded.blob.id)?;
+            if ownership == Ownership::Owned {
                 self.put_row(row, degraded);
             }
         }

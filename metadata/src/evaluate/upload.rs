@@ -62,7 +62,7 @@ impl Evaluation<'_> {
         let old: Option<PartRecord> = self.load(&row)?;
         let ordinal = self.next_ordinal(old.as_ref().map(|old| old.ordinal));
         if let Some(old) = &old {
-            self.drop_part_data(upload, old);
+            self.drop_part_data(upload, old)?;
         }
         let payload_row = self.part_row(RowKind::PartPayload, upload, new.number);
         let data = self.admit(new.data, new.size, payload_row, NamedBy::Part { upload, number: new.number })?;
@@ -88,6 +88,7 @@ impl Evaluation<'_> {
         if !parts.is_empty() {
             self.usage.upload_bytes -= parts.iter().map(|part| bytes_delta(part.size)).sum::<i64>();
             self.reap(ReapTarget::Upload(upload), ReapReason::Dropped);
+            self.forget_repair(parts.iter().filter_map(|part| part.data.blob()).map(|blob| blob.id))?;
         }
         Ok(Outcome::Done { ordinal: Ordinal(self.now_us.max(record.created.0)) })
     }
@@ -112,22 +113,20 @@ impl Evaluation<'_> {
 
     /// Gives up parts for good, their rows included. There may be thousands, under a long key: what the effect says of
     /// each is short.
-    pub(super) fn drop_parts(&mut self, upload: UploadId, parts: &[PartRecord]) {
+    pub(super) fn drop_parts(&mut self, upload: UploadId, parts: &[PartRecord]) -> Result<(), Stop> {
         let is_inline = |part: &&PartRecord| matches!(part.data, Data::Inline { .. });
         self.remove_part_rows(RowKind::Part, upload, parts.iter());
         self.remove_part_rows(RowKind::PartPayload, upload, parts.iter().filter(is_inline));
         self.usage.upload_bytes -= parts.iter().map(|part| bytes_delta(part.size)).sum::<i64>();
-        let blob = |part: &PartRecord| match &part.data {
-            Data::Blob(blob) => Some(blob.clone()),
-            Data::Inline { .. } => None,
-        };
-        let blobs: Vec<BlobRef> = parts.iter().filter_map(blob).collect();
+        let blobs: Vec<BlobRef> = parts.iter().filter_map(|part| part.data.blob()).cloned().collect();
         for blob in &blobs {
             self.put_row(key::of_blob(RowKind::Blob, blob.id), &BlobState::PendingDelete);
         }
+        self.forget_repair(blobs.iter().map(|blob| blob.id))?;
         if !blobs.is_empty() {
             self.reap(ReapTarget::Parts { upload, blobs }, ReapReason::Dropped);
         }
+        Ok(())
     }
 
     fn remove_part_rows<'p>(&mut self, kind: RowKind, upload: UploadId, parts: impl Iterator<Item = &'p PartRecord>) {
@@ -138,10 +137,13 @@ impl Evaluation<'_> {
         }
     }
 
-    fn drop_part_data(&mut self, upload: UploadId, part: &PartRecord) {
+    fn drop_part_data(&mut self, upload: UploadId, part: &PartRecord) -> Result<(), Stop> {
         self.usage.upload_bytes -= bytes_delta(part.size);
         match &part.data {
-            Data::Inline { .. } => self.delete_row(self.part_row(RowKind::PartPayload, upload, part.number)),
+            Data::Inline { .. } => {
+                self.delete_row(self.part_row(RowKind::PartPayload, upload, part.number));
+                Ok(())
+            }
             Data::Blob(blob) => self.drop_blob(blob),
         }
     }

@@ -7,11 +7,12 @@
 use std::ops::Bound;
 
 use super::{Evaluation, Stop, lock};
+use crate::answer;
 use crate::command::Refusal;
 use crate::ids::{Ordinal, VersionId};
 use crate::key::{self, RowKind};
 use crate::record::{
-    BucketRules, Content, Data, ObjectRecord, ReapReason, ReapRecord, ReapTarget, VersionRecord, Versioning,
+    BucketRules, Content, Data, ObjectRecord, RangeFacts, ReapReason, ReapRecord, ReapTarget, VersionRecord, Versioning,
 };
 use couronne_base::codec;
 
@@ -124,8 +125,7 @@ impl Evaluation<'_> {
         if lock::forbids_removal(&object.attributes, self.cluster_ms, false) {
             return Err(Refusal::Locked.into());
         }
-        self.drop_object(object);
-        Ok(())
+        self.drop_object(object)
     }
 
     /// Makes the current version a noncurrent one.
@@ -179,18 +179,23 @@ impl Evaluation<'_> {
     }
 
     /// Gives up the bytes of an object whose row goes.
-    pub(super) fn drop_object(&mut self, object: &ObjectRecord) {
+    pub(super) fn drop_object(&mut self, object: &ObjectRecord) -> Result<(), Stop> {
         self.usage.bytes -= i64::try_from(object.size).unwrap_or(i64::MAX);
         match &object.content {
             Content::Whole(Data::Inline { .. }) => {
                 self.delete_row(key::of_payload(self.bucket(), &self.request.key, object.ordinal));
             }
-            Content::Whole(Data::Blob(blob)) => self.drop_blob(blob),
+            Content::Whole(Data::Blob(blob)) => self.drop_blob(blob)?,
             Content::Parts { upload, .. } => {
                 self.delete_row(key::of_upload(RowKind::Completed, self.bucket(), &self.request.key, *upload));
                 self.reap(ReapTarget::Upload(*upload), ReapReason::Dropped);
+                if self.exists(&RangeFacts::repair_count_row())? {
+                    let blobs = answer::blobs_of_upload(self.view, self.bucket(), &self.request.key, *upload)?;
+                    self.forget_repair(blobs.into_iter().map(|blob| blob.id))?;
+                }
             }
         }
+        Ok(())
     }
 
     pub(super) fn reap(&mut self, target: ReapTarget, reason: ReapReason) {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{BEGIN_US, Range, blob, object_key, put_blob};
+use crate::support::{BEGIN_US, Range, blob, object_key, put_blob, upload_id};
 use couronne_metadata::apply::apply;
-use couronne_metadata::command::{Command, InvalidReason, NewData, Refusal};
+use couronne_metadata::command::{Command, CompletedPart, InvalidReason, NewData, Outcome, Precondition, Refusal};
 use couronne_metadata::evaluate::{BLOB_BYTES_MAX, Evaluated, evaluate};
+use couronne_metadata::ids::{PartNumber, UploadId};
 use couronne_metadata::marks::mark_degraded;
 use couronne_metadata::query::{Answer, Query};
-use couronne_metadata::record::{BlobRef, RangeFacts, RangeMarks, RepairRecord, Versioning};
+use couronne_metadata::record::{Attributes, BlobRef, Etag, RangeFacts, RangeMarks, RepairRecord, Versioning};
 use couronne_metadata::store::Store;
 use couronne_placement::{BlobId, Geometry};
 use proptest::prelude::*;
@@ -55,6 +56,62 @@ fn a_row_is_left_for_what_is_named_and_keeps_the_larger_number() {
     assert_eq!(rows(&range), BTreeMap::new());
     mark(&mut range, &[("k", kept.clone(), 1)]);
     assert_eq!(rows(&range)[&kept.id].1, 1);
+}
+
+fn part(upload: UploadId, number: u16, blob: BlobRef) -> Command {
+    let (number, etag) = (PartNumber::new(number).unwrap(), Etag { digest: [1; 16], parts: None });
+    let size = blob.len;
+    Command::PutPart { upload, number, data: NewData::Blob(blob, 1, None), size, etag, checksum: None }
+}
+
+fn complete(upload: UploadId, number: u16) -> Command {
+    let (number, etag) = (PartNumber::new(number).unwrap(), Etag { digest: [1; 16], parts: None });
+    Command::CompleteUpload {
+        upload,
+        parts: vec![CompletedPart { number, etag, checksum: None }],
+        checksum: None,
+        size: None,
+        part_bytes_min: 0,
+        condition: Precondition::default(),
+    }
+}
+
+/// Else a status would call it out of reach until the reaper has been there.
+#[test]
+fn a_blobs_repair_row_goes_with_what_named_it() {
+    let mut range = Range::new(Versioning::Enabled);
+    let mut number = 0;
+    let mut new = |key: &str| {
+        number += 1;
+        blob(key, BEGIN_US / 1000, number, 9)
+    };
+    let left = |range: &Range| rows(range).into_values().map(|(key, _)| key).collect::<Vec<_>>();
+    let Ok(Outcome::Put { version, .. }) = range.run("v", put_blob(new("v"), 2)) else { panic!() };
+    range.delete("v", None).unwrap();
+    assert_eq!(left(&range), ["v"], "it is there behind the marker");
+    range.delete("v", Some(version)).unwrap();
+    assert_eq!(left(&range), Vec::<String>::new());
+
+    let (aborted, completed) = (upload_id(1), upload_id(2));
+    for upload in [aborted, completed] {
+        let (attributes, initiator) = (Attributes::default(), "me".into());
+        range.run("u", Command::CreateUpload { upload, attributes, initiator, checksum: None }).unwrap();
+        for number in [1, 2, 2] {
+            range.run("u", part(upload, number, new("u"))).unwrap();
+        }
+    }
+    assert_eq!(left(&range).len(), 4, "a part that was written over is none");
+    let Answer::Blobs(named, None) = range.query(&Query::Blobs { after: None, limit: 100 }) else { panic!() };
+    range.run("u", Command::AbortUpload { upload: aborted }).unwrap();
+    assert_eq!(left(&range).len(), 2);
+    let named: Vec<_> = named.iter().map(|(.., blob)| ("u", blob.clone(), 2)).collect();
+    mark(&mut range, &named);
+    assert_eq!(left(&range).len(), 2, "a sweep that saw them before leaves no row");
+    let Ok(Outcome::Completed { version, .. }) = range.run("u", complete(completed, 2)) else { panic!() };
+    assert_eq!(left(&range).len(), 1, "the part that is not named");
+    range.delete("u", Some(version)).unwrap();
+    assert_eq!(left(&range), Vec::<String>::new());
+    assert_eq!(repair_rows(&range), 0);
 }
 
 /// Duties look at every chunk of a blob, and sort by what is missing.
@@ -107,7 +164,7 @@ fn a_page_of_a_long_keys_blobs_is_marked_by_several_commands() {
 /// The sweep may have passed a blob whose shards were written before it began, and whose row comes after.
 #[test]
 fn a_commit_behind_a_sweep_asks_for_repair() {
-    let mut range = Range::new(Versioning::Off);
+    let mut range = Range::new(Versioning::Enabled);
     let missing = |range: &mut Range, number, placed_by| {
         let new = blob("k", range.now_us / 1000, number, 9);
         let Command::Put { data: NewData::Blob(blob, missing, _), size, etag, checksum, attributes, condition } =
@@ -182,13 +239,12 @@ proptest! {
         let mut range = Range::new(Versioning::Off);
         let (mut blobs, mut current): (Vec<BlobRef>, BTreeMap<usize, BlobId>) = (Vec::new(), BTreeMap::new());
         let mut model: BTreeMap<BlobId, (String, u8)> = BTreeMap::new();
-        let mut dropped: Vec<BlobId> = Vec::new();
         for step in steps {
             match step {
                 DamageStep::Put { key, degraded } => {
                     let new = blob(KEYS[key], range.now_us / 1000, blobs.len() as u64, 9);
                     range.run(KEYS[key], put_blob(new.clone(), u8::from(degraded))).unwrap();
-                    dropped.extend(current.insert(key, new.id));
+                    current.insert(key, new.id).map(|old| model.remove(&old));
                     if degraded {
                         model.insert(new.id, (KEYS[key].to_owned(), 1));
                     }
@@ -196,7 +252,7 @@ proptest! {
                 }
                 DamageStep::Delete { key } => {
                     range.delete(KEYS[key], None).unwrap();
-                    dropped.extend(current.remove(&key));
+                    current.remove(&key).map(|old| model.remove(&old));
                 }
                 DamageStep::Mark { key, blob, missing } => {
                     let Some(blob) = blobs.get(blob).cloned() else { continue };
@@ -218,7 +274,6 @@ proptest! {
                     for (row, ..) in due {
                         range.run("any", Command::Reaped { row }).unwrap();
                     }
-                    dropped.drain(..).for_each(|blob| drop(model.remove(&blob)));
                 }
             }
             prop_assert_eq!(rows(&range), model.clone());

@@ -10,7 +10,7 @@ use crate::support::eta_check::EtaCheck;
 use crate::support::rounds::{OFTEN, eventually, object_of, owner};
 use crate::support::rows::{change, commit, make_bucket, repair_rows};
 use couronne_cluster::map::MAP_RANGE;
-use couronne_metadata::command::{Command, NewData};
+use couronne_metadata::command::{Command, NewData, Precondition};
 use couronne_metadata::ids::{PartNumber, UploadId};
 use couronne_metadata::record::{Attributes, BlobRef, Etag};
 use couronne_placement::{BlobId, PolicyId, ShardId};
@@ -491,6 +491,42 @@ async fn what_was_reported_and_cannot_be_repaired_leaves_a_row_until_it_can() {
     nothing_pending(&node).await;
     assert_eq!(repair_rows(&rig.env, &node, &owner("any")).await, []);
     assert!(all_whole(&node, &blobs).await);
+    node.shutdown().await;
+}
+
+/// What an operator deletes for it is lost is out of reach no more, although the reaper comes in an hour.
+#[tokio::test]
+async fn what_was_out_of_reach_is_so_no_more_once_its_object_is_deleted() {
+    let mut rig = rig(18, 6);
+    rig.duties.scrub_interval = Duration::from_secs(86_400);
+    let node = rig.start().await;
+    let blobs = objects(&rig, &node, 2).await;
+    for shard in blobs[0].shards().take(3) {
+        let number = rig.number_of(blobs[0].primary(&node, shard)).await;
+        blobs[0].flip(&rig.drives[number].disk, shard).await;
+    }
+    let damaged = blobs[0].shards().next().unwrap();
+    node.local().report(blobs[0].primary(&node, damaged), damaged, blobs[0].owner.clone()).await;
+    let is_parked = async || {
+        let status = status(&node).await;
+        status.survives.is_some_and(|survives| survives < 0) && (status.parked_blobs, status.pending_blobs) == (1, 0)
+    };
+    eventually("it is out of reach, and waits for a drive that is not there", is_parked).await;
+    let delete = Command::Delete {
+        version: None,
+        condition: Precondition::default(),
+        bypass_governance: false,
+        owner: "".into(),
+    };
+    change(&rig.env, &node, &blobs[0].owner, delete).await.unwrap();
+    assert_eq!(repair_rows(&rig.env, &node, &owner("any")).await, []);
+    eventually("the status says so", async || status(&node).await.degraded.is_empty()).await;
+    nothing_pending(&node).await;
+    assert!(blobs[0].copies(&node).await > 0, "the reaper was not there");
+    // A drive with shards of it that do not verify was read through all the same.
+    node.start_scrub();
+    let is_scrubbed = async || node.status().await.drives.iter().all(|drive| drive.scrub.unwrap().ended_ms.is_some());
+    eventually("every drive was read through", is_scrubbed).await;
     node.shutdown().await;
 }
 

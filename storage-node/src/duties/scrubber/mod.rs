@@ -230,7 +230,7 @@ async fn read_drive(context: &DutyContext, mounted: &MountedDrive) -> Result<u64
             let blob = listed.shard.chunk.blob;
             let is_disowned = match disowned {
                 Some((known, is_disowned)) if known == blob => is_disowned,
-                _ => owner_disowns(context, &listed).await,
+                _ => owner_says(context, &listed, Ownership::Disowned).await,
             };
             disowned = Some((blob, is_disowned));
             if is_disowned {
@@ -244,11 +244,11 @@ async fn read_drive(context: &DutyContext, mounted: &MountedDrive) -> Result<u64
     }
 }
 
-/// Only a leader's clear "no" counts.
-async fn owner_disowns(context: &DutyContext, listed: &ListedShard) -> bool {
+/// Whether the leader of the owner's range says so of the shard's blob: only a clear answer counts.
+async fn owner_says(context: &DutyContext, listed: &ListedShard, ownership: Ownership) -> bool {
     let query = Query::OwnsBlob { key: listed.owner.key.clone(), blob: listed.shard.chunk.blob };
     let answer = ask_owner(context, &listed.owner, query).await;
-    matches!(answer, Ok(Answer::OwnsBlob(Ownership::Disowned)))
+    answer.is_ok_and(|answer| answer == Answer::OwnsBlob(ownership))
 }
 
 async fn delete_orphan(context: &DutyContext, mounted: &MountedDrive, listed: &ListedShard) {
@@ -262,7 +262,7 @@ async fn delete_orphan(context: &DutyContext, mounted: &MountedDrive, listed: &L
     }
 }
 
-/// Reads and checks a shard; whether it is sound then, or gone.
+/// Reads and checks a shard; whether it is sound then, gone, or of a blob that waits for the reaper.
 async fn scrub_shard(context: &DutyContext, mounted: &MountedDrive, listed: &ListedShard) -> bool {
     let Ok(drive) = mounted.serving() else { return false };
     count(&context.counters.shards_scrubbed, 1);
@@ -279,6 +279,7 @@ async fn scrub_shard(context: &DutyContext, mounted: &MountedDrive, listed: &Lis
             let healed = repair(context, &report).await;
             context.scrub.found(1, u64::from(healed));
             matches!(drive.verify(listed.shard).await, Ok(_) | Err(ShardError::NotFound))
+                || owner_says(context, listed, Ownership::Dropped).await
         }
     }
 }
