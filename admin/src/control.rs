@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::types::{
     Account, AccountDetail, AccountRequest, ApiError, ClockConfirmation, ClusterMap, ClusterStatus, Done, ExpelRequest,
     JoinToken, KeyRequest, NewKey, NewUser, Policy, PolicyRequest, ReplaceRequest, RotateRequest, RotatedSecret,
-    TokenDetail, TokenRequest, UserRequest,
+    TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, UserRequest,
 };
 
 /// The token that an operator gave. A storage node that carries an order out asks for it, whichever process passed the
@@ -88,6 +88,9 @@ pub trait ClusterControl: Send + Sync {
 
     /// Every storage node looks for every shard of the ranges that it leads.
     async fn start_repair(&self, actor: &Actor) -> Result<Done, ApiError>;
+
+    /// Which objects lack shards.
+    async fn list_unrepaired(&self, actor: &Actor, request: UnrepairedRequest) -> Result<UnrepairedObjects, ApiError>;
 
     /// Every storage node begins a round of its scrubber.
     async fn start_scrub(&self, actor: &Actor) -> Result<Done, ApiError>;

@@ -370,6 +370,27 @@ pub(crate) enum RepairCommand {
     Status(StatusArguments),
     /// Look for every shard of every blob now, and try again what waits.
     Start(StatusArguments),
+    /// List the objects that lack shards: bucket, key, version, and whether they can be read.
+    List(RepairListArguments),
+}
+
+/// Flags of `couronne repair list`.
+#[derive(Args)]
+pub(crate) struct RepairListArguments {
+    /// Only those that cannot be read
+    #[arg(long)]
+    pub(crate) unreadable: bool,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+    /// Go on where an earlier list ended
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) after: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
 }
 
 /// `couronne scrub ...`

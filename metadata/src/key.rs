@@ -24,6 +24,8 @@ pub enum RowKind {
     Rules = 0x10,
     /// A bucket that the range held and that is gone for good.
     DroppedBucket = 0x11,
+    /// The name of a bucket whose rules the range has.
+    BucketName = 0x12,
     /// The newest version of a key, if it is an object.
     Current = 0x20,
     /// Every other version and delete marker; suffix: the ordinal, inverted, so that the newest is first.

@@ -5,7 +5,8 @@ use couronne_placement::BlobId;
 
 use crate::ids::{BucketId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
 use crate::record::{
-    BucketRules, ObjectRecord, PartRecord, RangeFacts, ReapRecord, RepairRecord, UploadRecord, Usage, VersionRecord,
+    BucketRules, NamedBy, ObjectRecord, PartRecord, RangeFacts, ReapRecord, RepairRecord, UploadRecord, Usage,
+    VersionRecord,
 };
 
 /// The most entries (keys and common prefixes) of one page.
@@ -109,6 +110,13 @@ pub enum Query {
         /// At most so many.
         limit: u32,
     },
+    /// Repair rows of the range, with what names their blobs.
+    Unrepaired {
+        /// Rows after this blob.
+        after: Option<BlobId>,
+        /// At most so many rows are looked at.
+        limit: u32,
+    },
     /// What the range knows of its own state.
     Facts,
     /// Blobs that the range names, in the order of their ids: the scrubber's way from owner to shards.
@@ -138,6 +146,7 @@ impl Query {
             | Self::SystemScan { .. }
             | Self::Reap { .. }
             | Self::Repair { .. }
+            | Self::Unrepaired { .. }
             | Self::Facts
             | Self::Blobs { .. } => None,
         }
@@ -153,6 +162,7 @@ impl Query {
             | Self::SystemScan { .. }
             | Self::Reap { .. }
             | Self::Repair { .. }
+            | Self::Unrepaired { .. }
             | Self::Blobs { .. } => true,
             Self::Get { .. }
             | Self::Upload { .. }
@@ -167,7 +177,12 @@ impl Query {
 
     /// Whether only the background duties of storage nodes ask it.
     pub const fn is_duty(&self) -> bool {
-        matches!(self, Self::Reap { .. } | Self::Repair { .. } | Self::Facts | Self::Blobs { .. })
+        match self {
+            Self::Reap { .. } | Self::Repair { .. } | Self::Unrepaired { .. } | Self::Facts | Self::Blobs { .. } => {
+                true
+            }
+            _ => false,
+        }
     }
 }
 
@@ -214,6 +229,19 @@ pub struct SystemRow {
     pub version: Ordinal,
     /// Its value.
     pub value: Bytes,
+}
+
+/// A blob with a repair row, and what names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnrepairedBlob {
+    /// The repair row.
+    pub row: RepairRecord,
+    /// Which row of the key names the blob.
+    pub by: NamedBy,
+    /// The version that the blob is of, or its part; `None`: it is of a part of an open upload.
+    pub version: Option<VersionId>,
+    /// The name of the bucket; `None`: the range was not told.
+    pub bucket_name: Option<Box<str>>,
 }
 
 /// What a range has of a bucket's rules.
@@ -271,6 +299,8 @@ pub enum Answer {
     Reap(Vec<(Bytes, ReapRecord, Vec<crate::record::BlobRef>)>),
     /// To `Repair`.
     Repair(Vec<RepairRecord>),
+    /// To `Unrepaired`; then where to go on, if more follow. What nothing names any more is left out.
+    Unrepaired(Vec<UnrepairedBlob>, Option<BlobId>),
     /// To `Facts`.
     Facts(RangeFacts),
     /// To `Blobs`: owner, blob; then where to go on, if more follow.

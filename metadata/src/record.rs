@@ -381,6 +381,8 @@ pub struct RepairRecord {
     pub key: ObjectKey,
     /// How many shards of its worst chunk were not on their primaries when the row was written.
     pub missing: u8,
+    /// When the range got the row, in milliseconds since 1970; `None` in a command that has it left.
+    pub since_ms: Option<u64>,
 }
 
 /// How far the duties have come that look through all blobs of the range. It is kept with the rows, so that another

@@ -475,6 +475,12 @@ impl Cluster {
         command.output().unwrap()
     }
 
+    /// The same, with a token that is given.
+    pub fn couronne_by(&self, arguments: &[&str], of: &str, token: &str) -> Output {
+        let mut command = self.command(of);
+        command.args(arguments).arg("--data").arg(self.data(of)).args(["--admin-token", token]).output().unwrap()
+    }
+
     /// The same, found by the address and the token of its admin listener.
     pub fn couronne_at(&self, arguments: &[&str], of: &str) -> Output {
         let mut command = self.command(of);

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::types::{
     Account, AccountDetail, AccountRequest, ClockConfirmation, ClusterMap, ClusterStatus, Done, ErrorCode,
     ExpelRequest, JoinToken, KeyRequest, NewKey, NewUser, Policy, PolicyRequest, ReplaceRequest, RotateRequest,
-    RotatedSecret, TokenDetail, TokenRequest, UserRequest,
+    RotatedSecret, TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, UserRequest,
 };
 use declare::endpoints;
 #[cfg(test)]
@@ -133,6 +133,11 @@ endpoints! {
 
     /// Has every storage node look for every shard of the ranges that it leads, and try again what waits.
     StartRepair {}: POST "/admin/repair/start", Orders, () => 200 Json Done, [Unavailable];
+
+    /// Which objects lack shards, and whether they can be read. It names what tenants keep, so the token that reads is not
+    /// enough for it.
+    ListUnrepaired {}: POST "/admin/repair/list", Orders, UnrepairedRequest => 200 Json UnrepairedObjects,
+        [Unavailable];
 
     /// Has every storage node begin a round of its scrubber.
     StartScrub {}: POST "/admin/scrub/start", Orders, () => 200 Json Done, [Unavailable];

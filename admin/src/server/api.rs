@@ -110,6 +110,9 @@ impl AdminApi {
                 answer::<at::ReplaceDrive>(&cluster.replace_drive(actor, drive, read(body).await?).await?)
             }
             Call::StartRepair(_) => answer::<at::StartRepair>(&cluster.start_repair(actor).await?),
+            Call::ListUnrepaired(_) => {
+                answer::<at::ListUnrepaired>(&cluster.list_unrepaired(actor, read(body).await?).await?)
+            }
             Call::StartScrub(_) => answer::<at::StartScrub>(&cluster.start_scrub(actor).await?),
             Call::ConfirmClock(_) => answer::<at::ConfirmClock>(&cluster.confirm_clock(actor).await?),
             Call::ListAccounts(_) => answer::<at::ListAccounts>(&identities.accounts().await?),

@@ -21,6 +21,7 @@ fn body_of(operation: &str) -> Option<Value> {
         "create_key" => json!({ "access_key": "KEY", "secret_key": "SECRETSECRET" }),
         "create_policy" => json!({ "name": "copies", "redundancy": "replicated:3", "survive_zone_loss": true }),
         "replace_drive" => json!({ "force": true }),
+        "list_unrepaired" => json!({ "after": "2-00", "unreadable": true, "limit": 9 }),
         "create_account" => json!({ "name": "university" }),
         "create_user" => json!({ "name": "ada", "admin": true, "access_key": "KEY", "secret_key": "SECRETSECRET" }),
         _ => return None,

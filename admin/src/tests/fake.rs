@@ -7,8 +7,8 @@ use crate::types::{
     Account, AccountDetail, AccountRequest, ApiError, ClockConfirmation, ClusterMap, ClusterStatus, DegradedChunks,
     Done, Doubt, DoubtKind, Drive, DriveState, Durability, ExpelRequest, JoinToken, KeyRequest, MapDrive, MapNode,
     MapRange, NewKey, NewUser, Node, NodeRole, Policy, PolicyPromise, PolicyRequest, Range, RangeFacts, Repair,
-    ReplaceRequest, RotateRequest, RotatedSecret, Safety, Scrub, ScrubDrive, TokenDetail, TokenRequest, User,
-    UserRequest,
+    ReplaceRequest, RotateRequest, RotatedSecret, Safety, Scrub, ScrubDrive, TokenDetail, TokenRequest,
+    UnrepairedObject, UnrepairedObjects, UnrepairedRequest, User, UserRequest,
 };
 
 /// The control.
@@ -117,6 +117,24 @@ impl ClusterControl for Fake {
 
     async fn start_repair(&self, _: &Actor) -> Result<Done, ApiError> {
         self.done("repair")
+    }
+
+    async fn list_unrepaired(&self, _: &Actor, request: UnrepairedRequest) -> Result<UnrepairedObjects, ApiError> {
+        let text = || Some("x".to_owned());
+        let object = UnrepairedObject {
+            bucket: text(),
+            account: text(),
+            account_id: text(),
+            version: text(),
+            upload: text(),
+            part: Some(1),
+            missing: 3,
+            readable: !request.unreadable,
+            since_ms: Some(2),
+            ..UnrepairedObject::default()
+        };
+        let objects = vec![object, UnrepairedObject::default()];
+        self.give(UnrepairedObjects { objects, next: request.after, silent_ranges: vec![7] })
     }
 
     async fn start_scrub(&self, actor: &Actor) -> Result<Done, ApiError> {

@@ -29,7 +29,7 @@ pub use nodes::{ExpelRequest, JoinToken, Node, NodeRole, TokenDetail, TokenReque
 pub use orders::{ClockConfirmation, Done, RotateRequest, RotatedSecret, SecretName};
 pub use policies::{Policy, PolicyPromise, PolicyRequest};
 pub use ranges::{Range, RangeFacts};
-pub use repair::{DegradedChunks, Repair};
+pub use repair::{DegradedChunks, Repair, UnrepairedObject, UnrepairedObjects, UnrepairedRequest};
 pub use scrub::{Scrub, ScrubDrive};
 pub use status::ClusterStatus;
 pub use users::{KeyRequest, NewKey, NewUser, User, UserRequest};

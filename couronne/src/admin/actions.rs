@@ -21,7 +21,8 @@ use super::cluster_status::ClusterStatusSource;
 use super::map::role;
 use super::messages::{GivenOrder, Order};
 use super::rotation::{Rotation, RotationError};
-use super::spare;
+use super::unrepaired::OfRange;
+use super::{spare, unrepaired};
 use crate::folder::DataFolder;
 use crate::{drives, policy};
 
@@ -104,6 +105,10 @@ impl AdminActions {
             Order::StartRepair => {
                 self.node.start_repair();
                 Ok("every blob is looked for".to_owned())
+            }
+            Order::ListUnrepaired { range, after, limit, unreadable: is_unreadable_only } => {
+                let of_range = OfRange { range, after, limit, is_unreadable_only };
+                json(&unrepaired::list_here(&self.node, self.identity.get(), of_range).await?)
             }
             Order::StartScrub => {
                 let begins = self.node.start_scrub();

@@ -11,21 +11,31 @@ use couronne_admin::control::{Actor, ClusterControl};
 use couronne_admin::types::{
     ApiError, ClockConfirmation, ClusterMap, ClusterStatus, Done, ErrorCode, ExpelRequest, JoinToken, Policy,
     PolicyRequest, ReplaceRequest, RotateRequest, RotatedSecret, SecretName, TokenDetail, TokenRequest,
+    UnrepairedObjects, UnrepairedRequest,
 };
+use couronne_cluster::map::MAP_RANGE;
 use couronne_gateway::identity::Identity;
 use couronne_gateway::metrics::Metrics;
-use serde::de::DeserializeOwned;
+use couronne_metadata::ids::RangeId;
+use tokio::time::{Instant, timeout};
 
 use super::cluster_status::ClusterStatusSource;
 use super::forwarder::AdminForwarder;
 use super::health::Health;
 use super::identity_control::refusal;
 use super::map::cluster_map;
-use super::messages::Order;
+use super::messages::{Order, UnrepairedOfRange, parsed};
+use super::unrepaired::Position;
 use super::{durability, metrics};
 
 /// How long the metadata may take to answer when health is asked for.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the leader of a range may take to list what lacks shards.
+const RANGE_WAIT: Duration = Duration::from_secs(5);
+
+/// After so long no further range is asked for the same answer.
+const LIST_WAIT: Duration = Duration::from_secs(15);
 
 /// The cluster as this process reaches it.
 pub(super) struct AdminClusterControl {
@@ -43,7 +53,7 @@ pub(super) struct AdminClusterControl {
 
 impl AdminClusterControl {
     async fn read_metadata(&self) -> Result<(), ApiError> {
-        match tokio::time::timeout(HEALTH_TIMEOUT, self.identity.list_accounts("", 1)).await {
+        match timeout(HEALTH_TIMEOUT, self.identity.list_accounts("", 1)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(refusal(&error)),
             Err(_) => Err(ApiError::new(ErrorCode::Unavailable, "metadata does not answer")),
@@ -124,6 +134,10 @@ impl ClusterControl for AdminClusterControl {
         self.start(Order::StartRepair, actor).await
     }
 
+    async fn list_unrepaired(&self, actor: &Actor, request: UnrepairedRequest) -> Result<UnrepairedObjects, ApiError> {
+        self.list_ranges(actor, request).await
+    }
+
     async fn start_scrub(&self, actor: &Actor) -> Result<Done, ApiError> {
         self.start(Order::StartScrub, actor).await
     }
@@ -140,6 +154,41 @@ impl ClusterControl for AdminClusterControl {
 }
 
 impl AdminClusterControl {
+    /// Lists what lacks shards, range after range; an answer is bounded in objects, in rows looked at and in time, and says
+    /// where to go on. A range of which no leader answers is named.
+    async fn list_ranges(&self, actor: &Actor, request: UnrepairedRequest) -> Result<UnrepairedObjects, ApiError> {
+        let malformed = || ApiError::new(ErrorCode::InvalidRequest, "after is not what an earlier answer said");
+        let from = request.after.as_deref().map(|text| Position::parse(text).ok_or_else(malformed)).transpose()?;
+        let (began, mut listed) = (Instant::now(), UnrepairedObjects::default());
+        let limit = request.limit.clamp(1, UnrepairedRequest::LIMIT_MAX);
+        let mut ranges: Vec<RangeId> = self.forwarder.map.state().all_ranges().map(|range| range.id).collect();
+        ranges.sort_unstable();
+        let first = from.map_or(RangeId(0), |from| from.range);
+        for range in ranges.into_iter().filter(|range| *range != MAP_RANGE && *range >= first) {
+            let left = limit.saturating_sub(u32::try_from(listed.objects.len()).unwrap_or(u32::MAX));
+            if left == 0 || began.elapsed() > LIST_WAIT {
+                listed.next = Some(Position { range, after: None }.text());
+                return Ok(listed);
+            }
+            let after =
+                from.filter(|from| from.range == range).and_then(|from| from.after).map(|blob| blob.to_string());
+            let order = Order::ListUnrepaired { range: range.0, after, limit: left, unreadable: request.unreadable };
+            match timeout(RANGE_WAIT, self.forwarder.at_replicas(range, order, actor)).await {
+                Ok(Ok(said)) => {
+                    let of_range: UnrepairedOfRange = parsed(&said)?;
+                    listed.objects.extend(of_range.objects);
+                    if let Some(next) = of_range.next {
+                        listed.next = Some(format!("{}-{next}", range.0));
+                        return Ok(listed);
+                    }
+                }
+                Ok(Err(refused)) if refused.code == ErrorCode::Forbidden => return Err(refused),
+                Ok(Err(_)) | Err(_) => listed.silent_ranges.push(range.0),
+            }
+        }
+        Ok(listed)
+    }
+
     /// Has every storage node begin something; one that does is enough.
     async fn start(&self, order: Order, actor: &Actor) -> Result<Done, ApiError> {
         let mut said = Vec::new();
@@ -159,9 +208,4 @@ impl AdminClusterControl {
             (false, None) => Err(ApiError::new(ErrorCode::Unavailable, "no storage node is known")),
         }
     }
-}
-
-/// What a storage node found.
-fn parsed<T: DeserializeOwned>(said: &str) -> Result<T, ApiError> {
-    serde_json::from_str(said).map_err(|error| ApiError::new(ErrorCode::Internal, error))
 }

@@ -4,12 +4,13 @@
 //! nothing to what they may do.
 //! Must not know: how an order is carried out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_admin::control::Actor;
 use couronne_admin::types::{ApiError, ErrorCode};
+use couronne_metadata::ids::RangeId;
 use couronne_protocol::map::{MapSource as _, SharedMap};
 use couronne_protocol::transport::{Message, Method, Transport};
 use couronne_ring::{DriveId, NodeId};
@@ -80,6 +81,19 @@ impl AdminForwarder {
         let node = self.map.node_of(drive);
         let unknown = || ApiError::new(ErrorCode::NotFound, format!("there is no drive {drive}"));
         self.at(node.ok_or_else(unknown)?, order).await
+    }
+
+    /// Has the leader of a range carry out an order, whichever of the nodes with a replica that is: those that serve are
+    /// asked first.
+    pub(crate) async fn at_replicas(&self, range: RangeId, order: Order, actor: &Actor) -> Outcome {
+        let map = self.map.state();
+        let Some(known) = map.range(range) else {
+            return Err(ApiError::new(ErrorCode::NotFound, format!("there is no range {}", range.0)));
+        };
+        let places = known.voter_sets().into_iter().chain([&known.replicas]).flat_map(BTreeMap::values);
+        let drives = places.filter_map(|drive| map.drives.get(drive));
+        let nodes: BTreeSet<_> = drives.map(|drive| (drive.down_since_ms.is_some(), drive.node)).collect();
+        self.first_of(nodes.into_iter().map(|(_, node)| node), &given(order, actor)).await
     }
 
     /// The drive whose identity begins so.

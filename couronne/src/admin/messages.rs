@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use couronne_admin::types::{NodeRole, PolicyRequest, Range, Repair, Scrub, SecretName, TokenRequest};
+use couronne_admin::types::{
+    ApiError, ErrorCode, NodeRole, PolicyRequest, Range, Repair, Scrub, SecretName, TokenRequest, UnrepairedObject,
+};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -120,6 +123,17 @@ pub(crate) enum Order {
     },
     /// Look for every blob of the ranges led here.
     StartRepair,
+    /// Which objects of a range led here lack shards.
+    ListUnrepaired {
+        /// The range.
+        range: u64,
+        /// Those whose blobs come after this one, hexadecimal.
+        after: Option<String>,
+        /// At most so many.
+        limit: u32,
+        /// Only those that cannot be read.
+        unreadable: bool,
+    },
     /// Begin a round of the scrubber over the drives here.
     StartScrub,
     /// A token with which processes join.
@@ -171,6 +185,20 @@ pub(crate) struct GivenOrder {
     pub(crate) token: Zeroizing<String>,
 }
 
+/// The objects of a range that lack shards.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct UnrepairedOfRange {
+    /// The objects.
+    pub(crate) objects: Vec<UnrepairedObject>,
+    /// More follow, behind this blob, hexadecimal.
+    pub(crate) next: Option<String>,
+}
+
+/// What a storage node found.
+pub(crate) fn parsed<T: DeserializeOwned>(said: &str) -> Result<T, ApiError> {
+    serde_json::from_str(said).map_err(|error| ApiError::new(ErrorCode::Internal, error))
+}
+
 impl Order {
     /// Whether the token that reads is enough for it.
     pub(crate) const fn only_reads(&self) -> bool {
@@ -193,6 +221,13 @@ impl From<TokenRequest> for Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Not even a gateway that has the token that reads is told what tenants keep.
+    #[test]
+    fn what_names_objects_takes_the_admin_token() {
+        let list = Order::ListUnrepaired { range: 1, after: None, limit: 1, unreadable: true };
+        assert!(!list.only_reads() && Order::ListTokens.only_reads());
+    }
 
     #[test]
     fn a_message_that_says_more_is_read() {

@@ -19,6 +19,7 @@ mod render;
 mod rotation;
 mod safety;
 mod spare;
+mod unrepaired;
 
 use std::sync::Arc;
 

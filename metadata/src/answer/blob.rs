@@ -57,12 +57,18 @@ pub(crate) fn is_upload(
     key: &ObjectKey,
     upload: UploadId,
 ) -> Result<bool, StoreError> {
-    for kind in [RowKind::Upload, RowKind::Completed] {
-        if view.get(&key::of_upload(kind, bucket, key, upload))?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let is_completed = view.get(&key::of_upload(RowKind::Completed, bucket, key, upload))?.is_some();
+    Ok(is_completed || is_upload_open(view, bucket, key, upload)?)
+}
+
+/// Whether an upload is open.
+pub(super) fn is_upload_open(
+    view: &dyn View,
+    bucket: BucketId,
+    key: &ObjectKey,
+    upload: UploadId,
+) -> Result<bool, StoreError> {
+    Ok(view.get(&key::of_upload(RowKind::Upload, bucket, key, upload))?.is_some())
 }
 
 /// Reap rows due by `now_ms`, each with its name and, for an upload or some of its parts, the parts' blobs.
@@ -143,7 +149,7 @@ pub(super) fn named(view: &dyn View, after: Option<BlobId>, limit: u32) -> Resul
 }
 
 /// The rows of a kind that has one a blob, behind a blob.
-fn rows_after(view: &dyn View, kind: RowKind, after: Option<BlobId>) -> Box<dyn Cursor + '_> {
+pub(super) fn rows_after(view: &dyn View, kind: RowKind, after: Option<BlobId>) -> Box<dyn Cursor + '_> {
     let start = match after {
         Some(blob) => Bound::Excluded(key::of_blob(kind, blob)),
         None => Bound::Included(key::of_range(kind, &[])),
@@ -152,6 +158,6 @@ fn rows_after(view: &dyn View, kind: RowKind, after: Option<BlobId>) -> Box<dyn 
     view.scan(start.as_ref().map(|row| &row[..]), Bound::Excluded(&end), false)
 }
 
-fn page(limit: u32) -> usize {
+pub(super) fn page(limit: u32) -> usize {
     usize::try_from(limit.clamp(1, PAGE_ENTRIES_MAX)).unwrap_or(1)
 }

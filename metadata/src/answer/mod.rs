@@ -9,6 +9,7 @@ mod list;
 mod object;
 mod page;
 mod system;
+mod unrepaired;
 
 use thiserror::Error;
 
@@ -81,6 +82,10 @@ pub fn answer(
         Query::OwnsBlob { key, blob } => Answer::OwnsBlob(blob::owns(view, bucket, key, *blob)?),
         Query::Reap { now_ms, limit } => Answer::Reap(blob::due(view, (*now_ms).min(now_us / 1000), *limit)?),
         Query::Repair { after, limit } => Answer::Repair(blob::repairs(view, *after, *limit)?),
+        Query::Unrepaired { after, limit } => {
+            let (blobs, next) = unrepaired::unrepaired(view, *after, *limit)?;
+            Answer::Unrepaired(blobs, next)
+        }
         Query::Facts => Answer::Facts(RangeFacts::load(view)?),
         Query::Blobs { after, limit } => {
             let (blobs, next) = blob::named(view, *after, *limit)?;

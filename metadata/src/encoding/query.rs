@@ -1,6 +1,6 @@
 //! The field numbers of queries and their answers.
 
-use crate::query::{Answer, Entry, ListQuery, Ownership, Page, Query, RulesRow};
+use crate::query::{Answer, Entry, ListQuery, Ownership, Page, Query, RulesRow, UnrepairedBlob};
 use couronne_base::codec::table::{choice, record};
 use couronne_base::codec::{Corrupt, Field, Input, Value, Writer};
 
@@ -23,8 +23,10 @@ choice! { Query {
     14 Repair { 1 after, 2 limit },
     15 Blobs { 1 after, 2 limit },
     16 Facts,
+    20 Unrepaired { 1 after, 2 limit },
 } }
 
+record! { UnrepairedBlob { 1 row, 2 by, 3 version, 4 bucket_name } }
 choice! { RulesRow { 1 Absent, 2 Present(1 rules), 3 Dropped } }
 choice! { Ownership { 1 Owned, 2 Disowned, 3 Unknown, 4 Dropped } }
 
@@ -45,6 +47,7 @@ choice! { Answer {
     14 Repair(1 rows),
     15 Blobs(1 rows, 2 next),
     16 Facts(1 facts),
+    20 Unrepaired(1 rows, 2 next),
 } }
 
 /// `1 entries, 2 truncated`.

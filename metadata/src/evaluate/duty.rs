@@ -76,12 +76,13 @@ impl Evaluation<'_> {
         for degraded in blobs {
             let row = key::of_blob(RowKind::Repair, degraded.blob.id);
             let known = self.load::<RepairRecord>(&row)?;
-            if known.is_some_and(|known| known.missing >= degraded.missing) {
+            if known.as_ref().is_some_and(|known| known.missing >= degraded.missing) {
                 continue;
             }
             let ownership = answer::owns(self.view, degraded.bucket, &degraded.key, degraded.blob.id)?;
             if ownership == Ownership::Owned {
-                self.put_row(row, degraded);
+                let since_ms = known.and_then(|known| known.since_ms).or(Some(self.now_ms()));
+                self.put_row(row, &RepairRecord { since_ms, ..degraded.clone() });
             }
         }
         if self.effect.writes.is_empty() { Err(Stop::Settled(self.done())) } else { Ok(self.done()) }

@@ -176,7 +176,7 @@ impl Evaluation<'_> {
             return self.run_in_bucket(&rules, &request.command);
         }
         match &request.command {
-            Command::PutRules { rules, .. } => self.put_rules(rules),
+            Command::PutRules { name, rules } => self.put_rules(name, rules),
             Command::SealBucket { rules, .. } => self.seal_bucket(rules),
             Command::DropRules { .. } => self.drop_rules(),
             Command::SystemWrite { expect, value } => self.system_write(*expect, value.as_ref()),

@@ -88,7 +88,7 @@ impl Evaluation<'_> {
 
     fn ask_for_repair(&mut self, blob: &BlobRef, missing: u8) {
         let (bucket, key) = (self.bucket(), self.request.key.clone());
-        let record = RepairRecord { blob: blob.clone(), bucket, key, missing };
+        let record = RepairRecord { blob: blob.clone(), bucket, key, missing, since_ms: Some(self.now_ms()) };
         self.put_row(key::of_blob(RowKind::Repair, blob.id), &record);
     }
 }

@@ -11,12 +11,17 @@ use crate::key::{self, RowKind};
 use crate::record::{BucketRules, BucketState};
 
 impl Evaluation<'_> {
-    pub(super) fn put_rules(&mut self, rules: &BucketRules) -> Result<Outcome, Stop> {
+    /// The range keeps the bucket's name beside its rules, so that an operator who is told of its rows is told whose they are.
+    pub(super) fn put_rules(&mut self, name: &str, rules: &BucketRules) -> Result<Outcome, Stop> {
         // Only a bucket that is sealed because it is empty is deleted.
         if matches!(rules.state, BucketState::Deleting | BucketState::Dropping) {
             return Err(Refusal::Invalid(InvalidReason::WrongState).into());
         }
-        self.replace_rules(rules)
+        let done = self.replace_rules(rules)?;
+        if self.bucket().is_of(name) {
+            self.put_row(key::of_bucket(RowKind::BucketName, self.bucket()), &Box::<str>::from(name));
+        }
+        Ok(done)
     }
 
     /// A range without rules is sealed too: else a late repeat of the bucket's creation would give it some.
@@ -38,6 +43,7 @@ impl Evaluation<'_> {
             None => Err(Stop::Settled(self.done())),
             Some(rules) if rules.state == BucketState::Deleting => {
                 self.delete_row(key::of_bucket(RowKind::Rules, self.bucket()));
+                self.delete_row(key::of_bucket(RowKind::BucketName, self.bucket()));
                 self.delete_row(key::of_bucket(RowKind::Counters, self.bucket()));
                 self.put_row(key::of_bucket(RowKind::DroppedBucket, self.bucket()), &Bytes::new());
                 Ok(self.done())

@@ -9,7 +9,7 @@ use couronne_metadata::evaluate::{BLOB_BYTES_MAX, Evaluated, evaluate};
 use couronne_metadata::ids::{PartNumber, UploadId};
 use couronne_metadata::marks::mark_degraded;
 use couronne_metadata::query::{Answer, Query};
-use couronne_metadata::record::{Attributes, BlobRef, Etag, RangeFacts, RangeMarks, RepairRecord, Versioning};
+use couronne_metadata::record::{Attributes, BlobRef, Etag, NamedBy, RangeFacts, RangeMarks, RepairRecord, Versioning};
 use couronne_metadata::store::Store;
 use couronne_placement::{BlobId, Geometry};
 use proptest::prelude::*;
@@ -35,6 +35,7 @@ fn mark(range: &mut Range, watermarks: &[(&str, BlobRef, u8)]) {
         bucket,
         key: object_key(key),
         missing: *missing,
+        since_ms: None,
     };
     range.run("any", Command::MarkDegraded { blobs: watermarks.iter().map(record).collect() }).unwrap();
 }
@@ -114,6 +115,57 @@ fn a_blobs_repair_row_goes_with_what_named_it() {
     assert_eq!(repair_rows(&range), 0);
 }
 
+/// An operator is told which version, or which part of what, a repair row is about.
+#[test]
+fn what_lacks_shards_is_told_by_name() {
+    let mut range = Range::new(Versioning::Enabled);
+    let mut number = 0;
+    let mut new = |key: &str| {
+        number += 1;
+        blob(key, BEGIN_US / 1000, number, 9)
+    };
+    let listed = |range: &Range, after, limit| match range.query(&Query::Unrepaired { after, limit }) {
+        Answer::Unrepaired(blobs, next) => (blobs, next),
+        other => panic!("{other:?}"),
+    };
+    let (old, newest, sound, upload) = (new("k"), new("k"), new("k"), upload_id(1));
+    let Ok(Outcome::Put { version, .. }) = range.run("k", put_blob(old.clone(), 1)) else { panic!() };
+    range.run("k", put_blob(sound, 0)).unwrap();
+    let Ok(Outcome::Put { version: current, .. }) = range.run("k", put_blob(newest.clone(), 2)) else { panic!() };
+    let (attributes, initiator) = (Attributes::default(), "me".into());
+    range.run("u", Command::CreateUpload { upload, attributes, initiator, checksum: None }).unwrap();
+    let in_part = new("u");
+    range.run("u", part(upload, 7, in_part.clone())).unwrap();
+    let named_by_part = NamedBy::Part { upload, number: PartNumber::new(7).unwrap() };
+
+    let (blobs, next) = listed(&range, None, 100);
+    let of = |id| blobs.iter().find(|blob| blob.row.blob.id == id).unwrap();
+    assert_eq!((blobs.len(), next), (3, None));
+    assert_eq!((of(old.id).version, of(newest.id).version), (Some(version), Some(current)));
+    assert_eq!((of(in_part.id).version, of(in_part.id).by), (None, named_by_part));
+    assert!(blobs.iter().all(|blob| blob.bucket_name.as_deref() == Some("b")));
+    assert!(blobs.iter().all(|blob| blob.row.since_ms == Some(range.now_us / 1000)));
+    // A page goes on after its last row.
+    let (mut paged, mut after) = (Vec::new(), None);
+    loop {
+        let (page, next) = listed(&range, after, 1);
+        paged.extend(page);
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(paged, blobs);
+    // Since when it is known stays, also if more turns out to be missing.
+    range.now_us += 9_000_000;
+    mark(&mut range, &[("k", old.clone(), 3)]);
+    let Ok(Outcome::Completed { version, .. }) = range.run("u", complete(upload, 7)) else { panic!() };
+    let (blobs, _) = listed(&range, None, 100);
+    let of = |id| blobs.iter().find(|blob| blob.row.blob.id == id).unwrap();
+    assert_eq!((of(old.id).row.missing, of(old.id).row.since_ms), (3, Some(BEGIN_US / 1000)));
+    assert_eq!((of(in_part.id).version, of(in_part.id).by), (Some(version), named_by_part));
+}
+
 /// Duties look at every chunk of a blob, and sort by what is missing.
 #[test]
 fn what_a_gateway_says_of_a_blob_is_bounded() {
@@ -150,7 +202,7 @@ fn a_page_of_a_long_keys_blobs_is_marked_by_several_commands() {
     }
     let Answer::Blobs(page, None) = range.query(&Query::Blobs { after: None, limit: 7_000 }) else { panic!() };
     assert_eq!(page.len(), 7_000);
-    let row = |(bucket, key, blob)| RepairRecord { blob, bucket, key, missing: 1 };
+    let row = |(bucket, key, blob)| RepairRecord { blob, bucket, key, missing: 1, since_ms: None };
     let commands = mark_degraded(page.into_iter().map(row).collect());
     assert!((2..20).contains(&commands.len()), "{} commands", commands.len());
     for command in commands {
@@ -195,7 +247,8 @@ fn rows_are_counted_as_they_are_when_effects_are_applied() {
     let mut range = Range::new(Versioning::Off);
     let new = |number| blob("k", BEGIN_US / 1000, number, 9);
     range.run("k", put_blob(new(1), 1)).unwrap();
-    let degraded = |blob: BlobRef| RepairRecord { blob, bucket: range.bucket, key: object_key("k"), missing: 2 };
+    let degraded =
+        |blob: BlobRef| RepairRecord { blob, bucket: range.bucket, key: object_key("k"), missing: 2, since_ms: None };
     let mark = Command::MarkDegraded { blobs: vec![degraded(new(1))] };
     let commands = [mark.clone(), Command::Repaired { blob: new(1).id }, mark, Command::Repaired { blob: new(1).id }];
     let mut effects = Vec::new();

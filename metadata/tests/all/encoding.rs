@@ -130,7 +130,13 @@ fn named(by: NamedBy) -> BlobState {
 }
 
 fn repair() -> RepairRecord {
-    RepairRecord { blob: blob(), bucket: BucketId::from_bytes([6; 16]), key: object_key("k"), missing: 2 }
+    RepairRecord {
+        blob: blob(),
+        bucket: BucketId::from_bytes([6; 16]),
+        key: object_key("k"),
+        missing: 2,
+        since_ms: Some(4),
+    }
 }
 
 fn store_scrub() -> StoreScrub {
@@ -237,7 +243,7 @@ fn records_are_encoded_as_fixed() {
     golden(
         &repair(),
         "01013f0120010101010101010101010101010101010101010101010101010101010101010102048080c0020301030406\
-         040200400000050affffffffffffffffff0102100606060606060606060606060606060603016b040102",
+         040200400000050affffffffffffffffff0102100606060606060606060606060606060603016b040102140104",
     );
     let marks = RangeMarks { swept_version: 300, looked_ms: Some(7) };
     golden(&marks, "010102ac02020107");
@@ -396,6 +402,7 @@ fn questions_and_answers_come_back() {
     round_trip(&Query::List(list));
     round_trip(&Query::Parts { key: key.clone(), upload, after: 1, limit: 2 });
     round_trip(&Query::Facts);
+    round_trip(&Query::Unrepaired { after: Some(blob().id), limit: 2 });
     round_trip(&Answer::Facts(RangeFacts::default()));
     round_trip(&Query::Blobs { after: Some(blob().id), limit: 2 });
     round_trip(&Answer::Get(Some((VersionRecord::Object(Box::new(object())), Some(Bytes::from_static(b"x"))))));

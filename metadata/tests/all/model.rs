@@ -308,11 +308,11 @@ proptest! {
             panic!()
         };
         prop_assert_eq!(named, vec![]);
-        // What is left are rules, counters, watermarks and commits.
+        // What is left are rules, names of buckets, counters, watermarks and commits.
         let view = world.range.store.view();
         let mut rows = view.scan(Bound::Unbounded, Bound::Unbounded, false);
         while let Some((row, _)) = rows.next().unwrap() {
-            prop_assert!([0x10, 0x50, 0x51, 0x52].contains(&row[0]), "row {:?} is left", row);
+            prop_assert!([0x10, 0x12, 0x50, 0x51, 0x52].contains(&row[0]), "row {:?} is left", row);
         }
     }
 

@@ -11,6 +11,8 @@ use couronne_protocol::join::JoinToken;
 use couronne_protocol::net::certificates::{Authority, PrivateKey};
 use couronne_ring::{DriveId, NodeId};
 
+use crate::duties::{self, UnrepairedPage, UnrepairedQuery};
+
 use super::{DriveNotes, LocalNode, NodeDrive, NodeError, TokenPlan, TokenRow};
 
 impl LocalNode {
@@ -23,6 +25,11 @@ impl LocalNode {
     /// An operator wants everything repaired now: every blob of the ranges led here is looked for.
     pub fn start_repair(&self) {
         self.duties.start_repair();
+    }
+
+    /// Which objects of a range lack shards; `None` if the range is not led here, or its rows cannot be read now.
+    pub async fn list_unrepaired(&self, query: UnrepairedQuery) -> Option<UnrepairedPage> {
+        duties::list(&self.duties, query).await
     }
 
     /// An operator wants a round of the scrubber now; `false` if one is under way.

@@ -10,6 +10,7 @@
 )]
 
 mod amnesia;
+mod beyond;
 mod campaign;
 mod first_start;
 mod groups;

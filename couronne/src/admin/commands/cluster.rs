@@ -1,11 +1,11 @@
 //! `couronne status`, `cluster map`, `drive`, `policy`, `repair` and `scrub`.
 
 use couronne_admin::endpoints as at;
-use couronne_admin::types::{PolicyRequest, ReplaceRequest};
+use couronne_admin::types::{PolicyRequest, ReplaceRequest, UnrepairedObjects, UnrepairedRequest};
 
 use super::super::render;
 use super::{CommandError, ask, find_server, print_json, say_all, say_done};
-use crate::cli::{DriveCommand, PolicyCommand, RepairCommand, ScrubCommand, StatusArguments};
+use crate::cli::{DriveCommand, PolicyCommand, RepairCommand, RepairListArguments, ScrubCommand, StatusArguments};
 
 /// `couronne status`.
 pub(crate) async fn status(arguments: StatusArguments) -> Result<(), CommandError> {
@@ -86,7 +86,32 @@ pub(crate) async fn repair(command: RepairCommand) -> Result<(), CommandError> {
         RepairCommand::Start(arguments) => {
             say_done(&find_server(&arguments.server)?.call(at::StartRepair {}).await?, arguments.json)
         }
+        RepairCommand::List(arguments) => list_unrepaired(arguments).await,
     }
+}
+
+/// `couronne repair list`: one answer after another, until there are as many objects as are asked for.
+async fn list_unrepaired(arguments: RepairListArguments) -> Result<(), CommandError> {
+    let client = find_server(&arguments.server)?;
+    let mut listed = UnrepairedObjects { next: arguments.after, ..UnrepairedObjects::default() };
+    loop {
+        let left = arguments.limit.saturating_sub(u32::try_from(listed.objects.len()).unwrap_or(u32::MAX));
+        let limit = left.min(UnrepairedRequest::LIMIT_MAX);
+        let request = UnrepairedRequest { after: listed.next.take(), unreadable: arguments.unreadable, limit };
+        let answer = client.send(at::ListUnrepaired {}, &request).await?;
+        listed.objects.extend(answer.objects);
+        listed.silent_ranges.extend(answer.silent_ranges);
+        listed.next = answer.next;
+        if listed.next.is_none() || listed.objects.len() >= usize::try_from(arguments.limit).unwrap_or(usize::MAX) {
+            break;
+        }
+    }
+    if arguments.json {
+        return print_json(&listed);
+    }
+    let now_ms = client.call(at::GetStatus {}).await?.now_ms;
+    say_all(&render::unrepaired(&listed, now_ms));
+    Ok(())
 }
 
 /// `couronne scrub ...`.

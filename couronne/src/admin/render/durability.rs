@@ -24,7 +24,7 @@ pub(super) fn lines(status: &ClusterStatus) -> Vec<String> {
     }
     for level in &status.repair.degraded {
         let what = match level.survives {
-            i16::MIN..0 => "cannot be read now".to_owned(),
+            i16::MIN..0 => "cannot be read now (which: couronne repair list --unreadable)".to_owned(),
             0 => "survive no more loss".to_owned(),
             survives => {
                 format!("survive {}", many(u64::from(survives.unsigned_abs()), "more loss", "more losses"))

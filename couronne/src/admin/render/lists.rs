@@ -1,9 +1,9 @@
-//! `couronne node list`, `drive list`, `policy list`, `cluster token list`.
+//! `couronne node list`, `drive list`, `policy list`, `cluster token list`, `repair list`.
 
 use super::durability::promise;
-use super::text::{Table, duration, fill, many};
+use super::text::{Table, bytes, duration, fill, many, since};
 use super::{drive_state, node_state, used};
-use couronne_admin::types::{ClusterStatus, Policy, TokenDetail};
+use couronne_admin::types::{ClusterStatus, Policy, TokenDetail, UnrepairedObject, UnrepairedObjects};
 
 /// The processes.
 pub(crate) fn nodes(status: &ClusterStatus) -> Vec<String> {
@@ -78,4 +78,55 @@ pub(crate) fn tokens(tokens: &[TokenDetail], now_ms: u64) -> Vec<String> {
         ]);
     }
     table.lines()
+}
+
+/// The objects that lack shards, at a time in milliseconds since 1970. What tenants chose is quoted, so that no key of
+/// theirs does anything to a terminal.
+pub(crate) fn unrepaired(listed: &UnrepairedObjects, now_ms: u64) -> Vec<String> {
+    let mut table = Table::default();
+    for object in &listed.objects {
+        let account = object.account.as_ref().or(object.account_id.as_ref());
+        let bucket = object.bucket.as_ref().unwrap_or(&object.bucket_id);
+        let known = object.since_ms.map_or_else(String::new, |ms| format!("known for {}", since(ms, now_ms)));
+        table.row([
+            state(object).to_owned(),
+            format!("{} of {} shards missing, {} needed", object.missing, object.shards, object.needed),
+            account.cloned().unwrap_or_else(|| "account not known".to_owned()),
+            bucket.clone(),
+            format!("{:?}", object.key),
+            version(object),
+            bytes(object.bytes),
+            known,
+        ]);
+    }
+    let mut lines = table.lines();
+    if !listed.silent_ranges.is_empty() {
+        let ranges: Vec<String> = listed.silent_ranges.iter().map(ToString::to_string).collect();
+        lines.push(format!("not known: no leader says what ranges {} lack", ranges.join(", ")));
+    }
+    match &listed.next {
+        Some(next) => lines.push(format!("more follow: --after {next}")),
+        None if lines.is_empty() => lines.push("no object lacks shards".to_owned()),
+        None => {}
+    }
+    lines
+}
+
+fn state(object: &UnrepairedObject) -> &'static str {
+    match (object.readable, object.looked_for) {
+        (false, true) => "cannot be read",
+        (false, false) => "may be unreadable, not looked for yet",
+        (true, true) => "can be read",
+        (true, false) => "can be read, not looked for yet",
+    }
+}
+
+/// The version, and which part of it.
+fn version(object: &UnrepairedObject) -> String {
+    let whole = match (&object.version, &object.upload) {
+        (Some(version), _) => format!("version {version}"),
+        (None, Some(upload)) => format!("open upload {upload}"),
+        (None, None) => "version not known".to_owned(),
+    };
+    object.part.map_or_else(|| whole.clone(), |part| format!("{whole}, part {part}"))
 }

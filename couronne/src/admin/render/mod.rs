@@ -21,7 +21,7 @@ use couronne_admin::types::{ClusterStatus, Drive, DriveState, Node, NodeRole};
 use text::{Table, duration, fill, range_name, since};
 
 pub(crate) use durability::promise;
-pub(crate) use lists::{drives, nodes, policies, tokens};
+pub(crate) use lists::{drives, nodes, policies, tokens, unrepaired};
 pub(crate) use map::map;
 pub(crate) use work::{repair, scrub_drives};
 

@@ -46,6 +46,8 @@ const DRIVE_WAIT: Duration = Duration::from_secs(30);
 pub(super) struct Chunk {
     /// How many more losses it survives; below zero it cannot be read now.
     pub(super) survives: i16,
+    /// How many of its shards are nowhere.
+    pub(super) missing: u8,
     /// All its shards are on their primaries, and nowhere else as far as was looked. A drive that is gone for good is made
     /// up for by another.
     pub(super) whole: bool,
@@ -111,7 +113,8 @@ pub(super) async fn repair(
     let survives = found.survives(&work.ring, &placed, target.geometry.k());
     // What makes up for drives that are gone may be too little for what the policy promises.
     let whole = !better && is_as_safe && found.is_whole(&work.placement);
-    Ok(Chunk { survives, whole, better, bytes, shards_read })
+    let missing = target.geometry.shards().saturating_sub(u8::try_from(found.alive()).unwrap_or(u8::MAX));
+    Ok(Chunk { survives, missing, whole, better, bytes, shards_read })
 }
 
 /// The geometry that a drive's shard of the chunk names: its row is not at hand. The drives of the

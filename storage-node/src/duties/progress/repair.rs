@@ -65,6 +65,8 @@ pub struct Degraded {
 pub(in crate::duties) struct Parked {
     /// How many more losses its worst chunk survives.
     pub(in crate::duties) survives: i16,
+    /// How many shards of its worst chunk are nowhere.
+    pub(in crate::duties) missing: u8,
     /// Whether that is fewer than its policy promises.
     pub(in crate::duties) is_degraded: bool,
     /// Its chunks.
@@ -129,6 +131,19 @@ impl Progress {
         for (id, term) in led {
             self.range(id, |range| *range = RangeProgress { term, is_started: true, ..RangeProgress::default() });
         }
+    }
+
+    /// What is known of a blob that is as good as it can be, in a range led in this term, and whether the drives stood as
+    /// they do now when that was seen.
+    pub(in crate::duties) fn parked(
+        &self,
+        (id, term): (RangeId, u64),
+        blob: BlobId,
+        now: &DriveSnapshot,
+    ) -> Option<(Parked, bool)> {
+        let ranges = self.ranges.lock();
+        let range = ranges.get(&id).filter(|range| range.term == term)?;
+        Some((*range.parked.get(&blob)?, range.snapshot.as_deref() == Some(now)))
     }
 
     /// Whether no chunk is known that is to be looked at.

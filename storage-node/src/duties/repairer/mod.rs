@@ -7,6 +7,7 @@
 //! Promises: as [`rows`] and [`sweep`] say; a report is believed only for a blob that its owner still names.
 //! Must not know: how a chunk is repaired.
 
+mod listing;
 mod rows;
 mod sweep;
 
@@ -31,6 +32,8 @@ use couronne_ring::DriveId;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
+pub(crate) use listing::list;
+pub use listing::{UnrepairedObject, UnrepairedPage, UnrepairedQuery};
 pub(super) use sweep::mark;
 
 use super::chunk::{self, Chunk, Target};
@@ -283,7 +286,7 @@ async fn leave_row(context: &DutyContext, owner: &Owner, blob: BlobId, missing: 
     let query = Query::Blobs { after: blob.before(), limit: 1 };
     let Answer::Blobs(found, _) = ask_owner(context, owner, query).await? else { return Err(DutyError::WrongAnswer) };
     for (bucket, key, found) in found.into_iter().filter(|(.., found)| found.id == blob) {
-        let row = RepairRecord { blob: found, bucket, key: key.clone(), missing };
+        let row = RepairRecord { blob: found, bucket, key: key.clone(), missing, since_ms: None };
         let view = BucketView { id: bucket, rules_version: 0 };
         context.client.router().execute(view, &key, Command::MarkDegraded { blobs: vec![row] }).await?;
     }

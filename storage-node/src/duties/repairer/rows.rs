@@ -137,7 +137,7 @@ impl RepairRows<'_> {
         let chunks = stream::iter(0..row.blob.geometry.chunks(row.blob.len))
             .map(|index| self.repair_chunk(row, &owner, index))
             .buffer_unordered(CHUNKS_AT_A_TIME);
-        let (mut whole, mut better, mut worst) = (true, false, i16::MAX);
+        let (mut whole, mut better, mut worst, mut missing) = (true, false, i16::MAX, 0);
         let mut chunks = std::pin::pin!(chunks.enumerate());
         while let Some((looked, chunk)) = chunks.next().await {
             let chunk = chunk?;
@@ -152,6 +152,7 @@ impl RepairRows<'_> {
             whole &= chunk.whole;
             better |= chunk.better;
             worst = worst.min(chunk.survives);
+            missing = missing.max(chunk.missing);
         }
         // Of what was dropped too little may be left to be repaired.
         if whole || mutant!(DropRepairRowEarly) || (worst < 0 && !self.is_named(row).await?) {
@@ -164,6 +165,7 @@ impl RepairRows<'_> {
         self.raise_missing(row, worst).await?;
         let parked = Parked {
             survives: worst,
+            missing,
             is_degraded: worst < i16::from(row.blob.geometry.m()),
             chunks: row.blob.geometry.chunks(row.blob.len),
             since: self.context.env.clock.steady(),
@@ -266,7 +268,13 @@ mod tests {
                 geometry,
                 crc64: 0,
             };
-            let row = RepairRecord { blob, bucket: BucketId::SYSTEM, key: ObjectKey::new("key").unwrap(), missing: 2 };
+            let row = RepairRecord {
+                blob,
+                bucket: BucketId::SYSTEM,
+                key: ObjectKey::new("key").unwrap(),
+                missing: 2,
+                since_ms: None,
+            };
             let chunks = (0..geometry.chunks(len)).map(|index| chunk_work(&row, index));
             assert_eq!(blob_work(&row), chunks.fold(WorkEstimate::default(), |sum, chunk| sum + chunk), "{len}");
             if len == 16 * MIB {

@@ -120,7 +120,8 @@ async fn degraded(blobs: &[(BucketId, ObjectKey, BlobRef)], losses: &DataLoss) -
         // What cannot be told is looked at: one blob's trouble is not the others'.
         let missing = losses.missing(blob).unwrap_or(1);
         if missing > 0 {
-            degraded.push(RepairRecord { blob: blob.clone(), bucket: *bucket, key: key.clone(), missing });
+            let (blob, bucket, key) = (blob.clone(), *bucket, key.clone());
+            degraded.push(RepairRecord { blob, bucket, key, missing, since_ms: None });
         }
         // A blob may have thousands of chunks to be placed.
         tokio::task::yield_now().await;
