@@ -469,6 +469,9 @@ pub enum InvalidReason {
     /// A registry row that is none, or does not follow from the one before.
     #[error("the bucket's registry row does not follow from the one before")]
     NoStep,
+    /// The value is none that a row of this key can have.
+    #[error("no row of this key has such a value")]
+    NotOfRow,
     /// A range of bytes that begins behind the object's end.
     #[error("a range past the object's end")]
     RangePastEnd,

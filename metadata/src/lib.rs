@@ -20,4 +20,5 @@ pub mod record;
 pub mod rocks;
 pub mod store;
 pub mod store_scrub;
+pub mod system;
 pub mod watermarks;

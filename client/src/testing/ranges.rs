@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use couronne_base::codec;
 use couronne_base::env::Clock;
 use couronne_cluster::RangeDescriptor;
 use couronne_metadata::answer::{QueryRefusal, answer};
@@ -13,9 +14,10 @@ use couronne_metadata::apply::apply;
 use couronne_metadata::command::{CommandRequest, Outcome, Refusal};
 use couronne_metadata::evaluate::registry::Premise;
 use couronne_metadata::evaluate::{Evaluated, evaluate};
-use couronne_metadata::ids::{BucketId, Generation, RangeId};
+use couronne_metadata::ids::{BucketId, Generation, ObjectKey, Ordinal, RangeId};
+use couronne_metadata::key::{RowKind, of_key};
 use couronne_metadata::memory::MemoryStore;
-use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::query::{Answer, Query, SystemRow};
 use couronne_metadata::store::{Batch, Store, StoreError};
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_ring::DriveId;
@@ -137,6 +139,17 @@ impl FakeRanges {
             RangeAddress { range: id, generation, replica: range.leader }
         });
         self.execute(address.ok_or(RangeError::StaleRange(Vec::new()))?, request).await
+    }
+
+    /// Writes a row of the cluster's own as no command does: what gateways may write is not asked.
+    pub fn forge(&self, key: &ObjectKey, value: Bytes) -> Result<(), StoreError> {
+        let (bucket, ranges) = (BucketId::SYSTEM, self.ranges.lock());
+        let position = RangeDescriptor::position(bucket, key.as_bytes());
+        let mut batch = Batch::default();
+        let row = SystemRow { version: Ordinal(1), value };
+        batch.put(of_key(RowKind::System, bucket, key), codec::encode(&row));
+        let range = ranges.iter().find(|range| range.descriptor.contains(&position));
+        range.map_or(Ok(()), |range| range.store.apply(&batch))
     }
 
     /// The commands that arrived, repeats included.

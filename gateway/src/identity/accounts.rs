@@ -52,8 +52,8 @@ impl Identity {
         let (found, more) = self.rows().scan("account/", after, limit).await?;
         let mut accounts = Vec::with_capacity(found.len());
         for (name, value) in found {
-            let AccountRow { id, created } = rows::decode(&value)?;
-            accounts.push(Account { id, name, created });
+            let row = rows::listed("account", &name, &value);
+            accounts.extend(row.map(|AccountRow { id, created }| Account { id, name, created }));
         }
         Ok((accounts, more))
     }

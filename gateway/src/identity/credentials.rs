@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 
 use super::rows::{self, KeyRow, UserRow};
+use super::seal::SealedFor;
 use super::{Credential, Identity, IdentityError, LastDerived};
 use crate::engine::EngineError;
 
@@ -85,7 +86,7 @@ impl Identity {
         if user.created != key.user_created || account.id != key.account_id {
             return Ok(None);
         }
-        let secret = self.secrets.load().sealer.open(key.sealed_for(access_key), &key.sealed)?;
+        let secret = self.secrets.load().sealer.open(SealedFor::of(&key, access_key), &key.sealed)?;
         Ok(Some(Credential {
             access_key: access_key.into(),
             secret,

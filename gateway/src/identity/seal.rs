@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use couronne_base::seal::{NotSealed, SealKey, sealed_by};
 
+use super::rows::KeyRow;
 use super::{IdentityError, Secret};
 
 /// Changing it makes every sealed secret unreadable.
@@ -26,7 +27,12 @@ pub(super) struct Sealer {
     keys: Vec<SealKey>,
 }
 
-impl SealedFor<'_> {
+impl<'a> SealedFor<'a> {
+    /// Whose secret key the row of an access key has.
+    pub(super) fn of(row: &'a KeyRow, access_key: &'a str) -> Self {
+        Self { access_key, account: &row.account_id, user: &row.user }
+    }
+
     fn about(&self) -> [&[u8]; 3] {
         [self.access_key, self.account, self.user].map(str::as_bytes)
     }

@@ -6,6 +6,7 @@ use couronne_metadata::ids::Ordinal;
 
 use super::names::{check_name, check_new_key, random_key};
 use super::rows::{self, KeyRow, UserRow};
+use super::seal::SealedFor;
 use super::{Account, CreateUser, Identity, IdentityError, NewKey, User};
 
 /// Access keys of one user.
@@ -44,7 +45,8 @@ impl Identity {
         let (found, more) = self.rows().scan(&rows::user(&account.id, ""), after, limit).await?;
         let mut users = Vec::with_capacity(found.len());
         for (name, value) in found {
-            users.push(self.with_keys(&account, &name, rows::decode(&value)?).await?);
+            let Some(row) = rows::listed("user", &name, &value) else { continue };
+            users.push(self.with_keys(&account, &name, row).await?);
         }
         Ok((users, more))
     }
@@ -100,7 +102,7 @@ impl Identity {
             created: Ordinal(env.clock.wall_us()),
             sealed: Bytes::new(),
         };
-        made.sealed = self.secrets.load().sealer.seal(made.sealed_for(access_key), &key.secret)?;
+        made.sealed = self.secrets.load().sealer.seal(SealedFor::of(&made, access_key), &key.secret)?;
         if self.rows().get::<KeyRow>(rows::key(access_key)).await?.is_some() {
             return Err(IdentityError::Exists("access key"));
         }

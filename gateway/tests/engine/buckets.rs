@@ -4,6 +4,7 @@ use couronne_base::testing::paused;
 use couronne_gateway::engine::{Engine, EngineError, ListBucketsRequest, Settings};
 use couronne_gateway::testing::{FakeCluster, FakeShape, RangeFault};
 use couronne_metadata::command::Refusal;
+use couronne_metadata::system::owned;
 use proptest::prelude::*;
 
 use super::support::*;
@@ -39,6 +40,29 @@ async fn a_name_means_one_bucket() {
     assert!(names(engine, "alice").await.is_empty());
     let again = engine.create_bucket(create("b", "bob")).await.unwrap();
     assert_ne!(again.entry.id, made.entry.id);
+}
+
+/// Storage nodes take no such row from a gateway; were one there all the same, it would hide no bucket.
+#[tokio::test]
+async fn a_row_that_does_not_decode_hides_no_bucket() {
+    let cluster = FakeCluster::new(&FakeShape::default());
+    let engine = &cluster.engine;
+    for name in ["a", "c"] {
+        engine.create_bucket(create(name, "alice")).await.unwrap();
+    }
+    for name in ["b", "c", "d"] {
+        cluster.ranges.forge(&key(&owned::key_of("alice", name)), "garbage".into()).unwrap();
+    }
+    assert_eq!(names(engine, "alice").await, ["a"]);
+    let page = engine.list_buckets(list("alice", "", "", 1)).await.unwrap();
+    assert_eq!((page.buckets.len(), page.truncated), (1, true));
+    // A bucket of such a name is made, and deleted, as any.
+    let made = engine.create_bucket(create("b", "alice")).await.unwrap();
+    assert_eq!(names(engine, "alice").await, ["a", "b"]);
+    engine.delete_bucket(&made).await.unwrap();
+    let hidden = engine.resolve_bucket("c").await.unwrap();
+    engine.delete_bucket(&hidden).await.unwrap();
+    assert_eq!(names(engine, "alice").await, ["a"]);
 }
 
 #[tokio::test]

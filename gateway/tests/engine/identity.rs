@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use couronne_base::codec;
 use couronne_gateway::engine::Settings;
 use couronne_gateway::identity::{
     CreateUser, Identity, IdentityError, IdentitySecrets, IdentitySettings, NewKey, RetiringRoot, RootCredentials,
     Secret,
 };
 use couronne_gateway::testing::{FakeCluster, FakeShape, RangeFault};
+
+use couronne_metadata::system::identity as rows;
 
 use super::support::*;
 
@@ -209,6 +213,29 @@ async fn what_seals_is_changed_and_every_key_works_all_the_time() {
     for key in &keys {
         assert!(matches!(there.credential(key).await, Err(IdentityError::Sealed)));
     }
+}
+
+/// Storage nodes take no such rows from a gateway; were they there all the same, no list and no change of secrets fails.
+#[tokio::test]
+async fn rows_that_do_not_decode_or_open_hide_no_others() {
+    let cluster = FakeCluster::new(&FakeShape::default());
+    let identity = identity(cluster.engine.clone(), [1; 32]);
+    let account = identity.create_account("acme").await.unwrap();
+    let (eve, _) = identity.create_user(user("acme", "eve", false, None)).await.ok().unwrap();
+    let forge = |at: String, value: Bytes| cluster.ranges.forge(&key(&at), value).unwrap();
+    for at in [rows::account("aaa"), rows::user(&account.id, "aaa"), rows::key("AAAKEY")] {
+        forge(at, "garbage".into());
+    }
+    let (user_created, created) = (eve.created, eve.created);
+    let (account_id, account_name, user) = (account.id.clone(), account.name.clone(), eve.name.clone());
+    let sealed = Bytes::from_static(b"opens nothing");
+    let forged = rows::KeyRow { account_id, account_name, user, user_created, created, sealed };
+    forge(rows::key("AABKEY"), codec::encode(&forged));
+    assert_eq!(identity.list_accounts("", 10).await.unwrap(), (vec![account], false));
+    assert_eq!(identity.list_users("acme", "", 10).await.unwrap(), (vec![eve], false));
+    identity.change_secrets(secrets("ROOTKEY", [2; 32], &[[1; 32]])).unwrap();
+    assert_eq!(identity.seal_anew().await.unwrap(), 1);
+    assert_eq!(identity.delete_unopened_keys().await.unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,5 +70,5 @@ choice! { Refusal {
 
 choice! { InvalidReason {
     1 OfSystem, 2 NotOfSystem, 3 NoLock, 4 NoParts, 5 UploadExists, 6 SizesDiffer, 7 TooEarly, 8 WrongState, 9 NoRow,
-    10 RangePastEnd, 11 TooManyMissing, 12 NotOfPolicy, 13 NoStep
+    10 RangePastEnd, 11 TooManyMissing, 12 NotOfPolicy, 13 NoStep, 20 NotOfRow
 } }

@@ -7,6 +7,7 @@ use crate::command::{Expect, InvalidReason, Outcome, Refusal};
 use crate::ids::BucketId;
 use crate::key::RowKind;
 use crate::query::SystemRow;
+use crate::system;
 
 impl Evaluation<'_> {
     pub(super) fn system_write(&mut self, expect: Expect, value: Option<&Bytes>) -> Result<Outcome, Stop> {
@@ -28,6 +29,9 @@ impl Evaluation<'_> {
         }
         if !may_follow {
             return Err(Refusal::Invalid(InvalidReason::NoStep).into());
+        }
+        if value.is_some_and(|value| system::check(&self.request.key, value).is_err()) {
+            return Err(Refusal::Invalid(InvalidReason::NotOfRow).into());
         }
         let version = self.next_ordinal(old);
         match (value, old) {

@@ -492,30 +492,28 @@ fn system_rows_are_compared_and_swapped() {
     let mut range = Range::new(Versioning::Off);
     range.bucket = BucketId::SYSTEM;
     let write = |expect, value: Option<&'static str>| Command::SystemWrite { expect, value: value.map(Bytes::from) };
-    let Outcome::Done { ordinal: first } = range.run("user/a", write(Expect::Absent, Some("1"))).unwrap() else {
+    let Outcome::Done { ordinal: first } = range.run("row/a", write(Expect::Absent, Some("1"))).unwrap() else {
         panic!()
     };
-    assert_eq!(range.run("user/a", write(Expect::Absent, Some("2"))), Err(Refusal::Conflict));
-    let Outcome::Done { ordinal: second } = range.run("user/a", write(Expect::Version(first), Some("2"))).unwrap()
+    assert_eq!(range.run("row/a", write(Expect::Absent, Some("2"))), Err(Refusal::Conflict));
+    let Outcome::Done { ordinal: second } = range.run("row/a", write(Expect::Version(first), Some("2"))).unwrap()
     else {
         panic!()
     };
     assert!(second > first);
-    assert_eq!(range.run("user/a", write(Expect::Version(first), None)), Err(Refusal::Conflict));
-    for key in ["user/b", "user/c", "users"] {
+    assert_eq!(range.run("row/a", write(Expect::Version(first), None)), Err(Refusal::Conflict));
+    for key in ["row/b", "row/c", "users"] {
         range.run(key, write(Expect::Any, Some("x"))).unwrap();
     }
     let Answer::SystemScan(rows, true) =
-        range.query(&Query::SystemScan { prefix: "user/".into(), after: "user/a".into(), limit: 1 })
+        range.query(&Query::SystemScan { prefix: "row/".into(), after: "row/a".into(), limit: 1 })
     else {
         panic!()
     };
-    assert_eq!(rows[0].0, object_key("user/b"));
-    range.run("user/a", write(Expect::Version(second), None)).unwrap();
+    assert_eq!(rows[0].0, object_key("row/b"));
+    range.run("row/a", write(Expect::Version(second), None)).unwrap();
     range.now_us -= 1_000_000;
-    let Outcome::Done { ordinal: third } = range.run("user/a", write(Expect::Any, Some("3"))).unwrap() else {
-        panic!()
-    };
+    let Outcome::Done { ordinal: third } = range.run("row/a", write(Expect::Any, Some("3"))).unwrap() else { panic!() };
     assert!(third > second, "a version is not given twice");
     assert_eq!(range.run("k", put("x", Precondition::default())), Err(Refusal::NoSuchBucket));
 }

@@ -2,6 +2,7 @@
 //! and which commands were sent, and forges checksums, which are made without a key.
 
 mod buckets;
+mod rows;
 
 use std::sync::Arc;
 

@@ -46,6 +46,7 @@ const FOLDERS: [(&str, &[&str]); 13] = [
             "effect",
             "marks",
             "encoding",
+            "system",
             "answer",
             "evaluate",
             "apply",

@@ -1,10 +1,6 @@
 //! The rows by which an account's buckets are listed: one per account and name.
 //!
-//! ```text
-//! owned/<account>/<name>    version (1) ‖ state (1) ‖ created (8) ‖ bucket id (16)
-//! ```
-//!
-//! A row is *confirmed* only while the registry row of its bucket is Live or Deleting, else *pending*. Any gateway may take
+//! A row ([`OwnedRow`]) is *confirmed* only while the registry row of its bucket is Live or Deleting, else *pending*. Any gateway may take
 //! a creation or a deletion further and may stall between two of its steps while others finish. So:
 //! - each change compares the row's version, and a row is only written over if it is of the same bucket, or
 //!   was read before the registry row still was that of the creation: then it is left over from an earlier bucket;
@@ -14,53 +10,18 @@
 //! - a listing believes confirmed rows, and looks the buckets of pending ones up in the registry: it confirms or removes
 //!   them.
 //!
-//! Promises: a live bucket is listed, a bucket that is gone is not, whichever gateway stalled or died where.
+//! Promises: a live bucket is listed, a bucket that is gone is not, whichever gateway stalled or died where. A row that does
+//! not decode means no bucket: it is left out of the listing, and written over.
 //! Must not know: the steps of creation and deletion.
 
 use couronne_metadata::command::Expect;
-use couronne_metadata::ids::{BucketId, ObjectKey, Ordinal};
+use couronne_metadata::ids::{ObjectKey, Ordinal};
 use couronne_metadata::query::SystemRow;
 use couronne_metadata::record::{BucketEntry, BucketState};
+use couronne_metadata::system::owned::{self, OwnedRow};
 
 use super::registry::system_key;
 use super::{Engine, EngineError, ListBucketsRequest, ListedBucket, TURNS_MAX};
-
-const VERSION: u8 = 1;
-
-/// What a row says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct OwnedRow {
-    is_confirmed: bool,
-    /// Microseconds since 1970.
-    created: Ordinal,
-    id: BucketId,
-}
-
-impl OwnedRow {
-    fn of(entry: &BucketEntry, is_confirmed: bool) -> Self {
-        Self { is_confirmed, created: entry.created, id: entry.id }
-    }
-
-    fn encode(self) -> bytes::Bytes {
-        let head = [VERSION, u8::from(self.is_confirmed)];
-        [&head[..], &self.created.0.to_be_bytes(), &self.id.to_bytes()].concat().into()
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, EngineError> {
-        let decoded = || {
-            let ([version, state], rest) = bytes.split_first_chunk()?;
-            let (created, id) = rest.split_first_chunk()?;
-            let is_confirmed = match state {
-                0 => false,
-                1 => true,
-                _ => return None,
-            };
-            let id = BucketId::from_bytes(id.try_into().ok()?);
-            (*version == VERSION).then_some(Self { is_confirmed, created: Ordinal(u64::from_be_bytes(*created)), id })
-        };
-        decoded().ok_or_else(|| EngineError::Corrupt("a row of an account's buckets".to_owned()))
-    }
-}
 
 /// A row of a bucket that is being created, by its version.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +37,7 @@ impl Engine {
         for _ in 0..TURNS_MAX {
             let found = self.owned_row(&key).await?;
             let expect = match found {
-                Some((row, version)) if row.id == entry.id => {
+                Some((Some(row), version)) if row.id == entry.id => {
                     return Ok(Some(Listing { version, is_confirmed: row.is_confirmed }));
                 }
                 Some((_, version)) => Expect::Version(version),
@@ -133,7 +94,9 @@ impl Engine {
         for _ in 0..TURNS_MAX {
             let Some((row, version)) = self.owned_row(&key).await? else { return Ok(()) };
             let expect = Expect::Version(version);
-            if row.id != entry.id || self.router().system_write(&key, expect, value.clone()).await?.is_some() {
+            if row.is_none_or(|row| row.id != entry.id)
+                || self.router().system_write(&key, expect, value.clone()).await?.is_some()
+            {
                 return Ok(());
             }
         }
@@ -166,7 +129,7 @@ impl Engine {
 
     /// When the bucket that a row names was created; `None` if it is not live yet, or gone.
     async fn listed(&self, name: &str, key: &ObjectKey, row: &SystemRow) -> Result<Option<Ordinal>, EngineError> {
-        let owned = OwnedRow::decode(&row.value)?;
+        let Some(owned) = decoded(key, row) else { return Ok(None) };
         if owned.is_confirmed {
             return Ok(Some(owned.created));
         }
@@ -185,34 +148,18 @@ impl Engine {
         }
     }
 
-    async fn owned_row(&self, key: &ObjectKey) -> Result<Option<(OwnedRow, Ordinal)>, EngineError> {
-        let Some(row) = self.router().system_get(key).await? else { return Ok(None) };
-        Ok(Some((OwnedRow::decode(&row.value)?, row.version)))
+    /// A row, if it decodes, and the version of what is there.
+    async fn owned_row(&self, key: &ObjectKey) -> Result<Option<(Option<OwnedRow>, Ordinal)>, EngineError> {
+        let row = self.router().system_get(key).await?;
+        Ok(row.map(|row| (decoded(key, &row), row.version)))
     }
+}
+
+fn decoded(key: &ObjectKey, row: &SystemRow) -> Option<OwnedRow> {
+    let decoded = OwnedRow::decode(&row.value);
+    decoded.inspect_err(|error| tracing::warn!(?key, %error, "a row of an account's buckets is left out")).ok()
 }
 
 fn owned_key(account: &str, name: &str) -> Result<ObjectKey, EngineError> {
-    system_key(format!("owned/{account}/{name}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn is_written_as_drawn_and_nothing_else_is_read() {
-        let id = BucketId::from_bytes([7; 16]);
-        for is_confirmed in [false, true] {
-            let row = OwnedRow { is_confirmed, created: Ordinal(0x0102), id };
-            let bytes = row.encode();
-            let drawn = [&[1, u8::from(is_confirmed)][..], &[0, 0, 0, 0, 0, 0, 1, 2], &[7; 16]].concat();
-            assert_eq!(bytes, drawn);
-            assert_eq!(OwnedRow::decode(&bytes).unwrap(), row);
-            assert!(OwnedRow::decode(&bytes[..bytes.len() - 1]).is_err());
-            assert!(OwnedRow::decode(&[&bytes[..], &[0]].concat()).is_err());
-            for head in [[2, 0], [1, 2]] {
-                assert!(OwnedRow::decode(&[&head[..], &bytes[2..]].concat()).is_err());
-            }
-        }
-    }
+    system_key(owned::key_of(account, name))
 }
