@@ -376,6 +376,40 @@ async fn a_drive_with_a_damaged_shard_that_cannot_be_healed_does_not_count_as_sc
     node.shutdown().await;
 }
 
+/// From the moment in which the scrubber finds damage until a row says so it counts as pending: no status takes all for
+/// safe in between, however long a drive that hangs takes.
+#[tokio::test(start_paused = true)]
+async fn what_the_scrubber_found_counts_until_a_row_says_so() {
+    let rig = rig(22, DutySettings { scrub_interval: DAY, repair_interval: OFTEN, ..none() });
+    let node = rig.start().await;
+    make_bucket(&rig.env, &node, owner("any").bucket).await;
+    let blob = object(&rig, &node, "key", 1).await;
+    let shards: Vec<ShardId> = blob.shards().take(6).collect();
+    for shard in &shards[..3] {
+        let number = rig.number_of(blob.primary(&node, *shard)).await;
+        blob.flip(&rig.drives[number].disk, *shard).await;
+    }
+    eventually("nothing is pending", async || node.status().await.repair.pending_blobs == 0).await;
+    let silent = rig.number_of(blob.primary(&node, shards[5])).await;
+    rig.drives[silent].disk.set_hang(true);
+    assert!(node.start_scrub());
+    let mut seen = 0;
+    loop {
+        let is_found = node.status().await.duties.shards_damaged > 0;
+        let pending = node.status().await.repair.pending_blobs;
+        let rows = repair_rows(&rig.env, &node, &blob.owner).await.len();
+        assert!(!is_found || pending > 0 || rows > 0, "it is found, and nobody says so");
+        if rows > 0 {
+            break;
+        }
+        seen += u32::from(is_found);
+        sleep(OFTEN).await;
+    }
+    assert!(seen > 0, "it was seen in between");
+    rig.drives[silent].disk.set_hang(false);
+    node.shutdown().await;
+}
+
 #[tokio::test]
 async fn the_scrubber_rebuilds_what_is_missing_or_damaged() {
     let mut rig = rig(6, none());

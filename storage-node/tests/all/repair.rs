@@ -8,17 +8,17 @@ use crate::support::NodeRig;
 use crate::support::blobs::TestBlob;
 use crate::support::eta_check::EtaCheck;
 use crate::support::rounds::{OFTEN, eventually, object_of, owner};
-use crate::support::rows::{change, commit, make_bucket, repair_rows};
+use crate::support::rows::{change, commit, make_bucket, range_of, repair_rows};
 use couronne_cluster::map::MAP_RANGE;
 use couronne_metadata::command::{Command, NewData, Precondition};
 use couronne_metadata::ids::{PartNumber, UploadId};
 use couronne_metadata::record::{Attributes, BlobRef, Etag};
 use couronne_placement::{BlobId, PolicyId, ShardId};
 use couronne_protocol::map::MapSource;
-use couronne_protocol::shard::{ShardClient, ShardDuties};
+use couronne_protocol::shard::{Owner, ShardClient, ShardDuties};
 use couronne_ring::DriveId;
 use couronne_storage_node::disk::Disk;
-use couronne_storage_node::duties::{DutySettings, RepairStatus};
+use couronne_storage_node::duties::{DutySettings, RepairStatus, UnrepairedObject, UnrepairedQuery};
 use couronne_storage_node::node::LocalNode;
 use futures_util::StreamExt;
 use tokio::time::sleep;
@@ -102,6 +102,13 @@ async fn facts(node: &LocalNode) -> Option<(u64, u64)> {
     let facts = facts?;
     let swept = facts.iter().map(|facts| facts.marks.swept_version).min()?;
     Some((swept, facts.iter().map(|facts| facts.repair_rows).sum()))
+}
+
+/// Asks for all that lacks shards in the range of a key.
+async fn list_all(node: &LocalNode, owner: &Owner) -> Option<Vec<UnrepairedObject>> {
+    let range = range_of(node, owner).await;
+    let query = UnrepairedQuery { range, after: None, limit: 100, is_unreadable_only: false };
+    node.list_unrepaired(query).await.map(|(objects, _)| objects)
 }
 
 /// Waits until nothing is pending, and for a while on: a range's leader knows its new members before
@@ -527,6 +534,35 @@ async fn what_was_out_of_reach_is_so_no_more_once_its_object_is_deleted() {
     node.start_scrub();
     let is_scrubbed = async || node.status().await.drives.iter().all(|drive| drive.scrub.unwrap().ended_ms.is_some());
     eventually("every drive was read through", is_scrubbed).await;
+    node.shutdown().await;
+}
+
+/// What a gateway said of it when it was committed is less than what repair finds: the next leader is told.
+#[tokio::test]
+async fn a_row_says_how_many_shards_repair_found_missing() {
+    let mut rig = rig(19, 6);
+    let node = rig.start().await;
+    objects(&rig, &node, 1).await;
+    let blob = TestBlob::new(&owner("lacking"), rig.env.clock.wall_ms(), 9);
+    blob.write(&node, |shard, primary| (shard.number > 2).then_some(primary)).await;
+    change(&rig.env, &node, &blob.owner, blob.commit(1)).await.unwrap();
+    let env = rig.env.clone();
+    let missing = async |node: &LocalNode| {
+        let rows = repair_rows(&env, node, &owner("any")).await;
+        rows.iter().map(|row| (row.blob.id, row.missing)).collect::<Vec<_>>()
+    };
+    eventually("the row says so", async || missing(&node).await == [(blob.named.id, 3)]).await;
+    let is_looked_at = |found: Vec<UnrepairedObject>| found.iter().all(|object| object.is_looked_at);
+    eventually("it was looked at", async || list_all(&node, &blob.owner).await.is_some_and(is_looked_at)).await;
+    let found = list_all(&node, &blob.owner).await.unwrap();
+    assert_eq!((found.len(), found[0].missing, found[0].is_unreadable), (1, 3, true));
+
+    rig.duties.repair_interval = Duration::ZERO;
+    rig.crash(node, 1).await;
+    let node = rig.start().await;
+    assert_eq!(missing(&node).await, [(blob.named.id, 3)]);
+    let found = list_all(&node, &blob.owner).await.unwrap();
+    assert!(found[0].is_unreadable && !found[0].is_looked_at, "the next leader knows without a look");
     node.shutdown().await;
 }
 

@@ -4,18 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::rows::{commit, key};
-use crate::support::several::{TestCluster, plan};
+use crate::support::blobs::TestBlob;
+use crate::support::rounds::{OFTEN, owner};
+use crate::support::rows::{change, commit, key, make_bucket, range_of, repair_rows};
+use crate::support::several::{Machine, TestCluster, plan};
 use bytes::Bytes;
 use couronne_cluster::map::{MapRange, ReplicaId};
 use couronne_cluster::{DriveState, RangeDescriptor, Role, WriteState};
 use couronne_metadata::ids::BucketId;
 use couronne_metadata::query::{Answer, Query};
+use couronne_placement::ShardId;
 use couronne_protocol::map::MapSource;
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_protocol::remote::RemoteRanges;
+use couronne_protocol::shard::ShardClient;
+use couronne_ring::DriveId;
 use couronne_storage_node::node::{LocalNode, NodeError};
 use parking_lot::Mutex;
+use tokio::time::{Instant, sleep};
 
 /// Writes some rows through all running nodes in turn and notes what was acknowledged.
 async fn write_some(cluster: &TestCluster, from: u64, count: u64, written: &mut BTreeMap<String, String>) {
@@ -47,6 +53,59 @@ async fn compare(cluster: &TestCluster, written: &BTreeMap<String, String>) {
         for (at, value) in written {
             assert_eq!(cluster.read(&node, at).await, Some(Bytes::from(value.clone())), "{at}");
         }
+    }
+}
+
+/// The machine whose drive this is.
+fn machine_of(cluster: &TestCluster, drive: DriveId) -> &Machine {
+    let node = cluster.node(0).map().drives[&drive].node;
+    cluster.machines.iter().find(|machine| machine.id == node).unwrap()
+}
+
+/// The node that is told of damage leads nothing of the object: it has the leader's range leave the row.
+#[tokio::test(start_paused = true)]
+async fn a_loss_that_is_reported_at_another_node_leaves_a_row_where_the_object_is() {
+    let cluster = TestCluster::start_tuned(12, "ec:4+2", 6, |settings| {
+        settings.duties.repair_interval = OFTEN;
+        settings.duties.scrub_interval = Duration::ZERO;
+    })
+    .await;
+    let (node, env) = (cluster.node(0), cluster.machines[0].rig.env.clone());
+    make_bucket(&env, &node, owner("any").bucket).await;
+    let blob = TestBlob::new(&owner("lost"), env.clock.wall_ms(), 1);
+    blob.write(&node, |_, primary| Some(primary)).await;
+    change(&env, &node, &blob.owner, blob.commit(0)).await.unwrap();
+    let damaged: Vec<ShardId> = blob.shards().take(3).collect();
+    for shard in &damaged {
+        blob.flip(&machine_of(&cluster, blob.primary(&node, *shard)).rig.drives[0].disk, *shard).await;
+    }
+    let leads = |machine: &Machine| {
+        let node = machine.node.clone().unwrap();
+        async move {
+            let id = range_of(&node, &owner("lost")).await;
+            let ranges = node.status().await.ranges;
+            ranges.iter().any(|range| range.id == id && range.leader.is_some())
+        }
+    };
+    let mut reporters = 0;
+    for shard in &damaged {
+        let drive = blob.primary(&node, *shard);
+        let machine = machine_of(&cluster, drive);
+        if !leads(machine).await {
+            machine.node.clone().unwrap().local().report(drive, *shard, blob.owner.clone()).await;
+            reporters += 1;
+        }
+    }
+    assert!(reporters >= 2, "one node leads the range");
+    let began = Instant::now();
+    loop {
+        let rows = repair_rows(&env, &node, &blob.owner).await;
+        if let [row] = &rows[..] {
+            assert_eq!(row.blob.id, blob.named.id);
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "no row was left: {rows:?}");
+        sleep(OFTEN).await;
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Command, CommandRequest, Expect, Outcome};
-use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
+use couronne_metadata::ids::{BucketId, CommitId, ObjectKey, RangeId};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BucketRules, BucketState, RepairRecord, Versioning};
 use couronne_placement::{PolicyId, ResidencyClass};
@@ -27,6 +27,11 @@ pub fn commit(number: u64) -> [u8; 10] {
 /// The first range's leader, or a replica that may know it.
 pub async fn leader(node: &LocalNode) -> RangeAddress {
     leader_of(node, BucketId::SYSTEM, &Bytes::new()).await
+}
+
+/// The range of a key.
+pub async fn range_of(node: &LocalNode, owner: &Owner) -> RangeId {
+    leader_of(node, owner.bucket, owner.key.as_bytes()).await.range
 }
 
 async fn leader_of(node: &LocalNode, bucket: BucketId, key: &[u8]) -> RangeAddress {
