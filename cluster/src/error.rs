@@ -16,8 +16,19 @@ pub enum MapError {
     #[error("too few drives: there is none")]
     NoDrive,
     /// More replicas of a range would begin anew than it survives: the rest could not elect a leader.
-    #[error("too few drives: more drives were emptied, rolled back or damaged than the policy survives")]
-    TooManyForgot,
+    #[error(
+        "too few drives: range {} would be left without a majority of its voters, for drives {} were emptied, rolled back \
+         or damaged, and {replaced} more of its voters were on drives that began anew and are not refilled yet",
+        .range.0, named(.drives)
+    )]
+    TooManyForgot {
+        /// The range.
+        range: RangeId,
+        /// The drives with voters of it that forgot their past.
+        drives: Vec<DriveId>,
+        /// How many voters beside those were given up before.
+        replaced: usize,
+    },
     /// A drive that is up is not replaced while another one is down or lost.
     #[error("too few drives: drive {0} is down: nothing that is up can be done without meanwhile")]
     AnotherIsDown(DriveId),
@@ -182,6 +193,10 @@ pub enum PolicyRefusal {
     /// The redundancy has no ring over these drives.
     #[error("{0}: {1}")]
     Ring(Redundancy, BuildError),
+}
+
+fn named(drives: &[DriveId]) -> String {
+    drives.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 const fn word(level: FailureDomain) -> &'static str {

@@ -62,7 +62,9 @@ pub(crate) async fn require_any(folders: &[PathBuf]) -> Result<(), NodeError> {
             return Ok(());
         }
     }
-    Err(NodeError::NoMap)
+    let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    let why = "empty or not there: are its drives mounted, and were they not emptied?";
+    Err(NodeError::NoMap(format!("{}: {why}", names.join(", "))))
 }
 
 /// Why drives were refused.

@@ -26,6 +26,18 @@ pub enum NodeError {
     /// Too few drives of the node are here.
     #[error("too few drives: {0}")]
     TooFewDrives(String),
+    /// More drives forgot their past than is survived.
+    #[error(
+        "too few drives: range {range} would be left without a majority of its voters, for more drives were emptied, \
+         rolled back or damaged than it survives: {drives}. What is on them was not touched: put back what each of them \
+         lacks (mount its disk, or put its folder back from the newest copy that there is) and start the node again"
+    )]
+    TooManyForgot {
+        /// A range that would be.
+        range: u64,
+        /// The drives, each with why.
+        drives: String,
+    },
     /// No drive of the node serves now: all failed, or are being replaced.
     #[error("no drive of this node serves now")]
     NoneServes,
@@ -35,9 +47,9 @@ pub enum NodeError {
     /// A replica did not start.
     #[error("starting replica: {0}")]
     Replica(String),
-    /// No drive says which cluster and node it belongs to.
-    #[error("no drive of this node has the cluster's map: are its drives mounted, and were they not emptied?")]
-    NoMap,
+    /// No drive says which cluster and node it belongs to: of each, why.
+    #[error("no drive of this node has the cluster's map: {0}")]
+    NoMap(String),
     /// The node is one of several, or waits for others.
     #[error("its cluster has other members, or waits for them: start it with `couronne storage-node`")]
     NotAlone,

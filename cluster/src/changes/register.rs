@@ -84,10 +84,10 @@ const fn note_emptied(drive: &mut StoredDrive, version: u64) {
 /// that were given up before: the rest could not elect a leader, and what is left must not be touched.
 pub fn check_survivors(map: &ClusterMap, forgot: &BTreeSet<DriveId>) -> Result<(), MapError> {
     for range in map.all_ranges().filter(|range| range.initial_voters.is_empty()) {
-        let mut voters = range.places().filter(|(replica, _)| range.is_voter(*replica));
-        let loses = voters.any(|(_, drive)| forgot.contains(&drive));
-        if loses && !range.keeps_quorum(|_, drive| forgot.contains(&drive)) {
-            return Err(MapError::TooManyForgot);
+        let voters = range.places().filter(|(replica, _)| range.is_voter(*replica));
+        let drives: Vec<DriveId> = voters.map(|(_, drive)| drive).filter(|drive| forgot.contains(drive)).collect();
+        if !drives.is_empty() && !range.keeps_quorum(|_, drive| forgot.contains(&drive)) {
+            return Err(MapError::TooManyForgot { range: range.id, drives, replaced: range.unnamed_voters() });
         }
     }
     Ok(())

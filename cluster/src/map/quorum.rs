@@ -4,7 +4,7 @@
 //! more, because its drive forgot its past, is gone.
 //! Must not know: logs, how members are changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use couronne_base::mutant;
 use couronne_ring::DriveId;
@@ -23,6 +23,13 @@ impl MapRange {
     /// Whether a replica has a vote, as far as it is known.
     pub fn is_voter(&self, replica: ReplicaId) -> bool {
         self.voter_sets().iter().any(|set| set.contains_key(&replica))
+    }
+
+    /// How many voters the map does not name any more, because their drives forgot their past.
+    pub fn unnamed_voters(&self) -> usize {
+        let is_named = |replica| self.replicas.contains_key(replica) || self.leaving.contains_key(replica);
+        let voters: BTreeSet<&ReplicaId> = self.voter_sets().into_iter().flat_map(BTreeMap::keys).collect();
+        voters.into_iter().filter(|replica| !is_named(*replica)).count()
     }
 
     /// Whether the group is what it ought to be: its voters are the replicas, and it has no other member.

@@ -210,7 +210,7 @@ impl AdminActions {
             return Ok(PathBuf::from(name));
         }
         let notes = self.folder.drive_notes().map_err(|error| ApiError::new(ErrorCode::Unavailable, error))?;
-        let of_id = |folder: &PathBuf| notes.0.get(&folder.display().to_string()).map(|noted| noted.drive == id);
+        let of_id = |folder: &PathBuf| notes.by_name.get(&folder.display().to_string()).map(|noted| noted.drive == id);
         let (noted, others): (Vec<_>, Vec<_>) = self.folders.iter().partition(|folder| of_id(folder) == Some(true));
         let unnoted = others.into_iter().filter(|folder| of_id(folder).is_none());
         for folder in noted.into_iter().chain(unnoted) {

@@ -32,7 +32,8 @@ pub(crate) fn reset(arguments: SecretResetArguments) -> Result<(), ClusterError>
                    the first, and with --read-bundle for each other one";
         return Err(ClusterError::Reset(why.to_owned()));
     }
-    if was.is_opened && read_bundle.is_none() && !force {
+    let has_keys = !is_alone || folder.cluster_keys().is_ok_and(|keys| !keys.is_empty());
+    if was.is_opened && has_keys && read_bundle.is_none() && !force {
         let why = "the node's key opens its secrets: nothing is lost, and `couronne secrets rotate` changes them; --force \
                    gives them up all the same";
         return Err(ClusterError::Reset(why.to_owned()));

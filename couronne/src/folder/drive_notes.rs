@@ -9,7 +9,8 @@
 //! file_system = "<16 hexadecimal digits>"
 //! ```
 //! Promises: a folder that was left out keeps its note, unless its drive was found in another one. A damaged copy counts
-//! for nothing while another is sound; an entry that is taken away says that the folder may take any disk.
+//! for nothing while another is sound; where none is, the file stays until every drive was found, and is made again then. An
+//! entry that is taken away says that the folder may take any disk.
 //! Must not know: what follows from the notes.
 
 use std::path::Path;
@@ -39,27 +40,38 @@ struct NoteEntry {
 }
 
 impl DataFolder {
-    /// What is noted of the folders that the settings name, by the names that their drives have.
+    /// What is noted of the folders that the settings name, by the names that their drives have. Notes that are damaged are
+    /// lost: they keep nobody from starting.
     pub(crate) fn drive_notes(&self) -> Result<DriveNotes, DataFolderError> {
-        let file = first_sound(&self.folders, NOTES, parse)?.unwrap_or_default();
+        let file = match first_sound(&self.folders, NOTES, parse) {
+            Err(damage @ DataFolderError::Damaged { .. }) => {
+                tracing::error!(%damage, "empty folders are taken for missing mounts until every drive was found");
+                return Ok(DriveNotes { are_lost: true, ..DriveNotes::default() });
+            }
+            file => file?.unwrap_or_default(),
+        };
         let mut notes = DriveNotes::default();
         for folder in self.drive_folders()? {
             let key = self.key_of(&folder);
             if let Some((_, noted)) = file.iter().find(|(folder, _)| *folder == key) {
-                notes.0.insert(folder.display().to_string(), *noted);
+                notes.by_name.insert(folder.display().to_string(), *noted);
             }
         }
         Ok(notes)
     }
 
-    /// Notes the drives that were found.
+    /// Notes the drives that were found. Where the notes are lost, only once that is all of them.
     pub(crate) fn keep_drive_notes(&self, found: &DriveNotes) -> Result<(), DataFolderError> {
-        let mut notes = self.drive_notes()?;
-        notes.0.retain(|_, old| found.0.values().all(|new| new.drive != old.drive));
-        notes.0.extend(found.0.clone());
+        let (mut notes, folders) = (self.drive_notes()?, self.drive_folders()?);
+        if notes.are_lost && found.by_name.len() < folders.len() {
+            return Ok(());
+        }
+        notes.by_name.retain(|_, old| found.by_name.values().all(|new| new.drive != old.drive));
+        notes.by_name.extend(found.by_name.clone());
         let mut drives = Vec::new();
-        for folder in self.drive_folders()? {
-            let Some(NotedDrive { drive, file_system }) = notes.0.get(&folder.display().to_string()) else { continue };
+        for folder in folders {
+            let noted = notes.by_name.get(&folder.display().to_string());
+            let Some(NotedDrive { drive, file_system }) = noted else { continue };
             let (folder, drive, file_system) = (self.key_of(&folder), drive.to_string(), format!("{file_system:016x}"));
             drives.push(NoteEntry { folder, drive, file_system });
         }
@@ -103,6 +115,10 @@ mod tests {
         NotedDrive { drive: DriveId(drive), file_system }
     }
 
+    fn notes_of<const COUNT: usize>(noted: [(String, NotedDrive); COUNT]) -> DriveNotes {
+        DriveNotes { by_name: noted.into(), are_lost: false }
+    }
+
     fn names(folder: &DataFolder) -> Vec<String> {
         folder.drive_folders().unwrap().iter().map(|folder| folder.display().to_string()).collect()
     }
@@ -114,7 +130,7 @@ mod tests {
         let folder = open(&[&first], Some(2));
         assert_eq!(folder.drive_notes().unwrap(), DriveNotes::default());
         let [one, two] = names(&folder).try_into().unwrap();
-        folder.keep_drive_notes(&DriveNotes([(one, noted(9, 0x1f)), (two, noted(10, 7))].into())).unwrap();
+        folder.keep_drive_notes(&notes_of([(one, noted(9, 0x1f)), (two, noted(10, 7))])).unwrap();
         let golden = "format_version = 1\n\n[[drives]]\nfolder = \"drive-01\"\n\
                       drive = \"00000000000000000000000000000009\"\nfile_system = \"000000000000001f\"\n\n[[drives]]\n\
                       folder = \"drive-02\"\ndrive = \"0000000000000000000000000000000a\"\n\
@@ -124,7 +140,7 @@ mod tests {
         std::fs::rename(&first, &second).unwrap();
         let folder = open(&[&second], Some(2));
         let [one, two] = names(&folder).try_into().unwrap();
-        assert_eq!(folder.drive_notes().unwrap(), DriveNotes([(one, noted(9, 0x1f)), (two, noted(10, 7))].into()));
+        assert_eq!(folder.drive_notes().unwrap(), notes_of([(one, noted(9, 0x1f)), (two, noted(10, 7))]));
     }
 
     #[test]
@@ -133,14 +149,13 @@ mod tests {
         let paths: Vec<&Path> = homes.iter().map(|home| home.path()).collect();
         let folder = open(&paths, None);
         let [one, two, three] = names(&folder).try_into().unwrap();
-        let all =
-            DriveNotes([(one.clone(), noted(1, 5)), (two.clone(), noted(2, 6)), (three.clone(), noted(3, 7))].into());
+        let all = notes_of([(one.clone(), noted(1, 5)), (two.clone(), noted(2, 6)), (three.clone(), noted(3, 7))]);
         folder.keep_drive_notes(&all).unwrap();
-        folder.keep_drive_notes(&DriveNotes([(one.clone(), noted(1, 8))].into())).unwrap();
-        let kept = DriveNotes([(one.clone(), noted(1, 8)), (two.clone(), noted(2, 6)), (three, noted(3, 7))].into());
+        folder.keep_drive_notes(&notes_of([(one.clone(), noted(1, 8))])).unwrap();
+        let kept = notes_of([(one.clone(), noted(1, 8)), (two.clone(), noted(2, 6)), (three, noted(3, 7))]);
         assert_eq!(folder.drive_notes().unwrap(), kept);
-        folder.keep_drive_notes(&DriveNotes([(one.clone(), noted(3, 8))].into())).unwrap();
-        let moved = DriveNotes([(one, noted(3, 8)), (two, noted(2, 6))].into());
+        folder.keep_drive_notes(&notes_of([(one.clone(), noted(3, 8))])).unwrap();
+        let moved = notes_of([(one, noted(3, 8)), (two, noted(2, 6))]);
         assert_eq!(folder.drive_notes().unwrap(), moved);
         // Each folder has a copy, and one that is damaged costs nothing.
         std::fs::write(paths[0].join(NOTES), "drives").unwrap();
@@ -149,5 +164,21 @@ mod tests {
         drop(folder);
         let reversed: Vec<&Path> = paths.iter().rev().copied().collect();
         assert_eq!(open(&reversed, None).drive_notes().unwrap(), moved, "in whichever order the folders are named");
+    }
+
+    #[test]
+    fn damaged_notes_are_made_again_once_every_drive_was_found_and_no_empty_folder_is_taken_before() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = open(&[home.path()], Some(2));
+        let [one, two] = names(&folder).try_into().unwrap();
+        let both = notes_of([(one.clone(), noted(1, 5)), (two, noted(2, 5))]);
+        folder.keep_drive_notes(&both).unwrap();
+        std::fs::write(home.path().join(NOTES), "drives").unwrap();
+        let lost = DriveNotes { are_lost: true, ..DriveNotes::default() };
+        assert_eq!(folder.drive_notes().unwrap(), lost);
+        folder.keep_drive_notes(&notes_of([(one, noted(1, 5))])).unwrap();
+        assert_eq!(folder.drive_notes().unwrap(), lost, "the folder of the other one may be a missing mount");
+        folder.keep_drive_notes(&both).unwrap();
+        assert_eq!(folder.drive_notes().unwrap(), both);
     }
 }

@@ -65,6 +65,17 @@ pub(crate) fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Gives a damaged file another name, durably, so that another one can take its place: the name that it has now.
+pub(crate) fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".damaged");
+    let aside = path.with_file_name(name);
+    fs::rename(path, &aside)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()?;
+    Ok(aside)
+}
+
 /// Removes a file; fine if it is not there.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {

@@ -57,7 +57,10 @@ struct FoundingFile {
 impl DataFolder {
     /// What the founding node made, if the cluster does not keep it yet.
     pub(crate) fn founding(&self) -> Result<Option<Founding>, DataFolderError> {
-        self.read_sealed(FOUNDING, Founding::parse)
+        self.read_sealed(FOUNDING, Founding::parse).map_err(|error| match error {
+            DataFolderError::Damaged { path, reason } => DataFolderError::FoundingDamaged { path, reason },
+            error => error,
+        })
     }
 
     /// The same; a new one, which stands nowhere yet, if nothing was made.

@@ -39,7 +39,13 @@ struct JoiningFile {
 impl DataFolder {
     /// What was decided by a try to join that was cut off.
     pub(crate) fn joining(&self) -> Result<Option<Joining>, DataFolderError> {
-        first_sound(&self.folders, JOINING, parse)
+        first_sound(&self.folders, JOINING, parse).map_err(|error| match error {
+            DataFolderError::Damaged { path, reason } => {
+                let then = "remove the file, and the join decides anew";
+                DataFolderError::Damaged { path, reason: format!("{reason}; {then}") }
+            }
+            error => error,
+        })
     }
 
     /// Keeps what was decided.

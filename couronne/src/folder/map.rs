@@ -30,6 +30,11 @@ impl DataFolder {
         Ok(newest)
     }
 
+    /// The newest known map of a gateway, which finds its cluster by it.
+    pub(crate) fn gateway_map(&self) -> Result<ClusterMap, DataFolderError> {
+        self.map()?.ok_or_else(|| DataFolderError::NoMap(self.name().join(MAP)))
+    }
+
     /// Keeps a map, unless a newer one was kept. May be called by several tasks at once.
     pub(crate) fn keep_map(&self, map: &ClusterMap) -> Result<(), DataFolderError> {
         let mut kept = self.kept_map.lock();

@@ -56,8 +56,8 @@ pub(crate) use announcement::{RunningServer, operator_secrets_of, running_server
 pub(crate) use identity::{Identity, Member, MemberFile, UnopenedMember};
 pub(crate) use joining::Joining;
 use new_files::NewFiles;
-use sealed::NodeKey;
 pub(crate) use sealed::{Bundle, OperatorSecrets};
+use sealed::{NodeKey, WantedKey};
 
 use crate::settings::{DataSettings, SettingsError};
 
@@ -114,7 +114,11 @@ pub(crate) enum DataFolderError {
     )]
     KeyMissing(PathBuf),
     /// What should be the node's key is none.
-    #[error("{0} gives no key of a node: {1}")]
+    #[error(
+        "{0} gives no key of a node: {1}. It has the key of this node, which seals the secrets in its data folders: put it \
+         back whole from your copy of it. If there is none, objects are not lost, but root credentials, admin tokens and \
+         the secret keys of users are: `couronne secrets reset` makes new ones"
+    )]
     NoKey(String, String),
     /// Nothing says where the node's key is.
     #[error("there is no place beside the data folder for the node's key: name a file with node_key_file in [data]")]
@@ -147,6 +151,36 @@ pub(crate) enum DataFolderError {
         /// What is wrong with the file.
         reason: String,
     },
+    /// The cluster's key cannot be read, and no other node has it.
+    #[error(
+        "{path} is damaged: {reason}. It has the key of this cluster, which seals its secrets, and no other storage node \
+         has that: put a sound copy of the file back. If there is none, objects are not lost: `couronne secrets reset` \
+         makes new secrets"
+    )]
+    OnlyKeyDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the file.
+        reason: String,
+    },
+    /// A founding is not to be gone on with.
+    #[error(
+        "{path} is damaged: {reason}. It has what the cluster does not keep yet: put a sound copy of the file back. If there \
+         is none, and `couronne secrets reset` was carried out before this start, carry it out once more, with --force; if \
+         this is the first start, nothing was stored yet: empty the data folder and start anew"
+    )]
+    FoundingDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the file.
+        reason: String,
+    },
+    /// A gateway's only copy of the map is gone.
+    #[error(
+        "{0} is not there or damaged: a gateway finds its cluster by it. Copy the file `map` from the data folder of any \
+         other member of the cluster; or empty this folder and have the gateway join anew with `couronne cluster join`"
+    )]
+    NoMap(PathBuf),
     /// A file is of another version of this binary.
     #[error("{path} has format version {found}, this binary knows {FORMAT_VERSION}")]
     Version {
@@ -326,7 +360,12 @@ impl DataFolder {
         let folders = settings.folders.clone();
         check_files(&folders)?;
         let sealed = folders.iter().flat_map(|folder| SEALED_NAMES.map(|name| folder.join(name)));
-        let node_key = NodeKey::find(settings, !is_reset && sealed.into_iter().any(|path| path.exists()))?;
+        let wanted = match is_reset {
+            true => WantedKey::ToReset,
+            false if sealed.into_iter().any(|path| path.exists()) => WantedKey::ToOpen,
+            false => WantedKey::ToBegin,
+        };
+        let node_key = NodeKey::find(settings, wanted)?;
         let kept_map = Mutex::default();
         Ok(Self { folders, node_key, asked_drives, kept_map, _new_files: new_files, _locks: locks })
     }

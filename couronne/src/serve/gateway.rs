@@ -62,7 +62,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let env = env::system();
     let folder = Arc::new(DataFolder::open(&settings.data)?);
     let member = folder.member(Role::Gateway)?;
-    let map = Arc::new(SharedMap::new(folder.map()?.ok_or(ServeError::Cluster("map"))?));
+    let map = Arc::new(SharedMap::new(folder.gateway_map()?));
     let tls = tls_of(&member, Some(&map.state()), &env)?;
     let traffic = Traffic::new(Arc::clone(&env.clock))?;
     let transport = traffic.transport(NetTransport::new(tls.clone(), map.clone(), NetSettings::default()));

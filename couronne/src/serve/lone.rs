@@ -11,7 +11,7 @@ use couronne_placement::Redundancy;
 use couronne_storage_node::node::{DriveNotes, LocalNode, Membership, NodeDrive, NodeSettings};
 
 use super::renewal::Renewal;
-use super::{ServeError, parts, recovery, secrets};
+use super::{ServeError, kept_map, parts, recovery, secrets};
 use crate::cluster::founding::{self, Plan};
 use crate::folder::credentials;
 use crate::folder::secrets::Secrets;
@@ -53,6 +53,7 @@ impl Lone {
             }
         };
         folder.keep_drive_notes(&node.noted_drives().await)?;
+        tokio::spawn(kept_map::follow(Arc::clone(&folder), Arc::clone(node.shared_map())));
         let secrets_version = node.map().secrets_version;
         let secrets = secrets::of_lone(&folder, &member, &node, preset).await?;
         let renewal = Renewal {
@@ -102,6 +103,10 @@ async fn open(folder: &DataFolder, settings: &Settings, env: &Env) -> Result<(Be
         drives::require_any(&folders).await?;
         let drives = drives::open(&folders, &folder.drive_notes()?).await?;
         folder.check_owner(Membership::owner(&drives, Some(member.node)).await?, &member)?;
+        if let Some(known) = folder.map()? {
+            let notes = folder.drive_notes()?;
+            Membership::prepare_drives_again(env, &drives, member.node, &known, None, &notes).await?;
+        }
         return Ok((Begun::Opened(member), drives));
     }
     if let Some(owner) = drives::owner(folder).await?.filter(|owner| owner.is_used) {

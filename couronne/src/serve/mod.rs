@@ -9,6 +9,7 @@
 
 mod descriptors;
 mod gateway;
+mod kept_map;
 mod lone;
 mod operators;
 mod parts;
@@ -84,8 +85,15 @@ pub(crate) enum ServeError {
         source: io::Error,
     },
     /// The certificate or its key is unusable.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+    #[error("the certificate in {chain} and the key in {key} cannot be used: {source}")]
+    Tls {
+        /// The file of the certificate.
+        chain: std::path::PathBuf,
+        /// The file of its key.
+        key: std::path::PathBuf,
+        /// What is wrong with them.
+        source: TlsError,
+    },
     /// The drives are another node's.
     #[error(transparent)]
     Drives(#[from] DrivesError),
@@ -103,8 +111,9 @@ pub(crate) enum ServeError {
     TooFewDrives(#[from] TooFewDrives),
     /// Its certificates cannot be used.
     #[error(
-        "{0}; if the certificate has run out: a server that ran alone gets a new one from `couronne serve`, another \
-         member joins anew from an empty folder"
+        "{0}; the certificate stands in identity.toml: if that is damaged, put a sound copy of it back. If the certificate \
+         has run out: a server that ran alone gets a new one from `couronne serve`, another member joins anew from an \
+         empty folder"
     )]
     Certificate(#[from] CertificateError),
     /// A lone server has no usable certificate and gets none.

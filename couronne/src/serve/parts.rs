@@ -31,6 +31,7 @@ pub(super) fn node_settings(
     is_alone: bool,
 ) -> Result<NodeSettings, ServeError> {
     let keeps_keys: Arc<dyn KeepClusterKeys> = folder.clone();
+    let have_others = folder.map()?.is_some_and(|map| map.storage_nodes().count() > 1);
     let scrub_cycle = Duration::from_secs(u64::from(settings.storage.scrub_cycle_days) * 86_400);
     Ok(NodeSettings {
         redundancy: settings.data.redundancy()?,
@@ -51,7 +52,7 @@ pub(super) fn node_settings(
         certificate_lifetime: settings.cluster.certificate_lifetime(),
         node: None,
         noted: DriveNotes::default(),
-        cluster_keys: ClusterKeys::new(folder.cluster_keys()?, keeps_keys),
+        cluster_keys: ClusterKeys::new(folder.cluster_keys_at_start(have_others)?, keeps_keys),
     })
 }
 
@@ -131,6 +132,7 @@ fn listener_tls(chain: Option<&Path>, key: Option<&Path>) -> Result<Option<Arc<r
     let (Some(chain), Some(key)) = (chain, key) else { return Ok(None) };
     let read =
         |path: &Path| std::fs::read(path).map_err(|source| ServeError::TlsFile { path: path.to_owned(), source });
-    let (chain, key) = (read(chain)?, zeroize::Zeroizing::new(read(key)?));
-    Ok(Some(server::tls_config(&chain, &key)?))
+    let (chain_pem, key_pem) = (read(chain)?, zeroize::Zeroizing::new(read(key)?));
+    let refused = |source| ServeError::Tls { chain: chain.to_owned(), key: key.to_owned(), source };
+    Ok(Some(server::tls_config(&chain_pem, &key_pem).map_err(refused)?))
 }

@@ -23,7 +23,7 @@ use super::descriptors::Descriptors;
 use super::operators::Operators;
 use super::renewal::{Renewal, tls_of};
 use super::traffic::Traffic;
-use super::{ServeError, end, gateway_of, listen, parts, secrets, signals};
+use super::{ServeError, end, gateway_of, kept_map, listen, parts, secrets, signals};
 use crate::admin::messages::GivenOrder;
 use crate::admin::{AdminActions, StatusSource};
 use crate::drives;
@@ -83,7 +83,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     node.take_place(&settings.place(address)).await?;
     let secrets_version = node.map().secrets_version;
     let secrets = secrets::of_cluster(&folder, &member, &node).await?;
-    let keeping = tokio::spawn(keep_map(Arc::clone(&folder), Arc::clone(node.shared_map())));
+    let keeping = tokio::spawn(kept_map::follow(Arc::clone(&folder), Arc::clone(node.shared_map())));
 
     let gateway = gateway_of(&node, &secrets.shared(), &settings, &env)?;
     secrets::end_reset(&folder, &gateway.identity).await?;
@@ -132,7 +132,7 @@ fn renewal(
     })
 }
 
-/// Gets the map from the cluster if no drive has it any more.
+/// Gets the map again if no drive has it any more: from the cluster, or from beside the drives.
 async fn prepare_drives_again(
     env: &Env,
     folder: &DataFolder,
@@ -143,23 +143,7 @@ async fn prepare_drives_again(
     let Some(known) = folder.map()? else { return Ok(()) };
     let map = Arc::new(SharedMap::new(known.clone()));
     let transport = NetTransport::new(Arc::clone(tls), map, NetSettings::default());
-    Ok(Membership::prepare_drives_again(env, drives, member.node, &known, &*transport, notes).await?)
-}
-
-/// Keeps a copy of the map beside the drives, so that a node that lost them all finds its cluster again.
-async fn keep_map(folder: Arc<DataFolder>, map: Arc<SharedMap>) {
-    let mut versions = map.follow();
-    loop {
-        let (folder, state) = (Arc::clone(&folder), map.state());
-        match tokio::task::spawn_blocking(move || folder.keep_map(&state)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the newest map could not be kept"),
-            Err(_) => return,
-        }
-        if versions.changed().await.is_err() {
-            return;
-        }
-    }
+    Ok(Membership::prepare_drives_again(env, drives, member.node, &known, Some(&*transport), notes).await?)
 }
 
 /// What peers ask of this process: its node, how the process is, and what an operator orders.

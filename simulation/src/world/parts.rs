@@ -86,7 +86,7 @@ impl StorageNode {
 
     async fn start(self, env: Env, seat: &Seat) -> Result<(), NodeError> {
         let Self { id, drives, known, scrubbed, transport } = self;
-        Membership::prepare_drives_again(&env, &drives, id, &known, &*transport, &DriveNotes::default()).await?;
+        Membership::prepare_drives_again(&env, &drives, id, &known, Some(&*transport), &DriveNotes::default()).await?;
         let connect: Connect = Box::new(move |_, _| transport);
         let node = LocalNode::prepare(env, drives, node_settings(scrubbed), Some(connect)).await?;
         *seat.service.lock() = Some(Arc::new(node.service()));

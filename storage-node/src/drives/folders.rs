@@ -10,6 +10,7 @@ use std::sync::Arc;
 use couronne_metadata::rocks::RocksSettings;
 use futures_util::future::BoxFuture;
 
+use super::findings::OmittedDrives;
 use super::noted::{DriveNotes, LeftOut};
 use super::rocks_stores::{FOLDER, RocksStores};
 use super::{NodeDrive, Reopen};
@@ -34,32 +35,31 @@ pub async fn open_folders(
     for folder in folders {
         formed |= exists_in(folder, MAP).await?;
     }
-    let mut drives = Vec::new();
+    let (mut drives, mut omitted) = (Vec::new(), OmittedDrives::default());
     for folder in folders {
         let name = folder.display().to_string();
         if formed && !exists(folder.clone()).await? {
-            tracing::error!(name, "a drive's folder is not there: the drive is left out");
+            omitted.note(&name, &"its folder is not there");
             continue;
         }
         if formed && let Err(why) = check_mounted(folder, &name, notes).await? {
-            tracing::error!(name, %why, "drive is left out");
+            omitted.note(&name, &why);
             continue;
         }
         match open(folder, settings, &name).await {
             Ok(drive) => drives.push(drive),
             Err(error @ NodeError::InUse(_)) => return Err(error),
-            Err(error) if formed && drives_left(folders) => {
-                tracing::error!(name, %error, "drive is left out");
-            }
+            Err(error) if formed && drives_left(folders) => omitted.note(&name, &error),
             Err(error) => return Err(error),
         }
     }
     let mut mapped = false;
     for drive in &drives {
-        mapped |= !read_copies(&*drive.disk, MAP, 1).await?.is_empty();
+        // One whose map cannot be read is told of by who looks for the map.
+        mapped |= !matches!(read_copies(&*drive.disk, MAP, 1).await, Ok(copies) if copies.is_empty());
     }
     if formed && !mapped {
-        return Err(NodeError::TooFewDrives("no drive that knows the node can be opened".to_owned()));
+        return Err(NodeError::NoMap(omitted.told()));
     }
     Ok(drives)
 }
@@ -146,14 +146,19 @@ pub(crate) async fn is_folder(path: &Path) -> Result<bool, NodeError> {
 /// Whether either copy of a file is in a folder.
 async fn exists_in(folder: &Path, file: &str) -> Result<bool, NodeError> {
     let [first, second] = copies::names(file).map(|name| folder.join(name));
-    Ok(exists(first).await? || exists(second).await?)
+    match exists(first).await {
+        Ok(true) => Ok(true),
+        // One copy that cannot be looked at is no loss.
+        first => exists(second).await.and_then(|is_there| if is_there { Ok(true) } else { first }),
+    }
 }
 
 async fn exists(path: PathBuf) -> Result<bool, NodeError> {
+    let name = path.display().to_string();
     let looked = tokio::task::spawn_blocking(move || rustix::fs::stat(&path)).await;
     match looked.map_err(std::io::Error::other)? {
         Ok(_) => Ok(true),
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(false),
-        Err(error) => Err(NodeError::Io(error.into())),
+        Err(error) => Err(NodeError::Drive(format!("{name}: {}", std::io::Error::from(error)))),
     }
 }

@@ -5,6 +5,7 @@
 //! Must not know: ranges, callers.
 
 mod damage;
+mod findings;
 pub(crate) mod folders;
 mod memory_stores;
 mod mount;
@@ -31,6 +32,7 @@ use couronne_ring::{DriveId, NodeId};
 use parking_lot::Mutex;
 
 pub(crate) use self::damage::{DamageReport, DamageReports};
+pub(crate) use self::findings::{ForgetfulDrives, OmittedDrives};
 pub(crate) use self::folders::is_folder;
 pub use self::folders::{empty_folder, is_in_use, open_folder, open_folders};
 pub use self::memory_stores::MemoryStores;

@@ -15,6 +15,7 @@ use couronne_cluster::map::{ClusterMap, DriveStart, LogEnd, StoredDrive};
 use couronne_ring::{DriveId, NodeId};
 use futures_util::future::join_all;
 
+use super::findings::{ForgetfulDrives, OmittedDrives};
 use super::noted::{DriveNotes, LeftOut};
 use super::remains::remains;
 use super::{ById, Identity, MountedDrive, NodeDrive};
@@ -27,25 +28,26 @@ pub(crate) struct FoundDrive {
     pub(crate) identity: Option<Identity>,
 }
 
-/// Mounts the drives of a node that are here. Also says which of them have forgotten their past.
+/// Mounts the drives of a node that are here, beside those that were `omitted` before. Also says which of them have
+/// forgotten their past, and which are left out.
 pub(crate) async fn mount_all(
     env: &Env,
     map: &ClusterMap,
     node: NodeId,
-    found: Vec<FoundDrive>,
+    (found, mut omitted): (Vec<FoundDrive>, OmittedDrives),
     notes: &DriveNotes,
-) -> Result<(ById, Vec<DriveId>), NodeError> {
-    let (opening, mut renewed) = identify(env, map, node, found, notes).await?;
+) -> Result<(ById, ForgetfulDrives, OmittedDrives), NodeError> {
+    let (opening, mut renewed) = identify(env, map, node, (found, &mut omitted), notes).await?;
     let mut rows = RowsElsewhere::new(map, node, &opening, &renewed);
-    let opening = rows.renew_stores(opening).await;
+    let opening = rows.renew_stores(opening, &mut omitted).await;
     let mounting = opening.iter().map(|(id, drive)| mount(env, map.cluster, drive, known_end(map, &renewed, *id)));
     let opened = join_all(mounting).await;
     let mut mounted = ById::new();
     for ((id, drive), opened) in opening.iter().zip(opened) {
         let opened = match opened {
             Err(error @ NodeError::CorruptLog(_)) => {
-                renewed.insert(*id);
-                changes::check_survivors(map, &renewed)?;
+                renewed.note(*id, &drive.name, &format_args!("its log lost durable entries: {error}"));
+                renewed.check_survivors(map)?;
                 tracing::error!(drive = drive.name, %error, "the drive's replicas begin anew");
                 mount_without_log(env, drive).await
             }
@@ -60,20 +62,20 @@ pub(crate) async fn mount_all(
         };
         match opened {
             Ok(drive) => drop(mounted.insert(*id, Arc::new(drive))),
-            Err(error) => tracing::error!(drive = drive.name, %error, "drive is left out"),
+            Err(error) => omitted.note(&drive.name, &error),
         }
     }
-    changes::check_survivors(map, &renewed)?;
+    renewed.check_survivors(map)?;
     if mounted.is_empty() {
-        return Err(NodeError::TooFewDrives("none can be opened".to_owned()));
+        return Err(NodeError::TooFewDrives(format!("none can be opened: {}", omitted.told())));
     }
-    Ok((mounted, renewed.into_iter().collect()))
+    Ok((mounted, renewed, omitted))
 }
 
 /// Up to where the log of a drive is known to have been durable.
-fn known_end(map: &ClusterMap, renewed: &BTreeSet<DriveId>, id: DriveId) -> LogEnd {
+fn known_end(map: &ClusterMap, renewed: &ForgetfulDrives, id: DriveId) -> LogEnd {
     match map.drives.get(&id) {
-        Some(known) if !renewed.contains(&id) => known.log_end,
+        Some(known) if !renewed.contains(id) => known.log_end,
         _ => LogEnd::START,
     }
 }
@@ -88,14 +90,14 @@ struct RowsElsewhere<'a> {
 }
 
 impl<'a> RowsElsewhere<'a> {
-    fn new(map: &'a ClusterMap, node: NodeId, opening: &[(DriveId, NodeDrive)], renewed: &BTreeSet<DriveId>) -> Self {
+    fn new(map: &'a ClusterMap, node: NodeId, opening: &[(DriveId, NodeDrive)], renewed: &ForgetfulDrives) -> Self {
         let is_here: BTreeSet<DriveId> = opening.iter().map(|(id, _)| *id).collect();
         let is_away = |(id, known): &(&DriveId, &StoredDrive)| match known.node == node {
             true => !is_here.contains(id),
             false => known.down_since_ms.is_some(),
         };
         let away = map.drives.iter().filter(is_away).map(|(id, _)| *id).collect();
-        Self { map, lost: renewed.clone(), away }
+        Self { map, lost: renewed.ids(), away }
     }
 
     /// The ranges that cannot do without the rows of a drive, beside those that begin with none.
@@ -106,7 +108,11 @@ impl<'a> RowsElsewhere<'a> {
 
     /// Has the drives whose rotten stores cannot be opened begin with none, if the others have their rows; if these do
     /// not, the drives are left out. Stores that can be opened are given up later if they have votes, by the newest map.
-    async fn renew_stores(&mut self, opening: Vec<(DriveId, NodeDrive)>) -> Vec<(DriveId, NodeDrive)> {
+    async fn renew_stores(
+        &mut self,
+        opening: Vec<(DriveId, NodeDrive)>,
+        omitted: &mut OmittedDrives,
+    ) -> Vec<(DriveId, NodeDrive)> {
         let mut kept = Vec::new();
         for (id, drive) in opening {
             if let Some(rot) = drive.stores.rot() {
@@ -118,7 +124,7 @@ impl<'a> RowsElsewhere<'a> {
                     self.begin_anew(id, &drive, &rot).await
                 };
                 if let Err(error) = done {
-                    tracing::error!(drive = drive.name, %error, "drive is left out");
+                    omitted.note(&drive.name, &error);
                     continue;
                 }
             }
@@ -168,12 +174,12 @@ async fn identify(
     env: &Env,
     map: &ClusterMap,
     node: NodeId,
-    found: Vec<FoundDrive>,
+    (found, omitted): (Vec<FoundDrive>, &mut OmittedDrives),
     notes: &DriveNotes,
-) -> Result<(Vec<(DriveId, NodeDrive)>, BTreeSet<DriveId>), NodeError> {
+) -> Result<(Vec<(DriveId, NodeDrive)>, ForgetfulDrives), NodeError> {
     let own: BTreeSet<DriveId> = map.drives_of(node).collect();
     let mut taken = refuse_doubles(&found)?;
-    let (mut opening, mut renewed) = (Vec::new(), BTreeSet::new());
+    let (mut opening, mut renewed) = (Vec::new(), ForgetfulDrives::default());
     let (mut empty, mut forgetful) = (Vec::new(), Vec::new());
     for FoundDrive { drive, identity } in found {
         let name = &drive.name;
@@ -182,12 +188,13 @@ async fn identify(
                 let known = map.drives.get(&identity.drive);
                 let Some(known) = known.filter(|known| known.node == node) else {
                     let owner = known.map_or_else(|| "no node".to_owned(), |known| map.name_of(known.node));
-                    tracing::error!(name, "is a drive of {owner} of this cluster, not of this node: it is left out");
+                    omitted.note(name, &format_args!("it is a drive of {owner} of this cluster, not of this node"));
                     continue;
                 };
                 if known.has_forgotten(&about_to_start(&identity, known)) {
-                    tracing::warn!(name, "drive was rolled back or formatted anew: its replicas begin anew");
-                    renewed.insert(identity.drive);
+                    let why = how_it_forgot(&identity, known);
+                    tracing::warn!(name, why, "drive was rolled back or formatted anew: its replicas begin anew");
+                    renewed.note(identity.drive, name, &why);
                     if known.incarnation == Some(identity.incarnation) {
                         forgetful.push(drive.clone());
                     }
@@ -199,19 +206,19 @@ async fn identify(
                 let id = match place_of(&drive, notes, &own, &taken).await? {
                     Ok(id) => id,
                     Err(why) => {
-                        tracing::error!(name, %why, "drive is left out");
+                        omitted.note(name, &why);
                         continue;
                     }
                 };
                 taken.insert(id);
+                renewed.note(id, name, &"its folder is empty");
                 empty.push((id, drive.clone()));
-                renewed.insert(id);
                 id
             }
         };
         opening.push((id, drive));
     }
-    changes::check_survivors(map, &renewed)?;
+    renewed.check_survivors(map)?;
     for drive in forgetful {
         begin_anew(&drive, env).await?;
     }
@@ -255,6 +262,17 @@ fn about_to_start(identity: &Identity, known: &StoredDrive) -> DriveStart {
     let Identity { boots, incarnation, .. } = *identity;
     let (boots, start) = (boots.saturating_add(1), known.start.wrapping_add(1));
     DriveStart { boots, incarnation, start, log_end: known.log_end }
+}
+
+/// How it is known by its identity that a drive has forgotten its past.
+fn how_it_forgot(identity: &Identity, known: &StoredDrive) -> String {
+    match known.incarnation == Some(identity.incarnation) {
+        true => format!(
+            "it was put back to an earlier state: it was started {} times, and the cluster map knows of {}",
+            identity.boots, known.boots
+        ),
+        false => "it was formatted anew, or begun anew after it had lost something".to_owned(),
+    }
 }
 
 /// Notes on a drive that it has forgotten its past: by its count of starts alone that could not be told any more

@@ -3,7 +3,7 @@
 //! An empty folder says nothing of itself: it may be that of a drive whose disk was replaced, that of a new one, or a
 //! mount point whose disk is not mounted. By these notes the three are told apart.
 //! Promises: a folder keeps the identity that it was given; an empty folder on another file system than noted is taken
-//! for a missing mount, never for a drive.
+//! for a missing mount, never for a drive; so is every empty one while the notes are lost.
 //! Must not know: where the notes are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,9 +21,14 @@ pub struct NotedDrive {
     pub file_system: u64,
 }
 
-/// What is noted of the folders that the node is given, by the names of their drives.
+/// What is noted of the folders that the node is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DriveNotes(pub BTreeMap<String, NotedDrive>);
+pub struct DriveNotes {
+    /// The notes, by the names of the folders' drives.
+    pub by_name: BTreeMap<String, NotedDrive>,
+    /// Whether there were notes that cannot be read.
+    pub are_lost: bool,
+}
 
 /// Why an empty folder is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -36,6 +41,13 @@ pub(crate) enum LeftOut {
          beside the drives and restart the node"
     )]
     NotMounted(DriveId),
+    /// What was noted of it is lost.
+    #[error(
+        "the folder is empty, and drives.toml beside the drives, which noted what drive it held, is damaged: its disk is \
+         probably not mounted. Mount it and restart the node, and drives.toml is made again. Only if the folder is to \
+         take the place of a drive that is gone, remove drives.toml and restart the node"
+    )]
+    NotesLost,
     /// It is not empty.
     #[error(
         "the folder has no identity (the files `drive` and `drive.copy`) and holds `{0}` of a drive: nothing is written \
@@ -54,7 +66,8 @@ pub(crate) enum LeftOut {
 impl DriveNotes {
     /// Refuses an empty folder that is on another file system than was noted.
     pub(crate) fn check_mounted(&self, name: &str, file_system: u64) -> Result<(), LeftOut> {
-        match self.0.get(name) {
+        match self.by_name.get(name) {
+            _ if self.are_lost => Err(LeftOut::NotesLost),
             Some(noted) if noted.file_system != file_system && !mutant!(FormatMissingMount) => {
                 Err(LeftOut::NotMounted(noted.drive))
             }
@@ -70,11 +83,14 @@ impl DriveNotes {
         own: &BTreeSet<DriveId>,
         taken: &BTreeSet<DriveId>,
     ) -> Result<DriveId, LeftOut> {
-        match self.0.get(name).filter(|noted| own.contains(&noted.drive)) {
+        if self.are_lost {
+            return Err(LeftOut::NotesLost);
+        }
+        match self.by_name.get(name).filter(|noted| own.contains(&noted.drive)) {
             Some(noted) if taken.contains(&noted.drive) => Err(LeftOut::Elsewhere(noted.drive)),
             Some(noted) => Ok(noted.drive),
             None => {
-                let is_noted = |id: &DriveId| self.0.values().any(|noted| noted.drive == *id);
+                let is_noted = |id: &DriveId| self.by_name.values().any(|noted| noted.drive == *id);
                 own.difference(taken).copied().find(|id| !is_noted(id)).ok_or(LeftOut::NoneMissing)
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! Promises: drives get their identities before the map is written to them, and whatever was cut off can
 //! be repeated, with the same cluster and the same node. A drive that was prepared for another cluster is refused.
-//! A member that lost all its drives gets the map from its peers, and settles again.
+//! A member that lost all its drives gets the map from its peers, and settles again; one whose drives have no map that
+//! verifies gets it from its peers or from beside its drives, and what it has forgotten is noticed as ever.
 //! Must not know: tokens, certificates.
 
 use std::collections::BTreeSet;
@@ -14,11 +15,11 @@ use couronne_cluster::map::{Bootstrap, ClusterMap, MapNode};
 use couronne_placement::Policy;
 use couronne_protocol::transport::Transport;
 use couronne_ring::{DriveId, NodeId, WEIGHT_MAX};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Membership;
 use super::file::NodeFile;
-use super::recollection::ask_for_maps;
+use super::recollection::{RECALL_WAIT, ask_for_maps};
 use crate::disk::Space;
 use crate::drives::{self, DriveNotes, Identity, IdentityError, LeftOut, NodeDrive};
 use crate::error::NodeError;
@@ -105,59 +106,111 @@ impl Membership {
         Ok(())
     }
 
-    /// Settles again in its cluster if none of the drives has a map, be it that all were emptied: asks
-    /// the nodes of the map it knew until one answers, and gives its drives the ids that the map says
-    /// they had. What they had forgotten follows from their counts of starts.
+    /// Gives drives the map again if none has a copy of it that verifies: `known` is the one that the node keeps beside its
+    /// drives. Drives that were in use get the newest that can be had within a few seconds; an older one does no harm, for
+    /// whether they forgot something is judged by the others' maps, too, before they vote. Where all were emptied, which is
+    /// seen by the newest map alone, other nodes are asked until one answers, and the drives get the ids that they had.
     pub async fn prepare_drives_again(
         env: &Env,
         drives: &[NodeDrive],
         node: NodeId,
         known: &ClusterMap,
-        transport: &dyn Transport,
+        transport: Option<&dyn Transport>,
         notes: &DriveNotes,
     ) -> Result<(), NodeError> {
+        let (mut used, mut unused) = (Vec::new(), Vec::new());
         for drive in drives {
-            if NodeFile::read(&*drive.disk).await?.is_some() {
+            // What cannot be read is told of by the survey.
+            let Ok(file) = NodeFile::read(&*drive.disk).await else { continue };
+            if file.is_some() {
                 return Ok(());
             }
-        }
-        tracing::warn!("no drive has the cluster's map: asking other nodes for it");
-        let map = ask_for_map(node, known, transport).await;
-        let mut taken = BTreeSet::new();
-        for drive in drives {
-            let known = identity(drive).await?;
-            if known.is_some_and(|identity| identity.boots > 0) {
-                let why = "has been in use, and its copy of the cluster map is gone: once `couronne status` says that the \
-                           cluster can do without what it holds, empty its folder";
-                return Err(failed(drive, &why));
+            match identity(drive).await {
+                Ok(Some(identity)) if identity.boots > 0 => used.push((drive, identity)),
+                Ok(identity) => unused.push((drive.clone(), identity)),
+                Err(_) => {}
             }
-            taken.extend(known.map(|identity| identity.drive));
         }
-        let own = map.drives_of(node).collect();
-        let mut planned = Vec::new();
-        for drive in drives {
-            let id = match identity(drive).await? {
-                Some(identity) => identity.drive,
-                None => notes.place_of(&drive.name, &own, &taken).map_err(|why| failed(drive, &why))?,
-            };
-            taken.insert(id);
-            planned.push((id, 0));
+        if !used.is_empty() {
+            let map = newest_map(node, known, transport).await;
+            return give_map(&used, NodeFile { node, seen_ms: map.time_ms, map }).await;
         }
-        Self::prepare_drives(env, drives, &planned, node, map).await
+        match transport {
+            Some(transport) if !unused.is_empty() => {
+                tracing::warn!("no drive has the cluster's map, for all were emptied: asking other nodes for it");
+                settle_again(env, unused, node, ask_for_map(node, known, transport).await, notes).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Writes the map to those drives that it says are this node's.
+async fn give_map(used: &[(&NodeDrive, Identity)], file: NodeFile) -> Result<(), NodeError> {
+    let is_own = |identity: &Identity| {
+        let known = file.map.drives.get(&identity.drive);
+        identity.cluster == file.map.cluster && known.is_some_and(|known| known.node == file.node)
+    };
+    for (drive, identity) in used.iter().filter(|(_, identity)| is_own(identity)) {
+        let (name, version) = (&drive.name, file.map.version);
+        tracing::error!(name, version, drive = %identity.drive, "no copy of the map verifies: the drive gets it again");
+        file.write(&*drive.disk).await.map_err(|error| failed(drive, &error))?;
+    }
+    Ok(())
+}
+
+/// Settles emptied drives in the cluster again, under the ids that they had.
+async fn settle_again(
+    env: &Env,
+    emptied: Vec<(NodeDrive, Option<Identity>)>,
+    node: NodeId,
+    map: ClusterMap,
+    notes: &DriveNotes,
+) -> Result<(), NodeError> {
+    let own = map.drives_of(node).collect();
+    let mut taken: BTreeSet<DriveId> = emptied.iter().filter_map(|(_, known)| Some(known.as_ref()?.drive)).collect();
+    let mut planned = Vec::new();
+    for (drive, known) in &emptied {
+        let id = match known {
+            Some(identity) => identity.drive,
+            None => notes.place_of(&drive.name, &own, &taken).map_err(|why| failed(drive, &why))?,
+        };
+        taken.insert(id);
+        planned.push((id, 0));
+    }
+    let drives: Vec<NodeDrive> = emptied.into_iter().map(|(drive, _)| drive).collect();
+    Membership::prepare_drives(env, &drives, &planned, node, map).await
+}
+
+/// The newest of the map that is `known` and those that other nodes give, of which one has a few seconds to answer.
+async fn newest_map(node: NodeId, known: &ClusterMap, transport: Option<&dyn Transport>) -> ClusterMap {
+    let (began, others) = (Instant::now(), others(node, known));
+    let Some(transport) = transport.filter(|_| !others.is_empty()) else { return known.clone() };
+    loop {
+        let maps = ask_for_maps(others.iter().copied(), known.cluster, transport).await;
+        if !maps.is_empty() || began.elapsed() >= RECALL_WAIT {
+            let maps = maps.into_values().chain([known.clone()]);
+            return maps.max_by_key(|map| map.version).unwrap_or_else(|| known.clone());
+        }
+        sleep(ASK_AGAIN).await;
     }
 }
 
 /// The newest map that the other nodes know, as soon as one of them answers.
 async fn ask_for_map(node: NodeId, known: &ClusterMap, transport: &dyn Transport) -> ClusterMap {
     loop {
-        let others = known.storage_nodes().map(|(id, _)| *id).filter(|id| *id != node);
-        let maps = ask_for_maps(others, known.cluster, transport).await;
+        let maps = ask_for_maps(others(node, known), known.cluster, transport).await;
         match maps.into_values().max_by_key(|map| map.version) {
             Some(map) => return map,
             None => tracing::warn!("no node gives the cluster's map yet"),
         }
         sleep(ASK_AGAIN).await;
     }
+}
+
+/// The other storage nodes.
+fn others(node: NodeId, known: &ClusterMap) -> Vec<NodeId> {
+    known.storage_nodes().map(|(id, _)| *id).filter(|id| *id != node).collect()
 }
 
 /// The identity of a drive that was never started, if it has one.

@@ -19,6 +19,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Membership;
+use crate::drives::ForgetfulDrives;
 
 /// How long a node may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
@@ -27,7 +28,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// How long a start waits for most of the others. Then those that answered by then are all that can be reached.
-const RECALL_WAIT: Duration = Duration::from_secs(5);
+pub(super) const RECALL_WAIT: Duration = Duration::from_secs(5);
 
 /// How many nodes are asked beside those with voters of the meta group: each heard the same.
 const OTHERS_MAX: usize = 16;
@@ -83,12 +84,11 @@ impl Recollection {
 }
 
 impl Membership {
-    /// Those of this node's drives that forgot their past by what others remember. A node that is alone asks nobody.
-    pub(crate) async fn forgotten_by_others(&self) -> Vec<DriveId> {
-        let Some(transport) = self.transport.clone() else { return Vec::new() };
+    /// Adds those of this node's drives that forgot their past by what others remember. A node that is alone asks nobody.
+    pub(crate) async fn forgotten_by_others(&self, forgetful: &mut ForgetfulDrives) {
+        let Some(transport) = self.transport.clone() else { return };
         let map = self.map();
         let recollection = self.recall(&map, &*transport).await;
-        let mut forgotten = Vec::new();
         for drive in self.drives.mounted() {
             if recollection.has_forgotten(&map, drive.id, &drive.drive_start()) {
                 tracing::warn!(
@@ -98,10 +98,9 @@ impl Membership {
                 if let Err(error) = drive.begin_anew(&self.env).await {
                     tracing::error!(drive = drive.name, %error, "drive cannot note that it was rolled back");
                 }
-                forgotten.push(drive.id);
+                forgetful.note(drive.id, &drive.name, &"it was put back to an earlier state, as other nodes remember");
             }
         }
-        forgotten
     }
 
     /// Asks other nodes what they remember, until most of them have answered.

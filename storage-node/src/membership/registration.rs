@@ -11,13 +11,13 @@ use couronne_cluster::changes::{self, StartedDrive};
 use couronne_ring::DriveId;
 
 use super::Membership;
-use crate::drives::MountedDrive;
+use crate::drives::{ForgetfulDrives, MountedDrive};
 use crate::error::NodeError;
 
 impl Membership {
     /// Tells the map that this node's drives are here, and how often each was started. Those that forgot
     /// their past are noted as emptied and get new replicas: the map known here names these when this returns.
-    pub(crate) async fn register(&self, forgetful: &[DriveId]) -> Result<(), NodeError> {
+    pub(crate) async fn register(&self, forgetful: &ForgetfulDrives) -> Result<(), NodeError> {
         let drives = self.drives.by_id();
         let started = |(id, mounted): (&DriveId, &Arc<MountedDrive>)| StartedDrive {
             drive: *id,
@@ -27,13 +27,17 @@ impl Membership {
         };
         let serving = drives.iter().filter(|(_, mounted)| mounted.down().is_none());
         let started: Vec<StartedDrive> = serving.map(started).collect();
+        let ids: Vec<DriveId> = forgetful.ids();
         let registering = self.map_store.update(|map| {
-            for (drive, replica) in changes::register(map, &started, forgetful)? {
+            for (drive, replica) in changes::register(map, &started, &ids)? {
                 tracing::warn!(%drive, %replica, "replica is given up: its drive forgot its past");
             }
             Ok(true)
         });
-        registering.await?;
+        registering.await.map_err(|error| match error {
+            NodeError::Change(refused) => forgetful.refusal(refused),
+            error => error,
+        })?;
         let is_registered = |mounted: &&Arc<MountedDrive>| started.iter().any(|one| one.drive == mounted.id);
         drives.values().filter(is_registered).for_each(|mounted| mounted.note_registered());
         let lost = started.iter().filter(|one| one.has_lost_segments).filter_map(|one| drives.get(&one.drive));

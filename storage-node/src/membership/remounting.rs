@@ -19,7 +19,7 @@ use couronne_ring::DriveId;
 use tokio::time::sleep;
 
 use super::Membership;
-use crate::drives::{self, MountedDrive, NodeDrive, OnFailure, Reopen};
+use crate::drives::{self, ForgetfulDrives, MountedDrive, NodeDrive, OnFailure, Reopen};
 use crate::error::NodeError;
 use crate::rounds::Rounds;
 
@@ -130,7 +130,7 @@ impl Membership {
         self.watch_drive(&mounted);
         tracing::warn!(drive = %id, name = drive.name, "a drive is mounted again");
         self.replicas.open_meta_group(&[]).await?;
-        while let Err(error) = self.register(&[]).await {
+        while let Err(error) = self.register(&ForgetfulDrives::default()).await {
             tracing::warn!(drive = %id, %error, "a drive that is mounted again is not registered yet");
             sleep(REGISTER_AGAIN).await;
         }

@@ -18,7 +18,7 @@ use couronne_ring::DriveId;
 use tokio::time::{Instant, sleep};
 
 use super::Membership;
-use crate::drives::{self, DriveNotes, Identity, NodeDrive, NotedDrive, OnFailure};
+use crate::drives::{self, DriveNotes, ForgetfulDrives, Identity, NodeDrive, NotedDrive, OnFailure};
 use crate::error::NodeError;
 
 /// How long what still uses a drive's old files may take to end.
@@ -39,7 +39,7 @@ impl Membership {
         for drive in self.drives.mounted() {
             match drive.disk.file_system().await {
                 Ok(file_system) => {
-                    notes.0.insert(drive.name.clone(), NotedDrive { drive: drive.id, file_system });
+                    notes.by_name.insert(drive.name.clone(), NotedDrive { drive: drive.id, file_system });
                 }
                 Err(error) => tracing::warn!(name = drive.name, %error, "the drive's file system cannot be asked for"),
             }
@@ -94,7 +94,7 @@ impl Membership {
         tracing::warn!(drive = %id, name = drive.name, "a drive begins anew");
         self.drives.add(Arc::clone(&mounted));
         self.watch_drive(&mounted);
-        self.register(&[]).await?;
+        self.register(&ForgetfulDrives::default()).await?;
         self.replicas.forget_unnamed().await;
         self.replicas.open_assigned(&*self.map_store).await
     }

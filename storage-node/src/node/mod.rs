@@ -29,7 +29,7 @@ pub use crate::drives::{
     DriveNotes, MemoryStores, NodeDrive, NotedDrive, Reopen, RocksStores, Stores, empty_folder, is_in_use, open_folder,
     open_folders, replica_store,
 };
-use crate::drives::{Drives, ListedShard};
+use crate::drives::{Drives, ForgetfulDrives, ListedShard, OmittedDrives};
 use crate::duties::{DutyContext, DutySettings};
 pub use crate::error::NodeError;
 pub use crate::membership::{
@@ -79,7 +79,9 @@ pub struct LocalNode {
     /// What asks ranges and drives, wherever they are.
     client: Arc<Client>,
     /// Drives that came back with less than they once knew; they get new replicas.
-    forgetful: Vec<DriveId>,
+    forgetful: ForgetfulDrives,
+    /// Drives that the start left out.
+    omitted: OmittedDrives,
     stop: Arc<StopSignal>,
 }
 

@@ -63,7 +63,7 @@ impl LocalNode {
             return Err(NodeError::NotAlone);
         }
         let id = file.node;
-        let (mounted, forgetful) = mount_all(&env, &file.map, id, found, &settings.noted).await?;
+        let (mounted, forgetful, omitted) = mount_all(&env, &file.map, id, found, &settings.noted).await?;
         let (leap_ms, has_peers) = (settings.duties.clock_leap_ms, connect.is_some());
         let clock = Arc::new(ClockGuard::new(&env, file.seen_ms, leap_ms, has_peers));
         let time = Arc::new(ClusterTime::new(&env, file.map.time_ms));
@@ -93,7 +93,7 @@ impl LocalNode {
         let (ways, duties) = ((Arc::clone(&routes), Arc::clone(&client)), settings.duties);
         let duties = Arc::new(DutyContext::new(surroundings, &local, ways, map_store, duties));
         membership.watch();
-        Ok(Arc::new(Self { id, drives, replicas, membership, duties, local, routes, client, forgetful, stop }))
+        Ok(Arc::new(Self { id, drives, replicas, membership, duties, local, routes, client, forgetful, omitted, stop }))
     }
 
     /// The second half of a start: opens the replicas that keep the map, once the others were asked what they know of
@@ -102,10 +102,16 @@ impl LocalNode {
     pub async fn begin(&self) -> Result<(), NodeError> {
         let membership = &self.membership;
         let mut forgetful = self.forgetful.clone();
-        forgetful.extend(membership.forgotten_by_others().await);
-        self.replicas.open_meta_group(&forgetful).await?;
+        membership.forgotten_by_others(&mut forgetful).await;
+        self.replicas.open_meta_group(&forgetful.ids::<Vec<_>>()).await?;
         loop {
             match membership.register(&forgetful).await {
+                Err(NodeError::Map(reason)) if membership.is_alone() && !self.omitted.is_empty() => {
+                    let left = self.omitted.told();
+                    return Err(NodeError::TooFewDrives(format!(
+                        "the cluster map needs more of them ({reason}): {left}"
+                    )));
+                }
                 Err(NodeError::Map(reason)) if !membership.is_alone() && !self.stop.is_stopping() => {
                     tracing::warn!(reason, "the cluster map does not answer yet");
                     sleep(REGISTER_AGAIN).await;

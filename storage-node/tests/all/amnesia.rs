@@ -181,3 +181,59 @@ async fn a_drive_that_only_restarts_has_forgotten_nothing() {
     let map = cluster.node(0).map();
     assert!(map.drives.values().all(|drive| drive.emptied.times == 0), "{:?}", map.drives);
 }
+
+/// Damages both copies of the map on a machine's drive.
+fn damage_maps(cluster: &TestCluster, number: usize) {
+    for copy in ["map", "map.copy"] {
+        cluster.machines[number].rig.drives[0].disk.flip_bit(copy, 60, 3).unwrap();
+    }
+}
+
+/// It gets the map from the others, however old the one is that its process kept, and nothing of it is given up.
+#[tokio::test(start_paused = true)]
+async fn a_drive_without_a_sound_map_gets_it_from_the_others_and_keeps_all_that_it_has() {
+    let mut cluster = TestCluster::start(66, "ec:2+1", 4).await;
+    let mut written = BTreeMap::new();
+    write_some(&cluster, 0, &mut written).await;
+    let known = cluster.node(VICTIM).map();
+    for is_alone in [false, true] {
+        let kept = replicas(&cluster, VICTIM);
+        cluster.crash(VICTIM, 1).await;
+        damage_maps(&cluster, VICTIM);
+        cluster.isolate(VICTIM, is_alone);
+        cluster.prepare_drives_again(VICTIM, &known).await;
+        cluster.isolate(VICTIM, false);
+        cluster.start_node(VICTIM).await;
+        write_some(&cluster, 20, &mut written).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!((times_emptied(&cluster, VICTIM), replicas(&cluster, VICTIM)), (0, kept));
+    }
+    cluster.crash((VICTIM + 1) % 4, 2).await;
+    for (at, value) in &written {
+        assert_eq!(cluster.read(&cluster.node(VICTIM), at).await.as_deref(), Some(value.as_bytes()), "{at}");
+    }
+}
+
+/// The same with an earlier state of the drive, although the map that its process kept is as old as that.
+#[tokio::test(start_paused = true)]
+async fn a_drive_without_a_sound_map_that_was_put_back_is_noticed() {
+    for (seed, is_alone) in [(67, false), (68, true)] {
+        let mut cluster = TestCluster::start(seed, "ec:2+1", 4).await;
+        let mut written = BTreeMap::new();
+        write_some(&cluster, 0, &mut written).await;
+        let (snapshot, known) = (cluster.machines[VICTIM].rig.backup(1), cluster.node(VICTIM).map());
+        cluster.crash(VICTIM, 2).await;
+        cluster.start_node(VICTIM).await;
+        write_some(&cluster, 20, &mut written).await;
+        let old = replicas(&cluster, VICTIM);
+        cluster.crash(VICTIM, 3).await;
+        cluster.machines[VICTIM].rig.drives = snapshot;
+        damage_maps(&cluster, VICTIM);
+        cluster.isolate(VICTIM, is_alone);
+        cluster.prepare_drives_again(VICTIM, &known).await;
+        cluster.isolate(VICTIM, false);
+        cluster.start_node(VICTIM).await;
+        cluster.until("it is seen to have forgotten", || times_emptied(&cluster, VICTIM) == 1).await;
+        assert!(replicas(&cluster, VICTIM).is_disjoint(&old));
+    }
+}

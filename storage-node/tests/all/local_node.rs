@@ -236,7 +236,7 @@ async fn note_drives(rig: &mut NodeRig) {
     for number in 0..rig.drives.len() {
         let noted = NotedDrive { drive: rig.id_of(number).await, file_system: number as u64 };
         rig.drives[number].disk.set_file_system(number as u64);
-        rig.noted.0.insert(format!("drive {number}"), noted);
+        rig.noted.by_name.insert(format!("drive {number}"), noted);
     }
 }
 
@@ -276,7 +276,7 @@ async fn a_folder_that_is_not_mounted_is_left_out_and_an_empty_one_takes_its_own
     for number in [1, 4] {
         rig.wipe(number);
     }
-    let own = rig.noted.0.remove("drive 4").unwrap();
+    let own = rig.noted.by_name.remove("drive 4").unwrap();
     rig.drives[1].disk.set_file_system(100);
     let node = rig.start().await;
     assert!(is_empty(&rig, 1).await);

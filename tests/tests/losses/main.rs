@@ -12,6 +12,7 @@
 mod amnesia;
 mod beyond;
 mod campaign;
+mod damage;
 mod first_start;
 mod groups;
 mod hanging;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::super::secret::SecretText;
-use super::super::{DataFolder, DataFolderError, damaged};
+use super::super::{DataFolder, DataFolderError, damaged, files};
 
 pub(in super::super) const CLUSTER_KEYS: &str = "cluster-keys.toml";
 
@@ -27,6 +27,25 @@ impl DataFolder {
     /// The keys of the cluster, the oldest first.
     pub(crate) fn cluster_keys(&self) -> Result<Vec<ClusterKey>, DataFolderError> {
         Ok(self.read_sealed(CLUSTER_KEYS, parse)?.unwrap_or_default())
+    }
+
+    /// The same at a start. Of a damaged file the keys are given by the other storage nodes, if there are any: the file is set
+    /// aside. Where this node is the only one, nobody else has the key, and the start is refused.
+    pub(crate) fn cluster_keys_at_start(&self, have_others: bool) -> Result<Vec<ClusterKey>, DataFolderError> {
+        match self.cluster_keys() {
+            Err(damage @ (DataFolderError::Damaged { .. } | DataFolderError::OtherKey { .. })) if have_others => {
+                for path in self.folders.iter().map(|folder| folder.join(CLUSTER_KEYS)) {
+                    if files::exists(&path).map_err(DataFolderError::io("reading", &path))? {
+                        let aside = files::set_aside(&path).map_err(DataFolderError::io("renaming", &path))?;
+                        let aside = aside.display();
+                        tracing::error!(%damage, %aside, "set aside: other storage nodes are asked for the cluster's keys");
+                    }
+                }
+                Ok(Vec::new())
+            }
+            Err(DataFolderError::Damaged { path, reason }) => Err(DataFolderError::OnlyKeyDamaged { path, reason }),
+            keys => keys,
+        }
     }
 
     /// Keeps these keys, and no others.

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use bundle::Bundle;
 pub(super) use cluster_keys::CLUSTER_KEYS;
-pub(crate) use node_key::NodeKey;
+pub(crate) use node_key::{NodeKey, WantedKey};
 pub(crate) use operator::OperatorSecrets;
 pub(super) use operator::{OPERATOR, read_operator_secrets};
 

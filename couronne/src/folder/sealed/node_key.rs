@@ -2,9 +2,10 @@
 //!
 //! It comes from the variable [`KEY_VARIABLE`], else from a command that prints it, else from a file: 64 hexadecimal
 //! digits. A file that is not there is made when the first secret is sealed; later its absence refuses the start.
-//! Promises: no key is made for data folders that have sealed secrets; its file has mode 0600.
+//! Promises: no key is made for data folders that have sealed secrets, unless these are given up; its file has mode 0600.
 //! Must not know: what is sealed.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -31,6 +32,17 @@ pub(crate) struct NodeKey {
     unkept: Option<Zeroizing<String>>,
 }
 
+/// What a key is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WantedKey {
+    /// The data folders have nothing that is sealed: a new key is made if there is none.
+    ToBegin,
+    /// They have: no other key than that one is of use.
+    ToOpen,
+    /// What is sealed there is given up: a new key is made if there is none, and in the place of a file that has none.
+    ToReset,
+}
+
 /// Where a key comes from.
 #[derive(Clone, Debug)]
 enum KeySource {
@@ -52,7 +64,7 @@ impl std::fmt::Display for KeySource {
 impl NodeKey {
     /// The key of a process with these settings. A new one if there is none, unless its data folders have what another one
     /// sealed.
-    pub(crate) fn find(settings: &DataSettings, has_sealed: bool) -> Result<Self, DataFolderError> {
+    pub(crate) fn find(settings: &DataSettings, wanted: WantedKey) -> Result<Self, DataFolderError> {
         let source = KeySource::of(settings)?;
         let KeySource::File(path) = &source else { return Self::read(source) };
         let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -60,9 +72,11 @@ impl NodeKey {
             return Err(DataFolderError::KeyInside(path.clone()));
         }
         if files::exists(path).map_err(DataFolderError::io("reading", path))? {
-            return Self::read(source);
-        }
-        if has_sealed {
+            match Self::read(source.clone()) {
+                Err(DataFolderError::NoKey(..)) if wanted == WantedKey::ToReset => {}
+                read => return read,
+            }
+        } else if wanted == WantedKey::ToOpen {
             return Err(DataFolderError::KeyMissing(path.clone()));
         }
         let text = Zeroizing::new(hex::encode(env::system().random_bytes::<32>()));
@@ -92,7 +106,10 @@ impl NodeKey {
             KeySource::Variable => Zeroizing::new(std::env::var(KEY_VARIABLE).unwrap_or_default()),
             KeySource::Command(words) => printed(words, &source)?,
             KeySource::File(path) => {
-                let text = files::read(path).map_err(DataFolderError::io("reading", path))?;
+                let text = match files::read(path) {
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => Some(String::new()),
+                    text => text.map_err(DataFolderError::io("reading", path))?,
+                };
                 Zeroizing::new(text.ok_or_else(|| DataFolderError::KeyMissing(path.clone()))?)
             }
         };
@@ -104,7 +121,11 @@ impl NodeKey {
         let parsed = hex::decode_to_slice(text.trim(), bytes.as_mut()).map_err(|_| NotSealed);
         match parsed.and_then(|()| SealKey::derive(PURPOSE, bytes.as_slice())) {
             Ok(key) => Ok(Self { key, source, unkept: None }),
-            Err(_) => Err(DataFolderError::NoKey(source.to_string(), "it takes 64 hexadecimal digits".to_owned())),
+            Err(_) => {
+                let digits = text.trim().bytes().take_while(u8::is_ascii_hexdigit).count();
+                let why = format!("a key has 64 hexadecimal digits, and {digits} are there");
+                Err(DataFolderError::NoKey(source.to_string(), why))
+            }
         }
     }
 
@@ -134,11 +155,16 @@ impl NodeKey {
         opened.map_err(|error| DataFolderError::Damaged { path: path.to_owned(), reason: error.to_string() })
     }
 
-    /// Makes the file of a key that is new.
+    /// Makes the file of a key that is new. A file that has none is set aside.
     fn keep(&self) -> Result<(), DataFolderError> {
         let (KeySource::File(path), Some(text)) = (&self.source, &self.unkept) else { return Ok(()) };
         if files::exists(path).map_err(DataFolderError::io("reading", path))? {
-            return Ok(());
+            match Self::read(self.source.clone()) {
+                Err(DataFolderError::NoKey(..)) => {
+                    drop(files::set_aside(path).map_err(DataFolderError::io("renaming", path))?);
+                }
+                kept => return kept.map(drop),
+            }
         }
         let io = |error| DataFolderError::io("writing", path)(error);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -185,21 +211,49 @@ mod tests {
     fn a_key_is_made_once_beside_the_folder_and_never_for_what_another_sealed() {
         let home = tempfile::tempdir().unwrap();
         let (settings, path) = (settings(home.path()), home.path().join("data.key"));
-        let missing = NodeKey::find(&settings, true).err().unwrap().to_string();
+        let missing = NodeKey::find(&settings, WantedKey::ToOpen).err().unwrap().to_string();
         assert!(missing.contains(&path.display().to_string()), "{missing}");
-        let first = NodeKey::find(&settings, false).unwrap();
+        let first = NodeKey::find(&settings, WantedKey::ToBegin).unwrap();
         assert!(!path.exists(), "nothing is made before something is sealed");
         let sealed = first.seal(&["a"], b"s").unwrap();
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let again = NodeKey::find(&settings, true).unwrap();
+        let again = NodeKey::find(&settings, WantedKey::ToOpen).unwrap();
         assert_eq!(again.open(Path::new("f"), &["a"], &sealed).unwrap().as_slice(), b"s");
         assert!(matches!(again.open(Path::new("f"), &["b"], &sealed), Err(DataFolderError::Damaged { .. })));
         files::replace(home.path(), "data.key", &"1".repeat(64)).unwrap();
-        let other = NodeKey::find(&settings, true).unwrap();
+        let other = NodeKey::find(&settings, WantedKey::ToOpen).unwrap();
         assert!(matches!(other.open(Path::new("f"), &["a"], &sealed), Err(DataFolderError::OtherKey { .. })));
         files::replace(home.path(), "data.key", "nonsense").unwrap();
-        assert!(matches!(NodeKey::find(&settings, true), Err(DataFolderError::NoKey(..))));
+        assert!(matches!(NodeKey::find(&settings, WantedKey::ToOpen), Err(DataFolderError::NoKey(..))));
+    }
+
+    #[test]
+    fn a_key_that_was_cut_short_is_wanted_back_and_only_a_reset_does_without_it() {
+        let home = tempfile::tempdir().unwrap();
+        let (settings, path) = (settings(home.path()), home.path().join("data.key"));
+        NodeKey::find(&settings, WantedKey::ToBegin).unwrap().seal(&["a"], b"s").unwrap();
+        let whole = std::fs::read_to_string(&path).unwrap();
+        for short in ["", &whole[..30], "\u{fffd}"] {
+            files::replace(home.path(), "data.key", short).unwrap();
+            for wanted in [WantedKey::ToBegin, WantedKey::ToOpen] {
+                let said = NodeKey::find(&settings, wanted).err().unwrap().to_string();
+                let digits = format!("{} are there", if short.len() == 30 { 30 } else { 0 });
+                for word in
+                    [&digits, &path.display().to_string(), "from your copy", "objects are not lost", "secrets reset"]
+                {
+                    assert!(said.contains(word) && !said.contains(&whole[..30]), "{said}");
+                }
+            }
+            let other = NodeKey::find(&settings, WantedKey::ToReset).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), short, "nothing is made before something is sealed");
+            let sealed = [other.seal(&["a"], b"1").unwrap(), other.seal(&["a"], b"2").unwrap()];
+            assert_eq!(std::fs::read_to_string(home.path().join("data.key.damaged")).unwrap(), short);
+            let again = NodeKey::find(&settings, WantedKey::ToOpen).unwrap();
+            assert!(sealed.iter().all(|sealed| again.open(Path::new("f"), &["a"], sealed).is_ok()));
+        }
+        files::replace(home.path(), "data.key", &whole).unwrap();
+        assert!(NodeKey::find(&settings, WantedKey::ToReset).is_ok_and(|key| key.unkept.is_none()), "it is not lost");
     }
 
     #[test]
@@ -207,18 +261,18 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("elsewhere/key");
         let mut settings = DataSettings { node_key_file: Some(file.clone()), ..settings(home.path()) };
-        let sealed = NodeKey::find(&settings, false).unwrap().seal(&["a"], b"s").unwrap();
+        let sealed = NodeKey::find(&settings, WantedKey::ToBegin).unwrap().seal(&["a"], b"s").unwrap();
         assert!(file.exists() && !home.path().join("data.key").exists());
         settings.node_key_command = vec!["cat".to_owned(), file.display().to_string()];
-        let of_command = NodeKey::find(&settings, true).unwrap();
+        let of_command = NodeKey::find(&settings, WantedKey::ToOpen).unwrap();
         assert_eq!(of_command.open(Path::new("f"), &["a"], &sealed).unwrap().as_slice(), b"s");
         for command in [vec!["false"], vec!["/nonexistent"], vec!["echo", "12"]] {
             settings.node_key_command = command.into_iter().map(str::to_owned).collect();
-            let refused = NodeKey::find(&settings, true).err().unwrap().to_string();
+            let refused = NodeKey::find(&settings, WantedKey::ToOpen).err().unwrap().to_string();
             assert!(refused.contains("node_key_command"), "{refused}");
         }
         settings.node_key_command.clear();
         settings.node_key_file = Some(home.path().join("data/inside"));
-        assert!(matches!(NodeKey::find(&settings, false), Err(DataFolderError::KeyInside(_))));
+        assert!(matches!(NodeKey::find(&settings, WantedKey::ToBegin), Err(DataFolderError::KeyInside(_))));
     }
 }

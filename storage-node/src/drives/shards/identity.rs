@@ -54,7 +54,11 @@ pub enum IdentityError {
     #[error("drive is formatted already")]
     Present,
     /// The file is not what was written.
-    #[error("drive identity is damaged")]
+    #[error(
+        "its identity is damaged (the files `drive` and `drive.copy`): put either file back from a copy of the folder and \
+         restart the node. Without one the drive has to begin anew: empty its folder, but only if other drives have what \
+         it held, as `couronne status` of the cluster says"
+    )]
     Damaged,
     /// A newer release wrote the identity.
     #[error("drive has format {0}, this release knows format 1")]

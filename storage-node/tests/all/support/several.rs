@@ -301,13 +301,17 @@ impl TestCluster {
     /// Puts an empty drive in the place of that of a machine whose node does not run, and which keeps its identity.
     pub async fn empty(&mut self, number: usize) {
         let known = self.running().next().expect("another runs").map();
-        let machine = &mut self.machines[number];
-        machine.rig.wipe(0);
-        let (drives, node) = (machine.rig.node_drives(|_| true), machine.id);
-        let wire = InMemoryTransport { net: Arc::downgrade(&self.net), from: Peer { node, role: Role::StorageNode } };
-        Membership::prepare_drives_again(&machine.rig.env, &drives, node, &known, &wire, &machine.rig.noted)
-            .await
-            .unwrap();
+        self.machines[number].rig.wipe(0);
+        self.prepare_drives_again(number, &known).await;
+    }
+
+    /// What a start does first where a machine's drive has no map: the process kept the map that is `known`.
+    pub async fn prepare_drives_again(&self, number: usize, known: &ClusterMap) {
+        let Machine { rig, id, .. } = &self.machines[number];
+        let from = Peer { node: *id, role: Role::StorageNode };
+        let wire = InMemoryTransport { net: Arc::downgrade(&self.net), from };
+        let drives = rig.node_drives(|_| true);
+        Membership::prepare_drives_again(&rig.env, &drives, *id, known, Some(&wire), &rig.noted).await.unwrap();
     }
 
     /// Cuts or mends the way from one machine to another (one direction).

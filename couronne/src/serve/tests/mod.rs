@@ -3,6 +3,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "the tests look at the files, and take some away")]
 
+mod damage;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
