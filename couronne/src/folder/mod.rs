@@ -361,9 +361,9 @@ impl DataFolder {
         check_files(&folders)?;
         let sealed = folders.iter().flat_map(|folder| SEALED_NAMES.map(|name| folder.join(name)));
         let wanted = match is_reset {
-            true => WantedKey::ToReset,
-            false if sealed.into_iter().any(|path| path.exists()) => WantedKey::ToOpen,
-            false => WantedKey::ToBegin,
+            true => WantedKey::Reset,
+            false if sealed.into_iter().any(|path| path.exists()) => WantedKey::Open,
+            false => WantedKey::Begin,
         };
         let node_key = NodeKey::find(settings, wanted)?;
         let kept_map = Mutex::default();

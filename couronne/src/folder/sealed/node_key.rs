@@ -36,11 +36,11 @@ pub(crate) struct NodeKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WantedKey {
     /// The data folders have nothing that is sealed: a new key is made if there is none.
-    ToBegin,
+    Begin,
     /// They have: no other key than that one is of use.
-    ToOpen,
+    Open,
     /// What is sealed there is given up: a new key is made if there is none, and in the place of a file that has none.
-    ToReset,
+    Reset,
 }
 
 /// Where a key comes from.
@@ -73,10 +73,10 @@ impl NodeKey {
         }
         if files::exists(path).map_err(DataFolderError::io("reading", path))? {
             match Self::read(source.clone()) {
-                Err(DataFolderError::NoKey(..)) if wanted == WantedKey::ToReset => {}
+                Err(DataFolderError::NoKey(..)) if wanted == WantedKey::Reset => {}
                 read => return read,
             }
-        } else if wanted == WantedKey::ToOpen {
+        } else if wanted == WantedKey::Open {
             return Err(DataFolderError::KeyMissing(path.clone()));
         }
         let text = Zeroizing::new(hex::encode(env::system().random_bytes::<32>()));
@@ -211,32 +211,33 @@ mod tests {
     fn a_key_is_made_once_beside_the_folder_and_never_for_what_another_sealed() {
         let home = tempfile::tempdir().unwrap();
         let (settings, path) = (settings(home.path()), home.path().join("data.key"));
-        let missing = NodeKey::find(&settings, WantedKey::ToOpen).err().unwrap().to_string();
+        let missing = NodeKey::find(&settings, WantedKey::Open).err().unwrap().to_string();
         assert!(missing.contains(&path.display().to_string()), "{missing}");
-        let first = NodeKey::find(&settings, WantedKey::ToBegin).unwrap();
+        let first = NodeKey::find(&settings, WantedKey::Begin).unwrap();
         assert!(!path.exists(), "nothing is made before something is sealed");
         let sealed = first.seal(&["a"], b"s").unwrap();
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let again = NodeKey::find(&settings, WantedKey::ToOpen).unwrap();
+        let again = NodeKey::find(&settings, WantedKey::Open).unwrap();
         assert_eq!(again.open(Path::new("f"), &["a"], &sealed).unwrap().as_slice(), b"s");
         assert!(matches!(again.open(Path::new("f"), &["b"], &sealed), Err(DataFolderError::Damaged { .. })));
         files::replace(home.path(), "data.key", &"1".repeat(64)).unwrap();
-        let other = NodeKey::find(&settings, WantedKey::ToOpen).unwrap();
+        let other = NodeKey::find(&settings, WantedKey::Open).unwrap();
         assert!(matches!(other.open(Path::new("f"), &["a"], &sealed), Err(DataFolderError::OtherKey { .. })));
         files::replace(home.path(), "data.key", "nonsense").unwrap();
-        assert!(matches!(NodeKey::find(&settings, WantedKey::ToOpen), Err(DataFolderError::NoKey(..))));
+        assert!(matches!(NodeKey::find(&settings, WantedKey::Open), Err(DataFolderError::NoKey(..))));
     }
 
     #[test]
     fn a_key_that_was_cut_short_is_wanted_back_and_only_a_reset_does_without_it() {
         let home = tempfile::tempdir().unwrap();
         let (settings, path) = (settings(home.path()), home.path().join("data.key"));
-        NodeKey::find(&settings, WantedKey::ToBegin).unwrap().seal(&["a"], b"s").unwrap();
-        let whole = std::fs::read_to_string(&path).unwrap();
+        NodeKey::find(&settings, WantedKey::Begin).unwrap().seal(&["a"], b"s").unwrap();
+        let text_of = |path: &Path| files::read(path).unwrap().unwrap();
+        let whole = text_of(&path);
         for short in ["", &whole[..30], "\u{fffd}"] {
             files::replace(home.path(), "data.key", short).unwrap();
-            for wanted in [WantedKey::ToBegin, WantedKey::ToOpen] {
+            for wanted in [WantedKey::Begin, WantedKey::Open] {
                 let said = NodeKey::find(&settings, wanted).err().unwrap().to_string();
                 let digits = format!("{} are there", if short.len() == 30 { 30 } else { 0 });
                 for word in
@@ -245,15 +246,15 @@ mod tests {
                     assert!(said.contains(word) && !said.contains(&whole[..30]), "{said}");
                 }
             }
-            let other = NodeKey::find(&settings, WantedKey::ToReset).unwrap();
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), short, "nothing is made before something is sealed");
+            let other = NodeKey::find(&settings, WantedKey::Reset).unwrap();
+            assert_eq!(text_of(&path), short, "nothing is made before something is sealed");
             let sealed = [other.seal(&["a"], b"1").unwrap(), other.seal(&["a"], b"2").unwrap()];
-            assert_eq!(std::fs::read_to_string(home.path().join("data.key.damaged")).unwrap(), short);
-            let again = NodeKey::find(&settings, WantedKey::ToOpen).unwrap();
+            assert_eq!(text_of(&home.path().join("data.key.damaged")), short);
+            let again = NodeKey::find(&settings, WantedKey::Open).unwrap();
             assert!(sealed.iter().all(|sealed| again.open(Path::new("f"), &["a"], sealed).is_ok()));
         }
         files::replace(home.path(), "data.key", &whole).unwrap();
-        assert!(NodeKey::find(&settings, WantedKey::ToReset).is_ok_and(|key| key.unkept.is_none()), "it is not lost");
+        assert!(NodeKey::find(&settings, WantedKey::Reset).is_ok_and(|key| key.unkept.is_none()), "it is not lost");
     }
 
     #[test]
@@ -261,18 +262,18 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("elsewhere/key");
         let mut settings = DataSettings { node_key_file: Some(file.clone()), ..settings(home.path()) };
-        let sealed = NodeKey::find(&settings, WantedKey::ToBegin).unwrap().seal(&["a"], b"s").unwrap();
+        let sealed = NodeKey::find(&settings, WantedKey::Begin).unwrap().seal(&["a"], b"s").unwrap();
         assert!(file.exists() && !home.path().join("data.key").exists());
         settings.node_key_command = vec!["cat".to_owned(), file.display().to_string()];
-        let of_command = NodeKey::find(&settings, WantedKey::ToOpen).unwrap();
+        let of_command = NodeKey::find(&settings, WantedKey::Open).unwrap();
         assert_eq!(of_command.open(Path::new("f"), &["a"], &sealed).unwrap().as_slice(), b"s");
         for command in [vec!["false"], vec!["/nonexistent"], vec!["echo", "12"]] {
             settings.node_key_command = command.into_iter().map(str::to_owned).collect();
-            let refused = NodeKey::find(&settings, WantedKey::ToOpen).err().unwrap().to_string();
+            let refused = NodeKey::find(&settings, WantedKey::Open).err().unwrap().to_string();
             assert!(refused.contains("node_key_command"), "{refused}");
         }
         settings.node_key_command.clear();
         settings.node_key_file = Some(home.path().join("data/inside"));
-        assert!(matches!(NodeKey::find(&settings, WantedKey::ToBegin), Err(DataFolderError::KeyInside(_))));
+        assert!(matches!(NodeKey::find(&settings, WantedKey::Begin), Err(DataFolderError::KeyInside(_))));
     }
 }
