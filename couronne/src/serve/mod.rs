@@ -110,11 +110,7 @@ pub(crate) enum ServeError {
     #[error(transparent)]
     TooFewDrives(#[from] TooFewDrives),
     /// Its certificates cannot be used.
-    #[error(
-        "{0}; the certificate stands in identity.toml: if that is damaged, put a sound copy of it back. If the certificate \
-         has run out: a server that ran alone gets a new one from `couronne serve`, another member joins anew from an \
-         empty folder"
-    )]
+    #[error("{0}; the certificate stands in identity.toml: if that is damaged, put a sound copy of it back")]
     Certificate(#[from] CertificateError),
     /// A lone server has no usable certificate and gets none.
     #[error("renewing the certificate: {0}")]
