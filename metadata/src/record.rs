@@ -383,6 +383,18 @@ pub struct RepairRecord {
     pub missing: u8,
     /// When the range got the row, in milliseconds since 1970; `None` in a command that has it left.
     pub since_ms: Option<u64>,
+    /// The newest loss of a drive that `missing` counts, by the version of the map that first knew it; 0: shards were looked
+    /// for, and no losses counted. In a command `missing` counts what losses took that are newer than a row's.
+    pub losses: u64,
+    /// How many shards all losses may have taken of its worst chunk, and no more are missing than that.
+    pub at_most: u8,
+}
+
+impl RepairRecord {
+    /// So many shards of a chunk were looked for and not found on their primaries.
+    pub const fn new(blob: BlobRef, bucket: BucketId, key: ObjectKey, missing: u8) -> Self {
+        Self { blob, bucket, key, missing, since_ms: None, losses: 0, at_most: missing }
+    }
 }
 
 /// How far the duties have come that look through all blobs of the range. It is kept with the rows, so that another

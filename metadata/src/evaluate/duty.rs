@@ -76,13 +76,20 @@ impl Evaluation<'_> {
         for degraded in blobs {
             let row = key::of_blob(RowKind::Repair, degraded.blob.id);
             let known = self.load::<RepairRecord>(&row)?;
-            if known.as_ref().is_some_and(|known| known.missing >= degraded.missing) {
+            let missing = match &known {
+                // What older losses took, as the row says, is missing beside what these did.
+                Some(known) if degraded.losses > known.losses => {
+                    known.missing.saturating_add(degraded.missing).min(degraded.at_most).max(degraded.missing)
+                }
+                _ => degraded.missing,
+            };
+            if known.as_ref().is_some_and(|known| known.missing >= missing) {
                 continue;
             }
             let ownership = answer::owns(self.view, degraded.bucket, &degraded.key, degraded.blob.id)?;
             if ownership == Ownership::Owned {
                 let since_ms = known.and_then(|known| known.since_ms).or(Some(self.now_ms()));
-                self.put_row(row, &RepairRecord { since_ms, ..degraded.clone() });
+                self.put_row(row, &RepairRecord { missing, since_ms, ..degraded.clone() });
             }
         }
         if self.effect.writes.is_empty() { Err(Stop::Settled(self.done())) } else { Ok(self.done()) }

@@ -30,13 +30,8 @@ fn repair_rows(range: &Range) -> u64 {
 
 fn mark(range: &mut Range, watermarks: &[(&str, BlobRef, u8)]) {
     let bucket = range.bucket;
-    let record = |(key, blob, missing): &(&str, BlobRef, u8)| RepairRecord {
-        blob: blob.clone(),
-        bucket,
-        key: object_key(key),
-        missing: *missing,
-        since_ms: None,
-    };
+    let record =
+        |(key, blob, missing): &(&str, BlobRef, u8)| RepairRecord::new(blob.clone(), bucket, object_key(key), *missing);
     range.run("any", Command::MarkDegraded { blobs: watermarks.iter().map(record).collect() }).unwrap();
 }
 
@@ -57,6 +52,29 @@ fn a_row_is_left_for_what_is_named_and_keeps_the_larger_number() {
     assert_eq!(rows(&range), BTreeMap::new());
     mark(&mut range, &[("k", kept.clone(), 1)]);
     assert_eq!(rows(&range)[&kept.id].1, 1);
+}
+
+/// What a sweep finds is missing beside what the row says, once for each loss, and never more than all losses took.
+#[test]
+fn what_newer_losses_took_is_added_once() {
+    let mut range = Range::new(Versioning::Off);
+    let blob = blob("k", BEGIN_US / 1000, 1, 9);
+    range.run("k", put_blob(blob.clone(), 0)).unwrap();
+    let swept = |range: &mut Range, losses, missing, at_most| {
+        let row = RepairRecord::new(blob.clone(), range.bucket, object_key("k"), missing);
+        let command = Command::MarkDegraded { blobs: vec![RepairRecord { losses, at_most, ..row }] };
+        range.run("any", command).unwrap();
+        rows(range)[&blob.id].1
+    };
+    // What was put back of older losses is not missing.
+    assert_eq!(swept(&mut range, 20, 1, 3), 1);
+    assert_eq!(swept(&mut range, 20, 1, 3), 1, "another leader sweeps again");
+    assert_eq!(swept(&mut range, 30, 1, 4), 2);
+    assert_eq!(swept(&mut range, 40, 2, 3), 3, "of three drives at most");
+    assert_eq!(swept(&mut range, 40, 2, 5), 3);
+    // What was looked for says how many there are.
+    mark(&mut range, &[("k", blob.clone(), 4)]);
+    assert_eq!(rows(&range)[&blob.id].1, 4);
 }
 
 fn part(upload: UploadId, number: u16, blob: BlobRef) -> Command {
@@ -202,7 +220,7 @@ fn a_page_of_a_long_keys_blobs_is_marked_by_several_commands() {
     }
     let Answer::Blobs(page, None) = range.query(&Query::Blobs { after: None, limit: 7_000 }) else { panic!() };
     assert_eq!(page.len(), 7_000);
-    let row = |(bucket, key, blob)| RepairRecord { blob, bucket, key, missing: 1, since_ms: None };
+    let row = |(bucket, key, blob)| RepairRecord::new(blob, bucket, key, 1);
     let commands = mark_degraded(page.into_iter().map(row).collect());
     assert!((2..20).contains(&commands.len()), "{} commands", commands.len());
     for command in commands {
@@ -247,8 +265,7 @@ fn rows_are_counted_as_they_are_when_effects_are_applied() {
     let mut range = Range::new(Versioning::Off);
     let new = |number| blob("k", BEGIN_US / 1000, number, 9);
     range.run("k", put_blob(new(1), 1)).unwrap();
-    let degraded =
-        |blob: BlobRef| RepairRecord { blob, bucket: range.bucket, key: object_key("k"), missing: 2, since_ms: None };
+    let degraded = |blob: BlobRef| RepairRecord::new(blob, range.bucket, object_key("k"), 2);
     let mark = Command::MarkDegraded { blobs: vec![degraded(new(1))] };
     let commands = [mark.clone(), Command::Repaired { blob: new(1).id }, mark, Command::Repaired { blob: new(1).id }];
     let mut effects = Vec::new();

@@ -136,6 +136,8 @@ fn repair() -> RepairRecord {
         key: object_key("k"),
         missing: 2,
         since_ms: Some(4),
+        losses: 300,
+        at_most: 3,
     }
 }
 

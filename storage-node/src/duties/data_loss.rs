@@ -37,17 +37,24 @@ pub(crate) struct DataLoss {
     swept_version: u64,
     /// The drives that were gone for good by then: what they held is elsewhere.
     gone: Vec<DriveId>,
-    /// Whether the range has repair rows: what older losses took may still be missing.
-    has_rows: bool,
+}
+
+/// How many shards losses may have taken of the blob's worst chunk, as far as it is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// Those that are newer than what was swept; 0 if none of these concerns the blob.
+    pub(crate) new: u8,
+    /// All of them, whatever was put back since.
+    pub(crate) all: u8,
 }
 
 impl DataLoss {
-    /// The losses that this map knows; the range was swept for those up to a version, and has repair rows or none.
-    pub(crate) fn since(map: Arc<ClusterMap>, swept_version: u64, has_rows: bool) -> Self {
+    /// The losses that this map knows; the range was swept for those up to a version.
+    pub(crate) fn since(map: Arc<ClusterMap>, swept_version: u64) -> Self {
         let losses = map.drives.iter().map(|(id, drive)| (*id, drive.loss_version()));
         let losses = losses.filter(|(_, version)| *version > 0).collect();
         let gone = map.gone_drives().filter(|(_, version)| *version <= swept_version).map(|(id, _)| id).collect();
-        Self { map, losses, swept_version, gone, has_rows }
+        Self { map, losses, swept_version, gone }
     }
 
     /// The version of the map that the losses are told by.
@@ -60,28 +67,30 @@ impl DataLoss {
         self.map.loss_version()
     }
 
-    /// How many shards of the blob's worst chunk the losses may have taken, as far as it is looked at; 0 if none has
-    /// that is newer than what was swept.
-    pub(crate) fn missing(&self, blob: &BlobRef) -> Result<u8, LossError> {
-        let version = |drive: &DriveId| self.losses.get(drive).copied().unwrap_or(0);
-        let is_new = |drive: &&DriveId| version(drive) > self.swept_version;
-        // Without repair rows what older losses took was put back.
-        let is_counted = |drive: &&DriveId| is_new(drive) || (self.has_rows && version(drive) > 0);
+    /// How many shards of the blob the losses may have taken.
+    pub(crate) fn missing(&self, blob: &BlobRef) -> Result<Missing, LossError> {
+        let version = |drive: &&DriveId| self.losses.get(drive).copied().unwrap_or(0);
         if self.newest() <= self.swept_version {
-            return Ok(0);
+            return Ok(Missing::default());
         }
         let policy = self.map.policies.get(&blob.policy);
         let ring = policy.and_then(|policy| policy.ring.as_deref()).ok_or(LossError::UnknownPolicy)?;
         let chunks = blob.geometry.chunks(blob.len);
-        let (mut worst, mut is_concerned) = (1, chunks > CHUNKS_MAX);
+        // What is not looked at counts as one.
+        let unseen = u8::from(chunks > CHUNKS_MAX);
+        let mut worst = Missing { new: unseen, all: unseen };
         for index in 0..chunks.min(CHUNKS_MAX) {
             let index = u32::try_from(index).map_err(|_| LossError::ChunkNumber)?;
             let placement = place(ring, ChunkId { blob: blob.id, index }, &blob.geometry)?;
             let primaries = placement.made_up_for(ring, &self.gone).primaries;
-            is_concerned |= primaries.iter().any(|drive| is_new(&drive));
-            worst = worst.max(primaries.iter().filter(is_counted).count());
+            let count = |is_counted: &dyn Fn(u64) -> bool| {
+                let counted = primaries.iter().filter(|drive| is_counted(version(drive))).count();
+                u8::try_from(counted).unwrap_or(u8::MAX)
+            };
+            worst.new = worst.new.max(count(&|version| version > self.swept_version));
+            worst.all = worst.all.max(count(&|version| version > 0));
         }
-        Ok(if is_concerned { u8::try_from(worst).unwrap_or(u8::MAX) } else { 0 })
+        Ok(worst)
     }
 }
 
@@ -155,11 +164,14 @@ mod tests {
         let drives = primaries(&map, &blob);
         (20..).zip(&drives[..4]).for_each(|(version, drive)| emptied(&mut map, *drive, version));
         let map = Arc::new(map);
-        let missing = |swept, has_rows| DataLoss::since(Arc::clone(&map), swept, has_rows).missing(&blob).unwrap();
-        assert_eq!(missing(22, false), 1, "three were refilled");
-        assert_eq!(missing(22, true), 4, "they may still be refilled");
-        assert_eq!(missing(0, false), 4);
-        assert_eq!(missing(23, true), 0);
+        let missing = |swept| DataLoss::since(Arc::clone(&map), swept).missing(&blob).unwrap();
+        assert_eq!(
+            missing(22),
+            Missing { new: 1, all: 4 },
+            "of three of the four a row says more, or nothing is missing"
+        );
+        assert_eq!(missing(0), Missing { new: 4, all: 4 });
+        assert_eq!(missing(23), Missing::default());
     }
 
     /// What an expelled node's drive held is on others: their losses concern it.
@@ -172,7 +184,7 @@ mod tests {
         (gone.lost_version, gone.down_since_ms) = (Some(20), Some(1));
         let node = gone.node;
         emptied(&mut map, spare, 30);
-        let missing = |map: &ClusterMap| DataLoss::since(Arc::new(map.clone()), 25, false).missing(&blob).unwrap();
+        let missing = |map: &ClusterMap| DataLoss::since(Arc::new(map.clone()), 25).missing(&blob).unwrap().new;
         assert_eq!(missing(&map), 0, "it is waited for: its shard has a repair row");
         map.expelled.insert(node, 1);
         assert_eq!(missing(&map), 1);

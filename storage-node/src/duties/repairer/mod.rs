@@ -286,7 +286,7 @@ async fn leave_row(context: &DutyContext, owner: &Owner, blob: BlobId, missing: 
     let query = Query::Blobs { after: blob.before(), limit: 1 };
     let Answer::Blobs(found, _) = ask_owner(context, owner, query).await? else { return Err(DutyError::WrongAnswer) };
     for (bucket, key, found) in found.into_iter().filter(|(.., found)| found.id == blob) {
-        let row = RepairRecord { blob: found, bucket, key: key.clone(), missing, since_ms: None };
+        let row = RepairRecord::new(found, bucket, key.clone(), missing);
         let view = BucketView { id: bucket, rules_version: 0 };
         context.client.router().execute(view, &key, Command::MarkDegraded { blobs: vec![row] }).await?;
     }

@@ -268,13 +268,7 @@ mod tests {
                 geometry,
                 crc64: 0,
             };
-            let row = RepairRecord {
-                blob,
-                bucket: BucketId::SYSTEM,
-                key: ObjectKey::new("key").unwrap(),
-                missing: 2,
-                since_ms: None,
-            };
+            let row = RepairRecord::new(blob, BucketId::SYSTEM, ObjectKey::new("key").unwrap(), 2);
             let chunks = (0..geometry.chunks(len)).map(|index| chunk_work(&row, index));
             assert_eq!(blob_work(&row), chunks.fold(WorkEstimate::default(), |sum, chunk| sum + chunk), "{len}");
             if len == 16 * MIB {

@@ -15,7 +15,7 @@ use couronne_metadata::marks::mark_degraded;
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BlobRef, RangeFacts, RepairRecord};
 
-use super::super::data_loss::DataLoss;
+use super::super::data_loss::{DataLoss, Missing};
 use super::super::error::DutyError;
 use super::super::walk::BlobWalk;
 use super::super::{DutyContext, ask, count, execute, some_key};
@@ -34,7 +34,7 @@ pub(super) async fn sweep(context: &DutyContext, leader: &RangeServer) -> Result
     if context.map.state().loss_version() <= swept {
         return Ok(());
     }
-    let losses = DataLoss::since(context.map.state(), swept, facts(leader).await?.repair_rows > 0);
+    let losses = DataLoss::since(context.map.state(), swept);
     let newest = losses.newest();
     let unfinished = progress.range(range, |range| range.unfinished.take()).filter(|(of, _)| *of == newest);
     let mut walk = match unfinished {
@@ -118,10 +118,10 @@ async fn degraded(blobs: &[(BucketId, ObjectKey, BlobRef)], losses: &DataLoss) -
     let mut degraded = Vec::new();
     for (bucket, key, blob) in blobs {
         // What cannot be told is looked at: one blob's trouble is not the others'.
-        let missing = losses.missing(blob).unwrap_or(1);
-        if missing > 0 {
-            let (blob, bucket, key) = (blob.clone(), *bucket, key.clone());
-            degraded.push(RepairRecord { blob, bucket, key, missing, since_ms: None });
+        let Missing { new, all } = losses.missing(blob).unwrap_or(Missing { new: 1, all: 1 });
+        if new > 0 {
+            let row = RepairRecord::new(blob.clone(), *bucket, key.clone(), new);
+            degraded.push(RepairRecord { losses: losses.newest(), at_most: all, ..row });
         }
         // A blob may have thousands of chunks to be placed.
         tokio::task::yield_now().await;

@@ -327,7 +327,7 @@ async fn scrub_blob(
         1
     });
     let Owner { bucket, key } = owner;
-    (missing > 0).then_some(RepairRecord { blob, bucket, key, missing, since_ms: None })
+    (missing > 0).then(|| RepairRecord::new(blob, bucket, key, missing))
 }
 
 /// The same; how many shards its worst chunk lacks then.
