@@ -113,7 +113,9 @@ impl LocalNode {
                     )));
                 }
                 Err(NodeError::Map(reason)) if !membership.is_alone() && !self.stop.is_stopping() => {
-                    tracing::warn!(reason, "the cluster map does not answer yet");
+                    let hint =
+                        "a node that was expelled is answered by nobody: `couronne node list` at another node says so";
+                    tracing::warn!(reason, hint, "the cluster map does not answer yet");
                     sleep(REGISTER_AGAIN).await;
                 }
                 registered => break registered?,
