@@ -83,8 +83,9 @@ impl AdminForwarder {
         self.at(node.ok_or_else(unknown)?, order).await
     }
 
-    /// Has the leader of a range carry out an order, whichever of the nodes with a replica that is: those that serve are
-    /// asked first.
+    /// Has the leader of a range answer a question, whichever of the nodes with a replica that is: those that serve are
+    /// asked first. A node that does not answer, or that has just started and knows no tokens yet, stops nothing; it counts
+    /// as forbidden only if all say so.
     pub(crate) async fn at_replicas(&self, range: RangeId, order: Order, actor: &Actor) -> Outcome {
         let map = self.map.state();
         let Some(known) = map.range(range) else {
@@ -93,7 +94,15 @@ impl AdminForwarder {
         let places = known.voter_sets().into_iter().chain([&known.replicas]).flat_map(BTreeMap::values);
         let drives = places.filter_map(|drive| map.drives.get(drive));
         let nodes: BTreeSet<_> = drives.map(|drive| (drive.down_since_ms.is_some(), drive.node)).collect();
-        self.first_of(nodes.into_iter().map(|(_, node)| node), &given(order, actor)).await
+        let (order, mut refused) = (given(order, actor), None);
+        for (_, node) in nodes {
+            match self.at(node, order.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(why) if why.code == ErrorCode::Forbidden => refused = refused.or(Some(why)),
+                Err(why) => refused = Some(why),
+            }
+        }
+        Err(refused.unwrap_or_else(|| ApiError::new(ErrorCode::Unavailable, "no storage node has the range")))
     }
 
     /// The drive whose identity begins so.

@@ -31,14 +31,18 @@ fn damage(cluster: &Cluster, seed: u64, shard: usize) {
     bytes_of::flip(&path, offset + 500);
 }
 
-/// What a list says.
+/// What a list says, once the leaders of all ranges answer.
 fn listed(cluster: &Cluster, flags: &[&str]) -> Vec<Value> {
     let arguments = [&["repair", "list", "--json"], flags].concat();
-    let output = cluster.couronne(&arguments, "g1");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let listed = json(&String::from_utf8_lossy(&output.stdout));
-    assert_eq!(listed["silent_ranges"].as_array().unwrap().len(), 0, "{listed:#}");
-    listed["objects"].as_array().unwrap().clone()
+    let mut objects = Vec::new();
+    cluster.wait_for("all leaders answer", || {
+        let output = cluster.couronne(&arguments, "g1");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let listed = json(&String::from_utf8_lossy(&output.stdout));
+        objects.clone_from(listed["objects"].as_array().unwrap());
+        listed["silent_ranges"].as_array().unwrap().is_empty()
+    });
+    objects
 }
 
 fn screen(cluster: &Cluster, arguments: &[&str]) -> String {
