@@ -177,12 +177,10 @@ impl Query {
 
     /// Whether only the background duties of storage nodes ask it.
     pub const fn is_duty(&self) -> bool {
-        match self {
-            Self::Reap { .. } | Self::Repair { .. } | Self::Unrepaired { .. } | Self::Facts | Self::Blobs { .. } => {
-                true
-            }
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Reap { .. } | Self::Repair { .. } | Self::Unrepaired { .. } | Self::Facts | Self::Blobs { .. }
+        )
     }
 }
 

@@ -27,7 +27,7 @@ fn damage(cluster: &Cluster, seed: u64, shard: usize) {
     let begin = shard * BYTES / 2 + 4096;
     let block = &bytes_of::random(seed, BYTES)[begin..begin + 1024];
     let found = (1..=4).find_map(|node| bytes_of::find(&cluster.data(&format!("n{node}")), block));
-    let (path, offset) = found.expect("it lies on a drive");
+    let (path, offset) = found.unwrap();
     bytes_of::flip(&path, offset + 500);
 }
 
