@@ -29,7 +29,7 @@ pub enum StoreError {
     #[error("corrupt row: {0}")]
     Corrupt(String),
     /// No space is left for writes; reads go on.
-    #[error("store is full")]
+    #[error("store is full: free some hundred MiB on its file system")]
     Full,
     /// A read found the process out of open files. The medium is sound, and a later read may succeed.
     #[error("out of open files")]

@@ -141,8 +141,10 @@ impl Renewal {
     pub(super) async fn begin(&self) -> Result<Arc<Tls>, RenewalError> {
         let member = self.folder.member(self.role)?;
         match tls_of(&member, None, &self.env) {
-            Err(error) => {
-                tracing::warn!(%error, "the certificate is not usable any more: it is renewed");
+            Ok(tls) if tls.serves_at(self.env.clock.wall_ms()) => Ok(tls),
+            judged => {
+                let error = judged.err().map(tracing::field::display);
+                tracing::warn!(error, "the certificate is not usable or has run out: it is renewed");
                 let key = member.key;
                 let (certificate, node) = (self.sign(key.request(b"")?).await?, self.node.upgrade());
                 let authority = node.ok_or(RenewalError::Ended)?.authority_certificate().await?;
@@ -151,7 +153,6 @@ impl Renewal {
                 self.folder.renew(certificate, authority.to_vec())?;
                 Ok(tls)
             }
-            Ok(tls) => Ok(tls),
         }
     }
 

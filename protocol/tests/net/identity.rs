@@ -251,10 +251,10 @@ fn reason(refused: &std::io::Error) -> Option<&rustls::Error> {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_is_refused_is_told_why() {
     let cluster = Cluster::new(7);
-    let stranger = Cluster::new(8);
+    let foreign = Cluster::new(8);
     let server = Running::start(cluster.tls(1, Role::StorageNode)).await;
-    let raw_server = RawServer::start(&stranger, 1).await;
-    let config = cluster.raw_client_with(Some(stranger.certificate(2, Role::StorageNode)));
+    let raw_server = RawServer::start(&foreign, 1).await;
+    let config = cluster.raw_client_with(Some(foreign.certificate(2, Role::StorageNode)));
     let unknown = rustls::Error::AlertReceived(AlertDescription::UnknownCA);
 
     let mut raw = raw_connect(config, 7, 1, &server.address).await;

@@ -139,7 +139,8 @@ async fn a_lone_server_renews_a_certificate_that_has_run_out() {
     drop(lone);
     let serves = |member: &Member| {
         let (authority, certificate) = (&member.membership.authority, &member.membership.certificate);
-        Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key).is_ok()
+        let tls = Tls::new(Arc::clone(&env.clock), authority, certificate, &member.key);
+        tls.is_ok_and(|tls| tls.serves_at(env.clock.wall_ms()))
     };
     assert!(serves(&first));
     clock.leap_ms(100 * 86_400_000);

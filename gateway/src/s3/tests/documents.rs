@@ -88,7 +88,7 @@ fn compatibility_page() -> String {
          `MalformedXML`) |\n\
          | targets | printable ASCII without `#`; all else percent-encoded (else 400 `InvalidURI`) |\n\
          | `Expect` | `100-continue`, in any case (else 417 `ExpectationFailed`) |\n\
-         | presigned URLs | valid for 1 to 604,800 seconds (else 400 `AuthorizationQueryParametersError`, as of any \
+         | presigned URLs | valid for 604,800 seconds at most (else 400 `AuthorizationQueryParametersError`, as of any \
          parameter that is missing or malformed; 403 `AccessDenied` once expired) |\n\
          | temporary credentials (`x-amz-security-token`) | no: 400 `InvalidToken`, since no token was ever given out |\n\
          | ACLs | the owner has full control and nobody else has any (`BucketOwnerEnforced`); a list that says so is \
