@@ -84,7 +84,7 @@ impl Client {
         Self { comes_back: true, ..self }
     }
 
-    fn from_elsewhere(self) -> Self {
+    fn moving_about(self) -> Self {
         Self { from_elsewhere: Some(0), ..self }
     }
 
@@ -315,7 +315,7 @@ proptest! {
     ) {
         let stop = |number| {
             let socket = Client::new(unknown(number), 1, 1, 9).stalling_at(1);
-            socket.coming_back().from_elsewhere().becoming(link(number as u8))
+            socket.coming_back().moving_about().becoming(link(number as u8))
         };
         let mut model = Model::new(200, (0..sockets).map(stop).collect());
         model.cuts_every_ms = PATIENCE.as_millis() / 4;

@@ -226,6 +226,8 @@ mod tests {
         paused().block_on(async {
             let requests = requests(2);
             let _held = [begun(requests.clone(), "one", "many").await, begun(requests.clone(), "two", "many").await];
+            let _waiting = ["three", "four"].map(|peer| tokio::spawn(begun(requests.clone(), peer, "many")));
+            tokio::task::yield_now().await;
             let arriving = [arrived(&requests, "crowd").unwrap(), arrived(&requests, "crowd").unwrap()];
             assert_eq!(arrived(&requests, "crowd").err(), Some(Short::Waited));
             assert!(arrived(&requests, "other").is_ok());
