@@ -228,7 +228,8 @@ impl Claim {
         let waiting = Waiting(self);
         let mut state = waiting.0.pool.0.state.lock();
         let State { shares, signals, .. } = &mut *state;
-        let replaced = shares.replace(waiting.0.id, waiting.0.pool.0.patience.cut_after, now).ok_or(Short::Waited);
+        let Patience { cut_after, cuts_own, .. } = waiting.0.pool.0.patience;
+        let replaced = shares.replace(waiting.0.id, cut_after, cuts_own, now).ok_or(Short::Waited);
         for cut in replaced? {
             signals.get(&cut).into_iter().for_each(|signal| signal.cut.cut());
         }

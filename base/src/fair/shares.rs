@@ -324,12 +324,21 @@ impl Shares {
 
     /// Who is cut at once so that a claim that waits for a place has it, in a pool whose claims hold one place each. The
     /// place is the claim's from now on, though the claim that was cut ends a moment later. For a claim of another
-    /// outermost name any is cut; for one of the same, those that are idle or have stopped.
-    pub(super) fn replace(&mut self, id: ClaimId, patience: Duration, now: Duration) -> Option<Vec<ClaimId>> {
+    /// outermost name any is cut; for one of the same, those that are idle or have stopped; for one of the very same holder,
+    /// with `cuts_own`, those that have stopped.
+    pub(super) fn replace(
+        &mut self,
+        id: ClaimId,
+        patience: Duration,
+        cuts_own: bool,
+        now: Duration,
+    ) -> Option<Vec<ClaimId>> {
         let wanted = self.waiting.get(&id)?.amount;
         let mut cut = Vec::new();
         while self.free() < wanted {
-            let victim = self.replaceable(id, patience, now).filter(|victim| *victim != id)?;
+            let own = self.claims.get(&id).map(|claim| claim.holder).filter(|_| cuts_own);
+            let stopped = || self.largest_stopped(own?, patience, now);
+            let victim = self.replaceable(id, patience, now).or_else(stopped).filter(|victim| *victim != id)?;
             self.cut(victim, now);
             if let Some(claim) = self.claims.get_mut(&victim) {
                 let held = std::mem::take(&mut claim.held);

@@ -444,6 +444,21 @@ fn one_that_is_alone_may_use_all() {
 }
 
 #[test]
+fn a_place_that_has_stopped_gives_way_to_its_own_holder_where_it_may() {
+    let mut shares = Shares::new(2);
+    let ids: Vec<_> = (0..2).map(|_| shares.join(&holder(0), 1, Duration::ZERO)).collect();
+    assert!(ids.iter().all(|id| shares.take(*id, 1, Duration::ZERO)));
+    shares.settle(ids[0], true, Duration::ZERO);
+    let late = shares.join(&holder(0), 1, Duration::ZERO);
+    let soon = PATIENCE * 5;
+    assert!(!shares.take(late, 1, soon));
+    assert_eq!(shares.replace(late, PATIENCE, true, soon), None, "none has stopped yet");
+    let now = PATIENCE * 6;
+    assert_eq!(shares.replace(late, PATIENCE, false, now), None);
+    assert_eq!(shares.replace(late, PATIENCE, true, now), Some(vec![ids[1]]), "the other one waits for us");
+}
+
+#[test]
 fn an_idle_claim_gives_way_to_anybody() {
     let mut shares = Shares::new(3);
     let ids: Vec<_> = (0..3).map(|number| shares.join(&holder(4 * number), 1, Duration::ZERO)).collect();
@@ -451,10 +466,10 @@ fn an_idle_claim_gives_way_to_anybody() {
     let late = shares.join(&holder(0), 1, Duration::ZERO);
     let now = Duration::from_secs(9);
     assert!(!shares.take(late, 1, now));
-    assert_eq!(shares.replace(late, PATIENCE, now), None, "nobody is idle");
+    assert_eq!(shares.replace(late, PATIENCE, false, now), None, "nobody is idle");
     shares.set_idle(ids[2], true, now);
     shares.set_idle(ids[1], true, now + Duration::from_secs(1));
-    assert_eq!(shares.replace(late, PATIENCE, now), Some(vec![ids[2]]));
+    assert_eq!(shares.replace(late, PATIENCE, false, now), Some(vec![ids[2]]));
     assert!(!shares.is_waiting(late));
     shares.leave(ids[2]);
     assert_eq!(shares.free(), 0);

@@ -196,10 +196,11 @@ impl<A: Faces> Server<A> {
         let cut = place.cut().clone();
         let service = service_fn(move |request| {
             let (server, place) = (self.clone(), place.clone());
-            async move {
+            // Apart from its stream, which may have to wait for its client once this is done, and large.
+            Box::pin(async move {
                 let progress = Streams::progress();
                 server.request(request, Link { peer, place, progress, flawed: None, is_h2: true }).await
-            }
+            })
         });
         let connection = http2::Builder::new(Streams { bounds })
             .timer(TokioTimer::new())
@@ -246,6 +247,10 @@ impl<A: Faces> Server<A> {
             let behalf = OnBehalf::new(progress.cut().clone(), place.peer().clone());
             let begun = UnderWay::begin(&self.requests, &behalf.peer, &behalf.cut, place.claim());
             under_way = begun.as_ref().ok().cloned();
+            // The answers of streams that nobody reads have no bound but that of places.
+            if is_h2 && begun.is_err() {
+                progress.refuse();
+            }
             let received = Received { head, body, id, under_way: begun, deadline };
             behalf.scope(self.faces.answer(received, &mut trace)).await
         };

@@ -1,6 +1,7 @@
 //! What is known of one request while it is served, and what it leaves: a count and a line in the access log.
 //!
-//! Promises: the path is logged without its query, since a presigned URL's query is a credential.
+//! Promises: the path is logged without its query, since a presigned URL's query is a credential, and up to a bound, since
+//! HTTP/2 repeats a long one for a byte.
 //! Must not know: faces; operations and errors are names here.
 
 use std::net::SocketAddr;
@@ -15,6 +16,9 @@ use super::request_id::RequestId;
 use super::response::StreamError;
 use crate::identity::Credential;
 use crate::metrics::{Ended, Metrics};
+
+/// So much of a path is logged. Bytes.
+const LOGGED_PATH_BYTES_MAX: usize = 256;
 
 /// The stages of the pipeline: span names and metric labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +148,7 @@ impl Trace {
             id = %self.id,
             peer = %self.peer,
             method = %self.method,
-            path = &*self.path,
+            path = self.path.get(..LOGGED_PATH_BYTES_MAX).unwrap_or(&self.path),
             operation = self.operation.unwrap_or_default(),
             account,
             user,

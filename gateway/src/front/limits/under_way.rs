@@ -40,6 +40,9 @@ pub(in crate::front) fn lone(peer: &Holder) -> Holder {
     Holder::new([Arc::clone(peer)])
 }
 
+/// An answer to one that arrives, and is refused, is taken within six times this, or gives way to the next of its peer.
+const ARRIVAL_PATIENCE: Duration = Duration::from_millis(50);
+
 /// The places of requests. Clones are the same places.
 #[derive(Clone)]
 pub(in crate::front) struct Requests {
@@ -54,8 +57,9 @@ impl Requests {
     /// So many under way, for which as many may wait, while as many arrive.
     pub(in crate::front) fn new(requests_max: usize, patience: Patience) -> Self {
         let at_once = Patience { cut_after: Duration::ZERO, cuts_own: false, give_up_after: Duration::ZERO };
+        let arrival = Patience { cut_after: ARRIVAL_PATIENCE, cuts_own: true, give_up_after: Duration::ZERO };
         let places = |patience| Pool::new(requests_max as u64, patience);
-        Self { arriving: places(at_once), under_way: places(patience), waiting: places(at_once) }
+        Self { arriving: places(arrival), under_way: places(patience), waiting: places(at_once) }
     }
 }
 

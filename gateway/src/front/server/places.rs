@@ -39,7 +39,7 @@ pub(super) struct Busy(ConnectionPlace);
 impl Places {
     /// So many, of which one peer may have so many.
     pub(super) fn new(connections_max: usize, peer_max: usize) -> Self {
-        let patience = Patience { cut_after: PATIENCE, cuts_own: true, give_up_after: Duration::ZERO };
+        let patience = Patience { cut_after: PATIENCE, cuts_own: false, give_up_after: Duration::ZERO };
         Self { pool: Pool::new(connections_max as u64, patience), peer_max: peer_max as u64 }
     }
 

@@ -70,6 +70,12 @@ impl Progress {
         }
     }
 
+    /// There is no place for the request: what its client does not take of the answer at once is not kept for it.
+    pub(super) fn refuse(&self) {
+        self.0.phase.store(SENDING, Ordering::Release);
+        self.0.cut.cut();
+    }
+
     /// The answer is given before all of its request has come, and nobody reads the rest.
     pub(super) fn answer_early(&self) {
         self.0.is_early.store(true, Ordering::Release);

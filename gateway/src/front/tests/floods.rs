@@ -117,6 +117,36 @@ async fn streams_that_are_opened_to_be_reset_are_cut_off() {
     is_cut_off(&server, Vec::new(), opened_and_reset).await;
 }
 
+/// Streams of a client whose windows are shut, and which has no key: each is answered, and reads nothing. Those for which
+/// there is no place are reset, and others are served.
+#[tokio::test]
+async fn streams_without_a_key_that_take_no_answer_are_bounded() {
+    const STREAMS: u32 = 100;
+    const PLACES: usize = 8;
+    let settings = ServerSettings { requests_max: PLACES, ..ServerSettings::default() };
+    let server = ToyServer::with(settings, FrontSettings::default(), Some(tls_config(CERT, KEY).unwrap())).await;
+    let mut connection = connect(server.listener.address, b"h2").await;
+    // SETTINGS_INITIAL_WINDOW_SIZE is 0.
+    let shut = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let opened = |number: u32| frame(HEADERS, END_HEADERS | END_STREAM, 2 * number + 1, &head_of("GET"));
+    let opened: Vec<u8> = (0..STREAMS).flat_map(opened).collect();
+    connection.write_all(&[PREFACE, &shut, &opened].concat()).await.unwrap();
+    let mut reset = 0;
+    let reading = async {
+        while reset < STREAMS as usize - PLACES {
+            let mut head = [0; 9];
+            connection.read_exact(&mut head).await.unwrap();
+            let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+            connection.read_exact(&mut payload).await.unwrap();
+            reset += usize::from(head[3] == RESET);
+        }
+    };
+    timeout(Duration::from_secs(20), reading).await.expect("streams are kept that nobody reads");
+    // Those that have their place for a while give way to another of their address.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    put_over_http2(&server, b"x").await;
+}
+
 /// An upload in chunks of a byte, so many of them; the status of its answer.
 async fn in_single_bytes(server: &ToyServer, count: usize) -> u16 {
     let mut ask = server.ask("PUT", "/bkt/k");
