@@ -32,8 +32,12 @@ pub enum MapError {
     /// A drive that is up is not replaced while another one is down or lost.
     #[error("too few drives: drive {0} is down: nothing that is up can be done without meanwhile")]
     AnotherIsDown(DriveId),
-    /// A drive that serves is not given up while a group needs its voter.
-    #[error("the group of range {} has too few other voters that serve: wait until its replicas are whole", .0.0)]
+    /// A drive is not given up while a group needs its voter.
+    #[error(
+        "the group of range {} has too few other voters that serve: bring back what else is away, or wait until its \
+         replicas are whole",
+        .0.0
+    )]
     QuorumNeedsIt(RangeId),
     /// A drive that serves is not given up where it holds the only copies.
     #[error("a policy keeps one copy: what the drive holds would be lost")]

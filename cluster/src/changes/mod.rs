@@ -34,5 +34,5 @@ pub use place_replicas::{Placed, place_replicas};
 pub use register::{StartedDrive, check_survivors, register};
 pub use relocate::relocate;
 pub use renew_replicas::{can_do_without, has_votes, ranges_in_need, renew_drive, renew_replicas, renewable};
-pub use replace_drive::check_spare;
+pub use replace_drive::{check_quorum, check_spare};
 pub use set_default_policy::set_default_policy;

@@ -16,6 +16,12 @@ pub fn check_spare(map: &ClusterMap, view: &MapView, id: DriveId) -> Result<(), 
         return Err(MapError::OnlyCopy);
     }
     check_others(map, view, |drive, _| drive == id)?;
+    check_quorum(map, view, id)
+}
+
+/// Refuses to do without what a drive held while the voters that serve elsewhere are too few for the quorum of a group: if
+/// it can be brought back it has a vote that is needed. How drives are, `view` says.
+pub fn check_quorum(map: &ClusterMap, view: &MapView, id: DriveId) -> Result<(), MapError> {
     let is_gone = |_, drive: DriveId| drive == id || !view.drive_state(drive).is_up();
     let unserved = map.all_ranges().find(|range| {
         range.places().any(|(replica, drive)| drive == id && range.is_voter(replica)) && !range.keeps_quorum(is_gone)

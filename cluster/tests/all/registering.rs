@@ -115,6 +115,22 @@ fn no_drive_is_given_up_while_another_is_down_or_where_it_holds_the_only_copies(
     assert_eq!(changes::check_spare(&map, &map.view(), drive_of(1)), Err(MapError::OnlyCopy));
 }
 
+/// Of five voters three are away. Any of them may come back with a vote that is needed.
+#[test]
+fn no_drive_is_begun_anew_while_a_group_needs_what_may_come_back_with_it() {
+    let map = running();
+    let mut view = map.view();
+    let voters: Vec<DriveId> = map.ranges[0].replicas.values().copied().collect();
+    for (away, drive) in voters.iter().take(3).enumerate() {
+        let refused = changes::check_quorum(&map, &view, voters[4]);
+        assert_eq!(refused.is_err(), away >= 2, "{refused:?}");
+        view.drives.get_mut(drive).unwrap().state = DriveState::DOWN;
+    }
+    for drive in &voters {
+        assert!(matches!(changes::check_quorum(&map, &view, *drive), Err(MapError::QuorumNeedsIt(_))));
+    }
+}
+
 /// The drives of a range's replicas, by their numbers.
 fn numbers(map: &ClusterMap) -> Vec<u128> {
     map.ranges[0].replicas.values().map(|drive| drive.0 / 10).collect()

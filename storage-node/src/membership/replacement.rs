@@ -5,7 +5,8 @@
 //! empty folder the identity and open it; tell the map, which counts it as emptied and gives it new
 //! replicas. Repair then refills it. The old one's databases must be closed before: while they are open they
 //! write by path, into whatever has taken their place. What was cut off between two steps the next start goes on with.
-//! Promises: a drive that serves is left alone, unless that is forced and nothing else is in danger.
+//! Promises: a drive that serves is left alone, unless that is forced and nothing else is in danger; and none is begun anew,
+//! nor anything of it touched, while a group has no majority without the vote that may be brought back with it.
 //! Must not know: folders.
 
 use std::sync::Arc;
@@ -54,6 +55,7 @@ impl Membership {
         if map.drives.get(&id).is_none_or(|drive| drive.node != self.id) {
             return Err(NodeError::Drive(format!("{id}: is not a drive of this node")));
         }
+        changes::check_quorum(&map, &self.map.current(), id)?;
         if let Some(drive) = self.drives.find(id) {
             if drive.down().is_none() {
                 if !is_forced {

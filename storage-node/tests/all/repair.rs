@@ -315,6 +315,27 @@ async fn a_long_key_with_many_parts_stops_the_repair_of_no_other_key() {
     node.shutdown().await;
 }
 
+/// Three of six drives died. With each of them a vote may come back that a range needs: none is begun anew, and what is
+/// left starts again as it is.
+#[tokio::test]
+async fn no_drive_is_begun_anew_while_a_range_has_no_majority() {
+    let rig = rig(7, 6);
+    let node = rig.start().await;
+    objects(&rig, &node, 4).await;
+    let mut dead = Vec::new();
+    for number in 0..3 {
+        dead.push(rig.id_of(number).await);
+        rig.drives[number].disk.remove("drive").await.unwrap();
+    }
+    let down = async || node.status().await.drives.iter().filter(|drive| drive.down.is_some()).count();
+    eventually("it is seen", async || down().await == 3).await;
+    for id in dead {
+        let refused = node.release_drive(id, false).await.unwrap_err().to_string();
+        assert!(refused.contains("too few other voters that serve"), "{refused}");
+    }
+    assert_eq!(node.map().drives.values().filter(|drive| drive.emptied.times > 0).count(), 0);
+}
+
 /// What an operator does when a drive died and an empty one is in its place, while everything runs.
 #[tokio::test]
 async fn a_drive_that_died_begins_anew_and_is_filled_again() {
