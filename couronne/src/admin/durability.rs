@@ -62,10 +62,11 @@ pub(super) fn durability(map: &ClusterMap, status: &ClusterStatus) -> Durability
     let is_awaited = map.bootstrap.is_some() && awaited_nodes == 0;
     let awaited_voters = if is_awaited { lacking_voters(map, &map.meta_group) } else { 0 };
     let away = drives_away(status);
+    let expelled = ids(status, |drive| drive.expelled_ms.is_some());
     let degraded = &status.repair.degraded;
     let seen = degraded.first().map(|level| i64::from(level.survives));
     let feared = map.policies.values().filter_map(|policy| {
-        let lost = most_lost(policy.ring.as_deref()?, &away);
+        let lost = most_lost(policy.ring.as_deref()?, &away, &expelled);
         (lost > 0).then(|| i64::from(policy.policy.redundancy.losses()).saturating_sub(lost))
     });
     let ranges = || status.ranges.iter().filter_map(|range| range_survives(map, range, status.now_ms));
@@ -89,25 +90,29 @@ pub(super) fn durability(map: &ClusterMap, status: &ClusterStatus) -> Durability
 }
 
 /// The drives whose shards may be missing: those that are waited for; as long as repair has something to do, those that
-/// are lost; and those whose last loss is newer than what every range was looked through for that says so. Of others
-/// repair knows what they lack.
+/// are lost, unless they never come back and others hold what they held; and those whose last loss is newer than what every
+/// range was looked through for that says so. Of others repair knows what they lack.
 fn drives_away(status: &ClusterStatus) -> BTreeSet<DriveId> {
     let of_data = status.ranges.iter().filter(|range| range.range != MAP_RANGE.0);
     let swept = of_data.filter_map(|range| range.facts).map(|facts| facts.swept_version).min().unwrap_or(u64::MAX);
-    let is_made_up_for = |drive: &Drive| drive.state == DriveState::Lost && status.repair.pending == 0;
-    let is_away =
-        |drive: &&Drive| (drive.down_reason.is_some() && !is_made_up_for(drive)) || drive.loss_version > swept;
-    let ids = |of: &dyn Fn(&&Drive) -> bool| -> BTreeSet<DriveId> {
-        status.drives.iter().filter(of).filter_map(|drive| DriveId::parse(&drive.id)).collect()
-    };
-    let away = ids(&is_away);
-    // The ring does not say which of the others hold what these held.
-    let gone = |drive: &&Drive| drive.expelled_ms.is_some() && !away.is_empty();
-    &away | &ids(&gone)
+    let is_made_up_for =
+        |drive: &Drive| drive.state == DriveState::Lost && (status.repair.pending == 0 || drive.expelled_ms.is_some());
+    ids(status, |drive| (drive.down_reason.is_some() && !is_made_up_for(drive)) || drive.loss_version > swept)
 }
 
-fn most_lost(ring: &Ring, away: &BTreeSet<DriveId>) -> i64 {
-    if away.is_empty() { 0 } else { i64::try_from(ring.most_lost(away)).unwrap_or(i64::MAX) }
+fn ids(status: &ClusterStatus, is_meant: impl Fn(&Drive) -> bool) -> BTreeSet<DriveId> {
+    status.drives.iter().filter(|drive| is_meant(drive)).filter_map(|drive| DriveId::parse(&drive.id)).collect()
+}
+
+/// How many shards a chunk lacks at most while drives are away. What drives held that never come back is on others, which
+/// the ring does not name: on drives that hold nothing else of the chunk, and on nodes likewise where the ring keeps its
+/// shards on nodes of their own (else repair knows the chunk).
+fn most_lost(ring: &Ring, away: &BTreeSet<DriveId>, expelled: &BTreeSet<DriveId>) -> i64 {
+    let is_spread = ring.fullest(FailureDomain::Node).iter().all(|(_, fullest)| *fullest <= 1);
+    let level = if is_spread { FailureDomain::Node } else { FailureDomain::Drive };
+    let domains: BTreeSet<u16> = away.iter().filter_map(|id| ring.domains(*id)).map(|path| path.at(level)).collect();
+    let lost = ring.most_lost(&(away | expelled)).min(domains.len());
+    i64::try_from(lost).unwrap_or(i64::MAX)
 }
 
 /// How many voters a range lacks of what the policies want.
@@ -206,6 +211,40 @@ mod tests {
         assert_eq!(survives(None, &voters[1..], Some(50_000)), -1, "it takes too long");
         assert_eq!(survives(None, &voters[1..], None), -1);
         assert_eq!(survives(None, &voters[2..], Some(59_000)), -1, "too few serve");
+    }
+
+    /// Of five nodes one was expelled and made up for. Then another is away: that is one loss, wherever what the first one
+    /// held is. While repair looks again for something the first one is no loss any more.
+    #[test]
+    fn what_an_expelled_node_held_is_lost_once() {
+        let map = founded(5, "ec:2+1");
+        let drive = |number: u128, id: DriveId| Drive {
+            id: id.to_string(),
+            node: format!("n{number}"),
+            state: DriveState::Writable,
+            ..Drive::default()
+        };
+        let all = (1..=5).flat_map(|number| drives(number).into_iter().map(move |(id, _)| drive(number, id)));
+        let mut status = ClusterStatus { drives: all.collect(), ..ClusterStatus::default() };
+        let shards = |status: &ClusterStatus| {
+            let ring = map.policies.values().find_map(|policy| policy.ring.clone()).unwrap();
+            most_lost(&ring, &drives_away(status), &ids(status, |drive| drive.expelled_ms.is_some()))
+        };
+        for drive in status.drives.iter_mut().filter(|drive| drive.node == "n5") {
+            (drive.state, drive.expelled_ms) = (DriveState::Lost, Some(1));
+            drive.down_reason = Some("its node was expelled".to_owned());
+        }
+        assert_eq!(shards(&status), 0);
+        status.repair.pending = 1;
+        assert_eq!(shards(&status), 0, "it is made up for, whatever repair looks at");
+        for drive in status.drives.iter_mut().filter(|drive| drive.node == "n4") {
+            (drive.state, drive.down_reason) = (DriveState::Down, Some("no report".to_owned()));
+        }
+        assert_eq!(shards(&status), 1);
+        for drive in status.drives.iter_mut().filter(|drive| drive.node == "n3") {
+            (drive.state, drive.down_reason) = (DriveState::Down, Some("no report".to_owned()));
+        }
+        assert_eq!(shards(&status), 2);
     }
 
     #[test]

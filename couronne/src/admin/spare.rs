@@ -31,8 +31,11 @@ pub(super) fn check(status: &ClusterStatus, is_spared: impl Fn(&Drive) -> bool) 
             return refused(format!("not all replicas of {of} serve"));
         }
     }
-    // What repair has to do for drives that do not serve is no reason to keep these.
+    // What repair has to do for drives that do not serve is no reason to keep these, unless they hold the last of something.
     let spared_serve = status.drives.iter().filter(|drive| is_spared(drive)).all(is_there);
+    if status.durability.survives < 0 {
+        return refused("not all can be read, and what is missing may be on what is away".to_owned());
+    }
     let missing = status.repair.pending.saturating_add(status.repair.parked);
     if spared_serve && missing > 0 {
         return refused(format!("{missing} blobs or ranges are not whole"));
@@ -97,5 +100,7 @@ mod tests {
         assert!(check(&status).is_err());
         status.drives[0].state = DriveState::Down;
         assert_eq!(check(&status), Ok(()), "what is parked may wait for that very drive");
+        status.durability.survives = -1;
+        assert!(check(&status).unwrap_err().contains("not all can be read"), "it has the last of something");
     }
 }
