@@ -41,7 +41,7 @@ pub(super) fn print(data: &Lone, s3: SocketAddr, server: &RunningServer) {
         secret_key.as_str()
     ));
     say("  aws s3 mb s3://first-bucket");
-    say("  aws s3 sync . s3://first-bucket/");
+    say("  aws s3 sync SOME-FOLDER s3://first-bucket/");
 }
 
 /// An address that a client on this machine can connect to.

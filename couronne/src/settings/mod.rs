@@ -197,8 +197,9 @@ settings! {
         format: LogFormat = LogFormat::Text,
         /// What is logged, as `LEVEL` or `target=LEVEL,...`. The variable `COURONNE_LOG` overrides it. The lines of
         /// requests have the target `couronne::access`. `openraft` warns of each message that a node or an election
-        /// repeats, as all do that start or stop: only its errors are worth a line.
-        filter: String = "info,openraft=error".to_owned(),
+        /// repeats, as all do that start or stop: only its errors are worth a line. So does `h2` of what a client does that
+        /// means ill.
+        filter: String = "info,openraft=error,h2=error".to_owned(),
     }
 
     /// Threads and shutting down.
