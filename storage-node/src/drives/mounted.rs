@@ -83,6 +83,8 @@ pub(crate) struct MountedDrive {
     is_marked: AtomicBool,
     /// Whether the map was told of this start.
     is_registered: AtomicBool,
+    /// Whether it took the place of another while the node runs, and the map was not told yet.
+    is_new: AtomicBool,
     /// When it was last read through.
     scrub: Mutex<ScrubNote>,
     /// The sequences of shards at the last two looks at its log's end, the later first.
@@ -115,7 +117,7 @@ impl MountedDrive {
         let opening = OpeningShards { name: &name, disk: &disk, stores: &stores, threads: &threads, env, settings };
         let shards = opening.start(identity).await?;
         let down = ArcSwapOption::empty();
-        let [full, leaving, is_marked, is_registered] = [false; 4].map(AtomicBool::new);
+        let [full, leaving, is_marked, is_registered, is_new] = [false; 5].map(AtomicBool::new);
         let (id, log, start) = (identity.drive, Arc::new(log), u64::from_be_bytes(env.random_bytes()));
         let incarnation = AtomicU64::new(identity.incarnation);
         let scrub = scrub_note(&name, &disk, &shards, env).await;
@@ -137,6 +139,7 @@ impl MountedDrive {
             leaving,
             is_marked,
             is_registered,
+            is_new,
             scrub: Mutex::new(scrub),
             looks: Mutex::default(),
         })
@@ -151,6 +154,18 @@ impl MountedDrive {
     /// Notes that the map was told of this start.
     pub(crate) fn note_registered(&self) {
         self.is_registered.store(true, Ordering::Relaxed);
+        self.is_new.store(false, Ordering::Release);
+    }
+
+    /// Notes that it takes the place of another: until the map was told, no replica of the other's is opened on it, and nobody
+    /// is told that it serves.
+    pub(crate) fn note_new(&self) {
+        self.is_new.store(true, Ordering::Release);
+    }
+
+    /// Whether it took the place of another, and the map was not told yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new.load(Ordering::Acquire)
     }
 
     /// Whether it was started again since, as the map knows it: by a process that has a copy of its folder.

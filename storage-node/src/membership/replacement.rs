@@ -82,7 +82,7 @@ impl Membership {
         Ok(())
     }
 
-    /// Begins a drive anew in an empty folder.
+    /// Begins a drive anew in an empty folder. If the map cannot be told, or refuses it, the node is as it was before.
     pub async fn replace_drive(self: &Arc<Self>, id: DriveId, drive: &NodeDrive) -> Result<(), NodeError> {
         let failed = |error: &dyn std::fmt::Display| NodeError::Drive(format!("{}: {error}", drive.name));
         if self.drives.find(id).is_some() || self.drives.is_released(id) {
@@ -93,10 +93,15 @@ impl Membership {
         formatted.map_err(|error| failed(&error))?;
         self.map_store.write_to(&*drive.disk).await?;
         let mounted = Arc::new(drives::mount(&self.env, cluster, drive, LogEnd::START).await?);
-        tracing::warn!(drive = %id, name = drive.name, "a drive begins anew");
+        mounted.note_new();
         self.drives.add(Arc::clone(&mounted));
+        if let Err(error) = self.register(&ForgetfulDrives::default()).await {
+            self.drives.release(&mounted);
+            let hint = "nothing is on it: empty its folder, and give the order again";
+            return Err(failed(&format_args!("{error}; {hint}")));
+        }
+        tracing::warn!(drive = %id, name = drive.name, "a drive begins anew");
         self.watch_drive(&mounted);
-        self.register(&ForgetfulDrives::default()).await?;
         self.replicas.forget_unnamed().await;
         self.replicas.open_assigned(&*self.map_store).await
     }

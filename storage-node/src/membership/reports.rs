@@ -191,7 +191,8 @@ impl Member for Membership {
             state if state.is_up() && self.clock.differs().is_some() => DriveState::up(WriteState::Stopping),
             state => state,
         };
-        let drives = self.drives.mounted().map(|drive| (drive.id, state(&drive))).collect();
+        let known = self.drives.mounted().filter(|drive| !drive.is_new());
+        let drives = known.map(|drive| (drive.id, state(&drive))).collect();
         let servers = self.replicas.all_servers();
         let leads = servers.iter().filter(|server| server.is_ready()).map(|server| server.descriptor().id).collect();
         let build = env!("CARGO_PKG_VERSION").to_owned();

@@ -61,7 +61,10 @@ impl Replicas {
         let mut state_machines = BTreeMap::new();
         let open: BTreeSet<ReplicaId> = self.all_servers().iter().map(|server| server.replica()).collect();
         for (replica, drive) in map.meta_group.places().filter(|(replica, _)| !open.contains(replica)) {
-            let Some(place) = self.drives.find(drive).filter(|_| !forgetful.contains(&drive)) else { continue };
+            let Some(place) = self.drives.find(drive).filter(|place| !place.is_new() && !forgetful.contains(&drive))
+            else {
+                continue;
+            };
             match open_state_machine(&place, replica).await {
                 Ok(Some(state_machine)) => drop(state_machines.insert(replica, state_machine)),
                 Ok(None) => tracing::warn!(%replica, "replica was being rebuilt when it stopped: it waits"),
@@ -102,7 +105,9 @@ impl Replicas {
         let (mut state_machines, mut broken) = (BTreeMap::new(), Vec::new());
         for (replica, drive) in map.places().into_iter().filter(|(replica, _)| !open.contains(replica)) {
             // Of a drive that hangs they are opened when it is back, which the map says.
-            let Some(place) = self.drives.find(drive).filter(|place| place.is_well()) else { continue };
+            // On one that begins anew the map names others first.
+            let may_open = |place: &Arc<MountedDrive>| place.is_well() && !place.is_new();
+            let Some(place) = self.drives.find(drive).filter(may_open) else { continue };
             match open_state_machine(&place, replica).await {
                 Ok(Some(state_machine)) => drop(state_machines.insert(replica, state_machine)),
                 Ok(None) => broken.push((drive, replica)),

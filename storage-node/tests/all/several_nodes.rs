@@ -230,6 +230,42 @@ async fn the_only_drive_of_a_node_is_replaced_and_its_log_is_calm() {
     assert!(said.contains("it is being replaced"), "{said}");
 }
 
+/// The map cannot be told that a drive begins anew: then it does not. It is no voter under its old name, and nobody takes it for
+/// one that serves what it held, until the order is given again.
+#[tokio::test(start_paused = true)]
+async fn a_drive_of_which_the_map_cannot_be_told_does_not_begin_anew() {
+    let mut cluster = TestCluster::start(25, "replicated:2", 3).await;
+    let mut written = BTreeMap::new();
+    write_some(&cluster, 0, 10, &mut written).await;
+    let (node, other) = (cluster.node(2), cluster.node(0));
+    let id = cluster.machines[2].rig.id_of(0).await;
+    cluster.machines[2].rig.wipe(0);
+    let new = cluster.machines[2].rig.node_drives(|_| true).remove(0);
+    node.release_drive(id, true).await.unwrap();
+    cluster.until("others know", || other.map().drives[&id].down_since_ms.is_some()).await;
+    cluster.isolate(2, true);
+    let refused = node.replace_drive(id, &new).await.unwrap_err().to_string();
+    assert!(refused.contains("give the order again"), "{refused}");
+    drop(new);
+    cluster.isolate(2, false);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let known = other.map().drives[&id].clone();
+    assert!(known.down_since_ms.is_some() && known.emptied.times == 0, "it serves, and nobody knows that it is empty");
+    assert!(
+        node.status().await.ranges.iter().all(|range| !range.serving.contains(&id)),
+        "a replica of the old drive runs"
+    );
+
+    cluster.machines[2].rig.wipe(0);
+    let new = cluster.machines[2].rig.node_drives(|_| true).remove(0);
+    node.release_drive(id, false).await.unwrap();
+    node.replace_drive(id, &new).await.unwrap();
+    cluster.until("it serves again", || other.map().drives[&id].down_since_ms.is_none()).await;
+    assert_eq!(other.map().drives[&id].emptied.times, 1);
+    write_some(&cluster, 10, 10, &mut written).await;
+    compare(&cluster, &written).await;
+}
+
 /// Keeps the errors that are logged.
 #[derive(Default)]
 struct Errors(Arc<Mutex<Vec<String>>>);
