@@ -386,14 +386,16 @@ pub struct RepairRecord {
     /// The newest loss of a drive that `missing` counts, by the version of the map that first knew it; 0: shards were looked
     /// for, and no losses counted. In a command `missing` counts what losses took that are newer than a row's.
     pub losses: u64,
-    /// How many shards all losses may have taken of its worst chunk, and no more are missing than that.
+    /// How many of these were looked for and not found, whatever took them; a loss may have taken others.
+    pub found: u8,
+    /// How many shards all losses may have taken of its worst chunk: no more are missing than these and those `found`.
     pub at_most: u8,
 }
 
 impl RepairRecord {
     /// So many shards of a chunk were looked for and not found on their primaries.
     pub const fn new(blob: BlobRef, bucket: BucketId, key: ObjectKey, missing: u8) -> Self {
-        Self { blob, bucket, key, missing, since_ms: None, losses: 0, at_most: missing }
+        Self { blob, bucket, key, missing, since_ms: None, losses: 0, found: missing, at_most: missing }
     }
 }
 

@@ -47,7 +47,7 @@ choice! { BlobState { 1 Named(1 named), 2 PendingDelete, 3 Abandoned } }
 choice! { ReapReason { 1 Dropped, 2 Abandoned } }
 choice! { ReapTarget { 1 Blob(1 blob), 2 Upload(1 upload), 3 Parts { 1 upload, 2 blobs } } }
 record! { ReapRecord { 1 target, 2 bucket, 3 key, 4 not_before_ms, 5 reason, 6 commit } }
-record! { RepairRecord { 1 blob, 2 bucket, 3 key, 4 missing, 20 since_ms, 21 losses, 22 at_most } }
+record! { RepairRecord { 1 blob, 2 bucket, 3 key, 4 missing, 20 since_ms, 21 losses, 22 at_most, 23 found } }
 
 record! { RangeMarks { 1 swept_version, 2 looked_ms } }
 record! { RangeFacts { 1 marks, 2 repair_rows } }

@@ -79,17 +79,22 @@ impl Evaluation<'_> {
             let missing = match &known {
                 // What older losses took, as the row says, is missing beside what these did.
                 Some(known) if degraded.losses > known.losses => {
-                    known.missing.saturating_add(degraded.missing).min(degraded.at_most).max(degraded.missing)
+                    let most = known.found.saturating_add(degraded.at_most);
+                    known.missing.saturating_add(degraded.missing).min(most).max(degraded.missing)
                 }
                 _ => degraded.missing,
             };
-            if known.as_ref().is_some_and(|known| known.missing >= missing) {
+            let at_least =
+                |said: fn(&RepairRecord) -> u8, now: u8| known.as_ref().map_or(now, |known| now.max(said(known)));
+            let (missing, found) = (at_least(|row| row.missing, missing), at_least(|row| row.found, degraded.found));
+            if known.as_ref().is_some_and(|known| (known.missing, known.found) == (missing, found)) {
                 continue;
             }
             let ownership = answer::owns(self.view, degraded.bucket, &degraded.key, degraded.blob.id)?;
             if ownership == Ownership::Owned {
+                let losses = known.as_ref().map_or(0, |known| known.losses).max(degraded.losses);
                 let since_ms = known.and_then(|known| known.since_ms).or(Some(self.now_ms()));
-                self.put_row(row, &RepairRecord { missing, since_ms, ..degraded.clone() });
+                self.put_row(row, &RepairRecord { missing, since_ms, losses, found, ..degraded.clone() });
             }
         }
         if self.effect.writes.is_empty() { Err(Stop::Settled(self.done())) } else { Ok(self.done()) }

@@ -88,8 +88,11 @@ impl Evaluation<'_> {
 
     fn ask_for_repair(&mut self, blob: &BlobRef, missing: u8) {
         let (bucket, key) = (self.bucket(), self.request.key.clone());
-        let record =
-            RepairRecord { since_ms: Some(self.now_ms()), ..RepairRecord::new(blob.clone(), bucket, key, missing) };
+        let record = RepairRecord {
+            since_ms: Some(self.now_ms()),
+            found: 0,
+            ..RepairRecord::new(blob.clone(), bucket, key, missing)
+        };
         self.put_row(key::of_blob(RowKind::Repair, blob.id), &record);
     }
 }

@@ -62,7 +62,7 @@ fn what_newer_losses_took_is_added_once() {
     range.run("k", put_blob(blob.clone(), 0)).unwrap();
     let swept = |range: &mut Range, losses, missing, at_most| {
         let row = RepairRecord::new(blob.clone(), range.bucket, object_key("k"), missing);
-        let command = Command::MarkDegraded { blobs: vec![RepairRecord { losses, at_most, ..row }] };
+        let command = Command::MarkDegraded { blobs: vec![RepairRecord { losses, found: 0, at_most, ..row }] };
         range.run("any", command).unwrap();
         rows(range)[&blob.id].1
     };
@@ -72,9 +72,11 @@ fn what_newer_losses_took_is_added_once() {
     assert_eq!(swept(&mut range, 30, 1, 4), 2);
     assert_eq!(swept(&mut range, 40, 2, 3), 3, "of three drives at most");
     assert_eq!(swept(&mut range, 40, 2, 5), 3);
-    // What was looked for says how many there are.
+    // What was looked for says how many there are; of what rotted no loss knows, and the next one takes others.
     mark(&mut range, &[("k", blob.clone(), 4)]);
     assert_eq!(rows(&range)[&blob.id].1, 4);
+    assert_eq!(swept(&mut range, 40, 1, 9), 4, "what was counted before is not counted again");
+    assert_eq!(swept(&mut range, 50, 1, 1), 5);
 }
 
 fn part(upload: UploadId, number: u16, blob: BlobRef) -> Command {

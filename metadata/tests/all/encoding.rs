@@ -138,6 +138,7 @@ fn repair() -> RepairRecord {
         since_ms: Some(4),
         losses: 300,
         at_most: 3,
+        found: 1,
     }
 }
 
@@ -245,7 +246,7 @@ fn records_are_encoded_as_fixed() {
     golden(
         &repair(),
         "01013f0120010101010101010101010101010101010101010101010101010101010101010102048080c0020301030406\
-         040200400000050affffffffffffffffff0102100606060606060606060606060606060603016b0401021401041502ac02160103",
+         040200400000050affffffffffffffffff0102100606060606060606060606060606060603016b0401021401041502ac02160103170101",
     );
     let marks = RangeMarks { swept_version: 300, looked_ms: Some(7) };
     golden(&marks, "010102ac02020107");

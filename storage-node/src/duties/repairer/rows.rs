@@ -190,7 +190,7 @@ impl RepairRows<'_> {
             let RepairRecord { blob, bucket, key, .. } = row;
             tracing::error!(blob = %blob.id, ?bucket, ?key, lacks = -survives, "too few shards of a blob are left to read it");
         }
-        super::mark(self.context, self.leader, vec![RepairRecord { missing, ..row.clone() }]).await
+        super::mark(self.context, self.leader, vec![RepairRecord { missing, found: missing, ..row.clone() }]).await
     }
 
     async fn is_named(&self, row: &RepairRecord) -> Result<bool, DutyError> {

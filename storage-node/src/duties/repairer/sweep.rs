@@ -121,7 +121,7 @@ async fn degraded(blobs: &[(BucketId, ObjectKey, BlobRef)], losses: &DataLoss) -
         let Missing { new, all } = losses.missing(blob).unwrap_or(Missing { new: 1, all: 1 });
         if new > 0 {
             let row = RepairRecord::new(blob.clone(), *bucket, key.clone(), new);
-            degraded.push(RepairRecord { losses: losses.newest(), at_most: all, ..row });
+            degraded.push(RepairRecord { losses: losses.newest(), found: 0, at_most: all, ..row });
         }
         // A blob may have thousands of chunks to be placed.
         tokio::task::yield_now().await;
