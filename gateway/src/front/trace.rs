@@ -25,7 +25,7 @@ const LOGGED_PATH_BYTES_MAX: usize = 256;
 pub enum Stage {
     /// Path, query, headers, route.
     Parse,
-    /// Finding the caller.
+    /// Finding the caller, and a place for it among requests under way.
     Authenticate,
     /// Parameters, and the buckets they name.
     Resolve,
@@ -148,7 +148,7 @@ impl Trace {
             id = %self.id,
             peer = %self.peer,
             method = %self.method,
-            path = self.path.get(..LOGGED_PATH_BYTES_MAX).unwrap_or(&self.path),
+            path = logged(&self.path),
             operation = self.operation.unwrap_or_default(),
             account,
             user,
@@ -172,5 +172,26 @@ impl Drop for Trace {
             stages: &mut self.stages.iter().map(|(stage, spent)| (stage.name(), *spent)),
         });
         self.log();
+    }
+}
+
+/// What of a path is logged.
+fn logged(path: &str) -> &str {
+    path.get(..path.floor_char_boundary(LOGGED_PATH_BYTES_MAX)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_is_logged_up_to_a_bound_whatever_it_holds() {
+        assert_eq!(logged("/bucket/key"), "/bucket/key");
+        let bound = "a".repeat(LOGGED_PATH_BYTES_MAX);
+        assert_eq!(logged(&bound), bound);
+        assert_eq!(logged(&format!("{bound}b")), bound);
+        // A character in the midst of which the bound is.
+        let cut = &bound[1..];
+        assert_eq!(logged(&format!("{cut}\u{fc}{bound}")), cut);
     }
 }

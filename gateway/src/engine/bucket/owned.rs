@@ -1,7 +1,7 @@
 //! The rows by which an account's buckets are listed: one per account and name.
 //!
-//! A row ([`OwnedRow`]) is *confirmed* only while the registry row of its bucket is Live or Deleting, else *pending*. Any gateway may take
-//! a creation or a deletion further and may stall between two of its steps while others finish. So:
+//! A row ([`OwnedRow`]) is *confirmed* only while the registry row of its bucket is Live or Deleting, else *pending*. Any
+//! gateway may take a creation or a deletion further and may stall between two of its steps while others finish. So:
 //! - each change compares the row's version, and a row is only written over if it is of the same bucket, or
 //!   was read before the registry row still was that of the creation: then it is left over from an earlier bucket;
 //! - a row is confirmed by its version, after the registry row became or was seen Live: a pending row that a stalled
