@@ -90,6 +90,8 @@ pub enum DoubtKind {
     GroupsNotWhole,
     /// The ranges' blobs were not looked through for the newest losses yet.
     RangesUnswept,
+    /// The ranges' blobs to repair were not gone through since the drives stand as they do.
+    RangesUnlisted,
     /// Blobs of the ranges are repaired or wait for a drive, or repair has something else to do.
     Unrepaired,
     /// Rows of the ranges differ between replicas or cannot be read, and no majority tells what they are.

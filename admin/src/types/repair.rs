@@ -31,6 +31,9 @@ pub struct Repair {
     pub degraded: Vec<DegradedChunks>,
     /// Blobs of which is known how many losses they survive, of those that are repaired or wait for a drive.
     pub listed: u64,
+    /// Ranges whose blobs to repair were not gone through since the drives stand as they do: these may survive fewer losses
+    /// than is said here.
+    pub unlisted_ranges: Vec<u64>,
     /// How long a drive is waited for until its shards are rebuilt elsewhere, in seconds.
     pub grace_s: u64,
 }

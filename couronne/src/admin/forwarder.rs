@@ -116,12 +116,13 @@ impl AdminForwarder {
         }
     }
 
-    /// The member of this name, or whose identity begins so.
+    /// The member of this name, or whose identity begins so. A name may be another member's by now than of one that was
+    /// expelled.
     pub(crate) fn node(&self, text: &str) -> Result<NodeId, ApiError> {
         let map = self.map.state();
         let known = map.nodes.keys().chain(map.expelled.keys()).copied().collect::<BTreeSet<_>>();
-        let named =
-            map.nodes.iter().find(|(id, node)| &*node.name == text && !map.is_expelled(**id)).map(|(id, _)| *id);
+        let of_name = map.nodes.iter().filter(|(_, node)| &*node.name == text).map(|(id, _)| *id);
+        let named = of_name.min_by_key(|id| map.is_expelled(*id));
         let mut found = known.into_iter().filter(|node| node.to_string().starts_with(text));
         match (named, found.next(), found.next()) {
             (Some(node), ..) => Ok(node),

@@ -153,6 +153,7 @@ fn repair(repair: &RepairStatus) -> Repair {
             .map(|(survives, level)| DegradedChunks { survives: *survives, blobs: level.blobs, chunks: level.chunks })
             .collect(),
         listed: repair.listed_rows,
+        unlisted_ranges: repair.unlisted.iter().map(|range| range.0).collect(),
         grace_s: repair.grace_s,
     }
 }

@@ -102,6 +102,9 @@ fn about_ranges(status: &ClusterStatus, losses: &KnownLosses) -> Vec<Doubt> {
     let said = || of_data(status).filter_map(|range| Some((range, range.facts?)));
     let unswept = said().filter(|(_, facts)| facts.swept_version < losses.version);
     let unswept = unswept.map(|(range, facts)| (name(range), lost_ms(facts.swept_version)));
+    let is_unlisted = |range: &&Range| status.repair.unlisted_ranges.contains(&range.range);
+    let stood_ms = status.drives.iter().filter_map(|drive| drive.down_since_ms).max();
+    let unlisted = of_data(status).filter(is_unlisted).map(|range| (name(range), stood_ms));
     let repairing_ms = (status.repair.elapsed_s > 0)
         .then(|| status.now_ms.saturating_sub(status.repair.elapsed_s.saturating_mul(1000)));
     let unrepaired = said().filter(|(_, facts)| facts.repair_rows > 0).map(|(range, _)| (name(range), repairing_ms));
@@ -115,6 +118,7 @@ fn about_ranges(status: &ClusterStatus, losses: &KnownLosses) -> Vec<Doubt> {
         doubt(DoubtKind::RangesSilent, silent),
         doubt(DoubtKind::GroupsNotWhole, not_whole),
         doubt(DoubtKind::RangesUnswept, unswept),
+        doubt(DoubtKind::RangesUnlisted, unlisted),
         unrepaired,
         doubt(DoubtKind::RowsUnresolved, unresolved),
     ];
@@ -214,7 +218,7 @@ mod tests {
     type Spoil = fn(&mut ClusterStatus, &mut KnownLosses);
 
     /// Each fact that is bad or unknown, and the doubt that it leaves: of what kind, of what, since when.
-    const SPOILED: [(Spoil, DoubtKind, &[&str], Option<u64>); 20] = [
+    const SPOILED: [(Spoil, DoubtKind, &[&str], Option<u64>); 21] = [
         (
             |status, _| (status.nodes[1].answers, status.nodes[1].report_age_ms) = (false, Some(5000)),
             DoubtKind::NodesSilent,
@@ -236,6 +240,7 @@ mod tests {
         (|status, _| status.ranges[1].settled = false, DoubtKind::GroupsNotWhole, &["1"], None),
         (|status, _| facts(status, 2).swept_version = 49, DoubtKind::RangesUnswept, &["2"], Some(NOW_MS - 9 * DAY_MS)),
         (|_, losses| losses.version = 52, DoubtKind::RangesUnswept, &["1"], None),
+        (|status, _| status.repair.unlisted_ranges = vec![2], DoubtKind::RangesUnlisted, &["2"], None),
         (|status, _| facts(status, 1).repair_rows = 1, DoubtKind::Unrepaired, &["1"], None),
         (
             |status, losses| (losses.pending, status.repair.elapsed_s) = (1, 60),

@@ -145,6 +145,7 @@ async fn a_lost_drives_shards_are_rebuilt_after_its_grace_and_come_home_when_it_
     assert!(hit > 0);
     let seen = status(&node).await;
     assert_eq!((seen.parked_blobs, seen.survives), (hit as u64, Some(2)), "{seen:?}");
+    assert_eq!(seen.unlisted, [], "all were gone through since the drive is lost");
     assert!(seen.rebuilt_bytes > 0);
     assert_eq!(repair_rows(&rig.env, &node, &owner("any")).await.len(), hit, "their drive is away");
     let loss = node.map().drives[&lost].lost_version.unwrap();
@@ -177,7 +178,8 @@ async fn a_drive_that_comes_back_emptied_is_filled_again() {
     rig.crash(node, 1).await;
     rig.wipe(3);
     let node = rig.start().await;
-    assert!(status(&node).await.pending_blobs > 0, "nobody has looked yet");
+    let begun = status(&node).await;
+    assert!(begun.pending_blobs > 0 && !begun.unlisted.is_empty(), "nobody has looked yet: {begun:?}");
     let loss = node.map().loss_version();
     assert!(loss > 0 && facts(&node).await.is_none_or(|(swept, _)| swept < loss));
     nothing_pending(&node).await;

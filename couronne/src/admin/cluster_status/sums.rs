@@ -14,6 +14,7 @@ pub(super) fn add_repair(sum: &mut Repair, other: &Repair) {
     sum.done_chunks += other.done_chunks;
     sum.parked += other.parked;
     sum.listed += other.listed;
+    sum.unlisted_ranges.extend_from_slice(&other.unlisted_ranges);
     sum.rebuilt_bytes += other.rebuilt_bytes;
     sum.bytes_per_second += other.bytes_per_second;
     sum.survives = [sum.survives, other.survives].into_iter().flatten().min();

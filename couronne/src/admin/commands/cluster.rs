@@ -80,7 +80,7 @@ pub(crate) async fn repair(command: RepairCommand) -> Result<(), CommandError> {
             if arguments.json {
                 return print_json(&status.repair);
             }
-            say_all(&render::repair(&status.repair));
+            say_all(&render::repair(&status));
             Ok(())
         }
         RepairCommand::Start(arguments) => {

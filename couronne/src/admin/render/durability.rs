@@ -1,7 +1,7 @@
 //! The first lines of the status: what is in durability; and what a policy can promise.
 
 use super::safety;
-use super::text::{many, range_name};
+use super::text::{many, ranges};
 use couronne_admin::types::{ClusterStatus, Drive, PolicyPromise};
 
 /// What is in danger, the worst first.
@@ -19,8 +19,10 @@ pub(super) fn lines(status: &ClusterStatus) -> Vec<String> {
     }
     let mut lines = vec![first(status)];
     if !durability.leaderless.is_empty() {
-        let ranges: Vec<String> = durability.leaderless.iter().map(|range| range_name(*range)).collect();
-        lines.push(format!("  no leader: ranges {}; their keys can be neither read nor written", ranges.join(", ")));
+        lines.push(format!(
+            "  no leader: {}; their keys can be neither read nor written",
+            ranges(&durability.leaderless)
+        ));
     }
     for level in &status.repair.degraded {
         let what = match level.survives {
@@ -52,11 +54,11 @@ fn smaller(status: &ClusterStatus) -> Option<String> {
     let lacking = || status.ranges.iter().filter(|range| range.voters.len() < range.wanted);
     let fewest = lacking().min_by_key(|range| range.voters.len())?;
     let (voters, wanted) = (fewest.voters.len(), fewest.wanted);
-    let ranges = many(u64::try_from(lacking().count()).unwrap_or(u64::MAX), "range has", "ranges have");
+    let lacking = many(u64::try_from(lacking().count()).unwrap_or(u64::MAX), "range has", "ranges have");
     let spare = fewest.serving.len().saturating_sub(voters / 2 + 1);
     let survived = many(u64::try_from(spare).unwrap_or(u64::MAX), "more loss is", "more losses are");
-    let name = if fewest.range == 0 { range_name(0) } else { format!("range {}", fewest.range) };
-    Some(format!("  metadata: {ranges} fewer than {wanted} voters; {name} has {voters}: {survived} survived"))
+    let name = ranges(&[fewest.range]);
+    Some(format!("  metadata: {lacking} fewer than {wanted} voters; {name} has {voters}: {survived} survived"))
 }
 
 fn first(status: &ClusterStatus) -> String {
@@ -66,11 +68,12 @@ fn first(status: &ClusterStatus) -> String {
         (0, _, _) => "chunks with shards on drives that are away".to_owned(),
         (chunks, ..) => many(chunks, "chunk", "chunks"),
     };
+    let known = if safety::may_be_worse(status) { " as far as is known" } else { "" };
     match durability.survives {
         i64::MIN..0 if is_anything_away(status) => format!("OUT OF REACH: {what}; bring back what is away"),
         i64::MIN..0 => format!("OUT OF REACH: {what}, of which too little is left although all drives serve"),
         0 if durability.promised == 0 => "any loss costs data: the policy keeps one copy".to_owned(),
-        0 => format!("one more loss would cost data: {what}"),
+        0 => format!("one more loss would cost data{known}: {what}"),
         survives if survives >= durability.promised && durability.degraded_chunks == 0 => {
             let survived = many(survives.unsigned_abs(), "loss is survived", "losses are survived");
             match safety::headline(status) {
@@ -83,7 +86,7 @@ fn first(status: &ClusterStatus) -> String {
         }
         survives => {
             let survived = many(survives.unsigned_abs(), "more loss is survived", "more losses are survived");
-            format!("{survived}; degraded: {what}")
+            format!("{survived}{known}; degraded: {what}")
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `couronne node list`, `drive list`, `policy list`, `cluster token list`, `repair list`.
 
 use super::durability::promise;
-use super::text::{Table, bytes, duration, fill, many, since};
+use super::text::{Table, bytes, duration, fill, many, ranges, since};
 use super::{drive_state, node_state, used};
 use couronne_admin::types::{ClusterStatus, Policy, TokenDetail, UnrepairedObject, UnrepairedObjects};
 
@@ -101,8 +101,7 @@ pub(crate) fn unrepaired(listed: &UnrepairedObjects, now_ms: u64) -> Vec<String>
     }
     let mut lines = table.lines();
     if !listed.silent_ranges.is_empty() {
-        let ranges: Vec<String> = listed.silent_ranges.iter().map(ToString::to_string).collect();
-        lines.push(format!("not known: no leader says what ranges {} lack", ranges.join(", ")));
+        lines.push(format!("not known: no leader says what lacks shards in {}", ranges(&listed.silent_ranges)));
     }
     match &listed.next {
         Some(next) => lines.push(format!("more follow: --after {next}")),

@@ -18,7 +18,7 @@ use couronne_storage_node::clock::CLOCK_OFF_MS_MAX;
 use std::collections::BTreeMap;
 
 use couronne_admin::types::{ClusterStatus, Drive, DriveState, Node, NodeRole};
-use text::{Table, duration, fill, range_name, since};
+use text::{Table, duration, fill, ranges, since};
 
 pub(crate) use durability::promise;
 pub(crate) use lists::{drives, nodes, policies, tokens, unrepaired};
@@ -45,7 +45,7 @@ pub(crate) fn status(status: &ClusterStatus) -> Vec<String> {
         lines.extend(node_lines(status));
     }
     lines.extend(drive_lines(status));
-    lines.push(format!("repair    {}", work::repair_line(&status.repair)));
+    lines.push(format!("repair    {}", work::repair_line(&status.repair, status.durability.drives_away)));
     lines.push(format!("scrub     {}", work::scrub_line(&status.scrub, status.now_ms)));
     if let Some(halted) = &status.halted {
         lines.push(format!("halted    deleting: {halted}. Once the clock is right: couronne clock confirm"));
@@ -167,13 +167,12 @@ fn leads(status: &ClusterStatus) -> BTreeMap<&str, usize> {
 fn range_line(status: &ClusterStatus) -> String {
     let leaders = leads(status);
     let led: Vec<String> = leaders.iter().map(|(node, count)| format!("{node} {count}")).collect();
-    let unled: Vec<String> = status.durability.leaderless.iter().map(|range| range_name(*range)).collect();
     let mut line = format!("{} of {} led", leaders.values().sum::<usize>(), status.ranges.len());
     if status.nodes.len() > 1 && !led.is_empty() {
         line += &format!(": {}", led.join(", "));
     }
-    if !unled.is_empty() {
-        line += &format!("; without a leader: {}", unled.join(", "));
+    if !status.durability.leaderless.is_empty() {
+        line += &format!("; without a leader: {}", ranges(&status.durability.leaderless));
     }
     let missing: usize = status.ranges.iter().map(|range| range.wanted.saturating_sub(range.serving.len())).sum();
     if missing > 0 {

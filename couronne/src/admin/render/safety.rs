@@ -2,11 +2,8 @@
 //!
 //! Must not know: how that is judged.
 
-use super::text::{duration, many, range_name, since};
-use couronne_admin::types::{ClusterStatus, Doubt, DoubtKind};
-
-/// Names listed at most; of more the number is said.
-const NAMES_MAX: usize = 8;
+use super::text::{self, duration, many, named, since};
+use couronne_admin::types::{ClusterStatus, Doubt, DoubtKind, Node};
 
 /// The first line's words for what keeps it from saying that all is safe.
 pub(super) enum Headline {
@@ -38,6 +35,15 @@ pub(super) fn headline(status: &ClusterStatus) -> Option<Headline> {
     Some(headline)
 }
 
+/// Whether some chunks may survive fewer losses than is known of them: they were counted before the last losses, or by a
+/// map that does not know yet that a node is silent.
+pub(super) fn may_be_worse(status: &ClusterStatus) -> bool {
+    let hides = [DoubtKind::RangesSilent, DoubtKind::RangesUnswept, DoubtKind::RangesUnlisted];
+    let is_unnoticed = |node: &Node| !node.answers && node.down_since_ms.is_none() && node.expelled_ms.is_none();
+    status.durability.safety.doubts.iter().any(|doubt| hides.contains(&doubt.kind))
+        || status.nodes.iter().any(is_unnoticed)
+}
+
 /// A doubt in a few words.
 fn summary(doubt: &Doubt) -> String {
     let what = match doubt.kind {
@@ -47,6 +53,7 @@ fn summary(doubt: &Doubt) -> String {
         DoubtKind::RangesSilent => "not known how ranges are",
         DoubtKind::GroupsNotWhole => "metadata lacks voters",
         DoubtKind::RangesUnswept => "what a loss took is not known yet",
+        DoubtKind::RangesUnlisted => "what chunks lack is not known yet",
         DoubtKind::Unrepaired => "not all is repaired",
         DoubtKind::RowsUnresolved => "rows of metadata differ or cannot be read",
         DoubtKind::ShardsUnscrubbed | DoubtKind::ShardsNotLookedFor | DoubtKind::StoresUnscrubbed => "not scrubbed",
@@ -81,12 +88,9 @@ pub(super) fn doubts(status: &ClusterStatus) -> Vec<String> {
 /// A doubt in one line, but for the time.
 fn line(status: &ClusterStatus, doubt: &Doubt) -> String {
     let safety = &status.durability.safety;
-    let ranges = || {
-        let numbers = doubt.of.iter().map(|number| number.parse().map_or_else(|_| number.clone(), range_name));
-        named("range", numbers.collect())
-    };
-    let drives = || named("drive", doubt.of.iter().map(|id| id.chars().take(8).collect()).collect());
-    let nodes = || named("node", doubt.of.clone());
+    let ranges = || text::ranges(&doubt.of.iter().filter_map(|number| number.parse().ok()).collect::<Vec<_>>());
+    let drives = || named("drive", &doubt.of.iter().map(|id| id.chars().take(8).collect()).collect::<Vec<_>>());
+    let nodes = || named("node", &doubt.of);
     let ever = if never(status, doubt) { "not yet" } else { "not within the cycle" };
     match doubt.kind {
         DoubtKind::NodesSilent => format!("not known: {} not answer", plural(&nodes(), doubt, "does", "do")),
@@ -104,6 +108,9 @@ fn line(status: &ClusterStatus, doubt: &Doubt) -> String {
             was(doubt),
             safety.loss_version
         ),
+        DoubtKind::RangesUnlisted => {
+            format!("not known: what chunks of {} lack since drives went away", ranges())
+        }
         DoubtKind::Unrepaired => unrepaired(status),
         DoubtKind::RowsUnresolved => format!("not safe: rows of {} differ or cannot be read", ranges()),
         DoubtKind::ShardsUnscrubbed => format!("{ever} scrubbed: shards on {}", drives()),
@@ -144,16 +151,6 @@ pub(super) fn proofs(status: &ClusterStatus) -> Vec<String> {
             duration(safety.scrub_cycle_s)
         ),
     ]
-}
-
-/// A noun with the names of what it is about, or their number.
-fn named(noun: &str, names: Vec<String>) -> String {
-    match &names[..] {
-        [one] if one.contains(' ') => one.clone(),
-        [one] => format!("{noun} {one}"),
-        many if many.len() <= NAMES_MAX => format!("{noun}s {}", many.join(", ")),
-        many => format!("{} {noun}s", many.len()),
-    }
 }
 
 fn plural(subject: &str, doubt: &Doubt, one: &str, several: &str) -> String {

@@ -204,7 +204,7 @@ fn a_cluster_that_repairs() {
     assert_eq!(
         status(&message),
         [
-            "1 more loss is survived; degraded: 120 chunks",
+            "1 more loss is survived as far as is known; degraded: 120 chunks",
             "  degraded: 120 chunks of 12 blobs survive 1 more loss",
             "  not known: node n4 does not answer, for 16 min",
             "  not safe: drive 00000004 does not serve, for 16 min",
@@ -262,13 +262,13 @@ fn a_cluster_in_danger() {
         first,
         [
             "one more loss would cost data: 7 chunks",
-            "  no leader: ranges 4; their keys can be neither read nor written",
+            "  no leader: range 4; their keys can be neither read nor written",
             "  degraded: 7 chunks of 1 blob survive no more loss",
             "  degraded: 12 chunks of 2 blobs survive 1 more loss",
             "  away: 1 drive whose shards are not made up for yet",
         ]
     );
-    assert!(shown(&message).contains("3 of 4 led: n2 1, n3 1, n4 1; without a leader: 4; 3 replicas away"));
+    assert!(shown(&message).contains("3 of 4 led: n2 1, n3 1, n4 1; without a leader: range 4; 3 replicas away"));
     assert!(shown(&message).contains("couronne clock confirm"));
 }
 
@@ -332,6 +332,33 @@ fn first_lines() {
     assert_eq!(first(metadata), "one more loss would cost data: 3 metadata ranges");
 }
 
+/// What was counted before the last drives went away is no more than what is known.
+#[test]
+fn what_was_not_counted_since_is_not_promised() {
+    let durability =
+        |survives| Durability { survives, promised: 2, drives_away: 2, safety: safe(), ..Durability::default() };
+    let first = |survives, spoil: &dyn Fn(&mut ClusterStatus)| {
+        let mut known = ClusterStatus { durability: durability(survives), ..healthy() };
+        known.durability.safety.all_safe = false;
+        spoil(&mut known);
+        status(&known).remove(0)
+    };
+    let doubt = |kind: DoubtKind| {
+        move |known: &mut ClusterStatus| {
+            known.durability.safety.doubts = vec![Doubt { kind, of: vec!["1".to_owned()], since_ms: None }];
+        }
+    };
+    let away = "chunks with shards on drives that are away";
+    assert_eq!(first(0, &|_| ()), format!("one more loss would cost data: {away}"));
+    let as_far = format!("one more loss would cost data as far as is known: {away}");
+    assert_eq!(first(0, &doubt(DoubtKind::RangesUnlisted)), as_far);
+    assert_eq!(first(0, &doubt(DoubtKind::RangesUnswept)), as_far);
+    assert_eq!(first(0, &doubt(DoubtKind::RangesSilent)), as_far);
+    assert_eq!(first(0, &|known| known.nodes[0].answers = false), as_far, "the map does not know it yet");
+    let more = format!("1 more loss is survived as far as is known; degraded: {away}");
+    assert_eq!(first(1, &doubt(DoubtKind::RangesUnlisted)), more);
+}
+
 /// A cluster that was just formed is not broken: it was not looked at yet.
 #[test]
 fn a_cluster_that_was_never_scrubbed() {
@@ -353,7 +380,7 @@ fn a_cluster_that_was_never_scrubbed() {
             "no loss is known: 2 losses are survived; not yet scrubbed, for 16 min",
             "  not yet scrubbed: shards on drives 00000001, 00000002, 00000003, 00000004, 00000005, 00000006, for 16 min",
             "  not yet scrubbed: places of the shards of ranges 1, 2, 3, 4, for 16 min",
-            "  not yet scrubbed: replicas of ranges the meta group, 1, for 16 min",
+            "  not yet scrubbed: replicas of the meta group and range 1, for 16 min",
         ]
     );
     let mut late = new;

@@ -1,7 +1,12 @@
 //! Bars, tables, and numbers for people.
 
+use couronne_cluster::map::MAP_RANGE;
+
 /// How wide a bar is, in characters.
 const BAR_WIDTH: u64 = 20;
+
+/// Names listed at most; of more the number is said.
+const NAMES_MAX: usize = 8;
 
 /// A bar of `#` for what is done of something, and what part of it that is.
 pub(super) fn bar(done: u64, total: u64) -> String {
@@ -45,9 +50,21 @@ pub(super) fn since(then_ms: u64, now_ms: u64) -> String {
     duration(now_ms.saturating_sub(then_ms) / 1000)
 }
 
-/// What operators call a range: its number, unless it is the meta group.
-pub(super) fn range_name(range: u64) -> String {
-    if range == 0 { "the meta group".to_owned() } else { range.to_string() }
+/// What operators call these ranges: by their numbers, but for the meta group; of many the number is said.
+pub(super) fn ranges(ids: &[u64]) -> String {
+    let numbers: Vec<String> = ids.iter().filter(|id| **id != MAP_RANGE.0).map(u64::to_string).collect();
+    let meta_group = ids.contains(&MAP_RANGE.0).then(|| "the meta group".to_owned());
+    let others = (!numbers.is_empty()).then(|| named("range", &numbers));
+    meta_group.into_iter().chain(others).collect::<Vec<_>>().join(" and ")
+}
+
+/// A noun with the names of what it is about, or their number.
+pub(super) fn named(noun: &str, names: &[String]) -> String {
+    match names {
+        [one] => format!("{noun} {one}"),
+        many if many.len() <= NAMES_MAX => format!("{noun}s {}", many.join(", ")),
+        many => format!("{} {noun}s", many.len()),
+    }
 }
 
 /// A number of things: `1 chunk`, `2 chunks`.
@@ -95,6 +112,8 @@ mod tests {
         assert_eq!([bytes(0), bytes(1023), bytes(1024), bytes(5 << 30)], ["0 B", "1023 B", "1 KiB", "5 GiB"]);
         assert_eq!([bytes(1536), bytes(40 << 20), bytes(u64::MAX)], ["1.5 KiB", "40 MiB", "16383 PiB"]);
         assert_eq!([duration(119), duration(120), duration(90_000)], ["119 s", "2 min", "25 h"]);
+        assert_eq!([ranges(&[3]), ranges(&[2, 3]), ranges(&[0])], ["range 3", "ranges 2, 3", "the meta group"]);
+        assert_eq!([ranges(&[0, 3]), ranges(&[1; 9])], ["the meta group and range 3", "9 ranges"]);
         assert_eq!([many(1, "loss", "losses"), many(0, "loss", "losses")], ["1 loss", "0 losses"]);
     }
 

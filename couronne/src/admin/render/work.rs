@@ -1,13 +1,14 @@
 //! How repair and scrubbing get on.
 
 use super::text::{Table, bar, bytes, duration, many, since};
-use couronne_admin::types::{Repair, Scrub, ScrubDrive};
+use couronne_admin::types::{ClusterStatus, Repair, Scrub, ScrubDrive};
 
-/// Repair in one line.
-pub(super) fn repair_line(repair: &Repair) -> String {
-    let waiting = match repair.parked {
-        0 => String::new(),
-        parked => format!("; {} for a drive", many(parked, "blob waits", "blobs wait")),
+/// Repair in one line, while so many drives are away.
+pub(super) fn repair_line(repair: &Repair, drives_away: u64) -> String {
+    let waiting = match (repair.parked, drives_away) {
+        (0, 0) => String::new(),
+        (0, away) => format!("; waits for {}", many(away, "drive", "drives")),
+        (parked, _) => format!("; {} for a drive", many(parked, "blob waits", "blobs wait")),
     };
     if repair.pending == 0 {
         return format!("nothing to do{waiting}");
@@ -29,9 +30,10 @@ fn time(passed: u64, left: Option<u64>) -> (String, String) {
 }
 
 /// `couronne repair status`.
-pub(crate) fn repair(repair: &Repair) -> Vec<String> {
+pub(crate) fn repair(status: &ClusterStatus) -> Vec<String> {
+    let repair = &status.repair;
     let mut lines = vec![
-        repair_line(repair),
+        repair_line(repair, status.durability.drives_away),
         format!(
             "  could be better now: {} (blobs, ranges), {}",
             repair.pending,

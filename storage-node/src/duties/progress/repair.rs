@@ -49,6 +49,8 @@ pub struct RepairStatus {
     pub grace_s: u64,
     /// Repair rows that are counted above, by how much they survive.
     pub listed_rows: u64,
+    /// Ranges whose rows were not listed since the drives stand as they do: what they survive may be less.
+    pub unlisted: Vec<RangeId>,
 }
 
 /// Blobs whose worst chunk survives so many losses, and their chunks.
@@ -178,7 +180,11 @@ impl Progress {
         {
             let ranges = self.ranges.lock();
             for (id, term) in led {
-                match ranges.get(&id).filter(|range| range.term == term) {
+                let range = ranges.get(&id).filter(|range| range.term == term);
+                if !range.is_some_and(|range| range.is_listed(snapshot)) {
+                    status.unlisted.push(id);
+                }
+                match range {
                     Some(range) => {
                         range.add_to(&mut status, snapshot);
                         left = left + range.left;
@@ -222,7 +228,12 @@ impl RangeProgress {
 
     /// Whether everything that is to be looked at is known, given how the drives stand now.
     fn is_counted(&self, now: &DriveSnapshot) -> bool {
-        self.snapshot.as_deref() == Some(now) && self.is_swept(now) && !self.is_started
+        self.is_listed(now) && self.is_swept(now) && !self.is_started
+    }
+
+    /// Whether the rows were listed with the drives as they stand now.
+    fn is_listed(&self, now: &DriveSnapshot) -> bool {
+        self.snapshot.as_deref() == Some(now)
     }
 
     /// Whether every blob was looked through for all that may be gone.
@@ -238,7 +249,7 @@ impl RangeProgress {
         if !self.is_swept(now) {
             status.pending_blobs += self.blobs.saturating_sub(self.looked).max(1);
         }
-        if self.snapshot.as_deref() == Some(now) {
+        if self.is_listed(now) {
             status.pending_blobs += self.pending_blobs();
             status.parked_blobs += parked;
         } else {
