@@ -270,8 +270,8 @@ pub struct BucketRules {
     pub object_lock: Option<Option<(bool, u64)>>,
     /// The storage policy of new blobs.
     pub policy: PolicyId,
-    /// Further configuration by field number (policies, CORS, lifecycle), kept as it is. Numbers are 64
-    /// and above; those below are for the record itself.
+    /// Further configuration that ranges need, by field number, kept as it is. Numbers are 64 and above; those below are
+    /// for the record itself.
     pub extra: Vec<(u16, Bytes)>,
 }
 
@@ -286,6 +286,15 @@ pub struct BucketEntry {
     pub created: Ordinal,
     /// Its rules as last acknowledged or, with `Creating` and `Deleting`, as being installed.
     pub rules: BucketRules,
+    /// What its owner wrote of it (a policy, an access control list, tags, ...) by number, each as the gateway encoded it,
+    /// [`Self::DOCUMENTS_BYTES_MAX`] bytes together at most. They stand in this row alone; whoever changes one raises the
+    /// version of the rules, which every range has, so that a request that was decided by an older one is told so.
+    pub documents: Vec<(u16, Bytes)>,
+}
+
+impl BucketEntry {
+    /// The most bytes of a bucket's documents together.
+    pub const DOCUMENTS_BYTES_MAX: usize = 512 << 10;
 }
 
 /// Which row names a blob: it is the blob's for as long as that row is there.

@@ -7,6 +7,7 @@
 mod cache;
 mod create;
 mod delete;
+mod document;
 mod owned;
 mod registry;
 mod rules;
@@ -21,7 +22,9 @@ use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BucketEntry, BucketState, Usage, Versioning};
 
 use super::{Engine, EngineError};
+use bytes::Bytes;
 pub(super) use cache::BucketCache;
+pub use document::BucketDocument;
 
 /// How often a sequence begins again because someone else changed the bucket meanwhile.
 const TURNS_MAX: u32 = 8;
@@ -48,8 +51,8 @@ pub struct CreateBucketRequest {
     pub versioning: Versioning,
     /// Whether object lock is on, and the default retention: (compliance, milliseconds).
     pub object_lock: Option<Option<(bool, u64)>>,
-    /// Further configuration by field number, kept as it is.
-    pub extra: Vec<(u16, bytes::Bytes)>,
+    /// Its first documents.
+    pub documents: Vec<(BucketDocument, Bytes)>,
 }
 
 /// Which buckets of an account to list.

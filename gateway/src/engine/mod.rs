@@ -37,7 +37,7 @@ use couronne_metadata::query::{Answer, Query};
 use bucket::BucketCache;
 
 pub use body::{BodyError, BodySource, BytesBody, Expected, ExpectedChecksum};
-pub use bucket::{Bucket, BucketPage, CreateBucketRequest, ListBucketsRequest, ListedBucket};
+pub use bucket::{Bucket, BucketDocument, BucketPage, CreateBucketRequest, ListBucketsRequest, ListedBucket};
 pub use error::{DigestKind, EngineError};
 pub(crate) use hash::BodyHashes;
 pub use object::{DeleteObjectRequest, Deleted, PutObjectRequest, Written};

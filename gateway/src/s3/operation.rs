@@ -178,7 +178,6 @@ const COPY_SOURCE: &str = "x-amz-copy-source";
 
 const ACCESS_LOGS: &str = "requests are logged by the gateways, not into buckets";
 const ANNOTATIONS: &str = "an object carries metadata and tags, no annotations";
-const BUCKET_TAGS: &str = "buckets carry no tags yet";
 const CORS: &str = "no answers to browsers of other origins yet";
 const DIRECTORY_BUCKETS: &str = "there are general purpose buckets only";
 const LIST_DIRECTORY_BUCKETS: &str = "there are general purpose buckets only. Clients sign it for the service `s3express`, \
@@ -314,10 +313,11 @@ operations! {
             "s3:PutReplicationConfiguration", configuration::delete_absent as DeleteAbsent, []);
         GetBucketRequestPayment(GET, Bucket, Sub("requestPayment"),
             "s3:GetBucketRequestPayment", configuration::get_absent as GetAbsent, []);
-        GetBucketTagging(GET, Bucket, Sub("tagging"),
-            "s3:GetBucketTagging", configuration::get_absent as GetAbsent, []);
+        GetBucketTagging(GET, Bucket, Sub("tagging"), "s3:GetBucketTagging", configuration::get_bucket_tagging, []);
+        PutBucketTagging(PUT, Bucket, Sub("tagging"),
+            "s3:PutBucketTagging", configuration::put_bucket_tagging, ["bucket/document.rs::put_document"]);
         DeleteBucketTagging(DELETE, Bucket, Sub("tagging"),
-            "s3:PutBucketTagging", configuration::delete_absent as DeleteAbsent, []);
+            "s3:PutBucketTagging", configuration::delete_document as DeleteDocument, ["bucket/document.rs::put_document"]);
         GetBucketWebsite(GET, Bucket, Sub("website"),
             "s3:GetBucketWebsite", configuration::get_absent as GetAbsent, []);
         DeleteBucketWebsite(DELETE, Bucket, Sub("website"),
@@ -337,7 +337,6 @@ operations! {
         PutPublicAccessBlock(PUT, Bucket, Sub("publicAccessBlock"), POLICIES);
         PutBucketReplication(PUT, Bucket, Sub("replication"), REPLICATION);
         PutBucketRequestPayment(PUT, Bucket, Sub("requestPayment"), PAYMENT);
-        PutBucketTagging(PUT, Bucket, Sub("tagging"), BUCKET_TAGS);
         PutBucketWebsite(PUT, Bucket, Sub("website"), WEBSITES);
         GetBucketAbac(GET, Bucket, Sub("abac"), POLICIES);
         PutBucketAbac(PUT, Bucket, Sub("abac"), POLICIES);

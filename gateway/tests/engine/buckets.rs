@@ -1,7 +1,7 @@
 //! Buckets: names, creation and deletion by several gateways at once, broken off anywhere.
 
 use couronne_base::testing::paused;
-use couronne_gateway::engine::{Engine, EngineError, ListBucketsRequest, Settings};
+use couronne_gateway::engine::{BucketDocument, Engine, EngineError, ListBucketsRequest, Settings};
 use couronne_gateway::testing::{FakeCluster, FakeShape, RangeFault};
 use couronne_metadata::command::Refusal;
 use couronne_metadata::system::owned;
@@ -63,6 +63,37 @@ async fn a_row_that_does_not_decode_hides_no_bucket() {
     let hidden = engine.resolve_bucket("c").await.unwrap();
     engine.delete_bucket(&hidden).await.unwrap();
     assert_eq!(names(engine, "alice").await, ["a"]);
+}
+
+/// Whoever decided by an older document is told so, in every range and when it writes another.
+#[tokio::test]
+async fn a_document_is_known_everywhere_once_it_is_written() {
+    let cluster = FakeCluster::new(&FakeShape::default());
+    let (engine, old) = (&cluster.engine, bucket(&cluster.engine, "b").await);
+    cluster.ranges.cut(old.entry.id, b"m");
+    let other = cluster.another_engine(Settings::default());
+    let seen = other.resolve_bucket("b").await.unwrap();
+    let (policy, tags) = (BucketDocument::Policy, BucketDocument::Tags);
+    other.put_document(&seen, policy, Some("{}".into())).await.unwrap();
+    for at in ["a", "x"] {
+        let stale = put(engine, &old, at, &bytes(1, 10)).await;
+        assert!(matches!(stale, Err(EngineError::StaleRules)), "{at}: {stale:?}");
+    }
+    let stale = engine.put_document(&old, tags, Some("t".into())).await;
+    assert!(matches!(stale, Err(EngineError::StaleRules)), "{stale:?}");
+    let renewed = engine.renew_bucket(&old).await.unwrap();
+    assert_eq!((renewed.document(policy), renewed.document(tags)), (Some(&"{}".into()), None));
+    put(engine, &renewed, "x", &bytes(1, 10)).await.unwrap();
+
+    engine.put_document(&renewed, tags, Some("t".into())).await.unwrap();
+    let both = engine.resolve_bucket("b").await.unwrap();
+    assert_eq!((both.document(policy), both.document(tags)), (Some(&"{}".into()), Some(&"t".into())));
+    engine.put_document(&both, policy, None).await.unwrap();
+    let left = other.resolve_bucket_now("b").await.unwrap();
+    assert_eq!((left.document(policy), left.document(tags)), (None, Some(&"t".into())));
+    let version = left.entry.rules.version;
+    other.put_document(&left, policy, None).await.unwrap();
+    assert_eq!(other.resolve_bucket_now("b").await.unwrap().entry.rules.version, version, "it is gone already");
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ pub(crate) fn create(name: &str, account: &str) -> CreateBucketRequest {
         policy: None,
         versioning: Versioning::Off,
         object_lock: None,
-        extra: Vec::new(),
+        documents: Vec::new(),
     }
 }
 

@@ -38,7 +38,7 @@ record! { PartRecord { 1 number, 2 ordinal, 3 commit, 4 etag, 5 size, 6 data, 7 
 
 choice! { Versioning { 1 Off, 2 Enabled, 3 Suspended } }
 choice! { BucketState { 1 Creating, 2 Live, 3 Deleting, 4 Dropping } }
-record! { BucketEntry { 1 id, 2 account, 3 created, 4 rules } }
+record! { BucketEntry { 1 id, 2 account, 3 created, 4 rules, 5 documents } }
 
 choice! { NamedBy { 1 Version(1 ordinal), 2 Part { 1 upload, 2 number } } }
 record! { NamedBlob { 1 blob, 2 bucket, 3 key, 4 by } }

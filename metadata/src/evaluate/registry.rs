@@ -26,7 +26,8 @@
 //! ([`BucketId::is_of`]).
 //!
 //! Promises: a row follows from the one before by a step of the life of a bucket: whichever gateway writes it, a bucket
-//! keeps its id, its account, its policy and its object lock, its rules rise by one, and its name is free only once the
+//! keeps its id, its account, its policy and its object lock, its rules rise by one with each change of them or of its
+//! documents, and its name is free only once the
 //! bucket was dropped in every range, which it is only if every range was empty. A range's rules are those that the row
 //! has or had.
 //! Must not know: how rows and rules of other ranges are read.
@@ -63,6 +64,7 @@ pub fn may_follow(name: &str, old: Option<&Bytes>, new: Option<&Bytes>) -> bool 
 
 fn follows(name: &str, old: Option<&BucketEntry>, new: Option<&BucketEntry>) -> bool {
     match (old, new) {
+        (_, Some(new)) if !is_bounded(new) => false,
         (None, None) => true,
         (None, Some(new)) => new.id.is_of(name) && new.rules.state == BucketState::Creating && new.rules.version == 1,
         (Some(old), None) => old.rules.state == BucketState::Dropping,
@@ -72,7 +74,7 @@ fn follows(name: &str, old: Option<&BucketEntry>, new: Option<&BucketEntry>) -> 
             let follow = match (old.rules.state, new.rules.state) {
                 // Ranges have the rules by then.
                 (BucketState::Creating, BucketState::Live) | (BucketState::Deleting, BucketState::Dropping) => {
-                    new.rules == in_state(&old.rules, new.rules.state)
+                    new.rules == in_state(&old.rules, new.rules.state) && new.documents == old.documents
                 }
                 (BucketState::Live, BucketState::Live | BucketState::Deleting)
                 | (BucketState::Deleting, BucketState::Live) => {
@@ -84,6 +86,10 @@ fn follows(name: &str, old: Option<&BucketEntry>, new: Option<&BucketEntry>) -> 
             keeps && follow
         }
     }
+}
+
+fn is_bounded(entry: &BucketEntry) -> bool {
+    entry.documents.iter().map(|(_, document)| document.len()).sum::<usize>() <= BucketEntry::DOCUMENTS_BYTES_MAX
 }
 
 fn in_state(rules: &BucketRules, state: BucketState) -> BucketRules {

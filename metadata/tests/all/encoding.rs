@@ -110,7 +110,13 @@ fn rules() -> BucketRules {
 }
 
 fn entry() -> BucketEntry {
-    BucketEntry { id: BucketId::from_bytes([6; 16]), account: "acc".into(), created: Ordinal(1), rules: rules() }
+    BucketEntry {
+        id: BucketId::from_bytes([6; 16]),
+        account: "acc".into(),
+        created: Ordinal(1),
+        rules: rules(),
+        documents: vec![(1, Bytes::from_static(b"{}"))],
+    }
 }
 
 fn reap() -> ReapRecord {

@@ -20,10 +20,12 @@ fn a_registry_row_follows_from_the_one_before_and_goes_only_once_the_bucket_was_
     let mut range = Range::new(Versioning::Off);
     let rules =
         BucketRules { version: 1, state: BucketState::Creating, object_lock: Some(None), ..range.rules.clone() };
-    let created = BucketEntry { id: range.bucket, account: "me".into(), created: Ordinal(1), rules };
+    let created = entry(range.bucket, rules);
     range.bucket = BucketId::SYSTEM;
     let in_state = |version, state| BucketEntry {
         rules: BucketRules { version, state, ..created.rules.clone() },
+        // Each change of the rules may come with one of the documents.
+        documents: if version == 1 { Vec::new() } else { vec![document(version)] },
         ..created.clone()
     };
     let write = |range: &mut Range, entry: Option<&BucketEntry>| {
@@ -57,6 +59,10 @@ fn a_registry_row_follows_from_the_one_before_and_goes_only_once_the_bucket_was_
             BucketEntry { created: Ordinal(2), ..next.clone() },
             BucketEntry { rules: BucketRules { object_lock: None, ..next.rules.clone() }, ..next.clone() },
             BucketEntry { rules: BucketRules { policy: PolicyId(9), ..next.rules.clone() }, ..next.clone() },
+            BucketEntry {
+                documents: vec![(1, vec![0; BucketEntry::DOCUMENTS_BYTES_MAX].into()), (2, Bytes::from_static(b"x"))],
+                ..next.clone()
+            },
         ] {
             assert_eq!(write(&mut range, Some(&other)), no_step, "{other:?}");
         }
@@ -64,6 +70,8 @@ fn a_registry_row_follows_from_the_one_before_and_goes_only_once_the_bucket_was_
             let rules = BucketRules { versioning: Versioning::Suspended, ..next.rules.clone() };
             let other = BucketEntry { rules, ..next.clone() };
             assert_eq!(write(&mut range, Some(&other)), no_step, "ranges have the rules by then");
+            let other = BucketEntry { documents: vec![document(7)], ..next.clone() };
+            assert_eq!(write(&mut range, Some(&other)), no_step, "a document changes with the rules' version");
         }
         write(&mut range, Some(&next)).unwrap();
         known = version;
@@ -93,7 +101,11 @@ fn rules(version: u64, state: BucketState) -> BucketRules {
 }
 
 fn entry(id: BucketId, rules: BucketRules) -> BucketEntry {
-    BucketEntry { id, account: "me".into(), created: Ordinal(1), rules }
+    BucketEntry { id, account: "me".into(), created: Ordinal(1), rules, documents: Vec::new() }
+}
+
+fn document(number: u64) -> (u16, Bytes) {
+    (1, Bytes::copy_from_slice(&number.to_be_bytes()))
 }
 
 /// A command of a gateway, on its way: what its node has read for it so far.

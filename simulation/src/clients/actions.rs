@@ -124,7 +124,8 @@ pub enum Outcome {
 /// Makes a bucket; whether it is there.
 pub async fn make_bucket(engine: &Engine, name: &str, versioning: Versioning) -> Result<(), EngineError> {
     let (name, account) = (name.into(), "account".into());
-    let create = CreateBucketRequest { name, account, policy: None, versioning, object_lock: None, extra: Vec::new() };
+    let create =
+        CreateBucketRequest { name, account, policy: None, versioning, object_lock: None, documents: Vec::new() };
     match engine.create_bucket(create).await {
         Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou) => Ok(()),
         Err(error) => Err(error),

@@ -20,7 +20,7 @@ pub async fn lock(engine: &Engine, until_ms: u64) -> Option<VersionId> {
         policy: None,
         versioning: Versioning::Enabled,
         object_lock: Some(None),
-        extra: Vec::new(),
+        documents: Vec::new(),
     };
     match engine.create_bucket(create).await {
         Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou) => {}

@@ -62,13 +62,14 @@ impl Engine {
             versioning: create.versioning,
             object_lock: create.object_lock,
             policy: self.policy_named(create.policy.as_deref())?,
-            extra: create.extra.clone(),
+            extra: Vec::new(),
         };
         Ok(BucketEntry {
             id: BucketId::new(ResidencyClass::default(), self.env().random_bytes(), &create.name),
             account: create.account.clone(),
             created: Ordinal(self.env().clock.wall_us()),
             rules,
+            documents: create.documents.iter().map(|(of, text)| (of.number(), text.clone())).collect(),
         })
     }
 

@@ -26,10 +26,20 @@ pub(super) enum RulesStep<'a> {
 
 impl Engine {
     /// Changes the bucket's rules: `edit` is given the rules as they are now and returns the new ones
-    /// (their `version` and `state` are set here). Returns when every range of the bucket has them.
+    /// (their `version` and `state` are set here). Returns when every range of the bucket has them. `StaleRules` if they are
+    /// others already than those that the caller was authorized under.
     pub async fn update_rules<F>(&self, bucket: &Bucket, edit: F) -> Result<Bucket, EngineError>
     where
         F: Fn(&BucketRules) -> Result<BucketRules, EngineError> + Send + Sync,
+    {
+        let of_rules = |entry: &BucketEntry| Ok(BucketEntry { rules: edit(&entry.rules)?, ..entry.clone() });
+        self.update_entry(bucket, of_rules).await
+    }
+
+    /// As [`Engine::update_rules`], of rules and documents.
+    pub(super) async fn update_entry<F>(&self, bucket: &Bucket, edit: F) -> Result<Bucket, EngineError>
+    where
+        F: Fn(&BucketEntry) -> Result<BucketEntry, EngineError> + Send + Sync,
     {
         for _ in 0..TURNS_MAX {
             let found = self.registered(&bucket.name).await?.filter(|found| found.entry.id == bucket.entry.id);
@@ -39,8 +49,12 @@ impl Engine {
                 self.resume(&bucket.name, found).await?;
                 continue;
             }
-            let rules = BucketRules { version: current.version + 1, state: BucketState::Live, ..edit(current)? };
-            let entry = BucketEntry { rules, ..found.entry };
+            if current.version != bucket.entry.rules.version {
+                return Err(EngineError::StaleRules);
+            }
+            let edited = edit(&found.entry)?;
+            let rules = BucketRules { version: current.version + 1, state: BucketState::Live, ..edited.rules };
+            let entry = BucketEntry { rules, documents: edited.documents, ..found.entry };
             if self.register(&bucket.name, Expect::Version(found.version), Some(&entry)).await?.is_some() {
                 self.install(&bucket.name, &entry).await?;
                 return Ok(self.remember(&bucket.name, entry));

@@ -79,7 +79,7 @@ impl World {
             policy: None,
             versioning: Versioning::Off,
             object_lock: None,
-            extra: Vec::new(),
+            documents: Vec::new(),
         };
         self.cluster.another_engine(crate::engine::Settings::default()).create_bucket(create).await.unwrap()
     }

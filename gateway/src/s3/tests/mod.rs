@@ -4,6 +4,7 @@
 mod bodies;
 mod bounds;
 mod client;
+mod configuration;
 mod documents;
 mod framing;
 mod hoisting;

@@ -1,12 +1,19 @@
-//! Object tags: the `x-amz-tagging` header and the `Tagging` document.
+//! Tags of objects and buckets: the `x-amz-tagging` header and the `Tagging` document.
 
 use percent_encoding::percent_decode_str;
 
 use crate::s3::error::{Code, Result, S3Error};
 use crate::s3::wire::xml::{Element, Writer};
 
-/// The most tags of an object.
-const TAGS_MAX: usize = 10;
+/// What tags are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// An object, which has 10 at most.
+    Object,
+    /// A bucket, which has 50 at most.
+    Bucket,
+}
+
 /// The longest tag key and value, in characters.
 const KEY_CHARS_MAX: usize = 128;
 const VALUE_CHARS_MAX: usize = 256;
@@ -32,12 +39,12 @@ pub fn parse_header(text: &str) -> Result<Tags> {
     if has_duplicates(&tags) {
         return Err(invalid());
     }
-    check(&tags)?;
+    check(&tags, Of::Object)?;
     Ok(tags)
 }
 
 /// Reads the `Tagging` document.
-pub fn read_document(document: &Element) -> Result<Tags> {
+pub fn read_document(document: &Element, of: Of) -> Result<Tags> {
     let set = document.child("TagSet").ok_or(Code::MalformedXML)?;
     let mut tags = Tags::new();
     for tag in set.children().iter().filter(|child| child.name() == "Tag") {
@@ -49,7 +56,7 @@ pub fn read_document(document: &Element) -> Result<Tags> {
     if has_duplicates(&tags) {
         return Err(S3Error::with_message(Code::InvalidTag, "Cannot provide multiple Tags with the same key"));
     }
-    check(&tags)?;
+    check(&tags, of)?;
     Ok(tags)
 }
 
@@ -63,9 +70,13 @@ fn form_decode(text: &str) -> Option<Box<str>> {
     percent_decode_str(&spaced).decode_utf8().ok().map(|decoded| decoded.into_owned().into_boxed_str())
 }
 
-fn check(tags: &Tags) -> Result<()> {
-    if tags.len() > TAGS_MAX {
-        return Err(S3Error::with_message(Code::BadRequest, "Object tags cannot be greater than 10"));
+fn check(tags: &Tags, of: Of) -> Result<()> {
+    let (tags_max, too_many) = match of {
+        Of::Object => (10, "Object tags cannot be greater than 10"),
+        Of::Bucket => (50, "Bucket tag count cannot be greater than 50"),
+    };
+    if tags.len() > tags_max {
+        return Err(S3Error::with_message(Code::BadRequest, too_many));
     }
     for (key, value) in tags {
         if key.is_empty() || key.chars().count() > KEY_CHARS_MAX {

@@ -26,7 +26,7 @@ struct Bucket {
 impl Bucket {
     fn entry(&self, version: u64, state: BucketState) -> BucketEntry {
         let rules = BucketRules { version, state, ..self.rules.clone() };
-        BucketEntry { id: self.id, account: "account".into(), created: Ordinal(1), rules }
+        BucketEntry { id: self.id, account: "account".into(), created: Ordinal(1), rules, documents: Vec::new() }
     }
 
     fn row(&self) -> Owner {

@@ -58,7 +58,7 @@ impl Handler for CreateBucket {
             // A lock guards versions, so it comes with them.
             versioning: if object_lock { Versioning::Enabled } else { Versioning::Off },
             object_lock: object_lock.then_some(None),
-            extra: Vec::new(),
+            documents: Vec::new(),
         };
         match gateway.engine.create_bucket(create).await {
             Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou) => {}

@@ -37,7 +37,6 @@ const ABSENT: &[(&str, Absence)] = &[
     ("publicAccessBlock", Absence::Error(Code::NoSuchPublicAccessBlockConfiguration)),
     ("replication", Absence::Error(Code::ReplicationConfigurationNotFoundError)),
     ("requestPayment", Absence::Default("RequestPaymentConfiguration", "Payer", "BucketOwner")),
-    ("tagging", Absence::Error(Code::NoSuchTagSet)),
     ("website", Absence::Error(Code::NoSuchWebsiteConfiguration)),
 ];
 

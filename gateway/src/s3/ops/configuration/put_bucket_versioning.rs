@@ -35,7 +35,11 @@ impl Handler for PutBucketVersioning {
         request.in_bucket_as_of_now()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
+    async fn execute(
+        mut authorized: Authorized<Self>,
+        gateway: &Gateway<S3>,
+        body: &mut Body<S3>,
+    ) -> Executed<Response> {
         let document = body.document(xml::document_bytes::WORDS_MAX).await?;
         let versioning = read(&xml::read(&document, "VersioningConfiguration")?)?;
         let bucket = authorized.resources();
@@ -44,7 +48,11 @@ impl Handler for PutBucketVersioning {
                 "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.";
             return Err(S3Error::with_message(Code::InvalidBucketState, message).into());
         }
-        gateway.engine.update_rules(bucket, |rules| changed(rules, versioning)).await?;
+        let engine = &gateway.engine;
+        let commit = move |now: Authorized<Self>| async move {
+            engine.update_rules(now.resources(), |rules| changed(rules, versioning)).await
+        };
+        authorized.commit(gateway, commit).await?;
         Ok(Response::ok())
     }
 }

@@ -9,7 +9,7 @@
 //! After a crash: the registry row says what was meant; the next request that meets a range with older
 //! rules brings them there.
 
-use couronne_metadata::record::Versioning;
+use couronne_metadata::record::{BucketRules, Versioning};
 
 use crate::engine::EngineError;
 use crate::front::resources::InBucket;
@@ -36,20 +36,27 @@ impl Handler for PutObjectLockConfiguration {
         request.in_bucket_as_of_now()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
+    async fn execute(
+        mut authorized: Authorized<Self>,
+        gateway: &Gateway<S3>,
+        body: &mut Body<S3>,
+    ) -> Executed<Response> {
         let document =
             xml::read(&body.document(xml::document_bytes::LOCK_CONFIGURATION_MAX).await?, "ObjectLockConfiguration")?;
-        let bucket = authorized.resources();
-        if bucket.entry.rules.versioning != Versioning::Enabled {
+        if authorized.resources().entry.rules.versioning != Versioning::Enabled {
             let message = "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration";
             return Err(S3Error::with_message(Code::InvalidBucketState, message).into());
         }
         let default = lock::read_configuration(&document)?;
-        let update = gateway.engine.update_rules(bucket, |rules| match rules.versioning {
-            Versioning::Enabled => Ok(lock::with_lock(rules, default)),
-            Versioning::Off | Versioning::Suspended => Err(EngineError::BucketBusy),
-        });
-        update.await?;
+        let engine = &gateway.engine;
+        let commit = move |now: Authorized<Self>| async move {
+            let locked = |rules: &BucketRules| match rules.versioning {
+                Versioning::Enabled => Ok(lock::with_lock(rules, default)),
+                Versioning::Off | Versioning::Suspended => Err(EngineError::BucketBusy),
+            };
+            engine.update_rules(now.resources(), locked).await
+        };
+        authorized.commit(gateway, commit).await?;
         Ok(Response::ok())
     }
 }

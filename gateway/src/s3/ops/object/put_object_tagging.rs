@@ -39,11 +39,8 @@ impl Handler for PutObjectTagging {
         gateway: &Gateway<S3>,
         body: &mut Body<S3>,
     ) -> Executed<Response> {
-        let tags = tags::read_document(&xml::read_list(
-            &body.document(xml::document_bytes::TAGGING_MAX).await?,
-            "Tagging",
-            "Tag",
-        )?)?;
+        let document = body.document(xml::document_bytes::TAGGING_MAX).await?;
+        let tags = tags::read_document(&xml::read_list(&document, "Tagging", "Tag")?, tags::Of::Object)?;
         let key = authorized.request().need_key()?.clone();
         let version = authorized.operation().version;
         let (engine, key, tags) = (&gateway.engine, &key, &tags);

@@ -1,0 +1,41 @@
+//! GetBucketTagging: the tags of a bucket.
+//!
+//! Promises: speaks of the tags as of now; a bucket without any is told so by an error of its own.
+//! Steps: write the document.
+//! Writes: nothing.
+
+use couronne_base::codec;
+
+use crate::engine::{BucketDocument, EngineError};
+use crate::front::resources::InBucket;
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::s3::address::Request;
+use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::wire::tags::{self, Tags};
+
+/// It has no parameters.
+pub(crate) struct GetBucketTagging;
+
+impl Handler for GetBucketTagging {
+    type Face = S3;
+    type Resources = InBucket;
+
+    fn parse(_: &Request) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn resources(&self, request: &Request) -> Result<InBucket> {
+        request.in_bucket_as_of_now()
+    }
+
+    async fn execute(authorized: Authorized<Self>, _: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
+        let bucket = authorized.resources();
+        let Some(encoded) = bucket.document(BucketDocument::Tags) else {
+            return Err(S3Error::new(Code::NoSuchTagSet).detail("BucketName", &*bucket.name).into());
+        };
+        let tags: Tags =
+            codec::decode(encoded).map_err(|error| EngineError::Corrupt(format!("bucket tags: {error}")))?;
+        Ok(Response::xml(tags::document(&tags)))
+    }
+}
