@@ -12,7 +12,12 @@ use super::face::{Face, FaceOperation as _};
 use super::gateway::Gateway;
 use super::handler::{ErrorOf, Handler, RequestOf};
 use super::resources::{ResolvedResources, Resources};
-use crate::access::{self, Decision, Principal, Question};
+use crate::access::arn::AccountNumber;
+use crate::access::context::NoKeys;
+use crate::access::principal::{AccountRef, Principal};
+use crate::access::{
+    self, BucketFacts, ObjectFacts, ObjectOwnership, PublicAccessBlock, Question, Resource, Rights, Target,
+};
 use crate::engine::EngineError;
 use crate::identity::Credential;
 
@@ -122,13 +127,33 @@ fn decide<H: Handler>(
 ) -> Result<(), FrontError<ErrorOf<H>>> {
     for (bucket, role) in resources.buckets() {
         let action = operation.action(role);
-        let principal = Principal { account: &caller.account };
-        let question = Question { principal, action, owner: &bucket.entry.account };
-        if access::decide(&question) == Decision::Deny {
-            tracing::debug!(account = &*caller.account, action, bucket = &*bucket.name, "denied");
+        // Every credential of an account counts as its root, and a bucket serves its owner's account alone.
+        let decision = access::decide(&Question {
+            principal: Principal::Root(account(&caller.account)),
+            rights: Rights::default(),
+            action,
+            resource: Resource::Bucket(&bucket.name),
+            target: Target::Bucket(BucketFacts {
+                owner: account(&bucket.entry.account),
+                policy: None,
+                acl: None,
+                ownership: ObjectOwnership::BucketOwnerEnforced,
+                block: PublicAccessBlock::ALL,
+            }),
+            object: ObjectFacts::None,
+            request: &NoKeys,
+            now_ms: 0,
+        });
+        if !decision.is_allow() {
+            tracing::debug!(account = &*caller.account, action, bucket = &*bucket.name, ?decision, "denied");
             return Err(of_face(Rejection::AccessDenied));
         }
         gateway.face.check_bucket(request, bucket, role).map_err(FrontError::Face)?;
     }
     Ok(())
+}
+
+/// An account by its canonical id. No number is given to accounts yet.
+const fn account(canonical: &str) -> AccountRef<'_> {
+    AccountRef { number: AccountNumber::UNASSIGNED, canonical }
 }
