@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use super::findings::OmittedDrives;
 use super::noted::{DriveNotes, LeftOut};
 use super::rocks_stores::{FOLDER, RocksStores};
-use super::{NodeDrive, Reopen};
+use super::{NodeDrive, Reopen, space};
 use crate::disk::files::FileDisk;
 use crate::disk::{Disk, copies, read_copies};
 use crate::error::NodeError;
@@ -113,6 +113,7 @@ async fn open(folder: &Path, settings: &RocksSettings, name: &str) -> Result<Nod
         _ => failed(&error),
     });
     let disk: Arc<dyn Disk> = Arc::new(disk?);
+    space::give_up_if_short(name, &*disk).await.map_err(|error| failed(&error))?;
     let (path, how) = (folder.to_owned(), settings.clone());
     let opened = tokio::task::spawn_blocking(move || RocksStores::open(&path, &how)).await;
     let stores = Arc::new(opened.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?);

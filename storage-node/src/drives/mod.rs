@@ -16,6 +16,7 @@ mod rocks_stores;
 mod scrub_note;
 pub mod shards;
 mod slowness;
+mod space;
 mod stores;
 pub(crate) mod threads;
 mod watch;

@@ -14,6 +14,7 @@ mod beyond;
 mod campaign;
 mod damage;
 mod first_start;
+mod full;
 mod groups;
 mod hanging;
 mod rot;
