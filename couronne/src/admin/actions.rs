@@ -197,8 +197,9 @@ impl AdminActions {
         }
         let opened = drives::open_one(&folder, self.folders.len()).await?;
         self.node.replace_drive(id, &opened).await?;
-        let noted = self.folder.keep_drive_notes(&self.node.noted_drives().await);
-        noted.map_err(|error| ApiError::new(ErrorCode::Unavailable, error))?;
+        // The data folder's own files may have been on the disk that died.
+        let kept = self.folder.restore().and(self.folder.keep_drive_notes(&self.node.noted_drives().await));
+        kept.map_err(|error| ApiError::new(ErrorCode::Unavailable, error))?;
         Ok(format!("drive {id} begins anew in {}; repair refills it", folder.display()))
     }
 

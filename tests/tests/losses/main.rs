@@ -17,6 +17,7 @@ mod first_start;
 mod full;
 mod groups;
 mod hanging;
+mod replaced;
 mod rot;
 mod safety;
 mod segments;
