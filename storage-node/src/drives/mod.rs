@@ -35,7 +35,7 @@ use parking_lot::Mutex;
 pub(crate) use self::damage::{DamageReport, DamageReports};
 pub(crate) use self::findings::{ForgetfulDrives, OmittedDrives};
 pub(crate) use self::folders::is_folder;
-pub use self::folders::{empty_folder, is_in_use, open_folder, open_folders};
+pub use self::folders::{check_makeable, empty_folder, is_in_use, open_folder, open_folders};
 pub use self::memory_stores::MemoryStores;
 pub(crate) use self::mount::{FoundDrive, begin_stores_anew, keep_rotten_stores, mount, mount_all};
 pub(crate) use self::mounted::MountedDrive;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use couronne_tests::server::Server;
+use couronne_tests::server::{Server, ServerShape};
 use serde_json::Value;
 
 /// How long anything may take to come true.
@@ -66,4 +66,35 @@ fn a_data_folder_on_a_new_disk_is_whole_again_once_its_drive_is_replaced() {
     server.kill();
     server.restart();
     assert_eq!(id_in(&server, &lost.join("drive")), id);
+}
+
+/// A folder that is not there is no proof of a new disk: it is made only where it was removed from a disk that is there.
+#[test]
+fn a_missing_folder_is_made_again_only_on_the_disk_that_it_was_on() {
+    let mut server = Server::start_with_hanging_drive(ServerShape::SixDrives.flags(), 1);
+    let [first, second] = [1, 2].map(|number| id_in(&server, &server.drive(number)));
+    std::fs::remove_dir_all(server.drive(2)).unwrap();
+    until_down(&server, &second, true);
+    assert!(replace(&server, &second).status.success(), "its disk is there");
+    until_down(&server, &second, false);
+
+    server.stop();
+    server.unmount(1);
+    std::fs::remove_dir(server.drive(1)).unwrap();
+    server.restart();
+    assert!(server.log().contains("its folder is not there"), "{}", server.log());
+    let refused = replace(&server, &first);
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && why.contains("make the folder on it"), "{why}");
+    assert!(!server.drive(1).exists(), "nothing is made in the place of a disk that is not mounted");
+    server.stop();
+    server.mount(1);
+    server.restart();
+    until_down(&server, &first, false);
+
+    server.stop();
+    server.unmount(1);
+    server.restart();
+    assert!(replace(&server, &first).status.success(), "the operator made the folder, and says so");
+    until_down(&server, &first, false);
 }
