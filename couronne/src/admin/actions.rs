@@ -13,7 +13,9 @@ use couronne_cluster::Role;
 use couronne_gateway::identity::Identity;
 use couronne_placement::{Redundancy, RedundancyError};
 use couronne_ring::{DriveId, FailureDomain, NodeId};
-use couronne_storage_node::node::{LocalNode, NodeError, TokenPlan, TokenRow, empty_folder, is_in_use};
+use couronne_storage_node::node::{
+    DriveNotes, LocalNode, NodeError, TokenPlan, TokenRow, check_makeable, empty_folder, is_in_use,
+};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -183,6 +185,7 @@ impl AdminActions {
         let id =
             DriveId::parse(drive).ok_or_else(|| ApiError::new(ErrorCode::InvalidRequest, "no drive's identity"))?;
         let folder = self.folder_of(id).await?;
+        check_makeable(&folder, &self.drive_notes()?).await?;
         let in_use = is_in_use(&folder).await?;
         if is_forced {
             spare::check(&self.status.read().await, |other| other.id == id.to_string())?;
@@ -197,9 +200,14 @@ impl AdminActions {
         }
         let opened = drives::open_one(&folder, self.folders.len()).await?;
         self.node.replace_drive(id, &opened).await?;
-        let noted = self.folder.keep_drive_notes(&self.node.noted_drives().await);
-        noted.map_err(|error| ApiError::new(ErrorCode::Unavailable, error))?;
+        // The data folder's own files may have been on the disk that died.
+        let kept = self.folder.restore().and(self.folder.keep_drive_notes(&self.node.noted_drives().await));
+        kept.map_err(|error| ApiError::new(ErrorCode::Unavailable, error))?;
         Ok(format!("drive {id} begins anew in {}; repair refills it", folder.display()))
+    }
+
+    fn drive_notes(&self) -> Result<DriveNotes, ActionError> {
+        Ok(self.folder.drive_notes().map_err(|error| ApiError::new(ErrorCode::Unavailable, error))?)
     }
 
     /// The folder of a drive: where it was opened, else the one that is noted for it, else the first of the settings that
@@ -209,7 +217,7 @@ impl AdminActions {
         if let Some((_, name)) = names.iter().find(|(drive, _)| *drive == id) {
             return Ok(PathBuf::from(name));
         }
-        let notes = self.folder.drive_notes().map_err(|error| ApiError::new(ErrorCode::Unavailable, error))?;
+        let notes = self.drive_notes()?;
         let of_id = |folder: &PathBuf| notes.by_name.get(&folder.display().to_string()).map(|noted| noted.drive == id);
         let (noted, others): (Vec<_>, Vec<_>) = self.folders.iter().partition(|folder| of_id(folder) == Some(true));
         let unnoted = others.into_iter().filter(|folder| of_id(folder).is_none());

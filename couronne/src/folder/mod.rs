@@ -90,7 +90,7 @@ pub(crate) struct DataFolder {
     kept_map: Mutex<u64>,
     /// Goes before the locks do.
     _new_files: NewFiles,
-    _locks: Vec<File>,
+    locks: Mutex<Vec<File>>,
 }
 
 /// Why the data folders were refused.
@@ -366,8 +366,37 @@ impl DataFolder {
             false => WantedKey::Begin,
         };
         let node_key = NodeKey::find(settings, wanted)?;
-        let kept_map = Mutex::default();
-        Ok(Self { folders, node_key, asked_drives, kept_map, _new_files: new_files, _locks: locks })
+        let (kept_map, locks) = (Mutex::default(), Mutex::new(locks));
+        Ok(Self { folders, node_key, asked_drives, kept_map, _new_files: new_files, locks })
+    }
+
+    /// Gives each data folder what it lacks of the files that the others have, and takes its lock: another disk may have
+    /// taken the place of the one that it was on. Whatever is there stays.
+    pub(crate) fn restore(&self) -> Result<(), DataFolderError> {
+        for folder in &self.folders {
+            let path = folder.join("lock");
+            if !files::exists(&path).map_err(DataFolderError::io("reading", &path))? {
+                let lock = files::lock(path.clone()).map_err(DataFolderError::io("locking", &path))?;
+                self.locks.lock().push(lock.ok_or_else(|| DataFolderError::InUse(folder.clone()))?);
+            }
+        }
+        for name in NAMES {
+            let (mut text, mut lacking) = (None, Vec::new());
+            for folder in &self.folders {
+                match read_copy(&folder.join(name)) {
+                    Ok(None) => lacking.push(folder),
+                    // A damaged copy is no copy.
+                    copy => text = text.or(copy.ok().flatten()),
+                }
+            }
+            let Some(text) = text else { continue };
+            for folder in lacking {
+                let written = files::replace(folder, name, &text);
+                written.map_err(DataFolderError::io("writing", &folder.join(name)))?;
+                tracing::warn!(file = %folder.join(name).display(), "was gone: it is written again");
+            }
+        }
+        Ok(())
     }
 
     /// Removes what the node's key sealed, but for the identity.

@@ -403,3 +403,31 @@ fn an_announcement_is_found_until_it_is_withdrawn() {
     folder.withdraw();
     assert!(matches!(running_server(home.path()), Err(DataFolderError::NotRunning(_))));
 }
+
+/// Another disk takes the place of one while the process runs: its data folder gets what the others have, and the lock.
+#[test]
+fn a_data_folder_on_another_disk_gets_what_the_others_have() {
+    let home = tempfile::tempdir().unwrap();
+    let [first, second] = ["a", "b"].map(|name| home.path().join(name));
+    join(&[&first, &second], 2);
+    let folder = open(&[&first, &second]).unwrap();
+    folder.keep_cluster_keys(&[ClusterKey::new(&env::system())]).unwrap();
+    folder.keep_map(&map()).unwrap();
+    std::fs::write(first.join(announcement::SERVER), "where it listens").unwrap();
+    std::fs::write(second.join(announcement::SERVER), "where it listens").unwrap();
+    for lost in [&first, &second] {
+        let other = if lost == &first { &second } else { &first };
+        std::fs::remove_dir_all(lost).unwrap();
+        std::fs::create_dir(lost).unwrap();
+        folder.restore().unwrap();
+        for name in [identity::IDENTITY, sealed::CLUSTER_KEYS, map::MAP, announcement::SERVER] {
+            let [again, kept] = [lost, other].map(|folder| std::fs::read(folder.join(name)).unwrap());
+            assert!(again == kept && !kept.is_empty(), "{name}");
+        }
+        assert!(!lost.join(joining::JOINING).exists(), "what nobody has is not made");
+        assert!(files::lock(lost.join("lock")).unwrap().is_none(), "no other process takes the folder");
+    }
+    std::fs::write(second.join(map::MAP), "of its own").unwrap();
+    folder.restore().unwrap();
+    assert_eq!(std::fs::read_to_string(second.join(map::MAP)).unwrap(), "of its own", "what is there stays");
+}

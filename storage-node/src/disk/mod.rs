@@ -7,10 +7,10 @@
 //! Must not know: what the bytes mean.
 
 pub(crate) mod copies;
-mod descriptors;
 pub mod files;
 mod pieces;
 mod replace;
+mod shortage;
 #[cfg(feature = "testing")]
 pub mod simulated;
 mod watched;
@@ -22,8 +22,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub(crate) use copies::{read_copies, write_copies};
-pub(crate) use descriptors::{is_out_of_files, when_files_are_left};
 pub(crate) use replace::replace;
+pub(crate) use shortage::{PAUSE, is_out_of_files, is_out_of_space, when_files_are_left, when_there_is_room};
 pub(crate) use watched::{CALL_TIME_MAX, CallWatch, WatchedDisk};
 
 /// How a file is used. Buffered and direct I/O never meet on one file.

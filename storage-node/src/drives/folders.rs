@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use super::findings::OmittedDrives;
 use super::noted::{DriveNotes, LeftOut};
 use super::rocks_stores::{FOLDER, RocksStores};
-use super::{NodeDrive, Reopen};
+use super::{NodeDrive, Reopen, space};
 use crate::disk::files::FileDisk;
 use crate::disk::{Disk, copies, read_copies};
 use crate::error::NodeError;
@@ -23,6 +23,9 @@ pub(super) const MAP: &str = "map";
 
 /// A file that stands in every drive's folder once the drive was formatted.
 const IDENTITY: &str = "drive";
+
+/// What is told of a drive whose folder is not there. It counts as away: nothing of it is given up.
+const NOT_THERE: &str = "its folder is not there: its disk is probably not mounted. Mount it and restart the node";
 
 /// Opens the drives in these folders. At the first start, when no folder is in use, they are made. What is noted of them
 /// tells which are not mounted.
@@ -39,7 +42,7 @@ pub async fn open_folders(
     for folder in folders {
         let name = folder.display().to_string();
         if formed && !exists(folder.clone()).await? {
-            omitted.note(&name, &"its folder is not there");
+            omitted.note(&name, &NOT_THERE);
             continue;
         }
         if formed && let Err(why) = check_mounted(folder, &name, notes).await? {
@@ -69,10 +72,30 @@ async fn check_mounted(folder: &Path, name: &str, notes: &DriveNotes) -> Result<
     if is_in_use(folder).await? {
         return Ok(Ok(()));
     }
+    Ok(notes.check_mounted(name, file_system_of(folder).await?))
+}
+
+/// Refuses to make the folder of a drive that is to begin anew, if it is not there and its disk is probably not mounted.
+/// A folder that is there is fine.
+pub async fn check_makeable(folder: &Path, notes: &DriveNotes) -> Result<(), NodeError> {
+    if exists(folder.to_owned()).await? {
+        return Ok(());
+    }
+    let absolute = std::path::absolute(folder)?;
+    for above in absolute.ancestors().skip(1) {
+        if exists(above.to_owned()).await? {
+            let name = folder.display().to_string();
+            let judged = notes.check_removed(&name, file_system_of(above).await?);
+            return judged.map_err(|why| NodeError::Drive(format!("{name}: {why}")));
+        }
+    }
+    Ok(())
+}
+
+async fn file_system_of(folder: &Path) -> Result<u64, NodeError> {
     let folder = folder.to_owned();
     let looked = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&folder)).await;
-    let file_system = looked.map_err(std::io::Error::other)?.map_err(std::io::Error::from)?.f_fsid;
-    Ok(notes.check_mounted(name, file_system))
+    Ok(looked.map_err(std::io::Error::other)?.map_err(std::io::Error::from)?.f_fsid)
 }
 
 /// Opens the drive in one folder, which is made if it is not there.
@@ -113,6 +136,7 @@ async fn open(folder: &Path, settings: &RocksSettings, name: &str) -> Result<Nod
         _ => failed(&error),
     });
     let disk: Arc<dyn Disk> = Arc::new(disk?);
+    space::give_up_if_short(name, &*disk).await.map_err(|error| failed(&error))?;
     let (path, how) = (folder.to_owned(), settings.clone());
     let opened = tokio::task::spawn_blocking(move || RocksStores::open(&path, &how)).await;
     let stores = Arc::new(opened.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?);

@@ -1,5 +1,5 @@
 //! The fake of a drive's RocksDB in tests and simulation: stores in memory, which outlive the node that uses them as a
-//! drive's files do. They hang, fail and rot when they are told to.
+//! drive's files do. They hang, fail, rot and have no space when they are told to.
 //!
 //! Promises: what [`Stores`] promises and not a bit more. What was opened before a crash, or before the stores were opened
 //! again, reaches them no more.
@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
@@ -50,6 +51,8 @@ struct Opening {
     failed: OnceLock<&'static str>,
     /// Why no writes are taken, if none are.
     sealed: OnceLock<&'static str>,
+    /// Whether no space is left for writes.
+    is_full: AtomicBool,
 }
 
 impl Database {
@@ -77,7 +80,8 @@ impl Opening {
 
     fn check_writes(&self) -> Result<(), StoreError> {
         let sealed = self.sealed.get().map(|what| StoreError::Sealed((*what).to_owned()));
-        self.check().and(sealed.map_or(Ok(()), Err))
+        self.check().and(sealed.map_or(Ok(()), Err))?;
+        if self.is_full.load(Ordering::Relaxed) { Err(StoreError::Full) } else { Ok(()) }
     }
 }
 
@@ -144,6 +148,11 @@ impl MemoryStores {
     /// Has rot be met while rows are rewritten: no writes are taken until the stores are opened again.
     pub fn seal(&self) {
         self.database.lock().opening.sealed.get_or_init(|| "a compaction met a rotten block");
+    }
+
+    /// Has no space left for writes, or some again, until the stores are opened again.
+    pub fn set_full(&self, is_full: bool) {
+        self.database.lock().opening.is_full.store(is_full, Ordering::Relaxed);
     }
 
     /// Has files rot without which the stores cannot be opened again.

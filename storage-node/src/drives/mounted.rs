@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use super::scrub_note::ScrubNote;
 use super::shards::OpenError;
 use super::slowness::Slowness;
+use super::space::DriveSpace;
 use super::stores::{SHARD_INDEX, Stores};
 use super::threads::{LONG_CALL_TIME_MAX, StoreThreads};
 use super::{Drive, Identity, IdentityError, Parts, Settings};
@@ -76,7 +77,7 @@ pub(crate) struct MountedDrive {
     down: ArcSwapOption<String>,
     /// Whether calls to it come back in time.
     slowness: Slowness,
-    full: AtomicBool,
+    space: DriveSpace,
     /// Held while the node's file is written to it.
     file: Arc<tokio::sync::Mutex<()>>,
     leaving: AtomicBool,
@@ -117,7 +118,7 @@ impl MountedDrive {
         let opening = OpeningShards { name: &name, disk: &disk, stores: &stores, threads: &threads, env, settings };
         let shards = opening.start(identity).await?;
         let down = ArcSwapOption::empty();
-        let [full, leaving, is_marked, is_registered, is_new] = [false; 5].map(AtomicBool::new);
+        let [leaving, is_marked, is_registered, is_new] = [false; 4].map(AtomicBool::new);
         let (id, log, start) = (identity.drive, Arc::new(log), u64::from_be_bytes(env.random_bytes()));
         let incarnation = AtomicU64::new(identity.incarnation);
         let scrub = scrub_note(&name, &disk, &shards, env).await;
@@ -134,7 +135,7 @@ impl MountedDrive {
             incarnation,
             down,
             slowness: Slowness::new(calls),
-            full,
+            space: DriveSpace::default(),
             file: Arc::default(),
             leaving,
             is_marked,
@@ -232,6 +233,7 @@ impl MountedDrive {
     pub(crate) fn take_down(&self, reason: &str) {
         self.down.rcu(|old| old.clone().or_else(|| Some(Arc::new(reason.to_owned()))));
         self.log.close(reason);
+        self.threads.end();
     }
 
     /// Whether its stores are known to be rotten.
@@ -239,10 +241,11 @@ impl MountedDrive {
         self.stores.rot().is_some()
     }
 
-    /// Whether it is to be mounted again once it is out of service: with another index, other stores, or the segments
-    /// that are left.
+    /// Whether it is to be mounted again once it is out of service: with another index, other stores, the segments
+    /// that are left, or once there is space.
     pub(crate) fn wants_remount(&self) -> bool {
-        self.shards.is_index_rotten() || self.shards.is_segment_missing() || self.is_rotten()
+        let is_damaged = self.shards.is_index_rotten() || self.shards.is_segment_missing() || self.is_rotten();
+        is_damaged || self.log.found_no_space()
     }
 
     /// Looks whether its stores or its index are rotten, so that the drive cannot go on as it is, and why. The index is
@@ -307,12 +310,15 @@ impl MountedDrive {
         Arc::clone(&self.file).try_lock_owned().ok()
     }
 
-    /// Looks how much space is left. New rows are refused once half of what shards must leave free
-    /// is gone: the rest is for the log, for deletions and for compaction. Whether that changed.
+    /// Looks how much space is left, and sees to the ballast. Whether the drive is full now, or is so no longer.
     pub(crate) async fn look_at_space(&self) -> bool {
-        let Ok(space) = self.disk.space().await else { return false };
-        let full = space.free < Settings::for_space(space).reserve_bytes / 2;
-        self.full.swap(full, Ordering::Relaxed) != full
+        match self.space.look(&self.name, &*self.disk).await {
+            Ok(has_changed) => has_changed,
+            Err(error) => {
+                tracing::warn!(drive = self.name, %error, "the space of a drive cannot be looked at");
+                false
+            }
+        }
     }
 
     /// The drive's node is about to stop.
@@ -324,7 +330,7 @@ impl MountedDrive {
     pub(crate) fn writes(&self) -> WriteState {
         match () {
             () if self.leaving.load(Ordering::Relaxed) => WriteState::Stopping,
-            () if self.full.load(Ordering::Relaxed) => WriteState::Full,
+            () if self.space.is_full() => WriteState::Full,
             () => WriteState::Writable,
         }
     }

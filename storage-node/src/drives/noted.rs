@@ -1,7 +1,7 @@
 //! Which drive each folder of the node held when it was last used, and on which file system the folder was.
 //!
 //! An empty folder says nothing of itself: it may be that of a drive whose disk was replaced, that of a new one, or a
-//! mount point whose disk is not mounted. By these notes the three are told apart.
+//! mount point whose disk is not mounted. By these notes the three are told apart. A folder that is not there says no more.
 //! Promises: a folder keeps the identity that it was given; an empty folder on another file system than noted is taken
 //! for a missing mount, never for a drive; so is every empty one while the notes are lost.
 //! Must not know: where the notes are kept.
@@ -41,6 +41,13 @@ pub(crate) enum LeftOut {
          beside the drives and restart the node"
     )]
     NotMounted(DriveId),
+    /// It is not there, and where it was is not the file system that was noted.
+    #[error(
+        "the folder is not there, and what is there of its path is not on the file system that its drive was on: its disk is \
+         probably not mounted. Mount it. If another disk is to take its place, mount that, make the folder on it, and give \
+         the order again"
+    )]
+    NotThere,
     /// What was noted of it is lost.
     #[error(
         "the folder is empty, and drives.toml beside the drives, which noted what drive it held, is damaged: its disk is \
@@ -75,6 +82,13 @@ impl DriveNotes {
         }
     }
 
+    /// Refuses to make a folder that is not there, unless on the file system that was noted of it: there it was removed from
+    /// a disk that is mounted.
+    pub(crate) fn check_removed(&self, name: &str, file_system: u64) -> Result<(), LeftOut> {
+        let is_removed = self.by_name.get(name).is_some_and(|noted| noted.file_system == file_system);
+        if is_removed { Ok(()) } else { Err(LeftOut::NotThere) }
+    }
+
     /// The drive whose place an empty folder takes: the one that is noted for it; if none is, the first of those that
     /// are missing and that are noted for no folder. `own` are the drives of the node, `taken` those that have a folder.
     pub(crate) fn place_of(
@@ -93,6 +107,25 @@ impl DriveNotes {
                 let is_noted = |id: &DriveId| self.by_name.values().any(|noted| noted.drive == *id);
                 own.difference(taken).copied().find(|id| !is_noted(id)).ok_or(LeftOut::NoneMissing)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_not_there_was_removed_only_if_its_file_system_is_there() {
+        let noted = NotedDrive { drive: DriveId(7), file_system: 5 };
+        let notes = DriveNotes { by_name: [("a".to_owned(), noted)].into(), are_lost: false };
+        for (notes, name, file_system, expected) in [
+            (&notes, "a", 5, Ok(())),
+            (&notes, "a", 6, Err(LeftOut::NotThere)),
+            (&notes, "b", 5, Err(LeftOut::NotThere)),
+            (&DriveNotes::default(), "a", 5, Err(LeftOut::NotThere)),
+        ] {
+            assert_eq!(notes.check_removed(name, file_system), expected, "{name} on {file_system}");
         }
     }
 }

@@ -3,18 +3,21 @@
 //! A database that waits for its medium holds its thread. So rows are read at once where memory has them, and else on a
 //! thread that may wait; a drive has so many of these and no more, so that one that hangs takes none from others. No
 //! such call is made on a thread that runs tasks.
-//! Promises: a call that was begun goes on to its end, though nobody may wait for it; until then its thread counts.
+//! Promises: a call that was begun goes on to its end, though nobody may wait for it; until then its thread counts. A write
+//! that finds no space is made again until there is some: it costs no drive.
 //! Must not know: what rows mean.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use couronne_base::blocking::blocking;
 use couronne_metadata::store::{Store, StoreError, View};
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 use super::stores::Stores;
-use crate::disk::{CALL_TIME_MAX, CallWatch};
+use crate::disk::{CALL_TIME_MAX, CallWatch, PAUSE};
 
 /// The most calls to the stores of one drive that wait for its medium at once; more wait for their turn.
 const CALLS_AT_ONCE: usize = 32;
@@ -29,11 +32,14 @@ pub struct StoreThreads {
     stores: Option<Arc<dyn Stores>>,
     calls: CallWatch,
     permits: Arc<Semaphore>,
+    /// The drive is out of service: nothing waits for space any more.
+    is_ended: Arc<AtomicBool>,
 }
 
 impl Default for StoreThreads {
     fn default() -> Self {
-        Self { stores: None, calls: CallWatch::default(), permits: Arc::new(Semaphore::new(CALLS_AT_ONCE)) }
+        let permits = Arc::new(Semaphore::new(CALLS_AT_ONCE));
+        Self { stores: None, calls: CallWatch::default(), permits, is_ended: Arc::default() }
     }
 }
 
@@ -69,6 +75,30 @@ impl StoreThreads {
             call()
         });
         called.await.map_err(|error| ended(&error))
+    }
+
+    /// Does what writes, again and again while no space is left for it: what finds none has changed nothing.
+    pub(crate) async fn when_there_is_room<T, F: Future<Output = Result<T, StoreError>>>(
+        &self,
+        mut write: impl FnMut() -> F,
+    ) -> Result<T, StoreError> {
+        let mut is_told = false;
+        loop {
+            match write().await {
+                Err(StoreError::Full) if !self.is_ended.load(Ordering::Relaxed) => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::warn!("rows of a drive wait for space");
+                    }
+                    sleep(PAUSE).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Ends all waiting for space.
+    pub(crate) fn end(&self) {
+        self.is_ended.store(true, Ordering::Relaxed);
     }
 
     /// Reads rows of a store: at once if memory has them all. `read` may be called twice.

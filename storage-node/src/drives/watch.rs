@@ -49,6 +49,7 @@ pub(crate) fn watch(
     tokio::spawn(watch_log(Arc::clone(drive), Weak::clone(&on_failure), stop.watch()));
     let calls = CallRounds { drive: Arc::clone(drive), on_failure: Weak::clone(&on_failure) };
     rounds::begin(drives, stop, calls);
+    rounds::begin(drives, stop, SpaceRounds(Arc::clone(drive)));
     rounds::begin(drives, stop, DriveRounds { drive: Arc::clone(drive), rounds: 0, on_failure });
 }
 
@@ -99,6 +100,30 @@ impl Rounds for CallRounds {
     }
 }
 
+/// Looks at the space of a drive. What the rounds below do may wait for the space that these give them.
+struct SpaceRounds(Arc<MountedDrive>);
+
+#[async_trait]
+impl Rounds for SpaceRounds {
+    type Of = Drives;
+
+    fn rest(&self, _: &Drives) -> Duration {
+        ROUND
+    }
+
+    async fn round(&mut self, drives: &Arc<Drives>) -> bool {
+        let Self(drive) = self;
+        if drive.down().is_some() {
+            return false;
+        }
+        if drive.look_at_space().await {
+            tracing::warn!(drive = drive.name, writes = ?drive.writes(), "the drive's space for new data changes");
+            drives.show();
+        }
+        true
+    }
+}
+
 struct DriveRounds {
     drive: Arc<MountedDrive>,
     rounds: u64,
@@ -121,7 +146,7 @@ impl Rounds for DriveRounds {
         ROUND
     }
 
-    async fn round(&mut self, drives: &Arc<Drives>) -> bool {
+    async fn round(&mut self, _: &Arc<Drives>) -> bool {
         let drive = &self.drive;
         if drive.down().is_some() {
             return false;
@@ -141,12 +166,9 @@ impl Rounds for DriveRounds {
             self.fail("segment files are gone").await;
             return false;
         }
-        if drive.look_at_space().await {
-            tracing::warn!(drive = drive.name, writes = ?drive.writes(), "the drive's space for new data changes");
-            drives.show();
-        }
         match drive.shards.maintain().await {
-            Ok(_) => {}
+            // Deletions make room, or the program that filled the disk does.
+            Ok(_) | Err(ShardError::Full) => {}
             Err(ShardError::Down(reason)) => {
                 // What took the index down may be rot that was met since: the drive is mounted again then.
                 let reason = drive.look_for_rot().await.unwrap_or(reason);

@@ -26,7 +26,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use self::types::{Entry, Position, ReplicaId, Vote};
-use crate::disk::Disk;
+use crate::disk::{Disk, is_out_of_space};
 use newest::NewestNote;
 use record::Record;
 pub(crate) use record::{decode_members, encode_members, put_position, put_vote, take_position, take_vote};
@@ -57,6 +57,9 @@ pub enum LogError {
     /// The medium failed; the log is closed for good.
     #[error("log failed: {0}")]
     Failed(String),
+    /// A write over what was there found no space; the log is closed, and another start goes on with it.
+    #[error("log found no space: {0}")]
+    NoSpace(String),
     /// The log was closed on purpose.
     #[error("log was closed: {0}")]
     Closed(String),
@@ -73,7 +76,7 @@ pub enum LogError {
 
 impl From<std::io::Error> for LogError {
     fn from(error: std::io::Error) -> Self {
-        Self::Failed(error.to_string())
+        if is_out_of_space(&error) { Self::NoSpace(error.to_string()) } else { Self::Failed(error.to_string()) }
     }
 }
 
@@ -131,11 +134,12 @@ impl DriveLog {
         let queue = Arc::new(Queue::default());
         let (failed_to, failed) = watch::channel(None);
         let (usage_to, usage) = watch::channel(writer::Usage::default());
-        let components = writer::Components { disk, drive, note, env: env.clone(), states: Arc::clone(&states) };
+        let (env, shared) = (env.clone(), (Arc::clone(&states), Arc::clone(&queue)));
+        let components = writer::Components { disk, drive, note, env, states: shared.0, queue: shared.1 };
         let mut writer = Writer::open(components, recovered, usage_to, Arc::clone(&end)).await?;
         let for_task = Arc::clone(&queue);
         tokio::spawn(async move {
-            if let Err(error) = writer.run(&for_task).await {
+            if let Err(error) = writer.run().await {
                 match &error {
                     LogError::Closed(reason) => tracing::info!(%drive, reason, "drive log closed"),
                     error => tracing::error!(%drive, %error, "drive log failed for good"),
@@ -209,6 +213,11 @@ impl DriveLog {
         let mut failed = self.failed.clone();
         let found = failed.wait_for(Option::is_some).await.ok().and_then(|()| failed.borrow().clone());
         found.unwrap_or_else(|| LogError::Failed("writer is gone".to_owned()))
+    }
+
+    /// Whether it was a want of space that closed it.
+    pub fn found_no_space(&self) -> bool {
+        matches!(&*self.failed.borrow(), Some(LogError::NoSpace(_)))
     }
 
     /// Fails the log from outside: its drive is gone.

@@ -2,10 +2,11 @@
 //! and makes it durable with one write and one fdatasync.
 //!
 //! Promises: batches reach the disk in the order they were queued, one write at a time; the first
-//! failure is the last write (but for the want of open files, which is waited out). A file is used again only after a record saying so is durable.
+//! failure is the last write (but for the want of open files, or of space for another file, which is waited out). A file is used again only after a record saying so is durable.
 //! Must not know: what entries mean.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -23,7 +24,7 @@ use super::record::{self, Record};
 use super::recovery::{LiveFile, Recovered};
 use super::types::ReplicaId;
 use super::{Completion, FILE_BYTES, FOLDER, LIVE_FILES_WANTED, LogError, States, UNFINISHED};
-use crate::disk::{Access, Disk, DiskFile, when_files_are_left};
+use crate::disk::{Access, Disk, DiskFile, when_files_are_left, when_there_is_room};
 
 /// A chunk that has grown to this many bytes is closed, so that a batch fits a file.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -73,6 +74,11 @@ impl Queue {
             pending.chunks.push_back(LogFileChunk { batch, ..LogFileChunk::default() });
         }
         Ok(OpenChunk { pending, wake: &self.wake })
+    }
+
+    /// Whether it still takes submissions.
+    fn is_open(&self) -> bool {
+        self.pending.lock().failed.is_none()
     }
 
     /// Refuses everything from now on, what waits included.
@@ -136,6 +142,7 @@ pub(super) struct Components {
     pub(super) note: NewestNote,
     pub(super) env: Env,
     pub(super) states: Arc<States>,
+    pub(super) queue: Arc<Queue>,
 }
 
 pub(super) struct Writer {
@@ -171,13 +178,20 @@ impl Writer {
             usage,
             end,
         };
+        if writer.spare.is_empty() {
+            // A start waits for no space.
+            let made = writer.try_create().await?;
+            writer.next_name += 1;
+            writer.spare.push_back(made);
+        }
         writer.roll().await?;
         writer.retire().await?;
         Ok(writer)
     }
 
     /// Writes until the first failure, or until the queue is closed.
-    pub(super) async fn run(&mut self, queue: &Queue) -> Result<(), LogError> {
+    pub(super) async fn run(&mut self) -> Result<(), LogError> {
+        let queue = Arc::clone(&self.components.queue);
         loop {
             let mut chunks = queue.take().await?;
             while let Some(chunk) = chunks.pop_front() {
@@ -261,13 +275,23 @@ impl Writer {
         self.append_batch(self.bases()).await
     }
 
+    /// Makes a file, once there is space for it.
+    async fn create(&mut self) -> io::Result<(String, Arc<dyn DiskFile>)> {
+        let made = when_there_is_room(|| self.components.queue.is_open(), || self.try_create()).await?;
+        self.next_name += 1;
+        Ok(made)
+    }
+
     /// Makes a file and writes it out: a first write to a fresh extent costs a journal commit. The file gets its
     /// name once it is whole, so that one of another length is proof of loss.
-    async fn create(&mut self) -> Result<(String, Arc<dyn DiskFile>), LogError> {
+    async fn try_create(&self) -> io::Result<(String, Arc<dyn DiskFile>)> {
         let name = format!("{:08x}", self.next_name);
-        self.next_name += 1;
         let disk = &self.components.disk;
         let (path, unfinished) = (format!("{FOLDER}/{name}"), format!("{FOLDER}/{name}{UNFINISHED}"));
+        match disk.remove(&unfinished).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let file = when_files_are_left(|| disk.create(&unfinished, FILE_BYTES, Access::Direct)).await?;
         let zeroes = Bytes::from(vec![0; CHUNK_BYTES]);
         let mut offset = 0;

@@ -1,5 +1,5 @@
-//! Drives whose stores rotted or whose segments went while they served, or whose stores could not be opened at the start:
-//! they are mounted again, and begin with what is sound.
+//! Drives whose stores rotted, whose segments went or whose log found no space while they served, or whose stores could not
+//! be opened at the start: they are mounted again, and begin with what is sound.
 //!
 //! Promises: a drive begins with no rows only if most of the voters of each of its ranges are elsewhere and up; else it
 //! serves what can be read, or is left out, and what is missing is named. While its stores can be opened its replicas are
@@ -91,7 +91,7 @@ impl Remounting {
             && drive.wants_remount()
             && let Some(reopen) = drive.reopen.clone()
         {
-            tracing::warn!(drive = drive.name, id = %drive.id, "a drive is mounted again: rotten stores or lost segments");
+            tracing::warn!(drive = drive.name, id = %drive.id, "a drive is mounted again: rotten stores, lost segments, or no space");
             self.told.remove(&drive.id);
             self.waiting.insert(drive.id, (reopen, drive.log_end().end));
             membership.drives.release(drive);

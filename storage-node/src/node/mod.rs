@@ -26,8 +26,8 @@ use couronne_ring::{DriveId, NodeId};
 
 use crate::consensus::ConsensusSettings;
 pub use crate::drives::{
-    DriveNotes, MemoryStores, NodeDrive, NotedDrive, Reopen, RocksStores, Stores, empty_folder, is_in_use, open_folder,
-    open_folders, replica_store,
+    DriveNotes, MemoryStores, NodeDrive, NotedDrive, Reopen, RocksStores, Stores, check_makeable, empty_folder,
+    is_in_use, open_folder, open_folders, replica_store,
 };
 use crate::drives::{Drives, ForgetfulDrives, ListedShard, OmittedDrives};
 use crate::duties::{DutyContext, DutySettings};

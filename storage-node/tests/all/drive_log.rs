@@ -1,6 +1,8 @@
 //! A drive's log over a simulated disk: many files, purges, crashes.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use couronne_base::env::Env;
@@ -11,7 +13,9 @@ use couronne_storage_node::consensus::types::{Entry, Payload, Position, ReplicaI
 use couronne_storage_node::disk::simulated::{Fault, SimulatedDisk};
 use couronne_storage_node::disk::{Access, Disk};
 use couronne_storage_node::log::{DriveLog, LogError};
+use futures_util::future::join_all;
 use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
 
 fn env(seed: u64) -> Env {
     testing::still_env(seed).0
@@ -293,4 +297,39 @@ async fn a_full_drive_goes_on_with_the_log_files_that_it_has() {
     while log.end().file == full_at {
         append_and_purge().await;
     }
+}
+
+/// Another program has taken all space: the next file is made once there is some, and nothing is lost by the wait.
+#[tokio::test(start_paused = true)]
+async fn a_log_waits_while_no_space_is_left_for_its_next_file() {
+    let env = env(6);
+    let disk = SimulatedDisk::new(3, 1 << 30);
+    let log = open(&disk, &env).await.unwrap();
+    disk.set_capacity(0);
+    // More than fits the file in use.
+    {
+        let mut appended = pin!(join_all((0..120).map(|index| append(&log, 0, index))));
+        assert!(timeout(Duration::from_secs(60), &mut appended).await.is_err(), "there is no space for them");
+        disk.set_capacity(1 << 30);
+        timeout(Duration::from_secs(60), appended).await.unwrap();
+    }
+    drop(log);
+    let log = open(&disk.crash(), &env).await.unwrap();
+    let entries = log.replica(ReplicaId(0)).unwrap().entries(0, u64::MAX, usize::MAX);
+    assert_eq!(entries, (0..120).map(|index| entry(0, index)).collect::<Vec<_>>());
+}
+
+/// One that is closed meanwhile waits no more: its files are free for the next start.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_closed_waits_for_no_space() {
+    let (env, disk) = (env(7), SimulatedDisk::new(3, 1 << 30));
+    let log = open(&disk, &env).await.unwrap();
+    disk.set_capacity(0);
+    let (to, done) = oneshot::channel();
+    let answer = move |result| drop(to.send(result));
+    let entries = (0..60).map(|index| entry(0, index));
+    log.replica(ReplicaId(0)).unwrap().append(entries, Box::new(answer)).unwrap();
+    sleep(Duration::from_secs(5)).await;
+    log.close("the drive is replaced");
+    assert!(timeout(Duration::from_secs(5), done).await.unwrap().unwrap().is_err());
 }

@@ -14,6 +14,7 @@ use couronne_storage_node::disk::simulated::Fault;
 use couronne_storage_node::drives::{Identity, IdentityError};
 use couronne_storage_node::node::{LocalNode, Membership, NotedDrive};
 use futures_util::future::join_all;
+use tokio::time::{Instant, sleep, timeout};
 
 #[tokio::test]
 async fn acknowledged_rows_survive_crashes_and_repeats_give_the_first_result() {
@@ -319,4 +320,69 @@ async fn a_drive_of_another_node_is_left_out_and_the_others_go_on() {
     assert_eq!(read(&rig.env, &node, "key").await.unwrap(), "value");
     assert_eq!(rig.id_of(3).await, theirs, "it is as it was");
     node.shutdown().await;
+}
+
+/// Another program takes the last byte of every disk: logs, indexes and rows wait. No drive and no replica falls out, what
+/// is there is read, and all goes on once there is space.
+#[tokio::test(start_paused = true)]
+async fn disks_without_a_byte_left_cost_no_drive_and_go_on_once_there_is_space() {
+    for (seed, policy, drives) in [(70, "single", 1), (80, "ec:2+1", 4)] {
+        let rig = NodeRig::new(seed, policy, drives);
+        let node = rig.start().await;
+        let put = async |number: u64| {
+            write(&rig.env, &node, &format!("key{number}"), &format!("value{number}"), commit(number)).await
+        };
+        for number in 0..10 {
+            put(number).await.unwrap();
+        }
+        for drive in &rig.drives {
+            let space = drive.disk.space().await.unwrap();
+            drive.disk.set_capacity(space.total - space.free);
+            drive.stores.set_full(true);
+        }
+        let waiting = (10..40).map(|number| timeout(Duration::from_secs(60), put(number)));
+        let taken = join_all(waiting).await.into_iter().filter(|answer| matches!(answer, Ok(Ok(_)))).count();
+        assert_eq!(taken, 0, "rows were taken without space for them");
+        let status = node.status().await;
+        assert!(status.drives.iter().all(|drive| drive.down.is_none() && drive.is_full), "{policy}: {status:?}");
+        assert_eq!(status.reported.leaderless, 0);
+        for drive in &rig.drives {
+            drive.disk.set_capacity(1 << 30);
+            drive.stores.set_full(false);
+        }
+        sleep(Duration::from_secs(5)).await;
+        for number in 0..40 {
+            put(number).await.unwrap();
+            assert_eq!(read(&rig.env, &node, &format!("key{number}")).await.unwrap(), format!("value{number}"));
+        }
+        assert!(node.is_whole(), "{policy}: replicas are missing");
+        node.shutdown().await;
+    }
+}
+
+/// Where the file system needs space to write over what is there, a log may find none: its drive is mounted again.
+#[tokio::test(start_paused = true)]
+async fn a_drive_whose_log_finds_no_space_comes_back_by_itself() {
+    for (seed, policy, drives) in [(90, "single", 1), (100, "ec:2+1", 4)] {
+        let rig = NodeRig::new(seed, policy, drives);
+        let node = rig.start().await;
+        for number in 0..10 {
+            write(&rig.env, &node, &format!("key{number}"), "value", commit(number)).await.unwrap();
+        }
+        rig.drives[0].disk.inject(Fault::NoSpace, 0);
+        for number in 10..20 {
+            drop(write(&rig.env, &node, &format!("key{number}"), "value", commit(number)).await);
+        }
+        let is_whole = async || node.is_whole() && node.status().await.drives.iter().all(|drive| drive.down.is_none());
+        let began = Instant::now();
+        while !is_whole().await {
+            assert!(began.elapsed() < Duration::from_secs(60), "{policy}: {:?}", node.status().await.drives);
+            sleep(Duration::from_millis(100)).await;
+        }
+        for number in 0..30 {
+            write(&rig.env, &node, &format!("key{number}"), "value", commit(number)).await.unwrap();
+            assert_eq!(read(&rig.env, &node, &format!("key{number}")).await.unwrap(), "value");
+        }
+        node.shutdown().await;
+    }
 }

@@ -31,6 +31,8 @@ pub enum Fault {
     LoseSync,
     /// A write reports EIO after some of its sectors were written.
     FailWrite,
+    /// The same, with ENOSPC: the file system needs space to write over what is there.
+    NoSpace,
     /// A write lands elsewhere in the same file.
     MisdirectWrite,
     /// A read returns the bytes of another place in the same file.

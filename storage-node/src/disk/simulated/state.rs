@@ -177,7 +177,7 @@ impl DiskState {
         let end = at.checked_add(bytes.len()).ok_or(io::ErrorKind::InvalidInput)?;
         self.check_room(end.saturating_sub(len) as u64)?;
         let mut bytes = bytes;
-        let fault = self.due(&[Fault::FailWrite, Fault::MisdirectWrite]);
+        let fault = self.due(&[Fault::FailWrite, Fault::NoSpace, Fault::MisdirectWrite]);
         match fault {
             Some(Fault::MisdirectWrite) => {
                 let places = len.saturating_sub(bytes.len()) / super::DIRECT_ALIGN;
@@ -191,7 +191,11 @@ impl DiskState {
             None => {}
         }
         self.image(inode)?.write(at, bytes);
-        if fault == Some(Fault::FailWrite) { Err(Errno::IO.into()) } else { Ok(()) }
+        match fault {
+            Some(Fault::FailWrite) => Err(Errno::IO.into()),
+            Some(Fault::NoSpace) => Err(Errno::NOSPC.into()),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn read(&mut self, inode: InodeId, offset: u64, len: usize) -> io::Result<Bytes> {

@@ -18,7 +18,7 @@ use super::segment::SegmentNumber;
 use super::segment_manager::SegmentManager;
 use super::settings::Settings;
 use super::shard_index::ShardIndex;
-use crate::disk::Disk;
+use crate::disk::{Disk, is_out_of_space};
 
 /// The shared parts.
 pub(super) struct Core {
@@ -52,9 +52,9 @@ impl Core {
                 ShardError::Corrupt(what)
             }
             StoreError::OutOfFiles | StoreError::NotInMemory => ShardError::Overloaded,
-            StoreError::Full | StoreError::Sealed(_) | StoreError::Failed(_) => {
-                self.health.down(&format!("index: {error}"))
-            }
+            // Nothing was changed, or the drive is out of service already.
+            StoreError::Full => ShardError::Full,
+            StoreError::Sealed(_) | StoreError::Failed(_) => self.health.down(&format!("index: {error}")),
         })
     }
 }
@@ -115,9 +115,10 @@ impl Health {
         ShardError::Down(reason.to_owned())
     }
 
-    /// Counts a failed write; too many in a row take the drive down.
+    /// Counts a failed write; too many in a row take the drive down. The want of space says nothing of the drive.
     pub(super) fn failed(&self, what: &str, error: &io::Error) -> ShardError {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let counted = u32::from(!is_out_of_space(error));
+        let failures = self.failures.fetch_add(counted, Ordering::Relaxed).saturating_add(counted);
         tracing::warn!(operation = what, %error, failures, "the drive failed a write");
         let reason = format!("{what}: {error}");
         if failures >= self.failures_max { self.down(&reason) } else { ShardError::Down(reason) }

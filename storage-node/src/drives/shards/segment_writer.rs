@@ -5,7 +5,6 @@
 //! to that segment.
 //! Must not know: requests, what is read.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,7 +21,7 @@ use super::segment::{Class, PAGE_BYTES};
 use super::segment_manager::{Fresh, Purpose, SegmentPin, zeroes};
 use super::shard_index::Durable;
 use super::turns::Turn;
-use crate::disk::{DIRECT_ALIGN, is_out_of_files};
+use crate::disk::{DIRECT_ALIGN, is_out_of_files, is_out_of_space};
 
 /// The most records of one batch.
 const BATCH_RECORDS_MAX: usize = 512;
@@ -180,7 +179,7 @@ impl Worker {
         // A full drive keeps its open segment: smaller records, and tombstones, may still fit.
         let fresh = match self.core.segments.make(self.class, append.purpose).await {
             Ok(fresh) => fresh,
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => return Err(ShardError::Full),
+            Err(error) if is_out_of_space(&error) => return Err(ShardError::Full),
             Err(error) if is_out_of_files(&error) => return Err(ShardError::Overloaded),
             Err(error) => return Err(self.core.health.failed("making a segment", &error)),
         };

@@ -48,8 +48,9 @@ pub(super) struct ShardIndex {
 
 struct Index {
     store: Arc<dyn Store>,
-    /// Held from when a change reads what it goes by until the store has it: on a thread that may wait.
-    changing: Mutex<()>,
+    /// Held from when a change reads what it goes by until the store has it: on a thread that may wait. Holds the change
+    /// that the store could not take for want of space: no other begins before it has.
+    changing: Mutex<Option<Batch>>,
     /// Held for moments only, never while the medium is waited for.
     accounts: Mutex<Accounts>,
 }
@@ -88,17 +89,28 @@ impl ShardIndex {
         Ok(Self { index: Arc::new(index), threads })
     }
 
-    /// Changes the index: one change after the other.
-    async fn change<T: Send + 'static>(
+    /// Changes the index: one change after the other. `change` notes what it does in the accounts, and gives the rows.
+    async fn change(
         &self,
-        change: impl FnOnce(&Index) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let index = Arc::clone(&self.index);
-        let changed = self.threads.run(move || {
-            let _alone = index.changing.lock();
-            change(&index)
-        });
-        changed.await?
+        change: impl FnOnce(&Index) -> Result<Batch, StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let change = Arc::new(Mutex::new(Some(change)));
+        let attempt = || {
+            let (index, change) = (Arc::clone(&self.index), Arc::clone(&change));
+            async move {
+                let changed = self.threads.run(move || {
+                    let mut untaken = index.changing.lock();
+                    index.write_untaken(&mut untaken)?;
+                    // Made once, for the accounts go by it.
+                    if let Some(change) = change.lock().take() {
+                        *untaken = Some(change(&index)?);
+                    }
+                    index.write_untaken(&mut untaken)
+                });
+                changed.await?
+            }
+        };
+        self.threads.when_there_is_room(attempt).await
     }
 
     /// Reads rows of the index; `read` may be called twice.
@@ -181,7 +193,8 @@ impl ShardIndex {
     /// that something was lost, whatever else of the index it lacks.
     pub(super) async fn name(&self, number: SegmentNumber) -> Result<(), StoreError> {
         self.set_state(number, SegmentState::Open, false).await?;
-        self.flush().await
+        // Waits for space: each further segment would take more of it.
+        self.threads.when_there_is_room(|| self.flush()).await
     }
 
     /// Says what becomes of a segment.
@@ -194,14 +207,14 @@ impl ShardIndex {
         let set = move |index: &Index| {
             let row = {
                 let mut accounts = index.accounts.lock();
-                let Some(row) = accounts.segments.get_mut(&number) else { return Ok(()) };
+                let Some(row) = accounts.segments.get_mut(&number) else { return Ok(Batch::default()) };
                 row.state = state;
                 row.failed |= failed;
                 *row
             };
             let mut batch = Batch::default();
             batch.put(SegmentRow::key(number), row.encode());
-            index.store.apply(&batch)
+            Ok(batch)
         };
         self.change(set).await
     }
@@ -212,7 +225,7 @@ impl ShardIndex {
             index.accounts.lock().segments.remove(&number);
             let mut batch = Batch::default();
             batch.delete(SegmentRow::key(number));
-            index.store.apply(&batch)
+            Ok(batch)
         };
         self.change(forget).await
     }
@@ -230,7 +243,7 @@ impl ShardIndex {
                 }
             }
             let finished = change.finish();
-            index.commit(finished, |_| ())
+            Ok(index.commit(finished, |_| ()))
         };
         self.change(drop_all).await
     }
@@ -258,7 +271,7 @@ impl ShardIndex {
         let index = Arc::clone(&self.index);
         let flush = move || {
             // A change under way has its account before the store has its rows: what the account says is to be durable.
-            drop(index.changing.lock());
+            index.write_untaken(&mut index.changing.lock())?;
             let before = index.accounts.lock().unflushed_records;
             index.store.flush()?;
             let mut accounts = index.accounts.lock();
@@ -293,15 +306,24 @@ impl Index {
         }
     }
 
-    fn apply(&self, segment: SegmentNumber, records: &[Durable]) -> Result<(), StoreError> {
-        let Some(last) = records.last() else { return Ok(()) };
+    /// Has the store take the change that it could not take before, if there is one.
+    fn write_untaken(&self, untaken: &mut Option<Batch>) -> Result<(), StoreError> {
+        if let Some(batch) = untaken.as_ref() {
+            self.store.apply(batch)?;
+        }
+        *untaken = None;
+        Ok(())
+    }
+
+    fn apply(&self, segment: SegmentNumber, records: &[Durable]) -> Result<Batch, StoreError> {
+        let Some(last) = records.last() else { return Ok(Batch::default()) };
         let mut change = self.begin();
         for record in records {
             change.apply(segment, &record.header)?;
         }
         change.count(segment, 0);
         let finished = change.finish();
-        self.commit(finished, |accounts| {
+        Ok(self.commit(finished, |accounts| {
             if let Some(account) = accounts.segments.get_mut(&segment) {
                 account.end = last.end();
                 account.chain = last.checksum;
@@ -309,11 +331,11 @@ impl Index {
                 account.sequence_max = sequences.fold(account.sequence_max, u64::max);
             }
             accounts.unflushed_records += records.len() as u64;
-        })
+        }))
     }
 
-    /// Applies a batch, with the account of its segments once `note` has changed it.
-    fn commit(&self, finished: Finished, note: impl FnOnce(&mut Accounts)) -> Result<(), StoreError> {
+    /// The rows of a change, with the accounts of its segments once `note` has changed them.
+    fn commit(&self, finished: Finished, note: impl FnOnce(&mut Accounts)) -> Batch {
         let Finished { rows, live, tombstones_max } = finished;
         let mut batch = Batch::default();
         for (key, value) in rows {
@@ -333,7 +355,7 @@ impl Index {
                 }
             }
         }
-        self.store.apply(&batch)
+        batch
     }
 }
 

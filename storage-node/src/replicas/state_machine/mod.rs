@@ -173,14 +173,20 @@ impl RangeStateMachine {
         self.store.unflushed_bytes()
     }
 
-    /// Does what takes long to the store.
+    /// Does what takes long to the store, from its beginning again whenever it finds no space.
     async fn change(
         &self,
-        change: impl FnOnce(&dyn Store) -> Result<(), StoreError> + Send + 'static,
+        change: impl Fn(&dyn Store) -> Result<(), StoreError> + Send + Sync + 'static,
     ) -> Result<(), StateMachineError> {
-        let store = Arc::clone(&self.store);
-        let changed = self.threads.run_within(LONG_CALL_TIME_MAX, move || change(&*store)).await;
-        Ok(self.rot.heed(changed.and_then(|changed| changed))?)
+        let change = Arc::new(change);
+        let attempt = || {
+            let (store, change) = (Arc::clone(&self.store), Arc::clone(&change));
+            async move {
+                let changed = self.threads.run_within(LONG_CALL_TIME_MAX, move || change(&*store)).await;
+                changed.and_then(|changed| changed)
+            }
+        };
+        Ok(self.rot.heed(self.threads.when_there_is_room(attempt).await)?)
     }
 
     async fn load(&self) -> Result<(Applied, StoreScrub), StateMachineError> {
@@ -198,18 +204,25 @@ impl RangeStateMachine {
         scrub: Option<StoreScrub>,
     ) -> Result<(), StateMachineError> {
         let (store, row) = (Arc::clone(&self.store), encode_applied(upto));
-        let write = move || {
+        let write = Arc::new(move || {
             let mut batch = apply::apply(&*store.view(), &effects)?;
-            batch.put(applied_row(), row);
+            batch.put(applied_row(), row.clone());
             store.apply(&batch)
-        };
+        });
         let wanted =
             scrub.as_ref().and_then(|scrub| Some((upto.position?.index, scrub.under_way.as_ref()?.piece.clone())));
-        let written = match wanted {
-            Some(piece) => self.pieces.begin((&self.store, &self.threads, &self.rot), piece, write).await,
-            None => self.threads.run(write).await.and_then(|written| written),
+        let attempt = || {
+            let (write, wanted) = (Arc::clone(&write), wanted.clone());
+            async move {
+                match wanted {
+                    Some(piece) => {
+                        self.pieces.begin((&self.store, &self.threads, &self.rot), piece, move || write()).await
+                    }
+                    None => self.threads.run(move || write()).await.and_then(|written| written),
+                }
+            }
         };
-        self.rot.heed(written)?;
+        self.rot.heed(self.threads.when_there_is_room(attempt).await)?;
         *self.applied.lock() = upto.clone();
         if let Some(scrub) = scrub {
             *self.scrub.lock() = scrub;

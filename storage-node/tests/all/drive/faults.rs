@@ -1,5 +1,8 @@
 //! Faults of the medium, one at a time.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use bytes::Bytes;
 use couronne_metadata::evaluate::COMMIT_AGE_MS_MAX;
 use couronne_placement::{BlobId, ShardId, frame};
@@ -9,6 +12,7 @@ use couronne_storage_node::disk::simulated::Fault;
 use couronne_storage_node::drives::{BIRTH_AHEAD_MS_MAX, BIRTH_BEHIND_MS_MAX, Drive, Identity, IdentityError};
 use futures_util::future::join_all;
 use proptest::prelude::*;
+use tokio::time::timeout;
 
 use super::block_on;
 use super::world::{CLUSTER, FAILURES_MAX, NOW_MS, World, blob, env, get, owner, put, shard};
@@ -213,6 +217,36 @@ fn a_drive_with_too_much_waiting_refuses_the_rest_and_goes_on() {
             world.learn_put(id, true);
         }
         world.check().await;
+    });
+}
+
+/// The database finds no space for the rows of what is durable: that is waited out, and what is stored is read meanwhile.
+#[test]
+fn want_of_space_for_the_index_is_no_fault_of_the_drive() {
+    block_on(async {
+        let mut world = filled(8).await;
+        world.stores.set_full(true);
+        let drive = world.drive.clone();
+        let mut puts = pin!(join_all((0..6).map(|chunk| drive.put_shard(put(shard(20, chunk))))));
+        let (gone, its_owner) = (blob(2), owner(2));
+        let mut deletion = pin!(drive.delete_blob(gone, &its_owner));
+        let wait = Duration::from_secs(60);
+        assert!(timeout(wait, &mut puts).await.is_err() && timeout(wait, &mut deletion).await.is_err());
+        assert_eq!(never_wrong(&drive).await, 0);
+        assert!(matches!(drive.maintain().await, Ok(_) | Err(ShardError::Full)));
+        assert_eq!(drive.stats().await.unwrap().down, None);
+        world.stores.set_full(false);
+        for (chunk, answer) in (0..).zip(timeout(wait, puts).await.unwrap()) {
+            assert_eq!(answer, Ok(()));
+            world.learn_put(shard(20, chunk), true);
+        }
+        assert_eq!(timeout(wait, deletion).await.unwrap(), Ok(3));
+        world.learn_delete(gone, true);
+        world.check().await;
+        let before = drive.stats().await.unwrap().live_bytes;
+        world.crash(2, true).await;
+        world.check().await;
+        assert_eq!(world.drive.stats().await.unwrap().live_bytes, before, "each change was counted once");
     });
 }
 

@@ -119,7 +119,7 @@ pub(crate) struct World {
     /// A write or sync failed once: what it asked for may yet turn out done, when its segment is read
     /// again.
     pub(crate) failing: bool,
-    stores: MemoryStores,
+    pub(crate) stores: MemoryStores,
     env: Env,
 }
 
