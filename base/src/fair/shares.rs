@@ -38,6 +38,12 @@ const OWN_PATIENCE: u32 = 2;
 /// Of the pool, one part in so many is freed at once for claims that wait beside another.
 const PARTS_FREED: u64 = 8;
 
+/// Of a holder's claims so many are compared at most, the oldest ones: what one of them costs does not grow with them.
+const COMPARED_MAX: usize = 256;
+
+/// Of the pool, one part in so many may be used by claims that were cut, and whose places are others' already.
+const PARTS_LENT: u64 = 4;
+
 /// Who has much holds at most so many times what is left, while the pool is contended; and a caller of little of an account
 /// that has much, twice as many.
 const TIMES_LEFT: u64 = 7;
@@ -54,6 +60,8 @@ pub(super) struct Shares {
     held: u64,
     /// Of that, what claims hold that are neither settled nor cut.
     unsettled: u64,
+    /// What is others' already of claims that were cut and have not ended: it is used beside what is held.
+    lent: u64,
     claims: BTreeMap<ClaimId, ClaimState>,
     waiting: BTreeMap<ClaimId, Wait>,
     /// The holders, cut claims apart from what they hold.
@@ -75,6 +83,8 @@ struct ClaimState {
     holder: NodeId,
     need: u64,
     held: u64,
+    /// What it held when it was cut, and is another's now.
+    lent: u64,
     /// Since when its share comes back by our own doing.
     settled_at: Option<Duration>,
     is_cut: bool,
@@ -149,6 +159,7 @@ impl Shares {
             capacity,
             held: 0,
             unsettled: 0,
+            lent: 0,
             claims: BTreeMap::new(),
             waiting: BTreeMap::new(),
             tree: Tree::new(),
@@ -183,6 +194,7 @@ impl Shares {
             holder: self.tree.enter(holder, id),
             need: need.min(self.capacity),
             held: 0,
+            lent: 0,
             settled_at: None,
             is_cut: false,
             idle_since: None,
@@ -323,7 +335,8 @@ impl Shares {
     }
 
     /// Who is cut at once so that a claim that waits for a place has it, in a pool whose claims hold one place each. The
-    /// place is the claim's from now on, though the claim that was cut ends a moment later. For a claim of another
+    /// place is the claim's from now on, though the claim that was cut ends a moment later; while too many have not ended yet
+    /// nobody is cut. For a claim of another
     /// outermost name any is cut; for one of the same, those that are idle or have stopped; for one of the very same holder,
     /// with `cuts_own`, those that have stopped.
     pub(super) fn replace(
@@ -335,14 +348,19 @@ impl Shares {
     ) -> Option<Vec<ClaimId>> {
         let wanted = self.waiting.get(&id)?.amount;
         let mut cut = Vec::new();
+        let lent_max = (self.capacity / PARTS_LENT).max(1);
         while self.free() < wanted {
+            if self.lent >= lent_max {
+                return None;
+            }
             let own = self.claims.get(&id).map(|claim| claim.holder).filter(|_| cuts_own);
             let stopped = || self.largest_stopped(own?, patience, now);
             let victim = self.replaceable(id, patience, now).or_else(stopped).filter(|victim| *victim != id)?;
             self.cut(victim, now);
             if let Some(claim) = self.claims.get_mut(&victim) {
-                let held = std::mem::take(&mut claim.held);
-                self.held = self.held.saturating_sub(held);
+                claim.lent = std::mem::take(&mut claim.held);
+                self.held = self.held.saturating_sub(claim.lent);
+                self.lent = self.lent.saturating_add(claim.lent);
             }
             cut.push(victim);
         }
@@ -400,6 +418,7 @@ impl Shares {
         self.mark_idle(id, None);
         let Some(claim) = self.claims.remove(&id) else { return };
         self.held = self.held.saturating_sub(claim.held);
+        self.lent = self.lent.saturating_sub(claim.lent);
         if !claim.is_cut {
             self.tree.subtract(claim.holder, claim.held);
         }
@@ -604,7 +623,7 @@ impl Shares {
             let waits_since = self.waiting.get(id).map(|wait| wait.since);
             !claim.is_settled() && claim.held > 0 && claim.has_stopped(patience, now, waits_since)
         });
-        stopped.max_by_key(|(_, claim)| claim.held).map(|(id, _)| id)
+        stopped.take(COMPARED_MAX).max_by_key(|(_, claim)| claim.held).map(|(id, _)| id)
     }
 
     /// The slowest claim of the holder that holds most, if it is to be cut for `id`; else one that is idle.
@@ -635,7 +654,8 @@ impl Shares {
     fn slowest(&self, holder: NodeId, may: impl Fn(&ClaimState) -> bool, now: Duration) -> Option<ClaimId> {
         self.idle(holder).or_else(|| {
             let claims = self.tree.claims(holder).filter_map(|id| Some((id, self.claims.get(&id)?)));
-            let slowest = claims.filter(|(_, claim)| !claim.is_cut && may(claim)).min_by_key(|(id, claim)| {
+            let candidates = claims.filter(|(_, claim)| !claim.is_cut && may(claim)).take(COMPARED_MAX);
+            let slowest = candidates.min_by_key(|(id, claim)| {
                 let waits_since = self.waiting.get(id).map(|wait| wait.since);
                 (claim.is_settled(), waits_since.is_some(), claim.rate(now, waits_since))
             });

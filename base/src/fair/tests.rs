@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::holder::{Holder, LEVELS};
 use super::shares::{STIR_BYTES, Shares};
-use super::tree::ClaimId;
+use super::tree::{ClaimId, NodeId, Tree};
 
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -233,10 +233,11 @@ proptest! {
         prop_assert_eq!(model.run(Duration::from_secs(60)), 0);
     }
 
-    /// Too many clients of one holder, each of which sends slowly: nobody is cut.
+    /// Too many clients of one holder, each of which sends slowly: nobody is cut. (A claim that needs all of the pool leaves
+    /// nothing to the others while it is filled.)
     #[test]
     fn slow_clients_in_an_overload_are_not_cut(
-        clients in prop::collection::vec((1u64..12, 1u64..4, 1u32..5, 1u32..45), 1..60), capacity in 4u64..40,
+        clients in prop::collection::vec((1u64..12, 1u64..4, 1u32..5, 1u32..45), 1..60), capacity in 24u64..60,
     ) {
         let honest = |(need, step, chunks, every_ms)| {
             Client::new(holder(0), need * STIR_BYTES, step * STIR_BYTES, chunks).every_ms(every_ms)
@@ -456,6 +457,66 @@ fn a_place_that_has_stopped_gives_way_to_its_own_holder_where_it_may() {
     let now = PATIENCE * 6;
     assert_eq!(shares.replace(late, PATIENCE, false, now), None);
     assert_eq!(shares.replace(late, PATIENCE, true, now), Some(vec![ids[1]]), "the other one waits for us");
+}
+
+/// Places are given over at once, so those that were cut use them a while longer: a fourth of all at most.
+#[test]
+fn few_that_were_cut_are_still_there() {
+    let mut shares = Shares::new(8);
+    let ids: Vec<_> = (0..8).map(|_| shares.join(&holder(0), 1, Duration::ZERO)).collect();
+    assert!(ids.iter().all(|id| shares.take(*id, 1, Duration::ZERO)));
+    let mut replace = |shares: &mut Shares| {
+        let late = shares.join(&holder(4), 1, Duration::ZERO);
+        assert!(!shares.take(late, 1, Duration::ZERO));
+        let cut = shares.replace(late, PATIENCE, false, Duration::ZERO);
+        if cut.is_none() {
+            shares.leave(late);
+        }
+        cut
+    };
+    let cut: Vec<_> = (0..2).map(|_| replace(&mut shares).unwrap()).collect();
+    assert_eq!(replace(&mut shares), None, "two of eight have not ended");
+    shares.leave(cut[0][0]);
+    assert!(replace(&mut shares).is_some());
+    assert_eq!((shares.free(), replace(&mut shares)), (0, None));
+}
+
+/// However many holders and claims there are, what is asked of them is answered in the right order.
+#[test]
+fn a_tree_of_many_holders_is_asked_in_order() {
+    let (mut tree, mut leaves) = (Tree::new(), Vec::new());
+    for number in 0..200u64 {
+        let leaf = tree.enter(&Holder::new(["a", "b", "c", "d", &number.to_string()]), ClaimId(number));
+        tree.add(leaf, (number * 37) % 200);
+        tree.set_waiting(leaf, ClaimId(number), number % 3 == 0);
+        tree.set_idle(leaf, ClaimId(number), Duration::ZERO, number % 5 == 0);
+        leaves.push(leaf);
+    }
+    let held = |number: u64| (number * 37) % 200;
+    let expected = |is_meant: &dyn Fn(u64) -> bool| {
+        let mut numbers: Vec<_> = (0..200).filter(|number| is_meant(*number)).collect();
+        numbers.sort_by_key(|number| std::cmp::Reverse(held(*number)));
+        numbers
+    };
+    let found = |find: &dyn Fn(&mut dyn FnMut(NodeId) -> Option<()>) -> Option<()>| {
+        let mut found = Vec::new();
+        find(&mut |leaf| {
+            found.push(leaves.iter().position(|known| *known == leaf).unwrap() as u64);
+            None
+        });
+        found
+    };
+    let own = leaves[7];
+    assert_eq!(found(&|find| tree.find_largest(own, None, find)), expected(&|_| true));
+    let owing = |number| held(number) > held(7) + 20;
+    assert_eq!(found(&|find| tree.find_largest(own, Some(20), find)), expected(&owing));
+    assert_eq!(found(&|find| tree.find_largest_idle(find)), expected(&|number| number % 5 == 0));
+    let neediest = expected(&|number| number % 3 == 0).pop().map(ClaimId);
+    assert_eq!(tree.neediest(), neediest);
+    for number in (0..200).step_by(3) {
+        tree.set_waiting(leaves[number as usize], ClaimId(number), false);
+    }
+    assert_eq!(tree.neediest(), None);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The holders of a pool as a tree: how much each holds at every level, and which of its claims wait or are idle.
 //!
-//! Promises: a step costs as much as there are levels, and to find the next costs as much as there are holders side by
-//! side, however many claims they have. Must not know: when a claim may be given something, or is cut.
+//! Promises: a step costs as much as there are levels, and grows with the logarithm of how many holders and claims there are:
+//! at every level holders stand in the order in which they are asked for. Must not know: when a claim may be given something,
+//! or is cut.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +39,11 @@ struct Node {
     parent: Option<NodeId>,
     name: Arc<str>,
     children: BTreeMap<Arc<str>, NodeId>,
+    /// The children by what they hold: all of them, those with an idle claim, and, by what they were given last besides, those
+    /// with a claim that waits.
+    by_held: BTreeSet<(u64, NodeId)>,
+    with_idle: BTreeSet<(u64, NodeId)>,
+    with_waiting: BTreeSet<(u64, u64, NodeId)>,
     held: u64,
     /// What its claims were given, ever.
     granted: u64,
@@ -49,6 +56,36 @@ struct Node {
     waiting: BTreeSet<ClaimId>,
     /// By when they became idle.
     idle: BTreeSet<(Duration, ClaimId)>,
+}
+
+/// By what a holder stands among its like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Rank {
+    held: u64,
+    last_grant: u64,
+    waits: bool,
+    is_idle: bool,
+}
+
+impl Node {
+    const fn rank(&self) -> Rank {
+        let (waits, is_idle) = (self.waiting_count > 0, self.idle_count > 0);
+        Rank { held: self.held, last_grant: self.last_grant, waits, is_idle }
+    }
+
+    /// A child stands elsewhere among its like from now on; `None` is nowhere.
+    fn rank_child(&mut self, child: NodeId, before: Option<Rank>, after: Option<Rank>) {
+        if let Some(Rank { held, last_grant, waits, is_idle }) = before {
+            self.by_held.remove(&(held, child));
+            let _ = is_idle && self.with_idle.remove(&(held, child));
+            let _ = waits && self.with_waiting.remove(&(held, last_grant, child));
+        }
+        if let Some(Rank { held, last_grant, waits, is_idle }) = after {
+            self.by_held.insert((held, child));
+            let _ = is_idle && self.with_idle.insert((held, child));
+            let _ = waits && self.with_waiting.insert((held, last_grant, child));
+        }
+    }
 }
 
 impl Tree {
@@ -74,9 +111,11 @@ impl Tree {
         self.next += 1;
         // As if it had been given something when it came: nobody who waits is passed by those that come later.
         let node = Node { parent: Some(parent), name: Arc::clone(name), last_grant: self.grants, ..Node::default() };
+        let rank = node.rank();
         self.nodes.insert(child, node);
         if let Some(node) = self.nodes.get_mut(&parent) {
             node.children.insert(Arc::clone(name), child);
+            node.rank_child(child, None, Some(rank));
         }
         child
     }
@@ -88,10 +127,11 @@ impl Tree {
         }
         let mut id = leaf;
         while let Some(node) = self.nodes.get(&id).filter(|node| node.claims.is_empty() && node.children.is_empty()) {
-            let (Some(parent), name) = (node.parent, Arc::clone(&node.name)) else { return };
+            let (Some(parent), name, rank) = (node.parent, Arc::clone(&node.name), node.rank()) else { return };
             self.nodes.remove(&id);
             if let Some(node) = self.nodes.get_mut(&parent) {
                 node.children.remove(&name);
+                node.rank_child(id, Some(rank), None);
             }
             id = parent;
         }
@@ -99,10 +139,17 @@ impl Tree {
 
     /// Changes a leaf and all levels above it.
     fn change(&mut self, leaf: NodeId, change: impl Fn(&mut Node)) {
-        let mut id = Some(leaf);
-        while let Some(node) = id.and_then(|id| self.nodes.get_mut(&id)) {
+        let mut id = leaf;
+        while let Some(node) = self.nodes.get_mut(&id) {
+            let before = node.rank();
             change(node);
-            id = node.parent;
+            let (after, Some(parent)) = (node.rank(), node.parent) else { return };
+            if before != after
+                && let Some(parent) = self.nodes.get_mut(&parent)
+            {
+                parent.rank_child(id, Some(before), Some(after));
+            }
+            id = parent;
         }
     }
 
@@ -146,8 +193,13 @@ impl Tree {
 
     /// What the holder holds at each level, the outermost first.
     pub(super) fn held(&self, leaf: NodeId) -> [u64; LEVELS] {
-        let mut path = self.path(leaf).into_iter();
-        std::array::from_fn(|_| path.next().and_then(|id| self.nodes.get(&id)).map_or(0, |node| node.held))
+        let (mut id, mut held) = (Some(leaf), [0; LEVELS]);
+        for level in held.iter_mut().rev() {
+            let node = id.and_then(|id| self.nodes.get(&id));
+            *level = node.map_or(0, |node| node.held);
+            id = node.and_then(|node| node.parent);
+        }
+        held
     }
 
     /// As [`Tree::held`]: of one that may have no claims.
@@ -178,9 +230,8 @@ impl Tree {
     pub(super) fn neediest(&self) -> Option<ClaimId> {
         let mut node = self.nodes.get(&ROOT)?;
         while !node.children.is_empty() {
-            let children = node.children.values().filter_map(|id| Some((id, self.nodes.get(id)?)));
-            let waiting = children.filter(|(_, child)| child.waiting_count > 0);
-            node = waiting.min_by_key(|(id, child)| (child.held, child.last_grant, **id)).map(|(_, child)| child)?;
+            let (.., neediest) = node.with_waiting.first()?;
+            node = self.nodes.get(neediest)?;
         }
         node.waiting.first().copied()
     }
@@ -195,42 +246,44 @@ impl Tree {
         wanted: Option<u64>,
         find: &mut dyn FnMut(NodeId) -> Option<T>,
     ) -> Option<T> {
-        let owes = |node: &Node, own: Option<u64>| match (own, wanted) {
-            (Some(own), Some(wanted)) => node.held > own.saturating_add(wanted),
-            _ => true,
-        };
-        self.find_below(ROOT, Some(&self.path(own)), &owes, find)
+        let Some(wanted) = wanted else { return self.find_below(ROOT, |node| &node.by_held, find) };
+        self.find_owing(ROOT, &self.path(own), wanted, find)
     }
 
     /// As [`Tree::find_largest`]: all leaves that have an idle claim.
     pub(super) fn find_largest_idle<T>(&self, find: &mut dyn FnMut(NodeId) -> Option<T>) -> Option<T> {
-        self.find_below(ROOT, None, &|node, _| node.idle_count > 0, find)
+        self.find_below(ROOT, |node| &node.with_idle, find)
     }
 
-    /// `own` is the rest of the path to the holder for which leaves are looked for; none where they have parted from it.
-    /// `may` is asked of a holder, and what the one on that path holds at its level.
+    /// `own` is the rest of the path to the holder that is owed.
+    fn find_owing<T>(
+        &self,
+        id: NodeId,
+        own: &[NodeId],
+        wanted: u64,
+        find: &mut dyn FnMut(NodeId) -> Option<T>,
+    ) -> Option<T> {
+        let (node, (own, below)) = (self.nodes.get(&id)?, own.split_first()?);
+        let owes_nothing = self.nodes.get(own)?.held.saturating_add(wanted);
+        let owing = (Bound::Excluded((owes_nothing, NodeId(u64::MAX))), Bound::Unbounded);
+        let found = largest_first(node.by_held.range(owing))
+            .find_map(|(_, child)| self.find_below(*child, |node| &node.by_held, find));
+        // Whoever is owed holds less than those that owe.
+        found.or_else(|| self.find_owing(*own, below, wanted, find))
+    }
+
+    /// All leaves below a holder that stand among these children of every holder above them.
     fn find_below<T>(
         &self,
         id: NodeId,
-        own: Option<&[NodeId]>,
-        may: &dyn Fn(&Node, Option<u64>) -> bool,
+        children: fn(&Node) -> &BTreeSet<(u64, NodeId)>,
         find: &mut dyn FnMut(NodeId) -> Option<T>,
     ) -> Option<T> {
         let node = self.nodes.get(&id)?;
         if node.children.is_empty() {
-            let is_own = own.is_some();
-            return if is_own && !may(node, Some(node.held)) { None } else { find(id) };
+            return find(id);
         }
-        let (own, below) = own.and_then(<[NodeId]>::split_first).unzip();
-        let own_held = own.and_then(|own| self.nodes.get(own)).map(|node| node.held);
-        let children = node.children.values().filter_map(|id| Some((id, self.nodes.get(id)?)));
-        let looked_at = children.filter(|(id, child)| Some(*id) == own || may(child, own_held));
-        let mut children: Vec<_> = looked_at.map(|(id, child)| (child.held, *id)).collect();
-        children.sort_unstable();
-        if !mutant!(CutTheSmallest) {
-            children.reverse();
-        }
-        children.iter().find_map(|(_, id)| self.find_below(*id, below.filter(|_| Some(id) == own), may, find))
+        largest_first(children(node).iter()).find_map(|(_, child)| self.find_below(*child, children, find))
     }
 
     /// Whether two leaves have the same outermost name.
@@ -251,6 +304,10 @@ impl Tree {
         path.reverse();
         path
     }
+}
+
+fn largest_first<'a, T: DoubleEndedIterator + 'a>(mut children: T) -> impl Iterator<Item = T::Item> + 'a {
+    std::iter::from_fn(move || if mutant!(CutTheSmallest) { children.next() } else { children.next_back() })
 }
 
 fn count(count: &mut usize, more: bool) {

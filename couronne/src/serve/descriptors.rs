@@ -1,7 +1,8 @@
 //! The open files of the process: raised at the start to what the system allows, and shared out.
 //!
 //! What the drives may need is set apart, and so is a part for all else; what is left bounds the connections of clients
-//! and peers. So no number of sockets can leave a drive without a file.
+//! and peers, with those that have given their places up and are about to end. So no number of sockets can leave a drive
+//! without a file.
 //! Must not know: what listeners and drives do with them.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -11,6 +12,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const OF_DRIVE: u64 = 256 + 128 + 320 + 64;
 /// For all else: the admin listener, connections to other nodes, logs, the runtime.
 const OF_ALL_ELSE: u64 = 256;
+/// Beside so many connections there may be one more that has given its place up (`couronne_base::fair`).
+const CONNECTIONS_OF_ONE_ENDING: u64 = 4;
 /// Connections that there are at least.
 const CONNECTIONS_MIN: u64 = 64;
 
@@ -35,7 +38,8 @@ impl Descriptors {
     /// How many connections a listener of a process with so many drives may have, at most as many as are wanted.
     pub(super) fn connections(self, drives: usize, wanted: usize) -> usize {
         let set_apart = OF_DRIVE.saturating_mul(drives as u64).saturating_add(OF_ALL_ELSE);
-        let left = self.limit.saturating_sub(set_apart).max(CONNECTIONS_MIN);
+        let left = self.limit.saturating_sub(set_apart);
+        let left = (left - left / (CONNECTIONS_OF_ONE_ENDING + 1)).max(CONNECTIONS_MIN);
         let connections = usize::try_from(left).map_or(wanted, |left| left.min(wanted));
         if connections < wanted {
             let limit = self.limit;
@@ -54,7 +58,8 @@ mod tests {
         let of = |limit, drives| Descriptors { limit }.connections(drives, 10_000);
         assert_eq!(of(u64::MAX, 100), 10_000);
         assert_eq!(of(20_000, 8), 10_000);
-        assert_eq!(of(4096, 4), 4096 - 4 * 768 - 256);
+        assert_eq!(of(4096, 4), 615);
+        assert!(615 + 615 / 4 <= 4096 - 4 * 768 - 256);
         assert_eq!(of(1024, 1), 64, "a few there always are");
     }
 

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use crate::front::limits::pace::{LeastRate, Pace};
 
-/// How long a client that is cut may take to be told so.
-const TELL_TIME: Duration = Duration::from_secs(5);
+/// How long a client that is cut may take to be told so: its place may be another's already.
+const TELL_TIME: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether the client takes its answer, at least.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(5);
