@@ -53,6 +53,7 @@ impl From<Rejection> for S3Error {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::MalformedTarget => Code::InvalidURI.into(),
+            Rejection::MalformedHead => Code::BadRequest.into(),
             Rejection::FramedTwice => {
                 Self::with_message(Code::BadRequest, "A request has either Content-Length or Transfer-Encoding.")
             }
