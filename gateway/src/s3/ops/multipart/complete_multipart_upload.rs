@@ -151,7 +151,7 @@ impl CompleteMultipartUpload {
         if let Some(etag) = said {
             error = error.detail("ETag", etag_text(&etag));
         }
-        self.upload.name(error)
+        conditions::name_failed(&self.condition, self.upload.name(error))
     }
 }
 

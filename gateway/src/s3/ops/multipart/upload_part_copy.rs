@@ -19,7 +19,7 @@ use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
 use crate::s3::ops::attributes;
-use crate::s3::ops::copying::{CopiedObject, SOURCE_BYTES_MAX};
+use crate::s3::ops::copying::{self, CopiedObject, SOURCE_BYTES_MAX};
 use crate::s3::wire::checksum;
 use crate::s3::wire::dates::iso_date;
 use crate::s3::wire::etag::quoted_etag;
@@ -44,7 +44,7 @@ impl Handler for UploadPartCopy {
         Ok(Self {
             upload: NamedUpload::of(request),
             number: parameters::need_part_number(request)?,
-            source: CopiedObject::parse(&request.headers)?,
+            source: CopiedObject::parse(request)?,
             range: request.header("x-amz-copy-source-range")?.map(read_range).transpose()?,
         })
     }
@@ -68,11 +68,14 @@ impl Handler for UploadPartCopy {
             engine.put_part(&now.resources().target, sent, upload, number).await
         };
         let part = authorized.commit(gateway, commit).await?;
-        Ok(Response::xml(Writer::document("CopyPartResult", |xml| {
+        let mut response = Response::xml(Writer::document("CopyPartResult", |xml| {
             xml.text("LastModified", &iso_date(part.ordinal));
             xml.text("ETag", &quoted_etag(&part.etag));
             checksum::write_part(xml, part.checksum.as_ref());
-        })))
+        }));
+        let source = &authorized.resources().source;
+        response.headers.extend(copying::version_of(source, handle.record()));
+        Ok(response)
     }
 }
 
@@ -93,9 +96,10 @@ impl UploadPartCopy {
         let range = match self.range {
             None => 0..size,
             Some((first, last)) if last < size => first..last.saturating_add(1),
-            Some(_) => {
+            Some((first, last)) => {
                 let message = format!("Range specified is not valid for source object of size: {size}");
-                return Err(S3Error::with_message(Code::InvalidRange, message));
+                let (name, text) = ("x-amz-copy-source-range", format!("bytes={first}-{last}"));
+                return Err(S3Error::invalid_argument(message, name, &text));
             }
         };
         if range.end - range.start > SOURCE_BYTES_MAX {

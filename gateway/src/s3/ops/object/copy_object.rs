@@ -13,7 +13,6 @@
 use couronne_metadata::command::Precondition;
 use couronne_metadata::ids::ObjectKey;
 use couronne_metadata::record::{Attributes, ChecksumAlgorithm, ObjectRecord};
-use http::HeaderValue;
 
 use crate::engine;
 use crate::front::resources::CopyBetween;
@@ -21,12 +20,10 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
-use crate::s3::ops::copying::{CopiedObject, SOURCE_BYTES_MAX};
+use crate::s3::ops::copying::{self, CopiedObject, SOURCE_BYTES_MAX};
 use crate::s3::ops::{attributes, reading};
 use crate::s3::wire::dates::iso_date;
 use crate::s3::wire::etag::quoted_etag;
-use crate::s3::wire::values::header_value;
-use crate::s3::wire::version_text::version_text;
 use crate::s3::wire::xml::Writer;
 use crate::s3::wire::{checksum, conditions, lock};
 
@@ -49,7 +46,7 @@ impl Handler for CopyObject {
         let replace_tags = directive(request, "x-amz-tagging-directive")?;
         let algorithm = request.header("x-amz-checksum-algorithm")?.map(checksum::parse_algorithm).transpose()?;
         Ok(Self {
-            source: CopiedObject::parse(&request.headers)?,
+            source: CopiedObject::parse(request)?,
             given: attributes::of_request(request)?,
             replace_metadata,
             replace_tags,
@@ -83,7 +80,9 @@ impl Handler for CopyObject {
             let target = &now.resources().target;
             engine.put_object(target, sent, now.operation().commit(source, &target.entry.account)).await
         };
-        let written = authorized.commit(gateway, commit).await?;
+        let outcome = authorized.commit(gateway, commit).await;
+        let condition = &authorized.operation().condition;
+        let written = outcome.map_err(|error| error.map(|error| conditions::name_failed(condition, error)))?;
         let mut response = Response::xml(Writer::document("CopyObjectResult", |xml| {
             xml.text("LastModified", &iso_date(written.ordinal));
             xml.text("ETag", &quoted_etag(&written.etag));
@@ -91,7 +90,7 @@ impl Handler for CopyObject {
             checksum::write(xml, Some(&shown), written.etag.parts);
         }));
         reading::insert_written(written.version, &mut response.headers);
-        response.headers.extend(source_version(&authorized, source));
+        response.headers.extend(copying::version_of(&authorized.resources().source, source));
         Ok(response)
     }
 }
@@ -103,15 +102,6 @@ fn directive(request: &Request, name: &'static str) -> Result<bool> {
         Some("REPLACE") => Ok(true),
         Some(other) => Err(S3Error::invalid_argument(format!("Unknown directive in {name}"), name, other)),
     }
-}
-
-fn source_version(
-    authorized: &Authorized<CopyObject>,
-    source: &ObjectRecord,
-) -> Option<(http::HeaderName, HeaderValue)> {
-    let versioned = authorized.resources().source.entry.rules.versioning != Default::default();
-    let name = http::HeaderName::from_static("x-amz-copy-source-version-id");
-    versioned.then(|| (name, header_value(&version_text(source.version))))
 }
 
 impl CopyObject {

@@ -60,7 +60,8 @@ impl Handler for GetObjectAttributes {
         let parameters = authorized.operation();
         let bucket = authorized.resources();
         let key = authorized.request().need_key()?;
-        let handle = reading::open(&gateway.engine, bucket, key, parameters.version).await?;
+        let handle =
+            reading::open(&gateway.engine, bucket, key, parameters.version, &authorized.request().method).await?;
         let record = handle.record();
         let page = match (&record.content, parameters.asks("ObjectParts")) {
             (Content::Parts { .. }, true) => Some(handle.parts(parameters.after, parameters.limit).await?),

@@ -59,7 +59,9 @@ impl Handler for PutObject {
             let put = now.operation().commit(&now.resources().entry.account);
             engine.put_object(now.resources(), sent, put).await
         };
-        let written = authorized.commit(gateway, commit).await?;
+        let outcome = authorized.commit(gateway, commit).await;
+        let condition = &authorized.operation().condition;
+        let written = outcome.map_err(|error| error.map(|error| conditions::name_failed(condition, error)))?;
         let mut response = Response::ok().header(ETAG, header_value(&quoted_etag(&written.etag)));
         let shown = written.checksum.unwrap_or_else(|| checksum::of_crc64(staged.crc64()));
         checksum::into_headers(Some(&shown), written.etag.parts, &mut response.headers);
