@@ -12,6 +12,7 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
+use crate::s3::ops::attributes;
 use crate::s3::ops::owner::Owner;
 use crate::s3::wire::checksum;
 use crate::s3::wire::dates::iso_date;
@@ -68,7 +69,7 @@ impl Handler for ListParts {
             xml.value("UploadId", id);
             owner.write_initiator(xml, &record.initiator);
             owner.write(xml, "Owner");
-            xml.text("StorageClass", "STANDARD");
+            xml.text("StorageClass", attributes::storage_class(&record.attributes));
             xml.value("PartNumberMarker", after);
             if let Some(last) = page.parts.last() {
                 xml.value("NextPartNumberMarker", last.number.get());

@@ -20,8 +20,9 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
+use crate::s3::ops::attributes::{self, Replaces};
 use crate::s3::ops::copying::{self, CopiedObject, SOURCE_BYTES_MAX};
-use crate::s3::ops::{attributes, reading};
+use crate::s3::ops::reading;
 use crate::s3::wire::dates::iso_date;
 use crate::s3::wire::etag::quoted_etag;
 use crate::s3::wire::xml::Writer;
@@ -31,8 +32,9 @@ use crate::s3::wire::{checksum, conditions, lock};
 pub(crate) struct CopyObject {
     source: CopiedObject,
     given: Attributes,
-    replace_metadata: bool,
-    replace_tags: bool,
+    replaces: Replaces,
+    /// Whether the request says what the source cannot give.
+    has_own: bool,
     checksum: Option<ChecksumAlgorithm>,
     condition: Precondition,
 }
@@ -42,14 +44,16 @@ impl Handler for CopyObject {
     type Resources = CopyBetween;
 
     fn parse(request: &Request) -> Result<Self> {
-        let replace_metadata = directive(request, "x-amz-metadata-directive")?;
-        let replace_tags = directive(request, "x-amz-tagging-directive")?;
+        let replaces = Replaces {
+            metadata: directive(request, "x-amz-metadata-directive")?,
+            tags: directive(request, "x-amz-tagging-directive")?,
+        };
         let algorithm = request.header("x-amz-checksum-algorithm")?.map(checksum::parse_algorithm).transpose()?;
         Ok(Self {
             source: CopiedObject::parse(request)?,
-            given: attributes::of_request(request)?,
-            replace_metadata,
-            replace_tags,
+            given: attributes::of_copy_request(request, replaces)?,
+            replaces,
+            has_own: attributes::are_own(request),
             checksum: algorithm,
             condition: conditions::write_condition(&request.headers)?,
         })
@@ -108,8 +112,7 @@ impl CopyObject {
     /// A copy of the current version onto itself has to change something.
     fn refuse_unchanged(&self, key: &ObjectKey, same_bucket: bool) -> Result<()> {
         let onto_itself = same_bucket && self.source.key == *key && self.source.version.is_none();
-        let redirect = self.given.headers.iter().any(|(name, _)| &**name == "x-amz-website-redirect-location");
-        if !onto_itself || self.replace_metadata || redirect {
+        if !onto_itself || self.replaces.metadata || self.has_own {
             return Ok(());
         }
         Err(S3Error::with_message(
@@ -119,18 +122,8 @@ impl CopyObject {
     }
 
     fn commit(&self, source: &ObjectRecord, owner: &str) -> engine::PutObjectRequest {
-        let from = if self.replace_metadata { &self.given } else { &source.attributes };
-        let tags = if self.replace_tags { &self.given.tags } else { &source.attributes.tags };
-        let attributes = Attributes {
-            headers: from.headers.clone(),
-            metadata: from.metadata.clone(),
-            tags: tags.clone(),
-            owner: owner.into(),
-            // A lock is never copied: the target has the one asked for, or its bucket's default.
-            retention: self.given.retention,
-            legal_hold: self.given.legal_hold,
-            ..Attributes::default()
-        };
+        let attributes = attributes::of_copy(&source.attributes, &self.given, self.replaces);
+        let attributes = Attributes { owner: owner.into(), ..attributes };
         engine::PutObjectRequest { attributes, condition: self.condition.clone() }
     }
 }

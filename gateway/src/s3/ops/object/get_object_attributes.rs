@@ -111,7 +111,7 @@ impl GetObjectAttributes {
                 xml.element("ObjectParts", |xml| self.write_parts(xml, record, page));
             }
             if self.asks("StorageClass") {
-                xml.text("StorageClass", "STANDARD");
+                xml.text("StorageClass", attributes::storage_class(&record.attributes));
             }
             if self.asks("ObjectSize") {
                 xml.value("ObjectSize", record.size);

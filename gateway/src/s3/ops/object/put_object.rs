@@ -17,7 +17,7 @@ use crate::engine;
 use crate::front::resources::InBucket;
 use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
 use crate::s3::address::Request;
-use crate::s3::error::{Executed, Result};
+use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
 use crate::s3::ops::{attributes, reading};
 use crate::s3::wire::etag::quoted_etag;
@@ -36,10 +36,13 @@ impl Handler for PutObject {
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
 
     fn parse(request: &Request) -> Result<Self> {
-        Ok(Self {
-            attributes: attributes::of_request(request)?,
-            condition: conditions::write_condition(&request.headers)?,
-        })
+        let attributes = attributes::of_request(request)?;
+        if attributes.ask_for_lock() && !checksum::has_digest(&request.headers)? {
+            let message = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object \
+                           Lock parameters";
+            return Err(S3Error::with_message(Code::InvalidRequest, message));
+        }
+        Ok(Self { attributes, condition: conditions::write_condition(&request.headers)? })
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
