@@ -6,7 +6,6 @@
 
 pub mod answer;
 pub mod apply;
-pub mod checksum;
 pub mod command;
 pub mod effect;
 mod encoding;

@@ -4,6 +4,8 @@
 //! numbered fields, so that a reader one release older keeps the fields it does not know.
 //! Must not know: HTTP, XML, consensus.
 
+pub mod checksum;
+
 use bytes::Bytes;
 use couronne_placement::{BlobId, Geometry, PolicyId};
 

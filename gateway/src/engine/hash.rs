@@ -8,7 +8,7 @@ mod md5;
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use couronne_metadata::checksum::ChecksumHasher;
+use couronne_metadata::record::checksum::ChecksumHasher;
 use couronne_metadata::record::{Checksum, ChecksumAlgorithm, ChecksumKind};
 use crc_fast::{CrcAlgorithm, Digest as Crc};
 

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
 use md5::{Digest, Md5};
 
-use crate::checksum::{ChecksumHasher, big_endian};
 use crate::command::Refusal;
+use crate::record::checksum::{ChecksumHasher, big_endian};
 use crate::record::{Checksum, ChecksumAlgorithm, ChecksumKind, Etag, PartRecord};
 
 /// S3's tag of a multipart object: the MD5 of its parts' MD5s, and how many.

@@ -11,7 +11,7 @@ use crc_fast::CrcAlgorithm;
 use md5::{Digest as _, Md5};
 use twox_hash::{XxHash64, xxhash3_64, xxhash3_128};
 
-use crate::record::ChecksumAlgorithm;
+use super::ChecksumAlgorithm;
 
 impl ChecksumAlgorithm {
     /// All of them.
@@ -55,12 +55,12 @@ impl ChecksumAlgorithm {
 
 /// The checksum of a stream of bytes.
 pub struct ChecksumHasher {
-    state: State,
+    state: Computation,
     /// The length of the digest in bytes.
     digest_bytes: usize,
 }
 
-enum State {
+enum Computation {
     Crc(Box<crc_fast::Digest>),
     Sha(Context),
     Md5(Box<Md5>),
@@ -72,18 +72,18 @@ enum State {
 impl ChecksumHasher {
     /// Of no bytes yet.
     pub fn new(algorithm: ChecksumAlgorithm) -> Self {
-        let crc = |crc| State::Crc(Box::new(crc_fast::Digest::new(crc)));
+        let crc = |crc| Computation::Crc(Box::new(crc_fast::Digest::new(crc)));
         let state = match algorithm {
             ChecksumAlgorithm::Crc32 => crc(CrcAlgorithm::Crc32IsoHdlc),
             ChecksumAlgorithm::Crc32c => crc(CrcAlgorithm::Crc32Iscsi),
             ChecksumAlgorithm::Crc64Nvme => crc(CrcAlgorithm::Crc64Nvme),
-            ChecksumAlgorithm::Md5 => State::Md5(Box::new(Md5::new())),
-            ChecksumAlgorithm::Sha1 => State::Sha(Context::new(&SHA1_FOR_LEGACY_USE_ONLY)),
-            ChecksumAlgorithm::Sha256 => State::Sha(Context::new(&SHA256)),
-            ChecksumAlgorithm::Sha512 => State::Sha(Context::new(&SHA512)),
-            ChecksumAlgorithm::XxHash64 => State::XxHash64(Box::new(XxHash64::with_seed(0))),
-            ChecksumAlgorithm::XxHash3 => State::XxHash3(Box::new(xxhash3_64::Hasher::new())),
-            ChecksumAlgorithm::XxHash128 => State::XxHash128(Box::new(xxhash3_128::Hasher::new())),
+            ChecksumAlgorithm::Md5 => Computation::Md5(Box::new(Md5::new())),
+            ChecksumAlgorithm::Sha1 => Computation::Sha(Context::new(&SHA1_FOR_LEGACY_USE_ONLY)),
+            ChecksumAlgorithm::Sha256 => Computation::Sha(Context::new(&SHA256)),
+            ChecksumAlgorithm::Sha512 => Computation::Sha(Context::new(&SHA512)),
+            ChecksumAlgorithm::XxHash64 => Computation::XxHash64(Box::new(XxHash64::with_seed(0))),
+            ChecksumAlgorithm::XxHash3 => Computation::XxHash3(Box::new(xxhash3_64::Hasher::new())),
+            ChecksumAlgorithm::XxHash128 => Computation::XxHash128(Box::new(xxhash3_128::Hasher::new())),
         };
         Self { state, digest_bytes: algorithm.digest_bytes() }
     }
@@ -91,24 +91,24 @@ impl ChecksumHasher {
     /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.state {
-            State::Crc(crc) => crc.update(bytes),
-            State::Sha(context) => context.update(bytes),
-            State::Md5(md5) => md5.update(bytes),
-            State::XxHash64(hasher) => hasher.write(bytes),
-            State::XxHash3(hasher) => hasher.write(bytes),
-            State::XxHash128(hasher) => hasher.write(bytes),
+            Computation::Crc(crc) => crc.update(bytes),
+            Computation::Sha(context) => context.update(bytes),
+            Computation::Md5(md5) => md5.update(bytes),
+            Computation::XxHash64(hasher) => hasher.write(bytes),
+            Computation::XxHash3(hasher) => hasher.write(bytes),
+            Computation::XxHash128(hasher) => hasher.write(bytes),
         }
     }
 
     /// The digest.
     pub fn finish(self) -> Bytes {
         match self.state {
-            State::Crc(crc) => big_endian(crc.finalize(), self.digest_bytes),
-            State::Sha(context) => Bytes::copy_from_slice(context.finish().as_ref()),
-            State::Md5(md5) => Bytes::copy_from_slice(&md5.finalize()),
-            State::XxHash64(hasher) => big_endian(hasher.finish(), self.digest_bytes),
-            State::XxHash3(hasher) => big_endian(hasher.finish(), self.digest_bytes),
-            State::XxHash128(hasher) => Bytes::copy_from_slice(&hasher.finish_128().to_be_bytes()),
+            Computation::Crc(crc) => big_endian(crc.finalize(), self.digest_bytes),
+            Computation::Sha(context) => Bytes::copy_from_slice(context.finish().as_ref()),
+            Computation::Md5(md5) => Bytes::copy_from_slice(&md5.finalize()),
+            Computation::XxHash64(hasher) => big_endian(hasher.finish(), self.digest_bytes),
+            Computation::XxHash3(hasher) => big_endian(hasher.finish(), self.digest_bytes),
+            Computation::XxHash128(hasher) => Bytes::copy_from_slice(&hasher.finish_128().to_be_bytes()),
         }
     }
 }
