@@ -217,9 +217,9 @@ async fn what_is_not_modified_says_what_a_cache_needs() {
 #[tokio::test]
 async fn several_lines_of_a_header_are_one_list() {
     let server = S3Server::new().await;
-    let ask = server.ask("PUT", "/bkt/k").body("hello").how(Place::Header, PayloadMode::Chunks, Defect::None);
-    // The client's own line says aws-chunked.
-    let wire = with_lines(&ask, "Content-Encoding: br\r\nCache-Control: a\r\nCache-Control: b=1\r\n");
+    let ask = server.ask("PUT", "/bkt/k").body("hello");
+    let lines = "Content-Encoding: aws-chunked\r\nContent-Encoding: br\r\nCache-Control: a\r\nCache-Control: b=1\r\n";
+    let wire = with_lines(&ask, lines);
     assert_eq!(server.send_raw(&wire).await.status, 200);
     let answer = server.get("k").await;
     assert_eq!((answer.header("content-encoding"), answer.header("cache-control")), (Some("br"), Some("a,b=1")));

@@ -123,7 +123,6 @@ Amazon's documents win over public test suites and over other stores. The suite 
 | `partNumber` beyond the last part | 416 `InvalidPartNumber` | 400 `InvalidPart` |
 | `x-amz-copy-source-range` beyond the end of its source | 400 `InvalidArgument` | `InvalidRange` |
 | PUT with `If-None-Match` and a tag, or `If-Match: *` | 501 `NotImplemented` | carried out |
-| PUT with a lock and without a digest of the body | 400 `InvalidRequest` | 200 |
 
 Parts of an object are counted: of parts 3, 5 and 9 `partNumber` 1, 2 and 3 read them, as a client expects that has learnt
 of three. The suites of other stores differ on this, and Amazon's documents say nothing of gaps; where a checksum is

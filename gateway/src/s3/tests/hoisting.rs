@@ -31,7 +31,8 @@ const NOT_HERE: [&str; 17] = [
     "x-amz-version-id",
 ];
 
-/// A request that a header changes. `{k}` is a key of its own, `{u}` an upload of it, `{v}` its version.
+/// A request that a header changes. `{k}` is a key of its own, `{u}` an upload of it, `{v}` its version; the value `{now}`
+/// is the date by the server's clock.
 struct Case {
     method: &'static str,
     target: &'static str,
@@ -101,7 +102,7 @@ const CASES: &[Case] = &[
     case("PUT", "/bkt/{k}", COPY.0, COPY.1),
     copy("x-amz-copy-source-if-match", NO_SUCH_ETAG),
     copy("x-amz-copy-source-if-none-match", ETAG),
-    copy("x-amz-copy-source-if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT"),
+    copy("x-amz-copy-source-if-modified-since", "{now}"),
     copy("x-amz-copy-source-if-unmodified-since", "Sun, 06 Nov 1994 08:49:36 GMT"),
     copy("x-amz-copy-source-server-side-encryption-customer-algorithm", "AES256"),
     copy("x-amz-source-expected-bucket-owner", "111122223333"),
@@ -163,7 +164,9 @@ async fn outcome(server: &S3Server, number: usize, case: &Case, way: Way) -> Vec
     let mut ask =
         server.ask(case.method, &target).body(case.body).how(Place::Query, PayloadMode::Unsigned, Defect::None);
     ask.headers.extend(case.always.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    let (name, value) = (case.name, case.value);
+    let now = jiff::Timestamp::from_microsecond(i64::try_from(ask.now_us).unwrap()).unwrap();
+    let now = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let (name, value) = (case.name, &case.value.replace("{now}", &now));
     let ask = match way {
         Way::Header => ask.header(name, value),
         Way::Query => ask.hoisted(name, value),
