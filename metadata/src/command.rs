@@ -84,10 +84,10 @@ pub enum NewData {
 pub struct CompletedPart {
     /// Its number.
     pub number: PartNumber,
-    /// The tag the client believes it has.
-    pub etag: Etag,
+    /// The tag the client believes it has; `None`: one that no part can have.
+    pub etag: Option<Etag>,
     /// The checksum the client believes it has.
-    pub checksum: Option<Bytes>,
+    pub checksum: Option<(ChecksumAlgorithm, Bytes)>,
 }
 
 /// A change to one key, or a duty's change to one range.
@@ -408,8 +408,15 @@ pub enum Refusal {
         /// Its size in bytes.
         size: u64,
     },
-    /// The whole object's checksum or size differs from what the client said.
+    /// The whole object's checksum differs from what the client said.
     BadDigest,
+    /// The whole object's size differs from what the client said. Both in bytes.
+    WrongSize {
+        /// What the client said.
+        said: u64,
+        /// What the parts add up to.
+        computed: u64,
+    },
     /// A lock forbids it.
     Locked,
     /// The gateway knew other rules of the bucket: it has to resolve and authorize again.

@@ -4,6 +4,8 @@
 //! numbered fields, so that a reader one release older keeps the fields it does not know.
 //! Must not know: HTTP, XML, consensus.
 
+pub mod checksum;
+
 use bytes::Bytes;
 use couronne_placement::{BlobId, Geometry, PolicyId};
 
@@ -31,6 +33,16 @@ pub enum ChecksumAlgorithm {
     Sha1,
     /// SHA-256, 32 bytes.
     Sha256,
+    /// SHA-512, 64 bytes.
+    Sha512,
+    /// MD5, 16 bytes.
+    Md5,
+    /// XXH64, 8 bytes.
+    XxHash64,
+    /// XXH3 of 64 bits, 8 bytes.
+    XxHash3,
+    /// XXH3 of 128 bits, 16 bytes.
+    XxHash128,
 }
 
 /// What a checksum is computed over.
@@ -83,6 +95,13 @@ pub enum Data {
 }
 
 impl Data {
+    /// CRC-64/NVME of all bytes.
+    pub const fn crc64(&self) -> u64 {
+        match self {
+            Self::Inline { crc64, .. } | Self::Blob(BlobRef { crc64, .. }) => *crc64,
+        }
+    }
+
     /// The blob, if they are in one.
     pub const fn blob(&self) -> Option<&BlobRef> {
         match self {
@@ -136,8 +155,17 @@ pub struct Attributes {
     pub retention: Option<Retention>,
     /// Legal hold.
     pub legal_hold: bool,
+    /// Whether a legal hold was ever set or lifted: of a version where none was, clients are told so.
+    pub legal_hold_said: bool,
     /// Configuration of later features by field number, kept as it is.
     pub extra: Vec<(u16, Bytes)>,
+}
+
+impl Attributes {
+    /// Whether they say anything of a lock, which is refused where there can be none.
+    pub const fn ask_for_lock(&self) -> bool {
+        self.retention.is_some() || self.legal_hold || self.legal_hold_said
+    }
 }
 
 /// An object version.

@@ -72,8 +72,9 @@ refused("NoSuchUpload", s3.list_parts, Bucket=BUCKET, Key="aborted", UploadId=ab
 # A client that asks for no checksum gets S3's own.
 plain = boto3.client("s3", config=Config(request_checksum_calculation="when_required"))
 upload = plain.create_multipart_upload(Bucket=BUCKET, Key="default sum")["UploadId"]
-etag = plain.upload_part(Bucket=BUCKET, Key="default sum", UploadId=upload, PartNumber=1, Body=b"123456789")["ETag"]
-listed = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+part = plain.upload_part(Bucket=BUCKET, Key="default sum", UploadId=upload, PartNumber=1, Body=b"123456789")
+# Which it may say again, as the SDK for JavaScript does.
+listed = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"], "ChecksumCRC64NVME": part["ChecksumCRC64NVME"]}]}
 done = plain.complete_multipart_upload(Bucket=BUCKET, Key="default sum", UploadId=upload, MultipartUpload=listed)
 head = plain.head_object(Bucket=BUCKET, Key="default sum", ChecksumMode="ENABLED")
 for answer in (done, head):
@@ -101,6 +102,10 @@ refused("PreconditionFailed", s3.put_object, Bucket=BUCKET, Key="a/b", Body=b"th
 assert body("a/b") == b"second"
 refused("PreconditionFailed", s3.delete_object, Bucket=BUCKET, Key="a/b", IfMatch=etag)
 refused("NoSuchKey", s3.delete_object, Bucket=BUCKET, Key="nothing", IfMatch="*")
+try:
+    s3.put_object(Bucket=BUCKET, Key="a/b", Body=b"", IfNoneMatch="*")
+except ClientError as error:
+    assert error.response["Error"]["Condition"] == "If-None-Match", error.response
 refused("304", s3.get_object, Bucket=BUCKET, Key="a/b", IfNoneMatch=s3.head_object(Bucket=BUCKET, Key="a/b")["ETag"])
 
 # Checksums.
@@ -110,6 +115,18 @@ for algorithm in ("CRC32", "SHA1", "SHA256"):
     assert head[f"Checksum{algorithm}"] == put[f"Checksum{algorithm}"]
 refused("BadDigest", s3.put_object, Bucket=BUCKET, Key="sum", Body=b"x", ContentMD5="1B2M2Y8AsgTpgAmY7PhCfg==")
 assert body("sum") == b"checksummed"
+
+# Storage classes are shown, and a copy has its own.
+s3.put_object(Bucket=BUCKET, Key="cold", Body=b"cold", StorageClass="GLACIER_IR")
+assert s3.head_object(Bucket=BUCKET, Key="cold")["StorageClass"] == "GLACIER_IR"
+assert s3.list_objects_v2(Bucket=BUCKET, Prefix="cold")["Contents"][0]["StorageClass"] == "GLACIER_IR"
+s3.copy_object(Bucket=BUCKET, Key="warm", CopySource={"Bucket": BUCKET, "Key": "cold"})
+assert "StorageClass" not in s3.head_object(Bucket=BUCKET, Key="warm")
+
+# A client that signs for another region learns the right one, even where an answer has no body.
+for call in ("head_object", "head_bucket"):
+    lost = boto3.client("s3", region_name="eu-central-1")
+    getattr(lost, call)(Bucket=BUCKET, **({"Key": "cold"} if call == "head_object" else {}))
 
 # Listings.
 for number in range(25):

@@ -83,6 +83,9 @@ pub enum BodyError {
     /// A digest that the source itself checks is wrong, or a trailer is not the announced one.
     #[error("the trailer is not what was announced")]
     Trailer,
+    /// The value of a trailer is no digest of the algorithm that was announced.
+    #[error("the trailer is no checksum of {0:?}")]
+    TrailerValue(ChecksumAlgorithm),
     /// The sender was silent for too long.
     #[error("the sender stalled")]
     TimedOut,

@@ -8,6 +8,7 @@ mod md5;
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
+use couronne_metadata::record::checksum::ChecksumHasher;
 use couronne_metadata::record::{Checksum, ChecksumAlgorithm, ChecksumKind};
 use crc_fast::{CrcAlgorithm, Digest as Crc};
 
@@ -24,18 +25,18 @@ pub(crate) struct BodyHashes {
     md5: Md5,
     crc64: Crc,
     sha256: Option<digest::Context>,
-    checksum: Option<ChecksumHash>,
+    checksum: Option<(ChecksumAlgorithm, ChecksumHash)>,
     expected: Expected,
 }
 
 /// The hash that an asked checksum needs beyond those that are computed anyway.
 enum ChecksumHash {
-    /// CRC-64/NVME, computed anyway.
-    Crc64Nvme,
+    /// CRC-64/NVME and MD5, computed anyway.
+    Shared,
     /// SHA-256, computed as the signed payload's.
     SharedSha256,
-    Crc(ChecksumAlgorithm, Box<Crc>),
-    Digest(ChecksumAlgorithm, digest::Context),
+    /// Any other.
+    Own(ChecksumHasher),
 }
 
 /// What the hashes came to.
@@ -49,22 +50,12 @@ pub(crate) struct BodyDigests {
 impl BodyHashes {
     pub(crate) fn new(expected: Expected) -> Self {
         let sha256 = expected.sha256.is_some().then(|| digest::Context::new(&digest::SHA256));
-        let checksum = expected.checksum.as_ref().map(|asked| match asked.algorithm {
-            ChecksumAlgorithm::Crc64Nvme => ChecksumHash::Crc64Nvme,
+        let hash = |algorithm| match algorithm {
+            ChecksumAlgorithm::Crc64Nvme | ChecksumAlgorithm::Md5 => ChecksumHash::Shared,
             ChecksumAlgorithm::Sha256 if sha256.is_some() => ChecksumHash::SharedSha256,
-            algorithm @ ChecksumAlgorithm::Sha256 => {
-                ChecksumHash::Digest(algorithm, digest::Context::new(&digest::SHA256))
-            }
-            algorithm @ ChecksumAlgorithm::Sha1 => {
-                ChecksumHash::Digest(algorithm, digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY))
-            }
-            algorithm @ ChecksumAlgorithm::Crc32 => {
-                ChecksumHash::Crc(algorithm, Box::new(Crc::new(CrcAlgorithm::Crc32IsoHdlc)))
-            }
-            algorithm @ ChecksumAlgorithm::Crc32c => {
-                ChecksumHash::Crc(algorithm, Box::new(Crc::new(CrcAlgorithm::Crc32Iscsi)))
-            }
-        });
+            algorithm => ChecksumHash::Own(ChecksumHasher::new(algorithm)),
+        };
+        let checksum = expected.checksum.as_ref().map(|asked| (asked.algorithm, hash(asked.algorithm)));
         Self { md5: Md5::new(), crc64: Crc::new(CrcAlgorithm::Crc64Nvme), sha256, checksum, expected }
     }
 
@@ -76,10 +67,8 @@ impl BodyHashes {
             if let Some(sha256) = &mut self.sha256 {
                 sha256.update(block);
             }
-            match &mut self.checksum {
-                Some(ChecksumHash::Crc(_, crc)) => crc.update(block),
-                Some(ChecksumHash::Digest(_, context)) => context.update(block),
-                Some(ChecksumHash::Crc64Nvme | ChecksumHash::SharedSha256) | None => {}
+            if let Some((_, ChecksumHash::Own(hasher))) = &mut self.checksum {
+                hasher.update(block);
             }
         }
     }
@@ -96,7 +85,15 @@ impl BodyHashes {
         if self.expected.sha256.as_ref().map(|digest| digest.as_slice()) != sha256.as_deref() {
             return Err(EngineError::Digest(DigestKind::SignedSha256));
         }
-        let checksum = self.checksum.map(|hash| finish_checksum(hash, crc64, sha256));
+        let checksum = self.checksum.map(|(algorithm, hash)| {
+            let value = match (hash, algorithm) {
+                (ChecksumHash::Own(hasher), _) => hasher.finish(),
+                (ChecksumHash::SharedSha256, _) => sha256.unwrap_or_default(),
+                (ChecksumHash::Shared, ChecksumAlgorithm::Md5) => Bytes::copy_from_slice(&md5),
+                (ChecksumHash::Shared, _) => Bytes::copy_from_slice(&crc64.to_be_bytes()),
+            };
+            Checksum { algorithm, kind: ChecksumKind::FullObject, value }
+        });
         if let (Some(checksum), Some(asked)) = (&checksum, &self.expected.checksum) {
             let mut said = asked.value.as_deref().into_iter().chain(trailer);
             if said.any(|said| said != checksum.value.as_ref()) {
@@ -105,20 +102,6 @@ impl BodyHashes {
         }
         Ok(BodyDigests { md5, crc64, checksum })
     }
-}
-
-fn finish_checksum(hash: ChecksumHash, crc64: u64, sha256: Option<Bytes>) -> Checksum {
-    let (algorithm, value) = match hash {
-        ChecksumHash::Crc64Nvme => (ChecksumAlgorithm::Crc64Nvme, Bytes::copy_from_slice(&crc64.to_be_bytes())),
-        ChecksumHash::SharedSha256 => (ChecksumAlgorithm::Sha256, sha256.unwrap_or_default()),
-        // A 32-bit CRC stands in the lower half of what crc-fast returns.
-        ChecksumHash::Crc(algorithm, crc) => {
-            let [_, _, _, _, low @ ..] = crc.finalize().to_be_bytes();
-            (algorithm, Bytes::copy_from_slice(&low))
-        }
-        ChecksumHash::Digest(algorithm, context) => (algorithm, Bytes::copy_from_slice(context.finish().as_ref())),
-    };
-    Checksum { algorithm, kind: ChecksumKind::FullObject, value }
 }
 
 #[cfg(test)]
@@ -147,6 +130,8 @@ mod tests {
             (ChecksumAlgorithm::Crc64Nvme, "ae8b14860a799888"),
             (ChecksumAlgorithm::Sha1, "f7c3bc1d808e04732adf679965ccc34ca7ae3441"),
             (ChecksumAlgorithm::Sha256, "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"),
+            (ChecksumAlgorithm::Md5, "25f9e794323b453885f5181f1b624d0b"),
+            (ChecksumAlgorithm::XxHash64, "8cb841db40e6ae83"),
         ] {
             let found = digests(algorithm, Some(value), Some(value)).unwrap();
             assert_eq!(hex::encode(&found.checksum.unwrap().value), value);

@@ -104,8 +104,7 @@ impl ObjectHandle {
     /// CRC-64/NVME of the whole object, if it is one run of bytes.
     pub fn crc64(&self) -> Option<u64> {
         match &self.record.content {
-            Content::Whole(Data::Inline { crc64, .. }) => Some(*crc64),
-            Content::Whole(Data::Blob(blob)) => Some(blob.crc64),
+            Content::Whole(data) => Some(data.crc64()),
             Content::Parts { .. } => None,
         }
     }
@@ -139,28 +138,28 @@ impl ObjectHandle {
         Ok(HandleBody { reader, length, expected: Expected { checksum, ..Expected::default() } })
     }
 
-    /// Where part `number` lies. An object that was not made of parts is its own part 1. `None`: no such part.
+    /// Where the part lies that is the `number`th in order: parts are counted, whatever gaps their own numbers have, so
+    /// that a client which learns how many there are can read each. An object that was not made of parts is its own part
+    /// 1. `None`: no such part.
     pub async fn part(&self, number: PartNumber) -> Result<Option<PartSpan>, EngineError> {
         let Content::Parts { count, .. } = self.record.content else {
             let whole = || PartSpan { range: 0..self.record.size, count: None, checksum: self.record.checksum.clone() };
             return Ok((number.get() == 1).then(whole));
         };
-        let (mut start, mut after) = (0u64, 0);
+        let (mut start, mut after, mut counted) = (0u64, 0, 0);
         loop {
             let page = self.parts(after, PART_PAGE).await?;
             for part in &page.parts {
                 let end = start.saturating_add(part.size);
-                if part.number == number {
-                    return Ok(Some(PartSpan {
-                        range: start..end,
-                        count: Some(count),
-                        checksum: part.checksum.clone(),
-                    }));
+                counted += 1;
+                if counted == number.get() {
+                    let checksum = part.checksum.clone();
+                    return Ok(Some(PartSpan { range: start..end, count: Some(count), checksum }));
                 }
                 start = end;
             }
             match page.parts.last() {
-                Some(last) if page.truncated && last.number < number => after = last.number.get(),
+                Some(last) if page.truncated => after = last.number.get(),
                 _ => return Ok(None),
             }
         }

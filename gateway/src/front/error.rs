@@ -16,13 +16,15 @@ pub enum Rejection {
     /// The path or query does not parse: a `%` that no two hexadecimal digits follow, text that is not UTF-8, a `#`, or
     /// bytes that a target may hold percent-encoded only.
     MalformedTarget,
+    /// What was sent is no head of a request.
+    MalformedHead,
     /// The request has both Content-Length and Transfer-Encoding.
     FramedTwice,
     /// The body has another coding of HTTP's own than `chunked`.
     UnknownCoding,
     /// The client expects something else than `100-continue`.
     UnknownExpectation,
-    /// The request has more headers than are taken.
+    /// The request's headers are more, or its head is longer, than is taken.
     TooManyHeaders,
     /// The request has not one Host header that is text.
     BadHost,

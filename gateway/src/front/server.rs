@@ -17,6 +17,7 @@ mod refused;
 mod settings;
 mod streams;
 mod tls;
+mod unparsed;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use couronne_base::fair::{Cut, OnBehalf};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, SERVER, TRANSFER_ENCODING};
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -164,7 +165,9 @@ impl<A: Faces> Server<A> {
         let reads = self.read_ahead.reads(place.peer());
         let progress = Progress::new(place.cut().clone());
         let connection = Connection::new(stream, heads, Some(reads), place.clone(), self.settings.send_bounds());
-        let io = TokioIo::new(connection.with(progress.clone()));
+        let server = self.clone();
+        let wording = move |status| server.unparsed(status, peer);
+        let io = TokioIo::new(connection.with(progress.clone(), Box::new(wording)));
         let settings = self.settings.clone();
         let beside = progress.clone();
         let service = service_fn(move |request| {
@@ -185,6 +188,19 @@ impl<A: Faces> Server<A> {
             ended = watcher.watch(connection) => note_end(ended, peer),
             () = beside.cut_off() => tracing::debug!(%peer, "a connection gave way to others"),
         }
+    }
+
+    /// The answer to a head that is none, or too large, which hyper refuses with this status.
+    fn unparsed(&self, status: StatusCode, peer: SocketAddr) -> Response {
+        let env = self.faces.env();
+        let id = RequestId::from_random(env.random_bytes());
+        let (head, ()) = http::Request::new(()).into_parts();
+        let mut trace = Trace::new(self.faces.metrics().clone(), env.clock.clone(), id, &head, peer);
+        let is_large = status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE || status == StatusCode::URI_TOO_LONG;
+        let rejection = if is_large { Rejection::TooManyHeaders } else { Rejection::MalformedHead };
+        let answer = self.faces.refuse(rejection, id, &mut trace);
+        trace.status(answer.status);
+        answer
     }
 
     async fn http2(self: Arc<Self>, stream: impl Stream, peer: SocketAddr, watcher: Watcher, place: ConnectionPlace) {

@@ -3,7 +3,7 @@
 //! Promises: a body that is aws-chunked is stored without its framing; a trailer is the announced one or refused.
 //! Where an operation needs a body, a request that does not say whether it has one is refused. A body that is larger
 //! than S3 takes in one request is refused before any of it is taken, or, if its sender does not say its length, as
-//! soon as it is.
+//! soon as it is. A checksum that the head speaks of is verified, or the request is refused: none is passed over.
 //! Must not know: how bodies are received or stored.
 
 use base64::Engine as _;
@@ -24,6 +24,8 @@ use crate::front::body::Framing;
 use crate::front::face::{BodyDecoder, DecoderStep};
 
 const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
+const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
+const TRAILER: &str = "x-amz-trailer";
 /// The largest body of one request. Bytes.
 const BODY_BYTES_MAX: u64 = couronne_metadata::evaluate::BLOB_BYTES_MAX;
 
@@ -73,7 +75,7 @@ impl AwsChunked {
         match (self.announced, self.decoder.trailers()) {
             (None, []) => Ok(None),
             (Some(algorithm), [(name, value)]) if checksum::header(algorithm) == name.as_str() => {
-                checksum::parse_digest(algorithm, value).map(Some).ok_or(BodyError::Trailer)
+                checksum::parse_digest(algorithm, value).map(Some).ok_or(BodyError::TrailerValue(algorithm))
             }
             _ => Err(BodyError::Trailer),
         }
@@ -92,8 +94,13 @@ pub(super) fn framing(
     }
     let covered = matches!(body_use, BodyUse::Read { checksum_covers_body: true } | BodyUse::Optional);
     let header = if covered { checksum::of_headers(&request.headers)? } else { None };
+    let is_announced = request.headers.contains_key(TRAILER);
     let mut expected = Expected { md5: content_md5(request)?, sha256: None, checksum: None };
     let (decoder, length, announced) = match payload {
+        // No trailer comes, and what it was to bring would go unverified.
+        Payload::Unsigned | Payload::Signed(_) | Payload::Chunked { trailers: false, .. } if is_announced => {
+            return Err(Code::MalformedTrailerError.into());
+        }
         Payload::Unsigned => (None, plain_length(request, sent_bytes)?, None),
         Payload::Signed(sha256) => {
             expected.sha256 = Some(sha256);
@@ -113,16 +120,31 @@ pub(super) fn framing(
     }
     let decoder = decoder.or_else(|| length.is_none().then_some(Unframe::Counted { left: BODY_BYTES_MAX }));
     expected.checksum = match (header, announced) {
-        (Some(_), Some(_)) => {
-            return Err(S3Error::with_message(
-                Code::InvalidRequest,
-                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
-            ));
-        }
+        (Some(_), Some(_)) => return Err(checksum::several()),
         (Some((algorithm, value)), None) => Some(ExpectedChecksum { algorithm, value: Some(value) }),
         (None, announced) => announced.map(|algorithm| ExpectedChecksum { algorithm, value: None }),
     };
+    if covered {
+        expected.checksum = as_sdk_says(request, expected.checksum)?;
+    }
     Ok(Framing { decoder: decoder.map(Box::new), length, expected })
+}
+
+/// An SDK says the algorithm of the checksum that it sends beside. A presigner says it in the query, before there is a
+/// body: its checksum is computed and kept.
+fn as_sdk_says(request: &Request, sent: Option<ExpectedChecksum>) -> Result<Option<ExpectedChecksum>> {
+    let invalid = |message: &'static str| Err(S3Error::with_message(Code::InvalidRequest, message));
+    let Some(text) = request.header(SDK_ALGORITHM)? else { return Ok(sent) };
+    let algorithm = checksum::parse_algorithm(text)?;
+    match sent {
+        Some(sent) if sent.algorithm == algorithm => Ok(Some(sent)),
+        Some(_) => invalid("Value for x-amz-sdk-checksum-algorithm header is invalid."),
+        None if request.was_sent(SDK_ALGORITHM) => invalid(
+            "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers \
+             were found.",
+        ),
+        None => Ok(Some(ExpectedChecksum { algorithm, value: None })),
+    }
 }
 
 /// Whether the head says where the body ends. Over HTTP/2, which AWS does not speak, the frames themselves say it.
@@ -159,8 +181,8 @@ fn decoded_length(request: &Request) -> Result<u64> {
 
 /// The checksum that `x-amz-trailer` announces: the only kind of trailer there is.
 fn announced_checksum(request: &Request) -> Result<Option<ChecksumAlgorithm>> {
-    let Some(names) = request.header("x-amz-trailer")? else { return Ok(None) };
-    let algorithm = checksum::ALGORITHMS
+    let Some(names) = request.header(TRAILER)? else { return Ok(None) };
+    let algorithm = ChecksumAlgorithm::ALL
         .into_iter()
         .find(|algorithm| checksum::header(*algorithm).as_str().eq_ignore_ascii_case(names));
     algorithm.map(Some).ok_or_else(|| {

@@ -2,7 +2,8 @@
 //!
 //! Must not know: single operations, how signatures are computed.
 
-use http::{HeaderMap, HeaderName};
+use http::header::ALLOW;
+use http::{HeaderMap, HeaderName, Method};
 
 use super::address::Request;
 use super::auth;
@@ -10,7 +11,7 @@ use super::auth::payload::Payload;
 use super::body::{self, Unframe};
 use super::error::{Code, Executed, Result, S3Error, host_id};
 use super::operation::{self, Operation};
-use super::route::{Route, route};
+use super::route::{Level, Route, methods, route};
 use super::wire::values::header_value;
 use crate::engine::Bucket;
 use crate::front::body::Framing;
@@ -23,6 +24,8 @@ use crate::front::{BodyUse, Face, Gateway, RequestHead, RequestId, Response};
 /// S3's first region, which has no name in `LocationConstraint`.
 pub const FIRST_REGION: &str = "us-east-1";
 
+/// The header that tells a bucket's region.
+pub const BUCKET_REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
 
@@ -63,7 +66,8 @@ impl Face for S3 {
         match route(&request.method, request.level(), request.query.iter(), &request.headers) {
             Route::Serve(operation) => Ok(operation),
             Route::NotServed(name) => Err(S3Error::not_implemented(name)),
-            Route::NotAllowed => Err(Code::MethodNotAllowed.into()),
+            Route::NotAllowed => Err(not_allowed(request)),
+            Route::Misplaced(name) => Err(misplaced(request, name)),
             Route::Conflicting => Err(S3Error::with_message(
                 Code::InvalidArgument,
                 "Conflicting query string parameters: a request has one sub-resource.",
@@ -116,4 +120,28 @@ impl Face for S3 {
         headers.insert(REQUEST_ID, header_value(&id.to_string()));
         headers.insert(HOST_ID, header_value(&host_id(id)));
     }
+}
+
+fn not_allowed(request: &Request) -> S3Error {
+    let level = match request.level() {
+        Level::Service => "SERVICE",
+        Level::Bucket => "BUCKET",
+        Level::Object => "OBJECT",
+    };
+    S3Error::new(Code::MethodNotAllowed)
+        .detail("Method", request.method.as_str())
+        .detail("ResourceType", level)
+        .header(ALLOW, header_value(&methods(&request.method, request.level(), request.query.iter())))
+}
+
+fn misplaced(request: &Request, name: &str) -> S3Error {
+    let message = match (request.level(), name, &request.method) {
+        (Level::Object, "uploads", &Method::GET) => {
+            "Key is not expected for the GET method ?uploads subresource".to_owned()
+        }
+        (Level::Object, ..) => format!("There is no such thing as the ?{name} sub-resource for a key"),
+        (Level::Bucket, ..) => format!("There is no such thing as the ?{name} sub-resource for a bucket"),
+        (Level::Service, ..) => format!("There is no such thing as the ?{name} sub-resource for the service"),
+    };
+    S3Error::with_message(Code::InvalidRequest, message)
 }

@@ -10,6 +10,7 @@ use crate::engine::{BodyError, DigestKind, EngineError};
 use crate::front::Rejection;
 use crate::identity::IdentityError;
 use crate::s3::error::{Code, S3Error};
+use crate::s3::wire::checksum;
 use crate::s3::wire::xml::XmlError;
 
 impl S3Error {
@@ -30,9 +31,7 @@ impl S3Error {
             EngineError::Digest(kind) => match kind {
                 DigestKind::Md5 => Code::BadDigest.into(),
                 DigestKind::SignedSha256 => Code::XAmzContentSHA256Mismatch.into(),
-                DigestKind::Checksum(_) => {
-                    Self::with_message(Code::BadDigest, "The checksum you specified did not match what we received.")
-                }
+                DigestKind::Checksum(algorithm) => checksum::mismatch(algorithm),
             },
             EngineError::EntityTooLarge => Code::EntityTooLarge.into(),
             EngineError::SlowDown(_) => Code::SlowDown.into(),
@@ -53,6 +52,7 @@ impl From<Rejection> for S3Error {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::MalformedTarget => Code::InvalidURI.into(),
+            Rejection::MalformedHead => Code::BadRequest.into(),
             Rejection::FramedTwice => {
                 Self::with_message(Code::BadRequest, "A request has either Content-Length or Transfer-Encoding.")
             }
@@ -79,14 +79,22 @@ impl From<Refusal> for S3Error {
             Refusal::PreconditionFailed => Code::PreconditionFailed.into(),
             Refusal::NoSuchKey => Code::NoSuchKey.into(),
             Refusal::NoSuchVersion => Code::NoSuchVersion.into(),
-            Refusal::IsDeleteMarker => Code::MethodNotAllowed.into(),
+            Refusal::IsDeleteMarker => Self::new(Code::MethodNotAllowed).detail("ResourceType", "DeleteMarker"),
             Refusal::NoSuchUpload => Code::NoSuchUpload.into(),
             Refusal::InvalidPart(number) => Self::new(Code::InvalidPart).detail("PartNumber", number.get().to_string()),
             Refusal::InvalidPartOrder => Code::InvalidPartOrder.into(),
             Refusal::EntityTooSmall { number, size } => Self::new(Code::EntityTooSmall)
                 .detail("ProposedSize", size.to_string())
                 .detail("PartNumber", number.get().to_string()),
-            Refusal::BadDigest => Code::BadDigest.into(),
+            Refusal::BadDigest => {
+                Self::with_message(Code::BadDigest, "The checksum you specified did not match the calculated checksum.")
+            }
+            Refusal::WrongSize { said, computed } => {
+                let message = format!(
+                    "The provided 'x-amz-mp-object-size' header value {said} does not match what was computed: {computed}"
+                );
+                Self::with_message(Code::InvalidRequest, message)
+            }
             Refusal::Locked => {
                 Self::with_message(Code::AccessDenied, "Access Denied because object protected by object lock.")
             }
@@ -134,6 +142,10 @@ impl From<BodyError> for S3Error {
             BodyError::Malformed(what) => Self::with_message(Code::InvalidRequest, what),
             BodyError::Signature => Code::SignatureDoesNotMatch.into(),
             BodyError::Trailer => Code::MalformedTrailerError.into(),
+            BodyError::TrailerValue(algorithm) => {
+                let name = checksum::header(algorithm);
+                Self::with_message(Code::InvalidRequest, format!("Value for {name} trailing header is invalid."))
+            }
             BodyError::TimedOut => Code::RequestTimeout.into(),
             BodyError::Short(_) => Code::SlowDown.into(),
             BodyError::Source(error) => Self::of_engine(*error),

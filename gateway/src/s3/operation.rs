@@ -188,7 +188,7 @@ const FORMS: &str = "no uploads by HTML form yet";
 const LIFECYCLE: &str = "no rules by age yet";
 const METADATA_TABLES: &str = "no tables of metadata";
 const OBJECT_LAMBDA: &str = "no functions on the way of an object";
-const ONE_CLASS: &str = "there is one storage class";
+const ONE_CLASS: &str = "objects of all storage classes are stored alike";
 const ONE_WAY_IN: &str = "there is one way in";
 const OWNERSHIP: &str = "every bucket is `BucketOwnerEnforced`";
 const PAYMENT: &str = "nobody is billed";
@@ -232,7 +232,7 @@ operations! {
             "s3:PutObject" + "s3:GetObject", multipart::upload_part_copy,
             ["upload.rs::upload", "open.rs::open", "stage.rs::stage", "upload.rs::put_part"]);
         CompleteMultipartUpload(POST, Object, Sub("uploadId"),
-            "s3:PutObject", multipart::complete_multipart_upload, ["upload.rs::complete_upload"]);
+            "s3:PutObject", multipart::complete_multipart_upload, ["upload.rs::upload", "upload.rs::complete_upload"]);
         AbortMultipartUpload(DELETE, Object, Sub("uploadId"),
             "s3:AbortMultipartUpload", multipart::abort_multipart_upload, ["upload.rs::abort_upload"]);
         ListParts(GET, Object, Sub("uploadId"),

@@ -1,7 +1,7 @@
 //! Which entry of the table ([`super::operation`]) a request leads to.
 //!
 //! A request's method, the depth of its path (service, bucket, object), its sub-resource, and a few parameters and
-//! headers decide; nothing else does. A sub-resource that the table does not name is [`Route::NotServed`] too: a
+//! headers decide; nothing else does. Of a write, a sub-resource that the table does not name is [`Route::NotServed`] too: a
 //! `PUT ?policy` must never be taken for the creation of a bucket. Nor is a version or a part that the request names ever
 //! left aside ([`Route::Unread`]).
 //! Must not know: signatures, the engine, bodies.
@@ -31,6 +31,8 @@ pub enum Route {
     NotServed(&'static str),
     /// To a resource that has no such method: 405.
     NotAllowed,
+    /// To a sub-resource that buckets alone have, or objects alone, as the other's: 400 `InvalidRequest`.
+    Misplaced(&'static str),
     /// To two sub-resources at once: 400 `InvalidArgument`.
     Conflicting,
     /// To an operation that does not read this parameter, which would change what is meant: 400 `InvalidArgument`.
@@ -103,13 +105,13 @@ pub fn route<'q>(
     query: impl Iterator<Item = (&'q str, &'q str)> + Clone,
     headers: &HeaderMap,
 ) -> Route {
-    let mut subs = query.clone().filter(|(name, value)| is_sub_resource(name, value)).map(|(name, _)| name);
+    let mut subs = query.clone().filter(|(name, value)| is_sub_resource(method, name, value)).map(|(name, _)| name);
     let sub = subs.next();
     if subs.next().is_some() {
         return Route::Conflicting;
     }
     if let Some(name) = sub
-        && !is_known_sub(level, name)
+        && !entries().any(|(entry, _)| entry.selector.sub_resource() == Some(name))
     {
         return Route::NotServed("UnknownSubResource");
     }
@@ -129,10 +131,33 @@ pub fn route<'q>(
             }
         }
     }
-    match found {
-        Route::Serve(operation) => qualifiers::unread(operation, query).map_or(found, Route::Unread),
+    match (found, sub) {
+        (Route::Serve(operation), _) => qualifiers::unread(operation, query).map_or(found, Route::Unread),
+        (Route::NotAllowed, Some(sub)) => misplaced(method, level, sub).map_or(found, Route::Misplaced),
         _ => found,
     }
+}
+
+/// The sub-resource, if it is none at this level, or is read or changed in this way at another alone.
+fn misplaced(method: &Method, level: Level, sub: &str) -> Option<&'static str> {
+    let is_known = entries().any(|(entry, _)| entry.level == level && entry.selector.sub_resource() == Some(sub));
+    let elsewhere = entries().map(|(entry, _)| entry).filter(|entry| entry.level != level);
+    let mut elsewhere = elsewhere.filter(|entry| !is_known || entry.method == method.as_str());
+    elsewhere.find_map(|entry| entry.selector.sub_resource().filter(|name| *name == sub))
+}
+
+/// The methods that a resource has, for an answer that says it has not the one that was asked for.
+pub fn methods<'q>(method: &Method, level: Level, query: impl Iterator<Item = (&'q str, &'q str)>) -> String {
+    let mut subs = query.filter(|(name, value)| is_sub_resource(method, name, value)).map(|(name, _)| name);
+    let sub = subs.next();
+    let served = Operation::ALL.iter().map(|operation| operation.entry());
+    let mut methods: Vec<_> = served
+        .filter(|entry| entry.level == level && entry.selector.sub_resource() == sub)
+        .map(|entry| entry.method)
+        .collect();
+    methods.sort_unstable();
+    methods.dedup();
+    methods.join(", ")
 }
 
 /// All entries, with where each leads.
@@ -141,15 +166,15 @@ fn entries() -> impl Iterator<Item = (&'static Entry, Route)> {
     served.chain(NotServed::ALL.iter().map(|lacking| (&lacking.entry, Route::NotServed(lacking.entry.name))))
 }
 
-fn is_known_sub(level: Level, name: &str) -> bool {
-    entries().any(|(entry, _)| entry.level == level && entry.selector.sub_resource() == Some(name))
-}
-
 /// A name in the table is a sub-resource whatever its value and at whichever level. Any other that stands without a value
-/// could be one that S3 has and the table has not: neither may fall through to the plain operation.
-fn is_sub_resource(name: &str, value: &str) -> bool {
+/// could be one that S3 has and the table has not: no write may fall through to the plain operation. A read ignores it, as
+/// on S3: applications add parameters of their own to links.
+fn is_sub_resource(method: &Method, name: &str, value: &str) -> bool {
     if entries().any(|(entry, _)| entry.selector.sub_resource() == Some(name)) {
         return true;
+    }
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return false;
     }
     let signing = name.get(..6).is_some_and(|head| head.eq_ignore_ascii_case("x-amz-"));
     value.is_empty() && !signing && !name.starts_with("response-") && !PARAMETERS.contains(&name)
@@ -207,9 +232,30 @@ mod tests {
         check("POST", Object, "", Route::NotAllowed);
         check("PUT", Service, "", Route::NotAllowed);
         check("GET", Bucket, "acl&policy", Route::Conflicting);
-        check("PUT", Object, "policy=x", NotServed("UnknownSubResource"));
-        check("PUT", Bucket, "retention=x", NotServed("UnknownSubResource"));
-        check("GET", Bucket, "uploadId=u", NotServed("UnknownSubResource"));
+    }
+
+    #[test]
+    fn a_sub_resource_has_its_place() {
+        check("PUT", Object, "policy=x", Route::Misplaced("policy"));
+        check("PUT", Bucket, "retention=x", Route::Misplaced("retention"));
+        check("GET", Bucket, "uploadId=u", Route::Misplaced("uploadId"));
+        check("GET", Object, "uploads", Route::Misplaced("uploads"));
+        check("GET", Object, "versions", Route::Misplaced("versions"));
+        check("HEAD", Object, "versioning", Route::Misplaced("versioning"));
+        check("POST", Bucket, "uploads", Route::Misplaced("uploads"));
+        check("GET", Service, "location", Route::Misplaced("location"));
+        check("DELETE", Object, "uploads", Route::NotAllowed);
+        assert_eq!(methods(&Method::DELETE, Bucket, [("location", "")].into_iter()), "GET");
+        assert_eq!(methods(&Method::PATCH, Object, [("x", "y")].into_iter()), "DELETE, GET, HEAD, PUT");
+    }
+
+    #[test]
+    fn a_parameter_of_an_applications_own_changes_no_read() {
+        for query in ["download=", "download", "x-customer", "v=", "v=1", "brand-new&v"] {
+            check("GET", Object, query, Serve(Op::GetObject));
+            check("HEAD", Object, query, Serve(Op::HeadObject));
+            check("GET", Bucket, query, Serve(Op::ListObjects));
+        }
     }
 
     #[test]

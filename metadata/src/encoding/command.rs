@@ -11,7 +11,7 @@ record! { CommandRequest { 1 commit, 2 deadline_ms, 3 bucket, 4 rules_version, 5
 choice! { EtagSet { 1 Any, 2 Tags(1 tags) } }
 record! { Precondition { 1 if_match, 2 if_none_match, 3 if_last_modified_s, 4 if_size } }
 choice! { NewData { 1 Inline(1 bytes, 2 crc64), 2 Blob(1 blob, 2 missing, 3 placed_by) } }
-record! { CompletedPart { 1 number, 2 etag, 3 checksum } }
+record! { CompletedPart { 1 number, 2 etag, 4 checksum } }
 
 choice! { Command {
     1 Put { 1 data, 2 size, 3 etag, 4 checksum, 5 attributes, 6 condition },
@@ -66,6 +66,7 @@ choice! { Refusal {
     16 DeadlinePassed,
     17 Invalid(1 why),
     18 StaleRules,
+    19 WrongSize { 1 said, 2 computed },
 } }
 
 choice! { InvalidReason {

@@ -15,7 +15,9 @@ use couronne_base::codec::{Corrupt, Field, Input, Value, Writer};
 
 record! { Etag { 1 digest, 2 parts } }
 
-choice! { ChecksumAlgorithm { 1 Crc32, 2 Crc32c, 3 Crc64Nvme, 4 Sha1, 5 Sha256 } }
+choice! { ChecksumAlgorithm {
+    1 Crc32, 2 Crc32c, 3 Crc64Nvme, 4 Sha1, 5 Sha256, 6 Sha512, 7 Md5, 8 XxHash64, 9 XxHash3, 10 XxHash128
+} }
 choice! { ChecksumKind { 1 FullObject, 2 Composite } }
 record! { Checksum { 1 algorithm, 2 kind, 3 value } }
 
@@ -24,7 +26,9 @@ choice! { Data { 1 Inline { 1 len, 2 crc64 }, 2 Blob(1 blob) } }
 choice! { Content { 1 Whole(1 data), 2 Parts { 1 upload, 2 count, 3 uniform_bytes } } }
 
 record! { Retention { 1 compliance, 2 until_ms } }
-record! { Attributes { 1 headers, 2 metadata, 3 tags, 4 owner, 5 retention, 6 legal_hold; extra } }
+record! { Attributes {
+    1 headers, 2 metadata, 3 tags, 4 owner, 5 retention, 6 legal_hold, 7 legal_hold_said; extra
+} }
 
 record! { ObjectRecord {
     1 ordinal, 2 version, 3 commit, 4 etag, 5 size, 6 content, 7 attributes, 8 checksum

@@ -11,7 +11,7 @@ use super::{Evaluation, Stop, condition, digest};
 use crate::command::{CompletedPart, InvalidReason, Outcome, Precondition, Refusal};
 use crate::ids::{UploadId, VersionId};
 use crate::key::RowKind;
-use crate::record::{BucketRules, Content, ObjectRecord, PartRecord, UploadRecord, VersionRecord};
+use crate::record::{BucketRules, ChecksumAlgorithm, Content, ObjectRecord, PartRecord, UploadRecord, VersionRecord};
 
 /// What the client says of the whole.
 pub(super) struct Said<'a> {
@@ -38,9 +38,10 @@ impl Evaluation<'_> {
         check_sizes(&parts, part_bytes_min)?;
         let size = parts.iter().map(|part| part.size).sum();
         let checksum = digest::of_upload(record.checksum, &parts)?;
-        if said.size.is_some_and(|said| said != size)
-            || said.checksum.is_some_and(|said| checksum.as_ref().is_none_or(|checksum| checksum.value != said))
-        {
+        if let Some(said) = said.size.filter(|said| *said != size) {
+            return Err(Refusal::WrongSize { said, computed: size }.into());
+        }
+        if said.checksum.is_some_and(|said| checksum.as_ref().is_none_or(|checksum| checksum.value != said)) {
             return Err(Refusal::BadDigest.into());
         }
         let current = self.current()?;
@@ -135,10 +136,17 @@ fn check_sizes(parts: &[PartRecord], part_bytes_min: u64) -> Result<(), Refusal>
     }
 }
 
+/// Whether a part is what the client says of it. Every part has a CRC-64/NVME, and clients that asked for no checksum are
+/// shown it.
 fn agrees(kept: &PartRecord, said: &CompletedPart) -> bool {
-    let checksum_agrees =
-        said.checksum.as_ref().is_none_or(|said| kept.checksum.as_ref().is_some_and(|kept| kept.value == said));
-    kept.etag == said.etag && checksum_agrees
+    let checksum_agrees = said.checksum.as_ref().is_none_or(|(algorithm, value)| {
+        let own = kept.checksum.as_ref().filter(|own| own.algorithm == *algorithm);
+        match own {
+            Some(own) => own.value == value,
+            None => *algorithm == ChecksumAlgorithm::Crc64Nvme && kept.data.crc64().to_be_bytes()[..] == value[..],
+        }
+    });
+    said.etag == Some(kept.etag) && checksum_agrees
 }
 
 fn content(upload: UploadId, parts: &[PartRecord]) -> Content {

@@ -45,7 +45,7 @@ impl Evaluation<'_> {
     pub(super) fn locked_attributes(&self, rules: &BucketRules, asked: &Attributes) -> Result<Attributes, Stop> {
         let mut attributes = asked.clone();
         let Some(default) = rules.object_lock else {
-            let asks_for_lock = attributes.retention.is_some() || attributes.legal_hold;
+            let asks_for_lock = attributes.ask_for_lock();
             return if asks_for_lock { Err(Refusal::Invalid(InvalidReason::NoLock).into()) } else { Ok(attributes) };
         };
         if let (None, Some((compliance, for_ms))) = (attributes.retention, default) {

@@ -54,7 +54,7 @@ impl Evaluation<'_> {
                 if rules.object_lock.is_none() {
                     return Err(Refusal::Invalid(InvalidReason::NoLock).into());
                 }
-                attributes.legal_hold = *hold;
+                (attributes.legal_hold, attributes.legal_hold_said) = (*hold, true);
             }
             AttributeChange::All(new) => {
                 let lock_changes = new.retention != attributes.retention || new.legal_hold != attributes.legal_hold;

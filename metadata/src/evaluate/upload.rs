@@ -38,8 +38,7 @@ impl Evaluation<'_> {
         if answer::is_upload(self.view, self.bucket(), &self.request.key, upload)? || self.has_parts(upload)? {
             return Err(Refusal::Invalid(InvalidReason::UploadExists).into());
         }
-        let asks_for_lock = attributes.retention.is_some() || attributes.legal_hold;
-        if asks_for_lock && rules.object_lock.is_none() {
+        if attributes.ask_for_lock() && rules.object_lock.is_none() {
             return Err(Refusal::Invalid(InvalidReason::NoLock).into());
         }
         let created = self.next_ordinal(None);

@@ -123,8 +123,11 @@ impl BlobWorld {
                 (key, Command::PutPart { upload, number, data, size: 6, etag: etag("part"), checksum: None })
             }
             BlobStep::Complete { key, upload, parts } => {
-                let part =
-                    |at| CompletedPart { number: PartNumber::new(at).unwrap(), etag: etag("part"), checksum: None };
+                let part = |at| CompletedPart {
+                    number: PartNumber::new(at).unwrap(),
+                    etag: Some(etag("part")),
+                    checksum: None,
+                };
                 let command = Command::CompleteUpload {
                     upload: upload_id(upload),
                     parts: parts.into_iter().map(part).collect(),

@@ -89,7 +89,7 @@ fn complete(upload: UploadId, number: u16) -> Command {
     let (number, etag) = (PartNumber::new(number).unwrap(), Etag { digest: [1; 16], parts: None });
     Command::CompleteUpload {
         upload,
-        parts: vec![CompletedPart { number, etag, checksum: None }],
+        parts: vec![CompletedPart { number, etag: Some(etag), checksum: None }],
         checksum: None,
         size: None,
         part_bytes_min: 0,

@@ -50,6 +50,7 @@ fn attributes() -> Attributes {
         owner: "owner".into(),
         retention: Some(Retention { compliance: true, until_ms: 1 << 40 }),
         legal_hold: true,
+        legal_hold_said: false,
         extra: vec![(77, Bytes::from_static(b"later"))],
     }
 }
@@ -292,7 +293,11 @@ fn commands() -> Vec<Command> {
         if_size: Some(0),
     };
     let data = NewData::Inline(Bytes::from_static(b"bytes"), 5);
-    let parts = vec![CompletedPart { number, etag, checksum: Some(Bytes::from_static(b"sum")) }];
+    let parts = vec![CompletedPart {
+        number,
+        etag: Some(etag),
+        checksum: Some((ChecksumAlgorithm::Sha1, Bytes::from_static(b"sum"))),
+    }];
     vec![
         Command::Put {
             data: data.clone(),

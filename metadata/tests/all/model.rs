@@ -191,7 +191,7 @@ impl World {
             let data = NewData::Blob(blob(key, self.range.now_us / 1000, self.blobs + u64::from(at), 6), 0, None);
             let part = Command::PutPart { upload, number, data, size: 6, etag: etag("part"), checksum: None };
             self.range.run(key, part).unwrap();
-            named.push(CompletedPart { number, etag: etag("part"), checksum: None });
+            named.push(CompletedPart { number, etag: Some(etag("part")), checksum: None });
         }
         let complete = Command::CompleteUpload {
             upload,

@@ -48,7 +48,7 @@ fn complete(upload: UploadId, parts: &[(u16, &str)]) -> Command {
         upload,
         parts: parts
             .iter()
-            .map(|(at, body)| CompletedPart { number: number(*at), etag: etag(body), checksum: None })
+            .map(|(at, body)| CompletedPart { number: number(*at), etag: Some(etag(body)), checksum: None })
             .collect(),
         checksum: None,
         size: None,
@@ -188,7 +188,7 @@ fn checksums_of_parts_make_the_whole_one() {
         Crc32 => Some(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, bytes).to_be_bytes()[4..].to_vec()),
         Crc32c => Some(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes).to_be_bytes()[4..].to_vec()),
         Crc64Nvme => Some(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes).to_be_bytes().to_vec()),
-        Sha1 | Sha256 => None,
+        _ => None,
     };
     let sha = |algorithm, bytes: &[u8]| match algorithm {
         Sha1 => aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref().to_vec(),
@@ -247,7 +247,31 @@ fn an_upload_that_asked_for_no_checksum_has_the_default_one() {
         };
         range.run("k", Command::PutPart { upload, number, data, size, etag, checksum: None }).unwrap();
     }
-    let said = complete(upload, &[(1, bodies[0]), (2, bodies[1]), (3, bodies[2])]);
+    // What each part has anyhow its uploader was shown, and may say again; nothing else.
+    let said = |second: Option<(ChecksumAlgorithm, Bytes)>| {
+        let mut command = complete(upload, &[(1, bodies[0]), (2, bodies[1]), (3, bodies[2])]);
+        if let Command::CompleteUpload { parts, .. } = &mut command {
+            parts[0].checksum =
+                Some((ChecksumAlgorithm::Crc64Nvme, Bytes::copy_from_slice(&crc64(bodies[0]).to_be_bytes())));
+            parts[1].checksum = second;
+        }
+        command
+    };
+    let of_second = Bytes::copy_from_slice(&crc64(bodies[1]).to_be_bytes());
+    for wrong in [
+        (ChecksumAlgorithm::Crc64Nvme, Bytes::copy_from_slice(&crc64(bodies[2]).to_be_bytes())),
+        (ChecksumAlgorithm::XxHash64, of_second.clone()),
+    ] {
+        let outcome = range.run("k", said(Some(wrong.clone())));
+        assert_eq!(outcome, Err(Refusal::InvalidPart(number(2))), "{wrong:?}");
+    }
+    let mut too_large = said(None);
+    if let Command::CompleteUpload { size, .. } = &mut too_large {
+        *size = Some(5);
+    }
+    let computed = bodies.concat().len() as u64;
+    assert_eq!(range.run("k", too_large), Err(Refusal::WrongSize { said: 5, computed }));
+    let said = said(Some((ChecksumAlgorithm::Crc64Nvme, of_second)));
     let Outcome::Completed { checksum: Some(checksum), .. } = range.run("k", said).unwrap() else { panic!() };
     assert_eq!((checksum.algorithm, checksum.kind), (ChecksumAlgorithm::Crc64Nvme, ChecksumKind::FullObject));
     assert_eq!(checksum.value, crc64(&bodies.concat()).to_be_bytes()[..]);

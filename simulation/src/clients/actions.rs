@@ -292,8 +292,11 @@ async fn complete(
     upload: UploadId,
     parts: &[(PartNumber, Value)],
 ) -> Result<Outcome, EngineError> {
-    let part =
-        |(number, value): &(PartNumber, Value)| CompletedPart { number: *number, etag: value.etag(), checksum: None };
+    let part = |(number, value): &(PartNumber, Value)| CompletedPart {
+        number: *number,
+        etag: Some(value.etag()),
+        checksum: None,
+    };
     let complete = CompleteUpload {
         upload,
         parts: parts.iter().map(part).collect(),

@@ -19,6 +19,7 @@ use super::guard::Guard;
 use super::places::ConnectionPlace;
 use super::progress::{Bounds, Progress};
 use super::read_ahead::Reads;
+use super::unparsed::{StandIn, Wording};
 use crate::front::limits::pace::Pace;
 
 /// So many bytes that come behind an answer are taken at most, and for so long.
@@ -64,8 +65,9 @@ pub(super) struct Connection<T> {
     pace: Pace,
     /// Since when a write waits, and what runs out meanwhile.
     waits: Option<(Instant, Pin<Box<Sleep>>)>,
-    /// How far its only request at a time has come; of a connection with several there is none.
-    progress: Option<Progress>,
+    /// How far its only request at a time has come, and what stands in for what hyper answers by itself; of a connection with
+    /// several requests there is neither.
+    only: Option<(Progress, StandIn)>,
     /// Once nothing is written any more: until when, and how many bytes, what comes is taken and dropped.
     lingers: Option<(Pin<Box<Sleep>>, u64)>,
 }
@@ -78,13 +80,13 @@ impl<T: AsyncRead> Connection<T> {
         place: ConnectionPlace,
         bounds: Bounds,
     ) -> Self {
-        let (pace, waits, progress, lingers) = (Pace::default(), None, None, None);
-        Self { stream: stream.take(0), onlooker, reads, place, bounds, pace, waits, progress, lingers }
+        let (pace, waits, only, lingers) = (Pace::default(), None, None, None);
+        Self { stream: stream.take(0), onlooker, reads, place, bounds, pace, waits, only, lingers }
     }
 
-    /// It has one request at a time, which comes so far.
-    pub(super) fn with(self, progress: Progress) -> Self {
-        Self { progress: Some(progress), ..self }
+    /// It has one request at a time, which comes so far; a head that is refused before there is a request is answered so.
+    pub(super) fn with(self, progress: Progress, wording: Wording) -> Self {
+        Self { only: Some((progress, StandIn::new(wording))), ..self }
     }
 
     /// The outcome of a write or flush, which may fail because it waited for too long; `moved` are the bytes written.
@@ -149,9 +151,37 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
     }
 }
 
+impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
+    /// Sends what stands in for these bytes of hyper's; `None`: nothing does.
+    fn poll_stand_in(&mut self, context: &mut Context<'_>, hypers: &[u8]) -> Option<Poll<io::Result<()>>> {
+        let (progress, stand_in) = self.only.as_mut()?;
+        if progress.is_settled() {
+            stand_in.begin(hypers);
+        }
+        stand_in.left()?;
+        // The rest of what the client sends is never read.
+        progress.answer_early();
+        while let Some(left) =
+            self.only.as_ref().and_then(|(_, stand_in)| stand_in.left()).filter(|left| !left.is_empty())
+        {
+            let written = Pin::new(self.stream.get_mut()).poll_write(context, left);
+            match self.bound(context, written, |bytes| *bytes) {
+                Poll::Ready(Ok(0)) => return Some(Poll::Ready(Err(ErrorKind::WriteZero.into()))),
+                Poll::Ready(Ok(bytes)) => self.only.iter_mut().for_each(|(_, stand_in)| stand_in.sent(bytes)),
+                Poll::Ready(Err(error)) => return Some(Poll::Ready(Err(error))),
+                Poll::Pending => return Some(Poll::Pending),
+            }
+        }
+        Some(Poll::Ready(Ok(())))
+    }
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<T> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if let Some(sent) = this.poll_stand_in(context, bytes) {
+            return sent.map_ok(|()| bytes.len());
+        }
         let written = Pin::new(this.stream.get_mut()).poll_write(context, bytes);
         this.bound(context, written, |bytes| *bytes)
     }
@@ -159,6 +189,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<T> {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let flushed = Pin::new(this.stream.get_mut()).poll_flush(context);
+        if flushed.is_ready() {
+            this.only.iter().for_each(|(progress, _)| progress.flushed());
+        }
         this.bound(context, flushed, |()| 0)
     }
 
@@ -168,7 +201,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<T> {
             let shut = Pin::new(this.stream.get_mut()).poll_shutdown(context);
             ready!(this.bound(context, shut, |()| 0))?;
         }
-        if this.progress.as_ref().is_some_and(Progress::is_early) {
+        if this.only.as_ref().is_some_and(|(progress, _)| progress.is_early()) {
             ready!(this.poll_linger(context));
         }
         Poll::Ready(Ok(()))
@@ -180,6 +213,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<T> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if let Some(sent) = this.poll_stand_in(context, slices.first().map_or(&[], |slice| slice)) {
+            return sent.map_ok(|()| slices.iter().map(|slice| slice.len()).sum());
+        }
         let written = Pin::new(this.stream.get_mut()).poll_write_vectored(context, slices);
         this.bound(context, written, |bytes| *bytes)
     }

@@ -37,6 +37,8 @@ struct Inner {
     given_bytes: AtomicU64,
     /// Whether the last answer was given before all of its request had come.
     is_early: AtomicBool,
+    /// Whether all answers were flushed, and no request began since.
+    is_settled: AtomicBool,
 }
 
 /// How long a client may take for an answer.
@@ -50,7 +52,8 @@ pub(super) struct Bounds {
 impl Progress {
     pub(super) fn new(cut: Cut) -> Self {
         let (phase, clients_turn, given_bytes) = (AtomicU8::new(IDLE), AtomicBool::new(false), AtomicU64::new(0));
-        Self(Arc::new(Inner { cut, phase, clients_turn, given_bytes, is_early: AtomicBool::new(false) }))
+        let (is_early, is_settled) = (AtomicBool::new(false), AtomicBool::new(true));
+        Self(Arc::new(Inner { cut, phase, clients_turn, given_bytes, is_early, is_settled }))
     }
 
     pub(super) fn cut(&self) -> &Cut {
@@ -59,6 +62,7 @@ impl Progress {
 
     /// A request began.
     pub(super) fn receive(&self) {
+        self.0.is_settled.store(false, Ordering::Release);
         self.0.phase.store(RECEIVING, Ordering::Release);
     }
 
@@ -84,6 +88,18 @@ impl Progress {
     /// Whether the last answer was given before all of its request had come.
     pub(super) fn is_early(&self) -> bool {
         self.0.is_early.load(Ordering::Acquire)
+    }
+
+    /// All that was written was flushed.
+    pub(super) fn flushed(&self) {
+        if self.0.phase.load(Ordering::Acquire) == IDLE {
+            self.0.is_settled.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether all answers were flushed, and no request began since.
+    pub(super) fn is_settled(&self) -> bool {
+        self.0.is_settled.load(Ordering::Acquire)
     }
 
     /// The next bytes are asked for.

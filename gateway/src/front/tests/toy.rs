@@ -68,6 +68,7 @@ impl From<Rejection> for ToyError {
         match rejection {
             Rejection::FramedTwice => Self(StatusCode::BAD_REQUEST, "framed-twice"),
             Rejection::MalformedTarget => Self(StatusCode::BAD_REQUEST, "malformed-target"),
+            Rejection::MalformedHead => Self(StatusCode::BAD_REQUEST, "malformed-head"),
             Rejection::UnknownCoding => Self(StatusCode::NOT_IMPLEMENTED, "unknown-coding"),
             Rejection::UnknownExpectation => Self(StatusCode::EXPECTATION_FAILED, "unknown-expectation"),
             Rejection::TooManyHeaders => Self(StatusCode::BAD_REQUEST, "too-many-headers"),

@@ -19,7 +19,9 @@ use sigv4::Signer;
 
 use super::address::Request;
 use super::error::{Code, Result, S3Error};
-use super::face::S3;
+use super::face::{BUCKET_REGION, S3};
+use super::wire::dates::iso_date_s;
+use super::wire::values::header_value;
 use crate::front::Gateway;
 use crate::front::face::Verified;
 use crate::identity::Credential;
@@ -55,13 +57,50 @@ fn verify_v4(request: &Request, signed: &V4, caller: &Credential, face: &S3) -> 
     canonical::check_coverage(request, signed)?;
     let (word, mode) = Mode::of(request, signed.place)?;
     let signer = Signer::of(caller, &signed.scope, &signed.signed_at.text);
+    let mut first = None;
     for path in canonical::paths(request) {
-        let canonical = canonical::digest(request, &path, signed, word)?;
-        if signer.verify_request(&canonical, &signed.signature) {
+        let canonical = canonical::text(request, &path, signed, word);
+        let text = signer.string_to_sign(&canonical);
+        if signer.verify(&text, &signed.signature) {
             return Ok(mode.verified(signer, signed.signature));
         }
+        first.get_or_insert((text, canonical));
     }
-    Err(S3Error::new(Code::SignatureDoesNotMatch).detail("AWSAccessKeyId", signed.access_key.as_str()))
+    let (text, canonical) = first.unwrap_or_default();
+    let error = does_not_match(&signed.access_key, text.as_bytes(), &hex::encode(signed.signature));
+    Err(error
+        .detail("CanonicalRequest", String::from_utf8_lossy(&canonical))
+        .detail("CanonicalRequestBytes", spaced_hex(&canonical)))
+}
+
+/// `SignatureDoesNotMatch`, with what was to be signed: by it a client's author finds the difference. It holds nothing that
+/// the client did not send.
+fn does_not_match(access_key: &str, string_to_sign: &[u8], provided: &str) -> S3Error {
+    S3Error::new(Code::SignatureDoesNotMatch)
+        .detail("AWSAccessKeyId", access_key)
+        .detail("StringToSign", String::from_utf8_lossy(string_to_sign))
+        .detail("SignatureProvided", provided)
+        .detail("StringToSignBytes", spaced_hex(string_to_sign))
+}
+
+/// Bytes as S3 shows them in errors: `41 57 53`.
+fn spaced_hex(bytes: &[u8]) -> String {
+    let digits = hex::encode(bytes);
+    let mut text = String::with_capacity(digits.len() / 2 * 3);
+    for (number, digit) in digits.chars().enumerate() {
+        if number > 0 && number % 2 == 0 {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `AccessDenied` of a URL that was good until a time, in seconds since 1970.
+fn expired(until_s: i64, now_s: i64) -> S3Error {
+    S3Error::with_message(Code::AccessDenied, "Request has expired")
+        .detail("Expires", iso_date_s(until_s))
+        .detail("ServerTime", iso_date_s(now_s))
 }
 
 fn check_scope(signed: &V4, face: &S3) -> Result<()> {
@@ -79,7 +118,9 @@ fn check_scope(signed: &V4, face: &S3) -> Result<()> {
     if !face.regions.contains(&signed.scope.region) {
         let expected = face.region();
         let message = format!("{what}; the region '{}' is wrong; expecting '{expected}'", signed.scope.region);
-        return Err(S3Error::with_message(code, message).detail("Region", expected));
+        // The answer to a HEAD has no body to say it.
+        let error = S3Error::with_message(code, message).detail("Region", expected);
+        return Err(error.header(BUCKET_REGION, header_value(expected)));
     }
     Ok(())
 }
@@ -90,13 +131,16 @@ fn check_time(signed: &V4, now_us: u64) -> Result<()> {
     match signed.place {
         SignatureLocation::Header if age.abs() > SKEW_SECONDS_MAX => Err(S3Error::new(Code::RequestTimeTooSkewed)
             .detail("RequestTime", signed.signed_at.text.as_str())
+            .detail("ServerTime", iso_date_s(now))
             .detail("MaxAllowedSkewMilliseconds", (SKEW_SECONDS_MAX * 1000).to_string())),
         SignatureLocation::Query { .. } if age < -SKEW_SECONDS_MAX => {
             Err(S3Error::with_message(Code::AccessDenied, "Request is not yet valid"))
         }
-        SignatureLocation::Query { expires_s } if i64::try_from(expires_s).is_ok_and(|expires| age >= expires) => {
-            Err(S3Error::with_message(Code::AccessDenied, "Request has expired"))
+        SignatureLocation::Query { expires_s } => {
+            let until = signed.signed_at.seconds.saturating_add_unsigned(expires_s);
+            let error = || expired(until, now).detail("X-Amz-Expires", expires_s.to_string());
+            if now < until { Ok(()) } else { Err(error()) }
         }
-        SignatureLocation::Header | SignatureLocation::Query { .. } => Ok(()),
+        SignatureLocation::Header => Ok(()),
     }
 }

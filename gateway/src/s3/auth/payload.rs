@@ -49,7 +49,7 @@ impl Mode {
         let word = match place {
             SignatureLocation::Header => header.ok_or_else(|| {
                 let message = "Missing required header for this request: x-amz-content-sha256";
-                S3Error::with_message(Code::MissingSecurityHeader, message).detail("MissingHeaderName", HEADER)
+                S3Error::with_message(Code::InvalidRequest, message)
             })?,
             SignatureLocation::Query { .. } => header.unwrap_or(UNSIGNED),
         };

@@ -105,8 +105,9 @@ impl Presigned {
         self.check_time(request.received_us / 1_000_000)?;
         check_coverage(request)?;
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.expose());
-        if hmac::verify(&key, &self.text(request), &self.signature).is_err() {
-            return Err(S3Error::new(Code::SignatureDoesNotMatch).detail(ACCESS_KEY, self.access_key.as_str()));
+        let text = self.text(request);
+        if hmac::verify(&key, &text, &self.signature).is_err() {
+            return Err(super::does_not_match(&self.access_key, &text, &BASE64_STANDARD.encode(&self.signature)));
         }
         match Mode::of_presigned_v2(request)? {
             Mode::Unsigned => Ok(Payload::Unsigned),
@@ -124,7 +125,8 @@ impl Presigned {
             S3Error::with_message(Code::AccessDenied, message)
         })?;
         if now_s > expires {
-            return Err(S3Error::with_message(Code::AccessDenied, "Request has expired"));
+            let [until, now] = [expires, now_s].map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
+            return Err(super::expired(until, now));
         }
         if expires - now_s > LIFETIME_SECONDS_MAX {
             let message = "Expires must be less than a week (in seconds) ahead; that is 604800.";

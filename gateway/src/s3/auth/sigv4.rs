@@ -37,9 +37,9 @@ impl Signer {
         Self { key, context: format!("{signed_at}\n{text}") }
     }
 
-    /// Whether this is the signature of a canonical request with this digest.
-    pub(super) fn verify_request(&self, canonical: &str, signature: &[u8; 32]) -> bool {
-        self.verify(&format!("{ALGORITHM}\n{}\n{canonical}", self.context), signature)
+    /// The string to sign of a canonical request.
+    pub(super) fn string_to_sign(&self, canonical: &[u8]) -> String {
+        format!("{ALGORITHM}\n{}\n{}", self.context, hex::encode(digest::digest(&digest::SHA256, canonical)))
     }
 
     /// Whether this is the signature of a chunk with this digest that follows the one signed `previous`.
@@ -55,7 +55,8 @@ impl Signer {
         self.verify(&format!("{ALGORITHM}-TRAILER\n{}\n{previous}\n{trailers}", self.context), signature)
     }
 
-    fn verify(&self, text: &str, signature: &[u8; 32]) -> bool {
+    /// Whether this is the signature of a string.
+    pub(super) fn verify(&self, text: &str, signature: &[u8; 32]) -> bool {
         hmac::verify(&self.key, text.as_bytes(), signature).is_ok()
     }
 }

@@ -17,48 +17,140 @@ const USER_PREFIX: &str = "x-amz-meta-";
 /// The most user metadata, names and values together, in bytes.
 const USER_BYTES_MAX: usize = 2048;
 /// System headers that are kept with the object as they were sent.
-const SYSTEM_HEADERS: [&str; 7] = [
-    "cache-control",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "content-type",
-    "expires",
-    "x-amz-website-redirect-location",
-];
+const SYSTEM_HEADERS: [&str; 6] =
+    ["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"];
+/// Those of them that are lists: several lines are one (RFC 9110, 5.3). Of the others there is one line.
+const LISTS: [&str; 3] = ["cache-control", "content-encoding", "content-language"];
+const REDIRECT: &str = "x-amz-website-redirect-location";
+const STORAGE_CLASS: &str = "x-amz-storage-class";
 const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
+/// The longest place to redirect to, in bytes.
+const REDIRECT_BYTES_MAX: usize = 2048;
+/// The class that objects are of whose writer names none.
+const STANDARD: &str = "STANDARD";
+/// The storage classes of S3. Objects of all are stored alike, and can be read at once.
+const STORAGE_CLASSES: [&str; 15] = [
+    STANDARD,
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER",
+    "DEEP_ARCHIVE",
+    "OUTPOSTS",
+    "GLACIER_IR",
+    "SNOW",
+    "EXPRESS_ONEZONE",
+    "FSX_OPENZFS",
+    "FSX_ONTAP",
+    "AWS_BACKUP_WARM",
+    "AWS_BACKUP_LOW_COST_WARM",
+];
+
+/// What the attributes of a copy are taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaces {
+    /// System headers and user metadata from the request, not from the source.
+    pub metadata: bool,
+    /// Tags likewise.
+    pub tags: bool,
+}
 
 /// Reads the attributes of a new object from a request; its owner is for the operation to say.
 pub fn of_request(request: &Request) -> Result<Attributes> {
-    of_headers(&request.headers, request.received_us / 1000)
+    of_headers(&request.headers, request.received_us / 1000, Replaces { metadata: true, tags: true })
 }
 
-fn of_headers(headers: &HeaderMap, now_ms: u64) -> Result<Attributes> {
+/// Reads what a request for a copy says of it. What comes from the source is not read.
+pub fn of_copy_request(request: &Request, replaces: Replaces) -> Result<Attributes> {
+    of_headers(&request.headers, request.received_us / 1000, replaces)
+}
+
+fn of_headers(headers: &HeaderMap, now_ms: u64, read: Replaces) -> Result<Attributes> {
     refuse_unserved(headers)?;
     let (retention, legal_hold) = lock::of_headers(headers, now_ms)?;
-    Ok(Attributes {
-        headers: system_headers(headers),
-        metadata: user_metadata(headers)?,
-        tags: header_text(headers, "x-amz-tagging")?.map(tags::parse_header).transpose()?.unwrap_or_default(),
+    let mut kept = own_headers(headers)?;
+    let mut attributes = Attributes {
         retention,
-        legal_hold,
+        legal_hold: legal_hold == Some(true),
+        legal_hold_said: legal_hold.is_some(),
         ..Attributes::default()
-    })
+    };
+    if read.metadata {
+        kept.extend(system_headers(headers)?);
+        attributes.metadata = user_metadata(headers)?;
+    }
+    if read.tags {
+        attributes.tags =
+            header_text(headers, "x-amz-tagging")?.map(tags::parse_header).transpose()?.unwrap_or_default();
+    }
+    Ok(Attributes { headers: kept, ..attributes })
 }
 
-fn system_headers(headers: &HeaderMap) -> Vec<Pair> {
+/// The attributes of a copy: what its request gives, and the rest from the source. Storage class, redirect and lock are
+/// never copied.
+pub fn of_copy(source: &Attributes, given: &Attributes, replaces: Replaces) -> Attributes {
+    let mut attributes = given.clone();
+    if !replaces.metadata {
+        let is_copied = |(name, _): &&Pair| !matches!(&**name, REDIRECT | STORAGE_CLASS);
+        attributes.headers.extend(source.headers.iter().filter(is_copied).cloned());
+        attributes.metadata.clone_from(&source.metadata);
+    }
+    if !replaces.tags {
+        attributes.tags.clone_from(&source.tags);
+    }
+    attributes
+}
+
+/// Whether a request says of a new object what a copy never takes along.
+pub fn are_own(request: &Request) -> bool {
+    [REDIRECT, STORAGE_CLASS].into_iter().any(|name| request.headers.contains_key(name))
+}
+
+/// The headers that say of one object what a copy of it never takes along.
+fn own_headers(headers: &HeaderMap) -> Result<Vec<Pair>> {
+    let mut kept = Vec::new();
+    if let Some(location) = header_text(headers, REDIRECT)?.filter(|location| !location.is_empty()) {
+        let is_place = ["/", "http://", "https://"].iter().any(|prefix| location.starts_with(prefix));
+        if !is_place || location.len() > REDIRECT_BYTES_MAX {
+            return Err(Code::InvalidRedirectLocation.into());
+        }
+        kept.push((REDIRECT.into(), Bytes::copy_from_slice(location.as_bytes())));
+    }
+    if let Some(class) = header_text(headers, STORAGE_CLASS)? {
+        if !STORAGE_CLASSES.contains(&class) {
+            return Err(S3Error::new(Code::InvalidStorageClass).detail("StorageClassRequested", class));
+        }
+        // As on S3 nothing is said of the standard class.
+        if class != STANDARD {
+            kept.push((STORAGE_CLASS.into(), Bytes::copy_from_slice(class.as_bytes())));
+        }
+    }
+    Ok(kept)
+}
+
+/// The storage class of an object, as its writer named it.
+pub fn storage_class(attributes: &Attributes) -> &str {
+    let class = attributes.headers.iter().find(|(name, _)| &**name == STORAGE_CLASS);
+    class.and_then(|(_, value)| std::str::from_utf8(value).ok()).unwrap_or(STANDARD)
+}
+
+fn system_headers(headers: &HeaderMap) -> Result<Vec<Pair>> {
     let mut kept = Vec::new();
     for name in SYSTEM_HEADERS {
-        let Some(value) = headers.get(name) else { continue };
+        let lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        if lines.len() > 1 && !LISTS.contains(&name) {
+            return Err(S3Error::invalid_argument("The header may be sent once only", name, "?"));
+        }
         let value = match name {
-            "content-encoding" => without_aws_chunked(value.as_bytes()),
-            _ => Bytes::copy_from_slice(value.as_bytes()),
+            "content-encoding" => without_aws_chunked(&lines.join(&b","[..])),
+            _ => lines.join(&b","[..]).into(),
         };
         if !value.is_empty() {
             kept.push((name.into(), value));
         }
     }
-    kept
+    Ok(kept)
 }
 
 /// `aws-chunked` tells how the body travelled, not what the object is: it goes, wherever it stands.
@@ -104,11 +196,8 @@ fn refuse_unserved(headers: &HeaderMap) -> Result<()> {
     if headers.contains_key("x-amz-write-offset-bytes") {
         return Err(S3Error::not_implemented("x-amz-write-offset-bytes"));
     }
-    acl::check_headers(headers, Code::AccessControlListNotSupported)?;
-    if header_text(headers, "x-amz-storage-class")?.is_some_and(|class| class != "STANDARD") {
-        return Err(Code::InvalidStorageClass.into());
-    }
-    Ok(())
+    lock::refuse_unserved(headers)?;
+    acl::check_headers(headers, Code::AccessControlListNotSupported).map(|_| ())
 }
 
 /// Adds an object's attributes to a response's headers.
@@ -138,6 +227,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
+    const ALL: Replaces = Replaces { metadata: true, tags: true };
+
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
         let mut map = HeaderMap::new();
@@ -151,22 +242,68 @@ mod tests {
     fn attributes_come_back_as_they_were_sent() {
         let sent = headers(&[
             ("content-type", "text/plain"),
+            ("content-encoding", "aws-chunked"),
             ("content-encoding", "gzip, aws-chunked"),
+            ("content-encoding", "br"),
+            ("cache-control", "no-cache"),
+            ("cache-control", "max-age=5"),
+            ("x-amz-storage-class", "GLACIER_IR"),
             ("x-amz-meta-a", "1"),
             ("x-amz-meta-a", "2"),
             ("x-amz-tagging", "k=v&l"),
             ("x-unrelated", "x"),
         ]);
-        let attributes = of_headers(&sent, 0).unwrap();
+        let attributes = of_headers(&sent, 0, ALL).unwrap();
         let mut back = HeaderMap::new();
         into_headers(&attributes, &mut back);
         let expect = headers(&[
             ("content-type", "text/plain"),
-            ("content-encoding", "gzip"),
+            ("content-encoding", "gzip,br"),
+            ("cache-control", "no-cache,max-age=5"),
+            ("x-amz-storage-class", "GLACIER_IR"),
             ("x-amz-meta-a", "1,2"),
             ("x-amz-tagging-count", "2"),
         ]);
         assert_eq!(back, expect);
+    }
+
+    #[test]
+    fn a_header_that_is_no_list_has_one_line() {
+        for name in ["content-type", "content-disposition", "expires", "x-amz-storage-class"] {
+            let twice = headers(&[(name, "STANDARD"), (name, "STANDARD")]);
+            assert_eq!(of_headers(&twice, 0, ALL).unwrap_err().code(), Code::InvalidArgument, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_copy_takes_along_what_is_not_the_sources_own() {
+        let source = of_headers(
+            &headers(&[
+                ("content-type", "a/b"),
+                ("x-amz-meta-a", "1"),
+                ("x-amz-tagging", "k=v"),
+                ("x-amz-storage-class", "GLACIER"),
+                ("x-amz-website-redirect-location", "/x"),
+            ]),
+            0,
+            ALL,
+        );
+        let source = source.unwrap();
+        let long = "x".repeat(2049);
+        let asked = headers(&[
+            ("content-type", "c/d"),
+            ("x-amz-meta-b", &long),
+            ("x-amz-tagging", "aws:no=1"),
+            ("x-amz-storage-class", "SNOW"),
+        ]);
+        let copies = Replaces { metadata: false, tags: false };
+        let copy = of_copy(&source, &of_headers(&asked, 0, copies).unwrap(), copies);
+        assert_eq!((&copy.metadata, &copy.tags), (&source.metadata, &source.tags));
+        let pair = |name: &str, value: &'static str| (name.into(), Bytes::from_static(value.as_bytes()));
+        assert_eq!(copy.headers, [pair("x-amz-storage-class", "SNOW"), pair("content-type", "a/b")]);
+        assert_eq!(of_headers(&asked, 0, ALL).unwrap_err().code(), Code::MetadataTooLarge);
+        let plain = of_copy(&source, &of_headers(&HeaderMap::new(), 0, copies).unwrap(), copies);
+        assert_eq!((plain.headers, storage_class(&copy)), (vec![pair("content-type", "a/b")], "SNOW"));
     }
 
     #[test]
@@ -186,10 +323,15 @@ mod tests {
             ("x-amz-server-side-encryption-customer-key", "k", Code::NotImplemented),
             ("x-amz-grant-read", "id=1", Code::AccessControlListNotSupported),
             ("x-amz-acl", "public-read", Code::AccessControlListNotSupported),
-            ("x-amz-storage-class", "GLACIER", Code::InvalidStorageClass),
+            ("x-amz-storage-class", "COLD", Code::InvalidStorageClass),
+            ("x-amz-storage-class", "standard_ia", Code::InvalidStorageClass),
+            ("x-amz-storage-class", "", Code::InvalidStorageClass),
+            ("x-amz-object-lock-event-hold", "ON", Code::NotImplemented),
+            ("x-amz-website-redirect-location", "ftp://x", Code::InvalidRedirectLocation),
+            ("x-amz-website-redirect-location", "elsewhere", Code::InvalidRedirectLocation),
             ("x-amz-meta-a", long.as_str(), Code::MetadataTooLarge),
         ] {
-            assert_eq!(of_headers(&headers(&[(name, value)]), 0).unwrap_err().code(), code, "{name}");
+            assert_eq!(of_headers(&headers(&[(name, value)]), 0, ALL).unwrap_err().code(), code, "{name}");
         }
     }
 }

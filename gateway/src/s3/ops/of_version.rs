@@ -53,7 +53,9 @@ impl<S: VersionView> Handler for OfVersion<S> {
         let bucket = authorized.resources();
         S::check(bucket)?;
         let key = authorized.request().need_key()?;
-        let handle = reading::open(&gateway.engine, bucket, key, authorized.operation().version).await?;
+        let handle =
+            reading::open(&gateway.engine, bucket, key, authorized.operation().version, &authorized.request().method)
+                .await?;
         S::answer(&authorized, gateway, &handle).await
     }
 }

@@ -8,8 +8,8 @@ use std::ops::Range;
 use couronne_metadata::command::Refusal;
 use couronne_metadata::ids::{ObjectKey, PartNumber, VersionId};
 use couronne_metadata::record::{Checksum, ObjectRecord, Versioning};
-use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_RANGE, ETAG, LAST_MODIFIED};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::header::{ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_RANGE, ETAG, EXPIRES, LAST_MODIFIED};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::engine::{Bucket, Engine, EngineError, ObjectHandle};
 use crate::front::Response;
@@ -47,12 +47,15 @@ pub async fn open(
     bucket: &Bucket,
     key: &ObjectKey,
     version: Option<VersionId>,
+    method: &Method,
 ) -> Executed<ObjectHandle> {
     engine.open(bucket, key, version).await.map_err(|error| match error {
         EngineError::DeleteMarker { version: marker, ordinal } => {
             let error = match version {
                 None => S3Error::new(Code::NoSuchKey).detail("Key", key.as_str()),
                 Some(_) => S3Error::new(Code::MethodNotAllowed)
+                    .detail("Method", method.as_str())
+                    .detail("ResourceType", "DeleteMarker")
                     .header(ALLOW, HeaderValue::from_static("DELETE"))
                     .header(LAST_MODIFIED, header_value(&http_date(ordinal))),
             };
@@ -75,7 +78,8 @@ pub struct ReadParameters {
     /// The version; `None` is the current one.
     pub version: Option<VersionId>,
     conditions: ReadConditions,
-    range: Option<RangeSpec>,
+    /// The range, and as it was sent.
+    range: Option<(RangeSpec, Box<str>)>,
     if_range: Option<String>,
     part: Option<PartNumber>,
     checksum_mode: bool,
@@ -106,8 +110,8 @@ impl ReadParameters {
         attributes::refuse_encryption(&request.headers)?;
         Ok(Self {
             version: parameters::version(request)?,
-            conditions: ReadConditions::of_read(&request.headers)?,
-            range: range.and_then(RangeSpec::parse),
+            conditions: ReadConditions::of_read(&request.headers, request.received_us)?,
+            range: range.and_then(|text| Some((RangeSpec::parse(text)?, text.into()))),
             if_range: request.header("if-range")?.map(str::to_owned),
             part,
             checksum_mode: request.header("x-amz-checksum-mode")?.is_some_and(|m| m.eq_ignore_ascii_case("ENABLED")),
@@ -118,7 +122,7 @@ impl ReadParameters {
     /// Checks the conditions and chooses the bytes.
     pub async fn select(&self, handle: &ObjectHandle) -> Executed<Selection> {
         let record = handle.record();
-        self.conditions.check(record)?;
+        self.conditions.check(record).map_err(|error| self.describe_unmodified(error, record))?;
         if let Some(number) = self.part {
             let part = handle.part(number).await?.ok_or_else(|| no_such_part(number, record))?;
             let partial = record.size > 0;
@@ -126,16 +130,42 @@ impl ReadParameters {
             return Ok(Selection { range: part.range, partial, parts: part.count, checksum });
         }
         let current = self.if_range.as_deref().is_none_or(|text| conditions::if_range_holds(text, record));
-        let Some(range) = self.range.filter(|_| current) else {
+        let is_asked = |(range, _): &&(RangeSpec, Box<str>)| current && !range.is_all_of(record.size);
+        let Some((range, asked)) = self.range.as_ref().filter(is_asked) else {
             let checksum = checksum::of_record(record).map(|checksum| (checksum, record.etag.parts));
             return Ok(Selection { range: 0..record.size, partial: false, parts: None, checksum });
         };
         let range = range.resolve(record.size).ok_or_else(|| {
             S3Error::new(Code::InvalidRange)
+                .detail("RangeRequested", &**asked)
                 .detail("ActualObjectSize", record.size.to_string())
                 .header(CONTENT_RANGE, header_value(&format!("bytes */{}", record.size)))
         })?;
         Ok(Selection { range, partial: true, parts: None, checksum: None })
+    }
+
+    /// Says in a `NotModified` what a cache needs: of what the answer would have said, what RFC 9110 (15.4.5) names, and
+    /// the date.
+    fn describe_unmodified(&self, error: S3Error, record: &ObjectRecord) -> S3Error {
+        if error.code() != Code::NotModified {
+            return error;
+        }
+        let mut headers = HeaderMap::new();
+        attributes::into_headers(&record.attributes, &mut headers);
+        self.override_headers(&mut headers);
+        let error = error
+            .header(ETAG, header_value(&quoted_etag(&record.etag)))
+            .header(LAST_MODIFIED, header_value(&http_date(record.ordinal)));
+        [CACHE_CONTROL, EXPIRES].into_iter().fold(error, |error, name| match headers.remove(&name) {
+            Some(value) => error.header(name, value),
+            None => error,
+        })
+    }
+
+    fn override_headers(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.overrides {
+            headers.insert(*name, value.clone());
+        }
     }
 
     /// The answer's status and headers, without its length and body.
@@ -152,9 +182,7 @@ impl ReadParameters {
         if let Some((checksum, parts)) = selection.checksum.as_ref().filter(|_| self.checksum_mode) {
             checksum::into_headers(Some(checksum), *parts, &mut headers);
         }
-        for (name, value) in &self.overrides {
-            headers.insert(*name, value.clone());
-        }
+        self.override_headers(&mut headers);
         if !selection.partial {
             return (StatusCode::OK, headers);
         }

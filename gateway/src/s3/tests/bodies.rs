@@ -1,6 +1,6 @@
 //! Bodies: framed in every way, and not what their sender said of them.
 
-use super::client::{Defect, PayloadMode, Place};
+use super::client::{Ask, Defect, PayloadMode, Place};
 use super::*;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -58,7 +58,10 @@ async fn wrong_digests_are_refused() {
         ("x-amz-checksum-crc32", "NhCmhg==", ""),
         ("x-amz-checksum-crc32", "AAAAAA==", "BadDigest"),
         ("x-amz-checksum-sha1", "qvTGHdzF6KLavt4PO0gs2a6pQ00=", ""),
-        ("x-amz-checksum-sha1", "qvTGHdzF6KLavt4PO0gs", "BadDigest"),
+        ("x-amz-checksum-sha1", "qvTGHdzF6KLavt4PO0gs", "InvalidRequest"),
+        ("x-amz-checksum-crc32", "invalid", "InvalidRequest"),
+        ("x-amz-checksum-crc32", "", "InvalidRequest"),
+        ("x-amz-checksum-blake3", "AAAA", "InvalidRequest"),
         ("x-amz-checksum-sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", ""),
         ("x-amz-checksum-sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCA=", "BadDigest"),
     ] {
@@ -82,7 +85,11 @@ async fn trailers_are_verified() {
         };
         assert_eq!(send("x-amz-checksum-crc32", Some("NhCmhg==")).await, "");
         assert_eq!(send("x-amz-checksum-crc32", Some("NhCmhw==")).await, "BadDigest");
-        assert_eq!(send("x-amz-checksum-crc32", Some("short")).await, "MalformedTrailerError");
+        assert_eq!(send("x-amz-checksum-crc32", Some("short")).await, "InvalidRequest");
+        assert_eq!(send("x-amz-checksum-sha512", Some("NhCmhw==")).await, "InvalidRequest");
+        assert_eq!(send("x-amz-checksum-xxhash3", Some("lVXoVVxi3P0=")).await, "");
+        assert_eq!(send("x-amz-checksum-xxhash3", Some("lVXoVVxi3P1=")).await, "InvalidRequest");
+        assert_eq!(send("x-amz-checksum-xxhash64", Some("lVXoVVxi3P0=")).await, "BadDigest");
         assert_eq!(send("x-amz-meta-a", Some("b")).await, "InvalidRequest");
         assert_eq!(send("", None).await, "");
         let announced = server.ask("PUT", "/bkt/k").body("hello").header("x-amz-trailer", "x-amz-checksum-crc32");
@@ -184,4 +191,94 @@ async fn a_body_over_5_gib_is_refused_before_it_is_taken() {
             assert_eq!(&head, b"HTTP/1.1 100", "5 GiB are welcome");
         }
     }
+}
+
+/// Checksums of `hello`.
+const SUMS: [(&str, &str); 10] = [
+    ("crc32", "NhCmhg=="),
+    ("crc32c", "mnG7TA=="),
+    ("crc64nvme", "M3eFcAZSQlc="),
+    ("md5", "XUFAKrxLKna5cZ2REBfFkg=="),
+    ("sha1", "qvTGHdzF6KLavt4PO0gs2a6pQ00="),
+    ("sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="),
+    ("sha512", "m3HSJL1i83hdltRq0+o9czGb+8KJDKra4t/3JRlnPKcjI8PZm6XBHXx6zG4UuMXaDEZjR1wuXDre9G9zvN7AQw=="),
+    ("xxhash64", "JseCfYifbaM="),
+    ("xxhash3", "lVXoVVxi3P0="),
+    ("xxhash128", "tenBrQcbPn/Hec+qXlI4GA=="),
+];
+
+/// The checksum of `hello` of an algorithm, named in lower case.
+pub(super) fn sum_of(algorithm: &str) -> &'static str {
+    SUMS.iter().find(|(name, _)| *name == algorithm).unwrap().1
+}
+
+#[tokio::test]
+async fn a_checksum_of_any_algorithm_is_verified_and_shown() {
+    let server = S3Server::new().await;
+    for (algorithm, sum) in SUMS {
+        let (header, name) = (format!("x-amz-checksum-{algorithm}"), algorithm.to_uppercase());
+        let put = |body: &str| server.ask("PUT", "/bkt/k").body(body).header(&header, sum);
+        let wrong = server.send(&put("hallo")).await;
+        assert_eq!((wrong.status, wrong.code()), (400, "BadDigest"), "{algorithm}: {wrong:?}");
+        let message = format!("The {name} you specified did not match the calculated checksum.");
+        assert_eq!(wrong.between("<Message>", "</Message>"), message);
+        assert_eq!(server.get("k").await.status, 404, "{algorithm}");
+        let right = server.send(&put("hello").header("x-amz-sdk-checksum-algorithm", &name)).await;
+        assert_eq!((right.status, right.header(&header)), (200, Some(sum)), "{algorithm}: {right:?}");
+        let shown = server.send(&server.ask("HEAD", "/bkt/k").header("x-amz-checksum-mode", "ENABLED")).await;
+        assert_eq!(shown.header(&header), Some(sum));
+        let attributes = server.ask("GET", "/bkt/k?attributes").header("x-amz-object-attributes", "Checksum");
+        let shown = server.send(&attributes).await;
+        assert_eq!(shown.between(&format!("<Checksum{name}>"), "<"), sum, "{}", shown.text());
+        let copy = server.ask("PUT", "/bkt/copy").header("x-amz-copy-source", "/bkt/k");
+        let copied = server.send(&copy).await;
+        assert_eq!(copied.between(&format!("<Checksum{name}>"), "<"), sum, "{}", copied.text());
+        let asked = server.send(&copy.header("x-amz-checksum-algorithm", "MD5")).await;
+        assert_eq!(asked.between("<ChecksumMD5>", "<"), "XUFAKrxLKna5cZ2REBfFkg==", "{}", asked.text());
+        assert_eq!(server.send(&server.ask("DELETE", "/bkt/k")).await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn the_algorithm_that_an_sdk_names_is_that_of_the_checksum() {
+    let server = S3Server::new().await;
+    let put =
+        |algorithm: &str| server.ask("PUT", "/bkt/k").body("hello").header("x-amz-sdk-checksum-algorithm", algorithm);
+    let crc = |ask: Ask| ask.header("x-amz-checksum-crc32c", "mnG7TA==");
+    let mut trailing = put("SHA1").how(Place::Header, PayloadMode::UnsignedTrailer, Defect::None);
+    trailing.trailer = Some(("x-amz-checksum-crc64nvme".to_owned(), "M3eFcAZSQlc=".to_owned()));
+    for (ask, message) in [
+        (crc(put("CRC32")), "Value for x-amz-sdk-checksum-algorithm header is invalid."),
+        (trailing, "Value for x-amz-sdk-checksum-algorithm header is invalid."),
+        (
+            put("SHA512"),
+            "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were \
+             found.",
+        ),
+        (
+            crc(put("BLAKE3")),
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, \
+             CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]",
+        ),
+    ] {
+        let answer = server.send(&ask).await;
+        assert_eq!((answer.status, answer.code()), (400, "InvalidRequest"), "{answer:?}");
+        assert_eq!(answer.between("<Message>", "</Message>"), message);
+    }
+    assert_eq!(server.get("k").await.status, 404);
+    // A presigner names it before there is a body.
+    let link = server.ask("PUT", "/bkt/k").body("hello").hoisted("x-amz-sdk-checksum-algorithm", "XXHASH64");
+    let answer = server.send(&link.how(Place::Query, PayloadMode::Unsigned, Defect::None)).await;
+    assert_eq!((answer.status, answer.header("x-amz-checksum-xxhash64")), (200, Some("JseCfYifbaM=")), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_trailer_that_cannot_come_is_not_announced() {
+    let server = S3Server::new().await;
+    for mode in [PayloadMode::Unsigned, PayloadMode::Signed, PayloadMode::Chunks] {
+        let ask = server.ask("PUT", "/bkt/k").body("hello").header("x-amz-trailer", "x-amz-checksum-crc32");
+        let answer = server.send(&ask.how(Place::Header, mode, Defect::None)).await;
+        assert_eq!((answer.status, answer.code()), (400, "MalformedTrailerError"), "{mode:?} {answer:?}");
+    }
+    assert_eq!(server.get("k").await.status, 404);
 }

@@ -60,6 +60,8 @@ pub(super) struct Ask {
     pub(super) mode: PayloadMode,
     pub(super) defect: Defect,
     pub(super) now_us: u64,
+    /// The region that it is signed for.
+    pub(super) region: &'static str,
     /// Whether the head says the body's length; else the body is sent as an HTTP chunk.
     pub(super) with_length: bool,
     /// Trailer to send, in a trailer mode.
@@ -83,6 +85,7 @@ impl Ask {
             mode: PayloadMode::Signed,
             defect: Defect::None,
             now_us,
+            region: "us-east-1",
             with_length: true,
             trailer: None,
             chunk_bytes: None,
@@ -125,7 +128,7 @@ impl Ask {
         let skew = if self.defect == Defect::Skewed { 8 * 24 * 3600 } else { 0 };
         let at = i64::try_from(self.now_us / 1_000_000).unwrap() - skew;
         let at = jiff::Timestamp::from_second(at).unwrap().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let scope = format!("{}/us-east-1/s3/aws4_request", &at[..8]);
+        let scope = format!("{}/{}/s3/aws4_request", &at[..8], self.region);
         let key = self.signing_key(&at[..8]);
         let word = self.payload_word();
 
@@ -271,7 +274,7 @@ impl Ask {
     fn signing_key(&self, day: &str) -> hmac::Key {
         let secret = if self.defect == Defect::WrongSecret { "wrong" } else { self.keys.secret.as_str() };
         let mut key = hmac::Key::new(hmac::HMAC_SHA256, format!("AWS4{secret}").as_bytes());
-        for step in [day, "us-east-1", "s3", "aws4_request"] {
+        for step in [day, self.region, "s3", "aws4_request"] {
             key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, step.as_bytes()).as_ref());
         }
         key

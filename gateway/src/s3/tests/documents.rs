@@ -61,7 +61,7 @@ fn compatibility_page() -> String {
          `scripts/s3-operations`); a test compares.\n\n\
          Of {} operations {count} are served; {absent} of these are about configurations that no bucket can have yet: they\n\
          tell so, or delete nothing. Every other answers `501 NotImplemented` to a request that is signed for\nthe service `s3`, and changes nothing. So does \
-         a sub-resource that the table does not name: a `PUT ?something` is never taken\nfor the creation of a bucket.\n\n\
+         a write to a sub-resource that the table does not name: a `PUT ?something` is never\ntaken for the creation of a bucket.\n\n\
          | operation | request | served | IAM action |\n|---|---|---|---|\n",
         operations.len()
     );
@@ -88,15 +88,46 @@ fn compatibility_page() -> String {
          `MalformedXML`) |\n\
          | targets | printable ASCII without `#`; all else percent-encoded (else 400 `InvalidURI`) |\n\
          | `Expect` | `100-continue`, in any case (else 417 `ExpectationFailed`) |\n\
+         | a sub-resource that S3 does not have | of a GET or HEAD ignored, as on S3; of a write 501 `NotImplemented`: one \
+         that S3 may have by then must not be taken for a plain write |\n\
+         | a sub-resource in the wrong place (`GET /bucket/key?versions`) | 400 `InvalidRequest` |\n\
          | presigned URLs | valid for 604,800 seconds at most (else 400 `AuthorizationQueryParametersError`, as of any \
          parameter that is missing or malformed; 403 `AccessDenied` once expired) |\n\
          | temporary credentials (`x-amz-security-token`) | no: 400 `InvalidToken`, since no token was ever given out |\n\
          | ACLs | the owner has full control and nobody else has any (`BucketOwnerEnforced`); a list that says so is \
          accepted, any other refused |\n\
-         | conditional writes and deletions, checksums of all five algorithms, object lock, versions | served |\n",
+         | conditional writes | PUT, completions and copies: `If-None-Match: *`, or `If-Match` with tags; deletions: `If-Match`, \
+         with `*` too, and date and size. Any other condition on a write, or two: 501 `NotImplemented` |\n\
+         | checksums | CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH64, XXHASH3, XXHASH128, in headers, trailers, \
+         parts, copies and attributes; any other: 400 `InvalidRequest`. `FULL_OBJECT` is for the CRCs; what is `COMPOSITE` \
+         needs the checksum of each part. An `x-amz-sdk-checksum-algorithm` that stands alone: 400, but in the query of a \
+         presigned URL, where the checksum is computed and kept |\n\
+         | storage classes | all names of S3's are taken and shown; objects of all are stored alike and can be read at once. A \
+         copy is `STANDARD` unless its request says otherwise |\n\
+         | object lock | served; `x-amz-object-lock-event-hold` and whatever else begins so: 501 `NotImplemented` |\n\
+         | versions | served |\n",
     );
+    page.push_str(DIFFERENCES);
     page
 }
+
+/// Where sources differ on what S3 does, and what was chosen.
+const DIFFERENCES: &str = "
+## Where the sources differ
+
+Amazon's documents win over public test suites and over other stores. The suite of ceph/s3-tests is right but for these:
+
+| request | here, as on S3 | the suite |
+|---|---|---|
+| `X-Amz-Expires` negative, over a week, or no number | 400 `AuthorizationQueryParametersError` | 403 |
+| `partNumber` beyond the last part | 416 `InvalidPartNumber` | 400 `InvalidPart` |
+| `x-amz-copy-source-range` beyond the end of its source | 400 `InvalidArgument` | `InvalidRange` |
+| PUT with `If-None-Match` and a tag, or `If-Match: *` | 501 `NotImplemented` | carried out |
+
+Parts of an object are counted: of parts 3, 5 and 9 `partNumber` 1, 2 and 3 read them, as a client expects that has learnt
+of three. The suites of other stores differ on this, and Amazon's documents say nothing of gaps; where a checksum is
+composed of the parts' S3 allows none.
+";
 
 fn article(noun: &str) -> &'static str {
     if noun.starts_with('o') { "an" } else { "a" }

@@ -6,13 +6,15 @@
 
 use std::path::Path;
 
+use super::bodies::crc32;
 use super::client::{Ask, Defect, PayloadMode, Place};
 use super::*;
 
 /// Headers of answers, and those that are told from signatures and bodies (the test below has these).
-const NOT_HERE: [&str; 16] = [
+const NOT_HERE: [&str; 17] = [
     "x-amz-",
     "x-amz-access-point-alias",
+    "x-amz-bucket-arn",
     "x-amz-bucket-region",
     "x-amz-content-sha256",
     "x-amz-copy-source-version-id",
@@ -29,7 +31,8 @@ const NOT_HERE: [&str; 16] = [
     "x-amz-version-id",
 ];
 
-/// A request that a header changes. `{k}` is a key of its own, `{u}` an upload of it, `{v}` its version.
+/// A request that a header changes. `{k}` is a key of its own, `{u}` an upload of it, `{v}` its version; the value `{now}`
+/// is the date by the server's clock.
 struct Case {
     method: &'static str,
     target: &'static str,
@@ -43,6 +46,8 @@ struct Case {
 }
 
 const UNTIL: (&str, &str) = ("x-amz-object-lock-retain-until-date", "2090-01-01T00:00:00Z");
+/// Of `hello`.
+const MD5: (&str, &str) = ("content-md5", "XUFAKrxLKna5cZ2REBfFkg==");
 const COPY: (&str, &str) = ("x-amz-copy-source", "/bkt/src");
 const NO_SUCH_ETAG: &str = "\"00000000000000000000000000000000\"";
 /// Of `content`.
@@ -69,9 +74,10 @@ const CASES: &[Case] = &[
     put("x-amz-grant-read", "id=1"),
     put("x-amz-meta-a", "1&b=2, 3"),
     put("x-amz-tagging", "k=v&l=m"),
-    Case { always: &[UNTIL], ..put("x-amz-object-lock-mode", "COMPLIANCE") },
-    Case { always: &[("x-amz-object-lock-mode", "GOVERNANCE")], ..put(UNTIL.0, UNTIL.1) },
-    put("x-amz-object-lock-legal-hold", "ON"),
+    Case { always: &[MD5, UNTIL], ..put("x-amz-object-lock-mode", "COMPLIANCE") },
+    Case { always: &[MD5, ("x-amz-object-lock-mode", "GOVERNANCE")], ..put(UNTIL.0, UNTIL.1) },
+    Case { always: &[MD5], ..put("x-amz-object-lock-legal-hold", "ON") },
+    put("x-amz-object-lock-event-hold", "ON"),
     put("x-amz-storage-class", "GLACIER"),
     put("x-amz-website-redirect-location", "/elsewhere?a=b&c"),
     put("x-amz-server-side-encryption", "AES256"),
@@ -84,10 +90,19 @@ const CASES: &[Case] = &[
     put("x-amz-checksum-crc64nvme", "AAAAAAAAAAA="),
     put("x-amz-checksum-sha1", "qvTGHdzF6KLavt4PO0gs2a6pQ00="),
     put("x-amz-checksum-sha256", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+    put(
+        "x-amz-checksum-sha512",
+        "m3HSJL1i83hdltRq0+o9czGb+8KJDKra4t/3JRlnPKcjI8PZm6XBHXx6zG4UuMXaDEZjR1wuXDre9G9zvN7AQw==",
+    ),
+    put("x-amz-checksum-md5", MD5.1),
+    put("x-amz-checksum-xxhash64", "JseCfYifbaM="),
+    put("x-amz-checksum-xxhash3", "lVXoVVxi3P0="),
+    put("x-amz-checksum-xxhash128", "AAAAAAAAAAAAAAAAAAAAAA=="),
+    Case { always: &[("x-amz-checksum-crc32", "NhCmhg==")], ..put("x-amz-sdk-checksum-algorithm", "SHA256") },
     case("PUT", "/bkt/{k}", COPY.0, COPY.1),
     copy("x-amz-copy-source-if-match", NO_SUCH_ETAG),
     copy("x-amz-copy-source-if-none-match", ETAG),
-    copy("x-amz-copy-source-if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT"),
+    copy("x-amz-copy-source-if-modified-since", "{now}"),
     copy("x-amz-copy-source-if-unmodified-since", "Sun, 06 Nov 1994 08:49:36 GMT"),
     copy("x-amz-copy-source-server-side-encryption-customer-algorithm", "AES256"),
     copy("x-amz-source-expected-bucket-owner", "111122223333"),
@@ -149,7 +164,9 @@ async fn outcome(server: &S3Server, number: usize, case: &Case, way: Way) -> Vec
     let mut ask =
         server.ask(case.method, &target).body(case.body).how(Place::Query, PayloadMode::Unsigned, Defect::None);
     ask.headers.extend(case.always.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-    let (name, value) = (case.name, case.value);
+    let now = jiff::Timestamp::from_microsecond(i64::try_from(ask.now_us).unwrap()).unwrap();
+    let now = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let (name, value) = (case.name, &case.value.replace("{now}", &now));
     let ask = match way {
         Way::Header => ask.header(name, value),
         Way::Query => ask.hoisted(name, value),
@@ -171,6 +188,7 @@ async fn prepared(server: &S3Server, case: &Case, key: &str) -> String {
     let mut target = case.target.replace("{k}", key);
     if let Some(headers) = case.before {
         let mut put = server.ask("PUT", &format!("/bkt/{key}")).body("content");
+        put = put.header("x-amz-checksum-crc32", &crc32(b"content"));
         put.headers.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let answer = server.send(&put).await;
         target = target.replace("{v}", answer.header("x-amz-version-id").unwrap());

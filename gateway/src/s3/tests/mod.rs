@@ -1,6 +1,7 @@
 //! S3 as clients see it: a server in this process over a cluster in memory, spoken to in raw bytes, so that nothing
 //! between helps or hides.
 
+mod answers;
 mod bodies;
 mod bounds;
 mod client;
@@ -14,6 +15,7 @@ mod malformed;
 mod matrix;
 mod model;
 mod smuggling;
+mod uploads;
 
 use crate::front::server::{ServerSettings, tls_config};
 use crate::front::tests::wire::Answer;

@@ -14,6 +14,8 @@ const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
 /// Writes ISO 8601 with milliseconds, without reading a format for each of a listing's dates.
 const MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
+const SECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(0));
+
 /// An ordinal as an HTTP date with whole seconds: `Mon, 12 Oct 2009 17:50:30 GMT`.
 pub fn http_date(at: Ordinal) -> String {
     timestamp(at).strftime(HTTP_DATE).to_string()
@@ -27,6 +29,11 @@ pub fn iso_date(at: Ordinal) -> String {
 /// Milliseconds since 1970 as ISO 8601.
 pub fn iso_date_ms(at_ms: u64) -> String {
     iso_date(Ordinal(at_ms.saturating_mul(1000)))
+}
+
+/// Seconds since 1970 as ISO 8601, as errors have it: `2009-10-12T17:50:30Z`.
+pub fn iso_date_s(at_s: i64) -> String {
+    SECONDS.timestamp_to_string(&Timestamp::from_second(at_s).unwrap_or(Timestamp::MAX))
 }
 
 /// The seconds since 1970 that clients see of an ordinal.
@@ -64,6 +71,8 @@ mod tests {
         assert_eq!(http_date(at), "Mon, 12 Oct 2009 17:50:30 GMT");
         assert_eq!(iso_date(at), "2009-10-12T17:50:30.123Z");
         assert_eq!(iso_date(Ordinal(0)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(iso_date_s(1_255_369_830), "2009-10-12T17:50:30Z");
+        assert!(!iso_date_s(i64::MAX).is_empty());
         assert!(!http_date(Ordinal(u64::MAX)).is_empty());
     }
 

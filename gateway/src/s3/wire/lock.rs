@@ -46,8 +46,15 @@ fn until_ms(text: &str, now_ms: u64) -> Result<u64> {
     Ok(until_ms)
 }
 
-/// The lock that a write's headers ask for: retention and legal hold.
-pub fn of_headers(headers: &HeaderMap, now_ms: u64) -> Result<(Option<Retention>, bool)> {
+/// Refuses a lock of a kind that is not served.
+pub fn refuse_unserved(headers: &HeaderMap) -> Result<()> {
+    let known = [MODE, RETAIN_UNTIL, LEGAL_HOLD];
+    let asks = |name: &&HeaderName| name.as_str().starts_with("x-amz-object-lock-") && !known.contains(name);
+    headers.keys().find(asks).map_or(Ok(()), |name| Err(S3Error::not_implemented(name.as_str())))
+}
+
+/// The lock that a write's headers ask for: retention, and whether there is to be a legal hold if they say so.
+pub fn of_headers(headers: &HeaderMap, now_ms: u64) -> Result<(Option<Retention>, Option<bool>)> {
     let mode = header_text(headers, MODE.as_str())?;
     let until = header_text(headers, RETAIN_UNTIL.as_str())?;
     let retention = match (mode, until) {
@@ -63,8 +70,9 @@ pub fn of_headers(headers: &HeaderMap, now_ms: u64) -> Result<(Option<Retention>
         }
     };
     let hold = match header_text(headers, LEGAL_HOLD.as_str())? {
-        None | Some("OFF") => false,
-        Some("ON") => true,
+        None => None,
+        Some("OFF") => Some(false),
+        Some("ON") => Some(true),
         Some(other) => {
             let message = "Legal Hold must be either of 'ON' or 'OFF'";
             return Err(S3Error::invalid_argument(message, LEGAL_HOLD.as_str(), other));
@@ -79,9 +87,18 @@ pub fn into_headers(attributes: &Attributes, headers: &mut HeaderMap) {
         headers.insert(MODE, HeaderValue::from_static(mode_name(retention.compliance)));
         headers.insert(RETAIN_UNTIL, header_value(&iso_date_ms(retention.until_ms)));
     }
-    if attributes.legal_hold {
-        headers.insert(LEGAL_HOLD, HeaderValue::from_static("ON"));
+    if let Some(hold) = legal_hold(attributes) {
+        headers.insert(LEGAL_HOLD, HeaderValue::from_static(hold_name(hold)));
     }
+}
+
+/// Whether an object is under a legal hold; `None` if none was ever set or lifted.
+pub fn legal_hold(attributes: &Attributes) -> Option<bool> {
+    (attributes.legal_hold || attributes.legal_hold_said).then_some(attributes.legal_hold)
+}
+
+const fn hold_name(hold: bool) -> &'static str {
+    if hold { "ON" } else { "OFF" }
 }
 
 /// Reads the `Retention` document; an empty one lifts the retention.
@@ -115,7 +132,7 @@ pub fn read_legal_hold(document: &Element) -> Result<bool> {
 
 /// Writes the `LegalHold` document.
 pub fn legal_hold_document(hold: bool) -> String {
-    Writer::document("LegalHold", |xml| xml.text("Status", if hold { "ON" } else { "OFF" }))
+    Writer::document("LegalHold", |xml| xml.text("Status", hold_name(hold)))
 }
 
 /// A bucket's default retention, as its owner gave it.
@@ -196,7 +213,7 @@ pub fn need(rules: &BucketRules) -> Result<()> {
 
 /// Refuses a write that asks for a lock in a bucket without one, before its body is received.
 pub fn check(attributes: &Attributes, rules: &BucketRules) -> Result<()> {
-    if attributes.retention.is_some() || attributes.legal_hold { need(rules) } else { Ok(()) }
+    if attributes.ask_for_lock() { need(rules) } else { Ok(()) }
 }
 
 /// What S3 says of a lock on a bucket without one.
@@ -271,10 +288,10 @@ mod tests {
             let present = pairs.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::from_static(value?))));
             of_headers(&present.collect(), 1_000_000)
         };
-        assert_eq!(headers(None, None, None).unwrap(), (None, false));
+        assert_eq!(headers(None, None, None).unwrap(), (None, None));
         let retention = Retention { compliance: true, until_ms: 784_111_777_000 };
         let read = headers(Some("COMPLIANCE"), Some("1994-11-06T08:49:37.000Z"), Some("ON")).unwrap();
-        assert_eq!(read, (Some(retention), true));
+        assert_eq!(read, (Some(retention), Some(true)));
         for (mode, until, hold) in [
             (Some("COMPLIANCE"), None, None),
             (None, Some("1994-11-06T08:49:37Z"), None),

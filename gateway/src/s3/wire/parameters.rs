@@ -2,8 +2,10 @@
 
 use couronne_metadata::ids::{PartNumber, UploadId, VersionId};
 
+use crate::engine::EngineError;
+use crate::front::FrontError;
 use crate::s3::address::Request;
-use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::wire::version_text::parse_version;
 
 /// `versionId`: the version that is meant; `None` for the current one.
@@ -18,10 +20,34 @@ pub fn checked_version(text: &str) -> Result<VersionId> {
     parse_version(text).ok_or_else(|| S3Error::invalid_argument(message, "versionId", text))
 }
 
-/// `uploadId`: an id that no upload can have is one that does not exist.
-pub fn upload(request: &Request) -> Result<UploadId> {
-    let text = request.query.get("uploadId").unwrap_or_default();
-    parse_upload(text).ok_or_else(|| S3Error::new(Code::NoSuchUpload).detail("UploadId", text))
+/// `uploadId`: the upload that a request names.
+#[derive(Clone, Debug)]
+pub struct NamedUpload(Box<str>);
+
+impl NamedUpload {
+    /// Reads it.
+    pub fn of(request: &Request) -> Self {
+        Self(request.query.get("uploadId").unwrap_or_default().into())
+    }
+
+    /// Its id: one that no upload can have is one of an upload that does not exist. To be asked for once the bucket is
+    /// known, for S3 tells first that a bucket is not there.
+    pub fn id(&self) -> Result<UploadId> {
+        parse_upload(&self.0).ok_or_else(|| self.name(Code::NoSuchUpload.into()))
+    }
+
+    /// An outcome about it: that the upload does not exist says which.
+    pub fn told<T>(&self, outcome: std::result::Result<T, EngineError>) -> Executed<T> {
+        outcome.map_err(|error| FrontError::from(error).map(|error| self.name(error)))
+    }
+
+    /// Names the upload in an error that is about one.
+    pub fn name(&self, error: S3Error) -> S3Error {
+        match error.code() {
+            Code::NoSuchUpload | Code::InvalidPart => error.detail("UploadId", &*self.0),
+            _ => error,
+        }
+    }
 }
 
 /// Reads an upload's id.

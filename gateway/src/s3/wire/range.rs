@@ -30,6 +30,11 @@ impl RangeSpec {
         }
     }
 
+    /// Whether it asks for the last bytes of an object that has none: these are all there are, which is no range.
+    pub const fn is_all_of(self, size: u64) -> bool {
+        matches!(self, Self::Suffix(1..)) && size == 0
+    }
+
     /// The bytes it means in an object of `size` bytes; `None` if there are none (416 `InvalidRange`).
     pub fn resolve(self, size: u64) -> Option<Range<u64>> {
         let range = match self {

@@ -1,7 +1,6 @@
 //! Tags of objects and buckets: the `x-amz-tagging` header and the `Tagging` document.
 
-use percent_encoding::percent_decode_str;
-
+use crate::front::request::decode_text;
 use crate::s3::error::{Code, Result, S3Error};
 use crate::s3::wire::xml::{Element, Writer};
 
@@ -17,6 +16,8 @@ pub enum Of {
 /// The longest tag key and value, in characters.
 const KEY_CHARS_MAX: usize = 128;
 const VALUE_CHARS_MAX: usize = 256;
+/// How the keys begin that are the service's own.
+const RESERVED: &str = "aws:";
 
 /// Tags, sorted by key as S3 shows them; keys are unique.
 pub type Tags = Vec<(Box<str>, Box<str>)>;
@@ -33,10 +34,14 @@ pub fn parse_header(text: &str) -> Result<Tags> {
     let mut tags = Tags::new();
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        // A comma parts nothing, and an encoder would not have left it.
+        if key.is_empty() || pair.contains(',') {
+            return Err(invalid());
+        }
         tags.push((form_decode(key).ok_or_else(invalid)?, form_decode(value).ok_or_else(invalid)?));
     }
     tags.sort();
-    if has_duplicates(&tags) {
+    if duplicate(&tags).is_some() {
         return Err(invalid());
     }
     check(&tags, Of::Object)?;
@@ -53,21 +58,21 @@ pub fn read_document(document: &Element, of: Of) -> Result<Tags> {
         tags.push((key.into(), value.into()));
     }
     tags.sort();
-    if has_duplicates(&tags) {
-        return Err(S3Error::with_message(Code::InvalidTag, "Cannot provide multiple Tags with the same key"));
+    if let Some(key) = duplicate(&tags) {
+        let message = "Cannot provide multiple Tags with the same key";
+        return Err(S3Error::with_message(Code::InvalidTag, message).detail("TagKey", key));
     }
     check(&tags, of)?;
     Ok(tags)
 }
 
-/// Whether a key stands twice among sorted tags.
-fn has_duplicates(tags: &Tags) -> bool {
-    tags.iter().zip(tags.iter().skip(1)).any(|(tag, next)| tag.0 == next.0)
+/// The key that stands twice among sorted tags.
+fn duplicate(tags: &Tags) -> Option<&str> {
+    tags.iter().zip(tags.iter().skip(1)).find(|(tag, next)| tag.0 == next.0).map(|(tag, _)| &*tag.0)
 }
 
 fn form_decode(text: &str) -> Option<Box<str>> {
-    let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().ok().map(|decoded| decoded.into_owned().into_boxed_str())
+    decode_text(&text.replace('+', " ")).ok().map(String::into_boxed_str)
 }
 
 fn check(tags: &Tags, of: Of) -> Result<()> {
@@ -79,14 +84,24 @@ fn check(tags: &Tags, of: Of) -> Result<()> {
         return Err(S3Error::with_message(Code::BadRequest, too_many));
     }
     for (key, value) in tags {
-        if key.is_empty() || key.chars().count() > KEY_CHARS_MAX {
-            return Err(S3Error::with_message(Code::InvalidTag, "The TagKey you have provided is invalid"));
+        let invalid = |message: &'static str| S3Error::with_message(Code::InvalidTag, message).detail("TagKey", &**key);
+        if key.get(..RESERVED.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED)) {
+            return Err(invalid("System tags cannot be added/updated by requester"));
         }
-        if value.chars().count() > VALUE_CHARS_MAX {
-            return Err(S3Error::with_message(Code::InvalidTag, "The TagValue you have provided is invalid"));
+        if key.is_empty() || key.chars().count() > KEY_CHARS_MAX || !key.chars().all(is_allowed) {
+            return Err(invalid("The TagKey you have provided is invalid"));
+        }
+        if value.chars().count() > VALUE_CHARS_MAX || !value.chars().all(is_allowed) {
+            return Err(invalid("The TagValue you have provided is invalid").detail("TagValue", &**value));
         }
     }
     Ok(())
+}
+
+/// Letters and digits of any script, blanks, and a few signs.
+fn is_allowed(character: char) -> bool {
+    let is_blank = character.is_whitespace() && !character.is_control();
+    character.is_alphanumeric() || is_blank || "+-=._:/@".contains(character)
 }
 
 /// Writes the `Tagging` document.
@@ -114,6 +129,8 @@ mod tests {
         let expect = [("a b", "c d"), ("bar", ""), ("e", "f=g"), ("foo", "bar")];
         assert_eq!(tags, expect.map(|(k, v)| (k.into(), v.into())).to_vec());
         assert_eq!(parse_header("").unwrap(), Tags::new());
+        let allowed = "%C3%A4%E6%97%A5%D9%A1+%2B-=._:/@x&awsome";
+        assert_eq!(&*parse_header(allowed).unwrap()[1].0, "\u{e4}\u{65e5}\u{661} +-");
     }
 
     #[test]
@@ -122,7 +139,15 @@ mod tests {
         for (text, code) in [
             ("a=1&a=2", Code::InvalidArgument),
             ("a=%ff", Code::InvalidArgument),
-            ("=x", Code::InvalidTag),
+            ("=x", Code::InvalidArgument),
+            ("=", Code::InvalidArgument),
+            ("key%", Code::InvalidArgument),
+            ("key1=val1,key2=val2", Code::InvalidArgument),
+            ("a=b%2Cc", Code::InvalidTag),
+            ("user!name=x", Code::InvalidTag),
+            ("a=b%09c", Code::InvalidTag),
+            ("aws:x=1", Code::InvalidTag),
+            ("AWS:x=1", Code::InvalidTag),
             (eleven.as_str(), Code::BadRequest),
             (&"k".repeat(129), Code::InvalidTag),
             (&format!("k={}", "v".repeat(257)), Code::InvalidTag),

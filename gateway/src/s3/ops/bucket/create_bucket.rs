@@ -9,6 +9,7 @@
 //! After a crash: the row stays `Creating`, invisible; the next creation or deletion of the name goes on
 //! from there.
 
+use http::HeaderName;
 use http::header::LOCATION;
 
 use crate::engine::{self, EngineError};
@@ -64,7 +65,9 @@ impl Handler for CreateBucket {
             Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou) => {}
             Err(error) => return Err(FrontError::from(error).map(|error: S3Error| error.detail("BucketName", name))),
         }
-        Ok(Response::ok().header(LOCATION, header_value(&format!("/{name}"))))
+        Ok(Response::ok()
+            .header(LOCATION, header_value(&format!("/{name}")))
+            .header(HeaderName::from_static("x-amz-bucket-arn"), header_value(&format!("arn:aws:s3:::{name}"))))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::front::resources::InBucket;
 use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result};
-use crate::s3::face::S3;
+use crate::s3::face::{BUCKET_REGION, S3};
 use crate::s3::wire::values::header_value;
 
 /// It has no parameters.
@@ -30,7 +30,7 @@ impl Handler for HeadBucket {
 
     async fn execute(_: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         Ok(Response::ok()
-            .header(HeaderName::from_static("x-amz-bucket-region"), header_value(gateway.face.region()))
+            .header(BUCKET_REGION, header_value(gateway.face.region()))
             .header(HeaderName::from_static("x-amz-access-point-alias"), HeaderValue::from_static("false")))
     }
 }

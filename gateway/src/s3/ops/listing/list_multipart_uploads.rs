@@ -13,6 +13,7 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result, S3Error};
 use crate::s3::face::S3;
+use crate::s3::ops::attributes;
 use crate::s3::ops::listing::{ListParameters, empty_page};
 use crate::s3::ops::owner::Owner;
 use crate::s3::wire::checksum;
@@ -86,7 +87,7 @@ fn write_uploads(xml: &mut Writer, list: &ListParameters, page: &UploadPage, own
             xml.value("UploadId", upload);
             owner.write_initiator(xml, &record.initiator);
             owner.write(xml, "Owner");
-            xml.text("StorageClass", "STANDARD");
+            xml.text("StorageClass", attributes::storage_class(&record.attributes));
             xml.text("Initiated", &iso_date(record.created));
             checksum::write_asked(xml, record.checksum);
         });

@@ -14,6 +14,7 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result, S3Error};
 use crate::s3::face::S3;
+use crate::s3::ops::attributes;
 use crate::s3::ops::listing::{ListParameters, empty_page};
 use crate::s3::ops::owner::Owner;
 use crate::s3::wire::checksum;
@@ -99,7 +100,7 @@ fn write_versions(xml: &mut Writer, list: &ListParameters, page: &VersionPage, o
                 xml.text("ETag", &quoted_etag(&record.etag));
                 checksum::write_algorithm(xml, record);
                 xml.value("Size", record.size);
-                xml.text("StorageClass", "STANDARD");
+                xml.text("StorageClass", attributes::storage_class(&record.attributes));
             }
             owner.write(xml, "Owner");
         });

@@ -16,6 +16,7 @@ use couronne_metadata::record::ObjectRecord;
 
 use crate::front::request::Query;
 use crate::s3::error::Result;
+use crate::s3::ops::attributes;
 use crate::s3::ops::owner::Owner;
 use crate::s3::wire::checksum;
 use crate::s3::wire::dates::iso_date;
@@ -102,7 +103,7 @@ impl ListParameters {
         if let Some(owner) = owner {
             owner.write(xml, "Owner");
         }
-        xml.plain("StorageClass", "STANDARD");
+        xml.plain("StorageClass", attributes::storage_class(&record.attributes));
     }
 
     /// Writes the common prefixes of any page.

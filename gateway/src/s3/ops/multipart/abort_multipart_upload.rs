@@ -6,18 +6,16 @@
 //! Acknowledged: when `engine.abort_upload` has returned `Ok`.
 //! After a crash: nothing is half done; the range's reaper deletes the parts.
 
-use couronne_metadata::ids::UploadId;
-
 use crate::front::resources::InBucket;
 use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
-use crate::s3::wire::parameters;
+use crate::s3::wire::parameters::NamedUpload;
 
 /// Its parameters.
 pub(crate) struct AbortMultipartUpload {
-    upload: UploadId,
+    upload: NamedUpload,
 }
 
 impl Handler for AbortMultipartUpload {
@@ -25,7 +23,7 @@ impl Handler for AbortMultipartUpload {
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
-        Ok(Self { upload: parameters::upload(request)? })
+        Ok(Self { upload: NamedUpload::of(request) })
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
@@ -34,7 +32,8 @@ impl Handler for AbortMultipartUpload {
 
     async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let key = authorized.request().need_key()?;
-        gateway.engine.abort_upload(authorized.resources(), key, authorized.operation().upload).await?;
+        let upload = &authorized.operation().upload;
+        upload.told(gateway.engine.abort_upload(authorized.resources(), key, upload.id()?).await)?;
         Ok(Response::no_content())
     }
 }

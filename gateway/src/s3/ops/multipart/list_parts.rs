@@ -4,7 +4,6 @@
 //! Steps: 1. the upload; 2. one page of its parts; 3. write the document.
 //! Writes: nothing.
 
-use couronne_metadata::ids::UploadId;
 use couronne_metadata::record::UploadRecord;
 
 use crate::engine::PartPage;
@@ -13,19 +12,21 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
+use crate::s3::ops::attributes;
 use crate::s3::ops::owner::Owner;
+use crate::s3::wire::checksum;
 use crate::s3::wire::dates::iso_date;
 use crate::s3::wire::etag::quoted_etag;
+use crate::s3::wire::parameters::NamedUpload;
 use crate::s3::wire::values::{NameEncoding, bounded};
 use crate::s3::wire::xml::Writer;
-use crate::s3::wire::{checksum, parameters};
 
 /// The most parts of a page, and the default.
 const PAGE_PARTS_MAX: u32 = 1000;
 
 /// Its parameters.
 pub(crate) struct ListParts {
-    upload: UploadId,
+    upload: NamedUpload,
     after: u16,
     limit: u16,
     encoding: NameEncoding,
@@ -40,7 +41,7 @@ impl Handler for ListParts {
         let limit = bounded("max-parts", query.get("max-parts"), PAGE_PARTS_MAX, PAGE_PARTS_MAX)?;
         let after = bounded("part-number-marker", query.get("part-number-marker"), 0, u32::from(u16::MAX))?;
         Ok(Self {
-            upload: parameters::upload(request)?,
+            upload: NamedUpload::of(request),
             after: u16::try_from(after).unwrap_or(u16::MAX),
             limit: u16::try_from(limit).unwrap_or(u16::MAX),
             encoding: NameEncoding::parse(query.get("encoding-type"))?,
@@ -55,19 +56,20 @@ impl Handler for ListParts {
         let Self { upload, after, limit, encoding } = authorized.operation();
         let bucket = authorized.resources();
         let key = authorized.request().need_key()?;
-        let record = gateway.engine.upload(bucket, key, *upload).await?;
+        let id = upload.id()?;
+        let record = upload.told(gateway.engine.upload(bucket, key, id).await)?;
         let page = match limit {
             0 => PartPage::default(),
-            _ => gateway.engine.list_parts(bucket, key, *upload, *after, *limit).await?,
+            _ => upload.told(gateway.engine.list_parts(bucket, key, id, *after, *limit).await)?,
         };
         let owner = Owner::of_bucket(gateway, authorized.caller(), bucket).await?;
         Ok(Response::xml(Writer::document("ListPartsResult", |xml| {
             xml.text("Bucket", &bucket.name);
             xml.text("Key", &encoding.encode(key.as_bytes()));
-            xml.value("UploadId", upload);
+            xml.value("UploadId", id);
             owner.write_initiator(xml, &record.initiator);
             owner.write(xml, "Owner");
-            xml.text("StorageClass", "STANDARD");
+            xml.text("StorageClass", attributes::storage_class(&record.attributes));
             xml.value("PartNumberMarker", after);
             if let Some(last) = page.parts.last() {
                 xml.value("NextPartNumberMarker", last.number.get());

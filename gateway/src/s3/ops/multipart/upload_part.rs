@@ -9,24 +9,25 @@
 //! Acknowledged: when `engine.put_part` has returned `Ok`.
 //! After a crash: between 2 and 3 the blob is named by nobody; the disown horizon lets the drives delete it.
 
-use couronne_metadata::ids::{PartNumber, UploadId};
-use couronne_metadata::record::ChecksumAlgorithm;
+use couronne_metadata::ids::PartNumber;
+use couronne_metadata::record::{ChecksumAlgorithm, ChecksumKind};
 use http::header::ETAG;
 
 use crate::engine::BodySource;
 use crate::front::resources::InBucket;
 use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
 use crate::s3::address::Request;
-use crate::s3::error::{Code, Executed, Result, S3Error};
+use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
 use crate::s3::ops::attributes;
+use crate::s3::wire::checksum;
 use crate::s3::wire::etag::quoted_etag;
+use crate::s3::wire::parameters::{self, NamedUpload};
 use crate::s3::wire::values::header_value;
-use crate::s3::wire::{checksum, parameters};
 
 /// Its parameters.
 pub(crate) struct UploadPart {
-    upload: UploadId,
+    upload: NamedUpload,
     number: PartNumber,
 }
 
@@ -37,7 +38,7 @@ impl Handler for UploadPart {
 
     fn parse(request: &Request) -> Result<Self> {
         attributes::refuse_encryption(&request.headers)?;
-        Ok(Self { upload: parameters::upload(request)?, number: parameters::need_part_number(request)? })
+        Ok(Self { upload: NamedUpload::of(request), number: parameters::need_part_number(request)? })
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
@@ -49,10 +50,11 @@ impl Handler for UploadPart {
         gateway: &Gateway<S3>,
         body: &mut Body<S3>,
     ) -> Executed<Response> {
-        let Self { upload, number } = *authorized.operation();
+        let Self { upload: named, number } = authorized.operation();
+        let (upload, number) = (named.id()?, *number);
         let key = authorized.request().need_key()?.clone();
-        let record = gateway.engine.upload(authorized.resources(), &key, upload).await?;
-        ask_checksum(body, record.checksum.map(|(algorithm, _)| algorithm))?;
+        let record = named.told(gateway.engine.upload(authorized.resources(), &key, upload).await)?;
+        ask_checksum(body, record.checksum)?;
         let staged = gateway.engine.stage(authorized.resources(), &key, body).await?;
         let (engine, sent) = (&gateway.engine, &staged);
         let commit =
@@ -65,21 +67,14 @@ impl Handler for UploadPart {
     }
 }
 
-/// A part carries a checksum of its upload's algorithm, whether its sender gives the value or not; one of
-/// another algorithm is refused.
-fn ask_checksum(body: &mut Body<S3>, asked: Option<ChecksumAlgorithm>) -> Result<()> {
-    let Some(asked) = asked else { return Ok(()) };
-    match body.expected().checksum {
-        Some(given) if given.algorithm != asked => {
-            let [asked, given] = [asked, given.algorithm].map(|algorithm| checksum::name(algorithm).to_lowercase());
-            let message = format!(
-                "Checksum Type mismatch occurred, expected checksum Type: {asked}, actual checksum Type: {given}"
-            );
-            Err(S3Error::with_message(Code::InvalidRequest, message))
-        }
-        _ => {
-            body.want_checksum(asked);
-            Ok(())
-        }
+/// A part carries a checksum of its upload's algorithm, and no other. Its sender has to give the value where the object's
+/// is composed of the parts', as on S3; elsewhere it is computed.
+fn ask_checksum(body: &mut Body<S3>, asked: Option<(ChecksumAlgorithm, ChecksumKind)>) -> Result<()> {
+    let Some((asked, kind)) = asked else { return Ok(()) };
+    let given = body.expected().checksum.map(|given| given.algorithm);
+    if given.map_or(kind == ChecksumKind::Composite, |given| given != asked) {
+        return Err(checksum::other_algorithm(asked, given));
     }
+    body.want_checksum(asked);
+    Ok(())
 }

@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use couronne_metadata::ids::{PartNumber, UploadId};
+use couronne_metadata::ids::PartNumber;
 
 use crate::front::resources::CopyBetween;
 use crate::front::{Authorized, Body, Gateway, Handler, Response};
@@ -19,16 +19,17 @@ use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
 use crate::s3::ops::attributes;
-use crate::s3::ops::copying::{CopiedObject, SOURCE_BYTES_MAX};
+use crate::s3::ops::copying::{self, CopiedObject, SOURCE_BYTES_MAX};
+use crate::s3::wire::checksum;
 use crate::s3::wire::dates::iso_date;
 use crate::s3::wire::etag::quoted_etag;
+use crate::s3::wire::parameters::{self, NamedUpload};
 use crate::s3::wire::range::RangeSpec;
 use crate::s3::wire::xml::Writer;
-use crate::s3::wire::{checksum, parameters};
 
 /// Its parameters.
 pub(crate) struct UploadPartCopy {
-    upload: UploadId,
+    upload: NamedUpload,
     number: PartNumber,
     source: CopiedObject,
     range: Option<(u64, u64)>,
@@ -41,9 +42,9 @@ impl Handler for UploadPartCopy {
     fn parse(request: &Request) -> Result<Self> {
         attributes::refuse_encryption(&request.headers)?;
         Ok(Self {
-            upload: parameters::upload(request)?,
+            upload: NamedUpload::of(request),
             number: parameters::need_part_number(request)?,
-            source: CopiedObject::parse(&request.headers)?,
+            source: CopiedObject::parse(request)?,
             range: request.header("x-amz-copy-source-range")?.map(read_range).transpose()?,
         })
     }
@@ -54,10 +55,10 @@ impl Handler for UploadPartCopy {
 
     async fn execute(mut authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let operation = authorized.operation();
-        let (upload, number) = (operation.upload, operation.number);
+        let (upload, number) = (operation.upload.id()?, operation.number);
         let key = authorized.request().need_key()?.clone();
         let buckets = authorized.resources();
-        let record = gateway.engine.upload(&buckets.target, &key, upload).await?;
+        let record = operation.upload.told(gateway.engine.upload(&buckets.target, &key, upload).await)?;
         let handle = operation.source.open(&gateway.engine, &buckets.source).await?;
         let range = operation.range_in(handle.record().size)?;
         let mut body = handle.body(range, record.checksum.map(|(algorithm, _)| algorithm)).await?;
@@ -67,11 +68,14 @@ impl Handler for UploadPartCopy {
             engine.put_part(&now.resources().target, sent, upload, number).await
         };
         let part = authorized.commit(gateway, commit).await?;
-        Ok(Response::xml(Writer::document("CopyPartResult", |xml| {
+        let mut response = Response::xml(Writer::document("CopyPartResult", |xml| {
             xml.text("LastModified", &iso_date(part.ordinal));
             xml.text("ETag", &quoted_etag(&part.etag));
             checksum::write_part(xml, part.checksum.as_ref());
-        })))
+        }));
+        let source = &authorized.resources().source;
+        response.headers.extend(copying::version_of(source, handle.record()));
+        Ok(response)
     }
 }
 
@@ -92,9 +96,10 @@ impl UploadPartCopy {
         let range = match self.range {
             None => 0..size,
             Some((first, last)) if last < size => first..last.saturating_add(1),
-            Some(_) => {
+            Some((first, last)) => {
                 let message = format!("Range specified is not valid for source object of size: {size}");
-                return Err(S3Error::with_message(Code::InvalidRange, message));
+                let (name, text) = ("x-amz-copy-source-range", format!("bytes={first}-{last}"));
+                return Err(S3Error::invalid_argument(message, name, &text));
             }
         };
         if range.end - range.start > SOURCE_BYTES_MAX {

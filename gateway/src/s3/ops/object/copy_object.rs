@@ -13,7 +13,6 @@
 use couronne_metadata::command::Precondition;
 use couronne_metadata::ids::ObjectKey;
 use couronne_metadata::record::{Attributes, ChecksumAlgorithm, ObjectRecord};
-use http::HeaderValue;
 
 use crate::engine;
 use crate::front::resources::CopyBetween;
@@ -21,12 +20,11 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
-use crate::s3::ops::copying::{CopiedObject, SOURCE_BYTES_MAX};
-use crate::s3::ops::{attributes, reading};
+use crate::s3::ops::attributes::{self, Replaces};
+use crate::s3::ops::copying::{self, CopiedObject, SOURCE_BYTES_MAX};
+use crate::s3::ops::reading;
 use crate::s3::wire::dates::iso_date;
 use crate::s3::wire::etag::quoted_etag;
-use crate::s3::wire::values::header_value;
-use crate::s3::wire::version_text::version_text;
 use crate::s3::wire::xml::Writer;
 use crate::s3::wire::{checksum, conditions, lock};
 
@@ -34,8 +32,9 @@ use crate::s3::wire::{checksum, conditions, lock};
 pub(crate) struct CopyObject {
     source: CopiedObject,
     given: Attributes,
-    replace_metadata: bool,
-    replace_tags: bool,
+    replaces: Replaces,
+    /// Whether the request says what the source cannot give.
+    has_own: bool,
     checksum: Option<ChecksumAlgorithm>,
     condition: Precondition,
 }
@@ -45,14 +44,16 @@ impl Handler for CopyObject {
     type Resources = CopyBetween;
 
     fn parse(request: &Request) -> Result<Self> {
-        let replace_metadata = directive(request, "x-amz-metadata-directive")?;
-        let replace_tags = directive(request, "x-amz-tagging-directive")?;
+        let replaces = Replaces {
+            metadata: directive(request, "x-amz-metadata-directive")?,
+            tags: directive(request, "x-amz-tagging-directive")?,
+        };
         let algorithm = request.header("x-amz-checksum-algorithm")?.map(checksum::parse_algorithm).transpose()?;
         Ok(Self {
-            source: CopiedObject::parse(&request.headers)?,
-            given: attributes::of_request(request)?,
-            replace_metadata,
-            replace_tags,
+            source: CopiedObject::parse(request)?,
+            given: attributes::of_copy_request(request, replaces)?,
+            replaces,
+            has_own: attributes::are_own(request),
             checksum: algorithm,
             condition: conditions::write_condition(&request.headers)?,
         })
@@ -83,7 +84,9 @@ impl Handler for CopyObject {
             let target = &now.resources().target;
             engine.put_object(target, sent, now.operation().commit(source, &target.entry.account)).await
         };
-        let written = authorized.commit(gateway, commit).await?;
+        let outcome = authorized.commit(gateway, commit).await;
+        let condition = &authorized.operation().condition;
+        let written = outcome.map_err(|error| error.map(|error| conditions::name_failed(condition, error)))?;
         let mut response = Response::xml(Writer::document("CopyObjectResult", |xml| {
             xml.text("LastModified", &iso_date(written.ordinal));
             xml.text("ETag", &quoted_etag(&written.etag));
@@ -91,7 +94,7 @@ impl Handler for CopyObject {
             checksum::write(xml, Some(&shown), written.etag.parts);
         }));
         reading::insert_written(written.version, &mut response.headers);
-        response.headers.extend(source_version(&authorized, source));
+        response.headers.extend(copying::version_of(&authorized.resources().source, source));
         Ok(response)
     }
 }
@@ -105,21 +108,11 @@ fn directive(request: &Request, name: &'static str) -> Result<bool> {
     }
 }
 
-fn source_version(
-    authorized: &Authorized<CopyObject>,
-    source: &ObjectRecord,
-) -> Option<(http::HeaderName, HeaderValue)> {
-    let versioned = authorized.resources().source.entry.rules.versioning != Default::default();
-    let name = http::HeaderName::from_static("x-amz-copy-source-version-id");
-    versioned.then(|| (name, header_value(&version_text(source.version))))
-}
-
 impl CopyObject {
     /// A copy of the current version onto itself has to change something.
     fn refuse_unchanged(&self, key: &ObjectKey, same_bucket: bool) -> Result<()> {
         let onto_itself = same_bucket && self.source.key == *key && self.source.version.is_none();
-        let redirect = self.given.headers.iter().any(|(name, _)| &**name == "x-amz-website-redirect-location");
-        if !onto_itself || self.replace_metadata || redirect {
+        if !onto_itself || self.replaces.metadata || self.has_own {
             return Ok(());
         }
         Err(S3Error::with_message(
@@ -129,18 +122,8 @@ impl CopyObject {
     }
 
     fn commit(&self, source: &ObjectRecord, owner: &str) -> engine::PutObjectRequest {
-        let from = if self.replace_metadata { &self.given } else { &source.attributes };
-        let tags = if self.replace_tags { &self.given.tags } else { &source.attributes.tags };
-        let attributes = Attributes {
-            headers: from.headers.clone(),
-            metadata: from.metadata.clone(),
-            tags: tags.clone(),
-            owner: owner.into(),
-            // A lock is never copied: the target has the one asked for, or its bucket's default.
-            retention: self.given.retention,
-            legal_hold: self.given.legal_hold,
-            ..Attributes::default()
-        };
+        let attributes = attributes::of_copy(&source.attributes, &self.given, self.replaces);
+        let attributes = Attributes { owner: owner.into(), ..attributes };
         engine::PutObjectRequest { attributes, condition: self.condition.clone() }
     }
 }

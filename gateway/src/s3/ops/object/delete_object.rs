@@ -13,7 +13,7 @@ use http::HeaderValue;
 
 use crate::engine;
 use crate::front::resources::InBucket;
-use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::front::{Authorized, Body, FrontError, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
@@ -56,7 +56,10 @@ impl Handler for DeleteObject {
             bypass_governance: operation.bypass_governance,
             owner: authorized.caller().account.clone(),
         };
-        let deleted = gateway.engine.delete(authorized.resources(), key, delete).await?;
+        let outcome = gateway.engine.delete(authorized.resources(), key, delete).await;
+        let deleted = outcome.map_err(|error| {
+            FrontError::from(error).map(|error| conditions::name_failed(&operation.condition, error))
+        })?;
         let shown = deleting::show(&deleted, operation.version);
         let mut response = Response::no_content();
         if shown.marker {

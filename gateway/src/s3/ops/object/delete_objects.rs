@@ -45,11 +45,7 @@ impl Handler for DeleteObjects {
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
 
     fn parse(request: &Request) -> Result<Self> {
-        let headers = &request.headers;
-        let digest = headers.contains_key("content-md5")
-            || headers.contains_key("x-amz-trailer")
-            || checksum::of_headers(headers)?.is_some();
-        if !digest {
+        if !checksum::has_digest(&request.headers)? {
             let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
             return Err(S3Error::with_message(Code::InvalidRequest, message));
         }

@@ -40,7 +40,8 @@ impl Handler for GetObject {
         let bucket = authorized.resources();
         let key = authorized.request().need_key()?;
         for _ in 0..OPENINGS_MAX {
-            let handle = reading::open(&gateway.engine, bucket, key, parameters.version).await?;
+            let handle =
+                reading::open(&gateway.engine, bucket, key, parameters.version, &authorized.request().method).await?;
             let selection = parameters.select(&handle).await?;
             let (status, headers) = parameters.describe(bucket, handle.record(), &selection);
             match handle.read(selection.range).await {

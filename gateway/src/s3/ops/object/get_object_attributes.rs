@@ -60,7 +60,8 @@ impl Handler for GetObjectAttributes {
         let parameters = authorized.operation();
         let bucket = authorized.resources();
         let key = authorized.request().need_key()?;
-        let handle = reading::open(&gateway.engine, bucket, key, parameters.version).await?;
+        let handle =
+            reading::open(&gateway.engine, bucket, key, parameters.version, &authorized.request().method).await?;
         let record = handle.record();
         let page = match (&record.content, parameters.asks("ObjectParts")) {
             (Content::Parts { .. }, true) => Some(handle.parts(parameters.after, parameters.limit).await?),
@@ -110,7 +111,7 @@ impl GetObjectAttributes {
                 xml.element("ObjectParts", |xml| self.write_parts(xml, record, page));
             }
             if self.asks("StorageClass") {
-                xml.text("StorageClass", "STANDARD");
+                xml.text("StorageClass", attributes::storage_class(&record.attributes));
             }
             if self.asks("ObjectSize") {
                 xml.value("ObjectSize", record.size);

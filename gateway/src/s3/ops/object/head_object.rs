@@ -35,7 +35,8 @@ impl Handler for HeadObject {
         let Self(parameters) = authorized.operation();
         let bucket = authorized.resources();
         let key = authorized.request().need_key()?;
-        let handle = reading::open(&gateway.engine, bucket, key, parameters.version).await?;
+        let handle =
+            reading::open(&gateway.engine, bucket, key, parameters.version, &authorized.request().method).await?;
         let selection = parameters.select(&handle).await?;
         let (status, mut headers) = parameters.describe(bucket, handle.record(), &selection);
         headers.insert(CONTENT_LENGTH, HeaderValue::from(selection.range.end - selection.range.start));

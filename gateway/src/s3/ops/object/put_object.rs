@@ -17,7 +17,7 @@ use crate::engine;
 use crate::front::resources::InBucket;
 use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
 use crate::s3::address::Request;
-use crate::s3::error::{Executed, Result};
+use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
 use crate::s3::ops::{attributes, reading};
 use crate::s3::wire::etag::quoted_etag;
@@ -36,10 +36,13 @@ impl Handler for PutObject {
     const BODY: BodyUse = BodyUse::Read { checksum_covers_body: true };
 
     fn parse(request: &Request) -> Result<Self> {
-        Ok(Self {
-            attributes: attributes::of_request(request)?,
-            condition: conditions::write_condition(&request.headers)?,
-        })
+        let attributes = attributes::of_request(request)?;
+        if attributes.ask_for_lock() && !checksum::has_digest(&request.headers)? {
+            let message = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object \
+                           Lock parameters";
+            return Err(S3Error::with_message(Code::InvalidRequest, message));
+        }
+        Ok(Self { attributes, condition: conditions::write_condition(&request.headers)? })
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
@@ -59,7 +62,9 @@ impl Handler for PutObject {
             let put = now.operation().commit(&now.resources().entry.account);
             engine.put_object(now.resources(), sent, put).await
         };
-        let written = authorized.commit(gateway, commit).await?;
+        let outcome = authorized.commit(gateway, commit).await;
+        let condition = &authorized.operation().condition;
+        let written = outcome.map_err(|error| error.map(|error| conditions::name_failed(condition, error)))?;
         let mut response = Response::ok().header(ETAG, header_value(&quoted_etag(&written.etag)));
         let shown = written.checksum.unwrap_or_else(|| checksum::of_crc64(staged.crc64()));
         checksum::into_headers(Some(&shown), written.etag.parts, &mut response.headers);

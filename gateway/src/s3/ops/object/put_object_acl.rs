@@ -38,7 +38,8 @@ impl Handler for PutObjectAcl {
         let bucket = authorized.resources();
         let document = body.document(xml::document_bytes::ACL_MAX).await?;
         let key = authorized.request().need_key()?;
-        reading::open(&gateway.engine, bucket, key, authorized.operation().version).await?;
+        reading::open(&gateway.engine, bucket, key, authorized.operation().version, &authorized.request().method)
+            .await?;
         if !authorized.operation().canned {
             acl::check_document(&document, &bucket.entry.account)?;
         }
