@@ -140,6 +140,7 @@ impl DriveLog {
         let for_task = Arc::clone(&queue);
         tokio::spawn(async move {
             if let Err(error) = writer.run().await {
+                let error = for_task.failure().unwrap_or(error);
                 match &error {
                     LogError::Closed(reason) => tracing::info!(%drive, reason, "drive log closed"),
                     error => tracing::error!(%drive, %error, "drive log failed for good"),

@@ -76,9 +76,9 @@ impl Queue {
         Ok(OpenChunk { pending, wake: &self.wake })
     }
 
-    /// Whether it still takes submissions.
-    fn is_open(&self) -> bool {
-        self.pending.lock().failed.is_none()
+    /// Why it takes nothing any more, if it does not: the first reason counts.
+    pub(super) fn failure(&self) -> Option<LogError> {
+        self.pending.lock().failed.clone()
     }
 
     /// Refuses everything from now on, what waits included.
@@ -277,7 +277,7 @@ impl Writer {
 
     /// Makes a file, once there is space for it.
     async fn create(&mut self) -> io::Result<(String, Arc<dyn DiskFile>)> {
-        let made = when_there_is_room(|| self.components.queue.is_open(), || self.try_create()).await?;
+        let made = when_there_is_room(|| self.components.queue.failure().is_none(), || self.try_create()).await?;
         self.next_name += 1;
         Ok(made)
     }

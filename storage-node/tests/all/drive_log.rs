@@ -325,11 +325,17 @@ async fn a_log_that_is_closed_waits_for_no_space() {
     let (env, disk) = (env(7), SimulatedDisk::new(3, 1 << 30));
     let log = open(&disk, &env).await.unwrap();
     disk.set_capacity(0);
-    let (to, done) = oneshot::channel();
-    let answer = move |result| drop(to.send(result));
-    let entries = (0..60).map(|index| entry(0, index));
-    log.replica(ReplicaId(0)).unwrap().append(entries, Box::new(answer)).unwrap();
+    let replica = log.replica(ReplicaId(0)).unwrap();
+    let mut answers = Vec::new();
+    for index in 0..60 {
+        let (to, done) = oneshot::channel();
+        let answer = move |result| drop(to.send(result));
+        replica.append([entry(0, index)], Box::new(answer)).unwrap();
+        answers.push(done);
+    }
     sleep(Duration::from_secs(5)).await;
     log.close("the drive is replaced");
-    assert!(timeout(Duration::from_secs(5), done).await.unwrap().unwrap().is_err());
+    let answers = timeout(Duration::from_secs(5), join_all(answers)).await.unwrap();
+    assert!(answers.into_iter().any(|answer| answer.unwrap().is_err()));
+    assert!(matches!(log.failed().await, LogError::Closed(_)) && !log.found_no_space(), "the first reason counts");
 }

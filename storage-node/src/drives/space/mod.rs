@@ -56,8 +56,10 @@ impl DriveSpace {
         let space = disk.space().await?;
         let (bytes, wanted) = (ballast_bytes(space), Settings::for_space(space).reserve_bytes / 2);
         let held = held(disk).await?;
-        if held.is_some_and(|held| held != bytes) || (held.is_some() && is_short(space, bytes)) {
+        if held.is_some() && is_short(space, bytes) {
             give_up(name, disk, space).await?;
+        } else if held.is_some_and(|held| held != bytes) {
+            remove(disk).await?;
         } else if held.is_none() && space.free >= bytes.saturating_add(wanted) {
             make(name, disk, bytes).await?;
         }
@@ -94,13 +96,18 @@ async fn make(name: &str, disk: &dyn Disk, bytes: u64) -> io::Result<()> {
 }
 
 async fn give_up(name: &str, disk: &dyn Disk, space: Space) -> io::Result<()> {
+    if remove(disk).await? {
+        let free = space.free;
+        tracing::warn!(drive = name, free, "hardly any space is left: the drive gives up its ballast");
+    }
+    Ok(())
+}
+
+/// Removes the ballast; whether there was one. Its space is free when this returns.
+async fn remove(disk: &dyn Disk) -> io::Result<bool> {
     match disk.remove(BALLAST).await {
-        Ok(()) => {
-            let free = space.free;
-            tracing::warn!(drive = name, free, "hardly any space is left: the drive gives up its ballast");
-            Ok(())
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(()) => disk.sync_dir("").await.map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -143,6 +150,7 @@ mod tests {
             assert_eq!((space.is_full(), changed, held_mib(&disk).await), (full, changes, holds), "{taken} MiB");
             drop(filler);
             disk.remove("filler").await.unwrap();
+            disk.sync_dir("").await.unwrap();
         }
     }
 
