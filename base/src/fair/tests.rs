@@ -465,7 +465,7 @@ fn few_that_were_cut_are_still_there() {
     let mut shares = Shares::new(8);
     let ids: Vec<_> = (0..8).map(|_| shares.join(&holder(0), 1, Duration::ZERO)).collect();
     assert!(ids.iter().all(|id| shares.take(*id, 1, Duration::ZERO)));
-    let mut replace = |shares: &mut Shares| {
+    let replace = |shares: &mut Shares| {
         let late = shares.join(&holder(4), 1, Duration::ZERO);
         assert!(!shares.take(late, 1, Duration::ZERO));
         let cut = shares.replace(late, PATIENCE, false, Duration::ZERO);
