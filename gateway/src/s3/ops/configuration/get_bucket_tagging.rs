@@ -4,15 +4,13 @@
 //! Steps: write the document.
 //! Writes: nothing.
 
-use couronne_base::codec;
-
 use crate::engine::{BucketDocument, EngineError};
 use crate::front::resources::InBucket;
 use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
-use crate::s3::wire::tags::{self, Tags};
+use crate::s3::wire::tags;
 
 /// It has no parameters.
 pub(crate) struct GetBucketTagging;
@@ -34,8 +32,7 @@ impl Handler for GetBucketTagging {
         let Some(encoded) = bucket.document(BucketDocument::Tags) else {
             return Err(S3Error::new(Code::NoSuchTagSet).detail("BucketName", &*bucket.name).into());
         };
-        let tags: Tags =
-            codec::decode(encoded).map_err(|error| EngineError::Corrupt(format!("bucket tags: {error}")))?;
+        let tags = tags::read_kept(encoded).map_err(|error| EngineError::Corrupt(format!("bucket tags: {error}")))?;
         Ok(Response::xml(tags::document(&tags)))
     }
 }

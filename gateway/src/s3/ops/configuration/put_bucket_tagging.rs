@@ -8,8 +8,6 @@
 //! After a crash: the registry row says what was meant; the next request that meets a range with older
 //! rules brings them there.
 
-use couronne_base::codec;
-
 use crate::engine::BucketDocument;
 use crate::front::resources::InBucket;
 use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
@@ -41,7 +39,7 @@ impl Handler for PutBucketTagging {
     ) -> Executed<Response> {
         let document = body.document(xml::document_bytes::TAGGING_MAX).await?;
         let tags = tags::read_document(&xml::read_list(&document, "Tagging", "Tag")?, tags::Of::Bucket)?;
-        let (engine, encoded) = (&gateway.engine, &codec::encode(&tags));
+        let (engine, encoded) = (&gateway.engine, &tags::kept(tags));
         let commit = move |now: Authorized<Self>| async move {
             engine.put_document(now.resources(), BucketDocument::Tags, Some(encoded.clone())).await
         };
