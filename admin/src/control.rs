@@ -13,8 +13,9 @@ use zeroize::Zeroizing;
 
 use crate::types::{
     Account, AccountDetail, AccountRequest, ApiError, ClockConfirmation, ClusterMap, ClusterStatus, Done, ExpelRequest,
-    JoinToken, KeyRequest, NewKey, NewUser, Policy, PolicyRequest, ReplaceRequest, RotateRequest, RotatedSecret,
-    TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, UserRequest,
+    Group, GroupRequest, JoinToken, KeyChange, KeyRequest, KeyRotation, NewKey, NewUser, Policy, PolicyDetail,
+    PolicyHolder, PolicyRequest, ReplaceRequest, Role, RoleRequest, RotateRequest, RotatedSecret, StoragePolicy,
+    StoragePolicyRequest, TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, UserDetail, UserRequest,
 };
 
 /// The token that an operator gave. A storage node that carries an order out asks for it, whichever process passed the
@@ -75,13 +76,13 @@ pub trait ClusterControl: Send + Sync {
     ) -> Result<RotatedSecret, ApiError>;
 
     /// The storage policies.
-    async fn policies(&self) -> Vec<Policy>;
+    async fn storage_policies(&self) -> Vec<StoragePolicy>;
 
     /// A new policy over all drives.
-    async fn create_policy(&self, actor: &Actor, request: PolicyRequest) -> Result<Done, ApiError>;
+    async fn create_storage_policy(&self, actor: &Actor, request: StoragePolicyRequest) -> Result<Done, ApiError>;
 
     /// New buckets that name no policy have this one from then on.
-    async fn set_default_policy(&self, actor: &Actor, name: String) -> Result<Done, ApiError>;
+    async fn set_default_storage_policy(&self, actor: &Actor, name: String) -> Result<Done, ApiError>;
 
     /// The drive whose identity begins with `drive` begins anew in its folder.
     async fn replace_drive(&self, actor: &Actor, drive: String, request: ReplaceRequest) -> Result<Done, ApiError>;
@@ -99,36 +100,99 @@ pub trait ClusterControl: Send + Sync {
     async fn confirm_clock(&self, actor: &Actor) -> Result<ClockConfirmation, ApiError>;
 }
 
-/// Looks after accounts and users.
+/// Looks after accounts and what is in them.
 #[async_trait]
-pub trait IdentityControl: Send + Sync {
+pub trait IdentityControl: PolicyControl + Send + Sync {
     /// All accounts.
     async fn accounts(&self) -> Result<Vec<Account>, ApiError>;
 
     /// A new account.
     async fn create_account(&self, actor: &Actor, request: AccountRequest) -> Result<Account, ApiError>;
 
-    /// An account and its users.
+    /// An account and what is in it.
     async fn account(&self, name: String) -> Result<AccountDetail, ApiError>;
 
-    /// Deletes an account that has neither users nor buckets.
+    /// Deletes an account in which nothing is left.
     async fn delete_account(&self, actor: &Actor, name: String) -> Result<(), ApiError>;
 
     /// A new user with its first key.
     async fn create_user(&self, actor: &Actor, account: String, request: UserRequest) -> Result<NewUser, ApiError>;
 
-    /// Deletes a user and its access keys.
+    /// A user, its groups and keys.
+    async fn user(&self, account: String, user: String) -> Result<UserDetail, ApiError>;
+
+    /// Deletes a user with all it has.
     async fn delete_user(&self, actor: &Actor, account: String, user: String) -> Result<(), ApiError>;
 
-    /// Another access key of a user.
-    async fn create_key(
+    /// A new group.
+    async fn create_group(&self, actor: &Actor, account: String, request: GroupRequest) -> Result<Group, ApiError>;
+
+    /// A group and its members.
+    async fn group(&self, account: String, group: String) -> Result<Group, ApiError>;
+
+    /// Deletes a group, which its members leave.
+    async fn delete_group(&self, actor: &Actor, account: String, group: String) -> Result<(), ApiError>;
+
+    /// Adds a user to a group, or takes it out.
+    async fn set_member(
         &self,
         actor: &Actor,
         account: String,
+        group: String,
         user: String,
-        request: KeyRequest,
+        is_member: bool,
+    ) -> Result<(), ApiError>;
+
+    /// A new role.
+    async fn create_role(&self, actor: &Actor, account: String, request: RoleRequest) -> Result<Role, ApiError>;
+
+    /// A role.
+    async fn role(&self, account: String, role: String) -> Result<Role, ApiError>;
+
+    /// Deletes a role.
+    async fn delete_role(&self, actor: &Actor, account: String, role: String) -> Result<(), ApiError>;
+
+    /// A new access key of a user, or of the account's root.
+    async fn create_key(&self, actor: &Actor, account: String, request: KeyRequest) -> Result<NewKey, ApiError>;
+
+    /// Enables or disables an access key.
+    async fn change_key(&self, actor: &Actor, account: String, key: String, change: KeyChange) -> Result<(), ApiError>;
+
+    /// Another access key in the place of one.
+    async fn rotate_key(
+        &self,
+        actor: &Actor,
+        account: String,
+        key: String,
+        rotation: KeyRotation,
     ) -> Result<NewKey, ApiError>;
 
-    /// Deletes an access key of a user.
-    async fn delete_key(&self, actor: &Actor, account: String, user: String, key: String) -> Result<(), ApiError>;
+    /// Deletes an access key.
+    async fn delete_key(&self, actor: &Actor, account: String, key: String) -> Result<(), ApiError>;
+}
+
+/// Looks after the managed policies of accounts.
+#[async_trait]
+pub trait PolicyControl: Send + Sync {
+    /// The managed policies of an account, and AWS's.
+    async fn policies(&self, account: String) -> Result<Vec<Policy>, ApiError>;
+
+    /// A new managed policy.
+    async fn create_policy(&self, actor: &Actor, account: String, request: PolicyRequest) -> Result<Policy, ApiError>;
+
+    /// The managed policy of a name or ARN.
+    async fn policy(&self, account: String, policy: String) -> Result<PolicyDetail, ApiError>;
+
+    /// Deletes a managed policy.
+    async fn delete_policy(&self, actor: &Actor, account: String, policy: String) -> Result<(), ApiError>;
+
+    /// Attaches a managed policy to something, or detaches it.
+    async fn set_attached(
+        &self,
+        actor: &Actor,
+        account: String,
+        policy: String,
+        holder: PolicyHolder,
+        is_attached: bool,
+    ) -> Result<(), ApiError>;
 }

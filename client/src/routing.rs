@@ -29,6 +29,7 @@ use crate::error::ClientError;
 use crate::settings::Settings;
 use attempts::{Asked, Attempts, Next, Patience};
 pub use meta::MetaGroup;
+pub use system::IdentityRow;
 pub use table::KnownRange;
 use table::RangeTable;
 

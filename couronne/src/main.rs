@@ -69,7 +69,9 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Status(arguments) => client_runtime()?.block_on(admin::commands::cluster::status(arguments))?,
         Command::Node(command) => client_runtime()?.block_on(admin::commands::members::node(command))?,
         Command::Drive(command) => client_runtime()?.block_on(admin::commands::cluster::drive(command))?,
-        Command::Policy(command) => client_runtime()?.block_on(admin::commands::cluster::policy(command))?,
+        Command::StoragePolicy(command) => {
+            client_runtime()?.block_on(admin::commands::cluster::storage_policy(command))?
+        }
         Command::Repair(command) => client_runtime()?.block_on(admin::commands::cluster::repair(command))?,
         Command::Scrub(command) => client_runtime()?.block_on(admin::commands::cluster::scrub(command))?,
         Command::Account(command) => client_runtime()?.block_on(admin::commands::identity::account(command))?,
@@ -79,7 +81,10 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         }
         Command::Secret(SecretCommand::Show(arguments)) => admin::commands::members::show_secret(arguments)?,
         Command::Secret(SecretCommand::Reset(arguments)) => cluster::reset::reset(arguments)?,
-        Command::Key(command) => client_runtime()?.block_on(admin::commands::identity::key(command))?,
+        Command::Group(command) => client_runtime()?.block_on(admin::commands::identity::group(command))?,
+        Command::Role(command) => client_runtime()?.block_on(admin::commands::identity::role(command))?,
+        Command::Key(command) => client_runtime()?.block_on(admin::commands::keys::key(command))?,
+        Command::Policy(command) => client_runtime()?.block_on(admin::commands::keys::policy(command))?,
         Command::User(command) => client_runtime()?.block_on(admin::commands::identity::user(command))?,
     }
     Ok(())

@@ -12,6 +12,7 @@ use crate::ids::BucketId;
 use crate::key::{self, RowKind};
 use crate::record::{RangeFacts, RangeMarks, Usage};
 use crate::store::{Batch, StoreError, View, Write};
+use crate::system;
 use crate::watermarks::Watermarks;
 use couronne_base::codec;
 
@@ -25,10 +26,12 @@ pub fn apply(view: &dyn View, effects: &[Effect]) -> Result<Batch, StoreError> {
     let mut batch = Batch { writes: Vec::with_capacity(effects.iter().map(|effect| effect.writes.len() + 1).sum()) };
     let mut counted: BTreeMap<BucketId, Counted> = BTreeMap::new();
     let mut watermarks: Option<Watermarks> = None;
+    let mut identity_changes: u64 = 0;
     let mut repair_rows = RepairCounter { view, known: BTreeMap::new(), delta: 0 };
     for effect in effects {
         repair_rows.follow(effect)?;
         for write in &effect.writes {
+            identity_changes += u64::from(is_of_identity(write));
             if let Write::Delete { key } = write
                 && let Some(bucket) = key::bucket_of_counters(key)
             {
@@ -57,6 +60,10 @@ pub fn apply(view: &dyn View, effects: &[Effect]) -> Result<Batch, StoreError> {
         let count = RangeFacts::load(view)?.repair_rows.saturating_add_signed(repair_rows.delta);
         let row = RangeFacts::repair_count_row();
         if count == 0 { batch.delete(row) } else { batch.put(row, codec::encode(&count)) }
+    }
+    if identity_changes != 0 {
+        let changes = system::identity_changes(view)?.saturating_add(identity_changes);
+        batch.put(system::identity_changes_row(), codec::encode(&changes));
     }
     if let Some(raised) = watermarks {
         batch.put(Watermarks::row(), codec::encode(&Watermarks::load(view)?.merge(raised)));
@@ -108,6 +115,16 @@ impl RepairCounter<'_> {
         };
         self.delta += i64::from(is_put) - i64::from(was_there);
         Ok(())
+    }
+}
+
+/// Whether a write is of a row of identities that gateways follow. Such rows are written one by one.
+fn is_of_identity(write: &Write) -> bool {
+    match write {
+        Write::Put { key, .. } | Write::Delete { key } => {
+            key::of_system(key).is_some_and(system::identity::is_followed)
+        }
+        Write::DeleteRange { .. } => false,
     }
 }
 

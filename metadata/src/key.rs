@@ -62,6 +62,8 @@ pub enum RowKind {
     Commit = 0x52,
     /// A row of the cluster's own.
     System = 0x60,
+    /// How often rows of identities that gateways follow changed in this range; one row.
+    IdentityChanges = 0x61,
     /// State of the replica itself (applied index and the like), not of the range: name.
     Replica = 0x70,
 }
@@ -79,6 +81,11 @@ pub fn of_bucket(kind: RowKind, bucket: BucketId) -> Bytes {
 pub fn bucket_of_counters(row: &[u8]) -> Option<BucketId> {
     let (kind, bucket) = row.split_first()?;
     (*kind == RowKind::Counters as u8).then_some(bucket)?.try_into().ok().map(BucketId::from_bytes)
+}
+
+/// The escaped key, terminator included, of a row of the cluster's own; `None` if it is another row.
+pub fn of_system(row: &[u8]) -> Option<&[u8]> {
+    row.strip_prefix(&[RowKind::System as u8])?.strip_prefix(&BucketId::SYSTEM.to_bytes())
 }
 
 /// Where the bucket's rows of a kind end (exclusive).

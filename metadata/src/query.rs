@@ -80,6 +80,11 @@ pub enum Query {
         /// Its key.
         key: ObjectKey,
     },
+    /// One system row of identities, and how often rows of identities changed in its range.
+    Identity {
+        /// Its key.
+        key: ObjectKey,
+    },
     /// A page of system rows.
     SystemScan {
         /// Keys begin with this.
@@ -139,6 +144,7 @@ impl Query {
             | Self::Rules { key }
             | Self::Usage { key }
             | Self::SystemGet { key }
+            | Self::Identity { key }
             | Self::OwnsBlob { key, .. } => Some(key),
             Self::List(_)
             | Self::ListVersions { .. }
@@ -170,6 +176,7 @@ impl Query {
             | Self::Rules { .. }
             | Self::Usage { .. }
             | Self::SystemGet { .. }
+            | Self::Identity { .. }
             | Self::Facts
             | Self::OwnsBlob { .. } => false,
         }
@@ -289,6 +296,8 @@ pub enum Answer {
     Usage(Usage),
     /// To `SystemGet`.
     SystemGet(Option<SystemRow>),
+    /// To `Identity`: the changes so far, and the row as it was then or later.
+    Identity(u64, Option<SystemRow>),
     /// To `SystemScan`; `true` if more follow.
     SystemScan(Vec<(ObjectKey, SystemRow)>, bool),
     /// To `OwnsBlob`.

@@ -100,12 +100,14 @@ fn users_are_made_from_elsewhere(cluster: &Cluster) {
     let create = [&["user", "create", "university", "ada", "--admin"], &keys[..]].concat();
     said(&cluster.couronne_at(&create, "g1"));
     let account = said(&cluster.couronne_at(&["account", "show", "university"], "g1"));
-    assert!(account.contains("user ada (admin), access keys ADAADAADAADAADAADAAD"), "{account}");
+    assert!(account.contains("user ada, policies arn:aws:iam::aws:policy/AdministratorAccess"), "{account}");
+    let user = said(&cluster.couronne_at(&["user", "show", "university", "ada"], "g1"));
+    assert!(user.contains("access key ADAADAADAADAADAADAAD"), "{user}");
     assert!(said(&cluster.couronne_at(&["status"], "n4")).starts_with("no loss is known"));
 }
 
 fn policies_are_made_and_used(cluster: &Cluster, clients: &Clients) {
-    let create = |words: &[&str]| cluster.couronne(&[&["policy", "create"], words].concat(), "g1");
+    let create = |words: &[&str]| cluster.couronne(&[&["storage-policy", "create"], words].concat(), "g1");
     refused(&create(&["copies", "three"]), 2);
     let why = refused(&create(&["wide", "ec:8+2"]), 1);
     assert!(why.contains("needs as many drives") && why.lines().count() == 1, "{why}");
@@ -113,11 +115,11 @@ fn policies_are_made_and_used(cluster: &Cluster, clients: &Clients) {
     assert!(why.contains("needs 7 replicas"), "{why}");
     let why = refused(&create(&["zoned", "replicated:3", "--survive-zone-loss"]), 1);
     assert!(why.contains("1 zones"), "{why}");
-    refused(&cluster.couronne(&["policy", "set-default", "copies"], "g1"), 1);
+    refused(&cluster.couronne(&["storage-policy", "set-default", "copies"], "g1"), 1);
     said(&create(&["copies", "replicated:3"]));
     said(&create(&["copies", "replicated:3"]));
-    said(&cluster.couronne(&["policy", "set-default", "copies"], "n2"));
-    let listed = json(&cluster.couronne(&["policy", "list", "--json"], "n2"));
+    said(&cluster.couronne(&["storage-policy", "set-default", "copies"], "n2"));
+    let listed = json(&cluster.couronne(&["storage-policy", "list", "--json"], "n2"));
     let made = listed.as_array().unwrap().iter().find(|policy| policy["name"] == "copies").unwrap();
     assert!(made["redundancy"] == "replicated:3" && made["promise"]["nodes_survived"] == 2, "{made}");
     cluster.wait_for_status("g1", "the gateway knows the new default", |status| status["policy"] == "replicated:3");
@@ -129,7 +131,7 @@ fn policies_are_made_and_used(cluster: &Cluster, clients: &Clients) {
     let written = live() - before;
     let len = std::fs::metadata(cluster.scratch().join("big")).unwrap().len();
     assert!(written >= 3 * len, "three copies of {len} bytes, not {written}");
-    said(&cluster.couronne(&["policy", "set-default", "ec:4+2"], "g1"));
+    said(&cluster.couronne(&["storage-policy", "set-default", "ec:4+2"], "g1"));
 }
 
 fn scrubbing_heals_a_flipped_byte(cluster: &Cluster, bytes: &[u8]) {

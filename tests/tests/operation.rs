@@ -30,7 +30,9 @@ fn accounts_users_and_status() {
     let listed = json(&server.couronne(&["account", "list", "--json"]));
     assert!(listed.as_array().unwrap().iter().any(|account| account["name"] == "university"));
     let shown = json(&server.couronne(&["account", "show", "university", "--json"]));
-    assert_eq!(shown["users"][0]["access_keys"][0], keys.0);
+    assert_eq!(shown["users"][0]["arn"], user["arn"]);
+    let of_ada = json(&server.couronne(&["key", "list", "university", "ada", "--json"]));
+    assert_eq!(of_ada[0]["access_key"], keys.0);
     assert!(!shown.to_string().contains(keys.1), "a secret is shown once");
 
     let ada = Clients::of(&server).with_keys(&user);

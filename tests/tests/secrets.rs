@@ -134,7 +134,7 @@ fn no_secret_lies_in_the_data_folder_of_a_lone_server() {
     let data = server.data();
     Clients::of(&server).run("aws", &["s3", "mb", "s3://bucket-of-the-test"]);
     done(&server.couronne(&["account", "create", "acme"]));
-    let user = json(&server.couronne(&["user", "create", "acme", "ada", "--json"]));
+    let user = json(&server.couronne(&["user", "create", "acme", "ada", "--admin", "--json"]));
     let key = json(&server.couronne(&["key", "create", "acme", "ada", "--json"]));
     let mut known = [vec![server::SECRET_KEY.as_bytes().to_vec(), secret_of(&user), secret_of(&key)], known_of(&data)];
     for secret in ["root", "admin-token", "sealing-key"] {
@@ -206,7 +206,7 @@ fn no_secret_lies_in_the_data_folders_of_a_clusters_members() {
         clients.run("aws", &["s3", "cp", "--quiet", "object", &format!("s3://bucket/{number}")]);
     }
     done(&cluster.couronne(&["account", "create", "acme"], "n1"));
-    known.push(secret_of(&json(&cluster.couronne(&["user", "create", "acme", "ada", "--json"], "n2"))));
+    known.push(secret_of(&json(&cluster.couronne(&["user", "create", "acme", "ada", "--admin", "--json"], "n2"))));
     let token = json(&cluster.couronne(&["cluster", "token", "create", "--json"], "n3"));
     let text = token["token"].as_str().unwrap();
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text.strip_prefix("couronne1-").unwrap());
@@ -263,7 +263,7 @@ fn a_lone_server_that_lost_its_key_loses_credentials_and_no_object() {
     clients.run("aws", &["s3", "mb", "s3://kept"]);
     clients.run("aws", &["s3", "cp", "--quiet", "object", "s3://kept/object"]);
     done(&server.couronne(&["account", "create", "acme"]));
-    let lost = json(&server.couronne(&["user", "create", "acme", "ada", "--json"]));
+    let lost = json(&server.couronne(&["user", "create", "acme", "ada", "--admin", "--json"]));
     let before = ["admin-token", "reading-token"].map(|secret| shown_secret(&data, secret).unwrap());
     assert!(refused(&reset(&data, &[])).contains("in use"), "it runs");
     server.stop();

@@ -84,14 +84,13 @@ const SETTINGS: &str = "[limits]\ncredential_cache_ms = 1000\n";
 
 fn keys_and_users_are_deleted(cluster: &Cluster) {
     said(&cluster.couronne(&["account", "create", "acme"], "n1"));
-    let first = json(&cluster.couronne(&["user", "create", "acme", "ada", "--json"], "n1"));
+    let first = json(&cluster.couronne(&["user", "create", "acme", "ada", "--admin", "--json"], "n1"));
     let second = json(&cluster.couronne(&["key", "create", "acme", "ada", "--json"], "n2"));
     let is_taken = |gateway: &str, key: &Value| takes(cluster, gateway, key);
     for gateway in ["g1", "g2"] {
         assert!(is_taken(gateway, &first) && is_taken(gateway, &second));
     }
-    let delete =
-        |key: &Value| cluster.couronne(&["key", "delete", "acme", "ada", key["access_key"].as_str().unwrap()], "n3");
+    let delete = |key: &Value| cluster.couronne(&["key", "delete", "acme", key["access_key"].as_str().unwrap()], "n3");
     said(&delete(&first));
     refused(&delete(&first));
     std::thread::sleep(CREDENTIALS_KNOWN_FOR);
@@ -134,7 +133,7 @@ const KNOWN_AFTER: Duration = Duration::from_secs(2);
 /// Changes secrets while a client goes on all the time.
 fn secrets_are_changed_and_clients_go_on(cluster: &Cluster) {
     said(&cluster.couronne(&["account", "create", "acme"], "n1"));
-    let keys = json(&cluster.couronne(&["user", "create", "acme", "ada", "--json"], "n1"));
+    let keys = json(&cluster.couronne(&["user", "create", "acme", "ada", "--admin", "--json"], "n1"));
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let clients = ["g1", "g2"].map(|gateway| {

@@ -2,7 +2,7 @@
 //!
 //! From a declaration come a type with the parameters of the path (what a client calls and the server matches on),
 //! a variant of [`Call`], and a row of [`ENDPOINTS`], by which requests are routed and `admin/openapi.json` is made.
-//! A new endpoint is one entry here; the server does not compile until it answers it.
+//! A new endpoint is one entry here; a test asks the server for each of them.
 //! Must not know: how an endpoint is carried out.
 
 mod declare;
@@ -14,8 +14,10 @@ use serde::de::DeserializeOwned;
 
 use crate::types::{
     Account, AccountDetail, AccountRequest, ClockConfirmation, ClusterMap, ClusterStatus, Done, ErrorCode,
-    ExpelRequest, JoinToken, KeyRequest, NewKey, NewUser, Policy, PolicyRequest, ReplaceRequest, RotateRequest,
-    RotatedSecret, TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, UserRequest,
+    ExpelRequest, Group, GroupRequest, JoinToken, KeyChange, KeyRequest, KeyRotation, NewKey, NewUser, Policy,
+    PolicyDetail, PolicyHolder, PolicyRequest, ReplaceRequest, Role, RoleRequest, RotateRequest, RotatedSecret,
+    StoragePolicy, StoragePolicyRequest, TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, UserDetail,
+    UserRequest,
 };
 use declare::endpoints;
 #[cfg(test)]
@@ -117,14 +119,14 @@ endpoints! {
         [NotFound, Unavailable, OutcomeUnknown];
 
     /// The storage policies, and what each can promise with the nodes there are.
-    ListPolicies {}: GET "/admin/policies", Reading, () => 200 Json Vec<Policy>, [];
+    ListStoragePolicies {}: GET "/admin/storage-policies", Reading, () => 200 Json Vec<StoragePolicy>, [];
 
     /// Makes a policy over all drives. One of the same name and redundancy that is there already is no error.
-    CreatePolicy {}: POST "/admin/policies", Orders, PolicyRequest => 200 Json Done,
+    CreateStoragePolicy {}: POST "/admin/storage-policies", Orders, StoragePolicyRequest => 200 Json Done,
         [Conflict, Unavailable, OutcomeUnknown];
 
     /// Has new buckets that name no policy get this one.
-    SetDefaultPolicy { name }: POST "/admin/policies/{name}/default", Orders, () => 200 Json Done,
+    SetDefaultStoragePolicy { name }: POST "/admin/storage-policies/{name}/default", Orders, () => 200 Json Done,
         [Conflict, Unavailable, OutcomeUnknown];
 
     /// Begins the drive anew whose identity begins with `drive`, in its folder: repair refills it.
@@ -153,10 +155,11 @@ endpoints! {
     /// Makes an account.
     CreateAccount {}: POST "/admin/accounts", Orders, AccountRequest => 201 Json Account, [Conflict, Unavailable];
 
-    /// An account and its users.
+    /// An account, its root's keys, its users, and what else is in it.
     GetAccount { name }: GET "/admin/accounts/{name}", Reading, () => 200 Json AccountDetail, [NotFound, Unavailable];
 
-    /// Deletes an account that has neither users nor buckets.
+    /// Deletes an account in which nothing is left: no users, groups, roles, policies and buckets. Keys of its root go with
+    /// it.
     DeleteAccount { name }: DELETE "/admin/accounts/{name}", Orders, () => 204 Json (),
         [NotFound, Conflict, Unavailable];
 
@@ -164,15 +167,86 @@ endpoints! {
     CreateUser { account }: POST "/admin/accounts/{account}/users", Orders, UserRequest => 201 Json NewUser,
         [NotFound, Conflict, Unavailable];
 
-    /// Deletes a user and its access keys, which every gateway refuses within `limits.credential_cache_ms`.
-    DeleteUser { account, user }: DELETE "/admin/accounts/{account}/users/{user}", Orders, () => 204 Json (),
+    /// A user, its groups and access keys.
+    GetUser { account, user }: GET "/admin/accounts/{account}/users/{user}", Reading, () => 200 Json UserDetail,
         [NotFound, Unavailable];
 
-    /// Makes another access key of a user. The secret key is in this answer and in no later one.
-    CreateKey { account, user }: POST "/admin/accounts/{account}/users/{user}/keys", Orders, KeyRequest => 201 Json NewKey,
+    /// Deletes a user with its access keys, policies and places in groups. Every gateway refuses it within
+    /// `limits.credential_cache_ms`.
+    DeleteUser { account, user }: DELETE "/admin/accounts/{account}/users/{user}", Orders, () => 204 Json (),
         [NotFound, Conflict, Unavailable];
 
-    /// Deletes an access key of a user, which every gateway refuses within `limits.credential_cache_ms`.
-    DeleteKey { account, user, key }: DELETE "/admin/accounts/{account}/users/{user}/keys/{key}", Orders, () => 204 Json (),
+    /// Makes a group without members.
+    CreateGroup { account }: POST "/admin/accounts/{account}/groups", Orders, GroupRequest => 201 Json Group,
+        [NotFound, Conflict, Unavailable];
+
+    /// A group and its members.
+    GetGroup { account, group }: GET "/admin/accounts/{account}/groups/{group}", Reading, () => 200 Json Group,
         [NotFound, Unavailable];
+
+    /// Deletes a group with its policies; its members leave it.
+    DeleteGroup { account, group }: DELETE "/admin/accounts/{account}/groups/{group}", Orders, () => 204 Json (),
+        [NotFound, Conflict, Unavailable];
+
+    /// Adds a user to a group.
+    AddGroupMember { account, group, user }: POST "/admin/accounts/{account}/groups/{group}/users/{user}", Orders,
+        () => 204 Json (), [NotFound, Conflict, Unavailable];
+
+    /// Takes a user out of a group.
+    RemoveGroupMember { account, group, user }: DELETE "/admin/accounts/{account}/groups/{group}/users/{user}", Orders,
+        () => 204 Json (), [NotFound, Conflict, Unavailable];
+
+    /// Makes a role.
+    CreateRole { account }: POST "/admin/accounts/{account}/roles", Orders, RoleRequest => 201 Json Role,
+        [NotFound, Conflict, Unavailable];
+
+    /// A role.
+    GetRole { account, role }: GET "/admin/accounts/{account}/roles/{role}", Reading, () => 200 Json Role,
+        [NotFound, Unavailable];
+
+    /// Deletes a role with its policies.
+    DeleteRole { account, role }: DELETE "/admin/accounts/{account}/roles/{role}", Orders, () => 204 Json (),
+        [NotFound, Conflict, Unavailable];
+
+    /// Makes an access key of a user, or of the account's root. The secret key is in this answer and in no later one.
+    CreateKey { account }: POST "/admin/accounts/{account}/keys", Orders, KeyRequest => 201 Json NewKey,
+        [NotFound, Conflict, Unavailable];
+
+    /// Has an access key be used no more, or again. Every gateway goes by it within `limits.credential_cache_ms`.
+    ChangeKey { account, key }: POST "/admin/accounts/{account}/keys/{key}", Orders, KeyChange => 204 Json (),
+        [NotFound, Conflict, Unavailable];
+
+    /// Makes another access key like one, which is deleted, at once or after a while. The secret key is in this answer and
+    /// in no later one.
+    RotateKey { account, key }: POST "/admin/accounts/{account}/keys/{key}/rotate", Orders, KeyRotation => 201 Json NewKey,
+        [NotFound, Conflict, Unavailable];
+
+    /// Deletes an access key, which every gateway refuses within `limits.credential_cache_ms`.
+    DeleteKey { account, key }: DELETE "/admin/accounts/{account}/keys/{key}", Orders, () => 204 Json (),
+        [NotFound, Conflict, Unavailable];
+
+    /// The managed policies of an account, and AWS's.
+    ListPolicies { account }: GET "/admin/accounts/{account}/policies", Reading, () => 200 Json Vec<Policy>,
+        [NotFound, Unavailable];
+
+    /// Makes a managed policy.
+    CreatePolicy { account }: POST "/admin/accounts/{account}/policies", Orders, PolicyRequest => 201 Json Policy,
+        [NotFound, Conflict, Unavailable];
+
+    /// The managed policy of a name or ARN, what it says and where it is used.
+    GetPolicy { account, policy }: GET "/admin/accounts/{account}/policies/{policy}", Reading, () => 200 Json PolicyDetail,
+        [NotFound, Unavailable];
+
+    /// Deletes a managed policy with its versions; it is detached from wherever it is attached. One that bounds somebody
+    /// stays.
+    DeletePolicy { account, policy }: DELETE "/admin/accounts/{account}/policies/{policy}", Orders, () => 204 Json (),
+        [NotFound, Conflict, Unavailable];
+
+    /// Attaches a managed policy to a user, group or role.
+    AttachPolicy { account, policy }: POST "/admin/accounts/{account}/policies/{policy}/attach", Orders,
+        PolicyHolder => 204 Json (), [NotFound, Conflict, Unavailable];
+
+    /// Detaches a managed policy from a user, group or role.
+    DetachPolicy { account, policy }: POST "/admin/accounts/{account}/policies/{policy}/detach", Orders,
+        PolicyHolder => 204 Json (), [NotFound, Conflict, Unavailable];
 }

@@ -75,7 +75,7 @@ impl AdminApi {
 
     /// Carries out a call.
     async fn carry_out(&self, call: Call, body: Incoming, actor: &Actor) -> Answer {
-        let (cluster, identities) = (&self.cluster, &self.identities);
+        let cluster = &self.cluster;
         match call {
             Call::GetHealth(_) => {
                 cluster.check_health().await?;
@@ -99,12 +99,12 @@ impl AdminApi {
             Call::RotateSecret(at::RotateSecret { secret }) => {
                 answer::<at::RotateSecret>(&cluster.rotate_secret(actor, secret, read(body).await?).await?)
             }
-            Call::ListPolicies(_) => answer::<at::ListPolicies>(&cluster.policies().await),
-            Call::CreatePolicy(_) => {
-                answer::<at::CreatePolicy>(&cluster.create_policy(actor, read(body).await?).await?)
+            Call::ListStoragePolicies(_) => answer::<at::ListStoragePolicies>(&cluster.storage_policies().await),
+            Call::CreateStoragePolicy(_) => {
+                answer::<at::CreateStoragePolicy>(&cluster.create_storage_policy(actor, read(body).await?).await?)
             }
-            Call::SetDefaultPolicy(at::SetDefaultPolicy { name }) => {
-                answer::<at::SetDefaultPolicy>(&cluster.set_default_policy(actor, name).await?)
+            Call::SetDefaultStoragePolicy(at::SetDefaultStoragePolicy { name }) => {
+                answer::<at::SetDefaultStoragePolicy>(&cluster.set_default_storage_policy(actor, name).await?)
             }
             Call::ReplaceDrive(at::ReplaceDrive { drive }) => {
                 answer::<at::ReplaceDrive>(&cluster.replace_drive(actor, drive, read(body).await?).await?)
@@ -115,29 +115,96 @@ impl AdminApi {
             }
             Call::StartScrub(_) => answer::<at::StartScrub>(&cluster.start_scrub(actor).await?),
             Call::ConfirmClock(_) => answer::<at::ConfirmClock>(&cluster.confirm_clock(actor).await?),
+            call => self.carry_out_of_identities(call, body, actor).await,
+        }
+    }
+
+    /// Carries out a call about accounts and what is in them.
+    async fn carry_out_of_identities(&self, call: Call, body: Incoming, actor: &Actor) -> Answer {
+        let identities = &self.identities;
+        match call {
             Call::ListAccounts(_) => answer::<at::ListAccounts>(&identities.accounts().await?),
             Call::CreateAccount(_) => {
                 answer::<at::CreateAccount>(&identities.create_account(actor, read(body).await?).await?)
             }
             Call::GetAccount(at::GetAccount { name }) => answer::<at::GetAccount>(&identities.account(name).await?),
             Call::DeleteAccount(at::DeleteAccount { name }) => {
-                identities.delete_account(actor, name).await?;
-                answer::<at::DeleteAccount>(&())
+                answer::<at::DeleteAccount>(&identities.delete_account(actor, name).await?)
             }
             Call::CreateUser(at::CreateUser { account }) => {
                 answer::<at::CreateUser>(&identities.create_user(actor, account, read(body).await?).await?)
             }
+            Call::GetUser(at::GetUser { account, user }) => {
+                answer::<at::GetUser>(&identities.user(account, user).await?)
+            }
             Call::DeleteUser(at::DeleteUser { account, user }) => {
-                identities.delete_user(actor, account, user).await?;
-                answer::<at::DeleteUser>(&())
+                answer::<at::DeleteUser>(&identities.delete_user(actor, account, user).await?)
             }
-            Call::CreateKey(at::CreateKey { account, user }) => {
-                answer::<at::CreateKey>(&identities.create_key(actor, account, user, read(body).await?).await?)
+            Call::CreateGroup(at::CreateGroup { account }) => {
+                answer::<at::CreateGroup>(&identities.create_group(actor, account, read(body).await?).await?)
             }
-            Call::DeleteKey(at::DeleteKey { account, user, key }) => {
-                identities.delete_key(actor, account, user, key).await?;
-                answer::<at::DeleteKey>(&())
+            Call::GetGroup(at::GetGroup { account, group }) => {
+                answer::<at::GetGroup>(&identities.group(account, group).await?)
             }
+            Call::DeleteGroup(at::DeleteGroup { account, group }) => {
+                answer::<at::DeleteGroup>(&identities.delete_group(actor, account, group).await?)
+            }
+            Call::AddGroupMember(at::AddGroupMember { account, group, user }) => {
+                answer::<at::AddGroupMember>(&identities.set_member(actor, account, group, user, true).await?)
+            }
+            Call::RemoveGroupMember(at::RemoveGroupMember { account, group, user }) => {
+                answer::<at::RemoveGroupMember>(&identities.set_member(actor, account, group, user, false).await?)
+            }
+            Call::CreateRole(at::CreateRole { account }) => {
+                answer::<at::CreateRole>(&identities.create_role(actor, account, read(body).await?).await?)
+            }
+            Call::GetRole(at::GetRole { account, role }) => {
+                answer::<at::GetRole>(&identities.role(account, role).await?)
+            }
+            Call::DeleteRole(at::DeleteRole { account, role }) => {
+                answer::<at::DeleteRole>(&identities.delete_role(actor, account, role).await?)
+            }
+            call => self.carry_out_of_keys(call, body, actor).await,
+        }
+    }
+
+    /// Carries out a call about access keys or policies.
+    async fn carry_out_of_keys(&self, call: Call, body: Incoming, actor: &Actor) -> Answer {
+        let identities = &self.identities;
+        match call {
+            Call::CreateKey(at::CreateKey { account }) => {
+                answer::<at::CreateKey>(&identities.create_key(actor, account, read(body).await?).await?)
+            }
+            Call::ChangeKey(at::ChangeKey { account, key }) => {
+                answer::<at::ChangeKey>(&identities.change_key(actor, account, key, read(body).await?).await?)
+            }
+            Call::RotateKey(at::RotateKey { account, key }) => {
+                answer::<at::RotateKey>(&identities.rotate_key(actor, account, key, read(body).await?).await?)
+            }
+            Call::DeleteKey(at::DeleteKey { account, key }) => {
+                answer::<at::DeleteKey>(&identities.delete_key(actor, account, key).await?)
+            }
+            Call::ListPolicies(at::ListPolicies { account }) => {
+                answer::<at::ListPolicies>(&identities.policies(account).await?)
+            }
+            Call::CreatePolicy(at::CreatePolicy { account }) => {
+                answer::<at::CreatePolicy>(&identities.create_policy(actor, account, read(body).await?).await?)
+            }
+            Call::GetPolicy(at::GetPolicy { account, policy }) => {
+                answer::<at::GetPolicy>(&identities.policy(account, policy).await?)
+            }
+            Call::DeletePolicy(at::DeletePolicy { account, policy }) => {
+                answer::<at::DeletePolicy>(&identities.delete_policy(actor, account, policy).await?)
+            }
+            Call::AttachPolicy(at::AttachPolicy { account, policy }) => {
+                let holder = read(body).await?;
+                answer::<at::AttachPolicy>(&identities.set_attached(actor, account, policy, holder, true).await?)
+            }
+            Call::DetachPolicy(at::DetachPolicy { account, policy }) => {
+                let holder = read(body).await?;
+                answer::<at::DetachPolicy>(&identities.set_attached(actor, account, policy, holder, false).await?)
+            }
+            _ => Err(ApiError::new(ErrorCode::Internal, "no part of the server answers this endpoint")),
         }
     }
 }

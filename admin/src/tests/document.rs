@@ -18,12 +18,20 @@ fn body_of(operation: &str) -> Option<Value> {
         "create_token" => json!({ "role": "storage-node", "lifetime_minutes": 60 }),
         "rotate_secret" => json!({ "keep_minutes": 5 }),
         "expel_node" => json!({ "force": true }),
-        "create_key" => json!({ "access_key": "KEY", "secret_key": "SECRETSECRET" }),
-        "create_policy" => json!({ "name": "copies", "redundancy": "replicated:3", "survive_zone_loss": true }),
+        "create_key" => json!({ "user": "ada", "expires_ms": 9, "access_key": "KEY", "secret_key": "SECRETSECRET" }),
+        "create_storage_policy" => json!({ "name": "copies", "redundancy": "replicated:3", "survive_zone_loss": true }),
         "replace_drive" => json!({ "force": true }),
         "list_unrepaired" => json!({ "after": "2-00", "unreadable": true, "limit": 9 }),
-        "create_account" => json!({ "name": "university" }),
-        "create_user" => json!({ "name": "ada", "admin": true, "access_key": "KEY", "secret_key": "SECRETSECRET" }),
+        "create_account" => json!({ "name": "university", "email": "office@example.com" }),
+        "create_group" => json!({ "name": "staff", "path": "/a/", "policies": ["ReadOnlyAccess"] }),
+        "create_role" => json!({ "name": "batch", "trust_policy": "{}", "session_s_max": 3600, "description": "d" }),
+        "change_key" => json!({ "active": false }),
+        "rotate_key" => json!({ "keep_minutes": 5 }),
+        "create_policy" => json!({ "name": "read", "document": "{}", "description": "d" }),
+        "attach_policy" | "detach_policy" => json!({ "kind": "user", "name": "ada" }),
+        "create_user" => {
+            json!({ "name": "ada", "admin": true, "policies": ["read"], "access_key": "KEY", "secret_key": "SECRETSECRET" })
+        }
         _ => return None,
     })
 }

@@ -2,13 +2,15 @@
 
 use async_trait::async_trait;
 
-use crate::control::{Actor, ClusterControl, IdentityControl};
+use crate::control::{Actor, ClusterControl, IdentityControl, PolicyControl};
 use crate::types::{
-    Account, AccountDetail, AccountRequest, ApiError, ClockConfirmation, ClusterMap, ClusterStatus, DegradedChunks,
-    Done, Doubt, DoubtKind, Drive, DriveState, Durability, ExpelRequest, JoinToken, KeyRequest, MapDrive, MapNode,
-    MapRange, NewKey, NewUser, Node, NodeRole, Policy, PolicyPromise, PolicyRequest, Range, RangeFacts, Repair,
-    ReplaceRequest, RotateRequest, RotatedSecret, Safety, Scrub, ScrubDrive, TokenDetail, TokenRequest,
-    UnrepairedObject, UnrepairedObjects, UnrepairedRequest, User, UserRequest,
+    AccessKey, Account, AccountDetail, AccountRequest, ApiError, ClockConfirmation, ClusterMap, ClusterStatus,
+    DegradedChunks, Done, Doubt, DoubtKind, Drive, DriveState, Durability, ExpelRequest, Group, GroupRequest,
+    HolderKind, JoinToken, KeyChange, KeyRequest, KeyRotation, MapDrive, MapNode, MapRange, NewKey, NewUser, Node,
+    NodeRole, Policy, PolicyDetail, PolicyHolder, PolicyRequest, Range, RangeFacts, Repair, ReplaceRequest, Role,
+    RoleRequest, RotateRequest, RotatedSecret, Safety, Scrub, ScrubDrive, StoragePolicy, StoragePolicyPromise,
+    StoragePolicyRequest, TokenDetail, TokenRequest, UnrepairedObject, UnrepairedObjects, UnrepairedRequest, User,
+    UserDetail, UserRequest,
 };
 
 /// The control.
@@ -92,8 +94,8 @@ impl ClusterControl for Fake {
         self.give(RotatedSecret { message, access_key, secret_key, waits_for: vec!["g2".to_owned()] })
     }
 
-    async fn policies(&self) -> Vec<Policy> {
-        vec![Policy {
+    async fn storage_policies(&self) -> Vec<StoragePolicy> {
+        vec![StoragePolicy {
             name: "ec:4+2".to_owned(),
             id: 0,
             redundancy: "ec:4+2".to_owned(),
@@ -103,11 +105,11 @@ impl ClusterControl for Fake {
         }]
     }
 
-    async fn create_policy(&self, _: &Actor, request: PolicyRequest) -> Result<Done, ApiError> {
+    async fn create_storage_policy(&self, _: &Actor, request: StoragePolicyRequest) -> Result<Done, ApiError> {
         self.done(&request.name)
     }
 
-    async fn set_default_policy(&self, _: &Actor, name: String) -> Result<Done, ApiError> {
+    async fn set_default_storage_policy(&self, _: &Actor, name: String) -> Result<Done, ApiError> {
         self.done(&name)
     }
 
@@ -157,8 +159,15 @@ impl IdentityControl for Fake {
     }
 
     async fn account(&self, name: String) -> Result<AccountDetail, ApiError> {
-        let user = User { name: "ada".to_owned(), admin: true, access_keys: vec!["KEY".to_owned()] };
-        self.give(AccountDetail { account: account(&name), users: vec![user] })
+        let names = || vec!["one".to_owned()];
+        self.give(AccountDetail {
+            account: account(&name),
+            root_keys: vec![access_key()],
+            users: vec![user("ada")],
+            groups: names(),
+            roles: names(),
+            policies: names(),
+        })
     }
 
     async fn delete_account(&self, _: &Actor, _name: String) -> Result<(), ApiError> {
@@ -169,39 +178,187 @@ impl IdentityControl for Fake {
         self.give(NewUser {
             account,
             account_id: "0".to_owned(),
+            account_number: "123456789012".to_owned(),
+            arn: format!("{} {}", request.admin, request.path.unwrap_or_default()),
             user: request.name,
-            admin: request.admin,
+            policies: request.policies,
             access_key: request.access_key.unwrap_or_default(),
             secret_key: request.secret_key.unwrap_or_default(),
         })
+    }
+
+    async fn user(&self, _account: String, name: String) -> Result<UserDetail, ApiError> {
+        let groups = vec!["staff".to_owned()];
+        self.give(UserDetail { user: user(&name), groups, access_keys: vec![access_key()] })
     }
 
     async fn delete_user(&self, _: &Actor, _account: String, _user: String) -> Result<(), ApiError> {
         self.give(())
     }
 
-    async fn create_key(
+    async fn create_group(&self, _: &Actor, _account: String, request: GroupRequest) -> Result<Group, ApiError> {
+        self.give(group(&request.name))
+    }
+
+    async fn group(&self, _account: String, name: String) -> Result<Group, ApiError> {
+        self.give(group(&name))
+    }
+
+    async fn delete_group(&self, _: &Actor, _account: String, _group: String) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn set_member(
         &self,
         _: &Actor,
         _account: String,
+        _group: String,
         _user: String,
-        request: KeyRequest,
-    ) -> Result<NewKey, ApiError> {
-        let (access_key, secret_key) = (request.access_key.unwrap_or_default(), request.secret_key.unwrap_or_default());
-        self.give(NewKey { access_key, secret_key })
+        _is_member: bool,
+    ) -> Result<(), ApiError> {
+        self.give(())
     }
 
-    async fn delete_key(&self, _: &Actor, _account: String, _user: String, _key: String) -> Result<(), ApiError> {
+    async fn create_role(&self, _: &Actor, _account: String, request: RoleRequest) -> Result<Role, ApiError> {
+        self.give(role(&request.name))
+    }
+
+    async fn role(&self, _account: String, name: String) -> Result<Role, ApiError> {
+        self.give(role(&name))
+    }
+
+    async fn delete_role(&self, _: &Actor, _account: String, _role: String) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn create_key(&self, _: &Actor, account: String, request: KeyRequest) -> Result<NewKey, ApiError> {
+        let (access_key, secret_key) = (request.access_key.unwrap_or_default(), request.secret_key.unwrap_or_default());
+        self.give(new_key(account, access_key, secret_key))
+    }
+
+    async fn change_key(&self, _: &Actor, _account: String, _key: String, _: KeyChange) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn rotate_key(
+        &self,
+        _: &Actor,
+        account: String,
+        key: String,
+        rotation: KeyRotation,
+    ) -> Result<NewKey, ApiError> {
+        self.give(new_key(account, key, rotation.keep_minutes.to_string()))
+    }
+
+    async fn delete_key(&self, _: &Actor, _account: String, _key: String) -> Result<(), ApiError> {
         self.give(())
     }
 }
 
-fn account(name: &str) -> Account {
-    Account { name: name.to_owned(), id: "0".repeat(64), created_ms: 9 }
+#[async_trait]
+impl PolicyControl for Fake {
+    async fn policies(&self, _account: String) -> Result<Vec<Policy>, ApiError> {
+        self.give(vec![policy("one")])
+    }
+
+    async fn create_policy(&self, _: &Actor, _account: String, request: PolicyRequest) -> Result<Policy, ApiError> {
+        self.give(policy(&request.name))
+    }
+
+    async fn policy(&self, _account: String, name: String) -> Result<PolicyDetail, ApiError> {
+        let holder = |kind| vec![PolicyHolder { kind, name: "ada".to_owned() }];
+        self.give(PolicyDetail {
+            policy: policy(&name),
+            document: "{}".to_owned(),
+            versions: vec!["v1".to_owned()],
+            attached_to: holder(HolderKind::Group),
+            bounds: holder(HolderKind::Role),
+        })
+    }
+
+    async fn delete_policy(&self, _: &Actor, _account: String, _policy: String) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn set_attached(
+        &self,
+        _: &Actor,
+        _account: String,
+        _policy: String,
+        _holder: PolicyHolder,
+        _is_attached: bool,
+    ) -> Result<(), ApiError> {
+        self.give(())
+    }
 }
 
-fn promise() -> PolicyPromise {
-    PolicyPromise { policy: "ec:4+2".to_owned(), zones_not_survived: vec!["z".to_owned()], ..PolicyPromise::default() }
+fn access_key() -> AccessKey {
+    AccessKey {
+        access_key: "KEY".to_owned(),
+        active: true,
+        created_ms: 9,
+        expires_ms: Some(11),
+        used_ms: Some(10),
+        session_policy: Some("{}".to_owned()),
+        description: "for backups".to_owned(),
+    }
+}
+
+fn new_key(account: String, access_key: String, secret_key: String) -> NewKey {
+    let (account_id, account_number) = ("0".repeat(64), "123456789012".to_owned());
+    NewKey { account, account_id, account_number, access_key, secret_key }
+}
+
+fn user(name: &str) -> User {
+    User {
+        name: name.to_owned(),
+        arn: format!("arn:aws:iam::123456789012:user/{name}"),
+        id: "AIDA".to_owned(),
+        created_ms: 9,
+        policies: vec!["one".to_owned()],
+        inline_policies: vec!["two".to_owned()],
+        boundary: Some("three".to_owned()),
+    }
+}
+
+fn group(name: &str) -> Group {
+    let User { name, arn, id, created_ms, policies, inline_policies, .. } = user(name);
+    Group { name, arn, id, created_ms, policies, inline_policies, users: vec!["ada".to_owned()] }
+}
+
+fn role(name: &str) -> Role {
+    let User { name, arn, id, created_ms, policies, inline_policies, boundary } = user(name);
+    let (trust_policy, description) = ("{}".to_owned(), "for batches".to_owned());
+    Role {
+        name,
+        arn,
+        id,
+        created_ms,
+        trust_policy,
+        session_s_max: 3600,
+        description,
+        policies,
+        inline_policies,
+        boundary,
+    }
+}
+
+fn policy(name: &str) -> Policy {
+    let (arn, description) = (format!("arn:aws:iam::123456789012:policy/{name}"), "for backups".to_owned());
+    Policy { name: name.to_owned(), arn, description, version: "v1".to_owned() }
+}
+
+fn account(name: &str) -> Account {
+    let (number, email) = ("123456789012".to_owned(), Some("a@b".to_owned()));
+    Account { name: name.to_owned(), number, id: "0".repeat(64), email, created_ms: 9 }
+}
+
+fn promise() -> StoragePolicyPromise {
+    StoragePolicyPromise {
+        policy: "ec:4+2".to_owned(),
+        zones_not_survived: vec!["z".to_owned()],
+        ..StoragePolicyPromise::default()
+    }
 }
 
 fn safety() -> Safety {

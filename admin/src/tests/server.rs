@@ -158,7 +158,14 @@ async fn the_client_calls_what_the_table_declares() {
     client.call(at::DeleteAccount { name: "a/b".to_owned() }).await.unwrap();
     let replaced = client.send(at::ReplaceDrive { drive: "0f".to_owned() }, &ReplaceRequest { force: true }).await;
     assert_eq!(replaced.unwrap().message, "0f true");
-    let request = UserRequest { name: "ada".to_owned(), admin: false, access_key: None, secret_key: None };
+    let request = UserRequest {
+        name: "ada".to_owned(),
+        path: None,
+        admin: false,
+        policies: Vec::new(),
+        access_key: None,
+        secret_key: None,
+    };
     let user = client.send(at::CreateUser { account: "ü/x".to_owned() }, &request).await.unwrap();
     assert_eq!((user.account.as_str(), user.user.as_str()), ("ü/x", "ada"));
 

@@ -1,57 +1,77 @@
-//! Storage policies, and what each can promise.
+//! Managed policies: what users, groups and roles may do.
 //!
-//! Must not know: how a promise is worked out.
+//! Must not know: how they are kept, what a document says.
 
 use serde::{Deserialize, Serialize};
 
-/// Asks for a policy.
+/// Asks for a managed policy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PolicyRequest {
-    /// Its name.
+    /// Its name, unique in its account.
     pub name: String,
-    /// `single`, `replicated:N` or `ec:K+M`.
-    pub redundancy: String,
-    /// Whether the loss of any zone must be survived.
+    /// Its path; unset: `/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What it says (JSON).
+    pub document: String,
+    /// What it is for.
     #[serde(default)]
-    pub survive_zone_loss: bool,
+    pub description: String,
 }
 
-/// A policy.
+/// A managed policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Policy {
     /// Its name.
     pub name: String,
-    /// Its number.
-    pub id: u16,
-    /// `single`, `replicated:N` or `ec:K+M`.
-    pub redundancy: String,
-    /// Whether new buckets that name none have it.
-    pub default: bool,
-    /// Whether a chunk is acknowledged only if the loss of any zone is survived.
-    pub survive_zone_loss: bool,
-    /// What it can promise with the nodes there are: what its data and all metadata survive.
-    pub promise: PolicyPromise,
+    /// Its ARN.
+    pub arn: String,
+    /// What it is for.
+    pub description: String,
+    /// The version that counts.
+    pub version: String,
 }
 
-/// What a policy can promise with the nodes and zones that its ring is made of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A managed policy with what it says, and where it is used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct PolicyPromise {
-    /// The policy's name.
-    pub policy: String,
-    /// Nodes that hold chunks.
-    pub nodes: usize,
-    /// Zones that hold chunks.
-    pub zones: usize,
-    /// How many drives may be lost, whichever they are.
-    pub drives_survived: usize,
-    /// How many nodes may be lost, whichever they are.
-    pub nodes_survived: usize,
-    /// How many zones may be lost, whichever they are.
-    pub zones_survived: usize,
-    /// The zones that may not be lost.
-    pub zones_not_survived: Vec<String>,
+pub struct PolicyDetail {
+    /// The policy.
+    #[serde(flatten)]
+    pub policy: Policy,
+    /// What the version says that counts (JSON).
+    pub document: String,
+    /// All versions.
+    pub versions: Vec<String>,
+    /// What it is attached to in the account.
+    pub attached_to: Vec<PolicyHolder>,
+    /// What it bounds in the account.
+    pub bounds: Vec<PolicyHolder>,
+}
+
+/// What a managed policy is attached to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PolicyHolder {
+    /// What it is.
+    pub kind: HolderKind,
+    /// Its name.
+    pub name: String,
+}
+
+/// What may have policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum HolderKind {
+    /// A user.
+    User,
+    /// A group.
+    Group,
+    /// A role.
+    Role,
 }

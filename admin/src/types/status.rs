@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Drive, Durability, Node, PolicyPromise, Range, Repair, Scrub};
+use super::{Drive, Durability, Node, Range, Repair, Scrub, StoragePolicyPromise};
 
 /// How a cluster is. A lone server is a cluster of one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct ClusterStatus {
     /// What is in danger.
     pub durability: Durability,
     /// What the default policy can promise.
-    pub promise: PolicyPromise,
+    pub promise: StoragePolicyPromise,
     /// The storage nodes, by name.
     pub nodes: Vec<Node>,
     /// The gateways, by name.

@@ -5,18 +5,39 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use couronne_cluster::RangeDescriptor;
 use couronne_metadata::command::{Command, Expect, Outcome, Refusal};
-use couronne_metadata::ids::{BucketId, ObjectKey, Ordinal};
+use couronne_metadata::ids::{BucketId, Generation, ObjectKey, Ordinal, RangeId};
 use couronne_metadata::query::{Answer, Query, SystemRow};
 
 use super::{BucketView, KnownRange, Router, next_key};
 use crate::error::ClientError;
+
+/// A row of identities as its range's leader had it.
+pub struct IdentityRow {
+    /// The row; `None`: there is none.
+    pub row: Option<SystemRow>,
+    /// The range that has it.
+    pub range: RangeId,
+    /// That range's generation.
+    pub generation: Generation,
+    /// How often rows of identities had changed in that range; the row is as it was then, or newer.
+    pub changes: u64,
+}
 
 impl Router {
     /// One row.
     pub async fn system_get(&self, key: &ObjectKey) -> Result<Option<SystemRow>, ClientError> {
         let answered = self.query(BucketView::SYSTEM, key, Query::SystemGet { key: key.clone() }).await;
         answered.and_then(|(answer, _)| read(answer))
+    }
+
+    /// One row of identities, and what its range said of changes.
+    pub async fn identity_get(&self, key: &ObjectKey) -> Result<IdentityRow, ClientError> {
+        let (answer, known) = self.query(BucketView::SYSTEM, key, Query::Identity { key: key.clone() }).await?;
+        let Answer::Identity(changes, row) = answer else { return Err(ClientError::unexpected("Identity")) };
+        let RangeDescriptor { id: range, generation, .. } = known.descriptor;
+        Ok(IdentityRow { row, range, generation, changes })
     }
 
     /// Writes or removes a row. Returns the row's new version, or `None` if it is not what was expected.

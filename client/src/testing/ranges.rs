@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -53,6 +54,7 @@ pub struct FakeRanges {
     lasting: Mutex<Option<(usize, RangeFault)>>,
     clock: Arc<dyn Clock>,
     commands: Mutex<Vec<CommandRequest>>,
+    queries: AtomicUsize,
 }
 
 struct FakeRange {
@@ -88,6 +90,7 @@ impl FakeRanges {
             lasting: Mutex::default(),
             clock,
             commands: Mutex::default(),
+            queries: AtomicUsize::new(0),
         }
     }
 
@@ -155,6 +158,11 @@ impl FakeRanges {
     /// The commands that arrived, repeats included.
     pub fn commands(&self) -> Vec<CommandRequest> {
         self.commands.lock().clone()
+    }
+
+    /// How many queries arrived, repeats included.
+    pub fn queries(&self) -> usize {
+        self.queries.load(Ordering::Relaxed)
     }
 
     /// The rows of all ranges.
@@ -265,6 +273,7 @@ impl RangeClient for FakeRanges {
     }
 
     async fn query(&self, address: RangeAddress, query: QueryRequest) -> Result<Answer, RangeError> {
+        self.queries.fetch_add(1, Ordering::Relaxed);
         tokio::task::yield_now().await;
         match self.fault() {
             Some(RangeFault::Overloaded) => return Err(RangeError::Overloaded),

@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use couronne_admin::control::{Actor, ClusterControl};
 use couronne_admin::types::{
-    ApiError, ClockConfirmation, ClusterMap, ClusterStatus, Done, ErrorCode, ExpelRequest, JoinToken, Policy,
-    PolicyRequest, ReplaceRequest, RotateRequest, RotatedSecret, SecretName, TokenDetail, TokenRequest,
+    ApiError, ClockConfirmation, ClusterMap, ClusterStatus, Done, ErrorCode, ExpelRequest, JoinToken, ReplaceRequest,
+    RotateRequest, RotatedSecret, SecretName, StoragePolicy, StoragePolicyRequest, TokenDetail, TokenRequest,
     UnrepairedObjects, UnrepairedRequest,
 };
 use couronne_cluster::map::MAP_RANGE;
@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout};
 use super::cluster_status::ClusterStatusSource;
 use super::forwarder::AdminForwarder;
 use super::health::Health;
-use super::identity_control::refusal;
+use super::identities::refusal;
 use super::map::cluster_map;
 use super::messages::{Order, UnrepairedOfRange, parsed};
 use super::unrepaired::Position;
@@ -112,15 +112,15 @@ impl ClusterControl for AdminClusterControl {
         parsed(&self.forwarder.anywhere(order, actor).await?)
     }
 
-    async fn policies(&self) -> Vec<Policy> {
+    async fn storage_policies(&self) -> Vec<StoragePolicy> {
         durability::policies(&self.forwarder.map.state())
     }
 
-    async fn create_policy(&self, actor: &Actor, request: PolicyRequest) -> Result<Done, ApiError> {
+    async fn create_storage_policy(&self, actor: &Actor, request: StoragePolicyRequest) -> Result<Done, ApiError> {
         Ok(Done { message: self.forwarder.anywhere(request.into(), actor).await? })
     }
 
-    async fn set_default_policy(&self, actor: &Actor, name: String) -> Result<Done, ApiError> {
+    async fn set_default_storage_policy(&self, actor: &Actor, name: String) -> Result<Done, ApiError> {
         Ok(Done { message: self.forwarder.anywhere(Order::SetDefaultPolicy { name }, actor).await? })
     }
 

@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use couronne_admin::types::{ClusterStatus, Drive, DriveState, Durability, Policy, PolicyPromise, Range, Safety};
+use couronne_admin::types::{
+    ClusterStatus, Drive, DriveState, Durability, Range, Safety, StoragePolicy, StoragePolicyPromise,
+};
 use couronne_cluster::map::{ClusterMap, MAP_RANGE, MapPolicy, MapRange, ReplicaId};
 use couronne_metadata::ids::RangeId;
 use couronne_ring::{DriveId, FailureDomain, Ring, ZoneName};
@@ -16,8 +18,8 @@ use couronne_ring::{DriveId, FailureDomain, Ring, ZoneName};
 const ELECTION_MS_MAX: u64 = 5_000;
 
 /// The policies of the map.
-pub(super) fn policies(map: &ClusterMap) -> Vec<Policy> {
-    let shown = |policy: &MapPolicy| Policy {
+pub(super) fn policies(map: &ClusterMap) -> Vec<StoragePolicy> {
+    let shown = |policy: &MapPolicy| StoragePolicy {
         name: policy.policy.name.to_string(),
         id: policy.policy.id.0,
         redundancy: policy.policy.redundancy.to_string(),
@@ -29,13 +31,13 @@ pub(super) fn policies(map: &ClusterMap) -> Vec<Policy> {
 }
 
 /// What the default policy can promise.
-pub(super) fn default_promise(map: &ClusterMap) -> PolicyPromise {
+pub(super) fn default_promise(map: &ClusterMap) -> StoragePolicyPromise {
     map.policies.get(&map.default_policy).map(|policy| promise(map, policy)).unwrap_or_default()
 }
 
 /// What data and metadata both survive, at each level of failure domains.
-fn promise(map: &ClusterMap, MapPolicy { policy, ring }: &MapPolicy) -> PolicyPromise {
-    let named = PolicyPromise { policy: policy.name.to_string(), ..PolicyPromise::default() };
+fn promise(map: &ClusterMap, MapPolicy { policy, ring }: &MapPolicy) -> StoragePolicyPromise {
+    let named = StoragePolicyPromise { policy: policy.name.to_string(), ..StoragePolicyPromise::default() };
     let Some(ring) = ring else { return named };
     let spare = usize::from(policy.redundancy.losses());
     let survived = |level| ring.losses_survived(level, spare).min(map.metadata_losses_survived(level));
@@ -43,7 +45,7 @@ fn promise(map: &ClusterMap, MapPolicy { policy, ring }: &MapPolicy) -> PolicyPr
     let too_full = zones.iter().filter(|(_, fullest)| *fullest > spare).map(|(drive, _)| &drive.zone);
     let crowded = map.crowded_domains(FailureDomain::Zone);
     let not_survived: BTreeSet<&ZoneName> = too_full.chain(crowded.iter().map(|crowded| &crowded.zone)).collect();
-    PolicyPromise {
+    StoragePolicyPromise {
         nodes: ring.fullest(FailureDomain::Node).len(),
         zones: zones.len(),
         drives_survived: survived(FailureDomain::Drive),
@@ -188,7 +190,7 @@ mod tests {
 
     fn promised(map: &ClusterMap, name: &str) -> (usize, [usize; 3], Vec<String>) {
         let policy = policies(map).into_iter().find(|policy| policy.name == name).unwrap();
-        let PolicyPromise { nodes, drives_survived, nodes_survived, zones_survived, zones_not_survived, .. } =
+        let StoragePolicyPromise { nodes, drives_survived, nodes_survived, zones_survived, zones_not_survived, .. } =
             policy.promise;
         (nodes, [drives_survived, nodes_survived, zones_survived], zones_not_survived)
     }

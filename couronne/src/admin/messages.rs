@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use couronne_admin::types::{
-    ApiError, ErrorCode, NodeRole, PolicyRequest, Range, Repair, Scrub, SecretName, TokenRequest, UnrepairedObject,
+    ApiError, ErrorCode, NodeRole, Range, Repair, Scrub, SecretName, StoragePolicyRequest, TokenRequest,
+    UnrepairedObject,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -206,8 +207,8 @@ impl Order {
     }
 }
 
-impl From<PolicyRequest> for Order {
-    fn from(PolicyRequest { name, redundancy, survive_zone_loss }: PolicyRequest) -> Self {
+impl From<StoragePolicyRequest> for Order {
+    fn from(StoragePolicyRequest { name, redundancy, survive_zone_loss }: StoragePolicyRequest) -> Self {
         Self::CreatePolicy { name, redundancy, survive_zone_loss }
     }
 }

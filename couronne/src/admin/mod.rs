@@ -10,7 +10,7 @@ pub(crate) mod commands;
 mod durability;
 mod forwarder;
 mod health;
-mod identity_control;
+mod identities;
 mod map;
 pub(crate) mod messages;
 mod metrics;
@@ -32,7 +32,7 @@ use cluster_control::AdminClusterControl;
 pub(crate) use cluster_status::{ClusterStatusSource, LastHeard};
 pub(crate) use forwarder::AdminForwarder;
 use health::Health;
-use identity_control::AdminIdentityControl;
+use identities::AdminIdentityControl;
 pub(crate) use process_status::StatusSource;
 
 /// The API of a process, opened by these tokens.

@@ -169,7 +169,9 @@ settings! {
         receive_buffer_bytes_max: u64 = 64 << 20,
         /// Memory of XML documents that clients send, of what is made of them included, in bytes. Shared as the others.
         document_bytes_max: u64 = 64 << 20,
-        /// How long a revoked key may still be taken as valid, in milliseconds.
+        /// How long a gateway goes by what it heard last of changes of identities, in milliseconds: within it a revoked key,
+        /// or a policy that was changed, counts everywhere. One that hears nothing for so long answers 503 to whatever
+        /// needs identities.
         credential_cache_ms: u64 = 5_000,
     }
 

@@ -6,6 +6,7 @@
 //! Must not know: single operations, signatures.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::{FrontError, Rejection, of_face};
 use super::face::{Face, FaceOperation as _};
@@ -27,12 +28,20 @@ pub const RENEWALS_MAX: u32 = 4;
 /// The buckets of a handler, found.
 pub type Resolved<H> = <<H as Handler>::Resources as Resources>::Resolved;
 
+/// A caller, and when it was found.
+#[derive(Clone)]
+pub(super) struct FoundCaller {
+    pub(super) credential: Arc<Credential>,
+    /// By the steady clock: before it was looked for.
+    pub(super) since: Duration,
+}
+
 /// An operation that its caller may carry out on these buckets, under the rules they have.
 pub struct Authorized<H: Handler> {
     operation: <H::Face as Face>::Operation,
     parameters: Arc<H>,
     request: Arc<RequestOf<H>>,
-    caller: Arc<Credential>,
+    caller: FoundCaller,
     resources: Resolved<H>,
     renewals_left: u32,
 }
@@ -50,7 +59,7 @@ impl<H: Handler> Authorized<H> {
 
     /// The caller.
     pub fn caller(&self) -> &Credential {
-        &self.caller
+        &self.caller.credential
     }
 
     /// The buckets that were checked: the only ones to be touched.
@@ -58,14 +67,15 @@ impl<H: Handler> Authorized<H> {
         &self.resources
     }
 
-    /// Executes a commit under this authorization. On stale rules it takes the buckets as they are by then, decides
-    /// again and repeats the commit; it gives up after a few times.
+    /// Executes a commit under this authorization, decided again if that was long ago ([`Authorized::refresh`]). On stale
+    /// rules it takes the buckets as they are by then, decides again and repeats the commit; it gives up after a few times.
     pub async fn commit<T, C: Future<Output = Result<T, EngineError>>>(
         &mut self,
         gateway: &Gateway<H::Face>,
         mut execute: impl FnMut(Self) -> C,
     ) -> Result<T, FrontError<ErrorOf<H>>> {
         loop {
+            self.refresh(gateway).await?;
             match execute(self.clone()).await {
                 Err(EngineError::StaleRules) => self.renew(gateway).await?,
                 done => return Ok(done?),
@@ -73,12 +83,27 @@ impl<H: Handler> Authorized<H> {
         }
     }
 
+    /// Before a commit: a caller that was found longer ago than a revocation may take is looked for again, and what it may
+    /// do is decided again.
+    pub async fn refresh(&mut self, gateway: &Gateway<H::Face>) -> Result<(), FrontError<ErrorOf<H>>> {
+        let now = gateway.env.clock.steady();
+        if now.saturating_sub(self.caller.since) < gateway.identity.credential_age_max() {
+            return Ok(());
+        }
+        let again = gateway.identity.credential_again(&self.caller.credential).await;
+        let credential = again.map_err(|error| of_face(Rejection::Identity(error)))?;
+        let credential = credential.ok_or(Rejection::CredentialGone).map_err(of_face)?;
+        decide::<H>(gateway, self.operation, &self.request, &credential, &self.resources)?;
+        self.caller = FoundCaller { credential, since: now };
+        Ok(())
+    }
+
     /// After `StaleRules`: takes the buckets as they are by then and decides again. Gives up after a few times.
     pub async fn renew(&mut self, gateway: &Gateway<H::Face>) -> Result<(), FrontError<ErrorOf<H>>> {
         let left = self.renewals_left.checked_sub(1);
         self.renewals_left = left.ok_or(Rejection::RulesKeepChanging).map_err(of_face)?;
         let resources = self.resources.renew(&gateway.engine).await?;
-        decide::<H>(gateway, self.operation, &self.request, &self.caller, &resources)?;
+        decide::<H>(gateway, self.operation, &self.request, &self.caller.credential, &resources)?;
         self.resources = resources;
         Ok(())
     }
@@ -104,10 +129,10 @@ pub(super) fn authorize<H: Handler>(
     operation: <H::Face as Face>::Operation,
     parameters: &Arc<H>,
     request: &Arc<RequestOf<H>>,
-    caller: &Arc<Credential>,
+    caller: &FoundCaller,
     resources: &Resolved<H>,
 ) -> Result<Authorized<H>, FrontError<ErrorOf<H>>> {
-    decide::<H>(gateway, operation, request, caller, resources)?;
+    decide::<H>(gateway, operation, request, &caller.credential, resources)?;
     Ok(Authorized {
         operation,
         parameters: parameters.clone(),
@@ -129,7 +154,7 @@ fn decide<H: Handler>(
         let action = operation.action(role);
         // Every credential of an account counts as its root, and a bucket serves its owner's account alone.
         let decision = access::decide(&Question {
-            principal: Principal::Root(account(&caller.account)),
+            principal: Principal::Root(account(&caller.account().id)),
             rights: Rights::default(),
             action,
             resource: Resource::Bucket(&bucket.name),
@@ -145,7 +170,7 @@ fn decide<H: Handler>(
             now_ms: 0,
         });
         if !decision.is_allow() {
-            tracing::debug!(account = &*caller.account, action, bucket = &*bucket.name, ?decision, "denied");
+            tracing::debug!(account = &*caller.account().name, action, bucket = &*bucket.name, ?decision, "denied");
             return Err(of_face(Rejection::AccessDenied));
         }
         gateway.face.check_bucket(request, bucket, role).map_err(FrontError::Face)?;

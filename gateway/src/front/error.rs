@@ -9,6 +9,7 @@ use http::HeaderName;
 use super::request_id::RequestId;
 use super::response::Response;
 use crate::engine::EngineError;
+use crate::identity::IdentityError;
 
 /// What the front itself refuses, or what the engine could not do. Each face words it as its API does.
 #[derive(Debug)]
@@ -34,6 +35,10 @@ pub enum Rejection {
     HeaderNotText(HeaderName),
     /// The caller may not do this.
     AccessDenied,
+    /// The credential by which the caller was found may be used no more.
+    CredentialGone,
+    /// The caller's identity could not be read.
+    Identity(IdentityError),
     /// A body that is to be read whole is longer than it may be.
     DocumentTooLong,
     /// The rules of a bucket changed again each time the request was authorized anew.

@@ -12,7 +12,7 @@ use http::request::Parts;
 use hyper::body::Body as _;
 use tokio::time::Instant;
 
-use super::authorize::{RENEWALS_MAX, authorize};
+use super::authorize::{FoundCaller, RENEWALS_MAX, authorize};
 use super::body::{Body, BodyUse, Reception};
 use super::error::{FaceError, FrontError, Rejection, of_face};
 use super::face::{Face, FaceOperation as _, Verified};
@@ -25,7 +25,6 @@ use super::request_id::RequestId;
 use super::resources::{ResolvedResources as _, Resources as _};
 use super::response::Response;
 use super::trace::{Stage, Trace};
-use crate::identity::Credential;
 
 /// A request as the server took it from the connection.
 pub struct Received {
@@ -45,7 +44,7 @@ pub struct Received {
 pub struct Authenticated<F: Face> {
     request: Arc<F::Request>,
     operation: F::Operation,
-    caller: Arc<Credential>,
+    caller: FoundCaller,
     /// The holder that the request counts for.
     holder: Holder,
     payload: F::Payload,
@@ -106,6 +105,7 @@ async fn stages<F: Face>(
     let operation = gateway.face.route(&request);
     trace.passed(Stage::Parse);
 
+    let since = gateway.env.clock.steady();
     let Verified { caller, payload, link } = F::authenticate(gateway, &request).await.map_err(FrontError::Face)?;
     trace.caller(&caller);
     let holder = under_way.authenticated(&caller, link.as_deref()).await.map_err(of_place)?;
@@ -113,7 +113,7 @@ async fn stages<F: Face>(
 
     let operation = operation.map_err(FrontError::Face)?;
     trace.operation(operation.name());
-    let request = Arc::new(request);
+    let (request, caller) = (Arc::new(request), FoundCaller { credential: caller, since });
     let authenticated = Authenticated { request, operation, caller, holder, payload, incoming, under_way, deadline };
     F::dispatch(gateway, authenticated, trace).await
 }

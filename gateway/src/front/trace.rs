@@ -122,7 +122,7 @@ impl Trace {
 
     /// The caller.
     pub fn caller(&mut self, caller: &Credential) {
-        self.user = Some((caller.account_name.clone(), caller.user.clone()));
+        self.user = Some((caller.account().name.clone(), caller.caller.name().into()));
     }
 
     /// It ends with an error of this name.

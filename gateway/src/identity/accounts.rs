@@ -1,87 +1,142 @@
-//! Accounts: create, find, list, delete.
+//! Accounts: create, find, list, delete; the public access block of an account.
 
 use couronne_metadata::command::Expect;
-use couronne_metadata::ids::Ordinal;
+use couronne_metadata::system::identity::{self as at, AccountRow, PublicAccessBlock};
 
-use super::names::check_name;
-use super::rows::{self, AccountRow};
-use super::{Account, Identity, IdentityError, ROOT_ACCOUNT};
+use super::entity::{Entity, IdentityPage};
+use super::names::{check_email, check_name, random_number};
+use super::{Account, EntityKind, Identity, IdentityError, ROOT_ACCOUNT};
 use crate::engine::ListBucketsRequest;
 
 impl Identity {
     /// Creates an account.
-    pub async fn create_account(&self, name: &str) -> Result<Account, IdentityError> {
+    pub async fn create_account(&self, name: &str, email: Option<&str>) -> Result<Account, IdentityError> {
         check_name(name)?;
-        if name == ROOT_ACCOUNT {
-            return Err(IdentityError::Exists("account"));
+        email.map(check_email).transpose()?;
+        if name.eq_ignore_ascii_case(ROOT_ACCOUNT) {
+            return Err(IdentityError::Exists(EntityKind::Account));
         }
         let env = self.engine.env();
         let id: Box<str> = hex::encode(env.random_bytes::<32>()).into();
-        let created = Ordinal(env.clock.wall_us());
-        // The id first: an id that no account has is harmless, an account that its id does not find is not.
-        self.rows().put(rows::account_id(&id), Expect::Absent, &Box::<str>::from(name)).await?;
-        let row = AccountRow { id: id.clone(), created };
-        if !self.rows().put(rows::account(name), Expect::Absent, &row).await? {
-            self.rows().remove(rows::account_id(&id), Expect::Any).await?;
-            return Err(IdentityError::Exists("account"));
+        let created = self.now();
+        let number = self.take_number(&id).await?;
+        let (name, email) = (name.into(), email.map(Into::into));
+        let row = AccountRow { number, name, email, created, block: PublicAccessBlock::default() };
+        Ok(self.add(&id, row).await?.into())
+    }
+
+    /// Takes a number that no account has or had. It stays taken whatever becomes of the account: policies elsewhere may
+    /// name it.
+    async fn take_number(&self, id: &str) -> Result<Box<str>, IdentityError> {
+        loop {
+            let number = random_number(self.engine.env());
+            let of_root = *number == *self.root_account().number;
+            if !of_root && self.rows.put(at::account_number(&number), Expect::Absent, &Box::<str>::from(id)).await? {
+                return Ok(number);
+            }
         }
-        Ok(Account { id, name: name.into(), created })
     }
 
     /// An account by its name.
     pub async fn account(&self, name: &str) -> Result<Account, IdentityError> {
-        self.find_account(name).await?.ok_or(IdentityError::NoSuchAccount)
+        if name == ROOT_ACCOUNT {
+            return self.account_by_id(&self.root_account().id).await;
+        }
+        let (entity, _) = self.named::<AccountRow>("", name).await?;
+        Ok(entity.into())
     }
 
     /// An account by its canonical id.
     pub async fn account_by_id(&self, id: &str) -> Result<Account, IdentityError> {
+        let found = self.entity_of::<AccountRow>(id).await?.map(|(entity, _)| entity.row);
+        self.account_of(id, found.as_ref()).ok_or(IdentityError::NoSuch(EntityKind::Account))
+    }
+
+    /// The account that an id and the row found of it make: that of the root credentials needs no row.
+    pub(super) fn account_of(&self, id: &str, row: Option<&AccountRow>) -> Option<Account> {
         let root = self.root_account();
         if *root.id == *id {
-            return Ok(root);
+            return Some(Account { block: row.map(|row| row.block).unwrap_or_default(), ..root });
         }
-        let named = self.rows().get::<Box<str>>(rows::account_id(id)).await?;
-        let (name, _) = named.ok_or(IdentityError::NoSuchAccount)?;
-        self.account(&name)
-            .await
-            .and_then(|account| if *account.id == *id { Ok(account) } else { Err(IdentityError::NoSuchAccount) })
+        row.map(|row| Entity { id: id.into(), row: row.clone() }.into())
     }
 
-    /// Accounts by name, after `after`, at most `limit`; and whether more follow. The root account has
-    /// no row and is not among them.
-    pub async fn list_accounts(&self, after: &str, limit: u32) -> Result<(Vec<Account>, bool), IdentityError> {
-        let (found, more) = self.rows().scan("account/", after, limit).await?;
-        let mut accounts = Vec::with_capacity(found.len());
-        for (name, value) in found {
-            let row = rows::listed("account", &name, &value);
-            accounts.extend(row.map(|AccountRow { id, created }| Account { id, name, created }));
+    /// An account by its 12-digit number.
+    pub async fn account_by_number(&self, number: &str) -> Result<Account, IdentityError> {
+        let root = self.root_account();
+        if *root.number == *number {
+            return self.account_by_id(&root.id).await;
         }
-        Ok((accounts, more))
+        let absent = IdentityError::NoSuch(EntityKind::Account);
+        let Some((id, _)) = self.rows.get::<Box<str>>(at::account_number(number)).await? else { return Err(absent) };
+        let account = self.account_by_id(&id).await?;
+        if *account.number == *number { Ok(account) } else { Err(absent) }
     }
 
-    /// Deletes an account that has neither users nor buckets.
+    /// Accounts by name, after `after`, at most `limit`. The root account is not among them.
+    pub async fn list_accounts(&self, after: &str, limit: u32) -> Result<IdentityPage<Account>, IdentityError> {
+        let IdentityPage { entries, next } = self.list::<AccountRow>("", after, limit).await?;
+        Ok(IdentityPage { entries: entries.into_iter().map(Account::from).collect(), next })
+    }
+
+    /// Sets what of an account's buckets is not to be public, whatever they say.
+    pub async fn set_account_block(&self, account: &Account, block: PublicAccessBlock) -> Result<(), IdentityError> {
+        let root = self.root_account();
+        if root.id != account.id {
+            let set = self.change_of_id::<AccountRow>(&account.id, |row| {
+                row.block = block;
+                true
+            });
+            return set.await?.map(|_| ()).ok_or(IdentityError::NoSuch(EntityKind::Account));
+        }
+        let Account { id, number, name, email, created, .. } = root;
+        let row = AccountRow { number, name, email, created, block };
+        self.rows.put(at::entity::<AccountRow>(&id), Expect::Any, &row).await.map(|_| ())
+    }
+
+    /// Deletes an account in which nothing is left but keys of its root.
     pub async fn delete_account(&self, name: &str) -> Result<(), IdentityError> {
-        let found = self.rows().get::<AccountRow>(rows::account(name)).await?;
-        let (row, version) = found.ok_or(IdentityError::NoSuchAccount)?;
-        let (users, _) = self.rows().scan(&rows::user(&row.id, ""), "", 1).await?;
-        if !users.is_empty() {
-            return Err(IdentityError::NotEmpty("users"));
+        let (entity, version) = self.named::<AccountRow>("", name).await?;
+        let left = self.left_in(&entity.id).await?;
+        if !left.is_empty() {
+            return Err(IdentityError::InUse { kind: EntityKind::Account, left: left.join(", ") });
         }
-        let list = ListBucketsRequest { account: row.id.clone(), prefix: "".into(), after: "".into(), limit: 1 };
-        if !self.engine.list_buckets(list).await?.buckets.is_empty() {
-            return Err(IdentityError::NotEmpty("buckets"));
-        }
-        // A user created just now finds its account gone, and its keys with it.
-        if !self.rows().remove(rows::account(name), Expect::Version(version)).await? {
-            return Err(IdentityError::NoSuchAccount);
-        }
-        self.rows().remove(rows::account_id(&row.id), Expect::Any).await.map(|_| ())
+        // A user that is created just now finds its account gone, and its keys with it.
+        self.remove_entity(&entity, version).await?;
+        self.remove_keys_of(&entity.id).await
     }
 
-    pub(super) async fn find_account(&self, name: &str) -> Result<Option<Account>, IdentityError> {
-        if name == ROOT_ACCOUNT {
-            return Ok(Some(self.root_account()));
+    /// What an account has that keeps it from being deleted.
+    async fn left_in(&self, id: &str) -> Result<Vec<&'static str>, IdentityError> {
+        let list = ListBucketsRequest { account: id.into(), prefix: "".into(), after: "".into(), limit: 1 };
+        let (users, groups, roles, policies, buckets) = tokio::try_join!(
+            self.has_any::<at::UserRow>(id),
+            self.has_any::<at::GroupRow>(id),
+            self.has_any::<at::RoleRow>(id),
+            self.has_any::<at::PolicyRow>(id),
+            async { Ok::<_, IdentityError>(!self.engine.list_buckets(list).await?.buckets.is_empty()) },
+        )?;
+        let all =
+            [(users, "users"), (groups, "groups"), (roles, "roles"), (policies, "policies"), (buckets, "buckets")];
+        Ok(all.into_iter().filter_map(|(is_there, what)| is_there.then_some(what)).collect())
+    }
+
+    async fn has_any<T: super::entity::Kind>(&self, account_id: &str) -> Result<bool, IdentityError> {
+        let mut after: Box<str> = "".into();
+        loop {
+            let page = self.list::<T>(account_id, &after, 100).await?;
+            match page.next {
+                _ if !page.entries.is_empty() => return Ok(true),
+                Some(next) => after = next,
+                None => return Ok(false),
+            }
         }
-        let found = self.rows().get::<AccountRow>(rows::account(name)).await?;
-        Ok(found.map(|(AccountRow { id, created }, _)| Account { id, name: name.into(), created }))
+    }
+}
+
+impl From<Entity<AccountRow>> for Account {
+    fn from(Entity { id, row }: Entity<AccountRow>) -> Self {
+        let AccountRow { number, name, email, created, block } = row;
+        Self { id, number, name, email, created, block }
     }
 }

@@ -1,52 +1,73 @@
-//! Accounts, users and access keys, kept as system rows.
+//! Accounts, users, groups, roles, managed policies and access keys, kept as system rows.
 //!
-//! An account owns buckets; its users act for it; a user has access keys. The root credentials are a
-//! secret of the cluster and need no row. Secrets are sealed at rest.
+//! An account owns buckets; its root and its users act for it with access keys; policies say what they may do. The root
+//! credentials of the cluster are a secret of it and need no row. Secrets are sealed at rest.
 //!
-//! Promises: a key that was revoked stops working within [`IdentitySettings::credential_cache_ms`].
-//! Must not know: how signatures are made, HTTP.
+//! Promises: a key, user, group or policy that was changed or deleted is refused within
+//! [`IdentitySettings::credential_cache_ms`] everywhere; a gateway that has not heard for so long whether anything has
+//! changed answers nobody whose identity stands in rows, but with [`crate::engine::EngineError::Unavailable`].
+//! Must not know: how signatures are made, what policies say, HTTP.
 
 mod accounts;
-mod credentials;
-mod derived;
-mod lookups;
+mod documents;
+mod entity;
+mod error;
+mod grants;
+mod groups;
+mod keys;
+mod managed;
 mod names;
+mod policies;
+mod principal;
+mod roles;
 mod rows;
-mod seal;
-mod secret;
 mod secrets;
+mod tags;
 mod users;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use couronne_metadata::ids::Ordinal;
-use thiserror::Error;
+pub use couronne_metadata::system::identity::{
+    AccountRow, AttachedPolicy, Grants, GroupRow, InlinePolicy, KeyUsedRow, PolicyRow, PolicyVersion,
+    PublicAccessBlock, RoleRow, Tag, UserRow,
+};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::Engine;
 
-use credentials::CredentialCache;
-pub use derived::LastDerived;
-use lookups::Lookups;
+pub use entity::{Entity, IdentityPage};
+pub use error::{EntityKind, IdentityError};
+pub use grants::{Grantee, PolicyUse};
+pub use keys::{AccessKey, Credential, CredentialSource, KeyOwner, KeySettings, LastDerived};
+use keys::{Lookups, UsedKeys};
+pub use managed::{ADMINISTRATOR_ACCESS, managed_policies, managed_policy_arn};
 pub use names::random_key;
-use rows::Rows;
-pub use secret::Secret;
+pub use policies::NewPolicy;
+pub use principal::{CallerIdentity, CallerKind, PolicyDocument};
+pub use roles::{NewRole, RoleChange};
+use rows::{Bounds, IdentityRows};
 use secrets::Ready;
-pub use secrets::{IdentitySecrets, RetiringRoot, RootCredentials};
+pub use secrets::{IdentitySecrets, RetiringRoot, RootCredentials, Secret};
+pub use tags::Tagged;
+pub use users::NewUser;
 
-/// The longest name of an account or user, in bytes.
+/// The longest name of an account, user, group, role or policy, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
 
-/// The name of the root credentials' account and user.
+/// The name of the root credentials' account.
 pub const ROOT_ACCOUNT: &str = "root";
 
 /// What an operator may tune.
 #[derive(Clone, Debug)]
 pub struct IdentitySettings {
-    /// How long a credential may be taken from memory: the bound on a revocation. Milliseconds.
+    /// How long a gateway goes by what it heard last of changes of identities: the bound on a revocation. Milliseconds.
     pub credential_cache_ms: u64,
-    /// Credentials kept in memory.
-    pub credential_cache_entries_max: usize,
+    /// Credentials and rows of identities kept in memory.
+    pub cache_entries_max: usize,
+    /// Their bytes.
+    pub cache_bytes_max: usize,
     /// How long an access key that nobody has may be taken as unknown from memory. Milliseconds.
     pub unknown_key_cache_ms: u64,
     /// Unknown access keys kept in memory.
@@ -61,7 +82,8 @@ impl Default for IdentitySettings {
     fn default() -> Self {
         Self {
             credential_cache_ms: 5_000,
-            credential_cache_entries_max: 10_000,
+            cache_entries_max: 100_000,
+            cache_bytes_max: 128 << 20,
             unknown_key_cache_ms: 1_000,
             unknown_key_cache_entries_max: 10_000,
             lookups_max: 64,
@@ -70,48 +92,28 @@ impl Default for IdentitySettings {
     }
 }
 
-/// The identity that a request comes from, found by its access key.
-pub struct Credential {
-    /// The access key.
-    pub access_key: Box<str>,
-    /// Its secret key.
-    pub secret: Secret,
-    /// The account, as buckets are owned by: its canonical id (64 hexadecimal digits).
-    pub account: Box<str>,
-    /// The account's name.
-    pub account_name: Box<str>,
-    /// The user's name within the account.
-    pub user: Box<str>,
-    /// Whether the user is noted as an administrator of the account; nothing is decided by it yet.
-    pub admin: bool,
-    /// Whether these are the root credentials.
-    pub root: bool,
-    /// The key that its secret was last made into, to verify signatures.
-    pub derived: LastDerived,
-}
-
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// Its canonical id: 64 hexadecimal digits, never reused.
     pub id: Box<str>,
+    /// Its number as ARNs have it: 12 digits, never reused.
+    pub number: Box<str>,
     /// Its name, unique in the cluster.
     pub name: Box<str>,
+    /// An address of mail, if one was given.
+    pub email: Option<Box<str>>,
     /// When it was created; microseconds since 1970.
     pub created: Ordinal,
+    /// What of its buckets is not to be public, whatever they say.
+    pub block: PublicAccessBlock,
 }
 
-/// A user of an account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// Its name, unique in the account.
-    pub name: Box<str>,
-    /// Whether it is noted as an administrator of the account; nothing is decided by it yet.
-    pub admin: bool,
-    /// When it was created; microseconds since 1970.
-    pub created: Ordinal,
-    /// Its access keys.
-    pub access_keys: Vec<Box<str>>,
+impl Account {
+    /// The ARN of a user, group, role or policy of the account.
+    pub fn arn(&self, kind: &str, path: &str, name: &str) -> String {
+        format!("arn:aws:iam::{}:{kind}{path}{name}", self.number)
+    }
 }
 
 /// An access key and its secret, as shown once, when it is made.
@@ -122,79 +124,65 @@ pub struct NewKey {
     pub secret: Secret,
 }
 
-/// A user to be created.
-pub struct CreateUser {
-    /// The account's name.
-    pub account: Box<str>,
-    /// The user's name.
-    pub user: Box<str>,
-    /// Whether it is noted as an administrator of the account; nothing is decided by it yet.
-    pub admin: bool,
-    /// Its first key; `None` makes a random one.
-    pub key: Option<NewKey>,
-}
-
-/// Why an identity verb did not do it.
-#[derive(Debug, Error)]
-pub enum IdentityError {
-    /// No account of this name.
-    #[error("no such account")]
-    NoSuchAccount,
-    /// No user of this name in the account.
-    #[error("no such user")]
-    NoSuchUser,
-    /// No such access key.
-    #[error("no such access key")]
-    NoSuchKey,
-    /// The name or access key is taken.
-    #[error("the {0} exists already")]
-    Exists(&'static str),
-    /// The account still has users or buckets.
-    #[error("the account still has {0}")]
-    NotEmpty(&'static str),
-    /// A name, access key or secret has a form that is not allowed.
-    #[error("{0}")]
-    Invalid(&'static str),
-    /// A stored secret does not open: it is damaged, or the cluster secret is another.
-    #[error("a stored secret does not open")]
-    Sealed,
-    /// The rows could not be read or written.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
+/// Whether something is deleted that has something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// Only if it has nothing: as IAM does.
+    IfBare,
+    /// With all that it has.
+    WithAll,
 }
 
 /// The store of identities. Cheap to clone.
 #[derive(Clone)]
 pub struct Identity {
     engine: Engine,
+    rows: IdentityRows,
     secrets: Arc<ArcSwap<Ready>>,
-    credentials: Arc<CredentialCache>,
     lookups: Arc<Lookups>,
+    used_keys: Arc<UsedKeys>,
+    /// How long a credential is gone by before it is fetched again.
+    age_max: Duration,
 }
 
 impl Identity {
-    /// Opens the store.
+    /// Opens the store. Reads nothing.
     pub fn new(engine: Engine, secrets: IdentitySecrets, settings: IdentitySettings) -> Result<Self, IdentityError> {
         let secrets = Ready::new(secrets, &root_account(engine.cluster()))?;
-        let secrets = Arc::new(ArcSwap::from_pointee(secrets));
-        let IdentitySettings { credential_cache_ms, credential_cache_entries_max, .. } = settings;
+        let IdentitySettings { credential_cache_ms, cache_entries_max, cache_bytes_max, .. } = settings;
         let IdentitySettings { unknown_key_cache_ms, unknown_key_cache_entries_max, .. } = settings;
         let IdentitySettings { lookups_max, lookup_wait_ms, .. } = settings;
         let lookups = Lookups::new(lookups_max, lookup_wait_ms, unknown_key_cache_ms, unknown_key_cache_entries_max);
-        let credentials = Arc::new(CredentialCache::new(credential_cache_ms, credential_cache_entries_max));
-        Ok(Self { engine, secrets, credentials, lookups: Arc::new(lookups) })
+        let age_max = Duration::from_millis(credential_cache_ms);
+        let bounds = Bounds { age_max, entries_max: cache_entries_max, bytes_max: cache_bytes_max };
+        Ok(Self {
+            rows: IdentityRows::new(engine.clone(), bounds),
+            engine,
+            secrets: Arc::new(ArcSwap::from_pointee(secrets)),
+            lookups: Arc::new(lookups),
+            used_keys: Arc::default(),
+            age_max,
+        })
     }
 
-    /// The account of the root credentials: it needs no row.
+    /// The account of the root credentials as it is without a row.
     pub fn root_account(&self) -> Account {
         root_account(self.engine.cluster())
     }
 
-    const fn rows(&self) -> Rows<'_> {
-        Rows(&self.engine)
+    /// The time now, as rows have it.
+    fn now(&self) -> Ordinal {
+        Ordinal(self.engine.env().clock.wall_us())
     }
 }
 
 fn root_account(cluster: u128) -> Account {
-    Account { id: names::root_id(cluster), name: ROOT_ACCOUNT.into(), created: Ordinal(0) }
+    Account {
+        id: names::root_id(cluster),
+        number: names::root_number(cluster),
+        name: ROOT_ACCOUNT.into(),
+        email: None,
+        created: Ordinal(0),
+        block: PublicAccessBlock::default(),
+    }
 }

@@ -18,6 +18,7 @@ use crate::key::{self, RowKind};
 use crate::query::{Answer, Query, RulesRow};
 use crate::record::{BucketRules, BucketState, RangeFacts, Usage};
 use crate::store::{StoreError, View};
+use crate::system::identity_changes;
 use couronne_base::codec::{self, Corrupt, Value};
 
 pub(crate) use blob::{blobs_of_upload, is_upload, owns};
@@ -75,6 +76,11 @@ pub fn answer(
         Query::Rules { .. } => Answer::Rules(rules(view, bucket)?),
         Query::Usage { .. } => Answer::Usage(Usage::load(view, bucket)?),
         Query::SystemGet { key } => Answer::SystemGet(load(view, &key::of_key(RowKind::System, bucket, key))?),
+        // The count first: a change between the two makes the row look older than it is, never newer.
+        Query::Identity { key } => {
+            let changes = identity_changes(view)?;
+            Answer::Identity(changes, load(view, &key::of_key(RowKind::System, bucket, key))?)
+        }
         Query::SystemScan { prefix, after, limit } => {
             let (rows, more) = system::scan(view, bucket, prefix, after, *limit)?;
             Answer::SystemScan(rows, more)

@@ -24,6 +24,7 @@ choice! { Query {
     15 Blobs { 1 after, 2 limit },
     16 Facts,
     20 Unrepaired { 1 after, 2 limit },
+    21 Identity { 1 key },
 } }
 
 record! { UnrepairedBlob { 1 row, 2 by, 3 version, 4 bucket_name } }
@@ -48,6 +49,7 @@ choice! { Answer {
     15 Blobs(1 rows, 2 next),
     16 Facts(1 facts),
     20 Unrepaired(1 rows, 2 next),
+    21 Identity(1 changes, 2 found),
 } }
 
 /// `1 entries, 2 truncated`.

@@ -419,6 +419,7 @@ fn questions_and_answers_come_back() {
     round_trip(&Query::Unrepaired { after: Some(blob().id), limit: 2 });
     round_trip(&Answer::Facts(RangeFacts::default()));
     round_trip(&Query::Blobs { after: Some(blob().id), limit: 2 });
+    round_trip(&Query::Identity { key: key.clone() });
     round_trip(&Answer::Get(Some((VersionRecord::Object(Box::new(object())), Some(Bytes::from_static(b"x"))))));
     round_trip(&Answer::Get(None));
     let entries = vec![Entry::Row(key.clone(), Box::new(object())), Entry::CommonPrefix("p/".into())];
@@ -434,6 +435,8 @@ fn questions_and_answers_come_back() {
     }
     round_trip(&Answer::Usage(usage()));
     let row = SystemRow { version: Ordinal(1), value: Bytes::new() };
+    round_trip(&Answer::Identity(7, Some(row.clone())));
+    round_trip(&Answer::Identity(0, None));
     round_trip(&Answer::SystemScan(vec![(key.clone(), row)], true));
     round_trip(&Answer::OwnsBlob(Ownership::Disowned));
     round_trip(&Answer::Reap(vec![(Bytes::from_static(b"row"), reap(), vec![blob()])]));

@@ -10,6 +10,7 @@
 mod blobs;
 mod degraded;
 mod encoding;
+mod identity;
 mod model;
 mod objects;
 mod recovery;

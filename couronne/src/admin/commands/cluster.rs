@@ -1,11 +1,13 @@
 //! `couronne status`, `cluster map`, `drive`, `policy`, `repair` and `scrub`.
 
 use couronne_admin::endpoints as at;
-use couronne_admin::types::{PolicyRequest, ReplaceRequest, UnrepairedObjects, UnrepairedRequest};
+use couronne_admin::types::{ReplaceRequest, StoragePolicyRequest, UnrepairedObjects, UnrepairedRequest};
 
 use super::super::render;
 use super::{CommandError, ask, find_server, print_json, say_all, say_done};
-use crate::cli::{DriveCommand, PolicyCommand, RepairCommand, RepairListArguments, ScrubCommand, StatusArguments};
+use crate::cli::{
+    DriveCommand, RepairCommand, RepairListArguments, ScrubCommand, StatusArguments, StoragePolicyCommand,
+};
 
 /// `couronne status`.
 pub(crate) async fn status(arguments: StatusArguments) -> Result<(), CommandError> {
@@ -46,27 +48,27 @@ pub(crate) async fn drive(command: DriveCommand) -> Result<(), CommandError> {
     }
 }
 
-/// `couronne policy ...`.
-pub(crate) async fn policy(command: PolicyCommand) -> Result<(), CommandError> {
+/// `couronne storage-policy ...`.
+pub(crate) async fn storage_policy(command: StoragePolicyCommand) -> Result<(), CommandError> {
     match command {
-        PolicyCommand::List(arguments) => {
-            let policies = find_server(&arguments.server)?.call(at::ListPolicies {}).await?;
+        StoragePolicyCommand::List(arguments) => {
+            let policies = find_server(&arguments.server)?.call(at::ListStoragePolicies {}).await?;
             if arguments.json {
                 return print_json(&policies);
             }
             say_all(&render::policies(&policies));
             Ok(())
         }
-        PolicyCommand::Create(arguments) => {
-            let request = PolicyRequest {
+        StoragePolicyCommand::Create(arguments) => {
+            let request = StoragePolicyRequest {
                 name: arguments.name,
                 redundancy: arguments.redundancy.to_string(),
                 survive_zone_loss: arguments.survive_zone_loss,
             };
-            say_done(&find_server(&arguments.server)?.send(at::CreatePolicy {}, &request).await?, arguments.json)
+            say_done(&find_server(&arguments.server)?.send(at::CreateStoragePolicy {}, &request).await?, arguments.json)
         }
-        PolicyCommand::SetDefault(arguments) => {
-            let call = at::SetDefaultPolicy { name: arguments.name };
+        StoragePolicyCommand::SetDefault(arguments) => {
+            let call = at::SetDefaultStoragePolicy { name: arguments.name };
             say_done(&find_server(&arguments.server)?.call(call).await?, arguments.json)
         }
     }

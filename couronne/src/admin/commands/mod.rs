@@ -4,6 +4,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod identity;
+pub(crate) mod keys;
 pub(crate) mod members;
 
 use couronne_admin::client::{AdminClient, ClientError, ClientTls};
@@ -43,12 +44,22 @@ pub(crate) enum CommandError {
     /// A gateway's data folder has neither.
     #[error("a gateway keeps the token that reads alone: ask at a storage node")]
     OfGateway,
+    /// A document that the command names cannot be read.
+    #[error("reading {0}: {1}")]
+    Document(String, std::io::Error),
     /// The settings were refused.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The server does not answer, or refuses.
     #[error(transparent)]
     Client(#[from] ClientError),
+}
+
+/// Reads a document that a flag names.
+fn document(path: &std::path::Path) -> Result<String, CommandError> {
+    #[allow(clippy::disallowed_methods, reason = "an operator's file, read by a command before it does anything")]
+    let read = std::fs::read_to_string(path);
+    read.map_err(|error| CommandError::Document(path.display().to_string(), error))
 }
 
 /// Finds the server that the flags mean.

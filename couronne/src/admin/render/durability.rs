@@ -2,7 +2,7 @@
 
 use super::safety;
 use super::text::{many, ranges};
-use couronne_admin::types::{ClusterStatus, Drive, PolicyPromise};
+use couronne_admin::types::{ClusterStatus, Drive, StoragePolicyPromise};
 
 /// What is in danger, the worst first.
 pub(super) fn lines(status: &ClusterStatus) -> Vec<String> {
@@ -97,9 +97,16 @@ fn is_anything_away(status: &ClusterStatus) -> bool {
 }
 
 /// What a policy can promise with the nodes and zones there are.
-pub(crate) fn promise(promise: &PolicyPromise) -> String {
-    let PolicyPromise { policy, nodes, zones, drives_survived, nodes_survived, zones_survived, zones_not_survived } =
-        promise;
+pub(crate) fn promise(promise: &StoragePolicyPromise) -> String {
+    let StoragePolicyPromise {
+        policy,
+        nodes,
+        zones,
+        drives_survived,
+        nodes_survived,
+        zones_survived,
+        zones_not_survived,
+    } = promise;
     if *nodes == 0 {
         return format!("{policy}: no drives yet");
     }

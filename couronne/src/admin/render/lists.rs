@@ -3,7 +3,7 @@
 use super::durability::promise;
 use super::text::{Table, bytes, duration, fill, many, ranges, since};
 use super::{drive_state, node_state, used};
-use couronne_admin::types::{ClusterStatus, Policy, TokenDetail, UnrepairedObject, UnrepairedObjects};
+use couronne_admin::types::{ClusterStatus, StoragePolicy, TokenDetail, UnrepairedObject, UnrepairedObjects};
 
 /// The processes.
 pub(crate) fn nodes(status: &ClusterStatus) -> Vec<String> {
@@ -50,7 +50,7 @@ pub(crate) fn drives(status: &ClusterStatus) -> Vec<String> {
 }
 
 /// The policies.
-pub(crate) fn policies(policies: &[Policy]) -> Vec<String> {
+pub(crate) fn policies(policies: &[StoragePolicy]) -> Vec<String> {
     let mut table = Table::default();
     for policy in policies {
         let demands = if policy.survive_zone_loss { "survives zones" } else { "" };

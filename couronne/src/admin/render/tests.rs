@@ -2,8 +2,8 @@
 
 use super::{drives, nodes, status};
 use couronne_admin::types::{
-    ClusterStatus, DegradedChunks, Doubt, DoubtKind, Drive, DriveState, Durability, Node, NodeRole, PolicyPromise,
-    Range, RangeFacts, Repair, Safety, Scrub, ScrubDrive,
+    ClusterStatus, DegradedChunks, Doubt, DoubtKind, Drive, DriveState, Durability, Node, NodeRole, Range, RangeFacts,
+    Repair, Safety, Scrub, ScrubDrive, StoragePolicyPromise,
 };
 
 const GIB: u64 = 1 << 30;
@@ -87,7 +87,7 @@ fn healthy() -> ClusterStatus {
         version: "0.1.0".to_owned(),
         now_ms: 10_000_000,
         durability: Durability { survives: 2, promised: 2, safety: safe(), ..Durability::default() },
-        promise: PolicyPromise {
+        promise: StoragePolicyPromise {
             policy: "ec:4+2".to_owned(),
             nodes: 6,
             zones: 3,
@@ -419,7 +419,7 @@ fn doubts_are_said() {
 #[test]
 fn promises() {
     let promise = |nodes, zones, survived: [usize; 3], not: &[&str]| {
-        super::promise(&PolicyPromise {
+        super::promise(&StoragePolicyPromise {
             policy: "p".to_owned(),
             nodes,
             zones,
@@ -446,7 +446,8 @@ fn a_lone_server() {
     (message.nodes, message.gateways) = (vec![node(1)], Vec::new());
     message.drives.truncate(2);
     message.drives.iter_mut().for_each(|drive| drive.node = "n1".to_owned());
-    message.promise = PolicyPromise { nodes: 1, zones: 1, nodes_survived: 0, zones_survived: 0, ..message.promise };
+    message.promise =
+        StoragePolicyPromise { nodes: 1, zones: 1, nodes_survived: 0, zones_survived: 0, ..message.promise };
     assert_eq!(
         status(&message),
         [

@@ -107,7 +107,7 @@ impl UnderWay {
         let on = Holder::new([Arc::clone(peer), Arc::clone(&key), Arc::clone(&link)]);
         self.0.connection.move_to(&on);
         behalf.is_known(vec![key, link, Arc::clone(peer)]);
-        let holder = behalf.holder([&*caller.account, ""]);
+        let holder = behalf.holder([&*caller.account().id, ""]);
         self.take_place(&holder).await?;
         Ok(holder)
     }

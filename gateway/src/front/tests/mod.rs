@@ -5,6 +5,7 @@ pub(crate) mod encrypted;
 mod fairness;
 mod floods;
 mod framing;
+mod long_requests;
 mod places;
 mod second_face;
 pub(crate) mod toy;
@@ -20,7 +21,10 @@ use tokio::sync::oneshot;
 use super::server::{ServerSettings, serve};
 use super::{Face, Faces, FrontSettings, Gateway};
 use crate::engine::{Bucket, CreateBucketRequest};
-use crate::identity::{CreateUser, Identity, IdentitySecrets, IdentitySettings, NewKey, RootCredentials, Secret};
+use crate::identity::{
+    ADMINISTRATOR_ACCESS, Grantee, Identity, IdentitySecrets, IdentitySettings, KeyOwner, KeySettings, NewKey, NewUser,
+    RootCredentials, Secret,
+};
 use crate::metrics::Metrics;
 use crate::testing::{FakeCluster, FakeShape};
 use toy::Toy;
@@ -49,10 +53,7 @@ impl World {
 
     pub(crate) async fn with(settings: crate::engine::Settings) -> Self {
         let cluster = FakeCluster::with_settings(&FakeShape::default(), settings);
-        let root = RootCredentials { access_key: "ROOT".into(), secret: Secret::new("root secret") };
-        let (sealing, settings) = (Secret::new([7; 32]), IdentitySettings::default());
-        let secrets = IdentitySecrets { root, retiring: None, sealing, opening: Vec::new() };
-        let identity = Identity::new(cluster.engine.clone(), secrets, settings).unwrap();
+        let identity = Identity::new(cluster.engine.clone(), secrets(), IdentitySettings::default()).unwrap();
         let owner = user(&identity, "acme").await;
         let other = user(&identity, "other").await;
         Self { cluster, identity, metrics: Arc::new(Metrics::new().unwrap()), owner, other }
@@ -85,14 +86,21 @@ impl World {
     }
 }
 
+fn secrets() -> IdentitySecrets {
+    let root = RootCredentials { access_key: "ROOT".into(), secret: Secret::new("root secret") };
+    IdentitySecrets { root, retiring: None, sealing: Secret::new([7; 32]), opening: Vec::new() }
+}
+
 async fn user(identity: &Identity, account: &str) -> Keys {
-    identity.create_account(account).await.unwrap();
+    let account = identity.create_account(account, None).await.unwrap();
     let key = NewKey {
-        access_key: format!("KEYOF{}", account.to_uppercase()).into(),
-        secret: Secret::new(format!("the.secret.of.{account}")),
+        access_key: format!("KEYOF{}", account.name.to_uppercase()).into(),
+        secret: Secret::new(format!("the.secret.of.{}", account.name)),
     };
-    let create = CreateUser { account: account.into(), user: "user".into(), admin: false, key: Some(key) };
-    let (_, key) = identity.create_user(create).await.unwrap();
+    identity.create_user(&account, NewUser::of_name("user")).await.unwrap();
+    let user = KeyOwner::User("user");
+    identity.attach_policy(&account, Grantee::User("user"), ADMINISTRATOR_ACCESS).await.unwrap();
+    let key = identity.create_key(&account, user, Some(key), KeySettings::default()).await.unwrap();
     Keys { access_key: key.access_key.to_string(), secret: String::from_utf8(key.secret.expose().to_vec()).unwrap() }
 }
 

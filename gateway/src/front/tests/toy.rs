@@ -73,6 +73,7 @@ impl From<Rejection> for ToyError {
             Rejection::UnknownExpectation => Self(StatusCode::EXPECTATION_FAILED, "unknown-expectation"),
             Rejection::TooManyHeaders => Self(StatusCode::BAD_REQUEST, "too-many-headers"),
             Rejection::AccessDenied => Self(StatusCode::FORBIDDEN, "not-yours"),
+            Rejection::CredentialGone => Self(StatusCode::FORBIDDEN, "gone"),
             Rejection::RulesKeepChanging => Self(StatusCode::SERVICE_UNAVAILABLE, "restless"),
             Rejection::Unresolved { .. } => Self(StatusCode::NOT_FOUND, "no-such-bucket"),
             Rejection::Engine(EngineError::Refused(Refusal::NoSuchKey)) => Self(StatusCode::NOT_FOUND, "no-such-note"),

@@ -36,6 +36,7 @@ pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Re
     let caller = credential
         .ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", signed.access_key()))?;
     let payload = verify(request, &signed, &caller, &gateway.face)?;
+    gateway.identity.note_use(&caller, "s3", gateway.face.region());
     Ok(Verified { caller, payload, link: signed.link() })
 }
 

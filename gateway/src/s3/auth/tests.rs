@@ -17,7 +17,8 @@ use super::*;
 use crate::engine::BodyError;
 use crate::front::face::DecoderStep;
 use crate::front::{RequestHead, RequestId};
-use crate::identity::{LastDerived, Secret};
+use crate::identity::{Account, CallerIdentity, CallerKind, CredentialSource, PublicAccessBlock, Secret};
+use couronne_metadata::ids::Ordinal;
 
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -25,16 +26,17 @@ const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const THEN: u64 = 1_369_353_600;
 
 fn caller() -> Credential {
-    Credential {
-        access_key: KEY.into(),
-        secret: Secret::new(SECRET),
-        account: "a".into(),
-        account_name: "a".into(),
-        user: "u".into(),
-        admin: true,
-        root: false,
-        derived: LastDerived::default(),
-    }
+    let account = Account {
+        id: "a".into(),
+        number: "123456789012".into(),
+        name: "a".into(),
+        email: None,
+        created: Ordinal(0),
+        block: PublicAccessBlock::default(),
+    };
+    let (kind, policies) = (CallerKind::Root, Vec::new());
+    let caller = CallerIdentity { account, kind, policies, boundary: None, session: None };
+    Credential::new(KEY.into(), Secret::new(SECRET), caller, CredentialSource::ClusterRoot)
 }
 
 fn verify_at(request: http::Request<()>, now_s: u64) -> Result<Payload> {

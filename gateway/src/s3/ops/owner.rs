@@ -19,12 +19,12 @@ pub struct Owner {
 impl Owner {
     /// The caller's own account.
     pub fn of_caller(caller: &Credential) -> Self {
-        Self { id: caller.account.clone(), name: caller.account_name.clone() }
+        Self { id: caller.account().id.clone(), name: caller.account().name.clone() }
     }
 
     /// The account that owns a bucket.
     pub async fn of_bucket(gateway: &Gateway<S3>, caller: &Credential, bucket: &Bucket) -> Result<Self> {
-        if bucket.entry.account == caller.account {
+        if bucket.entry.account == caller.account().id {
             return Ok(Self::of_caller(caller));
         }
         let account = gateway.identity.account_by_id(&bucket.entry.account).await?;

@@ -54,7 +54,7 @@ impl Handler for CreateBucket {
         let object_lock = authorized.operation().object_lock;
         let create = engine::CreateBucketRequest {
             name: name.into(),
-            account: authorized.caller().account.clone(),
+            account: authorized.caller().account().id.clone(),
             policy: None,
             // A lock guards versions, so it comes with them.
             versioning: if object_lock { Versioning::Enabled } else { Versioning::Off },

@@ -60,7 +60,7 @@ impl Handler for ListBuckets {
         let Self { prefix, after, limit, asked_region } = authorized.operation();
         let caller = authorized.caller();
         let list = engine::ListBucketsRequest {
-            account: caller.account.clone(),
+            account: caller.account().id.clone(),
             prefix: prefix.as_str().into(),
             after: after.as_str().into(),
             limit: *limit,

@@ -45,7 +45,7 @@ impl Handler for CreateMultipartUpload {
         let key = authorized.request().need_key()?;
         let create = CreateUpload {
             attributes: Attributes { owner: bucket.entry.account.clone(), ..operation.attributes.clone() },
-            initiator: authorized.caller().account.clone(),
+            initiator: authorized.caller().account().id.clone(),
             checksum: operation.checksum,
         };
         let upload = gateway.engine.create_upload(bucket, key, create).await?;

@@ -54,7 +54,7 @@ impl Handler for DeleteObject {
             version: operation.version,
             condition: operation.condition.clone(),
             bypass_governance: operation.bypass_governance,
-            owner: authorized.caller().account.clone(),
+            owner: authorized.caller().account().id.clone(),
         };
         let outcome = gateway.engine.delete(authorized.resources(), key, delete).await;
         let deleted = outcome.map_err(|error| {

@@ -70,6 +70,7 @@ impl Handler for DeleteObjects {
         }
         let targets: Vec<Result<Target>> = entries.iter().map(|entry| read_target(entry)).collect();
         let mut outcomes: Vec<Option<Result<ShownDeletion>>> = targets.iter().map(|_| None).collect();
+        authorized.refresh(gateway).await?;
         // What was done stays done: when the bucket's rules change midway, only the rest is repeated.
         while round(&authorized, gateway, &targets, &mut outcomes).await {
             authorized.renew(gateway).await?;
@@ -132,7 +133,7 @@ async fn delete(
         version: target.version,
         condition: target.condition.clone(),
         bypass_governance: authorized.operation().bypass_governance,
-        owner: authorized.caller().account.clone(),
+        owner: authorized.caller().account().id.clone(),
     };
     match gateway.engine.delete(authorized.resources(), &target.key, delete).await {
         Err(EngineError::StaleRules) => Err(StaleRules),

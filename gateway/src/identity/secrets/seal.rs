@@ -1,40 +1,43 @@
 //! Sealing of users' secret keys ([`couronne_base::seal`]), under keys that follow from secrets of the cluster.
 //!
-//! A secret key is sealed about its access key, account and user, so that it opens in no other row than its own. Several
+//! A secret key is sealed about its access key, account and owner, so that it opens in no other row than its own. Several
 //! secrets of the cluster may open, while they are changed; one seals.
 
 use bytes::Bytes;
 use couronne_base::seal::{NotSealed, SealKey, sealed_by};
 
-use super::rows::KeyRow;
-use super::{IdentityError, Secret};
+use couronne_metadata::system::identity::KeyRow;
+
+use super::secret::Secret;
+use crate::identity::IdentityError;
 
 /// Changing it makes every sealed secret unreadable.
 const PURPOSE: &str = "couronne 2026-11 sealing of access keys' secrets";
 
 /// Whose secret key it is.
 #[derive(Clone, Copy)]
-pub(super) struct SealedFor<'a> {
+pub(in crate::identity) struct SealedFor<'a> {
     pub(super) access_key: &'a str,
     /// The account's canonical id.
     pub(super) account: &'a str,
-    pub(super) user: &'a str,
+    /// The user's id, or the account's.
+    pub(super) owner: &'a str,
 }
 
 /// Seals and opens secret keys.
-pub(super) struct Sealer {
+pub(in crate::identity) struct Sealer {
     /// The first seals, all open.
     keys: Vec<SealKey>,
 }
 
 impl<'a> SealedFor<'a> {
     /// Whose secret key the row of an access key has.
-    pub(super) fn of(row: &'a KeyRow, access_key: &'a str) -> Self {
-        Self { access_key, account: &row.account_id, user: &row.user }
+    pub(in crate::identity) fn of(row: &'a KeyRow, access_key: &'a str) -> Self {
+        Self { access_key, account: &row.account_id, owner: &row.owner }
     }
 
     fn about(&self) -> [&[u8]; 3] {
-        [self.access_key, self.account, self.user].map(str::as_bytes)
+        [self.access_key, self.account, self.owner].map(str::as_bytes)
     }
 }
 
@@ -46,24 +49,24 @@ impl From<NotSealed> for IdentityError {
 
 impl Sealer {
     /// Seals under the first secret, and opens what any of them sealed.
-    pub(super) fn new(sealing: &Secret, opening: &[Secret]) -> Result<Self, IdentityError> {
+    pub(in crate::identity) fn new(sealing: &Secret, opening: &[Secret]) -> Result<Self, IdentityError> {
         let keys = std::iter::once(sealing).chain(opening).map(|secret| SealKey::derive(PURPOSE, secret.expose()));
         Ok(Self { keys: keys.collect::<Result<_, _>>()? })
     }
 
-    pub(super) fn seal(&self, of: SealedFor<'_>, secret: &Secret) -> Result<Bytes, IdentityError> {
+    pub(in crate::identity) fn seal(&self, of: SealedFor<'_>, secret: &Secret) -> Result<Bytes, IdentityError> {
         let newest = self.keys.first().ok_or(IdentityError::Sealed)?;
         Ok(newest.seal(&of.about(), secret.expose())?.into())
     }
 
-    pub(super) fn open(&self, of: SealedFor<'_>, sealed: &[u8]) -> Result<Secret, IdentityError> {
+    pub(in crate::identity) fn open(&self, of: SealedFor<'_>, sealed: &[u8]) -> Result<Secret, IdentityError> {
         let name = sealed_by(sealed);
         let key = self.keys.iter().find(|key| Some(key.name()) == name).ok_or(IdentityError::Sealed)?;
         Ok(Secret::new(key.open(&of.about(), sealed)?.as_slice()))
     }
 
     /// Whether this was sealed under the key that seals now.
-    pub(super) fn is_newest(&self, sealed: &[u8]) -> bool {
+    pub(in crate::identity) fn is_newest(&self, sealed: &[u8]) -> bool {
         self.keys.first().is_some_and(|newest| sealed_by(sealed) == Some(newest.name()))
     }
 }
@@ -72,7 +75,7 @@ impl Sealer {
 mod tests {
     use super::*;
 
-    const EVE: SealedFor<'_> = SealedFor { access_key: "AKEY", account: "acme", user: "eve" };
+    const EVE: SealedFor<'_> = SealedFor { access_key: "AKEY", account: "acme", owner: "eve" };
 
     fn sealer(sealing: u8, opening: &[u8]) -> Sealer {
         let secret = |byte: u8| Secret::new([byte; 32]);
@@ -89,8 +92,8 @@ mod tests {
         for other in [
             SealedFor { access_key: "BKEY", ..EVE },
             SealedFor { account: "evil", ..EVE },
-            SealedFor { user: "bob", ..EVE },
-            SealedFor { account: "acm", user: "eeve", ..EVE },
+            SealedFor { owner: "bob", ..EVE },
+            SealedFor { account: "acm", owner: "eeve", ..EVE },
         ] {
             assert!(sealing.open(other, &sealed).is_err());
         }

@@ -12,14 +12,14 @@ use couronne_base::fair::{Claim, OnBehalf, Patience, Pool, Short};
 use parking_lot::Mutex;
 
 /// A lookup under way.
-pub(super) struct Lookup {
+pub(in crate::identity) struct Lookup {
     _place: Claim,
     since: Duration,
     made: u64,
 }
 
 /// The bounds of lookups.
-pub(super) struct Lookups {
+pub(in crate::identity) struct Lookups {
     under_way: Pool,
     /// Keys that nobody had, by when they were looked up: the steady clock, before it was.
     unknown: Mutex<HashMap<Box<str>, Duration>>,
@@ -31,7 +31,7 @@ pub(super) struct Lookups {
 
 impl Lookups {
     /// So many under way, for which a request waits so long; so many unknown keys kept in memory for so long.
-    pub(super) fn new(lookups_max: usize, wait_ms: u64, age_max_ms: u64, unknown_max: usize) -> Self {
+    pub(in crate::identity) fn new(lookups_max: usize, wait_ms: u64, age_max_ms: u64, unknown_max: usize) -> Self {
         let give_up_after = Duration::from_millis(wait_ms);
         // They are our own work: nobody is cut.
         let patience = Patience { cut_after: give_up_after, cuts_own: false, give_up_after };
@@ -45,7 +45,7 @@ impl Lookups {
     }
 
     /// Begins the lookup of the request that this task carries out, perhaps after a wait.
-    pub(super) async fn begin(&self, now: Duration) -> Result<Lookup, Short> {
+    pub(in crate::identity) async fn begin(&self, now: Duration) -> Result<Lookup, Short> {
         let OnBehalf { cut, peer, .. } = OnBehalf::of_task();
         let mut place = self.under_way.claim(&peer, 1, &cut);
         place.take(1).await?;
@@ -54,12 +54,12 @@ impl Lookups {
     }
 
     /// Whether nobody had this key a short while ago.
-    pub(super) fn is_unknown(&self, access_key: &str, now: Duration) -> bool {
+    pub(in crate::identity) fn is_unknown(&self, access_key: &str, now: Duration) -> bool {
         self.unknown.lock().get(access_key).is_some_and(|since| now.saturating_sub(*since) < self.age_max)
     }
 
     /// The lookup found that nobody has this key.
-    pub(super) fn remember(&self, access_key: &str, lookup: &Lookup) {
+    pub(in crate::identity) fn remember(&self, access_key: &str, lookup: &Lookup) {
         let mut unknown = self.unknown.lock();
         let since = lookup.since;
         // One that was made meanwhile may have been missed.
@@ -76,7 +76,7 @@ impl Lookups {
     }
 
     /// A key was made: what was unknown may be known.
-    pub(super) fn forget_all(&self) {
+    pub(in crate::identity) fn forget_all(&self) {
         let mut unknown = self.unknown.lock();
         self.made.fetch_add(1, Ordering::AcqRel);
         unknown.clear();

@@ -4,6 +4,8 @@
 //! alone.
 //! Must not know: how a command is carried out.
 
+mod identities;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -14,6 +16,12 @@ use crate::admin_address::{AdminAddress, NoAdminAddress};
 use crate::bench::arguments::BenchArguments;
 use crate::secret_argument::SecretArgument;
 use crate::settings::{Settings, SettingsError};
+pub(crate) use identities::{
+    AccountArguments, AccountCommand, AccountCreateArguments, ChosenKeyArguments, GroupCommand, GroupMemberArguments,
+    KeyArguments, KeyCommand, KeyCreateArguments, KeyListArguments, KeyRotateArguments, MemberArguments,
+    NewGroupArguments, NewPolicyArguments, NewRoleArguments, PolicyCommand, PolicyHolderArguments, RoleCommand,
+    UserCommand, UserCreateArguments,
+};
 
 /// S3 object storage, from a laptop to racks.
 #[derive(Parser)]
@@ -44,9 +52,9 @@ pub(crate) enum Command {
     /// Show drives, and replace those that died.
     #[command(subcommand)]
     Drive(DriveCommand),
-    /// Show and make storage policies.
+    /// Show and make storage policies: how objects are kept.
     #[command(subcommand)]
-    Policy(PolicyCommand),
+    StoragePolicy(StoragePolicyCommand),
     /// Show how repair gets on, or begin it.
     #[command(subcommand)]
     Repair(RepairCommand),
@@ -59,9 +67,18 @@ pub(crate) enum Command {
     /// Manage the users of an account.
     #[command(subcommand)]
     User(UserCommand),
-    /// Make further access keys of a user, and delete them.
+    /// Manage the groups of users of an account.
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Manage the roles of an account.
+    #[command(subcommand)]
+    Role(RoleCommand),
+    /// Manage access keys, of users and of the roots of accounts.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Manage the access policies of an account: what its users, groups and roles may do.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Show the secrets that a data folder keeps for its operator, and change those of the cluster.
     #[command(subcommand, name = "secrets", visible_alias = "secret")]
     Secret(SecretCommand),
@@ -322,20 +339,20 @@ pub(crate) struct DriveReplaceArguments {
     pub(crate) server: ServerArguments,
 }
 
-/// `couronne policy ...`
+/// `couronne storage-policy ...`
 #[derive(Subcommand)]
-pub(crate) enum PolicyCommand {
+pub(crate) enum StoragePolicyCommand {
     /// List the policies, and what each can promise with the nodes there are.
     List(StatusArguments),
     /// Make a policy over all drives.
-    Create(PolicyCreateArguments),
+    Create(StoragePolicyCreateArguments),
     /// Have new buckets that name no policy get this one.
-    SetDefault(PolicyDefaultArguments),
+    SetDefault(StoragePolicyDefaultArguments),
 }
 
-/// Flags of `couronne policy create`.
+/// Flags of `couronne storage-policy create`.
 #[derive(Args)]
-pub(crate) struct PolicyCreateArguments {
+pub(crate) struct StoragePolicyCreateArguments {
     /// Name of the policy
     pub(crate) name: String,
     /// single, replicated:N or ec:K+M
@@ -351,9 +368,9 @@ pub(crate) struct PolicyCreateArguments {
     pub(crate) server: ServerArguments,
 }
 
-/// Flags of `couronne policy set-default`.
+/// Flags of `couronne storage-policy set-default`.
 #[derive(Args)]
-pub(crate) struct PolicyDefaultArguments {
+pub(crate) struct StoragePolicyDefaultArguments {
     /// Name of the policy
     pub(crate) name: String,
     /// Print JSON
@@ -400,31 +417,6 @@ pub(crate) enum ScrubCommand {
     Status(StatusArguments),
     /// Begin a round now.
     Start(StatusArguments),
-}
-
-/// `couronne account ...`
-#[derive(Subcommand)]
-pub(crate) enum AccountCommand {
-    /// Make an account.
-    Create(AccountArguments),
-    /// List the accounts.
-    List(StatusArguments),
-    /// Show an account and its users.
-    Show(AccountArguments),
-    /// Delete an account that has neither users nor buckets.
-    Delete(AccountArguments),
-}
-
-/// Flags of the commands on one account.
-#[derive(Args)]
-pub(crate) struct AccountArguments {
-    /// Name of the account
-    pub(crate) name: String,
-    #[command(flatten)]
-    pub(crate) server: ServerArguments,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `couronne secrets ...`
@@ -498,86 +490,6 @@ pub(crate) enum ClockCommand {
     /// Say that the clocks are right: what a leap forward halted goes on, and the time by which object locks are judged
     /// catches up.
     Confirm(StatusArguments),
-}
-
-/// `couronne user ...`
-#[derive(Subcommand)]
-pub(crate) enum UserCommand {
-    /// Make a user and print its keys, which are shown only now.
-    Create(UserCreateArguments),
-    /// Delete a user and all its access keys.
-    Delete(UserArguments),
-}
-
-/// Flags of `couronne user delete`.
-#[derive(Args)]
-pub(crate) struct UserArguments {
-    /// Name of the account
-    pub(crate) account: String,
-    /// Name of the user
-    pub(crate) user: String,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) server: ServerArguments,
-}
-
-/// `couronne key ...`
-#[derive(Subcommand)]
-pub(crate) enum KeyCommand {
-    /// Make another access key of a user and print it with its secret key, which is shown only now.
-    Create(KeyCreateArguments),
-    /// Delete an access key of a user.
-    Delete(KeyDeleteArguments),
-}
-
-/// Flags of `couronne key create`.
-#[derive(Args)]
-pub(crate) struct KeyCreateArguments {
-    #[command(flatten)]
-    pub(crate) of: UserArguments,
-    /// Access key, instead of a random one; takes a secret key as well
-    #[arg(long, value_name = "K")]
-    pub(crate) access_key: Option<String>,
-    /// Secret key, instead of a random one: `-` to read it from standard input, `@FILE` from a file
-    /// [env: COURONNE_USER_SECRET_KEY, with --access-key]
-    #[arg(long, value_name = "S", requires = "access_key")]
-    pub(crate) secret_key: Option<SecretArgument>,
-}
-
-/// Flags of `couronne key delete`.
-#[derive(Args)]
-pub(crate) struct KeyDeleteArguments {
-    #[command(flatten)]
-    pub(crate) of: UserArguments,
-    /// The access key
-    #[arg(value_name = "KEY")]
-    pub(crate) key: String,
-}
-
-/// Flags of `couronne user create`.
-#[derive(Args)]
-pub(crate) struct UserCreateArguments {
-    /// Name of the account
-    pub(crate) account: String,
-    /// Name of the user
-    pub(crate) user: String,
-    /// Note the user as one who administers its account; until there are policies all users of an account may do the same
-    #[arg(long)]
-    pub(crate) admin: bool,
-    /// Access key, instead of a random one; takes a secret key as well
-    #[arg(long, value_name = "K")]
-    pub(crate) access_key: Option<String>,
-    /// Secret key, instead of a random one: `-` to read it from standard input, `@FILE` from a file
-    /// [env: COURONNE_USER_SECRET_KEY, with --access-key]
-    #[arg(long, value_name = "S", requires = "access_key")]
-    pub(crate) secret_key: Option<SecretArgument>,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) server: ServerArguments,
 }
 
 impl ServerArguments {
@@ -773,6 +685,20 @@ mod tests {
         assert!(ServerArguments::default().choice(|_| Some("nonsense".to_owned())).is_err());
     }
 
+    #[test]
+    fn a_key_is_of_a_user_or_of_the_root_and_a_policy_is_attached_to_one_thing() {
+        let is_taken = |words: &[&str]| CommandLine::try_parse_from([&["couronne"], words].concat()).is_ok();
+        for command in ["create", "list"] {
+            assert!(is_taken(&["key", command, "a", "u"]) && is_taken(&["key", command, "a", "--root"]));
+            assert!(!is_taken(&["key", command, "a"]) && !is_taken(&["key", command, "a", "u", "--root"]));
+        }
+        for command in ["attach", "detach"] {
+            let with = |words: &[&str]| is_taken(&[&["policy", command, "a", "p"], words].concat());
+            assert!(with(&["--user", "u"]) && with(&["--group", "g"]) && with(&["--role", "r"]));
+            assert!(!with(&[]) && !with(&["--user", "u", "--role", "r"]) && !with(&["--user", "u", "--group", "g"]));
+        }
+    }
+
     /// Secrets need not stand in the arguments, which others on the machine see.
     #[test]
     fn secrets_are_read_from_input_and_files() {
@@ -780,8 +706,8 @@ mod tests {
             let line = CommandLine::parse_from(["couronne"].iter().chain(words));
             match line.command {
                 Command::Cluster(ClusterCommand::Join(arguments)) => Some(arguments.token),
-                Command::User(UserCommand::Create(arguments)) => arguments.secret_key,
-                Command::Key(KeyCommand::Create(arguments)) => arguments.secret_key,
+                Command::User(UserCommand::Create(arguments)) => arguments.key.secret_key,
+                Command::Key(KeyCommand::Create(arguments)) => arguments.key.secret_key,
                 Command::Bench(arguments) => arguments.secret_key,
                 _ => None,
             }

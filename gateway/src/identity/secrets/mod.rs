@@ -4,12 +4,19 @@
 //! Promises: a request sees the secrets of one moment; those that were changed count from the next request on.
 //! Must not know: where the secrets come from.
 
+mod seal;
+mod secret;
+
 use std::sync::Arc;
 
-use super::rows::{self, KeyRow};
-use super::seal::{SealedFor, Sealer};
-use super::{Account, Credential, Identity, IdentityError, LastDerived, ROOT_ACCOUNT, Secret};
 use couronne_metadata::command::Expect;
+use couronne_metadata::system::identity::{self as at, KeyRow};
+
+use super::principal::{CallerIdentity, CallerKind};
+use super::rows::listed;
+use super::{Account, Credential, CredentialSource, Identity, IdentityError};
+pub(super) use seal::{SealedFor, Sealer};
+pub use secret::Secret;
 
 /// Rows that are looked at at a time.
 const PAGE: u32 = 200;
@@ -72,7 +79,7 @@ impl Identity {
     /// From now on these secrets count, and no others.
     pub fn change_secrets(&self, secrets: IdentitySecrets) -> Result<(), IdentityError> {
         self.secrets.store(Arc::new(Ready::new(secrets, &self.root_account())?));
-        self.credentials.forget_all();
+        self.rows.forget_all();
         Ok(())
     }
 
@@ -81,9 +88,9 @@ impl Identity {
     pub async fn seal_anew(&self) -> Result<u64, IdentityError> {
         let (mut after, mut count) = (String::new(), 0);
         loop {
-            let (page, more) = self.rows().scan(&rows::key(""), &after, PAGE).await?;
+            let (page, more) = self.rows.scan(&at::key(""), &after, PAGE).await?;
             for (access_key, row) in &page {
-                if rows::listed::<KeyRow>("key", access_key, row).is_none() {
+                if listed::<KeyRow>("key", access_key, row).is_none() {
                     continue;
                 }
                 match self.seal_key_anew(access_key).await {
@@ -106,12 +113,12 @@ impl Identity {
     pub async fn delete_unopened_keys(&self) -> Result<u64, IdentityError> {
         let (mut after, mut count) = (String::new(), 0);
         loop {
-            let (page, more) = self.rows().scan(&rows::key(""), &after, PAGE).await?;
+            let (page, more) = self.rows.scan(&at::key(""), &after, PAGE).await?;
             for (access_key, row) in &page {
-                let Some(row) = rows::listed::<KeyRow>("key", access_key, row) else { continue };
+                let Some(row) = listed::<KeyRow>("key", access_key, row) else { continue };
                 let opened = self.secrets.load().sealer.open(SealedFor::of(&row, access_key), &row.sealed);
                 if matches!(opened, Err(IdentityError::Sealed)) {
-                    self.remove_key(&row.account_id, &row.user, access_key).await?;
+                    self.remove_key(&row.owner, access_key).await?;
                     count += 1;
                 }
             }
@@ -124,7 +131,7 @@ impl Identity {
 
     /// Seals one anew; whether that was to be done. One that is deleted meanwhile stays deleted.
     async fn seal_key_anew(&self, access_key: &str) -> Result<bool, IdentityError> {
-        while let Some((row, version)) = self.rows().get::<KeyRow>(rows::key(access_key)).await? {
+        while let Some((row, version)) = self.rows.get::<KeyRow>(at::key(access_key)).await? {
             let secrets = self.secrets.load_full();
             if secrets.sealer.is_newest(&row.sealed) {
                 return Ok(false);
@@ -132,7 +139,7 @@ impl Identity {
             let secret = secrets.sealer.open(SealedFor::of(&row, access_key), &row.sealed)?;
             let sealed = secrets.sealer.seal(SealedFor::of(&row, access_key), &secret)?;
             let anew = KeyRow { sealed, ..row };
-            if self.rows().put(rows::key(access_key), Expect::Version(version), &anew).await? {
+            if self.rows.put(at::key(access_key), Expect::Version(version), &anew).await? {
                 return Ok(true);
             }
         }
@@ -141,14 +148,8 @@ impl Identity {
 }
 
 fn credential(root: RootCredentials, account: &Account) -> Arc<Credential> {
-    Arc::new(Credential {
-        access_key: root.access_key,
-        secret: root.secret,
-        account: account.id.clone(),
-        account_name: account.name.clone(),
-        user: ROOT_ACCOUNT.into(),
-        admin: true,
-        root: true,
-        derived: LastDerived::default(),
-    })
+    let RootCredentials { access_key, secret } = root;
+    let (account, kind) = (account.clone(), CallerKind::Root);
+    let caller = CallerIdentity { account, kind, policies: Vec::new(), boundary: None, session: None };
+    Arc::new(Credential::new(access_key, secret, caller, CredentialSource::ClusterRoot))
 }
