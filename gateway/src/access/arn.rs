@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn arns_are_split_at_five_colons() {
         assert_eq!(split("arn:aws:s3:::b/a:b"), Some(["arn", "aws", "s3", "", "", "b/a:b"]));
-        for wrong in ["", "arn", "arn:aws:s3::b", "urn:aws:s3:::b"] {
+        for wrong in ["", "arn", "arn:aws:sqs::b", "urn:aws:sqs:::b"] {
             assert_eq!(split(wrong), None, "{wrong}");
         }
         let pattern = "arn:aws:iam::1:user/${aws:username}:x";

@@ -13,7 +13,7 @@ use super::context::{ConditionContext, KeyValues};
 use super::key::ConditionKey;
 use super::policy::Inquiry;
 use super::principal::Principal;
-use super::question::{ObjectFacts, Question, Resource, Target};
+use super::question::{ObjectFacts, Question, Resource, TargetFacts};
 
 /// What of an object has to be read before a question can be answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,8 +73,8 @@ impl<'q, 'a> Asked<'q, 'a> {
 
     fn resource_account(&self) -> arn::AccountNumber {
         match &self.question.target {
-            Target::Bucket(bucket) => bucket.owner.number,
-            Target::Role { account, .. } | Target::Account(account) => account.number,
+            TargetFacts::Bucket(bucket) => bucket.owner.number,
+            TargetFacts::Role { account, .. } | TargetFacts::Account(account) => account.number,
         }
     }
 

@@ -12,7 +12,7 @@ use super::acl::{self, AclOf, Grantee};
 use super::asked::{Asked, ObjectNeeds};
 use super::policy::{Inquiry as _, Reach, StoredPolicy};
 use super::principal::{AccountRef, Principal};
-use super::question::{AttachedPolicy, BucketFacts, ObjectFacts, Question, Resource, Rights, Target};
+use super::question::{AttachedPolicy, BucketFacts, ObjectFacts, Question, Resource, Rights, TargetFacts};
 use super::reason::{PolicyRole, Reason, StatementRef};
 
 /// The answer.
@@ -53,9 +53,11 @@ fn is_owner_undisputed(question: &Question<'_>) -> bool {
     let Principal::Root(account) = question.principal else { return false };
     let Rights { identity: [], boundary: None, session: None, .. } = question.rights else { return false };
     match &question.target {
-        Target::Bucket(bucket) => bucket.policy.is_none() && !bucket.ownership.acls_count() && bucket.owner == account,
-        Target::Account(owner) => *owner == account,
-        Target::Role { .. } => false,
+        TargetFacts::Bucket(bucket) => {
+            bucket.policy.is_none() && !bucket.ownership.acls_count() && bucket.owner == account
+        }
+        TargetFacts::Account(owner) => *owner == account,
+        TargetFacts::Role { .. } => false,
     }
 }
 
@@ -66,14 +68,14 @@ fn weigh<'a>(asked: &Asked<'_, 'a>) -> Weighed<'a> {
     let question = asked.question;
     let own = OwnSide::ask(asked)?;
     match question.target {
-        Target::Account(account) => own.weigh_in(&question.principal, account, None),
-        Target::Role { account, trust } => {
+        TargetFacts::Account(account) => own.weigh_in(&question.principal, account, None),
+        TargetFacts::Role { account, trust } => {
             let grant = ask_one(asked, PolicyRole::Resource, trust)?;
             // Even an account's root needs the trust policy.
             let (reach, reason) = grant.ok_or(Reason::NoResourceAllows)?;
             own.weigh_in(&question.principal, account, Some((reach, reason)))
         }
-        Target::Bucket(bucket) => weigh_bucket(asked, &own, &bucket),
+        TargetFacts::Bucket(bucket) => weigh_bucket(asked, &own, &bucket),
     }
 }
 

@@ -30,5 +30,5 @@ pub use condition::ConditionFault;
 pub use decision::{Decision, decide};
 pub use ownership::ObjectOwnership;
 pub use public_access::PublicAccessBlock;
-pub use question::{AttachedPolicy, BucketFacts, ObjectFacts, Question, Resource, Rights, Target};
+pub use question::{AttachedPolicy, BucketFacts, ObjectFacts, Question, Resource, Rights, TargetFacts};
 pub use reason::{PolicyRole, Reason, StatementRef};

@@ -68,7 +68,7 @@ pub struct BucketFacts<'a> {
 
 /// To what the resource belongs, and the policy that stands with it.
 #[derive(Clone, Copy, Debug)]
-pub enum Target<'a> {
+pub enum TargetFacts<'a> {
     /// A bucket, or an object in it.
     Bucket(BucketFacts<'a>),
     /// A role, to take it. Its trust policy has to allow that to any principal, the account's root too.
@@ -112,7 +112,7 @@ pub struct Question<'a> {
     /// On what it is.
     pub resource: Resource<'a>,
     /// To what that belongs.
-    pub target: Target<'a>,
+    pub target: TargetFacts<'a>,
     /// The object that it is on.
     pub object: ObjectFacts<'a>,
     /// The values of the keys that only the request can tell.

@@ -23,11 +23,11 @@ pub(super) struct Syntax {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Template {
     text: Box<str>,
-    parts: Parts,
+    parts: TemplateParts,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Parts {
+enum TemplateParts {
     /// There are no variables.
     Fixed(Vec<Piece<Box<str>>>),
     Variable(Vec<Part>),
@@ -48,8 +48,8 @@ impl Template {
             Part::Variable { .. } => None,
         });
         let parts = match pieces.collect() {
-            Some(pieces) => Parts::Fixed(pieces),
-            None => Parts::Variable(parts),
+            Some(pieces) => TemplateParts::Fixed(pieces),
+            None => TemplateParts::Variable(parts),
         };
         Self { text: text.into(), parts }
     }
@@ -62,26 +62,28 @@ impl Template {
     /// Whether it matches one text only, whatever the request.
     pub(super) fn is_fixed(&self) -> bool {
         match &self.parts {
-            Parts::Fixed(pieces) => pieces.iter().all(|piece| matches!(piece, Piece::Text(_))),
-            Parts::Variable(_) => false,
+            TemplateParts::Fixed(pieces) => pieces.iter().all(|piece| matches!(piece, Piece::Text(_))),
+            TemplateParts::Variable(_) => false,
         }
     }
 
     /// Whether it is `*` and matches everything.
     pub(super) fn is_everything(&self) -> bool {
-        matches!(&self.parts, Parts::Fixed(pieces) if pattern::is_everything(pieces))
+        matches!(&self.parts, TemplateParts::Fixed(pieces) if pattern::is_everything(pieces))
     }
 
     /// Whether a variable stands in it.
     pub(super) const fn has_variables(&self) -> bool {
-        matches!(self.parts, Parts::Variable(_))
+        matches!(self.parts, TemplateParts::Variable(_))
     }
 
     /// Whether all of `value` matches.
     pub(super) fn matches(&self, value: &str, context: &dyn ConditionContext) -> bool {
         match &self.parts {
-            Parts::Fixed(pieces) => pattern::matches(pieces, value),
-            Parts::Variable(parts) => resolve(parts, context).is_some_and(|pieces| pattern::matches(&pieces, value)),
+            TemplateParts::Fixed(pieces) => pattern::matches(pieces, value),
+            TemplateParts::Variable(parts) => {
+                resolve(parts, context).is_some_and(|pieces| pattern::matches(&pieces, value))
+            }
         }
     }
 
@@ -89,8 +91,8 @@ impl Template {
     pub(super) fn equals_ignoring_case(&self, value: &str, context: &dyn ConditionContext) -> bool {
         let same = |text: &str| text.to_lowercase() == value.to_lowercase();
         match &self.parts {
-            Parts::Fixed(pieces) => same(&text_of(pieces)),
-            Parts::Variable(parts) => resolve(parts, context).is_some_and(|pieces| same(&text_of(&pieces))),
+            TemplateParts::Fixed(pieces) => same(&text_of(pieces)),
+            TemplateParts::Variable(parts) => resolve(parts, context).is_some_and(|pieces| same(&text_of(&pieces))),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::access::arn::AccountNumber;
 use crate::access::context::NoKeys;
 use crate::access::principal::{AccountRef, Principal};
 use crate::access::{
-    self, BucketFacts, ObjectFacts, ObjectOwnership, PublicAccessBlock, Question, Resource, Rights, Target,
+    self, BucketFacts, ObjectFacts, ObjectOwnership, PublicAccessBlock, Question, Resource, Rights, TargetFacts,
 };
 use crate::engine::EngineError;
 use crate::identity::Credential;
@@ -158,7 +158,7 @@ fn decide<H: Handler>(
             rights: Rights::default(),
             action,
             resource: Resource::Bucket(&bucket.name),
-            target: Target::Bucket(BucketFacts {
+            target: TargetFacts::Bucket(BucketFacts {
                 owner: account(&bucket.entry.account),
                 policy: None,
                 acl: None,

@@ -11,8 +11,8 @@ const ROLE: &str = r#"{"AWS":"arn:aws:iam::111122223333:role/r"}"#;
 const SESSION: &str = r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/r/s"}"#;
 const FEDERATED: &str = r#"{"AWS":"arn:aws:sts::111122223333:federated-user/f"}"#;
 
-fn get(principal: Principal<'static>) -> Ask {
-    Ask::new(principal, "s3:GetObject")
+fn get(principal: Principal<'static>) -> AccessCase {
+    AccessCase::new(principal, "s3:GetObject")
 }
 
 /// Allows something else.
@@ -121,7 +121,7 @@ fn the_policies_of_an_access_key_narrow_everything() {
         let ask =
             |key| get(principal).identity(&allow_all()).policy(&allow_to(BOB)).session(&[&narrow]).on("b", Some(key));
         assert!(ask("mine/x").allows() && !ask("yours").allows());
-        let policy = Ask::new(principal, "s3:PutBucketPolicy").session(&[&narrow]).on("b", None);
+        let policy = AccessCase::new(principal, "s3:PutBucketPolicy").session(&[&narrow]).on("b", None);
         assert!(!policy.allows());
     }
 }
@@ -129,11 +129,11 @@ fn the_policies_of_an_access_key_narrow_everything() {
 #[test]
 fn a_policy_cannot_lock_its_owner_out() {
     for action in ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"] {
-        let ask = |principal| Ask::new(principal, action).on("b", None).policy(&deny_to("\"*\""));
+        let ask = |principal| AccessCase::new(principal, action).on("b", None).policy(&deny_to("\"*\""));
         assert!(ask(root(A)).allows(), "{action}");
         assert!(!ask(root(B)).allows() && !ask(user(A, "bob")).identity(&allow_all()).allows(), "{action}");
     }
-    assert!(!Ask::new(root(A), "s3:GetBucketAcl").on("b", None).policy(&deny_to("\"*\"")).allows());
+    assert!(!AccessCase::new(root(A), "s3:GetBucketAcl").on("b", None).policy(&deny_to("\"*\"")).allows());
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_service_acts_for_a_resource() {
     let elements =
         r#""Principal":{"Service":"logging.s3.amazonaws.com"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*","#;
     let policy = policy("Allow", &format!("{elements}{conditions}"));
-    let put = |principal| Ask::new(principal, "s3:PutObject").policy(&policy);
+    let put = |principal| AccessCase::new(principal, "s3:PutObject").policy(&policy);
     assert!(put(logs).allows());
     assert!(!put(service("logging.s3.amazonaws.com", "arn:aws:s3:::other")).allows());
     assert!(!put(service("s3.amazonaws.com", "arn:aws:s3:::source")).allows());
@@ -192,7 +192,7 @@ fn a_role_is_taken_by_leave_of_its_trust_policy_alone() {
         let identity: Vec<_> = identity.iter().map(|text| StoredPolicy::read(text)).collect();
         let identity: Vec<_> = identity.iter().map(|policy| AttachedPolicy { name: "", policy }).collect();
         let rights = Rights { identity: &identity, ..Rights::default() };
-        let target = Target::Role { account: account(A), trust: AttachedPolicy { name: "r", policy: &trust } };
+        let target = TargetFacts::Role { account: account(A), trust: AttachedPolicy { name: "r", policy: &trust } };
         let resource = Resource::Arn("arn:aws:iam::111122223333:role/r");
         let (object, request) = (ObjectFacts::None, &crate::access::context::NoKeys);
         decide(&Question { principal, rights, action: "sts:AssumeRole", resource, target, object, request, now_ms: 0 })

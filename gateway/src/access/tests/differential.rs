@@ -192,12 +192,12 @@ prop_compose! {
         ],
         object in object(),
         keys in request_keys(),
-    ) -> Ask {
+    ) -> AccessCase {
         let acl = acl.map(|acl| acl.grants(AclOf::Bucket, account(A).canonical, account(A).canonical));
         let block = PublicAccessBlock { ignore_public_acls: ignore, ..PublicAccessBlock::default() };
         let object = if key.is_some() { object } else { TestObject::None };
-        let ask = Ask::new(principal, action).on("b", key).object(object);
-        Ask { identity, boundary, session, policy, acl, ownership, block, keys, ..ask }
+        let ask = AccessCase::new(principal, action).on("b", key).object(object);
+        AccessCase { identity, boundary, session, policy, acl, ownership, block, keys, ..ask }
     }
 }
 
@@ -252,6 +252,6 @@ fn the_alphabet_meets_often() {
     use proptest::strategy::ValueTree as _;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let asks = (0..2_000).map(|_| ask().new_tree(&mut runner).unwrap().current());
-    let allowed = asks.filter(Ask::allows).count();
+    let allowed = asks.filter(AccessCase::allows).count();
     assert!((200..1_800).contains(&allowed), "{allowed} of 2,000 are allowed");
 }

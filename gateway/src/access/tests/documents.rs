@@ -167,8 +167,8 @@ fn policies_of_identities_are_refused_in_the_words_of_iam() {
     assert_eq!(of_identity(&[("Action", "\"s3:List:Bucket\"")]), "Actions/Condition can contain only one colon.");
     let resource = "Resource invalid resource must be in ARN format or \"*\".";
     assert_eq!(of_identity(&[("Resource", "\"invalid resource\"")]), resource);
-    let partition = "Partition \"error\" is not valid for resource \"arn:error:s3:::example_bucket\".";
-    assert_eq!(of_identity(&[("Resource", "\"arn:error:s3:::example_bucket\"")]), partition);
+    let partition = "Partition \"error\" is not valid for resource \"arn:error:sqs:::queue\".";
+    assert_eq!(of_identity(&[("Resource", "\"arn:error:sqs:::queue\"")]), partition);
     assert_eq!(of_identity(&[("Resource", "\"arn:aws:s3::example_bucket\"")]), "The policy failed legacy parsing");
     assert_eq!(
         of_identity(&[("Condition", r#"{"DateGreaterThan":{"aws:CurrentTime":"sdfdsf"}}"#)]),

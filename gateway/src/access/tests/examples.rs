@@ -32,9 +32,9 @@ fn writes_without_encryption_by_a_key_are_denied() {
         r#"{"Sid":"DenyObjectsThatAreNotSSEKMS","Principal":"*","Effect":"Deny","Action":"s3:PutObject",
             "Resource":"arn:aws:s3:::b/*","Condition":{"Null":{"s3:x-amz-server-side-encryption-aws-kms-key-id":"true"}}}"#,
     );
-    let put = |policy: &str| Ask::new(root(A), "s3:PutObject").policy(policy);
+    let put = |policy: &str| AccessCase::new(root(A), "s3:PutObject").policy(policy);
     let key = "arn:aws:kms:us-east-2:111122223333:key/01234567-89ab-cdef-0123-456789abcdef";
-    let by = |ask: Ask, key: &str| ask.key_value("s3:x-amz-server-side-encryption-aws-kms-key-id", &[key]);
+    let by = |ask: AccessCase, key: &str| ask.key_value("s3:x-amz-server-side-encryption-aws-kms-key-id", &[key]);
     assert!(!put(&null).allows() && by(put(&null), key).allows());
     let specific = of_bucket(
         "b",
@@ -56,10 +56,10 @@ fn accounts_may_write_with_a_canned_acl() {
             "Action":["s3:PutObject","s3:PutObjectAcl"],"Resource":"arn:aws:s3:::b/*",
             "Condition":{"StringEquals":{"s3:x-amz-acl":["public-read"]}}}"#,
     );
-    let put = |acl: &str| Ask::new(root(B), "s3:PutObject").policy(&policy).key_value("s3:x-amz-acl", &[acl]);
+    let put = |acl: &str| AccessCase::new(root(B), "s3:PutObject").policy(&policy).key_value("s3:x-amz-acl", &[acl]);
     assert!(put("public-read").allows() && !put("private").allows());
-    assert!(!Ask::new(root(B), "s3:PutObject").policy(&policy).allows());
-    assert!(!Ask { action: "s3:GetObject".to_owned(), ..put("public-read") }.allows());
+    assert!(!AccessCase::new(root(B), "s3:PutObject").policy(&policy).allows());
+    assert!(!AccessCase { action: "s3:GetObject".to_owned(), ..put("public-read") }.allows());
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn objects_are_read_and_tagged_by_their_tags() {
             "Condition":{"StringEquals":{"s3:ExistingObjectTag/environment":"production"}}}"#,
     );
     let john = role_session(A, "JohnDoe", "s");
-    let get = |object| Ask::new(john, "s3:GetObject").policy(&read).object(object);
+    let get = |object| AccessCase::new(john, "s3:GetObject").policy(&read).object(object);
     assert!(get(TestObject::tagged("environment", "production")).allows());
     assert!(!get(TestObject::tagged("environment", "test")).allows() && !get(TestObject::None).allows());
     let keys = of_bucket(
@@ -81,7 +81,7 @@ fn objects_are_read_and_tagged_by_their_tags() {
             "Condition":{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["Owner","CreationDate"]}}}"#,
     );
     let tag = |keys_given: &[&str]| {
-        Ask::new(john, "s3:PutObjectTagging").policy(&keys).key_value("s3:RequestObjectTagKeys", keys_given)
+        AccessCase::new(john, "s3:PutObjectTagging").policy(&keys).key_value("s3:RequestObjectTagKeys", keys_given)
     };
     assert!(tag(&["Owner", "x"]).allows() && !tag(&["x", "y"]).allows() && !tag(&[]).allows());
     let value = of_bucket(
@@ -90,7 +90,7 @@ fn objects_are_read_and_tagged_by_their_tags() {
             "Resource":["arn:aws:s3:::b/*"],"Condition":{"StringEquals":{"s3:RequestObjectTag/Department":"Finance"}}}"#,
     );
     let put = |value_given: &str| {
-        Ask::new(user(A, "JohnDoe"), "s3:PutObject")
+        AccessCase::new(user(A, "JohnDoe"), "s3:PutObject")
             .policy(&value)
             .key_value("s3:RequestObjectTag/Department", &[value_given])
     };
@@ -108,7 +108,7 @@ fn only_log_deliveries_write() {
             "Resource":"arn:aws:s3:::b/*","Condition":{"ForAllValues:StringNotEquals":{
             "aws:PrincipalServiceNamesList":"logging.s3.amazonaws.com"}}}"#,
     );
-    let put = |principal| Ask::new(principal, "s3:PutObject").identity(&allow_all()).policy(&policy);
+    let put = |principal| AccessCase::new(principal, "s3:PutObject").identity(&allow_all()).policy(&policy);
     assert!(put(service("logging.s3.amazonaws.com", "arn:aws:s3:::source")).allows());
     assert!(!put(user(A, "bob")).allows() && !put(root(A)).allows());
 }
@@ -122,7 +122,7 @@ fn addresses_are_told_apart() {
             "Condition":{"NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}}}"#,
     );
     let by = |policy: &str, principal, ip: &str| {
-        Ask::new(principal, "s3:GetObject").policy(policy).key_value("aws:SourceIp", &[ip]).allows()
+        AccessCase::new(principal, "s3:GetObject").policy(policy).key_value("aws:SourceIp", &[ip]).allows()
     };
     assert!(by(&deny, root(A), "192.0.2.9") && !by(&deny, root(A), "203.0.113.1"));
     let mixed = of_bucket(
@@ -150,7 +150,9 @@ fn plain_http_is_denied_and_referers_are_told_apart() {
             "Resource":["arn:aws:s3:::b","arn:aws:s3:::b/*"],
             "Condition":{"Bool":{"aws:SecureTransport":"false"}},"Principal":"*"}"#,
     );
-    let get = |secure: &str| Ask::new(root(A), "s3:GetObject").policy(&tls).key_value("aws:SecureTransport", &[secure]);
+    let get = |secure: &str| {
+        AccessCase::new(root(A), "s3:GetObject").policy(&tls).key_value("aws:SecureTransport", &[secure])
+    };
     assert!(get("true").allows() && !get("false").allows());
     let referer = of_bucket(
         "b",
@@ -159,7 +161,10 @@ fn plain_http_is_denied_and_referers_are_told_apart() {
             "Condition":{"StringLike":{"aws:Referer":["http://www.example.com/*","http://example.com/*"]}}}"#,
     );
     let from = |page: &str| {
-        Ask::new(Principal::Anonymous, "s3:GetObject").policy(&referer).key_value("aws:Referer", &[page]).allows()
+        AccessCase::new(Principal::Anonymous, "s3:GetObject")
+            .policy(&referer)
+            .key_value("aws:Referer", &[page])
+            .allows()
     };
     assert!(from("http://example.com/a") && !from("http://example.org/a") && !from("http://example.com"));
     let version = of_bucket(
@@ -167,8 +172,9 @@ fn plain_http_is_denied_and_referers_are_told_apart() {
         r#"{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::b","arn:aws:s3:::b/*"],
             "Condition":{"NumericLessThan":{"s3:TlsVersion":1.2}}}"#,
     );
-    let with =
-        |tls: &str| Ask::new(root(A), "s3:GetObject").policy(&version).key_value("s3:TlsVersion", &[tls]).allows();
+    let with = |tls: &str| {
+        AccessCase::new(root(A), "s3:GetObject").policy(&version).key_value("s3:TlsVersion", &[tls]).allows()
+    };
     assert!(with("1.3") && with("1.2") && !with("1.1"));
 }
 
@@ -181,7 +187,7 @@ fn two_factors_are_required_below_a_prefix() {
            {"Sid":"","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::b/taxdocuments/*",
             "Condition":{"NumericGreaterThan":{"aws:MultiFactorAuthAge":3600}}}"#,
     );
-    let get = |key| Ask::new(root(A), "s3:GetObject").policy(&policy).on("b", Some(key));
+    let get = |key| AccessCase::new(root(A), "s3:GetObject").policy(&policy).on("b", Some(key));
     let aged = |age: &str| get("taxdocuments/x").key_value("aws:MultiFactorAuthAge", &[age]).allows();
     assert!(!get("taxdocuments/x").allows() && get("other").allows());
     assert!(aged("60") && aged("3600") && !aged("3601") && aged("x"), "what is no number compares with none");
@@ -200,7 +206,7 @@ fn everybody_has_a_folder() {
             "Action":["s3:PutObject","s3:GetObject","s3:GetObjectVersion","s3:DeleteObject","s3:DeleteObjectVersion"],
             "Resource":"arn:aws:s3:::b/${aws:username}/*"}"#,
     );
-    let mary = |action: &str, key| Ask::new(user(A, "Mary"), action).identity(&policy).on("b", key);
+    let mary = |action: &str, key| AccessCase::new(user(A, "Mary"), action).identity(&policy).on("b", key);
     assert!(mary("s3:GetObject", Some("Mary/x")).allows() && !mary("s3:GetObject", Some("Carlos/x")).allows());
     assert!(!mary("s3:PutObjectAcl", Some("Mary/x")).allows() && mary("s3:GetBucketLocation", None).allows());
     let list = |prefix: &str| mary("s3:ListBucket", None).key_value("s3:prefix", &[prefix]);
@@ -208,7 +214,7 @@ fn everybody_has_a_folder() {
     assert!(!list("").allows() && list("").key_value("s3:delimiter", &["/"]).allows());
     let by_id =
         of_identity(r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/home/${aws:userid}/*"}"#);
-    let get = |key| Ask::new(user(A, "Mary"), "s3:GetObject").identity(&by_id).on("b", Some(key)).allows();
+    let get = |key| AccessCase::new(user(A, "Mary"), "s3:GetObject").identity(&by_id).on("b", Some(key)).allows();
     assert!(get("home/AIDAEXAMPLE/x") && !get("home/Mary/x"));
 }
 
@@ -219,7 +225,7 @@ fn a_partner_drops_files_and_does_nothing_else() {
            {"Effect":"Deny","Action":"s3:*","NotResource":"arn:aws:s3:::b/uploads/anycompany/*"}"#,
     );
     let ask = |action: &str, key| {
-        Ask::new(user(A, "partner"), action).identity(&policy).on("b", key).policy(&allow_to("\"*\"")).allows()
+        AccessCase::new(user(A, "partner"), action).identity(&policy).on("b", key).policy(&allow_to("\"*\"")).allows()
     };
     assert!(ask("s3:PutObject", Some("uploads/anycompany/x")) && ask("s3:GetObject", Some("uploads/anycompany/x")));
     assert!(!ask("s3:PutObject", Some("uploads/x")) && !ask("s3:ListBucket", None));
@@ -232,9 +238,9 @@ fn principals_stay_with_buckets_of_their_account() {
            {"Sid":"DenyS3AccessOutsideMyBoundary","Effect":"Deny","Action":["s3:*"],"Resource":"arn:aws:s3:::*/*",
             "Condition":{"StringNotEquals":{"aws:ResourceAccount":["222222222222"]}}}"#,
     );
-    assert!(!Ask::new(user(A, "bob"), "s3:GetObject").identity(&policy).allows());
+    assert!(!AccessCase::new(user(A, "bob"), "s3:GetObject").identity(&policy).allows());
     let of_a = policy.replace("222222222222", A);
-    assert!(Ask::new(user(A, "bob"), "s3:GetObject").identity(&of_a).allows());
+    assert!(AccessCase::new(user(A, "bob"), "s3:GetObject").identity(&of_a).allows());
 }
 
 #[test]
@@ -249,7 +255,7 @@ fn copies_come_from_one_place() {
             "Resource":"arn:aws:s3:::b/*","Condition":{"StringNotLike":{"s3:x-amz-copy-source":"b/public/*"}}}"#,
     );
     let copy = |source: &[&str]| {
-        let ask = Ask::new(user(A, "Dave"), "s3:PutObject").policy(&policy);
+        let ask = AccessCase::new(user(A, "Dave"), "s3:PutObject").policy(&policy);
         source.iter().fold(ask, |ask, source| ask.key_value("s3:x-amz-copy-source", &[source])).allows()
     };
     assert!(copy(&["b/public/x"]) && !copy(&["b/private/x"]) && !copy(&[]), "a write that is no copy is denied, too");
@@ -270,8 +276,8 @@ fn carlos_writes_where_no_log_is() {
             "Resource":["arn:aws:s3:::carlossalazar/*","arn:aws:s3:::carlossalazar"]}"#,
     );
     let put = |bucket: &str, policy: Option<&str>| {
-        let ask = Ask::new(user(A, "carlossalazar"), "s3:PutObject").identity(&identity).on(bucket, Some("x"));
-        Ask { policy: policy.map(str::to_owned), ..ask }
+        let ask = AccessCase::new(user(A, "carlossalazar"), "s3:PutObject").identity(&identity).on(bucket, Some("x"));
+        AccessCase { policy: policy.map(str::to_owned), ..ask }
     };
     let to_logs = put("carlossalazar-logs", None);
     assert!(!to_logs.allows());
@@ -293,7 +299,7 @@ fn carlos_of_another_account_needs_both() {
             "Principal":{"AWS":"arn:aws:iam::444455556666:user/carlossalazar"},"Resource":"arn:aws:s3:::production/*"}"#,
     );
     let put = |action: &str, key| {
-        let ask = Ask::new(user(B, "carlossalazar"), action).identity(&identity).policy(&policy);
+        let ask = AccessCase::new(user(B, "carlossalazar"), action).identity(&identity).policy(&policy);
         ask.on("production", Some(key)).allows()
     };
     assert!(put("s3:PutObject", "x") && !put("s3:DeleteObject", "x") && !put("s3:PutObject", "a-log"));
@@ -307,7 +313,7 @@ fn everybody_but_bob_is_denied() {
             "Action":"s3:*","Resource":["arn:aws:s3:::b","arn:aws:s3:::b/*"]},
            {"Effect":"Allow","Principal":{"AWS":"444455556666"},"Action":"s3:*","Resource":"arn:aws:s3:::b/*"}"#,
     );
-    let get = |name| Ask::new(user(B, name), "s3:GetObject").identity(&allow_all()).policy(&policy).allows();
+    let get = |name| AccessCase::new(user(B, name), "s3:GetObject").identity(&allow_all()).policy(&policy).allows();
     assert!(get("Bob") && !get("Eve"));
     let by_arn = of_bucket(
         "b",
@@ -315,7 +321,7 @@ fn everybody_but_bob_is_denied() {
             "Resource":["arn:aws:s3:::b/*","arn:aws:s3:::b"],
             "Condition":{"ArnNotEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:user/user-name"}}}"#,
     );
-    let get = |principal| Ask::new(principal, "s3:GetObject").identity(&allow_all()).policy(&by_arn).allows();
+    let get = |principal| AccessCase::new(principal, "s3:GetObject").identity(&allow_all()).policy(&by_arn).allows();
     assert!(get(user(A, "user-name")) && !get(user(A, "other")) && !get(root(A)));
 }
 
@@ -326,8 +332,9 @@ fn tags_of_principals_and_their_defaults_choose_a_bucket() {
     );
     let tags = Box::leak(Box::new([(Box::from("Team"), Box::from("yellow"))]));
     let tagged = Principal::User(UserRef { tags, ..user_ref(A, "bob") });
-    let get =
-        |principal, bucket: &str| Ask::new(principal, "s3:GetObject").identity(&policy).on(bucket, Some("k")).allows();
+    let get = |principal, bucket: &str| {
+        AccessCase::new(principal, "s3:GetObject").identity(&policy).on(bucket, Some("k")).allows()
+    };
     assert!(get(tagged, "b-yellow") && !get(tagged, "b-company-wide"));
     assert!(get(user(A, "bob"), "b-company-wide") && !get(user(A, "bob"), "b-yellow"));
     let deny = of_identity(
@@ -336,7 +343,7 @@ fn tags_of_principals_and_their_defaults_choose_a_bucket() {
             "Condition":{"StringNotEquals":{"s3:ExistingObjectTag/Team":"${aws:PrincipalTag/Team}"}}}"#,
     );
     let get = |principal| {
-        let ask = Ask::new(principal, "s3:GetObject").identity(&deny);
+        let ask = AccessCase::new(principal, "s3:GetObject").identity(&deny);
         ask.object(TestObject::tagged("Team", "yellow")).allows()
     };
     assert!(get(tagged) && !get(user(A, "bob")), "denied where the principal has no tag");
@@ -349,7 +356,8 @@ fn time_comes_with_the_question() {
             "DateGreaterThan":{"aws:CurrentTime":"2017-07-01T00:00:00Z"},
             "DateLessThan":{"aws:EpochTime":"2017-12-31T23:59:59Z"}}}"#,
     );
-    let at = |now_ms| Ask { now_ms, ..Ask::new(user(A, "bob"), "s3:GetObject").identity(&policy) }.allows();
+    let at =
+        |now_ms| AccessCase { now_ms, ..AccessCase::new(user(A, "bob"), "s3:GetObject").identity(&policy) }.allows();
     assert!(at(1_500_000_000_000) && !at(1_498_867_200_000) && at(1_498_867_200_001) && !at(1_600_000_000_000));
 }
 
@@ -360,12 +368,12 @@ fn listings_are_bounded() {
             "Condition":{"NumericLessThanEquals":{"s3:max-keys":"10"}}}"#,
     );
     let list = |keys: &str| {
-        Ask::new(user(A, "bob"), "s3:ListBucket")
+        AccessCase::new(user(A, "bob"), "s3:ListBucket")
             .identity(&policy)
             .on("b", None)
             .key_value("s3:max-keys", &[keys])
             .allows()
     };
     assert!(list("9") && list("10") && !list("11") && !list("ten"));
-    assert!(!Ask::new(user(A, "bob"), "s3:ListBucket").identity(&policy).on("b", None).allows());
+    assert!(!AccessCase::new(user(A, "bob"), "s3:ListBucket").identity(&policy).on("b", None).allows());
 }

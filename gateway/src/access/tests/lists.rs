@@ -8,8 +8,8 @@ fn canned(name: &str, of: AclOf, owner: &'static str) -> AccessControlList {
     CannedAcl::parse(name).unwrap().grants(of, account(owner).canonical, account(A).canonical)
 }
 
-fn open(principal: Principal<'static>, action: &str) -> Ask {
-    Ask { ownership: ObjectOwnership::ObjectWriter, ..Ask::new(principal, action) }
+fn open(principal: Principal<'static>, action: &str) -> AccessCase {
+    AccessCase { ownership: ObjectOwnership::ObjectWriter, ..AccessCase::new(principal, action) }
 }
 
 fn with_acl(owner: &'static str, acl: &str) -> TestObject {
@@ -72,12 +72,13 @@ fn public_lists_serve_everybody_until_they_are_ignored() {
     assert!(!read(Principal::Anonymous, "authenticated-read").allows());
     assert!(!read(user(B, "bob"), "public-read").allows(), "a user's own account has to allow it, too");
     assert!(read(user(B, "bob"), "public-read").identity(&allow_all()).allows());
-    let ignored = Ask {
+    let ignored = AccessCase {
         block: PublicAccessBlock { ignore_public_acls: true, ..PublicAccessBlock::default() },
         ..read(Principal::Anonymous, "public-read")
     };
     assert!(!ignored.allows());
-    let enforced = Ask { ownership: ObjectOwnership::BucketOwnerEnforced, ..read(Principal::Anonymous, "public-read") };
+    let enforced =
+        AccessCase { ownership: ObjectOwnership::BucketOwnerEnforced, ..read(Principal::Anonymous, "public-read") };
     assert!(!enforced.allows(), "lists do not count");
     let denied = read(Principal::Anonymous, "public-read").policy(&deny_to("\"*\""));
     assert!(!denied.allows());
@@ -96,12 +97,19 @@ fn an_object_of_another_is_its_writers() {
     assert!(of_b(root(A), "s3:DeleteObject").allows() && of_b(root(A), "s3:DeleteObjectVersion").allows());
     assert!(!of_b(root(B), "s3:DeleteObject").allows(), "the place in the bucket is the bucket owner's");
     let may_write = Some(canned("public-read-write", AclOf::Bucket, A));
-    assert!(Ask { acl: may_write.clone(), ..of_b(root(B), "s3:DeleteObject") }.allows(), "with leave to write it may");
-    assert!(!Ask { acl: may_write, ..of_b(root(C), "s3:DeleteObject") }.allows());
+    assert!(
+        AccessCase { acl: may_write.clone(), ..of_b(root(B), "s3:DeleteObject") }.allows(),
+        "with leave to write it may"
+    );
+    assert!(!AccessCase { acl: may_write, ..of_b(root(C), "s3:DeleteObject") }.allows());
     let given = open(root(A), "s3:GetObject").object(with_acl(B, "bucket-owner-full-control"));
     assert!(given.allows());
-    assert!(!Ask { ownership: ObjectOwnership::ObjectWriter, ..given.clone() }.object(with_acl(B, "private")).allows());
-    let enforced = Ask { ownership: ObjectOwnership::BucketOwnerEnforced, ..of_b(root(A), "s3:GetObject") };
+    assert!(
+        !AccessCase { ownership: ObjectOwnership::ObjectWriter, ..given.clone() }
+            .object(with_acl(B, "private"))
+            .allows()
+    );
+    let enforced = AccessCase { ownership: ObjectOwnership::BucketOwnerEnforced, ..of_b(root(A), "s3:GetObject") };
     assert!(enforced.allows());
 }
 
@@ -115,7 +123,10 @@ fn restricted_public_buckets_serve_their_account_and_services() {
     let document =
         |statements: &[&str]| format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
     let restrict = PublicAccessBlock { restrict_public_buckets: true, ..PublicAccessBlock::default() };
-    let ask = |principal, policy: &str, block| Ask { block, ..Ask::new(principal, "s3:GetObject").policy(policy) };
+    let ask = |principal, policy: &str, block| AccessCase {
+        block,
+        ..AccessCase::new(principal, "s3:GetObject").policy(policy)
+    };
     let (public, to_some) = (document(&statements), document(&statements[..2]));
     let logs = service("logging.s3.amazonaws.com", "arn:aws:s3:::source");
     assert!(ask(root(B), &public, PublicAccessBlock::default()).allows());
@@ -161,8 +172,8 @@ fn an_object_is_read_only_if_that_can_matter() {
         "Allow",
         r#""Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*","Condition":{"StringEquals":{"s3:ExistingObjectTag/public":"yes"}}"#,
     );
-    let unread = |principal, action: &str| Ask::new(principal, action).object(TestObject::Unread);
-    let needs = |ask: &Ask| {
+    let unread = |principal, action: &str| AccessCase::new(principal, action).object(TestObject::Unread);
+    let needs = |ask: &AccessCase| {
         ask.answer(|decision| match decision {
             Decision::Read(needs) => Some((needs.tags, needs.acl)),
             _ => None,
@@ -173,15 +184,18 @@ fn an_object_is_read_only_if_that_can_matter() {
     assert_eq!(needs(&unread(Principal::Anonymous, "s3:GetObject").policy(&tagged).on("c", Some("k"))), None);
     let of_user = unread(user(A, "bob"), "s3:GetObject").identity(&allow_all()).policy(&deny_to("\"*\""));
     assert_eq!(needs(&of_user), None, "denied whatever the object has");
-    let open = |action: &str| Ask { ownership: ObjectOwnership::ObjectWriter, ..unread(root(A), action) };
+    let open = |action: &str| AccessCase { ownership: ObjectOwnership::ObjectWriter, ..unread(root(A), action) };
     assert_eq!(needs(&open("s3:GetObject")), Some((false, true)));
     assert_eq!(needs(&open("s3:PutObject")), None);
     assert_eq!(needs(&open("s3:ListBucket").on("b", None)), None);
     let read = |value| {
-        Ask::new(Principal::Anonymous, "s3:GetObject").policy(&tagged).object(TestObject::tagged("public", value))
+        AccessCase::new(Principal::Anonymous, "s3:GetObject")
+            .policy(&tagged)
+            .object(TestObject::tagged("public", value))
     };
     assert!(read("yes").allows() && !read("no").allows());
-    let of_key =
-        Ask::new(Principal::Anonymous, "s3:GetObject").policy(&tagged).object(TestObject::tagged("Public", "yes"));
+    let of_key = AccessCase::new(Principal::Anonymous, "s3:GetObject")
+        .policy(&tagged)
+        .object(TestObject::tagged("Public", "yes"));
     assert!(!of_key.allows(), "the keys of objects' tags have a case");
 }

@@ -18,7 +18,7 @@ use super::policy::StoredPolicy;
 use super::principal::{AccountRef, FederatedUser, Principal, RoleSession, ServicePrincipal, UserRef};
 use super::{
     AttachedPolicy, BucketFacts, Decision, ObjectFacts, ObjectOwnership, PublicAccessBlock, Question, Reason, Resource,
-    Rights, Target, decide,
+    Rights, TargetFacts, decide,
 };
 
 /// The account that owns the bucket, another, and a third.
@@ -91,7 +91,7 @@ impl TestObject {
 
 /// A question with all that it stands on; of account A's bucket `b` unless said otherwise.
 #[derive(Clone, Debug)]
-struct Ask {
+struct AccessCase {
     principal: Principal<'static>,
     identity: Vec<String>,
     boundary: Option<String>,
@@ -108,7 +108,7 @@ struct Ask {
     now_ms: i64,
 }
 
-impl Ask {
+impl AccessCase {
     fn new(principal: Principal<'static>, action: &str) -> Self {
         Self {
             principal,
@@ -202,7 +202,7 @@ impl Ask {
             rights,
             action: &self.action,
             resource,
-            target: Target::Bucket(bucket),
+            target: TargetFacts::Bucket(bucket),
             object,
             request: self,
             now_ms: self.now_ms,
@@ -225,7 +225,7 @@ impl Ask {
     }
 }
 
-impl ConditionContext for Ask {
+impl ConditionContext for AccessCase {
     fn values(&self, key: &ConditionKey) -> Option<KeyValues<'_>> {
         let name = key.tag().map_or_else(|| key.name().to_owned(), |tag| format!("{}/{tag}", key.name()));
         let (_, values) = self.keys.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name))?;
@@ -257,8 +257,8 @@ fn deny_to(principal: &str) -> String {
 
 #[test]
 fn reasons_name_the_statement() {
-    let ask = Ask::new(user(A, "bob"), "s3:GetObject")
+    let ask = AccessCase::new(user(A, "bob"), "s3:GetObject")
         .policy(&allow_to("\"*\"").replace("{\"Effect", "{\"Sid\":\"X\",\"Effect"));
     assert_eq!(ask.reason(), "resource policy bucket, statement 0 (X)");
-    assert_eq!(Ask::new(user(A, "bob"), "s3:GetObject").reason(), Reason::NoIdentityAllows.to_string());
+    assert_eq!(AccessCase::new(user(A, "bob"), "s3:GetObject").reason(), Reason::NoIdentityAllows.to_string());
 }

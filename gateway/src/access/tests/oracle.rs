@@ -11,7 +11,7 @@ const BOUNDARY: u8 = 1;
 const SESSION: u8 = 2;
 const IDENTITY: u8 = 4;
 
-pub(super) fn allows(ask: &Ask) -> bool {
+pub(super) fn allows(ask: &AccessCase) -> bool {
     let of_identity: Vec<Value> = ask.identity.iter().map(|text| parse(text)).collect();
     let boundary: Option<Value> = ask.boundary.as_deref().map(parse);
     let session: Option<Vec<Value>> = ask.session.as_ref().map(|texts| texts.iter().map(|text| parse(text)).collect());
@@ -79,7 +79,7 @@ fn number_of(principal: &Principal<'_>) -> Option<&'static str> {
 }
 
 /// What the ACLs grant, and how each grant names the principal.
-fn lists(ask: &Ask) -> Vec<&'static str> {
+fn lists(ask: &AccessCase) -> Vec<&'static str> {
     if ask.ownership == ObjectOwnership::BucketOwnerEnforced {
         return Vec::new();
     }
@@ -118,7 +118,7 @@ fn lists(ask: &Ask) -> Vec<&'static str> {
 }
 
 /// The statements that apply: their effects, and how they name the principal.
-fn applying<'a>(ask: &Ask, documents: impl Iterator<Item = &'a Value>) -> Vec<(&'a str, &'static str)> {
+fn applying<'a>(ask: &AccessCase, documents: impl Iterator<Item = &'a Value>) -> Vec<(&'a str, &'static str)> {
     let mut found = Vec::new();
     for document in documents {
         let variables = document["Version"] == "2012-10-17";
@@ -131,7 +131,7 @@ fn applying<'a>(ask: &Ask, documents: impl Iterator<Item = &'a Value>) -> Vec<(&
     found
 }
 
-fn applies(ask: &Ask, statement: &Value, variables: bool) -> Option<&'static str> {
+fn applies(ask: &AccessCase, statement: &Value, variables: bool) -> Option<&'static str> {
     let pair = |name: &str| match (statement.get(name), statement.get(format!("Not{name}"))) {
         (Some(value), _) => Some((list_of(value), false)),
         (_, Some(value)) => Some((list_of(value), true)),
@@ -173,7 +173,7 @@ fn applies(ask: &Ask, statement: &Value, variables: bool) -> Option<&'static str
 }
 
 /// Every way in which an element names the principal.
-fn how_named(ask: &Ask, named: &Value) -> Vec<&'static str> {
+fn how_named(ask: &AccessCase, named: &Value) -> Vec<&'static str> {
     if named == "*" {
         return vec!["itself"];
     }
@@ -212,7 +212,7 @@ fn how_named(ask: &Ask, named: &Value) -> Vec<&'static str> {
     found
 }
 
-fn left_out(ask: &Ask, named: &Value) -> bool {
+fn left_out(ask: &AccessCase, named: &Value) -> bool {
     let everybody = named == "*" || list_of(&named["AWS"]).iter().any(|name| **name == "*");
     let found = how_named(ask, named);
     let chain: &[&str] = match &ask.principal {
@@ -226,7 +226,7 @@ fn left_out(ask: &Ask, named: &Value) -> bool {
     everybody || chain.iter().all(|link| found.contains(link)) && ask.boundary.is_none()
 }
 
-fn holds(ask: &Ask, operator: &str, key: &str, expected: &[&Value], variables: bool) -> bool {
+fn holds(ask: &AccessCase, operator: &str, key: &str, expected: &[&Value], variables: bool) -> bool {
     let actual = values_of(ask, key);
     if operator == "Null" {
         return expected.iter().any(|value| (value.as_str() == Some("true")) == actual.is_none());
@@ -251,7 +251,7 @@ fn holds(ask: &Ask, operator: &str, key: &str, expected: &[&Value], variables: b
     }
 }
 
-fn compares(ask: &Ask, operator: &str, actual: &str, expected: &str, variables: bool) -> bool {
+fn compares(ask: &AccessCase, operator: &str, actual: &str, expected: &str, variables: bool) -> bool {
     let tokens = |wild| tokens(ask, expected, variables, wild);
     match operator {
         "StringEquals" => tokens(false).is_some_and(|it| like(&it, &chars(actual))),
@@ -278,7 +278,7 @@ fn ip(text: &str) -> u32 {
     text.split('.').fold(0, |sum, part| (sum << 8) + part.parse::<u32>().unwrap())
 }
 
-fn values_of(ask: &Ask, key: &str) -> Option<Vec<String>> {
+fn values_of(ask: &AccessCase, key: &str) -> Option<Vec<String>> {
     let one = |text: &str| Some(vec![text.to_owned()]);
     let number = number_of(&ask.principal);
     match (key, &ask.principal) {
@@ -307,7 +307,7 @@ enum Token {
 }
 
 /// A text as tokens, with its variables put in; none if a variable has no value.
-fn tokens(ask: &Ask, text: &str, variables: bool, wild: bool) -> Option<Vec<Token>> {
+fn tokens(ask: &AccessCase, text: &str, variables: bool, wild: bool) -> Option<Vec<Token>> {
     let (mut found, mut rest) = (Vec::new(), chars(text));
     while let Some(c) = rest.first().copied() {
         let end = rest.iter().position(|c| *c == '}').filter(|_| variables && rest.starts_with(&['$', '{']));
