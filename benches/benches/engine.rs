@@ -47,7 +47,7 @@ async fn cost(name: &str, len: usize, rounds: usize, signed: bool) {
         policy: None,
         versioning: Versioning::Off,
         object_lock: None,
-        extra: Vec::new(),
+        documents: Vec::new(),
     });
     let home = home.await.unwrap();
     let key = ObjectKey::new("k").unwrap();

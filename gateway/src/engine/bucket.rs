@@ -11,6 +11,7 @@ mod document;
 mod owned;
 mod registry;
 mod rules;
+mod tags;
 
 use std::sync::Arc;
 

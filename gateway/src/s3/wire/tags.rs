@@ -1,9 +1,5 @@
 //! Tags of objects and buckets: the `x-amz-tagging` header and the `Tagging` document.
 
-use bytes::Bytes;
-use couronne_base::codec::table::record;
-use couronne_base::codec::{self, Corrupt};
-
 use crate::front::request::decode_text;
 use crate::s3::error::{Code, Result, S3Error};
 use crate::s3::wire::xml::{Element, Writer};
@@ -25,23 +21,6 @@ const RESERVED: &str = "aws:";
 
 /// Tags, sorted by key as S3 shows them; keys are unique.
 pub type Tags = Vec<(Box<str>, Box<str>)>;
-
-/// The tags of a bucket as they stand with it.
-pub struct BucketTags {
-    tags: Tags,
-}
-
-record! { BucketTags { 1 tags } }
-
-/// The document of a bucket that has these tags, as it is kept.
-pub fn kept(tags: Tags) -> Bytes {
-    codec::encode(&BucketTags { tags })
-}
-
-/// Reads what [`kept`] made.
-pub fn read_kept(kept: &Bytes) -> std::result::Result<Tags, Corrupt> {
-    codec::decode::<BucketTags>(kept).map(|kept| kept.tags)
-}
 
 /// Reads a header of the form `key=value&key`; both are form-encoded, a missing value is empty.
 pub fn parse_header(text: &str) -> Result<Tags> {

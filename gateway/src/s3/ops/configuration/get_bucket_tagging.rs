@@ -4,7 +4,6 @@
 //! Steps: write the document.
 //! Writes: nothing.
 
-use crate::engine::{BucketDocument, EngineError};
 use crate::front::resources::InBucket;
 use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
@@ -29,10 +28,9 @@ impl Handler for GetBucketTagging {
 
     async fn execute(authorized: Authorized<Self>, _: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let bucket = authorized.resources();
-        let Some(encoded) = bucket.document(BucketDocument::Tags) else {
+        let Some(tags) = bucket.tags()? else {
             return Err(S3Error::new(Code::NoSuchTagSet).detail("BucketName", &*bucket.name).into());
         };
-        let tags = tags::read_kept(encoded).map_err(|error| EngineError::Corrupt(format!("bucket tags: {error}")))?;
         Ok(Response::xml(tags::document(&tags)))
     }
 }

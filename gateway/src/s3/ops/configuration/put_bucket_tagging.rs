@@ -39,7 +39,7 @@ impl Handler for PutBucketTagging {
     ) -> Executed<Response> {
         let document = body.document(xml::document_bytes::TAGGING_MAX).await?;
         let tags = tags::read_document(&xml::read_list(&document, "Tagging", "Tag")?, tags::Of::Bucket)?;
-        let (engine, encoded) = (&gateway.engine, &tags::kept(tags));
+        let (engine, encoded) = (&gateway.engine, &BucketDocument::of_tags(tags));
         let commit = move |now: Authorized<Self>| async move {
             engine.put_document(now.resources(), BucketDocument::Tags, Some(encoded.clone())).await
         };
