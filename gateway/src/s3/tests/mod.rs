@@ -1,11 +1,9 @@
 //! S3 as clients see it: a server in this process over a cluster in memory, spoken to in raw bytes, so that nothing
 //! between helps or hides.
 
-mod answers;
 mod bodies;
 mod bounds;
 mod client;
-mod configuration;
 mod documents;
 mod framing;
 mod hoisting;
@@ -14,8 +12,8 @@ mod logs;
 mod malformed;
 mod matrix;
 mod model;
+mod operations;
 mod smuggling;
-mod uploads;
 
 use crate::front::server::{ServerSettings, tls_config};
 use crate::front::tests::wire::Answer;
