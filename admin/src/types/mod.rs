@@ -4,38 +4,34 @@
 //! are not, so that a client of one version reads a server of the next.
 //! Must not know: where the values come from, how they are shown.
 
-mod accounts;
 mod drive_state;
 mod drives;
 mod durability;
 mod error;
-mod groups;
-mod keys;
+mod identities;
 mod map;
 mod nodes;
 mod orders;
-mod policies;
 mod ranges;
 mod repair;
 mod scrub;
 mod status;
 mod storage_policies;
-mod users;
 
-pub use accounts::{Account, AccountDetail, AccountRequest};
 pub use drive_state::DriveState;
 pub use drives::{Drive, ReplaceRequest};
 pub use durability::{Doubt, DoubtKind, Durability, Safety};
 pub use error::{ApiError, ErrorCode};
-pub use groups::{Group, GroupRequest, Role, RoleRequest};
-pub use keys::{AccessKey, KeyChange, KeyRequest, KeyRotation, NewKey};
+pub use identities::{
+    AccessKey, Account, AccountDetail, AccountRequest, Group, GroupRequest, HolderKind, KeyChange, KeyRequest,
+    KeyRotation, NewKey, NewUser, Policy, PolicyDetail, PolicyHolder, PolicyRequest, Role, RoleRequest, User,
+    UserDetail, UserRequest,
+};
 pub use map::{ClusterMap, MapDrive, MapNode, MapRange};
 pub use nodes::{ExpelRequest, JoinToken, Node, NodeRole, TokenDetail, TokenRequest};
 pub use orders::{ClockConfirmation, Done, RotateRequest, RotatedSecret, SecretName};
-pub use policies::{HolderKind, Policy, PolicyDetail, PolicyHolder, PolicyRequest};
 pub use ranges::{Range, RangeFacts};
 pub use repair::{DegradedChunks, Repair, UnrepairedObject, UnrepairedObjects, UnrepairedRequest};
 pub use scrub::{Scrub, ScrubDrive};
 pub use status::ClusterStatus;
 pub use storage_policies::{StoragePolicy, StoragePolicyPromise, StoragePolicyRequest};
-pub use users::{NewUser, User, UserDetail, UserRequest};

@@ -124,9 +124,12 @@ impl Scene {
         ask
     }
 
-    /// How much was changed so far.
+    /// How much was changed so far, but for notes of when a key was last used.
     fn changes(&self) -> (usize, usize) {
-        (self.server.world.cluster.ranges.commands().len(), self.server.world.cluster.drives.shards().len())
+        let cluster = &self.server.world.cluster;
+        let commands = cluster.ranges.commands();
+        let changes = commands.iter().filter(|sent| !sent.key.as_bytes().starts_with(b"key-used/"));
+        (changes.count(), cluster.drives.shards().len())
     }
 }
 
