@@ -8,7 +8,7 @@ mod drive_state;
 mod drives;
 mod durability;
 mod error;
-mod identity;
+mod identities;
 mod map;
 mod nodes;
 mod orders;
@@ -22,7 +22,7 @@ pub use drive_state::DriveState;
 pub use drives::{Drive, ReplaceRequest};
 pub use durability::{Doubt, DoubtKind, Durability, Safety};
 pub use error::{ApiError, ErrorCode};
-pub use identity::{
+pub use identities::{
     AccessKey, Account, AccountDetail, AccountRequest, Group, GroupRequest, HolderKind, KeyChange, KeyRequest,
     KeyRotation, NewKey, NewUser, Policy, PolicyDetail, PolicyHolder, PolicyRequest, Role, RoleRequest, User,
     UserDetail, UserRequest,

@@ -1,13 +1,14 @@
-//! The managed policies of AWS's that every account has: constants, with AWS's names, paths and ids.
+//! The managed policies of AWS's that every account has: constants with AWS's names, paths and ids, in `managed.json`.
 //!
-//! What they say is cut to the services that there are here (`s3`, `iam`, `sts`). AWS's own are described in its
-//! "AWS Managed Policy Reference Guide".
+//! What they say is cut to the services that there are here. AWS's own are described in its "AWS Managed Policy Reference
+//! Guide".
 //! Must not know: where they are attached.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use couronne_metadata::ids::Ordinal;
 use couronne_metadata::system::identity::{PolicyRow, PolicyVersion};
+use serde::Deserialize;
 
 use super::entity::Entity;
 
@@ -17,69 +18,36 @@ const ARN_PREFIX: &str = "arn:aws:iam::aws:policy";
 /// The ARN of the policy that allows everything.
 pub const ADMINISTRATOR_ACCESS: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 
-/// Name, unique id, what it is for, and what it says.
-const POLICIES: [(&str, &str, &str, &str); 7] = [
-    (
-        "AdministratorAccess",
-        "ANPAIWMBCKSKIEE64ZLYK",
-        "Everything in the account.",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
-    ),
-    (
-        "AmazonS3FullAccess",
-        "ANPAIFIR6V6BVTRAHWINE",
-        "Everything in S3.",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#,
-    ),
-    (
-        "AmazonS3ReadOnlyAccess",
-        "ANPAIZTJ4DXE7G6AGAE6M",
-        "Reading and listing in S3.",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:Describe*"],"Resource":"*"}]}"#,
-    ),
-    (
-        "IAMFullAccess",
-        "ANPAI7XKCFMBPM3QQRRVQ",
-        "Everything in IAM.",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:*","Resource":"*"}]}"#,
-    ),
-    (
-        "IAMReadOnlyAccess",
-        "ANPAJKSO7NDY4T57MWDSQ",
-        "Reading and listing in IAM.",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:Get*","iam:List*"],"Resource":"*"}]}"#,
-    ),
-    (
-        "PowerUserAccess",
-        "ANPAJYRXTHIB4FOVS3ZXS",
-        "Everything but IAM, of which what a program needs to find its way.",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":"iam:*","Resource":"*"},{"Effect":"Allow","Action":["iam:GetAccountSummary","iam:ListRoles"],"Resource":"*"}]}"#,
-    ),
-    (
-        "ReadOnlyAccess",
-        "ANPAILL3HVNFSB6DCOWYQ",
-        "Reading and listing in every service.",
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:Get*","iam:List*","s3:Get*","s3:List*","s3:Describe*","sts:GetCallerIdentity"],"Resource":"*"}]}"#,
-    ),
-];
+/// A policy as the file has it.
+#[derive(Deserialize)]
+struct WrittenPolicy {
+    name: Box<str>,
+    id: Box<str>,
+    description: Box<str>,
+    document: serde_json::Value,
+}
 
-static ALL: LazyLock<Vec<Entity<PolicyRow>>> = LazyLock::new(|| POLICIES.iter().map(entity).collect());
+/// A test reads the file as well: what is not read here is not there.
+static ALL: LazyLock<Vec<Entity<PolicyRow>>> = LazyLock::new(|| {
+    let written: Vec<WrittenPolicy> = serde_json::from_str(include_str!("managed.json")).unwrap_or_default();
+    written.into_iter().map(entity).collect()
+});
 
-fn entity((name, id, description, document): &(&str, &str, &str, &str)) -> Entity<PolicyRow> {
-    let version = PolicyVersion { number: 1, document: Arc::from(*document), created: Ordinal(0) };
+fn entity(WrittenPolicy { name, id, description, document }: WrittenPolicy) -> Entity<PolicyRow> {
+    let version = PolicyVersion { number: 1, document: document.to_string().into(), created: Ordinal(0) };
     let row = PolicyRow {
         account_id: "".into(),
-        name: (*name).into(),
+        name,
         path: "/".into(),
         created: Ordinal(0),
         updated: Ordinal(0),
         tags: Vec::new(),
-        description: (*description).into(),
+        description,
         versions: vec![version],
         default: 1,
         next: 2,
     };
-    Entity { id: (*id).into(), row }
+    Entity { id, row }
 }
 
 /// All of them, by name.
@@ -114,7 +82,7 @@ mod tests {
         let mut ids: Vec<_> = managed_policies().iter().map(|policy| &policy.id).collect();
         ids.sort_unstable();
         ids.dedup();
-        assert_eq!(ids.len(), POLICIES.len());
+        assert_eq!(ids.len(), 7);
         for policy in managed_policies() {
             check_document(DocumentKind::Managed, &policy.row.default_version().unwrap().document).unwrap();
             assert_eq!(of_arn(&managed_policy_arn(policy)), Some(policy));

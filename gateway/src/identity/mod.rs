@@ -21,6 +21,7 @@ mod policies;
 mod principal;
 mod roles;
 mod rows;
+mod seal;
 mod secrets;
 mod tags;
 mod users;
@@ -47,9 +48,10 @@ pub use names::random_key;
 pub use policies::NewPolicy;
 pub use principal::{CallerIdentity, CallerKind, PolicyDocument};
 pub use roles::{NewRole, RoleChange};
-use rows::{Bounds, IdentityRows};
+use rows::{CacheBounds, IdentityRows};
+pub use seal::Secret;
 use secrets::Ready;
-pub use secrets::{IdentitySecrets, RetiringRoot, RootCredentials, Secret};
+pub use secrets::{IdentitySecrets, RetiringRoot, RootCredentials};
 pub use tags::Tagged;
 pub use users::NewUser;
 
@@ -154,7 +156,7 @@ impl Identity {
         let IdentitySettings { lookups_max, lookup_wait_ms, .. } = settings;
         let lookups = Lookups::new(lookups_max, lookup_wait_ms, unknown_key_cache_ms, unknown_key_cache_entries_max);
         let age_max = Duration::from_millis(credential_cache_ms);
-        let bounds = Bounds { age_max, entries_max: cache_entries_max, bytes_max: cache_bytes_max };
+        let bounds = CacheBounds { age_max, entries_max: cache_entries_max, bytes_max: cache_bytes_max };
         Ok(Self {
             rows: IdentityRows::new(engine.clone(), bounds),
             engine,

@@ -23,6 +23,8 @@ async fn a_key_that_is_deleted_under_a_long_upload_writes_nothing() {
     let server = ToyServer { world, listener };
     let World { identity, cluster, .. } = &server.world;
     for (note, is_deleted, expected) in [("kept", false, (200, "")), ("lost", true, (403, "gone"))] {
+        // What was heard before counts no more, so that the request is seen to ask.
+        tokio::time::sleep(Duration::from_millis(3 * BOUND_MS)).await;
         let (ask, before) = (server.ask("PUT", &format!("/bkt/{note}")).body("all of it"), cluster.ranges.queries());
         let mut connection = wire::open(server.listener.address, &ask.head()).await;
         wire::write(&mut connection, b"all ").await;

@@ -21,7 +21,7 @@ use crate::engine::EngineError;
 use crate::identity::entity::Kind;
 use crate::identity::principal::{CallerIdentity, CallerKind, PolicyDocument};
 use crate::identity::rows::Basis;
-use crate::identity::secrets::SealedFor;
+use crate::identity::seal::SealedFor;
 use crate::identity::{Account, Identity, IdentityError, Secret, managed, names};
 
 /// The identity that a request comes from, with what its signature is verified by.

@@ -17,7 +17,7 @@ use couronne_metadata::system::identity::{self as at, AccountRow, KeyRow, UserRo
 
 use super::documents::{DocumentKind, check_document};
 use super::names::{check_description, check_new_key, random_key};
-use super::secrets::SealedFor;
+use super::seal::SealedFor;
 use super::{Account, EntityKind, Identity, IdentityError, NewKey};
 pub use credential::{Credential, CredentialSource};
 pub use derived::LastDerived;

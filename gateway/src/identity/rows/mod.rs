@@ -3,7 +3,7 @@
 //! Verbs read rows from their ranges ([`IdentityRows::get`]); what decides about requests may come from memory
 //! ([`IdentityRows::read`]).
 //!
-//! Promises: what comes from memory is as its range had it [`Bounds::age_max`] ago or later, and as this process itself
+//! Promises: what comes from memory is as its range had it [`CacheBounds::age_max`] ago or later, and as this process itself
 //! wrote it; where that cannot be known there is an error. A list leaves out a row that does not decode, and says so in the
 //! log: it is nobody's, and hides no other.
 //! Must not know: what rows mean.
@@ -35,7 +35,7 @@ const VALUE_BYTES: usize = 256;
 
 /// What the memory may hold, and for how long.
 #[derive(Clone, Copy)]
-pub(super) struct Bounds {
+pub(super) struct CacheBounds {
     /// How long what was heard of a range counts.
     pub(super) age_max: Duration,
     /// Values in memory.
@@ -56,8 +56,8 @@ pub(super) struct IdentityRows {
 pub(super) type Scanned = (Vec<(Box<str>, Bytes)>, bool);
 
 impl IdentityRows {
-    pub(super) fn new(engine: Engine, bounds: Bounds) -> Self {
-        let Bounds { age_max, entries_max, bytes_max } = bounds;
+    pub(super) fn new(engine: Engine, bounds: CacheBounds) -> Self {
+        let CacheBounds { age_max, entries_max, bytes_max } = bounds;
         let cache = Arc::new(RowCache::new(entries_max, bytes_max));
         Self { engine, cache, changes: Arc::new(Changes::new(age_max)) }
     }

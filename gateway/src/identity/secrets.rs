@@ -4,9 +4,6 @@
 //! Promises: a request sees the secrets of one moment; those that were changed count from the next request on.
 //! Must not know: where the secrets come from.
 
-mod seal;
-mod secret;
-
 use std::sync::Arc;
 
 use couronne_metadata::command::Expect;
@@ -14,9 +11,8 @@ use couronne_metadata::system::identity::{self as at, KeyRow};
 
 use super::principal::{CallerIdentity, CallerKind};
 use super::rows::listed;
+use super::seal::{SealedFor, Sealer, Secret};
 use super::{Account, Credential, CredentialSource, Identity, IdentityError};
-pub(super) use seal::{SealedFor, Sealer};
-pub use secret::Secret;
 
 /// Rows that are looked at at a time.
 const PAGE: u32 = 200;

@@ -3,36 +3,38 @@
 //! A secret key is sealed about its access key, account and owner, so that it opens in no other row than its own. Several
 //! secrets of the cluster may open, while they are changed; one seals.
 
+mod secret;
+
 use bytes::Bytes;
 use couronne_base::seal::{NotSealed, SealKey, sealed_by};
 
 use couronne_metadata::system::identity::KeyRow;
 
-use super::secret::Secret;
-use crate::identity::IdentityError;
+use super::IdentityError;
+pub use secret::Secret;
 
 /// Changing it makes every sealed secret unreadable.
 const PURPOSE: &str = "couronne 2026-11 sealing of access keys' secrets";
 
 /// Whose secret key it is.
 #[derive(Clone, Copy)]
-pub(in crate::identity) struct SealedFor<'a> {
-    pub(super) access_key: &'a str,
+pub(super) struct SealedFor<'a> {
+    access_key: &'a str,
     /// The account's canonical id.
-    pub(super) account: &'a str,
+    account: &'a str,
     /// The user's id, or the account's.
-    pub(super) owner: &'a str,
+    owner: &'a str,
 }
 
 /// Seals and opens secret keys.
-pub(in crate::identity) struct Sealer {
+pub(super) struct Sealer {
     /// The first seals, all open.
     keys: Vec<SealKey>,
 }
 
 impl<'a> SealedFor<'a> {
     /// Whose secret key the row of an access key has.
-    pub(in crate::identity) fn of(row: &'a KeyRow, access_key: &'a str) -> Self {
+    pub(super) fn of(row: &'a KeyRow, access_key: &'a str) -> Self {
         Self { access_key, account: &row.account_id, owner: &row.owner }
     }
 
@@ -49,24 +51,24 @@ impl From<NotSealed> for IdentityError {
 
 impl Sealer {
     /// Seals under the first secret, and opens what any of them sealed.
-    pub(in crate::identity) fn new(sealing: &Secret, opening: &[Secret]) -> Result<Self, IdentityError> {
+    pub(super) fn new(sealing: &Secret, opening: &[Secret]) -> Result<Self, IdentityError> {
         let keys = std::iter::once(sealing).chain(opening).map(|secret| SealKey::derive(PURPOSE, secret.expose()));
         Ok(Self { keys: keys.collect::<Result<_, _>>()? })
     }
 
-    pub(in crate::identity) fn seal(&self, of: SealedFor<'_>, secret: &Secret) -> Result<Bytes, IdentityError> {
+    pub(super) fn seal(&self, of: SealedFor<'_>, secret: &Secret) -> Result<Bytes, IdentityError> {
         let newest = self.keys.first().ok_or(IdentityError::Sealed)?;
         Ok(newest.seal(&of.about(), secret.expose())?.into())
     }
 
-    pub(in crate::identity) fn open(&self, of: SealedFor<'_>, sealed: &[u8]) -> Result<Secret, IdentityError> {
+    pub(super) fn open(&self, of: SealedFor<'_>, sealed: &[u8]) -> Result<Secret, IdentityError> {
         let name = sealed_by(sealed);
         let key = self.keys.iter().find(|key| Some(key.name()) == name).ok_or(IdentityError::Sealed)?;
         Ok(Secret::new(key.open(&of.about(), sealed)?.as_slice()))
     }
 
     /// Whether this was sealed under the key that seals now.
-    pub(in crate::identity) fn is_newest(&self, sealed: &[u8]) -> bool {
+    pub(super) fn is_newest(&self, sealed: &[u8]) -> bool {
         self.keys.first().is_some_and(|newest| sealed_by(sealed) == Some(newest.name()))
     }
 }

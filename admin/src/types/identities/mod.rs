@@ -1,4 +1,4 @@
-//! Accounts and what they have: users, groups, roles, access policies and access keys.
+//! Accounts and what is in them: users, groups, roles, access keys, managed policies.
 //!
 //! Must not know: how they are kept.
 
