@@ -9,17 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{FrontError, Rejection, of_face};
-use super::face::{Face, FaceOperation as _};
+use super::face::{Face, Need, NeededOn};
 use super::gateway::Gateway;
 use super::handler::{ErrorOf, Handler, RequestOf};
-use super::resources::{ResolvedResources, Resources};
+use super::resources::{BucketRole, ResolvedResources, Resources};
 use crate::access::arn::AccountNumber;
-use crate::access::context::NoKeys;
-use crate::access::principal::{AccountRef, Principal};
+use crate::access::principal::AccountRef;
 use crate::access::{
-    self, BucketFacts, ObjectFacts, ObjectOwnership, PublicAccessBlock, Question, Resource, Rights, TargetFacts,
+    self, BucketFacts, ObjectFacts, ObjectOwnership, PublicAccessBlock, Question, Resource, TargetFacts,
 };
-use crate::engine::EngineError;
+use crate::engine::{Bucket, EngineError};
 use crate::identity::Credential;
 
 /// How often a request is resolved and authorized again because a bucket's rules keep changing.
@@ -65,6 +64,12 @@ impl<H: Handler> Authorized<H> {
     /// The buckets that were checked: the only ones to be touched.
     pub const fn resources(&self) -> &Resolved<H> {
         &self.resources
+    }
+
+    /// Whether the caller may do this, too, in a bucket that was checked: of an operation that learns from its body what it
+    /// touches.
+    pub fn may(&self, gateway: &Gateway<H::Face>, bucket: &Bucket, need: &Need<'_>) -> bool {
+        may(gateway, &self.request, &self.caller.credential, Some(bucket), need)
     }
 
     /// Executes a commit under this authorization, decided again if that was long ago ([`Authorized::refresh`]). On stale
@@ -150,35 +155,77 @@ fn decide<H: Handler>(
     caller: &Credential,
     resources: &Resolved<H>,
 ) -> Result<(), FrontError<ErrorOf<H>>> {
-    for (bucket, role) in resources.buckets() {
-        let action = operation.action(role);
-        // Every credential of an account counts as its root, and a bucket serves its owner's account alone.
-        let decision = access::decide(&Question {
-            principal: Principal::Root(account(&caller.account().id)),
-            rights: Rights::default(),
-            action,
-            resource: Resource::Bucket(&bucket.name),
-            target: TargetFacts::Bucket(BucketFacts {
-                owner: account(&bucket.entry.account),
-                policy: None,
-                acl: None,
-                ownership: ObjectOwnership::BucketOwnerEnforced,
-                block: PublicAccessBlock::ALL,
-            }),
-            object: ObjectFacts::None,
-            request: &NoKeys,
-            now_ms: 0,
-        });
-        if !decision.is_allow() {
-            tracing::debug!(account = &*caller.account().name, action, bucket = &*bucket.name, ?decision, "denied");
-            return Err(of_face(Rejection::AccessDenied));
-        }
+    let check = |bucket: Option<&Bucket>, role| {
+        let needs = gateway.face.needs(request, operation, role);
+        let is_allowed = needs.iter().all(|need| may(gateway, request, caller, bucket, need));
+        if is_allowed { Ok(()) } else { Err(of_face(Rejection::AccessDenied)) }
+    };
+    let mut buckets = resources.buckets().peekable();
+    if buckets.peek().is_none() {
+        return check(None, BucketRole::Target);
+    }
+    for (bucket, role) in buckets {
+        check(Some(bucket), role)?;
         gateway.face.check_bucket(request, bucket, role).map_err(FrontError::Face)?;
     }
     Ok(())
 }
 
-/// An account by its canonical id. No number is given to accounts yet.
-const fn account(canonical: &str) -> AccountRef<'_> {
-    AccountRef { number: AccountNumber::UNASSIGNED, canonical }
+/// Whether a caller may be told that a key is not there: it is told the same as one that may not read it otherwise.
+pub(super) fn hides_absence<H: Handler>(
+    gateway: &Gateway<H::Face>,
+    request: &RequestOf<H>,
+    caller: &Credential,
+    resources: &Resolved<H>,
+    error: &ErrorOf<H>,
+) -> bool {
+    let need = H::Face::told_of_absence(error);
+    need.is_some_and(|need| resources.buckets().any(|(bucket, _)| !may(gateway, request, caller, Some(bucket), &need)))
+}
+
+/// Whether a caller may do this, in a bucket or, without one, in its own account.
+fn may<F: Face>(
+    gateway: &Gateway<F>,
+    request: &F::Request,
+    caller: &Credential,
+    bucket: Option<&Bucket>,
+    need: &Need<'_>,
+) -> bool {
+    let (own, policies) = (caller.caller.account_ref(), caller.caller.policies());
+    let (resource, object) = match (&need.on, bucket) {
+        (NeededOn::AllBuckets, _) => (Resource::AllBuckets, ObjectFacts::None),
+        (NeededOn::NewBucket(name), _) => (Resource::Bucket(name), ObjectFacts::None),
+        (NeededOn::Bucket, Some(bucket)) => (Resource::Bucket(&bucket.name), ObjectFacts::None),
+        (NeededOn::Key(key), Some(bucket)) => (Resource::Object { bucket: &bucket.name, key }, ObjectFacts::Unread),
+        (NeededOn::Bucket | NeededOn::Key(_), None) => return false,
+    };
+    let decision = access::decide(&Question {
+        principal: caller.caller.principal(),
+        rights: policies.rights(),
+        action: need.action,
+        resource,
+        target: bucket.map_or(TargetFacts::Account(own), |bucket| TargetFacts::Bucket(facts(bucket, own))),
+        object,
+        request,
+        now_ms: i64::try_from(gateway.env.clock.wall_ms()).unwrap_or(i64::MAX),
+    });
+    if !decision.is_allow() {
+        let (account, action) = (&*caller.account().name, need.action);
+        tracing::debug!(account, action, bucket = bucket.map(|bucket| &*bucket.name), ?decision, "denied");
+    }
+    // Nothing reads the tags of an object for a decision: where they would decide it is denied.
+    decision.is_allow()
+}
+
+/// What stands with a bucket: no policy and no ACL. Of the number of another account nothing is known.
+fn facts<'a>(bucket: &'a Bucket, own: AccountRef<'a>) -> BucketFacts<'a> {
+    let canonical = &*bucket.entry.account;
+    let number = if canonical == own.canonical { own.number } else { AccountNumber::UNASSIGNED };
+    BucketFacts {
+        owner: AccountRef { number, canonical },
+        policy: None,
+        acl: None,
+        ownership: ObjectOwnership::BucketOwnerEnforced,
+        block: PublicAccessBlock::ALL,
+    }
 }

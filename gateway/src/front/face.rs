@@ -3,6 +3,7 @@
 //! Promises: all that differs between two APIs is behind this trait; the pipeline is compiled for each face.
 //! Must not know: any face.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use super::request_id::RequestId;
 use super::resources::BucketRole;
 use super::response::Response;
 use super::trace::Trace;
+use crate::access::context::ConditionContext;
 use crate::engine::{BodyError, Bucket};
 use crate::identity::Credential;
 
@@ -24,8 +26,8 @@ use crate::identity::Credential;
 pub trait Face: Sized + Send + Sync + 'static {
     /// Its operations.
     type Operation: FaceOperation;
-    /// A request's head as it reads it.
-    type Request: Send + Sync + 'static;
+    /// A request's head as it reads it, which answers for the condition keys of policies.
+    type Request: ConditionContext + Send + Sync + 'static;
     /// What its signatures say of a body.
     type Payload: Send + 'static;
     /// Takes its framing off a body.
@@ -57,6 +59,13 @@ pub trait Face: Sized + Send + Sync + 'static {
     /// What the request itself demands of a bucket, beside its caller's rights: that it has a certain owner, say.
     fn check_bucket(&self, request: &Self::Request, bucket: &Bucket, role: BucketRole) -> Result<(), Self::Error>;
 
+    /// What the operation needs to be allowed in the bucket of this role; if it is in none, in the caller's own account.
+    fn needs<'a>(&self, request: &'a Self::Request, operation: Self::Operation, role: BucketRole) -> Vec<Need<'a>>;
+
+    /// What a caller has to be allowed in a bucket to be told by this error that a key is not there; `None`: it tells no
+    /// such thing.
+    fn told_of_absence(error: &Self::Error) -> Option<Need<'static>>;
+
     /// How the body is framed, and what its sender said of it. `sent_bytes` is its length as HTTP tells it.
     fn framing(
         &self,
@@ -84,9 +93,28 @@ pub struct Verified<P> {
 pub trait FaceOperation: Copy + Send + Sync + 'static {
     /// Its name in the API: span name, metric label. Of a closed set.
     fn name(self) -> &'static str;
+}
 
-    /// The IAM action that it is in a bucket of this role.
-    fn action(self, role: BucketRole) -> &'static str;
+/// An action that has to be allowed.
+#[derive(Clone, Debug)]
+pub struct Need<'a> {
+    /// The action by its IAM name.
+    pub action: &'static str,
+    /// On what it is.
+    pub on: NeededOn<'a>,
+}
+
+/// On what an action is.
+#[derive(Clone, Debug)]
+pub enum NeededOn<'a> {
+    /// All buckets of the caller's account.
+    AllBuckets,
+    /// A bucket of this name in the caller's account, which need not be there.
+    NewBucket(&'a str),
+    /// The bucket.
+    Bucket,
+    /// This key of the bucket.
+    Key(Cow<'a, str>),
 }
 
 /// Takes a face's framing off a body.

@@ -34,7 +34,7 @@ pub mod trace;
 pub use authorize::Authorized;
 pub use body::{Body, BodyUse};
 pub use error::{FaceError, FrontError, Rejection};
-pub use face::{Face, FaceOperation};
+pub use face::{Face, FaceOperation, Need, NeededOn};
 pub use faces::{ByPath, Faces};
 pub use gateway::{FrontSettings, Gateway};
 pub use handler::Handler;

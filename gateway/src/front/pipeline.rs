@@ -12,7 +12,7 @@ use http::request::Parts;
 use hyper::body::Body as _;
 use tokio::time::Instant;
 
-use super::authorize::{FoundCaller, RENEWALS_MAX, authorize};
+use super::authorize::{FoundCaller, RENEWALS_MAX, authorize, hides_absence};
 use super::body::{Body, BodyUse, Reception};
 use super::error::{FaceError, FrontError, Rejection, of_face};
 use super::face::{Face, FaceOperation as _, Verified};
@@ -151,6 +151,11 @@ pub async fn carry_out<H: Handler>(
         trace.passed(Stage::Execute);
         match outcome {
             Err(FrontError::Stale) if !body.is_touched() => resolved = resolved.renew(&gateway.engine).await?,
+            Err(FrontError::Face(error))
+                if hides_absence::<H>(gateway, &request, &caller.credential, &resolved, &error) =>
+            {
+                return Err(of_face(Rejection::AccessDenied));
+            }
             outcome => return outcome,
         }
     }

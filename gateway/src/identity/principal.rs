@@ -2,13 +2,15 @@
 //!
 //! Today there are two sources, the root credentials of the cluster and access keys; sessions and tokens of other faces
 //! are further ones. A source gives a [`Credential`](super::Credential), whose principal is one of these.
-//! Must not know: what a policy says, how the rows are read.
+//! Must not know: how policies are weighed, how the rows are read.
 
 use std::sync::Arc;
 
-use couronne_metadata::system::identity::Tag;
-
 use super::Account;
+use crate::access::arn::AccountNumber;
+use crate::access::policy::StoredPolicy;
+use crate::access::principal::{AccountRef, Principal, UserRef};
+use crate::access::{AttachedPolicy, Rights};
 
 /// A caller with its policies.
 #[derive(Clone, Debug)]
@@ -38,18 +40,47 @@ pub enum CallerKind {
         name: Box<str>,
         /// Its path.
         path: Box<str>,
-        /// Its tags.
-        tags: Vec<Tag>,
+        /// Its tags: keys and values.
+        tags: Vec<(Box<str>, Box<str>)>,
     },
 }
 
-/// A policy as it is kept: unread.
+/// A policy as it is kept, and read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyDocument {
     /// Its ARN; of an inline policy its name.
     pub name: Box<str>,
-    /// What it says. One that cannot be read denies.
+    /// What it says.
     pub text: Arc<str>,
+    /// The same, read. One that cannot be read denies.
+    pub policy: StoredPolicy,
+}
+
+/// The policies of a caller as the decision takes them.
+pub struct CallerPolicies<'a> {
+    identity: Vec<AttachedPolicy<'a>>,
+    boundary: Option<AttachedPolicy<'a>>,
+    session: Option<[AttachedPolicy<'a>; 1]>,
+}
+
+impl PolicyDocument {
+    /// A policy of this name that says this.
+    pub fn new(name: Box<str>, text: Arc<str>) -> Self {
+        let policy = StoredPolicy::read(&text);
+        Self { name, text, policy }
+    }
+
+    fn attached(&self) -> AttachedPolicy<'_> {
+        AttachedPolicy { name: &self.name, policy: &self.policy }
+    }
+}
+
+impl CallerPolicies<'_> {
+    /// What the caller's account says of it.
+    pub fn rights(&self) -> Rights<'_> {
+        let session = self.session.as_ref().map(<[_; 1]>::as_slice);
+        Rights { identity: &self.identity, boundary: self.boundary, session, token_issued_ms: None }
+    }
 }
 
 impl CallerIdentity {
@@ -58,6 +89,30 @@ impl CallerIdentity {
         match &self.kind {
             CallerKind::Root => format!("arn:aws:iam::{}:root", self.account.number),
             CallerKind::User { name, path, .. } => self.account.arn("user", path, name),
+        }
+    }
+
+    /// The account, as the decision has it.
+    pub fn account_ref(&self) -> AccountRef<'_> {
+        let number = AccountNumber::parse(&self.account.number).unwrap_or(AccountNumber::UNASSIGNED);
+        AccountRef { number, canonical: &self.account.id }
+    }
+
+    /// The caller, as the decision has it.
+    pub fn principal(&self) -> Principal<'_> {
+        let account = self.account_ref();
+        match &self.kind {
+            CallerKind::Root => Principal::Root(account),
+            CallerKind::User { id, name, path, tags } => Principal::User(UserRef { account, path, name, id, tags }),
+        }
+    }
+
+    /// Its policies.
+    pub fn policies(&self) -> CallerPolicies<'_> {
+        CallerPolicies {
+            identity: self.policies.iter().map(PolicyDocument::attached).collect(),
+            boundary: self.boundary.as_ref().map(PolicyDocument::attached),
+            session: self.session.as_ref().map(|policy| [policy.attached()]),
         }
     }
 

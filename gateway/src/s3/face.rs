@@ -10,6 +10,7 @@ use super::auth;
 use super::auth::payload::Payload;
 use super::body::{self, Unframe};
 use super::error::{Code, Executed, Result, S3Error, host_id};
+use super::needs;
 use super::operation::{self, Operation};
 use super::route::{Level, Route, methods, route};
 use super::wire::values::header_value;
@@ -19,7 +20,7 @@ use crate::front::face::Verified;
 use crate::front::pipeline::Authenticated;
 use crate::front::resources::BucketRole;
 use crate::front::trace::Trace;
-use crate::front::{BodyUse, Face, Gateway, RequestHead, RequestId, Response};
+use crate::front::{BodyUse, Face, Gateway, Need, NeededOn, RequestHead, RequestId, Response};
 
 /// S3's first region, which has no name in `LocationConstraint`.
 pub const FIRST_REGION: &str = "us-east-1";
@@ -104,6 +105,17 @@ impl Face for S3 {
             Some(expected) if expected != &*bucket.entry.account => Err(Code::AccessDenied.into()),
             _ => Ok(()),
         }
+    }
+
+    fn needs<'a>(&self, request: &'a Request, operation: Operation, role: BucketRole) -> Vec<Need<'a>> {
+        needs::of_operation(request, operation, role)
+    }
+
+    /// As on S3, whoever may not list a bucket is told of a key that is not there what it is told of one that it may not
+    /// read.
+    fn told_of_absence(error: &S3Error) -> Option<Need<'static>> {
+        let tells = matches!(error.code(), Code::NoSuchKey | Code::NoSuchVersion);
+        tells.then_some(Need { action: "s3:ListBucket", on: NeededOn::Bucket })
     }
 
     fn framing(

@@ -5,11 +5,13 @@
 pub mod address;
 pub mod auth;
 pub mod body;
+mod context;
 pub mod error;
 mod error_document;
 pub mod face;
 mod hoisted;
 mod mapping;
+mod needs;
 pub mod operation;
 pub mod ops;
 mod qualifiers;

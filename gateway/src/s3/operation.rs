@@ -12,7 +12,6 @@ use super::route::Level::{self, Bucket, Object, Service};
 use super::route::Selector::{self, Header, Parameter, Plain, Sub, SubHeader, SubParameter};
 use crate::front::face::FaceOperation;
 use crate::front::pipeline::{Authenticated, carry_out};
-use crate::front::resources::BucketRole;
 use crate::front::trace::Trace;
 use crate::front::{Gateway, Response};
 use crate::s3::error::Executed;
@@ -155,14 +154,6 @@ impl Operation {
 impl FaceOperation for Operation {
     fn name(self) -> &'static str {
         self.entry().name
-    }
-
-    fn action(self, role: BucketRole) -> &'static str {
-        let served = self.served();
-        match role {
-            BucketRole::Target => served.action,
-            BucketRole::Source => served.source_action.unwrap_or(served.action),
-        }
     }
 }
 

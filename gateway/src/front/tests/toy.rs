@@ -11,6 +11,8 @@ use futures_util::stream;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
+use crate::access::context::{ConditionContext, KeyValues};
+use crate::access::key::ConditionKey;
 use crate::engine::{self, BodyError, Bucket, EngineError, Expected};
 use crate::front::body::Framing;
 use crate::front::face::{BodyDecoder, DecoderStep, Verified};
@@ -19,8 +21,8 @@ use crate::front::resources::{BucketRole, InBucket};
 use crate::front::response::{ResponseBody, StreamError};
 use crate::front::trace::Trace;
 use crate::front::{
-    Authorized, Body, BodyUse, Face, FaceError, FaceOperation, FrontError, Gateway, Handler, Rejection, RequestHead,
-    RequestId, Response,
+    Authorized, Body, BodyUse, Face, FaceError, FaceOperation, FrontError, Gateway, Handler, Need, NeededOn, Rejection,
+    RequestHead, RequestId, Response,
 };
 
 pub(crate) const TOY_ID: HeaderName = HeaderName::from_static("x-toy-id");
@@ -43,12 +45,11 @@ impl FaceOperation for ToyOperation {
             Self::ShowNote => "ShowNote",
         }
     }
+}
 
-    fn action(self, _: BucketRole) -> &'static str {
-        match self {
-            Self::KeepNote => "toy:Keep",
-            Self::ShowNote => "toy:Show",
-        }
+impl ConditionContext for ToyRequest {
+    fn values(&self, _: &ConditionKey) -> Option<KeyValues<'_>> {
+        None
     }
 }
 
@@ -192,6 +193,18 @@ impl Face for Toy {
             Some(name) if name != &*bucket.name => Err(ToyError(StatusCode::CONFLICT, "another-bucket")),
             _ => Ok(()),
         }
+    }
+
+    fn needs<'a>(&self, request: &'a ToyRequest, operation: ToyOperation, _: BucketRole) -> Vec<Need<'a>> {
+        let action = match operation {
+            ToyOperation::KeepNote => "toy:Keep",
+            ToyOperation::ShowNote => "toy:Show",
+        };
+        vec![Need { action, on: NeededOn::Key(request.note.as_str().into()) }]
+    }
+
+    fn told_of_absence(error: &ToyError) -> Option<Need<'static>> {
+        (error.1 == "no-such-note").then_some(Need { action: "toy:List", on: NeededOn::Bucket })
     }
 
     fn framing(

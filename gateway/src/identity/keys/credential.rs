@@ -123,12 +123,13 @@ impl Identity {
         };
         let Some((account, user)) = self.read_owner(&key, basis).await? else { return Ok(None) };
         let secret = self.secrets.load().sealer.open(SealedFor::of(&key, access_key), &key.sealed)?;
-        let session = key.session_policy.clone().map(|text| PolicyDocument { name: "".into(), text });
+        let session = key.session_policy.clone().map(|text| PolicyDocument::new("".into(), text));
         let mut caller =
             CallerIdentity { account, kind: CallerKind::Root, policies: Vec::new(), boundary: None, session };
         if let Some(user) = user {
             self.read_policies(&user, &mut caller, basis).await?;
             let UserRow { name, path, tags, .. } = (*user).clone();
+            let tags = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
             caller.kind = CallerKind::User { id: key.owner.clone(), name, path, tags };
         }
         let source = CredentialSource::AccessKey(key.created);
@@ -178,7 +179,7 @@ impl Identity {
         let grants = std::iter::once(&user.grants).chain(groups.iter().map(|group| &group.grants));
         caller.policies = grants.flat_map(|grants| documents(grants, &policies)).collect();
         caller.boundary = user.grants.boundary.as_ref().map(|boundary| {
-            let gone = || PolicyDocument { name: boundary.arn.clone(), text: "".into() };
+            let gone = || PolicyDocument::new(boundary.arn.clone(), "".into());
             document(boundary, &policies).unwrap_or_else(gone)
         });
         Ok(())
@@ -211,7 +212,7 @@ fn to_read(policy: &AttachedPolicy) -> Option<&str> {
 
 fn documents(grants: &Grants, policies: &BTreeMap<&str, Arc<PolicyRow>>) -> Vec<PolicyDocument> {
     let inline = grants.inline.iter();
-    let inline = inline.map(|policy| PolicyDocument { name: policy.name.clone(), text: policy.document.clone() });
+    let inline = inline.map(|policy| PolicyDocument::new(policy.name.clone(), policy.document.clone()));
     inline.chain(grants.attached.iter().filter_map(|policy| document(policy, policies))).collect()
 }
 
@@ -220,5 +221,5 @@ fn document(policy: &AttachedPolicy, policies: &BTreeMap<&str, Arc<PolicyRow>>) 
     let of_aws = managed::of_arn(&policy.arn).map(|policy| &policy.row);
     let row = of_aws.or_else(|| policies.get(&*policy.id).map(|row| &**row))?;
     let text = row.default_version()?.document.clone();
-    Some(PolicyDocument { name: policy.arn.clone(), text })
+    Some(PolicyDocument::new(policy.arn.clone(), text))
 }

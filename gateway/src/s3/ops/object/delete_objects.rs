@@ -13,10 +13,11 @@ use futures_util::future::join_all;
 
 use crate::engine::{self, EngineError};
 use crate::front::resources::InBucket;
-use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
+use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Need, NeededOn, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
+use crate::s3::needs::of_deletion;
 use crate::s3::ops::object::deleting::{ShownDeletion, show};
 use crate::s3::wire::version_text::version_text;
 use crate::s3::wire::xml::{self, Element, Writer};
@@ -129,13 +130,18 @@ async fn delete(
         Ok(target) => target,
         Err(error) => return Ok(Err(error.clone())),
     };
+    let (bucket, on) = (authorized.resources(), NeededOn::Key(target.key.as_str().into()));
+    let mut needs = of_deletion(authorized.request(), target.version.is_some());
+    if !needs.all(|action| authorized.may(gateway, bucket, &Need { action, on: on.clone() })) {
+        return Ok(Err(Code::AccessDenied.into()));
+    }
     let delete = engine::DeleteObjectRequest {
         version: target.version,
         condition: target.condition.clone(),
         bypass_governance: authorized.operation().bypass_governance,
         owner: authorized.caller().account().id.clone(),
     };
-    match gateway.engine.delete(authorized.resources(), &target.key, delete).await {
+    match gateway.engine.delete(bucket, &target.key, delete).await {
         Err(EngineError::StaleRules) => Err(StaleRules),
         Err(error) => Ok(Err(S3Error::of_engine(error))),
         Ok(deleted) => Ok(Ok(show(&deleted, target.version))),

@@ -2,6 +2,7 @@
 
 mod answers;
 mod configuration;
+mod policies;
 mod uploads;
 
 use super::*;

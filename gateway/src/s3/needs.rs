@@ -1,0 +1,108 @@
+//! What a request for an operation needs to be allowed: S3's actions, those on versions, and those of what its headers ask
+//! for beside.
+//!
+//! Follows <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>.
+//! Must not know: who asks.
+
+use super::address::Request;
+use super::operation::Operation;
+use super::wire::copy_source::CopySource;
+use super::wire::values::header_text;
+use crate::front::resources::BucketRole;
+use crate::front::{Need, NeededOn};
+
+const BYPASS: &str = "x-amz-bypass-governance-retention";
+
+/// The actions on a version that is named, beside those on the current one.
+const OF_VERSIONS: [(&str, &str); 8] = [
+    ("s3:GetObject", "s3:GetObjectVersion"),
+    ("s3:GetObjectAcl", "s3:GetObjectVersionAcl"),
+    ("s3:GetObjectAttributes", "s3:GetObjectVersionAttributes"),
+    ("s3:GetObjectTagging", "s3:GetObjectVersionTagging"),
+    ("s3:PutObjectAcl", "s3:PutObjectVersionAcl"),
+    ("s3:PutObjectTagging", "s3:PutObjectVersionTagging"),
+    ("s3:DeleteObject", "s3:DeleteObjectVersion"),
+    ("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging"),
+];
+
+/// What headers of a new object ask for.
+const OF_NEW_OBJECTS: [(&str, &str); 5] = [
+    ("x-amz-tagging", "s3:PutObjectTagging"),
+    ("x-amz-acl", "s3:PutObjectAcl"),
+    ("x-amz-object-lock-mode", "s3:PutObjectRetention"),
+    ("x-amz-object-lock-retain-until-date", "s3:PutObjectRetention"),
+    ("x-amz-object-lock-legal-hold", "s3:PutObjectLegalHold"),
+];
+
+/// What headers of a new bucket ask for.
+const OF_NEW_BUCKETS: [(&str, &str); 4] = [
+    ("x-amz-acl", "s3:PutBucketAcl"),
+    ("x-amz-object-ownership", "s3:PutBucketOwnershipControls"),
+    ("x-amz-bucket-object-lock-enabled", "s3:PutBucketVersioning"),
+    ("x-amz-bucket-object-lock-enabled", "s3:PutBucketObjectLockConfiguration"),
+];
+
+/// What the operation needs in the bucket of this role. DeleteObjects needs nothing of a bucket: of each key that it names
+/// it is asked then ([`of_deletion`]).
+pub(super) fn of_operation(request: &Request, operation: Operation, role: BucketRole) -> Vec<Need<'_>> {
+    let served = operation.served();
+    match (role, operation) {
+        (_, Operation::DeleteObjects) => Vec::new(),
+        (BucketRole::Source, _) => of_source(request, served.source_action.unwrap_or(served.action)),
+        (BucketRole::Target, Operation::ListBuckets) => {
+            vec![Need { action: served.action, on: NeededOn::AllBuckets }]
+        }
+        (BucketRole::Target, Operation::CreateBucket) => {
+            let name = request.bucket.as_ref().map_or("", |name| name.as_str());
+            let beside = asked_for(request, &OF_NEW_BUCKETS);
+            let need = |action| Need { action, on: NeededOn::NewBucket(name) };
+            std::iter::once(served.action).chain(beside).map(need).collect()
+        }
+        (BucketRole::Target, _) => of_target(request, operation),
+    }
+}
+
+/// What the deletion of a key needs.
+pub(super) fn of_deletion(request: &Request, has_version: bool) -> impl Iterator<Item = &'static str> {
+    let bypasses = request.headers.get(BYPASS).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
+    let bypass = bypasses.then_some("s3:BypassGovernanceRetention");
+    std::iter::once(on_version("s3:DeleteObject", has_version)).chain(bypass)
+}
+
+fn of_target(request: &Request, operation: Operation) -> Vec<Need<'_>> {
+    let Some(key) = &request.key else {
+        return vec![Need { action: operation.served().action, on: NeededOn::Bucket }];
+    };
+    let has_version = request.query.has("versionId");
+    let own = on_version(operation.served().action, has_version);
+    let mut actions = vec![own];
+    match operation {
+        Operation::PutObject | Operation::CopyObject | Operation::CreateMultipartUpload => {
+            actions.extend(asked_for(request, &OF_NEW_OBJECTS));
+        }
+        Operation::DeleteObject => actions = of_deletion(request, has_version).collect(),
+        Operation::PutObjectRetention => actions.extend(of_deletion(request, false).skip(1)),
+        Operation::GetObjectAttributes => actions.push(on_version("s3:GetObject", has_version)),
+        _ => {}
+    }
+    actions.into_iter().map(|action| Need { action, on: NeededOn::Key(key.as_str().into()) }).collect()
+}
+
+fn of_source<'a>(request: &'a Request, action: &'static str) -> Vec<Need<'a>> {
+    let source = header_text(&request.headers, "x-amz-copy-source").ok().flatten();
+    let Some(source) = source.and_then(|text| CopySource::parse(text).ok()) else {
+        // A handler that copies has read it before.
+        return vec![Need { action, on: NeededOn::Bucket }];
+    };
+    let key = String::from_utf8_lossy(&source.key).into_owned();
+    vec![Need { action: on_version(action, source.version.is_some()), on: NeededOn::Key(key.into()) }]
+}
+
+fn on_version(action: &'static str, has_version: bool) -> &'static str {
+    let of_version = OF_VERSIONS.iter().find(|(plain, _)| has_version && *plain == action);
+    of_version.map_or(action, |(_, of_version)| of_version)
+}
+
+fn asked_for<'a>(request: &'a Request, of: &'a [(&str, &'static str)]) -> impl Iterator<Item = &'static str> + 'a {
+    of.iter().filter(|(header, _)| request.headers.contains_key(*header)).map(|(_, action)| *action)
+}
