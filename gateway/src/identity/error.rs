@@ -7,6 +7,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::access::policy::PolicyError;
 use crate::engine::EngineError;
 
 /// What a name or id is of.
@@ -69,7 +70,7 @@ pub enum IdentityError {
     },
     /// A policy's document is none. IAM: `MalformedPolicyDocument`.
     #[error("the policy document is malformed: {0}")]
-    MalformedPolicy(&'static str),
+    MalformedPolicy(PolicyError),
     /// A name, access key, secret or other value has a form that is not allowed. IAM: `ValidationError`.
     #[error("{0}")]
     Invalid(&'static str),

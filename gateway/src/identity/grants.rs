@@ -12,9 +12,10 @@ use couronne_metadata::system::identity::{
 };
 use std::sync::Arc;
 
-use super::documents::{DocumentKind, check_document, check_inline};
+use super::documents::{check_document, check_inline};
 use super::names::check_name;
 use super::{Account, EntityKind, Identity, IdentityError, managed};
+use crate::access::policy::PolicyKind;
 
 /// Rows that are read at a time.
 const PAGE: u32 = 200;
@@ -129,7 +130,7 @@ impl Identity {
         document: Arc<str>,
     ) -> Result<(), IdentityError> {
         check_name(name)?;
-        check_document(DocumentKind::Inline, &document)?;
+        check_document(PolicyKind::Inline, &document)?;
         let changed = self.change_grants(account, of, |grants| {
             grants.inline.retain(|known| *known.name != *name);
             grants.inline.push(InlinePolicy { name: name.into(), document: document.clone() });

@@ -72,8 +72,9 @@ pub(super) fn of_arn(arn: &str) -> Option<&'static Entity<PolicyRow>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::documents::{DocumentKind, check_document};
+    use super::super::documents::check_document;
     use super::*;
+    use crate::access::policy::PolicyKind;
 
     #[test]
     fn they_are_documents_sorted_by_name_and_have_ids_of_their_own() {
@@ -84,7 +85,7 @@ mod tests {
         ids.dedup();
         assert_eq!(ids.len(), 7);
         for policy in managed_policies() {
-            check_document(DocumentKind::Managed, &policy.row.default_version().unwrap().document).unwrap();
+            check_document(PolicyKind::Managed, &policy.row.default_version().unwrap().document).unwrap();
             assert_eq!(of_arn(&managed_policy_arn(policy)), Some(policy));
         }
         assert!(of_arn(ADMINISTRATOR_ACCESS).is_some());

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use couronne_metadata::ids::Ordinal;
 use couronne_metadata::system::identity::{Named as _, PolicyRow, PolicyVersion, Tag, VERSIONS_MAX};
 
-use super::documents::{DocumentKind, check_document};
+use super::documents::check_document;
 use super::entity::{Entity, IdentityPage};
 use super::names::{check_description, check_name, check_path, random_id};
 use super::tags::check_tags;
 use super::{Account, Deletion, EntityKind, Identity, IdentityError, managed};
+use crate::access::policy::PolicyKind;
 
 /// A managed policy to be created.
 pub struct NewPolicy {
@@ -35,7 +36,7 @@ impl Identity {
         check_path(&path)?;
         check_description(&description)?;
         check_tags(&tags)?;
-        check_document(DocumentKind::Managed, &document)?;
+        check_document(PolicyKind::Managed, &document)?;
         let created = self.now();
         let row = PolicyRow {
             account_id: account.id.clone(),
@@ -105,7 +106,7 @@ impl Identity {
         document: Arc<str>,
         is_default: bool,
     ) -> Result<u32, IdentityError> {
-        check_document(DocumentKind::Managed, &document)?;
+        check_document(PolicyKind::Managed, &document)?;
         let created = self.now();
         let changed = self.change_policy(account, arn, |row| {
             if row.versions.len() >= VERSIONS_MAX {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use couronne_metadata::system::identity::{Named as _, RoleRow, Tag};
 
-use super::documents::{DocumentKind, check_document};
+use super::documents::check_document;
 use super::entity::{Entity, IdentityPage};
 use super::names::{check_description, check_name, check_path, random_id};
 use super::tags::check_tags;
 use super::{Account, Deletion, EntityKind, Identity, IdentityError};
+use crate::access::policy::PolicyKind;
 
 /// How long sessions of a role may be, in seconds: IAM's bounds.
 const SESSION_S: std::ops::RangeInclusive<u32> = 3_600..=43_200;
@@ -107,7 +108,7 @@ impl Identity {
 }
 
 fn check_role(trust: Option<&str>, session_s_max: Option<u32>, description: Option<&str>) -> Result<(), IdentityError> {
-    trust.map(|trust| check_document(DocumentKind::Trust, trust)).transpose()?;
+    trust.map(|trust| check_document(PolicyKind::Trust, trust)).transpose()?;
     description.map(check_description).transpose()?;
     if session_s_max.is_some_and(|seconds| !SESSION_S.contains(&seconds)) {
         return Err(IdentityError::Invalid("a session of a role may be 3600 to 43200 seconds long"));

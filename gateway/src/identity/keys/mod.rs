@@ -15,10 +15,11 @@ use couronne_metadata::command::Expect;
 use couronne_metadata::ids::Ordinal;
 use couronne_metadata::system::identity::{self as at, AccountRow, KeyRow, UserRow};
 
-use super::documents::{DocumentKind, check_document};
+use super::documents::check_document;
 use super::names::{check_description, check_new_key, random_key};
 use super::seal::SealedFor;
 use super::{Account, EntityKind, Identity, IdentityError, NewKey};
+use crate::access::policy::PolicyKind;
 pub use credential::{Credential, CredentialSource};
 pub use derived::LastDerived;
 pub(super) use lookups::Lookups;
@@ -80,7 +81,7 @@ impl Identity {
     ) -> Result<NewKey, IdentityError> {
         let KeySettings { expires_s, session_policy, description } = settings;
         check_description(&description)?;
-        session_policy.as_deref().map(|text| check_document(DocumentKind::Session, text)).transpose()?;
+        session_policy.as_deref().map(|text| check_document(PolicyKind::Session, text)).transpose()?;
         let key = key.unwrap_or_else(|| random_key(self.engine.env()));
         check_new_key(&key)?;
         if self.secrets.load().root_of(&key.access_key, 0).is_some() {

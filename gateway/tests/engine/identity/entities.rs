@@ -16,7 +16,7 @@ fn new_role(name: &str) -> NewRole {
     NewRole {
         name: name.into(),
         path: "/".into(),
-        trust: "{}".into(),
+        trust: TRUST.into(),
         session_s_max: None,
         description: "".into(),
         tags: Vec::new(),
@@ -192,7 +192,7 @@ async fn roles_and_tags_are_changed() {
     let change = RoleChange { session_s_max: Some(7_200), description: Some("nightly".into()), trust: None };
     identity.update_role(&account, "batch", &change).await.unwrap();
     let role = identity.role(&account, "batch").await.unwrap().row;
-    assert_eq!((role.session_s_max, &*role.description, &*role.trust), (7_200, "nightly", "{}"));
+    assert_eq!((role.session_s_max, &*role.description, &*role.trust), (7_200, "nightly", TRUST));
 
     let tag = |key: &str, value: &str| Tag { key: key.into(), value: value.into() };
     let of = Tagged::Role("batch");

@@ -20,6 +20,11 @@ use couronne_gateway::testing::{FakeCluster, FakeShape};
 /// A little more than what a revocation may take.
 const BOUND: Duration = Duration::from_millis(5_001);
 
+/// A policy that allows nothing.
+const NOTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+/// Anybody may assume a role that says so.
+const TRUST: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}"#;
 const ALLOW: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
 fn cluster() -> FakeCluster {
