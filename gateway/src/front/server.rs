@@ -274,7 +274,9 @@ impl<A: Faces> Server<A> {
         // where none was asked for because it is empty: botocore takes the status of an answer that came
         // without `100 Continue` for that of the next one too, whatever that is.
         let unasked = expects && tracker.received_bytes() == 0;
-        let at_end = !unasked && !is_flawed && tracker.drain().await && !progress.cut().is_cut();
+        // A client that was cut is not waited for either: its place may be another's already.
+        let is_cut = || progress.cut().is_cut();
+        let at_end = !unasked && !is_flawed && !is_cut() && tracker.drain().await && !is_cut();
         if !at_end {
             progress.answer_early();
         }

@@ -176,7 +176,7 @@ fn a_completion_is_refused_for_what_is_wrong_with_it() {
         *condition = Precondition::default();
         *size = Some(6);
     }
-    assert_eq!(refusal(conditional), Refusal::BadDigest);
+    assert_eq!(refusal(conditional), Refusal::WrongSize { said: 6, computed: 5 });
     range.run("k", complete(upload, &[(2, "fives")])).unwrap();
 }
 

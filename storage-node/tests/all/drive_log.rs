@@ -21,6 +21,12 @@ fn env(seed: u64) -> Env {
     testing::still_env(seed).0
 }
 
+/// Takes all the space that is left, as another program does.
+async fn fill(disk: &SimulatedDisk) {
+    let space = disk.space().await.unwrap();
+    disk.set_capacity(space.total - space.free);
+}
+
 async fn open(disk: &SimulatedDisk, env: &Env) -> Result<DriveLog, LogError> {
     DriveLog::open(Arc::new(disk.clone()), DriveId(7), LogEnd::START, env).await
 }
@@ -305,7 +311,7 @@ async fn a_log_waits_while_no_space_is_left_for_its_next_file() {
     let env = env(6);
     let disk = SimulatedDisk::new(3, 1 << 30);
     let log = open(&disk, &env).await.unwrap();
-    disk.set_capacity(0);
+    fill(&disk).await;
     // More than fits the file in use.
     {
         let mut appended = pin!(join_all((0..120).map(|index| append(&log, 0, index))));
@@ -324,7 +330,7 @@ async fn a_log_waits_while_no_space_is_left_for_its_next_file() {
 async fn a_log_that_is_closed_waits_for_no_space() {
     let (env, disk) = (env(7), SimulatedDisk::new(3, 1 << 30));
     let log = open(&disk, &env).await.unwrap();
-    disk.set_capacity(0);
+    fill(&disk).await;
     let replica = log.replica(ReplicaId(0)).unwrap();
     let mut answers = Vec::new();
     for index in 0..60 {

@@ -201,8 +201,16 @@ async fn prepared(server: &S3Server, case: &Case, key: &str) -> String {
 }
 
 fn shown(answer: &Answer) -> Vec<String> {
-    let volatile =
-        ["date", "last-modified", "location", "content-length", "x-amz-request-id", "x-amz-id-2", "x-amz-version-id"];
+    let volatile = [
+        "content-length",
+        "date",
+        "last-modified",
+        "location",
+        "x-amz-bucket-arn",
+        "x-amz-id-2",
+        "x-amz-request-id",
+        "x-amz-version-id",
+    ];
     let headers = answer.headers.iter().filter(|(name, _)| !volatile.contains(&name.as_str()));
     let mut shown: Vec<String> = headers.map(|(name, value)| format!("{name}: {value}")).collect();
     shown.sort();

@@ -6,7 +6,7 @@
 use couronne_metadata::command::CommandRequest;
 
 use super::client::{Ask, Defect, PayloadMode, Place};
-use super::{FrontSettings, S3, S3Server, ServerSettings};
+use super::{Answer, FrontSettings, S3, S3Server, ServerSettings};
 use crate::s3::operation::{Entry, Operation};
 use crate::s3::route::{Level, Selector};
 
@@ -147,6 +147,13 @@ async fn a_defect_in_the_head_is_denied_over_http2() {
     deny_heads(Scene::over_http2().await).await;
 }
 
+/// Whether the request was denied. A batch of deletions in another's bucket is so key by key, as on S3.
+fn is_denied(operation: Operation, defect: Defect, answer: &Answer) -> bool {
+    let is_batch = operation == Operation::DeleteObjects && defect == Defect::Unjoined;
+    let each_is_denied = || answer.code() == "AccessDenied" && !answer.text().contains("<Deleted>");
+    if is_batch { answer.status == 200 && each_is_denied() } else { answer.status == 403 }
+}
+
 async fn deny_heads(scene: Scene) {
     let before = scene.changes();
     for operation in Operation::ALL {
@@ -159,7 +166,10 @@ async fn deny_heads(scene: Scene) {
                         continue;
                     }
                     let answer = scene.server.send(&scene.ask(*operation, place, mode, defect)).await;
-                    assert_eq!(answer.status, 403, "{operation:?} {place:?} {mode:?} {defect:?}: {answer:?}");
+                    assert!(
+                        is_denied(*operation, defect, &answer),
+                        "{operation:?} {place:?} {mode:?} {defect:?}: {answer:?}"
+                    );
                     assert!(!answer.text().contains(KEPT), "{operation:?} {place:?} {mode:?} {defect:?}");
                 }
             }
@@ -220,7 +230,7 @@ async fn deny_version_2(scene: Scene) {
                 continue;
             }
             let answer = scene.server.send(&scene.ask(*operation, Place::QueryV2, PayloadMode::Unsigned, defect)).await;
-            assert_eq!(answer.status, 403, "{operation:?} {defect:?}: {answer:?}");
+            assert!(is_denied(*operation, defect, &answer), "{operation:?} {defect:?}: {answer:?}");
         }
     }
     assert_eq!(scene.changes(), before);
