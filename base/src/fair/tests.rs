@@ -481,6 +481,9 @@ fn few_that_were_cut_are_still_there() {
     assert_eq!((shares.free(), replace(&mut shares)), (0, None));
 }
 
+/// What is done with each leaf that is found.
+type Visit<'a> = &'a mut dyn FnMut(NodeId) -> Option<()>;
+
 /// However many holders and claims there are, what is asked of them is answered in the right order.
 #[test]
 fn a_tree_of_many_holders_is_asked_in_order() {
@@ -498,7 +501,7 @@ fn a_tree_of_many_holders_is_asked_in_order() {
         numbers.sort_by_key(|number| std::cmp::Reverse(held(*number)));
         numbers
     };
-    let found = |find: &dyn Fn(&mut dyn FnMut(NodeId) -> Option<()>) -> Option<()>| {
+    let found = |find: &dyn Fn(Visit<'_>) -> Option<()>| {
         let mut found = Vec::new();
         find(&mut |leaf| {
             found.push(leaves.iter().position(|known| *known == leaf).unwrap() as u64);
