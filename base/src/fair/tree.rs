@@ -268,7 +268,7 @@ impl Tree {
         let owing = (Bound::Excluded((owes_nothing, NodeId(u64::MAX))), Bound::Unbounded);
         let found = largest_first(node.by_held.range(owing))
             .find_map(|(_, child)| self.find_below(*child, |node| &node.by_held, find));
-        // Whoever is owed holds less than those that owe.
+        // The holder that is owed has less than those that owe.
         found.or_else(|| self.find_owing(*own, below, wanted, find))
     }
 

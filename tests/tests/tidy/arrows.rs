@@ -132,6 +132,7 @@ const TIED: [(&str, &str, &str, &str); 12] = [
     ("gateway/src/s3", "address", "route", "the depth of a path is a column of the routes"),
     ("gateway/src/s3", "face", "auth", "the face's type stands beside what it implements"),
     ("gateway/src/s3", "face", "body", "the face's type stands beside what it implements"),
+    ("gateway/src/s3", "face", "needs", "the face's type stands beside what it implements"),
     ("gateway/src/s3", "face", "operation", "the face's type stands beside what it implements"),
     ("gateway/src/s3", "face", "route", "the face's type stands beside what it implements"),
     ("gateway/src/s3", "operation", "route", "the columns of the table stand with the search in it"),

@@ -76,7 +76,7 @@ pub(super) struct Changes {
 }
 
 /// A question on its way to a range.
-pub(super) struct Asked {
+pub(super) struct AskedAt {
     at: Duration,
     writes: u64,
 }
@@ -87,12 +87,12 @@ impl Changes {
     }
 
     /// To be called before a range is asked.
-    pub(super) fn asked(&self, at: Duration) -> Asked {
-        Asked { at, writes: self.ranges.read().writes }
+    pub(super) fn asked(&self, at: Duration) -> AskedAt {
+        AskedAt { at, writes: self.ranges.read().writes }
     }
 
     /// Notes what a range answered, by a key that it was asked for; what the row in the answer rests on.
-    pub(super) fn note(&self, asked: &Asked, answer: &IdentityRow, key: &ObjectKey) -> Basis {
+    pub(super) fn note(&self, asked: &AskedAt, answer: &IdentityRow, key: &ObjectKey) -> Basis {
         let count = (answer.generation, answer.changes);
         let mut ranges = self.ranges.write();
         // What this process wrote meanwhile may be missing in the answer.
@@ -190,8 +190,8 @@ mod tests {
         changes.note(&changes.asked(at(4_000)), &said(1, 1, 7), &key());
         assert_eq!(changes.standing(&basis, at(4_500)), Standing::Current);
         // An answer that comes late says nothing new.
-        changes.note(&Asked { at: at(1_000), writes: 0 }, &said(1, 1, 7), &key());
-        changes.note(&Asked { at: at(4_400), writes: 0 }, &said(1, 1, 6), &key());
+        changes.note(&AskedAt { at: at(1_000), writes: 0 }, &said(1, 1, 7), &key());
+        changes.note(&AskedAt { at: at(4_400), writes: 0 }, &said(1, 1, 6), &key());
         assert_eq!(changes.standing(&basis, at(4_999)), Standing::Current);
         basis.add(&changes.note(&changes.asked(at(4_000)), &said(2, 1, 1), &key()));
         assert_eq!(changes.standing(&basis, at(4_999)), Standing::Current);
