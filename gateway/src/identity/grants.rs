@@ -22,7 +22,7 @@ const PAGE: u32 = 200;
 
 /// What has policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grantee<'a> {
+pub enum PolicyTarget<'a> {
     /// The user of this name.
     User(&'a str),
     /// The group of this name.
@@ -31,7 +31,7 @@ pub enum Grantee<'a> {
     Role(&'a str),
 }
 
-impl Grantee<'_> {
+impl PolicyTarget<'_> {
     /// The longest that its inline policies may be together, in characters that are no white space: IAM's quotas.
     const fn inline_max(self) -> usize {
         match self {
@@ -61,18 +61,22 @@ pub struct PolicyUse {
 
 impl Identity {
     /// The policies of a user, group or role, with its unique id.
-    pub async fn grants_of(&self, account: &Account, of: Grantee<'_>) -> Result<(Box<str>, Grants), IdentityError> {
+    pub async fn grants_of(
+        &self,
+        account: &Account,
+        of: PolicyTarget<'_>,
+    ) -> Result<(Box<str>, Grants), IdentityError> {
         let id = &account.id;
         Ok(match of {
-            Grantee::User(name) => {
+            PolicyTarget::User(name) => {
                 let (entity, _) = self.named::<UserRow>(id, name).await?;
                 (entity.id, entity.row.grants)
             }
-            Grantee::Group(name) => {
+            PolicyTarget::Group(name) => {
                 let (entity, _) = self.named::<GroupRow>(id, name).await?;
                 (entity.id, entity.row.grants)
             }
-            Grantee::Role(name) => {
+            PolicyTarget::Role(name) => {
                 let (entity, _) = self.named::<RoleRow>(id, name).await?;
                 (entity.id, entity.row.grants)
             }
@@ -80,7 +84,7 @@ impl Identity {
     }
 
     /// Attaches a managed policy; one that is attached already is no error.
-    pub async fn attach_policy(&self, account: &Account, to: Grantee<'_>, arn: &str) -> Result<(), IdentityError> {
+    pub async fn attach_policy(&self, account: &Account, to: PolicyTarget<'_>, arn: &str) -> Result<(), IdentityError> {
         self.use_policy(account, to, arn, |grants, policy| {
             if grants.attached.iter().any(|known| known.id == policy.id) {
                 return Ok(false);
@@ -95,7 +99,12 @@ impl Identity {
     }
 
     /// Detaches a managed policy.
-    pub async fn detach_policy(&self, account: &Account, from: Grantee<'_>, arn: &str) -> Result<(), IdentityError> {
+    pub async fn detach_policy(
+        &self,
+        account: &Account,
+        from: PolicyTarget<'_>,
+        arn: &str,
+    ) -> Result<(), IdentityError> {
         self.end_use(account, from, |grants| {
             let at = grants.attached.iter().position(|known| *known.arn == *arn);
             let at = at.ok_or(IdentityError::NoSuch(EntityKind::Policy))?;
@@ -105,8 +114,8 @@ impl Identity {
     }
 
     /// Sets the permission boundary of a user or role.
-    pub async fn set_boundary(&self, account: &Account, of: Grantee<'_>, arn: &str) -> Result<(), IdentityError> {
-        if matches!(of, Grantee::Group(_)) {
+    pub async fn set_boundary(&self, account: &Account, of: PolicyTarget<'_>, arn: &str) -> Result<(), IdentityError> {
+        if matches!(of, PolicyTarget::Group(_)) {
             return Err(IdentityError::Invalid("a group has no permission boundary"));
         }
         self.use_policy(account, of, arn, |grants, policy| {
@@ -116,7 +125,7 @@ impl Identity {
     }
 
     /// Removes the permission boundary of a user or role.
-    pub async fn remove_boundary(&self, account: &Account, of: Grantee<'_>) -> Result<(), IdentityError> {
+    pub async fn remove_boundary(&self, account: &Account, of: PolicyTarget<'_>) -> Result<(), IdentityError> {
         let boundary = |grants: &mut Grants| grants.boundary.take().ok_or(IdentityError::NoSuch(EntityKind::Policy));
         self.end_use(account, of, boundary).await
     }
@@ -125,7 +134,7 @@ impl Identity {
     pub async fn put_inline_policy(
         &self,
         account: &Account,
-        of: Grantee<'_>,
+        of: PolicyTarget<'_>,
         name: &str,
         document: Arc<str>,
     ) -> Result<(), IdentityError> {
@@ -144,7 +153,7 @@ impl Identity {
     pub async fn delete_inline_policy(
         &self,
         account: &Account,
-        of: Grantee<'_>,
+        of: PolicyTarget<'_>,
         name: &str,
     ) -> Result<(), IdentityError> {
         let changed = self.change_grants(account, of, |grants| {
@@ -181,7 +190,7 @@ impl Identity {
     async fn use_policy(
         &self,
         account: &Account,
-        of: Grantee<'_>,
+        of: PolicyTarget<'_>,
         arn: &str,
         add: impl Fn(&mut Grants, &AttachedPolicy) -> Result<bool, IdentityError>,
     ) -> Result<(), IdentityError> {
@@ -202,7 +211,7 @@ impl Identity {
     async fn end_use(
         &self,
         account: &Account,
-        of: Grantee<'_>,
+        of: PolicyTarget<'_>,
         remove: impl Fn(&mut Grants) -> Result<AttachedPolicy, IdentityError>,
     ) -> Result<(), IdentityError> {
         let (id, mut grants) = self.grants_of(account, of).await?;
@@ -226,14 +235,14 @@ impl Identity {
     async fn change_grants(
         &self,
         account: &Account,
-        of: Grantee<'_>,
+        of: PolicyTarget<'_>,
         mut change: impl FnMut(&mut Grants) -> Result<bool, IdentityError>,
     ) -> Result<Box<str>, IdentityError> {
         let id = &account.id;
         Ok(match of {
-            Grantee::User(name) => self.change::<UserRow>(id, name, |row| change(&mut row.grants)).await?.id,
-            Grantee::Group(name) => self.change::<GroupRow>(id, name, |row| change(&mut row.grants)).await?.id,
-            Grantee::Role(name) => self.change::<RoleRow>(id, name, |row| change(&mut row.grants)).await?.id,
+            PolicyTarget::User(name) => self.change::<UserRow>(id, name, |row| change(&mut row.grants)).await?.id,
+            PolicyTarget::Group(name) => self.change::<GroupRow>(id, name, |row| change(&mut row.grants)).await?.id,
+            PolicyTarget::Role(name) => self.change::<RoleRow>(id, name, |row| change(&mut row.grants)).await?.id,
         })
     }
 

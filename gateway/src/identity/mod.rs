@@ -40,7 +40,7 @@ use crate::engine::Engine;
 
 pub use entity::{Entity, IdentityPage};
 pub use error::{EntityKind, IdentityError};
-pub use grants::{Grantee, PolicyUse};
+pub use grants::{PolicyTarget, PolicyUse};
 pub use keys::{AccessKey, Credential, CredentialSource, KeyOwner, KeySettings, LastDerived};
 use keys::{Lookups, UsedKeys};
 pub use managed::{ADMINISTRATOR_ACCESS, managed_policies, managed_policy_arn};

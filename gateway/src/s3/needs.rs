@@ -6,22 +6,20 @@
 
 use super::address::Request;
 use super::operation::Operation;
+use super::ops::object::deleting;
 use super::wire::copy_source::CopySource;
 use super::wire::values::header_text;
 use crate::front::resources::BucketRole;
 use crate::front::{Need, NeededOn};
 
-const BYPASS: &str = "x-amz-bypass-governance-retention";
-
 /// The actions on a version that is named, beside those on the current one.
-const OF_VERSIONS: [(&str, &str); 8] = [
+const OF_VERSIONS: [(&str, &str); 7] = [
     ("s3:GetObject", "s3:GetObjectVersion"),
     ("s3:GetObjectAcl", "s3:GetObjectVersionAcl"),
     ("s3:GetObjectAttributes", "s3:GetObjectVersionAttributes"),
     ("s3:GetObjectTagging", "s3:GetObjectVersionTagging"),
     ("s3:PutObjectAcl", "s3:PutObjectVersionAcl"),
     ("s3:PutObjectTagging", "s3:PutObjectVersionTagging"),
-    ("s3:DeleteObject", "s3:DeleteObjectVersion"),
     ("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging"),
 ];
 
@@ -43,7 +41,7 @@ const OF_NEW_BUCKETS: [(&str, &str); 4] = [
 ];
 
 /// What the operation needs in the bucket of this role. DeleteObjects needs nothing of a bucket: of each key that it names
-/// it is asked then ([`of_deletion`]).
+/// it is asked then ([`deleting::needs`]).
 pub(super) fn of_operation(request: &Request, operation: Operation, role: BucketRole) -> Vec<Need<'_>> {
     let served = operation.served();
     match (role, operation) {
@@ -62,13 +60,6 @@ pub(super) fn of_operation(request: &Request, operation: Operation, role: Bucket
     }
 }
 
-/// What the deletion of a key needs.
-pub(super) fn of_deletion(request: &Request, has_version: bool) -> impl Iterator<Item = &'static str> {
-    let bypasses = request.headers.get(BYPASS).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
-    let bypass = bypasses.then_some("s3:BypassGovernanceRetention");
-    std::iter::once(on_version("s3:DeleteObject", has_version)).chain(bypass)
-}
-
 fn of_target(request: &Request, operation: Operation) -> Vec<Need<'_>> {
     let Some(key) = &request.key else {
         return vec![Need { action: operation.served().action, on: NeededOn::Bucket }];
@@ -80,8 +71,8 @@ fn of_target(request: &Request, operation: Operation) -> Vec<Need<'_>> {
         Operation::PutObject | Operation::CopyObject | Operation::CreateMultipartUpload => {
             actions.extend(asked_for(request, &OF_NEW_OBJECTS));
         }
-        Operation::DeleteObject => actions = of_deletion(request, has_version).collect(),
-        Operation::PutObjectRetention => actions.extend(of_deletion(request, false).skip(1)),
+        Operation::DeleteObject => actions = deleting::needs(request, has_version).collect(),
+        Operation::PutObjectRetention => actions.extend(deleting::needs(request, false).skip(1)),
         Operation::GetObjectAttributes => actions.push(on_version("s3:GetObject", has_version)),
         _ => {}
     }

@@ -28,8 +28,8 @@ use couronne_admin::types::{
     NewUser, RoleRequest, UserDetail, UserRequest,
 };
 use couronne_gateway::identity::{
-    self, ADMINISTRATOR_ACCESS, Account, Deletion, Entity, Grantee, GroupRow, Identity, IdentityError, KeyOwner,
-    KeySettings, NewKey, NewRole, Secret, UserRow,
+    self, ADMINISTRATOR_ACCESS, Account, Deletion, Entity, GroupRow, Identity, IdentityError, KeyOwner, KeySettings,
+    NewKey, NewRole, PolicyTarget, Secret, UserRow,
 };
 
 pub(super) use refusals::refusal;
@@ -49,7 +49,7 @@ impl AdminIdentityControl {
     }
 
     /// Attaches policies that are named by their names or ARNs.
-    async fn attach(&self, account: &Account, to: Grantee<'_>, policies: &[String]) -> Result<(), IdentityError> {
+    async fn attach(&self, account: &Account, to: PolicyTarget<'_>, policies: &[String]) -> Result<(), IdentityError> {
         for policy in policies {
             let arn = self.0.policy_arn(account, policy).await?;
             self.0.attach_policy(account, to, &arn).await?;
@@ -69,7 +69,7 @@ impl AdminIdentityControl {
         let admin = request.admin.then(|| ADMINISTRATOR_ACCESS.to_owned());
         let policies: Vec<_> = request.policies.iter().cloned().chain(admin).collect();
         let completed = async {
-            self.attach(account, Grantee::User(&request.name), &policies).await?;
+            self.attach(account, PolicyTarget::User(&request.name), &policies).await?;
             self.0.create_key(account, KeyOwner::User(&request.name), key, KeySettings::default()).await
         };
         match completed.await {
@@ -196,7 +196,7 @@ impl IdentityControl for AdminIdentityControl {
         let GroupRequest { name, path, policies } = request;
         let made = async {
             self.0.create_group(&account, &name, path.as_deref().unwrap_or("/")).await?;
-            self.attach(&account, Grantee::Group(&name), &policies).await?;
+            self.attach(&account, PolicyTarget::Group(&name), &policies).await?;
             self.shown_group(&account, self.0.group(&account, &name).await?).await
         };
         let group = made.await.map_err(|error: IdentityError| refusal(&error))?;
@@ -251,7 +251,7 @@ impl IdentityControl for AdminIdentityControl {
         };
         let made = async {
             self.0.create_role(&account, new).await?;
-            self.attach(&account, Grantee::Role(&name), &policies).await?;
+            self.attach(&account, PolicyTarget::Role(&name), &policies).await?;
             self.0.role(&account, &name).await
         };
         let role = made.await.map_err(|error: IdentityError| refusal(&error))?;

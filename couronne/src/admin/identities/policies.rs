@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use couronne_admin::control::{Actor, PolicyControl};
 use couronne_admin::types::{ApiError, HolderKind, Policy, PolicyDetail, PolicyHolder, PolicyRequest};
 use couronne_gateway::identity::{
-    Account, Deletion, Entity, EntityKind, Grantee, IdentityError, NewPolicy, PolicyRow, PolicyUse, managed_policies,
-    managed_policy_arn,
+    Account, Deletion, Entity, EntityKind, IdentityError, NewPolicy, PolicyRow, PolicyTarget, PolicyUse,
+    managed_policies, managed_policy_arn,
 };
 
 use super::AdminIdentityControl;
@@ -82,9 +82,9 @@ impl PolicyControl for AdminIdentityControl {
         let account = self.find_account(&account).await?;
         let arn = self.0.policy_arn(&account, &policy).await.map_err(|error| refusal(&error))?;
         let grantee = match holder.kind {
-            HolderKind::User => Grantee::User(&holder.name),
-            HolderKind::Group => Grantee::Group(&holder.name),
-            HolderKind::Role => Grantee::Role(&holder.name),
+            HolderKind::User => PolicyTarget::User(&holder.name),
+            HolderKind::Group => PolicyTarget::Group(&holder.name),
+            HolderKind::Role => PolicyTarget::Role(&holder.name),
         };
         let set = if is_attached {
             self.0.attach_policy(&account, grantee, &arn).await

@@ -9,24 +9,24 @@ use couronne_base::codec::table::record;
 use super::{Bucket, BucketDocument, EngineError};
 
 /// Keys and values.
-type Tags = Vec<(Box<str>, Box<str>)>;
+type TagPairs = Vec<(Box<str>, Box<str>)>;
 
 struct TagDocument {
-    tags: Tags,
+    tags: TagPairs,
 }
 
 record! { TagDocument { 1 tags } }
 
 impl BucketDocument {
     /// The document [`BucketDocument::Tags`] of a bucket that has these.
-    pub fn of_tags(tags: Tags) -> Bytes {
+    pub fn of_tags(tags: TagPairs) -> Bytes {
         codec::encode(&TagDocument { tags })
     }
 }
 
 impl Bucket {
     /// Its tags; `None`: it has none.
-    pub fn tags(&self) -> Result<Option<Tags>, EngineError> {
+    pub fn tags(&self) -> Result<Option<TagPairs>, EngineError> {
         let Some(document) = self.document(BucketDocument::Tags) else { return Ok(None) };
         let decoded = codec::decode::<TagDocument>(document);
         decoded

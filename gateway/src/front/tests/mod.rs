@@ -22,8 +22,8 @@ use super::server::{ServerSettings, serve};
 use super::{Face, Faces, FrontSettings, Gateway};
 use crate::engine::{Bucket, CreateBucketRequest};
 use crate::identity::{
-    ADMINISTRATOR_ACCESS, Grantee, Identity, IdentitySecrets, IdentitySettings, KeyOwner, KeySettings, NewKey, NewUser,
-    RootCredentials, Secret,
+    ADMINISTRATOR_ACCESS, Identity, IdentitySecrets, IdentitySettings, KeyOwner, KeySettings, NewKey, NewUser,
+    PolicyTarget, RootCredentials, Secret,
 };
 use crate::metrics::Metrics;
 use crate::testing::{FakeCluster, FakeShape};
@@ -99,7 +99,7 @@ async fn user(identity: &Identity, account: &str) -> Keys {
     };
     identity.create_user(&account, NewUser::of_name("user")).await.unwrap();
     let user = KeyOwner::User("user");
-    identity.attach_policy(&account, Grantee::User("user"), ADMINISTRATOR_ACCESS).await.unwrap();
+    identity.attach_policy(&account, PolicyTarget::User("user"), ADMINISTRATOR_ACCESS).await.unwrap();
     let key = identity.create_key(&account, user, Some(key), KeySettings::default()).await.unwrap();
     Keys { access_key: key.access_key.to_string(), secret: String::from_utf8(key.secret.expose().to_vec()).unwrap() }
 }

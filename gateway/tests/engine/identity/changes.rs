@@ -1,7 +1,7 @@
 //! Two gateways change the same at once: one of them wins, or both do.
 
 use couronne_gateway::engine::Settings;
-use couronne_gateway::identity::{EntityKind, Grantee, IdentityError, NewUser};
+use couronne_gateway::identity::{EntityKind, IdentityError, NewUser, PolicyTarget};
 use futures_util::future::join_all;
 
 use super::*;
@@ -29,11 +29,11 @@ async fn no_change_is_lost() {
     user(&here, &account, "eve", None).await;
     let gateways: Vec<_> = (0..8).map(|_| identity(cluster.another_engine(Settings::default()), [1; 32])).collect();
     let put = gateways.iter().enumerate().map(async |(number, here)| {
-        here.put_inline_policy(&account, Grantee::User("eve"), &format!("p{number}"), NOTHING.into()).await
+        here.put_inline_policy(&account, PolicyTarget::User("eve"), &format!("p{number}"), NOTHING.into()).await
     });
     for put in join_all(put).await {
         put.unwrap();
     }
-    let (_, grants) = here.grants_of(&account, Grantee::User("eve")).await.unwrap();
+    let (_, grants) = here.grants_of(&account, PolicyTarget::User("eve")).await.unwrap();
     assert_eq!(grants.inline.len(), 8);
 }

@@ -2,7 +2,7 @@
 //!
 //! After so many answers of ranges there are no more, as for a gateway that is dead; then another one goes on.
 
-use couronne_gateway::identity::{Deletion, EntityKind, Grantee, IdentityError, KeyOwner, NewUser};
+use couronne_gateway::identity::{Deletion, EntityKind, IdentityError, KeyOwner, NewUser, PolicyTarget};
 use couronne_gateway::testing::RangeFault;
 
 use super::*;
@@ -21,7 +21,7 @@ async fn acme(identity: &Identity) -> Acme {
     let account = identity.create_account("acme", None).await.unwrap();
     let key = user(identity, &account, "eve", None).await.access_key;
     identity.create_group(&account, "staff", "/").await.unwrap();
-    identity.put_inline_policy(&account, Grantee::Group("staff"), "of-staff", ALLOW.into()).await.unwrap();
+    identity.put_inline_policy(&account, PolicyTarget::Group("staff"), "of-staff", ALLOW.into()).await.unwrap();
     identity.create_policy(&account, new_policy("one")).await.unwrap();
     let arn = identity.policy_arn(&account, "one").await.unwrap();
     Acme { account, key, arn }
@@ -126,7 +126,7 @@ async fn renaming_a_user() {
 async fn deleting_a_user() {
     let prepare = async |identity: &Identity, acme: &Acme| {
         identity.add_member(&acme.account, "staff", "eve").await.unwrap();
-        identity.attach_policy(&acme.account, Grantee::User("eve"), &acme.arn).await.unwrap();
+        identity.attach_policy(&acme.account, PolicyTarget::User("eve"), &acme.arn).await.unwrap();
     };
     let verb =
         async |identity: &Identity, acme: &Acme| identity.delete_user(&acme.account, "eve", Deletion::WithAll).await;
@@ -179,7 +179,7 @@ async fn joining_and_leaving_a_group() {
         assert_eq!(!policies_of(identity, &acme.key).await.is_empty(), is_there);
         done_or(delete(identity, acme).await, |error| matches!(error, IdentityError::NoSuch(EntityKind::Group)));
         identity.create_group(&acme.account, "staff", "/").await.unwrap();
-        identity.put_inline_policy(&acme.account, Grantee::Group("staff"), "again", ALLOW.into()).await.unwrap();
+        identity.put_inline_policy(&acme.account, PolicyTarget::Group("staff"), "again", ALLOW.into()).await.unwrap();
         assert!(policies_of(identity, &acme.key).await.is_empty(), "another group of that name");
     })
     .await;
@@ -187,7 +187,7 @@ async fn joining_and_leaving_a_group() {
 
 #[tokio::test(start_paused = true)]
 async fn attaching_and_detaching_a_policy() {
-    let eve = Grantee::User("eve");
+    let eve = PolicyTarget::User("eve");
     let attach = async |identity: &Identity, acme: &Acme| identity.attach_policy(&acme.account, eve, &acme.arn).await;
     let look = async |identity: &Identity, acme: &Acme| {
         let is_attached = !policies_of(identity, &acme.key).await.is_empty();

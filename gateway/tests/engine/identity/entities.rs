@@ -1,7 +1,7 @@
 //! Accounts, users, groups and roles: their names, lists and ends.
 
 use couronne_gateway::identity::{
-    Deletion, EntityKind, Grantee, IdentityError, KeyOwner, NewRole, NewUser, PublicAccessBlock, RoleChange, Tag,
+    Deletion, EntityKind, IdentityError, KeyOwner, NewRole, NewUser, PolicyTarget, PublicAccessBlock, RoleChange, Tag,
     Tagged,
 };
 
@@ -114,7 +114,7 @@ async fn a_renamed_user_keeps_its_keys_groups_and_policies() {
     user(&identity, &account, "bob", None).await;
     identity.create_group(&account, "staff", "/").await.unwrap();
     identity.add_member(&account, "staff", "eve").await.unwrap();
-    identity.put_inline_policy(&account, Grantee::Group("staff"), "of-staff", ALLOW.into()).await.unwrap();
+    identity.put_inline_policy(&account, PolicyTarget::Group("staff"), "of-staff", ALLOW.into()).await.unwrap();
     let taken = identity.update_user(&account, "eve", Some("BOB"), None).await;
     assert!(matches!(taken, Err(IdentityError::Exists(EntityKind::User))));
 
@@ -150,9 +150,9 @@ async fn what_is_in_use_is_deleted_only_with_all_it_has() {
     identity.delete_group(&account, "staff", Deletion::WithAll).await.unwrap();
     assert!(identity.groups_of(&account, "eve").await.unwrap().is_empty());
     assert!(identity.user(&account, "eve").await.unwrap().row.groups.is_empty());
-    identity.put_inline_policy(&account, Grantee::User("eve"), "own", ALLOW.into()).await.unwrap();
+    identity.put_inline_policy(&account, PolicyTarget::User("eve"), "own", ALLOW.into()).await.unwrap();
     assert_eq!(left(identity.delete_user(&account, "eve", Deletion::IfBare).await), "policies");
-    identity.delete_inline_policy(&account, Grantee::User("eve"), "own").await.unwrap();
+    identity.delete_inline_policy(&account, PolicyTarget::User("eve"), "own").await.unwrap();
     identity.delete_user(&account, "eve", Deletion::IfBare).await.unwrap();
 }
 

@@ -2,12 +2,12 @@
 
 use couronne_gateway::engine::Settings;
 use couronne_gateway::identity::{
-    ADMINISTRATOR_ACCESS, Deletion, EntityKind, Grantee, IdentityError, NewUser, managed_policies,
+    ADMINISTRATOR_ACCESS, Deletion, EntityKind, IdentityError, NewUser, PolicyTarget, managed_policies,
 };
 
 use super::*;
 
-const EVE: Grantee<'_> = Grantee::User("eve");
+const EVE: PolicyTarget<'_> = PolicyTarget::User("eve");
 
 /// An account `acme` with the user `eve`; and her access key.
 async fn acme(identity: &Identity) -> (Account, Box<str>) {
@@ -35,8 +35,8 @@ async fn all_that_a_user_has_counts_everywhere_within_the_bound() {
     here.attach_policy(&account, EVE, ADMINISTRATOR_ACCESS).await.unwrap();
     here.attach_policy(&account, EVE, &one).await.unwrap();
     here.put_inline_policy(&account, EVE, "own", NOTHING.into()).await.unwrap();
-    here.attach_policy(&account, Grantee::Group("staff"), &two).await.unwrap();
-    here.put_inline_policy(&account, Grantee::Group("staff"), "of-staff", NOTHING.into()).await.unwrap();
+    here.attach_policy(&account, PolicyTarget::Group("staff"), &two).await.unwrap();
+    here.put_inline_policy(&account, PolicyTarget::Group("staff"), "of-staff", NOTHING.into()).await.unwrap();
     here.add_member(&account, "staff", "eve").await.unwrap();
     here.set_boundary(&account, EVE, &two).await.unwrap();
     let all = ["own", &one, ADMINISTRATOR_ACCESS, "of-staff", &two];
@@ -118,12 +118,12 @@ async fn ten_policies_are_attached_at_most_and_where_is_listed() {
     assert!(matches!(full, Err(IdentityError::Limit { max: 10, .. })));
     assert!(identity.policy_uses(&account, &arns[10]).await.unwrap().is_empty(), "it is attached nowhere");
     identity.create_group(&account, "staff", "/").await.unwrap();
-    identity.attach_policy(&account, Grantee::Group("staff"), &arns[0]).await.unwrap();
+    identity.attach_policy(&account, PolicyTarget::Group("staff"), &arns[0]).await.unwrap();
     identity.set_boundary(&account, EVE, &arns[0]).await.unwrap();
     let uses = identity.policy_uses(&account, &arns[0]).await.unwrap();
     let shown: Vec<_> = uses.iter().map(|used| (used.kind, &*used.name, used.is_attached, used.is_boundary)).collect();
     assert_eq!(shown, [(EntityKind::Group, "staff", true, false), (EntityKind::User, "eve", true, true)]);
-    assert!(identity.set_boundary(&account, Grantee::Group("staff"), &arns[0]).await.is_err());
+    assert!(identity.set_boundary(&account, PolicyTarget::Group("staff"), &arns[0]).await.is_err());
 
     let bare = identity.delete_policy(&account, &arns[0], Deletion::IfBare).await;
     assert!(matches!(bare, Err(IdentityError::InUse { .. })));

@@ -17,8 +17,7 @@ use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Need, NeededOn, 
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
-use crate::s3::needs::of_deletion;
-use crate::s3::ops::object::deleting::{ShownDeletion, show};
+use crate::s3::ops::object::deleting::{ShownDeletion, needs, show};
 use crate::s3::wire::version_text::version_text;
 use crate::s3::wire::xml::{self, Element, Writer};
 use crate::s3::wire::{checksum, conditions, parameters};
@@ -131,8 +130,8 @@ async fn delete(
         Err(error) => return Ok(Err(error.clone())),
     };
     let (bucket, on) = (authorized.resources(), NeededOn::Key(target.key.as_str().into()));
-    let mut needs = of_deletion(authorized.request(), target.version.is_some());
-    if !needs.all(|action| authorized.may(gateway, bucket, &Need { action, on: on.clone() })) {
+    let mut actions = needs(authorized.request(), target.version.is_some());
+    if !actions.all(|action| authorized.may(gateway, bucket, &Need { action, on: on.clone() })) {
         return Ok(Err(Code::AccessDenied.into()));
     }
     let delete = engine::DeleteObjectRequest {

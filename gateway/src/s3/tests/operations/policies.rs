@@ -3,7 +3,7 @@
 use super::bodies::crc32;
 use super::*;
 use crate::front::tests::Keys;
-use crate::identity::{Account, Grantee, KeyOwner, KeySettings, NewUser};
+use crate::identity::{Account, KeyOwner, KeySettings, NewUser, PolicyTarget};
 
 /// A user `ann` of the account that owns the bucket, with a key.
 struct Ann<'a> {
@@ -24,7 +24,7 @@ impl<'a> Ann<'a> {
     async fn put_policy(&self, statements: &str) {
         let document = policy(statements);
         let identity = &self.server.world.identity;
-        identity.put_inline_policy(&self.account, Grantee::User("ann"), "own", document.into()).await.unwrap();
+        identity.put_inline_policy(&self.account, PolicyTarget::User("ann"), "own", document.into()).await.unwrap();
     }
 
     fn ask(&self, method: &str, target: &str) -> Ask {
@@ -161,7 +161,7 @@ async fn a_denial_wins_and_groups_and_conditions_count() {
     identity.create_group(&ann.account, "writers", "/").await.unwrap();
     identity.add_member(&ann.account, "writers", "ann").await.unwrap();
     let writes = policy(&allow("s3:PutObject", "bkt/*"));
-    identity.put_inline_policy(&ann.account, Grantee::Group("writers"), "writes", writes.into()).await.unwrap();
+    identity.put_inline_policy(&ann.account, PolicyTarget::Group("writers"), "writes", writes.into()).await.unwrap();
     assert_eq!(ann.send("PUT", "/bkt/a").await, done(200));
     ann.put_policy(&statement("Deny", "s3:PutObject", "arn:aws:s3:::bkt/kept/*")).await;
     assert_eq!(ann.send("PUT", "/bkt/a").await, done(200));
