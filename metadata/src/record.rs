@@ -315,7 +315,7 @@ pub struct BucketEntry {
     /// Its rules as last acknowledged or, with `Creating` and `Deleting`, as being installed.
     pub rules: BucketRules,
     /// What its owner wrote of it (a policy, an access control list, tags, ...) by number, each as the gateway encoded it,
-    /// [`Self::DOCUMENTS_BYTES_MAX`] bytes together at most. They stand in this row alone; whoever changes one raises the
+    /// [`Self::DOCUMENTS_BYTES_MAX`] bytes together at most. They stand in this row alone; a change of one raises the
     /// version of the rules, which every range has, so that a request that was decided by an older one is told so.
     pub documents: Vec<(u16, Bytes)>,
 }

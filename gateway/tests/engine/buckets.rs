@@ -65,7 +65,7 @@ async fn a_row_that_does_not_decode_hides_no_bucket() {
     assert_eq!(names(engine, "alice").await, ["a"]);
 }
 
-/// Whoever decided by an older document is told so, in every range and when it writes another.
+/// A gateway that decided by an older document is told so, in every range and when it writes another.
 #[tokio::test]
 async fn a_document_is_known_everywhere_once_it_is_written() {
     let cluster = FakeCluster::new(&FakeShape::default());

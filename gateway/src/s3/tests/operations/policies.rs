@@ -119,7 +119,7 @@ async fn a_policy_allows_what_it_names_and_no_more() {
 }
 
 #[tokio::test]
-async fn whoever_may_not_list_is_not_told_what_is_missing() {
+async fn a_caller_that_may_not_list_is_not_told_what_is_missing() {
     let server = S3Server::new().await;
     server.put("k", "hello").await;
     let ann = Ann::new(&server).await;
