@@ -111,8 +111,8 @@ impl Face for S3 {
         needs::of_operation(request, operation, role)
     }
 
-    /// As on S3, a caller that may not list a bucket is told of a key that is not there what it is told of one that it may not
-    /// read.
+    /// As on S3, a caller that may not list a bucket is told of a key that is not there what it is told of one that it may
+    /// not read.
     fn told_of_absence(error: &S3Error) -> Option<Need<'static>> {
         let tells = matches!(error.code(), Code::NoSuchKey | Code::NoSuchVersion);
         tells.then_some(Need { action: "s3:ListBucket", on: NeededOn::Bucket })
