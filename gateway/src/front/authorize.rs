@@ -171,7 +171,8 @@ fn decide<H: Handler>(
     Ok(())
 }
 
-/// Whether a caller may be told that a key is not there: it is told the same as one that may not read it otherwise.
+/// Whether an error tells of a key that is not there, and the caller may not be told that: it is told the same as of one that
+/// it may not read.
 pub(super) fn hides_absence<H: Handler>(
     gateway: &Gateway<H::Face>,
     request: &RequestOf<H>,

@@ -25,6 +25,7 @@ use super::request_id::RequestId;
 use super::resources::{ResolvedResources as _, Resources as _};
 use super::response::Response;
 use super::trace::{Stage, Trace};
+use crate::engine::Bucket;
 
 /// A request as the server took it from the connection.
 pub struct Received {
@@ -139,8 +140,9 @@ pub async fn carry_out<H: Handler>(
     for _ in 0..RENEWALS_MAX {
         let authorized = authorize::<H>(gateway, operation, &parameters, &request, &caller, &resolved)?;
         trace.passed(Stage::Authorize);
-        // Not before: a bucket's account does not answer for a caller that is denied.
-        if let Some((bucket, _)) = resolved.buckets().next() {
+        // Not before: a bucket's account does not answer for a caller that is denied, and never for another account's.
+        let own = |bucket: &Bucket| bucket.entry.account == caller.credential.account().id;
+        if let Some((bucket, _)) = resolved.buckets().next().filter(|(bucket, _)| own(bucket)) {
             body.counts_for(under_way.authorized(bucket));
         }
 

@@ -2,7 +2,8 @@
 //! and makes it durable with one write and one fdatasync.
 //!
 //! Promises: batches reach the disk in the order they were queued, one write at a time; the first
-//! failure is the last write (but for the want of open files, or of space for another file, which is waited out). A file is used again only after a record saying so is durable.
+//! failure is the last write (but for the want of open files, or of space for another file, which is waited out). A file
+//! is used again only after a record saying so is durable.
 //! Must not know: what entries mean.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,6 +1,12 @@
 //! What policies of users, groups and access keys allow and deny, through the whole of S3.
 
+use std::time::Duration;
+
+use couronne_base::fair::Holder;
+use tokio::io::AsyncWriteExt as _;
+
 use super::bodies::crc32;
+use super::wire::open;
 use super::*;
 use crate::front::tests::Keys;
 use crate::identity::{Account, KeyOwner, KeySettings, NewUser, PolicyTarget};
@@ -189,4 +195,29 @@ async fn a_policy_of_a_key_narrows_and_gives_nothing() {
     assert_eq!(ann.send("GET", "/bkt/open/a").await, done(200));
     assert_eq!(ann.send("GET", "/bkt/shut/a").await, denied());
     assert_eq!(ann.send("PUT", "/bkt/open/b").await, denied(), "the user may not");
+}
+
+/// A batch of deletions is read before it is known that each is denied: meanwhile the bucket's account answers for nothing.
+#[tokio::test]
+async fn a_batch_in_anothers_bucket_counts_for_its_caller() {
+    let world = World::new().await;
+    world.bucket("bkt", "acme").await;
+    let gateway = world.gateway(S3::default(), FrontSettings::default());
+    let documents = gateway.documents.clone();
+    let listener = listen(gateway, ServerSettings::default(), None).await;
+    let server = S3Server { world, listener, http2: None };
+    let ask = server.ask("POST", "/bkt?delete").header("x-amz-checksum-crc32", "AAAAAA==").body(vec![b'<'; 2_000_000]);
+    let (head, body) = Ask { keys: server.world.other.clone(), ..ask }.head_and_body();
+    let mut connection = open(server.listener.address, &head).await;
+    connection.write_all(&body[..1_000_000]).await.unwrap();
+    let identity = &server.world.identity;
+    let [owner, caller] = [identity.account("acme").await.unwrap().id, identity.account("other").await.unwrap().id];
+    let held = |account: &str| documents.held_by(&Holder::new([account]))[0];
+    for _ in 0..200 {
+        if held(&caller) > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(held(&caller) > 0 && held(&owner) == 0, "{} {}", held(&caller), held(&owner));
 }
