@@ -8,6 +8,7 @@ pub mod access;
 pub mod engine;
 pub mod front;
 pub mod identity;
+mod json;
 pub mod metrics;
 pub mod s3;
 #[cfg(any(test, feature = "testing"))]
