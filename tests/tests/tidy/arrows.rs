@@ -6,8 +6,14 @@ use couronne_tests::source::modules::{Arrow, Room, circular};
 use super::none;
 
 /// The modules of a crate, the lowest first: each may name those before it and itself.
-const FOLDERS: [(&str, &[&str]); 13] = [
-    ("base", &["blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "fair", "seal", "watch", "testing"]),
+const FOLDERS: [(&str, &[&str]); 14] = [
+    (
+        "base",
+        &[
+            "blocking", "buffer", "codec", "crc", "env", "fixed", "mutant", "network", "fair", "seal", "watch",
+            "testing",
+        ],
+    ),
     (
         "ring",
         &[
@@ -62,6 +68,7 @@ const FOLDERS: [(&str, &[&str]); 13] = [
         &["error", "settings", "slow_drives", "pauses", "reporting", "routing", "client", "read", "write", "testing"],
     ),
     ("admin", &["types", "control", "endpoints", "client", "server", "tests"]),
+    ("outbound", &["reach", "error", "target", "resolve", "connect", "client", "tests"]),
     (
         "storage-node",
         &[
@@ -81,7 +88,10 @@ const FOLDERS: [(&str, &[&str]); 13] = [
             "node",
         ],
     ),
-    ("gateway", &["engine", "access", "metrics", "identity", "testing", "front", "s3", "swift", "iam", "console"]),
+    (
+        "gateway",
+        &["json", "engine", "access", "metrics", "identity", "testing", "front", "s3", "swift", "iam", "console"],
+    ),
     (
         "couronne",
         &[
