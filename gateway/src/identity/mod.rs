@@ -17,6 +17,7 @@ mod groups;
 mod keys;
 mod managed;
 mod names;
+pub mod oidc;
 mod policies;
 mod principal;
 mod roles;
