@@ -51,6 +51,7 @@ use crate::folder::secrets::SharedSecrets;
 use crate::folder::{DataFolder, DataFolderError};
 use crate::logs::{self, LogError};
 use crate::policy::TooFewDrives;
+use crate::roots::RootsError;
 use crate::settings::{Settings, SettingsError};
 use couronne_base::env::{self, Env};
 
@@ -103,6 +104,9 @@ pub(crate) enum ServeError {
     /// The first start founded no cluster.
     #[error(transparent)]
     Founding(#[from] FoundingError),
+    /// The certificate authorities by which servers elsewhere are judged cannot be used.
+    #[error("{0} (outbound.certificate_authorities)")]
+    Authorities(#[from] RootsError),
     /// The settings make no sense.
     #[error(transparent)]
     Settings(#[from] SettingsError),

@@ -10,10 +10,12 @@ use couronne_client::Settings as ClientSettings;
 use couronne_gateway::engine::{Components, Engine, Settings as EngineSettings};
 use couronne_gateway::front::server::{self, ServerSettings};
 use couronne_gateway::front::{FrontSettings, Gateway};
+use couronne_gateway::identity::oidc::Verifier;
 use couronne_gateway::identity::{Identity, IdentitySettings};
 use couronne_gateway::metrics::Metrics;
 use couronne_gateway::s3::S3;
 use couronne_metadata::evaluate;
+use couronne_outbound::{Outbound, OutboundSettings};
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{ClusterKeys, DriveNotes, KeepClusterKeys, NodeSettings, ReadPolicy};
@@ -22,7 +24,8 @@ use super::ServeError;
 use super::descriptors::Descriptors;
 use crate::folder::DataFolder;
 use crate::folder::secrets::SharedSecrets;
-use crate::settings::{AdminSettings, Reads, S3Settings, Settings};
+use crate::roots;
+use crate::settings::{AdminSettings, OutboundConfig, Reads, S3Settings, Settings};
 
 /// A node's settings, with the keys of the cluster that its data folders keep. Of several, each replica keeps its own time.
 pub(super) fn node_settings(
@@ -78,7 +81,8 @@ pub(super) fn gateway(
     let secrets = secrets.identities().ok_or(ServeError::Cluster("sealing secret"))?;
     let identity_settings =
         IdentitySettings { credential_cache_ms: limits.credential_cache_ms, ..IdentitySettings::default() };
-    let identity = Identity::new(engine.clone(), secrets, identity_settings)?;
+    let verifier = Verifier::new(Arc::new(outbound(&settings.outbound)?), Arc::clone(&env.clock));
+    let identity = Identity::new(engine.clone(), secrets, identity_settings)?.with_verifier(Arc::new(verifier));
     let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?);
     let base_domains = settings.s3.base_domains.iter().map(|domain| domain.to_lowercase()).collect();
     let face = S3 { base_domains, regions: vec![settings.s3.region.clone()] };
@@ -91,6 +95,24 @@ pub(super) fn gateway(
     };
     let documents = settings.documents();
     Ok(Arc::new(Gateway { engine, identity, env, metrics, settings, documents, face }))
+}
+
+/// The client for everything that leaves the cluster.
+fn outbound(settings: &OutboundConfig) -> Result<Outbound, ServeError> {
+    let config = match roots::believing(settings.certificate_authorities.as_deref()) {
+        Ok(config) => Some(config),
+        Err(error) if settings.certificate_authorities.is_some() => return Err(error.into()),
+        // A system without certificate authorities serves nevertheless: the client says so where it needs them.
+        Err(_) => None,
+    };
+    let bounds = OutboundSettings {
+        allow: settings.networks()?,
+        connect_time_max_ms: settings.connect_time_max_ms,
+        request_time_max_ms: settings.request_time_max_ms,
+        answer_bytes_max: settings.answer_bytes_max,
+        requests_max: settings.requests_max,
+    };
+    Ok(Outbound::new(bounds, config.as_deref()))
 }
 
 /// The S3 listener's bounds, in a process with so many drives.

@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use couronne_base::network::Network;
 use couronne_cluster::Role;
 use couronne_cluster::changes::is_member_name;
 use couronne_cluster::map::MapNode;
@@ -175,6 +176,25 @@ settings! {
         credential_cache_ms: u64 = 5_000,
     }
 
+    /// What leaves the cluster: requests to the identity providers that accounts trust. Tenants choose where they go, so a
+    /// gateway connects only to addresses that are reachable from everywhere, and follows no redirect.
+    outbound: OutboundConfig {
+        /// Networks that may be reached beside these, as `["10.0.0.0/8", "fd12::/16"]`. Without TLS (`http:`) nothing but
+        /// these is reached. An address where a cloud tells a machine its credentials (169.254.169.254 and the like) is
+        /// reached only if it is named itself.
+        allow: Vec<String> = Vec::new(),
+        /// Certificate authorities that servers are believed by, PEM. Unset: those of the system.
+        certificate_authorities: Option<PathBuf> = None,
+        /// How long one address may take to accept a connection, in milliseconds.
+        connect_time_max_ms: u64 = 2_000,
+        /// How long a request may take, from resolving the name to the last byte of the answer, in milliseconds.
+        request_time_max_ms: u64 = 5_000,
+        /// How large an answer may be, in bytes.
+        answer_bytes_max: usize = 1 << 20,
+        /// Requests under way at once. More wait a while; then the account that has most gives way.
+        requests_max: usize = 64,
+    }
+
     /// How metadata and deleted data are kept.
     storage: StorageSettings {
         /// In how many ranges the keyspace of metadata is cut. Fixed at the first start.
@@ -257,6 +277,14 @@ impl DataSettings {
     }
 }
 
+impl OutboundConfig {
+    /// The networks that may be reached.
+    pub(crate) fn networks(&self) -> Result<Vec<Network>, SettingsError> {
+        let parse = |text: &String| Network::parse(text).ok_or_else(|| SettingsError::Network(text.clone()));
+        self.allow.iter().map(parse).collect()
+    }
+}
+
 impl ClusterSettings {
     /// Where others reach a storage node.
     pub(crate) fn address(&self) -> String {
@@ -334,6 +362,9 @@ pub(crate) enum SettingsError {
     /// Others could not reach the process.
     #[error("cluster.advertise is an address as host:port, not {0}")]
     Advertise(String),
+    /// What is allowed is no network.
+    #[error("outbound.allow has networks as 10.0.0.0/8 or fd12::/16, not {0}")]
+    Network(String),
     /// Nothing could ever be scrubbed in time.
     #[error("a cycle of the scrubber takes 1 day at least (storage.scrub_cycle_days)")]
     NoScrubCycle,
@@ -379,6 +410,7 @@ impl Settings {
         if self.data.folders.is_empty() {
             return Err(SettingsError::NoData);
         }
+        self.outbound.networks()?;
         self.data.redundancy()?;
         self.data.asked_drives()?;
         let ClusterSettings { name, region, zone, advertise, .. } = &self.cluster;
@@ -450,6 +482,18 @@ mod tests {
         assert!(refused("[cluster]\nname = 'n 1'").contains("cluster.name"));
         assert!(refused("[cluster]\nzone = ''").contains("cluster.zone"));
         assert!(refused("[cluster]\nadvertise = 'host'").contains("cluster.advertise"));
+    }
+
+    #[test]
+    fn what_may_be_reached_is_networks() {
+        let settings = |text: &str| toml::from_str::<Settings>(text).unwrap();
+        let good = settings("[outbound]\nallow = ['10.0.0.0/8', '::1']");
+        good.check().unwrap();
+        assert_eq!(good.outbound.networks().unwrap(), ["10.0.0.0/8", "::1"].map(|text| Network::parse(text).unwrap()));
+        for wrong in ["10.0.0.0/33", "idp.example", "*", ""] {
+            let error = settings(&format!("[outbound]\nallow = ['10.0.0.0/8', '{wrong}']")).check();
+            assert!(matches!(error, Err(SettingsError::Network(text)) if text == wrong), "{wrong}");
+        }
     }
 
     #[test]

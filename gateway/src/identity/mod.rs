@@ -144,6 +144,7 @@ pub struct Identity {
     secrets: Arc<ArcSwap<Ready>>,
     lookups: Arc<Lookups>,
     used_keys: Arc<UsedKeys>,
+    verifier: Option<Arc<oidc::Verifier>>,
     /// How long a credential is gone by before it is fetched again.
     age_max: Duration,
 }
@@ -164,8 +165,20 @@ impl Identity {
             secrets: Arc::new(ArcSwap::from_pointee(secrets)),
             lookups: Arc::new(lookups),
             used_keys: Arc::default(),
+            verifier: None,
             age_max,
         })
+    }
+
+    /// The same store, which also verifies tokens of OpenID Connect providers.
+    #[must_use]
+    pub fn with_verifier(self, verifier: Arc<oidc::Verifier>) -> Self {
+        Self { verifier: Some(verifier), ..self }
+    }
+
+    /// What verifies tokens of OpenID Connect providers, if anything does.
+    pub fn verifier(&self) -> Option<&oidc::Verifier> {
+        self.verifier.as_deref()
     }
 
     /// The account of the root credentials as it is without a row.
