@@ -1,4 +1,5 @@
-//! Accounts and what is in them, by the command line: made, shown, changed and taken away again.
+//! Accounts and what is in them, by the command line: made, shown, changed and taken away again. Tokens of identity
+//! providers.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +8,8 @@
     clippy::disallowed_methods,
     reason = "test code"
 )]
+
+mod oidc;
 
 use std::process::Output;
 use std::time::{Duration, Instant};
