@@ -199,7 +199,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_tls, admin_stopped));
     welcome::print(&data, s3, &server);
     tracing::info!(%s3, %admin, policy = %data.redundancy, drives = data.drives.len(), "serving");
-    let served = parts::server_settings(&settings, descriptors, data.drives.len());
+    let served = parts::server_settings(&settings, descriptors, data.drives.len())?;
     server::serve(s3_listener, gateway, served, tls, stop).await;
 
     tracing::info!("stopping");

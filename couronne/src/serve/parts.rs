@@ -116,9 +116,14 @@ fn outbound(settings: &OutboundConfig) -> Result<Outbound, ServeError> {
 }
 
 /// The S3 listener's bounds, in a process with so many drives.
-pub(super) fn server_settings(settings: &Settings, descriptors: Descriptors, drives: usize) -> ServerSettings {
+pub(super) fn server_settings(
+    settings: &Settings,
+    descriptors: Descriptors,
+    drives: usize,
+) -> Result<ServerSettings, ServeError> {
     let limits = &settings.limits;
-    ServerSettings {
+    Ok(ServerSettings {
+        trusted_proxies: settings.s3.proxies()?,
         connections_max: descriptors.connections(drives, limits.connections_max),
         head_timeout_ms: limits.head_timeout_ms,
         send_stall_ms: limits.send_stall_ms,
@@ -130,7 +135,7 @@ pub(super) fn server_settings(settings: &Settings, descriptors: Descriptors, dri
         request_time_max_s: limits.request_time_max_s,
         shutdown_grace_ms: settings.process.shutdown_grace_s.saturating_mul(1000),
         ..ServerSettings::default()
-    }
+    })
 }
 
 /// The S3 listener's certificate, if it has one.

@@ -107,6 +107,10 @@ settings! {
         region: String = "us-east-1".to_owned(),
         /// Domains below which a host name is a bucket's (virtual-host style), as `s3.example.org`.
         base_domains: Vec<String> = Vec::new(),
+        /// Networks of proxies that are trusted to name their clients, as `10.0.0.0/8`: of their requests `X-Forwarded-For`
+        /// tells the client's address to `aws:SourceIp` and `X-Forwarded-Proto` to `aws:SecureTransport`, from anybody
+        /// else they count for nothing. A proxy has to add to the first and to set the second.
+        trusted_proxies: Vec<String> = Vec::new(),
     }
 
     /// The admin listener: `/health`, `/metrics` and, with the admin token, the API behind `couronne status`, `node`, `drive`, `policy`, `repair`, `scrub`, `account`, `user` and `clock`.
@@ -280,8 +284,7 @@ impl DataSettings {
 impl OutboundConfig {
     /// The networks that may be reached.
     pub(crate) fn networks(&self) -> Result<Vec<Network>, SettingsError> {
-        let parse = |text: &String| Network::parse(text).ok_or_else(|| SettingsError::Network(text.clone()));
-        self.allow.iter().map(parse).collect()
+        networks("outbound.allow", &self.allow)
     }
 }
 
@@ -362,9 +365,14 @@ pub(crate) enum SettingsError {
     /// Others could not reach the process.
     #[error("cluster.advertise is an address as host:port, not {0}")]
     Advertise(String),
-    /// What is allowed is no network.
-    #[error("outbound.allow has networks as 10.0.0.0/8 or fd12::/16, not {0}")]
-    Network(String),
+    /// What should be a network is none.
+    #[error("{key} is a list of networks, as 203.0.113.0/24: {text} is none")]
+    Network {
+        /// The field.
+        key: &'static str,
+        /// What it has.
+        text: String,
+    },
     /// Nothing could ever be scrubbed in time.
     #[error("a cycle of the scrubber takes 1 day at least (storage.scrub_cycle_days)")]
     NoScrubCycle,
@@ -411,6 +419,7 @@ impl Settings {
             return Err(SettingsError::NoData);
         }
         self.outbound.networks()?;
+        self.s3.proxies()?;
         self.data.redundancy()?;
         self.data.asked_drives()?;
         let ClusterSettings { name, region, zone, advertise, .. } = &self.cluster;
@@ -436,6 +445,18 @@ impl Settings {
             zone: ZoneName(self.cluster.zone.as_str().into()),
         }
     }
+}
+
+impl S3Settings {
+    /// The networks of trusted proxies.
+    pub(crate) fn proxies(&self) -> Result<Vec<Network>, SettingsError> {
+        networks("s3.trusted_proxies", &self.trusted_proxies)
+    }
+}
+
+fn networks(key: &'static str, texts: &[String]) -> Result<Vec<Network>, SettingsError> {
+    let parse = |text: &String| Network::parse(text).ok_or_else(|| SettingsError::Network { key, text: text.clone() });
+    texts.iter().map(parse).collect()
 }
 
 /// A port of this machine only.
@@ -492,7 +513,7 @@ mod tests {
         assert_eq!(good.outbound.networks().unwrap(), ["10.0.0.0/8", "::1"].map(|text| Network::parse(text).unwrap()));
         for wrong in ["10.0.0.0/33", "idp.example", "*", ""] {
             let error = settings(&format!("[outbound]\nallow = ['10.0.0.0/8', '{wrong}']")).check();
-            assert!(matches!(error, Err(SettingsError::Network(text)) if text == wrong), "{wrong}");
+            assert!(matches!(error, Err(SettingsError::Network { text, .. }) if text == wrong), "{wrong}");
         }
     }
 

@@ -38,6 +38,6 @@ pub use face::{Face, FaceOperation, Need, NeededOn};
 pub use faces::{ByPath, Faces};
 pub use gateway::{FrontSettings, Gateway};
 pub use handler::Handler;
-pub use request::RequestHead;
+pub use request::{Origin, RequestHead};
 pub use request_id::RequestId;
 pub use response::Response;

@@ -20,7 +20,7 @@ use super::gateway::Gateway;
 use super::handler::{ErrorOf, Handler};
 use super::limits::frames::Incoming;
 use super::limits::under_way::UnderWay;
-use super::request::{self, RequestHead};
+use super::request::{self, Origin, RequestHead};
 use super::request_id::RequestId;
 use super::resources::{ResolvedResources as _, Resources as _};
 use super::response::Response;
@@ -35,6 +35,8 @@ pub struct Received {
     pub body: Incoming,
     /// Its identity.
     pub id: RequestId,
+    /// Where it comes from.
+    pub origin: Origin,
     /// Its place among the requests that arrive, unless there was none.
     pub under_way: Result<UnderWay, Short>,
     /// Until when it has to be answered.
@@ -97,11 +99,11 @@ async fn stages<F: Face>(
     received: Received,
     trace: &mut Trace,
 ) -> Result<Response, FrontError<F::Error>> {
-    let Received { head, body: incoming, id, under_way, deadline } = received;
+    let Received { head, body: incoming, id, origin, under_way, deadline } = received;
     let of_place = |short: Short| of_face(super::Rejection::Engine(short.into()));
     let under_way = under_way.map_err(of_place)?;
 
-    let head = RequestHead::parse(head, id, gateway.env.clock.wall_us()).map_err(of_face)?;
+    let head = RequestHead::parse(head, id, origin, gateway.env.clock.wall_us()).map_err(of_face)?;
     let request = gateway.face.parse(head).map_err(FrontError::Face)?;
     let operation = gateway.face.route(&request);
     trace.passed(Stage::Parse);

@@ -177,11 +177,11 @@ mod tests {
     use http::header::HOST;
 
     use super::*;
-    use crate::front::RequestId;
+    use crate::front::{Origin, RequestId};
 
     fn parse(host: &str, target: &str) -> Result<Request> {
         let request = http::Request::get(target).header(HOST, host).body(()).unwrap();
-        let head = RequestHead::parse(request.into_parts().0, RequestId::from_random([0; 16]), 0)?;
+        let head = RequestHead::parse(request.into_parts().0, RequestId::from_random([0; 16]), Origin::default(), 0)?;
         Request::parse(head, &["s3.example.org".to_owned()])
     }
 

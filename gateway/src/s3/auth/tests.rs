@@ -16,7 +16,7 @@ use super::chunked::Decoder;
 use super::*;
 use crate::engine::BodyError;
 use crate::front::face::DecoderStep;
-use crate::front::{RequestHead, RequestId};
+use crate::front::{Origin, RequestHead, RequestId};
 use crate::identity::{Account, CallerIdentity, CallerKind, CredentialSource, PublicAccessBlock, Secret};
 use couronne_metadata::ids::Ordinal;
 
@@ -41,7 +41,7 @@ fn caller() -> Credential {
 
 fn verify_at(request: http::Request<()>, now_s: u64) -> Result<Payload> {
     let id = RequestId::from_random([0; 16]);
-    let head = RequestHead::parse(request.into_parts().0, id, now_s * 1_000_000)?;
+    let head = RequestHead::parse(request.into_parts().0, id, Origin::default(), now_s * 1_000_000)?;
     let request = Request::parse(head, &[])?;
     verify(&request, &SignedRequest::of(&request)?, &caller(), &S3::default())
 }
