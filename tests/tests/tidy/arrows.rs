@@ -81,7 +81,10 @@ const FOLDERS: [(&str, &[&str]); 13] = [
             "node",
         ],
     ),
-    ("gateway", &["engine", "access", "metrics", "identity", "testing", "front", "s3", "swift", "iam", "console"]),
+    (
+        "gateway",
+        &["engine", "access", "metrics", "identity", "testing", "front", "aws", "s3", "swift", "iam", "console"],
+    ),
     (
         "couronne",
         &[

@@ -4,30 +4,25 @@
 //! is secured. What is wrong with a chunk or trailer shows when the body is read, before anything commits.
 //! Must not know: operations, buckets.
 
-mod canonical;
 pub(crate) mod chunked;
 pub mod payload;
 mod presigned_v2;
 mod signed_request;
-mod sigv4;
 #[cfg(test)]
 mod tests;
 
 use payload::{Mode, Payload};
-use signed_request::{SignatureLocation, SignedRequest, V4};
-use sigv4::Signer;
+use signed_request::SignedRequest;
 
 use super::address::Request;
 use super::error::{Code, Result, S3Error};
 use super::face::{BUCKET_REGION, S3};
 use super::wire::dates::iso_date_s;
 use super::wire::values::header_value;
+use crate::aws::sigv4::{SKEW_SECONDS_MAX, SignatureLocation, Signer, V4, canonical};
 use crate::front::Gateway;
 use crate::front::face::Verified;
 use crate::identity::Credential;
-
-/// How far a request's time may be from ours, in seconds.
-const SKEW_SECONDS_MAX: i64 = 15 * 60;
 
 /// Finds the caller. Whatever is wrong, nothing was touched.
 pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Result<Verified<Payload>> {
@@ -55,11 +50,11 @@ fn verify(request: &Request, signed: &SignedRequest, caller: &Credential, face: 
 fn verify_v4(request: &Request, signed: &V4, caller: &Credential, face: &S3) -> Result<Payload> {
     check_time(signed, request.received_us)?;
     check_scope(signed, face)?;
-    canonical::check_coverage(request, signed)?;
+    check_coverage(request, signed)?;
     let (word, mode) = Mode::of(request, signed.place)?;
     let signer = Signer::of(caller, &signed.scope, &signed.signed_at.text);
     let mut first = None;
-    for path in canonical::paths(request) {
+    for path in paths(request) {
         let canonical = canonical::text(request, &path, signed, word);
         let text = signer.string_to_sign(&canonical);
         if signer.verify(&text, &signed.signature) {
@@ -72,6 +67,24 @@ fn verify_v4(request: &Request, signed: &V4, caller: &Credential, face: &S3) -> 
     Err(error
         .detail("CanonicalRequest", String::from_utf8_lossy(&canonical))
         .detail("CanonicalRequestBytes", spaced_hex(&canonical)))
+}
+
+/// The ways in which senders write the path that they sign: as AWS defines it, from the decoded path;
+/// and as they sent it, where that differs. Either names one path only.
+fn paths(request: &Request) -> impl Iterator<Item = String> {
+    let defined = canonical::encode(&request.path, true);
+    let sent = (request.raw_path != defined).then(|| request.raw_path.clone());
+    std::iter::once(defined).chain(sent)
+}
+
+/// Refuses a request of which a header that matters is not signed.
+fn check_coverage(request: &Request, signed: &V4) -> Result<()> {
+    let unsigned = canonical::unsigned_headers(request, signed);
+    if unsigned.is_empty() {
+        return Ok(());
+    }
+    let message = "There were headers present in the request which were not signed";
+    Err(S3Error::with_message(Code::AccessDenied, message).detail("HeadersNotSigned", unsigned.join(", ")))
 }
 
 /// `SignatureDoesNotMatch`, with what was to be signed: by it a client's author finds the difference. It holds nothing that
