@@ -11,6 +11,8 @@ mod signed_request;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use payload::{Mode, Payload};
 use signed_request::SignedRequest;
 
@@ -22,25 +24,39 @@ use super::wire::values::header_value;
 use crate::aws::sigv4::{SKEW_SECONDS_MAX, SignatureLocation, Signer, V4, canonical};
 use crate::front::Gateway;
 use crate::front::face::Verified;
-use crate::identity::Credential;
+use crate::identity::{Credential, TokenFault};
+
+/// The header, or the parameter of a presigned URL, that has a session's token.
+const SECURITY_TOKEN: &str = "x-amz-security-token";
 
 /// Finds the caller. Whatever is wrong, nothing was touched.
 pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Result<Verified<Payload>> {
     let signed = SignedRequest::of(request)?;
-    let credential = gateway.identity.credential(signed.access_key()).await?;
-    let caller = credential
-        .ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", signed.access_key()))?;
+    let caller = find_caller(gateway, request, &signed).await?;
     let payload = verify(request, &signed, &caller, &gateway.face)?;
     gateway.identity.note_use(&caller, "s3", gateway.face.region());
     Ok(Verified { caller, payload, link: signed.link() })
 }
 
-/// Verifies all that the head can show: scope, time, coverage, signature.
-fn verify(request: &Request, signed: &SignedRequest, caller: &Credential, face: &S3) -> Result<Payload> {
-    if request.headers.contains_key("x-amz-security-token") {
-        // There are no temporary credentials yet, so no token can be valid.
+async fn find_caller(gateway: &Gateway<S3>, request: &Request, signed: &SignedRequest) -> Result<Arc<Credential>> {
+    let access_key = signed.access_key();
+    let unknown = || S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key);
+    let Some(token) = request.header(SECURITY_TOKEN)? else {
+        return gateway.identity.credential(access_key).await?.ok_or_else(unknown);
+    };
+    if matches!(signed, SignedRequest::PresignedV2(_)) {
         return Err(Code::InvalidToken.into());
     }
+    match gateway.identity.session_credential(access_key, token).await? {
+        Ok(caller) => Ok(caller),
+        Err(TokenFault::Malformed) => Err(S3Error::new(Code::InvalidToken).detail("Token-0", token)),
+        Err(TokenFault::Expired) => Err(S3Error::new(Code::ExpiredToken).detail("Token-0", token)),
+        Err(TokenFault::Void) => Err(unknown()),
+    }
+}
+
+/// Verifies all that the head can show: scope, time, coverage, signature.
+fn verify(request: &Request, signed: &SignedRequest, caller: &Credential, face: &S3) -> Result<Payload> {
     match signed {
         SignedRequest::V4(signed) => verify_v4(request, signed, caller, face),
         SignedRequest::PresignedV2(signed) => signed.verify(request, &caller.secret),
