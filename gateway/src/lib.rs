@@ -8,6 +8,7 @@ pub mod access;
 pub mod aws;
 pub mod engine;
 pub mod front;
+pub mod iam;
 pub mod identity;
 pub mod metrics;
 pub mod s3;

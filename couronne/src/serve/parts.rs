@@ -9,7 +9,8 @@ use std::time::Duration;
 use couronne_client::Settings as ClientSettings;
 use couronne_gateway::engine::{Components, Engine, Settings as EngineSettings};
 use couronne_gateway::front::server::{self, ServerSettings};
-use couronne_gateway::front::{FrontSettings, Gateway};
+use couronne_gateway::front::{ByHead, FrontSettings, Gateway};
+use couronne_gateway::iam::{self, Iam};
 use couronne_gateway::identity::{Identity, IdentitySettings};
 use couronne_gateway::metrics::Metrics;
 use couronne_gateway::s3::S3;
@@ -91,6 +92,20 @@ pub(super) fn gateway(
     };
     let documents = settings.documents();
     Ok(Arc::new(Gateway { engine, identity, env, metrics, settings, documents, face }))
+}
+
+/// The faces of the S3 listener: S3, and beside it IAM and STS over the same components.
+pub(super) fn faces(s3: Arc<Gateway<S3>>) -> ByHead<Gateway<Iam>, Arc<Gateway<S3>>> {
+    let iam = Gateway {
+        engine: s3.engine.clone(),
+        identity: s3.identity.clone(),
+        env: s3.env.clone(),
+        metrics: s3.metrics.clone(),
+        settings: s3.settings.clone(),
+        documents: s3.documents.clone(),
+        face: Iam::default(),
+    };
+    ByHead { is_first: iam::is_meant, first: iam, others: s3 }
 }
 
 /// The S3 listener's bounds, in a process with so many drives.

@@ -1,0 +1,1 @@
+//! The face as clients see it.
