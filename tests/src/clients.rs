@@ -27,7 +27,14 @@ impl Clients {
     /// Clients of `server`; what they keep lies in its scratch folder.
     pub fn of(server: &Server) -> Self {
         let certificate = server.certificate().map(Path::to_path_buf);
-        Self { host: server.host(), scratch: server.scratch(), certificate, keys: root_keys(), prefix: Vec::new(), variables: Vec::new() }
+        Self {
+            host: server.host(),
+            scratch: server.scratch(),
+            certificate,
+            keys: root_keys(),
+            prefix: Vec::new(),
+            variables: Vec::new(),
+        }
     }
 
     /// Clients of a gateway of `cluster`.

@@ -78,7 +78,9 @@ async fn each_operation_is_allowed_by_its_own_action_on_its_resource() {
             On::Itself => continue,
         };
         let allow = |action: &str, resource: &str| {
-            format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"{action}","Resource":"{resource}"}}]}}"#)
+            format!(
+                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"{action}","Resource":"{resource}"}}]}}"#
+            )
         };
         let ask = full(&server, &account.number, *operation, "nowhere").of(&keys);
         if resource != "*" {
@@ -122,14 +124,23 @@ async fn a_policy_counts_on_the_path_tags_and_boundary_of_what_it_is_on() {
     (new.path, new.tags) = ("/staff/".into(), vec![crate::identity::Tag { key: "team".into(), value: "blue".into() }]);
     identity.create_user(&account, new).await.unwrap();
     let get = server.ask("iam", "GetUser").with("UserName", "ada").of(&keys);
-    let attach = server.ask("iam", "AttachUserPolicy").with("UserName", "ada").with("PolicyArn", ADMINISTRATOR_ACCESS).of(&keys);
+    let attach =
+        server.ask("iam", "AttachUserPolicy").with("UserName", "ada").with("PolicyArn", ADMINISTRATOR_ACCESS).of(&keys);
     for (ask, statement, expected) in [
         (&get, r#""Action":"iam:GetUser","Resource":"arn:aws:iam::*:user/staff/*""#, 200),
         (&get, r#""Action":"iam:GetUser","Resource":"arn:aws:iam::*:user/ada""#, 403),
         (&get, r#""Action":"iam:*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"}}"#, 200),
         (&get, r#""Action":"iam:*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"red"}}"#, 403),
-        (&attach, r#""Action":"iam:*","Resource":"*","Condition":{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/ReadOnlyAccess"}}"#, 403),
-        (&attach, r#""Action":"iam:*","Resource":"*","Condition":{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/AdministratorAccess"}}"#, 200),
+        (
+            &attach,
+            r#""Action":"iam:*","Resource":"*","Condition":{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/ReadOnlyAccess"}}"#,
+            403,
+        ),
+        (
+            &attach,
+            r#""Action":"iam:*","Resource":"*","Condition":{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/AdministratorAccess"}}"#,
+            200,
+        ),
     ] {
         let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow",{statement}}}]}}"#);
         identity.put_inline_policy(&account, PolicyTarget::User("caller"), "p", policy.into()).await.unwrap();

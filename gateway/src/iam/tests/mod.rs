@@ -54,7 +54,11 @@ impl Ask {
 
     fn encoded(&self) -> String {
         let encode = |text: &str| crate::aws::sigv4::canonical::encode(text.as_bytes(), false);
-        self.form.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
+        self.form
+            .iter()
+            .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+            .collect::<Vec<_>>()
+            .join("&")
     }
 
     fn wire(&self) -> Vec<u8> {

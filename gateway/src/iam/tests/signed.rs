@@ -48,7 +48,11 @@ async fn requests_go_to_the_face_of_their_signature() {
     let head = |method: &str, target: &str, name: &str, value: &str| {
         http::Request::builder().method(method).uri(target).header(name, value).body(()).unwrap().into_parts().0
     };
-    let signed = |service: &str| format!("AWS4-HMAC-SHA256 Credential=A/20130524/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0");
+    let signed = |service: &str| {
+        format!(
+            "AWS4-HMAC-SHA256 Credential=A/20130524/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+        )
+    };
     for (head, expected) in [
         (head("POST", "/", "authorization", &signed("iam")), true),
         (head("GET", "/?Action=GetCallerIdentity", "authorization", &signed("sts")), true),

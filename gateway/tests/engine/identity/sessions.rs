@@ -36,7 +36,8 @@ async fn a_token_opens_with_its_own_access_key_under_its_own_secret() {
     let there = identity(cluster.another_engine(Settings::default()), [1; 32]);
     let account = here.create_account("acme", None).await.unwrap();
     let key = user(&here, &account, "eve", None).await.access_key;
-    let (one, other) = (issue(&here, &key, session(SessionOf::Own)).await, issue(&here, &key, session(SessionOf::Own)).await);
+    let (one, other) =
+        (issue(&here, &key, session(SessionOf::Own)).await, issue(&here, &key, session(SessionOf::Own)).await);
     let caller = found(&there, &one).await.unwrap();
     assert!(matches!(&caller.caller.kind, CallerKind::User { name, .. } if &**name == "eve"));
     assert_eq!(caller.secret.expose(), one.key.secret.expose());
@@ -122,8 +123,14 @@ async fn what_narrows_and_what_a_key_narrows_stay() {
     let of = role(&identity, &account, "batch").await;
     let issued = issue(&identity, "ROOTKEY", NewSession { policies: Some(policies), ..session(of) }).await;
     assert!(issued.packed_percent.is_some_and(|percent| percent > 0));
-    let texts = |session: &Credential| session.caller.session.iter().flatten().map(|one| one.text.to_string()).collect::<Vec<_>>();
+    let texts = |session: &Credential| {
+        session.caller.session.iter().flatten().map(|one| one.text.to_string()).collect::<Vec<_>>()
+    };
     assert_eq!(texts(&*found(&identity, &issued).await.unwrap()), [ALLOW, NOTHING]);
     identity.delete_policy(&account, &arn, Deletion::WithAll).await.unwrap();
-    assert_eq!(texts(&*found(&identity, &issued).await.unwrap()), ["", NOTHING], "a policy that is gone allows nothing");
+    assert_eq!(
+        texts(&*found(&identity, &issued).await.unwrap()),
+        ["", NOTHING],
+        "a policy that is gone allows nothing"
+    );
 }
