@@ -155,6 +155,9 @@ iam.delete_user_permissions_boundary(UserName="ada")
 # Roles, and sessions of them.
 role = iam.create_role(RoleName="batch", AssumeRolePolicyDocument=trust(ada["Arn"], Condition={"StringEquals": {"sts:ExternalId": "xyz"}}), MaxSessionDuration=7200)["Role"]
 assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"AWS": ada["Arn"]}
+assert "UsersQuota" in iam.get_account_summary()["SummaryMap"]
+iam.update_role(RoleName="batch", Description="for batches")
+assert iam.get_role(RoleName="batch")["Role"]["Description"] == "for batches"
 iam.put_role_policy(RoleName="batch", PolicyName="all", PolicyDocument=allow("s3:*"))
 assume = {"RoleArn": role["Arn"], "RoleSessionName": "run-1", "ExternalId": "xyz"}
 refused("AccessDenied", ada_sts.assume_role, RoleArn=role["Arn"], RoleSessionName="run-1")

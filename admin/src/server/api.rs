@@ -222,12 +222,12 @@ impl AdminApi {
                 answer::<at::GetPolicyVersion>(&identities.policy_version(account, policy, version).await?)
             }
             Call::SetDefaultPolicyVersion(at::SetDefaultPolicyVersion { account, policy, version }) => {
-                let set = identities.set_default_policy_version(actor, account, policy, version).await?;
-                answer::<at::SetDefaultPolicyVersion>(&set)
+                identities.set_default_policy_version(actor, account, policy, version).await?;
+                answer::<at::SetDefaultPolicyVersion>(&())
             }
             Call::DeletePolicyVersion(at::DeletePolicyVersion { account, policy, version }) => {
-                let deleted = identities.delete_policy_version(actor, account, policy, version).await?;
-                answer::<at::DeletePolicyVersion>(&deleted)
+                identities.delete_policy_version(actor, account, policy, version).await?;
+                answer::<at::DeletePolicyVersion>(&())
             }
             Call::SetBoundary(at::SetBoundary { account }) => {
                 answer::<at::SetBoundary>(&identities.set_boundary(actor, account, read(body).await?).await?)

@@ -12,7 +12,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 
 use super::api::Service;
-use super::error::{Code, QueryError, Result};
+use super::error::{Code, QueryError, QueryResult};
 use super::service::{Iam, QueryRequest};
 use super::web_identity::{ProviderTrust, WebIdentityFault};
 use crate::access::arn;
@@ -53,7 +53,7 @@ fn is_of_service(credential: &str) -> bool {
 }
 
 /// What a request claims of its signature, if it claims any.
-pub(super) fn claimed(request: &QueryRequest) -> Result<Option<V4>> {
+pub(super) fn claimed(request: &QueryRequest) -> QueryResult<Option<V4>> {
     let incomplete = |message: &str| QueryError::new(Code::IncompleteSignature, message);
     let header = request.head.header(AUTHORIZATION)?;
     let query = |name: &str| request.head.query.get(name);
@@ -93,7 +93,7 @@ pub(super) fn service(request: &QueryRequest) -> Service {
 }
 
 /// Finds the caller. Whatever is wrong, nothing was touched.
-pub(super) async fn authenticate(gateway: &Gateway<Iam>, request: &QueryRequest) -> Result<Verified<()>> {
+pub(super) async fn authenticate(gateway: &Gateway<Iam>, request: &QueryRequest) -> QueryResult<Verified<()>> {
     let Some(signed) = claimed(request)? else {
         let caller = verify_web_identity(gateway, request).await?;
         return Ok(Verified { caller, payload: (), link: None });
@@ -106,7 +106,7 @@ pub(super) async fn authenticate(gateway: &Gateway<Iam>, request: &QueryRequest)
     Ok(Verified { caller, payload: (), link })
 }
 
-async fn find_caller(gateway: &Gateway<Iam>, request: &QueryRequest, access_key: &str) -> Result<Arc<Credential>> {
+async fn find_caller(gateway: &Gateway<Iam>, request: &QueryRequest, access_key: &str) -> QueryResult<Arc<Credential>> {
     let identity = &gateway.identity;
     let unreadable = |error| QueryError::from(Rejection::Identity(error));
     let token = match request.head.header("x-amz-security-token")? {
@@ -127,7 +127,7 @@ async fn find_caller(gateway: &Gateway<Iam>, request: &QueryRequest, access_key:
 }
 
 /// Verifies time, coverage and signature.
-fn verify(request: &QueryRequest, signed: &V4, caller: &Credential) -> Result<()> {
+fn verify(request: &QueryRequest, signed: &V4, caller: &Credential) -> QueryResult<()> {
     check_time(signed, request.head.received_us)?;
     if Service::of_name(&signed.scope.service).is_none() {
         return Err(QueryError::new(
@@ -152,7 +152,7 @@ fn verify(request: &QueryRequest, signed: &V4, caller: &Credential) -> Result<()
     ))
 }
 
-fn check_time(signed: &V4, now_us: u64) -> Result<()> {
+fn check_time(signed: &V4, now_us: u64) -> QueryResult<()> {
     let now = i64::try_from(now_us / 1_000_000).unwrap_or(i64::MAX);
     let at = &signed.signed_at;
     let until = match signed.place {
@@ -170,7 +170,7 @@ fn check_time(signed: &V4, now_us: u64) -> Result<()> {
 }
 
 /// The caller that an identity provider vouches for. It counts as one of the account whose role it asks for.
-async fn verify_web_identity(gateway: &Gateway<Iam>, request: &QueryRequest) -> Result<Arc<Credential>> {
+async fn verify_web_identity(gateway: &Gateway<Iam>, request: &QueryRequest) -> QueryResult<Arc<Credential>> {
     let form = &request.form;
     if form.get("Action") != Some(UNSIGNED) {
         return Err(QueryError::new(Code::MissingAuthenticationToken, "Request is missing Authentication Token"));

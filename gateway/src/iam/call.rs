@@ -6,7 +6,7 @@ use super::context::CallContext;
 use super::error::{Code, QueryError};
 use super::mapping::of_identity;
 use super::service::QueryRequest;
-use super::target::Target;
+use super::target::CallTarget;
 use crate::access::{self, ObjectFacts, Question, Resource, TargetFacts};
 use crate::identity::{Account, CallerIdentity, CallerKind, Credential, Identity, IdentityError, KeyOwner};
 
@@ -77,13 +77,13 @@ impl Call<'_> {
     }
 
     /// Whether the caller may do this on something of its account.
-    pub(super) fn permit(&self, action: &str, target: &Target) -> Result<(), QueryError> {
+    pub(super) fn permit(&self, action: &str, target: &CallTarget) -> Result<(), QueryError> {
         let facts = TargetFacts::Account(self.caller().account_ref());
         if self.decide(action, target, facts).is_allow() { Ok(()) } else { Err(self.denied(action, &target.told)) }
     }
 
     /// The decision.
-    pub(super) fn decide<'q>(&'q self, action: &'q str, target: &'q Target, facts: TargetFacts<'q>) -> Settled {
+    pub(super) fn decide<'q>(&'q self, action: &'q str, target: &'q CallTarget, facts: TargetFacts<'q>) -> Settled {
         let (caller, request) = (self.caller(), self.request);
         let context = CallContext { request, caller: &caller.kind, target };
         let policies = caller.policies();

@@ -5,7 +5,7 @@
 //! Must not know: what policies ask.
 
 use super::service::QueryRequest;
-use super::target::Target;
+use super::target::CallTarget;
 use crate::access::context::{ConditionContext, KeyValues};
 use crate::access::key::ConditionKey;
 use crate::identity::CallerKind;
@@ -23,7 +23,7 @@ const PARAMETERS: [(&str, &str); 5] = [
 pub(super) struct CallContext<'a> {
     pub(super) request: &'a QueryRequest,
     pub(super) caller: &'a CallerKind,
-    pub(super) target: &'a Target,
+    pub(super) target: &'a CallTarget,
 }
 
 impl ConditionContext for CallContext<'_> {

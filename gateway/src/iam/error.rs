@@ -79,7 +79,7 @@ pub struct QueryError {
 }
 
 /// What a step of the face ends with.
-pub(super) type Result<T> = std::result::Result<T, QueryError>;
+pub(super) type QueryResult<T> = std::result::Result<T, QueryError>;
 
 impl QueryError {
     /// An error with a message; until it is said otherwise it is one of IAM's.

@@ -60,7 +60,8 @@ impl Handler for Execute {
         let result = result.map_err(|fault| call.told(fault).of(operation.service()))?;
         let name = operation.name();
         let document = Writer::in_namespace(&format!("{name}Response"), operation.service().namespace(), |xml| {
-            if !result.is_empty() {
+            // Of these alone AWS's answer has a result without content.
+            if !result.is_empty() || *operation == Operation::UpdateRole {
                 xml.element(&format!("{name}Result"), |xml| xml.fragment(&result));
             }
             xml.element("ResponseMetadata", |xml| xml.value("RequestId", request.head.id));

@@ -3,7 +3,7 @@
 //! Must not know: which operation asked.
 
 use super::error::{Code, QueryError};
-use super::form::Form;
+use super::form::FormFields;
 use crate::engine::{BodyError, EngineError};
 use crate::front::{FrontError, Rejection};
 use crate::identity::{EntityKind, IdentityError};
@@ -14,7 +14,7 @@ impl From<Rejection> for QueryError {
         match rejection {
             Rejection::AccessDenied => Self::new(Code::AccessDenied, "Access denied"),
             Rejection::CredentialGone => Self::unknown_credential(),
-            Rejection::Identity(error) => of_identity(error, &Form::default()),
+            Rejection::Identity(error) => of_identity(error, &FormFields::default()),
             Rejection::Engine(error) => of_engine(error),
             Rejection::DocumentTooLong => Self::new(Code::RequestEntityTooLarge, "The request is too long."),
             Rejection::RulesKeepChanging | Rejection::Unresolved { .. } => unavailable(),
@@ -69,7 +69,7 @@ fn internal() -> QueryError {
 }
 
 /// What a verb on identities ended with, in AWS's words, which name what the form names.
-pub(super) fn of_identity(error: IdentityError, form: &Form) -> QueryError {
+pub(super) fn of_identity(error: IdentityError, form: &FormFields) -> QueryError {
     let said = |name: &str| form.get(name).unwrap_or_default().to_owned();
     let text = error.to_string();
     match error {
@@ -134,6 +134,6 @@ pub(super) fn of_identity(error: IdentityError, form: &Form) -> QueryError {
     }
 }
 
-fn new_name<'f>(form: &'f Form, name: &str) -> &'f str {
+fn new_name<'f>(form: &'f FormFields, name: &str) -> &'f str {
     form.get(&format!("New{name}")).or_else(|| form.get(name)).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::form::Form;
+use super::form::FormFields;
 use super::web_identity::VerifyWebIdentity;
 use crate::front::RequestHead;
 
@@ -22,7 +22,7 @@ pub struct QueryRequest {
     /// Its head.
     pub(super) head: RequestHead,
     /// Its parameters, from the query and the body.
-    pub(super) form: Form,
+    pub(super) form: FormFields,
     /// The body, as it was sent: its signature covers it.
     pub(super) body: Bytes,
 }

@@ -47,7 +47,7 @@ pub enum On {
 
 /// The resource of a decision.
 #[derive(Debug, Default)]
-pub(super) struct Target {
+pub(super) struct CallTarget {
     /// Its ARN.
     pub(super) arn: String,
     /// As a client is told of it: without what only one that may look at it knows.
@@ -58,7 +58,7 @@ pub(super) struct Target {
     pub(super) boundary: Option<Box<str>>,
 }
 
-impl Target {
+impl CallTarget {
     /// A resource of this ARN, of which nothing else counts.
     pub(super) fn of_arn(arn: impl Into<String>) -> Self {
         let arn = arn.into();

@@ -20,7 +20,7 @@ pub struct ProviderTrust<'a> {
 pub struct WebIdentity {
     /// The user, as the provider names it.
     pub subject: Box<str>,
-    /// For whom the token is: one of the provider's client ids.
+    /// The audience of the token: one of the provider's client ids.
     pub audience: Box<str>,
 }
 

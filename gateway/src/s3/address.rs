@@ -13,7 +13,7 @@ use http::HeaderName;
 use super::error::{Code, Result, S3Error};
 use super::hoisted::Hoisted;
 use super::route::Level;
-use crate::aws::sigv4::canonical::Sent;
+use crate::aws::sigv4::canonical::SentRequest;
 use crate::front::RequestHead;
 use crate::front::request::Query;
 use crate::front::resources::{CopyBetween, InBucket, NewBucket};
@@ -70,7 +70,7 @@ impl Deref for Request {
 }
 
 /// Headers that stand in the query only were not sent as such: the signature covers them as parameters.
-impl Sent for Request {
+impl SentRequest for Request {
     fn head(&self) -> &RequestHead {
         &self.head
     }

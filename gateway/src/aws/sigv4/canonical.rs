@@ -16,7 +16,7 @@ use super::{SignatureLocation, V4};
 use crate::front::RequestHead;
 
 /// A request as it was sent.
-pub trait Sent {
+pub trait SentRequest {
     /// Its head.
     fn head(&self) -> &RequestHead;
 
@@ -24,7 +24,7 @@ pub trait Sent {
     fn was_sent(&self, name: &str) -> bool;
 }
 
-impl Sent for RequestHead {
+impl SentRequest for RequestHead {
     fn head(&self) -> &RequestHead {
         self
     }
@@ -35,7 +35,7 @@ impl Sent for RequestHead {
 }
 
 /// The canonical request with this path; `payload` is its last line.
-pub fn text(request: &impl Sent, path: &str, signed: &V4, payload: &str) -> Vec<u8> {
+pub fn text(request: &impl SentRequest, path: &str, signed: &V4, payload: &str) -> Vec<u8> {
     let mut text = Vec::with_capacity(1024);
     text.extend_from_slice(request.head().method.as_str().as_bytes());
     text.push(b'\n');
@@ -57,7 +57,7 @@ pub fn text(request: &impl Sent, path: &str, signed: &V4, payload: &str) -> Vec<
 }
 
 /// The headers that matter and are not signed: the host, and every `x-amz-*` header that was sent.
-pub fn unsigned_headers<'r>(request: &'r impl Sent, signed: &V4) -> Vec<&'r str> {
+pub fn unsigned_headers<'r>(request: &'r impl SentRequest, signed: &V4) -> Vec<&'r str> {
     let is_signed = |name: &str| signed.signed_headers.binary_search_by(|signed| signed.as_str().cmp(name)).is_ok();
     let names = request.head().headers.keys().map(HeaderName::as_str);
     let amz = names.filter(|name| name.starts_with("x-amz-") && request.was_sent(name));
@@ -89,7 +89,7 @@ fn query(request: &RequestHead, place: SignatureLocation) -> String {
 
 /// The values of one name joined by commas, each trimmed, runs of white space inside made one space. A header that was not
 /// sent counts as empty: some clients sign names of headers that they leave out.
-fn header_value(request: &impl Sent, name: &str, text: &mut Vec<u8>) {
+fn header_value(request: &impl SentRequest, name: &str, text: &mut Vec<u8>) {
     if name == HOST.as_str() {
         text.extend_from_slice(request.head().host.as_bytes());
         return;

@@ -5,6 +5,9 @@ use crate::aws::xml::Writer;
 use crate::iam::call::{Call, Done};
 use crate::identity::IdentityPage;
 
+/// What is told of a quota that there is none of: clients read it as a number of 32 bits.
+const UNBOUNDED: usize = 2_147_483_647;
+
 /// Entries that are counted at a time.
 const PAGE: u32 = 500;
 
@@ -45,6 +48,12 @@ pub(crate) async fn get_summary(call: &Call<'_>, xml: &mut Writer) -> Done {
         ("MFADevicesInUse", 0),
         ("ServerCertificates", 0),
         ("InstanceProfiles", 0),
+        ("UsersQuota", UNBOUNDED),
+        ("GroupsQuota", UNBOUNDED),
+        ("RolesQuota", UNBOUNDED),
+        ("PoliciesQuota", UNBOUNDED),
+        ("PolicyVersionsInUseQuota", UNBOUNDED),
+        ("AccessKeysPerUserQuota", 100),
         ("GroupsPerUserQuota", couronne_metadata::system::identity::GROUPS_MAX),
         ("AttachedPoliciesPerUserQuota", couronne_metadata::system::identity::ATTACHED_MAX),
         ("AttachedPoliciesPerGroupQuota", couronne_metadata::system::identity::ATTACHED_MAX),

@@ -5,7 +5,7 @@ use super::shapes;
 use crate::aws::xml::Writer;
 use crate::iam::call::{Call, Done};
 use crate::iam::error::{Code, QueryError};
-use crate::iam::target::Target;
+use crate::iam::target::CallTarget;
 use crate::identity::Deletion;
 
 /// CreateGroup.
@@ -42,7 +42,7 @@ pub(crate) async fn update(call: &Call<'_>, _: &mut Writer) -> Done {
     let (new_name, new_path) = (call.get("NewGroupName"), call.get("NewPath"));
     let group = call.identity.group(account, name).await?;
     let then = account.arn("group", new_path.unwrap_or(&group.row.path), new_name.unwrap_or(name));
-    call.permit("iam:UpdateGroup", &Target::of_arn(then))?;
+    call.permit("iam:UpdateGroup", &CallTarget::of_arn(then))?;
     call.identity.update_group(account, name, new_name, new_path).await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::page::{self, Page};
 use super::shapes;
 use crate::aws::xml::Writer;
 use crate::iam::call::{Call, Done};
-use crate::iam::target::Target;
+use crate::iam::target::CallTarget;
 use crate::identity::{Deletion, NewUser};
 
 /// CreateUser.
@@ -51,7 +51,7 @@ pub(crate) async fn update(call: &Call<'_>, _: &mut Writer) -> Done {
     let (new_name, new_path) = (call.get("NewUserName"), call.get("NewPath"));
     let user = call.identity.user(account, name).await?;
     let then = account.arn("user", new_path.unwrap_or(&user.row.path), new_name.unwrap_or(name));
-    call.permit("iam:UpdateUser", &Target::of_arn(then))?;
+    call.permit("iam:UpdateUser", &CallTarget::of_arn(then))?;
     call.identity.update_user(account, name, new_name, new_path).await?;
     Ok(())
 }

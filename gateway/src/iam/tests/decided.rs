@@ -5,7 +5,7 @@ use crate::iam::operation::Operation;
 use crate::iam::target::On;
 
 /// A call of an operation with all parameters that any has; names end so.
-fn full(server: &Server, number: &str, operation: Operation, name: &str) -> Ask {
+fn full(server: &IamServer, number: &str, operation: Operation, name: &str) -> QueryAsk {
     let named = |kind: &str| format!("arn:aws:iam::{number}:{kind}/{name}");
     let mut ask = server.ask(operation.service().name(), operation.name());
     let document = if operation.name().contains("AssumeRole") { TRUST_ALL } else { ALLOW_ALL };
@@ -34,7 +34,7 @@ fn full(server: &Server, number: &str, operation: Operation, name: &str) -> Ask 
 
 #[tokio::test]
 async fn nobody_does_anything_that_no_policy_allows() {
-    let server = Server::new().await;
+    let server = IamServer::new().await;
     let account = server.account().await;
     let keys = server.user("there").await;
     let identity = &server.world.identity;
@@ -57,7 +57,7 @@ async fn nobody_does_anything_that_no_policy_allows() {
 
 #[tokio::test]
 async fn each_operation_is_allowed_by_its_own_action_on_its_resource() {
-    let server = Server::new().await;
+    let server = IamServer::new().await;
     let account = server.account().await;
     let keys = server.user("caller").await;
     let identity = &server.world.identity;
@@ -99,7 +99,7 @@ async fn each_operation_is_allowed_by_its_own_action_on_its_resource() {
 }
 
 /// Takes away what a call made, so that the next finds nothing.
-async fn undo(server: &Server, account: &Account, on: On) {
+async fn undo(server: &IamServer, account: &Account, on: On) {
     use crate::identity::Deletion;
     let identity = &server.world.identity;
     match on {
@@ -116,7 +116,7 @@ async fn undo(server: &Server, account: &Account, on: On) {
 
 #[tokio::test]
 async fn a_policy_counts_on_the_path_tags_and_boundary_of_what_it_is_on() {
-    let server = Server::new().await;
+    let server = IamServer::new().await;
     let account = server.account().await;
     let keys = server.user("caller").await;
     let identity = &server.world.identity;

@@ -23,14 +23,14 @@ const ALLOW_ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow
 const TRUST_ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["sts:AssumeRole","sts:AssumeRoleWithWebIdentity"]}]}"#;
 
 /// A listener of both faces.
-struct Server {
+struct IamServer {
     world: World,
     listener: Listener,
 }
 
 /// A request to be signed and sent.
 #[derive(Clone)]
-struct Ask {
+struct QueryAsk {
     method: &'static str,
     service: &'static str,
     form: Vec<(String, String)>,
@@ -41,7 +41,7 @@ struct Ask {
     at_s: u64,
 }
 
-impl Ask {
+impl QueryAsk {
     fn with(mut self, name: &str, value: &str) -> Self {
         self.form.push((name.to_owned(), value.to_owned()));
         self
@@ -91,7 +91,7 @@ impl Ask {
     }
 }
 
-impl Server {
+impl IamServer {
     async fn new() -> Self {
         Self::with(Iam::default()).await
     }
@@ -112,8 +112,8 @@ impl Server {
     }
 
     /// A request of an administrator of the account.
-    fn ask(&self, service: &'static str, action: &str) -> Ask {
-        Ask {
+    fn ask(&self, service: &'static str, action: &str) -> QueryAsk {
+        QueryAsk {
             method: "POST",
             service,
             form: vec![("Action".to_owned(), action.to_owned())],
@@ -124,7 +124,7 @@ impl Server {
         }
     }
 
-    async fn send(&self, ask: &Ask) -> Answer {
+    async fn send(&self, ask: &QueryAsk) -> Answer {
         wire::exchange(self.listener.address, &ask.wire()).await
     }
 

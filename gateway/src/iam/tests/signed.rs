@@ -5,7 +5,7 @@ use crate::identity::{NewSession, SessionOf};
 
 #[tokio::test]
 async fn a_signed_form_is_answered_and_a_defective_one_is_not() {
-    let server = Server::new().await;
+    let server = IamServer::new().await;
     let account = server.account().await;
     let ask = server.ask("sts", "GetCallerIdentity").with("Version", "2011-06-15");
     let good = server.send(&ask).await;
@@ -13,18 +13,18 @@ async fn a_signed_form_is_answered_and_a_defective_one_is_not() {
     assert_eq!(good.between("<Arn>", "</Arn>"), account.arn("user", "/", "user"));
     assert!(good.text().contains("<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"));
     assert_eq!(good.between("<RequestId>", "</RequestId>"), good.header("x-amzn-requestid").unwrap());
-    let by_get = server.send(&Ask { method: "GET", ..ask.clone() }).await;
+    let by_get = server.send(&QueryAsk { method: "GET", ..ask.clone() }).await;
     assert_eq!(by_get.status, 200, "{by_get:?}");
 
     let secret = Keys { secret: "another".into(), ..ask.keys.clone() };
     let unknown = Keys { access_key: "NOBODY".into(), ..ask.keys.clone() };
-    let of_token = |token: &str| Ask { token: Some(token.to_owned()), ..ask.clone() };
+    let of_token = |token: &str| QueryAsk { token: Some(token.to_owned()), ..ask.clone() };
     for (defective, expected) in [
         (ask.clone().of(&secret), (403, "SignatureDoesNotMatch")),
         (ask.clone().of(&unknown), (403, "InvalidClientTokenId")),
         (of_token("x"), (403, "InvalidClientTokenId")),
-        (Ask { at_s: ask.at_s - 1_000, ..ask.clone() }, (403, "SignatureDoesNotMatch")),
-        (Ask { at_s: ask.at_s + 1_000, ..ask.clone() }, (403, "SignatureDoesNotMatch")),
+        (QueryAsk { at_s: ask.at_s - 1_000, ..ask.clone() }, (403, "SignatureDoesNotMatch")),
+        (QueryAsk { at_s: ask.at_s + 1_000, ..ask.clone() }, (403, "SignatureDoesNotMatch")),
     ] {
         let answer = server.send(&defective).await;
         assert_eq!(answer.error(), expected, "{answer:?}");
@@ -44,7 +44,7 @@ async fn a_signed_form_is_answered_and_a_defective_one_is_not() {
 
 #[tokio::test]
 async fn requests_go_to_the_face_of_their_signature() {
-    let server = Server::new().await;
+    let server = IamServer::new().await;
     let head = |method: &str, target: &str, name: &str, value: &str| {
         http::Request::builder().method(method).uri(target).header(name, value).body(()).unwrap().into_parts().0
     };
@@ -74,7 +74,7 @@ async fn requests_go_to_the_face_of_their_signature() {
 
 #[tokio::test]
 async fn an_unknown_action_is_told_from_one_that_is_not_served() {
-    let server = Server::new().await;
+    let server = IamServer::new().await;
     let mut nothing = server.ask("iam", "");
     nothing.form.clear();
     for (ask, expected) in [
@@ -109,13 +109,13 @@ async fn an_unknown_action_is_told_from_one_that_is_not_served() {
 
 #[tokio::test]
 async fn a_session_signs_for_both_faces_and_not_for_iam_if_it_is_a_users() {
-    let server = Server::new().await;
+    let server = IamServer::new().await;
     let credential = server.world.identity.credential(&server.world.owner.access_key).await.unwrap().unwrap();
     let new = NewSession { of: SessionOf::Own, policies: None, tags: Vec::new(), lifetime_s: 900 };
     let session = server.world.identity.issue_session(&credential, new).ok().unwrap();
     let secret = String::from_utf8(session.key.secret.expose().to_vec()).unwrap();
     let keys = Keys { access_key: session.key.access_key.to_string(), secret };
-    let with_token = |ask: Ask| Ask { token: Some(session.token.to_string()), ..ask.of(&keys) };
+    let with_token = |ask: QueryAsk| QueryAsk { token: Some(session.token.to_string()), ..ask.of(&keys) };
     let who = server.send(&with_token(server.ask("sts", "GetCallerIdentity"))).await;
     assert_eq!(who.between("<Arn>", "</Arn>"), server.account().await.arn("user", "/", "user"), "{who:?}");
     for (service, action, expected) in [

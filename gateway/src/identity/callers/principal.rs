@@ -91,7 +91,7 @@ pub enum CallerKind {
         provider: Box<str>,
         /// The user, as the provider names it.
         subject: Box<str>,
-        /// For whom the provider's token is.
+        /// The audience of the provider's token.
         audience: Box<str>,
     },
 }

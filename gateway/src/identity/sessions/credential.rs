@@ -33,7 +33,7 @@ struct KnownSession {
 }
 
 /// The owner of the access key that made a session.
-struct Owner {
+struct MakerOwner {
     account: Account,
     /// The user with its id; none: the account's root.
     user: Option<(Box<str>, Arc<UserRow>)>,
@@ -144,7 +144,7 @@ impl Identity {
     }
 
     /// The owner of the access key that made a session; `None`: the key, or its owner, is none any more.
-    async fn read_maker_key(&self, key: &MakerKey, basis: &mut Basis) -> Result<Option<Owner>, IdentityError> {
+    async fn read_maker_key(&self, key: &MakerKey, basis: &mut Basis) -> Result<Option<MakerOwner>, IdentityError> {
         let MakerKey { access_key, created } = key;
         let Some(created) = created else {
             let root = self.secrets.load().root_of(access_key, self.engine.env().clock.wall_ms());
@@ -152,18 +152,18 @@ impl Identity {
             // Read for what memory rests on: a change of the account's own row ends what was made of it.
             let row = self.rows.read::<AccountRow>(at::entity::<AccountRow>(&root.account().id), basis).await?;
             let account = self.account_of(&root.account().id, row.as_deref());
-            return Ok(account.map(|account| Owner { account, user: None, policy: None, expires_s: None }));
+            return Ok(account.map(|account| MakerOwner { account, user: None, policy: None, expires_s: None }));
         };
         let row = self.rows.read::<KeyRow>(at::key(access_key), basis).await?;
         let Some(row) = row.filter(|row| row.is_active && row.created == *created) else { return Ok(None) };
         let Some((account, user)) = self.read_owner(&row, basis).await? else { return Ok(None) };
         let user = user.map(|user| (row.owner.clone(), user));
-        Ok(Some(Owner { account, user, policy: row.session_policy.clone(), expires_s: row.expires_s }))
+        Ok(Some(MakerOwner { account, user, policy: row.session_policy.clone(), expires_s: row.expires_s }))
     }
 
     /// The caller that the owner of an access key is.
-    async fn read_own(&self, owner: Owner, basis: &mut Basis) -> Result<CallerIdentity, IdentityError> {
-        let Owner { account, user, policy, .. } = owner;
+    async fn read_own(&self, owner: MakerOwner, basis: &mut Basis) -> Result<CallerIdentity, IdentityError> {
+        let MakerOwner { account, user, policy, .. } = owner;
         let account_id = account.id.clone();
         let session = policy.map(|text| vec![PolicyDocument::new("".into(), text)]);
         let mut caller = CallerIdentity { session, ..CallerIdentity::of_root(account) };

@@ -53,7 +53,7 @@ pub enum SessionOf {
         /// The identity provider that vouched for the caller, if one did.
         provider: Option<Box<str>>,
     },
-    /// Somebody's whom the user or root that made it knows by this name.
+    /// That of a federated user, which the user or root that made it calls so.
     Federated {
         /// The name.
         name: Box<str>,

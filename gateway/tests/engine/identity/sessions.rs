@@ -126,11 +126,7 @@ async fn what_narrows_and_what_a_key_narrows_stay() {
     let texts = |session: &Credential| {
         session.caller.session.iter().flatten().map(|one| one.text.to_string()).collect::<Vec<_>>()
     };
-    assert_eq!(texts(&*found(&identity, &issued).await.unwrap()), [ALLOW, NOTHING]);
+    assert_eq!(texts(&found(&identity, &issued).await.unwrap()), [ALLOW, NOTHING]);
     identity.delete_policy(&account, &arn, Deletion::WithAll).await.unwrap();
-    assert_eq!(
-        texts(&*found(&identity, &issued).await.unwrap()),
-        ["", NOTHING],
-        "a policy that is gone allows nothing"
-    );
+    assert_eq!(texts(&found(&identity, &issued).await.unwrap()), ["", NOTHING], "a policy that is gone allows nothing");
 }

@@ -1,4 +1,4 @@
-//! AssumeRole and AssumeRoleWithWebIdentity: a session of a role, for those whom its trust policy lets take it.
+//! AssumeRole and AssumeRoleWithWebIdentity: a session of a role, for callers that its trust policy lets take it.
 //!
 //! A role that is not there is denied as one that may not be taken. A session that a role's session takes lasts an hour at
 //! most, as on AWS.
@@ -11,7 +11,7 @@ use crate::access::principal::AccountRef;
 use crate::aws::xml::Writer;
 use crate::iam::call::{Call, Done, Fault};
 use crate::iam::error::{Code, QueryError};
-use crate::iam::target::Target;
+use crate::iam::target::CallTarget;
 use crate::identity::{Account, CallerKind, Entity, IdentityError, NewSession, RoleRow, SessionOf, Tag};
 
 /// How long a session may last at least, and if it is not said. Seconds.
@@ -99,7 +99,7 @@ impl Role {
         let account = AccountRef { number, canonical: &self.account.id };
         let trust = StoredPolicy::read(&self.role.row.trust);
         let trust = crate::access::AttachedPolicy { name: arn, policy: &trust };
-        let target = Target { tags: self.role.row.tags.clone(), ..Target::of_arn(arn) };
+        let target = CallTarget { tags: self.role.row.tags.clone(), ..CallTarget::of_arn(arn) };
         call.decide(action, &target, TargetFacts::Role { account, trust }).is_allow()
     }
 

@@ -4,7 +4,7 @@ use super::parameters::{name, policies, write};
 use crate::aws::xml::Writer;
 use crate::iam::call::{Call, Done, Settled};
 use crate::iam::error::{Code, QueryError};
-use crate::iam::target::Target;
+use crate::iam::target::CallTarget;
 use crate::identity::{CallerKind, NewSession, SessionOf};
 
 /// How long a session may last. Seconds.
@@ -30,7 +30,7 @@ pub(crate) async fn caller_identity(call: &Call<'_>, xml: &mut Writer) -> Done {
 
 /// GetSessionToken: a policy may deny it, and none has to allow it.
 pub(crate) async fn session_token(call: &Call<'_>, xml: &mut Writer) -> Done {
-    let target = Target::of_arn("*");
+    let target = CallTarget::of_arn("*");
     let facts = crate::access::TargetFacts::Account(call.caller().account_ref());
     if call.decide("sts:GetSessionToken", &target, facts) == Settled::Forbidden {
         return Err(call.denied("sts:GetSessionToken", &target.told).into());
@@ -44,10 +44,10 @@ pub(crate) async fn session_token(call: &Call<'_>, xml: &mut Writer) -> Done {
 pub(crate) async fn federation_token(call: &Call<'_>, xml: &mut Writer) -> Done {
     let (account, name) = (call.account(), name(call, "Name", 2..=32)?);
     let arn = format!("arn:aws:sts::{}:federated-user/{name}", account.number);
-    call.permit("sts:GetFederationToken", &Target::of_arn(&*arn))?;
+    call.permit("sts:GetFederationToken", &CallTarget::of_arn(&*arn))?;
     let tags = call.request.form.tags()?;
     if !tags.is_empty() {
-        call.permit("sts:TagSession", &Target::of_arn(&*arn))?;
+        call.permit("sts:TagSession", &CallTarget::of_arn(&*arn))?;
     }
     // Two narrowings of one session would have to hold both.
     if call.caller().session.is_some() {
