@@ -5,8 +5,10 @@
 //! Must not know: disks, consensus.
 
 pub mod access;
+pub mod aws;
 pub mod engine;
 pub mod front;
+pub mod iam;
 pub mod identity;
 mod json;
 pub mod metrics;

@@ -118,7 +118,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     say(&format!("Couronne {}: gateway {} on {s3}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%s3, %admin, "serving");
     let served = parts::server_settings(&settings, descriptors, 0)?;
-    server::serve(s3_listener, gateway, served, s3_tls, signal).await;
+    server::serve(s3_listener, parts::faces(gateway), served, s3_tls, signal).await;
 
     tracing::info!("stopping");
     following.abort();

@@ -200,7 +200,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     welcome::print(&data, s3, &server);
     tracing::info!(%s3, %admin, policy = %data.redundancy, drives = data.drives.len(), "serving");
     let served = parts::server_settings(&settings, descriptors, data.drives.len())?;
-    server::serve(s3_listener, gateway, served, tls, stop).await;
+    server::serve(s3_listener, parts::faces(gateway), served, tls, stop).await;
 
     tracing::info!("stopping");
     node.shutdown().await;

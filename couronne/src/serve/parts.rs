@@ -9,7 +9,8 @@ use std::time::Duration;
 use couronne_client::Settings as ClientSettings;
 use couronne_gateway::engine::{Components, Engine, Settings as EngineSettings};
 use couronne_gateway::front::server::{self, ServerSettings};
-use couronne_gateway::front::{FrontSettings, Gateway};
+use couronne_gateway::front::{ByHead, FrontSettings, Gateway};
+use couronne_gateway::iam::{self, Iam};
 use couronne_gateway::identity::oidc::Verifier;
 use couronne_gateway::identity::{Identity, IdentitySettings};
 use couronne_gateway::metrics::Metrics;
@@ -113,6 +114,20 @@ fn outbound(settings: &OutboundConfig) -> Result<Outbound, ServeError> {
         requests_max: settings.requests_max,
     };
     Ok(Outbound::new(bounds, config.as_deref()))
+}
+
+/// The faces of the S3 listener: S3, and beside it IAM and STS over the same components.
+pub(super) fn faces(s3: Arc<Gateway<S3>>) -> ByHead<Gateway<Iam>, Arc<Gateway<S3>>> {
+    let iam = Gateway {
+        engine: s3.engine.clone(),
+        identity: s3.identity.clone(),
+        env: s3.env.clone(),
+        metrics: s3.metrics.clone(),
+        settings: s3.settings.clone(),
+        documents: s3.documents.clone(),
+        face: Iam,
+    };
+    ByHead { is_first: iam::is_meant, first: iam, others: s3 }
 }
 
 /// The S3 listener's bounds, in a process with so many drives.

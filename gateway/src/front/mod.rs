@@ -35,7 +35,7 @@ pub use authorize::Authorized;
 pub use body::{Body, BodyUse};
 pub use error::{FaceError, FrontError, Rejection};
 pub use face::{Face, FaceOperation, Need, NeededOn};
-pub use faces::{ByPath, Faces};
+pub use faces::{ByHead, ByPath, Faces};
 pub use gateway::{FrontSettings, Gateway};
 pub use handler::Handler;
 pub use request::{Origin, RequestHead};

@@ -97,7 +97,7 @@ impl Claims {
     }
 
     /// For which client it is: `azp` where that is set, else `aud`, as STS has it.
-    fn audience(&self) -> &[String] {
+    pub fn audience(&self) -> &[String] {
         let party = self.authorized_party.as_ref().and_then(|_| self.values.get("azp"));
         party.map_or(&self.audiences, Vec::as_slice)
     }

@@ -17,7 +17,7 @@ mod key;
 mod key_sets;
 mod outbound;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token;
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use super::*;
 use crate::engine::BodyError;
 use crate::front::face::DecoderStep;
 use crate::front::{Origin, RequestHead, RequestId};
-use crate::identity::{Account, CallerIdentity, CallerKind, CredentialSource, PublicAccessBlock, Secret};
+use crate::identity::{Account, CallerIdentity, CredentialSource, PublicAccessBlock, Secret};
 use couronne_metadata::ids::Ordinal;
 
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -34,9 +34,7 @@ fn caller() -> Credential {
         created: Ordinal(0),
         block: PublicAccessBlock::default(),
     };
-    let (kind, policies) = (CallerKind::Root, Vec::new());
-    let caller = CallerIdentity { account, kind, policies, boundary: None, session: None };
-    Credential::new(KEY.into(), Secret::new(SECRET), caller, CredentialSource::ClusterRoot)
+    Credential::new(KEY.into(), Secret::new(SECRET), CallerIdentity::of_root(account), CredentialSource::ClusterRoot)
 }
 
 fn verify_at(request: http::Request<()>, now_s: u64) -> Result<Payload> {
@@ -210,7 +208,7 @@ fn defects_have_their_codes() {
         Some(Code::InvalidArgument)
     );
     assert_eq!(with(&|r| *r.uri_mut() = PRESIGNED.parse().unwrap()), Some(Code::InvalidArgument));
-    assert_eq!(set("x-amz-security-token", "t"), Some(Code::InvalidToken));
+    assert_eq!(set("x-amz-security-token", "t"), Some(Code::AccessDenied), "it is signed as other headers are");
 }
 
 /// The framed body of an example, signed chunk by chunk.

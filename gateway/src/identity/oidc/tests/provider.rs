@@ -23,20 +23,20 @@ use parking_lot::Mutex;
 use super::super::{Claims, Documents, Provider, TokenError, Verifier};
 
 /// The provider's URL.
-pub(super) const ISSUER: &str = "https://idp.example";
+pub(crate) const ISSUER: &str = "https://idp.example";
 const CONFIGURATION: &str = "https://idp.example/.well-known/openid-configuration";
-pub(super) const KEYS: &str = "https://idp.example/keys";
+pub(crate) const KEYS: &str = "https://idp.example/keys";
 
 /// Key pairs, made once: RSA takes its time.
-pub(super) struct Pairs {
-    pub(super) rsa: RsaKeyPair,
+pub(crate) struct Pairs {
+    pub(crate) rsa: RsaKeyPair,
     p256: EcdsaKeyPair,
     p384: EcdsaKeyPair,
     ed25519: Ed25519KeyPair,
 }
 
 impl Pairs {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let ecdsa = |algorithm: &'static EcdsaSigningAlgorithm| EcdsaKeyPair::generate(algorithm).unwrap();
         Self {
             rsa: RsaKeyPair::generate(KeySize::Rsa2048).unwrap(),
@@ -47,7 +47,7 @@ impl Pairs {
     }
 
     /// The keys as the provider publishes them; each is called by its kind.
-    pub(super) fn published(&self) -> String {
+    pub(crate) fn published(&self) -> String {
         let point = |kind: &str, curve: &str, point: &[u8]| {
             let (x, y) = point[1..].split_at(point.len() / 2);
             format!(r#"{{"kid":"{kind}","kty":"EC","crv":"{curve}","x":"{}","y":"{}"}}"#, base64(x), base64(y))
@@ -65,7 +65,7 @@ impl Pairs {
     }
 
     /// The RSA key, with more members.
-    pub(super) fn rsa_key(&self, more: &str) -> String {
+    pub(crate) fn rsa_key(&self, more: &str) -> String {
         let (n, e) = self.modulus();
         format!(r#"{{"kty":"RSA","n":"{}","e":"{}"{more}}}"#, base64(&n), base64(&e))
     }
@@ -77,7 +77,7 @@ impl Pairs {
     }
 
     /// A token under an algorithm, with the key of its kind.
-    pub(super) fn token(&self, algorithm: &str, payload: &str) -> String {
+    pub(crate) fn token(&self, algorithm: &str, payload: &str) -> String {
         let kid = match algorithm {
             "ES256" => "p256",
             "ES384" => "p384",
@@ -88,7 +88,7 @@ impl Pairs {
     }
 
     /// A token with any header.
-    pub(super) fn token_with(&self, algorithm: &str, header: &str, payload: &str) -> String {
+    pub(crate) fn token_with(&self, algorithm: &str, header: &str, payload: &str) -> String {
         let signed = format!("{}.{}", base64(header.as_bytes()), base64(payload.as_bytes()));
         let signature = self.signature(algorithm, signed.as_bytes());
         format!("{signed}.{}", base64(&signature))
@@ -131,34 +131,34 @@ fn hmac(secret: &[u8], signed: &[u8]) -> Vec<u8> {
 }
 
 /// The key pairs of the provider.
-pub(super) static PAIRS: LazyLock<Pairs> = LazyLock::new(Pairs::new);
+pub(crate) static PAIRS: LazyLock<Pairs> = LazyLock::new(Pairs::new);
 /// Those of somebody else.
-pub(super) static OTHERS: LazyLock<Pairs> = LazyLock::new(Pairs::new);
+pub(crate) static OTHERS: LazyLock<Pairs> = LazyLock::new(Pairs::new);
 
-pub(super) fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// A set of keys.
-pub(super) fn set(keys: &[String]) -> String {
+pub(crate) fn set(keys: &[String]) -> String {
     format!(r#"{{"keys":[{}]}}"#, keys.join(","))
 }
 
 /// Documents by their URLs, and how often each was fetched.
 #[derive(Default)]
-pub(super) struct Web {
-    pub(super) documents: Mutex<BTreeMap<String, Vec<u8>>>,
-    pub(super) fetched: AtomicUsize,
+pub(crate) struct Web {
+    pub(crate) documents: Mutex<BTreeMap<String, Vec<u8>>>,
+    pub(crate) fetched: AtomicUsize,
     /// Held by a test: nothing is fetched meanwhile.
-    pub(super) stopped: tokio::sync::Mutex<()>,
+    pub(crate) stopped: tokio::sync::Mutex<()>,
 }
 
 impl Web {
-    pub(super) fn publish(&self, url: &str, document: impl Into<Vec<u8>>) {
+    pub(crate) fn publish(&self, url: &str, document: impl Into<Vec<u8>>) {
         self.documents.lock().insert(url.to_owned(), document.into());
     }
 
-    pub(super) fn fetches(&self) -> usize {
+    pub(crate) fn fetches(&self) -> usize {
         self.fetched.load(Ordering::SeqCst)
     }
 }
@@ -174,15 +174,15 @@ impl Documents for Web {
 }
 
 /// A verifier, and the provider that it verifies tokens of.
-pub(super) struct Fixture {
-    pub(super) web: Arc<Web>,
-    pub(super) clock: Arc<TestClock>,
-    pub(super) provider: Provider,
-    pub(super) verifier: Verifier,
+pub(crate) struct Fixture {
+    pub(crate) web: Arc<Web>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) provider: Provider,
+    pub(crate) verifier: Verifier,
 }
 
 impl Fixture {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (web, clock) = (Arc::new(Web::default()), Arc::new(TestClock::still()));
         web.publish(CONFIGURATION, configuration(ISSUER, KEYS));
         web.publish(KEYS, PAIRS.published());
@@ -193,29 +193,29 @@ impl Fixture {
     }
 
     /// The same, whose provider publishes this as its configuration.
-    pub(super) fn configured(document: &str) -> Self {
+    pub(crate) fn configured(document: &str) -> Self {
         let fixture = Self::new();
         fixture.web.publish(CONFIGURATION, document);
         fixture
     }
 
     /// The same, whose provider publishes these keys.
-    pub(super) fn with_keys(keys: &[String]) -> Self {
+    pub(crate) fn with_keys(keys: &[String]) -> Self {
         let fixture = Self::new();
         fixture.web.publish(KEYS, set(keys));
         fixture
     }
 
-    pub(super) async fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+    pub(crate) async fn verify(&self, token: &str) -> Result<Claims, TokenError> {
         self.verifier.verify(&self.provider, token).await
     }
 
     /// What comes of a payload that the provider signed.
-    pub(super) async fn claimed(&self, payload: &str) -> Result<Claims, TokenError> {
+    pub(crate) async fn claimed(&self, payload: &str) -> Result<Claims, TokenError> {
         self.verify(&PAIRS.token("ES256", payload)).await
     }
 }
 
-pub(super) fn configuration(issuer: &str, keys: &str) -> String {
+pub(crate) fn configuration(issuer: &str, keys: &str) -> String {
     format!(r#"{{"issuer":"{issuer}","jwks_uri":"{keys}","response_types_supported":["id_token"]}}"#)
 }
