@@ -16,7 +16,9 @@ use super::error::{Code, QueryError, QueryResult};
 use super::service::{Iam, QueryRequest};
 use crate::access::arn;
 use crate::aws::sigv4::claim::{header_fields, parse_credential, parse_signature, parse_signed_headers};
-use crate::aws::sigv4::{ALGORITHM, SKEW_SECONDS_MAX, SignatureLocation, SignedAt, Signer, V4, canonical};
+use crate::aws::sigv4::{
+    ALGORITHM, PRESIGN_SECONDS_MAX, SKEW_SECONDS_MAX, SignatureLocation, SignedAt, Signer, V4, canonical,
+};
 use crate::front::face::Verified;
 use crate::front::request::Query;
 use crate::front::{Gateway, Rejection};
@@ -67,7 +69,9 @@ pub(super) fn claimed(request: &QueryRequest) -> QueryResult<Option<V4>> {
         }
         (None, credential) => {
             let expires_s = query("X-Amz-Expires").map_or(Ok(SKEW_SECONDS_MAX.unsigned_abs()), str::parse);
-            let expires_s = expires_s.map_err(|_| incomplete("X-Amz-Expires is no number of seconds."))?;
+            let expires_s = expires_s.ok().filter(|seconds| *seconds <= PRESIGN_SECONDS_MAX);
+            let expires_s =
+                expires_s.ok_or_else(|| incomplete("X-Amz-Expires is a number of seconds, up to a week."))?;
             let fields = [credential, query("X-Amz-SignedHeaders"), query("X-Amz-Signature")];
             (SignatureLocation::Query { expires_s }, query("X-Amz-Algorithm"), fields, query("X-Amz-Date"))
         }

@@ -9,6 +9,8 @@ use super::error::{Code, QueryError, QueryResult};
 use crate::front::request::Query;
 use crate::identity::Tag;
 
+/// Parameters of a request. Each is compared with those before, for a caller that is not known yet.
+const PARAMETERS_MAX: usize = 1_000;
 /// Entries of a list that are looked at.
 const LIST_MAX: usize = 200;
 
@@ -25,6 +27,10 @@ impl FormFields {
                     Code::MalformedQueryString,
                     format!("The parameter {name} is given twice."),
                 ));
+            }
+            if self.0.len() >= PARAMETERS_MAX {
+                let message = format!("A request has {PARAMETERS_MAX} parameters at most.");
+                return Err(QueryError::new(Code::MalformedQueryString, message));
             }
             self.0.push((name.to_owned(), value.to_owned()));
         }
@@ -85,5 +91,20 @@ impl FormFields {
         let keys = self.list_of("Tags", ".Key")?;
         let value = |at: usize| self.get(&format!("Tags.member.{at}.Value")).unwrap_or_default();
         Ok((1..).zip(keys).map(|(at, key)| Tag { key: key.into(), value: value(at).into() }).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_few_and_each_has_one_value() {
+        let add = |fields: &mut FormFields, text: &str| fields.add(&Query::parse(text).unwrap());
+        let mut fields = FormFields::default();
+        assert!(add(&mut fields, "a=1").is_ok() && add(&mut fields, "b=1&a=1").is_err());
+        let many = |count: usize| (0..count).map(|number| format!("p{number}")).collect::<Vec<_>>().join("&");
+        assert!(add(&mut FormFields::default(), &many(PARAMETERS_MAX)).is_ok());
+        assert!(add(&mut FormFields::default(), &many(PARAMETERS_MAX + 1)).is_err());
     }
 }

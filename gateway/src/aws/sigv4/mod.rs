@@ -15,3 +15,6 @@ pub const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 /// How far a request's time may be from ours, in seconds.
 pub const SKEW_SECONDS_MAX: i64 = 15 * 60;
+
+/// For how long a presigned URL may be good, in seconds: a week.
+pub const PRESIGN_SECONDS_MAX: u64 = 7 * 24 * 3600;

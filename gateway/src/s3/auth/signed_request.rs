@@ -10,12 +10,10 @@ use http::header::{AUTHORIZATION, DATE};
 
 use super::presigned_v2::Presigned;
 use crate::aws::sigv4::claim::{header_fields, parse_credential, parse_signature, parse_signed_headers};
-use crate::aws::sigv4::{ALGORITHM, SignatureLocation, SignedAt, V4};
+use crate::aws::sigv4::{ALGORITHM, PRESIGN_SECONDS_MAX, SignatureLocation, SignedAt, V4};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Result, S3Error};
 use crate::s3::hoisted::OF_SIGNATURES;
-
-const PRESIGN_SECONDS_MAX: u64 = 7 * 24 * 3600;
 
 /// What a request claims, in whichever way it is signed.
 pub(super) enum SignedRequest {
