@@ -12,7 +12,7 @@ use couronne_gateway::front::server::{self, ServerSettings};
 use couronne_gateway::front::{FrontSettings, Gateway};
 use couronne_gateway::identity::{Identity, IdentitySettings};
 use couronne_gateway::metrics::Metrics;
-use couronne_gateway::s3::S3;
+use couronne_gateway::s3::{self, S3};
 use couronne_metadata::evaluate;
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
@@ -22,7 +22,7 @@ use super::ServeError;
 use super::descriptors::Descriptors;
 use crate::folder::DataFolder;
 use crate::folder::secrets::SharedSecrets;
-use crate::settings::{AdminSettings, Reads, S3Settings, Settings};
+use crate::settings::{AdminSettings, NewBuckets, Reads, S3Settings, Settings};
 
 /// A node's settings, with the keys of the cluster that its data folders keep. Of several, each replica keeps its own time.
 pub(super) fn node_settings(
@@ -81,7 +81,11 @@ pub(super) fn gateway(
     let identity = Identity::new(engine.clone(), secrets, identity_settings)?;
     let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?);
     let base_domains = settings.s3.base_domains.iter().map(|domain| domain.to_lowercase()).collect();
-    let face = S3 { base_domains, regions: vec![settings.s3.region.clone()] };
+    let new_buckets = match settings.s3.new_buckets {
+        NewBuckets::Closed => s3::NewBuckets::Closed,
+        NewBuckets::Open => s3::NewBuckets::Open,
+    };
+    let face = S3 { base_domains, regions: vec![settings.s3.region.clone()], new_buckets };
     let settings = FrontSettings {
         body_stall_ms: limits.body_stall_ms,
         bytes_per_s_min: limits.client_bytes_per_s_min,

@@ -106,6 +106,8 @@ settings! {
         region: String = "us-east-1".to_owned(),
         /// Domains below which a host name is a bucket's (virtual-host style), as `s3.example.org`.
         base_domains: Vec<String> = Vec::new(),
+        /// How new buckets are shared, where their creation does not say: `closed` as S3 makes them (their owner owns all objects, ACLs do not count, public access is blocked) or `open` as S3 made them before April 2023 (objects belong to the account that writes them, ACLs count, nothing is blocked), for applications that expect that.
+        new_buckets: NewBuckets = NewBuckets::Closed,
     }
 
     /// The admin listener: `/health`, `/metrics` and, with the admin token, the API behind `couronne status`, `node`, `drive`, `policy`, `repair`, `scrub`, `account`, `user` and `clock`.
@@ -277,6 +279,16 @@ pub(crate) enum Reads {
     Lease,
     /// By asking a quorum.
     Quorum,
+}
+
+/// How new buckets are shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NewBuckets {
+    /// As S3 makes them.
+    Closed,
+    /// As S3 made them before April 2023.
+    Open,
 }
 
 /// How a log line is written.

@@ -6,11 +6,16 @@
 
 use std::sync::Arc;
 
-use super::Account;
+use couronne_metadata::ids::Ordinal;
+
+use super::{Account, PublicAccessBlock};
 use crate::access::arn::AccountNumber;
 use crate::access::policy::StoredPolicy;
 use crate::access::principal::{AccountRef, Principal, UserRef};
 use crate::access::{AttachedPolicy, Rights};
+
+/// The canonical id that S3 has for whoever does not sign.
+const ANONYMOUS_ID: &str = "65a011a29cdf8ec533ec3d1ccaae921c";
 
 /// A caller with its policies.
 #[derive(Clone, Debug)]
@@ -30,6 +35,8 @@ pub struct CallerIdentity {
 /// What a caller is in its account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallerKind {
+    /// Nobody: the request is not signed.
+    Anonymous,
     /// The account itself: its root.
     Root,
     /// A user.
@@ -84,9 +91,23 @@ impl CallerPolicies<'_> {
 }
 
 impl CallerIdentity {
+    /// Of a request that is not signed. It acts for no account; what it writes belongs to the canonical id that S3 has for it.
+    pub(super) fn anonymous() -> Self {
+        let account = Account {
+            id: ANONYMOUS_ID.into(),
+            number: "".into(),
+            name: "anonymous".into(),
+            email: None,
+            created: Ordinal(0),
+            block: PublicAccessBlock::default(),
+        };
+        Self { account, kind: CallerKind::Anonymous, policies: Vec::new(), boundary: None, session: None }
+    }
+
     /// The caller's ARN.
     pub fn arn(&self) -> String {
         match &self.kind {
+            CallerKind::Anonymous => "anonymous".to_owned(),
             CallerKind::Root => format!("arn:aws:iam::{}:root", self.account.number),
             CallerKind::User { name, path, .. } => self.account.arn("user", path, name),
         }
@@ -102,6 +123,7 @@ impl CallerIdentity {
     pub fn principal(&self) -> Principal<'_> {
         let account = self.account_ref();
         match &self.kind {
+            CallerKind::Anonymous => Principal::Anonymous,
             CallerKind::Root => Principal::Root(account),
             CallerKind::User { id, name, path, tags } => Principal::User(UserRef { account, path, name, id, tags }),
         }
@@ -116,9 +138,23 @@ impl CallerIdentity {
         }
     }
 
+    /// By what rows name it as the writer of an object: a user's unique id, else the canonical id of its account.
+    pub fn writer(&self) -> &str {
+        match &self.kind {
+            CallerKind::User { id, .. } => id,
+            CallerKind::Anonymous | CallerKind::Root => &self.account.id,
+        }
+    }
+
+    /// Whether the request is not signed.
+    pub const fn is_anonymous(&self) -> bool {
+        matches!(self.kind, CallerKind::Anonymous)
+    }
+
     /// The caller's name within its account, for logs.
     pub fn name(&self) -> &str {
         match &self.kind {
+            CallerKind::Anonymous => "",
             CallerKind::Root => super::ROOT_ACCOUNT,
             CallerKind::User { name, .. } => name,
         }

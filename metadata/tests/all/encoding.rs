@@ -375,6 +375,7 @@ fn messages_come_back_and_bent_ones_do_no_harm() {
             rules_version: 2,
             key: object_key("k"),
             command,
+            seen: None,
             is_repeat: true,
         });
     }

@@ -43,6 +43,8 @@ pub struct Credential {
 /// Where a credential comes from: by this it is fetched again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialSource {
+    /// None: the request is not signed.
+    Nobody,
     /// The secrets of the cluster: its root credentials.
     ClusterRoot,
     /// The row of an access key that was created then; microseconds since 1970.
@@ -69,6 +71,11 @@ impl Credential {
 }
 
 impl Identity {
+    /// The identity of a request that is not signed.
+    pub fn anonymous(&self) -> Arc<Credential> {
+        self.anonymous.clone()
+    }
+
     /// The identity that an access key belongs to; `None` if there is none, or none that may be used now. Perhaps from
     /// memory, as it was at most [`crate::identity::IdentitySettings::credential_cache_ms`] ago.
     pub async fn credential(&self, access_key: &str) -> Result<Option<Arc<Credential>>, IdentityError> {
@@ -99,6 +106,9 @@ impl Identity {
 
     /// A credential as it is now; `None` if it may be used no more, or the access key is another's by now.
     pub async fn credential_again(&self, before: &Credential) -> Result<Option<Arc<Credential>>, IdentityError> {
+        if before.source == CredentialSource::Nobody {
+            return Ok(Some(self.anonymous()));
+        }
         let again = self.credential(&before.access_key).await?;
         Ok(again.filter(|again| again.source == before.source && again.account().id == before.account().id))
     }
