@@ -12,10 +12,11 @@ use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 use crate::types::{
-    Account, AccountDetail, AccountRequest, ApiError, ClockConfirmation, ClusterMap, ClusterStatus, Done, ExpelRequest,
-    Group, GroupRequest, JoinToken, KeyChange, KeyRequest, KeyRotation, NewKey, NewUser, Policy, PolicyDetail,
-    PolicyHolder, PolicyRequest, ReplaceRequest, Role, RoleRequest, RotateRequest, RotatedSecret, StoragePolicy,
-    StoragePolicyRequest, TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, UserDetail, UserRequest,
+    Account, AccountDetail, AccountRequest, ApiError, BoundaryRequest, ClockConfirmation, ClusterMap, ClusterStatus,
+    Done, ExpelRequest, Group, GroupRequest, InlinePolicyRequest, JoinToken, KeyChange, KeyRequest, KeyRotation,
+    NewKey, NewUser, Policy, PolicyDetail, PolicyHolder, PolicyRequest, PolicyVersion, PolicyVersionRequest,
+    ReplaceRequest, Role, RoleChange, RoleRequest, RotateRequest, RotatedSecret, StoragePolicy, StoragePolicyRequest,
+    TagsRequest, TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, UserDetail, UserRequest,
 };
 
 /// The token that an operator gave. A storage node that carries an order out asks for it, whichever process passed the
@@ -195,4 +196,58 @@ pub trait PolicyControl: Send + Sync {
         holder: PolicyHolder,
         is_attached: bool,
     ) -> Result<(), ApiError>;
+
+    /// Another version of a managed policy.
+    async fn create_policy_version(
+        &self,
+        actor: &Actor,
+        account: String,
+        policy: String,
+        request: PolicyVersionRequest,
+    ) -> Result<PolicyVersion, ApiError>;
+
+    /// A version of a managed policy.
+    async fn policy_version(&self, account: String, policy: String, version: String)
+    -> Result<PolicyVersion, ApiError>;
+
+    /// Has a version of a managed policy count.
+    async fn set_default_policy_version(
+        &self,
+        actor: &Actor,
+        account: String,
+        policy: String,
+        version: String,
+    ) -> Result<(), ApiError>;
+
+    /// Deletes a version of a managed policy.
+    async fn delete_policy_version(
+        &self,
+        actor: &Actor,
+        account: String,
+        policy: String,
+        version: String,
+    ) -> Result<(), ApiError>;
+
+    /// Sets or removes a permission boundary.
+    async fn set_boundary(&self, actor: &Actor, account: String, request: BoundaryRequest) -> Result<(), ApiError>;
+
+    /// Puts or deletes an inline policy.
+    async fn set_inline_policy(
+        &self,
+        actor: &Actor,
+        account: String,
+        request: InlinePolicyRequest,
+    ) -> Result<(), ApiError>;
+
+    /// Sets and removes tags.
+    async fn change_tags(&self, actor: &Actor, account: String, request: TagsRequest) -> Result<(), ApiError>;
+
+    /// Changes a role.
+    async fn change_role(
+        &self,
+        actor: &Actor,
+        account: String,
+        role: String,
+        change: RoleChange,
+    ) -> Result<Role, ApiError>;
 }

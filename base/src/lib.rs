@@ -13,6 +13,7 @@ pub mod env;
 pub mod fair;
 pub mod fixed;
 pub mod mutant;
+pub mod network;
 pub mod seal;
 #[cfg(feature = "testing")]
 pub mod testing;

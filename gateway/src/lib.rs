@@ -5,9 +5,12 @@
 //! Must not know: disks, consensus.
 
 pub mod access;
+pub mod aws;
 pub mod engine;
 pub mod front;
+pub mod iam;
 pub mod identity;
+mod json;
 pub mod metrics;
 pub mod s3;
 #[cfg(any(test, feature = "testing"))]

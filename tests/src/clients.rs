@@ -19,24 +19,39 @@ pub struct Clients {
     keys: [String; 2],
     /// Words before every command.
     prefix: Vec<String>,
+    /// Further variables of every command.
+    variables: Vec<(String, String)>,
 }
 
 impl Clients {
     /// Clients of `server`; what they keep lies in its scratch folder.
     pub fn of(server: &Server) -> Self {
         let certificate = server.certificate().map(Path::to_path_buf);
-        Self { host: server.host(), scratch: server.scratch(), certificate, keys: root_keys(), prefix: Vec::new() }
+        Self {
+            host: server.host(),
+            scratch: server.scratch(),
+            certificate,
+            keys: root_keys(),
+            prefix: Vec::new(),
+            variables: Vec::new(),
+        }
     }
 
     /// Clients of a gateway of `cluster`.
     pub fn of_gateway(cluster: &Cluster, name: &str) -> Self {
         let (host, prefix) = (cluster.host(name), cluster.client_prefix());
-        Self { host, scratch: cluster.scratch(), certificate: None, keys: root_keys(), prefix }
+        Self { host, scratch: cluster.scratch(), certificate: None, keys: root_keys(), prefix, variables: Vec::new() }
     }
 
     /// The same, of a user: `keys` are what the command that made them says.
     pub fn with_keys(self, keys: &Value) -> Self {
         Self { keys: ["access_key", "secret_key"].map(|name| keys[name].as_str().unwrap().to_owned()), ..self }
+    }
+
+    /// The same, whose commands have these variables besides.
+    pub fn with_variables<'v>(self, variables: impl IntoIterator<Item = (&'v str, &'v str)>) -> Self {
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { variables, ..self }
     }
 
     /// Where they keep what they keep.
@@ -84,6 +99,7 @@ impl Clients {
         ] {
             command.env(format!("RCLONE_CONFIG_TEST_{name}"), value);
         }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -38,6 +38,7 @@ pub fn rust_files() -> Vec<SourceFile> {
         "protocol",
         "client",
         "admin",
+        "outbound",
         "storage-node",
         "gateway",
         "couronne",

@@ -13,11 +13,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::types::{
-    Account, AccountDetail, AccountRequest, ClockConfirmation, ClusterMap, ClusterStatus, Done, ErrorCode,
-    ExpelRequest, Group, GroupRequest, JoinToken, KeyChange, KeyRequest, KeyRotation, NewKey, NewUser, Policy,
-    PolicyDetail, PolicyHolder, PolicyRequest, ReplaceRequest, Role, RoleRequest, RotateRequest, RotatedSecret,
-    StoragePolicy, StoragePolicyRequest, TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, UserDetail,
-    UserRequest,
+    Account, AccountDetail, AccountRequest, BoundaryRequest, ClockConfirmation, ClusterMap, ClusterStatus, Done,
+    ErrorCode, ExpelRequest, Group, GroupRequest, InlinePolicyRequest, JoinToken, KeyChange, KeyRequest, KeyRotation,
+    NewKey, NewUser, Policy, PolicyDetail, PolicyHolder, PolicyRequest, PolicyVersion, PolicyVersionRequest,
+    ReplaceRequest, Role, RoleChange, RoleRequest, RotateRequest, RotatedSecret, StoragePolicy, StoragePolicyRequest,
+    TagsRequest, TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, UserDetail, UserRequest,
 };
 use declare::endpoints;
 #[cfg(test)]
@@ -249,4 +249,38 @@ endpoints! {
     /// Detaches a managed policy from a user, group or role.
     DetachPolicy { account, policy }: POST "/admin/accounts/{account}/policies/{policy}/detach", Orders,
         PolicyHolder => 204 Json (), [NotFound, Conflict, Unavailable];
+
+    /// Makes another version of a managed policy, and has it count if that is wanted.
+    CreatePolicyVersion { account, policy }: POST "/admin/accounts/{account}/policies/{policy}/versions", Orders,
+        PolicyVersionRequest => 201 Json PolicyVersion, [NotFound, Conflict, Unavailable];
+
+    /// A version of a managed policy.
+    GetPolicyVersion { account, policy, version }: GET "/admin/accounts/{account}/policies/{policy}/versions/{version}",
+        Reading, () => 200 Json PolicyVersion, [NotFound, Unavailable];
+
+    /// Has another version of a managed policy count.
+    SetDefaultPolicyVersion { account, policy, version }:
+        POST "/admin/accounts/{account}/policies/{policy}/versions/{version}/default", Orders,
+        () => 204 Json (), [NotFound, Conflict, Unavailable];
+
+    /// Deletes a version of a managed policy that is not the one that counts.
+    DeletePolicyVersion { account, policy, version }:
+        DELETE "/admin/accounts/{account}/policies/{policy}/versions/{version}", Orders,
+        () => 204 Json (), [NotFound, Conflict, Unavailable];
+
+    /// Sets the permission boundary of a user or role, or removes it.
+    SetBoundary { account }: POST "/admin/accounts/{account}/boundaries", Orders, BoundaryRequest => 204 Json (),
+        [NotFound, Conflict, Unavailable];
+
+    /// Puts an inline policy of a user, group or role, or deletes it.
+    SetInlinePolicy { account }: POST "/admin/accounts/{account}/inline-policies", Orders,
+        InlinePolicyRequest => 204 Json (), [NotFound, Conflict, Unavailable];
+
+    /// Sets and removes tags of a user or role.
+    ChangeTags { account }: POST "/admin/accounts/{account}/tags", Orders, TagsRequest => 204 Json (),
+        [NotFound, Conflict, Unavailable];
+
+    /// Changes a role: its trust policy, how long its sessions may be, what it is for.
+    ChangeRole { account, role }: POST "/admin/accounts/{account}/roles/{role}", Orders, RoleChange => 200 Json Role,
+        [NotFound, Conflict, Unavailable];
 }

@@ -204,6 +204,43 @@ impl AdminApi {
                 let holder = read(body).await?;
                 answer::<at::DetachPolicy>(&identities.set_attached(actor, account, policy, holder, false).await?)
             }
+            call => self.carry_out_changes(call, body, actor).await,
+        }
+    }
+}
+
+impl AdminApi {
+    /// Carries out a call that changes what an account has.
+    async fn carry_out_changes(&self, call: Call, body: Incoming, actor: &Actor) -> Answer {
+        let identities = &self.identities;
+        match call {
+            Call::CreatePolicyVersion(at::CreatePolicyVersion { account, policy }) => {
+                let made = identities.create_policy_version(actor, account, policy, read(body).await?).await?;
+                answer::<at::CreatePolicyVersion>(&made)
+            }
+            Call::GetPolicyVersion(at::GetPolicyVersion { account, policy, version }) => {
+                answer::<at::GetPolicyVersion>(&identities.policy_version(account, policy, version).await?)
+            }
+            Call::SetDefaultPolicyVersion(at::SetDefaultPolicyVersion { account, policy, version }) => {
+                identities.set_default_policy_version(actor, account, policy, version).await?;
+                answer::<at::SetDefaultPolicyVersion>(&())
+            }
+            Call::DeletePolicyVersion(at::DeletePolicyVersion { account, policy, version }) => {
+                identities.delete_policy_version(actor, account, policy, version).await?;
+                answer::<at::DeletePolicyVersion>(&())
+            }
+            Call::SetBoundary(at::SetBoundary { account }) => {
+                answer::<at::SetBoundary>(&identities.set_boundary(actor, account, read(body).await?).await?)
+            }
+            Call::SetInlinePolicy(at::SetInlinePolicy { account }) => {
+                answer::<at::SetInlinePolicy>(&identities.set_inline_policy(actor, account, read(body).await?).await?)
+            }
+            Call::ChangeTags(at::ChangeTags { account }) => {
+                answer::<at::ChangeTags>(&identities.change_tags(actor, account, read(body).await?).await?)
+            }
+            Call::ChangeRole(at::ChangeRole { account, role }) => {
+                answer::<at::ChangeRole>(&identities.change_role(actor, account, role, read(body).await?).await?)
+            }
             _ => Err(ApiError::new(ErrorCode::Internal, "no part of the server answers this endpoint")),
         }
     }

@@ -4,13 +4,13 @@ use async_trait::async_trait;
 
 use crate::control::{Actor, ClusterControl, IdentityControl, PolicyControl};
 use crate::types::{
-    AccessKey, Account, AccountDetail, AccountRequest, ApiError, ClockConfirmation, ClusterMap, ClusterStatus,
-    DegradedChunks, Done, Doubt, DoubtKind, Drive, DriveState, Durability, ExpelRequest, Group, GroupRequest,
-    HolderKind, JoinToken, KeyChange, KeyRequest, KeyRotation, MapDrive, MapNode, MapRange, NewKey, NewUser, Node,
-    NodeRole, Policy, PolicyDetail, PolicyHolder, PolicyRequest, Range, RangeFacts, Repair, ReplaceRequest, Role,
-    RoleRequest, RotateRequest, RotatedSecret, Safety, Scrub, ScrubDrive, StoragePolicy, StoragePolicyPromise,
-    StoragePolicyRequest, TokenDetail, TokenRequest, UnrepairedObject, UnrepairedObjects, UnrepairedRequest, User,
-    UserDetail, UserRequest,
+    AccessKey, Account, AccountDetail, AccountRequest, ApiError, BoundaryRequest, ClockConfirmation, ClusterMap,
+    ClusterStatus, DegradedChunks, Done, Doubt, DoubtKind, Drive, DriveState, Durability, ExpelRequest, Group,
+    GroupRequest, HolderKind, InlinePolicyRequest, JoinToken, KeyChange, KeyRequest, KeyRotation, MapDrive, MapNode,
+    MapRange, NewKey, NewUser, Node, NodeRole, Policy, PolicyDetail, PolicyHolder, PolicyRequest, PolicyVersion,
+    PolicyVersionRequest, Range, RangeFacts, Repair, ReplaceRequest, Role, RoleChange, RoleRequest, RotateRequest,
+    RotatedSecret, Safety, Scrub, ScrubDrive, StoragePolicy, StoragePolicyPromise, StoragePolicyRequest, TagsRequest,
+    TokenDetail, TokenRequest, UnrepairedObject, UnrepairedObjects, UnrepairedRequest, User, UserDetail, UserRequest,
 };
 
 /// The control.
@@ -290,6 +290,66 @@ impl PolicyControl for Fake {
     ) -> Result<(), ApiError> {
         self.give(())
     }
+
+    async fn create_policy_version(
+        &self,
+        _: &Actor,
+        _account: String,
+        _policy: String,
+        request: PolicyVersionRequest,
+    ) -> Result<PolicyVersion, ApiError> {
+        self.give(policy_version("v2", request))
+    }
+
+    async fn policy_version(
+        &self,
+        _account: String,
+        _policy: String,
+        version: String,
+    ) -> Result<PolicyVersion, ApiError> {
+        self.give(policy_version(&version, PolicyVersionRequest { document: "{}".to_owned(), default: false }))
+    }
+
+    async fn set_default_policy_version(
+        &self,
+        _: &Actor,
+        _account: String,
+        _policy: String,
+        _version: String,
+    ) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn delete_policy_version(
+        &self,
+        _: &Actor,
+        _account: String,
+        _policy: String,
+        _version: String,
+    ) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn set_boundary(&self, _: &Actor, _account: String, _: BoundaryRequest) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn set_inline_policy(&self, _: &Actor, _account: String, _: InlinePolicyRequest) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn change_tags(&self, _: &Actor, _account: String, _: TagsRequest) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn change_role(&self, _: &Actor, _account: String, name: String, _: RoleChange) -> Result<Role, ApiError> {
+        self.give(role(&name))
+    }
+}
+
+fn policy_version(version: &str, request: PolicyVersionRequest) -> PolicyVersion {
+    let PolicyVersionRequest { document, default } = request;
+    PolicyVersion { version: version.to_owned(), default, document, created_ms: 9 }
 }
 
 fn access_key() -> AccessKey {
@@ -318,6 +378,7 @@ fn user(name: &str) -> User {
         policies: vec!["one".to_owned()],
         inline_policies: vec!["two".to_owned()],
         boundary: Some("three".to_owned()),
+        tags: [("team".to_owned(), "blue".to_owned())].into(),
     }
 }
 
@@ -327,7 +388,7 @@ fn group(name: &str) -> Group {
 }
 
 fn role(name: &str) -> Role {
-    let User { name, arn, id, created_ms, policies, inline_policies, boundary } = user(name);
+    let User { name, arn, id, created_ms, policies, inline_policies, boundary, tags } = user(name);
     let (trust_policy, description) = ("{}".to_owned(), "for batches".to_owned());
     Role {
         name,
@@ -340,6 +401,7 @@ fn role(name: &str) -> Role {
         policies,
         inline_policies,
         boundary,
+        tags,
     }
 }
 

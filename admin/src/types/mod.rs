@@ -23,9 +23,10 @@ pub use drives::{Drive, ReplaceRequest};
 pub use durability::{Doubt, DoubtKind, Durability, Safety};
 pub use error::{ApiError, ErrorCode};
 pub use identities::{
-    AccessKey, Account, AccountDetail, AccountRequest, Group, GroupRequest, HolderKind, KeyChange, KeyRequest,
-    KeyRotation, NewKey, NewUser, Policy, PolicyDetail, PolicyHolder, PolicyRequest, Role, RoleRequest, User,
-    UserDetail, UserRequest,
+    AccessKey, Account, AccountDetail, AccountRequest, BoundaryRequest, Group, GroupRequest, HolderKind,
+    InlinePolicyRequest, KeyChange, KeyRequest, KeyRotation, NewKey, NewUser, Policy, PolicyDetail, PolicyHolder,
+    PolicyRequest, PolicyVersion, PolicyVersionRequest, Role, RoleChange, RoleRequest, TagsRequest, User, UserDetail,
+    UserRequest,
 };
 pub use map::{ClusterMap, MapDrive, MapNode, MapRange};
 pub use nodes::{ExpelRequest, JoinToken, Node, NodeRole, TokenDetail, TokenRequest};

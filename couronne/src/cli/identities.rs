@@ -7,6 +7,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::StatusArguments;
+use super::changes::{
+    HolderArguments, InlineArguments, MemberArguments, NewInlineArguments, RoleChangeArguments, TagArguments,
+    UnboundArguments, VersionCommand,
+};
 use crate::secret_argument::SecretArgument;
 
 /// `couronne account ...`
@@ -53,17 +57,8 @@ pub(crate) enum UserCommand {
     Show(MemberArguments),
     /// Delete a user with its access keys, policies and places in groups.
     Delete(MemberArguments),
-}
-
-/// Flags of the commands on one user, group, role or policy.
-#[derive(Args)]
-pub(crate) struct MemberArguments {
-    /// Name of the account
-    pub(crate) account: String,
-    /// Its name within the account
-    pub(crate) name: String,
-    #[command(flatten)]
-    pub(crate) output: StatusArguments,
+    /// Set tags of a user, and remove some.
+    Tag(TagArguments),
 }
 
 /// Policies that are attached to what is made.
@@ -153,6 +148,10 @@ pub(crate) enum RoleCommand {
     Show(MemberArguments),
     /// Delete a role with its policies.
     Delete(MemberArguments),
+    /// Change a role: its trust policy, how long its sessions may be, what it is for.
+    Change(RoleChangeArguments),
+    /// Set tags of a role, and remove some.
+    Tag(TagArguments),
 }
 
 /// Flags of `couronne role create`.
@@ -260,6 +259,17 @@ pub(crate) enum PolicyCommand {
     Attach(PolicyHolderArguments),
     /// Detach an access policy from a user, group or role.
     Detach(PolicyHolderArguments),
+    /// Have an access policy be the permission boundary of a user or role: others allow nothing beyond it.
+    Bound(PolicyHolderArguments),
+    /// Remove the permission boundary of a user or role.
+    Unbound(UnboundArguments),
+    /// Put an inline policy of a user, group or role.
+    PutInline(NewInlineArguments),
+    /// Delete an inline policy of a user, group or role.
+    DeleteInline(InlineArguments),
+    /// The versions of an access policy.
+    #[command(subcommand)]
+    Version(VersionCommand),
 }
 
 /// Flags of `couronne policy create`.
@@ -278,22 +288,15 @@ pub(crate) struct NewPolicyArguments {
     pub(crate) description: String,
 }
 
-/// Flags of `couronne policy attach` and `detach`.
+/// Flags of `couronne policy attach`, `detach` and `bound`.
 #[derive(Args)]
 pub(crate) struct PolicyHolderArguments {
     /// Name of the account
     pub(crate) account: String,
     /// Name or ARN of the policy
     pub(crate) policy: String,
-    /// To or from this user
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["group", "role"])]
-    pub(crate) user: Option<String>,
-    /// To or from this group
-    #[arg(long, value_name = "NAME", conflicts_with = "role")]
-    pub(crate) group: Option<String>,
-    /// To or from this role
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["user", "group"])]
-    pub(crate) role: Option<String>,
+    #[command(flatten)]
+    pub(crate) of: HolderArguments,
     #[command(flatten)]
     pub(crate) output: StatusArguments,
 }

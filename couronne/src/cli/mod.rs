@@ -4,6 +4,7 @@
 //! alone.
 //! Must not know: how a command is carried out.
 
+mod changes;
 mod identities;
 
 use std::net::SocketAddr;
@@ -16,11 +17,15 @@ use crate::admin_address::{AdminAddress, NoAdminAddress};
 use crate::bench::arguments::BenchArguments;
 use crate::secret_argument::SecretArgument;
 use crate::settings::{Settings, SettingsError};
+pub(crate) use changes::{
+    HolderArguments, InlineArguments, MemberArguments, NewInlineArguments, NewVersionArguments, RoleChangeArguments,
+    TagArguments, UnboundArguments, VersionArguments, VersionCommand,
+};
 pub(crate) use identities::{
     AccountArguments, AccountCommand, AccountCreateArguments, ChosenKeyArguments, GroupCommand, GroupMemberArguments,
-    KeyArguments, KeyCommand, KeyCreateArguments, KeyListArguments, KeyRotateArguments, MemberArguments,
-    NewGroupArguments, NewPolicyArguments, NewRoleArguments, PolicyCommand, PolicyHolderArguments, RoleCommand,
-    UserCommand, UserCreateArguments,
+    KeyArguments, KeyCommand, KeyCreateArguments, KeyListArguments, KeyRotateArguments, NewGroupArguments,
+    NewPolicyArguments, NewRoleArguments, PolicyCommand, PolicyHolderArguments, RoleCommand, UserCommand,
+    UserCreateArguments,
 };
 
 /// S3 object storage, from a laptop to racks.

@@ -117,8 +117,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_tls, stopped.clone()));
     say(&format!("Couronne {}: gateway {} on {s3}", env!("CARGO_PKG_VERSION"), settings.cluster.name));
     tracing::info!(%s3, %admin, "serving");
-    let served = parts::server_settings(&settings, descriptors, 0);
-    server::serve(s3_listener, gateway, served, s3_tls, signal).await;
+    let served = parts::server_settings(&settings, descriptors, 0)?;
+    server::serve(s3_listener, parts::faces(gateway), served, s3_tls, signal).await;
 
     tracing::info!("stopping");
     following.abort();

@@ -51,6 +51,7 @@ use crate::folder::secrets::SharedSecrets;
 use crate::folder::{DataFolder, DataFolderError};
 use crate::logs::{self, LogError};
 use crate::policy::TooFewDrives;
+use crate::roots::RootsError;
 use crate::settings::{Settings, SettingsError};
 use couronne_base::env::{self, Env};
 
@@ -103,6 +104,9 @@ pub(crate) enum ServeError {
     /// The first start founded no cluster.
     #[error(transparent)]
     Founding(#[from] FoundingError),
+    /// The certificate authorities by which servers elsewhere are judged cannot be used.
+    #[error("{0} (outbound.certificate_authorities)")]
+    Authorities(#[from] RootsError),
     /// The settings make no sense.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -195,8 +199,8 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let admin_task = tokio::spawn(couronne_admin::server::serve(admin_listener, api, admin_tls, admin_stopped));
     welcome::print(&data, s3, &server);
     tracing::info!(%s3, %admin, policy = %data.redundancy, drives = data.drives.len(), "serving");
-    let served = parts::server_settings(&settings, descriptors, data.drives.len());
-    server::serve(s3_listener, gateway, served, tls, stop).await;
+    let served = parts::server_settings(&settings, descriptors, data.drives.len())?;
+    server::serve(s3_listener, parts::faces(gateway), served, tls, stop).await;
 
     tracing::info!("stopping");
     node.shutdown().await;

@@ -9,11 +9,14 @@ use std::time::Duration;
 use couronne_client::Settings as ClientSettings;
 use couronne_gateway::engine::{Components, Engine, Settings as EngineSettings};
 use couronne_gateway::front::server::{self, ServerSettings};
-use couronne_gateway::front::{FrontSettings, Gateway};
+use couronne_gateway::front::{ByHead, FrontSettings, Gateway};
+use couronne_gateway::iam::{self, Iam};
+use couronne_gateway::identity::oidc::Verifier;
 use couronne_gateway::identity::{Identity, IdentitySettings};
 use couronne_gateway::metrics::Metrics;
 use couronne_gateway::s3::{self, S3};
 use couronne_metadata::evaluate;
+use couronne_outbound::{Outbound, OutboundSettings};
 use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{ClusterKeys, DriveNotes, KeepClusterKeys, NodeSettings, ReadPolicy};
@@ -22,7 +25,8 @@ use super::ServeError;
 use super::descriptors::Descriptors;
 use crate::folder::DataFolder;
 use crate::folder::secrets::SharedSecrets;
-use crate::settings::{AdminSettings, NewBuckets, Reads, S3Settings, Settings};
+use crate::roots;
+use crate::settings::{AdminSettings, NewBuckets, OutboundConfig, Reads, S3Settings, Settings};
 
 /// A node's settings, with the keys of the cluster that its data folders keep. Of several, each replica keeps its own time.
 pub(super) fn node_settings(
@@ -78,7 +82,8 @@ pub(super) fn gateway(
     let secrets = secrets.identities().ok_or(ServeError::Cluster("sealing secret"))?;
     let identity_settings =
         IdentitySettings { credential_cache_ms: limits.credential_cache_ms, ..IdentitySettings::default() };
-    let identity = Identity::new(engine.clone(), secrets, identity_settings)?;
+    let verifier = Verifier::new(Arc::new(outbound(&settings.outbound)?), Arc::clone(&env.clock));
+    let identity = Identity::new(engine.clone(), secrets, identity_settings)?.with_verifier(Arc::new(verifier));
     let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?);
     let base_domains = settings.s3.base_domains.iter().map(|domain| domain.to_lowercase()).collect();
     let new_buckets = match settings.s3.new_buckets {
@@ -97,10 +102,47 @@ pub(super) fn gateway(
     Ok(Arc::new(Gateway { engine, identity, env, metrics, settings, documents, face }))
 }
 
+/// The client for everything that leaves the cluster.
+fn outbound(settings: &OutboundConfig) -> Result<Outbound, ServeError> {
+    let config = match roots::believing(settings.certificate_authorities.as_deref()) {
+        Ok(config) => Some(config),
+        Err(error) if settings.certificate_authorities.is_some() => return Err(error.into()),
+        // A system without certificate authorities serves nevertheless: the client says so where it needs them.
+        Err(_) => None,
+    };
+    let bounds = OutboundSettings {
+        allow: settings.networks()?,
+        connect_time_max_ms: settings.connect_time_max_ms,
+        request_time_max_ms: settings.request_time_max_ms,
+        answer_bytes_max: settings.answer_bytes_max,
+        requests_max: settings.requests_max,
+    };
+    Ok(Outbound::new(bounds, config.as_deref()))
+}
+
+/// The faces of the S3 listener: S3, and beside it IAM and STS over the same components.
+pub(super) fn faces(s3: Arc<Gateway<S3>>) -> ByHead<Gateway<Iam>, Arc<Gateway<S3>>> {
+    let iam = Gateway {
+        engine: s3.engine.clone(),
+        identity: s3.identity.clone(),
+        env: s3.env.clone(),
+        metrics: s3.metrics.clone(),
+        settings: s3.settings.clone(),
+        documents: s3.documents.clone(),
+        face: Iam,
+    };
+    ByHead { is_first: iam::is_meant, first: iam, others: s3 }
+}
+
 /// The S3 listener's bounds, in a process with so many drives.
-pub(super) fn server_settings(settings: &Settings, descriptors: Descriptors, drives: usize) -> ServerSettings {
+pub(super) fn server_settings(
+    settings: &Settings,
+    descriptors: Descriptors,
+    drives: usize,
+) -> Result<ServerSettings, ServeError> {
     let limits = &settings.limits;
-    ServerSettings {
+    Ok(ServerSettings {
+        trusted_proxies: settings.s3.proxies()?,
         connections_max: descriptors.connections(drives, limits.connections_max),
         head_timeout_ms: limits.head_timeout_ms,
         send_stall_ms: limits.send_stall_ms,
@@ -112,7 +154,7 @@ pub(super) fn server_settings(settings: &Settings, descriptors: Descriptors, dri
         request_time_max_s: limits.request_time_max_s,
         shutdown_grace_ms: settings.process.shutdown_grace_s.saturating_mul(1000),
         ..ServerSettings::default()
-    }
+    })
 }
 
 /// The S3 listener's certificate, if it has one.

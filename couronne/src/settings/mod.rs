@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use couronne_base::network::Network;
 use couronne_cluster::Role;
 use couronne_cluster::changes::is_member_name;
 use couronne_cluster::map::MapNode;
@@ -108,6 +109,10 @@ settings! {
         base_domains: Vec<String> = Vec::new(),
         /// How new buckets are shared, where their creation does not say: `closed` as S3 makes them (their owner owns all objects, ACLs do not count, public access is blocked) or `open` as S3 made them before April 2023 (objects belong to the account that writes them, ACLs count, nothing is blocked), for applications that expect that.
         new_buckets: NewBuckets = NewBuckets::Closed,
+        /// Networks of proxies that are trusted to name their clients, as `10.0.0.0/8`: of their requests `X-Forwarded-For`
+        /// tells the client's address to `aws:SourceIp` and `X-Forwarded-Proto` to `aws:SecureTransport`, from anybody
+        /// else they count for nothing. A proxy has to add to the first and to set the second.
+        trusted_proxies: Vec<String> = Vec::new(),
     }
 
     /// The admin listener: `/health`, `/metrics` and, with the admin token, the API behind `couronne status`, `node`, `drive`, `policy`, `repair`, `scrub`, `account`, `user` and `clock`.
@@ -175,6 +180,25 @@ settings! {
         /// or a policy that was changed, counts everywhere. One that hears nothing for so long answers 503 to whatever
         /// needs identities.
         credential_cache_ms: u64 = 5_000,
+    }
+
+    /// What leaves the cluster: requests to the identity providers that accounts trust. Tenants choose where they go, so a
+    /// gateway connects only to addresses that are reachable from everywhere, and follows no redirect.
+    outbound: OutboundConfig {
+        /// Networks that may be reached beside these, as `["10.0.0.0/8", "fd12::/16"]`. Without TLS (`http:`) nothing but
+        /// these is reached. An address where a cloud tells a machine its credentials (169.254.169.254 and the like) is
+        /// reached only if it is named itself.
+        allow: Vec<String> = Vec::new(),
+        /// Certificate authorities that servers are believed by, PEM. Unset: those of the system.
+        certificate_authorities: Option<PathBuf> = None,
+        /// How long one address may take to accept a connection, in milliseconds.
+        connect_time_max_ms: u64 = 2_000,
+        /// How long a request may take, from resolving the name to the last byte of the answer, in milliseconds.
+        request_time_max_ms: u64 = 5_000,
+        /// How large an answer may be, in bytes.
+        answer_bytes_max: usize = 1 << 20,
+        /// Requests under way at once. More wait a while; then the account that has most gives way.
+        requests_max: usize = 64,
     }
 
     /// How metadata and deleted data are kept.
@@ -256,6 +280,13 @@ impl DataSettings {
             name.push(".key");
             Some(folder.with_file_name(name))
         })
+    }
+}
+
+impl OutboundConfig {
+    /// The networks that may be reached.
+    pub(crate) fn networks(&self) -> Result<Vec<Network>, SettingsError> {
+        networks("outbound.allow", &self.allow)
     }
 }
 
@@ -346,6 +377,14 @@ pub(crate) enum SettingsError {
     /// Others could not reach the process.
     #[error("cluster.advertise is an address as host:port, not {0}")]
     Advertise(String),
+    /// What should be a network is none.
+    #[error("{key} is a list of networks, as 203.0.113.0/24: {text} is none")]
+    Network {
+        /// The field.
+        key: &'static str,
+        /// What it has.
+        text: String,
+    },
     /// Nothing could ever be scrubbed in time.
     #[error("a cycle of the scrubber takes 1 day at least (storage.scrub_cycle_days)")]
     NoScrubCycle,
@@ -391,6 +430,8 @@ impl Settings {
         if self.data.folders.is_empty() {
             return Err(SettingsError::NoData);
         }
+        self.outbound.networks()?;
+        self.s3.proxies()?;
         self.data.redundancy()?;
         self.data.asked_drives()?;
         let ClusterSettings { name, region, zone, advertise, .. } = &self.cluster;
@@ -416,6 +457,18 @@ impl Settings {
             zone: ZoneName(self.cluster.zone.as_str().into()),
         }
     }
+}
+
+impl S3Settings {
+    /// The networks of trusted proxies.
+    pub(crate) fn proxies(&self) -> Result<Vec<Network>, SettingsError> {
+        networks("s3.trusted_proxies", &self.trusted_proxies)
+    }
+}
+
+fn networks(key: &'static str, texts: &[String]) -> Result<Vec<Network>, SettingsError> {
+    let parse = |text: &String| Network::parse(text).ok_or_else(|| SettingsError::Network { key, text: text.clone() });
+    texts.iter().map(parse).collect()
 }
 
 /// A port of this machine only.
@@ -462,6 +515,18 @@ mod tests {
         assert!(refused("[cluster]\nname = 'n 1'").contains("cluster.name"));
         assert!(refused("[cluster]\nzone = ''").contains("cluster.zone"));
         assert!(refused("[cluster]\nadvertise = 'host'").contains("cluster.advertise"));
+    }
+
+    #[test]
+    fn what_may_be_reached_is_networks() {
+        let settings = |text: &str| toml::from_str::<Settings>(text).unwrap();
+        let good = settings("[outbound]\nallow = ['10.0.0.0/8', '::1']");
+        good.check().unwrap();
+        assert_eq!(good.outbound.networks().unwrap(), ["10.0.0.0/8", "::1"].map(|text| Network::parse(text).unwrap()));
+        for wrong in ["10.0.0.0/33", "idp.example", "*", ""] {
+            let error = settings(&format!("[outbound]\nallow = ['10.0.0.0/8', '{wrong}']")).check();
+            assert!(matches!(error, Err(SettingsError::Network { text, .. }) if text == wrong), "{wrong}");
+        }
     }
 
     #[test]

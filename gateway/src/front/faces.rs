@@ -1,12 +1,13 @@
 //! Which face a request is for.
 //!
-//! A listener serves one face ([`Gateway`] is a choice of one), or several told apart by path ([`ByPath`], which may be
-//! nested). What the server itself refuses is told in the words of the face that the path belongs to.
+//! A listener serves one face ([`Gateway`] is a choice of one), or several told apart by path ([`ByPath`]) or by their heads
+//! ([`ByHead`]), which may be nested. What the server itself refuses is told in the words of the face that the path belongs to.
 //! Must not know: any face.
 
 use std::sync::Arc;
 
 use couronne_base::env::Env;
+use http::request::Parts;
 
 use super::error::Rejection;
 use super::face::Face;
@@ -102,6 +103,39 @@ impl<A: Faces, B: Faces> Faces for ByPath<A, B> {
         } else {
             self.others.refuse(rejection, id, trace)
         }
+    }
+}
+
+/// Two choices on one listener: requests whose head `is_first` takes go to `first`, all others to `others`; so does what the
+/// server itself refuses.
+pub struct ByHead<A, B> {
+    /// Whether a request is for the first choice.
+    pub is_first: fn(&Parts) -> bool,
+    /// The choice for these.
+    pub first: A,
+    /// The choice for all others.
+    pub others: B,
+}
+
+impl<A: Faces, B: Faces> Faces for ByHead<A, B> {
+    fn env(&self) -> &Env {
+        self.others.env()
+    }
+
+    fn metrics(&self) -> &Arc<Metrics> {
+        self.others.metrics()
+    }
+
+    async fn answer(&self, received: Received, trace: &mut Trace) -> Response {
+        if (self.is_first)(&received.head) {
+            self.first.answer(received, trace).await
+        } else {
+            self.others.answer(received, trace).await
+        }
+    }
+
+    fn refuse(&self, rejection: Rejection, id: RequestId, trace: &mut Trace) -> Response {
+        self.others.refuse(rejection, id, trace)
     }
 }
 

@@ -7,25 +7,26 @@
 
 use std::sync::Arc;
 
-use couronne_base::fair::{Holder, Short};
+use bytes::Bytes;
+use couronne_base::fair::{Holder, OnBehalf, Short};
 use http::request::Parts;
 use hyper::body::Body as _;
 use tokio::time::Instant;
 
 use super::authorize::{FoundCaller, RENEWALS_MAX, authorize, hides_absence};
-use super::body::{Body, BodyUse, Reception};
+use super::body::{Body, BodyUse, Framing, Reception};
 use super::error::{FaceError, FrontError, Rejection, of_face};
 use super::face::{Face, FaceOperation as _, Verified};
 use super::gateway::Gateway;
 use super::handler::{ErrorOf, Handler};
-use super::limits::frames::Incoming;
+use super::limits::frames::{Incoming, empty};
 use super::limits::under_way::UnderWay;
-use super::request::{self, RequestHead};
+use super::request::{self, Origin, RequestHead};
 use super::request_id::RequestId;
 use super::resources::{ResolvedResources as _, Resources as _};
 use super::response::Response;
 use super::trace::{Stage, Trace};
-use crate::engine::Bucket;
+use crate::engine::{Bucket, Expected};
 
 /// A request as the server took it from the connection.
 pub struct Received {
@@ -35,6 +36,8 @@ pub struct Received {
     pub body: Incoming,
     /// Its identity.
     pub id: RequestId,
+    /// Where it comes from.
+    pub origin: Origin,
     /// Its place among the requests that arrive, unless there was none.
     pub under_way: Result<UnderWay, Short>,
     /// Until when it has to be answered.
@@ -97,12 +100,20 @@ async fn stages<F: Face>(
     received: Received,
     trace: &mut Trace,
 ) -> Result<Response, FrontError<F::Error>> {
-    let Received { head, body: incoming, id, under_way, deadline } = received;
+    let Received { head, body: incoming, id, origin, under_way, deadline } = received;
     let of_place = |short: Short| of_face(super::Rejection::Engine(short.into()));
     let under_way = under_way.map_err(of_place)?;
 
-    let head = RequestHead::parse(head, id, gateway.env.clock.wall_us()).map_err(of_face)?;
-    let request = gateway.face.parse(head).map_err(FrontError::Face)?;
+    let head = RequestHead::parse(head, id, origin, gateway.env.clock.wall_us()).map_err(of_face)?;
+    let mut request = gateway.face.parse(head).map_err(FrontError::Face)?;
+    let incoming = if F::FORM_BYTES_MAX == 0 {
+        incoming
+    } else {
+        let reception = Reception { under_way: under_way.clone(), deadline, documents: gateway.documents.clone() };
+        let form = read_form(gateway, incoming, reception).await.map_err(of_face)?;
+        gateway.face.take_form(&mut request, form).map_err(FrontError::Face)?;
+        empty()
+    };
     let operation = gateway.face.route(&request);
     trace.passed(Stage::Parse);
 
@@ -117,6 +128,19 @@ async fn stages<F: Face>(
     let (request, caller) = (Arc::new(request), FoundCaller { credential: caller, since });
     let authenticated = Authenticated { request, operation, caller, holder, payload, incoming, under_way, deadline };
     F::dispatch(gateway, authenticated, trace).await
+}
+
+/// Reads the body of a request that is a form. Its caller is not known yet, so its memory counts for its peer.
+async fn read_form<F: Face>(
+    gateway: &Gateway<F>,
+    incoming: Incoming,
+    reception: Reception,
+) -> Result<Bytes, super::Rejection> {
+    let length = incoming.size_hint().exact();
+    let framing = Framing { decoder: None, length, expected: Expected::default() };
+    let peer = OnBehalf::of_task().peer;
+    let mut body = Body::<F>::new(incoming, framing, reception, peer, &gateway.settings);
+    body.document(F::FORM_BYTES_MAX).await
 }
 
 /// The stages of a known operation. If a bucket's rules change meanwhile it is resolved and authorized again, unless its

@@ -5,12 +5,15 @@
 //! stay what they are.
 //! Must not know: what a face reads from path, query and headers.
 
+mod origin;
+
 use http::header::{HOST, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri, Version};
 
 use super::error::Rejection;
 use super::request_id::RequestId;
+pub use origin::Origin;
 
 /// The query, decoded: names and values in the order sent. A name without `=` has an empty value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +53,8 @@ pub struct RequestHead {
     pub id: RequestId,
     /// When it came; microseconds since 1970, by the wall.
     pub received_us: u64,
+    /// Where it comes from.
+    pub origin: Origin,
     /// The version of HTTP that it came over.
     pub version: Version,
     /// Its method.
@@ -68,7 +73,7 @@ pub struct RequestHead {
 
 impl RequestHead {
     /// Parses a request's head.
-    pub fn parse(head: Parts, id: RequestId, received_us: u64) -> Result<Self, Rejection> {
+    pub fn parse(head: Parts, id: RequestId, origin: Origin, received_us: u64) -> Result<Self, Rejection> {
         if !is_plain(&head.uri) {
             return Err(Rejection::MalformedTarget);
         }
@@ -77,7 +82,7 @@ impl RequestHead {
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
         let raw_path = head.uri.path().to_owned();
         let Parts { method, version, headers, .. } = head;
-        Ok(Self { id, received_us, version, method, path, raw_path, host, query, headers })
+        Ok(Self { id, received_us, origin, version, method, path, raw_path, host, query, headers })
     }
 
     /// A header that has one value: refused if it is repeated or not text.
@@ -167,7 +172,8 @@ mod tests {
     #[test]
     fn a_request_has_one_host() {
         let parse = |request: http::request::Builder| {
-            RequestHead::parse(request.body(()).unwrap().into_parts().0, RequestId::from_random([0; 16]), 0)
+            let id = RequestId::from_random([0; 16]);
+            RequestHead::parse(request.body(()).unwrap().into_parts().0, id, Origin::default(), 0)
         };
         let get = || http::Request::get("/b/a%2Fb?x=%41");
         let head = parse(get().header(HOST, "a")).unwrap();

@@ -41,6 +41,7 @@ use super::error::Rejection;
 use super::faces::Faces;
 use super::limits::under_way::{Requests, UnderWay};
 use super::pipeline::Received;
+use super::request::Origin;
 use super::request_id::RequestId;
 use super::response::{Response, ResponseBody};
 use super::trace::Trace;
@@ -267,7 +268,8 @@ impl<A: Faces> Server<A> {
             if is_h2 && begun.is_err() {
                 progress.refuse();
             }
-            let received = Received { head, body, id, under_way: begun, deadline };
+            let origin = Origin::new(peer, self.tls.is_some(), &head.headers, &self.settings.trusted_proxies);
+            let received = Received { head, body, id, origin, under_way: begun, deadline };
             behalf.scope(self.faces.answer(received, &mut trace)).await
         };
         // A body that still waits to be asked for is not asked for now. Nor is the connection used again

@@ -27,6 +27,8 @@ pub enum EntityKind {
     PolicyVersion,
     /// An access key.
     AccessKey,
+    /// An OpenID Connect provider.
+    OidcProvider,
 }
 
 impl fmt::Display for EntityKind {
@@ -39,6 +41,7 @@ impl fmt::Display for EntityKind {
             Self::Policy => "policy",
             Self::PolicyVersion => "policy version",
             Self::AccessKey => "access key",
+            Self::OidcProvider => "OpenID Connect provider",
         })
     }
 }
@@ -74,6 +77,10 @@ pub enum IdentityError {
     /// A name, access key, secret or other value has a form that is not allowed. IAM: `ValidationError`.
     #[error("{0}")]
     Invalid(&'static str),
+    /// The policies and tags of a session are too long together: so many percent of what they may be. STS:
+    /// `PackedPolicyTooLarge`.
+    #[error("policies and tags take {0} % of the space that a session has for them")]
+    PackedTooLarge(usize),
     /// What is constant was to be changed. IAM: `UnmodifiableEntity`.
     #[error("a policy of AWS's cannot be changed")]
     Unmodifiable,

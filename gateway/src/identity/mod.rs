@@ -1,4 +1,5 @@
-//! Accounts, users, groups, roles, managed policies and access keys, kept as system rows.
+//! Accounts, users, groups, roles, managed policies, access keys and identity providers, kept as system rows; sessions, which are
+//! kept nowhere.
 //!
 //! An account owns buckets; its root and its users act for it with access keys; policies say what they may do. The root
 //! credentials of the cluster are a secret of it and need no row. Secrets are sealed at rest.
@@ -9,6 +10,7 @@
 //! Must not know: how signatures are made, what policies say, HTTP.
 
 mod accounts;
+mod callers;
 mod documents;
 mod entity;
 mod error;
@@ -17,12 +19,14 @@ mod groups;
 mod keys;
 mod managed;
 mod names;
+pub mod oidc;
 mod policies;
-mod principal;
+mod providers;
 mod roles;
 mod rows;
 mod seal;
 mod secrets;
+mod sessions;
 mod tags;
 mod users;
 
@@ -32,26 +36,28 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use couronne_metadata::ids::Ordinal;
 pub use couronne_metadata::system::identity::{
-    AccountRow, AttachedPolicy, Grants, GroupRow, InlinePolicy, KeyUsedRow, PolicyRow, PolicyVersion,
+    AccountRow, AttachedPolicy, Grants, GroupRow, InlinePolicy, KeyUsedRow, OidcProviderRow, PolicyRow, PolicyVersion,
     PublicAccessBlock, RoleRow, Tag, UserRow,
 };
 
 use crate::engine::Engine;
 
+pub use callers::{CallerIdentity, CallerKind, Maker, MakerKey, PolicyDocument, TokenFacts};
 pub use entity::{Entity, IdentityPage};
 pub use error::{EntityKind, IdentityError};
 pub use grants::{PolicyTarget, PolicyUse};
-pub use keys::{AccessKey, Credential, CredentialSource, KeyOwner, KeySettings, LastDerived};
+pub use keys::{AccessKey, Credential, CredentialSource, KeyOwner, KeySettings, LastDerived, SessionToken};
 use keys::{Lookups, UsedKeys};
 pub use managed::{ADMINISTRATOR_ACCESS, managed_policies, managed_policy_arn};
 pub use names::random_key;
 pub use policies::NewPolicy;
-pub use principal::{CallerIdentity, CallerKind, PolicyDocument};
+pub use providers::NewOidcProvider;
 pub use roles::{NewRole, RoleChange};
 use rows::{CacheBounds, IdentityRows};
 pub use seal::Secret;
 use secrets::Ready;
 pub use secrets::{IdentitySecrets, RetiringRoot, RootCredentials};
+pub use sessions::{IssuedSession, NewSession, SessionOf, SessionPolicies, TokenFault};
 pub use tags::Tagged;
 pub use users::NewUser;
 
@@ -144,6 +150,7 @@ pub struct Identity {
     lookups: Arc<Lookups>,
     used_keys: Arc<UsedKeys>,
     anonymous: Arc<Credential>,
+    verifier: Option<Arc<oidc::Verifier>>,
     /// How long a credential is gone by before it is fetched again.
     age_max: Duration,
 }
@@ -170,8 +177,20 @@ impl Identity {
                 CallerIdentity::anonymous(),
                 CredentialSource::Nobody,
             )),
+            verifier: None,
             age_max,
         })
+    }
+
+    /// The same store, which also verifies tokens of OpenID Connect providers.
+    #[must_use]
+    pub fn with_verifier(self, verifier: Arc<oidc::Verifier>) -> Self {
+        Self { verifier: Some(verifier), ..self }
+    }
+
+    /// What verifies tokens of OpenID Connect providers, if anything does.
+    pub fn verifier(&self) -> Option<&oidc::Verifier> {
+        self.verifier.as_deref()
     }
 
     /// The account of the root credentials as it is without a row.

@@ -79,6 +79,11 @@ pub fn random_key(env: &Env) -> NewKey {
     NewKey { access_key: access_key.into(), secret: Secret::new(secret.as_slice()) }
 }
 
+/// A random key of a session: an access key as AWS's temporary ones are, and a secret key as [`random_key`]'s.
+pub(super) fn random_session_key(env: &Env) -> NewKey {
+    NewKey { access_key: random_id(env, "ASIA"), ..random_key(env) }
+}
+
 /// A random unique id with this prefix (80 bits).
 pub(super) fn random_id(env: &Env, prefix: &str) -> Box<str> {
     let text = random_text(env, BASE32, 16);

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use couronne_metadata::command::Expect;
 use couronne_metadata::system::identity::{self as at, KeyRow};
 
-use super::principal::{CallerIdentity, CallerKind};
+use super::callers::CallerIdentity;
 use super::rows::listed;
-use super::seal::{SealedFor, Sealer, Secret};
+use super::seal::{SECRET_KEYS, SESSION_TOKENS, SealedFor, Sealer, Secret};
 use super::{Account, Credential, CredentialSource, Identity, IdentityError};
 
 /// Rows that are looked at at a time.
@@ -41,7 +41,7 @@ pub struct IdentitySecrets {
     pub root: RootCredentials,
     /// Those that were the root credentials before, if they are still taken.
     pub retiring: Option<RetiringRoot>,
-    /// What seals users' secret keys, 32 bytes.
+    /// What seals users' secret keys and the tokens of sessions, 32 bytes.
     pub sealing: Secret,
     /// What opens them beside it, 32 bytes each.
     pub opening: Vec<Secret>,
@@ -52,6 +52,8 @@ pub(super) struct Ready {
     pub(super) root: Arc<Credential>,
     retiring: Option<(Arc<Credential>, u64)>,
     pub(super) sealer: Sealer,
+    /// Seals the tokens of sessions.
+    pub(super) tokens: Sealer,
 }
 
 impl Ready {
@@ -61,7 +63,9 @@ impl Ready {
             return Err(IdentityError::Invalid("the secret that seals has 32 bytes"));
         }
         let retiring = retiring.map(|RetiringRoot { root, until_ms }| (credential(root, account), until_ms));
-        Ok(Self { root: credential(root, account), retiring, sealer: Sealer::new(&sealing, &opening)? })
+        let sealer = Sealer::new(SECRET_KEYS, &sealing, &opening)?;
+        let tokens = Sealer::new(SESSION_TOKENS, &sealing, &opening)?;
+        Ok(Self { root: credential(root, account), retiring, sealer, tokens })
     }
 
     /// The root credentials with this access key, at a time in milliseconds since 1970.
@@ -145,7 +149,6 @@ impl Identity {
 
 fn credential(root: RootCredentials, account: &Account) -> Arc<Credential> {
     let RootCredentials { access_key, secret } = root;
-    let (account, kind) = (account.clone(), CallerKind::Root);
-    let caller = CallerIdentity { account, kind, policies: Vec::new(), boundary: None, session: None };
+    let caller = CallerIdentity::of_root(account.clone());
     Arc::new(Credential::new(access_key, secret, caller, CredentialSource::ClusterRoot))
 }

@@ -13,6 +13,7 @@ use http::HeaderName;
 use super::error::{Code, Result, S3Error};
 use super::hoisted::Hoisted;
 use super::route::Level;
+use crate::aws::sigv4::canonical::SentRequest;
 use crate::front::RequestHead;
 use crate::front::request::Query;
 use crate::front::resources::{CopyBetween, InBucket, NewBucket};
@@ -68,6 +69,17 @@ impl Deref for Request {
     }
 }
 
+/// Headers that stand in the query only were not sent as such: the signature covers them as parameters.
+impl SentRequest for Request {
+    fn head(&self) -> &RequestHead {
+        &self.head
+    }
+
+    fn was_sent(&self, name: &str) -> bool {
+        self.headers.contains_key(name) && !self.hoisted.contains(name)
+    }
+}
+
 impl Request {
     /// Finds bucket and key. `base_domains` are the domains below which a bucket's name is a host name;
     /// lower case, without a leading dot.
@@ -83,11 +95,6 @@ impl Request {
         let bucket = bucket.as_deref().map(BucketName::new).transpose()?;
         let key = if key.is_empty() { None } else { Some(ObjectKey::new(key)?) };
         Ok(Self { head, hoisted, bucket, is_virtual_host, key })
-    }
-
-    /// Whether a header was sent as one: not if it stands in the query only.
-    pub fn was_sent(&self, name: &str) -> bool {
-        self.headers.contains_key(name) && !self.hoisted.contains(name)
     }
 
     /// The names of the headers that were sent as such.
@@ -177,11 +184,11 @@ mod tests {
     use http::header::HOST;
 
     use super::*;
-    use crate::front::RequestId;
+    use crate::front::{Origin, RequestId};
 
     fn parse(host: &str, target: &str) -> Result<Request> {
         let request = http::Request::get(target).header(HOST, host).body(()).unwrap();
-        let head = RequestHead::parse(request.into_parts().0, RequestId::from_random([0; 16]), 0)?;
+        let head = RequestHead::parse(request.into_parts().0, RequestId::from_random([0; 16]), Origin::default(), 0)?;
         Request::parse(head, &["s3.example.org".to_owned()])
     }
 

@@ -18,6 +18,7 @@ use super::auth::chunked::Decoder;
 use super::auth::payload::Payload;
 use super::error::{Code, Result, S3Error};
 use super::wire::checksum;
+use crate::aws::sigv4::canonical::SentRequest as _;
 use crate::engine::{BodyError, Expected, ExpectedChecksum};
 use crate::front::BodyUse;
 use crate::front::body::Framing;

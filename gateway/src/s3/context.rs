@@ -47,6 +47,9 @@ impl ConditionContext for Request {
         if let Some(parameter) = of(&PARAMETERS) {
             return self.query.get(parameter).map(KeyValues::one);
         }
+        if let Some(value) = self.origin.value(key.name()) {
+            return Some(KeyValues::one(value));
+        }
         match key.name() {
             "s3:authtype" => Some(KeyValues::one(if is_presigned(self) { "REST-QUERY-STRING" } else { "REST-HEADER" })),
             "s3:signatureversion" => {

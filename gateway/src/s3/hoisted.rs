@@ -78,7 +78,7 @@ mod tests {
     use http::header::HOST;
 
     use super::*;
-    use crate::front::RequestId;
+    use crate::front::{Origin, RequestId};
 
     fn take(target: &str, headers: &[(&'static str, &'static str)]) -> Result<(RequestHead, Hoisted)> {
         let mut request = http::Request::get(target).header(HOST, "h");
@@ -86,7 +86,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let parts = request.body(()).unwrap().into_parts().0;
-        let mut head = RequestHead::parse(parts, RequestId::from_random([0; 16]), 0)?;
+        let mut head = RequestHead::parse(parts, RequestId::from_random([0; 16]), Origin::default(), 0)?;
         let hoisted = Hoisted::take(&mut head)?;
         Ok((head, hoisted))
     }

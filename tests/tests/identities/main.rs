@@ -1,4 +1,5 @@
-//! Accounts and what is in them, by the command line: made, shown, changed and taken away again.
+//! Accounts and what is in them, by the command line: made, shown, changed and taken away again. Tokens of identity
+//! providers.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +8,8 @@
     clippy::disallowed_methods,
     reason = "test code"
 )]
+
+mod oidc;
 
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -116,4 +119,118 @@ fn keys_are_taken_away_and_given_back(server: &Server, user: &Value) {
     let root = asked(&["key", "create", "acme", "--root", "--description", "of the office"]);
     assert!(serves(&root));
     assert_eq!(asked(&["key", "list", "acme", "--root"])[0]["description"], "of the office");
+}
+
+#[test]
+fn versions_boundaries_inline_policies_tags_and_trust_are_changed() {
+    let server = Server::start(ServerShape::OneDrive);
+    let run = |words: &[&str]| server.couronne(words);
+    let asked = |words: &[&str]| json(&run(&[words, &["--json"]].concat()));
+    let clients = Clients::of(&server);
+    let file = |name: &str, text: &str| {
+        let path = clients.scratch().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (policy, trust) = (file("policy.json", POLICY), file("trust.json", TRUST));
+    let narrower = POLICY.replace("s3:*", "s3:GetObject");
+    let other = TRUST.replace(r#""*""#, r#"{"AWS":"arn:aws:iam::123456789012:root"}"#);
+    let (narrow, other) = (file("narrow.json", &narrower), file("other.json", &other));
+    asked(&["account", "create", "acme"]);
+    asked(&["policy", "create", "acme", "rw", &policy]);
+    asked(&["user", "create", "acme", "ada"]);
+    asked(&["role", "create", "acme", "batch", "--trust", &trust]);
+
+    let made = asked(&["policy", "version", "create", "acme", "rw", &narrow]);
+    assert_eq!(
+        (text(&made, "version"), &made["default"], text(&made, "document")),
+        ("v2", &Value::from(false), &*narrower)
+    );
+    said(&run(&["policy", "version", "set-default", "acme", "rw", "v2"]));
+    assert_eq!(text(&asked(&["policy", "show", "acme", "rw"]), "document"), narrower);
+    assert_eq!(text(&asked(&["policy", "version", "show", "acme", "rw", "v1"]), "document"), POLICY);
+    assert!(refused(&run(&["policy", "version", "delete", "acme", "rw", "v2"])).contains("policy version"));
+    said(&run(&["policy", "version", "delete", "acme", "rw", "v1"]));
+    refused(&run(&["policy", "version", "show", "acme", "rw", "v1"]));
+
+    said(&run(&["policy", "bound", "acme", "rw", "--user", "ada"]));
+    said(&run(&["policy", "put-inline", "acme", "own", &policy, "--user", "ada"]));
+    said(&run(&["user", "tag", "acme", "ada", "team=blue", "floor=2"]));
+    said(&run(&["user", "tag", "acme", "ada", "--remove", "floor"]));
+    let user = asked(&["user", "show", "acme", "ada"]);
+    assert!(text(&user, "boundary").ends_with(":policy/rw"));
+    assert_eq!(user["inline_policies"], serde_json::json!(["own"]));
+    assert_eq!(user["tags"], serde_json::json!({ "team": "blue" }));
+    said(&run(&["policy", "unbound", "acme", "--user", "ada"]));
+    said(&run(&["policy", "delete-inline", "acme", "own", "--user", "ada"]));
+    let user = asked(&["user", "show", "acme", "ada"]);
+    assert!(user.get("boundary").is_none() && user["inline_policies"] == serde_json::json!([]));
+    refused(&run(&["policy", "bound", "acme", "rw", "--group", "none"]));
+
+    let role = asked(&["role", "change", "acme", "batch", "--trust", &other, "--session-s-max", "7200"]);
+    assert!(text(&role, "trust_policy").contains("123456789012") && role["session_s_max"] == 7200);
+    said(&run(&["role", "tag", "acme", "batch", "a=b"]));
+    assert_eq!(asked(&["role", "show", "acme", "batch"])["tags"], serde_json::json!({ "a": "b" }));
+}
+
+/// All of IAM and STS that boto3 speaks, as an account's root with its own keys.
+#[test]
+fn boto3_administers_an_account_and_takes_roles() {
+    let server = Server::start(ServerShape::OneDrive);
+    json(&server.couronne(&["account", "create", "acme", "--json"]));
+    let root = json(&server.couronne(&["key", "create", "acme", "--root", "--json"]));
+    let clients = Clients::of(&server).with_variables([
+        ("ACCOUNT_ACCESS_KEY", text(&root, "access_key")),
+        ("ACCOUNT_SECRET_KEY", text(&root, "secret_key")),
+    ]);
+    assert!(clients.run_script("iam_tour.py", &[]).contains("done"));
+}
+
+/// `aws iam` and `aws sts`, then `aws s3` and rclone with the session; the role's deletion ends it.
+#[test]
+fn aws_cli_makes_a_role_and_works_with_its_session() {
+    let server = Server::start(ServerShape::OneDrive);
+    json(&server.couronne(&["account", "create", "acme", "--json"]));
+    let root = json(&server.couronne(&["key", "create", "acme", "--root", "--json"]));
+    let clients = Clients::of(&server).with_keys(&root);
+    let aws = |clients: &Clients, words: &[&str]| -> Value {
+        serde_json::from_str(&clients.run("aws", &[words, &["--output", "json"]].concat())).unwrap_or_default()
+    };
+    let user = aws(&clients, &["iam", "create-user", "--user-name", "ada"]);
+    let key = aws(&clients, &["iam", "create-access-key", "--user-name", "ada"]);
+    let ada = serde_json::json!({
+        "access_key": key["AccessKey"]["AccessKeyId"], "secret_key": key["AccessKey"]["SecretAccessKey"],
+    });
+    let arn = text(&user["User"], "Arn");
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"{arn}"}},"Action":"sts:AssumeRole"}}]}}"#
+    );
+    let role = aws(&clients, &["iam", "create-role", "--role-name", "batch", "--assume-role-policy-document", &trust]);
+    let put = ["iam", "put-role-policy", "--role-name", "batch", "--policy-name", "all", "--policy-document", POLICY];
+    clients.run("aws", &put);
+    let ada = Clients::of(&server).with_keys(&ada);
+    let who = aws(&ada, &["sts", "get-caller-identity"]);
+    assert_eq!(text(&who, "Arn"), arn);
+    let role_arn = text(&role["Role"], "Arn");
+    let assume = ["sts", "assume-role", "--role-arn", role_arn, "--role-session-name", "run"];
+    let taken = aws(&ada, &assume)["Credentials"].clone();
+    let session = serde_json::json!({ "access_key": taken["AccessKeyId"], "secret_key": taken["SecretAccessKey"] });
+    let token = text(&taken, "SessionToken");
+    let session = Clients::of(&server)
+        .with_keys(&session)
+        .with_variables([("AWS_SESSION_TOKEN", token), ("RCLONE_CONFIG_TEST_SESSION_TOKEN", token)]);
+    std::fs::write(session.scratch().join("file"), b"by a session").unwrap();
+    session.run("aws", &["s3", "mb", "s3://sessions"]);
+    session.run("aws", &["s3", "cp", "--quiet", "file", "s3://sessions/file"]);
+    session.run("rclone", &["copyto", "TEST:sessions/file", "back"]);
+    assert_eq!(std::fs::read(session.scratch().join("back")).unwrap(), b"by a session");
+    let link = session.run("aws", &["s3", "presign", "s3://sessions/file"]);
+    assert_eq!(session.run("curl", &["--silent", "--fail", link.trim()]), "by a session");
+    assert!(session.refused("aws", &["iam", "list-users"]).contains("AccessDenied"));
+
+    clients.run("aws", &["iam", "delete-role-policy", "--role-name", "batch", "--policy-name", "all"]);
+    clients.run("aws", &["iam", "delete-role", "--role-name", "batch"]);
+    soon("the session outlives its role", || !session.attempt("aws", &["s3", "ls", "s3://sessions"]).0);
+    session.refused("curl", &["--silent", "--fail", link.trim()]);
+    assert!(ada.refused("aws", &assume).contains("AccessDenied"));
 }

@@ -2,6 +2,8 @@
 //!
 //! Must not know: how they are kept.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Asks for a group.
@@ -87,4 +89,6 @@ pub struct Role {
     /// The ARN of its permission boundary, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boundary: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }

@@ -2,6 +2,8 @@
 //!
 //! Promises: whatever has a secret has no `Debug`. Must not know: how they are kept.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::AccessKey;
@@ -49,6 +51,8 @@ pub struct User {
     /// The ARN of its permission boundary, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boundary: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// A user with its groups and keys.

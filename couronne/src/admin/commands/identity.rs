@@ -1,8 +1,11 @@
 //! `couronne account`, `user`, `group`, `role` and `clock`.
 
 use couronne_admin::endpoints as at;
-use couronne_admin::types::{AccountRequest, Group, GroupRequest, Role, RoleRequest, UserDetail, UserRequest};
+use couronne_admin::types::{
+    AccountRequest, Group, GroupRequest, HolderKind, Role, RoleRequest, UserDetail, UserRequest,
+};
 
+use super::changes;
 use super::keys::{chosen_secret, say_key, say_keys};
 use super::{CommandError, document, find_server, print_json};
 use crate::cli::{
@@ -110,6 +113,7 @@ pub(crate) async fn user(command: UserCommand) -> Result<(), CommandError> {
                 say(&format!("user {name} and its access keys are deleted"));
             }
         }
+        UserCommand::Tag(arguments) => changes::tag(HolderKind::User, arguments).await?,
     }
     Ok(())
 }
@@ -197,6 +201,8 @@ pub(crate) async fn role(command: RoleCommand) -> Result<(), CommandError> {
                 say(&format!("role {name} is deleted"));
             }
         }
+        RoleCommand::Change(arguments) => changes::change_role(arguments).await?,
+        RoleCommand::Tag(arguments) => changes::tag(HolderKind::Role, arguments).await?,
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use couronne_admin::types::{
     AccessKey, HolderKind, KeyChange, KeyRequest, KeyRotation, PolicyDetail, PolicyHolder, PolicyRequest,
 };
 
+use super::changes::{self, holder};
 use super::{CommandError, document, find_server, print_json};
 use crate::cli::{
     AccountArguments, ChosenKeyArguments, KeyArguments, KeyCommand, KeyCreateArguments, KeyListArguments,
@@ -105,31 +106,27 @@ pub(crate) async fn policy(command: PolicyCommand) -> Result<(), CommandError> {
                 say(&format!("policy {name} is deleted"));
             }
         }
-        PolicyCommand::Attach(PolicyHolderArguments { account, policy, user, group, role, output }) => {
-            let (holder, call) = (holder(user, group, role), at::AttachPolicy { account, policy: policy.clone() });
+        PolicyCommand::Attach(PolicyHolderArguments { account, policy, of, output }) => {
+            let (holder, call) = (holder(of), at::AttachPolicy { account, policy: policy.clone() });
             find_server(&output.server)?.send(call, &holder).await?;
             if !output.json {
                 say(&format!("policy {policy} is attached to {}", holder.name));
             }
         }
-        PolicyCommand::Detach(PolicyHolderArguments { account, policy, user, group, role, output }) => {
-            let (holder, call) = (holder(user, group, role), at::DetachPolicy { account, policy: policy.clone() });
+        PolicyCommand::Detach(PolicyHolderArguments { account, policy, of, output }) => {
+            let (holder, call) = (holder(of), at::DetachPolicy { account, policy: policy.clone() });
             find_server(&output.server)?.send(call, &holder).await?;
             if !output.json {
                 say(&format!("policy {policy} is detached from {}", holder.name));
             }
         }
+        PolicyCommand::Bound(arguments) => changes::bound(arguments).await?,
+        PolicyCommand::Unbound(arguments) => changes::unbound(arguments).await?,
+        PolicyCommand::PutInline(arguments) => changes::put_inline(arguments).await?,
+        PolicyCommand::DeleteInline(arguments) => changes::delete_inline(arguments).await?,
+        PolicyCommand::Version(command) => changes::version(command).await?,
     }
     Ok(())
-}
-
-/// What the flags of `policy attach` and `detach` name: one of the three, as the command line saw to.
-fn holder(user: Option<String>, group: Option<String>, role: Option<String>) -> PolicyHolder {
-    match (user, group) {
-        (Some(name), _) => PolicyHolder { kind: HolderKind::User, name },
-        (None, Some(name)) => PolicyHolder { kind: HolderKind::Group, name },
-        (None, None) => PolicyHolder { kind: HolderKind::Role, name: role.unwrap_or_default() },
-    }
 }
 
 fn say_policy(PolicyDetail { policy, document, versions, attached_to, bounds }: &PolicyDetail) {

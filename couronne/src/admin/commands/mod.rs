@@ -2,6 +2,7 @@
 //!
 //! Must not know: how the server knows, or does it.
 
+mod changes;
 pub(crate) mod cluster;
 pub(crate) mod identity;
 pub(crate) mod keys;

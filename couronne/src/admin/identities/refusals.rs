@@ -17,7 +17,7 @@ pub(in crate::admin) fn refusal(error: &IdentityError) -> ApiError {
         | IdentityError::Busy => ErrorCode::Conflict,
         IdentityError::Invalid(_) | IdentityError::MalformedPolicy(_) => ErrorCode::InvalidRequest,
         IdentityError::Engine(EngineError::Unavailable(_)) => ErrorCode::Unavailable,
-        IdentityError::Sealed | IdentityError::Engine(_) => ErrorCode::Internal,
+        IdentityError::Sealed | IdentityError::Engine(_) | IdentityError::PackedTooLarge(_) => ErrorCode::Internal,
     };
     ApiError::new(code, error)
 }

@@ -3,7 +3,7 @@
 //! Must not know: how they are found.
 
 use couronne_admin::types;
-use couronne_gateway::identity::{AccessKey, Account, Entity, NewKey, RoleRow, UserRow};
+use couronne_gateway::identity::{AccessKey, Account, Entity, NewKey, RoleRow, Tag, UserRow};
 
 pub(super) fn shown_new_key(account: Account, key: NewKey) -> types::NewKey {
     types::NewKey {
@@ -41,7 +41,7 @@ pub(super) fn shown_account(account: &Account) -> types::Account {
 
 /// A user as the API shows it.
 pub(super) fn shown_user(account: &Account, user: Entity<UserRow>) -> types::User {
-    let UserRow { name, path, created, grants, .. } = user.row;
+    let UserRow { name, path, created, grants, tags, .. } = user.row;
     types::User {
         arn: account.arn("user", &path, &name),
         name: name.into(),
@@ -50,12 +50,13 @@ pub(super) fn shown_user(account: &Account, user: Entity<UserRow>) -> types::Use
         policies: grants.attached.into_iter().map(|policy| policy.arn.into()).collect(),
         inline_policies: grants.inline.into_iter().map(|policy| policy.name.into()).collect(),
         boundary: grants.boundary.map(|policy| policy.arn.into()),
+        tags: shown_tags(tags),
     }
 }
 
 /// A role as the API shows it.
 pub(super) fn shown_role(account: &Account, role: Entity<RoleRow>) -> types::Role {
-    let RoleRow { name, path, created, grants, trust, session_s_max, description, .. } = role.row;
+    let RoleRow { name, path, created, grants, trust, session_s_max, description, tags, .. } = role.row;
     types::Role {
         arn: account.arn("role", &path, &name),
         name: name.into(),
@@ -67,5 +68,10 @@ pub(super) fn shown_role(account: &Account, role: Entity<RoleRow>) -> types::Rol
         policies: grants.attached.into_iter().map(|policy| policy.arn.into()).collect(),
         inline_policies: grants.inline.into_iter().map(|policy| policy.name.into()).collect(),
         boundary: grants.boundary.map(|policy| policy.arn.into()),
+        tags: shown_tags(tags),
     }
+}
+
+fn shown_tags(tags: Vec<Tag>) -> std::collections::BTreeMap<String, String> {
+    tags.into_iter().map(|tag| (tag.key.into(), tag.value.into())).collect()
 }

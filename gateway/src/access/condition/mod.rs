@@ -9,6 +9,7 @@ mod value;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use couronne_base::network::Network;
 use thiserror::Error;
 
 use super::arn;
@@ -16,7 +17,6 @@ use super::context::ConditionContext;
 use super::key::ConditionKey;
 use super::template::{Syntax, Template};
 use operator::{Operator, Quantifier, Test};
-use value::Network;
 
 /// What is wrong with a condition.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -183,7 +183,7 @@ impl Form {
                 value::date(actual).is_some_and(|actual| order.holds(actual.cmp(expected)))
             }
             (Self::Binary(expected), _) => expected == actual.as_bytes(),
-            (Self::Network(network), _) => network.contains(actual),
+            (Self::Network(network), _) => actual.parse().is_ok_and(|actual| network.contains(actual)),
             (Self::Arn(pattern), _) => matches_arn(pattern, actual, context),
             _ => false,
         }
@@ -193,10 +193,15 @@ impl Form {
         match self {
             Self::Text(template) => template.is_fixed(),
             Self::Arn(parts) => parts.len() == arn::PARTS && parts.iter().all(Template::is_fixed),
-            Self::Network(network) => !network.is_broad(),
+            Self::Network(network) => !is_broad(*network),
             _ => false,
         }
     }
+}
+
+/// Whether a network is so broad that S3 takes it for everybody: broader than /8, of IPv6 than /32.
+const fn is_broad(network: Network) -> bool {
+    network.prefix() < if network.is_ipv4() { 8 } else { 32 }
 }
 
 /// Part by part. A pattern that ends early matches whatever follows if it ends with `*`.

@@ -7,10 +7,10 @@ use std::collections::HashSet;
 use super::Policy;
 use super::catalog::{self, ActionOf};
 use super::error::PolicyFault;
-use super::json;
 use super::kind::PolicyKind;
 use super::statement::{ActionPattern, Effect, ResourcePattern, Statement};
 use crate::access::pattern;
+use crate::json;
 
 pub(super) fn check_length(document: &str, kind: PolicyKind<'_>) -> Result<(), PolicyFault> {
     let length = match kind {

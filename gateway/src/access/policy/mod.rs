@@ -7,7 +7,6 @@
 mod admit;
 mod catalog;
 mod error;
-mod json;
 mod kind;
 mod named;
 mod one_of;

@@ -4,10 +4,10 @@
 //! `reference_policies_elements_notprincipal.html` beside it.
 
 use super::error::PolicyFault;
-use super::json::Json;
 use super::one_of::texts;
 use crate::access::arn::{self, AccountNumber};
 use crate::access::principal::{Principal, is_path_and_name};
+use crate::json::Json;
 
 /// How closely a statement names a principal: by it hangs what else has to allow a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,6 @@
 //! An element that lists what a statement is about, or what it is not about: `Action` and `NotAction` and the like.
 
-use super::json::Json;
+use crate::json::Json;
 
 /// A list, or its opposite.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,11 +5,11 @@
 
 use super::Policy;
 use super::error::PolicyFault;
-use super::json::{self, Json};
 use super::named;
 use super::one_of::{OneOf, texts};
 use super::statement::{ActionPattern, Effect, ResourcePattern, Statement};
 use crate::access::condition::Condition;
+use crate::json::{self, Json};
 
 /// Longer than any policy with any white space, so that nobody has a gateway read what it will refuse.
 const DOCUMENT_BYTES_MAX: usize = 128 * 1024;

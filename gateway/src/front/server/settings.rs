@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use couronne_base::fair::Patience;
+use couronne_base::network::Network;
 
 use super::progress::Bounds;
 use crate::front::limits::pace::LeastRate;
@@ -42,6 +43,8 @@ pub struct ServerSettings {
     /// Memory of large reads: of bytes that come faster than they are taken. Where there is none left, connections are
     /// read in small pieces. Bytes.
     pub receive_buffer_bytes_max: u64,
+    /// The networks of proxies that are trusted to name their clients (`X-Forwarded-For`, `X-Forwarded-Proto`).
+    pub trusted_proxies: Vec<Network>,
     /// How long requests under way may take after a shutdown began. Milliseconds.
     pub shutdown_grace_ms: u64,
 }
@@ -64,6 +67,7 @@ impl Default for ServerSettings {
             rate_over_ms: 60_000,
             h2_streams_max: 128,
             receive_buffer_bytes_max: 64 << 20,
+            trusted_proxies: Vec::new(),
             shutdown_grace_ms: 30_000,
         }
     }

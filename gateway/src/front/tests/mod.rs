@@ -6,6 +6,7 @@ mod fairness;
 mod floods;
 mod framing;
 mod long_requests;
+pub(crate) mod page;
 mod places;
 mod second_face;
 pub(crate) mod toy;

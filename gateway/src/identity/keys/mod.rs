@@ -20,7 +20,7 @@ use super::names::{check_description, check_new_key, random_key};
 use super::seal::SealedFor;
 use super::{Account, EntityKind, Identity, IdentityError, NewKey};
 use crate::access::policy::PolicyKind;
-pub use credential::{Credential, CredentialSource};
+pub use credential::{Credential, CredentialSource, SessionToken};
 pub use derived::LastDerived;
 pub(super) use lookups::Lookups;
 pub(super) use used::UsedKeys;
@@ -155,6 +155,16 @@ impl Identity {
     ) -> Result<(), IdentityError> {
         let (row, _) = self.key_row(account, owner, access_key).await?;
         self.remove_key(&row.owner, access_key).await
+    }
+
+    /// The name of the user that has a key of the account; `None`: the account's root has it.
+    pub async fn key_owner(&self, account: &Account, access_key: &str) -> Result<Option<Box<str>>, IdentityError> {
+        let (row, _) = self.key_row(account, KeyOwner::Any, access_key).await?;
+        if row.is_of_root() {
+            return Ok(None);
+        }
+        let user = self.entity_of::<UserRow>(&row.owner).await?;
+        user.map(|(user, _)| Some(user.row.name)).ok_or(IdentityError::NoSuch(EntityKind::AccessKey))
     }
 
     /// The id that rows of keys have of an owner; `None`: any of the account.

@@ -1,4 +1,4 @@
-//! Sealing of users' secret keys ([`couronne_base::seal`]), under keys that follow from secrets of the cluster.
+//! Sealing of users' secret keys and of sessions' tokens ([`couronne_base::seal`]), under keys that follow from secrets of the cluster.
 //!
 //! A secret key is sealed about its access key, account and owner, so that it opens in no other row than its own. Several
 //! secrets of the cluster may open, while they are changed; one seals.
@@ -9,12 +9,16 @@ use bytes::Bytes;
 use couronne_base::seal::{NotSealed, SealKey, sealed_by};
 
 use couronne_metadata::system::identity::KeyRow;
+use zeroize::Zeroizing;
 
 use super::IdentityError;
 pub use secret::Secret;
 
-/// Changing it makes every sealed secret unreadable.
-const PURPOSE: &str = "couronne 2026-11 sealing of access keys' secrets";
+/// What secret keys are sealed for. Changing it makes every sealed secret unreadable.
+pub(super) const SECRET_KEYS: &str = "couronne 2026-11 sealing of access keys' secrets";
+
+/// What the tokens of sessions are sealed for. Changing it ends every session.
+pub(super) const SESSION_TOKENS: &str = "couronne 2026-12 sealing of session tokens";
 
 /// Whose secret key it is.
 #[derive(Clone, Copy)]
@@ -26,7 +30,7 @@ pub(super) struct SealedFor<'a> {
     owner: &'a str,
 }
 
-/// Seals and opens secret keys.
+/// Seals and opens, for one purpose.
 pub(super) struct Sealer {
     /// The first seals, all open.
     keys: Vec<SealKey>,
@@ -51,20 +55,30 @@ impl From<NotSealed> for IdentityError {
 
 impl Sealer {
     /// Seals under the first secret, and opens what any of them sealed.
-    pub(super) fn new(sealing: &Secret, opening: &[Secret]) -> Result<Self, IdentityError> {
-        let keys = std::iter::once(sealing).chain(opening).map(|secret| SealKey::derive(PURPOSE, secret.expose()));
+    pub(super) fn new(purpose: &str, sealing: &Secret, opening: &[Secret]) -> Result<Self, IdentityError> {
+        let keys = std::iter::once(sealing).chain(opening).map(|secret| SealKey::derive(purpose, secret.expose()));
         Ok(Self { keys: keys.collect::<Result<_, _>>()? })
     }
 
     pub(super) fn seal(&self, of: SealedFor<'_>, secret: &Secret) -> Result<Bytes, IdentityError> {
-        let newest = self.keys.first().ok_or(IdentityError::Sealed)?;
-        Ok(newest.seal(&of.about(), secret.expose())?.into())
+        self.seal_about(&of.about(), secret.expose())
     }
 
     pub(super) fn open(&self, of: SealedFor<'_>, sealed: &[u8]) -> Result<Secret, IdentityError> {
+        Ok(Secret::new(self.open_about(&of.about(), sealed)?.as_slice()))
+    }
+
+    /// Seals what is about something.
+    pub(super) fn seal_about(&self, about: &[&[u8]], bytes: &[u8]) -> Result<Bytes, IdentityError> {
+        let newest = self.keys.first().ok_or(IdentityError::Sealed)?;
+        Ok(newest.seal(about, bytes)?.into())
+    }
+
+    /// Opens what was sealed about the same.
+    pub(super) fn open_about(&self, about: &[&[u8]], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
         let name = sealed_by(sealed);
         let key = self.keys.iter().find(|key| Some(key.name()) == name).ok_or(IdentityError::Sealed)?;
-        Ok(Secret::new(key.open(&of.about(), sealed)?.as_slice()))
+        Ok(key.open(about, sealed)?)
     }
 
     /// Whether this was sealed under the key that seals now.
@@ -81,7 +95,9 @@ mod tests {
 
     fn sealer(sealing: u8, opening: &[u8]) -> Sealer {
         let secret = |byte: u8| Secret::new([byte; 32]);
-        Sealer::new(&secret(sealing), &opening.iter().copied().map(secret).collect::<Vec<_>>()).ok().unwrap()
+        Sealer::new(SECRET_KEYS, &secret(sealing), &opening.iter().copied().map(secret).collect::<Vec<_>>())
+            .ok()
+            .unwrap()
     }
 
     #[test]

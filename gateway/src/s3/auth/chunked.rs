@@ -18,7 +18,7 @@ use aws_lc_rs::digest;
 use bytes::{Buf as _, Bytes};
 
 use super::payload::ChunkSignatures;
-use super::signed_request::parse_signature;
+use crate::aws::sigv4::claim::parse_signature;
 use crate::engine::BodyError;
 use crate::front::face::DecoderStep;
 

@@ -4,30 +4,30 @@
 //! credentials stood and however the payload is secured; a request with no trace of a signature is anonymous. What is wrong with a chunk or trailer shows when the body is read, before anything commits.
 //! Must not know: operations, buckets.
 
-mod canonical;
 pub(crate) mod chunked;
 pub mod payload;
 mod presigned_v2;
 mod signed_request;
-mod sigv4;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use payload::{Mode, Payload};
-use signed_request::{SignatureLocation, SignedRequest, V4};
-use sigv4::Signer;
+use signed_request::SignedRequest;
 
 use super::address::Request;
 use super::error::{Code, Result, S3Error};
 use super::face::{BUCKET_REGION, S3};
 use super::wire::dates::iso_date_s;
 use super::wire::values::header_value;
+use crate::aws::sigv4::{SKEW_SECONDS_MAX, SignatureLocation, Signer, V4, canonical};
 use crate::front::Gateway;
 use crate::front::face::Verified;
-use crate::identity::Credential;
+use crate::identity::{Credential, TokenFault};
 
-/// How far a request's time may be from ours, in seconds.
-const SKEW_SECONDS_MAX: i64 = 15 * 60;
+/// The header, or the parameter of a presigned URL, that has a session's token.
+const SECURITY_TOKEN: &str = "x-amz-security-token";
 
 /// Finds the caller. Whatever is wrong, nothing was touched.
 pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Result<Verified<Payload>> {
@@ -35,20 +35,31 @@ pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Re
         let payload = Payload::of_anonymous(request)?;
         return Ok(Verified { caller: gateway.identity.anonymous(), payload, link: None });
     };
-    let credential = gateway.identity.credential(signed.access_key()).await?;
-    let caller = credential
-        .ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", signed.access_key()))?;
+    let caller = find_caller(gateway, request, &signed).await?;
     let payload = verify(request, &signed, &caller, &gateway.face)?;
     gateway.identity.note_use(&caller, "s3", gateway.face.region());
     Ok(Verified { caller, payload, link: signed.link() })
 }
 
-/// Verifies all that the head can show: scope, time, coverage, signature.
-fn verify(request: &Request, signed: &SignedRequest, caller: &Credential, face: &S3) -> Result<Payload> {
-    if request.headers.contains_key("x-amz-security-token") {
-        // There are no temporary credentials yet, so no token can be valid.
+async fn find_caller(gateway: &Gateway<S3>, request: &Request, signed: &SignedRequest) -> Result<Arc<Credential>> {
+    let access_key = signed.access_key();
+    let unknown = || S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key);
+    let Some(token) = request.header(SECURITY_TOKEN)? else {
+        return gateway.identity.credential(access_key).await?.ok_or_else(unknown);
+    };
+    if matches!(signed, SignedRequest::PresignedV2(_)) {
         return Err(Code::InvalidToken.into());
     }
+    match gateway.identity.session_credential(access_key, token).await? {
+        Ok(caller) => Ok(caller),
+        Err(TokenFault::Malformed) => Err(S3Error::new(Code::InvalidToken).detail("Token-0", token)),
+        Err(TokenFault::Expired) => Err(S3Error::new(Code::ExpiredToken).detail("Token-0", token)),
+        Err(TokenFault::Void) => Err(unknown()),
+    }
+}
+
+/// Verifies all that the head can show: scope, time, coverage, signature.
+fn verify(request: &Request, signed: &SignedRequest, caller: &Credential, face: &S3) -> Result<Payload> {
     match signed {
         SignedRequest::V4(signed) => verify_v4(request, signed, caller, face),
         SignedRequest::PresignedV2(signed) => signed.verify(request, &caller.secret),
@@ -58,11 +69,11 @@ fn verify(request: &Request, signed: &SignedRequest, caller: &Credential, face: 
 fn verify_v4(request: &Request, signed: &V4, caller: &Credential, face: &S3) -> Result<Payload> {
     check_time(signed, request.received_us)?;
     check_scope(signed, face)?;
-    canonical::check_coverage(request, signed)?;
+    check_coverage(request, signed)?;
     let (word, mode) = Mode::of(request, signed.place)?;
     let signer = Signer::of(caller, &signed.scope, &signed.signed_at.text);
     let mut first = None;
-    for path in canonical::paths(request) {
+    for path in paths(request) {
         let canonical = canonical::text(request, &path, signed, word);
         let text = signer.string_to_sign(&canonical);
         if signer.verify(&text, &signed.signature) {
@@ -75,6 +86,24 @@ fn verify_v4(request: &Request, signed: &V4, caller: &Credential, face: &S3) -> 
     Err(error
         .detail("CanonicalRequest", String::from_utf8_lossy(&canonical))
         .detail("CanonicalRequestBytes", spaced_hex(&canonical)))
+}
+
+/// The ways in which senders write the path that they sign: as AWS defines it, from the decoded path;
+/// and as they sent it, where that differs. Either names one path only.
+fn paths(request: &Request) -> impl Iterator<Item = String> {
+    let defined = canonical::encode(&request.path, true);
+    let sent = (request.raw_path != defined).then(|| request.raw_path.clone());
+    std::iter::once(defined).chain(sent)
+}
+
+/// Refuses a request of which a header that matters is not signed.
+fn check_coverage(request: &Request, signed: &V4) -> Result<()> {
+    let unsigned = canonical::unsigned_headers(request, signed);
+    if unsigned.is_empty() {
+        return Ok(());
+    }
+    let message = "There were headers present in the request which were not signed";
+    Err(S3Error::with_message(Code::AccessDenied, message).detail("HeadersNotSigned", unsigned.join(", ")))
 }
 
 /// `SignatureDoesNotMatch`, with what was to be signed: by it a client's author finds the difference. It holds nothing that

@@ -2,8 +2,8 @@
 //!
 //! Must not know: how bodies are read.
 
-use super::signed_request::SignatureLocation;
-use super::sigv4::Signer;
+use crate::aws::sigv4::claim::parse_signature;
+use crate::aws::sigv4::{SignatureLocation, Signer};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Result, S3Error};
 
@@ -79,7 +79,7 @@ impl Mode {
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" => Self::Chunked { signed: true, trailers: false },
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => Self::Chunked { signed: true, trailers: true },
             "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Self::Chunked { signed: false, trailers: true },
-            _ => Self::Signed(super::signed_request::parse_signature(word).ok_or_else(|| {
+            _ => Self::Signed(parse_signature(word).ok_or_else(|| {
                 let message = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
                                STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER \
                                or a valid sha256 value.";

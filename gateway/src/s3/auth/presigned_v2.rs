@@ -214,7 +214,7 @@ fn merged(value: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::front::{RequestHead, RequestId};
+    use crate::front::{Origin, RequestHead, RequestId};
 
     const EXAMPLE_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
     const EXPIRY: u64 = 1_175_139_620;
@@ -226,7 +226,7 @@ mod tests {
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
         let id = RequestId::from_random([0; 16]);
-        let head = RequestHead::parse(head, id, now_s * 1_000_000)?;
+        let head = RequestHead::parse(head, id, Origin::default(), now_s * 1_000_000)?;
         let request = Request::parse(head, &["s3.amazonaws.com".to_owned()])?;
         assert!(Presigned::is_meant(&request));
         Presigned::of(&request)?.verify(&request, &Secret::new(EXAMPLE_SECRET))

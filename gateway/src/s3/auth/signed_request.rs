@@ -7,50 +7,13 @@
 //! Source: "Authenticating Requests (AWS Signature Version 4)", Amazon S3 API Reference.
 
 use http::header::{AUTHORIZATION, DATE};
-use jiff::civil;
-use jiff::tz::TimeZone;
 
 use super::presigned_v2::Presigned;
+use crate::aws::sigv4::claim::{header_fields, parse_credential, parse_signature, parse_signed_headers};
+use crate::aws::sigv4::{ALGORITHM, PRESIGN_SECONDS_MAX, SignatureLocation, SignedAt, V4};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Result, S3Error};
 use crate::s3::hoisted::OF_SIGNATURES;
-
-/// The one algorithm that is served.
-pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-const PRESIGN_SECONDS_MAX: u64 = 7 * 24 * 3600;
-
-/// Where the credentials stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SignatureLocation {
-    /// In the Authorization header.
-    Header,
-    /// In the query, valid for so many seconds from the time of signing.
-    Query { expires_s: u64 },
-}
-
-/// For which day, region and service the signing key was derived.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Scope {
-    pub(super) date: String,
-    pub(super) region: String,
-    pub(super) service: String,
-}
-
-impl Scope {
-    /// As it stands in the string to sign.
-    pub(super) fn text(&self) -> String {
-        format!("{}/{}/{}/aws4_request", self.date, self.region, self.service)
-    }
-}
-
-/// When a request says it was signed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SignedAt {
-    /// As it stands in the string to sign: `20130524T000000Z`.
-    pub(super) text: String,
-    /// Seconds since 1970.
-    pub(super) seconds: i64,
-}
 
 /// What a request claims, in whichever way it is signed.
 pub(super) enum SignedRequest {
@@ -58,18 +21,6 @@ pub(super) enum SignedRequest {
     V4(V4),
     /// As a URL presigned with version 2.
     PresignedV2(Presigned),
-}
-
-/// What a request signed with version 4 claims.
-#[derive(Clone, Debug)]
-pub(super) struct V4 {
-    pub(super) place: SignatureLocation,
-    pub(super) access_key: String,
-    pub(super) scope: Scope,
-    pub(super) signed_at: SignedAt,
-    /// Lower case, ascending, no name twice.
-    pub(super) signed_headers: Vec<String>,
-    pub(super) signature: [u8; 32],
 }
 
 impl SignedRequest {
@@ -121,19 +72,7 @@ impl V4 {
                 S3Error::invalid_argument("Unsupported Authorization Type", "Authorization", algorithm)
             });
         }
-        let (mut credential, mut headers, mut signature) = (None, None, None);
-        for field in fields.split(',') {
-            let (name, value) = field.trim().split_once('=').ok_or_else(malformed)?;
-            let slot = match name {
-                "Credential" => &mut credential,
-                "SignedHeaders" => &mut headers,
-                "Signature" => &mut signature,
-                _ => return Err(malformed()),
-            };
-            if slot.replace(value).is_some() {
-                return Err(malformed());
-            }
-        }
+        let [credential, headers, signature] = header_fields(fields).ok_or_else(malformed)?;
         let (access_key, scope) = credential.and_then(parse_credential).ok_or_else(malformed)?;
         let signed_at = match request.header("x-amz-date")? {
             Some(text) => SignedAt::parse(text),
@@ -204,59 +143,11 @@ impl V4 {
     }
 }
 
-impl SignedAt {
-    fn parse(text: &str) -> Option<Self> {
-        let shape = text.len() == 16
-            && text.bytes().enumerate().all(|(at, byte)| match at {
-                8 => byte == b'T',
-                15 => byte == b'Z',
-                _ => byte.is_ascii_digit(),
-            });
-        if !shape {
-            return None;
-        }
-        let time = civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
-        let seconds = TimeZone::UTC.to_timestamp(time).ok()?.as_second();
-        Some(Self { text: text.to_owned(), seconds })
-    }
-
-    fn parse_http(text: &str) -> Option<Self> {
-        let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-        Some(Self { text: time.strftime("%Y%m%dT%H%M%SZ").to_string(), seconds: time.as_second() })
-    }
-}
-
 fn unsupported() -> S3Error {
     S3Error::with_message(
         Code::InvalidRequest,
         "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
     )
-}
-
-/// `KEY/20130524/us-east-1/s3/aws4_request`; the key itself may hold slashes.
-fn parse_credential(text: &str) -> Option<(String, Scope)> {
-    let mut fields = text.rsplitn(5, '/');
-    let (end, service, region, date, key) =
-        (fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    let date_is_a_day = date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit());
-    if end != "aws4_request" || !date_is_a_day || key.is_empty() {
-        return None;
-    }
-    Some((key.to_owned(), Scope { date: date.to_owned(), region: region.to_owned(), service: service.to_owned() }))
-}
-
-fn parse_signed_headers(text: &str) -> Option<Vec<String>> {
-    let mut names: Vec<_> = text.split(';').map(str::to_owned).collect();
-    names.sort_unstable();
-    let valid = names.iter().all(|name| *name == name.to_ascii_lowercase());
-    let unique = names.windows(2).all(|pair| pair.first() != pair.last());
-    (valid && unique).then_some(names)
-}
-
-pub(super) fn parse_signature(text: &str) -> Option<[u8; 32]> {
-    let mut signature = [0; 32];
-    hex::decode_to_slice(text, &mut signature).ok()?;
-    Some(signature)
 }
 
 /// For how long a URL is valid, in seconds, up to a week; else what is wrong, in AWS's words where it has some.

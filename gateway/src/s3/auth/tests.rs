@@ -16,8 +16,8 @@ use super::chunked::Decoder;
 use super::*;
 use crate::engine::BodyError;
 use crate::front::face::DecoderStep;
-use crate::front::{RequestHead, RequestId};
-use crate::identity::{Account, CallerIdentity, CallerKind, CredentialSource, PublicAccessBlock, Secret};
+use crate::front::{Origin, RequestHead, RequestId};
+use crate::identity::{Account, CallerIdentity, CredentialSource, PublicAccessBlock, Secret};
 use couronne_metadata::ids::Ordinal;
 
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -34,14 +34,12 @@ fn caller() -> Credential {
         created: Ordinal(0),
         block: PublicAccessBlock::default(),
     };
-    let (kind, policies) = (CallerKind::Root, Vec::new());
-    let caller = CallerIdentity { account, kind, policies, boundary: None, session: None };
-    Credential::new(KEY.into(), Secret::new(SECRET), caller, CredentialSource::ClusterRoot)
+    Credential::new(KEY.into(), Secret::new(SECRET), CallerIdentity::of_root(account), CredentialSource::ClusterRoot)
 }
 
 fn verify_at(request: http::Request<()>, now_s: u64) -> Result<Payload> {
     let id = RequestId::from_random([0; 16]);
-    let head = RequestHead::parse(request.into_parts().0, id, now_s * 1_000_000)?;
+    let head = RequestHead::parse(request.into_parts().0, id, Origin::default(), now_s * 1_000_000)?;
     let request = Request::parse(head, &[])?;
     let signed = SignedRequest::of(&request)?.ok_or(Code::AccessDenied)?;
     verify(&request, &signed, &caller(), &S3::default())
@@ -211,7 +209,7 @@ fn defects_have_their_codes() {
         Some(Code::InvalidArgument)
     );
     assert_eq!(with(&|r| *r.uri_mut() = PRESIGNED.parse().unwrap()), Some(Code::InvalidArgument));
-    assert_eq!(set("x-amz-security-token", "t"), Some(Code::InvalidToken));
+    assert_eq!(set("x-amz-security-token", "t"), Some(Code::AccessDenied), "it is signed as other headers are");
 }
 
 /// The framed body of an example, signed chunk by chunk.

@@ -1,11 +1,10 @@
 //! The pages that the table of operations writes: `docs/s3-compatibility.md`, and the operations of `docs/data-path.md`.
 //!
 //! `COURONNE_WRITE_DOCS=1 cargo nextest run --release -p couronne-gateway documents` writes them anew.
-#![allow(clippy::disallowed_methods, reason = "reads and writes the pages of the source tree")]
-
 use std::fmt::Write as _;
 
 use super::model::{Listed, Model, model};
+use crate::front::tests::page::check;
 use crate::s3::operation::{NotServed, OLDER_FORMS, Operation, Served};
 
 const OPERATIONS_BEGIN: &str = "<!-- operations: written from gateway/src/s3/operation.rs -->\n";
@@ -93,7 +92,8 @@ fn compatibility_page() -> String {
          | a sub-resource in the wrong place (`GET /bucket/key?versions`) | 400 `InvalidRequest` |\n\
          | presigned URLs | valid for 604,800 seconds at most (else 400 `AuthorizationQueryParametersError`, as of any \
          parameter that is missing or malformed; 403 `AccessDenied` once expired) |\n\
-         | temporary credentials (`x-amz-security-token`) | no: 400 `InvalidToken`, since no token was ever given out |\n\
+         | temporary credentials (`x-amz-security-token`) | in the header and in the query of URLs of version 4 \
+         ([iam.md](iam.md)); of a URL of version 2: 400 `InvalidToken` |\n\
          | ACLs | the owner has full control and nobody else has any (`BucketOwnerEnforced`); a list that says so is \
          accepted, any other refused |\n\
          | conditional writes | PUT, completions and copies: `If-None-Match: *`, or `If-Match` with tags; deletions: `If-Match`, \
@@ -141,19 +141,6 @@ fn operations_table() -> String {
         writeln!(table, "| {} | {} | {} | {verbs} |", served.entry.name, actions(served), file(served)).unwrap();
     }
     table
-}
-
-/// Compares a page with what stands in the tree, or writes it there.
-fn check(path: &str, page: impl FnOnce(&str) -> String) {
-    let file = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
-    let found = std::fs::read_to_string(&file).unwrap_or_default();
-    let page = page(&found);
-    if std::env::var_os("COURONNE_WRITE_DOCS").is_some() {
-        std::fs::write(&file, page).unwrap();
-        return;
-    }
-    let command = "COURONNE_WRITE_DOCS=1 cargo nextest run --release -p couronne-gateway documents";
-    assert!(found == page, "{path} is not what the table says; `{command}` writes it");
 }
 
 #[test]

@@ -81,7 +81,7 @@ async fn a_key_is_disabled_enabled_rotated_and_runs_out() {
     let narrow = identity.create_key(&account, KeyOwner::User("eve"), None, narrow).await.ok().unwrap();
     let narrower = identity.rotate_key(&account, KeyOwner::Any, &narrow.access_key, 0).await.ok().unwrap();
     let session = caller(&identity, &narrower.access_key).await.caller.session.clone();
-    assert_eq!(&*session.unwrap().text, NOTHING, "it stays as narrow");
+    assert_eq!(&*session.unwrap()[0].text, NOTHING, "it stays as narrow");
     let keys = identity.list_keys(&account, KeyOwner::User("eve")).await.unwrap();
     let described = keys.iter().find(|key| key.access_key == narrower.access_key).unwrap();
     assert_eq!(&*described.description, "backup");

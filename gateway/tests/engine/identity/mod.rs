@@ -6,6 +6,7 @@ mod credentials;
 mod entities;
 mod policies;
 mod secrets;
+mod sessions;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,6 +12,7 @@
 //! key-used/<access key>                              KeyUsedRow
 //! member/<group id>/<user id>                        (nothing): lists the members of a group
 //! policy-use/<account id>/<policy id>/<entity id>    (nothing): lists where a policy is attached, or bounds
+//! oidc-provider/<account id>/<address>               OidcProviderRow
 //! ```
 //! Names in keys are in lower case: no two differ in case alone. An id is given once. What is named by a row counts only
 //! while the very row of that id is there and says the same: a name row whose entity is gone, or has another name by now,
@@ -26,12 +27,14 @@ mod forms;
 mod grants;
 mod key;
 mod named;
+mod provider;
 
 pub use account::{AccountRow, PublicAccessBlock};
 pub use forms::{ACCOUNT_NUMBER_DIGITS, is_account_id, is_account_number, is_unique_id};
 pub use grants::{ATTACHED_MAX, AttachedPolicy, GROUPS_MAX, Grants, InlinePolicy, TAGS_MAX, Tag, VERSIONS_MAX};
 pub use key::{KeyRow, KeyUsedRow};
 pub use named::{GroupRow, Named, PolicyRow, PolicyVersion, RoleRow, UserRow};
+pub use provider::OidcProviderRow;
 
 use bytes::Bytes;
 use couronne_base::codec::{self, Corrupt};
@@ -94,6 +97,11 @@ pub fn policy_use(account_id: &str, policy_id: &str, entity_id: &str) -> String 
     format!("policy-use/{account_id}/{policy_id}/{entity_id}")
 }
 
+/// The text of the key of the row of an OpenID Connect provider, by its address without the scheme.
+pub fn oidc_provider(account_id: &str, name: &str) -> String {
+    format!("oidc-provider/{account_id}/{name}")
+}
+
 /// Whether rows of this key, as it stands in a key of the cluster's own rows, are followed by gateways.
 pub fn is_followed(key: &[u8]) -> bool {
     FOLLOWED.iter().any(|kind| key.strip_prefix(kind.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'/')))
@@ -116,6 +124,7 @@ pub(super) fn check(kind: &str, rest: &str, value: &Bytes) -> Option<Result<bool
         "account-number" => codec::decode::<Box<str>>(value).map(|id| is_account_number(rest) && is_account_id(&id)),
         "key" => codec::decode::<KeyRow>(value).map(|row| row.is_sound()),
         "key-used" => codec::decode::<KeyUsedRow>(value).map(|_| true),
+        "oidc-provider" => codec::decode::<OidcProviderRow>(value).map(|row| row.is_sound()),
         "account-email" | "key-of" | "member" | "policy-use" => nothing(),
         _ => return None,
     })

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use couronne_base::fair::Holder;
+use couronne_base::network::Network;
 use tokio::io::AsyncWriteExt as _;
 
 use super::bodies::crc32;
@@ -122,6 +123,37 @@ async fn a_policy_allows_what_it_names_and_no_more() {
     ann.put_policy(&allow("s3:GetObjectVersion", "bkt/open/*")).await;
     assert_eq!(ann.send("GET", "/bkt/open/a?versionId=null").await, done(200));
     assert_eq!(ann.send("GET", "/bkt/open/a").await, denied());
+}
+
+/// The tests ask from 127.0.0.1, without TLS.
+#[tokio::test]
+async fn a_policy_asks_whence_a_request_comes() {
+    const BY_PROXY: [(&str, &str); 2] = [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-proto", "https")];
+    let only_from = |network: &str| {
+        let condition = format!(
+            r#""Condition":{{"IpAddress":{{"aws:SourceIp":"{network}"}},"Bool":{{"aws:SecureTransport":"{}"}}}}"#,
+            network != "127.0.0.0/8"
+        );
+        allow("s3:GetObject", "bkt/*").replace('}', &format!(",{condition}}}"))
+    };
+    for (trusted, from_itself, from_client) in [("127.0.0.0/8", 403, 200), ("10.0.0.0/8", 200, 403)] {
+        let settings =
+            ServerSettings { trusted_proxies: vec![Network::parse(trusted).unwrap()], ..ServerSettings::default() };
+        let server = S3Server::without_bucket(settings, FrontSettings::default(), S3::default()).await;
+        server.world.bucket("bkt", "acme").await;
+        server.put("k", "hello").await;
+        let ann = Ann::new(&server).await;
+        let mut by_proxy = ann.ask("GET", "/bkt/k");
+        for (name, value) in BY_PROXY {
+            by_proxy = by_proxy.header(name, value);
+        }
+        ann.put_policy(&only_from("127.0.0.0/8")).await;
+        assert_eq!(ann.answer(&by_proxy).await.0, from_itself, "{trusted}");
+        assert_eq!(ann.send("GET", "/bkt/k").await, done(200), "{trusted}");
+        ann.put_policy(&only_from("203.0.113.0/24")).await;
+        assert_eq!(ann.answer(&by_proxy).await.0, from_client, "{trusted}");
+        assert_eq!(ann.send("GET", "/bkt/k").await, denied(), "{trusted}");
+    }
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! JSON, read strictly: a key that stands twice in an object is an error, since two readers may take different ones.
 //!
-//! Must not know: policies.
+//! Must not know: what a document is about.
 
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// A value. Numbers and truth values are kept as text, which is what policies compare.
+/// A value. Numbers are kept as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     Number(String),
@@ -17,13 +17,32 @@ pub(super) enum Json {
     Object(Vec<(String, Json)>),
 }
 
+impl Json {
+    /// Whether it is an object.
+    pub(crate) const fn is_object(&self) -> bool {
+        matches!(self, Self::Object(_))
+    }
+
+    /// The member of this name, if it is an object and has one.
+    pub(crate) fn member(&self, name: &str) -> Option<&Self> {
+        let Self::Object(members) = self else { return None };
+        members.iter().find(|(of, _)| of == name).map(|(_, value)| value)
+    }
+
+    /// The text, if it is one.
+    pub(crate) fn text(&self) -> Option<&str> {
+        let Self::Text(text) = self else { return None };
+        Some(text)
+    }
+}
+
 /// Reads a document.
-pub(super) fn parse(text: &str) -> Option<Json> {
+pub(crate) fn parse(text: &str) -> Option<Json> {
     serde_json::from_str(text).ok()
 }
 
 /// How many bytes a document has without the white space between its tokens.
-pub(super) fn bytes_between_spaces(document: &str) -> usize {
+pub(crate) fn bytes_between_spaces(document: &str) -> usize {
     let (mut in_text, mut escaped, mut bytes) = (false, false, 0);
     for byte in document.bytes() {
         if in_text || !byte.is_ascii_whitespace() {

@@ -1,36 +1,47 @@
 //! The canonical request: what a signature covers.
 //!
-//! Promises: covers the same path and query that routing and storage use, encoded once; the path is not
-//! normalised. Every `x-amz-*` header that was sent is covered, or the request is refused:
-//! an unsigned one would let the holder of a URL turn a PUT into a copy of what its signer may read.
-//! Must not know: keys.
+//! Promises: covers the same query that routing and storage use, encoded once. Which headers that matter were sent and not
+//! signed is told ([`unsigned_headers`]): an unsigned one would let the holder of a URL turn a PUT into a copy of what its
+//! signer may read.
+//! Must not know: keys, how a face writes the path.
 //!
-//! Source: "Signature Calculations for the Authorization Header", Amazon S3 API Reference.
+//! Source: "Create a signed AWS API request", AWS IAM User Guide.
 
 use std::fmt::Write as _;
 
+use http::HeaderName;
 use http::header::HOST;
 
-use super::signed_request::{SignatureLocation, V4};
-use crate::s3::address::Request;
-use crate::s3::error::{Code, Result, S3Error};
+use super::{SignatureLocation, V4};
+use crate::front::RequestHead;
 
-/// The ways in which senders write the path that they sign: as AWS defines it, from the decoded path;
-/// and as they sent it, where that differs. Either names one path only.
-pub(super) fn paths(request: &Request) -> impl Iterator<Item = String> {
-    let defined = encode(&request.path, true);
-    let sent = (request.raw_path != defined).then(|| request.raw_path.clone());
-    std::iter::once(defined).chain(sent)
+/// A request as it was sent.
+pub trait SentRequest {
+    /// Its head.
+    fn head(&self) -> &RequestHead;
+
+    /// Whether the head's header of this name was sent as one.
+    fn was_sent(&self, name: &str) -> bool;
 }
 
-/// The canonical request with this path.
-pub(super) fn text(request: &Request, path: &str, signed: &V4, payload: &str) -> Vec<u8> {
+impl SentRequest for RequestHead {
+    fn head(&self) -> &RequestHead {
+        self
+    }
+
+    fn was_sent(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+}
+
+/// The canonical request with this path; `payload` is its last line.
+pub fn text(request: &impl SentRequest, path: &str, signed: &V4, payload: &str) -> Vec<u8> {
     let mut text = Vec::with_capacity(1024);
-    text.extend_from_slice(request.method.as_str().as_bytes());
+    text.extend_from_slice(request.head().method.as_str().as_bytes());
     text.push(b'\n');
     text.extend_from_slice(path.as_bytes());
     text.push(b'\n');
-    text.extend_from_slice(query(request, signed.place).as_bytes());
+    text.extend_from_slice(query(request.head(), signed.place).as_bytes());
     text.push(b'\n');
     for name in &signed.signed_headers {
         text.extend_from_slice(name.as_bytes());
@@ -45,23 +56,20 @@ pub(super) fn text(request: &Request, path: &str, signed: &V4, payload: &str) ->
     text
 }
 
-/// Refuses a request of which a header that matters is not signed.
-pub(super) fn check_coverage(request: &Request, signed: &V4) -> Result<()> {
-    let signed = |name: &str| signed.signed_headers.binary_search_by(|signed| signed.as_str().cmp(name)).is_ok();
-    let mut unsigned: Vec<_> =
-        request.sent_names().filter(|name| name.starts_with("x-amz-") && !signed(name)).collect();
-    if !signed(HOST.as_str()) {
+/// The headers that matter and are not signed: the host, and every `x-amz-*` header that was sent.
+pub fn unsigned_headers<'r>(request: &'r impl SentRequest, signed: &V4) -> Vec<&'r str> {
+    let is_signed = |name: &str| signed.signed_headers.binary_search_by(|signed| signed.as_str().cmp(name)).is_ok();
+    let names = request.head().headers.keys().map(HeaderName::as_str);
+    let amz = names.filter(|name| name.starts_with("x-amz-") && request.was_sent(name));
+    let mut unsigned: Vec<_> = amz.filter(|name| !is_signed(name)).collect();
+    if !is_signed(HOST.as_str()) {
         unsigned.push(HOST.as_str());
     }
-    if unsigned.is_empty() {
-        return Ok(());
-    }
-    let message = "There were headers present in the request which were not signed";
-    Err(S3Error::with_message(Code::AccessDenied, message).detail("HeadersNotSigned", unsigned.join(", ")))
+    unsigned
 }
 
 /// Names and values encoded, sorted by name, then value. A presigned URL's own signature is left out.
-fn query(request: &Request, place: SignatureLocation) -> String {
+fn query(request: &RequestHead, place: SignatureLocation) -> String {
     let presigned = matches!(place, SignatureLocation::Query { .. });
     let covered = request.query.iter().filter(|(name, _)| !(presigned && *name == "X-Amz-Signature"));
     let mut pairs: Vec<_> =
@@ -81,15 +89,15 @@ fn query(request: &Request, place: SignatureLocation) -> String {
 
 /// The values of one name joined by commas, each trimmed, runs of white space inside made one space. A header that was not
 /// sent counts as empty: some clients sign names of headers that they leave out.
-fn header_value(request: &Request, name: &str, text: &mut Vec<u8>) {
+fn header_value(request: &impl SentRequest, name: &str, text: &mut Vec<u8>) {
     if name == HOST.as_str() {
-        text.extend_from_slice(request.host.as_bytes());
+        text.extend_from_slice(request.head().host.as_bytes());
         return;
     }
     if !request.was_sent(name) {
         return;
     }
-    let mut values = request.headers.get_all(name).iter().peekable();
+    let mut values = request.head().headers.get_all(name).iter().peekable();
     while let Some(value) = values.next() {
         let mut words = value.as_bytes().split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
         if let Some(first) = words.next() {
@@ -106,7 +114,7 @@ fn header_value(request: &Request, name: &str, text: &mut Vec<u8>) {
 }
 
 /// Percent-encodes all but unreserved characters, and slashes where they may stay.
-fn encode(bytes: &[u8], keep_slashes: bool) -> String {
+pub fn encode(bytes: &[u8], keep_slashes: bool) -> String {
     let mut text = String::with_capacity(bytes.len());
     for byte in bytes {
         match byte {

@@ -1,0 +1,116 @@
+//! IAM and STS as a face of the front.
+//!
+//! Must not know: single operations, how signatures are computed.
+
+use bytes::Bytes;
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue};
+
+use super::auth;
+use super::error::QueryError;
+use super::execute::Execute;
+use super::operation::Operation;
+use super::service::{Iam, QueryRequest};
+use crate::engine::{BodyError, Bucket, Expected};
+use crate::front::body::Framing;
+use crate::front::face::{BodyDecoder, DecoderStep, Verified};
+use crate::front::pipeline::{Authenticated, carry_out};
+use crate::front::request::Query;
+use crate::front::resources::BucketRole;
+use crate::front::trace::Trace;
+use crate::front::{
+    BodyUse, Face, FaceOperation, FrontError, Gateway, Need, Rejection, RequestHead, RequestId, Response,
+};
+
+/// The longest form, in bytes: a policy of 10,240 characters, and what stands with it, percent-encoded.
+const FORM_BYTES_MAX: usize = 128 << 10;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+
+impl FaceOperation for Operation {
+    fn name(self) -> &'static str {
+        Self::name(self)
+    }
+}
+
+/// Forms have no framing of their own.
+pub struct Unframed(());
+
+impl BodyDecoder for Unframed {
+    fn step(&mut self, _: &mut Bytes) -> Result<DecoderStep, BodyError> {
+        Ok(DecoderStep::End)
+    }
+
+    fn finish(&mut self) -> Result<Option<Bytes>, BodyError> {
+        Ok(None)
+    }
+}
+
+impl Face for Iam {
+    type Operation = Operation;
+    type Request = QueryRequest;
+    type Payload = ();
+    type Decoder = Unframed;
+    type Error = QueryError;
+
+    const FORM_BYTES_MAX: usize = FORM_BYTES_MAX;
+
+    fn parse(&self, head: RequestHead) -> Result<QueryRequest, QueryError> {
+        let mut request = QueryRequest { head, form: Default::default(), body: Bytes::new() };
+        request.form.add(&request.head.query)?;
+        Ok(request)
+    }
+
+    fn take_form(&self, request: &mut QueryRequest, form: Bytes) -> Result<(), QueryError> {
+        let text = std::str::from_utf8(&form).map_err(|_| Rejection::MalformedTarget)?;
+        request.form.add(&Query::parse(text)?)?;
+        request.body = form;
+        Ok(())
+    }
+
+    fn route(&self, request: &QueryRequest) -> Result<Operation, QueryError> {
+        Operation::of(request)
+    }
+
+    async fn authenticate(gateway: &Gateway<Self>, request: &QueryRequest) -> Result<Verified<()>, QueryError> {
+        let verified = auth::authenticate(gateway, request).await;
+        verified.map_err(|error| error.of(auth::service(request)))
+    }
+
+    async fn dispatch(
+        gateway: &Gateway<Self>,
+        authenticated: Authenticated<Self>,
+        trace: &mut Trace,
+    ) -> Result<Response, FrontError<QueryError>> {
+        carry_out::<Execute>(gateway, authenticated, trace).await
+    }
+
+    fn check_bucket(&self, _: &QueryRequest, _: &Bucket, _: BucketRole) -> Result<(), QueryError> {
+        Ok(())
+    }
+
+    /// Nothing in buckets; of what it is on, which has to be found first, the operation is asked then (`execute.rs`).
+    fn needs<'a>(&self, _: &'a QueryRequest, _: Operation, _: BucketRole) -> Vec<Need<'a>> {
+        Vec::new()
+    }
+
+    fn told_of_absence(_: &QueryError) -> Option<Need<'static>> {
+        None
+    }
+
+    fn framing(
+        &self,
+        _: &QueryRequest,
+        (): (),
+        _: BodyUse,
+        sent_bytes: Option<u64>,
+    ) -> Result<Framing<Unframed>, QueryError> {
+        Ok(Framing { decoder: None, length: sent_bytes, expected: Expected::default() })
+    }
+
+    fn mark_answer(&self, headers: &mut HeaderMap, id: RequestId) {
+        if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+            headers.insert(REQUEST_ID, value);
+        }
+    }
+}
