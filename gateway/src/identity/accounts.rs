@@ -76,7 +76,8 @@ impl Identity {
         let mut accounts = Vec::new();
         for (id, _) in listed {
             let account = self.known_account(&id).await?;
-            let has_it = |account: &Account| account.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(email));
+            let has_it =
+                |account: &Account| account.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(email));
             accounts.extend(account.filter(has_it));
             if accounts.len() > 1 {
                 break;

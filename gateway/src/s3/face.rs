@@ -53,11 +53,7 @@ pub enum NewBuckets {
 
 impl Default for S3 {
     fn default() -> Self {
-        Self {
-            base_domains: Vec::new(),
-            regions: vec![FIRST_REGION.to_owned()],
-            new_buckets: NewBuckets::default(),
-        }
+        Self { base_domains: Vec::new(), regions: vec![FIRST_REGION.to_owned()], new_buckets: NewBuckets::default() }
     }
 }
 

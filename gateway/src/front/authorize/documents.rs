@@ -83,11 +83,7 @@ pub struct GuardedBucket<'a> {
 
 impl<'a> GuardedBucket<'a> {
     /// Finds it for a caller. The owner's account is the caller's, or may come from memory.
-    pub async fn find(
-        identity: &Identity,
-        caller: &'a Credential,
-        bucket: &'a Bucket,
-    ) -> Result<Self, IdentityError> {
+    pub async fn find(identity: &Identity, caller: &'a Credential, bucket: &'a Bucket) -> Result<Self, IdentityError> {
         let owner = match caller.account() {
             own if own.id == bucket.entry.account => Some(Cow::Borrowed(own)),
             _ => identity.known_account(&bucket.entry.account).await?.map(Cow::Owned),
@@ -122,7 +118,11 @@ impl<'a> GuardedBucket<'a> {
 
 /// The public access block of an account, as the decision has it.
 pub fn account_block(block: &identity::PublicAccessBlock) -> PublicAccessBlock {
-    let identity::PublicAccessBlock { block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets } =
-        *block;
+    let identity::PublicAccessBlock {
+        block_public_acls,
+        ignore_public_acls,
+        block_public_policy,
+        restrict_public_buckets,
+    } = *block;
     PublicAccessBlock { block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets }
 }

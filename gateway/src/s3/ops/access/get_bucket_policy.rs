@@ -14,7 +14,6 @@ use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
 
-
 /// It has no parameters.
 pub(crate) struct GetBucketPolicy;
 

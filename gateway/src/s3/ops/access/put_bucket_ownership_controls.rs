@@ -48,7 +48,11 @@ impl Handler for PutBucketOwnershipControls {
         let commit = move |now: Authorized<Self>| async move {
             check_acl(now.resources(), ownership)?;
             let bucket = now.resources();
-            gateway.engine.put_document(bucket, BucketDocument::OwnershipControls, Some(encoded.clone())).await.map_err(FrontError::from)
+            gateway
+                .engine
+                .put_document(bucket, BucketDocument::OwnershipControls, Some(encoded.clone()))
+                .await
+                .map_err(FrontError::from)
         };
         authorized.commit(gateway, commit).await?;
         Ok(Response::ok())

@@ -11,9 +11,9 @@
 
 use crate::access::policy::{Policy, PolicyKind};
 use crate::engine::BucketDocument;
-use crate::identity::IdentityError;
 use crate::front::resources::InBucket;
 use crate::front::{Authorized, Body, BodyUse, FrontError, Gateway, Handler, Response};
+use crate::identity::IdentityError;
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
@@ -50,7 +50,11 @@ impl Handler for PutBucketPolicy {
                 return Err(Code::AccessDenied.into());
             }
             let bucket = now.resources();
-            gateway.engine.put_document(bucket, BucketDocument::Policy, Some(encoded.clone())).await.map_err(FrontError::from)
+            gateway
+                .engine
+                .put_document(bucket, BucketDocument::Policy, Some(encoded.clone()))
+                .await
+                .map_err(FrontError::from)
         };
         authorized.commit(gateway, commit).await?;
         Ok(Response::no_content())

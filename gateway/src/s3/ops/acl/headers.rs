@@ -24,9 +24,9 @@ const GRANTS: [(&str, Permission); 5] = [
 pub fn of_headers(headers: &HeaderMap) -> Result<Option<AskedAcl>> {
     let canned = match header_text(headers, CANNED)? {
         None => None,
-        Some(name) => Some(
-            CannedAcl::parse(name).ok_or_else(|| S3Error::invalid_argument("Invalid canned ACL", CANNED, name))?,
-        ),
+        Some(name) => {
+            Some(CannedAcl::parse(name).ok_or_else(|| S3Error::invalid_argument("Invalid canned ACL", CANNED, name))?)
+        }
     };
     let unknown = |name: &&str| name.starts_with(PREFIX) && !GRANTS.iter().any(|(known, _)| known == name);
     if let Some(name) = headers.keys().map(HeaderName::as_str).find(unknown) {
@@ -50,12 +50,7 @@ pub fn of_headers(headers: &HeaderMap) -> Result<Option<AskedAcl>> {
 }
 
 /// `id="...", emailAddress="...", uri="..."`, each as often as wanted; the quotes may be left out.
-fn read_grantees(
-    header: &'static str,
-    text: &str,
-    permission: Permission,
-    grants: &mut Vec<AskedGrant>,
-) -> Result<()> {
+fn read_grantees(header: &'static str, text: &str, permission: Permission, grants: &mut Vec<AskedGrant>) -> Result<()> {
     let invalid = |message: &'static str| S3Error::invalid_argument(message, header, text);
     for grantee in text.split(',') {
         let (kind, value) = grantee.trim().split_once('=').ok_or_else(|| invalid("Argument format not recognized"))?;

@@ -78,7 +78,8 @@ impl Handler for ListBuckets {
         let region = gateway.face.region();
         // All buckets are in this cluster's one region.
         let elsewhere = asked_region.as_deref().is_some_and(|asked| asked != region);
-        let mut page = if elsewhere { engine::BucketPage::default() } else { gateway.engine.list_buckets(list).await? };
+        let mut page =
+            if elsewhere { engine::BucketPage::default() } else { gateway.engine.list_buckets(list).await? };
         let next = page.buckets.last().filter(|_| page.truncated).map(|last| last.name.clone());
         let need = Need { action: "s3:ListAllMyBuckets", on: NeededOn::AllBuckets };
         if !authorized.may_in_account(gateway, need).await? {

@@ -10,7 +10,7 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result, S3Error};
 use crate::s3::face::S3;
-use crate::s3::ops::listing::{empty_page, next_after, owners_in, ListParameters};
+use crate::s3::ops::listing::{ListParameters, empty_page, next_after, owners_in};
 use crate::s3::ops::owner::owners_of;
 use crate::s3::wire::xml::Writer;
 

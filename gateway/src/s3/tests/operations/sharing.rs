@@ -433,7 +433,8 @@ async fn an_object_belongs_to_its_writer_or_to_the_bucket_as_its_owner_says() {
     };
     let owner = async |key: &str| {
         let shown = server.send(&server.ask_by(By::Other, "GET", &format!("/bkt/{key}?acl"))).await;
-        let shown = if shown.status == 200 { shown } else { server.send(&server.ask("GET", &format!("/bkt/{key}?acl"))).await };
+        let shown =
+            if shown.status == 200 { shown } else { server.send(&server.ask("GET", &format!("/bkt/{key}?acl"))).await };
         shown.between("<Owner><ID>", "</ID>").to_owned()
     };
     assert_eq!(server.send(&put("a", "")).await.status, 200);
@@ -446,7 +447,11 @@ async fn an_object_belongs_to_its_writer_or_to_the_bucket_as_its_owner_says() {
     server.set("/bkt?ownershipControls", &ownership("BucketOwnerPreferred")).await;
     assert_eq!(server.send(&put("c", "")).await.status, 200);
     assert_eq!(owner("c").await, *other);
-    assert_eq!(server.send_by(By::Other, "DELETE", "/bkt/c").await, done(204), "it may write, and the object is its own");
+    assert_eq!(
+        server.send_by(By::Other, "DELETE", "/bkt/c").await,
+        done(204),
+        "it may write, and the object is its own"
+    );
     let enforced = server.document_by(By::Owner, "/bkt?ownershipControls", &ownership("BucketOwnerEnforced")).await;
     assert_eq!(enforced, refused("InvalidBucketAclWithObjectOwnership"));
     assert_eq!(server.send(&server.ask("PUT", "/bkt?acl").header("x-amz-acl", "private")).await.status, 200);
