@@ -23,7 +23,9 @@ use crate::front::face::Verified;
 use crate::front::request::Query;
 use crate::front::{Gateway, Rejection};
 use crate::identity::oidc::{self, Provider, TokenError};
-use crate::identity::{CallerIdentity, CallerKind, Credential, CredentialSource, Secret, TokenFault};
+use crate::identity::{
+    CallerIdentity, CallerKind, Credential, CredentialSource, Secret, TokenFault, oidc_provider_name,
+};
 
 /// The one operation that is not signed.
 pub(super) const UNSIGNED: &str = "AssumeRoleWithWebIdentity";
@@ -188,9 +190,9 @@ async fn verify_web_identity(gateway: &Gateway<Iam>, request: &QueryRequest) -> 
     let number = arn::split(role).map(|[_, _, _, _, number, _]| number).ok_or_else(unknown)?;
     let account = gateway.identity.account_by_number(number).await.map_err(|_| unknown())?;
     let issuer = oidc::unverified_issuer(token).map_err(refused)?;
-    let name = issuer.strip_prefix("https://").ok_or_else(unknown)?.trim_end_matches('/');
-    let row = gateway.identity.oidc_provider(&account, name).await.map_err(|_| unknown())?;
-    let arn: Box<str> = account.arn("oidc-provider", "/", name).into();
+    let name: Box<str> = oidc_provider_name(&issuer).map_err(|_| unknown())?.into();
+    let row = gateway.identity.oidc_provider(&account, &name).await.map_err(|_| unknown())?;
+    let arn: Box<str> = account.arn("oidc-provider", "/", &name).into();
     let provider = Provider { account: account.id.clone(), issuer, client_ids: row.client_ids.to_vec() };
     let claims = verifier.verify(&provider, token).await.map_err(refused)?;
     let kind = CallerKind::WebIdentity { provider: arn.clone(), claims: Arc::new(claims) };

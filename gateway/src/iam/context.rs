@@ -38,7 +38,8 @@ impl ConditionContext for CallContext<'_> {
                 let asked = self.request.form.get("PermissionsBoundary").or(self.target.boundary.as_deref());
                 asked.map(KeyValues::one)
             }
-            name => self.of_web_identity(name).or_else(|| self.request.values(key)),
+            // A provider does not speak for keys that the request itself has.
+            name => self.request.values(key).or_else(|| self.of_web_identity(name)),
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::call::{Call, Done, Fault};
 use super::error::QueryError;
 use super::target::{CallTarget, On};
-use crate::identity::{Grants, IdentityError, Tag};
+use crate::identity::{Grants, IdentityError, Tag, oidc_provider_name};
 
 impl Call<'_> {
     /// Finds the resource.
@@ -37,7 +37,8 @@ impl Call<'_> {
             On::Provider => CallTarget::of_arn(self.need("OpenIDConnectProviderArn")?),
             On::NewProvider => {
                 let url = self.need("Url")?;
-                CallTarget::of_arn(account.arn("oidc-provider", "/", url.strip_prefix("https://").unwrap_or(url)))
+                // One that is none has no name, and none is made.
+                CallTarget::of_arn(account.arn("oidc-provider", "/", oidc_provider_name(url).unwrap_or(url)))
             }
             On::Providers => all("oidc-provider"),
         })

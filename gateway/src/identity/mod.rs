@@ -51,7 +51,7 @@ use keys::{Lookups, UsedKeys};
 pub use managed::{ADMINISTRATOR_ACCESS, managed_policies, managed_policy_arn};
 pub use names::random_key;
 pub use policies::NewPolicy;
-pub use providers::NewOidcProvider;
+pub use providers::{NewOidcProvider, oidc_provider_name};
 pub use roles::{NewRole, RoleChange};
 use rows::{CacheBounds, IdentityRows};
 pub use seal::Secret;

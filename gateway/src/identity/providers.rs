@@ -32,11 +32,13 @@ pub struct NewOidcProvider {
     pub tags: Vec<Tag>,
 }
 
-/// What a provider's row is called by in ARNs and trust policies: its address without the scheme.
-fn provider_name(url: &str) -> Result<&str, IdentityError> {
-    let name = url.strip_prefix("https://").unwrap_or_default().trim_end_matches('/');
+/// What a provider is called by in ARNs, trust policies and rows: its address without the scheme and without one slash at the
+/// end. No more than two addresses have the same name: each is asked for keys of its own.
+pub fn oidc_provider_name(url: &str) -> Result<&str, IdentityError> {
+    let name = url.strip_prefix("https://").unwrap_or_default();
+    let name = name.strip_suffix('/').unwrap_or(name);
     let plain = name.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#@".contains(&byte));
-    if name.is_empty() || url.len() > URL_BYTES_MAX || !plain {
+    if name.is_empty() || name.ends_with('/') || url.len() > URL_BYTES_MAX || !plain {
         return Err(IdentityError::Invalid(
             "the address of a provider is https://HOST/PATH, up to 255 characters long",
         ));
@@ -52,7 +54,7 @@ impl Identity {
         new: NewOidcProvider,
     ) -> Result<Box<str>, IdentityError> {
         let NewOidcProvider { url, client_ids, thumbprints, tags } = new;
-        let name = provider_name(&url)?;
+        let name = oidc_provider_name(&url)?;
         let row = OidcProviderRow { client_ids, thumbprints, tags, created: self.now() };
         check_provider(&row)?;
         if self.list_oidc_providers(account).await?.len() >= PROVIDERS_MAX {

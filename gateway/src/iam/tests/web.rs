@@ -30,7 +30,7 @@ fn trust(number: &str, subject: &str) -> String {
 
 #[tokio::test]
 async fn a_user_of_a_provider_takes_the_role_that_trusts_it() {
-    let Fixture { verifier, .. } = Fixture::new();
+    let Fixture { verifier, web, .. } = Fixture::new();
     let mut world = World::new().await;
     world.identity = world.identity.with_verifier(Arc::new(verifier));
     let server = IamServer::of(world).await;
@@ -70,9 +70,40 @@ async fn a_user_of_a_provider_takes_the_role_that_trusts_it() {
         let answer = take_role(&server, &role("mine"), &PAIRS.token("RS256", &claims)).await;
         assert_eq!(answer.error(), expected, "{claims}");
     }
+    // Names that are the provider's but for slashes have nobody ask it.
+    let asked = web.fetches();
+    for slashes in 2..5 {
+        let claims = CLAIMS.replace(ISSUER, &format!("{ISSUER}{}", "/".repeat(slashes)));
+        let answer = take_role(&server, &role("mine"), &PAIRS.token("RS256", &claims)).await;
+        assert_eq!(answer.error(), (400, "InvalidIdentityToken"), "{claims}");
+    }
+    assert_eq!(web.fetches(), asked);
     let mut forged = token.into_bytes();
     let at = forged.len() - 9;
     forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
     let forged = take_role(&server, &role("mine"), std::str::from_utf8(&forged).unwrap()).await;
     assert_eq!(forged.error(), (400, "InvalidIdentityToken"));
+}
+
+/// A denial names a provider as its ARN does, however its address is written.
+#[tokio::test]
+async fn a_denied_provider_is_denied_with_a_slash_at_its_end() {
+    let server = IamServer::new().await;
+    let (account, keys) = (server.account().await, server.user("ann").await);
+    let denied = account.arn("oidc-provider", "/", "idp.example");
+    let document = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"iam:*","Resource":"*"}},
+        {{"Effect":"Deny","Action":"iam:CreateOpenIDConnectProvider","Resource":"{denied}"}}]}}"#
+    );
+    let identity = &server.world.identity;
+    identity.put_inline_policy(&account, PolicyTarget::User("ann"), "own", document.into()).await.unwrap();
+    for (url, expected) in [
+        ("https://idp.example", (403, "AccessDenied")),
+        ("https://idp.example/", (403, "AccessDenied")),
+        ("https://idp.example//", (400, "ValidationError")),
+        ("https://other.example/", (200, "")),
+    ] {
+        let made = server.ask("iam", "CreateOpenIDConnectProvider").with("Url", url).of(&keys);
+        assert_eq!(server.send(&made).await.error(), expected, "{url}");
+    }
 }
