@@ -51,6 +51,7 @@ fn request(env: &Env, bucket: BucketId, rules_version: u64, key: &str, command: 
         rules_version,
         key: ObjectKey::new(key.to_owned()).unwrap(),
         command,
+        seen: None,
         is_repeat: false,
     }
 }

@@ -34,6 +34,7 @@ fn request(number: u64, key: String, rules_version: u64, command: Command) -> Co
         rules_version,
         key: ObjectKey::new(key).unwrap(),
         command,
+        seen: None,
         is_repeat: false,
     }
 }

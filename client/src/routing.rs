@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use couronne_base::env::Env;
 use couronne_cluster::RangeDescriptor;
-use couronne_metadata::command::{Command, CommandRequest, Outcome};
+use couronne_metadata::command::{Command, CommandRequest, Outcome, SeenVersion};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey};
 use couronne_metadata::query::{Answer, Query};
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
@@ -53,11 +53,13 @@ pub struct BucketView {
     pub id: BucketId,
     /// The version of its rules.
     pub rules_version: u64,
+    /// The version of the key that the caller's decision saw, if it hung on one.
+    pub seen: Option<SeenVersion>,
 }
 
 impl BucketView {
     /// The cluster's own rows.
-    pub const SYSTEM: Self = Self { id: BucketId::SYSTEM, rules_version: 0 };
+    pub const SYSTEM: Self = Self { id: BucketId::SYSTEM, rules_version: 0, seen: None };
 }
 
 /// Which range a request is for, whatever that range is at the time.
@@ -151,6 +153,7 @@ impl Router {
             rules_version: bucket.rules_version,
             key: key.clone(),
             command,
+            seen: bucket.seen,
             is_repeat: false,
         };
         let attempt =

@@ -43,6 +43,7 @@ fn request(number: u64, command: Command) -> CommandRequest {
         rules_version: if number == 0 { 0 } else { 1 },
         key: ObjectKey::new(format!("some/folder/object-{number:09}")).unwrap(),
         command,
+        seen: None,
         is_repeat: false,
     }
 }

@@ -10,8 +10,8 @@ use thiserror::Error;
 use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
 use crate::latch::{LatchKey, LatchMode};
 use crate::record::{
-    Attributes, BlobRef, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, RepairRecord, Retention,
-    VersionRecord,
+    Attributes, BlobRef, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Etag, ObjectRecord, RepairRecord,
+    Retention, VersionRecord,
 };
 use crate::store_scrub::StoreScrub;
 
@@ -30,6 +30,8 @@ pub struct CommandRequest {
     pub key: ObjectKey,
     /// The change.
     pub command: Command,
+    /// The version that the gateway's decision saw, if it hung on one.
+    pub seen: Option<SeenVersion>,
     /// Whether an attempt before this one went unanswered and may arrive yet: whatever is answered is
     /// then kept, also that nothing was changed, so that it gets the same.
     pub is_repeat: bool,
@@ -44,6 +46,23 @@ impl CommandRequest {
         latches.extend(kind.rules.map(|mode| (LatchKey::Rules(self.bucket), mode)));
         latches.push((LatchKey::Key(self.bucket, self.key.clone()), LatchMode::Exclusive));
         latches
+    }
+}
+
+/// A version of the request's key as a decision saw it: what was allowed because of its tags, owner or access control list
+/// is allowed of this one alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenVersion {
+    /// The version that was looked for; `None` is the current one.
+    pub version: Option<VersionId>,
+    /// The ordinal of what was found, and the revision of its tags and list; `None`: no object was there.
+    pub found: Option<(Ordinal, u32)>,
+}
+
+impl SeenVersion {
+    /// Whether a record is what was seen; `None` is that no object is there.
+    pub fn is(&self, record: Option<&ObjectRecord>) -> bool {
+        self.found == record.map(|record| (record.ordinal, record.attributes.revision))
     }
 }
 
@@ -328,6 +347,8 @@ impl Command {
 pub enum AttributeChange {
     /// Replaces the tags.
     Tags(Vec<(Box<str>, Box<str>)>),
+    /// Replaces the access control list.
+    Acl(Option<Bytes>),
     /// Sets or lifts retention.
     Retention(Option<Retention>),
     /// Sets or lifts the legal hold.
@@ -419,7 +440,8 @@ pub enum Refusal {
     },
     /// A lock forbids it.
     Locked,
-    /// The gateway knew other rules of the bucket: it has to resolve and authorize again.
+    /// The gateway knew other rules of the bucket, or decided by another version of the object: it has to resolve and
+    /// authorize again.
     StaleRules,
     /// The bucket is not in this range, or not live.
     NoSuchBucket,

@@ -149,8 +149,14 @@ pub struct Attributes {
     pub metadata: Vec<Pair>,
     /// Tags.
     pub tags: Vec<(Box<str>, Box<str>)>,
-    /// The canonical id of the account that wrote it.
+    /// The canonical id of the account that owns the object.
     pub owner: Box<str>,
+    /// The principal that wrote it: a user's unique id, or the canonical id of the account whose root did.
+    pub writer: Box<str>,
+    /// The access control list, as the gateway encoded it; `None`: the owner alone has rights by it.
+    pub acl: Option<Bytes>,
+    /// How often tags or list were changed: whoever decided by them says by which.
+    pub revision: u32,
     /// Retention, if locked.
     pub retention: Option<Retention>,
     /// Legal hold.

@@ -195,6 +195,7 @@ fn request(command: Command) -> CommandRequest {
         rules_version: 0,
         key: ObjectKey::new("key").unwrap(),
         command,
+        seen: None,
         is_repeat: false,
     }
 }

@@ -112,6 +112,7 @@ fn request(command: Command) -> CommandRequest {
         rules_version: 2,
         key: ObjectKey::new("key").unwrap(),
         command,
+        seen: None,
         is_repeat: false,
     }
 }

@@ -19,6 +19,11 @@ impl Holder {
         Self(Arc::new(std::array::from_fn(|_| names.next().unwrap_or_default())))
     }
 
+    /// Whether it has no name at all.
+    pub fn is_nobody(&self) -> bool {
+        self.0.iter().all(|name| name.is_empty())
+    }
+
     /// Its names, the outermost first.
     pub fn levels(&self) -> &[Arc<str>; LEVELS] {
         &self.0

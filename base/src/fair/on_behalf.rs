@@ -43,9 +43,15 @@ impl OnBehalf {
         let _said_before = self.inner.set(inner);
     }
 
-    /// The holder that begins with these names, and ends with those of the caller.
+    /// The holder that begins with these names, and ends with those of the caller. What is taken for a caller that stays
+    /// unknown counts for its peer alone, whatever it is taken of.
     pub fn holder<N: Into<Arc<str>>>(&self, outer: impl IntoIterator<Item = N>) -> Holder {
-        let inner = self.inner.get().into_iter().flatten().map(Arc::clone);
-        Holder::new(outer.into_iter().map(Into::into).chain(inner))
+        match self.inner.get() {
+            None if !self.peer.is_nobody() => self.peer.clone(),
+            inner => {
+                let inner = inner.into_iter().flatten().map(Arc::clone);
+                Holder::new(outer.into_iter().map(Into::into).chain(inner))
+            }
+        }
     }
 }

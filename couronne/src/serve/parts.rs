@@ -14,7 +14,7 @@ use couronne_gateway::iam::{self, Iam};
 use couronne_gateway::identity::oidc::Verifier;
 use couronne_gateway::identity::{Identity, IdentitySettings};
 use couronne_gateway::metrics::Metrics;
-use couronne_gateway::s3::S3;
+use couronne_gateway::s3::{self, S3};
 use couronne_metadata::evaluate;
 use couronne_outbound::{Outbound, OutboundSettings};
 use couronne_storage_node::consensus::ConsensusSettings;
@@ -26,7 +26,7 @@ use super::descriptors::Descriptors;
 use crate::folder::DataFolder;
 use crate::folder::secrets::SharedSecrets;
 use crate::roots;
-use crate::settings::{AdminSettings, OutboundConfig, Reads, S3Settings, Settings};
+use crate::settings::{AdminSettings, NewBuckets, OutboundConfig, Reads, S3Settings, Settings};
 
 /// A node's settings, with the keys of the cluster that its data folders keep. Of several, each replica keeps its own time.
 pub(super) fn node_settings(
@@ -86,7 +86,11 @@ pub(super) fn gateway(
     let identity = Identity::new(engine.clone(), secrets, identity_settings)?.with_verifier(Arc::new(verifier));
     let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?);
     let base_domains = settings.s3.base_domains.iter().map(|domain| domain.to_lowercase()).collect();
-    let face = S3 { base_domains, regions: vec![settings.s3.region.clone()] };
+    let new_buckets = match settings.s3.new_buckets {
+        NewBuckets::Closed => s3::NewBuckets::Closed,
+        NewBuckets::Open => s3::NewBuckets::Open,
+    };
+    let face = S3 { base_domains, regions: vec![settings.s3.region.clone()], new_buckets };
     let settings = FrontSettings {
         body_stall_ms: limits.body_stall_ms,
         bytes_per_s_min: limits.client_bytes_per_s_min,

@@ -107,6 +107,8 @@ settings! {
         region: String = "us-east-1".to_owned(),
         /// Domains below which a host name is a bucket's (virtual-host style), as `s3.example.org`.
         base_domains: Vec<String> = Vec::new(),
+        /// How new buckets are shared, where their creation does not say: `closed` as S3 makes them (their owner owns all objects, ACLs do not count, public access is blocked) or `open` as S3 made them before April 2023 (objects belong to the account that writes them, ACLs count, nothing is blocked), for applications that expect that.
+        new_buckets: NewBuckets = NewBuckets::Closed,
         /// Networks of proxies that are trusted to name their clients, as `10.0.0.0/8`: of their requests `X-Forwarded-For`
         /// tells the client's address to `aws:SourceIp` and `X-Forwarded-Proto` to `aws:SecureTransport`, from anybody
         /// else they count for nothing. A proxy has to add to the first and to set the second.
@@ -308,6 +310,16 @@ pub(crate) enum Reads {
     Lease,
     /// By asking a quorum.
     Quorum,
+}
+
+/// How new buckets are shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NewBuckets {
+    /// As S3 makes them.
+    Closed,
+    /// As S3 made them before April 2023.
+    Open,
 }
 
 /// How a log line is written.

@@ -106,11 +106,7 @@ fn is_about_the_policy(action: &str) -> bool {
 }
 
 fn is_restricted(bucket: &BucketFacts<'_>) -> bool {
-    let is_public = |policy: AttachedPolicy<'_>| match policy.policy {
-        StoredPolicy::Readable(policy) => policy.is_public(),
-        StoredPolicy::Unreadable => true,
-    };
-    bucket.block.restrict_public_buckets && bucket.policy.is_some_and(is_public)
+    bucket.block.restrict_public_buckets && bucket.policy.is_some_and(|attached| attached.policy.is_public())
 }
 
 /// The account that owns the object, where that decides: ACLs count, the object exists, and the action is on the object
@@ -127,9 +123,10 @@ fn owner_of_object<'a>(asked: &Asked<'_, 'a>, bucket: &BucketFacts<'a>) -> Optio
     }
 }
 
-fn is_on_place(action: &str) -> bool {
+/// Whether an action, by its name in any case, is on an object's place in its bucket and not on the object itself.
+pub fn is_on_place(action: &str) -> bool {
     matches!(
-        action,
+        &*action.to_ascii_lowercase(),
         "s3:putobject"
             | "s3:deleteobject"
             | "s3:deleteobjectversion"

@@ -13,6 +13,7 @@ mod asked;
 mod condition;
 pub mod context;
 mod decision;
+mod encoding;
 pub mod key;
 mod ownership;
 mod pattern;
@@ -27,7 +28,7 @@ mod tests;
 
 pub use asked::ObjectNeeds;
 pub use condition::ConditionFault;
-pub use decision::{Decision, decide};
+pub use decision::{Decision, decide, is_on_place};
 pub use ownership::ObjectOwnership;
 pub use public_access::PublicAccessBlock;
 pub use question::{AttachedPolicy, BucketFacts, ObjectFacts, Question, Resource, Rights, TargetFacts};

@@ -14,6 +14,22 @@ pub enum ObjectOwnership {
 }
 
 impl ObjectOwnership {
+    const ALL: [Self; 3] = [Self::BucketOwnerEnforced, Self::BucketOwnerPreferred, Self::ObjectWriter];
+
+    /// The name as requests write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BucketOwnerEnforced => "BucketOwnerEnforced",
+            Self::BucketOwnerPreferred => "BucketOwnerPreferred",
+            Self::ObjectWriter => "ObjectWriter",
+        }
+    }
+
+    /// The setting of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|ownership| ownership.name() == name)
+    }
+
     /// Whether ACLs grant anything.
     pub const fn acls_count(self) -> bool {
         !matches!(self, Self::BucketOwnerEnforced)

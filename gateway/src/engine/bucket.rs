@@ -13,12 +13,13 @@ mod registry;
 mod rules;
 mod tags;
 
-use std::sync::Arc;
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
 
 use couronne_base::fair::{Holder, OnBehalf};
 use couronne_client::{BucketView, first_key, key_past};
-use couronne_metadata::command::Refusal;
-use couronne_metadata::ids::Ordinal;
+use couronne_metadata::command::{Refusal, SeenVersion};
+use couronne_metadata::ids::{ObjectKey, Ordinal};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{BucketEntry, BucketState, Usage, Versioning};
 
@@ -35,8 +36,12 @@ const TURNS_MAX: u32 = 8;
 pub struct Bucket {
     /// The name it was resolved by.
     pub name: Arc<str>,
-    /// Its registry row: id, account, creation, rules.
+    /// Its registry row: id, account, creation, rules, documents.
     pub entry: Arc<BucketEntry>,
+    /// The version of a key that the decision about a request hung on: it is carried out on that one alone.
+    seen: Option<Arc<(ObjectKey, SeenVersion)>>,
+    /// What was made of this version of the row.
+    derived: Arc<OnceLock<Arc<dyn Any + Send + Sync>>>,
 }
 
 /// A bucket to be created.
@@ -88,8 +93,31 @@ pub struct BucketPage {
 }
 
 impl Bucket {
+    fn new(name: &str, entry: BucketEntry) -> Self {
+        Self { name: name.into(), entry: Arc::new(entry), seen: None, derived: Arc::default() }
+    }
+
+    /// What a higher layer makes of this version of the registry row: made once, and shared by all clones. There is one
+    /// such type in a process; of another it is made each time.
+    pub fn derived<T: Send + Sync + 'static>(&self, make: impl Fn(&Self) -> T) -> Arc<T> {
+        let made = self.derived.get_or_init(|| Arc::new(make(self))).clone();
+        made.downcast().unwrap_or_else(|_| Arc::new(make(self)))
+    }
+
+    /// The bucket for a request that was decided by this version of a key: whatever else the key has by the time it is
+    /// carried out, verbs answer `StaleRules`.
+    #[must_use]
+    pub fn decided_by(&self, seen: Option<(ObjectKey, SeenVersion)>) -> Self {
+        Self { seen: seen.map(Arc::new), ..self.clone() }
+    }
+
+    /// The version that a request on this key was decided by.
+    pub(super) fn seen_of(&self, key: &ObjectKey) -> Option<SeenVersion> {
+        self.seen.as_deref().filter(|(of, _)| of == key).map(|(_, seen)| *seen)
+    }
+
     pub(super) fn view(&self) -> BucketView {
-        BucketView { id: self.entry.id, rules_version: self.entry.rules.version }
+        BucketView { id: self.entry.id, rules_version: self.entry.rules.version, seen: None }
     }
 
     /// The holder of the shares that this task takes: the bucket's account, within it the bucket, and within that the
@@ -159,7 +187,7 @@ impl Engine {
     }
 
     fn remember(&self, name: &str, entry: BucketEntry) -> Bucket {
-        let bucket = Bucket { name: name.into(), entry: Arc::new(entry) };
+        let bucket = Bucket::new(name, entry);
         self.shared.buckets.remember(bucket.clone(), self.env().clock.steady());
         bucket
     }

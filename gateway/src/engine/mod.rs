@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use couronne_base::env::Env;
 pub use couronne_client::Components;
-use couronne_client::{Client, ClientError, Router};
+use couronne_client::{BucketView, Client, ClientError, Router};
 use couronne_metadata::command::{Command, Outcome, Refusal};
 use couronne_metadata::ids::ObjectKey;
 use couronne_metadata::query::{Answer, Query};
@@ -89,7 +89,8 @@ impl Engine {
     }
 
     async fn execute(&self, bucket: &Bucket, key: &ObjectKey, command: Command) -> Result<Outcome, EngineError> {
-        let outcome = self.router().execute(bucket.view(), key, command).await;
+        let view = BucketView { seen: bucket.seen_of(key), ..bucket.view() };
+        let outcome = self.router().execute(view, key, command).await;
         outcome.map_err(|error| self.stale_if_gone(bucket, error))
     }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use couronne_metadata::command::{InvalidReason, Refusal};
+use couronne_metadata::command::{InvalidReason, Refusal, SeenVersion};
 use couronne_metadata::ids::{ObjectKey, PartNumber, VersionId};
 use couronne_metadata::query::{Answer, Query};
 use couronne_metadata::record::{Checksum, ChecksumAlgorithm, Content, Data, ObjectRecord, VersionRecord};
@@ -60,6 +60,22 @@ impl Engine {
         Ok(ObjectHandle { engine: self.clone(), bucket: bucket.clone(), key: key.clone(), asked, record, inline })
     }
 
+    /// The record of a version of a key; `None` is the current one. `None`: no object is there.
+    pub async fn record_of(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        version: Option<VersionId>,
+    ) -> Result<Option<Box<ObjectRecord>>, EngineError> {
+        match self.fetch(bucket, key, version).await {
+            Ok((record, _)) => Ok(Some(record)),
+            Err(
+                EngineError::Refused(Refusal::NoSuchKey | Refusal::NoSuchVersion) | EngineError::DeleteMarker { .. },
+            ) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn fetch(
         &self,
         bucket: &Bucket,
@@ -69,6 +85,11 @@ impl Engine {
         let Answer::Get(found) = self.query(bucket, key, Query::Get { key: key.clone(), version }).await? else {
             return Err(EngineError::unexpected("Get"));
         };
+        // What was allowed of one version is not told of another.
+        let is_seen = |seen: SeenVersion| seen.version != version || seen.is(object_of(found.as_ref()));
+        if !bucket.seen_of(key).is_none_or(is_seen) {
+            return Err(EngineError::StaleRules);
+        }
         match (found, version) {
             (Some((VersionRecord::Object(record), inline)), _) => {
                 if let Content::Whole(Data::Inline { len, crc64 }) = &record.content {
@@ -82,6 +103,13 @@ impl Engine {
             (None, None) => Err(Refusal::NoSuchKey.into()),
             (None, Some(_)) => Err(Refusal::NoSuchVersion.into()),
         }
+    }
+}
+
+fn object_of(found: Option<&(VersionRecord, Option<Bytes>)>) -> Option<&ObjectRecord> {
+    match found {
+        Some((VersionRecord::Object(record), _)) => Some(record),
+        Some((VersionRecord::DeleteMarker { .. }, _)) | None => None,
     }
 }
 

@@ -1,25 +1,25 @@
 //! The authorize stage, and the proof it leaves: [`Authorized`].
 //!
 //! Promises: nobody outside this file can make an [`Authorized`]; it names the very buckets that were checked, with the
-//! rules they were checked under, and an operation on two buckets carries both. The decision ([`access::decide`]) is
-//! taken before any key is looked up, so a denied answer is the same whether the key exists or not.
+//! rules and the version of a key they were checked under, and an operation on two buckets carries both. A denied answer is
+//! the same whether a key exists or not, but to a caller that may list the bucket.
 //! Must not know: single operations, signatures.
+
+mod asking;
+mod documents;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{FrontError, Rejection, of_face};
-use super::face::{Face, Need, NeededOn};
+use super::face::{Face, Need};
 use super::gateway::Gateway;
 use super::handler::{ErrorOf, Handler, RequestOf};
 use super::resources::{BucketRole, ResolvedResources, Resources};
-use crate::access::arn::AccountNumber;
-use crate::access::principal::AccountRef;
-use crate::access::{
-    self, BucketFacts, ObjectFacts, ObjectOwnership, PublicAccessBlock, Question, Resource, TargetFacts,
-};
-use crate::engine::{Bucket, EngineError};
+use crate::engine::Bucket;
 use crate::identity::Credential;
+use asking::{Asking, Seen};
+pub use documents::{BucketDocuments, GuardedBucket, account_block};
 
 /// How often a request is resolved and authorized again because a bucket's rules keep changing.
 pub const RENEWALS_MAX: u32 = 4;
@@ -66,24 +66,54 @@ impl<H: Handler> Authorized<H> {
         &self.resources
     }
 
-    /// Whether the caller may do this, too, in a bucket that was checked: of an operation that learns from its body what it
-    /// touches.
-    pub fn may(&self, gateway: &Gateway<H::Face>, bucket: &Bucket, need: &Need<'_>) -> bool {
-        may(gateway, &self.request, &self.caller.credential, Some(bucket), need)
+    /// A bucket that was checked, for what the caller may do in it, too; `None` if it may not: of an operation that learns
+    /// from its body what it touches.
+    pub async fn may(
+        &self,
+        gateway: &Gateway<H::Face>,
+        bucket: &Bucket,
+        needs: &[Need<'_>],
+    ) -> Result<Option<Bucket>, FrontError<ErrorOf<H>>> {
+        let asking = Asking { gateway, request: &*self.request, caller: &self.caller.credential };
+        let seen = may::<H>(&asking, Some(bucket), needs).await?;
+        Ok(seen.map(|seen| bucket.decided_by(seen)))
+    }
+
+    /// Whether the caller may do this in its own account.
+    pub async fn may_in_account(
+        &self,
+        gateway: &Gateway<H::Face>,
+        need: Need<'_>,
+    ) -> Result<bool, FrontError<ErrorOf<H>>> {
+        let asking = Asking { gateway, request: &*self.request, caller: &self.caller.credential };
+        Ok(may::<H>(&asking, None, &[need]).await?.is_some())
+    }
+
+    /// A bucket that was checked, with what stands with it.
+    pub async fn guarded<'a>(
+        &'a self,
+        gateway: &Gateway<H::Face>,
+        bucket: &'a Bucket,
+    ) -> Result<GuardedBucket<'a>, FrontError<ErrorOf<H>>> {
+        guarded::<H>(gateway, self.caller(), bucket).await
     }
 
     /// Executes a commit under this authorization, decided again if that was long ago ([`Authorized::refresh`]). On stale
     /// rules it takes the buckets as they are by then, decides again and repeats the commit; it gives up after a few times.
-    pub async fn commit<T, C: Future<Output = Result<T, EngineError>>>(
+    pub async fn commit<T, E, C>(
         &mut self,
         gateway: &Gateway<H::Face>,
         mut execute: impl FnMut(Self) -> C,
-    ) -> Result<T, FrontError<ErrorOf<H>>> {
+    ) -> Result<T, FrontError<ErrorOf<H>>>
+    where
+        C: Future<Output = Result<T, E>>,
+        E: Into<FrontError<ErrorOf<H>>>,
+    {
         loop {
             self.refresh(gateway).await?;
-            match execute(self.clone()).await {
-                Err(EngineError::StaleRules) => self.renew(gateway).await?,
-                done => return Ok(done?),
+            match execute(self.clone()).await.map_err(Into::into) {
+                Err(FrontError::Stale) => self.renew(gateway).await?,
+                done => return done,
             }
         }
     }
@@ -98,7 +128,8 @@ impl<H: Handler> Authorized<H> {
         let again = gateway.identity.credential_again(&self.caller.credential).await;
         let credential = again.map_err(|error| of_face(Rejection::Identity(error)))?;
         let credential = credential.ok_or(Rejection::CredentialGone).map_err(of_face)?;
-        decide::<H>(gateway, self.operation, &self.request, &credential, &self.resources)?;
+        let resources = self.resources.clone();
+        self.resources = decide::<H>(gateway, self.operation, &self.request, &credential, resources).await?;
         self.caller = FoundCaller { credential, since: now };
         Ok(())
     }
@@ -108,8 +139,8 @@ impl<H: Handler> Authorized<H> {
         let left = self.renewals_left.checked_sub(1);
         self.renewals_left = left.ok_or(Rejection::RulesKeepChanging).map_err(of_face)?;
         let resources = self.resources.renew(&gateway.engine).await?;
-        decide::<H>(gateway, self.operation, &self.request, &self.caller.credential, &resources)?;
-        self.resources = resources;
+        self.resources =
+            decide::<H>(gateway, self.operation, &self.request, &self.caller.credential, resources).await?;
         Ok(())
     }
 }
@@ -128,8 +159,8 @@ impl<H: Handler> Clone for Authorized<H> {
     }
 }
 
-/// The authorize stage.
-pub(super) fn authorize<H: Handler>(
+/// The authorize stage. `Stale` if a range knows other rules of a bucket.
+pub(super) async fn authorize<H: Handler>(
     gateway: &Gateway<H::Face>,
     operation: <H::Face as Face>::Operation,
     parameters: &Arc<H>,
@@ -137,96 +168,80 @@ pub(super) fn authorize<H: Handler>(
     caller: &FoundCaller,
     resources: &Resolved<H>,
 ) -> Result<Authorized<H>, FrontError<ErrorOf<H>>> {
-    decide::<H>(gateway, operation, request, &caller.credential, resources)?;
+    let resources = decide::<H>(gateway, operation, request, &caller.credential, resources.clone()).await?;
     Ok(Authorized {
         operation,
         parameters: parameters.clone(),
         request: request.clone(),
         caller: caller.clone(),
-        resources: resources.clone(),
+        resources,
         renewals_left: RENEWALS_MAX,
     })
 }
 
-fn decide<H: Handler>(
+/// The buckets, each for what was decided about it.
+async fn decide<H: Handler>(
     gateway: &Gateway<H::Face>,
     operation: <H::Face as Face>::Operation,
     request: &RequestOf<H>,
     caller: &Credential,
-    resources: &Resolved<H>,
-) -> Result<(), FrontError<ErrorOf<H>>> {
-    let check = |bucket: Option<&Bucket>, role| {
+    resources: Resolved<H>,
+) -> Result<Resolved<H>, FrontError<ErrorOf<H>>> {
+    let asking = Asking { gateway, request, caller };
+    let denied = || of_face(Rejection::AccessDenied);
+    let mut decided = Vec::new();
+    for (bucket, role) in resources.buckets() {
+        let guarded = guarded::<H>(gateway, caller, bucket).await?;
         let needs = gateway.face.needs(request, operation, role);
-        let is_allowed = needs.iter().all(|need| may(gateway, request, caller, bucket, need));
-        if is_allowed { Ok(()) } else { Err(of_face(Rejection::AccessDenied)) }
+        let seen = asking.may(Some(&guarded), &needs).await?.ok_or_else(denied)?;
+        gateway.face.check_bucket(request, &guarded, role).map_err(FrontError::Face)?;
+        decided.push((role, seen));
+    }
+    if decided.is_empty() {
+        let needs = gateway.face.needs(request, operation, BucketRole::Target);
+        asking.may(None, &needs).await?.ok_or_else(denied)?;
+    }
+    Ok(decided.into_iter().fold(resources, |resources, (role, seen)| resources.with_seen(role, seen)))
+}
+
+async fn guarded<'a, H: Handler>(
+    gateway: &Gateway<H::Face>,
+    caller: &'a Credential,
+    bucket: &'a Bucket,
+) -> Result<GuardedBucket<'a>, FrontError<ErrorOf<H>>> {
+    let found = GuardedBucket::find(&gateway.identity, caller, bucket).await;
+    found.map_err(|error| of_face(Rejection::Identity(error)))
+}
+
+async fn may<H: Handler>(
+    asking: &Asking<'_, H::Face>,
+    bucket: Option<&Bucket>,
+    needs: &[Need<'_>],
+) -> Result<Option<Seen>, FrontError<ErrorOf<H>>> {
+    let guarded = match bucket {
+        Some(bucket) => Some(guarded::<H>(asking.gateway, asking.caller, bucket).await?),
+        None => None,
     };
-    let mut buckets = resources.buckets().peekable();
-    if buckets.peek().is_none() {
-        return check(None, BucketRole::Target);
-    }
-    for (bucket, role) in buckets {
-        check(Some(bucket), role)?;
-        gateway.face.check_bucket(request, bucket, role).map_err(FrontError::Face)?;
-    }
-    Ok(())
+    Ok(asking.may(guarded.as_ref(), needs).await?)
 }
 
 /// Whether an error tells of a key that is not there, and the caller may not be told that: it is told the same as of one that
 /// it may not read.
-pub(super) fn hides_absence<H: Handler>(
+pub(super) async fn hides_absence<H: Handler>(
     gateway: &Gateway<H::Face>,
     request: &RequestOf<H>,
     caller: &Credential,
     resources: &Resolved<H>,
     error: &ErrorOf<H>,
-) -> bool {
-    let need = H::Face::told_of_absence(error);
-    need.is_some_and(|need| resources.buckets().any(|(bucket, _)| !may(gateway, request, caller, Some(bucket), &need)))
-}
-
-/// Whether a caller may do this, in a bucket or, without one, in its own account.
-fn may<F: Face>(
-    gateway: &Gateway<F>,
-    request: &F::Request,
-    caller: &Credential,
-    bucket: Option<&Bucket>,
-    need: &Need<'_>,
-) -> bool {
-    let (own, policies) = (caller.caller.account_ref(), caller.caller.policies());
-    let (resource, object) = match (&need.on, bucket) {
-        (NeededOn::AllBuckets, _) => (Resource::AllBuckets, ObjectFacts::None),
-        (NeededOn::NewBucket(name), _) => (Resource::Bucket(name), ObjectFacts::None),
-        (NeededOn::Bucket, Some(bucket)) => (Resource::Bucket(&bucket.name), ObjectFacts::None),
-        (NeededOn::Key(key), Some(bucket)) => (Resource::Object { bucket: &bucket.name, key }, ObjectFacts::Unread),
-        (NeededOn::Bucket | NeededOn::Key(_), None) => return false,
-    };
-    let decision = access::decide(&Question {
-        principal: caller.caller.principal(),
-        rights: policies.rights(),
-        action: need.action,
-        resource,
-        target: bucket.map_or(TargetFacts::Account(own), |bucket| TargetFacts::Bucket(facts(bucket, own))),
-        object,
-        request,
-        now_ms: i64::try_from(gateway.env.clock.wall_ms()).unwrap_or(i64::MAX),
-    });
-    if !decision.is_allow() {
-        let (account, action) = (&*caller.account().name, need.action);
-        tracing::debug!(account, action, bucket = bucket.map(|bucket| &*bucket.name), ?decision, "denied");
+) -> Result<bool, FrontError<ErrorOf<H>>> {
+    if !H::Face::tells_of_absence(error) {
+        return Ok(false);
     }
-    // Nothing reads the tags of an object for a decision: where they would decide it is denied.
-    decision.is_allow()
-}
-
-/// What stands with a bucket: no policy and no ACL. Of the number of another account nothing is known.
-fn facts<'a>(bucket: &'a Bucket, own: AccountRef<'a>) -> BucketFacts<'a> {
-    let canonical = &*bucket.entry.account;
-    let number = if canonical == own.canonical { own.number } else { AccountNumber::UNASSIGNED };
-    BucketFacts {
-        owner: AccountRef { number, canonical },
-        policy: None,
-        acl: None,
-        ownership: ObjectOwnership::BucketOwnerEnforced,
-        block: PublicAccessBlock::ALL,
+    let asking = Asking { gateway, request, caller };
+    for (bucket, _) in resources.buckets() {
+        if may::<H>(&asking, Some(bucket), &[H::Face::need_to_list()]).await?.is_none() {
+            return Ok(true);
+        }
     }
+    Ok(false)
 }

@@ -37,7 +37,7 @@ pub enum Rejection {
     AccessDenied,
     /// The credential by which the caller was found may be used no more.
     CredentialGone,
-    /// The caller's identity could not be read.
+    /// An identity could not be read.
     Identity(IdentityError),
     /// A body that is to be read whole is longer than it may be.
     DocumentTooLong,

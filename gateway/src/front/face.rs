@@ -7,8 +7,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use couronne_metadata::ids::VersionId;
 use http::HeaderMap;
 
+use super::authorize::GuardedBucket;
 use super::body::{BodyUse, Framing};
 use super::error::{FaceError, FrontError};
 use super::gateway::Gateway;
@@ -19,7 +21,7 @@ use super::resources::BucketRole;
 use super::response::Response;
 use super::trace::Trace;
 use crate::access::context::ConditionContext;
-use crate::engine::{BodyError, Bucket};
+use crate::engine::BodyError;
 use crate::identity::Credential;
 
 /// An API.
@@ -67,14 +69,21 @@ pub trait Face: Sized + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Response, FrontError<Self::Error>>> + Send;
 
     /// What the request itself demands of a bucket, beside its caller's rights: that it has a certain owner, say.
-    fn check_bucket(&self, request: &Self::Request, bucket: &Bucket, role: BucketRole) -> Result<(), Self::Error>;
+    fn check_bucket(
+        &self,
+        request: &Self::Request,
+        bucket: &GuardedBucket<'_>,
+        role: BucketRole,
+    ) -> Result<(), Self::Error>;
 
     /// What the operation needs to be allowed in the bucket of this role; if it is in none, in the caller's own account.
     fn needs<'a>(&self, request: &'a Self::Request, operation: Self::Operation, role: BucketRole) -> Vec<Need<'a>>;
 
-    /// What a caller has to be allowed in a bucket to be told by this error that a key is not there; `None`: it tells no
-    /// such thing.
-    fn told_of_absence(error: &Self::Error) -> Option<Need<'static>>;
+    /// What a caller has to be allowed in a bucket to be told that a key is not there.
+    fn need_to_list() -> Need<'static>;
+
+    /// Whether this error tells that a key is not there.
+    fn tells_of_absence(error: &Self::Error) -> bool;
 
     /// How the body is framed, and what its sender said of it. `sent_bytes` is its length as HTTP tells it.
     fn framing(
@@ -123,8 +132,20 @@ pub enum NeededOn<'a> {
     NewBucket(&'a str),
     /// The bucket.
     Bucket,
-    /// This key of the bucket.
-    Key(Cow<'a, str>),
+    /// What this key of the bucket has.
+    Key {
+        /// The key.
+        key: Cow<'a, str>,
+        /// The version; `None` is the current one.
+        version: Option<VersionId>,
+    },
+    /// What this key of the bucket is to have, whatever it has now.
+    NewKey {
+        /// The key.
+        key: Cow<'a, str>,
+        /// Whether the object is to be written with full control for the bucket's owner.
+        with_full_control: bool,
+    },
 }
 
 /// Takes a face's framing off a body.

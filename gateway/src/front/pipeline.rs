@@ -162,7 +162,13 @@ pub async fn carry_out<H: Handler>(
     trace.passed(Stage::Resolve);
 
     for _ in 0..RENEWALS_MAX {
-        let authorized = authorize::<H>(gateway, operation, &parameters, &request, &caller, &resolved)?;
+        let authorized = match authorize::<H>(gateway, operation, &parameters, &request, &caller, &resolved).await {
+            Err(FrontError::Stale) => {
+                resolved = resolved.renew(&gateway.engine).await?;
+                continue;
+            }
+            outcome => outcome?,
+        };
         trace.passed(Stage::Authorize);
         // Not before: a bucket's account does not answer for a caller that is denied, and never for another account's.
         let own = |bucket: &Bucket| bucket.entry.account == caller.credential.account().id;
@@ -177,10 +183,9 @@ pub async fn carry_out<H: Handler>(
         trace.passed(Stage::Execute);
         match outcome {
             Err(FrontError::Stale) if !body.is_touched() => resolved = resolved.renew(&gateway.engine).await?,
-            Err(FrontError::Face(error))
-                if hides_absence::<H>(gateway, &request, &caller.credential, &resolved, &error) =>
-            {
-                return Err(of_face(Rejection::AccessDenied));
+            Err(FrontError::Face(error)) => {
+                let hides = hides_absence::<H>(gateway, &request, &caller.credential, &resolved, &error).await?;
+                return Err(if hides { of_face(Rejection::AccessDenied) } else { FrontError::Face(error) });
             }
             outcome => return outcome,
         }

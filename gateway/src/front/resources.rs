@@ -2,6 +2,9 @@
 //!
 //! Must not know: faces, permissions.
 
+use couronne_metadata::command::SeenVersion;
+use couronne_metadata::ids::ObjectKey;
+
 use super::error::Rejection;
 use crate::engine::{Bucket, Engine, EngineError};
 
@@ -28,6 +31,10 @@ pub trait ResolvedResources: Clone + Send + Sync + 'static {
     /// Each bucket, with what it is to the operation.
     fn buckets(&self) -> impl Iterator<Item = (&Bucket, BucketRole)> + Send;
 
+    /// The same buckets, of which that of this role is used for what was decided by this version of a key.
+    #[must_use]
+    fn with_seen(self, role: BucketRole, seen: Option<(ObjectKey, SeenVersion)>) -> Self;
+
     /// The same buckets under the rules they have by then.
     fn renew(&self, engine: &Engine) -> impl Future<Output = Result<Self, EngineError>> + Send;
 }
@@ -47,6 +54,8 @@ impl ResolvedResources for () {
     fn buckets(&self) -> impl Iterator<Item = (&Bucket, BucketRole)> + Send {
         std::iter::empty()
     }
+
+    fn with_seen(self, _: BucketRole, _: Option<(ObjectKey, SeenVersion)>) -> Self {}
 
     async fn renew(&self, _: &Engine) -> Result<(), EngineError> {
         Ok(())
@@ -68,6 +77,10 @@ impl Resources for NewBucket {
 impl ResolvedResources for NewBucket {
     fn buckets(&self) -> impl Iterator<Item = (&Bucket, BucketRole)> + Send {
         std::iter::empty()
+    }
+
+    fn with_seen(self, _: BucketRole, _: Option<(ObjectKey, SeenVersion)>) -> Self {
+        self
     }
 
     async fn renew(&self, _: &Engine) -> Result<Self, EngineError> {
@@ -98,6 +111,10 @@ impl Resources for InBucket {
 impl ResolvedResources for Bucket {
     fn buckets(&self) -> impl Iterator<Item = (&Bucket, BucketRole)> + Send {
         std::iter::once((self, BucketRole::Target))
+    }
+
+    fn with_seen(self, _: BucketRole, seen: Option<(ObjectKey, SeenVersion)>) -> Self {
+        self.decided_by(seen)
     }
 
     async fn renew(&self, engine: &Engine) -> Result<Self, EngineError> {
@@ -139,6 +156,13 @@ impl Resources for CopyBetween {
 impl ResolvedResources for CopyBuckets {
     fn buckets(&self) -> impl Iterator<Item = (&Bucket, BucketRole)> + Send {
         [(&self.target, BucketRole::Target), (&self.source, BucketRole::Source)].into_iter()
+    }
+
+    fn with_seen(self, role: BucketRole, seen: Option<(ObjectKey, SeenVersion)>) -> Self {
+        match role {
+            BucketRole::Target => Self { target: self.target.decided_by(seen), ..self },
+            BucketRole::Source => Self { source: self.source.decided_by(seen), ..self },
+        }
     }
 
     async fn renew(&self, engine: &Engine) -> Result<Self, EngineError> {

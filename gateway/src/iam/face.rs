@@ -11,7 +11,7 @@ use super::error::QueryError;
 use super::execute::Execute;
 use super::operation::Operation;
 use super::service::{Iam, QueryRequest};
-use crate::engine::{BodyError, Bucket, Expected};
+use crate::engine::{BodyError, Expected};
 use crate::front::body::Framing;
 use crate::front::face::{BodyDecoder, DecoderStep, Verified};
 use crate::front::pipeline::{Authenticated, carry_out};
@@ -19,7 +19,8 @@ use crate::front::request::Query;
 use crate::front::resources::BucketRole;
 use crate::front::trace::Trace;
 use crate::front::{
-    BodyUse, Face, FaceOperation, FrontError, Gateway, Need, Rejection, RequestHead, RequestId, Response,
+    BodyUse, Face, FaceOperation, FrontError, Gateway, GuardedBucket, Need, NeededOn, Rejection, RequestHead,
+    RequestId, Response,
 };
 
 /// The longest form, in bytes: a policy of 10,240 characters, and what stands with it, percent-encoded.
@@ -85,7 +86,7 @@ impl Face for Iam {
         carry_out::<Execute>(gateway, authenticated, trace).await
     }
 
-    fn check_bucket(&self, _: &QueryRequest, _: &Bucket, _: BucketRole) -> Result<(), QueryError> {
+    fn check_bucket(&self, _: &QueryRequest, _: &GuardedBucket<'_>, _: BucketRole) -> Result<(), QueryError> {
         Ok(())
     }
 
@@ -94,8 +95,13 @@ impl Face for Iam {
         Vec::new()
     }
 
-    fn told_of_absence(_: &QueryError) -> Option<Need<'static>> {
-        None
+    /// No error tells of a key, so that nothing is asked for.
+    fn need_to_list() -> Need<'static> {
+        Need { action: "s3:ListBucket", on: NeededOn::Bucket }
+    }
+
+    fn tells_of_absence(_: &QueryError) -> bool {
+        false
     }
 
     fn framing(

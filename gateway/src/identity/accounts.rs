@@ -5,8 +5,12 @@ use couronne_metadata::system::identity::{self as at, AccountRow, PublicAccessBl
 
 use super::entity::{Entity, IdentityPage};
 use super::names::{check_email, check_name, random_number};
+use super::rows::Basis;
 use super::{Account, EntityKind, Identity, IdentityError, ROOT_ACCOUNT};
 use crate::engine::ListBucketsRequest;
+
+/// Accounts that are looked at for one address of mail.
+const EMAILS_MAX: u32 = 100;
 
 impl Identity {
     /// Creates an account.
@@ -20,6 +24,10 @@ impl Identity {
         let id: Box<str> = hex::encode(env.random_bytes::<32>()).into();
         let created = self.now();
         let number = self.take_number(&id).await?;
+        // Listed first: what is listed is compared with the account's row.
+        if let Some(email) = email {
+            self.rows.put(at::account_email(email, &id), Expect::Any, &bytes::Bytes::new()).await?;
+        }
         let (name, email) = (name.into(), email.map(Into::into));
         let row = AccountRow { number, name, email, created, block: PublicAccessBlock::default() };
         Ok(self.add(&id, row).await?.into())
@@ -50,6 +58,32 @@ impl Identity {
     pub async fn account_by_id(&self, id: &str) -> Result<Account, IdentityError> {
         let found = self.entity_of::<AccountRow>(id).await?.map(|(entity, _)| entity.row);
         self.account_of(id, found.as_ref()).ok_or(IdentityError::NoSuch(EntityKind::Account))
+    }
+
+    /// An account by its canonical id, perhaps from memory, as it was at most
+    /// [`crate::identity::IdentitySettings::credential_cache_ms`] ago; `None`: there is none.
+    pub async fn known_account(&self, id: &str) -> Result<Option<Account>, IdentityError> {
+        if !at::is_account_id(id) {
+            return Ok(None);
+        }
+        let row = self.rows.read::<AccountRow>(at::entity::<AccountRow>(id), &mut Basis::default()).await?;
+        Ok(self.account_of(id, row.as_deref()))
+    }
+
+    /// The accounts that have an address of mail, written in any case; two at most.
+    pub async fn accounts_by_email(&self, email: &str) -> Result<Vec<Account>, IdentityError> {
+        let (listed, _) = self.rows.scan(&at::account_emails(email), "", EMAILS_MAX).await?;
+        let mut accounts = Vec::new();
+        for (id, _) in listed {
+            let account = self.known_account(&id).await?;
+            let has_it =
+                |account: &Account| account.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(email));
+            accounts.extend(account.filter(has_it));
+            if accounts.len() > 1 {
+                break;
+            }
+        }
+        Ok(accounts)
     }
 
     /// The account that an id and the row found of it make: that of the root credentials needs no row.
@@ -103,6 +137,9 @@ impl Identity {
         }
         // A user that is created just now finds its account gone, and its keys with it.
         self.remove_entity(&entity, version).await?;
+        if let Some(email) = &entity.row.email {
+            self.rows.remove(at::account_email(email, &entity.id), Expect::Any).await?;
+        }
         self.remove_keys_of(&entity.id).await
     }
 

@@ -149,6 +149,7 @@ pub struct Identity {
     secrets: Arc<ArcSwap<Ready>>,
     lookups: Arc<Lookups>,
     used_keys: Arc<UsedKeys>,
+    anonymous: Arc<Credential>,
     verifier: Option<Arc<oidc::Verifier>>,
     /// How long a credential is gone by before it is fetched again.
     age_max: Duration,
@@ -170,6 +171,12 @@ impl Identity {
             secrets: Arc::new(ArcSwap::from_pointee(secrets)),
             lookups: Arc::new(lookups),
             used_keys: Arc::default(),
+            anonymous: Arc::new(Credential::new(
+                "".into(),
+                Secret::new(""),
+                CallerIdentity::anonymous(),
+                CredentialSource::Nobody,
+            )),
             verifier: None,
             age_max,
         })

@@ -10,7 +10,7 @@ use crate::access::context::{ConditionContext, KeyValues};
 use crate::access::key::ConditionKey;
 
 /// The keys whose value is that of a header.
-const HEADERS: [(&str, &str); 12] = [
+const HEADERS: [(&str, &str); 17] = [
     ("aws:referer", "referer"),
     ("aws:useragent", "user-agent"),
     ("s3:object-lock-legal-hold", "x-amz-object-lock-legal-hold"),
@@ -19,6 +19,11 @@ const HEADERS: [(&str, &str); 12] = [
     ("s3:x-amz-acl", "x-amz-acl"),
     ("s3:x-amz-content-sha256", "x-amz-content-sha256"),
     ("s3:x-amz-copy-source", "x-amz-copy-source"),
+    ("s3:x-amz-grant-full-control", "x-amz-grant-full-control"),
+    ("s3:x-amz-grant-read", "x-amz-grant-read"),
+    ("s3:x-amz-grant-read-acp", "x-amz-grant-read-acp"),
+    ("s3:x-amz-grant-write", "x-amz-grant-write"),
+    ("s3:x-amz-grant-write-acp", "x-amz-grant-write-acp"),
     ("s3:x-amz-metadata-directive", "x-amz-metadata-directive"),
     ("s3:x-amz-object-ownership", "x-amz-object-ownership"),
     ("s3:x-amz-storage-class", "x-amz-storage-class"),

@@ -14,13 +14,13 @@ use super::needs;
 use super::operation::{self, Operation};
 use super::route::{Level, Route, methods, route};
 use super::wire::values::header_value;
-use crate::engine::Bucket;
+use crate::access::arn::AccountNumber;
 use crate::front::body::Framing;
 use crate::front::face::Verified;
 use crate::front::pipeline::Authenticated;
 use crate::front::resources::BucketRole;
 use crate::front::trace::Trace;
-use crate::front::{BodyUse, Face, Gateway, Need, NeededOn, RequestHead, RequestId, Response};
+use crate::front::{BodyUse, Face, Gateway, GuardedBucket, Need, NeededOn, RequestHead, RequestId, Response};
 
 /// S3's first region, which has no name in `LocationConstraint`.
 pub const FIRST_REGION: &str = "us-east-1";
@@ -37,11 +37,23 @@ pub struct S3 {
     pub base_domains: Vec<String>,
     /// The regions that a signature's scope may name. The first is the cluster's: clients that guess wrongly are told it.
     pub regions: Vec<String>,
+    /// How new buckets are shared, where their creation does not say.
+    pub new_buckets: NewBuckets,
+}
+
+/// How new buckets are shared, where their creation does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewBuckets {
+    /// As S3 makes them: their owner owns all objects, ACLs do not count, and public access is blocked.
+    #[default]
+    Closed,
+    /// As S3 made them before April 2023: objects belong to the account that writes them, ACLs count, nothing is blocked.
+    Open,
 }
 
 impl Default for S3 {
     fn default() -> Self {
-        Self { base_domains: Vec::new(), regions: vec![FIRST_REGION.to_owned()] }
+        Self { base_domains: Vec::new(), regions: vec![FIRST_REGION.to_owned()], new_buckets: NewBuckets::default() }
     }
 }
 
@@ -96,13 +108,15 @@ impl Face for S3 {
     }
 
     /// A client may say which account it believes a bucket to belong to.
-    fn check_bucket(&self, request: &Request, bucket: &Bucket, role: BucketRole) -> Result<()> {
+    fn check_bucket(&self, request: &Request, bucket: &GuardedBucket<'_>, role: BucketRole) -> Result<()> {
         let expected = request.header(match role {
             BucketRole::Target => "x-amz-expected-bucket-owner",
             BucketRole::Source => "x-amz-source-expected-bucket-owner",
         })?;
         match expected {
-            Some(expected) if expected != &*bucket.entry.account => Err(Code::AccessDenied.into()),
+            Some(expected) if AccountNumber::parse(expected) != Some(bucket.owner().number) => {
+                Err(Code::AccessDenied.into())
+            }
             _ => Ok(()),
         }
     }
@@ -113,9 +127,12 @@ impl Face for S3 {
 
     /// As on S3, a caller that may not list a bucket is told of a key that is not there what it is told of one that it may
     /// not read.
-    fn told_of_absence(error: &S3Error) -> Option<Need<'static>> {
-        let tells = matches!(error.code(), Code::NoSuchKey | Code::NoSuchVersion);
-        tells.then_some(Need { action: "s3:ListBucket", on: NeededOn::Bucket })
+    fn need_to_list() -> Need<'static> {
+        Need { action: "s3:ListBucket", on: NeededOn::Bucket }
+    }
+
+    fn tells_of_absence(error: &S3Error) -> bool {
+        matches!(error.code(), Code::NoSuchKey | Code::NoSuchVersion)
     }
 
     fn framing(

@@ -20,4 +20,4 @@ pub mod route;
 mod tests;
 pub mod wire;
 
-pub use face::S3;
+pub use face::{NewBuckets, S3};

@@ -4,11 +4,16 @@
 //! Follows <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>.
 //! Must not know: who asks.
 
+use std::borrow::Cow;
+
 use super::address::Request;
 use super::operation::Operation;
 use super::ops::object::deleting;
 use super::wire::copy_source::CopySource;
+use super::wire::parameters;
 use super::wire::values::header_text;
+use super::wire::version_text::parse_version;
+use crate::access::acl::CannedAcl;
 use crate::front::resources::BucketRole;
 use crate::front::{Need, NeededOn};
 
@@ -24,32 +29,38 @@ const OF_VERSIONS: [(&str, &str); 7] = [
 ];
 
 /// What headers of a new object ask for.
-const OF_NEW_OBJECTS: [(&str, &str); 5] = [
+const OF_NEW_OBJECTS: [(&str, &str); 9] = [
     ("x-amz-tagging", "s3:PutObjectTagging"),
     ("x-amz-acl", "s3:PutObjectAcl"),
+    ("x-amz-grant-full-control", "s3:PutObjectAcl"),
+    ("x-amz-grant-read", "s3:PutObjectAcl"),
+    ("x-amz-grant-read-acp", "s3:PutObjectAcl"),
+    ("x-amz-grant-write-acp", "s3:PutObjectAcl"),
     ("x-amz-object-lock-mode", "s3:PutObjectRetention"),
     ("x-amz-object-lock-retain-until-date", "s3:PutObjectRetention"),
     ("x-amz-object-lock-legal-hold", "s3:PutObjectLegalHold"),
 ];
 
 /// What headers of a new bucket ask for.
-const OF_NEW_BUCKETS: [(&str, &str); 4] = [
+const OF_NEW_BUCKETS: [(&str, &str); 9] = [
     ("x-amz-acl", "s3:PutBucketAcl"),
+    ("x-amz-grant-full-control", "s3:PutBucketAcl"),
+    ("x-amz-grant-read", "s3:PutBucketAcl"),
+    ("x-amz-grant-read-acp", "s3:PutBucketAcl"),
+    ("x-amz-grant-write", "s3:PutBucketAcl"),
+    ("x-amz-grant-write-acp", "s3:PutBucketAcl"),
     ("x-amz-object-ownership", "s3:PutBucketOwnershipControls"),
     ("x-amz-bucket-object-lock-enabled", "s3:PutBucketVersioning"),
     ("x-amz-bucket-object-lock-enabled", "s3:PutBucketObjectLockConfiguration"),
 ];
 
 /// What the operation needs in the bucket of this role. DeleteObjects needs nothing of a bucket: of each key that it names
-/// it is asked then ([`deleting::needs`]).
+/// it is asked then ([`deleting::needs`]). ListBuckets lists what its caller may list.
 pub(super) fn of_operation(request: &Request, operation: Operation, role: BucketRole) -> Vec<Need<'_>> {
     let served = operation.served();
     match (role, operation) {
-        (_, Operation::DeleteObjects) => Vec::new(),
+        (_, Operation::DeleteObjects | Operation::ListBuckets) => Vec::new(),
         (BucketRole::Source, _) => of_source(request, served.source_action.unwrap_or(served.action)),
-        (BucketRole::Target, Operation::ListBuckets) => {
-            vec![Need { action: served.action, on: NeededOn::AllBuckets }]
-        }
         (BucketRole::Target, Operation::CreateBucket) => {
             let name = request.bucket.as_ref().map_or("", |name| name.as_str());
             let beside = asked_for(request, &OF_NEW_BUCKETS);
@@ -64,19 +75,36 @@ fn of_target(request: &Request, operation: Operation) -> Vec<Need<'_>> {
     let Some(key) = &request.key else {
         return vec![Need { action: operation.served().action, on: NeededOn::Bucket }];
     };
-    let has_version = request.query.has("versionId");
-    let own = on_version(operation.served().action, has_version);
+    let key: Cow<'_, str> = key.as_str().into();
+    let version = parameters::version(request).ok().flatten();
+    let own = on_version(operation.served().action, version.is_some());
     let mut actions = vec![own];
+    let mut is_new = false;
     match operation {
         Operation::PutObject | Operation::CopyObject | Operation::CreateMultipartUpload => {
             actions.extend(asked_for(request, &OF_NEW_OBJECTS));
+            is_new = true;
         }
-        Operation::DeleteObject => actions = deleting::needs(request, has_version).collect(),
+        Operation::UploadPart
+        | Operation::UploadPartCopy
+        | Operation::CompleteMultipartUpload
+        | Operation::AbortMultipartUpload
+        | Operation::ListParts => is_new = true,
+        Operation::DeleteObject => actions = deleting::needs(request, version.is_some()).collect(),
         Operation::PutObjectRetention => actions.extend(deleting::needs(request, false).skip(1)),
-        Operation::GetObjectAttributes => actions.push(on_version("s3:GetObject", has_version)),
+        Operation::GetObjectAttributes => actions.push(on_version("s3:GetObject", version.is_some())),
         _ => {}
     }
-    actions.into_iter().map(|action| Need { action, on: NeededOn::Key(key.as_str().into()) }).collect()
+    let with_full_control = gives_full_control(request);
+    let on = if is_new { NeededOn::NewKey { key, with_full_control } } else { NeededOn::Key { key, version } };
+    actions.dedup();
+    actions.into_iter().map(|action| Need { action, on: on.clone() }).collect()
+}
+
+/// Whether a new object is to be written with full control for the bucket's owner.
+fn gives_full_control(request: &Request) -> bool {
+    let canned = header_text(&request.headers, "x-amz-acl").ok().flatten();
+    canned.and_then(CannedAcl::parse) == Some(CannedAcl::BucketOwnerFullControl)
 }
 
 fn of_source<'a>(request: &'a Request, action: &'static str) -> Vec<Need<'a>> {
@@ -85,8 +113,10 @@ fn of_source<'a>(request: &'a Request, action: &'static str) -> Vec<Need<'a>> {
         // A handler that copies has read it before.
         return vec![Need { action, on: NeededOn::Bucket }];
     };
-    let key = String::from_utf8_lossy(&source.key).into_owned();
-    vec![Need { action: on_version(action, source.version.is_some()), on: NeededOn::Key(key.into()) }]
+    let key = String::from_utf8_lossy(&source.key).into_owned().into();
+    // One that is none is refused where the source is opened.
+    let version = source.version.as_deref().and_then(parse_version);
+    vec![Need { action: on_version(action, source.version.is_some()), on: NeededOn::Key { key, version } }]
 }
 
 fn on_version(action: &'static str, has_version: bool) -> &'static str {

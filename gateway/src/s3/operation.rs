@@ -181,9 +181,8 @@ const METADATA_TABLES: &str = "no tables of metadata";
 const OBJECT_LAMBDA: &str = "no functions on the way of an object";
 const ONE_CLASS: &str = "objects of all storage classes are stored alike";
 const ONE_WAY_IN: &str = "there is one way in";
-const OWNERSHIP: &str = "every bucket is `BucketOwnerEnforced`";
 const PAYMENT: &str = "nobody is billed";
-const POLICIES: &str = "a bucket serves the account that owns it; no policies yet";
+const TAGS_OF_BUCKETS: &str = "policies do not go by the tags of buckets";
 const REPLICATION: &str = "no copies to another cluster yet";
 const REPORTS: &str = "no reports on buckets; the cluster's metrics are at its admin listener";
 const SELECT: &str = "no queries on what is in an object";
@@ -263,15 +262,39 @@ operations! {
         PutObjectLegalHold(PUT, Object, Sub("legal-hold"),
             "s3:PutObjectLegalHold", lock::put_object_legal_hold, ["object.rs::update_attributes"]);
 
+        // Who may do what in a bucket.
+        GetBucketPolicy(GET, Bucket, Sub("policy"), "s3:GetBucketPolicy", access::get_bucket_policy, []);
+        PutBucketPolicy(PUT, Bucket, Sub("policy"),
+            "s3:PutBucketPolicy", access::put_bucket_policy, ["bucket/document.rs::put_document"]);
+        DeleteBucketPolicy(DELETE, Bucket, Sub("policy"),
+            "s3:DeleteBucketPolicy", configuration::delete_document as DeleteDocument,
+            ["bucket/document.rs::put_document"]);
+        GetBucketPolicyStatus(GET, Bucket, Sub("policyStatus"),
+            "s3:GetBucketPolicyStatus", access::get_bucket_policy_status, []);
+        GetBucketAcl(GET, Bucket, Sub("acl"), "s3:GetBucketAcl", access::get_bucket_acl, []);
+        PutBucketAcl(PUT, Bucket, Sub("acl"),
+            "s3:PutBucketAcl", access::put_bucket_acl, ["bucket/document.rs::put_document"]);
+        GetBucketOwnershipControls(GET, Bucket, Sub("ownershipControls"),
+            "s3:GetBucketOwnershipControls", access::get_bucket_ownership_controls, []);
+        PutBucketOwnershipControls(PUT, Bucket, Sub("ownershipControls"),
+            "s3:PutBucketOwnershipControls", access::put_bucket_ownership_controls,
+            ["bucket/document.rs::put_document"]);
+        DeleteBucketOwnershipControls(DELETE, Bucket, Sub("ownershipControls"),
+            "s3:PutBucketOwnershipControls", configuration::delete_document as DeleteDocument,
+            ["bucket/document.rs::put_document"]);
+        GetPublicAccessBlock(GET, Bucket, Sub("publicAccessBlock"),
+            "s3:GetBucketPublicAccessBlock", access::get_public_access_block, []);
+        PutPublicAccessBlock(PUT, Bucket, Sub("publicAccessBlock"),
+            "s3:PutBucketPublicAccessBlock", access::put_public_access_block, ["bucket/document.rs::put_document"]);
+        DeletePublicAccessBlock(DELETE, Bucket, Sub("publicAccessBlock"),
+            "s3:PutBucketPublicAccessBlock", configuration::delete_document as DeleteDocument,
+            ["bucket/document.rs::put_document"]);
+
         // Configuration of buckets. What no bucket can have yet is told absent, and deleting it is done.
         GetBucketVersioning(GET, Bucket, Sub("versioning"),
             "s3:GetBucketVersioning", configuration::get_bucket_versioning, []);
         PutBucketVersioning(PUT, Bucket, Sub("versioning"),
             "s3:PutBucketVersioning", configuration::put_bucket_versioning, ["bucket/rules.rs::update_rules"]);
-        GetBucketAcl(GET, Bucket, Sub("acl"), "s3:GetBucketAcl", configuration::get_bucket_acl, []);
-        PutBucketAcl(PUT, Bucket, Sub("acl"), "s3:PutBucketAcl", configuration::put_bucket_acl, []);
-        GetBucketOwnershipControls(GET, Bucket, Sub("ownershipControls"),
-            "s3:GetBucketOwnershipControls", configuration::get_bucket_ownership_controls, []);
         GetBucketAccelerateConfiguration(GET, Bucket, Sub("accelerate"),
             "s3:GetAccelerateConfiguration", configuration::get_absent as GetAbsent, []);
         GetBucketCors(GET, Bucket, Sub("cors"), "s3:GetBucketCORS", configuration::get_absent as GetAbsent, []);
@@ -289,15 +312,6 @@ operations! {
             "s3:GetBucketLogging", configuration::get_absent as GetAbsent, []);
         GetBucketNotificationConfiguration(GET, Bucket, Sub("notification"),
             "s3:GetBucketNotification", configuration::get_absent as GetAbsent, []);
-        GetBucketPolicy(GET, Bucket, Sub("policy"), "s3:GetBucketPolicy", configuration::get_absent as GetAbsent, []);
-        DeleteBucketPolicy(DELETE, Bucket, Sub("policy"),
-            "s3:DeleteBucketPolicy", configuration::delete_absent as DeleteAbsent, []);
-        GetBucketPolicyStatus(GET, Bucket, Sub("policyStatus"),
-            "s3:GetBucketPolicyStatus", configuration::get_absent as GetAbsent, []);
-        GetPublicAccessBlock(GET, Bucket, Sub("publicAccessBlock"),
-            "s3:GetBucketPublicAccessBlock", configuration::get_absent as GetAbsent, []);
-        DeletePublicAccessBlock(DELETE, Bucket, Sub("publicAccessBlock"),
-            "s3:PutBucketPublicAccessBlock", configuration::delete_absent as DeleteAbsent, []);
         GetBucketReplication(GET, Bucket, Sub("replication"),
             "s3:GetReplicationConfiguration", configuration::get_absent as GetAbsent, []);
         DeleteBucketReplication(DELETE, Bucket, Sub("replication"),
@@ -322,15 +336,11 @@ operations! {
         PutBucketLifecycleConfiguration(PUT, Bucket, Sub("lifecycle"), LIFECYCLE);
         PutBucketLogging(PUT, Bucket, Sub("logging"), ACCESS_LOGS);
         PutBucketNotificationConfiguration(PUT, Bucket, Sub("notification"), EVENTS);
-        PutBucketOwnershipControls(PUT, Bucket, Sub("ownershipControls"), OWNERSHIP);
-        DeleteBucketOwnershipControls(DELETE, Bucket, Sub("ownershipControls"), OWNERSHIP);
-        PutBucketPolicy(PUT, Bucket, Sub("policy"), POLICIES);
-        PutPublicAccessBlock(PUT, Bucket, Sub("publicAccessBlock"), POLICIES);
         PutBucketReplication(PUT, Bucket, Sub("replication"), REPLICATION);
         PutBucketRequestPayment(PUT, Bucket, Sub("requestPayment"), PAYMENT);
         PutBucketWebsite(PUT, Bucket, Sub("website"), WEBSITES);
-        GetBucketAbac(GET, Bucket, Sub("abac"), POLICIES);
-        PutBucketAbac(PUT, Bucket, Sub("abac"), POLICIES);
+        GetBucketAbac(GET, Bucket, Sub("abac"), TAGS_OF_BUCKETS);
+        PutBucketAbac(PUT, Bucket, Sub("abac"), TAGS_OF_BUCKETS);
 
         GetBucketAnalyticsConfiguration(GET, Bucket, SubParameter("analytics", "id"), REPORTS);
         ListBucketAnalyticsConfigurations(GET, Bucket, Sub("analytics"), REPORTS);

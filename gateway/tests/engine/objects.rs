@@ -6,7 +6,7 @@ use couronne_gateway::engine::{
     BodyError, DeleteObjectRequest, DigestKind, EngineError, Expected, ExpectedChecksum, PutObjectRequest,
 };
 use couronne_gateway::testing::{FakeCluster, FakeShape};
-use couronne_metadata::command::{EtagSet, Precondition, Refusal};
+use couronne_metadata::command::{AttributeChange, EtagSet, Precondition, Refusal, SeenVersion};
 use couronne_metadata::ids::VersionId;
 use couronne_metadata::record::{ChecksumAlgorithm, Versioning};
 use couronne_placement::Redundancy;
@@ -251,4 +251,42 @@ async fn settle() {
 
 fn is_abandon(request: &couronne_metadata::command::CommandRequest) -> bool {
     matches!(request.command, couronne_metadata::command::Command::Abandon { .. })
+}
+
+/// A verb that was allowed because of what stood with an object reads or changes that object as it was then, or says that
+/// it is another by now.
+#[tokio::test]
+async fn what_was_decided_by_one_version_touches_no_other() {
+    let cluster = FakeCluster::new(&SMALL);
+    let (engine, at) = (&cluster.engine, key("key"));
+    let bucket = bucket(engine, "bucket").await;
+    put(engine, &bucket, "key", &Bytes::from_static(b"one")).await.unwrap();
+    let decided = async || {
+        let record = engine.record_of(&bucket, &at, None).await.unwrap();
+        let found = record.map(|record| (record.ordinal, record.attributes.revision));
+        bucket.decided_by(Some((at.clone(), SeenVersion { version: None, found })))
+    };
+    let tag = async |bucket: &_, value: &str| {
+        let change = AttributeChange::Tags(vec![("class".into(), value.into())]);
+        engine.update_attributes(bucket, &at, None, change, false).await
+    };
+    let first = decided().await;
+    assert_eq!(get(engine, &first, "key").await.unwrap(), "one");
+    tag(&bucket, "secret").await.unwrap();
+    assert!(matches!(get(engine, &first, "key").await, Err(EngineError::StaleRules)));
+    assert!(matches!(tag(&first, "public").await, Err(EngineError::StaleRules)));
+    let second = decided().await;
+    assert_eq!(get(engine, &second, "key").await.unwrap(), "one");
+    put(engine, &bucket, "key", &Bytes::from_static(b"two")).await.unwrap();
+    assert!(matches!(get(engine, &second, "key").await, Err(EngineError::StaleRules)));
+    let deleted = engine.delete(&second, &at, DeleteObjectRequest::default()).await;
+    assert!(matches!(deleted, Err(EngineError::StaleRules)));
+    // Of another key nothing was decided.
+    put(engine, &bucket, "another", &Bytes::from_static(b"three")).await.unwrap();
+    assert_eq!(get(engine, &second, "another").await.unwrap(), "three");
+    let third = decided().await;
+    engine.delete(&third, &at, DeleteObjectRequest::default()).await.unwrap();
+    assert!(matches!(get(engine, &third, "key").await, Err(EngineError::StaleRules)));
+    let absent = decided().await;
+    assert!(matches!(get(engine, &absent, "key").await, Err(EngineError::Refused(Refusal::NoSuchKey))));
 }

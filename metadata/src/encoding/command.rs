@@ -2,11 +2,12 @@
 
 use crate::command::{
     AttributeChange, Command, CommandRequest, CompletedPart, EtagSet, Expect, InvalidReason, NewData, Outcome,
-    Precondition, Refusal,
+    Precondition, Refusal, SeenVersion,
 };
 use couronne_base::codec::table::{choice, record};
 
-record! { CommandRequest { 1 commit, 2 deadline_ms, 3 bucket, 4 rules_version, 5 key, 6 command, 7 is_repeat } }
+record! { CommandRequest { 1 commit, 2 deadline_ms, 3 bucket, 4 rules_version, 5 key, 6 command, 7 is_repeat, 8 seen } }
+record! { SeenVersion { 1 version, 2 found } }
 
 choice! { EtagSet { 1 Any, 2 Tags(1 tags) } }
 record! { Precondition { 1 if_match, 2 if_none_match, 3 if_last_modified_s, 4 if_size } }
@@ -37,7 +38,7 @@ choice! { Command {
     40 ScrubStores { 1 scrub },
 } }
 
-choice! { AttributeChange { 1 Tags(1 tags), 2 Retention(1 retention), 3 LegalHold(1 hold), 4 All(1 attributes) } }
+choice! { AttributeChange { 1 Tags(1 tags), 2 Retention(1 retention), 3 LegalHold(1 hold), 4 All(1 attributes), 5 Acl(1 acl) } }
 choice! { Expect { 1 Any, 2 Absent, 3 Version(1 version) } }
 
 choice! { Outcome {

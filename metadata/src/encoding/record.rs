@@ -27,7 +27,8 @@ choice! { Content { 1 Whole(1 data), 2 Parts { 1 upload, 2 count, 3 uniform_byte
 
 record! { Retention { 1 compliance, 2 until_ms } }
 record! { Attributes {
-    1 headers, 2 metadata, 3 tags, 4 owner, 5 retention, 6 legal_hold, 7 legal_hold_said; extra
+    1 headers, 2 metadata, 3 tags, 4 owner, 5 retention, 6 legal_hold, 7 legal_hold_said, 8 writer, 9 acl,
+    10 revision; extra
 } }
 
 record! { ObjectRecord {

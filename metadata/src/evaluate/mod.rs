@@ -28,6 +28,7 @@ use crate::store::{StoreError, View, Write};
 use crate::watermarks::Watermarks;
 use couronne_base::codec::{self, Corrupt, Value};
 use couronne_base::mutant;
+use version::Found;
 
 /// A blob that was born longer ago than this (milliseconds) is not committed: drives take shards of a blob from gateways
 /// for a day, and by then it is named or never will be.
@@ -173,6 +174,7 @@ impl Evaluation<'_> {
         let request = self.request;
         if request.command.needs_rules() {
             let rules = self.live_rules()?;
+            self.check_seen()?;
             return self.run_in_bucket(&rules, &request.command);
         }
         match &request.command {
@@ -234,6 +236,16 @@ impl Evaluation<'_> {
             return Err(Refusal::NoSuchBucket.into());
         }
         Ok(rules)
+    }
+
+    /// What was allowed of a version is done to that one, or not at all: the gateway has to decide again.
+    fn check_seen(&self) -> Result<(), Stop> {
+        let Some(seen) = self.request.seen else { return Ok(()) };
+        let found = match seen.version {
+            Some(version) => self.find(version)?.and_then(Found::into_object),
+            None => self.current()?,
+        };
+        if seen.is(found.as_deref()) { Ok(()) } else { Err(Refusal::StaleRules.into()) }
     }
 
     fn rules(&self) -> Result<Option<BucketRules>, Stop> {

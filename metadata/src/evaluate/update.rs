@@ -45,7 +45,14 @@ impl Evaluation<'_> {
         bypass_governance: bool,
     ) -> Result<(), Stop> {
         match change {
-            AttributeChange::Tags(tags) => attributes.tags.clone_from(tags),
+            AttributeChange::Tags(tags) => {
+                attributes.tags.clone_from(tags);
+                attributes.revision = attributes.revision.wrapping_add(1);
+            }
+            AttributeChange::Acl(acl) => {
+                attributes.acl.clone_from(acl);
+                attributes.revision = attributes.revision.wrapping_add(1);
+            }
             AttributeChange::Retention(retention) => {
                 self.check_lock(rules, attributes.retention, *retention, bypass_governance)?;
                 attributes.retention = *retention;
@@ -61,7 +68,8 @@ impl Evaluation<'_> {
                 if lock_changes {
                     self.check_lock(rules, attributes.retention, new.retention, bypass_governance)?;
                 }
-                *attributes = (**new).clone();
+                let revision = attributes.revision.wrapping_add(1);
+                *attributes = Attributes { revision, ..(**new).clone() };
             }
         }
         Ok(())

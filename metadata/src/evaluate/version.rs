@@ -22,6 +22,16 @@ pub(super) enum Found {
     Noncurrent(VersionRecord),
 }
 
+impl Found {
+    /// The object, unless it is a delete marker.
+    pub(super) fn into_object(self) -> Option<Box<ObjectRecord>> {
+        match self {
+            Self::Current(object) | Self::Noncurrent(VersionRecord::Object(object)) => Some(object),
+            Self::Noncurrent(VersionRecord::DeleteMarker { .. }) => None,
+        }
+    }
+}
+
 /// The place of a new newest version.
 pub(super) struct NewVersion {
     pub(super) ordinal: Ordinal,

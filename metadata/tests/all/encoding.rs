@@ -48,6 +48,9 @@ fn attributes() -> Attributes {
         metadata: vec![("a".into(), Bytes::from_static(b"\xff")), ("b".into(), Bytes::new())],
         tags: vec![("k".into(), "v".into())],
         owner: "owner".into(),
+        writer: "writer".into(),
+        acl: Some(Bytes::from_static(b"list")),
+        revision: 3,
         retention: Some(Retention { compliance: true, until_ms: 1 << 40 }),
         legal_hold: true,
         legal_hold_said: false,
@@ -375,6 +378,7 @@ fn messages_come_back_and_bent_ones_do_no_harm() {
             rules_version: 2,
             key: object_key("k"),
             command,
+            seen: None,
             is_repeat: true,
         });
     }

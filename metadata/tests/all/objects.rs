@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::support::{Range, delete, etag, list_all, put};
 use bytes::Bytes;
 use couronne_metadata::answer::answer;
-use couronne_metadata::command::{CommandRequest, EtagSet, Outcome, Precondition, Refusal};
+use couronne_metadata::command::{
+    AttributeChange, Command, CommandRequest, EtagSet, Outcome, Precondition, Refusal, SeenVersion,
+};
 use couronne_metadata::ids::VersionId;
 use couronne_metadata::query::{Answer, Entry, ListQuery, Query};
 use couronne_metadata::record::{VersionRecord, Versioning};
@@ -290,4 +292,50 @@ impl Cursor for CountedCursor<'_> {
     fn seek(&mut self, key: &[u8]) -> Result<(), StoreError> {
         self.cursor.seek(key)
     }
+}
+
+/// A command that was allowed because of what stood with a version acts on that version, as it was then, or on none.
+#[test]
+fn what_was_allowed_of_one_version_is_not_done_to_another() {
+    let mut range = Range::new(Versioning::Enabled);
+    let first = version_of(&range.put("k", "one").unwrap());
+    let seen = |range: &Range, version| {
+        let found = range.get("k", version).map(|(record, _)| match record {
+            VersionRecord::Object(object) => (object.ordinal, object.attributes.revision),
+            VersionRecord::DeleteMarker { .. } => panic!(),
+        });
+        Some(SeenVersion { version, found })
+    };
+    let tags = |value: &str| Command::UpdateAttributes {
+        version: Some(first),
+        change: AttributeChange::Tags(vec![("class".into(), value.into())]),
+        bypass_governance: false,
+    };
+    let run = |range: &mut Range, command, seen| {
+        let request = CommandRequest { seen, ..range.request("k", command) };
+        range.execute(&request)
+    };
+    let of_first = seen(&range, Some(first));
+    let of_current = seen(&range, None);
+    run(&mut range, tags("public"), of_first).unwrap();
+    // The tags are others by now.
+    assert_eq!(run(&mut range, tags("secret"), of_first), Err(Refusal::StaleRules));
+    assert_eq!(run(&mut range, delete(None, Precondition::default()), of_current), Err(Refusal::StaleRules));
+    let acl = Command::UpdateAttributes {
+        version: Some(first),
+        change: AttributeChange::Acl(Some(Bytes::from_static(b"list"))),
+        bypass_governance: false,
+    };
+    let of_first = seen(&range, Some(first));
+    run(&mut range, acl, of_first).unwrap();
+    assert_eq!(run(&mut range, tags("secret"), of_first), Err(Refusal::StaleRules));
+    // Another version is the current one by now, and the first is what it was.
+    let (of_first, of_current) = (seen(&range, Some(first)), seen(&range, None));
+    range.put("k", "two").unwrap();
+    assert_eq!(run(&mut range, delete(None, Precondition::default()), of_current), Err(Refusal::StaleRules));
+    run(&mut range, delete(Some(first), Precondition::default()), of_first).unwrap();
+    // What was not there is.
+    let nothing = Some(SeenVersion { version: Some(first), found: None });
+    assert_eq!(run(&mut range, delete(Some(first), Precondition::default()), of_first), Err(Refusal::StaleRules));
+    run(&mut range, delete(Some(first), Precondition::default()), nothing).unwrap();
 }

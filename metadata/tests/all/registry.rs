@@ -174,6 +174,7 @@ impl RegistryModel {
             rules_version: self.version(range, bucket),
             key,
             command,
+            seen: None,
             is_repeat: false,
         };
         self.sent.push(Sent { range, request, stage: Stage::Arrived });

@@ -118,6 +118,7 @@ impl Attack {
             rules_version,
             key: owner.key.clone(),
             command,
+            seen: None,
             is_repeat: false,
         };
         let mut answer = Err(RangeError::NotLeader(None));

@@ -30,7 +30,8 @@ pub(super) async fn execute(
     let now_ms = context.env.clock.wall_ms();
     let commit = CommitId::new(now_ms, context.env.random_bytes());
     let deadline_ms = now_ms.saturating_add(COMMAND_DEADLINE_MS);
-    let request = CommandRequest { commit, deadline_ms, bucket, rules_version: 0, key, command, is_repeat: false };
+    let request =
+        CommandRequest { commit, deadline_ms, bucket, rules_version: 0, key, command, seen: None, is_repeat: false };
     leader.execute(address_of(leader), request).await
 }
 

@@ -97,6 +97,12 @@ pub struct AccessControlList {
 }
 
 impl AccessControlList {
+    /// The list of a bucket or object that nobody wrote one for: its owner has full control.
+    pub fn private(owner: &str) -> Self {
+        let grantee = Grantee::Account(owner.into());
+        Self { owner: owner.into(), grants: vec![Grant { grantee, permission: Permission::FullControl }] }
+    }
+
     /// Whether it grants anything to everybody or to everybody who signs.
     pub fn is_public(&self) -> bool {
         self.grants.iter().any(|grant| grant.grantee.is_public())

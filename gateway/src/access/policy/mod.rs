@@ -86,6 +86,14 @@ pub enum StoredPolicy {
 }
 
 impl StoredPolicy {
+    /// Whether it is public by S3's definition, as far as is known: one that cannot be read might be.
+    pub fn is_public(&self) -> bool {
+        match self {
+            Self::Readable(policy) => policy.is_public(),
+            Self::Unreadable => true,
+        }
+    }
+
     /// Reads a document that was put. What its kind allows was checked then, and may be less today.
     pub fn read(document: &str) -> Self {
         read::read(document).map_or(Self::Unreadable, Self::Readable)

@@ -108,7 +108,7 @@ impl Engine {
             let answered = self.router().query_under(bucket, None, key.as_bytes(), query).await;
             let (Answer::Rules(found), known) = answered? else { return Err(EngineError::unexpected("Rules")) };
             let Some(command) = command(name, step, &found)? else { return Ok(known.descriptor.clone()) };
-            let view = BucketView { id: bucket, rules_version: version(&found).unwrap_or(0) };
+            let view = BucketView { id: bucket, rules_version: version(&found).unwrap_or(0), seen: None };
             match self.router().execute_located(view, key, command).await {
                 Ok((_, known)) => return Ok(known.descriptor.clone()),
                 // Someone else took a step in this range since its rules were read, or changed the registry row.

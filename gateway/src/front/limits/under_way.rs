@@ -6,7 +6,7 @@
 //! the holder that has most of them gives way.
 //! An authenticated request counts for its account, and for a bucket once it may touch that. Within these it counts for the
 //! key that signed it or, if it is a link, for all links and among them for this one: a client that got hold of a link takes
-//! nothing from those that have the key. Only while it waits for its client may it be cut for others.
+//! nothing from those that have the key. A request that is not signed counts for its peer throughout. Only while it waits for its client may it be cut for others.
 //! Must not know: HTTP, faces.
 
 use std::net::{IpAddr, SocketAddr};
@@ -99,6 +99,11 @@ impl UnderWay {
         link: Option<&str>,
     ) -> Result<Holder, Short> {
         let behalf = OnBehalf::of_task();
+        if caller.caller.is_anonymous() {
+            // Nobody answers for it but its peer, whatever it may touch.
+            self.take_place(&behalf.peer).await?;
+            return Ok(behalf.peer);
+        }
         let [_, peer, ..] = behalf.peer.levels();
         let (key, link): (Arc<str>, Arc<str>) = match link {
             Some(link) => ("links".into(), link.into()),

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::access::context::{ConditionContext, KeyValues};
 use crate::access::key::ConditionKey;
-use crate::engine::{self, BodyError, Bucket, EngineError, Expected};
+use crate::engine::{self, BodyError, EngineError, Expected};
 use crate::front::body::Framing;
 use crate::front::face::{BodyDecoder, DecoderStep, Verified};
 use crate::front::pipeline::{Authenticated, carry_out};
@@ -21,8 +21,8 @@ use crate::front::resources::{BucketRole, InBucket};
 use crate::front::response::{ResponseBody, StreamError};
 use crate::front::trace::Trace;
 use crate::front::{
-    Authorized, Body, BodyUse, Face, FaceError, FaceOperation, FrontError, Gateway, Handler, Need, NeededOn, Rejection,
-    RequestHead, RequestId, Response,
+    Authorized, Body, BodyUse, Face, FaceError, FaceOperation, FrontError, Gateway, GuardedBucket, Handler, Need,
+    NeededOn, Rejection, RequestHead, RequestId, Response,
 };
 
 pub(crate) const TOY_ID: HeaderName = HeaderName::from_static("x-toy-id");
@@ -188,9 +188,9 @@ impl Face for Toy {
         }
     }
 
-    fn check_bucket(&self, request: &ToyRequest, bucket: &Bucket, _: BucketRole) -> Result<(), ToyError> {
+    fn check_bucket(&self, request: &ToyRequest, bucket: &GuardedBucket<'_>, _: BucketRole) -> Result<(), ToyError> {
         match request.head.header("x-toy-bucket")? {
-            Some(name) if name != &*bucket.name => Err(ToyError(StatusCode::CONFLICT, "another-bucket")),
+            Some(name) if name != &*bucket.bucket.name => Err(ToyError(StatusCode::CONFLICT, "another-bucket")),
             _ => Ok(()),
         }
     }
@@ -200,11 +200,15 @@ impl Face for Toy {
             ToyOperation::KeepNote => "toy:Keep",
             ToyOperation::ShowNote => "toy:Show",
         };
-        vec![Need { action, on: NeededOn::Key(request.note.as_str().into()) }]
+        vec![Need { action, on: NeededOn::Key { key: request.note.as_str().into(), version: None } }]
     }
 
-    fn told_of_absence(error: &ToyError) -> Option<Need<'static>> {
-        (error.1 == "no-such-note").then_some(Need { action: "toy:List", on: NeededOn::Bucket })
+    fn need_to_list() -> Need<'static> {
+        Need { action: "toy:List", on: NeededOn::Bucket }
+    }
+
+    fn tells_of_absence(error: &ToyError) -> bool {
+        error.1 == "no-such-note"
     }
 
     fn framing(

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use couronne_metadata::ids::Ordinal;
 use couronne_metadata::system::identity::UserRow;
 
 use super::Maker;
@@ -14,7 +15,10 @@ use crate::access::policy::StoredPolicy;
 use crate::access::principal::{AccountRef, FederatedUser, Principal, RoleSession, TagList, UserRef};
 use crate::access::{AttachedPolicy, Rights};
 use crate::identity::oidc::Claims;
-use crate::identity::{Account, ROOT_ACCOUNT};
+use crate::identity::{Account, PublicAccessBlock, ROOT_ACCOUNT};
+
+/// The canonical id that S3 has for a caller that does not sign.
+const ANONYMOUS_ID: &str = "65a011a29cdf8ec533ec3d1ccaae921c";
 
 /// A caller with its policies.
 #[derive(Clone, Debug)]
@@ -47,6 +51,8 @@ pub struct TokenFacts {
 /// What a caller is in its account.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CallerKind {
+    /// Nobody: the request is not signed.
+    Anonymous,
     /// The account itself: its root.
     Root,
     /// A user.
@@ -151,6 +157,19 @@ impl CallerPolicies<'_> {
 }
 
 impl CallerIdentity {
+    /// Of a request that is not signed. It acts for no account; what it writes belongs to the canonical id that S3 has for it.
+    pub(in crate::identity) fn anonymous() -> Self {
+        let account = Account {
+            id: ANONYMOUS_ID.into(),
+            number: "".into(),
+            name: "anonymous".into(),
+            email: None,
+            created: Ordinal(0),
+            block: PublicAccessBlock::default(),
+        };
+        Self { kind: CallerKind::Anonymous, ..Self::of_root(account) }
+    }
+
     /// The root of an account.
     pub const fn of_root(account: Account) -> Self {
         let kind = CallerKind::Root;
@@ -161,6 +180,7 @@ impl CallerIdentity {
     pub fn arn(&self) -> String {
         let number = &self.account.number;
         match &self.kind {
+            CallerKind::Anonymous => "anonymous".to_owned(),
             CallerKind::Root => format!("arn:aws:iam::{number}:root"),
             CallerKind::User { name, path, .. } => self.account.arn("user", path, name),
             CallerKind::RoleSession { role, session, .. } => {
@@ -174,6 +194,7 @@ impl CallerIdentity {
     /// The caller's unique id, as policies have it in `aws:userid`.
     pub fn user_id(&self) -> String {
         match &self.kind {
+            CallerKind::Anonymous => "anonymous".to_owned(),
             CallerKind::Root => self.account.number.to_string(),
             CallerKind::User { id, .. } => id.to_string(),
             CallerKind::RoleSession { role_id, session, .. } => format!("{role_id}:{session}"),
@@ -192,6 +213,7 @@ impl CallerIdentity {
     pub fn principal(&self) -> Principal<'_> {
         let account = self.account_ref();
         match &self.kind {
+            CallerKind::Anonymous => Principal::Anonymous,
             CallerKind::Root => Principal::Root(account),
             CallerKind::User { id, name, path, tags } => Principal::User(UserRef { account, path, name, id, tags }),
             CallerKind::RoleSession { role_id, role, path, session, source_identity, provider, tags } => {
@@ -221,7 +243,7 @@ impl CallerIdentity {
             CallerKind::User { tags, .. }
             | CallerKind::RoleSession { tags, .. }
             | CallerKind::FederatedUser { tags, .. } => tags,
-            CallerKind::Root | CallerKind::WebIdentity { .. } => &[],
+            CallerKind::Anonymous | CallerKind::Root | CallerKind::WebIdentity { .. } => &[],
         }
     }
 
@@ -235,9 +257,28 @@ impl CallerIdentity {
         }
     }
 
+    /// By what rows name it as the writer of an object: the unique id of a user or role, else the canonical id of its account.
+    pub fn writer(&self) -> &str {
+        match &self.kind {
+            CallerKind::User { id, .. } => id,
+            CallerKind::RoleSession { role_id, .. } => role_id,
+            CallerKind::FederatedUser { federator: Some(federator), .. } => match &**federator {
+                CallerKind::User { id, .. } => id,
+                _ => &self.account.id,
+            },
+            _ => &self.account.id,
+        }
+    }
+
+    /// Whether the request is not signed.
+    pub const fn is_anonymous(&self) -> bool {
+        matches!(self.kind, CallerKind::Anonymous)
+    }
+
     /// The caller's name within its account, for logs.
     pub fn name(&self) -> &str {
         match &self.kind {
+            CallerKind::Anonymous => "",
             CallerKind::Root => ROOT_ACCOUNT,
             CallerKind::User { name, .. } | CallerKind::FederatedUser { name, .. } => name,
             CallerKind::RoleSession { session, .. } => session,

@@ -40,6 +40,8 @@ pub struct Credential {
 /// Where a credential comes from: by this it is fetched again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialSource {
+    /// None: the request is not signed.
+    Nobody,
     /// The secrets of the cluster: its root credentials.
     ClusterRoot,
     /// The row of an access key that was created then; microseconds since 1970.
@@ -95,6 +97,11 @@ impl Credential {
 }
 
 impl Identity {
+    /// The identity of a request that is not signed.
+    pub fn anonymous(&self) -> Arc<Credential> {
+        self.anonymous.clone()
+    }
+
     /// The identity that an access key belongs to; `None` if there is none, or none that may be used now. Perhaps from
     /// memory, as it was at most [`crate::identity::IdentitySettings::credential_cache_ms`] ago.
     pub async fn credential(&self, access_key: &str) -> Result<Option<Arc<Credential>>, IdentityError> {
@@ -130,6 +137,7 @@ impl Identity {
             CredentialSource::ClusterRoot | CredentialSource::AccessKey(_) => {
                 self.credential(&before.access_key).await?
             }
+            CredentialSource::Nobody => Some(self.anonymous()),
             CredentialSource::WebIdentity => None,
         };
         Ok(again.filter(|again| again.source == before.source && again.account().id == before.account().id))

@@ -99,7 +99,9 @@ fn maker(by: &Credential) -> Maker {
             maker
         }
         // An identity provider vouches for it: nothing here made it.
-        (CredentialSource::WebIdentity, _) | (CredentialSource::Session(_), None) => Maker::default(),
+        (CredentialSource::Nobody | CredentialSource::WebIdentity, _) | (CredentialSource::Session(_), None) => {
+            Maker::default()
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The authenticate stage: the caller, and whether the request is the one that the caller signed.
 //!
-//! Promises: it answers only for a request whose signature was verified, every `x-amz-*` header included, wherever the credentials stood and however the payload
-//! is secured. What is wrong with a chunk or trailer shows when the body is read, before anything commits.
+//! Promises: it names a caller only for a request whose signature was verified, every `x-amz-*` header included, wherever the
+//! credentials stood and however the payload is secured; a request with no trace of a signature is anonymous. What is wrong with a chunk or trailer shows when the body is read, before anything commits.
 //! Must not know: operations, buckets.
 
 pub(crate) mod chunked;
@@ -31,7 +31,10 @@ const SECURITY_TOKEN: &str = "x-amz-security-token";
 
 /// Finds the caller. Whatever is wrong, nothing was touched.
 pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Result<Verified<Payload>> {
-    let signed = SignedRequest::of(request)?;
+    let Some(signed) = SignedRequest::of(request)? else {
+        let payload = Payload::of_anonymous(request)?;
+        return Ok(Verified { caller: gateway.identity.anonymous(), payload, link: None });
+    };
     let caller = find_caller(gateway, request, &signed).await?;
     let payload = verify(request, &signed, &caller, &gateway.face)?;
     gateway.identity.note_use(&caller, "s3", gateway.face.region());

@@ -36,6 +36,18 @@ pub enum Payload {
     },
 }
 
+impl Payload {
+    /// The payload of a request that is not signed: what a signature would have to secure cannot be.
+    pub(super) fn of_anonymous(request: &Request) -> Result<Self> {
+        match request.header(HEADER)?.map(Mode::parse).transpose()? {
+            None | Some(Mode::Unsigned) => Ok(Self::Unsigned),
+            Some(Mode::Signed(sha256)) => Ok(Self::Signed(sha256)),
+            Some(Mode::Chunked { signed: false, trailers }) => Ok(Self::Chunked { signatures: None, trailers }),
+            Some(Mode::Chunked { signed: true, .. }) => Err(Code::AccessDenied.into()),
+        }
+    }
+}
+
 /// A chain of chunk signatures.
 pub struct ChunkSignatures {
     pub(super) signer: Signer,

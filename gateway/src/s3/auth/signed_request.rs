@@ -24,16 +24,16 @@ pub(super) enum SignedRequest {
 }
 
 impl SignedRequest {
-    /// Reads a request's credentials, wherever they stand. A request without any is `AccessDenied`.
-    pub(super) fn of(request: &Request) -> Result<Self> {
+    /// Reads a request's credentials, wherever they stand; `None`: it has none.
+    pub(super) fn of(request: &Request) -> Result<Option<Self>> {
         let header = request.header(AUTHORIZATION)?;
         let in_query = OF_SIGNATURES.iter().any(|name| request.query.has(name));
         let version_2 = Presigned::is_meant(request);
         match (header, in_query, version_2) {
-            (Some(header), false, false) => V4::of_header(request, header).map(Self::V4),
-            (None, true, false) => V4::of_query(request).map(Self::V4),
-            (None, false, true) => Presigned::of(request).map(Self::PresignedV2),
-            (None, false, false) => Err(Code::AccessDenied.into()),
+            (Some(header), false, false) => V4::of_header(request, header).map(|signed| Some(Self::V4(signed))),
+            (None, true, false) => V4::of_query(request).map(|signed| Some(Self::V4(signed))),
+            (None, false, true) => Presigned::of(request).map(|signed| Some(Self::PresignedV2(signed))),
+            (None, false, false) => Ok(None),
             _ => Err(S3Error::with_message(
                 Code::InvalidArgument,
                 "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string \

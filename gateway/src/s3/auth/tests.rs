@@ -41,7 +41,8 @@ fn verify_at(request: http::Request<()>, now_s: u64) -> Result<Payload> {
     let id = RequestId::from_random([0; 16]);
     let head = RequestHead::parse(request.into_parts().0, id, Origin::default(), now_s * 1_000_000)?;
     let request = Request::parse(head, &[])?;
-    verify(&request, &SignedRequest::of(&request)?, &caller(), &S3::default())
+    let signed = SignedRequest::of(&request)?.ok_or(Code::AccessDenied)?;
+    verify(&request, &signed, &caller(), &S3::default())
 }
 
 /// A request with the Authorization header of one of AWS's examples.

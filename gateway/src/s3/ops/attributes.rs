@@ -1,15 +1,16 @@
 //! What an object carries beside its bytes: from request headers, and back into response headers.
 //!
-//! Promises: a header that asks for something not served (encryption, an ACL) is refused; it is never
+//! Promises: a header that asks for something not served (encryption) is refused; it is never
 //! accepted and forgotten.
 
 use bytes::Bytes;
 use couronne_metadata::record::{Attributes, Pair};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::identity::Credential;
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Result, S3Error};
-use crate::s3::ops::acl;
+use crate::s3::ops::acl::NewOwnership;
 use crate::s3::wire::values::header_text;
 use crate::s3::wire::{lock, tags};
 
@@ -100,6 +101,12 @@ pub fn of_copy(source: &Attributes, given: &Attributes, replaces: Replaces) -> A
         attributes.tags.clone_from(&source.tags);
     }
     attributes
+}
+
+/// The attributes of an object that this principal wrote and this account owns.
+pub fn owned(attributes: Attributes, ownership: NewOwnership, caller: &Credential) -> Attributes {
+    let NewOwnership { owner, acl } = ownership;
+    Attributes { owner, acl, writer: caller.caller.writer().into(), ..attributes }
 }
 
 /// Whether a request says of a new object what a copy never takes along.
@@ -196,8 +203,7 @@ fn refuse_unserved(headers: &HeaderMap) -> Result<()> {
     if headers.contains_key("x-amz-write-offset-bytes") {
         return Err(S3Error::not_implemented("x-amz-write-offset-bytes"));
     }
-    lock::refuse_unserved(headers)?;
-    acl::check_headers(headers, Code::AccessControlListNotSupported).map(|_| ())
+    lock::refuse_unserved(headers)
 }
 
 /// Adds an object's attributes to a response's headers.
@@ -321,8 +327,6 @@ mod tests {
         for (name, value, code) in [
             ("x-amz-server-side-encryption", "AES256", Code::NotImplemented),
             ("x-amz-server-side-encryption-customer-key", "k", Code::NotImplemented),
-            ("x-amz-grant-read", "id=1", Code::AccessControlListNotSupported),
-            ("x-amz-acl", "public-read", Code::AccessControlListNotSupported),
             ("x-amz-storage-class", "COLD", Code::InvalidStorageClass),
             ("x-amz-storage-class", "standard_ia", Code::InvalidStorageClass),
             ("x-amz-storage-class", "", Code::InvalidStorageClass),

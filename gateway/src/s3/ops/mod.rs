@@ -4,6 +4,7 @@
 //! writes, where it may be acknowledged, and what cleans up after a crash between two steps.
 //! Must not know: signatures, how anything is stored.
 
+pub mod access;
 pub mod acl;
 pub mod attributes;
 pub mod bucket;

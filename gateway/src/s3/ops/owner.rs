@@ -1,9 +1,12 @@
-//! The owner of a bucket and of all that is in it, as documents show it.
+//! The owners of buckets and objects, as documents show them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::engine::Bucket;
-use crate::front::Gateway;
-use crate::identity::Credential;
-use crate::s3::error::Result;
+use crate::front::{Authorized, Gateway, GuardedBucket, Handler};
+use crate::identity::{Account, Credential};
+use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
 use crate::s3::wire::xml::Writer;
 
@@ -12,23 +15,18 @@ use crate::s3::wire::xml::Writer;
 pub struct Owner {
     /// Its canonical id.
     pub id: Box<str>,
-    /// Its name.
-    pub name: Box<str>,
+    /// Its name, if it is known.
+    pub name: Option<Box<str>>,
 }
 
 impl Owner {
     /// The caller's own account.
     pub fn of_caller(caller: &Credential) -> Self {
-        Self { id: caller.account().id.clone(), name: caller.account().name.clone() }
+        Self::of_account(caller.account())
     }
 
-    /// The account that owns a bucket.
-    pub async fn of_bucket(gateway: &Gateway<S3>, caller: &Credential, bucket: &Bucket) -> Result<Self> {
-        if bucket.entry.account == caller.account().id {
-            return Ok(Self::of_caller(caller));
-        }
-        let account = gateway.identity.account_by_id(&bucket.entry.account).await?;
-        Ok(Self { id: account.id, name: account.name })
+    fn of_account(account: &Account) -> Self {
+        Self { id: account.id.clone(), name: Some(account.name.clone()) }
     }
 
     /// Writes it as an element of this name.
@@ -36,32 +34,78 @@ impl Owner {
         xml.element(element, |xml| self.write_children(xml));
     }
 
-    /// Writes the account that opened an upload: the owner, or another canonical id.
-    pub fn write_initiator(&self, xml: &mut Writer, initiator: &str) {
-        xml.element("Initiator", |xml| {
-            xml.text("ID", initiator);
-            if *initiator == *self.id {
-                xml.text("DisplayName", &self.name);
-            }
-        });
-    }
-
-    fn write_children(&self, xml: &mut Writer) {
+    /// Writes what the element holds.
+    pub fn write_children(&self, xml: &mut Writer) {
         xml.text("ID", &self.id);
-        xml.text("DisplayName", &self.name);
+        xml.optional("DisplayName", self.name.as_deref());
+    }
+}
+
+/// The accounts that one answer shows, by canonical id.
+pub struct Owners<'a> {
+    gateway: &'a Gateway<S3>,
+    bucket_owner: Box<str>,
+    /// Whether all that is in the bucket is its owner's.
+    owns_all: bool,
+    found: BTreeMap<Box<str>, Owner>,
+}
+
+impl<'a> Owners<'a> {
+    /// Of an answer to a caller about a bucket, whose owner is found.
+    pub async fn new(gateway: &'a Gateway<S3>, caller: &Credential, bucket: &GuardedBucket<'_>) -> Result<Self> {
+        let bucket_owner: Box<str> = bucket.owner().canonical.into();
+        let own = Owner::of_caller(caller);
+        let found = BTreeMap::from([(own.id.clone(), own)]);
+        let owns_all = !bucket.documents.object_ownership().acls_count();
+        let mut owners = Self { gateway, owns_all, found, bucket_owner: bucket_owner.clone() };
+        owners.find(&bucket_owner).await?;
+        Ok(owners)
     }
 
-    /// The document that says: the owner has full control, and nobody else has any.
-    pub fn access_control_policy(&self) -> String {
-        Writer::document("AccessControlPolicy", |xml| {
-            self.write(xml, "Owner");
-            xml.element("AccessControlList", |xml| {
-                xml.element("Grant", |xml| {
-                    let grantee = " xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\"";
-                    xml.nest("Grantee", grantee, |xml| self.write_children(xml));
-                    xml.text("Permission", "FULL_CONTROL");
-                });
-            });
-        })
+    /// Finds an account. One that is gone has no name.
+    pub async fn find(&mut self, id: &str) -> Result<()> {
+        if !self.found.contains_key(id) {
+            let account = self.gateway.identity.known_account(id).await?;
+            let owner = account.as_ref().map_or(Owner { id: id.into(), name: None }, Owner::of_account);
+            self.found.insert(id.into(), owner);
+        }
+        Ok(())
     }
+
+    /// Finds accounts.
+    pub async fn find_all(&mut self, owners: impl Iterator<Item = &str> + Send) -> Result<()> {
+        for id in owners.filter(|id| !id.is_empty()) {
+            self.find(id).await?;
+        }
+        Ok(())
+    }
+
+    /// An account that was found.
+    pub fn of(&self, id: &str) -> Cow<'_, Owner> {
+        let unknown = || Cow::Owned(Owner { id: id.into(), name: None });
+        self.found.get(id).map_or_else(unknown, Cow::Borrowed)
+    }
+
+    /// The bucket's owner.
+    pub fn of_bucket(&self) -> Cow<'_, Owner> {
+        self.of(&self.bucket_owner)
+    }
+
+    /// The owner of an object whose row says this.
+    pub fn of_object(&self, id: &str) -> Cow<'_, Owner> {
+        if self.owns_all || id.is_empty() { self.of_bucket() } else { self.of(id) }
+    }
+}
+
+/// The accounts of these ids, and the bucket's owner.
+pub async fn owners_of<'a, H: Handler<Face = S3>>(
+    gateway: &'a Gateway<S3>,
+    authorized: &Authorized<H>,
+    bucket: &Bucket,
+    owners: impl Iterator<Item = &str> + Send,
+) -> Executed<Owners<'a>> {
+    let guarded = authorized.guarded(gateway, bucket).await?;
+    let mut found = Owners::new(gateway, authorized.caller(), &guarded).await?;
+    found.find_all(owners).await?;
+    Ok(found)
 }

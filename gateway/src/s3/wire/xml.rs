@@ -26,6 +26,8 @@ pub mod document_bytes {
     pub const LOCK_CONFIGURATION_MAX: usize = 8 << 10;
     /// 100 grants.
     pub const ACL_MAX: usize = 64 << 10;
+    /// A bucket policy, which has 20 KiB at most that are no white space.
+    pub const POLICY_MAX: usize = 128 << 10;
     /// 10 tags of 128 and 256 characters, each of up to four bytes or escaped.
     pub const TAGGING_MAX: usize = 64 << 10;
     /// 10,000 parts with SHA-256 checksums.

@@ -4,6 +4,7 @@
 //! account/<account id>                       AccountRow
 //! account-name/<name>                        the account's id
 //! account-number/<number>                    the account's id; it stays when the account goes
+//! account-email/<address>/<account id>       (nothing): lists the accounts that have an address of mail
 //! user/<user id>                             UserRow; likewise group, role and policy
 //! user-name/<account id>/<name>              the user's id; likewise group-name, role-name and policy-name
 //! key/<access key>                           KeyRow
@@ -61,6 +62,16 @@ pub fn account_number(number: &str) -> String {
     format!("account-number/{number}")
 }
 
+/// What the keys of the rows begin with that list the accounts with an address of mail.
+pub fn account_emails(email: &str) -> String {
+    format!("account-email/{}/", email.to_ascii_lowercase())
+}
+
+/// The text of the key of the row that lists an account with an address of mail.
+pub fn account_email(email: &str, id: &str) -> String {
+    format!("{}{id}", account_emails(email))
+}
+
 /// The text of the key of an access key's row.
 pub fn key(access_key: &str) -> String {
     format!("key/{access_key}")
@@ -114,7 +125,7 @@ pub(super) fn check(kind: &str, rest: &str, value: &Bytes) -> Option<Result<bool
         "key" => codec::decode::<KeyRow>(value).map(|row| row.is_sound()),
         "key-used" => codec::decode::<KeyUsedRow>(value).map(|_| true),
         "oidc-provider" => codec::decode::<OidcProviderRow>(value).map(|row| row.is_sound()),
-        "key-of" | "member" | "policy-use" => nothing(),
+        "account-email" | "key-of" | "member" | "policy-use" => nothing(),
         _ => return None,
     })
 }

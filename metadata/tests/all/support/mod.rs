@@ -68,6 +68,7 @@ impl Range {
             rules_version: self.rules.version,
             key: object_key(key),
             command,
+            seen: None,
             is_repeat: false,
         }
     }

@@ -287,7 +287,7 @@ async fn leave_row(context: &DutyContext, owner: &Owner, blob: BlobId, missing: 
     let Answer::Blobs(found, _) = ask_owner(context, owner, query).await? else { return Err(DutyError::WrongAnswer) };
     for (bucket, key, found) in found.into_iter().filter(|(.., found)| found.id == blob) {
         let row = RepairRecord::new(found, bucket, key.clone(), missing);
-        let view = BucketView { id: bucket, rules_version: 0 };
+        let view = BucketView { id: bucket, rules_version: 0, seen: None };
         context.client.router().execute(view, &key, Command::MarkDegraded { blobs: vec![row] }).await?;
     }
     Ok(())

@@ -107,6 +107,7 @@ pub fn row_write(env: &Env, at: &str, expect: Expect, value: &str, commit: [u8; 
         rules_version: 0,
         key: key(at),
         command: Command::SystemWrite { expect, value: Some(Bytes::from(value.to_owned())) },
+        seen: None,
         is_repeat: false,
     }
 }
@@ -143,6 +144,7 @@ pub fn request(env: &Env, owner: &Owner, command: Command) -> CommandRequest {
         rules_version: u64::from(!matches!(command, Command::PutRules { .. })),
         key: owner.key.clone(),
         command,
+        seen: None,
         is_repeat: false,
     }
 }

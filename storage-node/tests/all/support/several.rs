@@ -382,6 +382,7 @@ impl TestCluster {
             rules_version: 0,
             key: key(at),
             command: Command::SystemWrite { expect: Expect::Any, value: Some(Bytes::from(value.to_owned())) },
+            seen: None,
             is_repeat: false,
         };
         let routes = through.routes();

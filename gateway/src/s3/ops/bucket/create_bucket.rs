@@ -9,16 +9,19 @@
 //! After a crash: the row stays `Creating`, invisible; the next creation or deletion of the name goes on
 //! from there.
 
+use bytes::Bytes;
+use couronne_base::codec;
 use http::HeaderName;
 use http::header::LOCATION;
 
-use crate::engine::{self, EngineError};
+use crate::access::{ObjectOwnership, PublicAccessBlock};
+use crate::engine::{self, BucketDocument, EngineError};
 use crate::front::resources::NewBucket;
 use crate::front::{Authorized, Body, BodyUse, FrontError, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
-use crate::s3::face::S3;
-use crate::s3::ops::acl;
+use crate::s3::face::{NewBuckets, S3};
+use crate::s3::ops::acl::{self, AskedAcl};
 use crate::s3::wire::values::header_value;
 use crate::s3::wire::{bucket_name, xml};
 use couronne_metadata::record::Versioning;
@@ -26,6 +29,8 @@ use couronne_metadata::record::Versioning;
 /// Its parameters, beside the document.
 pub(crate) struct CreateBucket {
     object_lock: bool,
+    ownership: Option<ObjectOwnership>,
+    acl: Option<AskedAcl>,
 }
 
 impl Handler for CreateBucket {
@@ -38,9 +43,12 @@ impl Handler for CreateBucket {
         if !bucket_name::is_valid(name) {
             return Err(S3Error::new(Code::InvalidBucketName).detail("BucketName", name));
         }
-        refuse_unserved(request)?;
         let object_lock = request.header("x-amz-bucket-object-lock-enabled")?;
-        Ok(Self { object_lock: object_lock.is_some_and(|text| text.eq_ignore_ascii_case("true")) })
+        Ok(Self {
+            object_lock: object_lock.is_some_and(|text| text.eq_ignore_ascii_case("true")),
+            ownership: ownership(request)?,
+            acl: acl::of_headers(&request.headers)?,
+        })
     }
 
     fn resources(&self, request: &Request) -> Result<NewBucket> {
@@ -52,14 +60,16 @@ impl Handler for CreateBucket {
         check_location(&document, gateway.face.region())?;
         let name = &*authorized.resources().0;
         let object_lock = authorized.operation().object_lock;
+        let account = &authorized.caller().account().id;
+        let documents = authorized.operation().documents(gateway, account).await?;
         let create = engine::CreateBucketRequest {
             name: name.into(),
-            account: authorized.caller().account().id.clone(),
+            account: account.clone(),
             policy: None,
             // A lock guards versions, so it comes with them.
             versioning: if object_lock { Versioning::Enabled } else { Versioning::Off },
             object_lock: object_lock.then_some(None),
-            documents: Vec::new(),
+            documents,
         };
         match gateway.engine.create_bucket(create).await {
             Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou) => {}
@@ -71,16 +81,30 @@ impl Handler for CreateBucket {
     }
 }
 
-/// An ACL or another ownership than the owner's would be a promise that nothing keeps.
-fn refuse_unserved(request: &Request) -> Result<()> {
-    acl::check_headers(&request.headers, Code::InvalidBucketAclWithObjectOwnership)?;
-    match request.header("x-amz-object-ownership")? {
-        None | Some("BucketOwnerEnforced") => Ok(()),
-        Some(other @ ("BucketOwnerPreferred" | "ObjectWriter")) => Err(S3Error::not_implemented(other)),
-        Some(other) => {
-            Err(S3Error::invalid_argument("Invalid x-amz-object-ownership header", "x-amz-object-ownership", other))
-        }
+impl CreateBucket {
+    /// What the bucket is to have from the start.
+    async fn documents(&self, gateway: &Gateway<S3>, account: &str) -> Result<Vec<(BucketDocument, Bytes)>> {
+        let is_closed = gateway.face.new_buckets == NewBuckets::Closed;
+        let ownership = self.ownership.or(is_closed.then_some(ObjectOwnership::BucketOwnerEnforced));
+        let block = is_closed.then_some(PublicAccessBlock::ALL);
+        let acl = match acl::find(gateway, self.acl.as_ref()).await? {
+            Some(new) => new.of_new_bucket(account, ownership, block.unwrap_or_default())?,
+            None => None,
+        };
+        let documents = [
+            ownership.map(|ownership| (BucketDocument::OwnershipControls, codec::encode(&ownership))),
+            block.map(|block| (BucketDocument::PublicAccessBlock, codec::encode(&block))),
+            acl.map(|acl| (BucketDocument::Acl, codec::encode(&acl))),
+        ];
+        Ok(documents.into_iter().flatten().collect())
     }
+}
+
+fn ownership(request: &Request) -> Result<Option<ObjectOwnership>> {
+    const NAME: &str = "x-amz-object-ownership";
+    let Some(text) = request.header(NAME)? else { return Ok(None) };
+    let invalid = || S3Error::invalid_argument("Invalid x-amz-object-ownership header", NAME, text);
+    ObjectOwnership::parse(text).map(Some).ok_or_else(invalid)
 }
 
 fn check_location(document: &[u8], region: &str) -> Result<()> {

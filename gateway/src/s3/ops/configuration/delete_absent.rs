@@ -1,4 +1,4 @@
-//! DeleteBucketPolicy, DeleteBucketCors, DeleteBucketTagging, ...: configurations that no bucket has yet,
+//! DeleteBucketCors, DeleteBucketEncryption, ...: configurations that no bucket has yet,
 //! since none can be written. As on S3, deleting what is not there is done.
 //!
 //! Promises: afterwards the configuration is absent, as it was.

@@ -1,4 +1,4 @@
-//! DeleteBucketTagging and its like: takes from a bucket what its owner wrote of it.
+//! DeleteBucketPolicy, DeleteBucketTagging and their like: takes from a bucket what its owner wrote of it.
 //!
 //! Promises: when it answers 204 no later request through any gateway goes by it. Deleting what is not there is done.
 //! Steps: the engine writes the registry row, then raises the rules' version in every range (`engine.put_document`).
@@ -15,7 +15,12 @@ use crate::s3::error::{Executed, Result, S3Error};
 use crate::s3::face::S3;
 
 /// The documents, by sub-resource.
-const DOCUMENTS: &[(&str, BucketDocument)] = &[("tagging", BucketDocument::Tags)];
+const DOCUMENTS: &[(&str, BucketDocument)] = &[
+    ("ownershipControls", BucketDocument::OwnershipControls),
+    ("policy", BucketDocument::Policy),
+    ("publicAccessBlock", BucketDocument::PublicAccessBlock),
+    ("tagging", BucketDocument::Tags),
+];
 
 /// Its parameter: which document.
 pub(crate) struct DeleteDocument(BucketDocument);

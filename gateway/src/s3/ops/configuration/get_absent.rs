@@ -1,4 +1,4 @@
-//! GetBucketPolicy, GetBucketCors, GetBucketLogging, ...: configurations that no bucket has yet, since
+//! GetBucketCors, GetBucketLogging, ...: configurations that no bucket has yet, since
 //! none can be written. Each is told absent in S3's own way (an error code of its own, or a document that
 //! says so), and clients which look first go on.
 //!
@@ -32,9 +32,6 @@ const ABSENT: &[(&str, Absence)] = &[
     ("lifecycle", Absence::Error(Code::NoSuchLifecycleConfiguration)),
     ("logging", Absence::Empty("BucketLoggingStatus")),
     ("notification", Absence::Empty("NotificationConfiguration")),
-    ("policy", Absence::Error(Code::NoSuchBucketPolicy)),
-    ("policyStatus", Absence::Error(Code::NoSuchBucketPolicy)),
-    ("publicAccessBlock", Absence::Error(Code::NoSuchPublicAccessBlockConfiguration)),
     ("replication", Absence::Error(Code::ReplicationConfigurationNotFoundError)),
     ("requestPayment", Absence::Default("RequestPaymentConfiguration", "Payer", "BucketOwner")),
     ("website", Absence::Error(Code::NoSuchWebsiteConfiguration)),

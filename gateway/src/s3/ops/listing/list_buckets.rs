@@ -1,14 +1,18 @@
 //! ListBuckets: the buckets of the caller's account, by name, in pages.
 //!
-//! Promises: a bucket whose creation was acknowledged is listed, one whose deletion was is not.
-//! Steps: 1. read one page of the account's owned rows; 2. write the document.
+//! Promises: a bucket whose creation was acknowledged is listed, one whose deletion was is not. A caller that may not list
+//! its account's buckets is told of those that it may list by themselves.
+//! Steps: 1. read one page of the account's owned rows; 2. leave out what the caller may not list; 3. write the document.
 //! Writes: nothing.
 
-use crate::engine;
+use couronne_metadata::command::Refusal;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::engine::{self, EngineError, ListedBucket};
 use crate::front::resources::NoBucket;
-use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::front::{Authorized, Body, Face as _, Gateway, Handler, Need, NeededOn, Response};
 use crate::s3::address::Request;
-use crate::s3::error::{Executed, Result, S3Error};
+use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
 use crate::s3::ops::owner::Owner;
 use crate::s3::wire::dates::iso_date;
@@ -17,6 +21,9 @@ use crate::s3::wire::xml::Writer;
 
 /// The most buckets of one page, and the page of a client that asks for no page.
 const PAGE_BUCKETS_MAX: u32 = 10_000;
+
+/// Buckets that are looked at at once.
+const BUCKETS_AT_ONCE: usize = 16;
 
 /// Its parameters.
 pub(crate) struct ListBuckets {
@@ -59,6 +66,9 @@ impl Handler for ListBuckets {
     async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let Self { prefix, after, limit, asked_region } = authorized.operation();
         let caller = authorized.caller();
+        if caller.caller.is_anonymous() {
+            return Err(Code::AccessDenied.into());
+        }
         let list = engine::ListBucketsRequest {
             account: caller.account().id.clone(),
             prefix: prefix.as_str().into(),
@@ -68,7 +78,13 @@ impl Handler for ListBuckets {
         let region = gateway.face.region();
         // All buckets are in this cluster's one region.
         let elsewhere = asked_region.as_deref().is_some_and(|asked| asked != region);
-        let page = if elsewhere { engine::BucketPage::default() } else { gateway.engine.list_buckets(list).await? };
+        let mut page =
+            if elsewhere { engine::BucketPage::default() } else { gateway.engine.list_buckets(list).await? };
+        let next = page.buckets.last().filter(|_| page.truncated).map(|last| last.name.clone());
+        let need = Need { action: "s3:ListAllMyBuckets", on: NeededOn::AllBuckets };
+        if !authorized.may_in_account(gateway, need).await? {
+            page.buckets = listable(&authorized, gateway, page.buckets).await?;
+        }
         Ok(Response::xml(Writer::document("ListAllMyBucketsResult", |xml| {
             Owner::of_caller(caller).write(xml, "Owner");
             xml.element("Buckets", |xml| {
@@ -80,12 +96,31 @@ impl Handler for ListBuckets {
                     });
                 }
             });
-            if let Some(last) = page.buckets.last().filter(|_| page.truncated) {
-                xml.text("ContinuationToken", &token::write(last.name.as_bytes()));
+            if let Some(next) = &next {
+                xml.text("ContinuationToken", &token::write(next.as_bytes()));
             }
             if !prefix.is_empty() {
                 xml.text("Prefix", prefix);
             }
         })))
     }
+}
+
+/// Those of an account's buckets that the caller may list.
+async fn listable(
+    authorized: &Authorized<ListBuckets>,
+    gateway: &Gateway<S3>,
+    buckets: Vec<ListedBucket>,
+) -> Executed<Vec<ListedBucket>> {
+    let asked = stream::iter(buckets).map(|listed| async move {
+        let bucket = match gateway.engine.resolve_bucket(&listed.name).await {
+            Ok(bucket) => bucket,
+            Err(EngineError::Refused(Refusal::NoSuchBucket)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let may = authorized.may(gateway, &bucket, &[S3::need_to_list()]).await?;
+        Ok(may.map(|_| listed))
+    });
+    let asked = asked.buffered(BUCKETS_AT_ONCE).try_filter_map(async |listed| Ok(listed));
+    asked.try_collect().await
 }

@@ -15,7 +15,7 @@ use crate::s3::error::{Executed, Result, S3Error};
 use crate::s3::face::S3;
 use crate::s3::ops::attributes;
 use crate::s3::ops::listing::{ListParameters, empty_page};
-use crate::s3::ops::owner::Owner;
+use crate::s3::ops::owner::{Owners, owners_of};
 use crate::s3::wire::checksum;
 use crate::s3::wire::dates::iso_date;
 use crate::s3::wire::parameters::parse_upload;
@@ -55,7 +55,7 @@ impl Handler for ListMultipartUploads {
             0 => empty_page(),
             _ => gateway.engine.list_uploads(bucket, list.after(key_marker.clone()), *upload_marker).await?,
         };
-        let owner = Owner::of_bucket(gateway, authorized.caller(), bucket).await?;
+        let owners = owners_of(gateway, &authorized, bucket, owners_in(&page)).await?;
         Ok(Response::xml(Writer::document("ListMultipartUploadsResult", |xml| {
             xml.text("Bucket", &bucket.name);
             list.name(xml, "KeyMarker", key_marker.as_bytes());
@@ -63,7 +63,7 @@ impl Handler for ListMultipartUploads {
             write_next(xml, list, &page);
             list.write(xml, "MaxUploads");
             xml.value("IsTruncated", page.truncated);
-            write_uploads(xml, list, &page, &owner);
+            write_uploads(xml, list, &page, &owners);
         })))
     }
 }
@@ -79,14 +79,22 @@ fn write_next(xml: &mut Writer, list: &ListParameters, page: &UploadPage) {
     }
 }
 
-fn write_uploads(xml: &mut Writer, list: &ListParameters, page: &UploadPage, owner: &Owner) {
+fn owners_in(page: &UploadPage) -> impl Iterator<Item = &str> + Send {
+    let rows = page.entries.iter().filter_map(|entry| match entry {
+        Entry::Row(_, (_, record)) => Some(record),
+        Entry::CommonPrefix(_) => None,
+    });
+    rows.flat_map(|record| [&*record.initiator, &*record.attributes.owner])
+}
+
+fn write_uploads(xml: &mut Writer, list: &ListParameters, page: &UploadPage, owners: &Owners<'_>) {
     for entry in &page.entries {
         let Entry::Row(key, (upload, record)) = entry else { continue };
         xml.element("Upload", |xml| {
             list.name(xml, "Key", key.as_bytes());
             xml.value("UploadId", upload);
-            owner.write_initiator(xml, &record.initiator);
-            owner.write(xml, "Owner");
+            owners.of(&record.initiator).write(xml, "Initiator");
+            owners.of_object(&record.attributes.owner).write(xml, "Owner");
             xml.text("StorageClass", attributes::storage_class(&record.attributes));
             xml.text("Initiated", &iso_date(record.created));
             checksum::write_asked(xml, record.checksum);

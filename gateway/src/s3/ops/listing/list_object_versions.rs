@@ -16,7 +16,7 @@ use crate::s3::error::{Executed, Result, S3Error};
 use crate::s3::face::S3;
 use crate::s3::ops::attributes;
 use crate::s3::ops::listing::{ListParameters, empty_page};
-use crate::s3::ops::owner::Owner;
+use crate::s3::ops::owner::{Owners, owners_of};
 use crate::s3::wire::checksum;
 use crate::s3::wire::dates::iso_date;
 use crate::s3::wire::etag::quoted_etag;
@@ -60,7 +60,7 @@ impl Handler for ListObjectVersions {
             0 => empty_page(),
             _ => gateway.engine.list_versions(bucket, list.after(key_marker.clone()), *version_marker).await?,
         };
-        let owner = Owner::of_bucket(gateway, authorized.caller(), bucket).await?;
+        let owners = owners_of(gateway, &authorized, bucket, owners_in(&page)).await?;
         Ok(Response::xml(Writer::document("ListVersionsResult", |xml| {
             xml.text("Name", &bucket.name);
             list.write(xml, "MaxKeys");
@@ -68,7 +68,7 @@ impl Handler for ListObjectVersions {
             xml.text("VersionIdMarker", &version_marker.map(version_text).unwrap_or_default());
             write_next(xml, list, &page);
             xml.value("IsTruncated", page.truncated);
-            write_versions(xml, list, &page, &owner);
+            write_versions(xml, list, &page, &owners);
         })))
     }
 }
@@ -84,7 +84,21 @@ fn write_next(xml: &mut Writer, list: &ListParameters, page: &VersionPage) {
     }
 }
 
-fn write_versions(xml: &mut Writer, list: &ListParameters, page: &VersionPage, owner: &Owner) {
+fn owner_of(version: &VersionRecord) -> &str {
+    match version {
+        VersionRecord::Object(record) => &record.attributes.owner,
+        VersionRecord::DeleteMarker { owner, .. } => owner,
+    }
+}
+
+fn owners_in(page: &VersionPage) -> impl Iterator<Item = &str> + Send {
+    page.entries.iter().filter_map(|entry| match entry {
+        Entry::Row(_, (version, _)) => Some(owner_of(version)),
+        Entry::CommonPrefix(_) => None,
+    })
+}
+
+fn write_versions(xml: &mut Writer, list: &ListParameters, page: &VersionPage, owners: &Owners<'_>) {
     for entry in &page.entries {
         let Entry::Row(key, (version, newest)) = entry else { continue };
         let element = match version {
@@ -102,7 +116,7 @@ fn write_versions(xml: &mut Writer, list: &ListParameters, page: &VersionPage, o
                 xml.value("Size", record.size);
                 xml.text("StorageClass", attributes::storage_class(&record.attributes));
             }
-            owner.write(xml, "Owner");
+            owners.of_object(owner_of(version)).write(xml, "Owner");
         });
     }
     list.write_common_prefixes(xml, page);

@@ -10,8 +10,8 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result, S3Error};
 use crate::s3::face::S3;
-use crate::s3::ops::listing::{ListParameters, empty_page, next_after};
-use crate::s3::ops::owner::Owner;
+use crate::s3::ops::listing::{ListParameters, empty_page, next_after, owners_in};
+use crate::s3::ops::owner::owners_of;
 use crate::s3::wire::xml::Writer;
 
 /// Its parameters.
@@ -43,7 +43,7 @@ impl Handler for ListObjects {
             0 => empty_page(),
             _ => gateway.engine.list(bucket, list.after(marker.clone())).await?,
         };
-        let owner = Owner::of_bucket(gateway, authorized.caller(), bucket).await?;
+        let owners = owners_of(gateway, &authorized, bucket, owners_in(&page)).await?;
         Ok(Response::xml(Writer::document("ListBucketResult", |xml| {
             xml.text("Name", &bucket.name);
             list.write(xml, "MaxKeys");
@@ -52,7 +52,7 @@ impl Handler for ListObjects {
                 list.name(xml, "NextMarker", next);
             }
             xml.value("IsTruncated", page.truncated);
-            list.write_objects(xml, &page, Some(&owner));
+            list.write_objects(xml, &page, Some(&owners));
         })))
     }
 }

@@ -10,8 +10,8 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
-use crate::s3::ops::listing::{ListParameters, empty_page, next_after};
-use crate::s3::ops::owner::Owner;
+use crate::s3::ops::listing::{ListParameters, empty_page, next_after, owners_in};
+use crate::s3::ops::owner::owners_of;
 use crate::s3::wire::token;
 use crate::s3::wire::xml::Writer;
 
@@ -51,8 +51,8 @@ impl Handler for ListObjectsV2 {
             0 => empty_page(),
             _ => gateway.engine.list(bucket, list.after(after.clone())).await?,
         };
-        let owner = match fetch_owner {
-            true => Some(Owner::of_bucket(gateway, authorized.caller(), bucket).await?),
+        let owners = match fetch_owner {
+            true => Some(owners_of(gateway, &authorized, bucket, owners_in(&page)).await?),
             false => None,
         };
         Ok(Response::xml(Writer::document("ListBucketResult", |xml| {
@@ -67,7 +67,7 @@ impl Handler for ListObjectsV2 {
                 xml.text("NextContinuationToken", &token::write(next));
             }
             xml.value("IsTruncated", page.truncated);
-            list.write_objects(xml, &page, owner.as_ref());
+            list.write_objects(xml, &page, owners.as_ref());
         })))
     }
 }

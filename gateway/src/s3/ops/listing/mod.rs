@@ -17,7 +17,7 @@ use couronne_metadata::record::ObjectRecord;
 use crate::front::request::Query;
 use crate::s3::error::Result;
 use crate::s3::ops::attributes;
-use crate::s3::ops::owner::Owner;
+use crate::s3::ops::owner::{Owner, Owners};
 use crate::s3::wire::checksum;
 use crate::s3::wire::dates::iso_date;
 use crate::s3::wire::etag::etag_text;
@@ -83,12 +83,13 @@ impl ListParameters {
         }
     }
 
-    /// Writes the entries of a page of current objects; `owner` only where it is to be shown.
-    pub fn write_objects(&self, xml: &mut Writer, page: &Page<Box<ObjectRecord>>, owner: Option<&Owner>) {
+    /// Writes the entries of a page of current objects; `owners` only where they are to be shown.
+    pub fn write_objects(&self, xml: &mut Writer, page: &Page<Box<ObjectRecord>>, owners: Option<&Owners<'_>>) {
         xml.reserve(page.entries.len() * ENTRY_BYTES);
         for entry in &page.entries {
             if let Entry::Row(key, record) = entry {
-                xml.element("Contents", |xml| self.write_object(xml, key, record, owner));
+                let owner = owners.map(|owners| owners.of_object(&record.attributes.owner));
+                xml.element("Contents", |xml| self.write_object(xml, key, record, owner.as_deref()));
             }
         }
         self.write_common_prefixes(xml, page);
@@ -114,6 +115,14 @@ impl ListParameters {
             }
         }
     }
+}
+
+/// The canonical ids of the owners of a page of current objects.
+pub fn owners_in(page: &Page<Box<ObjectRecord>>) -> impl Iterator<Item = &str> + Send {
+    page.entries.iter().filter_map(|entry| match entry {
+        Entry::Row(_, record) => Some(&*record.attributes.owner),
+        Entry::CommonPrefix(_) => None,
+    })
 }
 
 /// Where a page ends: its last key or common prefix, if more follow.

@@ -16,6 +16,7 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
+use crate::s3::ops::acl::{self, AskedAcl};
 use crate::s3::ops::attributes;
 use crate::s3::wire::xml::Writer;
 use crate::s3::wire::{checksum, lock};
@@ -24,6 +25,7 @@ use crate::s3::wire::{checksum, lock};
 pub(crate) struct CreateMultipartUpload {
     attributes: Attributes,
     checksum: Option<(ChecksumAlgorithm, ChecksumKind)>,
+    acl: Option<AskedAcl>,
 }
 
 impl Handler for CreateMultipartUpload {
@@ -31,7 +33,11 @@ impl Handler for CreateMultipartUpload {
     type Resources = InBucket;
 
     fn parse(request: &Request) -> Result<Self> {
-        Ok(Self { attributes: attributes::of_request(request)?, checksum: checksum::of_upload(&request.headers)? })
+        Ok(Self {
+            attributes: attributes::of_request(request)?,
+            checksum: checksum::of_upload(&request.headers)?,
+            acl: acl::of_headers(&request.headers)?,
+        })
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
@@ -43,8 +49,10 @@ impl Handler for CreateMultipartUpload {
         let bucket = authorized.resources();
         lock::check(&operation.attributes, &bucket.entry.rules)?;
         let key = authorized.request().need_key()?;
+        let acl = acl::find(gateway, operation.acl.as_ref()).await?;
+        let ownership = acl::of_new_object(gateway, &authorized, bucket, acl.as_ref()).await?;
         let create = CreateUpload {
-            attributes: Attributes { owner: bucket.entry.account.clone(), ..operation.attributes.clone() },
+            attributes: attributes::owned(operation.attributes.clone(), ownership, authorized.caller()),
             initiator: authorized.caller().account().id.clone(),
             checksum: operation.checksum,
         };

@@ -13,7 +13,7 @@ use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
 use crate::s3::ops::attributes;
-use crate::s3::ops::owner::Owner;
+use crate::s3::ops::owner::owners_of;
 use crate::s3::wire::checksum;
 use crate::s3::wire::dates::iso_date;
 use crate::s3::wire::etag::quoted_etag;
@@ -62,13 +62,14 @@ impl Handler for ListParts {
             0 => PartPage::default(),
             _ => upload.told(gateway.engine.list_parts(bucket, key, id, *after, *limit).await)?,
         };
-        let owner = Owner::of_bucket(gateway, authorized.caller(), bucket).await?;
+        let ids = [&*record.initiator, &*record.attributes.owner];
+        let owners = owners_of(gateway, &authorized, bucket, ids.into_iter()).await?;
         Ok(Response::xml(Writer::document("ListPartsResult", |xml| {
             xml.text("Bucket", &bucket.name);
             xml.text("Key", &encoding.encode(key.as_bytes()));
             xml.value("UploadId", id);
-            owner.write_initiator(xml, &record.initiator);
-            owner.write(xml, "Owner");
+            owners.of(&record.initiator).write(xml, "Initiator");
+            owners.of_object(&record.attributes.owner).write(xml, "Owner");
             xml.text("StorageClass", attributes::storage_class(&record.attributes));
             xml.value("PartNumberMarker", after);
             if let Some(last) = page.parts.last() {

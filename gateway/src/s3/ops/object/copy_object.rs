@@ -16,10 +16,12 @@ use couronne_metadata::record::{Attributes, ChecksumAlgorithm, ObjectRecord};
 
 use crate::engine;
 use crate::front::resources::CopyBetween;
-use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::front::{Authorized, Body, FrontError, Gateway, Handler, Response};
+use crate::identity::Credential;
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
+use crate::s3::ops::acl::{self, AskedAcl, NewOwnership};
 use crate::s3::ops::attributes::{self, Replaces};
 use crate::s3::ops::copying::{self, CopiedObject, SOURCE_BYTES_MAX};
 use crate::s3::ops::reading;
@@ -37,6 +39,7 @@ pub(crate) struct CopyObject {
     has_own: bool,
     checksum: Option<ChecksumAlgorithm>,
     condition: Precondition,
+    acl: Option<AskedAcl>,
 }
 
 impl Handler for CopyObject {
@@ -56,6 +59,7 @@ impl Handler for CopyObject {
             has_own: attributes::are_own(request),
             checksum: algorithm,
             condition: conditions::write_condition(&request.headers)?,
+            acl: acl::of_headers(&request.headers)?,
         })
     }
 
@@ -69,6 +73,8 @@ impl Handler for CopyObject {
         let buckets = authorized.resources();
         lock::check(&operation.given, &buckets.target.entry.rules)?;
         operation.refuse_unchanged(&key, buckets.source.entry.id == buckets.target.entry.id)?;
+        let acl = &acl::find(gateway, operation.acl.as_ref()).await?;
+        acl::of_new_object(gateway, &authorized, &buckets.target, acl.as_ref()).await?;
         let handle = operation.source.open(&gateway.engine, &buckets.source).await?;
         let source = handle.record();
         if source.size > SOURCE_BYTES_MAX {
@@ -82,7 +88,9 @@ impl Handler for CopyObject {
         let (engine, sent) = (&gateway.engine, &staged);
         let commit = move |now: Authorized<Self>| async move {
             let target = &now.resources().target;
-            engine.put_object(target, sent, now.operation().commit(source, &target.entry.account)).await
+            let ownership = acl::of_new_object(gateway, &now, target, acl.as_ref()).await?;
+            let put = now.operation().commit(source, ownership, now.caller());
+            engine.put_object(target, sent, put).await.map_err(FrontError::from)
         };
         let outcome = authorized.commit(gateway, commit).await;
         let condition = &authorized.operation().condition;
@@ -121,9 +129,9 @@ impl CopyObject {
         ))
     }
 
-    fn commit(&self, source: &ObjectRecord, owner: &str) -> engine::PutObjectRequest {
+    fn commit(&self, source: &ObjectRecord, ownership: NewOwnership, caller: &Credential) -> engine::PutObjectRequest {
         let attributes = attributes::of_copy(&source.attributes, &self.given, self.replaces);
-        let attributes = Attributes { owner: owner.into(), ..attributes };
+        let attributes = attributes::owned(attributes, ownership, caller);
         engine::PutObjectRequest { attributes, condition: self.condition.clone() }
     }
 }

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 
 use crate::engine::{self, EngineError};
 use crate::front::resources::InBucket;
-use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Need, NeededOn, Response};
+use crate::front::{Authorized, Body, BodyUse, FrontError, Gateway, Handler, Need, NeededOn, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
@@ -129,18 +129,22 @@ async fn delete(
         Ok(target) => target,
         Err(error) => return Ok(Err(error.clone())),
     };
-    let (bucket, on) = (authorized.resources(), NeededOn::Key(target.key.as_str().into()));
-    let mut actions = needs(authorized.request(), target.version.is_some());
-    if !actions.all(|action| authorized.may(gateway, bucket, &Need { action, on: on.clone() })) {
-        return Ok(Err(Code::AccessDenied.into()));
-    }
+    let on = NeededOn::Key { key: target.key.as_str().into(), version: target.version };
+    let actions = needs(authorized.request(), target.version.is_some());
+    let needs: Vec<_> = actions.map(|action| Need { action, on: on.clone() }).collect();
+    let bucket = match authorized.may(gateway, authorized.resources(), &needs).await {
+        Ok(Some(bucket)) => bucket,
+        Ok(None) => return Ok(Err(Code::AccessDenied.into())),
+        Err(FrontError::Stale) => return Err(StaleRules),
+        Err(FrontError::Face(error)) => return Ok(Err(error)),
+    };
     let delete = engine::DeleteObjectRequest {
         version: target.version,
         condition: target.condition.clone(),
         bypass_governance: authorized.operation().bypass_governance,
         owner: authorized.caller().account().id.clone(),
     };
-    match gateway.engine.delete(bucket, &target.key, delete).await {
+    match gateway.engine.delete(&bucket, &target.key, delete).await {
         Err(EngineError::StaleRules) => Err(StaleRules),
         Err(error) => Ok(Err(S3Error::of_engine(error))),
         Ok(deleted) => Ok(Ok(show(&deleted, target.version))),

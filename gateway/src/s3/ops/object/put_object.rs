@@ -15,10 +15,11 @@ use http::header::ETAG;
 
 use crate::engine;
 use crate::front::resources::InBucket;
-use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
+use crate::front::{Authorized, Body, BodyUse, FrontError, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
+use crate::s3::ops::acl::{self, AskedAcl};
 use crate::s3::ops::{attributes, reading};
 use crate::s3::wire::etag::quoted_etag;
 use crate::s3::wire::values::header_value;
@@ -27,6 +28,7 @@ use crate::s3::wire::{checksum, conditions, lock};
 /// Its parameters.
 pub(crate) struct PutObject {
     attributes: Attributes,
+    acl: Option<AskedAcl>,
     condition: Precondition,
 }
 
@@ -42,7 +44,8 @@ impl Handler for PutObject {
                            Lock parameters";
             return Err(S3Error::with_message(Code::InvalidRequest, message));
         }
-        Ok(Self { attributes, condition: conditions::write_condition(&request.headers)? })
+        let acl = acl::of_headers(&request.headers)?;
+        Ok(Self { attributes, acl, condition: conditions::write_condition(&request.headers)? })
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
@@ -55,12 +58,18 @@ impl Handler for PutObject {
         body: &mut Body<S3>,
     ) -> Executed<Response> {
         lock::check(&authorized.operation().attributes, &authorized.resources().entry.rules)?;
+        let acl = &acl::find(gateway, authorized.operation().acl.as_ref()).await?;
+        // Before the body is taken.
+        acl::of_new_object(gateway, &authorized, authorized.resources(), acl.as_ref()).await?;
         let key = authorized.request().need_key()?.clone();
         let staged = gateway.engine.stage(authorized.resources(), &key, body).await?;
         let (engine, sent) = (&gateway.engine, &staged);
         let commit = move |now: Authorized<Self>| async move {
-            let put = now.operation().commit(&now.resources().entry.account);
-            engine.put_object(now.resources(), sent, put).await
+            let ownership = acl::of_new_object(gateway, &now, now.resources(), acl.as_ref()).await?;
+            let PutObject { attributes, condition, .. } = now.operation();
+            let attributes = attributes::owned(attributes.clone(), ownership, now.caller());
+            let put = engine::PutObjectRequest { attributes, condition: condition.clone() };
+            engine.put_object(now.resources(), sent, put).await.map_err(FrontError::from)
         };
         let outcome = authorized.commit(gateway, commit).await;
         let condition = &authorized.operation().condition;
@@ -70,12 +79,5 @@ impl Handler for PutObject {
         checksum::into_headers(Some(&shown), written.etag.parts, &mut response.headers);
         reading::insert_written(written.version, &mut response.headers);
         Ok(response)
-    }
-}
-
-impl PutObject {
-    fn commit(&self, owner: &str) -> engine::PutObjectRequest {
-        let attributes = Attributes { owner: owner.into(), ..self.attributes.clone() };
-        engine::PutObjectRequest { attributes, condition: self.condition.clone() }
     }
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod configuration;
 mod policies;
+mod sharing;
 mod uploads;
 
 use super::*;

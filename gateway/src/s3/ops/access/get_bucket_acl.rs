@@ -1,6 +1,7 @@
-//! GetBucketAcl: the one grant there is: the bucket's owner has full control.
+//! GetBucketAcl: the grants on a bucket, as they count.
 //!
-//! Steps: 1. find the owner's name; 2. write the document.
+//! Promises: where lists do not count, or public grants do not, those that do not count are not shown, as on S3.
+//! Steps: 1. find the names of owner and grantees; 2. write the document.
 //! Writes: nothing.
 
 use crate::front::resources::InBucket;
@@ -8,7 +9,8 @@ use crate::front::{Authorized, Body, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
-use crate::s3::ops::owner::Owner;
+use crate::s3::ops::acl;
+use crate::s3::ops::owner::Owners;
 
 /// It has no parameters.
 pub(crate) struct GetBucketAcl;
@@ -26,7 +28,9 @@ impl Handler for GetBucketAcl {
     }
 
     async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
-        let owner = Owner::of_bucket(gateway, authorized.caller(), authorized.resources()).await?;
-        Ok(Response::xml(owner.access_control_policy()))
+        let guarded = authorized.guarded(gateway, authorized.resources()).await?;
+        let list = acl::counting(guarded.documents.acl.clone(), guarded.owner().canonical, &guarded);
+        let mut owners = Owners::new(gateway, authorized.caller(), &guarded).await?;
+        Ok(Response::xml(acl::write(&list, &mut owners).await?))
     }
 }

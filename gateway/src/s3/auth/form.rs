@@ -1,0 +1,109 @@
+//! The signature of a form: its policy is what is signed, with version 4 or, as S3 still takes it, with version 2.
+//!
+//! Promises: a form that has any field of a signature has all of one version, or is refused; the policy is verified before it is
+//! read.
+//! Must not know: what a policy says.
+//!
+//! Source: "Browser-Based Uploads Using POST (AWS Signature Version 4)", Amazon S3 API Reference, and "Browser-based uploads
+//! using POST (AWS signature version 2)".
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use super::payload::Payload;
+use super::signed_request::{ALGORITHM, Scope, parse_credential, parse_signature};
+use super::sigv4::Signer;
+use super::{check_service_and_region, does_not_match};
+use crate::front::Gateway;
+use crate::front::face::Verified;
+use crate::identity::Credential;
+use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::face::S3;
+use crate::s3::form::Fields;
+
+const POLICY: &str = "policy";
+const ACCESS_KEY_V2: &str = "awsaccesskeyid";
+const SIGNATURE_V2: &str = "signature";
+const ALGORITHM_V4: &str = "x-amz-algorithm";
+const CREDENTIAL_V4: &str = "x-amz-credential";
+const DATE_V4: &str = "x-amz-date";
+const SIGNATURE_V4: &str = "x-amz-signature";
+
+/// What a form claims of its signature.
+enum SignedForm<'f> {
+    V4 { scope: Scope, date: &'f str, signature: &'f str },
+    V2 { signature: &'f str },
+}
+
+/// Finds the caller of a form; `None`: the form is signed by nobody.
+pub(in crate::s3) async fn authenticate(gateway: &Gateway<S3>, fields: &Fields) -> Result<Option<Verified<Payload>>> {
+    let is_v4 = [ALGORITHM_V4, CREDENTIAL_V4, DATE_V4, SIGNATURE_V4].iter().any(|name| fields.get(name).is_some());
+    let is_signed = is_v4 || [POLICY, ACCESS_KEY_V2, SIGNATURE_V2].iter().any(|name| fields.get(name).is_some());
+    if !is_signed {
+        return Ok(None);
+    }
+    let policy = need(fields, POLICY)?;
+    let (access_key, signed) = if is_v4 { of_v4(fields)? } else { of_v2(fields)? };
+    let credential = gateway.identity.credential(&access_key).await?;
+    let caller =
+        credential.ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", &*access_key))?;
+    let signature = verify(&gateway.face, &caller, &access_key, policy, &signed)?;
+    gateway.identity.note_use(&caller, "s3", gateway.face.region());
+    Ok(Some(Verified { caller, payload: Payload::Unsigned, link: Some(signature.into()) }))
+}
+
+fn need<'f>(fields: &'f Fields, name: &str) -> Result<&'f str> {
+    fields.get(name).ok_or_else(|| {
+        let message = format!(
+            "Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields."
+        );
+        S3Error::invalid_argument(message, name, "")
+    })
+}
+
+fn of_v4(fields: &Fields) -> Result<(String, SignedForm<'_>)> {
+    let algorithm = need(fields, ALGORITHM_V4)?;
+    if algorithm != ALGORITHM {
+        let message = format!("x-amz-algorithm only supports \"{ALGORITHM}\"");
+        return Err(S3Error::invalid_argument(message, ALGORITHM_V4, algorithm));
+    }
+    let (credential, date, signature) =
+        (need(fields, CREDENTIAL_V4)?, need(fields, DATE_V4)?, need(fields, SIGNATURE_V4)?);
+    let parsed = parse_credential(credential).filter(|(_, scope)| date.starts_with(&scope.date));
+    let (access_key, scope) = parsed.ok_or_else(|| {
+        let message = "Error parsing the x-amz-credential field; the Credential is mal-formed, or of another date than \
+                       x-amz-date; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".";
+        S3Error::invalid_argument(message, CREDENTIAL_V4, credential)
+    })?;
+    Ok((access_key, SignedForm::V4 { scope, date, signature }))
+}
+
+fn of_v2(fields: &Fields) -> Result<(String, SignedForm<'_>)> {
+    let access_key = need(fields, ACCESS_KEY_V2)?;
+    Ok((access_key.to_owned(), SignedForm::V2 { signature: need(fields, SIGNATURE_V2)? }))
+}
+
+/// Verifies the signature of a policy, and gives it back.
+fn verify<'f>(
+    face: &S3,
+    caller: &Credential,
+    access_key: &str,
+    policy: &str,
+    signed: &SignedForm<'f>,
+) -> Result<&'f str> {
+    let (is_right, signature) = match signed {
+        SignedForm::V4 { scope, date, signature } => {
+            check_service_and_region(scope, face, Code::InvalidArgument, "Error parsing the x-amz-credential field")?;
+            let signer = Signer::of(caller, scope, date);
+            // What does not parse cannot match.
+            (parse_signature(signature).is_some_and(|sent| signer.verify(policy, &sent)), *signature)
+        }
+        SignedForm::V2 { signature } => {
+            let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, caller.secret.expose());
+            let sent = BASE64_STANDARD.decode(signature).unwrap_or_default();
+            (hmac::verify(&key, policy.as_bytes(), &sent).is_ok(), *signature)
+        }
+    };
+    if is_right { Ok(signature) } else { Err(does_not_match(access_key, policy.as_bytes(), signature)) }
+}
