@@ -130,7 +130,7 @@ impl<'a> Principal<'a> {
 }
 
 /// Whether `resource`, the part of an ARN after `user/` or `role/`, is this path and name.
-pub(super) fn is_path_and_name(resource: &str, path: &str, name: &str) -> bool {
+pub fn is_path_and_name(resource: &str, path: &str, name: &str) -> bool {
     let path = path.strip_prefix('/').unwrap_or(path);
     resource.strip_prefix(path) == Some(name)
 }

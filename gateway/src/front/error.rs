@@ -23,8 +23,6 @@ pub enum Rejection {
     FramedTwice,
     /// The body has another coding of HTTP's own than `chunked`.
     UnknownCoding,
-    /// The client expects something else than `100-continue`.
-    UnknownExpectation,
     /// The request's headers are more, or its head is longer, than is taken.
     TooManyHeaders,
     /// The request has not one Host header that is text.

@@ -46,18 +46,19 @@ impl Call<'_> {
 
     async fn user_target(&self, name: &str) -> Done<CallTarget> {
         let found = there(self.identity.user(self.account(), name).await)?;
-        let found = found.map(|user| (user.row.path, user.row.tags, user.row.grants));
+        let found = found.map(|user| (user.row.path, user.row.name, user.row.tags, user.row.grants));
         Ok(self.target_of("user", name, found))
     }
 
     async fn group_target(&self, name: &str) -> Done<CallTarget> {
         let found = there(self.identity.group(self.account(), name).await)?;
-        Ok(self.target_of("group", name, found.map(|group| (group.row.path, Vec::new(), group.row.grants))))
+        let found = found.map(|group| (group.row.path, group.row.name, Vec::new(), group.row.grants));
+        Ok(self.target_of("group", name, found))
     }
 
     async fn role_target(&self, name: &str) -> Done<CallTarget> {
         let found = there(self.identity.role(self.account(), name).await)?;
-        let found = found.map(|role| (role.row.path, role.row.tags, role.row.grants));
+        let found = found.map(|role| (role.row.path, role.row.name, role.row.tags, role.row.grants));
         Ok(self.target_of("role", name, found))
     }
 
@@ -79,12 +80,13 @@ impl Call<'_> {
         }
     }
 
-    /// The target of a name, with path, tags and policies where it is there.
-    fn target_of(&self, kind: &str, name: &str, found: Option<(Box<str>, Vec<Tag>, Grants)>) -> CallTarget {
-        let told = self.account().arn(kind, "/", name);
-        let Some((path, tags, grants)) = found else { return CallTarget::of_arn(told) };
+    /// The target of a name, with path, name, tags and policies where it is there: found in any case, it is decided as it is
+    /// written.
+    fn target_of(&self, kind: &str, asked: &str, found: Option<(Box<str>, Box<str>, Vec<Tag>, Grants)>) -> CallTarget {
+        let told = self.account().arn(kind, "/", asked);
+        let Some((path, name, tags, grants)) = found else { return CallTarget::of_arn(told) };
         let boundary = grants.boundary.map(|boundary| boundary.arn);
-        CallTarget { arn: self.account().arn(kind, &path, name), told, tags, boundary }
+        CallTarget { arn: self.account().arn(kind, &path, &name), told, tags, boundary }
     }
 }
 

@@ -18,9 +18,7 @@ impl From<Rejection> for QueryError {
             Rejection::Engine(error) => of_engine(error),
             Rejection::DocumentTooLong => Self::new(Code::RequestEntityTooLarge, "The request is too long."),
             Rejection::RulesKeepChanging | Rejection::Unresolved { .. } => unavailable(),
-            Rejection::UnknownExpectation | Rejection::UnknownCoding => {
-                malformed("The request's coding is not served.")
-            }
+            Rejection::UnknownCoding => malformed("The request's coding is not served."),
             Rejection::MalformedTarget
             | Rejection::MalformedHead
             | Rejection::FramedTwice
@@ -117,6 +115,7 @@ pub(super) fn of_identity(error: IdentityError, form: &FormFields) -> QueryError
         }
         IdentityError::Limit { .. } => QueryError::new(Code::LimitExceeded, text),
         IdentityError::MalformedPolicy(error) => QueryError::new(Code::MalformedPolicyDocument, error.to_string()),
+        IdentityError::UnknownPrincipal(_) => QueryError::new(Code::MalformedPolicyDocument, text),
         IdentityError::Invalid(message) => QueryError::new(Code::ValidationError, message),
         IdentityError::PackedTooLarge(_) => QueryError::new(Code::PackedPolicyTooLarge, text),
         IdentityError::Unmodifiable => {

@@ -77,12 +77,14 @@ impl Identity {
         Ok(found.map(|(row, version)| (Entity { id: id.into(), row }, version)))
     }
 
-    /// The entity of a name, written as it was given, and the version of its row.
+    /// The entity of a name, in any case, and the version of its row.
     pub(super) async fn named<T: Kind>(&self, scope: &str, name: &str) -> Result<(Entity<T>, Ordinal), IdentityError> {
         let absent = IdentityError::NoSuch(T::ENTITY);
         let Some((id, _)) = self.rows.get::<Box<str>>(at::name::<T>(scope, name)).await? else { return Err(absent) };
         let found = self.entity_of::<T>(&id).await?;
-        found.filter(|(entity, _)| entity.row.name() == name && entity.row.scope() == scope).ok_or(absent)
+        found
+            .filter(|(entity, _)| entity.row.name().eq_ignore_ascii_case(name) && entity.row.scope() == scope)
+            .ok_or(absent)
     }
 
     /// Adds an entity of a new id.

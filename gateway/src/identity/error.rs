@@ -74,6 +74,9 @@ pub enum IdentityError {
     /// A policy's document is none. IAM: `MalformedPolicyDocument`.
     #[error("the policy document is malformed: {0}")]
     MalformedPolicy(PolicyError),
+    /// A policy's document names an account, user or role that is not there. IAM: `MalformedPolicyDocument`.
+    #[error("Invalid principal in policy: \"{0}\"")]
+    UnknownPrincipal(Box<str>),
     /// A name, access key, secret or other value has a form that is not allowed. IAM: `ValidationError`.
     #[error("{0}")]
     Invalid(&'static str),

@@ -67,7 +67,7 @@ impl Identity {
             return Ok(name.to_owned());
         }
         match self.named::<PolicyRow>(&account.id, name).await {
-            Ok((policy, _)) => Ok(account.arn("policy", &policy.row.path, name)),
+            Ok((policy, _)) => Ok(account.arn("policy", &policy.row.path, &policy.row.name)),
             Err(absent @ IdentityError::NoSuch(_)) => {
                 let of_aws = managed::managed_policies().iter().find(|policy| *policy.row.name == *name);
                 of_aws.map(managed::managed_policy_arn).ok_or(absent)
@@ -81,7 +81,7 @@ impl Identity {
         let absent = IdentityError::NoSuch(EntityKind::Policy);
         let Some((_, name)) = arn.rsplit_once('/') else { return Err(absent) };
         let found = self.named::<PolicyRow>(&account.id, name).await?;
-        let is_it = |policy: &Entity<PolicyRow>| account.arn("policy", &policy.row.path, name) == arn;
+        let is_it = |policy: &Entity<PolicyRow>| account.arn("policy", &policy.row.path, &policy.row.name) == arn;
         if is_it(&found.0) { Ok(found) } else { Err(absent) }
     }
 

@@ -50,7 +50,8 @@ impl Identity {
         check_name(&name)?;
         check_path(&path)?;
         check_tags(&tags)?;
-        check_role(Some(&trust), session_s_max, Some(&description))?;
+        check_role(session_s_max, Some(&description))?;
+        self.check_trust(&trust).await?;
         let session_s_max = session_s_max.unwrap_or(*SESSION_S.start());
         let id = random_id(self.engine.env(), RoleRow::ID_PREFIX);
         let grants = self.bounded(account, &id, boundary.as_deref()).await?;
@@ -85,7 +86,10 @@ impl Identity {
         change: &RoleChange,
     ) -> Result<Entity<RoleRow>, IdentityError> {
         let RoleChange { trust, session_s_max, description } = change;
-        check_role(trust.as_deref(), *session_s_max, description.as_deref())?;
+        check_role(*session_s_max, description.as_deref())?;
+        if let Some(trust) = trust {
+            self.check_trust(trust).await?;
+        }
         self.change(&account.id, name, |row: &mut RoleRow| {
             row.trust = trust.clone().unwrap_or_else(|| row.trust.clone());
             row.session_s_max = session_s_max.unwrap_or(row.session_s_max);
@@ -105,10 +109,14 @@ impl Identity {
         self.remove_entity(&role, version).await?;
         self.unlist_uses(&account.id, &role.id, grants).await
     }
+
+    async fn check_trust(&self, document: &str) -> Result<(), IdentityError> {
+        let policy = check_document(PolicyKind::Trust, document)?;
+        self.check_principals(&policy).await
+    }
 }
 
-fn check_role(trust: Option<&str>, session_s_max: Option<u32>, description: Option<&str>) -> Result<(), IdentityError> {
-    trust.map(|trust| check_document(PolicyKind::Trust, trust)).transpose()?;
+fn check_role(session_s_max: Option<u32>, description: Option<&str>) -> Result<(), IdentityError> {
     description.map(check_description).transpose()?;
     if session_s_max.is_some_and(|seconds| !SESSION_S.contains(&seconds)) {
         return Err(IdentityError::Invalid("a session of a role may be 3600 to 43200 seconds long"));

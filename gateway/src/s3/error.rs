@@ -66,7 +66,6 @@ codes! {
     ContentSHA256Mismatch 400 "The provided 'x-amz-content-sha256' header does not match what was computed.",
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed size",
     EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed size",
-    ExpectationFailed 417 "The expectation that the Expect header names cannot be met.",
     ExpiredToken 400 "The provided token has expired.",
     IllegalLocationConstraintException 400 "The specified location-constraint is not valid",
     IllegalVersioningConfigurationException 400 "The versioning configuration specified in the request is invalid.",

@@ -57,7 +57,6 @@ impl From<Rejection> for S3Error {
                 Self::with_message(Code::BadRequest, "A request has either Content-Length or Transfer-Encoding.")
             }
             Rejection::UnknownCoding => Self::new(Code::NotImplemented).detail("Header", "Transfer-Encoding"),
-            Rejection::UnknownExpectation => Code::ExpectationFailed.into(),
             Rejection::TooManyHeaders => Code::RequestHeaderSectionTooLarge.into(),
             Rejection::BadHost => Self::with_message(Code::BadRequest, "A request has one Host header."),
             Rejection::RepeatedHeader(name) => {
@@ -159,6 +158,9 @@ impl From<IdentityError> for S3Error {
     fn from(error: IdentityError) -> Self {
         match error {
             IdentityError::Engine(error) => Self::of_engine(error),
+            IdentityError::UnknownPrincipal(named) => {
+                Self::with_message(Code::MalformedPolicy, "Invalid principal in policy").detail("Detail", &*named)
+            }
             other => {
                 tracing::error!(error = %other, "an identity cannot be read");
                 Code::InternalError.into()

@@ -221,8 +221,8 @@ mod tests {
 
     #[test]
     fn what_is_not_served_never_falls_through_to_the_plain_operation() {
-        check("PUT", Bucket, "policy", NotServed("PutBucketPolicy"));
-        check("PUT", Bucket, "policy=x", NotServed("PutBucketPolicy"));
+        check("PUT", Bucket, "website", NotServed("PutBucketWebsite"));
+        check("PUT", Bucket, "website=x", NotServed("PutBucketWebsite"));
         check("PUT", Bucket, "brand-new", NotServed("UnknownSubResource"));
         check("DELETE", Object, "brand-new=", NotServed("UnknownSubResource"));
         check("POST", Object, "restore&versionId=v", NotServed("RestoreObject"));

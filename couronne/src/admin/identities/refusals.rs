@@ -15,7 +15,9 @@ pub(in crate::admin) fn refusal(error: &IdentityError) -> ApiError {
         | IdentityError::Limit { .. }
         | IdentityError::Unmodifiable
         | IdentityError::Busy => ErrorCode::Conflict,
-        IdentityError::Invalid(_) | IdentityError::MalformedPolicy(_) => ErrorCode::InvalidRequest,
+        IdentityError::Invalid(_) | IdentityError::MalformedPolicy(_) | IdentityError::UnknownPrincipal(_) => {
+            ErrorCode::InvalidRequest
+        }
         IdentityError::Engine(EngineError::Unavailable(_)) => ErrorCode::Unavailable,
         IdentityError::Sealed | IdentityError::Engine(_) | IdentityError::PackedTooLarge(_) => ErrorCode::Internal,
     };

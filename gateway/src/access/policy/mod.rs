@@ -17,7 +17,7 @@ mod statement;
 
 pub use error::{PolicyError, PolicyFault};
 pub use kind::PolicyKind;
-pub use named::{NamedPrincipal, Reach};
+pub use named::{NamedInAccount, NamedPrincipal, Reach};
 pub use statement::{Effect, Inquiry, Statement};
 
 /// A policy.

@@ -51,6 +51,19 @@ pub struct NamedPrincipal {
     who: Who,
 }
 
+/// What of an account a policy names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedInAccount<'a> {
+    /// The account.
+    Itself,
+    /// The user of this path, without its first slash, and name.
+    User(&'a str),
+    /// The role of this path, without its first slash, and name.
+    Role(&'a str),
+    /// A session of the role of this name, whatever its path.
+    RoleOfSession(&'a str),
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Who {
     Everyone,
@@ -139,16 +152,15 @@ impl NamedPrincipal {
         &self.text
     }
 
-    /// The account number or ARN, if it names an account or somebody of one: for a check that it exists.
-    pub fn account(&self) -> Option<AccountNumber> {
-        match &self.who {
-            Who::Account(number)
-            | Who::User(number, _)
-            | Who::Role(number, _)
-            | Who::AssumedRole(number, ..)
-            | Who::FederatedUser(number, _) => Some(*number),
-            _ => None,
-        }
+    /// The account that it names, or whose user or role it names: for a check that there is such.
+    pub fn in_account(&self) -> Option<(AccountNumber, NamedInAccount<'_>)> {
+        Some(match &self.who {
+            Who::Account(number) | Who::FederatedUser(number, _) => (*number, NamedInAccount::Itself),
+            Who::User(number, name) => (*number, NamedInAccount::User(name)),
+            Who::Role(number, name) => (*number, NamedInAccount::Role(name)),
+            Who::AssumedRole(number, role, _) => (*number, NamedInAccount::RoleOfSession(role)),
+            Who::Everyone | Who::CanonicalUser(_) | Who::Federated(_) | Who::Service(_) => return None,
+        })
     }
 
     /// Whether S3 takes a grant to it for a public one. The users of a provider are not known in advance.

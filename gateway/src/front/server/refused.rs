@@ -1,10 +1,9 @@
 //! What the server refuses of a request's head before any stage sees it.
 //!
-//! Promises: a body's coding that hyper hides is not stored by accident; nothing that the client expects of us is
-//! passed over.
+//! Promises: a body's coding that hyper hides is not stored by accident.
 //! Must not know: faces, bodies.
 
-use http::header::{EXPECT, TRANSFER_ENCODING};
+use http::header::TRANSFER_ENCODING;
 use http::request::Parts;
 
 use crate::front::error::Rejection;
@@ -18,12 +17,8 @@ pub(super) fn rejection(head: &Parts, headers_max: usize) -> Option<Rejection> {
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
     // hyper takes `chunked` off where it is the last, whatever is below it.
-    if codings.next().is_some_and(|coding| !is_chunked(coding.as_bytes())) || codings.next().is_some() {
-        return Some(Rejection::UnknownCoding);
-    }
-    let is_known = |expected: &[u8]| expected.eq_ignore_ascii_case(b"100-continue");
-    let mut expected = head.headers.get_all(EXPECT).iter();
-    (!expected.all(|expected| is_known(expected.as_bytes()))).then_some(Rejection::UnknownExpectation)
+    let is_unknown = codings.next().is_some_and(|coding| !is_chunked(coding.as_bytes())) || codings.next().is_some();
+    is_unknown.then_some(Rejection::UnknownCoding)
 }
 
 #[cfg(test)]
@@ -51,16 +46,6 @@ mod tests {
             let both = [("transfer-encoding", first), ("transfer-encoding", second)];
             assert!(matches!(refused(&both), Some(Rejection::UnknownCoding)), "{first}, {second}");
         }
-    }
-
-    #[test]
-    fn nothing_but_to_be_asked_for_the_body_may_be_expected() {
-        assert!(refused(&[("expect", "100-Continue")]).is_none());
-        for expected in ["200-foo", "100-continue, 200-foo", "100-continuee", "", "100"] {
-            assert!(matches!(refused(&[("expect", expected)]), Some(Rejection::UnknownExpectation)), "{expected}");
-        }
-        let both = [("expect", "200-foo"), ("expect", "100-continue")];
-        assert!(matches!(refused(&both), Some(Rejection::UnknownExpectation)));
     }
 
     #[test]

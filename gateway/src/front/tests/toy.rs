@@ -7,6 +7,7 @@
 use bytes::{Buf as _, Bytes};
 use couronne_metadata::command::Refusal;
 use couronne_metadata::ids::ObjectKey;
+use couronne_metadata::record::Attributes;
 use futures_util::stream;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -71,7 +72,6 @@ impl From<Rejection> for ToyError {
             Rejection::MalformedTarget => Self(StatusCode::BAD_REQUEST, "malformed-target"),
             Rejection::MalformedHead => Self(StatusCode::BAD_REQUEST, "malformed-head"),
             Rejection::UnknownCoding => Self(StatusCode::NOT_IMPLEMENTED, "unknown-coding"),
-            Rejection::UnknownExpectation => Self(StatusCode::EXPECTATION_FAILED, "unknown-expectation"),
             Rejection::TooManyHeaders => Self(StatusCode::BAD_REQUEST, "too-many-headers"),
             Rejection::AccessDenied => Self(StatusCode::FORBIDDEN, "not-yours"),
             Rejection::CredentialGone => Self(StatusCode::FORBIDDEN, "gone"),
@@ -249,7 +249,12 @@ impl Handler for KeepNote {
         let staged = gateway.engine.stage(authorized.resources(), &note, body).await?;
         let (engine, staged) = (&gateway.engine, &staged);
         let commit = move |now: Authorized<Self>| async move {
-            engine.put_object(now.resources(), staged, engine::PutObjectRequest::default()).await
+            let owner = now.resources().entry.account.clone();
+            let put = engine::PutObjectRequest {
+                attributes: Attributes { owner, ..Attributes::default() },
+                ..engine::PutObjectRequest::default()
+            };
+            engine.put_object(now.resources(), staged, put).await
         };
         authorized.commit(gateway, commit).await?;
         Ok(Response::ok())

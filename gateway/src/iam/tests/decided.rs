@@ -124,11 +124,15 @@ async fn a_policy_counts_on_the_path_tags_and_boundary_of_what_it_is_on() {
     (new.path, new.tags) = ("/staff/".into(), vec![crate::identity::Tag { key: "team".into(), value: "blue".into() }]);
     identity.create_user(&account, new).await.unwrap();
     let get = server.ask("iam", "GetUser").with("UserName", "ada").of(&keys);
+    let shouted = server.ask("iam", "GetUser").with("UserName", "ADA").of(&keys);
     let attach =
         server.ask("iam", "AttachUserPolicy").with("UserName", "ada").with("PolicyArn", ADMINISTRATOR_ACCESS).of(&keys);
     for (ask, statement, expected) in [
         (&get, r#""Action":"iam:GetUser","Resource":"arn:aws:iam::*:user/staff/*""#, 200),
         (&get, r#""Action":"iam:GetUser","Resource":"arn:aws:iam::*:user/ada""#, 403),
+        // Found in any case, it is the user of its own name.
+        (&shouted, r#""Action":"iam:GetUser","Resource":"arn:aws:iam::*:user/staff/ada""#, 200),
+        (&shouted, r#""Action":"iam:GetUser","Resource":"arn:aws:iam::*:user/*ADA""#, 403),
         (&get, r#""Action":"iam:*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"}}"#, 200),
         (&get, r#""Action":"iam:*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"red"}}"#, 403),
         (

@@ -86,7 +86,7 @@ fn compatibility_page() -> String {
          | documents | XML in UTF-8, without a document type, in which what may stand once stands once (else 400 \
          `MalformedXML`) |\n\
          | targets | printable ASCII without `#`; all else percent-encoded (else 400 `InvalidURI`) |\n\
-         | `Expect` | `100-continue`, in any case (else 417 `ExpectationFailed`) |\n\
+         | `Expect` | `100-continue`, in any case; whatever else it says counts for nothing, as on S3 |\n\
          | a sub-resource that S3 does not have | of a GET or HEAD ignored, as on S3; of a write 501 `NotImplemented`: one \
          that S3 may have by then must not be taken for a plain write |\n\
          | a sub-resource in the wrong place (`GET /bucket/key?versions`) | 400 `InvalidRequest` |\n\
@@ -94,8 +94,10 @@ fn compatibility_page() -> String {
          parameter that is missing or malformed; 403 `AccessDenied` once expired) |\n\
          | temporary credentials (`x-amz-security-token`) | in the header and in the query of URLs of version 4 \
          ([iam.md](iam.md)); of a URL of version 2: 400 `InvalidToken` |\n\
-         | ACLs | the owner has full control and nobody else has any (`BucketOwnerEnforced`); a list that says so is \
-         accepted, any other refused |\n\
+         | ACLs | count where object ownership says so: in a new bucket they do not (`BucketOwnerEnforced`; \
+         `[s3] new_buckets` of [configuration.md](configuration.md)). Where they do not count, one that says what is true \
+         anyway, full control for the bucket's owner, is accepted, any other refused (400 `AccessControlListNotSupported`). \
+         Grants to groups are shown before those to accounts |\n\
          | conditional writes | PUT, completions and copies: `If-None-Match: *`, or `If-Match` with tags; deletions: `If-Match`, \
          with `*` too, and date and size. Any other condition on a write, or two: 501 `NotImplemented` |\n\
          | checksums | CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH64, XXHASH3, XXHASH128, in headers, trailers, \
@@ -122,6 +124,14 @@ Amazon's documents win over public test suites and over other stores. The suite 
 | `X-Amz-Expires` negative, over a week, or no number | 400 `AuthorizationQueryParametersError` | 403 |
 | `partNumber` beyond the last part | 416 `InvalidPartNumber` | 400 `InvalidPart` |
 | `x-amz-copy-source-range` beyond the end of its source | 400 `InvalidArgument` | `InvalidRange` |
+| `Expect`, `Authorization` or `Content-Length` taken away before the SDK signs and sends | (the SDK sets it again: the tests see no error) | an error |
+| GetBucketPolicyStatus of a bucket without a policy | 404 `NoSuchBucketPolicy` | whether its ACL is public |
+| PutBucketPolicy that names an account that is not there, or `s3:PutObject` on a bucket | 400 `MalformedPolicy` | taken |
+| a policy that allows `s3:PutObject` to those who send certain tags | sending tags takes `s3:PutObjectTagging`, too | it does not |
+| GetObject by the bucket's owner, to whom a bucket policy's condition does not apply | the owner's own rights allow it | denied |
+| HeadObject of no object, by a caller that may list some prefixes | 403: `s3:prefix` is a key of requests that list | 404 below these |
+| CreateBucket of one's own bucket | in `us-east-1` 200, and its ACL is as the request says; elsewhere 409 `BucketAlreadyOwnedByYou` | 409 `BucketAlreadyExists` |
+| more than 10 tags of an object | 400 `BadRequest` | `InvalidTag` |
 | PUT with `If-None-Match` and a tag, or `If-Match: *` | 501 `NotImplemented` | carried out |
 
 Parts of an object are counted: of parts 3, 5 and 9 `partNumber` 1, 2 and 3 read them, as a client expects that has learnt

@@ -11,13 +11,15 @@ use super::client::{Ask, Defect, PayloadMode, Place};
 use super::*;
 
 /// Headers of answers, and those that are told from signatures and bodies (the test below has these).
-const NOT_HERE: [&str; 17] = [
+const NOT_HERE: [&str; 20] = [
     "x-amz-",
     "x-amz-access-point-alias",
+    "x-amz-algorithm",
     "x-amz-bucket-arn",
     "x-amz-bucket-region",
     "x-amz-content-sha256",
     "x-amz-copy-source-version-id",
+    "x-amz-credential",
     "x-amz-date",
     "x-amz-decoded-content-length",
     "x-amz-delete-marker",
@@ -25,6 +27,7 @@ const NOT_HERE: [&str; 17] = [
     "x-amz-mp-parts-count",
     "x-amz-request-id",
     "x-amz-request-route",
+    "x-amz-signature",
     "x-amz-tagging-count",
     "x-amz-trailer",
     "x-amz-trailer-signature",
@@ -71,7 +74,10 @@ const fn of_object(method: &'static str, target: &'static str, name: &'static st
 
 const CASES: &[Case] = &[
     put("x-amz-acl", "public-read"),
+    put("x-amz-grant-full-control", "id=1"),
     put("x-amz-grant-read", "id=1"),
+    put("x-amz-grant-read-acp", "id=1"),
+    put("x-amz-grant-write-acp", "id=1"),
     put("x-amz-meta-a", "1&b=2, 3"),
     put("x-amz-tagging", "k=v&l=m"),
     Case { always: &[MD5, UNTIL], ..put("x-amz-object-lock-mode", "COMPLIANCE") },
@@ -137,6 +143,7 @@ const CASES: &[Case] = &[
     case("PUT", "/{k}", "x-amz-bucket-object-lock-enabled", "true"),
     case("PUT", "/{k}", "x-amz-object-ownership", "ObjectWriter"),
     case("PUT", "/{k}", "x-amz-acl", "public-read"),
+    case("PUT", "/{k}", "x-amz-grant-write", "id=1"),
 ];
 
 /// How a request has the header.
@@ -180,6 +187,8 @@ async fn outcome(server: &S3Server, number: usize, case: &Case, way: Way) -> Vec
     let tags = server.send(&server.ask("GET", &format!("/bkt/{key}?tagging"))).await;
     told.push(tags.between("<TagSet>", "</TagSet>").to_owned());
     told.push(server.send(&server.ask("GET", &format!("/{key}?object-lock"))).await.status.to_string());
+    let ownership = server.send(&server.ask("GET", &format!("/{key}?ownershipControls"))).await;
+    told.push(ownership.between("<ObjectOwnership>", "</ObjectOwnership>").to_owned());
     told
 }
 

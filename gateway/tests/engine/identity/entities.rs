@@ -77,6 +77,7 @@ async fn accounts_and_users_are_listed_and_an_account_in_use_stays() {
     assert_eq!(names(&page.entries, |user| &user.row.name), ["zoe"]);
     let taken = identity.create_user(&account, NewUser::of_name("EVE")).await;
     assert!(matches!(taken, Err(IdentityError::Exists(EntityKind::User))));
+    assert_eq!(&*identity.user(&account, "EVE").await.unwrap().row.name, "eve");
 
     identity.create_group(&account, "staff", "/").await.unwrap();
     identity.create_role(&account, new_role("batch")).await.unwrap();

@@ -86,7 +86,7 @@ async fn find(call: &Call<'_>, role_arn: &str) -> Done<Option<Role>> {
     };
     match call.identity.role(&account, name).await {
         // The path is part of the ARN.
-        Ok(role) if account.arn("role", &role.row.path, name) == role_arn => Ok(Some(Role { account, role })),
+        Ok(role) if account.arn("role", &role.row.path, &role.row.name) == role_arn => Ok(Some(Role { account, role })),
         Ok(_) => Ok(None),
         Err(error) => absent(error),
     }

@@ -13,7 +13,6 @@ use crate::access::policy::{Policy, PolicyKind};
 use crate::engine::BucketDocument;
 use crate::front::resources::InBucket;
 use crate::front::{Authorized, Body, BodyUse, FrontError, Gateway, Handler, Response};
-use crate::identity::IdentityError;
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
@@ -42,7 +41,7 @@ impl Handler for PutBucketPolicy {
     ) -> Executed<Response> {
         let document = body.document(xml::document_bytes::POLICY_MAX).await?;
         let policy = &read(&document, &authorized.resources().name)?;
-        check_principals(gateway, policy).await?;
+        gateway.identity.check_principals(policy).await?;
         let encoded = &document;
         let commit = move |now: Authorized<Self>| async move {
             let guarded = now.guarded(gateway, now.resources()).await?;
@@ -68,20 +67,4 @@ fn read(document: &[u8], bucket: &str) -> Result<Policy> {
     let malformed = |message: String| S3Error::with_message(Code::MalformedPolicy, message);
     let text = std::str::from_utf8(document).map_err(|_| malformed("This policy contains invalid Json".to_owned()))?;
     Policy::parse(text, PolicyKind::Bucket(bucket)).map_err(|error| malformed(error.to_string()))
-}
-
-/// As on S3 nobody is named that is not there.
-async fn check_principals(gateway: &Gateway<S3>, policy: &Policy) -> Result<()> {
-    for named in policy.named_principals() {
-        let Some(number) = named.account() else { continue };
-        match gateway.identity.account_by_number(&number.to_string()).await {
-            Ok(_) => {}
-            Err(IdentityError::NoSuch(_)) => {
-                let error = S3Error::with_message(Code::MalformedPolicy, "Invalid principal in policy");
-                return Err(error.detail("Detail", named.text()));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }

@@ -55,7 +55,7 @@ fn read_grant(grant: &Element) -> Result<AskedGrant> {
     Ok(AskedGrant { grantee, permission: known.ok_or(Code::MalformedACLError)? })
 }
 
-/// Writes the document of a list.
+/// Writes the document of a list: what groups may before what accounts may.
 pub async fn write(list: &AccessControlList, owners: &mut Owners<'_>) -> Executed<String> {
     let ids = list.grants.iter().filter_map(|grant| match &grant.grantee {
         Grantee::Account(id) => Some(&**id),
@@ -65,10 +65,12 @@ pub async fn write(list: &AccessControlList, owners: &mut Owners<'_>) -> Execute
         owners.find(id).await?;
     }
     let owners = &*owners;
+    let (of_groups, of_accounts): (Vec<_>, Vec<_>) =
+        list.grants.iter().partition(|grant| matches!(grant.grantee, Grantee::Group(_)));
     Ok(Writer::document("AccessControlPolicy", |xml| {
         owners.of(&list.owner).write(xml, "Owner");
         xml.element("AccessControlList", |xml| {
-            for grant in &list.grants {
+            for grant in of_groups.into_iter().chain(of_accounts) {
                 xml.element("Grant", |xml| {
                     write_grantee(xml, &grant.grantee, owners);
                     let name = PERMISSIONS.iter().find(|(permission, _)| *permission == grant.permission);

@@ -1,11 +1,14 @@
 //! CreateBucket: claims a name in the cluster-wide registry and installs the bucket's rules.
 //!
 //! Promises: when it answers 200 the bucket serves through every gateway; of two creators at most one
-//! wins. Creating one's own bucket again changes nothing and, as in S3's first region, is no error.
+//! wins. Creating one's own bucket again is refused but, as on S3, in the first region: there it sets the bucket's list
+//! again and is no error.
 //! Steps: 1. check name, location and headers; 2. the engine writes the registry row (`Creating`), the
-//! rules in every range, the account's row, and the registry row again (`Live`).
+//! rules in every range, the account's row, and the registry row again (`Live`). Of a bucket that is there: its list, if
+//! that is to be another (`engine.put_document`).
 //! Writes: one registry row, one owned row, one rules row a range; no chunks.
-//! Acknowledged: when `engine.create_bucket` has returned `Ok`, after the registry row says `Live`.
+//! Acknowledged: when `engine.create_bucket` has returned `Ok`, after the registry row says `Live`, or
+//! `engine.put_document` has.
 //! After a crash: the row stays `Creating`, invisible; the next creation or deletion of the name goes on
 //! from there.
 
@@ -14,14 +17,16 @@ use couronne_base::codec;
 use http::HeaderName;
 use http::header::LOCATION;
 
+use crate::access::acl::AclOf;
 use crate::access::{ObjectOwnership, PublicAccessBlock};
 use crate::engine::{self, BucketDocument, EngineError};
 use crate::front::resources::NewBucket;
-use crate::front::{Authorized, Body, BodyUse, FrontError, Gateway, Handler, Response};
+use crate::front::{Authorized, Body, BodyUse, FrontError, Gateway, Handler, Response, account_block};
+use crate::identity::Account;
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
-use crate::s3::face::{NewBuckets, S3};
-use crate::s3::ops::acl::{self, AskedAcl};
+use crate::s3::face::{FIRST_REGION, NewBuckets, S3};
+use crate::s3::ops::acl::{self, AskedAcl, NewAcl};
 use crate::s3::wire::values::header_value;
 use crate::s3::wire::{bucket_name, xml};
 use couronne_metadata::record::Versioning;
@@ -55,13 +60,17 @@ impl Handler for CreateBucket {
         request.new_bucket()
     }
 
-    async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
+    async fn execute(
+        mut authorized: Authorized<Self>,
+        gateway: &Gateway<S3>,
+        body: &mut Body<S3>,
+    ) -> Executed<Response> {
         let document = body.document(xml::document_bytes::WORDS_MAX).await?;
         check_location(&document, gateway.face.region())?;
-        let name = &*authorized.resources().0;
+        let name = &*authorized.resources().0.clone();
         let object_lock = authorized.operation().object_lock;
         let account = &authorized.caller().account().id;
-        let documents = authorized.operation().documents(gateway, account).await?;
+        let documents = authorized.operation().documents(gateway, authorized.caller().account()).await?;
         let create = engine::CreateBucketRequest {
             name: name.into(),
             account: account.clone(),
@@ -72,7 +81,11 @@ impl Handler for CreateBucket {
             documents,
         };
         match gateway.engine.create_bucket(create).await {
-            Ok(_) | Err(EngineError::BucketAlreadyOwnedByYou) => {}
+            Ok(_) => {}
+            Err(EngineError::BucketAlreadyOwnedByYou) if gateway.face.region() == FIRST_REGION => {
+                let acl = &acl::find(gateway, authorized.operation().acl.as_ref()).await?;
+                authorized.commit(gateway, move |now| set_acl_again(now, gateway, acl.as_ref())).await?;
+            }
             Err(error) => return Err(FrontError::from(error).map(|error: S3Error| error.detail("BucketName", name))),
         }
         Ok(Response::ok()
@@ -81,14 +94,33 @@ impl Handler for CreateBucket {
     }
 }
 
+/// In S3's first region a request that creates one's own bucket again sets its list again.
+async fn set_acl_again(
+    authorized: Authorized<CreateBucket>,
+    gateway: &Gateway<S3>,
+    new: Option<&NewAcl>,
+) -> Executed<()> {
+    let bucket = &gateway.engine.resolve_bucket_now(&authorized.resources().0).await?;
+    let guarded = authorized.guarded(gateway, bucket).await?;
+    let list = new.map(|new| new.admit(AclOf::Bucket, &bucket.entry.account, &guarded)).transpose()?.flatten();
+    if guarded.documents.acl != list && guarded.documents.object_ownership().acls_count() {
+        let encoded = list.as_ref().map(codec::encode);
+        gateway.engine.put_document(bucket, BucketDocument::Acl, encoded).await?;
+    }
+    Ok(())
+}
+
 impl CreateBucket {
     /// What the bucket is to have from the start.
-    async fn documents(&self, gateway: &Gateway<S3>, account: &str) -> Result<Vec<(BucketDocument, Bytes)>> {
+    async fn documents(&self, gateway: &Gateway<S3>, owner: &Account) -> Result<Vec<(BucketDocument, Bytes)>> {
         let is_closed = gateway.face.new_buckets == NewBuckets::Closed;
         let ownership = self.ownership.or(is_closed.then_some(ObjectOwnership::BucketOwnerEnforced));
         let block = is_closed.then_some(PublicAccessBlock::ALL);
         let acl = match acl::find(gateway, self.acl.as_ref()).await? {
-            Some(new) => new.of_new_bucket(account, ownership, block.unwrap_or_default())?,
+            Some(new) => {
+                let block = block.unwrap_or_default().and(account_block(&owner.block));
+                new.of_new_bucket(&owner.id, ownership, block)?
+            }
             None => None,
         };
         let documents = [

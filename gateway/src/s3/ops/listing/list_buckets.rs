@@ -1,7 +1,7 @@
 //! ListBuckets: the buckets of the caller's account, by name, in pages.
 //!
 //! Promises: a bucket whose creation was acknowledged is listed, one whose deletion was is not. A caller that may not list
-//! its account's buckets is told of those that it may list by themselves.
+//! its account's buckets is told of those that it may list by themselves, and denied if there is none.
 //! Steps: 1. read one page of the account's owned rows; 2. leave out what the caller may not list; 3. write the document.
 //! Writes: nothing.
 
@@ -66,9 +66,6 @@ impl Handler for ListBuckets {
     async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         let Self { prefix, after, limit, asked_region } = authorized.operation();
         let caller = authorized.caller();
-        if caller.caller.is_anonymous() {
-            return Err(Code::AccessDenied.into());
-        }
         let list = engine::ListBucketsRequest {
             account: caller.account().id.clone(),
             prefix: prefix.as_str().into(),
@@ -84,6 +81,9 @@ impl Handler for ListBuckets {
         let need = Need { action: "s3:ListAllMyBuckets", on: NeededOn::AllBuckets };
         if !authorized.may_in_account(gateway, need).await? {
             page.buckets = listable(&authorized, gateway, page.buckets).await?;
+            if page.buckets.is_empty() && next.is_none() && after.is_empty() {
+                return Err(Code::AccessDenied.into());
+            }
         }
         Ok(Response::xml(Writer::document("ListAllMyBucketsResult", |xml| {
             Owner::of_caller(caller).write(xml, "Owner");

@@ -5,6 +5,7 @@ use super::bodies::crc32;
 use super::client::{Defect, PayloadMode, Place};
 use super::*;
 use crate::front::tests::Keys;
+use crate::identity::NewUser;
 use crate::s3::NewBuckets;
 
 /// Who asks.
@@ -134,6 +135,36 @@ async fn a_new_bucket_is_closed_unless_buckets_are_made_open() {
 }
 
 #[tokio::test]
+async fn a_bucket_that_is_created_again_has_the_list_that_is_asked_for_then() {
+    let server = S3Server::open().await;
+    let create = |acl| server.ask("PUT", "/bkt").header("x-amz-acl", acl);
+    assert_eq!(told(&server.send(&create("public-read")).await), done(200));
+    let list = server.text_of("/bkt?acl").await;
+    let (of_all, of_owner) = (list.find("<Permission>READ<").unwrap(), list.find("<Permission>FULL_CONTROL<").unwrap());
+    assert!(of_all < of_owner, "groups first: {list}");
+    assert_eq!(server.send_by(By::Nobody, "GET", "/bkt").await, done(200));
+    assert_eq!(server.send_by(By::Owner, "PUT", "/bkt").await, done(200));
+    assert_eq!(server.send_by(By::Nobody, "GET", "/bkt").await, denied());
+    assert_eq!(server.send_by(By::Other, "PUT", "/bkt").await, (409, "BucketAlreadyExists".to_owned()));
+    server.set("/bkt?publicAccessBlock", &block(&["BlockPublicAcls"])).await;
+    assert_eq!(told(&server.send(&create("public-read")).await), denied());
+    server.set("/bkt?ownershipControls", &ownership("BucketOwnerEnforced")).await;
+    assert_eq!(told(&server.send(&create("public-read")).await), refused("AccessControlListNotSupported"));
+    assert_eq!(server.send_by(By::Owner, "PUT", "/bkt").await, done(200));
+}
+
+#[tokio::test]
+async fn a_bucket_is_not_created_again_where_the_region_is_not_the_first() {
+    let regions = vec!["eu-central-9".to_owned(), "us-east-1".to_owned()];
+    let face = S3 { regions, new_buckets: NewBuckets::Open, ..S3::default() };
+    let server = S3Server::without_bucket(ServerSettings::default(), FrontSettings::default(), face).await;
+    assert_eq!(server.send_by(By::Owner, "PUT", "/bkt").await, done(200));
+    let again = server.ask("PUT", "/bkt").header("x-amz-acl", "public-read");
+    assert_eq!(told(&server.send(&again).await), (409, "BucketAlreadyOwnedByYou".to_owned()));
+    assert!(!server.text_of("/bkt?acl").await.contains("AllUsers"));
+}
+
+#[tokio::test]
 async fn documents_come_back_and_go() {
     let server = S3Server::open().await;
     let own = policy(&[statement("Allow", "{\"AWS\":[\"*\"]}", "s3:Get*", "bkt/*")]);
@@ -167,13 +198,27 @@ async fn documents_come_back_and_go() {
 #[tokio::test]
 async fn a_policy_names_principals_that_are_there() {
     let server = S3Server::new().await;
-    let allows = |number: &str| {
-        let principal = format!("{{\"AWS\":\"arn:aws:iam::{number}:root\"}}");
-        policy(&[statement("Allow", &principal, "s3:GetObject", "bkt/*")])
-    };
-    let other = server.number("other").await;
-    assert_eq!(server.document_by(By::Owner, "/bkt?policy", &allows("111122223333")).await, refused("MalformedPolicy"));
-    assert_eq!(server.document_by(By::Owner, "/bkt?policy", &allows(&other)).await, done(204));
+    let allows =
+        |arn: &str| policy(&[statement("Allow", &format!("{{\"AWS\":\"arn:aws:{arn}\"}}"), "s3:GetObject", "bkt/*")]);
+    let identity = &server.world.identity;
+    let other = identity.account("other").await.unwrap();
+    let bob = NewUser { path: "/team/".into(), ..NewUser::of_name("bob") };
+    identity.create_user(&other, bob).await.unwrap();
+    let number = &other.number;
+    for unknown in [
+        "iam::111122223333:root".to_owned(),
+        format!("iam::{number}:user/team/ann"),
+        format!("iam::{number}:user/bob"),
+        format!("iam::{number}:role/team/bob"),
+        format!("sts::{number}:assumed-role/bob/session"),
+    ] {
+        let put = server.document_by(By::Owner, "/bkt?policy", &allows(&unknown)).await;
+        assert_eq!(put, refused("MalformedPolicy"), "{unknown}");
+    }
+    for known in ["user/team/bob", "root"] {
+        let known = allows(&format!("iam::{number}:{known}"));
+        assert_eq!(server.document_by(By::Owner, "/bkt?policy", &known).await, done(204), "{known}");
+    }
     assert!(server.text_of("/bkt?policyStatus").await.contains("<IsPublic>false</IsPublic>"));
 }
 
@@ -205,7 +250,7 @@ async fn a_policy_opens_a_bucket_to_those_that_it_names_and_no_further() {
 }
 
 #[tokio::test]
-async fn a_public_policy_serves_whoever_does_not_sign_until_it_is_blocked() {
+async fn a_public_policy_serves_those_who_do_not_sign_until_it_is_blocked() {
     let server = S3Server::new().await;
     server.put("k", "hello").await;
     assert_eq!(server.send_by(By::Owner, "DELETE", "/bkt?publicAccessBlock").await, done(204));
@@ -478,7 +523,7 @@ async fn full_control_gives_the_object_to_a_bucket_owner_that_prefers_so() {
 }
 
 #[tokio::test]
-async fn a_missing_key_of_a_bucket_with_lists_is_told_to_whoever_may_list() {
+async fn a_missing_key_of_a_bucket_with_lists_is_told_to_those_who_may_list() {
     let server = S3Server::open().await;
     for by in [By::Other, By::Nobody] {
         assert_eq!(server.send_by(by, "GET", "/bkt/none").await, denied());
@@ -525,12 +570,11 @@ async fn buckets_are_listed_that_their_caller_may_list() {
     let keys = Keys { access_key: made.access_key.to_string(), secret };
     let listed = async || {
         let answer = server.send(&Ask { keys: keys.clone(), ..server.ask("GET", "/") }).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.text().matches("<Name>").count()
+        (told(&answer), answer.text().matches("<Name>").count())
     };
-    assert_eq!(listed().await, 0);
+    assert_eq!(listed().await, (denied(), 0));
     let principal = format!("{{\"AWS\":\"arn:aws:iam::{}:user/ann\"}}", account.number);
     server.set("/second?policy", &policy(&[statement("Allow", &principal, "s3:ListBucket", "second")])).await;
-    assert_eq!(listed().await, 1);
+    assert_eq!(listed().await, (done(200), 1));
     assert_eq!(server.text_of("/").await.matches("<Name>").count(), 2);
 }
