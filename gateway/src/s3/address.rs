@@ -1,16 +1,19 @@
-//! What S3 reads from a request's head: the bucket and the key, from the host or the path, and headers in the query.
+//! What S3 reads from a request's head: the bucket and the key, from the host or the path, and headers in the query; of a form
+//! the key and the headers are in its fields.
 //!
-//! Promises: bucket and key are parts of the one decoded path that the signature covers. No parameter has two values: the
-//! signature covers them sorted, so which is the first would be anybody's choice.
+//! Promises: bucket and key are parts of the one decoded path that the signature covers, but for the key of a form, which its
+//! policy covers. No parameter has two values: the signature covers them sorted, so which is the first would be anybody's
+//! choice. Of the head of a form no header counts that says something of an object.
 //! Must not know: signatures, operations, the engine.
 
 use std::fmt;
 use std::ops::Deref;
 
 use couronne_metadata::ids::ObjectKey;
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 
 use super::error::{Code, Result, S3Error};
+use super::fields::Form;
 use super::hoisted::Hoisted;
 use super::route::Level;
 use crate::aws::sigv4::canonical::SentRequest;
@@ -48,6 +51,18 @@ impl fmt::Display for BucketName {
     }
 }
 
+/// The headers in the head of a form that count beside its fields: what its sender says of itself, and what only can make
+/// the request fail.
+const OF_FORMS: [&str; 7] = [
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-unmodified-since",
+    "referer",
+    "user-agent",
+    "x-amz-expected-bucket-owner",
+];
+
 /// A request without its body. It is also its [`RequestHead`].
 #[derive(Debug)]
 pub struct Request {
@@ -59,6 +74,8 @@ pub struct Request {
     pub is_virtual_host: bool,
     /// The key.
     pub key: Option<ObjectKey>,
+    /// What stands before the file, if the request is a form.
+    pub form: Option<Form>,
 }
 
 impl Deref for Request {
@@ -94,7 +111,27 @@ impl Request {
         };
         let bucket = bucket.as_deref().map(BucketName::new).transpose()?;
         let key = if key.is_empty() { None } else { Some(ObjectKey::new(key)?) };
-        Ok(Self { head, hoisted, bucket, is_virtual_host, key })
+        Ok(Self { head, hoisted, bucket, is_virtual_host, key, form: None })
+    }
+
+    /// From now on the request is what its form says, whose fields are these headers of the object.
+    pub fn take_form(&mut self, form: Form, mut headers: HeaderMap) -> Result<()> {
+        let missing =
+            "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.";
+        let key = form.fields.get("key").ok_or_else(|| S3Error::invalid_argument(missing, "key", ""))?;
+        if key.is_empty() {
+            return Err(S3Error::invalid_argument("User key must have a length greater than 0.", "key", ""));
+        }
+        self.key = Some(ObjectKey::new(key.as_bytes().to_vec())?);
+        for name in OF_FORMS.map(HeaderName::from_static) {
+            if !headers.contains_key(&name) {
+                let sent = self.head.headers.get_all(&name).iter();
+                headers.extend(sent.map(|value| (name.clone(), value.clone())));
+            }
+        }
+        self.head.headers = headers;
+        self.form = Some(form);
+        Ok(())
     }
 
     /// The names of the headers that were sent as such.
@@ -102,12 +139,12 @@ impl Request {
         self.headers.keys().map(HeaderName::as_str).filter(|name| !self.hoisted.contains(name))
     }
 
-    /// How deep the path reaches.
+    /// How deep the path reaches. That of a form does not name the key.
     pub const fn level(&self) -> Level {
-        match (&self.bucket, &self.key) {
-            (None, _) => Level::Service,
-            (Some(_), None) => Level::Bucket,
-            (Some(_), Some(_)) => Level::Object,
+        match (&self.bucket, &self.key, &self.form) {
+            (None, ..) => Level::Service,
+            (Some(_), None, _) | (Some(_), _, Some(_)) => Level::Bucket,
+            (Some(_), Some(_), None) => Level::Object,
         }
     }
 

@@ -81,7 +81,7 @@ fn of_target(request: &Request, operation: Operation) -> Vec<Need<'_>> {
     let mut actions = vec![own];
     let mut is_new = false;
     match operation {
-        Operation::PutObject | Operation::CopyObject | Operation::CreateMultipartUpload => {
+        Operation::PutObject | Operation::PostObject | Operation::CopyObject | Operation::CreateMultipartUpload => {
             actions.extend(asked_for(request, &OF_NEW_OBJECTS));
             is_new = true;
         }

@@ -175,7 +175,6 @@ const LIST_DIRECTORY_BUCKETS: &str = "there are general purpose buckets only. Cl
      which is not served at all: 400 `AuthorizationHeaderMalformed`";
 const ENCRYPTION: &str = "objects are not encrypted by the server yet";
 const EVENTS: &str = "changes are not told to others yet";
-const FORMS: &str = "no uploads by HTML form yet";
 const LIFECYCLE: &str = "no rules by age yet";
 const METADATA_TABLES: &str = "no tables of metadata";
 const OBJECT_LAMBDA: &str = "no functions on the way of an object";
@@ -195,6 +194,7 @@ operations! {
     served {
         // Object: bytes and what stands with them.
         PutObject(PUT, Object, Plain, "s3:PutObject", object::put_object, ["stage.rs::stage", "object.rs::put_object"]);
+        PostObject(POST, Bucket, Plain, "s3:PutObject", object::post_object, ["stage.rs::stage", "object.rs::put_object"]);
         GetObject(GET, Object, Plain, "s3:GetObject", object::get_object, ["open.rs::read", "open.rs::open"]);
         HeadObject(HEAD, Object, Plain, "s3:GetObject", object::head_object, ["open.rs::open"]);
         DeleteObject(DELETE, Object, Plain, "s3:DeleteObject", object::delete_object, ["object.rs::delete"]);
@@ -384,7 +384,6 @@ operations! {
         WriteGetObjectResponse(POST, Bucket, Header("x-amz-request-route"), OBJECT_LAMBDA);
 
         // Not operations of the model, but requests that S3 knows.
-        PostObject(POST, Bucket, Plain, FORMS);
         PreflightBucket(OPTIONS, Bucket, Plain, CORS);
         PreflightObject(OPTIONS, Object, Plain, CORS);
     }

@@ -11,8 +11,8 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Fields;
 use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::fields::Fields;
 
 /// The fields that need no condition.
 const UNCONDITIONED: [&str; 5] = ["awsaccesskeyid", "file", "policy", "signature", "x-amz-signature"];
@@ -21,7 +21,7 @@ const IGNORED: &str = "x-ignore-";
 
 /// A form's policy.
 #[derive(Debug)]
-pub(super) struct PostPolicy {
+pub struct PostPolicy {
     expiration_us: i64,
     conditions: Vec<Condition>,
 }
@@ -46,10 +46,9 @@ enum Test {
 
 impl PostPolicy {
     /// Reads a policy as the form's field has it.
-    pub(super) fn read(field: &str) -> Result<Self> {
-        let invalid = |what: &str| {
-            S3Error::with_message(Code::InvalidPolicyDocument, format!("Invalid Policy: {what}"))
-        };
+    pub fn read(field: &str) -> Result<Self> {
+        let invalid =
+            |what: &str| S3Error::with_message(Code::InvalidPolicyDocument, format!("Invalid Policy: {what}"));
         let not_json = || invalid("Invalid JSON.");
         let bytes = BASE64_STANDARD.decode(field.trim()).map_err(|_| not_json())?;
         let document: Value = serde_json::from_slice(&bytes).map_err(|_| not_json())?;
@@ -70,10 +69,9 @@ impl PostPolicy {
     }
 
     /// Whether the form is what the policy allows at this time, in microseconds since 1970; its file is not known yet.
-    pub(super) fn check(&self, fields: &Fields, bucket: &str, now_us: u64) -> Result<()> {
-        let denied = |what: String| {
-            S3Error::with_message(Code::AccessDenied, format!("Invalid according to Policy: {what}"))
-        };
+    pub fn check(&self, fields: &Fields, bucket: &str, now_us: u64) -> Result<()> {
+        let denied =
+            |what: String| S3Error::with_message(Code::AccessDenied, format!("Invalid according to Policy: {what}"));
         if i64::try_from(now_us).unwrap_or(i64::MAX) >= self.expiration_us {
             return Err(denied("Policy expired.".to_owned()));
         }
@@ -88,12 +86,13 @@ impl PostPolicy {
                 || name.starts_with(IGNORED)
                 || self.conditions.iter().any(|condition| condition.field == name)
         };
-        let extra: Vec<_> = fields.names().chain(["bucket"]).filter(|name| !is_covered(name)).collect();
+        let extra: Vec<_> =
+            fields.iter().map(|(name, _)| name).chain(["bucket"]).filter(|name| !is_covered(name)).collect();
         if extra.is_empty() { Ok(()) } else { Err(denied(format!("Extra input fields: {}", extra.join(", ")))) }
     }
 
     /// How many bytes the file may have: within all ranges that are named.
-    pub(super) fn lengths(&self) -> RangeInclusive<u64> {
+    pub fn lengths(&self) -> RangeInclusive<u64> {
         let ranges = self.conditions.iter().filter_map(|condition| match &condition.test {
             Test::Length(range) => Some(range),
             _ => None,
@@ -209,7 +208,8 @@ mod tests {
     #[test]
     fn a_policy_ends() {
         let ends = |expiration: &str| {
-            let policy = read(&format!(r#"{{"expiration":"{expiration}","conditions":[{{"bucket":"bkt"}}]}}"#)).unwrap();
+            let policy =
+                read(&format!(r#"{{"expiration":"{expiration}","conditions":[{{"bucket":"bkt"}}]}}"#)).unwrap();
             policy.check(&Fields::of(&[]), "bkt", NOW_US).is_err()
         };
         assert!(ends("2023-11-14T22:13:20.000Z") && !ends("2023-11-14T22:13:20.001Z"));
@@ -246,7 +246,11 @@ mod tests {
             &with(r#""conditions":[],"more":1"#),
         ] {
             let error = read(document).map(|_| ()).unwrap_err();
-            assert_eq!((error.code(), error.code().status().as_u16()), (Code::InvalidPolicyDocument, 400), "{document}");
+            assert_eq!(
+                (error.code(), error.code().status().as_u16()),
+                (Code::InvalidPolicyDocument, 400),
+                "{document}"
+            );
         }
         assert!(PostPolicy::read("!").is_err());
     }

@@ -11,6 +11,7 @@ pub mod bucket;
 pub mod configuration;
 pub mod copying;
 pub mod listing;
+mod location;
 pub mod lock;
 pub mod multipart;
 pub mod object;

@@ -5,8 +5,13 @@ use std::fmt::Write as _;
 
 use super::model::{Listed, Model, model};
 use crate::front::tests::page::check;
-use crate::s3::operation::{NotServed, OLDER_FORMS, Operation, Served};
+use crate::s3::operation::{Entry, NotServed, OLDER_FORMS, Operation, Served};
 
+/// What there is to know of forms.
+const FORMS: &str = "uploads by HTML form, signed in their fields with version 4 or 2, or not signed. What stands before the \
+     file has at most 20 KiB of names and values (400 `MaxPostPreDataLengthExceededError`); fields after it count for nothing; \
+     a form that ends before its last delimiter is refused (400 `MalformedPOSTRequest`). `success_action_redirect` leads to \
+     `http` and `https` only, without what follows a `#`";
 const OPERATIONS_BEGIN: &str = "<!-- operations: written from gateway/src/s3/operation.rs -->\n";
 const OPERATIONS_END: &str = "<!-- end of operations -->\n";
 
@@ -69,10 +74,13 @@ fn compatibility_page() -> String {
     }
     page.push_str("\n## Besides\n\n| request | served |\n|---|---|\n");
     let is_listed = |name: &str| operations.iter().any(|listed| listed.name == name);
+    for served in Operation::ALL.iter().map(|operation| operation.served()) {
+        if !is_listed(served.entry.name) {
+            writeln!(page, "| {} | served: {}; {FORMS} |", place(&served.entry), actions(served)).unwrap();
+        }
+    }
     for NotServed { entry, why } in NotServed::ALL.iter().filter(|lacking| !is_listed(lacking.entry.name)) {
-        let level = format!("{:?}", entry.level).to_lowercase();
-        writeln!(page, "| {} (`{}` on {} {level}) | no: 501, {why} |", entry.name, entry.method, article(&level))
-            .unwrap();
+        writeln!(page, "| {} | no: 501, {why} |", place(entry)).unwrap();
     }
     page.push_str(
         "| signatures | version 4 in the header and in the query (presigned URLs), payloads signed, unsigned or \
@@ -128,6 +136,12 @@ Parts of an object are counted: of parts 3, 5 and 9 `partNumber` 1, 2 and 3 read
 of three. The suites of other stores differ on this, and Amazon's documents say nothing of gaps; where a checksum is
 composed of the parts' S3 allows none.
 ";
+
+/// An operation that SDKs do not have.
+fn place(entry: &Entry) -> String {
+    let level = format!("{:?}", entry.level).to_lowercase();
+    format!("{} (`{}` on {} {level})", entry.name, entry.method, article(&level))
+}
 
 fn article(noun: &str) -> &'static str {
     if noun.starts_with('o') { "an" } else { "a" }

@@ -1,5 +1,7 @@
 //! Tags of objects and buckets: the `x-amz-tagging` header and the `Tagging` document.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+
 use crate::front::request::decode_text;
 use crate::s3::error::{Code, Result, S3Error};
 use crate::s3::wire::xml::{Element, Writer};
@@ -18,6 +20,9 @@ const KEY_CHARS_MAX: usize = 128;
 const VALUE_CHARS_MAX: usize = 256;
 /// How the keys begin that are the service's own.
 const RESERVED: &str = "aws:";
+
+/// What is percent-encoded in the header.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// Tags, sorted by key as S3 shows them; keys are unique.
 pub type Tags = Vec<(Box<str>, Box<str>)>;
@@ -46,6 +51,13 @@ pub fn parse_header(text: &str) -> Result<Tags> {
     }
     check(&tags, Of::Object)?;
     Ok(tags)
+}
+
+/// Writes the header.
+pub fn header(tags: &Tags) -> String {
+    let encoded = |text: &str| percent_encoding::utf8_percent_encode(text, ENCODED).to_string();
+    let pairs: Vec<String> = tags.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect();
+    pairs.join("&")
 }
 
 /// Reads the `Tagging` document.
