@@ -169,6 +169,7 @@ fn not_allowed(request: &Request) -> S3Error {
         Level::Service => "SERVICE",
         Level::Bucket => "BUCKET",
         Level::Object => "OBJECT",
+        Level::Account | Level::Resource | Level::Control => "CONTROL",
     };
     S3Error::new(Code::MethodNotAllowed)
         .detail("Method", request.method.as_str())
@@ -183,7 +184,7 @@ fn misplaced(request: &Request, name: &str) -> S3Error {
         }
         (Level::Object, ..) => format!("There is no such thing as the ?{name} sub-resource for a key"),
         (Level::Bucket, ..) => format!("There is no such thing as the ?{name} sub-resource for a bucket"),
-        (Level::Service, ..) => format!("There is no such thing as the ?{name} sub-resource for the service"),
+        _ => format!("There is no such thing as the ?{name} sub-resource for the service"),
     };
     S3Error::with_message(Code::InvalidRequest, message)
 }

@@ -60,6 +60,12 @@ pub(super) fn of_operation(request: &Request, operation: Operation, role: Bucket
     let served = operation.served();
     match (role, operation) {
         (_, Operation::DeleteObjects | Operation::ListBuckets) => Vec::new(),
+        (
+            _,
+            Operation::GetAccountPublicAccessBlock
+            | Operation::PutAccountPublicAccessBlock
+            | Operation::DeleteAccountPublicAccessBlock,
+        ) => vec![Need { action: served.action, on: NeededOn::AllBuckets }],
         (BucketRole::Source, _) => of_source(request, served.source_action.unwrap_or(served.action)),
         (BucketRole::Target, Operation::CreateBucket) => {
             let name = request.bucket.as_ref().map_or("", |name| name.as_str());

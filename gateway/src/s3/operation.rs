@@ -8,7 +8,7 @@
 
 use super::face::S3;
 use super::ops;
-use super::route::Level::{self, Bucket, Object, Service};
+use super::route::Level::{self, Account, Bucket, Object, Resource, Service};
 use super::route::Selector::{self, Header, Parameter, Plain, Sub, SubHeader, SubParameter};
 use crate::front::face::FaceOperation;
 use crate::front::pipeline::{Authenticated, carry_out};
@@ -327,6 +327,19 @@ operations! {
             "s3:GetBucketWebsite", configuration::get_absent as GetAbsent, []);
         DeleteBucketWebsite(DELETE, Bucket, Sub("website"),
             "s3:DeleteBucketWebsite", configuration::delete_absent as DeleteAbsent, []);
+
+        // S3 Control, which SDKs ask at the same endpoint.
+        GetAccountPublicAccessBlock(GET, Account, Plain,
+            "s3:GetAccountPublicAccessBlock", control::get_account_public_access_block, []);
+        PutAccountPublicAccessBlock(PUT, Account, Plain,
+            "s3:PutAccountPublicAccessBlock", control::put_account_public_access_block, []);
+        DeleteAccountPublicAccessBlock(DELETE, Account, Plain,
+            "s3:PutAccountPublicAccessBlock", control::delete_account_public_access_block, []);
+        ListTagsForResource(GET, Resource, Plain, "s3:ListTagsForResource", control::list_tags_for_resource, []);
+        TagResource(POST, Resource, Plain,
+            "s3:TagResource", control::tag_resource, ["bucket/document.rs::put_document"]);
+        UntagResource(DELETE, Resource, Plain,
+            "s3:UntagResource", control::untag_resource, ["bucket/document.rs::put_document"]);
     }
 
     not_served {

@@ -9,6 +9,7 @@ pub mod acl;
 pub mod attributes;
 pub mod bucket;
 pub mod configuration;
+pub mod control;
 pub mod copying;
 pub mod listing;
 mod location;

@@ -6,10 +6,12 @@ use std::fmt::Write as _;
 use super::model::{Listed, Model, model};
 use crate::front::tests::page::check;
 use crate::s3::operation::{Entry, NotServed, OLDER_FORMS, Operation, Served};
+use crate::s3::route::Level;
 
 /// What there is to know of forms.
-const FORMS: &str = "uploads by HTML form, signed in their fields with version 4 or 2, or not signed. What stands before the \
+const FORMS: &str = "; uploads by HTML form, signed in their fields with version 4 or 2, or not signed. What stands before the \
      file has at most 20 KiB of names and values (400 `MaxPostPreDataLengthExceededError`); fields after it count for nothing; \
+     a field `x-amz-checksum-*` needs no condition, as it can only make the form fail; \
      a form that ends before its last delimiter is refused (400 `MalformedPOSTRequest`). `success_action_redirect` leads to \
      `http` and `https` only, without what follows a `#`";
 const OPERATIONS_BEGIN: &str = "<!-- operations: written from gateway/src/s3/operation.rs -->\n";
@@ -76,7 +78,8 @@ fn compatibility_page() -> String {
     let is_listed = |name: &str| operations.iter().any(|listed| listed.name == name);
     for served in Operation::ALL.iter().map(|operation| operation.served()) {
         if !is_listed(served.entry.name) {
-            writeln!(page, "| {} | served: {}; {FORMS} |", place(&served.entry), actions(served)).unwrap();
+            let more = if served.entry.name == "PostObject" { FORMS } else { "" };
+            writeln!(page, "| {} | served: {}{more} |", place(&served.entry), actions(served)).unwrap();
         }
     }
     for NotServed { entry, why } in NotServed::ALL.iter().filter(|lacking| !is_listed(lacking.entry.name)) {
@@ -100,8 +103,8 @@ fn compatibility_page() -> String {
          | a sub-resource in the wrong place (`GET /bucket/key?versions`) | 400 `InvalidRequest` |\n\
          | presigned URLs | valid for 604,800 seconds at most (else 400 `AuthorizationQueryParametersError`, as of any \
          parameter that is missing or malformed; 403 `AccessDenied` once expired) |\n\
-         | temporary credentials (`x-amz-security-token`) | in the header and in the query of URLs of version 4 \
-         ([iam.md](iam.md)); of a URL of version 2: 400 `InvalidToken` |\n\
+         | temporary credentials (`x-amz-security-token`) | in the header, in the query of URLs, and in forms, of version 4 \
+         ([iam.md](iam.md)); of version 2: 400 `InvalidToken` |\n\
          | ACLs | the owner has full control and nobody else has any (`BucketOwnerEnforced`); a list that says so is \
          accepted, any other refused |\n\
          | conditional writes | PUT, completions and copies: `If-None-Match: *`, or `If-Match` with tags; deletions: `If-Match`, \
@@ -113,7 +116,10 @@ fn compatibility_page() -> String {
          | storage classes | all names of S3's are taken and shown; objects of all are stored alike and can be read at once. A \
          copy is `STANDARD` unless its request says otherwise |\n\
          | object lock | served; `x-amz-object-lock-event-hold` and whatever else begins so: 501 `NotImplemented` |\n\
-         | versions | served |\n",
+         | versions | served |\n\
+         | S3 Control | what stands above, at the same endpoint, of the account that `x-amz-account-id` names, which may stand \
+         before the host, too; no bucket may be called `v20180820`. All else below `/v20180820/`: 501 `NotImplemented`. An \
+         account's block that blocks nothing is told as none |\n",
     );
     page.push_str(DIFFERENCES);
     page
@@ -139,8 +145,15 @@ composed of the parts' S3 allows none.
 
 /// An operation that SDKs do not have.
 fn place(entry: &Entry) -> String {
-    let level = format!("{:?}", entry.level).to_lowercase();
-    format!("{} (`{}` on {} {level})", entry.name, entry.method, article(&level))
+    let on = match entry.level {
+        Level::Account => "`/v20180820/configuration/publicAccessBlock`, S3 Control".to_owned(),
+        Level::Resource => "`/v20180820/tags/arn:aws:s3:::{Bucket}`, S3 Control".to_owned(),
+        level => {
+            let level = format!("{level:?}").to_lowercase();
+            format!("{} {level}", article(&level))
+        }
+    };
+    format!("{} (`{}` on {on})", entry.name, entry.method)
 }
 
 fn article(noun: &str) -> &'static str {

@@ -52,7 +52,9 @@ fn example(
         (Op::CopyObject, ..) => "/bkt/k2",
         (Op::CreateMultipartUpload, ..) => "/bkt/m2",
         (_, Level::Object, Some("uploadId")) => "/bkt/m",
-        (_, Level::Service, _) => "/",
+        (_, Level::Service | Level::Control, _) => "/",
+        (_, Level::Account, _) => "/v20180820/configuration/publicAccessBlock",
+        (_, Level::Resource, _) => "/v20180820/tags/arn%3Aaws%3As3%3A%3A%3Abkt",
         (_, Level::Bucket, _) => "/bkt",
         (_, Level::Object, _) => "/bkt/k",
     };
@@ -88,6 +90,9 @@ fn example_body(operation: Operation) -> &'static str {
         Op::PutObjectRetention => {
             "<Retention><PayloadMode>GOVERNANCE</PayloadMode><RetainUntilDate>2040-01-01T00:00:00Z</RetainUntilDate></Retention>"
         }
+        Op::TagResource => {
+            "<TagResourceRequest><Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags></TagResourceRequest>"
+        }
         Op::PutObjectLegalHold => "<LegalHold><Status>ON</Status></LegalHold>",
         Op::CompleteMultipartUpload => {
             "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>\
@@ -100,6 +105,8 @@ fn example_body(operation: Operation) -> &'static str {
 struct Scene {
     server: S3Server,
     upload: String,
+    /// The owner's account.
+    number: String,
 }
 
 impl Scene {
@@ -120,13 +127,17 @@ impl Scene {
         let answer = server.send(&server.ask("POST", "/bkt/m?uploads")).await;
         let (_, after) = answer.text().split_once("<UploadId>").unwrap();
         let upload = after.split_once('<').unwrap().0.to_owned();
-        Self { server, upload }
+        let number = server.world.identity.account("acme").await.unwrap().number.to_string();
+        Self { server, upload, number }
     }
 
     fn ask(&self, operation: Operation, place: Place, mode: PayloadMode, defect: Defect) -> Ask {
         let (method, target, headers, body) = example(operation, &self.upload);
         let mut ask = self.server.ask(method, &target).body(body).how(place, mode, defect);
         ask.headers.extend(headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        if matches!(operation.entry().level, Level::Account | Level::Resource) {
+            ask.headers.push(("x-amz-account-id".to_owned(), self.number.clone()));
+        }
         if defect == Defect::Unjoined {
             ask.keys = self.server.world.other.clone();
         }

@@ -62,7 +62,11 @@ pub fn header(tags: &Tags) -> String {
 
 /// Reads the `Tagging` document.
 pub fn read_document(document: &Element, of: Of) -> Result<Tags> {
-    let set = document.child("TagSet").ok_or(Code::MalformedXML)?;
+    read_set(document.child("TagSet").ok_or(Code::MalformedXML)?, of)
+}
+
+/// Reads the element that has the tags for its children.
+pub fn read_set(set: &Element, of: Of) -> Result<Tags> {
     let mut tags = Tags::new();
     for tag in set.children().iter().filter(|child| child.name() == "Tag") {
         let key = tag.child_text("Key").ok_or(Code::MalformedXML)?;
@@ -74,6 +78,15 @@ pub fn read_document(document: &Element, of: Of) -> Result<Tags> {
         let message = "Cannot provide multiple Tags with the same key";
         return Err(S3Error::with_message(Code::InvalidTag, message).detail("TagKey", key));
     }
+    check(&tags, of)?;
+    Ok(tags)
+}
+
+/// What there was, with the new ones beside or in their place.
+pub fn merged(mut tags: Tags, new: &Tags, of: Of) -> Result<Tags> {
+    tags.retain(|(key, _)| new.iter().all(|(other, _)| other != key));
+    tags.extend_from_slice(new);
+    tags.sort();
     check(&tags, of)?;
     Ok(tags)
 }
@@ -118,16 +131,19 @@ fn is_allowed(character: char) -> bool {
 
 /// Writes the `Tagging` document.
 pub fn document(tags: &Tags) -> String {
-    Writer::document("Tagging", |xml| {
-        xml.element("TagSet", |xml| {
-            for (key, value) in tags {
-                xml.element("Tag", |xml| {
-                    xml.text("Key", key);
-                    xml.text("Value", value);
-                });
-            }
-        });
-    })
+    Writer::document("Tagging", |xml| write_set(xml, "TagSet", tags))
+}
+
+/// Writes the element that has the tags for its children.
+pub fn write_set(xml: &mut Writer, name: &'static str, tags: &Tags) {
+    xml.element(name, |xml| {
+        for (key, value) in tags {
+            xml.element("Tag", |xml| {
+                xml.text("Key", key);
+                xml.text("Value", value);
+            });
+        }
+    });
 }
 
 #[cfg(test)]
