@@ -106,7 +106,7 @@ impl<F: Face> Body<F> {
     }
 
     /// From now on it is framed in this way: its request's head was verified.
-    pub(super) fn is_framed(&mut self, framing: Framing<F::Decoder>) {
+    pub(super) fn set_framing(&mut self, framing: Framing<F::Decoder>) {
         let Framing { decoder, length, expected } = framing;
         (self.decoder, self.length, self.expected) = (decoder, length, expected);
     }

@@ -146,6 +146,8 @@ pub enum NeededOn<'a> {
         key: Cow<'a, str>,
         /// Whether the object is to be written with full control for the bucket's owner.
         with_full_control: bool,
+        /// Whether it is for the new object's owner to do, whatever its account is.
+        for_its_owner: bool,
     },
 }
 

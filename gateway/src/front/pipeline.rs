@@ -137,7 +137,7 @@ pub async fn carry_out<H: Handler>(
 ) -> Result<Response, FrontError<ErrorOf<H>>> {
     let Authenticated { request, operation, caller, holder, payload, mut body, sent_bytes, under_way } = authenticated;
 
-    body.is_framed(gateway.face.framing(&request, payload, H::BODY, sent_bytes).map_err(FrontError::Face)?);
+    body.set_framing(gateway.face.framing(&request, payload, H::BODY, sent_bytes).map_err(FrontError::Face)?);
     body.counts_for(holder);
     let parameters = Arc::new(H::parse(&request).map_err(FrontError::Face)?);
     let resources = parameters.resources(&request).map_err(FrontError::Face)?;

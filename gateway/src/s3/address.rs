@@ -13,7 +13,7 @@ use couronne_metadata::ids::ObjectKey;
 use http::{HeaderMap, HeaderName};
 
 use super::error::{Code, Result, S3Error};
-use super::fields::Form;
+use super::fields::PostForm;
 use super::hoisted::Hoisted;
 use super::route::Level;
 use crate::access::arn::AccountNumber;
@@ -81,7 +81,7 @@ pub struct Request {
     /// The key.
     pub key: Option<ObjectKey>,
     /// What stands before the file, if the request is a form.
-    pub form: Option<Form>,
+    pub form: Option<PostForm>,
     /// The depth of a path of S3 Control's.
     control: Option<Level>,
 }
@@ -133,7 +133,7 @@ impl Request {
     }
 
     /// From now on the request is what its form says, whose fields are these headers of the object.
-    pub fn take_form(&mut self, form: Form, mut headers: HeaderMap) -> Result<()> {
+    pub fn take_form(&mut self, form: PostForm, mut headers: HeaderMap) -> Result<()> {
         let missing =
             "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.";
         let key = form.fields.get("key").ok_or_else(|| S3Error::invalid_argument(missing, "key", ""))?;

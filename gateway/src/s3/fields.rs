@@ -17,7 +17,7 @@ pub const OF_SIGNATURES: [&str; 7] =
 
 /// A form up to the bytes of its file, which follow.
 #[derive(Clone, Debug)]
-pub struct Form {
+pub struct PostForm {
     /// What stands before the file.
     pub fields: Fields,
     /// What parts the form's parts.

@@ -102,9 +102,16 @@ fn of_target(request: &Request, operation: Operation) -> Vec<Need<'_>> {
         _ => {}
     }
     let with_full_control = gives_full_control(request);
-    let on = if is_new { NeededOn::NewKey { key, with_full_control } } else { NeededOn::Key { key, version } };
     actions.dedup();
-    actions.into_iter().map(|action| Need { action, on: on.clone() }).collect()
+    let on = |action| {
+        if is_new {
+            // The list of an object is its owner's to set.
+            NeededOn::NewKey { key: key.clone(), with_full_control, for_its_owner: action == "s3:PutObjectAcl" }
+        } else {
+            NeededOn::Key { key: key.clone(), version }
+        }
+    };
+    actions.into_iter().map(|action| Need { action, on: on(action) }).collect()
 }
 
 /// Whether a new object is to be written with full control for the bucket's owner.

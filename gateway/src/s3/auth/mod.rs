@@ -20,7 +20,7 @@ use signed_request::SignedRequest;
 use super::address::Request;
 use super::error::{Code, Result, S3Error};
 use super::face::{BUCKET_REGION, S3};
-use super::fields::Form;
+use super::fields::PostForm;
 use super::wire::dates::iso_date_s;
 use super::wire::values::header_value;
 use crate::aws::sigv4::{SKEW_SECONDS_MAX, Scope, SignatureLocation, Signer, V4, canonical};
@@ -33,7 +33,7 @@ const SECURITY_TOKEN: &str = "x-amz-security-token";
 
 /// Finds the caller. Whatever is wrong, nothing was touched.
 pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Result<Verified<Payload>> {
-    if let Some(Form { fields, .. }) = &request.form {
+    if let Some(PostForm { fields, .. }) = &request.form {
         return form::authenticate(gateway, request, fields).await;
     }
     let Some(signed) = SignedRequest::of(request)? else {

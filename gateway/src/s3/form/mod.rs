@@ -15,7 +15,7 @@ pub mod policy;
 pub use multipart::boundary;
 
 use super::error::{Code, Result, S3Error};
-use super::fields::{FIELDS_BYTES_MAX, Fields, Form};
+use super::fields::{FIELDS_BYTES_MAX, Fields, PostForm};
 use crate::engine::BodyError;
 use crate::front::{Body, Face, Rejection};
 use multipart::{Malformed, Multipart, PartHead, Step};
@@ -24,7 +24,7 @@ use multipart::{Malformed, Multipart, PartHead, Step};
 const OPENING_BYTES_MAX: usize = 64 << 10;
 
 /// Reads a form up to the bytes of its file, which are the body's.
-pub async fn read<F: Face>(boundary: String, body: &mut Body<F>) -> Result<Form> {
+pub async fn read<F: Face>(boundary: String, body: &mut Body<F>) -> Result<PostForm> {
     let mut multipart = Multipart::new(&boundary);
     let mut fields = Fields::default();
     let mut field: Option<(PartHead, Vec<u8>)> = None;
@@ -34,7 +34,7 @@ pub async fn read<F: Face>(boundary: String, body: &mut Body<F>) -> Result<Form>
             Step::Part(head) if head.name.eq_ignore_ascii_case("file") => {
                 fields.name_file(head.file_name.as_deref().unwrap_or_default())?;
                 body.give_back(multipart.into_rest());
-                return Ok(Form { fields, boundary });
+                return Ok(PostForm { fields, boundary });
             }
             Step::Part(head) => field = Some((head, Vec::new())),
             Step::Data(data) => {

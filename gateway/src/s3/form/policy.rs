@@ -16,20 +16,21 @@ use crate::s3::fields::Fields;
 
 /// The fields that need no condition.
 const UNCONDITIONED: [&str; 5] = ["awsaccesskeyid", "file", "policy", "signature", "x-amz-signature"];
-/// How the names of fields begin that count for nothing.
-const IGNORED: &str = "x-ignore-";
+/// How the names of more such fields begin: of those that count for nothing, and of checksums, which can only make the form
+/// fail.
+const UNCONDITIONED_PREFIXES: [&str; 2] = ["x-ignore-", "x-amz-checksum-"];
 
 /// A form's policy.
 #[derive(Debug)]
 pub struct PostPolicy {
     expiration_us: i64,
-    conditions: Vec<Condition>,
+    conditions: Vec<FieldCondition>,
 }
 
 /// What a field has to be.
 #[derive(Debug)]
-struct Condition {
-    test: Test,
+struct FieldCondition {
+    test: FieldTest,
     /// In lower case.
     field: String,
     /// As it was sent, for the message.
@@ -37,7 +38,7 @@ struct Condition {
 }
 
 #[derive(Debug)]
-enum Test {
+enum FieldTest {
     Equals(String),
     StartsWith(String),
     /// The file has so many bytes.
@@ -83,7 +84,7 @@ impl PostPolicy {
         }
         let is_covered = |name: &str| {
             UNCONDITIONED.contains(&name)
-                || name.starts_with(IGNORED)
+                || UNCONDITIONED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
                 || self.conditions.iter().any(|condition| condition.field == name)
         };
         let extra: Vec<_> =
@@ -94,37 +95,37 @@ impl PostPolicy {
     /// How many bytes the file may have: within all ranges that are named.
     pub fn lengths(&self) -> RangeInclusive<u64> {
         let ranges = self.conditions.iter().filter_map(|condition| match &condition.test {
-            Test::Length(range) => Some(range),
+            FieldTest::Length(range) => Some(range),
             _ => None,
         });
         ranges.fold(0..=u64::MAX, |all, range| *all.start().max(range.start())..=*all.end().min(range.end()))
     }
 }
 
-impl Condition {
+impl FieldCondition {
     fn holds(&self, value: Option<&str>) -> bool {
         match (&self.test, value) {
-            (Test::Length(_), _) => true,
-            (Test::Equals(expected), Some(value)) => expected == value,
+            (FieldTest::Length(_), _) => true,
+            (FieldTest::Equals(expected), Some(value)) => expected == value,
             // Of a list of types each has to.
-            (Test::StartsWith(prefix), Some(value)) if self.field == "content-type" => {
+            (FieldTest::StartsWith(prefix), Some(value)) if self.field == "content-type" => {
                 value.split(',').all(|kind| kind.trim_start().starts_with(prefix.as_str()))
             }
-            (Test::StartsWith(prefix), Some(value)) => value.starts_with(prefix.as_str()),
+            (FieldTest::StartsWith(prefix), Some(value)) => value.starts_with(prefix.as_str()),
             // What may be anything may be missing.
-            (Test::StartsWith(prefix), None) => prefix.is_empty(),
-            (Test::Equals(_), None) => false,
+            (FieldTest::StartsWith(prefix), None) => prefix.is_empty(),
+            (FieldTest::Equals(_), None) => false,
         }
     }
 }
 
 /// `{"acl": "private"}`, `["eq", "$acl", "private"]`, `["starts-with", "$key", "a/"]`, `["content-length-range", 1, 9]`.
-fn read_condition(condition: &Value) -> Option<Vec<Condition>> {
+fn read_condition(condition: &Value) -> Option<Vec<FieldCondition>> {
     if let Some(members) = condition.as_object() {
         let read = |(name, value): (&String, &Value)| {
             let value = value.as_str()?;
             let text = serde_json::to_string(&["eq", &format!("${name}"), value]).ok()?;
-            Some(Condition { test: Test::Equals(value.to_owned()), field: name.to_lowercase(), text })
+            Some(FieldCondition { test: FieldTest::Equals(value.to_owned()), field: name.to_lowercase(), text })
         };
         return if members.is_empty() { None } else { members.iter().map(read).collect() };
     }
@@ -134,15 +135,15 @@ fn read_condition(condition: &Value) -> Option<Vec<Condition>> {
     if operator == "content-length-range" {
         let range = number(first)?..=number(second)?;
         let is_range = range.start() <= range.end();
-        return is_range.then(|| vec![Condition { test: Test::Length(range), field: operator, text }]);
+        return is_range.then(|| vec![FieldCondition { test: FieldTest::Length(range), field: operator, text }]);
     }
     let value = second.as_str()?.to_owned();
     let test = match operator.as_str() {
-        "eq" => Test::Equals(value),
-        "starts-with" => Test::StartsWith(value),
+        "eq" => FieldTest::Equals(value),
+        "starts-with" => FieldTest::StartsWith(value),
         _ => return None,
     };
-    Some(vec![Condition { test, field: first.as_str()?.strip_prefix('$')?.to_lowercase(), text }])
+    Some(vec![FieldCondition { test, field: first.as_str()?.strip_prefix('$')?.to_lowercase(), text }])
 }
 
 /// `2030-01-01T00:00:00.000Z`, with or without the fraction.
@@ -181,7 +182,14 @@ mod tests {
     #[test]
     fn a_form_is_what_its_policy_says() {
         let conditions = r#"{"BUCKET":"bkt"},["Starts-With","$Key","a/"],["eq","$acl","private"],{"x-amz-meta-m":"1"}"#;
-        let right = [("key", "a/b"), ("acl", "private"), ("x-amz-meta-m", "1"), ("x-ignore-z", "2"), ("policy", "p")];
+        let right = [
+            ("key", "a/b"),
+            ("acl", "private"),
+            ("x-amz-meta-m", "1"),
+            ("x-ignore-z", "2"),
+            ("policy", "p"),
+            ("x-amz-checksum-crc32", "c"),
+        ];
         assert_eq!(check(conditions, &right), Ok(()));
         let failed = |text: &str| Err(format!("Invalid according to Policy: Policy Condition failed: {text}"));
         let other = [("key", "b"), ("acl", "private"), ("x-amz-meta-m", "1")];

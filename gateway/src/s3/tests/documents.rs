@@ -164,7 +164,11 @@ fn operations_table() -> String {
     let mut table = "| operation | IAM action | file | verbs of the engine |\n|---|---|---|---|\n".to_owned();
     for served in Operation::ALL.iter().map(|operation| operation.served()) {
         let verbs: Vec<String> = served.verbs.iter().map(|verb| format!("`gateway/src/engine/{verb}`")).collect();
-        let verbs = if verbs.is_empty() { "the resolved bucket is the answer".to_owned() } else { verbs.join(", ") };
+        let verbs = match (verbs.is_empty(), served.entry.level) {
+            (false, _) => verbs.join(", "),
+            (true, Level::Account) => "none: it is of the account's row".to_owned(),
+            (true, _) => "the resolved bucket is the answer".to_owned(),
+        };
         writeln!(table, "| {} | {} | {} | {verbs} |", served.entry.name, actions(served), file(served)).unwrap();
     }
     table

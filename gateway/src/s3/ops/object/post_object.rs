@@ -27,12 +27,12 @@ use crate::s3::wire::xml::Writer;
 /// Its parameters.
 pub(crate) struct PostObject {
     put: PutObject,
-    answer: Answer,
+    action: SuccessAction,
 }
 
 /// What a form asks to be told when it is done.
 #[derive(Debug, PartialEq, Eq)]
-enum Answer {
+enum SuccessAction {
     /// This status, without a body.
     Status(StatusCode),
     /// 201, with a document.
@@ -57,7 +57,7 @@ impl Handler for PostObject {
             let condition = "Bucket POST must be of the enclosure-type multipart/form-data";
             return Err(S3Error::new(Code::PreconditionFailed).detail("Condition", condition));
         };
-        Ok(Self { put: PutObject::parse(request)?, answer: Answer::of(&form.fields) })
+        Ok(Self { put: PutObject::parse(request)?, action: SuccessAction::of(&form.fields) })
     }
 
     fn resources(&self, request: &Request) -> Result<InBucket> {
@@ -70,11 +70,11 @@ impl Handler for PostObject {
         body: &mut Body<S3>,
     ) -> Executed<Response> {
         let written = put_object::write(&mut authorized, gateway, body).await?;
-        Ok(authorized.operation().answer.response(authorized.request(), &written)?)
+        Ok(authorized.operation().action.response(authorized.request(), &written)?)
     }
 }
 
-impl Answer {
+impl SuccessAction {
     /// As on S3, a place that is no URL counts as none, and a status that is none of the three as 204.
     fn of(fields: &Fields) -> Self {
         if let Some(place) = fields.get("success_action_redirect").and_then(web_page) {
@@ -132,13 +132,13 @@ mod tests {
     #[test]
     fn a_form_says_what_it_is_answered() {
         let of = |status: &str, redirect: &str| {
-            Answer::of(&Fields::of(&[("success_action_status", status), ("success_action_redirect", redirect)]))
+            SuccessAction::of(&Fields::of(&[("success_action_status", status), ("success_action_redirect", redirect)]))
         };
-        assert_eq!(of("200", ""), Answer::Status(StatusCode::OK));
-        assert_eq!(of("201", "/done"), Answer::Document);
+        assert_eq!(of("200", ""), SuccessAction::Status(StatusCode::OK));
+        assert_eq!(of("201", "/done"), SuccessAction::Document);
         for (status, redirect) in [("204", "ftp://h/"), ("404", "h/done"), ("", "http://"), ("301", "https://h/a b")] {
-            assert_eq!(of(status, redirect), Answer::Status(StatusCode::NO_CONTENT), "{status} {redirect}");
+            assert_eq!(of(status, redirect), SuccessAction::Status(StatusCode::NO_CONTENT), "{status} {redirect}");
         }
-        assert_eq!(of("201", "https://h:1/a?b=c#d"), Answer::Redirect("https://h:1/a?b=c".parse().unwrap()));
+        assert_eq!(of("201", "https://h:1/a?b=c#d"), SuccessAction::Redirect("https://h:1/a?b=c".parse().unwrap()));
     }
 }

@@ -103,6 +103,16 @@ async fn a_form_that_nobody_signed_does_what_everybody_may() {
     let read = open.ask("GET", "/bkt/k");
     let unsigned = open.send(&read.how(Place::Header, PayloadMode::Unsigned, Defect::Anonymous)).await;
     assert_eq!(unsigned.status, 403, "the object is nobody's to read: {unsigned:?}");
+    // Its list is its writer's, and its tags are not.
+    let tags = "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>";
+    open.refuses(&open.form("k").sign(Signing::None).field("tagging", tags), 403, "AccessDenied").await;
+    assert_eq!(open.post(&open.form("k").sign(Signing::None).field("acl", "public-read")).await.status, 204);
+    let read = open.ask("GET", "/bkt/k").how(Place::Header, PayloadMode::Unsigned, Defect::Anonymous);
+    assert_eq!(open.send(&read).await.body, b"meow");
+    let deny = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObjectAcl",
+        "Resource":"arn:aws:s3:::bkt/*"}]}"#;
+    assert_eq!(open.send(&open.ask("PUT", "/bkt?policy").body(deny)).await.status, 204);
+    open.refuses(&open.form("k").sign(Signing::None).field("acl", "public-read"), 403, "AccessDenied").await;
 }
 
 /// What a form asks for needs what the same would need of a PutObject.
