@@ -59,6 +59,24 @@ fn boto3(shape: ServerShape) {
 }
 
 #[test]
+fn forms_on_one_drive() {
+    let server = Server::start(ServerShape::OneDrive);
+    Clients::of(&server).run_script("forms_tour.py", &[]);
+}
+
+#[test]
+fn forms_on_six_drives() {
+    let server = Server::start(ServerShape::SixDrives);
+    Clients::of(&server).run_script("forms_tour.py", &[]);
+}
+
+#[test]
+fn s3_control_on_one_drive() {
+    let server = Server::start(ServerShape::OneDrive);
+    Clients::of(&server).run_script("control_tour.py", &[]);
+}
+
+#[test]
 fn restic_on_one_drive() {
     restic(ServerShape::OneDrive);
 }

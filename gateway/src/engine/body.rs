@@ -66,6 +66,14 @@ pub enum BodyError {
         /// The most that is taken.
         bytes_max: u64,
     },
+    /// It ended before it had as many bytes as it has to.
+    #[error("the body has {bytes} bytes, fewer than {bytes_min}")]
+    TooSmall {
+        /// What it has.
+        bytes: u64,
+        /// The least that is taken.
+        bytes_min: u64,
+    },
     /// A chunk that is smaller than all but the last have to be is followed by another.
     #[error("chunk {number} follows one of {bytes} bytes")]
     ShortChunk {
@@ -77,6 +85,9 @@ pub enum BodyError {
     /// Its chunk framing or trailer does not parse.
     #[error("malformed framing: {0}")]
     Malformed(&'static str),
+    /// It is to be the file of a form, and the form does not parse.
+    #[error("malformed form: {0}")]
+    Form(&'static str),
     /// A chunk's or trailer's signature is wrong.
     #[error("a chunk signature does not match")]
     Signature,

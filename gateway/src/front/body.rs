@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use couronne_base::fair::{Claim, Holder, Pool, Short, lend};
 use couronne_metadata::record::ChecksumAlgorithm;
+use hyper::body::Body as _;
 use tokio::time::{Instant, sleep_until};
 
 use super::error::Rejection;
@@ -73,7 +74,7 @@ pub struct Body<F: Face> {
     least: LeastRate,
     pace: Pace,
     decoder: Option<Box<F::Decoder>>,
-    /// What came and is still framed.
+    /// What came and is still framed, or was given back.
     input: Bytes,
     trailer: Option<Bytes>,
     length: Option<u64>,
@@ -84,30 +85,41 @@ pub struct Body<F: Face> {
 }
 
 impl<F: Face> Body<F> {
-    /// A body framed in this way, of a request whose head was verified.
-    pub(super) fn new(
-        incoming: Incoming,
-        framing: Framing<F::Decoder>,
-        reception: Reception,
-        holder: Holder,
-        settings: &FrontSettings,
-    ) -> Self {
-        let Framing { decoder, length, expected } = framing;
+    /// A body as HTTP has it, of a request whose caller is not known yet.
+    pub(super) fn new(incoming: Incoming, reception: Reception, holder: Holder, settings: &FrontSettings) -> Self {
+        let length = incoming.size_hint().exact();
         Self {
             frames: Frames::new(incoming),
             reception,
             holder,
             least: settings.least_rate(),
             pace: Pace::default(),
-            decoder,
+            decoder: None,
             input: Bytes::new(),
             trailer: None,
             length,
-            expected,
+            expected: Expected::default(),
             stall: Duration::from_millis(settings.body_stall_ms),
             touched: false,
             document: None,
         }
+    }
+
+    /// From now on it is framed in this way: its request's head was verified.
+    pub(super) fn set_framing(&mut self, framing: Framing<F::Decoder>) {
+        let Framing { decoder, length, expected } = framing;
+        (self.decoder, self.length, self.expected) = (decoder, length, expected);
+    }
+
+    /// The next bytes of what is part of the request itself and stands before the body; `None` at the end. Those of them that
+    /// are the body's are to be given back ([`Body::give_back`]).
+    pub async fn opening(&mut self) -> Result<Option<Bytes>, BodyError> {
+        self.receive().await
+    }
+
+    /// Gives back the last of the bytes that came: they are the first of the body.
+    pub fn give_back(&mut self, rest: Bytes) {
+        self.input = rest;
     }
 
     /// Its memory counts for this holder.
@@ -165,7 +177,10 @@ impl<F: Face> Body<F> {
 
     async fn receive(&mut self) -> Result<Option<Bytes>, BodyError> {
         loop {
-            let Some(decoder) = &mut self.decoder else { return self.piece().await };
+            let Some(decoder) = &mut self.decoder else {
+                let given_back = std::mem::take(&mut self.input);
+                return if given_back.is_empty() { self.piece().await } else { Ok(Some(given_back)) };
+            };
             match decoder.step(&mut self.input)? {
                 DecoderStep::Data(data) => return Ok(Some(data)),
                 DecoderStep::NeedInput | DecoderStep::End => {}

@@ -11,7 +11,7 @@ use couronne_metadata::ids::VersionId;
 use http::HeaderMap;
 
 use super::authorize::GuardedBucket;
-use super::body::{BodyUse, Framing};
+use super::body::{Body, BodyUse, Framing};
 use super::error::{FaceError, FrontError};
 use super::gateway::Gateway;
 use super::pipeline::Authenticated;
@@ -37,17 +37,18 @@ pub trait Face: Sized + Send + Sync + 'static {
     /// Its errors.
     type Error: FaceError;
 
-    /// The longest body that is part of the request itself, as a form is, in bytes: it is read whole and given to
-    /// [`Face::take_form`] before the request is routed and authenticated, for both hang on it, and operations get none. 0: a
-    /// body is for its operation to read.
-    const FORM_BYTES_MAX: usize = 0;
-
     /// The parse stage: finds in a head what this API puts there.
     fn parse(&self, head: RequestHead) -> Result<Self::Request, Self::Error>;
 
-    /// The parse stage of a request's form, where the API has forms.
-    fn take_form(&self, _request: &mut Self::Request, _form: Bytes) -> Result<(), Self::Error> {
-        Ok(())
+    /// The parse stage of what of a body is part of the request itself, where the API has forms: the whole of it
+    /// ([`Body::document`]), or its beginning ([`Body::opening`]). It is read before the request is routed and authenticated, for
+    /// both hang on it; so it is short, and its caller unknown.
+    fn take_form(
+        &self,
+        _request: &mut Self::Request,
+        _body: &mut Body<Self>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        async { Ok(()) }
     }
 
     /// Which operation a request means. A request that means none is told so only once it is authenticated: others
@@ -145,6 +146,8 @@ pub enum NeededOn<'a> {
         key: Cow<'a, str>,
         /// Whether the object is to be written with full control for the bucket's owner.
         with_full_control: bool,
+        /// Whether it is for the new object's owner to do, whatever its account is.
+        for_its_owner: bool,
     },
 }
 

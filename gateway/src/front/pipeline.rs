@@ -7,26 +7,25 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use couronne_base::fair::{Holder, OnBehalf, Short};
 use http::request::Parts;
 use hyper::body::Body as _;
 use tokio::time::Instant;
 
 use super::authorize::{FoundCaller, RENEWALS_MAX, authorize, hides_absence};
-use super::body::{Body, BodyUse, Framing, Reception};
+use super::body::{Body, BodyUse, Reception};
 use super::error::{FaceError, FrontError, Rejection, of_face};
 use super::face::{Face, FaceOperation as _, Verified};
 use super::gateway::Gateway;
 use super::handler::{ErrorOf, Handler};
-use super::limits::frames::{Incoming, empty};
+use super::limits::frames::Incoming;
 use super::limits::under_way::UnderWay;
 use super::request::{self, Origin, RequestHead};
 use super::request_id::RequestId;
 use super::resources::{ResolvedResources as _, Resources as _};
 use super::response::Response;
 use super::trace::{Stage, Trace};
-use crate::engine::{Bucket, Expected};
+use crate::engine::Bucket;
 
 /// A request as the server took it from the connection.
 pub struct Received {
@@ -52,9 +51,11 @@ pub struct Authenticated<F: Face> {
     /// The holder that the request counts for.
     holder: Holder,
     payload: F::Payload,
-    incoming: Incoming,
+    /// The bytes of HTTP's, but for those that were part of the request itself.
+    body: Body<F>,
+    /// The length of what HTTP brings, in bytes, if it is said.
+    sent_bytes: Option<u64>,
     under_way: UnderWay,
-    deadline: Instant,
 }
 
 impl<F: Face> Authenticated<F> {
@@ -106,14 +107,11 @@ async fn stages<F: Face>(
 
     let head = RequestHead::parse(head, id, origin, gateway.env.clock.wall_us()).map_err(of_face)?;
     let mut request = gateway.face.parse(head).map_err(FrontError::Face)?;
-    let incoming = if F::FORM_BYTES_MAX == 0 {
-        incoming
-    } else {
-        let reception = Reception { under_way: under_way.clone(), deadline, documents: gateway.documents.clone() };
-        let form = read_form(gateway, incoming, reception).await.map_err(of_face)?;
-        gateway.face.take_form(&mut request, form).map_err(FrontError::Face)?;
-        empty()
-    };
+    let reception = Reception { under_way: under_way.clone(), deadline, documents: gateway.documents.clone() };
+    let sent_bytes = incoming.size_hint().exact();
+    // Its memory counts for the peer until the caller is known.
+    let mut body = Body::new(incoming, reception, OnBehalf::of_task().peer, &gateway.settings);
+    gateway.face.take_form(&mut request, &mut body).await.map_err(FrontError::Face)?;
     let operation = gateway.face.route(&request);
     trace.passed(Stage::Parse);
 
@@ -126,21 +124,8 @@ async fn stages<F: Face>(
     let operation = operation.map_err(FrontError::Face)?;
     trace.operation(operation.name());
     let (request, caller) = (Arc::new(request), FoundCaller { credential: caller, since });
-    let authenticated = Authenticated { request, operation, caller, holder, payload, incoming, under_way, deadline };
+    let authenticated = Authenticated { request, operation, caller, holder, payload, body, sent_bytes, under_way };
     F::dispatch(gateway, authenticated, trace).await
-}
-
-/// Reads the body of a request that is a form. Its caller is not known yet, so its memory counts for its peer.
-async fn read_form<F: Face>(
-    gateway: &Gateway<F>,
-    incoming: Incoming,
-    reception: Reception,
-) -> Result<Bytes, super::Rejection> {
-    let length = incoming.size_hint().exact();
-    let framing = Framing { decoder: None, length, expected: Expected::default() };
-    let peer = OnBehalf::of_task().peer;
-    let mut body = Body::<F>::new(incoming, framing, reception, peer, &gateway.settings);
-    body.document(F::FORM_BYTES_MAX).await
 }
 
 /// The stages of a known operation. If a bucket's rules change meanwhile it is resolved and authorized again, unless its
@@ -150,12 +135,10 @@ pub async fn carry_out<H: Handler>(
     authenticated: Authenticated<H::Face>,
     trace: &mut Trace,
 ) -> Result<Response, FrontError<ErrorOf<H>>> {
-    let Authenticated { request, operation, caller, holder, payload, incoming, under_way, deadline } = authenticated;
+    let Authenticated { request, operation, caller, holder, payload, mut body, sent_bytes, under_way } = authenticated;
 
-    let sent_bytes = incoming.size_hint().exact();
-    let framing = gateway.face.framing(&request, payload, H::BODY, sent_bytes).map_err(FrontError::Face)?;
-    let reception = Reception { under_way: under_way.clone(), deadline, documents: gateway.documents.clone() };
-    let mut body = Body::<H::Face>::new(incoming, framing, reception, holder, &gateway.settings);
+    body.set_framing(gateway.face.framing(&request, payload, H::BODY, sent_bytes).map_err(FrontError::Face)?);
+    body.counts_for(holder);
     let parameters = Arc::new(H::parse(&request).map_err(FrontError::Face)?);
     let resources = parameters.resources(&request).map_err(FrontError::Face)?;
     let mut resolved = resources.resolve(&gateway.engine).await.map_err(of_face)?;

@@ -19,7 +19,7 @@ use crate::front::request::Query;
 use crate::front::resources::BucketRole;
 use crate::front::trace::Trace;
 use crate::front::{
-    BodyUse, Face, FaceOperation, FrontError, Gateway, GuardedBucket, Need, NeededOn, Rejection, RequestHead,
+    Body, BodyUse, Face, FaceOperation, FrontError, Gateway, GuardedBucket, Need, NeededOn, Rejection, RequestHead,
     RequestId, Response,
 };
 
@@ -54,15 +54,14 @@ impl Face for Iam {
     type Decoder = Unframed;
     type Error = QueryError;
 
-    const FORM_BYTES_MAX: usize = FORM_BYTES_MAX;
-
     fn parse(&self, head: RequestHead) -> Result<QueryRequest, QueryError> {
         let mut request = QueryRequest { head, form: Default::default(), body: Bytes::new() };
         request.form.add(&request.head.query)?;
         Ok(request)
     }
 
-    fn take_form(&self, request: &mut QueryRequest, form: Bytes) -> Result<(), QueryError> {
+    async fn take_form(&self, request: &mut QueryRequest, body: &mut Body<Self>) -> Result<(), QueryError> {
+        let form = body.document(FORM_BYTES_MAX).await?;
         let text = std::str::from_utf8(&form).map_err(|_| Rejection::MalformedTarget)?;
         request.form.add(&Query::parse(text)?)?;
         request.body = form;

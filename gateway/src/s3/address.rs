@@ -1,18 +1,22 @@
-//! What S3 reads from a request's head: the bucket and the key, from the host or the path, and headers in the query.
+//! What S3 reads from a request's head: the bucket and the key, from the host or the path, and headers in the query; of a form
+//! the key and the headers are in its fields.
 //!
-//! Promises: bucket and key are parts of the one decoded path that the signature covers. No parameter has two values: the
-//! signature covers them sorted, so which is the first would be anybody's choice.
+//! Promises: bucket and key are parts of the one decoded path that the signature covers, but for the key of a form, which its
+//! policy covers. No parameter has two values: the signature covers them sorted, so which is the first would be anybody's
+//! choice. Of the head of a form no header counts that says something of an object.
 //! Must not know: signatures, operations, the engine.
 
 use std::fmt;
 use std::ops::Deref;
 
 use couronne_metadata::ids::ObjectKey;
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 
 use super::error::{Code, Result, S3Error};
+use super::fields::PostForm;
 use super::hoisted::Hoisted;
 use super::route::Level;
+use crate::access::arn::AccountNumber;
 use crate::aws::sigv4::canonical::SentRequest;
 use crate::front::RequestHead;
 use crate::front::request::Query;
@@ -48,6 +52,23 @@ impl fmt::Display for BucketName {
     }
 }
 
+/// How the paths of S3 Control begin, which SDKs send to the same endpoint: no bucket is meant.
+const CONTROL: &[u8] = b"/v20180820/";
+/// The one parameter that is a list: of S3 Control's UntagResource.
+pub const TAG_KEYS: &str = "tagKeys";
+
+/// The headers in the head of a form that count beside its fields: what its sender says of itself, and what only can make
+/// the request fail.
+const OF_FORMS: [&str; 7] = [
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-unmodified-since",
+    "referer",
+    "user-agent",
+    "x-amz-expected-bucket-owner",
+];
+
 /// A request without its body. It is also its [`RequestHead`].
 #[derive(Debug)]
 pub struct Request {
@@ -59,6 +80,10 @@ pub struct Request {
     pub is_virtual_host: bool,
     /// The key.
     pub key: Option<ObjectKey>,
+    /// What stands before the file, if the request is a form.
+    pub form: Option<PostForm>,
+    /// The depth of a path of S3 Control's.
+    control: Option<Level>,
 }
 
 impl Deref for Request {
@@ -84,17 +109,47 @@ impl Request {
     /// Finds bucket and key. `base_domains` are the domains below which a bucket's name is a host name;
     /// lower case, without a leading dot.
     pub fn parse(mut head: RequestHead, base_domains: &[String]) -> Result<Self> {
-        refuse_two_values(&head.query)?;
-        let hoisted = Hoisted::take(&mut head)?;
         let host_bucket = bucket_of_host(&head.host, base_domains);
+        // SDKs put the account's number before the endpoint's name.
+        let is_control =
+            head.path.starts_with(CONTROL) && host_bucket.is_none_or(|label| AccountNumber::parse(label).is_some());
+        refuse_two_values(&head.query, if is_control { TAG_KEYS } else { "" })?;
+        let host_bucket = host_bucket.map(str::to_owned);
+        let hoisted = Hoisted::take(&mut head)?;
+        if is_control {
+            let (control, bucket) = control(&head.path);
+            let bucket = bucket.map(BucketName::new).transpose()?;
+            let (is_virtual_host, key, form) = (false, None, None);
+            return Ok(Self { head, hoisted, bucket, is_virtual_host, key, form, control: Some(control) });
+        }
         let is_virtual_host = host_bucket.is_some();
         let (bucket, key) = match host_bucket {
-            Some(bucket) => (Some(bucket.to_owned()), head.path.strip_prefix(b"/").unwrap_or(&head.path).to_vec()),
+            Some(bucket) => (Some(bucket), head.path.strip_prefix(b"/").unwrap_or(&head.path).to_vec()),
             None => split_path(&head.path)?,
         };
         let bucket = bucket.as_deref().map(BucketName::new).transpose()?;
         let key = if key.is_empty() { None } else { Some(ObjectKey::new(key)?) };
-        Ok(Self { head, hoisted, bucket, is_virtual_host, key })
+        Ok(Self { head, hoisted, bucket, is_virtual_host, key, form: None, control: None })
+    }
+
+    /// From now on the request is what its form says, whose fields are these headers of the object.
+    pub fn take_form(&mut self, form: PostForm, mut headers: HeaderMap) -> Result<()> {
+        let missing =
+            "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.";
+        let key = form.fields.get("key").ok_or_else(|| S3Error::invalid_argument(missing, "key", ""))?;
+        if key.is_empty() {
+            return Err(S3Error::invalid_argument("User key must have a length greater than 0.", "key", ""));
+        }
+        self.key = Some(ObjectKey::new(key.as_bytes().to_vec())?);
+        for name in OF_FORMS.map(HeaderName::from_static) {
+            if !headers.contains_key(&name) {
+                let sent = self.head.headers.get_all(&name).iter();
+                headers.extend(sent.map(|value| (name.clone(), value.clone())));
+            }
+        }
+        self.head.headers = headers;
+        self.form = Some(form);
+        Ok(())
     }
 
     /// The names of the headers that were sent as such.
@@ -102,12 +157,13 @@ impl Request {
         self.headers.keys().map(HeaderName::as_str).filter(|name| !self.hoisted.contains(name))
     }
 
-    /// How deep the path reaches.
+    /// How deep the path reaches. That of a form does not name the key.
     pub const fn level(&self) -> Level {
-        match (&self.bucket, &self.key) {
-            (None, _) => Level::Service,
-            (Some(_), None) => Level::Bucket,
-            (Some(_), Some(_)) => Level::Object,
+        match (self.control, &self.bucket, &self.key, &self.form) {
+            (Some(level), ..) => level,
+            (None, None, ..) => Level::Service,
+            (None, Some(_), None, _) | (None, Some(_), _, Some(_)) => Level::Bucket,
+            (None, Some(_), Some(_), None) => Level::Object,
         }
     }
 
@@ -142,8 +198,9 @@ impl Request {
     }
 }
 
-fn refuse_two_values(query: &Query) -> Result<()> {
-    let mut pairs: Vec<_> = query.iter().collect();
+/// Refuses a parameter that has two values, but for the one that is a list.
+fn refuse_two_values(query: &Query, list: &str) -> Result<()> {
+    let mut pairs: Vec<_> = query.iter().filter(|(name, _)| *name != list).collect();
     pairs.sort_unstable();
     pairs.dedup();
     let mut neighbours = pairs.windows(2).filter_map(|pair| pair.first().zip(pair.last()));
@@ -166,6 +223,17 @@ fn bucket_of_host<'h>(host: &'h str, base_domains: &[String]) -> Option<&'h str>
             None
         }
     })
+}
+
+/// How deep a path of S3 Control's reaches, and the bucket whose ARN it names.
+fn control(path: &[u8]) -> (Level, Option<&str>) {
+    let rest = path.strip_prefix(CONTROL).and_then(|rest| std::str::from_utf8(rest).ok()).unwrap_or_default();
+    let arn = rest.strip_prefix("tags/").and_then(|arn| arn.strip_prefix("arn:aws:s3:::"));
+    match arn.filter(|name| !name.is_empty() && !name.contains('/')) {
+        Some(bucket) => (Level::Resource, Some(bucket)),
+        None if rest == "configuration/publicAccessBlock" => (Level::Account, None),
+        None => (Level::Control, None),
+    }
 }
 
 fn split_path(path: &[u8]) -> Result<(Option<String>, Vec<u8>)> {
@@ -221,6 +289,23 @@ mod tests {
         check("h", "/b/%F0%9F%91%91", Some("b"), Some("\u{1f451}"));
         check("h", "/b/a+b", Some("b"), Some("a+b"));
         check("h", "/b/./", Some("b"), Some("./"));
+    }
+
+    #[test]
+    fn paths_of_s3_control_name_no_key() {
+        let level = |host: &str, target: &str| parse(host, target).unwrap().level();
+        check("h", "/v20180820/tags/arn%3Aaws%3As3%3A%3A%3Ab-c", Some("b-c"), None);
+        for host in ["h", "111122223333.h", "111122223333.s3.example.org"] {
+            assert_eq!(level(host, "/v20180820/tags/arn:aws:s3:::b"), Level::Resource);
+            assert_eq!(level(host, "/v20180820/configuration/publicAccessBlock"), Level::Account);
+            for other in ["jobs", "", "tags/", "tags/arn:aws:s3:::", "tags/arn:aws:s3:::b/k", "tags/arn:aws:s3:eu:1:b"]
+            {
+                assert_eq!(level(host, &format!("/v20180820/{other}")), Level::Control, "{other}");
+            }
+        }
+        check("b.s3.example.org", "/v20180820/tags/x", Some("b"), Some("v20180820/tags/x"));
+        assert!(parse("h", "/v20180820/tags/arn:aws:s3:::b?tagKeys=a&tagKeys=b").is_ok());
+        assert!(parse("h", "/b/k?tagKeys=a&tagKeys=b").is_err());
     }
 
     #[test]

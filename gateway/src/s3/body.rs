@@ -17,6 +17,7 @@ use super::address::Request;
 use super::auth::chunked::Decoder;
 use super::auth::payload::Payload;
 use super::error::{Code, Result, S3Error};
+use super::form::file::FilePart;
 use super::wire::checksum;
 use crate::aws::sigv4::canonical::SentRequest as _;
 use crate::engine::{BodyError, Expected, ExpectedChecksum};
@@ -40,6 +41,8 @@ pub enum Unframe {
         /// How many more bytes may come.
         left: u64,
     },
+    /// It is the file of a form.
+    File(FilePart),
 }
 
 impl BodyDecoder for Unframe {
@@ -52,6 +55,7 @@ impl BodyDecoder for Unframe {
                 *left = taken.ok_or(BodyError::TooLarge { bytes_max: BODY_BYTES_MAX })?;
                 Ok(DecoderStep::Data(std::mem::take(input)))
             }
+            Self::File(file) => file.step(input),
         }
     }
 
@@ -59,6 +63,7 @@ impl BodyDecoder for Unframe {
         match self {
             Self::AwsChunked(chunked) => chunked.finish(),
             Self::Counted { .. } => Ok(None),
+            Self::File(file) => file.finish().map(|()| None),
         }
     }
 }
@@ -90,7 +95,7 @@ pub(super) fn framing(
     body_use: BodyUse,
     sent_bytes: Option<u64>,
 ) -> Result<Framing<Unframe>> {
-    if matches!(body_use, BodyUse::Read { .. }) && !says_its_length(request) {
+    if matches!(body_use, BodyUse::Read { .. }) && request.form.is_none() && !says_its_length(request) {
         return Err(Code::MissingContentLength.into());
     }
     let covered = matches!(body_use, BodyUse::Read { checksum_covers_body: true } | BodyUse::Optional);
@@ -99,7 +104,9 @@ pub(super) fn framing(
     let mut expected = Expected { md5: content_md5(request)?, sha256: None, checksum: None };
     let (decoder, length, announced) = match payload {
         // No trailer comes, and what it was to bring would go unverified.
-        Payload::Unsigned | Payload::Signed(_) | Payload::Chunked { trailers: false, .. } if is_announced => {
+        Payload::Unsigned | Payload::Signed(_) | Payload::Chunked { trailers: false, .. } | Payload::File { .. }
+            if is_announced =>
+        {
             return Err(Code::MalformedTrailerError.into());
         }
         Payload::Unsigned => (None, plain_length(request, sent_bytes)?, None),
@@ -112,6 +119,11 @@ pub(super) fn framing(
             let announced = if trailers { announced_checksum(request)? } else { None };
             let decoder = Decoder::new(length, signatures, trailers);
             (Some(Unframe::AwsChunked(AwsChunked { decoder, announced })), Some(length), announced)
+        }
+        Payload::File { lengths } => {
+            let boundary = request.form.as_ref().map_or("", |form| &form.boundary);
+            let lengths = *lengths.start()..=BODY_BYTES_MAX.min(*lengths.end());
+            (Some(Unframe::File(FilePart::new(boundary, lengths))), None, None)
         }
     };
     if let Some(length) = length.filter(|length| *length > BODY_BYTES_MAX) {

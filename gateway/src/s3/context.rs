@@ -51,7 +51,7 @@ impl ConditionContext for Request {
             return Some(KeyValues::one(value));
         }
         match key.name() {
-            "s3:authtype" => Some(KeyValues::one(if is_presigned(self) { "REST-QUERY-STRING" } else { "REST-HEADER" })),
+            "s3:authtype" => Some(KeyValues::one(auth_type(self))),
             "s3:signatureversion" => {
                 Some(KeyValues::one(if is_of_version_2(self) { "AWS" } else { "AWS4-HMAC-SHA256" }))
             }
@@ -70,12 +70,19 @@ impl ConditionContext for Request {
     }
 }
 
-fn is_presigned(request: &Request) -> bool {
-    request.query.has("X-Amz-Signature") || is_of_version_2(request)
+fn auth_type(request: &Request) -> &'static str {
+    match &request.form {
+        Some(_) => "POST",
+        None if request.query.has("X-Amz-Signature") || is_of_version_2(request) => "REST-QUERY-STRING",
+        None => "REST-HEADER",
+    }
 }
 
 fn is_of_version_2(request: &Request) -> bool {
-    request.query.has("Signature") && request.query.has("AWSAccessKeyId")
+    match &request.form {
+        Some(form) => form.fields.get("signature").is_some() && form.fields.get("x-amz-signature").is_none(),
+        None => request.query.has("Signature") && request.query.has("AWSAccessKeyId"),
+    }
 }
 
 fn new_tags(request: &Request) -> Option<tags::Tags> {

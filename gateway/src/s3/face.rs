@@ -2,7 +2,7 @@
 //!
 //! Must not know: single operations, how signatures are computed.
 
-use http::header::ALLOW;
+use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, Method};
 
 use super::address::Request;
@@ -10,6 +10,7 @@ use super::auth;
 use super::auth::payload::Payload;
 use super::body::{self, Unframe};
 use super::error::{Code, Executed, Result, S3Error, host_id};
+use super::form;
 use super::needs;
 use super::operation::{self, Operation};
 use super::route::{Level, Route, methods, route};
@@ -20,7 +21,7 @@ use crate::front::face::Verified;
 use crate::front::pipeline::Authenticated;
 use crate::front::resources::BucketRole;
 use crate::front::trace::Trace;
-use crate::front::{BodyUse, Face, Gateway, GuardedBucket, Need, NeededOn, RequestHead, RequestId, Response};
+use crate::front::{Body, BodyUse, Face, Gateway, GuardedBucket, Need, NeededOn, RequestHead, RequestId, Response};
 
 /// S3's first region, which has no name in `LocationConstraint`.
 pub const FIRST_REGION: &str = "us-east-1";
@@ -73,6 +74,18 @@ impl Face for S3 {
 
     fn parse(&self, head: RequestHead) -> Result<Request> {
         Request::parse(head, &self.base_domains)
+    }
+
+    /// What a form asks for stands in its fields.
+    async fn take_form(&self, request: &mut Request, body: &mut Body<Self>) -> Result<()> {
+        let is_post =
+            request.method == Method::POST && self.route(request).is_ok_and(|found| found == Operation::PostObject);
+        let content_type = if is_post { request.header(CONTENT_TYPE)? } else { None };
+        let Some(boundary) = content_type.and_then(form::boundary) else { return Ok(()) };
+        auth::form::refuse_signed_head(request)?;
+        let form = form::read(boundary, body).await?;
+        let headers = form::headers::of_fields(&form.fields)?;
+        request.take_form(form, headers)
     }
 
     fn route(&self, request: &Request) -> Result<Operation> {
@@ -156,6 +169,7 @@ fn not_allowed(request: &Request) -> S3Error {
         Level::Service => "SERVICE",
         Level::Bucket => "BUCKET",
         Level::Object => "OBJECT",
+        Level::Account | Level::Resource | Level::Control => "CONTROL",
     };
     S3Error::new(Code::MethodNotAllowed)
         .detail("Method", request.method.as_str())
@@ -170,7 +184,7 @@ fn misplaced(request: &Request, name: &str) -> S3Error {
         }
         (Level::Object, ..) => format!("There is no such thing as the ?{name} sub-resource for a key"),
         (Level::Bucket, ..) => format!("There is no such thing as the ?{name} sub-resource for a bucket"),
-        (Level::Service, ..) => format!("There is no such thing as the ?{name} sub-resource for the service"),
+        _ => format!("There is no such thing as the ?{name} sub-resource for the service"),
     };
     S3Error::with_message(Code::InvalidRequest, message)
 }

@@ -137,10 +137,14 @@ impl From<BodyError> for S3Error {
             BodyError::TooLarge { bytes_max } => {
                 Self::new(Code::EntityTooLarge).detail("MaxSizeAllowed", bytes_max.to_string())
             }
+            BodyError::TooSmall { bytes, bytes_min } => Self::new(Code::EntityTooSmall)
+                .detail("ProposedSize", bytes.to_string())
+                .detail("MinSizeAllowed", bytes_min.to_string()),
             BodyError::ShortChunk { number, bytes } => Self::new(Code::InvalidChunkSizeError)
                 .detail("Chunk", number.to_string())
                 .detail("BadChunkSize", bytes.to_string()),
             BodyError::Malformed(what) => Self::with_message(Code::InvalidRequest, what),
+            BodyError::Form(what) => Self::new(Code::MalformedPOSTRequest).detail("Reason", what),
             BodyError::Signature => Code::SignatureDoesNotMatch.into(),
             BodyError::Trailer => Code::MalformedTrailerError.into(),
             BodyError::TrailerValue(algorithm) => {

@@ -9,6 +9,8 @@ mod context;
 pub mod error;
 mod error_document;
 pub mod face;
+pub mod fields;
+pub mod form;
 mod hoisted;
 mod mapping;
 mod needs;

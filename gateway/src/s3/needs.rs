@@ -60,6 +60,12 @@ pub(super) fn of_operation(request: &Request, operation: Operation, role: Bucket
     let served = operation.served();
     match (role, operation) {
         (_, Operation::DeleteObjects | Operation::ListBuckets) => Vec::new(),
+        (
+            _,
+            Operation::GetAccountPublicAccessBlock
+            | Operation::PutAccountPublicAccessBlock
+            | Operation::DeleteAccountPublicAccessBlock,
+        ) => vec![Need { action: served.action, on: NeededOn::AllBuckets }],
         (BucketRole::Source, _) => of_source(request, served.source_action.unwrap_or(served.action)),
         (BucketRole::Target, Operation::CreateBucket) => {
             let name = request.bucket.as_ref().map_or("", |name| name.as_str());
@@ -81,7 +87,7 @@ fn of_target(request: &Request, operation: Operation) -> Vec<Need<'_>> {
     let mut actions = vec![own];
     let mut is_new = false;
     match operation {
-        Operation::PutObject | Operation::CopyObject | Operation::CreateMultipartUpload => {
+        Operation::PutObject | Operation::PostObject | Operation::CopyObject | Operation::CreateMultipartUpload => {
             actions.extend(asked_for(request, &OF_NEW_OBJECTS));
             is_new = true;
         }
@@ -96,9 +102,16 @@ fn of_target(request: &Request, operation: Operation) -> Vec<Need<'_>> {
         _ => {}
     }
     let with_full_control = gives_full_control(request);
-    let on = if is_new { NeededOn::NewKey { key, with_full_control } } else { NeededOn::Key { key, version } };
     actions.dedup();
-    actions.into_iter().map(|action| Need { action, on: on.clone() }).collect()
+    let on = |action| {
+        if is_new {
+            // The list of an object is its owner's to set.
+            NeededOn::NewKey { key: key.clone(), with_full_control, for_its_owner: action == "s3:PutObjectAcl" }
+        } else {
+            NeededOn::Key { key: key.clone(), version }
+        }
+    };
+    actions.into_iter().map(|action| Need { action, on: on(action) }).collect()
 }
 
 /// Whether a new object is to be written with full control for the bucket's owner.

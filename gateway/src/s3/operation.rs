@@ -8,7 +8,7 @@
 
 use super::face::S3;
 use super::ops;
-use super::route::Level::{self, Bucket, Object, Service};
+use super::route::Level::{self, Account, Bucket, Object, Resource, Service};
 use super::route::Selector::{self, Header, Parameter, Plain, Sub, SubHeader, SubParameter};
 use crate::front::face::FaceOperation;
 use crate::front::pipeline::{Authenticated, carry_out};
@@ -175,7 +175,6 @@ const LIST_DIRECTORY_BUCKETS: &str = "there are general purpose buckets only. Cl
      which is not served at all: 400 `AuthorizationHeaderMalformed`";
 const ENCRYPTION: &str = "objects are not encrypted by the server yet";
 const EVENTS: &str = "changes are not told to others yet";
-const FORMS: &str = "no uploads by HTML form yet";
 const LIFECYCLE: &str = "no rules by age yet";
 const METADATA_TABLES: &str = "no tables of metadata";
 const OBJECT_LAMBDA: &str = "no functions on the way of an object";
@@ -195,6 +194,7 @@ operations! {
     served {
         // Object: bytes and what stands with them.
         PutObject(PUT, Object, Plain, "s3:PutObject", object::put_object, ["stage.rs::stage", "object.rs::put_object"]);
+        PostObject(POST, Bucket, Plain, "s3:PutObject", object::post_object, ["stage.rs::stage", "object.rs::put_object"]);
         GetObject(GET, Object, Plain, "s3:GetObject", object::get_object, ["open.rs::read", "open.rs::open"]);
         HeadObject(HEAD, Object, Plain, "s3:GetObject", object::head_object, ["open.rs::open"]);
         DeleteObject(DELETE, Object, Plain, "s3:DeleteObject", object::delete_object, ["object.rs::delete"]);
@@ -327,6 +327,19 @@ operations! {
             "s3:GetBucketWebsite", configuration::get_absent as GetAbsent, []);
         DeleteBucketWebsite(DELETE, Bucket, Sub("website"),
             "s3:DeleteBucketWebsite", configuration::delete_absent as DeleteAbsent, []);
+
+        // S3 Control, which SDKs ask at the same endpoint.
+        GetAccountPublicAccessBlock(GET, Account, Plain,
+            "s3:GetAccountPublicAccessBlock", control::get_account_public_access_block, []);
+        PutAccountPublicAccessBlock(PUT, Account, Plain,
+            "s3:PutAccountPublicAccessBlock", control::put_account_public_access_block, []);
+        DeleteAccountPublicAccessBlock(DELETE, Account, Plain,
+            "s3:PutAccountPublicAccessBlock", control::delete_account_public_access_block, []);
+        ListTagsForResource(GET, Resource, Plain, "s3:ListTagsForResource", control::list_tags_for_resource, []);
+        TagResource(POST, Resource, Plain,
+            "s3:TagResource", control::tag_resource, ["bucket/document.rs::put_document"]);
+        UntagResource(DELETE, Resource, Plain,
+            "s3:UntagResource", control::untag_resource, ["bucket/document.rs::put_document"]);
     }
 
     not_served {
@@ -384,7 +397,6 @@ operations! {
         WriteGetObjectResponse(POST, Bucket, Header("x-amz-request-route"), OBJECT_LAMBDA);
 
         // Not operations of the model, but requests that S3 knows.
-        PostObject(POST, Bucket, Plain, FORMS);
         PreflightBucket(OPTIONS, Bucket, Plain, CORS);
         PreflightObject(OPTIONS, Object, Plain, CORS);
     }

@@ -20,6 +20,12 @@ pub enum Level {
     Bucket,
     /// `/bucket/key`
     Object,
+    /// S3 Control's path of an account's public access block.
+    Account,
+    /// S3 Control's path of what stands with a bucket, by its ARN.
+    Resource,
+    /// Any other path of S3 Control's.
+    Control,
 }
 
 /// Where a request leads.
@@ -105,6 +111,9 @@ pub fn route<'q>(
     query: impl Iterator<Item = (&'q str, &'q str)> + Clone,
     headers: &HeaderMap,
 ) -> Route {
+    if level == Level::Control {
+        return Route::NotServed("The operation of S3 Control");
+    }
     let mut subs = query.clone().filter(|(name, value)| is_sub_resource(method, name, value)).map(|(name, _)| name);
     let sub = subs.next();
     if subs.next().is_some() {

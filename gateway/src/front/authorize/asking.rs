@@ -107,14 +107,16 @@ impl<F: Face> Asking<'_, F> {
         let facts = bucket.map(GuardedBucket::facts);
         let unread = || read.map_or(ObjectFacts::Unread, ReadObject::facts);
         let name = bucket.map(|bucket| &*bucket.bucket.name);
+        let mut is_its_own = false;
         let (resource, object) = match (&need.on, name, &facts) {
             (NeededOn::AllBuckets, ..) => (Resource::AllBuckets, ObjectFacts::None),
             (NeededOn::NewBucket(name), ..) => (Resource::Bucket(name), ObjectFacts::None),
             (NeededOn::Bucket, Some(name), _) => (Resource::Bucket(name), ObjectFacts::None),
             (NeededOn::Key { key, .. }, Some(bucket), _) => (Resource::Object { bucket, key }, unread()),
-            (NeededOn::NewKey { key, with_full_control }, Some(bucket), Some(facts)) => {
+            (NeededOn::NewKey { key, with_full_control, for_its_owner }, Some(bucket), Some(facts)) => {
                 let is_bucket_owners = facts.ownership.gives_to_bucket_owner(*with_full_control);
                 let owner = if is_bucket_owners { facts.owner.canonical } else { own.canonical };
+                is_its_own = *for_its_owner && !is_bucket_owners;
                 (Resource::Object { bucket, key }, ObjectFacts::Read { owner, tags: &[], acl: None })
             }
             _ => return Verdict::Deny,
@@ -135,6 +137,12 @@ impl<F: Face> Asking<'_, F> {
         }
         match decision {
             Decision::Allow(_) => Verdict::Allow,
+            // No policy of its account could allow it, for it has none: what is its own it may do.
+            Decision::Deny(Reason::NoIdentityAllows | Reason::NoResourceAllows)
+                if is_its_own && caller.is_anonymous() =>
+            {
+                Verdict::Allow
+            }
             Decision::Deny(Reason::NoIdentityAllows | Reason::NoResourceAllows) => Verdict::NotAllowed,
             Decision::Deny(_) => Verdict::Deny,
             Decision::Read(_) => Verdict::Read,

@@ -14,18 +14,12 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Body as _;
 
 use crate::engine::BodyError;
 
 /// A body as the server hands it over.
 pub type Incoming = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
-
-/// A body without bytes.
-pub(in crate::front) fn empty() -> Incoming {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
-}
 
 /// Frames are gathered until they are so many bytes.
 const PIECE_BYTES: usize = 16 << 10;

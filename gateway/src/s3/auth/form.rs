@@ -1,8 +1,8 @@
 //! The signature of a form: its policy is what is signed, with version 4 or, as S3 still takes it, with version 2.
 //!
 //! Promises: a form that has any field of a signature has all of one version, or is refused; the policy is verified before it is
-//! read.
-//! Must not know: what a policy says.
+//! read, and then holds.
+//! Must not know: what a policy may say, what is done with the file.
 //!
 //! Source: "Browser-Based Uploads Using POST (AWS Signature Version 4)", Amazon S3 API Reference, and "Browser-based uploads
 //! using POST (AWS signature version 2)".
@@ -12,15 +12,18 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::payload::Payload;
-use super::signed_request::{ALGORITHM, Scope, parse_credential, parse_signature};
-use super::sigv4::Signer;
-use super::{check_service_and_region, does_not_match};
+use super::signed_request::SignedRequest;
+use super::{SECURITY_TOKEN, SigningVersion, check_service_and_region, does_not_match, find_caller};
+use crate::aws::sigv4::claim::{parse_credential, parse_signature};
+use crate::aws::sigv4::{ALGORITHM, Scope, Signer};
 use crate::front::Gateway;
 use crate::front::face::Verified;
 use crate::identity::Credential;
+use crate::s3::address::Request;
 use crate::s3::error::{Code, Result, S3Error};
 use crate::s3::face::S3;
-use crate::s3::form::Fields;
+use crate::s3::fields::Fields;
+use crate::s3::form::policy::PostPolicy;
 
 const POLICY: &str = "policy";
 const ACCESS_KEY_V2: &str = "awsaccesskeyid";
@@ -36,21 +39,38 @@ enum SignedForm<'f> {
     V2 { signature: &'f str },
 }
 
-/// Finds the caller of a form; `None`: the form is signed by nobody.
-pub(in crate::s3) async fn authenticate(gateway: &Gateway<S3>, fields: &Fields) -> Result<Option<Verified<Payload>>> {
-    let is_v4 = [ALGORITHM_V4, CREDENTIAL_V4, DATE_V4, SIGNATURE_V4].iter().any(|name| fields.get(name).is_some());
-    let is_signed = is_v4 || [POLICY, ACCESS_KEY_V2, SIGNATURE_V2].iter().any(|name| fields.get(name).is_some());
-    if !is_signed {
-        return Ok(None);
+/// Refuses a form whose head is signed, too.
+pub(in crate::s3) fn refuse_signed_head(request: &Request) -> Result<()> {
+    if SignedRequest::of(request)?.is_none() {
+        return Ok(());
+    }
+    let message = "Only one auth mechanism allowed; a form is signed in its fields";
+    Err(S3Error::with_message(Code::InvalidArgument, message))
+}
+
+/// Finds the caller of a form, and whether its policy allows what the fields say; a form with no trace of a signature is
+/// anonymous.
+pub(super) async fn authenticate(
+    gateway: &Gateway<S3>,
+    request: &Request,
+    fields: &Fields,
+) -> Result<Verified<Payload>> {
+    let has_any = |names: &[&str]| names.iter().any(|name| fields.get(name).is_some());
+    let is_v4 = has_any(&[ALGORITHM_V4, CREDENTIAL_V4, DATE_V4, SIGNATURE_V4]);
+    if !is_v4 && !has_any(&[POLICY, ACCESS_KEY_V2, SIGNATURE_V2, SECURITY_TOKEN]) {
+        let payload = Payload::File { lengths: 0..=u64::MAX };
+        return Ok(Verified { caller: gateway.identity.anonymous(), payload, link: None });
     }
     let policy = need(fields, POLICY)?;
     let (access_key, signed) = if is_v4 { of_v4(fields)? } else { of_v2(fields)? };
-    let credential = gateway.identity.credential(&access_key).await?;
-    let caller =
-        credential.ok_or_else(|| S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", &*access_key))?;
+    let token = fields.get(SECURITY_TOKEN);
+    let version = if is_v4 { SigningVersion::V4 } else { SigningVersion::V2 };
+    let caller = find_caller(gateway, &access_key, token, version).await?;
     let signature = verify(&gateway.face, &caller, &access_key, policy, &signed)?;
+    let policy = PostPolicy::read(policy)?;
+    policy.check(fields, request.need_bucket()?.as_str(), request.received_us)?;
     gateway.identity.note_use(&caller, "s3", gateway.face.region());
-    Ok(Some(Verified { caller, payload: Payload::Unsigned, link: Some(signature.into()) }))
+    Ok(Verified { caller, payload: Payload::File { lengths: policy.lengths() }, link: Some(signature.into()) })
 }
 
 fn need<'f>(fields: &'f Fields, name: &str) -> Result<&'f str> {

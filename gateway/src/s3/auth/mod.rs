@@ -5,6 +5,7 @@
 //! Must not know: operations, buckets.
 
 pub(crate) mod chunked;
+pub(super) mod form;
 pub mod payload;
 mod presigned_v2;
 mod signed_request;
@@ -19,9 +20,10 @@ use signed_request::SignedRequest;
 use super::address::Request;
 use super::error::{Code, Result, S3Error};
 use super::face::{BUCKET_REGION, S3};
+use super::fields::PostForm;
 use super::wire::dates::iso_date_s;
 use super::wire::values::header_value;
-use crate::aws::sigv4::{SKEW_SECONDS_MAX, SignatureLocation, Signer, V4, canonical};
+use crate::aws::sigv4::{SKEW_SECONDS_MAX, Scope, SignatureLocation, Signer, V4, canonical};
 use crate::front::Gateway;
 use crate::front::face::Verified;
 use crate::identity::{Credential, TokenFault};
@@ -31,23 +33,38 @@ const SECURITY_TOKEN: &str = "x-amz-security-token";
 
 /// Finds the caller. Whatever is wrong, nothing was touched.
 pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Result<Verified<Payload>> {
+    if let Some(PostForm { fields, .. }) = &request.form {
+        return form::authenticate(gateway, request, fields).await;
+    }
     let Some(signed) = SignedRequest::of(request)? else {
         let payload = Payload::of_anonymous(request)?;
         return Ok(Verified { caller: gateway.identity.anonymous(), payload, link: None });
     };
-    let caller = find_caller(gateway, request, &signed).await?;
+    let token = request.header(SECURITY_TOKEN)?;
+    let caller = find_caller(gateway, signed.access_key(), token, signed.version()).await?;
     let payload = verify(request, &signed, &caller, &gateway.face)?;
     gateway.identity.note_use(&caller, "s3", gateway.face.region());
     Ok(Verified { caller, payload, link: signed.link() })
 }
 
-async fn find_caller(gateway: &Gateway<S3>, request: &Request, signed: &SignedRequest) -> Result<Arc<Credential>> {
-    let access_key = signed.access_key();
+/// The version of a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SigningVersion {
+    V2,
+    V4,
+}
+
+async fn find_caller(
+    gateway: &Gateway<S3>,
+    access_key: &str,
+    token: Option<&str>,
+    version: SigningVersion,
+) -> Result<Arc<Credential>> {
     let unknown = || S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key);
-    let Some(token) = request.header(SECURITY_TOKEN)? else {
+    let Some(token) = token else {
         return gateway.identity.credential(access_key).await?.ok_or_else(unknown);
     };
-    if matches!(signed, SignedRequest::PresignedV2(_)) {
+    if version == SigningVersion::V2 {
         return Err(Code::InvalidToken.into());
     }
     match gateway.identity.session_credential(access_key, token).await? {
@@ -143,14 +160,18 @@ fn check_scope(signed: &V4, face: &S3) -> Result<()> {
             (Code::AuthorizationQueryParametersError, "Error parsing the X-Amz-Credential parameter")
         }
     };
-    if signed.scope.service != "s3" {
-        let message =
-            format!("{what}; incorrect service \"{}\". This endpoint belongs to \"s3\".", signed.scope.service);
+    check_service_and_region(&signed.scope, face, code, what)
+}
+
+/// Whether a scope is of S3, and of the cluster's region; else the error begins with `what`.
+fn check_service_and_region(scope: &Scope, face: &S3, code: Code, what: &str) -> Result<()> {
+    if scope.service != "s3" {
+        let message = format!("{what}; incorrect service \"{}\". This endpoint belongs to \"s3\".", scope.service);
         return Err(S3Error::with_message(code, message));
     }
-    if !face.regions.contains(&signed.scope.region) {
+    if !face.regions.contains(&scope.region) {
         let expected = face.region();
-        let message = format!("{what}; the region '{}' is wrong; expecting '{expected}'", signed.scope.region);
+        let message = format!("{what}; the region '{}' is wrong; expecting '{expected}'", scope.region);
         // The answer to a HEAD has no body to say it.
         let error = S3Error::with_message(code, message).detail("Region", expected);
         return Err(error.header(BUCKET_REGION, header_value(expected)));

@@ -2,6 +2,8 @@
 //!
 //! Must not know: how bodies are read.
 
+use std::ops::RangeInclusive;
+
 use crate::aws::sigv4::claim::parse_signature;
 use crate::aws::sigv4::{SignatureLocation, Signer};
 use crate::s3::address::Request;
@@ -34,10 +36,15 @@ pub enum Payload {
         /// Whether trailers may follow.
         trailers: bool,
     },
+    /// It is the file of a form, of which the form's policy secures the length alone.
+    File {
+        /// How many bytes it may have.
+        lengths: RangeInclusive<u64>,
+    },
 }
 
 impl Payload {
-    /// The payload of a request that is not signed: what a signature would have to secure cannot be.
+    /// The payload of a request that is neither signed nor a form: what a signature would have to secure cannot be.
     pub(super) fn of_anonymous(request: &Request) -> Result<Self> {
         match request.header(HEADER)?.map(Mode::parse).transpose()? {
             None | Some(Mode::Unsigned) => Ok(Self::Unsigned),

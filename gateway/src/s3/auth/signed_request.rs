@@ -8,6 +8,7 @@
 
 use http::header::{AUTHORIZATION, DATE};
 
+use super::SigningVersion;
 use super::presigned_v2::Presigned;
 use crate::aws::sigv4::claim::{header_fields, parse_credential, parse_signature, parse_signed_headers};
 use crate::aws::sigv4::{ALGORITHM, PRESIGN_SECONDS_MAX, SignatureLocation, SignedAt, V4};
@@ -47,6 +48,14 @@ impl SignedRequest {
         match self {
             Self::V4(signed) => &signed.access_key,
             Self::PresignedV2(signed) => &signed.access_key,
+        }
+    }
+
+    /// The version of its signature.
+    pub(super) const fn version(&self) -> SigningVersion {
+        match self {
+            Self::V4(_) => SigningVersion::V4,
+            Self::PresignedV2(_) => SigningVersion::V2,
         }
     }
 

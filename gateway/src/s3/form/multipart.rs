@@ -65,15 +65,33 @@ pub(super) struct Multipart {
 impl Multipart {
     /// A body whose parts this boundary parts.
     pub(super) fn new(boundary: &str) -> Self {
-        let delimiter = Finder::new(&format!("\r\n--{boundary}")).into_owned();
         // The first delimiter has no line before it.
-        Self { delimiter, input: Bytes::from_static(b"\r\n"), state: State::Preamble }
+        Self { input: Bytes::from_static(b"\r\n"), state: State::Preamble, ..Self::within_part(boundary) }
+    }
+
+    /// The rest of such a body, from among the bytes of a part on.
+    pub(super) fn within_part(boundary: &str) -> Self {
+        let delimiter = Finder::new(&format!("\r\n--{boundary}")).into_owned();
+        Self { delimiter, input: Bytes::new(), state: State::Data }
+    }
+
+    /// The input that was not used.
+    pub(super) fn into_rest(self) -> Bytes {
+        self.input
+    }
+
+    /// Whether the last delimiter came.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state == State::End
     }
 
     /// The next piece of the body.
     pub(super) fn push(&mut self, piece: Bytes) {
         if self.input.is_empty() {
             self.input = piece;
+            return;
+        }
+        if piece.is_empty() {
             return;
         }
         let mut both = BytesMut::with_capacity(self.input.len().saturating_add(piece.len()));
@@ -87,18 +105,16 @@ impl Multipart {
         loop {
             match self.state {
                 State::Preamble => {
-                    let is_done = self.to_delimiter().is_none();
-                    if !is_done {
-                        continue;
-                    }
-                    if self.state == State::Preamble {
+                    if self.to_delimiter().is_none() && self.state == State::Preamble {
                         return Ok(Step::NeedInput);
                     }
                 }
                 State::AfterDelimiter => match self.line_end() {
                     Some(true) => self.state = State::End,
                     Some(false) => self.state = State::Head,
-                    None if self.input.len() > HEAD_BYTES_MAX => return Err(Malformed("a delimiter's line is too long")),
+                    None if self.input.len() > HEAD_BYTES_MAX => {
+                        return Err(Malformed("a delimiter's line is too long"));
+                    }
                     None => return Ok(Step::NeedInput),
                 },
                 State::Head => return self.head(),
@@ -191,7 +207,7 @@ impl PartHead {
 }
 
 /// The boundary that a `Content-Type` names, if it is that of a form.
-pub(super) fn boundary(content_type: &str) -> Option<String> {
+pub fn boundary(content_type: &str) -> Option<String> {
     let (kind, parameters) = content_type.split_once(';')?;
     if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
         return None;
@@ -273,7 +289,8 @@ mod tests {
 
     #[test]
     fn a_browsers_form_is_read() {
-        let body = b"--xyz\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\na/b\r\n--xyz\r\ncontent-disposition: \
+        let body =
+            b"--xyz\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\na/b\r\n--xyz\r\ncontent-disposition: \
                      form-data; name=\"file\"; filename=\"C:\\dir\\\\a \\\"b\\\".txt\"\r\nContent-Type: \
                      text/plain\r\n\r\nline\r\n--xy\r\n--xyz--\r\nwhatever";
         let file = PartHead { name: "file".to_owned(), file_name: Some("C:\\dir\\a \"b\".txt".to_owned()) };
@@ -306,7 +323,9 @@ mod tests {
         let named = |boundary: &str| Some(boundary.to_owned());
         assert_eq!(boundary("multipart/form-data; boundary=abc"), named("abc"));
         assert_eq!(boundary("Multipart/Form-Data; charset=utf-8; Boundary=\"a b:c\""), named("a b:c"));
-        for wrong in ["multipart/form-data", "text/plain; boundary=a", "multipart/form-data; boundary=", "", "a; boundary"] {
+        for wrong in
+            ["multipart/form-data", "text/plain; boundary=a", "multipart/form-data; boundary=", "", "a; boundary"]
+        {
             assert_eq!(boundary(wrong), None, "{wrong}");
         }
         assert_eq!(boundary(&format!("multipart/form-data; boundary={}", "a".repeat(71))), None);

@@ -11,25 +11,26 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Fields;
 use crate::s3::error::{Code, Result, S3Error};
+use crate::s3::fields::Fields;
 
 /// The fields that need no condition.
 const UNCONDITIONED: [&str; 5] = ["awsaccesskeyid", "file", "policy", "signature", "x-amz-signature"];
-/// How the names of fields begin that count for nothing.
-const IGNORED: &str = "x-ignore-";
+/// How the names of more such fields begin: of those that count for nothing, and of checksums, which can only make the form
+/// fail.
+const UNCONDITIONED_PREFIXES: [&str; 2] = ["x-ignore-", "x-amz-checksum-"];
 
 /// A form's policy.
 #[derive(Debug)]
-pub(super) struct PostPolicy {
+pub struct PostPolicy {
     expiration_us: i64,
-    conditions: Vec<Condition>,
+    conditions: Vec<FieldCondition>,
 }
 
 /// What a field has to be.
 #[derive(Debug)]
-struct Condition {
-    test: Test,
+struct FieldCondition {
+    test: FieldTest,
     /// In lower case.
     field: String,
     /// As it was sent, for the message.
@@ -37,7 +38,7 @@ struct Condition {
 }
 
 #[derive(Debug)]
-enum Test {
+enum FieldTest {
     Equals(String),
     StartsWith(String),
     /// The file has so many bytes.
@@ -46,10 +47,9 @@ enum Test {
 
 impl PostPolicy {
     /// Reads a policy as the form's field has it.
-    pub(super) fn read(field: &str) -> Result<Self> {
-        let invalid = |what: &str| {
-            S3Error::with_message(Code::InvalidPolicyDocument, format!("Invalid Policy: {what}"))
-        };
+    pub fn read(field: &str) -> Result<Self> {
+        let invalid =
+            |what: &str| S3Error::with_message(Code::InvalidPolicyDocument, format!("Invalid Policy: {what}"));
         let not_json = || invalid("Invalid JSON.");
         let bytes = BASE64_STANDARD.decode(field.trim()).map_err(|_| not_json())?;
         let document: Value = serde_json::from_slice(&bytes).map_err(|_| not_json())?;
@@ -70,10 +70,9 @@ impl PostPolicy {
     }
 
     /// Whether the form is what the policy allows at this time, in microseconds since 1970; its file is not known yet.
-    pub(super) fn check(&self, fields: &Fields, bucket: &str, now_us: u64) -> Result<()> {
-        let denied = |what: String| {
-            S3Error::with_message(Code::AccessDenied, format!("Invalid according to Policy: {what}"))
-        };
+    pub fn check(&self, fields: &Fields, bucket: &str, now_us: u64) -> Result<()> {
+        let denied =
+            |what: String| S3Error::with_message(Code::AccessDenied, format!("Invalid according to Policy: {what}"));
         if i64::try_from(now_us).unwrap_or(i64::MAX) >= self.expiration_us {
             return Err(denied("Policy expired.".to_owned()));
         }
@@ -85,47 +84,48 @@ impl PostPolicy {
         }
         let is_covered = |name: &str| {
             UNCONDITIONED.contains(&name)
-                || name.starts_with(IGNORED)
+                || UNCONDITIONED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
                 || self.conditions.iter().any(|condition| condition.field == name)
         };
-        let extra: Vec<_> = fields.names().chain(["bucket"]).filter(|name| !is_covered(name)).collect();
+        let extra: Vec<_> =
+            fields.iter().map(|(name, _)| name).chain(["bucket"]).filter(|name| !is_covered(name)).collect();
         if extra.is_empty() { Ok(()) } else { Err(denied(format!("Extra input fields: {}", extra.join(", ")))) }
     }
 
     /// How many bytes the file may have: within all ranges that are named.
-    pub(super) fn lengths(&self) -> RangeInclusive<u64> {
+    pub fn lengths(&self) -> RangeInclusive<u64> {
         let ranges = self.conditions.iter().filter_map(|condition| match &condition.test {
-            Test::Length(range) => Some(range),
+            FieldTest::Length(range) => Some(range),
             _ => None,
         });
         ranges.fold(0..=u64::MAX, |all, range| *all.start().max(range.start())..=*all.end().min(range.end()))
     }
 }
 
-impl Condition {
+impl FieldCondition {
     fn holds(&self, value: Option<&str>) -> bool {
         match (&self.test, value) {
-            (Test::Length(_), _) => true,
-            (Test::Equals(expected), Some(value)) => expected == value,
+            (FieldTest::Length(_), _) => true,
+            (FieldTest::Equals(expected), Some(value)) => expected == value,
             // Of a list of types each has to.
-            (Test::StartsWith(prefix), Some(value)) if self.field == "content-type" => {
+            (FieldTest::StartsWith(prefix), Some(value)) if self.field == "content-type" => {
                 value.split(',').all(|kind| kind.trim_start().starts_with(prefix.as_str()))
             }
-            (Test::StartsWith(prefix), Some(value)) => value.starts_with(prefix.as_str()),
+            (FieldTest::StartsWith(prefix), Some(value)) => value.starts_with(prefix.as_str()),
             // What may be anything may be missing.
-            (Test::StartsWith(prefix), None) => prefix.is_empty(),
-            (Test::Equals(_), None) => false,
+            (FieldTest::StartsWith(prefix), None) => prefix.is_empty(),
+            (FieldTest::Equals(_), None) => false,
         }
     }
 }
 
 /// `{"acl": "private"}`, `["eq", "$acl", "private"]`, `["starts-with", "$key", "a/"]`, `["content-length-range", 1, 9]`.
-fn read_condition(condition: &Value) -> Option<Vec<Condition>> {
+fn read_condition(condition: &Value) -> Option<Vec<FieldCondition>> {
     if let Some(members) = condition.as_object() {
         let read = |(name, value): (&String, &Value)| {
             let value = value.as_str()?;
             let text = serde_json::to_string(&["eq", &format!("${name}"), value]).ok()?;
-            Some(Condition { test: Test::Equals(value.to_owned()), field: name.to_lowercase(), text })
+            Some(FieldCondition { test: FieldTest::Equals(value.to_owned()), field: name.to_lowercase(), text })
         };
         return if members.is_empty() { None } else { members.iter().map(read).collect() };
     }
@@ -135,15 +135,15 @@ fn read_condition(condition: &Value) -> Option<Vec<Condition>> {
     if operator == "content-length-range" {
         let range = number(first)?..=number(second)?;
         let is_range = range.start() <= range.end();
-        return is_range.then(|| vec![Condition { test: Test::Length(range), field: operator, text }]);
+        return is_range.then(|| vec![FieldCondition { test: FieldTest::Length(range), field: operator, text }]);
     }
     let value = second.as_str()?.to_owned();
     let test = match operator.as_str() {
-        "eq" => Test::Equals(value),
-        "starts-with" => Test::StartsWith(value),
+        "eq" => FieldTest::Equals(value),
+        "starts-with" => FieldTest::StartsWith(value),
         _ => return None,
     };
-    Some(vec![Condition { test, field: first.as_str()?.strip_prefix('$')?.to_lowercase(), text }])
+    Some(vec![FieldCondition { test, field: first.as_str()?.strip_prefix('$')?.to_lowercase(), text }])
 }
 
 /// `2030-01-01T00:00:00.000Z`, with or without the fraction.
@@ -182,7 +182,14 @@ mod tests {
     #[test]
     fn a_form_is_what_its_policy_says() {
         let conditions = r#"{"BUCKET":"bkt"},["Starts-With","$Key","a/"],["eq","$acl","private"],{"x-amz-meta-m":"1"}"#;
-        let right = [("key", "a/b"), ("acl", "private"), ("x-amz-meta-m", "1"), ("x-ignore-z", "2"), ("policy", "p")];
+        let right = [
+            ("key", "a/b"),
+            ("acl", "private"),
+            ("x-amz-meta-m", "1"),
+            ("x-ignore-z", "2"),
+            ("policy", "p"),
+            ("x-amz-checksum-crc32", "c"),
+        ];
         assert_eq!(check(conditions, &right), Ok(()));
         let failed = |text: &str| Err(format!("Invalid according to Policy: Policy Condition failed: {text}"));
         let other = [("key", "b"), ("acl", "private"), ("x-amz-meta-m", "1")];
@@ -209,7 +216,8 @@ mod tests {
     #[test]
     fn a_policy_ends() {
         let ends = |expiration: &str| {
-            let policy = read(&format!(r#"{{"expiration":"{expiration}","conditions":[{{"bucket":"bkt"}}]}}"#)).unwrap();
+            let policy =
+                read(&format!(r#"{{"expiration":"{expiration}","conditions":[{{"bucket":"bkt"}}]}}"#)).unwrap();
             policy.check(&Fields::of(&[]), "bkt", NOW_US).is_err()
         };
         assert!(ends("2023-11-14T22:13:20.000Z") && !ends("2023-11-14T22:13:20.001Z"));
@@ -246,7 +254,11 @@ mod tests {
             &with(r#""conditions":[],"more":1"#),
         ] {
             let error = read(document).map(|_| ()).unwrap_err();
-            assert_eq!((error.code(), error.code().status().as_u16()), (Code::InvalidPolicyDocument, 400), "{document}");
+            assert_eq!(
+                (error.code(), error.code().status().as_u16()),
+                (Code::InvalidPolicyDocument, 400),
+                "{document}"
+            );
         }
         assert!(PostPolicy::read("!").is_err());
     }

@@ -272,12 +272,7 @@ impl Ask {
     }
 
     fn signing_key(&self, day: &str) -> hmac::Key {
-        let secret = if self.defect == Defect::WrongSecret { "wrong" } else { self.keys.secret.as_str() };
-        let mut key = hmac::Key::new(hmac::HMAC_SHA256, format!("AWS4{secret}").as_bytes());
-        for step in [day, self.region, "s3", "aws4_request"] {
-            key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, step.as_bytes()).as_ref());
-        }
-        key
+        signing_key(if self.defect == Defect::WrongSecret { "wrong" } else { &self.keys.secret }, day, self.region)
     }
 
     /// The body in chunks and the last one, as the mode frames it.
@@ -329,6 +324,15 @@ fn sha256(bytes: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA256, bytes))
 }
 
-fn mac(key: &hmac::Key, text: &str) -> String {
+/// The key of version 4 for a day and a region.
+pub(super) fn signing_key(secret: &str, day: &str, region: &str) -> hmac::Key {
+    let mut key = hmac::Key::new(hmac::HMAC_SHA256, format!("AWS4{secret}").as_bytes());
+    for step in [day, region, "s3", "aws4_request"] {
+        key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, step.as_bytes()).as_ref());
+    }
+    key
+}
+
+pub(super) fn mac(key: &hmac::Key, text: &str) -> String {
     hex::encode(hmac::sign(key, text.as_bytes()))
 }

@@ -5,8 +5,15 @@ use std::fmt::Write as _;
 
 use super::model::{Listed, Model, model};
 use crate::front::tests::page::check;
-use crate::s3::operation::{NotServed, OLDER_FORMS, Operation, Served};
+use crate::s3::operation::{Entry, NotServed, OLDER_FORMS, Operation, Served};
+use crate::s3::route::Level;
 
+/// What there is to know of forms.
+const FORMS: &str = "; uploads by HTML form, signed in their fields with version 4 or 2, or not signed. What stands before the \
+     file has at most 20 KiB of names and values (400 `MaxPostPreDataLengthExceededError`); fields after it count for nothing; \
+     a field `x-amz-checksum-*` needs no condition, as it can only make the form fail; \
+     a form that ends before its last delimiter is refused (400 `MalformedPOSTRequest`). `success_action_redirect` leads to \
+     `http` and `https` only, without what follows a `#`";
 const OPERATIONS_BEGIN: &str = "<!-- operations: written from gateway/src/s3/operation.rs -->\n";
 const OPERATIONS_END: &str = "<!-- end of operations -->\n";
 
@@ -69,10 +76,14 @@ fn compatibility_page() -> String {
     }
     page.push_str("\n## Besides\n\n| request | served |\n|---|---|\n");
     let is_listed = |name: &str| operations.iter().any(|listed| listed.name == name);
+    for served in Operation::ALL.iter().map(|operation| operation.served()) {
+        if !is_listed(served.entry.name) {
+            let more = if served.entry.name == "PostObject" { FORMS } else { "" };
+            writeln!(page, "| {} | served: {}{more} |", place(&served.entry), actions(served)).unwrap();
+        }
+    }
     for NotServed { entry, why } in NotServed::ALL.iter().filter(|lacking| !is_listed(lacking.entry.name)) {
-        let level = format!("{:?}", entry.level).to_lowercase();
-        writeln!(page, "| {} (`{}` on {} {level}) | no: 501, {why} |", entry.name, entry.method, article(&level))
-            .unwrap();
+        writeln!(page, "| {} | no: 501, {why} |", place(entry)).unwrap();
     }
     page.push_str(
         "| signatures | version 4 in the header and in the query (presigned URLs), payloads signed, unsigned or \
@@ -92,8 +103,8 @@ fn compatibility_page() -> String {
          | a sub-resource in the wrong place (`GET /bucket/key?versions`) | 400 `InvalidRequest` |\n\
          | presigned URLs | valid for 604,800 seconds at most (else 400 `AuthorizationQueryParametersError`, as of any \
          parameter that is missing or malformed; 403 `AccessDenied` once expired) |\n\
-         | temporary credentials (`x-amz-security-token`) | in the header and in the query of URLs of version 4 \
-         ([iam.md](iam.md)); of a URL of version 2: 400 `InvalidToken` |\n\
+         | temporary credentials (`x-amz-security-token`) | in the header, in the query of URLs, and in forms, of version 4 \
+         ([iam.md](iam.md)); of version 2: 400 `InvalidToken` |\n\
          | ACLs | count where object ownership says so: in a new bucket they do not (`BucketOwnerEnforced`; \
          `[s3] new_buckets` of [configuration.md](configuration.md)). Where they do not count, one that says what is true \
          anyway, full control for the bucket's owner, is accepted, any other refused (400 `AccessControlListNotSupported`). \
@@ -107,7 +118,10 @@ fn compatibility_page() -> String {
          | storage classes | all names of S3's are taken and shown; objects of all are stored alike and can be read at once. A \
          copy is `STANDARD` unless its request says otherwise |\n\
          | object lock | served; `x-amz-object-lock-event-hold` and whatever else begins so: 501 `NotImplemented` |\n\
-         | versions | served |\n",
+         | versions | served |\n\
+         | S3 Control | what stands above, at the same endpoint, of the account that `x-amz-account-id` names, which may stand \
+         before the host, too; no bucket may be called `v20180820`. All else below `/v20180820/`: 501 `NotImplemented`. An \
+         account's block that blocks nothing is told as none |\n",
     );
     page.push_str(DIFFERENCES);
     page
@@ -139,6 +153,19 @@ of three. The suites of other stores differ on this, and Amazon's documents say 
 composed of the parts' S3 allows none.
 ";
 
+/// An operation that SDKs do not have.
+fn place(entry: &Entry) -> String {
+    let on = match entry.level {
+        Level::Account => "`/v20180820/configuration/publicAccessBlock`, S3 Control".to_owned(),
+        Level::Resource => "`/v20180820/tags/arn:aws:s3:::{Bucket}`, S3 Control".to_owned(),
+        level => {
+            let level = format!("{level:?}").to_lowercase();
+            format!("{} {level}", article(&level))
+        }
+    };
+    format!("{} (`{}` on {on})", entry.name, entry.method)
+}
+
 fn article(noun: &str) -> &'static str {
     if noun.starts_with('o') { "an" } else { "a" }
 }
@@ -147,7 +174,11 @@ fn operations_table() -> String {
     let mut table = "| operation | IAM action | file | verbs of the engine |\n|---|---|---|---|\n".to_owned();
     for served in Operation::ALL.iter().map(|operation| operation.served()) {
         let verbs: Vec<String> = served.verbs.iter().map(|verb| format!("`gateway/src/engine/{verb}`")).collect();
-        let verbs = if verbs.is_empty() { "the resolved bucket is the answer".to_owned() } else { verbs.join(", ") };
+        let verbs = match (verbs.is_empty(), served.entry.level) {
+            (false, _) => verbs.join(", "),
+            (true, Level::Account) => "none: it is of the account's row".to_owned(),
+            (true, _) => "the resolved bucket is the answer".to_owned(),
+        };
         writeln!(table, "| {} | {} | {} | {verbs} |", served.entry.name, actions(served), file(served)).unwrap();
     }
     table

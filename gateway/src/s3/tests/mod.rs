@@ -5,6 +5,7 @@ mod bodies;
 mod bounds;
 mod client;
 mod documents;
+mod forms;
 mod framing;
 mod hoisting;
 mod http2;

@@ -90,7 +90,11 @@ fn no_entry_stands_twice() {
         entries().map(|entry| format!("{} {:?} {:?}", entry.method, entry.level, entry.selector)).collect();
     assert_eq!((names.len(), routes.len()), (entries().count(), entries().count()));
     let model = model();
-    for operation in Operation::ALL {
+    // No SDK sends forms, and S3 Control has a model of its own.
+    let is_beside = |operation: &&Operation| {
+        **operation == Operation::PostObject || matches!(operation.entry().level, Level::Account | Level::Resource)
+    };
+    for operation in Operation::ALL.iter().filter(|operation| !is_beside(operation)) {
         let listed = model.operations.iter().any(|listed| listed.name == operation.entry().name);
         assert!(listed, "{} is served and S3 does not know it", operation.entry().name);
     }
@@ -118,7 +122,7 @@ async fn what_is_not_served_answers_501() {
         ask.keys.secret.push('x');
         assert_eq!(server.send(&ask).await.code(), "SignatureDoesNotMatch", "{}", listed.name);
     }
-    for (method, target) in [("POST", "/bkt"), ("OPTIONS", "/bkt"), ("OPTIONS", "/bkt/k"), ("PUT", "/bkt?brand-new")] {
+    for (method, target) in [("OPTIONS", "/bkt"), ("OPTIONS", "/bkt/k"), ("PUT", "/bkt?brand-new")] {
         assert_eq!(server.send(&server.ask(method, target)).await.status, 501, "{method} {target}");
     }
     assert!(refused > 40, "{refused}");

@@ -10,7 +10,9 @@ pub fn is_valid(name: &str) -> bool {
         let alphanumeric = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
         alphanumeric(label.bytes().next()) && alphanumeric(label.bytes().next_back())
     });
-    let reserved = ["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|prefix| name.starts_with(prefix))
+    // Of S3 Control's paths this one is the first part.
+    let reserved = name == "v20180820"
+        || ["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|prefix| name.starts_with(prefix))
         || ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].iter().any(|suffix| name.ends_with(suffix));
     length && alphabet && labels && !reserved && !is_address(name)
 }
@@ -50,6 +52,7 @@ mod tests {
             "a/b",
             "\u{e4}bc",
             "sthree-abc",
+            "v20180820",
         ] {
             assert!(!is_valid(name), "{name}");
         }

@@ -1,5 +1,7 @@
 //! Tags of objects and buckets: the `x-amz-tagging` header and the `Tagging` document.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+
 use crate::front::request::decode_text;
 use crate::s3::error::{Code, Result, S3Error};
 use crate::s3::wire::xml::{Element, Writer};
@@ -18,6 +20,9 @@ const KEY_CHARS_MAX: usize = 128;
 const VALUE_CHARS_MAX: usize = 256;
 /// How the keys begin that are the service's own.
 const RESERVED: &str = "aws:";
+
+/// What is percent-encoded in the header.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// Tags, sorted by key as S3 shows them; keys are unique.
 pub type Tags = Vec<(Box<str>, Box<str>)>;
@@ -48,9 +53,20 @@ pub fn parse_header(text: &str) -> Result<Tags> {
     Ok(tags)
 }
 
+/// Writes the header.
+pub fn header(tags: &Tags) -> String {
+    let encoded = |text: &str| percent_encoding::utf8_percent_encode(text, ENCODED).to_string();
+    let pairs: Vec<String> = tags.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect();
+    pairs.join("&")
+}
+
 /// Reads the `Tagging` document.
 pub fn read_document(document: &Element, of: Of) -> Result<Tags> {
-    let set = document.child("TagSet").ok_or(Code::MalformedXML)?;
+    read_set(document.child("TagSet").ok_or(Code::MalformedXML)?, of)
+}
+
+/// Reads the element that has the tags for its children.
+pub fn read_set(set: &Element, of: Of) -> Result<Tags> {
     let mut tags = Tags::new();
     for tag in set.children().iter().filter(|child| child.name() == "Tag") {
         let key = tag.child_text("Key").ok_or(Code::MalformedXML)?;
@@ -62,6 +78,15 @@ pub fn read_document(document: &Element, of: Of) -> Result<Tags> {
         let message = "Cannot provide multiple Tags with the same key";
         return Err(S3Error::with_message(Code::InvalidTag, message).detail("TagKey", key));
     }
+    check(&tags, of)?;
+    Ok(tags)
+}
+
+/// What there was, with the new ones beside or in their place.
+pub fn merged(mut tags: Tags, new: &Tags, of: Of) -> Result<Tags> {
+    tags.retain(|(key, _)| new.iter().all(|(other, _)| other != key));
+    tags.extend_from_slice(new);
+    tags.sort();
     check(&tags, of)?;
     Ok(tags)
 }
@@ -106,16 +131,19 @@ fn is_allowed(character: char) -> bool {
 
 /// Writes the `Tagging` document.
 pub fn document(tags: &Tags) -> String {
-    Writer::document("Tagging", |xml| {
-        xml.element("TagSet", |xml| {
-            for (key, value) in tags {
-                xml.element("Tag", |xml| {
-                    xml.text("Key", key);
-                    xml.text("Value", value);
-                });
-            }
-        });
-    })
+    Writer::document("Tagging", |xml| write_set(xml, "TagSet", tags))
+}
+
+/// Writes the element that has the tags for its children.
+pub fn write_set(xml: &mut Writer, name: &'static str, tags: &Tags) {
+    xml.element(name, |xml| {
+        for (key, value) in tags {
+            xml.element("Tag", |xml| {
+                xml.text("Key", key);
+                xml.text("Value", value);
+            });
+        }
+    });
 }
 
 #[cfg(test)]

@@ -19,12 +19,11 @@ use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
-use crate::s3::ops::{attributes, reading};
+use crate::s3::ops::{attributes, location, reading};
 use crate::s3::wire::checksum::{self, ObjectChecksum};
 use crate::s3::wire::conditions;
 use crate::s3::wire::etag::{etag_text, parse_etag, quoted_etag};
 use crate::s3::wire::parameters::{NamedUpload, checked_part_number};
-use crate::s3::wire::values::NameEncoding;
 use crate::s3::wire::xml::{self, Element, Writer};
 
 /// The least size of every part but the last, in bytes.
@@ -183,8 +182,7 @@ fn read_part(part: &Element) -> Result<CompletedPart> {
 
 fn document(request: &Request, key: &str, written: &Written) -> Result<String> {
     let bucket = request.need_bucket()?.as_str();
-    let path = String::from_utf8_lossy(&request.path);
-    let location = format!("http://{}{}", request.host, NameEncoding::Url.encode(path.as_bytes()));
+    let location = location::of_object(request)?;
     Ok(Writer::document("CompleteMultipartUploadResult", |xml| {
         xml.text("Location", &location);
         xml.text("Bucket", bucket);

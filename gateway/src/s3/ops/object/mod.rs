@@ -10,6 +10,7 @@ pub(crate) mod get_object_acl;
 pub(crate) mod get_object_attributes;
 pub(crate) mod get_object_tagging;
 pub(crate) mod head_object;
+pub(crate) mod post_object;
 pub(crate) mod put_object;
 pub(crate) mod put_object_acl;
 pub(crate) mod put_object_tagging;

@@ -11,9 +11,10 @@
 
 use couronne_metadata::command::Precondition;
 use couronne_metadata::record::Attributes;
+use http::StatusCode;
 use http::header::ETAG;
 
-use crate::engine;
+use crate::engine::{self, Written};
 use crate::front::resources::InBucket;
 use crate::front::{Authorized, Body, BodyUse, FrontError, Gateway, Handler, Response};
 use crate::s3::address::Request;
@@ -57,27 +58,52 @@ impl Handler for PutObject {
         gateway: &Gateway<S3>,
         body: &mut Body<S3>,
     ) -> Executed<Response> {
-        lock::check(&authorized.operation().attributes, &authorized.resources().entry.rules)?;
-        let acl = &acl::find(gateway, authorized.operation().acl.as_ref()).await?;
-        // Before the body is taken.
-        acl::of_new_object(gateway, &authorized, authorized.resources(), acl.as_ref()).await?;
-        let key = authorized.request().need_key()?.clone();
-        let staged = gateway.engine.stage(authorized.resources(), &key, body).await?;
-        let (engine, sent) = (&gateway.engine, &staged);
-        let commit = move |now: Authorized<Self>| async move {
-            let ownership = acl::of_new_object(gateway, &now, now.resources(), acl.as_ref()).await?;
-            let PutObject { attributes, condition, .. } = now.operation();
-            let attributes = attributes::owned(attributes.clone(), ownership, now.caller());
-            let put = engine::PutObjectRequest { attributes, condition: condition.clone() };
-            engine.put_object(now.resources(), sent, put).await.map_err(FrontError::from)
-        };
-        let outcome = authorized.commit(gateway, commit).await;
-        let condition = &authorized.operation().condition;
-        let written = outcome.map_err(|error| error.map(|error| conditions::name_failed(condition, error)))?;
-        let mut response = Response::ok().header(ETAG, header_value(&quoted_etag(&written.etag)));
-        let shown = written.checksum.unwrap_or_else(|| checksum::of_crc64(staged.crc64()));
-        checksum::into_headers(Some(&shown), written.etag.parts, &mut response.headers);
-        reading::insert_written(written.version, &mut response.headers);
-        Ok(response)
+        let written = write(&mut authorized, gateway, body).await?;
+        Ok(answer(StatusCode::OK, &written))
     }
+}
+
+impl AsRef<Self> for PutObject {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+/// Writes the object, in whichever way its body comes. It carries a checksum.
+pub(super) async fn write<H>(
+    authorized: &mut Authorized<H>,
+    gateway: &Gateway<S3>,
+    body: &mut Body<S3>,
+) -> Executed<Written>
+where
+    H: Handler<Face = S3, Resources = InBucket> + AsRef<PutObject>,
+{
+    let PutObject { attributes, acl, .. } = authorized.operation().as_ref();
+    lock::check(attributes, &authorized.resources().entry.rules)?;
+    let acl = &acl::find(gateway, acl.as_ref()).await?;
+    // Before the body is taken.
+    acl::of_new_object(gateway, authorized, authorized.resources(), acl.as_ref()).await?;
+    let key = authorized.request().need_key()?.clone();
+    let staged = gateway.engine.stage(authorized.resources(), &key, body).await?;
+    let (engine, sent) = (&gateway.engine, &staged);
+    let commit = move |now: Authorized<H>| async move {
+        let ownership = acl::of_new_object(gateway, &now, now.resources(), acl.as_ref()).await?;
+        let PutObject { attributes, condition, .. } = now.operation().as_ref();
+        let attributes = attributes::owned(attributes.clone(), ownership, now.caller());
+        let put = engine::PutObjectRequest { attributes, condition: condition.clone() };
+        engine.put_object(now.resources(), sent, put).await.map_err(FrontError::from)
+    };
+    let outcome = authorized.commit(gateway, commit).await;
+    let condition = &authorized.operation().as_ref().condition;
+    let mut written = outcome.map_err(|error| error.map(|error| conditions::name_failed(condition, error)))?;
+    written.checksum.get_or_insert_with(|| checksum::of_crc64(staged.crc64()));
+    Ok(written)
+}
+
+/// What is told of a written object.
+pub(super) fn answer(status: StatusCode, written: &Written) -> Response {
+    let mut response = Response::new(status).header(ETAG, header_value(&quoted_etag(&written.etag)));
+    checksum::into_headers(written.checksum.as_ref(), written.etag.parts, &mut response.headers);
+    reading::insert_written(written.version, &mut response.headers);
+    response
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod configuration;
+mod control;
 mod policies;
 mod sharing;
 mod uploads;
