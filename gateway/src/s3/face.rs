@@ -13,8 +13,10 @@ use super::error::{Code, Executed, Result, S3Error, host_id};
 use super::needs;
 use super::operation::{self, Operation};
 use super::route::{Level, Route, methods, route};
+use super::subject;
 use super::wire::values::header_value;
 use crate::access::arn::AccountNumber;
+use crate::audit::Subject;
 use crate::front::body::Framing;
 use crate::front::face::Verified;
 use crate::front::pipeline::Authenticated;
@@ -143,6 +145,14 @@ impl Face for S3 {
         sent_bytes: Option<u64>,
     ) -> Result<Framing<Unframe>> {
         body::framing(request, payload, body_use, sent_bytes)
+    }
+
+    fn subject(request: &Request, operation: Option<Operation>) -> Subject {
+        subject::of(request, operation)
+    }
+
+    fn claimed_key(request: &Request) -> Option<Box<str>> {
+        auth::claimed_key(request)
     }
 
     fn mark_answer(&self, headers: &mut HeaderMap, id: RequestId) {

@@ -41,6 +41,11 @@ pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Re
     Ok(Verified { caller, payload, link: signed.link() })
 }
 
+/// The access key that a request names.
+pub(super) fn claimed_key(request: &Request) -> Option<Box<str>> {
+    SignedRequest::of(request).ok().flatten().map(|signed| signed.access_key().into())
+}
+
 async fn find_caller(gateway: &Gateway<S3>, request: &Request, signed: &SignedRequest) -> Result<Arc<Credential>> {
     let access_key = signed.access_key();
     let unknown = || S3Error::new(Code::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key);
