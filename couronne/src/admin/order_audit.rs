@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use couronne_admin::audit::{OrderAudit, OrderRecord, TakeOrder};
 use couronne_admin::types::{ApiError, ErrorCode};
 use couronne_base::env::Clock;
-use couronne_gateway::audit::{Audit, Order, OrderRoom};
+use couronne_gateway::audit::{Audit, AuditOrder, OrderRoom};
 
 /// Tells the audit of orders.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ impl OrderEvents {
         let code = record.code.and_then(|code| serde_json::to_value(code).ok());
         self.audit.order(
             room,
-            &Order {
+            &AuditOrder {
                 operation: record.operation,
                 credential: record.credential,
                 peer: record.peer,

@@ -17,6 +17,7 @@ use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
 use couronne_ring::NodeId;
 use couronne_storage_node::node::{Connect, DriveNotes, LocalNode, Membership, NodeDrive, NodeService, NodeSettings};
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
 use super::descriptors::Descriptors;
@@ -100,10 +101,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     keeping.abort();
     node.leave().await;
     stop.send_replace(true);
-    let flush = async {
-        node.shutdown().await;
-        audit::close(audit_writer).await;
-    };
+    let flush = node.shutdown().then(|()| audit::close(audit_writer));
     end([peers_task, admin_task], flush, &folder).await;
     Ok(())
 }

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::notes::{CopiedFrom, Noted, NotedObject, Subject};
+use super::notes::{CopiedFrom, NotedFacts, NotedObject, Subject};
 use super::queue::LINE_BYTES_MAX;
-use super::record::{Ended, Seen};
+use super::request::{ArrivedRequest, RequestEnd};
 use super::text::Bounded;
 use crate::identity::{CallerKind, Credential, CredentialSource};
 
@@ -52,9 +52,9 @@ pub(super) struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) decision: Option<Decision<'a>>,
+    pub(super) decision: Option<EventDecision<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) who: Option<Who<'a>>,
+    pub(super) who: Option<EventPrincipal<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) what: Option<What<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,13 +74,13 @@ pub(super) struct Event<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Decision<'a> {
+pub(super) struct EventDecision<'a> {
     effect: &'static str,
     reason: Bounded<'a>,
 }
 
 #[derive(Default, Serialize)]
-pub(super) struct Who<'a> {
+pub(super) struct EventPrincipal<'a> {
     pub(super) kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) account: Option<&'a str>,
@@ -220,7 +220,12 @@ impl<'a> Event<'a> {
     }
 
     /// The event of a request.
-    pub(super) fn of_request(seen: &'a Seen, noted: &'a Noted, ended: &Ended, outcome: &'static str) -> Self {
+    pub(super) fn of_request(
+        seen: &'a ArrivedRequest,
+        noted: &'a NotedFacts,
+        ended: &RequestEnd,
+        outcome: &'static str,
+    ) -> Self {
         let subject = noted.subject.as_ref();
         let decision = noted.decision.as_ref();
         let decided = decision.map(|decision| &*decision.action);
@@ -240,11 +245,11 @@ impl<'a> Event<'a> {
             outcome: Some(outcome),
             status: ended.status,
             code: ended.code,
-            decision: decision.map(|decision| Decision {
+            decision: decision.map(|decision| EventDecision {
                 effect: if decision.is_allow { "allow" } else { "deny" },
                 reason: long(&decision.reason),
             }),
-            who: Some(Who::of(noted)),
+            who: Some(EventPrincipal::of(noted)),
             what: what(noted),
             whence: Some(Whence {
                 peer: seen.peer,
@@ -279,9 +284,9 @@ impl<'a> Event<'a> {
             return line;
         }
         if let Some(what) = &mut self.what {
-            what.parameters = Parameters::default();
+            (what.parameters, what.source, what.upload) = (Parameters::default(), None, None);
         }
-        self.decision = self.decision.map(|decision| Decision { reason: name(""), ..decision });
+        self.decision = self.decision.map(|decision| EventDecision { reason: name(""), ..decision });
         self.line()
     }
 }
@@ -298,8 +303,8 @@ impl<'a> What<'a> {
     }
 }
 
-impl<'a> Who<'a> {
-    fn of(noted: &'a Noted) -> Self {
+impl<'a> EventPrincipal<'a> {
+    fn of(noted: &'a NotedFacts) -> Self {
         let Some(credential) = &noted.caller else {
             return Self { kind: "unknown", claimed_access_key: noted.claimed.as_deref().map(name), ..Self::default() };
         };
@@ -348,7 +353,7 @@ fn session(credential: &Credential) -> Option<Session<'_>> {
     })
 }
 
-fn what(noted: &Noted) -> Option<What<'_>> {
+fn what(noted: &NotedFacts) -> Option<What<'_>> {
     let subject = noted.subject.as_ref()?;
     let objects = noted.objects.iter().map(|NotedObject { key, version, result }| Object {
         bucket: None,

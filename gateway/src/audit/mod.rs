@@ -18,6 +18,7 @@ mod order;
 mod output;
 mod queue;
 mod record;
+mod request;
 mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -27,10 +28,11 @@ mod writer;
 
 pub use file::{AuditFile, AuditFileError};
 pub use notes::{CopiedFrom, Notes, Subject};
-pub use order::{Order, OrderRoom};
+pub use order::{AuditOrder, OrderRoom};
 pub use output::AuditOutput;
 pub use queue::Full;
-pub use record::{Ended, Record, Seen};
+pub use record::Record;
+pub use request::{ArrivedRequest, RequestEnd};
 pub use settings::{AuditSettings, OnFull};
 pub use webhook::AuditWebhook;
 pub use writer::AuditWriter;
@@ -72,7 +74,7 @@ impl Audit {
     }
 
     /// Begins the record of a request.
-    pub fn begin(&self, seen: impl FnOnce() -> Seen) -> Record {
+    pub fn begin(&self, seen: impl FnOnce() -> ArrivedRequest) -> Record {
         self.0.as_ref().map_or_else(Record::default, |auditing| Record::new(Arc::clone(auditing), seen()))
     }
 }

@@ -71,7 +71,7 @@ pub(super) struct NotedObject {
 
 /// All that is noted.
 #[derive(Default)]
-pub(super) struct Noted {
+pub(super) struct NotedFacts {
     pub(super) subject: Option<Subject>,
     pub(super) caller: Option<Arc<Credential>>,
     /// The credential could not be verified.
@@ -90,7 +90,7 @@ pub(super) struct Noted {
 
 /// Where a request's stages and its operation note what its event is to say. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Notes(pub(super) Option<Arc<Mutex<Noted>>>);
+pub struct Notes(pub(super) Option<Arc<Mutex<NotedFacts>>>);
 
 impl Notes {
     /// Something was decided about the request, on `resource` if the face knows it by an ARN. Of several decisions a denial

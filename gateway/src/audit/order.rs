@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use super::Audit;
-use super::event::{Event, Http, What, Whence, Who};
+use super::event::{Event, EventPrincipal, Http, What, Whence};
 use super::queue::{Full, Room};
 use super::settings::OnFull;
 use super::text::Bounded;
@@ -15,7 +15,7 @@ const TEXT_BYTES_MAX: usize = 512;
 
 /// An order that was given, or refused.
 #[derive(Clone, Copy, Debug)]
-pub struct Order<'a> {
+pub struct AuditOrder<'a> {
     /// What was ordered, by the name of the endpoint; `None`: there is none.
     pub operation: Option<&'a str>,
     /// With what the order was given.
@@ -54,7 +54,7 @@ impl Audit {
     }
 
     /// An order ended; `room` is that which it took before.
-    pub fn order(&self, room: Option<OrderRoom>, order: &Order<'_>) {
+    pub fn order(&self, room: Option<OrderRoom>, order: &AuditOrder<'_>) {
         let Some(auditing) = &self.0 else { return };
         let bounded = |text| Bounded::new(text, TEXT_BYTES_MAX);
         let id = hex::encode_upper(auditing.env.random_bytes::<8>());
@@ -77,7 +77,11 @@ impl Audit {
             }),
             status: order.status,
             code: order.code,
-            who: Some(Who { kind: "operator", credential: Some(order.credential), ..Who::default() }),
+            who: Some(EventPrincipal {
+                kind: "operator",
+                credential: Some(order.credential),
+                ..EventPrincipal::default()
+            }),
             what: Some(What::of_order(bounded(order.path), order.named)),
             whence: Some(Whence { peer: order.peer, client: Some(order.peer.ip()), is_secure: None, user_agent: None }),
             http: Some(Http { method: bounded(order.method), path: None }),

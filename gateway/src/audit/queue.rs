@@ -29,7 +29,7 @@ pub struct Full;
 pub(super) struct Room(OwnedSemaphorePermit);
 
 /// A line on its way.
-pub(super) struct Line {
+pub(super) struct AuditLine {
     /// With its line feed.
     pub(super) text: Vec<u8>,
     _room: OwnedSemaphorePermit,
@@ -40,13 +40,13 @@ pub(super) struct Queue {
     free: Arc<Semaphore>,
     bytes_max: usize,
     wait: Duration,
-    lines: UnboundedSender<Line>,
+    lines: UnboundedSender<AuditLine>,
     figures: Arc<Figures>,
 }
 
 /// Where the writer takes lines.
 pub(super) struct Lines {
-    pub(super) lines: UnboundedReceiver<Line>,
+    pub(super) lines: UnboundedReceiver<AuditLine>,
     pub(super) figures: Arc<Figures>,
 }
 
@@ -105,7 +105,7 @@ impl Queue {
                 (line, room)
             }
         };
-        let sent = room.is_some_and(|room| self.lines.send(Line { text: line, _room: room }).is_ok());
+        let sent = room.is_some_and(|room| self.lines.send(AuditLine { text: line, _room: room }).is_ok());
         if !sent {
             self.figures.note_lost("full", 1);
         }

@@ -4,55 +4,17 @@
 //! event before it is carried out, or the audit's settings say that it goes on without.
 //! Must not know: faces, how lines are written.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::Auditing;
 use super::event::Event;
-use super::notes::{Noted, Notes, Subject};
+use super::notes::{NotedFacts, Notes, Subject};
 use super::queue::{Full, LINE_BYTES_MAX, Room};
+use super::request::{ArrivedRequest, RequestEnd};
 use super::settings::OnFull;
 use crate::identity::Credential;
-
-/// A request as it came.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    /// Its id, as its answer has it.
-    pub id: Box<str>,
-    /// When it came; microseconds since 1970.
-    pub received_us: u64,
-    /// The address that it came from.
-    pub peer: SocketAddr,
-    /// The client's address, as a trusted proxy names it; `None` if that proxy names none.
-    pub client: Option<IpAddr>,
-    /// Whether it came over TLS.
-    pub is_secure: bool,
-    /// The header of this name.
-    pub user_agent: Option<Box<str>>,
-    /// Its method.
-    pub method: Box<str>,
-    /// Its path as it was sent, without the query.
-    pub path: Box<str>,
-}
-
-/// How a request ended.
-#[derive(Clone, Copy, Debug)]
-pub struct Ended {
-    /// How long it took, its answer included. Microseconds.
-    pub took_us: u64,
-    /// The status of its answer; `None`: its client was gone before there was one.
-    pub status: Option<u16>,
-    /// The name of its error.
-    pub code: Option<&'static str>,
-    /// Its answer could not be sent whole.
-    pub broke_off: bool,
-    /// Bytes of its body, as framed.
-    pub received_bytes: u64,
-    /// Bytes of the answer's body.
-    pub sent_bytes: u64,
-}
 
 /// The record of a request. The default is that of a request without an audit.
 #[derive(Default)]
@@ -60,14 +22,14 @@ pub struct Record(Option<Box<Open>>);
 
 struct Open {
     auditing: Arc<Auditing>,
-    seen: Seen,
-    noted: Arc<Mutex<Noted>>,
+    seen: ArrivedRequest,
+    noted: Arc<Mutex<NotedFacts>>,
     room: Option<Room>,
 }
 
 impl Record {
-    pub(super) fn new(auditing: Arc<Auditing>, seen: Seen) -> Self {
-        let noted = Noted { is_wanted: auditing.settings.reads, ..Noted::default() };
+    pub(super) fn new(auditing: Arc<Auditing>, seen: ArrivedRequest) -> Self {
+        let noted = NotedFacts { is_wanted: auditing.settings.reads, ..NotedFacts::default() };
         Self(Some(Box::new(Open { auditing, seen, noted: Arc::new(Mutex::new(noted)), room: None })))
     }
 
@@ -125,7 +87,7 @@ impl Record {
     }
 
     /// The request ended.
-    pub fn end(&mut self, ended: Ended) {
+    pub fn end(&mut self, ended: RequestEnd) {
         let Some(open) = self.0.take() else { return };
         let Open { auditing, seen, noted, room } = *open;
         let noted = noted.lock();
@@ -147,7 +109,7 @@ impl Record {
     }
 }
 
-fn outcome(noted: &Noted, ended: &Ended) -> &'static str {
+fn outcome(noted: &NotedFacts, ended: &RequestEnd) -> &'static str {
     match ended.status {
         None => "abandoned",
         Some(401 | 403) => "denied",

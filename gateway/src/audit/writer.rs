@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::event::lost_line;
 use super::output::{AuditOutput, Sink};
-use super::queue::{Line, Lines};
+use super::queue::{AuditLine, Lines};
 
 /// How long the first line waits for others.
 const GATHERING: Duration = Duration::from_millis(50);
@@ -69,7 +69,7 @@ impl Writing {
             if unsaid > 0 {
                 text.extend_from_slice(&lost_line(self.clock.wall_us(), unsaid));
             }
-            batch.iter().for_each(|line: &Line| text.extend_from_slice(&line.text));
+            batch.iter().for_each(|line: &AuditLine| text.extend_from_slice(&line.text));
             if self.write(text.freeze()).await {
                 self.lines.figures.note_written(events);
             } else {
@@ -83,7 +83,7 @@ impl Writing {
     }
 
     /// Waits for lines, and a little for those that come soon after. `false`: there are none any more.
-    async fn gather(&mut self, batch: &mut Vec<Line>) -> bool {
+    async fn gather(&mut self, batch: &mut Vec<AuditLine>) -> bool {
         let Self { lines: Lines { lines, .. }, closed, .. } = self;
         let first = tokio::select! {
             biased;

@@ -18,7 +18,7 @@ use http::{Method, StatusCode};
 use super::request::Origin;
 use super::request_id::RequestId;
 use super::response::StreamError;
-use crate::audit::{Audit, Ended as AuditEnd, Record, Seen};
+use crate::audit::{ArrivedRequest, Audit, Record, RequestEnd};
 use crate::identity::Credential;
 use crate::metrics::{Ended, Metrics};
 
@@ -201,7 +201,7 @@ impl Drop for Trace {
             stages: &mut self.stages.iter().map(|(stage, spent)| (stage.name(), *spent)),
         });
         self.log();
-        self.record.end(AuditEnd {
+        self.record.end(RequestEnd {
             took_us: self.took_us(),
             status: self.status.map(|status| status.as_u16()),
             code: self.code,
@@ -213,9 +213,9 @@ impl Drop for Trace {
 }
 
 /// A request as the audit sees it come.
-fn seen(head: &Parts, id: RequestId, peer: SocketAddr, origin: Origin, received_us: u64) -> Seen {
+fn seen(head: &Parts, id: RequestId, peer: SocketAddr, origin: Origin, received_us: u64) -> ArrivedRequest {
     let user_agent = head.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into());
-    Seen {
+    ArrivedRequest {
         id: id.to_string().into(),
         received_us,
         peer,

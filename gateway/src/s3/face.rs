@@ -22,7 +22,9 @@ use crate::front::face::Verified;
 use crate::front::pipeline::Authenticated;
 use crate::front::resources::BucketRole;
 use crate::front::trace::Trace;
-use crate::front::{BodyUse, Face, Gateway, GuardedBucket, Need, NeededOn, RequestHead, RequestId, Response};
+use crate::front::{
+    BodyUse, Face, FaceOperation, Gateway, GuardedBucket, Need, NeededOn, RequestHead, RequestId, Response,
+};
 
 /// S3's first region, which has no name in `LocationConstraint`.
 pub const FIRST_REGION: &str = "us-east-1";
@@ -148,7 +150,13 @@ impl Face for S3 {
     }
 
     fn subject(request: &Request, operation: Option<Operation>) -> Subject {
-        subject::of(request, operation)
+        let served = operation.map(Operation::served);
+        Subject {
+            operation: served.map(|served| served.entry.name),
+            action: served.map(|served| served.action),
+            changes: operation.is_some_and(FaceOperation::changes),
+            ..subject::of(request, served.is_some_and(|served| served.source_action.is_some()))
+        }
     }
 
     fn claimed_key(request: &Request) -> Option<Box<str>> {

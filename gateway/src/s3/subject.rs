@@ -3,27 +3,21 @@
 //! Must not know: what becomes of the request.
 
 use super::address::Request;
-use super::operation::Operation;
 use super::wire::copy_source::CopySource;
 use super::wire::values::header_text;
 use crate::audit::{CopiedFrom, Subject};
-use crate::front::FaceOperation as _;
 
-/// What a request is about.
-pub(super) fn of(request: &Request, operation: Option<Operation>) -> Subject {
+/// What a request is about, but for its operation.
+pub(super) fn of(request: &Request, copies: bool) -> Subject {
     let parameter = |name: &str| request.query.get(name).map(Into::into);
-    let copies = operation.is_some_and(|operation| operation.served().source_action.is_some());
     Subject {
         face: "s3",
-        operation: operation.map(|operation| operation.name()),
-        action: operation.map(|operation| operation.served().action),
-        changes: operation.is_some_and(|operation| operation.changes()),
         bucket: request.bucket.as_ref().map(|bucket| bucket.as_str().into()),
         key: request.key.as_ref().map(|key| key.as_str().into()),
         version: parameter("versionId"),
         upload: parameter("uploadId"),
         source: if copies { source(request) } else { None },
-        parameters: Vec::new(),
+        ..Subject::default()
     }
 }
 

@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::audit::event::{Event, lost_line};
-use crate::audit::notes::{Noted, NotedDecision, NotedObject, Subject};
+use crate::audit::notes::{NotedDecision, NotedFacts, NotedObject, Subject};
 use crate::audit::queue::LINE_BYTES_MAX;
-use crate::audit::record::{Ended, Seen};
+use crate::audit::request::{ArrivedRequest, RequestEnd};
 
-fn seen(user_agent: &str, path: &str) -> Seen {
-    Seen {
+fn seen(user_agent: &str, path: &str) -> ArrivedRequest {
+    ArrivedRequest {
         id: "0123456789ABCDEF".into(),
         received_us: 1_800_000_000_000_042,
         peer: SocketAddr::from(([192, 0, 2, 1], 7)),
@@ -23,8 +23,8 @@ fn seen(user_agent: &str, path: &str) -> Seen {
     }
 }
 
-const ENDED: Ended =
-    Ended { took_us: 7, status: Some(200), code: None, broke_off: false, received_bytes: 3, sent_bytes: 0 };
+const ENDED: RequestEnd =
+    RequestEnd { took_us: 7, status: Some(200), code: None, broke_off: false, received_bytes: 3, sent_bytes: 0 };
 
 fn check(line: &[u8]) -> Value {
     assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1, "{}", String::from_utf8_lossy(line));
@@ -37,8 +37,8 @@ fn check(line: &[u8]) -> Value {
 proptest! {
     #[test]
     fn a_line_is_one_object_that_says_what_was_sent(
-        key in any::<Vec<u8>>(),
-        agent in any::<Vec<u8>>(),
+        key in proptest::collection::vec(any::<u8>(), 0..80),
+        agent in proptest::collection::vec(any::<u8>(), 0..80),
         claimed in ".{0,40}",
         reason in ".{0,40}",
         objects in proptest::collection::vec((".{0,20}", proptest::option::of(".{0,20}")), 0..4),
@@ -59,12 +59,12 @@ proptest! {
             version: version.as_deref().map(Into::into),
             result: Some("OK"),
         };
-        let noted = Noted {
+        let noted = NotedFacts {
             subject: Some(subject),
             claimed: Some(claimed.as_str().into()),
             decision: Some(NotedDecision { action: "toy:Keep".into(), is_allow: true, reason: reason.as_str().into() }),
             objects: objects.iter().map(named).collect(),
-            ..Noted::default()
+            ..NotedFacts::default()
         };
         let seen = seen(&agent, "/b/k");
         let event = check(&Event::of_request(&seen, &noted, &ENDED, "done").line());
@@ -95,13 +95,13 @@ fn the_longest_line_has_a_bound_and_keeps_its_key() {
         parameters: (0..20).map(|_| ("Name", long.as_str().into())).collect(),
         ..Subject::default()
     };
-    let noted = Noted {
+    let noted = NotedFacts {
         subject: Some(subject),
         claimed: text(),
         decision: Some(NotedDecision { action: "a".into(), is_allow: false, reason: long.as_str().into() }),
         objects: vec![NotedObject { key: long.as_str().into(), version: text(), result: None }; 3],
         objects_omitted: 2,
-        ..Noted::default()
+        ..NotedFacts::default()
     };
     let seen = seen(&long, &long);
     let line = Event::of_request(&seen, &noted, &ENDED, "done").short_line();

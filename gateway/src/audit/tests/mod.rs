@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use super::{Audit, AuditFile, AuditOutput, AuditSettings, AuditWriter, Order};
+use super::{Audit, AuditFile, AuditOrder, AuditOutput, AuditSettings, AuditWriter};
 
 /// An audit that writes to a file.
 pub(crate) struct Audited {
@@ -80,7 +80,7 @@ fn order(audit: &Audit, number: usize) {
     let path = format!("/admin/{number}");
     audit.order(
         None,
-        &Order {
+        &AuditOrder {
             operation: Some("DeleteUser"),
             credential: "the admin token",
             peer: "192.0.2.1:7".parse().unwrap(),
