@@ -6,6 +6,7 @@
 //! requests are bounded; each refusal is JSON with a code that programs read and words for a person.
 //! Must not know: the gateway, storage nodes, messages between processes, S3.
 
+pub mod audit;
 pub mod client;
 pub mod control;
 pub mod endpoints;

@@ -5,6 +5,7 @@
 //! Must not know: disks, consensus.
 
 pub mod access;
+pub mod audit;
 pub mod aws;
 pub mod engine;
 pub mod front;

@@ -23,6 +23,8 @@ pub struct Route {
     /// What opens it. Where nothing is routed: what opens the endpoints of this path, or the part of the API that the
     /// path lies in.
     pub access: Access,
+    /// The endpoint's name; `None`: nothing is routed.
+    pub name: Option<&'static str>,
     /// The call.
     pub call: Result<Call, Unrouted>,
 }
@@ -34,7 +36,8 @@ pub fn route(method: &Method, path: &str) -> Route {
     for row in ENDPOINTS {
         let Some(parameters) = row.parameters_of(path) else { continue };
         if row.method == *method {
-            return Route { access: row.access, call: (row.call)(parameters).ok_or(Unrouted::NotFound) };
+            let call = (row.call)(parameters).ok_or(Unrouted::NotFound);
+            return Route { access: row.access, name: Some(row.name), call };
         }
         if access == Access::Open {
             access = row.access;
@@ -42,7 +45,7 @@ pub fn route(method: &Method, path: &str) -> Route {
         allowed.push(row.method.clone());
     }
     let unrouted = if allowed.is_empty() { Unrouted::NotFound } else { Unrouted::MethodNotAllowed(allowed) };
-    Route { access, call: Err(unrouted) }
+    Route { access, name: None, call: Err(unrouted) }
 }
 
 /// The path of a request for a call.

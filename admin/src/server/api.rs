@@ -16,8 +16,9 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::AdminTokens;
-use super::body::{json, read, text};
+use super::body::{json, named, read, take, text};
 use super::tokens::Opened;
+use crate::audit::{OrderAudit, OrderRecord, TakeOrder};
 use crate::control::{Actor, ClusterControl, IdentityControl};
 use crate::endpoints::{self as at, Access, Call, Endpoint, Route, Unrouted, route};
 use crate::types::{ApiError, ErrorCode};
@@ -30,6 +31,50 @@ pub struct AdminApi {
     pub cluster: Arc<dyn ClusterControl>,
     /// Accounts, users and keys.
     pub identities: Arc<dyn IdentityControl>,
+    /// Where is told of orders.
+    pub audit: Arc<dyn OrderAudit>,
+}
+
+/// An order on its way: it is told of when this is dropped, so that one is whose operator is gone, too.
+struct Order<'a> {
+    audit: &'a dyn OrderAudit,
+    /// Once it was admitted.
+    take: Option<TakeOrder>,
+    record: OrderRecord,
+}
+
+impl Order<'_> {
+    /// It, or the request that might have been one, was refused.
+    fn refused(&mut self, is_order: bool, error: &ApiError) {
+        (self.record.status, self.record.code) = (Some(error.code.status()), Some(error.code));
+        // Of wrong tokens that come too fast each is counted and none is told of. Nor is what could not have been an order.
+        let is_denied = matches!(error.code, ErrorCode::Unauthenticated | ErrorCode::Forbidden);
+        if self.take.is_none() && (is_denied || is_order && error.code != ErrorCode::TooManyRequests) {
+            self.audit.refused(self.record.clone());
+        }
+    }
+}
+
+impl Drop for Order<'_> {
+    fn drop(&mut self) {
+        if let Some(take) = self.take.take() {
+            take(self.record.clone());
+        }
+    }
+}
+
+/// What is known of a request before its token is looked at.
+fn record(operation: Option<&'static str>, method: &Method, path: &str, peer: SocketAddr) -> OrderRecord {
+    OrderRecord {
+        operation,
+        credential: "nobody",
+        peer,
+        method: method.clone(),
+        path: path.to_owned(),
+        named: Vec::new(),
+        status: None,
+        code: None,
+    }
 }
 
 /// What a request gets.
@@ -40,31 +85,36 @@ impl AdminApi {
     pub(super) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         let (method, path) = (&head.method, head.uri.path());
-        let refused = |error: &ApiError| refusal(method, path, peer, error);
-        let Route { access, call } = route(method, path);
+        let Route { access, name, call } = route(method, path);
+        let is_order = access == Access::Orders;
+        let mut order = Order { audit: &*self.audit, take: None, record: record(name, method, path, peer) };
+        let refused = |error: ApiError, order: &mut Order<'_>| {
+            order.refused(is_order, &error);
+            refusal(method, path, peer, &error)
+        };
         let opened = match (access != Access::Open).then(|| self.tokens.open(&head.headers)).transpose() {
             Ok(opened) => opened,
-            Err(error) => return refused(&error),
+            Err(error) => return refused(error, &mut order),
         };
+        order.record.credential = opened.as_ref().map_or("nobody", |(opened, _)| opened.credential());
         match call {
             Ok(call) => {
-                let is_order = access == Access::Orders;
                 if is_order && !matches!(opened, Some((Opened::Orders, _))) {
-                    return refused(&ApiError::new(ErrorCode::Forbidden, "this token reads, and gives no orders"));
+                    let error = ApiError::new(ErrorCode::Forbidden, "this token reads, and gives no orders");
+                    return refused(error, &mut order);
                 }
-                let credential = opened.as_ref().map_or("nobody", |(opened, _)| opened.credential());
                 let bearer = opened.map(|(_, bearer)| bearer).unwrap_or_default();
-                let actor = Actor { credential, peer, bearer };
-                if is_order {
-                    tracing::info!(%actor, %method, path, "an order through the admin API");
+                let actor = Actor { credential: order.record.credential, peer, bearer };
+                match self.carry_out_told(call, body, &actor, is_order.then_some(&mut order)).await {
+                    Ok(answer) => answer,
+                    Err(error) => refused(error, &mut order),
                 }
-                self.carry_out(call, body, &actor).await.unwrap_or_else(|error| refused(&error))
             }
-            Err(Unrouted::NotFound) => refused(&ApiError::new(ErrorCode::NotFound, "there is nothing here")),
+            Err(Unrouted::NotFound) => refused(ApiError::new(ErrorCode::NotFound, "there is nothing here"), &mut order),
             Err(Unrouted::MethodNotAllowed(allowed)) => {
                 let allowed = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-                let message = format!("this path takes {allowed}");
-                let mut response = refused(&ApiError::new(ErrorCode::MethodNotAllowed, message));
+                let error = ApiError::new(ErrorCode::MethodNotAllowed, format!("this path takes {allowed}"));
+                let mut response = refused(error, &mut order);
                 if let Ok(allowed) = HeaderValue::from_str(&allowed) {
                     response.headers_mut().insert(ALLOW, allowed);
                 }
@@ -73,8 +123,32 @@ impl AdminApi {
         }
     }
 
+    /// Carries out a call; if it is an order, once it was admitted.
+    async fn carry_out_told(
+        &self,
+        call: Call,
+        body: Incoming,
+        actor: &Actor,
+        mut order: Option<&mut Order<'_>>,
+    ) -> Answer {
+        if let Some(order) = &mut order {
+            let OrderRecord { method, path, .. } = &order.record;
+            tracing::info!(%actor, %method, path, "an order through the admin API");
+            order.take = Some(self.audit.admit().await?);
+        }
+        let body = take(body).await?;
+        if let Some(order) = &mut order {
+            order.record.named = named(&body);
+        }
+        let answer = self.carry_out(call, &body, actor).await?;
+        if let Some(order) = order {
+            order.record.status = Some(answer.status());
+        }
+        Ok(answer)
+    }
+
     /// Carries out a call.
-    async fn carry_out(&self, call: Call, body: Incoming, actor: &Actor) -> Answer {
+    async fn carry_out(&self, call: Call, body: &Bytes, actor: &Actor) -> Answer {
         let cluster = &self.cluster;
         match call {
             Call::GetHealth(_) => {
@@ -93,25 +167,25 @@ impl AdminApi {
                 answer::<at::RevokeToken>(&())
             }
             Call::ExpelNode(at::ExpelNode { node }) => {
-                answer::<at::ExpelNode>(&cluster.expel_node(actor, node, read(body).await?).await?)
+                answer::<at::ExpelNode>(&cluster.expel_node(actor, node, read(body)?).await?)
             }
-            Call::CreateToken(_) => answer::<at::CreateToken>(&cluster.create_token(actor, read(body).await?).await?),
+            Call::CreateToken(_) => answer::<at::CreateToken>(&cluster.create_token(actor, read(body)?).await?),
             Call::RotateSecret(at::RotateSecret { secret }) => {
-                answer::<at::RotateSecret>(&cluster.rotate_secret(actor, secret, read(body).await?).await?)
+                answer::<at::RotateSecret>(&cluster.rotate_secret(actor, secret, read(body)?).await?)
             }
             Call::ListStoragePolicies(_) => answer::<at::ListStoragePolicies>(&cluster.storage_policies().await),
             Call::CreateStoragePolicy(_) => {
-                answer::<at::CreateStoragePolicy>(&cluster.create_storage_policy(actor, read(body).await?).await?)
+                answer::<at::CreateStoragePolicy>(&cluster.create_storage_policy(actor, read(body)?).await?)
             }
             Call::SetDefaultStoragePolicy(at::SetDefaultStoragePolicy { name }) => {
                 answer::<at::SetDefaultStoragePolicy>(&cluster.set_default_storage_policy(actor, name).await?)
             }
             Call::ReplaceDrive(at::ReplaceDrive { drive }) => {
-                answer::<at::ReplaceDrive>(&cluster.replace_drive(actor, drive, read(body).await?).await?)
+                answer::<at::ReplaceDrive>(&cluster.replace_drive(actor, drive, read(body)?).await?)
             }
             Call::StartRepair(_) => answer::<at::StartRepair>(&cluster.start_repair(actor).await?),
             Call::ListUnrepaired(_) => {
-                answer::<at::ListUnrepaired>(&cluster.list_unrepaired(actor, read(body).await?).await?)
+                answer::<at::ListUnrepaired>(&cluster.list_unrepaired(actor, read(body)?).await?)
             }
             Call::StartScrub(_) => answer::<at::StartScrub>(&cluster.start_scrub(actor).await?),
             Call::ConfirmClock(_) => answer::<at::ConfirmClock>(&cluster.confirm_clock(actor).await?),
@@ -120,19 +194,19 @@ impl AdminApi {
     }
 
     /// Carries out a call about accounts and what is in them.
-    async fn carry_out_of_identities(&self, call: Call, body: Incoming, actor: &Actor) -> Answer {
+    async fn carry_out_of_identities(&self, call: Call, body: &Bytes, actor: &Actor) -> Answer {
         let identities = &self.identities;
         match call {
             Call::ListAccounts(_) => answer::<at::ListAccounts>(&identities.accounts().await?),
             Call::CreateAccount(_) => {
-                answer::<at::CreateAccount>(&identities.create_account(actor, read(body).await?).await?)
+                answer::<at::CreateAccount>(&identities.create_account(actor, read(body)?).await?)
             }
             Call::GetAccount(at::GetAccount { name }) => answer::<at::GetAccount>(&identities.account(name).await?),
             Call::DeleteAccount(at::DeleteAccount { name }) => {
                 answer::<at::DeleteAccount>(&identities.delete_account(actor, name).await?)
             }
             Call::CreateUser(at::CreateUser { account }) => {
-                answer::<at::CreateUser>(&identities.create_user(actor, account, read(body).await?).await?)
+                answer::<at::CreateUser>(&identities.create_user(actor, account, read(body)?).await?)
             }
             Call::GetUser(at::GetUser { account, user }) => {
                 answer::<at::GetUser>(&identities.user(account, user).await?)
@@ -141,7 +215,7 @@ impl AdminApi {
                 answer::<at::DeleteUser>(&identities.delete_user(actor, account, user).await?)
             }
             Call::CreateGroup(at::CreateGroup { account }) => {
-                answer::<at::CreateGroup>(&identities.create_group(actor, account, read(body).await?).await?)
+                answer::<at::CreateGroup>(&identities.create_group(actor, account, read(body)?).await?)
             }
             Call::GetGroup(at::GetGroup { account, group }) => {
                 answer::<at::GetGroup>(&identities.group(account, group).await?)
@@ -156,7 +230,7 @@ impl AdminApi {
                 answer::<at::RemoveGroupMember>(&identities.set_member(actor, account, group, user, false).await?)
             }
             Call::CreateRole(at::CreateRole { account }) => {
-                answer::<at::CreateRole>(&identities.create_role(actor, account, read(body).await?).await?)
+                answer::<at::CreateRole>(&identities.create_role(actor, account, read(body)?).await?)
             }
             Call::GetRole(at::GetRole { account, role }) => {
                 answer::<at::GetRole>(&identities.role(account, role).await?)
@@ -169,17 +243,17 @@ impl AdminApi {
     }
 
     /// Carries out a call about access keys or policies.
-    async fn carry_out_of_keys(&self, call: Call, body: Incoming, actor: &Actor) -> Answer {
+    async fn carry_out_of_keys(&self, call: Call, body: &Bytes, actor: &Actor) -> Answer {
         let identities = &self.identities;
         match call {
             Call::CreateKey(at::CreateKey { account }) => {
-                answer::<at::CreateKey>(&identities.create_key(actor, account, read(body).await?).await?)
+                answer::<at::CreateKey>(&identities.create_key(actor, account, read(body)?).await?)
             }
             Call::ChangeKey(at::ChangeKey { account, key }) => {
-                answer::<at::ChangeKey>(&identities.change_key(actor, account, key, read(body).await?).await?)
+                answer::<at::ChangeKey>(&identities.change_key(actor, account, key, read(body)?).await?)
             }
             Call::RotateKey(at::RotateKey { account, key }) => {
-                answer::<at::RotateKey>(&identities.rotate_key(actor, account, key, read(body).await?).await?)
+                answer::<at::RotateKey>(&identities.rotate_key(actor, account, key, read(body)?).await?)
             }
             Call::DeleteKey(at::DeleteKey { account, key }) => {
                 answer::<at::DeleteKey>(&identities.delete_key(actor, account, key).await?)
@@ -188,7 +262,7 @@ impl AdminApi {
                 answer::<at::ListPolicies>(&identities.policies(account).await?)
             }
             Call::CreatePolicy(at::CreatePolicy { account }) => {
-                answer::<at::CreatePolicy>(&identities.create_policy(actor, account, read(body).await?).await?)
+                answer::<at::CreatePolicy>(&identities.create_policy(actor, account, read(body)?).await?)
             }
             Call::GetPolicy(at::GetPolicy { account, policy }) => {
                 answer::<at::GetPolicy>(&identities.policy(account, policy).await?)
@@ -197,11 +271,11 @@ impl AdminApi {
                 answer::<at::DeletePolicy>(&identities.delete_policy(actor, account, policy).await?)
             }
             Call::AttachPolicy(at::AttachPolicy { account, policy }) => {
-                let holder = read(body).await?;
+                let holder = read(body)?;
                 answer::<at::AttachPolicy>(&identities.set_attached(actor, account, policy, holder, true).await?)
             }
             Call::DetachPolicy(at::DetachPolicy { account, policy }) => {
-                let holder = read(body).await?;
+                let holder = read(body)?;
                 answer::<at::DetachPolicy>(&identities.set_attached(actor, account, policy, holder, false).await?)
             }
             call => self.carry_out_changes(call, body, actor).await,
@@ -211,11 +285,11 @@ impl AdminApi {
 
 impl AdminApi {
     /// Carries out a call that changes what an account has.
-    async fn carry_out_changes(&self, call: Call, body: Incoming, actor: &Actor) -> Answer {
+    async fn carry_out_changes(&self, call: Call, body: &Bytes, actor: &Actor) -> Answer {
         let identities = &self.identities;
         match call {
             Call::CreatePolicyVersion(at::CreatePolicyVersion { account, policy }) => {
-                let made = identities.create_policy_version(actor, account, policy, read(body).await?).await?;
+                let made = identities.create_policy_version(actor, account, policy, read(body)?).await?;
                 answer::<at::CreatePolicyVersion>(&made)
             }
             Call::GetPolicyVersion(at::GetPolicyVersion { account, policy, version }) => {
@@ -230,16 +304,16 @@ impl AdminApi {
                 answer::<at::DeletePolicyVersion>(&())
             }
             Call::SetBoundary(at::SetBoundary { account }) => {
-                answer::<at::SetBoundary>(&identities.set_boundary(actor, account, read(body).await?).await?)
+                answer::<at::SetBoundary>(&identities.set_boundary(actor, account, read(body)?).await?)
             }
             Call::SetInlinePolicy(at::SetInlinePolicy { account }) => {
-                answer::<at::SetInlinePolicy>(&identities.set_inline_policy(actor, account, read(body).await?).await?)
+                answer::<at::SetInlinePolicy>(&identities.set_inline_policy(actor, account, read(body)?).await?)
             }
             Call::ChangeTags(at::ChangeTags { account }) => {
-                answer::<at::ChangeTags>(&identities.change_tags(actor, account, read(body).await?).await?)
+                answer::<at::ChangeTags>(&identities.change_tags(actor, account, read(body)?).await?)
             }
             Call::ChangeRole(at::ChangeRole { account, role }) => {
-                answer::<at::ChangeRole>(&identities.change_role(actor, account, role, read(body).await?).await?)
+                answer::<at::ChangeRole>(&identities.change_role(actor, account, role, read(body)?).await?)
             }
             _ => Err(ApiError::new(ErrorCode::Internal, "no part of the server answers this endpoint")),
         }

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::fake::Fake;
+use crate::audit::NoAudit;
 use crate::client::{AdminClient, ClientError};
 use crate::endpoints as at;
 use crate::server::{AdminApi, AdminTokens, TokenDigests, reading_token, serve};
@@ -53,7 +54,8 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let tokens = Arc::new(AdminTokens::new(Some(TokenDigests::of("token"))));
-        let api = AdminApi { tokens, cluster: Arc::new(fake.clone()), identities: Arc::new(fake) };
+        let api =
+            AdminApi { tokens, cluster: Arc::new(fake.clone()), identities: Arc::new(fake), audit: Arc::new(NoAudit) };
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(serve(listener, Arc::new(api), None, stopped));
         Self { address, _stop: stop }

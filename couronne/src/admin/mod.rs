@@ -14,6 +14,7 @@ mod identities;
 mod map;
 pub(crate) mod messages;
 mod metrics;
+mod order_audit;
 mod process_status;
 mod render;
 mod rotation;
@@ -33,6 +34,7 @@ pub(crate) use cluster_status::{ClusterStatusSource, LastHeard};
 pub(crate) use forwarder::AdminForwarder;
 use health::Health;
 use identities::AdminIdentityControl;
+use order_audit::OrderEvents;
 pub(crate) use process_status::StatusSource;
 
 /// The API of a process, opened by these tokens.
@@ -42,9 +44,11 @@ pub(crate) fn api(
     status: Arc<ClusterStatusSource>,
     forwarder: AdminForwarder,
 ) -> Arc<AdminApi> {
+    let orders = OrderEvents { audit: gateway.audit.clone(), clock: Arc::clone(&gateway.env.clock) };
     let (identity, metrics) = (gateway.identity.clone(), Arc::clone(&gateway.metrics));
     Arc::new(AdminApi {
         tokens,
+        audit: Arc::new(orders),
         identities: Arc::new(AdminIdentityControl(identity.clone())),
         cluster: Arc::new(AdminClusterControl { identity, health: Health::default(), metrics, status, forwarder }),
     })

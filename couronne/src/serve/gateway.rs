@@ -5,7 +5,6 @@
 //! Promises: killed at any moment it leaves nothing to clean up.
 //! Must not know: drives.
 
-use std::future::ready;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::descriptors::Descriptors;
 use super::renewal::{Renewal, tls_of};
 use super::traffic::Traffic;
-use super::{ServeError, end, listen, parts, signals};
+use super::{ServeError, audit, end, listen, parts, signals};
 use crate::admin::{self, AdminForwarder, ClusterStatusSource, LastHeard, StatusSource};
 use crate::folder::DataFolder;
 use crate::folder::secrets::SharedSecrets;
@@ -95,7 +94,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
         map: map.clone(),
         env: env.clone(),
     };
-    let gateway = parts::gateway(components, &secrets, &settings)?;
+    let (gateway, audit_writer) = parts::gateway(components, &secrets, &settings)?;
     traffic.register(gateway.metrics.registry())?;
     let digests = secrets.token_digests().ok_or(ServeError::Cluster("admin token"))?;
     let status = Arc::new(ClusterStatusSource {
@@ -123,7 +122,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     tracing::info!("stopping");
     following.abort();
     stop.send_replace(true);
-    end([admin_task], ready(()), &cluster.folder).await;
+    end([admin_task], audit::close(audit_writer), &cluster.folder).await;
     Ok(())
 }
 

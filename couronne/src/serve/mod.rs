@@ -7,6 +7,7 @@
 //! Promises: nothing is served before the node has recovered.
 //! Must not know: what is served.
 
+mod audit;
 mod descriptors;
 mod gateway;
 mod kept_map;
@@ -28,6 +29,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use couronne_gateway::audit::{AuditFileError, AuditWriter};
 use couronne_gateway::engine::Components;
 use couronne_gateway::front::Gateway;
 use couronne_gateway::front::server::{self, TlsError};
@@ -107,6 +109,17 @@ pub(crate) enum ServeError {
     /// The certificate authorities by which servers elsewhere are judged cannot be used.
     #[error("{0} (outbound.certificate_authorities)")]
     Authorities(#[from] RootsError),
+    /// The audit's file cannot be written.
+    #[error("the audit: {0} (audit.path)")]
+    AuditFile(#[from] AuditFileError),
+    /// The audit's webhook cannot be asked as it should.
+    #[error("reading {path}: {why} (audit.authorization_file)")]
+    AuditAuthorization {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// The settings make no sense.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -184,7 +197,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let (tls, admin_tls) = (parts::tls(&settings.s3)?, parts::admin_tls(&settings.admin)?);
     let data = Lone::start(folder, &settings, &env).await?;
     let node = Arc::clone(&data.node);
-    let gateway = gateway_of(&node, &data.secrets.shared(), &settings, &env)?;
+    let (gateway, audit_writer) = gateway_of(&node, &data.secrets.shared(), &settings, &env)?;
     secrets::end_reset(&data.folder, &gateway.identity).await?;
     let operators =
         Operators::new(&node, &data.folder, data.drives.clone(), StatusSource::new(Arc::clone(&node), env, s3));
@@ -208,18 +221,19 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     if let Err(error) = admin_task.await {
         tracing::warn!(%error, "the admin listener ended badly");
     }
+    audit::close(audit_writer).await;
     data.folder.withdraw();
     tracing::info!("stopped");
     Ok(())
 }
 
-/// The gateway over the node of this process, and through it over its cluster.
+/// The gateway over the node of this process, and through it over its cluster; what writes its audit.
 fn gateway_of(
     node: &Arc<LocalNode>,
     secrets: &SharedSecrets,
     settings: &Settings,
     env: &Env,
-) -> Result<Arc<Gateway<S3>>, ServeError> {
+) -> Result<(Arc<Gateway<S3>>, Option<AuditWriter>), ServeError> {
     let routes = Arc::clone(node.routes());
     let components = Components { shards: routes.clone(), ranges: routes, map: node.clone(), env: env.clone() };
     parts::gateway(components, secrets, settings)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_client::Settings as ClientSettings;
+use couronne_gateway::audit::AuditWriter;
 use couronne_gateway::engine::{Components, Engine, Settings as EngineSettings};
 use couronne_gateway::front::server::{self, ServerSettings};
 use couronne_gateway::front::{ByHead, FrontSettings, Gateway};
@@ -21,8 +22,8 @@ use couronne_storage_node::consensus::ConsensusSettings;
 use couronne_storage_node::duties::DutySettings;
 use couronne_storage_node::node::{ClusterKeys, DriveNotes, KeepClusterKeys, NodeSettings, ReadPolicy};
 
-use super::ServeError;
 use super::descriptors::Descriptors;
+use super::{ServeError, audit};
 use crate::folder::DataFolder;
 use crate::folder::secrets::SharedSecrets;
 use crate::roots;
@@ -60,12 +61,12 @@ pub(super) fn node_settings(
     })
 }
 
-/// The gateway over drives and ranges, wherever they are.
+/// The gateway over drives and ranges, wherever they are, and what writes its audit, if there is one.
 pub(super) fn gateway(
     components: Components,
     secrets: &SharedSecrets,
     settings: &Settings,
-) -> Result<Arc<Gateway<S3>>, ServeError> {
+) -> Result<(Arc<Gateway<S3>>, Option<AuditWriter>), ServeError> {
     let env = components.env.clone();
     let limits = &settings.limits;
     let engine = Engine::new(
@@ -82,9 +83,11 @@ pub(super) fn gateway(
     let secrets = secrets.identities().ok_or(ServeError::Cluster("sealing secret"))?;
     let identity_settings =
         IdentitySettings { credential_cache_ms: limits.credential_cache_ms, ..IdentitySettings::default() };
-    let verifier = Verifier::new(Arc::new(outbound(&settings.outbound)?), Arc::clone(&env.clock));
+    let outbound = Arc::new(outbound(&settings.outbound)?);
+    let verifier = Verifier::new(outbound.clone(), Arc::clone(&env.clock));
     let identity = Identity::new(engine.clone(), secrets, identity_settings)?.with_verifier(Arc::new(verifier));
     let metrics = Arc::new(Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?);
+    let (audit, audit_writer) = audit::start(&settings.audit, outbound, &env, metrics.registry())?;
     let base_domains = settings.s3.base_domains.iter().map(|domain| domain.to_lowercase()).collect();
     let new_buckets = match settings.s3.new_buckets {
         NewBuckets::Closed => s3::NewBuckets::Closed,
@@ -99,7 +102,8 @@ pub(super) fn gateway(
         ..FrontSettings::default()
     };
     let documents = settings.documents();
-    Ok(Arc::new(Gateway { engine, identity, env, metrics, settings, documents, face }))
+    let gateway = Gateway { engine, identity, env, metrics, audit, settings, documents, face };
+    Ok((Arc::new(gateway), audit_writer))
 }
 
 /// The client for everything that leaves the cluster.
@@ -127,6 +131,7 @@ pub(super) fn faces(s3: Arc<Gateway<S3>>) -> ByHead<Gateway<Iam>, Arc<Gateway<S3
         identity: s3.identity.clone(),
         env: s3.env.clone(),
         metrics: s3.metrics.clone(),
+        audit: s3.audit.clone(),
         settings: s3.settings.clone(),
         documents: s3.documents.clone(),
         face: Iam,

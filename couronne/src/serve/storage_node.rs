@@ -17,13 +17,14 @@ use couronne_protocol::net::{self, NetSettings, NetTransport, Tls};
 use couronne_protocol::transport::{Message, Method, Peer, Rejection, Service};
 use couronne_ring::NodeId;
 use couronne_storage_node::node::{Connect, DriveNotes, LocalNode, Membership, NodeDrive, NodeService, NodeSettings};
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
 use super::descriptors::Descriptors;
 use super::operators::Operators;
 use super::renewal::{Renewal, tls_of};
 use super::traffic::Traffic;
-use super::{ServeError, end, gateway_of, kept_map, listen, parts, secrets, signals};
+use super::{ServeError, audit, end, gateway_of, kept_map, listen, parts, secrets, signals};
 use crate::admin::messages::GivenOrder;
 use crate::admin::{AdminActions, StatusSource};
 use crate::drives;
@@ -85,7 +86,7 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let secrets = secrets::of_cluster(&folder, &member, &node).await?;
     let keeping = tokio::spawn(kept_map::follow(Arc::clone(&folder), Arc::clone(node.shared_map())));
 
-    let gateway = gateway_of(&node, &secrets.shared(), &settings, &env)?;
+    let (gateway, audit_writer) = gateway_of(&node, &secrets.shared(), &settings, &env)?;
     secrets::end_reset(&folder, &gateway.identity).await?;
     traffic.register(gateway.metrics.registry())?;
     let api = operators.open(&folder, &secrets, &gateway)?;
@@ -100,7 +101,8 @@ pub(super) async fn serve(settings: Settings) -> Result<(), ServeError> {
     keeping.abort();
     node.leave().await;
     stop.send_replace(true);
-    end([peers_task, admin_task], node.shutdown(), &folder).await;
+    let flush = node.shutdown().then(|()| audit::close(audit_writer));
+    end([peers_task, admin_task], flush, &folder).await;
     Ok(())
 }
 

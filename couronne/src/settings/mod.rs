@@ -201,6 +201,34 @@ settings! {
         requests_max: usize = 64,
     }
 
+    /// The audit: one JSON object a line for each request that changes something or was denied, and for each order of an
+    /// operator (docs/audit.md).
+    audit: AuditConfig {
+        /// Where events go: `off`, `file` (to `path`), `stdout` or `webhook` (to `url`).
+        to: AuditTo = AuditTo::Off,
+        /// Whether requests that only read have events, too.
+        reads: bool = false,
+        /// The file. Each process needs one of its own. It is made with its owner's rights alone.
+        path: PathBuf = PathBuf::from("audit.log"),
+        /// At how many bytes the file rotates: to `PATH.1`, that one to `PATH.2`, and so on.
+        rotate_bytes: u64 = 256 << 20,
+        /// How many files are kept beside the one that is written; the oldest goes.
+        keep_files: u32 = 16,
+        /// URL of an HTTP server that takes events by `POST`, many lines at a time. It is reached as `[outbound]` allows.
+        url: Option<String> = None,
+        /// File with the value of the `Authorization` header for that server, as `Bearer TOKEN`.
+        authorization_file: Option<PathBuf> = None,
+        /// Memory of events that are not written yet, in bytes. At least 32 KiB.
+        queue_bytes_max: usize = 64 << 20,
+        /// What becomes of a request that changes something while that memory is full, after `wait_ms`: with `drop` it is
+        /// carried out and its event counted as lost, with `refuse` it is told to slow down (503) and nothing is done.
+        on_full: AuditOnFull = AuditOnFull::Drop,
+        /// How long such a request waits for room, in milliseconds.
+        wait_ms: u64 = 100,
+        /// How long the same events are offered to an output that does not take them, in seconds. Then they are lost.
+        keep_trying_s: u64 = 3_600,
+    }
+
     /// How metadata and deleted data are kept.
     storage: StorageSettings {
         /// In how many ranges the keyspace of metadata is cut. Fixed at the first start.
@@ -290,6 +318,14 @@ impl OutboundConfig {
     }
 }
 
+impl AuditConfig {
+    /// Where the webhook is, if that is a URL.
+    pub(crate) fn webhook(&self) -> Option<http::Uri> {
+        let url: http::Uri = self.url.as_ref()?.parse().ok()?;
+        (url.scheme().is_some() && url.authority().is_some()).then_some(url)
+    }
+}
+
 impl ClusterSettings {
     /// Where others reach a storage node.
     pub(crate) fn address(&self) -> String {
@@ -320,6 +356,30 @@ pub(crate) enum NewBuckets {
     Closed,
     /// As S3 made them before April 2023.
     Open,
+}
+
+/// Where the audit's events go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AuditTo {
+    /// Nowhere.
+    Off,
+    /// To a file that rotates.
+    File,
+    /// To standard output.
+    Stdout,
+    /// To an HTTP server.
+    Webhook,
+}
+
+/// What becomes of a request whose event finds no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AuditOnFull {
+    /// It is carried out, and its event lost.
+    Drop,
+    /// It is refused.
+    Refuse,
 }
 
 /// How a log line is written.
@@ -391,6 +451,12 @@ pub(crate) enum SettingsError {
     /// A part could be older than a day before its commit.
     #[error("a request takes less than a day (limits.request_time_max_s)")]
     LongRequests,
+    /// Events are to go to a webhook that is not named.
+    #[error("a webhook of the audit has a URL, as https://host/path (audit.url)")]
+    NoWebhook,
+    /// Each event would have a file of its own.
+    #[error("the audit's file rotates at 64 KiB at least (audit.rotate_bytes)")]
+    SmallAuditFile,
     /// There is no data folder.
     #[error("at least one data folder is needed (--data)")]
     NoData,
@@ -429,6 +495,12 @@ impl Settings {
         }
         if self.data.folders.is_empty() {
             return Err(SettingsError::NoData);
+        }
+        if self.audit.to == AuditTo::Webhook && self.audit.webhook().is_none() {
+            return Err(SettingsError::NoWebhook);
+        }
+        if self.audit.rotate_bytes < 64 << 10 {
+            return Err(SettingsError::SmallAuditFile);
         }
         self.outbound.networks()?;
         self.s3.proxies()?;

@@ -16,6 +16,7 @@ use super::face::{Face, Need};
 use super::gateway::Gateway;
 use super::handler::{ErrorOf, Handler, RequestOf};
 use super::resources::{BucketRole, ResolvedResources, Resources};
+use crate::audit::Notes;
 use crate::engine::Bucket;
 use crate::identity::Credential;
 use asking::{Asking, Seen};
@@ -27,12 +28,13 @@ pub const RENEWALS_MAX: u32 = 4;
 /// The buckets of a handler, found.
 pub type Resolved<H> = <<H as Handler>::Resources as Resources>::Resolved;
 
-/// A caller, and when it was found.
+/// A caller, when it was found, and where is noted what becomes of its request.
 #[derive(Clone)]
 pub(super) struct FoundCaller {
     pub(super) credential: Arc<Credential>,
     /// By the steady clock: before it was looked for.
     pub(super) since: Duration,
+    pub(super) notes: Notes,
 }
 
 /// An operation that its caller may carry out on these buckets, under the rules they have.
@@ -61,6 +63,11 @@ impl<H: Handler> Authorized<H> {
         &self.caller.credential
     }
 
+    /// Where the operation notes what its event in the audit is to say beside what the stages know.
+    pub const fn notes(&self) -> &Notes {
+        &self.caller.notes
+    }
+
     /// The buckets that were checked: the only ones to be touched.
     pub const fn resources(&self) -> &Resolved<H> {
         &self.resources
@@ -74,7 +81,7 @@ impl<H: Handler> Authorized<H> {
         bucket: &Bucket,
         needs: &[Need<'_>],
     ) -> Result<Option<Bucket>, FrontError<ErrorOf<H>>> {
-        let asking = Asking { gateway, request: &*self.request, caller: &self.caller.credential };
+        let asking = Asking { gateway, request: &*self.request, caller: &self.caller.credential, notes: None };
         let seen = may::<H>(&asking, Some(bucket), needs).await?;
         Ok(seen.map(|seen| bucket.decided_by(seen)))
     }
@@ -85,7 +92,7 @@ impl<H: Handler> Authorized<H> {
         gateway: &Gateway<H::Face>,
         need: Need<'_>,
     ) -> Result<bool, FrontError<ErrorOf<H>>> {
-        let asking = Asking { gateway, request: &*self.request, caller: &self.caller.credential };
+        let asking = Asking { gateway, request: &*self.request, caller: &self.caller.credential, notes: None };
         Ok(may::<H>(&asking, None, &[need]).await?.is_some())
     }
 
@@ -129,8 +136,9 @@ impl<H: Handler> Authorized<H> {
         let credential = again.map_err(|error| of_face(Rejection::Identity(error)))?;
         let credential = credential.ok_or(Rejection::CredentialGone).map_err(of_face)?;
         let resources = self.resources.clone();
-        self.resources = decide::<H>(gateway, self.operation, &self.request, &credential, resources).await?;
-        self.caller = FoundCaller { credential, since: now };
+        let caller = FoundCaller { credential, since: now, notes: self.caller.notes.clone() };
+        self.resources = decide::<H>(gateway, self.operation, &self.request, &caller, resources).await?;
+        self.caller = caller;
         Ok(())
     }
 
@@ -139,8 +147,7 @@ impl<H: Handler> Authorized<H> {
         let left = self.renewals_left.checked_sub(1);
         self.renewals_left = left.ok_or(Rejection::RulesKeepChanging).map_err(of_face)?;
         let resources = self.resources.renew(&gateway.engine).await?;
-        self.resources =
-            decide::<H>(gateway, self.operation, &self.request, &self.caller.credential, resources).await?;
+        self.resources = decide::<H>(gateway, self.operation, &self.request, &self.caller, resources).await?;
         Ok(())
     }
 }
@@ -168,7 +175,7 @@ pub(super) async fn authorize<H: Handler>(
     caller: &FoundCaller,
     resources: &Resolved<H>,
 ) -> Result<Authorized<H>, FrontError<ErrorOf<H>>> {
-    let resources = decide::<H>(gateway, operation, request, &caller.credential, resources.clone()).await?;
+    let resources = decide::<H>(gateway, operation, request, caller, resources.clone()).await?;
     Ok(Authorized {
         operation,
         parameters: parameters.clone(),
@@ -184,17 +191,22 @@ async fn decide<H: Handler>(
     gateway: &Gateway<H::Face>,
     operation: <H::Face as Face>::Operation,
     request: &RequestOf<H>,
-    caller: &Credential,
+    caller: &FoundCaller,
     resources: Resolved<H>,
 ) -> Result<Resolved<H>, FrontError<ErrorOf<H>>> {
-    let asking = Asking { gateway, request, caller };
+    let FoundCaller { credential: caller, notes, .. } = caller;
+    let asking = Asking { gateway, request, caller, notes: Some(notes) };
     let denied = || of_face(Rejection::AccessDenied);
     let mut decided = Vec::new();
     for (bucket, role) in resources.buckets() {
         let guarded = guarded::<H>(gateway, caller, bucket).await?;
         let needs = gateway.face.needs(request, operation, role);
         let seen = asking.may(Some(&guarded), &needs).await?.ok_or_else(denied)?;
-        gateway.face.check_bucket(request, &guarded, role).map_err(FrontError::Face)?;
+        if let Err(error) = gateway.face.check_bucket(request, &guarded, role) {
+            let action = needs.first().map_or("", |need| need.action);
+            notes.decided(action, None, false, &"the bucket is not what the request demands");
+            return Err(FrontError::Face(error));
+        }
         decided.push((role, seen));
     }
     if decided.is_empty() {
@@ -230,16 +242,18 @@ async fn may<H: Handler>(
 pub(super) async fn hides_absence<H: Handler>(
     gateway: &Gateway<H::Face>,
     request: &RequestOf<H>,
-    caller: &Credential,
+    FoundCaller { credential: caller, notes, .. }: &FoundCaller,
     resources: &Resolved<H>,
     error: &ErrorOf<H>,
 ) -> Result<bool, FrontError<ErrorOf<H>>> {
     if !H::Face::tells_of_absence(error) {
         return Ok(false);
     }
-    let asking = Asking { gateway, request, caller };
+    let asking = Asking { gateway, request, caller, notes: None };
     for (bucket, _) in resources.buckets() {
-        if may::<H>(&asking, Some(bucket), &[H::Face::need_to_list()]).await?.is_none() {
+        let need = H::Face::need_to_list();
+        if may::<H>(&asking, Some(bucket), std::slice::from_ref(&need)).await?.is_none() {
+            notes.decided(need.action, None, false, &"nothing is there, and the caller may not list the bucket");
             return Ok(true);
         }
     }

@@ -35,6 +35,8 @@ pub enum Rejection {
     AccessDenied,
     /// The credential by which the caller was found may be used no more.
     CredentialGone,
+    /// The audit has no room for the request's event.
+    AuditFull,
     /// An identity could not be read.
     Identity(IdentityError),
     /// A body that is to be read whole is longer than it may be.

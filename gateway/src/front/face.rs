@@ -21,6 +21,7 @@ use super::resources::BucketRole;
 use super::response::Response;
 use super::trace::Trace;
 use crate::access::context::ConditionContext;
+use crate::audit::Subject;
 use crate::engine::BodyError;
 use crate::identity::Credential;
 
@@ -95,6 +96,13 @@ pub trait Face: Sized + Send + Sync + 'static {
         sent_bytes: Option<u64>,
     ) -> Result<Framing<Self::Decoder>, Self::Error>;
 
+    /// What a request is about, for its event in the audit. Nothing of it is believed yet: it may be asked of a request that
+    /// nobody signed.
+    fn subject(request: &Self::Request, operation: Option<Self::Operation>) -> Subject;
+
+    /// The access key that a request names, whether or not it is its owner's.
+    fn claimed_key(request: &Self::Request) -> Option<Box<str>>;
+
     /// Adds what every answer of this API carries.
     fn mark_answer(&self, headers: &mut HeaderMap, id: RequestId);
 }
@@ -113,6 +121,9 @@ pub struct Verified<P> {
 pub trait FaceOperation: Copy + Send + Sync + 'static {
     /// Its name in the API: span name, metric label. Of a closed set.
     fn name(self) -> &'static str;
+
+    /// Whether it changes something, or makes a credential.
+    fn changes(self) -> bool;
 }
 
 /// An action that has to be allowed.

@@ -16,6 +16,7 @@ use super::pipeline::{self, Received};
 use super::request_id::RequestId;
 use super::response::Response;
 use super::trace::Trace;
+use crate::audit::Audit;
 use crate::metrics::Metrics;
 
 /// The faces of a listener.
@@ -25,6 +26,9 @@ pub trait Faces: Send + Sync + 'static {
 
     /// What is counted and timed.
     fn metrics(&self) -> &Arc<Metrics>;
+
+    /// Where requests leave their events.
+    fn audit(&self) -> &Audit;
 
     /// Chooses the face, and answers.
     fn answer(&self, received: Received, trace: &mut Trace) -> impl Future<Output = Response> + Send;
@@ -40,6 +44,10 @@ impl<F: Face> Faces for Gateway<F> {
 
     fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     fn answer(&self, received: Received, trace: &mut Trace) -> impl Future<Output = Response> + Send {
@@ -58,6 +66,10 @@ impl<A: Faces> Faces for Arc<A> {
 
     fn metrics(&self) -> &Arc<Metrics> {
         (**self).metrics()
+    }
+
+    fn audit(&self) -> &Audit {
+        (**self).audit()
     }
 
     fn answer(&self, received: Received, trace: &mut Trace) -> impl Future<Output = Response> + Send {
@@ -87,6 +99,10 @@ impl<A: Faces, B: Faces> Faces for ByPath<A, B> {
 
     fn metrics(&self) -> &Arc<Metrics> {
         self.others.metrics()
+    }
+
+    fn audit(&self) -> &Audit {
+        self.others.audit()
     }
 
     async fn answer(&self, received: Received, trace: &mut Trace) -> Response {
@@ -124,6 +140,10 @@ impl<A: Faces, B: Faces> Faces for ByHead<A, B> {
 
     fn metrics(&self) -> &Arc<Metrics> {
         self.others.metrics()
+    }
+
+    fn audit(&self) -> &Audit {
+        self.others.audit()
     }
 
     async fn answer(&self, received: Received, trace: &mut Trace) -> Response {

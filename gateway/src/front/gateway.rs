@@ -9,6 +9,7 @@ use couronne_base::env::Env;
 use couronne_base::fair::{Patience, Pool};
 
 use super::limits::pace::LeastRate;
+use crate::audit::Audit;
 use crate::engine::Engine;
 use crate::identity::Identity;
 use crate::metrics::Metrics;
@@ -24,6 +25,8 @@ pub struct Gateway<F> {
     pub env: Env,
     /// What is counted and timed.
     pub metrics: Arc<Metrics>,
+    /// Where requests leave their events.
+    pub audit: Audit,
     /// What an operator may tune of the pipeline.
     pub settings: FrontSettings,
     /// The memory of bodies that are read whole ([`FrontSettings::documents`]).

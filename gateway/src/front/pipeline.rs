@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::authorize::{FoundCaller, RENEWALS_MAX, authorize, hides_absence};
 use super::body::{Body, BodyUse, Reception};
 use super::error::{FaceError, FrontError, Rejection, of_face};
-use super::face::{Face, FaceOperation as _, Verified};
+use super::face::{Face, FaceOperation, Verified};
 use super::gateway::Gateway;
 use super::handler::{ErrorOf, Handler};
 use super::limits::frames::Incoming;
@@ -65,6 +65,15 @@ impl<F: Face> Authenticated<F> {
     }
 }
 
+/// A request that was read, and the operation that it means, if it means one.
+struct Parsed<F: Face> {
+    request: Arc<F::Request>,
+    operation: Result<F::Operation, F::Error>,
+    body: Body<F>,
+    sent_bytes: Option<u64>,
+    under_way: UnderWay,
+}
+
 /// Answers a request. `trace` learns the operation, the caller, and how long each stage took.
 pub async fn answer<F: Face>(gateway: &Gateway<F>, received: Received, trace: &mut Trace) -> Response {
     let id = received.id;
@@ -102,7 +111,6 @@ async fn stages<F: Face>(
     trace: &mut Trace,
 ) -> Result<Response, FrontError<F::Error>> {
     let Received { head, body: incoming, id, origin, under_way, deadline } = received;
-    let of_place = |short: Short| of_face(super::Rejection::Engine(short.into()));
     let under_way = under_way.map_err(of_place)?;
 
     let head = RequestHead::parse(head, id, origin, gateway.env.clock.wall_us()).map_err(of_face)?;
@@ -115,17 +123,47 @@ async fn stages<F: Face>(
     let operation = gateway.face.route(&request);
     trace.passed(Stage::Parse);
 
+    let meant = operation.as_ref().ok().copied();
+    trace.record.describe(meant.is_some_and(FaceOperation::changes), || F::subject(&request, meant));
+    let request = Arc::new(request);
+    let parsed = Parsed { request: request.clone(), operation, body, sent_bytes, under_way };
+    let outcome = known(gateway, parsed, trace).await;
+    if outcome.is_err() {
+        trace.record.describe_failed(|| F::subject(&request, meant));
+    }
+    outcome
+}
+
+/// The stages from the caller on.
+async fn known<F: Face>(
+    gateway: &Gateway<F>,
+    parsed: Parsed<F>,
+    trace: &mut Trace,
+) -> Result<Response, FrontError<F::Error>> {
+    let Parsed { request, operation, body, sent_bytes, under_way } = parsed;
     let since = gateway.env.clock.steady();
-    let Verified { caller, payload, link } = F::authenticate(gateway, &request).await.map_err(FrontError::Face)?;
+    let verified = F::authenticate(gateway, &request).await;
+    if verified.is_err() {
+        trace.record.unauthenticated(|| F::claimed_key(&request));
+    }
+    let Verified { caller, payload, link } = verified.map_err(FrontError::Face)?;
     trace.caller(&caller);
     let holder = under_way.authenticated(&caller, link.as_deref()).await.map_err(of_place)?;
     trace.passed(Stage::Authenticate);
 
     let operation = operation.map_err(FrontError::Face)?;
     trace.operation(operation.name());
-    let (request, caller) = (Arc::new(request), FoundCaller { credential: caller, since });
+    if operation.changes() {
+        trace.record.reserve().await.map_err(|_full| of_face(Rejection::AuditFull))?;
+    }
+    let caller = FoundCaller { credential: caller, since, notes: trace.record.notes() };
     let authenticated = Authenticated { request, operation, caller, holder, payload, body, sent_bytes, under_way };
     F::dispatch(gateway, authenticated, trace).await
+}
+
+/// There was no place for a request.
+fn of_place<E: FaceError>(short: Short) -> FrontError<E> {
+    of_face(Rejection::Engine(short.into()))
 }
 
 /// The stages of a known operation. If a bucket's rules change meanwhile it is resolved and authorized again, unless its
@@ -167,7 +205,7 @@ pub async fn carry_out<H: Handler>(
         match outcome {
             Err(FrontError::Stale) if !body.is_touched() => resolved = resolved.renew(&gateway.engine).await?,
             Err(FrontError::Face(error)) => {
-                let hides = hides_absence::<H>(gateway, &request, &caller.credential, &resolved, &error).await?;
+                let hides = hides_absence::<H>(gateway, &request, &caller, &resolved, &error).await?;
                 return Err(if hides { of_face(Rejection::AccessDenied) } else { FrontError::Face(error) });
             }
             outcome => return outcome,

@@ -44,7 +44,8 @@ use super::pipeline::Received;
 use super::request::Origin;
 use super::request_id::RequestId;
 use super::response::{Response, ResponseBody};
-use super::trace::Trace;
+use super::trace::{Came, Trace};
+use crate::audit::Audit;
 use connection::{Connection, Onlooker};
 use frame_guard::FrameGuard;
 use guard::{Flaws, Guard};
@@ -196,7 +197,10 @@ impl<A: Faces> Server<A> {
         let env = self.faces.env();
         let id = RequestId::from_random(env.random_bytes());
         let (head, ()) = http::Request::new(()).into_parts();
-        let mut trace = Trace::new(self.faces.metrics().clone(), env.clock.clone(), id, &head, peer);
+        let origin = Origin { address: Some(peer.ip().to_canonical()), is_secure: self.tls.is_some() };
+        // What is no request has no event.
+        let came = Came { peer, origin, audit: &Audit::off() };
+        let mut trace = Trace::new(self.faces.metrics().clone(), env.clock.clone(), id, &head, came);
         let is_large = status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE || status == StatusCode::URI_TOO_LONG;
         let rejection = if is_large { Rejection::TooManyHeaders } else { Rejection::MalformedHead };
         let answer = self.faces.refuse(rejection, id, &mut trace);
@@ -247,7 +251,9 @@ impl<A: Faces> Server<A> {
         let (head, body) = request.into_parts();
         let env = self.faces.env();
         let id = RequestId::from_random(env.random_bytes());
-        let mut trace = Trace::new(self.faces.metrics().clone(), env.clock.clone(), id, &head, peer);
+        let origin = Origin::new(peer, self.tls.is_some(), &head.headers, &self.settings.trusted_proxies);
+        let came = Came { peer, origin, audit: self.faces.audit() };
+        let mut trace = Trace::new(self.faces.metrics().clone(), env.clock.clone(), id, &head, came);
         let is_head = head.method == Method::HEAD;
         // See `guard`: after such a request a connection is never used again.
         let encoded = head.headers.contains_key(TRANSFER_ENCODING);
@@ -268,7 +274,6 @@ impl<A: Faces> Server<A> {
             if is_h2 && begun.is_err() {
                 progress.refuse();
             }
-            let origin = Origin::new(peer, self.tls.is_some(), &head.headers, &self.settings.trusted_proxies);
             let received = Received { head, body, id, origin, under_way: begun, deadline };
             behalf.scope(self.faces.answer(received, &mut trace)).await
         };

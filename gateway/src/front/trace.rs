@@ -1,19 +1,24 @@
-//! What is known of one request while it is served, and what it leaves: a count and a line in the access log.
+//! What is known of one request while it is served, and what it leaves: a count, a line in the access log, and its
+//! event in the audit.
 //!
 //! Promises: the path is logged without its query, since a presigned URL's query is a credential, and up to a bound, since
 //! HTTP/2 repeats a long one for a byte.
 //! Must not know: faces; operations and errors are names here.
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use couronne_base::env::Clock;
+use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{Method, StatusCode};
 
+use super::request::Origin;
 use super::request_id::RequestId;
 use super::response::StreamError;
+use crate::audit::{ArrivedRequest, Audit, Record, RequestEnd};
 use crate::identity::Credential;
 use crate::metrics::{Ended, Metrics};
 
@@ -55,6 +60,16 @@ impl Stage {
     }
 }
 
+/// How a request came, and where it leaves its event.
+pub struct Came<'a> {
+    /// The address that it came from.
+    pub peer: SocketAddr,
+    /// Where it comes from, behind trusted proxies.
+    pub origin: Origin,
+    /// Where it leaves its event.
+    pub audit: &'a Audit,
+}
+
 /// What is known of one request so far. When it is dropped it is counted and logged: one that its
 /// client gave up, too.
 pub struct Trace {
@@ -65,6 +80,8 @@ pub struct Trace {
     stages: Vec<(Stage, Duration)>,
     id: RequestId,
     peer: SocketAddr,
+    /// The client's address; `None` if a trusted proxy names none.
+    client: Option<IpAddr>,
     method: Method,
     /// Without the query: a presigned URL's query is a credential.
     path: Box<str>,
@@ -73,6 +90,8 @@ pub struct Trace {
     status: Option<StatusCode>,
     code: Option<&'static str>,
     broke_off: bool,
+    /// What the audit is to say of it.
+    pub record: Record,
     /// Bytes of the request's body, as framed.
     pub received_bytes: u64,
     /// Bytes of the response's body.
@@ -81,8 +100,10 @@ pub struct Trace {
 
 impl Trace {
     /// Begins a request.
-    pub fn new(metrics: Arc<Metrics>, clock: Arc<dyn Clock>, id: RequestId, head: &Parts, peer: SocketAddr) -> Self {
+    pub fn new(metrics: Arc<Metrics>, clock: Arc<dyn Clock>, id: RequestId, head: &Parts, came: Came<'_>) -> Self {
+        let Came { peer, origin, audit } = came;
         let began = clock.steady();
+        let record = audit.begin(|| seen(head, id, peer, origin, clock.wall_us()));
         Self {
             metrics,
             clock,
@@ -91,6 +112,7 @@ impl Trace {
             stages: Vec::with_capacity(Stage::ALL.len()),
             id,
             peer,
+            client: origin.address,
             method: head.method.clone(),
             path: head.uri.path().into(),
             operation: None,
@@ -98,6 +120,7 @@ impl Trace {
             status: None,
             code: None,
             broke_off: false,
+            record,
             received_bytes: 0,
             sent_bytes: 0,
         }
@@ -121,7 +144,8 @@ impl Trace {
     }
 
     /// The caller.
-    pub fn caller(&mut self, caller: &Credential) {
+    pub fn caller(&mut self, caller: &Arc<Credential>) {
+        self.record.caller(caller);
         self.user = Some((caller.account().name.clone(), caller.caller.name().into()));
     }
 
@@ -141,12 +165,17 @@ impl Trace {
         tracing::error!(id = %self.id, %error, "an answer broke off");
     }
 
+    fn took_us(&self) -> u64 {
+        u64::try_from(self.clock.steady().saturating_sub(self.began).as_micros()).unwrap_or(u64::MAX)
+    }
+
     fn log(&self) {
         let (account, user) = self.user.as_ref().map_or(("", ""), |(account, user)| (account, user));
         tracing::info!(
             target: "couronne::access",
             id = %self.id,
             peer = %self.peer,
+            client = %Shown(self.client),
             method = %self.method,
             path = logged(&self.path),
             operation = self.operation.unwrap_or_default(),
@@ -157,7 +186,7 @@ impl Trace {
             broke_off = self.broke_off,
             received_bytes = self.received_bytes,
             sent_bytes = self.sent_bytes,
-            took_us = u64::try_from(self.clock.steady().saturating_sub(self.began).as_micros()).unwrap_or(u64::MAX),
+            took_us = self.took_us(),
         );
     }
 }
@@ -172,6 +201,41 @@ impl Drop for Trace {
             stages: &mut self.stages.iter().map(|(stage, spent)| (stage.name(), *spent)),
         });
         self.log();
+        self.record.end(RequestEnd {
+            took_us: self.took_us(),
+            status: self.status.map(|status| status.as_u16()),
+            code: self.code,
+            broke_off: self.broke_off,
+            received_bytes: self.received_bytes,
+            sent_bytes: self.sent_bytes,
+        });
+    }
+}
+
+/// A request as the audit sees it come.
+fn seen(head: &Parts, id: RequestId, peer: SocketAddr, origin: Origin, received_us: u64) -> ArrivedRequest {
+    let user_agent = head.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into());
+    ArrivedRequest {
+        id: id.to_string().into(),
+        received_us,
+        peer,
+        client: origin.address,
+        is_secure: origin.is_secure,
+        user_agent,
+        method: head.method.as_str().into(),
+        path: head.uri.path().into(),
+    }
+}
+
+/// An address, or a hyphen where there is none.
+struct Shown(Option<IpAddr>);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("-"),
+        }
     }
 }
 

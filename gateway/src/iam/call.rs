@@ -8,6 +8,7 @@ use super::mapping::of_identity;
 use super::service::QueryRequest;
 use super::target::CallTarget;
 use crate::access::{self, ObjectFacts, Question, Resource, TargetFacts};
+use crate::audit::Notes;
 use crate::identity::{Account, CallerIdentity, CallerKind, Credential, Identity, IdentityError, KeyOwner};
 
 /// What an operation ends with, before it is worded.
@@ -38,6 +39,8 @@ pub(super) struct Call<'a> {
     pub(super) identity: &'a Identity,
     pub(super) request: &'a QueryRequest,
     pub(super) credential: &'a Credential,
+    /// Where is noted what the audit is to say of it.
+    pub(super) notes: &'a Notes,
     /// Milliseconds since 1970.
     pub(super) now_ms: u64,
 }
@@ -99,6 +102,9 @@ impl Call<'_> {
         });
         if !decision.is_allow() {
             tracing::debug!(account = &*self.account().name, action, arn = target.arn, ?decision, "denied");
+        }
+        if let access::Decision::Allow(reason) | access::Decision::Deny(reason) = &decision {
+            self.notes.decided(action, Some(&target.arn), decision.is_allow(), reason);
         }
         match decision {
             access::Decision::Allow(_) => Settled::Allowed,

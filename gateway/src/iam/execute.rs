@@ -55,7 +55,7 @@ impl Handler for Execute {
         let (request, credential) = (authorized.request(), authorized.caller());
         let Self(operation) = authorized.operation();
         let now_ms = gateway.env.clock.wall_ms();
-        let call = Call { identity: &gateway.identity, request, credential, now_ms };
+        let call = Call { identity: &gateway.identity, request, credential, notes: authorized.notes(), now_ms };
         let result = authorized.operation().run(&call).await;
         let result = result.map_err(|fault| call.told(fault).of(operation.service()))?;
         let name = operation.name();

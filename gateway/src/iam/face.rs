@@ -11,6 +11,8 @@ use super::error::QueryError;
 use super::execute::Execute;
 use super::operation::Operation;
 use super::service::{Iam, QueryRequest};
+use super::subject;
+use crate::audit::Subject;
 use crate::engine::{BodyError, Expected};
 use crate::front::body::Framing;
 use crate::front::face::{BodyDecoder, DecoderStep, Verified};
@@ -31,6 +33,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 impl FaceOperation for Operation {
     fn name(self) -> &'static str {
         Self::name(self)
+    }
+
+    fn changes(self) -> bool {
+        Self::changes(self)
     }
 }
 
@@ -111,6 +117,14 @@ impl Face for Iam {
         sent_bytes: Option<u64>,
     ) -> Result<Framing<Unframed>, QueryError> {
         Ok(Framing { decoder: None, length: sent_bytes, expected: Expected::default() })
+    }
+
+    fn subject(request: &QueryRequest, operation: Option<Operation>) -> Subject {
+        subject::of(request, operation)
+    }
+
+    fn claimed_key(request: &QueryRequest) -> Option<Box<str>> {
+        auth::claimed(request).ok().flatten().map(|signed| signed.access_key.into())
     }
 
     fn mark_answer(&self, headers: &mut HeaderMap, id: RequestId) {

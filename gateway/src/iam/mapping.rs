@@ -14,6 +14,7 @@ impl From<Rejection> for QueryError {
         match rejection {
             Rejection::AccessDenied => Self::new(Code::AccessDenied, "Access denied"),
             Rejection::CredentialGone => Self::unknown_credential(),
+            Rejection::AuditFull => Self::new(Code::Throttling, "Rate exceeded"),
             Rejection::Identity(error) => of_identity(error, &FormFields::default()),
             Rejection::Engine(error) => of_engine(error),
             Rejection::DocumentTooLong => Self::new(Code::RequestEntityTooLarge, "The request is too long."),

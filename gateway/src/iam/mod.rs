@@ -19,6 +19,7 @@ mod mapping;
 pub mod operation;
 mod ops;
 mod service;
+mod subject;
 mod target;
 #[cfg(test)]
 mod tests;

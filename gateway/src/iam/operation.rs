@@ -59,6 +59,14 @@ macro_rules! operations {
 }
 
 impl Operation {
+    /// Whether it changes something, or makes a credential.
+    pub fn changes(self) -> bool {
+        match self.service() {
+            Service::Iam => !(self.name().starts_with("Get") || self.name().starts_with("List")),
+            Service::Sts => self != Self::GetCallerIdentity,
+        }
+    }
+
     /// The operation that a request means.
     pub(super) fn of(request: &QueryRequest) -> Result<Self, QueryError> {
         let service = auth::service(request);

@@ -14,14 +14,18 @@ use super::form;
 use super::needs;
 use super::operation::{self, Operation};
 use super::route::{Level, Route, methods, route};
+use super::subject;
 use super::wire::values::header_value;
 use crate::access::arn::AccountNumber;
+use crate::audit::Subject;
 use crate::front::body::Framing;
 use crate::front::face::Verified;
 use crate::front::pipeline::Authenticated;
 use crate::front::resources::BucketRole;
 use crate::front::trace::Trace;
-use crate::front::{Body, BodyUse, Face, Gateway, GuardedBucket, Need, NeededOn, RequestHead, RequestId, Response};
+use crate::front::{
+    Body, BodyUse, Face, FaceOperation, Gateway, GuardedBucket, Need, NeededOn, RequestHead, RequestId, Response,
+};
 
 /// S3's first region, which has no name in `LocationConstraint`.
 pub const FIRST_REGION: &str = "us-east-1";
@@ -156,6 +160,20 @@ impl Face for S3 {
         sent_bytes: Option<u64>,
     ) -> Result<Framing<Unframe>> {
         body::framing(request, payload, body_use, sent_bytes)
+    }
+
+    fn subject(request: &Request, operation: Option<Operation>) -> Subject {
+        let served = operation.map(Operation::served);
+        Subject {
+            operation: served.map(|served| served.entry.name),
+            action: served.map(|served| served.action),
+            changes: operation.is_some_and(FaceOperation::changes),
+            ..subject::of(request, served.is_some_and(|served| served.source_action.is_some()))
+        }
+    }
+
+    fn claimed_key(request: &Request) -> Option<Box<str>> {
+        auth::claimed_key(request)
     }
 
     fn mark_answer(&self, headers: &mut HeaderMap, id: RequestId) {

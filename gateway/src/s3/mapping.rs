@@ -65,6 +65,7 @@ impl From<Rejection> for S3Error {
             Rejection::HeaderNotText(name) => Self::invalid_argument("The header is not text", name.as_str(), ""),
             Rejection::AccessDenied => Code::AccessDenied.into(),
             Rejection::CredentialGone => Code::InvalidAccessKeyId.into(),
+            Rejection::AuditFull => Code::SlowDown.into(),
             Rejection::Identity(error) => error.into(),
             Rejection::DocumentTooLong => Code::MaxMessageLengthExceeded.into(),
             Rejection::RulesKeepChanging => Code::ServiceUnavailable.into(),

@@ -18,6 +18,7 @@ pub mod operation;
 pub mod ops;
 mod qualifiers;
 pub mod route;
+mod subject;
 #[cfg(test)]
 mod tests;
 pub mod wire;

@@ -155,6 +155,10 @@ impl FaceOperation for Operation {
     fn name(self) -> &'static str {
         self.entry().name
     }
+
+    fn changes(self) -> bool {
+        !matches!(self.entry().method, "GET" | "HEAD")
+    }
 }
 
 /// The older forms of operations: the same requests under other names.

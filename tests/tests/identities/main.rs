@@ -9,6 +9,7 @@
     reason = "test code"
 )]
 
+mod audit;
 mod oidc;
 
 use std::process::Output;

@@ -67,7 +67,7 @@ const FOLDERS: [(&str, &[&str]); 14] = [
         "client",
         &["error", "settings", "slow_drives", "pauses", "reporting", "routing", "client", "read", "write", "testing"],
     ),
-    ("admin", &["types", "control", "endpoints", "client", "server", "tests"]),
+    ("admin", &["types", "audit", "control", "endpoints", "client", "server", "tests"]),
     ("outbound", &["reach", "error", "target", "resolve", "connect", "client", "tests"]),
     (
         "storage-node",
@@ -91,8 +91,8 @@ const FOLDERS: [(&str, &[&str]); 14] = [
     (
         "gateway",
         &[
-            "json", "engine", "access", "metrics", "identity", "testing", "front", "aws", "s3", "swift", "iam",
-            "console",
+            "json", "engine", "access", "metrics", "identity", "audit", "testing", "front", "aws", "s3", "swift",
+            "iam", "console",
         ],
     ),
     (

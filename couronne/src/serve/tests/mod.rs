@@ -62,7 +62,7 @@ async fn an_operator_confirms_the_clock_after_a_leap() {
 
     let Lone { node, secrets, is_new, .. } = start_again(&data, &settings, &env).await;
     assert!(!is_new);
-    let gateway = gateway_of(&node, &secrets.shared(), &settings, &env).unwrap();
+    let (gateway, _audit) = gateway_of(&node, &secrets.shared(), &settings, &env).unwrap();
     let (listener, address) = listen("127.0.0.1:0".parse().unwrap(), "a test").await.unwrap();
     let operators = Operators::new(&node, &data, Vec::new(), StatusSource::new(Arc::clone(&node), env, address));
     let api = operators.open(&data, &secrets, &gateway).unwrap();
@@ -100,7 +100,7 @@ async fn no_order_is_carried_out_without_the_operators_token() {
     settings.data = settings.data.with_test_key();
     let data = Arc::new(DataFolder::open(&settings.data).unwrap());
     let Lone { node, secrets, .. } = Lone::start(Arc::clone(&data), &settings, &env).await.unwrap();
-    let gateway = gateway_of(&node, &secrets.shared(), &settings, &env).unwrap();
+    let (gateway, _audit) = gateway_of(&node, &secrets.shared(), &settings, &env).unwrap();
     let status = StatusSource::new(Arc::clone(&node), env, settings.s3.listen);
     let operators = Operators::new(&node, &data, Vec::new(), status);
     let given = async |order: &Order, token: &str| {

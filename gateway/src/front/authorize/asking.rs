@@ -12,6 +12,7 @@ use couronne_metadata::record::ObjectRecord;
 use super::documents::GuardedBucket;
 use crate::access::acl::AccessControlList;
 use crate::access::{self, Decision, ObjectFacts, Question, Reason, Resource, TargetFacts};
+use crate::audit::Notes;
 use crate::engine::EngineError;
 use crate::front::face::{Face, Need, NeededOn};
 use crate::front::gateway::Gateway;
@@ -25,6 +26,8 @@ pub(super) struct Asking<'a, F: Face> {
     pub(super) gateway: &'a Gateway<F>,
     pub(super) request: &'a F::Request,
     pub(super) caller: &'a Credential,
+    /// Where the answers are noted; `None`: they are not about the request as a whole.
+    pub(super) notes: Option<&'a Notes>,
 }
 
 /// An object as it was read for a decision.
@@ -58,18 +61,23 @@ impl<F: Face> Asking<'_, F> {
     ) -> Result<Option<Seen>, EngineError> {
         let mut read = None;
         for need in needs {
-            let verdict = match self.ask(bucket, need, None) {
+            let verdict = match self.ask(bucket, need, None, self.notes) {
                 Verdict::Read => {
                     if read.is_none() {
                         read = self.read(bucket, need).await?;
                     }
-                    self.ask(bucket, need, read.as_ref())
+                    self.ask(bucket, need, read.as_ref(), self.notes)
                 }
                 verdict => verdict,
             };
             let is_told = || verdict == Verdict::NotAllowed && self.is_told_of_absence(bucket, need, read.as_ref());
-            if verdict != Verdict::Allow && !is_told() {
-                return Ok(None);
+            match verdict {
+                Verdict::Allow => {}
+                _ if is_told() => {
+                    let reason = "nothing is there, and the caller may list the bucket";
+                    self.notes.inspect(|notes| notes.allowed_after_all(need.action, reason));
+                }
+                _ => return Ok(None),
             }
         }
         Ok(Some(read.map(|read| (read.key.clone(), read.seen()))))
@@ -83,7 +91,9 @@ impl<F: Face> Asking<'_, F> {
         read: Option<&ReadObject>,
     ) -> bool {
         let is_absent = read.is_some_and(|read| read.record.is_none());
-        is_absent && !access::is_on_place(need.action) && self.ask(bucket, &F::need_to_list(), None) == Verdict::Allow
+        is_absent
+            && !access::is_on_place(need.action)
+            && self.ask(bucket, &F::need_to_list(), None, None) == Verdict::Allow
     }
 
     async fn read(
@@ -101,7 +111,13 @@ impl<F: Face> Asking<'_, F> {
         Ok(Some(ReadObject { key, version: *version, record, acl }))
     }
 
-    fn ask(&self, bucket: Option<&GuardedBucket<'_>>, need: &Need<'_>, read: Option<&ReadObject>) -> Verdict {
+    fn ask(
+        &self,
+        bucket: Option<&GuardedBucket<'_>>,
+        need: &Need<'_>,
+        read: Option<&ReadObject>,
+        notes: Option<&Notes>,
+    ) -> Verdict {
         let caller = &self.caller.caller;
         let (own, policies) = (caller.account_ref(), caller.policies());
         let facts = bucket.map(GuardedBucket::facts);
@@ -134,6 +150,9 @@ impl<F: Face> Asking<'_, F> {
         if !decision.is_allow() {
             let (account, action) = (&*self.caller.account().name, need.action);
             tracing::debug!(account, action, bucket = name, ?decision, "denied");
+        }
+        if let (Some(notes), Decision::Allow(reason) | Decision::Deny(reason)) = (notes, &decision) {
+            notes.decided(need.action, None, decision.is_allow(), reason);
         }
         match decision {
             Decision::Allow(_) => Verdict::Allow,

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 use super::server::{ServerSettings, serve};
 use super::{Face, Faces, FrontSettings, Gateway};
+use crate::audit::Audit;
 use crate::engine::{Bucket, CreateBucketRequest};
 use crate::identity::{
     ADMINISTRATOR_ACCESS, Identity, IdentitySecrets, IdentitySettings, KeyOwner, KeySettings, NewKey, NewUser,
@@ -43,6 +44,7 @@ pub(crate) struct World {
     pub(crate) cluster: FakeCluster,
     pub(crate) identity: Identity,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) audit: Audit,
     pub(crate) owner: Keys,
     pub(crate) other: Keys,
 }
@@ -57,7 +59,7 @@ impl World {
         let identity = Identity::new(cluster.engine.clone(), secrets(), IdentitySettings::default()).unwrap();
         let owner = user(&identity, "acme").await;
         let other = user(&identity, "other").await;
-        Self { cluster, identity, metrics: Arc::new(Metrics::new().unwrap()), owner, other }
+        Self { cluster, identity, metrics: Arc::new(Metrics::new().unwrap()), audit: Audit::off(), owner, other }
     }
 
     /// A face over the cluster.
@@ -67,6 +69,7 @@ impl World {
             identity: self.identity.clone(),
             env: self.cluster.env.clone(),
             metrics: self.metrics.clone(),
+            audit: self.audit.clone(),
             documents: settings.documents(),
             settings,
             face,

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::access::context::{ConditionContext, KeyValues};
 use crate::access::key::ConditionKey;
+use crate::audit::Subject;
 use crate::engine::{self, BodyError, EngineError, Expected};
 use crate::front::body::Framing;
 use crate::front::face::{BodyDecoder, DecoderStep, Verified};
@@ -45,6 +46,10 @@ impl FaceOperation for ToyOperation {
             Self::KeepNote => "KeepNote",
             Self::ShowNote => "ShowNote",
         }
+    }
+
+    fn changes(self) -> bool {
+        matches!(self, Self::KeepNote)
     }
 }
 
@@ -221,6 +226,22 @@ impl Face for Toy {
         let decoder = framed.then(|| Box::new(FrameDecoder { left: 0, ended: false }));
         let length = sent_bytes.filter(|_| !framed);
         Ok(Framing { decoder, length, expected: Expected::default() })
+    }
+
+    fn subject(request: &ToyRequest, operation: Option<ToyOperation>) -> Subject {
+        Subject {
+            face: "toy",
+            operation: operation.map(FaceOperation::name),
+            changes: operation.is_some_and(FaceOperation::changes),
+            bucket: Some(request.bucket.as_str().into()),
+            key: Some(request.note.as_str().into()),
+            ..Subject::default()
+        }
+    }
+
+    fn claimed_key(request: &ToyRequest) -> Option<Box<str>> {
+        let shown = request.head.header(AUTHORIZATION).ok()??.strip_prefix("Toy ")?;
+        shown.split_once(':').map(|(key, _)| key.into())
     }
 
     fn mark_answer(&self, headers: &mut HeaderMap, id: RequestId) {

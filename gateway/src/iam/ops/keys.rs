@@ -15,6 +15,7 @@ const fn status(is_active: bool) -> &'static str {
 pub(crate) async fn create(call: &Call<'_>, xml: &mut Writer) -> Done {
     let user = call.user()?;
     let key = call.identity.create_key(call.account(), call.key_owner()?, None, KeySettings::default()).await?;
+    call.notes.made_key(&key.access_key);
     xml.element("AccessKey", |xml| {
         xml.optional("UserName", user);
         xml.text("AccessKeyId", &key.access_key);

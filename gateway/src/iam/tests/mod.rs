@@ -1,6 +1,7 @@
 //! The query APIs as clients see them: a server in this process over a cluster in memory, spoken to in raw bytes that an
 //! independent signer signed.
 
+mod audit;
 mod decided;
 mod documents;
 mod signed;

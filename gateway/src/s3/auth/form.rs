@@ -73,6 +73,12 @@ pub(super) async fn authenticate(
     Ok(Verified { caller, payload: Payload::File { lengths: policy.lengths() }, link: Some(signature.into()) })
 }
 
+/// The access key that a form names.
+pub(super) fn claimed_key(fields: &Fields) -> Option<Box<str>> {
+    let of_v4 = || fields.get(CREDENTIAL_V4)?.split('/').next();
+    of_v4().or_else(|| fields.get(ACCESS_KEY_V2)).map(Into::into)
+}
+
 fn need<'f>(fields: &'f Fields, name: &str) -> Result<&'f str> {
     fields.get(name).ok_or_else(|| {
         let message = format!(

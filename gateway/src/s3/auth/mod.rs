@@ -47,6 +47,14 @@ pub(super) async fn authenticate(gateway: &Gateway<S3>, request: &Request) -> Re
     Ok(Verified { caller, payload, link: signed.link() })
 }
 
+/// The access key that a request names.
+pub(super) fn claimed_key(request: &Request) -> Option<Box<str>> {
+    match &request.form {
+        Some(form) => form::claimed_key(&form.fields),
+        None => SignedRequest::of(request).ok().flatten().map(|signed| signed.access_key().into()),
+    }
+}
+
 /// The version of a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SigningVersion {

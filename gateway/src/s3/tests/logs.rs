@@ -49,7 +49,14 @@ async fn no_secret_is_logged_at_any_level() {
     let line = logged.lines().find(|line| line.contains("couronne::access") && line.contains("the-logged-key"));
     let line = line.expect("a line for the request");
     assert!(!logged.contains("203.0.113.9"), "{line}");
-    for part in ["peer=127.0.0.1", "operation=\"GetObject\"", "account=\"acme\"", "status=404", "code=\"NoSuchKey\""] {
+    for part in [
+        "peer=127.0.0.1",
+        "client=127.0.0.1",
+        "operation=\"GetObject\"",
+        "account=\"acme\"",
+        "status=404",
+        "code=\"NoSuchKey\"",
+    ] {
         assert!(line.contains(part), "{part} in {line}");
     }
     assert!(line.contains(answer.header("x-amz-request-id").unwrap()), "{line}");

@@ -1,6 +1,7 @@
 //! S3 as clients see it: a server in this process over a cluster in memory, spoken to in raw bytes, so that nothing
 //! between helps or hides.
 
+mod audit;
 mod bodies;
 mod bounds;
 mod client;

@@ -153,7 +153,7 @@ async fn issue(
     let (role_id, name) = (role.role.id.clone(), session_name.into());
     let of = SessionOf::Role { role_id, name, source_identity: source_identity.clone(), provider };
     let session = call.identity.issue_session(call.credential, NewSession { of, policies, tags, lifetime_s })?;
-    write(xml, &session);
+    write(call, xml, &session);
     xml.element("AssumedRoleUser", |xml| {
         let (number, name) = (&role.account.number, &role.role.row.name);
         xml.text("AssumedRoleId", &format!("{}:{session_name}", role.role.id));

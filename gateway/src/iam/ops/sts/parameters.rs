@@ -48,7 +48,8 @@ pub(super) fn name<'a>(
 }
 
 /// Writes the credentials of a session.
-pub(super) fn write(xml: &mut Writer, session: &IssuedSession) {
+pub(super) fn write(call: &Call<'_>, xml: &mut Writer, session: &IssuedSession) {
+    call.notes.made_key(&session.key.access_key);
     xml.element("Credentials", |xml| {
         xml.text("AccessKeyId", &session.key.access_key);
         xml.text("SecretAccessKey", &String::from_utf8_lossy(session.key.secret.expose()));

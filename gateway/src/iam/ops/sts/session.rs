@@ -32,11 +32,13 @@ pub(crate) async fn caller_identity(call: &Call<'_>, xml: &mut Writer) -> Done {
 pub(crate) async fn session_token(call: &Call<'_>, xml: &mut Writer) -> Done {
     let target = CallTarget::of_arn("*");
     let facts = crate::access::TargetFacts::Account(call.caller().account_ref());
-    if call.decide("sts:GetSessionToken", &target, facts) == Settled::Forbidden {
-        return Err(call.denied("sts:GetSessionToken", &target.told).into());
+    match call.decide("sts:GetSessionToken", &target, facts) {
+        Settled::Allowed => {}
+        Settled::NotAllowed => call.notes.allowed_after_all("sts:GetSessionToken", "no policy denies it"),
+        Settled::Forbidden => return Err(call.denied("sts:GetSessionToken", &target.told).into()),
     }
     let new = NewSession { of: SessionOf::Own, policies: None, tags: Vec::new(), lifetime_s: lifetime_s(call)? };
-    write(xml, &call.identity.issue_session(call.credential, new)?);
+    write(call, xml, &call.identity.issue_session(call.credential, new)?);
     Ok(())
 }
 
@@ -56,7 +58,7 @@ pub(crate) async fn federation_token(call: &Call<'_>, xml: &mut Writer) -> Done 
     }
     let of = SessionOf::Federated { name: name.into() };
     let new = NewSession { of, policies: policies(call, account).await?, tags, lifetime_s: lifetime_s(call)? };
-    write(xml, &call.identity.issue_session(call.credential, new)?);
+    write(call, xml, &call.identity.issue_session(call.credential, new)?);
     xml.element("FederatedUser", |xml| {
         xml.text("FederatedUserId", &format!("{}:{name}", account.number));
         xml.text("Arn", &arn);

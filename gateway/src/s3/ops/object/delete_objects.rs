@@ -70,6 +70,8 @@ impl Handler for DeleteObjects {
         }
         let targets: Vec<Result<Target>> = entries.iter().map(|entry| read_target(entry)).collect();
         let mut outcomes: Vec<Option<Result<ShownDeletion>>> = targets.iter().map(|_| None).collect();
+        let named = entries.iter().map(|entry| (entry.child_text("Key").unwrap_or_default(), asked_version(entry)));
+        authorized.notes().objects(named);
         authorized.refresh(gateway).await?;
         // What was done stays done: when the bucket's rules change midway, only the rest is repeated.
         while round(&authorized, gateway, &targets, &mut outcomes).await {
@@ -86,13 +88,18 @@ impl Handler for DeleteObjects {
 fn read_target(entry: &Element) -> Result<Target> {
     let key = entry.child_text("Key").ok_or(Code::MalformedXML)?;
     let key = ObjectKey::new(key.as_bytes().to_vec())?;
-    let version = entry.child_text("VersionId").filter(|text| !text.is_empty());
+    let version = asked_version(entry);
     let condition = conditions::entry_condition(
         entry.child_text("ETag"),
         entry.child_text("LastModifiedTime"),
         entry.child_text("Size"),
     )?;
     Ok(Target { key, version: version.map(parameters::checked_version).transpose()?, condition })
+}
+
+/// The version that an entry names.
+fn asked_version(entry: &Element) -> Option<&str> {
+    entry.child_text("VersionId").filter(|text| !text.is_empty())
 }
 
 /// Carries out the deletions that have no outcome yet, a few at a time. `true` if some met changed rules.
@@ -103,13 +110,21 @@ async fn round(
     outcomes: &mut [Option<Result<ShownDeletion>>],
 ) -> bool {
     let mut stale = false;
-    for (targets, outcomes) in targets.chunks(DELETIONS_AT_ONCE).zip(outcomes.chunks_mut(DELETIONS_AT_ONCE)) {
-        let open: Vec<_> = targets.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_none()).collect();
-        let deletions = open.iter().map(|(target, _)| delete(authorized, gateway, target));
+    let mut left: Vec<_> = targets.iter().zip(outcomes).enumerate().collect();
+    left.retain(|(_, (_, outcome))| outcome.is_none());
+    for open in left.chunks_mut(DELETIONS_AT_ONCE) {
+        let deletions = open.iter().map(|(place, (target, _))| async move {
+            let done = delete(authorized, gateway, target).await;
+            if let Ok(outcome) = &done {
+                let result = outcome.as_ref().map_or_else(|error| error.code().name(), |_| "OK");
+                authorized.notes().object_done(*place, result);
+            }
+            done
+        });
         let done = join_all(deletions).await;
-        for ((_, outcome), done) in open.into_iter().zip(done) {
+        for ((_, (_, outcome)), done) in open.iter_mut().zip(done) {
             match done {
-                Ok(shown) => *outcome = Some(shown),
+                Ok(shown) => **outcome = Some(shown),
                 Err(StaleRules) => stale = true,
             }
         }
@@ -159,7 +174,7 @@ fn write_outcome(
     quiet: bool,
 ) {
     let key = entry.child_text("Key").unwrap_or_default();
-    let asked = entry.child_text("VersionId").filter(|text| !text.is_empty());
+    let asked = asked_version(entry);
     match outcome {
         Some(Ok(_)) if quiet => {}
         Some(Ok(shown)) => xml.element("Deleted", |xml| {
