@@ -20,6 +20,7 @@ mod rotation;
 mod safety;
 mod spare;
 mod unrepaired;
+mod usage;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub(crate) use forwarder::AdminForwarder;
 use health::Health;
 use identities::AdminIdentityControl;
 pub(crate) use process_status::StatusSource;
+use usage::AdminUsageControl;
 
 /// The API of a process, opened by these tokens.
 pub(crate) fn api(
@@ -43,9 +45,11 @@ pub(crate) fn api(
     forwarder: AdminForwarder,
 ) -> Arc<AdminApi> {
     let (identity, metrics) = (gateway.identity.clone(), Arc::clone(&gateway.metrics));
+    let (engine, env) = (gateway.engine.clone(), gateway.env.clone());
     Arc::new(AdminApi {
         tokens,
         identities: Arc::new(AdminIdentityControl(identity.clone())),
+        usage: Arc::new(AdminUsageControl { engine, identity: identity.clone(), env }),
         cluster: Arc::new(AdminClusterControl { identity, health: Health::default(), metrics, status, forwarder }),
     })
 }

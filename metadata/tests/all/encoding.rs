@@ -9,17 +9,19 @@ use couronne_metadata::command::{
     AttributeChange, Command, CommandRequest, CompletedPart, EtagSet, Expect, InvalidReason, NewData, Outcome,
     Precondition, Refusal,
 };
-use couronne_metadata::effect::{Effect, RemovedRows, UsageDelta};
+use couronne_metadata::effect::{Effect, RemovedRows};
 use couronne_metadata::ids::{BucketId, CommitId, Ordinal, PartNumber, UploadId, VersionId};
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::query::{Answer, Entry, ListQuery, Ownership, Page, Query, RulesRow, SystemRow};
+use couronne_metadata::record::quota::Quota;
 use couronne_metadata::record::{
     Attributes, BlobRef, BlobState, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind,
     Content, Data, Etag, NamedBlob, NamedBy, ObjectRecord, PartRecord, RangeFacts, RangeMarks, ReapReason, ReapRecord,
-    ReapTarget, RepairRecord, Retention, UploadRecord, Usage, VersionRecord, Versioning,
+    ReapTarget, RepairRecord, Retention, UploadRecord, VersionRecord, Versioning,
 };
 use couronne_metadata::store::{Batch, Write};
 use couronne_metadata::store_scrub::{StoreComparison, StoreScrub};
+use couronne_metadata::usage::{Subject, Usage, UsageDelta};
 use couronne_metadata::watermarks::Watermarks;
 use couronne_placement::{BlobId, Geometry, PolicyId};
 use proptest::prelude::*;
@@ -109,6 +111,8 @@ fn rules() -> BucketRules {
         versioning: Versioning::Suspended,
         object_lock: Some(Some((false, 1000))),
         policy: PolicyId(1),
+        account: "account".into(),
+        quota: Some(Quota { bytes: Some(1), objects: None }),
         extra: vec![(40, Bytes::from_static(b"cors"))],
     }
 }
@@ -163,7 +167,7 @@ fn store_scrub() -> StoreScrub {
 }
 
 fn usage() -> Usage {
-    Usage { objects: -1, noncurrent: 2, bytes: i64::MIN, upload_bytes: i64::MAX }
+    Usage { objects: -1, noncurrent: 2, markers: 3, bytes: i64::MIN, parts: 4, part_bytes: i64::MAX }
 }
 
 fn effect() -> Effect {
@@ -171,7 +175,9 @@ fn effect() -> Effect {
     batch.put("k", "v");
     batch.delete("k");
     batch.delete_range("a", "b");
-    let usage = vec![UsageDelta { bucket: BucketId::from_bytes([6; 16]), delta: usage() }];
+    let subjects =
+        [Subject::Bucket(BucketId::from_bytes([6; 16])), Subject::Account("a".into()), Subject::Principal("p".into())];
+    let usage = subjects.map(|subject| UsageDelta { subject, class: "GLACIER".into(), delta: usage() }).to_vec();
     Effect {
         writes: batch.writes,
         usage,
@@ -437,7 +443,7 @@ fn questions_and_answers_come_back() {
     for found in [RulesRow::Absent, RulesRow::Present(rules()), RulesRow::Dropped] {
         round_trip(&Answer::Rules(found));
     }
-    round_trip(&Answer::Usage(usage()));
+    round_trip(&Answer::Usage(vec![("".into(), usage()), ("GLACIER".into(), usage())]));
     let row = SystemRow { version: Ordinal(1), value: Bytes::new() };
     round_trip(&Answer::Identity(7, Some(row.clone())));
     round_trip(&Answer::Identity(0, None));
