@@ -1,4 +1,4 @@
-//! What the server of the admin API works with: control of the cluster, and control of identities.
+//! What the server of the admin API works with: control of the cluster, of identities, and of what they hold.
 //!
 //! Promises asked of an implementation: whichever process is asked, the answer and what is done are the same; an
 //! order that was carried out already is no error; one that is refused changed nothing, unless its code is
@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 use crate::types::{
     Account, AccountDetail, AccountRequest, ApiError, BoundaryRequest, ClockConfirmation, ClusterMap, ClusterStatus,
     Done, ExpelRequest, Group, GroupRequest, InlinePolicyRequest, JoinToken, KeyChange, KeyRequest, KeyRotation,
-    NewKey, NewUser, Policy, PolicyDetail, PolicyHolder, PolicyRequest, PolicyVersion, PolicyVersionRequest,
+    NewKey, NewUser, Policy, PolicyDetail, PolicyHolder, PolicyRequest, PolicyVersion, PolicyVersionRequest, Quota,
     ReplaceRequest, Role, RoleChange, RoleRequest, RotateRequest, RotatedSecret, StoragePolicy, StoragePolicyRequest,
-    TagsRequest, TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, UserDetail, UserRequest,
+    TagsRequest, TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, Usage, UserDetail, UserRequest,
 };
 
 /// The token that an operator gave. A storage node that carries an order out asks for it, whichever process passed the
@@ -170,6 +170,25 @@ pub trait IdentityControl: PolicyControl + Send + Sync {
 
     /// Deletes an access key.
     async fn delete_key(&self, actor: &Actor, account: String, key: String) -> Result<(), ApiError>;
+}
+
+/// Tells what is held, and bounds it.
+#[async_trait]
+pub trait UsageControl: Send + Sync {
+    /// What the buckets of an account hold.
+    async fn account_usage(&self, account: String) -> Result<Usage, ApiError>;
+
+    /// What a user wrote.
+    async fn user_usage(&self, account: String, user: String) -> Result<Usage, ApiError>;
+
+    /// What a bucket holds, and its quota.
+    async fn bucket_usage(&self, bucket: String) -> Result<Usage, ApiError>;
+
+    /// Sets the quota of a bucket.
+    async fn set_bucket_quota(&self, actor: &Actor, bucket: String, quota: Quota) -> Result<(), ApiError>;
+
+    /// Removes the quota of a bucket.
+    async fn remove_bucket_quota(&self, actor: &Actor, bucket: String) -> Result<(), ApiError>;
 }
 
 /// Looks after the managed policies of accounts.

@@ -1,4 +1,4 @@
-//! The operators' API: its types, one table of endpoints, a client, and the server over two traits of control.
+//! The operators' API: its types, one table of endpoints, a client, and the server over three traits of control.
 //!
 //! [`endpoints`] declares each endpoint once; the server's routing, the client's calls and `admin/openapi.json`
 //! (OpenAPI 3.1, compared by a test) follow from it.

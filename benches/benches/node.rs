@@ -147,6 +147,8 @@ async fn measure() {
             versioning: Versioning::Off,
             object_lock: None,
             policy: PolicyId(0),
+            account: "account".into(),
+            quota: None,
             extra: Vec::new(),
         };
         let put_rules = request(&env, bucket, 0, "\u{1}", Command::PutRules { name: "b".into(), rules });

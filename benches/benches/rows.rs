@@ -70,6 +70,8 @@ fn range(objects: u64) -> MemoryStore {
         versioning: Versioning::Off,
         object_lock: None,
         policy: PolicyId(0),
+        account: "account".into(),
+        quota: None,
         extra: Vec::new(),
     };
     execute(&store, &request(u64::MAX, "rules".to_owned(), 0, Command::PutRules { name: "b".into(), rules }));

@@ -21,6 +21,8 @@ pub use client::{Client, Components};
 pub use error::ClientError;
 pub use read::{ChunkRead, Slice};
 pub use reporting::{Member, REPORT_EVERY, Reporter, report};
-pub use routing::{BucketView, IdentityRow, KnownRange, MetaGroup, Router, first_key, key_past, key_within, next_key};
+pub use routing::{
+    BucketView, ClassUsage, IdentityRow, KnownRange, MetaGroup, Router, first_key, key_past, key_within, next_key,
+};
 pub use settings::Settings;
 pub use write::{ChunkToWrite, ChunkWritten};

@@ -10,6 +10,7 @@ mod attempts;
 mod meta;
 mod system;
 mod table;
+mod usage;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use meta::MetaGroup;
 pub use system::IdentityRow;
 pub use table::KnownRange;
 use table::RangeTable;
+pub use usage::ClassUsage;
 
 /// The longest pause before a range is asked again.
 const PAUSE_MAX: Duration = Duration::from_millis(250);

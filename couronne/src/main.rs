@@ -83,6 +83,8 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Secret(SecretCommand::Reset(arguments)) => cluster::reset::reset(arguments)?,
         Command::Group(command) => client_runtime()?.block_on(admin::commands::identity::group(command))?,
         Command::Role(command) => client_runtime()?.block_on(admin::commands::identity::role(command))?,
+        Command::Usage(arguments) => client_runtime()?.block_on(admin::commands::usage::usage(arguments))?,
+        Command::Quota(command) => client_runtime()?.block_on(admin::commands::usage::quota(command))?,
         Command::Key(command) => client_runtime()?.block_on(admin::commands::keys::key(command))?,
         Command::Policy(command) => client_runtime()?.block_on(admin::commands::keys::policy(command))?,
         Command::User(command) => client_runtime()?.block_on(admin::commands::identity::user(command))?,

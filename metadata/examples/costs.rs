@@ -79,6 +79,8 @@ fn measure(store: &dyn Store) {
         versioning: Versioning::Off,
         object_lock: None,
         policy: PolicyId(0),
+        account: "account".into(),
+        quota: None,
         extra: Vec::new(),
     };
     let (effect, _) = execute(store, &request(0, Command::PutRules { name: "b".into(), rules }));

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::effect::{Effect, RemovedRows};
-use crate::ids::BucketId;
 use crate::key::{self, RowKind};
-use crate::record::{RangeFacts, RangeMarks, Usage};
+use crate::record::{RangeFacts, RangeMarks};
 use crate::store::{Batch, StoreError, View, Write};
 use crate::system;
+use crate::usage::Usage;
 use crate::watermarks::Watermarks;
 use couronne_base::codec;
 
@@ -20,40 +20,28 @@ use couronne_base::codec;
 ///
 /// Effects applied together were evaluated under latches held until they are applied, so none reads
 /// or writes what another writes, but for counters and watermarks, which are summed and merged here. Which effects are
-/// applied together differs from replica to replica, and must make no difference: what was counted before a bucket's
-/// counters are removed goes with them, and counters of nothing are no row.
+/// applied together differs from replica to replica, and must make no difference: counters of nothing are no row.
 pub fn apply(view: &dyn View, effects: &[Effect]) -> Result<Batch, StoreError> {
     let mut batch = Batch { writes: Vec::with_capacity(effects.iter().map(|effect| effect.writes.len() + 1).sum()) };
-    let mut counted: BTreeMap<BucketId, Counted> = BTreeMap::new();
+    let mut counted: BTreeMap<Bytes, Usage> = BTreeMap::new();
     let mut watermarks: Option<Watermarks> = None;
     let mut identity_changes: u64 = 0;
     let mut repair_rows = RepairCounter { view, known: BTreeMap::new(), delta: 0 };
     for effect in effects {
         repair_rows.follow(effect)?;
-        for write in &effect.writes {
-            identity_changes += u64::from(is_of_identity(write));
-            if let Write::Delete { key } = write
-                && let Some(bucket) = key::bucket_of_counters(key)
-            {
-                counted.insert(bucket, Counted { is_removed: true, delta: Usage::default() });
-            }
-        }
+        identity_changes += effect.writes.iter().map(|write| u64::from(is_of_identity(write))).sum::<u64>();
         batch.writes.extend_from_slice(&effect.writes);
         effect.removed.iter().flat_map(RemovedRows::keys).for_each(|key| batch.delete(key));
         for change in &effect.usage {
-            counted.entry(change.bucket).or_default().delta.add(change.delta);
+            counted.entry(change.row()).or_default().add(change.delta);
         }
         if let Some(raised) = effect.watermarks {
             watermarks = Some(watermarks.unwrap_or_default().merge(raised));
         }
     }
-    for (bucket, Counted { is_removed, delta }) in counted {
-        if delta == Usage::default() {
-            continue;
-        }
-        let mut sum = if is_removed { Usage::default() } else { Usage::load(view, bucket)? };
+    for (row, delta) in counted {
+        let mut sum: Usage = view.get(&row)?.map(|bytes| codec::decode(&bytes)).transpose()?.unwrap_or_default();
         sum.add(delta);
-        let row = key::of_bucket(RowKind::Counters, bucket);
         if sum == Usage::default() { batch.delete(row) } else { batch.put(row, codec::encode(&sum)) }
     }
     if repair_rows.delta != 0 {
@@ -69,15 +57,6 @@ pub fn apply(view: &dyn View, effects: &[Effect]) -> Result<Batch, StoreError> {
         batch.put(Watermarks::row(), codec::encode(&Watermarks::load(view)?.merge(raised)));
     }
     Ok(batch)
-}
-
-/// What effects applied together do to the counters of a bucket.
-#[derive(Default)]
-struct Counted {
-    /// Whether they are removed first.
-    is_removed: bool,
-    /// What is added then.
-    delta: Usage,
 }
 
 /// Counts repair rows as they come and go. Duties and the reaper write them under latches of other keys: which of them
@@ -154,23 +133,5 @@ impl RangeFacts {
     pub(crate) fn load(view: &dyn View) -> Result<Self, StoreError> {
         let count = view.get(&Self::repair_count_row())?.map(|bytes| codec::decode(&bytes)).transpose()?;
         Ok(Self { marks: RangeMarks::load(view)?, repair_rows: count.unwrap_or(0) })
-    }
-}
-
-impl Usage {
-    /// What the range holds of a bucket as the view has it.
-    pub fn load(view: &dyn View, bucket: BucketId) -> Result<Self, StoreError> {
-        match view.get(&key::of_bucket(RowKind::Counters, bucket))? {
-            Some(bytes) => Ok(codec::decode(&bytes)?),
-            None => Ok(Self::default()),
-        }
-    }
-
-    /// Adds a delta.
-    pub fn add(&mut self, delta: Self) {
-        self.objects = self.objects.saturating_add(delta.objects);
-        self.noncurrent = self.noncurrent.saturating_add(delta.noncurrent);
-        self.bytes = self.bytes.saturating_add(delta.bytes);
-        self.upload_bytes = self.upload_bytes.saturating_add(delta.upload_bytes);
     }
 }

@@ -6,11 +6,10 @@
 
 use bytes::Bytes;
 
-use crate::ids::BucketId;
-use crate::record::Usage;
 use crate::store::Batch;
 #[cfg(doc)]
 use crate::store::Write;
+use crate::usage::UsageDelta;
 use crate::watermarks::Watermarks;
 use couronne_base::codec::{self, Corrupt};
 
@@ -19,15 +18,6 @@ pub(crate) const FIELD_BYTES: u64 = 24;
 
 /// An effect is shorter than this, or it cannot be proposed.
 pub const EFFECT_BYTES_MAX: usize = (6 << 20) - 1024;
-
-/// A change of what the range holds of a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UsageDelta {
-    /// The bucket.
-    pub bucket: BucketId,
-    /// What is added.
-    pub delta: Usage,
-}
 
 /// Rows that are removed, and whose keys begin alike: the rows of a key are many, and the key may be long.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -48,7 +48,7 @@ pub enum RowKind {
     Blob = 0x41,
     /// A blob with a shard off its primary: blob id.
     Repair = 0x43,
-    /// What the range holds of a bucket.
+    /// What the range holds for a subject: subject ‖ storage class.
     Counters = 0x50,
     /// The range's watermarks; one row.
     Watermarks = 0x51,
@@ -72,15 +72,9 @@ const BUCKET_AT: usize = 1;
 const KEY_AT: usize = BUCKET_AT + 16;
 const TERMINATOR: [u8; 2] = [0, 0];
 
-/// The key of a bucket's row: its rules, its counters; also where the bucket's rows of a kind begin.
+/// The key of a bucket's row, such as its rules; also where the bucket's rows of a kind begin.
 pub fn of_bucket(kind: RowKind, bucket: BucketId) -> Bytes {
     start(kind, bucket, 0).freeze()
-}
-
-/// The bucket of a row with counters; `None` if it is another row.
-pub fn bucket_of_counters(row: &[u8]) -> Option<BucketId> {
-    let (kind, bucket) = row.split_first()?;
-    (*kind == RowKind::Counters as u8).then_some(bucket)?.try_into().ok().map(BucketId::from_bytes)
 }
 
 /// The escaped key, terminator included, of a row of the cluster's own; `None` if it is another row.

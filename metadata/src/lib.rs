@@ -21,4 +21,5 @@ pub mod rocks;
 pub mod store;
 pub mod store_scrub;
 pub mod system;
+pub mod usage;
 pub mod watermarks;

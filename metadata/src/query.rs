@@ -5,9 +5,9 @@ use couronne_placement::BlobId;
 
 use crate::ids::{BucketId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
 use crate::record::{
-    BucketRules, NamedBy, ObjectRecord, PartRecord, RangeFacts, ReapRecord, RepairRecord, UploadRecord, Usage,
-    VersionRecord,
+    BucketRules, NamedBy, ObjectRecord, PartRecord, RangeFacts, ReapRecord, RepairRecord, UploadRecord, VersionRecord,
 };
+use crate::usage::{Subject, Usage};
 
 /// The most entries (keys and common prefixes) of one page.
 pub const PAGE_ENTRIES_MAX: u32 = 10_000;
@@ -70,10 +70,12 @@ pub enum Query {
         /// Any key of the range.
         key: ObjectKey,
     },
-    /// What the range holds of the bucket.
+    /// What the range holds for a subject.
     Usage {
         /// Any key of the range.
         key: ObjectKey,
+        /// The subject.
+        subject: Subject,
     },
     /// One system row.
     SystemGet {
@@ -142,7 +144,7 @@ impl Query {
             | Self::Parts { key, .. }
             | Self::PartPayload { key, .. }
             | Self::Rules { key }
-            | Self::Usage { key }
+            | Self::Usage { key, .. }
             | Self::SystemGet { key }
             | Self::Identity { key }
             | Self::OwnsBlob { key, .. } => Some(key),
@@ -292,8 +294,8 @@ pub enum Answer {
     PartPayload(Option<Bytes>),
     /// To `Rules`.
     Rules(RulesRow),
-    /// To `Usage`.
-    Usage(Usage),
+    /// To `Usage`: by storage class, of which the empty name is the standard one.
+    Usage(Vec<(Box<str>, Usage)>),
     /// To `SystemGet`.
     SystemGet(Option<SystemRow>),
     /// To `Identity`: the changes so far, and the row as it was then or later.

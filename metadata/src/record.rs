@@ -5,11 +5,13 @@
 //! Must not know: HTTP, XML, consensus.
 
 pub mod checksum;
+pub mod quota;
 
 use bytes::Bytes;
 use couronne_placement::{BlobId, Geometry, PolicyId};
 
 use crate::ids::{BucketId, CommitId, ObjectKey, Ordinal, PartNumber, UploadId, VersionId};
+use quota::Quota;
 
 /// An entity tag: 128 bits, and for a multipart object the number of its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,6 +142,15 @@ pub struct Retention {
     pub until_ms: u64,
 }
 
+/// The header that names the storage class.
+const STORAGE_CLASS: &str = "x-amz-storage-class";
+
+/// The storage class of what names none.
+const STANDARD: &str = "STANDARD";
+
+/// The longest name of a storage class, in bytes.
+const CLASS_BYTES_MAX: usize = 32;
+
 /// What stays the same between an upload's creation and the object it becomes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
@@ -168,6 +179,15 @@ pub struct Attributes {
 }
 
 impl Attributes {
+    /// The storage class, as the writer named it; empty is the standard one, as is a name that can be none.
+    pub fn storage_class(&self) -> &str {
+        let named = self.headers.iter().find(|(name, _)| **name == *STORAGE_CLASS);
+        let class = named.and_then(|(_, class)| std::str::from_utf8(class).ok()).unwrap_or_default();
+        let is_name = class.len() <= CLASS_BYTES_MAX
+            && class.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        if is_name && class != STANDARD { class } else { "" }
+    }
+
     /// Whether they say anything of a lock, which is refused where there can be none.
     pub const fn ask_for_lock(&self) -> bool {
         self.retention.is_some() || self.legal_hold || self.legal_hold_said
@@ -304,6 +324,10 @@ pub struct BucketRules {
     pub object_lock: Option<Option<(bool, u64)>>,
     /// The storage policy of new blobs.
     pub policy: PolicyId,
+    /// The canonical id of the account that owns the bucket: what the bucket holds is counted for it.
+    pub account: Box<str>,
+    /// How much the bucket may hold, if there is a bound.
+    pub quota: Option<Quota>,
     /// Further configuration that ranges need, by field number, kept as it is. Numbers are 64 and above; those below are
     /// for the record itself.
     pub extra: Vec<(u16, Bytes)>,
@@ -460,17 +484,4 @@ pub struct RangeFacts {
     pub marks: RangeMarks,
     /// How many repair rows there are.
     pub repair_rows: u64,
-}
-
-/// What a bucket holds, as a sum over its ranges of deltas added at apply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Current objects.
-    pub objects: i64,
-    /// Versions and delete markers that are not current.
-    pub noncurrent: i64,
-    /// Bytes of all object versions.
-    pub bytes: i64,
-    /// Bytes of parts of open uploads.
-    pub upload_bytes: i64,
 }

@@ -15,9 +15,9 @@ use serde::de::DeserializeOwned;
 use crate::types::{
     Account, AccountDetail, AccountRequest, BoundaryRequest, ClockConfirmation, ClusterMap, ClusterStatus, Done,
     ErrorCode, ExpelRequest, Group, GroupRequest, InlinePolicyRequest, JoinToken, KeyChange, KeyRequest, KeyRotation,
-    NewKey, NewUser, Policy, PolicyDetail, PolicyHolder, PolicyRequest, PolicyVersion, PolicyVersionRequest,
+    NewKey, NewUser, Policy, PolicyDetail, PolicyHolder, PolicyRequest, PolicyVersion, PolicyVersionRequest, Quota,
     ReplaceRequest, Role, RoleChange, RoleRequest, RotateRequest, RotatedSecret, StoragePolicy, StoragePolicyRequest,
-    TagsRequest, TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, UserDetail, UserRequest,
+    TagsRequest, TokenDetail, TokenRequest, UnrepairedObjects, UnrepairedRequest, Usage, UserDetail, UserRequest,
 };
 use declare::endpoints;
 #[cfg(test)]
@@ -282,5 +282,25 @@ endpoints! {
 
     /// Changes a role: its trust policy, how long its sessions may be, what it is for.
     ChangeRole { account, role }: POST "/admin/accounts/{account}/roles/{role}", Orders, RoleChange => 200 Json Role,
+        [NotFound, Conflict, Unavailable];
+
+    /// What the buckets of an account hold, by whichever principal it was written.
+    GetAccountUsage { account }: GET "/admin/accounts/{account}/usage", Reading, () => 200 Json Usage,
+        [NotFound, Unavailable];
+
+    /// What a user wrote and is held, in buckets of any account. Parts count for the user that opened their upload.
+    GetUserUsage { account, user }: GET "/admin/accounts/{account}/users/{user}/usage", Reading, () => 200 Json Usage,
+        [NotFound, Unavailable];
+
+    /// What a bucket holds, and its quota.
+    GetBucketUsage { bucket }: GET "/admin/buckets/{bucket}/usage", Reading, () => 200 Json Usage,
+        [NotFound, Conflict, Unavailable];
+
+    /// Sets how much a bucket may hold. From the answer on no write makes it hold more; what it holds already stays.
+    SetBucketQuota { bucket }: POST "/admin/buckets/{bucket}/quota", Orders, Quota => 204 Json (),
+        [NotFound, Conflict, Unavailable];
+
+    /// Lets a bucket hold any amount.
+    RemoveBucketQuota { bucket }: DELETE "/admin/buckets/{bucket}/quota", Orders, () => 204 Json (),
         [NotFound, Conflict, Unavailable];
 }

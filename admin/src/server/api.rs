@@ -19,7 +19,7 @@ use super::AdminTokens;
 use super::body::{json, named, read, take, text};
 use super::tokens::Opened;
 use crate::audit::{OrderAudit, OrderRecord, TakeOrder};
-use crate::control::{Actor, ClusterControl, IdentityControl};
+use crate::control::{Actor, ClusterControl, IdentityControl, UsageControl};
 use crate::endpoints::{self as at, Access, Call, Endpoint, Route, Unrouted, route};
 use crate::types::{ApiError, ErrorCode};
 
@@ -33,6 +33,8 @@ pub struct AdminApi {
     pub identities: Arc<dyn IdentityControl>,
     /// Where is told of orders.
     pub audit: Arc<dyn OrderAudit>,
+    /// What is held.
+    pub usage: Arc<dyn UsageControl>,
 }
 
 /// An order on its way: it is told of when this is dropped, so that one is whose operator is gone, too.
@@ -314,6 +316,29 @@ impl AdminApi {
             }
             Call::ChangeRole(at::ChangeRole { account, role }) => {
                 answer::<at::ChangeRole>(&identities.change_role(actor, account, role, read(body)?).await?)
+            }
+            call => self.carry_out_of_usage(call, body, actor).await,
+        }
+    }
+
+    /// Carries out a call about what is held.
+    async fn carry_out_of_usage(&self, call: Call, body: &Bytes, actor: &Actor) -> Answer {
+        let usage = &self.usage;
+        match call {
+            Call::GetAccountUsage(at::GetAccountUsage { account }) => {
+                answer::<at::GetAccountUsage>(&usage.account_usage(account).await?)
+            }
+            Call::GetUserUsage(at::GetUserUsage { account, user }) => {
+                answer::<at::GetUserUsage>(&usage.user_usage(account, user).await?)
+            }
+            Call::GetBucketUsage(at::GetBucketUsage { bucket }) => {
+                answer::<at::GetBucketUsage>(&usage.bucket_usage(bucket).await?)
+            }
+            Call::SetBucketQuota(at::SetBucketQuota { bucket }) => {
+                answer::<at::SetBucketQuota>(&usage.set_bucket_quota(actor, bucket, read(body)?).await?)
+            }
+            Call::RemoveBucketQuota(at::RemoveBucketQuota { bucket }) => {
+                answer::<at::RemoveBucketQuota>(&usage.remove_bucket_quota(actor, bucket).await?)
             }
             _ => Err(ApiError::new(ErrorCode::Internal, "no part of the server answers this endpoint")),
         }

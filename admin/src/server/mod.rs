@@ -1,4 +1,4 @@
-//! The server of the admin API: connections, the tokens, routing, and answers over the two traits of control.
+//! The server of the admin API: connections, the tokens, routing, and answers over the three traits of control.
 //!
 //! Must not know: how anything is carried out.
 

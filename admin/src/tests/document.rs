@@ -30,6 +30,7 @@ fn body_of(operation: &str) -> Option<Value> {
         "set_inline_policy" => json!({ "of": { "kind": "group", "name": "staff" }, "name": "p", "document": "{}" }),
         "change_tags" => json!({ "of": { "kind": "role", "name": "batch" }, "set": { "a": "b" }, "remove": ["c"] }),
         "change_role" => json!({ "trust_policy": "{}", "session_s_max": 3600, "description": "d" }),
+        "set_bucket_quota" => json!({ "bytes": 5, "objects": 6 }),
         "change_key" => json!({ "active": false }),
         "rotate_key" => json!({ "keep_minutes": 5 }),
         "create_policy" => json!({ "name": "read", "document": "{}", "description": "d" }),

@@ -2,15 +2,16 @@
 
 use async_trait::async_trait;
 
-use crate::control::{Actor, ClusterControl, IdentityControl, PolicyControl};
+use crate::control::{Actor, ClusterControl, IdentityControl, PolicyControl, UsageControl};
 use crate::types::{
-    AccessKey, Account, AccountDetail, AccountRequest, ApiError, BoundaryRequest, ClockConfirmation, ClusterMap,
-    ClusterStatus, DegradedChunks, Done, Doubt, DoubtKind, Drive, DriveState, Durability, ExpelRequest, Group,
-    GroupRequest, HolderKind, InlinePolicyRequest, JoinToken, KeyChange, KeyRequest, KeyRotation, MapDrive, MapNode,
-    MapRange, NewKey, NewUser, Node, NodeRole, Policy, PolicyDetail, PolicyHolder, PolicyRequest, PolicyVersion,
-    PolicyVersionRequest, Range, RangeFacts, Repair, ReplaceRequest, Role, RoleChange, RoleRequest, RotateRequest,
-    RotatedSecret, Safety, Scrub, ScrubDrive, StoragePolicy, StoragePolicyPromise, StoragePolicyRequest, TagsRequest,
-    TokenDetail, TokenRequest, UnrepairedObject, UnrepairedObjects, UnrepairedRequest, User, UserDetail, UserRequest,
+    AccessKey, Account, AccountDetail, AccountRequest, ApiError, BoundaryRequest, ClassHoldings, ClockConfirmation,
+    ClusterMap, ClusterStatus, DegradedChunks, Done, Doubt, DoubtKind, Drive, DriveState, Durability, ExpelRequest,
+    Group, GroupRequest, HolderKind, Holdings, InlinePolicyRequest, JoinToken, KeyChange, KeyRequest, KeyRotation,
+    MapDrive, MapNode, MapRange, NewKey, NewUser, Node, NodeRole, Policy, PolicyDetail, PolicyHolder, PolicyRequest,
+    PolicyVersion, PolicyVersionRequest, Quota, Range, RangeFacts, Repair, ReplaceRequest, Role, RoleChange,
+    RoleRequest, RotateRequest, RotatedSecret, Safety, Scrub, ScrubDrive, StoragePolicy, StoragePolicyPromise,
+    StoragePolicyRequest, TagsRequest, TokenDetail, TokenRequest, UnrepairedObject, UnrepairedObjects,
+    UnrepairedRequest, Usage, User, UserDetail, UserRequest,
 };
 
 /// The control.
@@ -520,4 +521,33 @@ fn status() -> ClusterStatus {
         },
         ..ClusterStatus::default()
     }
+}
+
+#[async_trait]
+impl UsageControl for Fake {
+    async fn account_usage(&self, _account: String) -> Result<Usage, ApiError> {
+        self.give(usage(None))
+    }
+
+    async fn user_usage(&self, _account: String, _user: String) -> Result<Usage, ApiError> {
+        self.give(usage(None))
+    }
+
+    async fn bucket_usage(&self, _bucket: String) -> Result<Usage, ApiError> {
+        self.give(usage(Some(Quota { bytes: Some(9), objects: Some(8) })))
+    }
+
+    async fn set_bucket_quota(&self, _: &Actor, _bucket: String, _: Quota) -> Result<(), ApiError> {
+        self.give(())
+    }
+
+    async fn remove_bucket_quota(&self, _: &Actor, _bucket: String) -> Result<(), ApiError> {
+        self.give(())
+    }
+}
+
+fn usage(quota: Option<Quota>) -> Usage {
+    let held = Holdings { objects: 1, noncurrent_versions: 2, delete_markers: 3, bytes: 4, parts: 5, part_bytes: 6 };
+    let classes = vec![ClassHoldings { class: "STANDARD".to_owned(), held }];
+    Usage { total: held, classes, quota, asked_ms: 7 }
 }

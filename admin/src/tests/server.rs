@@ -54,8 +54,8 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let tokens = Arc::new(AdminTokens::new(Some(TokenDigests::of("token"))));
-        let api =
-            AdminApi { tokens, cluster: Arc::new(fake.clone()), identities: Arc::new(fake), audit: Arc::new(NoAudit) };
+        let (cluster, identities) = (Arc::new(fake.clone()), Arc::new(fake.clone()));
+        let api = AdminApi { tokens, cluster, identities, usage: Arc::new(fake), audit: Arc::new(NoAudit) };
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(serve(listener, Arc::new(api), None, stopped));
         Self { address, _stop: stop }

@@ -17,6 +17,7 @@ mod repair;
 mod scrub;
 mod status;
 mod storage_policies;
+mod usage;
 
 pub use drive_state::DriveState;
 pub use drives::{Drive, ReplaceRequest};
@@ -36,3 +37,4 @@ pub use repair::{DegradedChunks, Repair, UnrepairedObject, UnrepairedObjects, Un
 pub use scrub::{Scrub, ScrubDrive};
 pub use status::ClusterStatus;
 pub use storage_policies::{StoragePolicy, StoragePolicyPromise, StoragePolicyRequest};
+pub use usage::{ClassHoldings, Holdings, Quota, Usage};

@@ -19,6 +19,7 @@ use couronne_metadata::ids::{BucketId, Generation, ObjectKey, Ordinal, RangeId};
 use couronne_metadata::key::{RowKind, of_key};
 use couronne_metadata::memory::MemoryStore;
 use couronne_metadata::query::{Answer, Query, SystemRow};
+use couronne_metadata::record::quota::Charge;
 use couronne_metadata::store::{Batch, Store, StoreError};
 use couronne_protocol::range::{QueryRequest, RangeAddress, RangeClient, RangeError};
 use couronne_ring::DriveId;
@@ -233,11 +234,13 @@ impl FakeRanges {
     }
 
     fn run(&self, range: &FakeRange, request: &CommandRequest) -> Result<Outcome, RangeError> {
-        let evaluated = evaluate(&*range.store.view(), request, self.clock.wall_us()).map_err(store_error)?;
-        match evaluated {
+        let view = range.store.view();
+        let evaluated = evaluate(&*view, request, self.clock.wall_us());
+        let admitted = evaluated.and_then(|evaluated| evaluated.within_quota(&*view, request, Charge::default()));
+        match admitted.map_err(store_error)? {
             Evaluated::Settled(settled) => settled.map_err(RangeError::from),
-            Evaluated::Propose { effect, outcome } => {
-                let batch = apply(&*range.store.view(), &[effect]).map_err(store_error)?;
+            Evaluated::Propose { effect, outcome, .. } => {
+                let batch = apply(&*view, &[effect]).map_err(store_error)?;
                 range.store.apply(&batch).map_err(store_error)?;
                 outcome.map_err(RangeError::from)
             }

@@ -21,6 +21,7 @@ mod rotation;
 mod safety;
 mod spare;
 mod unrepaired;
+mod usage;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ use health::Health;
 use identities::AdminIdentityControl;
 use order_audit::OrderEvents;
 pub(crate) use process_status::StatusSource;
+use usage::AdminUsageControl;
 
 /// The API of a process, opened by these tokens.
 pub(crate) fn api(
@@ -46,10 +48,12 @@ pub(crate) fn api(
 ) -> Arc<AdminApi> {
     let orders = OrderEvents { audit: gateway.audit.clone(), clock: Arc::clone(&gateway.env.clock) };
     let (identity, metrics) = (gateway.identity.clone(), Arc::clone(&gateway.metrics));
+    let (engine, env) = (gateway.engine.clone(), gateway.env.clone());
     Arc::new(AdminApi {
         tokens,
         audit: Arc::new(orders),
         identities: Arc::new(AdminIdentityControl(identity.clone())),
+        usage: Arc::new(AdminUsageControl { engine, identity: identity.clone(), env }),
         cluster: Arc::new(AdminClusterControl { identity, health: Health::default(), metrics, status, forwarder }),
     })
 }

@@ -6,6 +6,7 @@
 
 mod changes;
 mod identities;
+mod usage;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub(crate) use identities::{
     NewPolicyArguments, NewRoleArguments, PolicyCommand, PolicyHolderArguments, RoleCommand, UserCommand,
     UserCreateArguments,
 };
+pub(crate) use usage::{QuotaArguments, QuotaCommand, QuotaSetArguments, UsageArguments};
 
 /// S3 object storage, from a laptop to racks.
 #[derive(Parser)]
@@ -84,6 +86,11 @@ pub(crate) enum Command {
     /// Manage the access policies of an account: what its users, groups and roles may do.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Show what accounts, users and buckets hold.
+    Usage(UsageArguments),
+    /// Set how much a bucket may hold.
+    #[command(subcommand)]
+    Quota(QuotaCommand),
     /// Show the secrets that a data folder keeps for its operator, and change those of the cluster.
     #[command(subcommand, name = "secrets", visible_alias = "secret")]
     Secret(SecretCommand),

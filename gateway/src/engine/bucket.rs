@@ -9,6 +9,7 @@ mod create;
 mod delete;
 mod document;
 mod owned;
+mod quota;
 mod registry;
 mod rules;
 mod tags;
@@ -17,16 +18,17 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use couronne_base::fair::{Holder, OnBehalf};
-use couronne_client::{BucketView, first_key, key_past};
+use couronne_client::{BucketView, ClassUsage};
 use couronne_metadata::command::{Refusal, SeenVersion};
 use couronne_metadata::ids::{ObjectKey, Ordinal};
-use couronne_metadata::query::{Answer, Query};
-use couronne_metadata::record::{BucketEntry, BucketState, Usage, Versioning};
+use couronne_metadata::record::{BucketEntry, BucketState, Versioning};
+use couronne_metadata::usage::Subject;
 
 use super::{Engine, EngineError};
 use bytes::Bytes;
 pub(super) use cache::BucketCache;
 pub use document::BucketDocument;
+pub(super) use quota::BytesFor;
 
 /// How often a sequence begins again because someone else changed the bucket meanwhile.
 const TURNS_MAX: u32 = 8;
@@ -168,22 +170,9 @@ impl Engine {
         Ok(BucketPage { buckets, truncated })
     }
 
-    /// What the bucket holds, exactly, summed over its ranges.
-    pub async fn usage(&self, bucket: &Bucket) -> Result<Usage, EngineError> {
-        let mut sum = Usage::default();
-        let mut next = Some(first_key(None)?);
-        while let Some(key) = next {
-            let query = Query::Usage { key: key.clone() };
-            let answered = self.router().query(bucket.view(), &key, query).await;
-            let (answer, known) = answered.map_err(|error| self.stale_if_gone(bucket, error))?;
-            let Answer::Usage(usage) = answer else { return Err(EngineError::unexpected("Usage")) };
-            sum.objects = sum.objects.saturating_add(usage.objects);
-            sum.noncurrent = sum.noncurrent.saturating_add(usage.noncurrent);
-            sum.bytes = sum.bytes.saturating_add(usage.bytes);
-            sum.upload_bytes = sum.upload_bytes.saturating_add(usage.upload_bytes);
-            next = key_past(&known.descriptor, bucket.entry.id)?;
-        }
-        Ok(sum)
+    /// What a subject holds by storage class, summed over all ranges that may have counted for it.
+    pub async fn usage(&self, subject: &Subject) -> Result<ClassUsage, EngineError> {
+        Ok(self.router().usage(subject).await?)
     }
 
     fn remember(&self, name: &str, entry: BucketEntry) -> Bucket {

@@ -18,13 +18,14 @@ use couronne_base::fair::{Claim, Cut, Holder, OnBehalf, Short};
 use couronne_base::mutant;
 use couronne_client::{ChunkToWrite, ChunkWritten, ClientError};
 use couronne_metadata::command::NewData;
-use couronne_metadata::ids::{BucketId, ObjectKey};
+use couronne_metadata::ids::{BucketId, ObjectKey, PartNumber, UploadId};
 use couronne_metadata::record::{BlobRef, Checksum, Etag};
 use couronne_placement::{BlobId, ChunkId, Geometry, Policy, PolicyId, Redundancy};
 use couronne_protocol::shard::Owner;
 use tokio::task::{JoinSet, yield_now};
 
 use super::abandon::BlobGuard;
+use super::bucket::BytesFor;
 use super::hash::{BodyDigests, BodyHashes};
 use super::{BodyError, BodySource, Bucket, Engine, EngineError, Shared};
 
@@ -86,13 +87,35 @@ impl Staged {
 impl Engine {
     /// Receives a body for one key: hashes, cuts, encodes and writes it while it arrives, and checks
     /// what its sender said of it. When this returns `Ok` the bytes are durable and match; nothing is
-    /// visible yet.
+    /// visible yet. What the bucket's quota has no room for is refused before the body is taken.
     pub async fn stage(
         &self,
         bucket: &Bucket,
         key: &ObjectKey,
         body: &mut dyn BodySource,
     ) -> Result<Staged, EngineError> {
+        self.stage_as(BytesFor::Object, bucket, key, body).await
+    }
+
+    /// The same for a part of an open upload of that key.
+    pub async fn stage_part(
+        &self,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        (upload, number): (UploadId, PartNumber),
+        body: &mut dyn BodySource,
+    ) -> Result<Staged, EngineError> {
+        self.stage_as(BytesFor::Part(upload, number), bucket, key, body).await
+    }
+
+    async fn stage_as(
+        &self,
+        bytes_for: BytesFor,
+        bucket: &Bucket,
+        key: &ObjectKey,
+        body: &mut dyn BodySource,
+    ) -> Result<Staged, EngineError> {
+        self.check_room(bucket, key, body.length(), bytes_for).await?;
         let map = self.shared.client.map().current();
         let policy = map.policies.get(&bucket.entry.rules.policy).ok_or(EngineError::NoSuchPolicy)?;
         let mut intake = Intake::new(body, self.shared.clone(), policy.redundancy, bucket.holder());

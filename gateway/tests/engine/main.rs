@@ -12,6 +12,7 @@ mod faults;
 mod identity;
 mod listing;
 mod objects;
+mod quotas;
 mod routing;
 mod support;
 mod uploads;

@@ -9,6 +9,7 @@ use couronne_gateway::testing::{FakeCluster, FakeShape};
 use couronne_metadata::command::{AttributeChange, EtagSet, Precondition, Refusal, SeenVersion};
 use couronne_metadata::ids::VersionId;
 use couronne_metadata::record::{ChecksumAlgorithm, Versioning};
+use couronne_metadata::usage::{Subject, Usage};
 use couronne_placement::Redundancy;
 use proptest::prelude::*;
 
@@ -238,8 +239,10 @@ async fn usage_is_what_is_there() {
         put(engine, &bucket, at, &bytes(1, 1000)).await.unwrap();
     }
     engine.delete(&bucket, &key("b"), DeleteObjectRequest::default()).await.unwrap();
-    let usage = engine.usage(&bucket).await.unwrap();
-    assert_eq!((usage.objects, usage.bytes), (2, 2000));
+    for subject in [Subject::Bucket(bucket.entry.id), Subject::Account(bucket.entry.account.clone())] {
+        let usage = Usage::sum(engine.usage(&subject).await.unwrap().values());
+        assert_eq!(usage, Usage { objects: 2, bytes: 2000, ..Usage::default() }, "{subject:?}");
+    }
 }
 
 /// Lets spawned tasks run.

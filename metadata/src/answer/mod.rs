@@ -16,9 +16,10 @@ use thiserror::Error;
 use crate::ids::BucketId;
 use crate::key::{self, RowKind};
 use crate::query::{Answer, Query, RulesRow};
-use crate::record::{BucketRules, BucketState, RangeFacts, Usage};
+use crate::record::{BucketRules, BucketState, RangeFacts};
 use crate::store::{StoreError, View};
 use crate::system::identity_changes;
+use crate::usage;
 use couronne_base::codec::{self, Corrupt, Value};
 
 pub(crate) use blob::{blobs_of_upload, is_upload, owns};
@@ -74,7 +75,7 @@ pub fn answer(
             Answer::PartPayload(view.get(&key::of_part(RowKind::PartPayload, bucket, key, *upload, *number))?)
         }
         Query::Rules { .. } => Answer::Rules(rules(view, bucket)?),
-        Query::Usage { .. } => Answer::Usage(Usage::load(view, bucket)?),
+        Query::Usage { subject, .. } => Answer::Usage(usage::load(view, subject)?.into_iter().collect()),
         Query::SystemGet { key } => Answer::SystemGet(load(view, &key::of_key(RowKind::System, bucket, key))?),
         // The count first: a change between the two makes the row look older than it is, never newer.
         Query::Identity { key } => {

@@ -1,14 +1,16 @@
 //! The field numbers of the records.
 
-use crate::effect::{Effect, RemovedRows, UsageDelta};
+use crate::effect::{Effect, RemovedRows};
 use crate::query::SystemRow;
+use crate::record::quota::Quota;
 use crate::record::{
     Attributes, BlobRef, BlobState, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind,
     Content, Data, Etag, NamedBlob, NamedBy, ObjectRecord, PartRecord, RangeFacts, RangeMarks, ReapReason, ReapRecord,
-    ReapTarget, RepairRecord, Retention, UploadRecord, Usage, VersionRecord, Versioning,
+    ReapTarget, RepairRecord, Retention, UploadRecord, VersionRecord, Versioning,
 };
 use crate::store::Write;
 use crate::store_scrub::{StoreComparison, StoreScrub};
+use crate::usage::{Subject, Usage, UsageDelta};
 use crate::watermarks::Watermarks;
 use couronne_base::codec::table::{choice, record};
 use couronne_base::codec::{Corrupt, Field, Input, Value, Writer};
@@ -59,12 +61,14 @@ record! { RangeFacts { 1 marks, 2 repair_rows } }
 record! { StoreComparison { 1 piece, 2 voters, 3 is_full, 4 is_unresolved } }
 record! { StoreScrub { 1 ended_ms, 2 tried_ms, 3 unresolved_ms, 4 under_way } }
 
-record! { Usage { 1 objects, 2 noncurrent, 3 bytes, 4 upload_bytes } }
+choice! { Subject { 1 Bucket(1 id), 2 Account(1 id), 3 Principal(1 id) } }
+record! { Usage { 1 objects, 2 noncurrent, 3 markers, 4 bytes, 5 parts, 6 part_bytes } }
 record! { Watermarks { 1 horizon_ms, 2 forgotten_ms, 3 ordinal_floor, 4 sweep_map } }
 record! { SystemRow { 1 version, 2 value } }
 
 choice! { Write { 1 Put { 1 key, 2 value }, 2 Delete { 1 key }, 3 DeleteRange { 1 start, 2 end } } }
-record! { UsageDelta { 1 bucket, 2 delta } }
+record! { Quota { 1 bytes, 2 objects } }
+record! { UsageDelta { 1 subject, 2 class, 3 delta } }
 record! { RemovedRows { 1 prefix, 2 suffixes } }
 record! { Effect { 1 writes, 2 usage, 3 watermarks, 4 removed } }
 
@@ -75,7 +79,7 @@ struct ObjectLock {
 
 record! { ObjectLock { 1 default } }
 
-/// `1 version, 2 state, 3 versioning, 4 object lock, 5 policy`, then unknown fields as they came.
+/// `1 version, 2 state, 3 versioning, 4 object lock, 5 policy, 6 account, 7 quota`, then unknown fields as they came.
 /// Written out because an option within an option is a record here.
 impl Value for BucketRules {
     fn write(&self, out: &mut Writer) {
@@ -87,15 +91,17 @@ impl Value for BucketRules {
         self.versioning.put(3, out);
         lock.put(4, out);
         self.policy.put(5, out);
+        self.account.put(6, out);
+        self.quota.put(7, out);
         // A number of our own would make the row unreadable.
-        for (number, value) in self.extra.iter().filter(|(number, _)| *number > 5) {
+        for (number, value) in self.extra.iter().filter(|(number, _)| *number > 7) {
             out.field(*number, |out| out.raw(value));
         }
     }
 
     fn read(mut input: Input<'_>) -> Result<Self, Corrupt> {
         let (mut version, mut state, mut versioning, mut policy) = (None, None, None, None);
-        let (mut lock, mut extra) = (None, Vec::new());
+        let (mut lock, mut account, mut quota, mut extra) = (None, None, None, Vec::new());
         while let Some((number, value)) = input.next_field()? {
             match number {
                 1 => version = Some(u64::read(value)?),
@@ -103,6 +109,8 @@ impl Value for BucketRules {
                 3 => versioning = Some(Versioning::read(value)?),
                 4 => lock = Some(ObjectLock::read(value)?),
                 5 => policy = Some(Value::read(value)?),
+                6 => account = Some(Value::read(value)?),
+                7 => quota = Some(Value::read(value)?),
                 _ => extra.push((number, value.shared())),
             }
         }
@@ -113,6 +121,8 @@ impl Value for BucketRules {
             versioning: versioning.ok_or(MISSING)?,
             object_lock: lock.map(|lock| lock.default.map(|retention| (retention.compliance, retention.until_ms))),
             policy: policy.ok_or(MISSING)?,
+            account: account.ok_or(MISSING)?,
+            quota,
             extra,
         })
     }

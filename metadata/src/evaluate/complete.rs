@@ -6,12 +6,14 @@
 use bytes::Bytes;
 
 use super::put::bytes_delta;
+use super::upload::of_parts;
 use super::version::Found;
 use super::{Evaluation, Stop, condition, digest};
 use crate::command::{CompletedPart, InvalidReason, Outcome, Precondition, Refusal};
 use crate::ids::{UploadId, VersionId};
 use crate::key::RowKind;
 use crate::record::{BucketRules, ChecksumAlgorithm, Content, ObjectRecord, PartRecord, UploadRecord, VersionRecord};
+use crate::usage::Usage;
 
 /// What the client says of the whole.
 pub(super) struct Said<'a> {
@@ -34,7 +36,7 @@ impl Evaluation<'_> {
         let Some(record) = self.load::<UploadRecord>(&row)? else {
             return Err(Stop::Settled(self.completed_before(upload, said)?));
         };
-        let parts = self.named_parts(upload, said.parts)?;
+        let parts = self.named_parts(upload, &record, said.parts)?;
         check_sizes(&parts, part_bytes_min)?;
         let size = parts.iter().map(|part| part.size).sum();
         let checksum = digest::of_upload(record.checksum, &parts)?;
@@ -57,8 +59,8 @@ impl Evaluation<'_> {
             attributes: self.locked_attributes(rules, &record.attributes)?,
             checksum,
         };
-        self.usage.upload_bytes -= bytes_delta(size);
-        self.usage.bytes += bytes_delta(size);
+        self.tally.add(&record.attributes, -of_parts(&parts));
+        self.tally.add(&object.attributes, Usage { bytes: bytes_delta(size), ..Usage::default() });
         self.delete_row(row);
         self.put_row(
             self.upload_row(RowKind::Completed, upload),
@@ -94,7 +96,12 @@ impl Evaluation<'_> {
     }
 
     /// The parts that the client names; the others are dropped.
-    fn named_parts(&mut self, upload: UploadId, said: &[CompletedPart]) -> Result<Vec<PartRecord>, Stop> {
+    fn named_parts(
+        &mut self,
+        upload: UploadId,
+        record: &UploadRecord,
+        said: &[CompletedPart],
+    ) -> Result<Vec<PartRecord>, Stop> {
         let mut said = said.iter().peekable();
         let (mut named, mut dropped) = (Vec::with_capacity(said.len()), Vec::new());
         for part in self.parts(upload)? {
@@ -113,7 +120,7 @@ impl Evaluation<'_> {
         match said.next() {
             Some(missing) => Err(Refusal::InvalidPart(missing.number).into()),
             None => {
-                self.drop_parts(upload, &dropped)?;
+                self.drop_parts(upload, record, &dropped)?;
                 Ok(named)
             }
         }

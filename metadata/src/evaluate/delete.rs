@@ -64,7 +64,7 @@ impl Evaluation<'_> {
         let removed = match found {
             None => return Ok(NOTHING),
             Some(Found::Current(current)) => {
-                self.usage.objects -= 1;
+                self.tally.remove_current(&current);
                 self.raise_floor(current.ordinal);
                 if !self.promote(None)? {
                     self.delete_row(self.row(RowKind::Current));

@@ -20,11 +20,13 @@ mod upload;
 mod version;
 
 use crate::command::{Command, CommandRequest, Outcome, Refusal};
-use crate::effect::{Effect, UsageDelta};
+use crate::effect::Effect;
 use crate::ids::{BucketId, Ordinal};
 use crate::key::{self, RowKind};
-use crate::record::{BucketRules, BucketState, Usage};
+use crate::record::quota::{Charge, Quota};
+use crate::record::{BucketRules, BucketState};
 use crate::store::{StoreError, View, Write};
+use crate::usage::{self, Growth, Subject, Tally};
 use crate::watermarks::Watermarks;
 use couronne_base::codec::{self, Corrupt, Value};
 use couronne_base::mutant;
@@ -59,6 +61,8 @@ pub enum Evaluated {
         effect: Effect,
         /// The answer.
         outcome: Result<Outcome, Refusal>,
+        /// What is added to the bucket, if that has a quota: it must fit ([`Evaluated::within_quota`]).
+        growth: Option<Growth>,
     },
     /// Nothing to propose: the outcome that was kept, or an answer that no attempt before may contradict yet.
     Settled(Result<Outcome, Refusal>),
@@ -109,23 +113,54 @@ pub fn evaluate_with(
     if is_late || watermarks.forgot(request.commit) {
         return Ok(Evaluated::Settled(Err(Refusal::DeadlinePassed)));
     }
-    let (effect, usage) = (Effect::default(), Usage::default());
-    let mut evaluation = Evaluation { view, request, now_us, cluster_ms, settings, watermarks, effect, usage };
+    let mut evaluation = Evaluation {
+        view,
+        request,
+        now_us,
+        cluster_ms,
+        settings,
+        watermarks,
+        effect: Effect::default(),
+        tally: Tally::default(),
+        account: "".into(),
+        quota: None,
+    };
     let unchanged = match evaluation.run() {
         Ok(outcome) => {
-            let outcome = Ok(outcome);
-            return Ok(Evaluated::Propose { effect: evaluation.finish(&outcome), outcome });
+            let (outcome, growth) = (Ok(outcome), evaluation.growth());
+            return Ok(Evaluated::Propose { effect: evaluation.finish(&outcome), outcome, growth });
         }
         Err(Stop::Settled(outcome)) => Ok(outcome),
         Err(Stop::Refused(refusal)) => Err(refusal),
         Err(Stop::Store(error)) => return Err(error),
     };
+    Ok(unchanged_by(request, unchanged))
+}
+
+/// What became of a command that changes nothing: to a repeat it leaves its outcome, and nothing of what it was about to do.
+fn unchanged_by(request: &CommandRequest, outcome: Result<Outcome, Refusal>) -> Evaluated {
     let is_kept = request.is_repeat && !request.command.is_duty() && !mutant!(ForgetRefusals);
-    Ok(if is_kept {
-        Evaluated::Propose { effect: evaluation.leave_outcome_alone(&unchanged), outcome: unchanged }
-    } else {
-        Evaluated::Settled(unchanged)
-    })
+    if !is_kept {
+        return Evaluated::Settled(outcome);
+    }
+    let row = Write::Put { key: key::of_commit(request.commit), value: codec::encode(&outcome) };
+    let effect = Effect { writes: vec![row], ..Effect::default() };
+    Evaluated::Propose { effect, outcome, growth: None }
+}
+
+impl Evaluated {
+    /// The same, unless it makes its bucket hold more than the bucket's quota: then it is refused. `on_its_way` is what
+    /// commands add that are evaluated and not applied in the view yet.
+    pub fn within_quota(
+        self,
+        view: &dyn View,
+        request: &CommandRequest,
+        on_its_way: Charge,
+    ) -> Result<Self, StoreError> {
+        let Self::Propose { growth: Some(growth), .. } = &self else { return Ok(self) };
+        let fits = growth.fits(&usage::load(view, &growth.subject)?, on_its_way);
+        Ok(if fits { self } else { unchanged_by(request, Err(Refusal::QuotaExceeded)) })
+    }
 }
 
 /// Why an evaluation ends before it has an effect.
@@ -165,8 +200,12 @@ struct Evaluation<'a> {
     settings: &'a Settings,
     watermarks: Watermarks,
     effect: Effect,
-    /// Of the request's bucket.
-    usage: Usage,
+    /// What is added to counters.
+    tally: Tally,
+    /// The canonical id of the account that owns the bucket; empty where nothing is counted.
+    account: Box<str>,
+    /// The bucket's quota.
+    quota: Option<Quota>,
 }
 
 impl Evaluation<'_> {
@@ -174,6 +213,8 @@ impl Evaluation<'_> {
         let request = self.request;
         if request.command.needs_rules() {
             let rules = self.live_rules()?;
+            self.account.clone_from(&rules.account);
+            self.quota = rules.quota;
             self.check_seen()?;
             return self.run_in_bucket(&rules, &request.command);
         }
@@ -252,17 +293,14 @@ impl Evaluation<'_> {
         self.load(&key::of_bucket(RowKind::Rules, self.request.bucket))
     }
 
-    /// What a command leaves that changes nothing: its outcome, and nothing of what it was about to do.
-    fn leave_outcome_alone(mut self, outcome: &Result<Outcome, Refusal>) -> Effect {
-        (self.effect, self.usage) = (Effect::default(), Usage::default());
-        self.finish(outcome)
+    /// What the command adds to its bucket, if that has a quota.
+    fn growth(&self) -> Option<Growth> {
+        self.quota.and_then(|quota| Growth::of(Subject::Bucket(self.bucket()), self.tally.of_bucket(), quota))
     }
 
     /// Closes the effect with what every command leaves.
     fn finish(mut self, outcome: &Result<Outcome, Refusal>) -> Effect {
-        if self.usage != Usage::default() {
-            self.effect.usage.push(UsageDelta { bucket: self.request.bucket, delta: self.usage });
-        }
+        self.effect.usage = std::mem::take(&mut self.tally).deltas(self.request.bucket, &self.account);
         if !self.request.command.is_duty() {
             self.put_row(key::of_commit(self.request.commit), outcome);
         }

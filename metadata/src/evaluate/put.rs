@@ -7,6 +7,7 @@ use crate::record::{
     Attributes, BlobRef, BucketRules, Checksum, Content, Data, Etag, NamedBy, ObjectRecord, RepairRecord, Retention,
 };
 use crate::store::Write;
+use crate::usage::Usage;
 use couronne_base::mutant;
 
 /// What a put says of the object.
@@ -27,7 +28,7 @@ impl Evaluation<'_> {
         let new_version = self.make_new_version(rules, current)?;
         let payload_row = key::of_payload(self.bucket(), &self.request.key, new_version.ordinal);
         let data = self.admit(new.data, new.size, payload_row, NamedBy::Version(new_version.ordinal))?;
-        self.usage.bytes += bytes_delta(new.size);
+        self.tally.add(&attributes, Usage { bytes: bytes_delta(new.size), ..Usage::default() });
         self.set_current(&ObjectRecord {
             ordinal: new_version.ordinal,
             version: new_version.version,

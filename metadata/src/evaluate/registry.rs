@@ -64,7 +64,7 @@ pub fn may_follow(name: &str, old: Option<&Bytes>, new: Option<&Bytes>) -> bool 
 
 fn follows(name: &str, old: Option<&BucketEntry>, new: Option<&BucketEntry>) -> bool {
     match (old, new) {
-        (_, Some(new)) if !is_bounded(new) => false,
+        (_, Some(new)) if !is_sound(new) => false,
         (None, None) => true,
         (None, Some(new)) => new.id.is_of(name) && new.rules.state == BucketState::Creating && new.rules.version == 1,
         (Some(old), None) => old.rules.state == BucketState::Dropping,
@@ -88,8 +88,10 @@ fn follows(name: &str, old: Option<&BucketEntry>, new: Option<&BucketEntry>) -> 
     }
 }
 
-fn is_bounded(entry: &BucketEntry) -> bool {
-    entry.documents.iter().map(|(_, document)| document.len()).sum::<usize>() <= BucketEntry::DOCUMENTS_BYTES_MAX
+/// Ranges have the bucket's account in its rules.
+fn is_sound(entry: &BucketEntry) -> bool {
+    entry.account == entry.rules.account
+        && entry.documents.iter().map(|(_, document)| document.len()).sum::<usize>() <= BucketEntry::DOCUMENTS_BYTES_MAX
 }
 
 fn in_state(rules: &BucketRules, state: BucketState) -> BucketRules {

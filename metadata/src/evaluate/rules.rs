@@ -44,7 +44,6 @@ impl Evaluation<'_> {
             Some(rules) if rules.state == BucketState::Deleting => {
                 self.delete_row(key::of_bucket(RowKind::Rules, self.bucket()));
                 self.delete_row(key::of_bucket(RowKind::BucketName, self.bucket()));
-                self.delete_row(key::of_bucket(RowKind::Counters, self.bucket()));
                 self.put_row(key::of_bucket(RowKind::DroppedBucket, self.bucket()), &Bytes::new());
                 Ok(self.done())
             }

@@ -1,11 +1,13 @@
 //! Changing attributes of an existing version in place: its date and its place stay.
 
+use super::put::bytes_delta;
 use super::version::Found;
 use super::{Evaluation, Stop, lock};
 use crate::command::{AttributeChange, InvalidReason, Outcome, Refusal};
 use crate::ids::VersionId;
 use crate::key::{self, RowKind};
 use crate::record::{Attributes, BucketRules, Retention, VersionRecord};
+use crate::usage::Usage;
 
 impl Evaluation<'_> {
     pub(super) fn update_attributes(
@@ -22,12 +24,18 @@ impl Evaluation<'_> {
         let ordinal = match found {
             Found::Noncurrent(VersionRecord::DeleteMarker { .. }) => return Err(Refusal::IsDeleteMarker.into()),
             Found::Current(mut object) => {
+                let counted = Usage { objects: 1, bytes: bytes_delta(object.size), ..Usage::default() };
+                self.tally.add(&object.attributes, -counted);
                 self.change(rules, &mut object.attributes, change, bypass_governance)?;
+                self.tally.add(&object.attributes, counted);
                 self.put_row(self.row(RowKind::Current), &object);
                 object.ordinal
             }
             Found::Noncurrent(VersionRecord::Object(mut object)) => {
+                let counted = Usage { noncurrent: 1, bytes: bytes_delta(object.size), ..Usage::default() };
+                self.tally.add(&object.attributes, -counted);
                 self.change(rules, &mut object.attributes, change, bypass_governance)?;
+                self.tally.add(&object.attributes, counted);
                 let row = key::of_version(self.bucket(), &self.request.key, object.ordinal);
                 let ordinal = object.ordinal;
                 self.put_row(row, &VersionRecord::Object(object));

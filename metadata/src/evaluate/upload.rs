@@ -13,6 +13,7 @@ use crate::record::{
     Attributes, BlobRef, BlobState, BucketRules, Checksum, ChecksumAlgorithm, ChecksumKind, Data, Etag, NamedBy,
     PartRecord, ReapReason, ReapTarget, UploadRecord,
 };
+use crate::usage::Usage;
 use couronne_base::codec;
 
 /// What is said of a new part.
@@ -54,18 +55,16 @@ impl Evaluation<'_> {
     }
 
     pub(super) fn put_part(&mut self, upload: UploadId, new: NewPart<'_>) -> Result<Outcome, Stop> {
-        if !self.exists(&self.upload_row(RowKind::Upload, upload))? {
-            return Err(Refusal::NoSuchUpload.into());
-        }
+        let of: UploadRecord = self.load(&self.upload_row(RowKind::Upload, upload))?.ok_or(Refusal::NoSuchUpload)?;
         let row = self.part_row(RowKind::Part, upload, new.number);
         let old: Option<PartRecord> = self.load(&row)?;
         let ordinal = self.next_ordinal(old.as_ref().map(|old| old.ordinal));
         if let Some(old) = &old {
+            self.tally.add(&of.attributes, -of_parts([old]));
             self.drop_part_data(upload, old)?;
         }
         let payload_row = self.part_row(RowKind::PartPayload, upload, new.number);
         let data = self.admit(new.data, new.size, payload_row, NamedBy::Part { upload, number: new.number })?;
-        self.usage.upload_bytes += bytes_delta(new.size);
         let record = PartRecord {
             number: new.number,
             ordinal,
@@ -75,6 +74,7 @@ impl Evaluation<'_> {
             data,
             checksum: new.checksum.clone(),
         };
+        self.tally.add(&of.attributes, of_parts([&record]));
         self.put_row(row, &record);
         Ok(Outcome::Done { ordinal })
     }
@@ -85,7 +85,7 @@ impl Evaluation<'_> {
         let parts = self.parts(upload)?;
         self.delete_row(row);
         if !parts.is_empty() {
-            self.usage.upload_bytes -= parts.iter().map(|part| bytes_delta(part.size)).sum::<i64>();
+            self.tally.add(&record.attributes, -of_parts(&parts));
             self.reap(ReapTarget::Upload(upload), ReapReason::Dropped);
             self.forget_repair(parts.iter().filter_map(|part| part.data.blob()).map(|blob| blob.id))?;
         }
@@ -112,11 +112,16 @@ impl Evaluation<'_> {
 
     /// Gives up parts for good, their rows included. There may be thousands, under a long key: what the effect says of
     /// each is short.
-    pub(super) fn drop_parts(&mut self, upload: UploadId, parts: &[PartRecord]) -> Result<(), Stop> {
+    pub(super) fn drop_parts(
+        &mut self,
+        upload: UploadId,
+        record: &UploadRecord,
+        parts: &[PartRecord],
+    ) -> Result<(), Stop> {
         let is_inline = |part: &&PartRecord| matches!(part.data, Data::Inline { .. });
         self.remove_part_rows(RowKind::Part, upload, parts.iter());
         self.remove_part_rows(RowKind::PartPayload, upload, parts.iter().filter(is_inline));
-        self.usage.upload_bytes -= parts.iter().map(|part| bytes_delta(part.size)).sum::<i64>();
+        self.tally.add(&record.attributes, -of_parts(parts));
         let blobs: Vec<BlobRef> = parts.iter().filter_map(|part| part.data.blob()).cloned().collect();
         for blob in &blobs {
             self.put_row(key::of_blob(RowKind::Blob, blob.id), &BlobState::PendingDelete);
@@ -137,7 +142,6 @@ impl Evaluation<'_> {
     }
 
     fn drop_part_data(&mut self, upload: UploadId, part: &PartRecord) -> Result<(), Stop> {
-        self.usage.upload_bytes -= bytes_delta(part.size);
         match &part.data {
             Data::Inline { .. } => {
                 self.delete_row(self.part_row(RowKind::PartPayload, upload, part.number));
@@ -154,4 +158,12 @@ impl Evaluation<'_> {
     fn part_row(&self, kind: RowKind, upload: UploadId, number: PartNumber) -> bytes::Bytes {
         key::of_part(kind, self.bucket(), &self.request.key, upload, number)
     }
+}
+
+/// What these parts of an open upload add to counters: a part is charged to the principal that opened the upload.
+pub(super) fn of_parts<'p>(parts: impl IntoIterator<Item = &'p PartRecord>) -> Usage {
+    parts.into_iter().fold(Usage::default(), |mut sum, part| {
+        sum.add(Usage { parts: 1, part_bytes: bytes_delta(part.size), ..Usage::default() });
+        sum
+    })
 }

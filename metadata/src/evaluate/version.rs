@@ -6,6 +6,7 @@
 
 use std::ops::Bound;
 
+use super::put::bytes_delta;
 use super::{Evaluation, Stop, lock};
 use crate::answer;
 use crate::command::Refusal;
@@ -14,6 +15,7 @@ use crate::key::{self, RowKind};
 use crate::record::{
     BucketRules, Content, Data, ObjectRecord, RangeFacts, ReapReason, ReapRecord, ReapTarget, VersionRecord, Versioning,
 };
+use crate::usage::Usage;
 use couronne_base::codec;
 
 /// Where a version was found.
@@ -98,7 +100,7 @@ impl Evaluation<'_> {
         }
         let removed = match current {
             Some(null) if null.version == VersionId::Null => {
-                self.usage.objects -= 1;
+                self.tally.remove_current(&null);
                 self.drop_unlocked(&null)?;
                 Some(VersionRecord::Object(null))
             }
@@ -140,13 +142,13 @@ impl Evaluation<'_> {
 
     /// Makes the current version a noncurrent one.
     fn demote(&mut self, current: Box<ObjectRecord>) {
-        self.usage.objects -= 1;
+        self.tally.remove_current(&current);
         self.add_version_row(&VersionRecord::Object(current));
     }
 
     /// Writes a version row, and the null pointer if it is the `null` version's.
     pub(super) fn add_version_row(&mut self, record: &VersionRecord) {
-        self.usage.noncurrent += 1;
+        self.tally.add_noncurrent(record);
         self.put_row(key::of_version(self.bucket(), &self.request.key, record.ordinal()), record);
         if record.version() == VersionId::Null {
             self.put_row(self.row(RowKind::NullPointer), &record.ordinal());
@@ -155,7 +157,7 @@ impl Evaluation<'_> {
 
     /// Removes a version row, and the null pointer if it was the `null` version's.
     pub(super) fn remove_version_row(&mut self, record: &VersionRecord) {
-        self.usage.noncurrent -= 1;
+        self.tally.remove_noncurrent(record);
         self.delete_row(key::of_version(self.bucket(), &self.request.key, record.ordinal()));
         if record.version() == VersionId::Null {
             self.delete_row(self.row(RowKind::NullPointer));
@@ -164,7 +166,7 @@ impl Evaluation<'_> {
 
     /// Writes the current row.
     pub(super) fn set_current(&mut self, record: &ObjectRecord) {
-        self.usage.objects += 1;
+        self.tally.add_current(record);
         self.put_row(self.row(RowKind::Current), record);
     }
 
@@ -190,7 +192,7 @@ impl Evaluation<'_> {
 
     /// Gives up the bytes of an object whose row goes.
     pub(super) fn drop_object(&mut self, object: &ObjectRecord) -> Result<(), Stop> {
-        self.usage.bytes -= i64::try_from(object.size).unwrap_or(i64::MAX);
+        self.tally.add(&object.attributes, Usage { bytes: -bytes_delta(object.size), ..Usage::default() });
         match &object.content {
             Content::Whole(Data::Inline { .. }) => {
                 self.delete_row(key::of_payload(self.bucket(), &self.request.key, object.ordinal));

@@ -9,17 +9,19 @@ use couronne_metadata::command::{
     AttributeChange, Command, CommandRequest, CompletedPart, EtagSet, Expect, InvalidReason, NewData, Outcome,
     Precondition, Refusal,
 };
-use couronne_metadata::effect::{Effect, RemovedRows, UsageDelta};
+use couronne_metadata::effect::{Effect, RemovedRows};
 use couronne_metadata::ids::{BucketId, CommitId, Ordinal, PartNumber, UploadId, VersionId};
 use couronne_metadata::key::{self, RowKind};
 use couronne_metadata::query::{Answer, Entry, ListQuery, Ownership, Page, Query, RulesRow, SystemRow};
+use couronne_metadata::record::quota::Quota;
 use couronne_metadata::record::{
     Attributes, BlobRef, BlobState, BucketEntry, BucketRules, BucketState, Checksum, ChecksumAlgorithm, ChecksumKind,
     Content, Data, Etag, NamedBlob, NamedBy, ObjectRecord, PartRecord, RangeFacts, RangeMarks, ReapReason, ReapRecord,
-    ReapTarget, RepairRecord, Retention, UploadRecord, Usage, VersionRecord, Versioning,
+    ReapTarget, RepairRecord, Retention, UploadRecord, VersionRecord, Versioning,
 };
 use couronne_metadata::store::{Batch, Write};
 use couronne_metadata::store_scrub::{StoreComparison, StoreScrub};
+use couronne_metadata::usage::{Subject, Usage, UsageDelta};
 use couronne_metadata::watermarks::Watermarks;
 use couronne_placement::{BlobId, Geometry, PolicyId};
 use proptest::prelude::*;
@@ -109,6 +111,8 @@ fn rules() -> BucketRules {
         versioning: Versioning::Suspended,
         object_lock: Some(Some((false, 1000))),
         policy: PolicyId(1),
+        account: "account".into(),
+        quota: Some(Quota { bytes: Some(1), objects: None }),
         extra: vec![(40, Bytes::from_static(b"cors"))],
     }
 }
@@ -163,7 +167,7 @@ fn store_scrub() -> StoreScrub {
 }
 
 fn usage() -> Usage {
-    Usage { objects: -1, noncurrent: 2, bytes: i64::MIN, upload_bytes: i64::MAX }
+    Usage { objects: -1, noncurrent: 2, markers: 3, bytes: i64::MIN, parts: 4, part_bytes: i64::MAX }
 }
 
 fn effect() -> Effect {
@@ -171,7 +175,9 @@ fn effect() -> Effect {
     batch.put("k", "v");
     batch.delete("k");
     batch.delete_range("a", "b");
-    let usage = vec![UsageDelta { bucket: BucketId::from_bytes([6; 16]), delta: usage() }];
+    let subjects =
+        [Subject::Bucket(BucketId::from_bytes([6; 16])), Subject::Account("a".into()), Subject::Principal("p".into())];
+    let usage = subjects.map(|subject| UsageDelta { subject, class: "GLACIER".into(), delta: usage() }).to_vec();
     Effect {
         writes: batch.writes,
         usage,
@@ -221,11 +227,11 @@ fn records_are_encoded_as_fixed() {
          0106430241013f0120010101010101010101010101010101010101010101010101010101010101010102048080c00203\
          01030406040200400000050affffffffffffffffff01070e0102020002020100030409080706",
     );
-    golden(&rules(), "010101040202020003020300040601040202e8070501012804636f7273");
+    golden(&rules(), "010101040202020003020300040601040202e80705010106076163636f756e7407030101012804636f7273");
     golden(
         &entry(),
-        "010110060606060606060606060606060606060203616363030101041c0101040202020003020300040601040202e807\
-         0501012804636f7273050701010102027b7d",
+        "010110060606060606060606060606060606060203616363030101042a0101040202020003020300040601040202e807\
+         05010106076163636f756e7407030101012804636f7273050701010102027b7d",
     );
     golden(
         &reap(),
@@ -262,13 +268,15 @@ fn records_are_encoded_as_fixed() {
     golden(&marks, "010102ac02020107");
     golden(&RangeFacts { marks, repair_rows: 2 }, "0101070102ac02020107020102");
     golden(&store_scrub(), "010102ac020202ad020302ae02040e0103726f770201010202ac020300");
-    golden(&usage(), "01010101020104030affffffffffffffffff01040afeffffffffffffffff01");
+    golden(&usage(), "01010101020104030106040affffffffffffffffff01050108060afeffffffffffffffff01");
     golden(&SystemRow { version: Ordinal(300), value: Bytes::from_static(b"x") }, "010102ac02020178");
     golden(
         &effect(),
-        "010108010601016b0201760105020301016b010803060101610201620232011006060606060606060606060606060606\
-         021e010101020104030affffffffffffffffff01040afeffffffffffffffff01030c0101010201020301030401040409\
-         010170020178020179",
+        "010108010601016b0201760105020301016b010803060101610201620245011401120110060606060606060606060606\
+         060606060207474c41434945520324010101020104030106040affffffffffffffffff01050108060afeffffffffffff\
+         ffff010236010502030101610207474c41434945520324010101020104030106040affffffffffffffffff0105010806\
+         0afeffffffffffffffff010236010503030101700207474c41434945520324010101020104030106040affffffffffff\
+         ffffff01050108060afeffffffffffffffff01030c0101010201020301030401040409010170020178020179",
     );
 }
 
@@ -437,7 +445,7 @@ fn questions_and_answers_come_back() {
     for found in [RulesRow::Absent, RulesRow::Present(rules()), RulesRow::Dropped] {
         round_trip(&Answer::Rules(found));
     }
-    round_trip(&Answer::Usage(usage()));
+    round_trip(&Answer::Usage(vec![("".into(), usage()), ("GLACIER".into(), usage())]));
     let row = SystemRow { version: Ordinal(1), value: Bytes::new() };
     round_trip(&Answer::Identity(7, Some(row.clone())));
     round_trip(&Answer::Identity(0, None));

@@ -19,3 +19,4 @@ mod repeats;
 mod stores;
 mod support;
 mod uploads;
+mod usage;

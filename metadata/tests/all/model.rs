@@ -8,15 +8,14 @@ use crate::support::{Range, blob, delete, etag, list_all, put, upload_id};
 use bytes::Bytes;
 use couronne_metadata::apply::apply;
 use couronne_metadata::command::{Command, CompletedPart, EtagSet, NewData, Outcome, Precondition, Refusal};
-use couronne_metadata::effect::{Effect, UsageDelta};
+use couronne_metadata::effect::Effect;
 use couronne_metadata::evaluate::{Evaluated, evaluate};
-use couronne_metadata::ids::{BucketId, PartNumber, VersionId};
-use couronne_metadata::key::{self, RowKind};
+use couronne_metadata::ids::{PartNumber, VersionId};
 use couronne_metadata::memory::MemoryStore;
 use couronne_metadata::query::{Answer, Entry, ListQuery, Query};
-use couronne_metadata::record::{Attributes, Content, Data, Usage, VersionRecord, Versioning};
-use couronne_metadata::store::{Batch, Store, Write};
-use couronne_placement::ResidencyClass;
+use couronne_metadata::record::{Attributes, Content, Data, VersionRecord, Versioning};
+use couronne_metadata::store::{Batch, Store};
+use couronne_metadata::usage::{Subject, Usage, UsageDelta};
 use proptest::prelude::*;
 
 const KEYS: [&str; 4] = ["a", "a/b", "a\0", "b"];
@@ -107,7 +106,9 @@ impl ObjectModel {
                 versions.iter().filter_map(|version| version.object).map(|(_, size)| size as i64).sum::<i64>();
             let current = versions.first().is_some_and(|newest| newest.object.is_some());
             usage.objects += i64::from(current);
-            usage.noncurrent += versions.len() as i64 - i64::from(current);
+            let markers = versions.iter().filter(|version| version.object.is_none()).count() as i64;
+            usage.markers += markers;
+            usage.noncurrent += versions.len() as i64 - markers - i64::from(current);
         }
         usage
     }
@@ -354,21 +355,13 @@ proptest! {
     /// Replicas apply the same effects, cut into other batches.
     #[test]
     fn counters_are_the_same_however_effects_are_cut_into_batches(
-        changes in prop::collection::vec((0..2u8, prop::option::of(-2..3i64)), 0..12),
+        changes in prop::collection::vec((0..2u8, -2..3i64), 0..12),
         cuts in prop::collection::vec(any::<bool>(), 12),
     ) {
-        let effect = |(bucket, change): &(u8, Option<i64>)| {
-            let bucket = BucketId::new(ResidencyClass(0), [*bucket; 4], "b");
-            match change {
-                Some(objects) => {
-                    let delta = Usage { objects: *objects, ..Usage::default() };
-                    Effect { usage: vec![UsageDelta { bucket, delta }], ..Effect::default() }
-                }
-                None => {
-                    let key = key::of_bucket(RowKind::Counters, bucket);
-                    Effect { writes: vec![Write::Delete { key }], ..Effect::default() }
-                }
-            }
+        let effect = |(account, objects): &(u8, i64)| {
+            let (subject, class) = (Subject::Account(account.to_string().into()), "".into());
+            let delta = Usage { objects: *objects, ..Usage::default() };
+            Effect { usage: vec![UsageDelta { subject, class, delta }], ..Effect::default() }
         };
         let effects: Vec<Effect> = changes.iter().map(effect).collect();
         let (together, apart, cut) = (MemoryStore::new(), MemoryStore::new(), MemoryStore::new());

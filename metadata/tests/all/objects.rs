@@ -68,7 +68,8 @@ fn versions_are_kept_hidden_and_promoted() {
     let marker = version_of(&range.delete("k", None).unwrap());
     assert!(matches!(range.get("k", None), Some((VersionRecord::DeleteMarker { .. }, None))));
     assert_eq!(body(&range, "k", Some(VersionId::Null)).as_deref(), Some("null"));
-    assert_eq!((range.usage().objects, range.usage().noncurrent, range.usage().bytes), (0, 4, 15));
+    assert_eq!((range.usage().objects, range.usage().noncurrent, range.usage().bytes), (0, 3, 15));
+    assert_eq!(range.usage().markers, 1);
     range.delete("k", Some(marker)).unwrap();
     assert_eq!(body(&range, "k", None).as_deref(), Some("second"));
     range.delete("k", Some(second)).unwrap();

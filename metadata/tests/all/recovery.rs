@@ -62,7 +62,7 @@ impl Replica {
     fn execute(&mut self, request: &CommandRequest, now_us: u64) -> Result<Outcome, Refusal> {
         match evaluate(&*self.store.view(), request, now_us).unwrap() {
             Evaluated::Settled(settled) => settled,
-            Evaluated::Propose { effect, outcome } => {
+            Evaluated::Propose { effect, outcome, .. } => {
                 self.log.push(effect.encode());
                 self.catch_up();
                 outcome

@@ -97,11 +97,20 @@ fn id(name: usize, number: u8) -> BucketId {
 fn rules(version: u64, state: BucketState) -> BucketRules {
     // Each version has rules of its own.
     let extra = vec![(64, Bytes::copy_from_slice(&version.to_be_bytes()))];
-    BucketRules { version, state, versioning: Versioning::Off, object_lock: None, policy: PolicyId(0), extra }
+    BucketRules {
+        version,
+        state,
+        versioning: Versioning::Off,
+        object_lock: None,
+        policy: PolicyId(0),
+        account: "account".into(),
+        quota: None,
+        extra,
+    }
 }
 
 fn entry(id: BucketId, rules: BucketRules) -> BucketEntry {
-    BucketEntry { id, account: "me".into(), created: Ordinal(1), rules, documents: Vec::new() }
+    BucketEntry { id, account: "account".into(), created: Ordinal(1), rules, documents: Vec::new() }
 }
 
 fn document(number: u64) -> (u16, Bytes) {

@@ -83,14 +83,14 @@ fn an_upload_becomes_an_object_and_a_repeat_gets_the_same_answer() {
     for (at, body) in [(1, "first"), (2, "other"), (3, "stray"), (4, "end")] {
         range.run("k", part("k", upload, at, body)).unwrap();
     }
-    assert_eq!(range.usage().upload_bytes, 18);
+    assert_eq!(range.usage().part_bytes, 18);
     let named = [(1, "first"), (2, "other"), (4, "end")];
     let done = range.run("k", complete(upload, &named)).unwrap();
     assert!(matches!(&done, Outcome::Completed { size: 13, etag, .. } if etag.parts == Some(3)));
     assert_eq!(range.run("k", complete(upload, &named)), Ok(done));
     assert_eq!(range.run("k", complete(upload, &named[..2])), Err(Refusal::InvalidPartOrder));
     assert_eq!(range.run("k", complete(upload, &[(1, "wrong")])), Err(Refusal::InvalidPart(number(1))));
-    assert_eq!((range.usage().objects, range.usage().bytes, range.usage().upload_bytes), (1, 13, 0));
+    assert_eq!((range.usage().objects, range.usage().bytes, range.usage().part_bytes), (1, 13, 0));
     assert_eq!(range.run("k", part("k", upload, 5, "late")), Err(Refusal::NoSuchUpload));
 
     let Some((VersionRecord::Object(object), None)) = range.get("k", None) else { panic!() };
@@ -134,7 +134,7 @@ fn a_completion_may_leave_thousands_of_parts_of_a_long_key_out() {
         range.run(&key, command).unwrap();
     }
     range.run(&key, complete(upload, &[(2, "a blob"), (9_999, "inline")])).unwrap();
-    assert_eq!((range.usage().bytes, range.usage().upload_bytes), (12, 0));
+    assert_eq!((range.usage().bytes, range.usage().part_bytes), (12, 0));
     let Answer::Parts(Some((parts, false))) =
         range.query(&Query::Parts { key: object_key(&key), upload, after: 0, limit: 10 })
     else {

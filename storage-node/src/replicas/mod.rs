@@ -11,6 +11,7 @@ mod local_service;
 mod next_step;
 mod open;
 mod proposer;
+mod quotas;
 pub(crate) mod range_server;
 mod rot;
 mod routes;

@@ -11,6 +11,7 @@ use couronne_metadata::effect::EFFECT_BYTES_MAX;
 use tokio::sync::{mpsc, oneshot};
 
 use super::latches::LatchGuard;
+use super::quotas::Reservation;
 use super::state_machine::encode_effects;
 use crate::consensus::{Consensus, ProposeError};
 use crate::log::ENTRY_BYTES_MAX;
@@ -32,6 +33,8 @@ pub(crate) struct Proposal {
     pub(crate) effect: Bytes,
     /// Held until it is applied.
     pub(crate) latches: Vec<LatchGuard>,
+    /// Held as long.
+    pub(crate) reservation: Option<Reservation>,
     /// Takes the result.
     pub(crate) answer: oneshot::Sender<Result<(), ProposeError>>,
 }
@@ -86,8 +89,8 @@ async fn run(consensus: Arc<dyn Consensus>, mut waiting: mpsc::Receiver<Proposal
         }
         let payload = encode_effects(batch.iter().map(|proposal| &proposal.effect));
         let result = consensus.propose(term, payload).await;
-        for Proposal { latches, answer, .. } in batch {
-            drop(latches);
+        for Proposal { latches, reservation, answer, .. } in batch {
+            drop((reservation, latches));
             // The caller may have given up; the outcome stands in the range.
             drop(answer.send(result.clone()));
         }

@@ -29,6 +29,7 @@ use tokio::time::Instant;
 use super::RangeStateMachine;
 use super::latches::{LatchGuard, Latches};
 use super::proposer::{Proposal, Proposer, fits};
+use super::quotas::{Quotas, Reservation};
 use crate::clock::ClockGuard;
 use crate::cluster_time::ClusterTime;
 use crate::consensus::types::ReplicaId;
@@ -91,6 +92,7 @@ pub(crate) struct RangeComponents {
 pub(crate) struct RangeServer {
     components: RangeComponents,
     latches: Arc<Latches>,
+    quotas: Quotas,
     proposer: Proposer,
     commands: Semaphore,
     queries: Semaphore,
@@ -104,6 +106,7 @@ impl RangeServer {
         Self {
             components,
             latches: Arc::default(),
+            quotas: Quotas::default(),
             proposer,
             commands: Semaphore::new(COMMANDS_MAX),
             queries: Semaphore::new(QUERIES_MAX),
@@ -186,19 +189,15 @@ impl RangeServer {
         }
         let (wall_us, cluster_ms) = (self.components.env.clock.wall_us(), self.components.time.now_ms());
         let now = Now { wall_us, cluster_ms };
-        let evaluated = {
-            let settings = self.components.evaluation.clone();
-            let read = move |view: &dyn View| evaluate::evaluate_with(view, &request, now, &settings);
-            match self.components.state_machine.read(read).await {
-                Ok(evaluated) => evaluated,
-                Err(error) => return Err(self.unreadable(error).await),
-            }
+        let (evaluated, reservation) = match self.evaluate(Arc::new(request), now).await {
+            Ok(evaluated) => evaluated,
+            Err(error) => return Err(self.unreadable(error).await),
         };
         match evaluated {
-            Evaluated::Propose { effect, outcome } => {
+            Evaluated::Propose { effect, outcome, .. } => {
                 // The lease of an idle leader has run out, and without one what it proposes is refused.
                 self.confirm(leadership).await?;
-                let proposed = self.propose(leadership, effect.encode(), latches, patience).await;
+                let proposed = self.propose(leadership, effect.encode(), (latches, reservation), patience).await;
                 proposed.and(outcome.map_err(RangeError::from))
             }
             // What the rows say is only worth saying while this replica still leads.
@@ -207,6 +206,19 @@ impl RangeServer {
                 settled.map_err(RangeError::from)
             }
         }
+    }
+
+    /// Evaluates a command, under its latches, and has it fit into quotas.
+    async fn evaluate(
+        &self,
+        request: Arc<CommandRequest>,
+        now: Now,
+    ) -> Result<(Evaluated, Option<Reservation>), StoreError> {
+        let (machine, settings) = (&self.components.state_machine, self.components.evaluation.clone());
+        let command = Arc::clone(&request);
+        let read = move |view: &dyn View| evaluate::evaluate_with(view, &command, now, &settings);
+        let evaluated = machine.read(read).await?;
+        self.quotas.admit(machine, &request, evaluated).await
     }
 
     /// Answers a query from applied rows.
@@ -239,7 +251,7 @@ impl RangeServer {
         &self,
         leadership: Leadership,
         effect: Bytes,
-        mut latches: Vec<LatchGuard>,
+        (mut latches, reservation): (Vec<LatchGuard>, Option<Reservation>),
         patience: Duration,
     ) -> Result<(), RangeError> {
         if !fits(&effect) {
@@ -249,7 +261,7 @@ impl RangeServer {
             latches.clear();
         }
         let (answer, answered) = oneshot::channel();
-        let proposal = Proposal { term: leadership.term, effect, latches, answer };
+        let proposal = Proposal { term: leadership.term, effect, latches, reservation, answer };
         self.proposer.submit(proposal).map_err(|_| RangeError::Overloaded)?;
         match tokio::time::timeout(patience, answered).await {
             Ok(Ok(result)) => result.map_err(|error| self.range_error(error)),

@@ -4,10 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::NodeRig;
-use crate::support::rows::{commit, execute, leader, read, row_write, write};
-use couronne_metadata::command::{Expect, Refusal};
+use crate::support::rows::{ask, bucket_id, change, commit, execute, key, leader, read, row_write, rules, write};
+use couronne_metadata::command::{Command, Expect, NewData, Precondition, Refusal};
+use couronne_metadata::query::{Answer, Query};
+use couronne_metadata::record::quota::Quota;
+use couronne_metadata::record::{Attributes, BucketRules, Etag};
+use couronne_metadata::usage::{Subject, Usage};
 use couronne_protocol::map::MapSource;
 use couronne_protocol::range::{RangeClient, RangeError};
+use couronne_protocol::shard::Owner;
 use couronne_ring::NodeId;
 use couronne_storage_node::disk::simulated::{Fault, SimulatedDisk};
 use couronne_storage_node::disk::{Access, Disk};
@@ -74,6 +79,72 @@ async fn of_many_who_create_a_row_at_once_one_does() {
             assert_eq!(outcomes.iter().filter(refused).count(), 31, "{outcomes:?}");
             assert_eq!(read(&rig.env, &node, &at).await.unwrap(), format!("value{}", created[0]));
         }
+        node.shutdown().await;
+    }
+}
+
+/// Many write at once, and half of what they write is told no: the bucket holds its quota to the byte, through changes of
+/// the leader.
+#[tokio::test]
+async fn a_bucket_that_many_fill_at_once_holds_its_quota_exactly() {
+    const SIZE: u64 = 7;
+    for (seed, policy, drives) in [(7, "single", 1), (8, "ec:4+2", 6)] {
+        let rig = NodeRig::new(seed, policy, drives);
+        let node = rig.start().await;
+        let bucket = bucket_id(9);
+        let quota = Some(Quota { bytes: Some(64 * SIZE + 3), objects: None });
+        let of = |at: &str| Owner { bucket, key: key(at) };
+        let rules = BucketRules { quota, ..rules() };
+        let make = Command::PutRules { name: "b".into(), rules };
+        change(&rig.env, &node, &of("any"), make).await.unwrap();
+        let held = async || match ask(
+            &rig.env,
+            &node,
+            &of("any"),
+            Query::Usage { key: key("any"), subject: Subject::Bucket(bucket) },
+        )
+        .await
+        {
+            Answer::Usage(classes) => Usage::sum(classes.iter().map(|(_, usage)| usage)),
+            other => panic!("{other:?}"),
+        };
+        let put = async |number: u64| {
+            let data = NewData::Inline(bytes::Bytes::from(vec![1; SIZE as usize]), 0);
+            let etag = Etag { digest: [0; 16], parts: None };
+            let (attributes, condition) = (Attributes::default(), Precondition::default());
+            let put = Command::Put { data, size: SIZE, etag, checksum: None, attributes, condition };
+            change(&rig.env, &node, &of(&format!("key{number}")), put).await
+        };
+        let fill = async |from: u64| {
+            let outcomes = join_all((from..from + 32).map(&put)).await;
+            let refused =
+                outcomes.iter().filter(|outcome| **outcome == Err(RangeError::Refused(Refusal::QuotaExceeded)));
+            (outcomes.iter().filter(|outcome| outcome.is_ok()).count(), refused.count())
+        };
+        for round in 0..4u64 {
+            let (taken, refused) = fill(round * 32).await;
+            let expected = if round < 2 { (32, 0) } else { (0, 32) };
+            assert_eq!((taken, refused), expected, "round {round} of {policy}");
+            assert_eq!(held().await.bytes as u64, ((round + 1) * 32).min(64) * SIZE);
+            if round == 1 && drives > 1 {
+                // The leader's drive reports EIO at its next sync: another leads from then on.
+                let lost = leader(&node).await.replica;
+                rig.drives[rig.number_of(lost).await].disk.inject(Fault::FailSync, 0);
+                write(&rig.env, &node, "row", "value", commit(1)).await.unwrap();
+            }
+        }
+        // Room that a deletion makes is there for whichever comes first, once.
+        let delete = Command::Delete {
+            version: None,
+            condition: Precondition::default(),
+            bypass_governance: false,
+            owner: "me".into(),
+        };
+        for number in 0..5 {
+            change(&rig.env, &node, &of(&format!("key{number}")), delete.clone()).await.unwrap();
+        }
+        assert_eq!(fill(1000).await, (5, 27));
+        assert_eq!(held().await, Usage { objects: 64, bytes: 64 * SIZE as i64, ..Usage::default() });
         node.shutdown().await;
     }
 }

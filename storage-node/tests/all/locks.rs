@@ -32,6 +32,8 @@ async fn make_bucket(env: &Env, node: &LocalNode) {
         versioning: Versioning::Enabled,
         object_lock: Some(None),
         policy: PolicyId(0),
+        account: "account".into(),
+        quota: None,
         extra: Vec::new(),
     };
     change(env, node, &owner(), Command::PutRules { name: "b".into(), rules }).await.unwrap();

@@ -235,3 +235,48 @@ fn aws_cli_makes_a_role_and_works_with_its_session() {
     session.refused("curl", &["--silent", "--fail", link.trim()]);
     assert!(ada.refused("aws", &assume).contains("AccessDenied"));
 }
+
+/// `couronne quota` and `couronne usage`, with aws-cli as the client: filled to the last byte and no further.
+#[test]
+fn a_bucket_is_filled_to_its_quota_and_usage_is_told() {
+    const MIB: usize = 1 << 20;
+    let server = Server::start(ServerShape::OneDrive);
+    let asked = |words: &[&str]| json(&server.couronne(&[words, &["--json"]].concat()));
+    asked(&["account", "create", "acme"]);
+    let user = asked(&["user", "create", "acme", "ada", "--admin"]);
+    let ada = Clients::of(&server).with_keys(&user);
+    let file = |name: &str, bytes: usize| std::fs::write(ada.scratch().join(name), vec![7; bytes]).unwrap();
+    (file("most", 9 * MIB), file("rest", MIB), file("over", MIB + 1));
+    ada.run("aws", &["s3", "mb", "s3://full"]);
+    said(&server.couronne(&["quota", "set", "--bucket", "full", "--bytes", "10MiB", "--objects", "9"]));
+
+    // In parts, of which aws-cli makes two.
+    ada.run("aws", &["s3", "cp", "--quiet", "most", "s3://full/most"]);
+    let put = |from: &'static str| ["s3api", "put-object", "--bucket", "full", "--key", "k", "--body", from];
+    assert!(ada.refused("aws", &put("over")).contains("QuotaExceeded"));
+    assert!(ada.refused("aws", &["s3api", "head-object", "--bucket", "full", "--key", "k"]).contains("404"));
+    ada.run("aws", &put("rest"));
+    ada.run("aws", &put("rest"));
+    let usage = asked(&["usage", "--bucket", "full"]);
+    assert_eq!((&usage["objects"], &usage["bytes"], &usage["parts"]), (&2.into(), &(10 * MIB).into(), &0.into()));
+    assert_eq!(usage["quota"], serde_json::json!({ "bytes": 10 * MIB, "objects": 9 }));
+    assert_eq!(usage["classes"][0]["class"], "STANDARD");
+    for words in [&["usage", "acme"][..], &["usage", "acme", "--user", "ada"]] {
+        assert_eq!(asked(words)["bytes"], 10 * MIB, "{words:?}");
+    }
+    assert!(said(&server.couronne(&["usage"])).contains("acme: 2 objects"));
+    assert!(said(&server.couronne(&["quota", "show", "--bucket", "full"])).contains("10485760 bytes and 9 objects"));
+
+    let copy = ["s3api", "copy-object", "--bucket", "full", "--key", "copy", "--copy-source", "full/k"];
+    assert!(ada.refused("aws", &copy).contains("QuotaExceeded"));
+    ada.run("aws", &["s3", "rm", "--quiet", "s3://full/most"]);
+    ada.run("aws", &copy);
+    said(&server.couronne(&["quota", "remove", "--bucket", "full"]));
+    ada.run("aws", &["s3", "cp", "--quiet", "most", "s3://full/most"]);
+    assert_eq!(asked(&["usage", "--bucket", "full"])["bytes"], 11 * MIB);
+    ada.run("aws", &["s3", "rb", "--force", "s3://full"]);
+    assert_eq!(asked(&["usage", "acme"])["objects"], 0);
+    assert!(
+        refused(&server.couronne(&["quota", "set", "--bucket", "full", "--objects", "1"])).contains("no such bucket")
+    );
+}

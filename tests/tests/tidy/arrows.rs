@@ -42,6 +42,7 @@ const FOLDERS: [(&str, &[&str]); 14] = [
             "record",
             "key",
             "store",
+            "usage",
             "memory",
             "rocks",
             "watermarks",

@@ -7,6 +7,7 @@ pub(crate) mod cluster;
 pub(crate) mod identity;
 pub(crate) mod keys;
 pub(crate) mod members;
+pub(crate) mod usage;
 
 use couronne_admin::client::{AdminClient, ClientError, ClientTls};
 use couronne_admin::endpoints::GetStatus;

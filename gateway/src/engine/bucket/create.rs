@@ -62,6 +62,8 @@ impl Engine {
             versioning: create.versioning,
             object_lock: create.object_lock,
             policy: self.policy_named(create.policy.as_deref())?,
+            account: create.account.clone(),
+            quota: None,
             extra: Vec::new(),
         };
         Ok(BucketEntry {

@@ -138,8 +138,10 @@ fn own_headers(headers: &HeaderMap) -> Result<Vec<Pair>> {
 
 /// The storage class of an object, as its writer named it.
 pub fn storage_class(attributes: &Attributes) -> &str {
-    let class = attributes.headers.iter().find(|(name, _)| &**name == STORAGE_CLASS);
-    class.and_then(|(_, value)| std::str::from_utf8(value).ok()).unwrap_or(STANDARD)
+    match attributes.storage_class() {
+        "" => STANDARD,
+        class => class,
+    }
 }
 
 fn system_headers(headers: &HeaderMap) -> Result<Vec<Pair>> {

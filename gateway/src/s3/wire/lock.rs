@@ -236,6 +236,8 @@ mod tests {
             versioning: Versioning::Enabled,
             object_lock: None,
             policy: PolicyId(0),
+            account: "account".into(),
+            quota: None,
             extra: Vec::new(),
         }
     }

@@ -10,10 +10,10 @@ use couronne_metadata::evaluate::{Evaluated, evaluate};
 use couronne_metadata::ids::{BucketId, CommitId, ObjectKey, UploadId, VersionId, binding};
 use couronne_metadata::memory::MemoryStore;
 use couronne_metadata::query::{Answer, ListQuery, Query};
-use couronne_metadata::record::{
-    Attributes, BlobRef, BucketRules, BucketState, Etag, Usage, VersionRecord, Versioning,
-};
+use couronne_metadata::record::quota::Charge;
+use couronne_metadata::record::{Attributes, BlobRef, BucketRules, BucketState, Etag, VersionRecord, Versioning};
 use couronne_metadata::store::Store;
+use couronne_metadata::usage::{Subject, Usage};
 use couronne_placement::{BlobId, Geometry, PolicyId, ResidencyClass};
 
 /// The time at which tests begin, in microseconds since 1970.
@@ -45,6 +45,8 @@ impl Range {
             versioning: Versioning::Off,
             object_lock: None,
             policy: PolicyId(0),
+            account: "account".into(),
+            quota: None,
             extra: Vec::new(),
         };
         Self { store: MemoryStore::new(), bucket: bucket(), rules, now_us: BEGIN_US, commits: 0 }
@@ -76,9 +78,9 @@ impl Range {
     /// Evaluates and applies, and checks that applying is a function of rows and effect.
     pub fn execute(&mut self, request: &CommandRequest) -> Result<Outcome, Refusal> {
         let evaluated = evaluate(&*self.store.view(), request, self.now_us).unwrap();
-        match evaluated {
+        match evaluated.within_quota(&*self.store.view(), request, Charge::default()).unwrap() {
             Evaluated::Settled(settled) => settled,
-            Evaluated::Propose { effect, outcome } => {
+            Evaluated::Propose { effect, outcome, .. } => {
                 let entry = effect.encode();
                 assert!(entry.len() < EFFECT_BYTES_MAX, "an effect of {} bytes fits no entry", entry.len());
                 let effect = couronne_metadata::effect::Effect::decode(&entry).unwrap();
@@ -115,8 +117,9 @@ impl Range {
     }
 
     pub fn usage(&self) -> Usage {
-        match self.query(&Query::Usage { key: object_key("any") }) {
-            Answer::Usage(usage) => usage,
+        let subject = Subject::Bucket(self.bucket);
+        match self.query(&Query::Usage { key: object_key("any"), subject }) {
+            Answer::Usage(classes) => Usage::sum(classes.iter().map(|(_, usage)| usage)),
             other => panic!("{other:?}"),
         }
     }

@@ -157,6 +157,8 @@ pub fn rules() -> BucketRules {
         versioning: Versioning::Off,
         object_lock: None,
         policy: PolicyId(0),
+        account: "account".into(),
+        quota: None,
         extra: Vec::new(),
     }
 }

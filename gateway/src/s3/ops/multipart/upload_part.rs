@@ -3,7 +3,7 @@
 //! Promises: when it answers 200 the part is durable and matches every digest its sender gave; an earlier
 //! part of the number is gone.
 //! Steps: 1. the upload must be open, so that a body is not received for nothing; 2. the body is
-//! received, hashed, cut, encoded and written (`engine.stage`); 3. one command commits the part
+//! received, hashed, cut, encoded and written (`engine.stage_part`); 3. one command commits the part
 //! (`engine.put_part`), again if the bucket's rules changed meanwhile.
 //! Writes: the shards of a blob's chunks, or a payload row if it is small; one part row.
 //! Acknowledged: when `engine.put_part` has returned `Ok`.
@@ -55,7 +55,7 @@ impl Handler for UploadPart {
         let key = authorized.request().need_key()?.clone();
         let record = named.told(gateway.engine.upload(authorized.resources(), &key, upload).await)?;
         ask_checksum(body, record.checksum)?;
-        let staged = gateway.engine.stage(authorized.resources(), &key, body).await?;
+        let staged = gateway.engine.stage_part(authorized.resources(), &key, (upload, number), body).await?;
         let (engine, sent) = (&gateway.engine, &staged);
         let commit =
             move |now: Authorized<Self>| async move { engine.put_part(now.resources(), sent, upload, number).await };

@@ -3,7 +3,7 @@
 //! Promises: source and target are both authorized; conditions on the source are checked against the
 //! very version that is read.
 //! Steps: 1. the upload must be open; 2. open the source; 3. the range is read, verified, hashed, cut,
-//! encoded and written under the target's policy (`engine.stage`); 4. one command commits the part
+//! encoded and written under the target's policy (`engine.stage_part`); 4. one command commits the part
 //! (`engine.put_part`), again if the target's rules changed meanwhile.
 //! Writes: as UploadPart, at the target.
 //! Acknowledged: when `engine.put_part` has returned `Ok`.
@@ -62,7 +62,7 @@ impl Handler for UploadPartCopy {
         let handle = operation.source.open(&gateway.engine, &buckets.source).await?;
         let range = operation.range_in(handle.record().size)?;
         let mut body = handle.body(range, record.checksum.map(|(algorithm, _)| algorithm)).await?;
-        let staged = gateway.engine.stage(&buckets.target, &key, &mut body).await?;
+        let staged = gateway.engine.stage_part(&buckets.target, &key, (upload, number), &mut body).await?;
         let (engine, sent) = (&gateway.engine, &staged);
         let commit = move |now: Authorized<Self>| async move {
             engine.put_part(&now.resources().target, sent, upload, number).await
