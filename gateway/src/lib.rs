@@ -9,6 +9,7 @@ pub mod audit;
 pub mod aws;
 pub mod engine;
 pub mod front;
+pub mod guarded;
 pub mod iam;
 pub mod identity;
 mod json;

@@ -110,6 +110,7 @@ pub struct CompletedPart {
 }
 
 /// A change to one key, or a duty's change to one range.
+#[allow(clippy::large_enum_variant, reason = "most commands are of the largest kind, and none is kept in numbers")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Writes an object.

@@ -166,7 +166,7 @@ pub struct Attributes {
     pub writer: Box<str>,
     /// The access control list, as the gateway encoded it; `None`: the owner alone has rights by it.
     pub acl: Option<Bytes>,
-    /// How often tags or list were changed: whoever decided by them says by which.
+    /// How often tags or list were changed: what was decided by them says by which.
     pub revision: u32,
     /// Retention, if locked.
     pub retention: Option<Retention>,

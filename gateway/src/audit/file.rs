@@ -63,7 +63,7 @@ impl AuditFile {
                 self.is_torn = false;
             }
             let room = usize::try_from(self.bytes_max.saturating_sub(self.size)).unwrap_or(usize::MAX);
-            let fitting = lines.get(..room).map_or(Some(lines.len()), |fits| end_of_last_line(fits));
+            let fitting = lines.get(..room).map_or(Some(lines.len()), end_of_last_line);
             let Some(bytes) = fitting.or_else(|| (self.size == 0).then(|| end_of_first_line(lines))) else {
                 self.rotate()?;
                 continue;

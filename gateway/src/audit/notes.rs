@@ -84,6 +84,8 @@ pub(super) struct NotedFacts {
     pub(super) objects_omitted: usize,
     /// The access key that the request made.
     pub(super) made_key: Option<Box<str>>,
+    /// The request's operation changes nothing.
+    pub(super) is_read: bool,
     /// There will be an event even if the request is not denied.
     pub(super) is_wanted: bool,
 }

@@ -38,10 +38,12 @@ impl Record {
         Notes(self.0.as_ref().map(|open| Arc::clone(&open.noted)))
     }
 
-    /// Notes what the request is about, if there will be an event: of a change, or of anything if reads have events.
-    pub fn describe(&self, changes: bool, subject: impl FnOnce() -> Subject) {
+    /// Notes what the request is about, if there will be an event: of a change, or of anything if reads have events. `changes`
+    /// is whether its operation changes something; `None`: it means no operation.
+    pub fn describe(&self, changes: Option<bool>, subject: impl FnOnce() -> Subject) {
         let Some(open) = &self.0 else { return };
-        if changes || open.auditing.settings.reads {
+        open.noted.lock().is_read = changes == Some(false);
+        if changes == Some(true) || open.auditing.settings.reads {
             open.noted.lock().is_wanted = true;
             self.describe_failed(subject);
         }
@@ -95,7 +97,7 @@ impl Record {
         let is_change = match noted.subject.as_ref().filter(|subject| subject.operation.is_some()) {
             Some(subject) => subject.changes,
             // A request that nobody understood: its method says what it was meant to be.
-            None => !matches!(&*seen.method, "GET" | "HEAD" | "OPTIONS"),
+            None => !noted.is_read && !matches!(&*seen.method, "GET" | "HEAD" | "OPTIONS"),
         };
         if !(is_change || outcome == "denied" || auditing.settings.reads) {
             return;

@@ -6,7 +6,6 @@
 //! Must not know: single operations, signatures.
 
 mod asking;
-mod documents;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +17,9 @@ use super::handler::{ErrorOf, Handler, RequestOf};
 use super::resources::{BucketRole, ResolvedResources, Resources};
 use crate::audit::Notes;
 use crate::engine::Bucket;
+use crate::guarded::GuardedBucket;
 use crate::identity::Credential;
 use asking::{Asking, Seen};
-pub use documents::{BucketDocuments, GuardedBucket, account_block};
 
 /// How often a request is resolved and authorized again because a bucket's rules keep changing.
 pub const RENEWALS_MAX: u32 = 4;

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use couronne_metadata::ids::VersionId;
 use http::HeaderMap;
 
-use super::authorize::GuardedBucket;
 use super::body::{Body, BodyUse, Framing};
 use super::error::{FaceError, FrontError};
 use super::gateway::Gateway;
@@ -23,6 +22,7 @@ use super::trace::Trace;
 use crate::access::context::ConditionContext;
 use crate::audit::Subject;
 use crate::engine::BodyError;
+use crate::guarded::GuardedBucket;
 use crate::identity::Credential;
 
 /// An API.

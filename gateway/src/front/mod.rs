@@ -31,7 +31,7 @@ pub mod server;
 pub(crate) mod tests;
 pub mod trace;
 
-pub use authorize::{Authorized, BucketDocuments, GuardedBucket, account_block};
+pub use authorize::Authorized;
 pub use body::{Body, BodyUse};
 pub use error::{FaceError, FrontError, Rejection};
 pub use face::{Face, FaceOperation, Need, NeededOn};

@@ -124,7 +124,7 @@ async fn stages<F: Face>(
     trace.passed(Stage::Parse);
 
     let meant = operation.as_ref().ok().copied();
-    trace.record.describe(meant.is_some_and(FaceOperation::changes), || F::subject(&request, meant));
+    trace.record.describe(meant.map(FaceOperation::changes), || F::subject(&request, meant));
     let request = Arc::new(request);
     let parsed = Parsed { request: request.clone(), operation, body, sent_bytes, under_way };
     let outcome = known(gateway, parsed, trace).await;

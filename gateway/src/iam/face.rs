@@ -21,9 +21,10 @@ use crate::front::request::Query;
 use crate::front::resources::BucketRole;
 use crate::front::trace::Trace;
 use crate::front::{
-    Body, BodyUse, Face, FaceOperation, FrontError, Gateway, GuardedBucket, Need, NeededOn, Rejection, RequestHead,
-    RequestId, Response,
+    Body, BodyUse, Face, FaceOperation, FrontError, Gateway, Need, NeededOn, Rejection, RequestHead, RequestId,
+    Response,
 };
+use crate::guarded::GuardedBucket;
 
 /// The longest form, in bytes: a policy of 10,240 characters, and what stands with it, percent-encoded.
 const FORM_BYTES_MAX: usize = 128 << 10;

@@ -8,6 +8,14 @@ use super::error::QueryError;
 use super::target::{CallTarget, On};
 use crate::identity::{Grants, IdentityError, Tag, oidc_provider_name};
 
+/// A user, group or role that is there, as far as it counts in a decision.
+struct NamedTarget {
+    path: Box<str>,
+    name: Box<str>,
+    tags: Vec<Tag>,
+    grants: Grants,
+}
+
 impl Call<'_> {
     /// Finds the resource.
     pub(super) async fn target(&self, on: On) -> Done<CallTarget> {
@@ -46,19 +54,34 @@ impl Call<'_> {
 
     async fn user_target(&self, name: &str) -> Done<CallTarget> {
         let found = there(self.identity.user(self.account(), name).await)?;
-        let found = found.map(|user| (user.row.path, user.row.name, user.row.tags, user.row.grants));
+        let found = found.map(|user| NamedTarget {
+            path: user.row.path,
+            name: user.row.name,
+            tags: user.row.tags,
+            grants: user.row.grants,
+        });
         Ok(self.target_of("user", name, found))
     }
 
     async fn group_target(&self, name: &str) -> Done<CallTarget> {
         let found = there(self.identity.group(self.account(), name).await)?;
-        let found = found.map(|group| (group.row.path, group.row.name, Vec::new(), group.row.grants));
+        let found = found.map(|group| NamedTarget {
+            path: group.row.path,
+            name: group.row.name,
+            tags: Vec::new(),
+            grants: group.row.grants,
+        });
         Ok(self.target_of("group", name, found))
     }
 
     async fn role_target(&self, name: &str) -> Done<CallTarget> {
         let found = there(self.identity.role(self.account(), name).await)?;
-        let found = found.map(|role| (role.row.path, role.row.name, role.row.tags, role.row.grants));
+        let found = found.map(|role| NamedTarget {
+            path: role.row.path,
+            name: role.row.name,
+            tags: role.row.tags,
+            grants: role.row.grants,
+        });
         Ok(self.target_of("role", name, found))
     }
 
@@ -82,9 +105,9 @@ impl Call<'_> {
 
     /// The target of a name, with path, name, tags and policies where it is there: found in any case, it is decided as it is
     /// written.
-    fn target_of(&self, kind: &str, asked: &str, found: Option<(Box<str>, Box<str>, Vec<Tag>, Grants)>) -> CallTarget {
+    fn target_of(&self, kind: &str, asked: &str, found: Option<NamedTarget>) -> CallTarget {
         let told = self.account().arn(kind, "/", asked);
-        let Some((path, name, tags, grants)) = found else { return CallTarget::of_arn(told) };
+        let Some(NamedTarget { path, name, tags, grants }) = found else { return CallTarget::of_arn(told) };
         let boundary = grants.boundary.map(|boundary| boundary.arn);
         CallTarget { arn: self.account().arn(kind, &path, &name), told, tags, boundary }
     }

@@ -23,9 +23,8 @@ use crate::front::face::Verified;
 use crate::front::pipeline::Authenticated;
 use crate::front::resources::BucketRole;
 use crate::front::trace::Trace;
-use crate::front::{
-    Body, BodyUse, Face, FaceOperation, Gateway, GuardedBucket, Need, NeededOn, RequestHead, RequestId, Response,
-};
+use crate::front::{Body, BodyUse, Face, FaceOperation, Gateway, Need, NeededOn, RequestHead, RequestId, Response};
+use crate::guarded::GuardedBucket;
 
 /// S3's first region, which has no name in `LocationConstraint`.
 pub const FIRST_REGION: &str = "us-east-1";

@@ -53,11 +53,9 @@ impl Proposer {
         Self { queue }
     }
 
-    /// Queues a proposal; gives it back if the queue is full.
-    pub(crate) fn submit(&self, proposal: Proposal) -> Result<(), Proposal> {
-        self.queue.try_send(proposal).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(proposal) | mpsc::error::TrySendError::Closed(proposal) => proposal,
-        })
+    /// Queues a proposal, unless the queue is full; whether it did.
+    pub(crate) fn submit(&self, proposal: Proposal) -> bool {
+        self.queue.try_send(proposal).is_ok()
     }
 }
 

@@ -262,7 +262,9 @@ impl RangeServer {
         }
         let (answer, answered) = oneshot::channel();
         let proposal = Proposal { term: leadership.term, effect, latches, reservation, answer };
-        self.proposer.submit(proposal).map_err(|_| RangeError::Overloaded)?;
+        if !self.proposer.submit(proposal) {
+            return Err(RangeError::Overloaded);
+        }
         match tokio::time::timeout(patience, answered).await {
             Ok(Ok(result)) => result.map_err(|error| self.range_error(error)),
             Ok(Err(_)) => Err(unavailable("the replica stopped", true)),

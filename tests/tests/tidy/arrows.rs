@@ -92,8 +92,8 @@ const FOLDERS: [(&str, &[&str]); 14] = [
     (
         "gateway",
         &[
-            "json", "engine", "access", "metrics", "identity", "audit", "testing", "front", "aws", "s3", "swift",
-            "iam", "console",
+            "json", "engine", "access", "metrics", "identity", "guarded", "audit", "testing", "front", "aws", "s3",
+            "swift", "iam", "console",
         ],
     ),
     (

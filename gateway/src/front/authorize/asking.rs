@@ -9,13 +9,13 @@ use couronne_metadata::command::SeenVersion;
 use couronne_metadata::ids::{ObjectKey, VersionId};
 use couronne_metadata::record::ObjectRecord;
 
-use super::documents::GuardedBucket;
 use crate::access::acl::AccessControlList;
 use crate::access::{self, Decision, ObjectFacts, Question, Reason, Resource, TargetFacts};
 use crate::audit::Notes;
 use crate::engine::EngineError;
 use crate::front::face::{Face, Need, NeededOn};
 use crate::front::gateway::Gateway;
+use crate::guarded::GuardedBucket;
 use crate::identity::Credential;
 
 /// The version that an answer hangs on, and its key.

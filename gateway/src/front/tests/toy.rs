@@ -23,9 +23,10 @@ use crate::front::resources::{BucketRole, InBucket};
 use crate::front::response::{ResponseBody, StreamError};
 use crate::front::trace::Trace;
 use crate::front::{
-    Authorized, Body, BodyUse, Face, FaceError, FaceOperation, FrontError, Gateway, GuardedBucket, Handler, Need,
-    NeededOn, Rejection, RequestHead, RequestId, Response,
+    Authorized, Body, BodyUse, Face, FaceError, FaceOperation, FrontError, Gateway, Handler, Need, NeededOn, Rejection,
+    RequestHead, RequestId, Response,
 };
+use crate::guarded::GuardedBucket;
 
 pub(crate) const TOY_ID: HeaderName = HeaderName::from_static("x-toy-id");
 const FRAMED: HeaderName = HeaderName::from_static("x-toy-framed");

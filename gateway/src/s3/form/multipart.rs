@@ -105,7 +105,7 @@ impl Multipart {
         loop {
             match self.state {
                 State::Preamble => {
-                    if self.to_delimiter().is_none() && self.state == State::Preamble {
+                    if self.up_to_delimiter().is_none() && self.state == State::Preamble {
                         return Ok(Step::NeedInput);
                     }
                 }
@@ -119,7 +119,7 @@ impl Multipart {
                 },
                 State::Head => return self.head(),
                 State::Data => {
-                    let data = self.to_delimiter();
+                    let data = self.up_to_delimiter();
                     return Ok(match data {
                         Some(data) => Step::Data(data),
                         None if self.state == State::AfterDelimiter => Step::PartEnd,
@@ -133,7 +133,7 @@ impl Multipart {
 
     /// The bytes up to the next delimiter, as far as they are here; `None` if there are none, and then the delimiter was
     /// passed if it is here whole.
-    fn to_delimiter(&mut self) -> Option<Bytes> {
+    fn up_to_delimiter(&mut self) -> Option<Bytes> {
         let at = self.delimiter.find(&self.input);
         if at == Some(0) {
             self.input.advance(self.delimiter.needle().len());

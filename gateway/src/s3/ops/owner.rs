@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::engine::Bucket;
-use crate::front::{Authorized, Gateway, GuardedBucket, Handler};
+use crate::front::{Authorized, Gateway, Handler};
+use crate::guarded::GuardedBucket;
 use crate::identity::{Account, Credential};
 use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;

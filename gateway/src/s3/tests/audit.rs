@@ -308,7 +308,8 @@ async fn without_room_for_its_event_a_change_is_refused_and_nothing_done() {
     let settings = AuditSettings {
         on_full: crate::audit::OnFull::Refuse,
         queue_bytes_max: 0,
-        wait_ms: 1,
+        // Longer than a request takes that comes between.
+        wait_ms: 2_000,
         ..AuditSettings::default()
     };
     let audited = AuditedServer::start(settings, ServerSettings::default()).await;

@@ -142,7 +142,7 @@ Amazon's documents win over public test suites and over other stores. The suite 
 | GetBucketPolicyStatus of a bucket without a policy | 404 `NoSuchBucketPolicy` | whether its ACL is public |
 | PutBucketPolicy that names an account that is not there, or `s3:PutObject` on a bucket | 400 `MalformedPolicy` | taken |
 | a policy that allows `s3:PutObject` to those who send certain tags | sending tags takes `s3:PutObjectTagging`, too | it does not |
-| GetObject by the bucket's owner, to whom a bucket policy's condition does not apply | the owner's own rights allow it | denied |
+| GetObject by the bucket's owner, where the condition of a bucket policy that allows it does not hold | the owner's own rights allow it | denied |
 | HeadObject of no object, by a caller that may list some prefixes | 403: `s3:prefix` is a key of requests that list | 404 below these |
 | CreateBucket of one's own bucket | in `us-east-1` 200, and its ACL is as the request says; elsewhere 409 `BucketAlreadyOwnedByYou` | 409 `BucketAlreadyExists` |
 | more than 10 tags of an object | 400 `BadRequest` | `InvalidTag` |

@@ -5,7 +5,8 @@
 //! Writes: nothing.
 
 use crate::front::resources::InBucket;
-use crate::front::{Authorized, Body, BucketDocuments, Gateway, Handler, Response};
+use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::guarded::BucketDocuments;
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;

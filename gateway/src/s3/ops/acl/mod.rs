@@ -14,7 +14,8 @@ use crate::access::acl::{AccessControlList, AclOf, CannedAcl, Grant, Grantee, Gr
 use crate::access::principal::AccountRef;
 use crate::access::{ObjectOwnership, PublicAccessBlock};
 use crate::engine::Bucket;
-use crate::front::{Authorized, Gateway, GuardedBucket, Handler};
+use crate::front::{Authorized, Gateway, Handler};
+use crate::guarded::GuardedBucket;
 use crate::identity::Credential;
 use crate::s3::error::{Code, Executed, Result, S3Error};
 use crate::s3::face::S3;
@@ -154,7 +155,7 @@ impl NewAcl {
     }
 }
 
-/// A list of a request that has to have one, and whom it says to be the owner.
+/// A list of a request that has to have one, and the owner that it names.
 pub struct GivenAcl {
     /// The list.
     pub acl: AskedAcl,

@@ -6,9 +6,9 @@
 //! Writes: nothing.
 
 use crate::access::PublicAccessBlock;
-use crate::front::authorize::account_block;
 use crate::front::resources::NoBucket;
 use crate::front::{Authorized, Body, Gateway, Handler, Response};
+use crate::guarded::account_block;
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result};
 use crate::s3::face::S3;

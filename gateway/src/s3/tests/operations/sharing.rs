@@ -170,7 +170,7 @@ async fn documents_come_back_and_go() {
     let own = policy(&[statement("Allow", "{\"AWS\":[\"*\"]}", "s3:Get*", "bkt/*")]);
     server.set("/bkt?policy", &own).await;
     let answer = server.send(&server.ask("GET", "/bkt?policy")).await;
-    assert_eq!((answer.header("content-type"), answer.text()), (Some("application/json"), own.as_str().into()));
+    assert_eq!((answer.header("content-type"), answer.text()), (Some("application/json"), own.as_str()));
     assert!(server.text_of("/bkt?policyStatus").await.contains("<IsPublic>true</IsPublic>"));
     server.set("/bkt?publicAccessBlock", &block(&["BlockPublicAcls", "RestrictPublicBuckets"])).await;
     let shown = server.text_of("/bkt?publicAccessBlock").await;

@@ -104,7 +104,7 @@ impl<'a> GuardedBucket<'a> {
     }
 
     /// As the decision has it.
-    pub(super) fn facts(&self) -> BucketFacts<'_> {
+    pub fn facts(&self) -> BucketFacts<'_> {
         let policy = self.documents.policy.as_ref();
         BucketFacts {
             owner: self.owner(),
