@@ -213,7 +213,7 @@ refused("AccessDenied", guest_sts.assume_role, **assume)
 refused("InvalidClientTokenId", guest_iam.get_user)
 _, _, nothing_s3 = clients(**of_session(ada_sts.get_federation_token(Name="nothing")))
 refused("AccessDenied", nothing_s3.get_object, Bucket="sessions", Key="a")
-refused("NotImplemented", sts.assume_role_with_web_identity, RoleArn=role["Arn"], RoleSessionName="web", WebIdentityToken="x.y.z.0")
+refused("InvalidIdentityToken", sts.assume_role_with_web_identity, RoleArn=role["Arn"], RoleSessionName="web", WebIdentityToken="x.y.z.0")
 
 # A session ends with the key that made it.
 iam.delete_access_key(UserName="ada", AccessKeyId=key["AccessKey"]["AccessKeyId"])

@@ -24,17 +24,18 @@ pub(in crate::admin) struct AdminUsageControl {
     pub(in crate::admin) env: Env,
 }
 
+fn shown(class: &str, held: &usage::Usage) -> ClassHoldings {
+    let class = if class.is_empty() { STANDARD } else { class };
+    ClassHoldings { class: class.to_owned(), held: holdings(held) }
+}
+
 impl AdminUsageControl {
     async fn usage(&self, subject: &Subject, bound: Option<quota::Quota>) -> Result<Usage, ApiError> {
         let asked_ms = self.env.clock.wall_ms();
         let classes = self.engine.usage(subject).await.map_err(|error| refused(&error))?;
-        let shown = |(class, held): (&Box<str>, &usage::Usage)| ClassHoldings {
-            class: if class.is_empty() { STANDARD.to_owned() } else { class.to_string() },
-            held: holdings(held),
-        };
         Ok(Usage {
             total: holdings(&usage::Usage::sum(classes.values())),
-            classes: classes.iter().map(shown).collect(),
+            classes: classes.iter().map(|(class, held)| shown(class, held)).collect(),
             quota: bound.map(|quota::Quota { bytes, objects }| Quota { bytes, objects }),
             asked_ms,
         })

@@ -107,7 +107,9 @@ fn compatibility_page() -> String {
          ([iam.md](iam.md)); of version 2: 400 `InvalidToken` |\n\
          | ACLs | count where object ownership says so: in a new bucket they do not (`BucketOwnerEnforced`; \
          `[s3] new_buckets` of [configuration.md](configuration.md)). Where they do not count, one that says what is true \
-         anyway, full control for the bucket's owner, is accepted, any other refused (400 `AccessControlListNotSupported`). \
+         anyway, full control for the bucket's owner, is accepted, any other refused (400 `AccessControlListNotSupported`); \
+         `private` is taken with new objects of the bucket's own account unless `new_buckets` is `open`, for clients that \
+         send it by themselves (rclone 1.60). \
          Grants to groups are shown before those to accounts |\n\
          | conditional writes | PUT, completions and copies: `If-None-Match: *`, or `If-Match` with tags; deletions: `If-Match`, \
          with `*` too, and date and size. Any other condition on a write, or two: 501 `NotImplemented` |\n\

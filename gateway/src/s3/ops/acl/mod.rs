@@ -18,7 +18,7 @@ use crate::front::{Authorized, Gateway, Handler};
 use crate::guarded::GuardedBucket;
 use crate::identity::Credential;
 use crate::s3::error::{Code, Executed, Result, S3Error};
-use crate::s3::face::S3;
+use crate::s3::face::{NewBuckets, S3};
 
 pub use document::{read, write};
 pub use headers::of_headers;
@@ -199,7 +199,17 @@ pub async fn of_new_object<H: Handler<Face = S3>>(
     acl: Option<&NewAcl>,
 ) -> Executed<NewOwnership> {
     let bucket = authorized.guarded(gateway, bucket).await?;
+    let acl = acl.filter(|acl| !says_what_is_true(gateway, authorized.caller(), &bucket, acl));
     Ok(ownership(authorized.caller(), &bucket, acl)?)
+}
+
+/// Clients as rclone 1.60 send `private` with every object, without being asked. Where buckets are closed unless their
+/// creation says otherwise, it is taken from the bucket's own account, for it is true.
+fn says_what_is_true(gateway: &Gateway<S3>, caller: &Credential, bucket: &GuardedBucket<'_>, acl: &NewAcl) -> bool {
+    gateway.face.new_buckets == NewBuckets::Closed
+        && *acl == NewAcl::Canned(CannedAcl::Private)
+        && *caller.account().id == *bucket.owner().canonical
+        && !bucket.documents.object_ownership().acls_count()
 }
 
 fn ownership(caller: &Credential, bucket: &GuardedBucket<'_>, acl: Option<&NewAcl>) -> Result<NewOwnership> {

@@ -326,8 +326,17 @@ async fn lists_do_not_count_where_the_bucket_owner_owns_all() {
         assert_eq!(server.text_of(target).await.matches("<Grant>").count(), 1);
     }
     let put = |name: &str| server.ask("PUT", "/bkt/new").header("x-amz-acl", name);
-    assert_eq!(told(&server.send(&put("private")).await), refused("AccessControlListNotSupported"));
-    assert_eq!(server.send(&put("bucket-owner-full-control")).await.status, 200);
+    assert_eq!(told(&server.send(&put("public-read")).await), refused("AccessControlListNotSupported"));
+    for true_anyway in ["bucket-owner-full-control", "private"] {
+        assert_eq!(server.send(&put(true_anyway)).await.status, 200, "{true_anyway}");
+    }
+    let strict = S3Server::open().await;
+    strict.set("/bkt?ownershipControls", &ownership("BucketOwnerEnforced")).await;
+    assert_eq!(
+        told(&strict.send(&strict.ask("PUT", "/bkt/new").header("x-amz-acl", "private")).await),
+        refused("AccessControlListNotSupported"),
+        "as on S3"
+    );
     let create = |name: &str| server.ask("PUT", "/made").header("x-amz-acl", name);
     assert_eq!(
         told(&server.send(&create("public-read")).await),
