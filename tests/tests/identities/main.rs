@@ -170,7 +170,7 @@ fn versions_boundaries_inline_policies_tags_and_trust_are_changed() {
     refused(&run(&["policy", "bound", "acme", "rw", "--group", "none"]));
 
     let role = asked(&["role", "change", "acme", "batch", "--trust", &other, "--session-s-max", "7200"]);
-    assert!(text(&role, "trust_policy").contains(&number) && role["session_s_max"] == 7200);
+    assert!(text(&role, "trust_policy").contains(number) && role["session_s_max"] == 7200);
     said(&run(&["role", "tag", "acme", "batch", "a=b"]));
     assert_eq!(asked(&["role", "show", "acme", "batch"])["tags"], serde_json::json!({ "a": "b" }));
 }
@@ -247,7 +247,9 @@ fn a_bucket_is_filled_to_its_quota_and_usage_is_told() {
     let user = asked(&["user", "create", "acme", "ada", "--admin"]);
     let ada = Clients::of(&server).with_keys(&user);
     let file = |name: &str, bytes: usize| std::fs::write(ada.scratch().join(name), vec![7; bytes]).unwrap();
-    (file("most", 9 * MIB), file("rest", MIB), file("over", MIB + 1));
+    for (name, bytes) in [("most", 9 * MIB), ("rest", MIB), ("over", MIB + 1)] {
+        file(name, bytes);
+    }
     ada.run("aws", &["s3", "mb", "s3://full"]);
     said(&server.couronne(&["quota", "set", "--bucket", "full", "--bytes", "10MiB", "--objects", "9"]));
 

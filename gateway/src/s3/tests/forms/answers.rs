@@ -53,8 +53,11 @@ async fn a_browser_is_led_on() {
 #[tokio::test]
 async fn names_of_fields_have_any_case() {
     let server = S3Server::new().await;
-    let mut form =
-        server.form("k").field("X-AMZ-Meta-Mood", "loud").field("Cache-CONTROL", "no-store").field("aCL", "private");
+    let mut form = server
+        .form("k")
+        .field("X-AMZ-Meta-Mood", "loud")
+        .field("Cache-CONTROL", "no-store")
+        .field("aCL", "public-read");
     form.fields[0].0 = "kEy".to_owned();
     // Lists do not count in this bucket.
     server.refuses(&form, 400, "AccessControlListNotSupported").await;
