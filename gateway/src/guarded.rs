@@ -14,7 +14,7 @@ use crate::access::policy::StoredPolicy;
 use crate::access::principal::AccountRef;
 use crate::access::{AttachedPolicy, BucketFacts, ObjectOwnership, PublicAccessBlock};
 use crate::engine::{Bucket, BucketDocument, EngineError};
-use crate::identity::{self, Account, Credential, Identity, IdentityError};
+use crate::identity::{Account, Credential, Identity, IdentityError};
 
 /// What a bucket's owner wrote of who may do what in it.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ impl<'a> GuardedBucket<'a> {
 
     /// The public access block: the bucket's and its account's together.
     pub fn block(&self) -> PublicAccessBlock {
-        let of_account = self.owner.as_deref().map_or(PublicAccessBlock::ALL, |owner| account_block(&owner.block));
+        let of_account = self.owner.as_deref().map_or(PublicAccessBlock::ALL, |owner| owner.block.into());
         self.documents.block.unwrap_or_default().and(of_account)
     }
 
@@ -114,15 +114,4 @@ impl<'a> GuardedBucket<'a> {
             block: self.block(),
         }
     }
-}
-
-/// The public access block of an account, as the decision has it.
-pub fn account_block(block: &identity::PublicAccessBlock) -> PublicAccessBlock {
-    let identity::PublicAccessBlock {
-        block_public_acls,
-        ignore_public_acls,
-        block_public_policy,
-        restrict_public_buckets,
-    } = *block;
-    PublicAccessBlock { block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets }
 }

@@ -93,21 +93,21 @@ impl AuditFile {
             name.push(format!(".{number}"));
             PathBuf::from(name)
         };
-        for number in (1..self.kept).rev() {
-            match rename(numbered(number), numbered(number.saturating_add(1))) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(self.failed("rotating", error));
-                }
-                _ => {}
-            }
-        }
         if self.kept == 0 {
             // The same file again, from its beginning: the lock stays.
             self.file.set_len(0).map_err(|source| self.failed("rotating", source))?;
             self.size = 0;
             return Ok(());
         }
-        rename(&self.path, numbered(1)).map_err(|source| self.failed("rotating", source))?;
+        // An attempt that failed midway has moved some of them: what has its place is not moved on.
+        if self.path.exists() {
+            let in_the_way: Vec<u32> = (1..self.kept).take_while(|number| numbered(*number).exists()).collect();
+            for number in in_the_way.into_iter().rev() {
+                let moved = rename(numbered(number), numbered(number.saturating_add(1)));
+                moved.map_err(|source| self.failed("rotating", source))?;
+            }
+            rename(&self.path, numbered(1)).map_err(|source| self.failed("rotating", source))?;
+        }
         (self.file, self.size, self.is_torn) = open(&self.path)?;
         Ok(())
     }
@@ -122,6 +122,9 @@ fn open(path: &Path) -> Result<(File, u64, bool), AuditFileError> {
     let failed = |verb| move |source| AuditFileError::Io { verb, path: path.to_owned(), source };
     let mut options = OpenOptions::new();
     let mut file = options.create(true).append(true).read(true).mode(0o600).open(path).map_err(failed("opening"))?;
+    // A file is on the medium once its folder is that names it.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("syncing the folder of"))?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| AuditFileError::InUse(path.to_owned()))?;
     let size = file.seek(SeekFrom::End(0)).map_err(failed("reading"))?;
     let mut last = [b'\n'];

@@ -7,7 +7,30 @@ use super::entity::{Entity, IdentityPage};
 use super::names::{check_email, check_name, random_number};
 use super::rows::Basis;
 use super::{Account, EntityKind, Identity, IdentityError, ROOT_ACCOUNT};
+use crate::access;
 use crate::engine::ListBucketsRequest;
+
+/// An account's block as the decision has it.
+impl From<PublicAccessBlock> for access::PublicAccessBlock {
+    fn from(block: PublicAccessBlock) -> Self {
+        let PublicAccessBlock { block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets } =
+            block;
+        Self { block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets }
+    }
+}
+
+/// A block as an account's row has it.
+impl From<access::PublicAccessBlock> for PublicAccessBlock {
+    fn from(block: access::PublicAccessBlock) -> Self {
+        let access::PublicAccessBlock {
+            block_public_acls,
+            ignore_public_acls,
+            block_public_policy,
+            restrict_public_buckets,
+        } = block;
+        Self { block_public_acls, ignore_public_acls, block_public_policy, restrict_public_buckets }
+    }
+}
 
 /// Accounts that are looked at for one address of mail.
 const EMAILS_MAX: u32 = 100;

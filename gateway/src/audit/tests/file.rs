@@ -67,6 +67,30 @@ fn the_oldest_file_goes_and_a_long_line_stays_whole() {
     assert_eq!(files(&path, 9), ["second\n", "third, which is longer than a file\n", "fourth\n5\n"]);
 }
 
+/// As the attempt after one that failed midway finds the files.
+#[test]
+fn a_rotation_that_failed_midway_goes_on_and_moves_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let numbered = |number: u32| path.with_extension(format!("log.{number}"));
+    let mut file = AuditFile::open(&path, 7, 3).unwrap();
+    for line in ["first\n", "second\n", "third\n"] {
+        file.append(&mut line.as_bytes().into()).unwrap();
+    }
+    // The older ones were moved, and the file was not.
+    std::fs::rename(numbered(2), numbered(3)).unwrap();
+    std::fs::rename(numbered(1), numbered(2)).unwrap();
+    file.append(&mut "fourth\n".as_bytes().into()).unwrap();
+    assert_eq!(files(&path, 3), ["first\n", "second\n", "third\n", "fourth\n"]);
+    // All were moved, and no new file was made.
+    for number in [2, 1] {
+        std::fs::rename(numbered(number), numbered(number + 1)).unwrap();
+    }
+    std::fs::rename(&path, numbered(1)).unwrap();
+    file.append(&mut "fifth\n".as_bytes().into()).unwrap();
+    assert_eq!(files(&path, 3), ["second\n", "third\n", "fourth\n", "fifth\n"]);
+}
+
 #[test]
 fn lines_of_one_batch_go_to_as_many_files_as_they_need() {
     let folder = tempfile::tempdir().unwrap();

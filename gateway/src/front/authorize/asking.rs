@@ -160,6 +160,7 @@ impl<F: Face> Asking<'_, F> {
             Decision::Deny(Reason::NoIdentityAllows | Reason::NoResourceAllows)
                 if is_its_own && caller.is_anonymous() =>
             {
+                notes.inspect(|notes| notes.allowed_after_all(need.action, "the object is the writer's own"));
                 Verdict::Allow
             }
             Decision::Deny(Reason::NoIdentityAllows | Reason::NoResourceAllows) => Verdict::NotAllowed,

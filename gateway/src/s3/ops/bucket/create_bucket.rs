@@ -22,7 +22,6 @@ use crate::access::{ObjectOwnership, PublicAccessBlock};
 use crate::engine::{self, BucketDocument, EngineError};
 use crate::front::resources::NewBucket;
 use crate::front::{Authorized, Body, BodyUse, FrontError, Gateway, Handler, Response};
-use crate::guarded::account_block;
 use crate::identity::Account;
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result, S3Error};
@@ -119,7 +118,7 @@ impl CreateBucket {
         let block = is_closed.then_some(PublicAccessBlock::ALL);
         let acl = match acl::find(gateway, self.acl.as_ref()).await? {
             Some(new) => {
-                let block = block.unwrap_or_default().and(account_block(&owner.block));
+                let block = block.unwrap_or_default().and(owner.block.into());
                 new.of_new_bucket(&owner.id, ownership, block)?
             }
             None => None,

@@ -8,7 +8,6 @@
 use crate::access::PublicAccessBlock;
 use crate::front::resources::NoBucket;
 use crate::front::{Authorized, Body, Gateway, Handler, Response};
-use crate::guarded::account_block;
 use crate::s3::address::Request;
 use crate::s3::error::{Code, Executed, Result};
 use crate::s3::face::S3;
@@ -32,7 +31,7 @@ impl Handler for GetAccountPublicAccessBlock {
     async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, _: &mut Body<S3>) -> Executed<Response> {
         super::check_own_account(&authorized)?;
         let account = gateway.identity.account_by_id(&authorized.caller().account().id).await?;
-        let block = account_block(&account.block);
+        let block = PublicAccessBlock::from(account.block);
         if block == PublicAccessBlock::default() {
             return Err(Code::NoSuchPublicAccessBlockConfiguration.into());
         }

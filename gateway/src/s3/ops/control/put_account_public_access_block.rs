@@ -8,7 +8,6 @@
 
 use crate::front::resources::NoBucket;
 use crate::front::{Authorized, Body, BodyUse, Gateway, Handler, Response};
-use crate::identity;
 use crate::s3::address::Request;
 use crate::s3::error::{Executed, Result};
 use crate::s3::face::S3;
@@ -33,19 +32,8 @@ impl Handler for PutAccountPublicAccessBlock {
 
     async fn execute(authorized: Authorized<Self>, gateway: &Gateway<S3>, body: &mut Body<S3>) -> Executed<Response> {
         super::check_own_account(&authorized)?;
-        let crate::access::PublicAccessBlock {
-            block_public_acls,
-            ignore_public_acls,
-            block_public_policy,
-            restrict_public_buckets,
-        } = block::read(&body.document(xml::document_bytes::WORDS_MAX).await?)?;
-        let block = identity::PublicAccessBlock {
-            block_public_acls,
-            ignore_public_acls,
-            block_public_policy,
-            restrict_public_buckets,
-        };
-        gateway.identity.set_account_block(authorized.caller().account(), block).await?;
+        let block = block::read(&body.document(xml::document_bytes::WORDS_MAX).await?)?;
+        gateway.identity.set_account_block(authorized.caller().account(), block.into()).await?;
         Ok(Response::ok())
     }
 }

@@ -1,6 +1,8 @@
 //! What a bucket's owner lets others do: policies and lists of buckets and objects, object ownership, public access blocks;
 //! and those others: users, other accounts, callers that do not sign.
 
+use tokio::io::AsyncReadExt as _;
+
 use super::bodies::crc32;
 use super::client::{Defect, PayloadMode, Place};
 use super::*;
@@ -563,6 +565,39 @@ async fn a_policy_goes_by_the_tags_of_an_object() {
     let tagging = "<Tagging><TagSet><Tag><Key>class</Key><Value>secret</Value></Tag></TagSet></Tagging>";
     server.set("/bkt/open?tagging", tagging).await;
     assert_eq!(server.send_by(By::Other, "GET", "/bkt/open").await, denied());
+}
+
+/// What was allowed of a version is not done to it once it is another: the range says so, and it is decided again.
+#[tokio::test]
+async fn what_a_policy_allowed_of_an_object_is_decided_again_once_its_tags_are_others() {
+    let server = S3Server::new().await;
+    let put = server.ask("PUT", "/bkt/k").header("x-amz-tagging", "class=public").body("hello");
+    assert_eq!(server.send(&put).await.status, 200);
+    let principal = format!("{{\"AWS\":\"{}\"}}", server.number("other").await);
+    let condition = r#","Condition":{"StringEquals":{"s3:ExistingObjectTag/class":"public"}}}"#;
+    let allows = statement("Allow", &principal, "s3:PutObjectTagging", "bkt/*");
+    server.set("/bkt?policy", &policy(&[[allows.strip_suffix('}').unwrap(), condition].concat()])).await;
+    let tags =
+        |value: &str| format!("<Tagging><TagSet><Tag><Key>class</Key><Value>{value}</Value></Tag></TagSet></Tagging>");
+    for (meanwhile, expected) in [(None, done(200)), (Some("secret"), denied())] {
+        server.set("/bkt/k?tagging", &tags("public")).await;
+        let ask = server.ask_by(By::Other, "PUT", "/bkt/k?tagging").header("expect", "100-continue");
+        let document = tags("public");
+        let ask = ask.header("x-amz-checksum-crc32", &crc32(document.as_bytes())).body(document);
+        let (head, body) = ask.head_and_body();
+        let mut connection = wire::open(server.listener.address, &head).await;
+        // It is asked for its body once it is authorized.
+        let mut continues = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+        connection.read_exact(&mut continues).await.unwrap();
+        assert!(continues.starts_with(b"HTTP/1.1 100 "));
+        if let Some(value) = meanwhile {
+            server.set("/bkt/k?tagging", &tags(value)).await;
+        }
+        wire::write(&mut connection, &body).await;
+        assert_eq!(told(&wire::read(&mut connection).await), expected, "{meanwhile:?}");
+        let kept = server.text_of("/bkt/k?tagging").await;
+        assert!(kept.contains(meanwhile.unwrap_or("public")), "{kept}");
+    }
 }
 
 /// A user with no policies of its own may use what a bucket's policy gives it by name.
